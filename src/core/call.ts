@@ -1,0 +1,107 @@
+import type { CallShape, Role, UpstreamKind } from './route.ts';
+
+/** How an attempt (or a call's first attempt) ended. The position is the number stored in the ledger: append only. */
+export const OUTCOMES = [
+  'ok',
+  'rate_limited', // 429
+  'no_credits', // 402
+  'client_error', // any other 4xx that is the caller's own doing
+  'unauthorized', // 401, 403
+  'not_found', // 404, 410
+  'paused', // 400 of an endpoint that is paused
+  'server_error', // 5xx other than 503
+  'unavailable', // 503
+  'connect_failed', // refused, reset before a response, name not found, connect timeout
+  'first_byte_timeout',
+  'idle_timeout', // silent between two chunks
+  'broken_stream', // ended before its message was complete
+  'client_left', // the client went away before the outcome was known
+  'cut', // the gateway's own shutdown cut it
+  'gateway_error', // the gateway answered by itself: bad request, unknown path, too large
+] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** One try at one upstream. */
+export interface Attempt {
+  readonly upstream: UpstreamKind;
+  /** Clock microseconds from the call's arrival to the start of this try. */
+  readonly startedAfterUs: number;
+  /** HTTP status, 0 where none came. */
+  readonly status: number;
+  readonly outcome: Outcome;
+  /** Clock microseconds from the start of this try to the first byte of its answer; null where none came. */
+  readonly firstByteUs: number | null;
+  readonly durationUs: number;
+}
+
+/** What one finished call leaves behind. All times in clock microseconds. Never holds prompt, completion or token. */
+export interface Call {
+  /** Epoch microseconds of arrival, unique in a ledger: also the key that assigns the call to a role. */
+  readonly arrivedAtUs: number;
+  readonly durationUs: number;
+  readonly model: string | null;
+  readonly shape: CallShape;
+  readonly agent: string;
+  /** Whether the agent's id was derived from token and user agent instead of being sent. */
+  readonly isAgentDerived: boolean;
+  /** The rollout whose weights were in force; null where none was. */
+  readonly rolloutId: string | null;
+  readonly step: number;
+  /** The canary's weight at the time of assignment, 0..1. */
+  readonly weight: number;
+  /** The role the call was assigned to, whoever served it; null where there was nothing to assign. */
+  readonly role: Role | null;
+  /** Whether the call's shape could have been split; ineligible calls take no part in weights and verdicts. */
+  readonly isEligible: boolean;
+  /** The upstream whose answer the client got; null where the gateway answered by itself. */
+  readonly servedBy: UpstreamKind | null;
+  /** The status the client saw; 0 where it left or was cut before one. */
+  readonly status: number;
+  /** How the assigned (first) attempt ended: what counts for the role. */
+  readonly outcome: Outcome;
+  /** How the call ended for the client. */
+  readonly finalOutcome: Outcome;
+  readonly hasClientLeft: boolean;
+  /** Whether it went out without any credentials. */
+  readonly hasNoToken: boolean;
+  /** From arrival to the first byte, and to the first token, sent to the client. */
+  readonly firstByteUs: number | null;
+  readonly firstTokenUs: number | null;
+  readonly promptTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  /** `arrivedAtUs` of the refused call that this one repeats: it counts once as demand. */
+  readonly repeatOfUs: number | null;
+  readonly attempts: readonly Attempt[];
+}
+
+const FAULTS: ReadonlySet<Outcome> = new Set([
+  'unauthorized',
+  'not_found',
+  'paused',
+  'server_error',
+  'unavailable',
+  'connect_failed',
+  'first_byte_timeout',
+  'idle_timeout',
+  'broken_stream',
+]);
+
+/**
+ * Whether an outcome counts against the role. A 429 is a fault of the endpoint (it is its capacity) but the benefit, not
+ * a fault, of serverless; and a 401, 403 or 404 is the caller's affair on serverless but ours on our own endpoint.
+ */
+export function isFault(outcome: Outcome, upstream: UpstreamKind): boolean {
+  if (upstream === 'dedicated') return outcome === 'rate_limited' || FAULTS.has(outcome);
+  return FAULTS.has(outcome) && outcome !== 'unauthorized' && outcome !== 'not_found';
+}
+
+/**
+ * Whether a call was decided, i.e. may be compared: it got an answer or a fault. What the client or our own shutdown cut
+ * off says nothing about the upstream, and neither does a request that was wrong in itself.
+ */
+export function isDecided(outcome: Outcome, upstream: UpstreamKind): boolean {
+  return outcome === 'ok' || isFault(outcome, upstream);
+}

@@ -1,0 +1,29 @@
+/** What went wrong, coarsely: callers branch on this and on nothing else. */
+export type ErrorCode =
+  'invalid' | 'not_found' | 'conflict' | 'unauthorized' | 'unavailable' | 'timeout' | 'internal';
+
+/**
+ * The one error type. `message` says what failed, with the value; `hint` says what the operator can do; the cause is
+ * chained and never pasted into the message.
+ */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** The code of any thrown value; `internal` for what is not ours. */
+export function errorCode(error: unknown): ErrorCode {
+  return error instanceof AppError ? error.code : 'internal';
+}
+
+/** The text of any thrown value, for people. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

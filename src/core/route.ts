@@ -1,0 +1,78 @@
+/** What an upstream is. Never confuse it with the role it plays in a rollout. */
+export type UpstreamKind = 'serverless' | 'dedicated';
+
+/** The part an upstream plays in a rollout. In a rollout towards dedicated the endpoint is the canary. */
+export type Role = 'stable' | 'canary';
+
+/** What the unit of assignment is: each call by itself, or an agent for a block of time. */
+export type Affinity = 'call' | 'agent';
+
+/** The kinds of call, by path. `native` is a provider's or task's own shape, always left on serverless. */
+export type CallKind = 'chat' | 'completion' | 'embedding' | 'response' | 'message' | 'models' | 'native';
+
+/** What in a request an engine may be unable to do. */
+export type CallFeature = 'stream' | 'tools' | 'structured' | 'media';
+
+/**
+ * The shape of a call: its kind and the features it uses, e.g. `chat+stream+tools` (features in the order of
+ * CALL_FEATURES). Only shapes that an endpoint has shown it can answer are split.
+ */
+export type CallShape = string;
+
+export const CALL_FEATURES: readonly CallFeature[] = ['stream', 'tools', 'structured', 'media'];
+
+/** Joins a kind and its features to a shape. */
+export function callShape(kind: CallKind, features: ReadonlySet<CallFeature>): CallShape {
+  let shape: string = kind;
+  for (const feature of CALL_FEATURES) if (features.has(feature)) shape += `+${feature}`;
+  return shape;
+}
+
+/**
+ * Whether a shape is covered by what was shown: its kind by itself, and its kind with each feature alone.
+ * `chat+stream+tools` is eligible when `chat`, `chat+stream` and `chat+tools` were answered.
+ */
+export function isEligible(shape: CallShape, shown: ReadonlySet<CallShape>): boolean {
+  const [kind, ...features] = shape.split('+');
+  if (kind === undefined || !shown.has(kind)) return false;
+  return features.every((feature) => shown.has(`${kind}+${feature}`));
+}
+
+/** Where the canary share of a route's calls goes, and how large it is. Derived from the rollout; immutable. */
+export interface Canary {
+  readonly rolloutId: string;
+  /** 1..n: the stop the rollout stands at; n + 1 once promoted. */
+  readonly step: number;
+  /** Share of eligible calls, 0..1. */
+  readonly weight: number;
+  readonly affinity: Affinity;
+  /** Length of a block for `affinity: agent`, in clock ms. */
+  readonly blockMs: number;
+  /** Base URL of the endpoint, no trailing slash. */
+  readonly url: string;
+  /** The name the engine serves the model under, from its `/v1/models`. */
+  readonly servedModel: string;
+  readonly shapes: ReadonlySet<CallShape>;
+}
+
+/** Spans in real milliseconds: sockets do not run on the scaled clock. */
+export interface Timeouts {
+  readonly connectMs: number;
+  /** From sending the request to the endpoint's first byte. */
+  readonly firstByteMs: number;
+  readonly betweenChunksMs: number;
+}
+
+/** What the gateway knows of one model. `canary` is null where all traffic stays on serverless. */
+export interface RouteEntry {
+  readonly model: string;
+  readonly timeouts: Timeouts;
+  readonly canary: Canary | null;
+}
+
+/** The gateway's whole knowledge: replaced as a whole, never changed. Models not in it are passed through and watched. */
+export interface RouteTable {
+  readonly generation: number;
+  readonly routes: ReadonlyMap<string, RouteEntry>;
+  readonly fallback: Timeouts;
+}
