@@ -105,3 +105,35 @@ export function isFault(outcome: Outcome, upstream: UpstreamKind): boolean {
 export function isDecided(outcome: Outcome, upstream: UpstreamKind): boolean {
   return outcome === 'ok' || isFault(outcome, upstream);
 }
+
+/**
+ * Where finished calls go. `release` is called exactly once: when the row is durable, or when the ledger's patience is
+ * over. Only then may the end of the response go out to the client.
+ */
+export interface Recorder {
+  record(call: Call, release: () => void): void;
+}
+
+/** What is known of a call when it has been assigned to a role. */
+export interface Arrival {
+  readonly arrivedAtUs: number;
+  readonly model: string | null;
+  readonly shape: CallShape;
+  readonly agent: string;
+  readonly isAgentDerived: boolean;
+  readonly rolloutId: string | null;
+  readonly step: number;
+  readonly role: Role | null;
+  readonly isEligible: boolean;
+  readonly hasNoToken: boolean;
+  /** Whether it repeats a refused call that already counts as demand. */
+  readonly isRepeat: boolean;
+}
+
+/** Who watches the gateway's calls as they happen. Called on the path of a call: must be quick and must not throw. */
+export interface CallObserver {
+  arrived(arrival: Arrival): void;
+  /** The first attempt's outcome is known and is not `ok`; the call may still be served by a fall-back. */
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind): void;
+  ended(call: Call): void;
+}

@@ -1,6 +1,5 @@
 /** What went wrong, coarsely: callers branch on this and on nothing else. */
-export type ErrorCode =
-  'invalid' | 'not_found' | 'conflict' | 'unauthorized' | 'unavailable' | 'timeout' | 'internal';
+export type ErrorCode = 'invalid' | 'not_found' | 'conflict' | 'unauthorized' | 'unavailable' | 'timeout' | 'internal';
 
 /**
  * The one error type. `message` says what failed, with the value; `hint` says what the operator can do; the cause is

@@ -1,0 +1,307 @@
+import { z } from 'zod';
+
+/**
+ * The policy: when to migrate a route, how to move its traffic, and what may be spent. Spans are written as `30s`, `5m`,
+ * `6h`, shares as `0.05` or `5%`; both become numbers here (clock milliseconds, 0..1). Unknown keys are refused.
+ */
+
+const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const span = (least = 0) =>
+  z.string().transform((text, context) => {
+    const match = SPAN.exec(text.trim());
+    if (match === null) {
+      context.addIssue({ code: 'custom', message: `expected a span such as 30s, 5m or 6h, got "${text}"` });
+      return z.NEVER;
+    }
+    const ms = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
+    if (ms < least) {
+      context.addIssue({ code: 'custom', message: `expected at least ${least / 1000}s, got "${text}"` });
+      return z.NEVER;
+    }
+    return ms;
+  });
+
+const share = (most = 1) =>
+  z.union([z.number(), z.string()]).transform((value, context) => {
+    const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
+    const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
+    if (!(number >= 0 && number <= most)) {
+      context.addIssue({
+        code: 'custom',
+        message: `expected a share from 0 to ${most}, written 0.05 or "5%", got ${JSON.stringify(value)}`,
+      });
+      return z.NEVER;
+    }
+    return number;
+  });
+
+const count = (least = 0) => z.number().int().min(least);
+
+const stepsSchema = z
+  .array(share())
+  .min(1)
+  .superRefine((steps, context) => {
+    for (let i = 0; i < steps.length; i++) {
+      const weight = steps[i] as number;
+      const before = i === 0 ? 0 : (steps[i - 1] as number);
+      if (!(weight > before)) {
+        context.addIssue({
+          code: 'custom',
+          path: [i],
+          message: `steps must rise: ${weight} does not exceed ${before}`,
+        });
+        return;
+      }
+    }
+    if (steps.at(-1) !== 1) {
+      context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
+    }
+  });
+
+const criteriaSchema = z.strictObject({
+  window: span(1_000),
+  calls: count(),
+  agents: count(),
+  refused: share(),
+  require: z.union([z.enum(['all', 'any']), z.strictObject({ atLeast: z.number().int().min(1).max(3) })]),
+  sustain: span(),
+  cooldown: span(),
+});
+
+const limitsSchema = z.strictObject({
+  bake: span(),
+  minCalls: count(1),
+  errorShare: share(),
+  p95Ratio: z.number().min(1),
+  p95Floor: span(),
+  consecutiveFaults: count(1),
+  provisionWithin: span(),
+  stepWithin: span(),
+  rolloutWithin: span(),
+  proposalOpen: span(),
+});
+
+const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
+const replicas = z.number().int().min(1).max(64);
+
+const endpointSchema = z
+  .strictObject({
+    namespace: z.string().min(1),
+    vendor: name,
+    region: name,
+    accelerator: z.enum(['cpu', 'gpu', 'neuron']).default('gpu'),
+    instanceType: name,
+    instanceSize: name,
+    minReplica: replicas.default(1),
+    maxReplica: replicas.default(1),
+    engine: z.enum(['vLLM', 'tei', 'tgi', 'sGLang', 'llamacpp']).default('vLLM'),
+    image: z.string().min(1).default('vllm/vllm-openai:v0.23.0'),
+    args: z.array(z.string()).default([]),
+    env: z.record(z.string(), z.string()).default({}),
+    maxPricePerHour: z.number().positive().optional(),
+  })
+  .refine((endpoint) => endpoint.maxReplica >= endpoint.minReplica, {
+    path: ['maxReplica'],
+    message: 'expected maxReplica to be at least minReplica',
+  });
+
+const settings = {
+  approval: z.enum(['manual', 'automatic']).optional(),
+  criteria: criteriaSchema.partial().optional(),
+  steps: stepsSchema.optional(),
+  affinity: z.enum(['call', 'agent']).optional(),
+  limits: limitsSchema.partial().optional(),
+  timeouts: timeoutsSchema.partial().optional(),
+};
+
+const policySchema = z
+  .strictObject({
+    defaults: z.strictObject(settings).default({}),
+    routes: z
+      .array(
+        z.strictObject({
+          model: z.string().regex(/^[^\s:]+$/, 'expected a model such as org/name, without a provider suffix'),
+          ...settings,
+          endpoint: endpointSchema.optional(),
+        }),
+      )
+      .default([]),
+  })
+  .superRefine((policy, context) => {
+    const seen = new Set<string>();
+    policy.routes.forEach((route, i) => {
+      if (seen.has(route.model)) {
+        context.addIssue({ code: 'custom', path: ['routes', i, 'model'], message: `${route.model} is listed twice` });
+      }
+      seen.add(route.model);
+      const isAutomatic = (route.approval ?? policy.defaults.approval) === 'automatic';
+      if (isAutomatic && route.endpoint !== undefined && route.endpoint.maxPricePerHour === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['routes', i, 'endpoint'],
+          message: 'approval: automatic spends money without asking: set endpoint.maxPricePerHour (dollars per hour)',
+        });
+      }
+    });
+  });
+
+/** When to migrate. Spans in clock ms, shares 0..1. */
+export interface CriteriaPolicy {
+  /** The sliding span that the figures are counted over. */
+  readonly window: number;
+  /** Calls that arrived for serverless in the window: more than this. */
+  readonly calls: number;
+  /** Distinct agents in the window: more than this. */
+  readonly agents: number;
+  /** Share of calls refused with 429 at their first attempt: more than this. */
+  readonly refused: number;
+  readonly require: 'all' | 'any' | { readonly atLeast: number };
+  /** How long they must hold without interruption. */
+  readonly sustain: number;
+  /** How long after a rollout that did not succeed nothing is proposed. */
+  readonly cooldown: number;
+}
+
+/** How careful a rollout is. Spans in clock ms, shares 0..1. */
+export interface LimitsPolicy {
+  /** How long a step lasts at least. */
+  readonly bake: number;
+  /** Decided calls that each role needs in a step before there is a verdict. */
+  readonly minCalls: number;
+  /** How much larger the canary's share of faults may be, in absolute terms (0.005 = half a point). */
+  readonly errorShare: number;
+  /** How many times the stable p95 the canary's may be ... */
+  readonly p95Ratio: number;
+  /** ... and it is never held against it below this many ms more. */
+  readonly p95Floor: number;
+  /** Canary faults in a row, while stable is healthy, after which all traffic goes back at once. */
+  readonly consecutiveFaults: number;
+  /** From the approval to a warm endpoint. */
+  readonly provisionWithin: number;
+  /** A step that takes longer holds and says so; under `approval: automatic` it aborts. */
+  readonly stepWithin: number;
+  readonly rolloutWithin: number;
+  /** How long a proposal waits for a person's word. */
+  readonly proposalOpen: number;
+}
+
+/** The dedicated endpoint that a route may get. */
+export type EndpointPolicy = Readonly<z.output<typeof endpointSchema>>;
+
+/** Everything that holds for one route, defaults filled in. */
+export interface RoutePolicy {
+  readonly model: string;
+  readonly approval: 'manual' | 'automatic';
+  readonly criteria: CriteriaPolicy;
+  /** Rising weights, the last 1. */
+  readonly steps: readonly number[];
+  readonly affinity: 'call' | 'agent';
+  readonly limits: LimitsPolicy;
+  /** In ms of real time: sockets do not run on the scaled clock. */
+  readonly timeouts: { readonly connect: number; readonly firstByte: number; readonly betweenChunks: number };
+  readonly endpoint: EndpointPolicy | null;
+}
+
+/** A whole policy: what holds for each listed route, and for models that are only watched. */
+export interface Policy {
+  readonly watched: RoutePolicy;
+  readonly routes: readonly RoutePolicy[];
+}
+
+/** What holds where a policy is silent. */
+export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
+  approval: 'manual',
+  criteria: {
+    window: 300_000,
+    calls: 2_000,
+    agents: 50,
+    refused: 0.05,
+    require: 'all',
+    sustain: 300_000,
+    cooldown: 21_600_000,
+  },
+  steps: [0.1, 0.25, 0.5, 0.75, 1],
+  affinity: 'call',
+  limits: {
+    bake: 300_000,
+    minCalls: 200,
+    errorShare: 0.005,
+    p95Ratio: 1.2,
+    p95Floor: 50,
+    consecutiveFaults: 5,
+    provisionWithin: 1_800_000,
+    stepWithin: 7_200_000,
+    rolloutWithin: 86_400_000,
+    proposalOpen: 86_400_000,
+  },
+  timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
+};
+
+/** One thing that is wrong with a policy: where (keys and indexes from the top) and what is allowed. */
+export interface PolicyIssue {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Checks an unknown value (parsed YAML) and fills in the defaults. */
+export function parsePolicy(
+  value: unknown,
+): { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly issues: readonly PolicyIssue[] } {
+  const parsed = policySchema.safeParse(value ?? {});
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => ({
+      path: issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
+      message: describe(issue),
+    }));
+    return { ok: false, issues };
+  }
+  const { defaults, routes } = parsed.data;
+  const base = fill(POLICY_DEFAULTS, defaults);
+  const policy: Policy = {
+    watched: { ...base, model: '*', endpoint: null },
+    routes: routes.map((route) => ({
+      ...fill(base, route),
+      model: route.model,
+      endpoint: route.endpoint ?? null,
+    })),
+  };
+  return { ok: true, policy };
+}
+
+type Filled = Omit<RoutePolicy, 'model' | 'endpoint'>;
+type Settings = z.output<typeof policySchema>['defaults'];
+
+function fill(base: Filled, given: Settings): Filled {
+  return {
+    approval: given.approval ?? base.approval,
+    criteria: { ...base.criteria, ...given.criteria },
+    steps: given.steps ?? base.steps,
+    affinity: given.affinity ?? base.affinity,
+    limits: { ...base.limits, ...given.limits },
+    timeouts: { ...base.timeouts, ...given.timeouts },
+  };
+}
+
+const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(policySchema.shape),
+  settings: Object.keys(settings),
+  route: ['model', ...Object.keys(settings), 'endpoint'],
+  criteria: Object.keys(criteriaSchema.shape),
+  limits: Object.keys(limitsSchema.shape),
+  timeouts: Object.keys(timeoutsSchema.shape),
+  endpoint: Object.keys(endpointSchema.shape),
+};
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'unrecognized_keys') return issue.message;
+  const last = issue.path.at(-1);
+  const where =
+    last === undefined ? '' : last === 'defaults' ? 'settings' : typeof last === 'number' ? 'route' : String(last);
+  const allowed = KNOWN_KEYS[where];
+  const keys = issue.keys.map((key) => `"${key}"`).join(', ');
+  return `unknown key ${keys}${allowed === undefined ? '' : `; allowed here: ${allowed.join(', ')}`}`;
+}
