@@ -1,0 +1,151 @@
+import type { EffectName, Observation, OperatorRequest } from './observation.ts';
+import type { RolloutEvent } from './rollout.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Raised whenever the core would decide differently on the same observation; stored with every decision. */
+export const CORE_VERSION = 1;
+
+/** What a decision does. `wait` is a decision too, and has a reason. */
+export type Action =
+  | 'wait'
+  | 'survey'
+  | 'propose'
+  | 'ask'
+  | 'withdraw_ask'
+  | 'provision'
+  | 'ensure_endpoint'
+  | 'start_warming'
+  | 'warm'
+  | 'finish_warming'
+  | 'enter_step'
+  | 'promote'
+  | 'abort'
+  | 'fail'
+  | 'pause_endpoint'
+  | 'end'
+  | 'pause'
+  | 'resume'
+  | 'refuse';
+
+/** Why. One spelling in code, SQL, CLI and tests. */
+export type Reason =
+  // watching
+  | 'criteria_not_met'
+  | 'sustaining'
+  | 'cooldown'
+  | 'would_propose_add_endpoint'
+  | 'account_unchecked'
+  | 'account_refused'
+  | 'survey_missing'
+  | 'not_available'
+  | 'too_expensive'
+  | 'criteria_sustained'
+  // a person's word
+  | 'needs_approval'
+  | 'awaiting_approval'
+  | 'approved'
+  | 'approved_by_policy'
+  | 'rejected'
+  | 'proposal_expired'
+  | 'verdict_changed'
+  | 'operator'
+  | 'paused'
+  // the endpoint
+  | 'endpoint_missing'
+  | 'endpoint_starting'
+  | 'endpoint_ready'
+  | 'warming_up'
+  | 'warmed'
+  | 'effect_failed'
+  | 'provision_timeout'
+  | 'provision_refused'
+  | 'endpoint_failed'
+  | 'endpoint_paused'
+  | 'endpoint_absent'
+  | 'endpoint_scaled_to_zero'
+  // stepping
+  | 'baking'
+  | 'gathering'
+  | 'over_limits'
+  | 'verdict_pass'
+  | 'consecutive_faults'
+  | 'both_unhealthy'
+  | 'stable_unable'
+  | 'step_overdue'
+  | 'rollout_overdue'
+  // after
+  | 'promoted'
+  | 'draining'
+  | 'traffic_first'
+  | 'drained'
+  | 'stale_request'
+  | 'nothing_asked';
+
+/** One answer to one observation: what to do, why, and what thereby happens. Carrying it out leaves no choices. */
+export interface Decision {
+  readonly action: Action;
+  readonly reason: Reason;
+  /** A sentence for people, figures first. */
+  readonly detail: string;
+  readonly verdict: Verdict | null;
+  /** What happens to the rollout by this decision, in order. */
+  readonly events: readonly RolloutEvent[];
+  /** Work to begin, beside the ticks. */
+  readonly effect: EffectName | null;
+  /** What becomes of the operator's request that was looked at. */
+  readonly outcome: {
+    readonly requestId: number;
+    readonly result: 'done' | 'refused';
+    readonly message: string;
+  } | null;
+}
+
+/** Builds a decision; what is not named is nothing. */
+export function decision(
+  action: Action,
+  reason: Reason,
+  detail: string,
+  rest: Partial<Pick<Decision, 'verdict' | 'events' | 'effect' | 'outcome'>> = {},
+): Decision {
+  return { action, reason, detail, verdict: null, events: [], effect: null, outcome: null, ...rest };
+}
+
+/** A request that is not carried out, and why. */
+export function refuse(request: OperatorRequest, reason: Reason, message: string): Decision {
+  const outcome = { requestId: request.id, result: 'refused' as const, message };
+  return decision('refuse', reason, `${request.kind} by ${request.by} refused: ${message}`, { outcome });
+}
+
+/** The outcome of a request that is carried out. */
+export function done(request: OperatorRequest, message: string): Decision['outcome'] {
+  return { requestId: request.id, result: 'done', message };
+}
+
+const RETRY_AFTER_MS = 5_000;
+
+/** Begins an effect, unless one of its kind is under way or failed a moment ago. */
+export function beginEffect(seen: Observation, effect: EffectName, doing: Decision, waiting: Decision): Decision {
+  if (seen.effects.includes(effect)) return waiting;
+  const last = seen.results[effect];
+  if (last?.problem && seen.now - last.at < RETRY_AFTER_MS) {
+    return decision('wait', 'effect_failed', problemText(last.problem));
+  }
+  return { ...doing, effect };
+}
+
+/** A problem with its remedy in one sentence. */
+export function problemText(problem: { readonly message: string; readonly hint: string | null }): string {
+  return problem.hint === null ? problem.message : `${problem.message}: ${problem.hint}`;
+}
+
+/** A span in the largest unit that fits, for people. */
+export function spanText(ms: number): string {
+  if (ms >= 5_400_000) return `${(ms / 3_600_000).toFixed(1)} h`;
+  if (ms >= 90_000) return `${Math.round(ms / 60_000)} min`;
+  return `${Math.round(ms / 1_000)} s`;
+}
+
+/** Micro-dollars per hour, for people. */
+export function priceText(micros: number): string {
+  return `$${(micros / 1_000_000).toFixed(2)}/h`;
+}

@@ -1,0 +1,100 @@
+import type { DemandFigures } from './criteria.ts';
+import type { ErrorCode } from './errors.ts';
+import type { StepFigures } from './figures.ts';
+import type { RoutePolicy } from './policy.ts';
+import type { CallShape } from './route.ts';
+import type { WarmEndpoint } from './rollout.ts';
+
+/** Work that takes time and is carried out beside the ticks. At most one of a kind is under way for a route. */
+export type EffectName = 'survey' | 'ensure' | 'warm' | 'pause';
+
+/** How the last effect of a kind ended. */
+export interface EffectResult {
+  readonly effect: EffectName;
+  readonly at: number;
+  readonly problem: { readonly code: ErrorCode; readonly message: string; readonly hint: string | null } | null;
+  /** Of `warm`: what the endpoint has shown. */
+  readonly warmed?: { readonly endpoint: WarmEndpoint; readonly failed: readonly string[] };
+}
+
+/** What is known before money is proposed to be spent: price, quota and the model itself. */
+export interface Survey {
+  readonly at: number;
+  /** For all replicas at `maxReplica`, micro-dollars per hour; null where the price is not known. */
+  readonly pricePerHourMicros: number | null;
+  /** Why the instance or the model cannot be had; null where it can. */
+  readonly problem: string | null;
+  readonly hint: string | null;
+}
+
+/** An endpoint as the management API and its health route last showed it. */
+export interface EndpointSeen {
+  readonly at: number;
+  readonly state:
+    | 'absent'
+    | 'pending'
+    | 'initializing'
+    | 'updating'
+    | 'updateFailed'
+    | 'running'
+    | 'paused'
+    | 'failed'
+    | 'scaledToZero';
+  readonly url: string | null;
+  /** Whether its health route answers 200. */
+  readonly isHealthy: boolean;
+  readonly message: string | null;
+}
+
+/** An operator's wish, waiting in the ledger. */
+export interface OperatorRequest {
+  readonly id: number;
+  readonly kind: 'approve' | 'reject' | 'pause' | 'resume' | 'abort';
+  readonly rolloutId: string;
+  /** The ask that an approval or rejection answers. */
+  readonly askId: number | null;
+  readonly step: number | null;
+  readonly reason: string | null;
+  /** `user@host`. */
+  readonly by: string;
+}
+
+/** What serverless did in the last minute, attempts of fall-backs included. */
+export interface StableRecent {
+  readonly attempts: number;
+  readonly faults: number;
+  readonly connectFailures: number;
+}
+
+/** Everything that a decision may look at, `now` included. Frozen, stored, and enough to decide again offline. */
+export interface Observation {
+  readonly now: number;
+  readonly model: string;
+  /** The policy in force: the one a rollout pins, else the file's. */
+  readonly policy: RoutePolicy;
+  readonly policyHash: string;
+  /** The file's policy, where it is no longer the one in force. */
+  readonly newPolicyHash: string | null;
+  /** What the Hub said of our token; `unchecked` until it could be asked. */
+  readonly account: 'ok' | 'unchecked' | 'refused';
+  readonly demand: DemandFigures & { readonly holdsSince: number | null };
+  /** When the route's last rollout ended without success. */
+  readonly lastEndedAt: number | null;
+  readonly survey: Survey | null;
+  /** The id and endpoint name that a rollout proposed now would get. */
+  readonly next: { readonly rolloutId: string; readonly endpointName: string };
+  readonly endpoint: EndpointSeen | null;
+  readonly effects: readonly EffectName[];
+  readonly results: Partial<Readonly<Record<EffectName, EffectResult>>>;
+  readonly figures: StepFigures | null;
+  /** Faults of the canary in a row, the last call that was decided being the last of them. */
+  readonly canaryFaultsInRow: number;
+  readonly stableRecent: StableRecent;
+  /** Whether the calls that the endpoint was serving when its weight became 0 have ended, or their time is over. */
+  readonly isDrained: boolean;
+  readonly request: OperatorRequest | null;
+  /** The newest ask of the rollout that is still open. */
+  readonly openAskId: number | null;
+  /** Shapes of call seen on the route: what the endpoint should be asked to show. */
+  readonly shapes: readonly CallShape[];
+}

@@ -1,0 +1,95 @@
+import type { Decision, Reason } from './decision.ts';
+import { decision, done, priceText, refuse } from './decision.ts';
+import type { Observation, OperatorRequest } from './observation.ts';
+import type { Rollout, RolloutEvent } from './rollout.ts';
+import { advance, stepVerdict } from './stepping.ts';
+
+/**
+ * Leaves the way forward. What never asked for an endpoint is over at once; everything else first gives its traffic back
+ * and then sees to the endpoint (`draining`).
+ */
+export function leave(
+  rollout: Rollout,
+  outcome: 'aborted' | 'failed',
+  reason: Reason,
+  detail: string,
+  hint: string | null = null,
+): Decision {
+  const type = rollout.phase === 'proposed' ? 'ended' : 'draining';
+  const event: RolloutEvent = { type, outcome, reason: reason === 'operator' ? detail : `${reason}: ${detail}`, hint };
+  return decision(outcome === 'aborted' ? 'abort' : 'fail', reason, detail, { events: [event] });
+}
+
+/** What becomes of an operator's request; null only where there is nothing to say yet. */
+export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {
+  if (request.rolloutId !== rollout.id) {
+    return refuse(request, 'stale_request', `rollout ${request.rolloutId} is over; ${rollout.id} is the active one`);
+  }
+  switch (request.kind) {
+    case 'abort':
+      return answerAbort(rollout, request);
+    case 'pause':
+    case 'resume':
+      return answerPause(rollout, request);
+    case 'approve':
+    case 'reject':
+      return answerAsk(rollout, seen, request);
+  }
+}
+
+function answerAbort(rollout: Rollout, request: OperatorRequest): Decision {
+  if (rollout.phase === 'draining' || rollout.phase === 'aborted' || rollout.phase === 'failed') {
+    return refuse(request, 'stale_request', `rollout ${rollout.id} is already ${rollout.phase}`);
+  }
+  const detail = `aborted by ${request.by}${request.reason === null ? '' : `: ${request.reason}`}`;
+  const left = leave(rollout, 'aborted', 'operator', detail);
+  return { ...left, outcome: done(request, 'all weight is back on serverless') };
+}
+
+function answerPause(rollout: Rollout, request: OperatorRequest): Decision {
+  const wantsPause = request.kind === 'pause';
+  if (rollout.phase === 'draining' || rollout.phase === 'aborted' || rollout.phase === 'failed') {
+    return refuse(request, 'stale_request', `rollout ${rollout.id} is already ${rollout.phase}`);
+  }
+  if (rollout.isPaused === wantsPause) {
+    return refuse(request, 'stale_request', `rollout ${rollout.id} is ${wantsPause ? 'already' : 'not'} paused`);
+  }
+  const type = wantsPause ? 'paused' : 'resumed';
+  return decision(request.kind as 'pause' | 'resume', 'operator', `${type} by ${request.by}`, {
+    events: [{ type, by: request.by, reason: request.reason }],
+    outcome: done(request, wantsPause ? 'paused: weights stay as they are' : 'resumed'),
+  });
+}
+
+function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
+  const { ask } = rollout;
+  if (ask === null) {
+    const why =
+      seen.policy.approval === 'automatic' ? 'the policy approves by itself' : 'nothing is waiting for approval';
+    return refuse(request, 'nothing_asked', why);
+  }
+  if (request.askId !== seen.openAskId || (request.step !== null && request.step !== ask.step)) {
+    return refuse(request, 'stale_request', `it answers an older question; the open one is about step ${ask.step}`);
+  }
+  const because = request.reason === null ? '' : `: ${request.reason}`;
+  if (request.kind === 'reject') {
+    const left = leave(rollout, 'aborted', 'rejected', `step ${ask.step} rejected by ${request.by}${because}`);
+    return { ...left, outcome: done(request, 'rejected: the rollout ends') };
+  }
+  if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
+  const approved = { type: 'approved' as const, step: ask.step, by: request.by, reason: request.reason };
+  const detail = `step ${ask.step} approved by ${request.by}${because}`;
+  if (rollout.phase === 'proposed') {
+    return decision('provision', 'approved', `${detail}, at ${priceText(rollout.pricePerHourMicros)}`, {
+      events: [approved, { type: 'provisioning_started' }],
+      outcome: done(request, `the endpoint ${rollout.endpointName} is being created`),
+    });
+  }
+  if (rollout.phase !== 'stepping') return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
+  const verdict = stepVerdict(rollout, seen);
+  if (verdict !== null && verdict.status !== 'pass') {
+    return refuse(request, 'verdict_changed', `the verdict is no longer a pass: ${verdict.summary}`);
+  }
+  const next = advance(rollout, seen, 'approved', detail, verdict);
+  return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
+}

@@ -1,0 +1,188 @@
+import type { RoleFigures } from './figures.ts';
+import type { RoutePolicy } from './policy.ts';
+import type { CallShape } from './route.ts';
+import type { Baseline, Verdict } from './verdict.ts';
+
+/** Where a route stands. `watching` is a route without an active rollout. */
+export type Phase =
+  'watching' | 'proposed' | 'provisioning' | 'warming' | 'stepping' | 'promoted' | 'draining' | 'aborted' | 'failed';
+
+/** The endpoint that a rollout moves traffic to, once it has shown that it can answer. */
+export interface WarmEndpoint {
+  readonly url: string;
+  /** The name under which its engine serves the model. */
+  readonly servedModel: string;
+  /** The shapes of call that it has answered. */
+  readonly shapes: readonly CallShape[];
+}
+
+/** What a person's word is wanted on. 0 = provision, 1..n = enter the n-th step, n + 1 = promote. */
+export interface Ask {
+  readonly step: number;
+  readonly at: number;
+  readonly verdict: Verdict | null;
+}
+
+interface RolloutBase {
+  /** Eight lower-case letters and digits; part of the endpoint's name. */
+  readonly id: string;
+  readonly model: string;
+  readonly policyHash: string;
+  readonly toward: 'dedicated';
+  readonly createdAt: number;
+  /** The endpoint's name, known before it exists, so that it can be found whatever dies in between. */
+  readonly endpointName: string;
+  readonly namespace: string;
+  readonly pricePerHourMicros: number;
+  /** When the criteria had begun to hold. */
+  readonly criteriaSince: number;
+  /** A paused rollout stays where it is: it advances no step, but it still goes back when it must. */
+  readonly isPaused: boolean;
+  readonly ask: Ask | null;
+  /** When the phase, or the step within it, was entered. */
+  readonly since: number;
+}
+
+/** One migration of a route. A field exists only in the phases that have it. */
+export type Rollout = RolloutBase &
+  (
+    | { readonly phase: 'proposed' }
+    | { readonly phase: 'provisioning'; readonly startedAt: number }
+    | { readonly phase: 'warming'; readonly startedAt: number; readonly url: string }
+    | {
+        readonly phase: 'stepping';
+        readonly startedAt: number;
+        /** 0: warm, no traffic yet; 1..n: the stop it stands at. */
+        readonly step: number;
+        readonly endpoint: WarmEndpoint;
+        /** The last step that had a stable role beside the canary. */
+        readonly baseline: Baseline | null;
+      }
+    | { readonly phase: 'promoted'; readonly startedAt: number; readonly step: number; readonly endpoint: WarmEndpoint }
+    | {
+        readonly phase: 'draining';
+        readonly outcome: 'aborted' | 'failed';
+        readonly reason: string;
+        readonly hint: string | null;
+      }
+    | {
+        readonly phase: 'aborted' | 'failed';
+        readonly reason: string;
+        readonly hint: string | null;
+      }
+  );
+
+/** What happened to a rollout. Rollouts are folded from these, and from nothing else. */
+export type RolloutEvent =
+  | {
+      readonly type: 'proposed';
+      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>;
+    }
+  | { readonly type: 'asked'; readonly step: number; readonly verdict: Verdict | null }
+  | { readonly type: 'ask_withdrawn'; readonly step: number; readonly reason: string }
+  | { readonly type: 'approved'; readonly step: number; readonly by: string; readonly reason: string | null }
+  | { readonly type: 'provisioning_started' }
+  | { readonly type: 'endpoint_ready'; readonly url: string }
+  | { readonly type: 'warmed'; readonly endpoint: WarmEndpoint; readonly failed: readonly string[] }
+  | {
+      readonly type: 'step_entered';
+      readonly step: number;
+      readonly weight: number;
+      readonly stable: RoleFigures | null;
+    }
+  | { readonly type: 'promoted' }
+  | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
+  | { readonly type: 'resumed'; readonly by: string; readonly reason: string | null }
+  | {
+      readonly type: 'draining';
+      readonly outcome: 'aborted' | 'failed';
+      readonly reason: string;
+      readonly hint: string | null;
+    }
+  | {
+      readonly type: 'ended';
+      readonly outcome: 'aborted' | 'failed';
+      readonly reason: string;
+      readonly hint: string | null;
+    };
+
+/** A fold over a rollout's events; the first must be `proposed`. `at`: when it happened, epoch ms of clock time. */
+export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number): Rollout {
+  if (event.type === 'proposed') return { ...event.rollout, phase: 'proposed', isPaused: false, ask: null, since: at };
+  if (rollout === null) throw new Error(`the first event of a rollout must be "proposed", not "${event.type}"`);
+  const base = baseOf(rollout);
+  const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
+  switch (event.type) {
+    case 'asked':
+      return { ...rollout, ask: { step: event.step, at, verdict: event.verdict } };
+    case 'ask_withdrawn':
+    case 'approved':
+      return { ...rollout, ask: null };
+    case 'paused':
+      return { ...rollout, isPaused: true };
+    case 'resumed':
+      return { ...rollout, isPaused: false };
+    case 'provisioning_started':
+      return { ...base, phase: 'provisioning', startedAt: at, since: at };
+    case 'endpoint_ready':
+      return { ...base, phase: 'warming', startedAt, url: event.url, since: at };
+    case 'warmed':
+      return { ...base, phase: 'stepping', startedAt, step: 0, endpoint: event.endpoint, baseline: null, since: at };
+    case 'step_entered':
+      return enterStep(rollout, base, event, at);
+    case 'promoted':
+      if (rollout.phase !== 'stepping') throw unexpected(rollout, event);
+      return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
+    case 'draining':
+      return { ...base, phase: 'draining', outcome: event.outcome, reason: event.reason, hint: event.hint, since: at };
+    case 'ended':
+      return { ...base, phase: event.outcome, reason: event.reason, hint: event.hint, since: at };
+  }
+}
+
+function enterStep(
+  rollout: Rollout,
+  base: RolloutBase,
+  event: Extract<RolloutEvent, { type: 'step_entered' }>,
+  at: number,
+): Rollout {
+  if (rollout.phase !== 'stepping') throw unexpected(rollout, event);
+  const baseline = event.stable === null ? rollout.baseline : { step: rollout.step, stable: event.stable };
+  const { startedAt, endpoint } = rollout;
+  return { ...base, phase: 'stepping', startedAt, step: event.step, endpoint, baseline, since: at };
+}
+
+function baseOf(rollout: Rollout): RolloutBase {
+  const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
+  const { criteriaSince, isPaused, since } = rollout;
+  const fixed = {
+    id,
+    model,
+    policyHash,
+    toward,
+    createdAt,
+    endpointName,
+    namespace,
+    pricePerHourMicros,
+    criteriaSince,
+  };
+  return { ...fixed, isPaused, ask: null, since };
+}
+
+function unexpected(rollout: Rollout, event: RolloutEvent): Error {
+  return new Error(`event "${event.type}" cannot happen to rollout ${rollout.id} in phase "${rollout.phase}"`);
+}
+
+/** Whether a rollout still occupies its route. */
+export function isActive(rollout: Rollout): boolean {
+  return rollout.phase !== 'aborted' && rollout.phase !== 'failed';
+}
+
+/** The canary's share of eligible calls that a rollout stands for. Derived, never stored. */
+export function weights(rollout: Rollout | null, policy: Pick<RoutePolicy, 'steps'>): { step: number; weight: number } {
+  if (rollout?.phase === 'stepping') {
+    return { step: rollout.step, weight: rollout.step === 0 ? 0 : (policy.steps[rollout.step - 1] ?? 1) };
+  }
+  if (rollout?.phase === 'promoted') return { step: rollout.step, weight: 1 };
+  return { step: 0, weight: 0 };
+}
