@@ -1,8 +1,8 @@
 import { judgeCriteria } from './criteria.ts';
 import type { Decision } from './decision.ts';
-import { beginEffect, decision, priceText, problemText, refuse, spanText } from './decision.ts';
+import { beginEffect, decision, leave, priceText, problemText, refuse, spanText } from './decision.ts';
 import type { Observation } from './observation.ts';
-import { answerRequest, leave } from './operator.ts';
+import { answerRequest } from './operator.ts';
 import type { Rollout } from './rollout.ts';
 import { decideStepping, decidePromoted } from './stepping.ts';
 

@@ -1,5 +1,5 @@
 import type { EffectName, Observation, OperatorRequest } from './observation.ts';
-import type { RolloutEvent } from './rollout.ts';
+import type { Rollout, RolloutEvent } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Raised whenever the core would decide differently on the same observation; stored with every decision. */
@@ -119,6 +119,22 @@ export function refuse(request: OperatorRequest, reason: Reason, message: string
 /** The outcome of a request that is carried out. */
 export function done(request: OperatorRequest, message: string): Decision['outcome'] {
   return { requestId: request.id, result: 'done', message };
+}
+
+/**
+ * Leaves the way forward. What never asked for an endpoint is over at once; everything else first gives its traffic back
+ * and then sees to the endpoint (`draining`).
+ */
+export function leave(
+  rollout: Rollout,
+  outcome: 'aborted' | 'failed',
+  reason: Reason,
+  detail: string,
+  hint: string | null = null,
+): Decision {
+  const type = rollout.phase === 'proposed' ? 'ended' : 'draining';
+  const event: RolloutEvent = { type, outcome, reason: reason === 'operator' ? detail : `${reason}: ${detail}`, hint };
+  return decision(outcome === 'aborted' ? 'abort' : 'fail', reason, detail, { events: [event] });
 }
 
 const RETRY_AFTER_MS = 5_000;

@@ -1,24 +1,8 @@
-import type { Decision, Reason } from './decision.ts';
-import { decision, done, priceText, refuse } from './decision.ts';
+import type { Decision } from './decision.ts';
+import { decision, done, leave, priceText, refuse } from './decision.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
-import type { Rollout, RolloutEvent } from './rollout.ts';
+import type { Rollout } from './rollout.ts';
 import { advance, stepVerdict } from './stepping.ts';
-
-/**
- * Leaves the way forward. What never asked for an endpoint is over at once; everything else first gives its traffic back
- * and then sees to the endpoint (`draining`).
- */
-export function leave(
-  rollout: Rollout,
-  outcome: 'aborted' | 'failed',
-  reason: Reason,
-  detail: string,
-  hint: string | null = null,
-): Decision {
-  const type = rollout.phase === 'proposed' ? 'ended' : 'draining';
-  const event: RolloutEvent = { type, outcome, reason: reason === 'operator' ? detail : `${reason}: ${detail}`, hint };
-  return decision(outcome === 'aborted' ? 'abort' : 'fail', reason, detail, { events: [event] });
-}
 
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {

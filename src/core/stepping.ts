@@ -1,8 +1,7 @@
 import type { Decision, Reason } from './decision.ts';
-import { decision, spanText } from './decision.ts';
+import { decision, leave, spanText } from './decision.ts';
 import { NO_FIGURES } from './figures.ts';
 import type { Observation } from './observation.ts';
-import { leave } from './operator.ts';
 import type { Rollout } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 import { judge } from './verdict.ts';

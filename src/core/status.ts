@@ -1,0 +1,73 @@
+import type { CriteriaResult, DemandFigures } from './criteria.ts';
+import type { Action, Reason } from './decision.ts';
+import type { StepFigures } from './figures.ts';
+import type { EndpointSeen } from './observation.ts';
+import type { CriteriaPolicy } from './policy.ts';
+import type { Phase } from './rollout.ts';
+import type { Verdict } from './verdict.ts';
+
+/** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
+export interface StatusReport {
+  readonly version: string;
+  readonly pid: number;
+  readonly at: number;
+  readonly startedAt: number;
+  readonly gatewayPort: number;
+  readonly adminPort: number;
+  readonly timeScale: number;
+  readonly policy: { readonly path: string; readonly hash: string; readonly problem: string | null };
+  readonly account: { readonly state: 'ok' | 'unchecked' | 'refused'; readonly name: string | null };
+  readonly ledger: { readonly pending: number; readonly lost: number; readonly isDegraded: boolean };
+  readonly gateway: {
+    readonly inFlight: number;
+    readonly calls: number;
+    readonly ineligible: number;
+    readonly withoutToken: number;
+  };
+  readonly routes: readonly RouteStatus[];
+}
+
+/** One route, as a person wants to see it. */
+export interface RouteStatus {
+  readonly model: string;
+  readonly phase: Phase;
+  readonly decision: {
+    readonly action: Action;
+    readonly reason: Reason;
+    readonly detail: string;
+    readonly at: number;
+  } | null;
+  readonly demand: DemandFigures & { readonly holdsSince: number | null };
+  readonly criteria: CriteriaPolicy & { readonly result: CriteriaResult };
+  readonly rollout: RolloutStatus | null;
+  /** How the route's last rollout ended, where none is active. */
+  readonly lastRollout: {
+    readonly id: string;
+    readonly phase: Phase;
+    readonly at: number;
+    readonly reason: string;
+  } | null;
+  /** Things that a person should know and do, most urgent first. */
+  readonly notes: readonly string[];
+}
+
+export interface RolloutStatus {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly since: number;
+  readonly isPaused: boolean;
+  readonly step: number;
+  readonly steps: readonly number[];
+  readonly weight: number;
+  /** Shares of this step's eligible calls: assigned to the canary, and served by it. Null before the first call. */
+  readonly assignedShare: number | null;
+  readonly servedShare: number | null;
+  readonly figures: StepFigures | null;
+  readonly verdict: Verdict | null;
+  readonly bakeMs: number;
+  readonly minCalls: number;
+  readonly endpointName: string;
+  readonly endpoint: EndpointSeen | null;
+  readonly pricePerHourMicros: number;
+  readonly ask: { readonly id: number | null; readonly step: number; readonly at: number } | null;
+}
