@@ -234,3 +234,9 @@ function decideDraining(rollout: In<'draining'>, seen: Observation): Decision {
   );
   return beginEffect(seen, 'pause', pausing, waiting);
 }
+
+/** Decides a stored observation again, offline. The text must equal what was stored. */
+export function decideAgain(input: string): string {
+  const { rollout, observation } = JSON.parse(input) as { rollout: Rollout | null; observation: Observation };
+  return JSON.stringify(decide(rollout, observation));
+}

@@ -1,0 +1,154 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import { Counter, Gauge, Histogram as PromHistogram, Registry } from 'prom-client';
+import type { Call } from '../core/call.ts';
+import { AppError } from '../core/errors.ts';
+import type { StatusReport } from '../core/status.ts';
+
+/** Read-only HTTP beside the gateway: `/healthz` and `/metrics`, on loopback. */
+export interface Admin {
+  /** Counts a finished call. */
+  ended(call: Call): void;
+  listen(port: number): Promise<{ port: number }>;
+  close(): Promise<void>;
+}
+
+/** `report` gives the daemon's state at the moment it is asked for. */
+export function createAdmin(report: () => StatusReport): Admin {
+  const registry = new Registry();
+  const calls = new Counter({
+    name: 'upshift_calls_total',
+    help: 'Calls ended, by route, assigned role, upstream that served, and outcome of the assigned attempt',
+    labelNames: ['model', 'role', 'upstream', 'outcome'],
+    registers: [registry],
+  });
+  const latency = new PromHistogram({
+    name: 'upshift_call_seconds',
+    help: 'From arrival to end, by upstream that served',
+    labelNames: ['upstream'],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+    registers: [registry],
+  });
+  // prom-client hashes labels at every call; a child looked up by a short key does not.
+  const children = new Map<string, { total: Counter.Internal; seconds: PromHistogram.Internal<'upstream'> }>();
+  const count = ({ model, role, servedBy, outcome, durationUs }: Call) => {
+    const upstream = servedBy ?? 'none';
+    const key = `${model} ${role} ${upstream} ${outcome}`;
+    let child = children.get(key);
+    if (child === undefined) {
+      const total = calls.labels({ model: model ?? '', role: role ?? 'none', upstream, outcome });
+      children.set(key, (child = { total, seconds: latency.labels({ upstream }) }));
+    }
+    child.total.inc();
+    child.seconds.observe(durationUs / 1e6);
+  };
+  addGauges(registry, report);
+  const server = createServer((request, response) => {
+    answer(request, response, registry, report).catch(() => response.destroy());
+  });
+  return {
+    ended: (call) => count(call),
+    listen: (port) => listen(server, port),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: ReturnType<typeof createServer>, port: number): Promise<{ port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const isTaken = cause.code === 'EADDRINUSE';
+      const message = isTaken
+        ? `admin port ${port} is in use`
+        : `cannot listen on admin port ${port}: ${cause.message}`;
+      reject(
+        new AppError('conflict', message, { cause, hint: 'stop what uses it, or choose another with --admin-port' }),
+      );
+    });
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      resolve({ port: typeof address === 'object' && address !== null ? address.port : port });
+    });
+  });
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  registry: Registry,
+  report: () => StatusReport,
+): Promise<void> {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (isRead && request.url === '/metrics') {
+    const text = await registry.metrics();
+    response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+    return;
+  }
+  if (isRead && request.url === '/healthz') {
+    const { ledger, at, version } = report();
+    const isWell = !ledger.isDegraded && ledger.lost === 0;
+    const body = { status: isWell ? 'ok' : 'degraded', version, at, ledger };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+    return;
+  }
+  response.writeHead(404, { 'content-type': 'text/plain' }).end('see /healthz and /metrics\n');
+}
+
+function addGauges(registry: Registry, report: () => StatusReport): void {
+  const gauge = (
+    name: string,
+    help: string,
+    read: (status: StatusReport, set: Gauge) => void,
+    labelNames: string[] = [],
+  ) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset();
+        read(report(), this);
+      },
+    });
+  gauge('upshift_ledger_pending', 'Calls waiting in memory for the ledger', ({ ledger }, set) =>
+    set.set(ledger.pending),
+  );
+  gauge('upshift_ledger_lost', 'Calls that could not be written', ({ ledger }, set) => set.set(ledger.lost));
+  gauge('upshift_in_flight', 'Calls in flight', ({ gateway }, set) => set.set(gateway.inFlight));
+  gauge('upshift_calls_without_token', 'Calls that went out with no token', ({ gateway }, set) =>
+    set.set(gateway.withoutToken),
+  );
+  gauge('upshift_calls_ineligible', 'Calls of a shape the endpoint cannot answer', ({ gateway }, set) =>
+    set.set(gateway.ineligible),
+  );
+  const perRoute = (name: string, help: string, value: (route: StatusReport['routes'][number]) => number | null) =>
+    gauge(
+      name,
+      help,
+      ({ routes }, set) => {
+        for (const route of routes) {
+          const number = value(route);
+          if (number !== null) set.set({ model: route.model }, number);
+        }
+      },
+      ['model'],
+    );
+  perRoute('upshift_demand_calls', 'Calls in the criteria window', (route) => route.demand.calls);
+  perRoute('upshift_demand_agents', 'Agents in the criteria window', (route) => route.demand.agents);
+  perRoute(
+    'upshift_demand_refused_share',
+    'Share refused in the criteria window',
+    (route) => route.demand.refusedShare,
+  );
+  perRoute('upshift_weight', 'Share of eligible calls set for the endpoint', (route) => route.rollout?.weight ?? 0);
+  perRoute(
+    'upshift_assigned_share',
+    'Share of eligible calls assigned to the endpoint in this step',
+    (route) => route.rollout?.assignedShare ?? null,
+  );
+  perRoute('upshift_awaiting_approval', '1 while a person is asked', (route) => (route.rollout?.ask ? 1 : 0));
+}

@@ -1,0 +1,338 @@
+import { randomBytes } from 'node:crypto';
+import cron from 'node-cron';
+import type { ScheduledTask } from 'node-cron';
+import type { Call } from '../core/call.ts';
+import type { Clock } from '../core/clock.ts';
+import { AppError, errorCode, errorMessage } from '../core/errors.ts';
+import type { Observation, OperatorRequest } from '../core/observation.ts';
+import type { StatusReport } from '../core/status.ts';
+import type { Environment } from '../files/environment.ts';
+import type { LoadedPolicy } from '../files/policy.ts';
+import { loadPolicy } from '../files/policy.ts';
+import type { Gateway } from '../gateway/server.ts';
+import { createGateway } from '../gateway/server.ts';
+import type { EndpointsClient } from '../huggingface/endpoints.ts';
+import { createEndpointsClient } from '../huggingface/endpoints.ts';
+import type { HubClient } from '../huggingface/hub.ts';
+import { createHubClient } from '../huggingface/hub.ts';
+import type { Ledger } from '../ledger/open.ts';
+import { openLedger } from '../ledger/open.ts';
+import type { Admin } from './admin.ts';
+import { createAdmin } from './admin.ts';
+import type { EffectContext } from './effects.ts';
+import { beginEffect, lookAtEndpoint } from './effects.ts';
+import { observe } from './observe.ts';
+import type { RouteMemory } from './reconcile.ts';
+import { reconcile } from './reconcile.ts';
+import { reportRoute } from './report.ts';
+import { restore, restoreWindows } from './restore.ts';
+import { Routes } from './routes.ts';
+import type { RouteWatch } from './watch.ts';
+
+/** How often, in real time, operators' requests are looked for and endpoints are asked how they are. */
+const REQUESTS_EVERY_MS = 100;
+const ENDPOINT_EVERY_MS = 5_000;
+const ACCOUNT_EVERY_MS = 30_000;
+const DRAIN_MS = 30_000;
+
+export type Log = (level: 'info' | 'warn' | 'error', message: string, facts?: object) => void;
+
+export interface DaemonOptions {
+  readonly dbPath: string;
+  readonly policyPath: string;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly version: string;
+  readonly environment: Environment;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The shell: the only place where things are wired. `open` it, let it `run`, `close` it. */
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #ledger: Ledger;
+  readonly #routes: Routes;
+  readonly #gateway: Gateway;
+  readonly #admin: Admin;
+  readonly #endpoints: EndpointsClient;
+  readonly #hub: HubClient;
+  readonly #memories = new Map<RouteWatch, RouteMemory>();
+  readonly #stopping = new AbortController();
+  readonly #background = new Set<Promise<void>>();
+  readonly #startedAt: number;
+  #policy: LoadedPolicy;
+  #policyProblem: string | null = null;
+  #account: { state: Observation['account']; name: string | null } = { state: 'unchecked', name: null };
+  #cron: ScheduledTask | null = null;
+  #timers: NodeJS.Timeout[] = [];
+  #tick: Promise<void> | null = null;
+  #isWoken = false;
+  #ports = { gateway: 0, admin: 0 };
+
+  /**
+   * Checks the policy, the token and the database, takes up what a former process left, and serves. Throws AppError
+   * before anything is served: `invalid` or `unauthorized` for the configuration, `conflict` for a port or a second daemon.
+   */
+  static async open(options: DaemonOptions): Promise<Daemon> {
+    const policy = await loadPolicy(options.policyPath);
+    const hub = createHubClient({ hubUrl: options.environment.hubUrl, token: options.environment.token });
+    const account = await checkAccount(hub, options);
+    const ledger = await openLedger(options.dbPath, { clock: options.clock });
+    try {
+      const daemon = new Daemon(options, policy, ledger, hub);
+      daemon.#account = account;
+      await restore(daemon.#routes, ledger.journal, options.clock);
+      daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
+      daemon.#ports.gateway = (await daemon.#gateway.listen(options.port)).port;
+      return daemon;
+    } catch (error) {
+      await ledger.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: DaemonOptions, policy: LoadedPolicy, ledger: Ledger, hub: HubClient) {
+    const { environment, clock, log } = options;
+    this.#options = options;
+    this.#policy = policy;
+    this.#ledger = ledger;
+    this.#hub = hub;
+    this.#startedAt = clock.now();
+    this.#routes = new Routes(policy.policy, clock, () => this.#wake());
+    this.#admin = createAdmin(() => this.report());
+    this.#endpoints = createEndpointsClient({ baseUrl: environment.endpointsUrl, token: environment.token });
+    this.#gateway = createGateway({
+      table: () => this.#routes.table,
+      routerUrl: environment.routerUrl,
+      token: environment.token,
+      clock,
+      recorder: ledger.calls,
+      observer: {
+        arrived: (arrival) => this.#routes.arrived(arrival),
+        failed: (arrival, outcome, upstream) => this.#routes.failed(arrival, outcome, upstream),
+        ended: (call: Call) => {
+          this.#routes.ended(call);
+          this.#admin.ended(call);
+        },
+      },
+      agentSalt: ledger.agentSalt,
+      log,
+    });
+  }
+
+  get ports(): { readonly gateway: number; readonly admin: number } {
+    return this.#ports;
+  }
+
+  /** Begins to tick. Returns at once. */
+  run(): void {
+    this.#cron = cron.schedule('* * * * * *', () => this.#reconcile(), { noOverlap: true });
+    this.#every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
+    this.#every(Math.max(200, ENDPOINT_EVERY_MS / this.#options.clock.scale), () => this.#lookAtEndpoints());
+    this.#every(ACCOUNT_EVERY_MS, () => this.#recheckAccount());
+    this.#every(5_000, () => this.#reloadPolicy());
+  }
+
+  /** Stops deciding, lets running calls end for up to 30 s, cuts the rest, and leaves the books in order. */
+  async close(): Promise<{ cut: number }> {
+    this.#stopping.abort(new AppError('unavailable', 'the daemon is stopping'));
+    await this.#cron?.destroy();
+    for (const timer of this.#timers) clearInterval(timer);
+    const { cut } = await this.#gateway.drain(DRAIN_MS);
+    await this.#tick?.catch(() => undefined);
+    await Promise.allSettled(this.#background);
+    await this.#gateway.close();
+    await this.#admin.close();
+    await this.#ledger.close();
+    return { cut };
+  }
+
+  report(): StatusReport {
+    const { version, clock, dbPath: _, ...options } = this.#options;
+    const { calls } = this.#ledger;
+    const routes = [...this.#routes.all()].map((watch) => reportRoute(watch, this.#memory(watch), this.#policy.hash));
+    return {
+      version,
+      pid: process.pid,
+      at: clock.now(),
+      startedAt: this.#startedAt,
+      gatewayPort: this.#ports.gateway,
+      adminPort: this.#ports.admin,
+      timeScale: clock.scale,
+      policy: { path: options.policyPath, hash: this.#policy.hash, problem: this.#policyProblem },
+      account: this.#account,
+      ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
+      gateway: { inFlight: [...this.#gateway.inFlight()].length, ...this.#routes.counts },
+      routes,
+    };
+  }
+
+  #every(ms: number, work: () => Promise<void>): void {
+    let isBusy = false;
+    const timer = setInterval(() => {
+      if (isBusy || this.#stopping.signal.aborted) return;
+      isBusy = true;
+      this.#inBackground(work().finally(() => (isBusy = false)));
+    }, ms);
+    this.#timers.push(timer);
+  }
+
+  #inBackground(work: Promise<void>): void {
+    const guarded = work
+      .catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted)
+          this.#options.log('error', 'background work failed', { error: errorMessage(error) });
+      })
+      .finally(() => this.#background.delete(guarded));
+    this.#background.add(guarded);
+  }
+
+  #wake(): void {
+    if (this.#isWoken || this.#stopping.signal.aborted) return;
+    this.#isWoken = true;
+    setImmediate(() => {
+      this.#isWoken = false;
+      this.#inBackground(this.#reconcile());
+    });
+  }
+
+  /** Ticks never overlap: who comes while one runs waits for it and has another. */
+  async #reconcile(): Promise<void> {
+    while (this.#tick !== null) await this.#tick;
+    if (this.#stopping.signal.aborted) return;
+    this.#tick = this.#reconcileAll().finally(() => (this.#tick = null));
+    await this.#tick;
+  }
+
+  async #reconcileAll(): Promise<void> {
+    const requests = await this.#ledger.journal.pendingRequests();
+    for (const watch of this.#routes.all()) {
+      const mine = requests.filter((request) => request.model === watch.model);
+      try {
+        // Each step may make the next one possible; the bound keeps a mistake from becoming a busy loop.
+        for (let i = 0; i < 10; i++) {
+          const request = mine.shift() ?? null;
+          if (!(await this.#reconcileRoute(watch, request)) && mine.length === 0) break;
+        }
+      } catch (error) {
+        this.#options.log('error', 'tick failed', { model: watch.model, error: errorMessage(error) });
+      }
+    }
+    await this.#ledger.journal.saveStatus(JSON.stringify(this.report()));
+  }
+
+  #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
+    return reconcile(watch, this.#memory(watch), request, {
+      clock: this.#options.clock,
+      journal: this.#ledger.journal,
+      observe: (route, wish) =>
+        observe(route, wish, {
+          clock: this.#options.clock,
+          gateway: this.#gateway,
+          account: this.#account.state,
+          policyHash: ({ rollout }) => rollout?.policyHash ?? this.#policy.hash,
+          filePolicyHash: this.#policy.hash,
+          newRolloutId,
+        }),
+      policyRecord: () => {
+        const { hash, path, text, parsed } = this.#policy;
+        return { hash, path, text, parsed };
+      },
+      begin: (route, effect) => this.#inBackground(beginEffect(route, effect, this.#effectContext())),
+      changed: () => this.#routes.rebuild(),
+    });
+  }
+
+  #memory(watch: RouteWatch): RouteMemory {
+    let memory = this.#memories.get(watch);
+    if (memory === undefined) {
+      memory = { decision: null, decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
+      this.#memories.set(watch, memory);
+    }
+    return memory;
+  }
+
+  #effectContext(): EffectContext {
+    return {
+      clock: this.#options.clock,
+      endpoints: this.#endpoints,
+      hub: this.#hub,
+      token: this.#options.environment.token,
+      signal: this.#stopping.signal,
+      wake: () => this.#wake(),
+      log: this.#options.log,
+    };
+  }
+
+  async #lookForRequests(): Promise<void> {
+    // On a scaled clock a second is short: tick along with the look-ups.
+    if (this.#options.clock.scale > 1) return this.#reconcile();
+    if ((await this.#ledger.journal.pendingRequests()).length > 0) this.#wake();
+  }
+
+  async #lookAtEndpoints(): Promise<void> {
+    for (const watch of this.#routes.all()) {
+      const { rollout } = watch;
+      if (rollout === null || rollout.phase === 'proposed') continue;
+      try {
+        const seen = await lookAtEndpoint(rollout, this.#effectContext(), AbortSignal.timeout(10_000));
+        const isNews = seen.state !== watch.endpoint?.state || seen.isHealthy !== watch.endpoint.isHealthy;
+        if (watch.rollout?.id === rollout.id && !watch.effects.has('ensure')) watch.endpoint = seen;
+        if (isNews) this.#wake();
+      } catch (error) {
+        this.#options.log('warn', 'endpoint cannot be looked at', {
+          endpoint: rollout.endpointName,
+          error: errorMessage(error),
+        });
+      }
+    }
+  }
+
+  async #recheckAccount(): Promise<void> {
+    if (this.#account.state !== 'unchecked') return;
+    try {
+      this.#account = await checkAccount(this.#hub, this.#options);
+    } catch {
+      this.#account = { state: 'refused', name: null };
+    }
+  }
+
+  async #reloadPolicy(): Promise<void> {
+    try {
+      const policy = await loadPolicy(this.#options.policyPath);
+      this.#policyProblem = null;
+      if (policy.hash === this.#policy.hash) return;
+      this.#policy = policy;
+      this.#options.log('info', 'policy changed', { path: policy.path, hash: policy.hash });
+      await restoreWindows(this.#routes, this.#routes.adopt(policy.policy), this.#ledger.journal, this.#options.clock);
+    } catch (error) {
+      this.#policyProblem = errorMessage(error);
+    }
+  }
+}
+
+/** Eight lower-case letters and digits without look-alikes. */
+function newRolloutId(): string {
+  const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
+  return Array.from(randomBytes(8), (byte) => letters[byte % letters.length]).join('');
+}
+
+/** Asks the Hub whose token it is. A refused token is thrown; a Hub out of reach leaves the account unchecked. */
+async function checkAccount(
+  hub: HubClient,
+  { environment, log }: DaemonOptions,
+): Promise<{ state: 'ok' | 'unchecked'; name: string | null }> {
+  if (environment.token === null) {
+    log('warn', 'no HF_TOKEN: calls are served and counted, nothing is proposed');
+    return { state: 'unchecked', name: null };
+  }
+  try {
+    const me = await hub.whoAmI(AbortSignal.timeout(10_000));
+    return { state: 'ok', name: me.name };
+  } catch (error) {
+    if (errorCode(error) === 'unauthorized') throw error;
+    log('warn', 'the Hub cannot be reached: nothing is proposed until it can', { error: errorMessage(error) });
+    return { state: 'unchecked', name: null };
+  }
+}

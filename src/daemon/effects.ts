@@ -1,0 +1,176 @@
+import type { Clock } from '../core/clock.ts';
+import { AppError, errorCode, errorMessage } from '../core/errors.ts';
+import type { EffectName, EffectResult, EndpointSeen, Survey } from '../core/observation.ts';
+import type { Rollout } from '../core/rollout.ts';
+import type { EndpointsClient, EndpointStatus } from '../huggingface/endpoints.ts';
+import { endpointSpec, ensureEndpoint } from '../huggingface/endpoints.ts';
+import type { HubClient } from '../huggingface/hub.ts';
+import { checkHealth, readServedModel, warmUp } from '../huggingface/probe.ts';
+import type { RouteWatch } from './watch.ts';
+
+/** No effect may take longer than this, in real time: the tick after decides what to do instead. */
+const EFFECT_TIMEOUT_MS = 120_000;
+
+export interface EffectContext {
+  readonly clock: Clock;
+  readonly endpoints: EndpointsClient;
+  readonly hub: HubClient;
+  readonly token: string | null;
+  /** Ends all work when the daemon closes. */
+  readonly signal: AbortSignal;
+  readonly wake: () => void;
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, facts?: object) => void;
+}
+
+/** Begins an effect; its result is put where the next observation finds it, and the tick is woken. Never throws. */
+export function beginEffect(watch: RouteWatch, effect: EffectName, context: EffectContext): Promise<void> {
+  watch.effects.add(effect);
+  const rolloutId = watch.rollout?.id;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(EFFECT_TIMEOUT_MS)]);
+  return carryOut(watch, effect, context, signal)
+    .catch((error: unknown) => problem(effect, error))
+    .then((result) => {
+      watch.effects.delete(effect);
+      if (watch.rollout?.id === rolloutId) watch.results[effect] = { ...result, effect, at: context.clock.now() };
+      if (result.problem !== null)
+        context.log('warn', 'effect failed', { effect, model: watch.model, ...result.problem });
+      context.wake();
+    });
+}
+
+type Outcome = Omit<EffectResult, 'effect' | 'at'>;
+
+function problem(effect: EffectName, error: unknown): Outcome {
+  const hint = error instanceof AppError ? (error.hint ?? null) : null;
+  return { problem: { code: errorCode(error), message: `${effect}: ${errorMessage(error)}`, hint } };
+}
+
+async function carryOut(
+  watch: RouteWatch,
+  effect: EffectName,
+  context: EffectContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (effect === 'survey') {
+    watch.survey = await takeSurvey(watch, context, signal);
+    return { problem: null };
+  }
+  const { rollout } = watch;
+  if (rollout === null) throw new AppError('internal', `${effect} without a rollout on ${watch.model}`);
+  switch (effect) {
+    case 'ensure':
+      watch.endpoint = await ensure(watch, rollout, context, signal);
+      return { problem: null };
+    case 'warm':
+      return warm(watch, rollout, context, signal);
+    case 'pause':
+      await context.endpoints.pause(rollout.namespace, rollout.endpointName, signal);
+      watch.endpoint = await lookAtEndpoint(rollout, context, signal);
+      return { problem: null };
+  }
+}
+
+async function takeSurvey(
+  watch: RouteWatch,
+  { endpoints, hub, clock }: EffectContext,
+  signal: AbortSignal,
+): Promise<Survey> {
+  const wanted = watch.filePolicy.endpoint;
+  if (wanted === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
+  const [quote, model] = await Promise.all([
+    endpoints.quote(wanted.namespace, wanted, signal),
+    hub.inspectModel(watch.model, signal),
+  ]);
+  const price = quote.pricePerHourMicros === null ? null : quote.pricePerHourMicros * wanted.maxReplica;
+  const told = (text: string, hint: string): Survey => ({
+    at: clock.now(),
+    pricePerHourMicros: price,
+    problem: text,
+    hint,
+  });
+  if (!model.exists) return told(`the Hub knows no model ${watch.model}`, 'check the name in the policy');
+  if (model.isGatedForUs) {
+    return told(`${watch.model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
+  }
+  const instance = `${wanted.vendor} ${wanted.region} ${wanted.instanceType} ${wanted.instanceSize}`;
+  if (!quote.isDeployable) {
+    return told(
+      `${instance} cannot be had: ${quote.why ?? 'no reason given'}`,
+      'choose another instance or ask for quota',
+    );
+  }
+  if (price === null) return told(`the price of ${instance} is not known`, 'check the instance in the policy');
+  return { at: clock.now(), pricePerHourMicros: price, problem: null, hint: null };
+}
+
+async function ensure(
+  watch: RouteWatch,
+  rollout: Rollout,
+  { endpoints, hub, token, clock }: EffectContext,
+  signal: AbortSignal,
+): Promise<EndpointSeen> {
+  const wanted = watch.policy.endpoint;
+  if (wanted === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
+  const [model, quote] = await Promise.all([
+    hub.inspectModel(watch.model, signal),
+    endpoints.quote(wanted.namespace, wanted, signal),
+  ]);
+  const spec = endpointSpec({
+    name: rollout.endpointName,
+    policy: wanted,
+    model: watch.model,
+    task: model.task,
+    token,
+    numAccelerators: quote.numAccelerators,
+  });
+  const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
+  return seenAs(status, false, clock.now());
+}
+
+async function warm(
+  watch: RouteWatch,
+  rollout: Rollout,
+  { token }: EffectContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (rollout.phase !== 'warming') throw new AppError('internal', `warming in phase ${rollout.phase}`);
+  const { url } = rollout;
+  const servedModel = await readServedModel(url, token, watch.model, signal);
+  const engine = watch.policy.endpoint?.engine ?? 'vLLM';
+  const { shown, failed } = await warmUp({
+    url,
+    token,
+    model: watch.model,
+    servedModel,
+    shapes: [...watch.shapes],
+    engine,
+    signal,
+  });
+  const told = failed.map(({ shape, why }) => `${shape}: ${why}`);
+  if (shown.length === 0) {
+    throw new AppError(
+      'unavailable',
+      `the endpoint answers no shape of call that this traffic uses (${told.join('; ')})`,
+    );
+  }
+  return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told } };
+}
+
+/** What the management API and the health route say of a rollout's endpoint now. */
+export async function lookAtEndpoint(
+  rollout: Rollout,
+  { endpoints, token, clock }: EffectContext,
+  signal: AbortSignal,
+): Promise<EndpointSeen> {
+  const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
+  if (status === null) return { at: clock.now(), state: 'absent', url: null, isHealthy: false, message: null };
+  let isHealthy = false;
+  if (status.state === 'running' && status.url !== null) {
+    isHealthy = (await checkHealth(status.url, token, status.healthRoute, signal)).ok;
+  }
+  return seenAs(status, isHealthy, clock.now());
+}
+
+function seenAs(status: EndpointStatus, isHealthy: boolean, at: number): EndpointSeen {
+  return { at, state: status.state, url: status.url, isHealthy, message: status.errorMessage ?? status.message };
+}

@@ -1,0 +1,82 @@
+import type { Clock } from '../core/clock.ts';
+import type { Observation, OperatorRequest } from '../core/observation.ts';
+import { weights } from '../core/rollout.ts';
+import type { Role } from '../core/route.ts';
+import type { Gateway } from '../gateway/server.ts';
+import { endpointName } from '../huggingface/endpoints.ts';
+import type { RouteWatch } from './watch.ts';
+
+/** How long, in real time, calls on the endpoint may take to end once its weight is 0. */
+const DRAIN_MS = 30_000;
+
+export interface ObserveContext {
+  readonly clock: Clock;
+  readonly gateway: Pick<Gateway, 'inFlight'>;
+  readonly account: Observation['account'];
+  /** Hash of the policy that is in force for the route, and of the file. */
+  readonly policyHash: (watch: RouteWatch) => string;
+  readonly filePolicyHash: string;
+  readonly newRolloutId: () => string;
+}
+
+/** Gathers everything that a decision about a route may look at. Writes nothing but the passing of time. */
+export function observe(watch: RouteWatch, request: OperatorRequest | null, context: ObserveContext): Observation {
+  const now = Math.floor(context.clock.now());
+  watch.window.advance(now);
+  const { rollout } = watch;
+  const rolloutId = context.newRolloutId();
+  const policyHash = context.policyHash(watch);
+  const { step } = weights(rollout, watch.policy);
+  const flight = lookInFlight(watch, step, context);
+  return {
+    now,
+    model: watch.model,
+    policy: watch.policy,
+    policyHash,
+    newPolicyHash: policyHash === context.filePolicyHash ? null : context.filePolicyHash,
+    account: context.account,
+    demand: { ...watch.window.figures(), holdsSince: watch.window.holdsSince },
+    lastEndedAt: watch.lastRollout?.since ?? null,
+    survey: watch.survey,
+    next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
+    endpoint: watch.endpoint,
+    effects: [...watch.effects],
+    results: { ...watch.results },
+    figures:
+      rollout?.phase === 'stepping' || rollout?.phase === 'promoted' ? watch.figures(step, flight.overdue) : null,
+    canaryFaultsInRow: watch.faultsInRow,
+    stableRecent: watch.recent.figures(now),
+    isDrained: isDrained(watch, flight.canary, context.clock),
+    request,
+    openAskId: watch.openAskId,
+    shapes: [...watch.shapes].sort(),
+  };
+}
+
+interface InFlight {
+  /** Calls assigned to the canary that have not ended. */
+  readonly canary: number;
+  /** Calls of the current step that have waited for a first byte longer than the policy allows. */
+  readonly overdue: Record<Role, number>;
+}
+
+function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: ObserveContext): InFlight {
+  const overdue: Record<Role, number> = { stable: 0, canary: 0 };
+  let canary = 0;
+  const { rollout } = watch;
+  if (rollout === null) return { canary, overdue };
+  const oldestUs = (clock.now() - watch.policy.timeouts.firstByte * clock.scale) * 1_000;
+  for (const { arrival, hasFirstByte, isDecided } of gateway.inFlight()) {
+    const { role } = arrival;
+    if (arrival.rolloutId !== rollout.id || role === null || !arrival.isEligible) continue;
+    if (role === 'canary') canary++;
+    if (arrival.step === step && !hasFirstByte && !isDecided && arrival.arrivedAtUs < oldestUs) overdue[role]++;
+  }
+  return { canary, overdue };
+}
+
+function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {
+  if (watch.rollout?.phase !== 'draining') return false;
+  if (inFlight === 0) return true;
+  return (clock.now() - watch.rollout.since) / clock.scale > DRAIN_MS;
+}

@@ -1,0 +1,178 @@
+import type { Clock } from '../core/clock.ts';
+import { decide } from '../core/decide.ts';
+import type { Decision } from '../core/decision.ts';
+import { CORE_VERSION } from '../core/decision.ts';
+import type { EffectName, Observation, OperatorRequest } from '../core/observation.ts';
+import type { Rollout } from '../core/rollout.ts';
+import { evolve, isActive } from '../core/rollout.ts';
+import type { Journal, JournalEntry } from '../ledger/journal.ts';
+import type { RouteWatch } from './watch.ts';
+
+const ROW_EVERY_MS = 600_000;
+/** How long, in real time, the ledger may keep a decision to go back from being carried out. */
+const RETREAT_PATIENCE_MS = 2_000;
+
+/** What was last decided about a route, and what was last written of it. */
+export interface RouteMemory {
+  decision: Decision | null;
+  decidedAt: number;
+  key: string;
+  writtenAt: number;
+  ticks: number;
+}
+
+export interface ReconcileContext {
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'commit'>;
+  readonly observe: (watch: RouteWatch, request: OperatorRequest | null) => Observation;
+  /** The pinned policy of a rollout that is being proposed: stored with it. */
+  readonly policyRecord: () => NonNullable<JournalEntry['policy']>;
+  readonly begin: (watch: RouteWatch, effect: EffectName) => void;
+  /** Called whenever what the gateway should do may have changed. */
+  readonly changed: (watch: RouteWatch) => void;
+}
+
+/**
+ * One tick of one route: observe, decide, journal, act. The decision and what happens by it are stored in one
+ * transaction, before any of it is carried out; when that fails nothing has happened, and the next tick decides afresh.
+ * Returns whether something was done, so that the caller may look again at once.
+ */
+export async function reconcile(
+  watch: RouteWatch,
+  memory: RouteMemory,
+  request: OperatorRequest | null,
+  context: ReconcileContext,
+): Promise<boolean> {
+  const seen = context.observe(watch, request);
+  const { rollout } = watch;
+  const decision = decide(rollout, seen);
+  const stop = rollout !== null && 'step' in rollout ? rollout.step : 0;
+  const key = [decision.action, decision.reason, rollout?.id, rollout?.phase, stop].join(' ');
+  memory.decision = decision;
+  memory.decidedAt = seen.now;
+  memory.ticks++;
+  const mustWrite = decision.action !== 'wait' || key !== memory.key || seen.now - memory.writtenAt >= ROW_EVERY_MS;
+  if (!mustWrite) return false;
+
+  const next = decision.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
+  const entry = toEntry(seen, rollout, next, decision, memory.ticks, context);
+  const isRetreat = decision.events.some((event) => event.type === 'draining');
+  const { askId } = await commit(watch, entry, isRetreat, context);
+  memory.key = key;
+  memory.writtenAt = seen.now;
+  memory.ticks = 0;
+  take(watch, seen, next, decision, askId);
+  context.changed(watch);
+  if (decision.effect !== null) context.begin(watch, decision.effect);
+  return decision.action !== 'wait';
+}
+
+/** Stores the decision. One to go back is carried out even where the ledger cannot take it: it only lowers the weight. */
+async function commit(
+  watch: RouteWatch,
+  entry: JournalEntry,
+  isRetreat: boolean,
+  context: ReconcileContext,
+): Promise<{ askId: number | null }> {
+  const force = () => {
+    watch.isForcedToZero = true;
+    context.changed(watch);
+  };
+  const timer = isRetreat ? setTimeout(force, RETREAT_PATIENCE_MS) : undefined;
+  try {
+    return await context.journal.commit(entry);
+  } catch (error) {
+    if (isRetreat) force();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function take(
+  watch: RouteWatch,
+  seen: Observation,
+  next: Rollout | null,
+  decision: Decision,
+  askId: number | null,
+): void {
+  watch.isForcedToZero = false;
+  if (decision.events.length === 0) return;
+  if (next !== null && !isActive(next)) {
+    watch.lastRollout = next;
+    watch.setRollout(null, null);
+    watch.openAskId = null;
+    return;
+  }
+  if (next?.phase !== watch.rollout?.phase) watch.faultsInRow = 0;
+  watch.setRollout(next, seen.policy);
+  watch.openAskId = next?.ask == null ? null : (askId ?? watch.openAskId);
+}
+
+function toEntry(
+  seen: Observation,
+  rollout: Rollout | null,
+  next: Rollout | null,
+  decision: Decision,
+  ticks: number,
+  context: ReconcileContext,
+): JournalEntry {
+  const asked = decision.events.find((event) => event.type === 'asked');
+  const isProposal = decision.events.some((event) => event.type === 'proposed');
+  return {
+    ...(isProposal && { policy: context.policyRecord() }),
+    decision: {
+      at: seen.now,
+      model: seen.model,
+      rolloutId: next?.id ?? null,
+      coreVersion: CORE_VERSION,
+      policyHash: seen.policyHash,
+      action: decision.action,
+      reason: decision.reason,
+      input: JSON.stringify({ rollout, observation: seen }),
+      output: JSON.stringify(decision),
+      ticks,
+    },
+    ...(next !== null &&
+      decision.events.length > 0 && {
+        rollout: {
+          id: next.id,
+          model: next.model,
+          policyHash: next.policyHash,
+          toward: next.toward,
+          phase: next.phase,
+          snapshot: JSON.stringify(next),
+          createdAt: next.createdAt,
+          updatedAt: seen.now,
+        },
+      }),
+    events: decision.events.map((event) => ({
+      rolloutId: next?.id ?? '',
+      at: seen.now,
+      type: event.type,
+      data: JSON.stringify(event),
+    })),
+    ...(asked !== undefined &&
+      next !== null && {
+        ask: {
+          rolloutId: next.id,
+          step: asked.step,
+          policyHash: next.policyHash,
+          verdict: asked.verdict?.status ?? 'none',
+          figures: JSON.stringify({ detail: decision.detail, verdict: asked.verdict, figures: seen.figures }),
+          at: seen.now,
+        },
+      }),
+    outcomes:
+      decision.outcome === null
+        ? []
+        : [
+            {
+              requestId: decision.outcome.requestId,
+              at: seen.now,
+              result: decision.outcome.result,
+              message: decision.outcome.message,
+            },
+          ],
+  };
+}

@@ -1,0 +1,88 @@
+import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
+import type { StepFigures } from '../core/figures.ts';
+import { problemText } from '../core/decision.ts';
+import { weights } from '../core/rollout.ts';
+import type { RolloutStatus, RouteStatus } from '../core/status.ts';
+import type { RouteMemory } from './reconcile.ts';
+import type { RouteWatch } from './watch.ts';
+
+/** One route as `status` shows it. `filePolicyHash`: the policy file's, which may be newer than a rollout's. */
+export function reportRoute(watch: RouteWatch, memory: RouteMemory, filePolicyHash: string): RouteStatus {
+  const { rollout, lastRollout } = watch;
+  const figures = watch.window.figures();
+  const { criteria } = watch.filePolicy;
+  return {
+    model: watch.model,
+    phase: rollout?.phase ?? 'watching',
+    decision: memory.decision === null ? null : decisionOf(memory.decision, memory.decidedAt),
+    demand: { ...figures, holdsSince: watch.window.holdsSince },
+    criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
+    rollout: rollout === null ? null : reportRollout(watch, memory),
+    lastRollout:
+      lastRollout !== null && (lastRollout.phase === 'aborted' || lastRollout.phase === 'failed')
+        ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
+        : null,
+    notes: notes(watch, filePolicyHash),
+  };
+}
+
+function decisionOf(
+  { action, reason, detail }: NonNullable<RouteMemory['decision']>,
+  at: number,
+): NonNullable<RouteStatus['decision']> {
+  return { action, reason, detail, at };
+}
+
+function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | null {
+  const { rollout, policy } = watch;
+  if (rollout === null) return null;
+  const { step, weight } = weights(rollout, policy);
+  const isMoving = rollout.phase === 'stepping' || rollout.phase === 'promoted';
+  const figures = isMoving ? watch.figures(step, { stable: 0, canary: 0 }) : null;
+  return {
+    id: rollout.id,
+    createdAt: rollout.createdAt,
+    since: rollout.since,
+    isPaused: rollout.isPaused,
+    step,
+    steps: policy.steps,
+    weight,
+    ...shares(figures),
+    figures,
+    verdict: memory.decision?.verdict ?? null,
+    bakeMs: policy.limits.bake,
+    minCalls: policy.limits.minCalls,
+    endpointName: rollout.endpointName,
+    endpoint: watch.endpoint,
+    pricePerHourMicros: rollout.pricePerHourMicros,
+    ask: rollout.ask === null ? null : { id: watch.openAskId, step: rollout.ask.step, at: rollout.ask.at },
+  };
+}
+
+function shares(figures: StepFigures | null): { assignedShare: number | null; servedShare: number | null } {
+  if (figures === null) return { assignedShare: null, servedShare: null };
+  const { stable, canary } = figures;
+  const all = stable.assigned + canary.assigned;
+  if (all === 0) return { assignedShare: null, servedShare: null };
+  const served = canary.assigned - canary.servedElsewhere + stable.servedElsewhere;
+  return { assignedShare: canary.assigned / all, servedShare: served / all };
+}
+
+function notes(watch: RouteWatch, filePolicyHash: string): string[] {
+  const told: string[] = [];
+  const { rollout } = watch;
+  if (watch.isForcedToZero) told.push('the ledger cannot take the decision to go back: the weight is 0 until it can');
+  for (const result of Object.values(watch.results)) {
+    if (result.problem !== null) told.push(problemText(result.problem));
+  }
+  if (rollout?.phase === 'draining' && rollout.hint !== null) told.push(rollout.hint);
+  if (rollout !== null && rollout.policyHash !== filePolicyHash) {
+    told.push(`the policy file has changed; this rollout keeps ${rollout.policyHash.slice(0, 8)}, as proposed`);
+  }
+  if (isHiddenByDerivedAgents(watch.window.figures(), watch.filePolicy.criteria)) {
+    told.push(
+      'calls and refusals meet the criteria, but most agents send no id: send X-Agent-Id, or call /agents/<id>/v1',
+    );
+  }
+  return told;
+}

@@ -1,0 +1,56 @@
+import type { Clock } from '../core/clock.ts';
+import type { Rollout } from '../core/rollout.ts';
+import type { Policy, RoutePolicy } from '../core/policy.ts';
+import type { Journal } from '../ledger/journal.ts';
+import type { Routes } from './routes.ts';
+import type { RouteWatch } from './watch.ts';
+
+/** Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. */
+export async function restore(routes: Routes, journal: Journal, clock: Clock): Promise<void> {
+  for (const { model, snapshot, isOver } of await journal.latestRollouts()) {
+    const watch = routes.watch(model);
+    if (watch === null) continue;
+    const rollout = JSON.parse(snapshot) as Rollout;
+    if (isOver) {
+      watch.lastRollout = rollout;
+      continue;
+    }
+    watch.setRollout(rollout, await pinnedPolicy(rollout, journal, routes));
+    watch.openAskId = rollout.ask === null ? null : ((await journal.openAsk(rollout.id))?.id ?? null);
+    for await (const page of journal.stepCalls(rollout.id)) {
+      for (const call of page) watch.restore(call.step, call.role, call);
+    }
+  }
+  await restoreWindows(routes, [...routes.all()], journal, clock);
+  routes.rebuild();
+}
+
+/** Fills windows from the ledger. What held before the hole in our data no longer counts as uninterrupted. */
+export async function restoreWindows(
+  routes: Routes,
+  watches: readonly RouteWatch[],
+  journal: Journal,
+  clock: Clock,
+): Promise<void> {
+  const now = clock.now();
+  const longest = Math.max(0, ...watches.map((watch) => watch.filePolicy.criteria.window));
+  const only = new Set(watches);
+  const calls = await journal.recentCalls(Math.floor((now - longest) * 1_000));
+  calls.sort((a, b) => a.arrivedAtUs - b.arrivedAtUs);
+  for (const call of calls) {
+    const watch = call.model === null ? null : routes.watch(call.model);
+    if (watch === null || !only.has(watch)) continue;
+    watch.shapes.add(call.shape);
+    const at = call.arrivedAtUs / 1_000;
+    if (call.role === 'canary' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
+    watch.window.arrived(at, call.agent, call.isAgentDerived);
+    if (call.outcome === 'rate_limited') watch.window.refused(at);
+  }
+  for (const watch of routes.all()) if (only.has(watch)) watch.window.interrupt(now);
+}
+
+async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes): Promise<RoutePolicy> {
+  const stored = await journal.policy(rollout.policyHash);
+  const policy = stored === null ? null : (JSON.parse(stored.parsed) as Policy);
+  return policy?.routes.find((route) => route.model === rollout.model) ?? routes.policyOf(rollout.model);
+}

@@ -1,0 +1,114 @@
+import type { Arrival, Call, CallObserver, Outcome } from '../core/call.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Policy, RoutePolicy } from '../core/policy.ts';
+import { weights } from '../core/rollout.ts';
+import type { Canary, RouteEntry, RouteTable, Timeouts, UpstreamKind } from '../core/route.ts';
+import { RouteWatch } from './watch.ts';
+
+const MOST_WATCHED = 1_000;
+const AGENT_BLOCK_MS = 600_000;
+
+/** All routes: what the gateway tells of calls goes in, the table that the gateway reads comes out. */
+export class Routes implements CallObserver {
+  readonly #watches = new Map<string, RouteWatch>();
+  readonly #clock: Clock;
+  readonly #wake: () => void;
+  #policy: Policy;
+  #table: RouteTable;
+  #generation = 0;
+  counts = { calls: 0, ineligible: 0, withoutToken: 0 };
+
+  /** `wake` is called when a tick should not wait for its time. */
+  constructor(policy: Policy, clock: Clock, wake: () => void) {
+    this.#policy = policy;
+    this.#clock = clock;
+    this.#wake = wake;
+    for (const route of policy.routes) this.#watches.set(route.model, new RouteWatch(route.model, route));
+    this.#table = this.#build();
+  }
+
+  get table(): RouteTable {
+    return this.#table;
+  }
+
+  all(): IterableIterator<RouteWatch> {
+    return this.#watches.values();
+  }
+
+  /** The watch of a model; null where too many models that no policy lists have been seen. */
+  watch(model: string): RouteWatch | null {
+    const known = this.#watches.get(model);
+    if (known !== undefined) return known;
+    if (this.#watches.size >= MOST_WATCHED + this.#policy.routes.length) return null;
+    const watch = new RouteWatch(model, this.policyOf(model));
+    this.#watches.set(model, watch);
+    return watch;
+  }
+
+  policyOf(model: string): RoutePolicy {
+    return this.#policy.routes.find((route) => route.model === model) ?? { ...this.#policy.watched, model };
+  }
+
+  /** Takes a new policy file's word. Returns the routes whose window must be filled again. */
+  adopt(policy: Policy): RouteWatch[] {
+    this.#policy = policy;
+    for (const route of policy.routes) {
+      if (!this.#watches.has(route.model)) this.#watches.set(route.model, new RouteWatch(route.model, route));
+    }
+    const changed = [...this.#watches.values()].filter((watch) => watch.adopt(this.policyOf(watch.model)));
+    this.rebuild();
+    return changed;
+  }
+
+  /** Replaces the gateway's table by what the rollouts stand for now. */
+  rebuild(): void {
+    this.#table = this.#build();
+  }
+
+  arrived(arrival: Arrival): void {
+    this.counts.calls++;
+    if (arrival.hasNoToken) this.counts.withoutToken++;
+    if (arrival.rolloutId !== null && !arrival.isEligible) this.counts.ineligible++;
+    if (arrival.model !== null) this.watch(arrival.model)?.arrived(arrival);
+  }
+
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind): void {
+    if (arrival.model === null) return;
+    if (this.watch(arrival.model)?.failed(arrival, outcome, upstream, this.#clock.now()) === true) this.#wake();
+  }
+
+  ended(call: Call): void {
+    if (call.model !== null) this.watch(call.model)?.ended(call, this.#clock.now());
+  }
+
+  #build(): RouteTable {
+    const routes = new Map<string, RouteEntry>();
+    for (const watch of this.#watches.values()) {
+      const entry = { model: watch.model, timeouts: timeoutsOf(watch.policy), canary: canaryOf(watch) };
+      routes.set(watch.model, entry);
+    }
+    return { generation: ++this.#generation, routes, fallback: timeoutsOf(this.#policy.watched) };
+  }
+}
+
+function canaryOf(watch: RouteWatch): Canary | null {
+  const { rollout, policy } = watch;
+  if (rollout === null || (rollout.phase !== 'stepping' && rollout.phase !== 'promoted')) return null;
+  if (watch.isForcedToZero) return null;
+  const { step, weight } = weights(rollout, policy);
+  return {
+    rolloutId: rollout.id,
+    step,
+    weight,
+    affinity: policy.affinity,
+    blockMs: AGENT_BLOCK_MS,
+    url: rollout.endpoint.url,
+    servedModel: rollout.endpoint.servedModel,
+    shapes: new Set(rollout.endpoint.shapes),
+  };
+}
+
+function timeoutsOf(policy: RoutePolicy): Timeouts {
+  const { connect, firstByte, betweenChunks } = policy.timeouts;
+  return { connectMs: connect, firstByteMs: firstByte, betweenChunksMs: betweenChunks };
+}

@@ -1,0 +1,137 @@
+import type { Arrival, Call, Outcome } from '../core/call.ts';
+import { isFault } from '../core/call.ts';
+import { judgeCriteria } from '../core/criteria.ts';
+import type { StepFigures, TalliedCall } from '../core/figures.ts';
+import { NO_FIGURES, RoleTally } from '../core/figures.ts';
+import type { EffectName, EffectResult, EndpointSeen, Survey } from '../core/observation.ts';
+import type { RoutePolicy } from '../core/policy.ts';
+import { RecentOutcomes } from '../core/recent.ts';
+import type { Rollout } from '../core/rollout.ts';
+import type { CallShape, Role, UpstreamKind } from '../core/route.ts';
+import { DemandWindow } from '../core/window.ts';
+
+interface StepTally {
+  readonly stable: RoleTally;
+  readonly canary: RoleTally;
+}
+
+/** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
+export class RouteWatch {
+  readonly model: string;
+  /** What the policy file says today; a rollout pins what it said when it was proposed. */
+  filePolicy: RoutePolicy;
+  pinnedPolicy: RoutePolicy | null = null;
+  rollout: Rollout | null = null;
+  lastRollout: Rollout | null = null;
+  openAskId: number | null = null;
+  survey: Survey | null = null;
+  endpoint: EndpointSeen | null = null;
+  readonly effects = new Set<EffectName>();
+  readonly results: Partial<Record<EffectName, EffectResult>> = {};
+  readonly shapes = new Set<CallShape>();
+  readonly recent = new RecentOutcomes();
+  window: DemandWindow;
+  faultsInRow = 0;
+  /** Set where the ledger cannot take the decision to go back: the weight is 0 until it can. */
+  isForcedToZero = false;
+  #steps = new Map<number, StepTally>();
+
+  constructor(model: string, policy: RoutePolicy) {
+    this.model = model;
+    this.filePolicy = policy;
+    this.window = this.#newWindow();
+  }
+
+  /** The policy in force: the rollout's own, else the file's. */
+  get policy(): RoutePolicy {
+    return this.pinnedPolicy ?? this.filePolicy;
+  }
+
+  /** Takes a new policy file's word; true where the window must be filled again because its length changed. */
+  adopt(policy: RoutePolicy): boolean {
+    const isOtherWindow = policy.criteria.window !== this.filePolicy.criteria.window;
+    this.filePolicy = policy;
+    if (isOtherWindow) this.window = this.#newWindow();
+    return isOtherWindow;
+  }
+
+  /** Makes a rollout the active one; figures begin anew where it is another one. */
+  setRollout(rollout: Rollout | null, policy: RoutePolicy | null): void {
+    if (rollout?.id !== this.rollout?.id) {
+      this.#steps.clear();
+      this.faultsInRow = 0;
+      this.endpoint = null;
+      for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
+    }
+    this.rollout = rollout;
+    this.pinnedPolicy = rollout === null ? null : policy;
+  }
+
+  arrived(arrival: Arrival): void {
+    const at = arrival.arrivedAtUs / 1_000;
+    this.shapes.add(arrival.shape);
+    if (arrival.role !== 'canary' && !arrival.isRepeat) this.window.arrived(at, arrival.agent, arrival.isAgentDerived);
+    this.#tally(arrival)?.arrived();
+  }
+
+  /** True where the canary has now failed so often in a row that somebody should look. */
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, nowMs: number): boolean {
+    if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat) this.window.refused(nowMs);
+    this.#tally(arrival)?.faulted(outcome);
+    if (arrival.role !== 'canary' || !this.#isCurrent(arrival) || !isFault(outcome, 'dedicated')) return false;
+    this.faultsInRow++;
+    return this.faultsInRow >= this.policy.limits.consecutiveFaults;
+  }
+
+  ended(call: Call, nowMs: number): void {
+    for (const attempt of call.attempts) {
+      if (attempt.upstream === 'serverless') this.recent.add(nowMs, attempt.outcome);
+    }
+    if (call.role === 'canary' && call.outcome === 'ok' && this.#isCurrent(call)) this.faultsInRow = 0;
+    this.#tally(call)?.ended(call, call.outcome !== 'ok');
+  }
+
+  /** Counts a call of the ledger again, after a restart. */
+  restore(step: number, role: Role, call: TalliedCall): void {
+    const tally = this.#stepTally(step)[role];
+    tally.arrived();
+    tally.ended(call, false);
+  }
+
+  /** Both roles of a step. `overdue`: calls in flight beyond the first-byte limit, per role. */
+  figures(step: number, overdue: Readonly<Record<Role, number>>): StepFigures {
+    const tally = this.#steps.get(step);
+    if (tally === undefined) return { step, stable: NO_FIGURES, canary: NO_FIGURES };
+    return { step, stable: tally.stable.figures(overdue.stable), canary: tally.canary.figures(overdue.canary) };
+  }
+
+  #isCurrent(call: { readonly rolloutId: string | null }): boolean {
+    return this.rollout !== null && call.rolloutId === this.rollout.id;
+  }
+
+  #tally(call: {
+    readonly rolloutId: string | null;
+    readonly role: Role | null;
+    readonly isEligible: boolean;
+    readonly step: number;
+  }): RoleTally | null {
+    if (call.role === null || !call.isEligible || !this.#isCurrent(call)) return null;
+    return this.#stepTally(call.step)[call.role];
+  }
+
+  #stepTally(step: number): StepTally {
+    let tally = this.#steps.get(step);
+    if (tally === undefined) {
+      tally = { stable: new RoleTally('stable'), canary: new RoleTally('canary') };
+      this.#steps.set(step, tally);
+    }
+    return tally;
+  }
+
+  #newWindow(): DemandWindow {
+    return new DemandWindow(
+      this.filePolicy.criteria.window,
+      (figures) => judgeCriteria(figures, this.filePolicy.criteria).holds,
+    );
+  }
+}
