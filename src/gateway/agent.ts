@@ -1,0 +1,46 @@
+import { createHmac } from 'node:crypto';
+
+/** Who called, and whether that had to be derived because the call did not say so. */
+export interface Agent {
+  readonly id: string;
+  readonly isDerived: boolean;
+}
+
+const LONGEST_ID = 128;
+const MOST_REMEMBERED = 10_000;
+
+/**
+ * Tells agents apart: by the id they send, else by a keyed hash of bearer token and user agent. Derived ids are
+ * remembered by the raw header values, up to a bound.
+ */
+export class Agents {
+  private readonly salt: string;
+  private readonly derived = new Map<string, Map<string, Agent>>();
+  private remembered = 0;
+
+  constructor(salt: string) {
+    this.salt = salt;
+  }
+
+  /** The agent of a call; `sent` is the id from header or path, cut at 128 characters. */
+  of(sent: string | null | undefined, authorization = '', userAgent = ''): Agent {
+    if (sent !== null && sent !== undefined && sent !== '') {
+      return { id: sent.length > LONGEST_ID ? sent.slice(0, LONGEST_ID) : sent, isDerived: false };
+    }
+    return this.derived.get(authorization)?.get(userAgent) ?? this.derive(authorization, userAgent);
+  }
+
+  private derive(authorization: string, userAgent: string): Agent {
+    const hash = createHmac('sha256', this.salt).update(`${authorization}\0${userAgent}`).digest('hex');
+    const agent = { id: `derived-${hash.slice(0, 12)}`, isDerived: true };
+    if (this.remembered >= MOST_REMEMBERED) {
+      this.derived.clear();
+      this.remembered = 0;
+    }
+    let byUserAgent = this.derived.get(authorization);
+    if (byUserAgent === undefined) this.derived.set(authorization, (byUserAgent = new Map()));
+    byUserAgent.set(userAgent, agent);
+    this.remembered++;
+    return agent;
+  }
+}

@@ -1,0 +1,67 @@
+import { createHmac, randomBytes } from 'node:crypto';
+
+const OPEN_FOR_US = 60_000_000;
+const MOST_AGENTS = 10_000;
+const MOST_PER_AGENT = 32;
+
+interface Refusal {
+  /** The call that counts as demand: the first of a chain of refused repeats. */
+  readonly firstAtUs: number;
+  refusedAtUs: number;
+}
+
+/**
+ * Remembers which bodies of which agents serverless refused within the last minute of clock time, so that a repeat can be
+ * told from new demand. Bodies are known by a hash with a key that lives and dies with the process; it is computed only
+ * for refused calls and for calls of agents that have an open refusal.
+ */
+export class Repeats {
+  private readonly key = randomBytes(32);
+  private readonly agents = new Map<string, Map<string, Refusal>>();
+
+  /** `arrivedAtUs` of the refused call that this one repeats; null where it is new. */
+  find(agent: string, path: string, body: Buffer, nowUs: number): number | null {
+    if (this.agents.size === 0) return null;
+    const open = this.agents.get(agent);
+    if (open === undefined) return null;
+    for (const [hash, refusal] of open) if (nowUs - refusal.refusedAtUs > OPEN_FOR_US) open.delete(hash);
+    if (open.size === 0) {
+      this.agents.delete(agent);
+      return null;
+    }
+    return open.get(this.hash(path, body))?.firstAtUs ?? null;
+  }
+
+  /** Notes that serverless refused a call at its first attempt. `repeatOfUs`: what `find` said of it. */
+  refused(agent: string, path: string, body: Buffer, call: { arrivedAtUs: number; repeatOfUs: number | null }): void {
+    const hash = this.hash(path, body);
+    const open = this.agents.get(agent) ?? new Map<string, Refusal>();
+    open.delete(hash);
+    this.agents.delete(agent);
+    open.set(hash, { firstAtUs: call.repeatOfUs ?? call.arrivedAtUs, refusedAtUs: call.arrivedAtUs });
+    this.agents.set(agent, open);
+    dropOldest(open, MOST_PER_AGENT);
+    dropOldest(this.agents, MOST_AGENTS);
+  }
+
+  /** Notes that a repeat was served: the same body from now on is new demand. */
+  served(agent: string, path: string, body: Buffer): void {
+    const open = this.agents.get(agent);
+    if (open === undefined) return;
+    open.delete(this.hash(path, body));
+    if (open.size === 0) this.agents.delete(agent);
+  }
+
+  private hash(path: string, body: Buffer): string {
+    return createHmac('sha256', this.key).update(`${path}\n`).update(body).digest('base64');
+  }
+}
+
+// A Map keeps the order of insertion: the first key is the one refused longest ago.
+function dropOldest(map: Map<string, unknown>, most: number): void {
+  if (map.size <= most) return;
+  for (const key of map.keys()) {
+    map.delete(key);
+    return;
+  }
+}

@@ -1,0 +1,162 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Arrival, CallObserver, Recorder } from '../core/call.ts';
+import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
+import type { RouteTable } from '../core/route.ts';
+import { Agents } from './agent.ts';
+import { Exchange } from './exchange.ts';
+import { Repeats } from './repeats.ts';
+import type { Counters, Log, Shared } from './shared.ts';
+import { Targets } from './targets.ts';
+import type { DispatcherFor } from './targets.ts';
+
+export interface GatewayOptions {
+  /** The table in force; asked once per call. */
+  readonly table: () => RouteTable;
+  /** Base URL of the serverless router; may have a path prefix. */
+  readonly routerUrl: string;
+  /** The daemon's own token, without `Bearer`. */
+  readonly token: string | null;
+  readonly clock: Clock;
+  readonly recorder: Recorder;
+  readonly observer: CallObserver;
+  /** Keeps derived agent ids the same across restarts, and meaningless to others. */
+  readonly agentSalt: string;
+  readonly dispatcherFor?: DispatcherFor;
+  readonly log?: Log;
+  /** Largest request body in bytes; 32 MiB. */
+  readonly maxBodyBytes?: number;
+}
+
+/** A call that has been assigned and has not ended. */
+export interface InFlight {
+  readonly arrival: Arrival;
+  readonly hasFirstByte: boolean;
+  /** Whether the first attempt's outcome is known already. */
+  readonly isDecided: boolean;
+}
+
+export interface Gateway {
+  /** Accepts calls. Loopback hosts only (`invalid`); a port in use is a `conflict`. */
+  listen(port: number, host?: string): Promise<{ port: number }>;
+  inFlight(): Iterable<InFlight>;
+  /** Stops accepting, waits up to `ms` real milliseconds for the calls in flight, then cuts what lives. */
+  drain(ms: number): Promise<{ finished: number; cut: number }>;
+  /** Cuts everything at once. */
+  close(): Promise<void>;
+  readonly counters: Readonly<Counters>;
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
+const DEFAULT_MAX_BODY = 32 * 1024 * 1024;
+// Longer than what clients' connection pools keep: they should close first, or their next call meets a reset.
+const KEEP_ALIVE_MS = 75_000;
+const POLL_MS = 20;
+
+/** Makes the data plane. It owns its server and its connections: `close()` it. */
+export function createGateway(options: GatewayOptions): Gateway {
+  const shared = share(options);
+  const { live, counters } = shared;
+  let isDraining = false;
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true }, (req, res) => {
+    counters.requests++;
+    if (isDraining) res.shouldKeepAlive = false;
+    const exchange = new Exchange(shared, req, res);
+    live.add(exchange);
+    exchange.start();
+  });
+
+  async function drain(ms: number): Promise<{ finished: number; cut: number }> {
+    isDraining = true;
+    const before = counters.requests - live.size;
+    for (const exchange of live) exchange.closeAfter();
+    const closed = stopAccepting(server);
+    const deadline = performance.now() + ms;
+    while (live.size > 0 && performance.now() < deadline) await pause();
+    const cutBefore = counters.cut;
+    for (const exchange of live) exchange.cut();
+    while (live.size > 0) await pause();
+    server.closeAllConnections();
+    await closed;
+    await shared.targets.close();
+    const cut = counters.cut - cutBefore;
+    return { finished: counters.requests - before - cut, cut };
+  }
+
+  return {
+    listen: (port, host = '127.0.0.1') => listen(server, port, host),
+    inFlight: () => inFlight(live),
+    drain,
+    close: async () => {
+      await drain(0);
+    },
+    counters,
+  };
+}
+
+function share(options: GatewayOptions): Shared {
+  const { clock } = options;
+  let lastArrivalUs = 0;
+  return {
+    table: options.table,
+    routerUrl: options.routerUrl,
+    token: options.token,
+    recorder: options.recorder,
+    observer: options.observer,
+    agents: new Agents(options.agentSalt),
+    repeats: new Repeats(),
+    targets: new Targets(options.dispatcherFor),
+    maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
+    live: new Set<Exchange>(),
+    counters: { requests: 0, refused: 0, fallbacks: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
+    log: options.log ?? (() => undefined),
+    nowUs: () => Math.floor(clock.now() * 1000),
+    nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),
+  };
+}
+
+function listen(server: Server, port: number, host: string): Promise<{ port: number }> {
+  if (!LOOPBACK.has(host)) {
+    throw new AppError('invalid', `host ${host} is not loopback`, {
+      hint: 'listen on 127.0.0.1 and put a proxy that checks its callers in front of it',
+    });
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<{ port: number }>();
+  const onError = (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EADDRINUSE') reject(new AppError('internal', `cannot listen on ${host}:${port}`, { cause }));
+    else {
+      const hint = 'stop the program that uses it (another upshift?), or choose another port with --port';
+      reject(new AppError('conflict', `port ${port} on ${host} is in use`, { hint, cause }));
+    }
+  };
+  server.once('error', onError);
+  server.listen(port, host, () => {
+    server.off('error', onError);
+    resolve({ port: (server.address() as AddressInfo).port });
+  });
+  return promise;
+}
+
+function* inFlight(live: ReadonlySet<Exchange>): Generator<InFlight> {
+  for (const exchange of live) {
+    const { arrival } = exchange;
+    if (arrival === null || exchange.isOver) continue;
+    yield { arrival, hasFirstByte: exchange.hasFirstByte, isDecided: exchange.isDecided };
+  }
+}
+
+function stopAccepting(server: Server): Promise<void> {
+  if (!server.listening) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  return promise;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, POLL_MS);
+  });
+}

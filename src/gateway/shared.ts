@@ -1,0 +1,40 @@
+import type { CallObserver, Recorder } from '../core/call.ts';
+import type { RouteTable } from '../core/route.ts';
+import type { Agents } from './agent.ts';
+import type { Exchange } from './exchange.ts';
+import type { Repeats } from './repeats.ts';
+import type { Targets } from './targets.ts';
+
+/** Writes one line of the log: the message is a constant, the facts are fields. */
+export type Log = (level: 'error' | 'warn' | 'info', message: string, facts: Record<string, unknown>) => void;
+
+/** What all calls of one gateway share. */
+export interface Shared {
+  readonly table: () => RouteTable;
+  readonly routerUrl: string;
+  readonly token: string | null;
+  readonly recorder: Recorder;
+  readonly observer: CallObserver;
+  readonly agents: Agents;
+  readonly repeats: Repeats;
+  readonly targets: Targets;
+  readonly maxBodyBytes: number;
+  readonly live: Set<Exchange>;
+  readonly counters: Counters;
+  readonly log: Log;
+  nowUs(): number;
+  /** The arrival time of a new call: now, or a little later where that is taken. */
+  nextArrivalUs(): number;
+}
+
+/** What happened since the gateway was made. */
+export interface Counters {
+  requests: number;
+  /** Requests that the gateway refused by itself: unknown path, no JSON, no model, too large. */
+  refused: number;
+  fallbacks: number;
+  /** Calls that went out without any credentials. */
+  withoutToken: number;
+  clientsLeft: number;
+  cut: number;
+}

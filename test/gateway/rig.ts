@@ -1,0 +1,238 @@
+import { createServer, request } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Arrival, Call, Outcome } from '../../src/core/call.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import type { Canary, RouteTable, Timeouts, UpstreamKind } from '../../src/core/route.ts';
+import { createGateway } from '../../src/gateway/server.ts';
+import type { Gateway, GatewayOptions } from '../../src/gateway/server.ts';
+
+/** What an upstream received. */
+export interface Received {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface Upstream extends AsyncDisposable {
+  readonly url: string;
+  readonly received: Received[];
+  /** Connections that are open now. */
+  readonly sockets: Set<Socket>;
+}
+
+export type Behaviour = (res: ServerResponse, received: Received, req: IncomingMessage) => void;
+
+/** A real HTTP server on a port of its own that behaves as it is told. */
+export async function startUpstream(behave: Behaviour): Promise<Upstream> {
+  const received: Received[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((req, res) => {
+    const chunks: Buffer[] = [];
+    req.on('data', (chunk: Buffer) => chunks.push(chunk));
+    req.on('end', () => {
+      const body = Buffer.concat(chunks).toString();
+      const one = { method: req.method ?? '', path: req.url ?? '', headers: req.headers, body };
+      received.push(one);
+      behave(res, one, req);
+    });
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received,
+    sockets,
+    [Symbol.asyncDispose]: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** Answers with JSON of a known length. */
+export function json(res: ServerResponse, status: number, value: unknown, headers: Record<string, string> = {}): void {
+  const body = JSON.stringify(value);
+  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers });
+  res.end(body);
+}
+
+/** A whole chat answer. */
+export function chatAnswer(model: string, content = 'Hello there'): Record<string, unknown> {
+  return {
+    id: 'chat-1',
+    object: 'chat.completion',
+    created: 1,
+    model,
+    choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 7, completion_tokens: 11, total_tokens: 18 },
+  };
+}
+
+/** The events of a streamed chat answer, `usage` after the finish reason, as texts. */
+export function chatEvents(model: string, words: readonly string[]): string[] {
+  const event = (delta: unknown, finish: string | null) => ({
+    id: 'chat-1',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model,
+    choices: [{ index: 0, delta, finish_reason: finish }],
+  });
+  const events: unknown[] = [
+    event({ role: 'assistant', content: '' }, null),
+    ...words.map((content) => event({ content }, null)),
+    event({}, 'stop'),
+    { ...event({}, null), choices: [], usage: { prompt_tokens: 7, completion_tokens: words.length, total_tokens: 9 } },
+  ];
+  return [...events.map((one) => `data: ${JSON.stringify(one)}\n\n`), 'data: [DONE]\n\n'];
+}
+
+export const SSE = { 'content-type': 'text/event-stream' };
+
+/** A clock that a test moves; its fraction still runs so that spans are positive. */
+export class TestClock implements Clock {
+  readonly scale = 1;
+  private offset = 0;
+  now(): number {
+    return performance.timeOrigin + performance.now() + this.offset;
+  }
+  sleep(): Promise<void> {
+    return Promise.reject(new Error('the gateway does not sleep on the clock'));
+  }
+  advance(ms: number): void {
+    this.offset += ms;
+  }
+}
+
+const TIMEOUTS: Timeouts = { connectMs: 2000, firstByteMs: 60_000, betweenChunksMs: 120_000 };
+
+export interface Rig extends AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly url: string;
+  readonly clock: TestClock;
+  readonly calls: Call[];
+  readonly arrivals: Arrival[];
+  readonly failures: { outcome: Outcome; upstream: UpstreamKind }[];
+  /** Resolves when `count` calls have been recorded. */
+  recorded(count: number): Promise<readonly Call[]>;
+}
+
+export interface RigOptions extends Partial<GatewayOptions> {
+  readonly router: string;
+  readonly endpoint?: string;
+  readonly canary?: Partial<Canary>;
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+export const MODEL = 'acme/tiny';
+
+/** A gateway on a port of its own; with `endpoint`, all eligible chat calls for acme/tiny go there. */
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const clock = new TestClock();
+  const calls: Call[] = [];
+  const arrivals: Arrival[] = [];
+  const failures: { outcome: Outcome; upstream: UpstreamKind }[] = [];
+  const waiting: { count: number; resolve: (calls: readonly Call[]) => void }[] = [];
+  const table = tableFor(options);
+  const gateway = createGateway({
+    table: () => table,
+    routerUrl: options.router,
+    token: 'hf_daemon',
+    clock,
+    recorder: { record: (_, release) => release() },
+    agentSalt: 'salt',
+    ...options,
+    observer: {
+      arrived: (arrival) => arrivals.push(arrival),
+      failed: (_, outcome, upstream) => failures.push({ outcome, upstream }),
+      ended: (call) => {
+        calls.push(call);
+        for (const wait of waiting) if (calls.length >= wait.count) wait.resolve(calls);
+      },
+    },
+  });
+  const { port } = await gateway.listen(0);
+  return {
+    gateway,
+    url: `http://127.0.0.1:${port}`,
+    clock,
+    calls,
+    arrivals,
+    failures,
+    recorded: (count) => {
+      if (calls.length >= count) return Promise.resolve(calls);
+      const { promise, resolve } = Promise.withResolvers<readonly Call[]>();
+      waiting.push({ count, resolve });
+      return promise;
+    },
+    [Symbol.asyncDispose]: () => gateway.close(),
+  };
+}
+
+function tableFor(options: RigOptions): RouteTable {
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const canary: Canary | null =
+    options.endpoint === undefined
+      ? null
+      : {
+          rolloutId: 'r1',
+          step: 5,
+          weight: 1,
+          affinity: 'call',
+          blockMs: 60_000,
+          url: options.endpoint,
+          servedModel: MODEL,
+          shapes: new Set(['chat', 'chat+stream', 'chat+tools', 'embedding']),
+          ...options.canary,
+        };
+  const routes = new Map([[MODEL, { model: MODEL, timeouts, canary }]]);
+  return { generation: 1, routes, fallback: timeouts };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  /** Whether the message came to its end. */
+  readonly isComplete: boolean;
+}
+
+export interface Ask {
+  readonly path?: string;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+}
+
+/** One call through node:http. Rejects only where no response came at all. */
+export function ask(
+  url: string,
+  { path = '/v1/chat/completions', method = 'POST', headers, body }: Ask,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const req = request(`${url}${path}`, { method, headers: { 'content-type': 'application/json', ...headers } });
+    req.on('error', reject);
+    req.on('response', (res) => {
+      const chunks: Buffer[] = [];
+      res.on('data', (chunk: Buffer) => chunks.push(chunk));
+      res.on('error', () => undefined);
+      res.on('close', () => {
+        const { statusCode: status = 0, headers, complete: isComplete } = res;
+        resolve({ status, headers, body: Buffer.concat(chunks).toString(), isComplete });
+      });
+    });
+    req.end(body);
+  });
+}
+
+/** The body of a chat call. */
+export function chat(more: Record<string, unknown> = {}): string {
+  return JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Hi' }], ...more });
+}
