@@ -8,11 +8,14 @@ import { z } from 'zod';
 const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+const SPAN_WANTED = 'expected a span such as 30s, 5m or 6h';
+const SHARE_WANTED = 'expected a share such as 0.05 or "5%"';
+
 const span = (least = 0) =>
-  z.string().transform((text, context) => {
+  z.string({ error: SPAN_WANTED }).transform((text, context) => {
     const match = SPAN.exec(text.trim());
     if (match === null) {
-      context.addIssue({ code: 'custom', message: `expected a span such as 30s, 5m or 6h, got "${text}"` });
+      context.addIssue({ code: 'custom', message: `${SPAN_WANTED}, got "${text}"` });
       return z.NEVER;
     }
     const ms = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
@@ -24,7 +27,7 @@ const span = (least = 0) =>
   });
 
 const share = (most = 1) =>
-  z.union([z.number(), z.string()]).transform((value, context) => {
+  z.union([z.number(), z.string()], { error: SHARE_WANTED }).transform((value, context) => {
     const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
     const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
     if (!(number >= 0 && number <= most)) {
@@ -55,7 +58,7 @@ const stepsSchema = z
         return;
       }
     }
-    if (steps.at(-1) !== 1) {
+    if (steps.length > 0 && steps.at(-1) !== 1) {
       context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
     }
   });
@@ -65,7 +68,9 @@ const criteriaSchema = z.strictObject({
   calls: count(),
   agents: count(),
   refused: share(),
-  require: z.union([z.enum(['all', 'any']), z.strictObject({ atLeast: z.number().int().min(1).max(3) })]),
+  require: z.union([z.enum(['all', 'any']), z.strictObject({ atLeast: z.number().int().min(1).max(3) })], {
+    error: 'expected all, any or {atLeast: n} with n from 1 to 3',
+  }),
   sustain: span(),
   cooldown: span(),
 });
@@ -120,7 +125,11 @@ const settings = {
 
 const policySchema = z
   .strictObject({
-    defaults: z.strictObject(settings).default({}),
+    // An empty block, such as one whose lines are all comments, says nothing.
+    defaults: z
+      .strictObject(settings)
+      .nullish()
+      .transform((given) => given ?? {}),
     routes: z
       .array(
         z.strictObject({
@@ -129,7 +138,8 @@ const policySchema = z
           endpoint: endpointSchema.optional(),
         }),
       )
-      .default([]),
+      .nullish()
+      .transform((given) => given ?? []),
   })
   .superRefine((policy, context) => {
     const seen = new Set<string>();
@@ -241,10 +251,12 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
 };
 
-/** One thing that is wrong with a policy: where (keys and indexes from the top) and what is allowed. */
+/** One thing that is wrong with a policy: where (keys and indexes from the top), what was found and what is allowed. */
 export interface PolicyIssue {
   readonly path: readonly (string | number)[];
   readonly message: string;
+  /** Set where the last key of the path, and not its value, is what is wrong. */
+  readonly isKey?: true;
 }
 
 /** Checks an unknown value (parsed YAML) and fills in the defaults. */
@@ -253,10 +265,7 @@ export function parsePolicy(
 ): { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly issues: readonly PolicyIssue[] } {
   const parsed = policySchema.safeParse(value ?? {});
   if (!parsed.success) {
-    const issues = parsed.error.issues.map((issue) => ({
-      path: issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
-      message: describe(issue),
-    }));
+    const issues = parsed.error.issues.flatMap((issue) => toIssues(issue, value));
     return { ok: false, issues };
   }
   const { defaults, routes } = parsed.data;
@@ -296,12 +305,65 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   endpoint: Object.keys(endpointSchema.shape),
 };
 
-function describe(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'unrecognized_keys') return issue.message;
-  const last = issue.path.at(-1);
-  const where =
-    last === undefined ? '' : last === 'defaults' ? 'settings' : typeof last === 'number' ? 'route' : String(last);
+function toIssues(issue: z.core.$ZodIssue, root: unknown): PolicyIssue[] {
+  const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+  if (issue.code !== 'unrecognized_keys') return [{ path, message: describe(issue, valueAt(root, path)) }];
+  const last = path.at(-1);
+  const where = last === undefined ? '' : last === 'defaults' ? 'settings' : typeof last === 'number' ? 'route' : last;
   const allowed = KNOWN_KEYS[where];
-  const keys = issue.keys.map((key) => `"${key}"`).join(', ');
-  return `unknown key ${keys}${allowed === undefined ? '' : `; allowed here: ${allowed.join(', ')}`}`;
+  const message = `unknown key${allowed === undefined ? '' : `; allowed here: ${allowed.join(', ')}`}`;
+  return issue.keys.map((key) => ({ path: [...path, key], message, isKey: true }));
+}
+
+/** What is allowed and what was found, in plain words. */
+function describe(issue: z.core.$ZodIssue, found: unknown): string {
+  const last = issue.path.at(-1);
+  if (found === undefined && issue.code === 'invalid_type') return `missing: ${String(last)} is required`;
+  const got = `got ${show(found)}`;
+  switch (issue.code) {
+    case 'invalid_type': {
+      if (issue.message.startsWith('expected')) return withFound(issue.message, got);
+      const plain = EXPECTED[issue.expected];
+      return plain === undefined ? withFound(issue.message, got) : `expected ${plain}, ${got}`;
+    }
+    case 'invalid_value':
+      return `expected ${issue.values.map(String).join(' or ')}, ${got}`;
+    case 'too_small':
+      return issue.origin === 'number'
+        ? `expected ${issue.inclusive === true ? 'at least' : 'more than'} ${issue.minimum}, ${got}`
+        : `expected it not to be empty, ${got}`;
+    case 'too_big':
+      return `expected at most ${issue.maximum}, ${got}`;
+    default:
+      return withFound(issue.message, got);
+  }
+}
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  object: 'a block of keys',
+  record: 'a block of keys',
+  array: 'a list',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+};
+
+function withFound(message: string, got: string): string {
+  return message.startsWith('expected') && !message.includes(', got ') ? `${message}, ${got}` : message;
+}
+
+function valueAt(root: unknown, path: readonly (string | number)[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Readonly<Record<string | number, unknown>>)[key];
+  }
+  return value;
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'nothing (null)';
+  const text = JSON.stringify(value);
+  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }
