@@ -1,0 +1,94 @@
+import type { CommandModule } from 'yargs';
+import { AppError } from '../../core/errors.ts';
+import { Daemon } from '../../daemon/daemon.ts';
+import { createLog } from '../../daemon/log.ts';
+import { createClock } from '../../files/clock.ts';
+import { readEnvironment } from '../../files/environment.ts';
+import { VERSION } from '../version.ts';
+
+interface StartOptions {
+  readonly db: string;
+  readonly json: boolean;
+  readonly policy: string;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly host: string;
+}
+
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
+
+export const startCommand: CommandModule<object, StartOptions> = {
+  command: 'start',
+  describe: 'Serve the gateway, watch the traffic, and migrate by the policy',
+  builder: (yargs) =>
+    yargs
+      .option('db', { type: 'string', default: 'upshift.db', describe: 'The ledger' })
+      .option('json', { type: 'boolean', default: false, describe: 'Say where it listens as one JSON line' })
+      .option('policy', { type: 'string', default: 'policies/default.yaml', describe: 'The policy file' })
+      .option('port', { type: 'number', default: 8787, describe: 'Port of the gateway' })
+      .option('admin-port', { type: 'number', default: 8788, describe: 'Port of /healthz and /metrics' })
+      .option('host', { type: 'string', default: '127.0.0.1', describe: 'Address to listen on: loopback only' })
+      .example(
+        'HF_TOKEN=... npx upshift start --policy policies/default.yaml',
+        'Agents then use http://127.0.0.1:8787/v1',
+      )
+      .epilogue(
+        'Environment: HF_TOKEN (yours; pays for the endpoint, and stands in where a client sends no token),\n' +
+          'UPSHIFT_ROUTER_URL, UPSHIFT_ENDPOINTS_URL, HF_ENDPOINT (other base URLs). The log is JSON lines on standard error.\n' +
+          'SIGTERM or Ctrl-C lets running calls end for 30 s; a second one stops at once.',
+      ),
+  handler: async (options) => {
+    if (!LOOPBACK.has(options.host)) {
+      throw new AppError('invalid', `--host ${options.host} is not a loopback address`, {
+        hint: 'the gateway has no login of its own: leave --host out and reach it through your own proxy or tunnel',
+      });
+    }
+    for (const [flag, port] of Object.entries({ port: options.port, 'admin-port': options.adminPort })) {
+      if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+        throw new AppError('invalid', `--${flag} ${port} is not a port`, {
+          hint: 'expected a whole number from 0 to 65535',
+        });
+      }
+    }
+    const environment = readEnvironment(process.env);
+    const clock = createClock({ scale: environment.timeScale, start: environment.timeStart });
+    const daemon = await Daemon.open({
+      dbPath: options.db,
+      policyPath: options.policy,
+      port: options.port,
+      adminPort: options.adminPort,
+      version: VERSION,
+      environment,
+      clock,
+      log: createLog(),
+    });
+    announce(daemon, options);
+    daemon.run();
+    const signal = await nextSignal();
+    process.once('SIGINT', () => process.exit(130));
+    process.once('SIGTERM', () => process.exit(143));
+    if (!options.json) console.log(`${signal}: letting running calls end (up to 30 s)`);
+    const { cut } = await daemon.close();
+    if (cut > 0 && !options.json) console.log(`${cut} calls were cut`);
+  },
+};
+
+function announce(daemon: Daemon, { json, db, policy }: StartOptions): void {
+  const gateway = `http://127.0.0.1:${daemon.ports.gateway}`;
+  const admin = `http://127.0.0.1:${daemon.ports.admin}`;
+  if (json) {
+    console.log(JSON.stringify({ gateway, admin, pid: process.pid, db, policy }));
+    return;
+  }
+  console.log(`upshift ${VERSION}  ledger ${db}  policy ${policy}`);
+  console.log(`gateway ${gateway}/v1   set your agents' base URL to this`);
+  console.log(`admin   ${admin}/healthz and /metrics`);
+  console.log('watch   npx upshift status --watch');
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve('SIGINT'));
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+  });
+}

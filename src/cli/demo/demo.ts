@@ -1,0 +1,101 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClock } from '../../files/clock.ts';
+import { loadPolicy } from '../../files/policy.ts';
+import { runSwarm } from '../../simulation/swarm.ts';
+import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
+import { Director } from './director.ts';
+import type { Running } from './processes.ts';
+import { startUpshift } from './processes.ts';
+import { exitCodeOf, gather, printReport, toJson } from './report.ts';
+import { Screen } from './screen.ts';
+
+export interface DemoOptions {
+  readonly json: boolean;
+  readonly manual: boolean;
+  readonly onApproval: 'approve' | 'reject';
+  readonly fault?: 'dies';
+  readonly at: number;
+  readonly load: 'full' | 'half';
+  readonly trace?: string;
+  readonly policy: string;
+  readonly scale: number;
+  readonly keep?: string;
+}
+
+/** What `simulate --json` says of itself. */
+export interface SimulationSaid {
+  readonly routerUrl: string;
+  readonly hubUrl: string;
+  readonly endpointsUrl: string;
+  readonly controlUrl: string;
+}
+
+const AGENTS = 64;
+const SEED = 20231116;
+const TOKEN = 'hf_demo';
+
+/** Plays a migration with real processes on this machine. Returns the exit code. */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const policy = await loadPolicy(options.policy);
+  const whole = options.trace === undefined ? azureConversation(2, SEED) : await loadTrace(options.trace);
+  const trace = options.load === 'half' ? scaleLoad(whole, 0.5) : whole;
+  const folder = options.keep ?? mkdtempSync(join(tmpdir(), 'upshift-demo-'));
+  mkdirSync(folder, { recursive: true });
+  const dbPath = join(folder, 'upshift.db');
+  const start = Date.now();
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    HF_TOKEN: TOKEN,
+    UPSHIFT_TIME_SCALE: String(options.scale),
+    UPSHIFT_TIME_START: String(start),
+  };
+  const clock = createClock({ scale: options.scale, start });
+  const children: Running<unknown>[] = [];
+  const interrupted = new AbortController();
+  const onSignal = () => interrupted.abort();
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    const simulation = await startUpshift<SimulationSaid>(
+      ['simulate', '--port', '0', '--scale', String(options.scale)],
+      env,
+      join(folder, 'simulation.log'),
+    );
+    children.push(simulation);
+    const { routerUrl, hubUrl, endpointsUrl, controlUrl } = simulation.said;
+    const wired = { ...env, UPSHIFT_ROUTER_URL: routerUrl, HF_ENDPOINT: hubUrl, UPSHIFT_ENDPOINTS_URL: endpointsUrl };
+    const daemon = await startUpshift<{ gateway: string }>(
+      ['start', '--db', dbPath, '--policy', options.policy, '--port', '0', '--admin-port', '0'],
+      wired,
+      join(folder, 'daemon.log'),
+    );
+    children.unshift(daemon);
+    const screen = new Screen({ isLive: !options.json && process.stdout.isTTY, isQuiet: options.json });
+    const director = new Director({ options, dbPath, controlUrl, env: wired, clock, screen });
+    const ended = AbortSignal.any([interrupted.signal, director.isOver]);
+    const directing = director.run(ended);
+    const swarm = await runSwarm({
+      baseUrl: daemon.said.gateway,
+      clock,
+      trace,
+      agents: AGENTS,
+      model: policy.policy.routes[0]?.model ?? 'meta-llama/Llama-3.1-8B-Instruct',
+      token: TOKEN,
+      signal: ended,
+      onProgress: (progress) => director.progressed(progress),
+    });
+    director.finish();
+    await directing;
+    await daemon.stop();
+    const result = await gather({ dbPath, controlUrl, swarm, policy: policy.policy, director });
+    screen.close();
+    if (options.json) console.log(JSON.stringify(toJson(result)));
+    else printReport(result, options.keep);
+    return interrupted.signal.aborted ? 130 : exitCodeOf(result);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const child of children) await child.stop();
+    if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,122 @@
+import { AppError } from '../../core/errors.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { RouteStatus, StatusReport } from '../../core/status.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { openAsks, readStatus } from '../../ledger/requests.ts';
+import type { SwarmProgress } from '../../simulation/swarm.ts';
+import { bar } from '../print.ts';
+import { renderStatus } from '../view.ts';
+import type { DemoOptions } from './demo.ts';
+import { runUpshift } from './processes.ts';
+import type { Screen } from './screen.ts';
+
+const LOOK_EVERY_MS = 200;
+/** Real time that the swarm still runs once the rollout is over, so that the way back is seen under traffic. */
+const AFTERMATH_MS = 5_000;
+
+interface DirectorOptions {
+  readonly options: DemoOptions;
+  readonly dbPath: string;
+  readonly controlUrl: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  readonly screen: Screen;
+}
+
+/** Plays the people: watches the ledger, answers what is asked through the real command line, breaks what was asked for. */
+export class Director {
+  readonly #given: DirectorOptions;
+  readonly #over = new AbortController();
+  readonly #finished = new AbortController();
+  #progress: SwarmProgress | null = null;
+  #answered = new Set<number>();
+  #endedAt: number | null = null;
+  #report: StatusReport | null = null;
+  /** When the fault was switched on, clock ms. */
+  faultAt: number | null = null;
+  readonly answers: string[] = [];
+
+  constructor(given: DirectorOptions) {
+    this.#given = given;
+  }
+
+  /** Fires when there is nothing more to see. */
+  get isOver(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  progressed(progress: SwarmProgress): void {
+    this.#progress = progress;
+  }
+
+  /** The swarm has ended. */
+  finish(): void {
+    this.#finished.abort();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const db = openForReading(this.#given.dbPath);
+    try {
+      while (!this.#finished.signal.aborted && !signal.aborted) {
+        this.#report = (readStatus(db)?.report as StatusReport | undefined) ?? null;
+        const route = this.#report?.routes.find((one) => one.phase !== 'watching' || one.lastRollout !== null);
+        if (!this.#given.options.manual) for (const ask of openAsks(db)) await this.#answer(ask);
+        if (route !== undefined) await this.#breakThings(route);
+        this.#noteEnd(route);
+        this.#draw();
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      }
+    } finally {
+      db.close();
+    }
+  }
+
+  async #answer(ask: { id: number; rolloutId: string; step: number }): Promise<void> {
+    if (this.#answered.has(ask.id)) return;
+    this.#answered.add(ask.id);
+    const verb = this.#given.options.onApproval;
+    const words = [verb, ask.rolloutId, '--step', String(ask.step), '--reason', 'demo', '--db', this.#given.dbPath];
+    const { code, output } = await runUpshift(words, this.#given.env);
+    this.answers.push(`upshift ${words.slice(0, 4).join(' ')}: ${output.split('\n')[0]}`);
+    // A verdict may change between question and answer; the daemon then asks again.
+    if (code === 4) this.#answered.delete(ask.id);
+    else if (code !== 0) throw new AppError('internal', `upshift ${verb} ended with ${code}: ${output}`);
+  }
+
+  async #breakThings(route: RouteStatus): Promise<void> {
+    const { fault, at } = this.#given.options;
+    if (fault === undefined || this.faultAt !== null || route.rollout === null) return;
+    const { weight, figures } = route.rollout;
+    if (weight * 100 < at || (figures?.canary.decided ?? 0) < 20) return;
+    this.faultAt = this.#given.clock.now();
+    const response = await fetch(`${this.#given.controlUrl}/faults`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ target: 'endpoint', kind: fault }),
+    });
+    if (!response.ok) throw new AppError('internal', `the simulation refused the fault: ${response.status}`);
+  }
+
+  #noteEnd(route: RouteStatus | undefined): void {
+    if (route === undefined || route.phase !== 'watching' || route.lastRollout === null) return;
+    this.#endedAt ??= Date.now();
+    if (Date.now() - this.#endedAt > AFTERMATH_MS) this.#over.abort();
+  }
+
+  #draw(): void {
+    const { screen, clock, options } = this.#given;
+    if (this.#report === null) return;
+    const progress = this.#progress;
+    const done = progress === null ? 0 : progress.played / Math.max(1, progress.total);
+    if (!screen.isLive) {
+      const route = this.#report.routes[0];
+      if (route?.decision) screen.say(`${Math.round(done * 100)} %  ${route.phase}: ${route.decision.detail}`);
+      return;
+    }
+    const head = `demo  ${options.scale}x real time  trace ${bar(done, 24)} ${Math.round(done * 100)} %   ${progress?.calls ?? 0} calls, ${progress?.clientFailures ?? 0} failed`;
+    const view = renderStatus(this.#report, { width: screen.width, color: true, isRunning: true, now: clock.now() });
+    const said = this.answers.slice(-3).map((line) => `  ${line}`);
+    const manual = options.manual ? [`  in a second terminal: export UPSHIFT_DB=${this.#given.dbPath}`] : [];
+    screen.draw([head, '', view, '', ...manual, ...said].join('\n'));
+  }
+}

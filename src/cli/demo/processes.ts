@@ -1,0 +1,61 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { AppError } from '../../core/errors.ts';
+
+const ENTRY = new URL('../upshift.js', import.meta.url).pathname;
+
+/** A child that has said where it listens. */
+export interface Running<T> {
+  readonly child: ChildProcess;
+  /** The JSON line it announced itself with. */
+  readonly said: T;
+  /** Ends it and waits; kills it where it does not end within `patienceMs`. */
+  stop(patienceMs?: number): Promise<void>;
+}
+
+/** Starts `upshift <args> --json` as a process of its own and waits for its first line. Its log goes to a file. */
+export async function startUpshift<T>(args: string[], env: NodeJS.ProcessEnv, logPath: string): Promise<Running<T>> {
+  const child = spawn(process.execPath, [ENTRY, ...args, '--json'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: Ctrl-C is for the demo, which then stops its children in order.
+    detached: true,
+  });
+  let tail = '';
+  const log = createWriteStream(logPath);
+  child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2_000)));
+  child.stderr.pipe(log);
+  const lines = createInterface({ input: child.stdout });
+  const first = await Promise.race([
+    once(lines, 'line').then(([line]) => line as string),
+    once(child, 'exit').then(() => null),
+  ]);
+  if (first === null) {
+    throw new AppError('internal', `upshift ${args[0]} ended before it was ready: ${tail.trim()}`, {
+      hint: `its log is ${logPath}`,
+    });
+  }
+  return { child, said: JSON.parse(first) as T, stop: (patienceMs = 40_000) => stop(child, patienceMs) };
+}
+
+async function stop(child: ChildProcess, patienceMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+  await gone;
+  clearTimeout(timer);
+}
+
+/** Runs one `upshift` command to its end, as a person would type it. */
+export async function runUpshift(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code: code ?? 1, output: output.trim() };
+}

@@ -1,0 +1,8 @@
+import { pino } from 'pino';
+import type { Log } from './daemon.ts';
+
+/** The log: JSON lines on standard error. The message is constant, the facts are fields. */
+export function createLog(level: 'info' | 'warn' | 'error' | 'silent' = 'info'): Log {
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+  return (severity, message, facts = {}) => logger[severity](facts, message);
+}
