@@ -1,0 +1,215 @@
+import type { SimulatedModel } from './models.ts';
+import { isObject } from './exchange.ts';
+
+export type AnswerKind = 'chat' | 'completion' | 'response' | 'message';
+
+/** What a call asks for, read from its body. */
+export interface Wanted {
+  readonly kind: AnswerKind;
+  readonly id: string;
+  /** The name the answer carries. */
+  readonly model: string;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly createdSeconds: number;
+  readonly includeUsage: boolean;
+  /** Text of the answer where it must be a certain one (JSON); otherwise filler of about the right length. */
+  readonly text: string | undefined;
+}
+
+const FILLER =
+  'The agents asked for a plan and the plan was to look at the figures first, then at the cost, then to decide. '.repeat(
+    20,
+  );
+
+/** About four characters a token, at most 2,000 so that the simulation stays cheap. */
+function answerText(wanted: Wanted): string {
+  return wanted.text ?? FILLER.slice(0, Math.min(2000, Math.max(1, wanted.outputTokens * 4)));
+}
+
+/** The whole answer as JSON text, in the shape of OpenAI's or Anthropic's interface. */
+export function wholeAnswer(wanted: Wanted): string {
+  return JSON.stringify(WHOLE[wanted.kind](wanted, answerText(wanted)));
+}
+
+const FINISH = { index: 0, logprobs: null, finish_reason: 'stop' };
+
+const WHOLE: Readonly<Record<AnswerKind, (wanted: Wanted, text: string) => object>> = {
+  chat: (wanted, content) => ({
+    id: wanted.id,
+    object: 'chat.completion',
+    created: wanted.createdSeconds,
+    model: wanted.model,
+    choices: [{ ...FINISH, message: { role: 'assistant', content } }],
+    usage: usage(wanted),
+  }),
+  completion: (wanted, text) => ({
+    id: wanted.id,
+    object: 'text_completion',
+    created: wanted.createdSeconds,
+    model: wanted.model,
+    choices: [{ ...FINISH, text }],
+    usage: usage(wanted),
+  }),
+  response: (wanted, text) => responseObject(wanted, 'completed', text),
+  message: (wanted, text) => ({
+    id: wanted.id,
+    type: 'message',
+    role: 'assistant',
+    model: wanted.model,
+    content: [{ type: 'text', text }],
+    stop_reason: 'end_turn',
+    stop_sequence: null,
+    usage: { input_tokens: wanted.promptTokens, output_tokens: wanted.outputTokens },
+  }),
+};
+
+/** The events of a streamed answer: the first is due at the first token, the last when the answer is whole. */
+export function streamedAnswer(wanted: Wanted, chunks: number): string[] {
+  const text = answerText(wanted);
+  const size = Math.max(1, Math.ceil(text.length / chunks));
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; at += size) pieces.push(text.slice(at, at + size));
+  if (wanted.kind === 'response') return responseEvents(wanted, pieces, text);
+  if (wanted.kind === 'message') return messageEvents(wanted, pieces);
+  return openAiEvents(wanted, pieces);
+}
+
+function openAiEvents(wanted: Wanted, pieces: readonly string[]): string[] {
+  const isChat = wanted.kind === 'chat';
+  const object = isChat ? 'chat.completion.chunk' : 'text_completion';
+  const head = { id: wanted.id, object, created: wanted.createdSeconds, model: wanted.model };
+  const open = JSON.stringify(head).slice(0, -1);
+  const events = pieces.map((piece, index) => {
+    const content = JSON.stringify(piece);
+    const reason = index === pieces.length - 1 ? '"stop"' : 'null';
+    const role = index === 0 ? '"role":"assistant",' : '';
+    const part = isChat ? `"delta":{${role}"content":${content}}` : `"text":${content}`;
+    return `data: ${open},"choices":[{"index":0,${part},"logprobs":null,"finish_reason":${reason}}]}\n\n`;
+  });
+  if (wanted.includeUsage) events.push(`data: ${open},"choices":[],"usage":${JSON.stringify(usage(wanted))}}\n\n`);
+  return [...events, 'data: [DONE]\n\n'];
+}
+
+function responseEvents(wanted: Wanted, pieces: readonly string[], text: string): string[] {
+  let sequence = 0;
+  const event = (type: string, fields: object) =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequence++, ...fields })}\n\n`;
+  const place = { item_id: `${wanted.id}-0`, output_index: 0, content_index: 0 };
+  return [
+    event('response.created', { response: responseObject(wanted, 'in_progress', undefined) }),
+    ...pieces.map((delta) => event('response.output_text.delta', { ...place, delta })),
+    event('response.output_text.done', { ...place, text }),
+    event('response.completed', { response: responseObject(wanted, 'completed', text) }),
+  ];
+}
+
+function messageEvents(wanted: Wanted, pieces: readonly string[]): string[] {
+  const event = (type: string, fields: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
+  const head = { id: wanted.id, type: 'message', role: 'assistant', model: wanted.model, content: [] };
+  const message = { ...head, stop_reason: null, usage: { input_tokens: wanted.promptTokens, output_tokens: 0 } };
+  return [
+    event('message_start', { message }),
+    event('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }),
+    ...pieces.map((text) => event('content_block_delta', { index: 0, delta: { type: 'text_delta', text } })),
+    event('content_block_stop', { index: 0 }),
+    event('message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: wanted.outputTokens } }),
+    event('message_stop', {}),
+  ];
+}
+
+function responseObject(wanted: Wanted, status: string, text: string | undefined): object {
+  const content = [{ type: 'output_text', text, annotations: [] }];
+  const item = { type: 'message', id: `${wanted.id}-0`, status: 'completed', role: 'assistant', content };
+  const { promptTokens: input_tokens, outputTokens: output_tokens } = wanted;
+  const used = { input_tokens, output_tokens, total_tokens: input_tokens + output_tokens };
+  return {
+    id: wanted.id,
+    object: 'response',
+    created_at: wanted.createdSeconds,
+    status,
+    model: wanted.model,
+    output: text === undefined ? [] : [item],
+    error: null,
+    incomplete_details: null,
+    usage: text === undefined ? null : used,
+  };
+}
+
+function usage({ promptTokens, outputTokens }: Wanted): object {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: outputTokens,
+    total_tokens: promptTokens + outputTokens,
+  };
+}
+
+/** An OpenAI embeddings answer; `base64` is what the openai client asks for by itself. */
+export function embeddingAnswer(model: string, texts: readonly string[], format: unknown, size: number): string {
+  const data = texts.map((text, index) => {
+    const vector = embed(text, size);
+    const packed = format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector;
+    return { object: 'embedding', index, embedding: packed };
+  });
+  const tokens = texts.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0);
+  return JSON.stringify({ object: 'list', data, model, usage: { prompt_tokens: tokens, total_tokens: tokens } });
+}
+
+/** A vector of length 1 that depends on the text alone: equal texts are near, others are not. */
+export function embed(text: string, size: number): number[] {
+  let hash = 2166136261;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 16777619) >>> 0;
+  const raw = Array.from({ length: size }, (_, index) => Math.sin((hash % 65_521) + index * 1.7));
+  const norm = Math.sqrt(raw.reduce((sum, x) => sum + x * x, 0)) || 1;
+  return raw.map((x) => Math.round((x / norm) * 1e6) / 1e6);
+}
+
+/** What a task route (`/models/...` of hf-inference, `POST /` of an endpoint) answers to `{"inputs": ...}`. */
+export function taskAnswer(model: SimulatedModel, body: Record<string, unknown>, pipeline?: string): unknown {
+  const { inputs } = body;
+  const size = model.dimensions ?? 384;
+  if (isObject(inputs) && Array.isArray(inputs['sentences']) && pipeline !== 'feature-extraction') {
+    const source = embed(String(inputs['source_sentence']), size);
+    return inputs['sentences'].map((sentence) => cosine(source, embed(String(sentence), size)));
+  }
+  if (model.task === 'feature-extraction') {
+    return Array.isArray(inputs) ? inputs.map((text) => embed(String(text), size)) : embed(String(inputs), size);
+  }
+  return [{ generated_text: FILLER.slice(0, 200) }];
+}
+
+function cosine(left: readonly number[], right: readonly number[]): number {
+  return left.reduce((sum, x, index) => sum + x * (right[index] ?? 0), 0);
+}
+
+/** JSON text that fits the `response_format` of a call, or undefined where it asks for none. */
+export function structuredText(format: unknown): string | undefined {
+  if (!isObject(format) || typeof format['type'] !== 'string' || !format['type'].startsWith('json')) return undefined;
+  const wrapped = format['json_schema'];
+  const schema = isObject(wrapped) ? wrapped['schema'] : format['value'];
+  return JSON.stringify(isObject(schema) ? sampleOf(schema) : { answer: 'yes' });
+}
+
+/** A value that fits a plain JSON schema: types, properties, enums; other keywords are not looked at. */
+function sampleOf(schema: Record<string, unknown>): unknown {
+  if (Array.isArray(schema['enum'])) return schema['enum'][0];
+  if ('const' in schema) return schema['const'];
+  switch (schema['type']) {
+    case 'string':
+      return 'text';
+    case 'integer':
+    case 'number':
+      return 1;
+    case 'boolean':
+      return true;
+    case 'array':
+      return isObject(schema['items']) ? [sampleOf(schema['items'])] : [];
+    case 'null':
+      return null;
+    default: {
+      const properties = isObject(schema['properties']) ? schema['properties'] : {};
+      const entries = Object.entries(properties);
+      return Object.fromEntries(entries.map(([key, part]) => [key, isObject(part) ? sampleOf(part) : null]));
+    }
+  }
+}

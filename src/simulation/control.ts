@@ -1,0 +1,108 @@
+import { AppError, errorMessage } from '../core/errors.ts';
+import { parseFault } from './faults.ts';
+import type { Fault } from './faults.ts';
+import { parseObject, readBody, sendJson } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { EndpointState } from './life.ts';
+import type { Router } from './router.ts';
+import type { World } from './world.ts';
+
+/** What is known of an endpoint from within; times are clock time. */
+export interface EndpointReport {
+  readonly name: string;
+  readonly namespace: string;
+  readonly state: EndpointState;
+  readonly isLoaded: boolean;
+  readonly url: string | null;
+  readonly repository: string;
+  readonly instance: string;
+  readonly pricePerHour: number;
+  readonly spentMicroDollars: number;
+  readonly createdAt: number;
+  readonly deletedAt: number | null;
+  readonly inFlight: number;
+  readonly queued: number;
+  readonly tags: readonly string[];
+  readonly history: readonly { readonly at: number; readonly state: EndpointState; readonly message: string }[];
+}
+
+/** The body of `GET /control/state`. */
+export interface SimulationState {
+  readonly startedAt: number;
+  readonly now: number;
+  readonly scale: number;
+  /** Answers by part and status; status 0 is a connection that was cut or left hanging. */
+  readonly counters: Record<string, Record<string, number>>;
+  readonly router: { readonly inFlight: number; readonly window: Record<string, number> };
+  /** Living and deleted ones, oldest first. */
+  readonly endpoints: readonly EndpointReport[];
+  readonly endpointsCreated: number;
+  readonly spentMicroDollars: number;
+  readonly faults: readonly Fault[];
+}
+
+export function readState(world: World, router: Router): SimulationState {
+  const endpoints = [...world.deleted, ...world.endpoints.values()]
+    .sort((left, right) => left.createdAt - right.createdAt)
+    .map(reportOf);
+  return {
+    startedAt: world.startedAt,
+    now: world.clock.now(),
+    scale: world.clock.scale,
+    counters: world.counters.snapshot(),
+    router: { inFlight: router.inFlight(), window: router.window() },
+    endpoints,
+    endpointsCreated: endpoints.length,
+    spentMicroDollars: endpoints.reduce((sum, each) => sum + each.spentMicroDollars, 0),
+    faults: world.faults.list(),
+  };
+}
+
+function reportOf(endpoint: Endpoint): EndpointReport {
+  const { spec } = endpoint;
+  return {
+    name: endpoint.name,
+    namespace: endpoint.namespace,
+    state: endpoint.state,
+    isLoaded: endpoint.isLoaded(),
+    url: endpoint.url,
+    repository: spec.model.repository,
+    instance: `${spec.compute.vendor} ${spec.compute.region} ${spec.compute.instanceType} ${spec.compute.instanceSize}`,
+    pricePerHour: spec.compute.pricePerHour,
+    spentMicroDollars: endpoint.spentMicroDollars(),
+    createdAt: endpoint.createdAt,
+    deletedAt: endpoint.deletedAt ?? null,
+    inFlight: endpoint.inFlight,
+    queued: endpoint.queued,
+    tags: spec.tags,
+    history: endpoint.history().map(({ at, state, message }) => ({ at, state, message })),
+  };
+}
+
+/**
+ * `GET /state`; `POST /faults` with `{target, kind, share?, factor?, name?}` to switch a fault on, or
+ * `{clear: true, target?, kind?}` to switch faults off. Answers the faults then in force.
+ */
+export async function answerControl(world: World, router: Router, exchange: Exchange): Promise<void> {
+  if (exchange.method === 'GET' && exchange.path === '/state') return sendJson(exchange, 200, readState(world, router));
+  if (exchange.path !== '/faults') return sendJson(exchange, 404, { error: 'Not Found' });
+  if (exchange.method === 'POST') {
+    const body = parseObject(await readBody(exchange.request));
+    try {
+      if (body?.['clear'] === true) clearFaults(world, body);
+      else world.faults.set(parseFault(body));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return sendJson(exchange, 400, { error: errorMessage(error) });
+    }
+    for (const endpoint of world.endpoints.values()) await endpoint.applyFaults();
+  }
+  sendJson(exchange, 200, { faults: world.faults.list() });
+}
+
+function clearFaults(world: World, body: Record<string, unknown>): void {
+  if (body['target'] === undefined) return world.faults.clear();
+  const kind = body['kind'] === undefined ? undefined : parseFault(body);
+  world.faults.clear(body['target'] as Fault['target'], kind?.kind);
+}

@@ -1,0 +1,156 @@
+import { embeddingAnswer, taskAnswer } from './answers.ts';
+import { healthRoute, servedNames } from './spec.ts';
+import type { Endpoint } from './endpoint.ts';
+import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { drawTiming, giveAnswer, readWanted } from './generate.ts';
+import { shapeOf } from './router.ts';
+import type { World } from './world.ts';
+
+const UNAVAILABLE = { error: '503 Service Unavailable', code: 'SERVICE_UNAVAILABLE' };
+const PAUSED = { error: 'Bad Request: The endpoint is paused, ask a maintainer to restart it', code: 'BAD_REQUEST' };
+
+/** Answers a call to a dedicated endpoint: first its proxy (token, state), then the engine behind it. */
+export async function answerEngine(world: World, endpoint: Endpoint, exchange: Exchange): Promise<void> {
+  const { faults } = world;
+  const { name } = endpoint;
+  if (faults.strikes('endpoint', 'hangs', name)) return exchange.counters.add(exchange.upstream, 0);
+  if (isDenied(world, endpoint, exchange)) return;
+  if (endpoint.state === 'paused') return sendJson(exchange, 400, PAUSED);
+  if (endpoint.state === 'scaledToZero') await wakeUp(world, endpoint, exchange);
+  const isHealth = exchange.path === healthRoute(endpoint.spec);
+  const isSick = faults.strikes('endpoint', isHealth ? 'unhealthy' : 'unavailable', name);
+  if (!endpoint.isLoaded() || isSick) return sendJson(exchange, 503, UNAVAILABLE);
+  if (isHealth) return sendJson(exchange, 200, '');
+  if (exchange.method === 'GET') return describe(world, endpoint, exchange);
+  if (exchange.method !== 'POST') return sendJson(exchange, 405, { detail: 'Method Not Allowed' });
+  if (faults.strikes('endpoint', 'errors', name)) {
+    return sendJson(exchange, 500, vllmError(500, 'InternalServerError', 'EngineCore encountered an issue.'));
+  }
+  if (faults.strikes('endpoint', 'ratelimits', name)) {
+    return sendJson(exchange, 429, { error: 'Model is overloaded', error_type: 'overloaded' });
+  }
+  return generate(world, endpoint, exchange);
+}
+
+function isDenied(world: World, endpoint: Endpoint, exchange: Exchange): boolean {
+  if (endpoint.spec.type === 'public') return false;
+  const owner = world.owner(bearerToken(exchange.request));
+  if (owner?.mayCallEndpoints) return false;
+  if (owner) sendJson(exchange, 403, { error: 'missing permissions: inference.endpoints.infer.write' });
+  else sendJson(exchange, 401, { error: '401 Unauthorized', code: 'UNAUTHORIZED' });
+  return true;
+}
+
+/** The first call to a sleeping endpoint wakes it; `X-Scale-Up-Timeout: seconds` has the proxy hold the call. */
+async function wakeUp(world: World, endpoint: Endpoint, exchange: Exchange): Promise<void> {
+  endpoint.wake();
+  const seconds = Number(exchange.request.headers['x-scale-up-timeout']);
+  if (!(seconds > 0)) return;
+  await world.clock.sleep(Math.min(seconds * 1000, world.limits.wakeMs + 1));
+}
+
+function describe(world: World, endpoint: Endpoint, exchange: Exchange): void {
+  const [served = ''] = servedNames(endpoint.spec);
+  if (exchange.path !== '/v1/models') return sendJson(exchange, 404, { detail: 'Not Found' });
+  const created = Math.floor(endpoint.createdAt / 1000);
+  const ids = servesByName(endpoint) ? servedNames(endpoint.spec) : [served];
+  const data = ids.map((id) => ({
+    id,
+    object: 'model',
+    created,
+    owned_by: endpoint.spec.model.engine.toLowerCase(),
+    root: '/repository',
+    parent: null,
+    max_model_len: 131_072,
+  }));
+  sendJson(exchange, 200, { object: 'list', data });
+}
+
+/** vLLM alone refuses a model name that it does not serve; the others take any. */
+function servesByName(endpoint: Endpoint): boolean {
+  const { engine, image } = endpoint.spec.model;
+  const fields = image[engine] as { url?: unknown } | undefined;
+  return engine.startsWith('vLLM') || (engine === 'custom' && String(fields?.url).includes('vllm'));
+}
+
+async function generate(world: World, endpoint: Endpoint, exchange: Exchange): Promise<void> {
+  const raw = await readBody(exchange.request);
+  const body = parseObject(raw);
+  if (!body) return sendJson(exchange, 400, vllmError(400, 'BadRequestError', 'The body is no JSON object'));
+  const problem = findProblem(world, endpoint, exchange.path, body);
+  if (problem) return sendJson(exchange, problem.status, problem.body);
+  const isTaken = await endpoint.take((leave) => exchange.response.once('close', leave));
+  if (!isTaken) return;
+  try {
+    await serve(world, endpoint, exchange, { body, bytes: raw.length });
+  } finally {
+    endpoint.release();
+  }
+}
+
+function findProblem(
+  world: World,
+  endpoint: Endpoint,
+  path: string,
+  body: Record<string, unknown>,
+): { status: number; body: object } | undefined {
+  const { spec } = endpoint;
+  const shape = path === '/' ? 'task' : shapeOf(path);
+  if (!shape || (shape !== 'task' && !path.startsWith('/v1/'))) return { status: 404, body: { detail: 'Not Found' } };
+  if (shape === 'task') {
+    const isToolkit = ['huggingface', 'huggingfaceNeuron', 'tei', 'tgi'].includes(spec.model.engine);
+    return isToolkit ? undefined : { status: 404, body: { detail: 'Not Found' } };
+  }
+  if (!servesByName(endpoint)) return undefined;
+  const asked = body['model'];
+  if (typeof asked === 'string' && !servedNames(spec).includes(asked)) {
+    const message = `The model \`${asked}\` does not exist.`;
+    return { status: 404, body: { error: { message, type: 'NotFoundError', param: 'model', code: 404 } } };
+  }
+  const isEmbedder = world.models.get(spec.model.repository)?.task === 'feature-extraction';
+  if (isEmbedder !== (shape === 'embedding')) {
+    const what = isEmbedder ? 'generation' : 'Embeddings';
+    return { status: 400, body: vllmError(400, 'BadRequestError', `The model does not support ${what} API`) };
+  }
+  const wantsTools = Array.isArray(body['tools']) && body['tools'].length > 0 && body['tool_choice'] !== 'none';
+  if (wantsTools && !spec.model.args.some((arg) => arg.includes('--enable-auto-tool-choice'))) {
+    const message = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set';
+    return { status: 400, body: vllmError(400, 'BadRequestError', message) };
+  }
+  return undefined;
+}
+
+async function serve(
+  world: World,
+  endpoint: Endpoint,
+  exchange: Exchange,
+  { body, bytes }: { body: Record<string, unknown>; bytes: number },
+): Promise<void> {
+  const { clock, dice, limits, faults, newId } = world;
+  const load = endpoint.inFlight / endpoint.slots;
+  const factor = limits.endpointFactor * faults.slowness('endpoint', endpoint.name) * (1 + 0.5 * load ** 2);
+  const [served = ''] = servedNames(endpoint.spec);
+  const model = world.models.get(endpoint.spec.model.repository);
+  const shape = shapeOf(exchange.path);
+  const isCut = faults.strikes('endpoint', 'cuts', endpoint.name);
+  if (shape === undefined || shape === 'task' || shape === 'embedding') {
+    await clock.sleep(drawTiming(limits.routerSpeed, { prompt: bytes / 4, output: 1 }, factor, dice).totalMs);
+    if (isCut) return cutOff(exchange);
+    if (shape !== 'embedding') return sendJson(exchange, 200, model ? taskAnswer(model, body) : []);
+    const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
+    const named = endpoint.spec.model.engine === 'tei' ? '/repository' : served;
+    return sendJson(exchange, 200, embeddingAnswer(named, input, body['encoding_format'], model?.dimensions ?? 384));
+  }
+  const id = newId(shape === 'chat' ? 'chatcmpl' : shape);
+  const asked = typeof body['model'] === 'string' && servesByName(endpoint) ? body['model'] : served;
+  const wanted = readWanted(shape, body, { bytes, id, model: asked, nowMs: clock.now(), dice });
+  const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
+  const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
+  const headers = { 'x-request-id': id };
+  await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, isCut, headers });
+}
+
+function vllmError(code: number, type: string, message: string): object {
+  return { error: { message, type, param: null, code } };
+}

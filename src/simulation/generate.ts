@@ -1,0 +1,117 @@
+import type { Clock } from '../core/clock.ts';
+import { streamedAnswer, structuredText, wholeAnswer } from './answers.ts';
+import type { AnswerKind, Wanted } from './answers.ts';
+import type { Dice } from './dice.ts';
+import { isObject, sendJson } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+
+/** How long an engine takes, in clock milliseconds. */
+export interface Speed {
+  /** Before anything else. */
+  readonly baseMs: number;
+  readonly perPromptTokenMs: number;
+  readonly perOutputTokenMs: number;
+  /** Spread of the log-normal factor on each call's time. */
+  readonly sigma: number;
+}
+
+/** When the first token is out and when the last, after the call was taken up; clock milliseconds. */
+export interface Timing {
+  readonly firstTokenMs: number;
+  readonly totalMs: number;
+}
+
+/** Draws the times of one call; `factor` is the load's and a fault's slowness. */
+export function drawTiming(
+  speed: Speed,
+  tokens: { prompt: number; output: number },
+  factor: number,
+  dice: Dice,
+): Timing {
+  const scale = factor * dice.wobble(speed.sigma);
+  const firstTokenMs = scale * (speed.baseMs + tokens.prompt * speed.perPromptTokenMs + speed.perOutputTokenMs);
+  return { firstTokenMs, totalMs: firstTokenMs + scale * Math.max(0, tokens.output - 1) * speed.perOutputTokenMs };
+}
+
+/** Longest answer that `max_tokens` dictates; above it the length is drawn. */
+const MAX_DICTATED_TOKENS = 4096;
+
+/**
+ * What a body asks for. `max_tokens` (or its other spellings) up to 4,096 is the exact length of the answer, so that a
+ * trace dictates it. Prompt tokens are `metadata.prompt_tokens` where a caller states them (bodies of a played trace are
+ * short), else a quarter of the body's bytes.
+ */
+export function readWanted(
+  kind: AnswerKind,
+  body: Record<string, unknown>,
+  from: { bytes: number; id: string; model: string; nowMs: number; dice: Dice },
+): Wanted {
+  const limit = body['max_completion_tokens'] ?? body['max_tokens'] ?? body['max_output_tokens'];
+  const isDictated = typeof limit === 'number' && limit >= 1 && limit <= MAX_DICTATED_TOKENS;
+  const metadata = body['metadata'];
+  const stated = isObject(metadata) ? Number(metadata['prompt_tokens']) : Number.NaN;
+  const options = body['stream_options'];
+  return {
+    kind,
+    id: from.id,
+    model: from.model,
+    promptTokens: Number.isFinite(stated) && stated >= 0 ? Math.round(stated) : Math.ceil(from.bytes / 4),
+    outputTokens: isDictated ? Math.round(limit) : Math.min(2048, Math.ceil(150 * from.dice.wobble(0.6))),
+    createdSeconds: Math.floor(from.nowMs / 1000),
+    includeUsage: isObject(options) && options['include_usage'] === true,
+    text: structuredText(body['response_format']),
+  };
+}
+
+const MAX_CHUNKS = 12;
+/** Real milliseconds between two chunks, at least: finer pacing costs processor time and shows nothing. */
+const MIN_CHUNK_GAP_MS = 8;
+
+/**
+ * Gives the answer at its times: whole, or as server-sent events. With `isCut` the connection breaks half-way. Resolves
+ * when the answer is out or the client has left.
+ */
+export async function giveAnswer(
+  exchange: Exchange,
+  wanted: Wanted,
+  timing: Timing,
+  how: { clock: Clock; isStreamed: boolean; isCut: boolean; headers: Readonly<Record<string, string>> },
+): Promise<void> {
+  const { response } = exchange;
+  if (!how.isStreamed) {
+    await how.clock.sleep(timing.totalMs);
+    if (how.isCut) breakOff(exchange, wholeAnswer(wanted), how.headers);
+    else sendJson(exchange, 200, wholeAnswer(wanted), how.headers);
+    return;
+  }
+  const restMs = timing.totalMs - timing.firstTokenMs;
+  const chunks = Math.max(2, Math.min(MAX_CHUNKS, Math.floor(restMs / how.clock.scale / MIN_CHUNK_GAP_MS) + 1));
+  const events = streamedAnswer(wanted, chunks);
+  await how.clock.sleep(timing.firstTokenMs);
+  if (response.destroyed) return;
+  exchange.counters.add(exchange.upstream, 200);
+  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', ...how.headers });
+  const until = how.clock.now() + restMs;
+  const paced = Math.max(1, Math.min(chunks, events.length) - 1);
+  response.write(events[0]);
+  for (let index = 1; index <= paced; index += 1) {
+    const remaining = until - how.clock.now();
+    await how.clock.sleep(Math.max(0, remaining / (paced - index + 1)));
+    if (response.destroyed) return;
+    if (how.isCut && index * 2 > paced) return void response.destroy();
+    response.write(index === paced ? events.slice(index).join('') : events[index]);
+  }
+  response.end();
+}
+
+/** Sends the head and half the body of an answer, then cuts the connection. */
+function breakOff({ response, counters, upstream }: Exchange, body: string, headers: Readonly<Record<string, string>>) {
+  if (response.destroyed) return;
+  counters.add(upstream, 200);
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...headers,
+  });
+  response.write(body.slice(0, body.length / 2), () => response.destroy());
+}

@@ -1,0 +1,112 @@
+import { bearerToken, sendJson } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import type { SimulatedModel } from './models.ts';
+import type { TokenOwner, World } from './world.ts';
+
+/**
+ * The Hub's few routes: `GET /api/whoami-v2`, `GET /api/models/{org}/{name}[/revision/{revision}]` with `expand`, and
+ * `GET /api/models/{org}/{name}/auth-check`.
+ */
+export function answerHub(world: World, exchange: Exchange): void {
+  const token = bearerToken(exchange.request);
+  const owner = world.owner(token);
+  if (token !== undefined && !owner) {
+    return sendJson(exchange, 401, { error: 'Invalid credentials in Authorization header' });
+  }
+  if (exchange.path === '/api/whoami-v2') {
+    if (!owner) return sendJson(exchange, 401, { error: 'Invalid username or password.' });
+    return sendJson(exchange, 200, whoAmI(owner));
+  }
+  const asked = /^\/api\/models\/([^/]+\/[^/]+)(?:\/(auth-check)|\/revision\/[^/]+)?$/.exec(exchange.path);
+  if (!asked) return sendJson(exchange, 404, { error: 'Not Found' });
+  const model = world.models.get(asked[1] ?? '');
+  if (!model || model.access === 'private') {
+    // The Hub does not tell strangers whether a repository exists: without a token it says 401.
+    const status = owner ? 404 : 401;
+    return sendJson(exchange, status, { error: 'Repository not found' }, { 'x-error-code': 'RepoNotFound' });
+  }
+  const isShut = model.access === 'closed' || (asked[2] === 'auth-check' && model.access === 'gated');
+  const needsToken = asked[2] === 'auth-check' && model.access !== 'open';
+  if (isShut || (needsToken && !owner)) {
+    const reason = `Access to model ${model.id} is restricted and you are not in the authorized list.`;
+    const ask = `Visit https://huggingface.co/${model.id} to ask for access.`;
+    return sendJson(exchange, owner ? 403 : 401, { error: `${reason} ${ask}` }, { 'x-error-code': 'GatedRepo' });
+  }
+  if (asked[2] === 'auth-check') return sendJson(exchange, 200, {});
+  return sendJson(exchange, 200, modelCard(model, exchange.query.getAll('expand').concat(expandList(exchange))));
+}
+
+/** The python client writes `expand[]`. */
+function expandList(exchange: Exchange): string[] {
+  return exchange.query.getAll('expand[]');
+}
+
+function whoAmI(owner: TokenOwner): object {
+  const common = { canPay: owner.canPay, avatarUrl: '', periodEnd: null };
+  return {
+    ...common,
+    type: 'user',
+    id: idOf(owner.name),
+    name: owner.name,
+    fullname: owner.name,
+    email: `${owner.name}@example.com`,
+    emailVerified: true,
+    isPro: true,
+    billingMode: 'prepaid',
+    orgs: owner.orgs.map((name) => ({
+      ...common,
+      type: 'org',
+      id: idOf(name),
+      name,
+      fullname: name,
+      email: null,
+      roleInOrg: 'admin',
+    })),
+    auth: {
+      type: 'access_token',
+      accessToken: { displayName: 'simulated', role: 'write', createdAt: '2026-01-01T00:00:00.000Z' },
+    },
+  };
+}
+
+function modelCard(model: SimulatedModel, expand: readonly string[]): object {
+  const mapping = model.providers.map((provider) => [
+    provider,
+    { status: 'live', providerId: model.id, task: model.task === 'text-generation' ? 'conversational' : model.task },
+  ]);
+  const card: Record<string, unknown> = {
+    _id: idOf(model.id),
+    id: model.id,
+    modelId: model.id,
+    author: model.id.split('/')[0],
+    pipeline_tag: model.task,
+    private: false,
+    gated: model.access === 'open' ? false : 'manual',
+    disabled: false,
+    downloads: 1_000_000,
+    likes: 1000,
+    lastModified: '2026-06-01T00:00:00.000Z',
+    createdAt: '2025-01-01T00:00:00.000Z',
+    library_name: model.task === 'text-generation' ? 'transformers' : 'sentence-transformers',
+    tags: [model.task],
+    sha: revisionOf(model.id),
+    siblings: [{ rfilename: 'config.json' }, { rfilename: 'model.safetensors' }],
+    safetensors: { parameters: { BF16: model.parameters }, total: model.parameters },
+    inferenceProviderMapping: Object.fromEntries(mapping),
+  };
+  if (expand.length === 0) {
+    const { safetensors, inferenceProviderMapping: _unasked, ...plain } = card;
+    return { ...plain, safetensors };
+  }
+  return Object.fromEntries(['_id', 'id', ...expand].filter((key) => key in card).map((key) => [key, card[key]]));
+}
+
+/** A stable 24-digit id, as the Hub gives to everything. */
+function idOf(name: string): string {
+  return Buffer.from(name.padEnd(12, '.')).toString('hex').slice(0, 24);
+}
+
+/** A stable commit hash. */
+export function revisionOf(repository: string): string {
+  return Buffer.from(repository.padEnd(20, '-')).toString('hex').slice(0, 40);
+}

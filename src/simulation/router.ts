@@ -1,0 +1,202 @@
+import { embeddingAnswer, taskAnswer } from './answers.ts';
+import type { AnswerKind } from './answers.ts';
+import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { drawTiming, giveAnswer, readWanted } from './generate.ts';
+import type { SimulatedModel } from './models.ts';
+import { splitModelName } from './models.ts';
+import type { World } from './world.ts';
+
+/** Hugging Face's serverless router. */
+export interface Router {
+  answer(exchange: Exchange): Promise<void>;
+  /** Calls being worked on. */
+  inFlight(): number;
+  /** Calls taken in the present window, by model. */
+  window(): Record<string, number>;
+}
+
+type Shape = AnswerKind | 'embedding' | 'task';
+
+interface Target {
+  readonly shape: Shape;
+  readonly provider: string | undefined;
+  /** From the path of a task route. */
+  readonly modelId: string | undefined;
+  readonly pipeline: string | undefined;
+}
+
+const SHAPES: readonly [suffix: string, shape: Shape][] = [
+  ['/chat/completions', 'chat'],
+  ['/completions', 'completion'],
+  ['/embeddings', 'embedding'],
+  ['/responses', 'response'],
+  ['/messages', 'message'],
+];
+
+export function shapeOf(path: string): Shape | undefined {
+  return SHAPES.find(([suffix]) => path.endsWith(suffix))?.[1];
+}
+
+/** Reads `/v1/...`, `/{provider}/...` and `/hf-inference/models/{org}/{name}[/...]`. */
+function readTarget(path: string): Target | undefined {
+  const named = /^\/hf-inference\/models\/([^/]+\/[^/]+)(\/.*)?$/.exec(path);
+  if (named) {
+    const rest = named[2] ?? '';
+    const pipeline = /^\/pipeline\/([\w-]+)$/.exec(rest)?.[1];
+    const shape = rest === '' || pipeline !== undefined ? 'task' : shapeOf(rest);
+    return shape && { shape, provider: 'hf-inference', modelId: named[1], pipeline };
+  }
+  const shape = shapeOf(path);
+  const first = path.split('/')[1];
+  return shape && { shape, provider: first === 'v1' ? undefined : first, modelId: undefined, pipeline: undefined };
+}
+
+export function createRouter(world: World): Router {
+  const taken = new Map<string, number>();
+  let windowNumber = 0;
+  let inFlight = 0;
+
+  function hasRoom(modelId: string): boolean {
+    const { routerWindowMs, routerCalls } = world.limits;
+    const number = Math.floor((world.clock.now() - world.startedAt) / routerWindowMs);
+    if (number !== windowNumber) taken.clear();
+    windowNumber = number;
+    const count = taken.get(modelId) ?? 0;
+    if (count >= routerCalls) return false;
+    taken.set(modelId, count + 1);
+    return true;
+  }
+
+  /** Answers where the call cannot be taken; true when it did. */
+  function isRefused(exchange: Exchange, model: SimulatedModel, provider: string): boolean {
+    const { faults, limits } = world;
+    if (faults.strikes('router', 'hangs')) {
+      exchange.counters.add(exchange.upstream, 0);
+    } else if (faults.strikes('router', 'credits')) {
+      sendJson(exchange, 402, { error: NO_CREDITS });
+    } else if (faults.strikes('router', 'errors')) {
+      sendJson(exchange, 500, { error: { message: 'Internal server error', type: 'server_error' } });
+    } else if (faults.strikes('router', 'unavailable') || inFlight >= limits.routerInFlight) {
+      sendJson(exchange, 503, { error: `Model ${model.id} is currently loading`, estimated_time: 20 });
+    } else if (faults.strikes('router', 'ratelimits') || !hasRoom(model.id)) {
+      sendJson(exchange, 429, rateLimited(model.id, limits.routerCalls), { 'x-inference-provider': provider });
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  async function call(exchange: Exchange, target: Target): Promise<void> {
+    const raw = await readBody(exchange.request);
+    const body = parseObject(raw);
+    if (!body) return sendJson(exchange, 422, { error: 'Failed to deserialize the JSON body into the target type' });
+    const asked = target.modelId ?? body['model'];
+    if (typeof asked !== 'string') return sendJson(exchange, 400, unsupported(''));
+    const { id, suffix } = splitModelName(asked);
+    const model = world.models.get(id);
+    if (!model && target.modelId) return sendJson(exchange, 404, { error: `Model ${id} does not exist` });
+    if (!model || model.providers.length === 0) return sendJson(exchange, 400, unsupported(asked));
+    const wanted = target.provider ?? suffix;
+    const isPolicy = wanted === undefined || ['fastest', 'cheapest', 'preferred', 'auto'].includes(wanted);
+    const provider = isPolicy ? (model.providers[0] ?? '') : wanted;
+    if (!isPolicy && provider !== 'hf-inference' && !model.providers.includes(provider)) {
+      return sendJson(exchange, 400, { error: `Model not supported by provider ${provider}` });
+    }
+    if (isRefused(exchange, model, provider)) return;
+    inFlight += 1;
+    try {
+      await serve(exchange, target, { body, bytes: raw.length, model, provider });
+    } finally {
+      inFlight -= 1;
+    }
+  }
+
+  async function serve(
+    exchange: Exchange,
+    target: Target,
+    taking: { body: Record<string, unknown>; bytes: number; model: SimulatedModel; provider: string },
+  ): Promise<void> {
+    const { clock, dice, limits, faults, newId } = world;
+    const { body, bytes, model, provider } = taking;
+    const headers = { 'x-request-id': newId('req'), 'x-inference-provider': provider };
+    const factor = faults.slowness('router') * (1 + (inFlight / limits.routerComfort) ** 2);
+    if (target.shape === 'embedding' || target.shape === 'task') {
+      await clock.sleep(drawTiming(limits.routerSpeed, { prompt: bytes / 4, output: 1 }, factor, dice).totalMs);
+      const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
+      const answer =
+        target.shape === 'task'
+          ? taskAnswer(model, body, target.pipeline)
+          : embeddingAnswer(model.id, input, body['encoding_format'], model.dimensions ?? 384);
+      return sendJson(exchange, 200, answer, headers);
+    }
+    const id = newId(target.shape === 'chat' ? 'chatcmpl' : target.shape);
+    const wanted = readWanted(target.shape, body, { bytes, id, model: model.id, nowMs: clock.now(), dice });
+    const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
+    const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
+    const isCut = faults.strikes('router', 'cuts');
+    await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, isCut, headers });
+  }
+
+  return {
+    inFlight: () => inFlight,
+    window: () => Object.fromEntries(taken),
+    async answer(exchange) {
+      const owner = world.owner(bearerToken(exchange.request));
+      if (!owner) return sendJson(exchange, 401, { error: 'Invalid username or password.' });
+      if (exchange.method === 'GET') return listModels(world, exchange);
+      if (exchange.method !== 'POST') return sendJson(exchange, 405, { error: 'Method Not Allowed' });
+      const who = `call Inference Providers on behalf of user ${owner.name}`;
+      const denied = `This authentication method does not have sufficient permissions to ${who}`;
+      if (!owner.mayCallRouter) return sendJson(exchange, 403, { error: denied });
+      const target = readTarget(exchange.path);
+      if (!target) return sendJson(exchange, 404, { error: 'Not Found' });
+      if (exchange.request.socket.destroyed) return cutOff(exchange);
+      return call(exchange, target);
+    },
+  };
+}
+
+function listModels(world: World, exchange: Exchange): void {
+  const created = Math.floor(world.startedAt / 1000);
+  if (exchange.path === '/v1/models') {
+    const data = [...world.models.values()].filter((m) => m.providers.length > 0).map((m) => modelEntry(m, created));
+    return sendJson(exchange, 200, { object: 'list', data });
+  }
+  const id = decodeURIComponent(/^\/v1\/models\/(.+)$/.exec(exchange.path)?.[1] ?? '');
+  const model = world.models.get(id);
+  if (model && model.providers.length > 0) return sendJson(exchange, 200, modelEntry(model, created));
+  return sendJson(exchange, 404, { error: id === '' ? 'Not Found' : `Model ${id} does not exist` });
+}
+
+function modelEntry(model: SimulatedModel, created: number): object {
+  const providers = model.providers.map((provider, index) => ({
+    provider,
+    status: 'live',
+    context_length: 131_072,
+    pricing: model.pricing,
+    is_free: false,
+    supports_tools: model.task === 'text-generation',
+    supports_structured_output: model.task === 'text-generation',
+    first_token_latency_ms: 350 + 80 * index,
+    throughput: Math.round(83 / (1 + index)),
+    is_model_author: false,
+  }));
+  return { id: model.id, object: 'model', created, owned_by: model.id.split('/')[0], providers };
+}
+
+/** In the form of the provider that refuses, as the router passes it on: no Retry-After, no RateLimit headers. */
+function rateLimited(model: string, limit: number): object {
+  const where = `Rate limit reached for model \`${model}\` in organization \`org_simulated\` service tier \`on_demand\``;
+  const message = `${where} on requests per 5 minutes (RPM): Limit ${limit}, Used ${limit}, Requested 1.`;
+  return { error: { message, type: 'requests', code: 'rate_limit_exceeded' } };
+}
+
+function unsupported(model: string): object {
+  const message = `The requested model '${model}' is not supported by any provider you have enabled.`;
+  return { error: { message, type: 'invalid_request_error', param: 'model', code: 'model_not_supported' } };
+}
+
+const NO_CREDITS =
+  'You have depleted your monthly included credits. Purchase pre-paid credits to continue using Inference Providers. ' +
+  'Alternatively, subscribe to PRO to get 20x more included credits.';

@@ -1,0 +1,146 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
+import { answerControl, readState } from './control.ts';
+import type { SimulationState } from './control.ts';
+import { createCounters } from './counters.ts';
+import { seededDice } from './dice.ts';
+import { findEndpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { openExchange, sendJson } from './exchange.ts';
+import { createFaultBoard } from './faults.ts';
+import type { Fault, FaultInput } from './faults.ts';
+import { answerHub } from './hub.ts';
+import { answerManagement } from './management.ts';
+import { DEFAULT_MODELS } from './models.ts';
+import type { SimulatedModel } from './models.ts';
+import { createRouter } from './router.ts';
+import type { Router } from './router.ts';
+import { DEFAULT_LIMITS, defaultOwner } from './world.ts';
+import type { Limits, TokenOwner, World } from './world.ts';
+
+export interface SimulationOptions {
+  /** Scaled or not: all latencies, states and costs run on it; sockets are real. */
+  readonly clock: Clock;
+  /** 0, the default, takes any free port. */
+  readonly port?: number;
+  /** Repeats the same latencies and failures; 1 unless said. */
+  readonly seed?: number;
+  readonly limits?: Partial<Limits>;
+  readonly models?: readonly SimulatedModel[];
+  /** Who a token belongs to; undefined refuses it. The default is described at `defaultOwner`. */
+  readonly tokens?: (token: string | undefined) => TokenOwner | undefined;
+}
+
+/** A running local Hugging Face. */
+export interface Simulation extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  /** Goes into `UPSHIFT_ROUTER_URL`. */
+  readonly routerUrl: string;
+  /** Goes into `HF_ENDPOINT`. */
+  readonly hubUrl: string;
+  /** Goes into `UPSHIFT_ENDPOINTS_URL`; without `/v2`. */
+  readonly endpointsUrl: string;
+  readonly controlUrl: string;
+  state(): SimulationState;
+  /** What an endpoint, also a deleted one, has cost up to now. */
+  spentMicroDollars(name: string): number;
+  /** Switches a fault on; resolves when it is in force. */
+  setFault(fault: FaultInput): Promise<void>;
+  clearFaults(target?: Fault['target'], kind?: Fault['kind']): Promise<void>;
+  /** Stops all servers and cuts what is still open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a local Hugging Face over real HTTP on loopback: the router under `/router`, the Hub under `/hub`, the
+ * management API under `/endpoints`, switches and figures under `/control`; each dedicated endpoint on a port of its own.
+ */
+export async function startSimulation(options: SimulationOptions): Promise<Simulation> {
+  const world = createWorld(options);
+  const router = createRouter(world);
+  const server = createServer((request, response) => {
+    dispatch(world, router, request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined);
+    });
+  });
+  // Longer than any client keeps an idle connection, so that no call meets one that is just being closed.
+  server.keepAliveTimeout = 65_000;
+  server.listen(options.port ?? 0, '127.0.0.1');
+  await once(server, 'listening').catch((cause: unknown) => {
+    const hint = 'choose another port, or 0 for any free one';
+    throw new AppError('conflict', `the simulation cannot listen on port ${options.port ?? 0}`, { cause, hint });
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const applied = async () => {
+    for (const endpoint of world.endpoints.values()) await endpoint.applyFaults();
+  };
+  const close = async () => {
+    for (const endpoint of world.endpoints.values()) endpoint.close();
+    if (!server.listening) return;
+    server.close();
+    server.closeAllConnections();
+    await once(server, 'close');
+  };
+  return {
+    url,
+    routerUrl: `${url}/router`,
+    hubUrl: `${url}/hub`,
+    endpointsUrl: `${url}/endpoints`,
+    controlUrl: `${url}/control`,
+    state: () => readState(world, router),
+    spentMicroDollars: (name) => findEndpoint(world, name).spentMicroDollars(),
+    async setFault(fault) {
+      world.faults.set(fault);
+      await applied();
+    },
+    async clearFaults(target, kind) {
+      world.faults.clear(target, kind);
+      await applied();
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function createWorld(options: SimulationOptions): World {
+  const seed = options.seed ?? 1;
+  let ids = 0;
+  return {
+    clock: options.clock,
+    startedAt: options.clock.now(),
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    models: new Map((options.models ?? DEFAULT_MODELS).map((model) => [model.id, model])),
+    owner: options.tokens ?? defaultOwner,
+    dice: seededDice(seed),
+    faults: createFaultBoard(seededDice(seed + 1)),
+    counters: createCounters(),
+    endpoints: new Map<string, Endpoint>(),
+    deleted: [],
+    newId: (prefix) => `${prefix}-${(ids += 1)}`,
+  };
+}
+
+async function dispatch(world: World, router: Router, request: IncomingMessage, response: ServerResponse) {
+  const prefix = /^\/(router|hub|endpoints|control)(?=[/?]|$)/.exec(request.url ?? '')?.[0] ?? '';
+  const upstream = prefix === '/endpoints' ? 'management' : prefix.slice(1) || 'other';
+  const exchange = openExchange(request, response, { upstream, prefix, counters: world.counters });
+  switch (prefix) {
+    case '/router':
+      return router.answer(exchange);
+    case '/hub':
+      return answerHub(world, exchange);
+    case '/endpoints':
+      return answerManagement(world, exchange);
+    case '/control':
+      return answerControl(world, router, exchange);
+    default: {
+      const parts = ['/router', '/hub', '/endpoints', '/control'].join(', ');
+      return sendJson(exchange, 404, { error: `Not Found: the simulation answers under ${parts}` });
+    }
+  }
+}
