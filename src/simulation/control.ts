@@ -37,7 +37,7 @@ export interface SimulationState {
   readonly router: { readonly inFlight: number; readonly window: Record<string, number> };
   /** Living and deleted ones, oldest first. */
   readonly endpoints: readonly EndpointReport[];
-  readonly endpointsCreated: number;
+  readonly created: number;
   readonly spentMicroDollars: number;
   readonly faults: readonly Fault[];
 }
@@ -53,7 +53,7 @@ export function readState(world: World, router: Router): SimulationState {
     counters: world.counters.snapshot(),
     router: { inFlight: router.inFlight(), window: router.window() },
     endpoints,
-    endpointsCreated: endpoints.length,
+    created: endpoints.length,
     spentMicroDollars: endpoints.reduce((sum, each) => sum + each.spentMicroDollars, 0),
     faults: world.faults.list(),
   };

@@ -22,7 +22,7 @@ export async function answerEngine(world: World, endpoint: Endpoint, exchange: E
   const isSick = faults.strikes('endpoint', isHealth ? 'unhealthy' : 'unavailable', name);
   if (!endpoint.isLoaded() || isSick) return sendJson(exchange, 503, UNAVAILABLE);
   if (isHealth) return sendJson(exchange, 200, '');
-  if (exchange.method === 'GET') return describe(world, endpoint, exchange);
+  if (exchange.method === 'GET') return describe(endpoint, exchange);
   if (exchange.method !== 'POST') return sendJson(exchange, 405, { detail: 'Method Not Allowed' });
   if (faults.strikes('endpoint', 'errors', name)) {
     return sendJson(exchange, 500, vllmError(500, 'InternalServerError', 'EngineCore encountered an issue.'));
@@ -50,7 +50,7 @@ async function wakeUp(world: World, endpoint: Endpoint, exchange: Exchange): Pro
   await world.clock.sleep(Math.min(seconds * 1000, world.limits.wakeMs + 1));
 }
 
-function describe(world: World, endpoint: Endpoint, exchange: Exchange): void {
+function describe(endpoint: Endpoint, exchange: Exchange): void {
   const [served = ''] = servedNames(endpoint.spec);
   if (exchange.path !== '/v1/models') return sendJson(exchange, 404, { detail: 'Not Found' });
   const created = Math.floor(endpoint.createdAt / 1000);
