@@ -122,7 +122,7 @@ function sentence({ path, message }: PolicyIssue): string {
 
 /** Where in the text an issue is: the value it names, an unknown key itself, or the block that lacks a key. */
 function offsetOf(document: Document, { path, isKey }: PolicyIssue): number {
-  let node = document.contents as Node | null;
+  let node = document.contents;
   let offset = node?.range?.[0] ?? 0;
   for (const [depth, key] of path.entries()) {
     if (isAlias(node)) node = node.resolve(document) ?? null;

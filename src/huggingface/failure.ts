@@ -1,0 +1,64 @@
+import { AppError } from '../core/errors.ts';
+
+/**
+ * What a service of Hugging Face said, as one line without secrets: `error` or `message` of a JSON body
+ * (`{"error": "..."}`, `{"error": {"message": "..."}}`, `{"message": "..."}`), else the text itself.
+ */
+export function saidIn(body: unknown): string {
+  const text = typeof body === 'string' ? body : (textIn(body) ?? JSON.stringify(body) ?? '');
+  const line = withoutSecrets(text).replaceAll(/\s+/g, ' ').trim();
+  return line.length <= 300 ? line : `${line.slice(0, 297)}...`;
+}
+
+/** Replaces everything that looks like a token. */
+function withoutSecrets(text: string): string {
+  return text.replaceAll(/\b(?:hf|api_org)_[A-Za-z0-9]{3,}/g, 'hf_***').replaceAll(/Bearer\s+\S+/gi, 'Bearer ***');
+}
+
+function textIn(body: unknown): string | undefined {
+  if (typeof body !== 'object' || body === null) return undefined;
+  const { error, message } = body as { error?: unknown; message?: unknown };
+  if (typeof error === 'string') return error;
+  if (typeof error === 'object' && error !== null) return textIn({ message: (error as { message?: unknown }).message });
+  return typeof message === 'string' ? message : undefined;
+}
+
+/** Parses JSON; text that is none comes back as it is. */
+export function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']);
+
+/**
+ * A request that got no answer, as AppError `timeout` or `unavailable`. Where the caller's own signal ended it, its
+ * reason comes back as it is.
+ */
+export function noAnswer(action: string, where: string, cause: unknown, signal?: AbortSignal): unknown {
+  if (cause instanceof AppError) return cause;
+  if (signal?.aborted === true) return signal.reason;
+  const hint = `check that ${where} can be reached from here; it is tried again`;
+  const code = codeOf(cause);
+  if (TIMEOUTS.has(code) || (cause instanceof Error && cause.name === 'TimeoutError')) {
+    return new AppError('timeout', `${action}: no answer from ${where} in time`, { hint, cause });
+  }
+  return new AppError('unavailable', `${action}: ${where} cannot be reached${code === '' ? '' : ` (${code})`}`, {
+    hint,
+    cause,
+  });
+}
+
+/** The code of a network error; `fetch` keeps it in the cause, and a connection to several addresses in a list. */
+export function codeOf(error: unknown): string {
+  let current: unknown = error;
+  for (let depth = 0; depth < 4 && typeof current === 'object' && current !== null; depth++) {
+    const { code, cause, errors } = current as { code?: unknown; cause?: unknown; errors?: unknown };
+    if (typeof code === 'string') return code;
+    current = cause ?? (Array.isArray(errors) ? (errors as unknown[])[0] : undefined);
+  }
+  return '';
+}

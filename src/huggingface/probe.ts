@@ -1,0 +1,76 @@
+import { AppError } from '../core/errors.ts';
+import { jsonOrText, noAnswer, saidIn } from './failure.ts';
+import { bearer, limited } from './shape.ts';
+import { at, text } from './status.ts';
+
+export { probeShape } from './shape.ts';
+export type { ProbeResult } from './shape.ts';
+export { engineShapes, warmUp } from './warm.ts';
+export type { WarmUp, WarmUpWish } from './warm.ts';
+
+/** How long a look at a small route may take, in real ms. */
+const LOOK_MS = 10_000;
+const CALL_HINT = 'give HF_TOKEN the scope inference.endpoints.infer.write';
+
+/**
+ * Asks an endpoint's health route. Every answer but 200, and none, is not ok; rejects only with the reason of a signal
+ * that has ended it. `running` does not yet mean that the model is loaded: this does.
+ */
+export async function checkHealth(
+  url: string,
+  token: string | null,
+  healthRoute: string,
+  signal?: AbortSignal,
+): Promise<{ readonly ok: boolean; readonly status: number | null }> {
+  try {
+    const response = await fetch(`${url}${healthRoute}`, {
+      headers: bearer(token),
+      redirect: 'manual',
+      signal: limited(LOOK_MS, signal),
+    });
+    await response.body?.cancel();
+    return { ok: response.status === 200, status: response.status };
+  } catch {
+    signal?.throwIfAborted();
+    return { ok: false, status: null };
+  }
+}
+
+/**
+ * The name under which the engine serves the model, from `GET /v1/models`: `wanted` if it is listed, else the first one.
+ * Engines without that route (TEI) take any name. Throws AppError `unauthorized`, `unavailable` or `timeout`.
+ */
+export async function readServedModel(
+  url: string,
+  token: string | null,
+  wanted: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const action = 'asking the endpoint for its models';
+  let status: number;
+  let body: unknown;
+  try {
+    const response = await fetch(`${url}/v1/models`, {
+      headers: bearer(token),
+      redirect: 'manual',
+      signal: limited(LOOK_MS, signal),
+    });
+    status = response.status;
+    body = jsonOrText(await response.text());
+  } catch (cause) {
+    throw noAnswer(action, url, cause, signal);
+  }
+  if (status === 404) return wanted;
+  if (status === 401 || status === 403) {
+    throw new AppError('unauthorized', `${action}: it answered ${status}: ${saidIn(body)}`, { hint: CALL_HINT });
+  }
+  const listed = at(body, 'data');
+  const ids = Array.isArray(listed) ? listed.flatMap((model) => text(at(model, 'id')) ?? []) : [];
+  const [first] = ids;
+  if (status !== 200 || first === undefined) {
+    throw new AppError('unavailable', `${action}: it answered ${status} without a model: ${saidIn(body)}`, {
+      hint: 'the engine may still be starting; it is asked again',
+    });
+  }
+  return ids.includes(wanted) ? wanted : first;
+}

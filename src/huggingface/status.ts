@@ -1,0 +1,118 @@
+/** The tag that tells our endpoints from others in the account. */
+export const OUR_TAG = 'managed-by:upshift';
+
+const STATES = [
+  'pending',
+  'initializing',
+  'updating',
+  'updateFailed',
+  'running',
+  'paused',
+  'failed',
+  'scaledToZero',
+] as const;
+
+export type EndpointState = (typeof STATES)[number];
+
+/** An Inference Endpoint as the management API shows it. */
+export interface EndpointStatus {
+  readonly name: string;
+  /** A state that upshift does not know is shown as `updating` (neither ready nor failed), and told in `message`. */
+  readonly state: EndpointState;
+  /** No trailing slash; null until it is scheduled, and where it is neither https nor loopback. */
+  readonly url: string | null;
+  readonly type: string;
+  /** The repository that it serves. */
+  readonly model: string;
+  readonly message: string | null;
+  readonly errorMessage: string | null;
+  readonly readyReplica: number;
+  readonly targetReplica: number;
+  /** Epoch ms; null where it is not told. */
+  readonly createdAt: number | null;
+  readonly updatedAt: number | null;
+  readonly tags: readonly string[];
+  readonly instance: {
+    readonly vendor: string;
+    readonly region: string;
+    readonly instanceType: string;
+    readonly instanceSize: string;
+  };
+  /** Path of the health route, `/health` where the API names none. */
+  readonly healthRoute: string;
+}
+
+/** Whether upshift made it. */
+export function isOurs(status: Pick<EndpointStatus, 'tags'>): boolean {
+  return status.tags.includes(OUR_TAG);
+}
+
+/** Reads `EndpointWithStatus` (OpenAPI 2.0.0 of the management API), tolerating what is left out or new. */
+export function readStatus(value: unknown): EndpointStatus {
+  const status = at(value, 'status');
+  const told = text(at(status, 'state')) ?? '';
+  const state = STATES.find((known) => known === told);
+  const message = text(at(status, 'message'));
+  const address = readAddress(text(at(status, 'url')));
+  const compute = at(value, 'compute');
+  const tags = at(value, 'tags');
+  return {
+    name: text(at(value, 'name')) ?? '',
+    state: state ?? 'updating',
+    url: address.url,
+    type: text(at(value, 'type')) ?? '',
+    model: text(at(at(value, 'model'), 'repository')) ?? '',
+    message: state === undefined ? `state "${told}" is not known; ${message ?? 'no message'}` : message,
+    errorMessage: text(at(status, 'errorMessage')) ?? address.problem,
+    readyReplica: number(at(status, 'readyReplica')) ?? 0,
+    targetReplica: number(at(status, 'targetReplica')) ?? 0,
+    createdAt: time(at(status, 'createdAt')),
+    updatedAt: time(at(status, 'updatedAt')),
+    tags: Array.isArray(tags) ? tags.filter((tag): tag is string => typeof tag === 'string') : [],
+    instance: {
+      vendor: text(at(at(value, 'provider'), 'vendor')) ?? '',
+      region: text(at(at(value, 'provider'), 'region')) ?? '',
+      instanceType: text(at(compute, 'instanceType')) ?? '',
+      instanceSize: text(at(compute, 'instanceSize')) ?? '',
+    },
+    healthRoute: readHealthRoute(value),
+  };
+}
+
+/** A field of an unknown value; undefined where the value is no object or lacks it. */
+export function at(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
+}
+
+/** Text that is not empty, else null. */
+export function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** A finite number, else null. */
+export function number(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function time(value: unknown): number | null {
+  const parsed = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(parsed) ? null : parsed;
+}
+
+// The daemon's token goes to this URL with every call.
+function readAddress(value: string | null): { url: string | null; problem: string | null } {
+  if (value === null) return { url: null, problem: null };
+  const url = URL.parse(value);
+  const isLoopback = url !== null && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback))) {
+    return { url: null, problem: `its url ${value.slice(0, 200)} is not https and is not used` };
+  }
+  return { url: value.replace(/\/+$/, ''), problem: null };
+}
+
+function readHealthRoute(value: unknown): string {
+  const image = at(at(value, 'model'), 'image');
+  const variants: unknown[] = typeof image === 'object' && image !== null ? Object.values(image) : [];
+  const route = text(at(value, 'healthRoute')) ?? text(at(variants[0], 'healthRoute')) ?? '/health';
+  return route.startsWith('/') ? route : `/${route}`;
+}

@@ -1,0 +1,115 @@
+import { AppError } from '../core/errors.ts';
+import type { EndpointPolicy } from '../core/policy.ts';
+import type { CallShape } from '../core/route.ts';
+import { probeShape } from './shape.ts';
+import type { ProbeResult } from './shape.ts';
+
+const GENERATING = ['chat', 'chat+stream', 'chat+tools', 'chat+structured', 'completion', 'completion+stream'] as const;
+
+/**
+ * The shapes worth probing for each engine, base kinds first. From the engines' own routes: vLLM and SGLang serve chat,
+ * completions and embeddings under /v1, TGI and llama.cpp chat and completions (llama.cpp embeddings too, in that mode),
+ * TEI /v1/embeddings alone. Tools and structured output depend on arguments and model, so they are asked, not assumed.
+ * `/v1/responses` and `/v1/messages` differ from engine to engine and version to version, pictures from model to model:
+ * these stay on serverless.
+ */
+const ENGINE_SHAPES: Readonly<Record<EndpointPolicy['engine'], readonly CallShape[]>> = {
+  vLLM: [...GENERATING, 'embedding'],
+  sGLang: [...GENERATING, 'embedding'],
+  llamacpp: [...GENERATING, 'embedding'],
+  tgi: GENERATING,
+  tei: ['embedding'],
+};
+
+/** The shapes of call worth probing on an engine. */
+export function engineShapes(engine: EndpointPolicy['engine']): readonly CallShape[] {
+  return ENGINE_SHAPES[engine];
+}
+
+export interface WarmUpWish {
+  readonly url: string;
+  readonly token: string | null;
+  /** The model's name on the Hub; where no `servedModel` is known it is asked for by this. */
+  readonly model: string;
+  readonly servedModel: string | null;
+  /** The shapes seen in traffic; where there are none, the engine's first is probed. */
+  readonly shapes: readonly CallShape[];
+  readonly engine: EndpointPolicy['engine'];
+  readonly signal?: AbortSignal;
+}
+
+export interface WarmUp {
+  /** What the endpoint has answered rightly: base kinds, and kinds with one feature. */
+  readonly shown: readonly CallShape[];
+  readonly failed: readonly { readonly shape: CallShape; readonly why: string }[];
+  /** How many calls succeeded. */
+  readonly calls: number;
+}
+
+const FEWEST_CALLS = 3;
+/** Answers of something that is still starting, or full: they say nothing of the shape. */
+const PASSING = new Set([429, 502, 503, 504]);
+
+/**
+ * Makes an endpoint ready: probes what covers the shapes seen (each kind, and each kind with each feature alone), then
+ * repeats until three calls in all have succeeded. Throws AppError `unavailable` where a kind by itself gets no answer
+ * (starting, full, out of reach), or where three calls do not succeed: it is worth trying again. A shape that is answered
+ * wrongly, or refused, is told in `failed`.
+ */
+export async function warmUp(wish: WarmUpWish): Promise<WarmUp> {
+  const { url, token, engine, signal } = wish;
+  const model = wish.servedModel ?? wish.model;
+  const { probed, left } = plan(wish.shapes, engine);
+  const shown: CallShape[] = [];
+  const failed = left.map((shape) => ({ shape, why: `not probed on ${engine}: stays on serverless` }));
+  let calls = 0;
+  for (const shape of probed) {
+    const [kind = shape] = shape.split('+');
+    if (kind !== shape && !shown.includes(kind)) {
+      failed.push({ shape, why: `not probed, since ${kind} by itself failed` });
+      continue;
+    }
+    let result = await probeShape(url, token, model, shape, signal);
+    if (isPassing(result)) result = await probeShape(url, token, model, shape, signal);
+    if (result.ok) {
+      shown.push(shape);
+      calls++;
+      continue;
+    }
+    if (isPassing(result) && kind === shape) throw notReady(shape, result);
+    failed.push({ shape, why: result.error ?? 'unknown' });
+  }
+  for (let i = 0; calls < FEWEST_CALLS && shown.length > 0; i++) {
+    const shape = shown[i % shown.length] as CallShape;
+    const result = await probeShape(url, token, model, shape, signal);
+    // What answered a moment ago and does not now is not ready for traffic.
+    if (!result.ok) throw notReady(shape, result);
+    calls++;
+  }
+  return { shown, failed, calls };
+}
+
+function plan(shapes: readonly CallShape[], engine: EndpointPolicy['engine']) {
+  const known = engineShapes(engine);
+  const wanted = new Set<CallShape>();
+  for (const shape of shapes.length === 0 ? known.slice(0, 1) : shapes) {
+    const [kind = shape, ...features] = shape.split('+');
+    wanted.add(kind);
+    for (const feature of features) wanted.add(`${kind}+${feature}`);
+  }
+  return {
+    probed: known.filter((shape) => wanted.has(shape)),
+    left: [...wanted].filter((shape) => !known.includes(shape)),
+  };
+}
+
+function isPassing({ ok, status }: ProbeResult): boolean {
+  return !ok && (status === null || PASSING.has(status));
+}
+
+function notReady(shape: CallShape, { status, error }: ProbeResult): AppError {
+  const answered = status === null ? '' : ` (${status})`;
+  return new AppError('unavailable', `the endpoint does not answer ${shape} yet${answered}: ${error ?? 'unknown'}`, {
+    hint: 'it is warmed up again; its log in the Endpoints console tells more',
+  });
+}
