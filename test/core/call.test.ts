@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Outcome } from '../../src/core/call.ts';
+import { OUTCOMES, isDecided, isFault } from '../../src/core/call.ts';
+
+const EITHER: readonly Outcome[] = [
+  'paused',
+  'server_error',
+  'unavailable',
+  'connect_failed',
+  'first_byte_timeout',
+  'idle_timeout',
+  'broken_stream',
+];
+const NEITHER: readonly Outcome[] = ['ok', 'no_credits', 'client_error', 'client_left', 'cut', 'gateway_error'];
+const ENDPOINT_ONLY: readonly Outcome[] = ['rate_limited', 'unauthorized', 'not_found'];
+
+describe('isFault', () => {
+  it('knows every outcome in this table', () => {
+    assert.deepEqual([...EITHER, ...NEITHER, ...ENDPOINT_ONLY].sort(), [...OUTCOMES].sort());
+  });
+
+  for (const outcome of EITHER) {
+    it(`holds ${outcome} against either upstream`, () => {
+      assert.ok(isFault(outcome, 'dedicated'));
+      assert.ok(isFault(outcome, 'serverless'));
+    });
+  }
+  for (const outcome of NEITHER) {
+    it(`holds ${outcome} against neither upstream`, () => {
+      assert.ok(!isFault(outcome, 'dedicated'));
+      assert.ok(!isFault(outcome, 'serverless'));
+    });
+  }
+  for (const outcome of ENDPOINT_ONLY) {
+    it(`holds ${outcome} against the endpoint, not against serverless`, () => {
+      assert.ok(isFault(outcome, 'dedicated'));
+      assert.ok(!isFault(outcome, 'serverless'));
+    });
+  }
+});
+
+describe('isDecided', () => {
+  it('is true of answers and of faults, and of nothing else', () => {
+    for (const outcome of OUTCOMES) {
+      for (const upstream of ['serverless', 'dedicated'] as const) {
+        assert.equal(isDecided(outcome, upstream), outcome === 'ok' || isFault(outcome, upstream), outcome);
+      }
+    }
+  });
+});
+
+describe('OUTCOMES', () => {
+  it('keeps the positions that ledgers hold as numbers', () => {
+    assert.equal(OUTCOMES.indexOf('ok'), 0);
+    assert.equal(OUTCOMES.indexOf('rate_limited'), 1);
+    assert.equal(OUTCOMES.indexOf('unavailable'), 8);
+    assert.equal(OUTCOMES.indexOf('client_left'), 13);
+    assert.equal(OUTCOMES.indexOf('gateway_error'), 15);
+  });
+});

@@ -1,0 +1,131 @@
+import type { Observation } from '../../src/core/observation.ts';
+import type { RoleFigures } from '../../src/core/figures.ts';
+import { NO_FIGURES } from '../../src/core/figures.ts';
+import type { CriteriaPolicy, EndpointPolicy, LimitsPolicy, RoutePolicy } from '../../src/core/policy.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import type { Rollout, RolloutEvent, WarmEndpoint } from '../../src/core/rollout.ts';
+import { evolve } from '../../src/core/rollout.ts';
+
+/** A round moment on the clock; the tests' time begins here. */
+export const START = 1_800_000_000_000;
+export const MODEL = 'acme/writer';
+
+export const ENDPOINT_POLICY: EndpointPolicy = {
+  namespace: 'acme',
+  vendor: 'aws',
+  region: 'us-east-1',
+  accelerator: 'gpu',
+  instanceType: 'nvidia-a10g',
+  instanceSize: 'x1',
+  minReplica: 1,
+  maxReplica: 1,
+  engine: 'vLLM',
+  image: 'vllm/vllm-openai:v0.23.0',
+  args: [],
+  env: {},
+  maxPricePerHour: 10,
+};
+
+export const WARM: WarmEndpoint = {
+  url: 'http://127.0.0.1:9/writer',
+  servedModel: MODEL,
+  shapes: ['chat', 'chat+stream'],
+};
+
+/** The default policy with an endpoint, and what a test wants otherwise. */
+export function routePolicy(
+  changes: Partial<Omit<RoutePolicy, 'criteria' | 'limits'>> & {
+    readonly criteria?: Partial<CriteriaPolicy>;
+    readonly limits?: Partial<LimitsPolicy>;
+  } = {},
+): RoutePolicy {
+  return {
+    model: MODEL,
+    endpoint: ENDPOINT_POLICY,
+    ...POLICY_DEFAULTS,
+    ...changes,
+    criteria: { ...POLICY_DEFAULTS.criteria, ...changes.criteria },
+    limits: { ...POLICY_DEFAULTS.limits, ...changes.limits },
+  };
+}
+
+/** Figures of a role that answered everything in about half a second, and what a test wants otherwise. */
+export function roleFigures(changes: Partial<RoleFigures> = {}): RoleFigures {
+  return { ...NO_FIGURES, assigned: 300, decided: 300, p50: 400, p95: 900, ttftP50: 100, ttftP95: 200, ...changes };
+}
+
+/** A quiet observation: nothing holds, nothing is wrong, nobody asks for anything. */
+export function observation(changes: Partial<Observation> = {}): Observation {
+  return {
+    now: START,
+    model: MODEL,
+    policy: routePolicy(),
+    policyHash: 'hash',
+    newPolicyHash: null,
+    account: 'ok',
+    demand: { calls: 0, agents: 0, derivedAgents: 0, refused: 0, refusedShare: 0, holdsSince: null },
+    lastEndedAt: null,
+    survey: null,
+    next: { rolloutId: 'aaaabbbb', endpointName: 'writer-aaaabbbb' },
+    endpoint: null,
+    effects: [],
+    results: {},
+    figures: null,
+    canaryFaultsInRow: 0,
+    stableRecent: { attempts: 100, faults: 0, connectFailures: 0 },
+    isDrained: true,
+    request: null,
+    openAskId: null,
+    shapes: ['chat', 'chat+stream'],
+    ...changes,
+  };
+}
+
+const PROPOSED: RolloutEvent = {
+  type: 'proposed',
+  rollout: {
+    id: 'aaaabbbb',
+    model: MODEL,
+    policyHash: 'hash',
+    toward: 'dedicated',
+    createdAt: START,
+    endpointName: 'writer-aaaabbbb',
+    namespace: 'acme',
+    pricePerHourMicros: 1_300_000,
+    criteriaSince: START - 300_000,
+  },
+};
+
+/** A rollout to which these events happened, all at START, after it was proposed. */
+export function rolloutAfter(...events: readonly RolloutEvent[]): Rollout {
+  return events.reduce((rollout, event) => evolve(rollout, event, START), evolve(null, PROPOSED, START));
+}
+
+/** The events that lead a proposed rollout to a warm endpoint without traffic. */
+export const TO_WARM: readonly RolloutEvent[] = [
+  { type: 'asked', step: 0, verdict: null },
+  { type: 'approved', step: 0, by: 'ann@desk', reason: null },
+  { type: 'provisioning_started' },
+  { type: 'endpoint_ready', url: WARM.url },
+  { type: 'warmed', endpoint: WARM, failed: [] },
+];
+
+/** A rollout that stands at a step (0 = warm, no traffic yet) since START, with a baseline where it has gone further. */
+export function atStep(step: number, ...then: readonly RolloutEvent[]): Extract<Rollout, { phase: 'stepping' }> {
+  const weights = [0.1, 0.25, 0.5, 0.75, 1];
+  const entered: RolloutEvent[] = weights.slice(0, step).map((weight, i) => ({
+    type: 'step_entered',
+    step: i + 1,
+    weight,
+    stable: i === 0 ? null : roleFigures(),
+  }));
+  const rollout = rolloutAfter(...TO_WARM, ...entered, ...then);
+  if (rollout.phase !== 'stepping') throw new Error(`expected a stepping rollout, got ${rollout.phase}`);
+  return rollout;
+}
+
+export function promotedRollout(): Extract<Rollout, { phase: 'promoted' }> {
+  const rollout = evolve(atStep(5), { type: 'promoted' }, START);
+  if (rollout.phase !== 'promoted') throw new Error(`expected a promoted rollout, got ${rollout.phase}`);
+  return rollout;
+}
