@@ -1,0 +1,421 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { AppError } from '../../src/core/errors.ts';
+import { parsePolicy } from '../../src/core/policy.ts';
+import type { EndpointPolicy } from '../../src/core/policy.ts';
+import {
+  createEndpointsClient,
+  endpointName,
+  endpointSpec,
+  ensureEndpoint,
+  isOurs,
+} from '../../src/huggingface/endpoints.ts';
+import type { EndpointsClient } from '../../src/huggingface/endpoints.ts';
+import { endpointBody, serve } from './rig.ts';
+import type { Answer, Rig, Seen } from './rig.ts';
+
+const TOKEN = 'hf_secretsecret123';
+const NAMES = { namespace: 'acme', vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', instanceSize: 'x1' };
+
+function client(rig: Rig, timeoutMs = 5_000): EndpointsClient {
+  return createEndpointsClient({ baseUrl: rig.url, token: TOKEN, timeoutMs });
+}
+
+function policyOf(more: object = {}): EndpointPolicy {
+  const parsed = parsePolicy({ routes: [{ model: 'acme/model', endpoint: { ...NAMES, ...more } }] });
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const endpoint = parsed.policy.routes[0]?.endpoint;
+  assert.ok(endpoint);
+  return endpoint;
+}
+
+const SPEC = endpointSpec({ name: 'up-model-a1b2c3d4', policy: policyOf(), model: 'acme/model' });
+
+async function refusal(doing: Promise<unknown>): Promise<AppError> {
+  const error: unknown = await doing.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof AppError, `expected an AppError, got ${String(error)}`);
+  return error;
+}
+
+describe('the management client', () => {
+  it('reads an endpoint, and null where there is none', async () => {
+    await using rig = await serve(({ path }) =>
+      path.endsWith('/up-x')
+        ? { body: endpointBody('up-x', 'running') }
+        : { status: 404, body: { error: 'Not Found' } },
+    );
+    const found = await client(rig).get('acme', 'up-x');
+    assert.deepEqual(found, {
+      name: 'up-x',
+      state: 'running',
+      url: 'https://abcdefgh12345678.us-east-1.aws.endpoints.huggingface.cloud',
+      type: 'authenticated',
+      model: 'acme/model',
+      message: 'Endpoint is ready',
+      errorMessage: null,
+      readyReplica: 1,
+      targetReplica: 2,
+      createdAt: Date.parse('2026-11-20T10:00:00.000Z'),
+      updatedAt: Date.parse('2026-11-20T10:04:10.000Z'),
+      tags: ['managed-by:upshift'],
+      instance: { vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', instanceSize: 'x1' },
+      healthRoute: '/ready',
+    });
+    assert.equal(await client(rig).get('acme', 'other'), null);
+    assert.equal(rig.seen[0]?.path, '/v2/endpoint/acme/up-x');
+    assert.equal(rig.seen[0]?.authorization, `Bearer ${TOKEN}`);
+  });
+
+  it('shows an unknown state as updating and says so', async () => {
+    await using rig = await serve(() => ({ body: endpointBody('up-x', 'hibernating') }));
+    const found = await client(rig).get('acme', 'up-x');
+    assert.equal(found?.state, 'updating');
+    assert.match(found?.message ?? '', /"hibernating" is not known/);
+  });
+
+  for (const url of ['http://example.com', 'ftp://127.0.0.1', 'nonsense', 'http://127.0.0.1.example.com']) {
+    it(`never hands out ${url} as the url of an endpoint`, async () => {
+      await using rig = await serve(() => ({ body: endpointBody('up-x', 'running', { url }) }));
+      const found = await client(rig).get('acme', 'up-x');
+      assert.equal(found?.url, null);
+      assert.match(found?.errorMessage ?? '', /not https/);
+    });
+  }
+
+  it('tolerates an endpoint of which little is told', async () => {
+    await using rig = await serve(() => ({ body: { name: 'up-x', status: { state: 'pending' } } }));
+    const found = await client(rig).get('acme', 'up-x');
+    assert.equal(found?.state, 'pending');
+    assert.equal(found?.url, null);
+    assert.equal(found?.healthRoute, '/health');
+    assert.equal(isOurs(found ?? { tags: [] }), false);
+  });
+
+  it('follows the cursor of a list to its end', async () => {
+    await using rig = await serve(({ path }) => {
+      const cursor = new URL(path, 'http://x').searchParams.get('cursor');
+      const next = cursor === null ? 'a b' : cursor === 'a b' ? 'c' : null;
+      return { body: { items: [endpointBody(`up-${cursor}`, 'paused')], nextCursor: next, totalItems: 3 } };
+    });
+    const names = (await client(rig).list('acme')).map((each) => each.name);
+    assert.deepEqual(names, ['up-null', 'up-a b', 'up-c']);
+  });
+
+  it('does not go round for ever on a cursor that comes back', async () => {
+    await using rig = await serve(() => ({ body: { items: [], nextCursor: 'again' } }));
+    assert.equal((await refusal(client(rig).list('acme'))).code, 'unavailable');
+    assert.equal(rig.seen.length, 2);
+  });
+
+  it('takes "already running" for a resumed endpoint', async () => {
+    await using rig = await serve(({ method }) =>
+      method === 'POST'
+        ? { status: 400, body: { error: 'Endpoint is already running' } }
+        : { body: endpointBody('up-x', 'running') },
+    );
+    assert.equal((await client(rig).resume('acme', 'up-x')).state, 'running');
+  });
+
+  it('takes an endpoint that is paused already for paused, and only such a one', async () => {
+    let state = 'paused';
+    await using rig = await serve(({ method }) =>
+      method === 'POST' ? { status: 400, body: { error: 'Bad state' } } : { body: endpointBody('up-x', state) },
+    );
+    assert.equal((await client(rig).pause('acme', 'up-x')).state, 'paused');
+    state = 'failed';
+    assert.equal((await refusal(client(rig).pause('acme', 'up-x'))).code, 'invalid');
+  });
+
+  it('is content when what it deletes is gone', async () => {
+    await using rig = await serve((_, count) =>
+      count === 1 ? { status: 200, body: '' } : { status: 404, body: 'gone' },
+    );
+    await client(rig).delete('acme', 'up-x');
+    await client(rig).delete('acme', 'up-x');
+    assert.deepEqual(
+      rig.seen.map(({ method }) => method),
+      ['DELETE', 'DELETE'],
+    );
+  });
+
+  it('sends the create body and changes as they are', async () => {
+    await using rig = await serve(() => ({ body: endpointBody('up-x', 'pending') }));
+    await client(rig).create('acme', SPEC);
+    await client(rig).update('acme', 'up-x', { compute: { scaling: { maxReplica: 2 } } });
+    assert.deepEqual(
+      rig.seen.map(({ method, path, body }) => ({ method, path, body })),
+      [
+        { method: 'POST', path: '/v2/endpoint/acme', body: structuredClone(SPEC) },
+        { method: 'PUT', path: '/v2/endpoint/acme/up-x', body: { compute: { scaling: { maxReplica: 2 } } } },
+      ],
+    );
+  });
+});
+
+describe('a refusal of the management API', () => {
+  const rows: [number, unknown, string, RegExp][] = [
+    [400, { error: 'VALIDATION_FAILED: model.image.vLLM: missing field `url`' }, 'invalid', /policy/],
+    [401, { error: 'Invalid credentials' }, 'unauthorized', /inference\.endpoints\.write/],
+    [402, 'Payment Required', 'unauthorized', /payment method/],
+    [403, { error: 'Payment method required for namespace' }, 'unauthorized', /payment method/],
+    [403, { error: 'missing permissions: inference.endpoints.write' }, 'unauthorized', /inference\.endpoints\.write/],
+    [403, { error: 'Quota exceeded for nvidia-l4' }, 'conflict', /quota/],
+    [404, { error: 'namespace not found' }, 'not_found', /namespace/],
+    [409, { error: 'name taken' }, 'conflict', /endpoints/],
+    [429, 'slow down', 'unavailable', /again/],
+    [500, '<html>oops</html>', 'unavailable', /again/],
+    [302, '', 'invalid', /policy/],
+    [200, '<html>a login page</html>', 'unavailable', /UPSHIFT_ENDPOINTS_URL/],
+    [200, { items: [] }, 'unavailable', /UPSHIFT_ENDPOINTS_URL/],
+  ];
+  for (const [status, body, code, hint] of rows) {
+    it(`${status} ${JSON.stringify(body)} is ${code} with a hint`, async () => {
+      await using rig = await serve(() => ({ status, body }));
+      const error = await refusal(client(rig).create('acme', SPEC));
+      assert.equal(error.code, code, error.message);
+      assert.match(error.hint ?? '', hint);
+      if (status >= 400) assert.match(error.message, new RegExp(`${status}`));
+    });
+  }
+
+  it('never repeats a token', async () => {
+    await using rig = await serve(({ authorization, body }) => ({
+      status: 400,
+      body: { error: `you sent ${authorization} and ${JSON.stringify(body)}` },
+    }));
+    const spec = endpointSpec({ name: 'up-x', policy: policyOf(), model: 'acme/model', token: TOKEN });
+    const error = await refusal(client(rig).create('acme', spec));
+    assert.match(error.message, /you sent/);
+    assert.ok(!`${error.message} ${error.hint} ${error.stack}`.includes(TOKEN));
+  });
+
+  it('is unauthorized, and sends nothing, without a token', async () => {
+    await using rig = await serve(() => ({ body: {} }));
+    const none = createEndpointsClient({ baseUrl: rig.url, token: null });
+    assert.equal((await refusal(none.get('acme', 'up-x'))).code, 'unauthorized');
+    assert.equal(rig.seen.length, 0);
+  });
+
+  it('is unavailable where nobody listens, and a timeout where nobody answers', async () => {
+    const rig = await serve(() => 'silent');
+    assert.equal((await refusal(client(rig, 50).get('acme', 'up-x'))).code, 'timeout');
+    await rig[Symbol.asyncDispose]();
+    const error = await refusal(client(rig).get('acme', 'up-x'));
+    assert.equal(error.code, 'unavailable');
+    assert.match(error.message, /ECONNREFUSED/);
+  });
+
+  it('ends with the reason of the caller who no longer waits', async () => {
+    await using rig = await serve(() => 'silent');
+    const controller = new AbortController();
+    const waiting = client(rig).get('acme', 'up-x', controller.signal);
+    const reason = new Error('closing');
+    controller.abort(reason);
+    await assert.rejects(waiting, reason);
+  });
+});
+
+describe('a quote', () => {
+  const compute = (more: object = {}) => ({
+    instanceType: 'nvidia-l4',
+    instanceSize: 'x1',
+    numAccelerators: 1,
+    status: 'available',
+    pricePerHour: 0.8,
+    quota: { maxAccelerators: 4, usedAccelerators: 1 },
+    ...more,
+  });
+  const ask = async (more: object, wanted: object = {}, place: object = {}) => {
+    const regions = [{ name: 'us-east-1', status: 'available', computes: [compute(more)], ...place }];
+    await using rig = await serve(() => ({ body: { vendors: [{ name: 'aws', status: 'available', regions }] } }));
+    const quote = await client(rig).quote('acme', { ...NAMES, ...wanted });
+    assert.equal(rig.seen[0]?.path, '/v2/provider/acme');
+    return quote;
+  };
+
+  it('has price in micro-dollars, status and what is left of the quota', async () => {
+    assert.deepEqual(await ask({}), {
+      pricePerHourMicros: 800_000,
+      status: 'available',
+      quotaLeft: 3,
+      numAccelerators: 1,
+      isDeployable: true,
+      why: null,
+    });
+  });
+
+  const rows: [string, object, object, object, boolean, RegExp][] = [
+    ['few machines left', { status: 'low_availability' }, {}, {}, true, /^null$/],
+    ['no machine left', { status: 'not_available' }, {}, {}, false, /x1 is not available/],
+    ['a deprecated instance', { status: 'deprecated' }, {}, {}, false, /deprecated/],
+    ['a region that is closed', {}, {}, { status: 'not_available' }, false, /us-east-1 is not available/],
+    ['no quota at all', { quota: { maxAccelerators: 0, usedAccelerators: 0 } }, {}, {}, false, /0 of 0/],
+    ['less quota than accelerators', { numAccelerators: 4 }, {}, {}, false, /needs 4/],
+    ['less quota than replicas', {}, { minReplica: 4 }, {}, false, /needs 4/],
+    ['a quota that is not told', { quota: undefined }, {}, {}, true, /^null$/],
+    ['a vendor that is not there', {}, { vendor: 'ibm' }, {}, false, /no vendor ibm; there are: aws/],
+    ['a region that is not there', {}, { region: 'mars' }, {}, false, /no region mars; there are: us-east-1/],
+    ['a size that is not there', {}, { instanceSize: 'x9' }, {}, false, /no nvidia-l4 x9; there are: nvidia-l4 x1/],
+  ];
+  for (const [title, more, wanted, place, isDeployable, why] of rows) {
+    it(`says whether it can be had: ${title}`, async () => {
+      const quote = await ask(more, wanted, place);
+      assert.equal(quote.isDeployable, isDeployable);
+      assert.match(String(quote.why), why);
+    });
+  }
+});
+
+describe('the name of an endpoint', () => {
+  it('is valid, deterministic and holds the rollout id whole, for any model', () => {
+    const ids = fc.stringMatching(/^[a-z0-9]{8}$/);
+    const models = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[\w.-]{1,40}\/[\w.-]{1,80}$/));
+    fc.assert(
+      fc.property(models, ids, (model, id) => {
+        const name = endpointName(model, id);
+        assert.match(name, /^up-[a-z0-9-]+$/);
+        assert.ok(name.length <= 32);
+        assert.ok(name.endsWith(`-${id}`));
+        assert.ok(!name.includes('--'));
+        assert.equal(endpointName(model, id), name);
+      }),
+    );
+  });
+
+  it('can be read by people', () => {
+    assert.equal(endpointName('meta-llama/Llama-3.1-8B-Instruct', 'a1b2c3d4'), 'up-llama-3-1-8b-instruc-a1b2c3d4');
+  });
+});
+
+describe('the create body', () => {
+  it('makes an authenticated vLLM that serves the repository under its own name', () => {
+    assert.deepEqual(SPEC, {
+      name: 'up-model-a1b2c3d4',
+      type: 'authenticated',
+      provider: { vendor: 'aws', region: 'us-east-1' },
+      compute: {
+        accelerator: 'gpu',
+        instanceType: 'nvidia-l4',
+        instanceSize: 'x1',
+        scaling: { minReplica: 1, maxReplica: 1, scaleToZeroTimeout: null },
+      },
+      model: {
+        repository: 'acme/model',
+        revision: null,
+        framework: 'pytorch',
+        image: { vLLM: { url: 'vllm/vllm-openai:v0.23.0', port: 8000, healthRoute: '/health' } },
+        args: ['--served-model-name', 'acme/model'],
+        env: {},
+        secrets: {},
+      },
+      tags: ['managed-by:upshift'],
+    });
+  });
+
+  const wish = { name: 'up-x', model: 'acme/model' };
+
+  it('keeps a served name and a parallelism that the policy sets itself', () => {
+    const args = ['--served-model-name=mine', '--tensor-parallel-size', '2'];
+    const { model } = endpointSpec({ ...wish, policy: policyOf({ args }), numAccelerators: 4 });
+    assert.deepEqual(model.args, args);
+    assert.equal(model.image['vLLM']?.['tensorParallelSize'], undefined);
+  });
+
+  it('shares the model among several accelerators', () => {
+    const { model } = endpointSpec({ ...wish, policy: policyOf(), numAccelerators: 4 });
+    assert.equal(model.image['vLLM']?.['tensorParallelSize'], 4);
+  });
+
+  it('scales on pending requests where it may scale', () => {
+    const { compute } = endpointSpec({ ...wish, policy: policyOf({ minReplica: 1, maxReplica: 3 }) });
+    assert.deepEqual(compute.scaling, {
+      minReplica: 1,
+      maxReplica: 3,
+      scaleToZeroTimeout: null,
+      measure: { pendingRequests: 1.5 },
+    });
+  });
+
+  it('carries task and token only where there are any', () => {
+    const { model } = endpointSpec({ ...wish, policy: policyOf(), task: 'text-generation', token: TOKEN });
+    assert.equal(model.task, 'text-generation');
+    assert.deepEqual(model.secrets, { HF_TOKEN: TOKEN });
+    assert.ok(!('task' in endpointSpec({ ...wish, policy: policyOf(), task: null, token: null }).model));
+  });
+
+  it('names the image after the engine', () => {
+    const { model } = endpointSpec({ ...wish, policy: policyOf({ engine: 'tei', image: 'tei:1' }) });
+    assert.deepEqual(model.image, { tei: { url: 'tei:1', healthRoute: '/health' } });
+    assert.deepEqual(model.args, []);
+    assert.equal(endpointSpec({ ...wish, policy: policyOf({ engine: 'llamacpp' }) }).model.framework, 'llamacpp');
+  });
+});
+
+describe('ensuring an endpoint', () => {
+  /** A management API with one place for an endpoint; `disturb` may spoil the answer to a creation. */
+  async function oneEndpoint(disturb: (made: object | null) => Answer | null, first: object | null = null) {
+    const stored: { endpoint: object | null; creations: number } = { endpoint: first, creations: 0 };
+    const rig = await serve(({ method, body }: Seen) => {
+      if (method === 'GET') {
+        return stored.endpoint === null ? { status: 404, body: { error: 'none' } } : { body: stored.endpoint };
+      }
+      stored.creations++;
+      const taken = stored.endpoint;
+      const made = endpointBody((body as { name: string }).name, 'pending');
+      if (taken === null) stored.endpoint = made;
+      return disturb(taken) ?? (taken === null ? { body: made } : { status: 409, body: { error: 'taken' } });
+    });
+    return { rig, stored };
+  }
+
+  it('makes one where there is none, and finds it again', async () => {
+    const { rig, stored } = await oneEndpoint(() => null);
+    await using _ = rig;
+    for (let i = 0; i < 3; i++) assert.equal((await ensureEndpoint(client(rig), 'acme', SPEC)).state, 'pending');
+    assert.equal(stored.creations, 1);
+  });
+
+  it('adopts what it made when the answer was lost', async () => {
+    const { rig, stored } = await oneEndpoint(() => 'cut');
+    await using _ = rig;
+    assert.equal((await ensureEndpoint(client(rig), 'acme', SPEC)).name, SPEC.name);
+    assert.equal(stored.creations, 1);
+  });
+
+  it('adopts what it made when the answer was too late, or an error', async () => {
+    for (const spoilt of ['silent', { status: 500, body: 'oops' }] as const) {
+      const { rig, stored } = await oneEndpoint(() => spoilt);
+      await using _ = rig;
+      assert.equal((await ensureEndpoint(client(rig, 200), 'acme', SPEC)).name, SPEC.name);
+      assert.equal(stored.creations, 1);
+    }
+  });
+
+  it('adopts what another process of ours made in between', async () => {
+    let looks = 0;
+    await using rig = await serve(({ method }) => {
+      if (method === 'POST') return { status: 409, body: { error: 'taken' } };
+      return looks++ === 0 ? { status: 404, body: {} } : { body: endpointBody(SPEC.name, 'initializing') };
+    });
+    assert.equal((await ensureEndpoint(client(rig), 'acme', SPEC)).state, 'initializing');
+  });
+
+  it("refuses another's endpoint of the same name", async () => {
+    const { rig, stored } = await oneEndpoint(() => null, endpointBody(SPEC.name, 'running', {}, { tags: ['theirs'] }));
+    await using _ = rig;
+    assert.equal((await refusal(ensureEndpoint(client(rig), 'acme', SPEC))).code, 'conflict');
+    assert.equal(stored.creations, 0);
+  });
+
+  it('passes on a refusal', async () => {
+    await using rig = await serve(({ method }) =>
+      method === 'GET' ? { status: 404, body: {} } : { status: 403, body: { error: 'Quota exceeded' } },
+    );
+    const error = await refusal(ensureEndpoint(client(rig), 'acme', SPEC));
+    assert.match(error.message, /Quota exceeded/);
+  });
+});
