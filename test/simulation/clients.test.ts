@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HubApiError, checkRepoAccess, modelInfo, whoAmI } from '@huggingface/hub';
+import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
+import OpenAI, { APIError } from 'openai';
+import { LLAMA, MINILM, TOKEN, endpointBody, send, startEndpoint, startFast } from './support.ts';
+
+const messages = [{ role: 'user' as const, content: 'hello' }];
+
+test('@huggingface/inference chats, streams and embeds at the router', async () => {
+  await using sim = await startFast();
+  const client = new InferenceClient(TOKEN, { endpointUrl: `${sim.routerUrl}/v1` });
+  const answer = await client.chatCompletion({ model: LLAMA, messages, max_tokens: 30 });
+  assert.equal(answer.usage.completion_tokens, 30);
+  let text = '';
+  for await (const chunk of client.chatCompletionStream({ model: LLAMA, messages, max_tokens: 100 })) {
+    text += chunk.choices[0]?.delta.content ?? '';
+  }
+  assert.equal(text.length, 400);
+  const embedder = new InferenceClient(TOKEN, { endpointUrl: `${sim.routerUrl}/hf-inference/models/${MINILM}` });
+  assert.equal((await embedder.featureExtraction({ inputs: 'a' })).length, 384);
+});
+
+test('@huggingface/inference chats at an endpoint', async () => {
+  await using sim = await startFast();
+  const endpointUrl = await startEndpoint(sim, endpointBody('chat'));
+  const client = new InferenceClient(TOKEN, { endpointUrl, retry_on_error: false });
+  const answer = await client.chatCompletion({ model: LLAMA, messages, max_tokens: 30 });
+  assert.equal(answer.model, LLAMA);
+  const wrong = client.chatCompletion({ model: 'other', messages });
+  await assert.rejects(
+    wrong,
+    (error) => error instanceof InferenceClientProviderApiError && error.httpResponse.status === 404,
+  );
+});
+
+test('openai chats, streams, embeds and lists at the router', async () => {
+  await using sim = await startFast();
+  const client = new OpenAI({ baseURL: `${sim.routerUrl}/v1`, apiKey: TOKEN, maxRetries: 0 });
+  const answer = await client.chat.completions.create({ model: LLAMA, messages, max_tokens: 30 });
+  assert.equal(answer.usage?.completion_tokens, 30);
+  const stream = await client.chat.completions.create({
+    model: LLAMA,
+    messages,
+    max_tokens: 100,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  let [text, used] = ['', 0];
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta.content ?? '';
+    used = chunk.usage?.completion_tokens ?? used;
+  }
+  assert.deepEqual([text.length, used], [400, 100]);
+  const embedding = await client.embeddings.create({ model: MINILM, input: 'a' });
+  assert.equal(embedding.data[0]?.embedding.length, 384);
+  const response = await client.responses.create({ model: LLAMA, input: 'a' });
+  assert.match(response.output_text, /\w/);
+  assert.ok((await client.models.list()).data.some((model) => model.id === LLAMA));
+  const wrong = client.chat.completions.create({ model: 'no/such', messages });
+  await assert.rejects(wrong, (error) => error instanceof APIError && error.code === 'model_not_supported');
+});
+
+test('@huggingface/hub learns who we are, what a model is, and whether we may have it', async () => {
+  await using sim = await startFast();
+  const { hubUrl } = sim;
+  const me = await whoAmI({ hubUrl, accessToken: TOKEN });
+  assert.ok(me.type === 'user');
+  assert.deepEqual([me.name, me.canPay, me.orgs[0]?.name], ['acme', true, 'acme-labs']);
+  await assert.rejects(whoAmI({ hubUrl, accessToken: 'hf_bad' }), statusIs(401));
+  const additionalFields = ['safetensors', 'inferenceProviderMapping'] as const;
+  const info = await modelInfo({ hubUrl, name: LLAMA, accessToken: TOKEN, additionalFields: [...additionalFields] });
+  assert.deepEqual([info.name, info.task, info.gated, info.private], [LLAMA, 'text-generation', false, false]);
+  assert.equal(info.safetensors?.total, 8_030_261_248);
+  assert.equal(info.inferenceProviderMapping?.[0]?.provider, 'groq');
+  const access = (name: string) => checkRepoAccess({ hubUrl, repo: name, accessToken: TOKEN });
+  await access(LLAMA);
+  await assert.rejects(access('no/such'), statusIs(404));
+  await assert.rejects(access('acme/closed-model'), statusIs(403));
+  await assert.rejects(modelInfo({ hubUrl, name: 'no/such' }), statusIs(401));
+});
+
+test('a gated model shows its card to everyone and lets in only those who were granted access', async () => {
+  await using sim = await startFast();
+  const models = `${sim.hubUrl}/api/models`;
+  const card = await send('GET', `${models}/meta-llama/Llama-3.3-70B-Instruct?expand[]=gated`);
+  assert.deepEqual([card.status, card.json.gated], [200, 'manual']);
+  assert.equal((await send('GET', `${models}/meta-llama/Llama-3.3-70B-Instruct/auth-check`)).status, 403);
+  assert.equal((await send('GET', `${models}/google/gemma-2-2b-it/auth-check`)).status, 200);
+});
+
+function statusIs(status: number): (error: unknown) => boolean {
+  return (error) => error instanceof HubApiError && error.statusCode === status;
+}
