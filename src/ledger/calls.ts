@@ -1,0 +1,221 @@
+import type { Call, Recorder } from '../core/call.ts';
+import type { CallRow } from './call-rows.ts';
+import { CallWriter } from './call-rows.ts';
+import type { LedgerDb } from './database.ts';
+import { connect, unreadable } from './database.ts';
+
+export interface CallLogOptions {
+  /**
+   * Writes rows elsewhere than in this thread. Resolves with how many of them were refused for good; rejects where none
+   * was written. Rows may be handed over twice and must not be written twice.
+   */
+  readonly catchUp: (rows: readonly CallRow[]) => Promise<number>;
+  /** How long, in real ms, an answer waits for its row. */
+  readonly patienceMs?: number;
+  /** How many rows wait in memory before the oldest are given up. */
+  readonly mostPending?: number;
+}
+
+const RETRY_AFTER_MS = [1, 2, 5, 10];
+const CATCH_UP_ROWS = 200;
+const CATCH_UP_PAUSE_MS = 20;
+
+/**
+ * Where the gateway's finished calls go. Rows that come in one turn of the event loop share a transaction, and their
+ * answers are released when it is committed. Where the file cannot take them within the patience, answers go out at
+ * once and the rows follow through `catchUp`, until none waits and the file is quick again. Times in real ms.
+ */
+export class CallLog implements Recorder {
+  readonly #db: LedgerDb;
+  readonly #writer: CallWriter;
+  readonly #catchUp: CallLogOptions['catchUp'];
+  readonly #patienceMs: number;
+  readonly #mostPending: number;
+  #rows: CallRow[] = [];
+  #releases: (() => void)[] = [];
+  #handedOver: readonly CallRow[] = [];
+  #idle: (() => void)[] = [];
+  #lastId = 0;
+  #oldestAt = 0;
+  #retries = 0;
+  #isScheduled = false;
+  #isDegraded = false;
+  #isCatchingUp = false;
+  #isClosed = false;
+  #lost = 0;
+  #problem: unknown = null;
+
+  constructor(path: string, options: CallLogOptions) {
+    this.#catchUp = options.catchUp;
+    this.#patienceMs = options.patienceMs ?? 50;
+    this.#mostPending = options.mostPending ?? 200_000;
+    // SQLite itself must not wait for a lock, nor run a checkpoint, in the gateway's thread.
+    this.#db = connect(path, { timeout: 0 });
+    try {
+      this.#db.pragma('synchronous = NORMAL');
+      this.#db.pragma('wal_autocheckpoint = 0');
+      this.#db.pragma('foreign_keys = OFF');
+      this.#writer = new CallWriter(this.#db);
+    } catch (error) {
+      this.#db.close();
+      throw unreadable(path, error);
+    }
+  }
+
+  /** Rows in memory that are not yet in the file. */
+  get pending(): number {
+    return this.#rows.length + this.#handedOver.length;
+  }
+
+  /** Rows that were given up: too many waited, or the file refused their values. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Whether answers go out before their rows are in the file. */
+  get isDegraded(): boolean {
+    return this.#isDegraded;
+  }
+
+  /** What the last failed commit said; null since the file takes rows again. */
+  get problem(): unknown {
+    return this.#problem;
+  }
+
+  record(call: Call, release: () => void): void {
+    if (this.#isClosed) {
+      this.#lost++;
+      queueMicrotask(release);
+      return;
+    }
+    const id = Math.max(this.#lastId + 1, Math.round(call.arrivedAtUs + call.durationUs));
+    this.#lastId = id;
+    if (this.#rows.length === 0) this.#oldestAt = performance.now();
+    this.#rows.push({ id, call });
+    if (this.#isDegraded) {
+      queueMicrotask(release);
+      this.#dropOldest();
+      void this.#runCatchUp();
+      return;
+    }
+    this.#releases.push(release);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#commit());
+  }
+
+  /** Resolves to true when nothing waits any more, or to false after `withinMs`. */
+  async flush(withinMs = 5_000): Promise<boolean> {
+    if (this.pending === 0) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, withinMs);
+    this.#idle.push(resolve);
+    await promise;
+    clearTimeout(timer);
+    return this.pending === 0;
+  }
+
+  /** Writes what waits, for at most `withinMs`; what then still waits is lost. */
+  async close(withinMs = 5_000): Promise<void> {
+    if (this.#isClosed) return;
+    await this.flush(withinMs);
+    this.#isClosed = true;
+    this.#lost += this.pending;
+    this.#rows = [];
+    this.#handedOver = [];
+    this.#release();
+    this.#db.close();
+  }
+
+  #commit(): void {
+    this.#isScheduled = false;
+    if (this.#rows.length === 0 || this.#isDegraded || this.#isClosed) return;
+    const startedAt = performance.now();
+    try {
+      this.#lost += this.#writer.write(this.#rows);
+    } catch (error) {
+      this.#problem = error;
+      this.#retry();
+      return;
+    }
+    this.#rows = [];
+    this.#retries = 0;
+    this.#problem = null;
+    if (performance.now() - startedAt > this.#patienceMs) this.#isDegraded = true;
+    this.#release();
+    this.#tellIdle();
+  }
+
+  #retry(): void {
+    const leftMs = this.#patienceMs - (performance.now() - this.#oldestAt);
+    if (leftMs <= 0) {
+      this.#retries = 0;
+      this.#isDegraded = true;
+      this.#release();
+      this.#dropOldest();
+      void this.#runCatchUp();
+      return;
+    }
+    const afterMs = RETRY_AFTER_MS[Math.min(this.#retries++, RETRY_AFTER_MS.length - 1)] as number;
+    this.#isScheduled = true;
+    setTimeout(() => this.#commit(), Math.min(afterMs, Math.ceil(leftMs)));
+  }
+
+  /** Hands block after block over until none waits; the answers to these rows have gone out. */
+  async #runCatchUp(): Promise<void> {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    let tookMs = 0;
+    while (this.#rows.length > 0 && !this.#isClosed) {
+      const block = this.#rows.splice(0, CATCH_UP_ROWS);
+      this.#handedOver = block;
+      const startedAt = performance.now();
+      try {
+        this.#lost += await this.#catchUp(block);
+        this.#problem = null;
+      } catch (error) {
+        this.#problem = error;
+        if (!this.#isClosed) this.#rows.unshift(...block);
+        this.#handedOver = [];
+        await new Promise((resolve) => setTimeout(resolve, CATCH_UP_PAUSE_MS));
+        continue;
+      }
+      this.#handedOver = [];
+      tookMs = performance.now() - startedAt;
+    }
+    this.#isCatchingUp = false;
+    if (tookMs <= this.#patienceMs) this.#isDegraded = false;
+    this.#tellIdle();
+  }
+
+  #dropOldest(): void {
+    if (this.pending <= this.#mostPending) return;
+    // Several at a time: taking one off the front of a long array moves all the others.
+    const dropped = this.#rows.splice(
+      0,
+      Math.max(this.pending - this.#mostPending, Math.floor(this.#mostPending / 100)),
+    );
+    this.#lost += dropped.length;
+  }
+
+  #release(): void {
+    const releases = this.#releases;
+    this.#releases = [];
+    let failure: { readonly error: unknown } | null = null;
+    for (const release of releases) {
+      try {
+        release();
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== null) throw failure.error;
+  }
+
+  #tellIdle(): void {
+    if (this.#idle.length === 0 || this.pending > 0) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}

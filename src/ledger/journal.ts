@@ -1,0 +1,249 @@
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../core/clock.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
+import type { Role } from '../core/route.ts';
+import type { OpenAsk, PendingRequest } from './requests.ts';
+import type { CallRow } from './call-rows.ts';
+import type { LoggedCall } from './history.ts';
+import { readPage } from './history.ts';
+import type { JournalStore } from './journal-store.ts';
+
+export type { OpenAsk, PendingRequest } from './requests.ts';
+export type { LoggedCall } from './history.ts';
+
+/** What was decided. `input`: JSON of {rollout, observation}; `output`: JSON of the decision; `at`: epoch ms. */
+export interface JournalDecision {
+  readonly at: number;
+  readonly model: string;
+  readonly rolloutId: string | null;
+  readonly coreVersion: number;
+  readonly policyHash: string | null;
+  readonly action: string;
+  readonly reason: string;
+  readonly input: string;
+  readonly output: string;
+  /** How many ticks the row stands for. */
+  readonly ticks: number;
+}
+
+/** What is stored in one transaction: all of it or nothing. Times in epoch ms. */
+export interface JournalEntry {
+  /** `hash`: SHA-256 of `text` as hex; `parsed`: JSON. Stored once. */
+  readonly policy?: { readonly hash: string; readonly path: string; readonly text: string; readonly parsed: string };
+  readonly decision?: JournalDecision;
+  readonly rollout?: {
+    readonly id: string;
+    readonly model: string;
+    readonly policyHash: string;
+    readonly toward: string;
+    readonly phase: string;
+    readonly snapshot: string;
+    readonly createdAt: number;
+    readonly updatedAt: number;
+  };
+  readonly events: readonly {
+    readonly rolloutId: string;
+    readonly at: number;
+    readonly type: string;
+    readonly data: string;
+  }[];
+  readonly ask?: {
+    readonly rolloutId: string;
+    readonly step: number;
+    readonly policyHash: string;
+    readonly verdict: string;
+    readonly figures: string;
+    readonly at: number;
+  };
+  readonly outcomes: readonly {
+    readonly requestId: number;
+    readonly at: number;
+    readonly result: 'done' | 'refused';
+    readonly message: string;
+  }[];
+}
+
+/** The keys that an entry's decision and ask got; null where it had none. */
+export interface Committed {
+  readonly decisionId: number | null;
+  readonly askId: number | null;
+}
+
+export interface StoredRollout {
+  readonly id: string;
+  readonly model: string;
+  readonly phase: string;
+  readonly policyHash: string;
+  /** JSON of the rollout. */
+  readonly snapshot: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** Whether it was aborted or failed. */
+  readonly isOver: boolean;
+}
+
+export interface LoggedDecision {
+  readonly id: number;
+  readonly at: number;
+  readonly rolloutId: string | null;
+  readonly action: string;
+  readonly reason: string;
+  readonly ticks: number;
+}
+
+/**
+ * The journal: survives a power cut, and is written in a thread of its own. Every method rejects with AppError
+ * `unavailable` where the file is locked for longer than two seconds, cannot be written, or the thread has died; the
+ * next call then begins a new one.
+ */
+export interface Journal {
+  commit(entry: JournalEntry): Promise<Committed>;
+  /** Writes calls; how many were refused for good. */
+  writeCalls(rows: readonly CallRow[]): Promise<number>;
+  pendingRequests(): Promise<PendingRequest[]>;
+  /** The newest ask of a rollout, unless it was answered. */
+  openAsk(rolloutId: string): Promise<OpenAsk | null>;
+  latestAsk(rolloutId: string): Promise<OpenAsk | null>;
+  activeRollouts(): Promise<StoredRollout[]>;
+  /** The newest rollout of each route, over or not. */
+  latestRollouts(): Promise<StoredRollout[]>;
+  policy(hash: string): Promise<{ path: string; text: string; parsed: string } | null>;
+  lastDecision(model: string): Promise<LoggedDecision | null>;
+  /** Replaces the daemon's status, JSON, as the CLI reads it. */
+  saveStatus(status: string): Promise<void>;
+  /** Calls that ended at or after a time, epoch µs, in the order of their ends. */
+  recentCalls(sinceUs: number): Promise<LoggedCall[]>;
+  /** The eligible calls of a rollout that have a role, in the order of their ends, page by page. */
+  stepCalls(rolloutId: string): AsyncIterable<readonly (LoggedCall & { readonly role: Role })[]>;
+  /** Changes whenever another connection, the gateway's included, has changed the file. */
+  dataVersion(): Promise<number>;
+  /** The key of the newest request: changes when an operator has asked for something. */
+  newestRequest(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** What passes to the worker and back. */
+export interface JournalMessage {
+  readonly id: number;
+  readonly method: Exclude<keyof JournalStore, 'checkpoint'>;
+  readonly args: readonly unknown[];
+}
+export interface JournalReply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string | undefined };
+}
+
+type Method = JournalMessage['method'];
+type Send = <M extends Method>(method: M, ...args: Parameters<JournalStore[M]>) => Promise<ReturnType<JournalStore[M]>>;
+
+/** Opens the journal of a ledger that exists and has the newest schema. */
+export async function openJournal(path: string, { clock }: { readonly clock: Clock }): Promise<Journal> {
+  const thread = new JournalThread(path);
+  const send = thread.send.bind(thread) as Send;
+  await send('dataVersion');
+  return {
+    commit: (entry) => send('commit', entry),
+    writeCalls: (rows) => send('writeCalls', rows),
+    pendingRequests: () => send('pendingRequests'),
+    openAsk: (rolloutId) => send('openAsk', rolloutId),
+    latestAsk: (rolloutId) => send('latestAsk', rolloutId),
+    activeRollouts: () => send('activeRollouts'),
+    latestRollouts: () => send('latestRollouts'),
+    policy: (hash) => send('policy', hash),
+    lastDecision: (model) => send('lastDecision', model),
+    saveStatus: (status) => send('saveStatus', status, process.pid, clock.now()),
+    recentCalls: (sinceUs) => recentCalls(send, sinceUs),
+    stepCalls: (rolloutId) => stepCalls(send, rolloutId),
+    dataVersion: () => send('dataVersion'),
+    newestRequest: () => send('newestRequest'),
+    close: () => thread.close(),
+  };
+}
+
+async function recentCalls(send: Send, sinceUs: number): Promise<LoggedCall[]> {
+  const calls: LoggedCall[] = [];
+  for (let after: number | null = sinceUs - 1; after !== null;) {
+    const page: Awaited<ReturnType<JournalStore['recentPage']>> = await send('recentPage', after);
+    for (const call of readPage(page)) calls.push(call);
+    after = page.next;
+  }
+  return calls;
+}
+
+async function* stepCalls(
+  send: Send,
+  rolloutId: string,
+): AsyncGenerator<readonly (LoggedCall & { readonly role: Role })[]> {
+  for (let after: number | null = 0; after !== null;) {
+    const page: Awaited<ReturnType<JournalStore['stepPage']>> = await send('stepPage', rolloutId, after);
+    yield [...readPage(page)] as (LoggedCall & { readonly role: Role })[];
+    after = page.next;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: AppError) => void;
+}
+
+/** The worker and who waits for its answers. A worker that died is replaced when something is asked of it again. */
+class JournalThread {
+  readonly #path: string;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #lastId = 0;
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  send(method: Method, ...args: readonly unknown[]): Promise<unknown> {
+    if (this.#isClosed) return Promise.reject(new AppError('unavailable', 'the journal is closed'));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const id = ++this.#lastId;
+    this.#waiting.set(id, { resolve, reject });
+    try {
+      this.#worker ??= this.#start();
+      this.#worker.postMessage({ id, method, args } satisfies JournalMessage);
+    } catch (error) {
+      this.#waiting.delete(id);
+      reject(new AppError('internal', `the journal cannot be asked for ${method}`, { cause: error }));
+    }
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    const worker = this.#worker;
+    if (worker !== null) await this.send('close').catch(() => undefined);
+    this.#isClosed = true;
+    await worker?.terminate();
+  }
+
+  #start(): Worker {
+    const name = import.meta.url.endsWith('.ts') ? './journal-worker.ts' : './journal-worker.js';
+    const worker = new Worker(new URL(name, import.meta.url), { workerData: { path: this.#path } });
+    worker.on('message', (reply: JournalReply) => this.#take(reply));
+    worker.on('error', (error: unknown) => this.#died(worker, error));
+    worker.on('exit', () => this.#died(worker, undefined));
+    return worker;
+  }
+
+  #take({ id, value, error }: JournalReply): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error === undefined) waiting?.resolve(value);
+    else waiting?.reject(new AppError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint }));
+  }
+
+  #died(worker: Worker, cause: unknown): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(new AppError('unavailable', 'the journal’s thread has died', { cause }));
+  }
+}

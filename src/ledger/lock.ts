@@ -1,0 +1,82 @@
+import { existsSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { AppError } from '../core/errors.ts';
+import type { LedgerDb } from './database.ts';
+import { isBusy } from './database.ts';
+
+/** Held until released or until the process ends, however it ends. */
+export interface Lock {
+  release(): void;
+}
+
+/**
+ * Makes this process the only daemon of a ledger: SQLite's write lock on `<db>.lock`, which a crash releases. Throws
+ * AppError `conflict`, naming the process that holds it, and leaves its lock alone.
+ */
+export function acquireLock(dbPath: string): Lock {
+  const db = open(lockPath(dbPath), 200);
+  try {
+    // Who writes the pid has the lock only for that moment: take it for good, and see that nobody came in between.
+    for (;;) {
+      db.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL) STRICT; DELETE FROM holder');
+      db.prepare('INSERT INTO holder (pid) VALUES (?)').run(process.pid);
+      db.exec('COMMIT; BEGIN IMMEDIATE');
+      if (readHolder(db) === process.pid) break;
+      db.exec('ROLLBACK');
+    }
+    return { release: () => db.close() };
+  } catch (error) {
+    const refused = isBusy(error) ? heldBy(dbPath, readHolder(db)) : unusable(dbPath, error);
+    db.close();
+    throw refused;
+  }
+}
+
+/** Whether a daemon holds the ledger's lock. */
+export function isLocked(dbPath: string): boolean {
+  if (!existsSync(lockPath(dbPath))) return false;
+  const db = open(lockPath(dbPath), 0);
+  try {
+    db.exec('BEGIN IMMEDIATE; ROLLBACK');
+    return false;
+  } catch (error) {
+    if (isBusy(error)) return true;
+    throw unusable(dbPath, error);
+  } finally {
+    db.close();
+  }
+}
+
+function lockPath(dbPath: string): string {
+  return `${dbPath}.lock`;
+}
+
+function open(path: string, timeout: number): LedgerDb {
+  try {
+    return new Database(path, { timeout });
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+function readHolder(db: LedgerDb): number | null {
+  try {
+    return db.prepare<[], number>('SELECT pid FROM holder').pluck().get() ?? null;
+  } catch {
+    return null; // The holder has not got as far as writing it.
+  }
+}
+
+function heldBy(dbPath: string, pid: number | null): AppError {
+  const who = pid === null ? 'another process' : `process ${pid}`;
+  return new AppError('conflict', `${dbPath} is in use by ${who}, which holds ${lockPath(dbPath)}`, {
+    hint: 'one daemon per ledger: stop the other one, or name another file with --db',
+  });
+}
+
+function unusable(path: string, error: unknown): AppError {
+  return new AppError('invalid', `cannot lock ${path}`, {
+    hint: 'check that its folder exists and may be written; a .lock file that is not ours may be in the way',
+    cause: error,
+  });
+}

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
+import { CallLog } from './calls.ts';
+import type { LedgerDb } from './database.ts';
+import { connect, unreadable } from './database.ts';
+import type { Journal } from './journal.ts';
+import { openJournal } from './journal.ts';
+import { acquireLock } from './lock.ts';
+import { checkSchema, migrate } from './migrate.ts';
+
+/** The ledger as the daemon holds it. */
+export interface Ledger {
+  readonly calls: CallLog;
+  readonly journal: Journal;
+  /** Random, made with the file: keys the hashes that stand for agents without a name. */
+  readonly agentSalt: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Creates or opens a ledger, brings it to the newest schema and keeps other daemons from it. Throws AppError: `conflict`
+ * where another daemon holds it or it is another program's or version's, `invalid` where it is no database; in all of
+ * these the file is as it was.
+ */
+export async function openLedger(path: string, { clock }: { readonly clock: Clock }): Promise<Ledger> {
+  prepareFolder(path);
+  // Before the lock file is made: what is refused gets no company either.
+  checkSchema(path);
+  const lock = acquireLock(path);
+  try {
+    migrate(path, clock.now());
+    const agentSalt = ensureSalt(path);
+    const journal = await openJournal(path, { clock });
+    try {
+      const calls = new CallLog(path, { catchUp: (rows) => journal.writeCalls(rows) });
+      const close = async () => {
+        await calls.close();
+        await journal.close();
+        lock.release();
+      };
+      return { calls, journal, agentSalt, close };
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/**
+ * Opens a ledger beside the daemon, if there is one, or without it; only `insertRequest` may write through it. Throws
+ * AppError: `not_found`, `conflict` where it is another program's or of another version, `invalid` where it is no database.
+ */
+export function openForReading(path: string): LedgerDb {
+  const schema = checkSchema(path);
+  if (schema === 'absent') {
+    throw new AppError('not_found', `there is no ledger at ${path}`, {
+      hint: 'start the daemon first, or name its file with --db',
+    });
+  }
+  if (schema === 'behind') {
+    throw new AppError('conflict', `${path} was made by an older version`, {
+      hint: 'start the daemon of this version once: it brings the file up to date',
+    });
+  }
+  const db = connect(path, { timeout: 5_000 });
+  try {
+    db.pragma('query_only = ON');
+    db.pragma('schema_version');
+    return db;
+  } catch (error) {
+    db.close();
+    throw unreadable(path, error);
+  }
+}
+
+function prepareFolder(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw new AppError('invalid', `the folder of ${path} cannot be made`, {
+      hint: 'name a file in a folder that may be written with --db',
+      cause: error,
+    });
+  }
+}
+
+function ensureSalt(path: string): string {
+  const db = connect(path, { timeout: 5_000 });
+  try {
+    db.prepare("INSERT INTO meta (key, value) VALUES ('agent_salt', ?) ON CONFLICT DO NOTHING").run(
+      randomBytes(16).toString('hex'),
+    );
+    return db.prepare<[], string>("SELECT value FROM meta WHERE key = 'agent_salt'").pluck().get() as string;
+  } catch (error) {
+    throw unreadable(path, error);
+  } finally {
+    db.close();
+  }
+}

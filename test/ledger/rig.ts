@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Call } from '../../src/core/call.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import type { JournalDecision, JournalEntry } from '../../src/ledger/journal.ts';
+import { sha256 } from '../../src/ledger/chain.ts';
+
+export const START_MS = 1_760_000_000_000;
+
+/** A clock that stands still. */
+export const clock: Clock = { now: () => START_MS, sleep: () => Promise.resolve(), scale: 1 };
+
+/** A path for a ledger in a folder that goes away with the test. */
+export function temporaryPath(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'upshift-ledger-'));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'upshift.db');
+}
+
+/** The n-th of a row of calls, one each two milliseconds, as a served chat call of one of 64 agents would look. */
+export function makeCall(n: number, changes: Partial<Call> = {}): Call {
+  const isCanary = n % 4 === 0;
+  const durationUs = 900_000 + ((n * 7_919) % 6_000_000);
+  return {
+    arrivedAtUs: START_MS * 1_000 + n * 2_000,
+    durationUs,
+    model: n % 5 === 0 ? 'org/other' : 'org/model',
+    shape: n % 3 === 0 ? 'chat+stream' : 'chat',
+    agent: `agent-${n % 640}`,
+    isAgentDerived: false,
+    rolloutId: 'abcdefgh',
+    step: 2,
+    weight: 0.25,
+    role: isCanary ? 'canary' : 'stable',
+    isEligible: true,
+    servedBy: isCanary ? 'dedicated' : 'serverless',
+    status: 200,
+    outcome: 'ok',
+    finalOutcome: 'ok',
+    hasClientLeft: false,
+    hasNoToken: false,
+    firstByteUs: 150_000 + ((n * 104_729) % 700_000),
+    firstTokenUs: 160_000 + ((n * 104_729) % 700_000),
+    promptTokens: 200 + ((n * 31) % 4_000),
+    outputTokens: 20 + ((n * 17) % 700),
+    requestBytes: 1_000 + ((n * 131) % 40_000),
+    responseBytes: 700 + ((n * 61) % 9_000),
+    repeatOfUs: null,
+    attempts: [
+      {
+        upstream: isCanary ? 'dedicated' : 'serverless',
+        startedAfterUs: 180 + (n % 200),
+        status: 200,
+        outcome: 'ok',
+        firstByteUs: 149_000 + ((n * 104_729) % 700_000),
+        durationUs: durationUs - 500,
+      },
+    ],
+    ...changes,
+  };
+}
+
+export const POLICY = { text: 'routes: []\n', parsed: '{"routes":[]}', path: 'policies/default.yaml' };
+export const POLICY_HASH = sha256(POLICY.text);
+
+/** The n-th decision of a rollout, with an output that `redecide` finds again. */
+export function makeDecision(n: number, changes: Partial<JournalDecision> = {}): JournalDecision {
+  const input = JSON.stringify({ rollout: null, observation: { now: START_MS + n, note: `ünlike ${n}` } });
+  return {
+    at: START_MS + n * 1_000,
+    model: 'org/model',
+    rolloutId: 'abcdefgh',
+    coreVersion: 1,
+    policyHash: POLICY_HASH,
+    action: 'wait',
+    reason: 'baking',
+    input,
+    output: redecide(input),
+    ticks: n,
+    ...changes,
+  };
+}
+
+/** Stands for the core: the same input gives the same output. */
+export function redecide(input: string): string {
+  return JSON.stringify({ detail: `seen ${sha256(input).slice(0, 12)}` });
+}
+
+export function makeEntry(n: number, changes: Partial<JournalEntry> = {}): JournalEntry {
+  return {
+    policy: { hash: POLICY_HASH, ...POLICY },
+    decision: makeDecision(n),
+    rollout: makeRollout({ updatedAt: START_MS + n }),
+    events: [{ rolloutId: 'abcdefgh', at: START_MS + n, type: 'proposed', data: '{}' }],
+    outcomes: [],
+    ...changes,
+  };
+}
+
+export function makeRollout(changes: Partial<NonNullable<JournalEntry['rollout']>> = {}) {
+  return {
+    id: 'abcdefgh',
+    model: 'org/model',
+    policyHash: POLICY_HASH,
+    toward: 'dedicated',
+    phase: 'stepping',
+    snapshot: '{"phase":"stepping","ask":{"step":1}}',
+    createdAt: START_MS - 1_000,
+    updatedAt: START_MS,
+    ...changes,
+  };
+}
