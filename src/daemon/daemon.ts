@@ -151,7 +151,7 @@ export class Daemon {
   report(): StatusReport {
     const { version, clock, dbPath: _, ...options } = this.#options;
     const { calls } = this.#ledger;
-    const routes = [...this.#routes.all()].map((watch) => reportRoute(watch, this.#memory(watch), this.#policy.hash));
+    const routes = this.#routes.foremost().map((watch) => reportRoute(watch, this.#memory(watch), this.#policy.hash));
     return {
       version,
       pid: process.pid,
@@ -208,6 +208,7 @@ export class Daemon {
   async #reconcileAll(): Promise<void> {
     const requests = await this.#ledger.journal.pendingRequests();
     for (const watch of this.#routes.all()) {
+      if (this.#routes.isIdle(watch)) continue;
       const mine = requests.filter((request) => request.model === watch.model);
       try {
         // Each step may make the next one possible; the bound keeps a mistake from becoming a busy loop.

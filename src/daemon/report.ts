@@ -43,6 +43,7 @@ function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | 
     id: rollout.id,
     createdAt: rollout.createdAt,
     since: rollout.since,
+    startedAt: 'startedAt' in rollout ? rollout.startedAt : null,
     isPaused: rollout.isPaused,
     step,
     steps: policy.steps,

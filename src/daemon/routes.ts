@@ -6,6 +6,7 @@ import type { Canary, RouteEntry, RouteTable, Timeouts, UpstreamKind } from '../
 import { RouteWatch } from './watch.ts';
 
 const MOST_WATCHED = 1_000;
+const MOST_SHOWN = 20;
 const AGENT_BLOCK_MS = 600_000;
 
 /** All routes: what the gateway tells of calls goes in, the table that the gateway reads comes out. */
@@ -39,10 +40,36 @@ export class Routes implements CallObserver {
   watch(model: string): RouteWatch | null {
     const known = this.#watches.get(model);
     if (known !== undefined) return known;
-    if (this.#watches.size >= MOST_WATCHED + this.#policy.routes.length) return null;
+    if (this.#watches.size >= MOST_WATCHED && !this.#forgetIdle()) return null;
     const watch = new RouteWatch(model, this.policyOf(model));
     this.#watches.set(model, watch);
     return watch;
+  }
+
+  /** A model that no policy lists and that nobody calls any more: nothing to decide, and nothing to write down. */
+  isIdle(watch: RouteWatch): boolean {
+    watch.window.advance(this.#clock.now());
+    return !this.#isListed(watch) && watch.rollout === null && watch.window.figures().calls === 0;
+  }
+
+  /** The listed routes, and the busiest of the others: what a person can still read. */
+  foremost(): RouteWatch[] {
+    const all = [...this.#watches.values()];
+    const others = all
+      .filter((watch) => !this.#isListed(watch) && !this.isIdle(watch))
+      .sort((a, b) => b.window.figures().calls - a.window.figures().calls);
+    return [...all.filter((watch) => this.#isListed(watch)), ...others.slice(0, MOST_SHOWN)];
+  }
+
+  /** Makes room among the models that no policy lists; false where all of them are busy. */
+  #forgetIdle(): boolean {
+    const before = this.#watches.size;
+    for (const watch of this.#watches.values()) if (this.isIdle(watch)) this.#watches.delete(watch.model);
+    return this.#watches.size < before;
+  }
+
+  #isListed(watch: RouteWatch): boolean {
+    return this.#policy.routes.some((route) => route.model === watch.model);
   }
 
   policyOf(model: string): RoutePolicy {

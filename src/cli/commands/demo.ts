@@ -1,4 +1,4 @@
-import type { CommandModule } from 'yargs';
+import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import type { DemoOptions } from '../demo/demo.ts';
 import { runDemo } from '../demo/demo.ts';
@@ -33,7 +33,7 @@ export const demoCommand: CommandModule<object, DemoOptions> = {
         'Exit: 0 promoted and no call failed because of the migration, 5 rolled back, 4 rejected, 1 anything else.\n' +
           '--json: {"phase","calls","ledgerCalls","clientFailures","endpointsCreated","steps":[{"weight","measured","units"}],' +
           '"decisions","auditVerified"}; a run that went back also has "rollback".',
-      ),
+      ) as unknown as Argv<DemoOptions>,
   handler: async (options) => {
     if (!(options.scale > 0 && options.scale <= 200)) {
       throw new AppError('invalid', `--scale ${options.scale} is out of range`, {

@@ -1,4 +1,4 @@
-import type { CommandModule } from 'yargs';
+import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import { Daemon } from '../../daemon/daemon.ts';
 import { createLog } from '../../daemon/log.ts';
@@ -22,7 +22,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
   describe: 'Serve the gateway, watch the traffic, and migrate by the policy',
   builder: (yargs) =>
     yargs
-      .option('db', { type: 'string', default: 'upshift.db', describe: 'The ledger' })
+      .option('db', { type: 'string', demandOption: true })
       .option('json', { type: 'boolean', default: false, describe: 'Say where it listens as one JSON line' })
       .option('policy', { type: 'string', default: 'policies/default.yaml', describe: 'The policy file' })
       .option('port', { type: 'number', default: 8787, describe: 'Port of the gateway' })
@@ -36,7 +36,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
         'Environment: HF_TOKEN (yours; pays for the endpoint, and stands in where a client sends no token),\n' +
           'UPSHIFT_ROUTER_URL, UPSHIFT_ENDPOINTS_URL, HF_ENDPOINT (other base URLs). The log is JSON lines on standard error.\n' +
           'SIGTERM or Ctrl-C lets running calls end for 30 s; a second one stops at once.',
-      ),
+      ) as unknown as Argv<StartOptions>,
   handler: async (options) => {
     if (!LOOPBACK.has(options.host)) {
       throw new AppError('invalid', `--host ${options.host} is not a loopback address`, {
