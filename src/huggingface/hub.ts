@@ -41,7 +41,7 @@ export interface HubOptions {
 }
 
 const ABSENT: ModelSeen = { exists: false, isGated: false, isGatedForUs: false, task: null, parameters: null };
-const NAME = /^[\w.-]+(?:\/[\w.-]+)?$/;
+const NAME = /^\w[\w.-]*(?:\/\w[\w.-]*)?$/;
 const TOKEN_HINT = 'set HF_TOKEN to a valid token from https://huggingface.co/settings/tokens';
 
 /** A client of the Hub over `@huggingface/hub`, which takes neither a signal nor a time limit of its own. */

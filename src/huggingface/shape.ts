@@ -1,4 +1,4 @@
-import { InferenceClient } from '@huggingface/inference';
+import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
 import type { CallShape } from '../core/route.ts';
 import { codeOf, jsonOrText, saidIn } from './failure.ts';
 import { askFor } from './questions.ts';
@@ -62,7 +62,7 @@ export async function probeShape(
     signal?.throwIfAborted();
     const broken = howBroken(error);
     if (broken !== null) status = null;
-    return ended(broken ?? saidIn(error instanceof Error ? error.message : String(error)));
+    return ended(broken ?? whatWasSaid(error));
   }
 }
 
@@ -71,6 +71,13 @@ function howBroken(error: unknown): string | null {
   if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
   const code = codeOf(error);
   return code === '' ? null : `no connection, or a broken one (${code})`;
+}
+
+/** What the endpoint said; the client's own words, which surround it, only where it said nothing. */
+function whatWasSaid(error: unknown): string {
+  const said = error instanceof InferenceClientProviderApiError ? saidIn(error.httpResponse.body) : '';
+  if (said !== '' && said !== '{}') return said;
+  return saidIn(error instanceof Error ? error.message : String(error));
 }
 
 /** The header that carries a token; none where there is no token. */

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { AppError } from '../../src/core/errors.ts';
+import { checkHealth, engineShapes, probeShape, readServedModel, warmUp } from '../../src/huggingface/probe.ts';
+import { events, serve } from './rig.ts';
+import type { Answer, Seen } from './rig.ts';
+
+const TOKEN = 'hf_secretsecret123';
+
+const message = (content: unknown, more: object = {}, finish: string | null = 'stop') => ({
+  choices: [{ index: 0, finish_reason: finish, message: { role: 'assistant', content, ...more } }],
+});
+const delta = (content: string, finish: string | null) => ({
+  choices: [{ index: 0, delta: { content }, finish_reason: finish }],
+});
+const piece = (text: string, finish: string | null) => ({ choices: [{ index: 0, text, finish_reason: finish }] });
+const call = (name: string, args: string) =>
+  message(null, { tool_calls: [{ id: '1', type: 'function', function: { name, arguments: args } }] }, 'tool_calls');
+
+/** An engine that answers every shape as vLLM does. */
+function engine({ path, body }: Seen): Answer {
+  const asked = body as Record<string, unknown>;
+  if (path === '/v1/embeddings') return { body: { object: 'list', data: [{ index: 0, embedding: [0.1, -0.2] }] } };
+  if (path === '/v1/completions') {
+    return asked['stream'] === true
+      ? events(piece(' three', null), piece('', 'length'))
+      : { body: piece(' three', 'length') };
+  }
+  if (path !== '/v1/chat/completions') return { status: 404, body: { detail: 'Not Found' } };
+  if (asked['stream'] === true) return events(delta('Hel', null), delta('lo', null), delta('', 'stop'));
+  if ('tools' in asked) return { body: call('get_weather', '{"city":"Paris"}') };
+  if ('response_format' in asked) return { body: message('{"answer": "yes"}') };
+  return { body: message('Hello') };
+}
+
+describe('the health route', () => {
+  for (const [status, ok] of [
+    [200, true],
+    [204, false],
+    [401, false],
+    [503, false],
+    [302, false],
+  ] as const) {
+    it(`is ${ok ? '' : 'not '}ok at ${status}`, async () => {
+      await using rig = await serve(() => ({ status, body: '' }));
+      assert.deepEqual(await checkHealth(rig.url, TOKEN, '/health'), { ok, status });
+      assert.equal(rig.seen[0]?.path, '/health');
+      assert.equal(rig.seen[0]?.authorization, `Bearer ${TOKEN}`);
+    });
+  }
+
+  it('is not ok where there is no answer, and rejects only for the caller who no longer waits', async () => {
+    await using rig = await serve(() => 'cut');
+    assert.deepEqual(await checkHealth(rig.url, null, '/health'), { ok: false, status: null });
+    const reason = new Error('closing');
+    await assert.rejects(checkHealth(rig.url, null, '/health', AbortSignal.abort(reason)), reason);
+  });
+});
+
+describe('the served model', () => {
+  const read = async (answer: Answer) => {
+    await using rig = await serve(() => answer);
+    return await readServedModel(rig.url, TOKEN, 'acme/model');
+  };
+  const models = (...ids: string[]) => ({ body: { object: 'list', data: ids.map((id) => ({ id })) } });
+
+  it('is the wanted one where it is listed, else the first', async () => {
+    assert.equal(await read(models('other', 'acme/model')), 'acme/model');
+    assert.equal(await read(models('/repository', 'other')), '/repository');
+  });
+
+  it('is the wanted one on engines that list none', async () => {
+    assert.equal(await read({ status: 404, body: '' }), 'acme/model');
+  });
+
+  it('is not known while the engine starts, or refuses us', async () => {
+    await assert.rejects(read({ status: 503, body: { error: 'loading' } }), { code: 'unavailable' });
+    await assert.rejects(read({ body: { data: [] } }), { code: 'unavailable' });
+    await assert.rejects(read('cut'), { code: 'unavailable' });
+    await assert.rejects(read({ status: 403, body: { error: 'missing permissions' } }), (error) => {
+      assert.ok(error instanceof AppError && error.code === 'unauthorized');
+      assert.match(error.hint ?? '', /inference\.endpoints\.infer\.write/);
+      return true;
+    });
+  });
+});
+
+describe('a probe', () => {
+  it('is ok for every shape that an engine answers rightly, in few tokens and by the served name', async () => {
+    await using rig = await serve(engine);
+    for (const shape of engineShapes('vLLM')) {
+      const result = await probeShape(rig.url, TOKEN, 'served', shape);
+      assert.deepEqual({ ...result, latencyMs: 0 }, { ok: true, status: 200, error: null, latencyMs: 0 }, shape);
+      assert.ok(result.latencyMs > 0);
+    }
+    assert.equal(rig.seen.length, engineShapes('vLLM').length);
+    for (const { path, body, authorization } of rig.seen) {
+      const asked = body as { model: string; max_tokens?: number };
+      assert.equal(asked.model, 'served');
+      assert.equal(authorization, `Bearer ${TOKEN}`);
+      if (path !== '/v1/embeddings') assert.ok((asked.max_tokens ?? 1_000) <= 64);
+    }
+  });
+
+  const wrong: [string, string, Answer, RegExp][] = [
+    ['chat', 'no choices', { body: {} }, /no choices/],
+    ['chat', 'an empty message', { body: message('') }, /empty/],
+    ['chat', 'no finish', { body: message('Hello', {}, null) }, /finished/],
+    ['chat', 'text', { body: 'Hello' }, /no choices/],
+    [
+      'chat',
+      'a wrong model',
+      { status: 404, body: { error: { message: 'The model `x` does not exist.' } } },
+      /not exist/,
+    ],
+    ['chat+stream', 'no stream', { body: message('Hello') }, /event stream/],
+    ['chat+stream', 'an empty stream', events(), /empty/],
+    ['chat+stream', 'no finish', events(delta('Hello', null)), /finished/],
+    ['chat+stream', 'an error within', events(delta('Hel', null), { error: { message: 'out of memory' } }), /memory/],
+    [
+      'chat+tools',
+      'no parser',
+      { status: 400, body: { error: { message: 'auto tool choice requires' } } },
+      /auto tool/,
+    ],
+    ['chat+tools', 'a call as text', { body: message('{"name": "get_weather"}') }, /parser/],
+    ['chat+tools', 'arguments cut off', { body: call('get_weather', '{"city":') }, /arguments/],
+    ['chat+structured', 'prose', { body: message('Yes, it is.') }, /schema/],
+    ['chat+structured', 'another object', { body: message('{"answer": "maybe"}') }, /schema/],
+    ['completion', 'no choices', { body: {} }, /choices/],
+    ['completion', 'no text', { body: piece('', 'stop') }, /empty/],
+    ['completion+stream', 'no finish', events(piece('three', null)), /finished/],
+    ['embedding', 'no vector', { body: { data: [] } }, /no vector/],
+    ['embedding', 'a vector of words', { body: { data: [{ embedding: ['a'] }] } }, /numbers/],
+    [
+      'embedding',
+      'a refusal',
+      { status: 400, body: { error: { message: 'no embeddings here' } } },
+      /no embeddings here/,
+    ],
+    ['response', 'anything', { body: {} }, /no probe/],
+  ];
+  for (const [shape, title, answer, error] of wrong) {
+    it(`of ${shape} is not ok for ${title}`, async () => {
+      await using rig = await serve(() => answer);
+      const result = await probeShape(rig.url, TOKEN, 'served', shape);
+      assert.equal(result.ok, false);
+      assert.match(result.error ?? '', error);
+    });
+  }
+
+  it('counts thoughts as an answer', async () => {
+    await using rig = await serve(() => ({ body: message(null, { reasoning_content: 'Hm' }, 'length') }));
+    assert.equal((await probeShape(rig.url, TOKEN, 'served', 'chat')).ok, true);
+  });
+
+  it('asks once where it is answered 503, or not at all', async () => {
+    for (const [answer, status] of [
+      [{ status: 503, body: { error: 'loading' } }, 503],
+      ['cut', null],
+    ] as const) {
+      await using rig = await serve(() => answer);
+      const result = await probeShape(rig.url, TOKEN, 'served', 'chat');
+      assert.deepEqual([result.ok, result.status, rig.seen.length], [false, status, 1]);
+    }
+  });
+
+  it('ends with the reason of the caller who no longer waits', async () => {
+    await using rig = await serve(() => 'silent');
+    const controller = new AbortController();
+    const waiting = probeShape(rig.url, TOKEN, 'served', 'chat', controller.signal);
+    const reason = new Error('closing');
+    controller.abort(reason);
+    await assert.rejects(waiting, reason);
+  });
+
+  it('never repeats the token', async () => {
+    await using rig = await serve(({ authorization }) => ({ status: 401, body: { error: `bad ${authorization}` } }));
+    const { error } = await probeShape(rig.url, TOKEN, 'served', 'chat');
+    assert.match(error ?? '', /bad/);
+    assert.ok(!error?.includes(TOKEN));
+  });
+});
+
+describe('warming up', () => {
+  const warm = async (
+    shapes: readonly string[],
+    answer: (seen: Seen, count: number) => Answer,
+    name: 'vLLM' | 'tei',
+  ) => {
+    await using rig = await serve(answer);
+    const wish = { url: rig.url, token: TOKEN, model: 'acme/model', servedModel: 'served', shapes, engine: name };
+    return { ...(await warmUp(wish)), asked: rig.seen.length };
+  };
+
+  it('shows what covers the shapes seen, kinds before features', async () => {
+    const { shown, failed, calls } = await warm(['chat+stream+tools', 'embedding'], engine, 'vLLM');
+    assert.deepEqual(shown, ['chat', 'chat+stream', 'chat+tools', 'embedding']);
+    assert.deepEqual(failed, []);
+    assert.equal(calls, 4);
+  });
+
+  it('makes three calls that succeed, whatever was seen', async () => {
+    for (const shapes of [['chat'], []]) {
+      const { shown, calls, asked } = await warm(shapes, engine, 'vLLM');
+      assert.deepEqual([shown, calls, asked], [['chat'], 3, 3]);
+    }
+  });
+
+  it('tells what the engine cannot do, and shows the rest', async () => {
+    const refusing = (seen: Seen): Answer =>
+      'tools' in (seen.body as object) ? { status: 400, body: { error: { message: 'no parser' } } } : engine(seen);
+    const { shown, failed } = await warm(['chat+tools', 'chat+media', 'response'], refusing, 'vLLM');
+    assert.deepEqual(shown, ['chat']);
+    assert.deepEqual(
+      failed.map(({ shape }) => shape),
+      ['chat+media', 'response', 'chat+tools'],
+    );
+    assert.match(failed.at(-1)?.why ?? '', /no parser/);
+  });
+
+  it('shows nothing where a kind is refused', async () => {
+    const refusing: Answer = { status: 404, body: { error: { message: 'The model does not exist.' } } };
+    const { shown, failed, calls } = await warm(['chat+stream'], () => refusing, 'vLLM');
+    assert.deepEqual([shown, calls], [[], 0]);
+    assert.match(failed[1]?.why ?? '', /chat by itself failed/);
+  });
+
+  it('asks TEI for embeddings alone', async () => {
+    const { shown, failed } = await warm(['chat', 'embedding'], engine, 'tei');
+    assert.deepEqual(shown, ['embedding']);
+    assert.deepEqual(
+      failed.map(({ shape }) => shape),
+      ['chat'],
+    );
+  });
+
+  it('is worth trying again while the engine starts, and does not mind one bad moment', async () => {
+    const loading: Answer = { status: 503, body: { error: 'loading' } };
+    await assert.rejects(
+      warm(['chat'], () => loading, 'vLLM'),
+      { code: 'unavailable' },
+    );
+    const { shown, calls } = await warm(['chat'], (seen, count) => (count === 1 ? loading : engine(seen)), 'vLLM');
+    assert.deepEqual([shown, calls], [['chat'], 3]);
+  });
+
+  it('is not over where an engine stops answering meanwhile', async () => {
+    const dying = (seen: Seen, count: number): Answer => (count > 1 ? 'cut' : engine(seen));
+    await assert.rejects(warm(['chat'], dying, 'vLLM'), { code: 'unavailable' });
+  });
+});
