@@ -4,7 +4,7 @@ import { beginEffect, decision, leave, priceText, problemText, refuse, spanText 
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import type { Rollout } from './rollout.ts';
-import { decideStepping, decidePromoted } from './stepping.ts';
+import { decidePromoted, decideRetreat, decideStepping } from './stepping.ts';
 
 const SURVEY_VALID_MS = 600_000;
 const SURE_ABSENT_MS = 30_000;
@@ -15,6 +15,8 @@ const SURE_ABSENT_MS = 30_000;
  */
 export function decide(rollout: Rollout | null, seen: Observation): Decision {
   if (rollout === null) return decideWatching(seen);
+  const urgent = decideUrgent(rollout, seen);
+  if (urgent !== null) return urgent;
   const answer = seen.request === null ? null : answerRequest(rollout, seen, seen.request);
   if (answer !== null) return answer;
   switch (rollout.phase) {
@@ -34,6 +36,14 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
     case 'failed':
       return decision('wait', 'drained', `rollout ${rollout.id} is over: ${rollout.reason}`);
   }
+}
+
+/** Going back waits for no person's question: that one is answered afterwards. An abort goes back by itself. */
+function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
+  if (seen.request === null || seen.request.kind === 'abort') return null;
+  if (rollout.phase !== 'stepping' && rollout.phase !== 'promoted') return null;
+  const retreat = decideRetreat(rollout, seen);
+  return retreat?.action === 'abort' ? retreat : null;
 }
 
 type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;

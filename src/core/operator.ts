@@ -2,7 +2,7 @@ import type { Decision } from './decision.ts';
 import { decision, done, leave, priceText, refuse } from './decision.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
 import type { Rollout } from './rollout.ts';
-import { advance, stepVerdict } from './stepping.ts';
+import { advance, decideRetreat, stepVerdict } from './stepping.ts';
 
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {
@@ -70,6 +70,8 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
     });
   }
   if (rollout.phase !== 'stepping') return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
+  const retreat = decideRetreat(rollout, seen);
+  if (retreat !== null) return refuse(request, retreat.reason, retreat.detail);
   const verdict = stepVerdict(rollout, seen);
   if (verdict !== null && verdict.status !== 'pass') {
     return refuse(request, 'verdict_changed', `the verdict is no longer a pass: ${verdict.summary}`);

@@ -99,7 +99,7 @@ function keepHolding(
   if (!isLate && !isVeryLate) return decision('wait', reason, detail, { verdict });
   const why = isVeryLate ? 'rollout_overdue' : 'step_overdue';
   const told = `${isVeryLate ? `rollout older than ${spanText(rolloutWithin)}` : `step older than ${spanText(stepWithin)}`}; ${detail}`;
-  if (seen.policy.approval === 'automatic') return { ...leave(rollout, 'aborted', why, told), verdict };
+  if (seen.policy.approval === 'automatic') return { ...goBack(rollout, seen, why, told), verdict };
   return decision('wait', why, told, { verdict });
 }
 
@@ -112,18 +112,25 @@ const BAD_STATES = {
 } as const;
 
 /** Whether the weight must go back, and whether the other side can take it. Never waits for a person. */
-function decideRetreat(rollout: Stepping | Promoted, seen: Observation): Decision | null {
+export function decideRetreat(rollout: Stepping | Promoted, seen: Observation): Decision | null {
   const cause = retreatCause(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
-  const { attempts, connectFailures, faults } = seen.stableRecent;
-  if (attempts >= 3 && connectFailures === attempts) {
-    return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
-  }
-  if (reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
+  const { attempts, faults } = seen.stableRecent;
+  if (canStableConnect(seen) && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
     return decision('wait', 'both_unhealthy', `${detail}, but serverless fails ${faults} of ${attempts} too: holding`);
   }
-  return leave(rollout, 'aborted', reason, detail);
+  return goBack(rollout, seen, reason, detail);
+}
+
+/** Returns all weight to serverless, unless it refuses connections: then traffic stays where it is. */
+function goBack(rollout: Stepping | Promoted, seen: Observation, reason: Reason, detail: string): Decision {
+  if (canStableConnect(seen)) return leave(rollout, 'aborted', reason, detail);
+  return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
+}
+
+function canStableConnect({ stableRecent: { attempts, connectFailures } }: Observation): boolean {
+  return attempts < 3 || connectFailures < attempts;
 }
 
 function retreatCause(rollout: Stepping | Promoted, seen: Observation): [Reason, string] | null {
