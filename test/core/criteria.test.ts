@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { DemandFigures } from '../../src/core/criteria.ts';
 import { isHiddenByDerivedAgents, judgeCriteria } from '../../src/core/criteria.ts';
 import type { CriteriaPolicy } from '../../src/core/policy.ts';

@@ -11,7 +11,7 @@ describe('callShape', () => {
   it('orders features the same way however they were found', () => {
     const found: CallFeature[] = ['tools', 'media', 'stream'];
     assert.equal(callShape('chat', new Set(found)), 'chat+stream+tools+media');
-    assert.equal(callShape('chat', new Set(found.reverse())), 'chat+stream+tools+media');
+    assert.equal(callShape('chat', new Set(found.toReversed())), 'chat+stream+tools+media');
   });
 });
 

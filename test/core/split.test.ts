@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { assign, draw, unitOf } from '../../src/core/split.ts';
 
 const CALL = { rolloutId: 'aaaabbbb', weight: 0.5, affinity: 'call', blockMs: 600_000 } as const;

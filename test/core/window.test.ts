@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { DemandFigures } from '../../src/core/criteria.ts';
 import { DemandWindow } from '../../src/core/window.ts';
 import { START } from '../support/samples.ts';
@@ -214,7 +214,7 @@ function times(total: number, seconds: number): number[] {
 
 /** Arrivals (ms) that make a window of 300 s hold 2000 calls first, and then these totals. */
 function* arrivalsFor(totals: readonly number[]): Generator<number> {
-  const perSecond = Array.from({ length: 300 }, (_, i) => (i % 3 === 2 ? 6 : 7));
+  const perSecond: number[] = Array.from({ length: 300 }, (_, i) => (i % 3 === 2 ? 6 : 7));
   let before = 2_000;
   for (const total of totals) {
     perSecond.push(total - before + (perSecond.at(-300) as number));
