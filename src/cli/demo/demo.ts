@@ -5,11 +5,11 @@ import { createClock } from '../../files/clock.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { runSwarm } from '../../simulation/swarm.ts';
 import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
+import { openScreen } from '../screen.ts';
 import { Director } from './director.ts';
 import type { Running } from './processes.ts';
 import { startUpshift } from './processes.ts';
 import { exitCodeOf, gather, printReport, toJson } from './report.ts';
-import { Screen } from './screen.ts';
 
 export interface DemoOptions {
   readonly json: boolean;
@@ -71,7 +71,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       join(folder, 'daemon.log'),
     );
     children.unshift(daemon);
-    const screen = new Screen({ isLive: !options.json && process.stdout.isTTY, isQuiet: options.json });
+    const screen = !options.json && process.stdout.isTTY ? openScreen(process.stdout) : null;
     const director = new Director({ options, dbPath, controlUrl, env: wired, clock, screen });
     const ended = AbortSignal.any([interrupted.signal, director.isOver]);
     const directing = director.run(ended);
@@ -89,7 +89,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     await directing;
     await daemon.stop();
     const result = await gather({ dbPath, controlUrl, swarm, policy: policy.policy, director });
-    screen.close();
+    screen?.close();
     if (options.json) console.log(JSON.stringify(toJson(result)));
     else printReport(result, options.keep);
     return interrupted.signal.aborted ? 130 : exitCodeOf(result);

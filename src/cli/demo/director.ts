@@ -4,11 +4,12 @@ import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { openAsks, readStatus } from '../../ledger/requests.ts';
 import type { SwarmProgress } from '../../simulation/swarm.ts';
-import { bar } from '../print.ts';
+import { hasColor, widthOf } from '../print.ts';
+import type { Screen } from '../screen.ts';
 import { renderStatus } from '../view.ts';
 import type { DemoOptions } from './demo.ts';
 import { runUpshift } from './processes.ts';
-import type { Screen } from './screen.ts';
+import { bar } from './report.ts';
 
 const LOOK_EVERY_MS = 200;
 /** Real time that the swarm still runs once the rollout is over, so that the way back is seen under traffic. */
@@ -20,7 +21,8 @@ interface DirectorOptions {
   readonly controlUrl: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
-  readonly screen: Screen;
+  /** Null where nothing is drawn in place. */
+  readonly screen: Screen | null;
 }
 
 /** Plays the people: watches the ledger, answers what is asked through the real command line, breaks what was asked for. */
@@ -32,6 +34,7 @@ export class Director {
   #answered = new Set<number>();
   #endedAt: number | null = null;
   #report: StatusReport | null = null;
+  #lastSaid = '';
   /** When the fault was switched on, clock ms. */
   faultAt: number | null = null;
   readonly answers: string[] = [];
@@ -108,15 +111,24 @@ export class Director {
     if (this.#report === null) return;
     const progress = this.#progress;
     const done = progress === null ? 0 : progress.played / Math.max(1, progress.total);
-    if (!screen.isLive) {
+    if (screen === null) {
       const route = this.#report.routes[0];
-      if (route?.decision) screen.say(`${Math.round(done * 100)} %  ${route.phase}: ${route.decision.detail}`);
+      if (route?.decision && !options.json) this.#say(`${route.phase}: ${route.decision.detail}`, done);
       return;
     }
     const head = `demo  ${options.scale}x real time  trace ${bar(done, 24)} ${Math.round(done * 100)} %   ${progress?.calls ?? 0} calls, ${progress?.clientFailures ?? 0} failed`;
-    const view = renderStatus(this.#report, { width: screen.width, color: true, isRunning: true, now: clock.now() });
+    const [width, color] = [widthOf(process.stdout), hasColor(process.stdout)];
+    const view = renderStatus(this.#report, { width, color, isRunning: true, now: clock.now() });
     const said = this.answers.slice(-3).map((line) => `  ${line}`);
     const manual = options.manual ? [`  in a second terminal: export UPSHIFT_DB=${this.#given.dbPath}`] : [];
     screen.draw([head, '', view, '', ...manual, ...said].join('\n'));
+  }
+
+  /** A line where the phase or the reason has changed: a log should not repeat itself. */
+  #say(line: string, done: number): void {
+    const key = line.replaceAll(/[\d.,]+/g, '');
+    if (key === this.#lastSaid) return;
+    this.#lastSaid = key;
+    process.stdout.write(`${String(Math.round(done * 100)).padStart(3)} %  ${line}\n`);
   }
 }

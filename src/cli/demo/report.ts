@@ -6,7 +6,6 @@ import { verifyAudit } from '../../ledger/audit.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { countCalls, events, listRollouts, measuredShares } from '../../ledger/rollouts.ts';
 import type { SwarmReport } from '../../simulation/swarm.ts';
-import { bar } from '../print.ts';
 import type { Director } from './director.ts';
 
 /** What a run of the demo came to. */
@@ -43,7 +42,10 @@ export async function gather(given: {
     const last = listRollouts(db).at(-1);
     const rollout = last === undefined ? null : (JSON.parse(last.snapshot) as Rollout);
     const audit = verifyAudit(db, decideAgain, CORE_VERSION);
-    const affinity = given.policy.routes[0]?.affinity ?? 'call';
+    const {
+      affinity,
+      steps: { length: stops },
+    } = given.policy.routes[0] ?? given.policy.watched;
     const steps = rollout === null ? [] : measuredShares(db, rollout.id, { affinity, blockMs: 600_000 });
     return {
       phase: rollout?.phase ?? 'watching',
@@ -52,7 +54,7 @@ export async function gather(given: {
       ledgerCalls: countCalls(db),
       endpoints: state.endpoints,
       endpointsCreated: state.created,
-      steps: steps.filter(({ weight }) => weight > 0),
+      steps: steps.filter(({ step, weight }) => weight > 0 && step <= stops),
       decisions: audit.decisions,
       auditVerified: audit.problems.length === 0 && audit.rerun === audit.decisions,
       timeline: rollout === null ? [] : events(db, rollout.id),
@@ -78,6 +80,12 @@ export function exitCodeOf({ phase, reason, swarm, auditVerified }: DemoResult):
   if (phase === 'promoted') return 0;
   if (reason?.startsWith('rejected') === true) return 4;
   return phase === 'aborted' || phase === 'draining' ? 5 : 1;
+}
+
+/** A share as a bar of so many characters. */
+export function bar(share: number, width: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return '█'.repeat(full) + '░'.repeat(width - full);
 }
 
 /** What happened, for a person. */
