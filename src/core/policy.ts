@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import { readIssue } from './policy-issue.ts';
+import type { PolicyIssue } from './policy-issue.ts';
+
+export type { PolicyIssue } from './policy-issue.ts';
 
 /**
  * The policy: when to migrate a route, how to move its traffic, and what may be spent. Spans are written as `30s`, `5m`,
@@ -251,21 +255,13 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
 };
 
-/** One thing that is wrong with a policy: where (keys and indexes from the top), what was found and what is allowed. */
-export interface PolicyIssue {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  /** Set where the last key of the path, and not its value, is what is wrong. */
-  readonly isKey?: true;
-}
-
 /** Checks an unknown value (parsed YAML) and fills in the defaults. */
 export function parsePolicy(
   value: unknown,
 ): { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly issues: readonly PolicyIssue[] } {
   const parsed = policySchema.safeParse(value ?? {});
   if (!parsed.success) {
-    const issues = parsed.error.issues.flatMap((issue) => toIssues(issue, value));
+    const issues = parsed.error.issues.flatMap((issue) => readIssue(issue, value, KNOWN_KEYS));
     return { ok: false, issues };
   }
   const { defaults, routes } = parsed.data;
@@ -304,66 +300,3 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
 };
-
-function toIssues(issue: z.core.$ZodIssue, root: unknown): PolicyIssue[] {
-  const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: describe(issue, valueAt(root, path)) }];
-  const last = path.at(-1);
-  const where = last === undefined ? '' : last === 'defaults' ? 'settings' : typeof last === 'number' ? 'route' : last;
-  const allowed = KNOWN_KEYS[where];
-  const message = `unknown key${allowed === undefined ? '' : `; allowed here: ${allowed.join(', ')}`}`;
-  return issue.keys.map((key) => ({ path: [...path, key], message, isKey: true }));
-}
-
-/** What is allowed and what was found, in plain words. */
-function describe(issue: z.core.$ZodIssue, found: unknown): string {
-  const last = issue.path.at(-1);
-  if (found === undefined && issue.code === 'invalid_type') return `missing: ${String(last)} is required`;
-  const got = `got ${show(found)}`;
-  switch (issue.code) {
-    case 'invalid_type': {
-      if (issue.message.startsWith('expected')) return withFound(issue.message, got);
-      const plain = EXPECTED[issue.expected];
-      return plain === undefined ? withFound(issue.message, got) : `expected ${plain}, ${got}`;
-    }
-    case 'invalid_value':
-      return `expected ${issue.values.map(String).join(' or ')}, ${got}`;
-    case 'too_small':
-      return issue.origin === 'number'
-        ? `expected ${issue.inclusive === true ? 'at least' : 'more than'} ${issue.minimum}, ${got}`
-        : `expected it not to be empty, ${got}`;
-    case 'too_big':
-      return `expected at most ${issue.maximum}, ${got}`;
-    default:
-      return withFound(issue.message, got);
-  }
-}
-
-const EXPECTED: Readonly<Record<string, string>> = {
-  object: 'a block of keys',
-  record: 'a block of keys',
-  array: 'a list',
-  string: 'text',
-  number: 'a number',
-  int: 'a whole number',
-};
-
-function withFound(message: string, got: string): string {
-  return message.startsWith('expected') && !message.includes(', got ') ? `${message}, ${got}` : message;
-}
-
-function valueAt(root: unknown, path: readonly (string | number)[]): unknown {
-  let value = root;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null) return undefined;
-    value = (value as Readonly<Record<string | number, unknown>>)[key];
-  }
-  return value;
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'nothing (null)';
-  const text = JSON.stringify(value);
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
-}
