@@ -50,17 +50,11 @@ const stepsSchema = z
   .array(share())
   .min(1)
   .superRefine((steps, context) => {
-    for (let i = 0; i < steps.length; i++) {
-      const weight = steps[i] as number;
-      const before = i === 0 ? 0 : (steps[i - 1] as number);
-      if (!(weight > before)) {
-        context.addIssue({
-          code: 'custom',
-          path: [i],
-          message: `steps must rise: ${weight} does not exceed ${before}`,
-        });
-        return;
-      }
+    const fallen = steps.findIndex((weight, i) => !(weight > (steps[i - 1] ?? 0)));
+    if (fallen >= 0) {
+      const message = `steps must rise: ${steps[fallen]} does not exceed ${steps[fallen - 1] ?? 0}`;
+      context.addIssue({ code: 'custom', path: [fallen], message });
+      return;
     }
     if (steps.length > 0 && steps.at(-1) !== 1) {
       context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
