@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { decideAgain } from '../../src/core/decide.ts';
+import type { Phase, Rollout, RolloutEvent } from '../../src/core/rollout.ts';
+import { evolve, weights } from '../../src/core/rollout.ts';
+import { stepVerdict } from '../../src/core/stepping.ts';
+import type { Tick } from '../support/walk.ts';
+import { walk, walks } from '../support/walk.ts';
+
+/** Checks a sentence at every tick of many random walks. */
+function always(check: (tick: Tick) => void, runs = 300): void {
+  fc.assert(
+    fc.property(walks, ({ policy, days }) => {
+      for (const tick of walk(policy, days)) check(tick);
+    }),
+    { numRuns: runs },
+  );
+}
+
+const weightOf = (rollout: Rollout | null, { seen }: Tick) => weights(rollout, seen.policy).weight;
+const has = ({ decided }: Tick, type: RolloutEvent['type']) => decided.events.some((event) => event.type === type);
+const rises = (tick: Tick) => weightOf(tick.after, tick) > weightOf(tick.before, tick);
+const isOwn = ({ before, seen }: Tick) => seen.request !== null && seen.request.rolloutId === before?.id;
+
+describe('whatever happens, the core', () => {
+  it('reaches every phase in these walks, so that the laws below say something', () => {
+    const reached = new Set<Phase>();
+    const actions = new Set<string>();
+    for (const { policy, days } of fc.sample(walks, { numRuns: 400, seed: 7 })) {
+      for (const { after, decided } of walk(policy, days)) {
+        reached.add(after?.phase ?? 'watching');
+        actions.add(decided.action);
+      }
+    }
+    const phases: Phase[] = ['watching', 'proposed', 'provisioning', 'warming', 'stepping', 'promoted', 'draining'];
+    assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed'].sort());
+    assert.deepEqual(
+      ['enter_step', 'promote', 'withdraw_ask', 'abort', 'fail', 'end', 'pause', 'resume', 'refuse'].filter(
+        (action) => !actions.has(action),
+      ),
+      [],
+    );
+  });
+
+  it('decides without throwing, with a reason and a sentence, and its events fold', () => {
+    always(({ decided }) => {
+      assert.notEqual(decided.reason, '');
+      assert.notEqual(decided.detail, '');
+      if (decided.action === 'wait') assert.deepEqual([decided.events, decided.effect], [[], null]);
+    });
+  });
+
+  it('decides the same again from what was stored, to the letter', () => {
+    always(({ before, seen, decided }) => {
+      const stored = JSON.stringify({ rollout: before, observation: seen });
+      assert.equal(decideAgain(stored), JSON.stringify(decided));
+    });
+  });
+
+  it('gives decisions and rollouts that lose nothing in JSON', () => {
+    always(({ decided, after }) => {
+      assert.deepEqual(JSON.parse(JSON.stringify(decided)), decided);
+      assert.deepEqual(JSON.parse(JSON.stringify(after)), after);
+    });
+  });
+
+  it('gives the same rollout when its events are folded anew', () => {
+    always(({ after, history }) => {
+      if (after === null) return;
+      const stored = JSON.parse(JSON.stringify(history)) as typeof history;
+      const replayed = stored.reduce<Rollout | null>((state, { event, at }) => evolve(state, event, at), null);
+      assert.deepEqual(replayed, after);
+    });
+  });
+
+  it('raises the weight only by entering the next step, approved in the same decision', () => {
+    always((tick) => {
+      if (!rises(tick)) return;
+      const { before, decided, seen } = tick;
+      assert.ok(before?.phase === 'stepping');
+      const [approved, entered, ...rest] = decided.events;
+      assert.deepEqual(rest, []);
+      assert.ok(approved?.type === 'approved' && entered?.type === 'step_entered');
+      assert.deepEqual([approved.step, entered.step], [before.step + 1, before.step + 1]);
+      if (approved.by === 'policy') return assert.equal(seen.policy.approval, 'automatic');
+      assert.ok(isOwn(tick) && seen.request?.kind === 'approve');
+      assert.equal(seen.request.askId, seen.openAskId);
+      assert.equal(before.ask?.step, entered.step);
+    });
+  });
+
+  it('raises the weight, or promotes, only after a pass, or onto a warm endpoint without traffic', () => {
+    always((tick) => {
+      if (!rises(tick) && !has(tick, 'promoted')) return;
+      const { before, seen } = tick;
+      assert.ok(before?.phase === 'stepping');
+      const verdict = stepVerdict(before, seen);
+      assert.equal(verdict?.status ?? 'no traffic', before.step === 0 ? 'no traffic' : 'pass');
+      if (before.step > 0) assert.ok(seen.now - before.since >= seen.policy.limits.bake);
+    });
+  });
+
+  it('never raises the weight towards an endpoint that should be left', () => {
+    always((tick) => {
+      const { before, seen } = tick;
+      if (!rises(tick) || before?.phase !== 'stepping') return;
+      if (before.step > 0) assert.ok(seen.canaryFaultsInRow < seen.policy.limits.consecutiveFaults);
+      const isFresh = seen.endpoint !== null && seen.endpoint.at >= before.startedAt;
+      const bad = ['paused', 'failed', 'updateFailed', 'absent', 'scaledToZero'];
+      if (isFresh) assert.ok(!bad.includes(seen.endpoint?.state ?? ''));
+    });
+  });
+
+  it('takes at most one step in a decision', () => {
+    const steps: RolloutEvent['type'][] = ['proposed', 'provisioning_started', 'warmed', 'step_entered', 'promoted'];
+    always(({ decided }) => {
+      assert.ok(decided.events.filter((event) => steps.includes(event.type)).length <= 1);
+    });
+  });
+
+  it('provisions nothing without an approval, and ensures no endpoint in any other phase', () => {
+    always((tick) => {
+      const { before, decided, seen } = tick;
+      if (decided.effect === 'ensure') assert.equal(before?.phase, 'provisioning');
+      if (!has(tick, 'provisioning_started')) return;
+      assert.equal(before?.phase, 'proposed');
+      assert.ok(decided.events[0]?.type === 'approved' && decided.events[0].step === 0);
+      assert.ok(seen.policy.approval === 'automatic' || (isOwn(tick) && seen.request?.kind === 'approve'));
+    });
+  });
+
+  it('leaves nothing on a canary that drains, and pauses its endpoint only then', () => {
+    always((tick) => {
+      const { before, after, decided, seen } = tick;
+      if (after?.phase === 'draining') assert.equal(weightOf(after, tick), 0);
+      if (decided.effect === 'pause') assert.ok(before?.phase === 'draining' && seen.isDrained);
+    });
+  });
+
+  it('ends as what it was leaving for, and only from a proposal or from draining', () => {
+    always(({ before, after, decided }) => {
+      if (after?.phase !== 'aborted' && after?.phase !== 'failed') return;
+      assert.ok(before?.phase === 'proposed' || before?.phase === 'draining');
+      if (before.phase === 'draining') assert.deepEqual([after.phase, after.reason], [before.outcome, before.reason]);
+      assert.equal(decided.events.at(-1)?.type, 'ended');
+    });
+  });
+
+  it('aborts whenever an operator says so, in every phase', () => {
+    always((tick) => {
+      const { before, after, seen, decided } = tick;
+      if (!isOwn(tick) || seen.request?.kind !== 'abort' || before?.phase === 'draining') return;
+      assert.equal(decided.action, 'abort');
+      assert.equal(weightOf(after, tick), 0);
+      assert.equal(decided.outcome?.result, 'done');
+    });
+  });
+
+  it('goes nowhere but back while paused', () => {
+    always((tick) => {
+      if (tick.before?.isPaused !== true) return;
+      assert.ok(!rises(tick));
+      assert.ok(!has(tick, 'promoted') && !has(tick, 'provisioning_started'));
+    });
+  });
+
+  it('goes back while paused, too, and whatever is asked in the same tick', () => {
+    always((tick) => {
+      const { before, seen, after } = tick;
+      if (before?.phase !== 'stepping' && before?.phase !== 'promoted') return;
+      const isDue = seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults && weightOf(before, tick) > 0;
+      if (isDue && seen.stableRecent.faults <= 1) assert.equal(after?.phase, 'draining');
+    });
+  });
+
+  it('never gives traffic by itself to a serverless that refuses connections', () => {
+    always((tick) => {
+      const { before, seen, decided } = tick;
+      if (!(weightOf(tick.after, tick) < weightOf(before, tick))) return;
+      if (decided.outcome?.result === 'done') return;
+      assert.ok(
+        seen.stableRecent.connectFailures === 0 || seen.stableRecent.attempts > seen.stableRecent.connectFailures,
+      );
+    });
+  });
+
+  it('refuses an answer to anything but the open question', () => {
+    always((tick) => {
+      const { before, seen, decided } = tick;
+      const { request } = seen;
+      if (request === null || (request.kind !== 'approve' && request.kind !== 'reject')) return;
+      const isStep = request.step === null || request.step === before?.ask?.step;
+      if (isOwn(tick) && before?.ask != null && request.askId === seen.openAskId && isStep) return;
+      assert.notEqual(decided.outcome?.result, 'done');
+      assert.ok(!decided.events.some((event) => event.type === 'approved' && event.by !== 'policy'));
+    });
+  });
+
+  it('answers every request in the same tick, unless it has to go back first', () => {
+    always((tick) => {
+      const { seen, decided } = tick;
+      if (seen.request === null) return assert.equal(decided.outcome, null);
+      if (decided.outcome === null) return assert.deepEqual(decided.events[0]?.type, 'draining');
+      assert.equal(decided.outcome.requestId, seen.request.id);
+    });
+  });
+
+  it('proposes nothing while it cools down', () => {
+    always((tick) => {
+      const { lastEndedAt, now } = tick.seen;
+      if (!has(tick, 'proposed') || lastEndedAt === null) return;
+      assert.ok(now - lastEndedAt >= tick.seen.policy.criteria.cooldown);
+    });
+  });
+});

@@ -1,0 +1,224 @@
+import * as fc from 'fast-check';
+import { decide } from '../../src/core/decide.ts';
+import type { Decision } from '../../src/core/decision.ts';
+import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
+import type { RoutePolicy } from '../../src/core/policy.ts';
+import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
+import { evolve, isActive, weights } from '../../src/core/rollout.ts';
+import { observation, roleFigures, routePolicy, START, WARM } from './samples.ts';
+
+/** What one tick of a random walk will bring: most of it good, so that walks get far; some of it anything. */
+export interface Weather {
+  readonly afterMs: number;
+  readonly demand: 'sustained' | 'none';
+  readonly account: Observation['account'];
+  readonly survey: 'fine' | 'missing' | 'refused' | 'dear';
+  readonly endpoint: EndpointSeen['state'] | 'unseen';
+  readonly endpointAgeMs: number;
+  readonly isHealthy: boolean;
+  readonly effects: readonly EffectName[];
+  readonly hasWarmed: boolean;
+  readonly problem: 'none' | 'invalid' | 'unavailable';
+  readonly stable: 'enough' | 'few' | 'none';
+  readonly canary: 'good' | 'faulty' | 'slow' | 'few' | 'none' | 'all faults';
+  readonly isOtherStep: boolean;
+  readonly faultsInRow: number;
+  readonly recent: 'fine' | 'sick' | 'refusing' | 'silent';
+  readonly isDrained: boolean;
+  readonly request: OperatorRequest['kind'] | 'none' | 'answer';
+  readonly answers: 'open' | 'older' | 'nothing' | 'other step' | 'other rollout';
+}
+
+const usually = <T>(value: T, ...others: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof(
+    { weight: 12, arbitrary: fc.constant(value) },
+    ...others.map((other) => ({ weight: 1, arbitrary: fc.constant(other) })),
+  );
+
+const weather: fc.Arbitrary<Weather> = fc.record({
+  afterMs: fc.oneof(
+    { weight: 40, arbitrary: fc.constantFrom(1_000, 30_000, 360_000, 360_000) },
+    { weight: 1, arbitrary: fc.constantFrom(2_000_000, 8_000_000, 90_000_000) },
+  ),
+  demand: usually<Weather['demand']>('sustained', 'none'),
+  account: usually<Observation['account']>('ok', 'unchecked', 'refused'),
+  survey: usually<Weather['survey']>('fine', 'missing', 'refused', 'dear'),
+  endpoint: fc.oneof(
+    { weight: 40, arbitrary: fc.constant('running' as const) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom<Weather['endpoint']>(
+        'unseen',
+        'absent',
+        'pending',
+        'initializing',
+        'updating',
+        'paused',
+      ),
+    },
+    { weight: 1, arbitrary: fc.constantFrom<Weather['endpoint']>('failed', 'updateFailed', 'scaledToZero') },
+  ),
+  endpointAgeMs: usually(0, 400_000),
+  isHealthy: usually(true, false),
+  effects: usually<readonly EffectName[]>([], ['survey'], ['ensure'], ['warm'], ['pause']),
+  hasWarmed: usually(true, false),
+  problem: usually<Weather['problem']>('none', 'none', 'none', 'invalid', 'unavailable'),
+  stable: usually<Weather['stable']>('enough', 'few', 'none'),
+  canary: usually<Weather['canary']>('good', 'faulty', 'slow', 'few', 'none', 'all faults'),
+  isOtherStep: usually(false, false, true),
+  faultsInRow: usually(0, 0, 0, 5),
+  recent: usually<Weather['recent']>('fine', 'sick', 'refusing', 'silent'),
+  isDrained: usually(true, false),
+  request: fc.oneof(
+    { weight: 30, arbitrary: fc.constant('none' as const) },
+    { weight: 30, arbitrary: fc.constant('answer' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('pause' as const, 'resume' as const, 'approve' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('abort' as const, 'reject' as const) },
+  ),
+  answers: usually<Weather['answers']>('open', 'older', 'nothing', 'other step', 'other rollout'),
+});
+
+/** A policy and the weather of many ticks. */
+export const walks: fc.Arbitrary<{ readonly policy: RoutePolicy; readonly days: readonly Weather[] }> = fc.record({
+  policy: fc
+    .record({
+      approval: fc.constantFrom<RoutePolicy['approval']>('manual', 'automatic'),
+      steps: fc.constantFrom<readonly number[]>([0.1, 0.25, 0.5, 0.75, 1], [0.5, 1], [1]),
+    })
+    .map((given) => routePolicy({ ...given, criteria: { cooldown: 600_000 } })),
+  days: fc.array(weather, { minLength: 1, maxLength: 80, size: 'max' }),
+});
+
+/** One tick of a walk: what was, what was seen, what was decided, what then was. */
+export interface Tick {
+  readonly before: Rollout | null;
+  readonly seen: Observation;
+  readonly decided: Decision;
+  readonly after: Rollout | null;
+  /** Everything that ever happened to the rollout in `after`, in order. */
+  readonly history: readonly { readonly event: RolloutEvent; readonly at: number }[];
+}
+
+/** Lets the core walk through the weather, as the daemon would. */
+export function* walk(policy: RoutePolicy, days: readonly Weather[]): Generator<Tick> {
+  let before: Rollout | null = null;
+  let history: { event: RolloutEvent; at: number }[] = [];
+  let now = START;
+  let asks = 0;
+  let rollouts = 0;
+  let lastEndedAt: number | null = null;
+  for (const day of days) {
+    now += day.afterMs;
+    const seen = look(before, day, policy, { now, asks, lastEndedAt, rolloutId: `rollout${rollouts}` });
+    const decided = decide(before, seen);
+    let after: Rollout | null = before;
+    for (const event of decided.events) {
+      if (event.type === 'proposed') [history, rollouts] = [[], rollouts + 1];
+      if (event.type === 'asked') asks++;
+      history.push({ event, at: now });
+      after = evolve(after, event, now);
+    }
+    yield { before, seen, decided, after, history };
+    if (after !== null && !isActive(after)) {
+      lastEndedAt = now;
+      after = null;
+    }
+    before = after;
+  }
+}
+
+const RECENT: Readonly<Record<Weather['recent'], Observation['stableRecent']>> = {
+  fine: { attempts: 100, faults: 1, connectFailures: 1 },
+  sick: { attempts: 20, faults: 15, connectFailures: 0 },
+  refusing: { attempts: 20, faults: 20, connectFailures: 20 },
+  silent: { attempts: 0, faults: 0, connectFailures: 0 },
+};
+
+function look(
+  rollout: Rollout | null,
+  day: Weather,
+  policy: RoutePolicy,
+  at: { now: number; asks: number; lastEndedAt: number | null; rolloutId: string },
+): Observation {
+  const { now } = at;
+  const isSustained = day.demand === 'sustained';
+  return observation({
+    now,
+    policy,
+    account: day.account,
+    demand: {
+      calls: isSustained ? 2_100 : 10,
+      agents: 64,
+      derivedAgents: 0,
+      refused: 168,
+      refusedShare: 0.08,
+      holdsSince: isSustained ? now - 400_000 : null,
+    },
+    lastEndedAt: at.lastEndedAt,
+    survey: surveyOf(day, now),
+    next: { rolloutId: at.rolloutId, endpointName: `writer-${at.rolloutId}` },
+    endpoint: endpointOf(rollout, day, now),
+    effects: day.effects,
+    results: resultsOf(day, now),
+    figures: figuresOf(rollout, day, policy),
+    canaryFaultsInRow: day.faultsInRow,
+    stableRecent: RECENT[day.recent],
+    isDrained: day.isDrained,
+    request: requestOf(rollout, day, at.asks),
+    openAskId: rollout?.ask == null ? null : at.asks,
+  });
+}
+
+function surveyOf({ survey }: Weather, now: number): Observation['survey'] {
+  if (survey === 'missing') return null;
+  const problem = survey === 'refused' ? 'no quota' : null;
+  return { at: now, pricePerHourMicros: survey === 'dear' ? 99_000_000 : 1_300_000, problem, hint: null };
+}
+
+function endpointOf(rollout: Rollout | null, day: Weather, now: number): EndpointSeen | null {
+  if (rollout === null || day.endpoint === 'unseen') return null;
+  // While it drains, an endpoint does what it was told.
+  const state = rollout.phase === 'draining' && day.endpoint === 'running' ? 'paused' : day.endpoint;
+  return { at: now - day.endpointAgeMs, state, url: WARM.url, isHealthy: day.isHealthy, message: null };
+}
+
+function resultsOf(day: Weather, now: number): Observation['results'] {
+  const problem = day.problem === 'none' ? null : { code: day.problem, message: 'no', hint: null };
+  const warmed = day.hasWarmed ? { warmed: { endpoint: WARM, failed: [] } } : {};
+  return {
+    ensure: { effect: 'ensure', at: now, problem },
+    pause: { effect: 'pause', at: now, problem },
+    warm: { effect: 'warm', at: now, problem, ...(problem === null && warmed) },
+  };
+}
+
+function figuresOf(rollout: Rollout | null, day: Weather, policy: RoutePolicy): Observation['figures'] {
+  if (rollout?.phase !== 'stepping' && rollout?.phase !== 'promoted') return null;
+  const decided = { enough: 300, few: 20, none: 0 }[day.stable];
+  const hasStable = weights(rollout, policy).weight < 1;
+  const canary = {
+    good: roleFigures(),
+    faulty: roleFigures({ faults: 30 }),
+    slow: roleFigures({ p95: 9_000 }),
+    few: roleFigures({ assigned: 20, decided: 20 }),
+    none: roleFigures({ assigned: 0, decided: 0, p50: null, p95: null }),
+    'all faults': roleFigures({ faults: 300, p50: null, p95: null }),
+  }[day.canary];
+  const step = rollout.step + (day.isOtherStep ? 1 : 0);
+  return { step, stable: roleFigures({ assigned: decided, decided: hasStable ? decided : 0 }), canary };
+}
+
+function requestOf(rollout: Rollout | null, day: Weather, asks: number): OperatorRequest | null {
+  if (day.request === 'none' || (day.request === 'answer' && rollout?.ask == null)) return null;
+  const kind = day.request === 'answer' ? 'approve' : day.request;
+  const step = rollout?.ask?.step ?? null;
+  return {
+    id: 1,
+    kind,
+    rolloutId: day.answers === 'other rollout' || rollout === null ? 'zzzzzzzz' : rollout.id,
+    askId: day.answers === 'nothing' ? null : day.answers === 'older' ? asks - 1 : asks,
+    step: day.answers === 'other step' ? 99 : step,
+    reason: null,
+    by: 'ann@desk',
+  };
+}
