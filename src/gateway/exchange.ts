@@ -40,6 +40,7 @@ const FALLS_BACK: ReadonlySet<Outcome> = new Set([
 export class Exchange implements AttemptOwner {
   arrival: Arrival | null = null;
   isOver = false;
+  place = -1;
   private readonly shared: Shared;
   private readonly req: IncomingMessage;
   private readonly res: ServerResponse;

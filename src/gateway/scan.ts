@@ -20,7 +20,7 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-const SHORT_STRING = 32;
+const BEYOND_ASCII = /[\x80-\xff]/;
 const LONGEST_KEY = 128;
 const LONGEST_MODEL = 1024;
 
@@ -33,6 +33,8 @@ const MEDIA: ReadonlySet<string> = new Set(['image_url', 'video_url', 'input_aud
  * the body. Returns null where the bytes cannot be a JSON object.
  */
 export function scanObject(body: Buffer): Scan | null {
+  // One byte per character: positions in the text are positions in the body, and the search for a quote is the engine's.
+  const text = body.toString('latin1');
   const found: Scan = {
     model: null,
     modelStart: -1,
@@ -42,53 +44,53 @@ export function scanObject(body: Buffer): Scan | null {
     isStructured: false,
     hasMedia: false,
   };
-  let at = skipSpace(body, 0);
-  if (body[at] !== OPEN_BRACE) return null;
-  at = skipSpace(body, at + 1);
-  if (body[at] === CLOSE_BRACE) return skipSpace(body, at + 1) === body.length ? found : null;
+  let at = skipSpace(text, 0);
+  if (text.charCodeAt(at) !== OPEN_BRACE) return null;
+  at = skipSpace(text, at + 1);
+  if (text.charCodeAt(at) === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? found : null;
   for (;;) {
-    at = scanMember(body, at, found);
+    at = scanMember(text, at, found);
     if (at < 0) return null;
-    const next = body[at];
-    if (next === CLOSE_BRACE) return skipSpace(body, at + 1) === body.length ? found : null;
+    const next = text.charCodeAt(at);
+    if (next === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? found : null;
     if (next !== COMMA) return null;
-    at = skipSpace(body, at + 1);
+    at = skipSpace(text, at + 1);
   }
 }
 
 /** Scans `"key": value` and the space behind it; returns the index of what follows, or -1. */
-function scanMember(body: Buffer, from: number, found: Scan): number {
-  if (body[from] !== QUOTE) return -1;
-  const keyEnd = skipString(body, from + 1);
+function scanMember(text: string, from: number, found: Scan): number {
+  if (text.charCodeAt(from) !== QUOTE) return -1;
+  const keyEnd = skipString(text, from + 1);
   if (keyEnd < 0) return -1;
-  let at = skipSpace(body, keyEnd + 1);
-  if (body[at] !== COLON) return -1;
-  const start = skipSpace(body, at + 1);
-  const end = skipValue(body, start, found);
+  let at = skipSpace(text, keyEnd + 1);
+  if (text.charCodeAt(at) !== COLON) return -1;
+  const start = skipSpace(text, at + 1);
+  const end = skipValue(text, start, found);
   if (end < 0) return -1;
-  const key = nameOf(body, from, keyEnd);
+  const key = nameOf(text, from, keyEnd);
   if (key === null) return -1;
-  if (KEYS.has(key) && !take(body, key, start, end, found)) return -1;
-  at = skipSpace(body, end);
+  if (KEYS.has(key) && !take(text, key, start, end, found)) return -1;
+  at = skipSpace(text, end);
   return at;
 }
 
 /** A key's text where it may be one of ours, '' where it cannot; null where its escapes are wrong. */
-function nameOf(body: Buffer, start: number, end: number): string | null {
+function nameOf(text: string, start: number, end: number): string | null {
   const length = end - start - 1;
   if (length > LONGEST_KEY) return '';
-  const text = body.toString('latin1', start + 1, end);
-  return text.includes('\\') ? decodeString(body, start, end + 1) : text;
+  const key = text.slice(start + 1, end);
+  return key.includes('\\') ? decodeString(text, start, end + 1) : key;
 }
 
-function take(body: Buffer, key: string, start: number, end: number, found: Scan): boolean {
-  const first = body[start];
+function take(text: string, key: string, start: number, end: number, found: Scan): boolean {
+  const first = text.charCodeAt(start);
   if (key === 'model') {
     found.model = null;
     found.modelStart = found.modelEnd = -1;
     if (first !== QUOTE) return true;
     if (end - start > LONGEST_MODEL) return false;
-    const model = decodeString(body, start, end);
+    const model = decodeString(text, start, end);
     if (model === null) return false;
     found.model = model;
     found.modelStart = start;
@@ -96,7 +98,7 @@ function take(body: Buffer, key: string, start: number, end: number, found: Scan
   } else if (key === 'stream') {
     found.isStream = first === 0x74;
   } else if (key === 'tools') {
-    found.hasTools = first !== 0x6e && body[skipSpace(body, start + 1)] !== CLOSE_BRACKET;
+    found.hasTools = first !== 0x6e && text.charCodeAt(skipSpace(text, start + 1)) !== CLOSE_BRACKET;
   } else {
     found.isStructured = first !== 0x6e;
   }
@@ -104,71 +106,65 @@ function take(body: Buffer, key: string, start: number, end: number, found: Scan
 }
 
 /** Decodes a JSON string token, quotes included; null where its escapes or characters are not JSON. */
-function decodeString(body: Buffer, start: number, end: number): string | null {
+function decodeString(text: string, start: number, end: number): string | null {
   try {
-    const value: unknown = JSON.parse(body.toString('utf8', start, end));
+    const token = text.slice(start, end);
+    const value: unknown = JSON.parse(BEYOND_ASCII.test(token) ? Buffer.from(token, 'latin1').toString() : token);
     return typeof value === 'string' ? value : null;
   } catch {
     return null;
   }
 }
 
-function skipSpace(body: Buffer, from: number): number {
+function skipSpace(text: string, from: number): number {
   let at = from;
   for (;;) {
-    const byte = body[at];
+    const byte = text.charCodeAt(at);
     if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
     at++;
   }
 }
 
 /** From behind an opening quote to the closing one; -1 where there is none. */
-function skipString(body: Buffer, from: number): number {
-  let at = from;
-  const near = Math.min(body.length, from + SHORT_STRING);
-  while (at < near) {
-    const byte = body[at];
-    if (byte === QUOTE) return at;
-    at += byte === BACKSLASH ? 2 : 1;
-  }
-  for (;;) {
-    const quote = body.indexOf(QUOTE, at);
-    if (quote < 0) return -1;
-    let run = quote;
-    while (run > at && body[run - 1] === BACKSLASH) run--;
+function skipString(text: string, from: number): number {
+  for (let at = from; ;) {
+    const quote = text.indexOf('"', at);
+    if (quote < 0 || text.charCodeAt(quote - 1) !== BACKSLASH) return quote;
+    let run = quote - 1;
+    while (run > from && text.charCodeAt(run - 1) === BACKSLASH) run--;
     if (((quote - run) & 1) === 0) return quote;
     at = quote + 1;
   }
 }
 
 /** From a value's first byte to the byte behind its last; -1 where it does not end or is empty. */
-function skipValue(body: Buffer, from: number, found: Scan): number {
-  const first = body[from];
+function skipValue(text: string, from: number, found: Scan): number {
+  const first = text.charCodeAt(from);
   if (first === QUOTE) {
-    const end = skipString(body, from + 1);
+    const end = skipString(text, from + 1);
     if (end < 0) return -1;
-    noteMedia(body, from, end, found);
+    noteMedia(text, from, end, found);
     return end + 1;
   }
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return skipNested(body, from, found);
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return skipNested(text, from, found);
   let at = from;
-  for (; at < body.length; at++) {
-    const byte = body[at] as number;
+  for (; at < text.length; at++) {
+    const byte = text.charCodeAt(at);
     if (byte === COMMA || byte === CLOSE_BRACE || byte <= 0x20) break;
     if (byte === QUOTE || byte === COLON || byte === OPEN_BRACE || byte === OPEN_BRACKET) return -1;
   }
   return at === from ? -1 : at;
 }
 
-function skipNested(body: Buffer, from: number, found: Scan): number {
+function skipNested(text: string, from: number, found: Scan): number {
   let depth = 0;
-  const { length } = body;
+  const { length } = text;
   for (let at = from; at < length; at++) {
-    const byte = body[at] as number;
+    const byte = text.charCodeAt(at);
     if (byte === QUOTE) {
-      const end = skipString(body, at + 1);
+      const end = skipString(text, at + 1);
       if (end < 0) return -1;
-      noteMedia(body, at, end, found);
+      noteMedia(text, at, end, found);
       at = end;
     } else if (byte >= OPEN_BRACKET) {
       if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
@@ -179,10 +175,10 @@ function skipNested(body: Buffer, from: number, found: Scan): number {
 }
 
 /** In valid JSON the bytes `"image_url"` occur exactly where a string of that text stands, whole and unescaped. */
-function noteMedia(body: Buffer, quote: number, end: number, found: Scan): void {
+function noteMedia(text: string, quote: number, end: number, found: Scan): void {
   const length = end - quote - 1;
   if ((length === 9 || length === 11) && !found.hasMedia) {
-    const first = body[quote + 1];
-    if ((first === 0x69 || first === 0x76) && MEDIA.has(body.toString('latin1', quote + 1, end))) found.hasMedia = true;
+    const first = text.charCodeAt(quote + 1);
+    if ((first === 0x69 || first === 0x76) && MEDIA.has(text.slice(quote + 1, end))) found.hasMedia = true;
   }
 }

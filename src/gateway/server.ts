@@ -7,6 +7,7 @@ import { AppError } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
 import { Agents } from './agent.ts';
 import { Exchange } from './exchange.ts';
+import { Live } from './live.ts';
 import { Repeats } from './repeats.ts';
 import type { Counters, Log, Shared } from './shared.ts';
 import { Targets } from './targets.ts';
@@ -109,7 +110,7 @@ function share(options: GatewayOptions): Shared {
     repeats: new Repeats(),
     targets: new Targets(options.dispatcherFor),
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
-    live: new Set<Exchange>(),
+    live: new Live<Exchange>(),
     counters: { requests: 0, refused: 0, fallbacks: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
     log: options.log ?? (() => undefined),
     nowUs: () => Math.floor(clock.now() * 1000),
@@ -139,7 +140,7 @@ function listen(server: Server, port: number, host: string): Promise<{ port: num
   return promise;
 }
 
-function* inFlight(live: ReadonlySet<Exchange>): Generator<InFlight> {
+function* inFlight(live: Iterable<Exchange>): Generator<InFlight> {
   for (const exchange of live) {
     const { arrival } = exchange;
     if (arrival === null || exchange.isOver) continue;

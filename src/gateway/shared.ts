@@ -2,6 +2,7 @@ import type { CallObserver, Recorder } from '../core/call.ts';
 import type { RouteTable } from '../core/route.ts';
 import type { Agents } from './agent.ts';
 import type { Exchange } from './exchange.ts';
+import type { Live } from './live.ts';
 import type { Repeats } from './repeats.ts';
 import type { Targets } from './targets.ts';
 
@@ -19,7 +20,7 @@ export interface Shared {
   readonly repeats: Repeats;
   readonly targets: Targets;
   readonly maxBodyBytes: number;
-  readonly live: Set<Exchange>;
+  readonly live: Live<Exchange>;
   readonly counters: Counters;
   readonly log: Log;
   nowUs(): number;

@@ -1,0 +1,48 @@
+import { createServer } from 'node:http';
+import { Pool } from 'undici';
+import { serve } from './proxy.ts';
+
+// What the gateway is measured against: node:http and undici, and nothing that a proxy could do without.
+const HOP = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive']);
+
+serve((upstream) => {
+  const pool = new Pool(upstream, { connections: null, allowH2: false });
+  const server = createServer((req, res) => {
+    const chunks: Buffer[] = [];
+    req.on('data', (chunk: Buffer) => chunks.push(chunk));
+    req.on('end', () => {
+      const headers = req.rawHeaders.filter((_, i, all) => !HOP.has((all[i - (i % 2)] as string).toLowerCase()));
+      const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      let whole: Buffer[] | null = null;
+      pool.dispatch(
+        { path: req.url as string, method: req.method as string, headers, body },
+        {
+          onRequestStart() {},
+          onResponseStart(_, status, answer) {
+            const { connection, 'transfer-encoding': encoding, 'keep-alive': keep, ...rest } = answer;
+            res.writeHead(status, rest);
+            if (answer['content-length'] === undefined) res.flushHeaders();
+            else whole = [];
+          },
+          onResponseData(controller, chunk) {
+            if (whole !== null) whole.push(chunk);
+            else if (!res.write(chunk)) {
+              controller.pause();
+              res.once('drain', () => controller.resume());
+            }
+          },
+          onResponseEnd() {
+            if (whole === null) res.end();
+            else res.end(whole.length === 1 ? whole[0] : Buffer.concat(whole));
+          },
+          onResponseError() {
+            res.destroy();
+          },
+        },
+      );
+    });
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+  });
+});

@@ -1,0 +1,159 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+
+/** One round of one proxy under one load. */
+interface Round {
+  readonly perSecond: number;
+  readonly cpuUs: number;
+}
+
+interface Result {
+  readonly load: string;
+  readonly bare: Round;
+  readonly gateway: Round;
+  /** 1 is as good as bare. */
+  readonly perSecondRatio: number;
+  readonly cpuRatio: number;
+}
+
+const CONNECTIONS = 64;
+
+const LOADS: readonly { name: string; body: string }[] = [
+  { name: '300 B', body: bodyOf(300, false) },
+  { name: '32 KB', body: bodyOf(32 * 1024, false) },
+  { name: 'SSE', body: bodyOf(300, true) },
+];
+
+/** A chat of turns, as agents send them: prose with line ends and quotes, the oldest turn first. */
+function bodyOf(bytes: number, isStream: boolean): string {
+  const turn = 'She said "read the file", then:\n  const total = sum(values);\nand so on, line after line of it. ';
+  const head = isStream ? { stream: true } : {};
+  const messages = [{ role: 'system', content: 'You are a careful agent.' }];
+  const make = () => JSON.stringify({ ...head, model: 'acme/tiny', messages, max_tokens: 256, temperature: 0.7 });
+  while (make().length < bytes) {
+    const missing = bytes - make().length - 40;
+    const content = turn.repeat(20).slice(0, Math.max(1, Math.min(1500, missing)));
+    messages.push({ role: messages.length % 2 === 1 ? 'user' : 'assistant', content });
+  }
+  return make();
+}
+
+function start(file: string): ChildProcess {
+  // PROFILE=folder writes a processor profile of each process there.
+  const { PROFILE } = process.env;
+  const execArgv = process.env.GC
+    ? ['--trace-gc']
+    : PROFILE === undefined
+      ? []
+      : ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`, `--cpu-prof-name=${file.slice(2)}.cpuprofile`];
+  return fork(new URL(file, import.meta.url), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+}
+
+async function answer<T>(child: ChildProcess, message?: object): Promise<T> {
+  const reply = once(child, 'message') as Promise<[T]>;
+  if (message !== undefined) child.send(message);
+  return (await reply)[0];
+}
+
+async function measure(
+  load: ChildProcess,
+  proxy: ChildProcess,
+  port: number,
+  body: string,
+  ms: number,
+): Promise<Round> {
+  const before = await answer<{ cpuUs: number }>(proxy, { ask: 'cpu' });
+  const order = { port, connections: CONNECTIONS, ms, body };
+  const done = await answer<{ requests: number; failures: number; elapsedMs: number }>(load, order);
+  const after = await answer<{ cpuUs: number }>(proxy, { ask: 'cpu' });
+  if (done.failures > 0) throw new Error(`${done.failures} of ${done.requests} requests failed`);
+  return { perSecond: (done.requests / done.elapsedMs) * 1000, cpuUs: (after.cpuUs - before.cpuUs) / done.requests };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] as number;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+}
+
+function summarise(load: string, bare: readonly Round[], gateway: readonly Round[]): Result {
+  const of = (rounds: readonly Round[]) => ({
+    perSecond: Math.round(median(rounds.map((round) => round.perSecond))),
+    cpuUs: Math.round(median(rounds.map((round) => round.cpuUs)) * 10) / 10,
+  });
+  // Each round has both proxies side by side: the median of the rounds' ratios is what noise on the machine moves least.
+  const ratio = (each: (bare: Round, gateway: Round) => number) =>
+    Math.round(median(bare.map((round, i) => each(round, gateway[i] as Round))) * 1000) / 1000;
+  return {
+    load,
+    bare: of(bare),
+    gateway: of(gateway),
+    perSecondRatio: ratio((b, g) => g.perSecond / b.perSecond),
+    cpuRatio: ratio((b, g) => b.cpuUs / g.cpuUs),
+  };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      only: { type: 'string' },
+    },
+  });
+  const rounds = Number(values.rounds);
+  const ms = Number(values.seconds) * 1000;
+  const children = ['./upstream.ts', './load.ts', './bare.ts', './whole.ts'].map(start);
+  const [upstream, load, ...proxies] = children as [ChildProcess, ChildProcess, ChildProcess, ChildProcess];
+  try {
+    const { port } = await answer<{ port: number }>(upstream);
+    const ports: number[] = [];
+    for (const proxy of proxies) {
+      ports.push((await answer<{ port: number }>(proxy, { upstream: `http://127.0.0.1:${port}` })).port);
+    }
+    const results: Result[] = [];
+    for (const { name, body } of LOADS) {
+      if (values.only !== undefined && values.only !== name) continue;
+      const taken: Round[][] = [[], []];
+      for (const i of [0, 1]) await measure(load, proxies[i] as ChildProcess, ports[i] as number, body, 1000);
+      for (let round = 0; round < rounds; round++) {
+        for (const i of round % 2 === 0 ? [0, 1] : [1, 0]) {
+          taken[i]?.push(await measure(load, proxies[i] as ChildProcess, ports[i] as number, body, ms));
+        }
+      }
+      results.push(summarise(name, taken[0] as Round[], taken[1] as Round[]));
+    }
+    print(results, values.json, { rounds, connections: CONNECTIONS });
+  } finally {
+    for (const child of children) child.disconnect();
+  }
+}
+
+function print(results: readonly Result[], isJson: boolean, facts: { rounds: number; connections: number }): void {
+  const machine = { cpus: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30), node: process.version };
+  if (isJson) {
+    console.log(JSON.stringify({ ...facts, ...machine, loads: results }));
+    return;
+  }
+  console.log(
+    `${machine.cpus} cores, ${machine.memoryGb} GB, Node ${machine.node}; ${facts.connections} connections, medians of ${facts.rounds} rounds. Ratios: 1 is as good as bare.`,
+  );
+  console.table(
+    results.map(({ load, bare, gateway, perSecondRatio, cpuRatio }) => ({
+      load,
+      'bare/s': bare.perSecond,
+      'gateway/s': gateway.perSecond,
+      ratio: perSecondRatio,
+      'bare us': bare.cpuUs,
+      'gateway us': gateway.cpuUs,
+      'us ratio': cpuRatio,
+    })),
+  );
+}
+
+await main();

@@ -1,0 +1,37 @@
+/** Something that remembers its place in a `Live`. */
+export interface Placed {
+  place: number;
+}
+
+/**
+ * The calls in flight. Not a Set: each time V8 grows or shrinks a Set's table, the old table points to the new one, and
+ * where calls come and go by the thousand, one table that has become old keeps all later ones, and the calls that were in
+ * them, until the next full collection. An array with the last element moved into the gap leaves nothing behind.
+ */
+export class Live<T extends Placed> implements Iterable<T> {
+  private readonly all: T[] = [];
+
+  get size(): number {
+    return this.all.length;
+  }
+
+  add(one: T): void {
+    one.place = this.all.push(one) - 1;
+  }
+
+  /** Takes one out; nothing happens where it is not in. */
+  delete(one: T): void {
+    if (this.all[one.place] !== one) return;
+    const last = this.all.pop() as T;
+    if (last !== one) {
+      this.all[one.place] = last;
+      last.place = one.place;
+    }
+    one.place = -1;
+  }
+
+  /** Those that are in now, whatever leaves meanwhile. */
+  [Symbol.iterator](): Iterator<T> {
+    return this.all.slice().values();
+  }
+}
