@@ -1,0 +1,22 @@
+import { AppError } from '../core/errors.ts';
+import type { RolloutRow } from '../ledger/rollouts.ts';
+
+/** The rollout that is meant. Throws AppError `not_found`, or `invalid` where it is not clear which. */
+export function chooseRollout(rollouts: readonly RolloutRow[], named: string | undefined): RolloutRow {
+  const active = rollouts.filter(({ phase }) => phase !== 'aborted' && phase !== 'failed');
+  const meant = named === undefined ? active : rollouts.filter(({ id }) => id.startsWith(named));
+  const exact = meant.find(({ id }) => id === named);
+  const chosen = exact ?? (meant.length === 1 ? meant[0] : undefined);
+  if (chosen !== undefined) return chosen;
+  const list = (rows: readonly RolloutRow[]) =>
+    rows.map(({ id, model, phase }) => `${id} (${model}, ${phase})`).join(', ');
+  if (meant.length > 1) {
+    const what = named === undefined ? `${meant.length} rollouts are active` : `"${named}" begins several rollouts`;
+    throw new AppError('invalid', `${what}: ${list(meant)}`, { hint: 'name the one you mean' });
+  }
+  if (named === undefined) {
+    throw new AppError('not_found', 'no rollout is active', { hint: 'see what is awaited: npx upshift status' });
+  }
+  const hint = active.length === 0 ? 'no rollout is active' : `active: ${list(active)}`;
+  throw new AppError('not_found', `there is no rollout "${named}"`, { hint });
+}

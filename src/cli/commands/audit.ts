@@ -1,0 +1,154 @@
+import type { CommandModule } from 'yargs';
+import { decideAgain } from '../../core/decide.ts';
+import { CORE_VERSION } from '../../core/decision.ts';
+import { AppError } from '../../core/errors.ts';
+import type { AuditReport } from '../../ledger/audit.ts';
+import { verifyAudit } from '../../ledger/audit.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { readStatus } from '../../ledger/requests.ts';
+import type { DecisionRow } from '../../ledger/rollouts.ts';
+import { listDecisions, listRollouts } from '../../ledger/rollouts.ts';
+import { EXIT } from '../exit.ts';
+import { countText, dateText, numberText } from '../format.ts';
+import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+import { openClock, timeOf } from '../session.ts';
+import type { StatusReport } from '../../core/status.ts';
+import { chooseRollout } from '../choose.ts';
+
+interface AuditOptions extends GlobalOptions {
+  readonly rollout: string | undefined;
+  readonly since: string | undefined;
+  readonly limit: number;
+  readonly verify: boolean;
+}
+
+export const auditCommand: CommandModule<object, AuditOptions> = {
+  command: 'audit',
+  describe: 'Every decision and its reason; with --verify, that they follow from what was seen',
+  builder: (yargs) =>
+    yargs
+      .option('db', { type: 'string', demandOption: true })
+      .option('json', { type: 'boolean', default: false })
+      .option('rollout', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Only of this rollout; the beginning of its id is enough',
+      })
+      .option('since', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Only since then: a span such as 2h, or a time such as 2026-11-24T12:00Z',
+      })
+      .option('limit', {
+        type: 'number',
+        default: 50,
+        requiresArg: true,
+        describe: 'At most so many, the newest; 0 for all',
+      })
+      .option('verify', {
+        type: 'boolean',
+        default: false,
+        describe: 'Check the chain of hashes, and decide everything again',
+      })
+      .example('npx upshift audit --since 2h', 'what was decided lately')
+      .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'the whole life of a rollout')
+      .example('npx upshift audit --verify', 'whether anything was changed, removed or put in between')
+      .epilogue(
+        'Exit: 0 ok, 1 where --verify finds a problem. See one decision in full: npx upshift explain ID.\n' +
+          '--json: one line for each decision {"id","at","model","rolloutId","action","reason","detail","ticks","coreVersion",\n' +
+          '"policyHash"}; with --verify one object {"verified","decisions","rerun","skipped","problems":[{"decisionId","what"}]}.',
+      ),
+  handler: (options) => {
+    const { limit } = options;
+    if (!(Number.isInteger(limit) && limit >= 0)) {
+      throw new AppError('invalid', `--limit ${limit} is out of range`, { hint: 'expected a whole number; 0 for all' });
+    }
+    const db = openForReading(options.db);
+    try {
+      if (options.verify) verify(db, options);
+      else list(db, options);
+    } finally {
+      db.close();
+    }
+  },
+};
+
+function list(db: LedgerDb, { rollout, since, limit, json }: AuditOptions): void {
+  const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+  const rows = listDecisions(db, {
+    ...(rollout === undefined ? {} : { rollout: chooseRollout(listRollouts(db), rollout).id }),
+    ...(since === undefined ? {} : { since: parseSince(since, timeOf(openClock(), report)) }),
+    ...(limit === 0 ? {} : { limit }),
+  });
+  if (json) for (const row of rows) printJson(row);
+  else if (rows.length === 0) printText('no decision fits');
+  else printText(renderDecisions(cleanAll(rows)));
+}
+
+function renderDecisions(rows: readonly DecisionRow[]): string {
+  const paint = painter(process.stdout);
+  const models = new Set(rows.map(({ model }) => model));
+  const columns = [
+    { title: 'id', side: 'right' as const },
+    { title: 'time' },
+    ...(models.size > 1 ? [{ title: 'route' }] : []),
+    { title: 'action' },
+    { title: 'reason' },
+    { title: 'ticks', side: 'right' as const },
+  ];
+  const cells = rows.map((row) => [
+    String(row.id),
+    dateText(row.at),
+    ...(models.size > 1 ? [cut(row.model.split('/').at(-1) ?? '', 24)] : []),
+    row.action === 'wait' ? row.action : paint.bold(row.action),
+    row.reason,
+    numberText(row.ticks),
+  ]);
+  const [head = '', ...lines] = table(columns, cells, paint);
+  const width = widthOf(process.stdout);
+  // The sentence has a line of its own: beside the columns there is no room for it in a narrow window.
+  const told = rows.flatMap(({ detail }, i) => [lines[i] ?? '', paint.dim(`        ${cut(detail ?? '', width - 8)}`)]);
+  const [only] = models;
+  return [...(models.size === 1 ? [paint.bold(only ?? '')] : []), head, ...told].join('\n');
+}
+
+/** A time as epoch ms: ISO 8601, or a span before now. Throws AppError `invalid`. */
+export function parseSince(text: string, now: number): number {
+  const span = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/.exec(text.trim());
+  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  if (span !== null) return now - Number(span[1]) * (units[span[2] ?? ''] ?? 0);
+  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new AppError('invalid', `--since "${text}" is neither a span nor a time`, {
+    hint: 'expected a span such as 30m or 2h, or a time such as 2026-11-24T12:00:00Z',
+  });
+}
+
+function verify(db: LedgerDb, { json }: AuditOptions): void {
+  const isShown = process.stderr.isTTY && !json;
+  const progress = (done: number) => {
+    if (isShown && done % 500 === 0) process.stderr.write(`\r${numberText(done)} decisions checked`);
+  };
+  const report = verifyAudit(db, (input) => decideAgain(input), CORE_VERSION, progress);
+  if (isShown) process.stderr.write('\r\u001b[K');
+  const verified = report.problems.length === 0;
+  if (json) printJson({ verified, ...report });
+  else printText(renderAudit(cleanAll(report)));
+  process.exitCode = verified ? EXIT.ok : EXIT.failed;
+}
+
+function renderAudit({ decisions, rerun, skipped, problems }: AuditReport): string {
+  const paint = painter(process.stdout);
+  const lines = [
+    `${countText(decisions, 'decision')} read: the chain of hashes, the policies, and what names them`,
+    `${countText(rerun, 'decision')} made again from what was seen then`,
+  ];
+  if (skipped > 0) lines.push(`${countText(skipped, 'decision')} of another core version not made again`);
+  if (problems.length === 0) return [...lines, paint.green('verified: nothing was changed')].join('\n');
+  const told = problems.map(
+    ({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`,
+  );
+  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...told].join('\n');
+}

@@ -1,0 +1,79 @@
+import type { CommandModule } from 'yargs';
+import { decideAgain } from '../../core/decide.ts';
+import type { Decision } from '../../core/decision.ts';
+import { CORE_VERSION } from '../../core/decision.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Observation } from '../../core/observation.ts';
+import type { Rollout } from '../../core/rollout.ts';
+import { openForReading } from '../../ledger/open.ts';
+import type { DecisionRecord } from '../../ledger/rollouts.ts';
+import { decision, events } from '../../ledger/rollouts.ts';
+import type { ExplainedDecision } from '../explanation.ts';
+import { renderExplanation } from '../explanation.ts';
+import { hasColor, printJson, printText, widthOf } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+
+interface ExplainOptions extends GlobalOptions {
+  readonly decision: string;
+}
+
+export const explainCommand: CommandModule<object, ExplainOptions> = {
+  command: 'explain <decision>',
+  describe: 'One decision: the figures it saw, and why',
+  builder: (yargs) =>
+    yargs
+      .positional('decision', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Its number, as `upshift audit` shows it',
+      })
+      .option('db', { type: 'string', demandOption: true })
+      .option('json', { type: 'boolean', default: false })
+      .example('npx upshift explain 42', 'as sentences and small tables')
+      .epilogue(
+        'Exit: 0 ok, 2 no such decision.\n' +
+          '--json: one object: the decision\'s row, "input" (rollout and observation), "output" (the decision), "events",\n' +
+          '"hash", and "again": "same" | "different" | "not run" (another core version).',
+      ),
+  handler: (options) => {
+    const id = Number(options.decision.replace(/^#/, ''));
+    if (!Number.isInteger(id) || id < 1) {
+      throw new AppError('invalid', `"${options.decision}" is no decision's number`, {
+        hint: 'see them: npx upshift audit',
+      });
+    }
+    const db = openForReading(options.db);
+    try {
+      const row = decision(db, id);
+      if (row === null)
+        throw new AppError('not_found', `there is no decision ${id}`, { hint: 'see them: npx upshift audit' });
+      const happened =
+        row.rolloutId === null ? [] : events(db, row.rolloutId).filter(({ decisionId }) => decisionId === id);
+      const explained = read(row, happened);
+      if (options.json) printJson(explained);
+      else printText(renderExplanation(explained, { width: widthOf(process.stdout), color: hasColor(process.stdout) }));
+    } finally {
+      db.close();
+    }
+  },
+};
+
+function read(row: DecisionRecord, happened: readonly { at: number; type: string; data: string }[]): ExplainedDecision {
+  const { input, output, ...rest } = row;
+  let again: ExplainedDecision['again'] = 'not run';
+  try {
+    if (row.coreVersion === CORE_VERSION) again = decideAgain(input) === output ? 'same' : 'different';
+    return {
+      ...rest,
+      input: JSON.parse(input) as { rollout: Rollout | null; observation: Observation },
+      output: JSON.parse(output) as Decision,
+      events: happened.map(({ at, type, data }) => ({ at, type, data: JSON.parse(data) as object })),
+      again,
+    };
+  } catch (cause) {
+    throw new AppError('internal', `what decision ${row.id} saw cannot be read`, {
+      hint: 'npx upshift audit --verify says whether it was changed',
+      cause,
+    });
+  }
+}

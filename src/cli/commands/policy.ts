@@ -1,0 +1,115 @@
+import type { Argv, CommandModule } from 'yargs';
+import { spanText } from '../../core/decision.ts';
+import type { CriteriaPolicy, RoutePolicy } from '../../core/policy.ts';
+import { loadPolicy } from '../../files/policy.ts';
+import { numberText, percentText, weightText } from '../format.ts';
+import { cleanAll, painter, printJson, printText, table } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+
+interface CheckOptions extends GlobalOptions {
+  readonly file: string;
+}
+
+const checkCommand: CommandModule<object, CheckOptions> = {
+  command: 'check <file>',
+  describe: 'Check a policy file, and show what it comes to',
+  builder: (yargs: Argv) =>
+    yargs
+      .positional('file', { type: 'string', demandOption: true, describe: 'The policy, YAML' })
+      .option('db', { type: 'string', demandOption: true, hidden: true })
+      .option('json', { type: 'boolean', default: false })
+      .example('npx upshift policy check policies/default.yaml', 'what holds for each route, defaults filled in')
+      .epilogue(
+        'Exit: 0 good, 2 with every mistake: file, line, column, path and what is allowed.\n' +
+          '--json: {"path","hash","policy"}; spans in ms, shares 0..1.',
+      ),
+  handler: async ({ file, json }) => {
+    const { path, hash, policy } = await loadPolicy(file);
+    if (json) printJson({ path, hash, policy });
+    else printText(renderPolicy(cleanAll({ path, hash, routes: [...policy.routes, policy.watched] })));
+  },
+};
+
+export const policyCommand: CommandModule<object, object> = {
+  command: 'policy',
+  describe: 'Work with policy files',
+  builder: (yargs) =>
+    yargs
+      .command(checkCommand)
+      .demandCommand(1, 'policy wants a command: check')
+      .example('npx upshift policy check policies/default.yaml', 'check a file before the daemon reads it')
+      .epilogue(
+        'A running daemon reads its policy again when the file changes; a rollout keeps the one it was proposed under.',
+      ),
+  handler: () => undefined,
+};
+
+function renderPolicy({ path, hash, routes }: { path: string; hash: string; routes: readonly RoutePolicy[] }): string {
+  const paint = painter(process.stdout);
+  const rows = settings(routes[0] as RoutePolicy).map(([name], i) => [
+    name,
+    ...routes.map((route) => settings(route)[i]?.[1] ?? ''),
+  ]);
+  const names = routes.map(({ model }) => (model === '*' ? 'any other' : model));
+  // Side by side where there is room for few, one below the other else.
+  const lines =
+    routes.length <= 2
+      ? table(
+          ['', ...names].map((title) => ({ title })),
+          rows,
+          paint,
+        )
+      : routes.flatMap((route, i) => [
+          ...(i === 0 ? [] : ['']),
+          paint.bold(names[i] ?? ''),
+          ...table([{ title: '' }, { title: '' }], settings(route), paint).map((line) => `  ${line}`),
+        ]);
+  return [`${paint.green('ok')}  ${path}  ${hash.slice(0, 8)}`, '', ...lines].join('\n');
+}
+
+/** A route's settings as names and texts. */
+function settings(route: RoutePolicy): [string, string][] {
+  const { criteria, limits, timeouts, endpoint } = route;
+  const real = (ms: number) => spanText(ms);
+  return [
+    ['approval', route.approval],
+    ['criteria', criteriaText(criteria)],
+    ['  in', `${spanText(criteria.window)}, held for ${spanText(criteria.sustain)}`],
+    ['  cooldown', spanText(criteria.cooldown)],
+    ['steps', `${route.steps.map(weightText).join(', ')} %`],
+    ['affinity', `by ${route.affinity}`],
+    ['a step', `at least ${spanText(limits.bake)} and ${numberText(limits.minCalls)} calls a role`],
+    ['  errors', `at most +${percentText(limits.errorShare, 2)} of all calls`],
+    ['  p95', `at most x${limits.p95Ratio}, or +${limits.p95Floor} ms`],
+    ['  back after', `${limits.consecutiveFaults} faults in a row`],
+    ['endpoint within', spanText(limits.provisionWithin)],
+    ['step within', spanText(limits.stepWithin)],
+    ['rollout within', spanText(limits.rolloutWithin)],
+    ['proposal open', spanText(limits.proposalOpen)],
+    [
+      'timeouts',
+      `${real(timeouts.connect)} connect, ${real(timeouts.firstByte)} first byte, ${real(timeouts.betweenChunks)} between`,
+    ],
+    [
+      'endpoint',
+      endpoint === null ? 'none: is watched only' : `${endpoint.vendor} ${endpoint.region}, for ${endpoint.namespace}`,
+    ],
+    [
+      '  instance',
+      endpoint === null ? '-' : `${endpoint.instanceType} ${endpoint.instanceSize}, ${replicasText(endpoint)}`,
+    ],
+    ['  engine', endpoint === null ? '-' : `${endpoint.engine} ${endpoint.image}`],
+    ['  at most', endpoint?.maxPricePerHour === undefined ? '-' : `$${endpoint.maxPricePerHour.toFixed(2)}/h`],
+  ];
+}
+
+function replicasText({ minReplica, maxReplica }: NonNullable<RoutePolicy['endpoint']>): string {
+  return minReplica === maxReplica
+    ? `${minReplica} replica${minReplica === 1 ? '' : 's'}`
+    : `${minReplica} to ${maxReplica} replicas`;
+}
+
+function criteriaText({ calls, agents, refused, require }: CriteriaPolicy): string {
+  const needed = typeof require === 'string' ? require : `${require.atLeast}`;
+  return `${needed} of > ${numberText(calls)} calls, > ${numberText(agents)} agents, > ${percentText(refused)} 429s`;
+}

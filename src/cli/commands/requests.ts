@@ -1,0 +1,210 @@
+import { hostname, userInfo } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Argv, CommandModule } from 'yargs';
+import { AppError } from '../../core/errors.ts';
+import type { OperatorRequest } from '../../core/observation.ts';
+import type { StatusReport } from '../../core/status.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
+import { isLocked } from '../../ledger/lock.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { insertRequest, openAsks, readStatus, requestOutcome } from '../../ledger/requests.ts';
+import { listRollouts } from '../../ledger/rollouts.ts';
+import { chooseRollout } from '../choose.ts';
+import { EXIT } from '../exit.ts';
+import { clean, painter, printJson, printText, warn } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+import { openClock, timeOf } from '../session.ts';
+
+type Kind = OperatorRequest['kind'];
+
+interface RequestOptions extends GlobalOptions {
+  readonly rollout: string | undefined;
+  readonly step?: number | undefined;
+  readonly reason: string | undefined;
+  readonly wait: boolean;
+}
+
+/** In real ms. */
+const PATIENCE_MS = 10_000;
+const LOOK_EVERY_MS = 50;
+const LONGEST_REASON = 500;
+
+export const approveCommand = answerCommand(
+  'approve',
+  'Say yes to what the daemon asks: the next step, or the endpoint',
+  [
+    ['npx upshift approve', 'the one open question'],
+    [
+      'npx upshift approve k3v9q2ab --step 2 --reason "p95 is fine"',
+      'refused where the question is about another step',
+    ],
+  ],
+);
+
+export const rejectCommand = answerCommand('reject', 'Say no: the rollout ends, traffic goes back', [
+  ['npx upshift reject k3v9q2ab --reason "too expensive"', 'the reason is kept in the ledger'],
+]);
+
+export const pauseCommand = plainCommand('pause', 'Keep a rollout where it is; it still goes back when it must');
+export const resumeCommand = plainCommand('resume', 'Let a paused rollout go on');
+export const abortCommand = plainCommand('abort', 'Send all traffic back to serverless and end the rollout');
+
+function answerCommand(
+  kind: 'approve' | 'reject',
+  describe: string,
+  examples: readonly (readonly [string, string])[],
+): CommandModule<object, RequestOptions> {
+  return {
+    command: `${kind} [rollout]`,
+    describe,
+    builder: (yargs) => {
+      const built = common(yargs).option('step', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'The step that is meant: 0 = create the endpoint, 1..n = enter that step, n+1 = promote',
+      });
+      return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(EPILOGUE);
+    },
+    handler: (options) => carryOut(kind, options),
+  };
+}
+
+function plainCommand(kind: 'pause' | 'resume' | 'abort', describe: string): CommandModule<object, RequestOptions> {
+  return {
+    command: `${kind} [rollout]`,
+    describe,
+    builder: (yargs) =>
+      common(yargs)
+        .example(`npx upshift ${kind}`, 'the one active rollout')
+        .example(`npx upshift ${kind} k3v`, 'the beginning of an id is enough')
+        .epilogue(EPILOGUE),
+    handler: (options) => carryOut(kind, options),
+  };
+}
+
+const EPILOGUE =
+  'The request is a row in the ledger, with your name and host; the daemon carries it out once. Where none runs it waits.\n' +
+  'Exit: 0 done or queued, 1 no answer within 10 s, 2 no such rollout, 4 refused.\n' +
+  '--json: {"request","kind","rollout","result":"done"|"refused"|"queued"|"unanswered","message"}.';
+
+function common(yargs: Argv): Argv<RequestOptions> {
+  return yargs
+    .positional('rollout', {
+      type: 'string',
+      describe: 'Its id or the beginning of it; may be left out where just one is active',
+    })
+    .option('db', { type: 'string', demandOption: true })
+    .option('json', { type: 'boolean', default: false })
+    .option('reason', { type: 'string', requiresArg: true, describe: 'Why: kept in the ledger' })
+    .option('no-wait', { type: 'boolean', describe: 'Do not wait for the daemon to answer' })
+    .option('wait', { type: 'boolean', default: true, hidden: true });
+}
+
+async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
+  check(options);
+  const clock = openClock();
+  const db = openForReading(options.db);
+  try {
+    const { id: rolloutId, ...rollout } = chooseRollout(listRollouts(db), options.rollout);
+    const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+    if (rollout.phase === 'aborted' || rollout.phase === 'failed') {
+      throw new AppError('conflict', `rollout ${rolloutId} is over: it is ${rollout.phase}`, {
+        hint: `see why: npx upshift audit --rollout ${rolloutId}`,
+      });
+    }
+    const [step, reason] = [options.step ?? null, options.reason ?? null];
+    const askId = kind === 'approve' || kind === 'reject' ? askFor(db, kind, rolloutId, step, report) : null;
+    const isRunning = isLocked(options.db);
+    const at = timeOf(clock, report);
+    const request = insertRequest(db, { kind, rolloutId, askId, step, reason, ...sender(), at });
+    const answer = isRunning && options.wait ? await outcomeOf(db, request) : null;
+    tell({ request, kind, rollout: rolloutId }, answer, { isRunning, wasAwaited: isRunning && options.wait }, options);
+  } finally {
+    db.close();
+  }
+}
+
+function check({ step, reason }: RequestOptions): void {
+  if (step !== undefined && !(Number.isInteger(step) && step >= 0)) {
+    throw new AppError('invalid', '--step wants a whole number from 0', {
+      hint: 'see with `npx upshift status` which step is asked about',
+    });
+  }
+  if (reason !== undefined && reason.length > LONGEST_REASON) {
+    throw new AppError('invalid', `--reason has ${reason.length} letters; at most ${LONGEST_REASON} are kept`);
+  }
+}
+
+/** The open ask that an answer is about. Throws AppError `conflict` where there is none, or it is about another step. */
+function askFor(
+  db: LedgerDb,
+  kind: 'approve' | 'reject',
+  rolloutId: string,
+  step: number | null,
+  report: StatusReport | null,
+): number {
+  const ask = openAsks(db).find((open) => open.rolloutId === rolloutId);
+  if (ask === undefined) {
+    const route = report?.routes.find(({ rollout }) => rollout?.id === rolloutId);
+    const decision = route?.decision ?? null;
+    const doing =
+      decision === null ? '' : `: it is ${route?.phase}, ${decision.reason.replaceAll('_', ' ')} (${decision.detail})`;
+    throw new AppError('conflict', `rollout ${rolloutId} asks nothing now${doing}`, {
+      hint:
+        kind === 'reject'
+          ? `to end it all the same: npx upshift abort ${rolloutId}`
+          : 'watch it: npx upshift status --watch',
+    });
+  }
+  if (step !== null && step !== ask.step) {
+    throw new AppError('conflict', `rollout ${rolloutId} asks about step ${ask.step}, not ${step}`, {
+      hint: `look at it first: npx upshift status; then: npx upshift ${kind} ${rolloutId} --step ${ask.step}`,
+    });
+  }
+  return ask.id;
+}
+
+/** Who asks, as the operating system knows them. */
+function sender(): { byUser: string; byHost: string } {
+  let byUser = `uid ${process.getuid?.() ?? 'unknown'}`;
+  try {
+    byUser = userInfo().username;
+  } catch {
+    // A user without a name, as containers have them: the number says who it is.
+  }
+  return { byUser, byHost: hostname() };
+}
+
+async function outcomeOf(db: LedgerDb, request: number): Promise<ReturnType<typeof requestOutcome>> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const outcome = requestOutcome(db, request);
+    if (outcome !== null || performance.now() > end) return outcome;
+    await pause(LOOK_EVERY_MS);
+  }
+}
+
+/** Prints what became of a request, and sets the exit status. */
+function tell(
+  request: { readonly request: number; readonly kind: Kind; readonly rollout: string },
+  answer: ReturnType<typeof requestOutcome>,
+  { isRunning, wasAwaited }: { readonly isRunning: boolean; readonly wasAwaited: boolean },
+  { json }: RequestOptions,
+): void {
+  const result = answer?.result ?? (wasAwaited ? 'unanswered' : 'queued');
+  const message =
+    answer?.message ??
+    (wasAwaited
+      ? `the daemon runs, but has not answered within ${PATIENCE_MS / 1_000} s; the request stays queued`
+      : `queued for the ${isRunning ? 'daemon' : 'next daemon'}`);
+  process.exitCode = { done: EXIT.ok, queued: EXIT.ok, refused: EXIT.refused, unanswered: EXIT.failed }[result];
+  if (json) printJson({ ...request, result, message });
+  else if (result === 'refused') throw new AppError('conflict', `${request.kind} refused: ${message}`);
+  else if (result === 'unanswered')
+    throw new AppError('timeout', message, { hint: 'see its log, and npx upshift status' });
+  else
+    printText(
+      `${painter(process.stdout).green(result === 'done' ? 'done' : 'ok')}: ${request.kind} ${request.rollout}: ${clean(message)}`,
+    );
+  if (!isRunning) warn('no daemon is running: the request is carried out once one is started (npx upshift start)');
+}

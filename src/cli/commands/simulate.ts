@@ -1,0 +1,86 @@
+import type { CommandModule } from 'yargs';
+import { AppError } from '../../core/errors.ts';
+import { createClock } from '../../files/clock.ts';
+import { startSimulation } from '../../simulation/server.ts';
+import { EXIT } from '../exit.ts';
+import { printJson, printText } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+
+interface SimulateOptions extends GlobalOptions {
+  readonly port: number;
+  readonly scale: number;
+  readonly limit: number | undefined;
+  readonly seed: number;
+}
+
+/** A token that the simulation takes; it stands for nobody. */
+const SIMULATED_TOKEN = 'hf_simulated';
+
+export const simulateCommand: CommandModule<object, SimulateOptions> = {
+  command: 'simulate',
+  describe: 'A local Hugging Face over real HTTP: router, Hub, management API and endpoints',
+  builder: (yargs) =>
+    yargs
+      .option('db', { type: 'string', demandOption: true, hidden: true })
+      .option('json', { type: 'boolean', default: false })
+      .option('port', { type: 'number', default: 8080, requiresArg: true, describe: 'Its port; 0 takes any free one' })
+      .option('scale', {
+        type: 'number',
+        default: 1,
+        requiresArg: true,
+        describe: 'How many times faster than real time',
+      })
+      .option('limit', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Calls of a model that the router takes in 5 minutes',
+      })
+      .option('seed', {
+        type: 'number',
+        default: 1,
+        requiresArg: true,
+        describe: 'Repeats the same latencies and failures',
+      })
+      .example('npx upshift simulate', 'then, in another terminal, paste the lines it prints and start the daemon')
+      .example('npx upshift simulate --scale 60 --limit 1500', 'a minute in a second, and a tighter router')
+      .epilogue(
+        'Ctrl-C ends it. Its switches: POST /control/faults; what it counted: GET /control/state.\n' +
+          '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.',
+      ),
+  handler: simulate,
+};
+
+async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Promise<void> {
+  check('port', port, Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port from 0 to 65535');
+  check('scale', scale, scale > 0 && scale <= 1_000, 'a number above 0, up to 1000');
+  check('limit', limit ?? 0, limit === undefined || (Number.isInteger(limit) && limit > 0), 'a whole number above 0');
+  check('seed', seed, Number.isInteger(seed), 'a whole number');
+  const start = Date.now();
+  const simulation = await startSimulation({
+    clock: createClock({ scale, start }),
+    port,
+    seed,
+    ...(limit === undefined ? {} : { limits: { routerCalls: limit } }),
+  });
+  const env = {
+    UPSHIFT_ROUTER_URL: simulation.routerUrl,
+    UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl,
+    HF_ENDPOINT: simulation.hubUrl,
+    HF_TOKEN: SIMULATED_TOKEN,
+    ...(scale === 1 ? {} : { UPSHIFT_TIME_SCALE: String(scale), UPSHIFT_TIME_START: String(start) }),
+  };
+  if (json) printJson({ url: simulation.url, controlUrl: simulation.controlUrl, pid: process.pid, env });
+  else {
+    const lines = Object.entries(env).map(([name, value]) => `export ${name}=${value}`);
+    printText(`# a local Hugging Face at ${simulation.url}; Ctrl-C ends it\n${lines.join('\n')}`);
+  }
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve);
+  });
+  await simulation.close();
+  process.exitCode = signal === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
+}
+
+function check(flag: string, value: number, isGood: boolean, wanted: string): void {
+  if (!isGood) throw new AppError('invalid', `--${flag} ${value} is out of range`, { hint: `expected ${wanted}` });
+}

@@ -1,0 +1,138 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { CommandModule } from 'yargs';
+import { AppError } from '../../core/errors.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { RouteStatus, StatusReport } from '../../core/status.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
+import { isLocked } from '../../ledger/lock.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { readStatus } from '../../ledger/requests.ts';
+import { EXIT } from '../exit.ts';
+import { hasColor, printJson, printText, widthOf } from '../print.ts';
+import { openScreen } from '../screen.ts';
+import type { GlobalOptions } from '../session.ts';
+import { commandSuffix, openClock, timeOf } from '../session.ts';
+import { renderStatus } from '../view.ts';
+
+interface StatusOptions extends GlobalOptions {
+  readonly watch: boolean;
+}
+
+interface Seen {
+  readonly report: StatusReport;
+  readonly isRunning: boolean;
+  readonly now: number;
+}
+
+/** In real ms: how often the ledger is looked at, and so the most often that is drawn. */
+const LOOK_EVERY_MS = 250;
+/** A report this young, in real ms, is proof enough that its daemon runs; its lock is left alone. */
+const FRESH_MS = 3_000;
+
+export const statusCommand: CommandModule<object, StatusOptions> = {
+  command: 'status',
+  describe: 'What the daemon sees, does and waits for',
+  builder: (yargs) =>
+    yargs
+      .option('db', { type: 'string', demandOption: true })
+      .option('json', { type: 'boolean', default: false })
+      .option('watch', {
+        type: 'boolean',
+        default: false,
+        alias: 'w',
+        describe: 'Go on, redrawing in place; Ctrl-C ends it',
+      })
+      .example('npx upshift status', 'once')
+      .example('npx upshift status --watch', 'live; through a pipe, a new block whenever something changes')
+      .example("npx upshift status --json | jq -r '.routes[].phase'", 'for a script')
+      .epilogue(
+        'Exit: 0 the daemon runs, 3 it does not (its last figures are shown all the same).\n' +
+          '--json: the report as one object, with "running": boolean; with --watch one such line for each new report.',
+      ),
+  handler: async (options) => {
+    const clock = openClock();
+    const db = openForReading(options.db);
+    try {
+      if (options.watch) await watch(db, clock, options);
+      else process.exitCode = show(look(db, clock, options, false), options);
+    } finally {
+      db.close();
+    }
+  },
+};
+
+function look(db: LedgerDb, clock: Clock, { db: path }: StatusOptions, trustsFresh: boolean): Seen {
+  const row = readStatus(db);
+  if (row === null) {
+    throw new AppError('not_found', `no daemon has run on ${path} yet`, { hint: 'start it: npx upshift start' });
+  }
+  const report = row.report as StatusReport;
+  const now = timeOf(clock, report);
+  const isFresh = trustsFresh && report.timeScale === clock.scale && (now - report.at) / clock.scale < FRESH_MS;
+  return { report, now, isRunning: isFresh || isLocked(path) };
+}
+
+function show({ report, isRunning, now }: Seen, { json, db }: StatusOptions): number {
+  if (json) printJson({ ...report, running: isRunning });
+  else printText(renderStatus(report, { ...viewOptions(db), isRunning, now }));
+  return isRunning ? EXIT.ok : EXIT.needsDaemon;
+}
+
+function viewOptions(db: string): { width: number; color: boolean; commandSuffix?: string } {
+  const suffix = commandSuffix(db);
+  return {
+    width: widthOf(process.stdout),
+    color: hasColor(process.stdout),
+    ...(suffix === undefined ? {} : { commandSuffix: suffix }),
+  };
+}
+
+async function watch(db: LedgerDb, clock: Clock, options: StatusOptions): Promise<void> {
+  const isLive = process.stdout.isTTY && !options.json;
+  const screen = isLive ? openScreen(process.stdout) : null;
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => {
+    process.exitCode = signal === 'SIGINT' ? EXIT.interrupted : 143;
+    stop.abort();
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  let last = '';
+  const step = () => {
+    const seen = look(db, clock, options, true);
+    if (screen !== null) {
+      const text = renderStatus(seen.report, { ...viewOptions(options.db), isRunning: seen.isRunning, now: seen.now });
+      if (text !== last) screen.draw(text);
+      last = text;
+      return;
+    }
+    const news = options.json ? `${seen.report.at} ${seen.isRunning}` : newsOf(seen);
+    if (news === last) return;
+    if (last !== '' && !options.json) printText('');
+    show(seen, options);
+    last = news;
+  };
+  const onResize = () => {
+    last = '';
+    step();
+  };
+  process.stdout.on('resize', onResize);
+  try {
+    while (!stop.signal.aborted) {
+      step();
+      await pause(LOOK_EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  } finally {
+    process.stdout.removeListener('resize', onResize);
+    screen?.close();
+  }
+}
+
+/** What is worth a new block in a log: where routes stand and what is decided; not every figure. */
+function newsOf({ report, isRunning }: Seen): string {
+  const route = ({ model, phase, decision, rollout, notes }: RouteStatus) => {
+    const stand = [rollout?.id, rollout?.step, rollout?.isPaused, rollout?.ask, rollout?.verdict?.status];
+    return [model, phase, decision?.action, decision?.reason, stand, notes];
+  };
+  const { policy, account, ledger } = report;
+  return JSON.stringify([isRunning, policy, account, ledger.isDegraded, ledger.lost, report.routes.map(route)]);
+}

@@ -1,0 +1,140 @@
+import { stripVTControlCharacters } from 'node:util';
+
+/** Colours by name; the plain painter leaves text as it is. */
+export interface Paint {
+  (name: Style, text: string): string;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly green: (text: string) => string;
+  readonly yellow: (text: string) => string;
+  readonly cyan: (text: string) => string;
+}
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+const CODES: Readonly<Record<Style, readonly [number, number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+};
+
+/** A painter that colours, or one that does not. */
+export function createPaint(color: boolean): Paint {
+  const paint = (name: Style, text: string): string => {
+    const [on, off] = CODES[name];
+    return color && text !== '' ? `\u001b[${on}m${text}\u001b[${off}m` : text;
+  };
+  const named = (name: Style) => (text: string) => paint(name, text);
+  return Object.assign(paint, {
+    bold: named('bold'),
+    dim: named('dim'),
+    red: named('red'),
+    green: named('green'),
+    yellow: named('yellow'),
+    cyan: named('cyan'),
+  });
+}
+
+/** The painter for a stream: colours on a terminal only, and never where NO_COLOR is set. */
+export function painter(stream: { readonly isTTY?: boolean }): Paint {
+  return createPaint(hasColor(stream));
+}
+
+/** Whether a stream takes colours. */
+export function hasColor(stream: { readonly isTTY?: boolean }): boolean {
+  return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+}
+
+/** Columns of a stream; 80 where it is no terminal. */
+export function widthOf(stream: { readonly columns?: number }): number {
+  return Math.max(40, Math.min(stream.columns ?? 80, 120));
+}
+
+/** Prints one JSON value on one line. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Prints text, ending it with one line break. */
+export function printText(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** Prints a warning for people; on standard error, so that it never gets among the results. */
+export function warn(text: string): void {
+  process.stderr.write(`${painter(process.stderr).yellow('warning:')} ${clean(text)}\n`);
+}
+
+/** Takes the control characters out of a text that others wrote, so that it cannot play tricks with the terminal. */
+export function clean(text: string, keepsLines = false): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(
+    keepsLines ? /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g : /[\u0000-\u001f\u007f-\u009f]/g,
+    '\ufffd',
+  );
+}
+
+/** The same for every text in a value. */
+export function cleanAll<T>(value: T): T {
+  if (typeof value === 'string') return clean(value) as T;
+  if (Array.isArray(value)) return value.map((item: unknown) => cleanAll(item)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [clean(key), cleanAll(inner as unknown)])) as T;
+}
+
+/** How many columns a text takes, colours apart. */
+export function lengthOf(text: string): number {
+  return [...stripVTControlCharacters(text)].length;
+}
+
+/** Fills a text up with blanks, on its right or, for numbers, on its left. */
+export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
+  const blanks = ' '.repeat(Math.max(0, width - lengthOf(text)));
+  return side === 'left' ? text + blanks : blanks + text;
+}
+
+/** Cuts a plain text to a width. */
+export function cut(text: string, width: number): string {
+  const letters = [...text];
+  return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}\u2026`;
+}
+
+/** Breaks a plain text at blanks into lines of at most `width` columns; longer words are broken. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (let word of text.split(/ (?![%/])/)) {
+    if (line !== '' && line.length + 1 + word.length <= width) line += ` ${word}`;
+    else {
+      if (line !== '') lines.push(line);
+      while (word.length > width) {
+        lines.push(word.slice(0, width));
+        word = word.slice(width);
+      }
+      line = word;
+    }
+  }
+  return [...lines, line];
+}
+
+export interface Column {
+  readonly title: string;
+  readonly side?: 'left' | 'right';
+}
+
+/** Lays out rows under titles, two blanks between columns. Cells may be coloured. Returns lines without an end. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], paint: Paint): string[] {
+  const widths = columns.map(({ title }, i) => Math.max(lengthOf(title), ...rows.map((row) => lengthOf(row[i] ?? ''))));
+  const line = (cells: readonly string[]) =>
+    columns
+      .map(({ side }, i) => pad(cells[i] ?? '', widths[i] ?? 0, side === 'right' ? 'right' : 'left'))
+      .join('  ')
+      .trimEnd();
+  const titles = columns.map(({ title }) => title);
+  const head = titles.some((title) => title !== '') ? [paint.dim(line(titles))] : [];
+  return [...head, ...rows.map(line)];
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// Plain JavaScript that old Nodes can read too: the ledger's library crashes on them, so that the version is checked
+// before anything else is loaded. Keep imports to what Node 14 has.
+import { spawn } from 'child_process';
+import { existsSync } from 'fs';
+import { fileURLToPath } from 'url';
+
+const NEEDED = 24;
+
+if (Number(process.versions.node.split('.')[0]) >= NEEDED) start();
+else startOnOwnNode();
+
+function start() {
+  // A reader that has had enough (`| head`) is no failure of ours.
+  process.stdout.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(process.exitCode || 0);
+  });
+  import('./main.ts')
+    .then(({ main }) => main(process.argv.slice(2)))
+    .then((code) => {
+      if (code !== 0 || process.exitCode === undefined) process.exitCode = code;
+    })
+    .catch((error) => {
+      process.stderr.write(`error: ${error && error.message ? error.message : error}\n`);
+      process.exitCode = error && error.code === 'ERR_MODULE_NOT_FOUND' ? 2 : 1;
+      if (process.exitCode === 2) process.stderr.write('hint: run `npm ci` in the folder of upshift first\n');
+    });
+}
+
+function startOnOwnNode() {
+  const root = new URL('../../', import.meta.url);
+  const own = ['node_modules/node/bin/node', 'node_modules/node/bin/node.exe', 'node_modules/.bin/node']
+    .map((path) => fileURLToPath(new URL(path, root)))
+    .find((path) => existsSync(path));
+  if (own === undefined || process.env.UPSHIFT_OWN_NODE === '1') {
+    process.stderr.write(
+      `error: upshift needs Node ${NEEDED} or newer, and this is ${process.versions.node}\n` +
+        'hint: run `npm ci` in its folder, which brings the right one, or install a newer Node\n',
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const env = Object.assign({}, process.env, { UPSHIFT_OWN_NODE: '1' });
+  const child = spawn(own, [fileURLToPath(import.meta.url)].concat(process.argv.slice(2)), { stdio: 'inherit', env });
+  // A terminal's Ctrl-C reaches the child by itself: passing it on would make it two.
+  const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
+  process.on('SIGINT', () => hasTerminal || child.kill('SIGINT'));
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  process.on('SIGHUP', () => child.kill('SIGHUP'));
+  child.on('error', (error) => {
+    process.stderr.write(`error: ${own} cannot be run: ${error.message}\nhint: run \`npm ci\` again\n`);
+    process.exitCode = 2;
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code === null ? 1 : code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}

@@ -1,0 +1,247 @@
+import { priceText, spanText } from '../core/decision.ts';
+import type { RoleFigures } from '../core/figures.ts';
+import type { RolloutStatus, RouteStatus } from '../core/status.ts';
+import type { VerdictStatus } from '../core/verdict.ts';
+import { latencyText, moneyText, numberText, percentText, timeText, weightText } from './format.ts';
+import type { Style } from './print.ts';
+import { lengthOf, pad, table, wrap } from './print.ts';
+import type { Page } from './view-page.ts';
+import { entry } from './view-page.ts';
+
+const BAR_WIDTH = 12;
+
+/** Everything about an active rollout: where it stands, what is waited for, the roles side by side, the endpoint. */
+export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const isMoving = route.phase === 'stepping' || route.phase === 'promoted';
+  return [
+    '',
+    ...stepBar(route, rollout, page),
+    ...(isMoving ? entry('share', [shareText(rollout)], page) : []),
+    ...decisionLines(route, page),
+    ...commandLines(route, rollout, page),
+    ...(isMoving ? [...roleLines(rollout, page), ''] : []),
+    ...stepLines(route, rollout, page),
+    ...verdictLines(rollout, page),
+    ...entry('endpoint', endpointTexts(route, rollout, page), page),
+  ];
+}
+
+/** `[ 10 ok ]-[ 25 now ]-[ 50 ]-...`, broken between stops where the page is narrow. */
+function stepBar(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const lines: string[] = [];
+  let line = ' ';
+  for (const stop of stops(route, rollout, page)) {
+    const joined = line === ' ' ? ` ${stop}` : `${line}-${stop}`;
+    if (lengthOf(joined) <= page.width) line = joined;
+    else {
+      lines.push(line);
+      line = `   -${stop}`;
+    }
+  }
+  return [...lines, line];
+}
+
+function stops({ phase }: RouteStatus, rollout: RolloutStatus, { paint }: Page): string[] {
+  const stop = (name: string, state: 'done' | 'now' | 'next', word?: string) => {
+    if (state === 'next') return paint.dim(`[ ${name} ]`);
+    const told = `[ ${name} ${word ?? (state === 'done' ? 'ok' : 'now')} ]`;
+    return state === 'done' ? paint.green(told) : paint.bold(told);
+  };
+  const steps = rollout.steps.map((weight, i) => {
+    const number = i + 1;
+    const isPast = phase === 'promoted' || (phase === 'stepping' && number < rollout.step);
+    const isHere = phase === 'stepping' && number === rollout.step;
+    return stop(weightText(weight), isPast ? 'done' : isHere ? 'now' : 'next');
+  });
+  const end = phase === 'promoted' ? paint.green('[ promoted ]') : paint.dim('[ promoted ]');
+  const first = {
+    proposed: stop('endpoint', 'now', 'asked'),
+    provisioning: stop('endpoint', 'now', 'starting'),
+    warming: stop('endpoint', 'now', 'warming'),
+    draining: stop('back', 'now'),
+  }[phase as string];
+  if (phase === 'stepping' && rollout.step === 0) return [stop('endpoint', 'done', 'warm'), ...steps, end];
+  return first === undefined ? [...steps, end] : [first, ...steps, end];
+}
+
+function shareText({ weight, assignedShare, servedShare, since }: RolloutStatus): string {
+  const set = `set ${weightText(weight)} %`;
+  if (assignedShare === null || servedShare === null) return `${set}, no eligible call yet`;
+  const told = `${set}   assigned ${percentText(assignedShare)}   served ${percentText(servedShare)}`;
+  return `${told}   since ${timeText(since)}`;
+}
+
+/** What the daemon decided last, and why. */
+export function decisionLines({ decision, rollout }: RouteStatus, page: Page): string[] {
+  if (decision === null) return [];
+  // The verdict has a line of its own.
+  const summary = rollout?.verdict?.summary;
+  const detail = summary === undefined ? decision.detail : decision.detail.replace(`; ${summary}`, '');
+  return entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
+}
+
+const WORTH_ABORTING = new Set(['step_overdue', 'rollout_overdue', 'both_unhealthy', 'stable_unable', 'over_limits']);
+
+/** The very commands to type, where a person's word is wanted or would help. */
+function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const suffix = page.commandSuffix === undefined ? '' : ` ${page.commandSuffix}`;
+  const command = (words: string) => page.paint.bold(`npx upshift ${words}${suffix}`);
+  const { id, ask, isPaused } = rollout;
+  if (isPaused) return entry('type', [command(`resume ${id}`)], page, true);
+  if (ask !== null) {
+    const lines = [command(`approve ${id} --step ${ask.step}`), `${command(`reject ${id}`)}   ends the rollout`];
+    return entry('type', lines, page, true);
+  }
+  if (decision !== null && WORTH_ABORTING.has(decision.reason)) {
+    return entry('type', [`${command(`abort ${id}`)}   if it should not wait`], page, true);
+  }
+  return [];
+}
+
+function roleLines({ figures }: RolloutStatus, page: Page): string[] {
+  if (figures === null) return [];
+  const hasRoom = page.width >= 76;
+  const columns = [
+    { title: '' },
+    ...['calls', 'decided', 'errors', '429s', 'p50', 'p95'].map((title) => ({ title, side: 'right' as const })),
+    ...(hasRoom ? [{ title: 'first token', side: 'right' as const }] : []),
+  ];
+  const row = (name: string, role: RoleFigures) => [
+    name,
+    numberText(role.assigned),
+    numberText(role.decided),
+    errorsText(role, page),
+    numberText(role.refused),
+    latencyText(role.p50),
+    latencyText(role.p95),
+    ...(hasRoom ? [pairText(role.ttftP50, role.ttftP95)] : []),
+  ];
+  const rows = [row('serverless', figures.stable), row('endpoint', figures.canary)];
+  return ['', ...table(columns, rows, page.paint).map((line) => ` ${line}`)];
+}
+
+function errorsText({ faults, decided }: RoleFigures, { paint }: Page): string {
+  if (decided === 0) return '-';
+  const told = `${numberText(faults)}  ${percentText(faults / decided, 2)}`;
+  return faults === 0 ? told : paint.yellow(told);
+}
+
+/** p50 / p95 in one unit: `310 / 700 ms`. */
+function pairText(p50: number | null, p95: number | null): string {
+  if (p50 === null || p95 === null) return '-';
+  if (p95 < 1_000) return `${Math.round(p50)} / ${Math.round(p95)} ms`;
+  return `${(p50 / 1_000).toFixed(1)} / ${(p95 / 1_000).toFixed(1)} s`;
+}
+
+/** How much of the step's least time and least calls is there. */
+function stepLines({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const { figures, bakeMs, minCalls, step, steps, since } = rollout;
+  if (phase !== 'stepping' || step === 0 || figures === null) return [];
+  const spent = Math.max(0, page.figuresAt - since);
+  const hasStable = (steps[step - 1] ?? 1) < 1;
+  const decided = hasStable ? Math.min(figures.stable.decided, figures.canary.decided) : figures.canary.decided;
+  const whose = hasStable ? 'calls each' : 'calls';
+  const rows = [
+    [
+      'bake',
+      spanText(spent),
+      spanText(bakeMs),
+      bar(spent, bakeMs, page),
+      spent >= bakeMs ? page.paint.green('ok') : '',
+    ],
+    [
+      whose,
+      numberText(decided),
+      numberText(minCalls),
+      bar(decided, minCalls, page),
+      decided >= minCalls ? page.paint.green('ok') : '',
+    ],
+  ];
+  return entry(`step ${step}/${steps.length}`, meters(rows), page, true);
+}
+
+const VERDICT_STYLE: Readonly<Record<VerdictStatus, Style>> = {
+  pass: 'green',
+  fail: 'red',
+  inconclusive: 'yellow',
+  'no data': 'yellow',
+  unhealthy: 'red',
+};
+
+function verdictLines({ verdict }: RolloutStatus, page: Page): string[] {
+  if (verdict === null) return [];
+  const word = verdict.status.toUpperCase();
+  const [first = '', ...rest] = wrap(`${word}  ${verdict.summary}`, page.width - 11);
+  return entry(
+    'verdict',
+    [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest],
+    page,
+    true,
+  );
+}
+
+function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const { endpoint, endpointName, pricePerHourMicros, startedAt } = rollout;
+  const price = priceText(pricePerHourMicros);
+  if (phase === 'proposed') return [`${endpointName} does not exist yet; it would cost ${price}`];
+  const state = endpoint === null ? 'not looked at yet' : endpoint.state;
+  const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
+  const spent = startedAt == null ? 0 : (pricePerHourMicros * Math.max(0, page.now - startedAt)) / 3_600_000;
+  const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;
+  const told = `${endpointName}  ${state}${health}`;
+  const line = `${told}  ${cost}`;
+  return line.length <= page.width - 11 ? [line] : [told, cost];
+}
+
+/** The criteria with their limits: bars while they matter, a line once a rollout is on its way. */
+export function criteriaLines(route: RouteStatus, page: Page): string[] {
+  const { criteria, demand, phase } = route;
+  const { met } = criteria.result;
+  const figures = [
+    { name: 'calls', now: demand.calls, limit: criteria.calls, isMet: met.calls, text: numberText },
+    { name: 'agents', now: demand.agents, limit: criteria.agents, isMet: met.agents, text: numberText },
+    { name: '429s', now: demand.refusedShare, limit: criteria.refused, isMet: met.refused, text: percentText },
+  ];
+  if (phase !== 'watching' && phase !== 'proposed') {
+    const told = figures.map(({ name, now, limit, text }) => `${name} ${text(now)} / ${text(limit)}`).join(', ');
+    return entry('demand', [`${told} in ${spanText(criteria.window)}`], page);
+  }
+  const rows = figures.map(({ name, now, limit, isMet, text }) => [
+    name,
+    text(now),
+    text(limit),
+    bar(now, limit, page, isMet),
+    isMet ? page.paint.green('ok') : '',
+  ]);
+  const held = demand.holdsSince === null ? 0 : Math.max(0, page.figuresAt - demand.holdsSince);
+  rows.push([
+    'held',
+    spanText(held),
+    spanText(criteria.sustain),
+    bar(held, criteria.sustain, page),
+    demand.holdsSince === null ? '' : `since ${timeText(demand.holdsSince)}`,
+  ]);
+  const { require } = criteria;
+  const needed = typeof require === 'string' ? `${require} of them` : `${require.atLeast} of them`;
+  const lines = [...meters(rows), page.paint.dim(`wanted: more than these in ${spanText(criteria.window)}, ${needed}`)];
+  return entry('criteria', lines, page, true);
+}
+
+/** Rows of name, figure, limit, bar and word, in columns. */
+function meters(rows: readonly (readonly string[])[]): string[] {
+  const widest = (i: number) => Math.max(...rows.map((row) => lengthOf(row[i] ?? '')));
+  const [names, figures, limits] = [widest(0), widest(1), widest(2)];
+  return rows.map(([name = '', figure = '', limit = '', drawn = '', word = '']) => {
+    const told = `${pad(name, names)}  ${pad(figure, figures, 'right')} / ${pad(limit, limits)}`;
+    return `${told}  ${drawn} ${word}`.trimEnd();
+  });
+}
+
+/** A bar that is full at the limit; with `isMet`, full only where the limit is exceeded. */
+function bar(now: number, limit: number, { paint }: Page, isMet = now >= limit): string {
+  const share = limit <= 0 ? 1 : now / limit;
+  const most = isMet ? BAR_WIDTH : BAR_WIDTH - 1;
+  const full = isMet ? BAR_WIDTH : Math.max(0, Math.min(most, Math.floor(share * BAR_WIDTH)));
+  const drawn = '\u2588'.repeat(full);
+  return `${isMet ? paint.green(drawn) : paint.cyan(drawn)}${paint.dim('\u2591'.repeat(BAR_WIDTH - full))}`;
+}
