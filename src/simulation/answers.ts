@@ -156,7 +156,7 @@ export function embeddingAnswer(model: string, texts: readonly string[], format:
 }
 
 /** A vector of length 1 that depends on the text alone: equal texts are near, others are not. */
-export function embed(text: string, size: number): number[] {
+function embed(text: string, size: number): number[] {
   let hash = 2166136261;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 16777619) >>> 0;
   const raw = Array.from({ length: size }, (_, index) => Math.sin((hash % 65_521) + index * 1.7));

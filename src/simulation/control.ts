@@ -9,7 +9,7 @@ import type { Router } from './router.ts';
 import type { World } from './world.ts';
 
 /** What is known of an endpoint from within; times are clock time. */
-export interface EndpointReport {
+interface EndpointReport {
   readonly name: string;
   readonly namespace: string;
   readonly state: EndpointState;

@@ -1,14 +1,10 @@
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { AppError } from '../core/errors.ts';
-import { computeId } from './catalogue.ts';
-import { healthRoute } from './spec.ts';
 import type { EndpointSpec } from './spec.ts';
 import { answerEngine } from './engine.ts';
 import { openExchange } from './exchange.ts';
-import { revisionOf } from './hub.ts';
 import { changeAt, replan, spentMicroDollars } from './life.ts';
 import type { Change, EndpointState } from './life.ts';
 import type { World } from './world.ts';
@@ -25,6 +21,7 @@ export class Endpoint {
   readonly #world: World;
   readonly #server: Server;
   readonly #waiting: Array<() => void> = [];
+  readonly #answering = new Set<ServerResponse>();
   #changes: Change[];
   #port = 0;
 
@@ -37,6 +34,13 @@ export class Endpoint {
     this.updatedAt = now;
     this.#changes = this.#startPlan(now);
     this.#server = createServer((request, response) => {
+      // A connection kept alive from before would still be served.
+      if (this.#isShut()) {
+        request.socket.destroy();
+        return;
+      }
+      this.#answering.add(response);
+      response.once('close', () => this.#answering.delete(response));
       const upstream = `endpoint:${spec.name}`;
       const exchange = openExchange(request, response, { upstream, prefix: '', counters: world.counters });
       answerEngine(world, this, exchange).catch((error: unknown) => {
@@ -155,9 +159,11 @@ export class Endpoint {
       const next = this.#changes.find((each) => each.at > now);
       if (next) this.#follow([this.#at(next.at, 'failed', NO_CAPACITY)]);
     }
-    if (faults.find('endpoint', 'dies', this.name)) {
+    if (this.#isShut()) {
       this.#server.close();
-      this.#server.closeAllConnections();
+      for (const response of this.#answering) if (!response.headersSent) response.destroy();
+      if (faults.find('endpoint', 'dies', this.name)) this.#server.closeAllConnections();
+      else this.#server.closeIdleConnections();
     } else if (!this.#server.listening) {
       this.#server.listen(this.#port, '127.0.0.1');
       await once(this.#server, 'listening');
@@ -208,6 +214,12 @@ export class Endpoint {
     this.#server.closeAllConnections();
   }
 
+  /** Whether a fault keeps the listener closed. */
+  #isShut(): boolean {
+    const { faults } = this.#world;
+    return Boolean(faults.find('endpoint', 'dies', this.name) ?? faults.find('endpoint', 'refuses', this.name));
+  }
+
   #change(state: EndpointState, message: string): void {
     this.#follow([this.#at(this.#world.clock.now(), state, message)]);
   }
@@ -249,66 +261,4 @@ function deployProblem(world: World, spec: EndpointSpec): string | undefined {
   // Two bytes for each parameter, before any room for the cache.
   if (gpuGb !== null && model.parameters * 2 > gpuGb * 1e9) return 'torch.OutOfMemoryError: CUDA out of memory';
   return undefined;
-}
-
-/** The endpoint as the management API shows it. */
-export function endpointBody(endpoint: Endpoint, userName: string): object {
-  const { spec } = endpoint;
-  const { state, message, replicas } = endpoint.now();
-  const { scaling, compute, model } = spec;
-  const by = { id: '6273f303f6d63a28483fde12', name: userName };
-  const measureKey = Object.keys(scaling.measure ?? {})[0];
-  const metric = measureKey && { metric: measureKey, threshold: scaling.measure?.[measureKey] ?? null };
-  const time = (at: number) => new Date(at).toISOString();
-  return {
-    name: spec.name,
-    type: spec.type,
-    healthRoute: healthRoute(spec),
-    provider: { vendor: compute.vendor, region: compute.region },
-    compute: {
-      id: computeId(compute),
-      accelerator: compute.accelerator,
-      instanceType: compute.instanceType,
-      instanceSize: compute.instanceSize,
-      scaling: { ...scaling, ...metric },
-    },
-    model: {
-      repository: model.repository,
-      revision: model.revision ?? revisionOf(model.repository),
-      task: model.task ?? null,
-      framework: model.framework,
-      image: model.image,
-      env: model.env,
-      secrets: Object.fromEntries(model.secretNames.map((name) => [name, null])),
-      args: model.args,
-      command: model.command,
-      fromCatalog: false,
-    },
-    status: {
-      state,
-      message,
-      errorMessage: state === 'failed' ? message : null,
-      url: endpoint.url,
-      readyReplica: state === 'running' ? replicas : 0,
-      targetReplica: state === 'pending' ? Math.max(1, scaling.minReplica) : replicas,
-      createdAt: time(endpoint.createdAt),
-      createdBy: by,
-      updatedAt: time(endpoint.updatedAt),
-      updatedBy: by,
-      lastUsedAt: endpoint.lastUsedAt === undefined ? null : time(endpoint.lastUsedAt),
-      private: { serviceName: null },
-      inferenceMetricsEnabled: true,
-    },
-    tags: spec.tags,
-    experimentalFeatures: {},
-    notifications: {},
-  };
-}
-
-/** The living endpoint of that name, whatever its namespace; throws `not_found`. */
-export function findEndpoint(world: World, name: string): Endpoint {
-  const all = [...world.endpoints.values(), ...world.deleted.toReversed()];
-  const found = all.find((each) => each.name === name);
-  if (!found) throw new AppError('not_found', `there is no endpoint ${name} in the simulation`);
-  return found;
 }

@@ -2,15 +2,18 @@ import { AppError } from '../core/errors.ts';
 import type { Dice } from './dice.ts';
 import { isObject } from './exchange.ts';
 
-export const FAULT_KINDS = {
-  /** What an endpoint's own server does, whatever the management API says of it. */
-  endpoint: ['dies', 'errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'unhealthy', 'cuts', 'fails'],
+const FAULT_KINDS = {
+  /**
+   * What an endpoint's own server does, whatever the management API says of it. Both `dies` and `refuses` close the
+   * listener and cut calls that wait for an answer; `dies` also breaks the answers that have begun, `refuses` lets them end.
+   */
+  endpoint: ['dies', 'refuses', 'errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'unhealthy', 'cuts', 'fails'],
   router: ['errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'credits', 'cuts'],
   management: ['down', 'errors', 'slow', 'quota', 'capacity', 'payment'],
 } as const;
 
-export type FaultTarget = keyof typeof FAULT_KINDS;
-export type FaultKind = (typeof FAULT_KINDS)[FaultTarget][number];
+type FaultTarget = keyof typeof FAULT_KINDS;
+type FaultKind = (typeof FAULT_KINDS)[FaultTarget][number];
 
 /** Something that goes wrong from now on. */
 export interface Fault {

@@ -1,7 +1,8 @@
 import { CATALOGUE, providerList } from './catalogue.ts';
 import type { Compute } from './catalogue.ts';
 import { ValidationError, readSpec } from './spec.ts';
-import { Endpoint, endpointBody } from './endpoint.ts';
+import { Endpoint } from './endpoint.ts';
+import { endpointBody } from './endpoint-body.ts';
 import { bearerToken, cutOff, isObject, parseObject, readBody, sendJson, sendText } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import type { TokenOwner, World } from './world.ts';
@@ -110,6 +111,7 @@ async function create(world: World, exchange: Exchange, owner: TokenOwner, names
       return sendJson(exchange, 409, { error: `Endpoint ${spec.name} already exists in namespace ${namespace}` });
     }
     world.endpoints.set(key, endpoint);
+    await endpoint.applyFaults();
     return sendJson(exchange, 200, endpointBody(endpoint, owner.name));
   });
 }

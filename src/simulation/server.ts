@@ -8,7 +8,6 @@ import { answerControl, readState } from './control.ts';
 import type { SimulationState } from './control.ts';
 import { createCounters } from './counters.ts';
 import { seededDice } from './dice.ts';
-import { findEndpoint } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 import { openExchange, sendJson } from './exchange.ts';
 import { createFaultBoard } from './faults.ts';
@@ -143,4 +142,12 @@ async function dispatch(world: World, router: Router, request: IncomingMessage, 
       return sendJson(exchange, 404, { error: `Not Found: the simulation answers under ${parts}` });
     }
   }
+}
+
+/** The living endpoint of that name, whatever its namespace; throws `not_found`. */
+function findEndpoint(world: World, name: string): Endpoint {
+  const all = [...world.endpoints.values(), ...world.deleted.toReversed()];
+  const found = all.find((each) => each.name === name);
+  if (!found) throw new AppError('not_found', `there is no endpoint ${name} in the simulation`);
+  return found;
 }

@@ -26,7 +26,7 @@ export interface EndpointSpec {
   readonly tags: readonly string[];
 }
 
-export interface Scaling {
+interface Scaling {
   readonly minReplica: number;
   readonly maxReplica: number;
   /** Minutes. */
@@ -100,7 +100,7 @@ function readInstance(provider: Json, compute: Json): Compute {
   return found as Compute;
 }
 
-export function readScaling(scaling: Json): Scaling {
+function readScaling(scaling: Json): Scaling {
   const { minReplica, maxReplica, scaleToZeroTimeout = null, measure = null } = scaling;
   const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
   check(isCount(minReplica), 'compute.scaling.minReplica: missing field');

@@ -39,7 +39,7 @@ export interface SwarmProgress {
   readonly inFlight: number;
 }
 
-export interface Quantiles {
+interface Quantiles {
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
@@ -68,7 +68,7 @@ export interface SwarmReport {
   readonly latestMs: number;
 }
 
-export interface Failure {
+interface Failure {
   /** Clock time of the end. */
   readonly at: number;
   readonly agent: string;

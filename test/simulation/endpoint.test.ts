@@ -134,6 +134,33 @@ test('death breaks the streams that are under way', async () => {
   await assert.rejects(answer);
 });
 
+test('an endpoint that refuses cuts what waits and lets begun streams end', async () => {
+  const clock = handClock();
+  await using sim = await startFast({ clock });
+  await send('POST', `${sim.endpointsUrl}/v2/endpoint/acme`, endpointBody('one'));
+  clock.advance(140_000);
+  const url = `${sim.state().endpoints[0]?.url}/v1/chat/completions`;
+  const headers = { authorization: 'Bearer hf_test' };
+  const stream = chat({ stream: true, max_tokens: 400 });
+  const begun = fetch(url, { method: 'POST', headers, body: JSON.stringify(stream) });
+  await until(() => sim.state().endpoints[0]?.inFlight === 1);
+  clock.advance(1_500);
+  const response = await begun;
+  const waiting = send('POST', url, chat());
+  await until(() => sim.state().endpoints[0]?.inFlight === 2);
+  await sim.setFault({ target: 'endpoint', kind: 'refuses' });
+  await assert.rejects(waiting);
+  const text = response.text();
+  let isOver = false;
+  void text.finally(() => (isOver = true));
+  await until(() => {
+    clock.advance(1_000);
+    return isOver;
+  });
+  assert.match(await text, /\[DONE\]/);
+  await assert.rejects(send('POST', url, chat()));
+});
+
 test('errors, refusals, sickness and cuts strike the endpoint they name', async () => {
   await using sim = await startFast();
   const one = await startEndpoint(sim, endpointBody('one'));
