@@ -44,7 +44,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
 }
 
 /** Whether a URL's host is this machine's loopback interface. */
-export function isLoopback(url: string): boolean {
+function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

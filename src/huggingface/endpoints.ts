@@ -9,10 +9,9 @@ import { at, isOurs, readStatus, text } from './status.ts';
 import type { EndpointStatus } from './status.ts';
 
 export { endpointName, endpointSpec } from './spec.ts';
-export type { EndpointSpec, EndpointWish } from './spec.ts';
-export { isOurs, OUR_TAG } from './status.ts';
-export type { EndpointState, EndpointStatus } from './status.ts';
-export type { Instance, Quote } from './quote.ts';
+export type { EndpointSpec } from './spec.ts';
+export { isOurs } from './status.ts';
+export type { EndpointStatus } from './status.ts';
 
 /**
  * The management API of Inference Endpoints (OpenAPI 2.0.0, `api.endpoints.huggingface.cloud`); no library of Hugging Face

@@ -3,7 +3,7 @@ import { AppError } from '../core/errors.ts';
 import { noAnswer, saidIn } from './failure.ts';
 
 /** Whose token it is. */
-export interface Account {
+interface Account {
   readonly name: string;
   readonly orgs: readonly { readonly name: string; readonly canPay: boolean | null }[];
   /** Whether a payment method is there; null where the Hub does not tell. */
@@ -11,7 +11,7 @@ export interface Account {
 }
 
 /** What the Hub says of a model. */
-export interface ModelSeen {
+interface ModelSeen {
   readonly exists: boolean;
   /** Whether it asks for an agreement before it is used: its engine then needs a token. */
   readonly isGated: boolean;

@@ -6,7 +6,7 @@ import { at, text } from './status.ts';
 export type Post = (path: string, body: object) => Promise<unknown>;
 
 /** What a question is asked with. */
-export interface Means {
+interface Means {
   readonly client: InferenceClient;
   readonly model: string;
   readonly post: Post;

@@ -12,7 +12,7 @@ const STATES = [
   'scaledToZero',
 ] as const;
 
-export type EndpointState = (typeof STATES)[number];
+type EndpointState = (typeof STATES)[number];
 
 /** An Inference Endpoint as the management API shows it. */
 export interface EndpointStatus {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parsePolicy, POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import type { Policy } from '../../src/core/policy.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { AppError } from '../../src/core/errors.ts';
 import { parsePolicy } from '../../src/core/policy.ts';
 import type { EndpointPolicy } from '../../src/core/policy.ts';
