@@ -1,6 +1,10 @@
-import { createGateway } from '../../src/gateway/server.ts';
-import { serve } from './proxy.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Canary } from '../../src/core/route.ts';
+import { createGateway } from '../../src/gateway/server.ts';
+import { openLedger } from '../../src/ledger/open.ts';
+import { serve } from './proxy.ts';
 
 // The whole gateway as the daemon runs it, a rollout at 50 % included, with the upstream on both sides.
 serve(async (upstream) => {
@@ -20,16 +24,20 @@ serve(async (upstream) => {
     routes: new Map([['acme/tiny', { model: 'acme/tiny', timeouts, canary }]]),
     fallback: timeouts,
   };
+  const folder = mkdtempSync(join(tmpdir(), 'upshift-bench-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const clock = {
+    now: () => performance.timeOrigin + performance.now(),
+    sleep: () => Promise.reject(new Error('nobody sleeps on this clock')),
+    scale: 1,
+  };
+  const ledger = await openLedger(join(folder, 'bench.db'), { clock });
   const gateway = createGateway({
     table: () => table,
     routerUrl: upstream,
     token: 'hf_bench',
-    clock: {
-      now: () => performance.timeOrigin + performance.now(),
-      sleep: () => Promise.reject(new Error()),
-      scale: 1,
-    },
-    recorder: { record: (_, release) => release() },
+    clock,
+    recorder: ledger.calls,
     observer: { arrived: () => undefined, failed: () => undefined, ended: () => undefined },
     agentSalt: 'bench',
   });
