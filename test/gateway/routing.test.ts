@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
+import { test } from 'node:test';
+import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, startRig, startUpstream } from './rig.ts';
+import type { Behaviour } from './rig.ts';
+
+const echo: Behaviour = (res, { body }) => {
+  const { model, stream } = JSON.parse(body.startsWith('{') ? body : '{}') as { model?: string; stream?: boolean };
+  if (stream !== true) return json(res, 200, chatAnswer(model ?? ''));
+  res.writeHead(200, SSE);
+  for (const byte of Buffer.from(chatEvents(model ?? '', ['Hel', 'lo']).join(''))) res.write(Buffer.from([byte]));
+  res.end();
+};
+
+test('eligible calls go to the endpoint with the daemon’s token, without the client’s secrets', async () => {
+  await using router = await startUpstream(echo);
+  await using endpoint = await startUpstream(echo);
+  await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+  const headers = { authorization: 'Bearer hf_client', cookie: 's=1', 'x-agent-id': 'a', 'accept-encoding': 'gzip' };
+  const answer = await ask(rig.url, { body: chat({ model: `${MODEL}:fastest` }), headers });
+  assert.equal(answer.headers['x-upshift-upstream'], 'dedicated');
+  const [received] = endpoint.received;
+  assert.equal(received?.headers.authorization, 'Bearer hf_daemon');
+  assert.equal(received?.headers.cookie, undefined);
+  assert.equal(received?.headers['x-agent-id'], undefined);
+  assert.equal(received?.headers['accept-encoding'], 'identity');
+  assert.equal(received?.headers.host, new URL(endpoint.url).host);
+  assert.equal((JSON.parse(received?.body ?? '') as { model: string }).model, MODEL);
+  const [call] = rig.calls;
+  assert.equal(call?.role, 'canary');
+  assert.equal(call?.isEligible, true);
+  assert.equal(call?.rolloutId, 'r1');
+  assert.equal(call?.step, 5);
+  assert.equal(call?.weight, 1);
+  assert.equal(call?.model, MODEL);
+});
+
+test('calls to serverless carry the client’s token and its suffix, under the router’s prefix', async () => {
+  await using router = await startUpstream(echo);
+  await using rig = await startRig({ router: `${router.url}/base/` });
+  await ask(rig.url, {
+    path: '/agents/a-7/v1/chat/completions',
+    body: chat({ model: `${MODEL}:groq` }),
+    headers: { authorization: 'Bearer hf_client' },
+  });
+  await ask(rig.url, { body: chat(), headers: { authorization: 'Bearer upshift' } });
+  const [first, second] = router.received;
+  assert.equal(first?.path, '/base/v1/chat/completions');
+  assert.equal(first?.headers.authorization, 'Bearer hf_client');
+  assert.equal((JSON.parse(first?.body ?? '') as { model: string }).model, `${MODEL}:groq`);
+  assert.equal(second?.headers.authorization, 'Bearer hf_daemon');
+  assert.equal(rig.calls[0]?.agent, 'a-7');
+  assert.equal(rig.calls[0]?.model, MODEL);
+  assert.match(rig.calls[1]?.agent ?? '', /^derived-/);
+});
+
+test('calls without any token are counted', async () => {
+  await using router = await startUpstream(echo);
+  await using rig = await startRig({ router: router.url, token: null });
+  await ask(rig.url, { body: chat() });
+  assert.equal(router.received[0]?.headers.authorization, undefined);
+  assert.equal(rig.calls[0]?.hasNoToken, true);
+  assert.equal(rig.gateway.counters.withoutToken, 1);
+});
+
+test('shapes that the endpoint has not shown stay on serverless as ineligible', async () => {
+  await using router = await startUpstream(echo);
+  await using endpoint = await startUpstream(echo);
+  await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+  const media = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:' } }] }];
+  await ask(rig.url, { body: chat({ response_format: { type: 'json_object' } }) });
+  await ask(rig.url, { body: chat({ messages: media }) });
+  await ask(rig.url, { path: '/v1/completions', body: chat() });
+  await ask(rig.url, { body: gzipSync(chat()), headers: { 'content-encoding': 'gzip' } });
+  await ask(rig.url, { path: '/v1/models', method: 'GET' });
+  assert.equal(endpoint.received.length, 0);
+  assert.deepEqual(
+    rig.arrivals.map((one) => [one.shape, one.role, one.isEligible]),
+    [
+      ['chat+structured', null, false],
+      ['chat+media', null, false],
+      ['completion', null, false],
+      ['chat', null, false],
+      ['models', null, false],
+    ],
+  );
+  assert.equal(rig.arrivals[3]?.model, null);
+});
+
+test('a share of calls goes to the endpoint, and each call says to whom', async () => {
+  await using router = await startUpstream(echo);
+  await using endpoint = await startUpstream(echo);
+  await using rig = await startRig({ router: router.url, endpoint: endpoint.url, canary: { weight: 0.5 } });
+  await Promise.all(Array.from({ length: 200 }, () => ask(rig.url, { body: chat() })));
+  assert.equal(router.received.length + endpoint.received.length, 200);
+  assert.ok(endpoint.received.length > 60 && endpoint.received.length < 140, `${endpoint.received.length}`);
+  assert.equal(rig.calls.filter((call) => call.role === 'canary').length, endpoint.received.length);
+  assert.equal(new Set(rig.calls.map((call) => call.arrivedAtUs)).size, 200);
+});
+
+test('a name that the endpoint serves otherwise is replaced in the request and back in the answer', async () => {
+  await using router = await startUpstream(echo);
+  await using endpoint = await startUpstream(echo);
+  await using rig = await startRig({
+    router: router.url,
+    endpoint: endpoint.url,
+    canary: { servedModel: '/repository' },
+  });
+  const whole = await ask(rig.url, { body: chat() });
+  assert.deepEqual(JSON.parse(whole.body), chatAnswer(MODEL));
+  assert.equal(Number(whole.headers['content-length']), Buffer.byteLength(whole.body));
+  assert.equal((JSON.parse(endpoint.received[0]?.body ?? '') as { model: string }).model, '/repository');
+  const streamed = await ask(rig.url, { body: chat({ stream: true }) });
+  assert.equal(streamed.body, chatEvents(MODEL, ['Hel', 'lo']).join(''));
+  assert.equal(rig.calls[1]?.outputTokens, 2);
+  assert.equal(router.received.length, 0);
+});
+
+test('refuses by itself what it cannot pass on, and says that it did', async () => {
+  await using router = await startUpstream(echo);
+  await using rig = await startRig({ router: router.url, maxBodyBytes: 1000 });
+  const cases: [Parameters<typeof ask>[1], number, string][] = [
+    [{ path: '/nowhere', body: '{}' }, 404, 'unknown_path'],
+    [{ body: 'hello' }, 400, 'invalid_json'],
+    [{ body: '{"messages":[]}' }, 400, 'model_missing'],
+    [{ body: chat({ pad: 'x'.repeat(1000) }) }, 413, 'body_too_large'],
+    [{ body: chat({ pad: 'x'.repeat(5000) }) }, 413, 'body_too_large'],
+  ];
+  for (const [asked, status, code] of cases) {
+    const answer = await ask(rig.url, asked);
+    assert.equal(answer.status, status);
+    assert.equal(answer.headers['x-upshift-error'], code);
+    assert.equal((JSON.parse(answer.body) as { error: { code: string } }).error.code, code);
+  }
+  assert.equal(router.received.length, 0);
+  assert.equal(rig.calls.length, cases.length);
+  assert.equal(rig.arrivals.length, 0);
+  assert.ok(
+    rig.calls.every((call) => call.outcome === 'gateway_error' && call.servedBy === null && call.attempts.length === 0),
+  );
+  assert.equal(rig.gateway.counters.refused, cases.length);
+});
+
+test('a provider’s own path and body pass untouched, with the model from body or path', async () => {
+  await using router = await startUpstream((res) => json(res, 200, {}));
+  await using rig = await startRig({ router: router.url });
+  await ask(rig.url, { path: '/groq/openai/v1/chat/completions', body: chat() });
+  await ask(rig.url, {
+    path: '/models/acme/sound',
+    body: Buffer.from([0, 255, 1]),
+    headers: { 'content-type': 'audio/wav' },
+  });
+  assert.deepEqual(
+    router.received.map((one) => one.path),
+    ['/groq/openai/v1/chat/completions', '/hf-inference/models/acme/sound'],
+  );
+  assert.deepEqual(
+    rig.calls.map((call) => [call.model, call.shape]),
+    [
+      [MODEL, 'native'],
+      ['acme/sound', 'native'],
+    ],
+  );
+});
