@@ -19,8 +19,8 @@ serve((upstream) => {
         {
           onRequestStart() {},
           onResponseStart(_, status, answer) {
-            const { connection, 'transfer-encoding': encoding, 'keep-alive': keep, ...rest } = answer;
-            res.writeHead(status, rest);
+            for (const name of HOP) if (name !== 'content-length') delete answer[name];
+            res.writeHead(status, answer);
             if (answer['content-length'] === undefined) res.flushHeaders();
             else whole = [];
           },

@@ -42,13 +42,9 @@ function bodyOf(bytes: number, isStream: boolean): string {
 }
 
 function start(file: string): ChildProcess {
-  // PROFILE=folder writes a processor profile of each process there.
+  // PROFILE=folder writes processor profiles of each process there.
   const { PROFILE } = process.env;
-  const execArgv = process.env.GC
-    ? ['--trace-gc']
-    : PROFILE === undefined
-      ? []
-      : ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`, `--cpu-prof-name=${file.slice(2)}.cpuprofile`];
+  const execArgv = PROFILE === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${PROFILE}/${file.slice(2, -3)}`];
   return fork(new URL(file, import.meta.url), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }
 
