@@ -78,18 +78,18 @@ export class Daemon {
     const policy = await loadPolicy(options.policyPath);
     const hub = createHubClient({ hubUrl: options.environment.hubUrl, token: options.environment.token });
     const account = await checkAccount(hub, options);
+    await using undo = new AsyncDisposableStack();
     const ledger = await openLedger(options.dbPath, { clock: options.clock });
-    try {
-      const daemon = new Daemon(options, policy, ledger, hub);
-      daemon.#account = account;
-      await restore(daemon.#routes, ledger.journal, options.clock);
-      daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
-      daemon.#ports.gateway = (await daemon.#gateway.listen(options.port)).port;
-      return daemon;
-    } catch (error) {
-      await ledger.close();
-      throw error;
-    }
+    undo.defer(() => ledger.close());
+    const daemon = new Daemon(options, policy, ledger, hub);
+    undo.defer(() => daemon.#admin.close());
+    undo.defer(() => daemon.#gateway.close());
+    daemon.#account = account;
+    await restore(daemon.#routes, ledger.journal, options.clock);
+    daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
+    daemon.#ports.gateway = (await daemon.#gateway.listen(options.port)).port;
+    undo.move();
+    return daemon;
   }
 
   private constructor(options: DaemonOptions, policy: LoadedPolicy, ledger: Ledger, hub: HubClient) {
