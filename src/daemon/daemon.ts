@@ -29,10 +29,13 @@ import { restore, restoreWindows } from './restore.ts';
 import { Routes } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
 
-/** How often, in real time, operators' requests are looked for and endpoints are asked how they are. */
+/** How often, in real time, operators' requests are looked for. */
 const REQUESTS_EVERY_MS = 100;
+/** How often, in clock time, endpoints are asked how they are, the Hub whose token it is, and the policy is read. */
 const ENDPOINT_EVERY_MS = 5_000;
 const ACCOUNT_EVERY_MS = 30_000;
+const POLICY_EVERY_MS = 5_000;
+const LEAST_EVERY_MS = 200;
 const DRAIN_MS = 30_000;
 
 export type Log = (level: 'info' | 'warn' | 'error', message: string, facts?: object) => void;
@@ -129,9 +132,9 @@ export class Daemon {
   run(): void {
     this.#cron = cron.schedule('* * * * * *', () => this.#reconcile(), { noOverlap: true });
     this.#every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
-    this.#every(Math.max(200, ENDPOINT_EVERY_MS / this.#options.clock.scale), () => this.#lookAtEndpoints());
-    this.#every(ACCOUNT_EVERY_MS, () => this.#recheckAccount());
-    this.#every(5_000, () => this.#reloadPolicy());
+    this.#every(this.#perClock(ENDPOINT_EVERY_MS), () => this.#lookAtEndpoints());
+    this.#every(this.#perClock(ACCOUNT_EVERY_MS), () => this.#recheckAccount());
+    this.#every(this.#perClock(POLICY_EVERY_MS), () => this.#reloadPolicy());
   }
 
   /** Stops deciding, lets running calls end for up to 30 s, cuts the rest, and leaves the books in order. */
@@ -166,6 +169,11 @@ export class Daemon {
       gateway: { inFlight: [...this.#gateway.inFlight()].length, ...this.#routes.counts },
       routes,
     };
+  }
+
+  /** Real ms for a span of clock time, but not so few that looking is all that is done. */
+  #perClock(ms: number): number {
+    return Math.max(LEAST_EVERY_MS, ms / this.#options.clock.scale);
   }
 
   #every(ms: number, work: () => Promise<void>): void {
@@ -291,7 +299,7 @@ export class Daemon {
   }
 
   async #recheckAccount(): Promise<void> {
-    if (this.#account.state !== 'unchecked') return;
+    if (this.#account.state !== 'unchecked' || this.#options.environment.token === null) return;
     try {
       this.#account = await checkAccount(this.#hub, this.#options);
     } catch {
