@@ -62,9 +62,11 @@ export const startCommand: CommandModule<object, StartOptions> = {
       clock,
       log: createLog(),
     });
+    // Listening before it says that it runs: who reads that may send one at once.
+    const signalled = nextSignal();
     announce(daemon, options);
     daemon.run();
-    const signal = await nextSignal();
+    const signal = await signalled;
     process.once('SIGINT', () => process.exit(130));
     process.once('SIGTERM', () => process.exit(143));
     if (!options.json) console.log(`${signal}: letting running calls end (up to 30 s)`);
