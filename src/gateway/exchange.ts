@@ -246,6 +246,15 @@ export class Exchange implements AttemptOwner {
     return this.shared.nowUs();
   }
 
+  coarseMs(): number {
+    return this.shared.coarse.nowMs;
+  }
+
+  /** Gives up an attempt that has been silent for too long. */
+  expire(nowMs: number): void {
+    if (!this.isOver) this.attempts.at(-1)?.expire(nowMs);
+  }
+
   answered(attempt: Try, status: number, headers: IncomingHttpHeaders): void {
     const outcome = outcomeOfStatus(status);
     if (status >= 400 && this.fallsBack(attempt, outcome)) return;

@@ -7,6 +7,8 @@ import type { Target } from './targets.ts';
 /** Who made an attempt and is told how it goes. Nothing is told any more once the attempt was discarded or cancelled. */
 export interface AttemptOwner {
   nowUs(): number;
+  /** Real ms on a coarse clock: good enough for timeouts, and free. */
+  coarseMs(): number;
   answered(attempt: Try, status: number, headers: IncomingHttpHeaders): void;
   data(attempt: Try, chunk: Buffer): void;
   completed(attempt: Try): void;
@@ -27,6 +29,7 @@ export interface Sending {
 
 // Enough for any error's body; reading it to the end saves the connection.
 const MOST_DISCARDED = 64 * 1024;
+const LONGEST_DISCARD_MS = 5_000;
 
 /** One try at one upstream: the handler that the dispatcher calls as the answer arrives. */
 export class Try implements Dispatcher.DispatchHandler {
@@ -39,6 +42,9 @@ export class Try implements Dispatcher.DispatchHandler {
   endedAtUs = 0;
   private readonly owner: AttemptOwner;
   private controller: Dispatcher.DispatchController | null = null;
+  private sending: Sending | null = null;
+  private lastSignAtMs = 0;
+  private isPaused = false;
   private isIgnored = false;
   private isCancelled = false;
   private discarded = 0;
@@ -50,6 +56,8 @@ export class Try implements Dispatcher.DispatchHandler {
   }
 
   send(target: Target, sending: Sending): void {
+    this.sending = sending;
+    this.lastSignAtMs = this.owner.coarseMs();
     target.dispatcher.dispatch(
       {
         origin: target.origin,
@@ -57,11 +65,25 @@ export class Try implements Dispatcher.DispatchHandler {
         method: sending.method,
         headers: sending.headers,
         body: sending.body,
-        headersTimeout: sending.firstByteMs,
-        bodyTimeout: sending.betweenChunksMs,
+        headersTimeout: 0,
+        bodyTimeout: 0,
       },
       this,
     );
+  }
+
+  /**
+   * Gives the attempt up where it has been silent for too long; `nowMs` as from the owner's `coarseMs`. The dispatcher's
+   * own timers are off: they cost each call more than one look at all of them now and then.
+   */
+  expire(nowMs: number): void {
+    const { sending } = this;
+    if (this.isIgnored || this.isPaused || sending === null) return;
+    const hasAnswer = this.status !== 0;
+    if (nowMs - this.lastSignAtMs < (hasAnswer ? sending.betweenChunksMs : sending.firstByteMs)) return;
+    const error = new Error('timed out');
+    this.cancel();
+    this.owner.broke(this, hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
   }
 
   /** Notes how it ended, unless that is known already, and when. */
@@ -74,6 +96,7 @@ export class Try implements Dispatcher.DispatchHandler {
   discard(): void {
     this.isIgnored = true;
     this.controller?.resume();
+    setTimeout(() => this.cancel(), LONGEST_DISCARD_MS).unref();
   }
 
   /** Gives the request up: the upstream sees its connection close. */
@@ -84,10 +107,13 @@ export class Try implements Dispatcher.DispatchHandler {
   }
 
   pause(): void {
+    this.isPaused = true;
     this.controller?.pause();
   }
 
   resume(): void {
+    this.isPaused = false;
+    this.lastSignAtMs = this.owner.coarseMs();
     this.controller?.resume();
   }
 
@@ -111,13 +137,16 @@ export class Try implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (this.isIgnored || status < 200) return;
     this.status = status;
+    this.lastSignAtMs = this.owner.coarseMs();
     this.firstByteAtUs = this.owner.nowUs();
     this.owner.answered(this, status, headers);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.isIgnored) this.owner.data(this, chunk);
-    else if ((this.discarded += chunk.length) > MOST_DISCARDED) this.cancel();
+    if (!this.isIgnored) {
+      this.lastSignAtMs = this.owner.coarseMs();
+      this.owner.data(this, chunk);
+    } else if ((this.discarded += chunk.length) > MOST_DISCARDED) this.cancel();
   }
 
   onResponseEnd(): void {
@@ -145,8 +174,6 @@ export function outcomeOfStatus(status: number): Outcome {
 // connection was reset; bytes that are no HTTP are a broken answer.
 function outcomeOfError(error: Error, hasAnswer: boolean): Outcome {
   const code = 'code' in error ? String(error.code) : '';
-  if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'first_byte_timeout';
-  if (code === 'UND_ERR_BODY_TIMEOUT') return 'idle_timeout';
   if (code === 'UND_ERR_INVALID_ARG') return 'gateway_error';
   return hasAnswer || code.startsWith('HPE_') ? 'broken_stream' : 'connect_failed';
 }

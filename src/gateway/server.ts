@@ -55,6 +55,7 @@ const DEFAULT_MAX_BODY = 32 * 1024 * 1024;
 // Longer than what clients' connection pools keep: they should close first, or their next call meets a reset.
 const KEEP_ALIVE_MS = 75_000;
 const POLL_MS = 20;
+const LOOK_MS = 50;
 
 /** Makes the data plane. It owns its server and its connections: `close()` it. */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -69,6 +70,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.start();
   });
 
+  const looking = setInterval(() => {
+    const nowMs = (shared.coarse.nowMs = performance.now());
+    for (const exchange of live) exchange.expire(nowMs);
+  }, LOOK_MS);
+  looking.unref();
+
   async function drain(ms: number): Promise<{ finished: number; cut: number }> {
     isDraining = true;
     const before = counters.requests - live.size;
@@ -79,6 +86,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const cutBefore = counters.cut;
     for (const exchange of live) exchange.cut();
     while (live.size > 0) await pause();
+    clearInterval(looking);
     server.closeAllConnections();
     await closed;
     await shared.targets.close();
@@ -112,6 +120,7 @@ function share(options: GatewayOptions): Shared {
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
     live: new Live<Exchange>(),
     counters: { requests: 0, refused: 0, fallbacks: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
+    coarse: { nowMs: performance.now() },
     log: options.log ?? (() => undefined),
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),

@@ -23,6 +23,8 @@ export interface Shared {
   readonly live: Live<Exchange>;
   readonly counters: Counters;
   readonly log: Log;
+  /** Real ms, set anew at each look for silent upstreams. */
+  readonly coarse: { nowMs: number };
   nowUs(): number;
   /** The arrival time of a new call: now, or a little later where that is taken. */
   nextArrivalUs(): number;
