@@ -1,50 +1,50 @@
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
 import { AppError } from '../core/errors.ts';
-import { abortCommand, approveCommand, pauseCommand, rejectCommand, resumeCommand } from './commands/requests.ts';
-import { auditCommand } from './commands/audit.ts';
-import { demoCommand } from './commands/demo.ts';
-import { endpointsCommand } from './commands/endpoints.ts';
-import { explainCommand } from './commands/explain.ts';
-import { policyCommand } from './commands/policy.ts';
-import { simulateCommand } from './commands/simulate.ts';
-import { startCommand } from './commands/start.ts';
-import { statusCommand } from './commands/status.ts';
 import { EXIT, exitStatus, reportError } from './exit.ts';
 import { widthOf } from './print.ts';
 import { suggest } from './suggest.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS = [
-  'start',
-  'status',
-  'approve',
-  'reject',
-  'pause',
-  'resume',
-  'abort',
-  'audit',
-  'explain',
-  'endpoints',
-  'policy',
-  'simulate',
-  'demo',
-];
+type Loader = (parser: Argv) => Promise<Argv>;
+
+/** The commands, loaded when they are named: the daemon's libraries are not for `status` to wait for. */
+const COMMANDS: Readonly<Record<string, Loader>> = {
+  start: async (parser) => parser.command((await import('./commands/start.ts')).startCommand),
+  status: async (parser) => parser.command((await import('./commands/status.ts')).statusCommand),
+  approve: async (parser) => parser.command((await import('./commands/requests.ts')).approveCommand),
+  reject: async (parser) => parser.command((await import('./commands/requests.ts')).rejectCommand),
+  pause: async (parser) => parser.command((await import('./commands/requests.ts')).pauseCommand),
+  resume: async (parser) => parser.command((await import('./commands/requests.ts')).resumeCommand),
+  abort: async (parser) => parser.command((await import('./commands/requests.ts')).abortCommand),
+  audit: async (parser) => parser.command((await import('./commands/audit.ts')).auditCommand),
+  explain: async (parser) => parser.command((await import('./commands/explain.ts')).explainCommand),
+  endpoints: async (parser) => parser.command((await import('./commands/endpoints.ts')).endpointsCommand),
+  policy: async (parser) => parser.command((await import('./commands/policy.ts')).policyCommand),
+  simulate: async (parser) => parser.command((await import('./commands/simulate.ts')).simulateCommand),
+  demo: async (parser) => parser.command((await import('./commands/demo.ts')).demoCommand),
+};
+const NAMES = Object.keys(COMMANDS);
 
 const EPILOGUE = `A first walk:
-  npx upshift demo                                   a whole migration on this machine, in two minutes
-  npx upshift start --policy policies/default.yaml   the real thing; agents then use http://127.0.0.1:8787/v1
-  npx upshift status --watch                         what it sees, waits for, and the command to type
-  npx upshift audit --verify                         that every decision follows from what was seen
+  npx upshift demo                  a whole migration on this machine, in minutes
+  npx upshift start                 the real thing; see \`start --help\`
+  npx upshift status --watch        what it sees, waits for, and what to type
+  npx upshift approve               yes to what it asks
+  npx upshift audit --verify        that every decision follows from what it saw
 
-Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 needs a running daemon, 4 refused, 5 rolled back.
-With --json results are JSON on standard output, and errors {"error":{"code","message","hint"}} on standard error.
-Environment: UPSHIFT_DB (the ledger), HF_TOKEN, NO_COLOR; for others see \`upshift start --help\`.`;
+Exit codes:
+  0 ok   1 failed   2 usage or configuration   3 needs a running daemon
+  4 refused   5 rolled back   130 interrupted
+
+With --json results are JSON on standard output, one value a line, and errors
+{"error":{"code","message","hint"}} on standard error.
+Environment: UPSHIFT_DB (the ledger), HF_TOKEN, NO_COLOR, UPSHIFT_DEBUG=1 (stacks).`;
 
 /** Runs one command line to its end and returns the exit status; what commands set as process.exitCode stays. */
 export async function main(args: readonly string[]): Promise<number> {
-  const parser = build(args);
   try {
+    const parser = await build(args);
     if (args.length === 0) {
       process.stderr.write(`${await parser.getHelp()}\n`);
       return EXIT.usage;
@@ -57,7 +57,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function build(args: readonly string[]): Argv {
+async function build(args: readonly string[]): Promise<Argv> {
   const parser = yargs([...args])
     .scriptName('upshift')
     .locale('en')
@@ -70,19 +70,6 @@ function build(args: readonly string[]): Argv {
       requiresArg: true,
     })
     .option('json', { type: 'boolean', default: false, describe: 'Print JSON for programs' })
-    .command(startCommand)
-    .command(statusCommand)
-    .command(approveCommand)
-    .command(rejectCommand)
-    .command(pauseCommand)
-    .command(resumeCommand)
-    .command(abortCommand)
-    .command(auditCommand)
-    .command(explainCommand)
-    .command(endpointsCommand)
-    .command(policyCommand)
-    .command(simulateCommand)
-    .command(demoCommand)
     .parserConfiguration({ 'duplicate-arguments-array': false })
     .strict()
     .strictCommands()
@@ -91,6 +78,9 @@ function build(args: readonly string[]): Argv {
     .epilogue(EPILOGUE)
     .wrap(Math.min(100, widthOf(process.stdout)))
     .exitProcess(false);
+  const named = NAMES.filter((name) => args.includes(name));
+  const isVersion = args.includes('--version');
+  for (const name of named.length > 0 || isVersion ? named : NAMES) await (COMMANDS[name] as Loader)(parser);
   return parser.fail((message: string | null, error: Error | undefined) => {
     // yargs hands over its own complaints as a message or as a YError; anything else was thrown by a command.
     if (error !== undefined && error.name !== 'YError') throw error;
@@ -99,15 +89,15 @@ function build(args: readonly string[]): Argv {
 }
 
 function usageError(message: string, args: readonly string[]): AppError {
-  const command = args.find((arg) => COMMANDS.includes(arg));
+  const command = args.find((arg) => NAMES.includes(arg));
   const help = `see \`npx upshift ${command === undefined ? '' : `${command} `}--help\``;
   const unknown = /^Unknown (argument|command)s?: (.+)$/.exec(message);
   if (unknown === null) return new AppError('invalid', lowerFirst(message), { hint: help });
   const [, kind, list = ''] = unknown;
   const names = list.split(', ').filter((name, i, all) => all.indexOf(name) === i);
   if (kind === 'command' && command === undefined) {
-    const near = suggest(names[0] ?? '', COMMANDS);
-    const hint = near === null ? `commands: ${COMMANDS.join(', ')}` : `did you mean \`npx upshift ${near}\`?`;
+    const near = suggest(names[0] ?? '', NAMES);
+    const hint = near === null ? `commands: ${NAMES.join(', ')}` : `did you mean \`npx upshift ${near}\`?`;
     return new AppError('invalid', `unknown command "${names[0]}"`, { hint });
   }
   if (kind === 'command') {
@@ -120,11 +110,10 @@ function usageError(message: string, args: readonly string[]): AppError {
 }
 
 /** Every option of every command: what a mistyped one is compared with. */
-const FLAGS = [
-  ...['db', 'json', 'help', 'version', 'watch', 'step', 'reason', 'no-wait', 'rollout', 'since', 'limit', 'verify'],
-  ...['pause', 'delete', 'yes', 'namespace', 'policy', 'port', 'admin-port', 'host', 'scale', 'seed', 'manual'],
-  ...['on-approval', 'fault', 'at', 'load', 'trace', 'keep'],
-];
+const FLAGS = (
+  'db json help version watch step reason no-wait rollout since limit verify pause delete yes namespace policy port ' +
+  'admin-port host scale seed manual on-approval fault at load trace keep'
+).split(' ');
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);

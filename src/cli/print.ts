@@ -88,7 +88,7 @@ export function cleanAll<T>(value: T): T {
 
 /** How many columns a text takes, colours apart. */
 export function lengthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return Array.from(stripVTControlCharacters(text)).length;
 }
 
 /** Fills a text up with blanks, on its right or, for numbers, on its left. */
@@ -99,7 +99,7 @@ export function pad(text: string, width: number, side: 'left' | 'right' = 'left'
 
 /** Cuts a plain text to a width. */
 export function cut(text: string, width: number): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}\u2026`;
 }
 

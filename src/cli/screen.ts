@@ -6,8 +6,8 @@ export interface Screen {
   close(): void;
 }
 
-/** The escape sequences of xterm and its kin: alternate screen, cursor, home, erase to the end of line and screen. */
-const [ENTER, LEAVE] = ['\u001b[?1049h\u001b[?25l', '\u001b[?25h\u001b[?1049l'];
+/** The escape sequences of xterm and its kin: alternate screen, cursor, wrapping; home, erase to the end of line, of screen. */
+const [ENTER, LEAVE] = ['\u001b[?1049h\u001b[?25l\u001b[?7l', '\u001b[?7h\u001b[?25h\u001b[?1049l'];
 const [HOME, END_OF_LINE, END_OF_SCREEN] = ['\u001b[H', '\u001b[K', '\u001b[J'];
 
 /** Takes over a terminal: alternate screen, no cursor. Whoever opens it closes it, however the program ends. */

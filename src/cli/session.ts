@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
 import type { StatusReport } from '../core/status.ts';
 import { createClock } from '../files/clock.ts';
 import { readEnvironment } from '../files/environment.ts';
@@ -27,4 +28,11 @@ export function timeOf(clock: Clock, report: StatusReport | null): number {
 export function commandSuffix(db: string): string | undefined {
   if (db === (process.env['UPSHIFT_DB'] || 'upshift.db')) return undefined;
   return /^[\w./-]+$/.test(db) ? `--db ${db}` : `--db '${db.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Refuses a number that is none, or out of range: AppError `invalid` with what is expected. */
+export function checkNumber(flag: string, value: number, isGood: boolean, expected: string): void {
+  if (isGood && !Number.isNaN(value)) return;
+  const told = Number.isNaN(value) ? `--${flag} is not a number` : `--${flag} ${value} is out of range`;
+  throw new AppError('invalid', told, { hint: `expected ${expected}` });
 }

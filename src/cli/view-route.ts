@@ -12,13 +12,14 @@ const BAR_WIDTH = 12;
 
 /** Everything about an active rollout: where it stands, what is waited for, the roles side by side, the endpoint. */
 export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
-  const isMoving = route.phase === 'stepping' || route.phase === 'promoted';
+  const isMoving = (route.phase === 'stepping' && rollout.step > 0) || route.phase === 'promoted';
   return [
     '',
     ...stepBar(route, rollout, page),
     ...(isMoving ? entry('share', [shareText(rollout)], page) : []),
     ...decisionLines(route, page),
     ...commandLines(route, rollout, page),
+    ...askLines(route, rollout, page),
     ...(isMoving ? [...roleLines(rollout, page), ''] : []),
     ...stepLines(route, rollout, page),
     ...verdictLines(rollout, page),
@@ -96,6 +97,15 @@ function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: P
     return entry('type', [`${command(`abort ${id}`)}   if it should not wait`], page, true);
   }
   return [];
+}
+
+/** How long a proposal has been open, and for how long its criteria had held by then. */
+function askLines({ phase }: RouteStatus, { createdAt, criteriaSince }: RolloutStatus, page: Page): string[] {
+  if (phase !== 'proposed') return [];
+  const open = `since ${timeText(createdAt)}, ${spanText(Math.max(0, page.now - createdAt))}`;
+  const held =
+    criteriaSince === undefined ? '' : `; the criteria had held for ${spanText(createdAt - criteriaSince)} then`;
+  return entry('open', [open + held], page);
 }
 
 function roleLines({ figures }: RolloutStatus, page: Page): string[] {

@@ -13,7 +13,7 @@ import { EXIT } from '../exit.ts';
 import { countText, dateText, numberText } from '../format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { openClock, timeOf } from '../session.ts';
+import { checkNumber, openClock, timeOf } from '../session.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { chooseRollout } from '../choose.ts';
 
@@ -62,9 +62,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       ),
   handler: (options) => {
     const { limit } = options;
-    if (!(Number.isInteger(limit) && limit >= 0)) {
-      throw new AppError('invalid', `--limit ${limit} is out of range`, { hint: 'expected a whole number; 0 for all' });
-    }
+    checkNumber('limit', limit, Number.isInteger(limit) && limit >= 0, 'a whole number; 0 for all');
     const db = openForReading(options.db);
     try {
       if (options.verify) verify(db, options);

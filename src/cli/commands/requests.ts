@@ -13,7 +13,7 @@ import { chooseRollout } from '../choose.ts';
 import { EXIT } from '../exit.ts';
 import { clean, painter, printJson, printText, warn } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { openClock, timeOf } from '../session.ts';
+import { checkNumber, openClock, timeOf } from '../session.ts';
 
 type Kind = OperatorRequest['kind'];
 
@@ -125,11 +125,7 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
 }
 
 function check({ step, reason }: RequestOptions): void {
-  if (step !== undefined && !(Number.isInteger(step) && step >= 0)) {
-    throw new AppError('invalid', '--step wants a whole number from 0', {
-      hint: 'see with `npx upshift status` which step is asked about',
-    });
-  }
+  checkNumber('step', step ?? 0, Number.isInteger(step ?? 0) && (step ?? 0) >= 0, 'a whole number from 0');
   if (reason !== undefined && reason.length > LONGEST_REASON) {
     throw new AppError('invalid', `--reason has ${reason.length} letters; at most ${LONGEST_REASON} are kept`);
   }

@@ -1,10 +1,10 @@
 import type { CommandModule } from 'yargs';
-import { AppError } from '../../core/errors.ts';
 import { createClock } from '../../files/clock.ts';
 import { startSimulation } from '../../simulation/server.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printText } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
+import { checkNumber } from '../session.ts';
 
 interface SimulateOptions extends GlobalOptions {
   readonly port: number;
@@ -51,10 +51,15 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
 };
 
 async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Promise<void> {
-  check('port', port, Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port from 0 to 65535');
-  check('scale', scale, scale > 0 && scale <= 1_000, 'a number above 0, up to 1000');
-  check('limit', limit ?? 0, limit === undefined || (Number.isInteger(limit) && limit > 0), 'a whole number above 0');
-  check('seed', seed, Number.isInteger(seed), 'a whole number');
+  checkNumber('port', port, Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port from 0 to 65535');
+  checkNumber('scale', scale, scale > 0 && scale <= 1_000, 'a number above 0, up to 1000');
+  checkNumber(
+    'limit',
+    limit ?? 0,
+    limit === undefined || (Number.isInteger(limit) && limit > 0),
+    'a whole number above 0',
+  );
+  checkNumber('seed', seed, Number.isInteger(seed), 'a whole number');
   const start = Date.now();
   const simulation = await startSimulation({
     clock: createClock({ scale, start }),
@@ -79,8 +84,4 @@ async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Pr
   });
   await simulation.close();
   process.exitCode = signal === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
-}
-
-function check(flag: string, value: number, isGood: boolean, wanted: string): void {
-  if (!isGood) throw new AppError('invalid', `--${flag} ${value} is out of range`, { hint: `expected ${wanted}` });
 }

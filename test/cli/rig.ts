@@ -1,0 +1,168 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { createClock } from '../../src/files/clock.ts';
+import { CORE_VERSION } from '../../src/core/decision.ts';
+import { decide } from '../../src/core/decide.ts';
+import type { Observation } from '../../src/core/observation.ts';
+import type { Rollout } from '../../src/core/rollout.ts';
+import { evolve } from '../../src/core/rollout.ts';
+import type { StatusReport } from '../../src/core/status.ts';
+import type { Ledger } from '../../src/ledger/open.ts';
+import { openLedger } from '../../src/ledger/open.ts';
+import { ENDPOINT_POLICY, MODEL, observation, START } from '../support/samples.ts';
+import { makeReport } from './reports.ts';
+
+const ENTRY = fileURLToPath(new URL('../../src/cli/upshift.js', import.meta.url));
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** An environment without anything of this machine's that a command would listen to. */
+function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME, ...more };
+}
+
+/** Starts `upshift` as a process of its own. */
+export function spawnUpshift(
+  args: readonly string[],
+  { env = {}, nodeArgs = [] }: { env?: Readonly<Record<string, string>>; nodeArgs?: readonly string[] } = {},
+) {
+  const options = { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] };
+  const child = spawn(process.execPath, [...nodeArgs, ENTRY, ...args], options);
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const ended = new Promise<Ran>((resolve, reject) => {
+    child.once('error', reject).once('close', (code) => resolve({ code, out, err }));
+  });
+  /** Resolves once standard output matches. */
+  const said = async (pattern: RegExp): Promise<string> => {
+    while (!pattern.test(out)) {
+      const isOver = await Promise.race([
+        new Promise<boolean>((resolve) => child.stdout.once('data', () => resolve(false))),
+        ended.then(() => true),
+      ]);
+      if (isOver && !pattern.test(out)) throw new Error(`ended without saying ${pattern}: ${out}${err}`);
+    }
+    return out;
+  };
+  return { child, ended, said };
+}
+
+/** Runs `upshift` to its end. */
+export function upshift(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  return spawnUpshift(args, { env }).ended;
+}
+
+export function temporaryFolder(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'upshift-cli-'));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A ledger as a daemon holds it, into which a test decides as the daemon would. */
+export interface Book {
+  readonly path: string;
+  readonly ledger: Ledger;
+  /** Decides about the route on what is seen, and stores it. */
+  readonly tick: (seen?: Partial<Observation>) => Promise<Rollout | null>;
+  readonly tell: (report: StatusReport) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export async function openBook(context: TestContext): Promise<Book> {
+  const path = join(temporaryFolder(context), 'upshift.db');
+  const ledger = await openLedger(path, { clock: createClock({ scale: 1, start: 0 }) });
+  let rollout: Rollout | null = null;
+  let openAskId: number | null = null;
+  let now = START;
+  let isOpen = true;
+  const close = async () => {
+    if (isOpen) await ledger.close();
+    isOpen = false;
+  };
+  context.after(close);
+  const tick = async (changes: Partial<Observation> = {}) => {
+    const seen = observation({ now: (now += 1_000), openAskId, ...changes });
+    const decided = decide(rollout, seen);
+    const next = decided.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
+    const asked = decided.events.find((event) => event.type === 'asked');
+    const { askId } = await ledger.journal.commit({
+      decision: {
+        at: seen.now,
+        model: seen.model,
+        rolloutId: next?.id ?? null,
+        coreVersion: CORE_VERSION,
+        policyHash: seen.policyHash,
+        action: decided.action,
+        reason: decided.reason,
+        input: JSON.stringify({ rollout, observation: seen }),
+        output: JSON.stringify(decided),
+        ticks: 1,
+      },
+      events: decided.events.map((event) => ({
+        rolloutId: next?.id ?? '',
+        at: seen.now,
+        type: event.type,
+        data: JSON.stringify(event),
+      })),
+      outcomes: decided.outcome === null ? [] : [{ ...decided.outcome, at: seen.now }],
+      ...(next !== null && {
+        rollout: {
+          id: next.id,
+          model: next.model,
+          policyHash: next.policyHash,
+          toward: next.toward,
+          phase: next.phase,
+          snapshot: JSON.stringify(next),
+          createdAt: next.createdAt,
+          updatedAt: seen.now,
+        },
+      }),
+      ...(asked !== undefined &&
+        next !== null && {
+          ask: {
+            rolloutId: next.id,
+            step: asked.step,
+            policyHash: next.policyHash,
+            verdict: 'none',
+            figures: '{}',
+            at: seen.now,
+          },
+        }),
+    });
+    openAskId = askId ?? openAskId;
+    rollout = next;
+    return next;
+  };
+  return { path, ledger, tick, close, tell: (report) => ledger.journal.saveStatus(JSON.stringify(report)) };
+}
+
+/** A book whose one rollout is proposed, and asks whether to create the endpoint. */
+export async function openAskingBook(context: TestContext): Promise<Book> {
+  const book = await openBook(context);
+  const demand = {
+    calls: 2_400,
+    agents: 60,
+    derivedAgents: 0,
+    refused: 240,
+    refusedShare: 0.1,
+    holdsSince: START - 400_000,
+  };
+  const survey = { at: START, pricePerHourMicros: 1_300_000, problem: null, hint: null };
+  await book.tick();
+  await book.tick({ demand, survey });
+  await book.tick({ demand, survey });
+  await book.tell(makeReport([]));
+  return book;
+}
+
+export { ENDPOINT_POLICY, MODEL };
