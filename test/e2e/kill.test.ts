@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import test from 'node:test';
+import type { Rollout } from '../../src/core/rollout.ts';
+import { events, listRollouts } from '../../src/ledger/rollouts.ts';
+import type { DaemonProcess } from '../support/processes.ts';
+import { runUpshift, startDaemon } from '../support/processes.ts';
+import type { Stage } from '../support/stage.ts';
+import { freePort, MODEL, openStage } from '../support/stage.ts';
+import { startTraffic } from '../support/traffic.ts';
+import { eventually } from '../support/waiting.ts';
+import { abort, approve, askedFor, assertAllRecorded, assertAudited, inPhase, newestRollout } from './rollout.ts';
+
+/** A daemon that is killed and started again on the same ledger and ports. */
+class Phoenix {
+  readonly #t: TestContext;
+  readonly #stage: Stage;
+  readonly #ports: { readonly port: number; readonly adminPort: number };
+  #daemon: DaemonProcess;
+  /** When it was down, in real epoch ms. */
+  readonly downtimes: { readonly from: number; readonly to: number }[] = [];
+
+  static async rise(t: TestContext, stage: Stage): Promise<Phoenix> {
+    const ports = { port: await freePort(), adminPort: await freePort() };
+    return new Phoenix(t, stage, ports, await startDaemon(t, { ...stage, ...ports }));
+  }
+
+  private constructor(t: TestContext, stage: Stage, ports: { port: number; adminPort: number }, daemon: DaemonProcess) {
+    this.#t = t;
+    this.#stage = stage;
+    this.#ports = ports;
+    this.#daemon = daemon;
+  }
+
+  get gateway(): string {
+    return this.#daemon.gateway;
+  }
+
+  /** Kills it, does something while it is down, and starts it again. Gives the rollout as the dead one left it. */
+  async die(whileDown: () => unknown = () => undefined): Promise<Rollout> {
+    const from = Date.now();
+    await this.#daemon.kill();
+    const left = newestRollout(this.#stage);
+    assert.ok(left);
+    await whileDown();
+    this.#daemon = await startDaemon(this.#t, { ...this.#stage, ...this.#ports });
+    this.downtimes.push({ from, to: Date.now() });
+    return left;
+  }
+}
+
+test('a rollout survives SIGKILL in each of its phases, under traffic', { timeout: 90_000 }, async (t) => {
+  const stage = await openStage(t, { policy: { steps: ['20%', '50%', '100%'] } });
+  const { simulation } = stage;
+  const daemon = await Phoenix.rise(t, stage);
+  const traffic = startTraffic(t, { url: daemon.gateway, model: MODEL, rate: 60 });
+
+  const proposed = await inPhase(stage, 'proposed');
+  const firstAsk = await askedFor(stage, 0);
+  // An approval that comes while nobody is there to read it is neither lost nor carried out twice.
+  await daemon.die(async () => {
+    const queued = await runUpshift(t, ['approve', proposed.id, '--step', '0', '--db', stage.dbPath], stage.env);
+    assert.equal(queued.code, 0, queued.stderr);
+    assert.match(queued.stderr, /no daemon/);
+    await simulation.setFault({ target: 'management', kind: 'slow', factor: 60 });
+  });
+  assert.equal(simulation.state().created, 0);
+
+  // The request to create the endpoint is under way when the daemon dies; what comes of it is found again.
+  await inPhase(stage, 'provisioning');
+  await eventually('the endpoint is being asked for', () => timesNotFound(stage) >= 2);
+  await daemon.die(() => simulation.clearFaults());
+  await simulation.setFault({ target: 'endpoint', kind: 'unavailable' });
+  await inPhase(stage, 'warming');
+  assert.equal((await daemon.die()).phase, 'warming');
+  assert.equal((await inPhase(stage, 'warming')).id, proposed.id);
+  await simulation.clearFaults();
+
+  approve(stage, await askedFor(stage, 1));
+  await inPhase(stage, 'stepping', 1);
+  // Killed with the approval just in: before or after it was carried out, it is carried out once.
+  approve(stage, await askedFor(stage, 2));
+  await daemon.die();
+  const middle = await inPhase(stage, 'stepping', 2);
+  const ask = await askedFor(stage, 3);
+  const left = await daemon.die();
+  const restartedAtUs = stage.clock.now() * 1_000;
+  assert.deepEqual({ ...left, ask: null }, { ...middle, ask: null });
+  assert.equal((await askedFor(stage, 3)).id, ask.id);
+  await eventually('calls are split as before', () => weightsSince(stage, restartedAtUs).calls > 40);
+  assert.deepEqual(weightsSince(stage, restartedAtUs).weights, [{ step: 2, weight: 5_000 }]);
+
+  const approved = await runUpshift(t, ['approve', '--step', '3', '--db', stage.dbPath], stage.env);
+  assert.equal(approved.code, 0, approved.stderr);
+  approve(stage, await askedFor(stage, 4));
+  const promoted = await inPhase(stage, 'promoted');
+  assert.deepEqual(await daemon.die(), promoted);
+  assert.equal((await inPhase(stage, 'promoted')).id, proposed.id);
+
+  await simulation.setFault({ target: 'management', kind: 'down' });
+  abort(stage, proposed.id);
+  await inPhase(stage, 'draining');
+  assert.equal((await daemon.die()).phase, 'draining');
+  await inPhase(stage, 'draining');
+  await simulation.clearFaults();
+  const ended = await inPhase(stage, 'aborted');
+  await traffic.stop();
+
+  assert.equal(ended.id, proposed.id);
+  assert.equal(stage.read(listRollouts).length, 1);
+  const { created, endpoints } = simulation.state();
+  assert.deepEqual([created, endpoints[0]?.name, endpoints[0]?.state], [1, proposed.endpointName, 'paused']);
+  const approvals = stage.read((db) => events(db, proposed.id)).filter(({ type }) => type === 'approved');
+  assert.deepEqual(
+    approvals.map(({ data }) => (JSON.parse(data) as { step: number }).step),
+    [0, 1, 2, 3, 4],
+  );
+  assert.equal(firstAsk.rolloutId, proposed.id);
+  assertEachRequestDoneOnce(stage);
+  const unexplained = traffic.failures().filter((one) => !daemon.downtimes.some((down) => overlaps(one, down)));
+  assert.deepEqual(unexplained, []);
+  assert.ok(traffic.sent.length > 300, `${traffic.sent.length} calls`);
+  assertAllRecorded(stage, traffic.sent);
+  assertAudited(stage);
+});
+
+/** How often the management API has said that there is no such endpoint: once to a look, once before the creation. */
+function timesNotFound(stage: Stage): number {
+  return stage.simulation.state().counters['management']?.['404'] ?? 0;
+}
+
+function weightsSince(stage: Stage, sinceUs: number) {
+  const where = 'FROM calls WHERE id - duration_us > ? AND rollout_id IS NOT NULL';
+  return stage.read((db) => ({
+    calls: db.prepare<[number], number>(`SELECT count(*) ${where}`).pluck().get(sinceUs) ?? 0,
+    weights: db.prepare(`SELECT DISTINCT step, weight ${where}`).all(sinceUs),
+  }));
+}
+
+function assertEachRequestDoneOnce(stage: Stage): void {
+  const sql = `SELECT q.id, o.result FROM requests q LEFT JOIN request_outcomes o ON o.request_id = q.id`;
+  const rows = stage.read((db) => db.prepare<[], { id: number; result: string | null }>(sql).all());
+  assert.deepEqual(
+    rows.filter(({ result }) => result !== 'done'),
+    [],
+  );
+  assert.equal(rows.length, 6);
+}
+
+function overlaps(call: { startedAt: number; endedAt: number }, down: { from: number; to: number }): boolean {
+  return call.startedAt <= down.to && call.endedAt >= down.from;
+}

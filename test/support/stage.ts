@@ -1,0 +1,163 @@
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Clock } from '../../src/core/clock.ts';
+import type { StatusReport } from '../../src/core/status.ts';
+import { createClock } from '../../src/files/clock.ts';
+import type { LedgerDb } from '../../src/ledger/database.ts';
+import { openForReading } from '../../src/ledger/open.ts';
+import { readStatus } from '../../src/ledger/requests.ts';
+import { atEnd } from './ending.ts';
+import type { Simulation, SimulationOptions } from '../../src/simulation/server.ts';
+import { startSimulation } from '../../src/simulation/server.ts';
+
+export const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
+export const OTHER_MODEL = 'google/gemma-2-2b-it';
+
+const ENDPOINT = {
+  namespace: 'acme',
+  vendor: 'aws',
+  region: 'us-east-1',
+  instanceType: 'nvidia-l4',
+  instanceSize: 'x1',
+};
+
+/** What a policy says beyond what every test's policy says; merged block by block. */
+export interface PolicyWish {
+  readonly defaults?: object;
+  readonly criteria?: object;
+  readonly limits?: object;
+  readonly steps?: readonly string[];
+  /** The routes; one for MODEL with an endpoint unless said. */
+  readonly routes?: readonly object[];
+  /** Of that one route. */
+  readonly endpoint?: object;
+}
+
+/**
+ * A policy under which a few calls a second and few seconds of scaled time are enough. Latencies are hardly compared:
+ * on a scaled clock a busy machine's hiccup counts for seconds.
+ */
+export function policyText(wish: PolicyWish = {}): string {
+  const defaults = {
+    criteria: { window: '1m', calls: 30, agents: 10, refused: '5%', sustain: '30s', cooldown: '6h', ...wish.criteria },
+    limits: { bake: '30s', minCalls: 20, p95Ratio: 50, p95Floor: '120s', ...wish.limits },
+    steps: wish.steps ?? ['50%', '100%'],
+    ...wish.defaults,
+  };
+  const routes = wish.routes ?? [{ model: MODEL, endpoint: { ...ENDPOINT, ...wish.endpoint } }];
+  // YAML reads JSON.
+  return JSON.stringify({ defaults, routes }, null, 2);
+}
+
+/** A route of a policy, with the simulation's usual endpoint. */
+export function routeWith(model: string, more: object = {}): object {
+  return { model, endpoint: ENDPOINT, ...more };
+}
+
+/** What a daemon needs around it, in a folder of its own. */
+export interface Stage {
+  readonly folder: string;
+  readonly dbPath: string;
+  readonly policyPath: string;
+  readonly clock: Clock;
+  readonly scale: number;
+  readonly simulation: Simulation;
+  /** What a process of upshift is to find in its environment. */
+  readonly env: NodeJS.ProcessEnv;
+  writePolicy(text: string): void;
+  /** Reads the ledger over a connection that is closed again. */
+  read<T>(look: (db: LedgerDb) => T): T;
+  /** What the daemon last told of itself. */
+  report(): StatusReport | null;
+}
+
+export interface StageOptions {
+  /** 60 unless said: a minute in a second. */
+  readonly scale?: number;
+  readonly limits?: SimulationOptions['limits'];
+  readonly policy?: PolicyWish;
+}
+
+/** Sets up a folder, a policy and a simulation that refuses about half of 60 calls a second. All gone after the test. */
+export async function openStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
+  const folder = openFolder(t);
+  const scale = options.scale ?? 60;
+  const start = Date.now();
+  const clock = createClock({ scale, start });
+  const limits = {
+    routerCalls: 30,
+    routerWindowMs: 60_000,
+    pendingMs: 10_000,
+    initializingMs: 20_000,
+    healthLagMs: 5_000,
+  };
+  const simulation = await startSimulation({ clock, limits: { ...limits, ...options.limits } });
+  atEnd(t, () => simulation.close());
+  const dbPath = join(folder, 'upshift.db');
+  const policyPath = join(folder, 'policy.yaml');
+  const writePolicy = (text: string) => writeFileSync(policyPath, text);
+  writePolicy(policyText(options.policy));
+  const read = readerOf(dbPath);
+  return {
+    folder,
+    dbPath,
+    policyPath,
+    clock,
+    scale,
+    simulation,
+    env: {
+      ...process.env,
+      HF_TOKEN: 'hf_test',
+      UPSHIFT_ROUTER_URL: simulation.routerUrl,
+      UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl,
+      HF_ENDPOINT: simulation.hubUrl,
+      UPSHIFT_TIME_SCALE: String(scale),
+      UPSHIFT_TIME_START: String(start),
+    },
+    writePolicy,
+    read,
+    report: () => read((db) => (readStatus(db)?.report as StatusReport | undefined) ?? null),
+  };
+}
+
+/** Reads a ledger, each time over a connection that is closed again. */
+export function readerOf(dbPath: string): Stage['read'] {
+  return (look) => {
+    const db = openForReading(dbPath);
+    try {
+      return look(db);
+    } finally {
+      db.close();
+    }
+  };
+}
+
+/** A folder that is gone after the test. */
+export function openFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'upshift-test-'));
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/**
+ * A port that is free and stays so: below those that the system gives to outgoing connections, so that no client calling
+ * a daemon that is down takes its place.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(12_000, 32_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+}

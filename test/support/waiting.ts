@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const LOOK_EVERY_MS = 20;
+
+/**
+ * Looks until there is something to see, and gives it: anything but false, null and undefined. Fails with `what` when
+ * `withinMs` real milliseconds are over; what a look throws counts as nothing seen, and is told then.
+ */
+export async function eventually<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  withinMs = 15_000,
+): Promise<Exclude<T, false | null | undefined>> {
+  const end = performance.now() + withinMs;
+  let problem: unknown;
+  for (;;) {
+    try {
+      const seen = await look();
+      if (seen !== false && seen !== null && seen !== undefined) return seen as Exclude<T, false | null | undefined>;
+      problem = undefined;
+    } catch (error) {
+      problem = error;
+    }
+    if (performance.now() > end) {
+      const told = problem instanceof Error ? `: ${problem.message}` : '';
+      assert.fail(`not within ${withinMs} ms: ${what}${told}`);
+    }
+    await pause(LOOK_EVERY_MS);
+  }
+}
