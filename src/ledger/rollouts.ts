@@ -72,8 +72,8 @@ export function listRollouts(db: LedgerDb): RolloutRow[] {
 
 /** The one rollout whose id begins so; null where there is none. AppError `conflict` where there are several. */
 export function findRollout(db: LedgerDb, prefix: string): RolloutRow | null {
-  const sql = `${ROLLOUT} WHERE substr(p.id, 1, length(?1)) = ?1 ORDER BY p.id`;
-  const found = db.prepare<[string], RolloutRow>(sql).all(prefix);
+  const sql = `${ROLLOUT} WHERE substr(p.id, 1, length(@prefix)) = @prefix ORDER BY p.id`;
+  const found = db.prepare<{ prefix: string }, RolloutRow>(sql).all({ prefix });
   const exact = found.find(({ id }) => id === prefix) ?? found[0] ?? null;
   if (found.length > 1 && exact?.id !== prefix) {
     throw new AppError('conflict', `${prefix} is the beginning of several rollouts`, {
@@ -88,11 +88,10 @@ export function listDecisions(
   db: LedgerDb,
   filter: { readonly rollout?: string; readonly since?: number; readonly limit?: number } = {},
 ): DecisionRow[] {
-  const sql = `SELECT * FROM (${DECISION} FROM decisions WHERE (?1 IS NULL OR rollout_id = ?1) AND at >= ?2
-    ORDER BY id DESC LIMIT ?3) ORDER BY id`;
-  return db
-    .prepare<unknown[], DecisionRow>(sql)
-    .all(filter.rollout ?? null, Math.round(filter.since ?? 0), filter.limit ?? -1);
+  const sql = `SELECT * FROM (${DECISION} FROM decisions WHERE (@rollout IS NULL OR rollout_id = @rollout) AND at >= @since
+    ORDER BY id DESC LIMIT @limit) ORDER BY id`;
+  const { rollout = null, since = 0, limit = -1 } = filter;
+  return db.prepare<object, DecisionRow>(sql).all({ rollout, since: Math.round(since), limit });
 }
 
 /** One decision with its evidence. */

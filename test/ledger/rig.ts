@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
@@ -111,4 +115,23 @@ export function makeRollout(changes: Partial<NonNullable<JournalEntry['rollout']
     updatedAt: START_MS,
     ...changes,
   };
+}
+
+/** Runs a program of `children/` until the test ends; `line` waits for the next line that it prints. */
+export function startChild(context: TestContext, name: string, ...args: string[]) {
+  const path = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  context.after(() => child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ended = once(child, 'close');
+  return { child, ended, line: async () => (await lines.next()).value as string | undefined };
+}
+
+/** Looks again and again until it is so. */
+export async function until(isSo: () => boolean, withinMs = 10_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (!isSo()) {
+    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${isSo.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
 }
