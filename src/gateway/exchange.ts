@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Arrival, Call, Outcome } from '../core/call.ts';
+import type { Arrival, Outcome } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
-import { callShape, isEligible } from '../core/route.ts';
-import type { CallFeature, Canary, Timeouts, UpstreamKind } from '../core/route.ts';
+import { isEligible } from '../core/route.ts';
+import type { Canary, Timeouts, UpstreamKind } from '../core/route.ts';
 import { assign } from '../core/split.ts';
 import { Delivery } from './delivery.ts';
 import { Try, outcomeOfStatus } from './forward.ts';
@@ -10,11 +10,13 @@ import type { AttemptOwner } from './forward.ts';
 import { requestHeaders, serverlessAuthorization } from './headers.ts';
 import { locate } from './paths.ts';
 import type { Destination } from './paths.ts';
-import { INTERNAL, INVALID_JSON, INVALID_REQUEST, NO_MODEL, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';
+import { readQuestion } from './question.ts';
+import type { Question } from './question.ts';
+import { INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';
 import { renderReply, tooLarge, unknownPath } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { scanObject } from './scan.ts';
 import type { Scan } from './scan.ts';
+import { toRow } from './row.ts';
 import type { Shared } from './shared.ts';
 import { spliceString } from './splice.ts';
 
@@ -110,37 +112,20 @@ export class Exchange implements AttemptOwner {
     }
     this.body = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks);
     this.chunks.length = 0;
-    const wrong = this.read();
-    if (wrong === null) this.begin();
-    else this.refuse(wrong);
-  }
-
-  /** Finds what the body says, where it is to say something. */
-  private read(): Reply | null {
-    const { kind, model } = this.destination as Destination;
-    if (kind === 'models' || this.isEncoded()) return null;
-    if (kind === 'native') {
-      if (model === null && this.body.length > 0) this.scan = scanObject(this.body);
-      return null;
-    }
-    this.scan = scanObject(this.body);
-    if (this.scan === null) return INVALID_JSON;
-    return this.scan.model === null || this.scan.model === '' ? NO_MODEL : null;
-  }
-
-  private isEncoded(): boolean {
     const encoding = this.req.headers['content-encoding'];
-    return encoding !== undefined && encoding !== '' && encoding !== 'identity';
+    const question = readQuestion(this.destination as Destination, encoding, this.body);
+    if ('code' in question) this.refuse(question);
+    else this.begin(question);
   }
 
   // --- assigning ---
 
-  private begin(): void {
-    const { shared, arrivedAtUs, scan } = this;
+  private begin({ model, shape, scan }: Question): void {
+    const { shared, arrivedAtUs } = this;
     const { headers } = this.req;
     const destination = this.destination as Destination;
     const table = shared.table();
-    const model = destination.model ?? (scan?.model == null ? null : baseModel(scan.model));
+    this.scan = scan;
     const entry = model === null ? undefined : table.routes.get(model);
     this.timeouts = entry?.timeouts ?? table.fallback;
     const canary = (this.canary = entry?.canary ?? null);
@@ -150,7 +135,6 @@ export class Exchange implements AttemptOwner {
       headers.authorization,
       headers['user-agent'],
     );
-    const shape = shapeOf(destination, scan);
     const canSplit = canary !== null && scan !== null && isEligible(shape, canary.shapes);
     const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
     this.authorization = serverlessAuthorization(headers.authorization, shared.token);
@@ -352,7 +336,22 @@ export class Exchange implements AttemptOwner {
       attempt.settle(outcome, endedAtUs);
     }
     this.isOver = true;
-    const call = this.toCall(outcome, endedAtUs, madeStatus);
+    const call = toRow({
+      arrival: this.arrival,
+      arrivedAtUs: this.arrivedAtUs,
+      endedAtUs,
+      kind: this.destination === null ? 'native' : this.destination.kind,
+      weight: this.canary === null ? 0 : this.canary.weight,
+      attempts: this.attempts,
+      delivery: this.delivery,
+      isVisible: this.isVisible(outcome),
+      madeStatus,
+      outcome: this.firstOutcome ?? outcome,
+      finalOutcome: outcome,
+      hasClientLeft: this.hasClientLeft,
+      requestBytes: this.requestBytes,
+      repeatOfUs: this.repeatOfUs,
+    });
     if (this.repeatOfUs !== null && outcome === 'ok') this.forgetRefusal();
     shared.recorder.record(call, () => {
       shared.live.delete(this);
@@ -379,40 +378,6 @@ export class Exchange implements AttemptOwner {
     if (!this.res.headersSent) this.res.shouldKeepAlive = false;
   }
 
-  private toCall(finalOutcome: Outcome, endedAtUs: number, madeStatus: number): Call {
-    const { arrival, arrivedAtUs, delivery, attempts } = this;
-    const served = delivery !== null && this.isVisible(finalOutcome) ? delivery : null;
-    const usage = delivery === null ? null : delivery.usage;
-    return {
-      arrivedAtUs,
-      durationUs: endedAtUs - arrivedAtUs,
-      model: arrival === null ? null : arrival.model,
-      shape: arrival === null ? (this.destination === null ? 'native' : this.destination.kind) : arrival.shape,
-      agent: arrival === null ? '' : arrival.agent,
-      isAgentDerived: arrival === null || arrival.isAgentDerived,
-      rolloutId: arrival === null ? null : arrival.rolloutId,
-      step: arrival === null ? 0 : arrival.step,
-      weight: this.canary === null ? 0 : this.canary.weight,
-      role: arrival === null ? null : arrival.role,
-      isEligible: arrival !== null && arrival.isEligible,
-      servedBy: served === null ? null : (attempts.at(-1) as Try).upstream,
-      status: served === null ? madeStatus : served.status,
-      outcome: this.firstOutcome ?? finalOutcome,
-      finalOutcome,
-      hasClientLeft: this.hasClientLeft,
-      hasNoToken: arrival !== null && arrival.hasNoToken,
-      firstByteUs: delivery === null ? null : delivery.firstByteAtUs - arrivedAtUs,
-      firstTokenUs:
-        delivery === null || delivery.firstTokenAtUs === null ? null : delivery.firstTokenAtUs - arrivedAtUs,
-      promptTokens: usage === null ? null : usage.promptTokens,
-      outputTokens: usage === null ? null : usage.outputTokens,
-      requestBytes: this.requestBytes,
-      responseBytes: delivery === null ? 0 : delivery.sentBytes,
-      repeatOfUs: this.repeatOfUs,
-      attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
-    };
-  }
-
   /** Whether the client got, or is about to get, the upstream's status line. */
   private isVisible(outcome: Outcome): boolean {
     return this.res.headersSent || (outcome !== 'client_left' && outcome !== 'cut' && !this.hasClientLeft);
@@ -426,21 +391,4 @@ export class Exchange implements AttemptOwner {
   get isDecided(): boolean {
     return this.firstOutcome !== null || (this.delivery?.isComplete ?? false);
   }
-}
-
-/** A model's name without the router's suffix (`:fastest`, `:groq`). */
-function baseModel(model: string): string {
-  const colon = model.lastIndexOf(':');
-  return colon > 0 && model.indexOf('/', colon) < 0 && !model.includes('://') ? model.slice(0, colon) : model;
-}
-
-function shapeOf({ kind }: Destination, scan: Scan | null): string {
-  if (kind === 'models' || kind === 'native' || scan === null) return kind;
-  if (!scan.isStream && !scan.hasTools && !scan.isStructured && !scan.hasMedia) return kind;
-  const features = new Set<CallFeature>();
-  if (scan.isStream) features.add('stream');
-  if (scan.hasTools) features.add('tools');
-  if (scan.isStructured) features.add('structured');
-  if (scan.hasMedia) features.add('media');
-  return callShape(kind, features);
 }

@@ -1,0 +1,50 @@
+import { callShape } from '../core/route.ts';
+import type { CallFeature, CallShape } from '../core/route.ts';
+import type { Destination } from './paths.ts';
+import { INVALID_JSON, NO_MODEL } from './reply.ts';
+import type { Reply } from './reply.ts';
+import { scanObject } from './scan.ts';
+import type { Scan } from './scan.ts';
+
+/** What a request asks for, as far as its path and body say. */
+export interface Question {
+  /** The model's name without the router's suffix; null where it is not known. */
+  readonly model: string | null;
+  readonly shape: CallShape;
+  /** Null where the body was not or could not be read. */
+  readonly scan: Scan | null;
+}
+
+/**
+ * Reads a request. A body that is encoded, or of a provider's own shape, may say nothing; one of OpenAI's shapes must be
+ * a JSON object with a model, or it is answered with the returned reply.
+ */
+export function readQuestion(destination: Destination, encoding: string | undefined, body: Buffer): Question | Reply {
+  const { kind, model } = destination;
+  const isEncoded = encoding !== undefined && encoding !== '' && encoding !== 'identity';
+  if (kind === 'models' || isEncoded) return { model, shape: kind, scan: null };
+  if (kind === 'native') {
+    const scan = model === null && body.length > 0 ? scanObject(body) : null;
+    return { model: model ?? (scan === null || scan.model === null ? null : baseModel(scan.model)), shape: kind, scan };
+  }
+  const scan = scanObject(body);
+  if (scan === null) return INVALID_JSON;
+  if (scan.model === null || scan.model === '') return NO_MODEL;
+  return { model: baseModel(scan.model), shape: shapeOf(destination, scan), scan };
+}
+
+/** A model's name without the router's suffix (`:fastest`, `:groq`). */
+function baseModel(model: string): string {
+  const colon = model.lastIndexOf(':');
+  return colon > 0 && model.indexOf('/', colon) < 0 && !model.includes('://') ? model.slice(0, colon) : model;
+}
+
+function shapeOf({ kind }: Destination, scan: Scan): CallShape {
+  if (!scan.isStream && !scan.hasTools && !scan.isStructured && !scan.hasMedia) return kind;
+  const features = new Set<CallFeature>();
+  if (scan.isStream) features.add('stream');
+  if (scan.hasTools) features.add('tools');
+  if (scan.isStructured) features.add('structured');
+  if (scan.hasMedia) features.add('media');
+  return callShape(kind, features);
+}

@@ -1,0 +1,60 @@
+import type { Arrival, Call, Outcome } from '../core/call.ts';
+import type { CallKind } from '../core/route.ts';
+import type { Delivery } from './delivery.ts';
+import type { Try } from './forward.ts';
+
+/** All that is known of a call when it ends. */
+export interface Ending {
+  /** Null where the call ended before it was assigned. */
+  readonly arrival: Arrival | null;
+  readonly arrivedAtUs: number;
+  readonly endedAtUs: number;
+  readonly kind: CallKind;
+  readonly weight: number;
+  readonly attempts: readonly Try[];
+  /** The answer that was being passed on; null where none was, or the gateway made its own. */
+  readonly delivery: Delivery | null;
+  /** Whether the client got, or is about to get, the upstream's status. */
+  readonly isVisible: boolean;
+  /** The status of the gateway's own answer; 0 where it made none. */
+  readonly madeStatus: number;
+  readonly outcome: Outcome;
+  readonly finalOutcome: Outcome;
+  readonly hasClientLeft: boolean;
+  readonly requestBytes: number;
+  readonly repeatOfUs: number | null;
+}
+
+/** What the ledger keeps of a call. */
+export function toRow(ending: Ending): Call {
+  const { arrival, arrivedAtUs, delivery, attempts } = ending;
+  const served = ending.isVisible ? delivery : null;
+  const usage = delivery === null ? null : delivery.usage;
+  return {
+    arrivedAtUs,
+    durationUs: ending.endedAtUs - arrivedAtUs,
+    model: arrival === null ? null : arrival.model,
+    shape: arrival === null ? ending.kind : arrival.shape,
+    agent: arrival === null ? '' : arrival.agent,
+    isAgentDerived: arrival === null || arrival.isAgentDerived,
+    rolloutId: arrival === null ? null : arrival.rolloutId,
+    step: arrival === null ? 0 : arrival.step,
+    weight: ending.weight,
+    role: arrival === null ? null : arrival.role,
+    isEligible: arrival !== null && arrival.isEligible,
+    servedBy: served === null ? null : (attempts.at(-1) as Try).upstream,
+    status: served === null ? ending.madeStatus : served.status,
+    outcome: ending.outcome,
+    finalOutcome: ending.finalOutcome,
+    hasClientLeft: ending.hasClientLeft,
+    hasNoToken: arrival !== null && arrival.hasNoToken,
+    firstByteUs: delivery === null ? null : delivery.firstByteAtUs - arrivedAtUs,
+    firstTokenUs: delivery === null || delivery.firstTokenAtUs === null ? null : delivery.firstTokenAtUs - arrivedAtUs,
+    promptTokens: usage === null ? null : usage.promptTokens,
+    outputTokens: usage === null ? null : usage.outputTokens,
+    requestBytes: ending.requestBytes,
+    responseBytes: delivery === null ? 0 : delivery.sentBytes,
+    repeatOfUs: ending.repeatOfUs,
+    attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
+  };
+}
