@@ -1,0 +1,188 @@
+import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
+import { ENDPOINT_POLICY } from '../support/samples.ts';
+import type { Load } from './traffic.ts';
+import { World } from './world.ts';
+
+/** Some commands and what was decided while they ran. */
+export interface Block {
+  readonly commands: readonly string[];
+  readonly expected: string;
+}
+
+/** A transcript: what it is about, and blocks of commands, `----`, and what was then decided. */
+export interface Transcript {
+  readonly about: readonly string[];
+  readonly blocks: readonly Block[];
+}
+
+export function parseTranscript(text: string): Transcript {
+  const paragraphs = text.trim().split(/\n\n+/);
+  const about = (paragraphs[0] ?? '').split('\n').filter((line) => line.startsWith('#'));
+  const blocks = paragraphs.slice(about.length > 0 ? 1 : 0).map((paragraph) => {
+    const [commands = '', expected = ''] = paragraph.split(/^----$/m);
+    return { commands: commands.trim().split('\n'), expected: expected.replace(/^\n|\n$/g, '') };
+  });
+  return { about, blocks };
+}
+
+export function formatTranscript({ about, blocks }: Transcript): string {
+  const told = blocks.map(({ commands, expected }) => {
+    return `${commands.join('\n')}\n----${expected === '' ? '' : `\n${expected}`}\n`;
+  });
+  return [`${about.join('\n')}\n`, ...told].join('\n');
+}
+
+/** Runs a transcript from its `policy` line to its end; what was really decided, block by block. */
+export async function runTranscript({ about, blocks }: Transcript): Promise<Transcript> {
+  const [policy = '', ...rest] = blocks[0]?.commands ?? [];
+  await using world = await new World(policyOf(policy)).open();
+  const script = new Script(world);
+  const ran: Block[] = [];
+  for (const [i, { commands }] of blocks.entries()) {
+    for (const command of i === 0 ? rest : commands) await script.run(command);
+    ran.push({ commands, expected: world.lines.join('\n') });
+    world.lines = [];
+  }
+  await world.check();
+  return { about, blocks: ran };
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+function spanOf(text = ''): number {
+  const match = /^(\d+)([smh])$/.exec(text);
+  if (match === null) throw new Error(`expected a span such as 30s, 5m or 6h, got "${text}"`);
+  return Number(match[1]) * (UNITS[match[2] as string] as number);
+}
+
+const CRITERIA = ['window', 'calls', 'agents', 'refused', 'require', 'sustain', 'cooldown'];
+
+/** `policy steps=10,50,100 bake=5m approval=manual`: a route's settings, the rest as the defaults have it. */
+function policyOf(line: string): object {
+  const [name, ...settings] = line.split(' ');
+  if (name !== 'policy') throw new Error(`a transcript begins with its policy, not with "${line}"`);
+  const policy: Record<string, unknown> = {};
+  const criteria: Record<string, unknown> = {};
+  const limits: Record<string, unknown> = {};
+  const endpoint: Record<string, unknown> = { ...ENDPOINT_POLICY };
+  let hasEndpoint = true;
+  for (const setting of settings) {
+    const [key, value] = setting.split('=') as [string, string];
+    const typed = /^\d+$/.test(value) ? Number(value) : value;
+    if (key === 'steps') policy['steps'] = value.split(',').map((percent) => Number(percent) / 100);
+    else if (key === 'approval' || key === 'affinity') policy[key] = value;
+    else if (key === 'endpoint') hasEndpoint = value !== 'none';
+    else if (key === 'maxPricePerHour') endpoint[key] = typed;
+    else if (CRITERIA.includes(key)) criteria[key] = typed;
+    else limits[key] = typed;
+  }
+  return { ...policy, criteria, limits, ...(hasEndpoint && { endpoint }) };
+}
+
+const QUIET: Load = { agents: 64, refused: 0.08, canary: 'ok', stable: 'ok' };
+
+/** The language of the transcripts: one method per word, words as a person would say them. */
+class Script {
+  readonly #world: World;
+  #load = QUIET;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  async run(line: string): Promise<void> {
+    const [word = '', ...rest] = line.split(' ');
+    const world = this.#world;
+    switch (word) {
+      case 'calls':
+        return this.#calls(rest);
+      case 'tick':
+        return world.pass(spanOf(rest[0]));
+      case 'endpoint':
+        return world.see(rest[0] as EndpointSeen['state'], rest[0] === 'running' && rest[1] !== 'unhealthy');
+      case 'account':
+        return world.setAccount(rest[0] as Observation['account']);
+      case 'survey':
+        return world.survey(Number(rest[0]), rest.length > 1 ? rest.slice(1).join(' ') : null);
+      case 'result':
+        return this.#result(rest);
+      case 'approve':
+      case 'reject':
+      case 'pause':
+      case 'resume':
+      case 'abort':
+        return this.#request(word, rest);
+      case 'restart':
+        return world.restart();
+      case 'figures':
+        world.lines.push(world.figures());
+        return;
+      case 'reach':
+        return this.#reach(rest.join(' '));
+      default:
+        throw new Error(`no such command: "${line}"`);
+    }
+  }
+
+  /** `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down]` */
+  async #calls([count, , span, ...options]: string[]): Promise<void> {
+    const load: Record<string, string | number> = { ...QUIET };
+    for (let i = 0; i < options.length; i += 2) {
+      const [key, value] = [options[i] as string, options[i + 1] as string];
+      load[key] = key === 'agents' ? Number(value) : key === 'refused' ? Number.parseFloat(value) / 100 : value;
+    }
+    this.#load = load as unknown as Load;
+    await this.#world.call(Number(count), spanOf(span), this.#load);
+  }
+
+  /** `result ensure ok`, `result ensure problem conflict no quota left` */
+  #result([effect, outcome, code = '', ...message]: string[]): Promise<void> {
+    const problem = { code, message: `${effect}: ${message.join(' ')}` };
+    return this.#world.finish(effect as EffectName, outcome === 'ok' ? 'ok' : problem);
+  }
+
+  /** `approve`, `approve ask 1`, `abort because it is late` */
+  #request(kind: OperatorRequest['kind'], [word, ...rest]: string[]): Promise<void> {
+    if (word === 'ask') return this.#world.request(kind, null, Number(rest[0]));
+    return this.#world.request(kind, word === 'because' ? rest.join(' ') : null);
+  }
+
+  /**
+   * `reach proposed`, `reach provisioning`, `reach warming`, `reach 50%`, `reach promoted`: the good way there, with
+   * everybody saying yes, told in one line.
+   */
+  async #reach(where: string): Promise<void> {
+    const world = this.#world;
+    const told = [...world.lines];
+    const perMinute = Math.ceil((world.policy.criteria.calls * 1.2 * 60_000) / world.policy.criteria.window);
+    for (let minute = 0; !this.#isAt(where); minute++) {
+      if (minute > 600) throw new Error(`cannot reach ${where}: ${world.lines.at(-1)}`);
+      await this.#help(where);
+      if (this.#isAt(where)) break;
+      await world.call(perMinute, 60_000, QUIET);
+    }
+    world.lines = [...told, `        reached ${where}`];
+  }
+
+  #isAt(where: string): boolean {
+    const { rollout, policy } = this.#world.watch;
+    if (where === 'proposed') return rollout?.phase === 'proposed' && rollout.ask !== null;
+    if (rollout?.phase !== 'stepping' || !where.endsWith('%')) return rollout?.phase === where;
+    return (rollout.step === 0 ? 0 : (policy.steps[rollout.step - 1] ?? 1)) * 100 === Number.parseFloat(where);
+  }
+
+  /** Everything that may go on goes on. */
+  async #help(where: string): Promise<void> {
+    const world = this.#world;
+    for (let i = 0; i < 10 && !this.#isAt(where); i++) {
+      const { watch } = world;
+      const [effect] = watch.effects;
+      if (effect === 'survey') await world.survey(1.3, null);
+      else if (effect !== undefined) await world.finish(effect, 'ok');
+      else if (watch.openAskId !== null) await world.request('approve', null);
+      else if (watch.rollout?.phase === 'provisioning' && watch.endpoint?.state === 'pending') {
+        await world.see('running', true);
+      } else return;
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { Arrival, Attempt, Call, Outcome } from '../../src/core/call.ts';
+import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
+import { assign } from '../../src/core/split.ts';
+
+/** How each side answers. A share is of the calls that go there. */
+export interface Load {
+  readonly agents: number;
+  /** Share of serverless's calls that it answers with 429. */
+  readonly refused: number;
+  readonly canary: 'ok' | 'fail' | 'slow';
+  readonly stable: 'ok' | 'fail' | 'down';
+}
+
+export interface OneCall {
+  readonly arrival: Arrival;
+  readonly call: Call;
+}
+
+const ANSWER_US = 400_000;
+const SLOW_US = 2_000_000;
+
+/** The n-th call of a load and everything that became of it: where it was assigned, what failed, who served it. */
+export function makeCall(n: number, atMs: number, model: string, canary: Canary | null, load: Load): OneCall {
+  const agent = `agent-${n % load.agents}`;
+  const arrivedAtUs = Math.round(atMs * 1_000);
+  const role: Role | null = canary === null ? null : assign(canary, arrivedAtUs, agent);
+  const attempts = attempt(n, role ?? 'stable', load);
+  const [first] = attempts as [Attempt];
+  const last = attempts.at(-1) as Attempt;
+  const isAnswered = last.status !== 0;
+  const shared = {
+    arrivedAtUs,
+    model,
+    shape: 'chat',
+    agent,
+    isAgentDerived: false,
+    rolloutId: canary?.rolloutId ?? null,
+    step: canary?.step ?? 0,
+    role,
+    isEligible: canary !== null,
+    hasNoToken: false,
+  };
+  const call: Call = {
+    ...shared,
+    durationUs: attempts.reduce((sum, { durationUs }) => sum + durationUs, 0),
+    weight: canary?.weight ?? 0,
+    servedBy: isAnswered ? last.upstream : null,
+    status: isAnswered ? last.status : 502,
+    outcome: first.outcome,
+    finalOutcome: last.outcome,
+    hasClientLeft: false,
+    firstByteUs: isAnswered ? ANSWER_US / 2 : null,
+    firstTokenUs: last.outcome === 'ok' ? ANSWER_US / 2 : null,
+    promptTokens: 200,
+    outputTokens: 50,
+    requestBytes: 1_000,
+    responseBytes: 2_000,
+    repeatOfUs: null,
+    attempts,
+  };
+  return { arrival: { ...shared, isRepeat: false }, call };
+}
+
+function attempt(n: number, role: Role, load: Load): Attempt[] {
+  // The same share in every stretch: the fraction of n * refused that overflows.
+  const isRefused = Math.floor((n + 1) * load.refused) > Math.floor(n * load.refused);
+  const bySide = {
+    ok: isRefused ? ('rate_limited' as const) : ('ok' as const),
+    fail: 'server_error',
+    down: 'connect_failed',
+  } as const;
+  const serverless = tried('serverless', bySide[load.stable]);
+  if (role === 'stable') return [serverless];
+  if (load.canary === 'fail') return [tried('dedicated', 'server_error'), serverless];
+  return [tried('dedicated', 'ok', load.canary === 'slow' ? SLOW_US : ANSWER_US)];
+}
+
+const STATUS: Partial<Record<Outcome, number>> = { ok: 200, rate_limited: 429, server_error: 500 };
+
+function tried(upstream: UpstreamKind, outcome: Outcome, durationUs = ANSWER_US): Attempt {
+  const status = STATUS[outcome] ?? 0;
+  return {
+    upstream,
+    startedAfterUs: 0,
+    status,
+    outcome,
+    firstByteUs: status === 0 ? null : durationUs / 2,
+    durationUs,
+  };
+}

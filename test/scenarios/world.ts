@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../../src/core/clock.ts';
+import { decideAgain } from '../../src/core/decide.ts';
+import { CORE_VERSION } from '../../src/core/decision.ts';
+import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
+import type { Policy, RoutePolicy } from '../../src/core/policy.ts';
+import { parsePolicy } from '../../src/core/policy.ts';
+import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
+import { evolve } from '../../src/core/rollout.ts';
+import { observe } from '../../src/daemon/observe.ts';
+import type { RouteMemory } from '../../src/daemon/reconcile.ts';
+import { reconcile } from '../../src/daemon/reconcile.ts';
+import { restore } from '../../src/daemon/restore.ts';
+import { Routes } from '../../src/daemon/routes.ts';
+import type { RouteWatch } from '../../src/daemon/watch.ts';
+import { verifyAudit } from '../../src/ledger/audit.ts';
+import type { JournalEntry } from '../../src/ledger/journal.ts';
+import type { Ledger } from '../../src/ledger/open.ts';
+import { openForReading, openLedger } from '../../src/ledger/open.ts';
+import { insertRequest } from '../../src/ledger/requests.ts';
+import { MODEL, START, WARM } from '../support/samples.ts';
+import type { Load } from './traffic.ts';
+import { makeCall } from './traffic.ts';
+
+const SECOND = 1_000;
+
+/**
+ * The daemon's own watch, observation, tick and restart over a real ledger, with a clock that the scenario moves. The
+ * gateway and Hugging Face are played: calls are made by `traffic.ts`, effects end as the scenario says.
+ */
+export class World {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'upshift-scenario-'));
+  readonly #dbPath = join(this.#folder, 'upshift.db');
+  readonly #clock: Clock = { now: () => this.now, sleep: () => Promise.reject(new Error('nobody sleeps')), scale: 1 };
+  readonly #text: string;
+  readonly #policy: Policy;
+  #ledger: Ledger | null = null;
+  #routes: Routes;
+  #memory: RouteMemory = newMemory();
+  #account: Observation['account'] = 'ok';
+  #isWoken = false;
+  #calls = 0;
+  #rollouts = 0;
+  #shown = '';
+  #weight = 0;
+  now = START;
+  /** What was decided since somebody last took it: one line each. */
+  lines: string[] = [];
+
+  /** `policy`: one route's settings as they would stand in a policy file. */
+  constructor(policy: object) {
+    this.#text = JSON.stringify({ routes: [{ model: MODEL, ...policy }] });
+    const parsed = parsePolicy(JSON.parse(this.#text));
+    if (!parsed.ok)
+      throw new Error(parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
+    this.#policy = parsed.policy;
+    this.#routes = this.#newRoutes();
+  }
+
+  get watch(): RouteWatch {
+    return this.#routes.watch(MODEL) as RouteWatch;
+  }
+
+  get policy(): RoutePolicy {
+    return this.watch.policy;
+  }
+
+  get #open(): Ledger {
+    if (this.#ledger === null) throw new Error('the ledger is not open');
+    return this.#ledger;
+  }
+
+  async open(): Promise<this> {
+    this.#ledger = await openLedger(this.#dbPath, { clock: this.#clock });
+    await restore(this.#routes, this.#ledger.journal, this.#clock);
+    return this;
+  }
+
+  /** Evenly spread calls, ticking once a second. */
+  async call(count: number, spanMs: number, load: Load): Promise<void> {
+    const began = this.now;
+    for (let i = 0; i < count; i++) {
+      await this.#passTo(began + ((i + 0.5) * spanMs) / count, SECOND);
+      this.#callOnce(load);
+      if (this.#isWoken) await this.tick();
+    }
+    await this.#passTo(began + spanMs, SECOND);
+  }
+
+  /** Lets time pass without calls: a tick a second, or six hundred ticks where it is long. */
+  async pass(ms: number): Promise<void> {
+    await this.#passTo(this.now + ms, Math.max(SECOND, ms / 600));
+  }
+
+  async #passTo(at: number, everyMs: number): Promise<void> {
+    for (let next = this.now - ((this.now - START) % everyMs) + everyMs; next <= at; next += everyMs) {
+      this.now = next;
+      await this.tick();
+    }
+    this.now = at;
+  }
+
+  #callOnce(load: Load): void {
+    const { canary } = this.#routes.table.routes.get(MODEL) ?? { canary: null };
+    const { arrival, call } = makeCall(this.#calls++, this.now, MODEL, canary, load);
+    this.#routes.arrived(arrival);
+    const [first] = call.attempts;
+    if (first !== undefined && first.outcome !== 'ok') this.#routes.failed(arrival, first.outcome, first.upstream);
+    this.#routes.ended(call);
+    this.#open.calls.record(call, () => undefined);
+  }
+
+  /** One tick as the daemon has it: look again as long as something was done. */
+  async tick(): Promise<void> {
+    this.#isWoken = false;
+    await this.#reconcile([]);
+  }
+
+  async #reconcile(requests: OperatorRequest[]): Promise<void> {
+    for (let i = 0; i < 10; i++) {
+      const request = requests.shift() ?? null;
+      if (!(await this.#reconcileOnce(request)) && requests.length === 0) return;
+    }
+    throw new Error('ten decisions in one tick');
+  }
+
+  #reconcileOnce(request: OperatorRequest | null): Promise<boolean> {
+    const hash = createHash('sha256').update(this.#text).digest('hex');
+    const parsed = JSON.stringify(this.#policy);
+    return reconcile(this.watch, this.#memory, request, {
+      clock: this.#clock,
+      journal: { commit: (entry) => this.#commit(entry) },
+      observe: (watch, wish) =>
+        observe(watch, wish, {
+          clock: this.#clock,
+          gateway: { inFlight: () => [] },
+          account: this.#account,
+          policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
+          filePolicyHash: hash,
+          newRolloutId: () => `rollout${this.#rollouts}`,
+        }),
+      policyRecord: () => ({ hash, path: 'policy.yaml', text: this.#text, parsed }),
+      begin: (watch, effect) => {
+        watch.effects.add(effect);
+        this.lines.push(`        begins ${effect}`);
+      },
+      changed: () => this.#showWeight(),
+    });
+  }
+
+  async #commit(entry: JournalEntry): ReturnType<Ledger['journal']['commit']> {
+    const committed = await this.#open.journal.commit(entry);
+    const { decision, rollout } = entry;
+    if (entry.events.some(({ type }) => type === 'proposed')) this.#rollouts++;
+    const key = `${decision?.action} ${decision?.reason} ${rollout?.phase}`;
+    if (decision !== undefined && (decision.action !== 'wait' || key !== this.#shown)) {
+      const { detail } = JSON.parse(decision.output) as { detail: string };
+      this.lines.push(`${this.#elapsed()} ${decision.action} ${decision.reason}: ${detail}`);
+    }
+    this.#shown = key;
+    for (const { result, message } of entry.outcomes) this.lines.push(`        request ${result}: ${message}`);
+    return committed;
+  }
+
+  #showWeight(): void {
+    this.#routes.rebuild();
+    const weight = this.#routes.table.routes.get(MODEL)?.canary?.weight ?? 0;
+    if (weight !== this.#weight) this.lines.push(`        weight ${Math.round(weight * 100)} %`);
+    this.#weight = weight;
+  }
+
+  #elapsed(): string {
+    const seconds = Math.floor((this.now - START) / 1_000);
+    const two = (value: number) => String(value).padStart(2, '0');
+    return `${Math.floor(seconds / 3_600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  }
+
+  /** Stores an operator's request as the CLI does, and lets the daemon look. `askId`: the open one unless told. */
+  async request(kind: OperatorRequest['kind'], reason: string | null, askId?: number): Promise<void> {
+    const { watch } = this;
+    const rollout = watch.rollout ?? watch.lastRollout;
+    const needsAsk = kind === 'approve' || kind === 'reject';
+    const db = openForReading(this.#dbPath);
+    try {
+      insertRequest(db, {
+        kind,
+        rolloutId: rollout?.id ?? 'none',
+        askId: needsAsk ? (askId ?? watch.openAskId) : null,
+        step: null,
+        reason,
+        byUser: 'ann',
+        byHost: 'desk',
+        at: this.now,
+      });
+    } finally {
+      db.close();
+    }
+    await this.#reconcile(await this.#open.journal.pendingRequests());
+    await this.#reconcile(await this.#open.journal.pendingRequests());
+  }
+
+  async setAccount(account: Observation['account']): Promise<void> {
+    this.#account = account;
+    await this.tick();
+  }
+
+  /** The daemon's next look at the endpoint. */
+  async see(state: EndpointSeen['state'], isHealthy: boolean): Promise<void> {
+    this.watch.endpoint = this.#endpoint(state, isHealthy);
+    await this.tick();
+  }
+
+  #endpoint(state: EndpointSeen['state'], isHealthy: boolean): EndpointSeen {
+    return { at: this.now, state, url: state === 'running' ? WARM.url : null, isHealthy, message: null };
+  }
+
+  /** An effect that is under way ends: well (`ok`), or with this problem. */
+  async finish(effect: EffectName, outcome: 'ok' | { readonly code: string; readonly message: string }): Promise<void> {
+    const { watch } = this;
+    if (!watch.effects.delete(effect)) throw new Error(`${effect} is not under way`);
+    const isFine = outcome === 'ok';
+    const problem = isFine ? null : { code: outcome.code as 'conflict', message: outcome.message, hint: null };
+    const warmed = { endpoint: { ...WARM, shapes: [...watch.shapes] }, failed: [] };
+    watch.results[effect] = { effect, at: this.now, problem, ...(effect === 'warm' && isFine && { warmed }) };
+    if (isFine && effect === 'ensure') watch.endpoint = this.#endpoint('pending', false);
+    if (isFine && effect === 'pause') watch.endpoint = this.#endpoint('paused', false);
+    await this.tick();
+  }
+
+  /** The survey that is under way brings this. */
+  async survey(pricePerHour: number, problem: string | null): Promise<void> {
+    this.watch.survey = { at: this.now, pricePerHourMicros: pricePerHour * 1_000_000, problem, hint: null };
+    await this.finish('survey', 'ok');
+  }
+
+  /** The process ends and another takes its place: all it knows is in the ledger. */
+  async restart(): Promise<void> {
+    await this.#open.close();
+    this.#ledger = null;
+    this.#routes = this.#newRoutes();
+    this.#memory = newMemory();
+    this.#shown = '';
+    await this.open();
+    this.#showWeight();
+    await this.tick();
+  }
+
+  /** Both roles of the step a rollout stands at. */
+  figures(): string {
+    const { rollout } = this.watch;
+    const step = rollout !== null && 'step' in rollout ? rollout.step : 0;
+    const { stable, canary } = this.watch.figures(step, { stable: 0, canary: 0 });
+    const told = (name: string, { assigned, decided, faults, refused, p95 }: typeof stable) =>
+      `${name} ${assigned} assigned, ${decided} decided, ${faults} faults, ${refused} refused, p95 ${p95 ?? 'none'} ms`;
+    return `        step ${step}: ${told('stable', stable)}; ${told('canary', canary)}`;
+  }
+
+  /** Closes the ledger and checks what every scenario must leave behind. */
+  async check(): Promise<void> {
+    await this.#ledger?.close();
+    this.#ledger = null;
+    const db = openForReading(this.#dbPath);
+    try {
+      const audit = verifyAudit(db, (input) => decideAgain(input), CORE_VERSION);
+      assert.deepEqual(audit.problems, []);
+      assert.equal(audit.rerun, audit.decisions);
+      assert.equal(db.prepare('SELECT count(*) FROM calls').pluck().get(), this.#calls);
+      const unanswered = 'SELECT count(*) FROM requests WHERE id NOT IN (SELECT request_id FROM request_outcomes)';
+      assert.equal(db.prepare(unanswered).pluck().get(), 0);
+      const rollouts = db.prepare<[], { id: string; snapshot: string }>('SELECT id, snapshot FROM rollouts').all();
+      for (const { id, snapshot } of rollouts) {
+        const events = db.prepare<[string], { data: string; at: number }>(
+          'SELECT data, at FROM events WHERE rollout_id = ? ORDER BY id',
+        );
+        const folded = events
+          .all(id)
+          .reduce<Rollout | null>((state, { data, at }) => evolve(state, JSON.parse(data) as RolloutEvent, at), null);
+        assert.deepEqual(folded, JSON.parse(snapshot));
+      }
+    } finally {
+      db.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ledger?.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #newRoutes(): Routes {
+    return new Routes(this.#policy, this.#clock, () => (this.#isWoken = true));
+  }
+}
+
+function newMemory(): RouteMemory {
+  return { decision: null, decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
+}
