@@ -1,3 +1,4 @@
+import type { Argv } from 'yargs';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import type { StatusReport } from '../core/status.ts';
@@ -8,6 +9,11 @@ import { readEnvironment } from '../files/environment.ts';
 export interface GlobalOptions {
   readonly db: string;
   readonly json: boolean;
+}
+
+/** A command's parser, which knows the options of every command already. */
+export function withGlobals(parser: Argv): Argv<GlobalOptions> {
+  return parser as Argv<GlobalOptions>;
 }
 
 /** The clock that the daemon runs on, as far as the environment tells. */

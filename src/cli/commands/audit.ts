@@ -13,7 +13,7 @@ import { EXIT } from '../exit.ts';
 import { countText, dateText, numberText } from '../format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { checkNumber, openClock, timeOf } from '../session.ts';
+import { checkNumber, openClock, timeOf, withGlobals } from '../session.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { chooseRollout } from '../choose.ts';
 
@@ -28,9 +28,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
   command: 'audit',
   describe: 'Every decision and its reason; with --verify, that they follow from what was seen',
   builder: (yargs) =>
-    yargs
-      .option('db', { type: 'string', demandOption: true })
-      .option('json', { type: 'boolean', default: false })
+    withGlobals(yargs)
       .option('rollout', {
         type: 'string',
         requiresArg: true,

@@ -10,6 +10,7 @@ import { createHubClient } from '../../huggingface/hub.ts';
 import { countText, dateText } from '../format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, warn, widthOf, wrap } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
+import { withGlobals } from '../session.ts';
 
 interface EndpointsCommandOptions extends GlobalOptions {
   readonly pause: string | undefined;
@@ -38,9 +39,8 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
   command: 'endpoints',
   describe: 'The endpoints that upshift made, their state and price; works without the daemon',
   builder: (yargs) =>
-    yargs
-      .option('db', { type: 'string', demandOption: true, hidden: true })
-      .option('json', { type: 'boolean', default: false })
+    withGlobals(yargs)
+      .hide('db')
       .option('pause', {
         type: 'string',
         requiresArg: true,

@@ -12,6 +12,7 @@ import type { ExplainedDecision } from '../explanation.ts';
 import { renderExplanation } from '../explanation.ts';
 import { hasColor, printJson, printText, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
+import { withGlobals } from '../session.ts';
 
 interface ExplainOptions extends GlobalOptions {
   readonly decision: string;
@@ -21,14 +22,12 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
   command: 'explain <decision>',
   describe: 'One decision: the figures it saw, and why',
   builder: (yargs) =>
-    yargs
+    withGlobals(yargs)
       .positional('decision', {
         type: 'string',
         demandOption: true,
         describe: 'Its number, as `upshift audit` shows it',
       })
-      .option('db', { type: 'string', demandOption: true })
-      .option('json', { type: 'boolean', default: false })
       .example('npx upshift explain 42', 'as sentences and small tables')
       .epilogue(
         'Exit: 0 ok, 2 no such decision.\n' +

@@ -1,10 +1,11 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { CommandModule } from 'yargs';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy, RoutePolicy } from '../../core/policy.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { numberText, percentText, weightText } from '../format.ts';
-import { cleanAll, painter, printJson, printText, table } from '../print.ts';
+import { cleanAll, lengthOf, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
+import { withGlobals } from '../session.ts';
 
 interface CheckOptions extends GlobalOptions {
   readonly file: string;
@@ -13,11 +14,10 @@ interface CheckOptions extends GlobalOptions {
 const checkCommand: CommandModule<object, CheckOptions> = {
   command: 'check <file>',
   describe: 'Check a policy file, and show what it comes to',
-  builder: (yargs: Argv) =>
-    yargs
+  builder: (yargs) =>
+    withGlobals(yargs)
       .positional('file', { type: 'string', demandOption: true, describe: 'The policy, YAML' })
-      .option('db', { type: 'string', demandOption: true, hidden: true })
-      .option('json', { type: 'boolean', default: false })
+      .hide('db')
       .example('npx upshift policy check policies/default.yaml', 'what holds for each route, defaults filled in')
       .epilogue(
         'Exit: 0 good, 2 with every mistake: file, line, column, path and what is allowed.\n' +
@@ -51,26 +51,26 @@ function renderPolicy({ path, hash, routes }: { path: string; hash: string; rout
     ...routes.map((route) => settings(route)[i]?.[1] ?? ''),
   ]);
   const names = routes.map(({ model }) => (model === '*' ? 'any other' : model));
-  // Side by side where there is room for few, one below the other else.
-  const lines =
-    routes.length <= 2
-      ? table(
-          ['', ...names].map((title) => ({ title })),
-          rows,
-          paint,
-        )
-      : routes.flatMap((route, i) => [
-          ...(i === 0 ? [] : ['']),
-          paint.bold(names[i] ?? ''),
-          ...table([{ title: '' }, { title: '' }], settings(route), paint).map((line) => `  ${line}`),
-        ]);
+  const beside = table(
+    ['', ...names].map((title) => ({ title })),
+    rows,
+    paint,
+  );
+  // Side by side where there is room for it, one below the other else.
+  const hasRoom = beside.every((line) => lengthOf(line) <= widthOf(process.stdout));
+  const lines = hasRoom
+    ? beside
+    : routes.flatMap((route, i) => [
+        ...(i === 0 ? [] : ['']),
+        paint.bold(names[i] ?? ''),
+        ...table([{ title: '' }, { title: '' }], settings(route), paint).map((line) => `  ${line}`),
+      ]);
   return [`${paint.green('ok')}  ${path}  ${hash.slice(0, 8)}`, '', ...lines].join('\n');
 }
 
 /** A route's settings as names and texts. */
 function settings(route: RoutePolicy): [string, string][] {
   const { criteria, limits, timeouts, endpoint } = route;
-  const real = (ms: number) => spanText(ms);
   return [
     ['approval', route.approval],
     ['criteria', criteriaText(criteria)],
@@ -88,7 +88,7 @@ function settings(route: RoutePolicy): [string, string][] {
     ['proposal open', spanText(limits.proposalOpen)],
     [
       'timeouts',
-      `${real(timeouts.connect)} connect, ${real(timeouts.firstByte)} first byte, ${real(timeouts.betweenChunks)} between`,
+      `${spanText(timeouts.connect)} connect, ${spanText(timeouts.firstByte)} first byte, ${spanText(timeouts.betweenChunks)} between`,
     ],
     [
       'endpoint',

@@ -13,7 +13,7 @@ import { chooseRollout } from '../choose.ts';
 import { EXIT } from '../exit.ts';
 import { clean, painter, printJson, printText, warn } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { checkNumber, openClock, timeOf } from '../session.ts';
+import { checkNumber, openClock, timeOf, withGlobals } from '../session.ts';
 
 type Kind = OperatorRequest['kind'];
 
@@ -88,13 +88,11 @@ const EPILOGUE =
   '--json: {"request","kind","rollout","result":"done"|"refused"|"queued"|"unanswered","message"}.';
 
 function common(yargs: Argv): Argv<RequestOptions> {
-  return yargs
+  return withGlobals(yargs)
     .positional('rollout', {
       type: 'string',
       describe: 'Its id or the beginning of it; may be left out where just one is active',
     })
-    .option('db', { type: 'string', demandOption: true })
-    .option('json', { type: 'boolean', default: false })
     .option('reason', { type: 'string', requiresArg: true, describe: 'Why: kept in the ledger' })
     .option('no-wait', { type: 'boolean', describe: 'Do not wait for the daemon to answer' })
     .option('wait', { type: 'boolean', default: true, hidden: true });

@@ -4,7 +4,7 @@ import { startSimulation } from '../../simulation/server.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printText } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { checkNumber } from '../session.ts';
+import { checkNumber, withGlobals } from '../session.ts';
 
 interface SimulateOptions extends GlobalOptions {
   readonly port: number;
@@ -20,9 +20,8 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
   command: 'simulate',
   describe: 'A local Hugging Face over real HTTP: router, Hub, management API and endpoints',
   builder: (yargs) =>
-    yargs
-      .option('db', { type: 'string', demandOption: true, hidden: true })
-      .option('json', { type: 'boolean', default: false })
+    withGlobals(yargs)
+      .hide('db')
       .option('port', { type: 'number', default: 8080, requiresArg: true, describe: 'Its port; 0 takes any free one' })
       .option('scale', {
         type: 'number',

@@ -11,7 +11,7 @@ import { EXIT } from '../exit.ts';
 import { hasColor, printJson, printText, widthOf } from '../print.ts';
 import { openScreen } from '../screen.ts';
 import type { GlobalOptions } from '../session.ts';
-import { commandSuffix, openClock, timeOf } from '../session.ts';
+import { commandSuffix, openClock, timeOf, withGlobals } from '../session.ts';
 import { renderStatus } from '../view.ts';
 
 interface StatusOptions extends GlobalOptions {
@@ -33,9 +33,7 @@ export const statusCommand: CommandModule<object, StatusOptions> = {
   command: 'status',
   describe: 'What the daemon sees, does and waits for',
   builder: (yargs) =>
-    yargs
-      .option('db', { type: 'string', demandOption: true })
-      .option('json', { type: 'boolean', default: false })
+    withGlobals(yargs)
       .option('watch', {
         type: 'boolean',
         default: false,
