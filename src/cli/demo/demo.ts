@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClock } from '../../files/clock.ts';
+import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { runSwarm } from '../../simulation/swarm.ts';
 import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
@@ -25,16 +26,13 @@ export interface DemoOptions {
 }
 
 /** What `simulate --json` says of itself. */
-export interface SimulationSaid {
-  readonly routerUrl: string;
-  readonly hubUrl: string;
-  readonly endpointsUrl: string;
+interface SimulationSaid {
   readonly controlUrl: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 const AGENTS = 64;
 const SEED = 20231116;
-const TOKEN = 'hf_demo';
 
 /** Plays a migration with real processes on this machine. Returns the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -44,14 +42,6 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const folder = options.keep ?? mkdtempSync(join(tmpdir(), 'upshift-demo-'));
   mkdirSync(folder, { recursive: true });
   const dbPath = join(folder, 'upshift.db');
-  const start = Date.now();
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    HF_TOKEN: TOKEN,
-    UPSHIFT_TIME_SCALE: String(options.scale),
-    UPSHIFT_TIME_START: String(start),
-  };
-  const clock = createClock({ scale: options.scale, start });
   const children: Running<unknown>[] = [];
   const interrupted = new AbortController();
   const onSignal = () => interrupted.abort();
@@ -59,20 +49,22 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   try {
     const simulation = await startUpshift<SimulationSaid>(
       ['simulate', '--port', '0', '--scale', String(options.scale)],
-      env,
+      process.env,
       join(folder, 'simulation.log'),
     );
     children.push(simulation);
-    const { routerUrl, hubUrl, endpointsUrl, controlUrl } = simulation.said;
-    const wired = { ...env, UPSHIFT_ROUTER_URL: routerUrl, HF_ENDPOINT: hubUrl, UPSHIFT_ENDPOINTS_URL: endpointsUrl };
+    const { controlUrl } = simulation.said;
+    const env = { ...process.env, ...simulation.said.env };
+    const { timeScale, timeStart, token } = readEnvironment(env);
+    const clock = createClock({ scale: timeScale, start: timeStart });
     const daemon = await startUpshift<{ gateway: string }>(
       ['start', '--db', dbPath, '--policy', options.policy, '--port', '0', '--admin-port', '0'],
-      wired,
+      env,
       join(folder, 'daemon.log'),
     );
     children.unshift(daemon);
     const screen = !options.json && process.stdout.isTTY ? openScreen(process.stdout) : null;
-    const director = new Director({ options, dbPath, controlUrl, env: wired, clock, screen });
+    const director = new Director({ options, dbPath, controlUrl, env, clock, screen });
     const ended = AbortSignal.any([interrupted.signal, director.isOver]);
     const directing = director.run(ended);
     const swarm = await runSwarm({
@@ -81,7 +73,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       trace,
       agents: AGENTS,
       model: policy.policy.routes[0]?.model ?? 'meta-llama/Llama-3.1-8B-Instruct',
-      token: TOKEN,
+      token: token ?? '',
       signal: ended,
       onProgress: (progress) => director.progressed(progress),
     });

@@ -15,6 +15,12 @@ const LOOK_EVERY_MS = 200;
 /** Real time that the swarm still runs once the rollout is over, so that the way back is seen under traffic. */
 const AFTERMATH_MS = 5_000;
 
+/**
+ * What each fault is in the simulation. An endpoint that dies refuses connections; answers that have begun still end,
+ * since nothing can save an answer of which the client already has a part.
+ */
+const FAULTS = { dies: 'refuses' } as const;
+
 interface DirectorOptions {
   readonly options: DemoOptions;
   readonly dbPath: string;
@@ -95,7 +101,7 @@ export class Director {
     const response = await fetch(`${this.#given.controlUrl}/faults`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ target: 'endpoint', kind: fault }),
+      body: JSON.stringify({ target: 'endpoint', kind: FAULTS[fault] }),
     });
     if (!response.ok) throw new AppError('internal', `the simulation refused the fault: ${response.status}`);
   }
