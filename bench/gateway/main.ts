@@ -29,7 +29,10 @@ const LOADS: readonly { name: string; body: string }[] = [
 
 /** A chat of turns, as agents send them: prose with line ends and quotes, the oldest turn first. */
 function bodyOf(bytes: number, isStream: boolean): string {
-  const turn = 'She said "read the file", then:\n  const total = sum(values);\nand so on, line after line of it. ';
+  const turn =
+    'The build fails in its second step. I read the log from the start, and the first line that says "error" is this:\n' +
+    '  const mean = total / values.length;\n  return mean > limit ? mean : limit;\n' +
+    'Before anything is changed, run the tests again and name those that fail, one line for each of them.\n';
   const head = isStream ? { stream: true } : {};
   const messages = [{ role: 'system', content: 'You are a careful agent.' }];
   const make = () => JSON.stringify({ ...head, model: 'acme/tiny', messages, max_tokens: 256, temperature: 0.7 });

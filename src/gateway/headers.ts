@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** What the gateway puts on each of its answers: which kind of upstream gave it. */
-export const UPSTREAM_HEADER = 'x-upshift-upstream';
+const UPSTREAM_HEADER = 'x-upshift-upstream';
 
 /** What only answers made by the gateway itself carry: the error's code. */
 export const ERROR_HEADER = 'x-upshift-error';

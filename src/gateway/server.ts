@@ -32,7 +32,7 @@ export interface GatewayOptions {
 }
 
 /** A call that has been assigned and has not ended. */
-export interface InFlight {
+interface InFlight {
   readonly arrival: Arrival;
   readonly hasFirstByte: boolean;
   /** Whether the first attempt's outcome is known already. */
