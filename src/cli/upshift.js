@@ -16,7 +16,10 @@ function start() {
     if (error.code !== 'EPIPE') throw error;
     process.exit(process.exitCode || 0);
   });
-  import('./main.ts')
+  import('module')
+    // What was compiled once is not compiled again for the next command: half of its time.
+    .then(({ enableCompileCache }) => enableCompileCache())
+    .then(() => import('./main.ts'))
     .then(({ main }) => main(process.argv.slice(2)))
     .then((code) => {
       if (code !== 0 || process.exitCode === undefined) process.exitCode = code;

@@ -103,7 +103,7 @@ describe('policy check', { concurrency: 4 }, () => {
     const { code, out } = await upshift(['policy', 'check', file]);
     assert.equal(code, 0);
     assert.match(out, /^ok {2}.*policy\.yaml {2}[0-9a-f]{8}\n/);
-    assert.match(out, /steps +5, 100 % /);
+    assert.match(out, /steps +5, 100 %$/m);
     const json = await upshift(['policy', 'check', file, '--json']);
     const { policy } = JSON.parse(json.out) as { policy: { routes: { steps: number[] }[] } };
     assert.deepEqual(policy.routes[0]?.steps, [0.05, 1]);

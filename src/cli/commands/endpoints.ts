@@ -7,6 +7,7 @@ import { loadPolicy } from '../../files/policy.ts';
 import type { EndpointsClient, EndpointStatus } from '../../huggingface/endpoints.ts';
 import { createEndpointsClient, isOurs } from '../../huggingface/endpoints.ts';
 import { createHubClient } from '../../huggingface/hub.ts';
+import { EXIT } from '../exit.ts';
 import { countText, dateText } from '../format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, warn, widthOf, wrap } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
@@ -238,10 +239,12 @@ async function deleteOne(
 async function confirm(question: string, json: boolean): Promise<boolean> {
   if (!process.stdin.isTTY || json) return false;
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const abort = new AbortController();
-  lines.once('SIGINT', () => abort.abort()).once('close', () => abort.abort());
+  // Ctrl-C is no answer, but the end.
+  lines.once('SIGINT', () => process.exit(EXIT.interrupted));
+  const closed = new AbortController();
+  lines.once('close', () => closed.abort());
   try {
-    return /^y(es)?$/i.test((await lines.question(question, { signal: abort.signal })).trim());
+    return /^y(es)?$/i.test((await lines.question(question, { signal: closed.signal })).trim());
   } catch {
     return false;
   } finally {
