@@ -81,6 +81,7 @@ CREATE TABLE rollouts (
 ) STRICT;
 CREATE INDEX rollouts_by_route ON rollouts (route_id, created_at);
 
+-- Without rowid, so that no byte of a row is without meaning: the audit notices whichever is changed.
 CREATE TABLE decisions (
   id INTEGER PRIMARY KEY,
   at INTEGER NOT NULL,
@@ -99,7 +100,7 @@ CREATE TABLE decisions (
   output TEXT NOT NULL,
   -- SHA-256 over the hash of the row before and every column above.
   hash TEXT NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX decisions_by_model ON decisions (model, id);
 CREATE INDEX decisions_by_rollout ON decisions (rollout_id, id);
 

@@ -59,7 +59,7 @@ export function verifyAudit(
       const what = differs(row, policy, redecide);
       if (what !== null) problems.push({ decisionId: row.id, what });
     } else skipped++;
-    previous = row;
+    previous = { id: Math.max(row.id, previous.id + 1), hash: row.hash };
     onProgress?.(decisions);
   }
   checkReferences(db, previous.id, problems);
@@ -67,25 +67,16 @@ export function verifyAudit(
   return { decisions, rerun, skipped, problems };
 }
 
+/** In the order in which they lie in the file: a search for each would not find what lies beyond a damaged key. */
 function* readDecisions(db: LedgerDb, problems: AuditProblem[]): Generator<StoredDecision> {
-  const next = db.prepare<[number], number>('SELECT id FROM decisions WHERE id > ? ORDER BY id LIMIT 1').pluck();
-  const read = db.prepare<[number], StoredDecision>(`SELECT ${COLUMNS} FROM decisions WHERE id = ?`);
-  for (let last = 0; ;) {
-    let id;
-    try {
-      id = next.get(last);
-    } catch (error) {
-      problems.push({ decisionId: last + 1, what: `cannot be read: ${errorMessage(error)}` });
-      return;
+  let last = 0;
+  try {
+    for (const row of db.prepare<[], StoredDecision>(`SELECT ${COLUMNS} FROM decisions ORDER BY id`).iterate()) {
+      yield row;
+      last = row.id;
     }
-    if (id === undefined) return;
-    try {
-      const row = read.get(id);
-      if (row !== undefined) yield row;
-    } catch (error) {
-      problems.push({ decisionId: id, what: `cannot be read: ${errorMessage(error)}` });
-    }
-    last = id;
+  } catch (error) {
+    problems.push({ decisionId: last + 1, what: `cannot be read: ${errorMessage(error)}` });
   }
 }
 
@@ -96,10 +87,9 @@ function checkRow(
   problems: AuditProblem[],
 ): void {
   const say = (what: string, decisionId = row.id) => problems.push({ decisionId, what });
-  if (row.id !== previous.id + 1) {
-    const last = row.id - 1;
-    say(last > previous.id + 1 ? `missing, and those up to ${last}` : 'missing', previous.id + 1);
-  }
+  const expected = previous.id + 1;
+  if (row.id > expected) say(row.id === expected + 1 ? 'missing' : `missing, up to ${row.id - 1}`, expected);
+  if (row.id < expected) say(`has the number ${row.id} now`, expected);
   if (chainHash(previous.hash, row) !== row.hash) say('changed after it was written: its hash does not fit');
   if (row.parsedHash === null) return;
   if (policy === undefined) say(`the policy ${row.policyHash} that it was made under is missing`);
@@ -128,8 +118,8 @@ function readPolicies(db: LedgerDb, problems: AuditProblem[]): Map<string, Store
     for (const policy of db.prepare<[], StoredPolicy>(sql).all()) {
       policies.set(policy.hash, policy);
       const say = (what: string) => problems.push({ decisionId: firstUse.get(policy.hash) ?? null, what });
-      if (sha256(String(policy.text)) !== policy.hash) say(`the text of policy ${policy.hash} was changed`);
-      if (sha256(String(policy.parsed)) !== policy.parsedHash) say(`the values of policy ${policy.hash} were changed`);
+      if (sha256(policy.text) !== policy.hash) say(`the text of policy ${policy.hash} was changed`);
+      if (sha256(policy.parsed) !== policy.parsedHash) say(`the values of policy ${policy.hash} were changed`);
     }
   } catch (error) {
     problems.push({ decisionId: null, what: `the policies cannot be read: ${errorMessage(error)}` });
@@ -143,7 +133,7 @@ function checkReferences(db: LedgerDb, lastId: number, problems: AuditProblem[])
     UNION ALL SELECT max(decision_id) FROM request_outcomes)`;
   try {
     const named = db.prepare<[], number | null>(sql).pluck().get() ?? 0;
-    if (named > lastId) problems.push({ decisionId: lastId + 1, what: `missing, and those up to ${named}` });
+    if (named > lastId) problems.push({ decisionId: lastId + 1, what: `missing, up to ${named}` });
   } catch (error) {
     problems.push({ decisionId: null, what: `the events cannot be read: ${errorMessage(error)}` });
   }

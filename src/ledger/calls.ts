@@ -17,6 +17,8 @@ export interface CallLogOptions {
 }
 
 const RETRY_AFTER_MS = [1, 2, 5, 10];
+/** More rows than this are not written in one go: the gateway's thread must not stand still for long. */
+const COMMIT_ROWS = 1_000;
 const CATCH_UP_ROWS = 200;
 const CATCH_UP_PAUSE_MS = 20;
 
@@ -99,9 +101,7 @@ export class CallLog implements Recorder {
       return;
     }
     this.#releases.push(release);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => this.#commit());
+    this.#schedule();
   }
 
   /** Resolves to true when nothing waits any more, or to false after `withinMs`. */
@@ -131,34 +131,47 @@ export class CallLog implements Recorder {
     this.#isScheduled = false;
     if (this.#rows.length === 0 || this.#isDegraded || this.#isClosed) return;
     const startedAt = performance.now();
+    const count = Math.min(this.#rows.length, COMMIT_ROWS);
     try {
-      this.#lost += this.#writer.write(this.#rows);
+      this.#lost += this.#writer.write(this.#rows, 0, count);
     } catch (error) {
       this.#problem = error;
       this.#retry();
       return;
     }
-    this.#rows = [];
+    this.#rows = this.#rows.slice(count);
     this.#retries = 0;
     this.#problem = null;
-    if (performance.now() - startedAt > this.#patienceMs) this.#isDegraded = true;
-    this.#release();
+    if (performance.now() - startedAt > this.#patienceMs) this.#degrade();
+    else this.#release(count);
+    if (this.#rows.length > 0) this.#schedule();
     this.#tellIdle();
   }
 
   #retry(): void {
     const leftMs = this.#patienceMs - (performance.now() - this.#oldestAt);
     if (leftMs <= 0) {
-      this.#retries = 0;
-      this.#isDegraded = true;
-      this.#release();
-      this.#dropOldest();
-      void this.#runCatchUp();
+      this.#degrade();
       return;
     }
     const afterMs = RETRY_AFTER_MS[Math.min(this.#retries++, RETRY_AFTER_MS.length - 1)] as number;
     this.#isScheduled = true;
     setTimeout(() => this.#commit(), Math.min(afterMs, Math.ceil(leftMs)));
+  }
+
+  /** From now on answers do not wait, nor do those that waited until now. */
+  #degrade(): void {
+    this.#retries = 0;
+    this.#isDegraded = true;
+    this.#dropOldest();
+    void this.#runCatchUp();
+    this.#release();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isDegraded) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#commit());
   }
 
   /** Hands block after block over until none waits; the answers to these rows have gone out. */
@@ -171,7 +184,9 @@ export class CallLog implements Recorder {
       this.#handedOver = block;
       const startedAt = performance.now();
       try {
-        this.#lost += await this.#catchUp(block);
+        // Not `+=` on the awaited value: rows may be dropped meanwhile, and counted.
+        const refused = await this.#catchUp(block);
+        this.#lost += refused;
         this.#problem = null;
       } catch (error) {
         this.#problem = error;
@@ -198,9 +213,8 @@ export class CallLog implements Recorder {
     this.#lost += dropped.length;
   }
 
-  #release(): void {
-    const releases = this.#releases;
-    this.#releases = [];
+  #release(count = this.#releases.length): void {
+    const releases = this.#releases.splice(0, count);
     let failure: { readonly error: unknown } | null = null;
     for (const release of releases) {
       try {

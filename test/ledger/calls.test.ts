@@ -8,9 +8,9 @@ import fc from 'fast-check';
 import type { CallRow } from '../../src/ledger/call-rows.ts';
 import { CallLog } from '../../src/ledger/calls.ts';
 import { migrate } from '../../src/ledger/migrate.ts';
-import { openForReading, openLedger } from '../../src/ledger/open.ts';
+import { openForReading } from '../../src/ledger/open.ts';
 import { countCalls } from '../../src/ledger/rollouts.ts';
-import { START_MS, clock, makeCall, startChild, temporaryPath, until } from './rig.ts';
+import { START_MS, makeCall, startChild, temporaryPath, until, openFor } from './rig.ts';
 
 /** How long the stray program keeps the file locked, in ms: raise it to see the same for a minute. */
 const LOCKED_MS = Number(process.env['UPSHIFT_TEST_LOCKED_MS'] ?? 2_000);
@@ -51,7 +51,7 @@ describe('calls', () => {
 
   it('keeps every value of a call', async (context) => {
     const path = temporaryPath(context);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     const refused = makeCall(1, { status: 429, outcome: 'rate_limited', finalOutcome: 'rate_limited', servedBy: null });
     const second = {
       upstream: 'serverless' as const,
@@ -72,7 +72,7 @@ describe('calls', () => {
         firstTokenUs: null,
       }),
       makeCall(4, { promptTokens: null, outputTokens: null, attempts: [...makeCall(4).attempts, second] }),
-      makeCall(5, { rolloutId: null, outcome: 'gateway_error', attempts: [], durationUs: 0 }),
+      makeCall(5, { rolloutId: null, outcome: 'gateway_error', attempts: [] }),
     ];
     await Promise.all(given.map((call) => record(ledger.calls, call)));
     const calls = await ledger.journal.recentCalls(0);
@@ -140,7 +140,7 @@ describe('calls', () => {
         if (released.length === 3_000 + round * 777) child.kill('SIGKILL');
       }
       await ended;
-      const ledger = await openLedger(`${path}${round}`, { clock });
+      const ledger = await openFor(context, `${path}${round}`);
       await ledger.close();
       const found = new Set(arrivals(`${path}${round}`));
       assert.ok(released.length >= 3_000);
@@ -153,7 +153,7 @@ describe('calls', () => {
 
   it('releases in time and loses nothing while another program holds the file', async (context) => {
     const path = temporaryPath(context);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     const { calls } = ledger;
     const { line } = startChild(context, 'hold', path, String(LOCKED_MS));
     assert.equal(await line(), 'held');
@@ -206,7 +206,7 @@ describe('calls', () => {
 
   it('never writes a call twice, however often it is handed over', async (context) => {
     const path = temporaryPath(context);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     const rows: CallRow[] = Array.from({ length: 50 }, (_, n) => {
       const call = makeCall(n);
       return { id: call.arrivedAtUs + call.durationUs, call };
@@ -267,13 +267,13 @@ describe('calls', () => {
       encoding: 'utf8',
     });
     const told = JSON.parse(run.stdout) as Record<string, number | boolean | string>;
-    assert.equal(told['released'], 40_000);
+    assert.equal(told['released'], 10_000);
     assert.ok((told['longest'] as number) < LONGEST_MS, run.stdout);
     assert.equal(told['isDegraded'], true);
-    assert.equal(told['pending'], 5_000);
+    assert.ok((told['pending'] as number) <= 2_000 && (told['lost'] as number) > 0, run.stdout);
     const inFile = arrivals(path).length;
     assert.ok(inFile > 0);
-    assert.equal(inFile + (told['pending'] as number) + (told['lost'] as number), 40_000);
+    assert.equal(inFile + (told['pending'] as number) + (told['lost'] as number), 10_000);
   });
 
   it('goes on answering when the file is damaged', async (context) => {
@@ -296,7 +296,7 @@ describe('calls', () => {
 
   it('takes at most 120 bytes a call, indexes included', async (context) => {
     const path = temporaryPath(context);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     const count = 100_000;
     const given = Array.from({ length: count }, (_, n) => makeCall(n));
     given.sort((a, b) => a.arrivedAtUs + a.durationUs - b.arrivedAtUs - b.durationUs);

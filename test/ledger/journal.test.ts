@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AppError } from '../../src/core/errors.ts';
-import { openForReading, openLedger } from '../../src/ledger/open.ts';
+import { openForReading } from '../../src/ledger/open.ts';
 import { insertRequest, openAsks, readStatus, requestOutcome } from '../../src/ledger/requests.ts';
 import {
   decision,
@@ -14,13 +14,13 @@ import {
 import {
   POLICY_HASH,
   START_MS,
-  clock,
   makeCall,
   makeDecision,
   makeEntry,
   makeRollout,
   startChild,
   temporaryPath,
+  openFor,
 } from './rig.ts';
 
 const ASK = { rolloutId: 'abcdefgh', step: 1, policyHash: POLICY_HASH, verdict: 'pass', figures: '{}', at: START_MS };
@@ -38,11 +38,11 @@ const REQUEST = {
 describe('journal', () => {
   it('stores an entry as a whole, and gives it back after a restart', async (context) => {
     const path = temporaryPath(context);
-    const first = await openLedger(path, { clock });
+    const first = await openFor(context, path);
     assert.deepEqual(await first.journal.commit(makeEntry(1, { ask: ASK })), { decisionId: 1, askId: 1 });
     assert.deepEqual(await first.journal.commit(makeEntry(2)), { decisionId: 2, askId: null });
     await first.close();
-    const { journal, agentSalt, close } = await openLedger(path, { clock });
+    const { journal, agentSalt, close } = await openFor(context, path);
     assert.equal(agentSalt, first.agentSalt);
     assert.match(agentSalt, /^[0-9a-f]{32}$/);
     assert.equal((await journal.lastDecision('org/model'))?.id, 2);
@@ -56,7 +56,7 @@ describe('journal', () => {
 
   it('stores nothing of an entry that fails in part', async (context) => {
     const path = temporaryPath(context);
-    const { journal, close } = await openLedger(path, { clock });
+    const { journal, close } = await openFor(context, path);
     const outcomes = [{ requestId: 99, at: START_MS, result: 'done' as const, message: '' }];
     await assert.rejects(journal.commit(makeEntry(1, { outcomes })), { code: 'internal' });
     assert.equal(await journal.lastDecision('org/model'), null);
@@ -65,7 +65,7 @@ describe('journal', () => {
   });
 
   it('knows the active rollouts, and the newest of each route', async (context) => {
-    const { journal, close } = await openLedger(temporaryPath(context), { clock });
+    const { journal, close } = await openFor(context, temporaryPath(context));
     const commit = (id: string, phase: string, createdAt: number, model = 'org/model') =>
       journal.commit({ events: [], outcomes: [], rollout: makeRollout({ id, phase, createdAt, model }) });
     await commit('a', 'stepping', 1);
@@ -84,7 +84,7 @@ describe('journal', () => {
 
   it('hands a request over until it has an outcome, and closes the ask that it answers', async (context) => {
     const path = temporaryPath(context);
-    const { journal, close } = await openLedger(path, { clock });
+    const { journal, close } = await openFor(context, path);
     const db = openForReading(path);
     await journal.commit(makeEntry(1, { ask: ASK }));
     assert.deepEqual(
@@ -114,7 +114,7 @@ describe('journal', () => {
 
   it('refuses to change or remove what is append-only', async (context) => {
     const path = temporaryPath(context);
-    const { journal, close } = await openLedger(path, { clock });
+    const { journal, close } = await openFor(context, path);
     await journal.commit(makeEntry(1, { ask: ASK }));
     const db = openForReading(path);
     const id = insertRequest(db, REQUEST);
@@ -138,7 +138,7 @@ describe('journal', () => {
 
   it('says that the file is locked, and goes on when it is not', async (context) => {
     const path = temporaryPath(context);
-    const { journal, close } = await openLedger(path, { clock });
+    const { journal, close } = await openFor(context, path);
     await journal.commit(makeEntry(1));
     const { line } = startChild(context, 'hold', path, '2500');
     await line();
@@ -157,7 +157,7 @@ describe('journal', () => {
 
   it('shows rollouts, decisions and calls as people read them', async (context) => {
     const path = temporaryPath(context);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     await ledger.journal.commit(makeEntry(1));
     await ledger.journal.commit(makeEntry(2, { decision: makeDecision(2, { rolloutId: null }) }));
     for (let n = 0; n < 400; n++) ledger.calls.record(makeCall(n), () => undefined);

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { AppError } from '../../src/core/errors.ts';
 import { acquireLock, isLocked } from '../../src/ledger/lock.ts';
 import { openLedger } from '../../src/ledger/open.ts';
-import { clock, startChild, temporaryPath } from './rig.ts';
+import { clock, startChild, temporaryPath, openFor } from './rig.ts';
 
 describe('lock', () => {
   it('is free before, held during, free again after', (context) => {
@@ -31,13 +31,13 @@ describe('lock', () => {
     child.kill('SIGKILL');
     await ended;
     assert.equal(isLocked(path), false);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     await ledger.close();
   });
 
   it('refuses a second daemon in the same process', async (context) => {
     const path = temporaryPath(context);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     await assert.rejects(openLedger(path, { clock }), { code: 'conflict' });
     await ledger.close();
     assert.equal(isLocked(path), false);

@@ -7,7 +7,7 @@ import { OUTCOMES } from '../../src/core/call.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { migrate, readMigrations } from '../../src/ledger/migrate.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';
-import { START_MS, clock, makeEntry, startChild, temporaryPath } from './rig.ts';
+import { START_MS, clock, makeEntry, startChild, temporaryPath, openFor } from './rig.ts';
 
 const MIGRATIONS = readMigrations();
 
@@ -127,7 +127,7 @@ describe('migrate', () => {
 
   it('opens what a killed process left in its WAL', async (context) => {
     const path = temporaryPath(context);
-    const ledger = await openLedger(path, { clock });
+    const ledger = await openFor(context, path);
     await ledger.journal.commit(makeEntry(1));
     for (const end of ['', '-wal']) copyFileSync(path + end, `${path}.copy${end}`);
     await ledger.close();

@@ -9,6 +9,8 @@ import type { TestContext } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { JournalDecision, JournalEntry } from '../../src/ledger/journal.ts';
+import type { Ledger } from '../../src/ledger/open.ts';
+import { openLedger } from '../../src/ledger/open.ts';
 import { sha256 } from '../../src/ledger/chain.ts';
 
 export const START_MS = 1_760_000_000_000;
@@ -64,6 +66,13 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     ],
     ...changes,
   };
+}
+
+/** A ledger that is closed with the test, whatever becomes of it. */
+export async function openFor(context: TestContext, path: string): Promise<Ledger> {
+  const ledger = await openLedger(path, { clock });
+  context.after(() => ledger.close());
+  return ledger;
 }
 
 export const POLICY = { text: 'routes: []\n', parsed: '{"routes":[]}', path: 'policies/default.yaml' };
