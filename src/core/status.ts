@@ -54,7 +54,11 @@ export interface RouteStatus {
 export interface RolloutStatus {
   readonly id: string;
   readonly createdAt: number;
+  /** When the criteria had begun to hold, before it was proposed. */
+  readonly criteriaSince?: number;
   readonly since: number;
+  /** When the endpoint was asked for: from then on it may cost money. Null before. */
+  readonly startedAt: number | null;
   readonly isPaused: boolean;
   readonly step: number;
   readonly steps: readonly number[];
