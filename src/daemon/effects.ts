@@ -120,7 +120,7 @@ async function ensure(
     policy: wanted,
     model: watch.model,
     task: model.task,
-    token,
+    token: model.isGated ? token : null,
     numAccelerators: quote.numAccelerators,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
