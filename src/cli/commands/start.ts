@@ -15,6 +15,7 @@ interface StartOptions {
   readonly host: string;
 }
 
+const SAME_WISH_MS = 500;
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
 
 export const startCommand: CommandModule<object, StartOptions> = {
@@ -67,8 +68,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
     announce(daemon, options);
     daemon.run();
     const signal = await signalled;
-    process.once('SIGINT', () => process.exit(130));
-    process.once('SIGTERM', () => process.exit(143));
+    stopAtSecondSignal();
     if (!options.json) console.log(`${signal}: letting running calls end (up to 30 s)`);
     const { cut } = await daemon.close();
     if (cut > 0 && !options.json) console.log(`${cut} calls were cut`);
@@ -86,6 +86,15 @@ function announce(daemon: Daemon, { json, db, policy }: StartOptions): void {
   console.log(`gateway ${gateway}/v1   set your agents' base URL to this`);
   console.log(`admin   ${admin}/healthz and /metrics`);
   console.log('watch   npx upshift status --watch');
+}
+
+/** npm and the terminal may both pass on one Ctrl-C: what comes at once is the same wish. */
+function stopAtSecondSignal(): void {
+  const from = performance.now() + SAME_WISH_MS;
+  const stop = (code: number) => () => {
+    if (performance.now() > from) process.exit(code);
+  };
+  process.on('SIGINT', stop(130)).on('SIGTERM', stop(143));
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {
