@@ -207,6 +207,7 @@ class JournalThread {
     this.#waiting.set(id, { resolve, reject });
     try {
       this.#worker ??= this.#start();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       this.#worker.postMessage({ id, method, args } satisfies JournalMessage);
     } catch (error) {
       this.#waiting.delete(id);

@@ -17,7 +17,7 @@ export interface Ledger {
   readonly journal: Journal;
   /** Random, made with the file: keys the hashes that stand for agents without a name. */
   readonly agentSalt: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**

@@ -158,12 +158,12 @@ describe('calls', () => {
     const { line } = startChild(context, 'hold', path, String(LOCKED_MS));
     assert.equal(await line(), 'held');
     const waits: number[] = [];
-    let isHeld = true;
+    const lock = { isHeld: true };
     let n = 0;
     let mostPending = 0;
     let longestTurn = 0;
-    void line().then(() => (isHeld = false));
-    while (isHeld || calls.isDegraded) {
+    void line().then(() => (lock.isHeld = false));
+    while (lock.isHeld || calls.isDegraded) {
       const at = performance.now();
       calls.record(makeCall(n++), () => waits.push(performance.now() - at));
       mostPending = Math.max(mostPending, calls.pending);
@@ -289,7 +289,7 @@ describe('calls', () => {
     assert.ok(performance.now() - at < LONGEST_MS);
     assert.equal(log.isDegraded, true);
     assert.equal(log.pending, 2);
-    assert.match(String((log.problem as Error).message), /nobody catches up|malformed/);
+    assert.match((log.problem as Error).message, /nobody catches up|malformed/);
     await log.close(20);
     assert.equal(log.lost, 2);
   });

@@ -75,9 +75,9 @@ describe('journal', () => {
     const brief = (rows: Awaited<ReturnType<typeof journal.latestRollouts>>) =>
       rows.map(({ id, isOver }) => [id, isOver]);
     assert.deepEqual(brief(await journal.activeRollouts()), [['b', false]]);
-    assert.deepEqual(brief(await journal.latestRollouts()).sort(), [
-      ['b', false],
+    assert.deepEqual(brief(await journal.latestRollouts()), [
       ['c', true],
+      ['b', false],
     ]);
     await close();
   });

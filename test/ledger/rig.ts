@@ -133,7 +133,7 @@ export function startChild(context: TestContext, name: string, ...args: string[]
   context.after(() => child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ended = once(child, 'close');
-  return { child, ended, line: async () => (await lines.next()).value as string | undefined };
+  return { child, ended, line: async () => (await lines.next()).value };
 }
 
 /** Looks again and again until it is so. */
