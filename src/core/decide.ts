@@ -161,14 +161,15 @@ function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Dec
   if (refused && refused.code !== 'unavailable' && refused.code !== 'timeout' && refused.code !== 'internal') {
     return leave(rollout, 'failed', 'provision_refused', refused.message, refused.hint);
   }
+  const bad = badState(rollout, seen);
+  if (bad !== null) return bad;
   const { endpoint } = seen;
+  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
   if (endpoint === null || endpoint.state === 'absent') {
     const creating = decision('ensure_endpoint', 'endpoint_missing', `creates or adopts ${rollout.endpointName}`);
     const waiting = decision('wait', 'endpoint_missing', `${rollout.endpointName} is being created`);
     return beginEffect(seen, 'ensure', creating, waiting);
   }
-  const bad = badState(rollout, seen);
-  if (bad !== null) return bad;
   if (endpoint.state !== 'running' || endpoint.url === null || !endpoint.isHealthy) {
     const health = endpoint.state === 'running' ? ', its health route does not answer 200 yet' : '';
     return decision('wait', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}${health}`);
@@ -180,6 +181,7 @@ function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Dec
 function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
   const stop = badState(rollout, seen) ?? provisionTimeout(rollout, seen);
   if (stop !== null) return stop;
+  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
   const result = seen.results.warm;
   if (result?.warmed !== undefined && result.at >= rollout.since) {
     const events = [{ type: 'warmed' as const, ...result.warmed }];

@@ -63,6 +63,7 @@ export type Reason =
   | 'endpoint_paused'
   | 'endpoint_absent'
   | 'endpoint_scaled_to_zero'
+  | 'endpoint_unhealthy'
   // stepping
   | 'baking'
   | 'gathering'
@@ -137,14 +138,14 @@ export function leave(
   return decision(outcome === 'aborted' ? 'abort' : 'fail', reason, detail, { events: [event] });
 }
 
-const RETRY_AFTER_MS = 5_000;
+const AGAIN_AFTER_MS = 15_000;
 
-/** Begins an effect, unless one of its kind is under way or failed a moment ago. */
+/** Begins an effect, unless one of its kind is under way or ended a moment ago: its result may not be seen yet. */
 export function beginEffect(seen: Observation, effect: EffectName, doing: Decision, waiting: Decision): Decision {
   if (seen.effects.includes(effect)) return waiting;
   const last = seen.results[effect];
-  if (last?.problem && seen.now - last.at < RETRY_AFTER_MS) {
-    return decision('wait', 'effect_failed', problemText(last.problem));
+  if (last !== undefined && seen.now - last.at < AGAIN_AFTER_MS) {
+    return last.problem === null ? waiting : decision('wait', 'effect_failed', problemText(last.problem));
   }
   return { ...doing, effect };
 }

@@ -43,6 +43,8 @@ export interface EndpointSeen {
   readonly url: string | null;
   /** Whether its health route answers 200. */
   readonly isHealthy: boolean;
+  /** Looks in a row, up to this one, at which it was not running and healthy. */
+  readonly badLooks: number;
   readonly message: string | null;
 }
 

@@ -56,6 +56,12 @@ const stepsSchema = z
       context.addIssue({ code: 'custom', path: [fallen], message });
       return;
     }
+    if (steps[0] === 1) {
+      context.addIssue({
+        code: 'custom',
+        message: 'the first step must be below 100%: later ones are compared with it',
+      });
+    }
     if (steps.length > 0 && steps.at(-1) !== 1) {
       context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
     }

@@ -95,13 +95,16 @@ function keepHolding(
   }
   const { stepWithin, rolloutWithin } = seen.policy.limits;
   const isLate = seen.now - rollout.since > stepWithin;
-  const isVeryLate = seen.now - rollout.createdAt > rolloutWithin;
+  const isVeryLate = seen.now - rollout.startedAt > rolloutWithin;
   if (!isLate && !isVeryLate) return decision('wait', reason, detail, { verdict });
   const why = isVeryLate ? 'rollout_overdue' : 'step_overdue';
   const told = `${isVeryLate ? `rollout older than ${spanText(rolloutWithin)}` : `step older than ${spanText(stepWithin)}`}; ${detail}`;
   if (seen.policy.approval === 'automatic') return { ...goBack(rollout, seen, why, told), verdict };
   return decision('wait', why, told, { verdict });
 }
+
+/** Looks at the endpoint in a row: one that fails its health route once may only be busy. */
+const MOST_BAD_LOOKS = 3;
 
 const BAD_STATES = {
   failed: 'endpoint_failed',
@@ -138,6 +141,12 @@ function retreatCause(rollout: Stepping | Promoted, seen: Observation): [Reason,
   if (endpoint !== null && endpoint.at >= rollout.startedAt && endpoint.state in BAD_STATES) {
     const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
     return [reason, `${rollout.endpointName} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];
+  }
+  if (endpoint !== null && endpoint.at >= rollout.startedAt && endpoint.badLooks >= MOST_BAD_LOOKS) {
+    return [
+      'endpoint_unhealthy',
+      `${rollout.endpointName} is ${endpoint.state} but not healthy, ${endpoint.badLooks} looks in a row`,
+    ];
   }
   const hasTraffic = rollout.phase === 'promoted' || rollout.step > 0;
   if (hasTraffic && seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {

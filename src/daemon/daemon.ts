@@ -15,6 +15,7 @@ import type { EndpointsClient } from '../huggingface/endpoints.ts';
 import { createEndpointsClient } from '../huggingface/endpoints.ts';
 import type { HubClient } from '../huggingface/hub.ts';
 import { createHubClient } from '../huggingface/hub.ts';
+import type { PendingRequest } from '../ledger/journal.ts';
 import type { Ledger } from '../ledger/open.ts';
 import { openLedger } from '../ledger/open.ts';
 import type { Admin } from './admin.ts';
@@ -23,7 +24,7 @@ import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoint } from './effects.ts';
 import { observe } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
-import { reconcile } from './reconcile.ts';
+import { RETREAT_PATIENCE_MS, goBackAtOnce, reconcile } from './reconcile.ts';
 import { reportRoute } from './report.ts';
 import { restore, restoreWindows } from './restore.ts';
 import { Routes } from './routes.ts';
@@ -49,6 +50,8 @@ export interface DaemonOptions {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly log: Log;
+  /** How long calls may take to end once it closes, in real ms; 30 s unless said. */
+  readonly drainMs?: number;
 }
 
 /** The shell: the only place where things are wired. `open` it, let it `run`, `close` it. */
@@ -63,6 +66,7 @@ export class Daemon {
   readonly #memories = new Map<RouteWatch, RouteMemory>();
   readonly #stopping = new AbortController();
   readonly #background = new Set<Promise<void>>();
+  readonly #faulty = new Set<RouteWatch>();
   readonly #startedAt: number;
   #policy: LoadedPolicy;
   #policyProblem: string | null = null;
@@ -70,6 +74,7 @@ export class Daemon {
   #cron: ScheduledTask | null = null;
   #timers: NodeJS.Timeout[] = [];
   #tick: Promise<void> | null = null;
+  #nextTick: Promise<void> | null = null;
   #isWoken = false;
   #ports = { gateway: 0, admin: 0 };
 
@@ -102,7 +107,7 @@ export class Daemon {
     this.#ledger = ledger;
     this.#hub = hub;
     this.#startedAt = clock.now();
-    this.#routes = new Routes(policy.policy, clock, () => this.#wake());
+    this.#routes = new Routes(policy.policy, clock, (watch) => this.#faulted(watch));
     this.#admin = createAdmin(() => this.report());
     this.#endpoints = createEndpointsClient({ baseUrl: environment.endpointsUrl, token: environment.token });
     this.#gateway = createGateway({
@@ -130,19 +135,22 @@ export class Daemon {
 
   /** Begins to tick. Returns at once. */
   run(): void {
-    this.#cron = cron.schedule('* * * * * *', () => this.#reconcile(), { noOverlap: true });
+    // Its own notices would go to the console, and its care for overlaps is taken by `#reconcile`.
+    const notice = (message: string | Error) => this.#options.log('warn', 'scheduler', { message: String(message) });
+    const logger = { debug: () => undefined, info: () => undefined, warn: notice, error: notice };
+    this.#cron = cron.schedule('* * * * * *', () => this.#inBackground(this.#reconcile()), { logger });
     this.#every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
     this.#every(this.#perClock(ENDPOINT_EVERY_MS), () => this.#lookAtEndpoints());
     this.#every(this.#perClock(ACCOUNT_EVERY_MS), () => this.#recheckAccount());
     this.#every(this.#perClock(POLICY_EVERY_MS), () => this.#reloadPolicy());
   }
 
-  /** Stops deciding, lets running calls end for up to 30 s, cuts the rest, and leaves the books in order. */
+  /** Stops deciding, lets running calls end for a while, cuts the rest, and leaves the books in order. */
   async close(): Promise<{ cut: number }> {
     this.#stopping.abort(new AppError('unavailable', 'the daemon is stopping'));
     await this.#cron?.destroy();
     for (const timer of this.#timers) clearInterval(timer);
-    const { cut } = await this.#gateway.drain(DRAIN_MS);
+    const { cut } = await this.#gateway.drain(this.#options.drainMs ?? DRAIN_MS);
     await this.#tick?.catch(() => undefined);
     await Promise.allSettled(this.#background);
     await this.#gateway.close();
@@ -205,16 +213,20 @@ export class Daemon {
     });
   }
 
-  /** Ticks never overlap: who comes while one runs waits for it and has another. */
-  async #reconcile(): Promise<void> {
-    while (this.#tick !== null) await this.#tick;
-    if (this.#stopping.signal.aborted) return;
-    this.#tick = this.#reconcileAll().finally(() => (this.#tick = null));
-    await this.#tick;
+  /** Ticks never overlap: all who come while one runs share the next. */
+  #reconcile(): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
+    if (this.#nextTick !== null) return this.#nextTick;
+    if (this.#tick === null) return (this.#tick = this.#reconcileAll().finally(() => (this.#tick = null)));
+    const again = () => {
+      this.#nextTick = null;
+      return this.#reconcile();
+    };
+    return (this.#nextTick = this.#tick.then(again, again));
   }
 
   async #reconcileAll(): Promise<void> {
-    const requests = await this.#ledger.journal.pendingRequests();
+    const requests = await this.#pendingRequests();
     for (const watch of this.#routes.all()) {
       if (this.#routes.isIdle(watch)) continue;
       const mine = requests.filter((request) => request.model === watch.model);
@@ -231,19 +243,43 @@ export class Daemon {
     await this.#ledger.journal.saveStatus(JSON.stringify(this.report()));
   }
 
+  /** Where the ledger cannot be read nobody's wish is known, but the weight may still have to go back. */
+  async #pendingRequests(): Promise<PendingRequest[]> {
+    try {
+      return await this.#ledger.journal.pendingRequests();
+    } catch (error) {
+      this.#options.log('error', 'requests cannot be read', { error: errorMessage(error) });
+      return [];
+    }
+  }
+
+  /** The endpoint fails again and again: a tick looks, and where that waits for the ledger, the weight does not. */
+  #faulted(watch: RouteWatch): void {
+    this.#wake();
+    if (this.#faulty.has(watch)) return;
+    this.#faulty.add(watch);
+    const timer = setTimeout(() => {
+      this.#faulty.delete(watch);
+      goBackAtOnce(watch, { observe: this.#observe, changed: () => this.#routes.rebuild() });
+    }, RETREAT_PATIENCE_MS);
+    timer.unref();
+  }
+
+  readonly #observe = (watch: RouteWatch, request: OperatorRequest | null): Observation =>
+    observe(watch, request, {
+      clock: this.#options.clock,
+      gateway: this.#gateway,
+      account: this.#account.state,
+      policyHash: ({ rollout }) => rollout?.policyHash ?? this.#policy.hash,
+      filePolicyHash: this.#policy.hash,
+      newRolloutId,
+    });
+
   #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
     return reconcile(watch, this.#memory(watch), request, {
       clock: this.#options.clock,
       journal: this.#ledger.journal,
-      observe: (route, wish) =>
-        observe(route, wish, {
-          clock: this.#options.clock,
-          gateway: this.#gateway,
-          account: this.#account.state,
-          policyHash: ({ rollout }) => rollout?.policyHash ?? this.#policy.hash,
-          filePolicyHash: this.#policy.hash,
-          newRolloutId,
-        }),
+      observe: this.#observe,
       policyRecord: () => {
         const { hash, path, text, parsed } = this.#policy;
         return { hash, path, text, parsed };
@@ -285,8 +321,8 @@ export class Daemon {
       const { rollout } = watch;
       if (rollout === null || rollout.phase === 'proposed') continue;
       try {
-        const seen = await lookAtEndpoint(rollout, this.#effectContext(), AbortSignal.timeout(10_000));
-        const isNews = seen.state !== watch.endpoint?.state || seen.isHealthy !== watch.endpoint.isHealthy;
+        const seen = await lookAtEndpoint(rollout, watch.endpoint, this.#effectContext(), AbortSignal.timeout(10_000));
+        const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;
         if (watch.rollout?.id === rollout.id && !watch.effects.has('ensure')) watch.endpoint = seen;
         if (isNews) this.#wake();
       } catch (error) {

@@ -65,7 +65,7 @@ async function carryOut(
       return warm(watch, rollout, context, signal);
     case 'pause':
       await context.endpoints.pause(rollout.namespace, rollout.endpointName, signal);
-      watch.endpoint = await lookAtEndpoint(rollout, context, signal);
+      watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
       return { problem: null };
   }
 }
@@ -124,7 +124,7 @@ async function ensure(
     numAccelerators: quote.numAccelerators,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
-  return seenAs(status, false, clock.now());
+  return seenAs(status, { isHealthy: false, badLooks: 1, at: clock.now() });
 }
 
 async function warm(
@@ -159,18 +159,22 @@ async function warm(
 /** What the management API and the health route say of a rollout's endpoint now. */
 export async function lookAtEndpoint(
   rollout: Rollout,
+  before: EndpointSeen | null,
   { endpoints, token, clock }: EffectContext,
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
+  const badLooks = (before?.badLooks ?? 0) + 1;
   const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
-  if (status === null) return { at: clock.now(), state: 'absent', url: null, isHealthy: false, message: null };
+  if (status === null) {
+    return { at: clock.now(), state: 'absent', url: null, isHealthy: false, badLooks, message: null };
+  }
   let isHealthy = false;
   if (status.state === 'running' && status.url !== null) {
     isHealthy = (await checkHealth(status.url, token, status.healthRoute, signal)).ok;
   }
-  return seenAs(status, isHealthy, clock.now());
+  return seenAs(status, { isHealthy, badLooks: isHealthy ? 0 : badLooks, at: clock.now() });
 }
 
-function seenAs(status: EndpointStatus, isHealthy: boolean, at: number): EndpointSeen {
-  return { at, state: status.state, url: status.url, isHealthy, message: status.errorMessage ?? status.message };
+function seenAs(status: EndpointStatus, look: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badLooks'>): EndpointSeen {
+  return { ...look, state: status.state, url: status.url, message: status.errorMessage ?? status.message };
 }

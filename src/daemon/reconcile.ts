@@ -6,11 +6,11 @@ import type { EffectName, Observation, OperatorRequest } from '../core/observati
 import type { Rollout } from '../core/rollout.ts';
 import { evolve, isActive } from '../core/rollout.ts';
 import type { Journal, JournalEntry } from '../ledger/journal.ts';
-import type { RouteWatch } from './watch.ts';
+import type { Retreat, RouteWatch } from './watch.ts';
 
 const ROW_EVERY_MS = 600_000;
 /** How long, in real time, the ledger may keep a decision to go back from being carried out. */
-const RETREAT_PATIENCE_MS = 2_000;
+export const RETREAT_PATIENCE_MS = 2_000;
 
 /** What was last decided about a route, and what was last written of it. */
 export interface RouteMemory {
@@ -43,9 +43,10 @@ export async function reconcile(
   request: OperatorRequest | null,
   context: ReconcileContext,
 ): Promise<boolean> {
-  const seen = context.observe(watch, request);
-  const { rollout } = watch;
-  const decision = decide(rollout, seen);
+  const { rollout, retreat } = watch;
+  // What was carried out in memory is what is written, even where it would be decided differently by now.
+  const seen = retreat?.seen ?? context.observe(watch, request);
+  const decision = retreat?.decision ?? decide(rollout, seen);
   const stop = rollout !== null && 'step' in rollout ? rollout.step : 0;
   const key = [decision.action, decision.reason, rollout?.id, rollout?.phase, stop].join(' ');
   memory.decision = decision;
@@ -55,9 +56,8 @@ export async function reconcile(
   if (!mustWrite) return false;
 
   const next = decision.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
-  const entry = toEntry(seen, rollout, next, decision, memory.ticks, context);
-  const isRetreat = decision.events.some((event) => event.type === 'draining');
-  const { askId } = await commit(watch, entry, isRetreat, context);
+  const entry = toEntry(seen, retreat?.rollout ?? rollout, next, decision, memory.ticks, context);
+  const { askId } = await commit(watch, entry, retreatOf(rollout, seen, decision), context);
   memory.key = key;
   memory.writtenAt = seen.now;
   memory.ticks = 0;
@@ -67,22 +67,43 @@ export async function reconcile(
   return decision.action !== 'wait';
 }
 
+/**
+ * Decides in memory whether the weight must go back, and has it go back: for when a tick cannot, since it waits for the
+ * ledger. The next tick that can writes it down.
+ */
+export function goBackAtOnce(watch: RouteWatch, context: Pick<ReconcileContext, 'observe' | 'changed'>): void {
+  const { rollout } = watch;
+  if (rollout === null || watch.retreat !== null) return;
+  const seen = context.observe(watch, null);
+  const retreat = retreatOf(rollout, seen, decide(rollout, seen));
+  if (retreat !== null) carryOutInMemory(watch, retreat, context);
+}
+
+function retreatOf(rollout: Rollout | null, seen: Observation, decision: Decision): Retreat | null {
+  const isRetreat = rollout !== null && decision.events.some((event) => event.type === 'draining');
+  return isRetreat ? { rollout, seen, decision } : null;
+}
+
+function carryOutInMemory(watch: RouteWatch, retreat: Retreat, { changed }: Pick<ReconcileContext, 'changed'>): void {
+  watch.retreat ??= retreat;
+  changed(watch);
+}
+
 /** Stores the decision. One to go back is carried out even where the ledger cannot take it: it only lowers the weight. */
 async function commit(
   watch: RouteWatch,
   entry: JournalEntry,
-  isRetreat: boolean,
+  retreat: Retreat | null,
   context: ReconcileContext,
 ): Promise<{ askId: number | null }> {
   const force = () => {
-    watch.isForcedToZero = true;
-    context.changed(watch);
+    if (retreat !== null) carryOutInMemory(watch, retreat, context);
   };
-  const timer = isRetreat ? setTimeout(force, RETREAT_PATIENCE_MS) : undefined;
+  const timer = setTimeout(force, RETREAT_PATIENCE_MS);
   try {
     return await context.journal.commit(entry);
   } catch (error) {
-    if (isRetreat) force();
+    force();
     throw error;
   } finally {
     clearTimeout(timer);
@@ -96,7 +117,7 @@ function take(
   decision: Decision,
   askId: number | null,
 ): void {
-  watch.isForcedToZero = false;
+  if (decision.events.some((event) => event.type === 'draining')) watch.retreat = null;
   if (decision.events.length === 0) return;
   if (next !== null && !isActive(next)) {
     watch.lastRollout = next;

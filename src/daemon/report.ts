@@ -47,7 +47,7 @@ function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | 
     isPaused: rollout.isPaused,
     step,
     steps: policy.steps,
-    weight,
+    weight: watch.isForcedToZero ? 0 : weight,
     ...shares(figures),
     figures,
     verdict: memory.decision?.verdict ?? null,

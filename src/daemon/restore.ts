@@ -21,32 +21,37 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
       for (const call of page) watch.restore(call.step, call.role, call);
     }
   }
-  await restoreWindows(routes, [...routes.all()], journal, clock);
+  await restoreWindows(routes, null, journal, clock);
   routes.rebuild();
 }
 
-/** Fills windows from the ledger. What held before the hole in our data no longer counts as uninterrupted. */
+/**
+ * Fills windows from the ledger; null: those of all models in it. What held before the hole in our data no longer counts
+ * as uninterrupted.
+ */
 export async function restoreWindows(
   routes: Routes,
-  watches: readonly RouteWatch[],
+  watches: readonly RouteWatch[] | null,
   journal: Journal,
   clock: Clock,
 ): Promise<void> {
   const now = clock.now();
-  const longest = Math.max(0, ...watches.map((watch) => watch.filePolicy.criteria.window));
-  const only = new Set(watches);
+  const isMeant = (watch: RouteWatch) => watches === null || watches.includes(watch);
+  const policies = (watches ?? [...routes.all()]).map((watch) => watch.filePolicy);
+  if (watches === null) policies.push(routes.policyOf('*'));
+  const longest = Math.max(0, ...policies.map(({ criteria }) => criteria.window));
   const calls = await journal.recentCalls(Math.floor((now - longest) * 1_000));
   calls.sort((a, b) => a.arrivedAtUs - b.arrivedAtUs);
   for (const call of calls) {
     const watch = call.model === null ? null : routes.watch(call.model);
-    if (watch === null || !only.has(watch)) continue;
+    if (watch === null || !isMeant(watch)) continue;
     watch.shapes.add(call.shape);
     const at = call.arrivedAtUs / 1_000;
     if (call.role === 'canary' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
     watch.window.arrived(at, call.agent, call.isAgentDerived);
     if (call.outcome === 'rate_limited') watch.window.refused(at);
   }
-  for (const watch of routes.all()) if (only.has(watch)) watch.window.interrupt(now);
+  for (const watch of routes.all()) if (isMeant(watch)) watch.window.interrupt(now);
 }
 
 async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes): Promise<RoutePolicy> {

@@ -13,17 +13,17 @@ const AGENT_BLOCK_MS = 600_000;
 export class Routes implements CallObserver {
   readonly #watches = new Map<string, RouteWatch>();
   readonly #clock: Clock;
-  readonly #wake: () => void;
+  readonly #faulted: (watch: RouteWatch) => void;
   #policy: Policy;
   #table: RouteTable;
   #generation = 0;
   counts = { calls: 0, ineligible: 0, withoutToken: 0 };
 
-  /** `wake` is called when a tick should not wait for its time. */
-  constructor(policy: Policy, clock: Clock, wake: () => void) {
+  /** `faulted` is called when a canary has failed so often in a row that a tick should not wait for its time. */
+  constructor(policy: Policy, clock: Clock, faulted: (watch: RouteWatch) => void) {
     this.#policy = policy;
     this.#clock = clock;
-    this.#wake = wake;
+    this.#faulted = faulted;
     for (const route of policy.routes) this.#watches.set(route.model, new RouteWatch(route.model, route));
     this.#table = this.#build();
   }
@@ -101,7 +101,8 @@ export class Routes implements CallObserver {
 
   failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind): void {
     if (arrival.model === null) return;
-    if (this.watch(arrival.model)?.failed(arrival, outcome, upstream, this.#clock.now()) === true) this.#wake();
+    const watch = this.watch(arrival.model);
+    if (watch?.failed(arrival, outcome, upstream, this.#clock.now()) === true) this.#faulted(watch);
   }
 
   ended(call: Call): void {

@@ -1,9 +1,10 @@
 import type { Arrival, Call, Outcome } from '../core/call.ts';
 import { isFault } from '../core/call.ts';
 import { judgeCriteria } from '../core/criteria.ts';
+import type { Decision } from '../core/decision.ts';
 import type { StepFigures, TalliedCall } from '../core/figures.ts';
 import { NO_FIGURES, RoleTally } from '../core/figures.ts';
-import type { EffectName, EffectResult, EndpointSeen, Survey } from '../core/observation.ts';
+import type { EffectName, EffectResult, EndpointSeen, Observation, Survey } from '../core/observation.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import { RecentOutcomes } from '../core/recent.ts';
 import type { Rollout } from '../core/rollout.ts';
@@ -13,6 +14,13 @@ import { DemandWindow } from '../core/window.ts';
 interface StepTally {
   readonly stable: RoleTally;
   readonly canary: RoleTally;
+}
+
+/** What was decided, and on what. */
+export interface Retreat {
+  readonly rollout: Rollout;
+  readonly seen: Observation;
+  readonly decision: Decision;
 }
 
 /** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
@@ -32,8 +40,8 @@ export class RouteWatch {
   readonly recent = new RecentOutcomes();
   window: DemandWindow;
   faultsInRow = 0;
-  /** Set where the ledger cannot take the decision to go back: the weight is 0 until it can. */
-  isForcedToZero = false;
+  /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
+  retreat: Retreat | null = null;
   #steps = new Map<number, StepTally>();
 
   constructor(model: string, policy: RoutePolicy) {
@@ -45,6 +53,11 @@ export class RouteWatch {
   /** The policy in force: the rollout's own, else the file's. */
   get policy(): RoutePolicy {
     return this.pinnedPolicy ?? this.filePolicy;
+  }
+
+  /** Whether the weight is 0 although no event in the ledger says so yet. */
+  get isForcedToZero(): boolean {
+    return this.retreat !== null;
   }
 
   /** Takes a new policy file's word; true where the window must be filled again because its length changed. */
@@ -61,6 +74,7 @@ export class RouteWatch {
       this.#steps.clear();
       this.faultsInRow = 0;
       this.endpoint = null;
+      this.retreat = null;
       for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
     }
     this.rollout = rollout;

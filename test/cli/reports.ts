@@ -82,7 +82,7 @@ export function makeRollout(over: Partial<RolloutStatus> = {}): RolloutStatus {
     bakeMs: 5 * MINUTE,
     minCalls: 200,
     endpointName: 'up-llama-3-1-8b-k3v9q2ab',
-    endpoint: { at: NOON, state: 'running', url: 'https://x.example', isHealthy: true, message: null },
+    endpoint: { at: NOON, state: 'running', url: 'https://x.example', isHealthy: true, badLooks: 0, message: null },
     pricePerHourMicros: 4_000_000,
     ask: null,
     ...over,

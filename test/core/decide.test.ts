@@ -27,7 +27,7 @@ function ripe(changes: Partial<Observation> = {}): Observation {
 }
 
 function endpoint(state: EndpointSeen['state'], changes: Partial<EndpointSeen> = {}): EndpointSeen {
-  return { at: START + 1, state, url: null, isHealthy: false, message: null, ...changes };
+  return { at: START + 1, state, url: null, isHealthy: false, badLooks: 0, message: null, ...changes };
 }
 
 const told = (decided: { action: string; reason: string }) => `${decided.action} ${decided.reason}`;
@@ -183,7 +183,7 @@ describe('a warming rollout', () => {
     ['nothing was tried', {}, 'warm warming_up'],
     ['calls are under way', { effects: ['warm'] }, 'wait warming_up'],
     ['calls were answered', { results: warmed(START) }, 'finish_warming warmed'],
-    ['calls were answered before this phase', { results: warmed(START - 1) }, 'warm warming_up'],
+    ['calls were answered before this phase', { results: warmed(START - MINUTE) }, 'warm warming_up'],
     ['somebody paused it', { results: warmed(START), endpoint: endpoint('paused') }, 'fail endpoint_paused'],
     ['somebody deleted it', { endpoint: endpoint('absent') }, 'fail endpoint_absent'],
     ['its time is over', { now: START + 30 * MINUTE + 1 }, 'fail provision_timeout'],
@@ -191,6 +191,15 @@ describe('a warming rollout', () => {
   for (const [why, changes, expected] of cases) {
     it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(rollout, observation(changes))), expected));
   }
+});
+
+describe('a paused rollout that has no endpoint yet', () => {
+  it('begins nothing that costs money, but still fails when it must', () => {
+    const pause: RolloutEvent = { type: 'paused', by: 'ops@host', reason: null };
+    const paused = rolloutAfter(...TO_WARM.slice(0, 3), pause);
+    assert.equal(told(decide(paused, observation({}))), 'wait paused');
+    assert.equal(told(decide(paused, observation({ endpoint: endpoint('failed') }))), 'fail endpoint_failed');
+  });
 });
 
 describe('a draining rollout', () => {
@@ -214,6 +223,14 @@ describe('a draining rollout', () => {
     ['it seems absent for a moment', { endpoint: endpoint('absent') }, 'wait traffic_first'],
     ['it is surely absent', { now: START + 30_000, endpoint: endpoint('absent') }, 'end drained'],
     ['it failed and cannot be paused', { endpoint: endpoint('failed'), results: paused('invalid') }, 'end drained'],
+    [
+      'pausing succeeded a moment ago but is not to be seen yet',
+      {
+        endpoint: endpoint('running'),
+        results: { pause: { effect: 'pause' as const, at: START, problem: null } },
+      },
+      'wait traffic_first',
+    ],
     [
       'pausing failed a moment ago',
       { endpoint: endpoint('running'), results: paused('unavailable') },

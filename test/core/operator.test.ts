@@ -176,7 +176,7 @@ describe('going back', () => {
     ['the endpoint fails call after call', { canaryFaultsInRow: 5 }],
     [
       'the endpoint was paused',
-      { endpoint: { at: START + 1_000, state: 'paused', url: null, isHealthy: false, message: null } },
+      { endpoint: { at: START + 1_000, state: 'paused', url: null, isHealthy: false, badLooks: 0, message: null } },
     ],
   ];
   for (const [why, changes] of bad) {

@@ -101,6 +101,7 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
     [defaults({ steps: [0.1, 0.1, 1] }), 'defaults.steps.1: steps must rise: 0.1 does not exceed 0.1'],
     [defaults({ steps: [0, 1] }), 'defaults.steps.0: steps must rise: 0 does not exceed 0'],
     [defaults({ steps: [0.5] }), 'defaults.steps: the last step must be 100%, got 0.5'],
+    [defaults({ steps: [1] }), 'defaults.steps: the first step must be below 100%: later ones are compared with it'],
     [defaults({ steps: [] }), 'defaults.steps: expected it not to be empty, got []'],
     [defaults({ limits: { p95Ratio: 0.9 } }), 'defaults.limits.p95Ratio: expected at least 1, got 0.9'],
     [defaults([]), 'defaults: expected a block of keys, got []'],

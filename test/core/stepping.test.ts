@@ -28,7 +28,7 @@ function at(
 }
 
 function endpoint(state: EndpointSeen['state'], atMs = START + MINUTE): EndpointSeen {
-  return { at: atMs, state, url: null, isHealthy: false, message: null };
+  return { at: atMs, state, url: null, isHealthy: false, badLooks: 0, message: null };
 }
 
 const types = (events: readonly RolloutEvent[]) => events.map((event) => event.type);
@@ -181,6 +181,13 @@ for (const [name, decide] of [
         }
       });
     }
+
+    it('goes back where the endpoint runs but was not healthy three looks in a row', () => {
+      const looks = (badLooks: number) => ({ endpoint: { ...endpoint('running'), badLooks } });
+      assert.equal(decide(at(3, 1, looks(2))).action, 'wait');
+      const decided = decide(at(3, 1, looks(3)));
+      assert.deepEqual([decided.action, decided.reason], ['abort', 'endpoint_unhealthy']);
+    });
 
     it('does not go back on what was seen before this endpoint existed', () => {
       assert.equal(decide(at(3, 1, { endpoint: endpoint('absent', START - 1) })).action, 'wait');

@@ -215,7 +215,7 @@ export class World {
   }
 
   #endpoint(state: EndpointSeen['state'], isHealthy: boolean): EndpointSeen {
-    return { at: this.now, state, url: state === 'running' ? WARM.url : null, isHealthy, message: null };
+    return { at: this.now, state, url: state === 'running' ? WARM.url : null, isHealthy, badLooks: 0, message: null };
   }
 
   /** An effect that is under way ends: well (`ok`), or with this problem. */
