@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
+import type { DemandWindow } from '../core/window.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { Routes } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
@@ -32,7 +33,7 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
 export async function restoreWindows(
   routes: Routes,
   watches: readonly RouteWatch[] | null,
-  journal: Journal,
+  journal: Pick<Journal, 'recentCalls'>,
   clock: Clock,
 ): Promise<void> {
   const now = clock.now();
@@ -42,16 +43,24 @@ export async function restoreWindows(
   const longest = Math.max(0, ...policies.map(({ criteria }) => criteria.window));
   const calls = await journal.recentCalls(Math.floor((now - longest) * 1_000));
   calls.sort((a, b) => a.arrivedAtUs - b.arrivedAtUs);
+  // Filled aside: calls go on arriving in the old windows, whose seconds have passed these by.
+  const windows = new Map<RouteWatch, DemandWindow>();
   for (const call of calls) {
     const watch = call.model === null ? null : routes.watch(call.model);
     if (watch === null || !isMeant(watch)) continue;
+    const window = windows.get(watch) ?? watch.newWindow();
+    windows.set(watch, window);
     watch.shapes.add(call.shape);
     const at = call.arrivedAtUs / 1_000;
     if (call.role === 'canary' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
-    watch.window.arrived(at, call.agent, call.isAgentDerived);
-    if (call.outcome === 'rate_limited') watch.window.refused(at);
+    window.arrived(at, call.agent, call.isAgentDerived);
+    if (call.outcome === 'rate_limited') window.refused(at);
   }
-  for (const watch of routes.all()) if (isMeant(watch)) watch.window.interrupt(now);
+  for (const watch of routes.all()) {
+    if (!isMeant(watch)) continue;
+    watch.window = windows.get(watch) ?? watch.newWindow();
+    watch.window.interrupt(now);
+  }
 }
 
 async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes): Promise<RoutePolicy> {

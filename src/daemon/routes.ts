@@ -82,7 +82,9 @@ export class Routes implements CallObserver {
     for (const route of policy.routes) {
       if (!this.#watches.has(route.model)) this.#watches.set(route.model, new RouteWatch(route.model, route));
     }
-    const changed = [...this.#watches.values()].filter((watch) => watch.adopt(this.policyOf(watch.model)));
+    const changed = [...this.#watches.values()].filter((watch) =>
+      watch.adopt(this.policyOf(watch.model), this.#clock.now()),
+    );
     this.rebuild();
     return changed;
   }

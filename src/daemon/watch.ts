@@ -47,7 +47,7 @@ export class RouteWatch {
   constructor(model: string, policy: RoutePolicy) {
     this.model = model;
     this.filePolicy = policy;
-    this.window = this.#newWindow();
+    this.window = this.newWindow();
   }
 
   /** The policy in force: the rollout's own, else the file's. */
@@ -60,12 +60,23 @@ export class RouteWatch {
     return this.retreat !== null;
   }
 
-  /** Takes a new policy file's word; true where the window must be filled again because its length changed. */
-  adopt(policy: RoutePolicy): boolean {
-    const isOtherWindow = policy.criteria.window !== this.filePolicy.criteria.window;
+  /**
+   * Takes a new policy file's word. What held under other criteria does not count as held under these. True where the
+   * window must be filled again because its length changed.
+   */
+  adopt(policy: RoutePolicy, nowMs: number): boolean {
+    const before = this.filePolicy.criteria;
     this.filePolicy = policy;
-    if (isOtherWindow) this.window = this.#newWindow();
-    return isOtherWindow;
+    if (JSON.stringify(before) !== JSON.stringify(policy.criteria)) this.window.interrupt(nowMs);
+    return policy.criteria.window !== before.window;
+  }
+
+  /** An empty window of the length that the policy file says, to be filled and then put in place of the old one. */
+  newWindow(): DemandWindow {
+    return new DemandWindow(
+      this.filePolicy.criteria.window,
+      (figures) => judgeCriteria(figures, this.filePolicy.criteria).holds,
+    );
   }
 
   /** Makes a rollout the active one; figures begin anew where it is another one. */
@@ -140,12 +151,5 @@ export class RouteWatch {
       this.#steps.set(step, tally);
     }
     return tally;
-  }
-
-  #newWindow(): DemandWindow {
-    return new DemandWindow(
-      this.filePolicy.criteria.window,
-      (figures) => judgeCriteria(figures, this.filePolicy.criteria).holds,
-    );
   }
 }
