@@ -9,7 +9,15 @@ import type { Stage } from '../support/stage.ts';
 import { freePort, MODEL, openStage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { eventually } from '../support/waiting.ts';
-import { abort, approve, askedFor, assertAllRecorded, assertAudited, inPhase, newestRollout } from './rollout.ts';
+import {
+  abort,
+  approve,
+  askedFor,
+  assertAllRecorded,
+  assertAudited,
+  inPhase,
+  newestRollout,
+} from '../support/rollout.ts';
 
 /** A daemon that is killed and started again on the same ledger and ports. */
 class Phoenix {

@@ -13,7 +13,7 @@ import { MODEL, openFolder, policyText, readerOf } from '../support/stage.ts';
 import type { Sent } from '../support/traffic.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { eventually } from '../support/waiting.ts';
-import { assertAllRecorded } from './rollout.ts';
+import { assertAllRecorded } from '../support/rollout.ts';
 
 const LOCK_MS = Number(process.env['UPSHIFT_TEST_LOCK_SECONDS'] ?? 60) * 1_000;
 const BEFORE_CALLS = 800;

@@ -10,7 +10,7 @@ import { MODEL, openStage } from '../support/stage.ts';
 import type { Traffic } from '../support/traffic.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { eventually } from '../support/waiting.ts';
-import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from './rollout.ts';
+import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
 
 const limit = { timeout: 60_000 };
 

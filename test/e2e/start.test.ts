@@ -16,7 +16,7 @@ import { freePort, MODEL, openStage } from '../support/stage.ts';
 import type { Stage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { eventually } from '../support/waiting.ts';
-import { inPhase, newestRollout } from './rollout.ts';
+import { inPhase, newestRollout } from '../support/rollout.ts';
 
 const limit = { timeout: 60_000 };
 

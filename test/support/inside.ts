@@ -11,7 +11,7 @@ export interface InsideDaemon {
   readonly gateway: string;
   readonly admin: string;
   /** Closes it; twice is once. */
-  close(): Promise<{ cut: number }>;
+  readonly close: () => Promise<{ cut: number }>;
 }
 
 /** Opens a daemon on a stage and lets it run; closed after the test. */

@@ -26,6 +26,8 @@ export interface TrafficOptions {
   readonly streams?: number;
   readonly maxTokens?: number;
   readonly prefix?: string;
+  /** Whether calls carry an `X-Agent-Id`; true unless said. */
+  readonly named?: boolean;
   /** What else stands in the bodies. */
   readonly extra?: object;
 }
@@ -41,7 +43,7 @@ export interface Traffic {
 
 /** Begins to call the gateway steadily over connections that are kept alive, until stopped or the test ends. */
 export function startTraffic(t: TestContext, options: TrafficOptions): Traffic {
-  const { url, model, rate, streams = 0.3, maxTokens = 20, prefix = 'call', extra = {} } = options;
+  const { url, model, rate, streams = 0.3, maxTokens = 20, prefix = 'call', named = true, extra = {} } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 256 });
   const target = {
     url: new URL(`${url}/v1/chat/completions`),
@@ -66,7 +68,7 @@ export function startTraffic(t: TestContext, options: TrafficOptions): Traffic {
     });
     const name = `${prefix}-${number}`;
     const began = Date.now();
-    const { status, failure } = await makeCall(target, { agentName: name, body, isStreamed });
+    const { status, failure } = await makeCall(target, { agentName: named ? name : undefined, body, isStreamed });
     sent.push({ agent: name, status, failure, startedAt: began, endedAt: Date.now() });
   };
   const timer = setInterval(() => {

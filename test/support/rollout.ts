@@ -6,9 +6,9 @@ import { verifyAudit } from '../../src/ledger/audit.ts';
 import type { OpenAsk } from '../../src/ledger/requests.ts';
 import { insertRequest, openAsks } from '../../src/ledger/requests.ts';
 import { listRollouts } from '../../src/ledger/rollouts.ts';
-import type { Stage } from '../support/stage.ts';
-import type { Sent } from '../support/traffic.ts';
-import { eventually } from '../support/waiting.ts';
+import type { Stage } from './stage.ts';
+import type { Sent } from './traffic.ts';
+import { eventually } from './waiting.ts';
 
 /** The stage's newest rollout as the ledger has it; null before the first. */
 export function newestRollout(stage: Stage): Rollout | null {
