@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { connect } from '../../src/ledger/database.ts';
+import type { Log } from '../../src/daemon/daemon.ts';
 import { openDaemon } from '../support/inside.ts';
 import { holdLock } from '../support/processes.ts';
 import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
@@ -85,7 +86,11 @@ test(
 test('an endpoint paused and resumed while the ledger is locked has still lost its weight', limit, async (t) => {
   // The calls that it fails must not be what keeps the decision.
   const stage = await openStage(t, { policy: { limits: { consecutiveFaults: 100_000 } } });
-  const { daemon, gateway } = await openDaemon(t, stage);
+  let failedTicks = 0;
+  const log: Log = (_level, message) => {
+    if (message === 'tick failed') failedTicks++;
+  };
+  const { daemon, gateway } = await openDaemon(t, stage, { log });
   const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60, streams: 0 });
   await approveUpTo(stage, 1);
   await inPhase(stage, 'stepping', 1);
@@ -98,6 +103,9 @@ test('an endpoint paused and resumed while the ledger is locked has still lost i
   await eventually('the weight is 0', () => daemon.report().routes[0]?.rollout?.weight === 0);
   await tell(stage, 'resume');
   await eventually('it is seen to run', () => daemon.report().routes[0]?.rollout?.endpoint?.isHealthy === true);
+  // The attempt to write that was under way when the endpoint came back is over, too.
+  const failedBefore = failedTicks;
+  await eventually('another attempt to write has failed', () => failedTicks > failedBefore);
   assert.equal(daemon.report().routes[0]?.rollout?.weight, 0);
   await lock.release();
   assert.match((await inPhase(stage, 'aborted')).reason, /^endpoint_paused/);
