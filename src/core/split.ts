@@ -1,14 +1,15 @@
 import type { Canary, Role } from './route.ts';
 
 /**
- * A number in [0, 1) for a unit of assignment, the same whenever and wherever it is drawn: FNV-1a over the text
- * `salt:unit`, then the 32-bit finalizer of MurmurHash3 (public domain) so that neighbouring units fall far apart.
+ * A number in [0, 1) for a unit of assignment, the same whenever and wherever it is drawn: MurmurHash3 (x86, 32 bit,
+ * public domain) over the salt's characters and then the unit's, a whole number going in as its low and high 32 bits.
  */
 export function draw(salt: string, unit: string | number): number {
-  let hash = 0x811c9dc5;
-  hash = absorb(hash, salt);
-  hash = Math.imul(hash ^ 58, 0x01000193);
-  hash = absorb(hash, typeof unit === 'number' ? String(unit) : unit);
+  let hash = absorbText(0, salt);
+  hash =
+    typeof unit === 'number'
+      ? absorb(absorb(hash, unit | 0), Math.floor(unit / 0x1_0000_0000))
+      : absorbText(absorb(hash, unit.length), unit);
   hash ^= hash >>> 16;
   hash = Math.imul(hash, 0x85ebca6b);
   hash ^= hash >>> 13;
@@ -17,10 +18,16 @@ export function draw(salt: string, unit: string | number): number {
   return (hash >>> 0) / 0x1_0000_0000;
 }
 
-function absorb(seed: number, text: string): number {
+function absorbText(seed: number, text: string): number {
   let hash = seed;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  for (let i = 0; i < text.length; i++) hash = absorb(hash, text.charCodeAt(i));
   return hash;
+}
+
+function absorb(hash: number, word: number): number {
+  const scrambled = Math.imul(word, 0xcc9e2d51);
+  const mixed = hash ^ Math.imul((scrambled << 15) | (scrambled >>> 17), 0x1b873593);
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
 }
 
 /** What a call is assigned by: itself, or its agent for a block of clock time. */
