@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { connect } from '../../src/ledger/database.ts';
-import type { Log } from '../../src/daemon/daemon.ts';
+import type { Log } from '../../src/daemon/log.ts';
 import { openDaemon } from '../support/inside.ts';
 import { holdLock } from '../support/processes.ts';
 import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
@@ -87,7 +87,7 @@ test('an endpoint paused and resumed while the ledger is locked has still lost i
   // The calls that it fails must not be what keeps the decision.
   const stage = await openStage(t, { policy: { limits: { consecutiveFaults: 100_000 } } });
   let failedTicks = 0;
-  const log: Log = (_level, message) => {
+  const log: DaemonOptions['log'] = (_level, message) => {
     if (message === 'tick failed') failedTicks++;
   };
   const { daemon, gateway } = await openDaemon(t, stage, { log });
