@@ -30,24 +30,19 @@ const span = (least = 0) =>
     return ms;
   });
 
-const share = (most = 1) =>
-  z.union([z.number(), z.string()], { error: SHARE_WANTED }).transform((value, context) => {
-    const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
-    const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
-    if (!(number >= 0 && number <= most)) {
-      context.addIssue({
-        code: 'custom',
-        message: `expected a share from 0 to ${most}, written 0.05 or "5%", got ${JSON.stringify(value)}`,
-      });
-      return z.NEVER;
-    }
-    return number;
-  });
+const share = z.union([z.number(), z.string()], { error: SHARE_WANTED }).transform((value, context) => {
+  const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
+  const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
+  if (number >= 0 && number <= 1) return number;
+  const message = `expected a share from 0 to 1, written 0.05 or "5%", got ${JSON.stringify(value)}`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
 
 const count = (least = 0) => z.number().int().min(least);
 
 const stepsSchema = z
-  .array(share())
+  .array(share)
   .min(1)
   .superRefine((steps, context) => {
     const fallen = steps.findIndex((weight, i) => !(weight > (steps[i - 1] ?? 0)));
@@ -71,7 +66,7 @@ const criteriaSchema = z.strictObject({
   window: span(1_000),
   calls: count(),
   agents: count(),
-  refused: share(),
+  refused: share,
   require: z.union([z.enum(['all', 'any']), z.strictObject({ atLeast: z.number().int().min(1).max(3) })], {
     error: 'expected all, any or {atLeast: n} with n from 1 to 3',
   }),
@@ -82,7 +77,7 @@ const criteriaSchema = z.strictObject({
 const limitsSchema = z.strictObject({
   bake: span(),
   minCalls: count(1),
-  errorShare: share(),
+  errorShare: share,
   p95Ratio: z.number().min(1),
   p95Floor: span(),
   consecutiveFaults: count(1),

@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import cron from 'node-cron';
-import type { ScheduledTask } from 'node-cron';
 import type { Call } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
-import { AppError, errorCode, errorMessage } from '../core/errors.ts';
+import { errorMessage } from '../core/errors.ts';
 import type { Observation, OperatorRequest } from '../core/observation.ts';
 import type { StatusReport } from '../core/status.ts';
 import type { Environment } from '../files/environment.ts';
@@ -18,11 +15,14 @@ import { createHubClient } from '../huggingface/hub.ts';
 import type { PendingRequest } from '../ledger/journal.ts';
 import type { Ledger } from '../ledger/open.ts';
 import { openLedger } from '../ledger/open.ts';
+import { Account } from './account.ts';
 import type { Admin } from './admin.ts';
 import { createAdmin } from './admin.ts';
 import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoint } from './effects.ts';
-import { observe } from './observe.ts';
+import type { Log } from './log.ts';
+import { Loop } from './loop.ts';
+import { newRolloutId, observe } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import { RETREAT_PATIENCE_MS, goBackAtOnce, reconcile } from './reconcile.ts';
 import { reportRoute } from './report.ts';
@@ -38,8 +38,6 @@ const ACCOUNT_EVERY_MS = 30_000;
 const POLICY_EVERY_MS = 5_000;
 const LEAST_EVERY_MS = 200;
 const DRAIN_MS = 30_000;
-
-export type Log = (level: 'info' | 'warn' | 'error', message: string, facts?: object) => void;
 
 export interface DaemonOptions {
   readonly dbPath: string;
@@ -63,19 +61,13 @@ export class Daemon {
   readonly #admin: Admin;
   readonly #endpoints: EndpointsClient;
   readonly #hub: HubClient;
-  readonly #memories = new Map<RouteWatch, RouteMemory>();
-  readonly #stopping = new AbortController();
-  readonly #background = new Set<Promise<void>>();
+  readonly #account: Account;
+  readonly #loop: Loop;
+  readonly #memories = new WeakMap<RouteWatch, RouteMemory>();
   readonly #faulty = new Set<RouteWatch>();
   readonly #startedAt: number;
   #policy: LoadedPolicy;
   #policyProblem: string | null = null;
-  #account: { state: Observation['account']; name: string | null } = { state: 'unchecked', name: null };
-  #cron: ScheduledTask | null = null;
-  #timers: NodeJS.Timeout[] = [];
-  #tick: Promise<void> | null = null;
-  #nextTick: Promise<void> | null = null;
-  #isWoken = false;
   #ports = { gateway: 0, admin: 0 };
 
   /**
@@ -85,14 +77,15 @@ export class Daemon {
   static async open(options: DaemonOptions): Promise<Daemon> {
     const policy = await loadPolicy(options.policyPath);
     const hub = createHubClient({ hubUrl: options.environment.hubUrl, token: options.environment.token });
-    const account = await checkAccount(hub, options);
+    const { environment, log } = options;
+    const account = new Account(hub, environment.token, log);
+    await account.check();
     await using undo = new AsyncDisposableStack();
     const ledger = await openLedger(options.dbPath, { clock: options.clock });
     undo.defer(() => ledger.close());
-    const daemon = new Daemon(options, policy, ledger, hub);
+    const daemon = new Daemon(options, { policy, ledger, hub, account });
     undo.defer(() => daemon.#admin.close());
     undo.defer(() => daemon.#gateway.close());
-    daemon.#account = account;
     await restore(daemon.#routes, ledger.journal, options.clock);
     daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
     daemon.#ports.gateway = (await daemon.#gateway.listen(options.port)).port;
@@ -100,12 +93,18 @@ export class Daemon {
     return daemon;
   }
 
-  private constructor(options: DaemonOptions, policy: LoadedPolicy, ledger: Ledger, hub: HubClient) {
+  private constructor(
+    options: DaemonOptions,
+    given: { policy: LoadedPolicy; ledger: Ledger; hub: HubClient; account: Account },
+  ) {
     const { environment, clock, log } = options;
+    const { policy, ledger } = given;
     this.#options = options;
     this.#policy = policy;
     this.#ledger = ledger;
-    this.#hub = hub;
+    this.#hub = given.hub;
+    this.#account = given.account;
+    this.#loop = new Loop(() => this.#reconcileAll(), log);
     this.#startedAt = clock.now();
     this.#routes = new Routes(policy.policy, clock, (watch) => this.#faulted(watch));
     this.#admin = createAdmin(() => this.report());
@@ -135,24 +134,18 @@ export class Daemon {
 
   /** Begins to tick. Returns at once. */
   run(): void {
-    // Its own notices would go to the console, and its care for overlaps is taken by `#reconcile`.
-    const notice = (message: string | Error) => this.#options.log('warn', 'scheduler', { message: String(message) });
-    const logger = { debug: () => undefined, info: () => undefined, warn: notice, error: notice };
-    this.#cron = cron.schedule('* * * * * *', () => this.#inBackground(this.#reconcile()), { logger });
-    this.#every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
-    this.#every(this.#perClock(ENDPOINT_EVERY_MS), () => this.#lookAtEndpoints());
-    this.#every(this.#perClock(ACCOUNT_EVERY_MS), () => this.#recheckAccount());
-    this.#every(this.#perClock(POLICY_EVERY_MS), () => this.#reloadPolicy());
+    this.#loop.start();
+    this.#loop.every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
+    this.#loop.every(this.#perClock(ENDPOINT_EVERY_MS), () => this.#lookAtEndpoints());
+    this.#loop.every(this.#perClock(ACCOUNT_EVERY_MS), () => this.#account.check());
+    this.#loop.every(this.#perClock(POLICY_EVERY_MS), () => this.#reloadPolicy());
   }
 
   /** Stops deciding, lets running calls end for a while, cuts the rest, and leaves the books in order. */
   async close(): Promise<{ cut: number }> {
-    this.#stopping.abort(new AppError('unavailable', 'the daemon is stopping'));
-    await this.#cron?.destroy();
-    for (const timer of this.#timers) clearInterval(timer);
+    await this.#loop.stop();
     const { cut } = await this.#gateway.drain(this.#options.drainMs ?? DRAIN_MS);
-    await this.#tick?.catch(() => undefined);
-    await Promise.allSettled(this.#background);
+    await this.#loop.settled();
     await this.#gateway.close();
     await this.#admin.close();
     await this.#ledger.close();
@@ -172,7 +165,7 @@ export class Daemon {
       adminPort: this.#ports.admin,
       timeScale: clock.scale,
       policy: { path: options.policyPath, hash: this.#policy.hash, problem: this.#policyProblem },
-      account: this.#account,
+      account: { state: this.#account.state, name: this.#account.name },
       ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
       gateway: { inFlight: [...this.#gateway.inFlight()].length, ...this.#routes.counts },
       routes,
@@ -182,47 +175,6 @@ export class Daemon {
   /** Real ms for a span of clock time, but not so few that looking is all that is done. */
   #perClock(ms: number): number {
     return Math.max(LEAST_EVERY_MS, ms / this.#options.clock.scale);
-  }
-
-  #every(ms: number, work: () => Promise<void>): void {
-    let isBusy = false;
-    const timer = setInterval(() => {
-      if (isBusy || this.#stopping.signal.aborted) return;
-      isBusy = true;
-      this.#inBackground(work().finally(() => (isBusy = false)));
-    }, ms);
-    this.#timers.push(timer);
-  }
-
-  #inBackground(work: Promise<void>): void {
-    const guarded = work
-      .catch((error: unknown) => {
-        if (!this.#stopping.signal.aborted)
-          this.#options.log('error', 'background work failed', { error: errorMessage(error) });
-      })
-      .finally(() => this.#background.delete(guarded));
-    this.#background.add(guarded);
-  }
-
-  #wake(): void {
-    if (this.#isWoken || this.#stopping.signal.aborted) return;
-    this.#isWoken = true;
-    setImmediate(() => {
-      this.#isWoken = false;
-      this.#inBackground(this.#reconcile());
-    });
-  }
-
-  /** Ticks never overlap: all who come while one runs share the next. */
-  #reconcile(): Promise<void> {
-    if (this.#stopping.signal.aborted) return Promise.resolve();
-    if (this.#nextTick !== null) return this.#nextTick;
-    if (this.#tick === null) return (this.#tick = this.#reconcileAll().finally(() => (this.#tick = null)));
-    const again = () => {
-      this.#nextTick = null;
-      return this.#reconcile();
-    };
-    return (this.#nextTick = this.#tick.then(again, again));
   }
 
   async #reconcileAll(): Promise<void> {
@@ -255,7 +207,7 @@ export class Daemon {
 
   /** The endpoint fails again and again: a tick looks, and where that waits for the ledger, the weight does not. */
   #faulted(watch: RouteWatch): void {
-    this.#wake();
+    this.#loop.wake();
     if (this.#faulty.has(watch)) return;
     this.#faulty.add(watch);
     const timer = setTimeout(() => {
@@ -280,11 +232,8 @@ export class Daemon {
       clock: this.#options.clock,
       journal: this.#ledger.journal,
       observe: this.#observe,
-      policyRecord: () => {
-        const { hash, path, text, parsed } = this.#policy;
-        return { hash, path, text, parsed };
-      },
-      begin: (route, effect) => this.#inBackground(beginEffect(route, effect, this.#effectContext())),
+      policyRecord: () => this.#policy,
+      begin: (route, effect) => this.#loop.inBackground(beginEffect(route, effect, this.#effectContext())),
       changed: () => this.#routes.rebuild(),
     });
   }
@@ -304,16 +253,16 @@ export class Daemon {
       endpoints: this.#endpoints,
       hub: this.#hub,
       token: this.#options.environment.token,
-      signal: this.#stopping.signal,
-      wake: () => this.#wake(),
+      signal: this.#loop.signal,
+      wake: () => this.#loop.wake(),
       log: this.#options.log,
     };
   }
 
   async #lookForRequests(): Promise<void> {
     // On a scaled clock a second is short: tick along with the look-ups.
-    if (this.#options.clock.scale > 1) return this.#reconcile();
-    if ((await this.#ledger.journal.pendingRequests()).length > 0) this.#wake();
+    if (this.#options.clock.scale > 1) return this.#loop.tick();
+    if ((await this.#ledger.journal.pendingRequests()).length > 0) this.#loop.wake();
   }
 
   async #lookAtEndpoints(): Promise<void> {
@@ -324,22 +273,13 @@ export class Daemon {
         const seen = await lookAtEndpoint(rollout, watch.endpoint, this.#effectContext(), AbortSignal.timeout(10_000));
         const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;
         if (watch.rollout?.id === rollout.id && !watch.effects.has('ensure')) watch.endpoint = seen;
-        if (isNews) this.#wake();
+        if (isNews) this.#loop.wake();
       } catch (error) {
         this.#options.log('warn', 'endpoint cannot be looked at', {
           endpoint: rollout.endpointName,
           error: errorMessage(error),
         });
       }
-    }
-  }
-
-  async #recheckAccount(): Promise<void> {
-    if (this.#account.state !== 'unchecked' || this.#options.environment.token === null) return;
-    try {
-      this.#account = await checkAccount(this.#hub, this.#options);
-    } catch {
-      this.#account = { state: 'refused', name: null };
     }
   }
 
@@ -354,30 +294,5 @@ export class Daemon {
     } catch (error) {
       this.#policyProblem = errorMessage(error);
     }
-  }
-}
-
-/** Eight lower-case letters and digits without look-alikes. */
-function newRolloutId(): string {
-  const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
-  return Array.from(randomBytes(8), (byte) => letters[byte % letters.length]).join('');
-}
-
-/** Asks the Hub whose token it is. A refused token is thrown; a Hub out of reach leaves the account unchecked. */
-async function checkAccount(
-  hub: HubClient,
-  { environment, log }: DaemonOptions,
-): Promise<{ state: 'ok' | 'unchecked'; name: string | null }> {
-  if (environment.token === null) {
-    log('warn', 'no HF_TOKEN: calls are served and counted, nothing is proposed');
-    return { state: 'unchecked', name: null };
-  }
-  try {
-    const me = await hub.whoAmI(AbortSignal.timeout(10_000));
-    return { state: 'ok', name: me.name };
-  } catch (error) {
-    if (errorCode(error) === 'unauthorized') throw error;
-    log('warn', 'the Hub cannot be reached: nothing is proposed until it can', { error: errorMessage(error) });
-    return { state: 'unchecked', name: null };
   }
 }

@@ -1,5 +1,7 @@
 import { pino } from 'pino';
-import type { Log } from './daemon.ts';
+
+/** Writes one line: the message is a constant, the facts are fields. */
+export type Log = (level: 'info' | 'warn' | 'error', message: string, facts?: object) => void;
 
 /** The log: JSON lines on standard error. The message is constant, the facts are fields. */
 export function createLog(level: 'info' | 'warn' | 'error' | 'silent' = 'info'): Log {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { Observation, OperatorRequest } from '../core/observation.ts';
 import { weights } from '../core/rollout.ts';
@@ -79,4 +80,10 @@ function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {
   if (watch.rollout?.phase !== 'draining') return false;
   if (inFlight === 0) return true;
   return (clock.now() - watch.rollout.since) / clock.scale > DRAIN_MS;
+}
+
+/** Eight lower-case letters and digits without look-alikes. */
+export function newRolloutId(): string {
+  const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
+  return Array.from(randomBytes(8), (byte) => letters[byte % letters.length]).join('');
 }

@@ -140,8 +140,9 @@ function toEntry(
 ): JournalEntry {
   const asked = decision.events.find((event) => event.type === 'asked');
   const isProposal = decision.events.some((event) => event.type === 'proposed');
+  const { hash, path, text, parsed } = context.policyRecord();
   return {
-    ...(isProposal && { policy: context.policyRecord() }),
+    ...(isProposal && { policy: { hash, path, text, parsed } }),
     decision: {
       at: seen.now,
       model: seen.model,
