@@ -87,7 +87,7 @@ test('an endpoint paused and resumed while the ledger is locked has still lost i
   // The calls that it fails must not be what keeps the decision.
   const stage = await openStage(t, { policy: { limits: { consecutiveFaults: 100_000 } } });
   let failedTicks = 0;
-  const log: DaemonOptions['log'] = (_level, message) => {
+  const log: Log = (_level, message) => {
     if (message === 'tick failed') failedTicks++;
   };
   const { daemon, gateway } = await openDaemon(t, stage, { log });
