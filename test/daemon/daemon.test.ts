@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { connect } from '../../src/ledger/database.ts';
-import type { DaemonOptions } from '../../src/daemon/daemon.ts';
+import type { Log } from '../../src/daemon/log.ts';
 import { openDaemon } from '../support/inside.ts';
 import { holdLock } from '../support/processes.ts';
 import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
