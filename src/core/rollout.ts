@@ -17,7 +17,7 @@ export interface WarmEndpoint {
 }
 
 /** What a person's word is wanted on. 0 = provision, 1..n = enter the n-th step, n + 1 = promote. */
-export interface Ask {
+interface Ask {
   readonly step: number;
   readonly at: number;
   readonly verdict: Verdict | null;

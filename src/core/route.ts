@@ -19,7 +19,7 @@ export type CallFeature = 'stream' | 'tools' | 'structured' | 'media';
  */
 export type CallShape = string;
 
-export const CALL_FEATURES: readonly CallFeature[] = ['stream', 'tools', 'structured', 'media'];
+const CALL_FEATURES: readonly CallFeature[] = ['stream', 'tools', 'structured', 'media'];
 
 /** Joins a kind and its features to a shape. */
 export function callShape(kind: CallKind, features: ReadonlySet<CallFeature>): CallShape {

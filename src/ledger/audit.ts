@@ -4,7 +4,7 @@ import { CHAIN_START, chainHash, sha256 } from './chain.ts';
 import type { LedgerDb } from './database.ts';
 
 /** What is wrong; `decisionId` is null where it is no single decision. */
-export interface AuditProblem {
+interface AuditProblem {
   readonly decisionId: number | null;
   readonly what: string;
 }

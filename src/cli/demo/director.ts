@@ -122,7 +122,7 @@ export class Director {
       if (route?.decision && !options.json) this.#say(`${route.phase}: ${route.decision.detail}`, done);
       return;
     }
-    const head = `demo  ${options.scale}x real time  trace ${bar(done, 24)} ${Math.round(done * 100)} %   ${progress?.calls ?? 0} calls, ${progress?.clientFailures ?? 0} failed`;
+    const head = `demo ${options.scale}x  ${bar(done, 24)} ${Math.round(done * 100)} %   ${progress?.calls ?? 0} calls, ${progress?.clientFailures ?? 0} failed`;
     const [width, color] = [widthOf(process.stdout), hasColor(process.stdout)];
     const view = renderStatus(this.#report, { width, color, isRunning: true, now: clock.now() });
     const said = this.answers.slice(-3).map((line) => `  ${line}`);
