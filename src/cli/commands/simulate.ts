@@ -66,6 +66,10 @@ async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Pr
     seed,
     ...(limit === undefined ? {} : { limits: { routerCalls: limit } }),
   });
+  // Listening before it says that it runs: who reads that may send one at once.
+  const signalled = new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve);
+  });
   const env = {
     UPSHIFT_ROUTER_URL: simulation.routerUrl,
     UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl,
@@ -78,9 +82,7 @@ async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Pr
     const lines = Object.entries(env).map(([name, value]) => `export ${name}=${value}`);
     printText(`# a local Hugging Face at ${simulation.url}; Ctrl-C ends it\n${lines.join('\n')}`);
   }
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve);
-  });
+  const signal = await signalled;
   await simulation.close();
   process.exitCode = signal === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
 }
