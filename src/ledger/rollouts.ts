@@ -111,6 +111,14 @@ export function countCalls(db: LedgerDb): number {
   return db.prepare<[], number>('SELECT count(*) FROM calls').pluck().get() ?? 0;
 }
 
+/** How many tokens each kind of upstream has read and written, by its own count. */
+export function tokensServed(db: LedgerDb): { servedBy: string; prompt: number; output: number }[] {
+  const sql = `SELECT CASE WHEN flags & ${FLAG.dedicated} THEN 'dedicated' ELSE 'serverless' END AS servedBy,
+      total(prompt_tokens) AS prompt, total(output_tokens) AS output
+    FROM calls WHERE flags & ${FLAG.served} GROUP BY 1 ORDER BY 1 DESC`;
+  return db.prepare<[], { servedBy: string; prompt: number; output: number }>(sql).all();
+}
+
 /**
  * What share of the eligible calls each step gave to the canary, and what share the endpoint served in the end, counted
  * from the calls. One entry for each weight that a step had. `blockMs`: length of an agent's block, clock ms.

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AppError } from '../../core/errors.ts';
 import { createClock } from '../../files/clock.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
@@ -10,7 +11,8 @@ import { openScreen } from '../screen.ts';
 import { Director } from './director.ts';
 import type { Running } from './processes.ts';
 import { startUpshift } from './processes.ts';
-import { exitCodeOf, gather, printReport, toJson } from './report.ts';
+import { exitCodeOf, gather, toJson } from './report.ts';
+import { summary } from './summary.ts';
 
 export interface DemoOptions {
   readonly json: boolean;
@@ -42,6 +44,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const folder = options.keep ?? mkdtempSync(join(tmpdir(), 'upshift-demo-'));
   mkdirSync(folder, { recursive: true });
   const dbPath = join(folder, 'upshift.db');
+  if (existsSync(dbPath)) {
+    throw new AppError('invalid', `${dbPath} is there already`, { hint: 'name a new folder with --keep' });
+  }
   const children: Running<unknown>[] = [];
   const interrupted = new AbortController();
   const onSignal = () => interrupted.abort();
@@ -55,7 +60,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     children.push(simulation);
     const { controlUrl } = simulation.said;
     const env = { ...process.env, ...simulation.said.env };
-    const { timeScale, timeStart, token } = readEnvironment(env);
+    const { timeScale, timeStart, token, routerUrl } = readEnvironment(env);
     const clock = createClock({ scale: timeScale, start: timeStart });
     const daemon = await startUpshift<{ gateway: string }>(
       ['start', '--db', dbPath, '--policy', options.policy, '--port', '0', '--admin-port', '0'],
@@ -80,10 +85,17 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     director.finish();
     await directing;
     await daemon.stop();
-    const result = await gather({ dbPath, controlUrl, swarm, policy: policy.policy, director });
+    const result = await gather({
+      dbPath,
+      controlUrl,
+      swarm,
+      policy: policy.policy,
+      routerUrl,
+      token: token ?? '',
+    });
     screen?.close();
     if (options.json) console.log(JSON.stringify(toJson(result)));
-    else printReport(result, options.keep);
+    else console.log(summary(result, options.keep));
     return interrupted.signal.aborted ? 130 : exitCodeOf(result);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);

@@ -4,12 +4,12 @@ import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { openAsks, readStatus } from '../../ledger/requests.ts';
 import type { SwarmProgress } from '../../simulation/swarm.ts';
-import { hasColor, widthOf } from '../print.ts';
+import { cut, hasColor, widthOf } from '../print.ts';
 import type { Screen } from '../screen.ts';
 import { renderStatus } from '../view.ts';
 import type { DemoOptions } from './demo.ts';
 import { runUpshift } from './processes.ts';
-import { bar } from './report.ts';
+import { bar } from './summary.ts';
 
 const LOOK_EVERY_MS = 200;
 /** Real time that the swarm still runs once the rollout is over, so that the way back is seen under traffic. */
@@ -125,7 +125,7 @@ export class Director {
     const head = `demo ${options.scale}x  ${bar(done, 24)} ${Math.round(done * 100)} %   ${progress?.calls ?? 0} calls, ${progress?.clientFailures ?? 0} failed`;
     const [width, color] = [widthOf(process.stdout), hasColor(process.stdout)];
     const view = renderStatus(this.#report, { width, color, isRunning: true, now: clock.now() });
-    const said = this.answers.slice(-3).map((line) => `  ${line}`);
+    const said = this.answers.slice(-3).map((line) => cut(`  ${line}`, width));
     const manual = options.manual ? [`  in a second terminal: export UPSHIFT_DB=${this.#given.dbPath}`] : [];
     screen.draw([head, '', view, '', ...manual, ...said].join('\n'));
   }

@@ -4,9 +4,8 @@ import type { Policy } from '../../core/policy.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { verifyAudit } from '../../ledger/audit.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { countCalls, events, listRollouts, measuredShares } from '../../ledger/rollouts.ts';
+import { countCalls, events, listRollouts, measuredShares, tokensServed } from '../../ledger/rollouts.ts';
 import type { SwarmReport } from '../../simulation/swarm.ts';
-import type { Director } from './director.ts';
 
 /** What a run of the demo came to. */
 export interface DemoResult {
@@ -14,18 +13,26 @@ export interface DemoResult {
   readonly reason: string | null;
   readonly swarm: SwarmReport;
   readonly ledgerCalls: number;
-  readonly endpoints: readonly { readonly name: string; readonly state: string; readonly spentMicroDollars: number }[];
+  readonly endpoints: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly spentMicroDollars: number;
+    readonly pricePerHour: number;
+  }[];
   readonly endpointsCreated: number;
   readonly steps: readonly { readonly weight: number; readonly measured: number; readonly units: number }[];
   readonly decisions: number;
   readonly auditVerified: boolean;
   readonly timeline: readonly { readonly at: number; readonly type: string; readonly data: string }[];
-  readonly faultAt: number | null;
+  /** What each upstream's answers held, in tokens. */
+  readonly tokens: readonly { readonly servedBy: string; readonly prompt: number; readonly output: number }[];
+  /** What serverless charges, dollars a million tokens; null where it does not say. */
+  readonly pricing: { readonly input: number; readonly output: number } | null;
 }
 
 interface ControlState {
   readonly created: number;
-  readonly endpoints: readonly { name: string; state: string; spentMicroDollars: number }[];
+  readonly endpoints: readonly { name: string; state: string; spentMicroDollars: number; pricePerHour: number }[];
 }
 
 /** Reads the ledger and the simulation's books once everything has ended. */
@@ -34,9 +41,12 @@ export async function gather(given: {
   controlUrl: string;
   swarm: SwarmReport;
   policy: Policy;
-  director: Director;
+  routerUrl: string;
+  token: string;
 }): Promise<DemoResult> {
   const state = (await (await fetch(`${given.controlUrl}/state`)).json()) as ControlState;
+  const model = given.policy.routes[0]?.model ?? '';
+  const pricing = await serverlessPrice(given.routerUrl, given.token, model);
   const db = openForReading(given.dbPath);
   try {
     const last = listRollouts(db).at(-1);
@@ -58,11 +68,25 @@ export async function gather(given: {
       decisions: audit.decisions,
       auditVerified: audit.problems.length === 0 && audit.rerun === audit.decisions,
       timeline: rollout === null ? [] : events(db, rollout.id),
-      faultAt: given.director.faultAt,
+      tokens: tokensServed(db),
+      pricing,
     };
   } finally {
     db.close();
   }
+}
+
+/** What the cheapest provider behind the router charges for a model, dollars a million tokens; null where nobody says. */
+async function serverlessPrice(
+  routerUrl: string,
+  token: string,
+  model: string,
+): Promise<{ input: number; output: number } | null> {
+  const response = await fetch(`${routerUrl}/v1/models/${model}`, { headers: { authorization: `Bearer ${token}` } });
+  if (!response.ok) return null;
+  const body = (await response.json()) as { providers?: { pricing?: { input: number; output: number } }[] };
+  const prices = body.providers?.flatMap(({ pricing }) => (pricing === undefined ? [] : [pricing])) ?? [];
+  return prices.sort((a, b) => a.input + a.output - b.input - b.output)[0] ?? null;
 }
 
 /** The one line of `demo --json`. */
@@ -80,56 +104,4 @@ export function exitCodeOf({ phase, reason, swarm, auditVerified }: DemoResult):
   if (phase === 'promoted') return 0;
   if (reason?.startsWith('rejected') === true) return 4;
   return phase === 'aborted' || phase === 'draining' ? 5 : 1;
-}
-
-/** A share as a bar of so many characters. */
-export function bar(share: number, width: number): string {
-  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
-  return '█'.repeat(full) + '░'.repeat(width - full);
-}
-
-/** What happened, for a person. */
-export function printReport(result: DemoResult, kept: string | undefined): void {
-  const { swarm, timeline } = result;
-  const start = timeline[0]?.at ?? 0;
-  const lines = ['', `The rollout ended ${result.phase}${result.reason === null ? '' : ` (${result.reason})`}.`, ''];
-  for (const { at, type, data } of timeline) lines.push(`  +${minutes(at - start)}  ${describe(type, data)}`);
-  lines.push('', '  step   set    measured   calls');
-  result.steps.forEach(({ weight, measured, units }, i) => {
-    const row = [
-      String(i + 1).padStart(4),
-      percent(weight).padStart(7),
-      percent(measured).padStart(10),
-      String(units).padStart(7),
-    ];
-    lines.push(`${row.join(' ')}   ${bar(measured, 20)}`);
-  });
-  const spent = result.endpoints.reduce((sum, { spentMicroDollars }) => sum + spentMicroDollars, 0) / 1e6;
-  lines.push(
-    '',
-    `  agents saw   ${swarm.calls} calls end, ${swarm.refused} of them refused by serverless (429), ${swarm.clientFailures} failed`,
-    `  the ledger   ${result.ledgerCalls} calls, ${result.decisions} decisions, audit ${result.auditVerified ? 'verified' : 'FAILED'}`,
-    `  endpoints    ${result.endpointsCreated} created${result.endpoints.map(({ name, state }) => `, ${name} ${state}`).join('')}`,
-    `  at Hugging Face this hour or so of endpoint would have cost $${spent.toFixed(2)}; here it cost nothing`,
-    '',
-  );
-  if (kept !== undefined) lines.push(`  kept in ${kept}: npx upshift audit --db ${kept}/upshift.db`, '');
-  console.log(lines.join('\n'));
-}
-
-function describe(type: string, data: string): string {
-  const event = JSON.parse(data) as Record<string, unknown>;
-  const told = ['step', 'weight', 'by', 'reason', 'url'].flatMap((key) => {
-    const value = event[key];
-    return typeof value === 'string' || typeof value === 'number' ? [`${key} ${value}`] : [];
-  });
-  return [type.replaceAll('_', ' '), ...told].join(', ');
-}
-
-function minutes(ms: number): string {
-  return `${String(Math.floor(ms / 60_000)).padStart(3)}m${String(Math.floor((ms / 1_000) % 60)).padStart(2, '0')}s`;
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
 }
