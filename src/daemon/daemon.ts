@@ -19,7 +19,7 @@ import { Account } from './account.ts';
 import type { Admin } from './admin.ts';
 import { createAdmin } from './admin.ts';
 import type { EffectContext } from './effects.ts';
-import { beginEffect, lookAtEndpoint } from './effects.ts';
+import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
 import { newRolloutId, observe } from './observe.ts';
@@ -68,6 +68,7 @@ export class Daemon {
   readonly #startedAt: number;
   #policy: LoadedPolicy;
   #policyProblem: string | null = null;
+  #isStatusStale = false;
   #ports = { gateway: 0, admin: 0 };
 
   /**
@@ -136,7 +137,9 @@ export class Daemon {
   run(): void {
     this.#loop.start();
     this.#loop.every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
-    this.#loop.every(this.#perClock(ENDPOINT_EVERY_MS), () => this.#lookAtEndpoints());
+    this.#loop.every(this.#perClock(ENDPOINT_EVERY_MS), () =>
+      lookAtEndpoints(this.#routes.all(), this.#effectContext()),
+    );
     this.#loop.every(this.#perClock(ACCOUNT_EVERY_MS), () => this.#account.check());
     this.#loop.every(this.#perClock(POLICY_EVERY_MS), () => this.#reloadPolicy());
   }
@@ -192,7 +195,18 @@ export class Daemon {
         this.#options.log('error', 'tick failed', { model: watch.model, error: errorMessage(error) });
       }
     }
-    await this.#ledger.journal.saveStatus(JSON.stringify(this.report()));
+    await this.#saveStatus();
+  }
+
+  /** What cannot be said in the ledger is said on /healthz and /metrics; the log is told once each time. */
+  async #saveStatus(): Promise<void> {
+    try {
+      await this.#ledger.journal.saveStatus(JSON.stringify(this.report()));
+      this.#isStatusStale = false;
+    } catch (error) {
+      if (!this.#isStatusStale) this.#options.log('warn', 'status cannot be saved', { error: errorMessage(error) });
+      this.#isStatusStale = true;
+    }
   }
 
   /** Where the ledger cannot be read nobody's wish is known, but the weight may still have to go back. */
@@ -263,24 +277,6 @@ export class Daemon {
     // On a scaled clock a second is short: tick along with the look-ups.
     if (this.#options.clock.scale > 1) return this.#loop.tick();
     if ((await this.#ledger.journal.pendingRequests()).length > 0) this.#loop.wake();
-  }
-
-  async #lookAtEndpoints(): Promise<void> {
-    for (const watch of this.#routes.all()) {
-      const { rollout } = watch;
-      if (rollout === null || rollout.phase === 'proposed') continue;
-      try {
-        const seen = await lookAtEndpoint(rollout, watch.endpoint, this.#effectContext(), AbortSignal.timeout(10_000));
-        const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;
-        if (watch.rollout?.id === rollout.id && !watch.effects.has('ensure')) watch.endpoint = seen;
-        if (isNews) this.#loop.wake();
-      } catch (error) {
-        this.#options.log('warn', 'endpoint cannot be looked at', {
-          endpoint: rollout.endpointName,
-          error: errorMessage(error),
-        });
-      }
-    }
   }
 
   async #reloadPolicy(): Promise<void> {

@@ -10,6 +10,7 @@ import type { RouteWatch } from './watch.ts';
 
 /** No effect may take longer than this, in real time: the tick after decides what to do instead. */
 const EFFECT_TIMEOUT_MS = 120_000;
+const LOOK_TIMEOUT_MS = 10_000;
 
 export interface EffectContext {
   readonly clock: Clock;
@@ -156,8 +157,25 @@ async function warm(
   return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told } };
 }
 
+/** Looks how the endpoints of all rollouts are, and wakes the tick where one is no longer as it was. */
+export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
+  for (const watch of watches) {
+    const { rollout } = watch;
+    if (rollout === null || rollout.phase === 'proposed') continue;
+    try {
+      const seen = await lookAtEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(LOOK_TIMEOUT_MS));
+      const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;
+      if (watch.rollout?.id === rollout.id && !watch.effects.has('ensure')) watch.endpoint = seen;
+      if (isNews) context.wake();
+    } catch (error) {
+      const { endpointName: endpoint } = rollout;
+      context.log('warn', 'endpoint cannot be looked at', { endpoint, error: errorMessage(error) });
+    }
+  }
+}
+
 /** What the management API and the health route say of a rollout's endpoint now. */
-export async function lookAtEndpoint(
+async function lookAtEndpoint(
   rollout: Rollout,
   before: EndpointSeen | null,
   { endpoints, token, clock }: EffectContext,
