@@ -174,7 +174,7 @@ function figures({ figures: step, policy }: Observation, paint: Paint): string[]
 function verdict({ verdict: found }: Decision, paint: Paint, line: Line): string[] {
   if (found === null) return [];
   const text = ({ metric }: MetricVerdict, value: number) =>
-    metric === 'errors' ? percentText(value, 2) : latencyText(value);
+    metric === 'p95' ? latencyText(value) : percentText(value, 2);
   const rows = found.metrics.map((metric) => [
     metric.metric,
     text(metric, metric.stable),

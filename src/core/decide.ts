@@ -7,7 +7,12 @@ import type { Rollout } from './rollout.ts';
 import { decidePromoted, decideRetreat, decideStepping } from './stepping.ts';
 
 const SURVEY_VALID_MS = 600_000;
-const SURE_ABSENT_MS = 30_000;
+/**
+ * A creation whose answer was lost may still be carried out: absence is believed only so long after the last attempt,
+ * and after so many looks of this process.
+ */
+const SURE_ABSENT_MS = 120_000;
+const SURE_ABSENT_LOOKS = 24;
 
 /**
  * What to do about one route, and why. Pure: the same rollout and observation give the same decision, whenever and
@@ -155,27 +160,39 @@ function endpointText(seen: Observation): string {
 }
 
 function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {
-  const late = provisionTimeout(rollout, seen);
-  if (late !== null) return late;
-  const refused = seen.results.ensure?.problem;
-  if (refused && refused.code !== 'unavailable' && refused.code !== 'timeout' && refused.code !== 'internal') {
-    return leave(rollout, 'failed', 'provision_refused', refused.message, refused.hint);
-  }
+  const { endpoint } = seen;
   const bad = badState(rollout, seen);
   if (bad !== null) return bad;
-  const { endpoint } = seen;
+  if (endpoint?.state === 'running' && endpoint.url !== null && endpoint.isHealthy && !rollout.isPaused) {
+    const events = [{ type: 'endpoint_ready' as const, url: endpoint.url }];
+    return decision('start_warming', 'endpoint_ready', `${rollout.endpointName} is running and healthy`, { events });
+  }
+  const late = provisionTimeout(rollout, seen);
+  if (late !== null) return late;
+  const refused = refusalOf(seen);
+  if (refused !== null) {
+    return leave(rollout, 'failed', 'provision_refused', refused.message, refused.hint);
+  }
+  const exists = endpoint !== null && endpoint.state !== 'absent';
+  if (exists && !rollout.isMade) {
+    const events = [{ type: 'endpoint_made' as const, state: endpoint.state }];
+    return decision('note_endpoint', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}`, { events });
+  }
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
-  if (endpoint === null || endpoint.state === 'absent') {
+  if (!exists) {
     const creating = decision('ensure_endpoint', 'endpoint_missing', `creates or adopts ${rollout.endpointName}`);
     const waiting = decision('wait', 'endpoint_missing', `${rollout.endpointName} is being created`);
     return beginEffect(seen, 'ensure', creating, waiting);
   }
-  if (endpoint.state !== 'running' || endpoint.url === null || !endpoint.isHealthy) {
-    const health = endpoint.state === 'running' ? ', its health route does not answer 200 yet' : '';
-    return decision('wait', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}${health}`);
-  }
-  const events = [{ type: 'endpoint_ready' as const, url: endpoint.url }];
-  return decision('start_warming', 'endpoint_ready', `${rollout.endpointName} is running and healthy`, { events });
+  const health = endpoint.state === 'running' ? ', its health route does not answer 200 yet' : '';
+  return decision('wait', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}${health}`);
+}
+
+/** Why Hugging Face would not create the endpoint; null where it was not asked, did, or may have. */
+function refusalOf(seen: Observation): { readonly message: string; readonly hint: string | null } | null {
+  const problem = seen.results.ensure?.problem ?? null;
+  const mayPass = problem?.code === 'unavailable' || problem?.code === 'timeout' || problem?.code === 'internal';
+  return mayPass ? null : problem;
 }
 
 function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
@@ -209,6 +226,16 @@ function provisionTimeout(rollout: In<'provisioning' | 'warming'>, seen: Observa
 function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): Decision | null {
   const { endpoint } = seen;
   if (endpoint === null || endpoint.at < rollout.startedAt) return null;
+  if (!endpoint.isOurs) {
+    const hint = 'it is left alone; rename or delete it, or wait for the next proposal, which has another name';
+    return leave(
+      rollout,
+      'failed',
+      'endpoint_not_ours',
+      `${rollout.endpointName} exists, but upshift did not make it`,
+      hint,
+    );
+  }
   if (endpoint.state === 'failed' || endpoint.state === 'updateFailed') {
     const hint = 'see its logs at Hugging Face; too little memory or capacity is the usual cause';
     return leave(rollout, 'failed', 'endpoint_failed', endpoint.message ?? 'the endpoint failed', hint);
@@ -216,7 +243,7 @@ function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): D
   if (endpoint.state === 'paused') {
     return leave(rollout, 'failed', 'endpoint_paused', 'the endpoint was paused while it was being prepared');
   }
-  if (endpoint.state === 'absent' && rollout.phase === 'warming') {
+  if (endpoint.state === 'absent' && (rollout.phase === 'warming' || rollout.isMade)) {
     return leave(rollout, 'failed', 'endpoint_absent', 'the endpoint was deleted while it was being prepared');
   }
   return null;
@@ -230,7 +257,16 @@ function decideDraining(rollout: In<'draining'>, seen: Observation): Decision {
   const { endpoint } = seen;
   const isFresh = endpoint !== null && endpoint.at >= rollout.since && seen.effects.length === 0;
   if (isFresh && endpoint.state === 'paused') return end(`${rollout.endpointName} is paused`);
-  if (isFresh && endpoint.state === 'absent' && seen.now - rollout.since >= SURE_ABSENT_MS) {
+  if (isFresh && !endpoint.isOurs) return end(`${rollout.endpointName} is not ours and is left alone`);
+  if (isFresh && endpoint.state === 'absent' && refusalOf(seen) !== null)
+    return end(`${rollout.endpointName} was never created`);
+  const tried = Math.max(rollout.since, seen.results.ensure?.at ?? 0);
+  if (
+    isFresh &&
+    endpoint.state === 'absent' &&
+    endpoint.badLooks >= SURE_ABSENT_LOOKS &&
+    seen.now - tried >= SURE_ABSENT_MS
+  ) {
     return end(`${rollout.endpointName} does not exist`);
   }
   const refused = seen.results.pause?.problem;

@@ -12,6 +12,10 @@ export interface RoleFigures {
   readonly faults: number;
   /** 429s: of serverless the illness being treated, never held against it; of the endpoint also a fault. */
   readonly refused: number;
+  /** Answers that blame the caller (4xx other than those above): not faults, but both roles should give as many. */
+  readonly rejected: number;
+  /** Clients that went away before the first byte: no fault, but both roles should see as many. */
+  readonly left: number;
   /** Calls that the other upstream served in the end. */
   readonly servedElsewhere: number;
   readonly p50: number | null;
@@ -32,6 +36,8 @@ export const NO_FIGURES: RoleFigures = {
   decided: 0,
   faults: 0,
   refused: 0,
+  rejected: 0,
+  left: 0,
   servedElsewhere: 0,
   p50: null,
   p95: null,
@@ -45,6 +51,7 @@ export interface TalliedCall {
   readonly outcome: Outcome;
   readonly servedBy: UpstreamKind | null;
   readonly durationUs: number;
+  readonly firstByteUs: number | null;
   readonly firstTokenUs: number | null;
 }
 
@@ -62,6 +69,8 @@ export class RoleTally {
   #decided = 0;
   #faults = 0;
   #refused = 0;
+  #rejected = 0;
+  #left = 0;
   #servedElsewhere = 0;
 
   constructor(role: Role) {
@@ -75,6 +84,7 @@ export class RoleTally {
   /** The assigned attempt faulted; a fall-back may still be under way. Each call is told of once, here or in `ended`. */
   faulted(outcome: Outcome): void {
     if (outcome === 'rate_limited') this.#refused++;
+    if (outcome === 'client_error' || outcome === 'no_credits') this.#rejected++;
     if (!isFault(outcome, this.#upstream)) return;
     this.#decided++;
     this.#faults++;
@@ -83,6 +93,7 @@ export class RoleTally {
   /** The call ended. `isCounted`: its outcome was told before, through `faulted`. */
   ended(call: TalliedCall, isCounted: boolean): void {
     if (call.servedBy !== null && call.servedBy !== this.#upstream) this.#servedElsewhere++;
+    if (call.outcome === 'client_left' && call.firstByteUs === null) this.#left++;
     if (isCounted) return;
     if (call.outcome !== 'ok') return this.faulted(call.outcome);
     if (!isDecided(call.outcome, this.#upstream)) return;
@@ -99,6 +110,8 @@ export class RoleTally {
       decided: this.#decided + overdue,
       faults: this.#faults + overdue,
       refused: this.#refused,
+      rejected: this.#rejected,
+      left: this.#left,
       servedElsewhere: this.#servedElsewhere,
       p50: ms(this.#latency.quantile(0.5)),
       p95: ms(this.#latency.quantile(0.95)),

@@ -45,6 +45,8 @@ export interface EndpointSeen {
   readonly isHealthy: boolean;
   /** Looks in a row, up to this one, at which it was not running and healthy. */
   readonly badLooks: number;
+  /** Whether it carries our tag; true where there is none. */
+  readonly isOurs: boolean;
   readonly message: string | null;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkPolicy } from './policy-check.ts';
 import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
 
@@ -15,7 +16,7 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 const SPAN_WANTED = 'expected a span such as 30s, 5m or 6h';
 const SHARE_WANTED = 'expected a share such as 0.05 or "5%"';
 
-const span = (least = 0) =>
+const span = (least = 0, most = 365 * UNIT_MS.d) =>
   z.string({ error: SPAN_WANTED }).transform((text, context) => {
     const match = SPAN.exec(text.trim());
     if (match === null) {
@@ -23,11 +24,10 @@ const span = (least = 0) =>
       return z.NEVER;
     }
     const ms = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
-    if (ms < least) {
-      context.addIssue({ code: 'custom', message: `expected at least ${least / 1000}s, got "${text}"` });
-      return z.NEVER;
-    }
-    return ms;
+    if (ms >= least && ms <= most) return ms;
+    const limit = ms < least ? `at least ${least / 1000}s` : `at most ${most / UNIT_MS.d}d`;
+    context.addIssue({ code: 'custom', message: `expected ${limit}, got "${text}"` });
+    return z.NEVER;
   });
 
 const share = z.union([z.number(), z.string()], { error: SHARE_WANTED }).transform((value, context) => {
@@ -63,7 +63,7 @@ const stepsSchema = z
   });
 
 const criteriaSchema = z.strictObject({
-  window: span(1_000),
+  window: span(1_000, UNIT_MS.d),
   calls: count(),
   agents: count(),
   refused: share,
@@ -81,10 +81,10 @@ const limitsSchema = z.strictObject({
   p95Ratio: z.number().min(1),
   p95Floor: span(),
   consecutiveFaults: count(1),
-  provisionWithin: span(),
-  stepWithin: span(),
-  rolloutWithin: span(),
-  proposalOpen: span(),
+  provisionWithin: span(1_000),
+  stepWithin: span(1_000),
+  rolloutWithin: span(1_000),
+  proposalOpen: span(1_000),
 });
 
 const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
@@ -94,7 +94,7 @@ const replicas = z.number().int().min(1).max(64);
 
 const endpointSchema = z
   .strictObject({
-    namespace: z.string().min(1),
+    namespace: z.string().regex(/^[\w.-]+$/, 'expected the name of a user or organization'),
     vendor: name,
     region: name,
     accelerator: z.enum(['cpu', 'gpu', 'neuron']).default('gpu'),
@@ -103,7 +103,7 @@ const endpointSchema = z
     minReplica: replicas.default(1),
     maxReplica: replicas.default(1),
     engine: z.enum(['vLLM', 'tei', 'tgi', 'sGLang', 'llamacpp']).default('vLLM'),
-    image: z.string().min(1).default('vllm/vllm-openai:v0.23.0'),
+    image: z.string().regex(/^\S+$/, 'expected a container image without blanks').default('vllm/vllm-openai:v0.23.0'),
     args: z.array(z.string()).default([]),
     env: z.record(z.string(), z.string()).default({}),
     maxPricePerHour: z.number().positive().optional(),
@@ -269,7 +269,8 @@ export function parsePolicy(
       endpoint: route.endpoint ?? null,
     })),
   };
-  return { ok: true, policy };
+  const issues = checkPolicy(policy);
+  return issues.length > 0 ? { ok: false, issues } : { ok: true, policy };
 }
 
 type Filled = Omit<RoutePolicy, 'model' | 'endpoint'>;

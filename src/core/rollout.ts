@@ -47,7 +47,12 @@ interface RolloutBase {
 export type Rollout = RolloutBase &
   (
     | { readonly phase: 'proposed' }
-    | { readonly phase: 'provisioning'; readonly startedAt: number }
+    | {
+        readonly phase: 'provisioning';
+        readonly startedAt: number;
+        /** Whether the endpoint has been seen: once made it is never made again. */
+        readonly isMade: boolean;
+      }
     | { readonly phase: 'warming'; readonly startedAt: number; readonly url: string }
     | {
         readonly phase: 'stepping';
@@ -82,6 +87,7 @@ export type RolloutEvent =
   | { readonly type: 'ask_withdrawn'; readonly step: number; readonly reason: string }
   | { readonly type: 'approved'; readonly step: number; readonly by: string; readonly reason: string | null }
   | { readonly type: 'provisioning_started' }
+  | { readonly type: 'endpoint_made'; readonly state: string }
   | { readonly type: 'endpoint_ready'; readonly url: string }
   | { readonly type: 'warmed'; readonly endpoint: WarmEndpoint; readonly failed: readonly string[] }
   | {
@@ -123,7 +129,10 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'resumed':
       return { ...rollout, isPaused: false };
     case 'provisioning_started':
-      return { ...base, phase: 'provisioning', startedAt: at, since: at };
+      return { ...base, phase: 'provisioning', startedAt: at, isMade: false, since: at };
+    case 'endpoint_made':
+      if (rollout.phase !== 'provisioning') throw unexpected(rollout, event);
+      return { ...rollout, isMade: true };
     case 'endpoint_ready':
       return { ...base, phase: 'warming', startedAt, url: event.url, since: at };
     case 'warmed':

@@ -6,7 +6,7 @@ export type VerdictStatus = 'pass' | 'fail' | 'inconclusive' | 'no data' | 'unhe
 
 /** One compared figure. `canary <= limit` is within; shares 0..1, times in ms. */
 export interface MetricVerdict {
-  readonly metric: 'errors' | 'p95';
+  readonly metric: 'errors' | 'rejections' | 'left' | 'p95';
   readonly stable: number;
   readonly canary: number;
   readonly limit: number;
@@ -27,6 +27,9 @@ export interface Baseline {
   readonly step: number;
   readonly stable: RoleFigures;
 }
+
+/** Clients leave for reasons of their own: only a difference that is hard to overlook counts. */
+const LEFT_MARGIN = 0.05;
 
 /**
  * Judges a step: is the canary within its limits of the stable role? Errors are compared as shares with an absolute
@@ -49,34 +52,71 @@ export function judge(
     const summary = `${canary.decided} canary and ${reference.decided} stable calls decided; ${limits.minCalls} of each needed`;
     return { status: 'inconclusive', summary, ...missing };
   }
-  const metrics = [errors(reference, canary, limits.errorShare), ...latency(reference, canary, limits)];
+  if (reference.p95 === null) {
+    return { status: 'inconclusive', summary: 'no stable call was answered: nothing to compare with', ...missing };
+  }
+  const metrics = [
+    shareOf('errors', reference, canary, {
+      count: (role) => role.faults,
+      of: (role) => role.decided,
+      margin: limits.errorShare,
+    }),
+    shareOf('rejections', reference, canary, {
+      count: (role) => role.rejected,
+      of: (role) => role.decided + role.rejected,
+      margin: limits.errorShare,
+    }),
+    shareOf('left', reference, canary, {
+      count: (role) => role.left,
+      of: (role) => role.decided + role.left,
+      margin: LEFT_MARGIN,
+    }),
+    latency(reference.p95, canary, limits),
+  ];
   const over = metrics.filter((metric) => !metric.isWithin);
-  const told = (over.length > 0 ? over : metrics).map(sentence).join('; ');
+  const main = metrics.filter(({ metric }) => metric === 'errors' || metric === 'p95');
+  const told = (over.length > 0 ? over : main).map(sentence).join('; ');
   const aside = baselineStep === null ? '' : ` (stable as of step ${baselineStep})`;
   return { status: over.length > 0 ? 'fail' : 'pass', summary: told + aside, metrics, baselineStep };
 }
 
-function errors(stable: RoleFigures, canary: RoleFigures, margin: number): MetricVerdict {
-  const [before, now] = [stable.faults / stable.decided, canary.faults / canary.decided];
-  return { metric: 'errors', stable: before, canary: now, limit: before + margin, isWithin: now <= before + margin };
+interface ShareRule {
+  readonly count: (role: RoleFigures) => number;
+  readonly of: (role: RoleFigures) => number;
+  /** How much larger the canary's share may be, absolute. */
+  readonly margin: number;
+}
+
+function shareOf(
+  metric: 'errors' | 'rejections' | 'left',
+  stable: RoleFigures,
+  canary: RoleFigures,
+  { count, of, margin }: ShareRule,
+): MetricVerdict {
+  const [before, now] = [count(stable) / of(stable), count(canary) / of(canary)];
+  return { metric, stable: before, canary: now, limit: before + margin, isWithin: now <= before + margin };
 }
 
 function latency(
-  stable: RoleFigures,
+  before: number,
   canary: RoleFigures,
   limits: Pick<LimitsPolicy, 'p95Ratio' | 'p95Floor'>,
-): MetricVerdict[] {
-  if (stable.p95 === null) return [];
-  const limit = Math.max(stable.p95 * limits.p95Ratio, stable.p95 + limits.p95Floor);
-  const now = canary.p95 ?? Number.POSITIVE_INFINITY;
+): MetricVerdict {
+  const limit = Math.max(before * limits.p95Ratio, before + limits.p95Floor);
   // JSON has no infinity: a canary that answered nothing at all is told as the largest safe number of milliseconds.
-  const canaryP95 = Number.isFinite(now) ? now : Number.MAX_SAFE_INTEGER;
-  return [{ metric: 'p95', stable: stable.p95, canary: canaryP95, limit, isWithin: now <= limit }];
+  const now = canary.p95 ?? Number.MAX_SAFE_INTEGER;
+  return { metric: 'p95', stable: before, canary: now, limit, isWithin: now <= limit };
 }
 
+const SHARE_NAMES = {
+  errors: 'errors',
+  rejections: 'answers that blame the caller',
+  left: 'clients that left',
+} as const;
+
 function sentence({ metric, stable, canary, limit }: MetricVerdict): string {
-  if (metric === 'errors') {
-    return `errors ${percent(canary)} against ${percent(stable)} (limit ${percent(limit)})`;
+  if (metric !== 'p95') {
+    return `${SHARE_NAMES[metric]} ${percent(canary)} against ${percent(stable)} (limit ${percent(limit)})`;
   }
   return `p95 ${Math.round(canary)} ms against ${Math.round(stable)} ms (limit ${Math.round(limit)} ms)`;
 }

@@ -3,7 +3,7 @@ import { AppError, errorCode, errorMessage } from '../core/errors.ts';
 import type { EffectName, EffectResult, EndpointSeen, Survey } from '../core/observation.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { EndpointsClient, EndpointStatus } from '../huggingface/endpoints.ts';
-import { endpointSpec, ensureEndpoint } from '../huggingface/endpoints.ts';
+import { endpointSpec, ensureEndpoint, isOurs } from '../huggingface/endpoints.ts';
 import type { HubClient } from '../huggingface/hub.ts';
 import { checkHealth, readServedModel, warmUp } from '../huggingface/probe.ts';
 import type { RouteWatch } from './watch.ts';
@@ -65,7 +65,7 @@ async function carryOut(
     case 'warm':
       return warm(watch, rollout, context, signal);
     case 'pause':
-      await context.endpoints.pause(rollout.namespace, rollout.endpointName, signal);
+      await pauseOurs(rollout, context, signal);
       watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
       return { problem: null };
   }
@@ -157,6 +157,12 @@ async function warm(
   return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told } };
 }
 
+/** Pauses the endpoint of a rollout; one that is not there, or not ours, is left as it is. */
+async function pauseOurs(rollout: Rollout, { endpoints }: EffectContext, signal: AbortSignal): Promise<void> {
+  const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
+  if (status !== null && isOurs(status)) await endpoints.pause(rollout.namespace, rollout.endpointName, signal);
+}
+
 /** Looks how the endpoints of all rollouts are, and wakes the tick where one is no longer as it was. */
 export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
   for (const watch of watches) {
@@ -165,7 +171,8 @@ export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: Ef
     try {
       const seen = await lookAtEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(LOOK_TIMEOUT_MS));
       const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;
-      if (watch.rollout?.id === rollout.id && !watch.effects.has('ensure')) watch.endpoint = seen;
+      const isNewer = watch.endpoint === null || watch.endpoint.at <= seen.at;
+      if (watch.rollout?.id === rollout.id && isNewer && !watch.effects.has('ensure')) watch.endpoint = seen;
       if (isNews) context.wake();
     } catch (error) {
       const { endpointName: endpoint } = rollout;
@@ -182,17 +189,25 @@ async function lookAtEndpoint(
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
   const badLooks = (before?.badLooks ?? 0) + 1;
+  // Before asking: what another effect learns meanwhile is newer than this.
+  const at = clock.now();
   const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
   if (status === null) {
-    return { at: clock.now(), state: 'absent', url: null, isHealthy: false, badLooks, message: null };
+    return { at, state: 'absent', url: null, isHealthy: false, badLooks, isOurs: true, message: null };
   }
   let isHealthy = false;
   if (status.state === 'running' && status.url !== null) {
     isHealthy = (await checkHealth(status.url, token, status.healthRoute, signal)).ok;
   }
-  return seenAs(status, { isHealthy, badLooks: isHealthy ? 0 : badLooks, at: clock.now() });
+  return seenAs(status, { isHealthy, badLooks: isHealthy ? 0 : badLooks, at });
 }
 
 function seenAs(status: EndpointStatus, look: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badLooks'>): EndpointSeen {
-  return { ...look, state: status.state, url: status.url, message: status.errorMessage ?? status.message };
+  return {
+    ...look,
+    isOurs: isOurs(status),
+    state: status.state,
+    url: status.url,
+    message: status.errorMessage ?? status.message,
+  };
 }

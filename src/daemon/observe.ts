@@ -9,6 +9,8 @@ import type { RouteWatch } from './watch.ts';
 
 /** How long, in real time, calls on the endpoint may take to end once its weight is 0. */
 const DRAIN_MS = 30_000;
+/** A process that did not look for so long, in real time, was stopped or asleep: its own data has a hole there. */
+const GAP_MS = 10_000;
 
 export interface ObserveContext {
   readonly clock: Clock;
@@ -20,10 +22,12 @@ export interface ObserveContext {
   readonly newRolloutId: () => string;
 }
 
-/** Gathers everything that a decision about a route may look at. Writes nothing but the passing of time. */
+/** Gathers everything that a decision about a route may look at. Changes nothing but the passing of time. */
 export function observe(watch: RouteWatch, request: OperatorRequest | null, context: ObserveContext): Observation {
   const now = Math.floor(context.clock.now());
-  watch.window.advance(now);
+  if ((now - watch.observedAt) / context.clock.scale > GAP_MS && watch.observedAt > 0) watch.window.interrupt(now);
+  else watch.window.advance(now);
+  watch.observedAt = now;
   const { rollout } = watch;
   const rolloutId = context.newRolloutId();
   const policyHash = context.policyHash(watch);

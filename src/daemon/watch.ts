@@ -40,6 +40,8 @@ export class RouteWatch {
   readonly recent = new RecentOutcomes();
   window: DemandWindow;
   faultsInRow = 0;
+  /** When a tick last looked, clock ms. */
+  observedAt = 0;
   /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
   retreat: Retreat | null = null;
   #steps = new Map<number, StepTally>();

@@ -9,7 +9,15 @@ import { HOLDING, makeReport, makeRollout, makeRoute, NOON } from './reports.ts'
 const OPTIONS: ViewOptions = { width: 80, color: false, isRunning: true, now: NOON + 800 };
 
 const WITHOUT_TRAFFIC = { step: 0, weight: 0, assignedShare: null, servedShare: null, figures: null, verdict: null };
-const STARTING = { at: NOON, state: 'initializing' as const, url: null, isHealthy: false, badLooks: 0, message: null };
+const STARTING = {
+  at: NOON,
+  state: 'initializing' as const,
+  url: null,
+  isHealthy: false,
+  badLooks: 0,
+  isOurs: true,
+  message: null,
+};
 const ASKED =
   'step 3 of 5: 50 % to the endpoint; errors 0.10 % against 0.10 % (limit 0.60 %); p95 2900 ms against 3400 ms (limit 4080 ms)';
 const LAST = {

@@ -27,7 +27,7 @@ function ripe(changes: Partial<Observation> = {}): Observation {
 }
 
 function endpoint(state: EndpointSeen['state'], changes: Partial<EndpointSeen> = {}): EndpointSeen {
-  return { at: START + 1, state, url: null, isHealthy: false, badLooks: 0, message: null, ...changes };
+  return { at: START + 1, state, url: null, isHealthy: false, badLooks: 0, isOurs: true, message: null, ...changes };
 }
 
 const told = (decided: { action: string; reason: string }) => `${decided.action} ${decided.reason}`;
@@ -122,13 +122,23 @@ describe('a proposed rollout', () => {
 });
 
 describe('a provisioning rollout', () => {
-  const rollout = rolloutAfter(...TO_WARM.slice(0, 3));
+  const fresh = rolloutAfter(...TO_WARM.slice(0, 3));
+  const rollout = rolloutAfter(...TO_WARM.slice(0, 3), { type: 'endpoint_made', state: 'pending' });
   const refusal = (code: 'invalid' | 'unauthorized' | 'unavailable', at = START) => ({
     ensure: { effect: 'ensure' as const, at, problem: { code, message: 'ensure: refused', hint: 'ask for quota' } },
   });
   const cases: readonly [why: string, changes: Partial<Observation>, expected: string][] = [
     ['nothing was seen of the endpoint', {}, 'ensure_endpoint endpoint_missing'],
-    ['the endpoint is absent', { endpoint: endpoint('absent') }, 'ensure_endpoint endpoint_missing'],
+    ['it was made and then deleted', { endpoint: endpoint('absent') }, 'fail endpoint_absent'],
+    ["it is somebody else's", { endpoint: endpoint('pending', { isOurs: false }) }, 'fail endpoint_not_ours'],
+    [
+      'it became ready while nobody looked, beyond its time',
+      {
+        now: START + 40 * MINUTE,
+        endpoint: endpoint('running', { url: WARM.url, isHealthy: true, at: START + 40 * MINUTE }),
+      },
+      'start_warming endpoint_ready',
+    ],
     ['it is being created', { effects: ['ensure'] }, 'wait endpoint_missing'],
     ['it is pending', { endpoint: endpoint('pending') }, 'wait endpoint_starting'],
     ['it initializes', { endpoint: endpoint('initializing') }, 'wait endpoint_starting'],
@@ -171,6 +181,15 @@ describe('a provisioning rollout', () => {
       reason: 'provision_refused: ensure: refused',
       hint: 'ask for quota',
     });
+  });
+
+  it('is made once: noted when it is first seen, and created only before that', () => {
+    assert.equal(
+      told(decide(fresh, observation({ endpoint: endpoint('absent') }))),
+      'ensure_endpoint endpoint_missing',
+    );
+    const seen = decide(fresh, observation({ endpoint: endpoint('pending') }));
+    assert.deepEqual(seen.events, [{ type: 'endpoint_made', state: 'pending' }]);
   });
 });
 
@@ -221,7 +240,18 @@ describe('a draining rollout', () => {
       'pause_endpoint traffic_first',
     ],
     ['it seems absent for a moment', { endpoint: endpoint('absent') }, 'wait traffic_first'],
-    ['it is surely absent', { now: START + 30_000, endpoint: endpoint('absent') }, 'end drained'],
+    ['it is absent, but not for long', { now: START + 120_000, endpoint: endpoint('absent') }, 'wait traffic_first'],
+    ['it is surely absent', { now: START + 120_000, endpoint: endpoint('absent', { badLooks: 24 }) }, 'end drained'],
+    [
+      'it is absent, but its creation may still be under way',
+      {
+        now: START + 120_000,
+        endpoint: endpoint('absent', { badLooks: 24 }),
+        results: { ensure: { effect: 'ensure' as const, at: START + 60_000, problem: null } },
+      },
+      'wait traffic_first',
+    ],
+    ["it is somebody else's", { endpoint: endpoint('running', { isOurs: false }) }, 'end drained'],
     ['it failed and cannot be paused', { endpoint: endpoint('failed'), results: paused('invalid') }, 'end drained'],
     [
       'pausing succeeded a moment ago but is not to be seen yet',

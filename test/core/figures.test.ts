@@ -12,11 +12,12 @@ const call: fc.Arbitrary<TalliedCall> = fc.record({
   outcome: fc.constantFrom<Outcome>('ok', 'ok', 'ok', ...OUTCOMES),
   servedBy: fc.constantFrom('serverless', 'dedicated', null),
   durationUs: fc.integer({ min: 1, max: 600_000_000 }),
+  firstByteUs: fc.option(fc.integer({ min: 1, max: 60_000_000 }), { nil: null }),
   firstTokenUs: fc.option(fc.integer({ min: 1, max: 60_000_000 }), { nil: null }),
 });
 
 function answered(durationUs: number, servedBy: TalliedCall['servedBy'] = 'dedicated'): TalliedCall {
-  return { outcome: 'ok', servedBy, durationUs, firstTokenUs: null };
+  return { outcome: 'ok', servedBy, durationUs, firstByteUs: null, firstTokenUs: null };
 }
 
 describe('upstreamOf', () => {
@@ -79,7 +80,10 @@ describe('RoleTally', () => {
     const tally = new RoleTally('canary');
     tally.arrived();
     tally.faulted('connect_failed');
-    tally.ended({ outcome: 'connect_failed', servedBy: 'serverless', durationUs: 90, firstTokenUs: null }, true);
+    tally.ended(
+      { outcome: 'connect_failed', servedBy: 'serverless', durationUs: 90, firstByteUs: null, firstTokenUs: null },
+      true,
+    );
     const { assigned, decided, faults, servedElsewhere } = tally.figures();
     assert.deepEqual(
       { assigned, decided, faults, servedElsewhere },

@@ -176,7 +176,17 @@ describe('going back', () => {
     ['the endpoint fails call after call', { canaryFaultsInRow: 5 }],
     [
       'the endpoint was paused',
-      { endpoint: { at: START + 1_000, state: 'paused', url: null, isHealthy: false, badLooks: 0, message: null } },
+      {
+        endpoint: {
+          at: START + 1_000,
+          state: 'paused',
+          url: null,
+          isHealthy: false,
+          badLooks: 0,
+          isOurs: true,
+          message: null,
+        },
+      },
     ],
   ];
   for (const [why, changes] of bad) {

@@ -102,6 +102,24 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
     [defaults({ steps: [0, 1] }), 'defaults.steps.0: steps must rise: 0 does not exceed 0'],
     [defaults({ steps: [0.5] }), 'defaults.steps: the last step must be 100%, got 0.5'],
     [defaults({ steps: [1] }), 'defaults.steps: the first step must be below 100%: later ones are compared with it'],
+    [defaults({ criteria: { window: '2d' } }), 'defaults.criteria.window: expected at most 1d, got "2d"'],
+    [
+      defaults({ limits: { bake: '3h', stepWithin: '2h' } }),
+      'defaults.limits.bake: a step must last longer than limits.stepWithin allows',
+    ],
+    [
+      defaults({ limits: { bake: '1h', rolloutWithin: '2h' } }),
+      'defaults.limits.rolloutWithin: 5 steps of limits.bake each take longer than this',
+    ],
+    [defaults({ steps: ['0.001%', 1] }), 'defaults.steps.0: expected at least 0.01%'],
+    [
+      { routes: [{ model: 'a/b', endpoint: { ...ENDPOINT, engine: 'tei' } }] },
+      'routes.0.endpoint.engine: tei needs an image of its own: set endpoint.image',
+    ],
+    [
+      { routes: [{ model: 'a/b', endpoint: { ...ENDPOINT, env: { KEY: 'hf_abcdefghijklmn' } } }] },
+      'routes.0.endpoint.env.KEY: this looks like a secret; a policy is stored with every decision: keep secrets out of it',
+    ],
     [defaults({ steps: [] }), 'defaults.steps: expected it not to be empty, got []'],
     [defaults({ limits: { p95Ratio: 0.9 } }), 'defaults.limits.p95Ratio: expected at least 1, got 0.9'],
     [defaults([]), 'defaults: expected a block of keys, got []'],

@@ -28,7 +28,7 @@ function at(
 }
 
 function endpoint(state: EndpointSeen['state'], atMs = START + MINUTE): EndpointSeen {
-  return { at: atMs, state, url: null, isHealthy: false, badLooks: 0, message: null };
+  return { at: atMs, state, url: null, isHealthy: false, badLooks: 0, isOurs: true, message: null };
 }
 
 const types = (events: readonly RolloutEvent[]) => events.map((event) => event.type);

@@ -38,7 +38,11 @@ describe('judge', () => {
     ['a p95 beyond the ratio but below the floor', { p95: 100 }, { p95: 149 }, 'pass'],
     ['a p95 beyond ratio and floor', { p95: 100 }, { p95: 151 }, 'fail'],
     ['a canary that answered nothing', {}, { faults: 300, p95: null }, 'fail'],
-    ['a stable that answered nothing', { faults: 300, p95: null }, {}, 'pass'],
+    ['a stable that answered nothing', { faults: 300, p95: null }, {}, 'inconclusive'],
+    ['answers that only the canary refuses to give', {}, { rejected: 300 }, 'fail'],
+    ['answers that both refuse to give', { rejected: 30 }, { rejected: 30 }, 'pass'],
+    ['clients that leave only the canary before its first byte', {}, { left: 100 }, 'fail'],
+    ['clients that leave both', { left: 100 }, { left: 100 }, 'pass'],
   ];
   for (const [why, stable, canary, status] of cases) {
     it(`says "${status}" of ${why}`, () => {
@@ -50,6 +54,8 @@ describe('judge', () => {
     const verdict = judge(roleFigures({ faults: 3, p95: 1000 }), roleFigures({ faults: 3, p95: 1500 }), limits, null);
     assert.deepEqual(verdict.metrics, [
       { metric: 'errors', stable: 0.01, canary: 0.01, limit: 0.015, isWithin: true },
+      { metric: 'rejections', stable: 0, canary: 0, limit: 0.005, isWithin: true },
+      { metric: 'left', stable: 0, canary: 0, limit: 0.05, isWithin: true },
       { metric: 'p95', stable: 1000, canary: 1500, limit: 1200, isWithin: false },
     ]);
     assert.equal(verdict.summary, 'p95 1500 ms against 1000 ms (limit 1200 ms)');
@@ -81,7 +87,7 @@ describe('judge', () => {
       fc.property(figures, figures, (stable, canary) => {
         const { status } = judge(stable, canary, limits, null);
         const isEnough = stable.decided >= limits.minCalls && canary.decided >= limits.minCalls;
-        assert.equal(status === 'pass' || status === 'fail', isEnough);
+        assert.equal(status === 'pass' || status === 'fail', isEnough && stable.p95 !== null);
       }),
     );
   });

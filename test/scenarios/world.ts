@@ -215,7 +215,15 @@ export class World {
   }
 
   #endpoint(state: EndpointSeen['state'], isHealthy: boolean): EndpointSeen {
-    return { at: this.now, state, url: state === 'running' ? WARM.url : null, isHealthy, badLooks: 0, message: null };
+    return {
+      at: this.now,
+      state,
+      url: state === 'running' ? WARM.url : null,
+      isHealthy,
+      badLooks: 0,
+      isOurs: true,
+      message: null,
+    };
   }
 
   /** An effect that is under way ends: well (`ok`), or with this problem. */

@@ -179,7 +179,15 @@ function endpointOf(rollout: Rollout | null, day: Weather, now: number): Endpoin
   if (rollout === null || day.endpoint === 'unseen') return null;
   // While it drains, an endpoint does what it was told.
   const state = rollout.phase === 'draining' && day.endpoint === 'running' ? 'paused' : day.endpoint;
-  return { at: now - day.endpointAgeMs, state, url: WARM.url, isHealthy: day.isHealthy, badLooks: 0, message: null };
+  return {
+    at: now - day.endpointAgeMs,
+    state,
+    url: WARM.url,
+    isHealthy: day.isHealthy,
+    badLooks: 0,
+    isOurs: true,
+    message: null,
+  };
 }
 
 function resultsOf(day: Weather, now: number): Observation['results'] {
