@@ -1,5 +1,6 @@
 import { errorMessage } from '../core/errors.ts';
 import type { DecisionColumns } from './chain.ts';
+import { linkChecker, unguarded } from './audit-links.ts';
 import { CHAIN_START, chainHash, sha256 } from './chain.ts';
 import type { LedgerDb } from './database.ts';
 
@@ -16,6 +17,8 @@ export interface AuditReport {
   readonly rerun: number;
   /** Of these: made by another version of the core, and only checked against the chain. */
   readonly skipped: number;
+  /** Hash of the last decision: who writes it down elsewhere sees later whether rows were cut off at the end. */
+  readonly head: string | null;
   readonly problems: readonly AuditProblem[];
 }
 
@@ -35,7 +38,7 @@ const COLUMNS = `id, at, model, rollout_id AS rolloutId, core_version AS coreVer
 
 /**
  * Checks that no decision was changed, removed or put in between since it was written, nor the policy it was made
- * under, and decides again from what each one saw. `redecide`: from the stored input and the parsed policy, both JSON,
+ * under, nor what happened by it and on whose word, and decides again from what each one saw. `redecide`: from the stored input and the parsed policy, both JSON,
  * to the output as it would be stored. Only reads.
  */
 export function verifyAudit(
@@ -50,10 +53,12 @@ export function verifyAudit(
   let decisions = 0;
   let rerun = 0;
   let skipped = 0;
+  const checkLinks = linkChecker(db);
   for (const row of readDecisions(db, problems)) {
     decisions++;
     const policy = row.policyHash === null ? undefined : policies.get(row.policyHash);
     checkRow(row, previous, policy, problems);
+    for (const what of checkLinks(row)) problems.push({ decisionId: row.id, what });
     if (row.coreVersion === coreVersion) {
       rerun++;
       const what = differs(row, policy, redecide);
@@ -64,7 +69,11 @@ export function verifyAudit(
   }
   checkReferences(db, previous.id, problems);
   if (problems.length === 0) checkStructure(db, problems);
-  return { decisions, rerun, skipped, problems };
+  for (const table of unguarded(db)) {
+    problems.push({ decisionId: null, what: `the triggers that keep ${table} from being changed are gone` });
+  }
+  const head = decisions === 0 ? null : previous.hash;
+  return { decisions, rerun, skipped, head, problems };
 }
 
 /** In the order in which they lie in the file: a search for each would not find what lies beyond a damaged key. */

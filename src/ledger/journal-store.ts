@@ -176,7 +176,14 @@ export class JournalStore {
       .prepare<[string | null], string>('SELECT parsed_hash FROM policies WHERE hash = ?')
       .pluck()
       .get(decision.policyHash);
-    const row = { ...decision, id: (last?.id ?? 0) + 1, at: Math.round(decision.at), parsedHash: parsedHash ?? null };
+    // SQLite stores what is not well-formed as something else, and the hash is over what is stored.
+    const text = {
+      model: decision.model.toWellFormed(),
+      input: decision.input.toWellFormed(),
+      output: decision.output.toWellFormed(),
+    };
+    const [id, at] = [(last?.id ?? 0) + 1, Math.round(decision.at)];
+    const row = { ...decision, ...text, id, at, parsedHash: parsedHash ?? null };
     this.#db
       .prepare(
         `INSERT INTO decisions (id, at, model, rollout_id, core_version, policy_hash, parsed_hash, action, reason, ticks,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
@@ -26,13 +26,14 @@ export interface Ledger {
  * these the file is as it was.
  */
 export async function openLedger(path: string, { clock }: { readonly clock: Clock }): Promise<Ledger> {
-  prepareFolder(path);
+  checkFolder(path);
   // Before the lock file is made: what is refused gets no company either.
   checkSchema(path);
   const lock = acquireLock(path);
   try {
     migrate(path, clock.now());
     const agentSalt = ensureSalt(path);
+    checkTime(path, clock.scale);
     const journal = await openJournal(path, { clock });
     try {
       const calls = new CallLog(path, { catchUp: (rows) => journal.writeCalls(rows) });
@@ -79,14 +80,27 @@ export function openForReading(path: string): LedgerDb {
   }
 }
 
-function prepareFolder(path: string): void {
+function checkFolder(path: string): void {
+  const folder = dirname(path);
+  if (existsSync(folder)) return;
+  throw new AppError('invalid', `there is no folder ${folder} for the ledger ${path}`, {
+    hint: 'make it first, or name another file with --db',
+  });
+}
+
+/** A ledger of simulated time holds times and open questions that mean nothing in real time, and the other way round. */
+function checkTime(path: string, scale: number): void {
+  const db = connect(path, { timeout: 5_000 });
   try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw new AppError('invalid', `the folder of ${path} cannot be made`, {
-      hint: 'name a file in a folder that may be written with --db',
-      cause: error,
+    const kind = scale === 1 ? 'real' : 'simulated';
+    db.prepare("INSERT INTO meta (key, value) VALUES ('time', ?) ON CONFLICT DO NOTHING").run(kind);
+    const made = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'time'").pluck().get();
+    if (made === kind) return;
+    throw new AppError('conflict', `${path} was made in ${made} time, and this daemon runs in ${kind} time`, {
+      hint: 'name another file with --db; a ledger of a simulation cannot be taken over by a real daemon',
     });
+  } finally {
+    db.close();
   }
 }
 

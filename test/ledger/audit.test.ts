@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { verifyAudit } from '../../src/ledger/audit.ts';
 import { openForReading } from '../../src/ledger/open.ts';
+import { insertRequest } from '../../src/ledger/requests.ts';
 import { POLICY, makeDecision, makeEntry, redecide, temporaryPath, openFor } from './rig.ts';
 
 const COUNT = 12;
@@ -18,6 +19,29 @@ async function prepare(context: TestContext): Promise<string> {
     const changes = n === 5 ? { coreVersion: 0, output: '{"detail":"made by another version"}' } : {};
     await journal.commit(makeEntry(n, { decision: makeDecision(n, changes) }));
   }
+  await close();
+  return path;
+}
+
+/** A ledger with one decision that carried out a request, and the events that it led to. */
+async function prepareLinked(context: TestContext): Promise<string> {
+  const path = temporaryPath(context);
+  const { journal, close } = await openFor(context, path);
+  const request = { kind: 'abort' as const, rolloutId: 'abcdefgh', askId: null, step: null, reason: 'too slow' };
+  const db = openForReading(path);
+  const id = insertRequest(db, { ...request, byUser: 'ann', byHost: 'desk', at: 1 });
+  db.close();
+  const events = [{ type: 'paused' }, { type: 'draining' }];
+  const outcome = { requestId: id, result: 'done' as const, message: 'carried out' };
+  const input = JSON.stringify({ observation: { request: { id, ...request, by: 'ann@desk' } } });
+  const decision = makeDecision(1, { input, output: JSON.stringify({ events, outcome }), coreVersion: 0 });
+  await journal.commit(
+    makeEntry(1, {
+      decision,
+      events: events.map((event) => ({ rolloutId: 'abcdefgh', at: 1, type: event.type, data: JSON.stringify(event) })),
+      outcomes: [{ ...outcome, at: 1 }],
+    }),
+  );
   await close();
   return path;
 }
@@ -45,7 +69,9 @@ function tamper(path: string, sql: string): void {
 describe('audit', () => {
   it('finds nothing wrong with what was only written, and does not rerun other versions of the core', async (context) => {
     const path = await prepare(context);
-    assert.deepEqual(verify(path), { decisions: COUNT, rerun: COUNT - 1, skipped: 1, problems: [] });
+    const { head, ...report } = verify(path);
+    assert.deepEqual(report, { decisions: COUNT, rerun: COUNT - 1, skipped: 1, problems: [] });
+    assert.match(head ?? '', /^[0-9a-f]{64}$/);
   });
 
   const changes: [string, string, number | null][] = [
@@ -71,6 +97,36 @@ describe('audit', () => {
         problems.some(({ decisionId }) => decisionId === id),
         JSON.stringify(problems),
       );
+    });
+  }
+
+  const linked: [string, string, string][] = [
+    ['an event that was removed', 'DELETE FROM events WHERE id = 2', 'the events that it led to were changed'],
+    [
+      'an event that was changed',
+      `UPDATE events SET data = '{"type":"promoted"}'`,
+      'the events that it led to were changed',
+    ],
+    [
+      'somebody else put in the place of who asked',
+      "UPDATE requests SET by_user = 'mallory'",
+      'the request 1 was changed',
+    ],
+    ['a reason put into a mouth', "UPDATE requests SET reason = 'ordered'", 'the request 1 was changed'],
+    [
+      'an answer that was changed',
+      "UPDATE request_outcomes SET result = 'refused'",
+      'what became of the request was changed',
+    ],
+  ];
+  for (const [what, sql, told] of linked) {
+    it(`names ${what}, and that nothing guards the tables any more`, async (context) => {
+      const path = await prepareLinked(context);
+      assert.deepEqual(verify(path).problems, []);
+      tamper(path, sql);
+      const found = verify(path).problems.map(({ what: text }) => text);
+      assert.ok(found.includes(told), found.join('; '));
+      assert.ok(found.some((text) => text.includes('triggers')));
     });
   }
 

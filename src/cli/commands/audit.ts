@@ -135,14 +135,21 @@ function verify(db: LedgerDb, { json }: AuditOptions): void {
   process.exitCode = verified ? EXIT.ok : EXIT.failed;
 }
 
-function renderAudit({ decisions, rerun, skipped, problems }: AuditReport): string {
+function renderAudit({ decisions, rerun, skipped, head, problems }: AuditReport): string {
   const paint = painter(process.stdout);
   const lines = [
-    `${countText(decisions, 'decision')} read: the chain of hashes, the policies, and what names them`,
+    `${countText(decisions, 'decision')} read: the chain of hashes, the policies, the events, and on whose word`,
     `${countText(rerun, 'decision')} made again from what was seen then`,
   ];
   if (skipped > 0) lines.push(`${countText(skipped, 'decision')} of another core version not made again`);
-  if (problems.length === 0) return [...lines, paint.green('verified: nothing was changed')].join('\n');
+  if (problems.length === 0) {
+    return [
+      ...lines,
+      paint.green('verified: no decision was changed, removed or put in between'),
+      `head ${head ?? 'none'}`,
+      paint.dim('Kept elsewhere, the head shows later whether the end was cut off. Calls are not in the chain.'),
+    ].join('\n');
+  }
   const told = problems.map(
     ({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`,
   );
