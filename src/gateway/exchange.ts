@@ -1,46 +1,33 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Arrival, Outcome } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
-import { isEligible } from '../core/route.ts';
-import type { Canary, Timeouts, UpstreamKind } from '../core/route.ts';
-import { assign } from '../core/split.ts';
+import type { Canary, UpstreamKind } from '../core/route.ts';
+import { assignCall } from './assignment.ts';
+import type { Assignment } from './assignment.ts';
+import { Body } from './body.ts';
+import type { BodyOwner } from './body.ts';
 import { Delivery } from './delivery.ts';
-import { Try, outcomeOfStatus } from './forward.ts';
+import { Try } from './forward.ts';
 import type { AttemptOwner } from './forward.ts';
-import { requestHeaders, serverlessAuthorization } from './headers.ts';
+import { isForeign, requestHeaders } from './headers.ts';
+import { mayFallBack, outcomeOfStatus } from './outcome.ts';
 import { locate } from './paths.ts';
 import type { Destination } from './paths.ts';
 import { readQuestion } from './question.ts';
-import type { Question } from './question.ts';
-import { INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';
+import { FOREIGN_ORIGIN, INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';
 import { renderReply, tooLarge, unknownPath } from './reply.ts';
 import type { Reply } from './reply.ts';
-import type { Scan } from './scan.ts';
 import { toRow } from './row.ts';
+import type { Scan } from './scan.ts';
 import type { Shared } from './shared.ts';
 import { spliceString } from './splice.ts';
 
 // The router itself waits this long for a provider; nothing is gained by giving up before it.
 const SERVERLESS_FIRST_BYTE_MS = 300_000;
-const DISCARD_FACTOR = 4;
 const EMPTY = Buffer.alloc(0);
 
-const FALLS_BACK: ReadonlySet<Outcome> = new Set([
-  'connect_failed',
-  'first_byte_timeout',
-  'rate_limited',
-  'server_error',
-  'unavailable',
-  'unauthorized',
-  'not_found',
-  'paused',
-  'broken_stream',
-  'idle_timeout',
-]);
-
-/** One call from its arrival to its row: reads it, assigns it, makes its attempts, delivers one answer. */
-export class Exchange implements AttemptOwner {
-  arrival: Arrival | null = null;
+/** One call from its arrival to its row: has it read and assigned, makes its attempts, delivers one answer. */
+export class Exchange implements AttemptOwner, BodyOwner {
   isOver = false;
   place = -1;
   private readonly shared: Shared;
@@ -48,14 +35,10 @@ export class Exchange implements AttemptOwner {
   private readonly res: ServerResponse;
   private readonly arrivedAtUs: number;
   private destination: Destination | null = null;
-  private chunks: Buffer[] = [];
-  private requestBytes = 0;
+  private reader: Body | null = null;
   private body: Buffer = EMPTY;
   private scan: Scan | null = null;
-  private timeouts: Timeouts | null = null;
-  private canary: Canary | null = null;
-  private authorization: string | null = null;
-  private repeatOfUs: number | null = null;
+  private assignment: Assignment | null = null;
   private attempts: Try[] = [];
   private firstOutcome: Outcome | null = null;
   private delivery: Delivery | null = null;
@@ -68,134 +51,101 @@ export class Exchange implements AttemptOwner {
     this.arrivedAtUs = shared.nextArrivalUs();
   }
 
-  // --- reading ---
+  // --- arrival ---
 
   start(): void {
-    const { req, res } = this;
+    const { req, res, shared } = this;
     res.on('close', () => this.clientClosed());
-    this.destination = locate(req.method ?? '', req.url ?? '');
-    if (this.destination === null) {
+    const { origin } = req.headers;
+    if (origin !== undefined && isForeign(origin)) {
       req.resume();
-      this.refuse(unknownPath(req.method ?? '', req.url ?? ''));
+      this.refuse(FOREIGN_ORIGIN);
       return;
     }
-    req.on('data', (chunk: Buffer) => this.receive(chunk));
-    req.on('end', () => {
-      try {
-        this.received();
-      } catch (error) {
-        this.fail(error);
-      }
-    });
-  }
-
-  private receive(chunk: Buffer): void {
-    this.requestBytes += chunk.length;
-    const { maxBodyBytes } = this.shared;
-    if (this.requestBytes <= maxBodyBytes) {
-      this.chunks.push(chunk);
+    this.destination = locate(req.method ?? '', req.url ?? '');
+    if (this.destination !== null) {
+      this.reader = new Body(req, shared.maxBodyBytes, this);
       return;
     }
-    // The rest is read and forgotten, since a client that is still sending would miss an answer; but not for ever.
-    this.chunks.length = 0;
-    if (this.requestBytes > DISCARD_FACTOR * maxBodyBytes && !this.isOver) {
-      this.res.shouldKeepAlive = false;
-      this.refuse(tooLarge(maxBodyBytes));
-    }
+    req.resume();
+    this.refuse(unknownPath(req.method ?? '', req.url ?? ''));
   }
 
-  private received(): void {
+  flooded(): void {
     if (this.isOver) return;
-    if (this.requestBytes > this.shared.maxBodyBytes) {
+    this.res.shouldKeepAlive = false;
+    this.refuse(tooLarge(this.shared.maxBodyBytes));
+  }
+
+  received(body: Buffer | null): void {
+    if (this.isOver) return;
+    if (body === null) {
       this.refuse(tooLarge(this.shared.maxBodyBytes));
       return;
     }
-    this.body = this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks);
-    this.chunks.length = 0;
-    const encoding = this.req.headers['content-encoding'];
-    const question = readQuestion(this.destination as Destination, encoding, this.body);
-    if ('code' in question) this.refuse(question);
-    else this.begin(question);
+    try {
+      this.begin((this.body = body), this.destination as Destination);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
-  // --- assigning ---
-
-  private begin({ model, shape, scan }: Question): void {
+  private begin(body: Buffer, destination: Destination): void {
     const { shared, arrivedAtUs } = this;
     const { headers } = this.req;
-    const destination = this.destination as Destination;
-    const table = shared.table();
-    this.scan = scan;
-    const entry = model === null ? undefined : table.routes.get(model);
-    this.timeouts = entry?.timeouts ?? table.fallback;
-    const canary = (this.canary = entry?.canary ?? null);
-    const sent = headers['x-agent-id'];
-    const agent = shared.agents.of(
-      (typeof sent === 'string' ? sent.trim() : '') || destination.agent,
-      headers.authorization,
-      headers['user-agent'],
-    );
-    const canSplit = canary !== null && scan !== null && isEligible(shape, canary.shapes);
-    const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
-    this.authorization = serverlessAuthorization(headers.authorization, shared.token);
-    this.repeatOfUs = shared.repeats.find(agent.id, destination.path, this.body, arrivedAtUs);
-    const hasNoToken = (role === 'canary' ? shared.token : this.authorization) === null;
-    if (hasNoToken) shared.counters.withoutToken++;
-    this.arrival = {
-      arrivedAtUs,
-      model,
-      shape,
-      agent: agent.id,
-      isAgentDerived: agent.isDerived,
-      rolloutId: canary === null ? null : canary.rolloutId,
-      step: canary === null ? 0 : canary.step,
-      role,
-      isEligible: canSplit,
-      hasNoToken,
-      isRepeat: this.repeatOfUs !== null,
-    };
-    shared.observer.arrived(this.arrival);
-    if (role === 'canary') this.tryEndpoint(canary as Canary);
-    else this.tryServerless();
+    const question = readQuestion(destination, headers['content-encoding'], body);
+    if ('code' in question) {
+      this.refuse(question);
+      return;
+    }
+    this.scan = question.scan;
+    const assignment = assignCall(shared, { arrivedAtUs, headers, destination, body, question });
+    this.assignment = assignment;
+    const { arrival, canary } = assignment;
+    if (arrival.hasNoToken) shared.counters.withoutToken++;
+    shared.observer.arrived(arrival);
+    if (arrival.role === 'canary') this.tryEndpoint(assignment, canary as Canary);
+    else this.tryServerless(assignment);
+  }
+
+  /** Null until the call has been assigned. */
+  get arrival(): Arrival | null {
+    return this.assignment === null ? null : this.assignment.arrival;
   }
 
   // --- attempts ---
 
-  private tryEndpoint(canary: Canary): void {
+  private tryEndpoint(assignment: Assignment, canary: Canary): void {
     const { token } = this.shared;
-    const { connectMs, firstByteMs } = this.timeouts as Timeouts;
     const scan = this.scan as Scan;
     const isRenamed = scan.model !== canary.servedModel;
-    this.attempt('dedicated', canary.url, connectMs, firstByteMs, {
-      headers: requestHeaders(this.req.rawHeaders, token === null ? null : `Bearer ${token}`, false),
-      body: isRenamed ? spliceString(this.body, scan.modelStart, scan.modelEnd, canary.servedModel) : this.body,
-    });
+    const headers = requestHeaders(this.req.rawHeaders, token === null ? null : `Bearer ${token}`, false);
+    const body = isRenamed ? spliceString(this.body, scan.modelStart, scan.modelEnd, canary.servedModel) : this.body;
+    this.attempt(assignment, 'dedicated', canary.url, headers, body);
   }
 
-  private tryServerless(): void {
-    const { connectMs } = this.timeouts as Timeouts;
-    this.attempt('serverless', this.shared.routerUrl, connectMs, SERVERLESS_FIRST_BYTE_MS, {
-      headers: requestHeaders(this.req.rawHeaders, this.authorization, true),
-      body: this.body.length === 0 ? null : this.body,
-    });
+  private tryServerless(assignment: Assignment): void {
+    const headers = requestHeaders(this.req.rawHeaders, assignment.authorization, true);
+    const body = this.body.length === 0 ? null : this.body;
+    this.attempt(assignment, 'serverless', this.shared.routerUrl, headers, body);
   }
 
   private attempt(
+    { timeouts }: Assignment,
     kind: UpstreamKind,
     url: string,
-    connectMs: number,
-    firstByteMs: number,
-    { headers, body }: { headers: string[]; body: Buffer | null },
+    headers: string[],
+    body: Buffer | null,
   ): void {
     const attempt = new Try(this, kind, this.shared.nowUs());
     this.attempts.push(attempt);
-    attempt.send(this.shared.targets.of(url, connectMs), {
+    attempt.send(this.shared.targets.of(url, timeouts.connectMs), {
       path: (this.destination as Destination).path,
       method: this.req.method as string,
       headers,
       body,
-      firstByteMs,
-      betweenChunksMs: (this.timeouts as Timeouts).betweenChunksMs,
+      firstByteMs: kind === 'dedicated' ? timeouts.firstByteMs : SERVERLESS_FIRST_BYTE_MS,
+      betweenChunksMs: timeouts.betweenChunksMs,
     });
   }
 
@@ -203,26 +153,26 @@ export class Exchange implements AttemptOwner {
   private judge(attempt: Try, outcome: Outcome): void {
     attempt.outcome ??= outcome;
     if (this.firstOutcome !== null || attempt !== this.attempts[0]) return;
-    const { arrival, shared } = this;
+    const { assignment, shared } = this;
     this.firstOutcome = outcome;
-    if (outcome === 'ok' || arrival === null) return;
+    if (outcome === 'ok' || assignment === null) return;
+    const { arrival, repeatOfUs } = assignment;
     shared.observer.failed(arrival, outcome, attempt.upstream);
     if (outcome === 'rate_limited' && attempt.upstream === 'serverless') {
       const { path } = this.destination as Destination;
-      const { arrivedAtUs, repeatOfUs } = this;
-      shared.repeats.refused(arrival.agent, path, this.body, { arrivedAtUs, repeatOfUs });
+      shared.repeats.refused(arrival.agent, path, this.body, { arrivedAtUs: this.arrivedAtUs, repeatOfUs });
     }
   }
 
   /** Sends the call to serverless, once, if the outcome allows it and no byte reached the client. */
   private fallsBack(attempt: Try, outcome: Outcome): boolean {
-    if (attempt.upstream !== 'dedicated' || !FALLS_BACK.has(outcome) || this.res.headersSent) return false;
+    if (attempt.upstream !== 'dedicated' || !mayFallBack(outcome) || this.res.headersSent) return false;
     this.judge(attempt, outcome);
     attempt.settle(outcome, this.nowUs());
     attempt.discard();
     this.delivery = null;
     this.shared.counters.fallbacks++;
-    this.tryServerless();
+    this.tryServerless(this.assignment as Assignment);
     return true;
   }
 
@@ -255,8 +205,9 @@ export class Exchange implements AttemptOwner {
 
   /** The name to put into the answer in place of the one that the endpoint serves the model under. */
   private renamedTo(attempt: Try): string | null {
-    if (attempt.upstream !== 'dedicated' || this.canary === null || this.arrival === null) return null;
-    return this.canary.servedModel === this.arrival.model ? null : this.arrival.model;
+    if (attempt.upstream !== 'dedicated') return null;
+    const { arrival, canary } = this.assignment as Assignment;
+    return canary === null || canary.servedModel === arrival.model ? null : arrival.model;
   }
 
   data(_: Try, chunk: Buffer): void {
@@ -329,7 +280,7 @@ export class Exchange implements AttemptOwner {
 
   /** Writes the row; `finish`, which ends the message, waits for it. */
   private conclude(attempt: Try | undefined, outcome: Outcome, finish: () => void, madeStatus = 0): void {
-    const { shared } = this;
+    const { shared, assignment } = this;
     const endedAtUs = shared.nowUs();
     if (attempt !== undefined) {
       this.judge(attempt, outcome);
@@ -337,11 +288,10 @@ export class Exchange implements AttemptOwner {
     }
     this.isOver = true;
     const call = toRow({
-      arrival: this.arrival,
       arrivedAtUs: this.arrivedAtUs,
       endedAtUs,
       kind: this.destination === null ? 'native' : this.destination.kind,
-      weight: this.canary === null ? 0 : this.canary.weight,
+      assignment,
       attempts: this.attempts,
       delivery: this.delivery,
       isVisible: this.isVisible(outcome),
@@ -349,20 +299,31 @@ export class Exchange implements AttemptOwner {
       outcome: this.firstOutcome ?? outcome,
       finalOutcome: outcome,
       hasClientLeft: this.hasClientLeft,
-      requestBytes: this.requestBytes,
-      repeatOfUs: this.repeatOfUs,
+      requestBytes: this.reader === null ? 0 : this.reader.bytes,
     });
-    if (this.repeatOfUs !== null && outcome === 'ok') this.forgetRefusal();
-    shared.recorder.record(call, () => {
-      shared.live.delete(this);
-      finish();
-    });
+    if (assignment !== null && assignment.repeatOfUs !== null && outcome === 'ok') {
+      shared.repeats.served(assignment.arrival.agent, (this.destination as Destination).path, this.body);
+    }
+    const release = () => this.end(finish);
+    try {
+      shared.recorder.record(call, release);
+    } catch (error) {
+      shared.log('error', 'a call could not be recorded', { error: errorMessage(error) });
+      release();
+    }
     shared.observer.ended(call);
   }
 
-  private forgetRefusal(): void {
-    const { agent } = this.arrival as Arrival;
-    this.shared.repeats.served(agent, (this.destination as Destination).path, this.body);
+  /** Lets the end of the message go out, once. */
+  private end(finish: () => void): void {
+    if (this.place < 0) return;
+    this.shared.live.delete(this);
+    try {
+      finish();
+    } catch (error) {
+      this.shared.log('error', 'an answer could not be sent', { error: errorMessage(error) });
+      this.res.destroy();
+    }
   }
 
   /** Our own mistake: said in the log, answered as one. */

@@ -2,29 +2,25 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Attempt, Outcome } from '../core/call.ts';
 import type { UpstreamKind } from '../core/route.ts';
+import { outcomeOfError } from './outcome.ts';
+import type { Sending } from './sending.ts';
 import type { Target } from './targets.ts';
+
+/** What an attempt tells the time by. */
+export interface Clocks {
+  /** Epoch µs. */
+  nowUs(): number;
+  /** Real ms, set anew now and then: good enough for timeouts, and free. */
+  readonly coarse: { readonly nowMs: number };
+}
 
 /** Who made an attempt and is told how it goes. Nothing is told any more once the attempt was discarded or cancelled. */
 export interface AttemptOwner {
-  nowUs(): number;
-  /** Real ms on a coarse clock: good enough for timeouts, and free. */
-  coarseMs(): number;
   answered(attempt: Try, status: number, headers: IncomingHttpHeaders): void;
   data(attempt: Try, chunk: Buffer): void;
   completed(attempt: Try): void;
   /** No answer, or not all of it. `error` is the dispatcher's. */
   broke(attempt: Try, outcome: Outcome, error: Error): void;
-}
-
-/** What an attempt sends. */
-export interface Sending {
-  readonly path: string;
-  readonly method: string;
-  readonly headers: string[];
-  readonly body: Buffer | null;
-  /** Real ms. */
-  readonly firstByteMs: number;
-  readonly betweenChunksMs: number;
 }
 
 // Enough for any error's body; reading it to the end saves the connection.
@@ -41,23 +37,26 @@ export class Try implements Dispatcher.DispatchHandler {
   firstByteAtUs: number | null = null;
   endedAtUs = 0;
   private readonly owner: AttemptOwner;
+  private readonly clocks: Clocks;
+  private readonly sending: Sending;
   private controller: Dispatcher.DispatchController | null = null;
-  private sending: Sending | null = null;
   private lastSignAtMs = 0;
   private isPaused = false;
   private isIgnored = false;
   private isCancelled = false;
   private discarded = 0;
 
-  constructor(owner: AttemptOwner, upstream: UpstreamKind, startedAtUs: number) {
+  constructor(owner: AttemptOwner, clocks: Clocks, sending: Sending) {
     this.owner = owner;
-    this.upstream = upstream;
-    this.startedAtUs = startedAtUs;
+    this.clocks = clocks;
+    this.sending = sending;
+    this.upstream = sending.upstream;
+    this.startedAtUs = clocks.nowUs();
+    this.lastSignAtMs = clocks.coarse.nowMs;
   }
 
-  send(target: Target, sending: Sending): void {
-    this.sending = sending;
-    this.lastSignAtMs = this.owner.coarseMs();
+  send(target: Target): void {
+    const { sending } = this;
     target.dispatcher.dispatch(
       {
         origin: target.origin,
@@ -73,12 +72,12 @@ export class Try implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Gives the attempt up where it has been silent for too long; `nowMs` as from the owner's `coarseMs`. The dispatcher's
+   * Gives the attempt up where it has been silent for too long; `nowMs` as from the coarse clock. The dispatcher's
    * own timers are off: they cost each call more than one look at all of them now and then.
    */
   expire(nowMs: number): void {
     const { sending } = this;
-    if (this.isIgnored || this.isPaused || sending === null) return;
+    if (this.isIgnored || this.isPaused) return;
     const hasAnswer = this.status !== 0;
     if (nowMs - this.lastSignAtMs < (hasAnswer ? sending.betweenChunksMs : sending.firstByteMs)) return;
     const error = new Error('timed out');
@@ -113,7 +112,7 @@ export class Try implements Dispatcher.DispatchHandler {
 
   resume(): void {
     this.isPaused = false;
-    this.lastSignAtMs = this.owner.coarseMs();
+    this.lastSignAtMs = this.clocks.coarse.nowMs;
     this.controller?.resume();
   }
 
@@ -137,14 +136,14 @@ export class Try implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (this.isIgnored || status < 200) return;
     this.status = status;
-    this.lastSignAtMs = this.owner.coarseMs();
-    this.firstByteAtUs = this.owner.nowUs();
+    this.lastSignAtMs = this.clocks.coarse.nowMs;
+    this.firstByteAtUs = this.clocks.nowUs();
     this.owner.answered(this, status, headers);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.isIgnored) {
-      this.lastSignAtMs = this.owner.coarseMs();
+      this.lastSignAtMs = this.clocks.coarse.nowMs;
       this.owner.data(this, chunk);
     } else if ((this.discarded += chunk.length) > MOST_DISCARDED) this.cancel();
   }
@@ -158,22 +157,4 @@ export class Try implements Dispatcher.DispatchHandler {
     this.isIgnored = true;
     this.owner.broke(this, outcomeOfError(error, this.status !== 0), error);
   }
-}
-
-/** What an HTTP status says about an attempt. */
-export function outcomeOfStatus(status: number): Outcome {
-  if (status < 400) return 'ok';
-  if (status >= 500) return status === 503 ? 'unavailable' : 'server_error';
-  if (status === 429) return 'rate_limited';
-  if (status === 402) return 'no_credits';
-  if (status === 401 || status === 403) return 'unauthorized';
-  return status === 404 || status === 410 ? 'not_found' : 'client_error';
-}
-
-// undici 8: docs/docs/api/Errors.md. What failed before the answer began is the connection's fault, also where a reused
-// connection was reset; bytes that are no HTTP are a broken answer.
-function outcomeOfError(error: Error, hasAnswer: boolean): Outcome {
-  const code = 'code' in error ? String(error.code) : '';
-  if (code === 'UND_ERR_INVALID_ARG') return 'gateway_error';
-  return hasAnswer || code.startsWith('HPE_') ? 'broken_stream' : 'connect_failed';
 }

@@ -67,9 +67,11 @@ export function requestHeaders(raw: readonly string[], authorization: string | n
     if (rule === undefined || (rule === SECRET && keepsSecrets)) out.push(name, value);
     else if (rule === CONNECTION) named = namedBy(value) ?? named;
   }
-  out.push('accept-encoding', 'identity');
-  if (authorization !== null) out.push('authorization', authorization);
-  return named === null ? out : without(out, named);
+  // What the client names as its hop's own is taken from the client's headers, never from ours.
+  const all = named === null ? out : without(out, named);
+  all.push('accept-encoding', 'identity');
+  if (authorization !== null) all.push('authorization', authorization);
+  return all;
 }
 
 /** The headers of an answer, as a flat array, without those of the hop and without content-length. */
@@ -95,6 +97,11 @@ function namedBy(value: string): ReadonlySet<string> | null {
 
 function without(flat: readonly string[], names: ReadonlySet<string>): string[] {
   return flat.filter((_, i) => !names.has((flat[i - (i % 2)] as string).toLowerCase()));
+}
+
+/** Whether a page of another site sends this: browsers name its origin, and programs name none. */
+export function isForeign(origin: string): boolean {
+  return !/^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(origin);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { callShape } from '../core/route.ts';
 import type { CallFeature, CallShape } from '../core/route.ts';
 import type { Destination } from './paths.ts';
@@ -5,6 +6,19 @@ import { INVALID_JSON, NO_MODEL } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { scanObject } from './scan.ts';
 import type { Scan } from './scan.ts';
+
+/** A request that was read. */
+export interface Asked {
+  /** Epoch µs. */
+  readonly arrivedAtUs: number;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Flat, as they came. */
+  readonly rawHeaders: readonly string[];
+  readonly destination: Destination;
+  readonly body: Buffer;
+  readonly question: Question;
+}
 
 /** What a request asks for, as far as its path and body say. */
 export interface Question {

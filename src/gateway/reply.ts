@@ -45,6 +45,14 @@ export const INVALID_REQUEST: Reply = {
   message: 'The path or a header of the request cannot be sent on: it holds characters that HTTP does not allow.',
 };
 
+// A page in somebody's browser can reach loopback: it must not spend the daemon's token.
+export const FOREIGN_ORIGIN: Reply = {
+  status: 403,
+  code: 'foreign_origin',
+  message:
+    'The gateway takes no calls from pages of other sites (the Origin header names one). Call it from a program.',
+};
+
 export function tooLarge(maxBytes: number): Reply {
   return {
     status: 413,

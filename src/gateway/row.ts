@@ -1,16 +1,16 @@
-import type { Arrival, Call, Outcome } from '../core/call.ts';
+import type { Call, Outcome } from '../core/call.ts';
 import type { CallKind } from '../core/route.ts';
+import type { Assignment } from './assignment.ts';
 import type { Delivery } from './delivery.ts';
 import type { Try } from './forward.ts';
 
 /** All that is known of a call when it ends. */
-export interface Ending {
-  /** Null where the call ended before it was assigned. */
-  readonly arrival: Arrival | null;
+interface Ending {
   readonly arrivedAtUs: number;
   readonly endedAtUs: number;
   readonly kind: CallKind;
-  readonly weight: number;
+  /** Null where the call ended before it was assigned. */
+  readonly assignment: Assignment | null;
   readonly attempts: readonly Try[];
   /** The answer that was being passed on; null where none was, or the gateway made its own. */
   readonly delivery: Delivery | null;
@@ -22,12 +22,13 @@ export interface Ending {
   readonly finalOutcome: Outcome;
   readonly hasClientLeft: boolean;
   readonly requestBytes: number;
-  readonly repeatOfUs: number | null;
 }
 
 /** What the ledger keeps of a call. */
 export function toRow(ending: Ending): Call {
-  const { arrival, arrivedAtUs, delivery, attempts } = ending;
+  const { assignment, arrivedAtUs, delivery, attempts } = ending;
+  const arrival = assignment === null ? null : assignment.arrival;
+  const canary = assignment === null ? null : assignment.canary;
   const served = ending.isVisible ? delivery : null;
   const usage = delivery === null ? null : delivery.usage;
   return {
@@ -39,7 +40,7 @@ export function toRow(ending: Ending): Call {
     isAgentDerived: arrival === null || arrival.isAgentDerived,
     rolloutId: arrival === null ? null : arrival.rolloutId,
     step: arrival === null ? 0 : arrival.step,
-    weight: ending.weight,
+    weight: canary === null ? 0 : canary.weight,
     role: arrival === null ? null : arrival.role,
     isEligible: arrival !== null && arrival.isEligible,
     servedBy: served === null ? null : (attempts.at(-1) as Try).upstream,
@@ -54,7 +55,7 @@ export function toRow(ending: Ending): Call {
     outputTokens: usage === null ? null : usage.outputTokens,
     requestBytes: ending.requestBytes,
     responseBytes: delivery === null ? 0 : delivery.sentBytes,
-    repeatOfUs: ending.repeatOfUs,
+    repeatOfUs: assignment === null ? null : assignment.repeatOfUs,
     attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
   };
 }

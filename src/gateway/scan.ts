@@ -110,7 +110,8 @@ function decodeString(text: string, start: number, end: number): string | null {
   try {
     const token = text.slice(start, end);
     const value: unknown = JSON.parse(BEYOND_ASCII.test(token) ? Buffer.from(token, 'latin1').toString() : token);
-    return typeof value === 'string' ? value : null;
+    // Half a surrogate pair is no character: no model's name has one, and nobody could store it as it came.
+    return typeof value === 'string' && value.isWellFormed() ? value : null;
   } catch {
     return null;
   }

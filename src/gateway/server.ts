@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Arrival, CallObserver, Recorder } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
-import { AppError } from '../core/errors.ts';
+import { AppError, errorMessage } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
 import { Agents } from './agent.ts';
 import { Exchange } from './exchange.ts';
@@ -55,6 +55,7 @@ const DEFAULT_MAX_BODY = 32 * 1024 * 1024;
 // Longer than what clients' connection pools keep: they should close first, or their next call meets a reset.
 const KEEP_ALIVE_MS = 75_000;
 const POLL_MS = 20;
+const MOST_STALL_MS = 1_000;
 const LOOK_MS = 50;
 
 /** Makes the data plane. It owns its server and its connections: `close()` it. */
@@ -70,9 +71,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.start();
   });
 
+  let lookedAt = performance.now();
   const looking = setInterval(() => {
-    const nowMs = (shared.coarse.nowMs = performance.now());
-    for (const exchange of live) exchange.expire(nowMs);
+    // While this process stood still nobody's bytes were read: that time is not held against an upstream.
+    const now = performance.now();
+    shared.coarse.nowMs += Math.min(now - lookedAt, MOST_STALL_MS);
+    lookedAt = now;
+    for (const exchange of live) exchange.expire(shared.coarse.nowMs);
   }, LOOK_MS);
   looking.unref();
 
@@ -113,7 +118,7 @@ function share(options: GatewayOptions): Shared {
     routerUrl: options.routerUrl,
     token: options.token,
     recorder: options.recorder,
-    observer: options.observer,
+    observer: guarded(options.observer, options.log ?? (() => undefined)),
     agents: new Agents(options.agentSalt),
     repeats: new Repeats(),
     targets: new Targets(options.dispatcherFor),
@@ -124,6 +129,34 @@ function share(options: GatewayOptions): Shared {
     log: options.log ?? (() => undefined),
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),
+  };
+}
+
+/** Whoever watches the calls must not be able to break one. */
+function guarded(observer: CallObserver, log: Log): CallObserver {
+  const fail = (error: unknown) => log('error', 'a call could not be observed', { error: errorMessage(error) });
+  return {
+    arrived(arrival) {
+      try {
+        observer.arrived(arrival);
+      } catch (error) {
+        fail(error);
+      }
+    },
+    failed(arrival, outcome, upstream) {
+      try {
+        observer.failed(arrival, outcome, upstream);
+      } catch (error) {
+        fail(error);
+      }
+    },
+    ended(call) {
+      try {
+        observer.ended(call);
+      } catch (error) {
+        fail(error);
+      }
+    },
   };
 }
 

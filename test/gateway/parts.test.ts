@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { INFERENCE_PROVIDERS } from '@huggingface/inference';
 import { Agents } from '../../src/gateway/agent.ts';
-import { requestHeaders, responseHeaders, serverlessAuthorization } from '../../src/gateway/headers.ts';
+import { isForeign, requestHeaders, responseHeaders, serverlessAuthorization } from '../../src/gateway/headers.ts';
 import { Live } from '../../src/gateway/live.ts';
 import { Meter, readUsage } from '../../src/gateway/meter.ts';
 import { PROVIDERS, locate } from '../../src/gateway/paths.ts';
@@ -224,4 +224,25 @@ test('calls in flight come and go in any order', () => {
       }
     }),
   );
+});
+
+test('what a client names as of its hop is taken from its own headers only', () => {
+  const raw = ['Connection', 'close, authorization, accept-encoding, x-mine', 'X-Mine', '1', 'X-Keep', 'yes'];
+  assert.deepEqual(requestHeaders(raw, 'Bearer d', false), [
+    'X-Keep',
+    'yes',
+    'accept-encoding',
+    'identity',
+    'authorization',
+    'Bearer d',
+  ]);
+});
+
+test('only pages of other sites are foreign', () => {
+  for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1.evil.example', 'file://']) {
+    assert.ok(isForeign(origin), origin);
+  }
+  for (const origin of ['http://localhost:3000', 'http://127.0.0.1', 'http://[::1]:8787']) {
+    assert.ok(!isForeign(origin), origin);
+  }
 });

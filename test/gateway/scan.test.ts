@@ -149,3 +149,8 @@ test('a line without end is passed on and bounds what is kept', () => {
   assert.ok(out >= 10 * 300_000 - 1_100_000);
   assert.equal(out + splicer.push(Buffer.from('\ndata: {"model":"x"}\n')).length + splicer.flush().length, 3_000_021);
 });
+
+test('a model that is half a surrogate pair is no name', () => {
+  assert.equal(scanObject(Buffer.from('{"model":"x/y\\ud800","messages":[]}')), null);
+  assert.equal(scanObject(Buffer.from('{"model":"x/\\ud83d\\ude00"}'))?.model, 'x/😀');
+});

@@ -1,0 +1,63 @@
+import type { Arrival } from '../core/call.ts';
+import { isEligible } from '../core/route.ts';
+import type { Canary, Timeouts, UpstreamKind } from '../core/route.ts';
+import { assign } from '../core/split.ts';
+import { serverlessAuthorization } from './headers.ts';
+import type { Asked } from './question.ts';
+import type { Shared } from './shared.ts';
+
+const BEYOND_ASCII = /[\x80-\xff]/;
+
+/** Whose call it is, which role serves it, and under which rules. */
+export interface Assignment {
+  readonly arrival: Arrival;
+  /** The canary in force for the call's model, whichever role serves it; null where there is none. */
+  readonly canary: Canary | null;
+  readonly timeouts: Timeouts;
+  /** The credentials for serverless. */
+  readonly authorization: string | null;
+  readonly repeatOfUs: number | null;
+}
+
+/** Assigns a call by the table that is in force now. */
+export function assignCall(shared: Shared, asked: Asked): Assignment {
+  const { arrivedAtUs, headers, destination, body } = asked;
+  const { model, shape, scan } = asked.question;
+  const table = shared.table();
+  const entry = model === null ? undefined : table.routes.get(model);
+  const canary = entry?.canary ?? null;
+  const sent = headers['x-agent-id'];
+  const agent = shared.agents.of(
+    (typeof sent === 'string' ? decodeHeader(sent.trim()) : '') || destination.agent,
+    headers.authorization,
+    headers['user-agent'],
+  );
+  const canSplit = canary !== null && scan !== null && isEligible(shape, canary.shapes);
+  const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
+  const authorization = serverlessAuthorization(headers.authorization, shared.token);
+  const repeatOfUs = shared.repeats.find(agent.id, destination.path, body, arrivedAtUs);
+  const arrival: Arrival = {
+    arrivedAtUs,
+    model,
+    shape,
+    agent: agent.id,
+    isAgentDerived: agent.isDerived,
+    rolloutId: canary === null ? null : canary.rolloutId,
+    step: canary === null ? 0 : canary.step,
+    role,
+    isEligible: canSplit,
+    hasNoToken: (role === 'canary' ? shared.token : authorization) === null,
+    isRepeat: repeatOfUs !== null,
+  };
+  return { arrival, canary, timeouts: entry?.timeouts ?? table.fallback, authorization, repeatOfUs };
+}
+
+/** Header values come as Latin-1; what was sent as UTF-8 is read as such, so that an agent has one name on all ways. */
+function decodeHeader(value: string): string {
+  return BEYOND_ASCII.test(value) ? Buffer.from(value, 'latin1').toString() : value;
+}
+
+/** The name to put into an answer in place of the one that the endpoint serves the model under; null where none. */
+export function renamedTo({ arrival, canary }: Assignment, upstream: UpstreamKind): string | null {
+  return upstream === 'serverless' || canary === null || canary.servedModel === arrival.model ? null : arrival.model;
+}

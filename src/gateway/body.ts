@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+
+const DISCARD_FACTOR = 4;
+const EMPTY = Buffer.alloc(0);
+
+/** Who waits for a request's body. */
+export interface BodyOwner {
+  /** The request has come to its end. `body` is null where it is larger than what is taken. */
+  received(body: Buffer | null): void;
+  /** The request is far too large and still has not come to its end: called for each further piece. */
+  flooded(): void;
+}
+
+/** Reads a request's body within a limit, and counts its bytes. */
+export class Body {
+  bytes = 0;
+  private readonly owner: BodyOwner;
+  private readonly maxBytes: number;
+  private chunks: Buffer[] = [];
+
+  constructor(req: IncomingMessage, maxBytes: number, owner: BodyOwner) {
+    this.owner = owner;
+    this.maxBytes = maxBytes;
+    req.on('data', (chunk: Buffer) => this.take(chunk));
+    req.on('end', () => this.end());
+  }
+
+  private take(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (this.bytes <= this.maxBytes) {
+      this.chunks.push(chunk);
+      return;
+    }
+    // The rest is read and forgotten, since a client that is still sending would miss an answer; but not for ever.
+    this.chunks.length = 0;
+    if (this.bytes > DISCARD_FACTOR * this.maxBytes) this.owner.flooded();
+  }
+
+  private end(): void {
+    const { chunks } = this;
+    this.chunks = [];
+    if (this.bytes > this.maxBytes) this.owner.received(null);
+    else if (chunks.length === 1) this.owner.received(chunks[0] as Buffer);
+    else this.owner.received(chunks.length === 0 ? EMPTY : Buffer.concat(chunks));
+  }
+}
