@@ -1,30 +1,26 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Arrival, Outcome } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
-import type { Canary, UpstreamKind } from '../core/route.ts';
-import { assignCall } from './assignment.ts';
+import { assignCall, renamedTo } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { Body } from './body.ts';
 import type { BodyOwner } from './body.ts';
 import { Delivery } from './delivery.ts';
 import { Try } from './forward.ts';
 import type { AttemptOwner } from './forward.ts';
-import { isForeign, requestHeaders } from './headers.ts';
+import { isForeign } from './headers.ts';
 import { mayFallBack, outcomeOfStatus } from './outcome.ts';
 import { locate } from './paths.ts';
 import type { Destination } from './paths.ts';
 import { readQuestion } from './question.ts';
+import type { Asked } from './question.ts';
 import { FOREIGN_ORIGIN, INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';
-import { renderReply, tooLarge, unknownPath } from './reply.ts';
+import { sendReply, tooLarge, unknownPath } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { toRow } from './row.ts';
-import type { Scan } from './scan.ts';
+import { toEndpoint, toServerless } from './sending.ts';
+import type { Sending } from './sending.ts';
 import type { Shared } from './shared.ts';
-import { spliceString } from './splice.ts';
-
-// The router itself waits this long for a provider; nothing is gained by giving up before it.
-const SERVERLESS_FIRST_BYTE_MS = 300_000;
-const EMPTY = Buffer.alloc(0);
 
 /** One call from its arrival to its row: has it read and assigned, makes its attempts, delivers one answer. */
 export class Exchange implements AttemptOwner, BodyOwner {
@@ -36,8 +32,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
   private readonly arrivedAtUs: number;
   private destination: Destination | null = null;
   private reader: Body | null = null;
-  private body: Buffer = EMPTY;
-  private scan: Scan | null = null;
+  private asked: Asked | null = null;
   private assignment: Assignment | null = null;
   private attempts: Try[] = [];
   private firstOutcome: Outcome | null = null;
@@ -57,18 +52,13 @@ export class Exchange implements AttemptOwner, BodyOwner {
     const { req, res, shared } = this;
     res.on('close', () => this.clientClosed());
     const { origin } = req.headers;
-    if (origin !== undefined && isForeign(origin)) {
-      req.resume();
-      this.refuse(FOREIGN_ORIGIN);
-      return;
-    }
     this.destination = locate(req.method ?? '', req.url ?? '');
-    if (this.destination !== null) {
+    if (this.destination !== null && (origin === undefined || !isForeign(origin))) {
       this.reader = new Body(req, shared.maxBodyBytes, this);
       return;
     }
     req.resume();
-    this.refuse(unknownPath(req.method ?? '', req.url ?? ''));
+    this.refuse(this.destination === null ? unknownPath(req.method ?? '', req.url ?? '') : FOREIGN_ORIGIN);
   }
 
   flooded(): void {
@@ -84,28 +74,29 @@ export class Exchange implements AttemptOwner, BodyOwner {
       return;
     }
     try {
-      this.begin((this.body = body), this.destination as Destination);
+      this.begin(body, this.destination as Destination);
     } catch (error) {
       this.fail(error);
     }
   }
 
   private begin(body: Buffer, destination: Destination): void {
-    const { shared, arrivedAtUs } = this;
-    const { headers } = this.req;
+    const { shared, arrivedAtUs, req } = this;
+    const { headers, rawHeaders } = req;
     const question = readQuestion(destination, headers['content-encoding'], body);
     if ('code' in question) {
       this.refuse(question);
       return;
     }
-    this.scan = question.scan;
-    const assignment = assignCall(shared, { arrivedAtUs, headers, destination, body, question });
+    const asked = { arrivedAtUs, method: req.method as string, headers, rawHeaders, destination, body, question };
+    const assignment = assignCall(shared, asked);
+    this.asked = asked;
     this.assignment = assignment;
-    const { arrival, canary } = assignment;
+    const { arrival } = assignment;
     if (arrival.hasNoToken) shared.counters.withoutToken++;
     shared.observer.arrived(arrival);
-    if (arrival.role === 'canary') this.tryEndpoint(assignment, canary as Canary);
-    else this.tryServerless(assignment);
+    if (arrival.role === 'canary') this.attempt(toEndpoint(asked, assignment, shared.token));
+    else this.attempt(toServerless(asked, assignment, shared.routerUrl));
   }
 
   /** Null until the call has been assigned. */
@@ -115,38 +106,10 @@ export class Exchange implements AttemptOwner, BodyOwner {
 
   // --- attempts ---
 
-  private tryEndpoint(assignment: Assignment, canary: Canary): void {
-    const { token } = this.shared;
-    const scan = this.scan as Scan;
-    const isRenamed = scan.model !== canary.servedModel;
-    const headers = requestHeaders(this.req.rawHeaders, token === null ? null : `Bearer ${token}`, false);
-    const body = isRenamed ? spliceString(this.body, scan.modelStart, scan.modelEnd, canary.servedModel) : this.body;
-    this.attempt(assignment, 'dedicated', canary.url, headers, body);
-  }
-
-  private tryServerless(assignment: Assignment): void {
-    const headers = requestHeaders(this.req.rawHeaders, assignment.authorization, true);
-    const body = this.body.length === 0 ? null : this.body;
-    this.attempt(assignment, 'serverless', this.shared.routerUrl, headers, body);
-  }
-
-  private attempt(
-    { timeouts }: Assignment,
-    kind: UpstreamKind,
-    url: string,
-    headers: string[],
-    body: Buffer | null,
-  ): void {
-    const attempt = new Try(this, kind, this.shared.nowUs());
+  private attempt(sending: Sending): void {
+    const attempt = new Try(this, this.shared, sending);
     this.attempts.push(attempt);
-    attempt.send(this.shared.targets.of(url, timeouts.connectMs), {
-      path: (this.destination as Destination).path,
-      method: this.req.method as string,
-      headers,
-      body,
-      firstByteMs: kind === 'dedicated' ? timeouts.firstByteMs : SERVERLESS_FIRST_BYTE_MS,
-      betweenChunksMs: timeouts.betweenChunksMs,
-    });
+    attempt.send(this.shared.targets.of(sending.url, sending.connectMs));
   }
 
   /** Notes an attempt's outcome as soon as it is known. */
@@ -159,8 +122,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
     const { arrival, repeatOfUs } = assignment;
     shared.observer.failed(arrival, outcome, attempt.upstream);
     if (outcome === 'rate_limited' && attempt.upstream === 'serverless') {
-      const { path } = this.destination as Destination;
-      shared.repeats.refused(arrival.agent, path, this.body, { arrivedAtUs: this.arrivedAtUs, repeatOfUs });
+      const { destination, body, arrivedAtUs } = this.asked as Asked;
+      shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
     }
   }
 
@@ -168,20 +131,12 @@ export class Exchange implements AttemptOwner, BodyOwner {
   private fallsBack(attempt: Try, outcome: Outcome): boolean {
     if (attempt.upstream !== 'dedicated' || !mayFallBack(outcome) || this.res.headersSent) return false;
     this.judge(attempt, outcome);
-    attempt.settle(outcome, this.nowUs());
+    attempt.settle(outcome, this.shared.nowUs());
     attempt.discard();
     this.delivery = null;
     this.shared.counters.fallbacks++;
-    this.tryServerless(this.assignment as Assignment);
+    this.attempt(toServerless(this.asked as Asked, this.assignment as Assignment, this.shared.routerUrl));
     return true;
-  }
-
-  nowUs(): number {
-    return this.shared.nowUs();
-  }
-
-  coarseMs(): number {
-    return this.shared.coarse.nowMs;
   }
 
   /** Gives up an attempt that has been silent for too long. */
@@ -199,15 +154,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
     }
     const mayBePaused = status === 400 && attempt.upstream === 'dedicated';
     if (outcome !== 'ok' && !mayBePaused) this.judge(attempt, outcome);
-    const renamed = this.renamedTo(attempt);
+    const renamed = renamedTo(this.assignment as Assignment, attempt.upstream);
     this.delivery = new Delivery(this.res, attempt, { status, headers, mayBePaused, renamed });
-  }
-
-  /** The name to put into the answer in place of the one that the endpoint serves the model under. */
-  private renamedTo(attempt: Try): string | null {
-    if (attempt.upstream !== 'dedicated') return null;
-    const { arrival, canary } = this.assignment as Assignment;
-    return canary === null || canary.servedModel === arrival.model ? null : arrival.model;
   }
 
   data(_: Try, chunk: Buffer): void {
@@ -261,21 +209,13 @@ export class Exchange implements AttemptOwner, BodyOwner {
   /** Refuses a request that never became a call to an upstream. */
   private refuse(reply: Reply): void {
     this.shared.counters.refused++;
-    this.conclude(undefined, 'gateway_error', this.rendered(reply), reply.status);
+    this.conclude(undefined, 'gateway_error', () => sendReply(this.res, reply), reply.status);
   }
 
   /** Answers in place of an upstream that gave nothing to pass on. */
   private replyFor(attempt: Try, outcome: Outcome, reply: Reply): void {
     this.delivery = null;
-    this.conclude(attempt, outcome, this.rendered(reply), reply.status);
-  }
-
-  private rendered(reply: Reply): () => void {
-    return () => {
-      const { headers, body } = renderReply(reply);
-      this.res.writeHead(reply.status, headers);
-      this.res.end(body);
-    };
+    this.conclude(attempt, outcome, () => sendReply(this.res, reply), reply.status);
   }
 
   /** Writes the row; `finish`, which ends the message, waits for it. */
@@ -302,7 +242,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
       requestBytes: this.reader === null ? 0 : this.reader.bytes,
     });
     if (assignment !== null && assignment.repeatOfUs !== null && outcome === 'ok') {
-      shared.repeats.served(assignment.arrival.agent, (this.destination as Destination).path, this.body);
+      const { destination, body } = this.asked as Asked;
+      shared.repeats.served(assignment.arrival.agent, destination.path, body);
     }
     const release = () => this.end(finish);
     try {

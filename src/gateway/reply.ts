@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { ERROR_HEADER } from './headers.ts';
 
 /** An answer that the gateway makes by itself. */
@@ -9,13 +10,20 @@ export interface Reply {
   readonly headers?: readonly string[];
 }
 
-/** Headers (flat) and body of a reply, in the shape of OpenAI's errors. */
-export function renderReply(reply: Reply): { headers: string[]; body: string } {
-  const type = reply.status < 500 ? 'invalid_request_error' : 'upstream_error';
-  const body = JSON.stringify({ error: { message: reply.message, type, code: reply.code } });
-  const length = String(Buffer.byteLength(body));
-  const headers = ['content-type', 'application/json', 'content-length', length, ERROR_HEADER, reply.code];
-  return { headers: reply.headers === undefined ? headers : [...headers, ...reply.headers], body };
+/** Answers in the shape of OpenAI's errors. */
+export function sendReply(res: ServerResponse, { status, code, message, headers }: Reply): void {
+  const type = status < 500 ? 'invalid_request_error' : 'upstream_error';
+  const body = JSON.stringify({ error: { message, type, code } });
+  const own = [
+    'content-type',
+    'application/json',
+    'content-length',
+    String(Buffer.byteLength(body)),
+    ERROR_HEADER,
+    code,
+  ];
+  res.writeHead(status, headers === undefined ? own : [...own, ...headers]);
+  res.end(body);
 }
 
 export function unknownPath(method: string, url: string): Reply {
