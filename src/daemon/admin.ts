@@ -13,8 +13,11 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-/** `report` gives the daemon's state at the moment it is asked for. */
-export function createAdmin(report: () => StatusReport): Admin {
+/**
+ * `report` gives the daemon's state at the moment it is asked for; `isListed`: whether a policy names a model. Others
+ * share the label `other`, since clients choose their names.
+ */
+export function createAdmin(report: () => StatusReport, isListed: (model: string) => boolean): Admin {
   const registry = new Registry();
   const calls = new Counter({
     name: 'upshift_calls_total',
@@ -31,18 +34,19 @@ export function createAdmin(report: () => StatusReport): Admin {
   });
   // prom-client hashes labels at every call; a child looked up by a short key does not.
   const children = new Map<string, { total: Counter.Internal; seconds: PromHistogram.Internal<'upstream'> }>();
-  const count = ({ model, role, servedBy, outcome, durationUs }: Call) => {
+  const count = ({ model: named, role, servedBy, outcome, durationUs }: Call) => {
+    const model = named === null ? '' : isListed(named) ? named : 'other';
     const upstream = servedBy ?? 'none';
     const key = `${model} ${role} ${upstream} ${outcome}`;
     let child = children.get(key);
     if (child === undefined) {
-      const total = calls.labels({ model: model ?? '', role: role ?? 'none', upstream, outcome });
+      const total = calls.labels({ model, role: role ?? 'none', upstream, outcome });
       children.set(key, (child = { total, seconds: latency.labels({ upstream }) }));
     }
     child.total.inc();
     child.seconds.observe(durationUs / 1e6);
   };
-  addGauges(registry, report);
+  addGauges(registry, onceIn(report));
   const server = createServer((request, response) => {
     answer(request, response, registry, report).catch(() => response.destroy());
   });
@@ -151,4 +155,13 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
     (route) => route.rollout?.assignedShare ?? null,
   );
   perRoute('upshift_awaiting_approval', '1 while a person is asked', (route) => (route.rollout?.ask ? 1 : 0));
+}
+
+/** The gauges of one scrape are read in one turn: one report serves them all. */
+function onceIn(report: () => StatusReport): () => StatusReport {
+  let last: StatusReport | null = null;
+  return () => {
+    if (last === null) setImmediate(() => (last = null));
+    return (last ??= report());
+  };
 }

@@ -108,7 +108,10 @@ export class Daemon {
     this.#loop = new Loop(() => this.#reconcileAll(), log);
     this.#startedAt = clock.now();
     this.#routes = new Routes(policy.policy, clock, (watch) => this.#faulted(watch));
-    this.#admin = createAdmin(() => this.report());
+    this.#admin = createAdmin(
+      () => this.report(),
+      (model) => this.#routes.isListed(model),
+    );
     this.#endpoints = createEndpointsClient({ baseUrl: environment.endpointsUrl, token: environment.token });
     this.#gateway = createGateway({
       table: () => this.#routes.table,
@@ -182,7 +185,9 @@ export class Daemon {
 
   async #reconcileAll(): Promise<void> {
     const requests = await this.#pendingRequests();
-    for (const watch of this.#routes.all()) {
+    const isUrgent = (watch: RouteWatch) => watch.rollout !== null;
+    const watches = [...this.#routes.all()];
+    for (const watch of [...watches.filter(isUrgent), ...watches.filter((one) => !isUrgent(one))]) {
       if (this.#routes.isIdle(watch)) continue;
       const mine = requests.filter((request) => request.model === watch.model);
       try {

@@ -53,7 +53,9 @@ export async function reconcile(
   memory.decidedAt = seen.now;
   memory.ticks++;
   const mustWrite = decision.action !== 'wait' || key !== memory.key || seen.now - memory.writtenAt >= ROW_EVERY_MS;
-  if (!mustWrite) return false;
+  // A model that is only watched has no story before its criteria hold; clients choose the names of such models.
+  const isUneventful = memory.key === '' && decision.reason === 'criteria_not_met' && watch.policy.endpoint === null;
+  if (!mustWrite || isUneventful) return false;
 
   const next = decision.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
   const entry = toEntry(seen, retreat?.rollout ?? rollout, next, decision, memory.ticks, context);

@@ -49,16 +49,16 @@ export class Routes implements CallObserver {
   /** A model that no policy lists and that nobody calls any more: nothing to decide, and nothing to write down. */
   isIdle(watch: RouteWatch): boolean {
     watch.window.advance(this.#clock.now());
-    return !this.#isListed(watch) && watch.rollout === null && watch.window.figures().calls === 0;
+    return !this.isListed(watch.model) && watch.rollout === null && watch.window.figures().calls === 0;
   }
 
   /** The listed routes, and the busiest of the others: what a person can still read. */
   foremost(): RouteWatch[] {
     const all = [...this.#watches.values()];
     const others = all
-      .filter((watch) => !this.#isListed(watch) && !this.isIdle(watch))
+      .filter((watch) => !this.isListed(watch.model) && !this.isIdle(watch))
       .sort((a, b) => b.window.figures().calls - a.window.figures().calls);
-    return [...all.filter((watch) => this.#isListed(watch)), ...others.slice(0, MOST_SHOWN)];
+    return [...all.filter((watch) => this.isListed(watch.model)), ...others.slice(0, MOST_SHOWN)];
   }
 
   /** Makes room among the models that no policy lists; false where all of them are busy. */
@@ -68,8 +68,9 @@ export class Routes implements CallObserver {
     return this.#watches.size < before;
   }
 
-  #isListed(watch: RouteWatch): boolean {
-    return this.#policy.routes.some((route) => route.model === watch.model);
+  /** Whether the policy names a model. */
+  isListed(model: string): boolean {
+    return this.#policy.routes.some((route) => route.model === model);
   }
 
   policyOf(model: string): RoutePolicy {
