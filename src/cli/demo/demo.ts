@@ -35,11 +35,17 @@ interface SimulationSaid {
 
 const AGENTS = 64;
 const SEED = 20231116;
+/** How often the trace is played: with a person at the keyboard until the rollout is over, up to three quarters of an hour. */
+const PLAYS = 2;
+const MANUAL_PLAYS = 45;
 
 /** Plays a migration with real processes on this machine. Returns the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const policy = await loadPolicy(options.policy);
-  const whole = options.trace === undefined ? azureConversation(2, SEED) : await loadTrace(options.trace);
+  const whole =
+    options.trace === undefined
+      ? azureConversation(options.manual ? MANUAL_PLAYS : PLAYS, SEED)
+      : await loadTrace(options.trace);
   const trace = options.load === 'half' ? scaleLoad(whole, 0.5) : whole;
   const folder = options.keep ?? mkdtempSync(join(tmpdir(), 'upshift-demo-'));
   mkdirSync(folder, { recursive: true });
@@ -50,7 +56,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const children: Running<unknown>[] = [];
   const interrupted = new AbortController();
   const onSignal = () => interrupted.abort();
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  // SIGHUP: the terminal was closed; the children must not outlive it.
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
   try {
     const simulation = await startUpshift<SimulationSaid>(
       ['simulate', '--port', '0', '--scale', String(options.scale)],
@@ -98,7 +105,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     else console.log(summary(result, options.keep));
     return interrupted.signal.aborted ? 130 : exitCodeOf(result);
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
     for (const child of children) await child.stop();
     if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
   }

@@ -107,7 +107,9 @@ export class Director {
   }
 
   #noteEnd(route: RouteStatus | undefined): void {
-    if (route === undefined || route.phase !== 'watching' || route.lastRollout === null) return;
+    if (route === undefined) return;
+    const isOver = route.phase === 'watching' && route.lastRollout !== null;
+    if (!isOver && !(this.#given.options.manual && route.phase === 'promoted')) return;
     this.#endedAt ??= Date.now();
     if (Date.now() - this.#endedAt > AFTERMATH_MS) this.#over.abort();
   }

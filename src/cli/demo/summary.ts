@@ -8,7 +8,7 @@ const LABEL = 13;
 /** What a run of the demo came to, for a person. `kept`: where its ledger and logs stay, if they do. */
 export function summary(result: DemoResult, kept: string | undefined): string {
   const width = Math.min(100, widthOf(process.stdout)) - 4;
-  const lines = ['', `The rollout ended ${result.phase}${result.reason === null ? '' : ` (${result.reason})`}.`, ''];
+  const lines = ['', ending(result), ''];
   const start = result.timeline[0]?.at ?? 0;
   for (const { at, type, data } of result.timeline) lines.push(`  +${spanOf(at - start)}  ${describe(type, data)}`);
   if (result.steps.length > 0) lines.push('', '  step     set   measured    calls');
@@ -21,6 +21,13 @@ export function summary(result: DemoResult, kept: string | undefined): string {
     wrap(text, width - LABEL).forEach((line, i) => lines.push(`  ${(i === 0 ? label : '').padEnd(LABEL)}${line}`));
   }
   return [...lines, ''].join('\n');
+}
+
+function ending({ phase, reason }: DemoResult): string {
+  if (phase === 'watching') return 'Nothing was proposed: the criteria did not hold long enough.';
+  if (phase === 'promoted' || reason !== null)
+    return `The rollout ended ${phase}${reason === null ? '' : ` (${reason})`}.`;
+  return `The trace ended while the rollout was still ${phase}.`;
 }
 
 function facts(result: DemoResult, kept: string | undefined): [string, string][] {
