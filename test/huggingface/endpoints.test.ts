@@ -351,7 +351,10 @@ describe('the create body', () => {
     const { model } = endpointSpec({ ...wish, policy: policyOf({ engine: 'tei', image: 'tei:1' }) });
     assert.deepEqual(model.image, { tei: { url: 'tei:1', healthRoute: '/health' } });
     assert.deepEqual(model.args, []);
-    assert.equal(endpointSpec({ ...wish, policy: policyOf({ engine: 'llamacpp', image: 'llama:1' }) }).model.framework, 'llamacpp');
+    assert.equal(
+      endpointSpec({ ...wish, policy: policyOf({ engine: 'llamacpp', image: 'llama:1' }) }).model.framework,
+      'llamacpp',
+    );
   });
 });
 
