@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus, totalmem } from 'node:os';
@@ -20,6 +20,7 @@ interface Result {
 }
 
 const CONNECTIONS = 64;
+const SLICE_MS = 500;
 
 const LOADS: readonly { name: string; body: string }[] = [
   { name: '300 B', body: bodyOf(300, false) },
@@ -57,19 +58,58 @@ async function answer<T>(child: ChildProcess, message?: object): Promise<T> {
   return (await reply)[0];
 }
 
-async function measure(
-  load: ChildProcess,
-  proxy: ChildProcess,
-  port: number,
-  body: string,
-  ms: number,
-): Promise<Round> {
+/** The bench's processes, and where the proxies listen: bare first, then the gateway. */
+interface Stage {
+  readonly load: ChildProcess;
+  readonly proxies: readonly [ChildProcess, ChildProcess];
+  readonly ports: readonly [number, number];
+}
+
+/** What one proxy did in a slice of time. */
+interface Slice {
+  readonly requests: number;
+  readonly elapsedMs: number;
+  readonly cpuUs: number;
+}
+
+async function measure(stage: Stage, which: 0 | 1, body: string, ms: number): Promise<Slice> {
+  const { load } = stage;
+  const proxy = stage.proxies[which];
+  const port = stage.ports[which];
   const before = await answer<{ cpuUs: number }>(proxy, { ask: 'cpu' });
   const order = { port, connections: CONNECTIONS, ms, body };
   const done = await answer<{ requests: number; failures: number; elapsedMs: number }>(load, order);
   const after = await answer<{ cpuUs: number }>(proxy, { ask: 'cpu' });
   if (done.failures > 0) throw new Error(`${done.failures} of ${done.requests} requests failed`);
-  return { perSecond: (done.requests / done.elapsedMs) * 1000, cpuUs: (after.cpuUs - before.cpuUs) / done.requests };
+  return { requests: done.requests, elapsedMs: done.elapsedMs, cpuUs: after.cpuUs - before.cpuUs };
+}
+
+/** One round: both proxies in turns of half a second, so that what else the machine does meets both alike. */
+async function takeRound(stage: Stage, body: string, ms: number): Promise<readonly [Round, Round]> {
+  const slices: [Slice[], Slice[]] = [[], []];
+  for (let turn = 0; turn < Math.max(1, Math.round(ms / SLICE_MS)); turn++) {
+    for (const which of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+      slices[which].push(await measure(stage, which, body, SLICE_MS));
+    }
+  }
+  return [roundOf(slices[0]), roundOf(slices[1])];
+}
+
+function roundOf(slices: readonly Slice[]): Round {
+  const sum = (of: (slice: Slice) => number) => slices.reduce((total, slice) => total + of(slice), 0);
+  const requests = sum((slice) => slice.requests);
+  return {
+    perSecond: (requests / sum((slice) => slice.elapsedMs)) * 1000,
+    cpuUs: sum((slice) => slice.cpuUs) / requests,
+  };
+}
+
+/** Gives the proxies a core of their own, where the system can. Left alone, the processes push each other about. */
+function pin(clients: readonly ChildProcess[], proxies: readonly ChildProcess[]): boolean {
+  if (cpus().length < 2) return false;
+  const set = (child: ChildProcess, core: string) =>
+    spawnSync('taskset', ['-acp', core, String(child.pid)], { stdio: 'ignore' }).status === 0;
+  return clients.every((child) => set(child, '0')) && proxies.every((child) => set(child, '1'));
 }
 
 function median(values: readonly number[]): number {
@@ -108,39 +148,46 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds);
   const ms = Number(values.seconds) * 1000;
   const children = ['./upstream.ts', './load.ts', './bare.ts', './whole.ts'].map(start);
-  const [upstream, load, ...proxies] = children as [ChildProcess, ChildProcess, ChildProcess, ChildProcess];
+  const [upstream, load, bare, whole] = children as [ChildProcess, ChildProcess, ChildProcess, ChildProcess];
+  const proxies = [bare, whole] as const;
   try {
     const { port } = await answer<{ port: number }>(upstream);
-    const ports: number[] = [];
-    for (const proxy of proxies) {
-      ports.push((await answer<{ port: number }>(proxy, { upstream: `http://127.0.0.1:${port}` })).port);
-    }
+    const listen = async (proxy: ChildProcess) =>
+      (await answer<{ port: number }>(proxy, { upstream: `http://127.0.0.1:${port}` })).port;
+    const isPinned = pin([upstream, load], proxies);
+    const stage: Stage = { load, proxies, ports: [await listen(proxies[0]), await listen(proxies[1])] };
     const results: Result[] = [];
     for (const { name, body } of LOADS) {
       if (values.only !== undefined && values.only !== name) continue;
-      const taken: Round[][] = [[], []];
-      for (const i of [0, 1]) await measure(load, proxies[i] as ChildProcess, ports[i] as number, body, 1000);
-      for (let round = 0; round < rounds; round++) {
-        for (const i of round % 2 === 0 ? [0, 1] : [1, 0]) {
-          taken[i]?.push(await measure(load, proxies[i] as ChildProcess, ports[i] as number, body, ms));
-        }
-      }
-      results.push(summarise(name, taken[0] as Round[], taken[1] as Round[]));
+      await takeRound(stage, body, 1000);
+      const taken: (readonly [Round, Round])[] = [];
+      for (let round = 0; round < rounds; round++) taken.push(await takeRound(stage, body, ms));
+      results.push(
+        summarise(
+          name,
+          taken.map(([bare]) => bare),
+          taken.map(([, gateway]) => gateway),
+        ),
+      );
     }
-    print(results, values.json, { rounds, connections: CONNECTIONS });
+    print(results, values.json, { rounds, connections: CONNECTIONS, isPinned });
   } finally {
     for (const child of children) child.disconnect();
   }
 }
 
-function print(results: readonly Result[], isJson: boolean, facts: { rounds: number; connections: number }): void {
+function print(
+  results: readonly Result[],
+  isJson: boolean,
+  facts: { rounds: number; connections: number; isPinned: boolean },
+): void {
   const machine = { cpus: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30), node: process.version };
   if (isJson) {
     console.log(JSON.stringify({ ...facts, ...machine, loads: results }));
     return;
   }
   console.log(
-    `${machine.cpus} cores, ${machine.memoryGb} GB, Node ${machine.node}; ${facts.connections} connections, medians of ${facts.rounds} rounds. Ratios: 1 is as good as bare.`,
+    `${machine.cpus} cores, ${machine.memoryGb} GB, Node ${machine.node}; ${facts.connections} connections, medians of ${facts.rounds} rounds${facts.isPinned ? '; proxies on a core of their own' : ''}. Ratios: 1 is as good as bare.`,
   );
   console.table(
     results.map(({ load, bare, gateway, perSecondRatio, cpuRatio }) => ({

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
+import type { Attempt } from '../../src/core/call.ts';
 import type { CallRow } from '../../src/ledger/call-rows.ts';
+import { CallWriter } from '../../src/ledger/call-rows.ts';
 import { CallLog } from '../../src/ledger/calls.ts';
 import { migrate } from '../../src/ledger/migrate.ts';
 import { openForReading } from '../../src/ledger/open.ts';
@@ -214,6 +217,46 @@ describe('calls', () => {
     for (let i = 0; i < 3; i++) assert.equal(await ledger.journal.writeCalls(rows), 0);
     await ledger.close();
     assert.equal(arrivals(path).length, 50);
+  });
+
+  it('writes a batch as it would have written each of its calls alone', () => {
+    const call = fc.record({
+      isImpossible: fc.oneof({ weight: 9, arbitrary: fc.constant('') }, fc.constantFrom('call', 'attempt')),
+      attempts: fc.oneof({ weight: 9, arbitrary: fc.constant(1) }, fc.integer({ min: 0, max: 3 })),
+      isTaken: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
+    });
+    const rowOf = ({ isImpossible, attempts }: { isImpossible: string; attempts: number }, n: number): CallRow => {
+      const {
+        arrivedAtUs,
+        durationUs,
+        attempts: [one],
+      } = makeCall(n);
+      const attempt = { ...(one as Attempt), ...(isImpossible === 'attempt' ? { durationUs: Number.NaN } : {}) };
+      const requestBytes = isImpossible === 'call' ? Number.NaN : 1_000;
+      const made = makeCall(n, { requestBytes, attempts: Array.from({ length: attempts }, () => attempt) });
+      return { id: arrivedAtUs + durationUs, call: made };
+    };
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 40 }), (kinds) => {
+        const rows = kinds.map(rowOf);
+        const write = (batches: readonly (readonly CallRow[])[]) => {
+          const db = new Database(':memory:');
+          db.exec(readFileSync(new URL('../../migrations/0001_ledger.sql', import.meta.url), 'utf8'));
+          const writer = new CallWriter(db);
+          // Another call stands where these want to be.
+          kinds.forEach(({ isTaken }, n) => {
+            if (isTaken) writer.write([{ id: (rows[n] as CallRow).id, call: makeCall(1_000 + n) }]);
+          });
+          const refused = batches.reduce((sum, batch) => sum + writer.write(batch), 0);
+          const all = (table: string) => db.prepare(`SELECT * FROM ${table} ORDER BY id`).all();
+          const found = { refused, calls: all('calls'), attempts: all('attempts') };
+          db.close();
+          return found;
+        };
+        assert.deepEqual(write([rows]), write(rows.map((row) => [row])));
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('gives up the oldest beyond the bound, and counts them', async (context) => {
