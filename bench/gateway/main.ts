@@ -21,6 +21,9 @@ interface Result {
 
 const CONNECTIONS = 64;
 const SLICE_MS = 500;
+const WARM_UP_MS = 1000;
+const CLIENTS_CORE = '0';
+const PROXIES_CORE = '1';
 
 const LOADS: readonly { name: string; body: string }[] = [
   { name: '300 B', body: bodyOf(300, false) },
@@ -45,11 +48,14 @@ function bodyOf(bytes: number, isStream: boolean): string {
   return make();
 }
 
-function start(file: string): ChildProcess {
+/** Starts a process on one core, where the system can bind it to one. Left alone, they push each other about. */
+function start(file: string, core: string): ChildProcess {
   // PROFILE=folder writes processor profiles of each process there.
   const { PROFILE } = process.env;
   const execArgv = PROFILE === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${PROFILE}/${file.slice(2, -3)}`];
-  return fork(new URL(file, import.meta.url), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(new URL(file, import.meta.url), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  if (cpus().length > 1) spawnSync('taskset', ['-acp', core, String(child.pid)], { stdio: 'ignore' });
+  return child;
 }
 
 async function answer<T>(child: ChildProcess, message?: object): Promise<T> {
@@ -58,11 +64,10 @@ async function answer<T>(child: ChildProcess, message?: object): Promise<T> {
   return (await reply)[0];
 }
 
-/** The bench's processes, and where the proxies listen: bare first, then the gateway. */
-interface Stage {
-  readonly load: ChildProcess;
-  readonly proxies: readonly [ChildProcess, ChildProcess];
-  readonly ports: readonly [number, number];
+/** A proxy that listens. */
+interface Proxy {
+  readonly child: ChildProcess;
+  readonly port: number;
 }
 
 /** What one proxy did in a slice of time. */
@@ -72,44 +77,51 @@ interface Slice {
   readonly cpuUs: number;
 }
 
-async function measure(stage: Stage, which: 0 | 1, body: string, ms: number): Promise<Slice> {
-  const { load } = stage;
-  const proxy = stage.proxies[which];
-  const port = stage.ports[which];
-  const before = await answer<{ cpuUs: number }>(proxy, { ask: 'cpu' });
+async function measure(load: ChildProcess, { child, port }: Proxy, body: string, ms: number): Promise<Slice> {
+  const before = await answer<{ cpuUs: number }>(child, { ask: 'cpu' });
   const order = { port, connections: CONNECTIONS, ms, body };
   const done = await answer<{ requests: number; failures: number; elapsedMs: number }>(load, order);
-  const after = await answer<{ cpuUs: number }>(proxy, { ask: 'cpu' });
+  const after = await answer<{ cpuUs: number }>(child, { ask: 'cpu' });
   if (done.failures > 0) throw new Error(`${done.failures} of ${done.requests} requests failed`);
   return { requests: done.requests, elapsedMs: done.elapsedMs, cpuUs: after.cpuUs - before.cpuUs };
 }
 
-/** One round: both proxies in turns of half a second, so that what else the machine does meets both alike. */
-async function takeRound(stage: Stage, body: string, ms: number): Promise<readonly [Round, Round]> {
-  const slices: [Slice[], Slice[]] = [[], []];
-  for (let turn = 0; turn < Math.max(1, Math.round(ms / SLICE_MS)); turn++) {
-    for (const which of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      slices[which].push(await measure(stage, which, body, SLICE_MS));
+/**
+ * One round: both proxies as new processes, since two of the same program differ by up to a tenth for as long as they
+ * live, and in turns of half a second, so that what else the machine does meets both alike.
+ */
+async function takeRound(
+  load: ChildProcess,
+  upstream: string,
+  loads: typeof LOADS,
+  ms: number,
+): Promise<Map<string, readonly [Round, Round]>> {
+  const children = ['./bare.ts', './whole.ts'].map((file) => start(file, PROXIES_CORE));
+  try {
+    const proxies: Proxy[] = [];
+    for (const child of children) proxies.push({ child, ...(await answer<{ port: number }>(child, { upstream })) });
+    const round = new Map<string, readonly [Round, Round]>();
+    for (const { name, body } of loads) {
+      for (const proxy of proxies) await measure(load, proxy, body, WARM_UP_MS);
+      const slices: [Slice[], Slice[]] = [[], []];
+      for (let turn = 0; turn < Math.max(1, Math.round(ms / SLICE_MS)); turn++) {
+        for (const which of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+          slices[which].push(await measure(load, proxies[which] as Proxy, body, SLICE_MS));
+        }
+      }
+      round.set(name, [roundOf(slices[0]), roundOf(slices[1])]);
     }
+    return round;
+  } finally {
+    for (const child of children) child.disconnect();
   }
-  return [roundOf(slices[0]), roundOf(slices[1])];
 }
 
 function roundOf(slices: readonly Slice[]): Round {
-  const sum = (of: (slice: Slice) => number) => slices.reduce((total, slice) => total + of(slice), 0);
-  const requests = sum((slice) => slice.requests);
   return {
-    perSecond: (requests / sum((slice) => slice.elapsedMs)) * 1000,
-    cpuUs: sum((slice) => slice.cpuUs) / requests,
+    perSecond: median(slices.map((slice) => (slice.requests / slice.elapsedMs) * 1000)),
+    cpuUs: median(slices.map((slice) => slice.cpuUs / slice.requests)),
   };
-}
-
-/** Gives the proxies a core of their own, where the system can. Left alone, the processes push each other about. */
-function pin(clients: readonly ChildProcess[], proxies: readonly ChildProcess[]): boolean {
-  if (cpus().length < 2) return false;
-  const set = (child: ChildProcess, core: string) =>
-    spawnSync('taskset', ['-acp', core, String(child.pid)], { stdio: 'ignore' }).status === 0;
-  return clients.every((child) => set(child, '0')) && proxies.every((child) => set(child, '1'));
 }
 
 function median(values: readonly number[]): number {
@@ -145,49 +157,37 @@ async function main(): Promise<void> {
       only: { type: 'string' },
     },
   });
-  const rounds = Number(values.rounds);
+  const count = Number(values.rounds);
   const ms = Number(values.seconds) * 1000;
-  const children = ['./upstream.ts', './load.ts', './bare.ts', './whole.ts'].map(start);
-  const [upstream, load, bare, whole] = children as [ChildProcess, ChildProcess, ChildProcess, ChildProcess];
-  const proxies = [bare, whole] as const;
+  const clients = ['./upstream.ts', './load.ts'].map((file) => start(file, CLIENTS_CORE));
+  const [upstream, load] = clients as [ChildProcess, ChildProcess];
   try {
     const { port } = await answer<{ port: number }>(upstream);
-    const listen = async (proxy: ChildProcess) =>
-      (await answer<{ port: number }>(proxy, { upstream: `http://127.0.0.1:${port}` })).port;
-    const isPinned = pin([upstream, load], proxies);
-    const stage: Stage = { load, proxies, ports: [await listen(proxies[0]), await listen(proxies[1])] };
-    const results: Result[] = [];
-    for (const { name, body } of LOADS) {
-      if (values.only !== undefined && values.only !== name) continue;
-      await takeRound(stage, body, 1000);
-      const taken: (readonly [Round, Round])[] = [];
-      for (let round = 0; round < rounds; round++) taken.push(await takeRound(stage, body, ms));
-      results.push(
-        summarise(
-          name,
-          taken.map(([bare]) => bare),
-          taken.map(([, gateway]) => gateway),
-        ),
+    const chosen = LOADS.filter(({ name }) => values.only === undefined || values.only === name);
+    const rounds: Map<string, readonly [Round, Round]>[] = [];
+    for (let i = 0; i < count; i++) rounds.push(await takeRound(load, `http://127.0.0.1:${port}`, chosen, ms));
+    const results = chosen.map(({ name }) => {
+      const taken = rounds.map((round) => round.get(name) as readonly [Round, Round]);
+      return summarise(
+        name,
+        taken.map(([bare]) => bare),
+        taken.map(([, gateway]) => gateway),
       );
-    }
-    print(results, values.json, { rounds, connections: CONNECTIONS, isPinned });
+    });
+    print(results, values.json, { rounds: count, connections: CONNECTIONS });
   } finally {
-    for (const child of children) child.disconnect();
+    for (const child of clients) child.disconnect();
   }
 }
 
-function print(
-  results: readonly Result[],
-  isJson: boolean,
-  facts: { rounds: number; connections: number; isPinned: boolean },
-): void {
+function print(results: readonly Result[], isJson: boolean, facts: { rounds: number; connections: number }): void {
   const machine = { cpus: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30), node: process.version };
   if (isJson) {
     console.log(JSON.stringify({ ...facts, ...machine, loads: results }));
     return;
   }
   console.log(
-    `${machine.cpus} cores, ${machine.memoryGb} GB, Node ${machine.node}; ${facts.connections} connections, medians of ${facts.rounds} rounds${facts.isPinned ? '; proxies on a core of their own' : ''}. Ratios: 1 is as good as bare.`,
+    `${machine.cpus} cores, ${machine.memoryGb} GB, Node ${machine.node}; ${facts.connections} connections, medians of ${facts.rounds} rounds. Ratios: 1 is as good as bare.`,
   );
   console.table(
     results.map(({ load, bare, gateway, perSecondRatio, cpuRatio }) => ({

@@ -19,6 +19,10 @@ export interface CallLogOptions {
 const RETRY_AFTER_MS = [1, 2, 5, 10];
 /** More rows than this are not written in one go: the gateway's thread must not stand still for long. */
 const COMMIT_ROWS = 1_000;
+/** While each turn brings at least so many calls, their commit waits: for at most so many calls, and so many ms. */
+const BUSY_ROWS = 8;
+const BUSY_MOST = 256;
+const BUSY_MS = 2;
 const CATCH_UP_ROWS = 200;
 const CATCH_UP_PAUSE_MS = 20;
 
@@ -171,7 +175,15 @@ export class CallLog implements Recorder {
   #schedule(): void {
     if (this.#isScheduled || this.#isDegraded) return;
     this.#isScheduled = true;
-    setImmediate(() => this.#commit());
+    setImmediate(() => this.#look(0));
+  }
+
+  /** Commits, unless calls end in such numbers that waiting for those of the next turn makes each of them cheaper. */
+  #look(before: number): void {
+    const count = this.#rows.length;
+    const isGrowing = count >= before + BUSY_ROWS && count < BUSY_MOST;
+    if (isGrowing && performance.now() - this.#oldestAt < BUSY_MS) setImmediate(() => this.#look(count));
+    else this.#commit();
   }
 
   /** Hands block after block over until none waits; the answers to these rows have gone out. */
