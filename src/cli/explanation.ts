@@ -4,7 +4,7 @@ import { judgeCriteria } from '../core/criteria.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
 import type { Rollout } from '../core/rollout.ts';
-import type { MetricVerdict } from '../core/verdict.ts';
+import type { MetricVerdict } from '../core/old-verdict.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';

@@ -1,7 +1,7 @@
 import { priceText, spanText } from '../core/decision.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { RolloutStatus, RouteStatus } from '../core/status.ts';
-import type { VerdictStatus } from '../core/verdict.ts';
+import type { VerdictStatus } from '../core/old-verdict.ts';
 import { latencyText, moneyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Style } from './print.ts';
 import { lengthOf, pad, table, wrap } from './print.ts';

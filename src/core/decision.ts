@@ -1,6 +1,6 @@
 import type { EffectName, Observation, OperatorRequest } from './observation.ts';
 import type { Rollout, RolloutEvent } from './rollout.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from './old-verdict.ts';
 
 /** Raised whenever the core would decide differently on the same observation; stored with every decision. */
 export const CORE_VERSION = 1;

@@ -1,7 +1,7 @@
 import type { RoleFigures } from './figures.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { CallShape } from './route.ts';
-import type { Baseline, Verdict } from './verdict.ts';
+import type { Baseline, Verdict } from './old-verdict.ts';
 
 /** Where a route stands. `watching` is a route without an active rollout. */
 export type Phase =

@@ -4,7 +4,7 @@ import type { StepFigures } from './figures.ts';
 import type { EndpointSeen } from './observation.ts';
 import type { CriteriaPolicy } from './policy.ts';
 import type { Phase } from './rollout.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from './old-verdict.ts';
 
 /** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
 export interface StatusReport {

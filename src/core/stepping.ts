@@ -3,8 +3,8 @@ import { decision, leave, spanText } from './decision.ts';
 import { NO_FIGURES } from './figures.ts';
 import type { Observation } from './observation.ts';
 import type { Rollout } from './rollout.ts';
-import type { Verdict } from './verdict.ts';
-import { judge } from './verdict.ts';
+import type { Verdict } from './old-verdict.ts';
+import { judge } from './old-verdict.ts';
 
 type Stepping = Extract<Rollout, { phase: 'stepping' }>;
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;

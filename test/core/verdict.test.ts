@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { RoleFigures } from '../../src/core/figures.ts';
 import { NO_FIGURES } from '../../src/core/figures.ts';
-import { judge } from '../../src/core/verdict.ts';
+import { judge } from '../../src/core/old-verdict.ts';
 import { roleFigures, routePolicy } from '../support/samples.ts';
 
 const { limits } = routePolicy();
