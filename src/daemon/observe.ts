@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { Observation, OperatorRequest } from '../core/observation.ts';
-import { weights } from '../core/rollout.ts';
+import { isLive, weights } from '../core/rollout.ts';
 import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { endpointName } from '../huggingface/endpoints.ts';
@@ -47,8 +47,9 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     endpoint: watch.endpoint,
     effects: [...watch.effects],
     results: { ...watch.results },
-    figures:
-      rollout?.phase === 'stepping' || rollout?.phase === 'promoted' ? watch.figures(step, flight.overdue) : null,
+    figures: rollout !== null && isLive(rollout) ? watch.figures(step, flight.overdue) : null,
+    verdict: watch.verdict(step, now),
+    shadow: rollout?.phase === 'shadowing' ? watch.shadow : null,
     canaryFaultsInRow: watch.faultsInRow,
     stableRecent: watch.recent.figures(now),
     isDrained: isDrained(watch, flight.canary, context.clock),

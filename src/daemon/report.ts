@@ -1,7 +1,8 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
 import type { StepFigures } from '../core/figures.ts';
+import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
-import { weights } from '../core/rollout.ts';
+import { isLive, stopWeight, weights } from '../core/rollout.ts';
 import type { RolloutStatus, RouteStatus } from '../core/status.ts';
 import type { RouteMemory } from './reconcile.ts';
 import type { RouteWatch } from './watch.ts';
@@ -37,8 +38,7 @@ function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | 
   const { rollout, policy } = watch;
   if (rollout === null) return null;
   const { step, weight } = weights(rollout, policy);
-  const isMoving = rollout.phase === 'stepping' || rollout.phase === 'promoted';
-  const figures = isMoving ? watch.figures(step, { stable: 0, canary: 0 }) : null;
+  const figures = isLive(rollout) ? watch.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
     createdAt: rollout.createdAt,
@@ -46,12 +46,13 @@ function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | 
     startedAt: 'startedAt' in rollout ? rollout.startedAt : null,
     isPaused: rollout.isPaused,
     step,
-    steps: policy.steps,
+    steps: policy.steps.map((_, i) => stopWeight(i + 1, policy)),
     weight: watch.isForcedToZero ? 0 : weight,
     ...shares(figures),
     figures,
     verdict: memory.decision?.verdict ?? null,
-    bakeMs: policy.limits.bake,
+    shadow: rollout.phase === 'shadowing' ? watch.shadow : null,
+    bakeMs: rollout.phase === 'shadowing' ? policy.shadow.time : bakeTime(rollout, { policy }),
     minCalls: policy.limits.minCalls,
     endpointName: rollout.endpointName,
     endpoint: watch.endpoint,

@@ -1,7 +1,7 @@
 import type { Arrival, Call, CallObserver, Outcome } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
-import { weights } from '../core/rollout.ts';
+import { isLive, weights } from '../core/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, Timeouts, UpstreamKind } from '../core/route.ts';
 import { RouteWatch } from './watch.ts';
 
@@ -124,7 +124,7 @@ export class Routes implements CallObserver {
 
 function canaryOf(watch: RouteWatch): Canary | null {
   const { rollout, policy } = watch;
-  if (rollout === null || (rollout.phase !== 'stepping' && rollout.phase !== 'promoted')) return null;
+  if (rollout === null || !isLive(rollout)) return null;
   if (watch.isForcedToZero) return null;
   const { step, weight } = weights(rollout, policy);
   return {
