@@ -126,6 +126,7 @@ export class Daemon {
           this.#routes.ended(call);
           this.#admin.ended(call);
         },
+        shadowed: () => undefined,
       },
       agentSalt: ledger.agentSalt,
       log,

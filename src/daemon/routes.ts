@@ -10,7 +10,7 @@ const MOST_SHOWN = 20;
 const AGENT_BLOCK_MS = 600_000;
 
 /** All routes: what the gateway tells of calls goes in, the table that the gateway reads comes out. */
-export class Routes implements CallObserver {
+export class Routes implements Omit<CallObserver, 'shadowed'> {
   readonly #watches = new Map<string, RouteWatch>();
   readonly #clock: Clock;
   readonly #faulted: (watch: RouteWatch) => void;
@@ -130,12 +130,14 @@ function canaryOf(watch: RouteWatch): Canary | null {
   return {
     rolloutId: rollout.id,
     step,
-    weight,
+    // As the ledger keeps it, so that what is judged now is judged again alike.
+    weight: Math.round(weight * 10_000) / 10_000,
     affinity: policy.affinity,
     blockMs: AGENT_BLOCK_MS,
     url: rollout.endpoint.url,
     servedModel: rollout.endpoint.servedModel,
     shapes: new Set(rollout.endpoint.shapes),
+    shadow: null,
   };
 }
 

@@ -44,6 +44,7 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
     isAgentDerived: agent.isDerived,
     rolloutId: canary === null ? null : canary.rolloutId,
     step: canary === null ? 0 : canary.step,
+    weight: canary === null ? 0 : canary.weight,
     role,
     isEligible: canSplit,
     hasNoToken: (role === 'canary' ? shared.token : authorization) === null,

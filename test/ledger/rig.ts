@@ -54,6 +54,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     requestBytes: 1_000 + ((n * 131) % 40_000),
     responseBytes: 700 + ((n * 61) % 9_000),
     repeatOfUs: null,
+    hasShadow: false,
     attempts: [
       {
         upstream: isCanary ? 'dedicated' : 'serverless',
