@@ -19,7 +19,7 @@ export interface Variant {
    */
   readonly from: 'start' | 'warm' | 'live' | 'weight';
   /** What should come of it. */
-  readonly expected: 'rolled back' | 'promoted' | 'held or rolled back';
+  readonly expected: 'rolled back' | 'promoted' | 'held or rolled back, or promoted once warm';
   /** Failures that agents see whatever is decided, by the status that they got, and why. */
   readonly unavoidable?: { readonly status: number; readonly why: string };
 }
@@ -70,7 +70,7 @@ export const VARIANTS = {
     what: 'the endpoint is five times slower in the first three minutes of its live traffic',
     faults: [{ target: 'endpoint', kind: 'slow', factor: 5, lastsMs: 3 * MINUTE_MS }],
     from: 'live',
-    expected: 'held or rolled back',
+    expected: 'held or rolled back, or promoted once warm',
   },
   'serverless-incident': {
     what: "serverless is three times slower and fails 5 % of its calls in the first ten minutes of the endpoint's live traffic",
