@@ -5,6 +5,7 @@ import { isLive, weights } from '../core/rollout.ts';
 import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { endpointName } from '../huggingface/endpoints.ts';
+import { timeoutsOf } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
 
 /** How long, in real time, calls on the endpoint may take to end once its weight is 0. */
@@ -71,7 +72,7 @@ function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: Obser
   let canary = 0;
   const { rollout } = watch;
   if (rollout === null) return { canary, overdue };
-  const oldestUs = (clock.now() - watch.policy.timeouts.firstByte * clock.scale) * 1_000;
+  const oldestUs = (clock.now() - timeoutsOf(watch.policy, clock).firstByteMs * clock.scale) * 1_000;
   for (const { arrival, hasFirstByte, isDecided } of gateway.inFlight()) {
     const { role } = arrival;
     if (arrival.rolloutId !== rollout.id || role === null || !arrival.isEligible) continue;

@@ -115,10 +115,11 @@ export class Routes implements Omit<CallObserver, 'shadowed'> {
   #build(): RouteTable {
     const routes = new Map<string, RouteEntry>();
     for (const watch of this.#watches.values()) {
-      const entry = { model: watch.model, timeouts: timeoutsOf(watch.policy), canary: canaryOf(watch) };
+      const timeouts = timeoutsOf(watch.policy, this.#clock);
+      const entry = { model: watch.model, timeouts, canary: canaryOf(watch) };
       routes.set(watch.model, entry);
     }
-    return { generation: ++this.#generation, routes, fallback: timeoutsOf(this.#policy.watched) };
+    return { generation: ++this.#generation, routes, fallback: timeoutsOf(this.#policy.watched, this.#clock) };
   }
 }
 
@@ -141,7 +142,15 @@ function canaryOf(watch: RouteWatch): Canary | null {
   };
 }
 
-function timeoutsOf(policy: RoutePolicy): Timeouts {
-  const { connect, firstByte, betweenChunks } = policy.timeouts;
-  return { connectMs: connect, firstByteMs: firstByte, betweenChunksMs: betweenChunks };
+/** Sockets and processors do not run faster with the clock: no timeout shrinks below this, in real ms. */
+const LEAST_TIMEOUT_MS = 2_000;
+
+/** The policy's timeouts in real ms. On a faster clock they shrink with it, as the simulation's answers do. */
+export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Clock): Timeouts {
+  const real = (ms: number) => Math.min(ms, Math.max(LEAST_TIMEOUT_MS, ms / scale));
+  return {
+    connectMs: real(timeouts.connect),
+    firstByteMs: real(timeouts.firstByte),
+    betweenChunksMs: real(timeouts.betweenChunks),
+  };
 }
