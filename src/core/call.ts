@@ -157,6 +157,8 @@ export interface Recorder {
 /** What is known of a call when it has been assigned to a role. */
 export interface Arrival {
   readonly arrivedAtUs: number;
+  /** When its request was read and its role assigned, epoch µs: exactly when its first attempt began. */
+  readonly assignedAtUs: number;
   readonly model: string | null;
   readonly shape: CallShape;
   readonly agent: string;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
-import type { Observation, OperatorRequest } from '../core/observation.ts';
+import type { Observation, OperatorRequest, ShadowFigures } from '../core/observation.ts';
 import { isLive, weights } from '../core/rollout.ts';
 import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
@@ -15,7 +15,7 @@ const GAP_MS = 10_000;
 
 export interface ObserveContext {
   readonly clock: Clock;
-  readonly gateway: Pick<Gateway, 'inFlight'>;
+  readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts'>;
   readonly account: Observation['account'];
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: (watch: RouteWatch) => string;
@@ -50,7 +50,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     results: { ...watch.results },
     figures: rollout !== null && isLive(rollout) ? watch.figures(step, flight.overdue) : null,
     verdict: watch.verdict(step, now),
-    shadow: rollout?.phase === 'shadowing' ? watch.shadow : null,
+    shadow: shadowFigures(watch, context.gateway),
     canaryFaultsInRow: watch.faultsInRow,
     stableRecent: watch.recent.figures(now),
     isDrained: isDrained(watch, flight.canary, context.clock),
@@ -58,6 +58,16 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     openAskId: watch.openAskId,
     shapes: [...watch.shapes].sort(),
   };
+}
+
+/** What became of the copies so far; null outside of the shadow stage. */
+export function shadowFigures(
+  { rollout, shadow }: RouteWatch,
+  gateway: Pick<Gateway, 'shadowCounts'>,
+): ShadowFigures | null {
+  if (rollout?.phase !== 'shadowing') return null;
+  const { sent, busy, usedUp } = gateway.shadowCounts(rollout.id);
+  return { sent, dropped: busy + usedUp, ...shadow };
 }
 
 interface InFlight {

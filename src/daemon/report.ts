@@ -4,11 +4,17 @@ import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
 import { isLive, stopWeight, weights } from '../core/rollout.ts';
 import type { RolloutStatus, RouteStatus } from '../core/status.ts';
+import type { Gateway } from '../gateway/server.ts';
+import { shadowFigures } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import type { RouteWatch } from './watch.ts';
 
 /** One route as `status` shows it. `filePolicyHash`: the policy file's, which may be newer than a rollout's. */
-export function reportRoute(watch: RouteWatch, memory: RouteMemory, filePolicyHash: string): RouteStatus {
+export function reportRoute(
+  watch: RouteWatch,
+  memory: RouteMemory,
+  { gateway, filePolicyHash }: { readonly gateway: Pick<Gateway, 'shadowCounts'>; readonly filePolicyHash: string },
+): RouteStatus {
   const { rollout, lastRollout } = watch;
   const figures = watch.window.figures();
   const { criteria } = watch.filePolicy;
@@ -18,7 +24,7 @@ export function reportRoute(watch: RouteWatch, memory: RouteMemory, filePolicyHa
     decision: memory.decision === null ? null : decisionOf(memory.decision, memory.decidedAt),
     demand: { ...figures, holdsSince: watch.window.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
-    rollout: rollout === null ? null : reportRollout(watch, memory),
+    rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
     lastRollout:
       lastRollout !== null && (lastRollout.phase === 'aborted' || lastRollout.phase === 'failed')
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
@@ -34,7 +40,11 @@ function decisionOf(
   return { action, reason, detail, at };
 }
 
-function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | null {
+function reportRollout(
+  watch: RouteWatch,
+  memory: RouteMemory,
+  gateway: Pick<Gateway, 'shadowCounts'>,
+): RolloutStatus | null {
   const { rollout, policy } = watch;
   if (rollout === null) return null;
   const { step, weight } = weights(rollout, policy);
@@ -51,7 +61,7 @@ function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | 
     ...shares(figures),
     figures,
     verdict: memory.decision?.verdict ?? null,
-    shadow: rollout.phase === 'shadowing' ? watch.shadow : null,
+    shadow: shadowFigures(watch, gateway),
     bakeMs: rollout.phase === 'shadowing' ? policy.shadow.time : bakeTime(rollout, { policy }),
     minCalls: policy.limits.minCalls,
     endpointName: rollout.endpointName,

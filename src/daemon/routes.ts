@@ -1,8 +1,8 @@
-import type { Arrival, Call, CallObserver, Outcome } from '../core/call.ts';
+import type { Arrival, Call, CallObserver, Outcome, Shadow } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
 import { isLive, weights } from '../core/rollout.ts';
-import type { Canary, RouteEntry, RouteTable, Timeouts, UpstreamKind } from '../core/route.ts';
+import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../core/route.ts';
 import { RouteWatch } from './watch.ts';
 
 const MOST_WATCHED = 1_000;
@@ -10,7 +10,7 @@ const MOST_SHOWN = 20;
 const AGENT_BLOCK_MS = 600_000;
 
 /** All routes: what the gateway tells of calls goes in, the table that the gateway reads comes out. */
-export class Routes implements Omit<CallObserver, 'shadowed'> {
+export class Routes implements CallObserver {
   readonly #watches = new Map<string, RouteWatch>();
   readonly #clock: Clock;
   readonly #faulted: (watch: RouteWatch) => void;
@@ -102,10 +102,17 @@ export class Routes implements Omit<CallObserver, 'shadowed'> {
     if (arrival.model !== null) this.watch(arrival.model)?.arrived(arrival);
   }
 
-  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind): void {
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void {
     if (arrival.model === null) return;
     const watch = this.watch(arrival.model);
-    if (watch?.failed(arrival, outcome, upstream, this.#clock.now()) === true) this.#faulted(watch);
+    const known = { knownAfterUs, nowMs: this.#clock.now() };
+    if (watch?.failed(arrival, outcome, upstream, known) === true) this.#faulted(watch);
+  }
+
+  shadowed(arrival: Arrival, shadow: Shadow): void {
+    if (arrival.model === null) return;
+    const watch = this.watch(arrival.model);
+    if (watch?.shadowed(shadow) === true) this.#faulted(watch);
   }
 
   ended(call: Call): void {
@@ -138,8 +145,12 @@ function canaryOf(watch: RouteWatch): Canary | null {
     url: rollout.endpoint.url,
     servedModel: rollout.endpoint.servedModel,
     shapes: new Set(rollout.endpoint.shapes),
-    shadow: null,
+    shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(policy) : null,
   };
+}
+
+function shadowOf({ shadow: { share, concurrency, calls, exclude } }: RoutePolicy): ShadowShare {
+  return { share, concurrency, calls, exclude: new Set(exclude) };
 }
 
 /** Sockets and processors do not run faster with the clock: no timeout shrinks below this, in real ms. */

@@ -32,7 +32,7 @@ export interface Retreat {
   readonly decision: Decision;
 }
 
-const NO_SHADOW: ShadowFigures = { sent: 0, ended: 0, faults: 0, dropped: 0 };
+const NO_SHADOW = { ended: 0, faults: 0 };
 
 /** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
 export class RouteWatch {
@@ -52,7 +52,7 @@ export class RouteWatch {
   window: DemandWindow;
   faultsInRow = 0;
   /** What became of the copies of the shadow stage. */
-  shadow: ShadowFigures = NO_SHADOW;
+  shadow: Pick<ShadowFigures, 'ended' | 'faults'> = NO_SHADOW;
   /** When a tick last looked, clock ms. */
   observedAt = 0;
   /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */

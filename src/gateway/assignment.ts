@@ -38,6 +38,7 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
   const repeatOfUs = shared.repeats.find(agent.id, destination.path, body, arrivedAtUs);
   const arrival: Arrival = {
     arrivedAtUs,
+    assignedAtUs: shared.nowUs(),
     model,
     shape,
     agent: agent.id,

@@ -35,7 +35,7 @@ export class Copy implements AttemptOwner {
     this.startedAfterUs = startedAfterUs;
     this.ended = ended;
     this.startedMs = shared.coarse.nowMs;
-    this.attempt = new Try(this, shared, sending);
+    this.attempt = new Try(this, shared, sending, shared.nowUs());
   }
 
   start(): void {

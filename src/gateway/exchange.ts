@@ -98,12 +98,12 @@ export class Exchange implements AttemptOwner, BodyOwner {
     if (arrival.hasNoToken) shared.counters.withoutToken++;
     shared.observer.arrived(arrival);
     if (arrival.role === 'canary') {
-      this.attempt(toEndpoint(asked, assignment, shared.token));
+      this.attempt(toEndpoint(asked, assignment, shared.token), arrival.assignedAtUs);
       return;
     }
-    const { startedAtUs } = this.attempt(toServerless(asked, assignment, shared.routerUrl));
+    this.attempt(toServerless(asked, assignment, shared.routerUrl), arrival.assignedAtUs);
     if (assignment.canary === null || assignment.canary.shadow === null || this.isOver) return;
-    this.hasShadow = shared.shadows.offer(shared, asked, assignment, startedAtUs - arrivedAtUs);
+    this.hasShadow = shared.shadows.offer(shared, asked, assignment, arrival.assignedAtUs - arrivedAtUs);
   }
 
   /** Null until the call has been assigned. */
@@ -113,11 +113,10 @@ export class Exchange implements AttemptOwner, BodyOwner {
 
   // --- attempts ---
 
-  private attempt(sending: Sending): Try {
-    const attempt = new Try(this, this.shared, sending);
+  private attempt(sending: Sending, startedAtUs = this.shared.nowUs()): void {
+    const attempt = new Try(this, this.shared, sending, startedAtUs);
     this.attempts.push(attempt);
     attempt.send(this.shared.targets.of(sending.url, sending.connectMs));
-    return attempt;
   }
 
   /** Notes an attempt's outcome as soon as it is known; where only its end tells it, that has been noted before. */
