@@ -94,7 +94,8 @@ export function arrivalPage(db: LedgerDb, choice: Choice, span: Span, afterUs: n
 export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<JudgedCall> {
   const choice = { kind: 'rollout', rolloutId } as const;
   const span = spanOf(db, choice);
-  for (let after = span === null ? null : span.firstArrivalUs - 1; span !== null && after !== null;) {
+  if (span === null) return;
+  for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {
     const page: ArrivalPage = arrivalPage(db, choice, span, after);
     yield* readJudged(page);
     after = page.next;

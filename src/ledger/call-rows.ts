@@ -128,7 +128,7 @@ export class CallWriter {
   }
 
   #writeShadow(shadow: Shadow): void {
-    this.#insertShadow.run(
+    const values: Bound[] = [
       shadow.arrivedAtUs,
       this.#names.rollouts.id(shadow.rolloutId),
       OUTCOME_IDS.get(shadow.outcome) as number,
@@ -139,7 +139,8 @@ export class CallWriter {
       shadow.durationUs,
       shadow.promptTokens,
       shadow.outputTokens,
-    );
+    ];
+    this.#insertShadow.run(...values);
   }
 
   #writeAttempts(callId: number, attempts: readonly Attempt[]): void {

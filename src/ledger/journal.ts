@@ -210,7 +210,8 @@ async function* byArrival<T>(
   read: (page: ArrivalPage) => Iterable<T>,
 ): AsyncGenerator<readonly T[]> {
   const span = await send('spanOf', choice);
-  for (let after = span === null ? null : span.firstArrivalUs - 1; span !== null && after !== null;) {
+  if (span === null) return;
+  for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {
     const page: ArrivalPage = await send('arrivalPage', choice, span, after);
     yield [...read(page)];
     after = page.next;

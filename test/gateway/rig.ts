@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Arrival, Call, Outcome, Recorder, Shadow } from '../../src/core/call.ts';
+import { knownAfterUs } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Canary, RouteTable, Timeouts, UpstreamKind } from '../../src/core/route.ts';
 import { createGateway } from '../../src/gateway/server.ts';
@@ -120,8 +122,6 @@ export interface Rig extends AsyncDisposable {
   readonly calls: Call[];
   readonly arrivals: Arrival[];
   readonly failures: { outcome: Outcome; upstream: UpstreamKind }[];
-  /** What was told when each first attempt failed. */
-  readonly knownAfter: number[];
   readonly shadows: Shadow[];
   /** Resolves when `count` calls have been recorded. */
   recorded(count: number): Promise<readonly Call[]>;
@@ -141,7 +141,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const clock = new TestClock();
   const calls: Call[] = [];
   const arrivals: Arrival[] = [];
-  const knownAfter: number[] = [];
+  const knownAfter = new Map<number, number>();
+  const mistold: string[] = [];
   const shadows: Shadow[] = [];
   const failures: { outcome: Outcome; upstream: UpstreamKind }[] = [];
   const waiting: { count: number; resolve: (calls: readonly Call[]) => void }[] = [];
@@ -156,13 +157,17 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     ...options,
     observer: {
       arrived: (arrival) => arrivals.push(arrival),
-      failed: (_, outcome, upstream, known) => {
+      failed: ({ arrivedAtUs }, outcome, upstream, known) => {
         failures.push({ outcome, upstream });
-        knownAfter.push(known);
+        knownAfter.set(arrivedAtUs, known);
       },
       shadowed: (_, shadow) => shadows.push(shadow),
       ended: (call) => {
         calls.push(call);
+        const [first] = call.attempts;
+        const expected = first === undefined || call.outcome === 'ok' ? undefined : knownAfterUs(first);
+        const told = knownAfter.get(call.arrivedAtUs);
+        if (told !== expected) mistold.push(`${call.outcome}: told ${told}, row ${expected}`);
         for (const wait of waiting) if (calls.length >= wait.count) wait.resolve(calls);
       },
     },
@@ -175,7 +180,6 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     calls,
     arrivals,
     failures,
-    knownAfter,
     shadows,
     recorded: (count) => {
       if (calls.length >= count) return Promise.resolve(calls);
@@ -183,7 +187,10 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       waiting.push({ count, resolve });
       return promise;
     },
-    [Symbol.asyncDispose]: () => gateway.close(),
+    [Symbol.asyncDispose]: async () => {
+      await gateway.close();
+      assert.deepEqual(mistold, [], 'what was told of failures is not what the rows say');
+    },
   };
 }
 
