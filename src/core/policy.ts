@@ -291,7 +291,7 @@ export interface RoutePolicy {
   readonly judge: JudgePolicy;
   readonly shadow: ShadowPolicy;
   readonly holdBack: HoldBackPolicy;
-  /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than two seconds. */
+  /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: { readonly connect: number; readonly firstByte: number; readonly betweenChunks: number };
   readonly endpoint: EndpointPolicy | null;
 }

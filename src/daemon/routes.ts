@@ -154,7 +154,7 @@ function shadowOf({ shadow: { share, concurrency, calls, exclude } }: RoutePolic
 }
 
 /** Sockets and processors do not run faster with the clock: no timeout shrinks below this, in real ms. */
-const LEAST_TIMEOUT_MS = 2_000;
+const LEAST_TIMEOUT_MS = 5_000;
 
 /** The policy's timeouts in real ms. On a faster clock they shrink with it, as the simulation's answers do. */
 export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Clock): Timeouts {

@@ -34,6 +34,7 @@ export const demoCommand: CommandModule<object, DemoOptions> = {
       .epilogue(
         `${variantsText()}\n\n` +
           'Exit: 0 promoted and no call failed because of the migration, 5 rolled back, 4 rejected, 1 anything else.\n' +
+          'Failures that --fault makes unavoidable do not count: answers that hang half-way, errors of serverless itself.\n' +
           '--json: {"phase","calls","ledgerCalls","clientFailures","endpointsCreated","steps":[{"weight","measured","units"}],' +
           '"decisions","auditVerified"}; a run that went back also has "rollback".',
       ) as unknown as Argv<DemoOptions>,

@@ -23,7 +23,7 @@ export interface DemoResult {
   readonly fault: VariantName | null;
   readonly phase: string;
   readonly reason: string | null;
-  /** The last decision that did something, or says what the rollout waits for: a sentence; null without a rollout. */
+  /** Why it was promoted, or what it still waits for, as the ledger has it; null without a rollout. */
   readonly why: string | null;
   readonly swarm: SwarmReport;
   readonly ledgerCalls: number;
@@ -76,7 +76,7 @@ export async function gather(given: {
       fault: given.fault,
       phase: rollout?.phase ?? 'watching',
       reason: rollout !== null && 'reason' in rollout ? rollout.reason : null,
-      why: rollout === null ? null : lastWord(db, rollout.id),
+      why: rollout === null ? null : lastWord(db, rollout),
       swarm: given.swarm,
       ledgerCalls: countCalls(db),
       endpoints: state.endpoints,
@@ -93,11 +93,13 @@ export async function gather(given: {
   }
 }
 
-/** Why a rollout stands where it does: the decision that ended or promoted it, else the last. */
-function lastWord(db: LedgerDb, rolloutId: string): string | null {
-  const decisions = listDecisions(db, { rollout: rolloutId });
-  const isEnd = ({ action }: DecisionRow) => action === 'abort' || action === 'fail' || action === 'promote';
-  return (decisions.findLast(isEnd) ?? decisions.at(-1))?.detail ?? null;
+/** Why a rollout that has not gone back stands where it does: what the promotion was asked for with, else what it waits for. */
+function lastWord(db: LedgerDb, { id, phase }: Rollout): string | null {
+  const decisions = listDecisions(db, { rollout: id });
+  // A person's approval says who said it; the figures were in the question.
+  const isGrounds = ({ action, reason }: DecisionRow) =>
+    action === 'ask' || (action === 'promote' && reason === 'approved_by_policy');
+  return (phase === 'promoted' ? decisions.findLast(isGrounds) : decisions.at(-1))?.detail ?? null;
 }
 
 /** What the cheapest provider behind the router charges for a model, dollars a million tokens; null where nobody says. */
