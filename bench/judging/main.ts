@@ -10,6 +10,7 @@ import type { Ending } from './contest.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { DISCLAIMER, markdown } from './report.ts';
 import { MADE_SCENES, recordedScenes } from './scenes.ts';
+import type { Scene } from './scenes.ts';
 import type { Done, Job, Settings } from './worker.ts';
 
 const HELP = `Usage: npm run bench:judging -- [options]
@@ -23,8 +24,6 @@ const HELP = `Usage: npm run bench:judging -- [options]
   --short      a few traces of the cells that have bounds; exits with 1 where our judge is beyond one
 `;
 
-/** So many traces at a time go to a worker: small enough that an early stop shows something of every cell. */
-const CHUNK = 10;
 const JUDGES = CONTESTANTS.map(({ name }) => name);
 const [OUR_NAME = ''] = JUDGES;
 
@@ -49,18 +48,20 @@ class Results {
   traces = 0;
 
   add({ job, endings, ms }: Done): void {
-    const scene = this.#endings.get(job.scene) ?? JUDGES.map(() => []);
-    this.#endings.set(job.scene, scene);
-    endings.forEach((more, c) => scene[c]?.push(...more));
+    job.scenes.forEach((index, s) => {
+      const scene = this.#endings.get(index) ?? JUDGES.map(() => []);
+      this.#endings.set(index, scene);
+      endings[s]?.forEach((ending, c) => scene[c]?.push(ending));
+    });
     ms.forEach((more, c) => (this.#ms[c] = (this.#ms[c] ?? 0) + more));
-    this.traces += job.count;
+    this.traces += job.scenes.length;
   }
 
   cells(): readonly Cell[] {
     return [...this.#endings]
       .sort(([a], [b]) => a - b)
       .flatMap(([index, endings]) => {
-        const { world, truth, right } = scenes[index] as (typeof scenes)[number];
+        const { world, truth, right } = scenes[index] as Scene;
         return JUDGES.map((judge, c) => cellOf({ judge, world, truth, right }, endings[c] ?? []));
       });
   }
@@ -103,24 +104,23 @@ async function main(): Promise<void> {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-/** Every cell's first traces, then every cell's next ones, and so on. */
+/** Every cell's first trace, then every cell's second, and so on: an early stop shows something of each. */
 function jobsOf(traces: number): Job[] {
-  const wanted = scenes.flatMap(({ world, truth }, scene) => {
-    const isWanted = options.short
-      ? isBounded(world, truth)
-      : options.only.length === 0 || options.only.some((text) => `${world}/${truth}`.includes(text));
-    return isWanted ? [scene] : [];
-  });
-  const jobs: Job[] = [];
-  for (let first = 0; first < traces; first += CHUNK) {
-    for (const scene of wanted) jobs.push({ scene, first, count: Math.min(CHUNK, traces - first) });
-  }
-  return jobs;
+  const wanted = [...scenes.keys()].filter((index) => isWanted(scenes[index] as Scene));
+  const worlds = Map.groupBy(wanted, (index) => scenes[index]?.world);
+  return Array.from({ length: traces }, (_, trace) =>
+    [...worlds.values()].map((own) => ({ scenes: own, trace })),
+  ).flat();
+}
+
+function isWanted({ world, truth }: Scene): boolean {
+  if (options.short) return isBounded(world, truth);
+  return options.only.length === 0 || options.only.some((text) => `${world}/${truth}`.includes(text));
 }
 
 /** Works through the jobs on every core. */
 async function runAll(jobs: Job[], settings: Settings): Promise<void> {
-  const total = jobs.reduce((sum, { count }) => sum + count, 0);
+  const total = jobs.reduce((sum, job) => sum + job.scenes.length, 0);
   const waiting = jobs.toReversed();
   await Promise.all(
     Array.from({ length: Math.min(availableParallelism(), jobs.length) }, async () => {

@@ -1,3 +1,4 @@
+import type { HistoryCall } from '../../src/core/profile.ts';
 import { emptySeen } from './trace.ts';
 import type { Trace } from './trace.ts';
 
@@ -58,15 +59,16 @@ function emptyMinute(): MinuteFigures {
   return { calls: 0, faults: 0, latenciesMs: [] };
 }
 
-const known = new WeakMap<Trace, readonly number[]>();
+const known = new WeakMap<readonly HistoryCall[], readonly number[]>();
 
 /** How long serverless took to answer in the hours before, in ms, rising: what a dashboard says before a rollout. */
 export function answersBefore(trace: Trace): readonly number[] {
-  const before = known.get(trace);
+  const history = trace.history();
+  const before = known.get(history);
   if (before !== undefined) return before;
-  const answered = trace.history().flatMap((call) => (call.outcome === 'ok' ? [call.durationUs / 1_000] : []));
+  const answered = history.flatMap((call) => (call.outcome === 'ok' ? [call.durationUs / 1_000] : []));
   const sorted = [...Float64Array.from(answered).sort()];
-  known.set(trace, sorted);
+  known.set(history, sorted);
   return sorted;
 }
 

@@ -2,12 +2,13 @@ import { isFault } from '../../src/core/call.ts';
 import { Judge } from '../../src/core/judge.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import { learnProfile } from '../../src/core/profile.ts';
+import type { HistoryCall, Profile } from '../../src/core/profile.ts';
 import type { Role } from '../../src/core/route.ts';
 import type { JudgedCall } from '../../src/core/verdict.ts';
 import { MOST_MINUTES } from './contest.ts';
 import type { Contestant, Ending } from './contest.ts';
-import { BEGIN_US, emptySeen } from './trace.ts';
-import type { Seen, Trace } from './trace.ts';
+import { BEGIN_US, emptySeen, historyCall } from './trace.ts';
+import type { Trace } from './trace.ts';
 
 const { limits, judge: policy, shadow, holdBack, steps } = POLICY_DEFAULTS;
 /** At 100 % a control group stays behind. */
@@ -23,12 +24,14 @@ export const OURS: Contestant = { name: 'upshift', run: (trace) => new Rollout(t
 
 /** One of the two streams, or the pairs: what is known in order of arrival, each item no earlier than those before. */
 class Stream<T> {
-  readonly #items: T[] = [];
-  readonly #knownAtMs: number[] = [];
+  #items: T[] = [];
+  #knownAtMs: number[] = [];
   #next = 0;
+  #latestMs = 0;
 
   add(item: T, knownAtMs: number): void {
-    this.#knownAtMs.push(Math.max(knownAtMs, this.#knownAtMs.at(-1) ?? 0));
+    this.#latestMs = Math.max(this.#latestMs, knownAtMs);
+    this.#knownAtMs.push(this.#latestMs);
     this.#items.push(item);
   }
 
@@ -39,6 +42,25 @@ class Stream<T> {
   take(): T {
     return this.#items[this.#next++] as T;
   }
+
+  /** Lets go of what was taken. */
+  trim(): void {
+    this.#items = this.#items.slice(this.#next);
+    this.#knownAtMs = this.#knownAtMs.slice(this.#next);
+    this.#next = 0;
+  }
+}
+
+/** Traces that differ in the truth alone share their history. */
+const profiles = new WeakMap<readonly HistoryCall[], Profile>();
+
+function profileOf(history: readonly HistoryCall[]): Profile {
+  let profile = profiles.get(history);
+  if (profile === undefined) {
+    profile = learnProfile(history);
+    profiles.set(history, profile);
+  }
+  return profile;
 }
 
 /** A canary call's end, for the breaker. */
@@ -65,7 +87,7 @@ class Rollout {
 
   constructor(trace: Trace) {
     this.#trace = trace;
-    const profile = learnProfile(trace.history());
+    const profile = profileOf(trace.history());
     this.#tauMs = profile.tauUs / 1_000;
     this.#judge = new Judge(profile, policy, WEIGHTS);
   }
@@ -76,6 +98,7 @@ class Rollout {
       else this.#split(minute);
       const failedAtMs = this.#settle(minute);
       if (failedAtMs !== null) return this.#ended('rolledBack', failedAtMs);
+      for (const stream of [this.#early, this.#full, this.#pairs]) stream.trim();
       this.#stepMinutes++;
       const nowMs = (minute + 1) * MINUTE_MS;
       const { status, canaryCalls } = this.#judge.verdict(this.#step);
@@ -138,7 +161,8 @@ class Rollout {
     const seen = this.#seen;
     this.#trace.read(call, role, minute, weight, seen);
     const arrivedAtUs = BEGIN_US + Math.round(this.#trace.arrivedAtMs(call) * 1_000);
-    const whole = judged(seen, { arrivedAtUs, role, step: this.#step, weight });
+    const { durationUs, ...told } = historyCall(arrivedAtUs, seen);
+    const whole = { ...told, durationUs, knownAfterUs: durationUs, role, step: this.#step, weight };
     return seen.durationMs <= this.#tauMs ? whole : stillRunning(whole, this.#tauMs);
   }
 
@@ -177,19 +201,6 @@ class Rollout {
     this.#sinceLook = 0;
     return true;
   }
-}
-
-function judged(seen: Seen, where: Pick<JudgedCall, 'arrivedAtUs' | 'role' | 'step' | 'weight'>): JudgedCall {
-  const durationUs = Math.round(seen.durationMs * 1_000);
-  return {
-    ...where,
-    outcome: seen.outcome,
-    knownAfterUs: durationUs,
-    durationUs,
-    firstTokenUs: seen.firstTokenMs === null ? null : Math.round(seen.firstTokenMs * 1_000),
-    promptTokens: seen.promptTokens,
-    outputTokens: seen.outcome === 'ok' ? seen.outputTokens : null,
-  };
 }
 
 /** The call as it was known at that age. */

@@ -2,7 +2,7 @@ import type { HistoryCall } from '../../src/core/profile.ts';
 import type { Role } from '../../src/core/route.ts';
 import { Chance } from './chance.ts';
 import type { RecordedCall } from './recordings.ts';
-import { BEGIN_US, Column, emptySeen } from './trace.ts';
+import { BEGIN_US, Column, emptySeen, historyCall } from './trace.ts';
 import type { Seen, Trace } from './trace.ts';
 
 /** Two recordings, one in the part of serverless and one in that of the endpoint. */
@@ -92,14 +92,7 @@ export class RecordedTrace implements Trace {
       for (let i = 0; i < HISTORY_CALLS_PER_MINUTE; i++) {
         const row = Math.floor(from + this.#chance.uniform() * STRETCH) % stable.length;
         copyTo(seen, stable[row] as RecordedCall, 'stable');
-        calls.push({
-          arrivedAtUs: BEGIN_US + Math.round((minute + i / HISTORY_CALLS_PER_MINUTE) * 60e6),
-          durationUs: Math.round(seen.durationMs * 1_000),
-          outcome: seen.outcome,
-          firstTokenUs: seen.firstTokenMs === null ? null : Math.round(seen.firstTokenMs * 1_000),
-          promptTokens: seen.promptTokens,
-          outputTokens: seen.outputTokens,
-        });
+        calls.push(historyCall(BEGIN_US + Math.round((minute + i / HISTORY_CALLS_PER_MINUTE) * 60e6), seen));
       }
     }
     return calls;

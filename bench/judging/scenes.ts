@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { seedOf } from './chance.ts';
+import { Draws } from './draws.ts';
+import { MadeTrace } from './made-trace.ts';
 import { quantile } from './minutes.ts';
 import { RecordedTrace } from './recorded-trace.ts';
 import type { RecordedPair } from './recorded-trace.ts';
@@ -9,7 +11,7 @@ import type { RecordedCall, Recording } from './recordings.ts';
 import type { Trace } from './trace.ts';
 import { TRUTHS } from './truths.ts';
 import type { Right } from './truths.ts';
-import { SyntheticTrace, WORLDS } from './worlds.ts';
+import { WORLDS } from './worlds.ts';
 
 /** One world under one truth, of which any number of traces can be made. */
 export interface Scene {
@@ -20,14 +22,24 @@ export interface Scene {
 }
 
 /** Every world under every truth. The n-th trace of a world has the same calls and noise under each truth. */
-export const MADE_SCENES: readonly Scene[] = WORLDS.flatMap((world, w) =>
-  TRUTHS.map((truth) => ({
+export const MADE_SCENES: readonly Scene[] = WORLDS.flatMap((world, w) => {
+  const draw = keepLast((seed) => new Draws(world, seedOf(seed, w)));
+  return TRUTHS.map((truth) => ({
     world: world.name,
     truth: truth.name,
     right: truth.right,
-    trace: (seed: number) => new SyntheticTrace(world, truth, seedOf(seed, w)),
-  })),
-);
+    trace: (seed: number) => new MadeTrace(draw(seed), truth),
+  }));
+});
+
+/** The same function, which remembers what it made last. */
+function keepLast<T>(make: (seed: number) => T): (seed: number) => T {
+  let last: { readonly seed: number; readonly made: T } | null = null;
+  return (seed) => {
+    if (last?.seed !== seed) last = { seed, made: make(seed) };
+    return last.made;
+  };
+}
 
 /** Pairs of recordings in one file, each judged both ways round; a name by itself is compared with itself. */
 const FILES: readonly { readonly file: string; readonly world: string; readonly pairs: readonly string[][] }[] = [

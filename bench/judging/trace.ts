@@ -20,6 +20,18 @@ export function emptySeen(): Seen {
   return { outcome: 'ok', durationMs: 0, firstTokenMs: null, promptTokens: 0, outputTokens: 0 };
 }
 
+/** What was seen, as a call of the ledger's history. */
+export function historyCall(arrivedAtUs: number, seen: Seen): HistoryCall {
+  return {
+    arrivedAtUs,
+    durationUs: Math.round(seen.durationMs * 1_000),
+    outcome: seen.outcome,
+    firstTokenUs: seen.firstTokenMs === null ? null : Math.round(seen.firstTokenMs * 1_000),
+    promptTokens: seen.promptTokens,
+    outputTokens: seen.outcome === 'ok' ? seen.outputTokens : null,
+  };
+}
+
 /**
  * Calls with both of their potential outcomes, made minute by minute as far as a judge walks. A judge chooses a weight
  * for each minute, and sees of each call only the outcome of the upstream that the call was assigned to.
@@ -35,7 +47,7 @@ export interface Trace {
   copyCoin(call: number): number;
   /** How the call, which arrived in that minute, goes at that upstream under that weight. */
   read(call: number, role: Role, minute: number, weight: number, seen: Seen): void;
-  /** What serverless did in the hours before, in order of arrival, all before `BEGIN_US`. */
+  /** What serverless did in the hours before, in order of arrival, all before `BEGIN_US`; the same array each time. */
   history(): readonly HistoryCall[];
 }
 

@@ -3,6 +3,7 @@ import { seedOf } from './chance.ts';
 import { CONTESTANTS } from './contestants.ts';
 import type { Ending } from './contest.ts';
 import { MADE_SCENES, recordedScenes } from './scenes.ts';
+import type { Scene } from './scenes.ts';
 
 /** What a worker is started with, what it is asked, and what it answers. */
 export interface Settings {
@@ -11,17 +12,17 @@ export interface Settings {
 }
 
 export interface Job {
-  /** Its place among the made scenes, followed by the recorded ones. */
-  readonly scene: number;
-  readonly first: number;
-  readonly count: number;
+  /** Their places among the made scenes, followed by the recorded ones; of one world, so that they share what was drawn. */
+  readonly scenes: readonly number[];
+  /** Which of their traces. */
+  readonly trace: number;
 }
 
 export interface Done {
   readonly job: Job;
-  /** For each contestant, for each trace. */
+  /** For each scene, for each contestant. */
   readonly endings: readonly (readonly Ending[])[];
-  /** For each contestant, what it took. */
+  /** For each contestant, what all scenes took. */
   readonly ms: readonly number[];
 }
 
@@ -29,17 +30,15 @@ const settings = workerData as Settings;
 const scenes = [...MADE_SCENES, ...(recordedScenes(settings.folder) ?? [])];
 
 parentPort?.on('message', (job: Job) => {
-  const scene = scenes[job.scene];
-  if (scene === undefined) throw new Error(`no scene ${job.scene}`);
-  const endings: Ending[][] = CONTESTANTS.map(() => []);
   const ms = CONTESTANTS.map(() => 0);
-  for (let i = job.first; i < job.first + job.count; i++) {
-    const trace = scene.trace(seedOf(settings.seed, i));
-    CONTESTANTS.forEach((contestant, c) => {
+  const endings = job.scenes.map((index) => {
+    const trace = (scenes[index] as Scene).trace(seedOf(settings.seed, job.trace));
+    return CONTESTANTS.map((contestant, c) => {
       const from = performance.now();
-      endings[c]?.push(contestant.run(trace));
+      const ending = contestant.run(trace);
       ms[c] = (ms[c] ?? 0) + performance.now() - from;
+      return ending;
     });
-  }
+  });
   parentPort?.postMessage({ job, endings, ms } satisfies Done);
 });

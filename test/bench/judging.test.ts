@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { cellOf, wilson } from '../../bench/judging/cells.ts';
 import { Chance } from '../../bench/judging/chance.ts';
+import { Draws } from '../../bench/judging/draws.ts';
+import { MadeTrace } from '../../bench/judging/made-trace.ts';
 import { Minutes } from '../../bench/judging/minutes.ts';
 import { RIVALS } from '../../bench/judging/rivals.ts';
 import { TRUTHS } from '../../bench/judging/truths.ts';
 import type { Truth } from '../../bench/judging/truths.ts';
 import { emptySeen } from '../../bench/judging/trace.ts';
-import { SyntheticTrace } from '../../bench/judging/worlds.ts';
 import type { World } from '../../bench/judging/worlds.ts';
 
 const CALM: World = { name: 'calm', callsPerMinute: 400, stableWobble: 0.06, canaryWobble: 0.05 };
@@ -37,7 +38,7 @@ describe('chance', () => {
 
 describe('a made-up trace', () => {
   const outcomes = (seed: number, order: readonly number[]) => {
-    const trace = new SyntheticTrace(CALM, truth('faults 3 %'), seed);
+    const trace = new MadeTrace(new Draws(CALM, seed), truth('faults 3 %'));
     const seen = emptySeen();
     const lines = order.flatMap((minute) => {
       const found: string[] = [];
@@ -56,10 +57,10 @@ describe('a made-up trace', () => {
   });
 
   it('has the traffic, the faults and the refusals that were asked for', () => {
-    const trace = new SyntheticTrace(CALM, truth('faults 3 %'), 1);
+    const trace = new MadeTrace(new Draws(CALM, 1), truth('faults 3 %'));
     const minutes = new Minutes(trace);
     const seen = Array.from({ length: 60 }, () => minutes.advance(0.5));
-    const calls = trace.start(60);
+    const calls = trace.start(60) - trace.start(0);
     assert.ok(Math.abs(calls - 24_000) < 600, `${calls} calls`);
     assert.ok(Math.abs(minutes.exposed - calls / 2) < 400, `${minutes.exposed} on the canary`);
     const faults = seen.reduce((sum, { canary }) => sum + canary.faults, 0) / minutes.exposed;
@@ -70,7 +71,7 @@ describe('a made-up trace', () => {
 
   it('shows a call in the minute in which it ends, and one that never ends not at all', () => {
     const never: Truth = { name: 'never', right: 'refuse', canary: () => ({ faults: 0, hangs: 1 }) };
-    const minutes = new Minutes(new SyntheticTrace(QUIET, never, 1));
+    const minutes = new Minutes(new MadeTrace(new Draws(QUIET, 1), never));
     for (let i = 0; i < 10; i++) assert.equal(minutes.advance(0.5).canary.calls, 0);
     assert.ok(minutes.exposed > 1_000);
   });
@@ -79,8 +80,8 @@ describe('a made-up trace', () => {
 describe('the rivals', () => {
   for (const rival of RIVALS) {
     it(`${rival.name} promotes a faster endpoint without faults, and rolls a dead one back`, () => {
-      assert.equal(rival.run(new SyntheticTrace(QUIET, EQUAL, 1)).end, 'promoted');
-      const dead = rival.run(new SyntheticTrace(QUIET, truth('dead'), 1));
+      assert.equal(rival.run(new MadeTrace(new Draws(QUIET, 1), EQUAL)).end, 'promoted');
+      const dead = rival.run(new MadeTrace(new Draws(QUIET, 1), truth('dead')));
       assert.equal(dead.end, 'rolledBack');
       assert.ok(dead.exposed > 0 && dead.exposed < 1_000, `${dead.exposed} calls`);
     });
