@@ -69,7 +69,9 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
       outcome: done(request, `the endpoint ${rollout.endpointName} is being created`),
     });
   }
-  if (rollout.phase !== 'stepping') return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
+  if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') {
+    return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
+  }
   const retreat = decideRetreat(rollout, seen);
   if (retreat !== null) return refuse(request, retreat.reason, retreat.detail);
   const verdict = stepVerdict(rollout, seen);

@@ -80,9 +80,6 @@ const criteriaSchema = z.strictObject({
 const limitsSchema = z.strictObject({
   bake: span(),
   minCalls: count(1),
-  errorShare: share,
-  p95Ratio: z.number().min(1),
-  p95Floor: span(),
   consecutiveFaults: count(1),
   provisionWithin: span(1_000),
   stepWithin: span(1_000),
@@ -221,14 +218,8 @@ export interface CriteriaPolicy {
 export interface LimitsPolicy {
   /** How long a step lasts at least. */
   readonly bake: number;
-  /** Decided calls that each role needs in a step before there is a verdict. */
+  /** Calls of the endpoint that must have been judged in a step before it may end. */
   readonly minCalls: number;
-  /** How much larger the canary's share of faults may be, in absolute terms (0.005 = half a point). */
-  readonly errorShare: number;
-  /** How many times the stable p95 the canary's may be ... */
-  readonly p95Ratio: number;
-  /** ... and it is never held against it below this many ms more. */
-  readonly p95Floor: number;
   /** Canary faults in a row, while stable is healthy, after which all traffic goes back at once. */
   readonly consecutiveFaults: number;
   /** From the approval to a warm endpoint. */
@@ -300,7 +291,7 @@ export interface RoutePolicy {
   readonly judge: JudgePolicy;
   readonly shadow: ShadowPolicy;
   readonly holdBack: HoldBackPolicy;
-  /** In ms of real time: sockets do not run on the scaled clock. */
+  /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: { readonly connect: number; readonly firstByte: number; readonly betweenChunks: number };
   readonly endpoint: EndpointPolicy | null;
 }
@@ -328,9 +319,6 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   limits: {
     bake: 300_000,
     minCalls: 200,
-    errorShare: 0.005,
-    p95Ratio: 1.2,
-    p95Floor: 50,
     consecutiveFaults: 5,
     provisionWithin: 1_800_000,
     stepWithin: 7_200_000,

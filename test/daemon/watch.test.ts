@@ -26,6 +26,7 @@ function arrival(atMs: number, agent: string): Arrival {
     isAgentDerived: false,
     rolloutId: null,
     step: 0,
+    weight: 0,
     role: null,
     isEligible: false,
     hasNoToken: false,
