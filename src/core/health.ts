@@ -6,8 +6,8 @@ const DEVIATIONS = 4;
 /** And its share of faults above the usual one: 3 points, or five deviations. */
 const FAR_SHARE = 0.03;
 const SHARE_DEVIATIONS = 5;
-/** Its usual level follows it in about two hours. */
-const MEMORY_MINUTES = 120;
+/** Its usual level follows it in about this time: a slow drift is usual, an incident is not. */
+const MEMORY_MINUTES = 40;
 
 /**
  * Whether the stable role is itself: while it is much slower or breaks much more often than it usually does, comparing
@@ -20,6 +20,11 @@ export class StableHealth {
 
   constructor(profile: Profile) {
     this.#profile = profile;
+  }
+
+  /** How much slower than in the profile it usually is by now, in logarithms; from minutes that are over. */
+  get level(): number {
+    return this.#level;
   }
 
   add(fault: number | null, speed: number | null): void {

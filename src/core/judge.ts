@@ -101,7 +101,7 @@ export class Judge {
     this.#taken.full++;
     this.#moveTo(call.arrivedAtUs, call.step);
     const { role } = call;
-    const scores = scoreCall(call, this.#profile);
+    const scores = scoreCall(call, this.#profile, this.#health.level);
     if (scores.faults !== null) this.#decided[role]++;
     if (role === 'stable') this.#health.add(scores.faults, scores.speed);
     for (const metric of this.#metrics) metric.take(call, scores[metric.name]);
@@ -111,7 +111,8 @@ export class Judge {
   pair(stable: JudgedCall, canary: JudgedCall): void {
     this.#taken.pairs++;
     this.#moveTo(stable.arrivedAtUs, 0);
-    const [before, after] = [scoreCall(stable, this.#profile), scoreCall(canary, this.#profile)];
+    const { level } = this.#health;
+    const [before, after] = [scoreCall(stable, this.#profile, level), scoreCall(canary, this.#profile, level)];
     if (before.faults !== null) this.#decided.stable++;
     if (after.faults !== null) this.#decided.canary++;
     this.#health.add(before.faults, before.speed);

@@ -41,11 +41,15 @@ export function scoreRejection(call: JudgedCall): number | null {
   return call.outcome === 'client_error' ? 1 : 0;
 }
 
-/** What a call that was over at the age `profile.tauUs` says, whatever came of it later. */
-export function scoreCall(call: JudgedCall, profile: Profile): Scores {
+/**
+ * What a call that was over at the age `profile.tauUs` says, whatever came of it later. `level`: how much slower than in
+ * the profile serverless is by now (in logarithms), known before the call; what is slow for both roles follows it, else
+ * a drift of both would make any difference of levels a difference of tails.
+ */
+export function scoreCall(call: JudgedCall, profile: Profile, level: number): Scores {
   const kind = kindOf(call);
   const wasKnown = call.outcome !== null && call.knownAfterUs < profile.tauUs;
-  if (wasKnown && isFault(call.outcome, kind)) return scoreFault(call, profile);
+  if (wasKnown && isFault(call.outcome, kind)) return scoreFault(call, profile, level);
   const hasEnded = wasKnown && (call.durationUs < profile.tauUs || !isDecided(call.outcome, kind));
   if (!hasEnded) {
     const firstToken = call.firstTokenUs === null ? WORST : logScore('firstToken', call, profile);
@@ -53,7 +57,7 @@ export function scoreCall(call: JudgedCall, profile: Profile): Scores {
   }
   // A client that left waited in vain only if the call had become slow by then.
   if (call.outcome !== 'ok') {
-    const hasLeftSlow = call.outcome === 'client_left' && isSlow(call.durationUs, call, profile);
+    const hasLeftSlow = call.outcome === 'client_left' && isSlow(call.durationUs, call, profile, level);
     return hasLeftSlow ? { ...NOTHING, tail: 1 } : NOTHING;
   }
   return {
@@ -61,17 +65,18 @@ export function scoreCall(call: JudgedCall, profile: Profile): Scores {
     speed: logScore('speed', call, profile),
     firstToken: logScore('firstToken', call, profile),
     perToken: logScore('perToken', call, profile),
-    tail: isSlow(call.durationUs, call, profile) ? 1 : 0,
+    tail: isSlow(call.durationUs, call, profile, level) ? 1 : 0,
     length: logScore('length', call, profile),
     empty: call.outputTokens === null ? null : call.outputTokens === 0 ? 1 : 0,
   };
 }
 
-function scoreFault(call: JudgedCall, profile: Profile): Scores {
-  return { ...NOTHING, faults: 1, speed: WORST, tail: isSlow(call.knownAfterUs, call, profile) ? 1 : null };
+function scoreFault(call: JudgedCall, profile: Profile, level: number): Scores {
+  return { ...NOTHING, faults: 1, speed: WORST, tail: isSlow(call.knownAfterUs, call, profile, level) ? 1 : null };
 }
 
-function isSlow(us: number, { promptTokens, outputTokens }: JudgedCall, { latency, typical, slowRatio }: Profile) {
+function isSlow(us: number, call: JudgedCall, { latency, typical, slowRatio }: Profile, level: number): boolean {
+  const { promptTokens, outputTokens } = call;
   const predicted = predict(latency, promptTokens ?? typical.promptTokens, outputTokens ?? typical.outputTokens);
-  return us > slowRatio * predicted;
+  return us > slowRatio * predicted * Math.exp(level);
 }

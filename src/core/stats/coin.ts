@@ -35,6 +35,7 @@ export class CoinBet {
   /** As it was when the minute began. */
   readonly #before: Wealth | null;
   #guess: number;
+  #guessBefore: number;
   #seen = FIRST;
   readonly #kept = { stable: 1, canary: 1 };
   readonly #roleSeen = { stable: KEPT_FIRST, canary: KEPT_FIRST };
@@ -43,6 +44,7 @@ export class CoinBet {
   constructor(rule: CoinRule) {
     this.#rule = rule;
     this.#guess = rule.guess;
+    this.#guessBefore = rule.guess;
     this.#wealth = new Wealth(rule);
     this.#before = rule.claim === 'fine' ? new Wealth(rule) : null;
   }
@@ -90,12 +92,14 @@ export class CoinBet {
     if (x > 0) this.#peak = Math.max(this.#peak, this.#wealth.value);
   }
 
-  /** A minute is over. What it won is given back where the stable role was not itself. */
+  /** A minute is over. Where the stable role was not itself, what it won is given back and what was guessed forgotten. */
   endMinute(isStableUsual: boolean): void {
     if (this.#before !== null) {
       if (!isStableUsual && this.#wealth.value > this.#before.value) this.#wealth.become(this.#before);
       else this.#before.become(this.#wealth);
     }
+    if (isStableUsual) this.#guessBefore = this.#guess;
+    else this.#guess = this.#guessBefore;
     this.#wealth.restart();
   }
 }
