@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { Attempt, Call } from '../../src/core/call.ts';
-import { judgedCall, judgedShadow } from '../../src/core/judged.ts';
+import { knownOf } from '../../src/core/docket.ts';
 import { judgedCalls } from '../../src/ledger/arrivals.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { pairs } from '../../src/ledger/pairs.ts';
@@ -28,6 +28,13 @@ function assertSame(found: readonly unknown[], expected: readonly unknown[]): vo
   const at = expected.findIndex((one, i) => !isDeepStrictEqual(found[i], one));
   if (at >= 0) assert.deepEqual(found[at], expected[at], `at ${at}`);
   assert.equal(found.length, expected.length);
+}
+
+/** A call as the docket had it. */
+function docketed(call: Call): object {
+  const { arrivedAtUs, role, step, weight } = call;
+  const assignedAtUs = arrivedAtUs + (call.attempts[0] as Attempt).startedAfterUs;
+  return { arrivedAtUs, assignedAtUs, role, step, weight, ...knownOf(call) };
 }
 
 /** A call of the endpoint that failed with a status, or with none, and was served by serverless afterwards. */
@@ -72,7 +79,7 @@ describe('calls in the order of their arrival', () => {
       makeCall(12_003, { isEligible: false }),
     ];
     await write(ledger, [...calls, ...others]);
-    const expected = calls.map(judgedCall);
+    const expected = calls.map(docketed);
     const found = await all(ledger.journal.judgedCalls(ROLLOUT));
     assertSame(found, expected);
     const db = openForReading(path);
@@ -135,10 +142,13 @@ describe('calls in the order of their arrival', () => {
     // Copies end in any order; of some the live call is missing, and of some calls the copy.
     for (const shadow of [...shadows.slice(10), makeShadow(9_000)].toReversed()) ledger.calls.recordShadow(shadow);
     await write(ledger, calls);
-    const expected = shadows.slice(10).map((shadow, i) => ({
-      stable: judgedCall(calls[2 * (i + 10)] as Call),
-      canary: judgedShadow(shadow),
-    }));
+    const expected = shadows
+      .slice(10)
+      .map(({ rolloutId: _, status: __, firstByteUs: ___, arrivedAtUs, ...canary }, i) => ({
+        arrivedAtUs,
+        stable: docketed(calls[2 * (i + 10)] as Call),
+        canary,
+      }));
     assertSame(await all(ledger.journal.pairs(ROLLOUT)), expected);
     const db = openForReading(path);
     assertSame([...pairs(db, ROLLOUT)], expected);
