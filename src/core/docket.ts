@@ -1,10 +1,8 @@
 import type { Call, Outcome } from './call.ts';
 import { knownAfterUs } from './call.ts';
 import type { Role } from './route.ts';
+import { EARLY_US } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
-
-/** How soon a call must have failed to be among the early faults; by then every call has a place among them. */
-export const EARLY_US = 2_000_000;
 
 /** Who takes the calls in order. */
 export interface Taker {
