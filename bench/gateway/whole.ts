@@ -17,6 +17,7 @@ serve(async (upstream) => {
     url: upstream,
     servedModel: 'acme/tiny',
     shapes: new Set(['chat', 'chat+stream']),
+    shadow: null,
   };
   const timeouts = { connectMs: 2000, firstByteMs: 60_000, betweenChunksMs: 120_000 };
   const table = {
@@ -38,7 +39,7 @@ serve(async (upstream) => {
     token: 'hf_bench',
     clock,
     recorder: ledger.calls,
-    observer: { arrived: () => undefined, failed: () => undefined, ended: () => undefined },
+    observer: { arrived: () => undefined, failed: () => undefined, ended: () => undefined, shadowed: () => undefined },
     agentSalt: 'bench',
   });
   return (await gateway.listen(0)).port;

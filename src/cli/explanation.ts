@@ -3,8 +3,9 @@ import { priceText, problemText, spanText } from '../core/decision.ts';
 import { judgeCriteria } from '../core/criteria.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
+import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
-import type { MetricVerdict } from '../core/verdict.ts';
+import { metricName, sentence } from '../core/sentence.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';
@@ -48,7 +49,7 @@ export function renderExplanation(
     paint.bold('What it saw'),
     ...seen(safe.input.rollout, safe.input.observation, line),
     ...figures(safe.input.observation, paint),
-    ...verdict(output, paint, line),
+    ...verdict(output, line),
     '',
     paint.bold('What happened by it'),
     ...happened(safe, line),
@@ -71,7 +72,7 @@ const AGAIN = {
 
 function seen(rollout: Rollout | null, observation: Observation, line: Line): string[] {
   const { demand, policy, stableRecent, effects, account, survey, request, now } = observation;
-  const isMoving = rollout?.phase === 'stepping' || rollout?.phase === 'promoted';
+  const isMoving = rollout !== null && isLive(rollout);
   return [
     ...line('rollout', rolloutText(rollout, observation)),
     ...line('demand', demandText(observation)),
@@ -120,7 +121,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
 
 function rolloutText(rollout: Rollout | null, { now }: Observation): string {
   if (rollout === null) return 'none: the route is watched';
-  const step = rollout.phase === 'stepping' ? `, step ${rollout.step}` : '';
+  const step = 'step' in rollout ? `, step ${rollout.step}` : '';
   const paused = rollout.isPaused ? ', paused' : '';
   const ask = rollout.ask === null ? '' : `; asks about step ${rollout.ask.step} since ${timeText(rollout.ask.at)}`;
   return `${rollout.id}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
@@ -166,28 +167,31 @@ function figures({ figures: step, policy }: Observation, paint: Paint): string[]
   const titles = ['calls', 'decided', 'faults', '429s', 'p50', 'p95', 'token p50', 'p95'];
   const columns = [{ title: `step ${step.step}` }, ...titles.map((title) => ({ title, side: 'right' as const }))];
   const lines = table(columns, [row('serverless', step.stable), row('endpoint', step.canary)], paint);
-  const weight = policy.steps[step.step - 1];
-  const told = weight === undefined ? [] : [paint.dim(`${weightText(weight)} % were to go to the endpoint`)];
+  const weight = stopWeight(step.step, policy);
+  const told =
+    step.step === 0 || step.step > policy.steps.length
+      ? []
+      : [paint.dim(`${weightText(weight)} % were to go to the endpoint`)];
   return ['', ...[...lines, ...told].map((line) => `  ${line}`)];
 }
 
-function verdict({ verdict: found }: Decision, paint: Paint, line: Line): string[] {
+function verdict({ verdict: found }: Decision, line: Line): string[] {
   if (found === null) return [];
-  const text = ({ metric }: MetricVerdict, value: number) =>
-    metric === 'p95' ? latencyText(value) : percentText(value, 2);
-  const rows = found.metrics.map((metric) => [
-    metric.metric,
-    text(metric, metric.stable),
-    text(metric, metric.canary),
-    text(metric, metric.limit),
-    metric.isWithin ? paint.green('within') : paint.red('over'),
-  ]);
-  const columns = ['', 'serverless', 'endpoint', 'limit'].map((title, i) => ({
-    title,
-    ...(i > 0 && { side: 'right' as const }),
-  }));
-  const lines = rows.length === 0 ? [] : table([...columns, { title: '' }], rows, paint).map((each) => `  ${each}`);
-  return ['', ...line('verdict', `${found.status.toUpperCase()}: ${found.summary}`), ...lines];
+  const word = { pass: 'passes', fail: 'FAILS', open: 'is open' } as const;
+  return [
+    '',
+    ...line('verdict', `${found.status.toUpperCase()}: ${found.summary}`),
+    ...line(
+      'judged',
+      `${numberText(found.canaryCalls)} calls on the endpoint, ${numberText(found.stableCalls)} on serverless`,
+    ),
+    ...found.metrics.flatMap((metric) =>
+      line(
+        metricName(metric.metric),
+        `${word[metric.status]}: ${sentence(metric)}${metric.judge === 'advise' ? ' (advice only)' : ''}`,
+      ),
+    ),
+  ];
 }
 
 function happened({ events, output }: ExplainedDecision, line: Line): string[] {

@@ -19,6 +19,9 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   abort: async (parser) => parser.command((await import('./commands/requests.ts')).abortCommand),
   audit: async (parser) => parser.command((await import('./commands/audit.ts')).auditCommand),
   explain: async (parser) => parser.command((await import('./commands/explain.ts')).explainCommand),
+  judge: async (parser) => parser.command((await import('./commands/judge.ts')).judgeCommand),
+  plan: async (parser) => parser.command((await import('./commands/plan.ts')).planCommand),
+  backtest: async (parser) => parser.command((await import('./commands/backtest.ts')).backtestCommand),
   endpoints: async (parser) => parser.command((await import('./commands/endpoints.ts')).endpointsCommand),
   policy: async (parser) => parser.command((await import('./commands/policy.ts')).policyCommand),
   simulate: async (parser) => parser.command((await import('./commands/simulate.ts')).simulateCommand),
@@ -111,7 +114,7 @@ function usageError(message: string, args: readonly string[]): AppError {
 
 /** Every option of every command: what a mistyped one is compared with. */
 const FLAGS = (
-  'db json help version watch step reason no-wait rollout since limit verify pause delete yes namespace policy port ' +
+  'db json help version watch step reason no-wait rollout since limit verify replay until pause delete yes namespace policy port ' +
   'admin-port host scale seed manual on-approval fault at load trace keep'
 ).split(' ');
 

@@ -1,7 +1,8 @@
 import { priceText, spanText } from '../core/decision.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { RolloutStatus, RouteStatus } from '../core/status.ts';
-import type { VerdictStatus } from '../core/verdict.ts';
+import { metricName, sentence } from '../core/sentence.ts';
+import type { MetricVerdict, VerdictStatus } from '../core/verdict.ts';
 import { latencyText, moneyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Style } from './print.ts';
 import { lengthOf, pad, table, wrap } from './print.ts';
@@ -12,7 +13,7 @@ const BAR_WIDTH = 12;
 
 /** Everything about an active rollout: where it stands, what is waited for, the roles side by side, the endpoint. */
 export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
-  const isMoving = (route.phase === 'stepping' && rollout.step > 0) || route.phase === 'promoted';
+  const isMoving = rollout.step > 0;
   return [
     '',
     ...stepBar(route, rollout, page),
@@ -50,8 +51,8 @@ function stops({ phase }: RouteStatus, rollout: RolloutStatus, { paint }: Page):
   };
   const steps = rollout.steps.map((weight, i) => {
     const number = i + 1;
-    const isPast = phase === 'promoted' || (phase === 'stepping' && number < rollout.step);
-    const isHere = phase === 'stepping' && number === rollout.step;
+    const isPast = phase === 'promoted' || number < rollout.step;
+    const isHere = phase !== 'promoted' && number === rollout.step;
     return stop(weightText(weight), isPast ? 'done' : isHere ? 'now' : 'next');
   });
   const end = phase === 'promoted' ? paint.green('[ promoted ]') : paint.dim('[ promoted ]');
@@ -59,6 +60,7 @@ function stops({ phase }: RouteStatus, rollout: RolloutStatus, { paint }: Page):
     proposed: stop('endpoint', 'now', 'asked'),
     provisioning: stop('endpoint', 'now', 'starting'),
     warming: stop('endpoint', 'now', 'warming'),
+    shadowing: stop('shadow', 'now'),
     draining: stop('back', 'now'),
   }[phase as string];
   if (phase === 'stepping' && rollout.step === 0) return [stop('endpoint', 'done', 'warm'), ...steps, end];
@@ -81,7 +83,7 @@ export function decisionLines({ decision, rollout }: RouteStatus, page: Page): s
   return entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
 }
 
-const WORTH_ABORTING = new Set(['step_overdue', 'rollout_overdue', 'both_unhealthy', 'stable_unable', 'over_limits']);
+const WORTH_ABORTING = new Set(['step_overdue', 'rollout_overdue', 'both_unhealthy', 'stable_unable', 'unhealthy']);
 
 /** The very commands to type, where a person's word is wanted or would help. */
 function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
@@ -145,29 +147,20 @@ function pairText(p50: number | null, p95: number | null): string {
 
 /** How much of the step's least time and least calls is there. */
 function stepLines({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
-  const { figures, bakeMs, minCalls, step, steps, since } = rollout;
-  if (phase !== 'stepping' || step === 0 || figures === null) return [];
+  const { verdict, bakeMs, minCalls, step, steps, since, shadow } = rollout;
+  const isShadow = phase === 'shadowing';
+  if (!isShadow && ((phase !== 'stepping' && phase !== 'holding') || step === 0)) return [];
   const spent = Math.max(0, page.figuresAt - since);
-  const hasStable = (steps[step - 1] ?? 1) < 1;
-  const decided = hasStable ? Math.min(figures.stable.decided, figures.canary.decided) : figures.canary.decided;
-  const whose = hasStable ? 'calls each' : 'calls';
-  const rows = [
-    [
-      'bake',
-      spanText(spent),
-      spanText(bakeMs),
-      bar(spent, bakeMs, page),
-      spent >= bakeMs ? page.paint.green('ok') : '',
-    ],
-    [
-      whose,
-      numberText(decided),
-      numberText(minCalls),
-      bar(decided, minCalls, page),
-      decided >= minCalls ? page.paint.green('ok') : '',
-    ],
-  ];
-  return entry(`step ${step}/${steps.length}`, meters(rows), page, true);
+  const ok = (isThere: boolean) => (isThere ? page.paint.green('ok') : '');
+  const time = ['time', spanText(spent), spanText(bakeMs), bar(spent, bakeMs, page), ok(spent >= bakeMs)];
+  if (isShadow) {
+    const { sent = 0, ended = 0, faults = 0, dropped = 0 } = shadow ?? {};
+    const told = `${numberText(sent)} calls copied, ${numberText(ended)} ended, ${numberText(faults)} failed; ${numberText(dropped)} not copied`;
+    return entry('shadow', [...meters([time]), told], page, true);
+  }
+  const calls = verdict?.canaryCalls ?? 0;
+  const meter = ['calls', numberText(calls), numberText(minCalls), bar(calls, minCalls, page), ok(calls >= minCalls)];
+  return entry(`step ${step}/${steps.length}`, meters([time, meter]), page, true);
 }
 
 const VERDICT_STYLE: Readonly<Record<VerdictStatus, Style>> = {
@@ -182,12 +175,19 @@ function verdictLines({ verdict }: RolloutStatus, page: Page): string[] {
   if (verdict === null) return [];
   const word = verdict.status.toUpperCase();
   const [first = '', ...rest] = wrap(`${word}  ${verdict.summary}`, page.width - 11);
-  return entry(
-    'verdict',
-    [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest],
-    page,
-    true,
-  );
+  const told = [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest];
+  return entry('verdict', [...told, ...verdict.metrics.flatMap((metric) => metricLines(metric, page))], page, true);
+}
+
+const MARKS = { pass: ['ok', 'green'], fail: ['!!', 'red'], open: ['..', 'yellow'] } as const;
+
+/** `ok speed        14 % faster (...)`, one metric each. */
+function metricLines(metric: MetricVerdict, page: Page): string[] {
+  const [mark, style] = MARKS[metric.status];
+  const name = metricName(metric.metric).padEnd(12);
+  const [first = '', ...rest] = wrap(sentence(metric), page.width - 11 - 3 - name.length);
+  const indent = ' '.repeat(3 + name.length);
+  return [`${page.paint(style, mark)} ${name}${first}`, ...rest.map((line) => indent + line)];
 }
 
 function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {

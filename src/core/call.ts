@@ -35,6 +35,19 @@ export interface Attempt {
   readonly durationUs: number;
 }
 
+/**
+ * Clock microseconds from a call's arrival until it was known how an attempt had ended: an error status tells it with the
+ * first byte, anything else only the end does.
+ */
+export function knownAfterUs({
+  startedAfterUs,
+  status,
+  firstByteUs,
+  durationUs,
+}: Pick<Attempt, 'startedAfterUs' | 'status' | 'firstByteUs' | 'durationUs'>): number {
+  return startedAfterUs + (status >= 400 && firstByteUs !== null ? firstByteUs : durationUs);
+}
+
 /** What one finished call leaves behind. All times in clock microseconds. Never holds prompt, completion or token. */
 export interface Call {
   /** Epoch microseconds of arrival, unique in a ledger: also the key that assigns the call to a role. */
@@ -74,7 +87,30 @@ export interface Call {
   readonly responseBytes: number;
   /** `arrivedAtUs` of the refused call that this one repeats: it counts once as demand. */
   readonly repeatOfUs: number | null;
+  /** Whether a copy of it was sent to the endpoint. */
+  readonly hasShadow: boolean;
   readonly attempts: readonly Attempt[];
+}
+
+/**
+ * What the copy of a call came to that was sent to the endpoint in the shadow stage; its answer was read and thrown away.
+ * Times in clock microseconds from the live call's arrival, as if the copy had set out at the same moment as the call.
+ */
+export interface Shadow {
+  /** The live call's: its key. */
+  readonly arrivedAtUs: number;
+  readonly rolloutId: string;
+  /** HTTP status, 0 where none came. */
+  readonly status: number;
+  /** `cut` where our own shutdown ended it, or where it was still streaming after the longest time that a copy may take. */
+  readonly outcome: Outcome;
+  /** Until the outcome was known. */
+  readonly knownAfterUs: number;
+  readonly firstByteUs: number | null;
+  readonly firstTokenUs: number | null;
+  readonly durationUs: number;
+  readonly promptTokens: number | null;
+  readonly outputTokens: number | null;
 }
 
 const FAULTS: ReadonlySet<Outcome> = new Set([
@@ -112,17 +148,25 @@ export function isDecided(outcome: Outcome, upstream: UpstreamKind): boolean {
  */
 export interface Recorder {
   record(call: Call, release: () => void): void;
+  /** Nobody waits for it: it gives way to calls where there is no room. */
+  recordShadow(shadow: Shadow): void;
+  /** Whether answers go out before their rows are durable. */
+  readonly isDegraded: boolean;
 }
 
 /** What is known of a call when it has been assigned to a role. */
 export interface Arrival {
   readonly arrivedAtUs: number;
+  /** When its request was read and its role assigned, epoch µs: exactly when its first attempt began. */
+  readonly assignedAtUs: number;
   readonly model: string | null;
   readonly shape: CallShape;
   readonly agent: string;
   readonly isAgentDerived: boolean;
   readonly rolloutId: string | null;
   readonly step: number;
+  /** The canary's weight, 0..1; 0 where there is none. */
+  readonly weight: number;
   readonly role: Role | null;
   readonly isEligible: boolean;
   readonly hasNoToken: boolean;
@@ -133,7 +177,12 @@ export interface Arrival {
 /** Who watches the gateway's calls as they happen. Called on the path of a call: must be quick and must not throw. */
 export interface CallObserver {
   arrived(arrival: Arrival): void;
-  /** The first attempt's outcome is known and is not `ok`; the call may still be served by a fall-back. */
-  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind): void;
+  /**
+   * The first attempt's outcome is known and is not `ok`; the call may still be served by a fall-back. `knownAfterUs`: as
+   * the function of this name says it of the attempt in the call's row, to the microsecond.
+   */
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void;
   ended(call: Call): void;
+  /** The copy of a call has ended, before or after the call itself. */
+  shadowed(arrival: Arrival, shadow: Shadow): void;
 }

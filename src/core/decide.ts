@@ -4,7 +4,8 @@ import { beginEffect, decision, leave, priceText, problemText, refuse, spanText 
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import type { Rollout } from './rollout.ts';
-import { decidePromoted, decideRetreat, decideStepping } from './stepping.ts';
+import { isLive } from './rollout.ts';
+import { decidePromoted, decideRetreat, decideShadowing, decideStopped } from './stepping.ts';
 
 const SURVEY_VALID_MS = 600_000;
 /**
@@ -31,8 +32,11 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
       return decideProvisioning(rollout, seen);
     case 'warming':
       return decideWarming(rollout, seen);
+    case 'shadowing':
+      return decideShadowing(rollout, seen);
     case 'stepping':
-      return decideStepping(rollout, seen);
+    case 'holding':
+      return decideStopped(rollout, seen);
     case 'promoted':
       return decidePromoted(rollout, seen);
     case 'draining':
@@ -46,7 +50,7 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
 /** Going back waits for no person's question: that one is answered afterwards. An abort goes back by itself. */
 function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
   if (seen.request === null || seen.request.kind === 'abort') return null;
-  if (rollout.phase !== 'stepping' && rollout.phase !== 'promoted') return null;
+  if (!isLive(rollout)) return null;
   const retreat = decideRetreat(rollout, seen);
   return retreat?.action === 'abort' ? retreat : null;
 }
@@ -201,7 +205,8 @@ function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
   const result = seen.results.warm;
   if (result?.warmed !== undefined && result.at >= rollout.since) {
-    const events = [{ type: 'warmed' as const, ...result.warmed }];
+    const next = seen.policy.shadow.share > 0 ? ('shadowing' as const) : ('stepping' as const);
+    const events = [{ type: 'warmed' as const, ...result.warmed, next }];
     return decision('finish_warming', 'warmed', `answers ${result.warmed.endpoint.shapes.join(', ')}`, { events });
   }
   const warming = decision('warm', 'warming_up', 'warm-up calls through the inference client');

@@ -3,7 +3,7 @@ import type { Rollout, RolloutEvent } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Raised whenever the core would decide differently on the same observation; stored with every decision. */
-export const CORE_VERSION = 1;
+export const CORE_VERSION = 2;
 
 /** What a decision does. `wait` is a decision too, and has a reason. */
 export type Action =
@@ -18,6 +18,7 @@ export type Action =
   | 'start_warming'
   | 'warm'
   | 'finish_warming'
+  | 'finish_shadow'
   | 'enter_step'
   | 'promote'
   | 'abort'
@@ -69,8 +70,9 @@ export type Reason =
   // stepping
   | 'baking'
   | 'gathering'
-  | 'over_limits'
-  | 'verdict_pass'
+  | 'shadowing'
+  | 'verdict_fail'
+  | 'unhealthy'
   | 'consecutive_faults'
   | 'both_unhealthy'
   | 'stable_unable'

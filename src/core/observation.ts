@@ -2,8 +2,10 @@ import type { DemandFigures } from './criteria.ts';
 import type { ErrorCode } from './errors.ts';
 import type { StepFigures } from './figures.ts';
 import type { RoutePolicy } from './policy.ts';
+import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
 import type { WarmEndpoint } from './rollout.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Work that takes time and is carried out beside the ticks. At most one of a kind is under way for a route. */
 export type EffectName = 'survey' | 'ensure' | 'warm' | 'pause';
@@ -14,7 +16,7 @@ export interface EffectResult {
   readonly at: number;
   readonly problem: { readonly code: ErrorCode; readonly message: string; readonly hint: string | null } | null;
   /** Of `warm`: what the endpoint has shown. */
-  readonly warmed?: { readonly endpoint: WarmEndpoint; readonly failed: readonly string[] };
+  readonly warmed?: { readonly endpoint: WarmEndpoint; readonly failed: readonly string[]; readonly profile: Profile };
 }
 
 /** What is known before money is proposed to be spent: price, quota and the model itself. */
@@ -70,6 +72,16 @@ export interface StableRecent {
   readonly connectFailures: number;
 }
 
+/** Copies of the shadow stage, since it began or this process did. */
+export interface ShadowFigures {
+  readonly sent: number;
+  readonly ended: number;
+  /** Copies that the endpoint failed. */
+  readonly faults: number;
+  /** Calls chosen for copying and not copied: too many in flight, or too busy. */
+  readonly dropped: number;
+}
+
 /** Everything that a decision may look at, `now` included. Frozen, stored, and enough to decide again offline. */
 export interface Observation {
   readonly now: number;
@@ -91,6 +103,10 @@ export interface Observation {
   readonly effects: readonly EffectName[];
   readonly results: Partial<Readonly<Record<EffectName, EffectResult>>>;
   readonly figures: StepFigures | null;
+  /** What the judge says of the stop, or of the shadow stage, on the calls taken so far; null where nothing is judged. */
+  readonly verdict: Verdict | null;
+  /** What became of the copies of the shadow stage; null outside of it. */
+  readonly shadow: ShadowFigures | null;
   /** Faults of the canary in a row, the last call that was decided being the last of them. */
   readonly canaryFaultsInRow: number;
   readonly stableRecent: StableRecent;

@@ -16,11 +16,16 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   const issues: PolicyIssue[] = [];
   const say = (keys: readonly (string | number)[], message: string) =>
     issues.push({ path: [...path, ...keys], message });
-  const { limits, steps, endpoint } = route;
+  const { limits, steps, holdBack, endpoint } = route;
   if (limits.bake > limits.stepWithin) say(['limits', 'bake'], 'a step must last longer than limits.stepWithin allows');
   if (limits.bake * steps.length > limits.rolloutWithin) {
     say(['limits', 'rolloutWithin'], `${steps.length} steps of limits.bake each take longer than this`);
   }
+  if (holdBack.share < 0.005 || holdBack.share > 0.5) {
+    say(['holdBack', 'share'], 'expected 0.5% to 50%: without a control group the last step could not be judged');
+  }
+  const before = steps.at(-2) ?? 0;
+  if (1 - holdBack.share <= before) say(['holdBack', 'share'], `leaves less than the step before, ${before}`);
   if ((steps[0] ?? 1) < 0.0001) say(['steps', 0], 'expected at least 0.01%');
   if (endpoint === null) return issues;
   if (endpoint.engine !== 'vLLM' && endpoint.image.startsWith('vllm/')) {

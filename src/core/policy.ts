@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { checkPolicy } from './policy-check.ts';
 import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
+import { METRICS } from './verdict.ts';
+import type { MetricName } from './verdict.ts';
 
 export type { PolicyIssue } from './policy-issue.ts';
 
@@ -15,6 +17,7 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 
 const SPAN_WANTED = 'expected a span such as 30s, 5m or 6h';
 const SHARE_WANTED = 'expected a share such as 0.05 or "5%"';
+const MARGIN_WANTED = 'expected a margin such as 0.15 or "15%"';
 
 const span = (least = 0, most = 365 * UNIT_MS.d) =>
   z.string({ error: SPAN_WANTED }).transform((text, context) => {
@@ -77,15 +80,48 @@ const criteriaSchema = z.strictObject({
 const limitsSchema = z.strictObject({
   bake: span(),
   minCalls: count(1),
-  errorShare: share,
-  p95Ratio: z.number().min(1),
-  p95Floor: span(),
   consecutiveFaults: count(1),
   provisionWithin: span(1_000),
   stepWithin: span(1_000),
   rolloutWithin: span(1_000),
   proposalOpen: span(1_000),
 });
+
+const margin = z.union([z.number(), z.string()], { error: MARGIN_WANTED }).transform((value, context) => {
+  const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
+  const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
+  if (number > 0 && number <= 10) return number;
+  const message = `expected a margin above 0, written 0.15 or "15%", got ${JSON.stringify(value)}`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+const metricSchema = z.strictObject({
+  margin,
+  killMargin: margin,
+  weight: z.number().positive().max(1_000),
+  judge: z.enum(['act', 'advise']),
+});
+
+const budgetSchema = z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share });
+
+const judgeSchema = z.strictObject({
+  budget: budgetSchema.partial().optional(),
+  ...(Object.fromEntries(METRICS.map((metric) => [metric, metricSchema.partial().optional()])) as Record<
+    MetricName,
+    z.ZodOptional<ReturnType<typeof metricSchema.partial>>
+  >),
+});
+
+const shadowSchema = z.strictObject({
+  share,
+  time: span(),
+  concurrency: count(1),
+  calls: count(1),
+  exclude: z.array(z.string().min(1)),
+});
+
+const holdBackSchema = z.strictObject({ share, time: span() });
 
 const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
 
@@ -119,6 +155,9 @@ const settings = {
   steps: stepsSchema.optional(),
   affinity: z.enum(['call', 'agent']).optional(),
   limits: limitsSchema.partial().optional(),
+  judge: judgeSchema.optional(),
+  shadow: shadowSchema.partial().optional(),
+  holdBack: holdBackSchema.partial().optional(),
   timeouts: timeoutsSchema.partial().optional(),
 };
 
@@ -179,14 +218,8 @@ export interface CriteriaPolicy {
 export interface LimitsPolicy {
   /** How long a step lasts at least. */
   readonly bake: number;
-  /** Decided calls that each role needs in a step before there is a verdict. */
+  /** Calls of the endpoint that must have been judged in a step before it may end. */
   readonly minCalls: number;
-  /** How much larger the canary's share of faults may be, in absolute terms (0.005 = half a point). */
-  readonly errorShare: number;
-  /** How many times the stable p95 the canary's may be ... */
-  readonly p95Ratio: number;
-  /** ... and it is never held against it below this many ms more. */
-  readonly p95Floor: number;
   /** Canary faults in a row, while stable is healthy, after which all traffic goes back at once. */
   readonly consecutiveFaults: number;
   /** From the approval to a warm endpoint. */
@@ -196,6 +229,51 @@ export interface LimitsPolicy {
   readonly rolloutWithin: number;
   /** How long a proposal waits for a person's word. */
   readonly proposalOpen: number;
+}
+
+/** How one metric is judged. Margins: differences of shares for `faults`, `tail`, `empty`, else ratios less 1. */
+export interface MetricPolicy {
+  /** How much worse the endpoint may be: a pass is evidence that it is not worse by more. */
+  readonly margin: number;
+  /** Evidence, however early, that it is worse by more than this sends it back at once. */
+  readonly killMargin: number;
+  /** Its part in the budget of false rollbacks, against those of the other metrics. */
+  readonly weight: number;
+  /** `advise`: shown, but it neither stops a rollout nor sends it back. */
+  readonly judge: 'act' | 'advise';
+}
+
+/** How the roles are compared. */
+export interface JudgePolicy {
+  /** How often, in shares of rollouts or steps, the judge may be wrong. */
+  readonly budget: {
+    /** A rollout that goes back although the endpoint is within its margins. */
+    readonly falseRollback: number;
+    /** A step that passes although the endpoint is beyond a margin; and the last one. */
+    readonly falsePass: number;
+    readonly falsePassLast: number;
+  };
+  readonly metrics: Readonly<Record<MetricName, MetricPolicy>>;
+}
+
+/** Copies of calls to a warm endpoint before it gets any of its own. */
+export interface ShadowPolicy {
+  /** Share of eligible calls that are copied; 0 leaves the stage out. */
+  readonly share: number;
+  /** How long the stage lasts, clock ms. */
+  readonly time: number;
+  /** Copies in flight at once, at most; what comes beyond is not copied, and counted. */
+  readonly concurrency: number;
+  /** Copies in all, at most. */
+  readonly calls: number;
+  /** Agents and call shapes that are never copied. */
+  readonly exclude: readonly string[];
+}
+
+/** The share of calls that stays on serverless at 100 %, as a control group, and for how long (clock ms). */
+interface HoldBackPolicy {
+  readonly share: number;
+  readonly time: number;
 }
 
 /** The dedicated endpoint that a route may get. */
@@ -210,7 +288,10 @@ export interface RoutePolicy {
   readonly steps: readonly number[];
   readonly affinity: 'call' | 'agent';
   readonly limits: LimitsPolicy;
-  /** In ms of real time: sockets do not run on the scaled clock. */
+  readonly judge: JudgePolicy;
+  readonly shadow: ShadowPolicy;
+  readonly holdBack: HoldBackPolicy;
+  /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: { readonly connect: number; readonly firstByte: number; readonly betweenChunks: number };
   readonly endpoint: EndpointPolicy | null;
 }
@@ -238,15 +319,26 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   limits: {
     bake: 300_000,
     minCalls: 200,
-    errorShare: 0.005,
-    p95Ratio: 1.2,
-    p95Floor: 50,
     consecutiveFaults: 5,
     provisionWithin: 1_800_000,
     stepWithin: 7_200_000,
     rolloutWithin: 86_400_000,
     proposalOpen: 86_400_000,
   },
+  judge: {
+    budget: { falseRollback: 0.01, falsePass: 0.05, falsePassLast: 0.02 },
+    metrics: {
+      faults: { margin: 0.01, killMargin: 0.005, weight: 5, judge: 'act' },
+      speed: { margin: 0.15, killMargin: 0.5, weight: 1, judge: 'act' },
+      firstToken: { margin: 0.25, killMargin: 1, weight: 1, judge: 'act' },
+      perToken: { margin: 0.25, killMargin: 1, weight: 1, judge: 'act' },
+      tail: { margin: 0.01, killMargin: 0.01, weight: 1, judge: 'act' },
+      length: { margin: 0.15, killMargin: 0.5, weight: 0.5, judge: 'act' },
+      empty: { margin: 0.01, killMargin: 0.01, weight: 0.5, judge: 'act' },
+    },
+  },
+  shadow: { share: 0.1, time: 600_000, concurrency: 8, calls: 10_000, exclude: [] },
+  holdBack: { share: 0.03, time: 1_800_000 },
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
 };
 
@@ -283,7 +375,18 @@ function fill(base: Filled, given: Settings): Filled {
     steps: given.steps ?? base.steps,
     affinity: given.affinity ?? base.affinity,
     limits: { ...base.limits, ...given.limits },
+    judge: fillJudge(base.judge, given.judge ?? {}),
+    shadow: { ...base.shadow, ...given.shadow },
+    holdBack: { ...base.holdBack, ...given.holdBack },
     timeouts: { ...base.timeouts, ...given.timeouts },
+  };
+}
+
+function fillJudge(base: JudgePolicy, given: NonNullable<Settings['judge']>): JudgePolicy {
+  const metrics = METRICS.map((metric) => [metric, { ...base.metrics[metric], ...given[metric] }] as const);
+  return {
+    budget: { ...base.budget, ...given.budget },
+    metrics: Object.fromEntries(metrics) as JudgePolicy['metrics'],
   };
 }
 
@@ -293,6 +396,11 @@ const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   route: ['model', ...Object.keys(settings), 'endpoint'],
   criteria: Object.keys(criteriaSchema.shape),
   limits: Object.keys(limitsSchema.shape),
+  judge: Object.keys(judgeSchema.shape),
+  budget: Object.keys(budgetSchema.shape),
+  ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
+  shadow: Object.keys(shadowSchema.shape),
+  holdBack: Object.keys(holdBackSchema.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
 };

@@ -1,11 +1,21 @@
-import type { RoleFigures } from './figures.ts';
 import type { RoutePolicy } from './policy.ts';
+import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
-import type { Baseline, Verdict } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Where a route stands. `watching` is a route without an active rollout. */
 export type Phase =
-  'watching' | 'proposed' | 'provisioning' | 'warming' | 'stepping' | 'promoted' | 'draining' | 'aborted' | 'failed';
+  | 'watching'
+  | 'proposed'
+  | 'provisioning'
+  | 'warming'
+  | 'shadowing'
+  | 'stepping'
+  | 'holding'
+  | 'promoted'
+  | 'draining'
+  | 'aborted'
+  | 'failed';
 
 /** The endpoint that a rollout moves traffic to, once it has shown that it can answer. */
 export interface WarmEndpoint {
@@ -43,6 +53,14 @@ interface RolloutBase {
   readonly since: number;
 }
 
+/** What every phase has in which the endpoint is compared with serverless. */
+interface Judged {
+  readonly startedAt: number;
+  readonly endpoint: WarmEndpoint;
+  /** What serverless was like before: frozen, so that every call of the rollout is measured alike. */
+  readonly profile: Profile;
+}
+
 /** One migration of a route. A field exists only in the phases that have it. */
 export type Rollout = RolloutBase &
   (
@@ -54,15 +72,20 @@ export type Rollout = RolloutBase &
         readonly isMade: boolean;
       }
     | { readonly phase: 'warming'; readonly startedAt: number; readonly url: string }
-    | {
+    | ({
+        /** Copies of calls go to the endpoint; it gets none of its own yet. */
+        readonly phase: 'shadowing';
+      } & Judged)
+    | ({
         readonly phase: 'stepping';
-        readonly startedAt: number;
-        /** 0: warm, no traffic yet; 1..n: the stop it stands at. */
+        /** 0: ready, no traffic yet; 1..n-1: the stop it stands at. */
         readonly step: number;
-        readonly endpoint: WarmEndpoint;
-        /** The last step that had a stable role beside the canary. */
-        readonly baseline: Baseline | null;
-      }
+      } & Judged)
+    | ({
+        /** The last stop: all calls but a small share, the control group. */
+        readonly phase: 'holding';
+        readonly step: number;
+      } & Judged)
     | { readonly phase: 'promoted'; readonly startedAt: number; readonly step: number; readonly endpoint: WarmEndpoint }
     | {
         readonly phase: 'draining';
@@ -89,12 +112,19 @@ export type RolloutEvent =
   | { readonly type: 'provisioning_started' }
   | { readonly type: 'endpoint_made'; readonly state: string }
   | { readonly type: 'endpoint_ready'; readonly url: string }
-  | { readonly type: 'warmed'; readonly endpoint: WarmEndpoint; readonly failed: readonly string[] }
+  | {
+      readonly type: 'warmed';
+      readonly endpoint: WarmEndpoint;
+      readonly failed: readonly string[];
+      readonly profile: Profile;
+      readonly next: 'shadowing' | 'stepping';
+    }
+  | { readonly type: 'shadow_ended'; readonly verdict: Verdict | null }
   | {
       readonly type: 'step_entered';
       readonly step: number;
       readonly weight: number;
-      readonly stable: RoleFigures | null;
+      readonly phase: 'stepping' | 'holding';
     }
   | { readonly type: 'promoted' }
   | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
@@ -135,12 +165,19 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
       return { ...rollout, isMade: true };
     case 'endpoint_ready':
       return { ...base, phase: 'warming', startedAt, url: event.url, since: at };
-    case 'warmed':
-      return { ...base, phase: 'stepping', startedAt, step: 0, endpoint: event.endpoint, baseline: null, since: at };
+    case 'warmed': {
+      const judged = { startedAt, endpoint: event.endpoint, profile: event.profile };
+      if (event.next === 'shadowing') return { ...base, ...judged, phase: 'shadowing', since: at };
+      return { ...base, ...judged, phase: 'stepping', step: 0, since: at };
+    }
+    case 'shadow_ended':
+      if (rollout.phase !== 'shadowing') throw unexpected(rollout, event);
+      return { ...base, ...judgedOf(rollout), phase: 'stepping', step: 0, since: at };
     case 'step_entered':
-      return enterStep(rollout, base, event, at);
-    case 'promoted':
       if (rollout.phase !== 'stepping') throw unexpected(rollout, event);
+      return { ...base, ...judgedOf(rollout), phase: event.phase, step: event.step, since: at };
+    case 'promoted':
+      if (rollout.phase !== 'holding') throw unexpected(rollout, event);
       return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
     case 'draining':
       return { ...base, phase: 'draining', outcome: event.outcome, reason: event.reason, hint: event.hint, since: at };
@@ -149,16 +186,8 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   }
 }
 
-function enterStep(
-  rollout: Rollout,
-  base: RolloutBase,
-  event: Extract<RolloutEvent, { type: 'step_entered' }>,
-  at: number,
-): Rollout {
-  if (rollout.phase !== 'stepping') throw unexpected(rollout, event);
-  const baseline = event.stable === null ? rollout.baseline : { step: rollout.step, stable: event.stable };
-  const { startedAt, endpoint } = rollout;
-  return { ...base, phase: 'stepping', startedAt, step: event.step, endpoint, baseline, since: at };
+function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
+  return { startedAt, endpoint, profile };
 }
 
 function baseOf(rollout: Rollout): RolloutBase {
@@ -187,11 +216,33 @@ export function isActive(rollout: Rollout): boolean {
   return rollout.phase !== 'aborted' && rollout.phase !== 'failed';
 }
 
+/** A rollout whose endpoint is ready, and whose traffic may have to go back. */
+export type Live = Extract<Rollout, { phase: 'shadowing' | 'stepping' | 'holding' | 'promoted' }>;
+
+/** Whether the endpoint gets calls, or copies of them, or is about to. */
+export function isLive(rollout: Rollout): rollout is Live {
+  const { phase } = rollout;
+  return phase === 'shadowing' || phase === 'stepping' || phase === 'holding' || phase === 'promoted';
+}
+
 /** The canary's share of eligible calls that a rollout stands for. Derived, never stored. */
-export function weights(rollout: Rollout | null, policy: Pick<RoutePolicy, 'steps'>): { step: number; weight: number } {
-  if (rollout?.phase === 'stepping') {
-    return { step: rollout.step, weight: rollout.step === 0 ? 0 : (policy.steps[rollout.step - 1] ?? 1) };
+export function weights(
+  rollout: Rollout | null,
+  policy: Pick<RoutePolicy, 'steps' | 'holdBack'>,
+): { step: number; weight: number } {
+  switch (rollout?.phase) {
+    case 'stepping':
+    case 'holding':
+      return { step: rollout.step, weight: stopWeight(rollout.step, policy) };
+    case 'promoted':
+      return { step: rollout.step, weight: 1 };
+    default:
+      return { step: 0, weight: 0 };
   }
-  if (rollout?.phase === 'promoted') return { step: rollout.step, weight: 1 };
-  return { step: 0, weight: 0 };
+}
+
+/** The weight of a stop, 0 for step 0; at the last one a control group stays on serverless. */
+export function stopWeight(step: number, { steps, holdBack }: Pick<RoutePolicy, 'steps' | 'holdBack'>): number {
+  if (step === 0) return 0;
+  return Math.min(steps[step - 1] ?? 1, 1 - holdBack.share);
 }

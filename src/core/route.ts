@@ -38,12 +38,35 @@ export function isEligible(shape: CallShape, shown: ReadonlySet<CallShape>): boo
   return features.every((feature) => shown.has(`${kind}+${feature}`));
 }
 
+/**
+ * Whether an agent or a shape is kept out. A kind keeps out all of its shapes, and a kind with one feature all of them
+ * that use it: `chat+tools` keeps out `chat+stream+tools` too.
+ */
+export function isExcluded(agent: string, shape: CallShape, excluded: ReadonlySet<string>): boolean {
+  if (excluded.size === 0) return false;
+  if (excluded.has(agent) || excluded.has(shape)) return true;
+  const [kind = '', ...features] = shape.split('+');
+  return excluded.has(kind) || features.some((feature) => excluded.has(`${kind}+${feature}`));
+}
+
+/** What is copied to the endpoint while all traffic is served by serverless. */
+export interface ShadowShare {
+  /** Share of eligible calls, 0..1. */
+  readonly share: number;
+  /** Copies of the rollout in flight at once, at most. */
+  readonly concurrency: number;
+  /** Copies that this process may make for the rollout, counted from its first one: not lowered as they are made. */
+  readonly calls: number;
+  /** Agents and shapes of call that are never copied, read as `isExcluded` does. */
+  readonly exclude: ReadonlySet<string>;
+}
+
 /** Where the canary share of a route's calls goes, and how large it is. Derived from the rollout; immutable. */
 export interface Canary {
   readonly rolloutId: string;
-  /** 1..n: the stop the rollout stands at; n + 1 once promoted. */
+  /** 1..n: the stop the rollout stands at; n + 1 once promoted; 0 before any weight. */
   readonly step: number;
-  /** Share of eligible calls, 0..1. */
+  /** Share of eligible calls, 0..1, in whole ten-thousandths: as the ledger keeps it. */
   readonly weight: number;
   readonly affinity: Affinity;
   /** Length of a block for `affinity: agent`, in clock ms. */
@@ -53,6 +76,8 @@ export interface Canary {
   /** The name the engine serves the model under, from its `/v1/models`. */
   readonly servedModel: string;
   readonly shapes: ReadonlySet<CallShape>;
+  /** Null outside the shadow stage. */
+  readonly shadow: ShadowShare | null;
 }
 
 /** Spans in real milliseconds: sockets do not run on the scaled clock. */

@@ -51,3 +51,11 @@ export function assign(
 ): Role {
   return draw(canary.rolloutId, unitOf(canary, arrivedAtUs, agent)) < canary.weight ? 'canary' : 'stable';
 }
+
+/**
+ * Whether a call is chosen to be copied in the shadow stage: each call by itself, and, by another salt, independently of
+ * the role that the same call would have in a step.
+ */
+export function isShadowed(rolloutId: string, share: number, arrivedAtUs: number): boolean {
+  return draw(`${rolloutId}/shadow`, arrivedAtUs) < share;
+}

@@ -1,7 +1,7 @@
 import type { CriteriaResult, DemandFigures } from './criteria.ts';
 import type { Action, Reason } from './decision.ts';
 import type { StepFigures } from './figures.ts';
-import type { EndpointSeen } from './observation.ts';
+import type { EndpointSeen, ShadowFigures } from './observation.ts';
 import type { CriteriaPolicy } from './policy.ts';
 import type { Phase } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
@@ -68,6 +68,8 @@ export interface RolloutStatus {
   readonly servedShare: number | null;
   readonly figures: StepFigures | null;
   readonly verdict: Verdict | null;
+  readonly shadow: ShadowFigures | null;
+  /** How long the stop, or the shadow stage, lasts at least. */
   readonly bakeMs: number;
   readonly minCalls: number;
   readonly endpointName: string;

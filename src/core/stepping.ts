@@ -1,16 +1,41 @@
 import type { Decision, Reason } from './decision.ts';
 import { decision, leave, spanText } from './decision.ts';
-import { NO_FIGURES } from './figures.ts';
 import type { Observation } from './observation.ts';
-import type { Rollout } from './rollout.ts';
+import type { Live, Rollout } from './rollout.ts';
+import { stopWeight } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
-import { judge } from './verdict.ts';
 
-type Stepping = Extract<Rollout, { phase: 'stepping' }>;
+type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
+type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
+/** Copies go to the endpoint and nobody depends on their answers: it is let finish, unless the endpoint is plainly out. */
+export function decideShadowing(rollout: Shadowing, seen: Observation): Decision {
+  const { verdict } = seen;
+  const retreat = decideRetreat(rollout, seen);
+  if (retreat !== null) return retreat;
+  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator', { verdict });
+  const spent = seen.now - rollout.since;
+  const { time } = seen.policy.shadow;
+  if (spent < time) {
+    return decision('wait', 'shadowing', `${spanText(spent)} of ${spanText(time)}; ${shadowText(seen)}`, { verdict });
+  }
+  if (verdict?.status === 'fail') {
+    return { ...goBack(rollout, seen, 'verdict_fail', failureText(rollout, seen, verdict)), verdict };
+  }
+  const events = [{ type: 'shadow_ended' as const, verdict }];
+  return decision('finish_shadow', 'shadowing', shadowText(seen), { events, verdict });
+}
+
+function shadowText({ shadow, verdict }: Observation): string {
+  if (shadow === null || shadow.sent === 0) return 'no call has been copied yet';
+  const dropped = shadow.dropped === 0 ? '' : `, ${shadow.dropped} not copied`;
+  const told = verdict === null ? '' : `; ${verdict.summary}`;
+  return `${shadow.ended} of ${shadow.sent} copies ended, ${shadow.faults} failed${dropped}${told}`;
+}
+
 /** One stop of the way: must it go back, may it go on, and if not, what is missing? */
-export function decideStepping(rollout: Stepping, seen: Observation): Decision {
+export function decideStopped(rollout: Stopped, seen: Observation): Decision {
   const retreat = decideRetreat(rollout, seen);
   if (retreat !== null) return retreat;
   const verdict = stepVerdict(rollout, seen);
@@ -36,55 +61,58 @@ export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
   return decideRetreat(rollout, seen) ?? decision('wait', 'promoted', 'the endpoint serves all eligible calls');
 }
 
-/** The verdict on the step a rollout stands at; null at step 0, where there is no traffic to judge. */
-export function stepVerdict(rollout: Stepping, seen: Observation): Verdict | null {
-  if (rollout.step === 0) return null;
-  const figures = seen.figures?.step === rollout.step ? seen.figures : null;
-  const hasStable = (seen.policy.steps[rollout.step - 1] ?? 1) < 1;
-  return judge(
-    figures?.stable ?? NO_FIGURES,
-    figures?.canary ?? NO_FIGURES,
-    seen.policy.limits,
-    hasStable ? null : rollout.baseline,
-  );
+/** The verdict on the stop that a rollout stands at; null at step 0, where there is no traffic to judge. */
+export function stepVerdict(rollout: Stopped, seen: Observation): Verdict | null {
+  return rollout.step === 0 || seen.verdict?.step !== rollout.step ? null : seen.verdict;
 }
 
 /** The decision to enter the next step, or to promote after the last. */
 export function advance(
-  rollout: Stepping,
+  rollout: Stopped,
   seen: Observation,
   reason: Reason,
   detail: string,
   verdict: Verdict | null,
 ): Decision {
-  if (rollout.step >= seen.policy.steps.length) {
+  if (rollout.phase === 'holding') {
     return decision('promote', reason, detail, { events: [{ type: 'promoted' }], verdict });
   }
+  const { steps } = seen.policy;
   const step = rollout.step + 1;
-  const weight = seen.policy.steps[step - 1] ?? 1;
-  const stable = seen.figures?.step === rollout.step && seen.figures.stable.decided > 0 ? seen.figures.stable : null;
-  const events = [{ type: 'step_entered' as const, step, weight, stable }];
+  const phase = step >= steps.length ? ('holding' as const) : ('stepping' as const);
+  const events = [{ type: 'step_entered' as const, step, weight: stopWeight(step, seen.policy), phase }];
   return decision('enter_step', reason, detail, { events, verdict });
 }
 
-function describeNext(rollout: Stepping, seen: Observation): string {
-  if (rollout.step >= seen.policy.steps.length) return 'promote: the endpoint becomes stable';
-  const weight = seen.policy.steps[rollout.step] ?? 1;
-  return `step ${rollout.step + 1} of ${seen.policy.steps.length}: ${Math.round(weight * 1000) / 10} % to the endpoint`;
+function describeNext(rollout: Stopped, seen: Observation): string {
+  if (rollout.phase === 'holding') return 'promote: the endpoint becomes stable';
+  const step = rollout.step + 1;
+  const percent = Math.round(stopWeight(step, seen.policy) * 1000) / 10;
+  return `step ${step} of ${seen.policy.steps.length}: ${percent} % to the endpoint`;
 }
 
 /** Why a step may not end yet; null where it may. */
-function holdReason(rollout: Stepping, seen: Observation, verdict: Verdict | null): [Reason, string] | null {
-  if (verdict === null) return null;
+function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null): [Reason, string] | null {
+  if (rollout.step === 0) return null;
+  if (verdict === null) return ['gathering', 'nothing has been judged yet'];
+  if (verdict.status === 'unhealthy') return ['unhealthy', verdict.summary];
   const spent = seen.now - rollout.since;
-  const { bake } = seen.policy.limits;
+  const bake = bakeTime(rollout, seen);
   if (spent < bake) return ['baking', `${spanText(spent)} of ${spanText(bake)}; ${verdict.summary}`];
-  if (verdict.status === 'pass') return null;
-  return [verdict.status === 'fail' ? 'over_limits' : 'gathering', verdict.summary];
+  const { minCalls } = seen.policy.limits;
+  if (verdict.canaryCalls < minCalls) {
+    return ['gathering', `${verdict.canaryCalls} of ${minCalls} calls on the endpoint; ${verdict.summary}`];
+  }
+  return verdict.status === 'pass' ? null : ['gathering', verdict.summary];
+}
+
+/** How long a stop lasts at least. */
+export function bakeTime({ phase }: Pick<Rollout, 'phase'>, { policy }: Pick<Observation, 'policy'>): number {
+  return phase === 'holding' ? Math.max(policy.limits.bake, policy.holdBack.time) : policy.limits.bake;
 }
 
 function keepHolding(
-  rollout: Stepping,
+  rollout: Stopped,
   seen: Observation,
   verdict: Verdict | null,
   [reason, detail]: [Reason, string],
@@ -103,6 +131,17 @@ function keepHolding(
   return decision('wait', why, told, { verdict });
 }
 
+/** An endpoint that began to work so recently may be slow because it is cold, and is said to be. */
+const COLD_MS = 900_000;
+
+function failureText(rollout: Shadowing | Stopped, seen: Observation, { cause, summary }: Verdict): string {
+  const age = seen.now - rollout.since;
+  const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step <= 1);
+  const isSlowness = cause === 'speed' || cause === 'firstToken' || cause === 'perToken';
+  if (!isEarly || !isSlowness || age >= COLD_MS) return summary;
+  return `${summary}; it has had traffic for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
+}
+
 /** Looks at the endpoint in a row: one that fails its health route once may only be busy. */
 const MOST_BAD_LOOKS = 3;
 
@@ -115,7 +154,7 @@ const BAD_STATES = {
 } as const;
 
 /** Whether the weight must go back, and whether the other side can take it. Never waits for a person. */
-export function decideRetreat(rollout: Stepping | Promoted, seen: Observation): Decision | null {
+export function decideRetreat(rollout: Live, seen: Observation): Decision | null {
   const cause = retreatCause(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
@@ -123,11 +162,11 @@ export function decideRetreat(rollout: Stepping | Promoted, seen: Observation): 
   if (canStableConnect(seen) && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
     return decision('wait', 'both_unhealthy', `${detail}, but serverless fails ${faults} of ${attempts} too: holding`);
   }
-  return goBack(rollout, seen, reason, detail);
+  return { ...goBack(rollout, seen, reason, detail), verdict: seen.verdict };
 }
 
 /** Returns all weight to serverless, unless it refuses connections: then traffic stays where it is. */
-function goBack(rollout: Stepping | Promoted, seen: Observation, reason: Reason, detail: string): Decision {
+function goBack(rollout: Live, seen: Observation, reason: Reason, detail: string): Decision {
   if (canStableConnect(seen)) return leave(rollout, 'aborted', reason, detail);
   return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
 }
@@ -136,7 +175,7 @@ function canStableConnect({ stableRecent: { attempts, connectFailures } }: Obser
   return attempts < 3 || connectFailures < attempts;
 }
 
-function retreatCause(rollout: Stepping | Promoted, seen: Observation): [Reason, string] | null {
+function retreatCause(rollout: Live, seen: Observation): [Reason, string] | null {
   const { endpoint } = seen;
   if (endpoint !== null && endpoint.at >= rollout.startedAt && endpoint.state in BAD_STATES) {
     const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
@@ -148,9 +187,13 @@ function retreatCause(rollout: Stepping | Promoted, seen: Observation): [Reason,
       `${rollout.endpointName} is ${endpoint.state} but not healthy, ${endpoint.badLooks} looks in a row`,
     ];
   }
-  const hasTraffic = rollout.phase === 'promoted' || rollout.step > 0;
+  const hasTraffic = rollout.phase !== 'stepping' || rollout.step > 0;
   if (hasTraffic && seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
     return ['consecutive_faults', `${seen.canaryFaultsInRow} faults of the endpoint in a row`];
+  }
+  if (rollout.phase === 'stepping' || rollout.phase === 'holding') {
+    const verdict = stepVerdict(rollout, seen);
+    if (verdict?.status === 'fail') return ['verdict_fail', failureText(rollout, seen, verdict)];
   }
   return null;
 }

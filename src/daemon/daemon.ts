@@ -21,6 +21,7 @@ import { createAdmin } from './admin.ts';
 import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
+import { learnFrom } from './learn.ts';
 import { Loop } from './loop.ts';
 import { newRolloutId, observe } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
@@ -121,11 +122,12 @@ export class Daemon {
       recorder: ledger.calls,
       observer: {
         arrived: (arrival) => this.#routes.arrived(arrival),
-        failed: (arrival, outcome, upstream) => this.#routes.failed(arrival, outcome, upstream),
+        failed: (...told) => this.#routes.failed(...told),
         ended: (call: Call) => {
           this.#routes.ended(call);
           this.#admin.ended(call);
         },
+        shadowed: (arrival, shadow) => this.#routes.shadowed(arrival, shadow),
       },
       agentSalt: ledger.agentSalt,
       log,
@@ -161,7 +163,11 @@ export class Daemon {
   report(): StatusReport {
     const { version, clock, dbPath: _, ...options } = this.#options;
     const { calls } = this.#ledger;
-    const routes = this.#routes.foremost().map((watch) => reportRoute(watch, this.#memory(watch), this.#policy.hash));
+    const routes = this.#routes
+      .foremost()
+      .map((watch) =>
+        reportRoute(watch, this.#memory(watch), { gateway: this.#gateway, filePolicyHash: this.#policy.hash }),
+      );
     return {
       version,
       pid: process.pid,
@@ -272,6 +278,7 @@ export class Daemon {
       endpoints: this.#endpoints,
       hub: this.#hub,
       token: this.#options.environment.token,
+      learn: (model) => learnFrom(this.#ledger.journal, model, this.#options.clock),
       signal: this.#loop.signal,
       wake: () => this.#loop.wake(),
       log: this.#options.log,

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { AppError, errorCode, errorMessage } from '../core/errors.ts';
 import type { EffectName, EffectResult, EndpointSeen, Survey } from '../core/observation.ts';
+import type { Profile } from '../core/profile.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { EndpointsClient, EndpointStatus } from '../huggingface/endpoints.ts';
 import { endpointSpec, ensureEndpoint, isOurs } from '../huggingface/endpoints.ts';
@@ -17,6 +18,8 @@ export interface EffectContext {
   readonly endpoints: EndpointsClient;
   readonly hub: HubClient;
   readonly token: string | null;
+  /** What serverless has been like for a model, from the ledger. */
+  readonly learn: (model: string) => Promise<Profile>;
   /** Ends all work when the daemon closes. */
   readonly signal: AbortSignal;
   readonly wake: () => void;
@@ -131,7 +134,7 @@ async function ensure(
 async function warm(
   watch: RouteWatch,
   rollout: Rollout,
-  { token }: EffectContext,
+  { token, learn }: EffectContext,
   signal: AbortSignal,
 ): Promise<Outcome> {
   if (rollout.phase !== 'warming') throw new AppError('internal', `warming in phase ${rollout.phase}`);
@@ -154,7 +157,8 @@ async function warm(
       `the endpoint answers no shape of call that this traffic uses (${told.join('; ')})`,
     );
   }
-  return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told } };
+  const profile = await learn(watch.model);
+  return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told, profile } };
 }
 
 /** Pauses the endpoint of a rollout; one that is not there, or not ours, is left as it is. */

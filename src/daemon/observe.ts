@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
-import type { Observation, OperatorRequest } from '../core/observation.ts';
-import { weights } from '../core/rollout.ts';
+import type { Observation, OperatorRequest, ShadowFigures } from '../core/observation.ts';
+import { isLive, weights } from '../core/rollout.ts';
 import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { endpointName } from '../huggingface/endpoints.ts';
+import { timeoutsOf } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
 
 /** How long, in real time, calls on the endpoint may take to end once its weight is 0. */
@@ -14,7 +15,7 @@ const GAP_MS = 10_000;
 
 export interface ObserveContext {
   readonly clock: Clock;
-  readonly gateway: Pick<Gateway, 'inFlight'>;
+  readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts'>;
   readonly account: Observation['account'];
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: (watch: RouteWatch) => string;
@@ -47,8 +48,9 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     endpoint: watch.endpoint,
     effects: [...watch.effects],
     results: { ...watch.results },
-    figures:
-      rollout?.phase === 'stepping' || rollout?.phase === 'promoted' ? watch.figures(step, flight.overdue) : null,
+    figures: rollout !== null && isLive(rollout) ? watch.figures(step, flight.overdue) : null,
+    verdict: watch.verdict(step, now),
+    shadow: shadowFigures(watch, context.gateway),
     canaryFaultsInRow: watch.faultsInRow,
     stableRecent: watch.recent.figures(now),
     isDrained: isDrained(watch, flight.canary, context.clock),
@@ -56,6 +58,16 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     openAskId: watch.openAskId,
     shapes: [...watch.shapes].sort(),
   };
+}
+
+/** What became of the copies so far; null outside of the shadow stage. */
+export function shadowFigures(
+  { rollout, shadow }: RouteWatch,
+  gateway: Pick<Gateway, 'shadowCounts'>,
+): ShadowFigures | null {
+  if (rollout?.phase !== 'shadowing') return null;
+  const { sent, busy, usedUp } = gateway.shadowCounts(rollout.id);
+  return { sent, dropped: busy + usedUp, ...shadow };
 }
 
 interface InFlight {
@@ -70,7 +82,7 @@ function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: Obser
   let canary = 0;
   const { rollout } = watch;
   if (rollout === null) return { canary, overdue };
-  const oldestUs = (clock.now() - watch.policy.timeouts.firstByte * clock.scale) * 1_000;
+  const oldestUs = (clock.now() - timeoutsOf(watch.policy, clock).firstByteMs * clock.scale) * 1_000;
   for (const { arrival, hasFirstByte, isDecided } of gateway.inFlight()) {
     const { role } = arrival;
     if (arrival.rolloutId !== rollout.id || role === null || !arrival.isEligible) continue;

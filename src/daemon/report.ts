@@ -1,13 +1,20 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
 import type { StepFigures } from '../core/figures.ts';
+import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
-import { weights } from '../core/rollout.ts';
+import { isLive, stopWeight, weights } from '../core/rollout.ts';
 import type { RolloutStatus, RouteStatus } from '../core/status.ts';
+import type { Gateway } from '../gateway/server.ts';
+import { shadowFigures } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import type { RouteWatch } from './watch.ts';
 
 /** One route as `status` shows it. `filePolicyHash`: the policy file's, which may be newer than a rollout's. */
-export function reportRoute(watch: RouteWatch, memory: RouteMemory, filePolicyHash: string): RouteStatus {
+export function reportRoute(
+  watch: RouteWatch,
+  memory: RouteMemory,
+  { gateway, filePolicyHash }: { readonly gateway: Pick<Gateway, 'shadowCounts'>; readonly filePolicyHash: string },
+): RouteStatus {
   const { rollout, lastRollout } = watch;
   const figures = watch.window.figures();
   const { criteria } = watch.filePolicy;
@@ -17,7 +24,7 @@ export function reportRoute(watch: RouteWatch, memory: RouteMemory, filePolicyHa
     decision: memory.decision === null ? null : decisionOf(memory.decision, memory.decidedAt),
     demand: { ...figures, holdsSince: watch.window.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
-    rollout: rollout === null ? null : reportRollout(watch, memory),
+    rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
     lastRollout:
       lastRollout !== null && (lastRollout.phase === 'aborted' || lastRollout.phase === 'failed')
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
@@ -33,12 +40,15 @@ function decisionOf(
   return { action, reason, detail, at };
 }
 
-function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | null {
+function reportRollout(
+  watch: RouteWatch,
+  memory: RouteMemory,
+  gateway: Pick<Gateway, 'shadowCounts'>,
+): RolloutStatus | null {
   const { rollout, policy } = watch;
   if (rollout === null) return null;
   const { step, weight } = weights(rollout, policy);
-  const isMoving = rollout.phase === 'stepping' || rollout.phase === 'promoted';
-  const figures = isMoving ? watch.figures(step, { stable: 0, canary: 0 }) : null;
+  const figures = isLive(rollout) ? watch.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
     createdAt: rollout.createdAt,
@@ -46,12 +56,13 @@ function reportRollout(watch: RouteWatch, memory: RouteMemory): RolloutStatus | 
     startedAt: 'startedAt' in rollout ? rollout.startedAt : null,
     isPaused: rollout.isPaused,
     step,
-    steps: policy.steps,
+    steps: policy.steps.map((_, i) => stopWeight(i + 1, policy)),
     weight: watch.isForcedToZero ? 0 : weight,
     ...shares(figures),
     figures,
     verdict: memory.decision?.verdict ?? null,
-    bakeMs: policy.limits.bake,
+    shadow: shadowFigures(watch, gateway),
+    bakeMs: rollout.phase === 'shadowing' ? policy.shadow.time : bakeTime(rollout, { policy }),
     minCalls: policy.limits.minCalls,
     endpointName: rollout.endpointName,
     endpoint: watch.endpoint,

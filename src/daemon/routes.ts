@@ -1,8 +1,8 @@
-import type { Arrival, Call, CallObserver, Outcome } from '../core/call.ts';
+import type { Arrival, Call, CallObserver, Outcome, Shadow } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
-import { weights } from '../core/rollout.ts';
-import type { Canary, RouteEntry, RouteTable, Timeouts, UpstreamKind } from '../core/route.ts';
+import { isLive, weights } from '../core/rollout.ts';
+import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../core/route.ts';
 import { RouteWatch } from './watch.ts';
 
 const MOST_WATCHED = 1_000;
@@ -102,10 +102,17 @@ export class Routes implements CallObserver {
     if (arrival.model !== null) this.watch(arrival.model)?.arrived(arrival);
   }
 
-  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind): void {
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void {
     if (arrival.model === null) return;
     const watch = this.watch(arrival.model);
-    if (watch?.failed(arrival, outcome, upstream, this.#clock.now()) === true) this.#faulted(watch);
+    const known = { knownAfterUs, nowMs: this.#clock.now() };
+    if (watch?.failed(arrival, outcome, upstream, known) === true) this.#faulted(watch);
+  }
+
+  shadowed(arrival: Arrival, shadow: Shadow): void {
+    if (arrival.model === null) return;
+    const watch = this.watch(arrival.model);
+    if (watch?.shadowed(shadow) === true) this.#faulted(watch);
   }
 
   ended(call: Call): void {
@@ -115,31 +122,46 @@ export class Routes implements CallObserver {
   #build(): RouteTable {
     const routes = new Map<string, RouteEntry>();
     for (const watch of this.#watches.values()) {
-      const entry = { model: watch.model, timeouts: timeoutsOf(watch.policy), canary: canaryOf(watch) };
+      const timeouts = timeoutsOf(watch.policy, this.#clock);
+      const entry = { model: watch.model, timeouts, canary: canaryOf(watch) };
       routes.set(watch.model, entry);
     }
-    return { generation: ++this.#generation, routes, fallback: timeoutsOf(this.#policy.watched) };
+    return { generation: ++this.#generation, routes, fallback: timeoutsOf(this.#policy.watched, this.#clock) };
   }
 }
 
 function canaryOf(watch: RouteWatch): Canary | null {
   const { rollout, policy } = watch;
-  if (rollout === null || (rollout.phase !== 'stepping' && rollout.phase !== 'promoted')) return null;
+  if (rollout === null || !isLive(rollout)) return null;
   if (watch.isForcedToZero) return null;
   const { step, weight } = weights(rollout, policy);
   return {
     rolloutId: rollout.id,
     step,
-    weight,
+    // As the ledger keeps it, so that what is judged now is judged again alike.
+    weight: Math.round(weight * 10_000) / 10_000,
     affinity: policy.affinity,
     blockMs: AGENT_BLOCK_MS,
     url: rollout.endpoint.url,
     servedModel: rollout.endpoint.servedModel,
     shapes: new Set(rollout.endpoint.shapes),
+    shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(policy) : null,
   };
 }
 
-function timeoutsOf(policy: RoutePolicy): Timeouts {
-  const { connect, firstByte, betweenChunks } = policy.timeouts;
-  return { connectMs: connect, firstByteMs: firstByte, betweenChunksMs: betweenChunks };
+function shadowOf({ shadow: { share, concurrency, calls, exclude } }: RoutePolicy): ShadowShare {
+  return { share, concurrency, calls, exclude: new Set(exclude) };
+}
+
+/** Sockets and processors do not run faster with the clock: no timeout shrinks below this, in real ms. */
+const LEAST_TIMEOUT_MS = 5_000;
+
+/** The policy's timeouts in real ms. On a faster clock they shrink with it, as the simulation's answers do. */
+export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Clock): Timeouts {
+  const real = (ms: number) => Math.min(ms, Math.max(LEAST_TIMEOUT_MS, ms / scale));
+  return {
+    connectMs: real(timeouts.connect),
+    firstByteMs: real(timeouts.firstByte),
+    betweenChunksMs: real(timeouts.betweenChunks),
+  };
 }

@@ -1,15 +1,25 @@
-import type { Arrival, Call, Outcome } from '../core/call.ts';
+import type { Arrival, Call, Outcome, Shadow } from '../core/call.ts';
 import { isFault } from '../core/call.ts';
 import { judgeCriteria } from '../core/criteria.ts';
 import type { Decision } from '../core/decision.ts';
+import { knownFailure, knownOf } from '../core/docket.ts';
 import type { StepFigures, TalliedCall } from '../core/figures.ts';
 import { NO_FIGURES, RoleTally } from '../core/figures.ts';
-import type { EffectName, EffectResult, EndpointSeen, Observation, Survey } from '../core/observation.ts';
+import type {
+  EffectName,
+  EffectResult,
+  EndpointSeen,
+  Observation,
+  ShadowFigures,
+  Survey,
+} from '../core/observation.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import { RecentOutcomes } from '../core/recent.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { CallShape, Role, UpstreamKind } from '../core/route.ts';
+import type { Verdict } from '../core/verdict.ts';
 import { DemandWindow } from '../core/window.ts';
+import { Judging, isJudged } from './judging.ts';
 
 interface StepTally {
   readonly stable: RoleTally;
@@ -22,6 +32,8 @@ export interface Retreat {
   readonly seen: Observation;
   readonly decision: Decision;
 }
+
+const NO_SHADOW = { ended: 0, faults: 0 };
 
 /** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
 export class RouteWatch {
@@ -40,11 +52,14 @@ export class RouteWatch {
   readonly recent = new RecentOutcomes();
   window: DemandWindow;
   faultsInRow = 0;
+  /** What became of the copies of the shadow stage. */
+  shadow: Pick<ShadowFigures, 'ended' | 'faults'> = NO_SHADOW;
   /** When a tick last looked, clock ms. */
   observedAt = 0;
   /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
   retreat: Retreat | null = null;
   #steps = new Map<number, StepTally>();
+  #judging: Judging | null = null;
 
   constructor(model: string, policy: RoutePolicy) {
     this.model = model;
@@ -86,12 +101,25 @@ export class RouteWatch {
     if (rollout?.id !== this.rollout?.id) {
       this.#steps.clear();
       this.faultsInRow = 0;
+      this.shadow = NO_SHADOW;
       this.endpoint = null;
       this.retreat = null;
       for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
     }
     this.rollout = rollout;
     this.pinnedPolicy = rollout === null ? null : policy;
+    if (rollout === null || !('profile' in rollout)) this.#judging = null;
+    else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
+  }
+
+  /** The judge of the active rollout, from the shadow stage to the promotion. */
+  get judging(): Judging | null {
+    return this.#judging;
+  }
+
+  /** What the judge says of a step by now; null where nothing is judged. */
+  verdict(step: number, nowMs: number): Verdict | null {
+    return this.#judging?.verdict(step, nowMs) ?? null;
   }
 
   arrived(arrival: Arrival): void {
@@ -99,10 +127,19 @@ export class RouteWatch {
     this.shapes.add(arrival.shape);
     if (arrival.role !== 'canary' && !arrival.isRepeat) this.window.arrived(at, arrival.agent, arrival.isAgentDerived);
     this.#tally(arrival)?.arrived();
+    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
   }
 
   /** True where the canary has now failed so often in a row that somebody should look. */
-  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, nowMs: number): boolean {
+  failed(
+    arrival: Arrival,
+    outcome: Outcome,
+    upstream: UpstreamKind,
+    { knownAfterUs, nowMs }: { readonly knownAfterUs: number; readonly nowMs: number },
+  ): boolean {
+    if (this.#isCurrent(arrival) && isJudged(arrival)) {
+      this.#judging?.known(arrival.arrivedAtUs, knownFailure(outcome, knownAfterUs));
+    }
     if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat) this.window.refused(nowMs);
     this.#tally(arrival)?.faulted(outcome);
     if (arrival.role !== 'canary' || !this.#isCurrent(arrival) || !isFault(outcome, 'dedicated')) return false;
@@ -116,6 +153,21 @@ export class RouteWatch {
     }
     if (call.role === 'canary' && call.outcome === 'ok' && this.#isCurrent(call)) this.faultsInRow = 0;
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
+    if (!this.#isCurrent(call)) return;
+    if (call.hasShadow) this.#judging?.half('stable', call.arrivedAtUs, knownOf(call));
+    else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call.arrivedAtUs, knownOf(call));
+  }
+
+  /** A copy of the shadow stage ended. True where the endpoint has failed so often in a row that somebody should look. */
+  shadowed(shadow: Shadow): boolean {
+    if (!this.#isCurrent(shadow)) return false;
+    this.#judging?.half('canary', shadow.arrivedAtUs, shadow);
+    this.shadow = { ...this.shadow, ended: this.shadow.ended + 1 };
+    if (shadow.outcome === 'ok') this.faultsInRow = 0;
+    if (!isFault(shadow.outcome, 'dedicated')) return false;
+    this.shadow = { ...this.shadow, faults: this.shadow.faults + 1 };
+    this.faultsInRow++;
+    return this.faultsInRow >= this.policy.limits.consecutiveFaults;
   }
 
   /** Counts a call of the ledger again, after a restart. */

@@ -38,12 +38,14 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
   const repeatOfUs = shared.repeats.find(agent.id, destination.path, body, arrivedAtUs);
   const arrival: Arrival = {
     arrivedAtUs,
+    assignedAtUs: shared.nowUs(),
     model,
     shape,
     agent: agent.id,
     isAgentDerived: agent.isDerived,
     rolloutId: canary === null ? null : canary.rolloutId,
     step: canary === null ? 0 : canary.step,
+    weight: canary === null ? 0 : canary.weight,
     role,
     isEligible: canSplit,
     hasNoToken: (role === 'canary' ? shared.token : authorization) === null,

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Try } from './forward.ts';
-import { responseHeaders } from './headers.ts';
+import { isEventStream, isPlain, responseHeaders } from './headers.ts';
 import { Meter, readUsage } from './meter.ts';
 import type { Usage } from './meter.ts';
+import { tellsPaused } from './outcome.ts';
 import { EventSplicer, spliceModel } from './splice.ts';
 
 /** What an upstream answered, before its body, and what is to be done to it. */
@@ -53,10 +54,8 @@ export class Delivery {
     this.status = head.status;
     this.firstByteAtUs = attempt.firstByteAtUs as number;
     const { headers } = head;
-    const type = headers['content-type'] ?? '';
-    const encoding = headers['content-encoding'];
-    this.isEvents = type.startsWith('text/event-stream');
-    this.isReadable = encoding === undefined || encoding === 'identity';
+    this.isEvents = isEventStream(headers);
+    this.isReadable = isPlain(headers);
     this.length = lengthOf(head);
     this.wholeLimit = this.length >= 0 && this.length <= LARGEST_WHOLE ? LARGEST_WHOLE : -1;
     if (head.mayBePaused) this.wholeLimit = Math.max(this.wholeLimit, LARGEST_PAUSED);
@@ -89,7 +88,7 @@ export class Delivery {
   /** Whether the body, kept so far, says that the endpoint is paused. */
   isPaused(): boolean {
     if (!this.head.mayBePaused || this.kept === null || this.keptBytes > LARGEST_PAUSED) return false;
-    return /paused/i.test(Buffer.concat(this.kept).toString('latin1'));
+    return tellsPaused(Buffer.concat(this.kept).toString('latin1'));
   }
 
   /** Whether the model has said all it will say, though more may come. */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Arrival, Outcome } from '../core/call.ts';
+import { knownAfterUs } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
 import { assignCall, renamedTo } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
@@ -38,6 +39,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
   private firstOutcome: Outcome | null = null;
   private delivery: Delivery | null = null;
   private hasClientLeft = false;
+  private hasShadow = false;
 
   constructor(shared: Shared, req: IncomingMessage, res: ServerResponse) {
     this.shared = shared;
@@ -95,8 +97,13 @@ export class Exchange implements AttemptOwner, BodyOwner {
     const { arrival } = assignment;
     if (arrival.hasNoToken) shared.counters.withoutToken++;
     shared.observer.arrived(arrival);
-    if (arrival.role === 'canary') this.attempt(toEndpoint(asked, assignment, shared.token));
-    else this.attempt(toServerless(asked, assignment, shared.routerUrl));
+    if (arrival.role === 'canary') {
+      this.attempt(toEndpoint(asked, assignment, shared.token), arrival.assignedAtUs);
+      return;
+    }
+    this.attempt(toServerless(asked, assignment, shared.routerUrl), arrival.assignedAtUs);
+    if (assignment.canary === null || assignment.canary.shadow === null || this.isOver) return;
+    this.hasShadow = shared.shadows.offer(shared, asked, assignment, arrival.assignedAtUs - arrivedAtUs);
   }
 
   /** Null until the call has been assigned. */
@@ -106,13 +113,13 @@ export class Exchange implements AttemptOwner, BodyOwner {
 
   // --- attempts ---
 
-  private attempt(sending: Sending): void {
-    const attempt = new Try(this, this.shared, sending);
+  private attempt(sending: Sending, startedAtUs = this.shared.nowUs()): void {
+    const attempt = new Try(this, this.shared, sending, startedAtUs);
     this.attempts.push(attempt);
     attempt.send(this.shared.targets.of(sending.url, sending.connectMs));
   }
 
-  /** Notes an attempt's outcome as soon as it is known. */
+  /** Notes an attempt's outcome as soon as it is known; where only its end tells it, that has been noted before. */
   private judge(attempt: Try, outcome: Outcome): void {
     attempt.outcome ??= outcome;
     if (this.firstOutcome !== null || attempt !== this.attempts[0]) return;
@@ -120,7 +127,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
     this.firstOutcome = outcome;
     if (outcome === 'ok' || assignment === null) return;
     const { arrival, repeatOfUs } = assignment;
-    shared.observer.failed(arrival, outcome, attempt.upstream);
+    const knownAfter = knownAfterUs(attempt.toRow(this.arrivedAtUs));
+    shared.observer.failed(arrival, outcome, attempt.upstream, knownAfter);
     if (outcome === 'rate_limited' && attempt.upstream === 'serverless') {
       const { destination, body, arrivedAtUs } = this.asked as Asked;
       shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
@@ -130,8 +138,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
   /** Sends the call to serverless, once, if the outcome allows it and no byte reached the client. */
   private fallsBack(attempt: Try, outcome: Outcome): boolean {
     if (attempt.upstream !== 'dedicated' || !mayFallBack(outcome) || this.res.headersSent) return false;
-    this.judge(attempt, outcome);
     attempt.settle(outcome, this.shared.nowUs());
+    this.judge(attempt, outcome);
     attempt.discard();
     this.delivery = null;
     this.shared.counters.fallbacks++;
@@ -202,29 +210,35 @@ export class Exchange implements AttemptOwner, BodyOwner {
     const attempt = this.attempts.at(-1);
     attempt?.cancel();
     const isComplete = this.delivery?.isComplete ?? false;
-    if (attempt !== undefined) this.judge(attempt, isComplete ? 'ok' : outcome);
-    this.conclude(attempt, isComplete && outcome === 'client_left' ? 'ok' : outcome, () => this.res.destroy());
+    const finalOutcome = isComplete && outcome === 'client_left' ? 'ok' : outcome;
+    const attemptOutcome = isComplete ? 'ok' : outcome;
+    this.conclude(attempt, finalOutcome, () => this.res.destroy(), { attemptOutcome });
   }
 
   /** Refuses a request that never became a call to an upstream. */
   private refuse(reply: Reply): void {
     this.shared.counters.refused++;
-    this.conclude(undefined, 'gateway_error', () => sendReply(this.res, reply), reply.status);
+    this.conclude(undefined, 'gateway_error', () => sendReply(this.res, reply), { madeStatus: reply.status });
   }
 
   /** Answers in place of an upstream that gave nothing to pass on. */
-  private replyFor(attempt: Try, outcome: Outcome, reply: Reply): void {
+  private replyFor(attempt: Try | undefined, outcome: Outcome, reply: Reply): void {
     this.delivery = null;
-    this.conclude(attempt, outcome, () => sendReply(this.res, reply), reply.status);
+    this.conclude(attempt, outcome, () => sendReply(this.res, reply), { madeStatus: reply.status });
   }
 
   /** Writes the row; `finish`, which ends the message, waits for it. */
-  private conclude(attempt: Try | undefined, outcome: Outcome, finish: () => void, madeStatus = 0): void {
+  private conclude(
+    attempt: Try | undefined,
+    outcome: Outcome,
+    finish: () => void,
+    { madeStatus = 0, attemptOutcome = outcome }: { madeStatus?: number; attemptOutcome?: Outcome } = {},
+  ): void {
     const { shared, assignment } = this;
     const endedAtUs = shared.nowUs();
     if (attempt !== undefined) {
-      this.judge(attempt, outcome);
-      attempt.settle(outcome, endedAtUs);
+      attempt.settle(attemptOutcome, endedAtUs);
+      this.judge(attempt, attemptOutcome);
     }
     this.isOver = true;
     const call = toRow({
@@ -239,6 +253,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
       outcome: this.firstOutcome ?? outcome,
       finalOutcome: outcome,
       hasClientLeft: this.hasClientLeft,
+      hasShadow: this.hasShadow,
       requestBytes: this.reader === null ? 0 : this.reader.bytes,
     });
     if (assignment !== null && assignment.repeatOfUs !== null && outcome === 'ok') {
@@ -271,8 +286,9 @@ export class Exchange implements AttemptOwner, BodyOwner {
   private fail(error: unknown): void {
     this.shared.log('error', 'a call could not be handled', { error: errorMessage(error) });
     if (this.isOver) return;
-    this.attempts.at(-1)?.cancel();
-    this.refuse(INTERNAL);
+    const attempt = this.attempts.at(-1);
+    attempt?.cancel();
+    this.replyFor(attempt, 'gateway_error', INTERNAL);
   }
 
   /** The answer, where it has not begun yet, tells the client that its connection ends with it. */

@@ -46,12 +46,12 @@ export class Try implements Dispatcher.DispatchHandler {
   private isCancelled = false;
   private discarded = 0;
 
-  constructor(owner: AttemptOwner, clocks: Clocks, sending: Sending) {
+  constructor(owner: AttemptOwner, clocks: Clocks, sending: Sending, startedAtUs: number) {
     this.owner = owner;
     this.clocks = clocks;
     this.sending = sending;
     this.upstream = sending.upstream;
-    this.startedAtUs = clocks.nowUs();
+    this.startedAtUs = startedAtUs;
     this.lastSignAtMs = clocks.coarse.nowMs;
   }
 

@@ -74,6 +74,17 @@ export function requestHeaders(raw: readonly string[], authorization: string | n
   return all;
 }
 
+/** Whether an answer is a stream of events. */
+export function isEventStream(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.startsWith('text/event-stream') ?? false;
+}
+
+/** Whether the bytes of an answer are its text: nothing was asked to be compressed, but some servers do. */
+export function isPlain(headers: IncomingHttpHeaders): boolean {
+  const encoding = headers['content-encoding'];
+  return encoding === undefined || encoding === 'identity';
+}
+
 /** The headers of an answer, as a flat array, without those of the hop and without content-length. */
 export function responseHeaders(headers: IncomingHttpHeaders, upstream: string): string[] {
   const out: string[] = [UPSTREAM_HEADER, upstream];

@@ -98,7 +98,8 @@ export class Meter {
     return this.hasToken;
   }
 
-  private tailText(): string {
+  /** The last kilobytes of the answer. */
+  tailText(): string {
     if (this.tail.length > 1) this.compact();
     return this.tail[0]?.toString('latin1') ?? '';
   }

@@ -28,6 +28,11 @@ export function outcomeOfStatus(status: number): Outcome {
   return status === 404 || status === 410 ? 'not_found' : 'client_error';
 }
 
+/** Whether the body of a 400 from an endpoint says that it is paused. */
+export function tellsPaused(body: string): boolean {
+  return /paused/i.test(body);
+}
+
 /**
  * What a dispatcher's error says (undici 8: docs/docs/api/Errors.md). What failed before the answer began is the
  * connection's fault, also where a reused connection was reset; bytes that are no HTTP are a broken answer.

@@ -21,6 +21,7 @@ interface Ending {
   readonly outcome: Outcome;
   readonly finalOutcome: Outcome;
   readonly hasClientLeft: boolean;
+  readonly hasShadow: boolean;
   readonly requestBytes: number;
 }
 
@@ -28,7 +29,6 @@ interface Ending {
 export function toRow(ending: Ending): Call {
   const { assignment, arrivedAtUs, delivery, attempts } = ending;
   const arrival = assignment === null ? null : assignment.arrival;
-  const canary = assignment === null ? null : assignment.canary;
   const served = ending.isVisible ? delivery : null;
   const usage = delivery === null ? null : delivery.usage;
   return {
@@ -40,7 +40,7 @@ export function toRow(ending: Ending): Call {
     isAgentDerived: arrival === null || arrival.isAgentDerived,
     rolloutId: arrival === null ? null : arrival.rolloutId,
     step: arrival === null ? 0 : arrival.step,
-    weight: canary === null ? 0 : canary.weight,
+    weight: arrival === null ? 0 : arrival.weight,
     role: arrival === null ? null : arrival.role,
     isEligible: arrival !== null && arrival.isEligible,
     servedBy: served === null ? null : (attempts.at(-1) as Try).upstream,
@@ -56,6 +56,7 @@ export function toRow(ending: Ending): Call {
     requestBytes: ending.requestBytes,
     responseBytes: delivery === null ? 0 : delivery.sentBytes,
     repeatOfUs: assignment === null ? null : assignment.repeatOfUs,
+    hasShadow: ending.hasShadow,
     attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
   };
 }

@@ -9,6 +9,8 @@ import { Agents } from './agent.ts';
 import { Exchange } from './exchange.ts';
 import { Live } from './live.ts';
 import { Repeats } from './repeats.ts';
+import type { ShadowCounts } from './shadows.ts';
+import { Shadows } from './shadows.ts';
 import type { Counters, Log, Shared } from './shared.ts';
 import { Targets } from './targets.ts';
 import type { DispatcherFor } from './targets.ts';
@@ -43,7 +45,9 @@ export interface Gateway {
   /** Accepts calls. Loopback hosts only (`invalid`); a port in use is a `conflict`. */
   listen(port: number, host?: string): Promise<{ port: number }>;
   inFlight(): Iterable<InFlight>;
-  /** Stops accepting, waits up to `ms` real milliseconds for the calls in flight, then cuts what lives. */
+  /** What became of the calls of a rollout that were chosen to be copied. */
+  shadowCounts(rolloutId: string): Readonly<ShadowCounts>;
+  /** Stops accepting, waits up to `ms` real milliseconds for the calls in flight, then cuts what lives; copies at once. */
   drain(ms: number): Promise<{ finished: number; cut: number }>;
   /** Cuts everything at once. */
   close(): Promise<void>;
@@ -78,11 +82,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     shared.coarse.nowMs += Math.min(now - lookedAt, MOST_STALL_MS);
     lookedAt = now;
     for (const exchange of live) exchange.expire(shared.coarse.nowMs);
+    shared.shadows.expire(shared.coarse.nowMs);
   }, LOOK_MS);
   looking.unref();
 
   async function drain(ms: number): Promise<{ finished: number; cut: number }> {
     isDraining = true;
+    shared.shadows.close();
     const before = counters.requests - live.size;
     for (const exchange of live) exchange.closeAfter();
     const closed = stopAccepting(server);
@@ -102,6 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   return {
     listen: (port, host = '127.0.0.1') => listen(server, port, host),
     inFlight: () => inFlight(live),
+    shadowCounts: (rolloutId) => shared.shadows.countsOf(rolloutId),
     drain,
     close: async () => {
       await drain(0);
@@ -124,6 +131,7 @@ function share(options: GatewayOptions): Shared {
     targets: new Targets(options.dispatcherFor),
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
     live: new Live<Exchange>(),
+    shadows: new Shadows(),
     counters: { requests: 0, refused: 0, fallbacks: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
     coarse: { nowMs: performance.now() },
     log: options.log ?? (() => undefined),
@@ -134,29 +142,20 @@ function share(options: GatewayOptions): Shared {
 
 /** Whoever watches the calls must not be able to break one. */
 function guarded(observer: CallObserver, log: Log): CallObserver {
-  const fail = (error: unknown) => log('error', 'a call could not be observed', { error: errorMessage(error) });
+  const guard = <Args extends readonly unknown[]>(observe: (...args: Args) => void) => {
+    return (...args: Args): void => {
+      try {
+        observe(...args);
+      } catch (error) {
+        log('error', 'a call could not be observed', { error: errorMessage(error) });
+      }
+    };
+  };
   return {
-    arrived(arrival) {
-      try {
-        observer.arrived(arrival);
-      } catch (error) {
-        fail(error);
-      }
-    },
-    failed(arrival, outcome, upstream) {
-      try {
-        observer.failed(arrival, outcome, upstream);
-      } catch (error) {
-        fail(error);
-      }
-    },
-    ended(call) {
-      try {
-        observer.ended(call);
-      } catch (error) {
-        fail(error);
-      }
-    },
+    arrived: guard((arrival) => observer.arrived(arrival)),
+    failed: guard((arrival, outcome, upstream, knownAfter) => observer.failed(arrival, outcome, upstream, knownAfter)),
+    ended: guard((call) => observer.ended(call)),
+    shadowed: guard((arrival, shadow) => observer.shadowed(arrival, shadow)),
   };
 }
 

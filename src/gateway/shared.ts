@@ -4,6 +4,7 @@ import type { Agents } from './agent.ts';
 import type { Exchange } from './exchange.ts';
 import type { Live } from './live.ts';
 import type { Repeats } from './repeats.ts';
+import type { Shadows } from './shadows.ts';
 import type { Targets } from './targets.ts';
 
 /** Writes one line of the log: the message is a constant, the facts are fields. */
@@ -21,6 +22,7 @@ export interface Shared {
   readonly targets: Targets;
   readonly maxBodyBytes: number;
   readonly live: Live<Exchange>;
+  readonly shadows: Shadows;
   readonly counters: Counters;
   readonly log: Log;
   /** Real ms, set anew at each look for silent upstreams. */

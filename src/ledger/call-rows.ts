@@ -1,4 +1,4 @@
-import type { Attempt, Call, Outcome } from '../core/call.ts';
+import type { Attempt, Call, Outcome, Shadow } from '../core/call.ts';
 import { OUTCOMES } from '../core/call.ts';
 import type { LedgerDb } from './database.ts';
 import { sqliteCode } from './database.ts';
@@ -20,6 +20,7 @@ export const FLAG = {
   dedicated: 16,
   clientLeft: 32,
   noToken: 64,
+  hasShadow: 128,
 } as const;
 
 const OUTCOME_IDS: ReadonlyMap<Outcome, number> = new Map(OUTCOMES.map((outcome, id) => [outcome, id]));
@@ -32,14 +33,18 @@ const INSERT_CALL = `INSERT INTO calls (id, duration_us, route_id, agent_id, sha
   repeats_us) VALUES`;
 const INSERT_ATTEMPT =
   'INSERT INTO attempts (id, upstream, started_us, status, outcome_id, first_byte_us, duration_us) VALUES';
+const INSERT_SHADOW = `INSERT INTO shadows (id, rollout_id, outcome_id, status, known_us, first_byte_us, first_token_us,
+  duration_us, prompt_tokens, output_tokens) VALUES`;
 const CALL_COLUMNS = 19;
 const ATTEMPT_COLUMNS = 7;
+const SHADOW_COLUMNS = 10;
 
 /** Writes calls through one connection. Writing the same row twice leaves one. */
 export class CallWriter {
   readonly #names;
   readonly #insertCall;
   readonly #insertAttempt;
+  readonly #insertShadow;
   readonly #insertCalls;
   readonly #insertAttempts;
   readonly #begin;
@@ -57,6 +62,7 @@ export class CallWriter {
     };
     this.#insertCall = db.prepare(`${INSERT_CALL} ${marks(CALL_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
     this.#insertAttempt = db.prepare(`${INSERT_ATTEMPT} ${marks(ATTEMPT_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
+    this.#insertShadow = db.prepare(`${INSERT_SHADOW} ${marks(SHADOW_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
     this.#insertCalls = db.prepare(`${INSERT_CALL} ${Array.from({ length: BLOCK }, () => marks(CALL_COLUMNS)).join()}`);
     this.#insertAttempts = db.prepare(
       `${INSERT_ATTEMPT} ${Array.from({ length: BLOCK }, () => marks(ATTEMPT_COLUMNS)).join()}`,
@@ -70,17 +76,18 @@ export class CallWriter {
   }
 
   /**
-   * Writes the rows from `from` to before `to` in one transaction: all, or none and it throws SQLite's error. Returns
-   * how many of them SQLite refuses for good, whatever the state of the file.
+   * Writes calls and shadows in one transaction: all, or none and it throws SQLite's error. Returns how many of them
+   * SQLite refuses for good, whatever the state of the file.
    */
-  write(rows: readonly CallRow[], from = 0, to = rows.length): number {
+  write(rows: readonly CallRow[], shadows: readonly Shadow[] = []): number {
     let refused = 0;
     try {
       this.#begin.run();
-      for (let i = from; i < to; i += BLOCK) {
-        const block = rows.slice(i, Math.min(to, i + BLOCK));
+      for (let i = 0; i < rows.length; i += BLOCK) {
+        const block = rows.slice(i, i + BLOCK);
         refused += this.#writeBlock(block) ?? countRefused(block, (row) => this.#writeRow(row));
       }
+      refused += countRefused(shadows, (shadow) => this.#writeShadow(shadow));
       this.#commit.run();
     } catch (error) {
       for (const names of Object.values(this.#names)) names.forget();
@@ -118,6 +125,22 @@ export class CallWriter {
       // The clock had been ahead in a former life and the place is taken, or this very call is there already.
       if (id - (this.#durationAt.get(id) ?? 0) === call.arrivedAtUs) return;
     }
+  }
+
+  #writeShadow(shadow: Shadow): void {
+    const values: Bound[] = [
+      shadow.arrivedAtUs,
+      this.#names.rollouts.id(shadow.rolloutId),
+      OUTCOME_IDS.get(shadow.outcome) as number,
+      shadow.status,
+      shadow.knownAfterUs,
+      shadow.firstByteUs,
+      shadow.firstTokenUs,
+      shadow.durationUs,
+      shadow.promptTokens,
+      shadow.outputTokens,
+    ];
+    this.#insertShadow.run(...values);
   }
 
   #writeAttempts(callId: number, attempts: readonly Attempt[]): void {
@@ -167,7 +190,7 @@ function isTaken(write: () => void): boolean {
   }
 }
 
-function countRefused(rows: readonly CallRow[], write: (row: CallRow) => void): number {
+function countRefused<Row>(rows: readonly Row[], write: (row: Row) => void): number {
   let refused = 0;
   for (const row of rows) if (!isTaken(() => write(row))) refused++;
   return refused;
@@ -195,7 +218,8 @@ function flagsOf(call: Call): number {
     (call.role === null ? 0 : call.role === 'canary' ? FLAG.hasRole | FLAG.canary : FLAG.hasRole) |
     (call.servedBy === null ? 0 : call.servedBy === 'dedicated' ? FLAG.served | FLAG.dedicated : FLAG.served) |
     (call.hasClientLeft ? FLAG.clientLeft : 0) |
-    (call.hasNoToken ? FLAG.noToken : 0)
+    (call.hasNoToken ? FLAG.noToken : 0) |
+    (call.hasShadow ? FLAG.hasShadow : 0)
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Call, Recorder } from '../core/call.ts';
+import type { Call, Recorder, Shadow } from '../core/call.ts';
 import type { CallRow } from './call-rows.ts';
 import { CallWriter } from './call-rows.ts';
 import type { LedgerDb } from './database.ts';
@@ -9,7 +9,7 @@ export interface CallLogOptions {
    * Writes rows elsewhere than in this thread. Resolves with how many of them were refused for good; rejects where none
    * was written. Rows may be handed over twice and must not be written twice.
    */
-  readonly catchUp: (rows: readonly CallRow[]) => Promise<number>;
+  readonly catchUp: (rows: readonly CallRow[], shadows: readonly Shadow[]) => Promise<number>;
   /** How long, in real ms, an answer waits for its row. */
   readonly patienceMs?: number;
   /** How many rows wait in memory before the oldest are given up. */
@@ -39,7 +39,9 @@ export class CallLog implements Recorder {
   readonly #mostPending: number;
   #rows: CallRow[] = [];
   #releases: (() => void)[] = [];
-  #handedOver: readonly CallRow[] = [];
+  #shadows: Shadow[] = [];
+  /** How many rows are on their way through `catchUp`. */
+  #handedOver = 0;
   #idle: (() => void)[] = [];
   #lastId = 0;
   #oldestAt = 0;
@@ -70,7 +72,7 @@ export class CallLog implements Recorder {
 
   /** Rows in memory that are not yet in the file. */
   get pending(): number {
-    return this.#rows.length + this.#handedOver.length;
+    return this.#rows.length + this.#shadows.length + this.#handedOver;
   }
 
   /** Rows that were given up: too many waited, or the file refused their values. */
@@ -96,7 +98,7 @@ export class CallLog implements Recorder {
     }
     const id = Math.max(this.#lastId + 1, Math.round(call.arrivedAtUs + call.durationUs));
     this.#lastId = id;
-    if (this.#rows.length === 0) this.#oldestAt = performance.now();
+    this.#begin();
     this.#rows.push({ id, call });
     if (this.#isDegraded) {
       queueMicrotask(release);
@@ -106,6 +108,18 @@ export class CallLog implements Recorder {
     }
     this.#releases.push(release);
     this.#schedule();
+  }
+
+  recordShadow(shadow: Shadow): void {
+    if (this.#isClosed) {
+      this.#lost++;
+      return;
+    }
+    this.#begin();
+    this.#shadows.push(shadow);
+    if (!this.#isDegraded) return this.#schedule();
+    this.#dropOldest();
+    void this.#runCatchUp();
   }
 
   /** Resolves to true when nothing waits any more, or to false after `withinMs`. */
@@ -126,29 +140,37 @@ export class CallLog implements Recorder {
     this.#isClosed = true;
     this.#lost += this.pending;
     this.#rows = [];
-    this.#handedOver = [];
+    this.#shadows = [];
+    this.#handedOver = 0;
     this.#release();
     this.#db.close();
   }
 
+  /** Notes since when the oldest row waits. */
+  #begin(): void {
+    if (this.#rows.length === 0 && this.#shadows.length === 0) this.#oldestAt = performance.now();
+  }
+
   #commit(): void {
     this.#isScheduled = false;
-    if (this.#rows.length === 0 || this.#isDegraded || this.#isClosed) return;
+    if (this.#isDegraded || this.#isClosed || (this.#rows.length === 0 && this.#shadows.length === 0)) return;
     const startedAt = performance.now();
-    const count = Math.min(this.#rows.length, COMMIT_ROWS);
+    const rows = this.#rows.slice(0, COMMIT_ROWS);
+    const shadows = this.#shadows.slice(0, COMMIT_ROWS);
     try {
-      this.#lost += this.#writer.write(this.#rows, 0, count);
+      this.#lost += this.#writer.write(rows, shadows);
     } catch (error) {
       this.#problem = error;
       this.#retry();
       return;
     }
-    this.#rows = this.#rows.slice(count);
+    this.#rows = this.#rows.slice(rows.length);
+    this.#shadows = this.#shadows.slice(shadows.length);
     this.#retries = 0;
     this.#problem = null;
     if (performance.now() - startedAt > this.#patienceMs) this.#degrade();
-    else this.#release(count);
-    if (this.#rows.length > 0) this.#schedule();
+    else this.#release(rows.length);
+    if (this.#rows.length > 0 || this.#shadows.length > 0) this.#schedule();
     this.#tellIdle();
   }
 
@@ -191,23 +213,27 @@ export class CallLog implements Recorder {
     if (this.#isCatchingUp) return;
     this.#isCatchingUp = true;
     let tookMs = 0;
-    while (this.#rows.length > 0 && !this.#isClosed) {
+    while ((this.#rows.length > 0 || this.#shadows.length > 0) && !this.#isClosed) {
       const block = this.#rows.splice(0, CATCH_UP_ROWS);
-      this.#handedOver = block;
+      const shadows = this.#shadows.splice(0, CATCH_UP_ROWS);
+      this.#handedOver = block.length + shadows.length;
       const startedAt = performance.now();
       try {
         // Not `+=` on the awaited value: rows may be dropped meanwhile, and counted.
-        const refused = await this.#catchUp(block);
+        const refused = await this.#catchUp(block, shadows);
         this.#lost += refused;
         this.#problem = null;
       } catch (error) {
         this.#problem = error;
-        if (!this.#isClosed) this.#rows.unshift(...block);
-        this.#handedOver = [];
+        if (!this.#isClosed) {
+          this.#rows.unshift(...block);
+          this.#shadows.unshift(...shadows);
+        }
+        this.#handedOver = 0;
         await new Promise((resolve) => setTimeout(resolve, CATCH_UP_PAUSE_MS));
         continue;
       }
-      this.#handedOver = [];
+      this.#handedOver = 0;
       tookMs = performance.now() - startedAt;
     }
     this.#isCatchingUp = false;
@@ -217,12 +243,10 @@ export class CallLog implements Recorder {
 
   #dropOldest(): void {
     if (this.pending <= this.#mostPending) return;
-    // Several at a time: taking one off the front of a long array moves all the others.
-    const dropped = this.#rows.splice(
-      0,
-      Math.max(this.pending - this.#mostPending, Math.floor(this.#mostPending / 100)),
-    );
-    this.#lost += dropped.length;
+    // Several at a time: taking one off the front of a long array moves all the others. Shadows are the first to go.
+    const count = Math.max(this.pending - this.#mostPending, Math.floor(this.#mostPending / 100));
+    const { length } = this.#shadows.splice(0, count);
+    this.#lost += length + this.#rows.splice(0, count - length).length;
   }
 
   #release(count = this.#releases.length): void {

@@ -114,3 +114,15 @@ function toPage(db: LedgerDb, rows: readonly Raw[]): CallPage {
   });
   return { figures, models, shapes, agents, next: rows.length < PAGE_ROWS ? null : (rows.at(-1)?.[0] as number) };
 }
+
+/** All calls that ended after one time and not after another, epoch µs, in the order of their ends. */
+export function* demandCalls(db: LedgerDb, afterUs: number, untilUs: number): Generator<LoggedCall> {
+  for (let after: number | null = Math.max(0, afterUs); after !== null;) {
+    const page: CallPage = recentPage(db, after);
+    for (const call of readPage(page)) {
+      if (call.endedAtUs > untilUs) return;
+      yield call;
+    }
+    after = page.next;
+  }
+}

@@ -1,4 +1,7 @@
 import { statSync } from 'node:fs';
+import type { Shadow } from '../core/call.ts';
+import type { ArrivalPage, Choice, Span } from './arrivals.ts';
+import { arrivalPage, spanOf } from './arrivals.ts';
 import type { CallRow } from './call-rows.ts';
 import { CallWriter } from './call-rows.ts';
 import { CHAIN_START, chainHash, sha256 } from './chain.ts';
@@ -7,6 +10,7 @@ import { connect, isBusy } from './database.ts';
 import type { CallPage } from './history.ts';
 import { recentPage, stepPage } from './history.ts';
 import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk, StoredRollout } from './journal.ts';
+import { pairPage } from './pairs.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';
 
@@ -40,8 +44,8 @@ export class JournalStore {
     return this.#db.transaction(() => this.#write(entry)).immediate();
   }
 
-  writeCalls(rows: readonly CallRow[]): number {
-    return this.#calls.write(rows);
+  writeCalls(rows: readonly CallRow[], shadows: readonly Shadow[]): number {
+    return this.#calls.write(rows, shadows);
   }
 
   pendingRequests(): PendingRequest[] {
@@ -89,6 +93,18 @@ export class JournalStore {
 
   stepPage(rolloutId: string, afterUs: number): CallPage {
     return stepPage(this.#db, rolloutId, afterUs);
+  }
+
+  spanOf(choice: Choice): Span | null {
+    return spanOf(this.#db, choice);
+  }
+
+  arrivalPage(choice: Choice, span: Span, afterUs: number): ArrivalPage {
+    return arrivalPage(this.#db, choice, span, afterUs);
+  }
+
+  pairPage(rolloutId: string, afterUs: number): ArrivalPage {
+    return pairPage(this.#db, rolloutId, afterUs);
   }
 
   dataVersion(): number {

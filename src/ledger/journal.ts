@@ -1,13 +1,18 @@
 import { Worker } from 'node:worker_threads';
+import type { Shadow } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { AppError } from '../core/errors.ts';
 import type { Role } from '../core/route.ts';
+import type { ArrivalPage, Choice, LoggedJudged, PastCall } from './arrivals.ts';
+import { readJudged, readPast } from './arrivals.ts';
 import type { OpenAsk, PendingRequest } from './requests.ts';
 import type { CallRow } from './call-rows.ts';
 import type { LoggedCall } from './history.ts';
 import { readPage } from './history.ts';
 import type { JournalStore } from './journal-store.ts';
+import type { JudgedPair } from './pairs.ts';
+import { readPairs } from './pairs.ts';
 
 export type { OpenAsk, PendingRequest } from './requests.ts';
 export type { LoggedCall } from './history.ts';
@@ -99,8 +104,8 @@ export interface LoggedDecision {
  */
 export interface Journal {
   commit(entry: JournalEntry): Promise<Committed>;
-  /** Writes calls; how many were refused for good. */
-  writeCalls(rows: readonly CallRow[]): Promise<number>;
+  /** Writes calls and shadows; how many were refused for good. */
+  writeCalls(rows: readonly CallRow[], shadows?: readonly Shadow[]): Promise<number>;
   pendingRequests(): Promise<PendingRequest[]>;
   /** The newest ask of a rollout, unless it was answered. */
   openAsk(rolloutId: string): Promise<OpenAsk | null>;
@@ -116,6 +121,18 @@ export interface Journal {
   recentCalls(sinceUs: number): Promise<LoggedCall[]>;
   /** The eligible calls of a rollout that have a role, in the order of their ends, page by page. */
   stepCalls(rolloutId: string): AsyncIterable<readonly (LoggedCall & { readonly role: Role })[]>;
+  /**
+   * The eligible calls of a rollout that have a role and are in the ledger by now, in the order of their arrival, page by
+   * page: each as the docket had it when it ended.
+   */
+  judgedCalls(rolloutId: string): AsyncIterable<readonly LoggedJudged[]>;
+  /** The pairs of a rollout's shadow stage of which both halves are in the ledger, in the order of their arrival. */
+  pairs(rolloutId: string): AsyncIterable<readonly JudgedPair[]>;
+  /**
+   * The calls of a model that were assigned to serverless, of kinds that could be split, and ended within a span, epoch
+   * µs: the newest 200,000 of them, in the order of their arrival.
+   */
+  historyCalls(model: string, sinceUs: number, untilUs: number): AsyncIterable<readonly PastCall[]>;
   /** Changes whenever another connection, the gateway's included, has changed the file. */
   dataVersion(): Promise<number>;
   /** The key of the newest request: changes when an operator has asked for something. */
@@ -145,7 +162,7 @@ export async function openJournal(path: string, { clock }: { readonly clock: Clo
   await send('dataVersion');
   return {
     commit: (entry) => send('commit', entry),
-    writeCalls: (rows) => send('writeCalls', rows),
+    writeCalls: (rows, shadows = []) => send('writeCalls', rows, shadows),
     pendingRequests: () => send('pendingRequests'),
     openAsk: (rolloutId) => send('openAsk', rolloutId),
     latestAsk: (rolloutId) => send('latestAsk', rolloutId),
@@ -156,6 +173,9 @@ export async function openJournal(path: string, { clock }: { readonly clock: Clo
     saveStatus: (status) => send('saveStatus', status, process.pid, clock.now()),
     recentCalls: (sinceUs) => recentCalls(send, sinceUs),
     stepCalls: (rolloutId) => stepCalls(send, rolloutId),
+    judgedCalls: (rolloutId) => byArrival(send, { kind: 'rollout', rolloutId }, readJudged),
+    pairs: (rolloutId) => pairs(send, rolloutId),
+    historyCalls: (model, sinceUs, untilUs) => byArrival(send, { kind: 'history', model, sinceUs, untilUs }, readPast),
     dataVersion: () => send('dataVersion'),
     newestRequest: () => send('newestRequest'),
     close: () => thread.close(),
@@ -179,6 +199,28 @@ async function* stepCalls(
   for (let after: number | null = 0; after !== null;) {
     const page: Awaited<ReturnType<JournalStore['stepPage']>> = await send('stepPage', rolloutId, after);
     yield [...readPage(page)] as (LoggedCall & { readonly role: Role })[];
+    after = page.next;
+  }
+}
+
+async function* byArrival<T>(
+  send: Send,
+  choice: Choice,
+  read: (page: ArrivalPage) => Iterable<T>,
+): AsyncGenerator<readonly T[]> {
+  const span = await send('spanOf', choice);
+  if (span === null) return;
+  for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {
+    const page: ArrivalPage = await send('arrivalPage', choice, span, after);
+    yield [...read(page)];
+    after = page.next;
+  }
+}
+
+async function* pairs(send: Send, rolloutId: string): AsyncGenerator<readonly JudgedPair[]> {
+  for (let after: number | null = 0; after !== null;) {
+    const page: ArrivalPage = await send('pairPage', rolloutId, after);
+    yield [...readPairs(page)];
     after = page.next;
   }
 }

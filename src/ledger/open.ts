@@ -36,7 +36,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
     checkTime(path, clock.scale);
     const journal = await openJournal(path, { clock });
     try {
-      const calls = new CallLog(path, { catchUp: (rows) => journal.writeCalls(rows) });
+      const calls = new CallLog(path, { catchUp: (rows, shadows) => journal.writeCalls(rows, shadows) });
       const close = async () => {
         await calls.close();
         await journal.close();

@@ -1,6 +1,7 @@
 import { AppError } from '../core/errors.ts';
 import type { StepFigures } from '../core/figures.ts';
 import { RoleTally } from '../core/figures.ts';
+import type { Policy, RoutePolicy } from '../core/policy.ts';
 import type { Affinity } from '../core/route.ts';
 import { FLAG } from './call-rows.ts';
 import type { LedgerDb } from './database.ts';
@@ -81,6 +82,16 @@ export function findRollout(db: LedgerDb, prefix: string): RolloutRow | null {
     });
   }
   return exact;
+}
+
+/** The policy that a rollout keeps, for its route. AppError `not_found` where the ledger does not have it. */
+export function pinnedPolicy(db: LedgerDb, { id, model, policyHash }: RolloutRow): RoutePolicy {
+  const sql = 'SELECT parsed FROM policies WHERE hash = ?';
+  const parsed = db.prepare<[string], string>(sql).pluck().get(policyHash);
+  const policy = parsed === undefined ? undefined : (JSON.parse(parsed) as Policy);
+  const route = policy?.routes.find((each) => each.model === model);
+  if (route !== undefined) return route;
+  throw new AppError('not_found', `the ledger does not have the policy of rollout ${id}`);
 }
 
 /** The newest decisions that fit, oldest first. `since`: epoch ms. */

@@ -81,7 +81,7 @@ function reportOf(endpoint: Endpoint): EndpointReport {
 }
 
 /**
- * `GET /state`; `POST /faults` with `{target, kind, share?, factor?, name?}` to switch a fault on, or
+ * `GET /state`; `POST /faults` with `{target, kind, share?, factor?, name?, lastsMs?}` to switch a fault on, or
  * `{clear: true, target?, kind?}` to switch faults off. Answers the faults then in force.
  */
 export async function answerControl(world: World, router: Router, exchange: Exchange): Promise<void> {

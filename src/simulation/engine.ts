@@ -128,12 +128,13 @@ async function serve(
   { body, bytes }: { body: Record<string, unknown>; bytes: number },
 ): Promise<void> {
   const { clock, dice, limits, faults, newId } = world;
+  const { name } = endpoint;
   const load = endpoint.inFlight / endpoint.slots;
-  const factor = limits.endpointFactor * faults.slowness('endpoint', endpoint.name) * (1 + 0.5 * load ** 2);
+  const factor = limits.endpointFactor * faults.factor('endpoint', 'slow', name) * (1 + 0.5 * load ** 2);
   const [served = ''] = servedNames(endpoint.spec);
   const model = world.models.get(endpoint.spec.model.repository);
   const shape = shapeOf(exchange.path);
-  const isCut = faults.strikes('endpoint', 'cuts', endpoint.name);
+  const isCut = faults.strikes('endpoint', 'cuts', name);
   if (shape === undefined || shape === 'task' || shape === 'embedding') {
     await clock.sleep(drawTiming(limits.routerSpeed, { prompt: bytes / 4, output: 1 }, factor, dice).totalMs);
     if (isCut) return cutOff(exchange);
@@ -144,11 +145,16 @@ async function serve(
   }
   const id = newId(shape === 'chat' ? 'chatcmpl' : shape);
   const asked = typeof body['model'] === 'string' && servesByName(endpoint) ? body['model'] : served;
-  const wanted = readWanted(shape, body, { bytes, id, model: asked, nowMs: clock.now(), dice });
+  const full = readWanted(shape, body, { bytes, id, model: asked, nowMs: clock.now(), dice });
+  const length = faults.factor('endpoint', 'short', name);
+  const wanted = { ...full, outputTokens: Math.max(1, Math.round(full.outputTokens * length)) };
   const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
   const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
   const headers = { 'x-request-id': id };
-  await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, isCut, headers });
+  const isStalled = faults.strikes('endpoint', 'stalls', name);
+  if (isStalled && dice.next() < 0.5) return exchange.counters.add(exchange.upstream, 0);
+  const end = isStalled ? 'stall' : isCut ? 'cut' : 'whole';
+  await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, end, headers });
 }
 
 function vllmError(code: number, type: string, message: string): object {

@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import type { Dice } from './dice.ts';
 import { isObject } from './exchange.ts';
@@ -6,8 +7,23 @@ const FAULT_KINDS = {
   /**
    * What an endpoint's own server does, whatever the management API says of it. Both `dies` and `refuses` close the
    * listener and cut calls that wait for an answer; `dies` also breaks the answers that have begun, `refuses` lets them end.
+   * `hangs` answers nothing, not even its health route; `stalls` leaves calls unfinished, one half of them before the
+   * first byte, the other after half of the answer. `short` changes how many tokens an answer has.
    */
-  endpoint: ['dies', 'refuses', 'errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'unhealthy', 'cuts', 'fails'],
+  endpoint: [
+    'dies',
+    'refuses',
+    'fails',
+    'unhealthy',
+    'unavailable',
+    'hangs',
+    'stalls',
+    'cuts',
+    'errors',
+    'ratelimits',
+    'slow',
+    'short',
+  ],
   router: ['errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'credits', 'cuts'],
   management: ['down', 'errors', 'slow', 'quota', 'capacity', 'payment'],
 } as const;
@@ -21,13 +37,21 @@ export interface Fault {
   readonly kind: FaultKind;
   /** Share of the calls that are struck, 0..1; 1 unless said. */
   readonly share: number;
-  /** How many times slower, for `slow`; 3 unless said. */
+  /** What a struck call's times (`slow`, 3 unless said) or output tokens (`short`, 0.7 unless said) are multiplied by. */
   readonly factor: number;
   /** The endpoint it strikes; all of them where it is missing. */
   readonly name: string | undefined;
+  /** Clock time at which it is over by itself; null: when it is cleared. */
+  readonly endsAt: number | null;
 }
 
-export type FaultInput = Pick<Fault, 'target' | 'kind'> & { share?: number; factor?: number; name?: string };
+export type FaultInput = Pick<Fault, 'target' | 'kind'> & {
+  share?: number;
+  factor?: number;
+  name?: string;
+  /** Clock ms until it is over by itself. */
+  lastsMs?: number;
+};
 
 /** The faults in force. */
 export interface FaultBoard {
@@ -38,38 +62,52 @@ export interface FaultBoard {
   find(target: FaultTarget, kind: FaultKind, name?: string): Fault | undefined;
   /** Whether the fault is in force and hits this call. */
   strikes(target: FaultTarget, kind: FaultKind, name?: string): boolean;
-  /** The factor by which the target is slower than usual; 1 without a fault. */
-  slowness(target: FaultTarget, name?: string): number;
+  /** What a call's times (`slow`) or tokens (`short`) are multiplied by; 1 where the fault does not hit it. */
+  factor(target: FaultTarget, kind: 'slow' | 'short', name?: string): number;
 }
 
-export function createFaultBoard(dice: Dice): FaultBoard {
+export function createFaultBoard(dice: Dice, clock: Clock): FaultBoard {
   let faults: readonly Fault[] = [];
-  function find(target: FaultTarget, kind: FaultKind, name?: string): Fault | undefined {
-    return faults.find((f) => f.target === target && f.kind === kind && (f.name === undefined || f.name === name));
+  function list(): readonly Fault[] {
+    const isOver = ({ endsAt }: Fault) => endsAt !== null && endsAt <= clock.now();
+    if (faults.some(isOver)) faults = faults.filter((fault) => !isOver(fault));
+    return faults;
   }
+  function find(target: FaultTarget, kind: FaultKind, name?: string): Fault | undefined {
+    return list().find((f) => f.target === target && f.kind === kind && (f.name === undefined || f.name === name));
+  }
+  const hits = ({ share }: Fault) => share >= 1 || dice.next() < share;
   return {
-    set({ target, kind, share = 1, factor = 3, name }) {
+    set({ target, kind, share = 1, factor = kind === 'short' ? 0.7 : 3, name, lastsMs }) {
       const others = faults.filter((f) => f.target !== target || f.kind !== kind || f.name !== name);
-      faults = [...others, { target, kind, share, factor, name }];
+      const endsAt = lastsMs === undefined ? null : clock.now() + lastsMs;
+      faults = [...others, { target, kind, share, factor, name, endsAt }];
     },
     clear(target, kind) {
       const isCleared = (f: Fault) => (target === undefined || f.target === target) && (!kind || f.kind === kind);
       faults = faults.filter((f) => !isCleared(f));
     },
-    list: () => faults,
+    list,
     find,
     strikes(target, kind, name) {
       const fault = find(target, kind, name);
-      return fault !== undefined && (fault.share >= 1 || dice.next() < fault.share);
+      return fault !== undefined && hits(fault);
     },
-    slowness: (target, name) => find(target, 'slow', name)?.factor ?? 1,
+    factor(target, kind, name) {
+      const fault = find(target, kind, name);
+      return fault !== undefined && hits(fault) ? fault.factor : 1;
+    },
   };
 }
 
-/** Reads `{target, kind, share?, factor?, name?}`; throws `invalid` naming the field, the value and what is allowed. */
+/** What stays as it is until it is cleared. */
+const LASTING: readonly FaultKind[] = ['dies', 'refuses', 'fails'];
+
+/** Reads `{target, kind, share?, factor?, name?, lastsMs?}`; throws `invalid` naming the field, the value and what is allowed. */
 export function parseFault(value: unknown): FaultInput {
-  if (!isObject(value)) throw new AppError('invalid', 'a fault is a JSON object {"target","kind","share","factor"}');
-  const { target, kind, share, factor, name } = value;
+  if (!isObject(value))
+    throw new AppError('invalid', 'a fault is a JSON object {"target","kind","share","factor",...}');
+  const { target, kind, share, factor, name, lastsMs } = value;
   const kinds = Object.entries(FAULT_KINDS).find(([known]) => known === target)?.[1] as readonly unknown[] | undefined;
   if (!kinds) throw refused('target', target, Object.keys(FAULT_KINDS).join(', '));
   if (!kinds.includes(kind)) throw refused('kind', kind, kinds.join(', '));
@@ -80,12 +118,19 @@ export function parseFault(value: unknown): FaultInput {
     throw refused('factor', factor, 'a number above 0');
   }
   if (name !== undefined && typeof name !== 'string') throw refused('name', name, 'the name of an endpoint');
+  if (lastsMs !== undefined && !(typeof lastsMs === 'number' && lastsMs > 0)) {
+    throw refused('lastsMs', lastsMs, 'a number of milliseconds above 0');
+  }
+  if (lastsMs !== undefined && LASTING.includes(kind as FaultKind)) {
+    throw refused('lastsMs', lastsMs, `nothing for ${LASTING.join(', ')}, which stay until they are cleared`);
+  }
   return {
     target: target as FaultTarget,
     kind: kind as FaultKind,
     ...(share === undefined ? {} : { share }),
     ...(factor === undefined ? {} : { factor }),
     ...(name === undefined ? {} : { name }),
+    ...(lastsMs === undefined ? {} : { lastsMs }),
   };
 }
 

@@ -68,19 +68,19 @@ const MAX_CHUNKS = 12;
 const MIN_CHUNK_GAP_MS = 8;
 
 /**
- * Gives the answer at its times: whole, or as server-sent events. With `isCut` the connection breaks half-way. Resolves
- * when the answer is out or the client has left.
+ * Gives the answer at its times: whole, or as server-sent events. Where it ends half-way, the connection breaks (`cut`)
+ * or is left open (`stall`). Resolves when the answer is out, stalled, or the client has left.
  */
 export async function giveAnswer(
   exchange: Exchange,
   wanted: Wanted,
   timing: Timing,
-  how: { clock: Clock; isStreamed: boolean; isCut: boolean; headers: Readonly<Record<string, string>> },
+  how: { clock: Clock; isStreamed: boolean; end: 'whole' | 'cut' | 'stall'; headers: Readonly<Record<string, string>> },
 ): Promise<void> {
   const { response } = exchange;
   if (!how.isStreamed) {
     await how.clock.sleep(timing.totalMs);
-    if (how.isCut) breakOff(exchange, wholeAnswer(wanted), how.headers);
+    if (how.end !== 'whole') breakOff(exchange, wholeAnswer(wanted), how.headers, how.end === 'cut');
     else sendJson(exchange, 200, wholeAnswer(wanted), how.headers);
     return;
   }
@@ -98,14 +98,22 @@ export async function giveAnswer(
     const remaining = until - how.clock.now();
     await how.clock.sleep(Math.max(0, remaining / (paced - index + 1)));
     if (response.destroyed) return;
-    if (how.isCut && index * 2 > paced) return void response.destroy();
+    if (how.end !== 'whole' && index * 2 > paced) {
+      if (how.end === 'cut') response.destroy();
+      return;
+    }
     response.write(index === paced ? events.slice(index).join('') : events[index]);
   }
   response.end();
 }
 
-/** Sends the head and half the body of an answer, then cuts the connection. */
-function breakOff({ response, counters, upstream }: Exchange, body: string, headers: Readonly<Record<string, string>>) {
+/** Sends the head and half the body of an answer, then cuts the connection or leaves it at that. */
+function breakOff(
+  { response, counters, upstream }: Exchange,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  isCut: boolean,
+): void {
   if (response.destroyed) return;
   counters.add(upstream, 200);
   response.writeHead(200, {
@@ -113,5 +121,5 @@ function breakOff({ response, counters, upstream }: Exchange, body: string, head
     'content-length': Buffer.byteLength(body),
     ...headers,
   });
-  response.write(body.slice(0, body.length / 2), () => response.destroy());
+  response.write(body.slice(0, body.length / 2), () => isCut && response.destroy());
 }

@@ -11,7 +11,8 @@ import type { TokenOwner, World } from './world.ts';
 export async function answerManagement(world: World, exchange: Exchange): Promise<void> {
   const { faults, clock } = world;
   if (faults.strikes('management', 'down')) return cutOff(exchange);
-  if (faults.find('management', 'slow')) await clock.sleep(1000 * faults.slowness('management'));
+  const slowness = faults.factor('management', 'slow');
+  if (slowness !== 1) await clock.sleep(1000 * slowness);
   if (faults.strikes('management', 'errors')) return sendJson(exchange, 500, { error: 'Internal Server Error' });
   if (exchange.path === '/v2/provider') {
     // Without an account the quotas are placeholders.

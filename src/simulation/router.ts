@@ -120,7 +120,7 @@ export function createRouter(world: World): Router {
     const { clock, dice, limits, faults, newId } = world;
     const { body, bytes, model, provider } = taking;
     const headers = { 'x-request-id': newId('req'), 'x-inference-provider': provider };
-    const factor = faults.slowness('router') * (1 + (inFlight / limits.routerComfort) ** 2);
+    const factor = faults.factor('router', 'slow') * (1 + (inFlight / limits.routerComfort) ** 2);
     if (target.shape === 'embedding' || target.shape === 'task') {
       await clock.sleep(drawTiming(limits.routerSpeed, { prompt: bytes / 4, output: 1 }, factor, dice).totalMs);
       const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
@@ -134,8 +134,8 @@ export function createRouter(world: World): Router {
     const wanted = readWanted(target.shape, body, { bytes, id, model: model.id, nowMs: clock.now(), dice });
     const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
     const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
-    const isCut = faults.strikes('router', 'cuts');
-    await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, isCut, headers });
+    const end = faults.strikes('router', 'cuts') ? 'cut' : 'whole';
+    await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, end, headers });
   }
 
   return {

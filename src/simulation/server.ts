@@ -116,7 +116,7 @@ function createWorld(options: SimulationOptions): World {
     models: new Map((options.models ?? DEFAULT_MODELS).map((model) => [model.id, model])),
     owner: options.tokens ?? defaultOwner,
     dice: seededDice(seed),
-    faults: createFaultBoard(seededDice(seed + 1)),
+    faults: createFaultBoard(seededDice(seed + 1), options.clock),
     counters: createCounters(),
     endpoints: new Map<string, Endpoint>(),
     deleted: [],

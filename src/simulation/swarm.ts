@@ -59,6 +59,8 @@ export interface SwarmReport {
   readonly refused: number;
   /** Anything but a complete 2xx or a 429: other statuses, broken answers and streams, connections. */
   readonly clientFailures: number;
+  /** These by status: 2xx where the answer broke off, 0 where none came. */
+  readonly failedByStatus: Record<string, number>;
   /** The first failures, at most 20. */
   readonly failures: readonly Failure[];
   /** Clock milliseconds of good answers, from sending to the end and to the first byte. */
@@ -187,6 +189,7 @@ class Tally {
   #refused = 0;
   #clientFailures = 0;
   readonly #byStatus = new Map<number, number>();
+  readonly #failedByStatus = new Map<number, number>();
   readonly #failures: Failure[] = [];
   readonly #latencies: number[] = [];
   readonly #firstBytes: number[] = [];
@@ -198,6 +201,7 @@ class Tally {
     this.#byStatus.set(ended.status, (this.#byStatus.get(ended.status) ?? 0) + 1);
     if (ended.failure !== undefined) {
       this.#clientFailures += 1;
+      this.#failedByStatus.set(ended.status, (this.#failedByStatus.get(ended.status) ?? 0) + 1);
       const { at, agent } = about;
       if (this.#failures.length < MAX_FAILURES) {
         this.#failures.push({ at, agent, status: ended.status, reason: ended.failure });
@@ -220,6 +224,7 @@ class Tally {
       repeats: this.#repeats,
       streams: this.#streams,
       byStatus: Object.fromEntries(this.#byStatus),
+      failedByStatus: Object.fromEntries(this.#failedByStatus),
       failures: this.#failures,
       latencyMs: quantiles(this.#latencies),
       firstByteMs: quantiles(this.#firstBytes),

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { decideAgain } from '../../src/core/decide.ts';
 import type { Phase, Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve, weights } from '../../src/core/rollout.ts';
+import { evolve, isLive, weights } from '../../src/core/rollout.ts';
 import { stepVerdict } from '../../src/core/stepping.ts';
 import type { Tick } from '../support/walk.ts';
 import { walk, walks } from '../support/walk.ts';
@@ -33,7 +33,17 @@ describe('whatever happens, the core', () => {
         actions.add(decided.action);
       }
     }
-    const phases: Phase[] = ['watching', 'proposed', 'provisioning', 'warming', 'stepping', 'promoted', 'draining'];
+    const way: Phase[] = [
+      'watching',
+      'proposed',
+      'provisioning',
+      'warming',
+      'shadowing',
+      'stepping',
+      'holding',
+      'promoted',
+    ];
+    const phases: Phase[] = [...way, 'draining'];
     assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed'].sort());
     assert.deepEqual(
       ['enter_step', 'promote', 'withdraw_ask', 'abort', 'fail', 'end', 'pause', 'resume', 'refuse'].filter(
@@ -78,6 +88,8 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       if (!rises(tick)) return;
       const { before, decided, seen } = tick;
+      // Of the weight that a promotion adds, the control group's, the next law speaks.
+      if (before?.phase === 'holding') return;
       assert.ok(before?.phase === 'stepping');
       const [approved, entered, ...rest] = decided.events;
       assert.deepEqual(rest, []);
@@ -94,7 +106,7 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       if (!rises(tick) && !has(tick, 'promoted')) return;
       const { before, seen } = tick;
-      assert.ok(before?.phase === 'stepping');
+      assert.ok(before?.phase === 'stepping' || before?.phase === 'holding');
       const verdict = stepVerdict(before, seen);
       assert.equal(verdict?.status ?? 'no traffic', before.step === 0 ? 'no traffic' : 'pass');
       if (before.step > 0) assert.ok(seen.now - before.since >= seen.policy.limits.bake);
@@ -104,7 +116,7 @@ describe('whatever happens, the core', () => {
   it('never raises the weight towards an endpoint that should be left', () => {
     always((tick) => {
       const { before, seen } = tick;
-      if (!rises(tick) || before?.phase !== 'stepping') return;
+      if (!rises(tick) || (before?.phase !== 'stepping' && before?.phase !== 'holding')) return;
       if (before.step > 0) assert.ok(seen.canaryFaultsInRow < seen.policy.limits.consecutiveFaults);
       const isFresh = seen.endpoint !== null && seen.endpoint.at >= before.startedAt;
       const bad = ['paused', 'failed', 'updateFailed', 'absent', 'scaledToZero'];
@@ -165,10 +177,20 @@ describe('whatever happens, the core', () => {
     });
   });
 
+  it('goes back whenever the verdict on its step fails, and serverless can take it', () => {
+    always((tick) => {
+      const { before, seen, after } = tick;
+      if (before?.phase !== 'stepping' && before?.phase !== 'holding') return;
+      if (stepVerdict(before, seen)?.status !== 'fail' || seen.stableRecent.connectFailures > 1) return;
+      if (seen.stableRecent.faults <= 1) assert.equal(after?.phase, 'draining');
+      assert.ok(!rises(tick));
+    });
+  });
+
   it('goes back while paused, too, and whatever is asked in the same tick', () => {
     always((tick) => {
       const { before, seen, after } = tick;
-      if (before?.phase !== 'stepping' && before?.phase !== 'promoted') return;
+      if (before === null || !isLive(before)) return;
       const isDue = seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults && weightOf(before, tick) > 0;
       if (isDue && seen.stableRecent.faults <= 1) assert.equal(after?.phase, 'draining');
     });

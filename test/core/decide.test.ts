@@ -7,6 +7,7 @@ import { evolve } from '../../src/core/rollout.ts';
 import {
   atStep,
   observation,
+  PROFILE,
   promotedRollout,
   rolloutAfter,
   routePolicy,
@@ -196,7 +197,7 @@ describe('a provisioning rollout', () => {
 describe('a warming rollout', () => {
   const rollout = rolloutAfter(...TO_WARM.slice(0, 4));
   const warmed = (at: number) => ({
-    warm: { effect: 'warm' as const, at, problem: null, warmed: { endpoint: WARM, failed: [] } },
+    warm: { effect: 'warm' as const, at, problem: null, warmed: { endpoint: WARM, failed: [], profile: PROFILE } },
   });
   const cases: readonly [why: string, changes: Partial<Observation>, expected: string][] = [
     ['nothing was tried', {}, 'warm warming_up'],

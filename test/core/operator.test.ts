@@ -8,11 +8,11 @@ import {
   atStep,
   observation,
   promotedRollout,
-  roleFigures,
   rolloutAfter,
   routePolicy,
   START,
   TO_WARM,
+  verdictOn,
 } from '../support/samples.ts';
 
 const ASKED: RolloutEvent = { type: 'asked', step: 0, verdict: null };
@@ -38,7 +38,7 @@ function request(kind: OperatorRequest['kind'], changes: Partial<OperatorRequest
 function asking(step: number, wish: OperatorRequest, changes: Partial<Observation> = {}): Observation {
   return observation({
     now: START + 600_000,
-    figures: { step, stable: roleFigures(), canary: roleFigures() },
+    verdict: verdictOn(step),
     request: wish,
     openAskId: 3,
     ...changes,
@@ -127,7 +127,7 @@ describe('approve', () => {
       'the verdict is no longer a pass',
       asked,
       request('approve', { askId: 3 }),
-      { figures: { step: 2, stable: roleFigures(), canary: roleFigures({ faults: 50 }) } },
+      { verdict: verdictOn(2, { status: 'inconclusive' }) },
       'verdict_changed',
     ],
     [
@@ -147,8 +147,8 @@ describe('approve', () => {
   }
 
   it('is good though figures drift, as long as the verdict stays a pass', () => {
-    const figures = { step: 2, stable: roleFigures(), canary: roleFigures({ p95: 950, decided: 900 }) };
-    assert.equal(decide(asked, asking(2, request('approve', { askId: 3 }), { figures })).action, 'enter_step');
+    const verdict = verdictOn(2, { canaryCalls: 900, summary: 'endpoint 3 % slower' });
+    assert.equal(decide(asked, asking(2, request('approve', { askId: 3 }), { verdict })).action, 'enter_step');
   });
 });
 

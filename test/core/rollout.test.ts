@@ -4,16 +4,17 @@ import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
 import { evolve, isActive, weights } from '../../src/core/rollout.ts';
 import {
   atStep,
+  PROFILE,
   promotedRollout,
-  roleFigures,
   rolloutAfter,
   routePolicy,
+  shadowingRollout,
   START,
   TO_WARM,
   WARM,
 } from '../support/samples.ts';
 
-const { steps } = routePolicy();
+const policy = routePolicy();
 const DRAINING: RolloutEvent = { type: 'draining', outcome: 'aborted', reason: 'operator', hint: null };
 
 describe('evolve', () => {
@@ -26,7 +27,8 @@ describe('evolve', () => {
     let rollout: Rollout = rolloutAfter();
     const events: RolloutEvent[] = [
       ...TO_WARM,
-      { type: 'step_entered', step: 1, weight: 0.1, stable: null },
+      { type: 'step_entered', step: 1, weight: 0.1, phase: 'stepping' },
+      { type: 'step_entered', step: 2, weight: 0.97, phase: 'holding' },
       { type: 'promoted' },
       DRAINING,
       { type: 'ended', outcome: 'aborted', reason: 'operator', hint: null },
@@ -35,14 +37,15 @@ describe('evolve', () => {
       rollout = evolve(rollout, event, START);
       if (phases.at(-1) !== rollout.phase) phases.push(rollout.phase);
     }
-    assert.deepEqual(phases, ['proposed', 'provisioning', 'warming', 'stepping', 'promoted', 'draining', 'aborted']);
+    const way = ['proposed', 'provisioning', 'warming', 'shadowing', 'stepping', 'holding', 'promoted'];
+    assert.deepEqual(phases, [...way, 'draining', 'aborted']);
   });
 
   it('keeps when provisioning began, and renews since at every phase and step', () => {
     let rollout = rolloutAfter();
     let at = START;
     for (const event of TO_WARM) rollout = evolve(rollout, event, (at += 1_000));
-    rollout = evolve(rollout, { type: 'step_entered', step: 1, weight: 0.1, stable: null }, (at += 1_000));
+    rollout = evolve(rollout, { type: 'step_entered', step: 1, weight: 0.1, phase: 'stepping' }, (at += 1_000));
     assert.ok(rollout.phase === 'stepping');
     assert.equal(rollout.startedAt, START + 3_000);
     assert.equal(rollout.since, at);
@@ -64,7 +67,7 @@ describe('evolve', () => {
   it('leaves no ask open once a step is entered', () => {
     const asked = evolve(atStep(1), { type: 'asked', step: 2, verdict: null }, START);
     assert.equal(asked.ask?.step, 2);
-    assert.equal(evolve(asked, { type: 'step_entered', step: 2, weight: 0.25, stable: null }, START).ask, null);
+    assert.equal(evolve(asked, { type: 'step_entered', step: 2, weight: 0.25, phase: 'stepping' }, START).ask, null);
     assert.equal(evolve(asked, DRAINING, START).ask, null);
   });
 
@@ -79,16 +82,14 @@ describe('evolve', () => {
     assert.ok(!evolve(warming, { type: 'resumed', by: 'ann@desk', reason: null }, START).isPaused);
   });
 
-  it('remembers the stable figures of the step it leaves, and keeps them where a step had none', () => {
-    const stable = roleFigures({ p95: 777 });
-    const second = evolve(atStep(1), { type: 'step_entered', step: 2, weight: 0.25, stable }, START);
-    const third = evolve(second, { type: 'step_entered', step: 3, weight: 0.5, stable: null }, START);
-    assert.ok(third.phase === 'stepping');
-    assert.deepEqual(third.baseline, { step: 1, stable });
+  it('keeps what was learned of serverless from the warming to the last step', () => {
+    for (const rollout of [shadowingRollout(), atStep(0), atStep(3), atStep(5)]) {
+      assert.deepEqual(rollout.profile, PROFILE);
+    }
   });
 
   it('refuses steps and promotions outside of stepping', () => {
-    const entered: RolloutEvent = { type: 'step_entered', step: 1, weight: 0.1, stable: null };
+    const entered: RolloutEvent = { type: 'step_entered', step: 1, weight: 0.1, phase: 'stepping' };
     assert.throws(
       () => evolve(rolloutAfter(), entered, START),
       /cannot happen to rollout aaaabbbb in phase "proposed"/,
@@ -113,14 +114,15 @@ describe('weights', () => {
     ['a warm endpoint before its first step', atStep(0), 0, 0],
     ['step 1', atStep(1), 1, 0.1],
     ['step 4', atStep(4), 4, 0.75],
-    ['step 5', atStep(5), 5, 1],
+    ['step 5, where a control group stays', atStep(5), 5, 0.97],
+    ['copies only', shadowingRollout(), 0, 0],
     ['a promoted endpoint', promotedRollout(), 6, 1],
     ['draining', evolve(atStep(4), DRAINING, START), 0, 0],
     ['the end', evolve(evolve(atStep(4), DRAINING, START), ended, START), 0, 0],
   ];
   for (const [why, rollout, step, weight] of cases) {
     it(`gives ${weight} to ${why}`, () => {
-      assert.deepEqual(weights(rollout, { steps }), { step, weight });
+      assert.deepEqual(weights(rollout, policy), { step, weight });
     });
   }
 });

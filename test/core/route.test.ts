@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CallFeature } from '../../src/core/route.ts';
-import { callShape, isEligible } from '../../src/core/route.ts';
+import { callShape, isEligible, isExcluded } from '../../src/core/route.ts';
 
 describe('callShape', () => {
   it('names the kind alone where no feature is used', () => {
@@ -31,6 +31,23 @@ describe('isEligible', () => {
   for (const [shape, shown, expected] of cases) {
     it(`${expected ? 'splits' : 'keeps'} "${shape}" where [${shown.join(', ')}] was shown`, () => {
       assert.equal(isEligible(shape, new Set(shown)), expected);
+    });
+  }
+});
+
+describe('isExcluded', () => {
+  const cases: [string, string, readonly string[], boolean][] = [
+    ['a', 'chat', [], false],
+    ['a', 'chat', ['a'], true],
+    ['a', 'chat', ['b', 'chat+tools'], false],
+    ['a', 'chat+tools', ['chat+tools'], true],
+    ['a', 'chat+stream+tools', ['chat+tools'], true],
+    ['a', 'chat+stream', ['chat'], true],
+    ['a', 'completion+stream', ['chat+stream'], false],
+  ];
+  for (const [agent, shape, excluded, expected] of cases) {
+    it(`${expected ? 'keeps out' : 'lets through'} ${agent} with ${shape} where [${excluded.join(', ')}] is excluded`, () => {
+      assert.equal(isExcluded(agent, shape, new Set(excluded)), expected);
     });
   }
 });

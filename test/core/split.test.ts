@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { assign, draw, unitOf } from '../../src/core/split.ts';
+import { assign, draw, isShadowed, unitOf } from '../../src/core/split.ts';
 
 const CALL = { rolloutId: 'aaaabbbb', weight: 0.5, affinity: 'call', blockMs: 600_000 } as const;
 const AGENT = { ...CALL, affinity: 'agent' } as const;
@@ -106,5 +106,27 @@ describe('unitOf', () => {
     assert.equal(unitOf(CALL, 1_200_000_001, 'ann'), 1_200_000_001);
     assert.equal(unitOf(AGENT, 1_200_000_001, 'ann'), '2:ann');
     assert.equal(unitOf(AGENT, 1_199_999_999, 'ann'), '1:ann');
+  });
+});
+
+describe('isShadowed', () => {
+  it('chooses the share it is given, independently of the roles', () => {
+    const start = 1_800_000_000_000_000;
+    const calls = Array.from({ length: 20_000 }, (_, i) => start + i * 1_000);
+    const chosen = calls.filter((us) => isShadowed(CALL.rolloutId, 0.2, us));
+    const both = chosen.filter((us) => assign(CALL, us, 'a') === 'canary');
+    assert.ok(Math.abs(chosen.length / calls.length - 0.2) < 0.012, `${chosen.length}`);
+    assert.ok(Math.abs(both.length / chosen.length - 0.5) < 0.035, `${both.length} of ${chosen.length}`);
+  });
+
+  it('chooses nothing at 0, everything at 1, and never less at a larger share', () => {
+    fc.assert(
+      fc.property(fc.nat(), share, share, (us, one, other) => {
+        assert.equal(isShadowed('aaaabbbb', 0, us), false);
+        assert.equal(isShadowed('aaaabbbb', 1, us), true);
+        const [low, high] = [Math.min(one, other), Math.max(one, other)];
+        if (isShadowed('aaaabbbb', low, us)) assert.ok(isShadowed('aaaabbbb', high, us));
+      }),
+    );
   });
 });

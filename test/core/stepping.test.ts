@@ -1,31 +1,28 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { RoleFigures } from '../../src/core/figures.ts';
-import { NO_FIGURES } from '../../src/core/figures.ts';
 import type { EndpointSeen, Observation } from '../../src/core/observation.ts';
 import type { RolloutEvent } from '../../src/core/rollout.ts';
-import { decidePromoted, decideStepping } from '../../src/core/stepping.ts';
-import { atStep, observation, promotedRollout, roleFigures, routePolicy, START } from '../support/samples.ts';
+import { decidePromoted, decideShadowing, decideStopped } from '../../src/core/stepping.ts';
+import type { Verdict } from '../../src/core/verdict.ts';
+import { atStep, observation, promotedRollout, routePolicy, shadowingRollout } from '../support/samples.ts';
+import { START, verdictOn } from '../support/samples.ts';
 
 const MINUTE = 60_000;
 const AUTOMATIC = routePolicy({ approval: 'automatic' });
 const REFUSING = { attempts: 20, faults: 20, connectFailures: 20 };
 const SICK = { attempts: 20, faults: 10, connectFailures: 0 };
 
-/** What is seen at a step, `minutes` after it was entered: by default alike on both sides. */
+/** What is seen at a step, `minutes` after it was entered: by default with a verdict that is a pass. */
 function at(
   step: number,
   minutes: number,
   changes: Partial<Observation> = {},
-  canary: Partial<RoleFigures> = {},
+  verdict: Partial<Verdict> = {},
 ): Observation {
-  const stable = step === 5 ? NO_FIGURES : roleFigures();
-  return observation({
-    now: START + minutes * MINUTE,
-    figures: { step, stable, canary: roleFigures(canary) },
-    ...changes,
-  });
+  return observation({ now: START + minutes * MINUTE, verdict: verdictOn(step, verdict), ...changes });
 }
+
+const OPEN: Partial<Verdict> = { status: 'inconclusive', summary: 'errors are not known well enough' };
 
 function endpoint(state: EndpointSeen['state'], atMs = START + MINUTE): EndpointSeen {
   return { at: atMs, state, url: null, isHealthy: false, badLooks: 0, isOurs: true, message: null };
@@ -33,9 +30,9 @@ function endpoint(state: EndpointSeen['state'], atMs = START + MINUTE): Endpoint
 
 const types = (events: readonly RolloutEvent[]) => events.map((event) => event.type);
 
-describe('decideStepping', () => {
+describe('decideStopped', () => {
   it('asks for the first step as soon as the endpoint is warm', () => {
-    const decided = decideStepping(atStep(0), at(0, 0));
+    const decided = decideStopped(atStep(0), at(0, 0));
     assert.equal(decided.action, 'ask');
     assert.deepEqual(decided.events, [{ type: 'asked', step: 1, verdict: null }]);
     assert.match(decided.detail, /step 1 of 5: 10 % to the endpoint/);
@@ -43,97 +40,121 @@ describe('decideStepping', () => {
 
   it('holds while the bake time runs, whatever the figures say', () => {
     for (const approval of ['manual', 'automatic'] as const) {
-      const decided = decideStepping(atStep(1), at(1, 4.99, { policy: routePolicy({ approval }) }));
+      const decided = decideStopped(atStep(1), at(1, 4.99, { policy: routePolicy({ approval }) }));
       assert.deepEqual([decided.action, decided.reason], ['wait', 'baking']);
     }
   });
 
   it('asks once the bake time is over and the verdict is a pass', () => {
-    const decided = decideStepping(atStep(1), at(1, 5));
+    const decided = decideStopped(atStep(1), at(1, 5));
     assert.equal(decided.action, 'ask');
     assert.equal(decided.verdict?.status, 'pass');
   });
 
   it('waits for the answer without asking twice', () => {
     const asked = atStep(1, { type: 'asked', step: 2, verdict: null });
-    assert.deepEqual(decideStepping(asked, at(1, 6)).reason, 'awaiting_approval');
+    assert.deepEqual(decideStopped(asked, at(1, 6)).reason, 'awaiting_approval');
   });
 
   it('goes on by itself under approval: automatic, one step at a time, and says who approved', () => {
-    const decided = decideStepping(atStep(2), at(2, 5, { policy: AUTOMATIC }));
+    const decided = decideStopped(atStep(2), at(2, 5, { policy: AUTOMATIC }));
     assert.equal(decided.action, 'enter_step');
     assert.deepEqual(decided.events, [
       { type: 'approved', step: 3, by: 'policy', reason: null },
-      { type: 'step_entered', step: 3, weight: 0.5, stable: roleFigures() },
+      { type: 'step_entered', step: 3, weight: 0.5, phase: 'stepping' },
     ]);
   });
 
-  it('promotes after the last step', () => {
-    const decided = decideStepping(atStep(5), at(5, 5, { policy: AUTOMATIC }));
-    assert.equal(decided.action, 'promote');
-    assert.deepEqual(types(decided.events), ['approved', 'promoted']);
-    assert.match(decided.verdict?.summary ?? '', /stable as of step 4/);
+  it('enters the last step with its control group, and holds it as long as the policy says', () => {
+    const entered = decideStopped(atStep(4), at(4, 5, { policy: AUTOMATIC }));
+    assert.deepEqual(entered.events.at(-1), { type: 'step_entered', step: 5, weight: 0.97, phase: 'holding' });
+    assert.deepEqual(decideStopped(atStep(5), at(5, 29, { policy: AUTOMATIC })).reason, 'baking');
   });
 
-  const holds: readonly [why: string, canary: Partial<RoleFigures>, reason: string][] = [
-    ['there is no data', NO_FIGURES, 'gathering'],
-    ['calls are too few', { decided: 199 }, 'gathering'],
-    ['errors are over their limit', { faults: 30 }, 'over_limits'],
-    ['the p95 is over its limit', { p95: 5000 }, 'over_limits'],
+  it('promotes after the last step', () => {
+    const decided = decideStopped(atStep(5), at(5, 30, { policy: AUTOMATIC }));
+    assert.equal(decided.action, 'promote');
+    assert.deepEqual(types(decided.events), ['approved', 'promoted']);
+  });
+
+  const holds: readonly [why: string, verdict: Partial<Verdict>, reason: string][] = [
+    ['there is no data', { status: 'no data', canaryCalls: 0 }, 'gathering'],
+    ['calls are too few, though the verdict is a pass', { canaryCalls: 199 }, 'gathering'],
+    ['nothing is certain yet', OPEN, 'gathering'],
+    ['the split is wrong', { status: 'unhealthy', cause: 'split' }, 'unhealthy'],
   ];
-  for (const [why, canary, reason] of holds) {
+  for (const [why, verdict, reason] of holds) {
     it(`holds where ${why}, hands-off too`, () => {
       for (const approval of ['manual', 'automatic'] as const) {
-        const decided = decideStepping(atStep(1), at(1, 10, { policy: routePolicy({ approval }) }, canary));
+        const decided = decideStopped(atStep(1), at(1, 10, { policy: routePolicy({ approval }) }, verdict));
         assert.deepEqual([decided.action, decided.reason, decided.events], ['wait', reason, []]);
       }
     });
   }
 
-  it('does not take the figures of another step for its own', () => {
-    const figures = { step: 1, stable: roleFigures(), canary: roleFigures() };
-    assert.equal(decideStepping(atStep(2), at(2, 10, { figures })).reason, 'gathering');
+  it('goes back where the verdict fails, at once, paused or not, by hand or not', () => {
+    const paused: RolloutEvent = { type: 'paused', by: 'ann@desk', reason: null };
+    for (const rollout of [atStep(1), atStep(3, paused), atStep(5)]) {
+      for (const policy of [routePolicy(), AUTOMATIC]) {
+        const failed: Partial<Verdict> = { status: 'fail', cause: 'faults', summary: '9 % failed' };
+        const decided = decideStopped(rollout, at(rollout.step, 0.1, { policy }, failed));
+        assert.deepEqual([decided.action, decided.reason], ['abort', 'verdict_fail']);
+        assert.deepEqual(types(decided.events), ['draining']);
+      }
+    }
+  });
+
+  it('says of a slow beginning that the endpoint may have been cold', () => {
+    const slow: Partial<Verdict> = { status: 'fail', cause: 'speed', summary: '400 % slower' };
+    assert.match(decideStopped(atStep(1), at(1, 3, {}, slow)).detail, /may still have been cold/);
+    assert.doesNotMatch(decideStopped(atStep(1), at(1, 30, {}, slow)).detail, /cold/);
+    assert.doesNotMatch(decideStopped(atStep(3), at(3, 3, {}, slow)).detail, /cold/);
+  });
+
+  it('does not take the verdict on another step for its own', () => {
+    assert.equal(decideStopped(atStep(2), at(1, 10)).reason, 'gathering');
   });
 
   it('withdraws its question when the verdict is no longer a pass', () => {
     const asked = atStep(1, { type: 'asked', step: 2, verdict: null });
-    const decided = decideStepping(asked, at(1, 10, {}, { faults: 30 }));
+    const decided = decideStopped(asked, at(1, 10, {}, OPEN));
     assert.equal(decided.action, 'withdraw_ask');
     assert.deepEqual(types(decided.events), ['ask_withdrawn']);
   });
 
   it('does not go on while paused, and says so', () => {
     const paused = atStep(1, { type: 'paused', by: 'ann@desk', reason: null });
-    const decided = decideStepping(paused, at(1, 10, { policy: AUTOMATIC }));
+    const decided = decideStopped(paused, at(1, 10, { policy: AUTOMATIC }));
     assert.deepEqual([decided.action, decided.reason], ['wait', 'paused']);
   });
 
   it('holds and says so where a step is overdue', () => {
-    const decided = decideStepping(atStep(1), at(1, 121, {}, { faults: 30 }));
+    const decided = decideStopped(atStep(1), at(1, 121, {}, OPEN));
     assert.deepEqual([decided.action, decided.reason], ['wait', 'step_overdue']);
-    assert.match(decided.detail, /^step older than 2\.0 h; errors/);
+    assert.match(decided.detail, /^step older than 2\.0 h; errors are not known/);
   });
 
   it('holds and says so where the whole rollout is overdue', () => {
-    const decided = decideStepping(atStep(1), at(1, 1441, {}, { faults: 30 }));
+    const decided = decideStopped(atStep(1), at(1, 1441, {}, OPEN));
     assert.deepEqual([decided.action, decided.reason], ['wait', 'rollout_overdue']);
   });
 
   it('aborts where a step is overdue under approval: automatic', () => {
-    const decided = decideStepping(atStep(1), at(1, 121, { policy: AUTOMATIC }, { faults: 30 }));
+    const decided = decideStopped(atStep(1), at(1, 121, { policy: AUTOMATIC }, OPEN));
     assert.deepEqual([decided.action, decided.reason], ['abort', 'step_overdue']);
     assert.deepEqual(types(decided.events), ['draining']);
   });
 
   it('keeps an overdue step where it is while serverless refuses connections', () => {
-    const seen = at(1, 121, { policy: AUTOMATIC, stableRecent: REFUSING }, { faults: 30 });
-    const decided = decideStepping(atStep(1), seen);
+    const seen = at(1, 121, { policy: AUTOMATIC, stableRecent: REFUSING }, OPEN);
+    const decided = decideStopped(atStep(1), seen);
     assert.deepEqual([decided.action, decided.reason, decided.events], ['wait', 'stable_unable', []]);
   });
 });
 
 for (const [name, decide] of [
-  ['decideStepping', (seen: Observation) => decideStepping(atStep(3), seen)],
+  ['decideShadowing', (seen: Observation) => decideShadowing(shadowingRollout(), seen)],
+  ['decideStopped', (seen: Observation) => decideStopped(atStep(3), seen)],
   ['decidePromoted', (seen: Observation) => decidePromoted(promotedRollout(), seen)],
 ] as const) {
   describe(`${name}, going back`, () => {
@@ -194,6 +215,31 @@ for (const [name, decide] of [
     });
   });
 }
+
+describe('decideShadowing', () => {
+  const shadow = { sent: 240, ended: 238, faults: 1, dropped: 4 };
+  const policy = routePolicy();
+
+  it('lets copies run for their time, and then asks for the first step without asking for more evidence', () => {
+    const during = decideShadowing(shadowingRollout(), at(0, 9.9, { shadow, policy }, OPEN));
+    assert.deepEqual([during.action, during.reason], ['wait', 'shadowing']);
+    assert.match(during.detail, /238 of 240 copies ended, 1 failed, 4 not copied/);
+    const after = decideShadowing(shadowingRollout(), at(0, 10, { shadow, policy }, OPEN));
+    assert.deepEqual([after.action, types(after.events)], ['finish_shadow', ['shadow_ended']]);
+  });
+
+  it('lets an endpoint that begins slowly have the whole time, and goes back only then', () => {
+    const failed: Partial<Verdict> = { status: 'fail', cause: 'speed' };
+    assert.equal(decideShadowing(shadowingRollout(), at(0, 5, { shadow, policy }, failed)).action, 'wait');
+    const decided = decideShadowing(shadowingRollout(), at(0, 10, { shadow, policy }, failed));
+    assert.deepEqual([decided.action, decided.reason], ['abort', 'verdict_fail']);
+  });
+
+  it('stays where it is while paused', () => {
+    const paused = shadowingRollout({ type: 'paused', by: 'ann@desk', reason: null });
+    assert.equal(decideShadowing(paused, at(0, 60, { shadow, policy })).reason, 'paused');
+  });
+});
 
 describe('decidePromoted', () => {
   it('stays', () => {

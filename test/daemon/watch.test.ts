@@ -20,12 +20,14 @@ function policy(criteria: object): Policy {
 function arrival(atMs: number, agent: string): Arrival {
   return {
     arrivedAtUs: atMs * 1_000,
+    assignedAtUs: 0,
     model: MODEL,
     shape: 'chat',
     agent,
     isAgentDerived: false,
     rolloutId: null,
     step: 0,
+    weight: 0,
     role: null,
     isEligible: false,
     hasNoToken: false,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
-import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, startRig, startUpstream } from './rig.ts';
+import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, recorder, startRig, startUpstream } from './rig.ts';
 
 /** A streaming call whose client reads until it has seen `marker`. */
 function readUntil(url: string, marker: string): Promise<{ res: IncomingMessage; leave: () => void }> {
@@ -116,7 +116,7 @@ test('the end of a whole answer waits for its row', async () => {
   await using router = await startUpstream((res) => json(res, 200, chatAnswer(MODEL)));
   await using rig = await startRig({
     router: router.url,
-    recorder: { record: (_, release) => releases.push(release) },
+    recorder: recorder((_, release) => releases.push(release)),
   });
   let isAnswered = false;
   const answer = ask(rig.url, { body: chat() }).finally(() => (isAnswered = true));
@@ -135,7 +135,7 @@ test('the end of a stream waits for its row, its data does not', async () => {
   });
   await using rig = await startRig({
     router: router.url,
-    recorder: { record: (_, release) => releases.push(release) },
+    recorder: recorder((_, release) => releases.push(release)),
   });
   const { res } = await readUntil(rig.url, '[DONE]');
   await rig.recorded(1);
@@ -157,7 +157,7 @@ test('the last piece of a large answer waits for its row', async () => {
   });
   await using rig = await startRig({
     router: router.url,
-    recorder: { record: (_, release) => releases.push(release) },
+    recorder: recorder((_, release) => releases.push(release)),
   });
   const answer = ask(rig.url, { body: chat() });
   await rig.recorded(1);
@@ -245,8 +245,8 @@ test('listens on loopback only, and says so where a port is taken', async () => 
     routerUrl: 'http://127.0.0.1:1',
     token: null,
     clock: rig.clock,
-    recorder: { record: (_, release) => release() },
-    observer: { arrived: () => undefined, failed: () => undefined, ended: () => undefined },
+    recorder: recorder((_, release) => release()),
+    observer: { arrived: () => undefined, failed: () => undefined, ended: () => undefined, shadowed: () => undefined },
     agentSalt: '',
   });
   await assert.rejects(third.listen(Number(port)), (error: unknown) => {

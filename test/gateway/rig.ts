@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Arrival, Call, Outcome } from '../../src/core/call.ts';
+import type { Arrival, Call, Outcome, Recorder, Shadow } from '../../src/core/call.ts';
+import { knownAfterUs } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Canary, RouteTable, Timeouts, UpstreamKind } from '../../src/core/route.ts';
 import { createGateway } from '../../src/gateway/server.ts';
@@ -120,6 +122,7 @@ export interface Rig extends AsyncDisposable {
   readonly calls: Call[];
   readonly arrivals: Arrival[];
   readonly failures: { outcome: Outcome; upstream: UpstreamKind }[];
+  readonly shadows: Shadow[];
   /** Resolves when `count` calls have been recorded. */
   recorded(count: number): Promise<readonly Call[]>;
 }
@@ -138,6 +141,9 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const clock = new TestClock();
   const calls: Call[] = [];
   const arrivals: Arrival[] = [];
+  const knownAfter = new Map<number, number>();
+  const mistold: string[] = [];
+  const shadows: Shadow[] = [];
   const failures: { outcome: Outcome; upstream: UpstreamKind }[] = [];
   const waiting: { count: number; resolve: (calls: readonly Call[]) => void }[] = [];
   const table = tableFor(options);
@@ -146,14 +152,22 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     routerUrl: options.router,
     token: 'hf_daemon',
     clock,
-    recorder: { record: (_, release) => release() },
+    recorder: recorder((_, release) => release()),
     agentSalt: 'salt',
     ...options,
     observer: {
       arrived: (arrival) => arrivals.push(arrival),
-      failed: (_, outcome, upstream) => failures.push({ outcome, upstream }),
+      failed: ({ arrivedAtUs }, outcome, upstream, known) => {
+        failures.push({ outcome, upstream });
+        knownAfter.set(arrivedAtUs, known);
+      },
+      shadowed: (_, shadow) => shadows.push(shadow),
       ended: (call) => {
         calls.push(call);
+        const [first] = call.attempts;
+        const expected = first === undefined || call.outcome === 'ok' ? undefined : knownAfterUs(first);
+        const told = knownAfter.get(call.arrivedAtUs);
+        if (told !== expected) mistold.push(`${call.outcome}: told ${told}, row ${expected}`);
         for (const wait of waiting) if (calls.length >= wait.count) wait.resolve(calls);
       },
     },
@@ -166,14 +180,23 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     calls,
     arrivals,
     failures,
+    shadows,
     recorded: (count) => {
       if (calls.length >= count) return Promise.resolve(calls);
       const { promise, resolve } = Promise.withResolvers<readonly Call[]>();
       waiting.push({ count, resolve });
       return promise;
     },
-    [Symbol.asyncDispose]: () => gateway.close(),
+    [Symbol.asyncDispose]: async () => {
+      await gateway.close();
+      assert.deepEqual(mistold, [], 'what was told of failures is not what the rows say');
+    },
   };
+}
+
+/** A recorder that keeps nothing. */
+export function recorder(record: Recorder['record']): Recorder {
+  return { record, recordShadow: () => undefined, isDegraded: false };
 }
 
 function tableFor(options: RigOptions): RouteTable {
@@ -190,6 +213,7 @@ function tableFor(options: RigOptions): RouteTable {
           url: options.endpoint,
           servedModel: MODEL,
           shapes: new Set(['chat', 'chat+stream', 'chat+tools', 'embedding']),
+          shadow: null,
           ...options.canary,
         };
   const routes = new Map([[MODEL, { model: MODEL, timeouts, canary }]]);

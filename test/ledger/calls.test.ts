@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +9,7 @@ import type { Attempt } from '../../src/core/call.ts';
 import type { CallRow } from '../../src/ledger/call-rows.ts';
 import { CallWriter } from '../../src/ledger/call-rows.ts';
 import { CallLog } from '../../src/ledger/calls.ts';
-import { migrate } from '../../src/ledger/migrate.ts';
+import { migrate, readMigrations } from '../../src/ledger/migrate.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { countCalls } from '../../src/ledger/rollouts.ts';
 import { START_MS, makeCall, startChild, temporaryPath, until, openFor } from './rig.ts';
@@ -241,7 +240,7 @@ describe('calls', () => {
         const rows = kinds.map(rowOf);
         const write = (batches: readonly (readonly CallRow[])[]) => {
           const db = new Database(':memory:');
-          db.exec(readFileSync(new URL('../../migrations/0001_ledger.sql', import.meta.url), 'utf8'));
+          for (const { sql } of readMigrations()) db.exec(sql);
           const writer = new CallWriter(db);
           // Another call stands where these want to be.
           kinds.forEach(({ isTaken }, n) => {

@@ -10,6 +10,7 @@ import { openForReading, openLedger } from '../../src/ledger/open.ts';
 import { START_MS, clock, makeEntry, startChild, temporaryPath, openFor } from './rig.ts';
 
 const MIGRATIONS = readMigrations();
+const NEXT = MIGRATIONS.length + 1;
 
 function refusal(code: string, pattern: RegExp) {
   return (error: unknown) => {
@@ -66,8 +67,8 @@ describe('migrate', () => {
     const path = temporaryPath(context);
     migrate(path, START_MS);
     const broken = {
-      version: 2,
-      name: '0002_broken.sql',
+      version: NEXT,
+      name: '9999_broken.sql',
       sql: 'CREATE TABLE extra (a INTEGER) STRICT; nonsense;',
       checksum: 'x',
     };
@@ -75,16 +76,34 @@ describe('migrate', () => {
     const good = { ...broken, sql: 'CREATE TABLE extra (a INTEGER) STRICT;' };
     migrate(path, START_MS, [...MIGRATIONS, good]);
     const db = new Database(path, { readonly: true });
-    assert.equal(db.pragma('user_version', { simple: true }), 2);
-    assert.equal(db.prepare('SELECT count(*) FROM schema_migrations').pluck().get(), 2);
+    assert.equal(db.pragma('user_version', { simple: true }), NEXT);
+    assert.equal(db.prepare('SELECT count(*) FROM schema_migrations').pluck().get(), NEXT);
     db.close();
+  });
+
+  it('brings a ledger of the first schema up to date, with all that is in it', async (context) => {
+    const path = temporaryPath(context);
+    migrate(path, START_MS, MIGRATIONS.slice(0, 1));
+    const db = new Database(path);
+    db.exec(`INSERT INTO shapes (id, name) VALUES (1, 'chat'); INSERT INTO agents (id, name, is_derived) VALUES (1, 'a', 0);
+      INSERT INTO calls VALUES (5000000, 1000, NULL, 1, 1, NULL, 0, 0, 9, 200, 0, 0, 1, 1, 1, 1, 1, 1, NULL);`);
+    db.close();
+    assert.throws(() => openForReading(path), refusal('conflict', /older version/));
+    const ledger = await openFor(context, path);
+    await ledger.close();
+    const reader = openForReading(path);
+    assert.equal(reader.pragma('user_version', { simple: true }), MIGRATIONS.length);
+    assert.equal(reader.prepare('SELECT agent FROM call_log').pluck().get(), 'a');
+    assert.equal(reader.prepare('SELECT count(*) FROM shadow_log').pluck().get(), 0);
+    reader.close();
   });
 
   it('refuses a newer schema', async (context) => {
     const path = temporaryPath(context);
-    const later = { version: 2, name: '0002_later.sql', sql: 'CREATE TABLE later (a INTEGER) STRICT;', checksum: 'x' };
+    const sql = 'CREATE TABLE later (a INTEGER) STRICT;';
+    const later = { version: NEXT, name: '9999_later.sql', sql, checksum: 'x' };
     migrate(path, START_MS, [...MIGRATIONS, later]);
-    await refusesUntouched(path, 'conflict', /has schema 2, newer than the 1/);
+    await refusesUntouched(path, 'conflict', new RegExp(`has schema ${NEXT}, newer than the ${NEXT - 1}`));
   });
 
   it('refuses a migration that was changed after it had been applied', async (context) => {

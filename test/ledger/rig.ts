@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
-import type { Call } from '../../src/core/call.ts';
+import type { Call, Shadow } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { JournalDecision, JournalEntry } from '../../src/ledger/journal.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
@@ -54,6 +54,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     requestBytes: 1_000 + ((n * 131) % 40_000),
     responseBytes: 700 + ((n * 61) % 9_000),
     repeatOfUs: null,
+    hasShadow: false,
     attempts: [
       {
         upstream: isCanary ? 'dedicated' : 'serverless',
@@ -61,9 +62,26 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
         status: 200,
         outcome: 'ok',
         firstByteUs: 149_000 + ((n * 104_729) % 700_000),
-        durationUs: durationUs - 500,
+        durationUs: durationUs - 180 - (n % 200),
       },
     ],
+    ...changes,
+  };
+}
+
+/** The copy of the n-th call. */
+export function makeShadow(n: number, changes: Partial<Shadow> = {}): Shadow {
+  return {
+    arrivedAtUs: makeCall(n).arrivedAtUs,
+    rolloutId: 'abcdefgh',
+    status: 200,
+    outcome: 'ok',
+    knownAfterUs: 800_000 + n,
+    firstByteUs: 90_000 + n,
+    firstTokenUs: 95_000 + n,
+    durationUs: 800_000 + n,
+    promptTokens: 200 + n,
+    outputTokens: 20 + n,
     ...changes,
   };
 }

@@ -36,6 +36,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     isAgentDerived: false,
     rolloutId: canary?.rolloutId ?? null,
     step: canary?.step ?? 0,
+    weight: canary?.weight ?? 0,
     role,
     isEligible: canary !== null,
     hasNoToken: false,
@@ -43,7 +44,6 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
   const call: Call = {
     ...shared,
     durationUs: attempts.reduce((sum, { durationUs }) => sum + durationUs, 0),
-    weight: canary?.weight ?? 0,
     servedBy: isAnswered ? last.upstream : null,
     status: isAnswered ? last.status : 502,
     outcome: first.outcome,
@@ -56,9 +56,10 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     requestBytes: 1_000,
     responseBytes: 2_000,
     repeatOfUs: null,
+    hasShadow: false,
     attempts,
   };
-  return { arrival: { ...shared, isRepeat: false }, call };
+  return { arrival: { ...shared, assignedAtUs: arrivedAtUs, isRepeat: false }, call };
 }
 
 function attempt(n: number, role: Role, load: Load): Attempt[] {

@@ -4,7 +4,9 @@ import { NO_FIGURES } from '../../src/core/figures.ts';
 import type { CriteriaPolicy, EndpointPolicy, LimitsPolicy, RoutePolicy } from '../../src/core/policy.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import type { Rollout, RolloutEvent, WarmEndpoint } from '../../src/core/rollout.ts';
-import { evolve } from '../../src/core/rollout.ts';
+import { evolve, stopWeight } from '../../src/core/rollout.ts';
+import { learnProfile } from '../../src/core/profile.ts';
+import type { Verdict } from '../../src/core/verdict.ts';
 
 /** A round moment on the clock; the tests' time begins here. */
 export const START = 1_800_000_000_000;
@@ -31,6 +33,24 @@ export const WARM: WarmEndpoint = {
   servedModel: MODEL,
   shapes: ['chat', 'chat+stream'],
 };
+
+/** What is known of a serverless that nobody has called yet. */
+export const PROFILE = learnProfile([]);
+
+/** A verdict on a step; a pass unless a test wants another. */
+export function verdictOn(step: number, changes: Partial<Verdict> = {}): Verdict {
+  return {
+    status: 'pass',
+    cause: null,
+    summary: 'endpoint 1 % faster',
+    step,
+    stableCalls: 300,
+    canaryCalls: 300,
+    metrics: [],
+    taken: { early: 600, full: 600, pairs: 0 },
+    ...changes,
+  };
+}
 
 /** The default policy with an endpoint, and what a test wants otherwise. */
 export function routePolicy(
@@ -71,6 +91,8 @@ export function observation(changes: Partial<Observation> = {}): Observation {
     effects: [],
     results: {},
     figures: null,
+    verdict: null,
+    shadow: null,
     canaryFaultsInRow: 0,
     stableRecent: { attempts: 100, faults: 0, connectFailures: 0 },
     isDrained: true,
@@ -107,20 +129,31 @@ export const TO_WARM: readonly RolloutEvent[] = [
   { type: 'approved', step: 0, by: 'ann@desk', reason: null },
   { type: 'provisioning_started' },
   { type: 'endpoint_ready', url: WARM.url },
-  { type: 'warmed', endpoint: WARM, failed: [] },
+  { type: 'warmed', endpoint: WARM, failed: [], profile: PROFILE, next: 'shadowing' },
+  { type: 'shadow_ended', verdict: null },
 ];
 
-/** A rollout that stands at a step (0 = warm, no traffic yet) since START, with a baseline where it has gone further. */
-export function atStep(step: number, ...then: readonly RolloutEvent[]): Extract<Rollout, { phase: 'stepping' }> {
-  const weights = [0.1, 0.25, 0.5, 0.75, 1];
-  const entered: RolloutEvent[] = weights.slice(0, step).map((weight, i) => ({
+/** A rollout that stands at a step since START: 0 = warm, no traffic yet; 5 = the last, with its control group. */
+export function atStep(
+  step: number,
+  ...then: readonly RolloutEvent[]
+): Extract<Rollout, { phase: 'stepping' | 'holding' }> {
+  const { steps } = POLICY_DEFAULTS;
+  const entered: RolloutEvent[] = steps.slice(0, step).map((_, i) => ({
     type: 'step_entered',
     step: i + 1,
-    weight,
-    stable: i === 0 ? null : roleFigures(),
+    weight: stopWeight(i + 1, POLICY_DEFAULTS),
+    phase: i + 1 === steps.length ? 'holding' : 'stepping',
   }));
   const rollout = rolloutAfter(...TO_WARM, ...entered, ...then);
-  if (rollout.phase !== 'stepping') throw new Error(`expected a stepping rollout, got ${rollout.phase}`);
+  if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') throw new Error(`it is ${rollout.phase}`);
+  return rollout;
+}
+
+/** A rollout whose calls are being copied since START. */
+export function shadowingRollout(...then: readonly RolloutEvent[]): Extract<Rollout, { phase: 'shadowing' }> {
+  const rollout = rolloutAfter(...TO_WARM.slice(0, -1), ...then);
+  if (rollout.phase !== 'shadowing') throw new Error(`it is ${rollout.phase}`);
   return rollout;
 }
 

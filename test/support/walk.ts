@@ -3,9 +3,11 @@ import { decide } from '../../src/core/decide.ts';
 import type { Decision } from '../../src/core/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
 import type { RoutePolicy } from '../../src/core/policy.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve, isActive, weights } from '../../src/core/rollout.ts';
-import { observation, roleFigures, routePolicy, START, WARM } from './samples.ts';
+import { evolve, isActive } from '../../src/core/rollout.ts';
+import type { Verdict } from '../../src/core/verdict.ts';
+import { observation, PROFILE, routePolicy, START, verdictOn, WARM } from './samples.ts';
 
 /** What one tick of a random walk will bring: most of it good, so that walks get far; some of it anything. */
 export interface Weather {
@@ -19,8 +21,8 @@ export interface Weather {
   readonly effects: readonly EffectName[];
   readonly hasWarmed: boolean;
   readonly problem: 'none' | 'invalid' | 'unavailable';
-  readonly stable: 'enough' | 'few' | 'none';
-  readonly canary: 'good' | 'faulty' | 'slow' | 'few' | 'none' | 'all faults';
+  readonly verdict: Verdict['status'] | 'none';
+  readonly isFew: boolean;
   readonly isOtherStep: boolean;
   readonly faultsInRow: number;
   readonly recent: 'fine' | 'sick' | 'refusing' | 'silent';
@@ -63,8 +65,8 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   effects: usually<readonly EffectName[]>([], ['survey'], ['ensure'], ['warm'], ['pause']),
   hasWarmed: usually(true, false),
   problem: usually<Weather['problem']>('none', 'none', 'none', 'invalid', 'unavailable'),
-  stable: usually<Weather['stable']>('enough', 'few', 'none'),
-  canary: usually<Weather['canary']>('good', 'faulty', 'slow', 'few', 'none', 'all faults'),
+  verdict: usually<Weather['verdict']>('pass', 'inconclusive', 'no data', 'unhealthy', 'fail', 'none'),
+  isFew: usually(false, true),
   isOtherStep: usually(false, false, true),
   faultsInRow: usually(0, 0, 0, 5),
   recent: usually<Weather['recent']>('fine', 'sick', 'refusing', 'silent'),
@@ -83,7 +85,8 @@ export const walks: fc.Arbitrary<{ readonly policy: RoutePolicy; readonly days: 
   policy: fc
     .record({
       approval: fc.constantFrom<RoutePolicy['approval']>('manual', 'automatic'),
-      steps: fc.constantFrom<readonly number[]>([0.1, 0.25, 0.5, 0.75, 1], [0.5, 1], [1]),
+      steps: fc.constantFrom<readonly number[]>([0.1, 0.25, 0.5, 0.75, 1], [0.5, 1]),
+      shadow: fc.constantFrom(POLICY_DEFAULTS.shadow, { ...POLICY_DEFAULTS.shadow, share: 0 }),
     })
     .map((given) => routePolicy({ ...given, criteria: { cooldown: 600_000 } })),
   days: fc.array(weather, { minLength: 1, maxLength: 80, size: 'max' }),
@@ -160,7 +163,7 @@ function look(
     endpoint: endpointOf(rollout, day, now),
     effects: day.effects,
     results: resultsOf(day, now),
-    figures: figuresOf(rollout, day, policy),
+    verdict: verdictOf(rollout, day),
     canaryFaultsInRow: day.faultsInRow,
     stableRecent: RECENT[day.recent],
     isDrained: day.isDrained,
@@ -192,7 +195,7 @@ function endpointOf(rollout: Rollout | null, day: Weather, now: number): Endpoin
 
 function resultsOf(day: Weather, now: number): Observation['results'] {
   const problem = day.problem === 'none' ? null : { code: day.problem, message: 'no', hint: null };
-  const warmed = day.hasWarmed ? { warmed: { endpoint: WARM, failed: [] } } : {};
+  const warmed = day.hasWarmed ? { warmed: { endpoint: WARM, failed: [], profile: PROFILE } } : {};
   return {
     ensure: { effect: 'ensure', at: now, problem },
     pause: { effect: 'pause', at: now, problem },
@@ -200,20 +203,10 @@ function resultsOf(day: Weather, now: number): Observation['results'] {
   };
 }
 
-function figuresOf(rollout: Rollout | null, day: Weather, policy: RoutePolicy): Observation['figures'] {
-  if (rollout?.phase !== 'stepping' && rollout?.phase !== 'promoted') return null;
-  const decided = { enough: 300, few: 20, none: 0 }[day.stable];
-  const hasStable = weights(rollout, policy).weight < 1;
-  const canary = {
-    good: roleFigures(),
-    faulty: roleFigures({ faults: 30 }),
-    slow: roleFigures({ p95: 9_000 }),
-    few: roleFigures({ assigned: 20, decided: 20 }),
-    none: roleFigures({ assigned: 0, decided: 0, p50: null, p95: null }),
-    'all faults': roleFigures({ faults: 300, p50: null, p95: null }),
-  }[day.canary];
-  const step = rollout.step + (day.isOtherStep ? 1 : 0);
-  return { step, stable: roleFigures({ assigned: decided, decided: hasStable ? decided : 0 }), canary };
+function verdictOf(rollout: Rollout | null, day: Weather): Verdict | null {
+  if (rollout === null || day.verdict === 'none' || !('profile' in rollout)) return null;
+  const step = ('step' in rollout ? rollout.step : 0) + (day.isOtherStep ? 1 : 0);
+  return verdictOn(step, { status: day.verdict, canaryCalls: day.isFew ? 20 : 300 });
 }
 
 function requestOf(rollout: Rollout | null, day: Weather, asks: number): OperatorRequest | null {

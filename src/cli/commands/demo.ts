@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import type { DemoOptions } from '../demo/demo.ts';
 import { runDemo } from '../demo/demo.ts';
+import { VARIANT_NAMES, variantsText } from '../demo/variants.ts';
 
 export const demoCommand: CommandModule<object, DemoOptions> = {
   command: 'demo',
@@ -15,8 +16,8 @@ export const demoCommand: CommandModule<object, DemoOptions> = {
         default: 'approve' as const,
         describe: 'What the demo answers when it is asked',
       })
-      .option('fault', { choices: ['dies'] as const, describe: 'Break the endpoint while it serves' })
-      .option('at', { type: 'number', default: 50, describe: 'With --fault: at which weight, in percent' })
+      .option('fault', { choices: VARIANT_NAMES, describe: 'Let something go wrong; see below' })
+      .option('at', { type: 'number', default: 50, describe: 'With --fault dies: at which weight, in percent' })
       .option('load', {
         choices: ['full', 'half'] as const,
         default: 'full' as const,
@@ -29,8 +30,11 @@ export const demoCommand: CommandModule<object, DemoOptions> = {
       .example('npx upshift demo', 'watch a migration')
       .example('npx upshift demo --fault dies --at 50', 'watch it go back by itself')
       .example('npx upshift demo --manual', 'approve the steps yourself from a second terminal')
+      .example('npx upshift demo --fault slow', 'or any other way to go wrong')
       .epilogue(
-        'Exit: 0 promoted and no call failed because of the migration, 5 rolled back, 4 rejected, 1 anything else.\n' +
+        `${variantsText()}\n\n` +
+          'Exit: 0 promoted and no call failed because of the migration, 5 rolled back, 4 rejected, 1 anything else.\n' +
+          'Failures that --fault makes unavoidable do not count: answers that hang half-way, errors of serverless itself.\n' +
           '--json: {"phase","calls","ledgerCalls","clientFailures","endpointsCreated","steps":[{"weight","measured","units"}],' +
           '"decisions","auditVerified"}; a run that went back also has "rollback".',
       ) as unknown as Argv<DemoOptions>,

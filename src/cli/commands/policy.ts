@@ -1,6 +1,9 @@
 import type { CommandModule } from 'yargs';
 import { spanText } from '../../core/decision.ts';
-import type { CriteriaPolicy, RoutePolicy } from '../../core/policy.ts';
+import type { CriteriaPolicy, MetricPolicy, RoutePolicy, ShadowPolicy } from '../../core/policy.ts';
+import { metricName } from '../../core/sentence.ts';
+import type { MetricName } from '../../core/verdict.ts';
+import { METRICS, isShare } from '../../core/verdict.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { numberText, percentText, weightText } from '../format.ts';
 import { cleanAll, lengthOf, painter, printJson, printText, table, widthOf } from '../print.ts';
@@ -70,7 +73,7 @@ function renderPolicy({ path, hash, routes }: { path: string; hash: string; rout
 
 /** A route's settings as names and texts. */
 function settings(route: RoutePolicy): [string, string][] {
-  const { criteria, limits, timeouts, endpoint } = route;
+  const { criteria, limits, judge, holdBack, timeouts, endpoint } = route;
   return [
     ['approval', route.approval],
     ['criteria', criteriaText(criteria)],
@@ -78,9 +81,17 @@ function settings(route: RoutePolicy): [string, string][] {
     ['  cooldown', spanText(criteria.cooldown)],
     ['steps', `${route.steps.map(weightText).join(', ')} %`],
     ['affinity', `by ${route.affinity}`],
-    ['a step', `at least ${spanText(limits.bake)} and ${numberText(limits.minCalls)} calls a role`],
-    ['  errors', `at most +${percentText(limits.errorShare, 2)} of all calls`],
-    ['  p95', `at most x${limits.p95Ratio}, or +${limits.p95Floor} ms`],
+    ['shadow', shadowText(route.shadow)],
+    ['a step', `at least ${spanText(limits.bake)} and ${numberText(limits.minCalls)} calls of the endpoint`],
+    ['  control group', `${percentText(holdBack.share)} at the last step, for ${spanText(holdBack.time)}`],
+    ...METRICS.map((metric): [string, string] => [
+      `  ${metricName(metric)}`,
+      metricText(metric, judge.metrics[metric]),
+    ]),
+    [
+      '  wrong',
+      `${percentText(judge.budget.falseRollback)} of rollouts sent back, ${percentText(judge.budget.falsePass)} of steps passed`,
+    ],
     ['  back after', `${limits.consecutiveFaults} faults in a row`],
     ['endpoint within', spanText(limits.provisionWithin)],
     ['step within', spanText(limits.stepWithin)],
@@ -101,6 +112,16 @@ function settings(route: RoutePolicy): [string, string][] {
     ['  engine', endpoint === null ? '-' : `${endpoint.engine} ${endpoint.image}`],
     ['  at most', endpoint?.maxPricePerHour === undefined ? '-' : `$${endpoint.maxPricePerHour.toFixed(2)}/h`],
   ];
+}
+
+function shadowText({ share, time, concurrency }: ShadowPolicy): string {
+  return share === 0 ? 'none' : `${percentText(share)} of calls copied for ${spanText(time)}, ${concurrency} at once`;
+}
+
+function metricText(metric: MetricName, { margin, killMargin, judge }: MetricPolicy): string {
+  const [sign, unit] = isShare(metric) ? ['+', ' of calls'] : metric === 'length' ? ['+/-', ''] : ['+', ''];
+  const text = (value: number) => `${sign}${percentText(value, isShare(metric) ? 2 : 0)}${unit}`;
+  return `at most ${text(margin)}, back at ${text(killMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
 }
 
 function replicasText({ minReplica, maxReplica }: NonNullable<RoutePolicy['endpoint']>): string {

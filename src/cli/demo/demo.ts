@@ -13,12 +13,13 @@ import type { Running } from './processes.ts';
 import { startUpshift } from './processes.ts';
 import { exitCodeOf, gather, toJson } from './report.ts';
 import { summary } from './summary.ts';
+import type { VariantName } from './variants.ts';
 
 export interface DemoOptions {
   readonly json: boolean;
   readonly manual: boolean;
   readonly onApproval: 'approve' | 'reject';
-  readonly fault?: 'dies';
+  readonly fault?: VariantName;
   readonly at: number;
   readonly load: 'full' | 'half';
   readonly trace?: string;
@@ -93,6 +94,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     await directing;
     await daemon.stop();
     const result = await gather({
+      fault: options.fault ?? null,
       dbPath,
       controlUrl,
       swarm,

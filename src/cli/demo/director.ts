@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
+import type { Phase } from '../../core/rollout.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { openAsks, readStatus } from '../../ledger/requests.ts';
@@ -10,16 +11,12 @@ import { renderStatus } from '../view.ts';
 import type { DemoOptions } from './demo.ts';
 import { runUpshift } from './processes.ts';
 import { bar } from './summary.ts';
+import type { Variant } from './variants.ts';
+import { VARIANTS } from './variants.ts';
 
 const LOOK_EVERY_MS = 200;
 /** Real time that the swarm still runs once the rollout is over, so that the way back is seen under traffic. */
 const AFTERMATH_MS = 5_000;
-
-/**
- * What each fault is in the simulation. An endpoint that dies refuses connections; answers that have begun still end,
- * since nothing can save an answer of which the client already has a part.
- */
-const FAULTS = { dies: 'refuses' } as const;
 
 interface DirectorOptions {
   readonly options: DemoOptions;
@@ -41,8 +38,7 @@ export class Director {
   #endedAt: number | null = null;
   #report: StatusReport | null = null;
   #lastSaid = '';
-  /** When the fault was switched on, clock ms. */
-  faultAt: number | null = null;
+  #isBroken = false;
   readonly answers: string[] = [];
 
   constructor(given: DirectorOptions) {
@@ -69,8 +65,9 @@ export class Director {
       while (!this.#finished.signal.aborted && !signal.aborted) {
         this.#report = (readStatus(db)?.report as StatusReport | undefined) ?? null;
         const route = this.#report?.routes.find((one) => one.phase !== 'watching' || one.lastRollout !== null);
+        // First what is broken: the word that lets traffic in comes after it.
+        await this.#breakThings(route);
         if (!this.#given.options.manual) for (const ask of openAsks(db)) await this.#answer(ask);
-        if (route !== undefined) await this.#breakThings(route);
         this.#noteEnd(route);
         this.#draw();
         await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
@@ -92,18 +89,18 @@ export class Director {
     else if (code !== 0) throw new AppError('internal', `upshift ${verb} ended with ${code}: ${output}`);
   }
 
-  async #breakThings(route: RouteStatus): Promise<void> {
+  async #breakThings(route: RouteStatus | undefined): Promise<void> {
     const { fault, at } = this.#given.options;
-    if (fault === undefined || this.faultAt !== null || route.rollout === null) return;
-    const { weight, figures } = route.rollout;
-    if (weight * 100 < at || (figures?.canary.decided ?? 0) < 20) return;
-    this.faultAt = this.#given.clock.now();
-    const response = await fetch(`${this.#given.controlUrl}/faults`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ target: 'endpoint', kind: FAULTS[fault] }),
-    });
-    if (!response.ok) throw new AppError('internal', `the simulation refused the fault: ${response.status}`);
+    if (fault === undefined || this.#isBroken || !isTime(VARIANTS[fault].from, route, at)) return;
+    this.#isBroken = true;
+    for (const one of VARIANTS[fault].faults) {
+      const response = await fetch(`${this.#given.controlUrl}/faults`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(one),
+      });
+      if (!response.ok) throw new AppError('internal', `the simulation refused the fault: ${response.status}`);
+    }
   }
 
   #noteEnd(route: RouteStatus | undefined): void {
@@ -140,3 +137,16 @@ export class Director {
     process.stdout.write(`${String(Math.round(done * 100)).padStart(3)} %  ${line}\n`);
   }
 }
+
+/** Whether a fault's moment has come. `at`: percent of the traffic. */
+function isTime(from: Variant['from'], route: RouteStatus | undefined, at: number): boolean {
+  if (from === 'start') return true;
+  const rollout = route?.rollout ?? null;
+  if (rollout === null) return false;
+  const { weight, figures } = rollout;
+  if (from === 'live') return weight > 0;
+  if (from === 'weight') return weight * 100 >= at && (figures?.canary.decided ?? 0) >= 20;
+  return !BEFORE_WARM.has(route?.phase ?? 'watching');
+}
+
+const BEFORE_WARM: ReadonlySet<Phase> = new Set(['watching', 'proposed', 'provisioning', 'warming']);

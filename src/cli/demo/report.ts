@@ -3,14 +3,28 @@ import { decideAgain } from '../../core/decide.ts';
 import type { Policy } from '../../core/policy.ts';
 import type { Rollout } from '../../core/rollout.ts';
 import { verifyAudit } from '../../ledger/audit.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { countCalls, events, listRollouts, measuredShares, tokensServed } from '../../ledger/rollouts.ts';
+import type { DecisionRow } from '../../ledger/rollouts.ts';
+import {
+  countCalls,
+  events,
+  listDecisions,
+  listRollouts,
+  measuredShares,
+  tokensServed,
+} from '../../ledger/rollouts.ts';
 import type { SwarmReport } from '../../simulation/swarm.ts';
+import type { Variant, VariantName } from './variants.ts';
+import { VARIANTS } from './variants.ts';
 
 /** What a run of the demo came to. */
 export interface DemoResult {
+  readonly fault: VariantName | null;
   readonly phase: string;
   readonly reason: string | null;
+  /** Why it was promoted, or what it still waits for, as the ledger has it; null without a rollout. */
+  readonly why: string | null;
   readonly swarm: SwarmReport;
   readonly ledgerCalls: number;
   readonly endpoints: readonly {
@@ -37,6 +51,7 @@ interface ControlState {
 
 /** Reads the ledger and the simulation's books once everything has ended. */
 export async function gather(given: {
+  fault: VariantName | null;
   dbPath: string;
   controlUrl: string;
   swarm: SwarmReport;
@@ -58,8 +73,10 @@ export async function gather(given: {
     } = given.policy.routes[0] ?? given.policy.watched;
     const steps = rollout === null ? [] : measuredShares(db, rollout.id, { affinity, blockMs: 600_000 });
     return {
+      fault: given.fault,
       phase: rollout?.phase ?? 'watching',
       reason: rollout !== null && 'reason' in rollout ? rollout.reason : null,
+      why: rollout === null ? null : lastWord(db, rollout),
       swarm: given.swarm,
       ledgerCalls: countCalls(db),
       endpoints: state.endpoints,
@@ -74,6 +91,15 @@ export async function gather(given: {
   } finally {
     db.close();
   }
+}
+
+/** Why a rollout that has not gone back stands where it does: what the promotion was asked for with, else what it waits for. */
+function lastWord(db: LedgerDb, { id, phase }: Rollout): string | null {
+  const decisions = listDecisions(db, { rollout: id });
+  // A person's approval says who said it; the figures were in the question.
+  const isGrounds = ({ action, reason }: DecisionRow) =>
+    action === 'ask' || (action === 'promote' && reason === 'approved_by_policy');
+  return (phase === 'promoted' ? decisions.findLast(isGrounds) : decisions.at(-1))?.detail ?? null;
 }
 
 /** What the cheapest provider behind the router charges for a model, dollars a million tokens; null where nobody says. */
@@ -99,8 +125,18 @@ export function toJson(result: DemoResult): object {
   return { ...line, rollback: { reason: result.reason, endpoints: result.endpoints.map(({ state }) => state) } };
 }
 
-export function exitCodeOf({ phase, reason, swarm, auditVerified }: DemoResult): number {
-  if (!auditVerified || swarm.clientFailures > 0) return 1;
+/** How many of the agents' failures nothing could have prevented, and why; null where there are none. */
+export function unavoidable({ fault, swarm }: DemoResult): { readonly calls: number; readonly why: string } | null {
+  const variant: Variant | null = fault === null ? null : VARIANTS[fault];
+  if (variant?.unavoidable === undefined) return null;
+  const { status, why } = variant.unavoidable;
+  const calls = swarm.failedByStatus[status] ?? 0;
+  return calls === 0 ? null : { calls, why };
+}
+
+export function exitCodeOf(result: DemoResult): number {
+  const { phase, reason, swarm, auditVerified } = result;
+  if (!auditVerified || swarm.clientFailures > (unavoidable(result)?.calls ?? 0)) return 1;
   if (phase === 'promoted') return 0;
   if (reason?.startsWith('rejected') === true) return 4;
   return phase === 'aborted' || phase === 'draining' ? 5 : 1;

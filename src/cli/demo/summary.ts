@@ -1,6 +1,8 @@
 import { moneyText, numberText } from '../format.ts';
 import { wrap, widthOf } from '../print.ts';
 import type { DemoResult } from './report.ts';
+import { unavoidable } from './report.ts';
+import { VARIANTS } from './variants.ts';
 
 const HOURS_A_MONTH = 730;
 const LABEL = 13;
@@ -8,7 +10,7 @@ const LABEL = 13;
 /** What a run of the demo came to, for a person. `kept`: where its ledger and logs stay, if they do. */
 export function summary(result: DemoResult, kept: string | undefined): string {
   const width = Math.min(100, widthOf(process.stdout)) - 4;
-  const lines = ['', ending(result), ''];
+  const lines = ['', ...wrap([ending(result), ...played(result)].join(' '), width + 2), ''];
   const start = result.timeline[0]?.at ?? 0;
   for (const { at, type, data } of result.timeline) lines.push(`  +${spanOf(at - start)}  ${describe(type, data)}`);
   if (result.steps.length > 0) lines.push('', '  step     set   measured    calls');
@@ -23,11 +25,19 @@ export function summary(result: DemoResult, kept: string | undefined): string {
   return [...lines, ''].join('\n');
 }
 
-function ending({ phase, reason }: DemoResult): string {
+function ending({ phase, reason, why }: DemoResult): string {
   if (phase === 'watching') return 'Nothing was proposed: the criteria did not hold long enough.';
-  if (phase === 'promoted' || reason !== null)
-    return `The rollout ended ${phase}${reason === null ? '' : ` (${reason})`}.`;
-  return `The trace ended while the rollout was still ${phase}.`;
+  const because = why === null ? '' : `: ${why}`;
+  if (phase === 'promoted') return `The rollout ended promoted${because}.`;
+  if (reason !== null) return `The rollout ended ${phase} (${reason}).`;
+  return `The trace ended while the rollout was still ${phase}: it held, neither promoted nor rolled back${because}.`;
+}
+
+/** What was played with `--fault`, and what should have come of it. */
+function played({ fault }: DemoResult): string[] {
+  if (fault === null) return [];
+  const { what, expected } = VARIANTS[fault];
+  return [`Played with --fault ${fault}: ${what}. Expected: ${expected}.`];
 }
 
 function facts(result: DemoResult, kept: string | undefined): [string, string][] {
@@ -47,6 +57,8 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
     ],
     ...money(result),
   ];
+  const accepted = unavoidable(result);
+  if (accepted !== null) told.push(['unavoidable', `${numberText(accepted.calls)} of the failed: ${accepted.why}`]);
   for (const { status, reason } of swarm.failures.slice(0, 3)) told.push(['failed', `${status} ${reason}`]);
   if (kept !== undefined) told.push(['kept in', `${kept}; npx upshift audit --db ${kept}/upshift.db`]);
   return told;

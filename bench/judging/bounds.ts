@@ -1,0 +1,49 @@
+import type { Cell } from './cells.ts';
+
+/** What our own judge must keep in the short form, cell by cell. The seeds are fixed, so the figures are too. */
+interface Bound {
+  readonly world: string;
+  readonly truth: string;
+  readonly falseRollback?: number;
+  readonly falsePromotion?: number;
+  readonly hold?: number;
+  /** Canary calls until a rollback, in the median; there must be one. */
+  readonly exposedMedian?: number;
+}
+
+const BOUNDS: readonly Bound[] = [
+  { world: 'calm', truth: 'identical', falseRollback: 0.05, hold: 0.3 },
+  { world: 'calm', truth: '20 % faster', falseRollback: 0.05 },
+  { world: 'calm', truth: 'serverless incident', falseRollback: 0.05 },
+  { world: 'calm', truth: '30 % slower', falsePromotion: 0.05 },
+  { world: 'calm', truth: 'incident, 30 % slower', falsePromotion: 0.05 },
+  { world: 'calm', truth: '6 % take 4x', falsePromotion: 0.05 },
+  { world: 'calm', truth: '2 % never end', falsePromotion: 0.05 },
+  { world: 'calm', truth: 'faults 3 %', falsePromotion: 0.05 },
+  { world: 'calm', truth: 'faults 10 %', falsePromotion: 0, exposedMedian: 100 },
+  { world: 'calm', truth: '60 % slower from half', falsePromotion: 0.05 },
+  { world: 'calm', truth: 'latency x2', falsePromotion: 0, exposedMedian: 100 },
+  { world: 'calm', truth: 'dead', falsePromotion: 0, exposedMedian: 12 },
+];
+
+/** Whether the short form runs a cell. */
+export function isBounded(world: string, truth: string): boolean {
+  return BOUNDS.some((bound) => bound.world === world && bound.truth === truth);
+}
+
+/** One sentence for each figure of that judge that is worse than its bound. */
+export function broken(cells: readonly Cell[], judge: string): readonly string[] {
+  return BOUNDS.flatMap((bound) => {
+    const cell = cells.find(
+      (candidate) => candidate.judge === judge && candidate.world === bound.world && candidate.truth === bound.truth,
+    );
+    const name = `${bound.world}, ${bound.truth}`;
+    if (cell === undefined) return [`${name}: not run`];
+    return (['falseRollback', 'falsePromotion', 'hold', 'exposedMedian'] as const).flatMap((figure) => {
+      const limit = bound[figure];
+      const value = cell[figure];
+      if (limit === undefined || (value !== null && value <= limit)) return [];
+      return [`${name}: ${figure} is ${value ?? 'missing'}, more than ${limit}`];
+    });
+  });
+}

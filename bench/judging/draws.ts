@@ -1,0 +1,126 @@
+import { Chance } from './chance.ts';
+import { Column } from './trace.ts';
+import type { World } from './worlds.ts';
+
+const PAST_MINUTES = 360;
+/** Of the hours before, this many calls a minute are enough to learn from. */
+const PAST_CALLS_PER_MINUTE = 60;
+
+const MEDIAN_PROMPT = 1_500;
+const PROMPT_SPREAD = 1;
+const MEDIAN_OUTPUT = 150;
+/** The part of an answer's length that follows from the question, and the part that differs each time. */
+const QUESTION_SPREAD = 0.75;
+const ANSWER_SPREAD = 0.25;
+const RESIDUAL_SPREAD = 0.35;
+/** Of a call's residual, how much its first token shares; and what is its own, so that both spread alike. */
+const FIRST_SHARED = 0.7;
+const FIRST_OWN = Math.sqrt(1 - FIRST_SHARED ** 2);
+/** Levels are correlated over six minutes. */
+const PHI = Math.exp(-1 / 6);
+const FRESH = Math.sqrt(1 - PHI ** 2);
+
+/** What is drawn for a call at one upstream. */
+export class ArmDraws {
+  /** Tokens of the answer. */
+  readonly output = new Column();
+  /** Factors on the time to the end, and to the first token: log-normal, with the level of the minute. */
+  readonly slower = new Column();
+  readonly firstSlower = new Column();
+  /** In [0, 1): whether it is refused, fails, or is odd in some other way. */
+  readonly fate = new Column();
+  readonly oddity = new Column();
+  level = 0;
+}
+
+/**
+ * Everything about a trace that is chance, whatever the truth: Poisson arrivals, log-normal sizes and residuals, and two
+ * upstreams whose levels wander. Calls 0 to `past - 1` are those of the six hours before the rollout.
+ */
+export class Draws {
+  readonly past: number;
+  /** A minute in which something may go wrong. */
+  readonly incident: number;
+  readonly atMs = new Column();
+  readonly coin = new Column();
+  readonly copyCoin = new Column();
+  readonly prompt = new Column();
+  readonly arms = { stable: new ArmDraws(), canary: new ArmDraws() } as const;
+  readonly #world: World;
+  readonly #chance: Chance;
+  readonly #starts: number[];
+  #nextAtMs: number;
+
+  constructor(world: World, seed: number) {
+    this.#world = world;
+    this.#chance = new Chance(seed);
+    this.incident = 3 + Math.floor(this.#chance.uniform() * 20);
+    this.arms.stable.level = this.#chance.normal();
+    this.arms.canary.level = this.#chance.normal();
+    this.past = this.#drawPast();
+    this.#starts = [this.past];
+    this.#nextAtMs = this.#gapMs();
+  }
+
+  /** The first call of a minute since the rollout began. */
+  start(minute: number): number {
+    while (this.#starts.length <= minute) this.#drawMinute();
+    return this.#starts[minute] as number;
+  }
+
+  /** Returns how many calls there were. */
+  #drawPast(): number {
+    const perMinute = Math.min(PAST_CALLS_PER_MINUTE, this.#world.callsPerMinute);
+    let call = 0;
+    for (let minute = -PAST_MINUTES; minute < 0; minute++) {
+      this.#wander();
+      for (let i = 0; i < perMinute; i++) this.#drawCall(call++, (minute + i / perMinute) * 60_000);
+    }
+    return call;
+  }
+
+  #drawMinute(): void {
+    const minute = this.#starts.length - 1;
+    let call = this.#starts[minute] as number;
+    this.#wander();
+    while (this.#nextAtMs < (minute + 1) * 60_000) {
+      this.#drawCall(call++, this.#nextAtMs);
+      this.#nextAtMs += this.#gapMs();
+    }
+    this.#starts.push(call);
+  }
+
+  #gapMs(): number {
+    return (-Math.log(1 - this.#chance.uniform()) * 60_000) / this.#world.callsPerMinute;
+  }
+
+  /** The next minute's levels. */
+  #wander(): void {
+    for (const arm of [this.arms.stable, this.arms.canary]) {
+      arm.level = PHI * arm.level + FRESH * this.#chance.normal();
+    }
+  }
+
+  #drawCall(call: number, atMs: number): void {
+    const chance = this.#chance;
+    this.atMs.set(call, atMs);
+    this.coin.set(call, chance.uniform());
+    this.copyCoin.set(call, chance.uniform());
+    this.prompt.set(call, MEDIAN_PROMPT * Math.exp(PROMPT_SPREAD * chance.normal()));
+    const question = QUESTION_SPREAD * chance.normal();
+    this.#drawOutcome(call, this.arms.stable, this.#world.stableWobble, question);
+    this.#drawOutcome(call, this.arms.canary, this.#world.canaryWobble, question);
+  }
+
+  #drawOutcome(call: number, arm: ArmDraws, wobble: number, question: number): void {
+    const chance = this.#chance;
+    const level = wobble * arm.level;
+    const residual = chance.normal();
+    const first = FIRST_SHARED * residual + FIRST_OWN * chance.normal();
+    arm.output.set(call, MEDIAN_OUTPUT * Math.exp(question + ANSWER_SPREAD * chance.normal()));
+    arm.slower.set(call, Math.exp(RESIDUAL_SPREAD * residual + level));
+    arm.firstSlower.set(call, Math.exp(RESIDUAL_SPREAD * first + level));
+    arm.fate.set(call, chance.uniform());
+    arm.oddity.set(call, chance.uniform());
+  }
+}

@@ -1,0 +1,211 @@
+import { isFault } from '../../src/core/call.ts';
+import { Judge } from '../../src/core/judge.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import { learnProfile } from '../../src/core/profile.ts';
+import type { HistoryCall, Profile } from '../../src/core/profile.ts';
+import type { Role } from '../../src/core/route.ts';
+import type { JudgedCall } from '../../src/core/verdict.ts';
+import { MOST_MINUTES } from './contest.ts';
+import type { Contestant, Ending } from './contest.ts';
+import { BEGIN_US, emptySeen, historyCall } from './trace.ts';
+import type { Trace } from './trace.ts';
+
+const { limits, judge: policy, shadow, holdBack, steps } = POLICY_DEFAULTS;
+/** At 100 % a control group stays behind. */
+const WEIGHTS = steps.map((weight) => (weight === 1 ? 1 - holdBack.share : weight));
+const MINUTE_MS = 60_000;
+/** The age at which a call that has not failed is first counted. */
+const EARLY_MS = 2_000;
+/** Within a minute the judge is asked after every so many canary calls, and after each that failed. */
+const LOOK_EVERY = 10;
+
+/** Our judge under the default policy, driven as the daemon drives it. */
+export const OURS: Contestant = { name: 'upshift', run: (trace) => new Rollout(trace).run() };
+
+/** One of the two streams, or the pairs: what is known in order of arrival, each item no earlier than those before. */
+class Stream<T> {
+  #items: T[] = [];
+  #knownAtMs: number[] = [];
+  #next = 0;
+  #latestMs = 0;
+
+  add(item: T, knownAtMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, knownAtMs);
+    this.#knownAtMs.push(this.#latestMs);
+    this.#items.push(item);
+  }
+
+  get nextAtMs(): number {
+    return this.#knownAtMs[this.#next] ?? Number.POSITIVE_INFINITY;
+  }
+
+  take(): T {
+    return this.#items[this.#next++] as T;
+  }
+
+  /** Lets go of what was taken. */
+  trim(): void {
+    this.#items = this.#items.slice(this.#next);
+    this.#knownAtMs = this.#knownAtMs.slice(this.#next);
+    this.#next = 0;
+  }
+}
+
+/** Traces that differ in the truth alone share their history. */
+const profiles = new WeakMap<readonly HistoryCall[], Profile>();
+
+function profileOf(history: readonly HistoryCall[]): Profile {
+  let profile = profiles.get(history);
+  if (profile === undefined) {
+    profile = learnProfile(history);
+    profiles.set(history, profile);
+  }
+  return profile;
+}
+
+/** A canary call's end, for the breaker. */
+interface End {
+  readonly atMs: number;
+  readonly isFault: boolean;
+}
+
+class Rollout {
+  readonly #trace: Trace;
+  readonly #judge: Judge;
+  readonly #tauMs: number;
+  readonly #early = new Stream<JudgedCall>();
+  readonly #full = new Stream<JudgedCall>();
+  readonly #pairs = new Stream<readonly [JudgedCall, JudgedCall]>();
+  readonly #seen = emptySeen();
+  /** Ends of canary calls, by minute. */
+  readonly #ends: End[][] = [];
+  #step = 0;
+  #stepMinutes = 0;
+  #faultsInRow = 0;
+  #sinceLook = 0;
+  readonly #canaryAtMs: number[] = [];
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+    const profile = profileOf(trace.history());
+    this.#tauMs = profile.tauUs / 1_000;
+    this.#judge = new Judge(profile, policy, WEIGHTS);
+  }
+
+  run(): Ending {
+    for (let minute = 0; minute < MOST_MINUTES; minute++) {
+      if (this.#step === 0) this.#copy(minute);
+      else this.#split(minute);
+      const failedAtMs = this.#settle(minute);
+      if (failedAtMs !== null) return this.#ended('rolledBack', failedAtMs);
+      for (const stream of [this.#early, this.#full, this.#pairs]) stream.trim();
+      this.#stepMinutes++;
+      const nowMs = (minute + 1) * MINUTE_MS;
+      const { status, canaryCalls } = this.#judge.verdict(this.#step);
+      if (status === 'fail') return this.#ended('rolledBack', nowMs);
+      if (!this.#isDue(canaryCalls) || (this.#step > 0 && status !== 'pass')) continue;
+      if (this.#step === WEIGHTS.length) return this.#ended('promoted', nowMs);
+      this.#step++;
+      this.#stepMinutes = 0;
+    }
+    return this.#ended('held', MOST_MINUTES * MINUTE_MS);
+  }
+
+  /** Whether the stop has lasted long enough, and seen enough, to end. */
+  #isDue(canaryCalls: number): boolean {
+    const elapsedMs = this.#stepMinutes * MINUTE_MS;
+    if (this.#step === 0) return elapsedMs >= shadow.time;
+    return elapsedMs >= (this.#step === WEIGHTS.length ? holdBack.time : limits.bake) && canaryCalls >= limits.minCalls;
+  }
+
+  #ended(end: Ending['end'], atMs: number): Ending {
+    const exposed = this.#canaryAtMs.filter((at) => at <= atMs).length;
+    return { end, minutes: atMs / MINUTE_MS, exposed };
+  }
+
+  /** A minute of the shadow stage: every call stays on serverless, some are copied. */
+  #copy(minute: number): void {
+    const end = this.#trace.start(minute + 1);
+    for (let call = this.#trace.start(minute); call < end; call++) {
+      if (this.#trace.copyCoin(call) >= shadow.share) continue;
+      const pair = [this.#read(call, 'stable', minute, 0), this.#read(call, 'canary', minute, 0)] as const;
+      const knownMs = Math.max(...pair.map(({ knownAfterUs }) => knownAfterUs / 1_000));
+      this.#pairs.add(pair, this.#trace.arrivedAtMs(call) + knownMs);
+    }
+  }
+
+  /** A minute of a step: calls go by weight. */
+  #split(minute: number): void {
+    const weight = WEIGHTS[this.#step - 1] as number;
+    const end = this.#trace.start(minute + 1);
+    for (let call = this.#trace.start(minute); call < end; call++) {
+      const role = this.#trace.coin(call) < weight ? 'canary' : 'stable';
+      const atMs = this.#trace.arrivedAtMs(call);
+      const full = this.#read(call, role, minute, weight);
+      const { durationMs, outcome } = this.#seen;
+      const early = durationMs <= EARLY_MS ? full : stillRunning(full, EARLY_MS);
+      this.#early.add(early, atMs + early.knownAfterUs / 1_000);
+      this.#full.add(full, atMs + full.knownAfterUs / 1_000);
+      if (role === 'stable') continue;
+      this.#canaryAtMs.push(atMs);
+      const endAtMs = atMs + durationMs;
+      if (endAtMs > MOST_MINUTES * MINUTE_MS) continue;
+      (this.#ends[Math.floor(endAtMs / MINUTE_MS)] ??= []).push({
+        atMs: endAtMs,
+        isFault: isFault(outcome, 'dedicated'),
+      });
+    }
+  }
+
+  #read(call: number, role: Role, minute: number, weight: number): JudgedCall {
+    const seen = this.#seen;
+    this.#trace.read(call, role, minute, weight, seen);
+    const arrivedAtUs = BEGIN_US + Math.round(this.#trace.arrivedAtMs(call) * 1_000);
+    const { durationUs, ...told } = historyCall(arrivedAtUs, seen);
+    const whole = { ...told, durationUs, knownAfterUs: durationUs, role, step: this.#step, weight };
+    return seen.durationMs <= this.#tauMs ? whole : stillRunning(whole, this.#tauMs);
+  }
+
+  /** Tells the judge what becomes known in this minute, moment by moment. When it says fail: that moment, in ms. */
+  #settle(minute: number): number | null {
+    const ends = (this.#ends[minute] ?? []).sort((a, b) => a.atMs - b.atMs);
+    const untilMs = (minute + 1) * MINUTE_MS;
+    let nextEnd = 0;
+    for (;;) {
+      const endAtMs = ends[nextEnd]?.atMs ?? Number.POSITIVE_INFINITY;
+      const earlyAtMs = this.#early.nextAtMs;
+      const fullAtMs = this.#full.nextAtMs;
+      const pairAtMs = this.#pairs.nextAtMs;
+      const atMs = Math.min(endAtMs, earlyAtMs, fullAtMs, pairAtMs);
+      if (atMs > untilMs) return null;
+      if (atMs === endAtMs) {
+        this.#faultsInRow = (ends[nextEnd++] as End).isFault ? this.#faultsInRow + 1 : 0;
+        if (this.#faultsInRow >= limits.consecutiveFaults) return atMs;
+      } else if (atMs === pairAtMs) {
+        this.#judge.pair(...this.#pairs.take());
+      } else {
+        const isEarly = atMs === earlyAtMs;
+        const call = isEarly ? this.#early.take() : this.#full.take();
+        if (isEarly) this.#judge.early(call);
+        else this.#judge.take(call);
+        if (this.#isWorthALook(call, isEarly) && this.#judge.verdict(this.#step).status === 'fail') return atMs;
+      }
+    }
+  }
+
+  #isWorthALook(call: JudgedCall, isEarly: boolean): boolean {
+    if (call.role === 'stable') return false;
+    const hasFailed = call.outcome !== null && isFault(call.outcome, 'dedicated');
+    if (!isEarly) this.#sinceLook++;
+    if (this.#sinceLook < LOOK_EVERY && !(isEarly && hasFailed)) return false;
+    this.#sinceLook = 0;
+    return true;
+  }
+}
+
+/** The call as it was known at that age. */
+function stillRunning(call: JudgedCall, ageMs: number): JudgedCall {
+  const ageUs = ageMs * 1_000;
+  const firstTokenUs = call.firstTokenUs !== null && call.firstTokenUs <= ageUs ? call.firstTokenUs : null;
+  return { ...call, outcome: null, knownAfterUs: ageUs, durationUs: ageUs, firstTokenUs, outputTokens: null };
+}

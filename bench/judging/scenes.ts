@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { seedOf } from './chance.ts';
+import { Draws } from './draws.ts';
+import { MadeTrace } from './made-trace.ts';
+import { quantile } from './minutes.ts';
+import { RecordedTrace } from './recorded-trace.ts';
+import type { RecordedPair } from './recorded-trace.ts';
+import { match, readRecordings } from './recordings.ts';
+import type { RecordedCall, Recording } from './recordings.ts';
+import type { Trace } from './trace.ts';
+import { TRUTHS } from './truths.ts';
+import type { Right } from './truths.ts';
+import { WORLDS } from './worlds.ts';
+
+/** One world under one truth, of which any number of traces can be made. */
+export interface Scene {
+  readonly world: string;
+  readonly truth: string;
+  readonly right: Right;
+  trace(seed: number): Trace;
+}
+
+/** Every world under every truth. The n-th trace of a world has the same calls and noise under each truth. */
+export const MADE_SCENES: readonly Scene[] = WORLDS.flatMap((world, w) => {
+  const draw = keepLast((seed) => new Draws(world, seedOf(seed, w)));
+  return TRUTHS.map((truth) => ({
+    world: world.name,
+    truth: truth.name,
+    right: truth.right,
+    trace: (seed: number) => new MadeTrace(draw(seed), truth),
+  }));
+});
+
+/** The same function, which remembers what it made last. */
+function keepLast<T>(make: (seed: number) => T): (seed: number) => T {
+  let last: { readonly seed: number; readonly made: T } | null = null;
+  return (seed) => {
+    if (last?.seed !== seed) last = { seed, made: make(seed) };
+    return last.made;
+  };
+}
+
+/** Pairs of recordings in one file, each judged both ways round; a name by itself is compared with itself. */
+const FILES: readonly { readonly file: string; readonly world: string; readonly pairs: readonly string[][] }[] = [
+  {
+    file: 'llmperf_llama2_13b.csv.gz',
+    world: 'real: providers',
+    pairs: [
+      ['anyscale llama2-13b'],
+      ['replicate llama2-13b'],
+      ['anyscale llama2-13b', 'together llama2-13b'],
+      ['fireworks llama2-13b', 'replicate llama2-13b'],
+      ['fireworks llama2-13b', 'lepton llama2-13b'],
+    ],
+  },
+  {
+    file: 'aibrix_stacks_v0_2_1.csv.gz',
+    world: 'real: stacks',
+    pairs: [
+      ['naive qps1.3'],
+      ['ps_stack_low_high qps2.1'],
+      ['naive qps1.3', 'aibrix_naive_7 qps1.3'],
+      ['ps_stack_high_low qps2.1', 'ps_stack_low_high qps2.1'],
+      ['naive qps2.1', 'ps_stack_low_high qps2.1'],
+    ],
+  },
+  {
+    file: 'vllm_three_loads.csv.gz',
+    world: 'real: loads',
+    pairs: [['vllm-llama3.2-1b scale100'], ['vllm-llama3.2-1b scale100', 'vllm-llama3.2-1b scale400']],
+  },
+];
+
+/** Pairs of recordings of real servers, from that folder; null where it has none. */
+export function recordedScenes(folder: string): readonly Scene[] | null {
+  if (FILES.some(({ file }) => !existsSync(join(folder, file)))) return null;
+  return FILES.flatMap(({ file, world, pairs }) => {
+    const recordings = readRecordings(folder, file);
+    const get = (name: string): Recording => {
+      const recording = recordings.get(name);
+      if (recording === undefined) throw new Error(`${file} has no recording ${name}`);
+      return recording;
+    };
+    return pairs.flatMap(([one = '', other]) => {
+      if (other === undefined)
+        return [sceneOf(world, one, one, { stable: get(one).calls, canary: get(one).calls, isMatched: false })];
+      const matched = match(get(one), get(other));
+      const [a, b] = matched ?? [get(one), get(other)];
+      const isMatched = matched !== null;
+      return [
+        sceneOf(world, one, other, { stable: a.calls, canary: b.calls, isMatched }),
+        sceneOf(world, other, one, { stable: b.calls, canary: a.calls, isMatched }),
+      ];
+    });
+  });
+}
+
+function sceneOf(world: string, from: string, to: string, pair: RecordedPair): Scene {
+  const trace = (seed: number): Trace => new RecordedTrace(pair, seed);
+  if (from === to) return { world, truth: `${from}, against itself`, right: 'promote', trace };
+  const { right, figures } = truthOf(pair);
+  return { world, truth: `${from} to ${to} (${figures})`, right, trace };
+}
+
+/** What the whole of two recordings says of them, against the default margins: clearly within, twice beyond, or between. */
+function truthOf({ stable, canary }: RecordedPair): { right: Right; figures: string } {
+  const latency = ({ latencyMs }: RecordedCall) => latencyMs;
+  const speed = ratio(stable, canary, latency);
+  const p95 = tailOf(canary, 0.95) / tailOf(stable, 0.95);
+  const p99 = tailOf(canary, 0.99) / tailOf(stable, 0.99);
+  const first = ratio(stable, canary, ({ firstTokenMs }) => firstTokenMs);
+  const length = Math.abs(Math.log(ratio(stable, canary, ({ outputTokens }) => outputTokens)));
+  const faults = share(canary, ({ end }) => end !== 'ok') - share(stable, ({ end }) => end === 'failed');
+  const isFine = speed <= 1.05 && p95 <= 1.05 && p99 <= 1.1 && first <= 1.05 && length <= 0.05 && faults <= 0;
+  const isBad = speed >= 1.3 || p95 >= 2 || first >= 1.5 || length >= 0.3 || faults >= 0.02;
+  const figures = `speed x${speed.toFixed(2)}, p95 x${p95.toFixed(2)}, first token x${first.toFixed(2)}`;
+  return { right: isFine ? 'promote' : isBad ? 'refuse' : 'either', figures };
+}
+
+function answered(calls: readonly RecordedCall[]): readonly RecordedCall[] {
+  return calls.filter(({ end }) => end === 'ok');
+}
+
+/** Ratio of the geometric means; 1 where the recordings do not have it. */
+function ratio(
+  stable: readonly RecordedCall[],
+  canary: readonly RecordedCall[],
+  of: (call: RecordedCall) => number | null,
+): number {
+  const [a, b] = [stable, canary].map((calls) => {
+    const values = answered(calls).flatMap((call) => of(call) ?? []);
+    return values.reduce((sum, value) => sum + Math.log(Math.max(value, 1)), 0) / values.length;
+  }) as [number, number];
+  return Number.isNaN(a) || Number.isNaN(b) ? 1 : Math.exp(b - a);
+}
+
+function tailOf(calls: readonly RecordedCall[], at: number): number {
+  return quantile(
+    answered(calls).map(({ latencyMs }) => latencyMs),
+    at,
+  );
+}
+
+function share(calls: readonly RecordedCall[], is: (call: RecordedCall) => boolean): number {
+  return calls.filter(is).length / calls.length;
+}

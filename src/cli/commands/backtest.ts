@@ -1,0 +1,113 @@
+import type { CommandModule } from 'yargs';
+import { backtest } from '../../core/backtest.ts';
+import type { HeldSpan, PastCall } from '../../core/backtest.ts';
+import { spanText } from '../../core/decision.ts';
+import type { CriteriaPolicy } from '../../core/policy.ts';
+import type { StatusReport } from '../../core/status.ts';
+import { loadPolicy } from '../../files/policy.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
+import { demandCalls } from '../../ledger/history.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { readStatus } from '../../ledger/requests.ts';
+import { countText, dateText, numberText, percentText, timeText } from '../format.ts';
+import { cleanAll, painter, printJson, printText, table } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+import { openClock, timeOf, withGlobals } from '../session.ts';
+import { parseSince } from './audit.ts';
+
+interface BacktestOptions extends GlobalOptions {
+  readonly policy: string;
+  readonly since: string | undefined;
+  readonly until: string | undefined;
+}
+
+export const backtestCommand: CommandModule<object, BacktestOptions> = {
+  command: 'backtest',
+  describe: "What a policy's criteria would have said of past calls",
+  builder: (yargs) =>
+    withGlobals(yargs)
+      .option('policy', {
+        type: 'string',
+        default: 'policies/default.yaml',
+        requiresArg: true,
+        describe: 'The policy file',
+      })
+      .option('since', { type: 'string', requiresArg: true, describe: 'From then: a span such as 2h, or a time' })
+      .option('until', { type: 'string', requiresArg: true, describe: 'Up to then' })
+      .example('npx upshift backtest --policy my.yaml --since 7d', 'would it have proposed anything last week?')
+      .epilogue(
+        'Calls that an endpoint got are counted as if they had come to serverless: they are demand too.\n' +
+          '--json: one line a model {"model","calls","spans":[{"since","until","proposedAt","peak"}]}.',
+      ),
+  handler: async (options) => {
+    const { policy } = await loadPolicy(options.policy);
+    const db = openForReading(options.db);
+    try {
+      const now = timeOf(openClock(), (readStatus(db)?.report ?? null) as StatusReport | null);
+      const since = options.since === undefined ? 0 : parseSince(options.since, now);
+      const until = options.until === undefined ? now : parseSince(options.until, now);
+      const criteriaOf = (model: string) =>
+        (policy.routes.find((route) => route.model === model) ?? policy.watched).criteria;
+      const tests = cleanAll(run(db, { since, until, criteriaOf }));
+      if (options.json) for (const test of tests) printJson(test);
+      else printText(tests.length === 0 ? 'no call in this span' : tests.map(render).join('\n\n'));
+    } finally {
+      db.close();
+    }
+  },
+};
+
+interface Backtested {
+  readonly model: string;
+  readonly calls: number;
+  readonly spans: readonly HeldSpan[];
+}
+
+function run(
+  db: LedgerDb,
+  {
+    since,
+    until,
+    criteriaOf,
+  }: {
+    readonly since: number;
+    readonly until: number;
+    readonly criteriaOf: (model: string) => CriteriaPolicy;
+  },
+): Backtested[] {
+  const byModel = new Map<string, PastCall[]>();
+  for (const call of demandCalls(db, since * 1_000, until * 1_000)) {
+    if (call.model === null || call.isRepeat) continue;
+    let calls = byModel.get(call.model);
+    if (calls === undefined) byModel.set(call.model, (calls = []));
+    const isRefused = call.outcome === 'rate_limited' && call.role !== 'canary';
+    calls.push({ atMs: call.arrivedAtUs / 1_000, agent: call.agent, isAgentDerived: call.isAgentDerived, isRefused });
+  }
+  return [...byModel].map(([model, calls]) => {
+    calls.sort((a, b) => a.atMs - b.atMs);
+    return { model, calls: calls.length, spans: backtest(calls, criteriaOf(model)) };
+  });
+}
+
+function render({ model, calls, spans }: Backtested): string {
+  const paint = painter(process.stdout);
+  const head = `${paint.bold(model)}  ${countText(calls, 'call')}`;
+  if (spans.length === 0) return `${head}\n  the criteria never held`;
+  const columns = [
+    { title: 'held from' },
+    { title: 'for', side: 'right' as const },
+    { title: 'calls', side: 'right' as const },
+    { title: 'agents', side: 'right' as const },
+    { title: '429s', side: 'right' as const },
+    { title: 'would propose' },
+  ];
+  const rows = spans.map(({ since, until, proposedAt, peak }) => [
+    dateText(since),
+    spanText(until - since),
+    numberText(peak.calls),
+    numberText(peak.agents),
+    percentText(peak.refusedShare),
+    proposedAt === null ? paint.dim('no, too short') : paint.green(`at ${timeText(proposedAt)}`),
+  ]);
+  return [head, ...table(columns, rows, paint).map((line) => `  ${line}`)].join('\n');
+}

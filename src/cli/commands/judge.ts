@@ -1,0 +1,128 @@
+import type { CommandModule } from 'yargs';
+import { AppError } from '../../core/errors.ts';
+import type { RoutePolicy } from '../../core/policy.ts';
+import type { Profile } from '../../core/profile.ts';
+import type { ReplayedVerdict } from '../../core/replay.ts';
+import { replay } from '../../core/replay.ts';
+import type { RolloutEvent } from '../../core/rollout.ts';
+import type { Verdict } from '../../core/verdict.ts';
+import { loadPolicy } from '../../files/policy.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
+import { pastCalls, pastPairs, pastVerdicts } from '../../ledger/judged.ts';
+import { openForReading } from '../../ledger/open.ts';
+import type { RolloutRow } from '../../ledger/rollouts.ts';
+import { events, listRollouts, pinnedPolicy } from '../../ledger/rollouts.ts';
+import { chooseRollout } from '../choose.ts';
+import { EXIT } from '../exit.ts';
+import { countText, timeText } from '../format.ts';
+import type { Paint } from '../print.ts';
+import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+import { withGlobals } from '../session.ts';
+
+interface JudgeOptions extends GlobalOptions {
+  readonly replay: string;
+  readonly policy: string | undefined;
+}
+
+export const judgeCommand: CommandModule<object, JudgeOptions> = {
+  command: 'judge',
+  describe: 'Judge the calls of a rollout again, from the ledger',
+  builder: (yargs) =>
+    withGlobals(yargs)
+      .option('replay', {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'The rollout; the beginning of its id is enough',
+      })
+      .option('policy', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Judge by this policy file instead of the one that the rollout keeps',
+      })
+      .example('npx upshift judge --replay k3v9q2ab', 'every verdict must come out the same')
+      .example('npx upshift judge --replay k3v9q2ab --policy strict.yaml', 'what another policy would have said')
+      .epilogue(
+        'Exit: 0 where every verdict came out the same to the letter, 1 where one did not; with --policy 0.\n' +
+          '--json: one line a verdict {"decisionId","at","step","verdict","again","isSame"}.',
+      ),
+  handler: async ({ db: path, json, replay: named, policy: file }) => {
+    const other = file === undefined ? null : (await loadPolicy(file)).policy;
+    const db = openForReading(path);
+    try {
+      const rollout = chooseRollout(listRollouts(db), named);
+      const policy =
+        other === null
+          ? pinnedPolicy(db, rollout)
+          : (other.routes.find(({ model }) => model === rollout.model) ?? other.watched);
+      const found = cleanAll(judgeAgain(db, rollout, policy));
+      if (json) {
+        for (const { decisionId, at, verdict, again, isSame } of found) {
+          printJson({ decisionId, at, step: verdict.step, verdict, again, isSame });
+        }
+      } else printText(other === null ? renderReplay(rollout, found) : renderOther(rollout, found));
+      process.exitCode = other !== null || found.every(({ isSame }) => isSame) ? EXIT.ok : EXIT.failed;
+    } finally {
+      db.close();
+    }
+  },
+};
+
+function judgeAgain(db: LedgerDb, rollout: RolloutRow, policy: RoutePolicy): readonly ReplayedVerdict[] {
+  const past = {
+    profile: profileOf(db, rollout),
+    calls: pastCalls(db, rollout.id),
+    pairs: pastPairs(db, rollout.id),
+    verdicts: pastVerdicts(db, rollout.id),
+  };
+  return replay(past, policy);
+}
+
+function profileOf(db: LedgerDb, { id }: RolloutRow): Profile {
+  for (const { type, data } of events(db, id)) {
+    const event = type === 'warmed' ? (JSON.parse(data) as Extract<RolloutEvent, { type: 'warmed' }>) : null;
+    if (event !== null) return event.profile;
+  }
+  throw new AppError('not_found', `rollout ${id} was never judged`, {
+    hint: 'its endpoint was never warm; see npx upshift audit --rollout',
+  });
+}
+
+function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict[]): string {
+  const paint = painter(process.stdout);
+  const different = found.filter(({ isSame }) => !isSame);
+  const head = `${paint.bold(id)}  ${model}: ${countText(found.length, 'verdict')} judged again from its calls`;
+  if (different.length === 0) return `${head}\n${paint.green('each came out the same, to the letter')}`;
+  const told = different.map(
+    ({ decisionId, verdict, again }) =>
+      `  decision ${decisionId}: ${verdict.summary}\n    now ${again === null ? 'not to be judged: the ledger has fewer calls' : again.summary}`,
+  );
+  return [head, paint.red(`${different.length} came out differently:`), ...told].join('\n');
+}
+
+/** What changed on the way, a line whenever either of the two changes its mind. */
+function renderOther({ id, model }: RolloutRow, found: readonly ReplayedVerdict[]): string {
+  const paint = painter(process.stdout);
+  const width = widthOf(process.stdout);
+  const key = ({ verdict, again }: ReplayedVerdict) => `${verdict.step} ${verdict.status} ${again?.status ?? ''}`;
+  const shown = found.filter((one, i) => i === 0 || key(one) !== key(found[i - 1] as ReplayedVerdict));
+  const columns = ['time', 'step', 'then', 'by this policy'].map((title) => ({ title }));
+  const rows = shown.map(({ at, verdict, again }) => [
+    timeText(at),
+    verdict.step === 0 ? 'shadow' : String(verdict.step),
+    word(verdict, paint),
+    again === null ? 'too few calls' : word(again, paint),
+  ]);
+  const [titles = '', ...lines] = table(columns, rows, paint);
+  const told = shown.flatMap(({ again }, i) => [
+    `  ${lines[i] ?? ''}`,
+    ...(again === null ? [] : [paint.dim(`          ${cut(again.summary, width - 10)}`)]),
+  ]);
+  return [`${paint.bold(id)}  ${model}`, `  ${titles}`, ...told].join('\n');
+}
+
+function word({ status, cause }: Verdict, paint: Paint): string {
+  const told = cause === null ? status : `${status} (${cause})`;
+  return status === 'pass' ? paint.green(told) : status === 'fail' ? paint.red(told) : paint.yellow(told);
+}

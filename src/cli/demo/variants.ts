@@ -1,0 +1,100 @@
+import type { FaultInput } from '../../simulation/faults.ts';
+import { DEFAULT_LIMITS } from '../../simulation/world.ts';
+import { wrap } from '../print.ts';
+
+const MINUTE_MS = 60_000;
+/** What yargs wraps at. */
+const HELP_WIDTH = 80;
+/** Makes a healthy endpoint, which is faster, as slow as serverless. */
+const AS_SERVERLESS = 1 / DEFAULT_LIMITS.endpointFactor;
+
+/** One way for a migration to go wrong. */
+export interface Variant {
+  /** One sentence without its full stop. */
+  readonly what: string;
+  readonly faults: readonly FaultInput[];
+  /**
+   * When it begins: with the endpoint; once the endpoint is warm, since its first calls decide what it is given at all;
+   * with its first live calls; or at the weight of `--at`.
+   */
+  readonly from: 'start' | 'warm' | 'live' | 'weight';
+  /** What should come of it. */
+  readonly expected: 'rolled back' | 'promoted' | 'held or rolled back, or promoted once warm';
+  /** Failures that agents see whatever is decided, by the status that they got, and why. */
+  readonly unavoidable?: { readonly status: number; readonly why: string };
+}
+
+/** The values of `--fault`. */
+export const VARIANTS = {
+  dies: {
+    what: 'the endpoint refuses connections; answers that have begun still end',
+    faults: [{ target: 'endpoint', kind: 'refuses' }],
+    from: 'weight',
+    expected: 'rolled back',
+  },
+  slow: {
+    what: "the endpoint's answers take 30 % longer than those of serverless",
+    faults: [{ target: 'endpoint', kind: 'slow', factor: 1.3 * AS_SERVERLESS }],
+    from: 'start',
+    expected: 'rolled back',
+  },
+  errors: {
+    what: "3 % of the endpoint's calls fail with status 500",
+    faults: [{ target: 'endpoint', kind: 'errors', share: 0.03 }],
+    from: 'warm',
+    expected: 'rolled back',
+  },
+  tail: {
+    what: "6 % of the endpoint's calls take four times as long as on serverless",
+    faults: [{ target: 'endpoint', kind: 'slow', share: 0.06, factor: 4 * AS_SERVERLESS }],
+    from: 'start',
+    expected: 'rolled back',
+  },
+  hang: {
+    what: "5 % of the endpoint's calls never end, half of them after a part of the answer",
+    faults: [{ target: 'endpoint', kind: 'stalls', share: 0.05 }],
+    from: 'warm',
+    expected: 'rolled back',
+    unavoidable: {
+      status: 200,
+      why: 'hung after a part of the answer had reached the agent: such a call cannot be tried again',
+    },
+  },
+  'short-answers': {
+    what: "the endpoint's answers are 30 % shorter",
+    faults: [{ target: 'endpoint', kind: 'short', factor: 0.7 }],
+    from: 'start',
+    expected: 'rolled back',
+  },
+  cold: {
+    what: 'the endpoint is five times slower in the first three minutes of its live traffic',
+    faults: [{ target: 'endpoint', kind: 'slow', factor: 5, lastsMs: 3 * MINUTE_MS }],
+    from: 'live',
+    expected: 'held or rolled back, or promoted once warm',
+  },
+  'serverless-incident': {
+    what: "serverless is three times slower and fails 5 % of its calls in the first ten minutes of the endpoint's live traffic",
+    faults: [
+      { target: 'router', kind: 'slow', factor: 3, lastsMs: 10 * MINUTE_MS },
+      { target: 'router', kind: 'errors', share: 0.05, lastsMs: 10 * MINUTE_MS },
+    ],
+    from: 'live',
+    expected: 'promoted',
+    unavoidable: { status: 500, why: 'failed by serverless, to which there is no other place to go' },
+  },
+} as const satisfies Readonly<Record<string, Variant>>;
+
+export type VariantName = keyof typeof VARIANTS;
+
+export const VARIANT_NAMES = Object.keys(VARIANTS) as VariantName[];
+
+/** What `--fault` takes, a line each. */
+export function variantsText(): string {
+  const width = Math.max(...VARIANT_NAMES.map((name) => name.length));
+  const lines = VARIANT_NAMES.flatMap((name) => {
+    const { what, expected } = VARIANTS[name];
+    const told = wrap(`${what} (${expected})`, HELP_WIDTH - width - 4);
+    return told.map((line, i) => `  ${(i === 0 ? name : '').padEnd(width)}  ${line}`);
+  });
+  return ['--fault, and what should come of it:', ...lines].join('\n');
+}

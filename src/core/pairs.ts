@@ -1,0 +1,57 @@
+import type { Known, Taker } from './docket.ts';
+import { fullView } from './docket.ts';
+import type { Role } from './route.ts';
+
+/** A call of the shadow stage with its copy, as far as they have ended. */
+export interface Pair {
+  readonly arrivedAtUs: number;
+  readonly stable: Known | null;
+  readonly canary: Known | null;
+}
+
+/**
+ * Puts the pairs of the shadow stage in the order of their arrival. A pair is handed on when it is as old as `lateUs`: by
+ * then each half has ended or counts as too late, so that the ledger's rows give the same pairs in the same order again.
+ */
+export class Pairs {
+  readonly #taker: Pick<Taker, 'pair'>;
+  readonly #lateUs: number;
+  readonly #open = new Map<number, { stable: Known | null; canary: Known | null }>();
+  #takenUpToUs = 0;
+
+  constructor(taker: Pick<Taker, 'pair'>, lateUs: number) {
+    this.#taker = taker;
+    this.#lateUs = lateUs;
+  }
+
+  /** One half has ended. One that comes when its pair is gone says nothing new. */
+  half(role: Role, arrivedAtUs: number, known: Known): void {
+    if (arrivedAtUs <= this.#takenUpToUs) return;
+    const pair = this.#open.get(arrivedAtUs) ?? { stable: null, canary: null };
+    pair[role] = known;
+    this.#open.set(arrivedAtUs, pair);
+  }
+
+  advance(nowUs: number): void {
+    const upToUs = nowUs - this.#lateUs;
+    this.#takenUpToUs = Math.max(this.#takenUpToUs, upToUs);
+    const due = [...this.#open.keys()].filter((arrivedAtUs) => arrivedAtUs <= upToUs).sort((a, b) => a - b);
+    for (const arrivedAtUs of due) {
+      const pair = this.#open.get(arrivedAtUs) as { stable: Known | null; canary: Known | null };
+      this.#open.delete(arrivedAtUs);
+      takePair(this.#taker, { arrivedAtUs, ...pair }, this.#lateUs);
+    }
+  }
+}
+
+/** Hands a pair on, unless both halves were too late: nobody knew of it then. True where it was. */
+export function takePair(taker: Pick<Taker, 'pair'>, { arrivedAtUs, stable, canary }: Pair, lateUs: number): boolean {
+  const assigned = { arrivedAtUs, assignedAtUs: arrivedAtUs, step: 0, weight: 0.5 };
+  const [live, copy] = [
+    fullView({ ...assigned, role: 'stable' }, stable, lateUs),
+    fullView({ ...assigned, role: 'canary' }, canary, lateUs),
+  ];
+  if (live.outcome === null && copy.outcome === null) return false;
+  taker.pair(live, copy);
+  return true;
+}

@@ -1,0 +1,107 @@
+import { isShare } from './verdict.ts';
+import type { MetricName, MetricVerdict, Verdict } from './verdict.ts';
+
+const NAMES: Readonly<Record<MetricName, string>> = {
+  faults: 'faults',
+  speed: 'endpoint',
+  firstToken: 'first token',
+  perToken: 'time per token',
+  tail: 'slow calls',
+  length: 'answers',
+  empty: 'empty answers',
+};
+
+/** What a metric says, in one sentence, figures first. */
+export function sentence(metric: MetricVerdict): string {
+  const told = isShare(metric.metric) ? shareSentence(metric) : sizeSentence(metric);
+  return `${told}; ${evidence(metric)}`;
+}
+
+function sizeSentence({ metric, effect, low, high, margin }: MetricVerdict): string {
+  const limit = metric === 'length' ? `limit ${percent(margin)} either way` : `limit ${ratio(metric, margin)}`;
+  if (effect === null || low === null || high === null) return `${NAMES[metric]}: no comparison yet; ${limit}`;
+  return `${NAMES[metric]} ${ratio(metric, effect)} (${ratio(metric, low)} to ${ratio(metric, high)}); ${limit}`;
+}
+
+function shareSentence({ metric, stable, canary, effect, low, high, margin }: MetricVerdict): string {
+  const limit = `limit +${points(margin)}`;
+  if (canary === null || stable === null) return `${NAMES[metric]}: no comparison yet; ${limit}`;
+  const range =
+    effect === null || low === null || high === null
+      ? ''
+      : ` (difference ${signed(effect)}, ${signed(low)} to ${signed(high)})`;
+  return `${NAMES[metric]} ${share(canary)} against ${share(stable)}${range}; ${limit}`;
+}
+
+/** The odds that matter: against it where it failed, else the smaller of what a pass needs. */
+function evidence({ status, passOdds, passAt, stepOdds, stepAt, failOdds, failAt }: MetricVerdict): string {
+  if (status === 'fail') return `evidence against it ${odds(failOdds)} (limit ${odds(failAt)})`;
+  const isStep = stepOdds / stepAt < passOdds / passAt;
+  if (status === 'pass') return `evidence ${odds(isStep ? stepOdds : passOdds)}`;
+  return isStep
+    ? `evidence ${odds(stepOdds)} of ${odds(stepAt)} in this step`
+    : `evidence ${odds(passOdds)} of ${odds(passAt)}`;
+}
+
+/** The sentence of the metric that decided, or keeps the verdict from being a pass. */
+export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>): string {
+  const { status, cause, metrics, stableCalls, canaryCalls } = verdict;
+  const calls = `${canaryCalls} calls on the endpoint, ${stableCalls} on serverless`;
+  if (status === 'no data') return 'no call on the endpoint has been judged in this step';
+  if (cause === 'split') return `${calls}: not the split that the weights say`;
+  if (cause === 'rejections') return `${calls}: the two reject requests differently`;
+  const acting = metrics.filter(({ judge }) => judge === 'act');
+  const told = metrics.find(({ metric }) => metric === cause) ?? weakest(acting) ?? metrics[0];
+  return told === undefined ? calls : sentence(told);
+}
+
+function weakest(metrics: readonly MetricVerdict[]): MetricVerdict | undefined {
+  const strength = (one: MetricVerdict) => Math.min(one.passOdds / one.passAt, one.stepOdds / one.stepAt);
+  return metrics.toSorted((a, b) => strength(a) - strength(b))[0];
+}
+
+const WORDS: Readonly<Record<string, readonly [string, string]>> = { length: ['longer', 'shorter'] };
+
+function ratio(metric: MetricName, value: number): string {
+  const [more, less] = WORDS[metric] ?? ['slower', 'faster'];
+  const told = percent(Math.abs(value));
+  return told === '0 %' ? 'as before' : `${told} ${value > 0 ? more : less}`;
+}
+
+function percent(value: number): string {
+  return `${(value * 100).toFixed(value >= 0.0995 ? 0 : 1).replace(/\.0$/, '')} %`;
+}
+
+function share(value: number): string {
+  return `${(value * 100).toFixed(2)} %`;
+}
+
+function points(value: number): string {
+  return `${(value * 100).toFixed(2)} points`;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '-' : '+'}${points(Math.abs(value))}`;
+}
+
+/** `2 400 : 1`; two figures, groups of three. */
+function odds(value: number): string {
+  if (value >= 1e9) return 'over 1 000 000 000 : 1';
+  if (value < 10) return `${Number(value.toFixed(value < 0.1 ? 2 : 1))} : 1`;
+  return `${String(Number(value.toPrecision(2))).replace(/\B(?=(\d{3})+$)/g, ' ')} : 1`;
+}
+
+const LABELS: Readonly<Record<MetricName, string>> = {
+  faults: 'faults',
+  speed: 'speed',
+  firstToken: 'first token',
+  perToken: 'per token',
+  tail: 'slow calls',
+  length: 'length',
+  empty: 'empty',
+};
+
+/** A metric's name for people. */
+export function metricName(metric: MetricName): string {
+  return LABELS[metric];
+}

@@ -1,0 +1,29 @@
+import { logNormalCdf } from './normal.ts';
+
+/**
+ * Sequential tests of a sum S whose variance is V under the null hypothesis, averaged over effects with a normal prior
+ * of precision `rho` (Howard, Ramdas, McAuliffe, Sekhon: Time-uniform Chernoff bounds; `confseq`). The result is the
+ * logarithm of odds: under the null hypothesis these ever reach 1/alpha with a chance of at most alpha.
+ */
+
+/** The `rho` for which the two-sided bound at `alpha` is tightest where V is `v`; one-sided tests want `2 * alpha`. */
+export function bestRho(v: number, alpha: number): number {
+  const log = -2 * Math.log(alpha);
+  return v / (log + Math.log1p(log));
+}
+
+/** Against a mean of 0 or less: half-normal prior on positive effects. */
+export function logOddsAbove(s: number, v: number, rho: number): number {
+  const total = v + rho;
+  return 0.5 * Math.log((4 * rho) / total) + (s * s) / (2 * total) + logNormalCdf(s / Math.sqrt(total));
+}
+
+/** Against a mean of 0, either way. */
+export function logOddsApart(s: number, v: number, rho: number): number {
+  return 0.5 * Math.log(rho / (v + rho)) + (s * s) / (2 * (v + rho));
+}
+
+/** How far |S| must be from 0 at V for the two-sided odds to reach 1/alpha. */
+export function boundApart(v: number, rho: number, alpha: number): number {
+  return Math.sqrt((v + rho) * Math.log((v + rho) / (rho * alpha * alpha)));
+}

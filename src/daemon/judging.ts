@@ -1,0 +1,57 @@
+import type { Arrival } from '../core/call.ts';
+import type { Assigned, Known } from '../core/docket.ts';
+import { Docket } from '../core/docket.ts';
+import { Judge } from '../core/judge.ts';
+import { Pairs } from '../core/pairs.ts';
+import type { RoutePolicy } from '../core/policy.ts';
+import type { Profile } from '../core/profile.ts';
+import type { Role } from '../core/route.ts';
+import type { Verdict } from '../core/verdict.ts';
+
+/**
+ * The judge of one rollout, with its calls on their way to it. The path of a call only puts a note down; what is decided
+ * goes to the judge when a tick asks for a verdict.
+ */
+export class Judging {
+  readonly rolloutId: string;
+  readonly #judge: Judge;
+  readonly #docket: Docket;
+  readonly #pairs: Pairs;
+
+  constructor(
+    { id, profile }: { readonly id: string; readonly profile: Profile },
+    policy: Pick<RoutePolicy, 'judge' | 'steps'>,
+  ) {
+    this.rolloutId = id;
+    this.#judge = new Judge(profile, policy.judge, policy.steps);
+    this.#docket = new Docket(this.#judge, profile.tauUs);
+    this.#pairs = new Pairs(this.#judge, profile.tauUs);
+  }
+
+  assigned(assigned: Assigned): void {
+    this.#docket.assigned(assigned);
+  }
+
+  /** A call's first attempt failed, or it ended well. */
+  known(arrivedAtUs: number, known: Known): void {
+    this.#docket.known(arrivedAtUs, known);
+  }
+
+  /** One half of a pair of the shadow stage has ended. */
+  half(role: Role, arrivedAtUs: number, known: Known): void {
+    this.#pairs.half(role, arrivedAtUs, known);
+  }
+
+  /** What the judge says of a step, on what is decided by now. */
+  verdict(step: number, nowMs: number): Verdict {
+    const nowUs = nowMs * 1_000;
+    this.#pairs.advance(nowUs);
+    this.#docket.advance(nowUs);
+    return this.#judge.verdict(step);
+  }
+}
+
+/** Whether a call is one of those that the judge takes in order: it has a role, and a weight that is not 0. */
+export function isJudged(call: Pick<Arrival, 'role' | 'isEligible' | 'step'>): boolean {
+  return call.role !== null && call.isEligible && call.step > 0;
+}

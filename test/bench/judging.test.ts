@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { cellOf, wilson } from '../../bench/judging/cells.ts';
+import { Chance } from '../../bench/judging/chance.ts';
+import { Draws } from '../../bench/judging/draws.ts';
+import { MadeTrace } from '../../bench/judging/made-trace.ts';
+import { Minutes } from '../../bench/judging/minutes.ts';
+import { RIVALS } from '../../bench/judging/rivals.ts';
+import { TRUTHS } from '../../bench/judging/truths.ts';
+import type { Truth } from '../../bench/judging/truths.ts';
+import { emptySeen } from '../../bench/judging/trace.ts';
+import type { World } from '../../bench/judging/worlds.ts';
+
+const CALM: World = { name: 'calm', callsPerMinute: 400, stableWobble: 0.06, canaryWobble: 0.05 };
+/** Nothing wanders and nothing fails. */
+const QUIET: World = { name: 'quiet', callsPerMinute: 400, stableWobble: 0, canaryWobble: 0 };
+const EQUAL: Truth = {
+  name: 'equal',
+  right: 'promote',
+  stable: () => ({ faults: 0 }),
+  canary: () => ({ faults: 0, slower: 0.6 }),
+};
+
+function truth(name: string): Truth {
+  return TRUTHS.find((candidate) => candidate.name === name) as Truth;
+}
+
+describe('chance', () => {
+  it('draws normal numbers of mean 0 and deviation 1', () => {
+    const chance = new Chance(3);
+    const draws = Array.from({ length: 40_000 }, () => chance.normal());
+    const mean = draws.reduce((sum, draw) => sum + draw, 0) / draws.length;
+    const variance = draws.reduce((sum, draw) => sum + draw * draw, 0) / draws.length;
+    assert.ok(Math.abs(mean) < 0.02, `${mean}`);
+    assert.ok(Math.abs(variance - 1) < 0.03, `${variance}`);
+  });
+});
+
+describe('a made-up trace', () => {
+  const outcomes = (seed: number, order: readonly number[]) => {
+    const trace = new MadeTrace(new Draws(CALM, seed), truth('faults 3 %'));
+    const seen = emptySeen();
+    const lines = order.flatMap((minute) => {
+      const found: string[] = [];
+      for (let call = trace.start(minute); call < trace.start(minute + 1); call++) {
+        trace.read(call, 'canary', minute, 0.25, seen);
+        found.push(`${minute} ${trace.arrivedAtMs(call)} ${trace.coin(call)} ${JSON.stringify(seen)}`);
+      }
+      return found;
+    });
+    return { lines: lines.toSorted(), history: trace.history() };
+  };
+
+  it('is the same for the same seed, in whatever order it is read, and another one for another', () => {
+    assert.deepEqual(outcomes(7, [0, 1, 2, 3]), outcomes(7, [3, 0, 2, 1]));
+    assert.notDeepEqual(outcomes(7, [0]).lines, outcomes(8, [0]).lines);
+  });
+
+  it('has the traffic, the faults and the refusals that were asked for', () => {
+    const trace = new MadeTrace(new Draws(CALM, 1), truth('faults 3 %'));
+    const minutes = new Minutes(trace);
+    const seen = Array.from({ length: 60 }, () => minutes.advance(0.5));
+    const calls = trace.start(60) - trace.start(0);
+    assert.ok(Math.abs(calls - 24_000) < 600, `${calls} calls`);
+    assert.ok(Math.abs(minutes.exposed - calls / 2) < 400, `${minutes.exposed} on the canary`);
+    const faults = seen.reduce((sum, { canary }) => sum + canary.faults, 0) / minutes.exposed;
+    assert.ok(Math.abs(faults - 0.03) < 0.006, `${faults} faults`);
+    const refused = trace.history().filter(({ outcome }) => outcome === 'rate_limited').length;
+    assert.ok(Math.abs(refused / trace.history().length - 0.06) < 0.01, `${refused} refused`);
+  });
+
+  it('shows a call in the minute in which it ends, and one that never ends not at all', () => {
+    const never: Truth = { name: 'never', right: 'refuse', canary: () => ({ faults: 0, hangs: 1 }) };
+    const minutes = new Minutes(new MadeTrace(new Draws(QUIET, 1), never));
+    for (let i = 0; i < 10; i++) assert.equal(minutes.advance(0.5).canary.calls, 0);
+    assert.ok(minutes.exposed > 1_000);
+  });
+});
+
+describe('the rivals', () => {
+  for (const rival of RIVALS) {
+    it(`${rival.name} promotes a faster endpoint without faults, and rolls a dead one back`, () => {
+      assert.equal(rival.run(new MadeTrace(new Draws(QUIET, 1), EQUAL)).end, 'promoted');
+      const dead = rival.run(new MadeTrace(new Draws(QUIET, 1), truth('dead')));
+      assert.equal(dead.end, 'rolledBack');
+      assert.ok(dead.exposed > 0 && dead.exposed < 1_000, `${dead.exposed} calls`);
+    });
+  }
+});
+
+describe('a cell', () => {
+  it('counts as wrong only what is wrong under its truth', () => {
+    const endings = (['promoted', 'rolledBack', 'held', 'rolledBack'] as const).map((end, i) => ({
+      end,
+      minutes: 10 * i,
+      exposed: i,
+    }));
+    const names = { judge: 'a', world: 'b', truth: 'c' };
+    const fine = cellOf({ ...names, right: 'promote' }, endings);
+    assert.deepEqual([fine.falseRollback, fine.falsePromotion, fine.hold, fine.exposedMedian], [0.5, 0, 0.25, 1]);
+    const bad = cellOf({ ...names, right: 'refuse' }, endings);
+    assert.deepEqual([bad.falseRollback, bad.falsePromotion], [0, 0.25]);
+  });
+
+  it('gives shares a range that is honest about few traces', () => {
+    const [low, high] = wilson(0, 20);
+    assert.equal(low, 0);
+    assert.ok(Math.abs(high - 0.1611) < 1e-3, `${high}`);
+  });
+});

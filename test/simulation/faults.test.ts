@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededDice } from '../../src/simulation/dice.ts';
+import { createFaultBoard } from '../../src/simulation/faults.ts';
+import type { Simulation } from '../../src/simulation/server.ts';
+import { DEFAULT_LIMITS } from '../../src/simulation/world.ts';
+import { handClock } from './clocks.ts';
+import { LLAMA, TOKEN, chat, endpointBody, send, startEndpoint, startFast, until } from './support.ts';
+
+const STEP_MS = 10;
+const NO_SPREAD = { routerSpeed: { ...DEFAULT_LIMITS.routerSpeed, sigma: 0 } };
+
+/** A simulation that stands still, with a running endpoint, and clock ms until a call has its first token and its end. */
+async function startTimed() {
+  const clock = handClock();
+  const sim = await startFast({ clock, limits: NO_SPREAD });
+  await send('POST', `${sim.endpointsUrl}/v2/endpoint/acme`, endpointBody('one'));
+  clock.advance(140_000);
+  const urls = { router: sim.routerUrl, 'endpoint:one': sim.state().endpoints[0]?.url ?? '' };
+  async function measure(upstream: keyof typeof urls, body: object): Promise<{ firstMs: number; totalMs: number }> {
+    const inFlight = () => sim.state().router.inFlight + (sim.state().endpoints[0]?.inFlight ?? 0);
+    const begun = () => sim.state().counters[upstream]?.['200'] ?? 0;
+    const before = begun();
+    const answer = send('POST', `${urls[upstream]}/v1/chat/completions`, chat({ stream: true, ...body }));
+    await until(() => inFlight() === 1);
+    let [totalMs, firstMs] = [0, 0];
+    while (inFlight() > 0) {
+      clock.advance(STEP_MS);
+      await new Promise((resolve) => setImmediate(resolve));
+      totalMs += STEP_MS;
+      if (firstMs === 0 && begun() > before) firstMs = totalMs;
+    }
+    await answer;
+    return { firstMs, totalMs };
+  }
+  return { sim, clock, measure, [Symbol.asyncDispose]: () => sim.close() };
+}
+
+function isNear(actual: number, expected: number): void {
+  assert.ok(Math.abs(actual - expected) <= 2 * STEP_MS, `${actual}, expected about ${expected}`);
+}
+
+test('times are a fixed part, a part for each prompt token and one for each output token, on both sides', async () => {
+  await using timed = await startTimed();
+  for (const [upstream, factor] of [
+    ['router', 1],
+    ['endpoint:one', DEFAULT_LIMITS.endpointFactor],
+  ] as const) {
+    for (const [prompt, output] of [
+      [10, 20],
+      [10, 320],
+      [8010, 20],
+    ] as const) {
+      const body = { max_tokens: output, metadata: { prompt_tokens: String(prompt) } };
+      const { firstMs, totalMs } = await timed.measure(upstream, body);
+      isNear(firstMs, factor * (350 + 0.15 * prompt + 12));
+      isNear(totalMs, factor * (350 + 0.15 * prompt + 12 * output));
+    }
+  }
+});
+
+test('a slow endpoint takes longer to its first token and between tokens, and so does a slow router', async () => {
+  await using timed = await startTimed();
+  for (const upstream of ['router', 'endpoint:one'] as const) {
+    const usual = await timed.measure(upstream, { max_tokens: 200 });
+    await timed.sim.setFault({ target: upstream === 'router' ? 'router' : 'endpoint', kind: 'slow', factor: 1.3 });
+    const slow = await timed.measure(upstream, { max_tokens: 200 });
+    isNear(slow.firstMs, 1.3 * usual.firstMs);
+    isNear(slow.totalMs, 1.3 * usual.totalMs);
+  }
+});
+
+test('a slow fault with a share slows that share of calls and leaves the others alone', () => {
+  const board = createFaultBoard(seededDice(5), handClock());
+  board.set({ target: 'endpoint', kind: 'slow', share: 0.06, factor: 4 });
+  const factors = Array.from({ length: 5_000 }, () => board.factor('endpoint', 'slow', 'one'));
+  const struck = factors.filter((factor) => factor === 4).length;
+  assert.ok(struck > 230 && struck < 370, `${struck} of 5000`);
+  assert.ok(factors.every((factor) => factor === 4 || factor === 1));
+  assert.equal(board.factor('router', 'slow'), 1);
+});
+
+test('a fault that lasts a while is over by itself, in clock time', async () => {
+  const clock = handClock();
+  await using sim = await startFast({ clock });
+  const set = { target: 'router', kind: 'errors', lastsMs: 600_000 };
+  await send('POST', `${sim.controlUrl}/faults`, set);
+  const url = `${sim.routerUrl}/v1/chat/completions`;
+  clock.advance(599_999);
+  assert.equal((await send('POST', url, chat())).status, 500);
+  clock.advance(1);
+  assert.deepEqual(sim.state().faults, []);
+  const answer = send('POST', url, chat());
+  await until(() => sim.state().router.inFlight === 1);
+  clock.advance(60_000);
+  assert.equal((await answer).status, 200);
+  const dies = await send('POST', `${sim.controlUrl}/faults`, { target: 'endpoint', kind: 'dies', lastsMs: 5 });
+  assert.match(dies.json.error, /lastsMs of a fault is 5; allowed: nothing for dies/);
+});
+
+test('short answers say honestly how short they are, and end earlier', async () => {
+  await using timed = await startTimed();
+  const usual = await timed.measure('endpoint:one', { max_tokens: 200 });
+  await timed.sim.setFault({ target: 'endpoint', kind: 'short' });
+  const short = await timed.measure('endpoint:one', { max_tokens: 200 });
+  isNear(short.firstMs, usual.firstMs);
+  isNear(usual.totalMs - short.totalMs, 60 * 12 * DEFAULT_LIMITS.endpointFactor);
+  await using sim = await startFast();
+  const url = await startEndpoint(sim, endpointBody('one'));
+  await sim.setFault({ target: 'endpoint', kind: 'short', factor: 0.7 });
+  const { json } = await send('POST', `${url}/v1/chat/completions`, chat({ max_tokens: 100 }));
+  assert.deepEqual([json.usage.completion_tokens, json.choices[0].finish_reason], [70, 'stop']);
+  assert.equal(json.choices[0].message.content.length, 280);
+  const other = await send('POST', `${sim.routerUrl}/v1/chat/completions`, chat({ max_tokens: 100 }));
+  assert.equal(other.json.usage.completion_tokens, 100);
+});
+
+test('stalled calls never end: half of them without a byte, half after a part of the answer', async () => {
+  await using sim = await startFast();
+  const url = await startEndpoint(sim, endpointBody('one'));
+  await sim.setFault({ target: 'endpoint', kind: 'stalls' });
+  const leaving = new AbortController();
+  const parts: string[] = [];
+  let ended = 0;
+  const calls = Array.from({ length: 60 }, async (_, index) => {
+    const body = JSON.stringify(chat({ max_tokens: 400, stream: index % 2 === 0 }));
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const response = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers,
+      body,
+      signal: leaving.signal,
+    });
+    const place = parts.push('') - 1;
+    for await (const part of response.body ?? []) parts[place] += Buffer.from(part as Uint8Array).toString();
+    ended += 1;
+  });
+  const counted = () => sim.state().counters['endpoint:one'] ?? {};
+  await until(() => (counted()['0'] ?? 0) + (counted()['200'] ?? 0) === 60 && sim.state().endpoints[0]?.inFlight === 0);
+  await until(() => parts.length === counted()['200'] && parts.every((part) => part !== ''));
+  assert.ok((counted()['0'] ?? 0) > 15 && (counted()['0'] ?? 0) < 45, JSON.stringify(counted()));
+  assert.ok(parts.every((part) => !/\[DONE\]|}$/.test(part)));
+  assert.equal((await send('GET', `${url}/health`)).status, 200);
+  assert.equal(ended, 0);
+  leaving.abort();
+  await Promise.allSettled(calls);
+  await sim.clearFaults();
+  assert.equal((await send('POST', `${url}/v1/chat/completions`, chat())).status, 200);
+});
+
+test('where no length is dictated, both sides draw it alike', async () => {
+  await using sim = await startFast();
+  const endpointUrl = await startEndpoint(sim, endpointBody('one'));
+  const routerMean = await meanLogTokens(sim.routerUrl);
+  const endpointMean = await meanLogTokens(endpointUrl);
+  // Six standard errors of the difference of two means of 300 draws with a spread of 0.6.
+  assert.ok(Math.abs(routerMean - endpointMean) < 0.3, `${routerMean} and ${endpointMean}`);
+});
+
+async function meanLogTokens(url: Simulation['routerUrl']): Promise<number> {
+  const body = { model: LLAMA, messages: [{ role: 'user', content: 'hello' }] };
+  const calls = Array.from({ length: 300 }, () => send('POST', `${url}/v1/chat/completions`, body));
+  const answers = (await Promise.all(calls)).filter(({ status }) => status === 200);
+  assert.ok(answers.length > 200);
+  return answers.reduce((sum, { json }) => sum + Math.log(json.usage.completion_tokens), 0) / answers.length;
+}
