@@ -20,7 +20,14 @@ const EARLY_MS = 2_000;
 const LOOK_EVERY = 10;
 
 /** Our judge under the default policy, driven as the daemon drives it. */
-export const OURS: Contestant = { name: 'upshift', run: (trace) => new Rollout(trace).run() };
+export const OURS: Contestant = { name: 'upshift', run: (trace) => new Rollout(trace, 0).run() };
+
+/** The same without a shadow stage: how many calls the steps themselves expose. */
+export const OURS_WITHOUT_SHADOW: Contestant = {
+  name: 'upshift, no shadow',
+  isForGrossOnly: true,
+  run: (trace) => new Rollout(trace, 1).run(),
+};
 
 /** One of the two streams, or the pairs: what is known in order of arrival, each item no earlier than those before. */
 class Stream<T> {
@@ -79,13 +86,15 @@ class Rollout {
   readonly #seen = emptySeen();
   /** Ends of canary calls, by minute. */
   readonly #ends: End[][] = [];
-  #step = 0;
+  /** 0: the shadow stage. */
+  #step: number;
   #stepMinutes = 0;
   #faultsInRow = 0;
   #sinceLook = 0;
   readonly #canaryAtMs: number[] = [];
 
-  constructor(trace: Trace) {
+  constructor(trace: Trace, firstStep: 0 | 1) {
+    this.#step = firstStep;
     this.#trace = trace;
     const profile = profileOf(trace.history());
     this.#tauMs = profile.tauUs / 1_000;
