@@ -184,7 +184,8 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
 export function* historyCalls(db: LedgerDb, model: string, sinceUs: number, untilUs: number): Generator<PastCall> {
   const choice = { kind: 'history', model, sinceUs, untilUs } as const;
   const span = spanOf(db, choice);
-  for (let after = span === null ? null : span.firstArrivalUs - 1; span !== null && after !== null;) {
+  if (span === null) return;
+  for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {
     const page: ArrivalPage = arrivalPage(db, choice, span, after);
     yield* readPast(page);
     after = page.next;
