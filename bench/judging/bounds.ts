@@ -1,18 +1,20 @@
+import { OURS, OURS_WITHOUT_SHADOW } from './ours.ts';
 import type { Cell } from './cells.ts';
 
-/** What our own judge must keep in the short form, cell by cell. The seeds are fixed, so the figures are too. */
+/** What our judge must keep in the short form, cell by cell. The seeds are fixed, so the figures are too. */
 interface Bound {
+  readonly judge?: string;
   readonly world: string;
   readonly truth: string;
   readonly falseRollback?: number;
   readonly falsePromotion?: number;
   readonly hold?: number;
-  /** Canary calls until a rollback, in the median; there must be one. */
+  /** Canary calls until a rollback, in the median: there must be one. */
   readonly exposedMedian?: number;
 }
 
 const BOUNDS: readonly Bound[] = [
-  { world: 'calm', truth: 'identical', falseRollback: 0.05, hold: 0.3 },
+  { world: 'calm', truth: 'identical', falseRollback: 0.05, hold: 0.15 },
   { world: 'calm', truth: '20 % faster', falseRollback: 0.05 },
   { world: 'calm', truth: 'serverless incident', falseRollback: 0.05 },
   { world: 'calm', truth: '30 % slower', falsePromotion: 0.05 },
@@ -20,10 +22,13 @@ const BOUNDS: readonly Bound[] = [
   { world: 'calm', truth: '6 % take 4x', falsePromotion: 0.05 },
   { world: 'calm', truth: '2 % never end', falsePromotion: 0.05 },
   { world: 'calm', truth: 'faults 3 %', falsePromotion: 0.05 },
-  { world: 'calm', truth: 'faults 10 %', falsePromotion: 0, exposedMedian: 100 },
+  { world: 'calm', truth: 'faults 10 %', falsePromotion: 0 },
   { world: 'calm', truth: '60 % slower from half', falsePromotion: 0.05 },
-  { world: 'calm', truth: 'latency x2', falsePromotion: 0, exposedMedian: 100 },
-  { world: 'calm', truth: 'dead', falsePromotion: 0, exposedMedian: 12 },
+  { world: 'calm', truth: 'latency x2', falsePromotion: 0 },
+  { world: 'calm', truth: 'dead', falsePromotion: 0 },
+  { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'faults 10 %', falsePromotion: 0, exposedMedian: 60 },
+  { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'latency x2', falsePromotion: 0, exposedMedian: 60 },
+  { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'dead', falsePromotion: 0, exposedMedian: 5 },
 ];
 
 /** Whether the short form runs a cell. */
@@ -31,13 +36,14 @@ export function isBounded(world: string, truth: string): boolean {
   return BOUNDS.some((bound) => bound.world === world && bound.truth === truth);
 }
 
-/** One sentence for each figure of that judge that is worse than its bound. */
-export function broken(cells: readonly Cell[], judge: string): readonly string[] {
+/** One sentence for each figure of ours that is worse than its bound. */
+export function broken(cells: readonly Cell[]): readonly string[] {
   return BOUNDS.flatMap((bound) => {
+    const judge = bound.judge ?? OURS.name;
     const cell = cells.find(
       (candidate) => candidate.judge === judge && candidate.world === bound.world && candidate.truth === bound.truth,
     );
-    const name = `${bound.world}, ${bound.truth}`;
+    const name = `${judge}: ${bound.world}, ${bound.truth}`;
     if (cell === undefined) return [`${name}: not run`];
     return (['falseRollback', 'falsePromotion', 'hold', 'exposedMedian'] as const).flatMap((figure) => {
       const limit = bound[figure];

@@ -11,6 +11,8 @@ export interface Ending {
 /** Somebody who walks a trace, sets the weights, and comes to an end. */
 export interface Contestant {
   readonly name: string;
+  /** Tried only where the endpoint is so bad that every call counts. */
+  readonly isForGrossOnly?: true;
   run(trace: Trace): Ending;
 }
 

@@ -1,5 +1,5 @@
 import type { Contestant } from './contest.ts';
-import { OURS } from './ours.ts';
+import { OURS, OURS_WITHOUT_SHADOW } from './ours.ts';
 import { RIVALS } from './rivals.ts';
 
-export const CONTESTANTS: readonly Contestant[] = [OURS, ...RIVALS];
+export const CONTESTANTS: readonly Contestant[] = [OURS, OURS_WITHOUT_SHADOW, ...RIVALS];

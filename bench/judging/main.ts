@@ -25,7 +25,6 @@ const HELP = `Usage: npm run bench:judging -- [options]
 `;
 
 const JUDGES = CONTESTANTS.map(({ name }) => name);
-const [OUR_NAME = ''] = JUDGES;
 
 const { values: options } = parseArgs({
   options: {
@@ -51,7 +50,9 @@ class Results {
     job.scenes.forEach((index, s) => {
       const scene = this.#endings.get(index) ?? JUDGES.map(() => []);
       this.#endings.set(index, scene);
-      endings[s]?.forEach((ending, c) => scene[c]?.push(ending));
+      endings[s]?.forEach((ending, c) => {
+        if (ending !== null) scene[c]?.push(ending);
+      });
     });
     ms.forEach((more, c) => (this.#ms[c] = (this.#ms[c] ?? 0) + more));
     this.traces += job.scenes.length;
@@ -62,11 +63,14 @@ class Results {
       .sort(([a], [b]) => a - b)
       .flatMap(([index, endings]) => {
         const { world, truth, right } = scenes[index] as Scene;
-        return JUDGES.map((judge, c) => cellOf({ judge, world, truth, right }, endings[c] ?? []));
+        return JUDGES.flatMap((judge, c) => {
+          const own = endings[c] ?? [];
+          return own.length === 0 ? [] : [cellOf({ judge, world, truth, right }, own)];
+        });
       });
   }
 
-  /** Mean processor time of each judge for one trace, ms; whoever walks a trace first also makes it. */
+  /** Mean time of each judge for one trace, ms; whoever walks a trace first also makes it. */
   msPerTrace(): Readonly<Record<string, number>> {
     const entries = JUDGES.map((judge, c) => [judge, Math.round((10 * (this.#ms[c] ?? 0)) / this.traces) / 10]);
     return Object.fromEntries(entries) as Record<string, number>;
@@ -99,8 +103,8 @@ async function main(): Promise<void> {
   });
   await runAll(jobs, { seed, folder: options.data });
   show(false);
-  const failures = options.short ? broken(results.cells(), OUR_NAME) : [];
-  for (const failure of failures) process.stderr.write(`${OUR_NAME}: ${failure}\n`);
+  const failures = options.short ? broken(results.cells()) : [];
+  for (const failure of failures) process.stderr.write(`${failure}\n`);
   if (failures.length > 0) process.exitCode = 1;
 }
 

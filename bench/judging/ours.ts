@@ -1,4 +1,5 @@
 import { isFault } from '../../src/core/call.ts';
+import { earlyView, fullView } from '../../src/core/docket.ts';
 import { Judge } from '../../src/core/judge.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import { learnProfile } from '../../src/core/profile.ts';
@@ -14,13 +15,18 @@ const { limits, judge: policy, shadow, holdBack, steps } = POLICY_DEFAULTS;
 /** At 100 % a control group stays behind. */
 const WEIGHTS = steps.map((weight) => (weight === 1 ? 1 - holdBack.share : weight));
 const MINUTE_MS = 60_000;
-/** The age at which a call that has not failed is first counted. */
-const EARLY_MS = 2_000;
 /** Within a minute the judge is asked after every so many canary calls, and after each that failed. */
 const LOOK_EVERY = 10;
 
 /** Our judge under the default policy, driven as the daemon drives it. */
-export const OURS: Contestant = { name: 'upshift', run: (trace) => new Rollout(trace).run() };
+export const OURS: Contestant = { name: 'upshift', run: (trace) => new Rollout(trace, 0).run() };
+
+/** The same without a shadow stage: how many calls the steps themselves expose. */
+export const OURS_WITHOUT_SHADOW: Contestant = {
+  name: 'upshift, no shadow',
+  isForGrossOnly: true,
+  run: (trace) => new Rollout(trace, 1).run(),
+};
 
 /** One of the two streams, or the pairs: what is known in order of arrival, each item no earlier than those before. */
 class Stream<T> {
@@ -72,23 +78,25 @@ interface End {
 class Rollout {
   readonly #trace: Trace;
   readonly #judge: Judge;
-  readonly #tauMs: number;
+  readonly #lateUs: number;
   readonly #early = new Stream<JudgedCall>();
   readonly #full = new Stream<JudgedCall>();
   readonly #pairs = new Stream<readonly [JudgedCall, JudgedCall]>();
   readonly #seen = emptySeen();
   /** Ends of canary calls, by minute. */
   readonly #ends: End[][] = [];
-  #step = 0;
+  /** 0: the shadow stage. */
+  #step: number;
   #stepMinutes = 0;
   #faultsInRow = 0;
   #sinceLook = 0;
   readonly #canaryAtMs: number[] = [];
 
-  constructor(trace: Trace) {
+  constructor(trace: Trace, firstStep: 0 | 1) {
+    this.#step = firstStep;
     this.#trace = trace;
     const profile = profileOf(trace.history());
-    this.#tauMs = profile.tauUs / 1_000;
+    this.#lateUs = profile.tauUs;
     this.#judge = new Judge(profile, policy, WEIGHTS);
   }
 
@@ -128,7 +136,7 @@ class Rollout {
     const end = this.#trace.start(minute + 1);
     for (let call = this.#trace.start(minute); call < end; call++) {
       if (this.#trace.copyCoin(call) >= shadow.share) continue;
-      const pair = [this.#read(call, 'stable', minute, 0), this.#read(call, 'canary', minute, 0)] as const;
+      const pair = [this.#read(call, 'stable', minute, 0).full, this.#read(call, 'canary', minute, 0).full] as const;
       const knownMs = Math.max(...pair.map(({ knownAfterUs }) => knownAfterUs / 1_000));
       this.#pairs.add(pair, this.#trace.arrivedAtMs(call) + knownMs);
     }
@@ -141,9 +149,8 @@ class Rollout {
     for (let call = this.#trace.start(minute); call < end; call++) {
       const role = this.#trace.coin(call) < weight ? 'canary' : 'stable';
       const atMs = this.#trace.arrivedAtMs(call);
-      const full = this.#read(call, role, minute, weight);
+      const { early, full } = this.#read(call, role, minute, weight);
       const { durationMs, outcome } = this.#seen;
-      const early = durationMs <= EARLY_MS ? full : stillRunning(full, EARLY_MS);
       this.#early.add(early, atMs + early.knownAfterUs / 1_000);
       this.#full.add(full, atMs + full.knownAfterUs / 1_000);
       if (role === 'stable') continue;
@@ -157,13 +164,14 @@ class Rollout {
     }
   }
 
-  #read(call: number, role: Role, minute: number, weight: number): JudgedCall {
-    const seen = this.#seen;
-    this.#trace.read(call, role, minute, weight, seen);
+  /** The call as the judge gets it, early and in full. */
+  #read(call: number, role: Role, minute: number, weight: number): { early: JudgedCall; full: JudgedCall } {
+    this.#trace.read(call, role, minute, weight, this.#seen);
     const arrivedAtUs = BEGIN_US + Math.round(this.#trace.arrivedAtMs(call) * 1_000);
-    const { durationUs, ...told } = historyCall(arrivedAtUs, seen);
-    const whole = { ...told, durationUs, knownAfterUs: durationUs, role, step: this.#step, weight };
-    return seen.durationMs <= this.#tauMs ? whole : stillRunning(whole, this.#tauMs);
+    const assigned = { arrivedAtUs, assignedAtUs: arrivedAtUs, role, step: this.#step, weight };
+    const told = historyCall(arrivedAtUs, this.#seen);
+    const known = { ...told, knownAfterUs: told.durationUs };
+    return { early: earlyView(assigned, known), full: fullView(assigned, known, this.#lateUs) };
   }
 
   /** Tells the judge what becomes known in this minute, moment by moment. When it says fail: that moment, in ms. */
@@ -201,11 +209,4 @@ class Rollout {
     this.#sinceLook = 0;
     return true;
   }
-}
-
-/** The call as it was known at that age. */
-function stillRunning(call: JudgedCall, ageMs: number): JudgedCall {
-  const ageUs = ageMs * 1_000;
-  const firstTokenUs = call.firstTokenUs !== null && call.firstTokenUs <= ageUs ? call.firstTokenUs : null;
-  return { ...call, outcome: null, knownAfterUs: ageUs, durationUs: ageUs, firstTokenUs, outputTokens: null };
 }

@@ -9,8 +9,8 @@ import type { Seen, Trace } from './trace.ts';
 export interface RecordedPair {
   readonly stable: readonly RecordedCall[];
   readonly canary: readonly RecordedCall[];
-  /** The n-th call of both asks the same question. */
-  readonly isMatched: boolean;
+  /** What the n-th calls of both have in common: the question, the moment (one recording in both parts), or nothing. */
+  readonly tie: 'question' | 'moment' | 'none';
 }
 
 const CALLS_PER_MINUTE = 400;
@@ -66,15 +66,15 @@ export class RecordedTrace implements Trace {
     const minute = this.#starts.length - 1;
     let call = this.#starts[minute] as number;
     const chance = this.#chance;
-    const { stable, canary, isMatched } = this.#pair;
+    const { stable, canary, tie } = this.#pair;
     const stableFrom = chance.uniform() * stable.length;
-    const canaryFrom = isMatched ? stableFrom : chance.uniform() * canary.length;
+    const canaryFrom = tie !== 'none' ? stableFrom : chance.uniform() * canary.length;
     while (this.#nextAtMs < (minute + 1) * 60_000) {
       this.#at.set(call, this.#nextAtMs);
       this.#coin.set(call, chance.uniform());
       this.#copyCoin.set(call, chance.uniform());
       const row = chance.uniform() * STRETCH;
-      const other = isMatched ? row : chance.uniform() * STRETCH;
+      const other = tie === 'question' ? row : chance.uniform() * STRETCH;
       this.#rows.stable.set(call, Math.floor(stableFrom + row) % stable.length);
       this.#rows.canary.set(call, Math.floor(canaryFrom + other) % canary.length);
       call++;

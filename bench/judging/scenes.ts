@@ -18,6 +18,8 @@ export interface Scene {
   readonly world: string;
   readonly truth: string;
   readonly right: Right;
+  /** So bad that every call counts: our judge is also tried without a shadow stage, which would spare them all. */
+  readonly isGross: boolean;
   trace(seed: number): Trace;
 }
 
@@ -28,6 +30,7 @@ export const MADE_SCENES: readonly Scene[] = WORLDS.flatMap((world, w) => {
     world: world.name,
     truth: truth.name,
     right: truth.right,
+    isGross: truth.isGross ?? false,
     trace: (seed: number) => new MadeTrace(draw(seed), truth),
   }));
 });
@@ -41,7 +44,7 @@ function keepLast<T>(make: (seed: number) => T): (seed: number) => T {
   };
 }
 
-/** Pairs of recordings in one file, each judged both ways round; a name by itself is compared with itself. */
+/** Pairs of recordings in one file, each judged both ways round; one by itself is judged against itself. */
 const FILES: readonly { readonly file: string; readonly world: string; readonly pairs: readonly string[][] }[] = [
   {
     file: 'llmperf_llama2_13b.csv.gz',
@@ -83,24 +86,47 @@ export function recordedScenes(folder: string): readonly Scene[] | null {
       return recording;
     };
     return pairs.flatMap(([one = '', other]) => {
-      if (other === undefined)
-        return [sceneOf(world, one, one, { stable: get(one).calls, canary: get(one).calls, isMatched: false })];
+      if (other === undefined) return against(world, one, get(one).calls);
       const matched = match(get(one), get(other));
       const [a, b] = matched ?? [get(one), get(other)];
-      const isMatched = matched !== null;
+      const tie = matched === null ? 'none' : 'question';
       return [
-        sceneOf(world, one, other, { stable: a.calls, canary: b.calls, isMatched }),
-        sceneOf(world, other, one, { stable: b.calls, canary: a.calls, isMatched }),
+        sceneOf(world, one, other, { stable: a.calls, canary: b.calls, tie }),
+        sceneOf(world, other, one, { stable: b.calls, canary: a.calls, tie }),
       ];
     });
   });
 }
 
 function sceneOf(world: string, from: string, to: string, pair: RecordedPair): Scene {
-  const trace = (seed: number): Trace => new RecordedTrace(pair, seed);
-  if (from === to) return { world, truth: `${from}, against itself`, right: 'promote', trace };
   const { right, figures } = truthOf(pair);
-  return { world, truth: `${from} to ${to} (${figures})`, right, trace };
+  const truth = `${from} to ${to} (${figures})`;
+  return { world, truth, right, isGross: false, trace: (seed) => new RecordedTrace(pair, seed) };
+}
+
+/**
+ * A recording against itself: first at the same moments, which is what a split of one server's calls shows, then each part
+ * at moments of its own. In the second case one of the two may truly be much the slower for minutes on end, so nothing that
+ * a judge says is wrong.
+ */
+function against(world: string, name: string, calls: readonly RecordedCall[]): readonly Scene[] {
+  const pair = { stable: calls, canary: calls };
+  return [
+    {
+      world,
+      truth: `${name}, against itself`,
+      right: 'promote',
+      isGross: false,
+      trace: (seed) => new RecordedTrace({ ...pair, tie: 'moment' }, seed),
+    },
+    {
+      world,
+      truth: `${name}, against itself at other times`,
+      right: 'either',
+      isGross: false,
+      trace: (seed) => new RecordedTrace({ ...pair, tie: 'none' }, seed),
+    },
+  ];
 }
 
 /** What the whole of two recordings says of them, against the default margins: clearly within, twice beyond, or between. */
@@ -110,16 +136,24 @@ function truthOf({ stable, canary }: RecordedPair): { right: Right; figures: str
   const p95 = tailOf(canary, 0.95) / tailOf(stable, 0.95);
   const p99 = tailOf(canary, 0.99) / tailOf(stable, 0.99);
   const first = ratio(stable, canary, ({ firstTokenMs }) => firstTokenMs);
+  const pace = ratio(stable, canary, paceOf);
   const length = Math.abs(Math.log(ratio(stable, canary, ({ outputTokens }) => outputTokens)));
   const faults = share(canary, ({ end }) => end !== 'ok') - share(stable, ({ end }) => end === 'failed');
-  const isFine = speed <= 1.05 && p95 <= 1.05 && p99 <= 1.1 && first <= 1.05 && length <= 0.05 && faults <= 0;
-  const isBad = speed >= 1.3 || p95 >= 2 || first >= 1.5 || length >= 0.3 || faults >= 0.02;
+  const isFine =
+    speed <= 1.05 && p95 <= 1.05 && p99 <= 1.1 && first <= 1.05 && pace <= 1.05 && length <= 0.05 && faults <= 0;
+  const isBad = speed >= 1.3 || p95 >= 2 || first >= 1.5 || pace >= 1.5 || length >= 0.3 || faults >= 0.02;
   const figures = `speed x${speed.toFixed(2)}, p95 x${p95.toFixed(2)}, first token x${first.toFixed(2)}`;
   return { right: isFine ? 'promote' : isBad ? 'refuse' : 'either', figures };
 }
 
 function answered(calls: readonly RecordedCall[]): readonly RecordedCall[] {
   return calls.filter(({ end }) => end === 'ok');
+}
+
+/** Milliseconds per output token after the first one. */
+function paceOf({ latencyMs, firstTokenMs, outputTokens }: RecordedCall): number | null {
+  if (firstTokenMs === null || outputTokens === null || outputTokens < 2) return null;
+  return (latencyMs - firstTokenMs) / (outputTokens - 1);
 }
 
 /** Ratio of the geometric means; 1 where the recordings do not have it. */
@@ -130,7 +164,7 @@ function ratio(
 ): number {
   const [a, b] = [stable, canary].map((calls) => {
     const values = answered(calls).flatMap((call) => of(call) ?? []);
-    return values.reduce((sum, value) => sum + Math.log(Math.max(value, 1)), 0) / values.length;
+    return values.reduce((sum, value) => sum + Math.log(Math.max(value, 0.1)), 0) / values.length;
   }) as [number, number];
   return Number.isNaN(a) || Number.isNaN(b) ? 1 : Math.exp(b - a);
 }

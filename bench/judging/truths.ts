@@ -20,6 +20,8 @@ export interface Behaviour {
 export interface Truth {
   readonly name: string;
   readonly right: Right;
+  /** So bad that every call counts. */
+  readonly isGross?: true;
   /** Serverless in a minute since the rollout began; `incident`: the first minute of ten that may go wrong. */
   stable?(minute: number, incident: number): Partial<Behaviour>;
   /** The endpoint in a minute, while it carries `weight` (0..1) of the calls. */
@@ -70,9 +72,9 @@ export const TRUTHS: readonly Truth[] = [
   { name: 'answers 30 % shorter', right: 'refuse', canary: () => ({ length: 0.7 }) },
   { name: 'faults 1.5 %', right: 'either', canary: () => ({ faults: 0.015 }) },
   { name: 'faults 3 %', right: 'refuse', canary: () => ({ faults: 0.03 }) },
-  { name: 'faults 10 %', right: 'refuse', canary: () => ({ faults: 0.1 }) },
+  { name: 'faults 10 %', right: 'refuse', isGross: true, canary: () => ({ faults: 0.1 }) },
   { name: '60 % slower from half', right: 'refuse', canary: (_, weight) => ({ slower: weight >= 0.5 ? 1.6 : 1 }) },
-  { name: 'latency x2', right: 'refuse', canary: () => ({ slower: 2 }) },
-  { name: 'dead', right: 'refuse', canary: () => ({ faults: 1, isDead: true }) },
+  { name: 'latency x2', right: 'refuse', isGross: true, canary: () => ({ slower: 2 }) },
+  { name: 'dead', right: 'refuse', isGross: true, canary: () => ({ faults: 1, isDead: true }) },
   { name: 'cold for 3 min', right: 'either', canary: (minute) => ({ slower: minute < 3 ? 5 : 1 }) },
 ];

@@ -20,8 +20,8 @@ export interface Job {
 
 export interface Done {
   readonly job: Job;
-  /** For each scene, for each contestant. */
-  readonly endings: readonly (readonly Ending[])[];
+  /** For each scene, for each contestant; null where it was not tried. */
+  readonly endings: readonly (readonly (Ending | null)[])[];
   /** For each contestant, what all scenes took. */
   readonly ms: readonly number[];
 }
@@ -32,8 +32,10 @@ const scenes = [...MADE_SCENES, ...(recordedScenes(settings.folder) ?? [])];
 parentPort?.on('message', (job: Job) => {
   const ms = CONTESTANTS.map(() => 0);
   const endings = job.scenes.map((index) => {
-    const trace = (scenes[index] as Scene).trace(seedOf(settings.seed, job.trace));
+    const scene = scenes[index] as Scene;
+    const trace = scene.trace(seedOf(settings.seed, job.trace));
     return CONTESTANTS.map((contestant, c) => {
+      if (contestant.isForGrossOnly && !scene.isGross) return null;
       const from = performance.now();
       const ending = contestant.run(trace);
       ms[c] = (ms[c] ?? 0) + performance.now() - from;

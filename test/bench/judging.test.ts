@@ -5,6 +5,7 @@ import { Chance } from '../../bench/judging/chance.ts';
 import { Draws } from '../../bench/judging/draws.ts';
 import { MadeTrace } from '../../bench/judging/made-trace.ts';
 import { Minutes } from '../../bench/judging/minutes.ts';
+import { OURS, OURS_WITHOUT_SHADOW } from '../../bench/judging/ours.ts';
 import { RIVALS } from '../../bench/judging/rivals.ts';
 import { TRUTHS } from '../../bench/judging/truths.ts';
 import type { Truth } from '../../bench/judging/truths.ts';
@@ -86,6 +87,22 @@ describe('the rivals', () => {
       assert.ok(dead.exposed > 0 && dead.exposed < 1_000, `${dead.exposed} calls`);
     });
   }
+});
+
+describe('our judge', () => {
+  it('rolls a dead endpoint back before it gets a call, or, without a shadow stage, after five', () => {
+    const trace = new MadeTrace(new Draws(CALM, 1), truth('dead'));
+    const shadowed = OURS.run(trace);
+    assert.deepEqual([shadowed.end, shadowed.exposed], ['rolledBack', 0]);
+    const bare = OURS_WITHOUT_SHADOW.run(trace);
+    assert.equal(bare.end, 'rolledBack');
+    assert.ok(bare.exposed <= 5, `${bare.exposed} calls`);
+  });
+
+  it('comes to the same end on the same trace, to the call', () => {
+    const once = () => OURS.run(new MadeTrace(new Draws(CALM, 2), truth('faults 3 %')));
+    assert.deepEqual(once(), once());
+  });
 });
 
 describe('a cell', () => {
