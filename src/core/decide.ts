@@ -49,7 +49,8 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
 
 /** Going back waits for no person's question: that one is answered afterwards. An abort goes back by itself. */
 function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
-  if (seen.request === null || seen.request.kind === 'abort') return null;
+  const { request } = seen;
+  if (request === null || (request.kind === 'abort' && request.rolloutId === rollout.id)) return null;
   if (!isLive(rollout)) return null;
   const retreat = decideRetreat(rollout, seen);
   return retreat?.action === 'abort' ? retreat : null;

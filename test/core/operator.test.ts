@@ -204,6 +204,12 @@ describe('going back', () => {
     });
   }
 
+  it('does not wait for the answer to an abort of a rollout that is over', () => {
+    const wish = request('abort', { rolloutId: 'zzzzzzzz' });
+    const decided = decide(atStep(2), asking(2, wish, { canaryFaultsInRow: 5 }));
+    assert.deepEqual([decided.action, decided.reason, decided.outcome], ['abort', 'consecutive_faults', null]);
+  });
+
   it('needs no approval and no policy that approves', () => {
     const policy = routePolicy({ approval: 'manual' });
     const decided = decide(atStep(2, PAUSED), observation({ policy, canaryFaultsInRow: 5 }));
