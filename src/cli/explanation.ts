@@ -168,7 +168,10 @@ function figures({ figures: step, policy }: Observation, paint: Paint): string[]
   const columns = [{ title: `step ${step.step}` }, ...titles.map((title) => ({ title, side: 'right' as const }))];
   const lines = table(columns, [row('serverless', step.stable), row('endpoint', step.canary)], paint);
   const weight = stopWeight(step.step, policy);
-  const told = step.step === 0 || step.step > policy.steps.length ? [] : [paint.dim(`${weightText(weight)} % were to go to the endpoint`)];
+  const told =
+    step.step === 0 || step.step > policy.steps.length
+      ? []
+      : [paint.dim(`${weightText(weight)} % were to go to the endpoint`)];
   return ['', ...[...lines, ...told].map((line) => `  ${line}`)];
 }
 
@@ -178,9 +181,15 @@ function verdict({ verdict: found }: Decision, line: Line): string[] {
   return [
     '',
     ...line('verdict', `${found.status.toUpperCase()}: ${found.summary}`),
-    ...line('judged', `${numberText(found.canaryCalls)} calls on the endpoint, ${numberText(found.stableCalls)} on serverless`),
+    ...line(
+      'judged',
+      `${numberText(found.canaryCalls)} calls on the endpoint, ${numberText(found.stableCalls)} on serverless`,
+    ),
     ...found.metrics.flatMap((metric) =>
-      line(metricName(metric.metric), `${word[metric.status]}: ${sentence(metric)}${metric.judge === 'advise' ? ' (advice only)' : ''}`),
+      line(
+        metricName(metric.metric),
+        `${word[metric.status]}: ${sentence(metric)}${metric.judge === 'advise' ? ' (advice only)' : ''}`,
+      ),
     ),
   ];
 }

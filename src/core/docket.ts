@@ -1,9 +1,8 @@
-import type { Outcome } from './call.ts';
+import type { Call, Outcome } from './call.ts';
+import { knownAfterUs } from './call.ts';
 import type { Role } from './route.ts';
+import { EARLY_US } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
-
-/** How soon a call must have failed to be among the early faults; by then every call has a place among them. */
-export const EARLY_US = 2_000_000;
 
 /** Who takes the calls in order. */
 export interface Taker {
@@ -110,4 +109,18 @@ function viewAt({ assignedAtUs, role, step, weight }: Assigned, known: Known | n
   // What came after a first attempt that failed, such as a fall-back, is not the role's doing.
   const bare = { firstTokenUs: null, promptTokens: null, outputTokens: null };
   return { ...base, outcome, knownAfterUs, durationUs: knownAfterUs, ...bare };
+}
+
+/** What a failed first attempt leaves to be judged. */
+export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
+  const nothing = { firstTokenUs: null, promptTokens: null, outputTokens: null };
+  return { outcome, knownAfterUs, durationUs: knownAfterUs, ...nothing };
+}
+
+/** What an ended call leaves to be judged, as its row in the ledger says it too. */
+export function knownOf(call: Call): Known {
+  const { outcome, durationUs, firstTokenUs, promptTokens, outputTokens } = call;
+  const [first] = call.attempts;
+  const knownAfter = first === undefined ? durationUs : knownAfterUs(first);
+  return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens };
 }

@@ -75,8 +75,9 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   const retreat = decideRetreat(rollout, seen);
   if (retreat !== null) return refuse(request, retreat.reason, retreat.detail);
   const verdict = stepVerdict(rollout, seen);
-  if (verdict !== null && verdict.status !== 'pass') {
-    return refuse(request, 'verdict_changed', `the verdict is no longer a pass: ${verdict.summary}`);
+  if (rollout.step > 0 && verdict?.status !== 'pass') {
+    const now = verdict === null ? 'nothing has been judged yet' : verdict.summary;
+    return refuse(request, 'verdict_changed', `the verdict is not a pass: ${now}`);
   }
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };

@@ -271,7 +271,7 @@ export interface ShadowPolicy {
 }
 
 /** The share of calls that stays on serverless at 100 %, as a control group, and for how long (clock ms). */
-export interface HoldBackPolicy {
+interface HoldBackPolicy {
   readonly share: number;
   readonly time: number;
 }

@@ -90,3 +90,18 @@ function odds(value: number): string {
   if (value < 10) return `${Number(value.toFixed(value < 0.1 ? 2 : 1))} : 1`;
   return `${String(Number(value.toPrecision(2))).replace(/\B(?=(\d{3})+$)/g, ' ')} : 1`;
 }
+
+const LABELS: Readonly<Record<MetricName, string>> = {
+  faults: 'faults',
+  speed: 'speed',
+  firstToken: 'first token',
+  perToken: 'per token',
+  tail: 'slow calls',
+  length: 'length',
+  empty: 'empty',
+};
+
+/** A metric's name for people. */
+export function metricName(metric: MetricName): string {
+  return LABELS[metric];
+}

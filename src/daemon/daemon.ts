@@ -165,8 +165,9 @@ export class Daemon {
     const { calls } = this.#ledger;
     const routes = this.#routes
       .foremost()
-      .map((watch) => reportRoute(watch, this.#memory(watch), { gateway: this.#gateway, filePolicyHash: this.#policy.hash }),
-    );
+      .map((watch) =>
+        reportRoute(watch, this.#memory(watch), { gateway: this.#gateway, filePolicyHash: this.#policy.hash }),
+      );
     return {
       version,
       pid: process.pid,

@@ -1,5 +1,4 @@
-import type { Arrival, Call, Outcome } from '../core/call.ts';
-import { knownAfterUs } from '../core/call.ts';
+import type { Arrival } from '../core/call.ts';
 import type { Assigned, Known } from '../core/docket.ts';
 import { Docket } from '../core/docket.ts';
 import { Judge } from '../core/judge.ts';
@@ -50,20 +49,6 @@ export class Judging {
     this.#docket.advance(nowUs);
     return this.#judge.verdict(step);
   }
-}
-
-/** What a failed first attempt leaves to be judged. */
-export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
-  const nothing = { firstTokenUs: null, promptTokens: null, outputTokens: null };
-  return { outcome, knownAfterUs, durationUs: knownAfterUs, ...nothing };
-}
-
-/** What an ended call leaves to be judged, as its row in the ledger says it too. */
-export function knownOf(call: Call): Known {
-  const { outcome, durationUs, firstTokenUs, promptTokens, outputTokens } = call;
-  const [first] = call.attempts;
-  const knownAfter = outcome === 'ok' || first === undefined ? durationUs : knownAfterUs(first);
-  return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens };
 }
 
 /** Whether a call is one of those that the judge takes in order: it has a role, and a weight that is not 0. */

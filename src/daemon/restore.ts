@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { Assigned, Known } from '../core/docket.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
 import type { DemandWindow } from '../core/window.ts';
@@ -21,9 +22,27 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
     for await (const page of journal.stepCalls(rollout.id)) {
       for (const call of page) watch.restore(call.step, call.role, call);
     }
+    await restoreJudging(watch, rollout.id, journal);
   }
   await restoreWindows(routes, null, journal, clock);
   routes.rebuild();
+}
+
+/** Gives the judge of a rollout its calls and pairs again, in the order in which it had them. */
+async function restoreJudging({ judging }: RouteWatch, rolloutId: string, journal: Journal): Promise<void> {
+  if (judging === null) return;
+  for await (const page of journal.pairs(rolloutId)) {
+    for (const { arrivedAtUs, stable, canary } of page) {
+      judging.half('stable', arrivedAtUs, stable);
+      judging.half('canary', arrivedAtUs, canary);
+    }
+  }
+  const calls: (Assigned & Known)[] = [];
+  for await (const page of journal.judgedCalls(rolloutId)) calls.push(...page.filter(({ step }) => step > 0));
+  for (const call of calls.sort((a, b) => a.assignedAtUs - b.assignedAtUs)) {
+    judging.assigned(call);
+    judging.known(call.arrivedAtUs, call);
+  }
 }
 
 /**

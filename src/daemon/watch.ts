@@ -2,6 +2,7 @@ import type { Arrival, Call, Outcome, Shadow } from '../core/call.ts';
 import { isFault } from '../core/call.ts';
 import { judgeCriteria } from '../core/criteria.ts';
 import type { Decision } from '../core/decision.ts';
+import { knownFailure, knownOf } from '../core/docket.ts';
 import type { StepFigures, TalliedCall } from '../core/figures.ts';
 import { NO_FIGURES, RoleTally } from '../core/figures.ts';
 import type {
@@ -18,7 +19,7 @@ import type { Rollout } from '../core/rollout.ts';
 import type { CallShape, Role, UpstreamKind } from '../core/route.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { DemandWindow } from '../core/window.ts';
-import { Judging, isJudged, knownFailure, knownOf } from './judging.ts';
+import { Judging, isJudged } from './judging.ts';
 
 interface StepTally {
   readonly stable: RoleTally;
@@ -120,7 +121,6 @@ export class RouteWatch {
   verdict(step: number, nowMs: number): Verdict | null {
     return this.#judging?.verdict(step, nowMs) ?? null;
   }
-
 
   arrived(arrival: Arrival): void {
     const at = arrival.arrivedAtUs / 1_000;

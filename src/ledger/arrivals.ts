@@ -1,6 +1,6 @@
 import { knownAfterUs, OUTCOMES } from '../core/call.ts';
 import type { Outcome } from '../core/call.ts';
-import type { JudgedCall } from '../core/verdict.ts';
+import type { Assigned, Known } from '../core/docket.ts';
 import { FLAG } from './call-rows.ts';
 import type { LedgerDb } from './database.ts';
 import { startOf } from './history.ts';
@@ -14,6 +14,9 @@ export interface PastCall {
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
 }
+
+/** A call of a rollout as the docket takes it. */
+export type LoggedJudged = Assigned & Known;
 
 /** Which calls are read: the eligible ones of a rollout, or those of a model that ended on serverless in a span. */
 export type Choice =
@@ -91,7 +94,7 @@ export function arrivalPage(db: LedgerDb, choice: Choice, span: Span, afterUs: n
 }
 
 /** All eligible calls of a rollout that have a role, in the order of their arrival. */
-export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<JudgedCall> {
+export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<LoggedJudged> {
   const choice = { kind: 'rollout', rolloutId } as const;
   const span = spanOf(db, choice);
   if (span === null) return;
@@ -103,25 +106,26 @@ export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<JudgedC
 }
 
 /** The calls of a page of a rollout. */
-export function* readJudged({ figures }: ArrivalPage): Generator<JudgedCall> {
+export function* readJudged({ figures }: ArrivalPage): Generator<LoggedJudged> {
   for (let at = 0; at < figures.length; at += CALL_COLUMNS) yield judgedAt(figures, at);
 }
 
 /** The calls of a page of a history. */
 export function* readPast(page: ArrivalPage): Generator<PastCall> {
   for (const { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens } of readJudged(page)) {
-    yield { arrivedAtUs, durationUs, outcome: outcome as Outcome, firstTokenUs, promptTokens, outputTokens };
+    yield { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens };
   }
 }
 
 /** The call whose CALL_COLUMNS numbers begin at a place. */
-export function judgedAt(figures: Float64Array, at: number): JudgedCall {
+export function judgedAt(figures: Float64Array, at: number): LoggedJudged {
   const number = (column: number) => figures[at + column] as number;
   const orNull = (column: number) => (Number.isNaN(number(column)) ? null : number(column));
   const durationUs = number(5);
   const first = { startedAfterUs: number(9), status: number(10), firstByteUs: orNull(11), durationUs: number(12) };
   return {
     arrivedAtUs: number(0),
+    assignedAtUs: number(0) + (Number.isNaN(first.startedAfterUs) ? 0 : first.startedAfterUs),
     role: (number(1) & FLAG.canary) === 0 ? 'stable' : 'canary',
     step: number(2),
     weight: number(3) / 10_000,
@@ -174,4 +178,16 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
     until: choice.untilUs,
     most: MOST_HISTORY,
   };
+}
+
+/** The calls of a model that were assigned to serverless and ended within a span, epoch µs: the newest 200,000. */
+export function* historyCalls(db: LedgerDb, model: string, sinceUs: number, untilUs: number): Generator<PastCall> {
+  const choice = { kind: 'history', model, sinceUs, untilUs } as const;
+  const span = spanOf(db, choice);
+  if (span === null) return;
+  for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {
+    const page: ArrivalPage = arrivalPage(db, choice, span, after);
+    yield* readPast(page);
+    after = page.next;
+  }
 }

@@ -4,8 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { AppError } from '../core/errors.ts';
 import type { Role } from '../core/route.ts';
-import type { JudgedCall } from '../core/verdict.ts';
-import type { ArrivalPage, Choice, PastCall } from './arrivals.ts';
+import type { ArrivalPage, Choice, LoggedJudged, PastCall } from './arrivals.ts';
 import { readJudged, readPast } from './arrivals.ts';
 import type { OpenAsk, PendingRequest } from './requests.ts';
 import type { CallRow } from './call-rows.ts';
@@ -124,9 +123,9 @@ export interface Journal {
   stepCalls(rolloutId: string): AsyncIterable<readonly (LoggedCall & { readonly role: Role })[]>;
   /**
    * The eligible calls of a rollout that have a role and are in the ledger by now, in the order of their arrival, page by
-   * page: each as `judgedCall` makes it of the call when it ends.
+   * page: each as the docket had it when it ended.
    */
-  judgedCalls(rolloutId: string): AsyncIterable<readonly JudgedCall[]>;
+  judgedCalls(rolloutId: string): AsyncIterable<readonly LoggedJudged[]>;
   /** The pairs of a rollout's shadow stage of which both halves are in the ledger, in the order of their arrival. */
   pairs(rolloutId: string): AsyncIterable<readonly JudgedPair[]>;
   /**

@@ -1,5 +1,5 @@
 import { OUTCOMES } from '../core/call.ts';
-import type { JudgedCall } from '../core/verdict.ts';
+import type { Known } from '../core/docket.ts';
 import { CALL_COLUMNS, CALL_SELECT, judgedAt, toFigures } from './arrivals.ts';
 import type { ArrivalPage, Raw } from './arrivals.ts';
 import { FLAG } from './call-rows.ts';
@@ -8,8 +8,9 @@ import { startOf } from './history.ts';
 
 /** A live call of the shadow stage and its copy. */
 export interface JudgedPair {
-  readonly stable: JudgedCall;
-  readonly canary: JudgedCall;
+  readonly arrivedAtUs: number;
+  readonly stable: Known;
+  readonly canary: Known;
 }
 
 const PAGE_ROWS = 5_000;
@@ -51,11 +52,7 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
     const number = (column: number) => figures[at + CALL_COLUMNS + column] as number;
     const orNull = (column: number) => (Number.isNaN(number(column)) ? null : number(column));
     const stable = judgedAt(figures, at);
-    const canary: JudgedCall = {
-      arrivedAtUs: stable.arrivedAtUs,
-      role: 'canary',
-      step: 0,
-      weight: 0,
+    const canary: Known = {
       outcome: OUTCOMES[number(0)] ?? 'gateway_error',
       knownAfterUs: number(1),
       durationUs: number(2),
@@ -63,6 +60,6 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
       promptTokens: orNull(4),
       outputTokens: orNull(5),
     };
-    yield { stable, canary };
+    yield { arrivedAtUs: stable.arrivedAtUs, stable, canary };
   }
 }

@@ -147,8 +147,8 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  serverless  8 640    8 612  9  0.10 %   512  1.9 s  3.4 s  410 / 900 ms
  endpoint    2 834    2 830  3  0.11 %     0  1.6 s  2.9 s   0.3 / 1.2 s
 
- step 2/5  bake        6 min / 5 min  ████████████ ok
-           calls each  2 830 / 200    ████████████ ok
+ step 2/5  time   6 min / 5 min  ████████████ ok
+           calls  3 106 / 200    ████████████ ok
  verdict   PASS  errors 0.10 % against 0.10 % (limit 0.60 %); p95 2900 ms
            against 3400 ms (limit 4080 ms)
  endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy
@@ -287,8 +287,8 @@ ledger ok
  serverless  8 640    8 612  9  0.10 %   512  1.9 s  3.4 s
  endpoint    2 834    2 830  3  0.11 %     0  1.6 s  2.9 s
 
- step 5/5  bake   6 min / 5 min  ████████████ ok
-           calls  2 830 / 200    ████████████ ok
+ step 5/5  time   6 min / 5 min  ████████████ ok
+           calls  3 106 / 200    ████████████ ok
  verdict   PASS  errors 0.10 % against 0.10 %
            (limit 0.60 %); p95 2900 ms against
            3400 ms (limit 4080 ms)

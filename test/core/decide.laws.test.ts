@@ -33,7 +33,16 @@ describe('whatever happens, the core', () => {
         actions.add(decided.action);
       }
     }
-    const way: Phase[] = ['watching', 'proposed', 'provisioning', 'warming', 'shadowing', 'stepping', 'holding', 'promoted'];
+    const way: Phase[] = [
+      'watching',
+      'proposed',
+      'provisioning',
+      'warming',
+      'shadowing',
+      'stepping',
+      'holding',
+      'promoted',
+    ];
     const phases: Phase[] = [...way, 'draining'];
     assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed'].sort());
     assert.deepEqual(

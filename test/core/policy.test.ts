@@ -121,7 +121,10 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
       'routes.0.endpoint.env.KEY: this looks like a secret; a policy is stored with every decision: keep secrets out of it',
     ],
     [defaults({ steps: [] }), 'defaults.steps: expected it not to be empty, got []'],
-    [defaults({ limits: { p95Ratio: 0.9 } }), 'defaults.limits.p95Ratio: expected at least 1, got 0.9'],
+    [
+      defaults({ judge: { speed: { margin: '-1%' } } }),
+      'defaults.judge.speed.margin: expected a margin above 0, written 0.15 or "15%", got "-1%"',
+    ],
     [defaults([]), 'defaults: expected a block of keys, got []'],
     [{ routes: {} }, 'routes: expected a list, got {}'],
     [{ routes: [{}] }, 'routes.0.model: missing: model is required'],

@@ -143,7 +143,7 @@ test('calls of a shape that the endpoint cannot answer stay on serverless and ar
     extra: { tools },
   });
   await approveUpTo(stage, 2);
-  await inPhase(stage, 'stepping', 2);
+  await inPhase(stage, 'holding', 2);
   const sql = `SELECT served_by AS servedBy, is_eligible AS isEligible, role, count(*) AS calls FROM call_log
     WHERE step = 2 AND shape = 'chat+tools' GROUP BY 1, 2, 3`;
   const rows = () => stage.read((db) => db.prepare<[], { calls: number }>(sql).all());
@@ -166,8 +166,8 @@ test('a name that the engine serves the model under is put in and taken out agai
   });
   const { gateway } = await openDaemon(t, stage);
   const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
-  await approveUpTo(stage, 2);
-  const { endpoint } = await inPhase(stage, 'stepping', 2);
+  await approveUpTo(stage, 3);
+  const { endpoint } = await inPhase(stage, 'promoted');
   assert.equal(endpoint.servedModel, 'other');
   await traffic.stop();
   const whole = (await (await chat(gateway, 'whole')).json()) as { model: string };

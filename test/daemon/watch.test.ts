@@ -20,6 +20,7 @@ function policy(criteria: object): Policy {
 function arrival(atMs: number, agent: string): Arrival {
   return {
     arrivedAtUs: atMs * 1_000,
+    assignedAtUs: 0,
     model: MODEL,
     shape: 'chat',
     agent,

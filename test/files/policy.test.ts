@@ -52,11 +52,14 @@ describe('the policies that come with upshift', () => {
     assert.ok(policy.routes.every(({ endpoint }) => (endpoint?.maxPricePerHour ?? 0) > 0));
   });
 
-  it('demo.yaml is the defaults with an endpoint of the simulation', async () => {
+  it('demo.yaml is the defaults with an endpoint of the simulation, wider margins and shorter stages', async () => {
     const { policy } = await loadPolicy(join(POLICIES, 'demo.yaml'));
     const [route] = policy.routes;
     assert.ok(route);
-    assert.deepEqual({ ...route, model: '', endpoint: null }, { ...POLICY_DEFAULTS, model: '', endpoint: null });
+    const { judge, shadow, holdBack } = route;
+    const same = { ...POLICY_DEFAULTS, judge, shadow, holdBack };
+    assert.deepEqual({ ...route, model: '', endpoint: null }, { ...same, model: '', endpoint: null });
+    assert.deepEqual(judge.budget, POLICY_DEFAULTS.judge.budget);
     assert.equal(route.endpoint?.namespace, 'acme');
   });
 });

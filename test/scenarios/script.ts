@@ -1,3 +1,4 @@
+import { LOOSE_JUDGE } from '../support/stage.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
 import { ENDPOINT_POLICY } from '../support/samples.ts';
 import type { Load } from './traffic.ts';
@@ -76,7 +77,16 @@ function policyOf(line: string): object {
     else if (CRITERIA.includes(key)) criteria[key] = typed;
     else limits[key] = typed;
   }
-  return { ...policy, criteria, limits, ...(hasEndpoint && { endpoint }) };
+  const holdBack = { share: '2%', time: '5m' };
+  return {
+    shadow: { share: 0 },
+    holdBack,
+    judge: LOOSE_JUDGE,
+    ...policy,
+    criteria,
+    limits,
+    ...(hasEndpoint && { endpoint }),
+  };
 }
 
 const QUIET: Load = { agents: 64, refused: 0.08, canary: 'ok', stable: 'ok' };

@@ -59,7 +59,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     hasShadow: false,
     attempts,
   };
-  return { arrival: { ...shared, isRepeat: false }, call };
+  return { arrival: { ...shared, assignedAtUs: arrivedAtUs, isRepeat: false }, call };
 }
 
 function attempt(n: number, role: Role, load: Load): Attempt[] {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { knownAfterUs } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { decideAgain } from '../../src/core/decide.ts';
 import { CORE_VERSION } from '../../src/core/decision.ts';
@@ -22,7 +23,7 @@ import type { JournalEntry } from '../../src/ledger/journal.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';
 import { insertRequest } from '../../src/ledger/requests.ts';
-import { MODEL, START, WARM } from '../support/samples.ts';
+import { MODEL, PROFILE, START, WARM } from '../support/samples.ts';
 import type { Load } from './traffic.ts';
 import { makeCall } from './traffic.ts';
 
@@ -109,7 +110,9 @@ export class World {
     const { arrival, call } = makeCall(this.#calls++, this.now, MODEL, canary, load);
     this.#routes.arrived(arrival);
     const [first] = call.attempts;
-    if (first !== undefined && first.outcome !== 'ok') this.#routes.failed(arrival, first.outcome, first.upstream);
+    if (first !== undefined && first.outcome !== 'ok') {
+      this.#routes.failed(arrival, first.outcome, first.upstream, knownAfterUs(first));
+    }
     this.#routes.ended(call);
     this.#open.calls.record(call, () => undefined);
   }
@@ -137,7 +140,10 @@ export class World {
       observe: (watch, wish) =>
         observe(watch, wish, {
           clock: this.#clock,
-          gateway: { inFlight: () => [] },
+          gateway: {
+            inFlight: () => [],
+            shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
+          },
           account: this.#account,
           policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
           filePolicyHash: hash,
@@ -232,7 +238,7 @@ export class World {
     if (!watch.effects.delete(effect)) throw new Error(`${effect} is not under way`);
     const isFine = outcome === 'ok';
     const problem = isFine ? null : { code: outcome.code as 'conflict', message: outcome.message, hint: null };
-    const warmed = { endpoint: { ...WARM, shapes: [...watch.shapes] }, failed: [] };
+    const warmed = { endpoint: { ...WARM, shapes: [...watch.shapes] }, failed: [], profile: PROFILE };
     watch.results[effect] = { effect, at: this.now, problem, ...(effect === 'warm' && isFine && { warmed }) };
     if (isFine && effect === 'ensure') watch.endpoint = this.#endpoint('pending', false);
     if (isFine && effect === 'pause') watch.endpoint = this.#endpoint('paused', false);

@@ -134,7 +134,10 @@ export const TO_WARM: readonly RolloutEvent[] = [
 ];
 
 /** A rollout that stands at a step since START: 0 = warm, no traffic yet; 5 = the last, with its control group. */
-export function atStep(step: number, ...then: readonly RolloutEvent[]): Extract<Rollout, { phase: 'stepping' | 'holding' }> {
+export function atStep(
+  step: number,
+  ...then: readonly RolloutEvent[]
+): Extract<Rollout, { phase: 'stepping' | 'holding' }> {
   const { steps } = POLICY_DEFAULTS;
   const entered: RolloutEvent[] = steps.slice(0, step).map((_, i) => ({
     type: 'step_entered',

@@ -11,6 +11,7 @@ import { createClock } from '../../src/files/clock.ts';
 import type { LedgerDb } from '../../src/ledger/database.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { readStatus } from '../../src/ledger/requests.ts';
+import { METRICS } from '../../src/core/verdict.ts';
 import { atEnd } from './ending.ts';
 import type { Simulation, SimulationOptions } from '../../src/simulation/server.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
@@ -24,6 +25,12 @@ const ENDPOINT = {
   region: 'us-east-1',
   instanceType: 'nvidia-l4',
   instanceSize: 'x1',
+};
+
+/** A judge that a few calls satisfy: of latencies, which a busy machine moves on a scaled clock, it only tells. */
+export const LOOSE_JUDGE = {
+  ...Object.fromEntries(METRICS.map((metric) => [metric, { judge: 'advise' }])),
+  faults: { margin: 0.9, killMargin: 0.9, judge: 'act' },
 };
 
 /** What a policy says beyond what every test's policy says; merged block by block. */
@@ -45,7 +52,10 @@ export interface PolicyWish {
 export function policyText(wish: PolicyWish = {}): string {
   const defaults = {
     criteria: { window: '1m', calls: 30, agents: 10, refused: '5%', sustain: '30s', cooldown: '6h', ...wish.criteria },
-    limits: { bake: '30s', minCalls: 20, p95Ratio: 50, p95Floor: '120s', ...wish.limits },
+    limits: { bake: '30s', minCalls: 20, ...wish.limits },
+    shadow: { share: 0 },
+    holdBack: { share: '10%', time: '30s' },
+    judge: LOOSE_JUDGE,
     steps: wish.steps ?? ['50%', '100%'],
     ...wish.defaults,
   };

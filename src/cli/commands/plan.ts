@@ -48,7 +48,11 @@ export const planCommand: CommandModule<object, PlanOptions> = {
         requiresArg: true,
         describe: 'The policy file',
       })
-      .option('model', { type: 'string', requiresArg: true, describe: 'A route; all that the policy lists unless named' })
+      .option('model', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'A route; all that the policy lists unless named',
+      })
       .option('since', {
         type: 'string',
         default: '1d',
@@ -116,9 +120,12 @@ function render(plan: Plan): string {
   const { speed } = profile.wobble;
   const seen = `${countText(profile.calls, 'call')} over ${spanText(profile.spanMs)}, ${numberText(Math.round(profile.callsPerMinute))} a minute`;
   const head = [paint.bold(model), `  history    ${seen}`];
-  if (profile.calls === 0) return [...head, '  nothing can be said without a history: let upshift watch for some hours'].join('\n');
+  if (profile.calls === 0)
+    return [...head, '  nothing can be said without a history: let upshift watch for some hours'].join('\n');
   const correlated = speed.phi <= 0 ? 0 : -1 / Math.log(speed.phi);
-  const margins = plan.certifiable.map(({ minutes, margin }) => `+${percentText(margin, 0)} in ${spanText(minutes * 60_000)}`);
+  const margins = plan.certifiable.map(
+    ({ minutes, margin }) => `+${percentText(margin, 0)} in ${spanText(minutes * 60_000)}`,
+  );
   const columns = [
     { title: 'step', side: 'right' as const },
     { title: 'weight', side: 'right' as const },

@@ -84,8 +84,14 @@ function settings(route: RoutePolicy): [string, string][] {
     ['shadow', shadowText(route.shadow)],
     ['a step', `at least ${spanText(limits.bake)} and ${numberText(limits.minCalls)} calls of the endpoint`],
     ['  control group', `${percentText(holdBack.share)} at the last step, for ${spanText(holdBack.time)}`],
-    ...METRICS.map((metric): [string, string] => [`  ${metricName(metric)}`, metricText(metric, judge.metrics[metric])]),
-    ['  wrong', `${percentText(judge.budget.falseRollback)} of rollouts sent back, ${percentText(judge.budget.falsePass)} of steps passed`],
+    ...METRICS.map((metric): [string, string] => [
+      `  ${metricName(metric)}`,
+      metricText(metric, judge.metrics[metric]),
+    ]),
+    [
+      '  wrong',
+      `${percentText(judge.budget.falseRollback)} of rollouts sent back, ${percentText(judge.budget.falsePass)} of steps passed`,
+    ],
     ['  back after', `${limits.consecutiveFaults} faults in a row`],
     ['endpoint within', spanText(limits.provisionWithin)],
     ['step within', spanText(limits.stepWithin)],

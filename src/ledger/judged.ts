@@ -1,0 +1,26 @@
+import type { Observation } from '../core/observation.ts';
+import type { Pair } from '../core/pairs.ts';
+import type { PastCall, PastVerdict } from '../core/replay.ts';
+import { judgedCalls } from './arrivals.ts';
+import type { LedgerDb } from './database.ts';
+import { pairs } from './pairs.ts';
+
+/** The calls of a rollout that were judged, in the order in which they were assigned. */
+export function pastCalls(db: LedgerDb, rolloutId: string): PastCall[] {
+  return [...judgedCalls(db, rolloutId)].filter(({ step }) => step > 0).sort((a, b) => a.assignedAtUs - b.assignedAtUs);
+}
+
+/** The pairs of a rollout's shadow stage, in the order of their arrival. */
+export function pastPairs(db: LedgerDb, rolloutId: string): Pair[] {
+  return [...pairs(db, rolloutId)];
+}
+
+/** The verdicts that a rollout's decisions saw, oldest first. */
+export function pastVerdicts(db: LedgerDb, rolloutId: string): PastVerdict[] {
+  const sql = 'SELECT id, at, input FROM decisions WHERE rollout_id = ? ORDER BY id';
+  const rows = db.prepare<[string], { id: number; at: number; input: string }>(sql).all(rolloutId);
+  return rows.flatMap(({ id, at, input }) => {
+    const { verdict } = (JSON.parse(input) as { observation: Observation }).observation;
+    return verdict == null ? [] : [{ decisionId: id, at, verdict }];
+  });
+}
