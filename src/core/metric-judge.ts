@@ -164,7 +164,8 @@ export class MetricJudge {
   #effect(): { readonly effect: number | null; readonly low: number | null; readonly high: number | null } {
     const range = this.#comparison.effect();
     if (range === null) return { effect: null, low: null, high: null };
-    const told = (value: number) => (sizeOf(this.name) === null ? value : Math.expm1(Math.min(27, value)));
+    const isSize = sizeOf(this.name) !== null;
+    const told = (value: number) => (isSize ? Math.expm1(Math.min(27, value)) : Math.max(-1, Math.min(1, value)));
     return { effect: told(range.mean), low: told(range.low), high: told(range.high) };
   }
 }
