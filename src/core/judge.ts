@@ -41,6 +41,12 @@ class Minutes {
  * its margin. Two further bets watch the judge's own ground: whether the coin is the one that was told, and whether the
  * roles reject requests alike.
  *
+ * What may be said of it: a bet is exact at each moment, so it may rightly fire on an endpoint that is beyond the kill
+ * margin for some minutes only; where levels wobble that much, kill margins of sizes and what counts as slow are widened by
+ * what the wobble explains. The gate is exact for levels that wander as an AR(1) process with the profile's parameters,
+ * and else as good as these. Shares have no gate against them: their kill margins are narrow already. What either role
+ * does with 429s, and what was slow before serverless's own drift, is in `scores.ts`.
+ *
  * Memory does not grow with calls. Deterministic: the same calls in the same order give the same verdicts, bit for bit.
  */
 export class Judge {

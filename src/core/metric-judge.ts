@@ -21,6 +21,12 @@ const SEEN = 100;
 const CLIP = 1;
 const LENGTH_CLIP = 2;
 
+/**
+ * Bets are exact at each moment: an endpoint that is beyond the kill margin for a few minutes, because its level wobbles
+ * that much, would rightly be sent back. The margin is therefore at least so many deviations of the roles' difference.
+ */
+const SWAYS = 3;
+
 /** How one metric is read at a moment. */
 interface Reading {
   readonly passAt: number;
@@ -61,7 +67,8 @@ export class MetricJudge {
     const variance = profile.spread[size] ** 2;
     const margin = Math.log1p(policy.margin);
     this.#comparison = new Comparison(variance, wobble, profile.callsPerMinute);
-    this.#kill = new SizeKill(Math.log1p(policy.killMargin), name === 'length');
+    const killMargin = Math.max(Math.log1p(policy.killMargin), SWAYS * wobble.sigma);
+    this.#kill = new SizeKill(killMargin, name === 'length');
     const margins = name === 'length' ? [margin, -margin] : [margin];
     this.#gate = new SizeGate(margins, usualNoise(variance, profile.callsPerMinute), wobble);
   }
@@ -157,7 +164,8 @@ export class MetricJudge {
   #effect(): { readonly effect: number | null; readonly low: number | null; readonly high: number | null } {
     const range = this.#comparison.effect();
     if (range === null) return { effect: null, low: null, high: null };
-    const told = (value: number) => (sizeOf(this.name) === null ? value : Math.expm1(Math.min(27, value)));
+    const isSize = sizeOf(this.name) !== null;
+    const told = (value: number) => (isSize ? Math.expm1(Math.min(27, value)) : Math.max(-1, Math.min(1, value)));
     return { effect: told(range.mean), low: told(range.low), high: told(range.high) };
   }
 }

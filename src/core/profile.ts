@@ -61,6 +61,8 @@ const PRIOR_SHARE = 0.005;
 const FEW_TOKENS = 4;
 
 const SLOW_LEAST = 2.5;
+/** ... times what so many standard deviations of two wobbling levels explain: the tail is not the level. */
+const SWAYS = 2;
 const SLOW_MOST = 10;
 const TAU_LEAST_US = 30e6;
 const TAU_MOST_US = 600e6;
@@ -110,10 +112,11 @@ function learnAnswers(
     ]),
   ) as Record<Size, { arrivedAtUs: number; z: number }[]>;
   const ratios = scores.speed.map(({ z }) => Math.exp(z)).toSorted((a, b) => a - b);
-  const slowRatio = clamp(quantile(ratios, 0.995) ?? 3, SLOW_LEAST, SLOW_MOST);
   const durations = calls.map((call) => call.durationUs).toSorted((a, b) => a - b);
   const late = Math.max(2 * (quantile(durations, 0.95) ?? 0), 1.5 * (quantile(durations, 0.995) ?? 0));
   const learned = SIZES.map((size) => [size, learnWobble(scores[size], size === 'length' ? 1 : 0.5)] as const);
+  const sway = Math.exp(SWAYS * Math.SQRT2 * (learned.find(([size]) => size === 'speed')?.[1].wobble.sigma ?? 0));
+  const slowRatio = clamp(Math.max(SLOW_LEAST, quantile(ratios, 0.995) ?? 0) * sway, SLOW_LEAST, SLOW_MOST);
   return {
     ...model,
     slowRatio,

@@ -137,7 +137,7 @@ const COLD_MS = 900_000;
 function failureText(rollout: Shadowing | Stopped, seen: Observation, { cause, summary }: Verdict): string {
   const age = seen.now - rollout.since;
   const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step <= 1);
-  const isSlowness = cause === 'speed' || cause === 'firstToken' || cause === 'perToken';
+  const isSlowness = cause === 'speed' || cause === 'tail' || cause === 'firstToken' || cause === 'perToken';
   if (!isEarly || !isSlowness || age >= COLD_MS) return summary;
   return `${summary}; it has had traffic for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
 }

@@ -8,6 +8,8 @@ const MOST_PHI = 0.98;
 /** Below six hours the upper ends of 80 % ranges count. */
 const LONG_MINUTES = 360;
 const FEW_MINUTES = 20;
+/** Lags that the decay of the autocovariance is read from, minutes. */
+const LAGS = 12;
 const MINUTE_CALLS = 5;
 /** Upper end of a one-sided 80 % range, in standard deviations. */
 const UPPER = 0.8416;
@@ -17,8 +19,8 @@ const MINUTE_US = 60e6;
 const CLIP = 1;
 
 /**
- * How the level of log scores wanders by minutes: its variance is what the minute means vary beyond what sampling
- * explains, its correlation their lag-1 autocovariance over that. `spread` is the deviation of single calls within
+ * How the level of log scores wanders by minutes: an exponential decay is fitted to the autocovariances of the minute
+ * means, that at lag 0 less what sampling explains. `spread` is the deviation of single calls within
  * minutes.
  */
 export function learnWobble(
@@ -32,18 +34,50 @@ export function learnWobble(
   const spread = Math.max(0.05, Math.sqrt(within));
   if (minutes.length < FEW_MINUTES) return { spread, wobble: UNKNOWN };
 
-  const mean = minutes.reduce((sum, minute) => sum + minute.mean, 0) / minutes.length;
-  let [variance, product, pairs] = [0, 0, 0];
-  minutes.forEach((minute, i) => {
-    variance += ((minute.mean - mean) ** 2 - within / minute.n) / minutes.length;
-    const before = minutes[i - 1];
-    if (before === undefined || before.minute !== minute.minute - 1) return;
-    product += (minute.mean - mean) * (before.mean - mean);
-    pairs++;
-  });
-  variance = Math.max(variance, 1e-9);
-  const phi = pairs === 0 ? UNKNOWN.phi : clamp(product / pairs / variance, 0, MOST_PHI);
+  const covariances = covary(minutes);
+  covariances[0] = (covariances[0] as number) - within * meanOf(minutes, ({ n }) => 1 / n);
+  // Deviations from a mean that was itself estimated are too small, by the variance of that mean at every lag.
+  const first = fitDecay(covariances);
+  const lost = (first.variance * (1 + first.phi)) / (1 - first.phi) / minutes.length;
+  const { variance, phi } = fitDecay(covariances.map((covariance) => covariance + lost));
   return { spread, wobble: cautious(variance, phi, minutes.length) };
+}
+
+/** Autocovariances of the minute means at lags of 0 to `LAGS` minutes. */
+function covary(minutes: readonly Minute[]): number[] {
+  const mean = meanOf(minutes, (minute) => minute.mean);
+  const means = new Map(minutes.map((minute) => [minute.minute, minute.mean - mean]));
+  return Array.from({ length: LAGS + 1 }, (_, lag) => {
+    let [sum, pairs] = [0, 0];
+    for (const [minute, deviation] of means) {
+      const later = means.get(minute + lag);
+      if (later === undefined) continue;
+      sum += deviation * later;
+      pairs++;
+    }
+    return pairs === 0 ? 0 : sum / pairs;
+  });
+}
+
+/** The variance and correlation whose autocovariances variance * phi^lag come nearest: steadier than lag 1 alone. */
+function fitDecay(covariances: readonly number[]): { readonly variance: number; readonly phi: number } {
+  let best = { variance: 1e-9, phi: 0, error: Number.POSITIVE_INFINITY };
+  for (let step = 0; step <= 196; step++) {
+    const phi = (step / 196) * MOST_PHI;
+    let [product, squares] = [0, 0];
+    covariances.forEach((covariance, lag) => {
+      product += covariance * phi ** lag;
+      squares += phi ** (2 * lag);
+    });
+    const variance = Math.max(1e-9, product / squares);
+    const error = covariances.reduce((sum, covariance, lag) => sum + (covariance - variance * phi ** lag) ** 2, 0);
+    if (error < best.error) best = { variance, phi, error };
+  }
+  return best;
+}
+
+function meanOf(minutes: readonly Minute[], read: (minute: Minute) => number): number {
+  return minutes.reduce((sum, minute) => sum + read(minute), 0) / minutes.length;
 }
 
 function cautious(variance: number, phi: number, minutes: number): Wobble {

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { LevelTest, rhoAfter } from '../../../src/core/stats/level.ts';
+import { dice, normal } from '../../support/dice.ts';
+
+const WOBBLE = { sigma: 0.08, phi: 0.85 };
+const NOISE = 0.004;
+
+/** Block differences of a level that wanders about `mean`. */
+function* differences(mean: number, minutes: number, seed: number): Generator<number> {
+  const roll = dice(seed);
+  let level = WOBBLE.sigma * normal(roll);
+  for (let minute = 0; minute < minutes; minute++) {
+    yield mean + level + Math.sqrt(NOISE) * normal(roll);
+    level = WOBBLE.phi * level + WOBBLE.sigma * Math.sqrt(1 - WOBBLE.phi ** 2) * normal(roll);
+  }
+}
+
+describe('level test', () => {
+  it('reaches 1/alpha in at most alpha of 2 000 runs at the margin, however the level wanders', () => {
+    const rho = rhoAfter(45, NOISE, WOBBLE, 0.05);
+    let fired = 0;
+    for (let seed = 1; seed <= 2_000; seed++) {
+      const test = new LevelTest();
+      for (const d of differences(0, 120, seed)) {
+        test.add(d, NOISE, 1, WOBBLE);
+        if (test.logOdds(-1, rho) >= Math.log(20)) {
+          fired++;
+          break;
+        }
+      }
+    }
+    // With a chance of 5 % there are at most 131 of 2 000 in all but one of 1 000 repetitions.
+    assert.ok(fired <= 131, `${fired}`);
+  });
+
+  it('finds the mean, and covers it with its range', () => {
+    let covered = 0;
+    for (let seed = 1; seed <= 200; seed++) {
+      const test = new LevelTest();
+      for (const d of differences(0.2, 90, seed)) test.add(d, NOISE, 1, WOBBLE);
+      const range = test.range(rhoAfter(30, NOISE, WOBBLE, 0.025), 0.05);
+      assert.ok(range !== null && Math.abs(range.mean - 0.2) < 0.15);
+      if (range.low <= 0.2 && range.high >= 0.2) covered++;
+    }
+    assert.ok(covered >= 188, `${covered}`);
+  });
+
+  it('grows in the long run by what the long-run variance says', () => {
+    const test = new LevelTest();
+    const at: number[] = [];
+    for (let minute = 0; minute < 400; minute++) {
+      test.add(0, NOISE, 1, WOBBLE);
+      at.push(test.v);
+    }
+    const perMinute = ((at[399] as number) - (at[199] as number)) / 200;
+    const longRun = NOISE + (WOBBLE.sigma ** 2 * (1 + WOBBLE.phi)) / (1 - WOBBLE.phi);
+    assert.ok(Math.abs(perMinute * longRun - 1) < 0.01, `${perMinute * longRun}`);
+  });
+
+  it('has no range without data', () => {
+    assert.equal(new LevelTest().range(1, 0.05), null);
+  });
+});
