@@ -4,7 +4,7 @@ import { ShareKill } from './kill.ts';
 import { MetricJudge } from './metric-judge.ts';
 import type { JudgePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
-import type { Role } from './route.ts';
+import type { Affinity, Role } from './route.ts';
 import { scoreCall, scoreEarly, scoreRejection } from './scores.ts';
 import { summarize } from './sentence.ts';
 import { Wealth } from './stats/wealth.ts';
@@ -52,6 +52,7 @@ class Minutes {
 export class Judge {
   readonly #profile: Profile;
   readonly #policy: JudgePolicy;
+  readonly #affinity: Affinity;
   readonly #lastStep: number;
   readonly #metrics: readonly MetricJudge[];
   readonly #earlyFaults: ShareKill;
@@ -64,10 +65,14 @@ export class Judge {
   #decided: Record<Role, number> = { stable: 0, canary: 0 };
   #taken = { early: 0, full: 0, pairs: 0 };
 
-  /** `steps`: the canary's weight at each stop. */
-  constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[]) {
+  /**
+   * `steps`: the canary's weight at each stop. `affinity`: what was assigned as a whole; where it is an agent for a while,
+   * its calls are no coins of their own, and the split is not watched.
+   */
+  constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[], affinity: Affinity = 'call') {
     this.#profile = profile;
     this.#policy = policy;
+    this.#affinity = affinity;
     this.#lastStep = steps.length;
     const odds = failOdds(policy, steps.length);
     this.#earlyFaults = new ShareKill(policy.metrics.faults.killMargin, profile.shares.faults);
@@ -95,7 +100,7 @@ export class Judge {
   }
 
   #betOnSplit(surprise: number, weight: number): void {
-    if (weight <= 0 || weight >= 1) return;
+    if (weight <= 0 || weight >= 1 || this.#affinity === 'agent') return;
     const { more, less } = this.#split;
     more.bet(surprise, weight);
     less.bet(-surprise, 1 - weight);

@@ -36,10 +36,10 @@ export function replay(
     readonly pairs: readonly Pair[];
     readonly verdicts: readonly PastVerdict[];
   },
-  policy: Pick<RoutePolicy, 'judge' | 'steps'>,
+  policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
 ): readonly ReplayedVerdict[] {
   const { profile, calls, pairs } = past;
-  const judge = new Judge(profile, policy.judge, policy.steps);
+  const judge = new Judge(profile, policy.judge, policy.steps, policy.affinity);
   const given = { early: 0, full: 0, pairs: 0, nextPair: 0 };
   return past.verdicts.map((stored) => {
     const { verdict } = stored;

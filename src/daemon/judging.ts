@@ -20,10 +20,10 @@ export class Judging {
 
   constructor(
     { id, profile }: { readonly id: string; readonly profile: Profile },
-    policy: Pick<RoutePolicy, 'judge' | 'steps'>,
+    policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
   ) {
     this.rolloutId = id;
-    this.#judge = new Judge(profile, policy.judge, policy.steps);
+    this.#judge = new Judge(profile, policy.judge, policy.steps, policy.affinity);
     this.#docket = new Docket(this.#judge, profile.tauUs);
     this.#pairs = new Pairs(this.#judge, profile.tauUs);
   }

@@ -123,6 +123,12 @@ describe('Judge', () => {
     }
   }
 
+  it('does not call the split wrong where agents are assigned as a whole', () => {
+    const judge = new Judge(profile(), POLICY, STEPS, 'agent');
+    feed(judge, judgedCalls({ minutes: 5, weight: 0.1, chance: 0.2 }));
+    assert.notEqual(judge.verdict(1).cause, 'split');
+  });
+
   it('calls a wrong split unhealthy, and so roles that reject requests differently', () => {
     const split = verdictAfter({ minutes: 5, weight: 0.1, chance: 0.2 });
     assert.deepEqual([split.status, split.cause], ['unhealthy', 'split']);
