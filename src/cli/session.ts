@@ -16,6 +16,16 @@ export function withGlobals(parser: Argv): Argv<GlobalOptions> {
   return parser as Argv<GlobalOptions>;
 }
 
+/** Adds `--policy FILE` for commands that read a policy without a daemon. */
+export function withPolicy<T>(parser: Argv<T>): Argv<T & { readonly policy: string }> {
+  return parser.option('policy', {
+    type: 'string',
+    default: 'policies/default.yaml',
+    requiresArg: true,
+    describe: 'The policy file',
+  });
+}
+
 /** The clock that the daemon runs on, as far as the environment tells. */
 export function openClock(): Clock {
   const { timeScale, timeStart } = readEnvironment(process.env);

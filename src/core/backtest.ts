@@ -28,7 +28,11 @@ const SECOND_MS = 1_000;
  * when they would have led to a proposal. The cooldown plays no part: nothing was proposed then.
  */
 export function backtest(calls: Iterable<PastCall>, criteria: CriteriaPolicy): readonly HeldSpan[] {
-  const window = new DemandWindow(criteria.window, (figures) => judgeCriteria(figures, criteria).holds);
+  let judged: DemandFigures | null = null;
+  const window = new DemandWindow(criteria.window, (figures) => {
+    judged = figures;
+    return judgeCriteria(figures, criteria).holds;
+  });
   const spans: HeldSpan[] = [];
   let open: HeldSpan | null = null;
   let second = Number.NaN;
@@ -40,7 +44,7 @@ export function backtest(calls: Iterable<PastCall>, criteria: CriteriaPolicy): r
       open = null;
     }
     if (since === null) return;
-    const figures = window.figures();
+    const figures: DemandFigures = judged ?? window.figures();
     const peak: DemandFigures = open === null || figures.calls > open.peak.calls ? figures : open.peak;
     const isSustained = nowMs - since >= criteria.sustain;
     open = { since, until: nowMs, proposedAt: isSustained ? since + criteria.sustain : null, peak };

@@ -12,12 +12,14 @@ export interface Pair {
 /**
  * Puts the pairs of the shadow stage in the order of their arrival. A pair is handed on when it is as old as `lateUs`: by
  * then each half has ended or counts as too late, so that the ledger's rows give the same pairs in the same order again.
+ * Once the first call of a step was assigned no pair comes any more: the judge is then about steps.
  */
 export class Pairs {
   readonly #taker: Pick<Taker, 'pair'>;
   readonly #lateUs: number;
   readonly #open = new Map<number, { stable: Known | null; canary: Known | null }>();
   #takenUpToUs = 0;
+  #closedAtUs = Number.POSITIVE_INFINITY;
 
   constructor(taker: Pick<Taker, 'pair'>, lateUs: number) {
     this.#taker = taker;
@@ -32,6 +34,11 @@ export class Pairs {
     this.#open.set(arrivedAtUs, pair);
   }
 
+  /** A call of a step was assigned: pairs that were not old enough by then are left out. */
+  close(atUs: number): void {
+    this.#closedAtUs = Math.min(this.#closedAtUs, atUs);
+  }
+
   advance(nowUs: number): void {
     const upToUs = nowUs - this.#lateUs;
     this.#takenUpToUs = Math.max(this.#takenUpToUs, upToUs);
@@ -39,9 +46,16 @@ export class Pairs {
     for (const arrivedAtUs of due) {
       const pair = this.#open.get(arrivedAtUs) as { stable: Known | null; canary: Known | null };
       this.#open.delete(arrivedAtUs);
-      takePair(this.#taker, { arrivedAtUs, ...pair }, this.#lateUs);
+      if (isInTime(arrivedAtUs, this.#lateUs, this.#closedAtUs)) {
+        takePair(this.#taker, { arrivedAtUs, ...pair }, this.#lateUs);
+      }
     }
   }
+}
+
+/** Whether a pair was old enough when the first call of a step was assigned. */
+export function isInTime(arrivedAtUs: number, lateUs: number, firstStepAtUs: number): boolean {
+  return arrivedAtUs + lateUs <= firstStepAtUs;
 }
 
 /** Hands a pair on, unless both halves were too late: nobody knew of it then. True where it was. */

@@ -2,7 +2,7 @@ import type { Assigned, Known, Taker } from './docket.ts';
 import { earlyView, fullView } from './docket.ts';
 import { Judge } from './judge.ts';
 import type { Pair } from './pairs.ts';
-import { takePair } from './pairs.ts';
+import { isInTime, takePair } from './pairs.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { Verdict } from './verdict.ts';
@@ -38,7 +38,9 @@ export function replay(
   },
   policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
 ): readonly ReplayedVerdict[] {
-  const { profile, calls, pairs } = past;
+  const { profile, calls } = past;
+  const firstStepAtUs = calls[0]?.assignedAtUs ?? Number.POSITIVE_INFINITY;
+  const pairs = past.pairs.filter(({ arrivedAtUs }) => isInTime(arrivedAtUs, profile.tauUs, firstStepAtUs));
   const judge = new Judge(profile, policy.judge, policy.steps, policy.affinity);
   const given = { early: 0, full: 0, pairs: 0, nextPair: 0 };
   return past.verdicts.map((stored) => {

@@ -22,7 +22,7 @@ import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
 import { learnFrom } from './learn.ts';
-import { Loop } from './loop.ts';
+import { Loop, perClock } from './loop.ts';
 import { newRolloutId, observe } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import { RETREAT_PATIENCE_MS, goBackAtOnce, reconcile } from './reconcile.ts';
@@ -37,7 +37,6 @@ const REQUESTS_EVERY_MS = 100;
 const ENDPOINT_EVERY_MS = 5_000;
 const ACCOUNT_EVERY_MS = 30_000;
 const POLICY_EVERY_MS = 5_000;
-const LEAST_EVERY_MS = 200;
 const DRAIN_MS = 30_000;
 
 export interface DaemonOptions {
@@ -140,13 +139,14 @@ export class Daemon {
 
   /** Begins to tick. Returns at once. */
   run(): void {
+    const { clock } = this.#options;
     this.#loop.start();
     this.#loop.every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
-    this.#loop.every(this.#perClock(ENDPOINT_EVERY_MS), () =>
+    this.#loop.every(perClock(ENDPOINT_EVERY_MS, clock), () =>
       lookAtEndpoints(this.#routes.all(), this.#effectContext()),
     );
-    this.#loop.every(this.#perClock(ACCOUNT_EVERY_MS), () => this.#account.check());
-    this.#loop.every(this.#perClock(POLICY_EVERY_MS), () => this.#reloadPolicy());
+    this.#loop.every(perClock(ACCOUNT_EVERY_MS, clock), () => this.#account.check());
+    this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadPolicy());
   }
 
   /** Stops deciding, lets running calls end for a while, cuts the rest, and leaves the books in order. */
@@ -184,16 +184,10 @@ export class Daemon {
     };
   }
 
-  /** Real ms for a span of clock time, but not so few that looking is all that is done. */
-  #perClock(ms: number): number {
-    return Math.max(LEAST_EVERY_MS, ms / this.#options.clock.scale);
-  }
-
   async #reconcileAll(): Promise<void> {
     const requests = await this.#pendingRequests();
-    const isUrgent = (watch: RouteWatch) => watch.rollout !== null;
-    const watches = [...this.#routes.all()];
-    for (const watch of [...watches.filter(isUrgent), ...watches.filter((one) => !isUrgent(one))]) {
+    const isIdleRoute = (watch: RouteWatch) => Number(watch.rollout === null);
+    for (const watch of [...this.#routes.all()].sort((a, b) => isIdleRoute(a) - isIdleRoute(b))) {
       if (this.#routes.isIdle(watch)) continue;
       const mine = requests.filter((request) => request.model === watch.model);
       try {

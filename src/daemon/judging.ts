@@ -30,6 +30,7 @@ export class Judging {
 
   assigned(assigned: Assigned): void {
     this.#docket.assigned(assigned);
+    this.#pairs.close(assigned.assignedAtUs);
   }
 
   /** A call's first attempt failed, or it ended well. */

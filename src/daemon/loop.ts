@@ -1,7 +1,15 @@
 import cron from 'node-cron';
 import type { ScheduledTask } from 'node-cron';
+import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { Log } from './log.ts';
+
+const LEAST_EVERY_MS = 200;
+
+/** Real ms for a span of clock time, but not so few that looking is all that is done. */
+export function perClock(ms: number, { scale }: Pick<Clock, 'scale'>): number {
+  return Math.max(LEAST_EVERY_MS, ms / scale);
+}
 
 /**
  * When things happen: a tick every second and whenever somebody wakes it, and other work at its own pace, all in real

@@ -29,9 +29,11 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
 }
 
 /** Gives the judge of a rollout its calls and pairs again, in the order in which it had them. */
-async function restoreJudging({ judging }: RouteWatch, rolloutId: string, journal: Journal): Promise<void> {
+async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Journal): Promise<void> {
+  const { judging } = watch;
   if (judging === null) return;
   for await (const page of journal.pairs(rolloutId)) {
+    watch.copiedBefore += page.length;
     for (const { arrivedAtUs, stable, canary } of page) {
       judging.half('stable', arrivedAtUs, stable);
       judging.half('canary', arrivedAtUs, canary);

@@ -145,12 +145,13 @@ function canaryOf(watch: RouteWatch): Canary | null {
     url: rollout.endpoint.url,
     servedModel: rollout.endpoint.servedModel,
     shapes: new Set(rollout.endpoint.shapes),
-    shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(policy) : null,
+    shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(watch) : null,
   };
 }
 
-function shadowOf({ shadow: { share, concurrency, calls, exclude } }: RoutePolicy): ShadowShare {
-  return { share, concurrency, calls, exclude: new Set(exclude) };
+function shadowOf({ policy: { shadow }, copiedBefore }: RouteWatch): ShadowShare {
+  const { share, concurrency, calls, exclude } = shadow;
+  return { share, concurrency, calls: Math.max(0, calls - copiedBefore), exclude: new Set(exclude) };
 }
 
 /** Sockets and processors do not run faster with the clock: no timeout shrinks below this, in real ms. */

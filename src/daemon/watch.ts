@@ -52,6 +52,8 @@ export class RouteWatch {
   readonly recent = new RecentOutcomes();
   window: DemandWindow;
   faultsInRow = 0;
+  /** Copies that a former process made for the rollout: they count against what the policy allows in all. */
+  copiedBefore = 0;
   /** What became of the copies of the shadow stage. */
   shadow: Pick<ShadowFigures, 'ended' | 'faults'> = NO_SHADOW;
   /** When a tick last looked, clock ms. */
@@ -102,6 +104,7 @@ export class RouteWatch {
       this.#steps.clear();
       this.faultsInRow = 0;
       this.shadow = NO_SHADOW;
+      this.copiedBefore = 0;
       this.endpoint = null;
       this.retreat = null;
       for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];

@@ -12,7 +12,7 @@ import { readStatus } from '../../ledger/requests.ts';
 import { countText, dateText, numberText, percentText, timeText } from '../format.ts';
 import { cleanAll, painter, printJson, printText, table } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { openClock, timeOf, withGlobals } from '../session.ts';
+import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
 import { parseSince } from './audit.ts';
 
 interface BacktestOptions extends GlobalOptions {
@@ -25,13 +25,7 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
   command: 'backtest',
   describe: "What a policy's criteria would have said of past calls",
   builder: (yargs) =>
-    withGlobals(yargs)
-      .option('policy', {
-        type: 'string',
-        default: 'policies/default.yaml',
-        requiresArg: true,
-        describe: 'The policy file',
-      })
+    withPolicy(withGlobals(yargs))
       .option('since', { type: 'string', requiresArg: true, describe: 'From then: a span such as 2h, or a time' })
       .option('until', { type: 'string', requiresArg: true, describe: 'Up to then' })
       .example('npx upshift backtest --policy my.yaml --since 7d', 'would it have proposed anything last week?')

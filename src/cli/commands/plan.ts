@@ -16,7 +16,7 @@ import { readStatus } from '../../ledger/requests.ts';
 import { countText, numberText, percentText, weightText } from '../format.ts';
 import { cleanAll, painter, printJson, printText, table } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { openClock, timeOf, withGlobals } from '../session.ts';
+import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
 import { parseSince } from './audit.ts';
 
 interface PlanOptions extends GlobalOptions {
@@ -41,13 +41,7 @@ export const planCommand: CommandModule<object, PlanOptions> = {
   command: 'plan',
   describe: 'How long a rollout would take, and what could be certified, at the traffic of the past',
   builder: (yargs) =>
-    withGlobals(yargs)
-      .option('policy', {
-        type: 'string',
-        default: 'policies/default.yaml',
-        requiresArg: true,
-        describe: 'The policy file',
-      })
+    withPolicy(withGlobals(yargs))
       .option('model', {
         type: 'string',
         requiresArg: true,

@@ -1,0 +1,209 @@
+import { z } from 'zod';
+import { METRICS } from './verdict.ts';
+import type { MetricName } from './verdict.ts';
+
+/**
+ * What a policy file may say. Spans are written as `30s`, `5m`, `6h`, shares as `0.05` or `5%`; both become numbers here
+ * (clock milliseconds, 0..1). Unknown keys are refused.
+ */
+
+const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const SPAN_WANTED = 'expected a span such as 30s, 5m or 6h';
+const SHARE_WANTED = 'expected a share such as 0.05 or "5%"';
+const MARGIN_WANTED = 'expected a margin such as 0.15 or "15%"';
+
+const span = (least = 0, most = 365 * UNIT_MS.d) =>
+  z.string({ error: SPAN_WANTED }).transform((text, context) => {
+    const match = SPAN.exec(text.trim());
+    if (match === null) {
+      context.addIssue({ code: 'custom', message: `${SPAN_WANTED}, got "${text}"` });
+      return z.NEVER;
+    }
+    const ms = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
+    if (ms >= least && ms <= most) return ms;
+    const limit = ms < least ? `at least ${least / 1000}s` : `at most ${most / UNIT_MS.d}d`;
+    context.addIssue({ code: 'custom', message: `expected ${limit}, got "${text}"` });
+    return z.NEVER;
+  });
+
+const share = z.union([z.number(), z.string()], { error: SHARE_WANTED }).transform((value, context) => {
+  const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
+  const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
+  if (number >= 0 && number <= 1) return number;
+  const message = `expected a share from 0 to 1, written 0.05 or "5%", got ${JSON.stringify(value)}`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+const count = (least = 0) => z.number().int().min(least);
+
+const stepsSchema = z
+  .array(share)
+  .min(1)
+  .superRefine((steps, context) => {
+    const fallen = steps.findIndex((weight, i) => !(weight > (steps[i - 1] ?? 0)));
+    if (fallen >= 0) {
+      const message = `steps must rise: ${steps[fallen]} does not exceed ${steps[fallen - 1] ?? 0}`;
+      context.addIssue({ code: 'custom', path: [fallen], message });
+      return;
+    }
+    if (steps[0] === 1) {
+      context.addIssue({
+        code: 'custom',
+        message: 'the first step must be below 100%: later ones are compared with it',
+      });
+    }
+    if (steps.length > 0 && steps.at(-1) !== 1) {
+      context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
+    }
+  });
+
+const criteriaSchema = z.strictObject({
+  window: span(1_000, UNIT_MS.d),
+  calls: count(),
+  agents: count(),
+  refused: share,
+  require: z.union([z.enum(['all', 'any']), z.strictObject({ atLeast: z.number().int().min(1).max(3) })], {
+    error: 'expected all, any or {atLeast: n} with n from 1 to 3',
+  }),
+  sustain: span(),
+  cooldown: span(),
+});
+
+const limitsSchema = z.strictObject({
+  bake: span(),
+  minCalls: count(1),
+  consecutiveFaults: count(1),
+  provisionWithin: span(1_000),
+  stepWithin: span(1_000),
+  rolloutWithin: span(1_000),
+  proposalOpen: span(1_000),
+});
+
+const margin = z.union([z.number(), z.string()], { error: MARGIN_WANTED }).transform((value, context) => {
+  const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
+  const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
+  if (number > 0 && number <= 10) return number;
+  const message = `expected a margin above 0, written 0.15 or "15%", got ${JSON.stringify(value)}`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+const metricSchema = z.strictObject({
+  margin,
+  killMargin: margin,
+  weight: z.number().positive().max(1_000),
+  judge: z.enum(['act', 'advise']),
+});
+
+const budgetSchema = z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share });
+
+const judgeSchema = z.strictObject({
+  budget: budgetSchema.partial().optional(),
+  ...(Object.fromEntries(METRICS.map((metric) => [metric, metricSchema.partial().optional()])) as Record<
+    MetricName,
+    z.ZodOptional<ReturnType<typeof metricSchema.partial>>
+  >),
+});
+
+const shadowSchema = z.strictObject({
+  share,
+  time: span(),
+  concurrency: count(1),
+  calls: count(1),
+  exclude: z.array(z.string().min(1)),
+});
+
+const holdBackSchema = z.strictObject({ share, time: span() });
+
+const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
+const replicas = z.number().int().min(1).max(64);
+
+export const endpointSchema = z
+  .strictObject({
+    namespace: z.string().regex(/^[\w.-]+$/, 'expected the name of a user or organization'),
+    vendor: name,
+    region: name,
+    accelerator: z.enum(['cpu', 'gpu', 'neuron']).default('gpu'),
+    instanceType: name,
+    instanceSize: name,
+    minReplica: replicas.default(1),
+    maxReplica: replicas.default(1),
+    engine: z.enum(['vLLM', 'tei', 'tgi', 'sGLang', 'llamacpp']).default('vLLM'),
+    image: z.string().regex(/^\S+$/, 'expected a container image without blanks').default('vllm/vllm-openai:v0.23.0'),
+    args: z.array(z.string()).default([]),
+    env: z.record(z.string(), z.string()).default({}),
+    maxPricePerHour: z.number().positive().optional(),
+  })
+  .refine((endpoint) => endpoint.maxReplica >= endpoint.minReplica, {
+    path: ['maxReplica'],
+    message: 'expected maxReplica to be at least minReplica',
+  });
+
+const settings = {
+  approval: z.enum(['manual', 'automatic']).optional(),
+  criteria: criteriaSchema.partial().optional(),
+  steps: stepsSchema.optional(),
+  affinity: z.enum(['call', 'agent']).optional(),
+  limits: limitsSchema.partial().optional(),
+  judge: judgeSchema.optional(),
+  shadow: shadowSchema.partial().optional(),
+  holdBack: holdBackSchema.partial().optional(),
+  timeouts: timeoutsSchema.partial().optional(),
+};
+
+export const policySchema = z
+  .strictObject({
+    // An empty block, such as one whose lines are all comments, says nothing.
+    defaults: z
+      .strictObject(settings)
+      .nullish()
+      .transform((given) => given ?? {}),
+    routes: z
+      .array(
+        z.strictObject({
+          model: z.string().regex(/^[^\s:]+$/, 'expected a model such as org/name, without a provider suffix'),
+          ...settings,
+          endpoint: endpointSchema.optional(),
+        }),
+      )
+      .nullish()
+      .transform((given) => given ?? []),
+  })
+  .superRefine((policy, context) => {
+    const seen = new Set<string>();
+    policy.routes.forEach((route, i) => {
+      if (seen.has(route.model)) {
+        context.addIssue({ code: 'custom', path: ['routes', i, 'model'], message: `${route.model} is listed twice` });
+      }
+      seen.add(route.model);
+      const isAutomatic = (route.approval ?? policy.defaults.approval) === 'automatic';
+      if (isAutomatic && route.endpoint !== undefined && route.endpoint.maxPricePerHour === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['routes', i, 'endpoint'],
+          message: 'approval: automatic spends money without asking: set endpoint.maxPricePerHour (dollars per hour)',
+        });
+      }
+    });
+  });
+
+/** What is allowed in a block, by the block's name: `''` at the top, `settings`, `route`, else its own key. */
+export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(policySchema.shape),
+  settings: Object.keys(settings),
+  route: ['model', ...Object.keys(settings), 'endpoint'],
+  criteria: Object.keys(criteriaSchema.shape),
+  limits: Object.keys(limitsSchema.shape),
+  judge: Object.keys(judgeSchema.shape),
+  budget: Object.keys(budgetSchema.shape),
+  ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
+  shadow: Object.keys(shadowSchema.shape),
+  holdBack: Object.keys(holdBackSchema.shape),
+  timeouts: Object.keys(timeoutsSchema.shape),
+  endpoint: Object.keys(endpointSchema.shape),
+};

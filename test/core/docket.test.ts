@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { Outcome } from '../../src/core/call.ts';
+import type { Assigned, Known, Taker } from '../../src/core/docket.ts';
+import { Docket, earlyView, fullView } from '../../src/core/docket.ts';
+import { Pairs, takePair } from '../../src/core/pairs.ts';
+import { EARLY_US } from '../../src/core/scores.ts';
+
+const LATE_US = 30_000_000;
+
+/** Writes down what it is handed. */
+class Witness implements Taker {
+  readonly early_: object[] = [];
+  readonly full: object[] = [];
+  readonly pairs: object[] = [];
+
+  early(call: object): void {
+    this.early_.push(call);
+  }
+
+  take(call: object): void {
+    this.full.push(call);
+  }
+
+  pair(stable: object, canary: object): void {
+    this.pairs.push({ stable, canary });
+  }
+}
+
+interface OneCall {
+  readonly assigned: Assigned;
+  readonly known: Known;
+}
+
+const outcomes = fc.constantFrom<Outcome>('ok', 'ok', 'ok', 'server_error', 'rate_limited', 'client_left');
+
+/** Calls in the order in which they were assigned; some take longer than anybody waits. */
+const calls: fc.Arbitrary<OneCall[]> = fc
+  .array(
+    fc.record({
+      gapUs: fc.integer({ min: 1, max: 4_000_000 }),
+      uploadUs: fc.integer({ min: 0, max: 3_000 }),
+      outcome: outcomes,
+      afterUs: fc.oneof(
+        fc.integer({ min: 1, max: 3_000_000 }),
+        fc.integer({ min: 1, max: 2 * LATE_US }),
+        fc.constantFrom(EARLY_US - 1, EARLY_US, LATE_US - 1, LATE_US),
+      ),
+      isCanary: fc.boolean(),
+    }),
+    { maxLength: 60 },
+  )
+  .map((drawn) => {
+    let atUs = 1_000_000_000;
+    return drawn.map(({ gapUs, uploadUs, outcome, afterUs, isCanary }): OneCall => {
+      atUs += gapUs;
+      const role = isCanary ? 'canary' : 'stable';
+      const tokens = { firstTokenUs: Math.min(afterUs, 500), promptTokens: 7, outputTokens: 9 };
+      return {
+        assigned: { arrivedAtUs: atUs - uploadUs, assignedAtUs: atUs, role, step: 1, weight: 0.25 },
+        known: { outcome, knownAfterUs: afterUs + uploadUs, durationUs: afterUs + uploadUs, ...tokens },
+      };
+    });
+  })
+  .filter((all) => new Set(all.map(({ assigned }) => assigned.arrivedAtUs)).size === all.length);
+
+/** Lets the calls happen, looking every `everyUs`, and calls `looked` after each look. */
+function live(all: readonly OneCall[], everyUs: number, docket: Docket, looked: (nowUs: number) => void): void {
+  const events = all
+    .flatMap(({ assigned, known }) => [
+      { atUs: assigned.assignedAtUs, happen: () => docket.assigned(assigned) },
+      {
+        atUs: assigned.arrivedAtUs + known.knownAfterUs,
+        happen: () => docket.known(assigned.arrivedAtUs, known),
+      },
+    ])
+    .sort((a, b) => a.atUs - b.atUs);
+  const endUs = (events.at(-1)?.atUs ?? 0) + LATE_US;
+  let next = 0;
+  for (let nowUs = events[0]?.atUs ?? endUs; nowUs <= endUs + everyUs; nowUs += everyUs) {
+    for (; next < events.length && (events[next]?.atUs ?? 0) <= nowUs; next++) events[next]?.happen();
+    docket.advance(nowUs);
+    looked(nowUs);
+  }
+}
+
+describe('a docket', () => {
+  it('hands on each call once, in the order of assignment, as its row in the ledger tells it too', () => {
+    fc.assert(
+      fc.property(calls, fc.integer({ min: 50_000, max: 5_000_000 }), (all, everyUs) => {
+        const witness = new Witness();
+        live(all, everyUs, new Docket(witness, LATE_US), () => undefined);
+        assert.deepEqual(
+          witness.early_,
+          all.map(({ assigned, known }) => earlyView(assigned, known)),
+        );
+        assert.deepEqual(
+          witness.full,
+          all.map(({ assigned, known }) => fullView(assigned, known, LATE_US)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('hands nobody on before it is decided, and keeps nobody longer than is waited for', () => {
+    fc.assert(
+      fc.property(calls, (all) => {
+        const witness = new Witness();
+        live(all, 250_000, new Docket(witness, LATE_US), (nowUs) => {
+          const isDecided = ({ assigned, known }: OneCall, waitUs: number) =>
+            nowUs - assigned.arrivedAtUs >= Math.min(waitUs, known.knownAfterUs);
+          const taken = all.slice(0, witness.full.length);
+          assert.ok(taken.every((call) => isDecided(call, LATE_US)));
+          const next = all[witness.full.length];
+          if (next !== undefined && next.assigned.assignedAtUs <= nowUs) assert.ok(!isDecided(next, LATE_US));
+          const early = all[witness.early_.length];
+          if (early !== undefined && early.assigned.assignedAtUs <= nowUs) assert.ok(!isDecided(early, EARLY_US));
+        });
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('says of a fault that a fall-back made good only what the first attempt did', () => {
+    const assigned: Assigned = { arrivedAtUs: 5, assignedAtUs: 6, role: 'canary', step: 2, weight: 0.5 };
+    const known: Known = {
+      outcome: 'server_error',
+      knownAfterUs: 1_000,
+      durationUs: 9_000_000,
+      firstTokenUs: 8_000_000,
+      promptTokens: 10,
+      outputTokens: 20,
+    };
+    const view = fullView(assigned, known, LATE_US);
+    assert.deepEqual([view.durationUs, view.firstTokenUs, view.outputTokens], [1_000, null, null]);
+  });
+});
+
+describe('pairs', () => {
+  it('come in the order of their arrival whichever half ended when, and as the ledger gives them again', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(calls, calls), { maxLength: 1 }),
+        fc.integer({ min: 1, max: 9_000_000 }),
+        (drawn, every) => {
+          const [lives, copies] = drawn[0] ?? [[], []];
+          const all = lives.slice(0, copies.length).map(({ assigned, known }, i) => ({
+            arrivedAtUs: assigned.arrivedAtUs,
+            stable: known,
+            canary: (copies[i] as OneCall).known,
+          }));
+          const [seen, expected] = [new Witness(), new Witness()];
+          const pairs = new Pairs(seen, LATE_US);
+          const ends = all
+            .flatMap(({ arrivedAtUs, stable, canary }) => [
+              { atUs: arrivedAtUs + stable.durationUs, tell: () => pairs.half('stable', arrivedAtUs, stable) },
+              { atUs: arrivedAtUs + canary.durationUs, tell: () => pairs.half('canary', arrivedAtUs, canary) },
+            ])
+            .sort((a, b) => a.atUs - b.atUs);
+          for (const { atUs, tell } of ends) {
+            pairs.advance(Math.floor(atUs / every) * every);
+            tell();
+          }
+          pairs.advance((ends.at(-1)?.atUs ?? 0) + LATE_US);
+          for (const pair of all.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs)) takePair(expected, pair, LATE_US);
+          assert.deepEqual(seen.pairs, expected.pairs);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
