@@ -11,12 +11,12 @@ const LATE_US = 30_000_000;
 
 /** Writes down what it is handed. */
 class Witness implements Taker {
-  readonly early_: object[] = [];
+  readonly earlier: object[] = [];
   readonly full: object[] = [];
   readonly pairs: object[] = [];
 
   early(call: object): void {
-    this.early_.push(call);
+    this.earlier.push(call);
   }
 
   take(call: object): void {
@@ -92,7 +92,7 @@ describe('a docket', () => {
         const witness = new Witness();
         live(all, everyUs, new Docket(witness, LATE_US), () => undefined);
         assert.deepEqual(
-          witness.early_,
+          witness.earlier,
           all.map(({ assigned, known }) => earlyView(assigned, known)),
         );
         assert.deepEqual(
@@ -115,7 +115,7 @@ describe('a docket', () => {
           assert.ok(taken.every((call) => isDecided(call, LATE_US)));
           const next = all[witness.full.length];
           if (next !== undefined && next.assigned.assignedAtUs <= nowUs) assert.ok(!isDecided(next, LATE_US));
-          const early = all[witness.early_.length];
+          const early = all[witness.earlier.length];
           if (early !== undefined && early.assigned.assignedAtUs <= nowUs) assert.ok(!isDecided(early, EARLY_US));
         });
       }),
