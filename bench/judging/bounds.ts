@@ -47,11 +47,13 @@ export function broken(cells: readonly Cell[]): readonly string[] {
     );
     const name = `${judge}: ${bound.world}, ${bound.truth}`;
     if (cell === undefined) return [`${name}: not run`];
-    return (['falseRollback', 'falsePromotion', 'hold', 'exposedMedian', 'minutesMedian'] as const).flatMap((figure) => {
-      const limit = bound[figure];
-      const value = cell[figure];
-      if (limit === undefined || (value !== null && value <= limit)) return [];
-      return [`${name}: ${figure} is ${value ?? 'missing'}, more than ${limit}`];
-    });
+    return (['falseRollback', 'falsePromotion', 'hold', 'exposedMedian', 'minutesMedian'] as const).flatMap(
+      (figure) => {
+        const limit = bound[figure];
+        const value = cell[figure];
+        if (limit === undefined || (value !== null && value <= limit)) return [];
+        return [`${name}: ${figure} is ${value ?? 'missing'}, more than ${limit}`];
+      },
+    );
   });
 }
