@@ -22,8 +22,8 @@ serve(async (upstream) => {
   const timeouts = { connectMs: 2000, firstByteMs: 60_000, betweenChunksMs: 120_000 };
   const table = {
     generation: 1,
-    routes: new Map([['acme/tiny', { model: 'acme/tiny', timeouts, canary }]]),
-    fallback: timeouts,
+    routes: new Map([['acme/tiny', { model: 'acme/tiny', timeouts, canary, care: null }]]),
+    fallback: { timeouts, care: null },
   };
   const folder = mkdtempSync(join(tmpdir(), 'upshift-bench-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -39,7 +39,13 @@ serve(async (upstream) => {
     token: 'hf_bench',
     clock,
     recorder: ledger.calls,
-    observer: { arrived: () => undefined, failed: () => undefined, ended: () => undefined, shadowed: () => undefined },
+    observer: {
+      arrived: () => undefined,
+      sent: () => undefined,
+      failed: () => undefined,
+      ended: () => undefined,
+      shadowed: () => undefined,
+    },
     agentSalt: 'bench',
   });
   return (await gateway.listen(0)).port;

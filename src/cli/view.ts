@@ -4,6 +4,7 @@ import { countText, numberText, percentText, timeText } from './format.ts';
 import type { Paint } from './print.ts';
 import { cleanAll, createPaint, cut, lengthOf } from './print.ts';
 import type { Page, ViewOptions } from './view-page.ts';
+import { laneLines } from './view-lane.ts';
 import { alert, entry } from './view-page.ts';
 import { criteriaLines, decisionLines, rolloutLines } from './view-route.ts';
 
@@ -16,7 +17,7 @@ export function renderStatus(report: StatusReport, options: ViewOptions): string
   const figuresAt = options.isRunning ? options.now : report.at;
   const page: Page = { ...options, figuresAt, paint: createPaint(options.color) };
   const safe = cleanAll(report);
-  return `${[...headerLines(safe, page), ...routesLines(safe.routes, page)].join('\n')}\n`;
+  return `${[...headerLines(safe, page), ...routesLines(safe, page)].join('\n')}\n`;
 }
 
 function headerLines(report: StatusReport, page: Page): string[] {
@@ -78,12 +79,18 @@ function facts(texts: readonly string[], page: Page): string[] {
   return lines;
 }
 
-function routesLines(routes: readonly RouteStatus[], page: Page): string[] {
+function routesLines(report: StatusReport, page: Page): string[] {
+  const { routes } = report;
+  // A daemon of an older version tells of none.
+  const lanes = (report as Partial<StatusReport>).lanes ?? [];
   const active = routes.filter((route) => route.rollout !== null);
   const idle = routes.filter((route) => route.rollout === null).sort((a, b) => interest(b) - interest(a));
   const inFull = idle.slice(0, Math.max(0, MOST_IN_FULL - active.length) || (active.length === 0 ? 1 : 0));
   const inShort = idle.slice(inFull.length);
-  const lines = [...active, ...inFull].flatMap((route) => ['', ...routeLines(route, page)]);
+  const lines = [...active, ...inFull].flatMap((route) => {
+    const own = lanes.filter(({ model }) => model === route.model);
+    return ['', ...routeLines(route, own, page)];
+  });
   if (inShort.length > 0) lines.push('', ...inShort.slice(0, MOST_LINES).map((route) => shortLine(route, page)));
   if (inShort.length > MOST_LINES) lines.push(page.paint.dim(`and ${inShort.length - MOST_LINES} more models`));
   if (routes.length === 0) lines.push('', 'no model has been called yet, and the policy lists none');
@@ -100,12 +107,12 @@ function shortLine({ model, demand }: RouteStatus, page: Page): string {
   return `${cut(model, Math.max(20, page.width - told.length - 12))}  ${page.paint.dim('watching')}  ${told}`;
 }
 
-function routeLines(route: RouteStatus, page: Page): string[] {
+function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page): string[] {
   const { rollout, lastRollout, notes } = route;
   const lines = [titleLine(route, page)];
   if (rollout !== null) lines.push(...rolloutLines(route, rollout, page));
   else lines.push(...decisionLines(route, page));
-  lines.push(...criteriaLines(route, page));
+  lines.push(...criteriaLines(route, page), ...laneLines(lanes, page));
   if (rollout === null && lastRollout !== null) {
     const { id, phase, at, reason } = lastRollout;
     lines.push(

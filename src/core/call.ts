@@ -89,6 +89,8 @@ export interface Call {
   readonly repeatOfUs: number | null;
   /** Whether a copy of it was sent to the endpoint. */
   readonly hasShadow: boolean;
+  /** How long it was held here before its first attempt, so that a limit is kept; 0 where it was not. */
+  readonly waitedUs: number;
   readonly attempts: readonly Attempt[];
 }
 
@@ -157,8 +159,10 @@ export interface Recorder {
 /** What is known of a call when it has been assigned to a role. */
 export interface Arrival {
   readonly arrivedAtUs: number;
-  /** When its request was read and its role assigned, epoch µs: exactly when its first attempt began. */
+  /** When its first attempt began, epoch µs: at once, or after it was held so that a limit is kept. */
   readonly assignedAtUs: number;
+  /** How long it was held for that, clock µs. */
+  readonly waitedUs: number;
   readonly model: string | null;
   readonly shape: CallShape;
   readonly agent: string;
@@ -174,11 +178,17 @@ export interface Arrival {
   readonly isRepeat: boolean;
 }
 
+/** A call that was held for longer than this counts as one that serverless could not take. */
+export const DELAYED_US = 1_000_000;
+
 /** Who watches the gateway's calls as they happen. Called on the path of a call: must be quick and must not throw. */
 export interface CallObserver {
   arrived(arrival: Arrival): void;
+  /** Its first attempt sets out: at once, or once the upstream's limit has a place for it. */
+  sent(arrival: Arrival): void;
   /**
-   * The first attempt's outcome is known and is not `ok`; the call may still be served by a fall-back. `knownAfterUs`: as
+   * The first attempt's outcome is known and is not `ok`, or the gateway refused the call because of a limit, without an
+   * attempt; the call may still be served by a retry or a fall-back. `knownAfterUs`: as
    * the function of this name says it of the attempt in the call's row, to the microsecond.
    */
   failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void;

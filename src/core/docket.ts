@@ -78,13 +78,13 @@ export class Docket {
     const queue = this.#queue;
     for (; this.#early < queue.length; this.#early++) {
       const { assigned, known } = queue[this.#early] as Entry;
-      if (known === null && nowUs - assigned.arrivedAtUs < EARLY_US) break;
+      if (known === null && nowUs - assigned.assignedAtUs < EARLY_US) break;
       this.#taker.early(earlyView(assigned, known));
     }
     const end = Math.min(this.#early, Math.floor(Math.max(AT_ONCE.least, AT_ONCE.part * this.#early)));
     for (; this.#full < end; this.#full++) {
       const { assigned, known } = queue[this.#full] as Entry;
-      if (known === null && nowUs - assigned.arrivedAtUs < this.#lateUs) break;
+      if (known === null && nowUs - assigned.assignedAtUs < this.#lateUs) break;
       this.#open.delete(assigned.arrivedAtUs);
       this.#taker.take(fullView(assigned, known, this.#lateUs));
     }
@@ -124,10 +124,15 @@ export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
   return { outcome, knownAfterUs, durationUs: knownAfterUs, ...nothing };
 }
 
-/** What an ended call leaves to be judged, as its row in the ledger says it too. */
+/**
+ * What an ended call leaves to be judged, as its row in the ledger says it too: without the time it was held here, which
+ * is not the upstream's doing.
+ */
 export function knownOf(call: Call): Known {
-  const { outcome, durationUs, firstTokenUs, promptTokens, outputTokens } = call;
+  const { outcome, waitedUs, promptTokens, outputTokens } = call;
   const [first] = call.attempts;
-  const knownAfter = first === undefined ? durationUs : knownAfterUs(first);
+  const firstTokenUs = call.firstTokenUs === null ? null : call.firstTokenUs - waitedUs;
+  const durationUs = call.durationUs - waitedUs;
+  const knownAfter = first === undefined ? durationUs : knownAfterUs(first) - waitedUs;
   return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens };
 }

@@ -118,6 +118,14 @@ const shadowSchema = z.strictObject({
 
 const holdBackSchema = z.strictObject({ share, time: span() });
 
+const careSchema = z.strictObject({
+  retries: z.strictObject({ most: count().max(20), base: span(1), cap: span(1), budget: share }).partial(),
+  maxWait: span(),
+  queue: count(1).max(100_000),
+  ramp: span(),
+  breaker: z.strictObject({ faults: count(1), cooldown: span(1), probes: count(1) }).partial(),
+});
+
 const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
@@ -153,6 +161,7 @@ const settings = {
   judge: judgeSchema.optional(),
   shadow: shadowSchema.partial().optional(),
   holdBack: holdBackSchema.partial().optional(),
+  care: careSchema.partial().optional(),
   timeouts: timeoutsSchema.partial().optional(),
 };
 
@@ -204,6 +213,9 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
   shadow: Object.keys(shadowSchema.shape),
   holdBack: Object.keys(holdBackSchema.shape),
+  care: Object.keys(careSchema.shape),
+  retries: Object.keys(careSchema.shape.retries.shape),
+  breaker: Object.keys(careSchema.shape.breaker.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
 };

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { CarePolicy } from './care/policy.ts';
 import { checkPolicy } from './policy-check.ts';
 import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
@@ -105,6 +106,7 @@ export interface RoutePolicy {
   readonly judge: JudgePolicy;
   readonly shadow: ShadowPolicy;
   readonly holdBack: HoldBackPolicy;
+  readonly care: CarePolicy;
   /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: { readonly connect: number; readonly firstByte: number; readonly betweenChunks: number };
   readonly endpoint: EndpointPolicy | null;
@@ -153,6 +155,13 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   },
   shadow: { share: 0.1, time: 600_000, concurrency: 8, calls: 10_000, exclude: [] },
   holdBack: { share: 0.03, time: 1_800_000 },
+  care: {
+    retries: { most: 5, base: 1_000, cap: 16_000, budget: 0.2 },
+    maxWait: 30_000,
+    queue: 1_000,
+    ramp: 180_000,
+    breaker: { faults: 5, cooldown: 60_000, probes: 1 },
+  },
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
 };
 
@@ -192,7 +201,18 @@ function fill(base: Filled, given: Settings): Filled {
     judge: fillJudge(base.judge, given.judge ?? {}),
     shadow: { ...base.shadow, ...given.shadow },
     holdBack: { ...base.holdBack, ...given.holdBack },
+    care: fillCare(base.care, given.care ?? {}),
     timeouts: { ...base.timeouts, ...given.timeouts },
+  };
+}
+
+function fillCare(base: CarePolicy, given: NonNullable<Settings['care']>): CarePolicy {
+  const { retries, breaker, ...rest } = given;
+  return {
+    ...base,
+    ...rest,
+    retries: { ...base.retries, ...retries },
+    breaker: { ...base.breaker, ...breaker },
   };
 }
 

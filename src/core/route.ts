@@ -1,3 +1,5 @@
+import type { CarePolicy } from './care/policy.ts';
+
 /** What an upstream is. Never confuse it with the role it plays in a rollout. */
 export type UpstreamKind = 'serverless' | 'dedicated';
 
@@ -93,11 +95,14 @@ export interface RouteEntry {
   readonly model: string;
   readonly timeouts: Timeouts;
   readonly canary: Canary | null;
+  /** How its calls to serverless are cared for; null: they are passed on as they are. */
+  readonly care: CarePolicy | null;
 }
 
 /** The gateway's whole knowledge: replaced as a whole, never changed. Models not in it are passed through and watched. */
 export interface RouteTable {
   readonly generation: number;
   readonly routes: ReadonlyMap<string, RouteEntry>;
-  readonly fallback: Timeouts;
+  /** For models without an entry. */
+  readonly fallback: Pick<RouteEntry, 'timeouts' | 'care'>;
 }

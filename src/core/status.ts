@@ -1,3 +1,4 @@
+import type { LaneKey, LaneStatus } from './care/lane.ts';
 import type { CriteriaResult, DemandFigures } from './criteria.ts';
 import type { Action, Reason } from './decision.ts';
 import type { StepFigures } from './figures.ts';
@@ -25,6 +26,8 @@ export interface StatusReport {
     readonly withoutToken: number;
   };
   readonly routes: readonly RouteStatus[];
+  /** The ways to serverless, the busiest first; a new process goes on from what was learned of them. */
+  readonly lanes: readonly (LaneKey & LaneStatus)[];
 }
 
 /** One route, as a person wants to see it. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { Counter, Gauge, Histogram as PromHistogram, Registry } from 'prom-client';
-import type { Call } from '../core/call.ts';
+import type { Call, CallObserver } from '../core/call.ts';
 import { AppError } from '../core/errors.ts';
 import type { StatusReport } from '../core/status.ts';
 
@@ -61,6 +61,20 @@ export function createAdmin(report: () => StatusReport, isListed: (model: string
   };
 }
 
+/** An observer whose finished calls are counted too. */
+export function alsoCounted(observer: CallObserver, admin: Pick<Admin, 'ended'>): CallObserver {
+  return {
+    arrived: (arrival) => observer.arrived(arrival),
+    sent: (arrival) => observer.sent(arrival),
+    failed: (...told) => observer.failed(...told),
+    ended: (call) => {
+      observer.ended(call);
+      admin.ended(call);
+    },
+    shadowed: (...told) => observer.shadowed(...told),
+  };
+}
+
 function listen(server: ReturnType<typeof createServer>, port: number): Promise<{ port: number }> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -99,6 +113,37 @@ async function answer(
     return;
   }
   response.writeHead(404, { 'content-type': 'text/plain' }).end('see /healthz and /metrics\n');
+}
+
+type AddGauge = (
+  name: string,
+  help: string,
+  read: (status: StatusReport, set: Gauge) => void,
+  labelNames?: string[],
+) => unknown;
+
+/** How calls to serverless are cared for. Lanes of models that no policy lists are told too: there are few of them. */
+function addLaneGauges(gauge: AddGauge): void {
+  const perLane = (name: string, help: string, value: (lane: StatusReport['lanes'][number]) => number | null) =>
+    gauge(
+      name,
+      help,
+      ({ lanes }, set) => {
+        for (const lane of lanes) {
+          const number = value(lane);
+          if (number !== null) set.set({ model: lane.model, provider: lane.provider }, number);
+        }
+      },
+      ['model', 'provider'],
+    );
+  perLane('upshift_lane_limit', 'Calls per five minutes that serverless is thought to take', ({ limit }) => limit);
+  perLane('upshift_lane_waiting', 'Calls that wait for a place', ({ waiting }) => waiting);
+  perLane('upshift_lane_in_flight', 'Calls in flight at serverless', ({ inFlight }) => inFlight);
+  perLane('upshift_lane_retry_share', 'Retries per call over five minutes', ({ retryShare }) => retryShare);
+  perLane('upshift_lane_breaker_open', '1 while the breaker is not closed', ({ breaker }) =>
+    breaker.state === 'closed' ? 0 : 1,
+  );
+  perLane('upshift_lane_refused_here', 'Calls refused here since the start', ({ counts }) => counts.refusedHere);
 }
 
 function addGauges(registry: Registry, report: () => StatusReport): void {
@@ -154,6 +199,7 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
     'Share of eligible calls assigned to the endpoint in this step',
     (route) => route.rollout?.assignedShare ?? null,
   );
+  addLaneGauges(gauge);
   perRoute('upshift_awaiting_approval', '1 while a person is asked', (route) => (route.rollout?.ask ? 1 : 0));
 }
 

@@ -1,4 +1,3 @@
-import type { Call } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorMessage } from '../core/errors.ts';
 import type { Observation, OperatorRequest } from '../core/observation.ts';
@@ -17,7 +16,7 @@ import type { Ledger } from '../ledger/open.ts';
 import { openLedger } from '../ledger/open.ts';
 import { Account } from './account.ts';
 import type { Admin } from './admin.ts';
-import { createAdmin } from './admin.ts';
+import { alsoCounted, createAdmin } from './admin.ts';
 import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
@@ -26,8 +25,9 @@ import { Loop, perClock } from './loop.ts';
 import { newRolloutId, observe } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import { RETREAT_PATIENCE_MS, goBackAtOnce, reconcile } from './reconcile.ts';
-import { reportRoute } from './report.ts';
-import { restore, restoreWindows } from './restore.ts';
+import { reportLanes, reportRoute } from './report.ts';
+import { learnedLanes, restore, restoreWindows } from './restore.ts';
+import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
 
@@ -84,7 +84,8 @@ export class Daemon {
     await using undo = new AsyncDisposableStack();
     const ledger = await openLedger(options.dbPath, { clock: options.clock });
     undo.defer(() => ledger.close());
-    const daemon = new Daemon(options, { policy, ledger, hub, account });
+    const learned = await learnedLanes(ledger.journal);
+    const daemon = new Daemon(options, { policy, ledger, hub, account, learned });
     undo.defer(() => daemon.#admin.close());
     undo.defer(() => daemon.#gateway.close());
     await restore(daemon.#routes, ledger.journal, options.clock);
@@ -96,7 +97,7 @@ export class Daemon {
 
   private constructor(
     options: DaemonOptions,
-    given: { policy: LoadedPolicy; ledger: Ledger; hub: HubClient; account: Account },
+    given: { policy: LoadedPolicy; ledger: Ledger; hub: HubClient; account: Account; learned: LearnedLanes },
   ) {
     const { environment, clock, log } = options;
     const { policy, ledger } = given;
@@ -119,15 +120,8 @@ export class Daemon {
       token: environment.token,
       clock,
       recorder: ledger.calls,
-      observer: {
-        arrived: (arrival) => this.#routes.arrived(arrival),
-        failed: (...told) => this.#routes.failed(...told),
-        ended: (call: Call) => {
-          this.#routes.ended(call);
-          this.#admin.ended(call);
-        },
-        shadowed: (arrival, shadow) => this.#routes.shadowed(arrival, shadow),
-      },
+      observer: alsoCounted(this.#routes, this.#admin),
+      learned: given.learned,
       agentSalt: ledger.agentSalt,
       log,
     });
@@ -181,6 +175,7 @@ export class Daemon {
       ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
       gateway: { inFlight: [...this.#gateway.inFlight()].length, ...this.#routes.counts },
       routes,
+      lanes: reportLanes(this.#gateway),
     };
   }
 

@@ -3,7 +3,7 @@ import type { StepFigures } from '../core/figures.ts';
 import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
 import { isLive, stopWeight, weights } from '../core/rollout.ts';
-import type { RolloutStatus, RouteStatus } from '../core/status.ts';
+import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { shadowFigures } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
@@ -97,4 +97,12 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
     );
   }
   return told;
+}
+
+/** With more lanes than this, those that were used least are not told. */
+const MOST_LANES = 50;
+
+/** The ways to serverless that were used, the busiest first. */
+export function reportLanes(gateway: Pick<Gateway, 'lanes'>): StatusReport['lanes'] {
+  return [...gateway.lanes()].sort((a, b) => b.counts.sent - a.counts.sent).slice(0, MOST_LANES);
 }

@@ -1,7 +1,10 @@
+import { DELAYED_US } from '../core/call.ts';
+import type { LaneKey, LearnedLane } from '../core/care/lane.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Assigned, Known } from '../core/docket.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
+import type { StatusReport } from '../core/status.ts';
 import type { DemandWindow } from '../core/window.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { Routes } from './routes.ts';
@@ -26,6 +29,16 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
   }
   await restoreWindows(routes, null, journal, clock);
   routes.rebuild();
+}
+
+/** What a former process learned of the ways to serverless. */
+export type LearnedLanes = readonly (readonly [LaneKey, LearnedLane])[];
+
+export async function learnedLanes(journal: Pick<Journal, 'savedStatus'>): Promise<LearnedLanes> {
+  const saved = await journal.savedStatus();
+  // A status of an older version knows none.
+  const lanes = saved === null ? [] : ((JSON.parse(saved) as Partial<StatusReport>).lanes ?? []);
+  return lanes.map(({ model, provider, learned }) => [{ model, provider }, learned] as const);
 }
 
 /** Gives the judge of a rollout its calls and pairs again, in the order in which it had them. */
@@ -75,7 +88,7 @@ export async function restoreWindows(
     const at = call.arrivedAtUs / 1_000;
     if (call.role === 'canary' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
     window.arrived(at, call.agent, call.isAgentDerived);
-    if (call.outcome === 'rate_limited') window.refused(at);
+    if (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US) window.refused(at);
   }
   for (const watch of routes.all()) {
     if (!isMeant(watch)) continue;

@@ -102,6 +102,10 @@ export class Routes implements CallObserver {
     if (arrival.model !== null) this.watch(arrival.model)?.arrived(arrival);
   }
 
+  sent(arrival: Arrival): void {
+    if (arrival.model !== null) this.watch(arrival.model)?.sent(arrival, this.#clock.now());
+  }
+
   failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void {
     if (arrival.model === null) return;
     const watch = this.watch(arrival.model);
@@ -123,10 +127,13 @@ export class Routes implements CallObserver {
     const routes = new Map<string, RouteEntry>();
     for (const watch of this.#watches.values()) {
       const timeouts = timeoutsOf(watch.policy, this.#clock);
-      const entry = { model: watch.model, timeouts, canary: canaryOf(watch) };
+      // Care for serverless is the same before, during and after a rollout: as the file says today.
+      const entry = { model: watch.model, timeouts, canary: canaryOf(watch), care: watch.filePolicy.care };
       routes.set(watch.model, entry);
     }
-    return { generation: ++this.#generation, routes, fallback: timeoutsOf(this.#policy.watched, this.#clock) };
+    const { watched } = this.#policy;
+    const fallback = { timeouts: timeoutsOf(watched, this.#clock), care: watched.care };
+    return { generation: ++this.#generation, routes, fallback };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Arrival, Call, Outcome, Shadow } from '../core/call.ts';
-import { isFault } from '../core/call.ts';
+import { DELAYED_US, isFault } from '../core/call.ts';
 import { judgeCriteria } from '../core/criteria.ts';
 import type { Decision } from '../core/decision.ts';
 import { knownFailure, knownOf } from '../core/docket.ts';
@@ -130,7 +130,16 @@ export class RouteWatch {
     this.shapes.add(arrival.shape);
     if (arrival.role !== 'canary' && !arrival.isRepeat) this.window.arrived(at, arrival.agent, arrival.isAgentDerived);
     this.#tally(arrival)?.arrived();
+  }
+
+  sent(arrival: Arrival, nowMs: number): void {
+    if (this.#isDelayed(arrival)) this.window.refused(nowMs);
     if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
+  }
+
+  /** Serverless could not take it in time: that counts as refused, once. */
+  #isDelayed({ waitedUs, role, isRepeat }: Arrival): boolean {
+    return waitedUs >= DELAYED_US && role !== 'canary' && !isRepeat;
   }
 
   /** True where the canary has now failed so often in a row that somebody should look. */
@@ -141,9 +150,11 @@ export class RouteWatch {
     { knownAfterUs, nowMs }: { readonly knownAfterUs: number; readonly nowMs: number },
   ): boolean {
     if (this.#isCurrent(arrival) && isJudged(arrival)) {
-      this.#judging?.known(arrival.arrivedAtUs, knownFailure(outcome, knownAfterUs));
+      this.#judging?.known(arrival.arrivedAtUs, knownFailure(outcome, knownAfterUs - arrival.waitedUs));
     }
-    if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat) this.window.refused(nowMs);
+    if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat && !this.#isDelayed(arrival)) {
+      this.window.refused(nowMs);
+    }
     this.#tally(arrival)?.faulted(outcome);
     if (arrival.role !== 'canary' || !this.#isCurrent(arrival) || !isFault(outcome, 'dedicated')) return false;
     this.faultsInRow++;

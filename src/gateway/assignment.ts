@@ -1,3 +1,4 @@
+import type { CarePolicy } from '../core/care/policy.ts';
 import type { Arrival } from '../core/call.ts';
 import { isEligible } from '../core/route.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../core/route.ts';
@@ -14,6 +15,8 @@ export interface Assignment {
   /** The canary in force for the call's model, whichever role serves it; null where there is none. */
   readonly canary: Canary | null;
   readonly timeouts: Timeouts;
+  /** How its way to serverless is cared for; null: not at all. */
+  readonly care: CarePolicy | null;
   /** The credentials for serverless. */
   readonly authorization: string | null;
   readonly repeatOfUs: number | null;
@@ -39,6 +42,7 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
   const arrival: Arrival = {
     arrivedAtUs,
     assignedAtUs: shared.nowUs(),
+    waitedUs: 0,
     model,
     shape,
     agent: agent.id,
@@ -51,7 +55,14 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
     hasNoToken: (role === 'canary' ? shared.token : authorization) === null,
     isRepeat: repeatOfUs !== null,
   };
-  return { arrival, canary, timeouts: entry?.timeouts ?? table.fallback, authorization, repeatOfUs };
+  const { timeouts, care } = entry ?? table.fallback;
+  return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };
+}
+
+/** The assignment of a call that was held since a moment: its first attempt sets out now. Epoch µs. */
+export function heldUntil(assignment: Assignment, nowUs: number, sinceUs: number): Assignment {
+  const waitedUs = Math.max(0, nowUs - Math.ceil(sinceUs));
+  return { ...assignment, arrival: { ...assignment.arrival, assignedAtUs: nowUs, waitedUs } };
 }
 
 /** Header values come as Latin-1; what was sent as UTF-8 is read as such, so that an agent has one name on all ways. */

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { UpstreamKind } from '../core/route.ts';
 import type { Try } from './forward.ts';
-import { isEventStream, isPlain, responseHeaders } from './headers.ts';
+import { ATTEMPTS_HEADER, isEventStream, isPlain, responseHeaders } from './headers.ts';
 import { Meter, readUsage } from './meter.ts';
 import type { Usage } from './meter.ts';
 import { tellsPaused } from './outcome.ts';
@@ -14,6 +15,10 @@ export interface Head {
   readonly mayBePaused: boolean;
   /** The model's name for the client, where the endpoint uses another. */
   readonly renamed: string | null;
+  /** How many attempts the call took, this one included. */
+  readonly attempts: number;
+  /** For a refusal that says nothing of it: when to ask again, in seconds; null elsewhere. */
+  readonly retryAfter: number | null;
 }
 
 const LARGEST_WHOLE = 256 * 1024;
@@ -110,7 +115,7 @@ export class Delivery {
     this.kept = null;
     this.meter = new Meter(this.isEvents);
     if (head.renamed !== null && this.isEvents && this.isReadable) this.splicer = new EventSplicer(head.renamed);
-    const headers = responseHeaders(head.headers, this.attempt.upstream);
+    const headers = headersOf(head, this.attempt.upstream);
     if (this.length >= 0 && this.splicer === null) headers.push('content-length', String(this.length));
     res.writeHead(head.status, headers);
     res.flushHeaders();
@@ -150,7 +155,7 @@ export class Delivery {
     let body = kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept);
     if (head.renamed !== null && this.isReadable) body = spliceModel(body, head.renamed);
     this.sentBytes = body.length;
-    const headers = responseHeaders(head.headers, this.attempt.upstream);
+    const headers = headersOf(head, this.attempt.upstream);
     if (head.status !== 204 && head.status !== 304) headers.push('content-length', String(body.length));
     if (body.length > SMALL_BODY) {
       if (this.isReadable && head.status < 400) this.wholeUsage = usageOf(body);
@@ -167,6 +172,13 @@ export class Delivery {
       res.end(text, 'latin1');
     };
   }
+}
+
+function headersOf({ headers, attempts, retryAfter }: Head, upstream: UpstreamKind): string[] {
+  const out = responseHeaders(headers, upstream);
+  if (attempts > 1) out.push(ATTEMPTS_HEADER, String(attempts));
+  if (retryAfter !== null && headers['retry-after'] === undefined) out.push('retry-after', String(retryAfter));
+  return out;
 }
 
 function usageOf(body: Buffer): Usage {

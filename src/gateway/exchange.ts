@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Arrival, Outcome } from '../core/call.ts';
 import { knownAfterUs } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
-import { assignCall, renamedTo } from './assignment.ts';
+import { assignCall, heldUntil, renamedTo } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { Body } from './body.ts';
 import type { BodyOwner } from './body.ts';
@@ -16,12 +16,18 @@ import type { Destination } from './paths.ts';
 import { readQuestion } from './question.ts';
 import type { Asked } from './question.ts';
 import { FOREIGN_ORIGIN, INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';
-import { sendReply, tooLarge, unknownPath } from './reply.ts';
+import { refusedHere, sendReply, tooLarge, unknownPath } from './reply.ts';
 import type { Reply } from './reply.ts';
+import type { Refusal } from './lane.ts';
 import { toRow } from './row.ts';
 import { toEndpoint, toServerless } from './sending.ts';
 import type { Sending } from './sending.ts';
 import type { Shared } from './shared.ts';
+import { turnFor } from './turn.ts';
+import type { Turn } from './turn.ts';
+
+/** Seconds after which a client may ask again where serverless refused it and did not say. */
+const LATER_S = 5;
 
 /** One call from its arrival to its row: has it read and assigned, makes its attempts, delivers one answer. */
 export class Exchange implements AttemptOwner, BodyOwner {
@@ -40,6 +46,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
   private delivery: Delivery | null = null;
   private hasClientLeft = false;
   private hasShadow = false;
+  /** Its way to serverless, where that is cared for. */
+  private turn: Turn | null = null;
 
   constructor(shared: Shared, req: IncomingMessage, res: ServerResponse) {
     this.shared = shared;
@@ -98,12 +106,48 @@ export class Exchange implements AttemptOwner, BodyOwner {
     if (arrival.hasNoToken) shared.counters.withoutToken++;
     shared.observer.arrived(arrival);
     if (arrival.role === 'canary') {
+      shared.observer.sent(arrival);
       this.attempt(toEndpoint(asked, assignment, shared.token), arrival.assignedAtUs);
-      return;
+    } else this.toServerless();
+  }
+
+  /** Makes an attempt at serverless: at once, or where calls are cared for, when there is a place. */
+  private toServerless(): void {
+    this.turn = turnFor(this, this.shared, this.asked as Asked, this.assignment as Assignment);
+    if (this.turn === null) this.sendNow();
+    else this.turn.begin();
+  }
+
+  sendNow(): void {
+    const { shared, turn } = this;
+    const asked = this.asked as Asked;
+    let assignment = this.assignment as Assignment;
+    const isFirst = this.attempts.length === 0;
+    if (isFirst && turn !== null && turn.wasHeld) {
+      this.assignment = assignment = heldUntil(assignment, shared.nextSendUs(), turn.askedAtMs * 1_000);
     }
-    this.attempt(toServerless(asked, assignment, shared.routerUrl), arrival.assignedAtUs);
-    if (assignment.canary === null || assignment.canary.shadow === null || this.isOver) return;
-    this.hasShadow = shared.shadows.offer(shared, asked, assignment, arrival.assignedAtUs - arrivedAtUs);
+    const { arrival, canary } = assignment;
+    if (isFirst) shared.observer.sent(arrival);
+    const sending = toServerless(asked, assignment, shared.routerUrl);
+    this.attempt(sending, isFirst ? arrival.assignedAtUs : shared.nowUs());
+    if (!isFirst || canary === null || canary.shadow === null || this.isOver) return;
+    const startedAfterUs = arrival.assignedAtUs - arrival.waitedUs - this.arrivedAtUs;
+    this.hasShadow = shared.shadows.offer(shared, asked, assignment, startedAfterUs);
+  }
+
+  /** There is no place at serverless for it. */
+  refused(refusal: Refusal): void {
+    const { shared, assignment } = this;
+    const { arrival } = assignment as Assignment;
+    const { destination, body, arrivedAtUs } = this.asked as Asked;
+    if (this.firstOutcome === null) {
+      this.firstOutcome = 'rate_limited';
+      shared.observer.failed(arrival, 'rate_limited', 'serverless', shared.nowUs() - arrivedAtUs);
+    }
+    const repeatOfUs = (assignment as Assignment).repeatOfUs;
+    shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
+    const reply = refusedHere(refusal);
+    this.conclude(undefined, 'rate_limited', () => sendReply(this.res, reply), { madeStatus: reply.status });
   }
 
   /** Null until the call has been assigned. */
@@ -143,7 +187,22 @@ export class Exchange implements AttemptOwner, BodyOwner {
     attempt.discard();
     this.delivery = null;
     this.shared.counters.fallbacks++;
-    this.attempt(toServerless(this.asked as Asked, this.assignment as Assignment, this.shared.routerUrl));
+    this.toServerless();
+    return true;
+  }
+
+  /** Tries serverless again where that may help and no byte reached the client. */
+  private repeats(attempt: Try, outcome: Outcome, headers: IncomingHttpHeaders | null): boolean {
+    const { turn } = this;
+    if (turn === null || attempt.upstream !== 'serverless' || this.res.headersSent) return false;
+    if (!turn.again(outcome, attempt.status, headers)) {
+      turn.left(outcome, headers);
+      return false;
+    }
+    attempt.settle(outcome, this.shared.nowUs());
+    this.judge(attempt, outcome);
+    attempt.discard();
+    this.shared.counters.retries++;
     return true;
   }
 
@@ -154,7 +213,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
 
   answered(attempt: Try, status: number, headers: IncomingHttpHeaders): void {
     const outcome = outcomeOfStatus(status);
-    if (status >= 400 && this.fallsBack(attempt, outcome)) return;
+    if (status >= 400 && (this.fallsBack(attempt, outcome) || this.repeats(attempt, outcome, headers))) return;
+    if (attempt.upstream === 'serverless' && outcome === 'ok') this.turn?.begun(headers);
     if (outcome === 'unavailable') {
       attempt.discard();
       this.replyFor(attempt, outcome, UPSTREAM_UNAVAILABLE);
@@ -163,7 +223,9 @@ export class Exchange implements AttemptOwner, BodyOwner {
     const mayBePaused = status === 400 && attempt.upstream === 'dedicated';
     if (outcome !== 'ok' && !mayBePaused) this.judge(attempt, outcome);
     const renamed = renamedTo(this.assignment as Assignment, attempt.upstream);
-    this.delivery = new Delivery(this.res, attempt, { status, headers, mayBePaused, renamed });
+    const retryAfter = outcome === 'rate_limited' && this.turn !== null ? LATER_S : null;
+    const attempts = this.attempts.length;
+    this.delivery = new Delivery(this.res, attempt, { status, headers, mayBePaused, renamed, attempts, retryAfter });
   }
 
   data(_: Try, chunk: Buffer): void {
@@ -179,7 +241,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
   }
 
   broke(attempt: Try, outcome: Outcome, error: Error): void {
-    if (this.fallsBack(attempt, outcome)) return;
+    if (this.fallsBack(attempt, outcome) || this.repeats(attempt, outcome, null)) return;
     if (outcome === 'gateway_error') {
       this.replyFor(attempt, outcome, 'code' in error ? INVALID_REQUEST : INTERNAL);
     } else if (this.res.headersSent) {
@@ -207,7 +269,9 @@ export class Exchange implements AttemptOwner, BodyOwner {
   }
 
   private stop(outcome: 'client_left' | 'cut'): void {
-    const attempt = this.attempts.at(-1);
+    const last = this.attempts.at(-1);
+    // Between two tries there is no attempt to end.
+    const attempt = last?.hasEnded === true ? undefined : last;
     attempt?.cancel();
     const isComplete = this.delivery?.isComplete ?? false;
     const finalOutcome = isComplete && outcome === 'client_left' ? 'ok' : outcome;
@@ -240,6 +304,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
       attempt.settle(attemptOutcome, endedAtUs);
       this.judge(attempt, attemptOutcome);
     }
+    this.turn?.left(attemptOutcome);
+    this.turn?.end();
     this.isOver = true;
     const call = toRow({
       arrivedAtUs: this.arrivedAtUs,
@@ -256,7 +322,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
       hasShadow: this.hasShadow,
       requestBytes: this.reader === null ? 0 : this.reader.bytes,
     });
-    if (assignment !== null && assignment.repeatOfUs !== null && outcome === 'ok') {
+    const wasRefused = assignment !== null && (assignment.repeatOfUs !== null || this.firstOutcome === 'rate_limited');
+    if (wasRefused && outcome === 'ok') {
       const { destination, body } = this.asked as Asked;
       shared.repeats.served(assignment.arrival.agent, destination.path, body);
     }

@@ -85,6 +85,10 @@ export class Try implements Dispatcher.DispatchHandler {
     this.owner.broke(this, hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
   }
 
+  get hasEnded(): boolean {
+    return this.endedAtUs !== 0;
+  }
+
   /** Notes how it ended, unless that is known already, and when. */
   settle(outcome: Outcome, nowUs: number): void {
     this.outcome ??= outcome;

@@ -6,6 +6,9 @@ const UPSTREAM_HEADER = 'x-upshift-upstream';
 /** What only answers made by the gateway itself carry: the error's code. */
 export const ERROR_HEADER = 'x-upshift-error';
 
+/** How many attempts a call took, where more than one. */
+export const ATTEMPTS_HEADER = 'x-upshift-attempts';
+
 const DROP = 1; // never sent upstream
 const SECRET = 2; // sent to serverless, never to an endpoint: it is the client's own credential there
 const CONNECTION = 3; // dropped, and names others to drop
@@ -28,6 +31,7 @@ const REQUEST_RULES: ReadonlyMap<string, number> = new Map(
       ['accept-encoding', DROP],
       ['authorization', DROP],
       ['x-agent-id', DROP],
+      ['x-request-timeout', DROP],
       ['x-api-key', SECRET],
       ['api-key', SECRET],
       ['cookie', SECRET],
@@ -51,6 +55,7 @@ const RESPONSE_DROPS: ReadonlySet<string> = new Set([
   'content-length',
   UPSTREAM_HEADER,
   ERROR_HEADER,
+  ATTEMPTS_HEADER,
 ]);
 
 /**

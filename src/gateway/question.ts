@@ -25,6 +25,8 @@ export interface Question {
   /** The model's name without the router's suffix; null where it is not known. */
   readonly model: string | null;
   readonly shape: CallShape;
+  /** The provider that the model's suffix names (`:groq`), '' where none. */
+  readonly suffix: string;
   /** Null where the body was not or could not be read. */
   readonly scan: Scan | null;
 }
@@ -36,15 +38,29 @@ export interface Question {
 export function readQuestion(destination: Destination, encoding: string | undefined, body: Buffer): Question | Reply {
   const { kind, model } = destination;
   const isEncoded = encoding !== undefined && encoding !== '' && encoding !== 'identity';
-  if (kind === 'models' || isEncoded) return { model, shape: kind, scan: null };
+  if (kind === 'models' || isEncoded) return { model, suffix: '', shape: kind, scan: null };
   if (kind === 'native') {
     const scan = model === null && body.length > 0 ? scanObject(body) : null;
-    return { model: model ?? (scan === null || scan.model === null ? null : baseModel(scan.model)), shape: kind, scan };
+    const named = scan === null || scan.model === null ? null : scan.model;
+    return { model: model ?? (named === null ? null : baseModel(named)), suffix: '', shape: kind, scan };
   }
   const scan = scanObject(body);
   if (scan === null) return INVALID_JSON;
   if (scan.model === null || scan.model === '') return NO_MODEL;
-  return { model: baseModel(scan.model), shape: shapeOf(destination, scan), scan };
+  const base = baseModel(scan.model);
+  return { model: base, suffix: scan.model.slice(base.length + 1), shape: shapeOf(destination, scan), scan };
+}
+
+/** Whose limit a call comes under: that of the provider it names in its path or its model; '' where the router chooses. */
+export function providerOf({ kind, path }: Destination, { suffix }: Question): string {
+  return kind === 'native' ? (path.split('/', 2)[1] ?? '') : suffix;
+}
+
+/** How long a client says it waits, ms: `X-Request-Timeout`, in seconds or with a unit (`30`, `30s`, `1500ms`). */
+export function askedPatienceMs(headers: IncomingHttpHeaders): number {
+  const said = headers['x-request-timeout'];
+  const match = typeof said === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*$/.exec(said) : null;
+  return match === null ? Number.POSITIVE_INFINITY : Number(match[1]) * (match[2] === 'ms' ? 1 : 1_000);
 }
 
 /** A model's name without the router's suffix (`:fastest`, `:groq`). */

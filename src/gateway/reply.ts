@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Refusal } from './lane.ts';
 import { ERROR_HEADER } from './headers.ts';
 
 /** An answer that the gateway makes by itself. */
@@ -76,6 +77,23 @@ export const UPSTREAM_UNAVAILABLE: Reply = {
   message: 'The upstream could not serve the call just now. Try again after a few seconds.',
   headers: ['retry-after', '5'],
 };
+
+const REFUSED = {
+  over_limit: 'Serverless takes no more calls just now, and waiting for a place would take longer than this call may.',
+  queue_full: 'Too many calls are waiting for a place at serverless.',
+  circuit_open: 'Serverless has failed several times in a row; it is tried again now and then.',
+} as const;
+
+/** A call that is not sent because of a limit: 429, so that clients pause as long as is said. */
+export function refusedHere({ kind, retryAfterMs }: Refusal): Reply {
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
+  return {
+    status: 429,
+    code: kind,
+    message: `${REFUSED[kind]} Try again in ${seconds} s.`,
+    headers: ['retry-after', String(seconds)],
+  };
+}
 
 export const UPSTREAM_TIMEOUT: Reply = {
   status: 504,

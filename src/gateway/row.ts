@@ -57,6 +57,7 @@ export function toRow(ending: Ending): Call {
     responseBytes: delivery === null ? 0 : delivery.sentBytes,
     repeatOfUs: assignment === null ? null : assignment.repeatOfUs,
     hasShadow: ending.hasShadow,
+    waitedUs: arrival === null ? 0 : arrival.waitedUs,
     attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
   };
 }

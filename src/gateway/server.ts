@@ -2,11 +2,13 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Arrival, CallObserver, Recorder } from '../core/call.ts';
+import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
 import { Agents } from './agent.ts';
 import { Exchange } from './exchange.ts';
+import { Lanes } from './lanes.ts';
 import { Live } from './live.ts';
 import { Repeats } from './repeats.ts';
 import type { ShadowCounts } from './shadows.ts';
@@ -27,6 +29,8 @@ export interface GatewayOptions {
   readonly observer: CallObserver;
   /** Keeps derived agent ids the same across restarts, and meaningless to others. */
   readonly agentSalt: string;
+  /** What a former process learned of upstreams' limits. */
+  readonly learned?: Iterable<readonly [LaneKey, LearnedLane]>;
   readonly dispatcherFor?: DispatcherFor;
   readonly log?: Log;
   /** Largest request body in bytes; 32 MiB. */
@@ -47,6 +51,8 @@ export interface Gateway {
   inFlight(): Iterable<InFlight>;
   /** What became of the calls of a rollout that were chosen to be copied. */
   shadowCounts(rolloutId: string): Readonly<ShadowCounts>;
+  /** Each way to serverless that has been used: its limit, who waits, its breaker. */
+  lanes(): Iterable<LaneKey & LaneStatus>;
   /** Stops accepting, waits up to `ms` real milliseconds for the calls in flight, then cuts what lives; copies at once. */
   drain(ms: number): Promise<{ finished: number; cut: number }>;
   /** Cuts everything at once. */
@@ -83,6 +89,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     lookedAt = now;
     for (const exchange of live) exchange.expire(shared.coarse.nowMs);
     shared.shadows.expire(shared.coarse.nowMs);
+    shared.lanes.sweep();
   }, LOOK_MS);
   looking.unref();
 
@@ -108,6 +115,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   return {
     listen: (port, host = '127.0.0.1') => listen(server, port, host),
     inFlight: () => inFlight(live),
+    lanes: () => shared.lanes.status(),
     shadowCounts: (rolloutId) => shared.shadows.countsOf(rolloutId),
     drain,
     close: async () => {
@@ -120,6 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 function share(options: GatewayOptions): Shared {
   const { clock } = options;
   let lastArrivalUs = 0;
+  let lastSendUs = 0;
   return {
     table: options.table,
     routerUrl: options.routerUrl,
@@ -132,11 +141,14 @@ function share(options: GatewayOptions): Shared {
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
     live: new Live<Exchange>(),
     shadows: new Shadows(),
-    counters: { requests: 0, refused: 0, fallbacks: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
+    lanes: new Lanes(clock, options.learned),
+    clock,
+    counters: { requests: 0, refused: 0, fallbacks: 0, retries: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
     coarse: { nowMs: performance.now() },
     log: options.log ?? (() => undefined),
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),
+    nextSendUs: () => (lastSendUs = Math.max(Math.floor(clock.now() * 1000), lastSendUs + 1)),
   };
 }
 
@@ -153,6 +165,7 @@ function guarded(observer: CallObserver, log: Log): CallObserver {
   };
   return {
     arrived: guard((arrival) => observer.arrived(arrival)),
+    sent: guard((arrival) => observer.sent(arrival)),
     failed: guard((arrival, outcome, upstream, knownAfter) => observer.failed(arrival, outcome, upstream, knownAfter)),
     ended: guard((call) => observer.ended(call)),
     shadowed: guard((arrival, shadow) => observer.shadowed(arrival, shadow)),

@@ -1,7 +1,9 @@
 import type { CallObserver, Recorder } from '../core/call.ts';
+import type { Clock } from '../core/clock.ts';
 import type { RouteTable } from '../core/route.ts';
 import type { Agents } from './agent.ts';
 import type { Exchange } from './exchange.ts';
+import type { Lanes } from './lanes.ts';
 import type { Live } from './live.ts';
 import type { Repeats } from './repeats.ts';
 import type { Shadows } from './shadows.ts';
@@ -23,6 +25,8 @@ export interface Shared {
   readonly maxBodyBytes: number;
   readonly live: Live<Exchange>;
   readonly shadows: Shadows;
+  readonly lanes: Lanes;
+  readonly clock: Pick<Clock, 'now' | 'scale'>;
   readonly counters: Counters;
   readonly log: Log;
   /** Real ms, set anew at each look for silent upstreams. */
@@ -30,6 +34,8 @@ export interface Shared {
   nowUs(): number;
   /** The arrival time of a new call: now, or a little later where that is taken. */
   nextArrivalUs(): number;
+  /** When a call that was held is sent: now, or a little later than the one before, so that their order is plain. */
+  nextSendUs(): number;
 }
 
 /** What happened since the gateway was made. */
@@ -38,6 +44,7 @@ export interface Counters {
   /** Requests that the gateway refused by itself: unknown path, no JSON, no model, too large. */
   refused: number;
   fallbacks: number;
+  retries: number;
   /** Calls that went out without any credentials. */
   withoutToken: number;
   clientsLeft: number;

@@ -49,8 +49,9 @@ const MOST_HISTORY = 200_000;
 export const CALL_SELECT = `c.id - c.duration_us AS arrived_us, c.flags, c.step, c.weight, c.outcome_id,
   ifnull((SELECT t.started_us + t.duration_us FROM attempts t WHERE t.id BETWEEN c.id * 4 AND c.id * 4 + 3
     ORDER BY t.id DESC LIMIT 1), c.duration_us),
-  c.first_token_us, c.prompt_tokens, c.output_tokens, f.started_us, f.status, f.first_byte_us, f.duration_us`;
-export const CALL_COLUMNS = 13;
+  c.first_token_us, c.prompt_tokens, c.output_tokens, f.started_us, f.status, f.first_byte_us, f.duration_us,
+  ifnull(c.waited_us, 0)`;
+export const CALL_COLUMNS = 14;
 
 /** Finds where the chosen calls stand; null where there are none. Of a history the newest 200,000 are taken. */
 export function spanOf(db: LedgerDb, choice: Choice): Span | null {
@@ -93,7 +94,7 @@ export function arrivalPage(db: LedgerDb, choice: Choice, span: Span, afterUs: n
   return { figures: toFigures(rows, CALL_COLUMNS), next };
 }
 
-/** All eligible calls of a rollout that have a role, in the order of their arrival. */
+/** All eligible calls of a rollout that have a role and set out, in the order of their arrival. */
 export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<LoggedJudged> {
   const choice = { kind: 'rollout', rolloutId } as const;
   const span = spanOf(db, choice);
@@ -121,7 +122,9 @@ export function* readPast(page: ArrivalPage): Generator<PastCall> {
 export function judgedAt(figures: Float64Array, at: number): LoggedJudged {
   const number = (column: number) => figures[at + column] as number;
   const orNull = (column: number) => (Number.isNaN(number(column)) ? null : number(column));
-  const durationUs = number(5);
+  const waitedUs = number(13);
+  const durationUs = number(5) - waitedUs;
+  const firstTokenUs = orNull(6);
   const first = { startedAfterUs: number(9), status: number(10), firstByteUs: orNull(11), durationUs: number(12) };
   return {
     arrivedAtUs: number(0),
@@ -130,9 +133,9 @@ export function judgedAt(figures: Float64Array, at: number): LoggedJudged {
     step: number(2),
     weight: number(3) / 10_000,
     outcome: OUTCOMES[number(4)] ?? 'gateway_error',
-    knownAfterUs: Number.isNaN(first.startedAfterUs) ? durationUs : knownAfterUs(first),
+    knownAfterUs: Number.isNaN(first.startedAfterUs) ? durationUs : knownAfterUs(first) - waitedUs,
     durationUs,
-    firstTokenUs: orNull(6),
+    firstTokenUs: firstTokenUs === null ? null : firstTokenUs - waitedUs,
     promptTokens: orNull(7),
     outputTokens: orNull(8),
   };
@@ -162,7 +165,8 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
   if (choice.kind === 'rollout') {
     const eligible = FLAG.eligible | FLAG.hasRole;
     return {
-      where: `c.rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND c.flags & ${eligible} = ${eligible}`,
+      where: `c.rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND c.flags & ${eligible} = ${eligible}
+        AND EXISTS (SELECT 1 FROM attempts t WHERE t.id = c.id * 4)`,
       values: [choice.rolloutId],
       after: startOf(db, choice.rolloutId),
       until: Number.MAX_SAFE_INTEGER,

@@ -30,12 +30,12 @@ const MOST_ATTEMPTS = 4;
 const BLOCK = 16;
 const INSERT_CALL = `INSERT INTO calls (id, duration_us, route_id, agent_id, shape_id, rollout_id, step, weight, flags, status,
   outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens, output_tokens, request_bytes, response_bytes,
-  repeats_us) VALUES`;
+  repeats_us, waited_us, tries) VALUES`;
 const INSERT_ATTEMPT =
   'INSERT INTO attempts (id, upstream, started_us, status, outcome_id, first_byte_us, duration_us) VALUES';
 const INSERT_SHADOW = `INSERT INTO shadows (id, rollout_id, outcome_id, status, known_us, first_byte_us, first_token_us,
   duration_us, prompt_tokens, output_tokens) VALUES`;
-const CALL_COLUMNS = 19;
+const CALL_COLUMNS = 21;
 const ATTEMPT_COLUMNS = 7;
 const SHADOW_COLUMNS = 10;
 
@@ -144,11 +144,16 @@ export class CallWriter {
   }
 
   #writeAttempts(callId: number, attempts: readonly Attempt[]): void {
-    for (let n = 0; n < attempts.length && n < MOST_ATTEMPTS; n++) {
+    // Of many the first ones and the last.
+    const kept =
+      attempts.length <= MOST_ATTEMPTS
+        ? attempts
+        : [...attempts.slice(0, MOST_ATTEMPTS - 1), attempts.at(-1) as Attempt];
+    kept.forEach((attempt, n) => {
       const values: Bound[] = [];
-      bindAttempt(values, callId * MOST_ATTEMPTS + n, attempts[n] as Attempt);
+      bindAttempt(values, callId * MOST_ATTEMPTS + n, attempt);
       this.#insertAttempt.run(...values);
-    }
+    });
   }
 
   #bindCall(values: Bound[], id: number, call: Call): void {
@@ -173,6 +178,8 @@ export class CallWriter {
       call.requestBytes,
       call.responseBytes,
       call.repeatOfUs === null ? null : call.arrivedAtUs - call.repeatOfUs,
+      call.waitedUs === 0 ? null : call.waitedUs,
+      call.attempts.length > MOST_ATTEMPTS ? call.attempts.length : null,
     );
   }
 }

@@ -22,6 +22,7 @@ export interface LoggedCall {
   readonly firstByteUs: number | null;
   readonly firstTokenUs: number | null;
   readonly isRepeat: boolean;
+  readonly waitedUs: number;
   readonly hasNoToken: boolean;
 }
 
@@ -36,10 +37,10 @@ export interface CallPage {
   readonly next: number | null;
 }
 
-const COLUMNS = 12;
+const COLUMNS = 13;
 const PAGE_ROWS = 5_000;
 const SELECT = `SELECT id, duration_us, route_id, agent_id, shape_id, step, flags, status, outcome_id, first_byte_us,
-  first_token_us, repeats_us FROM calls WHERE id > ?`;
+  first_token_us, repeats_us, waited_us FROM calls WHERE id > ?`;
 
 /** All calls that ended after a time, epoch µs. */
 export function recentPage(db: LedgerDb, afterUs: number): CallPage {
@@ -89,6 +90,7 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
       firstByteUs: orNull(9),
       firstTokenUs: orNull(10),
       isRepeat: orNull(11) !== null,
+      waitedUs: orNull(12) ?? 0,
       hasNoToken: (flags & FLAG.noToken) !== 0,
     };
   }

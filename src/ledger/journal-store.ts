@@ -81,6 +81,10 @@ export class JournalStore {
     return this.#db.prepare<[string], LoggedDecision>(sql).get(model) ?? null;
   }
 
+  savedStatus(): string | null {
+    return this.#db.prepare<[], string>('SELECT status FROM daemon_status WHERE id = 1').pluck().get() ?? null;
+  }
+
   saveStatus(status: string, pid: number, at: number): void {
     this.#quick
       .prepare('INSERT OR REPLACE INTO daemon_status (id, pid, updated_at, status) VALUES (1, ?, ?, ?)')

@@ -117,6 +117,8 @@ export interface Journal {
   lastDecision(model: string): Promise<LoggedDecision | null>;
   /** Replaces the daemon's status, JSON, as the CLI reads it. */
   saveStatus(status: string): Promise<void>;
+  /** The status as it was last saved, JSON; null where none was. */
+  savedStatus(): Promise<string | null>;
   /** Calls that ended at or after a time, epoch µs, in the order of their ends. */
   recentCalls(sinceUs: number): Promise<LoggedCall[]>;
   /** The eligible calls of a rollout that have a role, in the order of their ends, page by page. */
@@ -170,6 +172,7 @@ export async function openJournal(path: string, { clock }: { readonly clock: Clo
     latestRollouts: () => send('latestRollouts'),
     policy: (hash) => send('policy', hash),
     lastDecision: (model) => send('lastDecision', model),
+    savedStatus: () => send('savedStatus'),
     saveStatus: (status) => send('saveStatus', status, process.pid, clock.now()),
     recentCalls: (sinceUs) => recentCalls(send, sinceUs),
     stepCalls: (rolloutId) => stepCalls(send, rolloutId),

@@ -21,6 +21,7 @@ export function makeReport(routes: readonly RouteStatus[], over: Partial<StatusR
     ledger: { pending: 0, lost: 0, isDegraded: false },
     gateway: { inFlight: 12, calls: 41_210, ineligible: 0, withoutToken: 0 },
     routes,
+    lanes: [],
     ...over,
   };
 }

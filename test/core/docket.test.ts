@@ -110,7 +110,7 @@ describe('a docket', () => {
         const witness = new Witness();
         live(all, 250_000, new Docket(witness, LATE_US), (nowUs) => {
           const isDecided = ({ assigned, known }: OneCall, waitUs: number) =>
-            nowUs - assigned.arrivedAtUs >= Math.min(waitUs, known.knownAfterUs);
+            nowUs >= Math.min(assigned.assignedAtUs + waitUs, assigned.arrivedAtUs + known.knownAfterUs);
           const taken = all.slice(0, witness.full.length);
           assert.ok(taken.every((call) => isDecided(call, LATE_US)));
           const next = all[witness.full.length];

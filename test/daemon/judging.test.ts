@@ -17,7 +17,7 @@ interface Line {
 }
 
 test('every verdict comes out the same when judged again, across copies and a restart', limit, async (t) => {
-  const stage = await openStage(t, { policy: { defaults: { shadow: { share: '50%', time: '1m' } } } });
+  const stage = await openStage(t, { policy: { defaults: { shadow: { share: '50%', time: '2m' } } } });
   const first = await openDaemon(t, stage);
   const before = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60 });
   await approveUpTo(stage, 1);

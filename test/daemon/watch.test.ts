@@ -32,6 +32,7 @@ function arrival(atMs: number, agent: string): Arrival {
     isEligible: false,
     hasNoToken: false,
     isRepeat: false,
+    waitedUs: 0,
   };
 }
 

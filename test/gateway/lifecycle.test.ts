@@ -241,12 +241,22 @@ test('listens on loopback only, and says so where a port is taken', async () => 
   assert.throws(() => void rig.gateway.listen(0, '0.0.0.0'), { code: 'invalid' });
   const { createGateway } = await import('../../src/gateway/server.ts');
   const third = createGateway({
-    table: () => ({ generation: 1, routes: new Map(), fallback: { connectMs: 1, firstByteMs: 1, betweenChunksMs: 1 } }),
+    table: () => ({
+      generation: 1,
+      routes: new Map(),
+      fallback: { timeouts: { connectMs: 1, firstByteMs: 1, betweenChunksMs: 1 }, care: null },
+    }),
     routerUrl: 'http://127.0.0.1:1',
     token: null,
     clock: rig.clock,
     recorder: recorder((_, release) => release()),
-    observer: { arrived: () => undefined, failed: () => undefined, ended: () => undefined, shadowed: () => undefined },
+    observer: {
+      arrived: () => undefined,
+      sent: () => undefined,
+      failed: () => undefined,
+      ended: () => undefined,
+      shadowed: () => undefined,
+    },
     agentSalt: '',
   });
   await assert.rejects(third.listen(Number(port)), (error: unknown) => {

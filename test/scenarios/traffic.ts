@@ -57,9 +57,10 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     responseBytes: 2_000,
     repeatOfUs: null,
     hasShadow: false,
+    waitedUs: 0,
     attempts,
   };
-  return { arrival: { ...shared, assignedAtUs: arrivedAtUs, isRepeat: false }, call };
+  return { arrival: { ...shared, assignedAtUs: arrivedAtUs, isRepeat: false, waitedUs: 0 }, call };
 }
 
 function attempt(n: number, role: Role, load: Load): Attempt[] {

@@ -109,6 +109,7 @@ export class World {
     const { canary } = this.#routes.table.routes.get(MODEL) ?? { canary: null };
     const { arrival, call } = makeCall(this.#calls++, this.now, MODEL, canary, load);
     this.#routes.arrived(arrival);
+    this.#routes.sent(arrival);
     const [first] = call.attempts;
     if (first !== undefined && first.outcome !== 'ok') {
       this.#routes.failed(arrival, first.outcome, first.upstream, knownAfterUs(first));

@@ -55,6 +55,8 @@ export function policyText(wish: PolicyWish = {}): string {
     limits: { bake: '30s', minCalls: 20, ...wish.limits },
     shadow: { share: 0 },
     holdBack: { share: '10%', time: '30s' },
+    // What is refused is refused at once, so that demand does not wait.
+    care: { maxWait: '0s' },
     judge: LOOSE_JUDGE,
     steps: wish.steps ?? ['50%', '100%'],
     ...wish.defaults,

@@ -1,0 +1,36 @@
+import type { LaneKey, LaneStatus } from '../core/care/lane.ts';
+import { spanText } from '../core/decision.ts';
+import { countText, numberText, percentText } from './format.ts';
+import type { Page } from './view-page.ts';
+import { alert, entry } from './view-page.ts';
+
+const WINDOW = '5 min';
+
+/**
+ * How a model's calls to serverless are cared for: a line for each provider that has anything to tell. Nothing where no
+ * call was ever refused, held or failed.
+ */
+export function laneLines(lanes: readonly (LaneKey & LaneStatus)[], page: Page): string[] {
+  return lanes.flatMap((lane) => {
+    const told = laneText(lane);
+    const name = lane.provider === '' ? 'serverless' : lane.provider;
+    const lines = told === '' ? [] : entry(name.slice(0, 10), [told], page);
+    const { breaker } = lane;
+    if (breaker.state === 'closed') return lines;
+    const next = breaker.state === 'open' ? `next try in ${spanText(Math.max(0, breaker.until - page.now))}` : 'trying';
+    const cause = breaker.cause.replaceAll('_', ' ');
+    return [...lines, ...alert(`serverless fails (${cause}): calls are refused, ${next}`, page)];
+  });
+}
+
+function laneText({ limit, isBlocked, waiting, waitingAgents, retryShare, counts, inFlightLimit }: LaneStatus): string {
+  const facts: string[] = [];
+  if (limit !== null) facts.push(`limit about ${numberText(limit)} in ${WINDOW}${isBlocked ? ', used up' : ''}`);
+  if (inFlightLimit !== null) facts.push(`${inFlightLimit} at once`);
+  if (waiting > 0) facts.push(`${countText(waiting, 'call')} of ${countText(waitingAgents, 'agent')} waiting`);
+  if (counts.refusedByUpstream > 0)
+    facts.push(`${percentText(counts.refusedByUpstream / counts.sent)} of tries refused`);
+  if (counts.refusedHere > 0) facts.push(`${numberText(counts.refusedHere)} refused here`);
+  if (retryShare > 0) facts.push(`${percentText(retryShare)} retried`);
+  return facts.join(', ');
+}

@@ -1,0 +1,87 @@
+import type { Outcome } from '../call.ts';
+
+/** When a breaker opens, and for how long. */
+export interface BreakerPolicy {
+  /** Faults in a row. */
+  readonly faults: number;
+  /** Clock ms. */
+  readonly cooldown: number;
+  /** Calls that may try at once whether the upstream is back. */
+  readonly probes: number;
+}
+
+/** The state of one upstream's breaker. Times in clock ms. */
+export type Breaker =
+  | { readonly state: 'closed'; readonly faultsInRow: number }
+  | { readonly state: 'open'; readonly since: number; readonly until: number; readonly cause: Outcome }
+  /** `since`: when the latest probe was sent. */
+  | { readonly state: 'half-open'; readonly since: number; readonly probing: number; readonly cause: Outcome };
+
+export const CLOSED: Breaker = { state: 'closed', faultsInRow: 0 };
+
+/** What an attempt's outcome says of the upstream's health; a 429, a caller's mistake, and who left say nothing. */
+const SAYS: Partial<Record<Outcome, 'fault' | 'well'>> = {
+  ok: 'well',
+  rate_limited: 'well',
+  no_credits: 'well',
+  client_error: 'well',
+  unauthorized: 'well',
+  not_found: 'well',
+  server_error: 'fault',
+  unavailable: 'fault',
+  connect_failed: 'fault',
+  first_byte_timeout: 'fault',
+  idle_timeout: 'fault',
+  broken_stream: 'fault',
+};
+
+/** Whether a call may go to the upstream; where not, when to ask again (clock ms). */
+export function admits(breaker: Breaker, policy: BreakerPolicy, nowMs: number): { ok: boolean; askAt: number } {
+  switch (breaker.state) {
+    case 'closed':
+      return { ok: true, askAt: nowMs };
+    case 'open':
+      return { ok: nowMs >= breaker.until, askAt: breaker.until };
+    case 'half-open':
+      // A probe that never ends must not keep the upstream out for good.
+      return {
+        ok: breaker.probing < policy.probes || nowMs >= breaker.since + policy.cooldown,
+        askAt: breaker.since + policy.cooldown,
+      };
+  }
+}
+
+/** A call goes out. After the cool-down it is a probe. */
+export function sent(breaker: Breaker, nowMs: number): Breaker {
+  if (breaker.state === 'open') return { state: 'half-open', since: nowMs, probing: 1, cause: breaker.cause };
+  if (breaker.state === 'half-open') return { ...breaker, since: nowMs, probing: breaker.probing + 1 };
+  return breaker;
+}
+
+/**
+ * An attempt ended. `wasProbe`: it was sent while the breaker was not closed. An attempt that was under way when the
+ * breaker opened says nothing new.
+ */
+export function ended(
+  breaker: Breaker,
+  policy: BreakerPolicy,
+  { outcome, wasProbe, nowMs }: { readonly outcome: Outcome; readonly wasProbe: boolean; readonly nowMs: number },
+): Breaker {
+  const says = SAYS[outcome];
+  switch (breaker.state) {
+    case 'closed': {
+      if (says === 'well') return breaker.faultsInRow === 0 ? breaker : CLOSED;
+      if (says === undefined) return breaker;
+      const faultsInRow = breaker.faultsInRow + 1;
+      if (faultsInRow < policy.faults) return { state: 'closed', faultsInRow };
+      return { state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome };
+    }
+    case 'open':
+      return breaker;
+    case 'half-open':
+      if (!wasProbe) return breaker;
+      if (says === 'well') return CLOSED;
+      if (says === 'fault') return { state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome };
+      return { ...breaker, probing: Math.max(0, breaker.probing - 1) };
+  }
+}

@@ -1,0 +1,47 @@
+/** What an overload leaves of the calls that were in flight. */
+const FALL = 0.7;
+const LEAST = 4;
+/** An overload says something once in so long: the calls it meets are all of one crowd. */
+const QUIET_MS = 2_000;
+
+/** What is kept of a limit of calls in flight across restarts. */
+export interface LearnedInFlight {
+  /** Calls in flight that the upstream bears; null: it has never been overloaded. */
+  readonly most: number | null;
+}
+
+/**
+ * Learns how many calls at once an upstream bears, from its overloads (503 while others are answered): it falls by a
+ * third with each, and rises by one with every round of answers that the limit held back. Nothing is held back before the
+ * first overload. Times are clock ms.
+ */
+export class InFlightLimit {
+  #most: number | null;
+  #fellAtMs = Number.NEGATIVE_INFINITY;
+  inFlight = 0;
+
+  constructor(learned: LearnedInFlight = { most: null }) {
+    this.#most = learned.most;
+  }
+
+  get learned(): LearnedInFlight {
+    return { most: this.#most === null ? null : Math.floor(this.#most) };
+  }
+
+  get hasRoom(): boolean {
+    return this.#most === null || this.inFlight < Math.floor(this.#most);
+  }
+
+  /** A call was answered, while `isWanted` says whether others are waiting. */
+  answered(isWanted: boolean): void {
+    if (this.#most !== null && isWanted) this.#most += 1 / this.#most;
+  }
+
+  /** A call was sent away because there were too many. `others`: in flight beside it. */
+  overloaded(others: number, nowMs: number): void {
+    if (nowMs - this.#fellAtMs < QUIET_MS) return;
+    this.#fellAtMs = nowMs;
+    const now = Math.min(others + 1, this.#most ?? Number.POSITIVE_INFINITY);
+    this.#most = Math.max(LEAST, FALL * now);
+  }
+}

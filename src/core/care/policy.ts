@@ -1,0 +1,14 @@
+import type { BreakerPolicy } from './breaker.ts';
+import type { RetryPolicy } from './retry.ts';
+
+/** How calls to serverless are cared for. Spans in clock ms, shares 0..1. */
+export interface CarePolicy {
+  readonly retries: RetryPolicy;
+  /** How long a call may take in all until its last attempt sets out; a client may ask for less. */
+  readonly maxWait: number;
+  /** Calls that may wait for a place at once. */
+  readonly queue: number;
+  /** How long the way from a tenth of a known limit to all of it takes, after a start or an outage. */
+  readonly ramp: number;
+  readonly breaker: BreakerPolicy;
+}

@@ -1,0 +1,300 @@
+/** The longest window that a limit is expected to count over: Hugging Face counts calls over five minutes. */
+const WINDOW_MS = 300_000;
+const SECOND_MS = 1_000;
+const SECONDS = WINDOW_MS / SECOND_MS;
+
+/** Calls go out a little faster than the limit: what is never asked for is never granted. Costs about as many refusals. */
+const LEAD = 1.05;
+/** So much more than a window's worth, without a refusal, shows that the limit has risen; the pace then doubles in this time. */
+const SHOWN = 1.01;
+const DOUBLING_MS = 5_000;
+/** Below this share of refusals over a minute there is nothing to learn. */
+const AIM = 0.02;
+const AIM_SECONDS = 60;
+/** A window of which much was lost to something else says little of the limit: it falls to no less than half at once. */
+const MOST_FALL = 0.5;
+/** And what no refusal contradicts lets it rise to twice as much at once. */
+const MOST_RISE = 2;
+/**
+ * A limit that is counted continuously shows in the last so many calls; one that is counted in windows, in all of them. Of
+ * fewer nothing is learned: somebody else may have used up what there was.
+ */
+const RECENT_CALLS = 100;
+/** Refused for longer than this: a window was used up. */
+const LONG_MS = 5_000;
+/** Refusals in a row, none taken between them, that say that nothing is taken any more. */
+const ROW = 3;
+/** While nothing is taken, one call at a time asks, at first after a second, later every five. */
+const ASK_FIRST_MS = 1_000;
+const ASK_MOST_MS = 5_000;
+/** A call that asked and was not refused for so long was taken. */
+const TAKEN_LEAST_MS = 500;
+const TAKEN_LATENCIES = 3;
+/** What may go out at once after a quiet moment, in time at the pace. */
+const BURST_MS = 2_000;
+const STEPS = 10;
+
+/** What is kept of a rate limit across restarts. */
+export interface LearnedRate {
+  /** Calls per second that the upstream takes; null: it has never refused any. */
+  readonly perSecond: number | null;
+}
+
+/** A call that was let out. */
+export interface Outgoing {
+  readonly sequence: number;
+  readonly atMs: number;
+}
+
+/**
+ * Learns how many calls an upstream takes, from which it takes and which it refuses (429), and paces calls just above
+ * that. Nothing is held back before the first refusals. The limit is what was taken over the last five minutes when it
+ * was reached, whether the upstream counts in windows or continuously; more than a window's worth without a refusal
+ * shows that it has risen. While everything is refused only single calls ask whether that is over.
+ *
+ * All times are clock ms, handed in and never going back.
+ */
+export class RateLimit {
+  readonly #rampMs: number;
+  readonly #taken = new Uint32Array(SECONDS);
+  readonly #refused = new Uint32Array(SECONDS);
+  #second = Number.NaN;
+  #beganAtMs = Number.NaN;
+  #limit: number | null;
+  /** Calls per second that are let out; null: all. */
+  #pace: number | null;
+  #paceAtMs = Number.NaN;
+  /** What the upstream said of its quota; null where it says nothing, as is usual. */
+  #told: { readonly perSecond: number; readonly untilMs: number } | null = null;
+  #tokens = 1;
+  #tokensAtMs = Number.NaN;
+  #sequence = 0;
+  #lastRefused = -1;
+  #row = 0;
+  #refusalMs = 0;
+  #askedFrom = 0;
+  #blockedAtMs = 0;
+  #blocked: { nextAtMs: number; pauseMs: number; asking: Outgoing | null } | null = null;
+  /** Calls taken since the last refusal, how many of them show that the limit has risen, and from where it then rises. */
+  #sinceRefusal = 0;
+  #enough: number;
+  #measured: number;
+  /** Since when the pace rises to its old height, after a restart or an outage; null otherwise. */
+  #rampFromMs: number | null = null;
+
+  /** `rampMs`: how long the way from a tenth of a known limit to all of it takes, in ten steps; 0: at once. */
+  constructor(rampMs: number, learned: LearnedRate = { perSecond: null }) {
+    this.#rampMs = rampMs;
+    this.#limit = learned.perSecond;
+    this.#measured = learned.perSecond ?? 0;
+    this.#enough = SHOWN * SECONDS * this.#measured;
+    this.#pace = learned.perSecond === null ? null : learned.perSecond * LEAD;
+  }
+
+  /** Calls per second that the upstream is thought to take; null where it has refused none. */
+  get limit(): number | null {
+    return this.#limit;
+  }
+
+  get learned(): LearnedRate {
+    return { perSecond: this.#limit };
+  }
+
+  /** Whether everything was refused lately, so that single calls ask. */
+  get isBlocked(): boolean {
+    return this.#blocked !== null;
+  }
+
+  /** Calls per second that are let out now; null: all. */
+  paceAt(nowMs: number): number | null {
+    if (this.#told !== null && nowMs < this.#told.untilMs) return this.#told.perSecond;
+    return this.#ownPaceAt(nowMs);
+  }
+
+  #ownPaceAt(nowMs: number): number | null {
+    if (this.#pace === null || this.#rampFromMs === null || this.#rampMs <= 0) return this.#pace;
+    const step = 1 + Math.floor((STEPS * (nowMs - this.#rampFromMs)) / this.#rampMs);
+    return step >= STEPS ? this.#pace : (this.#pace * Math.max(1, step)) / STEPS;
+  }
+
+  /** Begins again from a tenth of the limit, as after a restart or when an upstream comes back. */
+  ramp(nowMs: number): void {
+    this.#rampFromMs = nowMs;
+    this.#tokens = Math.min(this.#tokens, 1);
+  }
+
+  /** When the next call may go out: `nowMs` or earlier where it may at once. */
+  nextAt(nowMs: number): number {
+    this.#advance(nowMs);
+    if (this.#blocked !== null) {
+      const { asking, nextAtMs } = this.#blocked;
+      return asking === null ? nextAtMs : asking.atMs + this.#takenAfterMs();
+    }
+    const pace = this.paceAt(nowMs);
+    if (pace === null) return nowMs;
+    this.#refill(nowMs, pace);
+    if (this.#tokens >= 1) return nowMs;
+    const atMs = nowMs + ((1 - this.#tokens) / pace) * SECOND_MS;
+    return this.#told === null ? atMs : Math.min(atMs, Math.max(this.#told.untilMs, nowMs + 1));
+  }
+
+  /** Lets a call out; `nextAt` must have said that it may go. `isWanted`: whether more are waiting. */
+  send(nowMs: number, isWanted: boolean): Outgoing {
+    this.#advance(nowMs);
+    const call = { sequence: ++this.#sequence, atMs: nowMs };
+    if (this.#blocked !== null) this.#blocked.asking = call;
+    const pace = this.paceAt(nowMs);
+    if (pace !== null) {
+      this.#refill(nowMs, pace);
+      this.#tokens--;
+      if (isWanted) this.#grow(nowMs);
+      else this.#paceAtMs = nowMs;
+    }
+    // Taken, until it is known to be refused: refusals come at once, answers after seconds.
+    this.#count(this.#taken, nowMs, 1);
+    this.#sinceRefusal++;
+    return call;
+  }
+
+  /** The upstream refused a call; `retryAfterMs`: what it said, null where nothing. */
+  refused(call: Outgoing, nowMs: number, retryAfterMs: number | null): void {
+    this.#advance(nowMs);
+    this.#count(this.#taken, call.atMs, -1);
+    this.#count(this.#refused, nowMs, 1);
+    this.#refusalMs += (nowMs - call.atMs - this.#refusalMs) / 8;
+    if (this.#blocked !== null) {
+      this.#askAgain(call, nowMs, retryAfterMs);
+      return;
+    }
+    // Sent before it was asked whether the upstream takes calls again: known already.
+    if (call.sequence < this.#askedFrom) return;
+    this.#row = call.sequence === this.#lastRefused + 1 ? this.#row + 1 : 1;
+    this.#lastRefused = Math.max(this.#lastRefused, call.sequence);
+    this.#sinceRefusal = 0;
+    if (retryAfterMs !== null || this.#row >= ROW) {
+      const pauseMs = ASK_FIRST_MS;
+      this.#blocked = { nextAtMs: nowMs + (retryAfterMs ?? pauseMs), pauseMs, asking: null };
+      this.#blockedAtMs = nowMs;
+    } else if (this.#shareRefused() > AIM) this.#learn(nowMs, false);
+  }
+
+  /** What the upstream says of its quota: so many calls are left for so long. */
+  told(left: number, resetMs: number, nowMs: number): void {
+    this.#advance(nowMs);
+    this.#told = resetMs <= 0 ? null : { perSecond: (left / resetMs) * SECOND_MS, untilMs: nowMs + resetMs };
+  }
+
+  /** It went out, and something else came of it (an outage, say): it counts neither way. */
+  withdrawn(call: Outgoing): void {
+    this.#count(this.#taken, call.atMs, -1);
+    if (this.#blocked?.asking?.sequence === call.sequence) this.#blocked.asking = null;
+  }
+
+  #askAgain(call: Outgoing, nowMs: number, retryAfterMs: number | null): void {
+    const blocked = this.#blocked as { nextAtMs: number; pauseMs: number; asking: Outgoing | null };
+    if (blocked.asking?.sequence === call.sequence) {
+      blocked.asking = null;
+      blocked.pauseMs = Math.min(ASK_MOST_MS, 2 * blocked.pauseMs);
+      blocked.nextAtMs = nowMs + blocked.pauseMs;
+    }
+    if (retryAfterMs !== null) blocked.nextAtMs = Math.max(blocked.nextAtMs, nowMs + retryAfterMs);
+  }
+
+  #advance(nowMs: number): void {
+    if (Number.isNaN(this.#beganAtMs)) this.#begin(nowMs);
+    const target = Math.floor(nowMs / SECOND_MS);
+    if (target - this.#second > SECONDS) this.#second = target - SECONDS;
+    while (this.#second < target) {
+      this.#second++;
+      this.#taken[this.#second % SECONDS] = 0;
+      this.#refused[this.#second % SECONDS] = 0;
+    }
+    const asking = this.#blocked?.asking;
+    if (asking != null && nowMs - asking.atMs >= this.#takenAfterMs()) this.#unblock(nowMs);
+  }
+
+  #begin(nowMs: number): void {
+    this.#beganAtMs = nowMs;
+    this.#second = Math.floor(nowMs / SECOND_MS);
+    this.#tokensAtMs = nowMs;
+    this.#paceAtMs = nowMs;
+    if (this.#limit !== null) this.ramp(nowMs);
+  }
+
+  #takenAfterMs(): number {
+    return Math.max(TAKEN_LEAST_MS, TAKEN_LATENCIES * this.#refusalMs);
+  }
+
+  /** A call that asked was taken: what was taken over the window is the limit. */
+  #unblock(nowMs: number): void {
+    this.#blocked = null;
+    this.#row = 0;
+    this.#askedFrom = this.#sequence + 1;
+    this.#lastRefused = this.#sequence;
+    this.#sinceRefusal = 0;
+    this.#tokens = 1;
+    this.#tokensAtMs = nowMs;
+    this.#learn(nowMs, nowMs - this.#blockedAtMs > LONG_MS);
+  }
+
+  /** What was taken over the window, or of late, is the limit. */
+  #learn(nowMs: number, isWindowUsedUp: boolean): void {
+    const { taken, perSecond } = this.#takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);
+    if (taken >= RECENT_CALLS) this.#settle(Math.max(MOST_FALL * this.#measured, perSecond), nowMs);
+  }
+
+  #settle(limit: number, nowMs: number): void {
+    this.#limit = limit;
+    this.#measured = limit;
+    this.#enough = SHOWN * SECONDS * limit;
+    this.#pace = limit * LEAD;
+    this.#paceAtMs = nowMs;
+  }
+
+  /** What was taken over as many of the last seconds as hold so many calls. */
+  #takenIn(nowMs: number, calls: number): { readonly taken: number; readonly perSecond: number } {
+    let [taken, seconds] = [0, 0];
+    const most = Math.min(SECONDS, Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS)));
+    // The second under way is not over.
+    for (; seconds < most && taken < calls; seconds++) {
+      const second = this.#second - 1 - seconds;
+      taken += this.#taken[((second % SECONDS) + SECONDS) % SECONDS] as number;
+    }
+    return { taken, perSecond: taken / Math.max(1, seconds) };
+  }
+
+  #grow(nowMs: number): void {
+    const [limit, pace] = [this.#limit, this.#pace];
+    if (limit === null || pace === null) return;
+    if (this.#sinceRefusal > this.#enough) {
+      const most = MOST_RISE * this.#measured;
+      this.#limit = Math.min(most, limit * 2 ** ((nowMs - this.#paceAtMs) / DOUBLING_MS));
+      this.#pace = this.#limit * LEAD;
+      if (this.#limit === most && this.#sinceRefusal > MOST_RISE * this.#enough) this.#settle(most, nowMs);
+    }
+    this.#paceAtMs = nowMs;
+  }
+
+  #refill(nowMs: number, pace: number): void {
+    const most = Math.max(1, (pace * BURST_MS) / SECOND_MS);
+    this.#tokens = Math.min(most, this.#tokens + (pace * (nowMs - this.#tokensAtMs)) / SECOND_MS);
+    this.#tokensAtMs = nowMs;
+  }
+
+  #shareRefused(): number {
+    let [taken, refused] = [0, 0];
+    for (let second = this.#second; second > this.#second - AIM_SECONDS; second--) {
+      const slot = ((second % SECONDS) + SECONDS) % SECONDS;
+      taken += this.#taken[slot] as number;
+      refused += this.#refused[slot] as number;
+    }
+    return refused === 0 ? 0 : refused / (taken + refused);
+  }
+
+  #count(counts: Uint32Array, atMs: number, change: 1 | -1): void {
+    const second = Math.floor(atMs / SECOND_MS);
+    if (second <= this.#second - SECONDS) return;
+    const slot = second % SECONDS;
+    counts[slot] = Math.max(0, (counts[slot] as number) + change);
+  }
+}

@@ -1,0 +1,145 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Outcome } from '../core/call.ts';
+import type { CarePolicy } from '../core/care/policy.ts';
+import { backoffMs, isRepeatable, readQuota } from '../core/care/retry.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Assignment } from './assignment.ts';
+import type { Lane, Pass, Refusal, Waiter } from './lane.ts';
+import { askedPatienceMs, providerOf } from './question.ts';
+import type { Asked } from './question.ts';
+import type { Shared } from './shared.ts';
+
+/** Whose turn it is. */
+interface TurnOwner {
+  /** A place is there: make an attempt now. */
+  sendNow(): void;
+  /** There will be none. */
+  refused(refusal: Refusal): void;
+}
+
+/** The way of a call to serverless; null where it is not cared for. */
+export function turnFor(owner: TurnOwner, shared: Shared, asked: Asked, { arrival, care }: Assignment): Turn | null {
+  if (care === null) return null;
+  const { destination, question, headers } = asked;
+  const lane = shared.lanes.of(arrival.model as string, providerOf(destination, question), care);
+  const patienceMs = Math.min(care.maxWait, askedPatienceMs(headers));
+  return new Turn(owner, { lane, policy: care, clock: shared.clock }, { agent: arrival.agent, patienceMs });
+}
+
+/** One call's way to serverless under a limit: waits for a place, and comes back for another where a try was in vain. */
+export class Turn implements Waiter {
+  readonly agent: string;
+  readonly deadlineMs: number;
+  /** When it first asked for a place, clock ms. */
+  readonly askedAtMs: number;
+  /** Whether it did not get one at once. */
+  wasHeld = false;
+  private readonly lane: Lane;
+  private readonly policy: CarePolicy;
+  private readonly clock: Pick<Clock, 'now' | 'scale'>;
+  private readonly owner: TurnOwner;
+  private pass: Pass | null = null;
+  private retries = 0;
+  private timer: NodeJS.Timeout | null = null;
+  private isOver = false;
+
+  constructor(
+    owner: TurnOwner,
+    { lane, policy, clock }: { lane: Lane; policy: CarePolicy; clock: Pick<Clock, 'now' | 'scale'> },
+    { agent, patienceMs }: { agent: string; patienceMs: number },
+  ) {
+    this.owner = owner;
+    this.lane = lane;
+    this.policy = policy;
+    this.clock = clock;
+    this.agent = agent;
+    this.askedAtMs = clock.now();
+    this.deadlineMs = this.askedAtMs + patienceMs;
+  }
+
+  begin(): void {
+    this.enter(false);
+  }
+
+  private enter(isRetry: boolean): void {
+    const answer = this.lane.enter(this, isRetry);
+    if (answer === null) this.wasHeld = true;
+    else if ('kind' in answer) this.refuse(answer);
+    else this.go(answer);
+  }
+
+  go(pass: Pass): void {
+    if (this.isOver) {
+      this.lane.left(pass, 'client_left', null);
+      return;
+    }
+    this.pass = pass;
+    this.owner.sendNow();
+  }
+
+  refuse(refusal: Refusal): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.owner.refused(refusal);
+  }
+
+  /** Gives the place back: the attempt has ended like this. */
+  left(outcome: Outcome, headers: IncomingHttpHeaders | null = null): void {
+    const { pass } = this;
+    if (pass === null) return;
+    this.pass = null;
+    this.lane.left(pass, outcome, headers === null ? null : pauseOf(headers));
+  }
+
+  /** Whether an attempt that ended like this is made again; if so it comes back by itself. */
+  again(outcome: Outcome, status: number, headers: IncomingHttpHeaders | null): boolean {
+    const { policy, clock } = this;
+    if (this.isOver || !isRepeatable(outcome, status) || this.retries >= policy.retries.most) return false;
+    const nowMs = clock.now();
+    const asked = headers === null ? null : pauseOf(headers);
+    const pauseMs = backoffMs(this.retries + 1, policy.retries, Math.random(), asked);
+    if (nowMs + pauseMs >= this.deadlineMs) return false;
+    if (!this.lane.budget.take(nowMs, policy.retries.budget)) return false;
+    this.retries++;
+    this.left(outcome, headers);
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      if (!this.isOver) this.enter(true);
+    }, pauseMs / clock.scale);
+    return true;
+  }
+
+  /** An answer has begun well; it may tell of the quota. */
+  begun(headers: IncomingHttpHeaders): void {
+    if (this.pass !== null) this.lane.begun(this.pass);
+    const said = headers['ratelimit'];
+    if (typeof said !== 'string') return;
+    const quota = readQuota(said);
+    if (quota !== null) this.lane.told(quota.left, quota.resetMs);
+  }
+
+  /** The call is over. */
+  end(): void {
+    this.isOver = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.lane.cancel(this);
+  }
+}
+
+/**
+ * How long an answer asks to wait, ms: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3), else the seconds until
+ * a quota that is used up begins anew, `RateLimit: "api";r=0;t=55` (IETF draft ratelimit-headers). Null where it says
+ * nothing that can be read.
+ */
+export function pauseOf(headers: IncomingHttpHeaders): number | null {
+  const retryAfter = headers['retry-after']?.trim() ?? '';
+  if (retryAfter !== '') {
+    const seconds = Number(retryAfter);
+    if (Number.isFinite(seconds)) return seconds < 0 ? null : seconds * 1_000;
+    const atMs = Date.parse(retryAfter);
+    if (!Number.isNaN(atMs)) return Math.max(0, atMs - Date.now());
+  }
+  const rateLimit = headers['ratelimit'];
+  const quota = typeof rateLimit === 'string' ? readQuota(rateLimit) : null;
+  return quota === null || quota.left > 0 ? null : quota.resetMs;
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { RateLimit } from '../../../src/core/care/rate.ts';
+import { Crowd, WINDOW_MS } from './crowd.ts';
+import type { Counting } from './crowd.ts';
+
+const CROWD = { agents: 100, pauseMs: 10_000 };
+
+function near(value: number, wanted: number, share: number): void {
+  assert.ok(Math.abs(value / wanted - 1) <= share, `${Math.round(value)} instead of ${wanted}`);
+}
+
+for (const counting of ['windows', 'continuous'] as const satisfies readonly Counting[]) {
+  describe(`a rate limit before a service that counts in ${counting}`, () => {
+    it('finds a hidden limit within 15 % in two windows, uses 95 % of it, and asks for little more', () => {
+      const crowd = new Crowd(counting, { ...CROWD, limit: () => 2_000 });
+      crowd.runUntil(2 * WINDOW_MS);
+      near(crowd.learned, 2_000, 0.15);
+      crowd.runUntil(12 * WINDOW_MS);
+      for (const { taken, refused, lost } of crowd.seen.slice(2)) {
+        assert.ok(taken >= 1_900, `${taken} taken`);
+        assert.ok(refused <= 0.06 * taken, `${refused} refused`);
+        assert.ok(lost <= 0.02 * taken, `${lost} lost`);
+      }
+    });
+
+    it('follows a limit that halves within two windows, and one that doubles within five minutes', () => {
+      for (const fromMs of [0, 100_000]) {
+        const halved = 4 * WINDOW_MS + fromMs;
+        const doubled = 8 * WINDOW_MS + fromMs;
+        const limit = (nowMs: number) => (nowMs >= halved && nowMs < doubled ? 1_000 : 2_000);
+        const crowd = new Crowd(counting, { ...CROWD, limit });
+        crowd.runUntil(halved + 2 * WINDOW_MS);
+        near(crowd.learned, 1_000, 0.15);
+        crowd.runUntil(doubled + WINDOW_MS);
+        assert.ok(crowd.learned >= 1_700, `${crowd.learned}`);
+        crowd.runUntil(doubled + 4 * WINDOW_MS);
+        assert.ok((crowd.seen.at(-1)?.taken ?? 0) >= 1_900 || crowd.seen.at(-2)?.taken === 2_000);
+      }
+    });
+  });
+}
+
+describe('a rate limit', () => {
+  it('holds nothing back before the first refusals', () => {
+    const rate = new RateLimit(180_000);
+    for (let i = 0; i < 10_000; i++) {
+      assert.ok(rate.nextAt(i / 10) <= i / 10);
+      rate.send(i / 10, true);
+    }
+    assert.equal(rate.limit, null);
+  });
+
+  it('lets single calls ask while everything is refused, ever more rarely, and waits as long as it was told to', () => {
+    const rate = new RateLimit(0);
+    let now = 0;
+    const sentAt: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      now = Math.max(now, rate.nextAt(now));
+      sentAt.push(now);
+      rate.refused(rate.send(now, true), now + 50, null);
+      now += 50;
+    }
+    const gaps = sentAt.slice(1).map((at, i) => at - (sentAt[i] ?? 0));
+    assert.ok(
+      gaps.slice(-3).every((gap) => gap >= 5_000),
+      gaps.join(),
+    );
+    assert.ok(rate.isBlocked);
+
+    const told = new RateLimit(0);
+    told.refused(told.send(0, true), 50, 55_000);
+    assert.equal(told.nextAt(51), 55_050);
+  });
+
+  it('keeps to a quota that it was told, until it begins anew', () => {
+    const rate = new RateLimit(0);
+    rate.told(10, 10_000, 0);
+    let [now, sent] = [0, 0];
+    while (now < 10_000) {
+      now = Math.max(now + 1, rate.nextAt(now));
+      rate.send(now, true);
+      sent++;
+    }
+    assert.ok(sent <= 13, `${sent}`);
+    rate.told(0, 5_000, now);
+    assert.ok(rate.nextAt(now) >= now + 4_000);
+    assert.ok(rate.nextAt(now + 5_001) <= now + 5_001);
+  });
+
+  it('rises to a known limit in ten steps after a start', () => {
+    const rate = new RateLimit(100_000, { perSecond: 10 });
+    rate.nextAt(0);
+    const paces = Array.from({ length: 12 }, (_, i) => rate.paceAt(i * 10_000) ?? 0);
+    assert.deepEqual(
+      paces.map((pace) => Math.round((pace / (paces[11] as number)) * 10)),
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10],
+    );
+  });
+
+  it('does not fall because of what was no refusal', () => {
+    const rate = new RateLimit(0, { perSecond: 10 });
+    for (let now = 0; now < 60_000; now += 500) rate.withdrawn(rate.send(now, true));
+    assert.equal(rate.limit, 10);
+  });
+});

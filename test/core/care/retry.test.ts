@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { RetryBudget, backoffMs, isRepeatable, readQuota } from '../../../src/core/care/retry.ts';
+import { OUTCOMES } from '../../../src/core/call.ts';
+
+const POLICY = { most: 5, base: 1_000, cap: 16_000, budget: 0.2 };
+
+describe('a retry', () => {
+  it('is made of what was refused or never reached anybody, and of nothing else', () => {
+    const may = OUTCOMES.filter((outcome) => isRepeatable(outcome, 0));
+    assert.deepEqual(may, ['rate_limited', 'unavailable', 'connect_failed']);
+    assert.deepEqual(
+      [500, 501, 502, 504].map((status) => isRepeatable('server_error', status)),
+      [false, false, true, true],
+    );
+    assert.ok(!isRepeatable('no_credits', 402));
+  });
+
+  it('pauses between nothing and a bound that doubles up to the cap, and never less than it was asked to', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (n, draw) => {
+        const pause = backoffMs(n, POLICY, draw, null);
+        assert.ok(pause >= 0 && pause <= Math.min(16_000, 1_000 * 2 ** (n - 1)));
+        assert.ok(backoffMs(n, POLICY, draw, 7_000) >= 7_000);
+        assert.ok(backoffMs(n, POLICY, draw, 7_000) <= 8_000);
+      }),
+    );
+  });
+
+  it('has a budget: a share of the calls of the window, or ten', () => {
+    const budget = new RetryBudget(300_000);
+    let granted = 0;
+    for (let i = 0; i < 1_000; i++) {
+      budget.call(i * 100);
+      if (budget.take(i * 100, 0.2)) granted++;
+    }
+    assert.ok(granted <= 201 && granted >= 190, `${granted}`);
+    assert.ok(budget.shareAt(100_000) <= 0.201);
+    const idle = new RetryBudget(300_000);
+    assert.equal(Array.from({ length: 50 }, () => idle.take(0, 0.2)).filter(Boolean).length, 10);
+    assert.ok(idle.take(400_000, 0.2));
+  });
+});
+
+describe('a told quota', () => {
+  it('is read in its usual forms; the most used-up one counts', () => {
+    assert.deepEqual(readQuota('"api";r=0;t=55'), { left: 0, resetMs: 55_000 });
+    assert.deepEqual(readQuota('"burst";r=100;t=1, "api";r=3;t=200'), { left: 3, resetMs: 200_000 });
+    assert.equal(readQuota('unlimited'), null);
+  });
+});
