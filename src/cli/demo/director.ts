@@ -4,7 +4,7 @@ import type { Phase } from '../../core/rollout.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { openAsks, readStatus } from '../../ledger/requests.ts';
-import type { SwarmProgress } from '../../simulation/swarm.ts';
+import type { SwarmProgress } from '../../loadtest/swarm.ts';
 import { cut, hasColor, widthOf } from '../print.ts';
 import type { Screen } from '../screen.ts';
 import { renderStatus } from '../view.ts';
