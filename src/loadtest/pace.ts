@@ -65,7 +65,8 @@ export async function keepBusy({ concurrency, rampMs, clock, stop, send }: BusyP
   const start = clock.now();
   const work = async (worker: number): Promise<void> => {
     let dueAt = start + (rampMs * worker) / concurrency;
-    while (await isDue(dueAt, clock, stop)) {
+    // Told to stop while it came to its turn: another worker's call was the last.
+    while ((await isDue(dueAt, clock, stop)) && !stop.aborted) {
       const startedAt = clock.now();
       const isGood = await send(worker);
       dueAt = isGood ? 0 : startedAt + FAILED_MS;
