@@ -51,8 +51,8 @@ export interface LoadProgress {
   readonly passedMs: number;
   readonly total: SpanReport;
   readonly inFlight: number;
-  /** No more calls are sent, and those under way are waited for. */
-  readonly isEnding: boolean;
+  /** Why no more calls are sent, while those under way are waited for; null before. */
+  readonly ending: Ending | null;
 }
 
 export interface LoadReport extends TallyReport {
@@ -130,7 +130,7 @@ class Run {
       passedMs: this.#passedMs(),
       total: this.#tally.total(),
       inFlight,
-      isEnding: this.#enough.signal.aborted,
+      ending: this.#enough.signal.aborted ? this.#endedBy : null,
     };
   }
 

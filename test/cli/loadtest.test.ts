@@ -243,13 +243,17 @@ describe('the live page', () => {
         );
       }
     }
-    const progress = { passedMs: 300_000, total: tally.total(), inFlight: 10_000, isEnding: false };
+    const progress = { passedMs: 300_000, total: tally.total(), inFlight: 10_000 };
     const options = { rates: Array.from({ length: 60 }, (_, i) => i), width: 80, color: false };
-    const page = renderLive(progress, planOf({ preset: 'high' }), options);
-    assert.ok(
-      page.split('\n').every((line) => line.length <= 80),
-      page,
-    );
+    const [page, last] = ([null, 'stopped'] as const).map((ending) => {
+      const text = renderLive({ ...progress, ending }, planOf({ preset: 'high' }), options);
+      assert.ok(
+        text.split('\n').every((line) => line.length <= 80),
+        text,
+      );
+      return text;
+    }) as [string, string];
+    assert.match(last, /10 000 in flight get 5 s, Ctrl-C cuts them now/);
     assert.match(page, /░ +33 % +5 min of 15 min/);
     assert.match(page, /failed +83\.3 %/);
   });

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { spanText } from '../../core/decision.ts';
 import { failedOf } from '../../loadtest/figures.ts';
 import type { Quantiles } from '../../loadtest/figures.ts';
-import type { Load, LoadProgress, LoadReport } from '../../loadtest/load.ts';
+import type { Ending, Load, LoadProgress, LoadReport } from '../../loadtest/load.ts';
 import { bar, latencyText, numberText, percentText } from '../format.ts';
 import type { Paint } from '../print.ts';
 import { clean, createPaint, cut, hasColor, widthOf, wrap } from '../print.ts';
@@ -52,10 +52,10 @@ async function each(load: Load, everyMs: number, work: () => void): Promise<void
   }
 }
 
-function lineOf({ passedMs, total, inFlight, isEnding }: LoadProgress, plan: LoadPlan): string {
+function lineOf({ passedMs, total, inFlight, ending }: LoadProgress, plan: LoadPlan): string {
   const { calls, ends, latencyMs } = total;
   const p95 = latencyMs === null ? '' : `, p95 ${latencyText(latencyMs.p95)}`;
-  const stand = isEnding ? 'ending' : `${Math.round(doneShare(passedMs, plan) * 100)} %`;
+  const stand = ending !== null ? 'ending' : `${Math.round(doneShare(passedMs, plan) * 100)} %`;
   return `${spanText(passedMs)} ${stand}: ${numberText(calls)} calls, ${numberText(inFlight)} in flight, ${numberText(failedOf(ends))} failed${p95}`;
 }
 
@@ -103,7 +103,7 @@ export interface LiveOptions {
 /** The page that is shown while a load goes on. */
 export function renderLive(progress: LoadProgress, plan: LoadPlan, { rates, width, color }: LiveOptions): string {
   const paint = createPaint(color);
-  const { passedMs, total, inFlight, isEnding } = progress;
+  const { passedMs, total, inFlight, ending } = progress;
   const { calls, ends, errorShare, latencyMs, firstTokenMs, peakInFlight } = total;
   const share = doneShare(passedMs, plan);
   const time = `${spanText(passedMs)} of ${spanText(lengthOf(plan))}`;
@@ -124,12 +124,15 @@ export function renderLive(progress: LoadProgress, plan: LoadPlan, { rates, widt
     line('latency', quantilesText(latencyMs, paint)),
     ...(plan.isStreamed ? [line('first token', quantilesText(firstTokenMs, paint))] : []),
     '',
-    isEnding
-      ? paint.yellow(
-          ` no more calls are sent; waiting for ${numberText(inFlight)} in flight, ${plan.drainMs / 1_000} s at most`,
-        )
-      : paint.dim(' Ctrl-C ends it, with the report so far'),
+    ending === null
+      ? paint.dim(' Ctrl-C ends it, with the report so far')
+      : paint.yellow(` no more calls are sent; ${waitingText(inFlight, ending, plan)}`),
   ].join('\n');
+}
+
+function waitingText(inFlight: number, ending: Ending, { drainMs, stoppedDrainMs }: LoadPlan): string {
+  const wait = (ms: number) => `${numberText(inFlight)} in flight get ${ms / 1_000} s`;
+  return ending === 'stopped' ? `${wait(stoppedDrainMs)}, Ctrl-C cuts them now` : wait(drainMs);
 }
 
 function quantilesText(quantiles: Quantiles | null, paint: Paint): string {
