@@ -37,7 +37,7 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
   it('drives a swarm through the gateway, and the ledger has every call of it', async (t) => {
     const stage = await openStage(t, { limits: { routerCalls: 1_000 } });
     const daemon = await startDaemon(t, stage);
-    const args = ['loadtest', daemon.gateway, '--concurrency', '5', '--max-calls', '40', '--stream'];
+    const args = ['loadtest', daemon.gateway, '--concurrency', '5', '--max-calls', '40', '--duration', '2h'];
     const page = join(temporaryFolder(t), 'page.html');
     const { UPSHIFT_TIME_SCALE = '', UPSHIFT_TIME_START = '', ...urls } = stage.env;
     const env = {
@@ -47,7 +47,7 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
       UPSHIFT_ENDPOINTS_URL: urls['UPSHIFT_ENDPOINTS_URL'] ?? '',
       HF_ENDPOINT: urls['HF_ENDPOINT'] ?? '',
     };
-    const { code, out, err } = await upshift([...args, '--json', '--html', page], env);
+    const { code, out, err } = await upshift([...args, '--stream', '--json', '--html', page], env);
     assert.equal(code, 0, err);
     const told = read(out);
     assert.deepEqual([told.calls, told.succeeded, told.failed, told.endedBy], [40, 40, 0, 'calls']);
