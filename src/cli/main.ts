@@ -39,7 +39,8 @@ const EPILOGUE = `A first walk:
 
 Exit codes:
   0 ok   1 failed   2 usage or configuration   3 needs a running daemon
-  4 refused   5 rolled back   6 no call of a load test succeeded   130 interrupted
+  4 refused   5 rolled back   6 no call of a load test succeeded
+  130 interrupted
 
 With --json results are JSON on standard output, one value a line, and errors
 {"error":{"code","message","hint"}} on standard error.
