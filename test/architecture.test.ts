@@ -11,8 +11,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   huggingface: ['core'],
   files: ['core'],
   simulation: ['core'],
+  loadtest: ['core'],
   daemon: ['core', 'gateway', 'ledger', 'huggingface', 'files', 'simulation'],
-  cli: ['core', 'ledger', 'files', 'simulation'],
+  cli: ['core', 'ledger', 'files', 'simulation', 'loadtest'],
 };
 
 /** What single commands may import beyond the rest of the command line. */

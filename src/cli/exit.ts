@@ -10,6 +10,7 @@ export const EXIT = {
   needsDaemon: 3,
   refused: 4,
   rolledBack: 5,
+  noneSucceeded: 6,
   interrupted: 130,
 } as const;
 

@@ -27,6 +27,12 @@ export function moneyText(micros: number): string {
   return `$${(micros / 1_000_000).toFixed(2)}`;
 }
 
+/** A share as a bar of so many characters. */
+export function bar(share: number, width: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return '█'.repeat(full) + '░'.repeat(width - full);
+}
+
 /** A time as `03:33:44Z`. */
 export function timeText(at: number): string {
   return `${new Date(at).toISOString().slice(11, 19)}Z`;

@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   endpoints: async (parser) => parser.command((await import('./commands/endpoints.ts')).endpointsCommand),
   policy: async (parser) => parser.command((await import('./commands/policy.ts')).policyCommand),
   simulate: async (parser) => parser.command((await import('./commands/simulate.ts')).simulateCommand),
+  loadtest: async (parser) => parser.command((await import('./commands/loadtest.ts')).loadtestCommand),
   demo: async (parser) => parser.command((await import('./commands/demo.ts')).demoCommand),
 };
 const NAMES = Object.keys(COMMANDS);
@@ -38,7 +39,8 @@ const EPILOGUE = `A first walk:
 
 Exit codes:
   0 ok   1 failed   2 usage or configuration   3 needs a running daemon
-  4 refused   5 rolled back   130 interrupted
+  4 refused   5 rolled back   6 no call of a load test succeeded
+  130 interrupted
 
 With --json results are JSON on standard output, one value a line, and errors
 {"error":{"code","message","hint"}} on standard error.
@@ -115,7 +117,8 @@ function usageError(message: string, args: readonly string[]): AppError {
 /** Every option of every command: what a mistyped one is compared with. */
 const FLAGS = (
   'db json help version watch step reason no-wait rollout since limit verify replay until pause delete yes namespace policy port ' +
-  'admin-port host scale seed manual on-approval fault at load trace keep'
+  'admin-port host scale seed manual on-approval fault at load trace keep preset concurrency duration ramp agents model stream ' +
+  'max-calls max-tokens timeout send-token retries window html'
 ).split(' ');
 
 function lowerFirst(text: string): string {

@@ -26,6 +26,13 @@ export function withPolicy<T>(parser: Argv<T>): Argv<T & { readonly policy: stri
   });
 }
 
+/** Milliseconds of a span such as `30s`, `1.5m` or `2h`; null where it is none. */
+export function parseSpan(text: string): number | null {
+  const span = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/.exec(text.trim());
+  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  return span === null ? null : Number(span[1]) * (units[span[2] ?? ''] ?? 0);
+}
+
 /** The clock that the daemon runs on, as far as the environment tells. */
 export function openClock(): Clock {
   const { timeScale, timeStart } = readEnvironment(process.env);

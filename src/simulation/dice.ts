@@ -1,12 +1,6 @@
-/** Repeatable chance: the same seed gives the same run. */
-export interface Dice {
-  /** Uniform in [0, 1). */
-  next(): number;
-  /** A factor around 1: log-normal with median 1 and the given spread (sigma of the logarithm). */
-  wobble(sigma: number): number;
-}
+import type { Dice } from '../core/dice.ts';
 
-/** A source of chance of its own for each seed (a 32-bit multiply-and-xor-shift generator). */
+/** A source of chance of its own for each seed, which gives the same run (a 32-bit multiply-and-xor-shift generator). */
 export function seededDice(seed: number): Dice {
   let state = seed >>> 0;
   function next(): number {

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { streamedAnswer, structuredText, wholeAnswer } from './answers.ts';
 import type { AnswerKind, Wanted } from './answers.ts';
-import type { Dice } from './dice.ts';
+import type { Dice } from '../core/dice.ts';
 import { isObject, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 

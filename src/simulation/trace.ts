@@ -1,15 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { AppError } from '../core/errors.ts';
+import type { Arrival } from '../core/trace.ts';
 import { seededDice } from './dice.ts';
-
-/** One call of a recorded or generated load. */
-export interface Arrival {
-  /** Clock milliseconds since the start of the trace. */
-  readonly atMs: number;
-  readonly promptTokens: number;
-  readonly outputTokens: number;
-}
 
 /*
  * Figures of the conversation part of the "Azure LLM Inference Trace 2023" (Azure/AzurePublicDataset, Microsoft,

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Counters } from './counters.ts';
-import type { Dice } from './dice.ts';
+import type { Dice } from '../core/dice.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { FaultBoard } from './faults.ts';
 import type { Speed } from './generate.ts';

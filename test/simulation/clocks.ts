@@ -19,7 +19,13 @@ export function handClock(): Clock & { advance(ms: number): void } {
   return {
     scale: 1,
     now: () => now,
-    sleep: (ms) => (ms <= 0 ? Promise.resolve() : new Promise((wake) => sleepers.push({ at: now + ms, wake }))),
+    sleep(ms, signal) {
+      if (ms <= 0) return Promise.resolve();
+      return new Promise((wake, reject) => {
+        sleepers.push({ at: now + ms, wake });
+        signal?.addEventListener('abort', () => reject(signal.reason as Error));
+      });
+    },
     advance(ms) {
       now += ms;
       const due = sleepers.filter((each) => each.at <= now).sort((left, right) => left.at - right.at);

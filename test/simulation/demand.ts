@@ -1,4 +1,4 @@
-import type { Arrival } from '../../src/simulation/trace.ts';
+import type { Arrival } from '../../src/core/trace.ts';
 
 /** Per second of the trace: whether both figures of a five-minute window are beyond their limits. */
 export interface DemandCheck {

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import type { TestContext } from 'node:test';
 import { createClock } from '../../src/files/clock.ts';
-import { makeCall } from '../../src/simulation/call.ts';
+import { makeCall } from '../../src/loadtest/call.ts';
 import { atEnd } from './ending.ts';
 
 /** One request as its client saw it; times in real epoch ms. */

@@ -13,7 +13,7 @@ import { EXIT } from '../exit.ts';
 import { countText, dateText, numberText } from '../format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { checkNumber, openClock, timeOf, withGlobals } from '../session.ts';
+import { checkNumber, openClock, timeOf, parseSpan, withGlobals } from '../session.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { chooseRollout } from '../choose.ts';
 
@@ -112,9 +112,8 @@ function renderDecisions(rows: readonly DecisionRow[]): string {
 
 /** A time as epoch ms: ISO 8601, or a span before now. Throws AppError `invalid`. */
 export function parseSince(text: string, now: number): number {
-  const span = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/.exec(text.trim());
-  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  if (span !== null) return now - Number(span[1]) * (units[span[2] ?? ''] ?? 0);
+  const span = parseSpan(text);
+  if (span !== null) return now - span;
   const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(time)) return time;
   throw new AppError('invalid', `--since "${text}" is neither a span nor a time`, {

@@ -4,6 +4,7 @@ import { Daemon } from '../../daemon/daemon.ts';
 import { createLog } from '../../daemon/log.ts';
 import { createClock } from '../../files/clock.ts';
 import { readEnvironment } from '../../files/environment.ts';
+import { nextSignal, stopAtSecondSignal } from '../signals.ts';
 import { VERSION } from '../version.ts';
 
 interface StartOptions {
@@ -15,7 +16,6 @@ interface StartOptions {
   readonly host: string;
 }
 
-const SAME_WISH_MS = 500;
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
 
 export const startCommand: CommandModule<object, StartOptions> = {
@@ -86,20 +86,4 @@ function announce(daemon: Daemon, { json, db, policy }: StartOptions): void {
   console.log(`gateway ${gateway}/v1   set your agents' base URL to this`);
   console.log(`admin   ${admin}/healthz and /metrics`);
   console.log('watch   npx upshift status --watch');
-}
-
-/** npm and the terminal may both pass on one Ctrl-C: what comes at once is the same wish. */
-function stopAtSecondSignal(): void {
-  const from = performance.now() + SAME_WISH_MS;
-  const stop = (code: number) => () => {
-    if (performance.now() > from) process.exit(code);
-  };
-  process.on('SIGINT', stop(130)).on('SIGTERM', stop(143));
-}
-
-function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve('SIGINT'));
-    process.once('SIGTERM', () => resolve('SIGTERM'));
-  });
 }

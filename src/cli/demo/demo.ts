@@ -5,7 +5,8 @@ import { AppError } from '../../core/errors.ts';
 import { createClock } from '../../files/clock.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
-import { runSwarm } from '../../simulation/swarm.ts';
+import { runSwarm } from '../../loadtest/swarm.ts';
+import { seededDice } from '../../simulation/dice.ts';
 import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
 import { openScreen } from '../screen.ts';
 import { Director } from './director.ts';
@@ -36,6 +37,7 @@ interface SimulationSaid {
 
 const AGENTS = 64;
 const SEED = 20231116;
+const SWARM_SEED = 7;
 /** How often the trace is played: with a person at the keyboard until the rollout is over, up to three quarters of an hour. */
 const PLAYS = 2;
 const MANUAL_PLAYS = 45;
@@ -87,6 +89,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       agents: AGENTS,
       model: policy.policy.routes[0]?.model ?? 'meta-llama/Llama-3.1-8B-Instruct',
       token: token ?? '',
+      dice: seededDice(SWARM_SEED),
       signal: ended,
       onProgress: (progress) => director.progressed(progress),
     });

@@ -4,13 +4,13 @@ import type { Phase } from '../../core/rollout.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { openAsks, readStatus } from '../../ledger/requests.ts';
-import type { SwarmProgress } from '../../simulation/swarm.ts';
+import type { SwarmProgress } from '../../loadtest/swarm.ts';
+import { bar } from '../format.ts';
 import { cut, hasColor, widthOf } from '../print.ts';
 import type { Screen } from '../screen.ts';
 import { renderStatus } from '../view.ts';
 import type { DemoOptions } from './demo.ts';
 import { runUpshift } from './processes.ts';
-import { bar } from './summary.ts';
 import type { Variant } from './variants.ts';
 import { VARIANTS } from './variants.ts';
 

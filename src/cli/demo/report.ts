@@ -14,7 +14,7 @@ import {
   measuredShares,
   tokensServed,
 } from '../../ledger/rollouts.ts';
-import type { SwarmReport } from '../../simulation/swarm.ts';
+import type { SwarmReport } from '../../loadtest/swarm.ts';
 import type { Variant, VariantName } from './variants.ts';
 import { VARIANTS } from './variants.ts';
 

@@ -1,4 +1,4 @@
-import { moneyText, numberText } from '../format.ts';
+import { bar, moneyText, numberText } from '../format.ts';
 import { wrap, widthOf } from '../print.ts';
 import type { DemoResult } from './report.ts';
 import { unavoidable } from './report.ts';
@@ -90,12 +90,6 @@ function describe(type: string, data: string): string {
     return typeof value === 'string' || typeof value === 'number' ? [`${key} ${value}`] : [];
   });
   return [type.replaceAll('_', ' '), ...told].join(', ');
-}
-
-/** A share as a bar of so many characters. */
-export function bar(share: number, width: number): string {
-  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
-  return '█'.repeat(full) + '░'.repeat(width - full);
 }
 
 function spanOf(ms: number): string {

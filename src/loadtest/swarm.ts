@@ -1,10 +1,11 @@
-import { Agent } from 'node:http';
 import type { Clock } from '../core/clock.ts';
-import { seededDice } from './dice.ts';
-import type { Dice } from './dice.ts';
-import { makeCall } from './call.ts';
+import type { Dice } from '../core/dice.ts';
+import type { Arrival } from '../core/trace.ts';
+import { writeBody } from './body.ts';
 import type { Ended, Target } from './call.ts';
-import type { Arrival } from './trace.ts';
+import { playTrace } from './pace.ts';
+import { drawWaits, openAgent, sendCall } from './sending.ts';
+import type { CallPlan } from './sending.ts';
 
 export interface SwarmOptions {
   /** Where the agents call, e.g. `http://127.0.0.1:8787`; `/v1/chat/completions` is appended. */
@@ -23,9 +24,9 @@ export interface SwarmOptions {
   readonly named?: boolean;
   /** How often a refused call is sent again; 2 unless said. */
   readonly repeats?: number;
-  /** Real milliseconds of silence after which an agent gives up on a call; 150,000 unless said. */
+  /** Real milliseconds after which an agent gives up on a call; 150,000 unless said. */
   readonly timeoutMs?: number;
-  readonly seed?: number;
+  readonly dice: Dice;
 }
 
 export interface SwarmProgress {
@@ -83,8 +84,6 @@ const PROGRESS_EVERY_MS = 5_000;
 const STREAMS = 0.4;
 const REPEATS = 2;
 const TIMEOUT_MS = 150_000;
-const FIRST_WAIT_MS = 1_000;
-const WAIT_SPREAD_MS = 3_000;
 
 /**
  * Plays a trace as a swarm of agents: every call goes out at its time whether earlier ones have ended or not, from an
@@ -93,92 +92,49 @@ const WAIT_SPREAD_MS = 3_000;
  */
 export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
   const { clock, trace, signal } = options;
-  const dice = seededDice(options.seed ?? 7);
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 256 });
-  const target: Target = {
-    url: new URL(`${options.baseUrl.replace(/\/+$/, '')}/v1/chat/completions`),
-    agent,
-    clock,
-    token: options.token,
-    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-  };
+  const url = new URL(`${options.baseUrl.replace(/\/+$/, '')}/v1/chat/completions`);
+  const agent = openAgent(url);
+  const target: Target = { url, agent, clock, token: options.token, timeoutMs: options.timeoutMs ?? TIMEOUT_MS };
   const tally = new Tally();
-  const running = new Set<Promise<void>>();
-  const start = clock.now() - (trace[0]?.atMs ?? 0);
-  let played = 0;
-  let lastProgress = start;
-  let latestMs = 0;
-  const progress = () => ({ played, total: trace.length, ...tally.counts(), inFlight: running.size });
-  for (const arrival of trace) {
-    const dueAt = start + arrival.atMs;
-    if (!(await isDue(dueAt, clock, signal))) break;
-    latestMs = Math.max(latestMs, clock.now() - dueAt);
-    const life = playCall(options, target, { ...drawCall(options, arrival, played, dice), tally });
-    running.add(life);
-    void life.finally(() => running.delete(life));
+  let [played, inFlight, lastProgress] = [0, 0, clock.now()];
+  const tell = () => options.onProgress?.({ played, total: trace.length, ...tally.counts(), inFlight });
+  const send = async (arrival: Arrival) => {
+    const plan = drawCall(options, arrival, played);
     played += 1;
-    if (clock.now() - lastProgress < PROGRESS_EVERY_MS) continue;
-    lastProgress = clock.now();
-    options.onProgress?.(progress());
-  }
+    inFlight += 1;
+    const sent = sendCall(target, options.named === false ? { ...plan, agentName: undefined } : plan, {
+      stop: signal,
+      isRepeated: ({ status }) => status === 429,
+      onEnd: (ended, attempt) => tally.add(ended, plan, { at: clock.now(), isRepeat: attempt > 0 }),
+    });
+    if (clock.now() - lastProgress >= PROGRESS_EVERY_MS) {
+      lastProgress = clock.now();
+      tell();
+    }
+    await sent;
+    inFlight -= 1;
+  };
+  const { running, latestMs } = await playTrace({ trace, clock, stop: signal, send });
   await Promise.all(running);
   agent.destroy();
-  options.onProgress?.(progress());
+  tell();
   return { played, total: trace.length, latestMs, ...tally.report() };
 }
 
-/** Waits until then; false when the swarm was told to stop. */
-async function isDue(at: number, clock: Clock, signal: AbortSignal | undefined): Promise<boolean> {
-  const waitMs = at - clock.now();
-  if (waitMs > 0) await clock.sleep(waitMs, signal).catch(() => undefined);
-  return signal?.aborted !== true;
-}
-
-interface PlannedCall {
-  readonly agentName: string;
-  readonly body: string;
-  readonly isStreamed: boolean;
-  /** Clock milliseconds before each repeat, drawn beforehand so that a seed gives the same run. */
-  readonly waitsMs: readonly number[];
-}
-
-function drawCall(options: SwarmOptions, arrival: Arrival, number: number, dice: Dice): PlannedCall {
-  const agentName = `agent-${String(Math.floor(dice.next() * options.agents) + 1).padStart(2, '0')}`;
+function drawCall(options: SwarmOptions, arrival: Arrival, number: number): CallPlan & { readonly agentName: string } {
+  const { dice, model } = options;
+  const agentName = nameAgent(Math.floor(dice.next() * options.agents));
   const isStreamed = dice.next() < (options.streams ?? STREAMS);
-  const repeats = options.repeats ?? REPEATS;
-  const waitsMs = Array.from({ length: repeats }, () => FIRST_WAIT_MS + dice.next() * WAIT_SPREAD_MS);
-  return { agentName, isStreamed, waitsMs, body: writeBody(options.model, arrival, number, isStreamed) };
+  const waitsMs = drawWaits(options.repeats ?? REPEATS, dice);
+  const { promptTokens, outputTokens } = arrival;
+  const name = `Task ${number}`;
+  const body = writeBody({ model, name, promptTokens, outputTokens, isStreamed, isAbridged: true });
+  return { agentName, isStreamed, waitsMs, body };
 }
 
-const PROMPT = 'Look at the figures of the last hour and say which of the open tasks should be taken up first. ';
-const MAX_PROMPT_CHARACTERS = 300;
-
-/**
- * The prompt stays short so that playing is cheap; `metadata.prompt_tokens` states its true length, which the simulation
- * charges for.
- */
-function writeBody(model: string, arrival: Arrival, number: number, isStreamed: boolean): string {
-  const length = Math.min(MAX_PROMPT_CHARACTERS, arrival.promptTokens * 4);
-  const content = `Task ${number}. ${PROMPT.repeat(4).slice(0, length)}`;
-  return JSON.stringify({
-    model,
-    messages: [{ role: 'user', content }],
-    max_tokens: arrival.outputTokens,
-    ...(isStreamed ? { stream: true, stream_options: { include_usage: true } } : {}),
-    metadata: { prompt_tokens: String(arrival.promptTokens) },
-  });
-}
-
-async function playCall(options: SwarmOptions, target: Target, call: PlannedCall & { tally: Tally }): Promise<void> {
-  const { clock, signal } = options;
-  const agentName = options.named === false ? undefined : call.agentName;
-  for (let attempt = 0; ; attempt += 1) {
-    const ended = await makeCall(target, { agentName, body: call.body, isStreamed: call.isStreamed });
-    call.tally.add(ended, { at: clock.now(), agent: call.agentName, isRepeat: attempt > 0, isStream: call.isStreamed });
-    const waitMs = ended.retryAfterMs ?? call.waitsMs[attempt];
-    if (ended.status !== 429 || waitMs === undefined || attempt >= call.waitsMs.length) return;
-    if (!(await isDue(clock.now() + waitMs, clock, signal))) return;
-  }
+/** The name of the n-th agent, from 0: `agent-01`. */
+export function nameAgent(index: number): string {
+  return `agent-${String(index + 1).padStart(2, '0')}`;
 }
 
 /** The books of a swarm. */
@@ -194,17 +150,17 @@ class Tally {
   readonly #latencies: number[] = [];
   readonly #firstBytes: number[] = [];
 
-  add(ended: Ended, about: { at: number; agent: string; isRepeat: boolean; isStream: boolean }): void {
+  add(ended: Ended, plan: { agentName: string; isStreamed: boolean }, about: { at: number; isRepeat: boolean }): void {
     this.#calls += 1;
     if (about.isRepeat) this.#repeats += 1;
-    if (about.isStream) this.#streams += 1;
+    if (plan.isStreamed) this.#streams += 1;
     this.#byStatus.set(ended.status, (this.#byStatus.get(ended.status) ?? 0) + 1);
     if (ended.failure !== undefined) {
       this.#clientFailures += 1;
       this.#failedByStatus.set(ended.status, (this.#failedByStatus.get(ended.status) ?? 0) + 1);
-      const { at, agent } = about;
       if (this.#failures.length < MAX_FAILURES) {
-        this.#failures.push({ at, agent, status: ended.status, reason: ended.failure });
+        const { status, failure } = ended;
+        this.#failures.push({ at: about.at, agent: plan.agentName, status, reason: failure });
       }
     } else if (ended.status === 429) {
       this.#refused += 1;

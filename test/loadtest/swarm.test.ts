@@ -4,14 +4,24 @@ import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { runSwarm } from '../../src/simulation/swarm.ts';
-import type { SwarmOptions, SwarmProgress } from '../../src/simulation/swarm.ts';
-import { fastClock } from './clocks.ts';
-import { LLAMA, TOKEN, startFast } from './support.ts';
+import { runSwarm } from '../../src/loadtest/swarm.ts';
+import type { SwarmOptions, SwarmProgress } from '../../src/loadtest/swarm.ts';
+import { seededDice } from '../../src/simulation/dice.ts';
+import { fastClock } from '../simulation/clocks.ts';
+import { LLAMA, TOKEN, startFast } from '../simulation/support.ts';
 
 function swarmOf(calls: number, baseUrl: string, more: Partial<SwarmOptions> = {}): SwarmOptions {
   const trace = Array.from({ length: calls }, (_, index) => ({ atMs: index * 100, promptTokens: 50, outputTokens: 9 }));
-  return { baseUrl, clock: fastClock(1000), trace, agents: 64, model: LLAMA, token: TOKEN, ...more };
+  return {
+    baseUrl,
+    clock: fastClock(1000),
+    trace,
+    agents: 64,
+    model: LLAMA,
+    token: TOKEN,
+    dice: seededDice(7),
+    ...more,
+  };
 }
 
 async function serve(listener: RequestListener) {
@@ -89,7 +99,7 @@ test('errors, dead servers, cut answers and streams without an end are failures,
 test('a silent server is given up on', async () => {
   await using server = await serve(() => undefined);
   const report = await runSwarm(swarmOf(1, server.url, { timeoutMs: 30 }));
-  assert.match(report.failures[0]?.reason ?? '', /silent for 30 ms/);
+  assert.match(report.failures[0]?.reason ?? '', /not answered within 30 ms/);
 });
 
 test('told to stop, it sends no more and waits for what is under way', async () => {

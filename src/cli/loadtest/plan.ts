@@ -1,0 +1,172 @@
+import { AppError } from '../../core/errors.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Arrival } from '../../core/trace.ts';
+import type { LoadOptions } from '../../loadtest/load.ts';
+import { MOST_WINDOWS } from '../../loadtest/tally.ts';
+import { seededDice } from '../../simulation/dice.ts';
+import { checkNumber, parseSpan } from '../session.ts';
+
+/** What the command line says; undefined where nothing. */
+export interface LoadWords {
+  readonly preset: PresetName | undefined;
+  readonly concurrency: number | undefined;
+  readonly duration: string | undefined;
+  readonly ramp: string | undefined;
+  readonly agents: number | undefined;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly maxCalls: number;
+  readonly maxTokens: number | undefined;
+  readonly timeout: string;
+  readonly retries: number;
+  readonly window: string;
+  readonly seed: number;
+}
+
+interface Preset {
+  readonly concurrency: number;
+  readonly duration: string;
+  readonly ramp: string;
+}
+
+export const PRESETS = {
+  baseline: { concurrency: 5, duration: '5m', ramp: '0s' },
+  medium: { concurrency: 25, duration: '10m', ramp: '30s' },
+  high: { concurrency: 50, duration: '15m', ramp: '1m' },
+  spike: { concurrency: 100, duration: '5m', ramp: '0s' },
+  sustained: { concurrency: 25, duration: '1h', ramp: '1m' },
+} as const satisfies Readonly<Record<string, Preset>>;
+export type PresetName = keyof typeof PRESETS;
+
+const FREE_DURATION = '1m';
+/** The most calls at once that a trace may come to. */
+const TRACE_CONCURRENCY = 1_000;
+const TRACE_AGENTS = 64;
+/** How much longer than its trace a load may take where calls had to wait. */
+const TRACE_SPARE_MS = 60_000;
+/** Real milliseconds. */
+const [DRAIN_MS, STOPPED_DRAIN_MS] = [30_000, 5_000];
+const MAX_TOKENS = 128;
+const MOST_CONCURRENCY = 10_000;
+const LONGEST_MS = 24 * 3_600_000;
+
+/** A load as it will be sent. */
+export type LoadPlan = Omit<LoadOptions, 'stop'>;
+
+/** Fills in what was not said, and refuses what cannot be. */
+export function planLoad(
+  words: LoadWords,
+  { url, token, trace, clock }: Pick<LoadPlan, 'url' | 'token' | 'trace'> & { readonly clock: Clock },
+): LoadPlan {
+  const scenario = chooseScenario(words, trace);
+  const { concurrency, durationMs } = scenario;
+  const agents = words.agents ?? (trace === null ? concurrency : TRACE_AGENTS);
+  const maxTokens = words.maxTokens ?? (trace === null ? MAX_TOKENS : Number.MAX_SAFE_INTEGER);
+  const { maxCalls, retries, seed } = words;
+  checkWhole('concurrency', concurrency, 1, MOST_CONCURRENCY);
+  checkWhole('agents', agents, 1, 100_000);
+  checkWhole('max-calls', maxCalls, 1, 100_000_000);
+  checkWhole('max-tokens', maxTokens, 1, Number.MAX_SAFE_INTEGER);
+  checkWhole('retries', retries, 0, 10);
+  checkWhole('seed', seed, 0, 0xffff_ffff);
+  const timeoutMs = readSpan('timeout', words.timeout, 1, 3_600_000);
+  const windowMs = readSpan('window', words.window, 1_000, LONGEST_MS);
+  if (durationMs / windowMs > MOST_WINDOWS) {
+    throw new AppError('invalid', `--window ${words.window} makes over ${MOST_WINDOWS} windows of this load`, {
+      hint: 'expected a longer one',
+    });
+  }
+  return {
+    url,
+    token,
+    clock,
+    dice: seededDice(seed),
+    trace,
+    ...scenario,
+    windowMs,
+    maxCalls,
+    agents,
+    model: words.model,
+    isStreamed: words.stream,
+    maxTokens,
+    retries,
+    timeoutMs,
+    drainMs: DRAIN_MS,
+    stoppedDrainMs: STOPPED_DRAIN_MS,
+  };
+}
+
+function chooseScenario(
+  words: LoadWords,
+  trace: readonly Arrival[] | null,
+): Pick<LoadPlan, 'concurrency' | 'durationMs' | 'rampMs'> {
+  const { preset, concurrency, duration, ramp } = words;
+  if (trace !== null) {
+    const lengthMs = (trace.at(-1)?.atMs ?? 0) + TRACE_SPARE_MS;
+    const durationMs = duration === undefined ? lengthMs : readSpan('duration', duration, 1, LONGEST_MS);
+    return { concurrency: concurrency ?? TRACE_CONCURRENCY, durationMs: Math.min(lengthMs, durationMs), rampMs: 0 };
+  }
+  if (preset === undefined && concurrency === undefined) {
+    throw new AppError('invalid', 'no load is named', {
+      hint: 'add --preset baseline, --concurrency 10 or --trace FILE; see `npx upshift loadtest --help`',
+    });
+  }
+  const usual = preset === undefined ? { concurrency: 1, duration: FREE_DURATION, ramp: '0s' } : PRESETS[preset];
+  const durationMs = readSpan('duration', duration ?? usual.duration, 1, LONGEST_MS);
+  return {
+    concurrency: concurrency ?? usual.concurrency,
+    durationMs,
+    rampMs: ramp === undefined ? Math.min(durationMs / 2, spanOf(usual.ramp)) : readSpan('ramp', ramp, 0, durationMs),
+  };
+}
+
+function spanOf(text: string): number {
+  return parseSpan(text) ?? 0;
+}
+
+function readSpan(flag: string, text: string, leastMs: number, mostMs: number): number {
+  const ms = parseSpan(text);
+  if (ms !== null && ms >= leastMs && ms <= mostMs) return ms;
+  const told = ms === null ? `--${flag} "${text}" is no span` : `--${flag} ${text} is out of range`;
+  const most = flag === 'ramp' ? 'the duration' : `${mostMs / 3_600_000} h`;
+  throw new AppError('invalid', told, { hint: `expected a span such as 30s, 5m or 1h, up to ${most}` });
+}
+
+function checkWhole(flag: string, value: number, least: number, most: number): void {
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+  checkNumber(flag, value, Number.isInteger(value) && value >= least && value <= most, `a whole number ${range}`);
+}
+
+/**
+ * Where the calls go. A token that is to be sent goes over https, or to this machine; a clock that runs faster is for a
+ * simulation on this machine.
+ */
+export function readTarget(text: string, { sendsToken, scale }: { sendsToken: boolean; scale: number }): URL {
+  const hint = 'expected a base URL such as http://127.0.0.1:8787 or https://host/v1';
+  const url = URL.parse(text);
+  if (url === null) throw new AppError('invalid', `"${text}" is not a URL`, { hint });
+  // The value is not repeated here: it holds a password.
+  if (url.username !== '' || url.password !== '') {
+    throw new AppError('invalid', 'the base URL holds a user name or password; it must not', { hint });
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new AppError('invalid', `"${text}" is neither http nor https`, { hint });
+  }
+  if (url.search !== '' || url.hash !== '') {
+    throw new AppError('invalid', `"${text}" has a query or fragment; a base URL has neither`, { hint });
+  }
+  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  if (sendsToken && url.protocol === 'http:' && !isLocal) {
+    throw new AppError('invalid', `--send-token would send HF_TOKEN to ${url.host} unencrypted`, {
+      hint: 'use https; http is allowed on loopback only (http://127.0.0.1:PORT)',
+    });
+  }
+  if (scale !== 1 && !isLocal) {
+    throw new AppError('invalid', `UPSHIFT_TIME_SCALE: ${scale} is refused, since ${url.host} is not this machine`, {
+      hint: 'time is scaled against a simulation only: unset UPSHIFT_TIME_SCALE',
+    });
+  }
+  const path = url.pathname.replace(/\/+$/, '');
+  url.pathname = `${path}${path.endsWith('/v1') ? '' : '/v1'}/chat/completions`;
+  return url;
+}
