@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { LLAMA, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, told, well } from './rig.ts';
+import {
+  LLAMA,
+  REFUSED,
+  RETRY_AFTER,
+  TOKEN,
+  UNAVAILABLE,
+  errorOf,
+  messages,
+  openDesk,
+  setEnvironment,
+  told,
+  well,
+} from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const connect = (desk: Desk) =>
@@ -59,4 +71,12 @@ test('@anthropic-ai/sdk may send its token as x-api-key: it is the client’s ow
   assert.ok(denied instanceof Anthropic.PermissionDeniedError);
   const agents = (await desk.rows(4)).map(({ agent }) => agent);
   assert.deepEqual([new Set(agents).size, agents[0] === agents[2]], [3, true]);
+});
+
+test('@anthropic-ai/sdk needs nothing but ANTHROPIC_BASE_URL and ANTHROPIC_AUTH_TOKEN', async (t) => {
+  const desk = await openDesk(t);
+  setEnvironment(t, { ANTHROPIC_BASE_URL: desk.url, ANTHROPIC_AUTH_TOKEN: TOKEN });
+  const answer = await new Anthropic().messages.create({ model: LLAMA, messages, max_tokens: 5 });
+  assert.equal(answer.usage.output_tokens, 5);
+  assert.match((await desk.rows(1))[0]?.agent ?? '', /^derived-/);
 });

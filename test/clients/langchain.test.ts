@@ -38,9 +38,15 @@ test('@langchain/openai passes on a 429 and a 502, Retry-After included', async 
   const chat = connect(desk);
   await desk.sim.setFault({ target: 'router', kind: 'ratelimits' });
   for (const call of [chat.invoke('Hi'), chat.stream('Hi')]) {
-    const error = (await errorOf(call)) as { status: number; message: string; headers: Headers };
+    const error = (await errorOf(call)) as {
+      status: number;
+      message: string;
+      headers: Headers;
+      lc_error_code: string;
+    };
     assert.match(error.message, /Rate limit reached/);
-    assert.deepEqual([error.status, error.headers.get('retry-after')], [429, String(RETRY_AFTER)]);
+    assert.deepEqual([error.status, error.lc_error_code], [429, 'MODEL_RATE_LIMIT']);
+    assert.equal(error.headers.get('retry-after'), String(RETRY_AFTER));
   }
   await desk.sim.clearFaults();
   await desk.sim.setFault({ target: 'router', kind: 'unavailable' });

@@ -11,6 +11,7 @@ import {
   errorOf,
   messages,
   openDesk,
+  setEnvironment,
   told,
   well,
 } from './rig.ts';
@@ -100,4 +101,12 @@ test('openai reads a 429 and a 502 as its own errors, Retry-After included', asy
     well('chat+stream', REFUSED),
     well('chat', UNAVAILABLE),
   ]);
+});
+
+test('openai needs nothing but OPENAI_BASE_URL', async (t) => {
+  const desk = await openDesk(t);
+  setEnvironment(t, { OPENAI_BASE_URL: `${desk.url}/v1`, OPENAI_API_KEY: TOKEN });
+  const answer = await new OpenAI().chat.completions.create({ model: LLAMA, messages, max_tokens: 5 });
+  assert.equal(answer.usage?.completion_tokens, 5);
+  assert.match((await desk.rows(1))[0]?.agent ?? '', /^derived-/);
 });

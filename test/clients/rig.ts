@@ -139,6 +139,18 @@ export function well(shape: string, more: Partial<ReturnType<typeof told>> = {})
   return { model: LLAMA, shape, agent: AGENT, outcome: 'ok', status: 200, prompt: null, output: null, ...more };
 }
 
+/** Sets variables of the environment until the test is over. */
+export function setEnvironment(t: TestContext, variables: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    const before = process.env[name];
+    process.env[name] = value;
+    t.after(() => {
+      if (before === undefined) delete process.env[name];
+      else process.env[name] = before;
+    });
+  }
+}
+
 /** The error that a call rejects with. */
 export async function errorOf(call: PromiseLike<unknown>): Promise<unknown> {
   try {

@@ -12,7 +12,7 @@ export interface Odd {
    * What the sender does once all is written: `wait` for the answers, `half` close and read on, `left` when an upstream has
    * the request or anything came back, `gone` and `reset` at once.
    */
-  readonly then: 'wait' | 'half' | 'left' | 'gone' | 'reset';
+  readonly parting: 'wait' | 'half' | 'left' | 'gone' | 'reset';
   /** Answers to wait for. */
   readonly answers: number;
   /** Whether the sender reads nothing. */
@@ -62,12 +62,12 @@ async function leave(
   odd: Odd,
   { seen, satisfied, closed }: { seen: Promise<void>; satisfied: Promise<void>; closed: Promise<void> },
 ): Promise<void> {
-  if (odd.then === 'gone') socket.destroy();
-  else if (odd.then === 'reset') socket.resetAndDestroy();
-  else if (odd.then === 'half') socket.end();
+  if (odd.parting === 'gone') socket.destroy();
+  else if (odd.parting === 'reset') socket.resetAndDestroy();
+  else if (odd.parting === 'half') socket.end();
   else {
-    await Promise.race([satisfied, closed, ...(odd.then === 'left' ? [seen] : [])]);
-    if (odd.then === 'left') socket.destroy();
+    await Promise.race([satisfied, closed, ...(odd.parting === 'left' ? [seen] : [])]);
+    if (odd.parting === 'left') socket.destroy();
     else socket.end();
   }
 }

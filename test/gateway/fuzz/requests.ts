@@ -6,13 +6,13 @@ type Made = Omit<Odd, 'kind' | 'call'>;
 type Maker = (chance: Chance, call: string) => Made;
 
 const CHAT = '/v1/chat/completions';
-const GOOD: Pick<Odd, 'then' | 'answers' | 'allowed' | 'isEchoed'> = {
-  then: 'wait',
+const GOOD: Pick<Odd, 'parting' | 'answers' | 'allowed' | 'isEchoed'> = {
+  parting: 'wait',
   answers: 1,
   allowed: [200],
   isEchoed: true,
 };
-const ANY: Pick<Odd, 'then' | 'answers'> = { then: 'wait', answers: 1 };
+const ANY: Pick<Odd, 'parting' | 'answers'> = { parting: 'wait', answers: 1 };
 
 function bodyOf(chance: Chance, padding = 0): string {
   const model = chance.pick(['acme/split', 'acme/copied', 'other/model:groq']);
@@ -67,7 +67,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   'wrong chunks': (chance, call) => {
     const head = requestOf(call, { headers: ['transfer-encoding: chunked'], length: null });
     const wrong = ['zz\r\n{}\r\n', '-1\r\n', 'ffffffffffffffffff\r\n{}', '2\r\n{}xx\r\n', '2\n{}\n0\n\n'];
-    return { ...ANY, then: 'half', pieces: [head, Buffer.from(chance.pick(wrong))] };
+    return { ...ANY, parting: 'half', pieces: [head, Buffer.from(chance.pick(wrong))] };
   },
 
   'bad JSON': (chance, call) => {
@@ -110,7 +110,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     pieces: [requestOf(call, { body: bodyOf(chance) }), chance.bytes(40), requestOf(call, { body: bodyOf(chance) })],
   }),
 
-  'half-closed': (chance, call) => ({ ...ANY, then: 'half', pieces: [requestOf(call, { body: bodyOf(chance) })] }),
+  'half-closed': (chance, call) => ({ ...ANY, parting: 'half', pieces: [requestOf(call, { body: bodyOf(chance) })] }),
 
   'absurd length': (chance, call) => {
     const length = chance.pick([
@@ -124,7 +124,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       '0x10',
       '4611686018427387904',
     ]);
-    return { ...ANY, then: 'half', pieces: [requestOf(call, { body: bodyOf(chance), length })] };
+    return { ...ANY, parting: 'half', pieces: [requestOf(call, { body: bodyOf(chance), length })] };
   },
 
   'both lengths': (chance, call) => {
@@ -133,7 +133,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       ['transfer-encoding: gzip, chunked'],
       ['content-length: 3'],
     ]);
-    return { ...ANY, then: 'half', pieces: [requestOf(call, { headers, body: bodyOf(chance) })] };
+    return { ...ANY, parting: 'half', pieces: [requestOf(call, { headers, body: bodyOf(chance) })] };
   },
 
   'another method': (chance, call) => {
@@ -152,14 +152,14 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       '',
     ];
     const path = chance.pick([CHAT, '/v1/models', '/', '*', 'gateway:443', '/models/acme/tiny']);
-    return { ...ANY, then: 'half', pieces: [requestOf(call, { method: chance.pick(methods), path, length: '0' })] };
+    return { ...ANY, parting: 'half', pieces: [requestOf(call, { method: chance.pick(methods), path, length: '0' })] };
   },
 
   garbage: (chance) => {
     const hello = Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]);
     const old = Buffer.from('GET / HTTP/9.9\r\n\r\n');
     const h2 = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    return { ...ANY, then: 'half', pieces: [chance.pick([chance.bytes(chance.below(5_000)), hello, old, h2])] };
+    return { ...ANY, parting: 'half', pieces: [chance.pick([chance.bytes(chance.below(5_000)), hello, old, h2])] };
   },
 
   'asks before it sends': (chance, call) => {
@@ -173,7 +173,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
 
   'asks and never sends': (_, call) => ({
     ...ANY,
-    then: 'half',
+    parting: 'half',
     pieces: [requestOf(call, { headers: ['expect: 100-continue'], length: '500' })],
   }),
 
@@ -217,7 +217,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       '/v1/chat/completions?a=b',
       '/v1/models/\u0001',
     ];
-    return { ...ANY, then: 'half', pieces: [requestOf(call, { path: chance.pick(paths), body: bodyOf(chance) })] };
+    return { ...ANY, parting: 'half', pieces: [requestOf(call, { path: chance.pick(paths), body: bodyOf(chance) })] };
   },
 
   'older HTTP': (chance, call) => {
@@ -238,19 +238,19 @@ const MAKERS: Readonly<Record<string, Maker>> = {
 
   'leaves a silent upstream': (chance, call) => ({
     ...ANY,
-    then: 'left',
+    parting: 'left',
     pieces: [requestOf(call, { headers: ['x-behave: mute'], body: bodyOf(chance) })],
   }),
 
   'leaves in the midst of an answer': (chance, call) => {
     const behaviour = chance.pick(['big', 'informed', 'broken']);
     const pieces = [requestOf(call, { headers: [`x-behave: ${behaviour}`], body: bodyOf(chance) })];
-    return { ...ANY, then: 'left', pieces };
+    return { ...ANY, parting: 'left', pieces };
   },
 
   'does not read': (chance, call) => ({
     ...ANY,
-    then: 'left',
+    parting: 'left',
     isDeaf: true,
     pieces: [requestOf(call, { headers: ['x-behave: big'], body: bodyOf(chance) })],
   }),
@@ -259,7 +259,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     const { pieces } = chance.pick(Object.values(MAKERS).slice(0, 8))(chance, call);
     const whole = Buffer.concat(pieces);
     const part = whole.subarray(0, chance.below(whole.length));
-    return { ...ANY, then: chance.pick(['gone', 'reset', 'half']), pieces: chance.cut(part, 2_000) };
+    return { ...ANY, parting: chance.pick(['gone', 'reset', 'half']), pieces: chance.cut(part, 2_000) };
   },
 };
 
