@@ -1,10 +1,10 @@
 import { Agent } from 'node:http';
 import type { Clock } from '../../src/core/clock.ts';
-import { makeCall } from '../../src/simulation/call.ts';
-import type { Target } from '../../src/simulation/call.ts';
+import type { Arrival } from '../../src/core/trace.ts';
+import { makeCall } from '../../src/loadtest/call.ts';
+import type { Target } from '../../src/loadtest/call.ts';
 import { seededDice } from '../../src/simulation/dice.ts';
 import { azureConversation } from '../../src/simulation/trace.ts';
-import type { Arrival } from '../../src/simulation/trace.ts';
 
 /** How agents take a refusal: as a failure, or with the fixed back-off that many scripts have. */
 export type Manners = 'no retry' | 'fixed back-off';
@@ -77,11 +77,11 @@ export async function runAgents(
       let isServed = false;
       for (let attempt = 0; ; attempt++) {
         lateMs = clock.now() - firstMs;
-        const { status, failure } = await makeCall(target, { agentName: `agent-${number}`, body, isStreamed: false });
-        isServed = status >= 200 && status < 300 && failure === undefined;
-        if (status === 429) counts.refused++;
+        const { kind } = await makeCall(target, { agentName: `agent-${number}`, body, isStreamed: false });
+        isServed = kind === 'ok';
+        if (kind === 'refused') counts.refused++;
         else if (!isServed) counts.failed++;
-        if (status !== 429 || manners === 'no retry' || attempt >= TRIES) break;
+        if (kind !== 'refused' || manners === 'no retry' || attempt >= TRIES) break;
         await clock.sleep(1_000 * 2 ** attempt);
       }
       done.push({ agent: number, endedAtMs: clock.now() - startMs, isServed, lateMs });

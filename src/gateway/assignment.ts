@@ -3,7 +3,7 @@ import type { Arrival } from '../core/call.ts';
 import { isEligible } from '../core/route.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../core/route.ts';
 import { assign } from '../core/split.ts';
-import { serverlessAuthorization } from './headers.ts';
+import { credentialsOf, serverlessAuthorization } from './headers.ts';
 import type { Asked } from './question.ts';
 import type { Shared } from './shared.ts';
 
@@ -30,14 +30,15 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
   const entry = model === null ? undefined : table.routes.get(model);
   const canary = entry?.canary ?? null;
   const sent = headers['x-agent-id'];
+  const sentCredentials = credentialsOf(headers);
   const agent = shared.agents.of(
     (typeof sent === 'string' ? decodeHeader(sent.trim()) : '') || destination.agent,
-    headers.authorization,
+    sentCredentials,
     headers['user-agent'],
   );
   const canSplit = canary !== null && scan !== null && isEligible(shape, canary.shapes);
   const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
-  const authorization = serverlessAuthorization(headers.authorization, shared.token);
+  const authorization = serverlessAuthorization(sentCredentials, shared.token);
   const repeatOfUs = shared.repeats.find(agent.id, destination.path, body, arrivedAtUs);
   const arrival: Arrival = {
     arrivedAtUs,

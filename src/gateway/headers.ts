@@ -120,8 +120,14 @@ export function isForeign(origin: string): boolean {
   return !/^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(origin);
 }
 
+/** The client's own credentials; Anthropic's clients send a Hugging Face token as `x-api-key`. */
+export function credentialsOf(headers: IncomingHttpHeaders): string | undefined {
+  const key = headers['x-api-key'];
+  return headers.authorization ?? (typeof key === 'string' && key.startsWith('hf_') ? `Bearer ${key}` : undefined);
+}
+
 /**
- * The credentials of a call to serverless: the client's own `authorization`, or the daemon's token where it sends none
+ * The credentials of a call to serverless: the client's own, or the daemon's token where it sends none
  * or the placeholder `Bearer upshift`. Null where there are none at all.
  */
 export function serverlessAuthorization(sent: string | undefined, token: string | null): string | null {

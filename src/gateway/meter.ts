@@ -14,18 +14,23 @@ const LONGEST_EVENT = 256 * 1024;
 const FIRST_TOKEN =
   /"(?:content|text|delta|reasoning|reasoning_content|thinking|partial_json|refusal)"\s*:\s*"(?!")|"tool_calls"\s*:\s*\[\s*[^\]\s]/;
 const FINISHED = /"(?:finish_reason|stop_reason)"\s*:\s*"|"type"\s*:\s*"response\.(?:completed|incomplete)"/;
-const FAILED = /(?:^|\n)data:\s*\{\s*"error"\s*:\s*["{]/;
+const FAILED = /(?:^|\n)data:\s*\{\s*(?:"error"\s*:\s*["{]|"type"\s*:\s*"(?:error|response\.failed)")/;
 
-/** Reads `usage` from the text of a whole JSON answer or of a stream's last events. The last one that counts wins. */
+/**
+ * Reads `usage` from the text of a whole JSON answer or of a stream's last events. The last one that counts wins; what it
+ * does not say is taken from the one before: Anthropic's streams tell the prompt's tokens at the beginning only.
+ */
 export function readUsage(text: string): Usage {
+  let promptTokens: number | null = null;
+  let outputTokens: number | null = null;
   for (let at = text.lastIndexOf('"usage"'); at >= 0; at = at === 0 ? -1 : text.lastIndexOf('"usage"', at - 1)) {
     const open = /^\s*:\s*\{/.exec(text.slice(at + 7, at + 32));
     if (open === null) continue;
-    const promptTokens = numberAfter(text, '"prompt_tokens"', at) ?? numberAfter(text, '"input_tokens"', at);
-    const outputTokens = numberAfter(text, '"completion_tokens"', at) ?? numberAfter(text, '"output_tokens"', at);
-    return { promptTokens, outputTokens };
+    promptTokens ??= numberAfter(text, '"prompt_tokens"', at) ?? numberAfter(text, '"input_tokens"', at);
+    outputTokens ??= numberAfter(text, '"completion_tokens"', at) ?? numberAfter(text, '"output_tokens"', at);
+    if (promptTokens !== null && outputTokens !== null) break;
   }
-  return NO_USAGE;
+  return { promptTokens, outputTokens };
 }
 
 function numberAfter(text: string, key: string, from: number): number | null {

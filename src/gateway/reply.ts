@@ -13,7 +13,7 @@ export interface Reply {
 
 /** Answers in the shape of OpenAI's errors. */
 export function sendReply(res: ServerResponse, { status, code, message, headers }: Reply): void {
-  const type = status < 500 ? 'invalid_request_error' : 'upstream_error';
+  const type = status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'upstream_error';
   const body = JSON.stringify({ error: { message, type, code } });
   const own = [
     'content-type',

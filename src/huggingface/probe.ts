@@ -4,7 +4,7 @@ import { bearer, limited } from './shape.ts';
 import { at, text } from './status.ts';
 
 export { probeShape } from './shape.ts';
-export { engineShapes, warmUp } from './warm.ts';
+export { warmUp } from './warm.ts';
 
 /** How long a look at a small route may take, in real ms. */
 const LOOK_MS = 10_000;

@@ -1,30 +1,9 @@
+import { engineShapes } from '../core/engine.ts';
+import type { Engine } from '../core/engine.ts';
 import { AppError } from '../core/errors.ts';
-import type { EndpointPolicy } from '../core/policy.ts';
 import type { CallShape } from '../core/route.ts';
 import { probeShape } from './shape.ts';
 import type { ProbeResult } from './shape.ts';
-
-const GENERATING = ['chat', 'chat+stream', 'chat+tools', 'chat+structured', 'completion', 'completion+stream'] as const;
-
-/**
- * The shapes worth probing for each engine, base kinds first. From the engines' own routes: vLLM and SGLang serve chat,
- * completions and embeddings under /v1, TGI and llama.cpp chat and completions (llama.cpp embeddings too, in that mode),
- * TEI /v1/embeddings alone. Tools and structured output depend on arguments and model, so they are asked, not assumed.
- * `/v1/responses` and `/v1/messages` differ from engine to engine and version to version, pictures from model to model:
- * these stay on serverless.
- */
-const ENGINE_SHAPES: Readonly<Record<EndpointPolicy['engine'], readonly CallShape[]>> = {
-  vLLM: [...GENERATING, 'embedding'],
-  sGLang: [...GENERATING, 'embedding'],
-  llamacpp: [...GENERATING, 'embedding'],
-  tgi: GENERATING,
-  tei: ['embedding'],
-};
-
-/** The shapes of call worth probing on an engine. */
-export function engineShapes(engine: EndpointPolicy['engine']): readonly CallShape[] {
-  return ENGINE_SHAPES[engine];
-}
 
 export interface WarmUpWish {
   readonly url: string;
@@ -34,7 +13,7 @@ export interface WarmUpWish {
   readonly servedModel: string | null;
   /** The shapes seen in traffic; where there are none, the engine's first is probed. */
   readonly shapes: readonly CallShape[];
-  readonly engine: EndpointPolicy['engine'];
+  readonly engine: Engine;
   readonly signal?: AbortSignal;
 }
 
@@ -89,7 +68,7 @@ export async function warmUp(wish: WarmUpWish): Promise<WarmUp> {
   return { shown, failed, calls };
 }
 
-function plan(shapes: readonly CallShape[], engine: EndpointPolicy['engine']) {
+function plan(shapes: readonly CallShape[], engine: Engine) {
   const known = engineShapes(engine);
   const wanted = new Set<CallShape>();
   for (const shape of shapes.length === 0 ? known.slice(0, 1) : shapes) {

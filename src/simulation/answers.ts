@@ -1,5 +1,6 @@
-import type { SimulatedModel } from './models.ts';
 import { isObject } from './exchange.ts';
+import { messageEvents, messageObject } from './messages.ts';
+import { responseEvents, responseObject } from './responses.ts';
 
 export type AnswerKind = 'chat' | 'completion' | 'response' | 'message';
 
@@ -51,17 +52,8 @@ const WHOLE: Readonly<Record<AnswerKind, (wanted: Wanted, text: string) => objec
     choices: [{ ...FINISH, text }],
     usage: usage(wanted),
   }),
-  response: (wanted, text) => responseObject(wanted, 'completed', text),
-  message: (wanted, text) => ({
-    id: wanted.id,
-    type: 'message',
-    role: 'assistant',
-    model: wanted.model,
-    content: [{ type: 'text', text }],
-    stop_reason: 'end_turn',
-    stop_sequence: null,
-    usage: { input_tokens: wanted.promptTokens, output_tokens: wanted.outputTokens },
-  }),
+  response: (wanted, text) => responseObject(wanted, text),
+  message: messageObject,
 };
 
 /** The events of a streamed answer: the first is due at the first token, the last when the answer is whole. */
@@ -91,51 +83,6 @@ function openAiEvents(wanted: Wanted, pieces: readonly string[]): string[] {
   return [...events, 'data: [DONE]\n\n'];
 }
 
-function responseEvents(wanted: Wanted, pieces: readonly string[], text: string): string[] {
-  let sequence = 0;
-  const event = (type: string, fields: object) =>
-    `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequence++, ...fields })}\n\n`;
-  const place = { item_id: `${wanted.id}-0`, output_index: 0, content_index: 0 };
-  return [
-    event('response.created', { response: responseObject(wanted, 'in_progress', undefined) }),
-    ...pieces.map((delta) => event('response.output_text.delta', { ...place, delta })),
-    event('response.output_text.done', { ...place, text }),
-    event('response.completed', { response: responseObject(wanted, 'completed', text) }),
-  ];
-}
-
-function messageEvents(wanted: Wanted, pieces: readonly string[]): string[] {
-  const event = (type: string, fields: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
-  const head = { id: wanted.id, type: 'message', role: 'assistant', model: wanted.model, content: [] };
-  const message = { ...head, stop_reason: null, usage: { input_tokens: wanted.promptTokens, output_tokens: 0 } };
-  return [
-    event('message_start', { message }),
-    event('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }),
-    ...pieces.map((text) => event('content_block_delta', { index: 0, delta: { type: 'text_delta', text } })),
-    event('content_block_stop', { index: 0 }),
-    event('message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: wanted.outputTokens } }),
-    event('message_stop', {}),
-  ];
-}
-
-function responseObject(wanted: Wanted, status: string, text: string | undefined): object {
-  const content = [{ type: 'output_text', text, annotations: [] }];
-  const item = { type: 'message', id: `${wanted.id}-0`, status: 'completed', role: 'assistant', content };
-  const { promptTokens: input_tokens, outputTokens: output_tokens } = wanted;
-  const used = { input_tokens, output_tokens, total_tokens: input_tokens + output_tokens };
-  return {
-    id: wanted.id,
-    object: 'response',
-    created_at: wanted.createdSeconds,
-    status,
-    model: wanted.model,
-    output: text === undefined ? [] : [item],
-    error: null,
-    incomplete_details: null,
-    usage: text === undefined ? null : used,
-  };
-}
-
 function usage({ promptTokens, outputTokens }: Wanted): object {
   return {
     prompt_tokens: promptTokens,
@@ -156,30 +103,12 @@ export function embeddingAnswer(model: string, texts: readonly string[], format:
 }
 
 /** A vector of length 1 that depends on the text alone: equal texts are near, others are not. */
-function embed(text: string, size: number): number[] {
+export function embed(text: string, size: number): number[] {
   let hash = 2166136261;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 16777619) >>> 0;
   const raw = Array.from({ length: size }, (_, index) => Math.sin((hash % 65_521) + index * 1.7));
   const norm = Math.sqrt(raw.reduce((sum, x) => sum + x * x, 0)) || 1;
   return raw.map((x) => Math.round((x / norm) * 1e6) / 1e6);
-}
-
-/** What a task route (`/models/...` of hf-inference, `POST /` of an endpoint) answers to `{"inputs": ...}`. */
-export function taskAnswer(model: SimulatedModel, body: Record<string, unknown>, pipeline?: string): unknown {
-  const { inputs } = body;
-  const size = model.dimensions ?? 384;
-  if (isObject(inputs) && Array.isArray(inputs['sentences']) && pipeline !== 'feature-extraction') {
-    const source = embed(String(inputs['source_sentence']), size);
-    return inputs['sentences'].map((sentence) => cosine(source, embed(String(sentence), size)));
-  }
-  if (model.task === 'feature-extraction') {
-    return Array.isArray(inputs) ? inputs.map((text) => embed(String(text), size)) : embed(String(inputs), size);
-  }
-  return [{ generated_text: FILLER.slice(0, 200) }];
-}
-
-function cosine(left: readonly number[], right: readonly number[]): number {
-  return left.reduce((sum, x, index) => sum + x * (right[index] ?? 0), 0);
 }
 
 /** JSON text that fits the `response_format` of a call, or undefined where it asks for none. */

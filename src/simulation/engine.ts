@@ -1,10 +1,12 @@
-import { embeddingAnswer, taskAnswer } from './answers.ts';
+import { embeddingAnswer } from './answers.ts';
 import { healthRoute, servedNames } from './spec.ts';
 import type { Endpoint } from './endpoint.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { drawTiming, giveAnswer, readWanted } from './generate.ts';
 import { shapeOf } from './router.ts';
+import { answerTask, takesBody } from './tasks.ts';
+import type { SimulatedModel } from './models.ts';
 import type { World } from './world.ts';
 
 const UNAVAILABLE = { error: '503 Service Unavailable', code: 'SERVICE_UNAVAILABLE' };
@@ -77,47 +79,65 @@ function servesByName(endpoint: Endpoint): boolean {
   return engine.startsWith('vLLM') || (engine === 'custom' && String(fields?.url).includes('vllm'));
 }
 
+/**
+ * What each engine has a route for; `task` is `POST /`. vLLM's and SGLang's documentation list chat, completions,
+ * embeddings, responses and messages, llama.cpp's server has the first three and messages, TGI generates only, TEI embeds
+ * only, and the default toolkit knows nothing but `{"inputs": ...}`. Others are taken for a vLLM of some kind.
+ */
+const ROUTES: Readonly<Record<string, readonly EngineShape[]>> = {
+  llamacpp: ['chat', 'completion', 'embedding', 'message'],
+  tgi: ['chat', 'completion', 'task'],
+  tgiNeuron: ['chat', 'completion', 'task'],
+  tei: ['embedding', 'task'],
+  huggingface: ['task'],
+  huggingfaceNeuron: ['task'],
+};
+const ALL_ROUTES: readonly EngineShape[] = ['chat', 'completion', 'embedding', 'response', 'message'];
+
+type EngineShape = NonNullable<ReturnType<typeof shapeOf>>;
+
 async function generate(world: World, endpoint: Endpoint, exchange: Exchange): Promise<void> {
   const raw = await readBody(exchange.request);
-  const body = parseObject(raw);
+  const shape = exchange.path === '/' ? 'task' : shapeOf(exchange.path);
+  const isRouted = shape === 'task' || exchange.path.startsWith('/v1/');
+  if (!shape || !isRouted || !(ROUTES[endpoint.spec.model.engine] ?? ALL_ROUTES).includes(shape)) {
+    return sendJson(exchange, 404, { detail: 'Not Found' });
+  }
+  const model = world.models.get(endpoint.spec.model.repository);
+  const body = parseObject(raw) ?? (shape === 'task' && model && takesBody(model, raw) ? {} : undefined);
   if (!body) return sendJson(exchange, 400, vllmError(400, 'BadRequestError', 'The body is no JSON object'));
-  const problem = findProblem(world, endpoint, exchange.path, body);
+  const problem = shape === 'task' ? undefined : findProblem(endpoint, { shape, body, model });
   if (problem) return sendJson(exchange, problem.status, problem.body);
   const isTaken = await endpoint.take((leave) => exchange.response.once('close', leave));
   if (!isTaken) return;
   try {
-    await serve(world, endpoint, exchange, { body, bytes: raw.length });
+    await serve(world, endpoint, exchange, { shape, raw, body, model });
   } finally {
     endpoint.release();
   }
 }
 
-function findProblem(
-  world: World,
-  endpoint: Endpoint,
-  path: string,
-  body: Record<string, unknown>,
-): { status: number; body: object } | undefined {
+interface Asked {
+  readonly shape: EngineShape;
+  readonly body: Record<string, unknown>;
+  readonly model: SimulatedModel | undefined;
+}
+
+function findProblem(endpoint: Endpoint, { shape, body, model }: Asked): { status: number; body: object } | undefined {
   const { spec } = endpoint;
-  const shape = path === '/' ? 'task' : shapeOf(path);
-  if (!shape || (shape !== 'task' && !path.startsWith('/v1/'))) return { status: 404, body: { detail: 'Not Found' } };
-  if (shape === 'task') {
-    const isToolkit = ['huggingface', 'huggingfaceNeuron', 'tei', 'tgi'].includes(spec.model.engine);
-    return isToolkit ? undefined : { status: 404, body: { detail: 'Not Found' } };
-  }
-  if (!servesByName(endpoint)) return undefined;
   const asked = body['model'];
-  if (typeof asked === 'string' && !servedNames(spec).includes(asked)) {
+  if (servesByName(endpoint) && typeof asked === 'string' && !servedNames(spec).includes(asked)) {
     const message = `The model \`${asked}\` does not exist.`;
     return { status: 404, body: { error: { message, type: 'NotFoundError', param: 'model', code: 404 } } };
   }
-  const isEmbedder = world.models.get(spec.model.repository)?.task === 'feature-extraction';
+  const isEmbedder = model?.task === 'feature-extraction';
   if (isEmbedder !== (shape === 'embedding')) {
     const what = isEmbedder ? 'generation' : 'Embeddings';
     return { status: 400, body: vllmError(400, 'BadRequestError', `The model does not support ${what} API`) };
   }
   const wantsTools = Array.isArray(body['tools']) && body['tools'].length > 0 && body['tool_choice'] !== 'none';
-  if (wantsTools && !spec.model.args.some((arg) => arg.includes('--enable-auto-tool-choice'))) {
+  const hasParser = spec.model.args.some((arg) => arg.includes('--enable-auto-tool-choice'));
+  if (servesByName(endpoint) && wantsTools && !hasParser) {
     const message = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set';
     return { status: 400, body: vllmError(400, 'BadRequestError', message) };
   }
@@ -128,20 +148,22 @@ async function serve(
   world: World,
   endpoint: Endpoint,
   exchange: Exchange,
-  { body, bytes }: { body: Record<string, unknown>; bytes: number },
+  { shape, raw, body, model }: Asked & { readonly raw: Buffer },
 ): Promise<void> {
   const { clock, dice, limits, faults, newId } = world;
   const { name } = endpoint;
   const load = endpoint.inFlight / endpoint.slots;
   const factor = limits.endpointFactor * faults.factor('endpoint', 'slow', name) * (1 + 0.5 * load ** 2);
   const [served = ''] = servedNames(endpoint.spec);
-  const model = world.models.get(endpoint.spec.model.repository);
-  const shape = shapeOf(exchange.path);
+  const bytes = raw.length;
   const isCut = faults.strikes('endpoint', 'cuts', name);
-  if (shape === undefined || shape === 'task' || shape === 'embedding') {
+  if (shape === 'task' || shape === 'embedding') {
     await clock.sleep(drawTiming(limits.routerSpeed, { prompt: bytes / 4, output: 1 }, factor, dice).totalMs);
     if (isCut) return cutOff(exchange);
-    if (shape !== 'embedding') return sendJson(exchange, 200, model ? taskAnswer(model, body) : []);
+    if (shape === 'task') {
+      if (!model) return sendJson(exchange, 200, []);
+      return answerTask(exchange, model, { raw, pipeline: undefined, headers: {} });
+    }
     const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
     const named = endpoint.spec.model.engine === 'tei' ? '/repository' : served;
     return sendJson(exchange, 200, embeddingAnswer(named, input, body['encoding_format'], model?.dimensions ?? 384));

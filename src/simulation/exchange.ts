@@ -75,6 +75,16 @@ export function sendJson(
   send(exchange, status, 'application/json', typeof body === 'string' ? body : JSON.stringify(body), headers);
 }
 
+/** Answers 200 with bytes. */
+export function sendBytes(
+  exchange: Exchange,
+  type: string,
+  body: Buffer,
+  headers: Readonly<Record<string, string>>,
+): void {
+  send(exchange, 200, type, body, headers);
+}
+
 export function sendText(exchange: Exchange, status: number, body: string): void {
   send(exchange, status, 'text/plain; charset=utf-8', body, {});
 }
@@ -83,7 +93,7 @@ function send(
   { response, counters, upstream, request }: Exchange,
   status: number,
   type: string,
-  body: string,
+  body: string | Buffer,
   headers: Readonly<Record<string, string>>,
 ): void {
   if (response.destroyed || response.headersSent) return;

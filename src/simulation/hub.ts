@@ -70,9 +70,10 @@ function whoAmI(owner: TokenOwner): object {
 }
 
 function modelCard(model: SimulatedModel, expand: readonly string[]): object {
+  const task = model.task === 'text-generation' && !model.isBase ? 'conversational' : model.task;
   const mapping = model.providers.map((provider) => [
     provider,
-    { status: 'live', providerId: model.id, task: model.task === 'text-generation' ? 'conversational' : model.task },
+    { status: 'live', providerId: model.providerIds?.[provider] ?? model.id, task },
   ]);
   const card: Record<string, unknown> = {
     _id: idOf(model.id),
@@ -87,7 +88,7 @@ function modelCard(model: SimulatedModel, expand: readonly string[]): object {
     likes: 1000,
     lastModified: '2026-06-01T00:00:00.000Z',
     createdAt: '2025-01-01T00:00:00.000Z',
-    library_name: model.task === 'text-generation' ? 'transformers' : 'sentence-transformers',
+    library_name: model.task === 'feature-extraction' ? 'sentence-transformers' : 'transformers',
     tags: [model.task],
     sha: revisionOf(model.id),
     siblings: [{ rfilename: 'config.json' }, { rfilename: 'model.safetensors' }],

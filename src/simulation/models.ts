@@ -1,8 +1,14 @@
+/** What a model does, in the Hub's words. */
+type ModelTask =
+  'text-generation' | 'feature-extraction' | 'text-classification' | 'automatic-speech-recognition' | 'text-to-image';
+
 /** A model as the simulated Hub and router know it. */
 export interface SimulatedModel {
   /** `org/name`. */
   readonly id: string;
-  readonly task: 'text-generation' | 'feature-extraction';
+  readonly task: ModelTask;
+  /** Completes text and knows no chat: providers list it for another task than their other language models. */
+  readonly isBase?: true;
   readonly parameters: number;
   /**
    * `gated`: everyone sees the card, only those let in may use it (this token is not); `granted`: gated, and this token
@@ -11,6 +17,8 @@ export interface SimulatedModel {
   readonly access: 'open' | 'granted' | 'gated' | 'closed' | 'private';
   /** Who serves it behind the router, the fastest first; empty where nobody does. */
   readonly providers: readonly string[];
+  /** What a provider calls it, where that is not its id. */
+  readonly providerIds?: Readonly<Record<string, string>>;
   /** Dollars per million tokens, as the router's list shows them. */
   readonly pricing: { readonly input: number; readonly output: number };
   readonly dimensions?: number;
@@ -58,6 +66,40 @@ export const DEFAULT_MODELS: readonly SimulatedModel[] = [
     access: 'closed',
     providers: [],
     pricing: { input: 0.1, output: 0.1 },
+  },
+  {
+    id: 'distilbert/distilbert-base-uncased-finetuned-sst-2-english',
+    task: 'text-classification',
+    parameters: 66_955_010,
+    access: 'open',
+    providers: ['hf-inference'],
+    pricing: { input: 0.01, output: 0 },
+  },
+  {
+    id: 'openai/whisper-large-v3',
+    task: 'automatic-speech-recognition',
+    parameters: 1_543_490_560,
+    access: 'open',
+    providers: ['hf-inference', 'together'],
+    pricing: { input: 0.01, output: 0 },
+  },
+  {
+    id: 'black-forest-labs/FLUX.1-schnell',
+    task: 'text-to-image',
+    parameters: 11_901_408_320,
+    access: 'open',
+    providers: ['hf-inference', 'together', 'fal-ai'],
+    providerIds: { 'fal-ai': 'fal-ai/flux/schnell' },
+    pricing: { input: 0.01, output: 0 },
+  },
+  {
+    id: 'mistralai/Mistral-7B-v0.3',
+    task: 'text-generation',
+    isBase: true,
+    parameters: 7_248_023_552,
+    access: 'open',
+    providers: ['together'],
+    pricing: { input: 0.05, output: 0.05 },
   },
 ];
 

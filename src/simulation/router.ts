@@ -1,10 +1,13 @@
-import { embeddingAnswer, taskAnswer } from './answers.ts';
+import { embeddingAnswer } from './answers.ts';
 import type { AnswerKind } from './answers.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { drawTiming, giveAnswer, readWanted } from './generate.ts';
 import type { SimulatedModel } from './models.ts';
 import { splitModelName } from './models.ts';
+import { NativeRoutes, findByProviderId, modelInForm, nativeShapeOf } from './native.ts';
+import type { NativeShape } from './native.ts';
+import { answerTask, takesBody } from './tasks.ts';
 import type { World } from './world.ts';
 
 /** Hugging Face's serverless router. */
@@ -16,7 +19,7 @@ export interface Router {
   window(): Record<string, number>;
 }
 
-type Shape = AnswerKind | 'embedding' | 'task';
+type Shape = AnswerKind | 'embedding' | 'task' | NativeShape;
 
 interface Target {
   readonly shape: Shape;
@@ -26,7 +29,15 @@ interface Target {
   readonly pipeline: string | undefined;
 }
 
-const SHAPES: readonly [suffix: string, shape: Shape][] = [
+/** A call whose model and provider are found. */
+interface Taking {
+  readonly raw: Buffer;
+  readonly body: Record<string, unknown>;
+  readonly model: SimulatedModel;
+  readonly provider: string;
+}
+
+const SHAPES: readonly [suffix: string, shape: AnswerKind | 'embedding'][] = [
   ['/chat/completions', 'chat'],
   ['/completions', 'completion'],
   ['/embeddings', 'embedding'],
@@ -34,7 +45,7 @@ const SHAPES: readonly [suffix: string, shape: Shape][] = [
   ['/messages', 'message'],
 ];
 
-export function shapeOf(path: string): Shape | undefined {
+export function shapeOf(path: string): AnswerKind | 'embedding' | 'task' | undefined {
   return SHAPES.find(([suffix]) => path.endsWith(suffix))?.[1];
 }
 
@@ -47,13 +58,24 @@ function readTarget(path: string): Target | undefined {
     const shape = rest === '' || pipeline !== undefined ? 'task' : shapeOf(rest);
     return shape && { shape, provider: 'hf-inference', modelId: named[1], pipeline };
   }
-  const shape = shapeOf(path);
+  const shape = nativeShapeOf(path) ?? shapeOf(path);
   const first = path.split('/')[1];
   return shape && { shape, provider: first === 'v1' ? undefined : first, modelId: undefined, pipeline: undefined };
 }
 
+/** Whether a body that is no JSON object will do: a form, or what the model's task takes. */
+function takesBytes(shape: Shape, raw: Buffer, model: SimulatedModel | undefined): boolean {
+  return shape === 'transcript' || (shape === 'task' && (!model || takesBody(model, raw)));
+}
+
+/** Whether a shape is answered with text that is written token by token. */
+function isWritten(shape: Shape): shape is AnswerKind {
+  return shape === 'chat' || shape === 'completion' || shape === 'response' || shape === 'message';
+}
+
 export function createRouter(world: World): Router {
   const taken = new Map<string, number>();
+  const native = new NativeRoutes(world);
   let windowNumber = 0;
   let inFlight = 0;
 
@@ -80,22 +102,36 @@ export function createRouter(world: World): Router {
     } else if (faults.strikes('router', 'unavailable') || inFlight >= limits.routerInFlight) {
       sendJson(exchange, 503, { error: `Model ${model.id} is currently loading`, estimated_time: 20 });
     } else if (faults.strikes('router', 'ratelimits') || !hasRoom(model.id)) {
-      sendJson(exchange, 429, rateLimited(model.id, limits.routerCalls), { 'x-inference-provider': provider });
+      const { routerRetryAfterSeconds: after } = limits;
+      const headers = { 'x-inference-provider': provider, ...(after !== null && { 'retry-after': String(after) }) };
+      sendJson(exchange, 429, rateLimited(model.id, limits.routerCalls), headers);
     } else {
       return false;
     }
     return true;
   }
 
+  /** The model by the path, by the form or by the body; as text where it is unknown. */
+  function findModel(path: string, target: Target, raw: Buffer, body: Record<string, unknown>) {
+    if (target.shape === 'queue') {
+      const id = path.slice(1).split('/').slice(1).join('/');
+      return { asked: id, suffix: undefined, model: findByProviderId(world, 'fal-ai', id) };
+    }
+    const named = target.shape === 'transcript' ? modelInForm(raw) : body['model'];
+    const asked = target.modelId ?? (typeof named === 'string' ? named : '');
+    const { id, suffix } = splitModelName(asked);
+    return { asked, suffix, model: world.models.get(id) };
+  }
+
   async function call(exchange: Exchange, target: Target): Promise<void> {
     const raw = await readBody(exchange.request);
-    const body = parseObject(raw);
-    if (!body) return sendJson(exchange, 422, { error: 'Failed to deserialize the JSON body into the target type' });
-    const asked = target.modelId ?? body['model'];
-    if (typeof asked !== 'string') return sendJson(exchange, 400, unsupported(''));
-    const { id, suffix } = splitModelName(asked);
-    const model = world.models.get(id);
-    if (!model && target.modelId) return sendJson(exchange, 404, { error: `Model ${id} does not exist` });
+    const object = parseObject(raw);
+    const body = object ?? {};
+    const { asked, suffix, model } = findModel(exchange.path, target, raw, body);
+    if (!model && target.modelId) return sendJson(exchange, 404, { error: `Model ${asked} does not exist` });
+    if (!object && !takesBytes(target.shape, raw, model)) {
+      return sendJson(exchange, 422, { error: 'Failed to deserialize the JSON body into the target type' });
+    }
     if (!model || model.providers.length === 0) return sendJson(exchange, 400, unsupported(asked));
     const wanted = target.provider ?? suffix;
     const isPolicy = wanted === undefined || ['fastest', 'cheapest', 'preferred', 'auto'].includes(wanted);
@@ -106,32 +142,28 @@ export function createRouter(world: World): Router {
     if (isRefused(exchange, model, provider)) return;
     inFlight += 1;
     try {
-      await serve(exchange, target, { body, bytes: raw.length, model, provider });
+      await serve(exchange, target, { raw, body, model, provider });
     } finally {
       inFlight -= 1;
     }
   }
 
-  async function serve(
-    exchange: Exchange,
-    target: Target,
-    taking: { body: Record<string, unknown>; bytes: number; model: SimulatedModel; provider: string },
-  ): Promise<void> {
+  async function serve(exchange: Exchange, target: Target, { raw, body, model, provider }: Taking): Promise<void> {
     const { clock, dice, limits, faults, newId } = world;
-    const { body, bytes, model, provider } = taking;
+    const { shape, pipeline } = target;
+    const bytes = raw.length;
     const headers = { 'x-request-id': newId('req'), 'x-inference-provider': provider };
     const factor = faults.factor('router', 'slow') * (1 + (inFlight / limits.routerComfort) ** 2);
-    if (target.shape === 'embedding' || target.shape === 'task') {
+    if (!isWritten(shape)) {
       await clock.sleep(drawTiming(limits.routerSpeed, { prompt: bytes / 4, output: 1 }, factor, dice).totalMs);
+      if (shape === 'task') return answerTask(exchange, model, { raw, pipeline, headers });
+      if (shape !== 'embedding') return native.answer(exchange, { shape, raw, body, headers });
       const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
-      const answer =
-        target.shape === 'task'
-          ? taskAnswer(model, body, target.pipeline)
-          : embeddingAnswer(model.id, input, body['encoding_format'], model.dimensions ?? 384);
+      const answer = embeddingAnswer(model.id, input, body['encoding_format'], model.dimensions ?? 384);
       return sendJson(exchange, 200, answer, headers);
     }
-    const id = newId(target.shape === 'chat' ? 'chatcmpl' : target.shape);
-    const wanted = readWanted(target.shape, body, { bytes, id, model: model.id, nowMs: clock.now(), dice });
+    const id = newId(shape === 'chat' ? 'chatcmpl' : shape);
+    const wanted = readWanted(shape, body, { bytes, id, model: model.id, nowMs: clock.now(), dice });
     const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
     const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
     const end = faults.strikes('router', 'cuts') ? 'cut' : 'whole';
@@ -144,7 +176,9 @@ export function createRouter(world: World): Router {
     async answer(exchange) {
       const owner = world.owner(bearerToken(exchange.request));
       if (!owner) return sendJson(exchange, 401, { error: 'Invalid username or password.' });
-      if (exchange.method === 'GET') return listModels(world, exchange);
+      if (exchange.method === 'GET') {
+        return exchange.path.startsWith('/fal-ai/') ? native.answerJob(exchange) : listModels(world, exchange);
+      }
       if (exchange.method !== 'POST') return sendJson(exchange, 405, { error: 'Method Not Allowed' });
       const who = `call Inference Providers on behalf of user ${owner.name}`;
       const denied = `This authentication method does not have sufficient permissions to ${who}`;
@@ -185,7 +219,7 @@ function modelEntry(model: SimulatedModel, created: number): object {
   return { id: model.id, object: 'model', created, owned_by: model.id.split('/')[0], providers };
 }
 
-/** In the form of the provider that refuses, as the router passes it on: no Retry-After, no RateLimit headers. */
+/** In the form of the provider that refuses, as the router passes it on. */
 function rateLimited(model: string, limit: number): object {
   const where = `Rate limit reached for model \`${model}\` in organization \`org_simulated\` service tier \`on_demand\``;
   const message = `${where} on requests per 5 minutes (RPM): Limit ${limit}, Used ${limit}, Requested 1.`;

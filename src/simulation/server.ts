@@ -14,6 +14,7 @@ import { createFaultBoard } from './faults.ts';
 import type { Fault, FaultInput } from './faults.ts';
 import { answerHub } from './hub.ts';
 import { answerManagement } from './management.ts';
+import { answerMedia } from './native.ts';
 import { DEFAULT_MODELS } from './models.ts';
 import type { SimulatedModel } from './models.ts';
 import { createRouter } from './router.ts';
@@ -57,7 +58,8 @@ export interface Simulation extends AsyncDisposable {
 
 /**
  * Starts a local Hugging Face over real HTTP on loopback: the router under `/router`, the Hub under `/hub`, the
- * management API under `/endpoints`, switches and figures under `/control`; each dedicated endpoint on a port of its own.
+ * management API under `/endpoints`, switches and figures under `/control`, pictures that it made under `/media`; each
+ * dedicated endpoint on a port of its own.
  */
 export async function startSimulation(options: SimulationOptions): Promise<Simulation> {
   const world = createWorld(options);
@@ -125,7 +127,7 @@ function createWorld(options: SimulationOptions): World {
 }
 
 async function dispatch(world: World, router: Router, request: IncomingMessage, response: ServerResponse) {
-  const prefix = /^\/(router|hub|endpoints|control)(?=[/?]|$)/.exec(request.url ?? '')?.[0] ?? '';
+  const prefix = /^\/(router|hub|endpoints|control|media)(?=[/?]|$)/.exec(request.url ?? '')?.[0] ?? '';
   const upstream = prefix === '/endpoints' ? 'management' : prefix.slice(1) || 'other';
   const exchange = openExchange(request, response, { upstream, prefix, counters: world.counters });
   switch (prefix) {
@@ -137,6 +139,8 @@ async function dispatch(world: World, router: Router, request: IncomingMessage, 
       return answerManagement(world, exchange);
     case '/control':
       return answerControl(world, router, exchange);
+    case '/media':
+      return answerMedia(exchange);
     default: {
       const parts = ['/router', '/hub', '/endpoints', '/control'].join(', ');
       return sendJson(exchange, 404, { error: `Not Found: the simulation answers under ${parts}` });

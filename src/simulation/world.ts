@@ -25,6 +25,8 @@ export interface Limits {
   /** Calls of one model that the router takes in one fixed window; the rest are refused with 429. */
   readonly routerCalls: number;
   readonly routerWindowMs: number;
+  /** What its 429 asks for in `Retry-After`; null where it says nothing, as most providers do. */
+  readonly routerRetryAfterSeconds: number | null;
   /** Calls that the router handles at once; beyond them it answers 503. */
   readonly routerInFlight: number;
   /** Calls that slow the router to twice its usual times. */
@@ -47,6 +49,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   routerCalls: 1700,
   routerWindowMs: 300_000,
+  routerRetryAfterSeconds: null,
   routerInFlight: 400,
   routerComfort: 200,
   routerSpeed: { baseMs: 350, perPromptTokenMs: 0.15, perOutputTokenMs: 12, sigma: 0.25 },

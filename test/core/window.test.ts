@@ -131,8 +131,9 @@ describe('DemandWindow', () => {
         for (const [i, step] of all.entries()) {
           const before = at;
           at += step.afterMs;
-          // Looking ahead of a call that is told late would make it later still.
-          const extra = step.afterMs > 0 ? (counts[i % counts.length] as number) : 0;
+          // Looking ahead of what is told, of a call that is late or of none, would make a late call later still.
+          const isTold = step.afterMs > 0 && step.what !== 'advance';
+          const extra = isTold ? (counts[i % counts.length] as number) : 0;
           for (let k = 1; k <= extra; k++) often.advance(before + (step.afterMs * k) / (extra + 1));
           latest = Math.max(latest, at);
           for (const window of [seldom, often]) {

@@ -166,6 +166,9 @@ test('reads usage in either spelling, and the last that counts', () => {
     promptTokens: 5,
     outputTokens: null,
   });
+  const anthropic =
+    'data: {"message":{"usage":{"input_tokens":6,"output_tokens":0}}}\n\ndata: {"usage":{"output_tokens":4}}';
+  assert.deepEqual(readUsage(anthropic), { promptTokens: 6, outputTokens: 4 });
   assert.deepEqual(readUsage('{"content":"\\"usage\\":{\\"prompt_tokens\\":9}"}'), {
     promptTokens: null,
     outputTokens: null,
@@ -206,6 +209,14 @@ test('a stream byte by byte is metered too, and one that ends in an error has fa
   failing.chunk(Buffer.from('data: {"choices":[]}\n\n'));
   failing.chunk(Buffer.from('data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n'));
   assert.equal(failing.hasFailed, true);
+  for (const data of [
+    '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}',
+    '{"type":"response.failed","response":{}}',
+  ]) {
+    const broken = new Meter(true);
+    broken.chunk(Buffer.from(`event: error\ndata: ${data}\n\n`));
+    assert.equal(broken.hasFailed, true);
+  }
 });
 
 test('calls in flight come and go in any order', () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { engineShapes } from '../../src/core/engine.ts';
 import { AppError } from '../../src/core/errors.ts';
-import { checkHealth, engineShapes, probeShape, readServedModel, warmUp } from '../../src/huggingface/probe.ts';
+import { checkHealth, probeShape, readServedModel, warmUp } from '../../src/huggingface/probe.ts';
 import { events, serve } from './rig.ts';
 import type { Answer, Seen } from './rig.ts';
 

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { compileFunction } from 'node:vm';
+import Database from 'better-sqlite3';
+import type { Canary, RouteTable } from '../../src/core/route.ts';
+import { createClock } from '../../src/files/clock.ts';
+import { createGateway } from '../../src/gateway/server.ts';
+import { openLedger } from '../../src/ledger/open.ts';
+import type { Simulation } from '../../src/simulation/server.ts';
+import { startSimulation } from '../../src/simulation/server.ts';
+import type { Limits } from '../../src/simulation/world.ts';
+import { fastClock } from '../simulation/clocks.ts';
+import { atEnd } from '../support/ending.ts';
+import { eventually } from '../support/waiting.ts';
+
+export const LLAMA = 'meta-llama/Llama-3.1-8B-Instruct';
+export const MINILM = 'sentence-transformers/all-MiniLM-L6-v2';
+export const TOKEN = 'hf_client';
+export const AGENT = 'planner-7';
+export const messages = [{ role: 'user' as const, content: 'Say hello.' }];
+
+/** What a 429 asks for. */
+export const RETRY_AFTER = 7;
+
+/** A call as the ledger's view `call_log` tells it, a part of it. */
+export interface Row {
+  readonly model: string | null;
+  readonly shape: string;
+  readonly agent: string;
+  readonly outcome: string;
+  readonly status: number;
+  readonly prompt_tokens: number | null;
+  readonly output_tokens: number | null;
+  readonly served_by: string | null;
+  readonly is_eligible: number;
+  readonly client_left: number;
+  readonly attempts: number;
+}
+
+/** A simulated Hugging Face, the gateway before it, and the gateway's ledger. */
+export interface Desk {
+  readonly sim: Simulation;
+  /** The gateway. */
+  readonly url: string;
+  /** The ledger's rows, once there are so many; fails where there are more. */
+  rows(count: number): Promise<readonly Row[]>;
+  /** A line of the README's table of clients, with this gateway's URL and AGENT, evaluated with these names. */
+  line(client: string, names: Readonly<Record<string, unknown>>): unknown;
+  /** Has the simulation's calls for a model go to an endpoint of it, all that are eligible. */
+  promote(model: string, to: Pick<Canary, 'url' | 'shapes' | 'servedModel'>): void;
+}
+
+/** The gateway's address in the README. */
+const BASE = 'http://127.0.0.1:8787';
+
+const TIMEOUTS = { connectMs: 2_000, firstByteMs: 10_000, betweenChunksMs: 10_000 };
+
+export async function openDesk(t: TestContext, limits: Partial<Limits> = {}): Promise<Desk> {
+  const folder = mkdtempSync(join(tmpdir(), 'upshift-clients-'));
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
+  const sim = await startSimulation({
+    clock: fastClock(1_000),
+    limits: { routerRetryAfterSeconds: RETRY_AFTER, ...limits },
+  });
+  atEnd(t, () => sim.close());
+  const clock = createClock({ scale: 1, start: 0 });
+  const path = join(folder, 'upshift.db');
+  const ledger = await openLedger(path, { clock });
+  atEnd(t, () => ledger.close());
+  let table: RouteTable = { generation: 1, routes: new Map(), fallback: { timeouts: TIMEOUTS, care: null } };
+  const nothing = () => undefined;
+  const gateway = createGateway({
+    table: () => table,
+    routerUrl: sim.routerUrl,
+    token: 'hf_daemon',
+    clock,
+    recorder: ledger.calls,
+    observer: { arrived: nothing, sent: nothing, failed: nothing, ended: nothing, shadowed: nothing },
+    agentSalt: ledger.agentSalt,
+  });
+  const { port } = await gateway.listen(0);
+  atEnd(t, () => gateway.close());
+  const url = `http://127.0.0.1:${port}`;
+  const db = new Database(path, { readonly: true });
+  atEnd(t, () => db.close());
+  const all = db.prepare<[], Row>('SELECT * FROM call_log ORDER BY id');
+  return {
+    sim,
+    url,
+    async rows(count) {
+      const rows = await eventually(`${count} rows`, () => (all.all().length >= count ? all.all() : null));
+      assert.equal(rows.length, count);
+      return rows;
+    },
+    line: (client, names) => evaluate(lineFor(client).replaceAll(BASE, `${url}/agents/${AGENT}`), names),
+    promote(model, to) {
+      table = { ...table, generation: table.generation + 1, routes: new Map([[model, promoted(model, to)]]) };
+    },
+  };
+}
+
+function promoted(model: string, to: Pick<Canary, 'url' | 'shapes' | 'servedModel'>) {
+  const canary = {
+    rolloutId: 'r1',
+    step: 6,
+    weight: 1,
+    affinity: 'call',
+    blockMs: 60_000,
+    shadow: null,
+    ...to,
+  } as const;
+  return { model, timeouts: TIMEOUTS, canary, care: null };
+}
+
+const README = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
+
+/** The code in the last column of a row of the table under "Clients". */
+export function lineFor(client: string): string {
+  const section = README.slice(README.indexOf('\n## Clients'));
+  const row = section.split('\n').find((each) => each.startsWith('|') && each.split('|')[1]?.trim() === client);
+  assert.ok(row !== undefined, `the README has no line for ${client}`);
+  return /`([^`]+)`\s*\|\s*$/.exec(row)?.[1] ?? assert.fail(`no code in ${row}`);
+}
+
+/** Evaluates the README's own text: it is what the tests are about. */
+function evaluate(code: string, names: Readonly<Record<string, unknown>>): unknown {
+  return compileFunction(`return (${code});`, Object.keys(names))(...Object.values(names)) as unknown;
+}
+
+/** The parts of a row that each client's test is about. */
+export function told({ model, shape, agent, outcome, status, prompt_tokens, output_tokens }: Row) {
+  return { model, shape, agent, outcome, status, prompt: prompt_tokens, output: output_tokens };
+}
+
+/** A row of a call that went well. */
+export function well(shape: string, more: Partial<ReturnType<typeof told>> = {}): ReturnType<typeof told> {
+  return { model: LLAMA, shape, agent: AGENT, outcome: 'ok', status: 200, prompt: null, output: null, ...more };
+}
+
+/** Sets variables of the environment until the test is over. */
+export function setEnvironment(t: TestContext, variables: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    const before = process.env[name];
+    process.env[name] = value;
+    t.after(() => {
+      if (before === undefined) delete process.env[name];
+      else process.env[name] = before;
+    });
+  }
+}
+
+/** The error that a call rejects with. */
+export async function errorOf(call: PromiseLike<unknown>): Promise<unknown> {
+  try {
+    await call;
+  } catch (error) {
+    return error;
+  }
+  return assert.fail('the call should have failed');
+}
+
+/** Refused by the provider: what the ledger has of it. */
+export const REFUSED = { outcome: 'rate_limited', status: 429 } as const;
+/** The router said 503, and the gateway 502 in its place. */
+export const UNAVAILABLE = { outcome: 'unavailable', status: 502 } as const;
