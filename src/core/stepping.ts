@@ -132,14 +132,15 @@ function keepHolding(
 }
 
 /** An endpoint that began to work so recently may be slow because it is cold, and is said to be. */
-const COLD_MS = 900_000;
+const COLD_MS = 600_000;
 
 function failureText(rollout: Shadowing | Stopped, seen: Observation, { cause, summary }: Verdict): string {
   const age = seen.now - rollout.since;
-  const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step <= 1);
+  const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step === 1);
   const isSlowness = cause === 'speed' || cause === 'tail' || cause === 'firstToken' || cause === 'perToken';
   if (!isEarly || !isSlowness || age >= COLD_MS) return summary;
-  return `${summary}; it has had traffic for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
+  const what = rollout.phase === 'shadowing' ? 'copies' : 'live traffic';
+  return `${summary}; it has had ${what} for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
 }
 
 /** Looks at the endpoint in a row: one that fails its health route once may only be busy. */
@@ -192,7 +193,8 @@ function retreatCause(rollout: Live, seen: Observation): [Reason, string] | null
     return ['consecutive_faults', `${seen.canaryFaultsInRow} faults of the endpoint in a row`];
   }
   if (rollout.phase === 'stepping' || rollout.phase === 'holding') {
-    const verdict = stepVerdict(rollout, seen);
+    // The last copies may end, and tell, after their stage: then nobody is to approve the first step.
+    const verdict = rollout.step === 0 ? seen.verdict : stepVerdict(rollout, seen);
     if (verdict?.status === 'fail') return ['verdict_fail', failureText(rollout, seen, verdict)];
   }
   return null;

@@ -94,7 +94,8 @@ describe('decideStopped', () => {
 
   it('goes back where the verdict fails, at once, paused or not, by hand or not', () => {
     const paused: RolloutEvent = { type: 'paused', by: 'ann@desk', reason: null };
-    for (const rollout of [atStep(1), atStep(3, paused), atStep(5)]) {
+    // Before the first step too: the last copies of the shadow stage may tell after its end.
+    for (const rollout of [atStep(0), atStep(1), atStep(3, paused), atStep(5)]) {
       for (const policy of [routePolicy(), AUTOMATIC]) {
         const failed: Partial<Verdict> = { status: 'fail', cause: 'faults', summary: '9 % failed' };
         const decided = decideStopped(rollout, at(rollout.step, 0.1, { policy }, failed));
@@ -108,6 +109,8 @@ describe('decideStopped', () => {
     const slow: Partial<Verdict> = { status: 'fail', cause: 'speed', summary: '400 % slower' };
     assert.match(decideStopped(atStep(1), at(1, 3, {}, slow)).detail, /may still have been cold/);
     assert.doesNotMatch(decideStopped(atStep(1), at(1, 30, {}, slow)).detail, /cold/);
+    // Its copies have warmed it for a whole stage.
+    assert.doesNotMatch(decideStopped(atStep(0), at(0, 1, {}, slow)).detail, /cold/);
     assert.doesNotMatch(decideStopped(atStep(3), at(3, 3, {}, slow)).detail, /cold/);
   });
 
