@@ -49,7 +49,9 @@ export const DEFAULT_LIMITS: Limits = {
   routerWindowMs: 300_000,
   routerInFlight: 400,
   routerComfort: 200,
-  routerSpeed: { baseMs: 350, perPromptTokenMs: 0.15, perOutputTokenMs: 12, sigma: 0.25 },
+  // A middling provider, no fast one: at 60 times real time an answer of half a second would be over in eight milliseconds,
+  // and what a busy machine adds to them would be taken for the provider's own unrest.
+  routerSpeed: { baseMs: 700, perPromptTokenMs: 0.3, perOutputTokenMs: 24, sigma: 0.25 },
   endpointFactor: 0.7,
   replicaCalls: 64,
   pendingMs: 20_000,
