@@ -27,13 +27,18 @@ function sizeSentence({ metric, status, stable, canary, effect, low, high, margi
   return `${NAMES[metric]} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
 }
 
-function shareSentence({ metric, stable, canary, effect, low, high, margin }: MetricVerdict): string {
+function shareSentence({ metric, status, stable, canary, effect, low, high, margin }: MetricVerdict): string {
   const limit = `limit +${points(margin)}`;
   const isKnown = effect !== null && low !== null && high !== null && high - low < 1;
-  const range = isKnown ? `difference ${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
+  const range = isKnown ? `${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
   // At the beginning of a step there is only what the steps before have shown.
-  if (canary === null || stable === null) return `${NAMES[metric]}: ${range ?? 'no comparison yet'}; ${limit}`;
-  return `${NAMES[metric]} ${share(canary)} against ${share(stable)}${range === null ? '' : ` (${range})`}; ${limit}`;
+  if (canary === null || stable === null) {
+    return `${NAMES[metric]}: ${range === null ? 'no comparison yet' : `difference ${range}`}; ${limit}`;
+  }
+  const now = `${NAMES[metric]} ${share(canary)} against ${share(stable)}`;
+  if (range === null) return `${now}; ${limit}`;
+  const isNew = status === 'fail' && isKnown && (canary - stable < low || canary - stable > high);
+  return `${now}${isNew ? ' in this step (over all' : ' (difference'} ${range}); ${limit}`;
 }
 
 /** The odds that matter: against it where it failed, else the smaller of what a pass needs. */

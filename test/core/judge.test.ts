@@ -72,21 +72,6 @@ describe('Judge', () => {
     assert.match(verdict.summary, /^faults 9\.\d\d % against 0\.\d\d %/);
   });
 
-  it('tells the difference of a share that was rare before as it is, and no range that so few calls cannot bear', () => {
-    const rare = { ...profile(), shares: { faults: 1e-4, tail: 1e-4, empty: 1e-4 } };
-    const differenceAt = (faults: number) => {
-      const judge = new Judge(rare, POLICY, STEPS);
-      feed(judge, judgedCalls({ minutes: 6, weight: 0.1, stable: { faults: 0 }, canary: { faults: 0 } }));
-      const more = { weight: 0.1, stable: { faults: 0 }, canary: { faults }, fromMinute: 1_006, seed: 2 };
-      feed(judge, judgedCalls({ minutes: 20, ...more }));
-      return metricOf(judge.verdict(1), 'faults');
-    };
-    const { canary, effect } = differenceAt(0.04);
-    assert.ok(Math.abs((effect as number) - (canary as number)) < 0.01, `${effect} for ${canary}`);
-    // None in about a thousand calls: up to 3 in 1 000 would go unseen once in twenty times.
-    assert.ok((differenceAt(0).high as number) > 0.003);
-  });
-
   it('does not pass what is beyond a margin: slower, shorter or longer', () => {
     for (const canary of [{ slower: 1.3 }, { longer: 0.7 }, { longer: 1.4 }]) {
       const verdict = verdictAfter({ minutes: 60, weight: 0.1, canary });

@@ -36,6 +36,14 @@ describe('sentence', () => {
     );
   });
 
+  it('does not let the good steps before contradict the share of one that fails', () => {
+    const tail = { ...FASTER, metric: 'tail', status: 'fail', stable: 0, canary: 0.4706, margin: 0.02 } as const;
+    assert.match(
+      sentence({ ...tail, effect: 0, low: -0.03, high: 0.03 }),
+      /^slow calls 47\.06 % against 0\.00 % in this step \(over all \+0\.00 points, -3\.00 points to \+3\.00 points\); limit/,
+    );
+  });
+
   it('tells what is still needed, and which of the two kinds of evidence is short', () => {
     assert.match(sentence({ ...FASTER, status: 'open', stepOdds: 3.21 }), /evidence 3\.2 : 1 of 20 : 1 in this step$/);
     assert.match(sentence({ ...FASTER, status: 'open', passOdds: 0.0481 }), /evidence 0\.05 : 1 of 20 : 1$/);
