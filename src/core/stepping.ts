@@ -134,13 +134,20 @@ function keepHolding(
 /** An endpoint that began to work so recently may be slow because it is cold, and is said to be. */
 const COLD_MS = 600_000;
 
-function failureText(rollout: Shadowing | Stopped, seen: Observation, { cause, summary }: Verdict): string {
+function failureText(rollout: Shadowing | Stopped, seen: Observation, verdict: Verdict): string {
+  const { summary } = verdict;
   const age = seen.now - rollout.since;
   const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step === 1);
-  const isSlowness = cause === 'speed' || cause === 'tail' || cause === 'firstToken' || cause === 'perToken';
-  if (!isEarly || !isSlowness || age >= COLD_MS) return summary;
+  if (!isEarly || age >= COLD_MS || !isSlowAsAWhole(verdict)) return summary;
   const what = rollout.phase === 'shadowing' ? 'copies' : 'live traffic';
   return `${summary}; it has had ${what} for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
+}
+
+/** A few slow calls, or some that never end, are no sign of a cold endpoint: that is slow in all it does. */
+function isSlowAsAWhole({ cause, metrics }: Verdict): boolean {
+  if (cause !== 'tail') return cause === 'speed' || cause === 'firstToken' || cause === 'perToken';
+  const speed = metrics.find(({ metric }) => metric === 'speed');
+  return (speed?.canary ?? 0) > (speed?.stable ?? Number.POSITIVE_INFINITY);
 }
 
 /** Looks at the endpoint in a row: one that fails its health route once may only be busy. */

@@ -114,6 +114,15 @@ describe('decideStopped', () => {
     assert.doesNotMatch(decideStopped(atStep(3), at(3, 3, {}, slow)).detail, /cold/);
   });
 
+  it('does not take a few slow calls for a cold endpoint, but slowness in all it does', () => {
+    const detailAt = (canary: number) => {
+      const metrics = [{ metric: 'speed', stable: 3_000, canary }] as unknown as Verdict['metrics'];
+      return decideStopped(atStep(1), at(1, 3, {}, { status: 'fail', cause: 'tail', metrics })).detail;
+    };
+    assert.match(detailAt(9_000), /may still have been cold/);
+    assert.doesNotMatch(detailAt(2_200), /cold/);
+  });
+
   it('does not take the verdict on another step for its own', () => {
     assert.equal(decideStopped(atStep(2), at(1, 10)).reason, 'gathering');
   });
