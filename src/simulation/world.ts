@@ -47,13 +47,13 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   routerCalls: 1700,
   routerWindowMs: 300_000,
-  routerInFlight: 400,
-  routerComfort: 200,
-  // A middling provider, no fast one: at 60 times real time an answer of half a second would be over in eight milliseconds,
-  // and what a busy machine adds to them would be taken for the provider's own unrest.
-  routerSpeed: { baseMs: 700, perPromptTokenMs: 0.3, perOutputTokenMs: 24, sigma: 0.25 },
+  routerInFlight: 800,
+  routerComfort: 400,
+  // A slow provider: at 60 times real time a first token after half a second would be there in eight milliseconds, and what
+  // a busy machine adds to them would be taken for the provider's own unrest.
+  routerSpeed: { baseMs: 1_000, perPromptTokenMs: 0.45, perOutputTokenMs: 36, sigma: 0.25 },
   endpointFactor: 0.7,
-  replicaCalls: 64,
+  replicaCalls: 128,
   pendingMs: 20_000,
   initializingMs: 100_000,
   healthLagMs: 15_000,
