@@ -75,7 +75,8 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   ];
   const accepted = unavoidable(result);
   if (accepted !== null) told.push(['unavoidable', `${numberText(accepted.calls)} of the failed: ${accepted.why}`]);
-  for (const { status, reason } of swarm.failures.slice(0, 3)) told.push(['failed', `${status} ${reason}`]);
+  const reasons = new Set(swarm.failures.map(({ status, reason }) => (status >= 400 ? reason : `${status} ${reason}`)));
+  for (const reason of [...reasons].slice(0, 3)) told.push(['failed', reason]);
   if (kept !== undefined) told.push(['kept in', `${kept}; npx upshift audit --db ${kept}/upshift.db`]);
   return told;
 }
