@@ -11,10 +11,12 @@ interface Bound {
   readonly hold?: number;
   /** Canary calls until a rollback, in the median: there must be one. */
   readonly exposedMedian?: number;
+  /** Minutes until a promotion, in the median: there must be one. */
+  readonly minutesMedian?: number;
 }
 
 const BOUNDS: readonly Bound[] = [
-  { world: 'calm', truth: 'identical', falseRollback: 0.05, hold: 0.15 },
+  { world: 'calm', truth: 'identical', falseRollback: 0.05, hold: 0.05, minutesMedian: 105 },
   { world: 'calm', truth: '20 % faster', falseRollback: 0.05 },
   { world: 'calm', truth: 'serverless incident', falseRollback: 0.05 },
   { world: 'calm', truth: '30 % slower', falsePromotion: 0.05 },
@@ -45,11 +47,13 @@ export function broken(cells: readonly Cell[]): readonly string[] {
     );
     const name = `${judge}: ${bound.world}, ${bound.truth}`;
     if (cell === undefined) return [`${name}: not run`];
-    return (['falseRollback', 'falsePromotion', 'hold', 'exposedMedian'] as const).flatMap((figure) => {
-      const limit = bound[figure];
-      const value = cell[figure];
-      if (limit === undefined || (value !== null && value <= limit)) return [];
-      return [`${name}: ${figure} is ${value ?? 'missing'}, more than ${limit}`];
-    });
+    return (['falseRollback', 'falsePromotion', 'hold', 'exposedMedian', 'minutesMedian'] as const).flatMap(
+      (figure) => {
+        const limit = bound[figure];
+        const value = cell[figure];
+        if (limit === undefined || (value !== null && value <= limit)) return [];
+        return [`${name}: ${figure} is ${value ?? 'missing'}, more than ${limit}`];
+      },
+    );
   });
 }

@@ -19,8 +19,15 @@ export interface Cell {
   /** Canary calls until the rollback; null where none was. */
   readonly exposedMedian: number | null;
   readonly exposedP90: number | null;
+  /** Share of traces that were rolled back before half of the calls went to the canary. */
+  readonly backBeforeHalf: number;
   /** Minutes until it was promoted; null where none was. */
   readonly minutesMedian: number | null;
+  readonly minutesP90: number | null;
+  /** Share of traces that were promoted within two hours. */
+  readonly withinTwoHours: number;
+  /** Share of the promotions that took half to twice the minutes forecast; null where none was forecast. */
+  readonly asForecast: number | null;
 }
 
 export function cellOf(
@@ -33,6 +40,8 @@ export function cellOf(
   const falseBack = names.right === 'promote' ? back.length : 0;
   const falseUp = names.right === 'refuse' ? up.length : 0;
   const exposed = back.map((ending) => ending.exposed);
+  const minutes = up.map((ending) => ending.minutes);
+  const told = up.flatMap((ending) => (ending.forecast === null ? [] : ending.minutes / ending.forecast));
   return {
     ...names,
     traces,
@@ -45,10 +54,11 @@ export function cellOf(
     falsePromotionRange: wilson(falseUp, traces),
     exposedMedian: atShare(exposed, 0.5),
     exposedP90: atShare(exposed, 0.9),
-    minutesMedian: atShare(
-      up.map(({ minutes }) => minutes),
-      0.5,
-    ),
+    backBeforeHalf: back.filter(({ weight }) => weight < 0.5).length / traces,
+    minutesMedian: atShare(minutes, 0.5),
+    minutesP90: atShare(minutes, 0.9),
+    withinTwoHours: minutes.filter((taken) => taken <= 120).length / traces,
+    asForecast: told.length === 0 ? null : told.filter((ratio) => ratio >= 0.5 && ratio <= 2).length / told.length,
   };
 }
 

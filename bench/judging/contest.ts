@@ -6,6 +6,10 @@ export interface Ending {
   readonly minutes: number;
   /** Calls that the canary had been given by then. */
   readonly exposed: number;
+  /** The weight that the canary had by then; 0 in a stage of copies. */
+  readonly weight: number;
+  /** How many minutes were forecast for an endpoint as good as serverless; null by judges that do not tell. */
+  readonly forecast: number | null;
 }
 
 /** Somebody who walks a trace, sets the weights, and comes to an end. */

@@ -1,10 +1,6 @@
 import { Chance } from './chance.ts';
-import { Column } from './trace.ts';
+import { Column, PAST_CALLS } from './trace.ts';
 import type { World } from './worlds.ts';
-
-const PAST_MINUTES = 360;
-/** Of the hours before, this many calls a minute are enough to learn from. */
-const PAST_CALLS_PER_MINUTE = 60;
 
 const MEDIAN_PROMPT = 1_500;
 const PROMPT_SPREAD = 1;
@@ -35,7 +31,7 @@ export class ArmDraws {
 
 /**
  * Everything about a trace that is chance, whatever the truth: Poisson arrivals, log-normal sizes and residuals, and two
- * upstreams whose levels wander. Calls 0 to `past - 1` are those of the six hours before the rollout.
+ * upstreams whose levels wander. Calls 0 to `past - 1` are those before the rollout.
  */
 export class Draws {
   readonly past: number;
@@ -62,6 +58,10 @@ export class Draws {
     this.#nextAtMs = this.#gapMs();
   }
 
+  get callsPerMinute(): number {
+    return this.#world.callsPerMinute;
+  }
+
   /** The first call of a minute since the rollout began. */
   start(minute: number): number {
     while (this.#starts.length <= minute) this.#drawMinute();
@@ -70,9 +70,10 @@ export class Draws {
 
   /** Returns how many calls there were. */
   #drawPast(): number {
-    const perMinute = Math.min(PAST_CALLS_PER_MINUTE, this.#world.callsPerMinute);
+    const { pastMinutes, callsPerMinute } = this.#world;
+    const perMinute = Math.min(Math.floor(PAST_CALLS / pastMinutes), callsPerMinute);
     let call = 0;
-    for (let minute = -PAST_MINUTES; minute < 0; minute++) {
+    for (let minute = -pastMinutes; minute < 0; minute++) {
       this.#wander();
       for (let i = 0; i < perMinute; i++) this.#drawCall(call++, (minute + i / perMinute) * 60_000);
     }

@@ -41,6 +41,10 @@ export class MadeTrace implements Trace {
     this.#truth = truth;
   }
 
+  get callsPerMinute(): number {
+    return this.#draws.callsPerMinute;
+  }
+
   start(minute: number): number {
     return this.#draws.start(minute);
   }

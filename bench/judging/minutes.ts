@@ -25,6 +25,7 @@ export class Minutes {
   /** The minute to come, and the canary's calls so far. */
   minute = 0;
   exposed = 0;
+  weight = 0;
 
   constructor(trace: Trace) {
     this.#trace = trace;
@@ -33,6 +34,7 @@ export class Minutes {
   /** The next minute, with this share of the calls on the canary. */
   advance(weight: number): MinuteOfBoth {
     const { minute } = this;
+    this.weight = weight;
     const end = this.#trace.start(minute + 1);
     for (let call = this.#trace.start(minute); call < end; call++) {
       const role = this.#trace.coin(call) < weight ? 'canary' : 'stable';

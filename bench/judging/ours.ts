@@ -1,5 +1,6 @@
 import { isFault } from '../../src/core/call.ts';
 import { earlyView, fullView } from '../../src/core/docket.ts';
+import { forecast, totalMinutes } from '../../src/core/forecast.ts';
 import { Judge } from '../../src/core/judge.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import { learnProfile } from '../../src/core/profile.ts';
@@ -15,6 +16,11 @@ const { limits, judge: policy, shadow, holdBack, steps } = POLICY_DEFAULTS;
 /** At 100 % a control group stays behind. */
 const WEIGHTS = steps.map((weight) => (weight === 1 ? 1 - holdBack.share : weight));
 const MINUTE_MS = 60_000;
+const STOPS = WEIGHTS.map((weight, i) => ({
+  weight,
+  least: (i === WEIGHTS.length - 1 ? holdBack.time : limits.bake) / MINUTE_MS,
+}));
+const COPIES = { share: shadow.share, minutes: shadow.time / MINUTE_MS };
 /** Within a minute the judge is asked after every so many canary calls, and after each that failed. */
 const LOOK_EVERY = 10;
 
@@ -57,16 +63,26 @@ class Stream<T> {
   }
 }
 
-/** Traces that differ in the truth alone share their history. */
-const profiles = new WeakMap<readonly HistoryCall[], Profile>();
+/** What is known before a rollout. */
+interface Outlook {
+  readonly profile: Profile;
+  readonly forecast: number | null;
+}
 
-function profileOf(history: readonly HistoryCall[]): Profile {
-  let profile = profiles.get(history);
-  if (profile === undefined) {
-    profile = learnProfile(history);
-    profiles.set(history, profile);
+/** Traces that differ in the truth alone share their history. */
+const outlooks = new WeakMap<readonly HistoryCall[], Outlook>();
+
+function outlookOf(trace: Trace): Outlook {
+  const history = trace.history();
+  let outlook = outlooks.get(history);
+  if (outlook === undefined) {
+    const { callsPerMinute } = trace;
+    const profile = { ...learnProfile(history), callsPerMinute };
+    const steps = forecast(profile, policy, { callsPerMinute }, { stops: STOPS, copies: COPIES });
+    outlook = { profile, forecast: totalMinutes(steps, COPIES) };
+    outlooks.set(history, outlook);
   }
-  return profile;
+  return outlook;
 }
 
 /** A canary call's end, for the breaker. */
@@ -78,6 +94,7 @@ interface End {
 class Rollout {
   readonly #trace: Trace;
   readonly #judge: Judge;
+  readonly #forecast: number | null;
   readonly #lateUs: number;
   readonly #early = new Stream<JudgedCall>();
   readonly #full = new Stream<JudgedCall>();
@@ -95,7 +112,8 @@ class Rollout {
   constructor(trace: Trace, firstStep: 0 | 1) {
     this.#step = firstStep;
     this.#trace = trace;
-    const profile = profileOf(trace.history());
+    const { profile, forecast } = outlookOf(trace);
+    this.#forecast = firstStep === 0 ? forecast : null;
     this.#lateUs = profile.tauUs;
     this.#judge = new Judge(profile, policy, WEIGHTS);
   }
@@ -128,7 +146,8 @@ class Rollout {
 
   #ended(end: Ending['end'], atMs: number): Ending {
     const exposed = this.#canaryAtMs.filter((at) => at <= atMs).length;
-    return { end, minutes: atMs / MINUTE_MS, exposed };
+    const weight = WEIGHTS[this.#step - 1] ?? 0;
+    return { end, minutes: atMs / MINUTE_MS, exposed, weight, forecast: this.#forecast };
   }
 
   /** A minute of the shadow stage: every call stays on serverless, some are copied. */

@@ -2,7 +2,7 @@ import type { HistoryCall } from '../../src/core/profile.ts';
 import type { Role } from '../../src/core/route.ts';
 import { Chance } from './chance.ts';
 import type { RecordedCall } from './recordings.ts';
-import { BEGIN_US, Column, emptySeen, historyCall } from './trace.ts';
+import { BEGIN_US, Column, PAST_CALLS, emptySeen, historyCall } from './trace.ts';
 import type { Seen, Trace } from './trace.ts';
 
 /** Two recordings, one in the part of serverless and one in that of the endpoint. */
@@ -16,11 +16,12 @@ export interface RecordedPair {
 const CALLS_PER_MINUTE = 400;
 /** Each minute draws its calls from a stretch of so many consecutive ones: what wanders in the recording still wanders. */
 const STRETCH = 30;
-const HISTORY_MINUTES = 360;
-const HISTORY_CALLS_PER_MINUTE = 60;
+const HISTORY_MINUTES = 1_440;
+const HISTORY_CALLS_PER_MINUTE = Math.floor(PAST_CALLS / HISTORY_MINUTES);
 
 /** Poisson arrivals; how calls go is drawn from recordings of real servers. */
 export class RecordedTrace implements Trace {
+  readonly callsPerMinute = CALLS_PER_MINUTE;
   readonly #pair: RecordedPair;
   readonly #chance: Chance;
   readonly #starts: number[] = [0];

@@ -8,7 +8,8 @@ export function markdown(cells: readonly Cell[], judges: readonly string[]): str
   const worlds = [...new Set(cells.map(({ world }) => world))];
   const parts = worlds.map((world) => {
     const inWorld = cells.filter((cell) => cell.world === world);
-    return [`### ${world}`, endsTable(inWorld, judges), exposureTable(inWorld, judges)].filter(Boolean).join('\n\n');
+    const tables = [endsTable(inWorld, judges), timeTable(inWorld, judges), exposureTable(inWorld, judges)];
+    return [`### ${world}`, ...tables].filter(Boolean).join('\n\n');
   });
   return [summary(cells, judges), ...parts, DISCLAIMER].join('\n\n');
 }
@@ -80,6 +81,22 @@ function mark(share: number, isWrong: boolean): string {
   return isWrong && share > 0 ? `**${text}**` : text;
 }
 
+/** How long promotions took, and how well that was known before. */
+function timeTable(cells: readonly Cell[], judges: readonly string[]): string {
+  const fine = cells.filter(({ right }) => right === 'promote');
+  const row = (cell: Cell | undefined) => {
+    if (cell === undefined || cell.minutesMedian === null) return '-';
+    const forecast = cell.asForecast === null ? '' : `; ${percent(cell.asForecast)} as forecast`;
+    return `${cell.minutesMedian}, ${cell.minutesP90} (${percent(cell.withinTwoHours)}${forecast})`;
+  };
+  if (fine.every(({ minutesMedian }) => minutesMedian === null)) return '';
+  const rows = truthsOf(fine).map((truth) => [
+    truth,
+    ...judges.map((judge) => row(fine.find((cell) => cell.truth === truth && cell.judge === judge))),
+  ]);
+  return `Minutes until a fine endpoint was promoted: median, 90th percentile (share of all traces promoted within two hours; of those promoted, how many took half to twice as long as forecast).\n\n${table(['truth', ...judges], rows)}`;
+}
+
 /** Canary calls before a bad endpoint was rolled back. */
 function exposureTable(cells: readonly Cell[], judges: readonly string[]): string {
   const bad = cells.filter(({ right }) => right === 'refuse');
@@ -88,10 +105,11 @@ function exposureTable(cells: readonly Cell[], judges: readonly string[]): strin
     truth,
     ...judges.map((judge) => {
       const cell = bad.find((candidate) => candidate.truth === truth && candidate.judge === judge);
-      return cell === undefined || cell.exposedMedian === null ? '-' : `${cell.exposedMedian}, ${cell.exposedP90}`;
+      if (cell === undefined || cell.exposedMedian === null) return '-';
+      return `${cell.exposedMedian}, ${cell.exposedP90} (${percent(cell.backBeforeHalf)})`;
     }),
   ]);
-  return `Calls that a bad endpoint had been given when it was rolled back: median, 90th percentile.\n\n${table(['truth', ...judges], rows)}`;
+  return `Calls that a bad endpoint had been given when it was rolled back: median, 90th percentile (share of all traces rolled back before half of the calls went to it).\n\n${table(['truth', ...judges], rows)}`;
 }
 
 function truthsOf(cells: readonly Cell[]): readonly string[] {

@@ -21,8 +21,8 @@ export const RIVALS: readonly Contestant[] = [
 
 const WEIGHTS = [0.1, 0.25, 0.5, 0.75, 1] as const;
 
-function ended(end: Ending['end'], { minute, exposed }: Minutes): Ending {
-  return { end, minutes: minute, exposed };
+function ended(end: Ending['end'], { minute, exposed, weight }: Minutes): Ending {
+  return { end, minutes: minute, exposed, weight, forecast: null };
 }
 
 /**

@@ -32,6 +32,9 @@ export function historyCall(arrivedAtUs: number, seen: Seen): HistoryCall {
   };
 }
 
+/** The past is thinned out evenly to so many calls, as the daemon does. */
+export const PAST_CALLS = 40_000;
+
 /**
  * Calls with both of their potential outcomes, made minute by minute as far as a judge walks. A judge chooses a weight
  * for each minute, and sees of each call only the outcome of the upstream that the call was assigned to.
@@ -47,7 +50,8 @@ export interface Trace {
   copyCoin(call: number): number;
   /** How the call, which arrived in that minute, goes at that upstream under that weight. */
   read(call: number, role: Role, minute: number, weight: number, seen: Seen): void;
-  /** What serverless did in the hours before, in order of arrival, all before `BEGIN_US`; the same array each time. */
+  readonly callsPerMinute: number;
+  /** What serverless did in the hours before, in order of arrival, all before `BEGIN_US`; the same array each time. Thinned out. */
   history(): readonly HistoryCall[];
 }
 

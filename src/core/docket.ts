@@ -36,6 +36,12 @@ interface Entry {
 }
 
 /**
+ * Behind a slow call others pile up. Once it is over, this many are handed on at once, or this part of them: a moment's
+ * delay of the verdict rather than one of every call.
+ */
+const AT_ONCE = { least: 1_500, part: 1 / 16 };
+
+/**
  * Puts a rollout's calls in the order in which they were assigned, whenever they end, and hands each on as soon as it is
  * decided: to `early` once it failed, ended, or is two seconds old; to `take` once it failed, ended, or is as old as
  * `lateUs`. Slow calls are so neither missed nor counted late, and the ledger's rows give the same order again.
@@ -75,7 +81,8 @@ export class Docket {
       if (known === null && nowUs - assigned.arrivedAtUs < EARLY_US) break;
       this.#taker.early(earlyView(assigned, known));
     }
-    for (; this.#full < this.#early; this.#full++) {
+    const end = Math.min(this.#early, Math.floor(Math.max(AT_ONCE.least, AT_ONCE.part * this.#early)));
+    for (; this.#full < end; this.#full++) {
       const { assigned, known } = queue[this.#full] as Entry;
       if (known === null && nowUs - assigned.arrivedAtUs < this.#lateUs) break;
       this.#open.delete(assigned.arrivedAtUs);

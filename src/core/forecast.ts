@@ -1,6 +1,6 @@
 import { STEP_AT, WIDE } from './budget.ts';
 import { usualNoise } from './comparison.ts';
-import { ROLLOUT_MINUTES, STEP_MINUTES } from './gate.ts';
+import { AIM, ROLLOUT_MINUTES, STEP_MINUTES } from './gate.ts';
 import type { JudgePolicy } from './policy.ts';
 import type { Profile, Size } from './profile.ts';
 import { LevelTest, rhoAfter } from './stats/level.ts';
@@ -16,8 +16,22 @@ export interface ForecastStep {
   readonly weight: number;
   /** Until the evidence suffices for an endpoint that is as good as serverless, in the median; null: more than a week. */
   readonly minutes: number | null;
-  /** Calls of both roles in that time. */
+  /** How long the step lasts with that, minutes. */
+  readonly lasts: number | null;
+  /** Calls of both roles while it lasts. */
   readonly calls: number | null;
+}
+
+/** A stop of a rollout: the canary's weight, and how long it lasts at least, minutes. */
+export interface Stop {
+  readonly weight: number;
+  readonly least: number;
+}
+
+/** The stage of copies before the first step: the share of calls, and how long it lasts, minutes. */
+export interface Copies {
+  readonly share: number;
+  readonly minutes: number;
 }
 
 const WEEK_MINUTES = 7 * 24 * 60;
@@ -33,6 +47,8 @@ interface Traffic {
 interface Course {
   readonly name: MetricName;
   minute(callsPerMinute: number, weight: number): void;
+  /** A minute of the stage of copies. */
+  copied(pairsPerMinute: number): void;
   /** Log odds, over the rollout and in this step. */
   odds(): { readonly rollout: number; readonly step: number };
   beginStep(): void;
@@ -43,29 +59,43 @@ export function forecast(
   profile: Profile,
   policy: JudgePolicy,
   { callsPerMinute }: Traffic,
-  weights: readonly number[],
+  { stops, copies }: { readonly stops: readonly Stop[]; readonly copies: Copies },
 ): ForecastStep[] {
   const courses = METRICS.filter((name) => policy.metrics[name].judge === 'act' && profile.covered[name] >= 0.1).map(
     (name) => (isShare(name) ? shareCourse(name, profile, policy) : sizeCourse(name as Size, profile, policy)),
   );
-  return weights.map((weight, i) => {
-    const beta = i === weights.length - 1 ? policy.budget.falsePassLast : policy.budget.falsePass;
+  for (let minute = 0; minute < copies.minutes; minute++) {
+    for (const course of courses) course.copied(callsPerMinute * copies.share);
+  }
+  return stops.map(({ weight, least }, i) => {
+    const beta = i === stops.length - 1 ? policy.budget.falsePassLast : policy.budget.falsePass;
     for (const course of courses) course.beginStep();
     const suffices = () =>
       courses.every((course) => {
         const { rollout, step } = course.odds();
         return rollout >= -Math.log(beta) && step >= Math.log(STEP_AT);
       });
-    let minutes = 0;
-    const hasBoth = callsPerMinute * weight * (1 - weight) > 0;
-    const most = hasBoth ? WEEK_MINUTES : 0;
-    while (minutes < most && !suffices()) {
+    const most = callsPerMinute * weight * (1 - weight) > 0 ? WEEK_MINUTES : 0;
+    let minutes: number | null = suffices() ? 0 : null;
+    let lasts = 0;
+    for (; lasts < most && (minutes === null || lasts < least); lasts++) {
       for (const course of courses) course.minute(callsPerMinute, weight);
-      minutes++;
+      if (minutes === null && suffices()) minutes = lasts + 1;
     }
-    if (!suffices()) return { step: i + 1, weight, minutes: null, calls: null };
-    return { step: i + 1, weight, minutes, calls: Math.round(minutes * callsPerMinute) };
+    if (minutes === null) return { step: i + 1, weight, minutes, lasts: null, calls: null };
+    lasts = Math.max(lasts, least);
+    return { step: i + 1, weight, minutes, lasts, calls: Math.round(lasts * callsPerMinute) };
   });
+}
+
+/** How long the copies and all steps last together, minutes; null where some step takes more than a week. */
+export function totalMinutes(steps: readonly ForecastStep[], copies: Copies): number | null {
+  let total = copies.minutes;
+  for (const { lasts } of steps) {
+    if (lasts === null) return null;
+    total += lasts;
+  }
+  return total;
 }
 
 /** The speed margins (0.15 = 15 % slower) that could be certified in half an hour, an hour and two, from a standing start. */
@@ -116,6 +146,10 @@ class SizeCourse implements Course {
     };
   }
 
+  copied(pairsPerMinute: number): void {
+    this.minute(2 * pairsPerMinute, 0.5);
+  }
+
   minute(callsPerMinute: number, weight: number): void {
     this.#open++;
     const canary = callsPerMinute * weight * this.#open;
@@ -128,7 +162,11 @@ class SizeCourse implements Course {
   }
 
   odds() {
-    return { rollout: this.#rollout.logOdds(-1, this.#rho.rollout), step: this.#step.logOdds(-1, this.#rho.step) };
+    const aim = AIM * this.#margin;
+    return {
+      rollout: this.#rollout.logOddsAimed(-1, this.#rho.rollout, aim),
+      step: this.#step.logOddsAimed(-1, this.#rho.step, aim * WIDE),
+    };
   }
 
   beginStep(): void {
@@ -148,6 +186,9 @@ function shareCourse(name: MetricName, profile: Profile, policy: JudgePolicy): C
       grow(rollout, callsPerMinute, weight, usual, margin);
       grow(step, callsPerMinute, weight, usual, margin * WIDE);
     },
+    copied(pairsPerMinute) {
+      growByPairs(rollout, pairsPerMinute, usual, margin);
+    },
     odds: () => ({ rollout: meanOf(rollout), step: meanOf(step) }),
     beginStep: () => step.fill(0),
   };
@@ -163,6 +204,15 @@ function grow(logs: Float64Array, calls: number, weight: number, usual: number, 
     const canary = usual * gain(1, 1 - weight) + (1 - usual) * gain(0, 1 - weight);
     const stable = usual * gain(1 + margin, -weight) + (1 - usual) * gain(margin, -weight);
     logs[i] = (logs[i] as number) + calls * (weight * canary + (1 - weight) * stable);
+  }
+}
+
+/** The same for pairs, of which either may show a 1. */
+function growByPairs(logs: Float64Array, pairs: number, usual: number, margin: number): void {
+  const one = usual * (1 - usual);
+  for (let i = 0; i < logs.length; i++) {
+    const gain = (difference: number) => Math.log1p(((STAKES[i] as number) * (margin - difference)) / (1 + margin));
+    logs[i] = (logs[i] as number) + pairs * (one * gain(1) + one * gain(-1) + (1 - 2 * one) * gain(0));
   }
 }
 

@@ -15,6 +15,9 @@ export interface PassOdds {
 export const ROLLOUT_MINUTES = 45;
 export const STEP_MINUTES = 12;
 
+/** Half of the stake is on an endpoint so far (of the margin) within the margin: a little worse than serverless, or as good. */
+export const AIM = 0.8;
+
 /** A block counts at most so far from the margin (and a standard deviation of sampling more): incidents buy little. */
 const CLIP_LEAST = 0.2;
 const CLIP_MARGINS = 1.4;
@@ -42,7 +45,8 @@ class Side {
 
   /** Odds that it is within the margin. */
   get pass(): number {
-    return Math.exp(Math.min(27, this.#gain.logOdds(this.#toward === 1 ? -1 : 1, this.#rho)));
+    const sign = this.#toward === 1 ? -1 : 1;
+    return Math.exp(Math.min(27, this.#gain.logOddsAimed(sign, this.#rho, AIM * Math.abs(this.#margin))));
   }
 
   /** Odds that it is beyond the margin. */

@@ -12,9 +12,9 @@ import type { Truth } from '../../bench/judging/truths.ts';
 import { emptySeen } from '../../bench/judging/trace.ts';
 import type { World } from '../../bench/judging/worlds.ts';
 
-const CALM: World = { name: 'calm', callsPerMinute: 400, stableWobble: 0.06, canaryWobble: 0.05 };
+const CALM: World = { name: 'calm', callsPerMinute: 400, pastMinutes: 360, stableWobble: 0.06, canaryWobble: 0.05 };
 /** Nothing wanders and nothing fails. */
-const QUIET: World = { name: 'quiet', callsPerMinute: 400, stableWobble: 0, canaryWobble: 0 };
+const QUIET: World = { name: 'quiet', callsPerMinute: 400, pastMinutes: 360, stableWobble: 0, canaryWobble: 0 };
 const EQUAL: Truth = {
   name: 'equal',
   right: 'promote',
@@ -109,12 +109,15 @@ describe('a cell', () => {
   it('counts as wrong only what is wrong under its truth', () => {
     const endings = (['promoted', 'rolledBack', 'held', 'rolledBack'] as const).map((end, i) => ({
       end,
-      minutes: 10 * i,
+      minutes: 50 * i,
       exposed: i,
+      weight: 0.25 * i,
+      forecast: 40,
     }));
     const names = { judge: 'a', world: 'b', truth: 'c' };
     const fine = cellOf({ ...names, right: 'promote' }, endings);
     assert.deepEqual([fine.falseRollback, fine.falsePromotion, fine.hold, fine.exposedMedian], [0.5, 0, 0.25, 1]);
+    assert.deepEqual([fine.backBeforeHalf, fine.withinTwoHours, fine.asForecast], [0.25, 0.25, 0]);
     const bad = cellOf({ ...names, right: 'refuse' }, endings);
     assert.deepEqual([bad.falseRollback, bad.falsePromotion], [0, 0.25]);
   });

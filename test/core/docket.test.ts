@@ -123,6 +123,28 @@ describe('a docket', () => {
     );
   });
 
+  it('hands on what piled up behind a slow call in parts, and in order', () => {
+    const all = Array.from({ length: 6_000 }, (_, i): OneCall => {
+      const atUs = 1_000_000 + i;
+      const durationUs = i === 0 ? LATE_US : 1_000;
+      const tokens = { firstTokenUs: 500, promptTokens: 7, outputTokens: 9 };
+      return {
+        assigned: { arrivedAtUs: atUs, assignedAtUs: atUs, role: 'stable', step: 1, weight: 0.25 },
+        known: { outcome: 'ok', knownAfterUs: durationUs, durationUs, ...tokens },
+      };
+    });
+    const witness = new Witness();
+    const parts: number[] = [];
+    live(all, 1_000_000, new Docket(witness, LATE_US), () => {
+      parts.push(witness.full.length - parts.reduce((sum, part) => sum + part, 0));
+    });
+    assert.ok(Math.max(...parts) <= 2_000, parts.join());
+    assert.deepEqual(
+      witness.full,
+      all.map(({ assigned, known }) => fullView(assigned, known, LATE_US)),
+    );
+  });
+
   it('says of a fault that a fall-back made good only what the first attempt did', () => {
     const assigned: Assigned = { arrivedAtUs: 5, assignedAtUs: 6, role: 'canary', step: 2, weight: 0.5 };
     const known: Known = {

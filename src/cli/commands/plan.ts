@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import { spanText } from '../../core/decision.ts';
 import { AppError } from '../../core/errors.ts';
 import type { ForecastStep } from '../../core/forecast.ts';
-import { certifiable, forecast } from '../../core/forecast.ts';
+import { certifiable, forecast, totalMinutes } from '../../core/forecast.ts';
 import type { RoutePolicy } from '../../core/policy.ts';
 import type { Profile } from '../../core/profile.ts';
 import { learnProfile } from '../../core/profile.ts';
@@ -32,7 +32,7 @@ interface Plan {
   readonly margin: number;
   readonly certifiable: readonly { readonly minutes: number; readonly margin: number }[];
   readonly shadowMs: number;
-  readonly steps: readonly (ForecastStep & { readonly leastMs: number; readonly lastsMs: number | null })[];
+  readonly steps: readonly ForecastStep[];
   /** Null where a step would never pass. */
   readonly totalMs: number | null;
 }
@@ -90,21 +90,21 @@ function chosen(
 function planOf(policy: RoutePolicy, profile: Profile): Plan {
   const { shadow, steps, judge } = policy;
   const { callsPerMinute } = profile;
-  const weights = steps.map((_, i) => stopWeight(i + 1, policy));
-  const timed = forecast(profile, judge, { callsPerMinute }, weights).map((step, i) => {
-    const leastMs = bakeTime({ phase: i === weights.length - 1 ? 'holding' : 'stepping' }, { policy });
-    return { ...step, leastMs, lastsMs: step.minutes === null ? null : Math.max(leastMs, step.minutes * 60_000) };
-  });
-  const shadowMs = shadow.share > 0 ? shadow.time : 0;
-  const isPossible = timed.every(({ lastsMs }) => lastsMs !== null);
+  const stops = steps.map((_, i) => ({
+    weight: stopWeight(i + 1, policy),
+    least: bakeTime({ phase: i === steps.length - 1 ? 'holding' : 'stepping' }, { policy }) / 60_000,
+  }));
+  const copies = { share: shadow.share, minutes: shadow.share > 0 ? shadow.time / 60_000 : 0 };
+  const timed = forecast(profile, judge, { callsPerMinute }, { stops, copies });
+  const total = totalMinutes(timed, copies);
   return {
     model: policy.model,
     profile,
     margin: judge.metrics.speed.margin,
-    certifiable: callsPerMinute > 0 ? certifiable(profile, judge, { callsPerMinute }, weights[0] ?? 0) : [],
-    shadowMs,
+    certifiable: callsPerMinute > 0 ? certifiable(profile, judge, { callsPerMinute }, stops[0]?.weight ?? 0) : [],
+    shadowMs: copies.minutes * 60_000,
     steps: timed,
-    totalMs: isPossible ? timed.reduce((sum, { lastsMs }) => sum + (lastsMs ?? 0), shadowMs) : null,
+    totalMs: total === null ? null : total * 60_000,
   };
 }
 
@@ -127,12 +127,12 @@ function render(plan: Plan): string {
     { title: 'lasts', side: 'right' as const },
     { title: 'calls', side: 'right' as const },
   ];
-  const rows = steps.map(({ step, weight, minutes, lastsMs }) => [
+  const rows = steps.map(({ step, weight, minutes, lasts, calls }) => [
     String(step),
     `${weightText(weight)} %`,
     minutes === null ? paint.yellow('over a week') : minutes === 0 ? 'at once' : spanText(minutes * 60_000),
-    lastsMs === null ? '-' : spanText(lastsMs),
-    lastsMs === null ? '-' : numberText(Math.round((lastsMs / 60_000) * profile.callsPerMinute)),
+    lasts === null ? '-' : spanText(lasts * 60_000),
+    calls === null ? '-' : numberText(calls),
   ]);
   const shadow = shadowMs === 0 ? [] : [`  shadow     ${spanText(shadowMs)} of copies first`];
   return [

@@ -1,4 +1,4 @@
-import { bestRho, boundApart, logOddsAbove } from './mixture.ts';
+import { bestRho, boundApart, logOddsAbove, logOddsAimed } from './mixture.ts';
 
 /** How a level wanders from minute to minute: its standard deviation and its correlation with the minute before. */
 export interface Wobble {
@@ -49,6 +49,11 @@ export class LevelTest {
   /** Log odds that the mean is above 0, or, with `sign` -1, below. */
   logOdds(sign: 1 | -1, rho: number): number {
     return logOddsAbove(sign * this.#s, this.#v, rho);
+  }
+
+  /** The same where the mean is hoped to be about `aim` (> 0) above 0, or below. */
+  logOddsAimed(sign: 1 | -1, rho: number, aim: number): number {
+    return logOddsAimed(sign * this.#s, this.#v, rho, aim);
   }
 
   /** The mean and a range that holds at all times at once with a chance of 1 - alpha; null without data. */

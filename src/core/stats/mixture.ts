@@ -27,3 +27,13 @@ export function logOddsApart(s: number, v: number, rho: number): number {
 export function boundApart(v: number, rho: number, alpha: number): number {
   return Math.sqrt((v + rho) * Math.log((v + rho) / (rho * alpha * alpha)));
 }
+
+/**
+ * The same against a mean of 0 or less, where an effect of `aim` (> 0) is what is hoped for: half of the stake is on just
+ * that effect, which shows it in the least time, half on all positive ones.
+ */
+export function logOddsAimed(s: number, v: number, rho: number, aim: number): number {
+  const [any, aimed] = [logOddsAbove(s, v, rho), aim * s - (aim * aim * v) / 2];
+  const most = Math.max(any, aimed);
+  return most + Math.log((Math.exp(any - most) + Math.exp(aimed - most)) / 2);
+}

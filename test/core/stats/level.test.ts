@@ -34,6 +34,39 @@ describe('level test', () => {
     assert.ok(fired <= 131, `${fired}`);
   });
 
+  it('does not reach it more often where an effect is hoped for', () => {
+    const rho = rhoAfter(45, NOISE, WOBBLE, 0.05);
+    let fired = 0;
+    for (let seed = 1; seed <= 2_000; seed++) {
+      const test = new LevelTest();
+      for (const d of differences(0, 120, seed)) {
+        test.add(d, NOISE, 1, WOBBLE);
+        if (test.logOddsAimed(-1, rho, 0.11) >= Math.log(20)) {
+          fired++;
+          break;
+        }
+      }
+    }
+    assert.ok(fired <= 131, `${fired}`);
+  });
+
+  it('is quicker where the effect is what was hoped for', () => {
+    const rho = rhoAfter(45, NOISE, WOBBLE, 0.05);
+    const minutes = { plain: 0, aimed: 0 };
+    for (let seed = 1; seed <= 200; seed++) {
+      for (const kind of ['plain', 'aimed'] as const) {
+        const test = new LevelTest();
+        for (const d of differences(-0.14, 600, seed)) {
+          test.add(d, NOISE, 1, WOBBLE);
+          minutes[kind]++;
+          const odds = kind === 'plain' ? test.logOdds(-1, rho) : test.logOddsAimed(-1, rho, 0.11);
+          if (odds >= Math.log(20)) break;
+        }
+      }
+    }
+    assert.ok(minutes.aimed < 0.95 * minutes.plain, `${minutes.aimed} and ${minutes.plain}`);
+  });
+
   it('finds the mean, and covers it with its range', () => {
     let covered = 0;
     for (let seed = 1; seed <= 200; seed++) {
