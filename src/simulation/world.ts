@@ -51,7 +51,7 @@ export const DEFAULT_LIMITS: Limits = {
   routerComfort: 400,
   // A slow provider: at 60 times real time a first token after half a second would be there in eight milliseconds, and what
   // a busy machine adds to them would be taken for the provider's own unrest.
-  routerSpeed: { baseMs: 1_000, perPromptTokenMs: 0.45, perOutputTokenMs: 36, sigma: 0.25 },
+  routerSpeed: { baseMs: 2_000, perPromptTokenMs: 0.45, perOutputTokenMs: 36, sigma: 0.25 },
   endpointFactor: 0.7,
   replicaCalls: 128,
   pendingMs: 20_000,
