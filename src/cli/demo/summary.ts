@@ -6,6 +6,8 @@ import type { Variant, VariantName } from './variants.ts';
 import { VARIANTS } from './variants.ts';
 
 const HOURS_A_MONTH = 730;
+/** The simulated serverless wanders by a few percent; what is beyond comes from the machine. */
+const USUAL_WOBBLE = 0.1;
 const LABEL = 13;
 
 /** What a run of the demo came to, for a person. `kept`: where its ledger and logs stay, if they do. */
@@ -37,7 +39,7 @@ function conclusion(result: DemoResult): string {
     case 'promoted':
       return `Promoted: all figures are within their margins${why === null ? '' : `; the least certain: ${why}`}.`;
     case 'held':
-      return `Held: the traffic ended while it was still ${phase}${why === null ? '' : `: ${why}`}.`;
+      return `Held: the traffic ended while it was still ${phase}${why === null ? '' : `: ${why}`}.${noise(result)}`;
     default: {
       const last = steps.at(-1);
       const where =
@@ -47,6 +49,12 @@ function conclusion(result: DemoResult): string {
       return `${ending.charAt(0).toUpperCase()}${ending.slice(1)} ${where}: ${words}.`;
     }
   }
+}
+
+/** Why little can be certified here, where that is so. */
+function noise({ wobble }: DemoResult): string {
+  if (wobble === null || wobble <= USUAL_WOBBLE) return '';
+  return ` This machine was too busy to tell more: serverless wandered by ${percent(wobble)} from minute to minute.`;
 }
 
 /** What was played with `--fault`, and whether that came of it which should. */
