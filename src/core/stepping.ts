@@ -147,7 +147,8 @@ function failureText(rollout: Shadowing | Stopped, seen: Observation, verdict: V
 function isSlowAsAWhole({ cause, metrics }: Verdict): boolean {
   if (cause !== 'tail') return cause === 'speed' || cause === 'firstToken' || cause === 'perToken';
   const speed = metrics.find(({ metric }) => metric === 'speed');
-  return (speed?.canary ?? 0) > (speed?.stable ?? Number.POSITIVE_INFINITY);
+  if (speed === undefined || speed.stable === null || speed.canary === null) return false;
+  return speed.canary > speed.stable * (1 + speed.margin);
 }
 
 /** Looks at the endpoint in a row: one that fails its health route once may only be busy. */

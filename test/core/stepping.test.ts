@@ -116,7 +116,7 @@ describe('decideStopped', () => {
 
   it('does not take a few slow calls for a cold endpoint, but slowness in all it does', () => {
     const detailAt = (canary: number) => {
-      const metrics = [{ metric: 'speed', stable: 3_000, canary }] as unknown as Verdict['metrics'];
+      const metrics = [{ metric: 'speed', stable: 3_000, canary, margin: 0.15 }] as unknown as Verdict['metrics'];
       return decideStopped(atStep(1), at(1, 3, {}, { status: 'fail', cause: 'tail', metrics })).detail;
     };
     assert.match(detailAt(9_000), /may still have been cold/);
