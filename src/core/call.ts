@@ -78,8 +78,9 @@ export interface Call {
   readonly hasClientLeft: boolean;
   /** Whether it went out without any credentials. */
   readonly hasNoToken: boolean;
-  /** From arrival to the first byte, and to the first token, sent to the client. */
+  /** From arrival to the first byte sent to the client. */
   readonly firstByteUs: number | null;
+  /** ... and to the first token; null where the answer is no stream, whose bytes all come at its end. */
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
