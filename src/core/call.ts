@@ -160,9 +160,9 @@ export interface Recorder {
 /** What is known of a call when it has been assigned to a role. */
 export interface Arrival {
   readonly arrivedAtUs: number;
-  /** When its first attempt began, epoch µs: at once, or after it was held so that a limit is kept. */
+  /** When its request was read and its role assigned, epoch µs. */
   readonly assignedAtUs: number;
-  /** How long it was held for that, clock µs. */
+  /** How long it was then held, so that a limit is kept, until its first attempt began or it ended without one; clock µs. */
   readonly waitedUs: number;
   readonly model: string | null;
   readonly shape: CallShape;
@@ -185,7 +185,7 @@ export const DELAYED_US = 1_000_000;
 /** Who watches the gateway's calls as they happen. Called on the path of a call: must be quick and must not throw. */
 export interface CallObserver {
   arrived(arrival: Arrival): void;
-  /** Its first attempt sets out: at once, or once the upstream's limit has a place for it. */
+  /** Its first attempt sets out: at once, or once the upstream's limit has a place for it. Or it ends without one. */
   sent(arrival: Arrival): void;
   /**
    * The first attempt's outcome is known and is not `ok`, or the gateway refused the call because of a limit, without an

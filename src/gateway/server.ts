@@ -128,7 +128,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 function share(options: GatewayOptions): Shared {
   const { clock } = options;
   let lastArrivalUs = 0;
-  let lastSendUs = 0;
   return {
     table: options.table,
     routerUrl: options.routerUrl,
@@ -148,7 +147,6 @@ function share(options: GatewayOptions): Shared {
     log: options.log ?? (() => undefined),
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),
-    nextSendUs: () => (lastSendUs = Math.max(Math.floor(clock.now() * 1000), lastSendUs + 1)),
   };
 }
 

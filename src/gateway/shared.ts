@@ -34,8 +34,6 @@ export interface Shared {
   nowUs(): number;
   /** The arrival time of a new call: now, or a little later where that is taken. */
   nextArrivalUs(): number;
-  /** When a call that was held is sent: now, or a little later than the one before, so that their order is plain. */
-  nextSendUs(): number;
 }
 
 /** What happened since the gateway was made. */
