@@ -178,7 +178,7 @@ function shareUsage(text: string, weights: readonly number[], n: number): string
 }
 
 /** The n-th part of a number by weight; the parts of a whole number are whole, and their sum is the number. */
-export function shareOf(total: number, weights: readonly number[], n: number): number {
+function shareOf(total: number, weights: readonly number[], n: number): number {
   const all = weights.reduce((sum, weight) => sum + weight, 0);
   if (!Number.isSafeInteger(total)) return (total * (weights[n] as number)) / all;
   const until = (end: number) =>
