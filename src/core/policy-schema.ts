@@ -124,6 +124,7 @@ const careSchema = z.strictObject({
   queue: count(1).max(100_000),
   ramp: span(),
   breaker: z.strictObject({ faults: count(1), cooldown: span(1), probes: count(1) }).partial(),
+  batch: z.strictObject({ wait: span(), most: count(1).max(2_048) }).partial(),
 });
 
 const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
@@ -216,6 +217,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   care: Object.keys(careSchema.shape),
   retries: Object.keys(careSchema.shape.retries.shape),
   breaker: Object.keys(careSchema.shape.breaker.shape),
+  batch: Object.keys(careSchema.shape.batch.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
 };

@@ -161,6 +161,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     queue: 1_000,
     ramp: 180_000,
     breaker: { faults: 5, cooldown: 60_000, probes: 1 },
+    batch: { wait: 5, most: 1 },
   },
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
 };
@@ -207,12 +208,13 @@ function fill(base: Filled, given: Settings): Filled {
 }
 
 function fillCare(base: CarePolicy, given: NonNullable<Settings['care']>): CarePolicy {
-  const { retries, breaker, ...rest } = given;
+  const { retries, breaker, batch, ...rest } = given;
   return {
     ...base,
     ...rest,
     retries: { ...base.retries, ...retries },
     breaker: { ...base.breaker, ...breaker },
+    batch: { ...base.batch, ...batch },
   };
 }
 

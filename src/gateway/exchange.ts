@@ -162,7 +162,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
   private attempt(sending: Sending, startedAtUs = this.shared.nowUs()): void {
     const attempt = new Try(this, this.shared, sending, startedAtUs);
     this.attempts.push(attempt);
-    attempt.send(this.shared.targets.of(sending.url, sending.connectMs));
+    const target = this.shared.targets.of(sending.url, sending.connectMs);
+    attempt.send(this.turn === null ? target : this.turn.through(target));
   }
 
   /** Notes an attempt's outcome as soon as it is known; where only its end tells it, that has been noted before. */

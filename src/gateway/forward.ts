@@ -6,6 +6,11 @@ import { outcomeOfError } from './outcome.ts';
 import type { Sending } from './sending.ts';
 import type { Target } from './targets.ts';
 
+/** Where an attempt goes: a target, or what stands before it. */
+export interface Way extends Pick<Target, 'origin' | 'prefix'> {
+  readonly dispatcher: Pick<Dispatcher, 'dispatch'>;
+}
+
 /** What an attempt tells the time by. */
 export interface Clocks {
   /** Epoch µs. */
@@ -55,7 +60,7 @@ export class Try implements Dispatcher.DispatchHandler {
     this.lastSignAtMs = clocks.coarse.nowMs;
   }
 
-  send(target: Target): void {
+  send(target: Way): void {
     const { sending } = this;
     target.dispatcher.dispatch(
       {

@@ -15,8 +15,10 @@ export interface Waiter {
   readonly agent: string;
   /** Clock ms: not sent out later than this. */
   readonly deadlineMs: number;
-  /** Its turn has come. */
-  go(pass: Pass): void;
+  /** Whether a request is about to set out that it can go with: it then needs no place of its own. */
+  readonly canRide: boolean;
+  /** Its turn has come; without a pass where it goes with another. */
+  go(pass: Pass | null): void;
   /** It will not be sent. */
   refuse(refusal: Refusal): void;
 }
@@ -68,10 +70,14 @@ export class Lane {
     this.policy = policy;
   }
 
-  /** Asks for a place: a pass where there is one now, null where the waiter waits, a refusal where that is in vain. */
-  enter(waiter: Waiter, isRetry: boolean): Pass | Refusal | null {
+  /**
+   * Asks for a place: a pass where there is one now, null where the waiter waits, a refusal where that is in vain; `rides`
+   * where it needs none.
+   */
+  enter(waiter: Waiter, isRetry: boolean): Pass | Refusal | 'rides' | null {
     const nowMs = this.clock.now();
     if (!isRetry) this.budget.call(nowMs);
+    if (waiter.canRide) return 'rides';
     if (this.queue.size === 0 && this.nextAt(nowMs) <= nowMs && this.inFlight.hasRoom) return this.let(nowMs);
     const waitMs = this.expectedWaitMs(waiter.agent, nowMs);
     if (nowMs + waitMs > waiter.deadlineMs) return this.refusal(this.kind(), waitMs);
@@ -81,6 +87,11 @@ export class Lane {
     this.counts.held++;
     this.arm(nowMs);
     return null;
+  }
+
+  /** A place for who goes in any case. */
+  force(): Pass {
+    return this.let(this.clock.now());
   }
 
   /** It does not want to go any more. */
@@ -183,11 +194,19 @@ export class Lane {
         const waiter = this.queue.take();
         if (waiter === undefined) break;
         waiter.go(this.let(nowMs));
+        if (waiter.canRide) this.takeAlong();
       }
     } finally {
       this.isDraining = false;
     }
     this.arm(this.clock.now());
+  }
+
+  /** Lets those go whom the request that was just let out can take along. */
+  private takeAlong(): void {
+    for (const waiter of this.queue.items()) {
+      if (waiter.canRide && this.queue.remove(waiter.agent, waiter)) waiter.go(null);
+    }
   }
 
   private arm(nowMs: number): void {
