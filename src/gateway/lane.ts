@@ -43,7 +43,7 @@ const RECENTLY_MS = 10_000;
 /** The way of one model's calls to serverless, by one provider: who may go now, who waits, who is refused. */
 export class Lane {
   readonly budget = new RetryBudget(WINDOW_MS);
-  readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0 };
+  readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 };
   private readonly clock: Pick<Clock, 'now' | 'scale'>;
   private policy: CarePolicy;
   private readonly rate: RateLimit;
@@ -51,6 +51,7 @@ export class Lane {
   private readonly queue: FairQueue<Waiter>;
   private breaker: Breaker;
   private answeredAtMs = Number.NEGATIVE_INFINITY;
+  private noCreditsAtMs: number | null = null;
   private timer: NodeJS.Timeout | null = null;
   private isDraining = false;
 
@@ -112,6 +113,9 @@ export class Lane {
       this.rate.withdrawn(outgoing);
       const isCrowd = outcome === 'unavailable' && nowMs - this.answeredAtMs < RECENTLY_MS;
       if (isCrowd) this.inFlight.overloaded(this.inFlight.inFlight, nowMs);
+    } else if (outcome === 'no_credits') {
+      this.counts.noCredits++;
+      this.noCreditsAtMs = nowMs;
     } else if (outcome === 'ok') {
       this.answeredAtMs = nowMs;
       this.inFlight.answered(isWanted);
@@ -163,6 +167,7 @@ export class Lane {
       waitingAgents: this.queue.agents,
       breaker: this.breaker,
       retryShare: this.budget.shareAt(this.clock.now()),
+      noCreditsAt: this.noCreditsAtMs,
       counts: { ...this.counts },
       learned: this.learned,
     };
