@@ -18,6 +18,7 @@ export const OUTCOMES = [
   'client_left', // the client went away before the outcome was known
   'cut', // the gateway's own shutdown cut it
   'gateway_error', // the gateway answered by itself: bad request, unknown path, too large
+  'total_timeout', // went on for longer than any answer may take
 ] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
@@ -126,6 +127,7 @@ const FAULTS: ReadonlySet<Outcome> = new Set([
   'first_byte_timeout',
   'idle_timeout',
   'broken_stream',
+  'total_timeout',
 ]);
 
 /**

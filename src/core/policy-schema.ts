@@ -127,7 +127,7 @@ const careSchema = z.strictObject({
   batch: z.strictObject({ wait: span(), most: count(1).max(2_048) }).partial(),
 });
 
-const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
+const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
 const replicas = z.number().int().min(1).max(64);

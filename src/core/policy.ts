@@ -108,7 +108,12 @@ export interface RoutePolicy {
   readonly holdBack: HoldBackPolicy;
   readonly care: CarePolicy;
   /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
-  readonly timeouts: { readonly connect: number; readonly firstByte: number; readonly betweenChunks: number };
+  readonly timeouts: {
+    readonly connect: number;
+    readonly firstByte: number;
+    readonly betweenChunks: number;
+    readonly total: number;
+  };
   readonly endpoint: EndpointPolicy | null;
 }
 
@@ -163,7 +168,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     breaker: { faults: 5, cooldown: 60_000, probes: 1 },
     batch: { wait: 5, most: 1 },
   },
-  timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
+  timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },
 };
 
 /** Checks an unknown value (parsed YAML) and fills in the defaults. */

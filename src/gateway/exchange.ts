@@ -250,7 +250,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
     } else if (this.res.headersSent) {
       this.conclude(attempt, outcome, () => this.res.destroy());
     } else {
-      const isLate = outcome === 'first_byte_timeout' || outcome === 'idle_timeout';
+      const isLate = outcome.endsWith('_timeout');
       this.replyFor(attempt, outcome, isLate ? UPSTREAM_TIMEOUT : UPSTREAM_UNAVAILABLE);
     }
   }

@@ -191,7 +191,7 @@ test('a copy that lasts too long is cut, though it is never silent', () => {
     nowUs: () => 5_000_000,
   } as unknown as Shared;
   const arrival = { arrivedAtUs: 4_000_000, rolloutId: 'r1' } as Arrival;
-  const sending = { firstByteMs: Infinity, betweenChunksMs: Infinity } as Sending;
+  const sending = { firstByteMs: Infinity, betweenChunksMs: Infinity, totalMs: Infinity } as Sending;
   let ends = 0;
   const copy = new Copy(shared, arrival, sending, 300, () => ends++);
   copy.start();
