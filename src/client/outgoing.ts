@@ -1,0 +1,63 @@
+/** A call as it can be sent, and sent again. */
+export interface Outgoing {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: BodyInit | null;
+  readonly signal: AbortSignal | undefined;
+  /** What else the caller asks of `fetch`. */
+  readonly rest: RequestInit;
+}
+
+type Input = Parameters<typeof globalThis.fetch>[0];
+
+/** The URL and the method that the arguments of a `fetch` name. */
+export function targetOf(input: Input, init: RequestInit | undefined): { readonly url: string; readonly method: string } {
+  const request = asRequest(input);
+  const url = request === null ? String(input) : request.url;
+  return { url, method: (init?.method ?? request?.method ?? 'GET').toUpperCase() };
+}
+
+/**
+ * Reads the arguments of a `fetch`. A body that comes as a stream is read whole, so that it can be sent twice; rejects
+ * with the signal's reason where that aborts meanwhile.
+ */
+export async function readOutgoing(input: Input, init: RequestInit | undefined, method: string): Promise<Outgoing> {
+  const request = asRequest(input);
+  const headers = new Headers(init?.headers ?? request?.headers);
+  const signal = (init?.signal === null ? undefined : (init?.signal ?? request?.signal)) ?? undefined;
+  signal?.throwIfAborted();
+  let body = init?.body ?? null;
+  if (body === null && request !== null && request.body !== null) body = request.body;
+  if (isStream(body)) body = await unlessAborted(readWhole(body), signal);
+  const redirect = request === null ? {} : { redirect: request.redirect };
+  return { method, headers, body, signal, rest: { ...redirect, ...init } };
+}
+
+/** Requests of another copy of the standard are taken as well. */
+function asRequest(input: Input): Request | null {
+  return typeof input === 'string' || input instanceof URL || !('url' in input) ? null : input;
+}
+
+type Chunks = AsyncIterable<Uint8Array>;
+
+function isStream(body: BodyInit | null): body is BodyInit & Chunks {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
+}
+
+async function readWhole(body: Chunks): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
