@@ -1,8 +1,11 @@
+/** What a call may send. */
+export type Body = NonNullable<RequestInit['body']>;
+
 /** A call as it can be sent, and sent again. */
 export interface Outgoing {
   readonly method: string;
   readonly headers: Headers;
-  readonly body: BodyInit | null;
+  readonly body: Body | null;
   readonly signal: AbortSignal | undefined;
   /** What else the caller asks of `fetch`. */
   readonly rest: RequestInit;
@@ -11,9 +14,12 @@ export interface Outgoing {
 type Input = Parameters<typeof globalThis.fetch>[0];
 
 /** The URL and the method that the arguments of a `fetch` name. */
-export function targetOf(input: Input, init: RequestInit | undefined): { readonly url: string; readonly method: string } {
+export function targetOf(
+  input: Input,
+  init: RequestInit | undefined,
+): { readonly url: string; readonly method: string } {
   const request = asRequest(input);
-  const url = request === null ? String(input) : request.url;
+  const url = request === null ? (input as string | URL).toString() : request.url;
   return { url, method: (init?.method ?? request?.method ?? 'GET').toUpperCase() };
 }
 
@@ -26,9 +32,8 @@ export async function readOutgoing(input: Input, init: RequestInit | undefined, 
   const headers = new Headers(init?.headers ?? request?.headers);
   const signal = (init?.signal === null ? undefined : (init?.signal ?? request?.signal)) ?? undefined;
   signal?.throwIfAborted();
-  let body = init?.body ?? null;
-  if (body === null && request !== null && request.body !== null) body = request.body;
-  if (isStream(body)) body = await unlessAborted(readWhole(body), signal);
+  const given = init?.body ?? request?.body ?? null;
+  const body = isStream(given) ? await unlessAborted(readWhole(given), signal) : given;
   const redirect = request === null ? {} : { redirect: request.redirect };
   return { method, headers, body, signal, rest: { ...redirect, ...init } };
 }
@@ -38,15 +43,15 @@ function asRequest(input: Input): Request | null {
   return typeof input === 'string' || input instanceof URL || !('url' in input) ? null : input;
 }
 
-type Chunks = AsyncIterable<Uint8Array>;
+type Chunks = AsyncIterable<Uint8Array | string>;
 
-function isStream(body: BodyInit | null): body is BodyInit & Chunks {
+function isStream(body: object | string | null): body is Chunks {
   return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
 }
 
 async function readWhole(body: Chunks): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
+  for await (const chunk of body) chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   return Buffer.concat(chunks);
 }
 

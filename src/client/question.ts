@@ -3,6 +3,7 @@ import type { Destination } from '../core/paths.ts';
 import { baseModel } from '../core/paths.ts';
 import type { CallFeature, CallShape } from '../core/route.ts';
 import { callShape } from '../core/route.ts';
+import type { Body } from './outgoing.ts';
 
 /** What a call asks for: what the gateway would have read of it. */
 export interface Question {
@@ -13,7 +14,7 @@ export interface Question {
 const MEDIA = /"(?:image_url|video_url|input_audio)"/;
 
 /** Reads a call's model and shape from its path and body. What is no JSON object says nothing. */
-export function readQuestion({ kind, model }: Destination, headers: Headers, body: BodyInit | null): Question {
+export function readQuestion({ kind, model }: Destination, headers: Headers, body: Body | null): Question {
   const isEncoded = (headers.get('content-encoding') ?? 'identity') !== 'identity';
   const text = kind === 'models' || isEncoded ? null : textOf(body);
   const asked = text === null ? null : parseObject(text);
@@ -29,7 +30,7 @@ export function readQuestion({ kind, model }: Destination, headers: Headers, bod
   return { model: nameOf(named), shape: callShape(kind, features) };
 }
 
-function textOf(body: BodyInit | null): string | null {
+function textOf(body: Body | null): string | null {
   if (typeof body === 'string') return body;
   if (body instanceof ArrayBuffer) return Buffer.from(body).toString();
   return ArrayBuffer.isView(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString() : null;
@@ -38,7 +39,9 @@ function textOf(body: BodyInit | null): string | null {
 function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
   } catch {
     return null;
   }

@@ -7,8 +7,9 @@ const LAST_EVENT = /\[DONE\]|message_stop|response\.completed/;
 const TAIL_BYTES = 4_096;
 
 /**
- * An answer whose end is told, once: when its body has been read, breaks off, or is given up. A body that nobody reads
- * tells nothing. One without a body, or with the status of an error, tells at once.
+ * An answer whose end is told when its body has been read, breaks off, or is given up. A body that nobody reads
+ * tells nothing. One without a body, or with the status of an error, tells
+ * at once. The first that is told counts.
  */
 export function watched(answer: Response, signal: AbortSignal | undefined, tell: (end: End) => void): Response {
   const { body, status, statusText, headers, url, redirected } = answer;
@@ -18,7 +19,13 @@ export function watched(answer: Response, signal: AbortSignal | undefined, tell:
   }
   const reader = body.getReader();
   let last: Uint8Array = new Uint8Array();
-  const hasLastEvent = () => LAST_EVENT.test(Buffer.from(last.subarray(-TAIL_BYTES)).toString('latin1'));
+  const left = () => tell(LAST_EVENT.test(Buffer.from(last).toString('latin1')) ? 'complete' : 'left');
+  // Whoever aborts may not look at the body again.
+  signal?.addEventListener('abort', left, { once: true });
+  const ended = (end: End) => {
+    signal?.removeEventListener('abort', left);
+    tell(end);
+  };
   const passed = new ReadableStream({
     type: 'bytes',
     async pull(controller) {
@@ -30,16 +37,17 @@ export function watched(answer: Response, signal: AbortSignal | undefined, tell:
           controller.enqueue(value);
           return;
         }
-        tell('complete');
+        ended('complete');
         controller.close();
         controller.byobRequest?.respond(0);
       } catch (error) {
-        tell(signal?.aborted !== true ? 'broken' : hasLastEvent() ? 'complete' : 'left');
+        if (signal?.aborted !== true) ended('broken');
         controller.error(error);
       }
     },
     cancel(reason) {
-      tell(hasLastEvent() ? 'complete' : 'left');
+      signal?.removeEventListener('abort', left);
+      left();
       return reader.cancel(reason);
     },
   });

@@ -58,7 +58,9 @@ export function readBypassReport(value: unknown, nowUs: number): BypassReport {
     const { path, message } = read.error.issues[0] as z.core.$ZodIssue;
     throw new AppError('invalid', `${path.join('.') || 'the report'}: ${message}`);
   }
-  const early = read.data.outcomes.findIndex(({ arrivedAtUs, durationUs }) => arrivedAtUs + durationUs > nowUs + AHEAD_US);
+  const early = read.data.outcomes.findIndex(
+    ({ arrivedAtUs, durationUs }) => arrivedAtUs + durationUs > nowUs + AHEAD_US,
+  );
   if (early >= 0) throw new AppError('invalid', `outcomes.${early}: ends in the future`);
   return read.data;
 }

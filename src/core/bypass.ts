@@ -21,7 +21,7 @@ export const BYPASS_ENDS = ['complete', 'broken', 'left', 'unreached'] as const;
  * prompt, completion or token. Spans in µs.
  */
 export interface Bypass {
-  /** Epoch µs by the caller's clock; with the agent it tells this call from others. */
+  /** Epoch µs by the caller's clock; with its duration and the agent it tells this call from others. */
   readonly arrivedAtUs: number;
   /** From its arrival to when it set out to serverless: what the gateway that went away had cost. */
   readonly startedAfterUs: number;

@@ -21,7 +21,8 @@ export type TakeBypassed = (calls: readonly Call[], dropped: number) => Promise<
 export function answerReport(
   req: IncomingMessage,
   res: ServerResponse,
-  { take, nowUs, log }: { readonly take: TakeBypassed } & Pick<Shared, 'nowUs' | 'log'>,
+  take: TakeBypassed,
+  shared: Pick<Shared, 'nowUs' | 'log'>,
 ): void {
   const refuse = (reply: Reply) => {
     if (!res.headersSent) sendReply(res, reply);
@@ -39,18 +40,18 @@ export function answerReport(
   };
   const received = async (body: Buffer | null): Promise<void> => {
     if (body === null) return flooded();
-    const report = readBody(body, nowUs());
+    const report = readBody(body, shared.nowUs());
     if ('code' in report) return refuse(report);
     try {
       const taken = await take(report.outcomes.map(toCall), report.dropped);
       res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ taken }));
     } catch (error) {
-      log('warn', 'a report of calls past the gateway could not be taken', { error: errorMessage(error) });
+      shared.log('warn', 'a report of calls past the gateway could not be taken', { error: errorMessage(error) });
       refuse(NOT_NOW);
     }
   };
-  // A fault of ours is answered above: nothing is left to reject.
-  new Body(req, LONGEST_REPORT, { flooded, received: (body) => void received(body) });
+  // It lives as long as the request. A fault of ours is answered above: nothing is left to reject.
+  void new Body(req, LONGEST_REPORT, { flooded, received: (body) => void received(body) });
 }
 
 const NOT_NOW: Reply = {

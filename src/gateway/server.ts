@@ -74,14 +74,14 @@ const LOOK_MS = 50;
 /** Makes the data plane. It owns its server and its connections: `close()` it. */
 export function createGateway(options: GatewayOptions): Gateway {
   const shared = share(options);
-  const { live, counters, nowUs, log } = shared;
-  const take = options.takeBypassed;
+  const { live, counters } = shared;
+  const { takeBypassed } = options;
   let isDraining = false;
   // Idle connections are the clients' to close: a call that meets a closing one would be reset. A timer for each of them
   // costs every call 2 to 3 us; the kernel's probes find those whose client is gone.
   const server = createServer({ keepAliveTimeout: 0, keepAlive: true, noDelay: true }, (req, res) => {
     if (isDraining) res.shouldKeepAlive = false;
-    if (take !== undefined && req.url === REPORT_PATH) return answerReport(req, res, { take, nowUs, log });
+    if (takeBypassed !== undefined && req.url === REPORT_PATH) return answerReport(req, res, takeBypassed, shared);
     counters.requests++;
     const exchange = new Exchange(shared, req, res);
     live.add(exchange);

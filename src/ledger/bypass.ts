@@ -39,6 +39,6 @@ function rowOf(call: Call): CallRow {
   return { id: Math.round(call.arrivedAtUs + call.durationUs), call };
 }
 
-function keyOf({ arrivedAtUs, agent }: Call): string {
-  return `${arrivedAtUs} ${agent}`;
+function keyOf({ arrivedAtUs, durationUs, agent }: Call): string {
+  return `${arrivedAtUs} ${durationUs} ${agent}`;
 }

@@ -130,7 +130,7 @@ export class CallWriter {
     }
   }
 
-  /** Whether a call is in the file: told apart from others by its arrival and its agent. */
+  /** Whether a call is in the file: one that ended when it did, arrived when it did and is of the same agent. */
   has({ id: endedAtUs, call }: CallRow): boolean {
     for (let id = endedAtUs; ; id++) {
       const isThis = this.#isAt(id, call);
