@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { InferenceClient } from '@huggingface/inference';
 import OpenAI from 'openai';
+import { createUpshiftFetch, upshiftFetch } from '../../src/index.ts';
+import { setEnvironment } from '../clients/rig.ts';
 import { json, startUpstream } from '../gateway/rig.ts';
 import { eventually } from '../support/waiting.ts';
 import type { Row } from './rig.ts';
@@ -252,9 +255,16 @@ test('nobody is there at all: the error of the way to Hugging Face', async (t) =
   );
 });
 
-test('openai works with it, through the gateway and past it', async (t) => {
+test('openai works with upshiftFetch as the environment says, through the gateway and past it', async (t) => {
   const desk = await openDesk(t);
-  const client = new OpenAI({ baseURL: `${ROUTER}/v1`, apiKey: TOKEN, fetch: desk.fetch() });
+  setEnvironment(t, {
+    UPSHIFT_GATEWAY_URL: desk.url,
+    UPSHIFT_ROUTER_URL: desk.sim.routerUrl,
+    UPSHIFT_AGENT_ID: 'planner-7',
+    UPSHIFT_SPOOL: desk.spool,
+    HF_TOKEN: TOKEN,
+  });
+  const client = new OpenAI({ baseURL: `${ROUTER}/v1`, apiKey: 'upshift', fetch: upshiftFetch });
   const messages = [{ role: 'user' as const, content: 'Say hello.' }];
   const ask = async () => {
     const whole = await client.chat.completions.create({ model: LLAMA, messages, max_tokens: 30 });
@@ -268,10 +278,32 @@ test('openai works with it, through the gateway and past it', async (t) => {
   await desk.goAway();
   await ask();
   await desk.comeBack();
-  assert.deepEqual((await desk.someRows(4)).map(told).sort(), [
+  assert.equal(await upshiftFetch.report(), true);
+  assert.deepEqual(desk.rows().map(told).sort(), [
     `${LLAMA} chat planner-7 ok 200 serverless 0`,
     `${LLAMA} chat planner-7 ok 200 serverless 1`,
     `${LLAMA} chat+stream planner-7 ok 200 serverless 0`,
     `${LLAMA} chat+stream planner-7 ok 200 serverless 1`,
   ]);
+});
+
+test('a shared client of Hugging Face takes it as its fetch', async (t) => {
+  const desk = await openDesk(t);
+  const client = new InferenceClient(TOKEN, { fetch: desk.fetch() as typeof globalThis.fetch });
+  const messages = [{ role: 'user' as const, content: 'Say hello.' }];
+  const ask = () => client.chatCompletion({ model: LLAMA, messages, max_tokens: 5, provider: 'auto' });
+  assert.match((await ask()).choices[0]?.message.content ?? '', /\w/);
+  await desk.goAway();
+  assert.match((await ask()).choices[0]?.message.content ?? '', /\w/);
+  await desk.comeBack();
+  assert.deepEqual((await desk.someRows(2)).map(told), [
+    `${LLAMA} chat planner-7 ok 200 serverless 0`,
+    `${LLAMA} chat planner-7 ok 200 serverless 1`,
+  ]);
+});
+
+test('what is wrong with the settings is what calls reject with', async () => {
+  const fetch = createUpshiftFetch({ gateway: 'http://upshift.example:8787', spool: null });
+  await assert.rejects(fetch(CHAT), /http:\/\/upshift.example:8787 of the gateway would get tokens unencrypted/);
+  await assert.rejects(createUpshiftFetch({ router: 'ftp://x', spool: null })(CHAT), /neither https nor http/);
 });
