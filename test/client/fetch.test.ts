@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { InferenceClient } from '@huggingface/inference';
 import OpenAI from 'openai';
 import { createUpshiftFetch, upshiftFetch } from '../../src/index.ts';
+import { targetOf } from '../../src/client/outgoing.ts';
 import { setEnvironment } from '../clients/rig.ts';
 import { json, startUpstream } from '../gateway/rig.ts';
 import { eventually } from '../support/waiting.ts';
@@ -97,7 +98,7 @@ test('a program that ends before it knows that its report was taken: the next on
     awayMs: 60_000,
     fetch: async (input, init) => {
       const answer = await globalThis.fetch(input, init);
-      if (String(input).endsWith('/upshift/outcomes')) throw new Error('ended before it read this');
+      if (targetOf(input, init).url.endsWith('/upshift/outcomes')) throw new Error('ended before it read this');
       return answer;
     },
   });
@@ -132,7 +133,7 @@ test('the gateway is left alone for a while, and then used again', async (t) => 
   const fetch = desk.fetch({
     awayMs: 300,
     fetch: (input, init) => {
-      if (String(input).startsWith(`${desk.url}/v1`)) tried++;
+      if (targetOf(input, init).url.startsWith(`${desk.url}/v1`)) tried++;
       return globalThis.fetch(input, init);
     },
   });
@@ -234,7 +235,7 @@ test('bodies that come as streams, forms or bytes reach either way whole', async
     if (isAway) await desk.goAway();
     const fetch = desk.fetch();
     for (const body of bodies()) {
-      const answer = await fetch(CHAT, chat({}, { body, duplex: 'half' } as RequestInit));
+      const answer = await fetch(CHAT, chat({}, { body, duplex: 'half' }));
       assert.equal(answer.status, 200);
       await answer.text();
     }
@@ -289,7 +290,7 @@ test('openai works with upshiftFetch as the environment says, through the gatewa
 
 test('a shared client of Hugging Face takes it as its fetch', async (t) => {
   const desk = await openDesk(t);
-  const client = new InferenceClient(TOKEN, { fetch: desk.fetch() as typeof globalThis.fetch });
+  const client = new InferenceClient(TOKEN, { fetch: desk.fetch() });
   const messages = [{ role: 'user' as const, content: 'Say hello.' }];
   const ask = () => client.chatCompletion({ model: LLAMA, messages, max_tokens: 5, provider: 'auto' });
   assert.match((await ask()).choices[0]?.message.content ?? '', /\w/);

@@ -167,7 +167,7 @@ describe('DemandWindow', () => {
             if (isRefused) told.refused(at);
           }
         }
-        for (const call of kept.reverse()) {
+        for (const call of kept.toReversed()) {
           const agent = { agent: name(call.agent), isDerived: isDerived(call.agent) };
           const isIn = Math.floor(call.at / 1_000) > Math.floor(at / 1_000) - WINDOW_MS / 1_000;
           assert.equal(told.arrivedLate(call.at, at, agent, call.isRefused), isIn);

@@ -25,7 +25,7 @@ it('writes a call past the gateway once, however often and with whatever others 
     first.map(({ length }) => length),
     [43, 0, 1],
   );
-  for (const again of [calls, same, [...same].reverse(), [past(60)]]) {
+  for (const again of [calls, same, same.toReversed(), [past(60)]]) {
     assert.deepEqual(await ledger.bypass.record(again), []);
   }
   assert.deepEqual(await ledger.bypass.record([past(61), past(60)]), [past(61)]);
