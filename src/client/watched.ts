@@ -7,9 +7,8 @@ const LAST_EVENT = /\[DONE\]|message_stop|response\.completed/;
 const TAIL_BYTES = 4_096;
 
 /**
- * An answer whose end is told when its body has been read, breaks off, or is given up. A body that nobody reads
- * tells nothing. One without a body, or with the status of an error, tells
- * at once. The first that is told counts.
+ * An answer whose end is told when its body has been read, breaks off, or is given up; the first that is told counts. A
+ * body that nobody reads tells nothing. An answer without a body, or with the status of an error, tells at once.
  */
 export function watched(answer: Response, signal: AbortSignal | undefined, tell: (end: End) => void): Response {
   const { body, status, statusText, headers, url, redirected } = answer;

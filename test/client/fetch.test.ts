@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { InferenceClient } from '@huggingface/inference';
+import { streamText } from 'ai';
 import OpenAI from 'openai';
 import { createUpshiftFetch, upshiftFetch } from '../../src/index.ts';
 import { targetOf } from '../../src/client/outgoing.ts';
@@ -288,18 +290,26 @@ test('openai works with upshiftFetch as the environment says, through the gatewa
   ]);
 });
 
-test('a shared client of Hugging Face takes it as its fetch', async (t) => {
+test('@huggingface/inference and the AI SDK take it as their fetch', async (t) => {
   const desk = await openDesk(t);
-  const client = new InferenceClient(TOKEN, { fetch: desk.fetch() });
+  const fetch = desk.fetch();
+  const client = new InferenceClient(TOKEN, { fetch });
   const messages = [{ role: 'user' as const, content: 'Say hello.' }];
-  const ask = () => client.chatCompletion({ model: LLAMA, messages, max_tokens: 5, provider: 'auto' });
-  assert.match((await ask()).choices[0]?.message.content ?? '', /\w/);
+  const provider = createOpenAICompatible({ name: 'hf', baseURL: `${ROUTER}/v1`, apiKey: TOKEN, fetch });
+  const ask = async () => {
+    const answer = await client.chatCompletion({ model: LLAMA, messages, max_tokens: 5, provider: 'auto' });
+    assert.match(answer.choices[0]?.message.content ?? '', /\w/);
+    assert.match(await streamText({ model: provider(LLAMA), messages, maxOutputTokens: 5 }).text, /\w/);
+  };
+  await ask();
   await desk.goAway();
-  assert.match((await ask()).choices[0]?.message.content ?? '', /\w/);
+  await ask();
   await desk.comeBack();
-  assert.deepEqual((await desk.someRows(2)).map(told), [
+  assert.deepEqual((await desk.someRows(4)).map(told).sort(), [
     `${LLAMA} chat planner-7 ok 200 serverless 0`,
     `${LLAMA} chat planner-7 ok 200 serverless 1`,
+    `${LLAMA} chat+stream planner-7 ok 200 serverless 0`,
+    `${LLAMA} chat+stream planner-7 ok 200 serverless 1`,
   ]);
 });
 
