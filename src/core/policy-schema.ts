@@ -124,9 +124,10 @@ const careSchema = z.strictObject({
   queue: count(1).max(100_000),
   ramp: span(),
   breaker: z.strictObject({ faults: count(1), cooldown: span(1), probes: count(1) }).partial(),
+  batch: z.strictObject({ wait: span(), most: count(1).max(2_048) }).partial(),
 });
 
-const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
+const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
 const replicas = z.number().int().min(1).max(64);
@@ -216,6 +217,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   care: Object.keys(careSchema.shape),
   retries: Object.keys(careSchema.shape.retries.shape),
   breaker: Object.keys(careSchema.shape.breaker.shape),
+  batch: Object.keys(careSchema.shape.batch.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
 };

@@ -59,7 +59,7 @@ export interface Desk {
   fetch(options?: UpshiftFetchOptions): UpshiftFetch;
 }
 
-const TIMEOUTS = { connectMs: 2_000, firstByteMs: 10_000, betweenChunksMs: 10_000 };
+const TIMEOUTS = { connectMs: 2_000, firstByteMs: 10_000, betweenChunksMs: 10_000, totalMs: 60_000 };
 
 export async function openDesk(t: TestContext): Promise<Desk> {
   const folder = mkdtempSync(join(tmpdir(), 'upshift-client-'));
