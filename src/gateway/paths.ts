@@ -1,2 +1,0 @@
-export { locate } from '../core/paths.ts';
-export type { Destination } from '../core/paths.ts';
