@@ -7,7 +7,7 @@ export interface DemandFigures {
   readonly agents: number;
   /** How many of the agents sent no id of their own. */
   readonly derivedAgents: number;
-  /** Calls whose first attempt was refused with 429. */
+  /** Calls whose first attempt was refused with 429, or that were refused here or held for a while to keep a limit. */
   readonly refused: number;
   /** `refused / calls`, 0 where there are no calls. */
   readonly refusedShare: number;

@@ -20,7 +20,7 @@ export interface CriteriaPolicy {
   readonly calls: number;
   /** Distinct agents in the window: more than this. */
   readonly agents: number;
-  /** Share of calls refused with 429 at their first attempt: more than this. */
+  /** Share of calls refused with 429 at their first attempt, or refused here or held to keep a limit: more than this. */
   readonly refused: number;
   readonly require: 'all' | 'any' | { readonly atLeast: number };
   /** How long they must hold without interruption. */
