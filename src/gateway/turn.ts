@@ -4,10 +4,12 @@ import type { CarePolicy } from '../core/care/policy.ts';
 import { backoffMs, isRepeatable, readQuota } from '../core/care/retry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Assignment } from './assignment.ts';
-import type { Lane, Pass, Refusal, Waiter } from './lane.ts';
-import { askedPatienceMs, providerOf } from './question.ts';
+import type { Pass, Refusal, Waiter } from './lane.ts';
+import { askedPatienceMs } from './question.ts';
 import type { Asked } from './question.ts';
 import type { Shared } from './shared.ts';
+import { waysFor } from './ways.ts';
+import type { Ways } from './ways.ts';
 
 /** Whose turn it is. */
 interface TurnOwner {
@@ -20,10 +22,9 @@ interface TurnOwner {
 /** The way of a call to serverless; null where it is not cared for. */
 export function turnFor(owner: TurnOwner, shared: Shared, asked: Asked, { arrival, care }: Assignment): Turn | null {
   if (care === null) return null;
-  const { destination, question, headers } = asked;
-  const lane = shared.lanes.of(arrival.model as string, providerOf(destination, question), care);
-  const patienceMs = Math.min(care.maxWait, askedPatienceMs(headers));
-  return new Turn(owner, { lane, policy: care, clock: shared.clock }, { agent: arrival.agent, patienceMs });
+  const ways = waysFor(shared.lanes, asked, care);
+  const patienceMs = Math.min(care.maxWait, askedPatienceMs(asked.headers));
+  return new Turn(owner, { ways, policy: care, clock: shared.clock }, { agent: arrival.agent, patienceMs });
 }
 
 /** One call's way to serverless under a limit: waits for a place, and comes back for another where a try was in vain. */
@@ -34,22 +35,24 @@ export class Turn implements Waiter {
   readonly askedAtMs: number;
   /** Whether it did not get one at once. */
   wasHeld = false;
-  private readonly lane: Lane;
+  private readonly ways: Ways;
   private readonly policy: CarePolicy;
   private readonly clock: Pick<Clock, 'now' | 'scale'>;
   private readonly owner: TurnOwner;
   private pass: Pass | null = null;
+  /** The provider that an answer named, where it has begun. */
+  private told: string | null = null;
   private retries = 0;
   private timer: NodeJS.Timeout | null = null;
   private isOver = false;
 
   constructor(
     owner: TurnOwner,
-    { lane, policy, clock }: { lane: Lane; policy: CarePolicy; clock: Pick<Clock, 'now' | 'scale'> },
+    { ways, policy, clock }: { ways: Ways; policy: CarePolicy; clock: Pick<Clock, 'now' | 'scale'> },
     { agent, patienceMs }: { agent: string; patienceMs: number },
   ) {
     this.owner = owner;
-    this.lane = lane;
+    this.ways = ways;
     this.policy = policy;
     this.clock = clock;
     this.agent = agent;
@@ -61,8 +64,14 @@ export class Turn implements Waiter {
     this.enter(false);
   }
 
+  /** The provider to put behind the model's name in the next attempt; null: none. */
+  get suffix(): string | null {
+    return this.ways.now.suffix;
+  }
+
   private enter(isRetry: boolean): void {
-    const answer = this.lane.enter(this, isRetry);
+    this.ways.choose(this.agent);
+    const answer = this.ways.now.lane.enter(this, isRetry);
     if (answer === null) this.wasHeld = true;
     else if ('kind' in answer) this.refuse(answer);
     else this.go(answer);
@@ -70,7 +79,7 @@ export class Turn implements Waiter {
 
   go(pass: Pass): void {
     if (this.isOver) {
-      this.lane.left(pass, 'client_left', null);
+      this.ways.now.lane.left(pass, 'client_left', null);
       return;
     }
     this.pass = pass;
@@ -85,45 +94,65 @@ export class Turn implements Waiter {
 
   /** Gives the place back: the attempt has ended like this. */
   left(outcome: Outcome, headers: IncomingHttpHeaders | null = null): void {
-    const { pass } = this;
+    const { pass, told } = this;
     if (pass === null) return;
-    this.pass = null;
-    this.lane.left(pass, outcome, headers === null ? null : pauseOf(headers));
+    const { lane, provider } = this.ways.now;
+    this.pass = this.told = null;
+    lane.served((headers === null ? told : toldIn(headers)) ?? provider, outcome);
+    lane.left(pass, outcome, headers === null ? null : pauseOf(headers));
   }
 
   /** Whether an attempt that ended like this is made again; if so it comes back by itself. */
   again(outcome: Outcome, status: number, headers: IncomingHttpHeaders | null): boolean {
     const { policy, clock } = this;
-    if (this.isOver || !isRepeatable(outcome, status) || this.retries >= policy.retries.most) return false;
     const nowMs = clock.now();
+    if (this.isOver || nowMs >= this.deadlineMs) return false;
+    if (this.ways.leaves(outcome, this.agent)) {
+      this.left(outcome, headers);
+      this.comeBack(0, false);
+      return true;
+    }
+    if (!isRepeatable(outcome, status) || this.retries >= policy.retries.most) return false;
     const asked = headers === null ? null : pauseOf(headers);
     const pauseMs = backoffMs(this.retries + 1, policy.retries, Math.random(), asked);
     if (nowMs + pauseMs >= this.deadlineMs) return false;
-    if (!this.lane.budget.take(nowMs, policy.retries.budget)) return false;
+    if (!this.ways.now.lane.budget.take(nowMs, policy.retries.budget)) return false;
     this.retries++;
     this.left(outcome, headers);
+    this.comeBack(pauseMs, true);
+    return true;
+  }
+
+  private comeBack(pauseMs: number, isRetry: boolean): void {
     this.timer = setTimeout(() => {
       this.timer = null;
-      if (!this.isOver) this.enter(true);
-    }, pauseMs / clock.scale);
-    return true;
+      if (!this.isOver) this.enter(isRetry);
+    }, pauseMs / this.clock.scale);
   }
 
   /** An answer has begun well; it may tell of the quota. */
   begun(headers: IncomingHttpHeaders): void {
-    if (this.pass !== null) this.lane.begun(this.pass);
+    const { lane } = this.ways.now;
+    this.told = toldIn(headers);
+    if (this.pass !== null) lane.begun(this.pass);
     const said = headers['ratelimit'];
     if (typeof said !== 'string') return;
     const quota = readQuota(said);
-    if (quota !== null) this.lane.told(quota.left, quota.resetMs);
+    if (quota !== null) lane.told(quota.left, quota.resetMs);
   }
 
   /** The call is over. */
   end(): void {
     this.isOver = true;
     if (this.timer !== null) clearTimeout(this.timer);
-    this.lane.cancel(this);
+    this.ways.now.lane.cancel(this);
   }
+}
+
+/** The provider that an answer names; null where it names none. */
+function toldIn(headers: IncomingHttpHeaders): string | null {
+  const told = headers['x-inference-provider'];
+  return typeof told === 'string' && told !== '' ? told : null;
 }
 
 /**

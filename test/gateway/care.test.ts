@@ -12,6 +12,7 @@ const CARE = {
   queue: 100,
   ramp: 0,
   breaker: { faults: 5, cooldown: 60_000, probes: 1 },
+  providers: [],
 };
 
 const fine: Behaviour = (res) => json(res, 200, chatAnswer(MODEL));
