@@ -35,7 +35,7 @@ function figureLines(advice: Advice, page: AdvicePage): string[] {
     ...entry('limit', [limited], page),
     ...entry('queue', [queueText(advice)], page),
     ...entry('agents', agentTexts(advice), page),
-    ...(advice.ramp === null ? [] : entry('ramp', [rampText(advice.ramp, limit.calls)], page)),
+    ...(advice.ramp === null ? [] : entry('ramp', [rampText(advice.ramp)], page)),
     ...entry('providers', providers.length === 0 ? ['none told yet'] : providers.map(providerText), page),
     ...(others === null ? [] : entry('others', othersTexts(others), page)),
   ];
@@ -60,24 +60,19 @@ function agentTexts({ fewer, agents, derivedAgents }: Advice): string[] {
   ];
 }
 
-function rampText(
-  { atPeak, started, isCause, goesOn, minutes, peak }: NonNullable<Advice['ramp']>,
-  limit: number,
-): string {
+function rampText({ atPeak, started, after, isCause, minutes, peak }: NonNullable<Advice['ramp']>): string {
   const told = `${numberText(started)} of ${numberText(atPeak)} agents start within the peak`;
-  if (!isCause) return `${told}: not made by starts`;
-  if (goesOn > limit) return `${told}, and go on: ${numberText(goesOn)} calls in the last 5 min`;
+  const then = after === null ? 'it is not over yet' : `${numberText(after)} calls in the 5 min after it`;
+  if (!isCause) return `${told}; ${then}: starts did not make it`;
   return minutes === null
-    ? `${told}: a ramp of up to an hour leaves ${numberText(peak)} calls`
-    : `${told}: a ramp of ${minutes} min leaves ${numberText(peak)} calls`;
+    ? `${told}; ${then}: a ramp of up to an hour leaves ${numberText(peak)}`
+    : `${told}; ${then}: a ramp of ${minutes} min leaves ${numberText(peak)}`;
 }
 
 function othersTexts(others: readonly OtherProvider[]): string[] {
   if (others.length === 0) return ['no other serves it'];
   return others.map(({ model, inputPrice, outputPrice }) =>
-    inputPrice === null || outputPrice === null
-      ? model
-      : `${model}  $${inputPrice} in, $${outputPrice} out per M tokens`,
+    inputPrice === null || outputPrice === null ? model : `${model}  $${inputPrice}/$${outputPrice} per M`,
   );
 }
 

@@ -15,8 +15,8 @@ const WINDOW = '5 min';
 export function laneLines(lanes: readonly (LaneKey & LaneStatus)[], page: Page): string[] {
   const ways = lanes.flatMap((lane) => {
     const told = laneText(lane);
-    const name = lane.provider === '' ? 'serverless' : lane.provider;
-    const lines = told === '' ? [] : entry(name.slice(0, 10), [told], page);
+    const name = lane.provider === '' ? 'router' : lane.provider;
+    const lines = told === '' ? [] : entry(name.slice(0, 9), [told], page);
     const { breaker } = lane;
     if (breaker.state === 'closed') return lines;
     const next = breaker.state === 'open' ? `next try in ${spanText(Math.max(0, breaker.until - page.now))}` : 'trying';

@@ -14,7 +14,7 @@ import { sumProviders } from './care/providers.ts';
 import type { RoutePolicy } from './policy.ts';
 
 /** What the calls are measured by. */
-export interface Yardstick {
+interface Yardstick {
   /** In five minutes. */
   readonly calls: number;
   /** Learned from refusals, or, where there were none, the policy's own criterion. */
@@ -26,6 +26,12 @@ export interface ServingProvider {
   readonly provider: string;
   readonly inputPrice: number | null;
   readonly outputPrice: number | null;
+}
+
+/** A provider that was tried. */
+export interface TriedProvider extends ProviderCounts {
+  /** Whether it is what a learned limit was learned from. */
+  readonly isLimited: boolean;
 }
 
 /** Another provider, and the name to call the model by. */
@@ -49,7 +55,7 @@ export interface Advice {
   readonly fewer: FewerAgents | null;
   readonly ramp: Ramp | null;
   /** Since the daemon's start. */
-  readonly providers: readonly ProviderCounts[];
+  readonly providers: readonly TriedProvider[];
   /** Those that serve the model and were not tried; null where nobody asked. */
   readonly others: readonly OtherProvider[] | null;
   readonly verdict: AdviceVerdict;
@@ -72,7 +78,7 @@ export function advise(policy: RoutePolicy, demand: Demand, { lanes, serving }: 
   const windows = windowsOf(atMs, limit.calls);
   const ends = peaksOf(atMs, limit.calls, MOST_PEAKS);
   const [peakEnd] = ends;
-  const providers = sumProviders(lanes);
+  const providers = sumProviders(lanes).map((one) => ({ ...one, isLimited: isLimited(one.provider, lanes) }));
   const perSecond = (Math.max(1, limit.calls) * 1_000) / WINDOW_MS;
   const seen = {
     model,
@@ -86,7 +92,7 @@ export function advise(policy: RoutePolicy, demand: Demand, { lanes, serving }: 
     windows,
     queue: { ...queueUp(atMs, { perSecond, maxWaitMs: care.maxWait, most: care.queue }), maxWaitMs: care.maxWait },
     fewer: peakEnd === undefined ? null : fewerAgents(demand, ends, limit.calls),
-    ramp: peakEnd === undefined ? null : rampOf(demand, peakEnd, limit.calls),
+    ramp: peakEnd === undefined ? null : rampOf(demand, peakEnd, { limit: limit.calls, refused: criteria.refused }),
     providers,
     others: serving === null ? null : othersOf(model, serving, providers),
   };
@@ -98,6 +104,17 @@ function yardstickOf(lanes: WaysSeen['lanes'], criteria: RoutePolicy['criteria']
   const limits = lanes.flatMap(({ limit }) => limit ?? []);
   if (limits.length > 0) return { calls: limits.reduce((sum, limit) => sum + limit, 0), source: 'learned' };
   return { calls: Math.round((criteria.calls * WINDOW_MS) / criteria.window), source: 'policy' };
+}
+
+/** In a lane that has a limit, those are thought to have set it that refuse about as much as the whole of it. */
+function isLimited(provider: string, lanes: WaysSeen['lanes']): boolean {
+  return lanes.some(({ limit, providers = [] }) => {
+    const own = providers.find((one) => one.provider === provider);
+    if (limit === null || own === undefined) return false;
+    const tried = providers.reduce((sum, one) => sum + one.tried, 0);
+    const refused = providers.reduce((sum, one) => sum + one.refused, 0);
+    return own.refused > 0 && own.refused * tried >= (refused * own.tried) / 2;
+  });
 }
 
 function othersOf(

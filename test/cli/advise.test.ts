@@ -157,8 +157,8 @@ meta-llama/Llama-3.1-8B-Instruct
            or longer; 61.5 % refused after 30 s
  agents    80 at the peak: 50 fewer keep within the limit (of the busiest, 50),
            or at most 18 calls each in 5 min
- ramp      80 of 80 agents start within the peak, and go on: 3 200 calls in the
-           last 5 min
+ ramp      80 of 80 agents start within the peak; 4 000 calls in the 5 min after
+           it: starts did not make it
  providers groq 10.0 % of 9 000 tries refused, 3 faults
            novita 0.0 % of 400 tries refused
  verdict   4000 calls at the peak against 1500: no GPU needed, another provider

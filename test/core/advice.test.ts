@@ -154,13 +154,14 @@ describe('fewer agents', () => {
 });
 
 describe('a ramp', () => {
+  const AT = { limit: 1_000, refused: 0.05 };
   // Each agent asks for much at first and then rests.
   const burst = swarm({ agents: 60, everyMs: 3_000, minutes: 2, gapMs: 200 });
 
   it('would do where agents that start together make the peak', () => {
     const demand = past(burst);
     const [end = 0] = peaksOf(demand.atMs, 1_000, 1);
-    const ramp = rampOf(demand, end, 1_000);
+    const ramp = rampOf(demand, end, AT);
     assert.deepEqual([ramp.isCause, ramp.started, ramp.atPeak, ramp.minutes], [true, 60, 60, 15]);
     assert.ok(ramp.peak <= 1_000);
   });
@@ -170,11 +171,11 @@ describe('a ramp', () => {
     const demand = past(steady, START + 30 * MINUTE);
     assert.equal(demand.isStart.includes(true), false);
     const [end = 0] = peaksOf(demand.atMs, 1_000, 1);
-    assert.deepEqual(rampOf(demand, end, 1_000), {
+    assert.deepEqual(rampOf(demand, end, AT), {
       atPeak: 60,
       started: 0,
+      after: 3_000,
       isCause: false,
-      goesOn: 0,
       minutes: null,
       peak: 3_000,
     });
@@ -182,15 +183,18 @@ describe('a ramp', () => {
     assert.equal(again.isStart.filter(Boolean).length, 120);
   });
 
-  it('would not do for what goes on', () => {
-    const calls = swarm({ agents: 60, everyMs: 6_000, minutes: 20 });
-    const untilMs = START + 20 * MINUTE;
-    const demand = demandOf(calls, { fromMs: START, untilMs });
-    const [end = 0] = peaksOf(demand.atMs, 1_000, 1);
-    const { isCause, goesOn, minutes } = rampOf(demand, end, 1_000);
-    assert.deepEqual([isCause, minutes], [true, null]);
-    assert.ok(goesOn > 2_900);
-    assert.notEqual(rampOf({ ...demand, untilMs: untilMs + 10 * MINUTE }, end, 1_000).minutes, null);
+  it('would not do for what goes on, is held back, or is not over', () => {
+    const steady = swarm({ agents: 60, everyMs: 6_000, minutes: 20 });
+    const heldBack = [...burst, ...swarm({ agents: 60, everyMs: 60_000, minutes: 20, refused: 0.5 })];
+    for (const [demand, after] of [
+      [past(steady), 3_000],
+      [past(heldBack), 300],
+      [{ ...past(burst), untilMs: START + 4 * MINUTE }, null],
+    ] as const) {
+      const [end = 0] = peaksOf(demand.atMs, 1_000, 1);
+      const ramp = rampOf(demand, end, AT);
+      assert.deepEqual([ramp.started, ramp.isCause, ramp.minutes, ramp.after], [60, false, null, after]);
+    }
   });
 
   it('puts nobody off by less than nothing, and keeps starts apart', () => {
@@ -281,6 +285,20 @@ describe('advice', () => {
       for (const reason of verdict.reasons) assert.match(reason, /^\d/, 'numbers first');
     });
   }
+
+  it('takes a provider that never refused for one that has room, where another’s limit was reached without many refusals', () => {
+    const of = (...lanes: WaysSeen['lanes']) => advise(policy, heavy, { lanes, serving: null });
+    const one = of(lane(2_000, ['groq', 9_000, 180]), lane(null, ['novita', 400, 0]));
+    assert.deepEqual(one.verdict.remedies, ['provider']);
+    assert.deepEqual(
+      one.providers.map(({ provider, isLimited }) => [provider, isLimited]),
+      [
+        ['groq', true],
+        ['novita', false],
+      ],
+    );
+    assert.equal(of(lane(1_500, ['groq', 9_000, 180]), lane(500, ['novita', 4_000, 80])).verdict.kind, 'migrate');
+  });
 
   it('names the model as another provider is called, and the policy’s key, or says that it is there', () => {
     const lanes = [lane(2_000, ['groq', 9_000, 1_800]), lane(null, ['novita', 400, 2])];

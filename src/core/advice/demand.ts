@@ -20,6 +20,7 @@ export interface Demand {
   /** For each call the place of its agent in `agents`, and whether the agent started with it. */
   readonly agentOf: readonly number[];
   readonly isStart: readonly boolean[];
+  readonly isRefused: readonly boolean[];
   readonly agents: readonly string[];
   readonly derivedAgents: number;
   readonly refused: number;
@@ -32,7 +33,8 @@ export function demandOf(
   calls: readonly DemandCall[],
   { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
 ): Demand {
-  const [atMs, agentOf, isStart]: [number[], number[], boolean[]] = [[], [], []];
+  const [atMs, agentOf]: [number[], number[]] = [[], []];
+  const [isStart, isRefused]: [boolean[], boolean[]] = [[], []];
   const places = new Map<string, number>();
   const seenAt = new Map<string, number>();
   let [derivedAgents, refused] = [0, 0];
@@ -48,9 +50,10 @@ export function demandOf(
     atMs.push(call.atMs);
     agentOf.push(place);
     isStart.push(before === undefined || call.atMs - before >= SILENCE_MS);
+    isRefused.push(call.isRefused);
     if (call.isRefused) refused++;
   }
-  return { atMs, agentOf, isStart, agents: [...places.keys()], derivedAgents, refused, untilMs };
+  return { atMs, agentOf, isStart, isRefused, agents: [...places.keys()], derivedAgents, refused, untilMs };
 }
 
 /** What the sliding windows of five minutes held, looked at every second in which they hold anything. */

@@ -1,15 +1,15 @@
 import type { Demand } from './demand.ts';
-import { inWindow, windowsOf } from './demand.ts';
+import { WINDOW_MS, inWindow, windowsOf } from './demand.ts';
 
 /** What a slower start of the agents would make of the fullest window. */
 export interface Ramp {
   readonly atPeak: number;
   /** Agents of the fullest window that started within it. */
   readonly started: number;
-  /** Whether it was made by starts: of at least half of its agents. */
+  /** Calls of the five minutes after it; null where they are not over. */
+  readonly after: number | null;
+  /** Whether starts made it: at least half of its agents began in it, and what came after was within the limit. */
   readonly isCause: boolean;
-  /** Calls of the last five minutes that were looked at: what goes on is there after any ramp. */
-  readonly goesOn: number;
   /** The shortest ramp that keeps within the limit, else the best that was tried. Null where none would help. */
   readonly minutes: number | null;
   /** The fullest window then. */
@@ -19,8 +19,15 @@ export interface Ramp {
 const MINUTES = [2, 5, 10, 15, 20, 30, 45, 60];
 const CAUSE = 0.5;
 
-/** Looks whether starts made the window that ends at a time, and at which ramp it would have stayed within a limit. */
-export function rampOf(demand: Demand, endMs: number, limit: number): Ramp {
+/**
+ * Looks whether starts made the window that ends at a time, and at which ramp it would have stayed within a limit.
+ * `refused`: the share from which demand is thought to be held back, so that there is more of it than can be seen.
+ */
+export function rampOf(
+  demand: Demand,
+  endMs: number,
+  { limit, refused }: { readonly limit: number; readonly refused: number },
+): Ramp {
   const agents = new Set<number>();
   const started = new Set<number>();
   for (const place of inWindow(demand.atMs, endMs)) {
@@ -28,10 +35,13 @@ export function rampOf(demand: Demand, endMs: number, limit: number): Ramp {
     if (demand.isStart[place] === true) started.add(demand.agentOf[place] as number);
   }
   const before = windowsOf(demand.atMs, limit).peak;
-  const goesOn = [...inWindow(demand.atMs, demand.untilMs)].length;
-  const isCause = started.size >= 2 && started.size >= CAUSE * agents.size;
-  const seen = { atPeak: agents.size, started: started.size, isCause, goesOn };
-  if (!isCause || goesOn > limit) return { ...seen, minutes: null, peak: before };
+  const later = [...inWindow(demand.atMs, endMs + WINDOW_MS)];
+  const heldBack = later.filter((place) => demand.isRefused[place]).length;
+  const settles = endMs + WINDOW_MS <= demand.untilMs && later.length <= limit && heldBack <= refused * later.length;
+  const isCause = settles && started.size >= 2 && started.size >= CAUSE * agents.size;
+  const after = endMs + WINDOW_MS <= demand.untilMs ? later.length : null;
+  const seen = { atPeak: agents.size, started: started.size, after, isCause };
+  if (!isCause) return { ...seen, minutes: null, peak: before };
   let best: { minutes: number | null; peak: number } = { minutes: null, peak: before };
   for (const minutes of MINUTES) {
     const { peak } = windowsOf(ramped(demand, (minutes * 60_000) / started.size), limit);

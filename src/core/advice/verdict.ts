@@ -1,8 +1,8 @@
-import type { Advice } from '../advice.ts';
+import type { Advice, TriedProvider } from '../advice.ts';
 import type { ProviderCounts } from '../care/providers.ts';
 
 /** What would do instead of a GPU, by itself. */
-export type Remedy = 'provider' | 'ramp' | 'queue' | 'agents';
+type Remedy = 'provider' | 'ramp' | 'queue' | 'agents';
 
 export interface AdviceVerdict {
   /** `unknown`: no call; `fine`: nothing needs to be done; `remedy`: one of those would do; `migrate`: none would. */
@@ -68,14 +68,16 @@ function fine(reason: string): AdviceVerdict {
   return { kind: 'fine', remedies: [], reasons: [reason] };
 }
 
-/** Whether one provider takes what another refuses. */
+/** Whether one provider takes what another refuses, or has room where another's limit was reached. */
 function providerReason({ model, providers }: Seen, refused: number, listed: readonly string[]): string | null {
-  const known = providers.filter(({ provider, tried }) => provider !== '' && tried >= ENOUGH_TRIES);
-  const best = known.filter((one) => shareOf(one) <= refused && one.faults / one.tried <= refused);
-  const worst = providers.filter(({ tried }) => tried >= ENOUGH_TRIES).sort((a, b) => shareOf(b) - shareOf(a))[0];
-  const good = best.sort((a, b) => shareOf(a) - shareOf(b) || b.tried - a.tried)[0];
-  if (good === undefined || worst === undefined || shareOf(worst) <= refused) return null;
-  const told = `${percent(shareOf(good))} of ${good.tried} tries refused by ${good.provider}, ${percent(shareOf(worst))} of ${worst.tried} by ${worst.provider === '' ? 'those not told' : worst.provider}`;
+  const known = providers.filter(({ tried }) => tried >= ENOUGH_TRIES).sort((a, b) => shareOf(a) - shareOf(b));
+  const isShort = (one: TriedProvider) => one.isLimited || shareOf(one) > refused;
+  const isSound = ({ faults, tried }: TriedProvider) => faults / tried <= refused;
+  const good = known.find((one) => one.provider !== '' && !isShort(one) && isSound(one));
+  const worst = known.findLast(isShort);
+  if (good === undefined || worst === undefined) return null;
+  const by = worst.provider === '' ? 'those not told' : worst.provider;
+  const told = `${percent(shareOf(good))} of ${good.tried} tries refused by ${good.provider}, ${percent(shareOf(worst))} of ${worst.tried} by ${by}`;
   return listed.includes(good.provider)
     ? `${told}: care.providers has it already`
     : `${told}: call ${model}:${good.provider}, or set care.providers: [${good.provider}]`;
@@ -96,10 +98,10 @@ function agentsReason({ fewer }: Seen): string | null {
   const { atPeak, busiest, cap } = fewer;
   const capped = cap === null ? '' : `, or at most ${cap} calls each in 5 min`;
   if (busiest <= Math.max(1, FEW_BUSIEST * atPeak)) {
-    return `${busiest} of ${atPeak} agents fewer, the busiest${capped}, keeps within the limit`;
+    return `${busiest} of ${atPeak} agents fewer, the busiest${capped}: it keeps within the limit then`;
   }
   if (fewer.fewer > FEW_AGENTS * atPeak) return null;
-  return `${fewer.fewer} of ${atPeak} agents fewer${capped} keeps within the limit`;
+  return `${fewer.fewer} of ${atPeak} agents fewer${capped}: it keeps within the limit then`;
 }
 
 function migrateReasons({ windows, queue, fewer, ramp, providers, others }: Seen, told: string): string[] {
