@@ -2,12 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
-import { CLOSED } from '../../src/core/care/breaker.ts';
-import type { LaneKey, LaneStatus } from '../../src/core/care/lane.ts';
 import { DEFAULT_MODELS } from '../../src/simulation/models.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
 import { fastClock } from '../simulation/clocks.ts';
-import { makeReport, NOON } from './reports.ts';
+import { makeLane, makeReport, NOON } from './reports.ts';
 import type { Book } from './rig.ts';
 import { openBook, upshift } from './rig.ts';
 
@@ -57,25 +55,6 @@ function call(atMs: number, agent: string, isRefused: boolean): Call {
   };
 }
 
-function lane(provider: string, limit: number | null, providers: LaneStatus['providers']): LaneKey & LaneStatus {
-  const rate = { perSecond: limit === null ? null : limit / 300 };
-  return {
-    model: LLAMA,
-    provider,
-    limit,
-    isBlocked: false,
-    inFlight: 0,
-    inFlightLimit: null,
-    waiting: 0,
-    waitingAgents: 0,
-    breaker: CLOSED,
-    retryShare: 0,
-    counts: { sent: 9_000, refusedByUpstream: 900, refusedHere: 0, held: 0 },
-    ...(providers === undefined ? {} : { providers }),
-    learned: { rate, inFlight: { most: null }, breaker: CLOSED },
-  };
-}
-
 /** Eighty agents that call every six seconds for twenty minutes before noon, a fifth of it refused. */
 async function heavyBook(context: TestContext): Promise<Book> {
   const book = await openBook(context);
@@ -90,8 +69,16 @@ async function heavyBook(context: TestContext): Promise<Book> {
     makeReport([], {
       timeScale: 60,
       lanes: [
-        lane('', 1_500, [{ provider: 'groq', tried: 9_000, refused: 900, faults: 3 }]),
-        lane('novita', null, [{ provider: 'novita', tried: 400, refused: 0, faults: 0 }]),
+        makeLane({
+          model: LLAMA,
+          limit: 1_500,
+          providers: [{ provider: 'groq', tried: 9_000, refused: 900, faults: 3 }],
+        }),
+        makeLane({
+          model: LLAMA,
+          provider: 'novita',
+          providers: [{ provider: 'novita', tried: 400, refused: 0, faults: 0 }],
+        }),
       ],
     }),
   );
