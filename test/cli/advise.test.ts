@@ -124,6 +124,8 @@ describe('advise', { concurrency: 4 }, () => {
     const { code, out } = await upshift(['advise', '--db', path]);
     assert.equal(code, 0);
     assert.match(out, /^the ledger has no call since 1d: nothing can be said\nlet agents call through upshift/);
+    const long = await upshift(['advise', '--db', path, '--since', '90d']);
+    assert.deepEqual([long.code, /31d at most/.test(long.err)], [2, true]);
     const named = await upshift(['advise', '--db', path, '--model', 'acme/unseen']);
     assert.equal(named.out, 'acme/unseen\n verdict   0 calls in this span: nothing can be said\n');
   });

@@ -27,6 +27,9 @@ interface AdviseOptions extends GlobalOptions {
   readonly online: boolean;
 }
 
+/** Every second of the span is looked at. */
+const LONGEST_MS = 31 * 86_400_000;
+
 export const adviseCommand: CommandModule<object, AdviseOptions> = {
   command: 'advise',
   describe: 'Whether another provider, fewer agents or a slower start would do instead of a GPU',
@@ -49,17 +52,19 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
       .example("npx upshift advise --json | jq -r '.verdict.kind'", 'fine, remedy, migrate or unknown')
       .epilogue(
         'What each line says:\n' +
-          '  limit      what serverless takes in 5 minutes, as learned from its refusals; where it refused\n' +
-          "             nothing, the policy's criteria.calls\n" +
-          '  queue      the same calls sent through a queue at that limit: who waits, and who is refused\n' +
-          '             after care.maxWait. Agents that wait ask later, so it is rather less than told\n' +
-          '  agents     in the fullest windows: how many fewer, or how many calls each, keep within it\n' +
-          '  ramp       whether the peak is made of agents that start together; one that was silent for\n' +
-          '             10 min starts anew\n' +
-          "  providers  since the daemon's start; the ledger does not tell who served a call\n" +
+          '  limit      what serverless takes in 5 minutes, as learned from its refusals;\n' +
+          "             where it refused nothing, the policy's criteria.calls\n" +
+          '  queue      the same calls sent through a queue at that limit: who waits, and\n' +
+          '             who is refused after care.maxWait; rather more than in truth, since\n' +
+          '             agents that wait ask later\n' +
+          '  agents     in the fullest windows: how many fewer, or how many calls each,\n' +
+          '             keep within the limit\n' +
+          '  ramp       whether the peak is made of agents that start together; one that\n' +
+          '             was silent for 10 min starts anew\n' +
+          "  providers  since the daemon's start: the ledger does not tell who served\n" +
           'A remedy is named where it would do by itself. Nothing is changed.\n' +
-          '--json: one line a route {"model","calls","limit","windows","queue","fewer","ramp","providers","others",\n' +
-          '"verdict":{"kind","remedies","reasons"}} and some more.',
+          '--json: one line a route {"model","calls","limit","windows","queue","fewer",\n' +
+          '"ramp","providers","others","verdict":{"kind","remedies","reasons"}}, and more.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
@@ -69,6 +74,9 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
       const report = (readStatus(db)?.report ?? null) as StatusReport | null;
       const now = timeOf(openClock(), report);
       const since = parseSince(options.since, now);
+      if (now - since > LONGEST_MS) {
+        throw new AppError('invalid', `--since ${options.since} is too long ago`, { hint: 'expected 31d at most' });
+      }
       const calls = readDemand(db, since, now);
       const advice = routesOf(policy, calls, options.model).map((route) => {
         const demand = demandOf(calls.get(route.model) ?? [], { fromMs: since, untilMs: now });
