@@ -35,7 +35,7 @@ const EPILOGUE = `A first walk:
   npx upshift demo                  a whole migration on this machine, in minutes
   npx upshift start                 the real thing; see \`start --help\`
   npx upshift status --watch        what it sees, waits for, and what to type
-  npx upshift advise                whether something cheaper than a GPU would do
+  npx upshift advise                whether a GPU is needed at all
   npx upshift approve               yes to what it asks
   npx upshift audit --verify        that every decision follows from what it saw
 
