@@ -5,6 +5,8 @@ ALTER TABLE calls ADD COLUMN waited_us INTEGER;
 -- How many attempts there were where they are more than four: then the first three and the last are kept.
 ALTER TABLE calls ADD COLUMN tries INTEGER;
 
+INSERT INTO outcomes (id, name) VALUES (16, 'total_timeout');
+
 DROP VIEW call_log;
 CREATE VIEW call_log AS
 SELECT

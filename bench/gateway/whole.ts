@@ -19,7 +19,7 @@ serve(async (upstream) => {
     shapes: new Set(['chat', 'chat+stream']),
     shadow: null,
   };
-  const timeouts = { connectMs: 2000, firstByteMs: 60_000, betweenChunksMs: 120_000 };
+  const timeouts = { connectMs: 2000, firstByteMs: 60_000, betweenChunksMs: 120_000, totalMs: 1_800_000 };
   const table = {
     generation: 1,
     routes: new Map([['acme/tiny', { model: 'acme/tiny', timeouts, canary, care: null }]]),

@@ -67,7 +67,10 @@ function main(rate: number, minutes: number): void {
       return { arrivedAtUs, assignedAtUs: arrivedAtUs, role, step: 2, weight: 0.25 };
     });
     let from = process.cpuUsage();
-    for (const assigned of arrivals) judging.assigned(assigned);
+    for (const assigned of arrivals) {
+      judging.assigned(assigned);
+      judging.sent(assigned.arrivedAtUs, 0);
+    }
     for (const { arrivedAtUs, known } of ending.get(second) ?? []) judging.known(arrivedAtUs, known);
     notesMs += sinceMs(from);
     ending.delete(second);

@@ -187,7 +187,7 @@ class Rollout {
   #read(call: number, role: Role, minute: number, weight: number): { early: JudgedCall; full: JudgedCall } {
     this.#trace.read(call, role, minute, weight, this.#seen);
     const arrivedAtUs = BEGIN_US + Math.round(this.#trace.arrivedAtMs(call) * 1_000);
-    const assigned = { arrivedAtUs, assignedAtUs: arrivedAtUs, role, step: this.#step, weight };
+    const assigned = { arrivedAtUs, assignedAtUs: arrivedAtUs, role, step: this.#step, weight, waitedUs: 0 };
     const told = historyCall(arrivedAtUs, this.#seen);
     const known = { ...told, knownAfterUs: told.durationUs };
     return { early: earlyView(assigned, known), full: fullView(assigned, known, this.#lateUs) };

@@ -103,11 +103,14 @@ export function cut(text: string, width: number): string {
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}\u2026`;
 }
 
-/** Breaks a plain text at blanks into lines of at most `width` columns; longer words are broken. */
+/**
+ * Breaks a plain text at blanks into lines of at most `width` columns, but leaves `5 %`, `2 500` and `20 : 1` whole; longer
+ * words are broken.
+ */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (let word of text.split(/ (?![%/])/)) {
+  for (let word of text.split(/(?<! :)(?<!\d(?= \d{3}(?!\d))) (?![%/:])/)) {
     if (line !== '' && line.length + 1 + word.length <= width) line += ` ${word}`;
     else {
       if (line !== '') lines.push(line);

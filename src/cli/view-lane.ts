@@ -7,6 +7,8 @@ import type { Page } from './view-page.ts';
 import { alert, entry } from './view-page.ts';
 
 const WINDOW = '5 min';
+/** What is older than this is no news any more. */
+const NEWS_MS = 300_000;
 
 /**
  * How a model's calls to serverless are cared for: a line for each provider that has anything to tell. Nothing where no
@@ -15,9 +17,13 @@ const WINDOW = '5 min';
 export function laneLines(lanes: readonly (LaneKey & LaneStatus)[], page: Page): string[] {
   const ways = lanes.flatMap((lane) => {
     const told = laneText(lane);
-    const name = lane.provider === '' ? 'router' : lane.provider;
-    const lines = told === '' ? [] : entry(name.slice(0, 9), [told], page);
-    const { breaker } = lane;
+    const name = lane.provider === '' ? 'care' : lane.provider.slice(0, 9);
+    const lines = told === '' ? [] : entry(name, [told], page);
+    const { breaker, noCreditsAt, counts } = lane;
+    if (noCreditsAt !== null && page.figuresAt - noCreditsAt < NEWS_MS) {
+      const calls = countText(counts.noCredits, 'call');
+      lines.push(...alert(`the account has no credits left (402): ${calls} refused; they are not tried again`, page));
+    }
     if (breaker.state === 'closed') return lines;
     const next = breaker.state === 'open' ? `next try in ${spanText(Math.max(0, breaker.until - page.now))}` : 'trying';
     const cause = breaker.cause.replaceAll('_', ' ');

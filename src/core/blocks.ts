@@ -28,10 +28,13 @@ export class Blocks {
   readonly #open: Record<Role, Sums> = { stable: zero(), canary: zero() };
   /** Squared deviations within blocks, and their degrees of freedom. */
   readonly #within: Record<Role, { squares: number; free: number }>;
+  readonly #least: number;
   #since: number | null = null;
   #isUsual = true;
 
-  constructor(variance: number) {
+  /** `variance`: of single scores to begin with; `least`: what it is taken to be at least, whatever is seen. */
+  constructor(variance: number, least = 0) {
+    this.#least = least;
     const prior = () => ({ squares: variance * PRIOR, free: PRIOR });
     this.#within = { stable: prior(), canary: prior() };
   }
@@ -66,7 +69,7 @@ export class Blocks {
     const within = this.#within[role];
     within.squares += Math.max(0, squares - (sum * sum) / n);
     within.free += n - 1;
-    return within.squares / within.free / n;
+    return Math.max(this.#least, within.squares / within.free) / n;
   }
 
   /** Leaves out what is open: a block never spans two steps. */

@@ -18,6 +18,7 @@ export const OUTCOMES = [
   'client_left', // the client went away before the outcome was known
   'cut', // the gateway's own shutdown cut it
   'gateway_error', // the gateway answered by itself: bad request, unknown path, too large
+  'total_timeout', // went on for longer than any answer may take
 ] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
@@ -78,8 +79,9 @@ export interface Call {
   readonly hasClientLeft: boolean;
   /** Whether it went out without any credentials. */
   readonly hasNoToken: boolean;
-  /** From arrival to the first byte, and to the first token, sent to the client. */
+  /** From arrival to the first byte sent to the client. */
   readonly firstByteUs: number | null;
+  /** ... and to the first token; null where the answer is no stream, whose bytes all come at its end. */
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
@@ -125,6 +127,7 @@ const FAULTS: ReadonlySet<Outcome> = new Set([
   'first_byte_timeout',
   'idle_timeout',
   'broken_stream',
+  'total_timeout',
 ]);
 
 /**
@@ -159,9 +162,9 @@ export interface Recorder {
 /** What is known of a call when it has been assigned to a role. */
 export interface Arrival {
   readonly arrivedAtUs: number;
-  /** When its first attempt began, epoch µs: at once, or after it was held so that a limit is kept. */
+  /** When its request was read and its role assigned, epoch µs. */
   readonly assignedAtUs: number;
-  /** How long it was held for that, clock µs. */
+  /** How long it was then held, so that a limit is kept, until its first attempt began or it ended without one; clock µs. */
   readonly waitedUs: number;
   readonly model: string | null;
   readonly shape: CallShape;
@@ -184,7 +187,7 @@ export const DELAYED_US = 1_000_000;
 /** Who watches the gateway's calls as they happen. Called on the path of a call: must be quick and must not throw. */
 export interface CallObserver {
   arrived(arrival: Arrival): void;
-  /** Its first attempt sets out: at once, or once the upstream's limit has a place for it. */
+  /** Its first attempt sets out: at once, or once the upstream's limit has a place for it. Or it ends without one. */
   sent(arrival: Arrival): void;
   /**
    * The first attempt's outcome is known and is not `ok`, or the gateway refused the call because of a limit, without an

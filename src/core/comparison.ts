@@ -23,9 +23,9 @@ export class Comparison {
   readonly #step: Record<Role, { n: number; sum: number }> = { stable: { n: 0, sum: 0 }, canary: { n: 0, sum: 0 } };
   #differences = { n: 0, mean: 0, squares: 0, noise: 0 };
 
-  /** `variance`: of single scores; `wobble`: of the difference of the roles' levels. */
-  constructor(variance: number, wobble: Wobble, callsPerMinute: number) {
-    this.#blocks = new Blocks(variance);
+  /** `variance`: of single scores, at least `least`; `wobble`: of the difference of the roles' levels. */
+  constructor(variance: number, wobble: Wobble, callsPerMinute: number, least = 0) {
+    this.#blocks = new Blocks(variance, least);
     this.#prior = wobble;
     this.#rho = rhoAfter(TIGHT_MINUTES, usualNoise(variance, callsPerMinute), wobble, ALPHA / 2);
   }

@@ -3,7 +3,7 @@ import type { Rollout, RolloutEvent } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Raised whenever the core would decide differently on the same observation; stored with every decision. */
-export const CORE_VERSION = 2;
+export const CORE_VERSION = 3;
 
 /** What a decision does. `wait` is a decision too, and has a reason. */
 export type Action =

@@ -11,13 +11,17 @@ export interface Taker {
   pair(stable: JudgedCall, canary: JudgedCall): void;
 }
 
-/** A call as it was assigned. `assignedAtUs`: the clock then; calls come in this order. */
+/**
+ * A call as it was assigned. `assignedAtUs`: the clock then; calls come in this order, for the coins were thrown in it.
+ * `waitedUs`: how long it was held then, before it was sent or ended.
+ */
 export interface Assigned {
   readonly arrivedAtUs: number;
   readonly assignedAtUs: number;
   readonly role: Role;
   readonly step: number;
   readonly weight: number;
+  readonly waitedUs: number;
 }
 
 /** How a call's first attempt ended, or how the call did where that was well. */
@@ -31,7 +35,9 @@ export interface Known {
 }
 
 interface Entry {
-  readonly assigned: Assigned;
+  readonly assigned: Omit<Assigned, 'waitedUs'>;
+  /** Null while it is held. */
+  waitedUs: number | null;
   known: Known | null;
 }
 
@@ -59,10 +65,16 @@ export class Docket {
     this.#lateUs = lateUs;
   }
 
-  assigned(assigned: Assigned): void {
-    const entry: Entry = { assigned, known: null };
+  assigned(assigned: Omit<Assigned, 'waitedUs'>): void {
+    const entry: Entry = { assigned, waitedUs: null, known: null };
     this.#open.set(assigned.arrivedAtUs, entry);
     this.#queue.push(entry);
+  }
+
+  /** Its first attempt set out after so long, or it ended without one. */
+  sent(arrivedAtUs: number, waitedUs: number): void {
+    const entry = this.#open.get(arrivedAtUs);
+    if (entry !== undefined) entry.waitedUs = waitedUs;
   }
 
   /** The first attempt failed, or the call ended. What comes second of one call says nothing new. */
@@ -77,16 +89,20 @@ export class Docket {
   advance(nowUs: number): void {
     const queue = this.#queue;
     for (; this.#early < queue.length; this.#early++) {
-      const { assigned, known } = queue[this.#early] as Entry;
-      if (known === null && nowUs - assigned.assignedAtUs < EARLY_US) break;
-      this.#taker.early(earlyView(assigned, known));
+      const { assigned, waitedUs, known } = queue[this.#early] as Entry;
+      const ageUs = nowUs - assigned.assignedAtUs;
+      // What is still held will have been held for at least as long as this.
+      const heldUs = waitedUs ?? ageUs;
+      if (known === null && heldUs < EARLY_US && ageUs - (waitedUs ?? 0) < EARLY_US) break;
+      this.#taker.early(earlyView({ ...assigned, waitedUs: heldUs }, known));
     }
     const end = Math.min(this.#early, Math.floor(Math.max(AT_ONCE.least, AT_ONCE.part * this.#early)));
     for (; this.#full < end; this.#full++) {
-      const { assigned, known } = queue[this.#full] as Entry;
-      if (known === null && nowUs - assigned.assignedAtUs < this.#lateUs) break;
+      const { assigned, waitedUs, known } = queue[this.#full] as Entry;
+      if (waitedUs === null) break;
+      if (known === null && nowUs - assigned.assignedAtUs - waitedUs < this.#lateUs) break;
       this.#open.delete(assigned.arrivedAtUs);
-      this.#taker.take(fullView(assigned, known, this.#lateUs));
+      this.#taker.take(fullView({ ...assigned, waitedUs }, known, this.#lateUs));
     }
     if (this.#full < 1_024) return;
     this.#queue = queue.slice(this.#full);
@@ -95,8 +111,12 @@ export class Docket {
   }
 }
 
-/** A call as it is known within two seconds, whenever one looks. */
+/**
+ * A call as it is known within two seconds, whenever one looks. One that was held for as long is to be known of, since it
+ * was assigned, but says nothing: as if it had been refused.
+ */
 export function earlyView(assigned: Assigned, known: Known | null): JudgedCall {
+  if (assigned.waitedUs >= EARLY_US) return viewAt(assigned, knownFailure('rate_limited', 0), EARLY_US);
   return viewAt(assigned, known, EARLY_US);
 }
 

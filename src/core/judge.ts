@@ -110,8 +110,6 @@ export class Judge {
   /** Next eligible call in order of arrival, once it ended or failed, or is older than `profile.tauUs`. */
   take(call: JudgedCall): void {
     this.#taken.full++;
-    // Assigned under a former step, and held until this one: it says nothing of this one.
-    if (call.step < this.#step) return;
     this.#moveTo(call.arrivedAtUs, call.step);
     const { role } = call;
     const scores = scoreCall(call, this.#profile, this.#health.level);

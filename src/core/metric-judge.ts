@@ -27,6 +27,12 @@ const LENGTH_CLIP = 2;
  */
 const SWAYS = 3;
 
+/**
+ * What is rare shows no variance until it happens: minutes without it would then outweigh all others, and any range of the
+ * difference would be too narrow. It is taken to be at least so much more frequent than it was.
+ */
+const UNSEEN = 0.01;
+
 /** How one metric is read at a moment. */
 interface Reading {
   readonly passAt: number;
@@ -56,8 +62,9 @@ export class MetricJudge {
     const size = sizeOf(name);
     if (size === null) {
       const usual = profile.shares[name as keyof Profile['shares']];
-      const variance = usual * (1 - usual);
-      this.#comparison = new Comparison(variance, { sigma: 0, phi: 0 }, profile.callsPerMinute);
+      const likely = usual + UNSEEN;
+      const variance = likely * (1 - likely);
+      this.#comparison = new Comparison(variance, { sigma: 0, phi: 0 }, profile.callsPerMinute, variance);
       this.#kill = new ShareKill(policy.killMargin, usual);
       this.#gate = new ShareGate(policy.margin, usual);
       return;

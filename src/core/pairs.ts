@@ -60,7 +60,7 @@ export function isInTime(arrivedAtUs: number, lateUs: number, firstStepAtUs: num
 
 /** Hands a pair on, unless both halves were too late: nobody knew of it then. True where it was. */
 export function takePair(taker: Pick<Taker, 'pair'>, { arrivedAtUs, stable, canary }: Pair, lateUs: number): boolean {
-  const assigned = { arrivedAtUs, assignedAtUs: arrivedAtUs, step: 0, weight: 0.5 };
+  const assigned = { arrivedAtUs, assignedAtUs: arrivedAtUs, step: 0, weight: 0.5, waitedUs: 0 };
   const [live, copy] = [
     fullView({ ...assigned, role: 'stable' }, stable, lateUs),
     fullView({ ...assigned, role: 'canary' }, canary, lateUs),

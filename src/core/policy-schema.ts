@@ -131,9 +131,10 @@ const careSchema = z.strictObject({
   ramp: span(),
   breaker: z.strictObject({ faults: count(1), cooldown: span(1), probes: count(1) }).partial(),
   providers: z.array(providerSchema).max(8),
+  batch: z.strictObject({ wait: span(), most: count(1).max(2_048) }).partial(),
 });
 
-const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1) });
+const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
 const replicas = z.number().int().min(1).max(64);
@@ -223,6 +224,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   care: Object.keys(careSchema.shape),
   retries: Object.keys(careSchema.shape.retries.shape),
   breaker: Object.keys(careSchema.shape.breaker.shape),
+  batch: Object.keys(careSchema.shape.batch.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
 };

@@ -108,7 +108,12 @@ export interface RoutePolicy {
   readonly holdBack: HoldBackPolicy;
   readonly care: CarePolicy;
   /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
-  readonly timeouts: { readonly connect: number; readonly firstByte: number; readonly betweenChunks: number };
+  readonly timeouts: {
+    readonly connect: number;
+    readonly firstByte: number;
+    readonly betweenChunks: number;
+    readonly total: number;
+  };
   readonly endpoint: EndpointPolicy | null;
 }
 
@@ -162,8 +167,9 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     ramp: 180_000,
     breaker: { faults: 5, cooldown: 60_000, probes: 1 },
     providers: [],
+    batch: { wait: 5, most: 1 },
   },
-  timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000 },
+  timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },
 };
 
 /** Checks an unknown value (parsed YAML) and fills in the defaults. */
@@ -208,12 +214,13 @@ function fill(base: Filled, given: Settings): Filled {
 }
 
 function fillCare(base: CarePolicy, given: NonNullable<Settings['care']>): CarePolicy {
-  const { retries, breaker, ...rest } = given;
+  const { retries, breaker, batch, ...rest } = given;
   return {
     ...base,
     ...rest,
     retries: { ...base.retries, ...retries },
     breaker: { ...base.breaker, ...breaker },
+    batch: { ...base.batch, ...batch },
   };
 }
 

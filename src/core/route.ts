@@ -88,6 +88,8 @@ export interface Timeouts {
   /** From sending the request to the endpoint's first byte. */
   readonly firstByteMs: number;
   readonly betweenChunksMs: number;
+  /** From sending the request to the end of the answer. */
+  readonly totalMs: number;
 }
 
 /** What the gateway knows of one model. `canary` is null where all traffic stays on serverless. */

@@ -17,20 +17,28 @@ export function sentence(metric: MetricVerdict): string {
   return `${told}; ${evidence(metric)}`;
 }
 
-function sizeSentence({ metric, effect, low, high, margin }: MetricVerdict): string {
+function sizeSentence({ metric, status, stable, canary, effect, low, high, margin }: MetricVerdict): string {
   const limit = metric === 'length' ? `limit ${percent(margin)} either way` : `limit ${ratio(metric, margin)}`;
   if (effect === null || low === null || high === null) return `${NAMES[metric]}: no comparison yet; ${limit}`;
-  return `${NAMES[metric]} ${ratio(metric, effect)} (${ratio(metric, low)} to ${ratio(metric, high)}); ${limit}`;
+  // What sends it back may be a bad quarter of an hour after a good one.
+  const now = stable === null || canary === null ? effect : canary / stable - 1;
+  const isNew = status === 'fail' && (now < low || now > high);
+  const all = `${ratio(metric, effect)}${isNew ? ' over all' : ''} (${ratio(metric, low)} to ${ratio(metric, high)})`;
+  return `${NAMES[metric]} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
 }
 
-function shareSentence({ metric, stable, canary, effect, low, high, margin }: MetricVerdict): string {
+function shareSentence({ metric, status, stable, canary, effect, low, high, margin }: MetricVerdict): string {
   const limit = `limit +${points(margin)}`;
-  if (canary === null || stable === null) return `${NAMES[metric]}: no comparison yet; ${limit}`;
-  const range =
-    effect === null || low === null || high === null
-      ? ''
-      : ` (difference ${signed(effect)}, ${signed(low)} to ${signed(high)})`;
-  return `${NAMES[metric]} ${share(canary)} against ${share(stable)}${range}; ${limit}`;
+  const isKnown = effect !== null && low !== null && high !== null && high - low < 1;
+  const range = isKnown ? `${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
+  // At the beginning of a step there is only what the steps before have shown.
+  if (canary === null || stable === null) {
+    return `${NAMES[metric]}: ${range === null ? 'no comparison yet' : `difference ${range}`}; ${limit}`;
+  }
+  const now = `${NAMES[metric]} ${share(canary)} against ${share(stable)}`;
+  if (range === null) return `${now}; ${limit}`;
+  const isNew = status === 'fail' && isKnown && (canary - stable < low || canary - stable > high);
+  return `${now}${isNew ? ' in this step (over all' : ' (difference'} ${range}); ${limit}`;
 }
 
 /** The odds that matter: against it where it failed, else the smaller of what a pass needs. */

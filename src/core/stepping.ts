@@ -132,14 +132,23 @@ function keepHolding(
 }
 
 /** An endpoint that began to work so recently may be slow because it is cold, and is said to be. */
-const COLD_MS = 900_000;
+const COLD_MS = 600_000;
 
-function failureText(rollout: Shadowing | Stopped, seen: Observation, { cause, summary }: Verdict): string {
+function failureText(rollout: Shadowing | Stopped, seen: Observation, verdict: Verdict): string {
+  const { summary } = verdict;
   const age = seen.now - rollout.since;
-  const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step <= 1);
-  const isSlowness = cause === 'speed' || cause === 'tail' || cause === 'firstToken' || cause === 'perToken';
-  if (!isEarly || !isSlowness || age >= COLD_MS) return summary;
-  return `${summary}; it has had traffic for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
+  const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step === 1);
+  if (!isEarly || age >= COLD_MS || !isSlowAsAWhole(verdict)) return summary;
+  const what = rollout.phase === 'shadowing' ? 'copies' : 'live traffic';
+  return `${summary}; it has had ${what} for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
+}
+
+/** A few slow calls, or some that never end, are no sign of a cold endpoint: that is slow in all it does. */
+function isSlowAsAWhole({ cause, metrics }: Verdict): boolean {
+  if (cause !== 'tail') return cause === 'speed' || cause === 'firstToken' || cause === 'perToken';
+  const speed = metrics.find(({ metric }) => metric === 'speed');
+  if (speed === undefined || speed.stable === null || speed.canary === null) return false;
+  return speed.canary > speed.stable * (1 + speed.margin);
 }
 
 /** Looks at the endpoint in a row: one that fails its health route once may only be busy. */
@@ -192,7 +201,8 @@ function retreatCause(rollout: Live, seen: Observation): [Reason, string] | null
     return ['consecutive_faults', `${seen.canaryFaultsInRow} faults of the endpoint in a row`];
   }
   if (rollout.phase === 'stepping' || rollout.phase === 'holding') {
-    const verdict = stepVerdict(rollout, seen);
+    // The last copies may end, and tell, after their stage: then nobody is to approve the first step.
+    const verdict = rollout.step === 0 ? seen.verdict : stepVerdict(rollout, seen);
     if (verdict?.status === 'fail') return ['verdict_fail', failureText(rollout, seen, verdict)];
   }
   return null;

@@ -28,9 +28,14 @@ export class Judging {
     this.#pairs = new Pairs(this.#judge, profile.tauUs);
   }
 
-  assigned(assigned: Assigned): void {
+  assigned(assigned: Omit<Assigned, 'waitedUs'>): void {
     this.#docket.assigned(assigned);
     this.#pairs.close(assigned.assignedAtUs);
+  }
+
+  /** A call's first attempt set out after it was held for so long, or it ended without one. */
+  sent(arrivedAtUs: number, waitedUs: number): void {
+    this.#docket.sent(arrivedAtUs, waitedUs);
   }
 
   /** A call's first attempt failed, or it ended well. */

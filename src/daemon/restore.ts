@@ -56,6 +56,7 @@ async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Jou
   for await (const page of journal.judgedCalls(rolloutId)) calls.push(...page.filter(({ step }) => step > 0));
   for (const call of calls.sort((a, b) => a.assignedAtUs - b.assignedAtUs)) {
     judging.assigned(call);
+    judging.sent(call.arrivedAtUs, call.waitedUs);
     judging.known(call.arrivedAtUs, call);
   }
 }

@@ -171,5 +171,6 @@ export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Clock): Timeout
     connectMs: real(timeouts.connect),
     firstByteMs: real(timeouts.firstByte),
     betweenChunksMs: real(timeouts.betweenChunks),
+    totalMs: real(timeouts.total),
   };
 }

@@ -130,11 +130,12 @@ export class RouteWatch {
     this.shapes.add(arrival.shape);
     if (arrival.role !== 'canary' && !arrival.isRepeat) this.window.arrived(at, arrival.agent, arrival.isAgentDerived);
     this.#tally(arrival)?.arrived();
+    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
   }
 
   sent(arrival: Arrival, nowMs: number): void {
     if (this.#isDelayed(arrival)) this.window.refused(nowMs);
-    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
+    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.sent(arrival.arrivedAtUs, arrival.waitedUs);
   }
 
   /** Serverless could not take it in time: that counts as refused, once. */

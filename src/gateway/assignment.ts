@@ -60,10 +60,10 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
   return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };
 }
 
-/** The assignment of a call that was held since a moment: its first attempt sets out now. Epoch µs. */
-export function heldUntil(assignment: Assignment, nowUs: number, sinceUs: number): Assignment {
-  const waitedUs = Math.max(0, nowUs - Math.ceil(sinceUs));
-  return { ...assignment, arrival: { ...assignment.arrival, assignedAtUs: nowUs, waitedUs } };
+/** The assignment of a call that was held until now, epoch µs. */
+export function heldUntil(assignment: Assignment, nowUs: number): Assignment {
+  const { arrival } = assignment;
+  return { ...assignment, arrival: { ...arrival, waitedUs: Math.max(0, nowUs - arrival.assignedAtUs) } };
 }
 
 /** Header values come as Latin-1; what was sent as UTF-8 is read as such, so that an agent has one name on all ways. */

@@ -67,7 +67,6 @@ export class Delivery {
     if (head.renamed !== null && !this.isEvents && this.isReadable) this.wholeLimit = LARGEST_RENAMED;
     if (this.isEvents && !head.mayBePaused) this.wholeLimit = -1;
     if (this.wholeLimit < 0) this.stream();
-    else if (head.status < 400) this.firstTokenAtUs = this.firstByteAtUs;
   }
 
   /** Takes the next piece of the body. `clock` tells when the first token came. */

@@ -124,30 +124,32 @@ export class Exchange implements AttemptOwner, BodyOwner {
     let assignment = this.assignment as Assignment;
     const isFirst = this.attempts.length === 0;
     if (isFirst && turn !== null && turn.wasHeld) {
-      this.assignment = assignment = heldUntil(assignment, shared.nextSendUs(), turn.askedAtMs * 1_000);
+      this.assignment = assignment = heldUntil(assignment, shared.nowUs());
     }
     const { arrival, canary } = assignment;
     if (isFirst) shared.observer.sent(arrival);
     const sending = toServerless(asked, assignment, shared.routerUrl, turn === null ? null : turn.suffix);
-    this.attempt(sending, isFirst ? arrival.assignedAtUs : shared.nowUs());
+    this.attempt(sending, isFirst ? arrival.assignedAtUs + arrival.waitedUs : shared.nowUs());
     if (!isFirst || canary === null || canary.shadow === null || this.isOver) return;
-    const startedAfterUs = arrival.assignedAtUs - arrival.waitedUs - this.arrivedAtUs;
-    this.hasShadow = shared.shadows.offer(shared, asked, assignment, startedAfterUs);
+    this.hasShadow = shared.shadows.offer(shared, asked, assignment, arrival.assignedAtUs - this.arrivedAtUs);
   }
 
   /** There is no place at serverless for it. */
   refused(refusal: Refusal): void {
-    const { shared, assignment } = this;
-    const { arrival } = assignment as Assignment;
+    const { arrival, repeatOfUs } = this.assignment as Assignment;
     const { destination, body, arrivedAtUs } = this.asked as Asked;
-    if (this.firstOutcome === null) {
-      this.firstOutcome = 'rate_limited';
-      shared.observer.failed(arrival, 'rate_limited', 'serverless', shared.nowUs() - arrivedAtUs);
-    }
-    const repeatOfUs = (assignment as Assignment).repeatOfUs;
-    shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
+    this.shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
     const reply = refusedHere(refusal);
     this.conclude(undefined, 'rate_limited', () => sendReply(this.res, reply), { madeStatus: reply.status });
+  }
+
+  /** It ends without an attempt: it was assigned all the same, and who compares the roles must know of it. */
+  private neverSent(outcome: Outcome, endedAtUs: number): void {
+    const { observer } = this.shared;
+    this.firstOutcome = outcome;
+    const { arrival } = (this.assignment = heldUntil(this.assignment as Assignment, endedAtUs));
+    observer.sent(arrival);
+    observer.failed(arrival, outcome, 'serverless', endedAtUs - this.arrivedAtUs);
   }
 
   /** Null until the call has been assigned. */
@@ -160,7 +162,8 @@ export class Exchange implements AttemptOwner, BodyOwner {
   private attempt(sending: Sending, startedAtUs = this.shared.nowUs()): void {
     const attempt = new Try(this, this.shared, sending, startedAtUs);
     this.attempts.push(attempt);
-    attempt.send(this.shared.targets.of(sending.url, sending.connectMs));
+    const target = this.shared.targets.of(sending.url, sending.connectMs);
+    attempt.send(this.turn === null ? target : this.turn.through(target));
   }
 
   /** Notes an attempt's outcome as soon as it is known; where only its end tells it, that has been noted before. */
@@ -247,7 +250,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
     } else if (this.res.headersSent) {
       this.conclude(attempt, outcome, () => this.res.destroy());
     } else {
-      const isLate = outcome === 'first_byte_timeout' || outcome === 'idle_timeout';
+      const isLate = outcome.endsWith('_timeout');
       this.replyFor(attempt, outcome, isLate ? UPSTREAM_TIMEOUT : UPSTREAM_UNAVAILABLE);
     }
   }
@@ -298,8 +301,10 @@ export class Exchange implements AttemptOwner, BodyOwner {
     finish: () => void,
     { madeStatus = 0, attemptOutcome = outcome }: { madeStatus?: number; attemptOutcome?: Outcome } = {},
   ): void {
-    const { shared, assignment } = this;
+    const { shared } = this;
     const endedAtUs = shared.nowUs();
+    if (this.assignment !== null && this.attempts.length === 0) this.neverSent(outcome, endedAtUs);
+    const { assignment } = this;
     if (attempt !== undefined) {
       attempt.settle(attemptOutcome, endedAtUs);
       this.judge(attempt, attemptOutcome);

@@ -6,6 +6,11 @@ import { outcomeOfError } from './outcome.ts';
 import type { Sending } from './sending.ts';
 import type { Target } from './targets.ts';
 
+/** Where an attempt goes: a target, or what stands before it. */
+export interface Way extends Pick<Target, 'origin' | 'prefix'> {
+  readonly dispatcher: Pick<Dispatcher, 'dispatch'>;
+}
+
 /** What an attempt tells the time by. */
 export interface Clocks {
   /** Epoch µs. */
@@ -40,6 +45,7 @@ export class Try implements Dispatcher.DispatchHandler {
   private readonly clocks: Clocks;
   private readonly sending: Sending;
   private controller: Dispatcher.DispatchController | null = null;
+  private readonly sentAtMs: number;
   private lastSignAtMs = 0;
   private isPaused = false;
   private isIgnored = false;
@@ -52,10 +58,11 @@ export class Try implements Dispatcher.DispatchHandler {
     this.sending = sending;
     this.upstream = sending.upstream;
     this.startedAtUs = startedAtUs;
-    this.lastSignAtMs = clocks.coarse.nowMs;
+    this.sentAtMs = clocks.coarse.nowMs;
+    this.lastSignAtMs = this.sentAtMs;
   }
 
-  send(target: Target): void {
+  send(target: Way): void {
     const { sending } = this;
     target.dispatcher.dispatch(
       {
@@ -72,17 +79,19 @@ export class Try implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Gives the attempt up where it has been silent for too long; `nowMs` as from the coarse clock. The dispatcher's
+   * Gives the attempt up where it has been silent, or has gone on, for too long; `nowMs` as from the coarse clock. The dispatcher's
    * own timers are off: they cost each call more than one look at all of them now and then.
    */
   expire(nowMs: number): void {
     const { sending } = this;
-    if (this.isIgnored || this.isPaused) return;
+    if (this.isIgnored) return;
     const hasAnswer = this.status !== 0;
-    if (nowMs - this.lastSignAtMs < (hasAnswer ? sending.betweenChunksMs : sending.firstByteMs)) return;
+    const isSilent =
+      !this.isPaused && nowMs - this.lastSignAtMs >= (hasAnswer ? sending.betweenChunksMs : sending.firstByteMs);
+    if (!isSilent && nowMs - this.sentAtMs < sending.totalMs) return;
     const error = new Error('timed out');
     this.cancel();
-    this.owner.broke(this, hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
+    this.owner.broke(this, !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
   }
 
   get hasEnded(): boolean {

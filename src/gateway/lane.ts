@@ -16,8 +16,10 @@ export interface Waiter {
   readonly agent: string;
   /** Clock ms: not sent out later than this. */
   readonly deadlineMs: number;
-  /** Its turn has come. */
-  go(pass: Pass): void;
+  /** Whether a request is about to set out that it can go with: it then needs no place of its own. */
+  readonly canRide: boolean;
+  /** Its turn has come; without a pass where it goes with another. */
+  go(pass: Pass | null): void;
   /** It will not be sent. */
   refuse(refusal: Refusal): void;
 }
@@ -45,7 +47,7 @@ const LEFT_OUT_MS = 600_000;
 /** The way of one model's calls to serverless, by one provider: who may go now, who waits, who is refused. */
 export class Lane {
   readonly budget = new RetryBudget(WINDOW_MS);
-  readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0 };
+  readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 };
   private readonly providers = new ProviderTally();
   private readonly clock: Pick<Clock, 'now' | 'scale'>;
   private policy: CarePolicy;
@@ -54,6 +56,7 @@ export class Lane {
   private readonly queue: FairQueue<Waiter>;
   private breaker: Breaker;
   private answeredAtMs = Number.NEGATIVE_INFINITY;
+  private noCreditsAtMs: number | null = null;
   private timer: NodeJS.Timeout | null = null;
   private isDraining = false;
   private ofNoUseInRow = 0;
@@ -75,10 +78,14 @@ export class Lane {
     this.policy = policy;
   }
 
-  /** Asks for a place: a pass where there is one now, null where the waiter waits, a refusal where that is in vain. */
-  enter(waiter: Waiter, isRetry: boolean): Pass | Refusal | null {
+  /**
+   * Asks for a place: a pass where there is one now, null where the waiter waits, a refusal where that is in vain; `rides`
+   * where it needs none.
+   */
+  enter(waiter: Waiter, isRetry: boolean): Pass | Refusal | 'rides' | null {
     const nowMs = this.clock.now();
     if (!isRetry) this.budget.call(nowMs);
+    if (waiter.canRide) return 'rides';
     if (this.hasPlace(nowMs)) return this.let(nowMs);
     const waitMs = this.expectedWaitMs(waiter.agent, nowMs);
     if (nowMs + waitMs > waiter.deadlineMs) return this.refusal(this.kind(), waitMs);
@@ -88,6 +95,11 @@ export class Lane {
     this.counts.held++;
     this.arm(nowMs);
     return null;
+  }
+
+  /** A place for who goes in any case. */
+  force(): Pass {
+    return this.let(this.clock.now());
   }
 
   private hasPlace(nowMs: number): boolean {
@@ -131,6 +143,9 @@ export class Lane {
       this.rate.withdrawn(outgoing);
       const isCrowd = outcome === 'unavailable' && nowMs - this.answeredAtMs < RECENTLY_MS;
       if (isCrowd) this.inFlight.overloaded(this.inFlight.inFlight, nowMs);
+    } else if (outcome === 'no_credits') {
+      this.counts.noCredits++;
+      this.noCreditsAtMs = nowMs;
     } else if (outcome === 'ok') {
       this.answeredAtMs = nowMs;
       this.inFlight.answered(isWanted);
@@ -182,6 +197,7 @@ export class Lane {
       waitingAgents: this.queue.agents,
       breaker: this.breaker,
       retryShare: this.budget.shareAt(this.clock.now()),
+      noCreditsAt: this.noCreditsAtMs,
       counts: { ...this.counts },
       providers: this.providers.counts,
       learned: this.learned,
@@ -214,11 +230,19 @@ export class Lane {
         const waiter = this.queue.take();
         if (waiter === undefined) break;
         waiter.go(this.let(nowMs));
+        if (waiter.canRide) this.takeAlong();
       }
     } finally {
       this.isDraining = false;
     }
     this.arm(this.clock.now());
+  }
+
+  /** Lets those go whom the request that was just let out can take along. */
+  private takeAlong(): void {
+    for (const waiter of this.queue.items()) {
+      if (waiter.canRide && this.queue.remove(waiter.agent, waiter)) waiter.go(null);
+    }
   }
 
   private arm(nowMs: number): void {

@@ -58,7 +58,7 @@ export class Meter {
   private tail: Buffer[] = [];
   private isFinished = false;
 
-  /** `isEvents`: the answer is a stream of events; otherwise its first byte is its first token. */
+  /** `isEvents`: the answer is a stream of events; of any other nobody sees when its first token was made. */
   constructor(isEvents: boolean) {
     this.isEvents = isEvents;
   }
@@ -89,7 +89,7 @@ export class Meter {
   }
 
   private seek(chunk: Buffer): boolean {
-    if (!this.isEvents) return (this.hasToken = true);
+    if (!this.isEvents) return false;
     const text = this.carry + chunk.toString('latin1');
     const end = lastEventEnd(text);
     if (end === 0 && text.length <= LONGEST_EVENT) {

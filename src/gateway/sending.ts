@@ -19,6 +19,7 @@ export interface Sending {
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly betweenChunksMs: number;
+  readonly totalMs: number;
 }
 
 // The router itself waits this long for a provider; nothing is gained by giving up before it.
@@ -44,6 +45,7 @@ export function toServerless(
     connectMs: timeouts.connectMs,
     firstByteMs: SERVERLESS_FIRST_BYTE_MS,
     betweenChunksMs: timeouts.betweenChunksMs,
+    totalMs: timeouts.totalMs,
   };
 }
 
@@ -66,5 +68,6 @@ export function toEndpoint(asked: Asked, { timeouts, canary }: Assignment, token
     connectMs: timeouts.connectMs,
     firstByteMs: timeouts.firstByteMs,
     betweenChunksMs: timeouts.betweenChunksMs,
+    totalMs: timeouts.totalMs,
   };
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
 import { Agents } from './agent.ts';
+import { Batches } from './batches.ts';
 import { Exchange } from './exchange.ts';
 import { Lanes } from './lanes.ts';
 import { Live } from './live.ts';
@@ -128,7 +129,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 function share(options: GatewayOptions): Shared {
   const { clock } = options;
   let lastArrivalUs = 0;
-  let lastSendUs = 0;
   return {
     table: options.table,
     routerUrl: options.routerUrl,
@@ -142,13 +142,13 @@ function share(options: GatewayOptions): Shared {
     live: new Live<Exchange>(),
     shadows: new Shadows(),
     lanes: new Lanes(clock, options.learned),
+    batches: new Batches(clock),
     clock,
     counters: { requests: 0, refused: 0, fallbacks: 0, retries: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
     coarse: { nowMs: performance.now() },
     log: options.log ?? (() => undefined),
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),
-    nextSendUs: () => (lastSendUs = Math.max(Math.floor(clock.now() * 1000), lastSendUs + 1)),
   };
 }
 

@@ -2,6 +2,7 @@ import type { CallObserver, Recorder } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RouteTable } from '../core/route.ts';
 import type { Agents } from './agent.ts';
+import type { Batches } from './batches.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lanes } from './lanes.ts';
 import type { Live } from './live.ts';
@@ -26,6 +27,7 @@ export interface Shared {
   readonly live: Live<Exchange>;
   readonly shadows: Shadows;
   readonly lanes: Lanes;
+  readonly batches: Batches;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   readonly counters: Counters;
   readonly log: Log;
@@ -34,8 +36,6 @@ export interface Shared {
   nowUs(): number;
   /** The arrival time of a new call: now, or a little later where that is taken. */
   nextArrivalUs(): number;
-  /** When a call that was held is sent: now, or a little later than the one before, so that their order is plain. */
-  nextSendUs(): number;
 }
 
 /** What happened since the gateway was made. */

@@ -4,6 +4,8 @@ import type { CarePolicy } from '../core/care/policy.ts';
 import { backoffMs, isRepeatable, readQuota } from '../core/care/retry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Assignment } from './assignment.ts';
+import type { Seat } from './batches.ts';
+import type { Way } from './forward.ts';
 import type { Pass, Refusal, Waiter } from './lane.ts';
 import { askedPatienceMs } from './question.ts';
 import type { Asked } from './question.ts';
@@ -20,11 +22,23 @@ interface TurnOwner {
 }
 
 /** The way of a call to serverless; null where it is not cared for. */
-export function turnFor(owner: TurnOwner, shared: Shared, asked: Asked, { arrival, care }: Assignment): Turn | null {
+export function turnFor(owner: TurnOwner, shared: Shared, asked: Asked, assignment: Assignment): Turn | null {
+  const { arrival, care, authorization } = assignment;
   if (care === null) return null;
-  const ways = waysFor(shared.lanes, asked, care);
+  const seat = care.batch.most > 1 ? shared.batches.seatFor(asked, authorization, care.batch) : null;
+  // What may go together with others goes where they go.
+  const ways = waysFor(shared.lanes, asked, care, seat === null ? care.providers : []);
   const patienceMs = Math.min(care.maxWait, askedPatienceMs(asked.headers));
-  return new Turn(owner, { ways, policy: care, clock: shared.clock }, { agent: arrival.agent, patienceMs });
+  return new Turn(owner, { ways, policy: care, clock: shared.clock, seat }, { agent: arrival.agent, patienceMs });
+}
+
+/** What a call's way leads through. */
+interface Surroundings {
+  readonly ways: Ways;
+  readonly policy: CarePolicy;
+  readonly clock: Pick<Clock, 'now' | 'scale'>;
+  /** Null where it is never sent together with others. */
+  readonly seat: Seat | null;
 }
 
 /** One call's way to serverless under a limit: waits for a place, and comes back for another where a try was in vain. */
@@ -38,6 +52,7 @@ export class Turn implements Waiter {
   private readonly ways: Ways;
   private readonly policy: CarePolicy;
   private readonly clock: Pick<Clock, 'now' | 'scale'>;
+  private readonly seat: Seat | null;
   private readonly owner: TurnOwner;
   private pass: Pass | null = null;
   /** The provider that an answer named, where it has begun. */
@@ -48,13 +63,14 @@ export class Turn implements Waiter {
 
   constructor(
     owner: TurnOwner,
-    { ways, policy, clock }: { ways: Ways; policy: CarePolicy; clock: Pick<Clock, 'now' | 'scale'> },
+    { ways, policy, clock, seat }: Surroundings,
     { agent, patienceMs }: { agent: string; patienceMs: number },
   ) {
     this.owner = owner;
     this.ways = ways;
     this.policy = policy;
     this.clock = clock;
+    this.seat = seat;
     this.agent = agent;
     this.askedAtMs = clock.now();
     this.deadlineMs = this.askedAtMs + patienceMs;
@@ -73,13 +89,28 @@ export class Turn implements Waiter {
     this.ways.choose(this.agent);
     const answer = this.ways.now.lane.enter(this, isRetry);
     if (answer === null) this.wasHeld = true;
+    else if (answer === 'rides') this.go(null);
     else if ('kind' in answer) this.refuse(answer);
     else this.go(answer);
   }
 
-  go(pass: Pass): void {
+  get canRide(): boolean {
+    return this.seat !== null && this.seat.canRide;
+  }
+
+  /** The way to a target, for an attempt that has its place. */
+  through(target: Way): Way {
+    return this.seat === null ? target : this.seat.through(target, () => this.alone());
+  }
+
+  /** It rode along with others, and now goes by itself: it counts as any other. */
+  private alone(): void {
+    if (!this.isOver) this.pass ??= this.ways.now.lane.force();
+  }
+
+  go(pass: Pass | null): void {
     if (this.isOver) {
-      this.ways.now.lane.left(pass, 'client_left', null);
+      if (pass !== null) this.ways.now.lane.left(pass, 'client_left', null);
       return;
     }
     this.pass = pass;

@@ -73,14 +73,19 @@ export class Ways {
   }
 }
 
-/** The ways of a call: the policy's providers are for those that name none themselves, nor how the router chooses one. */
-export function waysFor(lanes: Lanes, { destination, question }: Asked, care: CarePolicy): Ways {
+/** The ways of a call: `providers` are for those that name none themselves, nor how the router chooses one. */
+export function waysFor(
+  lanes: Lanes,
+  { destination, question }: Asked,
+  care: CarePolicy,
+  providers: readonly string[],
+): Ways {
   const model = question.model as string;
   const provider = providerOf(destination, question);
   const own = { lane: lanes.of(model, provider, care), provider, suffix: null };
   const isOpen = destination.kind !== 'native' && question.scan !== null && question.scan.model === model;
-  if (!isOpen || care.providers.length === 0) return new Ways(own, null);
+  if (!isOpen || providers.length === 0) return new Ways(own, null);
   return new Ways(own, () =>
-    care.providers.map((suffix) => ({ lane: lanes.of(model, suffix, care), provider: suffix, suffix })),
+    providers.map((suffix) => ({ lane: lanes.of(model, suffix, care), provider: suffix, suffix })),
   );
 }

@@ -94,7 +94,7 @@ export function arrivalPage(db: LedgerDb, choice: Choice, span: Span, afterUs: n
   return { figures: toFigures(rows, CALL_COLUMNS), next };
 }
 
-/** All eligible calls of a rollout that have a role and set out, in the order of their arrival. */
+/** All eligible calls of a rollout that have a role, in the order of their arrival. */
 export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<LoggedJudged> {
   const choice = { kind: 'rollout', rolloutId } as const;
   const span = spanOf(db, choice);
@@ -128,7 +128,9 @@ export function judgedAt(figures: Float64Array, at: number): LoggedJudged {
   const first = { startedAfterUs: number(9), status: number(10), firstByteUs: orNull(11), durationUs: number(12) };
   return {
     arrivedAtUs: number(0),
-    assignedAtUs: number(0) + (Number.isNaN(first.startedAfterUs) ? 0 : first.startedAfterUs),
+    // One that was never sent was held until it ended.
+    assignedAtUs: number(0) + (Number.isNaN(first.startedAfterUs) ? durationUs : first.startedAfterUs - waitedUs),
+    waitedUs,
     role: (number(1) & FLAG.canary) === 0 ? 'stable' : 'canary',
     step: number(2),
     weight: number(3) / 10_000,
@@ -165,8 +167,7 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
   if (choice.kind === 'rollout') {
     const eligible = FLAG.eligible | FLAG.hasRole;
     return {
-      where: `c.rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND c.flags & ${eligible} = ${eligible}
-        AND EXISTS (SELECT 1 FROM attempts t WHERE t.id = c.id * 4)`,
+      where: `c.rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND c.flags & ${eligible} = ${eligible}`,
       values: [choice.rolloutId],
       after: startOf(db, choice.rolloutId),
       until: Number.MAX_SAFE_INTEGER,

@@ -50,11 +50,13 @@ export const DEFAULT_LIMITS: Limits = {
   routerCalls: 1700,
   routerWindowMs: 300_000,
   routerRetryAfterSeconds: null,
-  routerInFlight: 400,
-  routerComfort: 200,
-  routerSpeed: { baseMs: 350, perPromptTokenMs: 0.15, perOutputTokenMs: 12, sigma: 0.25 },
+  routerInFlight: 800,
+  routerComfort: 400,
+  // A slow provider: at 60 times real time a first token after half a second would be there in eight milliseconds, and what
+  // a busy machine adds to them would be taken for the provider's own unrest.
+  routerSpeed: { baseMs: 2_000, perPromptTokenMs: 0.45, perOutputTokenMs: 36, sigma: 0.25 },
   endpointFactor: 0.7,
-  replicaCalls: 64,
+  replicaCalls: 128,
   pendingMs: 20_000,
   initializingMs: 100_000,
   healthLagMs: 15_000,

@@ -95,12 +95,14 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
   it('ends at once by a second Ctrl-C, and leaves no half page', async (t) => {
     const page = join(temporaryFolder(t), 'page.html');
     let wish: NodeJS.Timeout | undefined;
+    let begun = 0;
     await using server = await serve(() => {
-      wish ??= setInterval(() => child.kill('SIGINT'), 100);
+      if (wish !== undefined) return;
+      begun = performance.now();
+      wish = setInterval(() => child.kill('SIGINT'), 100);
     });
     const args = ['loadtest', server.url, '--concurrency', '1', '--html', page];
     const { child, ended } = spawnUpshift(args);
-    const begun = performance.now();
     const [code] = (await once(child, 'exit')) as [number];
     clearInterval(wish);
     assert.deepEqual([code, (await ended).out, existsSync(page)], [130, '', false]);

@@ -56,7 +56,7 @@ export interface Desk {
 /** The gateway's address in the README. */
 const BASE = 'http://127.0.0.1:8787';
 
-const TIMEOUTS = { connectMs: 2_000, firstByteMs: 10_000, betweenChunksMs: 10_000 };
+const TIMEOUTS = { connectMs: 2_000, firstByteMs: 10_000, betweenChunksMs: 10_000, totalMs: 60_000 };
 
 export async function openDesk(t: TestContext, limits: Partial<Limits> = {}): Promise<Desk> {
   const folder = mkdtempSync(join(tmpdir(), 'upshift-clients-'));

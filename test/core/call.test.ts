@@ -11,6 +11,7 @@ const EITHER: readonly Outcome[] = [
   'first_byte_timeout',
   'idle_timeout',
   'broken_stream',
+  'total_timeout',
 ];
 const NEITHER: readonly Outcome[] = ['ok', 'no_credits', 'client_error', 'client_left', 'cut', 'gateway_error'];
 const ENDPOINT_ONLY: readonly Outcome[] = ['rate_limited', 'unauthorized', 'not_found'];

@@ -48,17 +48,22 @@ const calls: fc.Arbitrary<OneCall[]> = fc
         fc.constantFrom(EARLY_US - 1, EARLY_US, LATE_US - 1, LATE_US),
       ),
       isCanary: fc.boolean(),
+      waitedUs: fc.oneof(
+        fc.constant(0),
+        fc.integer({ min: 0, max: 10_000_000 }),
+        fc.constantFrom(EARLY_US, EARLY_US - 1),
+      ),
     }),
     { maxLength: 60 },
   )
   .map((drawn) => {
     let atUs = 1_000_000_000;
-    return drawn.map(({ gapUs, uploadUs, outcome, afterUs, isCanary }): OneCall => {
+    return drawn.map(({ gapUs, uploadUs, outcome, afterUs, isCanary, waitedUs }): OneCall => {
       atUs += gapUs;
       const role = isCanary ? 'canary' : 'stable';
       const tokens = { firstTokenUs: Math.min(afterUs, 500), promptTokens: 7, outputTokens: 9 };
       return {
-        assigned: { arrivedAtUs: atUs - uploadUs, assignedAtUs: atUs, role, step: 1, weight: 0.25 },
+        assigned: { arrivedAtUs: atUs - uploadUs, assignedAtUs: atUs, role, step: 1, weight: 0.25, waitedUs },
         known: { outcome, knownAfterUs: afterUs + uploadUs, durationUs: afterUs + uploadUs, ...tokens },
       };
     });
@@ -71,7 +76,11 @@ function live(all: readonly OneCall[], everyUs: number, docket: Docket, looked: 
     .flatMap(({ assigned, known }) => [
       { atUs: assigned.assignedAtUs, happen: () => docket.assigned(assigned) },
       {
-        atUs: assigned.arrivedAtUs + known.knownAfterUs,
+        atUs: assigned.assignedAtUs + assigned.waitedUs,
+        happen: () => docket.sent(assigned.arrivedAtUs, assigned.waitedUs),
+      },
+      {
+        atUs: assigned.arrivedAtUs + assigned.waitedUs + known.knownAfterUs,
         happen: () => docket.known(assigned.arrivedAtUs, known),
       },
     ])
@@ -110,13 +119,18 @@ describe('a docket', () => {
         const witness = new Witness();
         live(all, 250_000, new Docket(witness, LATE_US), (nowUs) => {
           const isDecided = ({ assigned, known }: OneCall, waitUs: number) =>
-            nowUs >= Math.min(assigned.assignedAtUs + waitUs, assigned.arrivedAtUs + known.knownAfterUs);
+            nowUs >=
+            assigned.waitedUs + Math.min(assigned.assignedAtUs + waitUs, assigned.arrivedAtUs + known.knownAfterUs);
+          const isEarlyDecided = (call: OneCall) => {
+            const { assignedAtUs, waitedUs } = call.assigned;
+            return isDecided(call, EARLY_US) || (waitedUs >= EARLY_US && nowUs >= assignedAtUs + EARLY_US);
+          };
           const taken = all.slice(0, witness.full.length);
           assert.ok(taken.every((call) => isDecided(call, LATE_US)));
           const next = all[witness.full.length];
           if (next !== undefined && next.assigned.assignedAtUs <= nowUs) assert.ok(!isDecided(next, LATE_US));
           const early = all[witness.earlier.length];
-          if (early !== undefined && early.assigned.assignedAtUs <= nowUs) assert.ok(!isDecided(early, EARLY_US));
+          if (early !== undefined && early.assigned.assignedAtUs <= nowUs) assert.ok(!isEarlyDecided(early));
         });
       }),
       { numRuns: 100 },
@@ -129,7 +143,7 @@ describe('a docket', () => {
       const durationUs = i === 0 ? LATE_US : 1_000;
       const tokens = { firstTokenUs: 500, promptTokens: 7, outputTokens: 9 };
       return {
-        assigned: { arrivedAtUs: atUs, assignedAtUs: atUs, role: 'stable', step: 1, weight: 0.25 },
+        assigned: { arrivedAtUs: atUs, assignedAtUs: atUs, role: 'stable', step: 1, weight: 0.25, waitedUs: 0 },
         known: { outcome: 'ok', knownAfterUs: durationUs, durationUs, ...tokens },
       };
     });
@@ -145,8 +159,24 @@ describe('a docket', () => {
     );
   });
 
+  it('knows of a call that is held, but hears nothing of it: as if it had been refused', () => {
+    const assigned: Assigned = {
+      arrivedAtUs: 5,
+      assignedAtUs: 6,
+      role: 'stable',
+      step: 1,
+      weight: 0.5,
+      waitedUs: EARLY_US,
+    };
+    const tokens = { firstTokenUs: null, promptTokens: 1, outputTokens: 1 };
+    const known: Known = { outcome: 'server_error', knownAfterUs: 10, durationUs: 10, ...tokens };
+    assert.equal(earlyView(assigned, known).outcome, 'rate_limited');
+    assert.equal(fullView(assigned, known, LATE_US).outcome, 'server_error');
+    assert.equal(earlyView({ ...assigned, waitedUs: EARLY_US - 1 }, known).outcome, 'server_error');
+  });
+
   it('says of a fault that a fall-back made good only what the first attempt did', () => {
-    const assigned: Assigned = { arrivedAtUs: 5, assignedAtUs: 6, role: 'canary', step: 2, weight: 0.5 };
+    const assigned: Assigned = { arrivedAtUs: 5, assignedAtUs: 6, role: 'canary', step: 2, weight: 0.5, waitedUs: 0 };
     const known: Known = {
       outcome: 'server_error',
       knownAfterUs: 1_000,

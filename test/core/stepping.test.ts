@@ -94,7 +94,8 @@ describe('decideStopped', () => {
 
   it('goes back where the verdict fails, at once, paused or not, by hand or not', () => {
     const paused: RolloutEvent = { type: 'paused', by: 'ann@desk', reason: null };
-    for (const rollout of [atStep(1), atStep(3, paused), atStep(5)]) {
+    // Before the first step too: the last copies of the shadow stage may tell after its end.
+    for (const rollout of [atStep(0), atStep(1), atStep(3, paused), atStep(5)]) {
       for (const policy of [routePolicy(), AUTOMATIC]) {
         const failed: Partial<Verdict> = { status: 'fail', cause: 'faults', summary: '9 % failed' };
         const decided = decideStopped(rollout, at(rollout.step, 0.1, { policy }, failed));
@@ -108,7 +109,18 @@ describe('decideStopped', () => {
     const slow: Partial<Verdict> = { status: 'fail', cause: 'speed', summary: '400 % slower' };
     assert.match(decideStopped(atStep(1), at(1, 3, {}, slow)).detail, /may still have been cold/);
     assert.doesNotMatch(decideStopped(atStep(1), at(1, 30, {}, slow)).detail, /cold/);
+    // Its copies have warmed it for a whole stage.
+    assert.doesNotMatch(decideStopped(atStep(0), at(0, 1, {}, slow)).detail, /cold/);
     assert.doesNotMatch(decideStopped(atStep(3), at(3, 3, {}, slow)).detail, /cold/);
+  });
+
+  it('does not take a few slow calls for a cold endpoint, but slowness in all it does', () => {
+    const detailAt = (canary: number) => {
+      const metrics = [{ metric: 'speed', stable: 3_000, canary, margin: 0.15 }] as unknown as Verdict['metrics'];
+      return decideStopped(atStep(1), at(1, 3, {}, { status: 'fail', cause: 'tail', metrics })).detail;
+    };
+    assert.match(detailAt(9_000), /may still have been cold/);
+    assert.doesNotMatch(detailAt(2_200), /cold/);
   });
 
   it('does not take the verdict on another step for its own', () => {

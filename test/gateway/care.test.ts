@@ -13,6 +13,7 @@ const CARE = {
   ramp: 0,
   breaker: { faults: 5, cooldown: 60_000, probes: 1 },
   providers: [],
+  batch: { wait: 5, most: 1 },
 };
 
 const fine: Behaviour = (res) => json(res, 200, chatAnswer(MODEL));

@@ -173,6 +173,19 @@ test('serverless that is out of reach is a 502, late a 504, a 429 is passed on',
   assert.equal((await ask(third.url, { body: chat() })).status, 504);
 });
 
+test('an answer that goes on and on is ended, and is a fault of its upstream', async () => {
+  await using router = await startUpstream((res) => {
+    res.writeHead(200, SSE);
+    const talking = setInterval(() => res.write('data: {"choices":[{"delta":{"content":"and "}}]}\n\n'), 10);
+    res.on('close', () => clearInterval(talking));
+  });
+  await using rig = await startRig({ router: router.url, timeouts: { totalMs: 200 } });
+  const answer = await ask(rig.url, { body: chat({ stream: true }) });
+  assert.deepEqual([answer.status, answer.isComplete], [200, false]);
+  const [call] = await rig.recorded(1);
+  assert.deepEqual([call?.outcome, call?.attempts[0]?.outcome], ['total_timeout', 'total_timeout']);
+});
+
 test('a repeated refused body is told from new demand', async () => {
   let status = 429;
   await using router = await startUpstream((res) => json(res, status, chatAnswer(MODEL)));

@@ -29,6 +29,8 @@ test('passes a whole answer on and writes one row with its tokens', async () => 
   assert.equal(call.responseBytes, Buffer.byteLength(answer.body));
   assert.equal(call.attempts.length, 1);
   assert.ok(call.firstByteUs !== null && call.firstByteUs <= call.durationUs);
+  // All of it comes at its end: it has neither a first token nor a time per token to be judged by.
+  assert.equal(call.firstTokenUs, null);
 });
 
 test('passes a stream on and reads usage after the finish reason', async () => {

@@ -244,7 +244,7 @@ test('listens on loopback only, and says so where a port is taken', async () => 
     table: () => ({
       generation: 1,
       routes: new Map(),
-      fallback: { timeouts: { connectMs: 1, firstByteMs: 1, betweenChunksMs: 1 }, care: null },
+      fallback: { timeouts: { connectMs: 1, firstByteMs: 1, betweenChunksMs: 1, totalMs: 1 }, care: null },
     }),
     routerUrl: 'http://127.0.0.1:1',
     token: null,

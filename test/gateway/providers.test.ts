@@ -11,6 +11,7 @@ const CARE = {
   ramp: 0,
   breaker: { faults: 5, cooldown: 60_000, probes: 1 },
   providers: [] as readonly string[],
+  batch: { wait: 5, most: 1 },
 };
 
 const modelIn = (body: string) => (JSON.parse(body) as { model: string }).model;

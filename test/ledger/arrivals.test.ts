@@ -32,9 +32,10 @@ function assertSame(found: readonly unknown[], expected: readonly unknown[]): vo
 
 /** A call as the docket had it. */
 function docketed(call: Call): object {
-  const { arrivedAtUs, role, step, weight } = call;
-  const assignedAtUs = arrivedAtUs + (call.attempts[0] as Attempt).startedAfterUs;
-  return { arrivedAtUs, assignedAtUs, role, step, weight, ...knownOf(call) };
+  const { arrivedAtUs, role, step, weight, waitedUs, durationUs } = call;
+  // One that was never sent was held until it ended.
+  const assignedAtUs = arrivedAtUs + (call.attempts[0]?.startedAfterUs ?? durationUs) - waitedUs;
+  return { arrivedAtUs, assignedAtUs, waitedUs, role, step, weight, ...knownOf(call) };
 }
 
 /** A call of the endpoint that failed with a status, or with none, and was served by serverless afterwards. */
@@ -59,6 +60,18 @@ function fallenBack(n: number, status: number): Call {
   return { ...call, servedBy: 'serverless', outcome: failed.outcome, attempts: [failed, { ...served, outcome: 'ok' }] };
 }
 
+/** A call that was held because of a limit, and then sent or refused. */
+function held(n: number, isSent: boolean): Call {
+  const waitedUs = 1_500_000;
+  const call = makeCall(n);
+  const [first] = call.attempts as [Attempt];
+  const durationUs = call.durationUs + waitedUs;
+  const uploadUs = first.startedAfterUs;
+  if (!isSent) return { ...call, outcome: 'rate_limited', attempts: [], durationUs: uploadUs + waitedUs, waitedUs };
+  const firstTokenUs = call.firstTokenUs === null ? null : call.firstTokenUs + waitedUs;
+  return { ...call, durationUs, firstTokenUs, waitedUs, attempts: [{ ...first, startedAfterUs: uploadUs + waitedUs }] };
+}
+
 describe('calls in the order of their arrival', () => {
   it('are as the judge was given them when they ended, bit for bit, though their keys were moved', async (context) => {
     const path = temporaryPath(context);
@@ -67,6 +80,7 @@ describe('calls in the order of their arrival', () => {
     const endUs = START_MS * 1_000 + 30_000_000;
     const calls = Array.from({ length: 12_000 }, (_, n) => {
       if (n % 50 === 0) return fallenBack(n, n % 100 === 0 ? 0 : 500);
+      if (n % 11 === 0) return held(n, n % 2 === 0);
       if (n % 7 !== 0) return makeCall(n, { firstTokenUs: n % 3 === 0 ? null : 17 });
       // Very many end in the same microsecond.
       const { arrivedAtUs, attempts } = makeCall(n);

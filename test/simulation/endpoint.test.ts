@@ -144,7 +144,7 @@ test('an endpoint that refuses cuts what waits and lets begun streams end', asyn
   const stream = chat({ stream: true, max_tokens: 400 });
   const begun = fetch(url, { method: 'POST', headers, body: JSON.stringify(stream) });
   await until(() => sim.state().endpoints[0]?.inFlight === 1);
-  clock.advance(1_500);
+  clock.advance(4_000);
   const response = await begun;
   const waiting = send('POST', url, chat());
   await until(() => sim.state().endpoints[0]?.inFlight === 2);

@@ -8,6 +8,7 @@ import { handClock } from './clocks.ts';
 import { LLAMA, TOKEN, chat, endpointBody, send, startEndpoint, startFast, until } from './support.ts';
 
 const STEP_MS = 10;
+const { baseMs, perPromptTokenMs, perOutputTokenMs } = DEFAULT_LIMITS.routerSpeed;
 const NO_SPREAD = { routerSpeed: { ...DEFAULT_LIMITS.routerSpeed, sigma: 0 } };
 
 /** A simulation that stands still, with a running endpoint, and clock ms until a call has its first token and its end. */
@@ -53,8 +54,8 @@ test('times are a fixed part, a part for each prompt token and one for each outp
     ] as const) {
       const body = { max_tokens: output, metadata: { prompt_tokens: String(prompt) } };
       const { firstMs, totalMs } = await timed.measure(upstream, body);
-      isNear(firstMs, factor * (350 + 0.15 * prompt + 12));
-      isNear(totalMs, factor * (350 + 0.15 * prompt + 12 * output));
+      isNear(firstMs, factor * (baseMs + perPromptTokenMs * prompt + perOutputTokenMs));
+      isNear(totalMs, factor * (baseMs + perPromptTokenMs * prompt + perOutputTokenMs * output));
     }
   }
 });
@@ -104,7 +105,7 @@ test('short answers say honestly how short they are, and end earlier', async () 
   await timed.sim.setFault({ target: 'endpoint', kind: 'short' });
   const short = await timed.measure('endpoint:one', { max_tokens: 200 });
   isNear(short.firstMs, usual.firstMs);
-  isNear(usual.totalMs - short.totalMs, 60 * 12 * DEFAULT_LIMITS.endpointFactor);
+  isNear(usual.totalMs - short.totalMs, 60 * perOutputTokenMs * DEFAULT_LIMITS.endpointFactor);
   await using sim = await startFast();
   const url = await startEndpoint(sim, endpointBody('one'));
   await sim.setFault({ target: 'endpoint', kind: 'short', factor: 0.7 });

@@ -25,6 +25,8 @@ export interface DemoResult {
   readonly reason: string | null;
   /** Why it was promoted, or what it still waits for, as the ledger has it; null without a rollout. */
   readonly why: string | null;
+  /** How far serverless's level of speed wandered from minute to minute, as the rollout had it when it ended; else null. */
+  readonly wobble: number | null;
   readonly swarm: SwarmReport;
   readonly ledgerCalls: number;
   readonly endpoints: readonly {
@@ -77,6 +79,7 @@ export async function gather(given: {
       phase: rollout?.phase ?? 'watching',
       reason: rollout !== null && 'reason' in rollout ? rollout.reason : null,
       why: rollout === null ? null : lastWord(db, rollout),
+      wobble: rollout !== null && 'profile' in rollout ? rollout.profile.wobble.speed.sigma : null,
       swarm: given.swarm,
       ledgerCalls: countCalls(db),
       endpoints: state.endpoints,
@@ -93,13 +96,14 @@ export async function gather(given: {
   }
 }
 
-/** Why a rollout that has not gone back stands where it does: what the promotion was asked for with, else what it waits for. */
+/** Why a rollout that has not gone back stands where it does: the figures it was promoted on, else what it waits for. */
 function lastWord(db: LedgerDb, { id, phase }: Rollout): string | null {
   const decisions = listDecisions(db, { rollout: id });
-  // A person's approval says who said it; the figures were in the question.
+  if (phase !== 'promoted') return decisions.at(-1)?.detail ?? null;
+  // A person's approval says who said it; the figures were in the question, after what was asked.
   const isGrounds = ({ action, reason }: DecisionRow) =>
     action === 'ask' || (action === 'promote' && reason === 'approved_by_policy');
-  return (phase === 'promoted' ? decisions.findLast(isGrounds) : decisions.at(-1))?.detail ?? null;
+  return decisions.findLast(isGrounds)?.detail?.replace(/^[^;]*; /, '') ?? null;
 }
 
 /** What the cheapest provider behind the router charges for a model, dollars a million tokens; null where nobody says. */
@@ -134,10 +138,20 @@ export function unavoidable({ fault, swarm }: DemoResult): { readonly calls: num
   return calls === 0 ? null : { calls, why };
 }
 
+/** How a run ended; `held`: neither promoted nor rolled back when the traffic was over. */
+export type Ending = 'promoted' | 'rolled back' | 'held' | 'rejected' | 'failed' | 'not proposed';
+
+export function endingOf({ phase, reason }: Pick<DemoResult, 'phase' | 'reason'>): Ending {
+  if (phase === 'promoted' || phase === 'failed') return phase;
+  if (phase === 'watching') return 'not proposed';
+  if (reason?.startsWith('rejected') === true) return 'rejected';
+  return phase === 'aborted' || phase === 'draining' ? 'rolled back' : 'held';
+}
+
+const EXIT_CODES: Readonly<Partial<Record<Ending, number>>> = { promoted: 0, rejected: 4, 'rolled back': 5 };
+
 export function exitCodeOf(result: DemoResult): number {
-  const { phase, reason, swarm, auditVerified } = result;
+  const { swarm, auditVerified } = result;
   if (!auditVerified || swarm.clientFailures > (unavoidable(result)?.calls ?? 0)) return 1;
-  if (phase === 'promoted') return 0;
-  if (reason?.startsWith('rejected') === true) return 4;
-  return phase === 'aborted' || phase === 'draining' ? 5 : 1;
+  return EXIT_CODES[endingOf(result)] ?? 1;
 }

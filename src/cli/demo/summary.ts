@@ -1,16 +1,20 @@
-import { bar, moneyText, numberText } from '../format.ts';
+import { bar, moneyText, numberText, weightText } from '../format.ts';
 import { wrap, widthOf } from '../print.ts';
 import type { DemoResult } from './report.ts';
-import { unavoidable } from './report.ts';
+import { endingOf, unavoidable } from './report.ts';
+import type { Variant, VariantName } from './variants.ts';
 import { VARIANTS } from './variants.ts';
 
 const HOURS_A_MONTH = 730;
+/** The simulated serverless wanders by a few percent; what is beyond comes from the machine. */
+const USUAL_WOBBLE = 0.1;
 const LABEL = 13;
 
 /** What a run of the demo came to, for a person. `kept`: where its ledger and logs stay, if they do. */
 export function summary(result: DemoResult, kept: string | undefined): string {
   const width = Math.min(100, widthOf(process.stdout)) - 4;
-  const lines = ['', ...wrap([ending(result), ...played(result)].join(' '), width + 2), ''];
+  const lines = ['', ...wrap(conclusion(result), width + 2), ''];
+  if (result.fault !== null) lines.push(...wrap(played(result, result.fault), width + 2), '');
   const start = result.timeline[0]?.at ?? 0;
   for (const { at, type, data } of result.timeline) lines.push(`  +${spanOf(at - start)}  ${describe(type, data)}`);
   if (result.steps.length > 0) lines.push('', '  step     set   measured    calls');
@@ -25,19 +29,39 @@ export function summary(result: DemoResult, kept: string | undefined): string {
   return [...lines, ''].join('\n');
 }
 
-function ending({ phase, reason, why }: DemoResult): string {
-  if (phase === 'watching') return 'Nothing was proposed: the criteria did not hold long enough.';
-  const because = why === null ? '' : `: ${why}`;
-  if (phase === 'promoted') return `The rollout ended promoted${because}.`;
-  if (reason !== null) return `The rollout ended ${phase} (${reason}).`;
-  return `The trace ended while the rollout was still ${phase}: it held, neither promoted nor rolled back${because}.`;
+/** How it ended and why, in one sentence. */
+function conclusion(result: DemoResult): string {
+  const { phase, reason, why, steps } = result;
+  const ending = endingOf(result);
+  switch (ending) {
+    case 'not proposed':
+      return 'Nothing was proposed: the criteria did not hold long enough.';
+    case 'promoted':
+      return `Promoted: all figures are within their margins${why === null ? '' : `; the least certain: ${why}`}.`;
+    case 'held':
+      return `Held: the traffic ended while it was still ${phase}${why === null ? '' : `: ${why}`}.${noise(result)}`;
+    default: {
+      const last = steps.at(-1);
+      const where =
+        last === undefined ? 'before the first step' : `at step ${steps.length}, ${weightText(last.weight)} %`;
+      // The code in front of the words stands in the list below.
+      const words = reason?.replace(/^[a-z_]+: /, '') ?? 'nobody said why';
+      return `${ending.charAt(0).toUpperCase()}${ending.slice(1)} ${where}: ${words}.`;
+    }
+  }
 }
 
-/** What was played with `--fault`, and what should have come of it. */
-function played({ fault }: DemoResult): string[] {
-  if (fault === null) return [];
-  const { what, expected } = VARIANTS[fault];
-  return [`Played with --fault ${fault}: ${what}. Expected: ${expected}.`];
+/** Why little can be certified here, where that is so. */
+function noise({ wobble }: DemoResult): string {
+  if (wobble === null || wobble <= USUAL_WOBBLE) return '';
+  return ` This machine was too busy to tell more: serverless wandered by ${percent(wobble)} from minute to minute.`;
+}
+
+/** What was played with `--fault`, and whether that came of it which should. */
+function played(result: DemoResult, fault: VariantName): string {
+  const { what, expected }: Variant = VARIANTS[fault];
+  const verdict = expected.some((one) => one === endingOf(result)) ? 'and so it was' : `but it was ${endingOf(result)}`;
+  return `--fault ${fault}: ${what}. It was to be ${expected.join(' or ')}, ${verdict}.`;
 }
 
 function facts(result: DemoResult, kept: string | undefined): [string, string][] {
@@ -45,7 +69,7 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   const told: [string, string][] = [
     [
       'agents saw',
-      `${numberText(swarm.calls)} calls end: ${numberText(swarm.refused)} refused by serverless (429), ${swarm.clientFailures} failed`,
+      `${numberText(swarm.calls)} calls: ${numberText(swarm.refused)} refused by serverless (429), ${swarm.clientFailures} failed`,
     ],
     [
       'the ledger',
@@ -59,7 +83,8 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   ];
   const accepted = unavoidable(result);
   if (accepted !== null) told.push(['unavoidable', `${numberText(accepted.calls)} of the failed: ${accepted.why}`]);
-  for (const { status, reason } of swarm.failures.slice(0, 3)) told.push(['failed', `${status} ${reason}`]);
+  const reasons = new Set(swarm.failures.map(({ status, reason }) => (status >= 400 ? reason : `${status} ${reason}`)));
+  for (const reason of [...reasons].slice(0, 3)) told.push(['failed', reason]);
   if (kept !== undefined) told.push(['kept in', `${kept}; npx upshift audit --db ${kept}/upshift.db`]);
   return told;
 }
@@ -76,7 +101,7 @@ function money({ endpoints, tokens, pricing }: DemoResult): [string, string][] {
   if (pricing === null) return told;
   for (const { servedBy, prompt, output } of tokens) {
     const price = prompt * pricing.input + output * pricing.output;
-    const amount = `${(prompt / 1e6).toFixed(1)} M prompt and ${(output / 1e6).toFixed(1)} M output tokens`;
+    const amount = `${tokensText(prompt)} prompt and ${tokensText(output)} output tokens`;
     const verb = servedBy === 'serverless' ? 'would have cost' : 'would have cost on serverless';
     told.push([servedBy, `${amount} ${verb} ${moneyText(price)}`]);
   }
@@ -85,15 +110,22 @@ function money({ endpoints, tokens, pricing }: DemoResult): [string, string][] {
 
 function describe(type: string, data: string): string {
   const event = JSON.parse(data) as Record<string, unknown>;
-  const told = ['step', 'weight', 'by', 'reason', 'url'].flatMap((key) => {
+  const parts = ['step', 'weight', 'by', 'reason', 'url'].flatMap((key) => {
     const value = event[key];
-    return typeof value === 'string' || typeof value === 'number' ? [`${key} ${value}`] : [];
+    if (key === 'weight' && typeof value === 'number') return [`${weightText(value)} %`];
+    // Of a decision's reason the code: its words are above.
+    if (typeof value === 'string') return [`${key} ${value.replace(/^([a-z_]+): .*$/s, '$1')}`];
+    return typeof value === 'number' ? [`${key} ${value}`] : [];
   });
-  return [type.replaceAll('_', ' '), ...told].join(', ');
+  return [type.replaceAll('_', ' '), ...parts].join(', ');
 }
 
 function spanOf(ms: number): string {
   return `${String(Math.floor(ms / 60_000)).padStart(3)}m${String(Math.floor((ms / 1_000) % 60)).padStart(2, '0')}s`;
+}
+
+function tokensText(tokens: number): string {
+  return tokens < 1e6 ? `${Math.round(tokens / 1e3)} k` : `${(tokens / 1e6).toFixed(1)} M`;
 }
 
 function percent(share: number): string {

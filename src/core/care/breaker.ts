@@ -33,6 +33,7 @@ const SAYS: Partial<Record<Outcome, 'fault' | 'well'>> = {
   first_byte_timeout: 'fault',
   idle_timeout: 'fault',
   broken_stream: 'fault',
+  total_timeout: 'fault',
 };
 
 /** Whether a call may go to the upstream; where not, when to ask again (clock ms). */

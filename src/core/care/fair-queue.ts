@@ -66,9 +66,11 @@ export class FairQueue<T> {
     return true;
   }
 
-  /** All items that are in now, agent by agent. */
+  /** All items that are in now: the oldest of each agent in the order of their turns, then the next of each. */
   items(): T[] {
-    return [...this.#agents.values()].flat();
+    const lines = [...this.#agents.values()];
+    const longest = lines.reduce((most, { length }) => Math.max(most, length), 0);
+    return Array.from({ length: longest }, (_, n) => lines.flatMap((line) => line.slice(n, n + 1))).flat();
   }
 
   #makeRoom(agent: string): T | null {

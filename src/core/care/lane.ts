@@ -27,6 +27,8 @@ export interface LaneStatus {
   readonly waitingAgents: number;
   readonly breaker: Breaker;
   readonly retryShare: number;
+  /** When the account was last said to have no credits (402), clock ms; null where it never was. */
+  readonly noCreditsAt: number | null;
   /** Since the gateway was made. */
   readonly counts: Readonly<LaneCounts>;
   /** Who took its attempts; a daemon of an older version does not tell. */
@@ -39,4 +41,6 @@ export interface LaneCounts {
   refusedByUpstream: number;
   refusedHere: number;
   held: number;
+  /** Answers of 402: never tried again. */
+  noCredits: number;
 }

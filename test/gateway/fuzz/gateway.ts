@@ -7,7 +7,7 @@ import { createGateway } from '../../../src/gateway/server.ts';
 /** A process with a gateway in it and nothing else: run with --expose-gc and the URLs of a router and of an endpoint. */
 
 const [routerUrl = '', endpointUrl = ''] = process.argv.slice(2);
-const TIMEOUTS = { connectMs: 2_000, firstByteMs: 500, betweenChunksMs: 20_000 };
+const TIMEOUTS = { connectMs: 2_000, firstByteMs: 500, betweenChunksMs: 20_000, totalMs: 60_000 };
 const { care } = POLICY_DEFAULTS;
 /** As it is by default, but that nobody waits for long, and that no upstream is too bad to be tried. */
 const breaker = { ...care.breaker, faults: 1_000_000 };
