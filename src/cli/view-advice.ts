@@ -17,6 +17,12 @@ const STYLES: Readonly<Record<AdviceVerdict['kind'], Style>> = {
   migrate: 'yellow',
 };
 
+const SOURCES: Readonly<Record<Advice['limit']['source'], string>> = {
+  learned: 'learned',
+  taken: 'what it took while it held calls back',
+  policy: "the policy's, since nothing was learned yet",
+};
+
 /** The advice for one route, as a person reads it. */
 export function renderAdvice(advice: Advice, page: AdvicePage): string {
   const { model, calls, verdict } = advice;
@@ -28,8 +34,7 @@ function figureLines(advice: Advice, page: AdvicePage): string[] {
   const { calls, agents, spanMs, refusedShare, windows, limit, providers, others } = advice;
   const span = `${countText(calls, 'call')} of ${countText(agents, 'agent')} over ${spanText(spanMs)}, ${percentText(refusedShare)} refused or delayed`;
   const peak = `in 5 min: ${numberText(windows.peak)} at most (until ${timeText(windows.peakAt)}), ${numberText(windows.p95)} at p95`;
-  const source = limit.source === 'learned' ? 'learned' : "the policy's, since nothing was learned yet";
-  const limited = `${numberText(limit.calls)} in 5 min (${source}); ${percentText(windows.aboveShare)} of the windows are above`;
+  const limited = `${numberText(limit.calls)} in 5 min (${SOURCES[limit.source]}); ${percentText(windows.aboveShare)} of the windows are above`;
   return [
     ...entry('demand', [span, peak], page),
     ...entry('limit', [limited], page),

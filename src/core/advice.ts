@@ -1,7 +1,7 @@
 import type { FewerAgents } from './advice/agents.ts';
 import { fewerAgents } from './advice/agents.ts';
 import type { Demand, Windows } from './advice/demand.ts';
-import { WINDOW_MS, peaksOf, windowsOf } from './advice/demand.ts';
+import { WINDOW_MS, peaksOf, takenUnderPressure, windowsOf } from './advice/demand.ts';
 import type { Queued } from './advice/queue.ts';
 import { queueUp } from './advice/queue.ts';
 import type { Ramp } from './advice/ramp.ts';
@@ -17,8 +17,11 @@ import type { RoutePolicy } from './policy.ts';
 interface Yardstick {
   /** In five minutes. */
   readonly calls: number;
-  /** Learned from refusals, or, where there were none, the policy's own criterion. */
-  readonly source: 'learned' | 'policy';
+  /**
+   * Learned from refusals; or what was taken while calls were refused or delayed, where the limit that is thought to hold now
+   * cannot have held then; or, where nothing was learned, the policy's own criterion.
+   */
+  readonly source: 'learned' | 'taken' | 'policy';
 }
 
 /** A provider that the router lists for a model. Dollars per million tokens; null where it does not tell. */
@@ -74,7 +77,8 @@ const MOST_PEAKS = 10;
 export function advise(policy: RoutePolicy, demand: Demand, { lanes, serving }: WaysSeen): Advice {
   const { model, care, criteria } = policy;
   const { atMs } = demand;
-  const limit = yardstickOf(lanes, criteria);
+  const refusedShare = atMs.length === 0 ? 0 : demand.refused / atMs.length;
+  const limit = heldThen(yardstickOf(lanes, criteria), demand, { refusedShare, refused: criteria.refused });
   const windows = windowsOf(atMs, limit.calls);
   const ends = peaksOf(atMs, limit.calls, MOST_PEAKS);
   const [peakEnd] = ends;
@@ -87,7 +91,7 @@ export function advise(policy: RoutePolicy, demand: Demand, { lanes, serving }: 
     derivedAgents: demand.derivedAgents,
     firstAt: atMs[0] ?? null,
     spanMs: (atMs.at(-1) ?? 0) - (atMs[0] ?? 0),
-    refusedShare: atMs.length === 0 ? 0 : demand.refused / atMs.length,
+    refusedShare,
     limit,
     windows,
     queue: { ...queueUp(atMs, { perSecond, maxWaitMs: care.maxWait, most: care.queue }), maxWaitMs: care.maxWait },
@@ -104,6 +108,18 @@ function yardstickOf(lanes: WaysSeen['lanes'], criteria: RoutePolicy['criteria']
   const limits = lanes.flatMap(({ limit }) => limit ?? []);
   if (limits.length > 0) return { calls: limits.reduce((sum, limit) => sum + limit, 0), source: 'learned' };
   return { calls: Math.round((criteria.calls * WINDOW_MS) / criteria.window), source: 'policy' };
+}
+
+/** A learned limit, unless what came of the calls contradicts it: it moves with every window that serverless counts over. */
+function heldThen(
+  limit: Yardstick,
+  demand: Demand,
+  { refusedShare, refused }: { readonly refusedShare: number; readonly refused: number },
+): Yardstick {
+  if (limit.source !== 'learned' || refusedShare <= refused) return limit;
+  if (windowsOf(demand.atMs, limit.calls).peak > limit.calls) return limit;
+  const taken = takenUnderPressure(demand, refused);
+  return taken === null || taken >= limit.calls ? limit : { calls: taken, source: 'taken' };
 }
 
 /** In a lane that has a limit, those are thought to have set it that refuse about as much as the whole of it. */

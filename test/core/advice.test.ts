@@ -32,6 +32,7 @@ function swarm({ agents, everyMs, minutes, fromMinute = 0, gapMs = 100, refused 
       agent: `agent-${agent}`,
       isAgentDerived: false,
       isRefused: ((agent * 31 + n * 17) % 100) / 100 < refused,
+      isTaken: ((agent * 31 + n * 17) % 100) / 100 >= refused,
     })),
   ).flat();
 }
@@ -210,6 +211,7 @@ describe('advice', () => {
   const policy = routePolicy();
   const heavy = past(swarm({ agents: 80, everyMs: 6_000, minutes: 60, gapMs: 40_000, refused: 0.2 }));
   const burst = past(swarm({ agents: 60, everyMs: 3_000, minutes: 2, gapMs: 200, refused: 0.2 }));
+  const calm = past(swarm({ agents: 44, everyMs: 6_000, minutes: 60, gapMs: 30_000, refused: 0.02 }));
   const slightly = past(swarm({ agents: 44, everyMs: 6_000, minutes: 60, gapMs: 30_000, refused: 0.08 }));
 
   const rows: readonly (readonly [
@@ -221,7 +223,7 @@ describe('advice', () => {
     RegExp,
   ])[] = [
     ['of no call', past([]), [], 'unknown', [], /^0 calls/],
-    ['of demand within the limit', slightly, [lane(2_500)], 'fine', [], /^2200 calls at the peak against 2500: no GPU/],
+    ['of demand within the limit', calm, [lane(2_500)], 'fine', [], /^2200 calls at the peak against 2500: no GPU/],
     [
       'of demand beyond the policy that is served',
       past(swarm({ agents: 80, everyMs: 6_000, minutes: 30, refused: 0.01 })),
@@ -319,6 +321,15 @@ describe('advice', () => {
     ]);
     assert.equal(verdict.kind, 'migrate');
     assert.match(verdict.reasons[1] ?? '', /^1 not tried yet: first call .*:together/);
+  });
+
+  it('measures by what was taken while calls were refused, where the limit that is known now cannot have held then', () => {
+    const { limit, verdict } = advise(policy, heavy, { ...NO_WAYS, lanes: [lane(5_000)] });
+    assert.equal(limit.source, 'taken');
+    // Of up to 4,000 calls a fifth was refused; the agents came one by one.
+    assert.ok(limit.calls > 1_500 && limit.calls <= 3_200, String(limit.calls));
+    assert.equal(verdict.kind, 'migrate');
+    assert.equal(advise(policy, calm, { ...NO_WAYS, lanes: [lane(5_000)] }).limit.source, 'learned');
   });
 
   it('takes the policy’s calls as the yardstick where nothing was learned, by its window', () => {

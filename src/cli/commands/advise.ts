@@ -53,6 +53,7 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
       .epilogue(
         'What each line says:\n' +
           '  limit      what serverless takes in 5 minutes, as learned from its refusals;\n' +
+          '             what it took while it held calls back, where it takes more now;\n' +
           "             where it refused nothing, the policy's criteria.calls\n" +
           '  queue      the same calls sent through a queue at that limit: who waits, and\n' +
           '             who is refused after care.maxWait; rather more than in truth, since\n' +
@@ -130,7 +131,9 @@ function readDemand(db: LedgerDb, since: number, until: number): ReadonlyMap<str
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
     const isRefused = call.role !== 'canary' && (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US);
-    calls.push({ atMs: call.arrivedAtUs / 1_000, agent: call.agent, isAgentDerived: call.isAgentDerived, isRefused });
+    const isTaken = call.servedBy === 'serverless' && call.status < 400;
+    const { agent, isAgentDerived } = call;
+    calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, isTaken });
   }
   return byModel;
 }

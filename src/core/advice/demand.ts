@@ -12,6 +12,8 @@ export interface DemandCall {
   readonly isAgentDerived: boolean;
   /** Serverless refused its first attempt, or could not take it in time. */
   readonly isRefused: boolean;
+  /** Serverless answered it in the end. */
+  readonly isTaken: boolean;
 }
 
 /** What a model was asked for in a span: its calls in the order of their arrival. */
@@ -21,6 +23,7 @@ export interface Demand {
   readonly agentOf: readonly number[];
   readonly isStart: readonly boolean[];
   readonly isRefused: readonly boolean[];
+  readonly isTaken: readonly boolean[];
   readonly agents: readonly string[];
   readonly derivedAgents: number;
   readonly refused: number;
@@ -34,7 +37,7 @@ export function demandOf(
   { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
 ): Demand {
   const [atMs, agentOf]: [number[], number[]] = [[], []];
-  const [isStart, isRefused]: [boolean[], boolean[]] = [[], []];
+  const [isStart, isRefused, isTaken]: [boolean[], boolean[], boolean[]] = [[], [], []];
   const places = new Map<string, number>();
   const seenAt = new Map<string, number>();
   let [derivedAgents, refused] = [0, 0];
@@ -51,9 +54,10 @@ export function demandOf(
     agentOf.push(place);
     isStart.push(before === undefined || call.atMs - before >= SILENCE_MS);
     isRefused.push(call.isRefused);
+    isTaken.push(call.isTaken);
     if (call.isRefused) refused++;
   }
-  return { atMs, agentOf, isStart, isRefused, agents: [...places.keys()], derivedAgents, refused, untilMs };
+  return { atMs, agentOf, isStart, isRefused, isTaken, agents: [...places.keys()], derivedAgents, refused, untilMs };
 }
 
 /** What the sliding windows of five minutes held, looked at every second in which they hold anything. */
@@ -89,6 +93,32 @@ export function peaksOf(atMs: readonly number[], limit: number, most: number): n
     if (ends.every((other) => Math.abs(other - endMs) >= WINDOW_MS)) ends.push(endMs);
   }
   return ends;
+}
+
+/**
+ * What serverless took in the windows in which more than a share of the calls was refused or delayed: the middle of them;
+ * null where there are none.
+ */
+export function takenUnderPressure({ atMs, isRefused, isTaken }: Demand, share: number): number | null {
+  const refused = atMs.filter((_, place) => isRefused[place]);
+  const taken = atMs.filter((_, place) => isTaken[place]);
+  const seen: number[] = [];
+  const marks = [refused, taken].map((some) => ({ some, from: 0, to: 0 }));
+  for (const { calls, endMs } of slide(atMs)) {
+    // A window that began before the first call is not full.
+    if (endMs - WINDOW_MS < (atMs[0] as number)) continue;
+    const [held = 0, served = 0] = marks.map((mark) => countTo(mark, endMs));
+    if (held > share * calls) seen.push(served);
+  }
+  return seen.sort((a, b) => a - b)[seen.length >> 1] ?? null;
+}
+
+/** How many of some times are in the window that ends at a time; `mark` goes along with it. */
+function countTo(mark: { readonly some: readonly number[]; from: number; to: number }, endMs: number): number {
+  const { some } = mark;
+  while (mark.to < some.length && (some[mark.to] as number) < endMs) mark.to++;
+  while (mark.from < mark.to && (some[mark.from] as number) < endMs - WINDOW_MS) mark.from++;
+  return mark.to - mark.from;
 }
 
 /** The places in `atMs`, which is in order, of the calls in the window that ends at a time. */
