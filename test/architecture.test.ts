@@ -12,6 +12,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   files: ['core'],
   simulation: ['core'],
   loadtest: ['core'],
+  client: ['core'],
   daemon: ['core', 'gateway', 'ledger', 'huggingface', 'files', 'simulation'],
   cli: ['core', 'ledger', 'files', 'simulation', 'loadtest'],
 };

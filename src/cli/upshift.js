@@ -6,6 +6,8 @@ import { existsSync } from 'fs';
 import { fileURLToPath } from 'url';
 
 const NEEDED = 24;
+// Node runs TypeScript as it stands, but not of a package that is installed: that has been built.
+const MAIN = existsSync(new URL('./main.ts', import.meta.url)) ? './main.ts' : '../../dist/cli/main.js';
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED) start();
 else startOnOwnNode();
@@ -19,7 +21,7 @@ function start() {
   import('module')
     // What was compiled once is not compiled again for the next command: half of its time.
     .then(({ enableCompileCache }) => enableCompileCache())
-    .then(() => import('./main.ts'))
+    .then(() => import(MAIN))
     .then(({ main }) => main(process.argv.slice(2)))
     .then((code) => {
       if (code !== 0 || process.exitCode === undefined) process.exitCode = code;

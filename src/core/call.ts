@@ -93,6 +93,8 @@ export interface Call {
   readonly hasShadow: boolean;
   /** How long it was held here before its first attempt, so that a limit is kept; 0 where it was not. */
   readonly waitedUs: number;
+  /** Whether it went past the gateway, straight to serverless, and was reported later. */
+  readonly isBypass?: boolean;
   readonly attempts: readonly Attempt[];
 }
 

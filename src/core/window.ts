@@ -42,16 +42,38 @@ export class DemandWindow {
   /** Counts a call that arrived for serverless. */
   arrived(atMs: number, agent: string, isDerived: boolean): void {
     this.advance(atMs);
-    const slot = this.#slot(this.#second);
+    this.#count(this.#second, agent, isDerived);
+  }
+
+  /**
+   * Counts a call that is told long after its time, in the second in which it arrived; false where that is no longer, or
+   * not yet, in the window. What was judged stays judged.
+   */
+  arrivedLate(
+    atMs: number,
+    nowMs: number,
+    { agent, isDerived }: { readonly agent: string; readonly isDerived: boolean },
+    isRefused: boolean,
+  ): boolean {
+    this.advance(nowMs);
+    const second = Math.floor(atMs / BUCKET_MS);
+    if (second <= this.#second - this.#size || second > this.#second) return false;
+    this.#count(second, agent, isDerived);
+    if (isRefused) this.#countRefused(second);
+    return true;
+  }
+
+  #count(second: number, agent: string, isDerived: boolean): void {
+    const slot = this.#slot(second);
     this.#calls[slot] = (this.#calls[slot] as number) + 1;
     this.#totalCalls++;
     const seen = this.#agents.get(agent);
     if (seen === undefined) {
-      this.#agents.set(agent, { second: this.#second, isDerived });
+      this.#agents.set(agent, { second, isDerived });
       this.#countAgent(slot, isDerived, 1);
-    } else if (seen.second !== this.#second) {
+    } else if (seen.second < second) {
       if (seen.second > this.#second - this.#size) this.#countAgent(this.#slot(seen.second), seen.isDerived, -1);
-      seen.second = this.#second;
+      seen.second = second;
       seen.isDerived = isDerived;
       this.#countAgent(slot, isDerived, 1);
     }
@@ -60,7 +82,11 @@ export class DemandWindow {
   /** Counts a refusal (429) of a first attempt. */
   refused(atMs: number): void {
     this.advance(atMs);
-    const slot = this.#slot(this.#second);
+    this.#countRefused(this.#second);
+  }
+
+  #countRefused(second: number): void {
+    const slot = this.#slot(second);
     this.#refused[slot] = (this.#refused[slot] as number) + 1;
     this.#totalRefused++;
   }

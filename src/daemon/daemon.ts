@@ -17,6 +17,7 @@ import { openLedger } from '../ledger/open.ts';
 import { Account } from './account.ts';
 import type { Admin } from './admin.ts';
 import { alsoCounted, createAdmin } from './admin.ts';
+import { bypassTaker } from './bypass.ts';
 import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
@@ -121,6 +122,7 @@ export class Daemon {
       clock,
       recorder: ledger.calls,
       observer: alsoCounted(this.#routes, this.#admin),
+      takeBypassed: bypassTaker(ledger.bypass, this.#routes, log),
       learned: given.learned,
       agentSalt: ledger.agentSalt,
       log,

@@ -123,6 +123,11 @@ export class Routes implements CallObserver {
     if (call.model !== null) this.watch(call.model)?.ended(call, this.#clock.now());
   }
 
+  /** A call went past the gateway some time ago. */
+  bypassed(call: Call): void {
+    if (call.model !== null) this.watch(call.model)?.bypassed(call, this.#clock.now());
+  }
+
   #build(): RouteTable {
     const routes = new Map<string, RouteEntry>();
     for (const watch of this.#watches.values()) {

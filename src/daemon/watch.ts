@@ -173,6 +173,17 @@ export class RouteWatch {
     else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call.arrivedAtUs, knownOf(call));
   }
 
+  /** A call went past the gateway: demand for serverless while it is recent, and nothing that is judged. */
+  bypassed({ arrivedAtUs, shape, agent, isAgentDerived, outcome }: Call, nowMs: number): void {
+    this.shapes.add(shape);
+    this.window.arrivedLate(
+      arrivedAtUs / 1_000,
+      nowMs,
+      { agent, isDerived: isAgentDerived },
+      outcome === 'rate_limited',
+    );
+  }
+
   /** A copy of the shadow stage ended. True where the endpoint has failed so often in a row that somebody should look. */
   shadowed(shadow: Shadow): boolean {
     if (!this.#isCurrent(shadow)) return false;

@@ -1,9 +1,10 @@
 import type { CarePolicy } from '../core/care/policy.ts';
 import type { Arrival } from '../core/call.ts';
+import { serverlessAuthorization } from '../core/credentials.ts';
 import { isEligible } from '../core/route.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../core/route.ts';
 import { assign } from '../core/split.ts';
-import { credentialsOf, serverlessAuthorization } from './headers.ts';
+import { credentialsOf } from './headers.ts';
 import type { Asked } from './question.ts';
 import type { Shared } from './shared.ts';
 

@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Arrival, Outcome } from '../core/call.ts';
 import { knownAfterUs } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
+import { locate } from '../core/paths.ts';
+import type { Destination } from '../core/paths.ts';
 import { assignCall, heldUntil, renamedTo } from './assignment.ts';
 import type { Assignment } from './assignment.ts';
 import { Body } from './body.ts';
@@ -11,8 +13,6 @@ import { Try } from './forward.ts';
 import type { AttemptOwner } from './forward.ts';
 import { isForeign } from './headers.ts';
 import { mayFallBack, outcomeOfStatus } from './outcome.ts';
-import { locate } from './paths.ts';
-import type { Destination } from './paths.ts';
 import { readQuestion } from './question.ts';
 import type { Asked } from './question.ts';
 import { FOREIGN_ORIGIN, INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { ownCredentials } from '../core/credentials.ts';
 
 /** What the gateway puts on each of its answers: which kind of upstream gave it. */
 const UPSTREAM_HEADER = 'x-upshift-upstream';
@@ -120,17 +121,8 @@ export function isForeign(origin: string): boolean {
   return !/^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(origin);
 }
 
-/** The client's own credentials; Anthropic's clients send a Hugging Face token as `x-api-key`. */
+/** The client's own credentials. */
 export function credentialsOf(headers: IncomingHttpHeaders): string | undefined {
   const key = headers['x-api-key'];
-  return headers.authorization ?? (typeof key === 'string' && key.startsWith('hf_') ? `Bearer ${key}` : undefined);
-}
-
-/**
- * The credentials of a call to serverless: the client's own, or the daemon's token where it sends none
- * or the placeholder `Bearer upshift`. Null where there are none at all.
- */
-export function serverlessAuthorization(sent: string | undefined, token: string | null): string | null {
-  if (sent !== undefined && sent !== '' && !/^bearer\s*(?:upshift)?\s*$/i.test(sent)) return sent;
-  return token === null ? null : `Bearer ${token}`;
+  return ownCredentials(headers.authorization, typeof key === 'string' ? key : undefined);
 }

@@ -156,7 +156,9 @@ export class Lane {
   private tell(outcome: Outcome, { wasProbe }: Pass, nowMs: number): void {
     const before: Breaker = this.breaker;
     this.breaker = ended(before, this.policy.breaker, { outcome, wasProbe, nowMs });
-    if (before.state !== 'closed' && this.breaker.state === 'closed') this.rate.ramp(nowMs);
+    if (before.state === 'closed' || this.breaker.state !== 'closed') return this.drain();
+    // All of the traffic is back within a cool-down.
+    this.rate.ramp(nowMs, Math.min(this.policy.ramp, this.policy.breaker.cooldown));
     this.drain();
   }
 

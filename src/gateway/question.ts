@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { baseModel } from '../core/paths.ts';
+import type { Destination } from '../core/paths.ts';
 import { callShape } from '../core/route.ts';
 import type { CallFeature, CallShape } from '../core/route.ts';
-import type { Destination } from './paths.ts';
 import { INVALID_JSON, NO_MODEL } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { scanObject } from './scan.ts';
@@ -61,12 +62,6 @@ export function askedPatienceMs(headers: IncomingHttpHeaders): number {
   const said = headers['x-request-timeout'];
   const match = typeof said === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*$/.exec(said) : null;
   return match === null ? Number.POSITIVE_INFINITY : Number(match[1]) * (match[2] === 'ms' ? 1 : 1_000);
-}
-
-/** A model's name without the router's suffix (`:fastest`, `:groq`). */
-function baseModel(model: string): string {
-  const colon = model.lastIndexOf(':');
-  return colon > 0 && model.indexOf('/', colon) < 0 && !model.includes('://') ? model.slice(0, colon) : model;
 }
 
 function shapeOf({ kind }: Destination, scan: Scan): CallShape {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { REPORT_PATH } from '../core/bypass.ts';
 import type { Arrival, CallObserver, Recorder } from '../core/call.ts';
 import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane.ts';
 import type { Clock } from '../core/clock.ts';
@@ -8,6 +9,8 @@ import { AppError, errorMessage } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
 import { Agents } from './agent.ts';
 import { Batches } from './batches.ts';
+import { answerReport } from './bypass.ts';
+import type { TakeBypassed } from './bypass.ts';
 import { Exchange } from './exchange.ts';
 import { Lanes } from './lanes.ts';
 import { Live } from './live.ts';
@@ -30,6 +33,8 @@ export interface GatewayOptions {
   readonly observer: CallObserver;
   /** Keeps derived agent ids the same across restarts, and meaningless to others. */
   readonly agentSalt: string;
+  /** Takes reports of calls that went past the gateway; without it there is no such path. */
+  readonly takeBypassed?: TakeBypassed;
   /** What a former process learned of upstreams' limits. */
   readonly learned?: Iterable<readonly [LaneKey, LearnedLane]>;
   readonly dispatcherFor?: DispatcherFor;
@@ -71,12 +76,14 @@ const LOOK_MS = 50;
 export function createGateway(options: GatewayOptions): Gateway {
   const shared = share(options);
   const { live, counters } = shared;
+  const { takeBypassed } = options;
   let isDraining = false;
   // Idle connections are the clients' to close: a call that meets a closing one would be reset. A timer for each of them
   // costs every call 2 to 3 us; the kernel's probes find those whose client is gone.
   const server = createServer({ keepAliveTimeout: 0, keepAlive: true, noDelay: true }, (req, res) => {
-    counters.requests++;
     if (isDraining) res.shouldKeepAlive = false;
+    if (takeBypassed !== undefined && req.url === REPORT_PATH) return answerReport(req, res, takeBypassed, shared);
+    counters.requests++;
     const exchange = new Exchange(shared, req, res);
     live.add(exchange);
     exchange.start();

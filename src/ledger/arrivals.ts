@@ -174,9 +174,11 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
       most: -1,
     };
   }
-  // Of kinds that an endpoint may be given: what else a model is used for says nothing of what will be compared.
+  // Of kinds that an endpoint may be given: what else a model is used for says nothing of what will be compared. Nor do
+  // calls past the gateway: others took their times, and they may be told of when what was usual has been learned.
   return {
-    where: `c.route_id = (SELECT id FROM routes WHERE model = ?) AND c.flags & ${FLAG.canary} = 0 AND c.shape_id IN (
+    where: `c.route_id = (SELECT id FROM routes WHERE model = ?) AND c.flags & ${FLAG.canary | FLAG.bypass} = 0
+      AND c.shape_id IN (
       SELECT id FROM shapes WHERE substr(name, 1, instr(name || '+', '+') - 1) IN ('chat', 'completion', 'embedding'))`,
     values: [choice.model],
     after: choice.sinceUs - 1,

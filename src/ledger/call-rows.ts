@@ -21,6 +21,7 @@ export const FLAG = {
   clientLeft: 32,
   noToken: 64,
   hasShadow: 128,
+  bypass: 256,
 } as const;
 
 const OUTCOME_IDS: ReadonlyMap<Outcome, number> = new Map(OUTCOMES.map((outcome, id) => [outcome, id]));
@@ -50,7 +51,7 @@ export class CallWriter {
   readonly #begin;
   readonly #commit;
   readonly #rollback;
-  readonly #durationAt;
+  readonly #at;
 
   constructor(db: LedgerDb) {
     this.#names = {
@@ -72,7 +73,9 @@ export class CallWriter {
     this.#rollback = () => {
       if (db.inTransaction) db.exec('ROLLBACK');
     };
-    this.#durationAt = db.prepare<[number], number>('SELECT duration_us FROM calls WHERE id = ?').pluck();
+    this.#at = db.prepare<[number], { durationUs: number; agent: string | null }>(
+      'SELECT c.duration_us AS durationUs, a.name AS agent FROM calls c LEFT JOIN agents a ON a.id = c.agent_id WHERE c.id = ?',
+    );
   }
 
   /**
@@ -123,8 +126,23 @@ export class CallWriter {
       const { changes } = this.#insertCall.run(...values);
       if (changes === 1) return this.#writeAttempts(id, call.attempts);
       // The clock had been ahead in a former life and the place is taken, or this very call is there already.
-      if (id - (this.#durationAt.get(id) ?? 0) === call.arrivedAtUs) return;
+      if (this.#isAt(id, call) === true) return;
     }
+  }
+
+  /** Whether a call is in the file: one that ended when it did, arrived when it did and is of the same agent. */
+  has({ id: endedAtUs, call }: CallRow): boolean {
+    for (let id = endedAtUs; ; id++) {
+      const isThis = this.#isAt(id, call);
+      if (isThis !== false) return isThis ?? false;
+    }
+  }
+
+  /** Whether a place holds this call; null where it is free. Arrivals that others tell are unique for each agent only. */
+  #isAt(id: number, call: Call): boolean | null {
+    const found = this.#at.get(id);
+    if (found === undefined) return null;
+    return id - found.durationUs === call.arrivedAtUs && (call.isBypass !== true || found.agent === call.agent);
   }
 
   #writeShadow(shadow: Shadow): void {
@@ -226,7 +244,8 @@ function flagsOf(call: Call): number {
     (call.servedBy === null ? 0 : call.servedBy === 'dedicated' ? FLAG.served | FLAG.dedicated : FLAG.served) |
     (call.hasClientLeft ? FLAG.clientLeft : 0) |
     (call.hasNoToken ? FLAG.noToken : 0) |
-    (call.hasShadow ? FLAG.hasShadow : 0)
+    (call.hasShadow ? FLAG.hasShadow : 0) |
+    (call.isBypass === true ? FLAG.bypass : 0)
   );
 }
 

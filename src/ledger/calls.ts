@@ -70,6 +70,10 @@ export class CallLog implements Recorder {
     }
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Rows in memory that are not yet in the file. */
   get pending(): number {
     return this.#rows.length + this.#shadows.length + this.#handedOver;
@@ -108,6 +112,22 @@ export class CallLog implements Recorder {
     }
     this.#releases.push(release);
     this.#schedule();
+  }
+
+  /** Records rows whose places in the file are known already. `release` is called once for all of them. */
+  recordRows(rows: readonly CallRow[], release: () => void): void {
+    this.#begin();
+    // One release for each row: answers go out by the number of rows that were written.
+    rows.forEach((row, n) => {
+      this.#rows.push(row);
+      this.#releases.push(n === rows.length - 1 ? release : () => undefined);
+    });
+    this.#schedule();
+  }
+
+  /** Whether the file has a call at its place. */
+  has(row: CallRow): boolean {
+    return this.#writer.has(row);
   }
 
   recordShadow(shadow: Shadow): void {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
+import { BypassLog } from './bypass.ts';
 import { CallLog } from './calls.ts';
 import type { LedgerDb } from './database.ts';
 import { connect, unreadable } from './database.ts';
@@ -14,6 +15,7 @@ import { checkSchema, migrate } from './migrate.ts';
 /** The ledger as the daemon holds it. */
 export interface Ledger {
   readonly calls: CallLog;
+  readonly bypass: BypassLog;
   readonly journal: Journal;
   /** Random, made with the file: keys the hashes that stand for agents without a name. */
   readonly agentSalt: string;
@@ -42,7 +44,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
         await journal.close();
         lock.release();
       };
-      return { calls, journal, agentSalt, close };
+      return { calls, bypass: new BypassLog(calls), journal, agentSalt, close };
     } catch (error) {
       await journal.close();
       throw error;

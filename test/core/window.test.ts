@@ -148,6 +148,44 @@ describe('DemandWindow', () => {
     );
   });
 
+  it('counts what is told long after its time as if it had been told in time', () => {
+    const late = fc.array(fc.boolean(), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(steps, late, (all, choice) => {
+        const inTime = new DemandWindow(WINDOW_MS, holds);
+        const told = new DemandWindow(WINDOW_MS, holds);
+        const kept: { at: number; agent: number; isRefused: boolean }[] = [];
+        let at = START;
+        for (const [i, { afterMs, agent, what }] of all.entries()) {
+          at += Math.max(0, afterMs);
+          const isRefused = what === 'refused';
+          inTime.arrived(at, name(agent), isDerived(agent));
+          if (isRefused) inTime.refused(at);
+          if (choice[i % choice.length] === true) kept.push({ at, agent, isRefused });
+          else {
+            told.arrived(at, name(agent), isDerived(agent));
+            if (isRefused) told.refused(at);
+          }
+        }
+        for (const call of kept.toReversed()) {
+          const agent = { agent: name(call.agent), isDerived: isDerived(call.agent) };
+          const isIn = Math.floor(call.at / 1_000) > Math.floor(at / 1_000) - WINDOW_MS / 1_000;
+          assert.equal(told.arrivedLate(call.at, at, agent, call.isRefused), isIn);
+        }
+        assert.deepEqual(told.figures(), inTime.figures());
+        for (const window of [inTime, told]) window.advance(at + 4_000);
+        assert.deepEqual(told.figures(), inTime.figures());
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('does not count what is told as of a time to come', () => {
+    const window = new DemandWindow(WINDOW_MS, () => false);
+    assert.equal(window.arrivedLate(START + 5_000, START, { agent: 'a', isDerived: false }, true), false);
+    assert.deepEqual(window.figures(), { calls: 0, agents: 0, derivedAgents: 0, refused: 0, refusedShare: 0 });
+  });
+
   it('begins anew after a hole in our own data, without forgetting what it counted', () => {
     const window = new DemandWindow(WINDOW_MS, ({ calls }) => calls > 2);
     for (let i = 0; i < 20; i++) window.arrived(START + i * 500, 'a', false);

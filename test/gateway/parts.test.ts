@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { INFERENCE_PROVIDERS } from '@huggingface/inference';
 import { Agents } from '../../src/gateway/agent.ts';
-import { isForeign, requestHeaders, responseHeaders, serverlessAuthorization } from '../../src/gateway/headers.ts';
+import { isForeign, requestHeaders, responseHeaders } from '../../src/gateway/headers.ts';
 import { Live } from '../../src/gateway/live.ts';
 import { Meter, readUsage } from '../../src/gateway/meter.ts';
-import { PROVIDERS, locate } from '../../src/gateway/paths.ts';
+import { serverlessAuthorization } from '../../src/core/credentials.ts';
+import { PROVIDERS, locate } from '../../src/core/paths.ts';
 import { Repeats } from '../../src/gateway/repeats.ts';
 import { chatAnswer, chatEvents } from './rig.ts';
 

@@ -80,7 +80,7 @@ export class RateLimit {
   #enough: number;
   #measured: number;
   /** Since when the pace rises to its old height, after a restart or an outage; null otherwise. */
-  #rampFromMs: number | null = null;
+  #ramp: { readonly fromMs: number; readonly spanMs: number } | null = null;
 
   /** `rampMs`: how long the way from a tenth of a known limit to all of it takes, in ten steps; 0: at once. */
   constructor(rampMs: number, learned: LearnedRate = { perSecond: null }) {
@@ -112,14 +112,14 @@ export class RateLimit {
   }
 
   #ownPaceAt(nowMs: number): number | null {
-    if (this.#pace === null || this.#rampFromMs === null || this.#rampMs <= 0) return this.#pace;
-    const step = 1 + Math.floor((STEPS * (nowMs - this.#rampFromMs)) / this.#rampMs);
+    if (this.#pace === null || this.#ramp === null || this.#ramp.spanMs <= 0) return this.#pace;
+    const step = 1 + Math.floor((STEPS * (nowMs - this.#ramp.fromMs)) / this.#ramp.spanMs);
     return step >= STEPS ? this.#pace : (this.#pace * Math.max(1, step)) / STEPS;
   }
 
-  /** Begins again from a tenth of the limit, as after a restart or when an upstream comes back. */
-  ramp(nowMs: number): void {
-    this.#rampFromMs = nowMs;
+  /** Begins again from a tenth of a known limit, as after a restart or when an upstream comes back. */
+  ramp(nowMs: number, spanMs = this.#rampMs): void {
+    this.#ramp = { fromMs: nowMs, spanMs };
     this.#tokens = Math.min(this.#tokens, 1);
   }
 

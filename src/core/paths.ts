@@ -1,4 +1,4 @@
-import type { CallKind } from '../core/route.ts';
+import type { CallKind } from './route.ts';
 
 /** Where a request goes, as far as its method and path say. */
 export interface Destination {
@@ -96,4 +96,10 @@ function decode(text: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** A model's name without the router's suffix (`:fastest`, `:groq`). */
+export function baseModel(model: string): string {
+  const colon = model.lastIndexOf(':');
+  return colon > 0 && model.indexOf('/', colon) < 0 && !model.includes('://') ? model.slice(0, colon) : model;
 }

@@ -1,0 +1,159 @@
+import { ownCredentials, serverlessAuthorization } from '../core/credentials.ts';
+import { locate } from '../core/paths.ts';
+import type { Destination } from '../core/paths.ts';
+import type { Outgoing } from './outgoing.ts';
+import { readOutgoing, targetOf } from './outgoing.ts';
+import { readQuestion } from './question.ts';
+import { Reporter } from './reporter.ts';
+import type { Settings, UpshiftFetchOptions } from './settings.ts';
+import { ROUTER, agentName, readSettings } from './settings.ts';
+import { isUnreachable } from './unreachable.ts';
+import type { End } from './watched.ts';
+import { watched } from './watched.ts';
+
+/** A `fetch` that sends calls for Hugging Face through the gateway, and past it while it is away. */
+export interface UpshiftFetch {
+  (...args: Parameters<typeof globalThis.fetch>): Promise<Response>;
+  /**
+   * Reports what waits in the spool now, instead of when the gateway has answered a call or after a while. Resolves to
+   * whether nothing waits any more; never rejects.
+   */
+  report(): Promise<boolean>;
+}
+
+/** Where clients of earlier years call: the gateway and today's router have the same paths under their own names. */
+const FORMER_ROUTER = 'https://api-inference.huggingface.co';
+
+/** Makes a fetch of its own. Throws nothing: what is wrong with its settings is what its calls reject with. */
+export function createUpshiftFetch(options: UpshiftFetchOptions = {}): UpshiftFetch {
+  let made: Ways | null = null;
+  // The environment is read at the first call: a program may fill it after it has imported this.
+  const ways = () => (made ??= new Ways(readSettings(options, process.env)));
+  const send = async (...args: Parameters<typeof globalThis.fetch>) => ways().send(...args);
+  return Object.assign(send, { report: async () => ways().report() });
+}
+
+/** A call that is for Hugging Face. */
+interface Aim {
+  readonly gatewayUrl: string;
+  readonly routerUrl: string;
+  readonly destination: Destination;
+}
+
+class Ways {
+  readonly #settings: Settings;
+  readonly #bases: readonly string[];
+  readonly #reporter: Reporter;
+  /** Until when the gateway is left alone, on the clock of `performance.now()`. */
+  #awayUntil = 0;
+  #lastUs = 0;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#bases = [ROUTER, settings.router, FORMER_ROUTER, settings.gateway].map((base) => `${base}/`);
+    this.#reporter = new Reporter(settings, () => (this.#awayUntil = 0));
+  }
+
+  async send(...[input, init]: Parameters<typeof globalThis.fetch>): Promise<Response> {
+    const { fetch, agent, awayMs } = this.#settings;
+    const { url, method } = targetOf(input, init);
+    const aim = this.#aimOf(method, url);
+    if (aim === null) return fetch(input, init);
+    const arrival = this.#arrive();
+    const outgoing = await readOutgoing(input, init, method);
+    const { headers, signal } = outgoing;
+    // A header holds bytes: a name beyond ASCII goes as UTF-8, as the gateway reads it.
+    if (!headers.get('x-agent-id')?.trim() && aim.destination.agent === null) {
+      headers.set('x-agent-id', Buffer.from(agent).toString('latin1'));
+    }
+    if (performance.now() >= this.#awayUntil) {
+      try {
+        // What the caller sends by, a proxy for instance, is for the way to Hugging Face.
+        const answer = await fetch(aim.gatewayUrl, initOf(outgoing, headers, { dispatcher: undefined }));
+        this.#awayUntil = 0;
+        this.#reporter.reachable();
+        return answer;
+      } catch (error) {
+        if (signal?.aborted === true || !isUnreachable(error)) throw error;
+        this.#awayUntil = performance.now() + awayMs;
+      }
+    }
+    return this.#goPast(aim, outgoing, arrival);
+  }
+
+  async report(): Promise<boolean> {
+    return this.#reporter.report();
+  }
+
+  /** Null for a call that is not for Hugging Face, or of a kind that the gateway does not serve. */
+  #aimOf(method: string, url: string): Aim | null {
+    const { href = '' } = URL.parse(url) ?? {};
+    const base = this.#bases.find((each) => href.startsWith(each));
+    if (base === undefined) return null;
+    const path = href.slice(base.length - 1).replace(/#.*$/s, '');
+    const destination = locate(method, path);
+    if (destination === null) return null;
+    const { gateway, router } = this.#settings;
+    return { gatewayUrl: `${gateway}${path}`, routerUrl: `${router}${destination.path}`, destination };
+  }
+
+  /** Goes straight to Hugging Face, with the caller's own credentials, and keeps how that ended. */
+  async #goPast({ routerUrl, destination }: Aim, outgoing: Outgoing, arrival: Arrival): Promise<Response> {
+    const { signal } = outgoing;
+    const { arrivedAtUs } = arrival;
+    const sinceUs = () => Math.floor((performance.now() - arrival.startedMs) * 1_000);
+    const headers = new Headers(outgoing.headers);
+    const agent = sentAgent(headers) || destination.agent || '';
+    headers.delete('x-agent-id');
+    const sent = ownCredentials(headers.get('authorization') ?? undefined, headers.get('x-api-key') ?? undefined);
+    const authorization = serverlessAuthorization(sent, this.#settings.token);
+    if (authorization === null) headers.delete('authorization');
+    else headers.set('authorization', authorization);
+
+    const startedAfterUs = sinceUs();
+    let firstByteUs: number | null = null;
+    let status = 0;
+    let isTold = false;
+    const tell = (end: End) => {
+      if (isTold) return;
+      isTold = true;
+      const spans = { startedAfterUs, durationUs: sinceUs(), firstByteUs };
+      const asked = readQuestion(destination, outgoing.headers, outgoing.body);
+      const hasNoToken = authorization === null;
+      this.#reporter.add({ arrivedAtUs, ...spans, ...asked, agent: agentName(agent), status, end, hasNoToken });
+    };
+    try {
+      const answer = await this.#settings.fetch(routerUrl, initOf(outgoing, headers));
+      firstByteUs = sinceUs();
+      status = answer.status;
+      return watched(answer, signal, tell);
+    } catch (error) {
+      tell(signal?.aborted === true ? 'left' : 'unreached');
+      throw error;
+    }
+  }
+
+  /** A new call: now, or a little later where that is taken, to the µs, since other processes call at the same ms. */
+  #arrive(): Arrival {
+    const startedMs = performance.now();
+    const us = Date.now() * 1_000 + (Math.floor(startedMs * 1_000) % 1_000);
+    this.#lastUs = Math.max(us, this.#lastUs + 1);
+    return { arrivedAtUs: this.#lastUs, startedMs };
+  }
+}
+
+/** When a call was made, epoch µs, and the same moment on the clock of `performance.now()`, which nobody sets. */
+interface Arrival {
+  readonly arrivedAtUs: number;
+  readonly startedMs: number;
+}
+
+function initOf({ rest, method, body, signal }: Outgoing, headers: Headers, more: object = {}): RequestInit {
+  return { ...rest, ...more, method, headers, body, signal: signal ?? null };
+}
+
+function sentAgent(headers: Headers): string {
+  return Buffer.from(headers.get('x-agent-id') ?? '', 'latin1')
+    .toString()
+    .trim();
+}

@@ -1,0 +1,111 @@
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { basename, join } from 'node:path';
+import { LONGEST_AGENT } from '../core/bypass.ts';
+import { AppError } from '../core/errors.ts';
+
+/** What may be said when a fetch is made; what is not said comes from the environment, read at the first call. */
+export interface UpshiftFetchOptions {
+  /** Base URL of the gateway; else `UPSHIFT_GATEWAY_URL`, else `http://127.0.0.1:8787`. */
+  readonly gateway?: string;
+  /** Who calls, where the call itself does not say so; else `UPSHIFT_AGENT_ID`, else the program's name and process id. */
+  readonly agent?: string;
+  /** The token of calls that send none or a placeholder, while the gateway is away; else `HF_TOKEN`. */
+  readonly token?: string;
+  /** Base URL of Hugging Face's router; else `UPSHIFT_ROUTER_URL`, else `https://router.huggingface.co`. */
+  readonly router?: string;
+  /**
+   * The file in which the outcomes of calls wait that went past the gateway; null: they are forgotten. Else
+   * `UPSHIFT_SPOOL`, else a file in the user's state folder.
+   */
+  readonly spool?: string | null;
+  /** How many outcomes wait at most, 10 000; beyond it the oldest are dropped and counted. */
+  readonly mostSpooled?: number;
+  /** How long the gateway is left alone once it could not be reached, in ms; 5 s. */
+  readonly awayMs?: number;
+  /** What sends the calls; Node's own fetch. */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+export interface Settings {
+  /** URLs without a trailing slash. */
+  readonly gateway: string;
+  readonly router: string;
+  readonly agent: string;
+  readonly token: string | null;
+  readonly spool: string | null;
+  readonly mostSpooled: number;
+  readonly awayMs: number;
+  readonly fetch: typeof globalThis.fetch;
+}
+
+export const ROUTER = 'https://router.huggingface.co';
+const GATEWAY = 'http://127.0.0.1:8787';
+const MOST_SPOOLED = 10_000;
+const AWAY_MS = 5_000;
+
+/** Kept before anybody can put our own function in its place. */
+const nodeFetch = globalThis.fetch;
+
+/** Reads what is not given from the environment. Throws AppError `invalid` for a URL that cannot be used. */
+export function readSettings(options: UpshiftFetchOptions, env: NodeJS.ProcessEnv): Settings {
+  const said = (value: string | undefined, variable: string) => value?.trim() || env[variable]?.trim() || null;
+  const gateway = readBase(said(options.gateway, 'UPSHIFT_GATEWAY_URL') ?? GATEWAY, 'the gateway');
+  return {
+    gateway,
+    router: readBase(said(options.router, 'UPSHIFT_ROUTER_URL') ?? ROUTER, 'the router'),
+    agent: agentName(said(options.agent, 'UPSHIFT_AGENT_ID') ?? programName()) || 'node',
+    token: said(options.token, 'HF_TOKEN'),
+    spool: options.spool === null ? null : (said(options.spool, 'UPSHIFT_SPOOL') ?? defaultSpool(gateway, env)),
+    mostSpooled: Math.max(1, Math.floor(options.mostSpooled ?? MOST_SPOOLED)),
+    awayMs: options.awayMs ?? AWAY_MS,
+    fetch: options.fetch ?? nodeFetch,
+  };
+}
+
+/** An agent's name as the gateway and the ledger take it. */
+export function agentName(text: string): string {
+  return text
+    .replaceAll(/[\x00-\x1f\x7f]/g, ' ')
+    .trim()
+    .slice(0, LONGEST_AGENT)
+    .toWellFormed();
+}
+
+function readBase(value: string, what: string): string {
+  const url = URL.parse(value);
+  const hint = 'give a URL such as http://127.0.0.1:8787 or https://router.huggingface.co';
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new AppError('invalid', `the URL of ${what} is neither https nor http`, { hint });
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new AppError('invalid', `the URL of ${what} holds more than a base URL does`, { hint });
+  }
+  if (url.protocol === 'http:' && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) {
+    throw new AppError('invalid', `${url.origin} of ${what} would get tokens unencrypted`, {
+      hint: 'use https; http is allowed on loopback only',
+    });
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+/** One process is one agent. */
+function programName(): string {
+  const script = process.argv[1];
+  const name = script === undefined ? 'node' : basename(script).replace(/\.[cm]?[jt]sx?$/, '');
+  return `${name}-${process.pid}`;
+}
+
+/** One file for each gateway, so that its calls are reported to it and to no other. */
+function defaultSpool(gateway: string, env: NodeJS.ProcessEnv): string {
+  const name = gateway.replace(/^https?:\/\//, '').replaceAll(/[^\w.-]+/g, '-');
+  return join(stateFolder(env), `outcomes-${name}.jsonl`);
+}
+
+function stateFolder(env: NodeJS.ProcessEnv): string {
+  const state = env['XDG_STATE_HOME'];
+  if (state !== undefined && state.startsWith('/')) return join(state, 'upshift');
+  const home = homedir();
+  // Some containers run as a user that has no home.
+  if (home !== '' && home !== '/' && home !== '/nonexistent') return join(home, '.local', 'state', 'upshift');
+  return join(tmpdir(), `upshift-${userInfo().uid}`);
+}

@@ -1,0 +1,55 @@
+import type { BYPASS_ENDS } from '../core/bypass.ts';
+
+export type End = (typeof BYPASS_ENDS)[number];
+
+/** What the last event of a stream says: whoever has read it may leave. */
+const LAST_EVENT = /\[DONE\]|message_stop|response\.completed/;
+const TAIL_BYTES = 4_096;
+
+/**
+ * An answer whose end is told when its body has been read, breaks off, or is given up; the first that is told counts. A
+ * body that nobody reads tells nothing. An answer without a body, or with the status of an error, tells at once.
+ */
+export function watched(answer: Response, signal: AbortSignal | undefined, tell: (end: End) => void): Response {
+  const { body, status, statusText, headers, url, redirected } = answer;
+  if (body === null || status >= 400) {
+    tell('complete');
+    return answer;
+  }
+  const reader = body.getReader();
+  let last: Uint8Array = new Uint8Array();
+  const left = () => tell(LAST_EVENT.test(Buffer.from(last).toString('latin1')) ? 'complete' : 'left');
+  // Whoever aborts may not look at the body again.
+  signal?.addEventListener('abort', left, { once: true });
+  const ended = (end: End) => {
+    signal?.removeEventListener('abort', left);
+    tell(end);
+  };
+  const passed = new ReadableStream({
+    type: 'bytes',
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) {
+          // Enqueued bytes change hands: the end of them is looked at in a copy.
+          last = value.slice(-TAIL_BYTES);
+          controller.enqueue(value);
+          return;
+        }
+        ended('complete');
+        controller.close();
+        controller.byobRequest?.respond(0);
+      } catch (error) {
+        if (signal?.aborted !== true) ended('broken');
+        controller.error(error);
+      }
+    },
+    cancel(reason) {
+      signal?.removeEventListener('abort', left);
+      left();
+      return reader.cancel(reason);
+    },
+  });
+  const made = new Response(passed, { status, statusText, headers });
+  return Object.defineProperties(made, { url: { value: url }, redirected: { value: redirected } });
+}

@@ -1,0 +1,14 @@
+import type { TakeBypassed } from '../gateway/bypass.ts';
+import type { BypassLog } from '../ledger/bypass.ts';
+import type { Log } from './log.ts';
+import type { Routes } from './routes.ts';
+
+/** Has calls that went past the gateway written, and those that were new and are recent counted as demand. */
+export function bypassTaker(ledger: Pick<BypassLog, 'record'>, routes: Routes, log: Log): TakeBypassed {
+  return async (calls, dropped) => {
+    const fresh = await ledger.record(calls);
+    for (const call of fresh) routes.bypassed(call);
+    if (fresh.length > 0 || dropped > 0) log('info', 'calls went past the gateway', { calls: fresh.length, dropped });
+    return fresh.length;
+  };
+}

@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LONGEST_REPORT } from '../core/bypass.ts';
+import type { Bypass, BypassReport } from '../core/bypass.ts';
+import { readBypassReport } from '../core/bypass-schema.ts';
+import type { Call, Outcome } from '../core/call.ts';
+import { errorMessage } from '../core/errors.ts';
+import { Body } from './body.ts';
+import { isForeign } from './headers.ts';
+import { outcomeOfStatus } from './outcome.ts';
+import { FOREIGN_ORIGIN, sendReply, tooLarge, unknownPath } from './reply.ts';
+import type { Reply } from './reply.ts';
+import type { Shared } from './shared.ts';
+
+/**
+ * Takes calls that went past the gateway. Resolves when they are durable, with how many of them were new; rejects where
+ * they cannot be taken just now. `dropped`: how many more their callers had to forget.
+ */
+export type TakeBypassed = (calls: readonly Call[], dropped: number) => Promise<number>;
+
+/** Answers a report of calls that went past the gateway, once they are durable. The same call may be reported again. */
+export function answerReport(
+  req: IncomingMessage,
+  res: ServerResponse,
+  take: TakeBypassed,
+  shared: Pick<Shared, 'nowUs' | 'log'>,
+): void {
+  const refuse = (reply: Reply) => {
+    if (!res.headersSent) sendReply(res, reply);
+  };
+  const { origin } = req.headers;
+  const isPost = req.method === 'POST';
+  if (!isPost || (origin !== undefined && isForeign(origin))) {
+    req.resume();
+    refuse(isPost ? FOREIGN_ORIGIN : unknownPath(req.method ?? '', req.url ?? ''));
+    return;
+  }
+  const flooded = () => {
+    res.shouldKeepAlive = false;
+    refuse(tooLarge(LONGEST_REPORT));
+  };
+  const received = async (body: Buffer | null): Promise<void> => {
+    if (body === null) return flooded();
+    const report = readBody(body, shared.nowUs());
+    if ('code' in report) return refuse(report);
+    try {
+      const taken = await take(report.outcomes.map(toCall), report.dropped);
+      res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ taken }));
+    } catch (error) {
+      shared.log('warn', 'a report of calls past the gateway could not be taken', { error: errorMessage(error) });
+      refuse(NOT_NOW);
+    }
+  };
+  // It lives as long as the request. A fault of ours is answered above: nothing is left to reject.
+  void new Body(req, LONGEST_REPORT, { flooded, received: (body) => void received(body) });
+}
+
+const NOT_NOW: Reply = {
+  status: 503,
+  code: 'ledger_unavailable',
+  message: 'The ledger takes no rows just now. Report again after a few seconds.',
+  headers: ['retry-after', '5'],
+};
+
+function readBody(body: Buffer, nowUs: number): BypassReport | Reply {
+  try {
+    return readBypassReport(JSON.parse(body.toString()), nowUs);
+  } catch (error) {
+    return { status: 400, code: 'invalid_report', message: `The report cannot be read: ${errorMessage(error)}` };
+  }
+}
+
+/** What the ledger keeps of it: a call of serverless without a role. */
+function toCall(told: Bypass): Call {
+  const { arrivedAtUs, startedAfterUs, durationUs, firstByteUs, status } = told;
+  const outcome = outcomeOf(told);
+  const attempt = {
+    upstream: 'serverless',
+    startedAfterUs,
+    status,
+    outcome,
+    firstByteUs: firstByteUs === null ? null : firstByteUs - startedAfterUs,
+    durationUs: durationUs - startedAfterUs,
+  } as const;
+  return {
+    arrivedAtUs,
+    durationUs,
+    model: told.model,
+    shape: told.shape,
+    agent: told.agent,
+    isAgentDerived: false,
+    rolloutId: null,
+    step: 0,
+    weight: 0,
+    role: null,
+    isEligible: false,
+    servedBy: status === 0 ? null : 'serverless',
+    status,
+    outcome,
+    finalOutcome: outcome,
+    hasClientLeft: told.end === 'left',
+    hasNoToken: told.hasNoToken,
+    firstByteUs,
+    firstTokenUs: null,
+    promptTokens: null,
+    outputTokens: null,
+    requestBytes: 0,
+    responseBytes: 0,
+    repeatOfUs: null,
+    hasShadow: false,
+    waitedUs: 0,
+    isBypass: true,
+    attempts: [attempt],
+  };
+}
+
+function outcomeOf({ end, status }: Bypass): Outcome {
+  if (end === 'left') return 'client_left';
+  if (end === 'unreached') return 'connect_failed';
+  return end === 'broken' ? 'broken_stream' : outcomeOfStatus(status);
+}
