@@ -23,7 +23,12 @@ export interface Page extends ViewOptions {
 const LABEL_WIDTH = 10;
 
 /** Lines under a label; plain sentences are wrapped, lists of lines are taken as they are. */
-export function entry(label: string, texts: readonly string[], page: Page, isLaidOut = false): string[] {
+export function entry(
+  label: string,
+  texts: readonly string[],
+  page: Pick<Page, 'width' | 'paint'>,
+  isLaidOut = false,
+): string[] {
   const room = page.width - LABEL_WIDTH - 1;
   const lines = isLaidOut ? texts : texts.flatMap((text) => wrap(text, room));
   return lines.map((line, i) => ` ${page.paint.dim((i === 0 ? label : '').padEnd(LABEL_WIDTH))}${line}`.trimEnd());

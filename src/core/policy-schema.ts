@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ROUTER_CHOICES } from './care/providers.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -118,12 +119,18 @@ const shadowSchema = z.strictObject({
 
 const holdBackSchema = z.strictObject({ share, time: span() });
 
+const providerSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected a provider such as groq, as it stands behind the model: org/name:groq')
+  .refine((provider) => !ROUTER_CHOICES.has(provider), 'expected a provider; this is how the router chooses one');
+
 const careSchema = z.strictObject({
   retries: z.strictObject({ most: count().max(20), base: span(1), cap: span(1), budget: share }).partial(),
   maxWait: span(),
   queue: count(1).max(100_000),
   ramp: span(),
   breaker: z.strictObject({ faults: count(1), cooldown: span(1), probes: count(1) }).partial(),
+  providers: z.array(providerSchema).max(8),
   batch: z.strictObject({ wait: span(), most: count(1).max(2_048) }).partial(),
 });
 

@@ -166,6 +166,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     queue: 1_000,
     ramp: 180_000,
     breaker: { faults: 5, cooldown: 60_000, probes: 1 },
+    providers: [],
     batch: { wait: 5, most: 1 },
   },
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },

@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import { Counter, Gauge, Histogram as PromHistogram, Registry } from 'prom-client';
 import type { Call, CallObserver } from '../core/call.ts';
 import { AppError } from '../core/errors.ts';
+import { sumProviders } from '../core/care/providers.ts';
+import type { ProviderCounts } from '../core/care/providers.ts';
 import type { StatusReport } from '../core/status.ts';
 
 /** Read-only HTTP beside the gateway: `/healthz` and `/metrics`, on loopback. */
@@ -144,6 +146,21 @@ function addLaneGauges(gauge: AddGauge): void {
     breaker.state === 'closed' ? 0 : 1,
   );
   perLane('upshift_lane_refused_here', 'Calls refused here since the start', ({ counts }) => counts.refusedHere);
+  const perProvider = (name: string, help: string, value: (counts: ProviderCounts) => number) =>
+    gauge(
+      name,
+      help,
+      ({ lanes }, set) => {
+        for (const model of new Set(lanes.map((lane) => lane.model))) {
+          for (const counts of sumProviders(lanes.filter((lane) => lane.model === model)))
+            set.set({ model, provider: counts.provider }, value(counts));
+        }
+      },
+      ['model', 'provider'],
+    );
+  perProvider('upshift_provider_tried', 'Attempts that a provider got since the start', ({ tried }) => tried);
+  perProvider('upshift_provider_refused', 'Those of them that it refused (429)', ({ refused }) => refused);
+  perProvider('upshift_provider_faults', 'Those of them that failed by its fault', ({ faults }) => faults);
 }
 
 function addGauges(registry: Registry, report: () => StatusReport): void {

@@ -128,7 +128,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
     }
     const { arrival, canary } = assignment;
     if (isFirst) shared.observer.sent(arrival);
-    const sending = toServerless(asked, assignment, shared.routerUrl);
+    const sending = toServerless(asked, assignment, shared.routerUrl, turn === null ? null : turn.suffix);
     this.attempt(sending, isFirst ? arrival.assignedAtUs + arrival.waitedUs : shared.nowUs());
     if (!isFirst || canary === null || canary.shadow === null || this.isOver) return;
     this.hasShadow = shared.shadows.offer(shared, asked, assignment, arrival.assignedAtUs - this.arrivedAtUs);

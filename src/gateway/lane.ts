@@ -5,6 +5,7 @@ import { FairQueue } from '../core/care/fair-queue.ts';
 import { InFlightLimit } from '../core/care/in-flight.ts';
 import type { LaneCounts, LaneStatus, LearnedLane } from '../core/care/lane.ts';
 import type { CarePolicy } from '../core/care/policy.ts';
+import { ProviderTally } from '../core/care/providers.ts';
 import { RateLimit } from '../core/care/rate.ts';
 import type { Outgoing } from '../core/care/rate.ts';
 import { RetryBudget } from '../core/care/retry.ts';
@@ -39,11 +40,15 @@ const WINDOW_MS = 300_000;
 const LEAST_RETRY_AFTER_MS = 1_000;
 /** One faulty upstream of many in a row must not be mistaken for a crowd: overload shows while others are answered. */
 const RECENTLY_MS = 10_000;
+/** So often in a row a listed provider could do nothing with a call: it is left out for a while. */
+const OF_NO_USE = 3;
+const LEFT_OUT_MS = 600_000;
 
 /** The way of one model's calls to serverless, by one provider: who may go now, who waits, who is refused. */
 export class Lane {
   readonly budget = new RetryBudget(WINDOW_MS);
   readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 };
+  private readonly providers = new ProviderTally();
   private readonly clock: Pick<Clock, 'now' | 'scale'>;
   private policy: CarePolicy;
   private readonly rate: RateLimit;
@@ -54,6 +59,8 @@ export class Lane {
   private noCreditsAtMs: number | null = null;
   private timer: NodeJS.Timeout | null = null;
   private isDraining = false;
+  private ofNoUseInRow = 0;
+  private leftOutUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(policy: CarePolicy, clock: Pick<Clock, 'now' | 'scale'>, learned: LearnedLane | null) {
     this.policy = policy;
@@ -79,7 +86,7 @@ export class Lane {
     const nowMs = this.clock.now();
     if (!isRetry) this.budget.call(nowMs);
     if (waiter.canRide) return 'rides';
-    if (this.queue.size === 0 && this.nextAt(nowMs) <= nowMs && this.inFlight.hasRoom) return this.let(nowMs);
+    if (this.hasPlace(nowMs)) return this.let(nowMs);
     const waitMs = this.expectedWaitMs(waiter.agent, nowMs);
     if (nowMs + waitMs > waiter.deadlineMs) return this.refusal(this.kind(), waitMs);
     const gaveWay = this.queue.add(waiter.agent, waiter, isRetry);
@@ -93,6 +100,29 @@ export class Lane {
   /** A place for who goes in any case. */
   force(): Pass {
     return this.let(this.clock.now());
+  }
+
+  private hasPlace(nowMs: number): boolean {
+    return this.queue.size === 0 && this.nextAt(nowMs) <= nowMs && this.inFlight.hasRoom;
+  }
+
+  /** How long a call of an agent would wait here, clock ms: 0 where there is a place now, endless where nobody can say. */
+  waitMs(agent: string): number {
+    const nowMs = this.clock.now();
+    if (nowMs < this.leftOutUntilMs) return Number.POSITIVE_INFINITY;
+    if (this.hasPlace(nowMs)) return 0;
+    return this.breaker.state === 'closed' ? Math.max(1, this.expectedWaitMs(agent, nowMs)) : Number.POSITIVE_INFINITY;
+  }
+
+  /** It could do nothing with a call that was sent here instead of elsewhere. */
+  isOfNoUse(): void {
+    if (++this.ofNoUseInRow >= OF_NO_USE) this.leftOutUntilMs = this.clock.now() + LEFT_OUT_MS;
+  }
+
+  /** An attempt that a provider took has ended. */
+  served(provider: string, outcome: Outcome): void {
+    this.providers.count(provider, outcome);
+    if (outcome === 'ok') this.ofNoUseInRow = 0;
   }
 
   /** It does not want to go any more. */
@@ -171,6 +201,7 @@ export class Lane {
       retryShare: this.budget.shareAt(this.clock.now()),
       noCreditsAt: this.noCreditsAtMs,
       counts: { ...this.counts },
+      providers: this.providers.counts,
       learned: this.learned,
     };
   }

@@ -25,20 +25,33 @@ export interface Sending {
 // The router itself waits this long for a provider; nothing is gained by giving up before it.
 const SERVERLESS_FIRST_BYTE_MS = 300_000;
 
-/** The call as serverless gets it: as the client sent it, with its own credentials where it has any. */
-export function toServerless(asked: Asked, { timeouts, authorization }: Assignment, url: string): Sending {
+/**
+ * The call as serverless gets it: as the client sent it, with its own credentials where it has any. `suffix`: the
+ * provider that is put behind the model's name; null: none.
+ */
+export function toServerless(
+  asked: Asked,
+  { timeouts, authorization }: Assignment,
+  url: string,
+  suffix: string | null,
+): Sending {
   return {
     upstream: 'serverless',
     url,
     path: asked.destination.path,
     method: asked.method,
     headers: requestHeaders(asked.rawHeaders, authorization, true),
-    body: asked.body.length === 0 ? null : asked.body,
+    body: asked.body.length === 0 ? null : suffix === null ? asked.body : withSuffix(asked, suffix),
     connectMs: timeouts.connectMs,
     firstByteMs: SERVERLESS_FIRST_BYTE_MS,
     betweenChunksMs: timeouts.betweenChunksMs,
     totalMs: timeouts.totalMs,
   };
+}
+
+function withSuffix({ body, question }: Asked, suffix: string): Buffer {
+  const { model, modelStart, modelEnd } = question.scan as Scan;
+  return spliceString(body, modelStart, modelEnd, `${model}:${suffix}`);
 }
 
 /** The call as the endpoint gets it: with the daemon's token, and the model named as the endpoint names it. */

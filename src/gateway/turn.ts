@@ -6,10 +6,12 @@ import type { Clock } from '../core/clock.ts';
 import type { Assignment } from './assignment.ts';
 import type { Seat } from './batches.ts';
 import type { Way } from './forward.ts';
-import type { Lane, Pass, Refusal, Waiter } from './lane.ts';
-import { askedPatienceMs, providerOf } from './question.ts';
+import type { Pass, Refusal, Waiter } from './lane.ts';
+import { askedPatienceMs } from './question.ts';
 import type { Asked } from './question.ts';
 import type { Shared } from './shared.ts';
+import { waysFor } from './ways.ts';
+import type { Ways } from './ways.ts';
 
 /** Whose turn it is. */
 interface TurnOwner {
@@ -23,16 +25,16 @@ interface TurnOwner {
 export function turnFor(owner: TurnOwner, shared: Shared, asked: Asked, assignment: Assignment): Turn | null {
   const { arrival, care, authorization } = assignment;
   if (care === null) return null;
-  const { destination, question, headers } = asked;
-  const lane = shared.lanes.of(arrival.model as string, providerOf(destination, question), care);
-  const patienceMs = Math.min(care.maxWait, askedPatienceMs(headers));
   const seat = care.batch.most > 1 ? shared.batches.seatFor(asked, authorization, care.batch) : null;
-  return new Turn(owner, { lane, policy: care, clock: shared.clock, seat }, { agent: arrival.agent, patienceMs });
+  // What may go together with others goes where they go.
+  const ways = waysFor(shared.lanes, asked, care, seat === null ? care.providers : []);
+  const patienceMs = Math.min(care.maxWait, askedPatienceMs(asked.headers));
+  return new Turn(owner, { ways, policy: care, clock: shared.clock, seat }, { agent: arrival.agent, patienceMs });
 }
 
 /** What a call's way leads through. */
 interface Surroundings {
-  readonly lane: Lane;
+  readonly ways: Ways;
   readonly policy: CarePolicy;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   /** Null where it is never sent together with others. */
@@ -47,23 +49,25 @@ export class Turn implements Waiter {
   readonly askedAtMs: number;
   /** Whether it did not get one at once. */
   wasHeld = false;
-  private readonly lane: Lane;
+  private readonly ways: Ways;
   private readonly policy: CarePolicy;
   private readonly clock: Pick<Clock, 'now' | 'scale'>;
   private readonly seat: Seat | null;
   private readonly owner: TurnOwner;
   private pass: Pass | null = null;
+  /** The provider that an answer named, where it has begun. */
+  private told: string | null = null;
   private retries = 0;
   private timer: NodeJS.Timeout | null = null;
   private isOver = false;
 
   constructor(
     owner: TurnOwner,
-    { lane, policy, clock, seat }: Surroundings,
+    { ways, policy, clock, seat }: Surroundings,
     { agent, patienceMs }: { agent: string; patienceMs: number },
   ) {
     this.owner = owner;
-    this.lane = lane;
+    this.ways = ways;
     this.policy = policy;
     this.clock = clock;
     this.seat = seat;
@@ -76,8 +80,14 @@ export class Turn implements Waiter {
     this.enter(false);
   }
 
+  /** The provider to put behind the model's name in the next attempt; null: none. */
+  get suffix(): string | null {
+    return this.ways.now.suffix;
+  }
+
   private enter(isRetry: boolean): void {
-    const answer = this.lane.enter(this, isRetry);
+    this.ways.choose(this.agent);
+    const answer = this.ways.now.lane.enter(this, isRetry);
     if (answer === null) this.wasHeld = true;
     else if (answer === 'rides') this.go(null);
     else if ('kind' in answer) this.refuse(answer);
@@ -95,12 +105,12 @@ export class Turn implements Waiter {
 
   /** It rode along with others, and now goes by itself: it counts as any other. */
   private alone(): void {
-    if (!this.isOver) this.pass ??= this.lane.force();
+    if (!this.isOver) this.pass ??= this.ways.now.lane.force();
   }
 
   go(pass: Pass | null): void {
     if (this.isOver) {
-      if (pass !== null) this.lane.left(pass, 'client_left', null);
+      if (pass !== null) this.ways.now.lane.left(pass, 'client_left', null);
       return;
     }
     this.pass = pass;
@@ -115,45 +125,65 @@ export class Turn implements Waiter {
 
   /** Gives the place back: the attempt has ended like this. */
   left(outcome: Outcome, headers: IncomingHttpHeaders | null = null): void {
-    const { pass } = this;
+    const { pass, told } = this;
     if (pass === null) return;
-    this.pass = null;
-    this.lane.left(pass, outcome, headers === null ? null : pauseOf(headers));
+    const { lane, provider } = this.ways.now;
+    this.pass = this.told = null;
+    lane.served((headers === null ? told : toldIn(headers)) ?? provider, outcome);
+    lane.left(pass, outcome, headers === null ? null : pauseOf(headers));
   }
 
   /** Whether an attempt that ended like this is made again; if so it comes back by itself. */
   again(outcome: Outcome, status: number, headers: IncomingHttpHeaders | null): boolean {
     const { policy, clock } = this;
-    if (this.isOver || !isRepeatable(outcome, status) || this.retries >= policy.retries.most) return false;
     const nowMs = clock.now();
+    if (this.isOver || nowMs >= this.deadlineMs) return false;
+    if (this.ways.leaves(outcome, this.agent)) {
+      this.left(outcome, headers);
+      this.comeBack(0, false);
+      return true;
+    }
+    if (!isRepeatable(outcome, status) || this.retries >= policy.retries.most) return false;
     const asked = headers === null ? null : pauseOf(headers);
     const pauseMs = backoffMs(this.retries + 1, policy.retries, Math.random(), asked);
     if (nowMs + pauseMs >= this.deadlineMs) return false;
-    if (!this.lane.budget.take(nowMs, policy.retries.budget)) return false;
+    if (!this.ways.now.lane.budget.take(nowMs, policy.retries.budget)) return false;
     this.retries++;
     this.left(outcome, headers);
+    this.comeBack(pauseMs, true);
+    return true;
+  }
+
+  private comeBack(pauseMs: number, isRetry: boolean): void {
     this.timer = setTimeout(() => {
       this.timer = null;
-      if (!this.isOver) this.enter(true);
-    }, pauseMs / clock.scale);
-    return true;
+      if (!this.isOver) this.enter(isRetry);
+    }, pauseMs / this.clock.scale);
   }
 
   /** An answer has begun well; it may tell of the quota. */
   begun(headers: IncomingHttpHeaders): void {
-    if (this.pass !== null) this.lane.begun(this.pass);
+    const { lane } = this.ways.now;
+    this.told = toldIn(headers);
+    if (this.pass !== null) lane.begun(this.pass);
     const said = headers['ratelimit'];
     if (typeof said !== 'string') return;
     const quota = readQuota(said);
-    if (quota !== null) this.lane.told(quota.left, quota.resetMs);
+    if (quota !== null) lane.told(quota.left, quota.resetMs);
   }
 
   /** The call is over. */
   end(): void {
     this.isOver = true;
     if (this.timer !== null) clearTimeout(this.timer);
-    this.lane.cancel(this);
+    this.ways.now.lane.cancel(this);
   }
+}
+
+/** The provider that an answer names; null where it names none. */
+function toldIn(headers: IncomingHttpHeaders): string | null {
+  const told = headers['x-inference-provider'];
+  return typeof told === 'string' && told !== '' ? told : null;
 }
 
 /**

@@ -15,7 +15,7 @@ export interface Router {
   answer(exchange: Exchange): Promise<void>;
   /** Calls being worked on. */
   inFlight(): number;
-  /** Calls taken in the present window, by model. */
+  /** Calls taken in the present window, by model and provider: `org/name:provider`. */
   window(): Record<string, number>;
 }
 
@@ -79,14 +79,16 @@ export function createRouter(world: World): Router {
   let windowNumber = 0;
   let inFlight = 0;
 
-  function hasRoom(modelId: string): boolean {
+  /** Each provider of a model has a limit of its own. */
+  function hasRoom(modelId: string, provider: string): boolean {
     const { routerWindowMs, routerCalls } = world.limits;
     const number = Math.floor((world.clock.now() - world.startedAt) / routerWindowMs);
     if (number !== windowNumber) taken.clear();
     windowNumber = number;
-    const count = taken.get(modelId) ?? 0;
+    const key = `${modelId}:${provider}`;
+    const count = taken.get(key) ?? 0;
     if (count >= routerCalls) return false;
-    taken.set(modelId, count + 1);
+    taken.set(key, count + 1);
     return true;
   }
 
@@ -101,7 +103,7 @@ export function createRouter(world: World): Router {
       sendJson(exchange, 500, { error: { message: 'Internal server error', type: 'server_error' } });
     } else if (faults.strikes('router', 'unavailable') || inFlight >= limits.routerInFlight) {
       sendJson(exchange, 503, { error: `Model ${model.id} is currently loading`, estimated_time: 20 });
-    } else if (faults.strikes('router', 'ratelimits') || !hasRoom(model.id)) {
+    } else if (faults.strikes('router', 'ratelimits') || !hasRoom(model.id, provider)) {
       const { routerRetryAfterSeconds: after } = limits;
       const headers = { 'x-inference-provider': provider, ...(after !== null && { 'retry-after': String(after) }) };
       sendJson(exchange, 429, rateLimited(model.id, limits.routerCalls), headers);

@@ -22,7 +22,7 @@ export interface TokenOwner {
 
 /** The figures of the simulation; all times in clock milliseconds. */
 export interface Limits {
-  /** Calls of one model that the router takes in one fixed window; the rest are refused with 429. */
+  /** Calls of one model that each provider takes in one fixed window; the rest are refused with 429. */
   readonly routerCalls: number;
   readonly routerWindowMs: number;
   /** What its 429 asks for in `Retry-After`; null where it says nothing, as most providers do. */

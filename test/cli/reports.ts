@@ -1,3 +1,5 @@
+import { CLOSED } from '../../src/core/care/breaker.ts';
+import type { LaneKey, LaneStatus } from '../../src/core/care/lane.ts';
 import type { RoleFigures } from '../../src/core/figures.ts';
 import { NO_FIGURES } from '../../src/core/figures.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
@@ -44,6 +46,27 @@ export function makeRoute(over: Partial<RouteStatus> = {}): RouteStatus {
     rollout: null,
     lastRollout: null,
     notes: [],
+    ...over,
+  };
+}
+
+/** A way to serverless that was used and is not short of anything. */
+export function makeLane(over: Partial<LaneKey & LaneStatus> = {}): LaneKey & LaneStatus {
+  return {
+    model: 'meta-llama/Llama-3.1-8B-Instruct',
+    provider: '',
+    limit: null,
+    isBlocked: false,
+    inFlight: 0,
+    inFlightLimit: null,
+    waiting: 0,
+    waitingAgents: 0,
+    breaker: CLOSED,
+    retryShare: 0,
+    noCreditsAt: null,
+    counts: { sent: 9_000, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 },
+    providers: [],
+    learned: { rate: { perSecond: null }, inFlight: { most: null }, breaker: CLOSED },
     ...over,
   };
 }

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { ViewOptions } from '../../src/cli/view-page.ts';
 import { renderStatus } from '../../src/cli/view.ts';
 import type { StatusReport } from '../../src/core/status.ts';
-import { HOLDING, makeReport, makeRollout, makeRoute, NOON } from './reports.ts';
+import { HOLDING, makeLane, makeReport, makeRollout, makeRoute, NOON } from './reports.ts';
 
 const OPTIONS: ViewOptions = { width: 80, color: false, isRunning: true, now: NOON + 800 };
 
@@ -300,6 +300,28 @@ ledger ok
 `,
       { width: 50 },
     );
+  });
+
+  it('providers, where there are several or one refused anything', () => {
+    const shown = (...providers: readonly (readonly [string, number, number, number])[]) => {
+      const counts = providers.map(([provider, tried, refused, faults]) => ({ provider, tried, refused, faults }));
+      const route = makeRoute();
+      const lanes = [
+        makeLane({ model: route.model, providers: counts.slice(0, 1) }),
+        makeLane({ model: route.model, provider: 'novita', providers: counts.slice(1) }),
+      ];
+      const page = renderStatus(makeReport([route], { lanes }), OPTIONS);
+      return page
+        .slice(page.indexOf(' providers'))
+        .split('\n')
+        .filter((line) => page.includes(' providers') && line !== '');
+    };
+    assert.deepEqual(shown(['groq', 50, 0, 0]), []);
+    assert.deepEqual(shown(['groq', 50, 1, 0]), [' providers groq 2.0 % of 50 tries refused']);
+    assert.deepEqual(shown(['', 1_500, 0, 0], ['novita', 9, 0, 2]), [
+      ' providers not told 0.0 % of 1 500 tries refused; novita 0.0 % of 9 tries',
+      '           refused, 2 faults',
+    ]);
   });
 
   it('no line that is wider than the window, from 60 columns up', () => {

@@ -58,6 +58,14 @@ describe('a policy', () => {
     });
   });
 
+  it('lists providers by the names that stand behind a model, and not how the router chooses one', () => {
+    const care = (providers: unknown) => ({ defaults: { care: { providers } } });
+    assert.deepEqual(parsed(care(['groq', 'fal-ai'])).watched.care.providers, ['groq', 'fal-ai']);
+    assert.match(issues(care(['fastest'])).join(), /^defaults\.care\.providers\.0: expected a provider; this is how/);
+    assert.match(issues(care([':groq'])).join(), /^defaults\.care\.providers\.0: expected a provider such as groq/);
+    assert.match(issues(care('groq')).join(), /^defaults\.care\.providers: expected a list/);
+  });
+
   it('reads a share the same as number and as percentage', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 100 }), (percent) => {

@@ -204,6 +204,7 @@ test('health and metrics answer, and nothing else', limit, async (t) => {
     /^upshift_calls_total\{model="meta-llama\/Llama-3.1-8B-Instruct",.*upstream="serverless",outcome="ok"\} 1$/m,
   );
   assert.match(metrics, /^upshift_ledger_lost 0$/m);
+  assert.match(metrics, /^upshift_provider_tried\{model="meta-llama\/Llama-3.1-8B-Instruct",provider="groq"\} 1$/m);
   assert.equal((await fetch(`${admin}/`)).status, 404);
   assert.equal((await fetch(`${admin}/healthz`, { method: 'POST' })).status, 404);
 });

@@ -14,6 +14,7 @@ export function careOf(most: number, more: object = {}) {
     queue: 100,
     ramp: 0,
     breaker: { faults: 50, cooldown: 60_000, probes: 1 },
+    providers: [],
     batch: { wait: WAIT, most },
     ...more,
   };

@@ -12,6 +12,7 @@ const CARE = {
   queue: 100,
   ramp: 0,
   breaker: { faults: 5, cooldown: 60_000, probes: 1 },
+  providers: [],
   batch: { wait: 5, most: 1 },
 };
 

@@ -32,7 +32,7 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
       .option('limit', {
         type: 'number',
         requiresArg: true,
-        describe: 'Calls of a model that the router takes in 5 minutes',
+        describe: 'Calls of a model that each provider takes in 5 minutes',
       })
       .option('seed', {
         type: 'number',

@@ -1,5 +1,6 @@
 import type { Breaker } from './breaker.ts';
 import type { LearnedInFlight } from './in-flight.ts';
+import type { ProviderCounts } from './providers.ts';
 import type { LearnedRate } from './rate.ts';
 
 /** Which calls share a limit: those of one model, by one provider ('' where the router chooses). */
@@ -30,6 +31,8 @@ export interface LaneStatus {
   readonly noCreditsAt: number | null;
   /** Since the gateway was made. */
   readonly counts: Readonly<LaneCounts>;
+  /** Who took its attempts; a daemon of an older version does not tell. */
+  readonly providers?: readonly ProviderCounts[];
   readonly learned: LearnedLane;
 }
 

@@ -19,5 +19,7 @@ export interface CarePolicy {
   /** How long the way from a tenth of a known limit to all of it takes, after a start or an outage. */
   readonly ramp: number;
   readonly breaker: BreakerPolicy;
+  /** Providers that may take what serverless refuses or has no place for, in this order. */
+  readonly providers: readonly string[];
   readonly batch: BatchPolicy;
 }

@@ -1,0 +1,152 @@
+import type { CommandModule } from 'yargs';
+import type { Advice, ServingProvider } from '../../core/advice.ts';
+import { advise } from '../../core/advice.ts';
+import type { DemandCall } from '../../core/advice/demand.ts';
+import { SILENCE_MS, demandOf } from '../../core/advice/demand.ts';
+import { DELAYED_US } from '../../core/call.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Policy, RoutePolicy } from '../../core/policy.ts';
+import type { StatusReport } from '../../core/status.ts';
+import { readEnvironment } from '../../files/environment.ts';
+import { loadPolicy } from '../../files/policy.ts';
+import { listProviders } from '../../huggingface/providers.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
+import { demandCalls } from '../../ledger/history.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { readStatus } from '../../ledger/requests.ts';
+import { cleanAll, painter, printJson, printText, widthOf } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
+import { renderAdvice } from '../view-advice.ts';
+import { parseSince } from './audit.ts';
+
+interface AdviseOptions extends GlobalOptions {
+  readonly policy: string;
+  readonly model: string | undefined;
+  readonly since: string;
+  readonly online: boolean;
+}
+
+/** Every second of the span is looked at. */
+const LONGEST_MS = 31 * 86_400_000;
+
+export const adviseCommand: CommandModule<object, AdviseOptions> = {
+  command: 'advise',
+  describe: 'Whether another provider, fewer agents or a slower start would do instead of a GPU',
+  builder: (yargs) =>
+    withPolicy(withGlobals(yargs))
+      .option('model', { type: 'string', requiresArg: true, describe: 'A route; all that were called unless named' })
+      .option('since', {
+        type: 'string',
+        default: '1d',
+        requiresArg: true,
+        describe: 'The calls to look at: a span such as 6h, or a time',
+      })
+      .option('online', {
+        type: 'boolean',
+        default: false,
+        describe: 'Ask the router who else serves the model, and at what price; needs HF_TOKEN',
+      })
+      .example('npx upshift advise', 'before anything is approved: is a GPU needed at all?')
+      .example('npx upshift advise --online --model meta-llama/Llama-3.1-8B-Instruct', 'and who else serves it')
+      .example("npx upshift advise --json | jq -r '.verdict.kind'", 'fine, remedy, migrate or unknown')
+      .epilogue(
+        'What each line says:\n' +
+          '  limit      what serverless takes in 5 minutes, as learned from its refusals;\n' +
+          '             what it took while it held calls back, where it takes more now;\n' +
+          "             where it refused nothing, the policy's criteria.calls\n" +
+          '  queue      the same calls sent through a queue at that limit: who waits, and\n' +
+          '             who is refused after care.maxWait; rather more than in truth, since\n' +
+          '             agents that wait ask later\n' +
+          '  agents     in the fullest windows: how many fewer, or how many calls each,\n' +
+          '             keep within the limit\n' +
+          '  ramp       whether the peak is made of agents that start together; one that\n' +
+          '             was silent for 10 min starts anew\n' +
+          "  providers  since the daemon's start: the ledger does not tell who served\n" +
+          'A remedy is named where it would do by itself. Nothing is changed.\n' +
+          '--json: one line a route {"model","calls","limit","windows","queue","fewer",\n' +
+          '"ramp","providers","others","verdict":{"kind","remedies","reasons"}}, and more.',
+      ),
+  handler: async (options) => {
+    const { policy } = await loadPolicy(options.policy);
+    const serving = options.online ? await askRouter() : null;
+    const db = openForReading(options.db);
+    try {
+      const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+      const now = timeOf(openClock(), report);
+      const since = parseSince(options.since, now);
+      if (now - since > LONGEST_MS) {
+        throw new AppError('invalid', `--since ${options.since} is too long ago`, { hint: 'expected 31d at most' });
+      }
+      const calls = readDemand(db, since, now);
+      const advice = routesOf(policy, calls, options.model).map((route) => {
+        const demand = demandOf(calls.get(route.model) ?? [], { fromMs: since, untilMs: now });
+        // A daemon of an older version tells of no lanes.
+        const lanes = ((report as Partial<StatusReport> | null)?.lanes ?? []).filter(
+          ({ model }) => model === route.model,
+        );
+        return advise(route, demand, { lanes, serving: serving === null ? null : (serving.get(route.model) ?? []) });
+      });
+      show(advice, options);
+    } finally {
+      db.close();
+    }
+  },
+};
+
+function show(advice: readonly Advice[], { json, since }: AdviseOptions): void {
+  if (json) {
+    for (const one of advice) printJson(cleanAll(one));
+    return;
+  }
+  const page = { width: widthOf(process.stdout), paint: painter(process.stdout) };
+  if (advice.length > 0)
+    printText(
+      cleanAll(advice)
+        .map((one) => renderAdvice(one, page))
+        .join('\n\n'),
+    );
+  else
+    printText(
+      `the ledger has no call since ${since}: nothing can be said\n` +
+        'let agents call through upshift for an hour or more, or look further back with --since',
+    );
+}
+
+async function askRouter(): Promise<ReadonlyMap<string, readonly ServingProvider[]>> {
+  const { routerUrl, token } = readEnvironment(process.env);
+  if (token === null) {
+    throw new AppError('unauthorized', '--online asks the router, and HF_TOKEN is not set', {
+      hint: 'set HF_TOKEN, or leave out --online: what was seen is told all the same',
+    });
+  }
+  return listProviders(routerUrl, token);
+}
+
+/** The calls of each model, whoever served them; some before `since` too, which tell who was there already. */
+function readDemand(db: LedgerDb, since: number, until: number): ReadonlyMap<string, readonly DemandCall[]> {
+  const byModel = new Map<string, DemandCall[]>();
+  for (const call of demandCalls(db, (since - SILENCE_MS) * 1_000, until * 1_000)) {
+    if (call.model === null || call.isRepeat) continue;
+    let calls = byModel.get(call.model);
+    if (calls === undefined) byModel.set(call.model, (calls = []));
+    const isRefused = call.role !== 'canary' && (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US);
+    const isTaken = call.servedBy === 'serverless' && call.status < 400;
+    const { agent, isAgentDerived } = call;
+    calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, isTaken });
+  }
+  return byModel;
+}
+
+/** The routes that the policy lists and the models that were called, the busiest first. */
+function routesOf(
+  { routes, watched }: Policy,
+  calls: ReadonlyMap<string, readonly DemandCall[]>,
+  model: string | undefined,
+): readonly RoutePolicy[] {
+  const policyOf = (name: string) => routes.find((route) => route.model === name) ?? { ...watched, model: name };
+  if (model !== undefined) return [policyOf(model)];
+  const called = [...calls].sort(([, a], [, b]) => b.length - a.length).map(([name]) => name);
+  const silent = routes.map((route) => route.model).filter((name) => !calls.has(name));
+  return [...called, ...silent].map(policyOf);
+}

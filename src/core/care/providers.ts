@@ -1,0 +1,63 @@
+import type { Outcome } from '../call.ts';
+import { isFault } from '../call.ts';
+
+/** What became of the attempts that one provider took, since the gateway was made. */
+export interface ProviderCounts {
+  /** As the answers named it, else as the call did; '' where nobody told. */
+  readonly provider: string;
+  readonly tried: number;
+  readonly refused: number;
+  readonly faults: number;
+}
+
+/** What may stand behind a model's name and is no provider: the router's ways to choose one. */
+export const ROUTER_CHOICES: ReadonlySet<string> = new Set(['fastest', 'cheapest', 'preferred', 'auto']);
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,39}$/;
+const MOST = 16;
+/** Stands for providers beyond the number that is told apart, and for names that are none. */
+const OTHER = 'other';
+
+/** Counts attempts by the provider that took them; the number of providers told apart is bounded. */
+export class ProviderTally {
+  readonly #counts = new Map<string, { tried: number; refused: number; faults: number }>();
+
+  count(provider: string, outcome: Outcome): void {
+    const one = this.#of(provider);
+    one.tried++;
+    if (outcome === 'rate_limited') one.refused++;
+    else if (isFault(outcome, 'serverless')) one.faults++;
+  }
+
+  get counts(): ProviderCounts[] {
+    return [...this.#counts].map(([provider, counts]) => ({ provider, ...counts }));
+  }
+
+  #of(told: string): { tried: number; refused: number; faults: number } {
+    const lower = told.toLowerCase();
+    const named = lower === '' || NAME.test(lower) ? (ROUTER_CHOICES.has(lower) ? '' : lower) : OTHER;
+    const provider = this.#counts.has(named) || this.#counts.size < MOST ? named : OTHER;
+    let counts = this.#counts.get(provider);
+    if (counts === undefined) this.#counts.set(provider, (counts = { tried: 0, refused: 0, faults: 0 }));
+    return counts;
+  }
+}
+
+/** The providers of several lanes, each once, the most used first. */
+export function sumProviders(
+  lanes: Iterable<{ readonly providers?: readonly ProviderCounts[] }>,
+): readonly ProviderCounts[] {
+  const sums = new Map<string, ProviderCounts>();
+  for (const { providers = [] } of lanes) {
+    for (const counts of providers) {
+      const before = sums.get(counts.provider) ?? { tried: 0, refused: 0, faults: 0 };
+      sums.set(counts.provider, {
+        provider: counts.provider,
+        tried: before.tried + counts.tried,
+        refused: before.refused + counts.refused,
+        faults: before.faults + counts.faults,
+      });
+    }
+  }
+  return [...sums.values()].sort((a, b) => b.tried - a.tried);
+}

@@ -1,0 +1,56 @@
+import type { ServingProvider } from '../core/advice.ts';
+import { AppError } from '../core/errors.ts';
+import { jsonOrText, noAnswer, saidIn } from './failure.ts';
+import { bearer, limited } from './shape.ts';
+import { at, number, text } from './status.ts';
+
+const LIST_MS = 15_000;
+
+/**
+ * Who serves which model behind the router, from its `GET /v1/models`; providers that it says are down are left out.
+ * Throws AppError `unauthorized`, `unavailable` or `timeout`.
+ */
+export async function listProviders(
+  routerUrl: string,
+  token: string,
+): Promise<ReadonlyMap<string, readonly ServingProvider[]>> {
+  const action = 'asking the router who serves which model';
+  let status: number;
+  let body: unknown;
+  try {
+    const response = await fetch(`${routerUrl}/v1/models`, {
+      headers: bearer(token),
+      redirect: 'manual',
+      signal: limited(LIST_MS, undefined),
+    });
+    status = response.status;
+    body = jsonOrText(await response.text());
+  } catch (cause) {
+    throw noAnswer(action, routerUrl, cause);
+  }
+  if (status === 401 || status === 403) {
+    throw new AppError('unauthorized', `${action}: it answered ${status}: ${saidIn(body)}`, {
+      hint: 'set HF_TOKEN to a token with the scope inference.serverless.write',
+    });
+  }
+  const models = at(body, 'data');
+  if (status !== 200 || !Array.isArray(models)) {
+    throw new AppError('unavailable', `${action}: it answered ${status} without a list: ${saidIn(body)}`, {
+      hint: 'leave out --online, or try again later',
+    });
+  }
+  return new Map(models.flatMap(readModel));
+}
+
+function readModel(model: unknown): [string, readonly ServingProvider[]][] {
+  const id = text(at(model, 'id'));
+  const providers = at(model, 'providers');
+  if (id === null || !Array.isArray(providers)) return [];
+  const serving = providers.flatMap((one) => {
+    const provider = text(at(one, 'provider'));
+    if (provider === null || at(one, 'status') === 'error') return [];
+    const pricing = at(one, 'pricing');
+    return { provider, inputPrice: number(at(pricing, 'input')), outputPrice: number(at(pricing, 'output')) };
+  });
+  return [[id, serving]];
+}
