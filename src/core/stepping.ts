@@ -143,9 +143,14 @@ function failureText(rollout: Shadowing | Stopped, seen: Observation, verdict: V
   return `${summary}; it has had ${what} for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
 }
 
+/** Beyond this share of slow calls they are not a few any more. */
+const MANY_SLOW = 0.2;
+
 /** A few slow calls, or some that never end, are no sign of a cold endpoint: that is slow in all it does. */
 function isSlowAsAWhole({ cause, metrics }: Verdict): boolean {
   if (cause !== 'tail') return cause === 'speed' || cause === 'firstToken' || cause === 'perToken';
+  const tail = metrics.find(({ metric }) => metric === 'tail');
+  if ((tail?.canary ?? 0) >= MANY_SLOW) return true;
   const speed = metrics.find(({ metric }) => metric === 'speed');
   if (speed === undefined || speed.stable === null || speed.canary === null) return false;
   return speed.canary > speed.stable * (1 + speed.margin);

@@ -116,7 +116,8 @@ export class DemandWindow {
       agents: this.#totalAgents,
       derivedAgents: this.#totalDerived,
       refused: this.#totalRefused,
-      refusedShare: this.#totalCalls === 0 ? 0 : this.#totalRefused / this.#totalCalls,
+      // A refusal counts when it is known, and a call when it arrived.
+      refusedShare: this.#totalCalls === 0 ? 0 : Math.min(1, this.#totalRefused / this.#totalCalls),
     };
   }
 

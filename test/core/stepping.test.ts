@@ -115,12 +115,16 @@ describe('decideStopped', () => {
   });
 
   it('does not take a few slow calls for a cold endpoint, but slowness in all it does', () => {
-    const detailAt = (canary: number) => {
-      const metrics = [{ metric: 'speed', stable: 3_000, canary, margin: 0.15 }] as unknown as Verdict['metrics'];
+    const detailAt = (canary: number, slowShare = 0.05) => {
+      const metrics = [
+        { metric: 'speed', stable: 3_000, canary, margin: 0.15 },
+        { metric: 'tail', stable: 0, canary: slowShare, margin: 0.01 },
+      ] as unknown as Verdict['metrics'];
       return decideStopped(atStep(1), at(1, 3, {}, { status: 'fail', cause: 'tail', metrics })).detail;
     };
     assert.match(detailAt(9_000), /may still have been cold/);
     assert.doesNotMatch(detailAt(2_200), /cold/);
+    assert.match(detailAt(3_300, 0.29), /may still have been cold/);
   });
 
   it('does not take the verdict on another step for its own', () => {
