@@ -84,7 +84,7 @@ class Recount {
       agents: agents.length,
       derivedAgents: agents.filter(isDerived).length,
       refused,
-      refusedShare: inside.length === 0 ? 0 : refused / inside.length,
+      refusedShare: inside.length === 0 ? 0 : Math.min(1, refused / inside.length),
     };
   }
 
