@@ -167,6 +167,11 @@ export class Lane {
     if (pass.wasProbe && this.breaker.state !== 'closed') this.tell('ok', pass, this.clock.now());
   }
 
+  /** How many calls a second the upstream says it takes. */
+  toldLimit(perSecond: number): void {
+    this.rate.toldLimit(perSecond, this.clock.now());
+  }
+
   /** What the upstream tells of its quota in an answer that went well. */
   told(left: number, resetMs: number): void {
     this.rate.told(left, resetMs, this.clock.now());

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Outcome } from '../core/call.ts';
 import type { CarePolicy } from '../core/care/policy.ts';
-import { backoffMs, isRepeatable, readQuota } from '../core/care/retry.ts';
+import { backoffMs, isRepeatable, readQuota, readQuotaPolicy } from '../core/care/retry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Assignment } from './assignment.ts';
 import type { Seat } from './batches.ts';
@@ -166,9 +166,10 @@ export class Turn implements Waiter {
     const { lane } = this.ways.now;
     this.told = toldIn(headers);
     if (this.pass !== null) lane.begun(this.pass);
-    const said = headers['ratelimit'];
-    if (typeof said !== 'string') return;
-    const quota = readQuota(said);
+    const { ratelimit, 'ratelimit-policy': policy } = headers;
+    const perSecond = typeof policy === 'string' ? readQuotaPolicy(policy) : null;
+    if (perSecond !== null) lane.toldLimit(perSecond);
+    const quota = typeof ratelimit === 'string' ? readQuota(ratelimit) : null;
     if (quota !== null) lane.told(quota.left, quota.resetMs);
   }
 

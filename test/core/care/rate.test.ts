@@ -88,6 +88,21 @@ describe('a rate limit', () => {
     assert.ok(rate.nextAt(now + 5_001) <= now + 5_001);
   });
 
+  it('takes a limit that it was told for what it is', () => {
+    const rate = new RateLimit(0);
+    rate.toldLimit(5, 0);
+    assert.equal(rate.limit, 5);
+    let [now, sent] = [0, 0];
+    while (now < 60_000) {
+      now = Math.max(now + 1, rate.nextAt(now));
+      rate.send(now, true);
+      sent++;
+    }
+    assert.ok(sent > 300 && sent < 330, `${sent}`);
+    rate.toldLimit(10, now);
+    assert.equal(rate.limit, 10);
+  });
+
   it('rises to a known limit in ten steps after a start', () => {
     const rate = new RateLimit(100_000, { perSecond: 10 });
     rate.nextAt(0);
