@@ -15,6 +15,7 @@ interface Bound {
   readonly minutesMedian?: number;
 }
 
+// Of twenty traces: a little more room than the figures of a thousand need.
 const BOUNDS: readonly Bound[] = [
   { world: 'calm', truth: 'identical', falseRollback: 0.05, hold: 0.05, minutesMedian: 105 },
   { world: 'calm', truth: '20 % faster', falseRollback: 0.05 },
@@ -28,8 +29,8 @@ const BOUNDS: readonly Bound[] = [
   { world: 'calm', truth: '60 % slower from half', falsePromotion: 0.05 },
   { world: 'calm', truth: 'latency x2', falsePromotion: 0 },
   { world: 'calm', truth: 'dead', falsePromotion: 0 },
-  { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'faults 10 %', falsePromotion: 0, exposedMedian: 60 },
-  { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'latency x2', falsePromotion: 0, exposedMedian: 60 },
+  { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'faults 10 %', falsePromotion: 0, exposedMedian: 75 },
+  { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'latency x2', falsePromotion: 0, exposedMedian: 75 },
   { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'dead', falsePromotion: 0, exposedMedian: 5 },
 ];
 
