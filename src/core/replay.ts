@@ -32,7 +32,7 @@ export function replay(
   past: {
     readonly profile: Profile;
     readonly calls: readonly PastCall[];
-    /** In the order of their arrival. */
+    /** In the order in which they set out. */
     readonly pairs: readonly Pair[];
     readonly verdicts: readonly PastVerdict[];
   },
@@ -40,7 +40,7 @@ export function replay(
 ): readonly ReplayedVerdict[] {
   const { profile, calls } = past;
   const firstStepAtUs = calls[0]?.assignedAtUs ?? Number.POSITIVE_INFINITY;
-  const pairs = past.pairs.filter(({ arrivedAtUs }) => isInTime(arrivedAtUs, profile.tauUs, firstStepAtUs));
+  const pairs = past.pairs.filter((pair) => isInTime(pair, profile.tauUs, firstStepAtUs));
   const judge = new Judge(profile, policy.judge, policy.steps, policy.affinity);
   const given = { early: 0, full: 0, pairs: 0, nextPair: 0 };
   return past.verdicts.map((stored) => {

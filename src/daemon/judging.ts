@@ -3,6 +3,7 @@ import type { Assigned, Known } from '../core/docket.ts';
 import { Docket } from '../core/docket.ts';
 import { Judge } from '../core/judge.ts';
 import { Pairs } from '../core/pairs.ts';
+import type { PairKey } from '../core/pairs.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Role } from '../core/route.ts';
@@ -44,8 +45,8 @@ export class Judging {
   }
 
   /** One half of a pair of the shadow stage has ended. */
-  half(role: Role, arrivedAtUs: number, known: Known): void {
-    this.#pairs.half(role, arrivedAtUs, known);
+  half(role: Role, key: PairKey, known: Known): void {
+    this.#pairs.half(role, key, known);
   }
 
   /** What the judge says of a step, on what is decided by now. */

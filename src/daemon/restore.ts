@@ -47,9 +47,9 @@ async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Jou
   if (judging === null) return;
   for await (const page of journal.pairs(rolloutId)) {
     watch.copiedBefore += page.length;
-    for (const { arrivedAtUs, stable, canary } of page) {
-      judging.half('stable', arrivedAtUs, stable);
-      judging.half('canary', arrivedAtUs, canary);
+    for (const pair of page) {
+      judging.half('stable', pair, pair.stable);
+      judging.half('canary', pair, pair.canary);
     }
   }
   const calls: (Assigned & Known)[] = [];

@@ -116,7 +116,7 @@ export class Routes implements CallObserver {
   shadowed(arrival: Arrival, shadow: Shadow): void {
     if (arrival.model === null) return;
     const watch = this.watch(arrival.model);
-    if (watch?.shadowed(shadow) === true) this.#faulted(watch);
+    if (watch?.shadowed(arrival, shadow) === true) this.#faulted(watch);
   }
 
   ended(call: Call): void {

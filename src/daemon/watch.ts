@@ -13,6 +13,7 @@ import type {
   ShadowFigures,
   Survey,
 } from '../core/observation.ts';
+import type { PairKey } from '../core/pairs.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import { RecentOutcomes } from '../core/recent.ts';
 import type { Rollout } from '../core/rollout.ts';
@@ -169,7 +170,7 @@ export class RouteWatch {
     if (call.role === 'canary' && call.outcome === 'ok' && this.#isCurrent(call)) this.faultsInRow = 0;
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
     if (!this.#isCurrent(call)) return;
-    if (call.hasShadow) this.#judging?.half('stable', call.arrivedAtUs, knownOf(call));
+    if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));
     else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call.arrivedAtUs, knownOf(call));
   }
 
@@ -185,9 +186,9 @@ export class RouteWatch {
   }
 
   /** A copy of the shadow stage ended. True where the endpoint has failed so often in a row that somebody should look. */
-  shadowed(shadow: Shadow): boolean {
+  shadowed(arrival: Arrival, shadow: Shadow): boolean {
     if (!this.#isCurrent(shadow)) return false;
-    this.#judging?.half('canary', shadow.arrivedAtUs, shadow);
+    this.#judging?.half('canary', keyOf(arrival), shadow);
     this.shadow = { ...this.shadow, ended: this.shadow.ended + 1 };
     if (shadow.outcome === 'ok') this.faultsInRow = 0;
     if (!isFault(shadow.outcome, 'dedicated')) return false;
@@ -232,4 +233,9 @@ export class RouteWatch {
     }
     return tally;
   }
+}
+
+/** A pair's halves set out once the call had been held for as long as a limit wanted. */
+function keyOf({ arrivedAtUs, waitedUs }: Pick<Arrival, 'arrivedAtUs' | 'waitedUs'>): PairKey {
+  return { arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs };
 }

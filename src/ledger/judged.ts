@@ -1,4 +1,5 @@
 import type { Observation } from '../core/observation.ts';
+import { inOrder } from '../core/pairs.ts';
 import type { Pair } from '../core/pairs.ts';
 import type { PastCall, PastVerdict } from '../core/replay.ts';
 import { judgedCalls } from './arrivals.ts';
@@ -10,9 +11,9 @@ export function pastCalls(db: LedgerDb, rolloutId: string): PastCall[] {
   return [...judgedCalls(db, rolloutId)].filter(({ step }) => step > 0).sort((a, b) => a.assignedAtUs - b.assignedAtUs);
 }
 
-/** The pairs of a rollout's shadow stage, in the order of their arrival. */
+/** The pairs of a rollout's shadow stage, in the order in which they set out. */
 export function pastPairs(db: LedgerDb, rolloutId: string): Pair[] {
-  return [...pairs(db, rolloutId)];
+  return [...pairs(db, rolloutId)].sort(inOrder);
 }
 
 /** The verdicts that a rollout's decisions saw, oldest first. */

@@ -9,6 +9,8 @@ import { startOf } from './history.ts';
 /** A live call of the shadow stage and its copy. */
 export interface JudgedPair {
   readonly arrivedAtUs: number;
+  /** When both halves set out: once the call had been held for as long as a limit wanted. */
+  readonly setOutAtUs: number;
   readonly stable: Known;
   readonly canary: Known;
 }
@@ -60,6 +62,7 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
       promptTokens: orNull(4),
       outputTokens: orNull(5),
     };
-    yield { arrivedAtUs: stable.arrivedAtUs, stable, canary };
+    const { arrivedAtUs, waitedUs } = stable;
+    yield { arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, stable, canary };
   }
 }

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import type { Outcome } from '../../src/core/call.ts';
 import type { Assigned, Known, Taker } from '../../src/core/docket.ts';
 import { Docket, earlyView, fullView } from '../../src/core/docket.ts';
-import { Pairs, takePair } from '../../src/core/pairs.ts';
+import { Pairs, inOrder, takePair } from '../../src/core/pairs.ts';
 import { EARLY_US } from '../../src/core/scores.ts';
 
 const LATE_US = 30_000_000;
@@ -191,7 +191,7 @@ describe('a docket', () => {
 });
 
 describe('pairs', () => {
-  it('come in the order of their arrival whichever half ended when, and as the ledger gives them again', () => {
+  it('come in the order in which they set out whichever half ended when, and as the ledger gives them again', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(calls, calls), { maxLength: 1 }),
@@ -200,15 +200,16 @@ describe('pairs', () => {
           const [lives, copies] = drawn[0] ?? [[], []];
           const all = lives.slice(0, copies.length).map(({ assigned, known }, i) => ({
             arrivedAtUs: assigned.arrivedAtUs,
+            setOutAtUs: assigned.arrivedAtUs + assigned.waitedUs,
             stable: known,
             canary: (copies[i] as OneCall).known,
           }));
           const [seen, expected] = [new Witness(), new Witness()];
           const pairs = new Pairs(seen, LATE_US);
           const ends = all
-            .flatMap(({ arrivedAtUs, stable, canary }) => [
-              { atUs: arrivedAtUs + stable.durationUs, tell: () => pairs.half('stable', arrivedAtUs, stable) },
-              { atUs: arrivedAtUs + canary.durationUs, tell: () => pairs.half('canary', arrivedAtUs, canary) },
+            .flatMap((pair) => [
+              { atUs: pair.setOutAtUs + pair.stable.durationUs, tell: () => pairs.half('stable', pair, pair.stable) },
+              { atUs: pair.setOutAtUs + pair.canary.durationUs, tell: () => pairs.half('canary', pair, pair.canary) },
             ])
             .sort((a, b) => a.atUs - b.atUs);
           for (const { atUs, tell } of ends) {
@@ -216,7 +217,7 @@ describe('pairs', () => {
             tell();
           }
           pairs.advance((ends.at(-1)?.atUs ?? 0) + LATE_US);
-          for (const pair of all.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs)) takePair(expected, pair, LATE_US);
+          for (const pair of all.toSorted(inOrder)) takePair(expected, pair, LATE_US);
           assert.deepEqual(seen.pairs, expected.pairs);
         },
       ),

@@ -159,7 +159,8 @@ describe('calls in the order of their arrival', () => {
     const expected = shadows.slice(10).map((shadow, i) => {
       const { arrivedAtUs, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } = shadow;
       const canary = { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens };
-      return { arrivedAtUs, stable: docketed(calls[2 * (i + 10)] as Call), canary };
+      const live = calls[2 * (i + 10)] as Call;
+      return { arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable: docketed(live), canary };
     });
     assertSame(await all(ledger.journal.pairs(ROLLOUT)), expected);
     const db = openForReading(path);
