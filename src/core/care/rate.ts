@@ -1,3 +1,5 @@
+import { Seconds } from './seconds.ts';
+
 /** The longest window that a limit is expected to count over: Hugging Face counts calls over five minutes. */
 const WINDOW_MS = 300_000;
 const SECOND_MS = 1_000;
@@ -56,10 +58,7 @@ export interface Outgoing {
  */
 export class RateLimit {
   readonly #rampMs: number;
-  readonly #taken = new Uint32Array(SECONDS);
-  readonly #refused = new Uint32Array(SECONDS);
-  #second = Number.NaN;
-  #beganAtMs = Number.NaN;
+  readonly #seconds = new Seconds(SECONDS);
   #limit: number | null;
   /** Calls per second that are let out; null: all. */
   #pace: number | null;
@@ -151,7 +150,7 @@ export class RateLimit {
       else this.#paceAtMs = nowMs;
     }
     // Taken, until it is known to be refused: refusals come at once, answers after seconds.
-    this.#count(this.#taken, nowMs, 1);
+    this.#seconds.taken(nowMs, 1);
     this.#sinceRefusal++;
     return call;
   }
@@ -159,8 +158,8 @@ export class RateLimit {
   /** The upstream refused a call; `retryAfterMs`: what it said, null where nothing. */
   refused(call: Outgoing, nowMs: number, retryAfterMs: number | null): void {
     this.#advance(nowMs);
-    this.#count(this.#taken, call.atMs, -1);
-    this.#count(this.#refused, nowMs, 1);
+    this.#seconds.taken(call.atMs, -1);
+    this.#seconds.refused(nowMs);
     this.#refusalMs += (nowMs - call.atMs - this.#refusalMs) / 8;
     if (this.#blocked !== null) {
       this.#askAgain(call, nowMs, retryAfterMs);
@@ -175,7 +174,7 @@ export class RateLimit {
       const pauseMs = ASK_FIRST_MS;
       this.#blocked = { nextAtMs: nowMs + (retryAfterMs ?? pauseMs), pauseMs, asking: null };
       this.#blockedAtMs = nowMs;
-    } else if (this.#shareRefused() > AIM) this.#learn(nowMs, false);
+    } else if (this.#seconds.shareRefused(AIM_SECONDS) > AIM) this.#learn(nowMs, false);
   }
 
   /** What the upstream says of its quota: so many calls are left for so long. */
@@ -186,7 +185,7 @@ export class RateLimit {
 
   /** It went out, and something else came of it (an outage, say): it counts neither way. */
   withdrawn(call: Outgoing): void {
-    this.#count(this.#taken, call.atMs, -1);
+    this.#seconds.taken(call.atMs, -1);
     if (this.#blocked?.asking?.sequence === call.sequence) this.#blocked.asking = null;
   }
 
@@ -201,21 +200,12 @@ export class RateLimit {
   }
 
   #advance(nowMs: number): void {
-    if (Number.isNaN(this.#beganAtMs)) this.#begin(nowMs);
-    const target = Math.floor(nowMs / SECOND_MS);
-    if (target - this.#second > SECONDS) this.#second = target - SECONDS;
-    while (this.#second < target) {
-      this.#second++;
-      this.#taken[this.#second % SECONDS] = 0;
-      this.#refused[this.#second % SECONDS] = 0;
-    }
+    if (this.#seconds.advance(nowMs)) this.#begin(nowMs);
     const asking = this.#blocked?.asking;
     if (asking != null && nowMs - asking.atMs >= this.#takenAfterMs()) this.#unblock(nowMs);
   }
 
   #begin(nowMs: number): void {
-    this.#beganAtMs = nowMs;
-    this.#second = Math.floor(nowMs / SECOND_MS);
     this.#tokensAtMs = nowMs;
     this.#paceAtMs = nowMs;
     if (this.#limit !== null) this.ramp(nowMs);
@@ -239,7 +229,7 @@ export class RateLimit {
 
   /** What was taken over the window, or of late, is the limit. */
   #learn(nowMs: number, isWindowUsedUp: boolean): void {
-    const { taken, perSecond } = this.#takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);
+    const { taken, perSecond } = this.#seconds.takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);
     if (taken >= RECENT_CALLS) this.#settle(Math.max(MOST_FALL * this.#measured, perSecond), nowMs);
   }
 
@@ -249,18 +239,6 @@ export class RateLimit {
     this.#enough = SHOWN * SECONDS * limit;
     this.#pace = limit * LEAD;
     this.#paceAtMs = nowMs;
-  }
-
-  /** What was taken over as many of the last seconds as hold so many calls. */
-  #takenIn(nowMs: number, calls: number): { readonly taken: number; readonly perSecond: number } {
-    let [taken, seconds] = [0, 0];
-    const most = Math.min(SECONDS, Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS)));
-    // The second under way is not over.
-    for (; seconds < most && taken < calls; seconds++) {
-      const second = this.#second - 1 - seconds;
-      taken += this.#taken[((second % SECONDS) + SECONDS) % SECONDS] as number;
-    }
-    return { taken, perSecond: taken / Math.max(1, seconds) };
   }
 
   #grow(nowMs: number): void {
@@ -279,22 +257,5 @@ export class RateLimit {
     const most = Math.max(1, (pace * BURST_MS) / SECOND_MS);
     this.#tokens = Math.min(most, this.#tokens + (pace * (nowMs - this.#tokensAtMs)) / SECOND_MS);
     this.#tokensAtMs = nowMs;
-  }
-
-  #shareRefused(): number {
-    let [taken, refused] = [0, 0];
-    for (let second = this.#second; second > this.#second - AIM_SECONDS; second--) {
-      const slot = ((second % SECONDS) + SECONDS) % SECONDS;
-      taken += this.#taken[slot] as number;
-      refused += this.#refused[slot] as number;
-    }
-    return refused === 0 ? 0 : refused / (taken + refused);
-  }
-
-  #count(counts: Uint32Array, atMs: number, change: 1 | -1): void {
-    const second = Math.floor(atMs / SECOND_MS);
-    if (second <= this.#second - SECONDS) return;
-    const slot = second % SECONDS;
-    counts[slot] = Math.max(0, (counts[slot] as number) + change);
   }
 }
