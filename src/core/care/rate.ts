@@ -15,6 +15,13 @@ const AIM = 0.02;
 const AIM_SECONDS = 60;
 /** A window of which much was lost to something else says little of the limit: it falls to no less than half at once. */
 const MOST_FALL = 0.5;
+/** A window that is used up gives as much at a lower pace; less than this says that something else was in the way. */
+const SAME = 0.9;
+const AS_MUCH = 0.99;
+/** And at a lower pace less of it is left: between these parts of what was, refusals do not depend on the pace. */
+/** They are used up so far apart at least. What refuses everything more often counts no windows, or short ones. */
+const APART_MS = 240_000;
+const AS_LONG = { least: 0.5, most: 1.25 };
 /** And what no refusal contradicts lets it rise to twice as much at once. */
 const MOST_RISE = 2;
 /**
@@ -22,6 +29,8 @@ const MOST_RISE = 2;
  * fewer nothing is learned: somebody else may have used up what there was.
  */
 const RECENT_CALLS = 100;
+/** Just above a limit that is counted continuously one of twenty is refused: after so many in a row it was not the pace. */
+const CLEAN_RUN = 60;
 /** Refused for longer than this: a window was used up. */
 const LONG_MS = 5_000;
 /** Refusals in a row, none taken between them, that say that nothing is taken any more. */
@@ -70,6 +79,8 @@ export class RateLimit {
   #sequence = 0;
   #lastRefused = -1;
   #row = 0;
+  /** Calls taken before the refusals that came last. */
+  #run = 0;
   #refusalMs = 0;
   #askedFrom = 0;
   #blockedAtMs = 0;
@@ -78,6 +89,11 @@ export class RateLimit {
   #sinceRefusal = 0;
   #enough: number;
   #measured: number;
+  /** From where the limit has fallen because of windows used up, and what the last of them gave; null once another gave as much. */
+  #fall: { readonly from: number; readonly perSecond: number; readonly lostMs: number } | null = null;
+  /** When a window that was used up last told of the limit, and how long everything was refused since. */
+  #usedUpAtMs = Number.NEGATIVE_INFINITY;
+  #lostMs = 0;
   /** Since when the pace rises to its old height, after a restart or an outage; null otherwise. */
   #ramp: { readonly fromMs: number; readonly spanMs: number } | null = null;
 
@@ -168,6 +184,7 @@ export class RateLimit {
     // Sent before it was asked whether the upstream takes calls again: known already.
     if (call.sequence < this.#askedFrom) return;
     this.#row = call.sequence === this.#lastRefused + 1 ? this.#row + 1 : 1;
+    if (this.#row === 1) this.#run = this.#sinceRefusal;
     this.#lastRefused = Math.max(this.#lastRefused, call.sequence);
     this.#sinceRefusal = 0;
     if (retryAfterMs !== null || this.#row >= ROW) {
@@ -224,13 +241,33 @@ export class RateLimit {
     this.#sinceRefusal = 0;
     this.#tokens = 1;
     this.#tokensAtMs = nowMs;
-    this.#learn(nowMs, nowMs - this.#blockedAtMs > LONG_MS);
+    this.#lostMs += nowMs - this.#blockedAtMs;
+    const isLong = nowMs - this.#blockedAtMs > LONG_MS;
+    if (isLong || this.#limit === null || this.#run < CLEAN_RUN) this.#learn(nowMs, isLong);
   }
 
   /** What was taken over the window, or of late, is the limit. */
   #learn(nowMs: number, isWindowUsedUp: boolean): void {
+    if (isWindowUsedUp && nowMs - this.#usedUpAtMs < APART_MS) return;
     const { taken, perSecond } = this.#seconds.takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);
-    if (taken >= RECENT_CALLS) this.#settle(Math.max(MOST_FALL * this.#measured, perSecond), nowMs);
+    if (taken < RECENT_CALLS) return;
+    const limit = Math.max(MOST_FALL * this.#measured, perSecond);
+    this.#settle(isWindowUsedUp ? this.#unlessInVain(limit, perSecond) : limit, nowMs);
+    if (!isWindowUsedUp) return;
+    this.#usedUpAtMs = nowMs;
+    this.#lostMs = 0;
+  }
+
+  /** A window's limit; where falling has only made less of the time between refusals, the one before it fell. */
+  #unlessInVain(limit: number, perSecond: number): number {
+    const { from, ...last } = this.#fall ?? { from: this.#limit ?? limit, perSecond: 0, lostMs: 0 };
+    const lostMs = this.#lostMs;
+    const isAsLong = lostMs > AS_LONG.least * last.lostMs && lostMs < AS_LONG.most * last.lostMs;
+    const isInVain = perSecond < SAME * last.perSecond && isAsLong;
+    const isConfirmed = this.#fall !== null && perSecond >= AS_MUCH * last.perSecond;
+    const gave = perSecond < SAME * last.perSecond ? perSecond : Math.max(perSecond, last.perSecond);
+    this.#fall = isInVain || isConfirmed || limit >= from ? null : { from, perSecond: gave, lostMs };
+    return isInVain ? from : limit;
   }
 
   #settle(limit: number, nowMs: number): void {

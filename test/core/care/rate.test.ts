@@ -103,4 +103,23 @@ describe('a rate limit', () => {
     for (let now = 0; now < 60_000; now += 500) rate.withdrawn(rate.send(now, true));
     assert.equal(rate.limit, 10);
   });
+
+  it('is not worn down by an upstream that refuses everything now and then, whatever the pace', () => {
+    for (const [everyMs, awayMs] of [
+      [60_000, 10_000],
+      [150_000, 30_000],
+      [20_000, 3_000],
+    ] as const) {
+      const limit = (nowMs: number) => (nowMs % everyMs < everyMs - awayMs ? 1e9 : 0);
+      const crowd = new Crowd('windows', { ...CROWD, limit });
+      crowd.runUntil(2 * WINDOW_MS);
+      const before = crowd.seen[1]?.taken ?? 0;
+      crowd.runUntil(12 * WINDOW_MS);
+      const after = crowd.seen[11]?.taken ?? 0;
+      assert.ok(
+        after >= 0.8 * before && after > 1_000,
+        `${awayMs} of ${everyMs} ms: ${before}, an hour later ${after}`,
+      );
+    }
+  });
 });
