@@ -132,9 +132,12 @@ export class Lane {
     this.drain();
   }
 
-  /** An answer has begun well: what a probe was sent to find out. */
+  /** An answer has begun well: what a call was sent to find out. */
   begun(pass: Pass): void {
-    if (pass.wasProbe && this.breaker.state !== 'closed') this.tell('ok', pass, this.clock.now());
+    const nowMs = this.clock.now();
+    this.rate.taken(pass.outgoing, nowMs);
+    if (pass.wasProbe && this.breaker.state !== 'closed') this.tell('ok', pass, nowMs);
+    else if (this.queue.size > 0) this.drain();
   }
 
   /** What the upstream tells of its quota in an answer that went well. */

@@ -1,4 +1,5 @@
 import { Seconds } from './seconds.ts';
+import { UsedUp } from './used-up.ts';
 
 /** The longest window that a limit is expected to count over: Hugging Face counts calls over five minutes. */
 const WINDOW_MS = 300_000;
@@ -15,13 +16,6 @@ const AIM = 0.02;
 const AIM_SECONDS = 60;
 /** A window of which much was lost to something else says little of the limit: it falls to no less than half at once. */
 const MOST_FALL = 0.5;
-/** A window that is used up gives as much at a lower pace; less than this says that something else was in the way. */
-const SAME = 0.9;
-const AS_MUCH = 0.99;
-/** And at a lower pace less of it is left: between these parts of what was, refusals do not depend on the pace. */
-/** They are used up so far apart at least. What refuses everything more often counts no windows, or short ones. */
-const APART_MS = 240_000;
-const AS_LONG = { least: 0.5, most: 1.25 };
 /** And what no refusal contradicts lets it rise to twice as much at once. */
 const MOST_RISE = 2;
 /**
@@ -89,11 +83,7 @@ export class RateLimit {
   #sinceRefusal = 0;
   #enough: number;
   #measured: number;
-  /** From where the limit has fallen because of windows used up, and what the last of them gave; null once another gave as much. */
-  #fall: { readonly from: number; readonly perSecond: number; readonly lostMs: number } | null = null;
-  /** When a window that was used up last told of the limit, and how long everything was refused since. */
-  #usedUpAtMs = Number.NEGATIVE_INFINITY;
-  #lostMs = 0;
+  readonly #usedUp = new UsedUp();
   /** Since when the pace rises to its old height, after a restart or an outage; null otherwise. */
   #ramp: { readonly fromMs: number; readonly spanMs: number } | null = null;
 
@@ -150,7 +140,7 @@ export class RateLimit {
     this.#refill(nowMs, pace);
     if (this.#tokens >= 1) return nowMs;
     const atMs = nowMs + ((1 - this.#tokens) / pace) * SECOND_MS;
-    return this.#told === null ? atMs : Math.min(atMs, Math.max(this.#told.untilMs, nowMs + 1));
+    return this.#told === null || this.#told.untilMs <= nowMs ? atMs : Math.min(atMs, this.#told.untilMs);
   }
 
   /** Lets a call out; `nextAt` must have said that it may go. `isWanted`: whether more are waiting. */
@@ -171,14 +161,18 @@ export class RateLimit {
     return call;
   }
 
-  /** The upstream refused a call; `retryAfterMs`: what it said, null where nothing. */
+  /**
+   * The upstream refused a call; `retryAfterMs`: what it said, null where nothing. However long that is, one call asks
+   * once in five minutes.
+   */
   refused(call: Outgoing, nowMs: number, retryAfterMs: number | null): void {
     this.#advance(nowMs);
+    const pauseMs = retryAfterMs === null ? null : Math.min(retryAfterMs, WINDOW_MS);
     this.#seconds.taken(call.atMs, -1);
     this.#seconds.refused(nowMs);
     this.#refusalMs += (nowMs - call.atMs - this.#refusalMs) / 8;
     if (this.#blocked !== null) {
-      this.#askAgain(call, nowMs, retryAfterMs);
+      this.#askAgain(call, nowMs, pauseMs);
       return;
     }
     // Sent before it was asked whether the upstream takes calls again: known already.
@@ -187,17 +181,23 @@ export class RateLimit {
     if (this.#row === 1) this.#run = this.#sinceRefusal;
     this.#lastRefused = Math.max(this.#lastRefused, call.sequence);
     this.#sinceRefusal = 0;
-    if (retryAfterMs !== null || this.#row >= ROW) {
-      const pauseMs = ASK_FIRST_MS;
-      this.#blocked = { nextAtMs: nowMs + (retryAfterMs ?? pauseMs), pauseMs, asking: null };
+    if (pauseMs !== null || this.#row >= ROW) {
+      this.#blocked = { nextAtMs: nowMs + (pauseMs ?? ASK_FIRST_MS), pauseMs: ASK_FIRST_MS, asking: null };
       this.#blockedAtMs = nowMs;
     } else if (this.#seconds.shareRefused(AIM_SECONDS) > AIM) this.#learn(nowMs, false);
+  }
+
+  /** The upstream took a call, as its answer says. */
+  taken(call: Outgoing, nowMs: number): void {
+    this.#advance(nowMs);
+    if (this.#blocked?.asking?.sequence === call.sequence) this.#unblock(nowMs);
   }
 
   /** What the upstream says of its quota: so many calls are left for so long. */
   told(left: number, resetMs: number, nowMs: number): void {
     this.#advance(nowMs);
-    this.#told = resetMs <= 0 ? null : { perSecond: (left / resetMs) * SECOND_MS, untilMs: nowMs + resetMs };
+    const untilMs = nowMs + Math.min(resetMs, WINDOW_MS);
+    this.#told = resetMs <= 0 ? null : { perSecond: (left / resetMs) * SECOND_MS, untilMs };
   }
 
   /** It went out, and something else came of it (an outage, say): it counts neither way. */
@@ -241,33 +241,18 @@ export class RateLimit {
     this.#sinceRefusal = 0;
     this.#tokens = 1;
     this.#tokensAtMs = nowMs;
-    this.#lostMs += nowMs - this.#blockedAtMs;
+    this.#usedUp.lost(nowMs - this.#blockedAtMs);
     const isLong = nowMs - this.#blockedAtMs > LONG_MS;
     if (isLong || this.#limit === null || this.#run < CLEAN_RUN) this.#learn(nowMs, isLong);
   }
 
   /** What was taken over the window, or of late, is the limit. */
   #learn(nowMs: number, isWindowUsedUp: boolean): void {
-    if (isWindowUsedUp && nowMs - this.#usedUpAtMs < APART_MS) return;
+    if (isWindowUsedUp && !this.#usedUp.isLikely(nowMs)) return;
     const { taken, perSecond } = this.#seconds.takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);
     if (taken < RECENT_CALLS) return;
     const limit = Math.max(MOST_FALL * this.#measured, perSecond);
-    this.#settle(isWindowUsedUp ? this.#unlessInVain(limit, perSecond) : limit, nowMs);
-    if (!isWindowUsedUp) return;
-    this.#usedUpAtMs = nowMs;
-    this.#lostMs = 0;
-  }
-
-  /** A window's limit; where falling has only made less of the time between refusals, the one before it fell. */
-  #unlessInVain(limit: number, perSecond: number): number {
-    const { from, ...last } = this.#fall ?? { from: this.#limit ?? limit, perSecond: 0, lostMs: 0 };
-    const lostMs = this.#lostMs;
-    const isAsLong = lostMs > AS_LONG.least * last.lostMs && lostMs < AS_LONG.most * last.lostMs;
-    const isInVain = perSecond < SAME * last.perSecond && isAsLong;
-    const isConfirmed = this.#fall !== null && perSecond >= AS_MUCH * last.perSecond;
-    const gave = perSecond < SAME * last.perSecond ? perSecond : Math.max(perSecond, last.perSecond);
-    this.#fall = isInVain || isConfirmed || limit >= from ? null : { from, perSecond: gave, lostMs };
-    return isInVain ? from : limit;
+    this.#settle(isWindowUsedUp ? this.#usedUp.limit(this.#limit, limit, perSecond, nowMs) : limit, nowMs);
   }
 
   #settle(limit: number, nowMs: number): void {

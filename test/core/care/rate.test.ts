@@ -73,6 +73,39 @@ describe('a rate limit', () => {
     assert.equal(told.nextAt(51), 55_050);
   });
 
+  it('asks once in five minutes however long it was told to wait', () => {
+    for (const retryAfterMs of [86_400_000, 1_764_000_000_000, Number.POSITIVE_INFINITY]) {
+      const rate = new RateLimit(0);
+      rate.refused(rate.send(0, true), 50, retryAfterMs);
+      assert.equal(rate.nextAt(51), 50 + WINDOW_MS);
+    }
+    const rate = new RateLimit(0);
+    rate.told(0, 86_400_000, 0);
+    rate.send(0, true);
+    assert.equal(rate.nextAt(1), WINDOW_MS);
+  });
+
+  it('goes on as soon as a call that asked is answered, however slowly others were refused', () => {
+    const rate = new RateLimit(0);
+    for (let i = 0; i < 20; i++) {
+      const at = rate.nextAt(i * 100_000);
+      rate.refused(rate.send(at, true), at + 20_000, null);
+    }
+    const now = rate.nextAt(3_000_000);
+    const asking = rate.send(now, true);
+    assert.ok(rate.nextAt(now + 2_000) > now + 10_000);
+    rate.taken(asking, now + 2_000);
+    assert.ok(rate.nextAt(now + 2_000) <= now + 2_000);
+  });
+
+  it('does not wake for nothing once a quota that it was told is over', () => {
+    const rate = new RateLimit(0, { perSecond: 0.5 });
+    rate.told(10, 1_000, 0);
+    let now = 2_000;
+    while (rate.nextAt(now) <= now) rate.send(now, true);
+    assert.ok(rate.nextAt(now) > now + 100);
+  });
+
   it('keeps to a quota that it was told, until it begins anew', () => {
     const rate = new RateLimit(0);
     rate.told(10, 10_000, 0);
