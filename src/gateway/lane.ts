@@ -53,6 +53,7 @@ export class Lane {
   private answeredAtMs = Number.NEGATIVE_INFINITY;
   private noCreditsAtMs: number | null = null;
   private timer: NodeJS.Timeout | null = null;
+  private timerAtMs = 0;
   private isDraining = false;
 
   constructor(policy: CarePolicy, clock: Pick<Clock, 'now' | 'scale'>, learned: LearnedLane | null) {
@@ -220,8 +221,14 @@ export class Lane {
   }
 
   private arm(nowMs: number): void {
-    if (this.queue.size === 0 || this.timer !== null || !this.inFlight.hasRoom) return;
-    const waitMs = Math.max(1, (this.nextAt(nowMs) - nowMs) / this.clock.scale);
+    if (this.queue.size === 0 || !this.inFlight.hasRoom) return;
+    const atMs = this.nextAt(nowMs);
+    if (this.timer !== null) {
+      if (this.timerAtMs <= atMs + 1) return;
+      clearTimeout(this.timer);
+    }
+    this.timerAtMs = atMs;
+    const waitMs = Math.max(1, (atMs - nowMs) / this.clock.scale);
     this.timer = setTimeout(() => {
       this.timer = null;
       this.drain();
