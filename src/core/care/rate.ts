@@ -38,6 +38,8 @@ const TAKEN_LATENCIES = 3;
 /** What may go out at once after a quiet moment, in time at the pace. */
 const BURST_MS = 2_000;
 const STEPS = 10;
+/** A quota that was told is spent no faster than so that it would last for this long: a crowd goes out, and some stays. */
+const SPEND_MS = 30_000;
 
 /** What is kept of a rate limit across restarts. */
 export interface LearnedRate {
@@ -197,7 +199,7 @@ export class RateLimit {
   told(left: number, resetMs: number, nowMs: number): void {
     this.#advance(nowMs);
     const untilMs = nowMs + Math.min(resetMs, WINDOW_MS);
-    this.#told = resetMs <= 0 ? null : { perSecond: (left / resetMs) * SECOND_MS, untilMs };
+    this.#told = resetMs <= 0 ? null : { perSecond: (left / Math.min(resetMs, SPEND_MS)) * SECOND_MS, untilMs };
   }
 
   /** It went out, and something else came of it (an outage, say): it counts neither way. */

@@ -73,6 +73,18 @@ describe('a rate limit', () => {
     assert.equal(told.nextAt(51), 55_050);
   });
 
+  it('does not hold a crowd back that is far below the quota that was told', () => {
+    const rate = new RateLimit(0);
+    let [now, left] = [0, 900];
+    for (let n = 0; n < 200; n++) {
+      rate.told(left, 290_000 - now, now);
+      now = Math.max(now, rate.nextAt(now));
+      rate.send(now, true);
+      left--;
+    }
+    assert.ok(now < 15_000, `${now}`);
+  });
+
   it('asks once in five minutes however long it was told to wait', () => {
     for (const retryAfterMs of [86_400_000, 1_764_000_000_000, Number.POSITIVE_INFINITY]) {
       const rate = new RateLimit(0);
