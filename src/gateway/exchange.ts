@@ -355,7 +355,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
   }
 
   /** Our own mistake: said in the log, answered as one. */
-  private fail(error: unknown): void {
+  fail(error: unknown): void {
     this.shared.log('error', 'a call could not be handled', { error: errorMessage(error) });
     if (this.isOver) return;
     const attempt = this.attempts.at(-1);

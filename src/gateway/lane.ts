@@ -58,6 +58,7 @@ export class Lane {
   private answeredAtMs = Number.NEGATIVE_INFINITY;
   private noCreditsAtMs: number | null = null;
   private timer: NodeJS.Timeout | null = null;
+  private timerAtMs = 0;
   private isDraining = false;
   private ofNoUseInRow = 0;
   private leftOutUntilMs = Number.NEGATIVE_INFINITY;
@@ -162,9 +163,12 @@ export class Lane {
     this.drain();
   }
 
-  /** An answer has begun well: what a probe was sent to find out. */
+  /** An answer has begun well: what a call was sent to find out. */
   begun(pass: Pass): void {
-    if (pass.wasProbe && this.breaker.state !== 'closed') this.tell('ok', pass, this.clock.now());
+    const nowMs = this.clock.now();
+    this.rate.taken(pass.outgoing, nowMs);
+    if (pass.wasProbe && this.breaker.state !== 'closed') this.tell('ok', pass, nowMs);
+    else if (this.queue.size > 0) this.drain();
   }
 
   /** How many calls a second the upstream says it takes. */
@@ -253,8 +257,14 @@ export class Lane {
   }
 
   private arm(nowMs: number): void {
-    if (this.queue.size === 0 || this.timer !== null || !this.inFlight.hasRoom) return;
-    const waitMs = Math.max(1, (this.nextAt(nowMs) - nowMs) / this.clock.scale);
+    if (this.queue.size === 0 || !this.inFlight.hasRoom) return;
+    const atMs = this.nextAt(nowMs);
+    if (this.timer !== null) {
+      if (this.timerAtMs <= atMs + 1) return;
+      clearTimeout(this.timer);
+    }
+    this.timerAtMs = atMs;
+    const waitMs = Math.max(1, (atMs - nowMs) / this.clock.scale);
     this.timer = setTimeout(() => {
       this.timer = null;
       this.drain();

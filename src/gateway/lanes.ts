@@ -3,7 +3,7 @@ import type { CarePolicy } from '../core/care/policy.ts';
 import type { Clock } from '../core/clock.ts';
 import { Lane } from './lane.ts';
 
-/** With more lanes than this, those nobody uses are forgotten. */
+/** With more lanes than this, those nobody uses are forgotten; and of what they had learned, what is oldest. */
 const MOST = 1_000;
 
 /** All lanes, made at first use. */
@@ -48,10 +48,19 @@ export class Lanes {
     for (const [name, { lane }] of this.lanes) {
       const { inFlight, waiting } = lane.status;
       if (inFlight > 0 || waiting > 0) continue;
-      this.learned.set(name, lane.learned);
       this.lanes.delete(name);
+      this.learned.delete(name);
+      if (hasLearned(lane.learned)) this.learned.set(name, lane.learned);
+    }
+    for (const name of this.learned.keys()) {
+      if (this.learned.size <= MOST) break;
+      this.learned.delete(name);
     }
   }
+}
+
+function hasLearned({ rate, inFlight, breaker }: LearnedLane): boolean {
+  return rate.perSecond !== null || inFlight.most !== null || breaker.state !== 'closed';
 }
 
 function nameOf(model: string, provider: string): string {

@@ -19,6 +19,8 @@ interface TurnOwner {
   sendNow(): void;
   /** There will be none. */
   refused(refusal: Refusal): void;
+  /** The attempt could not be made. */
+  fail(error: unknown): void;
 }
 
 /** The way of a call to serverless; null where it is not cared for. */
@@ -114,7 +116,12 @@ export class Turn implements Waiter {
       return;
     }
     this.pass = pass;
-    this.owner.sendNow();
+    // Others who wait must not suffer from one that cannot be sent.
+    try {
+      this.owner.sendNow();
+    } catch (error) {
+      this.owner.fail(error);
+    }
   }
 
   refuse(refusal: Refusal): void {

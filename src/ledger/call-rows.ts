@@ -196,10 +196,18 @@ export class CallWriter {
       call.requestBytes,
       call.responseBytes,
       call.repeatOfUs === null ? null : call.arrivedAtUs - call.repeatOfUs,
-      call.waitedUs === 0 ? null : call.waitedUs,
+      heldUs(id, call) || null,
       call.attempts.length > MOST_ATTEMPTS ? call.attempts.length : null,
     );
   }
+}
+
+/**
+ * How long a call was held. One that was never sent was held until it ended: until its key, where that is behind its end,
+ * so that the time of its assignment stays what it was.
+ */
+function heldUs(id: number, { role, attempts, waitedUs, arrivedAtUs, durationUs }: Call): number {
+  return role !== null && attempts.length === 0 ? waitedUs + id - Math.round(arrivedAtUs + durationUs) : waitedUs;
 }
 
 type Bound = number | null;

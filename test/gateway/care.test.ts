@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import test from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { Pool } from 'undici';
+import { Lane } from '../../src/gateway/lane.ts';
+import type { Pass } from '../../src/gateway/lane.ts';
+import { Lanes } from '../../src/gateway/lanes.ts';
+import type { LearnedLane } from '../../src/core/care/lane.ts';
 import { pauseOf } from '../../src/gateway/turn.ts';
 import { eventually } from '../support/waiting.ts';
 import { MODEL, ask, chat, chatAnswer, json, startRig, startUpstream } from './rig.ts';
@@ -14,6 +20,13 @@ const CARE = {
   breaker: { faults: 5, cooldown: 60_000, probes: 1 },
   providers: [],
   batch: { wait: 5, most: 1 },
+};
+
+/** Learned before: one call a second. */
+const KNOWN: LearnedLane = {
+  rate: { perSecond: 1 },
+  inFlight: { most: null },
+  breaker: { state: 'closed', faultsInRow: 0 },
 };
 
 const fine: Behaviour = (res) => json(res, 200, chatAnswer(MODEL));
@@ -146,16 +159,10 @@ test('agents take turns where calls wait, whoever has more of them', async () =>
     served.push((JSON.parse(received.body) as { user: string }).user);
     fine(res, received, req);
   });
-  // A limit that was learned before: one call a second.
-  const learned = {
-    rate: { perSecond: 1 },
-    inFlight: { most: null },
-    breaker: { state: 'closed', faultsInRow: 0 },
-  } as const;
   await using rig = await startRig({
     router: router.url,
     care: { ...CARE, maxWait: 120_000 },
-    learned: [[{ model: MODEL, provider: '' }, learned]],
+    learned: [[{ model: MODEL, provider: '' }, KNOWN]],
   });
   const call = (user: string, n: number) => ask(rig.url, { body: chat({ user, n }), headers: { 'x-agent-id': user } });
   const lane = () => [...rig.gateway.lanes()][0];
@@ -191,6 +198,70 @@ test('a client that leaves while its call waits leaves nothing behind; a shutdow
   await waiting;
   assert.equal(cut, 1);
   assert.equal(router.received.length, 1);
+});
+
+test('a call that waited and cannot be sent is answered, and gives its place back', async () => {
+  await using router = await startUpstream(fine);
+  let isBroken = false;
+  class Broken extends Pool {
+    override dispatch(...args: Parameters<Pool['dispatch']>): boolean {
+      if (isBroken) throw new Error('no way out');
+      return super.dispatch(...args);
+    }
+  }
+  await using rig = await startRig({
+    router: router.url,
+    care: CARE,
+    learned: [
+      [
+        { model: MODEL, provider: '' },
+        { ...KNOWN, rate: { perSecond: 2 } },
+      ],
+    ],
+    dispatcherFor: (origin) => new Broken(origin),
+  });
+  await ask(rig.url, { body: chat() });
+  const lane = () => [...rig.gateway.lanes()][0];
+  const waits = ask(rig.url, { body: chat({ n: 2 }) });
+  await eventually('it waits', () => lane()?.waiting === 1);
+  isBroken = true;
+  assert.equal((await waits).status, 500);
+  isBroken = false;
+  assert.deepEqual([lane()?.inFlight, (await ask(rig.url, { body: chat({ n: 3 }) })).status], [0, 200]);
+});
+
+test('what lanes nobody uses have learned is kept, up to a bound', () => {
+  const known = Array.from({ length: 1_500 }, (_, n) => [{ model: `known-${n}`, provider: '' }, KNOWN] as const);
+  const lanes = new Lanes({ now: () => 0, scale: 1 }, known);
+  for (let n = 0; n < 5_000; n++) lanes.of(`model-${n}`, '', CARE);
+  assert.equal(lanes.of('known-1499', '', CARE).learned.rate.perSecond, 1);
+  assert.equal(lanes.of('known-0', '', CARE).learned.rate.perSecond, null);
+});
+
+test('those who wait for a probe go as soon as it is answered, long before another one was due', async () => {
+  const clock = { now: () => performance.now(), scale: 1 };
+  const policy = { ...CARE, breaker: { faults: 1, cooldown: 400, probes: 1 } };
+  const lane = new Lane(policy, clock, { ...KNOWN, rate: { perSecond: 20 } });
+  const went: number[] = [];
+  const enter = () =>
+    lane.enter(
+      {
+        agent: 'a',
+        deadlineMs: Number.POSITIVE_INFINITY,
+        canRide: false,
+        go: () => went.push(performance.now()),
+        refuse: () => assert.fail(),
+      },
+      false,
+    ) as Pass;
+  lane.left(enter(), 'server_error', null);
+  await setTimeout(410);
+  const probe = enter();
+  assert.deepEqual([enter(), enter()], [null, null]);
+  const answeredAt = performance.now();
+  lane.left(probe, 'ok', null);
+  await eventually('both went', () => went.length === 2);
+  assert.ok((went[1] as number) - answeredAt < 200);
 });
 
 test('Retry-After is read as seconds and as a date, and a quota where there is none', () => {

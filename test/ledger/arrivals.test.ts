@@ -73,6 +73,26 @@ function held(n: number, isSent: boolean): Call {
 }
 
 describe('calls in the order of their arrival', () => {
+  it('keeps when calls were assigned that were never sent, though many ended at the same moment', async (context) => {
+    const path = temporaryPath(context);
+    const ledger = await openFor(context, path);
+    const first = held(0, false);
+    const uploadUs = first.durationUs - first.waitedUs;
+    const calls = Array.from({ length: 40 }, (_, n) => {
+      const arrivedAtUs = first.arrivedAtUs + n;
+      const durationUs = first.durationUs - n;
+      return { ...first, rolloutId: ROLLOUT, step: 1, arrivedAtUs, durationUs, waitedUs: durationUs - uploadUs };
+    });
+    await write(ledger, calls);
+    const db = openForReading(path);
+    const found = [...judgedCalls(db, ROLLOUT)];
+    db.close();
+    assert.deepEqual(
+      found.map(({ assignedAtUs, knownAfterUs }) => [assignedAtUs, knownAfterUs]),
+      calls.map(({ arrivedAtUs }) => [arrivedAtUs + uploadUs, uploadUs]),
+    );
+  });
+
   it('are as the judge was given them when they ended, bit for bit, though their keys were moved', async (context) => {
     const path = temporaryPath(context);
     const ledger = await openFor(context, path);

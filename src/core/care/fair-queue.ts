@@ -68,9 +68,13 @@ export class FairQueue<T> {
 
   /** All items that are in now: the oldest of each agent in the order of their turns, then the next of each. */
   items(): T[] {
-    const lines = [...this.#agents.values()];
-    const longest = lines.reduce((most, { length }) => Math.max(most, length), 0);
-    return Array.from({ length: longest }, (_, n) => lines.flatMap((line) => line.slice(n, n + 1))).flat();
+    const all: T[] = [];
+    let lines = [...this.#agents.values()];
+    for (let n = 0; lines.length > 0; n++) {
+      lines = lines.filter((line) => n < line.length);
+      for (const line of lines) all.push(line[n] as T);
+    }
+    return all;
   }
 
   #makeRoom(agent: string): T | null {

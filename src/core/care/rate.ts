@@ -1,4 +1,5 @@
 import { Seconds } from './seconds.ts';
+import { UsedUp } from './used-up.ts';
 
 /** The longest window that a limit is expected to count over: Hugging Face counts calls over five minutes. */
 const WINDOW_MS = 300_000;
@@ -22,6 +23,8 @@ const MOST_RISE = 2;
  * fewer nothing is learned: somebody else may have used up what there was.
  */
 const RECENT_CALLS = 100;
+/** Just above a limit that is counted continuously one of twenty is refused: after so many in a row it was not the pace. */
+const CLEAN_RUN = 60;
 /** Refused for longer than this: a window was used up. */
 const LONG_MS = 5_000;
 /** Refusals in a row, none taken between them, that say that nothing is taken any more. */
@@ -37,6 +40,8 @@ const NEWS = 0.01;
 /** What may go out at once after a quiet moment, in time at the pace. */
 const BURST_MS = 2_000;
 const STEPS = 10;
+/** A quota that was told is spent no faster than so that it would last for this long: a crowd goes out, and some stays. */
+const SPEND_MS = 30_000;
 
 /** What is kept of a rate limit across restarts. */
 export interface LearnedRate {
@@ -61,7 +66,6 @@ export interface Outgoing {
 export class RateLimit {
   readonly #rampMs: number;
   readonly #seconds = new Seconds(SECONDS);
-  #beganAtMs = Number.NaN;
   #limit: number | null;
   /** Calls per second that are let out; null: all. */
   #pace: number | null;
@@ -73,6 +77,8 @@ export class RateLimit {
   #sequence = 0;
   #lastRefused = -1;
   #row = 0;
+  /** Calls taken before the refusals that came last. */
+  #run = 0;
   #refusalMs = 0;
   #askedFrom = 0;
   #blockedAtMs = 0;
@@ -81,6 +87,7 @@ export class RateLimit {
   #sinceRefusal = 0;
   #enough: number;
   #measured: number;
+  readonly #usedUp = new UsedUp();
   /** Since when the pace rises to its old height, after a restart or an outage; null otherwise. */
   #ramp: { readonly fromMs: number; readonly spanMs: number } | null = null;
 
@@ -137,7 +144,7 @@ export class RateLimit {
     this.#refill(nowMs, pace);
     if (this.#tokens >= 1) return nowMs;
     const atMs = nowMs + ((1 - this.#tokens) / pace) * SECOND_MS;
-    return this.#told === null ? atMs : Math.min(atMs, Math.max(this.#told.untilMs, nowMs + 1));
+    return this.#told === null || this.#told.untilMs <= nowMs ? atMs : Math.min(atMs, this.#told.untilMs);
   }
 
   /** Lets a call out; `nextAt` must have said that it may go. `isWanted`: whether more are waiting. */
@@ -158,26 +165,36 @@ export class RateLimit {
     return call;
   }
 
-  /** The upstream refused a call; `retryAfterMs`: what it said, null where nothing. */
+  /**
+   * The upstream refused a call; `retryAfterMs`: what it said, null where nothing. However long that is, one call asks
+   * once in five minutes.
+   */
   refused(call: Outgoing, nowMs: number, retryAfterMs: number | null): void {
     this.#advance(nowMs);
+    const pauseMs = retryAfterMs === null ? null : Math.min(retryAfterMs, WINDOW_MS);
     this.#seconds.taken(call.atMs, -1);
     this.#seconds.refused(nowMs);
     this.#refusalMs += (nowMs - call.atMs - this.#refusalMs) / 8;
     if (this.#blocked !== null) {
-      this.#askAgain(call, nowMs, retryAfterMs);
+      this.#askAgain(call, nowMs, pauseMs);
       return;
     }
     // Sent before it was asked whether the upstream takes calls again: known already.
     if (call.sequence < this.#askedFrom) return;
     this.#row = call.sequence === this.#lastRefused + 1 ? this.#row + 1 : 1;
+    if (this.#row === 1) this.#run = this.#sinceRefusal;
     this.#lastRefused = Math.max(this.#lastRefused, call.sequence);
     this.#sinceRefusal = 0;
-    if (retryAfterMs !== null || this.#row >= ROW) {
-      const pauseMs = ASK_FIRST_MS;
-      this.#blocked = { nextAtMs: nowMs + (retryAfterMs ?? pauseMs), pauseMs, asking: null };
+    if (pauseMs !== null || this.#row >= ROW) {
+      this.#blocked = { nextAtMs: nowMs + (pauseMs ?? ASK_FIRST_MS), pauseMs: ASK_FIRST_MS, asking: null };
       this.#blockedAtMs = nowMs;
     } else if (this.#seconds.shareRefused(AIM_SECONDS) > AIM) this.#learn(nowMs, false);
+  }
+
+  /** The upstream took a call, as its answer says. */
+  taken(call: Outgoing, nowMs: number): void {
+    this.#advance(nowMs);
+    if (this.#blocked?.asking?.sequence === call.sequence) this.#unblock(nowMs);
   }
 
   /** The upstream says how many calls a second it takes: there is nothing to learn. */
@@ -189,7 +206,8 @@ export class RateLimit {
   /** What the upstream says of its quota: so many calls are left for so long. */
   told(left: number, resetMs: number, nowMs: number): void {
     this.#advance(nowMs);
-    this.#told = resetMs <= 0 ? null : { perSecond: (left / resetMs) * SECOND_MS, untilMs: nowMs + resetMs };
+    const untilMs = nowMs + Math.min(resetMs, WINDOW_MS);
+    this.#told = resetMs <= 0 ? null : { perSecond: (left / Math.min(resetMs, SPEND_MS)) * SECOND_MS, untilMs };
   }
 
   /** It went out, and something else came of it (an outage, say): it counts neither way. */
@@ -209,14 +227,12 @@ export class RateLimit {
   }
 
   #advance(nowMs: number): void {
-    if (Number.isNaN(this.#beganAtMs)) this.#begin(nowMs);
-    this.#seconds.advance(nowMs);
+    if (this.#seconds.advance(nowMs)) this.#begin(nowMs);
     const asking = this.#blocked?.asking;
     if (asking != null && nowMs - asking.atMs >= this.#takenAfterMs()) this.#unblock(nowMs);
   }
 
   #begin(nowMs: number): void {
-    this.#beganAtMs = nowMs;
     this.#tokensAtMs = nowMs;
     this.#paceAtMs = nowMs;
     if (this.#limit !== null) this.ramp(nowMs);
@@ -235,14 +251,18 @@ export class RateLimit {
     this.#sinceRefusal = 0;
     this.#tokens = 1;
     this.#tokensAtMs = nowMs;
-    this.#learn(nowMs, nowMs - this.#blockedAtMs > LONG_MS);
+    this.#usedUp.lost(nowMs - this.#blockedAtMs);
+    const isLong = nowMs - this.#blockedAtMs > LONG_MS;
+    if (isLong || this.#limit === null || this.#run < CLEAN_RUN) this.#learn(nowMs, isLong);
   }
 
   /** What was taken over the window, or of late, is the limit. */
   #learn(nowMs: number, isWindowUsedUp: boolean): void {
-    const most = Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS));
-    const { taken, perSecond } = this.#seconds.takenIn(isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS, most);
-    if (taken >= RECENT_CALLS) this.#settle(Math.max(MOST_FALL * this.#measured, perSecond), nowMs);
+    if (isWindowUsedUp && !this.#usedUp.isLikely(nowMs)) return;
+    const { taken, perSecond } = this.#seconds.takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);
+    if (taken < RECENT_CALLS) return;
+    const limit = Math.max(MOST_FALL * this.#measured, perSecond);
+    this.#settle(isWindowUsedUp ? this.#usedUp.limit(this.#limit, limit, perSecond, nowMs) : limit, nowMs);
   }
 
   #settle(limit: number, nowMs: number): void {

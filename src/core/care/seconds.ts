@@ -1,27 +1,31 @@
 const SECOND_MS = 1_000;
 
-/** What was taken and what was refused, second by second, over as many of the last seconds as are kept. */
+/** What was taken and what was refused in each of the last seconds. Times are clock ms. */
 export class Seconds {
-  readonly #kept: number;
+  readonly #length: number;
   readonly #taken: Uint32Array;
   readonly #refused: Uint32Array;
   #now = Number.NaN;
+  #beganAtMs = Number.NaN;
 
-  constructor(kept: number) {
-    this.#kept = kept;
-    this.#taken = new Uint32Array(kept);
-    this.#refused = new Uint32Array(kept);
+  /** `length`: so many seconds are kept. */
+  constructor(length: number) {
+    this.#length = length;
+    this.#taken = new Uint32Array(length);
+    this.#refused = new Uint32Array(length);
   }
 
-  /** Lets clock time pass; forgets what is too long ago. */
-  advance(nowMs: number): void {
+  /** Moves on; true where this is the first time. */
+  advance(nowMs: number): boolean {
     const target = Math.floor(nowMs / SECOND_MS);
-    if (Number.isNaN(this.#now)) this.#now = target;
-    if (target - this.#now > this.#kept) this.#now = target - this.#kept;
+    const isFirst = Number.isNaN(this.#beganAtMs);
+    if (isFirst) [this.#beganAtMs, this.#now] = [nowMs, target];
+    if (target - this.#now > this.#length) this.#now = target - this.#length;
     while (this.#now < target) {
-      const slot = this.#slot(++this.#now);
+      const slot = ++this.#now % this.#length;
       this.#taken[slot] = this.#refused[slot] = 0;
     }
+    return isFirst;
   }
 
   taken(atMs: number, change: 1 | -1): void {
@@ -32,34 +36,33 @@ export class Seconds {
     this.#count(this.#refused, atMs, 1);
   }
 
-  /** What was taken over as many of the last seconds, `most` at most, as hold so many calls. */
-  takenIn(calls: number, most: number): { readonly taken: number; readonly perSecond: number } {
+  /** What was taken over as many of the last seconds as hold so many calls. */
+  takenIn(nowMs: number, calls: number): { readonly taken: number; readonly perSecond: number } {
     let [taken, seconds] = [0, 0];
+    const most = Math.min(this.#length, Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS)));
     // The second under way is not over.
-    for (; seconds < Math.min(most, this.#kept) && taken < calls; seconds++) {
-      taken += this.#taken[this.#slot(this.#now - 1 - seconds)] as number;
-    }
+    for (; seconds < most && taken < calls; seconds++) taken += this.#at(this.#taken, this.#now - 1 - seconds);
     return { taken, perSecond: taken / Math.max(1, seconds) };
   }
 
-  /** Share of refusals over the last seconds. */
+  /** The share that was refused of the calls of so many seconds. */
   shareRefused(seconds: number): number {
     let [taken, refused] = [0, 0];
     for (let second = this.#now; second > this.#now - seconds; second--) {
-      taken += this.#taken[this.#slot(second)] as number;
-      refused += this.#refused[this.#slot(second)] as number;
+      taken += this.#at(this.#taken, second);
+      refused += this.#at(this.#refused, second);
     }
     return refused === 0 ? 0 : refused / (taken + refused);
   }
 
-  #count(counts: Uint32Array, atMs: number, change: 1 | -1): void {
-    const second = Math.floor(atMs / SECOND_MS);
-    if (second <= this.#now - this.#kept) return;
-    const slot = this.#slot(second);
-    counts[slot] = Math.max(0, (counts[slot] as number) + change);
+  #at(counts: Uint32Array, second: number): number {
+    return counts[((second % this.#length) + this.#length) % this.#length] as number;
   }
 
-  #slot(second: number): number {
-    return ((second % this.#kept) + this.#kept) % this.#kept;
+  #count(counts: Uint32Array, atMs: number, change: 1 | -1): void {
+    const second = Math.floor(atMs / SECOND_MS);
+    if (second <= this.#now - this.#length) return;
+    const slot = second % this.#length;
+    counts[slot] = Math.max(0, (counts[slot] as number) + change);
   }
 }

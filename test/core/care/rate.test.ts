@@ -73,6 +73,51 @@ describe('a rate limit', () => {
     assert.equal(told.nextAt(51), 55_050);
   });
 
+  it('does not hold a crowd back that is far below the quota that was told', () => {
+    const rate = new RateLimit(0);
+    let [now, left] = [0, 900];
+    for (let n = 0; n < 200; n++) {
+      rate.told(left, 290_000 - now, now);
+      now = Math.max(now, rate.nextAt(now));
+      rate.send(now, true);
+      left--;
+    }
+    assert.ok(now < 15_000, `${now}`);
+  });
+
+  it('asks once in five minutes however long it was told to wait', () => {
+    for (const retryAfterMs of [86_400_000, 1_764_000_000_000, Number.POSITIVE_INFINITY]) {
+      const rate = new RateLimit(0);
+      rate.refused(rate.send(0, true), 50, retryAfterMs);
+      assert.equal(rate.nextAt(51), 50 + WINDOW_MS);
+    }
+    const rate = new RateLimit(0);
+    rate.told(0, 86_400_000, 0);
+    rate.send(0, true);
+    assert.equal(rate.nextAt(1), WINDOW_MS);
+  });
+
+  it('goes on as soon as a call that asked is answered, however slowly others were refused', () => {
+    const rate = new RateLimit(0);
+    for (let i = 0; i < 20; i++) {
+      const at = rate.nextAt(i * 100_000);
+      rate.refused(rate.send(at, true), at + 20_000, null);
+    }
+    const now = rate.nextAt(3_000_000);
+    const asking = rate.send(now, true);
+    assert.ok(rate.nextAt(now + 2_000) > now + 10_000);
+    rate.taken(asking, now + 2_000);
+    assert.ok(rate.nextAt(now + 2_000) <= now + 2_000);
+  });
+
+  it('does not wake for nothing once a quota that it was told is over', () => {
+    const rate = new RateLimit(0, { perSecond: 0.5 });
+    rate.told(10, 1_000, 0);
+    let now = 2_000;
+    while (rate.nextAt(now) <= now) rate.send(now, true);
+    assert.ok(rate.nextAt(now) > now + 100);
+  });
+
   it('keeps to a quota that it was told, until it begins anew', () => {
     const rate = new RateLimit(0);
     rate.told(10, 10_000, 0);
@@ -117,5 +162,24 @@ describe('a rate limit', () => {
     const rate = new RateLimit(0, { perSecond: 10 });
     for (let now = 0; now < 60_000; now += 500) rate.withdrawn(rate.send(now, true));
     assert.equal(rate.limit, 10);
+  });
+
+  it('is not worn down by an upstream that refuses everything now and then, whatever the pace', () => {
+    for (const [everyMs, awayMs] of [
+      [60_000, 10_000],
+      [150_000, 30_000],
+      [20_000, 3_000],
+    ] as const) {
+      const limit = (nowMs: number) => (nowMs % everyMs < everyMs - awayMs ? 1e9 : 0);
+      const crowd = new Crowd('windows', { ...CROWD, limit });
+      crowd.runUntil(2 * WINDOW_MS);
+      const before = crowd.seen[1]?.taken ?? 0;
+      crowd.runUntil(12 * WINDOW_MS);
+      const after = crowd.seen[11]?.taken ?? 0;
+      assert.ok(
+        after >= 0.8 * before && after > 1_000,
+        `${awayMs} of ${everyMs} ms: ${before}, an hour later ${after}`,
+      );
+    }
   });
 });
