@@ -66,7 +66,11 @@ async function leave(
   else if (odd.parting === 'reset') socket.resetAndDestroy();
   else if (odd.parting === 'half') socket.end();
   else {
-    await Promise.race([satisfied, closed, ...(odd.parting === 'left' ? [seen] : [])]);
+    const reasons = [satisfied, closed];
+    if (odd.parting === 'left') reasons.push(seen);
+    // The gateway may refuse it because of a limit: no upstream sees it then, and who is deaf must still notice.
+    if (odd.isDeaf === true) reasons.push(new Promise((resolve) => void socket.once('readable', () => resolve())));
+    await Promise.race(reasons);
     if (odd.parting === 'left') socket.destroy();
     else socket.end();
   }
