@@ -1,19 +1,14 @@
-import { judgeCriteria } from './criteria.ts';
 import type { Decision } from './decision.ts';
-import { beginEffect, decision, leave, priceText, problemText, refuse, spanText } from './decision.ts';
+import { beginEffect, decision, leave, priceText, spanText } from './decision.ts';
+import { decideDraining, refusalOf } from './draining.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
+import { decidePromoted } from './promoted.ts';
+import { decideRetreat } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isLive } from './rollout.ts';
-import { decidePromoted, decideRetreat, decideShadowing, decideStopped } from './stepping.ts';
-
-const SURVEY_VALID_MS = 600_000;
-/**
- * A creation whose answer was lost may still be carried out: absence is believed only so long after the last attempt,
- * and after so many looks of this process.
- */
-const SURE_ABSENT_MS = 120_000;
-const SURE_ABSENT_LOOKS = 24;
+import { decideShadowing, decideStopped } from './stepping.ts';
+import { decideWatching, endpointText } from './watching.ts';
 
 /**
  * What to do about one route, and why. Pure: the same rollout and observation give the same decision, whenever and
@@ -58,74 +53,6 @@ function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
 
 type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;
 
-function decideWatching(seen: Observation): Decision {
-  if (seen.request !== null) {
-    return refuse(seen.request, 'stale_request', `rollout ${seen.request.rolloutId} is over`);
-  }
-  const { criteria, endpoint } = seen.policy;
-  const { demand } = seen;
-  const { holds } = judgeCriteria(demand, criteria);
-  const told = `${demand.calls} calls, ${demand.agents} agents, ${(demand.refusedShare * 100).toFixed(1)} % refused in ${spanText(criteria.window)}`;
-  if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', told);
-  const held = seen.now - demand.holdsSince;
-  if (held < criteria.sustain) {
-    return decision('wait', 'sustaining', `${told}; held for ${spanText(held)} of ${spanText(criteria.sustain)}`);
-  }
-  if (endpoint === null) {
-    return decision(
-      'wait',
-      'would_propose_add_endpoint',
-      `${told}; would propose: add an \`endpoint\` block for ${seen.model}`,
-    );
-  }
-  if (seen.lastEndedAt !== null && seen.now - seen.lastEndedAt < criteria.cooldown) {
-    const left = criteria.cooldown - (seen.now - seen.lastEndedAt);
-    return decision('wait', 'cooldown', `${told}; cooling down for another ${spanText(left)}`);
-  }
-  return decideProposing(seen, told);
-}
-
-/** The criteria have held long enough: is there something that can be proposed, at a price that is allowed? */
-function decideProposing(seen: Observation, told: string): Decision {
-  const { endpoint } = seen.policy;
-  if (seen.account === 'unchecked') {
-    return decision('wait', 'account_unchecked', 'the Hub could not be asked yet whose token this is');
-  }
-  if (seen.account === 'refused') return decision('wait', 'account_refused', 'the Hub refuses HF_TOKEN');
-  const { survey } = seen;
-  if (survey === null || seen.now - survey.at > SURVEY_VALID_MS) {
-    const asking = decision('survey', 'survey_missing', 'asks for price, quota and the model');
-    return beginEffect(
-      seen,
-      'survey',
-      asking,
-      decision('wait', 'survey_missing', 'price, quota and model are being read'),
-    );
-  }
-  if (survey.problem !== null) {
-    return decision('wait', 'not_available', problemText({ message: survey.problem, hint: survey.hint }));
-  }
-  const price = survey.pricePerHourMicros;
-  if (price === null || endpoint === null) return decision('wait', 'not_available', 'the price is not known');
-  if (endpoint.maxPricePerHour !== undefined && price > endpoint.maxPricePerHour * 1_000_000) {
-    const limit = priceText(endpoint.maxPricePerHour * 1_000_000);
-    return decision('wait', 'too_expensive', `${priceText(price)} exceeds maxPricePerHour ${limit}`);
-  }
-  const rollout = {
-    id: seen.next.rolloutId,
-    model: seen.model,
-    policyHash: seen.policyHash,
-    toward: 'dedicated' as const,
-    createdAt: seen.now,
-    endpointName: seen.next.endpointName,
-    namespace: endpoint.namespace,
-    pricePerHourMicros: price,
-    criteriaSince: seen.demand.holdsSince ?? seen.now,
-  };
-  const events = [{ type: 'proposed' as const, rollout }];
-  return decision('propose', 'criteria_sustained', `${told}; ${endpointText(seen)} at ${priceText(price)}`, { events });
-}
-
 function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
   if (seen.policy.approval === 'automatic' && !rollout.isPaused) {
     const events = [
@@ -157,13 +84,6 @@ function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
   return decision('wait', 'awaiting_approval', what);
 }
 
-function endpointText(seen: Observation): string {
-  const endpoint = seen.policy.endpoint;
-  if (endpoint === null) return 'no endpoint';
-  const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
-  return `${endpoint.vendor} ${endpoint.region} ${endpoint.instanceType} ${endpoint.instanceSize}${replicas}`;
-}
-
 function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {
   const { endpoint } = seen;
   const bad = badState(rollout, seen);
@@ -191,13 +111,6 @@ function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Dec
   }
   const health = endpoint.state === 'running' ? ', its health route does not answer 200 yet' : '';
   return decision('wait', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}${health}`);
-}
-
-/** Why Hugging Face would not create the endpoint; null where it was not asked, did, or may have. */
-function refusalOf(seen: Observation): { readonly message: string; readonly hint: string | null } | null {
-  const problem = seen.results.ensure?.problem ?? null;
-  const mayPass = problem?.code === 'unavailable' || problem?.code === 'timeout' || problem?.code === 'internal';
-  return mayPass ? null : problem;
 }
 
 function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
@@ -253,40 +166,6 @@ function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): D
     return leave(rollout, 'failed', 'endpoint_absent', 'the endpoint was deleted while it was being prepared');
   }
   return null;
-}
-
-/** Traffic has gone back: let running calls end, then see to it that the endpoint costs nothing, then close the book. */
-function decideDraining(rollout: In<'draining'>, seen: Observation): Decision {
-  if (!seen.isDrained) return decision('wait', 'draining', 'calls on the endpoint are ending');
-  const ended = { type: 'ended' as const, outcome: rollout.outcome, reason: rollout.reason, hint: rollout.hint };
-  const end = (detail: string) => decision('end', 'drained', detail, { events: [ended] });
-  const { endpoint } = seen;
-  const isFresh = endpoint !== null && endpoint.at >= rollout.since && seen.effects.length === 0;
-  if (isFresh && endpoint.state === 'paused') return end(`${rollout.endpointName} is paused`);
-  if (isFresh && !endpoint.isOurs) return end(`${rollout.endpointName} is not ours and is left alone`);
-  if (isFresh && endpoint.state === 'absent' && refusalOf(seen) !== null)
-    return end(`${rollout.endpointName} was never created`);
-  const tried = Math.max(rollout.since, seen.results.ensure?.at ?? 0);
-  if (
-    isFresh &&
-    endpoint.state === 'absent' &&
-    endpoint.badLooks >= SURE_ABSENT_LOOKS &&
-    seen.now - tried >= SURE_ABSENT_MS
-  ) {
-    return end(`${rollout.endpointName} does not exist`);
-  }
-  const refused = seen.results.pause?.problem;
-  if (isFresh && endpoint.state === 'failed' && refused && refused.code === 'invalid') {
-    return end(`${rollout.endpointName} has failed and cannot be paused: ${refused.message}`);
-  }
-  const waiting = decision('wait', 'traffic_first', `${rollout.endpointName} is being paused`);
-  if (isFresh && endpoint.state === 'absent') return waiting;
-  const pausing = decision(
-    'pause_endpoint',
-    'traffic_first',
-    `pauses ${rollout.endpointName}: no traffic is left on it`,
-  );
-  return beginEffect(seen, 'pause', pausing, waiting);
 }
 
 /** Decides a stored observation again, offline. The text must equal what was stored. */

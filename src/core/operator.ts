@@ -1,8 +1,9 @@
 import type { Decision } from './decision.ts';
 import { decision, done, leave, priceText, refuse } from './decision.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
+import { decideRetreat, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
-import { advance, decideRetreat, stepVerdict } from './stepping.ts';
+import { advance } from './stepping.ts';
 
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {

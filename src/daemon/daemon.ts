@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.ts';
 import { errorMessage } from '../core/errors.ts';
-import type { Observation, OperatorRequest } from '../core/observation.ts';
 import type { StatusReport } from '../core/status.ts';
 import type { Environment } from '../files/environment.ts';
 import type { LoadedPolicy } from '../files/policy.ts';
@@ -11,7 +10,6 @@ import type { EndpointsClient } from '../huggingface/endpoints.ts';
 import { createEndpointsClient } from '../huggingface/endpoints.ts';
 import type { HubClient } from '../huggingface/hub.ts';
 import { createHubClient } from '../huggingface/hub.ts';
-import type { PendingRequest } from '../ledger/journal.ts';
 import type { Ledger } from '../ledger/open.ts';
 import { openLedger } from '../ledger/open.ts';
 import { Account } from './account.ts';
@@ -23,14 +21,11 @@ import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
 import { learnFrom } from './learn.ts';
 import { Loop, perClock } from './loop.ts';
-import { newRolloutId, observe } from './observe.ts';
-import type { RouteMemory } from './reconcile.ts';
-import { RETREAT_PATIENCE_MS, goBackAtOnce, reconcile } from './reconcile.ts';
 import { reportLanes, reportRoute } from './report.ts';
 import { learnedLanes, restore, restoreWindows } from './restore.ts';
 import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
-import type { RouteWatch } from './watch.ts';
+import { Ticks } from './ticks.ts';
 
 /** How often, in real time, operators' requests are looked for. */
 const REQUESTS_EVERY_MS = 100;
@@ -64,12 +59,10 @@ export class Daemon {
   readonly #hub: HubClient;
   readonly #account: Account;
   readonly #loop: Loop;
-  readonly #memories = new WeakMap<RouteWatch, RouteMemory>();
-  readonly #faulty = new Set<RouteWatch>();
+  readonly #ticks: Ticks;
   readonly #startedAt: number;
   #policy: LoadedPolicy;
   #policyProblem: string | null = null;
-  #isStatusStale = false;
   #ports = { gateway: 0, admin: 0 };
 
   /**
@@ -107,9 +100,9 @@ export class Daemon {
     this.#ledger = ledger;
     this.#hub = given.hub;
     this.#account = given.account;
-    this.#loop = new Loop(() => this.#reconcileAll(), log);
+    this.#loop = new Loop(() => this.#ticks.tick(), log);
     this.#startedAt = clock.now();
-    this.#routes = new Routes(policy.policy, clock, (watch) => this.#faulted(watch));
+    this.#routes = new Routes(policy.policy, clock, (watch) => this.#ticks.faulted(watch));
     this.#admin = createAdmin(
       () => this.report(),
       (model) => this.#routes.isListed(model),
@@ -126,6 +119,18 @@ export class Daemon {
       learned: given.learned,
       agentSalt: ledger.agentSalt,
       log,
+    });
+    this.#ticks = new Ticks({
+      clock,
+      log,
+      journal: ledger.journal,
+      routes: this.#routes,
+      gateway: this.#gateway,
+      account: () => this.#account.state,
+      policy: () => this.#policy,
+      begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
+      report: () => this.report(),
+      wake: () => this.#loop.wake(),
     });
   }
 
@@ -162,7 +167,7 @@ export class Daemon {
     const routes = this.#routes
       .foremost()
       .map((watch) =>
-        reportRoute(watch, this.#memory(watch), { gateway: this.#gateway, filePolicyHash: this.#policy.hash }),
+        reportRoute(watch, this.#ticks.memory(watch), { gateway: this.#gateway, filePolicyHash: this.#policy.hash }),
       );
     return {
       version,
@@ -179,88 +184,6 @@ export class Daemon {
       routes,
       lanes: reportLanes(this.#gateway),
     };
-  }
-
-  async #reconcileAll(): Promise<void> {
-    const requests = await this.#pendingRequests();
-    const isIdleRoute = (watch: RouteWatch) => Number(watch.rollout === null);
-    for (const watch of [...this.#routes.all()].sort((a, b) => isIdleRoute(a) - isIdleRoute(b))) {
-      if (this.#routes.isIdle(watch)) continue;
-      const mine = requests.filter((request) => request.model === watch.model);
-      try {
-        // Each step may make the next one possible; the bound keeps a mistake from becoming a busy loop.
-        for (let i = 0; i < 10; i++) {
-          const request = mine.shift() ?? null;
-          if (!(await this.#reconcileRoute(watch, request)) && mine.length === 0) break;
-        }
-      } catch (error) {
-        this.#options.log('error', 'tick failed', { model: watch.model, error: errorMessage(error) });
-      }
-    }
-    await this.#saveStatus();
-  }
-
-  /** What cannot be said in the ledger is said on /healthz and /metrics; the log is told once each time. */
-  async #saveStatus(): Promise<void> {
-    try {
-      await this.#ledger.journal.saveStatus(JSON.stringify(this.report()));
-      this.#isStatusStale = false;
-    } catch (error) {
-      if (!this.#isStatusStale) this.#options.log('warn', 'status cannot be saved', { error: errorMessage(error) });
-      this.#isStatusStale = true;
-    }
-  }
-
-  /** Where the ledger cannot be read nobody's wish is known, but the weight may still have to go back. */
-  async #pendingRequests(): Promise<PendingRequest[]> {
-    try {
-      return await this.#ledger.journal.pendingRequests();
-    } catch (error) {
-      this.#options.log('error', 'requests cannot be read', { error: errorMessage(error) });
-      return [];
-    }
-  }
-
-  /** The endpoint fails again and again: a tick looks, and where that waits for the ledger, the weight does not. */
-  #faulted(watch: RouteWatch): void {
-    this.#loop.wake();
-    if (this.#faulty.has(watch)) return;
-    this.#faulty.add(watch);
-    const timer = setTimeout(() => {
-      this.#faulty.delete(watch);
-      goBackAtOnce(watch, { observe: this.#observe, changed: () => this.#routes.rebuild() });
-    }, RETREAT_PATIENCE_MS);
-    timer.unref();
-  }
-
-  readonly #observe = (watch: RouteWatch, request: OperatorRequest | null): Observation =>
-    observe(watch, request, {
-      clock: this.#options.clock,
-      gateway: this.#gateway,
-      account: this.#account.state,
-      policyHash: ({ rollout }) => rollout?.policyHash ?? this.#policy.hash,
-      filePolicyHash: this.#policy.hash,
-      newRolloutId,
-    });
-
-  #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
-    return reconcile(watch, this.#memory(watch), request, {
-      clock: this.#options.clock,
-      journal: this.#ledger.journal,
-      observe: this.#observe,
-      policyRecord: () => this.#policy,
-      begin: (route, effect) => this.#loop.inBackground(beginEffect(route, effect, this.#effectContext())),
-      changed: () => this.#routes.rebuild(),
-    });
-  }
-
-  #memory(watch: RouteWatch): RouteMemory {
-    let memory = this.#memories.get(watch);
-    if (memory === undefined) {
-      memory = { decision: null, decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
-      this.#memories.set(watch, memory);
-    }
-    return memory;
   }
 
   #effectContext(): EffectContext {

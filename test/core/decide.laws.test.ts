@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { decideAgain } from '../../src/core/decide.ts';
 import type { Phase, Rollout, RolloutEvent } from '../../src/core/rollout.ts';
 import { evolve, isLive, weights } from '../../src/core/rollout.ts';
-import { stepVerdict } from '../../src/core/stepping.ts';
+import { stepVerdict } from '../../src/core/retreat.ts';
 import type { Tick } from '../support/walk.ts';
 import { walk, walks } from '../support/walk.ts';
 

@@ -1,0 +1,12 @@
+import type { Decision } from './decision.ts';
+import { decision } from './decision.ts';
+import type { Observation } from './observation.ts';
+import { decideRetreat } from './retreat.ts';
+import type { Rollout } from './rollout.ts';
+
+type Promoted = Extract<Rollout, { phase: 'promoted' }>;
+
+/** After the promotion the endpoint is still watched, and its weight still goes back when it must. */
+export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
+  return decideRetreat(rollout, seen) ?? decision('wait', 'promoted', 'the endpoint serves all eligible calls');
+}
