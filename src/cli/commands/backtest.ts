@@ -1,8 +1,10 @@
 import type { CommandModule } from 'yargs';
 import { backtest } from '../../core/backtest.ts';
 import type { HeldSpan, PastCall } from '../../core/backtest.ts';
+import { needsServed } from '../../core/criteria.ts';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy } from '../../core/policy.ts';
+import { servedOf } from '../../core/served.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
@@ -75,7 +77,10 @@ function run(
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
     const isRefused = call.outcome === 'rate_limited' && call.role !== 'canary';
-    calls.push({ atMs: call.arrivedAtUs / 1_000, agent: call.agent, isAgentDerived: call.isAgentDerived, isRefused });
+    const { agent, isAgentDerived } = call;
+    const isServed = call.role !== 'canary' && !call.isBypass && needsServed(criteriaOf(call.model));
+    const ended = isServed ? { ended: { atMs: call.endedAtUs / 1_000, ...servedOf(call) } } : {};
+    calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, ...ended });
   }
   return [...byModel].map(([model, calls]) => {
     calls.sort((a, b) => a.atMs - b.atMs);

@@ -1,11 +1,12 @@
 import type { CommandModule } from 'yargs';
+import { isSets, requireText } from '../../core/criteria.ts';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy, MetricPolicy, RoutePolicy, ShadowPolicy } from '../../core/policy.ts';
 import { metricName } from '../../core/sentence.ts';
 import type { MetricName } from '../../core/verdict.ts';
 import { METRICS, isShare } from '../../core/verdict.ts';
 import { loadPolicy } from '../../files/policy.ts';
-import { numberText, percentText, weightText } from '../format.ts';
+import { latencyText, numberText, percentText, weightText } from '../format.ts';
 import { cleanAll, lengthOf, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
 import { withGlobals } from '../session.ts';
@@ -130,7 +131,23 @@ function replicasText({ minReplica, maxReplica }: NonNullable<RoutePolicy['endpo
     : `${minReplica} to ${maxReplica} replicas`;
 }
 
-function criteriaText({ calls, agents, refused, require }: CriteriaPolicy): string {
-  const needed = typeof require === 'string' ? require : `${require.atLeast}`;
-  return `${needed} of > ${numberText(calls)} calls, > ${numberText(agents)} agents, > ${percentText(refused)} 429s`;
+function criteriaText(criteria: CriteriaPolicy): string {
+  const { calls, agents, refused, require, slo, predictability, cost } = criteria;
+  const limits = [
+    `> ${numberText(calls)} calls`,
+    `> ${numberText(agents)} agents`,
+    `> ${percentText(refused)} 429s`,
+    ...(slo === undefined ? [] : [`slo missed (${sloText(slo)})`]),
+    ...(predictability === undefined ? [] : [`p99 > ${predictability.ratio} times p50`]),
+    ...(cost === undefined ? [] : [`> ${percentText(cost.cheaperBy)} cheaper`]),
+  ].join(', ');
+  return isSets(require) ? `${requireText(require)}; ${limits}` : `${requireText(require)} of ${limits}`;
+}
+
+function sloText({ p95, availability }: NonNullable<CriteriaPolicy['slo']>): string {
+  const parts = [
+    ...(p95 === undefined ? [] : [`p95 > ${latencyText(p95)}`]),
+    ...(availability === undefined ? [] : [`answered < ${percentText(availability, 2)}`]),
+  ];
+  return parts.join(' or ');
 }
