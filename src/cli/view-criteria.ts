@@ -25,7 +25,7 @@ export function criteriaLines(route: RouteStatus, page: Page): string[] {
     told,
     wanted,
     bar(reached(figure, now, limit), 1, page, isMet),
-    isMet ? page.paint.green('ok') : '',
+    isMet ? page.paint.green(figure === 'p95' || figure === 'availability' ? 'missed' : 'ok') : '',
   ]);
   const held = demand.holdsSince === null ? 0 : Math.max(0, page.figuresAt - demand.holdsSince);
   rows.push([

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ROUTER_CHOICES } from './care/providers.ts';
 import { CRITERIA } from './criterion.ts';
+import type { CriteriaPolicy } from './policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -62,18 +63,28 @@ const stepsSchema = z
     }
   });
 
-const criterion = z.enum(CRITERIA);
-
-const requireSchema = z.union(
-  [
-    z.enum(['all', 'any']),
-    z.strictObject({ atLeast: z.number().int().min(1).max(CRITERIA.length) }),
-    z.array(z.array(criterion).min(1)).min(1),
-  ],
-  {
-    error: `expected all, any, {atLeast: n} with n from 1 to ${CRITERIA.length}, or sets such as [[calls, refused], [slo]]`,
-  },
-);
+const requireSchema = z
+  .union(
+    [
+      z.enum(['all', 'any']),
+      z.strictObject({ atLeast: z.number().int().min(1).max(CRITERIA.length) }),
+      z.array(z.array(z.string()).min(1)).min(1),
+    ],
+    {
+      error: `expected all, any, {atLeast: n} with n from 1 to ${CRITERIA.length}, or sets such as [[calls, refused], [slo]]`,
+    },
+  )
+  // A union tells only that none of its forms fits: the names are looked at once it is clear that they are sets.
+  .transform((require, context) => {
+    const isKnown = (name: string) => (CRITERIA as readonly string[]).includes(name);
+    for (const [i, set] of Array.isArray(require) ? require.entries() : []) {
+      for (const [j, name] of set.entries()) {
+        if (isKnown(name)) continue;
+        context.addIssue({ code: 'custom', path: [i, j], message: `expected one of ${CRITERIA.join(', ')}` });
+      }
+    }
+    return require as CriteriaPolicy['require'];
+  });
 
 const criteriaSchema = z.strictObject({
   window: span(1_000, UNIT_MS.d),

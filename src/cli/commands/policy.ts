@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import { isSets, requireText } from '../../core/criteria.ts';
+import { isSets, needsServed, requireText } from '../../core/criteria.ts';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy, MetricPolicy, RoutePolicy, ShadowPolicy } from '../../core/policy.ts';
 import { metricName } from '../../core/sentence.ts';
@@ -50,9 +50,10 @@ export const policyCommand: CommandModule<object, object> = {
 
 function renderPolicy({ path, hash, routes }: { path: string; hash: string; routes: readonly RoutePolicy[] }): string {
   const paint = painter(process.stdout);
-  const rows = settings(routes[0] as RoutePolicy).map(([name], i) => [
+  const hasFurther = routes.some(({ criteria }) => needsServed(criteria) || isSets(criteria.require));
+  const rows = settings(routes[0] as RoutePolicy, hasFurther).map(([name], i) => [
     name,
-    ...routes.map((route) => settings(route)[i]?.[1] ?? ''),
+    ...routes.map((route) => settings(route, hasFurther)[i]?.[1] ?? ''),
   ]);
   const names = routes.map(({ model }) => (model === '*' ? 'any other' : model));
   const beside = table(
@@ -67,17 +68,18 @@ function renderPolicy({ path, hash, routes }: { path: string; hash: string; rout
     : routes.flatMap((route, i) => [
         ...(i === 0 ? [] : ['']),
         paint.bold(names[i] ?? ''),
-        ...table([{ title: '' }, { title: '' }], settings(route), paint).map((line) => `  ${line}`),
+        ...table([{ title: '' }, { title: '' }], settings(route, hasFurther), paint).map((line) => `  ${line}`),
       ]);
   return [`${paint.green('ok')}  ${path}  ${hash.slice(0, 8)}`, '', ...lines].join('\n');
 }
 
 /** A route's settings as names and texts. */
-function settings(route: RoutePolicy): [string, string][] {
+function settings(route: RoutePolicy, hasFurther: boolean): [string, string][] {
   const { criteria, limits, judge, holdBack, timeouts, endpoint } = route;
   return [
     ['approval', route.approval],
     ['criteria', criteriaText(criteria)],
+    ...(hasFurther ? furtherCriteria(criteria) : []),
     ['  in', `${spanText(criteria.window)}, held for ${spanText(criteria.sustain)}`],
     ['  cooldown', spanText(criteria.cooldown)],
     ['steps', `${route.steps.map(weightText).join(', ')} %`],
@@ -131,17 +133,19 @@ function replicasText({ minReplica, maxReplica }: NonNullable<RoutePolicy['endpo
     : `${minReplica} to ${maxReplica} replicas`;
 }
 
-function criteriaText(criteria: CriteriaPolicy): string {
-  const { calls, agents, refused, require, slo, predictability, cost } = criteria;
-  const limits = [
-    `> ${numberText(calls)} calls`,
-    `> ${numberText(agents)} agents`,
-    `> ${percentText(refused)} 429s`,
-    ...(slo === undefined ? [] : [`slo missed (${sloText(slo)})`]),
-    ...(predictability === undefined ? [] : [`p99 > ${predictability.ratio} times p50`]),
-    ...(cost === undefined ? [] : [`> ${percentText(cost.cheaperBy)} cheaper`]),
-  ].join(', ');
-  return isSets(require) ? `${requireText(require)}; ${limits}` : `${requireText(require)} of ${limits}`;
+function criteriaText({ calls, agents, refused, require }: CriteriaPolicy): string {
+  const limits = `> ${numberText(calls)} calls, > ${numberText(agents)} agents, > ${percentText(refused)} 429s`;
+  return isSets(require) ? limits : `${requireText(require)} of ${limits}`;
+}
+
+/** What a policy may add to the first three criteria: told where a route has any of it. */
+function furtherCriteria({ slo, predictability, cost, require }: CriteriaPolicy): [string, string][] {
+  return [
+    ['  slo missed', slo === undefined ? '-' : sloText(slo)],
+    ['  predictability', predictability === undefined ? '-' : `p99 > ${predictability.ratio} times p50`],
+    ['  cost', cost === undefined ? '-' : `endpoint > ${percentText(cost.cheaperBy, 0)} cheaper`],
+    ['  required', `${requireText(require)}${isSets(require) ? '' : ' of them'}`],
+  ];
 }
 
 function sloText({ p95, availability }: NonNullable<CriteriaPolicy['slo']>): string {
