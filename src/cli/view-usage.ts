@@ -37,12 +37,15 @@ const DAY_MS = 86_400_000;
 export function renderUsage(usage: Usage, told: UsageTold, page: UsagePage): string {
   const { calendar, others } = told;
   const isLong = usage.untilMs - usage.fromMs > DAY_MS;
-  const heat = isLong ? ['', ...entry('week', weekLines(usage, page), page, true)] : [];
+  const rhythm = [
+    ...entry('days', dayLines(usage, page), page, true),
+    '',
+    ...entry('week', weekLines(usage, page), page, true),
+  ];
   return [
     ...headLines(usage, calendar, page),
     '',
-    ...entry('days', dayLines(usage, page), page, true),
-    ...heat,
+    ...(isLong ? rhythm : entry('time', timeLines(usage, calendar, page), page, true)),
     '',
     ...entry('peaks', peakLines(usage, calendar, page), page, true),
     '',
@@ -84,9 +87,9 @@ function longSpan(ms: number): string {
 
 const BARS = '▁▂▃▄▅▆▇█';
 
-/** One sign an hour, as high as its fullest window; a dot for none, a blank where the span does not reach. */
-function sparkline({ hours }: DayOfUsage, usage: Usage, page: UsagePage): string {
-  return hours
+/** One sign a part, as high as its fullest window; a dot for none, a blank where the span does not reach. */
+function sparkline(parts: readonly (number | null)[], usage: Usage, page: UsagePage): string {
+  return parts
     .map((held) => {
       if (held === null) return ' ';
       if (held === 0) return page.paint.dim('·');
@@ -100,6 +103,17 @@ function sparkline({ hours }: DayOfUsage, usage: Usage, page: UsagePage): string
 function shade(sign: string, held: number, { smoothing: { limit } }: Usage, { paint }: UsagePage): string {
   if (held > limit.calls) return paint.red(sign);
   return held > 0.75 * limit.calls ? paint.yellow(sign) : paint.cyan(sign);
+}
+
+function timeLines(usage: Usage, { text }: Calendar, page: UsagePage): string[] {
+  const { timeline, fromMs, untilMs } = usage;
+  const part = spanText((untilMs - fromMs) / timeline.length);
+  const [from, until] = [text(fromMs), text(untilMs)].map((at) => at.slice(-5)) as [string, string];
+  return [
+    sparkline(timeline, usage, page),
+    page.paint.dim(from + pad(until, timeline.length - from.length, 'right')),
+    page.paint.dim(`each sign: the fullest window that ends in those ${part}`),
+  ];
 }
 
 function dayLines(usage: Usage, page: UsagePage): string[] {
@@ -119,7 +133,7 @@ function dayRows(days: readonly DayOfUsage[], usage: Usage, page: UsagePage): st
   ];
   const rows = days.map((day) => [
     dayText(day),
-    sparkline(day, usage, page),
+    sparkline(day.hours, usage, page),
     numberText(day.calls),
     numberText(day.fullest),
     refusedText(day),

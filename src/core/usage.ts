@@ -1,6 +1,6 @@
 import type { Yardstick } from './advice.ts';
 import type { CriteriaPolicy } from './policy.ts';
-import { aboveShare, daysOf, fullest, secondsOf } from './usage/demand.ts';
+import { aboveShare, daysOf, fullest, secondsOf, timelineOf } from './usage/demand.ts';
 import type { DayOfUsage, Moment, SecondsOfDemand, UsageSpan } from './usage/demand.ts';
 import type { InFlight } from './usage/flight.ts';
 import { inFlightOf } from './usage/flight.ts';
@@ -60,6 +60,8 @@ export interface Usage {
   /** Calls per window. */
   readonly mean: number;
   readonly peak: number;
+  /** The span in sixty equal parts: the fullest window of each. */
+  readonly timeline: readonly number[];
   readonly days: readonly DayOfUsage[];
   readonly peaks: readonly Peak[];
   /** The busiest in the peaks first. */
@@ -91,6 +93,7 @@ export interface UsageContext {
   readonly agentName: (agent: number) => string;
 }
 
+const TIMELINE_PARTS = 60;
 const MOST_PEAKS = 5;
 const MOST_IN_PEAK = 3;
 const MOST_AGENTS = 20;
@@ -116,6 +119,7 @@ export function usageOf(log: UsageLog, context: UsageContext): Usage {
     refusedShare: calls === 0 ? 0 : refused / calls,
     mean,
     peak,
+    timeline: timelineOf(demand, TIMELINE_PARTS),
     days: daysOf(demand, context.momentOf),
     peaks: tallies.peaks.map((one) => peakOf(one, demand, context)),
     busiest: busiestOf(tallies, calls, context),

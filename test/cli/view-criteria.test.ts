@@ -24,7 +24,15 @@ function lines(changes: Partial<RouteStatus['demand']>, over: Partial<RouteStatu
 }
 
 describe('criteria that a policy adds', () => {
-  const served = { answered: 1_700, failed: 30, p50: 4_000, p95: 24_100, p99: 26_000, promptTokens: 0, outputTokens: 0 };
+  const served = {
+    answered: 1_700,
+    failed: 30,
+    p50: 4_000,
+    p95: 24_100,
+    p99: 26_000,
+    promptTokens: 0,
+    outputTokens: 0,
+  };
   const costs = { serverlessPerHourMicros: 2_000_000, dedicatedPerHourMicros: 1_300_000 };
 
   it('stand beside the others, with what is wanted, within eighty columns', () => {

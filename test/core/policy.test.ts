@@ -121,7 +121,10 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
       defaults({ criteria: { require: { atLeast: 4 } } }),
       'defaults.criteria.require.atLeast: expected at most 3, as only calls, agents, refused have a limit',
     ],
-    [defaults({ criteria: { require: [['calls', 'speed']] } }), /require\.0\.1: expected one of calls, .*, cost, got "speed"$/],
+    [
+      defaults({ criteria: { require: [['calls', 'speed']] } }),
+      /require\.0\.1: expected one of calls, .*, cost, got "speed"$/,
+    ],
     [defaults({ criteria: { require: [] } }), /require: expected it not to be empty, got \[\]$/],
     [
       defaults({ criteria: { slo: { p95: '20s' }, require: [['calls', 'slo'], ['cost']] } }),

@@ -63,6 +63,17 @@ export function aboveShare({ held }: SecondsOfDemand, limit: number): number {
   return above / held.length;
 }
 
+/** The span in so many equal parts, or one for each second where it has fewer: the fullest window of each. */
+export function timelineOf({ held }: SecondsOfDemand, parts: number): number[] {
+  const count = Math.min(parts, held.length);
+  const timeline = Array.from({ length: count }, () => 0);
+  for (const [second, calls] of held.entries()) {
+    const part = Math.floor((second * count) / held.length);
+    timeline[part] = Math.max(timeline[part] as number, calls);
+  }
+  return timeline;
+}
+
 /** Where in the calendar a moment lies. Monday is 0. */
 export interface Moment {
   /** `2026-11-24` */
