@@ -206,7 +206,7 @@ function busiestText({ busiest }: Peak, room: number): string {
 function agentLines(usage: Usage, page: UsagePage): string[] {
   const { agents } = usage;
   const left = agents - MOST_AGENTS;
-  const more = left <= 0 ? [] : [page.paint.dim(`and ${countText(left, 'agent')} more: --by agent`)];
+  const more = left <= 0 ? [] : [page.paint.dim(`and ${numberText(left)} more: --by agent`)];
   return [...agentRows(usage.busiest.slice(0, MOST_AGENTS), page), ...more];
 }
 
@@ -253,7 +253,7 @@ function otherLines(others: readonly Usage[], page: UsagePage): string[] {
     .slice(0, MOST_OTHERS)
     .map(
       ({ model, calls, peak, refusedShare }) =>
-        `${cut(model, 36)}  ${numberText(calls)} calls, ${numberText(peak)} at the peak, ${percentText(refusedShare)} refused`,
+        `${cut(model, 36)}  ${countText(calls, 'call')}, ${numberText(peak)} at the peak, ${percentText(refusedShare)} refused`,
     );
   const left = others.length - lines.length;
   if (left > 0) lines.push(`and ${countText(left, 'model')} more`);
@@ -284,6 +284,6 @@ function hourTable(usage: Usage, page: UsagePage): string[] {
 
 function agentTable(usage: Usage, page: UsagePage): string[] {
   const left = usage.agents - usage.busiest.length;
-  const more = left <= 0 ? [] : wrap(`and ${countText(left, 'agent')} more, with less of the peaks`, page.width - 1);
+  const more = left <= 0 ? [] : wrap(`and ${numberText(left)} more, with less of the peaks`, page.width - 1);
   return [...agentRows(usage.busiest, page), ...more];
 }

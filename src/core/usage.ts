@@ -30,7 +30,7 @@ export interface Peak {
 }
 
 /** What would come of it if the peaks were smoothed. In calls per window; `limit` is what is thought to be taken. */
-export interface Smoothing {
+interface Smoothing {
   readonly limit: Yardstick;
   /** Share of the time in which the window held more. */
   readonly aboveShare: number;
@@ -43,7 +43,7 @@ export interface Smoothing {
 }
 
 /** Of the policy's criteria those that usage is held against. */
-export type UsageCriteria = Pick<CriteriaPolicy, 'calls' | 'refused'>;
+type UsageCriteria = Pick<CriteriaPolicy, 'calls' | 'refused'>;
 
 /** How a route is used, when and by whom. Times in epoch ms, shares 0..1. */
 export interface Usage {

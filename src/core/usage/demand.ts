@@ -83,7 +83,7 @@ export interface Moment {
 }
 
 /** What happened in a part of the calendar. */
-export interface Part {
+interface Part {
   readonly calls: number;
   readonly refused: number;
   /** Calls in the fullest window that ends in it. */
