@@ -1,6 +1,7 @@
 import type { Decision } from '../core/decision.ts';
 import { priceText, problemText, spanText } from '../core/decision.ts';
 import { judgeCriteria } from '../core/criteria.ts';
+import { measure, measureText } from '../core/criterion.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
@@ -136,7 +137,8 @@ function demandText({ demand, policy: { criteria } }: Observation): string {
     told(countText(demand.agents, 'agent'), numberText(criteria.agents), met.agents),
     told(`${percentText(demand.refusedShare)} refused`, percentText(criteria.refused), met.refused),
   ];
-  return `${parts.join(', ')} in ${spanText(criteria.window)}`;
+  const more = measure(demand, criteria).slice(3).map(measureText);
+  return [`${parts.join(', ')} in ${spanText(criteria.window)}`, ...more].join('; ');
 }
 
 function surveyText({ pricePerHourMicros, problem, hint, at }: NonNullable<Observation['survey']>): string {

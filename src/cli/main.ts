@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   judge: async (parser) => parser.command((await import('./commands/judge.ts')).judgeCommand),
   plan: async (parser) => parser.command((await import('./commands/plan.ts')).planCommand),
   backtest: async (parser) => parser.command((await import('./commands/backtest.ts')).backtestCommand),
+  usage: async (parser) => parser.command((await import('./commands/usage.ts')).usageCommand),
   advise: async (parser) => parser.command((await import('./commands/advise.ts')).adviseCommand),
   endpoints: async (parser) => parser.command((await import('./commands/endpoints.ts')).endpointsCommand),
   policy: async (parser) => parser.command((await import('./commands/policy.ts')).policyCommand),
@@ -35,6 +36,7 @@ const EPILOGUE = `A first walk:
   npx upshift demo                  a whole migration on this machine, in minutes
   npx upshift start                 the real thing; see \`start --help\`
   npx upshift status --watch        what it sees, waits for, and what to type
+  npx upshift usage                 when calls come, and whose they are
   npx upshift advise                whether a GPU is needed at all
   npx upshift approve               yes to what it asks
   npx upshift audit --verify        that every decision follows from what it saw

@@ -5,11 +5,10 @@ import { metricName, sentence } from '../core/sentence.ts';
 import type { MetricVerdict, VerdictStatus } from '../core/verdict.ts';
 import { latencyText, moneyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Style } from './print.ts';
-import { lengthOf, pad, table, wrap } from './print.ts';
+import { lengthOf, table, wrap } from './print.ts';
+import { bar, meters } from './view-meters.ts';
 import type { Page } from './view-page.ts';
 import { entry } from './view-page.ts';
-
-const BAR_WIDTH = 12;
 
 /** Everything about an active rollout: where it stands, what is waited for, the roles side by side, the endpoint. */
 export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
@@ -201,57 +200,4 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   const told = `${endpointName}  ${state}${health}`;
   const line = `${told}  ${cost}`;
   return line.length <= page.width - 11 ? [line] : [told, cost];
-}
-
-/** The criteria with their limits: bars while they matter, a line once a rollout is on its way. */
-export function criteriaLines(route: RouteStatus, page: Page): string[] {
-  const { criteria, demand, phase } = route;
-  const { met } = criteria.result;
-  const figures = [
-    { name: 'calls', now: demand.calls, limit: criteria.calls, isMet: met.calls, text: numberText },
-    { name: 'agents', now: demand.agents, limit: criteria.agents, isMet: met.agents, text: numberText },
-    { name: '429s', now: demand.refusedShare, limit: criteria.refused, isMet: met.refused, text: percentText },
-  ];
-  if (phase !== 'watching' && phase !== 'proposed') {
-    const told = figures.map(({ name, now, limit, text }) => `${name} ${text(now)} / ${text(limit)}`).join(', ');
-    return entry('demand', [`${told} in ${spanText(criteria.window)}`], page);
-  }
-  const rows = figures.map(({ name, now, limit, isMet, text }) => [
-    name,
-    text(now),
-    text(limit),
-    bar(now, limit, page, isMet),
-    isMet ? page.paint.green('ok') : '',
-  ]);
-  const held = demand.holdsSince === null ? 0 : Math.max(0, page.figuresAt - demand.holdsSince);
-  rows.push([
-    'held',
-    spanText(held),
-    spanText(criteria.sustain),
-    bar(held, criteria.sustain, page),
-    demand.holdsSince === null ? '' : `since ${timeText(demand.holdsSince)}`,
-  ]);
-  const { require } = criteria;
-  const needed = typeof require === 'string' ? `${require} of them` : `${require.atLeast} of them`;
-  const lines = [...meters(rows), page.paint.dim(`wanted: more than these in ${spanText(criteria.window)}, ${needed}`)];
-  return entry('criteria', lines, page, true);
-}
-
-/** Rows of name, figure, limit, bar and word, in columns. */
-function meters(rows: readonly (readonly string[])[]): string[] {
-  const widest = (i: number) => Math.max(...rows.map((row) => lengthOf(row[i] ?? '')));
-  const [names, figures, limits] = [widest(0), widest(1), widest(2)];
-  return rows.map(([name = '', figure = '', limit = '', drawn = '', word = '']) => {
-    const told = `${pad(name, names)}  ${pad(figure, figures, 'right')} / ${pad(limit, limits)}`;
-    return `${told}  ${drawn} ${word}`.trimEnd();
-  });
-}
-
-/** A bar that is full at the limit; with `isMet`, full only where the limit is exceeded. */
-function bar(now: number, limit: number, { paint }: Page, isMet = now >= limit): string {
-  const share = limit <= 0 ? 1 : now / limit;
-  const most = isMet ? BAR_WIDTH : BAR_WIDTH - 1;
-  const full = isMet ? BAR_WIDTH : Math.max(0, Math.min(most, Math.floor(share * BAR_WIDTH)));
-  const drawn = '\u2588'.repeat(full);
-  return `${isMet ? paint.green(drawn) : paint.cyan(drawn)}${paint.dim('\u2591'.repeat(BAR_WIDTH - full))}`;
 }

@@ -6,7 +6,8 @@ import { cleanAll, createPaint, cut, lengthOf } from './print.ts';
 import type { Page, ViewOptions } from './view-page.ts';
 import { laneLines } from './view-lane.ts';
 import { alert, entry } from './view-page.ts';
-import { criteriaLines, decisionLines, rolloutLines } from './view-route.ts';
+import { criteriaLines } from './view-criteria.ts';
+import { decisionLines, rolloutLines } from './view-route.ts';
 
 /** Routes without a rollout that are shown in full; the others get a line each, and of these only so many. */
 const MOST_IN_FULL = 2;

@@ -14,7 +14,7 @@ import { sumProviders } from './care/providers.ts';
 import type { RoutePolicy } from './policy.ts';
 
 /** What the calls are measured by. */
-interface Yardstick {
+export interface Yardstick {
   /** In five minutes. */
   readonly calls: number;
   /**
@@ -104,7 +104,7 @@ export function advise(policy: RoutePolicy, demand: Demand, { lanes, serving }: 
 }
 
 /** What all ways of a model that ever refused take together, else what the policy says is much. */
-function yardstickOf(lanes: WaysSeen['lanes'], criteria: RoutePolicy['criteria']): Yardstick {
+export function yardstickOf(lanes: WaysSeen['lanes'], criteria: RoutePolicy['criteria']): Yardstick {
   const limits = lanes.flatMap(({ limit }) => limit ?? []);
   if (limits.length > 0) return { calls: limits.reduce((sum, limit) => sum + limit, 0), source: 'learned' };
   return { calls: Math.round((criteria.calls * WINDOW_MS) / criteria.window), source: 'policy' };

@@ -1,4 +1,8 @@
+import type { CriterionName, DemandCosts } from './criterion.ts';
+import { CRITERIA, measure, measureText } from './criterion.ts';
+import { spanText } from './decision.ts';
 import type { CriteriaPolicy } from './policy.ts';
+import type { ServedFigures } from './served.ts';
 
 /** What the criteria look at: one route, one sliding window. */
 export interface DemandFigures {
@@ -11,24 +15,69 @@ export interface DemandFigures {
   readonly refused: number;
   /** `refused / calls`, 0 where there are no calls. */
   readonly refusedShare: number;
+  /** How serverless answered; absent where no criterion asks for it. */
+  readonly served?: ServedFigures;
+  /** Null where they are not known, absent where no criterion asks for them. */
+  readonly costs?: DemandCosts | null;
 }
+
+/** Tells what a window's load costs; null where prices are not known. Must be quick: it is asked every second. */
+export type CostsOf = (figures: DemandFigures) => DemandCosts | null;
 
 /** Which criteria are met, and whether that is enough. */
 export interface CriteriaResult {
   readonly holds: boolean;
-  readonly met: { readonly calls: boolean; readonly agents: boolean; readonly refused: boolean };
+  /** Criteria without a limit in the policy are absent. */
+  readonly met: Readonly<Record<'calls' | 'agents' | 'refused', boolean>> &
+    Partial<Readonly<Record<CriterionName, boolean>>>;
 }
 
 /** Compares the figures of a window with the policy; every limit must be exceeded, not reached. */
 export function judgeCriteria(figures: DemandFigures, policy: CriteriaPolicy): CriteriaResult {
-  const met = {
-    calls: figures.calls > policy.calls,
-    agents: figures.agents > policy.agents,
-    refused: figures.refusedShare > policy.refused,
-  };
-  const count = Number(met.calls) + Number(met.agents) + Number(met.refused);
-  const needed = policy.require === 'all' ? 3 : policy.require === 'any' ? 1 : policy.require.atLeast;
-  return { holds: count >= needed, met };
+  const met: Partial<Record<CriterionName, boolean>> = {};
+  for (const { criterion, isMet } of measure(figures, policy)) met[criterion] = met[criterion] === true || isMet;
+  const result = met as CriteriaResult['met'];
+  return { holds: isEnough(result, policy.require), met: result };
+}
+
+function isEnough(met: CriteriaResult['met'], require: CriteriaPolicy['require']): boolean {
+  if (isSets(require)) return require.some((set) => set.every((name) => met[name] === true));
+  const all = Object.values(met);
+  const count = all.filter(Boolean).length;
+  return count >= (require === 'all' ? all.length : require === 'any' ? 1 : require.atLeast);
+}
+
+/** Whether a policy names sets of criteria, one of which must hold whole. */
+export function isSets(require: CriteriaPolicy['require']): require is readonly (readonly CriterionName[])[] {
+  return Array.isArray(require);
+}
+
+/** What is required, for people: `all of`, `2 of`, or `calls + refused, or slo`. */
+export function requireText(require: CriteriaPolicy['require']): string {
+  if (isSets(require)) return require.map((set) => set.join(' + ')).join(', or ');
+  return typeof require === 'string' ? require : String(require.atLeast);
+}
+
+/** The criteria that a policy sets a limit for. */
+export function criteriaSet(policy: CriteriaPolicy): CriterionName[] {
+  return CRITERIA.filter((name) => policy[name] !== undefined);
+}
+
+/** Whether a policy's criteria ask how serverless answers: only then does a window keep it. */
+export function needsServed({ slo, predictability, cost }: CriteriaPolicy): boolean {
+  return slo !== undefined || predictability !== undefined || cost !== undefined;
+}
+
+/** The figures with what the load costs, where a criterion asks for that. */
+export function withCosts(figures: DemandFigures, policy: CriteriaPolicy, costsOf: CostsOf): DemandFigures {
+  return policy.cost === undefined ? figures : { ...figures, costs: costsOf(figures) };
+}
+
+/** What the criteria saw, figures first: one sentence for a decision. */
+export function demandText(figures: DemandFigures, policy: CriteriaPolicy): string {
+  const { calls, agents, refusedShare } = figures;
+  const told = `${calls} calls, ${agents} agents, ${(refusedShare * 100).toFixed(1)} % refused in ${spanText(policy.window)}`;
+  return [told, ...measure(figures, policy).slice(3).map(measureText)].join('; ');
 }
 
 /**
@@ -37,5 +86,6 @@ export function judgeCriteria(figures: DemandFigures, policy: CriteriaPolicy): C
  */
 export function isHiddenByDerivedAgents(figures: DemandFigures, policy: CriteriaPolicy): boolean {
   const { holds, met } = judgeCriteria(figures, policy);
-  return !holds && met.calls && met.refused && !met.agents && figures.derivedAgents * 2 > figures.agents;
+  const isKept = !holds && met.calls && met.refused && !met.agents && figures.derivedAgents * 2 > figures.agents;
+  return isKept && judgeCriteria({ ...figures, agents: Number.POSITIVE_INFINITY }, policy).holds;
 }

@@ -1,5 +1,6 @@
+import { criteriaSet, isSets } from './criteria.ts';
 import type { PolicyIssue } from './policy-issue.ts';
-import type { Policy, RoutePolicy } from './policy.ts';
+import type { CriteriaPolicy, Policy, RoutePolicy } from './policy.ts';
 
 /** What tokens of Hugging Face and of OpenAI-like services look like. */
 const SECRET = /\b(?:hf_|sk-)[\w-]{8,}/;
@@ -17,6 +18,10 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   const say = (keys: readonly (string | number)[], message: string) =>
     issues.push({ path: [...path, ...keys], message });
   const { limits, steps, holdBack, endpoint } = route;
+  if (route.criteria.slo !== undefined && Object.keys(route.criteria.slo).length === 0) {
+    say(['criteria', 'slo'], 'expected p95, availability or both');
+  }
+  for (const { keys, message } of checkRequire(route.criteria)) say(['criteria', 'require', ...keys], message);
   if (limits.bake > limits.stepWithin) say(['limits', 'bake'], 'a step must last longer than limits.stepWithin allows');
   if (limits.bake * steps.length > limits.rolloutWithin) {
     say(['limits', 'rolloutWithin'], `${steps.length} steps of limits.bake each take longer than this`);
@@ -40,4 +45,19 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
     if (SECRET.test(value)) say(['endpoint', 'env', name], `this looks like a secret; ${remedy}`);
   }
   return issues;
+}
+
+/** Criteria can only be required where they have a limit. */
+function checkRequire(criteria: CriteriaPolicy): { readonly keys: (string | number)[]; readonly message: string }[] {
+  const { require } = criteria;
+  const known = criteriaSet(criteria);
+  if (isSets(require)) {
+    return require.flatMap((set, i) =>
+      set.flatMap((name, j) =>
+        known.includes(name) ? [] : [{ keys: [i, j], message: `${name} has no limit: set criteria.${name} too` }],
+      ),
+    );
+  }
+  if (typeof require === 'string' || require.atLeast <= known.length) return [];
+  return [{ keys: ['atLeast'], message: `expected at most ${known.length}, as only ${known.join(', ')} have a limit` }];
 }

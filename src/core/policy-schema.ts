@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { ROUTER_CHOICES } from './care/providers.ts';
+import { CRITERIA } from './criterion.ts';
+import type { CriteriaPolicy } from './policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -61,14 +63,38 @@ const stepsSchema = z
     }
   });
 
+const requireSchema = z
+  .union(
+    [
+      z.enum(['all', 'any']),
+      z.strictObject({ atLeast: z.number().int().min(1).max(CRITERIA.length) }),
+      z.array(z.array(z.string()).min(1)).min(1),
+    ],
+    {
+      error: `expected all, any, {atLeast: n} with n from 1 to ${CRITERIA.length}, or sets such as [[calls, refused], [slo]]`,
+    },
+  )
+  // A union tells only that none of its forms fits: the names are looked at once it is clear that they are sets.
+  .transform((require, context) => {
+    const isKnown = (name: string) => (CRITERIA as readonly string[]).includes(name);
+    for (const [i, set] of Array.isArray(require) ? require.entries() : []) {
+      for (const [j, name] of set.entries()) {
+        if (isKnown(name)) continue;
+        context.addIssue({ code: 'custom', path: [i, j], message: `expected one of ${CRITERIA.join(', ')}` });
+      }
+    }
+    return require as CriteriaPolicy['require'];
+  });
+
 const criteriaSchema = z.strictObject({
   window: span(1_000, UNIT_MS.d),
   calls: count(),
   agents: count(),
   refused: share,
-  require: z.union([z.enum(['all', 'any']), z.strictObject({ atLeast: z.number().int().min(1).max(3) })], {
-    error: 'expected all, any or {atLeast: n} with n from 1 to 3',
-  }),
+  slo: z.strictObject({ p95: span(1), availability: share }).partial(),
+  predictability: z.strictObject({ ratio: z.number().gt(1).max(1_000) }),
+  cost: z.strictObject({ cheaperBy: share }),
+  require: requireSchema,
   sustain: span(),
   cooldown: span(),
 });
@@ -215,6 +241,9 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   settings: Object.keys(settings),
   route: ['model', ...Object.keys(settings), 'endpoint'],
   criteria: Object.keys(criteriaSchema.shape),
+  slo: ['p95', 'availability'],
+  predictability: ['ratio'],
+  cost: ['cheaperBy'],
   limits: Object.keys(limitsSchema.shape),
   judge: Object.keys(judgeSchema.shape),
   budget: Object.keys(budgetSchema.shape),

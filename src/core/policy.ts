@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { CarePolicy } from './care/policy.ts';
+import type { CriterionName } from './criterion.ts';
 import { checkPolicy } from './policy-check.ts';
 import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
@@ -22,7 +23,14 @@ export interface CriteriaPolicy {
   readonly agents: number;
   /** Share of calls refused with 429 at their first attempt, or refused here or held to keep a limit: more than this. */
   readonly refused: number;
-  readonly require: 'all' | 'any' | { readonly atLeast: number };
+  /** What serverless should keep to: missed where its p95 (clock ms) is above, or the share answered well is below. */
+  readonly slo?: { readonly p95?: number; readonly availability?: number };
+  /** How many times the middle call's time the slowest hundredth takes: more than this. */
+  readonly predictability?: { readonly ratio: number };
+  /** What part of serverless's costs an endpoint would save at this load: more than this. */
+  readonly cost?: { readonly cheaperBy: number };
+  /** How many of those that are set must be met, or sets of which one must be met whole. */
+  readonly require: 'all' | 'any' | { readonly atLeast: number } | readonly (readonly CriterionName[])[];
   /** How long they must hold without interruption. */
   readonly sustain: number;
   /** How long after a rollout that did not succeed nothing is proposed. */
@@ -201,7 +209,7 @@ type Settings = z.output<typeof policySchema>['defaults'];
 function fill(base: Filled, given: Settings): Filled {
   return {
     approval: given.approval ?? base.approval,
-    criteria: { ...base.criteria, ...given.criteria },
+    criteria: fillCriteria(base.criteria, given.criteria ?? {}),
     steps: given.steps ?? base.steps,
     affinity: given.affinity ?? base.affinity,
     limits: { ...base.limits, ...given.limits },
@@ -211,6 +219,11 @@ function fill(base: Filled, given: Settings): Filled {
     care: fillCare(base.care, given.care ?? {}),
     timeouts: { ...base.timeouts, ...given.timeouts },
   };
+}
+
+function fillCriteria(base: CriteriaPolicy, given: NonNullable<Settings['criteria']>): CriteriaPolicy {
+  const slo = base.slo === undefined && given.slo === undefined ? {} : { slo: { ...base.slo, ...given.slo } };
+  return { ...base, ...given, ...slo };
 }
 
 function fillCare(base: CarePolicy, given: NonNullable<Settings['care']>): CarePolicy {

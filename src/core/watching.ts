@@ -1,4 +1,4 @@
-import { judgeCriteria } from './criteria.ts';
+import { demandText, judgeCriteria } from './criteria.ts';
 import type { Decision } from './decision.ts';
 import { beginEffect, decision, priceText, problemText, refuse, spanText } from './decision.ts';
 import type { Observation } from './observation.ts';
@@ -13,7 +13,7 @@ export function decideWatching(seen: Observation): Decision {
   const { criteria, endpoint } = seen.policy;
   const { demand } = seen;
   const { holds } = judgeCriteria(demand, criteria);
-  const told = `${demand.calls} calls, ${demand.agents} agents, ${(demand.refusedShare * 100).toFixed(1)} % refused in ${spanText(criteria.window)}`;
+  const told = demandText(demand, criteria);
   if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', told);
   const held = seen.now - demand.holdsSince;
   if (held < criteria.sustain) {

@@ -1,4 +1,6 @@
 import type { DemandFigures } from './criteria.ts';
+import type { ServedCall } from './served.ts';
+import { ServedWindow } from './served.ts';
 
 const BUCKET_MS = 1_000;
 
@@ -16,6 +18,7 @@ export class DemandWindow {
   readonly #refused: Uint32Array;
   readonly #lastSeen: Uint32Array;
   readonly #lastSeenDerived: Uint32Array;
+  readonly #served: ServedWindow | null;
   readonly #agents = new Map<string, { second: number; isDerived: boolean }>();
   #second = Number.NaN;
   #totalCalls = 0;
@@ -24,14 +27,20 @@ export class DemandWindow {
   #totalDerived = 0;
   #holdsSince: number | null = null;
 
-  /** `holds` says whether a window's figures meet the criteria. */
-  constructor(windowMs: number, holds: (figures: DemandFigures) => boolean) {
+  /** `holds` says whether a window's figures meet the criteria; `keepsServed`, whether they are to tell of answers too. */
+  constructor(windowMs: number, holds: (figures: DemandFigures) => boolean, keepsServed = false) {
     this.#size = Math.max(1, Math.ceil(windowMs / BUCKET_MS));
     this.#holds = holds;
     this.#calls = new Uint32Array(this.#size);
     this.#refused = new Uint32Array(this.#size);
     this.#lastSeen = new Uint32Array(this.#size);
     this.#lastSeenDerived = new Uint32Array(this.#size);
+    this.#served = keepsServed ? new ServedWindow(this.#size) : null;
+  }
+
+  /** Calls in the window: the one figure that costs nothing to ask. */
+  get calls(): number {
+    return this.#totalCalls;
   }
 
   /** Since when the criteria have held at the end of every second; null where they do not hold. */
@@ -91,14 +100,25 @@ export class DemandWindow {
     this.#totalRefused++;
   }
 
+  /** Counts how a call for serverless ended, in the second in which it did, where that is in the window. */
+  ended(atMs: number, nowMs: number, call: ServedCall): void {
+    if (this.#served === null) return;
+    this.advance(nowMs);
+    this.#served.ended(Math.min(this.#second, Math.floor(atMs / BUCKET_MS)), call);
+  }
+
   /** Lets time pass: judges every second that has ended and forgets what left the window. */
   advance(nowMs: number): void {
     const target = Math.floor(nowMs / BUCKET_MS);
-    if (Number.isNaN(this.#second)) this.#second = target;
+    if (Number.isNaN(this.#second)) {
+      this.#second = target;
+      this.#served?.advance(target);
+    }
     if (target - this.#second > 2 * this.#size) this.#leap(target);
     while (this.#second < target) {
       this.#judge();
       this.#second++;
+      this.#served?.advance(this.#second);
       this.#expire(this.#slot(this.#second));
     }
   }
@@ -118,6 +138,7 @@ export class DemandWindow {
       refused: this.#totalRefused,
       // A refusal counts when it is known, and a call when it arrived.
       refusedShare: this.#totalCalls === 0 ? 0 : Math.min(1, this.#totalRefused / this.#totalCalls),
+      ...(this.#served !== null && { served: this.#served.figures() }),
     };
   }
 
@@ -133,6 +154,7 @@ export class DemandWindow {
     this.#totalCalls = this.#totalRefused = this.#totalAgents = this.#totalDerived = 0;
     this.#holdsSince = null;
     this.#second = target - 1;
+    this.#served?.advance(this.#second);
   }
 
   #expire(slot: number): void {

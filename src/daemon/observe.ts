@@ -41,7 +41,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     policyHash,
     newPolicyHash: policyHash === context.filePolicyHash ? null : context.filePolicyHash,
     account: context.account,
-    demand: { ...watch.window.figures(), holdsSince: watch.window.holdsSince },
+    demand: { ...watch.demand(), holdsSince: watch.window.holdsSince },
     lastEndedAt: watch.lastRollout?.since ?? null,
     survey: watch.survey,
     next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },

@@ -16,7 +16,7 @@ export function reportRoute(
   { gateway, filePolicyHash }: { readonly gateway: Pick<Gateway, 'shadowCounts'>; readonly filePolicyHash: string },
 ): RouteStatus {
   const { rollout, lastRollout } = watch;
-  const figures = watch.window.figures();
+  const figures = watch.demand();
   const { criteria } = watch.filePolicy;
   return {
     model: watch.model,
@@ -91,7 +91,7 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   if (rollout !== null && rollout.policyHash !== filePolicyHash) {
     told.push(`the policy file has changed; this rollout keeps ${rollout.policyHash.slice(0, 8)}, as proposed`);
   }
-  if (isHiddenByDerivedAgents(watch.window.figures(), watch.filePolicy.criteria)) {
+  if (isHiddenByDerivedAgents(watch.demand(), watch.filePolicy.criteria)) {
     told.push(
       'calls and refusals meet the criteria, but most agents send no id: send X-Agent-Id, or call /agents/<id>/v1',
     );

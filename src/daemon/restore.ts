@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Assigned, Known } from '../core/docket.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
+import { servedOf } from '../core/served.ts';
 import type { StatusReport } from '../core/status.ts';
 import type { DemandWindow } from '../core/window.ts';
 import type { Journal } from '../ledger/journal.ts';
@@ -90,6 +91,11 @@ export async function restoreWindows(
     if (call.role === 'canary' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
     window.arrived(at, call.agent, call.isAgentDerived);
     if (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US) window.refused(at);
+  }
+  for (const call of calls) {
+    const window = call.model === null ? undefined : windows.get(routes.watch(call.model) as RouteWatch);
+    if (call.role === 'canary' || call.isRepeat || call.isBypass) continue;
+    window?.ended(call.endedAtUs / 1_000, now, servedOf(call));
   }
   for (const watch of routes.all()) {
     if (!isMeant(watch)) continue;

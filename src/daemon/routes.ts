@@ -49,7 +49,7 @@ export class Routes implements CallObserver {
   /** A model that no policy lists and that nobody calls any more: nothing to decide, and nothing to write down. */
   isIdle(watch: RouteWatch): boolean {
     watch.window.advance(this.#clock.now());
-    return !this.isListed(watch.model) && watch.rollout === null && watch.window.figures().calls === 0;
+    return !this.isListed(watch.model) && watch.rollout === null && watch.window.calls === 0;
   }
 
   /** The listed routes, and the busiest of the others: what a person can still read. */
@@ -57,7 +57,7 @@ export class Routes implements CallObserver {
     const all = [...this.#watches.values()];
     const others = all
       .filter((watch) => !this.isListed(watch.model) && !this.isIdle(watch))
-      .sort((a, b) => b.window.figures().calls - a.window.figures().calls);
+      .sort((a, b) => b.window.calls - a.window.calls);
     return [...all.filter((watch) => this.isListed(watch.model)), ...others.slice(0, MOST_SHOWN)];
   }
 

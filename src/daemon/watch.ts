@@ -1,6 +1,7 @@
 import type { Arrival, Call, Outcome, Shadow } from '../core/call.ts';
 import { DELAYED_US, isFault } from '../core/call.ts';
-import { judgeCriteria } from '../core/criteria.ts';
+import type { CostsOf, DemandFigures } from '../core/criteria.ts';
+import { judgeCriteria, needsServed, withCosts } from '../core/criteria.ts';
 import type { Decision } from '../core/decision.ts';
 import { knownFailure, knownOf } from '../core/docket.ts';
 import type { StepFigures, TalliedCall } from '../core/figures.ts';
@@ -19,6 +20,7 @@ import { RecentOutcomes } from '../core/recent.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { CallShape, Role, UpstreamKind } from '../core/route.ts';
 import type { Verdict } from '../core/verdict.ts';
+import { servedOf } from '../core/served.ts';
 import { DemandWindow } from '../core/window.ts';
 import { Judging, isJudged } from './judging.ts';
 
@@ -52,6 +54,8 @@ export class RouteWatch {
   readonly shapes = new Set<CallShape>();
   readonly recent = new RecentOutcomes();
   window: DemandWindow;
+  /** What the window's load costs: null until somebody who knows prices takes this over. */
+  costsOf: CostsOf = () => null;
   faultsInRow = 0;
   /** Copies that a former process made for the rollout: they count against what the policy allows in all. */
   copiedBefore = 0;
@@ -82,21 +86,31 @@ export class RouteWatch {
 
   /**
    * Takes a new policy file's word. What held under other criteria does not count as held under these. True where the
-   * window must be filled again because its length changed.
+   * window must be filled again because its length changed, or it is to tell of answers.
    */
   adopt(policy: RoutePolicy, nowMs: number): boolean {
     const before = this.filePolicy.criteria;
     this.filePolicy = policy;
     if (JSON.stringify(before) !== JSON.stringify(policy.criteria)) this.window.interrupt(nowMs);
-    return policy.criteria.window !== before.window;
+    return policy.criteria.window !== before.window || needsServed(policy.criteria) !== needsServed(before);
   }
 
   /** An empty window of the length that the policy file says, to be filled and then put in place of the old one. */
   newWindow(): DemandWindow {
     return new DemandWindow(
       this.filePolicy.criteria.window,
-      (figures) => judgeCriteria(figures, this.filePolicy.criteria).holds,
+      (figures) => judgeCriteria(this.#withCosts(figures), this.filePolicy.criteria).holds,
+      needsServed(this.filePolicy.criteria),
     );
+  }
+
+  /** What the criteria see now. */
+  demand(): DemandFigures {
+    return this.#withCosts(this.window.figures());
+  }
+
+  #withCosts(figures: DemandFigures): DemandFigures {
+    return withCosts(figures, this.filePolicy.criteria, (seen) => this.costsOf(seen));
   }
 
   /** Makes a rollout the active one; figures begin anew where it is another one. */
@@ -167,6 +181,7 @@ export class RouteWatch {
     for (const attempt of call.attempts) {
       if (attempt.upstream === 'serverless') this.recent.add(nowMs, attempt.outcome);
     }
+    if (call.role !== 'canary' && call.repeatOfUs === null) this.window.ended(nowMs, nowMs, servedOf(call));
     if (call.role === 'canary' && call.outcome === 'ok' && this.#isCurrent(call)) this.faultsInRow = 0;
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
     if (!this.#isCurrent(call)) return;

@@ -19,11 +19,17 @@ export interface LoggedCall {
   readonly servedBy: UpstreamKind | null;
   readonly status: number;
   readonly outcome: Outcome;
+  /** How the call ended for its client. */
+  readonly finalOutcome: Outcome;
   readonly firstByteUs: number | null;
   readonly firstTokenUs: number | null;
   readonly isRepeat: boolean;
   readonly waitedUs: number;
   readonly hasNoToken: boolean;
+  readonly promptTokens: number | null;
+  readonly outputTokens: number | null;
+  /** Whether it went past the gateway. */
+  readonly isBypass: boolean;
 }
 
 /** Some calls in the order of their ends, as numbers, so that they pass cheaply between threads. */
@@ -37,10 +43,11 @@ export interface CallPage {
   readonly next: number | null;
 }
 
-const COLUMNS = 13;
+const COLUMNS = 16;
 const PAGE_ROWS = 5_000;
 const SELECT = `SELECT id, duration_us, route_id, agent_id, shape_id, step, flags, status, outcome_id, first_byte_us,
-  first_token_us, repeats_us, waited_us FROM calls WHERE id > ?`;
+  first_token_us, repeats_us, waited_us, final_outcome_id, prompt_tokens, output_tokens
+  FROM calls WHERE id > ?`;
 
 /** All calls that ended after a time, epoch µs. */
 export function recentPage(db: LedgerDb, afterUs: number): CallPage {
@@ -87,11 +94,15 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
       servedBy: (flags & FLAG.served) === 0 ? null : (flags & FLAG.dedicated) === 0 ? 'serverless' : 'dedicated',
       status: number(7),
       outcome: OUTCOMES[number(8)] ?? 'gateway_error',
+      finalOutcome: OUTCOMES[number(13)] ?? 'gateway_error',
       firstByteUs: orNull(9),
       firstTokenUs: orNull(10),
       isRepeat: orNull(11) !== null,
       waitedUs: orNull(12) ?? 0,
       hasNoToken: (flags & FLAG.noToken) !== 0,
+      promptTokens: orNull(14),
+      outputTokens: orNull(15),
+      isBypass: (flags & FLAG.bypass) !== 0,
     };
   }
 }

@@ -46,6 +46,33 @@ describe('a backtest of criteria', () => {
     assert.equal(span?.proposedAt, null);
   });
 
+  it('counts how calls ended where a criterion asks for it, in the second in which they did', () => {
+    const slo = { ...criteria, slo: { p95: 1_000 }, window: 5 * MINUTE, require: [['slo']] } as const;
+    const took = (durationMs: number) =>
+      calls(0, 10).map((call) => {
+        const end = { outcome: 'ok' as const, durationMs, promptTokens: null, outputTokens: null };
+        return { ...call, ended: { ...end, atMs: call.atMs + durationMs } };
+      });
+    const [span, ...more] = backtest(took(30_000), slo);
+    assert.deepEqual(more, []);
+    // The hundredth answer ends 129 s after the first call, and with the end of its second it is known.
+    assert.equal(span?.since, START + 130_000);
+    assert.ok(Math.abs((span?.peak.served?.p95 ?? 0) / 30_000 - 1) <= 0.015);
+    assert.deepEqual(backtest(took(900), slo), []);
+    assert.deepEqual(backtest(calls(0, 10), slo), []);
+  });
+
+  it('asks what the load of a second costs where costs are a criterion', () => {
+    const cheaper = { ...criteria, cost: { cheaperBy: 0.2 }, require: [['cost']] } as const;
+    const costsOf = ({ calls: n }: { calls: number }) => ({
+      serverlessPerHourMicros: n * 100,
+      dedicatedPerHourMicros: 2_400,
+    });
+    const [span] = backtest(calls(0, 5), cheaper, costsOf);
+    assert.equal(inMinutes(span?.since ?? null), 31 / 60);
+    assert.deepEqual(backtest(calls(0, 5), cheaper), []);
+  });
+
   it('finds nothing where they never held, or nobody called', () => {
     assert.deepEqual(backtest(calls(0, 10), { ...criteria, agents: 50 }), []);
     assert.deepEqual(backtest([], criteria), []);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { DemandFigures } from '../../src/core/criteria.ts';
-import { isHiddenByDerivedAgents, judgeCriteria } from '../../src/core/criteria.ts';
+import { demandText, isHiddenByDerivedAgents, judgeCriteria } from '../../src/core/criteria.ts';
 import type { CriteriaPolicy } from '../../src/core/policy.ts';
 import { routePolicy } from '../support/samples.ts';
 
@@ -49,6 +49,89 @@ describe('judgeCriteria', () => {
   });
 });
 
+describe('criteria that a policy may add', () => {
+  const served = (changes: Partial<NonNullable<DemandFigures['served']>> = {}): DemandFigures => ({
+    ...figures(10, 1, 0),
+    served: {
+      answered: 400,
+      failed: 4,
+      p50: 2_000,
+      p95: 8_000,
+      p99: 9_000,
+      promptTokens: 1,
+      outputTokens: 1,
+      ...changes,
+    },
+  });
+  const costing = (serverless: number, dedicated: number): DemandFigures => ({
+    ...figures(10, 1, 0),
+    costs: { serverlessPerHourMicros: serverless, dedicatedPerHourMicros: dedicated },
+  });
+  const SLO = { slo: { p95: 20_000, availability: 0.99 } };
+  const cases: readonly [why: string, seen: DemandFigures, limits: Partial<CriteriaPolicy>, isMet: boolean][] = [
+    ['p95 above its limit', served({ p95: 20_001 }), SLO, true],
+    ['p95 at its limit', served({ p95: 20_000 }), SLO, false],
+    ['availability below its limit', served({ failed: 5 }), SLO, true],
+    ['availability at its limit', served({ answered: 396 }), SLO, false],
+    ['a bad p95 of 99 answers', served({ answered: 99, failed: 0, p95: 90_000 }), SLO, false],
+    ['a bad p95 of 100 answers', served({ answered: 100, failed: 0, p95: 90_000 }), SLO, true],
+    ['nothing but failures', served({ answered: 0, failed: 100, p50: null, p95: null, p99: null }), SLO, true],
+    ['99 calls that all failed', served({ answered: 0, failed: 99, p50: null, p95: null, p99: null }), SLO, false],
+    ['no answers kept', figures(10, 1, 0), SLO, false],
+    ['only p95 wanted, and availability bad', served({ failed: 300 }), { slo: { p95: 20_000 } }, false],
+    ['p99 far from p50', served({ p99: 10_001 }), { predictability: { ratio: 5 } }, true],
+    ['p99 at the ratio', served({ p99: 10_000 }), { predictability: { ratio: 5 } }, false],
+    ['a ratio of 99 answers', served({ answered: 99, p99: 90_000 }), { predictability: { ratio: 5 } }, false],
+    ['an endpoint cheaper by more', costing(10_000, 7_999), { cost: { cheaperBy: 0.2 } }, true],
+    ['an endpoint cheaper by as much', costing(10_000, 8_000), { cost: { cheaperBy: 0.2 } }, false],
+    ['a dearer endpoint', costing(10_000, 12_000), { cost: { cheaperBy: 0 } }, false],
+    ['a serverless that costs nothing', costing(0, 0), { cost: { cheaperBy: 0 } }, false],
+    ['costs that nobody knows', { ...figures(10, 1, 0), costs: null }, { cost: { cheaperBy: 0 } }, false],
+  ];
+  for (const [why, seen, limits, isMet] of cases) {
+    it(`${isMet ? 'are met' : 'are not met'} by ${why}`, () => {
+      const [name] = Object.keys(limits) as ['slo' | 'predictability' | 'cost'];
+      const { met, holds } = judgeCriteria(seen, { ...policy([[name]]), ...limits });
+      assert.deepEqual([met[name], holds], [isMet, isMet]);
+    });
+  }
+
+  it('count for all, any and atLeast as the others do, and only where they are set', () => {
+    const busy = { ...served({ p95: 30_000 }), ...figures(2_001, 51, 0.051) };
+    const idle = { ...served(), ...figures(2_001, 51, 0.051) };
+    assert.ok(judgeCriteria(busy, { ...policy('all'), ...SLO }).holds);
+    assert.ok(!judgeCriteria(idle, { ...policy('all'), ...SLO }).holds);
+    assert.ok(judgeCriteria(idle, { ...policy({ atLeast: 3 }), ...SLO }).holds);
+    assert.ok(judgeCriteria(served({ p95: 30_000 }), { ...policy('any'), ...SLO }).holds);
+    assert.ok(judgeCriteria(busy, policy('all')).holds);
+    assert.deepEqual(Object.keys(judgeCriteria(busy, policy('all')).met), ['calls', 'agents', 'refused']);
+  });
+
+  it('hold as sets where one of them is met whole', () => {
+    const sets = policy([
+      ['calls', 'agents', 'refused'],
+      ['calls', 'slo'],
+    ]);
+    const limits = { ...sets, ...SLO };
+    const bad = served({ p95: 30_000 });
+    assert.ok(!judgeCriteria(bad, limits).holds);
+    assert.ok(judgeCriteria({ ...bad, calls: 2_001 }, limits).holds);
+    assert.ok(judgeCriteria(figures(2_001, 51, 0.051), limits).holds);
+    assert.ok(!judgeCriteria({ ...served(), ...figures(2_001, 51, 0.05) }, limits).holds);
+  });
+
+  it('are told beside the first three, which are told as ever where nothing is added', () => {
+    const seen = { ...served({ p95: 24_100, p99: 30_000 }), ...figures(2_100, 64, 0.08), costs: null };
+    assert.equal(demandText(seen, policy('all')), '2100 calls, 64 agents, 8.0 % refused in 5 min');
+    const limits = { ...SLO, predictability: { ratio: 5 }, cost: { cheaperBy: 0.2 } };
+    assert.equal(
+      demandText(seen, { ...policy('all'), ...limits }),
+      '2100 calls, 64 agents, 8.0 % refused in 5 min; p95 24.1 s (more than 20.0 s); 99.01 % answered well (not less than ' +
+        '99.00 %); p99 15.0 times p50 (more than 5.0); costs not known',
+    );
+  });
+});
+
 describe('isHiddenByDerivedAgents', () => {
   const all = policy('all');
 
@@ -63,6 +146,11 @@ describe('isHiddenByDerivedAgents', () => {
   it('says nothing where calls or refusals are missing too', () => {
     assert.ok(!isHiddenByDerivedAgents(figures(100, 3, 0.1, 3), all));
     assert.ok(!isHiddenByDerivedAgents(figures(2500, 3, 0, 3), all));
+  });
+
+  it('says nothing where other criteria are missing too', () => {
+    const limits = { ...policy('all'), slo: { p95: 20_000 } };
+    assert.ok(!isHiddenByDerivedAgents(figures(2500, 3, 0.1, 3), limits));
   });
 
   it('says nothing where the criteria hold without the agents', () => {

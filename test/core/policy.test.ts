@@ -44,6 +44,19 @@ describe('a policy', () => {
     assert.deepEqual(second, { ...watched, model: 'c/d' });
   });
 
+  it('takes further criteria and sets of them, and lets a route add to an slo', () => {
+    const { watched, routes } = parsed({
+      defaults: {
+        criteria: { slo: { availability: '99%' }, cost: { cheaperBy: '20%' }, require: [['slo'], ['cost', 'calls']] },
+      },
+      routes: [{ model: 'a/b', criteria: { slo: { p95: '20s' }, predictability: { ratio: 5 } } }],
+    });
+    const { slo, cost, require } = watched.criteria;
+    assert.deepEqual([slo, cost, require], [{ availability: 0.99 }, { cheaperBy: 0.2 }, [['slo'], ['cost', 'calls']]]);
+    assert.deepEqual(routes[0]?.criteria.slo, { availability: 0.99, p95: 20_000 });
+    assert.deepEqual(routes[0]?.criteria.predictability, { ratio: 5 });
+  });
+
   it('fills in what an endpoint leaves out', () => {
     const { routes } = parsed({ routes: [{ model: 'a/b', endpoint: ENDPOINT }] });
     assert.deepEqual(routes[0]?.endpoint, {
@@ -102,8 +115,28 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
     [defaults({ criteria: { calls: -1 } }), 'defaults.criteria.calls: expected at least 0, got -1'],
     [defaults({ criteria: { calls: 'many' } }), 'defaults.criteria.calls: expected a number, got "many"'],
     [defaults({ criteria: { calls: 1.5 } }), 'defaults.criteria.calls: expected a whole number, got 1.5'],
-    [defaults({ criteria: { require: 'most' } }), /require: expected all, any or \{atLeast: n\} .*, got "most"$/],
-    [defaults({ criteria: { require: { atLeast: 4 } } }), /atLeast: expected at most 3, got 4$/],
+    [defaults({ criteria: { require: 'most' } }), /require: expected all, any, \{atLeast: n\} .*, got "most"$/],
+    [defaults({ criteria: { require: { atLeast: 7 } } }), /atLeast: expected at most 6, got 7$/],
+    [
+      defaults({ criteria: { require: { atLeast: 4 } } }),
+      'defaults.criteria.require.atLeast: expected at most 3, as only calls, agents, refused have a limit',
+    ],
+    [
+      defaults({ criteria: { require: [['calls', 'speed']] } }),
+      /require\.0\.1: expected one of calls, .*, cost, got "speed"$/,
+    ],
+    [defaults({ criteria: { require: [] } }), /require: expected it not to be empty, got \[\]$/],
+    [
+      defaults({ criteria: { slo: { p95: '20s' }, require: [['calls', 'slo'], ['cost']] } }),
+      'defaults.criteria.require.1.0: cost has no limit: set criteria.cost too',
+    ],
+    [defaults({ criteria: { slo: {} } }), 'defaults.criteria.slo: expected p95, availability or both'],
+    [
+      defaults({ criteria: { slo: { p99: '2s' } } }),
+      'defaults.criteria.slo.p99: unknown key; allowed here: p95, availability',
+    ],
+    [defaults({ criteria: { predictability: { ratio: 1 } } }), /ratio: expected more than 1, got 1$/],
+    [defaults({ criteria: { cost: { cheaperBy: 20 } } }), /cheaperBy: expected a share .*, got 20$/],
     [defaults({ approval: true }), 'defaults.approval: expected manual or automatic, got true'],
     [defaults({ steps: ['50%', '20%', '100%'] }), 'defaults.steps.1: steps must rise: 0.2 does not exceed 0.5'],
     [defaults({ steps: [0.1, 0.1, 1] }), 'defaults.steps.1: steps must rise: 0.1 does not exceed 0.1'],

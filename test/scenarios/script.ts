@@ -56,7 +56,15 @@ function spanOf(text = ''): number {
   return Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 
-const CRITERIA = ['window', 'calls', 'agents', 'refused', 'require', 'sustain', 'cooldown'];
+const CRITERIA = ['window', 'calls', 'agents', 'refused', 'sustain', 'cooldown'];
+
+/** `slo=p95:20s,availability:99%`, `predictability=5`, `cost=20%`, `require=any`, `require=slo|cost+calls`. */
+const FURTHER: Readonly<Record<string, (text: string) => unknown>> = {
+  slo: (text) => Object.fromEntries(text.split(',').map((part) => part.split(':'))) as object,
+  predictability: (text) => ({ ratio: Number(text) }),
+  cost: (text) => ({ cheaperBy: text }),
+  require: (text) => (text === 'all' || text === 'any' ? text : text.split('|').map((set) => set.split('+'))),
+};
 
 /** `policy steps=10,50,100 bake=5m approval=manual`: a route's settings, the rest as the defaults have it. */
 function policyOf(line: string): object {
@@ -74,6 +82,7 @@ function policyOf(line: string): object {
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
     else if (key === 'maxPricePerHour') endpoint[key] = typed;
+    else if (key in FURTHER) criteria[key] = (FURTHER[key] as (text: string) => unknown)(value);
     else if (CRITERIA.includes(key)) criteria[key] = typed;
     else limits[key] = typed;
   }
@@ -124,6 +133,8 @@ class Script {
         return this.#request(word, rest);
       case 'restart':
         return world.restart();
+      case 'costs':
+        return this.#costs(rest);
       case 'figures':
         world.lines.push(world.figures());
         return;
@@ -134,12 +145,24 @@ class Script {
     }
   }
 
-  /** `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down]` */
+  /** `costs unknown`, `costs 12.40 against 1.30`: dollars per hour of serverless, and of an endpoint. */
+  #costs([serverless = '', , dedicated = '']: string[]): void {
+    const micros = (dollars: string) => Math.round(Number(dollars) * 1_000_000);
+    const costs = { serverlessPerHourMicros: micros(serverless), dedicatedPerHourMicros: micros(dedicated) };
+    this.#world.watch.costsOf = () => (serverless === 'unknown' ? null : costs);
+  }
+
+  /**
+   * `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down] [took 8s] [spread 9]`: how
+   * long serverless takes, and how many times as long for every fiftieth call.
+   */
   async #calls([count, , span, ...options]: string[]): Promise<void> {
     const load: Record<string, string | number> = { ...QUIET };
     for (let i = 0; i < options.length; i += 2) {
       const [key, value] = [options[i] as string, options[i + 1] as string];
-      load[key] = key === 'agents' ? Number(value) : key === 'refused' ? Number.parseFloat(value) / 100 : value;
+      if (key === 'agents' || key === 'spread') load[key] = Number(value);
+      else if (key === 'refused') load[key] = Number.parseFloat(value) / 100;
+      else load[key] = key === 'took' ? spanOf(value) : value;
     }
     this.#load = load as unknown as Load;
     await this.#world.call(Number(count), spanOf(span), this.#load);

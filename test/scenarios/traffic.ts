@@ -9,6 +9,10 @@ export interface Load {
   readonly refused: number;
   readonly canary: 'ok' | 'fail' | 'slow';
   readonly stable: 'ok' | 'fail' | 'down';
+  /** How long serverless takes, ms; 400 unless told. */
+  readonly took?: number;
+  /** Every fiftieth call takes so many times as long. */
+  readonly spread?: number;
 }
 
 export interface OneCall {
@@ -71,7 +75,8 @@ function attempt(n: number, role: Role, load: Load): Attempt[] {
     fail: 'server_error',
     down: 'connect_failed',
   } as const;
-  const serverless = tried('serverless', bySide[load.stable]);
+  const tookUs = (load.took ?? ANSWER_US / 1_000) * 1_000 * (n % 50 === 0 ? (load.spread ?? 1) : 1);
+  const serverless = tried('serverless', bySide[load.stable], tookUs);
   if (role === 'stable') return [serverless];
   if (load.canary === 'fail') return [tried('dedicated', 'server_error'), serverless];
   return [tried('dedicated', 'ok', load.canary === 'slow' ? SLOW_US : ANSWER_US)];

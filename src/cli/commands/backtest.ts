@@ -1,8 +1,11 @@
 import type { CommandModule } from 'yargs';
 import { backtest } from '../../core/backtest.ts';
 import type { HeldSpan, PastCall } from '../../core/backtest.ts';
+import { needsServed } from '../../core/criteria.ts';
+import { measure, measureText } from '../../core/criterion.ts';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy } from '../../core/policy.ts';
+import { servedOf } from '../../core/served.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
@@ -10,7 +13,7 @@ import { demandCalls } from '../../ledger/history.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { readStatus } from '../../ledger/requests.ts';
 import { countText, dateText, numberText, percentText, timeText } from '../format.ts';
-import { cleanAll, painter, printJson, printText, table } from '../print.ts';
+import { cleanAll, painter, printJson, printText, table, widthOf, wrap } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
 import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
 import { parseSince } from './audit.ts';
@@ -31,6 +34,8 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
       .example('npx upshift backtest --policy my.yaml --since 7d', 'would it have proposed anything last week?')
       .epilogue(
         'Calls that an endpoint got are counted as if they had come to serverless: they are demand too.\n' +
+          'How they were answered counts for criteria.slo and .predictability only where serverless did it, and\n' +
+          'criteria.cost is never met here: what calls cost is not looked up.\n' +
           '--json: one line a model {"model","calls","spans":[{"since","until","proposedAt","peak"}]}.',
       ),
   handler: async (options) => {
@@ -44,7 +49,12 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
         (policy.routes.find((route) => route.model === model) ?? policy.watched).criteria;
       const tests = cleanAll(run(db, { since, until, criteriaOf }));
       if (options.json) for (const test of tests) printJson(test);
-      else printText(tests.length === 0 ? 'no call in this span' : tests.map(render).join('\n\n'));
+      else
+        printText(
+          tests.length === 0
+            ? 'no call in this span'
+            : tests.map((test) => render(test, criteriaOf(test.model))).join('\n\n'),
+        );
     } finally {
       db.close();
     }
@@ -75,7 +85,10 @@ function run(
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
     const isRefused = call.outcome === 'rate_limited' && call.role !== 'canary';
-    calls.push({ atMs: call.arrivedAtUs / 1_000, agent: call.agent, isAgentDerived: call.isAgentDerived, isRefused });
+    const { agent, isAgentDerived } = call;
+    const isServed = call.role !== 'canary' && !call.isBypass && needsServed(criteriaOf(call.model));
+    const ended = isServed ? { ended: { atMs: call.endedAtUs / 1_000, ...servedOf(call) } } : {};
+    calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, ...ended });
   }
   return [...byModel].map(([model, calls]) => {
     calls.sort((a, b) => a.atMs - b.atMs);
@@ -83,7 +96,7 @@ function run(
   });
 }
 
-function render({ model, calls, spans }: Backtested): string {
+function render({ model, calls, spans }: Backtested, criteria: CriteriaPolicy): string {
   const paint = painter(process.stdout);
   const head = `${paint.bold(model)}  ${countText(calls, 'call')}`;
   if (spans.length === 0) return `${head}\n  the criteria never held`;
@@ -103,5 +116,11 @@ function render({ model, calls, spans }: Backtested): string {
     percentText(peak.refusedShare),
     proposedAt === null ? paint.dim('no, too short') : paint.green(`at ${timeText(proposedAt)}`),
   ]);
-  return [head, ...table(columns, rows, paint).map((line) => `  ${line}`)].join('\n');
+  const [titles = '', ...lines] = table(columns, rows, paint);
+  const told = spans.flatMap(({ peak }, i) => {
+    const further = measure(peak, criteria).slice(3).map(measureText).join('; ');
+    const room = widthOf(process.stdout) - 4;
+    return [lines[i] ?? '', ...(further === '' ? [] : wrap(further, room).map((line) => `  ${line}`))];
+  });
+  return [head, ...[titles, ...told].map((line) => `  ${line}`)].join('\n');
 }

@@ -1,11 +1,12 @@
 import type { CommandModule } from 'yargs';
+import { isSets, needsServed, requireText } from '../../core/criteria.ts';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy, MetricPolicy, RoutePolicy, ShadowPolicy } from '../../core/policy.ts';
 import { metricName } from '../../core/sentence.ts';
 import type { MetricName } from '../../core/verdict.ts';
 import { METRICS, isShare } from '../../core/verdict.ts';
 import { loadPolicy } from '../../files/policy.ts';
-import { numberText, percentText, weightText } from '../format.ts';
+import { latencyText, numberText, percentText, weightText } from '../format.ts';
 import { cleanAll, lengthOf, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
 import { withGlobals } from '../session.ts';
@@ -49,9 +50,10 @@ export const policyCommand: CommandModule<object, object> = {
 
 function renderPolicy({ path, hash, routes }: { path: string; hash: string; routes: readonly RoutePolicy[] }): string {
   const paint = painter(process.stdout);
-  const rows = settings(routes[0] as RoutePolicy).map(([name], i) => [
+  const hasFurther = routes.some(({ criteria }) => needsServed(criteria) || isSets(criteria.require));
+  const rows = settings(routes[0] as RoutePolicy, hasFurther).map(([name], i) => [
     name,
-    ...routes.map((route) => settings(route)[i]?.[1] ?? ''),
+    ...routes.map((route) => settings(route, hasFurther)[i]?.[1] ?? ''),
   ]);
   const names = routes.map(({ model }) => (model === '*' ? 'any other' : model));
   const beside = table(
@@ -66,17 +68,18 @@ function renderPolicy({ path, hash, routes }: { path: string; hash: string; rout
     : routes.flatMap((route, i) => [
         ...(i === 0 ? [] : ['']),
         paint.bold(names[i] ?? ''),
-        ...table([{ title: '' }, { title: '' }], settings(route), paint).map((line) => `  ${line}`),
+        ...table([{ title: '' }, { title: '' }], settings(route, hasFurther), paint).map((line) => `  ${line}`),
       ]);
   return [`${paint.green('ok')}  ${path}  ${hash.slice(0, 8)}`, '', ...lines].join('\n');
 }
 
 /** A route's settings as names and texts. */
-function settings(route: RoutePolicy): [string, string][] {
+function settings(route: RoutePolicy, hasFurther: boolean): [string, string][] {
   const { criteria, limits, judge, holdBack, timeouts, endpoint } = route;
   return [
     ['approval', route.approval],
     ['criteria', criteriaText(criteria)],
+    ...(hasFurther ? furtherCriteria(criteria) : []),
     ['  in', `${spanText(criteria.window)}, held for ${spanText(criteria.sustain)}`],
     ['  cooldown', spanText(criteria.cooldown)],
     ['steps', `${route.steps.map(weightText).join(', ')} %`],
@@ -131,6 +134,24 @@ function replicasText({ minReplica, maxReplica }: NonNullable<RoutePolicy['endpo
 }
 
 function criteriaText({ calls, agents, refused, require }: CriteriaPolicy): string {
-  const needed = typeof require === 'string' ? require : `${require.atLeast}`;
-  return `${needed} of > ${numberText(calls)} calls, > ${numberText(agents)} agents, > ${percentText(refused)} 429s`;
+  const limits = `> ${numberText(calls)} calls, > ${numberText(agents)} agents, > ${percentText(refused)} 429s`;
+  return isSets(require) ? limits : `${requireText(require)} of ${limits}`;
+}
+
+/** What a policy may add to the first three criteria: told where a route has any of it. */
+function furtherCriteria({ slo, predictability, cost, require }: CriteriaPolicy): [string, string][] {
+  return [
+    ['  slo missed', slo === undefined ? '-' : sloText(slo)],
+    ['  predictability', predictability === undefined ? '-' : `p99 > ${predictability.ratio} times p50`],
+    ['  cost', cost === undefined ? '-' : `endpoint > ${percentText(cost.cheaperBy, 0)} cheaper`],
+    ['  required', `${requireText(require)}${isSets(require) ? '' : ' of them'}`],
+  ];
+}
+
+function sloText({ p95, availability }: NonNullable<CriteriaPolicy['slo']>): string {
+  const parts = [
+    ...(p95 === undefined ? [] : [`p95 > ${latencyText(p95)}`]),
+    ...(availability === undefined ? [] : [`answered < ${percentText(availability, 2)}`]),
+  ];
+  return parts.join(' or ');
 }

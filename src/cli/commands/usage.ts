@@ -1,0 +1,158 @@
+import type { CommandModule } from 'yargs';
+import { yardstickOf } from '../../core/advice.ts';
+import { WINDOW_MS } from '../../core/advice/demand.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Policy, RoutePolicy } from '../../core/policy.ts';
+import type { StatusReport } from '../../core/status.ts';
+import type { Usage } from '../../core/usage.ts';
+import { usageOf } from '../../core/usage.ts';
+import { UsageLog } from '../../core/usage/log.ts';
+import { loadPolicy } from '../../files/policy.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { readStatus } from '../../ledger/requests.ts';
+import { namesOf, usageCalls } from '../../ledger/usage.ts';
+import type { Calendar } from '../calendar.ts';
+import { openCalendar } from '../calendar.ts';
+import { cleanAll, hasColor, painter, printJson, printText, widthOf } from '../print.ts';
+import type { GlobalOptions } from '../session.ts';
+import { checkNumber, commandSuffix, openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
+import { BY, renderUsage, renderUsageBy } from '../view-usage.ts';
+import type { UsageBy } from '../view-usage.ts';
+import { parseSince } from './audit.ts';
+
+interface UsageOptions extends GlobalOptions {
+  readonly policy: string;
+  readonly model: string | undefined;
+  readonly since: string;
+  readonly by: UsageBy | undefined;
+  readonly zone: string;
+  readonly 'per-replica': number | undefined;
+}
+
+/** Every second of the span is looked at. */
+const LONGEST_MS = 31 * 86_400_000;
+
+export const usageCommand: CommandModule<object, UsageOptions> = {
+  command: 'usage',
+  describe: 'When calls come and whose they are: rhythm, peaks, calls at once, and what smoothing would save',
+  builder: (yargs) =>
+    withPolicy(withGlobals(yargs))
+      .option('model', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'A route; the busiest one in full unless named',
+      })
+      .option('since', {
+        type: 'string',
+        default: '7d',
+        requiresArg: true,
+        describe: 'The calls to look at: a span such as 6h, or a time',
+      })
+      .option('by', { choices: BY, requiresArg: true, describe: 'One table instead: by hour, day or agent' })
+      .option('zone', {
+        type: 'string',
+        default: 'UTC',
+        requiresArg: true,
+        describe: "Whose hours and days: UTC, local (this machine's), or Europe/Berlin",
+      })
+      .option('per-replica', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Calls that one replica answers at once, where that is known: tells how many are needed',
+      })
+      .example('npx upshift usage', 'the last week, in UTC')
+      .example('npx upshift usage --since 30d --zone local --by day', 'a month, day by day, in local time')
+      .example('npx upshift usage --per-replica 32', 'and the replicas that peaks and average need')
+      .example("npx upshift usage --json | jq '.peaks[0]'", 'the fullest window')
+      .epilogue(
+        'A window is as long as the policy says in criteria.window (5 min), and slides.\n' +
+          'What each line says:\n' +
+          '  days       the fullest window of each hour, one sign an hour from 0 to 23\n' +
+          '  week       the same by weekday: the fullest of all such hours\n' +
+          '  peaks      the fullest windows that do not overlap, and who made them\n' +
+          '  at once    calls in flight, from their arrival to their end\n' +
+          '  limit      what serverless takes, as learned from its refusals; where it\n' +
+          "             refused nothing, the policy's criteria.calls\n" +
+          '  spread     the fullest window, were the calls of any hour or day spread\n' +
+          '             evenly over it, and what would keep the criteria from holding\n' +
+          'Calls that still run are not in the ledger yet. A repeat of a refused call\n' +
+          'counts once. Nothing is changed.\n' +
+          '--json: one line a route {"model","calls","mean","peak","days","peaks",\n' +
+          '"busiest","inFlight","tokensPerMinute","smoothing","replicas"}, and more.',
+      ),
+  handler: async (options) => {
+    const { 'per-replica': perReplica } = options;
+    if (perReplica !== undefined) checkNumber('per-replica', perReplica, perReplica >= 1, '1 or more calls');
+    const calendar = openCalendar(options.zone);
+    const { policy } = await loadPolicy(options.policy);
+    const db = openForReading(options.db);
+    try {
+      const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+      const now = timeOf(openClock(), report);
+      const since = parseSince(options.since, now);
+      if (now - since > LONGEST_MS) {
+        throw new AppError('invalid', `--since ${options.since} is too long ago`, { hint: 'expected 31d at most' });
+      }
+      const logs = new Map<number, UsageLog>();
+      const span = { afterUs: since * 1_000, untilUs: now * 1_000, model: options.model ?? null };
+      for (const call of usageCalls(db, span)) {
+        let log = logs.get(call.model);
+        if (log === undefined) logs.set(call.model, (log = new UsageLog()));
+        log.add(call);
+      }
+      const names = namesOf(db);
+      const usages = [...logs].map(([id, log]) => {
+        const route = policyOf(policy, names.model(id));
+        return usageOf(log, {
+          model: route.model,
+          sinceMs: since,
+          untilMs: now,
+          ...limitsOf(route, report),
+          perReplica: perReplica ?? null,
+          momentOf: calendar.momentOf,
+          agentName: names.agent,
+        });
+      });
+      show(
+        usages.sort((a, b) => b.calls - a.calls),
+        options,
+        calendar,
+      );
+    } finally {
+      db.close();
+    }
+  },
+};
+
+function policyOf({ routes, watched }: Policy, model: string): RoutePolicy {
+  return routes.find((route) => route.model === model) ?? { ...watched, model };
+}
+
+/** What a window is, and what it may hold: as learned by the daemon, and by the policy. */
+function limitsOf({ model, criteria }: RoutePolicy, report: StatusReport | null) {
+  // A daemon of an older version tells of no lanes.
+  const lanes = ((report as Partial<StatusReport> | null)?.lanes ?? []).filter((lane) => lane.model === model);
+  const { calls, source } = yardstickOf(lanes, criteria);
+  const limit = { calls: Math.round((calls * criteria.window) / WINDOW_MS), source };
+  return { windowMs: criteria.window, limit, criteria: { calls: criteria.calls, refused: criteria.refused } };
+}
+
+function show(usages: readonly Usage[], options: UsageOptions, calendar: Calendar): void {
+  const { json, since, by, model } = options;
+  const [first, ...others] = cleanAll(usages);
+  if (json) {
+    for (const usage of cleanAll(usages)) printJson({ zone: calendar.zone, ...usage });
+    return;
+  }
+  if (first === undefined) {
+    printText(
+      `the ledger has no call${model === undefined ? '' : ` for ${model}`} since ${since}: nothing can be said\n` +
+        'let agents call through upshift for an hour or more, or look further back with --since',
+    );
+    return;
+  }
+  const suffix = commandSuffix(options.db);
+  const page = { width: widthOf(process.stdout), paint: painter(process.stdout), hasColor: hasColor(process.stdout) };
+  const told = { calendar, others, suffix: suffix === undefined ? '' : ` ${suffix}` };
+  printText(by === undefined ? renderUsage(first, told, page) : renderUsageBy(by, first, told, page));
+}

@@ -1,0 +1,109 @@
+import type { DemandFigures } from './criteria.ts';
+import type { CriteriaPolicy } from './policy.ts';
+
+/** The reasons to migrate. The first three always have a limit, the others where the policy sets one. */
+export const CRITERIA = ['calls', 'agents', 'refused', 'slo', 'predictability', 'cost'] as const;
+export type CriterionName = (typeof CRITERIA)[number];
+
+/** One figure of a window against its limit. */
+export interface Measure {
+  readonly criterion: CriterionName;
+  readonly figure: 'calls' | 'agents' | 'refused' | 'p95' | 'availability' | 'ratio' | 'cheaperBy';
+  /** A count, a share, or clock ms for `p95`; null where it is not known, which is never more than the limit. */
+  readonly now: number | null;
+  readonly limit: number;
+  readonly isMet: boolean;
+}
+
+/** With fewer calls in the window than this, latency and availability are not known. */
+const LEAST_CALLS = 100;
+
+/** What costs by the hour, micro-dollars: the window's load on serverless, and an endpoint that could carry it. */
+export interface DemandCosts {
+  readonly serverlessPerHourMicros: number;
+  readonly dedicatedPerHourMicros: number;
+}
+
+/** Every figure that the policy sets a limit for, in the order of the criteria. Limits are exceeded, not reached. */
+export function measure(figures: DemandFigures, policy: CriteriaPolicy): Measure[] {
+  const above = (criterion: CriterionName, figure: Measure['figure'], now: number | null, limit: number): Measure => ({
+    criterion,
+    figure,
+    now,
+    limit,
+    isMet: now !== null && now > limit,
+  });
+  const { slo, predictability, cost } = policy;
+  const measures = [
+    above('calls', 'calls', figures.calls, policy.calls),
+    above('agents', 'agents', figures.agents, policy.agents),
+    above('refused', 'refused', figures.refusedShare, policy.refused),
+  ];
+  if (slo?.p95 !== undefined) measures.push(above('slo', 'p95', latencyOf(figures)?.p95 ?? null, slo.p95));
+  if (slo?.availability !== undefined) {
+    const now = availabilityOf(figures);
+    const isMet = now !== null && now < slo.availability;
+    measures.push({ criterion: 'slo', figure: 'availability', now, limit: slo.availability, isMet });
+  }
+  if (predictability !== undefined) {
+    measures.push(above('predictability', 'ratio', ratioOf(figures), predictability.ratio));
+  }
+  if (cost !== undefined) measures.push(above('cost', 'cheaperBy', cheaperByOf(figures), cost.cheaperBy));
+  return measures;
+}
+
+/** Latencies that enough calls stand behind. */
+function latencyOf({
+  served,
+}: DemandFigures): { readonly p50: number; readonly p95: number; readonly p99: number } | null {
+  if (served === undefined || served.answered < LEAST_CALLS) return null;
+  const { p50, p95, p99 } = served;
+  return p50 === null || p95 === null || p99 === null ? null : { p50, p95, p99 };
+}
+
+function availabilityOf({ served }: DemandFigures): number | null {
+  const ended = served === undefined ? 0 : served.answered + served.failed;
+  return served === undefined || ended < LEAST_CALLS ? null : served.answered / ended;
+}
+
+/**
+ * How many times the middle call the slowest hundredth takes. One window is enough for this: what differs from window to
+ * window shows as p95 against a limit, while agents that wait for each other feel how far apart their calls are.
+ */
+function ratioOf(figures: DemandFigures): number | null {
+  const latency = latencyOf(figures);
+  return latency === null ? null : latency.p99 / latency.p50;
+}
+
+/** What part of serverless's costs an endpoint would save; negative where it is dearer. */
+function cheaperByOf({ costs }: DemandFigures): number | null {
+  if (costs === undefined || costs === null || costs.serverlessPerHourMicros <= 0) return null;
+  return 1 - costs.dedicatedPerHourMicros / costs.serverlessPerHourMicros;
+}
+
+/** A figure beside its limit, for people: `p95 24.1 s (more than 20.0 s)`. */
+export function measureText({ figure, now, limit, isMet }: Measure): string {
+  const isWanted = isMet ? '' : 'not ';
+  const limitText = (text: string) => `(${isWanted}${figure === 'availability' ? 'less' : 'more'} than ${text})`;
+  const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  switch (figure) {
+    case 'calls':
+    case 'agents':
+      return `${now ?? 0} ${figure} ${limitText(String(limit))}`;
+    case 'refused':
+      return `${percent(now ?? 0)} refused ${limitText(percent(limit))}`;
+    case 'p95':
+      return now === null ? 'p95 not known yet' : `p95 ${seconds(now)} ${limitText(seconds(limit))}`;
+    case 'availability':
+      if (now === null) return 'availability not known yet';
+      return `${percent(now, 2)} answered well ${limitText(percent(limit, 2))}`;
+    case 'ratio':
+      if (now === null) return 'p99 against p50 not known yet';
+      return `p99 ${now.toFixed(1)} times p50 ${limitText(limit.toFixed(1))}`;
+    case 'cheaperBy':
+      if (now === null) return 'costs not known';
+      if (now < 0) return `dedicated ${percent(-now, 0)} dearer`;
+      return `dedicated ${percent(now, 0)} cheaper ${limitText(percent(limit, 0))}`;
+  }
+}

@@ -1,0 +1,55 @@
+/** How many calls were in flight at once, over time. */
+export interface InFlight {
+  readonly mean: number;
+  readonly p95: number;
+  readonly peak: number;
+}
+
+/**
+ * From when calls began and when they ended, in any order, over a span; what lies outside of it is cut off. A call that
+ * ends as another begins makes room for it.
+ */
+export function inFlightOf(
+  begins: Float64Array,
+  ends: Float64Array,
+  { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
+): InFlight {
+  const [starts, stops] = [begins.toSorted(), ends.toSorted()];
+  /** For how long so many calls were in flight. */
+  const lasted: number[] = [];
+  let [level, peak, at] = [0, 0, fromMs];
+  const pass = (untilNext: number) => {
+    const next = Math.min(untilMs, Math.max(at, untilNext));
+    lasted[level] = (lasted[level] ?? 0) + next - at;
+    if (next > at) peak = Math.max(peak, level);
+    at = next;
+  };
+  for (let [start, stop] = [0, 0]; stop < stops.length;) {
+    const [begun, ended] = [starts[start] ?? Number.POSITIVE_INFINITY, stops[stop] as number];
+    pass(Math.min(begun, ended));
+    if (ended <= begun && level > 0) {
+      level--;
+      stop++;
+    } else {
+      level++;
+      start++;
+    }
+  }
+  pass(untilMs);
+  return { ...spreadOf(lasted), peak };
+}
+
+function spreadOf(lasted: readonly (number | undefined)[]): Omit<InFlight, 'peak'> {
+  let [all, sum] = [0, 0];
+  for (const [level, ms = 0] of lasted.entries()) {
+    all += ms;
+    sum += level * ms;
+  }
+  if (all === 0) return { mean: 0, p95: 0 };
+  let [seen, p95] = [0, 0];
+  for (const [level, ms = 0] of lasted.entries()) {
+    if (seen < 0.95 * all) p95 = level;
+    seen += ms;
+  }
+  return { mean: sum / all, p95 };
+}

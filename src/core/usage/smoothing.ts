@@ -1,0 +1,34 @@
+import type { SecondsOfDemand } from './demand.ts';
+
+/** What the same calls would come to, were those of any such span spread evenly over it. */
+export interface Spread {
+  readonly overMs: number;
+  /** Calls in the fullest window. */
+  readonly fullest: number;
+}
+
+const MINUTE_MS = 60_000;
+const SPANS_MS = [10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1_440].map(
+  (minutes) => minutes * MINUTE_MS,
+);
+
+/** The fullest window after spreading, for spans longer than the window and within what was looked at; falls, or nearly. */
+export function spreadsOf({ calls, windowSeconds }: SecondsOfDemand): Spread[] {
+  const before = new Float64Array(calls.length + 1);
+  for (let second = 0; second < calls.length; second++) {
+    before[second + 1] = (before[second] as number) + (calls[second] as number);
+  }
+  return SPANS_MS.filter((ms) => ms > windowSeconds * 1_000 && ms <= calls.length * 1_000).map((overMs) => {
+    const seconds = overMs / 1_000;
+    let most = 0;
+    for (let end = seconds; end < before.length; end++) {
+      most = Math.max(most, (before[end] as number) - (before[end - seconds] as number));
+    }
+    return { overMs, fullest: (most * windowSeconds) / seconds };
+  });
+}
+
+/** The shortest spreading that keeps within a limit; null where none does. */
+export function spreadWithin(spreads: readonly Spread[], limit: number): Spread | null {
+  return spreads.find(({ fullest }) => fullest <= limit) ?? null;
+}
