@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   plan: async (parser) => parser.command((await import('./commands/plan.ts')).planCommand),
   backtest: async (parser) => parser.command((await import('./commands/backtest.ts')).backtestCommand),
   advise: async (parser) => parser.command((await import('./commands/advise.ts')).adviseCommand),
+  cost: async (parser) => parser.command((await import('./commands/cost.ts')).costCommand),
   endpoints: async (parser) => parser.command((await import('./commands/endpoints.ts')).endpointsCommand),
   policy: async (parser) => parser.command((await import('./commands/policy.ts')).policyCommand),
   simulate: async (parser) => parser.command((await import('./commands/simulate.ts')).simulateCommand),
@@ -37,6 +38,7 @@ const EPILOGUE = `A first walk:
   npx upshift status --watch        what it sees, waits for, and what to type
   npx upshift advise                whether a GPU is needed at all
   npx upshift approve               yes to what it asks
+  npx upshift cost                  what both sides cost, and from when a GPU pays
   npx upshift audit --verify        that every decision follows from what it saw
 
 Exit codes:
@@ -120,7 +122,7 @@ function usageError(message: string, args: readonly string[]): AppError {
 const FLAGS = (
   'db json help version watch step reason no-wait rollout since limit verify replay until pause delete yes namespace policy port ' +
   'admin-port host scale seed manual on-approval fault at load trace keep preset concurrency duration ramp agents model stream ' +
-  'max-calls max-tokens timeout send-token retries window html'
+  'max-calls max-tokens timeout send-token retries window html state by csv'
 ).split(' ');
 
 function lowerFirst(text: string): string {

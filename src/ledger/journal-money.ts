@@ -1,7 +1,8 @@
+import type { BillLine } from '../core/cost.ts';
+import type { ProviderPrice } from '../core/prices.ts';
 import type { Spending } from '../core/spending.ts';
 import type { BookedEndpoint, BookEntry } from './books.ts';
 import type { JournalStore } from './journal-store.ts';
-import type { BillLine, ProviderPrice } from './prices.ts';
 
 /** The books of money, as a part of the journal: rejects as all of its methods do. Times in epoch ms. */
 export interface MoneyJournal {

@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Shadow } from '../core/call.ts';
+import type { BillLine } from '../core/cost.ts';
+import type { ProviderPrice } from '../core/prices.ts';
 import type { Spending } from '../core/spending.ts';
 import type { ArrivalPage, Choice, Span } from './arrivals.ts';
 import { arrivalPage, spanOf } from './arrivals.ts';
@@ -14,7 +16,6 @@ import type { CallPage } from './history.ts';
 import { recentPage, stepPage } from './history.ts';
 import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk, StoredRollout } from './journal.ts';
 import { pairPage } from './pairs.ts';
-import type { BillLine, ProviderPrice } from './prices.ts';
 import { bookBill, bookPrices } from './prices.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';

@@ -1,31 +1,6 @@
+import type { DatedPrice, ProviderPrice } from '../core/prices.ts';
+import type { BillLine } from '../core/cost.ts';
 import type { LedgerDb } from './database.ts';
-
-/** What one provider asks for a model, micro-dollars per million tokens; null where the router's list does not tell. */
-export interface ProviderPrice {
-  readonly model: string;
-  readonly provider: string;
-  readonly inputMicros: number | null;
-  readonly outputMicros: number | null;
-  readonly isFree: boolean;
-  /** False where the list says that it is down, or has it no more. */
-  readonly isLive: boolean;
-}
-
-/** A price and since when it is in force, epoch ms. */
-export interface DatedPrice extends ProviderPrice {
-  readonly fromAt: number;
-}
-
-/** A line of an organization's bill for serverless. */
-export interface BillLine {
-  readonly org: string;
-  /** e.g. `2026-11-24` */
-  readonly day: string;
-  readonly model: string;
-  readonly provider: string;
-  readonly calls: number;
-  readonly micros: number;
-}
 
 const NEWEST = `SELECT model, provider, input_micros AS inputMicros, output_micros AS outputMicros, is_free AS isFree,
   is_live AS isLive, max(from_at) AS fromAt FROM provider_prices GROUP BY model, provider`;
