@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   backtest: async (parser) => parser.command((await import('./commands/backtest.ts')).backtestCommand),
   usage: async (parser) => parser.command((await import('./commands/usage.ts')).usageCommand),
   advise: async (parser) => parser.command((await import('./commands/advise.ts')).adviseCommand),
+  cost: async (parser) => parser.command((await import('./commands/cost.ts')).costCommand),
   endpoints: async (parser) => parser.command((await import('./commands/endpoints.ts')).endpointsCommand),
   policy: async (parser) => parser.command((await import('./commands/policy.ts')).policyCommand),
   simulate: async (parser) => parser.command((await import('./commands/simulate.ts')).simulateCommand),
@@ -39,6 +40,7 @@ const EPILOGUE = `A first walk:
   npx upshift usage                 when calls come, and whose they are
   npx upshift advise                whether a GPU is needed at all
   npx upshift approve               yes to what it asks
+  npx upshift cost                  what both sides cost, and from when a GPU pays
   npx upshift audit --verify        that every decision follows from what it saw
 
 Exit codes:
@@ -122,7 +124,7 @@ function usageError(message: string, args: readonly string[]): AppError {
 const FLAGS = (
   'db json help version watch step reason no-wait rollout since limit verify replay until pause delete yes namespace policy port ' +
   'admin-port host scale seed manual on-approval fault at load trace keep preset concurrency duration ramp agents model stream ' +
-  'max-calls max-tokens timeout send-token retries window html'
+  'max-calls max-tokens timeout send-token retries window html state by csv'
 ).split(' ');
 
 function lowerFirst(text: string): string {

@@ -70,6 +70,8 @@ export interface Call {
   readonly isEligible: boolean;
   /** The upstream whose answer the client got; null where the gateway answered by itself. */
   readonly servedBy: UpstreamKind | null;
+  /** Who served it behind serverless's router, where that is known. */
+  readonly provider?: string | null;
   /** The status the client saw; 0 where it left or was cut before one. */
   readonly status: number;
   /** How the assigned (first) attempt ended: what counts for the role. */

@@ -15,6 +15,7 @@ import { openLedger } from '../ledger/open.ts';
 import { Account } from './account.ts';
 import type { Admin } from './admin.ts';
 import { alsoCounted, createAdmin } from './admin.ts';
+import { keepBooks } from './bookkeeping.ts';
 import { bypassTaker } from './bypass.ts';
 import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
@@ -148,6 +149,8 @@ export class Daemon {
     );
     this.#loop.every(perClock(ACCOUNT_EVERY_MS, clock), () => this.#account.check());
     this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadPolicy());
+    const journal = this.#ledger.journal;
+    keepBooks(this.#loop, { ...this.#options, endpoints: this.#endpoints, journal, policy: () => this.#policy.policy });
   }
 
   /** Stops deciding, lets running calls end for a while, cuts the rest, and leaves the books in order. */

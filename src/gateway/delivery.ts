@@ -15,6 +15,8 @@ export interface Head {
   readonly mayBePaused: boolean;
   /** The model's name for the client, where the endpoint uses another. */
   readonly renamed: string | null;
+  /** Who answers behind serverless's router; null where that is not known. */
+  readonly provider: string | null;
   /** How many attempts the call took, this one included. */
   readonly attempts: number;
   /** For a refusal that says nothing of it: when to ask again, in seconds; null elsewhere. */
@@ -36,6 +38,7 @@ export class Delivery {
   readonly firstByteAtUs: number;
   firstTokenAtUs: number | null = null;
   sentBytes = 0;
+  readonly provider: string | null;
   private readonly res: ServerResponse;
   private readonly attempt: Try;
   private readonly head: Head;
@@ -57,6 +60,7 @@ export class Delivery {
     this.attempt = attempt;
     this.head = head;
     this.status = head.status;
+    this.provider = head.provider;
     this.firstByteAtUs = attempt.firstByteAtUs as number;
     const { headers } = head;
     this.isEvents = isEventStream(headers);

@@ -23,7 +23,7 @@ import { toRow } from './row.ts';
 import { toEndpoint, toServerless } from './sending.ts';
 import type { Sending } from './sending.ts';
 import type { Shared } from './shared.ts';
-import { turnFor } from './turn.ts';
+import { servingProvider, turnFor } from './turn.ts';
 import type { Turn } from './turn.ts';
 
 /** Seconds after which a client may ask again where serverless refused it and did not say. */
@@ -227,8 +227,11 @@ export class Exchange implements AttemptOwner, BodyOwner {
     if (outcome !== 'ok' && !mayBePaused) this.judge(attempt, outcome);
     const renamed = renamedTo(this.assignment as Assignment, attempt.upstream);
     const retryAfter = outcome === 'rate_limited' && this.turn !== null ? LATER_S : null;
+    const isServerless = attempt.upstream === 'serverless' && outcome === 'ok';
+    const provider = isServerless ? servingProvider(headers, this.turn?.suffix ?? null, this.asked as Asked) : null;
     const attempts = this.attempts.length;
-    this.delivery = new Delivery(this.res, attempt, { status, headers, mayBePaused, renamed, attempts, retryAfter });
+    const head = { status, headers, mayBePaused, renamed, provider, attempts, retryAfter };
+    this.delivery = new Delivery(this.res, attempt, head);
   }
 
   data(_: Try, chunk: Buffer): void {

@@ -44,6 +44,7 @@ export function toRow(ending: Ending): Call {
     role: arrival === null ? null : arrival.role,
     isEligible: arrival !== null && arrival.isEligible,
     servedBy: served === null ? null : (attempts.at(-1) as Try).upstream,
+    provider: delivery === null ? null : delivery.provider,
     status: served === null ? ending.madeStatus : served.status,
     outcome: ending.outcome,
     finalOutcome: ending.finalOutcome,

@@ -1,7 +1,9 @@
 import { request } from 'undici';
 import type { Dispatcher } from 'undici';
+import type { ReplicaMinutes } from '../core/books.ts';
 import { AppError, errorCode } from '../core/errors.ts';
 import { jsonOrText, noAnswer, saidIn } from './failure.ts';
+import { readReplicas } from './metrics.ts';
 import { readQuote } from './quote.ts';
 import type { Instance, Quote } from './quote.ts';
 import type { EndpointSpec } from './spec.ts';
@@ -34,6 +36,13 @@ export interface EndpointsClient {
   resume(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus>;
   /** Deletes it. One that is gone already stays so. */
   delete(namespace: string, name: string, signal?: AbortSignal): Promise<void>;
+  /** Its billed replicas in a span, epoch ms; null where the API serves no such graph. */
+  replicas(
+    namespace: string,
+    name: string,
+    span: { readonly from: number; readonly until: number },
+    signal?: AbortSignal,
+  ): Promise<ReplicaMinutes | null>;
   /** Price, quota and availability of an instance for this account. */
   quote(namespace: string, instance: Instance, signal?: AbortSignal): Promise<Quote>;
 }
@@ -107,6 +116,13 @@ export function createEndpointsClient(options: EndpointsOptions): EndpointsClien
     async delete(namespace, name, signal) {
       const answer = await send('DELETE', one(namespace, name), null, signal);
       if (answer.status !== 404) accepted(answer, `deleting endpoint ${name}`, namespace);
+    },
+    async replicas(namespace, name, { from, until }, signal) {
+      const span = { start: new Date(from).toISOString(), stop: new Date(until).toISOString() };
+      const answer = await send('POST', `${one(namespace, name)}/metrics`, span, signal);
+      // Not every plan, version or endpoint has them: then nothing is told, and that is no failure.
+      if (answer.status === 501 || (answer.status >= 400 && answer.status < 429)) return null;
+      return readReplicas(accepted(answer, `reading the graphs of ${name}`, namespace));
     },
     async quote(namespace, instance, signal) {
       const answer = await send('GET', `/v2/provider/${encodeURIComponent(namespace)}`, null, signal);

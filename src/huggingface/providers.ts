@@ -1,4 +1,5 @@
 import type { ServingProvider } from '../core/advice.ts';
+import type { ProviderPrice } from '../core/prices.ts';
 import { AppError } from '../core/errors.ts';
 import { jsonOrText, noAnswer, saidIn } from './failure.ts';
 import { bearer, limited } from './shape.ts';
@@ -14,6 +15,20 @@ export async function listProviders(
   routerUrl: string,
   token: string,
 ): Promise<ReadonlyMap<string, readonly ServingProvider[]>> {
+  return new Map((await listModels(routerUrl, token)).flatMap(readModel));
+}
+
+/** What all providers ask for all models, those that are down too; from the same list, with the same errors. */
+export async function listPrices(routerUrl: string, token: string): Promise<ProviderPrice[]> {
+  return (await listModels(routerUrl, token)).flatMap((model) => {
+    const id = text(at(model, 'id'));
+    const providers = at(model, 'providers');
+    if (id === null || !Array.isArray(providers)) return [];
+    return providers.flatMap((one) => readPrice(id, one) ?? []);
+  });
+}
+
+async function listModels(routerUrl: string, token: string): Promise<readonly unknown[]> {
   const action = 'asking the router who serves which model';
   let status: number;
   let body: unknown;
@@ -39,7 +54,25 @@ export async function listProviders(
       hint: 'leave out --online, or try again later',
     });
   }
-  return new Map(models.flatMap(readModel));
+  return models;
+}
+
+function readPrice(model: string, one: unknown): ProviderPrice | null {
+  const provider = text(at(one, 'provider'));
+  if (provider === null) return null;
+  const pricing = at(one, 'pricing');
+  const micros = (dollars: unknown) => {
+    const told = number(dollars);
+    return told === null ? null : Math.round(told * 1_000_000);
+  };
+  return {
+    model,
+    provider,
+    inputMicros: micros(at(pricing, 'input')),
+    outputMicros: micros(at(pricing, 'output')),
+    isFree: at(one, 'is_free') === true,
+    isLive: at(one, 'status') !== 'error',
+  };
 }
 
 function readModel(model: unknown): [string, readonly ServingProvider[]][] {

@@ -31,12 +31,12 @@ const MOST_ATTEMPTS = 4;
 const BLOCK = 16;
 const INSERT_CALL = `INSERT INTO calls (id, duration_us, route_id, agent_id, shape_id, rollout_id, step, weight, flags, status,
   outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens, output_tokens, request_bytes, response_bytes,
-  repeats_us, waited_us, tries) VALUES`;
+  repeats_us, waited_us, tries, provider_id) VALUES`;
 const INSERT_ATTEMPT =
   'INSERT INTO attempts (id, upstream, started_us, status, outcome_id, first_byte_us, duration_us) VALUES';
 const INSERT_SHADOW = `INSERT INTO shadows (id, rollout_id, outcome_id, status, known_us, first_byte_us, first_token_us,
   duration_us, prompt_tokens, output_tokens) VALUES`;
-const CALL_COLUMNS = 21;
+const CALL_COLUMNS = 22;
 const ATTEMPT_COLUMNS = 7;
 const SHADOW_COLUMNS = 10;
 
@@ -58,6 +58,7 @@ export class CallWriter {
       routes: new Names(db, 'routes'),
       shapes: new Names(db, 'shapes'),
       rollouts: new Names(db, 'rollout_names'),
+      providers: new Names(db, 'providers'),
       sent: new Names(db, 'agents', false),
       derived: new Names(db, 'agents', true),
     };
@@ -175,7 +176,7 @@ export class CallWriter {
   }
 
   #bindCall(values: Bound[], id: number, call: Call): void {
-    const { routes, shapes, rollouts, sent, derived } = this.#names;
+    const { routes, shapes, rollouts, providers, sent, derived } = this.#names;
     values.push(
       id,
       id - call.arrivedAtUs,
@@ -198,6 +199,7 @@ export class CallWriter {
       call.repeatOfUs === null ? null : call.arrivedAtUs - call.repeatOfUs,
       heldUs(id, call) || null,
       call.attempts.length > MOST_ATTEMPTS ? call.attempts.length : null,
+      call.provider == null ? null : providers.id(call.provider),
     );
   }
 }

@@ -1,7 +1,12 @@
 import { statSync } from 'node:fs';
 import type { Shadow } from '../core/call.ts';
+import type { BillLine } from '../core/cost.ts';
+import type { ProviderPrice } from '../core/prices.ts';
+import type { Spending } from '../core/spending.ts';
 import type { ArrivalPage, Choice, Span } from './arrivals.ts';
 import { arrivalPage, spanOf } from './arrivals.ts';
+import type { BookedEndpoint, BookEntry } from './books.ts';
+import { book, bookedEndpoints, spending } from './books.ts';
 import type { CallRow } from './call-rows.ts';
 import { CallWriter } from './call-rows.ts';
 import { CHAIN_START, chainHash, sha256 } from './chain.ts';
@@ -11,6 +16,7 @@ import type { CallPage } from './history.ts';
 import { recentPage, stepPage } from './history.ts';
 import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk, StoredRollout } from './journal.ts';
 import { pairPage } from './pairs.ts';
+import { bookBill, bookPrices } from './prices.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';
 
@@ -109,6 +115,26 @@ export class JournalStore {
 
   pairPage(rolloutId: string, afterUs: number): ArrivalPage {
     return pairPage(this.#db, rolloutId, afterUs);
+  }
+
+  bookedEndpoints(): BookedEndpoint[] {
+    return bookedEndpoints(this.#db);
+  }
+
+  book(entries: readonly BookEntry[]): void {
+    this.#db.transaction(() => book(this.#db, entries)).immediate();
+  }
+
+  spending(model: string, rolloutId: string | null, now: number): Spending {
+    return spending(this.#db, model, rolloutId, now);
+  }
+
+  bookPrices(prices: readonly ProviderPrice[], at: number): void {
+    this.#db.transaction(() => bookPrices(this.#db, prices, at)).immediate();
+  }
+
+  bookBill(lines: readonly BillLine[], at: number): void {
+    this.#db.transaction(() => bookBill(this.#db, lines, at)).immediate();
   }
 
   dataVersion(): number {

@@ -10,6 +10,8 @@ import type { OpenAsk, PendingRequest } from './requests.ts';
 import type { CallRow } from './call-rows.ts';
 import type { LoggedCall } from './history.ts';
 import { readPage } from './history.ts';
+import type { MoneyJournal } from './journal-money.ts';
+import { moneyJournal } from './journal-money.ts';
 import type { JournalStore } from './journal-store.ts';
 import type { JudgedPair } from './pairs.ts';
 import { readPairs } from './pairs.ts';
@@ -69,7 +71,7 @@ export interface JournalEntry {
   }[];
 }
 
-/** The keys that an entry's decision and ask got; null where it had none. */
+/** The keys of an entry's decision and ask; null where it had none. */
 export interface Committed {
   readonly decisionId: number | null;
   readonly askId: number | null;
@@ -102,7 +104,7 @@ export interface LoggedDecision {
  * `unavailable` where the file is locked for longer than two seconds, cannot be written, or the thread has died; the
  * next call then begins a new one.
  */
-export interface Journal {
+export interface Journal extends MoneyJournal {
   commit(entry: JournalEntry): Promise<Committed>;
   /** Writes calls and shadows; how many were refused for good. */
   writeCalls(rows: readonly CallRow[], shadows?: readonly Shadow[]): Promise<number>;
@@ -163,6 +165,7 @@ export async function openJournal(path: string, { clock }: { readonly clock: Clo
   const send = thread.send.bind(thread) as Send;
   await send('dataVersion');
   return {
+    ...moneyJournal(send),
     commit: (entry) => send('commit', entry),
     writeCalls: (rows, shadows = []) => send('writeCalls', rows, shadows),
     pendingRequests: () => send('pendingRequests'),

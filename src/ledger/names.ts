@@ -14,7 +14,11 @@ export class Names {
   readonly #extra: readonly number[];
   #fresh: string[] = [];
 
-  constructor(db: LedgerDb, table: 'routes' | 'shapes' | 'rollout_names' | 'agents', isDerived?: boolean) {
+  constructor(
+    db: LedgerDb,
+    table: 'routes' | 'shapes' | 'rollout_names' | 'agents' | 'providers',
+    isDerived?: boolean,
+  ) {
     const column = table === 'routes' ? 'model' : 'name';
     const isAgents = table === 'agents';
     this.#extra = isAgents ? [isDerived === true ? 1 : 0] : [];

@@ -4,7 +4,7 @@ import type { Fault } from './faults.ts';
 import { parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { EndpointState } from './life.ts';
+import type { Change, EndpointState } from './life.ts';
 import type { Router } from './router.ts';
 import type { World } from './world.ts';
 
@@ -24,7 +24,7 @@ interface EndpointReport {
   readonly inFlight: number;
   readonly queued: number;
   readonly tags: readonly string[];
-  readonly history: readonly { readonly at: number; readonly state: EndpointState; readonly message: string }[];
+  readonly history: readonly Pick<Change, 'at' | 'state' | 'message' | 'replicas'>[];
 }
 
 /** The body of `GET /control/state`. */
@@ -76,7 +76,7 @@ function reportOf(endpoint: Endpoint): EndpointReport {
     inFlight: endpoint.inFlight,
     queued: endpoint.queued,
     tags: spec.tags,
-    history: endpoint.history().map(({ at, state, message }) => ({ at, state, message })),
+    history: endpoint.history().map(({ at, state, message, replicas }) => ({ at, state, message, replicas })),
   };
 }
 

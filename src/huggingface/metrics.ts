@@ -1,0 +1,30 @@
+import { MINUTE_MS } from '../core/books.ts';
+import type { ReplicaMinutes } from '../core/books.ts';
+import { at, number } from './status.ts';
+
+/** Points beyond this are milliseconds: the API does not document the unit of `x`. */
+const LATEST_SECONDS = 1e11;
+
+/**
+ * Reads `replicasRunning` out of the answer to `POST .../metrics` (AllGraphs): `{timeWindowSeconds, replicasRunning:
+ * {series: [{status, data: [{x, y}]}]}}`. The spelling of `status` is not documented; the series of an endpoint that starts
+ * and then runs overlap in one window, so that the largest of them is what was billed. Null where there is no point.
+ */
+export function readReplicas(body: unknown): ReplicaMinutes | null {
+  const series = at(at(body, 'replicasRunning'), 'series');
+  const windowMinutes = Math.max(1, Math.round((number(at(body, 'timeWindowSeconds')) ?? 60) / 60));
+  const minutes = new Map<number, number>();
+  for (const one of Array.isArray(series) ? series : []) {
+    const data = at(one, 'data');
+    for (const point of Array.isArray(data) ? data : []) {
+      const [x, y] = [number(at(point, 'x')), number(at(point, 'y'))];
+      if (x === null || y === null) continue;
+      const first = Math.floor((x > LATEST_SECONDS ? x : x * 1_000) / MINUTE_MS);
+      for (let minute = first; minute < first + windowMinutes; minute++) {
+        // A mean over the window may be a fraction: some moment of it had a whole replica.
+        minutes.set(minute, Math.max(minutes.get(minute) ?? 0, Math.ceil(y)));
+      }
+    }
+  }
+  return minutes.size === 0 ? null : { minutes, isByMinute: windowMinutes === 1 };
+}

@@ -1,0 +1,82 @@
+import type { EndpointUse, UsageRow } from '../core/cost.ts';
+import { MINUTE_MS, minuteOf } from '../core/books.ts';
+import { FLAG } from './call-rows.ts';
+import type { LedgerDb } from './database.ts';
+
+interface Grouped {
+  readonly model: string;
+  readonly provider: string | null;
+  readonly agent: string | null;
+  readonly isDedicated: number;
+  readonly hasTokens: number;
+  readonly calls: number;
+  readonly toldCalls: number;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly untoldRequestBytes: number;
+  readonly untoldResponseBytes: number;
+}
+
+/**
+ * The calls that upstreams answered well and that ended between the first and the last of some times (epoch ms, ascending),
+ * added up between each two of them, by model, upstream and provider, and by agent where that is asked for.
+ */
+export function usageBetween(
+  db: LedgerDb,
+  times: readonly number[],
+  { byAgent, model }: { readonly byAgent: boolean; readonly model: string | null },
+): UsageRow[] {
+  const isUntold = 'c.prompt_tokens IS NULL AND c.output_tokens IS NULL';
+  const grouped = db.prepare<unknown[], Grouped>(
+    `SELECT r.model, p.name AS provider, ${byAgent ? 'a.name' : 'NULL'} AS agent, c.flags & ${FLAG.dedicated} <> 0 AS isDedicated,
+       s.name NOT IN ('native', 'models') AS hasTokens, count(*) AS calls, sum(NOT (${isUntold})) AS toldCalls,
+       total(c.prompt_tokens) AS promptTokens, total(c.output_tokens) AS outputTokens,
+       total(c.request_bytes * (${isUntold})) AS untoldRequestBytes,
+       total(c.response_bytes * (${isUntold})) AS untoldResponseBytes
+     FROM calls c JOIN routes r ON r.id = c.route_id JOIN shapes s ON s.id = c.shape_id
+     LEFT JOIN providers p ON p.id = c.provider_id ${byAgent ? 'LEFT JOIN agents a ON a.id = c.agent_id' : ''}
+     WHERE c.id >= $from AND c.id < $until AND c.flags & ${FLAG.served} AND c.status < 400 AND s.name <> 'models'
+       AND ($model IS NULL OR r.model = $model)
+     GROUP BY c.route_id, c.provider_id, 4, 5 ${byAgent ? ', c.agent_id' : ''}`,
+  );
+  return times.slice(1).flatMap((untilAt, i) => {
+    const fromAt = times[i] as number;
+    const rows = grouped.all({ from: Math.round(fromAt * 1_000), until: Math.round(untilAt * 1_000), model });
+    return rows.map(({ isDedicated, hasTokens, ...row }) => ({
+      ...row,
+      fromAt,
+      untilAt,
+      upstream: isDedicated ? ('dedicated' as const) : ('serverless' as const),
+      hasTokens: hasTokens === 1,
+    }));
+  });
+}
+
+/**
+ * The minutes of endpoints since a time, epoch ms, up to the one of `now`: after the last look each is taken to go on as it
+ * was, which is an estimate.
+ */
+export function endpointsSince(db: LedgerDb, from: number, now: number, model: string | null): EndpointUse[] {
+  const sql = `SELECT e.model, e.name, s.from_minute AS fromMinute, s.until_minute AS untilMinute, s.replicas,
+      s.price_micros AS priceMicros, s.source = 'estimate' AS isEstimate
+    FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
+    WHERE s.until_minute > $from AND s.replicas > 0 AND ($model IS NULL OR e.model = $model)
+    UNION ALL SELECT model, name, last_seen_at / ${MINUTE_MS} + 1, $minute + 1, replicas, price_micros, 1 FROM endpoints
+    WHERE gone_at IS NULL AND replicas > 0 AND last_seen_at / ${MINUTE_MS} < $minute AND ($model IS NULL OR model = $model)`;
+  const rows = db
+    .prepare<unknown[], Omit<EndpointUse, 'isEstimate'> & { isEstimate: number }>(sql)
+    .all({ from: minuteOf(from), minute: minuteOf(now), model });
+  return rows.map((row) => ({ ...row, isEstimate: row.isEstimate === 1 }));
+}
+
+/** When the books begin, epoch ms: with the first call or the first minute of an endpoint. Null where there is neither. */
+export function beginOfBooks(db: LedgerDb): number | null {
+  const sql = `SELECT min(at) FROM (SELECT min(id) / 1000 AS at FROM calls
+    UNION ALL SELECT min(from_minute) * ${MINUTE_MS} FROM endpoint_spans)`;
+  return db.prepare<[], number | null>(sql).pluck().get() ?? null;
+}
+
+/** The models that were called or had an endpoint. */
+export function costedModels(db: LedgerDb): Set<string> {
+  return new Set(db.prepare<[], string>('SELECT model FROM routes UNION SELECT model FROM endpoints').pluck().all());
+}
