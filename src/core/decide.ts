@@ -120,10 +120,13 @@ function decideProposing(seen: Observation, told: string): Decision {
     endpointName: seen.next.endpointName,
     namespace: endpoint.namespace,
     pricePerHourMicros: price,
+    ...(survey.instance == null ? {} : { instance: survey.instance }),
     criteriaSince: seen.demand.holdsSince ?? seen.now,
   };
   const events = [{ type: 'proposed' as const, rollout }];
-  return decision('propose', 'criteria_sustained', `${told}; ${endpointText(seen)} at ${priceText(price)}`, { events });
+  return decision('propose', 'criteria_sustained', `${told}; ${endpointText(seen, rollout)} at ${priceText(price)}`, {
+    events,
+  });
 }
 
 function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
@@ -135,7 +138,7 @@ function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
     return decision(
       'provision',
       'approved_by_policy',
-      `${endpointText(seen)} at ${priceText(rollout.pricePerHourMicros)}`,
+      `${endpointText(seen, rollout)} at ${priceText(rollout.pricePerHourMicros)}`,
       {
         events,
       },
@@ -150,18 +153,20 @@ function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
     );
   }
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
-  const what = `create ${endpointText(seen)} at ${priceText(rollout.pricePerHourMicros)}`;
+  const what = `create ${endpointText(seen, rollout)} at ${priceText(rollout.pricePerHourMicros)}`;
   if (rollout.ask === null) {
     return decision('ask', 'needs_approval', what, { events: [{ type: 'asked', step: 0, verdict: null }] });
   }
   return decision('wait', 'awaiting_approval', what);
 }
 
-function endpointText(seen: Observation): string {
+function endpointText(seen: Observation, { instance }: Pick<Rollout, 'instance'>): string {
   const endpoint = seen.policy.endpoint;
   if (endpoint === null) return 'no endpoint';
   const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
-  return `${endpoint.vendor} ${endpoint.region} ${endpoint.instanceType} ${endpoint.instanceSize}${replicas}`;
+  // Older rollouts are pinned to what their policy names.
+  const { vendor, region, instanceType, instanceSize } = instance ?? endpoint;
+  return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}`;
 }
 
 function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Shadow } from '../core/call.ts';
+import type { MeasuredSpeed } from '../core/sizing/speed.ts';
 import type { ArrivalPage, Choice, Span } from './arrivals.ts';
 import { arrivalPage, spanOf } from './arrivals.ts';
 import type { CallRow } from './call-rows.ts';
@@ -13,6 +14,7 @@ import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk,
 import { pairPage } from './pairs.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';
+import { measuredSpeeds } from './speeds.ts';
 
 /** A WAL of this size is worth a checkpoint; one of that size is cut off even if writers must wait for a moment. */
 const CHECKPOINT_BYTES = 8 << 20;
@@ -109,6 +111,10 @@ export class JournalStore {
 
   pairPage(rolloutId: string, afterUs: number): ArrivalPage {
     return pairPage(this.#db, rolloutId, afterUs);
+  }
+
+  measuredSpeeds(model: string): Map<string, MeasuredSpeed> {
+    return measuredSpeeds(this.#db, model);
   }
 
   dataVersion(): number {
