@@ -22,9 +22,10 @@ export function measuredSpeeds(db: LedgerDb, model: string): Map<string, Measure
     .prepare<unknown[], { id: string; instance: string }>(
       `SELECT r.id, json_extract(r.snapshot, '$.instance.instanceType') || ' ' ||
          json_extract(r.snapshot, '$.instance.instanceSize') AS instance
-       FROM rollouts r WHERE r.model = ? AND json_extract(r.snapshot, '$.instance.instanceType') IS NOT NULL
+       FROM rollouts r JOIN routes m ON m.id = r.route_id
+       WHERE m.model = ? AND json_extract(r.snapshot, '$.instance.instanceType') IS NOT NULL
          AND (SELECT max(json_extract(e.value, '$.endpoint.maxReplica')) FROM policies p, json_each(p.parsed, '$.routes') e
-           WHERE p.hash = r.policy_hash AND json_extract(e.value, '$.model') = r.model) = 1
+           WHERE p.hash = r.policy_hash AND json_extract(e.value, '$.model') = m.model) = 1
        ORDER BY r.created_at DESC LIMIT ${MOST_ROLLOUTS}`,
     )
     .all(model);
