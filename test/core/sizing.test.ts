@@ -19,7 +19,12 @@ import { SHAPES } from '../support/shapes.ts';
 const ANY: InstanceWish = { regions: [], deny: [], minReplica: 1, maxReplica: 1, args: [] };
 const OFFERS = listedOffers();
 
-function choose(facts: ModelFacts, wish: Partial<InstanceWish> = {}, load: Load = NO_LOAD, offers = OFFERS) {
+function choose(
+  facts: ModelFacts,
+  wish: Partial<InstanceWish> = {},
+  load: Load = NO_LOAD,
+  offers: readonly Offer[] = OFFERS,
+) {
   const wanted = { facts, load, policy: { ...ANY, ...wish }, measured: new Map() };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
