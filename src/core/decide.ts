@@ -62,7 +62,7 @@ function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
     return decision(
       'provision',
       'approved_by_policy',
-      `${endpointText(seen)} at ${priceText(rollout.pricePerHourMicros)}`,
+      `${endpointText(seen, rollout)} at ${priceText(rollout.pricePerHourMicros)}`,
       {
         events,
       },
@@ -77,7 +77,7 @@ function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
     );
   }
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
-  const what = `create ${endpointText(seen)} at ${priceText(rollout.pricePerHourMicros)}`;
+  const what = `create ${endpointText(seen, rollout)} at ${priceText(rollout.pricePerHourMicros)}`;
   if (rollout.ask === null) {
     return decision('ask', 'needs_approval', what, { events: [{ type: 'asked', step: 0, verdict: null }] });
   }

@@ -1,8 +1,8 @@
-import type { EndpointPolicy } from './policy.ts';
 import type { CallShape } from './route.ts';
+import type { NamedEngine } from './sizing/engine.ts';
 
 /** What serves a model on an endpoint; `huggingface` is the default toolkit, which no policy can name. */
-export type Engine = EndpointPolicy['engine'] | 'huggingface';
+export type Engine = NamedEngine | 'huggingface';
 
 const GENERATING = ['chat', 'chat+stream', 'chat+tools', 'chat+structured', 'completion', 'completion+stream'] as const;
 

@@ -4,6 +4,7 @@ import type { StepFigures } from './figures.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
+import type { PinnedInstance } from './sizing/pinned.ts';
 import type { WarmEndpoint } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -27,6 +28,8 @@ export interface Survey {
   /** Why the instance or the model cannot be had; null where it can. */
   readonly problem: string | null;
   readonly hint: string | null;
+  /** What was chosen, or named; null where nothing fits. Surveys older than the choice have none. */
+  readonly instance?: PinnedInstance | null;
 }
 
 /** An endpoint as the management API and its health route last showed it. */

@@ -33,8 +33,16 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   if (1 - holdBack.share <= before) say(['holdBack', 'share'], `leaves less than the step before, ${before}`);
   if ((steps[0] ?? 1) < 0.0001) say(['steps', 0], 'expected at least 0.01%');
   if (endpoint === null) return issues;
-  if (endpoint.engine !== 'vLLM' && endpoint.image.startsWith('vllm/')) {
-    say(['endpoint', 'engine'], `${endpoint.engine} needs an image of its own: set endpoint.image`);
+  const { engine, image, region, regions } = endpoint;
+  const hasNoImage = engine !== undefined && engine !== 'vLLM' && engine !== 'tei' && image === undefined;
+  if (hasNoImage || (engine !== undefined && engine !== 'vLLM' && image?.startsWith('vllm/') === true)) {
+    say(['endpoint', 'engine'], `${engine} needs an image of its own: set endpoint.image`);
+  }
+  if (region !== undefined && regions.length > 0) {
+    say(
+      ['endpoint', 'regions'],
+      'name one region (region), or several in the order in which they are wanted (regions)',
+    );
   }
   const remedy = 'a policy is stored with every decision: keep secrets out of it';
   endpoint.args.forEach((arg, i) => {

@@ -1,6 +1,7 @@
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
+import type { PinnedInstance } from './sizing/pinned.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Where a route stands. `watching` is a route without an active rollout. */
@@ -44,6 +45,8 @@ interface RolloutBase {
   readonly endpointName: string;
   readonly namespace: string;
   readonly pricePerHourMicros: number;
+  /** What its endpoint is made on; rollouts older than the choice have none, and use what their policy names. */
+  readonly instance?: PinnedInstance;
   /** When the criteria had begun to hold. */
   readonly criteriaSince: number;
   /** A paused rollout stays where it is: it advances no step, but it still goes back when it must. */
@@ -192,7 +195,7 @@ function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { criteriaSince, isPaused, since } = rollout;
+  const { instance, criteriaSince, isPaused, since } = rollout;
   const fixed = {
     id,
     model,
@@ -202,6 +205,7 @@ function baseOf(rollout: Rollout): RolloutBase {
     endpointName,
     namespace,
     pricePerHourMicros,
+    ...(instance === undefined ? {} : { instance }),
     criteriaSince,
   };
   return { ...fixed, isPaused, ask: null, since };

@@ -20,7 +20,7 @@ import { bypassTaker } from './bypass.ts';
 import type { EffectContext } from './effects.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
-import { learnFrom } from './learn.ts';
+import { experienceOf, learnFrom } from './learn.ts';
 import { Loop, perClock } from './loop.ts';
 import { reportLanes, reportRoute } from './report.ts';
 import { learnedLanes, restore, restoreWindows } from './restore.ts';
@@ -196,6 +196,7 @@ export class Daemon {
       hub: this.#hub,
       token: this.#options.environment.token,
       learn: (model) => learnFrom(this.#ledger.journal, model, this.#options.clock),
+      experience: (model) => experienceOf(this.#ledger.journal, model, this.#options.clock),
       signal: this.#loop.signal,
       wake: () => this.#loop.wake(),
       log: this.#options.log,

@@ -1,12 +1,17 @@
 import type { Clock } from '../core/clock.ts';
 import { AppError, errorCode, errorMessage } from '../core/errors.ts';
-import type { EffectName, EffectResult, EndpointSeen, Survey } from '../core/observation.ts';
+import type { EffectName, EffectResult, EndpointSeen } from '../core/observation.ts';
+import type { EndpointPolicy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Rollout } from '../core/rollout.ts';
+import type { PinnedInstance } from '../core/sizing/pinned.ts';
+import { namedInstance } from '../core/sizing/pinned.ts';
 import type { EndpointsClient, EndpointStatus } from '../huggingface/endpoints.ts';
 import { endpointSpec, ensureEndpoint, isOurs } from '../huggingface/endpoints.ts';
 import type { HubClient } from '../huggingface/hub.ts';
 import { checkHealth, readServedModel, warmUp } from '../huggingface/probe.ts';
+import type { SurveyContext } from './survey.ts';
+import { takeSurvey } from './survey.ts';
 import type { RouteWatch } from './watch.ts';
 
 /** No effect may take longer than this, in real time: the tick after decides what to do instead. */
@@ -20,6 +25,7 @@ export interface EffectContext {
   readonly token: string | null;
   /** What serverless has been like for a model, from the ledger. */
   readonly learn: (model: string) => Promise<Profile>;
+  readonly experience: SurveyContext['experience'];
   /** Ends all work when the daemon closes. */
   readonly signal: AbortSignal;
   readonly wake: () => void;
@@ -74,61 +80,42 @@ async function carryOut(
   }
 }
 
-async function takeSurvey(
-  watch: RouteWatch,
-  { endpoints, hub, clock }: EffectContext,
-  signal: AbortSignal,
-): Promise<Survey> {
-  const wanted = watch.filePolicy.endpoint;
-  if (wanted === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
-  const [quote, model] = await Promise.all([
-    endpoints.quote(wanted.namespace, wanted, signal),
-    hub.inspectModel(watch.model, signal),
-  ]);
-  const price = quote.pricePerHourMicros === null ? null : quote.pricePerHourMicros * wanted.maxReplica;
-  const told = (text: string, hint: string): Survey => ({
-    at: clock.now(),
-    pricePerHourMicros: price,
-    problem: text,
-    hint,
-  });
-  if (!model.exists) return told(`the Hub knows no model ${watch.model}`, 'check the name in the policy');
-  if (model.isGatedForUs) {
-    return told(`${watch.model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
-  }
-  const instance = `${wanted.vendor} ${wanted.region} ${wanted.instanceType} ${wanted.instanceSize}`;
-  if (!quote.isDeployable) {
-    return told(
-      `${instance} cannot be had: ${quote.why ?? 'no reason given'}`,
-      'choose another instance or ask for quota',
-    );
-  }
-  if (price === null) return told(`the price of ${instance} is not known`, 'check the instance in the policy');
-  return { at: clock.now(), pricePerHourMicros: price, problem: null, hint: null };
-}
-
 async function ensure(
   watch: RouteWatch,
   rollout: Rollout,
   { endpoints, hub, token, clock }: EffectContext,
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
-  const wanted = watch.policy.endpoint;
-  if (wanted === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
-  const [model, quote] = await Promise.all([
+  const policy = watch.policy.endpoint;
+  if (policy === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
+  const [model, instance] = await Promise.all([
     hub.inspectModel(watch.model, signal),
-    endpoints.quote(wanted.namespace, wanted, signal),
+    instanceOf(rollout, policy, endpoints, signal),
   ]);
   const spec = endpointSpec({
     name: rollout.endpointName,
-    policy: wanted,
+    policy,
     model: watch.model,
     task: model.task,
     token: model.isGated ? token : null,
-    numAccelerators: quote.numAccelerators,
+    instance,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
   return seenAs(status, { isHealthy: false, badLooks: 1, at: clock.now() });
+}
+
+/** The instance that the rollout is pinned to; of rollouts older than the choice, what their policy names. */
+async function instanceOf(
+  { instance, model }: Rollout,
+  policy: EndpointPolicy,
+  endpoints: Pick<EndpointsClient, 'quote'>,
+  signal: AbortSignal,
+): Promise<PinnedInstance> {
+  if (instance !== undefined) return instance;
+  const named = namedInstance(policy, 1);
+  if (named === null) throw new AppError('internal', `the rollout of ${model} is pinned to no instance`);
+  const { numAccelerators } = await endpoints.quote(policy.namespace, named, signal);
+  return namedInstance(policy, numAccelerators) ?? named;
 }
 
 async function warm(
@@ -140,7 +127,7 @@ async function warm(
   if (rollout.phase !== 'warming') throw new AppError('internal', `warming in phase ${rollout.phase}`);
   const { url } = rollout;
   const servedModel = await readServedModel(url, token, watch.model, signal);
-  const engine = watch.policy.endpoint?.engine ?? 'vLLM';
+  const engine = rollout.instance?.engine ?? watch.policy.endpoint?.engine ?? 'vLLM';
   const { shown, failed } = await warmUp({
     url,
     token,

@@ -1,7 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 import type { HistoryCall, Profile } from '../core/profile.ts';
 import { learnProfile } from '../core/profile.ts';
+import { loadOf } from '../core/sizing/load.ts';
 import type { Journal } from '../ledger/journal.ts';
+import type { Experience } from './survey.ts';
 
 /** How far back serverless is looked at, clock ms. */
 const HISTORY_MS = 86_400_000;
@@ -12,8 +14,25 @@ export async function learnFrom(
   model: string,
   clock: Pick<Clock, 'now'>,
 ): Promise<Profile> {
+  return learnProfile(await lately(journal, model, clock));
+}
+
+/** What a model was lately asked for, and how fast instances have served it, from the ledger. */
+export async function experienceOf(
+  journal: Pick<Journal, 'historyCalls' | 'measuredSpeeds'>,
+  model: string,
+  clock: Pick<Clock, 'now'>,
+): Promise<Experience> {
+  return { load: loadOf(await lately(journal, model, clock)), measured: await journal.measuredSpeeds(model) };
+}
+
+async function lately(
+  journal: Pick<Journal, 'historyCalls'>,
+  model: string,
+  clock: Pick<Clock, 'now'>,
+): Promise<HistoryCall[]> {
   const nowUs = Math.floor(clock.now() * 1_000);
   const calls: HistoryCall[] = [];
   for await (const page of journal.historyCalls(model, nowUs - HISTORY_MS * 1_000, nowUs)) calls.push(...page);
-  return learnProfile(calls);
+  return calls;
 }

@@ -2,8 +2,10 @@ import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { ReplicaMinutes } from '../core/books.ts';
 import { AppError, errorCode } from '../core/errors.ts';
+import type { Offer } from '../core/sizing/offer.ts';
 import { jsonOrText, noAnswer, saidIn } from './failure.ts';
 import { readReplicas } from './metrics.ts';
+import { readOffers } from './offers.ts';
 import { readQuote } from './quote.ts';
 import type { Instance, Quote } from './quote.ts';
 import type { EndpointSpec } from './spec.ts';
@@ -45,6 +47,8 @@ export interface EndpointsClient {
   ): Promise<ReplicaMinutes | null>;
   /** Price, quota and availability of an instance for this account. */
   quote(namespace: string, instance: Instance, signal?: AbortSignal): Promise<Quote>;
+  /** All instances with their prices, and the account's quota; with null the public list, which needs no token and has none. */
+  offers(namespace: string | null, signal?: AbortSignal): Promise<Offer[]>;
 }
 
 export interface EndpointsOptions {
@@ -63,6 +67,9 @@ interface Answer {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 type Send = (method: Method, path: string, body: object | null, signal?: AbortSignal) => Promise<Answer>;
+
+/** The one route that answers without a token. */
+const PUBLIC_LIST = '/v2/provider';
 
 const LARGEST_ANSWER_BYTES = 16 * 1_048_576;
 const MOST_PAGES = 1_000;
@@ -87,6 +94,13 @@ export function createEndpointsClient(options: EndpointsOptions): EndpointsClien
       if (status !== null) return status;
     }
     return statusIn(answer, action, namespace);
+  };
+
+  const offers: EndpointsClient['offers'] = async (namespace, signal) => {
+    const path = namespace === null ? PUBLIC_LIST : `${PUBLIC_LIST}/${encodeURIComponent(namespace)}`;
+    const answer = await send('GET', path, null, signal);
+    const body = accepted(answer, 'reading prices and quota', namespace ?? 'public');
+    return readOffers(body, { hasQuota: namespace !== null });
   };
 
   return {
@@ -125,9 +139,9 @@ export function createEndpointsClient(options: EndpointsOptions): EndpointsClien
       return readReplicas(accepted(answer, `reading the graphs of ${name}`, namespace));
     },
     async quote(namespace, instance, signal) {
-      const answer = await send('GET', `/v2/provider/${encodeURIComponent(namespace)}`, null, signal);
-      return readQuote(accepted(answer, 'reading prices and quota', namespace), instance);
+      return readQuote(await offers(namespace, signal), instance);
     },
+    offers,
   };
 }
 
@@ -187,7 +201,7 @@ function all(namespace: string): string {
 function sender({ baseUrl, token, dispatcher, timeoutMs = 30_000 }: EndpointsOptions): Send {
   return async (method, path, body, signal) => {
     const action = `${method} ${path.split('?')[0]}`;
-    if (token === null) {
+    if (token === null && path !== PUBLIC_LIST) {
       throw new AppError('unauthorized', `${action} needs a token, and HF_TOKEN is not set`, { hint: TOKEN_HINT });
     }
     signal?.throwIfAborted();
@@ -196,7 +210,7 @@ function sender({ baseUrl, token, dispatcher, timeoutMs = 30_000 }: EndpointsOpt
       const response = await request(`${baseUrl}${path}`, {
         method,
         headers: {
-          authorization: `Bearer ${token}`,
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
           accept: 'application/json',
           ...(body === null ? {} : { 'content-type': 'application/json' }),
         },

@@ -1,6 +1,8 @@
 import { HubApiError, modelInfo, whoAmI } from '@huggingface/hub';
 import { AppError } from '../core/errors.ts';
+import type { ModelFacts } from '../core/sizing/facts.ts';
 import { noAnswer, saidIn } from './failure.ts';
+import { readFacts } from './model-facts.ts';
 
 /** Whose token it is. */
 interface Account {
@@ -30,6 +32,8 @@ interface ModelSeen {
 export interface HubClient {
   whoAmI(signal?: AbortSignal): Promise<Account>;
   inspectModel(model: string, signal?: AbortSignal): Promise<ModelSeen>;
+  /** What tells how large a model is. Also throws `not_found` where the Hub shows no such model to this token. */
+  describeModel(model: string, signal?: AbortSignal): Promise<ModelFacts>;
 }
 
 export interface HubOptions {
@@ -90,6 +94,24 @@ export function createHubClient({ hubUrl, token, timeoutMs = 15_000 }: HubOption
           if (error.statusCode === 403) return { ...ABSENT, exists: true, isGated: true, isGatedForUs: true };
           // Without a token the Hub says 401 for what does not exist, is private, or is gated.
           if (error.statusCode === 401 && (token === null || /not found/i.test(error.message))) return ABSENT;
+        }
+        throw failed(action, hubUrl, error, signal);
+      }
+    },
+
+    async describeModel(model, signal) {
+      const action = `asking the Hub how large ${model} is`;
+      const hint = 'check the name, and whether HF_TOKEN may see it';
+      if (!NAME.test(model)) throw new AppError('not_found', `${action}: that is no name of a model`, { hint });
+      try {
+        return await readFacts(model, {
+          hubUrl,
+          fetch: within(signal),
+          ...(accessToken === undefined ? {} : { accessToken }),
+        });
+      } catch (error) {
+        if (error instanceof HubApiError && [401, 403, 404].includes(error.statusCode)) {
+          throw new AppError('not_found', `${action}: it shows us no such model (${error.statusCode})`, { hint });
         }
         throw failed(action, hubUrl, error, signal);
       }

@@ -1,4 +1,5 @@
-import { at, number, text } from './status.ts';
+import type { Offer } from '../core/sizing/offer.ts';
+import { quotaLeft, whyNotToBeHad } from '../core/sizing/offer.ts';
 
 /** The instance that a quote is asked for. */
 export interface Instance {
@@ -24,77 +25,66 @@ export interface Quote {
   readonly why: string | null;
 }
 
-const CLOSED = new Set(['deprecated', 'not_available']);
-
 /**
- * Reads one instance out of `GET /v2/provider/{namespace}`: `{vendors: [{name, status, regions: [{name, status, computes:
- * [{instanceType, instanceSize, status, pricePerHour, numAccelerators, quota: {maxAccelerators, usedAccelerators}}]}]}]}`.
- * Deployable by the rule of Hugging Face's own command line: not deprecated, available, and enough quota left.
+ * Looks one instance up among the offers of an account. Deployable by the rule of Hugging Face's own command line: not
+ * deprecated, available, and enough quota left.
  */
-export function readQuote(body: unknown, wanted: Instance): Quote {
-  const { vendor, region, instanceType, instanceSize } = wanted;
-  const inVendor = named(at(body, 'vendors'), vendor);
-  if (inVendor === undefined) return unknown(`there is no vendor ${vendor}`, names(at(body, 'vendors')));
-  const inRegion = named(at(inVendor, 'regions'), region);
-  if (inRegion === undefined) return unknown(`${vendor} has no region ${region}`, names(at(inVendor, 'regions')));
-  const computes = list(at(inRegion, 'computes'));
-  const found = computes.find(
-    (each) => at(each, 'instanceType') === instanceType && at(each, 'instanceSize') === instanceSize,
-  );
-  if (found === undefined) {
-    const others = computes.map((each) => `${text(at(each, 'instanceType'))} ${text(at(each, 'instanceSize'))}`);
-    return unknown(`${vendor} ${region} has no ${instanceType} ${instanceSize}`, others);
-  }
-
-  const price = number(at(found, 'pricePerHour'));
-  const numAccelerators = number(at(found, 'numAccelerators')) ?? 1;
-  const quota = at(found, 'quota');
-  const most = number(at(quota, 'maxAccelerators'));
-  const used = number(at(quota, 'usedAccelerators')) ?? 0;
-  const quotaLeft = most === null ? null : Math.max(0, most - used);
-  const needed = numAccelerators * (wanted.minReplica ?? 1);
-  const status = text(at(found, 'status')) ?? 'unknown';
-  let why: string | null = null;
-  for (const [place, told] of [
-    [vendor, text(at(inVendor, 'status'))],
-    [`${vendor} ${region}`, text(at(inRegion, 'status'))],
-    [`${instanceType} ${instanceSize}`, status],
-  ] as const) {
-    if (why === null && told !== null && CLOSED.has(told)) why = `${place} is ${told.replaceAll('_', ' ')}`;
-  }
-  if (why === null && quotaLeft !== null && quotaLeft < needed) {
-    why = `${instanceType} needs ${needed} of the account's quota; ${used} of ${most} are used`;
-  }
+export function readQuote(offers: readonly Offer[], wanted: Instance): Quote {
+  const found = findOffer(offers, wanted);
+  if (found === undefined) return unknown(whyNotListed(offers, wanted));
+  const why = whyNotToBeHad(found, wanted.minReplica ?? 1);
   return {
-    pricePerHourMicros: price === null ? null : Math.round(price * 1_000_000),
-    status,
-    quotaLeft,
-    numAccelerators,
+    pricePerHourMicros: found.pricePerHourMicros,
+    status: found.status,
+    quotaLeft: quotaLeft(found),
+    numAccelerators: found.numAccelerators,
     isDeployable: why === null,
     why,
   };
 }
 
-function unknown(what: string, others: readonly string[]): Quote {
-  const known = others.length === 0 ? '' : `; there are: ${others.slice(0, 20).join(', ')}`;
-  return {
-    pricePerHourMicros: null,
-    status: 'unknown',
-    quotaLeft: null,
-    numAccelerators: 1,
-    isDeployable: false,
-    why: `${what}${known}`,
-  };
+function findOffer(
+  offers: readonly Offer[],
+  { vendor, region, instanceType, instanceSize }: Instance,
+): Offer | undefined {
+  return offers.find(
+    (each) =>
+      each.vendor === vendor &&
+      each.region === region &&
+      each.instanceType === instanceType &&
+      each.instanceSize === instanceSize,
+  );
 }
 
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
+/** Which part of an instance's name no offer has, and what there is instead. */
+export function whyNotListed(offers: readonly Offer[], wanted: Partial<Instance>): string {
+  const { vendor, region, instanceType, instanceSize } = wanted;
+  const inVendor = offers.filter((offer) => vendor === undefined || offer.vendor === vendor);
+  if (inVendor.length === 0)
+    return told(
+      `there is no vendor ${vendor}`,
+      offers.map((offer) => offer.vendor),
+    );
+  const inRegion = inVendor.filter((offer) => region === undefined || offer.region === region);
+  if (inRegion.length === 0) {
+    return told(
+      `${vendor ?? 'no vendor'} has no region ${region}`,
+      inVendor.map((offer) => offer.region),
+    );
+  }
+  const place = [vendor, region].filter((part) => part !== undefined).join(' ') || 'no region';
+  const instance = [instanceType, instanceSize].filter((part) => part !== undefined).join(' ');
+  return told(
+    `${place} has no ${instance}`,
+    inRegion.map((offer) => `${offer.instanceType} ${offer.instanceSize}`),
+  );
 }
 
-function named(values: unknown, name: string): unknown {
-  return list(values).find((value) => at(value, 'name') === name);
+function told(what: string, others: readonly string[]): string {
+  const known = [...new Set(others)];
+  return `${what}${known.length === 0 ? '' : `; there are: ${known.slice(0, 20).join(', ')}`}`;
 }
 
-function names(values: unknown): readonly string[] {
-  return list(values).flatMap((value) => text(at(value, 'name')) ?? []);
+function unknown(why: string): Quote {
+  return { pricePerHourMicros: null, status: 'unknown', quotaLeft: null, numAccelerators: 1, isDeployable: false, why };
 }

@@ -1,4 +1,6 @@
 import type { EndpointPolicy } from '../core/policy.ts';
+import { CONTEXT_FLAGS } from '../core/sizing/engine-args.ts';
+import type { PinnedInstance } from '../core/sizing/pinned.ts';
 import { OUR_TAG } from './status.ts';
 
 /** The body of `POST /v2/endpoint/{namespace}`. */
@@ -58,30 +60,30 @@ export interface EndpointWish {
   readonly task?: string | null;
   /** Handed to the engine as the secret `HF_TOKEN`; only gated models need one. */
   readonly token?: string | null;
-  /** Accelerators of the instance, from its quote. */
-  readonly numAccelerators?: number | null;
+  /** The instance that was chosen, or named. */
+  readonly instance: PinnedInstance;
 }
 
 /** The create body for a wish; see `EndpointSpec`. */
 export function endpointSpec(wish: EndpointWish): EndpointSpec {
-  const { policy, task, token } = wish;
+  const { policy, task, token, instance } = wish;
   const { minReplica, maxReplica } = policy;
   // The API's own default is a load per replica of 1.5 pending requests; written out where there is room to scale.
   const measure = maxReplica > minReplica ? { measure: { pendingRequests: 1.5 } } : {};
   return {
     name: wish.name,
     type: 'authenticated',
-    provider: { vendor: policy.vendor, region: policy.region },
+    provider: { vendor: instance.vendor, region: instance.region },
     compute: {
-      accelerator: policy.accelerator,
-      instanceType: policy.instanceType,
-      instanceSize: policy.instanceSize,
+      accelerator: instance.accelerator,
+      instanceType: instance.instanceType,
+      instanceSize: instance.instanceSize,
       scaling: { minReplica, maxReplica, scaleToZeroTimeout: null, ...measure },
     },
     model: {
       repository: wish.model,
       revision: null,
-      framework: policy.engine === 'llamacpp' ? 'llamacpp' : 'pytorch',
+      framework: instance.engine === 'llamacpp' ? 'llamacpp' : 'pytorch',
       ...(task ? { task } : {}),
       image: imageOf(wish),
       args: argsOf(wish),
@@ -92,21 +94,42 @@ export function endpointSpec(wish: EndpointWish): EndpointSpec {
   };
 }
 
-/** The API refuses vLLM and SGLang on several accelerators unless they are told how to share the model. */
-function imageOf({ policy, numAccelerators }: EndpointWish): EndpointSpec['model']['image'] {
-  const image: Record<string, string | number> = { url: policy.image, healthRoute: '/health' };
+/**
+ * The API refuses vLLM and SGLang on several accelerators unless they are told how to share the model, and llama.cpp unless
+ * it is told its file, its context in all, how many calls divide it and how many threads answer HTTP.
+ */
+function imageOf({ policy, instance }: EndpointWish): EndpointSpec['model']['image'] {
+  const { engine, tensorParallelSize, gguf } = instance;
+  const image: Record<string, string | number> = { url: instance.image, healthRoute: '/health' };
   // Images of vLLM listen on 8000; where the others listen is left to the platform.
-  if (policy.engine === 'vLLM') image['port'] = 8000;
-  const canShare = policy.engine === 'vLLM' || policy.engine === 'sGLang';
+  if (engine === 'vLLM') image['port'] = 8000;
+  const canShare = engine === 'vLLM' || engine === 'sGLang';
   const isTold = hasFlag(policy.args, '--tensor-parallel-size', '-tp', '--tp', '--tp-size', '--data-parallel-size');
-  if (canShare && !isTold && (numAccelerators ?? 1) > 1) image['tensorParallelSize'] = numAccelerators ?? 1;
-  return { [policy.engine]: image };
+  if (canShare && !isTold && tensorParallelSize !== null) image['tensorParallelSize'] = tensorParallelSize;
+  if (engine === 'llamacpp' && gguf !== null) {
+    Object.assign(image, {
+      modelPath: gguf.path,
+      ctxSize: gguf.context,
+      nParallel: gguf.calls,
+      // One for each call, and some for /health and /metrics while all are busy.
+      threadsHttp: gguf.calls + 2,
+    });
+  }
+  return { [engine]: image };
 }
 
-/** vLLM serves under the path it loads from unless it is told the repository's name, and answers 404 to any other. */
-function argsOf({ policy, model }: EndpointWish): readonly string[] {
-  const isNamed = policy.engine !== 'vLLM' || hasFlag(policy.args, '--served-model-name');
-  return isNamed ? policy.args : ['--served-model-name', model, ...policy.args];
+/**
+ * vLLM serves under the path it loads from unless it is told the repository's name, and answers 404 to any other. It does not
+ * start where a call of the model's full context has no room: then it is told the longest that has.
+ */
+function argsOf({ policy, model, instance }: EndpointWish): readonly string[] {
+  const { engine, maxContext } = instance;
+  const own: string[] = [];
+  if (engine === 'vLLM' && !hasFlag(policy.args, '--served-model-name')) own.push('--served-model-name', model);
+  const flag = engine === 'vLLM' ? '--max-model-len' : engine === 'sGLang' ? '--context-length' : null;
+  if (flag !== null && maxContext !== null && !hasFlag(policy.args, ...CONTEXT_FLAGS))
+    own.push(flag, String(maxContext));
+  return [...own, ...policy.args];
 }
 
 function hasFlag(args: readonly string[], ...flags: readonly string[]): boolean {

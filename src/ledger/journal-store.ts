@@ -3,6 +3,7 @@ import type { Shadow } from '../core/call.ts';
 import type { BillLine } from '../core/cost.ts';
 import type { ProviderPrice } from '../core/prices.ts';
 import type { Spending } from '../core/spending.ts';
+import type { MeasuredSpeed } from '../core/sizing/speed.ts';
 import type { ArrivalPage, Choice, Span } from './arrivals.ts';
 import { arrivalPage, spanOf } from './arrivals.ts';
 import type { BookedEndpoint, BookEntry } from './books.ts';
@@ -19,6 +20,7 @@ import { pairPage } from './pairs.ts';
 import { bookBill, bookPrices } from './prices.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';
+import { measuredSpeeds } from './speeds.ts';
 
 /** A WAL of this size is worth a checkpoint; one of that size is cut off even if writers must wait for a moment. */
 const CHECKPOINT_BYTES = 8 << 20;
@@ -135,6 +137,10 @@ export class JournalStore {
 
   bookBill(lines: readonly BillLine[], at: number): void {
     this.#db.transaction(() => bookBill(this.#db, lines, at)).immediate();
+  }
+
+  measuredSpeeds(model: string): Map<string, MeasuredSpeed> {
+    return measuredSpeeds(this.#db, model);
   }
 
   dataVersion(): number {

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { AppError } from '../core/errors.ts';
 import type { Role } from '../core/route.ts';
+import type { MeasuredSpeed } from '../core/sizing/speed.ts';
 import type { ArrivalPage, Choice, LoggedJudged, PastCall } from './arrivals.ts';
 import { readJudged, readPast } from './arrivals.ts';
 import type { OpenAsk, PendingRequest } from './requests.ts';
@@ -137,6 +138,8 @@ export interface Journal extends MoneyJournal {
    * µs: the newest 200,000 of them, in the order of their arrival.
    */
   historyCalls(model: string, sinceUs: number, untilUs: number): AsyncIterable<readonly PastCall[]>;
+  /** See `speeds.ts`. */
+  measuredSpeeds(model: string): Promise<ReadonlyMap<string, MeasuredSpeed>>;
   /** Changes whenever another connection, the gateway's included, has changed the file. */
   dataVersion(): Promise<number>;
   /** The key of the newest request: changes when an operator has asked for something. */
@@ -182,6 +185,7 @@ export async function openJournal(path: string, { clock }: { readonly clock: Clo
     judgedCalls: (rolloutId) => byArrival(send, { kind: 'rollout', rolloutId }, readJudged),
     pairs: (rolloutId) => pairs(send, rolloutId),
     historyCalls: (model, sinceUs, untilUs) => byArrival(send, { kind: 'history', model, sinceUs, untilUs }, readPast),
+    measuredSpeeds: (model) => send('measuredSpeeds', model),
     dataVersion: () => send('dataVersion'),
     newestRequest: () => send('newestRequest'),
     close: () => thread.close(),

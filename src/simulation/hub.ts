@@ -1,12 +1,18 @@
 import { answerBilling } from './billing.ts';
 import { bearerToken, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
+import { answerFile, namesOf, treeOf } from './files.ts';
 import type { SimulatedModel } from './models.ts';
 import type { TokenOwner, World } from './world.ts';
 
+/** `/api/models/{model}` with what may follow, and where the files of a model are. */
+const CARD = /^\/api\/models\/([^/]+\/[^/]+)(?:\/(auth-check|tree)(?:\/[^/]+)?|\/revision\/[^/]+)?$/;
+const FILE = /^(?:\/([^/]+\/[^/]+)\/(resolve|raw)|\/api\/resolve-cache\/models\/([^/]+\/[^/]+))\/[^/]+\/(.+)$/;
+
 /**
- * The Hub's few routes: `GET /api/whoami-v2`, `GET /api/models/{org}/{name}[/revision/{revision}]` with `expand`, and
- * `GET /api/models/{org}/{name}/auth-check`; and the bill of an organization.
+ * The Hub's few routes: `GET /api/whoami-v2`, `GET /api/models/{org}/{name}[/revision/{revision}]` with `expand`, `GET
+ * /api/models/{org}/{name}/auth-check`, `GET /api/models/{org}/{name}/tree/{revision}`, files by
+ * `/{org}/{name}/resolve/{revision}/{path}`, and the bill of an organization.
  */
 export function answerHub(world: World, exchange: Exchange): void {
   const token = bearerToken(exchange.request);
@@ -19,22 +25,27 @@ export function answerHub(world: World, exchange: Exchange): void {
     return sendJson(exchange, 200, whoAmI(owner));
   }
   if (answerBilling(world, exchange, owner)) return;
-  const asked = /^\/api\/models\/([^/]+\/[^/]+)(?:\/(auth-check)|\/revision\/[^/]+)?$/.exec(exchange.path);
+  const file = FILE.exec(exchange.path);
+  const asked = file ?? CARD.exec(exchange.path);
   if (!asked) return sendJson(exchange, 404, { error: 'Not Found' });
-  const model = world.models.get(asked[1] ?? '');
+  const model = world.models.get(asked[1] ?? file?.[3] ?? '');
   if (!model || model.access === 'private') {
     // The Hub does not tell strangers whether a repository exists: without a token it says 401.
     const status = owner ? 404 : 401;
     return sendJson(exchange, status, { error: 'Repository not found' }, { 'x-error-code': 'RepoNotFound' });
   }
-  const isShut = model.access === 'closed' || (asked[2] === 'auth-check' && model.access === 'gated');
-  const needsToken = asked[2] === 'auth-check' && model.access !== 'open';
+  const route = file === null ? asked[2] : 'file';
+  const isForMembers = route === 'auth-check' || route === 'file';
+  const isShut = model.access === 'closed' || (isForMembers && model.access === 'gated');
+  const needsToken = isForMembers && model.access !== 'open';
   if (isShut || (needsToken && !owner)) {
     const reason = `Access to model ${model.id} is restricted and you are not in the authorized list.`;
     const ask = `Visit https://huggingface.co/${model.id} to ask for access.`;
     return sendJson(exchange, owner ? 403 : 401, { error: `${reason} ${ask}` }, { 'x-error-code': 'GatedRepo' });
   }
-  if (asked[2] === 'auth-check') return sendJson(exchange, 200, {});
+  if (file !== null) return answerFile(exchange, model, { path: file[4] ?? '', isResolved: file[2] !== 'resolve' });
+  if (route === 'auth-check') return sendJson(exchange, 200, {});
+  if (route === 'tree') return sendJson(exchange, 200, treeOf(model));
   return sendJson(exchange, 200, modelCard(model, exchange.query.getAll('expand').concat(expandList(exchange))));
 }
 
@@ -91,10 +102,13 @@ function modelCard(model: SimulatedModel, expand: readonly string[]): object {
     lastModified: '2026-06-01T00:00:00.000Z',
     createdAt: '2025-01-01T00:00:00.000Z',
     library_name: model.task === 'feature-extraction' ? 'sentence-transformers' : 'transformers',
-    tags: [model.task],
+    tags: [model.task, ...(namesOf(model).some((name) => name.endsWith('.gguf')) ? ['gguf'] : [])],
     sha: revisionOf(model.id),
-    siblings: [{ rfilename: 'config.json' }, { rfilename: 'model.safetensors' }],
-    safetensors: { parameters: { BF16: model.parameters }, total: model.parameters },
+    siblings: namesOf(model).map((rfilename) => ({ rfilename })),
+    ...(model.dtypes === null
+      ? {}
+      : { safetensors: { parameters: model.dtypes ?? { BF16: model.parameters }, total: model.parameters } }),
+    ...shortConfig(model),
     inferenceProviderMapping: Object.fromEntries(mapping),
   };
   if (expand.length === 0) {
@@ -102,6 +116,13 @@ function modelCard(model: SimulatedModel, expand: readonly string[]): object {
     return { ...plain, safetensors };
   }
   return Object.fromEntries(['_id', 'id', ...expand].filter((key) => key in card).map((key) => [key, card[key]]));
+}
+
+/** What the Hub's API repeats of a config: neither layers nor heads. */
+function shortConfig({ config }: SimulatedModel): object {
+  if (config === undefined) return {};
+  const kept = ['architectures', 'model_type', 'quantization_config'];
+  return { config: Object.fromEntries(Object.entries(config).filter(([key]) => kept.includes(key))) };
 }
 
 /** A stable 24-digit id, as the Hub gives to everything. */

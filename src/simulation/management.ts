@@ -68,7 +68,8 @@ function answerProvider(world: World, exchange: Exchange, owner: TokenOwner, res
 
 /** With the `quota` fault the account may use no more than it uses already. */
 function maximum(world: World, compute: Compute): number {
-  return world.faults.find('management', 'quota') ? usedAccelerators(world, compute) : compute.maxAccelerators;
+  if (world.faults.find('management', 'quota')) return usedAccelerators(world, compute);
+  return world.quotas[compute.instanceType] ?? compute.maxAccelerators;
 }
 
 /** Paused and failed endpoints do not count towards the quota, scaled to zero ones do. */

@@ -1,3 +1,5 @@
+import { CONFIGS } from './model-configs.ts';
+
 /** What a model does, in the Hub's words. */
 type ModelTask =
   'text-generation' | 'feature-extraction' | 'text-classification' | 'automatic-speech-recognition' | 'text-to-image';
@@ -10,6 +12,12 @@ export interface SimulatedModel {
   /** Completes text and knows no chat: providers list it for another task than their other language models. */
   readonly isBase?: true;
   readonly parameters: number;
+  /** Parameters by dtype, as the Hub counts them; all BF16 where it is left out, null where the Hub does not count them. */
+  readonly dtypes?: Readonly<Record<string, number>> | null;
+  /** Its `config.json`; there is none where it is left out. */
+  readonly config?: object;
+  /** Files of weights at the top of the repository with their bytes; `model.safetensors` where it is left out. */
+  readonly files?: Readonly<Record<string, number>>;
   /**
    * `gated`: everyone sees the card, only those let in may use it (this token is not); `granted`: gated, and this token
    * is let in; `closed`: even the card is refused with 403; `private`: exists for nobody but its owner.
@@ -25,7 +33,7 @@ export interface SimulatedModel {
 }
 
 /** What the simulation knows unless it is told otherwise. */
-export const DEFAULT_MODELS: readonly SimulatedModel[] = [
+const MODELS: readonly SimulatedModel[] = [
   {
     id: 'meta-llama/Llama-3.1-8B-Instruct',
     task: 'text-generation',
@@ -42,6 +50,7 @@ export const DEFAULT_MODELS: readonly SimulatedModel[] = [
     providers: ['hf-inference'],
     pricing: { input: 0.01, output: 0 },
     dimensions: 384,
+    dtypes: { F32: 22_713_216, I64: 512 },
   },
   {
     id: 'google/gemma-2-2b-it',
@@ -71,6 +80,7 @@ export const DEFAULT_MODELS: readonly SimulatedModel[] = [
     id: 'distilbert/distilbert-base-uncased-finetuned-sst-2-english',
     task: 'text-classification',
     parameters: 66_955_010,
+    dtypes: { F32: 66_955_010 },
     access: 'open',
     providers: ['hf-inference'],
     pricing: { input: 0.01, output: 0 },
@@ -79,6 +89,7 @@ export const DEFAULT_MODELS: readonly SimulatedModel[] = [
     id: 'openai/whisper-large-v3',
     task: 'automatic-speech-recognition',
     parameters: 1_543_490_560,
+    dtypes: { F16: 1_543_490_560 },
     access: 'open',
     providers: ['hf-inference', 'together'],
     pricing: { input: 0.01, output: 0 },
@@ -97,11 +108,47 @@ export const DEFAULT_MODELS: readonly SimulatedModel[] = [
     task: 'text-generation',
     isBase: true,
     parameters: 7_248_023_552,
+    dtypes: null,
     access: 'open',
     providers: ['together'],
     pricing: { input: 0.05, output: 0.05 },
   },
+  {
+    id: 'openai/gpt-oss-20b',
+    task: 'text-generation',
+    parameters: 20_914_757_184,
+    // Weights that are packed two to a byte are counted one by one.
+    dtypes: { U8: 19_110_297_600, BF16: 1_804_459_584 },
+    files: {
+      'model-00000-of-00002.safetensors': 4_792_272_488,
+      'model-00001-of-00002.safetensors': 4_798_702_184,
+      'model-00002-of-00002.safetensors': 4_170_342_232,
+    },
+    access: 'open',
+    providers: ['groq', 'together'],
+    pricing: { input: 0.05, output: 0.2 },
+  },
+  {
+    id: 'bartowski/Llama-3.2-3B-Instruct-GGUF',
+    task: 'text-generation',
+    parameters: 3_212_749_888,
+    dtypes: null,
+    files: {
+      'Llama-3.2-3B-Instruct-Q4_K_M.gguf': 2_019_377_696,
+      'Llama-3.2-3B-Instruct-Q8_0.gguf': 3_421_899_296,
+      'Llama-3.2-3B-Instruct-f16.gguf': 6_433_687_776,
+    },
+    access: 'open',
+    providers: [],
+    pricing: { input: 0.02, output: 0.02 },
+  },
 ];
+
+/** ... and their configs. */
+export const DEFAULT_MODELS: readonly SimulatedModel[] = MODELS.map((model) => {
+  const config = CONFIGS[model.id];
+  return config === undefined ? model : { ...model, config };
+});
 
 /** A router model name without its `:fastest`, `:cheapest`, `:preferred` or `:provider`. */
 export function splitModelName(name: string): { id: string; suffix: string | undefined } {

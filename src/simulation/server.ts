@@ -34,6 +34,8 @@ export interface SimulationOptions {
   readonly seed?: number;
   readonly limits?: Partial<Limits>;
   readonly models?: readonly SimulatedModel[];
+  /** The account's quota of accelerators by instance type; the catalogue's where it is left out. */
+  readonly quotas?: Readonly<Record<string, number>>;
   /** Who a token belongs to; undefined refuses it. The default is described at `defaultOwner`. */
   readonly tokens?: (token: string | undefined) => TokenOwner | undefined;
   /**
@@ -134,6 +136,7 @@ function createWorld(options: SimulationOptions, kept: Kept | null, port: () => 
     startedAt: kept?.startedAt ?? options.clock.now(),
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     models: new Map((options.models ?? DEFAULT_MODELS).map((model) => [model.id, model])),
+    quotas: options.quotas ?? {},
     owner: options.tokens ?? defaultOwner,
     dice: seededDice(seed),
     faults: createFaultBoard(seededDice(seed + 1), options.clock),

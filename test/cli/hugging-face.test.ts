@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
+import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import { createClock } from '../../src/files/clock.ts';
 import { createEndpointsClient, endpointSpec } from '../../src/huggingface/endpoints.ts';
 import type { Simulation } from '../../src/simulation/server.ts';
@@ -18,7 +19,9 @@ async function openHuggingFace(context: TestContext): Promise<{ simulation: Simu
   context.after(() => simulation.close());
   const client = createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN });
   const policy = { ...ENDPOINT_POLICY, instanceType: 'nvidia-l4' };
-  const spec = endpointSpec({ name: 'up-llama-k3v9q2ab', policy, model: MODEL });
+  const instance = namedInstance(policy, 1);
+  assert.ok(instance);
+  const spec = endpointSpec({ name: 'up-llama-k3v9q2ab', policy, model: MODEL, instance });
   await client.create('acme', spec);
   await client.create('acme', { ...spec, name: 'theirs', tags: [] });
   const { endpointsUrl, hubUrl, routerUrl } = simulation;

@@ -61,14 +61,25 @@ describe('a policy', () => {
     const { routes } = parsed({ routes: [{ model: 'a/b', endpoint: ENDPOINT }] });
     assert.deepEqual(routes[0]?.endpoint, {
       ...ENDPOINT,
-      accelerator: 'gpu',
+      regions: [],
+      deny: [],
       minReplica: 1,
       maxReplica: 1,
-      engine: 'vLLM',
-      image: 'vllm/vllm-openai:v0.23.0',
       args: [],
       env: {},
     });
+  });
+
+  it('leaves the instance open, to be chosen in the regions that are wanted, less what is denied', () => {
+    const endpoint = {
+      namespace: 'acme',
+      regions: ['aws/us-east-1'],
+      deny: ['gcp', 'aws/eu-west-1', 'nvidia-a100/x8'],
+    };
+    const { routes } = parsed({ routes: [{ model: 'a/b', endpoint }] });
+    const given = routes[0]?.endpoint;
+    assert.deepEqual([given?.vendor, given?.instanceType, given?.engine], [undefined, undefined, undefined]);
+    assert.deepEqual([given?.regions, given?.deny], [endpoint.regions, endpoint.deny]);
   });
 
   it('lists providers by the names that stand behind a model, and not how the router chooses one', () => {
@@ -154,8 +165,8 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
     ],
     [defaults({ steps: ['0.001%', 1] }), 'defaults.steps.0: expected at least 0.01%'],
     [
-      { routes: [{ model: 'a/b', endpoint: { ...ENDPOINT, engine: 'tei' } }] },
-      'routes.0.endpoint.engine: tei needs an image of its own: set endpoint.image',
+      { routes: [{ model: 'a/b', endpoint: { ...ENDPOINT, engine: 'tgi' } }] },
+      'routes.0.endpoint.engine: tgi needs an image of its own: set endpoint.image',
     ],
     [
       { routes: [{ model: 'a/b', endpoint: { ...ENDPOINT, env: { KEY: 'hf_abcdefghijklmn' } } }] },
@@ -171,7 +182,16 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
     [{ routes: [{}] }, 'routes.0.model: missing: model is required'],
     [{ routes: [{ model: 'a/b:groq' }] }, /model: expected a model such as org\/name.*, got "a\/b:groq"$/],
     [{ routes: [{ model: 'a/b' }, { model: 'a/b' }] }, 'routes.1.model: a/b is listed twice'],
-    [route({ endpoint: { ...ENDPOINT, region: undefined } }), 'routes.0.endpoint.region: missing: region is required'],
+    [
+      route({ endpoint: { ...ENDPOINT, namespace: undefined } }),
+      /endpoint\.namespace: missing: namespace is required$/,
+    ],
+    [route({ endpoint: { ...ENDPOINT, regions: ['aws/us-east-1'] } }), /endpoint\.regions: name one region \(region\)/],
+    [
+      route({ endpoint: { namespace: 'acme', regions: ['us-east-1'] } }),
+      /expected vendor\/region such as aws.*"us-east-1"$/,
+    ],
+    [route({ endpoint: { namespace: 'acme', deny: ['NVIDIA'] } }), /expected a vendor, a region or an instance type/],
     [route({ endpoint: { ...ENDPOINT, vendor: 'AWS' } }), /vendor: expected lower-case .*, got "AWS"$/],
     [
       route({ endpoint: { ...ENDPOINT, minReplica: 3, maxReplica: 2 } }),

@@ -4,6 +4,8 @@ import * as fc from 'fast-check';
 import { AppError } from '../../src/core/errors.ts';
 import { parsePolicy } from '../../src/core/policy.ts';
 import type { EndpointPolicy } from '../../src/core/policy.ts';
+import type { PinnedInstance } from '../../src/core/sizing/pinned.ts';
+import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import {
   createEndpointsClient,
   endpointName,
@@ -30,7 +32,15 @@ function policyOf(more: object = {}): EndpointPolicy {
   return endpoint;
 }
 
-const SPEC = endpointSpec({ name: 'up-model-a1b2c3d4', policy: policyOf(), model: 'acme/model' });
+/** A policy with the instance that it names, and what a test wants of that otherwise. */
+function pinned(more: object = {}, numAccelerators = 1, instance: Partial<PinnedInstance> = {}) {
+  const policy = policyOf(more);
+  const named = namedInstance(policy, numAccelerators);
+  assert.ok(named);
+  return { policy, instance: { ...named, ...instance } };
+}
+
+const SPEC = endpointSpec({ name: 'up-model-a1b2c3d4', ...pinned(), model: 'acme/model' });
 
 async function refusal(doing: Promise<unknown>): Promise<AppError> {
   const error: unknown = await doing.then(
@@ -187,7 +197,7 @@ describe('a refusal of the management API', () => {
       status: 400,
       body: { error: `you sent ${authorization} and ${JSON.stringify(body)}` },
     }));
-    const spec = endpointSpec({ name: 'up-x', policy: policyOf(), model: 'acme/model', token: TOKEN });
+    const spec = endpointSpec({ name: 'up-x', ...pinned(), model: 'acme/model', token: TOKEN });
     const error = await refusal(client(rig).create('acme', spec));
     assert.match(error.message, /you sent/);
     assert.ok(!`${error.message} ${error.hint} ${error.stack}`.includes(TOKEN));
@@ -320,18 +330,41 @@ describe('the create body', () => {
 
   it('keeps a served name and a parallelism that the policy sets itself', () => {
     const args = ['--served-model-name=mine', '--tensor-parallel-size', '2'];
-    const { model } = endpointSpec({ ...wish, policy: policyOf({ args }), numAccelerators: 4 });
+    const { model } = endpointSpec({ ...wish, ...pinned({ args }, 4) });
     assert.deepEqual(model.args, args);
     assert.equal(model.image['vLLM']?.['tensorParallelSize'], undefined);
   });
 
   it('shares the model among several accelerators', () => {
-    const { model } = endpointSpec({ ...wish, policy: policyOf(), numAccelerators: 4 });
+    const { model } = endpointSpec({ ...wish, ...pinned({}, 4) });
     assert.equal(model.image['vLLM']?.['tensorParallelSize'], 4);
   });
 
+  it('tells vLLM the longest context that has room, unless the policy does', () => {
+    const short = { maxContext: 40_960 };
+    const { model } = endpointSpec({ ...wish, ...pinned({}, 1, short) });
+    assert.deepEqual(model.args, ['--served-model-name', 'acme/model', '--max-model-len', '40960']);
+    const told = endpointSpec({ ...wish, ...pinned({ args: ['--max-model-len=8192'] }, 1, short) });
+    assert.deepEqual(told.model.args, ['--served-model-name', 'acme/model', '--max-model-len=8192']);
+  });
+
+  it('tells llama.cpp its file, its context and how many calls share it', () => {
+    const gguf = { path: 'model-Q4_K_M.gguf', context: 32_768, calls: 4 };
+    const { model } = endpointSpec({ ...wish, ...pinned({ engine: 'llamacpp', image: 'llama:1' }, 1, { gguf }) });
+    assert.deepEqual(model.image, {
+      llamacpp: {
+        url: 'llama:1',
+        healthRoute: '/health',
+        modelPath: 'model-Q4_K_M.gguf',
+        ctxSize: 32_768,
+        nParallel: 4,
+        threadsHttp: 6,
+      },
+    });
+  });
+
   it('scales on pending requests where it may scale', () => {
-    const { compute } = endpointSpec({ ...wish, policy: policyOf({ minReplica: 1, maxReplica: 3 }) });
+    const { compute } = endpointSpec({ ...wish, ...pinned({ minReplica: 1, maxReplica: 3 }) });
     assert.deepEqual(compute.scaling, {
       minReplica: 1,
       maxReplica: 3,
@@ -341,18 +374,18 @@ describe('the create body', () => {
   });
 
   it('carries task and token only where there are any', () => {
-    const { model } = endpointSpec({ ...wish, policy: policyOf(), task: 'text-generation', token: TOKEN });
+    const { model } = endpointSpec({ ...wish, ...pinned(), task: 'text-generation', token: TOKEN });
     assert.equal(model.task, 'text-generation');
     assert.deepEqual(model.secrets, { HF_TOKEN: TOKEN });
-    assert.ok(!('task' in endpointSpec({ ...wish, policy: policyOf(), task: null, token: null }).model));
+    assert.ok(!('task' in endpointSpec({ ...wish, ...pinned(), task: null, token: null }).model));
   });
 
   it('names the image after the engine', () => {
-    const { model } = endpointSpec({ ...wish, policy: policyOf({ engine: 'tei', image: 'tei:1' }) });
+    const { model } = endpointSpec({ ...wish, ...pinned({ engine: 'tei', image: 'tei:1' }) });
     assert.deepEqual(model.image, { tei: { url: 'tei:1', healthRoute: '/health' } });
     assert.deepEqual(model.args, []);
     assert.equal(
-      endpointSpec({ ...wish, policy: policyOf({ engine: 'llamacpp', image: 'llama:1' }) }).model.framework,
+      endpointSpec({ ...wish, ...pinned({ engine: 'llamacpp', image: 'llama:1' }) }).model.framework,
       'llamacpp',
     );
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePolicy } from '../../src/core/policy.ts';
+import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import { createClock } from '../../src/files/clock.ts';
 import {
   createEndpointsClient,
@@ -32,12 +33,13 @@ describe('against the simulated Hugging Face', () => {
     assert.ok(parsed.ok);
     const policy = parsed.policy.routes[0]?.endpoint;
     assert.ok(policy);
-    const quote = await endpoints.quote(namespace, policy);
+    const quote = await endpoints.quote(namespace, instance);
     assert.deepEqual([quote.isDeployable, quote.pricePerHourMicros, quote.why], [true, 800_000, null]);
 
     const name = endpointName(MODEL, 'a1b2c3d4');
-    const { numAccelerators } = quote;
-    const spec = endpointSpec({ name, policy, model: MODEL, task: model.task, numAccelerators });
+    const pinned = namedInstance(policy, quote.numAccelerators);
+    assert.ok(pinned);
+    const spec = endpointSpec({ name, policy, model: MODEL, task: model.task, instance: pinned });
     let status: EndpointStatus = await ensureEndpoint(endpoints, namespace, spec);
     assert.equal((await ensureEndpoint(endpoints, namespace, spec)).name, name);
     assert.equal((await endpoints.list(namespace)).filter(isOurs).length, 1);

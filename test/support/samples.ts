@@ -17,6 +17,8 @@ export const ENDPOINT_POLICY: EndpointPolicy = {
   vendor: 'aws',
   region: 'us-east-1',
   accelerator: 'gpu',
+  regions: [],
+  deny: [],
   instanceType: 'nvidia-a10g',
   instanceSize: 'x1',
   minReplica: 1,

@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs';
+import type { DemandCall } from '../../core/advice/demand.ts';
 import { spanText } from '../../core/decision.ts';
 import { AppError } from '../../core/errors.ts';
 import type { ForecastStep } from '../../core/forecast.ts';
@@ -6,17 +7,31 @@ import { certifiable, forecast, totalMinutes } from '../../core/forecast.ts';
 import type { RoutePolicy } from '../../core/policy.ts';
 import type { Profile } from '../../core/profile.ts';
 import { learnProfile } from '../../core/profile.ts';
+import { factsByName } from '../../core/sizing/by-name.ts';
+import { loadOf } from '../../core/sizing/load.ts';
 import { stopWeight } from '../../core/rollout.ts';
 import { bakeTime } from '../../core/stepping.ts';
 import type { StatusReport } from '../../core/status.ts';
+import type { Environment } from '../../files/environment.ts';
+import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { createEndpointsClient } from '../../huggingface/endpoints.ts';
+import { createHubClient } from '../../huggingface/hub.ts';
+import { LIST_DATE, listedOffers } from '../../huggingface/list-prices.ts';
 import { historyCalls } from '../../ledger/arrivals.ts';
+import { demandCalls } from '../../ledger/history.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { readStatus } from '../../ledger/requests.ts';
+import { measuredSpeeds } from '../../ledger/speeds.ts';
 import { countText, numberText, percentText, weightText } from '../format.ts';
-import { cleanAll, painter, printJson, printText, table } from '../print.ts';
+import { cleanAll, painter, printJson, printText, table, widthOf } from '../print.ts';
+import type { Paint } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
 import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
+import type { FactsFound, OfferList, SizingPlan } from '../sizing-plan.ts';
+import { busiestSwarm, orProblem, planSizing } from '../sizing-plan.ts';
+import { renderSizing } from '../view-sizing.ts';
 import { parseSince } from './audit.ts';
 
 interface PlanOptions extends GlobalOptions {
@@ -35,11 +50,15 @@ interface Plan {
   readonly steps: readonly ForecastStep[];
   /** Null where a step would never pass. */
   readonly totalMs: number | null;
+  readonly sizing: SizingPlan;
 }
+
+/** How long Hugging Face may take for one answer: without it the plan is told from what there is. */
+const PATIENCE_MS = 8_000;
 
 export const planCommand: CommandModule<object, PlanOptions> = {
   command: 'plan',
-  describe: 'How long a rollout would take, and what could be certified, at the traffic of the past',
+  describe: 'What a model needs, on which instance it would run, and how long a rollout would take',
   builder: (yargs) =>
     withPolicy(withGlobals(yargs))
       .option('model', {
@@ -54,22 +73,28 @@ export const planCommand: CommandModule<object, PlanOptions> = {
         describe: 'The history to learn from: a span such as 6h, or a time',
       })
       .example('npx upshift plan --model meta-llama/Llama-3.1-8B-Instruct', 'before anything is approved')
+      .example('npx upshift plan --json | jq .sizing.instance', 'what would be pinned')
       .epilogue(
-        'Times are medians for an endpoint that is as good as serverless; a better one is quicker, a worse one is not\n' +
+        'Memory is shown term by term, GB of 10^9 bytes; the cache is for the calls in flight in\n' +
+          'the busiest 5 min of the ledger. Instances come with live prices and quota by HF_TOKEN;\n' +
+          'without it from the public list, which tells no quota; offline from a dated, stale list,\n' +
+          'on which nothing is ever proposed. Tokens/s are the roofline of decoding by memory\n' +
+          'bandwidth, at 60 % of it unless the ledger has measured that instance; prompts come on top.\n' +
+          'Times are medians for an endpoint that is as good as serverless; a better one is quicker, a worse one is not\n' +
           'passed. Six hours of history make them sharp: with less, the judge is more careful.\n' +
-          '--json: one line a route {"model","profile","margin","certifiable","shadowMs","steps","totalMs"}.',
+          '--json: one line a route {"model","profile","margin","certifiable","shadowMs","steps","totalMs",\n' +
+          '"sizing":{"facts","load","need":{"terms"},"list","candidates","chosen","instance","swarm"}}.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
     const routes = chosen(policy, options.model);
+    const environment = readEnvironment(process.env);
+    const asked = await Promise.all(routes.map((route) => ask(route, environment)));
     const db = openForReading(options.db);
     try {
       const now = timeOf(openClock(), (readStatus(db)?.report ?? null) as StatusReport | null);
-      const since = parseSince(options.since, now);
-      const plans = routes.map((route) => {
-        const calls = [...historyCalls(db, route.model, since * 1_000, now * 1_000)];
-        return planOf(route, learnProfile(calls));
-      });
+      const span = { since: parseSince(options.since, now), now };
+      const plans = routes.map((route, i) => planOf(route, db, span, asked[i] as Asked));
       if (options.json) for (const plan of plans) printJson(cleanAll(plan));
       else printText(cleanAll(plans).map(render).join('\n\n'));
     } finally {
@@ -77,6 +102,43 @@ export const planCommand: CommandModule<object, PlanOptions> = {
     }
   },
 };
+
+/** What Hugging Face says of a route. */
+interface Asked {
+  readonly found: FactsFound;
+  readonly list: OfferList;
+}
+
+async function ask(route: RoutePolicy, { hubUrl, endpointsUrl, token }: Environment): Promise<Asked> {
+  const hub = createHubClient({ hubUrl, token, timeoutMs: PATIENCE_MS });
+  const endpoints = createEndpointsClient({ baseUrl: endpointsUrl, token, timeoutMs: PATIENCE_MS });
+  const { value: facts, problem } = await orProblem(() => hub.describeModel(route.model));
+  const guess = facts === null ? factsByName(route.model) : null;
+  const told = guess === null ? problem : `${problem}; its size is taken from its name`;
+  const found = { facts: facts ?? guess, problem: told };
+  const ofAccount = await orProblem(async () => {
+    if (token === null) throw new AppError('unauthorized', 'HF_TOKEN is not set');
+    const namespace = route.endpoint?.namespace ?? (await hub.whoAmI()).name;
+    return { offers: await endpoints.offers(namespace), of: namespace };
+  });
+  if (ofAccount.value !== null) return { found, list: { ...ofAccount.value, source: 'account', problem: null } };
+  const open = await orProblem(() => endpoints.offers(null));
+  if (open.value !== null && open.value.length > 0) {
+    return { found, list: { offers: open.value, source: 'public', of: null, problem: ofAccount.problem } };
+  }
+  return { found, list: { offers: listedOffers(), source: 'list', of: LIST_DATE, problem: open.problem } };
+}
+
+/** The calls of a model that asked for serverless in a span. */
+function demandFor(db: LedgerDb, model: string, since: number, now: number): DemandCall[] {
+  const calls: DemandCall[] = [];
+  for (const call of demandCalls(db, since * 1_000, now * 1_000)) {
+    if (call.model !== model || call.isRepeat) continue;
+    const { agent, isAgentDerived } = call;
+    calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused: false, isTaken: false });
+  }
+  return calls;
+}
 
 function chosen(
   { routes, watched }: { readonly routes: readonly RoutePolicy[]; readonly watched: RoutePolicy },
@@ -87,7 +149,23 @@ function chosen(
   throw new AppError('invalid', 'the policy lists no route', { hint: 'name one with --model' });
 }
 
-function planOf(policy: RoutePolicy, profile: Profile): Plan {
+function planOf(
+  policy: RoutePolicy,
+  db: LedgerDb,
+  { since, now }: { readonly since: number; readonly now: number },
+  { found, list }: Asked,
+): Plan {
+  const history = [...historyCalls(db, policy.model, since * 1_000, now * 1_000)];
+  const sizing = planSizing(found, list, {
+    load: loadOf(history),
+    measured: measuredSpeeds(db, policy.model),
+    swarm: busiestSwarm(demandFor(db, policy.model, since, now), since, now),
+    endpoint: policy.endpoint,
+  });
+  return { ...timesOf(policy, learnProfile(history)), sizing };
+}
+
+function timesOf(policy: RoutePolicy, profile: Profile): Omit<Plan, 'sizing'> {
   const { shadow, steps, judge } = policy;
   const { callsPerMinute } = profile;
   const stops = steps.map((_, i) => ({
@@ -109,13 +187,17 @@ function planOf(policy: RoutePolicy, profile: Profile): Plan {
 }
 
 function render(plan: Plan): string {
-  const paint = painter(process.stdout);
+  const page = { width: widthOf(process.stdout), paint: painter(process.stdout) };
+  return [...renderTimes(plan, page.paint), '', ...renderSizing(plan.sizing, plan.model, page)].join('\n');
+}
+
+function renderTimes(plan: Plan, paint: Paint): string[] {
   const { model, profile, steps, shadowMs, totalMs } = plan;
   const { speed } = profile.wobble;
   const seen = `${countText(profile.calls, 'call')} over ${spanText(profile.spanMs)}, ${numberText(Math.round(profile.callsPerMinute))} a minute`;
   const head = [paint.bold(model), `  history    ${seen}`];
   if (profile.calls === 0)
-    return [...head, '  nothing can be said without a history: let upshift watch for some hours'].join('\n');
+    return [...head, '  times       none can be told without a history: let upshift watch for some hours'];
   const correlated = speed.phi <= 0 ? 0 : -1 / Math.log(speed.phi);
   const margins = plan.certifiable.map(
     ({ minutes, margin }) => `+${percentText(margin, 0)} in ${spanText(minutes * 60_000)}`,
@@ -146,5 +228,5 @@ function render(plan: Plan): string {
     totalMs === null
       ? paint.yellow('  Some step would not pass within a week: widen its margins, or wait for more traffic.')
       : `  In all about ${spanText(totalMs)}, and what people take to approve.`,
-  ].join('\n');
+  ];
 }

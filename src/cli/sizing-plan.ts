@@ -1,0 +1,109 @@
+import { AppError } from '../core/errors.ts';
+import type { DemandCall } from '../core/advice/demand.ts';
+import { demandOf, inWindow, windowsOf } from '../core/advice/demand.ts';
+import type { EndpointPolicy } from '../core/policy.ts';
+import type { InstanceWish } from '../core/sizing/candidate.ts';
+import type { Choice } from '../core/sizing/choice.ts';
+import { chooseOffer, pin } from '../core/sizing/choice.ts';
+import { engineSettings } from '../core/sizing/engine-args.ts';
+import type { ModelFacts } from '../core/sizing/facts.ts';
+import type { Load } from '../core/sizing/load.ts';
+import type { MemoryNeed } from '../core/sizing/memory.ts';
+import { memoryNeed } from '../core/sizing/memory.ts';
+import type { Offer } from '../core/sizing/offer.ts';
+import type { PinnedInstance } from '../core/sizing/pinned.ts';
+import type { MeasuredSpeed } from '../core/sizing/speed.ts';
+import type { SwarmSize } from '../core/swarm.ts';
+import { swarmSize } from '../core/swarm.ts';
+
+/** Instances, and how far to trust what is said of them. */
+export interface OfferList {
+  readonly offers: readonly Offer[];
+  /** `account`: live, with quota; `public`: live, without; `list`: the price list of a day, stale. */
+  readonly source: 'account' | 'public' | 'list';
+  /** The account, or the day of the list. */
+  readonly of: string | null;
+  /** Why it is not the account's. */
+  readonly problem: string | null;
+}
+
+/** What is known of a model, or why it is not. */
+export interface FactsFound {
+  readonly facts: ModelFacts | null;
+  readonly problem: string | null;
+}
+
+/** The sizing of one route. */
+export interface SizingPlan {
+  readonly facts: ModelFacts | null;
+  readonly problem: string | null;
+  readonly load: Load;
+  readonly need: MemoryNeed | null;
+  readonly list: Omit<OfferList, 'offers'>;
+  readonly candidates: Choice['candidates'];
+  readonly chosen: Choice['chosen'];
+  readonly instance: PinnedInstance | null;
+  readonly minReplica: number;
+  readonly hasEndpoint: boolean;
+  readonly swarm: (SwarmSeen & { readonly size: SwarmSize }) | null;
+}
+
+/** The busiest five minutes of a model. */
+export interface SwarmSeen {
+  readonly calls: number;
+  readonly agents: number;
+}
+
+const ANY_INSTANCE: InstanceWish = { regions: [], deny: [], minReplica: 1, maxReplica: 1, args: [] };
+
+/** Holds all offers against a model and its load, as the daemon would when it proposes. Pure. */
+export function planSizing(
+  found: FactsFound,
+  { offers, ...list }: OfferList,
+  seen: {
+    readonly load: Load;
+    readonly measured: ReadonlyMap<string, MeasuredSpeed>;
+    readonly swarm: SwarmSeen | null;
+    readonly endpoint: EndpointPolicy | null;
+  },
+): SizingPlan {
+  const { load, measured, endpoint, swarm } = seen;
+  const policy = endpoint ?? ANY_INSTANCE;
+  const { facts, problem } = found;
+  const wanted = facts === null ? null : { facts, load, policy, measured };
+  const choice = wanted === null ? { candidates: [], chosen: null } : chooseOffer(offers, wanted);
+  const { candidates, chosen } = choice;
+  return {
+    facts,
+    problem,
+    load,
+    need: facts === null ? null : memoryNeed(facts, load, engineSettings(policy.args)),
+    list,
+    candidates,
+    chosen,
+    instance: wanted === null || chosen === null ? null : pin(chosen, choice, wanted),
+    minReplica: policy.minReplica,
+    hasEndpoint: endpoint !== null,
+    swarm: swarm === null ? null : { ...swarm, size: swarmSize(swarm.calls) },
+  };
+}
+
+/** The calls and agents of the fullest five minutes; null where there were no calls. */
+export function busiestSwarm(calls: readonly DemandCall[], fromMs: number, untilMs: number): SwarmSeen | null {
+  const demand = demandOf(calls, { fromMs, untilMs });
+  if (demand.atMs.length === 0) return null;
+  const { peak, peakAt } = windowsOf(demand.atMs, 0);
+  const agents = new Set([...inWindow(demand.atMs, peakAt)].map((place) => demand.agentOf[place]));
+  return { calls: peak, agents: agents.size };
+}
+
+/** The value, or what is wrong in a sentence; only what is no trouble of the network or of rights is thrown. */
+export async function orProblem<T>(ask: () => Promise<T>): Promise<{ value: T | null; problem: string | null }> {
+  try {
+    return { value: await ask(), problem: null };
+  } catch (error) {
+    const passes = error instanceof AppError && error.code !== 'internal' && error.code !== 'invalid';
+    if (!passes) throw error;
+    return { value: null, problem: error.message };
+  }
+}

@@ -1,0 +1,143 @@
+import { offerText, quotaLeft } from '../core/sizing/offer.ts';
+import type { Candidate } from '../core/sizing/candidate.ts';
+import { countText, numberText } from './format.ts';
+import { cut, pad, table } from './print.ts';
+import type { SizingPlan } from './sizing-plan.ts';
+import type { Page } from './view-page.ts';
+import { entry } from './view-page.ts';
+
+type SizingPage = Pick<Page, 'width' | 'paint'>;
+
+/** With more than this, those that do not fit are counted. */
+const MOST_REFUSED = 24;
+
+/** What a model needs, what there is for it, and which of that would be chosen; then what to do. */
+export function renderSizing(plan: SizingPlan, model: string, page: SizingPage): string[] {
+  return [
+    ...needLines(plan, page),
+    ...(plan.candidates.length === 0 ? [] : candidateLines(plan, page)),
+    ...swarmLines(plan, page),
+    ...entry('next', nextTexts(plan, model), page),
+  ];
+}
+
+function gb(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+function needLines({ need, problem, facts, load }: SizingPlan, page: SizingPage): string[] {
+  const guessed = [...(problem === null ? [] : [problem]), ...(need?.guesses ?? [])];
+  const guesses = guessed.length === 0 ? [] : entry('guessed', guessed, page);
+  if (need === null) {
+    const why = facts === null ? 'nothing is known of it' : 'the Hub tells neither parameters nor files';
+    return [...entry('memory', [`${why}: what it needs cannot be said`], page), ...guesses];
+  }
+  const rows = need.terms.map(({ name, bytes, arithmetic }) => [name, gb(bytes), arithmetic] as const);
+  const lines = [...rows, ['in all', gb(need.bytes), 'an engine takes 90 % of a card unless args say else'] as const];
+  const width = page.width - 11 - 24;
+  const laid = lines.flatMap(([name, size, text]) => {
+    const [first = '', ...rest] = entry('', [text], { ...page, width: width + 11 }).map((line) => line.trimStart());
+    return [`${pad(name, 11)}  ${pad(size, 9, 'right')}  ${first}`, ...rest.map((line) => ' '.repeat(24) + line)];
+  });
+  const inFlight = load.inFlight < 10 ? load.inFlight.toFixed(1) : numberText(load.inFlight);
+  const tokens =
+    load.longest === null
+      ? ''
+      : `, 95 % within ${numberText(load.tokens ?? 0)} tokens, at most ${numberText(load.longest)}`;
+  const output = load.outputPerSecond === null ? '' : `, ${numberText(load.outputPerSecond)} tokens/s written`;
+  const told =
+    load.calls === 0
+      ? []
+      : [`busiest 5 min: ${countText(load.windowCalls, 'call')}, ${inFlight} in flight${tokens}${output}`];
+  return [...entry('memory', laid, page, true), ...guesses, ...entry('load', told, page)];
+}
+
+const SOURCES = {
+  account: (of: string | null) => `live prices and quota of ${of ?? 'the account'}`,
+  public: () => 'live prices of the public list, which tells no quota',
+  list: (of: string | null) => `STALE: the price list of ${of ?? 'some day'}; nothing is ever proposed on it`,
+} as const;
+
+function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
+  const { candidates, chosen, list, minReplica } = plan;
+  const { paint } = page;
+  const told = SOURCES[list.source](list.of);
+  const source = entry('instances', [list.problem === null ? told : `${told} (${list.problem})`], page);
+  const open = candidates.filter((each) => each.obstacle === null || each === chosen);
+  const columns = [
+    { title: 'fits' },
+    ...['$/h', 'quota', 'replicas', 'tokens/s'].map((title) => ({ title, side: 'right' as const })),
+    { title: '' },
+  ];
+  const rows = open.map((each) => [
+    offerText(each.offer),
+    dollars(each.offer.pricePerHourMicros),
+    quotaText(each),
+    String(Math.max(minReplica, each.replicas)),
+    speedText(each),
+    each === chosen ? paint.green(each.obstacle === null ? 'chosen' : 'too dear') : '',
+  ]);
+  const fitting = open.length === 0 ? ['none fits'] : table(columns, rows, paint);
+  const legend = open.some(({ source: from }) => from !== null)
+    ? ['tokens/s: of one full replica; ~ estimated by memory bandwidth, = measured here']
+    : [];
+  return [
+    ...source,
+    ...fitting.map((line) => `   ${line}`),
+    ...legend.map((line) => `   ${paint.dim(line)}`),
+    ...refusedLines(plan, page),
+  ];
+}
+
+/** Those that do not fit and why; what the policy leaves out anyway is counted. */
+function refusedLines({ candidates, chosen }: SizingPlan, { width, paint }: SizingPage): string[] {
+  const refused = candidates.filter((each) => each.obstacle !== null && each !== chosen);
+  const left = new Set(['not named', 'denied', 'elsewhere']);
+  const shown = refused.filter(({ obstacle }) => !left.has(obstacle?.kind ?? ''));
+  const names = Math.max(0, ...shown.map(({ offer }) => offerText(offer).length));
+  const lines = shown
+    .slice(0, MOST_REFUSED)
+    .map(({ offer, obstacle }) => cut(`   ${offerText(offer).padEnd(names)}  ${obstacle?.text ?? ''}`, width));
+  const more = shown.length - lines.length;
+  const rest = [
+    ...(more > 0 ? [`and ${more} more that do not fit`] : []),
+    ...(refused.length > shown.length ? [`and ${refused.length - shown.length} that the policy leaves out`] : []),
+  ];
+  const title = shown.length === 0 ? [] : [`   ${paint.dim('does not fit')}`];
+  return [...title, ...lines, ...rest.map((line) => `   ${paint.dim(line)}`)];
+}
+
+function dollars(micros: number | null): string {
+  return micros === null ? '-' : (micros / 1e6).toFixed(micros < 100_000 ? 3 : 2);
+}
+
+function quotaText({ offer }: Candidate): string {
+  const left = quotaLeft(offer);
+  return left === null ? '-' : String(left);
+}
+
+function speedText({ perSecond, source, isWidened }: Candidate): string {
+  if (perSecond === null) return '-';
+  const less = isWidened ? '<' : '';
+  return `${less}${source === 'measured' ? '=' : '~'}${numberText(perSecond)}`;
+}
+
+function swarmLines({ swarm }: SizingPlan, page: SizingPage): string[] {
+  if (swarm === null) return [];
+  const seen = `${countText(swarm.calls, 'call')} of ${countText(swarm.agents, 'agent')} in the busiest 5 min`;
+  return entry('swarm', [`${seen}: ${swarm.size.policy} is made for that`], page);
+}
+
+function nextTexts({ chosen, facts, hasEndpoint, list, swarm }: SizingPlan, model: string): string[] {
+  if (facts === null) return ['check the name of the model, HF_ENDPOINT and the network; then run this again'];
+  if (chosen === null) {
+    return ['nothing fits: allow more regions or replicas, ask Hugging Face for quota, or take a quantised model'];
+  }
+  if (list.source !== 'account') {
+    const again = 'set HF_TOKEN and run this again for quota, and for live prices';
+    return hasEndpoint ? [`${again}: without it nothing is proposed`] : [again];
+  }
+  if (hasEndpoint) return ['npx upshift start: it proposes this once the criteria hold, at the price of that day'];
+  const start = swarm === null ? 'policies/default.yaml' : swarm.size.policy;
+  return [`give ${model} an endpoint block in the policy, with namespace and maxPricePerHour; begin with ${start}`];
+}

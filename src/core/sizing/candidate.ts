@@ -1,0 +1,160 @@
+import type { EndpointPolicy } from '../policy.ts';
+import { acceleratorOf } from './accelerators.ts';
+import { whyNotComputed } from './dtype.ts';
+import { engineSettings } from './engine-args.ts';
+import { engineFor, imageFor } from './engine.ts';
+import type { ModelFacts } from './facts.ts';
+import { kindOf, parameterCount } from './facts.ts';
+import { holdOn, holdOnCpu, parallelOf } from './hold.ts';
+import type { Hold } from './hold.ts';
+import type { Load } from './load.ts';
+import type { Offer } from './offer.ts';
+import { whyNotToBeHad } from './offer.ts';
+import { NO_NEED, needOf } from './replicas.ts';
+import type { ReplicaNeed } from './replicas.ts';
+import type { MeasuredSpeed } from './speed.ts';
+
+/** Why an offer is not chosen; the first of these that applies, in this order. */
+export type Obstacle =
+  | 'not named'
+  | 'denied'
+  | 'elsewhere'
+  | 'accelerator'
+  | 'engine'
+  | 'dtype'
+  | 'parallel'
+  | 'size unknown'
+  | 'memory'
+  | 'not to be had'
+  | 'price unknown'
+  | 'load'
+  | 'price';
+
+/** An offer, held against a model, a load and a policy. */
+export interface Candidate extends ReplicaNeed {
+  readonly offer: Offer;
+  /** Null where it may be chosen. */
+  readonly obstacle: { readonly kind: Obstacle; readonly text: string } | null;
+  /** How the model lies in its memory; null where that was not looked at, or is not known. */
+  readonly hold: Hold | null;
+}
+
+/** What the candidates are held against. */
+export interface Wanted {
+  readonly facts: ModelFacts;
+  readonly load: Load;
+  readonly policy: InstanceWish;
+  /** What was measured of an instance, by type and size such as `nvidia-l4 x1`. */
+  readonly measured: ReadonlyMap<string, MeasuredSpeed>;
+}
+
+/** What a policy says of instances. */
+export type InstanceWish = Pick<
+  EndpointPolicy,
+  | 'vendor'
+  | 'region'
+  | 'accelerator'
+  | 'instanceType'
+  | 'instanceSize'
+  | 'regions'
+  | 'deny'
+  | 'minReplica'
+  | 'maxReplica'
+  | 'engine'
+  | 'image'
+  | 'args'
+  | 'maxPricePerHour'
+>;
+
+/** What a CPU is good for: TEI embeds and classifies there, up to about this many parameters in bearable time. */
+const CPU_PARAMETERS = 500e6;
+
+/** Whether a policy names one instance and nothing is left to choose. */
+export function isNamed({ vendor, region, instanceType, instanceSize }: InstanceWish): boolean {
+  return [vendor, region, instanceType, instanceSize].every((given) => given !== undefined);
+}
+
+/** Holds one offer against what is wanted. */
+export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
+  const { facts, load, policy } = wanted;
+  const none = { offer, hold: null, ...NO_NEED };
+  const placed = whyNotHere(offer, policy) ?? whyNotServed(offer, wanted);
+  if (placed !== null) return { ...none, obstacle: placed };
+  const settings = engineSettings(policy.args);
+  const card = acceleratorOf(offer.instanceType);
+  const parallel = parallelOf(offer, facts, policy.args);
+  if (typeof parallel === 'string') return { ...none, obstacle: { kind: 'parallel', text: parallel } };
+  const hold =
+    offer.accelerator === 'cpu' ? holdOnCpu(offer, facts) : holdOn(offer, facts, { load, settings, parallel });
+  if (hold === null) {
+    const text =
+      facts.parameters === null && facts.fileBytes === null
+        ? 'the size of the model is not known'
+        : 'its memory is not told';
+    return { ...none, obstacle: isNamed(policy) ? whyNotHad(offer, policy) : { kind: 'size unknown', text } };
+  }
+  if (hold.why !== null) return { ...none, hold, obstacle: { kind: 'memory', text: hold.why } };
+  const key = `${offer.instanceType} ${offer.instanceSize}`;
+  const use = { card, hold, settings, measured: wanted.measured.get(key) ?? null };
+  const need = needOf(facts, load, use);
+  return { offer, hold, ...need, obstacle: whyNotHad(offer, policy) ?? whyNotCarried(offer, policy, need.replicas) };
+}
+
+function whyNotHere(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
+  for (const key of ['vendor', 'region', 'accelerator', 'instanceType', 'instanceSize'] as const) {
+    if (policy[key] !== undefined && policy[key] !== offer[key]) {
+      return { kind: 'not named', text: `the policy names ${key} ${policy[key]}` };
+    }
+  }
+  const { vendor, region, instanceType, instanceSize } = offer;
+  const names = [vendor, region, `${vendor}/${region}`, instanceType, `${instanceType}/${instanceSize}`];
+  const denied = policy.deny.find((entry) => names.includes(entry));
+  if (denied !== undefined) return { kind: 'denied', text: `the policy denies ${denied}` };
+  if (policy.regions.length > 0 && !policy.regions.includes(`${vendor}/${region}`)) {
+    return { kind: 'elsewhere', text: 'not among the regions of the policy' };
+  }
+  return null;
+}
+
+/** Whether its kind of accelerator and the engine go with the model. What a policy names in full is taken as said. */
+function whyNotServed(offer: Offer, { facts, policy }: Wanted): Candidate['obstacle'] {
+  const engine = engineFor(policy, facts);
+  const card = acceleratorOf(offer.instanceType);
+  const say = (kind: Obstacle, text: string) => ({ kind, text });
+  if (offer.accelerator === 'cpu') {
+    const isSmall = kindOf(facts) === 'embeds' && (parameterCount(facts) ?? Number.POSITIVE_INFINITY) <= CPU_PARAMETERS;
+    if (!isNamed(policy) && !(isSmall && engine === 'tei')) {
+      return say('accelerator', 'a CPU serves small embedding models only');
+    }
+  } else if (card === null && !isNamed(policy)) {
+    return say('accelerator', 'upshift does not know this accelerator: name it to take it');
+  }
+  if (policy.image === undefined && imageFor(engine, offer.accelerator, card) === null) {
+    return say('engine', `${engine} needs endpoint.image here`);
+  }
+  if (engine === 'tei' && offer.accelerator !== 'cpu' && offer.numAccelerators > 1) {
+    return say('engine', 'TEI uses one accelerator');
+  }
+  const why =
+    card === null || (engine !== 'vLLM' && engine !== 'sGLang')
+      ? null
+      : whyNotComputed(facts, card, engineSettings(policy.args));
+  return why === null ? null : say('dtype', why);
+}
+
+function whyNotHad(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
+  const why = whyNotToBeHad(offer, policy.minReplica);
+  if (why !== null) return { kind: 'not to be had', text: why };
+  return offer.pricePerHourMicros === null ? { kind: 'price unknown', text: 'its price is not told' } : null;
+}
+
+/** Whether it carries the load for the money; an instance that is named in full is the operator's own choice. */
+function whyNotCarried(offer: Offer, policy: InstanceWish, replicas: number): Candidate['obstacle'] {
+  if (isNamed(policy)) return null;
+  const { maxReplica, maxPricePerHour } = policy;
+  if (replicas > maxReplica)
+    return { kind: 'load', text: `the load needs ${replicas} replicas, maxReplica is ${maxReplica}` };
+  const price = ((offer.pricePerHourMicros ?? 0) * maxReplica) / 1e6;
+  if (maxPricePerHour === undefined || price <= maxPricePerHour) return null;
+  return { kind: 'price', text: `$${price.toFixed(2)}/h exceeds maxPricePerHour` };
+}

@@ -1,0 +1,89 @@
+import { acceleratorOf } from './accelerators.ts';
+import type { Candidate, Wanted } from './candidate.ts';
+import { candidateOf, isNamed } from './candidate.ts';
+import { engineFor, imageFor } from './engine.ts';
+import type { Offer } from './offer.ts';
+import { offerText } from './offer.ts';
+import { tokensOfCall } from './memory.ts';
+import type { PinnedInstance } from './pinned.ts';
+
+/** All offers, held against a model and a load, and the one that is chosen. */
+export interface Choice {
+  /** Those that may be chosen first, by rank; the others by price. */
+  readonly candidates: readonly Candidate[];
+  /** Null where none fits. One whose only obstacle is its price is chosen where all others have another. */
+  readonly chosen: Candidate | null;
+}
+
+/**
+ * The cheapest offer that fits: first by the policy's order of regions, then by the price of the replicas that the load
+ * needs, then by speed.
+ */
+export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
+  const { regions } = wanted.policy;
+  const place = ({ offer }: Candidate) => regions.indexOf(`${offer.vendor}/${offer.region}`);
+  const candidates = offers
+    .map((offer) => candidateOf(offer, wanted))
+    .toSorted(
+      (a, b) =>
+        Number(a.obstacle !== null) - Number(b.obstacle !== null) ||
+        (a.obstacle === null ? place(a) - place(b) : 0) ||
+        costOf(a, wanted) - costOf(b, wanted) ||
+        (b.perSecond ?? 0) - (a.perSecond ?? 0) ||
+        offerText(a.offer).localeCompare(offerText(b.offer), 'en'),
+    );
+  const dear = candidates.filter(({ obstacle }) => obstacle?.kind === 'price').sort((a, b) => place(a) - place(b));
+  const chosen = candidates.find(({ obstacle }) => obstacle === null) ?? dear[0] ?? null;
+  return { candidates, chosen };
+}
+
+/** Micro-dollars per hour for the replicas that the load needs; infinite where the price is not told. */
+export function costOf({ offer, replicas }: Candidate, { policy }: Pick<Wanted, 'policy'>): number {
+  const price = offer.pricePerHourMicros ?? Number.POSITIVE_INFINITY;
+  return price * Math.max(policy.minReplica, replicas);
+}
+
+/** What a rollout is pinned to. */
+export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): PinnedInstance {
+  const { offer, hold } = candidate;
+  const { facts, policy, load } = wanted;
+  const engine = engineFor(policy, facts);
+  const accelerator = offer.accelerator === 'cpu' || offer.accelerator === 'neuron' ? offer.accelerator : 'gpu';
+  const parallel = hold?.parallel ?? offer.numAccelerators;
+  const isShared = accelerator === 'gpu' && offer.numAccelerators > 1 && parallel > 1;
+  return {
+    vendor: offer.vendor,
+    region: offer.region,
+    accelerator,
+    instanceType: offer.instanceType,
+    instanceSize: offer.instanceSize,
+    numAccelerators: offer.numAccelerators,
+    tensorParallelSize: isShared ? parallel : null,
+    engine,
+    image: policy.image ?? imageFor(engine, accelerator, acceleratorOf(offer.instanceType)) ?? '',
+    maxContext: hold?.maxContext ?? null,
+    gguf: engine === 'llamacpp' ? ggufOf(candidate, facts.gguf?.path ?? '', load) : null,
+    reason: reasonOf(candidate, choice, wanted),
+  };
+}
+
+/** llama.cpp divides its context among so many calls. */
+function ggufOf({ hold }: Candidate, path: string, load: Wanted['load']): PinnedInstance['gguf'] {
+  const each = hold?.maxContext ?? Math.max(8_192, tokensOfCall(load, load.longest ?? 8_192));
+  const calls = Math.max(1, Math.min(16, hold?.calls ?? 1, Math.ceil(load.inFlight)));
+  return { path, context: each * calls, calls };
+}
+
+function reasonOf({ offer, hold, replicas }: Candidate, { candidates }: Choice, { policy }: Wanted): string {
+  const held = hold === null ? 'its memory could not be checked' : `${gb(hold.fixed)} of ${gb(hold.usable)} usable`;
+  const on = offer.numAccelerators > 1 ? ` on each of ${offer.numAccelerators}` : '';
+  const needed = replicas > policy.maxReplica ? `; the load is estimated to need ${replicas} replicas` : '';
+  if (isNamed(policy)) return `named by the policy, ${held}${on}${needed}`;
+  const fitting = candidates.filter(({ obstacle }) => obstacle === null).length;
+  const carried = replicas > 1 ? `; ${replicas} replicas for the load` : '';
+  return `the cheapest of ${Math.max(1, fitting)} that fit, ${held}${on}${carried}`;
+}
+
+function gb(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}

@@ -1,0 +1,38 @@
+import type { EndpointPolicy } from '../policy.ts';
+import type { Accelerator } from './accelerators.ts';
+import type { ModelFacts } from './facts.ts';
+import { kindOf } from './facts.ts';
+
+/** What a policy can name. */
+export type NamedEngine = NonNullable<EndpointPolicy['engine']>;
+
+/**
+ * The engine of a policy; where it names none, the one that serves such models: TEI for embeddings, llama.cpp for GGUF, else
+ * vLLM. An image without an engine is one of vLLM.
+ */
+export function engineFor({ engine, image }: Pick<EndpointPolicy, 'engine' | 'image'>, facts: ModelFacts): NamedEngine {
+  if (engine !== undefined) return engine;
+  if (image !== undefined) return 'vLLM';
+  if (facts.gguf !== null) return 'llamacpp';
+  return kindOf(facts) === 'embeds' ? 'tei' : 'vLLM';
+}
+
+export const VLLM_IMAGE = 'vllm/vllm-openai:v0.23.0';
+const TEI_IMAGE = 'ghcr.io/huggingface/text-embeddings-inference';
+const TEI_VERSION = '1.9';
+/** TEI has an image for each architecture (its README, "Docker Images"), by compute capability. */
+const TEI_TAGS: ReadonlyMap<number, string> = new Map([
+  [7.5, 'turing-'],
+  [8.0, ''],
+  [8.6, '86-'],
+  [8.9, '89-'],
+  [9.0, 'hopper-'],
+]);
+
+/** The container image of an engine where the policy names none; null where there is none that is known to do. */
+export function imageFor(engine: NamedEngine, accelerator: string, card: Accelerator | null): string | null {
+  if (engine === 'vLLM') return VLLM_IMAGE;
+  if (engine !== 'tei') return null;
+  const tag = accelerator === 'cpu' ? 'cpu-' : card === null ? undefined : TEI_TAGS.get(card.capability);
+  return tag === undefined ? null : `${TEI_IMAGE}:${tag}${TEI_VERSION}`;
+}

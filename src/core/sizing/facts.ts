@@ -1,0 +1,99 @@
+import type { Architecture } from './architecture.ts';
+
+/** How a model's weights are quantised, from `quantization_config` of its config. */
+export interface Quantization {
+  /** `quant_method` in lower case: `gptq`, `awq`, `bitsandbytes`, `compressed-tensors`, `mxfp4`, `fp8`, ... */
+  readonly method: string;
+  /** Bits of one weight; null where neither method nor config tells. */
+  readonly bits: number | null;
+  /** Weights that share one scale; null where it is not told. */
+  readonly groupSize: number | null;
+}
+
+/** What is known of a model, as far as it decides what it needs. Unknown things are null and are told as unknown. */
+export interface ModelFacts {
+  readonly model: string;
+  /** The Hub's `pipeline_tag`. */
+  readonly task: string | null;
+  /** Parameters by dtype of the tensors that hold them, as the Hub counts them: packed weights count one by one. */
+  readonly parameters: Readonly<Record<string, number>> | null;
+  /** Bytes of the weights' files; null where they were not asked for. */
+  readonly fileBytes: number | null;
+  readonly quantization: Quantization | null;
+  /** Null where the config was not there or could not be read. */
+  readonly architecture: Architecture | null;
+  /** The file that llama.cpp would load, where the repository holds GGUF and nothing else. */
+  readonly gguf: { readonly path: string } | null;
+}
+
+/** What a model does, as far as its memory hangs on it. */
+export type ModelKind = 'generates' | 'embeds' | 'other';
+
+const GENERATES = new Set([
+  'text-generation',
+  'text2text-generation',
+  'conversational',
+  'image-text-to-text',
+  'video-text-to-text',
+  'audio-text-to-text',
+  'any-to-any',
+]);
+const EMBEDS = new Set([
+  'feature-extraction',
+  'sentence-similarity',
+  'text-classification',
+  'token-classification',
+  'zero-shot-classification',
+  'text-ranking',
+  'fill-mask',
+]);
+
+/** Whether a model writes text (and keeps a cache), embeds or classifies (and keeps none), or does something else. */
+export function kindOf({ task, architecture, gguf }: Pick<ModelFacts, 'task' | 'architecture' | 'gguf'>): ModelKind {
+  if (task !== null && EMBEDS.has(task)) return 'embeds';
+  if (task !== null && GENERATES.has(task)) return 'generates';
+  if (task === null && (gguf !== null || architecture?.isDecoder === true)) return 'generates';
+  return 'other';
+}
+
+/** Parameters of all dtypes together; null where the Hub does not count them. */
+export function parameterCount({ parameters }: Pick<ModelFacts, 'parameters'>): number | null {
+  if (parameters === null) return null;
+  return Object.values(parameters).reduce((sum, count) => sum + count, 0);
+}
+
+/** The dtype that holds most of the bytes; null where none is known. */
+export function mainDtype({ parameters }: Pick<ModelFacts, 'parameters'>): string | null {
+  const all = Object.entries(parameters ?? {}).sort(([, a], [, b]) => b - a);
+  return all[0]?.[0] ?? null;
+}
+
+/** Reads `quantization_config` (transformers' config.json, the model's own or its text part's); null where there is none. */
+export function readQuantization(config: unknown): Quantization | null {
+  const given = at(config, 'quantization_config') ?? at(at(config, 'text_config'), 'quantization_config');
+  if (typeof given !== 'object' || given === null) return null;
+  const told = at(given, 'quant_method');
+  const method = typeof told === 'string' ? told.toLowerCase() : 'unknown';
+  const [group] = Object.values((at(given, 'config_groups') ?? {}) as Readonly<Record<string, unknown>>);
+  const weights = at(group, 'weights');
+  const bits = count(at(given, 'bits')) ?? count(at(weights, 'num_bits')) ?? bitsOf(method, given);
+  const groupSize = count(at(given, 'group_size')) ?? count(at(weights, 'group_size'));
+  return { method, bits, groupSize };
+}
+
+function bitsOf(method: string, given: unknown): number | null {
+  if (method === 'mxfp4' || at(given, 'load_in_4bit') === true) return 4;
+  if (method === 'gptq' || method === 'awq') return 4;
+  if (method.includes('fp8') || method === 'fbgemm_fp8' || at(given, 'load_in_8bit') === true) return 8;
+  return null;
+}
+
+/** A field of an unknown value; undefined where it is no object or lacks it. */
+export function at(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
+}
+
+/** A whole number above 0; null for anything else. */
+export function count(value: unknown): number | null {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : null;
+}

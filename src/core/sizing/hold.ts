@@ -1,0 +1,95 @@
+import { cacheBytes, tokensIn } from './cache.ts';
+import type { EngineSettings } from './engine-args.ts';
+import { flagValue } from './engine-args.ts';
+import type { ModelFacts } from './facts.ts';
+import { parameterCount } from './facts.ts';
+import type { Load } from './load.ts';
+import { CPU_ENGINE_BYTES, ENGINE_BYTES, activationBytes, contextNeeded, tokensOfCall } from './memory.ts';
+import type { Offer } from './offer.ts';
+import { weightsOf } from './weights.ts';
+
+/** How a model lies in the memory of one instance. All bytes are of one of its accelerators. */
+export interface Hold {
+  /** What the engine may take: its share of the memory that is told, GB read as 10^9 bytes, which no card has less than. */
+  readonly usable: number;
+  /** Weights, activations and the engine itself. */
+  readonly fixed: number;
+  /** What is left for caches. */
+  readonly room: number;
+  readonly parallel: number;
+  /** Calls whose caches fit at once, by the tokens that calls have; null for models that keep no cache. */
+  readonly calls: number | null;
+  /** The context that the engine must be told where it cannot hold the model's own; null where it need not be told. */
+  readonly maxContext: number | null;
+  /** Why it does not fit, with the figures; null where it does. */
+  readonly why: string | null;
+}
+
+const PARALLEL_FLAGS = ['--tensor-parallel-size', '-tp', '--tp', '--tp-size'] as const;
+
+/** How many accelerators share the model, or why they cannot: the attention heads must divide evenly (vLLM refuses else). */
+export function parallelOf(offer: Offer, facts: ModelFacts, args: readonly string[]): number | string {
+  const told = Number(flagValue(args, ...PARALLEL_FLAGS) ?? Number.NaN);
+  if (Number.isInteger(told) && told > 0) return told;
+  if (flagValue(args, '--data-parallel-size', '--dp', '-dp') !== null || offer.accelerator === 'cpu') return 1;
+  const { numAccelerators } = offer;
+  const heads = facts.architecture?.heads ?? null;
+  // llama.cpp puts whole layers on each.
+  if (facts.gguf !== null || heads === null || heads % numAccelerators === 0) return Math.max(1, numAccelerators);
+  return `${heads} attention heads do not divide by ${numAccelerators} accelerators`;
+}
+
+/** Lays a model into an instance with accelerators; null where its size or the instance's is not known. */
+export function holdOn(
+  offer: Offer,
+  facts: ModelFacts,
+  { load, settings, parallel }: { readonly load: Load; readonly settings: EngineSettings; readonly parallel: number },
+): Hold | null {
+  const weights = weightsOf(facts);
+  if (weights === null || offer.gpuMemoryGb === null) return null;
+  const usable = ((offer.gpuMemoryGb * 1e9) / Math.max(1, offer.numAccelerators)) * settings.share;
+  const fixed = weights.bytes / parallel + activationBytes(facts, parallel) + ENGINE_BYTES;
+  const room = usable - fixed;
+  const context = contextNeeded(facts, load, settings);
+  const base = { usable, fixed, room, parallel, calls: null, maxContext: null };
+  if (room < 0) return { ...base, why: `needs ${gb(fixed)}, ${gb(usable)} usable${each(parallel)}` };
+  if (context === null) return { ...base, why: null };
+  const setting = { bytesPerNumber: settings.cacheBytesPerNumber, parallel };
+  const longest = cacheBytes(facts, context, setting);
+  if (longest > room) {
+    return {
+      ...base,
+      calls: 0,
+      why: `${gb(fixed + longest)} with ${context} tokens, ${gb(usable)} usable${each(parallel)}`,
+    };
+  }
+  const own = facts.architecture?.maxContext ?? null;
+  const most = tokensIn(facts, room, setting);
+  const one = cacheBytes(facts, tokensOfCall(load, context), setting);
+  return {
+    ...base,
+    calls: one === 0 ? null : Math.floor(room / one),
+    // What the model takes by itself is known only from its config; without it, the engine finds out.
+    maxContext: settings.context === null && own !== null && most < own ? Math.max(context, most) : null,
+    why: null,
+  };
+}
+
+/** Lays a small model into the memory of a machine: TEI computes in 32 bits on CPUs. */
+export function holdOnCpu(offer: Offer, facts: ModelFacts): Hold | null {
+  const parameters = parameterCount(facts);
+  if (parameters === null || offer.memoryGb === null) return null;
+  const usable = offer.memoryGb * 1e9;
+  const fixed = parameters * 4 + activationBytes(facts, 1) * 2 + CPU_ENGINE_BYTES;
+  const why = fixed <= usable ? null : `needs ${gb(fixed)}, has ${gb(usable)}`;
+  return { usable, fixed, room: usable - fixed, parallel: 1, calls: null, maxContext: null, why };
+}
+
+function each(parallel: number): string {
+  return parallel > 1 ? ' on each' : '';
+}
+
+/** GB of 10^9 bytes. */
+function gb(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}

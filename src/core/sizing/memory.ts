@@ -1,0 +1,123 @@
+import { cacheBytes } from './cache.ts';
+import type { EngineSettings } from './engine-args.ts';
+import type { ModelFacts } from './facts.ts';
+import { kindOf } from './facts.ts';
+import type { Load } from './load.ts';
+import { weightsOf } from './weights.ts';
+
+/** One part of what a model needs, with its arithmetic in words. Bytes; GB here are 10^9 of them, as price lists have it. */
+export interface MemoryTerm {
+  readonly name: 'weights' | 'cache' | 'activations' | 'engine';
+  readonly bytes: number;
+  readonly arithmetic: string;
+}
+
+/** What a model needs for a load, were it on one accelerator. */
+export interface MemoryNeed {
+  readonly terms: readonly MemoryTerm[];
+  readonly bytes: number;
+  /** The context that must fit, in tokens; null for models that keep no cache. */
+  readonly context: number | null;
+  /** Things that are guessed, in words. */
+  readonly guesses: readonly string[];
+}
+
+/** CUDA context, libraries and communication buffers of one process; what vLLM logs as `non_torch_memory` lies below it. */
+export const ENGINE_BYTES = 600e6;
+/** Python, the HTTP server and the runtime of an engine on a CPU. */
+export const CPU_ENGINE_BYTES = 600e6;
+/** Tokens of one forward pass: vLLM's `max_num_batched_tokens` where it is not set; TEI's `max_batch_tokens` is 16384. */
+const BATCH_TOKENS = 8_192;
+const EMBED_BATCH_TOKENS = 16_384;
+/** Rows of logits at once: a quarter of vLLM's `max_num_seqs` at 32 bits each, twice while sampling. */
+const LOGIT_ROWS = 256;
+/** The context that must fit where nothing was seen. */
+const CONTEXT_UNSEEN = 8_192;
+/** Room for calls somewhat longer than the longest seen. */
+const LONGER = 1.25;
+
+/** The context, in tokens, that a call must find room for; null for models that keep no cache. */
+export function contextNeeded(facts: ModelFacts, load: Load, { context }: EngineSettings): number | null {
+  if (kindOf(facts) !== 'generates') return null;
+  if (context !== null) return context;
+  const seen = load.longest === null ? CONTEXT_UNSEEN : Math.ceil((load.longest * LONGER) / 1024) * 1024;
+  return Math.min(seen, facts.architecture?.maxContext ?? seen);
+}
+
+/** Tokens of one call in flight: of nineteen in twenty seen, else of the context that must fit. */
+export function tokensOfCall(load: Load, context: number): number {
+  return Math.min(context, load.tokens ?? context);
+}
+
+/**
+ * Activations of a forward pass, per accelerator: hidden states and the gate and up projections of a batch in 16 bits
+ * (`tokens x (4 hidden + 2 intermediate) x 2`), the latter shared, and the logits. A measure, not a bound: vLLM profiles
+ * its own at the start. Of unknown models a tenth of the weights, 256 MB at least.
+ */
+export function activationBytes(facts: ModelFacts, parallel: number): number {
+  const { architecture } = facts;
+  if (architecture === null) return Math.max(256e6, (0.1 * (weightsOf(facts)?.bytes ?? 0)) / parallel);
+  const { hidden, intermediate, vocabulary } = architecture;
+  if (kindOf(facts) !== 'generates') return EMBED_BATCH_TOKENS * (4 * hidden + 2 * intermediate) * 2;
+  const logits = (LOGIT_ROWS * vocabulary * 4 * 2) / parallel;
+  return BATCH_TOKENS * (4 * hidden + (2 * intermediate) / parallel) * 2 + logits;
+}
+
+/**
+ * What a model needs for a load, term by term. Null where the weights are not known: then nothing can be said.
+ */
+export function memoryNeed(facts: ModelFacts, load: Load, settings: EngineSettings): MemoryNeed | null {
+  const weights = weightsOf(facts);
+  if (weights === null) return null;
+  const context = contextNeeded(facts, load, settings);
+  const activations = activationBytes(facts, 1);
+  const terms: MemoryTerm[] = [
+    { name: 'weights', ...weights },
+    ...(context === null ? [] : [cacheTerm(facts, load, settings, context)]),
+    { name: 'activations', bytes: activations, arithmetic: activationText(facts) },
+    { name: 'engine', bytes: ENGINE_BYTES, arithmetic: 'CUDA context and buffers, of each accelerator' },
+  ];
+  return { terms, bytes: terms.reduce((sum, { bytes }) => sum + bytes, 0), context, guesses: guessesOf(facts, load) };
+}
+
+function cacheTerm(facts: ModelFacts, load: Load, settings: EngineSettings, context: number): MemoryTerm {
+  const setting = { bytesPerNumber: settings.cacheBytesPerNumber, parallel: 1 };
+  const tokens = tokensOfCall(load, context);
+  const calls = Math.ceil(load.inFlight);
+  const [one, longest] = [cacheBytes(facts, tokens, setting), cacheBytes(facts, context, setting)];
+  const isLongest = longest >= one * calls;
+  const count = isLongest ? `1 call of ${context} tokens` : `${calls} calls of ${tokens} tokens`;
+  const { architecture } = facts;
+  if (architecture === null) {
+    const each = cacheBytes(facts, 1, setting);
+    return { name: 'cache', bytes: Math.max(longest, one * calls), arithmetic: `${count} x ${Math.round(each)} bytes` };
+  }
+  const { layers, latent, kvHeads, headDim, sliding } = architecture;
+  const token =
+    latent === null ? `2 x ${layers} layers x ${kvHeads} heads x ${headDim}` : `${layers} layers x ${latent} latent`;
+  const near = sliding === null ? '' : `; ${sliding.layers} of the layers keep ${sliding.tokens} tokens`;
+  const bytes = Math.max(longest, one * calls);
+  return { name: 'cache', bytes, arithmetic: `${token} x ${setting.bytesPerNumber} bytes x ${count}${near}` };
+}
+
+function activationText({ architecture, task, gguf }: ModelFacts): string {
+  if (architecture === null) return 'a tenth of the weights: the config is not known';
+  const { hidden, intermediate, vocabulary } = architecture;
+  if (kindOf({ architecture, task, gguf }) !== 'generates') {
+    return `${EMBED_BATCH_TOKENS} tokens x (4 x ${hidden} + 2 x ${intermediate}) x 2 bytes`;
+  }
+  const logits = `${LOGIT_ROWS} x ${vocabulary} logits x 8 bytes`;
+  return `${BATCH_TOKENS} tokens x (4 x ${hidden} + 2 x ${intermediate}) x 2 bytes + ${logits}`;
+}
+
+function guessesOf(facts: ModelFacts, load: Load): string[] {
+  const guesses: string[] = [];
+  const kind = kindOf(facts);
+  if (facts.architecture === null)
+    guesses.push('its config is not known: cache and activations are estimates by its size');
+  if (kind === 'other') guesses.push(`nothing is known of what ${facts.task ?? 'its task'} needs beside its weights`);
+  if (kind === 'generates' && load.longest === null) {
+    guesses.push(`no tokens were seen: a context of ${CONTEXT_UNSEEN} is taken`);
+  }
+  return guesses;
+}

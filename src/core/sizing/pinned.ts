@@ -1,0 +1,48 @@
+import type { EndpointPolicy } from '../policy.ts';
+import { acceleratorOf } from './accelerators.ts';
+import type { NamedEngine } from './engine.ts';
+import { imageFor } from './engine.ts';
+
+/** The instance that a rollout is pinned to, and how its engine is to be told of it. */
+export interface PinnedInstance {
+  readonly vendor: string;
+  readonly region: string;
+  readonly accelerator: 'cpu' | 'gpu' | 'neuron';
+  readonly instanceType: string;
+  readonly instanceSize: string;
+  readonly numAccelerators: number;
+  /** Accelerators that share the model; null where it lies on one. */
+  readonly tensorParallelSize: number | null;
+  readonly engine: NamedEngine;
+  readonly image: string;
+  /** The longest context that the engine is told to take; null where the model's own fits. */
+  readonly maxContext: number | null;
+  /** What llama.cpp must be told; null for other engines. */
+  readonly gguf: { readonly path: string; readonly context: number; readonly calls: number } | null;
+  /** Why this one, in words. */
+  readonly reason: string;
+}
+
+/**
+ * The instance that a policy names in full, for rollouts that were pinned to none since they are older than the choice; null
+ * where it leaves something open.
+ */
+export function namedInstance(policy: EndpointPolicy, numAccelerators: number): PinnedInstance | null {
+  const { vendor, region, instanceType, instanceSize, accelerator = 'gpu', engine = 'vLLM' } = policy;
+  if (vendor === undefined || region === undefined || instanceType === undefined || instanceSize === undefined)
+    return null;
+  return {
+    vendor,
+    region,
+    accelerator,
+    instanceType,
+    instanceSize,
+    numAccelerators,
+    tensorParallelSize: numAccelerators > 1 ? numAccelerators : null,
+    engine,
+    image: policy.image ?? imageFor(engine, accelerator, acceleratorOf(instanceType)) ?? '',
+    maxContext: null,
+    gguf: null,
+    reason: 'named by the policy',
+  };
+}

@@ -1,0 +1,65 @@
+import type { Accelerator } from './accelerators.ts';
+import type { EngineSettings } from './engine-args.ts';
+import { isWidened } from './dtype.ts';
+import type { ModelFacts } from './facts.ts';
+import { kindOf } from './facts.ts';
+import type { Hold } from './hold.ts';
+import type { Load } from './load.ts';
+import { contextNeeded, tokensOfCall } from './memory.ts';
+import type { MeasuredSpeed } from './speed.ts';
+import { decodePerSecond } from './speed.ts';
+
+/** How many replicas a load needs, and what they bring. */
+export interface ReplicaNeed {
+  readonly replicas: number;
+  /** Tokens a second of one replica when it is full; null where it cannot be estimated. */
+  readonly perSecond: number | null;
+  /** Where that is from. */
+  readonly source: 'measured' | 'estimate' | null;
+  /** Whether it computes in wider numbers than the weights have, and is rather slower than estimated. */
+  readonly isWidened: boolean;
+}
+
+export const NO_NEED: ReplicaNeed = { replicas: 1, perSecond: null, source: null, isWidened: false };
+
+/** vLLM's own bound of calls that it works on at once where it is not told another. */
+const MOST_CALLS = 256;
+const MOST_REPLICAS = 64;
+
+/**
+ * The fewest replicas whose caches hold the calls in flight and that write the tokens a second of the load, when each has
+ * as many calls as fit. One where the load or the speed is not known.
+ */
+export function needOf(
+  facts: ModelFacts,
+  load: Load,
+  use: {
+    readonly card: Accelerator | null;
+    readonly hold: Hold;
+    readonly settings: EngineSettings;
+    readonly measured: MeasuredSpeed | null;
+  },
+): ReplicaNeed {
+  const { card, hold, settings, measured } = use;
+  const context = contextNeeded(facts, load, settings);
+  if (kindOf(facts) !== 'generates' || context === null) return NO_NEED;
+  const calls = Math.max(1, Math.min(MOST_CALLS, hold.calls ?? MOST_CALLS));
+  const perSecond =
+    card === null
+      ? null
+      : decodePerSecond(facts, calls, {
+          accelerator: card,
+          accelerators: hold.parallel,
+          cacheBytesPerNumber: settings.cacheBytesPerNumber,
+          tokens: tokensOfCall(load, context),
+          measured,
+        });
+  const byCalls = Math.ceil(load.inFlight / calls);
+  const bySpeed = perSecond === null || load.outputPerSecond === null ? 1 : Math.ceil(load.outputPerSecond / perSecond);
+  return {
+    replicas: Math.min(MOST_REPLICAS, Math.max(1, byCalls, bySpeed)),
+    perSecond,
+    source: perSecond === null ? null : measured === null ? 'estimate' : 'measured',
+    isWidened: card !== null && isWidened(facts, card),
+  };
+}
