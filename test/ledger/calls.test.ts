@@ -75,14 +75,16 @@ describe('calls', () => {
       }),
       makeCall(4, { promptTokens: null, outputTokens: null, attempts: [...makeCall(4).attempts, second] }),
       makeCall(5, { rolloutId: null, outcome: 'gateway_error', attempts: [] }),
+      makeCall(6, { isBypass: true, rolloutId: null, role: null, isEligible: false }),
     ];
     await Promise.all(given.map((call) => record(ledger.calls, call)));
     const calls = await ledger.journal.recentCalls(0);
     calls.sort((a, b) => a.arrivedAtUs - b.arrivedAtUs);
     given.forEach((call, i) => {
-      const { isRepeat, endedAtUs, ...found } = calls[i] as (typeof calls)[0];
+      const { isRepeat, isBypass, endedAtUs, ...found } = calls[i] as (typeof calls)[0];
       for (const key of Object.keys(found) as (keyof typeof found)[]) assert.equal(found[key], call[key], key);
       assert.equal(isRepeat, call.repeatOfUs !== null);
+      assert.equal(isBypass, call.isBypass ?? false);
       assert.equal(endedAtUs, call.arrivedAtUs + call.durationUs);
     });
     const db = openForReading(path);
