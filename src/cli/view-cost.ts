@@ -167,9 +167,11 @@ function said(name: string, text: string | null, { width, paint }: Page): string
   return wrap(text, width - 7).map((line, i) => `${paint.dim((i === 0 ? name : '').padEnd(5))}  ${line}`);
 }
 
-/** Dollars with as many digits as small sums need: `$12.30`, `$0.0042`. */
+/** Dollars with as many digits as small sums need: `$12.30`, `$0.0420`, `$0.000011`. */
 function priceText(micros: number): string {
-  return micros !== 0 && Math.abs(micros) < 100_000 ? `$${(micros / 1_000_000).toFixed(4)}` : moneyText(micros);
+  const size = Math.abs(micros);
+  if (size === 0 || size >= 100_000) return moneyText(micros);
+  return `$${(micros / 1_000_000).toFixed(size < 1_000 ? 6 : 4)}`;
 }
 
 function rateText(calls: number): string {

@@ -53,7 +53,7 @@ function schedule(kinds: { readonly canLoseGraphs: boolean }): fc.Arbitrary<Time
     fc.integer({ min: 60_000, max: 600_000 }),
     fc.integer({ min: 600_000, max: 3 * 3_600_000 }),
   );
-  const first = fc.constant({ pause: 1, what: { kind: 'create', which: 1 } as Happening });
+  const first = fc.constant({ pause: 1, what: { kind: 'create' as const, which: 1 } });
   const rest = fc.array(fc.record({ pause, what: happening(kinds) }), { minLength: 5, maxLength: 18 });
   return fc.tuple(first, rest).map(([one, others]) => {
     let at = 0;

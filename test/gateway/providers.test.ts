@@ -61,6 +61,33 @@ test('attempts are counted by the provider that the answer tells, else by what t
     ['fastest', 'together', 1, 0, 0],
     ['unheard', 'unheard', 1, 0, 0],
   ]);
+  // The row of an answered call has who served it; a refusal served nobody.
+  assert.deepEqual(
+    rig.calls.map(({ status, provider }) => [status, provider]),
+    [
+      [200, 'together'],
+      [200, 'Novita'],
+      [429, null],
+      [502, null],
+      [200, 'together'],
+      [200, 'unheard'],
+      [500, null],
+    ],
+  );
+});
+
+test('who served a call is not known where neither answer nor call names a provider', async () => {
+  await using upstream = await startUpstream(router({}, { '': 'no good: name' }));
+  await using rig = await startRig({ router: upstream.url, care: CARE });
+  for (const model of [MODEL, `${MODEL}:cheapest`]) await ask(rig.url, { body: chat({ model }) });
+  const calls = await rig.recorded(2);
+  assert.deepEqual(
+    calls.map(({ status, provider }) => [status, provider]),
+    [
+      [200, null],
+      [200, null],
+    ],
+  );
 });
 
 test('what a provider refuses another one gets, without a pause, and the client gets its answer', async () => {

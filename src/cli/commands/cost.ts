@@ -41,7 +41,6 @@ export const costCommand: CommandModule<object, CostOptions> = {
       .option('by', { choices: COST_GROUPINGS, default: 'day' as const, describe: 'What the lines of the table are' })
       .option('model', { type: 'string', requiresArg: true, describe: 'Only this model' })
       .option('csv', { type: 'boolean', default: false, describe: 'Print the lines of the table as CSV' })
-      .conflicts('csv', 'json')
       .example('npx upshift cost', 'the last seven days, day by day')
       .example('npx upshift cost --by agent --since 1d', 'who spent it')
       .example('npx upshift cost --by upstream --csv > cost.csv', 'for a spreadsheet')
@@ -64,6 +63,9 @@ export const costCommand: CommandModule<object, CostOptions> = {
           '"bills"}; money in micro-dollars.',
       ),
   handler: (options) => {
+    if (options.csv && options.json) {
+      throw new AppError('invalid', '--csv and --json together', { hint: 'choose one of the two' });
+    }
     const db = openForReading(options.db);
     try {
       const report = cleanAll(read(db, options));
