@@ -7,6 +7,7 @@ import type { Observation } from '../core/observation.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { metricName, sentence } from '../core/sentence.ts';
+import { offerText } from '../core/sizing/offer.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';
@@ -141,9 +142,10 @@ function demandText({ demand, policy: { criteria } }: Observation): string {
   return [`${parts.join(', ')} in ${spanText(criteria.window)}`, ...more].join('; ');
 }
 
-function surveyText({ pricePerHourMicros, problem, hint, at }: NonNullable<Observation['survey']>): string {
+function surveyText({ pricePerHourMicros, problem, hint, at, instance }: NonNullable<Observation['survey']>): string {
+  const chosen = instance == null ? '' : `${offerText(instance)}, ${instance.reason}; `;
   const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
-  return `${price}, read at ${timeText(at)}${problem === null ? '' : `; ${problemText({ message: problem, hint })}`}`;
+  return `${chosen}${price}, read at ${timeText(at)}${problem === null ? '' : `; ${problemText({ message: problem, hint })}`}`;
 }
 
 function endpointText({ endpoint, now }: Observation): string | null {

@@ -2,6 +2,7 @@ import { priceText, spanText } from '../core/decision.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { RolloutStatus, RouteStatus } from '../core/status.ts';
 import { metricName, sentence } from '../core/sentence.ts';
+import { offerText } from '../core/sizing/offer.ts';
 import type { MetricVerdict, VerdictStatus } from '../core/verdict.ts';
 import { latencyText, moneyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Style } from './print.ts';
@@ -190,14 +191,18 @@ function metricLines(metric: MetricVerdict, page: Page): string[] {
 }
 
 function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
-  const { endpoint, endpointName, pricePerHourMicros, startedAt } = rollout;
+  const { endpoint, endpointName, pricePerHourMicros, startedAt, instance } = rollout;
   const price = priceText(pricePerHourMicros);
-  if (phase === 'proposed') return [`${endpointName} does not exist yet; it would cost ${price}`];
+  const on = instance === undefined ? [] : [offerText(instance)];
+  if (phase === 'proposed') {
+    const why = instance === undefined ? [] : [`on ${offerText(instance)}: ${instance.reason}`];
+    return [`${endpointName} does not exist yet; it would cost ${price}`, ...why];
+  }
   const state = endpoint === null ? 'not looked at yet' : endpoint.state;
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
   const spent = startedAt == null ? 0 : (pricePerHourMicros * Math.max(0, page.now - startedAt)) / 3_600_000;
   const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;
   const told = `${endpointName}  ${state}${health}`;
   const line = `${told}  ${cost}`;
-  return line.length <= page.width - 11 ? [line] : [told, cost];
+  return [...(line.length <= page.width - 11 ? [line] : [told, cost]), ...on];
 }

@@ -1,7 +1,7 @@
 import { offerText, quotaLeft } from '../core/sizing/offer.ts';
 import type { Candidate } from '../core/sizing/candidate.ts';
 import { countText, numberText } from './format.ts';
-import { cut, pad, table } from './print.ts';
+import { pad, table, wrap } from './print.ts';
 import type { SizingPlan } from './sizing-plan.ts';
 import type { Page } from './view-page.ts';
 import { entry } from './view-page.ts';
@@ -63,7 +63,7 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
   const { paint } = page;
   const told = SOURCES[list.source](list.of);
   const source = entry('instances', [list.problem === null ? told : `${told} (${list.problem})`], page);
-  const open = candidates.filter((each) => each.obstacle === null || each === chosen);
+  const open = candidates.filter((each) => each.obstacle === null || isSame(each, chosen));
   const columns = [
     { title: 'fits' },
     ...['$/h', 'quota', 'replicas', 'tokens/s'].map((title) => ({ title, side: 'right' as const })),
@@ -75,7 +75,7 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
     quotaText(each),
     String(Math.max(minReplica, each.replicas)),
     speedText(each),
-    each === chosen ? paint.green(each.obstacle === null ? 'chosen' : 'too dear') : '',
+    isSame(each, chosen) ? paint.green(each.obstacle === null ? 'chosen' : 'too dear') : '',
   ]);
   const fitting = open.length === 0 ? ['none fits'] : table(columns, rows, paint);
   const legend = open.some(({ source: from }) => from !== null)
@@ -89,22 +89,40 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
   ];
 }
 
-/** Those that do not fit and why; what the policy leaves out anyway is counted. */
+/** Those that do not fit and why, alike ones together; what the policy leaves out anyway is counted. */
 function refusedLines({ candidates, chosen }: SizingPlan, { width, paint }: SizingPage): string[] {
-  const refused = candidates.filter((each) => each.obstacle !== null && each !== chosen);
+  const refused = candidates.filter((each) => each.obstacle !== null && !isSame(each, chosen));
   const left = new Set(['not named', 'denied', 'elsewhere']);
   const shown = refused.filter(({ obstacle }) => !left.has(obstacle?.kind ?? ''));
-  const names = Math.max(0, ...shown.map(({ offer }) => offerText(offer).length));
-  const lines = shown
+  const groups = new Map<string, Candidate[]>();
+  for (const each of shown) {
+    const key = `${each.offer.instanceType} ${each.obstacle?.text}`;
+    groups.set(key, [...(groups.get(key) ?? []), each]);
+  }
+  const named = [...groups.values()].map((group) => [groupText(group), group[0]?.obstacle?.text ?? ''] as const);
+  const names = Math.max(0, ...named.map(([name]) => name.length));
+  const lines = named
     .slice(0, MOST_REFUSED)
-    .map(({ offer, obstacle }) => cut(`   ${offerText(offer).padEnd(names)}  ${obstacle?.text ?? ''}`, width));
-  const more = shown.length - lines.length;
+    .flatMap(([name, why]) =>
+      wrap(why, width - names - 6).map((line, i) => `   ${(i === 0 ? name : '').padEnd(names)}  ${line}`.trimEnd()),
+    );
+  const more = named.length - MOST_REFUSED;
   const rest = [
-    ...(more > 0 ? [`and ${more} more that do not fit`] : []),
+    ...(more > 0 ? [`and ${more} more kinds that do not fit`] : []),
     ...(refused.length > shown.length ? [`and ${refused.length - shown.length} that the policy leaves out`] : []),
   ];
   const title = shown.length === 0 ? [] : [`   ${paint.dim('does not fit')}`];
   return [...title, ...lines, ...rest.map((line) => `   ${paint.dim(line)}`)];
+}
+
+function groupText(group: readonly Candidate[]): string {
+  const [first] = group as [Candidate];
+  return group.length === 1 ? offerText(first.offer) : `${group.length} of ${first.offer.instanceType}`;
+}
+
+/** Whether two candidates are one instance: a report may hold copies. */
+function isSame(a: Candidate, b: Candidate | null): boolean {
+  return b !== null && offerText(a.offer) === offerText(b.offer);
 }
 
 function dollars(micros: number | null): string {
@@ -128,16 +146,19 @@ function swarmLines({ swarm }: SizingPlan, page: SizingPage): string[] {
   return entry('swarm', [`${seen}: ${swarm.size.policy} is made for that`], page);
 }
 
-function nextTexts({ chosen, facts, hasEndpoint, list, swarm }: SizingPlan, model: string): string[] {
+function nextTexts({ chosen, facts, hasEndpoint, list, swarm, instance }: SizingPlan, model: string): string[] {
   if (facts === null) return ['check the name of the model, HF_ENDPOINT and the network; then run this again'];
   if (chosen === null) {
     return ['nothing fits: allow more regions or replicas, ask Hugging Face for quota, or take a quantised model'];
   }
   if (list.source !== 'account') {
-    const again = 'set HF_TOKEN and run this again for quota, and for live prices';
+    const again = `set HF_TOKEN and run this again for ${list.source === 'public' ? 'quota' : 'live prices and quota'}`;
     return hasEndpoint ? [`${again}: without it nothing is proposed`] : [again];
   }
-  if (hasEndpoint) return ['npx upshift start: it proposes this once the criteria hold, at the price of that day'];
-  const start = swarm === null ? 'policies/default.yaml' : swarm.size.policy;
-  return [`give ${model} an endpoint block in the policy, with namespace and maxPricePerHour; begin with ${start}`];
+  if (!hasEndpoint) {
+    const start = swarm === null ? 'policies/default.yaml' : swarm.size.policy;
+    return [`give ${model} an endpoint block in the policy, with namespace and maxPricePerHour; begin with ${start}`];
+  }
+  const needs = instance === null ? [] : [`it would be pinned as: ${instance.reason}`];
+  return ['npx upshift start: it proposes this once the criteria hold, at the price of that day', ...needs];
 }

@@ -5,6 +5,7 @@ import type { StepFigures } from './figures.ts';
 import type { EndpointSeen, ShadowFigures } from './observation.ts';
 import type { CriteriaPolicy } from './policy.ts';
 import type { Phase } from './rollout.ts';
+import type { PinnedInstance } from './sizing/pinned.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
@@ -78,5 +79,7 @@ export interface RolloutStatus {
   readonly endpointName: string;
   readonly endpoint: EndpointSeen | null;
   readonly pricePerHourMicros: number;
+  /** Left out by older versions, and for rollouts that are pinned to none. */
+  readonly instance?: PinnedInstance;
   readonly ask: { readonly id: number | null; readonly step: number; readonly at: number } | null;
 }

@@ -67,6 +67,7 @@ function reportRollout(
     endpointName: rollout.endpointName,
     endpoint: watch.endpoint,
     pricePerHourMicros: rollout.pricePerHourMicros,
+    ...(rollout.instance === undefined ? {} : { instance: rollout.instance }),
     ask: rollout.ask === null ? null : { id: watch.openAskId, step: rollout.ask.step, at: rollout.ask.at },
   };
 }

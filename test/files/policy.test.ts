@@ -24,7 +24,12 @@ function refusal(text: string): string[] {
 describe('the policies that come with upshift', () => {
   it('all load', async () => {
     const names = await readdir(POLICIES);
-    assert.deepEqual(names.sort(), ['default.yaml', 'demo.yaml', 'hands-off.yaml']);
+    assert.deepEqual(names.sort(), [
+      'default.yaml',
+      'demo.yaml',
+      'hands-off.yaml',
+      ...['swarm-1-10.yaml', 'swarm-10-50.yaml', 'swarm-200-up.yaml', 'swarm-50-200.yaml'],
+    ]);
     for (const name of names) await loadPolicy(join(POLICIES, name));
   });
 

@@ -26,11 +26,12 @@ import { readStatus } from '../../ledger/requests.ts';
 import { measuredSpeeds } from '../../ledger/speeds.ts';
 import { countText, numberText, percentText, weightText } from '../format.ts';
 import { cleanAll, painter, printJson, printText, table, widthOf } from '../print.ts';
-import type { Paint } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
 import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
 import type { FactsFound, OfferList, SizingPlan } from '../sizing-plan.ts';
 import { busiestSwarm, orProblem, planSizing } from '../sizing-plan.ts';
+import type { Page } from '../view-page.ts';
+import { entry } from '../view-page.ts';
 import { renderSizing } from '../view-sizing.ts';
 import { parseSince } from './audit.ts';
 
@@ -188,16 +189,20 @@ function timesOf(policy: RoutePolicy, profile: Profile): Omit<Plan, 'sizing'> {
 
 function render(plan: Plan): string {
   const page = { width: widthOf(process.stdout), paint: painter(process.stdout) };
-  return [...renderTimes(plan, page.paint), '', ...renderSizing(plan.sizing, plan.model, page)].join('\n');
+  return [...renderTimes(plan, page), '', ...renderSizing(plan.sizing, plan.model, page)].join('\n');
 }
 
-function renderTimes(plan: Plan, paint: Paint): string[] {
+function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] {
+  const { paint } = page;
   const { model, profile, steps, shadowMs, totalMs } = plan;
   const { speed } = profile.wobble;
   const seen = `${countText(profile.calls, 'call')} over ${spanText(profile.spanMs)}, ${numberText(Math.round(profile.callsPerMinute))} a minute`;
-  const head = [paint.bold(model), `  history    ${seen}`];
+  const head = [paint.bold(model), ...entry('history', [seen], page)];
   if (profile.calls === 0)
-    return [...head, '  times       none can be told without a history: let upshift watch for some hours'];
+    return [
+      ...head,
+      ...entry('times', ['nothing can be said without a history: let upshift watch for some hours'], page),
+    ];
   const correlated = speed.phi <= 0 ? 0 : -1 / Math.log(speed.phi);
   const margins = plan.certifiable.map(
     ({ minutes, margin }) => `+${percentText(margin, 0)} in ${spanText(minutes * 60_000)}`,
@@ -216,11 +221,21 @@ function renderTimes(plan: Plan, paint: Paint): string[] {
     lasts === null ? '-' : spanText(lasts * 60_000),
     calls === null ? '-' : numberText(calls),
   ]);
-  const shadow = shadowMs === 0 ? [] : [`  shadow     ${spanText(shadowMs)} of copies first`];
+  const shadow = shadowMs === 0 ? [] : entry('shadow', [`${spanText(shadowMs)} of copies first`], page);
   return [
     ...head,
-    `  wobble     ${percentText(speed.sigma)} from minute to minute, correlated over ${spanText(correlated * 60_000)}`,
-    `  speed      the policy allows +${percentText(plan.margin, 0)}; at ${weightText(steps[0]?.weight ?? 0)} % could be certified: ${margins.join(', ')}`,
+    ...entry(
+      'wobble',
+      [`${percentText(speed.sigma)} from minute to minute, correlated over ${spanText(correlated * 60_000)}`],
+      page,
+    ),
+    ...entry(
+      'speed',
+      [
+        `the policy allows +${percentText(plan.margin, 0)}; at ${weightText(steps[0]?.weight ?? 0)} % could be certified: ${margins.join(', ')}`,
+      ],
+      page,
+    ),
     ...shadow,
     '',
     ...table(columns, rows, paint).map((line) => `  ${line}`),

@@ -104,15 +104,10 @@ function settings(route: RoutePolicy, hasFurther: boolean): [string, string][] {
       'timeouts',
       `${spanText(timeouts.connect)} connect, ${spanText(timeouts.firstByte)} first byte, ${spanText(timeouts.betweenChunks)} between`,
     ],
-    [
-      'endpoint',
-      endpoint === null ? 'none: is watched only' : `${endpoint.vendor} ${endpoint.region}, for ${endpoint.namespace}`,
-    ],
-    [
-      '  instance',
-      endpoint === null ? '-' : `${endpoint.instanceType} ${endpoint.instanceSize}, ${replicasText(endpoint)}`,
-    ],
-    ['  engine', endpoint === null ? '-' : `${endpoint.engine} ${endpoint.image}`],
+    ['endpoint', endpoint === null ? 'none: is watched only' : `${placeText(endpoint)}, for ${endpoint.namespace}`],
+    ['  instance', endpoint === null ? '-' : `${instanceText(endpoint)}, ${replicasText(endpoint)}`],
+    ['  not', endpoint === null || endpoint.deny.length === 0 ? '-' : endpoint.deny.join(', ')],
+    ['  engine', endpoint === null ? '-' : engineText(endpoint)],
     ['  at most', endpoint?.maxPricePerHour === undefined ? '-' : `$${endpoint.maxPricePerHour.toFixed(2)}/h`],
   ];
 }
@@ -127,7 +122,25 @@ function metricText(metric: MetricName, { margin, killMargin, judge }: MetricPol
   return `at most ${text(margin)}, back at ${text(killMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
 }
 
-function replicasText({ minReplica, maxReplica }: NonNullable<RoutePolicy['endpoint']>): string {
+type Endpoint = NonNullable<RoutePolicy['endpoint']>;
+
+function placeText({ vendor, region, regions }: Endpoint): string {
+  if (regions.length > 0) return regions.join(', else ');
+  return [vendor, region].filter((part) => part !== undefined).join(' ') || 'any region';
+}
+
+function instanceText({ instanceType, instanceSize }: Endpoint): string {
+  const named = [instanceType, instanceSize].filter((part) => part !== undefined).join(' ');
+  if (instanceType !== undefined && instanceSize !== undefined) return named;
+  return named === '' ? 'the cheapest that fits' : `the cheapest ${named} that fits`;
+}
+
+function engineText({ engine, image }: Endpoint): string {
+  if (engine === undefined && image === undefined) return 'as the model needs it';
+  return [engine ?? 'vLLM', image].filter((part) => part !== undefined).join(' ');
+}
+
+function replicasText({ minReplica, maxReplica }: Endpoint): string {
   return minReplica === maxReplica
     ? `${minReplica} replica${minReplica === 1 ? '' : 's'}`
     : `${minReplica} to ${maxReplica} replicas`;
