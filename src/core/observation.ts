@@ -25,6 +25,8 @@ export interface Survey {
   readonly at: number;
   /** For all replicas at `maxReplica`, micro-dollars per hour; null where the price is not known. */
   readonly pricePerHourMicros: number | null;
+  /** For the replicas that the load seen needs, within the policy's bounds, micro-dollars per hour. Not in older surveys. */
+  readonly expectedPerHourMicros?: number | null;
   /** Why the instance or the model cannot be had; null where it can. */
   readonly problem: string | null;
   readonly hint: string | null;

@@ -18,6 +18,7 @@ import { alsoCounted, createAdmin } from './admin.ts';
 import { keepBooks } from './bookkeeping.ts';
 import { bypassTaker } from './bypass.ts';
 import type { EffectContext } from './effects.ts';
+import { Costs } from './costs.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
 import { experienceOf, learnFrom } from './learn.ts';
@@ -26,6 +27,7 @@ import { reportLanes, reportRoute } from './report.ts';
 import { learnedLanes, restore, restoreWindows } from './restore.ts';
 import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
+import { takeSurvey } from './survey.ts';
 import { Ticks } from './ticks.ts';
 
 /** How often, in real time, operators' requests are looked for. */
@@ -34,6 +36,8 @@ const REQUESTS_EVERY_MS = 100;
 const ENDPOINT_EVERY_MS = 5_000;
 const ACCOUNT_EVERY_MS = 30_000;
 const POLICY_EVERY_MS = 5_000;
+/** How often, in clock time, it is read from the books what calls and endpoints cost. */
+const COSTS_EVERY_MS = 60_000;
 const DRAIN_MS = 30_000;
 
 export interface DaemonOptions {
@@ -60,6 +64,7 @@ export class Daemon {
   readonly #hub: HubClient;
   readonly #account: Account;
   readonly #loop: Loop;
+  readonly #costs: Costs;
   readonly #ticks: Ticks;
   readonly #startedAt: number;
   #policy: LoadedPolicy;
@@ -121,6 +126,13 @@ export class Daemon {
       agentSalt: ledger.agentSalt,
       log,
     });
+    this.#costs = new Costs({
+      clock,
+      journal: ledger.journal,
+      survey: (watch) => takeSurvey(watch, this.#effectContext(), this.#loop.signal),
+      log,
+    });
+    this.#routes.costsOf = (watch, figures) => this.#costs.ofDemand(watch, figures);
     this.#ticks = new Ticks({
       clock,
       log,
@@ -149,6 +161,7 @@ export class Daemon {
     );
     this.#loop.every(perClock(ACCOUNT_EVERY_MS, clock), () => this.#account.check());
     this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadPolicy());
+    this.#loop.every(perClock(COSTS_EVERY_MS, clock), () => this.#costs.refresh(this.#routes.all()));
     const journal = this.#ledger.journal;
     keepBooks(this.#loop, { ...this.#options, endpoints: this.#endpoints, journal, policy: () => this.#policy.policy });
   }

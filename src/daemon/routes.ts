@@ -1,5 +1,7 @@
 import type { Arrival, Call, CallObserver, Outcome, Shadow } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
+import type { DemandFigures } from '../core/criteria.ts';
+import type { DemandCosts } from '../core/criterion.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
 import { isLive, weights } from '../core/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../core/route.ts';
@@ -17,6 +19,8 @@ export class Routes implements CallObserver {
   #policy: Policy;
   #table: RouteTable;
   #generation = 0;
+  /** What a window's load costs: null until somebody who knows prices takes this over. */
+  costsOf: (watch: RouteWatch, figures: DemandFigures) => DemandCosts | null = () => null;
   counts = { calls: 0, ineligible: 0, withoutToken: 0 };
 
   /** `faulted` is called when a canary has failed so often in a row that a tick should not wait for its time. */
@@ -24,7 +28,7 @@ export class Routes implements CallObserver {
     this.#policy = policy;
     this.#clock = clock;
     this.#faulted = faulted;
-    for (const route of policy.routes) this.#watches.set(route.model, new RouteWatch(route.model, route));
+    for (const route of policy.routes) this.#add(route.model, route);
     this.#table = this.#build();
   }
 
@@ -41,7 +45,12 @@ export class Routes implements CallObserver {
     const known = this.#watches.get(model);
     if (known !== undefined) return known;
     if (this.#watches.size >= MOST_WATCHED && !this.#forgetIdle()) return null;
-    const watch = new RouteWatch(model, this.policyOf(model));
+    return this.#add(model, this.policyOf(model));
+  }
+
+  #add(model: string, policy: RoutePolicy): RouteWatch {
+    const watch = new RouteWatch(model, policy);
+    watch.costsOf = (figures) => this.costsOf(watch, figures);
     this.#watches.set(model, watch);
     return watch;
   }
@@ -81,7 +90,7 @@ export class Routes implements CallObserver {
   adopt(policy: Policy): RouteWatch[] {
     this.#policy = policy;
     for (const route of policy.routes) {
-      if (!this.#watches.has(route.model)) this.#watches.set(route.model, new RouteWatch(route.model, route));
+      if (!this.#watches.has(route.model)) this.#add(route.model, route);
     }
     const changed = [...this.#watches.values()].filter((watch) =>
       watch.adopt(this.policyOf(watch.model), this.#clock.now()),

@@ -68,6 +68,7 @@ export async function takeSurvey(
   return {
     at: clock.now(),
     pricePerHourMicros: price,
+    expectedPerHourMicros: expectedOf(chosen, policy),
     problem: null,
     hint: null,
     instance: pin(chosen, choice, wanted),
@@ -78,6 +79,12 @@ export async function takeSurvey(
 function priceOf(candidate: Candidate | undefined, { maxReplica }: EndpointPolicy): number | null {
   const price = candidate?.offer.pricePerHourMicros ?? null;
   return price === null ? null : price * maxReplica;
+}
+
+/** For as many replicas as the load needs, but at least `minReplica`. */
+function expectedOf({ offer, replicas }: Candidate, { minReplica, maxReplica }: EndpointPolicy): number | null {
+  const price = offer.pricePerHourMicros;
+  return price === null ? null : price * Math.min(maxReplica, Math.max(minReplica, replicas));
 }
 
 function isMeant({ obstacle }: Candidate): boolean {

@@ -54,7 +54,7 @@ export class RouteWatch {
   readonly shapes = new Set<CallShape>();
   readonly recent = new RecentOutcomes();
   window: DemandWindow;
-  /** What the window's load costs: null until somebody who knows prices takes this over. */
+  /** What the window's load costs; null where that is not known. */
   costsOf: CostsOf = () => null;
   faultsInRow = 0;
   /** Copies that a former process made for the rollout: they count against what the policy allows in all. */

@@ -1,7 +1,10 @@
 import type { EndpointUse, UsageRow } from '../core/cost.ts';
+import { meanTokens, onServerless } from '../core/cost.ts';
+import { priceBook } from '../core/prices.ts';
 import { MINUTE_MS, minuteOf } from '../core/books.ts';
 import { FLAG } from './call-rows.ts';
 import type { LedgerDb } from './database.ts';
+import { listPrices } from './prices.ts';
 
 interface Grouped {
   readonly model: string;
@@ -67,6 +70,25 @@ export function endpointsSince(db: LedgerDb, from: number, now: number, model: s
     .prepare<unknown[], Omit<EndpointUse, 'isEstimate'> & { isEstimate: number }>(sql)
     .all({ from: minuteOf(from), minute: minuteOf(now), model });
   return rows.map((row) => ({ ...row, isEstimate: row.isEstimate === 1 }));
+}
+
+/** What is recent enough to tell what a call costs: a day, and not more calls of all routes than this. */
+const RECENT = { ms: 86_400_000, calls: 20_000 };
+
+/** What a recent call of a model costs on serverless in the mean, whoever served it; micro-dollars, null where unknown. */
+export function costPerCall(db: LedgerDb, model: string, now: number): number | null {
+  const nth = db.prepare<[number], number>('SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET ?').pluck();
+  const from = Math.max(now - RECENT.ms, (nth.get(RECENT.calls) ?? 0) / 1_000);
+  const rows = usageBetween(db, [from, now], { byAgent: false, model });
+  const [means, book] = [meanTokens(rows), priceBook(listPrices(db))];
+  let [micros, calls] = [0, 0];
+  for (const row of rows) {
+    // A span of calls may begin before a price was first noted: it is priced as of now.
+    const priced = onServerless({ ...row, fromAt: now }, book, means);
+    micros += priced.micros;
+    calls += row.calls - priced.unpricedCalls;
+  }
+  return calls === 0 ? null : micros / calls;
 }
 
 /** When the books begin, epoch ms: with the first call or the first minute of an endpoint. Null where there is neither. */

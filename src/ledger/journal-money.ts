@@ -15,6 +15,8 @@ export interface MoneyJournal {
    * ago the last look was. Takes well below a millisecond.
    */
   spending(model: string, rolloutId: string | null, now: number): Promise<Spending>;
+  /** What a recent call of a model costs on serverless in the mean, whoever served it; micro-dollars, null where unknown. */
+  costPerCall(model: string, now: number): Promise<number | null>;
   /** Notes what has changed in the router's list of prices. */
   bookPrices(prices: readonly ProviderPrice[], at: number): Promise<void>;
   /** Notes what the Hub says of an organization's bill. */
@@ -30,6 +32,7 @@ export function moneyJournal(send: Send): MoneyJournal {
     bookedEndpoints: () => send('bookedEndpoints'),
     book: (entries) => send('book', entries),
     spending: (model, rolloutId, now) => send('spending', model, rolloutId, now),
+    costPerCall: (model, now) => send('costPerCall', model, now),
     bookPrices: (prices, at) => send('bookPrices', prices, at),
     bookBill: (lines, at) => send('bookBill', lines, at),
   };

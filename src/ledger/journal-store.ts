@@ -17,6 +17,7 @@ import type { CallPage } from './history.ts';
 import { recentPage, stepPage } from './history.ts';
 import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk, StoredRollout } from './journal.ts';
 import { pairPage } from './pairs.ts';
+import { costPerCall } from './costs.ts';
 import { bookBill, bookPrices } from './prices.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';
@@ -129,6 +130,10 @@ export class JournalStore {
 
   spending(model: string, rolloutId: string | null, now: number): Spending {
     return spending(this.#db, model, rolloutId, now);
+  }
+
+  costPerCall(model: string, now: number): number | null {
+    return costPerCall(this.#db, model, now);
   }
 
   bookPrices(prices: readonly ProviderPrice[], at: number): void {
