@@ -1,6 +1,6 @@
 import { judgeCriteria } from './criteria.ts';
 import type { Decision } from './decision.ts';
-import { beginEffect, decision, leave, priceText, problemText, refuse, spanText } from './decision.ts';
+import { beginEffect, decision, endpointText, leave, priceText, problemText, refuse, spanText } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import type { Rollout } from './rollout.ts';
@@ -158,15 +158,6 @@ function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
     return decision('ask', 'needs_approval', what, { events: [{ type: 'asked', step: 0, verdict: null }] });
   }
   return decision('wait', 'awaiting_approval', what);
-}
-
-function endpointText(seen: Observation, { instance }: Pick<Rollout, 'instance'>): string {
-  const endpoint = seen.policy.endpoint;
-  if (endpoint === null) return 'no endpoint';
-  const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
-  // Older rollouts are pinned to what their policy names.
-  const { vendor, region, instanceType, instanceSize } = instance ?? endpoint;
-  return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}`;
 }
 
 function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {
