@@ -1,5 +1,5 @@
 import type { Decision } from './decision.ts';
-import { beginEffect, decision, leave, priceText, spanText } from './decision.ts';
+import { beginEffect, decision, endpointText, leave, priceText, spanText } from './decision.ts';
 import { decideDraining, refusalOf } from './draining.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
@@ -8,7 +8,7 @@ import { decideRetreat } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isLive } from './rollout.ts';
 import { decideShadowing, decideStopped } from './stepping.ts';
-import { decideWatching, endpointText } from './watching.ts';
+import { decideWatching } from './watching.ts';
 
 /**
  * What to do about one route, and why. Pure: the same rollout and observation give the same decision, whenever and

@@ -166,6 +166,16 @@ export function spanText(ms: number): string {
   return `${Math.round(ms / 1_000)} s`;
 }
 
+/** What the endpoint of a rollout is made on, and in how many replicas at most. */
+export function endpointText(seen: Observation, { instance }: Pick<Rollout, 'instance'>): string {
+  const endpoint = seen.policy.endpoint;
+  if (endpoint === null) return 'no endpoint';
+  const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
+  // Older rollouts are pinned to what their policy names.
+  const { vendor, region, instanceType, instanceSize } = instance ?? endpoint;
+  return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}`;
+}
+
 /** Micro-dollars per hour, for people. */
 export function priceText(micros: number): string {
   return `$${(micros / 1_000_000).toFixed(2)}/h`;

@@ -1,8 +1,7 @@
 import { demandText, judgeCriteria } from './criteria.ts';
 import type { Decision } from './decision.ts';
-import { beginEffect, decision, priceText, problemText, refuse, spanText } from './decision.ts';
+import { beginEffect, decision, endpointText, priceText, problemText, refuse, spanText } from './decision.ts';
 import type { Observation } from './observation.ts';
-import type { Rollout } from './rollout.ts';
 
 const SURVEY_VALID_MS = 600_000;
 
@@ -76,14 +75,4 @@ function decideProposing(seen: Observation, told: string): Decision {
   return decision('propose', 'criteria_sustained', `${told}; ${endpointText(seen, rollout)} at ${priceText(price)}`, {
     events,
   });
-}
-
-/** The endpoint that the policy asks for, in words. */
-export function endpointText(seen: Observation, { instance }: Pick<Rollout, 'instance'>): string {
-  const endpoint = seen.policy.endpoint;
-  if (endpoint === null) return 'no endpoint';
-  const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
-  // Older rollouts are pinned to what their policy names.
-  const { vendor, region, instanceType, instanceSize } = instance ?? endpoint;
-  return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}`;
 }

@@ -34,7 +34,7 @@ export async function readFacts(model: string, access: HubAccess): Promise<Model
   const quantization = readQuantization(config);
   const hasSafetensors = paths.some((path) => path.endsWith('.safetensors'));
   const isGguf =
-    !hasSafetensors && (paths.some((path) => path.endsWith('.gguf')) || info.tags?.includes('gguf') === true);
+    !hasSafetensors && (paths.some((path) => path.endsWith('.gguf')) || listed(info.tags).includes('gguf'));
   const counted = info.safetensors?.parameters ?? null;
   const parameters =
     counted ??
@@ -51,6 +51,11 @@ export async function readFacts(model: string, access: HubAccess): Promise<Model
     architecture: readArchitecture(config),
     gguf: isGguf && chosen[0] !== undefined ? { path: chosen[0].path } : null,
   };
+}
+
+/** A list that the library promises, and some answers lack. */
+function listed(tags: readonly string[] | undefined): readonly string[] {
+  return tags ?? [];
 }
 
 /** The answer; undefined where what was asked for is not there, is not for us, or is not what it says it is. */
@@ -94,7 +99,7 @@ async function listWeights(model: string, access: HubAccess): Promise<WeightFile
 }
 
 /** The weights that an engine would load: repositories hold them twice at times, whole and in shards, or in older formats. */
-export function chooseWeights(files: readonly WeightFile[]): readonly WeightFile[] {
+function chooseWeights(files: readonly WeightFile[]): readonly WeightFile[] {
   const tensors = files.filter(({ path }) => path.endsWith('.safetensors'));
   const shards = tensors.filter(({ path }) => /^model-\d+-of-\d+\.safetensors$/.test(path));
   if (shards.length > 0) return shards;
@@ -108,7 +113,7 @@ export function chooseWeights(files: readonly WeightFile[]): readonly WeightFile
  * The file that llama.cpp would take by itself (`--hf-repo` without a quantisation): Q4_K_M, else the first; with all its
  * parts, the first part in front. Projectors for pictures are none.
  */
-export function chooseGguf(files: readonly WeightFile[]): readonly WeightFile[] {
+function chooseGguf(files: readonly WeightFile[]): readonly WeightFile[] {
   const all = files
     .filter(({ path }) => path.endsWith('.gguf') && !/mmproj/i.test(path))
     .toSorted((a, b) => a.path.localeCompare(b.path, 'en'));

@@ -82,7 +82,12 @@ describe('a survey', () => {
     ['one beyond the quota', { ...L4, minReplica: 5, maxReplica: 5 }, /cannot be had: nvidia-l4 needs 5/, /quota/],
     ['a gated model', { model: 'meta-llama/Llama-3.3-70B-Instruct', ...L4 }, /is gated for us/, /ask for access/],
     ['a model that is not there', { model: 'org/nothing' }, /the Hub knows no model org\/nothing/, /name/],
-    ['a region with nothing', { regions: ['azure/eastus'] }, /the instance cannot be had|none of \d+ instances fits/, /./],
+    [
+      'a region with nothing',
+      { regions: ['azure/eastus'] },
+      /the instance cannot be had|none of \d+ instances fits/,
+      /./,
+    ],
     [
       'GGUF without an image',
       { model: 'bartowski/Llama-3.2-3B-Instruct-GGUF' },

@@ -28,7 +28,10 @@ describe('the policies that come with upshift', () => {
       'default.yaml',
       'demo.yaml',
       'hands-off.yaml',
-      ...['swarm-1-10.yaml', 'swarm-10-50.yaml', 'swarm-200-up.yaml', 'swarm-50-200.yaml'],
+      'swarm-1-10.yaml',
+      'swarm-10-50.yaml',
+      'swarm-200-up.yaml',
+      'swarm-50-200.yaml',
     ]);
     for (const name of names) await loadPolicy(join(POLICIES, name));
   });

@@ -30,7 +30,7 @@ export function cacheBytes(facts: ModelFacts, tokens: number, { bytesPerNumber, 
 }
 
 /** Numbers that one layer keeps of one token on one of so many accelerators. */
-export function numbersPerToken({ latent, kvHeads, headDim }: Architecture, parallel: number): number {
+function numbersPerToken({ latent, kvHeads, headDim }: Architecture, parallel: number): number {
   return latent ?? 2 * Math.max(1, Math.ceil(kvHeads / parallel)) * headDim;
 }
 

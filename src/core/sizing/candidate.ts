@@ -15,7 +15,7 @@ import type { ReplicaNeed } from './replicas.ts';
 import type { MeasuredSpeed } from './speed.ts';
 
 /** Why an offer is not chosen; the first of these that applies, in this order. */
-export type Obstacle =
+type Obstacle =
   | 'not named'
   | 'denied'
   | 'elsewhere'

@@ -17,7 +17,7 @@ export function engineFor({ engine, image }: Pick<EndpointPolicy, 'engine' | 'im
   return kindOf(facts) === 'embeds' ? 'tei' : 'vLLM';
 }
 
-export const VLLM_IMAGE = 'vllm/vllm-openai:v0.23.0';
+const VLLM_IMAGE = 'vllm/vllm-openai:v0.23.0';
 const TEI_IMAGE = 'ghcr.io/huggingface/text-embeddings-inference';
 const TEI_VERSION = '1.9';
 /** TEI has an image for each architecture (its README, "Docker Images"), by compute capability. */

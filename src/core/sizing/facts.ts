@@ -62,12 +62,6 @@ export function parameterCount({ parameters }: Pick<ModelFacts, 'parameters'>): 
   return Object.values(parameters).reduce((sum, count) => sum + count, 0);
 }
 
-/** The dtype that holds most of the bytes; null where none is known. */
-export function mainDtype({ parameters }: Pick<ModelFacts, 'parameters'>): string | null {
-  const all = Object.entries(parameters ?? {}).sort(([, a], [, b]) => b - a);
-  return all[0]?.[0] ?? null;
-}
-
 /** Reads `quantization_config` (transformers' config.json, the model's own or its text part's); null where there is none. */
 export function readQuantization(config: unknown): Quantization | null {
   const given = at(config, 'quantization_config') ?? at(at(config, 'text_config'), 'quantization_config');

@@ -14,7 +14,7 @@ export interface Load {
   readonly outputPerSecond: number | null;
 }
 
-export const LOAD_WINDOW_MS = 300_000;
+const LOAD_WINDOW_MS = 300_000;
 
 /** Nothing was seen yet. */
 export const NO_LOAD: Load = {

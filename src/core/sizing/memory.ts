@@ -6,7 +6,7 @@ import type { Load } from './load.ts';
 import { weightsOf } from './weights.ts';
 
 /** One part of what a model needs, with its arithmetic in words. Bytes; GB here are 10^9 of them, as price lists have it. */
-export interface MemoryTerm {
+interface MemoryTerm {
   readonly name: 'weights' | 'cache' | 'activations' | 'engine';
   readonly bytes: number;
   readonly arithmetic: string;
