@@ -135,7 +135,7 @@ function notes({ serverless, dedicated }: CostReport): string[] {
     told.push(`${countText(dedicated.minutesWithoutPrice, 'minute')} of endpoints without a known price are in no sum`);
   if (dedicated.billedMinutes > 0)
     told.push(
-      'endpoints by their own minutes and prices: Hugging Face reports no money for them, so compare with its invoice',
+      'endpoints are counted by their minutes at list price: Hugging Face tells no program what they cost, only its invoice does',
     );
   return told;
 }
@@ -175,7 +175,7 @@ function priceText(micros: number): string {
 }
 
 function rateText(calls: number): string {
-  return calls < 10 ? calls.toFixed(1) : numberText(calls);
+  return calls < 10 ? String(Number(calls.toPrecision(2))) : numberText(calls);
 }
 
 function tokensText(tokens: number): string {

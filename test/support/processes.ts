@@ -57,6 +57,35 @@ export async function startDaemon(t: TestContext, wish: DaemonWish): Promise<Dae
   };
 }
 
+/** A simulation in a process of its own. */
+export interface SimulationProcess {
+  /** What points a daemon at it. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly url: string;
+  /** SIGKILL, and waits until it is gone. */
+  kill(): Promise<void>;
+}
+
+/** Starts `upshift simulate` on a state file and waits until it listens. Killed after the test, however that ends. */
+export async function startSimulationProcess(
+  t: TestContext,
+  wish: { readonly statePath: string; readonly port: number; readonly scale: number },
+): Promise<SimulationProcess> {
+  const words = ['simulate', '--state', wish.statePath, '--port', `${wish.port}`, '--scale', `${wish.scale}`, '--json'];
+  const child = launch(t, [ENTRY, ...words], process.env);
+  const line = await firstLine(child);
+  if (line === null) throw new Error('the simulation ended before it listened');
+  const { url, env } = JSON.parse(line) as { url: string; env: Record<string, string> };
+  return {
+    url,
+    env: { ...process.env, ...env },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exitOf(child);
+    },
+  };
+}
+
 /** How one command line ended. */
 export interface Ran {
   readonly code: number | null;
