@@ -13,6 +13,7 @@ export type Action =
   | 'ask'
   | 'withdraw_ask'
   | 'grant'
+  | 'warn'
   | 'provision'
   | 'ensure_endpoint'
   | 'note_endpoint'
@@ -42,6 +43,7 @@ export type Reason =
   | 'survey_missing'
   | 'not_available'
   | 'too_expensive'
+  | 'over_budget'
   | 'criteria_sustained'
   // a person's word
   | 'needs_approval'
@@ -79,6 +81,9 @@ export type Reason =
   | 'stable_unable'
   | 'step_overdue'
   | 'rollout_overdue'
+  // money
+  | 'budget_low'
+  | 'budget_ask'
   // after
   | 'promoted'
   | 'draining'

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ROUTER_CHOICES } from './care/providers.ts';
+import { budgetSchema as moneySchema } from './money/policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -171,6 +172,7 @@ const settings = {
   holdBack: holdBackSchema.partial().optional(),
   care: careSchema.partial().optional(),
   timeouts: timeoutsSchema.partial().optional(),
+  budget: moneySchema(share).optional(),
 };
 
 export const policySchema = z
@@ -217,7 +219,8 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   criteria: Object.keys(criteriaSchema.shape),
   limits: Object.keys(limitsSchema.shape),
   judge: Object.keys(judgeSchema.shape),
-  budget: Object.keys(budgetSchema.shape),
+  budget: Object.keys(moneySchema(share).shape),
+  'judge.budget': Object.keys(budgetSchema.shape),
   ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
   shadow: Object.keys(shadowSchema.shape),
   holdBack: Object.keys(holdBackSchema.shape),

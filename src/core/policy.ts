@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import type { CarePolicy } from './care/policy.ts';
+import { NO_BUDGET } from './money/policy.ts';
+import type { BudgetPolicy } from './money/policy.ts';
 import { checkPolicy } from './policy-check.ts';
 import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
@@ -114,6 +116,8 @@ export interface RoutePolicy {
     readonly betweenChunks: number;
     readonly total: number;
   };
+  /** Absent in policies that were stored before there were budgets: none. */
+  readonly budget?: BudgetPolicy;
   readonly endpoint: EndpointPolicy | null;
 }
 
@@ -170,6 +174,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     batch: { wait: 5, most: 1 },
   },
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },
+  budget: NO_BUDGET,
 };
 
 /** Checks an unknown value (parsed YAML) and fills in the defaults. */
@@ -210,6 +215,7 @@ function fill(base: Filled, given: Settings): Filled {
     holdBack: { ...base.holdBack, ...given.holdBack },
     care: fillCare(base.care, given.care ?? {}),
     timeouts: { ...base.timeouts, ...given.timeouts },
+    budget: { ...NO_BUDGET, ...base.budget, ...given.budget },
   };
 }
 

@@ -1,7 +1,14 @@
+import type { Ask, AskAbout } from './ask.ts';
+import { isAbout } from './ask.ts';
+import type { BudgetEvent, BudgetMark } from './money/marks.ts';
+import { marked } from './money/marks.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
 import type { Verdict } from './verdict.ts';
+
+export { isAbout } from './ask.ts';
+export type { Ask, AskAbout } from './ask.ts';
 
 /** Where a route stands. `watching` is a route without an active rollout. */
 export type Phase =
@@ -26,22 +33,6 @@ export interface WarmEndpoint {
   readonly shapes: readonly CallShape[];
 }
 
-/**
- * What a question is about: the next step of the way, or something that the rollout does not wait for. Only a step is
- * ended by a no.
- */
-export type AskAbout = 'step' | 'budget' | 'scaling';
-
-/** What a person's word is wanted on. */
-export interface Ask {
-  /** Absent: a step. */
-  readonly about?: AskAbout;
-  /** 0 = provision, 1..n = enter the n-th step, n + 1 = promote. Not about a step: where the rollout stands. */
-  readonly step: number;
-  readonly at: number;
-  readonly verdict: Verdict | null;
-}
-
 interface RolloutBase {
   /** Eight lower-case letters and digits; part of the endpoint's name. */
   readonly id: string;
@@ -58,6 +49,8 @@ interface RolloutBase {
   /** A paused rollout stays where it is: it advances no step, but it still goes back when it must. */
   readonly isPaused: boolean;
   readonly ask: Ask | null;
+  /** What was said and granted of budgets; absent: nothing yet. */
+  readonly budget?: readonly BudgetMark[];
   /** When the phase, or the step within it, was entered. */
   readonly since: number;
 }
@@ -113,7 +106,7 @@ export type Rollout = RolloutBase &
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
-      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>;
+      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'budget' | 'since'>;
     }
   | {
       readonly type: 'asked';
@@ -130,6 +123,7 @@ export type RolloutEvent =
       readonly by: string;
       readonly reason: string | null;
     }
+  | BudgetEvent
   | { readonly type: 'provisioning_started' }
   | { readonly type: 'endpoint_made'; readonly state: string }
   | { readonly type: 'endpoint_ready'; readonly url: string }
@@ -177,6 +171,10 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'ask_withdrawn':
     case 'approved':
       return { ...rollout, ask: isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask };
+    case 'budget_warned':
+    case 'budget_asked':
+    case 'budget_extended':
+      return { ...rollout, budget: marked(rollout.budget ?? [], event) };
     case 'paused':
       return { ...rollout, isPaused: true };
     case 'resumed':
@@ -223,7 +221,7 @@ function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { criteriaSince, isPaused, since } = rollout;
+  const { criteriaSince, isPaused, budget, since } = rollout;
   const fixed = {
     id,
     model,
@@ -234,14 +232,10 @@ function baseOf(rollout: Rollout): RolloutBase {
     namespace,
     pricePerHourMicros,
     criteriaSince,
+    ...(budget !== undefined && { budget }),
   };
   // A step that is taken answers the question about it; the others stay open.
   return { ...fixed, isPaused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
-}
-
-/** Whether a question is open and about this. */
-export function isAbout(ask: Ask | null, about: AskAbout): ask is Ask {
-  return ask !== null && (ask.about ?? 'step') === about;
 }
 
 function unexpected(rollout: Rollout, event: RolloutEvent): Error {

@@ -25,6 +25,7 @@ import { reportLanes, reportRoute } from './report.ts';
 import { learnedLanes, restore, restoreWindows } from './restore.ts';
 import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
+import { SpendingEstimate } from './spending.ts';
 import { Ticks } from './ticks.ts';
 
 /** How often, in real time, operators' requests are looked for. */
@@ -128,6 +129,7 @@ export class Daemon {
       gateway: this.#gateway,
       account: () => this.#account.state,
       policy: () => this.#policy,
+      spending: new SpendingEstimate().of,
       begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
       report: () => this.report(),
       wake: () => this.#loop.wake(),

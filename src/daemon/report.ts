@@ -30,7 +30,7 @@ export function reportRoute(
       lastRollout !== null && (lastRollout.phase === 'aborted' || lastRollout.phase === 'failed')
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
         : null,
-    notes: notes(watch, filePolicyHash),
+    notes: [...memory.notes, ...notes(watch, filePolicyHash)],
   };
 }
 
