@@ -10,6 +10,8 @@ import { decideRetreat } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isLive } from './rollout.ts';
 import { decideShadowing, decideStopped } from './stepping.ts';
+import type { SweepSeen } from './sweep.ts';
+import { decideSweep } from './sweep.ts';
 import { decideWatching, endpointText } from './watching.ts';
 
 /**
@@ -170,8 +172,10 @@ function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): D
   return null;
 }
 
-/** Decides a stored observation again, offline. The text must equal what was stored. */
+/** Decides a stored observation, or what a sweep has seen of an endpoint, again, offline. The text must equal what was stored. */
 export function decideAgain(input: string): string {
-  const { rollout, observation } = JSON.parse(input) as { rollout: Rollout | null; observation: Observation };
+  const stored = JSON.parse(input) as { rollout: Rollout | null; observation: Observation } | { sweep: SweepSeen };
+  if ('sweep' in stored) return JSON.stringify(decideSweep(stored.sweep));
+  const { rollout, observation } = stored;
   return JSON.stringify(decide(rollout, observation));
 }

@@ -26,6 +26,8 @@ export type Action =
   | 'abort'
   | 'fail'
   | 'pause_endpoint'
+  | 'report_endpoint'
+  | 'delete_endpoint'
   | 'end'
   | 'pause'
   | 'resume'
@@ -70,6 +72,11 @@ export type Reason =
   | 'endpoint_absent'
   | 'endpoint_scaled_to_zero'
   | 'endpoint_unhealthy'
+  // endpoints that no rollout uses
+  | 'endpoint_in_use'
+  | 'endpoint_idle'
+  | 'endpoint_orphaned'
+  | 'endpoint_unknown'
   // stepping
   | 'baking'
   | 'gathering'

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ROUTER_CHOICES } from './care/providers.ts';
 import { budgetSchema as moneySchema } from './money/policy.ts';
+import { sweepSchema } from './sweep-policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -192,6 +193,7 @@ export const policySchema = z
       )
       .nullish()
       .transform((given) => given ?? []),
+    sweep: sweepSchema(span()).nullish(),
   })
   .superRefine((policy, context) => {
     const seen = new Set<string>();
@@ -230,4 +232,5 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   batch: Object.keys(careSchema.shape.batch.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
+  sweep: Object.keys(sweepSchema(span()).shape),
 };

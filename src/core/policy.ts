@@ -7,6 +7,8 @@ import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
 import { KNOWN_KEYS, policySchema } from './policy-schema.ts';
 import type { endpointSchema } from './policy-schema.ts';
+import { SWEEP_DEFAULTS } from './sweep-policy.ts';
+import type { SweepPolicy } from './sweep-policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -125,6 +127,8 @@ export interface RoutePolicy {
 export interface Policy {
   readonly watched: RoutePolicy;
   readonly routes: readonly RoutePolicy[];
+  /** What becomes of endpoints that no rollout uses. */
+  readonly sweep: SweepPolicy;
 }
 
 /** What holds where a policy is silent. */
@@ -186,7 +190,7 @@ export function parsePolicy(
     const issues = parsed.error.issues.flatMap((issue) => readIssue(issue, value, KNOWN_KEYS));
     return { ok: false, issues };
   }
-  const { defaults, routes } = parsed.data;
+  const { defaults, routes, sweep } = parsed.data;
   const base = fill(POLICY_DEFAULTS, defaults);
   const policy: Policy = {
     watched: { ...base, model: '*', endpoint: null },
@@ -195,6 +199,7 @@ export function parsePolicy(
       model: route.model,
       endpoint: route.endpoint ?? null,
     })),
+    sweep: { ...SWEEP_DEFAULTS, ...sweep },
   };
   const issues = checkPolicy(policy);
   return issues.length > 0 ? { ok: false, issues } : { ok: true, policy };

@@ -194,6 +194,7 @@ export class Daemon {
       endpoints: this.#endpoints,
       hub: this.#hub,
       token: this.#options.environment.token,
+      ledgerId: this.#ledger.id,
       learn: (model) => learnFrom(this.#ledger.journal, model, this.#options.clock),
       signal: this.#loop.signal,
       wake: () => this.#loop.wake(),

@@ -18,6 +18,7 @@ export interface EffectContext {
   readonly endpoints: EndpointsClient;
   readonly hub: HubClient;
   readonly token: string | null;
+  readonly ledgerId: string;
   /** What serverless has been like for a model, from the ledger. */
   readonly learn: (model: string) => Promise<Profile>;
   /** Ends all work when the daemon closes. */
@@ -110,7 +111,7 @@ async function takeSurvey(
 async function ensure(
   watch: RouteWatch,
   rollout: Rollout,
-  { endpoints, hub, token, clock }: EffectContext,
+  { endpoints, hub, token, ledgerId, clock }: EffectContext,
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
   const wanted = watch.policy.endpoint;
@@ -126,6 +127,7 @@ async function ensure(
     task: model.task,
     token: model.isGated ? token : null,
     numAccelerators: quote.numAccelerators,
+    ledgerId,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
   return seenAs(status, { isHealthy: false, badLooks: 1, at: clock.now() });

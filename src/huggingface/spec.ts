@@ -1,5 +1,5 @@
 import type { EndpointPolicy } from '../core/policy.ts';
-import { OUR_TAG } from './status.ts';
+import { OUR_TAG, ledgerTag } from '../core/sweep.ts';
 
 /** The body of `POST /v2/endpoint/{namespace}`. */
 export interface EndpointSpec {
@@ -60,6 +60,8 @@ export interface EndpointWish {
   readonly token?: string | null;
   /** Accelerators of the instance, from its quote. */
   readonly numAccelerators?: number | null;
+  /** The ledger that knows its rollout: told by a tag, so that it can be found again. */
+  readonly ledgerId?: string;
 }
 
 /** The create body for a wish; see `EndpointSpec`. */
@@ -88,7 +90,7 @@ export function endpointSpec(wish: EndpointWish): EndpointSpec {
       env: policy.env,
       secrets: token ? { HF_TOKEN: token } : {},
     },
-    tags: [OUR_TAG],
+    tags: wish.ledgerId === undefined ? [OUR_TAG] : [OUR_TAG, ledgerTag(wish.ledgerId)],
   };
 }
 

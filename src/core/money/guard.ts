@@ -19,6 +19,9 @@ type Running = Extract<
 /** The way back where the observation does not say: calls end within five minutes, and looks and pauses take seconds. */
 const WAY_BACK_MS = 310_000;
 
+/** A question comes so long before the endpoint must be left, at the latest: somebody has to read it. */
+const ANSWER_MS = 600_000;
+
 /**
  * Keeps what a rollout's endpoint costs within the budgets: says so when one runs low, asks whether it may be exceeded,
  * and goes back in time. Null where there is nothing to say.
@@ -26,7 +29,8 @@ const WAY_BACK_MS = 310_000;
 export function decideBudget(rollout: Rollout, seen: Observation): Decision | null {
   const retreat = budgetRetreat(rollout, seen);
   if (retreat !== null || !isRunning(rollout)) return retreat;
-  const { limits, rates } = look(rollout, seen);
+  const looked = look(rollout, seen);
+  const { limits, rates } = looked;
   const marks = rollout.budget ?? [];
   const hasMark = ({ name }: Limit, mark: 'warned' | 'asked') => countOf(marks, name, mark) > 0;
   if (isAbout(rollout.ask, 'budget') && !limits.some(({ name }) => name === lastAsked(rollout))) {
@@ -35,13 +39,11 @@ export function decideBudget(rollout: Rollout, seen: Observation): Decision | nu
     return decision('withdraw_ask', 'budget_ask', reason, { events });
   }
   const { warnAt, askAt } = budgetOf(seen);
-  const isLow = (limit: Limit, share: number) =>
-    limit.spentMicros >= limit.budgetMicros * share && runsOut(limit, rates.present);
-  const low = limits.find((limit) => isLow(limit, Math.min(warnAt, askAt)) && !hasMark(limit, 'warned'));
+  const low = limits.find((limit) => isLow(limit, looked, Math.min(warnAt, askAt)) && !hasMark(limit, 'warned'));
   if (low !== undefined) {
     return decision('warn', 'budget_low', toldOf(low, rates), { events: [mark('budget_warned', low)] });
   }
-  const due = limits.find((limit) => isLow(limit, askAt) && !hasMark(limit, 'asked'));
+  const due = limits.find((limit) => isLow(limit, looked, askAt) && !hasMark(limit, 'asked'));
   if (due === undefined || isAbout(rollout.ask, 'budget')) return null;
   const asked = { type: 'asked' as const, about: 'budget' as const, step: stepOf(rollout), verdict: null };
   return decision('ask', 'budget_ask', askText(due, rates), { events: [mark('budget_asked', due), asked] });
@@ -73,10 +75,11 @@ export function extendBudget(
 /** What a person should know of the budgets, most urgent first; empty while they are far from used up. */
 export function budgetNotes(rollout: Rollout | null, seen: Observation): string[] {
   if (rollout === null || !isRunning(rollout)) return [];
-  const { limits, rates, wayBackMs } = look(rollout, seen);
+  const looked = look(rollout, seen);
+  const { limits, rates, wayBackMs } = looked;
   const { warnAt, askAt } = budgetOf(seen);
   return limits
-    .filter((limit) => mustGoBack(limit, rates, wayBackMs) || isWorthSaying(limit, rates, Math.min(warnAt, askAt)))
+    .filter((limit) => isLow(limit, looked, Math.min(warnAt, askAt)))
     .map((limit) => {
       if (mustGoBack(limit, rates, wayBackMs)) return `budget: ${shareText(limit)}, and the endpoint cannot be left`;
       const leftMs = Math.max(0, lasts(limit, rates.most) - wayBackMs - 60_000);
@@ -84,11 +87,18 @@ export function budgetNotes(rollout: Rollout | null, seen: Observation): string[
     });
 }
 
-function isWorthSaying(limit: Limit, rates: Rates, share: number): boolean {
+function isLow(limit: Limit, { rates, wayBackMs }: Looked, share: number): boolean {
+  if (mustGoBack(limit, rates, wayBackMs + ANSWER_MS)) return true;
   return limit.spentMicros >= limit.budgetMicros * share && runsOut(limit, rates.present);
 }
 
-function look(rollout: Running, seen: Observation): { limits: Limit[]; rates: Rates; wayBackMs: number } {
+interface Looked {
+  readonly limits: readonly Limit[];
+  readonly rates: Rates;
+  readonly wayBackMs: number;
+}
+
+function look(rollout: Running, seen: Observation): Looked {
   const { now } = seen;
   const price = rollout.pricePerHourMicros;
   const spending = seen.spending ?? assumedSpending(price, rollout.startedAt, now);
