@@ -7,6 +7,7 @@ import { askText } from '../core/operator.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { metricName, sentence } from '../core/sentence.ts';
+import type { SweepSeen } from '../core/sweep.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';
@@ -15,7 +16,8 @@ import { cleanAll, createPaint, table, wrap } from './print.ts';
 /** A decision with everything it rests on. */
 export interface ExplainedDecision extends DecisionRow {
   readonly hash: string;
-  readonly input: { readonly rollout: Rollout | null; readonly observation: Observation };
+  readonly input:
+    { readonly rollout: Rollout | null; readonly observation: Observation } | { readonly sweep: SweepSeen };
   readonly output: Decision;
   readonly events: readonly { readonly at: number; readonly type: string; readonly data: object }[];
   /** Whether it comes out the same when it is decided again now. */
@@ -48,12 +50,16 @@ export function renderExplanation(
     ),
     '',
     paint.bold('What it saw'),
-    ...seen(safe.input.rollout, safe.input.observation, line),
-    ...figures(safe.input.observation, paint),
-    ...verdict(output, line),
-    '',
-    paint.bold('What happened by it'),
-    ...happened(safe, line),
+    ...('sweep' in safe.input
+      ? swept(safe.input.sweep, line)
+      : [
+          ...seen(safe.input.rollout, safe.input.observation, line),
+          ...figures(safe.input.observation, paint),
+          ...verdict(output, line),
+          '',
+          paint.bold('What happened by it'),
+          ...happened(safe, line),
+        ]),
     '',
     paint.bold('How to trust it'),
     ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
@@ -117,6 +123,25 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
         ? null
         : `the file is now ${observation.newPolicyHash.slice(0, 8)}; this rollout keeps its own`,
     ),
+  ];
+}
+
+/** What a sweep saw of an endpoint. */
+function swept({ endpoint, rollout, ledgerId, isIdle, policy, now }: SweepSeen, line: Line): string[] {
+  const { namespace, name, state, tags, updatedAt, pricePerHourMicros } = endpoint;
+  const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
+  const grace = policy.deleteAfter === null ? 'never deleted' : `deleted after ${spanText(policy.deleteAfter)}`;
+  const idle = isIdle ? ', without a call for long' : '';
+  return [
+    ...line('endpoint', `${namespace}/${name}: ${state}, ${price}`),
+    ...line(
+      'changed',
+      updatedAt === null ? null : `${dateText(updatedAt)}, ${spanText(Math.max(0, now - updatedAt))} before`,
+    ),
+    ...line('tags', tags.join(', ')),
+    ...line('ledger', ledgerId),
+    ...line('rollout', rollout === null ? 'none of that name' : `${rollout.id}: ${rollout.phase}${idle}`),
+    ...line('policy is', `ended: ${policy.ended}, ${grace}; unknown: ${policy.unknown}`),
   ];
 }
 

@@ -26,6 +26,8 @@ export interface StatusReport {
     readonly withoutToken: number;
   };
   readonly routes: readonly RouteStatus[];
+  /** Endpoints that somebody should see to: no rollout uses them, or no call does. */
+  readonly endpoints?: readonly string[];
   /** The ways to serverless, the busiest first; a new process goes on from what was learned of them. */
   readonly lanes: readonly (LaneKey & LaneStatus)[];
 }

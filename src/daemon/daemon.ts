@@ -25,6 +25,7 @@ import { reportLanes, reportRoute } from './report.ts';
 import { learnedLanes, restore, restoreWindows } from './restore.ts';
 import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
+import { Sweeper } from './sweeper.ts';
 import { SpendingEstimate } from './spending.ts';
 import { Ticks } from './ticks.ts';
 
@@ -34,6 +35,8 @@ const REQUESTS_EVERY_MS = 100;
 const ENDPOINT_EVERY_MS = 5_000;
 const ACCOUNT_EVERY_MS = 30_000;
 const POLICY_EVERY_MS = 5_000;
+/** How often, in clock time, endpoints are looked for that no rollout uses. */
+const SWEEP_EVERY_MS = 300_000;
 const DRAIN_MS = 30_000;
 
 export interface DaemonOptions {
@@ -61,6 +64,7 @@ export class Daemon {
   readonly #account: Account;
   readonly #loop: Loop;
   readonly #ticks: Ticks;
+  readonly #sweeper: Sweeper;
   readonly #startedAt: number;
   #policy: LoadedPolicy;
   #policyProblem: string | null = null;
@@ -121,6 +125,15 @@ export class Daemon {
       agentSalt: ledger.agentSalt,
       log,
     });
+    this.#sweeper = new Sweeper({
+      clock,
+      log,
+      ledgerId: ledger.id,
+      journal: ledger.journal,
+      endpoints: this.#endpoints,
+      policy: () => this.#policy,
+      signal: this.#loop.signal,
+    });
     this.#ticks = new Ticks({
       clock,
       log,
@@ -149,6 +162,8 @@ export class Daemon {
       lookAtEndpoints(this.#routes.all(), this.#effectContext()),
     );
     this.#loop.every(perClock(ACCOUNT_EVERY_MS, clock), () => this.#account.check());
+    this.#loop.inBackground(this.#sweep());
+    this.#loop.every(perClock(SWEEP_EVERY_MS, clock), () => this.#sweep());
     this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadPolicy());
   }
 
@@ -184,6 +199,7 @@ export class Daemon {
       ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
       gateway: { inFlight: [...this.#gateway.inFlight()].length, ...this.#routes.counts },
       routes,
+      endpoints: this.#sweeper.notes,
       lanes: reportLanes(this.#gateway),
     };
   }
@@ -200,6 +216,11 @@ export class Daemon {
       wake: () => this.#loop.wake(),
       log: this.#options.log,
     };
+  }
+
+  /** Without a token there is nothing to be looked for. */
+  async #sweep(): Promise<void> {
+    if (this.#options.environment.token !== null) await this.#sweeper.sweep();
   }
 
   async #lookForRequests(): Promise<void> {
