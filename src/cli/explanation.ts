@@ -4,10 +4,12 @@ import { judgeCriteria } from '../core/criteria.ts';
 import { measure, measureText } from '../core/criterion.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
+import { askText } from '../core/operator.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { metricName, sentence } from '../core/sentence.ts';
 import { offerText } from '../core/sizing/offer.ts';
+import type { SweepSeen } from '../core/sweep.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';
@@ -16,7 +18,8 @@ import { cleanAll, createPaint, table, wrap } from './print.ts';
 /** A decision with everything it rests on. */
 export interface ExplainedDecision extends DecisionRow {
   readonly hash: string;
-  readonly input: { readonly rollout: Rollout | null; readonly observation: Observation };
+  readonly input:
+    { readonly rollout: Rollout | null; readonly observation: Observation } | { readonly sweep: SweepSeen };
   readonly output: Decision;
   readonly events: readonly { readonly at: number; readonly type: string; readonly data: object }[];
   /** Whether it comes out the same when it is decided again now. */
@@ -49,12 +52,16 @@ export function renderExplanation(
     ),
     '',
     paint.bold('What it saw'),
-    ...seen(safe.input.rollout, safe.input.observation, line),
-    ...figures(safe.input.observation, paint),
-    ...verdict(output, line),
-    '',
-    paint.bold('What happened by it'),
-    ...happened(safe, line),
+    ...('sweep' in safe.input
+      ? swept(safe.input.sweep, line)
+      : [
+          ...seen(safe.input.rollout, safe.input.observation, line),
+          ...figures(safe.input.observation, paint),
+          ...verdict(output, line),
+          '',
+          paint.bold('What happened by it'),
+          ...happened(safe, line),
+        ]),
     '',
     paint.bold('How to trust it'),
     ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
@@ -121,11 +128,30 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
   ];
 }
 
+/** What a sweep saw of an endpoint. */
+function swept({ endpoint, rollout, ledgerId, isIdle, policy, now }: SweepSeen, line: Line): string[] {
+  const { namespace, name, state, tags, updatedAt, pricePerHourMicros } = endpoint;
+  const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
+  const grace = policy.deleteAfter === null ? 'never deleted' : `deleted after ${spanText(policy.deleteAfter)}`;
+  const idle = isIdle ? ', without a call for long' : '';
+  return [
+    ...line('endpoint', `${namespace}/${name}: ${state}, ${price}`),
+    ...line(
+      'changed',
+      updatedAt === null ? null : `${dateText(updatedAt)}, ${spanText(Math.max(0, now - updatedAt))} before`,
+    ),
+    ...line('tags', tags.join(', ')),
+    ...line('ledger', ledgerId),
+    ...line('rollout', rollout === null ? 'none of that name' : `${rollout.id}: ${rollout.phase}${idle}`),
+    ...line('policy is', `ended: ${policy.ended}, ${grace}; unknown: ${policy.unknown}`),
+  ];
+}
+
 function rolloutText(rollout: Rollout | null, { now }: Observation): string {
   if (rollout === null) return 'none: the route is watched';
   const step = 'step' in rollout ? `, step ${rollout.step}` : '';
   const paused = rollout.isPaused ? ', paused' : '';
-  const ask = rollout.ask === null ? '' : `; asks about step ${rollout.ask.step} since ${timeText(rollout.ask.at)}`;
+  const ask = rollout.ask === null ? '' : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}`;
   return `${rollout.id}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
 }
 

@@ -1,3 +1,5 @@
+export { moneyText } from '../core/money/text.ts';
+
 /** A whole number with its thousands apart: `2 113`. */
 export function numberText(value: number): string {
   return Math.round(value)
@@ -20,11 +22,6 @@ export function latencyText(ms: number | null): string {
   if (ms === null) return '-';
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${numberText(ms / 1_000)} s`;
-}
-
-/** Micro-dollars for people: `$1.23`. */
-export function moneyText(micros: number): string {
-  return `$${(micros / 1_000_000).toFixed(2)}`;
 }
 
 /** A share as a bar of so many characters. */

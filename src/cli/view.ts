@@ -37,6 +37,7 @@ function headerLines(report: StatusReport, page: Page): string[] {
   if (policy.problem !== null)
     lines.push(...alert(`policy: ${policy.problem}; the last good one stays in force`, page));
   if (account.state === 'refused') lines.push(...alert('the Hub refuses HF_TOKEN: nothing can be proposed', page));
+  for (const told of report.endpoints ?? []) lines.push(...alert(told, page));
   if (gateway.withoutToken > 0) {
     lines.push(...alert(`${countText(gateway.withoutToken, 'call')} went out without a token: set HF_TOKEN`, page));
   }

@@ -1,6 +1,8 @@
 import type { Decision } from './decision.ts';
 import { beginEffect, decision, endpointText, leave, priceText, spanText } from './decision.ts';
 import { decideDraining, refusalOf } from './draining.ts';
+import { decideBudget } from './money/guard.ts';
+import { budgetText, overBudget } from './money/propose.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import { decidePromoted } from './promoted.ts';
@@ -8,6 +10,8 @@ import { decideRetreat } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isLive } from './rollout.ts';
 import { decideShadowing, decideStopped } from './stepping.ts';
+import type { SweepSeen } from './sweep.ts';
+import { decideSweep } from './sweep.ts';
 import { decideWatching } from './watching.ts';
 
 /**
@@ -20,6 +24,8 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
   if (urgent !== null) return urgent;
   const answer = seen.request === null ? null : answerRequest(rollout, seen, seen.request);
   if (answer !== null) return answer;
+  const budget = decideBudget(rollout, seen);
+  if (budget !== null) return budget;
   switch (rollout.phase) {
     case 'proposed':
       return decideProposed(rollout, seen);
@@ -54,34 +60,32 @@ function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
 type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;
 
 function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
-  if (seen.policy.approval === 'automatic' && !rollout.isPaused) {
+  const price = rollout.pricePerHourMicros;
+  const over = overBudget(seen, price);
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${budgetText(seen, price)}`;
+  if (seen.policy.approval === 'automatic' && !rollout.isPaused && over === null) {
     const events = [
       { type: 'approved' as const, step: 0, by: 'policy', reason: null },
       { type: 'provisioning_started' as const },
     ];
-    return decision(
-      'provision',
-      'approved_by_policy',
-      `${endpointText(seen, rollout)} at ${priceText(rollout.pricePerHourMicros)}`,
-      {
-        events,
-      },
-    );
+    return decision('provision', 'approved_by_policy', what, { events });
   }
   if (seen.now - rollout.since > seen.policy.limits.proposalOpen) {
-    return leave(
-      rollout,
-      'aborted',
-      'proposal_expired',
-      `nobody answered in ${spanText(seen.policy.limits.proposalOpen)}`,
-    );
+    const open = spanText(seen.policy.limits.proposalOpen);
+    return leave(rollout, 'aborted', 'proposal_expired', `nobody answered in ${open}`);
   }
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
-  const what = `create ${endpointText(seen, rollout)} at ${priceText(rollout.pricePerHourMicros)}`;
-  if (rollout.ask === null) {
-    return decision('ask', 'needs_approval', what, { events: [{ type: 'asked', step: 0, verdict: null }] });
+  if (over !== null) {
+    const events = [{ type: 'ask_withdrawn' as const, step: 0, reason: over }];
+    return rollout.ask === null
+      ? decision('wait', 'over_budget', over)
+      : decision('withdraw_ask', 'over_budget', over, { events });
   }
-  return decision('wait', 'awaiting_approval', what);
+  if (rollout.ask === null) {
+    const events = [{ type: 'asked' as const, step: 0, verdict: null }];
+    return decision('ask', 'needs_approval', `create ${what}`, { events });
+  }
+  return decision('wait', 'awaiting_approval', `create ${what}`);
 }
 
 function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {
@@ -168,8 +172,10 @@ function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): D
   return null;
 }
 
-/** Decides a stored observation again, offline. The text must equal what was stored. */
+/** Decides a stored observation, or what a sweep has seen of an endpoint, again, offline. The text must equal what was stored. */
 export function decideAgain(input: string): string {
-  const { rollout, observation } = JSON.parse(input) as { rollout: Rollout | null; observation: Observation };
+  const stored = JSON.parse(input) as { rollout: Rollout | null; observation: Observation } | { sweep: SweepSeen };
+  if ('sweep' in stored) return JSON.stringify(decideSweep(stored.sweep));
+  const { rollout, observation } = stored;
   return JSON.stringify(decide(rollout, observation));
 }

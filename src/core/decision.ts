@@ -12,6 +12,8 @@ export type Action =
   | 'propose'
   | 'ask'
   | 'withdraw_ask'
+  | 'grant'
+  | 'warn'
   | 'provision'
   | 'ensure_endpoint'
   | 'note_endpoint'
@@ -24,6 +26,8 @@ export type Action =
   | 'abort'
   | 'fail'
   | 'pause_endpoint'
+  | 'report_endpoint'
+  | 'delete_endpoint'
   | 'end'
   | 'pause'
   | 'resume'
@@ -41,6 +45,7 @@ export type Reason =
   | 'survey_missing'
   | 'not_available'
   | 'too_expensive'
+  | 'over_budget'
   | 'criteria_sustained'
   // a person's word
   | 'needs_approval'
@@ -67,6 +72,11 @@ export type Reason =
   | 'endpoint_absent'
   | 'endpoint_scaled_to_zero'
   | 'endpoint_unhealthy'
+  // endpoints that no rollout uses
+  | 'endpoint_in_use'
+  | 'endpoint_idle'
+  | 'endpoint_orphaned'
+  | 'endpoint_unknown'
   // stepping
   | 'baking'
   | 'gathering'
@@ -78,6 +88,9 @@ export type Reason =
   | 'stable_unable'
   | 'step_overdue'
   | 'rollout_overdue'
+  // money
+  | 'budget_low'
+  | 'budget_ask'
   // after
   | 'promoted'
   | 'draining'

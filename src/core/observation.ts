@@ -1,11 +1,13 @@
 import type { DemandFigures } from './criteria.ts';
 import type { ErrorCode } from './errors.ts';
 import type { StepFigures } from './figures.ts';
+import type { BudgetPolicy } from './money/policy.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
 import type { WarmEndpoint } from './rollout.ts';
+import type { Spending } from './spending.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Work that takes time and is carried out beside the ticks. At most one of a kind is under way for a route. */
@@ -87,6 +89,14 @@ export interface ShadowFigures {
   readonly dropped: number;
 }
 
+/** What keeping a budget needs beside what was spent. */
+export interface BudgetSeen {
+  /** The file's own budget for the route: the tighter of it and the pinned one counts. */
+  readonly file: BudgetPolicy;
+  /** From this look, over the next, until the endpoint is paused with its calls ended, clock ms. */
+  readonly wayBackMs: number;
+}
+
 /** Everything that a decision may look at, `now` included. Frozen, stored, and enough to decide again offline. */
 export interface Observation {
   readonly now: number;
@@ -102,6 +112,10 @@ export interface Observation {
   /** When the route's last rollout ended without success. */
   readonly lastEndedAt: number | null;
   readonly survey: Survey | null;
+  /** What the model's endpoints have cost, and the active rollout's; null where it is not known. */
+  readonly spending?: Spending | null;
+  /** Absent before there were budgets. */
+  readonly budget?: BudgetSeen;
   /** The id and endpoint name that a rollout proposed now would get. */
   readonly next: { readonly rolloutId: string; readonly endpointName: string };
   readonly endpoint: EndpointSeen | null;

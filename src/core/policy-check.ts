@@ -32,6 +32,9 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   const before = steps.at(-2) ?? 0;
   if (1 - holdBack.share <= before) say(['holdBack', 'share'], `leaves less than the step before, ${before}`);
   if ((steps[0] ?? 1) < 0.0001) say(['steps', 0], 'expected at least 0.01%');
+  const { warnAt = 0, askAt = 0 } = route.budget ?? {};
+  if (warnAt > askAt)
+    say(['budget', 'warnAt'], `a warning comes before the question: expected at most askAt, ${askAt}`);
   if (endpoint === null) return issues;
   const { engine, image, region, regions } = endpoint;
   const hasNoImage = engine !== undefined && engine !== 'vLLM' && engine !== 'tei' && image === undefined;

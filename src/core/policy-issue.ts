@@ -10,7 +10,8 @@ export interface PolicyIssue {
 
 /**
  * What zod found in `root`, in plain words; an unknown key becomes an issue of its own, at the key. `knownKeys` tells
- * what is allowed in a block, by the block's name: `''` at the top, `settings`, `route`, else its own key.
+ * what is allowed in a block, by the block's name: `''` at the top, `settings`, `route`, else its own key,
+ * behind its block's where two are called the same.
  */
 export function readIssue(
   issue: z.core.$ZodIssue,
@@ -21,7 +22,7 @@ export function readIssue(
   if (issue.code !== 'unrecognized_keys') return [{ path, message: describe(issue, valueAt(root, path)) }];
   const last = path.at(-1);
   const where = last === undefined ? '' : last === 'defaults' ? 'settings' : typeof last === 'number' ? 'route' : last;
-  const allowed = knownKeys[where];
+  const allowed = knownKeys[`${String(path.at(-2))}.${where}`] ?? knownKeys[where];
   const message = `unknown key${allowed === undefined ? '' : `; allowed here: ${allowed.join(', ')}`}`;
   return issue.keys.map((key) => ({ path: [...path, key], message, isKey: true }));
 }

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { ROUTER_CHOICES } from './care/providers.ts';
 import { CRITERIA } from './criterion.ts';
 import type { CriteriaPolicy } from './policy.ts';
+import { budgetSchema as moneySchema } from './money/policy.ts';
+import { sweepSchema } from './sweep-policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -203,6 +205,7 @@ const settings = {
   holdBack: holdBackSchema.partial().optional(),
   care: careSchema.partial().optional(),
   timeouts: timeoutsSchema.partial().optional(),
+  budget: moneySchema(share).optional(),
 };
 
 export const policySchema = z
@@ -222,6 +225,7 @@ export const policySchema = z
       )
       .nullish()
       .transform((given) => given ?? []),
+    sweep: sweepSchema(span()).nullish(),
   })
   .superRefine((policy, context) => {
     const seen = new Set<string>();
@@ -252,7 +256,8 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   cost: ['cheaperBy'],
   limits: Object.keys(limitsSchema.shape),
   judge: Object.keys(judgeSchema.shape),
-  budget: Object.keys(budgetSchema.shape),
+  budget: Object.keys(moneySchema(share).shape),
+  'judge.budget': Object.keys(budgetSchema.shape),
   ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
   shadow: Object.keys(shadowSchema.shape),
   holdBack: Object.keys(holdBackSchema.shape),
@@ -262,4 +267,5 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   batch: Object.keys(careSchema.shape.batch.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
+  sweep: Object.keys(sweepSchema(span()).shape),
 };

@@ -1,11 +1,15 @@
 import type { z } from 'zod';
 import type { CarePolicy } from './care/policy.ts';
 import type { CriterionName } from './criterion.ts';
+import { NO_BUDGET } from './money/policy.ts';
+import type { BudgetPolicy } from './money/policy.ts';
 import { checkPolicy } from './policy-check.ts';
 import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
 import { KNOWN_KEYS, policySchema } from './policy-schema.ts';
 import type { endpointSchema } from './policy-schema.ts';
+import { SWEEP_DEFAULTS } from './sweep-policy.ts';
+import type { SweepPolicy } from './sweep-policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -122,6 +126,8 @@ export interface RoutePolicy {
     readonly betweenChunks: number;
     readonly total: number;
   };
+  /** Absent in policies that were stored before there were budgets: none. */
+  readonly budget?: BudgetPolicy;
   readonly endpoint: EndpointPolicy | null;
 }
 
@@ -129,6 +135,8 @@ export interface RoutePolicy {
 export interface Policy {
   readonly watched: RoutePolicy;
   readonly routes: readonly RoutePolicy[];
+  /** What becomes of endpoints that no rollout uses. */
+  readonly sweep: SweepPolicy;
 }
 
 /** What holds where a policy is silent. */
@@ -178,6 +186,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     batch: { wait: 5, most: 1 },
   },
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },
+  budget: NO_BUDGET,
 };
 
 /** Checks an unknown value (parsed YAML) and fills in the defaults. */
@@ -189,7 +198,7 @@ export function parsePolicy(
     const issues = parsed.error.issues.flatMap((issue) => readIssue(issue, value, KNOWN_KEYS));
     return { ok: false, issues };
   }
-  const { defaults, routes } = parsed.data;
+  const { defaults, routes, sweep } = parsed.data;
   const base = fill(POLICY_DEFAULTS, defaults);
   const policy: Policy = {
     watched: { ...base, model: '*', endpoint: null },
@@ -198,6 +207,7 @@ export function parsePolicy(
       model: route.model,
       endpoint: route.endpoint ?? null,
     })),
+    sweep: { ...SWEEP_DEFAULTS, ...sweep },
   };
   const issues = checkPolicy(policy);
   return issues.length > 0 ? { ok: false, issues } : { ok: true, policy };
@@ -218,6 +228,7 @@ function fill(base: Filled, given: Settings): Filled {
     holdBack: { ...base.holdBack, ...given.holdBack },
     care: fillCare(base.care, given.care ?? {}),
     timeouts: { ...base.timeouts, ...given.timeouts },
+    budget: { ...NO_BUDGET, ...base.budget, ...given.budget },
   };
 }
 

@@ -1,8 +1,15 @@
+import type { Ask, AskAbout } from './ask.ts';
+import { isAbout } from './ask.ts';
+import type { BudgetEvent, BudgetMark } from './money/marks.ts';
+import { marked } from './money/marks.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
 import type { Verdict } from './verdict.ts';
+
+export { isAbout } from './ask.ts';
+export type { Ask, AskAbout } from './ask.ts';
 
 /** Where a route stands. `watching` is a route without an active rollout. */
 export type Phase =
@@ -27,13 +34,6 @@ export interface WarmEndpoint {
   readonly shapes: readonly CallShape[];
 }
 
-/** What a person's word is wanted on. 0 = provision, 1..n = enter the n-th step, n + 1 = promote. */
-interface Ask {
-  readonly step: number;
-  readonly at: number;
-  readonly verdict: Verdict | null;
-}
-
 interface RolloutBase {
   /** Eight lower-case letters and digits; part of the endpoint's name. */
   readonly id: string;
@@ -52,6 +52,8 @@ interface RolloutBase {
   /** A paused rollout stays where it is: it advances no step, but it still goes back when it must. */
   readonly isPaused: boolean;
   readonly ask: Ask | null;
+  /** What was said and granted of budgets; absent: nothing yet. */
+  readonly budget?: readonly BudgetMark[];
   /** When the phase, or the step within it, was entered. */
   readonly since: number;
 }
@@ -107,11 +109,24 @@ export type Rollout = RolloutBase &
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
-      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>;
+      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'budget' | 'since'>;
     }
-  | { readonly type: 'asked'; readonly step: number; readonly verdict: Verdict | null }
-  | { readonly type: 'ask_withdrawn'; readonly step: number; readonly reason: string }
-  | { readonly type: 'approved'; readonly step: number; readonly by: string; readonly reason: string | null }
+  | {
+      readonly type: 'asked';
+      /** Absent, here and below: a step. */
+      readonly about?: AskAbout;
+      readonly step: number;
+      readonly verdict: Verdict | null;
+    }
+  | { readonly type: 'ask_withdrawn'; readonly about?: AskAbout; readonly step: number; readonly reason: string }
+  | {
+      readonly type: 'approved';
+      readonly about?: AskAbout;
+      readonly step: number;
+      readonly by: string;
+      readonly reason: string | null;
+    }
+  | BudgetEvent
   | { readonly type: 'provisioning_started' }
   | { readonly type: 'endpoint_made'; readonly state: string }
   | { readonly type: 'endpoint_ready'; readonly url: string }
@@ -152,11 +167,17 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   const base = baseOf(rollout);
   const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
   switch (event.type) {
-    case 'asked':
-      return { ...rollout, ask: { step: event.step, at, verdict: event.verdict } };
+    case 'asked': {
+      const { about, step, verdict } = event;
+      return { ...rollout, ask: { ...(about !== undefined && { about }), step, at, verdict } };
+    }
     case 'ask_withdrawn':
     case 'approved':
-      return { ...rollout, ask: null };
+      return { ...rollout, ask: isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask };
+    case 'budget_warned':
+    case 'budget_asked':
+    case 'budget_extended':
+      return { ...rollout, budget: marked(rollout.budget ?? [], event) };
     case 'paused':
       return { ...rollout, isPaused: true };
     case 'resumed':
@@ -183,9 +204,17 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
       if (rollout.phase !== 'holding') throw unexpected(rollout, event);
       return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
     case 'draining':
-      return { ...base, phase: 'draining', outcome: event.outcome, reason: event.reason, hint: event.hint, since: at };
+      return {
+        ...base,
+        ask: null,
+        phase: 'draining',
+        outcome: event.outcome,
+        reason: event.reason,
+        hint: event.hint,
+        since: at,
+      };
     case 'ended':
-      return { ...base, phase: event.outcome, reason: event.reason, hint: event.hint, since: at };
+      return { ...base, ask: null, phase: event.outcome, reason: event.reason, hint: event.hint, since: at };
   }
 }
 
@@ -195,7 +224,7 @@ function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { instance, criteriaSince, isPaused, since } = rollout;
+  const { instance, criteriaSince, isPaused, budget, since } = rollout;
   const fixed = {
     id,
     model,
@@ -207,8 +236,10 @@ function baseOf(rollout: Rollout): RolloutBase {
     pricePerHourMicros,
     ...(instance === undefined ? {} : { instance }),
     criteriaSince,
+    ...(budget !== undefined && { budget }),
   };
-  return { ...fixed, isPaused, ask: null, since };
+  // A step that is taken answers the question about it; the others stay open.
+  return { ...fixed, isPaused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
 }
 
 function unexpected(rollout: Rollout, event: RolloutEvent): Error {

@@ -4,7 +4,7 @@ import type { Action, Reason } from './decision.ts';
 import type { StepFigures } from './figures.ts';
 import type { EndpointSeen, ShadowFigures } from './observation.ts';
 import type { CriteriaPolicy } from './policy.ts';
-import type { Phase } from './rollout.ts';
+import type { AskAbout, Phase } from './rollout.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -27,6 +27,8 @@ export interface StatusReport {
     readonly withoutToken: number;
   };
   readonly routes: readonly RouteStatus[];
+  /** Endpoints that somebody should see to: no rollout uses them, or no call does. */
+  readonly endpoints?: readonly string[];
   /** The ways to serverless, the busiest first; a new process goes on from what was learned of them. */
   readonly lanes: readonly (LaneKey & LaneStatus)[];
 }
@@ -81,5 +83,11 @@ export interface RolloutStatus {
   readonly pricePerHourMicros: number;
   /** Left out by older versions, and for rollouts that are pinned to none. */
   readonly instance?: PinnedInstance;
-  readonly ask: { readonly id: number | null; readonly step: number; readonly at: number } | null;
+  /** `about` absent: a step. */
+  readonly ask: {
+    readonly id: number | null;
+    readonly about?: AskAbout;
+    readonly step: number;
+    readonly at: number;
+  } | null;
 }

@@ -1,6 +1,7 @@
 import { demandText, judgeCriteria } from './criteria.ts';
 import type { Decision } from './decision.ts';
 import { beginEffect, decision, endpointText, priceText, problemText, refuse, spanText } from './decision.ts';
+import { budgetText, overBudget } from './money/propose.ts';
 import type { Observation } from './observation.ts';
 
 const SURVEY_VALID_MS = 600_000;
@@ -59,6 +60,8 @@ function decideProposing(seen: Observation, told: string): Decision {
     const limit = priceText(endpoint.maxPricePerHour * 1_000_000);
     return decision('wait', 'too_expensive', `${priceText(price)} exceeds maxPricePerHour ${limit}`);
   }
+  const over = overBudget(seen, price);
+  if (over !== null) return decision('wait', 'over_budget', over);
   const rollout = {
     id: seen.next.rolloutId,
     model: seen.model,
@@ -72,7 +75,6 @@ function decideProposing(seen: Observation, told: string): Decision {
     criteriaSince: seen.demand.holdsSince ?? seen.now,
   };
   const events = [{ type: 'proposed' as const, rollout }];
-  return decision('propose', 'criteria_sustained', `${told}; ${endpointText(seen, rollout)} at ${priceText(price)}`, {
-    events,
-  });
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${budgetText(seen, price)}`;
+  return decision('propose', 'criteria_sustained', `${told}; ${what}`, { events });
 }

@@ -28,6 +28,8 @@ import { learnedLanes, restore, restoreWindows } from './restore.ts';
 import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
 import { takeSurvey } from './survey.ts';
+import { Sweeper } from './sweeper.ts';
+import { SpendingEstimate } from './spending.ts';
 import { Ticks } from './ticks.ts';
 
 /** How often, in real time, operators' requests are looked for. */
@@ -38,6 +40,8 @@ const ACCOUNT_EVERY_MS = 30_000;
 const POLICY_EVERY_MS = 5_000;
 /** How often, in clock time, it is read from the books what calls and endpoints cost. */
 const COSTS_EVERY_MS = 60_000;
+/** How often, in clock time, endpoints are looked for that no rollout uses. */
+const SWEEP_EVERY_MS = 300_000;
 const DRAIN_MS = 30_000;
 
 export interface DaemonOptions {
@@ -66,6 +70,7 @@ export class Daemon {
   readonly #loop: Loop;
   readonly #costs: Costs;
   readonly #ticks: Ticks;
+  readonly #sweeper: Sweeper;
   readonly #startedAt: number;
   #policy: LoadedPolicy;
   #policyProblem: string | null = null;
@@ -133,6 +138,15 @@ export class Daemon {
       log,
     });
     this.#routes.costsOf = (watch, figures) => this.#costs.ofDemand(watch, figures);
+    this.#sweeper = new Sweeper({
+      clock,
+      log,
+      ledgerId: ledger.id,
+      journal: ledger.journal,
+      endpoints: this.#endpoints,
+      policy: () => this.#policy,
+      signal: this.#loop.signal,
+    });
     this.#ticks = new Ticks({
       clock,
       log,
@@ -141,6 +155,7 @@ export class Daemon {
       gateway: this.#gateway,
       account: () => this.#account.state,
       policy: () => this.#policy,
+      spending: new SpendingEstimate().of,
       begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
       report: () => this.report(),
       wake: () => this.#loop.wake(),
@@ -160,6 +175,8 @@ export class Daemon {
       lookAtEndpoints(this.#routes.all(), this.#effectContext()),
     );
     this.#loop.every(perClock(ACCOUNT_EVERY_MS, clock), () => this.#account.check());
+    this.#loop.inBackground(this.#sweep());
+    this.#loop.every(perClock(SWEEP_EVERY_MS, clock), () => this.#sweep());
     this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadPolicy());
     this.#loop.every(perClock(COSTS_EVERY_MS, clock), () => this.#costs.refresh(this.#routes.all()));
     const journal = this.#ledger.journal;
@@ -198,6 +215,7 @@ export class Daemon {
       ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
       gateway: { inFlight: [...this.#gateway.inFlight()].length, ...this.#routes.counts },
       routes,
+      endpoints: this.#sweeper.notes,
       lanes: reportLanes(this.#gateway),
     };
   }
@@ -208,12 +226,18 @@ export class Daemon {
       endpoints: this.#endpoints,
       hub: this.#hub,
       token: this.#options.environment.token,
+      ledgerId: this.#ledger.id,
       learn: (model) => learnFrom(this.#ledger.journal, model, this.#options.clock),
       experience: (model) => experienceOf(this.#ledger.journal, model, this.#options.clock),
       signal: this.#loop.signal,
       wake: () => this.#loop.wake(),
       log: this.#options.log,
     };
+  }
+
+  /** Without a token there is nothing to be looked for. */
+  async #sweep(): Promise<void> {
+    if (this.#options.environment.token !== null) await this.#sweeper.sweep();
   }
 
   async #lookForRequests(): Promise<void> {

@@ -23,6 +23,7 @@ export interface EffectContext {
   readonly endpoints: EndpointsClient;
   readonly hub: HubClient;
   readonly token: string | null;
+  readonly ledgerId: string;
   /** What serverless has been like for a model, from the ledger. */
   readonly learn: (model: string) => Promise<Profile>;
   readonly experience: SurveyContext['experience'];
@@ -83,7 +84,7 @@ async function carryOut(
 async function ensure(
   watch: RouteWatch,
   rollout: Rollout,
-  { endpoints, hub, token, clock }: EffectContext,
+  { endpoints, hub, token, ledgerId, clock }: EffectContext,
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
   const policy = watch.policy.endpoint;
@@ -99,6 +100,7 @@ async function ensure(
     task: model.task,
     token: model.isGated ? token : null,
     instance,
+    ledgerId,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
   return seenAs(status, { isHealthy: false, badLooks: 1, at: clock.now() });

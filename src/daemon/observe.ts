@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import { NO_BUDGET } from '../core/money/policy.ts';
 import type { Observation, OperatorRequest, ShadowFigures } from '../core/observation.ts';
 import { isLive, weights } from '../core/rollout.ts';
 import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { endpointName } from '../huggingface/endpoints.ts';
 import { timeoutsOf } from './routes.ts';
+import type { SpendingOf } from './spending.ts';
+import { drainPatienceMs, wayBackMs } from './spending.ts';
 import type { RouteWatch } from './watch.ts';
 
-/** How long, in real time, calls on the endpoint may take to end once its weight is 0. */
-const DRAIN_MS = 30_000;
 /** A process that did not look for so long, in real time, was stopped or asleep: its own data has a hole there. */
 const GAP_MS = 10_000;
 
@@ -20,6 +21,7 @@ export interface ObserveContext {
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: (watch: RouteWatch) => string;
   readonly filePolicyHash: string;
+  readonly spending: SpendingOf;
   readonly newRolloutId: () => string;
 }
 
@@ -44,6 +46,8 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     demand: { ...watch.demand(), holdsSince: watch.window.holdsSince },
     lastEndedAt: watch.lastRollout?.since ?? null,
     survey: watch.survey,
+    spending: context.spending(watch, now),
+    budget: { file: watch.filePolicy.budget ?? NO_BUDGET, wayBackMs: wayBackMs(watch, context.clock) },
     next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
     endpoint: watch.endpoint,
     effects: [...watch.effects],
@@ -95,7 +99,7 @@ function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: Obser
 function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {
   if (watch.rollout?.phase !== 'draining') return false;
   if (inFlight === 0) return true;
-  return (clock.now() - watch.rollout.since) / clock.scale > DRAIN_MS;
+  return (clock.now() - watch.rollout.since) / clock.scale > drainPatienceMs(watch.rollout, watch, clock);
 }
 
 /** Eight lower-case letters and digits without look-alikes. */

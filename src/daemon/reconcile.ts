@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { decide } from '../core/decide.ts';
 import type { Decision } from '../core/decision.ts';
 import { CORE_VERSION } from '../core/decision.ts';
+import { budgetNotes } from '../core/money/guard.ts';
 import type { EffectName, Observation, OperatorRequest } from '../core/observation.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { evolve, isActive } from '../core/rollout.ts';
@@ -15,6 +16,8 @@ export const RETREAT_PATIENCE_MS = 2_000;
 /** What was last decided about a route, and what was last written of it. */
 export interface RouteMemory {
   decision: Decision | null;
+  /** What a person should know of the budgets. */
+  notes: readonly string[];
   decidedAt: number;
   key: string;
   writtenAt: number;
@@ -51,6 +54,7 @@ export async function reconcile(
   const key = [decision.action, decision.reason, rollout?.id, rollout?.phase, stop].join(' ');
   memory.decision = decision;
   memory.decidedAt = seen.now;
+  memory.notes = budgetNotes(rollout, seen);
   memory.ticks++;
   const mustWrite = decision.action !== 'wait' || key !== memory.key || seen.now - memory.writtenAt >= ROW_EVERY_MS;
   // A model that is only watched has no story before its criteria hold; clients choose the names of such models.
@@ -183,7 +187,12 @@ function toEntry(
           step: asked.step,
           policyHash: next.policyHash,
           verdict: asked.verdict?.status ?? 'none',
-          figures: JSON.stringify({ detail: decision.detail, verdict: asked.verdict, figures: seen.figures }),
+          figures: JSON.stringify({
+            ...(asked.about !== undefined && { about: asked.about }),
+            detail: decision.detail,
+            verdict: asked.verdict,
+            figures: seen.figures,
+          }),
           at: seen.now,
         },
       }),

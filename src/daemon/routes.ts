@@ -178,9 +178,14 @@ function shadowOf({ policy: { shadow }, copiedBefore }: RouteWatch): ShadowShare
 /** Sockets and processors do not run faster with the clock: no timeout shrinks below this, in real ms. */
 const LEAST_TIMEOUT_MS = 5_000;
 
+/** A span of real time that shrinks with a faster clock, in real ms. */
+export function shrunkMs(ms: number, { scale }: Pick<Clock, 'scale'>): number {
+  return Math.min(ms, Math.max(LEAST_TIMEOUT_MS, ms / scale));
+}
+
 /** The policy's timeouts in real ms. On a faster clock they shrink with it, as the simulation's answers do. */
 export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Clock): Timeouts {
-  const real = (ms: number) => Math.min(ms, Math.max(LEAST_TIMEOUT_MS, ms / scale));
+  const real = (ms: number) => shrunkMs(ms, { scale });
   return {
     connectMs: real(timeouts.connect),
     firstByteMs: real(timeouts.firstByte),

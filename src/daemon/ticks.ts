@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { Decision, Reason } from '../core/decision.ts';
 import { errorMessage } from '../core/errors.ts';
 import type { EffectName, Observation, OperatorRequest } from '../core/observation.ts';
 import type { StatusReport } from '../core/status.ts';
@@ -9,6 +10,7 @@ import { newRolloutId, observe } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import { RETREAT_PATIENCE_MS, goBackAtOnce, reconcile } from './reconcile.ts';
 import type { Routes } from './routes.ts';
+import type { SpendingOf } from './spending.ts';
 import type { RouteWatch } from './watch.ts';
 
 export interface TicksOptions {
@@ -20,6 +22,7 @@ export interface TicksOptions {
   readonly account: () => Observation['account'];
   /** The policy file as it was last read. */
   readonly policy: () => NonNullable<JournalEntry['policy']>;
+  readonly spending: SpendingOf;
   readonly begin: (watch: RouteWatch, effect: EffectName) => void;
   readonly report: () => StatusReport;
   readonly wake: () => void;
@@ -97,11 +100,14 @@ export class Ticks {
       account: this.#options.account(),
       policyHash: ({ rollout }) => rollout?.policyHash ?? this.#options.policy().hash,
       filePolicyHash: this.#options.policy().hash,
+      spending: this.#options.spending,
       newRolloutId,
     });
 
-  #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
-    return reconcile(watch, this.memory(watch), request, {
+  async #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
+    const memory = this.memory(watch);
+    const before = memory.key;
+    const isDone = await reconcile(watch, memory, request, {
       clock: this.#options.clock,
       journal: this.#options.journal,
       observe: this.#observe,
@@ -109,15 +115,32 @@ export class Ticks {
       begin: this.#options.begin,
       changed: () => this.#options.routes.rebuild(),
     });
+    if (memory.key !== before) logMoney(watch.model, memory.decision, this.#options.log);
+    return isDone;
   }
 
   /** What was last decided about a route. */
   memory(watch: RouteWatch): RouteMemory {
     let memory = this.#memories.get(watch);
     if (memory === undefined) {
-      memory = { decision: null, decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
+      memory = { decision: null, notes: [], decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
       this.#memories.set(watch, memory);
     }
     return memory;
   }
+}
+
+const ABOUT_MONEY: Partial<Record<Reason, 'warn' | 'error'>> = {
+  budget_low: 'warn',
+  budget_ask: 'warn',
+  over_budget: 'warn',
+  stable_unable: 'error',
+};
+
+/** Money is worth a line of the log, too, and an endpoint that cannot be left is worth a loud one. */
+function logMoney(model: string, decision: Decision | null, log: Log): void {
+  const level = decision === null ? undefined : ABOUT_MONEY[decision.reason];
+  if (decision === null || level === undefined) return;
+  const { action, reason, detail } = decision;
+  log(level, reason.replaceAll('_', ' '), { model, action, detail });
 }

@@ -61,6 +61,8 @@ export class RouteWatch {
   copiedBefore = 0;
   /** What became of the copies of the shadow stage. */
   shadow: Pick<ShadowFigures, 'ended' | 'faults'> = NO_SHADOW;
+  /** The longest that a call of the rollout was on the endpoint, clock ms. */
+  longestOnEndpointMs = 0;
   /** When a tick last looked, clock ms. */
   observedAt = 0;
   /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
@@ -120,6 +122,7 @@ export class RouteWatch {
       this.faultsInRow = 0;
       this.shadow = NO_SHADOW;
       this.copiedBefore = 0;
+      this.longestOnEndpointMs = 0;
       this.endpoint = null;
       this.retreat = null;
       for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
@@ -185,6 +188,7 @@ export class RouteWatch {
     if (call.role === 'canary' && call.outcome === 'ok' && this.#isCurrent(call)) this.faultsInRow = 0;
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
     if (!this.#isCurrent(call)) return;
+    if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
     if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));
     else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call.arrivedAtUs, knownOf(call));
   }
@@ -214,9 +218,14 @@ export class RouteWatch {
 
   /** Counts a call of the ledger again, after a restart. */
   restore(step: number, role: Role, call: TalliedCall): void {
+    if (role === 'canary') this.#wasOnEndpoint(call);
     const tally = this.#stepTally(step)[role];
     tally.arrived();
     tally.ended(call, false);
+  }
+
+  #wasOnEndpoint({ durationUs }: Pick<Call, 'durationUs'>): void {
+    this.longestOnEndpointMs = Math.max(this.longestOnEndpointMs, durationUs / 1_000);
   }
 
   /** Both roles of a step. `overdue`: calls in flight beyond the first-byte limit, per role. */

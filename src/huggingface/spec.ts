@@ -1,7 +1,7 @@
 import type { EndpointPolicy } from '../core/policy.ts';
 import { CONTEXT_FLAGS } from '../core/sizing/engine-args.ts';
 import type { PinnedInstance } from '../core/sizing/pinned.ts';
-import { OUR_TAG } from './status.ts';
+import { OUR_TAG, ledgerTag } from '../core/sweep.ts';
 
 /** The body of `POST /v2/endpoint/{namespace}`. */
 export interface EndpointSpec {
@@ -62,6 +62,8 @@ export interface EndpointWish {
   readonly token?: string | null;
   /** The instance that was chosen, or named. */
   readonly instance: PinnedInstance;
+  /** The ledger that knows its rollout: told by a tag, so that it can be found again. */
+  readonly ledgerId?: string;
 }
 
 /** The create body for a wish; see `EndpointSpec`. */
@@ -90,7 +92,7 @@ export function endpointSpec(wish: EndpointWish): EndpointSpec {
       env: policy.env,
       secrets: token ? { HF_TOKEN: token } : {},
     },
-    tags: [OUR_TAG],
+    tags: wish.ledgerId === undefined ? [OUR_TAG] : [OUR_TAG, ledgerTag(wish.ledgerId)],
   };
 }
 

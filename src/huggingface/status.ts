@@ -1,5 +1,4 @@
-/** The tag that tells our endpoints from others in the account. */
-export const OUR_TAG = 'managed-by:upshift';
+import { OUR_TAG } from '../core/sweep.ts';
 
 const STATES = [
   'pending',

@@ -13,6 +13,7 @@ import { CallWriter } from './call-rows.ts';
 import { CHAIN_START, chainHash, sha256 } from './chain.ts';
 import type { LedgerDb } from './database.ts';
 import { connect, isBusy } from './database.ts';
+import { hasServedSince } from './endpoint-calls.ts';
 import type { CallPage } from './history.ts';
 import { recentPage, stepPage } from './history.ts';
 import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk, StoredRollout } from './journal.ts';
@@ -77,6 +78,14 @@ export class JournalStore {
     const newest =
       'SELECT id FROM rollouts WHERE route_id = p.route_id ORDER BY created_at DESC, updated_at DESC LIMIT 1';
     return this.#rollouts(`WHERE p.id = (${newest}) ORDER BY p.created_at`);
+  }
+
+  allRollouts(): StoredRollout[] {
+    return this.#rollouts('ORDER BY p.created_at');
+  }
+
+  hasServedSince(rolloutId: string, since: number): boolean {
+    return hasServedSince(this.#db, rolloutId, since);
   }
 
   policy(hash: string): { path: string; text: string; parsed: string } | null {

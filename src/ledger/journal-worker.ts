@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError, errorMessage } from '../core/errors.ts';
 import { isBusy, sqliteCode } from './database.ts';
-import type { JournalMessage, JournalReply } from './journal.ts';
+import type { JournalMessage, JournalReply } from './journal-thread.ts';
 import { JournalStore } from './journal-store.ts';
 
 const CHECKPOINT_EVERY_MS = 500;

@@ -19,6 +19,8 @@ export interface Ledger {
   readonly journal: Journal;
   /** Random, made with the file: keys the hashes that stand for agents without a name. */
   readonly agentSalt: string;
+  /** Random, made with the file: tells the endpoints of this ledger from those of others. */
+  readonly id: string;
   readonly close: () => Promise<void>;
 }
 
@@ -34,7 +36,8 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
   const lock = acquireLock(path);
   try {
     migrate(path, clock.now());
-    const agentSalt = ensureSalt(path);
+    const agentSalt = ensureRandom(path, 'agent_salt', 16);
+    const id = ensureRandom(path, LEDGER_ID, 4);
     checkTime(path, clock.scale);
     const journal = await openJournal(path, { clock });
     try {
@@ -44,7 +47,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
         await journal.close();
         lock.release();
       };
-      return { calls, bypass: new BypassLog(calls), journal, agentSalt, close };
+      return { calls, bypass: new BypassLog(calls), journal, agentSalt, id, close };
     } catch (error) {
       await journal.close();
       throw error;
@@ -106,13 +109,20 @@ function checkTime(path: string, scale: number): void {
   }
 }
 
-function ensureSalt(path: string): string {
+const LEDGER_ID = 'ledger_id';
+
+/** The id of a ledger; null where no daemon of this version has opened it yet. */
+export function readLedgerId(db: LedgerDb): string | null {
+  return db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(LEDGER_ID) ?? null;
+}
+
+/** Something random that is made once, as hex. */
+function ensureRandom(path: string, key: string, bytes: number): string {
   const db = connect(path, { timeout: 5_000 });
   try {
-    db.prepare("INSERT INTO meta (key, value) VALUES ('agent_salt', ?) ON CONFLICT DO NOTHING").run(
-      randomBytes(16).toString('hex'),
-    );
-    return db.prepare<[], string>("SELECT value FROM meta WHERE key = 'agent_salt'").pluck().get() as string;
+    const made = randomBytes(bytes).toString('hex');
+    db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING').run(key, made);
+    return db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(key) as string;
   } catch (error) {
     throw unreadable(path, error);
   } finally {

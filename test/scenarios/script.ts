@@ -56,6 +56,7 @@ function spanOf(text = ''): number {
   return Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 
+const BUDGET = ['perHour', 'perDay', 'perRollout'];
 const CRITERIA = ['window', 'calls', 'agents', 'refused', 'sustain', 'cooldown'];
 
 /** `slo=p95:20s,availability:99%`, `predictability=5`, `cost=20%`, `require=any`, `require=slo|cost+calls`. */
@@ -73,16 +74,18 @@ function policyOf(line: string): object {
   const policy: Record<string, unknown> = {};
   const criteria: Record<string, unknown> = {};
   const limits: Record<string, unknown> = {};
+  const budget: Record<string, unknown> = {};
   const endpoint: Record<string, unknown> = { ...ENDPOINT_POLICY };
   let hasEndpoint = true;
   for (const setting of settings) {
     const [key, value] = setting.split('=') as [string, string];
-    const typed = /^\d+$/.test(value) ? Number(value) : value;
+    const typed = /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
     if (key === 'steps') policy['steps'] = value.split(',').map((percent) => Number(percent) / 100);
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
     else if (key === 'maxPricePerHour') endpoint[key] = typed;
     else if (key in FURTHER) criteria[key] = (FURTHER[key] as (text: string) => unknown)(value);
+    else if (BUDGET.includes(key)) budget[key] = typed;
     else if (CRITERIA.includes(key)) criteria[key] = typed;
     else limits[key] = typed;
   }
@@ -94,8 +97,16 @@ function policyOf(line: string): object {
     ...policy,
     criteria,
     limits,
+    budget,
     ...(hasEndpoint && { endpoint }),
   };
+}
+
+/** `perDay=5`, in dollars. */
+function budgetSetting(setting: string): [string, number] {
+  const [key = '', value] = setting.split('=');
+  if (!BUDGET.includes(key)) throw new Error(`no such budget: "${setting}"`);
+  return [key, Number(value)];
 }
 
 const QUIET: Load = { agents: 64, refused: 0.08, canary: 'ok', stable: 'ok' };
@@ -119,6 +130,8 @@ class Script {
         return world.pass(spanOf(rest[0]));
       case 'endpoint':
         return world.see(rest[0] as EndpointSeen['state'], rest[0] === 'running' && rest[1] !== 'unhealthy');
+      case 'file':
+        return world.setBudget(Object.fromEntries(rest.map((setting) => budgetSetting(setting))));
       case 'account':
         return world.setAccount(rest[0] as Observation['account']);
       case 'survey':

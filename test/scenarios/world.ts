@@ -8,6 +8,8 @@ import type { Clock } from '../../src/core/clock.ts';
 import { decideAgain } from '../../src/core/decide.ts';
 import { CORE_VERSION } from '../../src/core/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
+import type { BudgetPolicy } from '../../src/core/money/policy.ts';
+import { NO_BUDGET } from '../../src/core/money/policy.ts';
 import type { Policy, RoutePolicy } from '../../src/core/policy.ts';
 import { parsePolicy } from '../../src/core/policy.ts';
 import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
@@ -17,6 +19,7 @@ import type { RouteMemory } from '../../src/daemon/reconcile.ts';
 import { reconcile } from '../../src/daemon/reconcile.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/routes.ts';
+import { SpendingEstimate } from '../../src/daemon/spending.ts';
 import type { RouteWatch } from '../../src/daemon/watch.ts';
 import { verifyAudit } from '../../src/ledger/audit.ts';
 import type { JournalEntry } from '../../src/ledger/journal.ts';
@@ -42,6 +45,7 @@ export class World {
   #ledger: Ledger | null = null;
   #routes: Routes;
   #memory: RouteMemory = newMemory();
+  #spending = new SpendingEstimate();
   #account: Observation['account'] = 'ok';
   #isWoken = false;
   #calls = 0;
@@ -148,6 +152,7 @@ export class World {
           account: this.#account,
           policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
           filePolicyHash: hash,
+          spending: this.#spending.of,
           newRolloutId: () => `rollout${this.#rollouts}`,
         }),
       policyRecord: () => ({ hash, path: 'policy.yaml', text: this.#text, parsed }),
@@ -210,6 +215,13 @@ export class World {
     await this.#reconcile(await this.#open.journal.pendingRequests());
   }
 
+  /** What the policy file says of the budget from now on; a rollout keeps what it pinned. */
+  async setBudget(budget: Partial<BudgetPolicy>): Promise<void> {
+    const { watch } = this;
+    watch.adopt({ ...watch.filePolicy, budget: { ...NO_BUDGET, ...budget } }, this.now);
+    await this.tick();
+  }
+
   async setAccount(account: Observation['account']): Promise<void> {
     this.#account = account;
     await this.tick();
@@ -258,6 +270,7 @@ export class World {
     this.#ledger = null;
     this.#routes = this.#newRoutes();
     this.#memory = newMemory();
+    this.#spending = new SpendingEstimate();
     this.#shown = '';
     await this.open();
     this.#showWeight();
@@ -312,5 +325,5 @@ export class World {
 }
 
 function newMemory(): RouteMemory {
-  return { decision: null, decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
+  return { decision: null, notes: [], decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
 }

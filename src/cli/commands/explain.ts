@@ -3,8 +3,6 @@ import { decideAgain } from '../../core/decide.ts';
 import type { Decision } from '../../core/decision.ts';
 import { CORE_VERSION } from '../../core/decision.ts';
 import { AppError } from '../../core/errors.ts';
-import type { Observation } from '../../core/observation.ts';
-import type { Rollout } from '../../core/rollout.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { DecisionRecord } from '../../ledger/rollouts.ts';
 import { decision, events } from '../../ledger/rollouts.ts';
@@ -64,7 +62,7 @@ function read(row: DecisionRecord, happened: readonly { at: number; type: string
     if (row.coreVersion === CORE_VERSION) again = decideAgain(input) === output ? 'same' : 'different';
     return {
       ...rest,
-      input: JSON.parse(input) as { rollout: Rollout | null; observation: Observation },
+      input: JSON.parse(input) as ExplainedDecision['input'],
       output: JSON.parse(output) as Decision,
       events: happened.map(({ at, type, data }) => ({ at, type, data: JSON.parse(data) as object })),
       again,

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decide } from '../../../src/core/decide.ts';
+import { budgetText, overBudget } from '../../../src/core/money/propose.ts';
+import type { BudgetPolicy } from '../../../src/core/money/policy.ts';
+import { NO_BUDGET } from '../../../src/core/money/policy.ts';
+import type { Observation } from '../../../src/core/observation.ts';
+import { parsePolicy } from '../../../src/core/policy.ts';
+import { observation, rolloutAfter, routePolicy, START } from '../../support/samples.ts';
+
+const HOUR = 3_600_000;
+
+function seeing(budget: Partial<BudgetPolicy>, today = 0, changes: Partial<Observation> = {}): Observation {
+  const now = changes.now ?? START;
+  const micros = today * 1_000_000;
+  return observation({
+    policy: routePolicy({ budget: { ...NO_BUDGET, ...budget } }),
+    spending: { hourMicros: 0, dayMicros: micros, rolloutMicros: 0, ratePerHourMicros: 0, at: now },
+    ...changes,
+  });
+}
+
+describe('a proposal', () => {
+  const cases: readonly (readonly [string, Partial<BudgetPolicy>, number, string | null])[] = [
+    ['nothing is set', {}, 100, null],
+    ['it costs more an hour', { perHour: 4 }, 0, '$4.50/h exceeds the budget of $4.00 an hour'],
+    ['it costs just as much an hour', { perHour: 4.5 }, 0, null],
+    [
+      'the rest of the day does not pay for an hour',
+      { perDay: 5 },
+      3.2,
+      '$4.50/h: $5.00 a day lasts 67 min, $3.20 are spent today; a rollout takes an hour at least, $4.50',
+    ],
+    ['the day pays for an hour', { perDay: 5 }, 0.5, null],
+    [
+      'a rollout may cost less than an hour',
+      { perRollout: 4 },
+      0,
+      '$4.50/h: $4.00 a rollout lasts 53 min; a rollout takes an hour at least, $4.50',
+    ],
+  ];
+  for (const [why, budget, today, told] of cases) {
+    it(`is ${told === null ? 'made' : 'refused with the figure'} where ${why}`, () => {
+      assert.equal(overBudget(seeing(budget, today), 4_500_000), told);
+    });
+  }
+
+  it('near midnight needs today only what is left of it, and the whole hour of a day', () => {
+    const now = START + 15.75 * HOUR;
+    assert.equal(overBudget(seeing({ perDay: 5 }, 3.8, { now }), 4_500_000), null);
+    assert.match(overBudget(seeing({ perDay: 4 }, 0, { now }), 4_500_000) ?? '', /lasts 53 min/);
+  });
+
+  it('is not made where a budget is set and nobody knows what was spent', () => {
+    assert.match(overBudget(seeing({ perDay: 50 }, 0, { spending: null }), 4_500_000) ?? '', /not known yet/);
+    assert.equal(overBudget(seeing({}, 0, { spending: null }), 4_500_000), null);
+  });
+
+  it('says how long each budget lasts', () => {
+    assert.equal(
+      budgetText(seeing({ perDay: 5, perRollout: 9, perHour: 5 }, 0.5), 4_500_000),
+      '; $5.00 a day lasts 67 min, $0.50 are spent today; $9.00 a rollout lasts 2.0 h',
+    );
+    assert.equal(budgetText(seeing({ perDay: 200 }), 4_500_000), '; $200.00 a day is enough, $0.00 are spent today');
+    assert.equal(budgetText(seeing({}), 4_500_000), '');
+  });
+
+  it('that waits is not asked about, approved or provisioned where meanwhile too much was spent', () => {
+    const proposed = rolloutAfter();
+    const asked = rolloutAfter({ type: 'asked', step: 0, verdict: null });
+    const over = seeing({ perDay: 2 }, 1.5);
+    assert.deepEqual([decide(proposed, over).action, decide(proposed, over).reason], ['wait', 'over_budget']);
+    assert.deepEqual([decide(asked, over).action, decide(asked, over).reason], ['withdraw_ask', 'over_budget']);
+    const request = {
+      id: 1,
+      kind: 'approve',
+      rolloutId: 'aaaabbbb',
+      askId: 3,
+      step: 0,
+      reason: null,
+      by: 'a@b',
+    } as const;
+    const answered = decide(asked, { ...over, request, openAskId: 3 });
+    assert.deepEqual([answered.action, answered.reason], ['refuse', 'over_budget']);
+    const automatic = { ...over, policy: { ...over.policy, approval: 'automatic' as const } };
+    assert.deepEqual([decide(proposed, automatic).action, decide(proposed, automatic).reason], ['wait', 'over_budget']);
+  });
+});
+
+describe('the block `budget` of a policy', () => {
+  const parsed = (budget: object) => parsePolicy({ defaults: { budget } });
+  it('is none where it is left out, and is filled in where it is not', () => {
+    const silent = parsePolicy({});
+    assert.deepEqual(silent.ok && silent.policy.watched.budget, NO_BUDGET);
+    const given = parsed({ perDay: 5, perHour: 'none', warnAt: '50%' });
+    assert.deepEqual(given.ok && given.policy.watched.budget, { ...NO_BUDGET, perDay: 5, warnAt: 0.5 });
+  });
+
+  for (const [wrong, told] of [
+    [{ perDay: 0 }, 'expected more than 0, got 0'],
+    [{ perDay: '$5' }, 'expected dollars above 0 such as 4.50, or none, got "$5"'],
+    [{ perMonth: 5 }, 'unknown key; allowed here: perHour, perDay, perRollout, warnAt, askAt'],
+    [{ warnAt: '95%' }, 'a warning comes before the question: expected at most askAt, 0.9'],
+  ] as const) {
+    it(`refuses ${JSON.stringify(wrong)}`, () => {
+      const found = parsed(wrong);
+      assert.deepEqual(found.ok ? [] : found.issues.map(({ message }) => message), [told]);
+    });
+  }
+
+  it('is another one than the judge’s', () => {
+    const found = parsePolicy({ defaults: { judge: { budget: { perDay: 1 } } } });
+    assert.match(
+      found.ok ? '' : (found.issues[0]?.message ?? ''),
+      /allowed here: falseRollback, falsePass, falsePassLast/,
+    );
+  });
+});
