@@ -3,6 +3,7 @@ import { priceText, problemText, spanText } from '../core/decision.ts';
 import { judgeCriteria } from '../core/criteria.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
+import { askText } from '../core/operator.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { metricName, sentence } from '../core/sentence.ts';
@@ -123,7 +124,7 @@ function rolloutText(rollout: Rollout | null, { now }: Observation): string {
   if (rollout === null) return 'none: the route is watched';
   const step = 'step' in rollout ? `, step ${rollout.step}` : '';
   const paused = rollout.isPaused ? ', paused' : '';
-  const ask = rollout.ask === null ? '' : `; asks about step ${rollout.ask.step} since ${timeText(rollout.ask.at)}`;
+  const ask = rollout.ask === null ? '' : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}`;
   return `${rollout.id}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
 }
 

@@ -92,8 +92,10 @@ function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: P
   const { id, ask, isPaused } = rollout;
   if (isPaused) return entry('type', [command(`resume ${id}`)], page, true);
   if (ask !== null) {
-    const lines = [command(`approve ${id} --step ${ask.step}`), `${command(`reject ${id}`)}   ends the rollout`];
-    return entry('type', lines, page, true);
+    const isStep = ask.about === undefined || ask.about === 'step';
+    const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
+    const no = `${command(`reject ${id}`)}   ${isStep ? 'ends the rollout' : 'leaves all as it is'}`;
+    return entry('type', [isStep ? yes : `${yes}   yes to the ${ask.about}`, no], page, true);
   }
   if (decision !== null && WORTH_ABORTING.has(decision.reason)) {
     return entry('type', [`${command(`abort ${id}`)}   if it should not wait`], page, true);

@@ -12,6 +12,7 @@ export type Action =
   | 'propose'
   | 'ask'
   | 'withdraw_ask'
+  | 'grant'
   | 'provision'
   | 'ensure_endpoint'
   | 'note_endpoint'

@@ -2,7 +2,8 @@ import type { Decision } from './decision.ts';
 import { decision, done, leave, priceText, refuse } from './decision.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
 import { decideRetreat, stepVerdict } from './retreat.ts';
-import type { Rollout } from './rollout.ts';
+import type { Ask, Rollout } from './rollout.ts';
+import { isAbout } from './rollout.ts';
 import { advance } from './stepping.ts';
 
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
@@ -53,9 +54,10 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
       seen.policy.approval === 'automatic' ? 'the policy approves by itself' : 'nothing is waiting for approval';
     return refuse(request, 'nothing_asked', why);
   }
-  if (request.askId !== seen.openAskId || (request.step !== null && request.step !== ask.step)) {
-    return refuse(request, 'stale_request', `it answers an older question; the open one is about step ${ask.step}`);
+  if (request.askId !== seen.openAskId || (request.step !== null && !isAboutStep(ask, request.step))) {
+    return refuse(request, 'stale_request', `it answers an older question; the open one is about ${askText(ask)}`);
   }
+  if (!isAbout(ask, 'step')) return answerAside(rollout, ask, request);
   const because = request.reason === null ? '' : `: ${request.reason}`;
   if (request.kind === 'reject') {
     const left = leave(rollout, 'aborted', 'rejected', `step ${ask.step} rejected by ${request.by}${because}`);
@@ -82,4 +84,33 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   }
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
+}
+
+/** What a question is about, for people: `step 2`, `the budget`. */
+export function askText({ about = 'step', step }: Pick<Ask, 'about' | 'step'>): string {
+  return about === 'step' ? `step ${step}` : `the ${about}`;
+}
+
+function isAboutStep(ask: Ask, step: number): boolean {
+  return isAbout(ask, 'step') && ask.step === step;
+}
+
+/** A question that the rollout does not wait for: a yes grants it, a no leaves everything as it is. */
+function answerAside(rollout: Rollout, ask: Ask, request: OperatorRequest): Decision {
+  const because = request.reason === null ? '' : `: ${request.reason}`;
+  const { about = 'step', step } = ask;
+  if (request.kind === 'reject') {
+    const detail = `${askText(ask)}: rejected by ${request.by}${because}`;
+    const events = [{ type: 'ask_withdrawn' as const, about, step, reason: detail }];
+    return decision('withdraw_ask', 'rejected', detail, {
+      events,
+      outcome: done(request, 'rejected: all stays as it is'),
+    });
+  }
+  const approved = { type: 'approved' as const, about, step, by: request.by, reason: request.reason };
+  const detail = `${askText(ask)}: approved by ${request.by}${because}`;
+  return decision('grant', 'approved', detail, {
+    events: [approved],
+    outcome: done(request, `approved for ${rollout.id}`),
+  });
 }

@@ -26,8 +26,17 @@ export interface WarmEndpoint {
   readonly shapes: readonly CallShape[];
 }
 
-/** What a person's word is wanted on. 0 = provision, 1..n = enter the n-th step, n + 1 = promote. */
-interface Ask {
+/**
+ * What a question is about: the next step of the way, or something that the rollout does not wait for. Only a step is
+ * ended by a no.
+ */
+export type AskAbout = 'step' | 'budget' | 'scaling';
+
+/** What a person's word is wanted on. */
+export interface Ask {
+  /** Absent: a step. */
+  readonly about?: AskAbout;
+  /** 0 = provision, 1..n = enter the n-th step, n + 1 = promote. Not about a step: where the rollout stands. */
   readonly step: number;
   readonly at: number;
   readonly verdict: Verdict | null;
@@ -106,9 +115,21 @@ export type RolloutEvent =
       readonly type: 'proposed';
       readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>;
     }
-  | { readonly type: 'asked'; readonly step: number; readonly verdict: Verdict | null }
-  | { readonly type: 'ask_withdrawn'; readonly step: number; readonly reason: string }
-  | { readonly type: 'approved'; readonly step: number; readonly by: string; readonly reason: string | null }
+  | {
+      readonly type: 'asked';
+      /** Absent, here and below: a step. */
+      readonly about?: AskAbout;
+      readonly step: number;
+      readonly verdict: Verdict | null;
+    }
+  | { readonly type: 'ask_withdrawn'; readonly about?: AskAbout; readonly step: number; readonly reason: string }
+  | {
+      readonly type: 'approved';
+      readonly about?: AskAbout;
+      readonly step: number;
+      readonly by: string;
+      readonly reason: string | null;
+    }
   | { readonly type: 'provisioning_started' }
   | { readonly type: 'endpoint_made'; readonly state: string }
   | { readonly type: 'endpoint_ready'; readonly url: string }
@@ -149,11 +170,13 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   const base = baseOf(rollout);
   const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
   switch (event.type) {
-    case 'asked':
-      return { ...rollout, ask: { step: event.step, at, verdict: event.verdict } };
+    case 'asked': {
+      const { about, step, verdict } = event;
+      return { ...rollout, ask: { ...(about !== undefined && { about }), step, at, verdict } };
+    }
     case 'ask_withdrawn':
     case 'approved':
-      return { ...rollout, ask: null };
+      return { ...rollout, ask: isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask };
     case 'paused':
       return { ...rollout, isPaused: true };
     case 'resumed':
@@ -180,9 +203,17 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
       if (rollout.phase !== 'holding') throw unexpected(rollout, event);
       return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
     case 'draining':
-      return { ...base, phase: 'draining', outcome: event.outcome, reason: event.reason, hint: event.hint, since: at };
+      return {
+        ...base,
+        ask: null,
+        phase: 'draining',
+        outcome: event.outcome,
+        reason: event.reason,
+        hint: event.hint,
+        since: at,
+      };
     case 'ended':
-      return { ...base, phase: event.outcome, reason: event.reason, hint: event.hint, since: at };
+      return { ...base, ask: null, phase: event.outcome, reason: event.reason, hint: event.hint, since: at };
   }
 }
 
@@ -204,7 +235,13 @@ function baseOf(rollout: Rollout): RolloutBase {
     pricePerHourMicros,
     criteriaSince,
   };
-  return { ...fixed, isPaused, ask: null, since };
+  // A step that is taken answers the question about it; the others stay open.
+  return { ...fixed, isPaused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
+}
+
+/** Whether a question is open and about this. */
+export function isAbout(ask: Ask | null, about: AskAbout): ask is Ask {
+  return ask !== null && (ask.about ?? 'step') === about;
 }
 
 function unexpected(rollout: Rollout, event: RolloutEvent): Error {

@@ -4,7 +4,7 @@ import type { Action, Reason } from './decision.ts';
 import type { StepFigures } from './figures.ts';
 import type { EndpointSeen, ShadowFigures } from './observation.ts';
 import type { CriteriaPolicy } from './policy.ts';
-import type { Phase } from './rollout.ts';
+import type { AskAbout, Phase } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
@@ -78,5 +78,11 @@ export interface RolloutStatus {
   readonly endpointName: string;
   readonly endpoint: EndpointSeen | null;
   readonly pricePerHourMicros: number;
-  readonly ask: { readonly id: number | null; readonly step: number; readonly at: number } | null;
+  /** `about` absent: a step. */
+  readonly ask: {
+    readonly id: number | null;
+    readonly about?: AskAbout;
+    readonly step: number;
+    readonly at: number;
+  } | null;
 }

@@ -4,7 +4,7 @@ import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
 import { decideRetreat, goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
-import { stopWeight } from './rollout.ts';
+import { isAbout, stopWeight } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
@@ -54,6 +54,7 @@ export function decideStopped(rollout: Stopped, seen: Observation): Decision {
     const events = [{ type: 'asked' as const, step: rollout.step + 1, verdict }];
     return decision('ask', 'needs_approval', told, { events, verdict });
   }
+  // One question at a time: the next step is asked about once the other has its answer.
   return decision('wait', 'awaiting_approval', told, { verdict });
 }
 
@@ -108,7 +109,7 @@ function keepHolding(
   verdict: Verdict | null,
   [reason, detail]: [Reason, string],
 ): Decision {
-  if (rollout.ask !== null) {
+  if (isAbout(rollout.ask, 'step')) {
     const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: detail }];
     return decision('withdraw_ask', 'verdict_changed', detail, { events, verdict });
   }

@@ -183,7 +183,12 @@ function toEntry(
           step: asked.step,
           policyHash: next.policyHash,
           verdict: asked.verdict?.status ?? 'none',
-          figures: JSON.stringify({ detail: decision.detail, verdict: asked.verdict, figures: seen.figures }),
+          figures: JSON.stringify({
+            ...(asked.about !== undefined && { about: asked.about }),
+            detail: decision.detail,
+            verdict: asked.verdict,
+            figures: seen.figures,
+          }),
           at: seen.now,
         },
       }),

@@ -2,6 +2,7 @@ import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
 import type { StepFigures } from '../core/figures.ts';
 import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
+import type { Ask } from '../core/rollout.ts';
 import { isLive, stopWeight, weights } from '../core/rollout.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import type { Gateway } from '../gateway/server.ts';
@@ -67,8 +68,12 @@ function reportRollout(
     endpointName: rollout.endpointName,
     endpoint: watch.endpoint,
     pricePerHourMicros: rollout.pricePerHourMicros,
-    ask: rollout.ask === null ? null : { id: watch.openAskId, step: rollout.ask.step, at: rollout.ask.at },
+    ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.openAskId),
   };
+}
+
+function reportAsk({ about, step, at }: Ask, id: number | null): RolloutStatus['ask'] {
+  return { id, ...(about !== undefined && { about }), step, at };
 }
 
 function shares(figures: StepFigures | null): { assignedShare: number | null; servedShare: number | null } {

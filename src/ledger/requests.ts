@@ -1,4 +1,5 @@
 import type { OperatorRequest } from '../core/observation.ts';
+import type { AskAbout } from '../core/rollout.ts';
 import type { LedgerDb } from './database.ts';
 import { unreadable } from './database.ts';
 
@@ -6,6 +7,7 @@ import { unreadable } from './database.ts';
 export interface OpenAsk {
   readonly id: number;
   readonly rolloutId: string;
+  readonly about: AskAbout;
   readonly step: number;
   readonly policyHash: string;
   readonly verdict: string;
@@ -19,7 +21,7 @@ export interface PendingRequest extends OperatorRequest {
   readonly at: number;
 }
 
-const COLUMNS = `a.id, a.rollout_id AS rolloutId, a.step, a.policy_hash AS policyHash, a.verdict, a.figures, a.at`;
+const COLUMNS = `a.id, a.rollout_id AS rolloutId, ifnull(a.figures ->> '$.about', 'step') AS about, a.step, a.policy_hash AS policyHash, a.verdict, a.figures, a.at`;
 
 const IS_ANSWERED = `EXISTS (SELECT 1 FROM requests q JOIN request_outcomes o ON o.request_id = q.id
   WHERE q.ask_id = a.id AND o.result = 'done')`;

@@ -216,3 +216,51 @@ describe('going back', () => {
     assert.equal(decided.action, 'abort');
   });
 });
+
+describe('an answer to a question about something else than a step', () => {
+  const about = 'scaling' as const;
+  const asked: RolloutEvent = { type: 'asked', about, step: 2, verdict: null };
+  const places: readonly (readonly [string, Rollout])[] = [
+    ['provisioning', rolloutAfter(...TO_WARM.slice(0, 3), asked)],
+    ['stepping', atStep(2, asked)],
+    ['promoted', evolve(promotedRollout(), asked, START)],
+  ];
+  for (const [phase, rollout] of places) {
+    it(`grants it in a rollout that is ${phase}, and only closes the question`, () => {
+      const decided = decide(rollout, asking(2, request('approve', { askId: 3 })));
+      assert.deepEqual([decided.action, decided.reason, decided.outcome?.result], ['grant', 'approved', 'done']);
+      const after = decided.events.reduce<Rollout>((state, event) => evolve(state, event, START), rollout);
+      assert.deepEqual(after, { ...rollout, ask: null });
+    });
+
+    it(`leaves a rollout that is ${phase} as it is after a no`, () => {
+      const decided = decide(rollout, asking(2, request('reject', { askId: 3 })));
+      assert.deepEqual([decided.action, decided.reason], ['withdraw_ask', 'rejected']);
+      const after = decided.events.reduce<Rollout>((state, event) => evolve(state, event, START), rollout);
+      assert.deepEqual(after, { ...rollout, ask: null });
+    });
+  }
+
+  it('is refused where it says a step, or answers an older question', () => {
+    for (const wish of [request('approve', { askId: 3, step: 2 }), request('approve', { askId: 2 })]) {
+      const decided = decide(atStep(2, asked), asking(2, wish));
+      assert.deepEqual([decided.action, decided.reason], ['refuse', 'stale_request']);
+      assert.match(decided.detail, /the open one is about the scaling/);
+    }
+  });
+
+  it('keeps the question open while steps are taken, and asks about no step meanwhile', () => {
+    const next = decide(atStep(2, asked), asking(2, request('pause')));
+    assert.equal(next.action, 'pause');
+    const waiting = decide(atStep(2, asked), observation({ now: START + 600_000, verdict: verdictOn(2) }));
+    assert.deepEqual([waiting.action, waiting.reason], ['wait', 'awaiting_approval']);
+    const entered: RolloutEvent = { type: 'step_entered', step: 3, weight: 0.5, phase: 'stepping' };
+    assert.equal(evolve(atStep(2, asked), entered, START).ask?.about, about);
+    assert.equal(evolve(atStep(2, asked), DRAINING, START).ask, null);
+  });
+
+  it('is not withdrawn because a step has to be held', () => {
+    const decided = decide(atStep(2, asked), observation({ now: START + 1_000, verdict: verdictOn(2) }));
+    assert.deepEqual([decided.action, decided.reason], ['wait', 'baking']);
+  });
+});

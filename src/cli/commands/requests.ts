@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import type { OperatorRequest } from '../../core/observation.ts';
+import { askText } from '../../core/operator.ts';
 import type { StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { isLocked } from '../../ledger/lock.ts';
@@ -31,7 +32,7 @@ const LONGEST_REASON = 500;
 
 export const approveCommand = answerCommand(
   'approve',
-  'Say yes to what the daemon asks: the next step, or the endpoint',
+  'Say yes to what the daemon asks: the next step, the endpoint, or more money',
   [
     ['npx upshift approve', 'the one open question'],
     [
@@ -41,9 +42,11 @@ export const approveCommand = answerCommand(
   ],
 );
 
-export const rejectCommand = answerCommand('reject', 'Say no: the rollout ends, traffic goes back', [
-  ['npx upshift reject k3v9q2ab --reason "too expensive"', 'the reason is kept in the ledger'],
-]);
+export const rejectCommand = answerCommand(
+  'reject',
+  'Say no: to a step, and the rollout ends, traffic goes back; to more money, and all stays as it is',
+  [['npx upshift reject k3v9q2ab --reason "too expensive"', 'the reason is kept in the ledger']],
+);
 
 export const pauseCommand = plainCommand('pause', 'Keep a rollout where it is; it still goes back when it must');
 export const resumeCommand = plainCommand('resume', 'Let a paused rollout go on');
@@ -150,9 +153,10 @@ function askFor(
           : 'watch it: npx upshift status --watch',
     });
   }
-  if (step !== null && step !== ask.step) {
-    throw new AppError('conflict', `rollout ${rolloutId} asks about step ${ask.step}, not ${step}`, {
-      hint: `look at it first: npx upshift status; then: npx upshift ${kind} ${rolloutId} --step ${ask.step}`,
+  if (step !== null && (ask.about !== 'step' || step !== ask.step)) {
+    const [option, not] = ask.about === 'step' ? [` --step ${ask.step}`, `${step}`] : ['', `step ${step}`];
+    throw new AppError('conflict', `rollout ${rolloutId} asks about ${askText(ask)}, not ${not}`, {
+      hint: `look at it first: npx upshift status; then: npx upshift ${kind} ${rolloutId}${option}`,
     });
   }
   return ask.id;

@@ -1,6 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { Phase } from '../../core/rollout.ts';
+import type { AskAbout, Phase } from '../../core/rollout.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { openAsks, readStatus } from '../../ledger/requests.ts';
@@ -77,11 +77,12 @@ export class Director {
     }
   }
 
-  async #answer(ask: { id: number; rolloutId: string; step: number }): Promise<void> {
+  async #answer(ask: { id: number; rolloutId: string; about: AskAbout; step: number }): Promise<void> {
     if (this.#answered.has(ask.id)) return;
     this.#answered.add(ask.id);
     const verb = this.#given.options.onApproval;
-    const words = [verb, ask.rolloutId, '--step', String(ask.step), '--reason', 'demo', '--db', this.#given.dbPath];
+    const which = ask.about === 'step' ? ['--step', String(ask.step)] : [];
+    const words = [verb, ask.rolloutId, ...which, '--reason', 'demo', '--db', this.#given.dbPath];
     const { code, output } = await runUpshift(words, this.#given.env);
     this.answers.push(`upshift ${words.slice(0, 4).join(' ')}: ${output.split('\n')[0]}`);
     // A verdict may change between question and answer; the daemon then asks again.
