@@ -1,5 +1,6 @@
 import type { PolicyIssue } from './policy-issue.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
+import { checkScaling } from './scaling/check.ts';
 
 /** What tokens of Hugging Face and of OpenAI-like services look like. */
 const SECRET = /\b(?:hf_|sk-)[\w-]{8,}/;
@@ -28,6 +29,7 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   if (1 - holdBack.share <= before) say(['holdBack', 'share'], `leaves less than the step before, ${before}`);
   if ((steps[0] ?? 1) < 0.0001) say(['steps', 0], 'expected at least 0.01%');
   if (endpoint === null) return issues;
+  for (const [key, message] of checkScaling(route)) say(['scaling', key], message);
   if (endpoint.engine !== 'vLLM' && endpoint.image.startsWith('vllm/')) {
     say(['endpoint', 'engine'], `${endpoint.engine} needs an image of its own: set endpoint.image`);
   }

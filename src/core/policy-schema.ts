@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ROUTER_CHOICES } from './care/providers.ts';
+import { scalingSchemas } from './scaling/schema.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -136,6 +137,8 @@ const careSchema = z.strictObject({
 
 const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
 
+const scalingSchema = scalingSchemas(span);
+
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
 const replicas = z.number().int().min(1).max(64);
 
@@ -170,6 +173,7 @@ const settings = {
   shadow: shadowSchema.partial().optional(),
   holdBack: holdBackSchema.partial().optional(),
   care: careSchema.partial().optional(),
+  scaling: scalingSchema.scaling.optional(),
   timeouts: timeoutsSchema.partial().optional(),
 };
 
@@ -225,6 +229,8 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   retries: Object.keys(careSchema.shape.retries.shape),
   breaker: Object.keys(careSchema.shape.breaker.shape),
   batch: Object.keys(careSchema.shape.batch.shape),
+  scaling: Object.keys(scalingSchema.scaling.shape),
+  sleep: Object.keys(scalingSchema.sleep.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
 };

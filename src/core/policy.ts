@@ -5,6 +5,8 @@ import { readIssue } from './policy-issue.ts';
 import type { PolicyIssue } from './policy-issue.ts';
 import { KNOWN_KEYS, policySchema } from './policy-schema.ts';
 import type { endpointSchema } from './policy-schema.ts';
+import type { ScalingPolicy } from './scaling/policy.ts';
+import { SCALING_DEFAULTS, fillScaling } from './scaling/policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -107,6 +109,8 @@ export interface RoutePolicy {
   readonly shadow: ShadowPolicy;
   readonly holdBack: HoldBackPolicy;
   readonly care: CarePolicy;
+  /** Absent in policies that older versions pinned. */
+  readonly scaling?: ScalingPolicy;
   /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: {
     readonly connect: number;
@@ -169,6 +173,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     providers: [],
     batch: { wait: 5, most: 1 },
   },
+  scaling: SCALING_DEFAULTS,
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },
 };
 
@@ -209,6 +214,7 @@ function fill(base: Filled, given: Settings): Filled {
     shadow: { ...base.shadow, ...given.shadow },
     holdBack: { ...base.holdBack, ...given.holdBack },
     care: fillCare(base.care, given.care ?? {}),
+    scaling: fillScaling(base.scaling ?? SCALING_DEFAULTS, given.scaling),
     timeouts: { ...base.timeouts, ...given.timeouts },
   };
 }

@@ -143,6 +143,7 @@ export class World {
           clock: this.#clock,
           gateway: {
             inFlight: () => [],
+            lanes: () => [],
             shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
           },
           account: this.#account,
