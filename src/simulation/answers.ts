@@ -98,7 +98,7 @@ export function embeddingAnswer(model: string, texts: readonly string[], format:
     const packed = format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector;
     return { object: 'embedding', index, embedding: packed };
   });
-  const tokens = texts.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0);
+  const tokens = textTokens(texts);
   return JSON.stringify({ object: 'list', data, model, usage: { prompt_tokens: tokens, total_tokens: tokens } });
 }
 
@@ -141,4 +141,9 @@ function sampleOf(schema: Record<string, unknown>): unknown {
       return Object.fromEntries(entries.map(([key, part]) => [key, isObject(part) ? sampleOf(part) : null]));
     }
   }
+}
+
+/** How many tokens texts to embed are taken for. */
+export function textTokens(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0);
 }

@@ -5,16 +5,29 @@ import type { AddressInfo } from 'node:net';
 import type { EndpointSpec } from './spec.ts';
 import { answerEngine } from './engine.ts';
 import { openExchange } from './exchange.ts';
-import { changeAt, replan, spentMicroDollars } from './life.ts';
+import { changeAt, minutesOf, replan, spentMicroDollars } from './life.ts';
 import type { Change, EndpointState } from './life.ts';
+import { NO_CAPACITY, READY, changeTo, startPlan } from './plan.ts';
 import type { World } from './world.ts';
+
+/** What outlives a restart. */
+export interface KeptEndpoint {
+  readonly namespace: string;
+  readonly spec: EndpointSpec;
+  readonly createdAt: number;
+  readonly changedAt: number;
+  readonly deletedAt: number | null;
+  readonly lastUsedAt: number | null;
+  /** Past ones and planned ones. */
+  readonly changes: readonly Change[];
+  readonly port: number;
+}
 
 /** A dedicated endpoint: its states in clock time, what it has cost, and the server that stands for its replicas. */
 export class Endpoint {
   readonly namespace: string;
   readonly createdAt: number;
   spec: EndpointSpec;
-  updatedAt: number;
   deletedAt: number | undefined;
   lastUsedAt: number | undefined;
   inFlight = 0;
@@ -22,17 +35,21 @@ export class Endpoint {
   readonly #server: Server;
   readonly #waiting: Array<() => void> = [];
   readonly #answering = new Set<ServerResponse>();
+  #changedAt: number;
   #changes: Change[];
-  #port = 0;
+  #port: number;
 
-  private constructor(world: World, namespace: string, spec: EndpointSpec) {
-    const now = world.clock.now();
+  private constructor(world: World, kept: Omit<KeptEndpoint, 'changes'>, changes: readonly Change[] | null) {
+    const { spec } = kept;
     this.#world = world;
-    this.namespace = namespace;
+    this.namespace = kept.namespace;
     this.spec = spec;
-    this.createdAt = now;
-    this.updatedAt = now;
-    this.#changes = this.#startPlan(now);
+    this.createdAt = kept.createdAt;
+    this.#changedAt = kept.changedAt;
+    this.deletedAt = kept.deletedAt ?? undefined;
+    this.lastUsedAt = kept.lastUsedAt ?? undefined;
+    this.#port = kept.port;
+    this.#changes = changes === null ? startPlan(this.#world, this.spec, kept.createdAt) : [...changes];
     this.#server = createServer((request, response) => {
       // A connection kept alive from before would still be served.
       if (this.#isShut()) {
@@ -52,11 +69,43 @@ export class Endpoint {
 
   /** Listens on a port of its own and begins with `pending`. */
   static async open(world: World, namespace: string, spec: EndpointSpec): Promise<Endpoint> {
-    const endpoint = new Endpoint(world, namespace, spec);
-    endpoint.#server.listen(0, '127.0.0.1');
-    await once(endpoint.#server, 'listening');
-    endpoint.#port = (endpoint.#server.address() as AddressInfo).port;
+    const now = world.clock.now();
+    const made = { namespace, spec, createdAt: now, changedAt: now, deletedAt: null, lastUsedAt: null, port: 0 };
+    const endpoint = new Endpoint(world, made, null);
+    await endpoint.#listen();
     return endpoint;
+  }
+
+  /** One that a former process had: it went on existing meanwhile. Its port is the same unless somebody took it. */
+  static async reopen(world: World, kept: KeptEndpoint): Promise<Endpoint> {
+    const endpoint = new Endpoint(world, kept, kept.changes);
+    if (kept.deletedAt === null) await endpoint.#listen().catch(() => endpoint.#listen(0));
+    return endpoint;
+  }
+
+  async #listen(port = this.#port): Promise<void> {
+    this.#server.listen(port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  /** What a later process needs to go on with it. */
+  kept(): KeptEndpoint {
+    return {
+      namespace: this.namespace,
+      spec: this.spec,
+      createdAt: this.createdAt,
+      changedAt: this.#changedAt,
+      deletedAt: this.deletedAt ?? null,
+      lastUsedAt: this.lastUsedAt ?? null,
+      changes: this.#changes,
+      port: this.#port,
+    };
+  }
+
+  /** When its state or its specification last changed. */
+  get updatedAt(): number {
+    return Math.max(this.#changedAt, this.now().at);
   }
 
   get name(): string {
@@ -72,14 +121,14 @@ export class Endpoint {
 
   /** The change in force, after an idle endpoint has been scaled to zero. */
   now(): Change {
-    const now = this.#world.clock.now();
     if (this.deletedAt !== undefined) return changeAt(this.#changes, this.deletedAt);
+    const now = this.#world.clock.now();
     const change = changeAt(this.#changes, now);
     const { minReplica, scaleToZeroTimeout } = this.spec.scaling;
     if (change.state !== 'running' || minReplica > 0 || scaleToZeroTimeout === null || this.inFlight > 0) return change;
     const idleAt = Math.max(change.at, this.lastUsedAt ?? 0) + scaleToZeroTimeout * 60_000;
     if (now < idleAt) return change;
-    const slept = this.#at(idleAt, 'scaledToZero', 'Endpoint scaled to zero');
+    const slept = changeTo(this.spec, idleAt, 'scaledToZero', 'Endpoint scaled to zero');
     this.#changes = replan(this.#changes, now, [slept]);
     return slept;
   }
@@ -97,14 +146,23 @@ export class Endpoint {
   /** Past changes of state, oldest first. */
   history(): readonly Change[] {
     this.now();
-    const until = this.deletedAt ?? this.#world.clock.now();
-    return this.#changes.filter((each) => each.at <= until);
+    return this.#changes.filter((each) => each.at <= this.#ending().at);
   }
 
   /** What it has cost up to now. */
   spentMicroDollars(): number {
     this.now();
-    return spentMicroDollars(this.#changes, this.deletedAt ?? this.#world.clock.now());
+    return spentMicroDollars(this.#changes, this.#ending());
+  }
+
+  /** Its replicas minute by minute from the one of `from` on. */
+  minutes(from: number): ReturnType<typeof minutesOf> {
+    this.now();
+    return minutesOf(this.#changes, from, this.#ending());
+  }
+
+  #ending(): { at: number; isOver: boolean } {
+    return { at: this.deletedAt ?? this.#world.clock.now(), isOver: this.deletedAt !== undefined };
   }
 
   pause(): void {
@@ -120,7 +178,7 @@ export class Endpoint {
   }
 
   resume(): void {
-    this.#follow(this.#startPlan(this.#world.clock.now()));
+    this.#follow(startPlan(this.#world, this.spec, this.#world.clock.now()));
   }
 
   /** From scaled to zero back to work, without the wait for a machine. */
@@ -129,8 +187,8 @@ export class Endpoint {
     const { wakeMs } = this.#world.limits;
     this.lastUsedAt = now + wakeMs;
     this.#follow([
-      this.#at(now, 'initializing', 'Endpoint is waking up'),
-      { ...this.#at(now + wakeMs, 'running', READY), loadedAt: now + wakeMs },
+      changeTo(this.spec, now, 'initializing', 'Endpoint is waking up'),
+      { ...changeTo(this.spec, now + wakeMs, 'running', READY), loadedAt: now + wakeMs },
     ]);
   }
 
@@ -139,13 +197,14 @@ export class Endpoint {
     const now = this.#world.clock.now();
     const { state } = this.now();
     this.spec = spec;
-    this.updatedAt = now;
-    if (state === 'pending' || state === 'initializing') return this.#follow(this.#startPlan(now));
+    this.#changedAt = now;
+    this.#world.keeper.now();
+    if (state === 'pending' || state === 'initializing') return this.#follow(startPlan(this.#world, this.spec, now));
     if (state !== 'running' && state !== 'updating') return;
     const doneAt = now + this.#world.limits.updateMs;
     this.#follow([
-      this.#at(now, 'updating', 'Endpoint is updating'),
-      { ...this.#at(doneAt, 'running', READY), loadedAt: doneAt },
+      changeTo(this.spec, now, 'updating', 'Endpoint is updating'),
+      { ...changeTo(this.spec, doneAt, 'running', READY), loadedAt: doneAt },
     ]);
   }
 
@@ -157,7 +216,7 @@ export class Endpoint {
     if (faults.find('endpoint', 'fails', this.name) && this.state !== 'failed') this.fail('Endpoint failed to deploy');
     if (faults.find('management', 'capacity') && this.state === 'pending') {
       const next = this.#changes.find((each) => each.at > now);
-      if (next) this.#follow([this.#at(next.at, 'failed', NO_CAPACITY)]);
+      if (next) this.#follow([changeTo(this.spec, next.at, 'failed', NO_CAPACITY)]);
     }
     if (this.#isShut()) {
       this.#server.close();
@@ -165,12 +224,10 @@ export class Endpoint {
       if (faults.find('endpoint', 'dies', this.name)) this.#server.closeAllConnections();
       else this.#server.closeIdleConnections();
     } else if (!this.#server.listening) {
-      this.#server.listen(this.#port, '127.0.0.1');
-      await once(this.#server, 'listening');
+      await this.#listen();
     }
   }
 
-  /** Calls that may be worked on at once. */
   get slots(): number {
     return Math.max(1, this.now().replicas) * this.#world.limits.replicaCalls;
   }
@@ -181,7 +238,7 @@ export class Endpoint {
 
   /** Waits, first come first served, for a place; resolves with false when `onLeave` said that the client has left. */
   async take(onLeave: (leave: () => void) => void): Promise<boolean> {
-    this.lastUsedAt = this.#world.clock.now();
+    this.#used();
     if (this.inFlight < this.slots) {
       this.inFlight += 1;
       return true;
@@ -200,16 +257,26 @@ export class Endpoint {
 
   /** Gives the place to the next in the queue. */
   release(): void {
-    this.lastUsedAt = this.#world.clock.now();
+    this.#used();
     const next = this.#waiting.shift();
     if (next) next();
     else this.inFlight -= 1;
   }
 
+  #used(): void {
+    this.lastUsedAt = this.#world.clock.now();
+    this.#world.keeper.soon();
+  }
+
   /** Stops the meter and the server; its cost stays known. */
-  close(): void {
+  delete(): void {
     this.now();
     this.deletedAt ??= this.#world.clock.now();
+    this.close();
+  }
+
+  /** Stops the server. */
+  close(): void {
     this.#server.close();
     this.#server.closeAllConnections();
   }
@@ -221,44 +288,13 @@ export class Endpoint {
   }
 
   #change(state: EndpointState, message: string): void {
-    this.#follow([this.#at(this.#world.clock.now(), state, message)]);
+    this.#follow([changeTo(this.spec, this.#world.clock.now(), state, message)]);
   }
 
   #follow(plan: Change[]): void {
+    // It may have fallen asleep before.
+    this.now();
     this.#changes = replan(this.#changes, this.#world.clock.now(), plan);
+    this.#world.keeper.now();
   }
-
-  #at(at: number, state: EndpointState, message: string): Change {
-    const replicas = RENTED.has(state) ? Math.max(1, this.spec.scaling.minReplica) : 0;
-    const rate = Math.round(this.spec.compute.pricePerHour * 1_000_000);
-    return { at, state, message, replicas, microDollarsPerHour: rate * replicas };
-  }
-
-  #startPlan(now: number): Change[] {
-    const { limits, faults } = this.#world;
-    const scheduledAt = now + limits.pendingMs;
-    const runningAt = scheduledAt + limits.initializingMs;
-    const pending = this.#at(now, 'pending', 'Endpoint waiting to be scheduled');
-    if (faults.find('management', 'capacity')) return [pending, this.#at(scheduledAt, 'failed', NO_CAPACITY)];
-    const initializing = this.#at(scheduledAt, 'initializing', 'Endpoint is initializing');
-    const problem = deployProblem(this.#world, this.spec);
-    if (problem !== undefined) return [pending, initializing, this.#at(runningAt, 'failed', problem)];
-    const running = { ...this.#at(runningAt, 'running', READY), loadedAt: runningAt + limits.healthLagMs };
-    return [pending, initializing, running];
-  }
-}
-
-const READY = 'Endpoint is ready';
-const NO_CAPACITY = 'Scheduling failure: not enough hardware capacity';
-const RENTED: ReadonlySet<EndpointState> = new Set(['initializing', 'updating', 'running']);
-
-/** Why the engine could never load the model on that machine, or undefined. */
-function deployProblem(world: World, spec: EndpointSpec): string | undefined {
-  const model = world.models.get(spec.model.repository);
-  if (!model || model.access === 'private') return `Repository not found: ${spec.model.repository}`;
-  if (model.access === 'gated' || model.access === 'closed') return `Access to model ${model.id} is restricted`;
-  const gpuGb = spec.compute.gpuMemoryGb;
-  // Two bytes for each parameter, before any room for the cache.
-  if (gpuGb !== null && model.parameters * 2 > gpuGb * 1e9) return 'torch.OutOfMemoryError: CUDA out of memory';
-  return undefined;
 }

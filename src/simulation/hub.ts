@@ -1,3 +1,4 @@
+import { answerBilling } from './billing.ts';
 import { bearerToken, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import type { SimulatedModel } from './models.ts';
@@ -5,7 +6,7 @@ import type { TokenOwner, World } from './world.ts';
 
 /**
  * The Hub's few routes: `GET /api/whoami-v2`, `GET /api/models/{org}/{name}[/revision/{revision}]` with `expand`, and
- * `GET /api/models/{org}/{name}/auth-check`.
+ * `GET /api/models/{org}/{name}/auth-check`; and the bill of an organization.
  */
 export function answerHub(world: World, exchange: Exchange): void {
   const token = bearerToken(exchange.request);
@@ -17,6 +18,7 @@ export function answerHub(world: World, exchange: Exchange): void {
     if (!owner) return sendJson(exchange, 401, { error: 'Invalid username or password.' });
     return sendJson(exchange, 200, whoAmI(owner));
   }
+  if (answerBilling(world, exchange, owner)) return;
   const asked = /^\/api\/models\/([^/]+\/[^/]+)(?:\/(auth-check)|\/revision\/[^/]+)?$/.exec(exchange.path);
   if (!asked) return sendJson(exchange, 404, { error: 'Not Found' });
   const model = world.models.get(asked[1] ?? '');

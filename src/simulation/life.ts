@@ -26,12 +26,73 @@ export function replan(changes: readonly Change[], now: number, plan: readonly C
   return [...changes.filter((each) => each.at <= now), ...plan];
 }
 
-/** Micro-dollars up to `until`, metered to the millisecond and rounded once. */
-export function spentMicroDollars(changes: readonly Change[], until: number): number {
-  let product = 0;
-  for (const [index, change] of changes.entries()) {
-    const end = Math.min(until, changes[index + 1]?.at ?? until);
-    if (end > change.at) product += change.microDollarsPerHour * (end - change.at);
+const MINUTE_MS = 60_000;
+
+/** What an endpoint was in one minute of clock time. `minute`: whole minutes since 1970. */
+interface Minute {
+  readonly minute: number;
+  /** The most replicas that answered, and that were being started or changed, at any moment of it. */
+  readonly ready: number;
+  readonly starting: number;
+}
+
+/**
+ * What an endpoint has cost up to `now`, in micro-dollars, rounded once.
+ *
+ * The meter: a minute of clock time (from :00 to :00, not from the endpoint's start) counts whole when the endpoint was
+ * initializing, updating or running at any moment of it, at the highest rate that it had in that minute. A state ends just
+ * before the next begins; the one in force counts for the minute of `now`. Hugging Face says that it bills per minute while
+ * an endpoint initializes and runs, and not how it rounds; the books of a ledger count by the same rule.
+ */
+export function spentMicroDollars(changes: readonly Change[], now: Ending): number {
+  let sum = 0;
+  let open = { minute: -1, rate: 0 };
+  for (const { change, first, last } of lived(changes, now)) {
+    const rate = change.microDollarsPerHour;
+    if (rate === 0) continue;
+    // A minute that was counted already costs what the dearer of its states does.
+    if (first === open.minute) {
+      sum += Math.max(0, rate - open.rate) + rate * (last - first);
+      open = { minute: last, rate: last === first ? Math.max(rate, open.rate) : rate };
+    } else {
+      sum += rate * (last - first + 1);
+      open = { minute: last, rate };
+    }
   }
-  return Math.round(product / 3_600_000);
+  return Math.round(sum / 60);
+}
+
+/** Its replicas minute by minute from the one of `from` on, for the graphs of the management API. */
+export function minutesOf(changes: readonly Change[], from: number, now: Ending): Minute[] {
+  const minutes = new Map<number, Minute>();
+  for (const { change, first, last } of lived(changes, now)) {
+    const isReady = change.state === 'running';
+    for (let minute = Math.max(first, Math.floor(from / MINUTE_MS)); minute <= last; minute++) {
+      const { ready = 0, starting = 0 } = minutes.get(minute) ?? {};
+      minutes.set(minute, {
+        minute,
+        ready: isReady ? Math.max(ready, change.replicas) : ready,
+        starting: isReady ? starting : Math.max(starting, change.replicas),
+      });
+    }
+  }
+  return [...minutes.values()];
+}
+
+/** How long a life is looked at: to `at`; one that `isOver` ended just before it. */
+interface Ending {
+  readonly at: number;
+  readonly isOver: boolean;
+}
+
+/** Each state that has begun, with the first and the last minute that it touched. */
+function* lived(changes: readonly Change[], { at, isOver }: Ending) {
+  for (const [index, change] of changes.entries()) {
+    const next = changes[index + 1]?.at;
+    const isLast = next === undefined || next > at;
+    const end = isLast ? at : next;
+    if (change.at > at || (change.at === end && (!isLast || isOver))) continue;
+    const last = isLast && !isOver ? Math.floor(end / MINUTE_MS) : Math.ceil(end / MINUTE_MS) - 1;
+    yield { change, first: Math.floor(change.at / MINUTE_MS), last };
+  }
 }

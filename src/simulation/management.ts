@@ -3,6 +3,7 @@ import type { Compute } from './catalogue.ts';
 import { ValidationError, readSpec } from './spec.ts';
 import { Endpoint } from './endpoint.ts';
 import { endpointBody } from './endpoint-body.ts';
+import { answerMetrics } from './metrics.ts';
 import { bearerToken, cutOff, isObject, parseObject, readBody, sendJson, sendText } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import type { TokenOwner, World } from './world.ts';
@@ -112,6 +113,7 @@ async function create(world: World, exchange: Exchange, owner: TokenOwner, names
       return sendJson(exchange, 409, { error: `Endpoint ${spec.name} already exists in namespace ${namespace}` });
     }
     world.endpoints.set(key, endpoint);
+    world.keeper.now();
     await endpoint.applyFaults();
     return sendJson(exchange, 200, endpointBody(endpoint, owner.name));
   });
@@ -139,9 +141,10 @@ async function answerOne(
     case 'PUT':
       return update(exchange, endpoint, show);
     case 'DELETE':
-      endpoint.close();
+      endpoint.delete();
       world.endpoints.delete(`${endpoint.namespace}/${endpoint.name}`);
       world.deleted.push(endpoint);
+      world.keeper.now();
       return sendJson(exchange, 200, {});
     case 'POST pause':
       endpoint.pause();
@@ -151,6 +154,8 @@ async function answerOne(
       return show();
     case 'POST resume':
       return resume(world, exchange, endpoint, show);
+    case 'POST metrics':
+      return answerMetrics(exchange, endpoint);
     case 'GET replica': {
       const { state, replicas } = endpoint.now();
       const status = { stage: state === 'running' ? 'RUNNING' : 'STARTING', live: endpoint.isLoaded() };

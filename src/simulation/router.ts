@@ -1,4 +1,4 @@
-import { embeddingAnswer } from './answers.ts';
+import { embeddingAnswer, textTokens } from './answers.ts';
 import type { AnswerKind } from './answers.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
@@ -154,6 +154,14 @@ export function createRouter(world: World): Router {
     const { clock, dice, limits, faults, newId } = world;
     const { shape, pipeline } = target;
     const bytes = raw.length;
+    // What is priced by tokens.
+    const bill = (input: number, output: number) => {
+      const micros = input * model.pricing.input + output * model.pricing.output;
+      const day = new Date(clock.now()).toISOString().slice(0, 10);
+      const payer = payerOf(exchange) ?? '';
+      world.usage.add({ payer, day, model: model.id, provider, inputTokens: input, outputTokens: output, micros });
+      world.keeper.soon();
+    };
     const headers = { 'x-request-id': newId('req'), 'x-inference-provider': provider };
     const factor = faults.factor('router', 'slow') * (1 + (inFlight / limits.routerComfort) ** 2);
     if (!isWritten(shape)) {
@@ -161,6 +169,7 @@ export function createRouter(world: World): Router {
       if (shape === 'task') return answerTask(exchange, model, { raw, pipeline, headers });
       if (shape !== 'embedding') return native.answer(exchange, { shape, raw, body, headers });
       const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
+      bill(textTokens(input), 0);
       const answer = embeddingAnswer(model.id, input, body['encoding_format'], model.dimensions ?? 384);
       return sendJson(exchange, 200, answer, headers);
     }
@@ -169,7 +178,14 @@ export function createRouter(world: World): Router {
     const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
     const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
     const end = faults.strikes('router', 'cuts') ? 'cut' : 'whole';
+    if (end === 'whole') bill(tokens.prompt, tokens.output);
     await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, end, headers });
+  }
+
+  /** `X-HF-Bill-To`, else the token's owner. */
+  function payerOf({ request }: Exchange): string | undefined {
+    const told = request.headers['x-hf-bill-to'];
+    return typeof told === 'string' ? told : world.owner(bearerToken(request))?.name;
   }
 
   return {

@@ -8,7 +8,7 @@ import { answerControl, readState } from './control.ts';
 import type { SimulationState } from './control.ts';
 import { createCounters } from './counters.ts';
 import { seededDice } from './dice.ts';
-import type { Endpoint } from './endpoint.ts';
+import { Endpoint } from './endpoint.ts';
 import { openExchange, sendJson } from './exchange.ts';
 import { createFaultBoard } from './faults.ts';
 import type { Fault, FaultInput } from './faults.ts';
@@ -17,8 +17,11 @@ import { answerManagement } from './management.ts';
 import { answerMedia } from './native.ts';
 import { DEFAULT_MODELS } from './models.ts';
 import type { SimulatedModel } from './models.ts';
+import { createKeeper, readKept } from './keeper.ts';
+import type { Kept } from './keeper.ts';
 import { createRouter } from './router.ts';
 import type { Router } from './router.ts';
+import { createUsageBook } from './usage.ts';
 import { DEFAULT_LIMITS, defaultOwner } from './world.ts';
 import type { Limits, TokenOwner, World } from './world.ts';
 
@@ -33,6 +36,11 @@ export interface SimulationOptions {
   readonly models?: readonly SimulatedModel[];
   /** Who a token belongs to; undefined refuses it. The default is described at `defaultOwner`. */
   readonly tokens?: (token: string | undefined) => TokenOwner | undefined;
+  /**
+   * Where endpoints, their history and the bill are kept, so that a killed simulation has them again; its clock must go on
+   * as it ran, from `clockStart`. Faults, counters and calls in flight are not kept. Nothing is kept unless it is said where.
+   */
+  readonly keep?: { readonly path: string; readonly clockStart: number };
 }
 
 /** A running local Hugging Face. */
@@ -62,7 +70,9 @@ export interface Simulation extends AsyncDisposable {
  * dedicated endpoint on a port of its own.
  */
 export async function startSimulation(options: SimulationOptions): Promise<Simulation> {
-  const world = createWorld(options);
+  const kept = options.keep === undefined ? null : readKept(options.keep.path);
+  let port = kept?.port ?? 0;
+  const world = createWorld(options, kept, () => port);
   const router = createRouter(world);
   const server = createServer((request, response) => {
     dispatch(world, router, request, response).catch((error: unknown) => {
@@ -71,17 +81,25 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
   });
   // Longer than any client keeps an idle connection, so that no call meets one that is just being closed.
   server.keepAliveTimeout = 65_000;
-  server.listen(options.port ?? 0, '127.0.0.1');
+  server.listen(options.port || port, '127.0.0.1');
   await once(server, 'listening').catch((cause: unknown) => {
     const hint = 'choose another port, or 0 for any free one';
-    throw new AppError('conflict', `the simulation cannot listen on port ${options.port ?? 0}`, { cause, hint });
+    throw new AppError('conflict', `the simulation cannot listen on port ${options.port || port}`, { cause, hint });
   });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  ({ port } = server.address() as AddressInfo);
+  const url = `http://127.0.0.1:${port}`;
+  for (const one of kept?.endpoints ?? []) {
+    const endpoint = await Endpoint.reopen(world, one);
+    if (one.deletedAt === null) world.endpoints.set(`${one.namespace}/${one.spec.name}`, endpoint);
+    else world.deleted.push(endpoint);
+  }
+  world.keeper.now();
   const applied = async () => {
     for (const endpoint of world.endpoints.values()) await endpoint.applyFaults();
   };
   const close = async () => {
     for (const endpoint of world.endpoints.values()) endpoint.close();
+    world.keeper.close();
     if (!server.listening) return;
     server.close();
     server.closeAllConnections();
@@ -108,12 +126,12 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
   };
 }
 
-function createWorld(options: SimulationOptions): World {
+function createWorld(options: SimulationOptions, kept: Kept | null, port: () => number): World {
   const seed = options.seed ?? 1;
   let ids = 0;
-  return {
+  const world: World = {
     clock: options.clock,
-    startedAt: options.clock.now(),
+    startedAt: kept?.startedAt ?? options.clock.now(),
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     models: new Map((options.models ?? DEFAULT_MODELS).map((model) => [model.id, model])),
     owner: options.tokens ?? defaultOwner,
@@ -122,8 +140,19 @@ function createWorld(options: SimulationOptions): World {
     counters: createCounters(),
     endpoints: new Map<string, Endpoint>(),
     deleted: [],
+    usage: createUsageBook(kept?.usage ?? []),
+    keeper: createKeeper(options.keep?.path ?? null, () => ({
+      version: 1,
+      startedAt: world.startedAt,
+      port: port(),
+      scale: world.clock.scale,
+      clockStart: options.keep?.clockStart ?? 0,
+      endpoints: [...world.deleted, ...world.endpoints.values()].map((endpoint) => endpoint.kept()),
+      usage: world.usage.list(),
+    })),
     newId: (prefix) => `${prefix}-${(ids += 1)}`,
   };
+  return world;
 }
 
 async function dispatch(world: World, router: Router, request: IncomingMessage, response: ServerResponse) {

@@ -3,8 +3,10 @@ import type { Counters } from './counters.ts';
 import type { Dice } from '../core/dice.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { FaultBoard } from './faults.ts';
+import type { Keeper } from './keeper.ts';
 import type { Speed } from './generate.ts';
 import type { SimulatedModel } from './models.ts';
+import type { UsageBook } from './usage.ts';
 
 /** Who a token belongs to and what it may do. */
 export interface TokenOwner {
@@ -78,6 +80,8 @@ export interface World {
   readonly endpoints: Map<string, Endpoint>;
   /** Deleted ones, whose cost stays. */
   readonly deleted: Endpoint[];
+  readonly usage: UsageBook;
+  readonly keeper: Keeper;
   /** A new id, e.g. `chatcmpl-17`. */
   readonly newId: (prefix: string) => string;
 }

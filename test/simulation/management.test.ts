@@ -30,25 +30,52 @@ test('an endpoint is pending, then initializing, then running, and healthy only 
   assert.deepEqual(states, ['pending', 'initializing', 'running']);
 });
 
-test('money is metered while initializing and running, for every replica, and for nothing else', async () => {
+test('each minute of the clock in which it initialized or ran costs whole, for every replica, and no other', async () => {
+  await using setting = await setUp();
+  const { clock, sim, base } = setting;
+  // The clock stands at 20 s past the minute.
+  await send('POST', base, endpointBody('one', { scaling: { minReplica: 2, maxReplica: 2 } }));
+  clock.advance(19_999);
+  assert.equal(sim.spentMicroDollars('one'), 0);
+  clock.advance(1);
+  assert.equal(sim.spentMicroDollars('one'), 26_667);
+  clock.advance(19_999);
+  assert.equal(sim.spentMicroDollars('one'), 26_667);
+  clock.advance(1);
+  assert.equal(sim.spentMicroDollars('one'), 53_333);
+  clock.advance(58 * 60_000);
+  assert.equal(sim.spentMicroDollars('one'), 1_600_000);
+  await send('POST', `${base}/one/pause`);
+  // Paused at the very turn of the minute: that minute is not begun any more.
+  assert.equal(sim.spentMicroDollars('one'), 1_573_333);
+  clock.advance(3_600_000);
+  assert.equal(sim.spentMicroDollars('one'), 1_573_333);
+  await send('POST', `${base}/one/resume`);
+  clock.advance(20_000 + 50_000);
+  await send('DELETE', `${base}/one`);
+  clock.advance(3_600_000);
+  assert.equal(sim.spentMicroDollars('one'), 1_626_667);
+  assert.equal(sim.state().spentMicroDollars, 1_626_667);
+});
+
+test('the graph of replicas counts the minutes that the meter counts', async () => {
   await using setting = await setUp();
   const { clock, sim, base } = setting;
   await send('POST', base, endpointBody('one', { scaling: { minReplica: 2, maxReplica: 2 } }));
-  clock.advance(20_000);
-  assert.equal(sim.spentMicroDollars('one'), 0);
-  clock.advance(60_000);
-  assert.equal(sim.spentMicroDollars('one'), 26_667);
-  clock.advance(59 * 60_000);
-  assert.equal(sim.spentMicroDollars('one'), 1_600_000);
+  const start = clock.now();
+  clock.advance(10 * 60_000);
   await send('POST', `${base}/one/pause`);
-  clock.advance(3_600_000);
-  assert.equal(sim.spentMicroDollars('one'), 1_600_000);
-  await send('POST', `${base}/one/resume`);
-  clock.advance(20_000 + 30_000);
-  await send('DELETE', `${base}/one`);
-  clock.advance(3_600_000);
-  assert.equal(sim.spentMicroDollars('one'), 1_613_333);
-  assert.equal(sim.state().spentMicroDollars, 1_613_333);
+  clock.advance(10 * 60_000);
+  const span = { start: new Date(start).toISOString(), stop: new Date(clock.now()).toISOString() };
+  const { json } = await send('POST', `${base}/one/metrics`, span);
+  const counts = new Map<number, number>();
+  for (const { data } of json.replicasRunning.series) {
+    for (const { x, y } of data) counts.set(x, Math.max(counts.get(x) ?? 0, y));
+  }
+  assert.equal(counts.size, 21);
+  const minutes = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  assert.equal(Math.round((minutes * 800_000) / 60), sim.spentMicroDollars('one'));
+  assert.equal((await send('POST', `${base}/one/metrics`, { start: 'x' })).status, 400);
 });
 
 test('what is made can be listed, paused, resumed, put to sleep and deleted', async () => {

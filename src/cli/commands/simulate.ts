@@ -1,5 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { createClock } from '../../files/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import { readKept } from '../../simulation/keeper.ts';
 import { startSimulation } from '../../simulation/server.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printText } from '../print.ts';
@@ -11,6 +13,7 @@ interface SimulateOptions extends GlobalOptions {
   readonly scale: number;
   readonly limit: number | undefined;
   readonly seed: number;
+  readonly state: string | undefined;
 }
 
 /** A token that the simulation takes; it stands for nobody. */
@@ -40,16 +43,24 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
         requiresArg: true,
         describe: 'Repeats the same latencies and failures',
       })
+      .option('state', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Keep endpoints, history and bill in this file: a killed one has them again',
+      })
       .example('npx upshift simulate', 'then, in another terminal, paste the lines it prints and start the daemon')
       .example('npx upshift simulate --scale 60 --limit 1500', 'a minute in a second, and a tighter router')
+      .example('npx upshift simulate --state sim.json', 'killed and started again, its endpoints went on')
       .epilogue(
-        'Ctrl-C ends it. Its switches: POST /control/faults; what it counted: GET /control/state.\n' +
+        'An endpoint is billed by whole minutes of the clock in which it was initializing, updating or running.\n' +
+          'With --state endpoints go on existing, and being billed, while no process is there; port and time go on too.\n' +
+          'Ctrl-C ends it. Its switches: POST /control/faults; what it counted: GET /control/state.\n' +
           '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.',
       ),
   handler: simulate,
 };
 
-async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Promise<void> {
+async function simulate({ port, scale, limit, seed, state, json }: SimulateOptions): Promise<void> {
   checkNumber('port', port, Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port from 0 to 65535');
   checkNumber('scale', scale, scale > 0 && scale <= 1_000, 'a number above 0, up to 1000');
   checkNumber(
@@ -59,11 +70,12 @@ async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Pr
     'a whole number above 0',
   );
   checkNumber('seed', seed, Number.isInteger(seed), 'a whole number');
-  const start = Date.now();
+  const start = state === undefined ? Date.now() : clockStart(state, scale);
   const simulation = await startSimulation({
     clock: createClock({ scale, start }),
     port,
     seed,
+    ...(state === undefined ? {} : { keep: { path: state, clockStart: start } }),
     ...(limit === undefined ? {} : { limits: { routerCalls: limit } }),
   });
   // Listening before it says that it runs: who reads that may send one at once.
@@ -85,4 +97,14 @@ async function simulate({ port, scale, limit, seed, json }: SimulateOptions): Pr
   const signal = await signalled;
   await simulation.close();
   process.exitCode = signal === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
+}
+
+/** When the clock of a state file began, so that it goes on: its endpoints were billed meanwhile. */
+function clockStart(path: string, scale: number): number {
+  const kept = readKept(path);
+  if (kept === null) return Date.now();
+  if (kept.scale === scale) return kept.clockStart;
+  throw new AppError('conflict', `${path} was made with --scale ${kept.scale}`, {
+    hint: `go on with --scale ${kept.scale}, or name another file`,
+  });
 }

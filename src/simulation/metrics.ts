@@ -1,0 +1,33 @@
+import type { Endpoint } from './endpoint.ts';
+import { parseObject, readBody, sendJson } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+
+const MINUTE_MS = 60_000;
+/** As many points as a week has minutes. */
+const MOST_MINUTES = 10_080;
+
+/**
+ * `POST .../metrics {start, stop}`: of the real API's graphs the one that can be told honestly, how many replicas ran. One
+ * point a minute, at the minute's beginning in epoch seconds: the most replicas at any moment of it, by status. (The real
+ * API's labels of a status, and how it sums a window up, are not documented.)
+ */
+export async function answerMetrics(exchange: Exchange, endpoint: Endpoint): Promise<void> {
+  const body = parseObject(await readBody(exchange.request));
+  const start = Date.parse(String(body?.['start']));
+  const stop = Date.parse(String(body?.['stop']));
+  if (Number.isNaN(start) || Number.isNaN(stop) || stop < start) {
+    return sendJson(exchange, 400, { error: 'VALIDATION_FAILED: start and stop: expected two times in order' });
+  }
+  const minutes = endpoint
+    .minutes(start)
+    .filter(({ minute }) => minute * MINUTE_MS < stop)
+    .slice(0, MOST_MINUTES);
+  const series = (status: 'ready' | 'starting') => ({
+    status,
+    data: minutes.map((each) => ({ x: each.minute * 60, y: each[status] })),
+  });
+  sendJson(exchange, 200, {
+    timeWindowSeconds: 60,
+    replicasRunning: { series: [series('ready'), series('starting')] },
+  });
+}

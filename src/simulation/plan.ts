@@ -1,0 +1,44 @@
+import type { Change, EndpointState } from './life.ts';
+import type { EndpointSpec } from './spec.ts';
+import type { World } from './world.ts';
+
+export const READY = 'Endpoint is ready';
+export const NO_CAPACITY = 'Scheduling failure: not enough hardware capacity';
+const RENTED: ReadonlySet<EndpointState> = new Set(['initializing', 'updating', 'running']);
+
+/** A state from `at` on, with the replicas that it holds and what they cost. */
+export function changeTo(
+  { scaling, compute }: EndpointSpec,
+  at: number,
+  state: EndpointState,
+  message: string,
+): Change {
+  const replicas = RENTED.has(state) ? Math.max(1, scaling.minReplica) : 0;
+  const rate = Math.round(compute.pricePerHour * 1_000_000);
+  return { at, state, message, replicas, microDollarsPerHour: rate * replicas };
+}
+
+/** What becomes of an endpoint that is started now: it waits for a machine, loads, and runs; or it fails. */
+export function startPlan(world: World, spec: EndpointSpec, now: number): Change[] {
+  const { limits, faults } = world;
+  const scheduledAt = now + limits.pendingMs;
+  const runningAt = scheduledAt + limits.initializingMs;
+  const pending = changeTo(spec, now, 'pending', 'Endpoint waiting to be scheduled');
+  if (faults.find('management', 'capacity')) return [pending, changeTo(spec, scheduledAt, 'failed', NO_CAPACITY)];
+  const initializing = changeTo(spec, scheduledAt, 'initializing', 'Endpoint is initializing');
+  const problem = deployProblem(world, spec);
+  if (problem !== undefined) return [pending, initializing, changeTo(spec, runningAt, 'failed', problem)];
+  const loadedAt = runningAt + limits.healthLagMs;
+  return [pending, initializing, { ...changeTo(spec, runningAt, 'running', READY), loadedAt }];
+}
+
+/** Why the engine could never load the model on that machine, or undefined. */
+function deployProblem(world: World, spec: EndpointSpec): string | undefined {
+  const model = world.models.get(spec.model.repository);
+  if (!model || model.access === 'private') return `Repository not found: ${spec.model.repository}`;
+  if (model.access === 'gated' || model.access === 'closed') return `Access to model ${model.id} is restricted`;
+  const gpuGb = spec.compute.gpuMemoryGb;
+  // Two bytes for each parameter, before any room for the cache.
+  if (gpuGb !== null && model.parameters * 2 > gpuGb * 1e9) return 'torch.OutOfMemoryError: CUDA out of memory';
+  return undefined;
+}
