@@ -8,6 +8,7 @@ import type { Style } from './print.ts';
 import { lengthOf, pad, table, wrap } from './print.ts';
 import type { Page } from './view-page.ts';
 import { entry } from './view-page.ts';
+import { scalingLines } from './view-scaling.ts';
 
 const BAR_WIDTH = 12;
 
@@ -25,6 +26,7 @@ export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: P
     ...stepLines(route, rollout, page),
     ...verdictLines(rollout, page),
     ...entry('endpoint', endpointTexts(route, rollout, page), page),
+    ...scalingLines(rollout, page),
   ];
 }
 

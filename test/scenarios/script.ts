@@ -56,6 +56,8 @@ function spanOf(text = ''): number {
   return Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 
+const ENDPOINT_KEYS = ['maxPricePerHour', 'minReplica', 'maxReplica'];
+const SCALING_KEYS = ['adjust', 'from', 'to', 'every', 'within'];
 const CRITERIA = ['window', 'calls', 'agents', 'refused', 'require', 'sustain', 'cooldown'];
 
 /** `policy steps=10,50,100 bake=5m approval=manual`: a route's settings, the rest as the defaults have it. */
@@ -65,6 +67,7 @@ function policyOf(line: string): object {
   const policy: Record<string, unknown> = {};
   const criteria: Record<string, unknown> = {};
   const limits: Record<string, unknown> = {};
+  const scaling: Record<string, unknown> = {};
   const endpoint: Record<string, unknown> = { ...ENDPOINT_POLICY };
   let hasEndpoint = true;
   for (const setting of settings) {
@@ -73,7 +76,9 @@ function policyOf(line: string): object {
     if (key === 'steps') policy['steps'] = value.split(',').map((percent) => Number(percent) / 100);
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
-    else if (key === 'maxPricePerHour') endpoint[key] = typed;
+    else if (ENDPOINT_KEYS.includes(key)) endpoint[key] = typed;
+    else if (SCALING_KEYS.includes(key)) scaling[key] = typed;
+    else if (key === 'sleep') scaling[key] = { after: value };
     else if (CRITERIA.includes(key)) criteria[key] = typed;
     else limits[key] = typed;
   }
@@ -85,6 +90,7 @@ function policyOf(line: string): object {
     ...policy,
     criteria,
     limits,
+    scaling,
     ...(hasEndpoint && { endpoint }),
   };
 }
@@ -109,7 +115,11 @@ class Script {
       case 'tick':
         return world.pass(spanOf(rest[0]));
       case 'endpoint':
-        return world.see(rest[0] as EndpointSeen['state'], rest[0] === 'running' && rest[1] !== 'unhealthy');
+        return world.see(
+          rest[0] as EndpointSeen['state'],
+          rest[0] === 'running' && rest[1] !== 'unhealthy',
+          rest[1] === 'ready' ? Number(rest[2]) : undefined,
+        );
       case 'account':
         return world.setAccount(rest[0] as Observation['account']);
       case 'survey':
@@ -134,12 +144,13 @@ class Script {
     }
   }
 
-  /** `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down]` */
+  /** `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down] [lasting 30s]` */
   async #calls([count, , span, ...options]: string[]): Promise<void> {
     const load: Record<string, string | number> = { ...QUIET };
     for (let i = 0; i < options.length; i += 2) {
       const [key, value] = [options[i] as string, options[i + 1] as string];
-      load[key] = key === 'agents' ? Number(value) : key === 'refused' ? Number.parseFloat(value) / 100 : value;
+      const read = { agents: Number, refused: (text: string) => Number.parseFloat(text) / 100, lasting: spanOf }[key];
+      load[key] = read === undefined ? value : read(value);
     }
     this.#load = load as unknown as Load;
     await this.#world.call(Number(count), spanOf(span), this.#load);

@@ -6,7 +6,7 @@ import type { Rollout } from '../rollout.ts';
 import type { Detour, DetourEvent } from './detour.ts';
 import { scalingOf } from './policy.ts';
 import { presentScaling, pricePerReplica } from './price.ts';
-import { isSameScaling, scalingText } from './scaling.ts';
+import { isInForce, scalingText } from './scaling.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 type Rescale = Extract<Detour, { why: 'rescale' }>;
@@ -27,7 +27,7 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
   const fresh = freshLook(seen, detour.since);
   const result = seen.results.rescale;
   const put = result !== undefined && result.at >= detour.since ? result : null;
-  const isSame = fresh?.scaling != null && isSameScaling(fresh.scaling, detour.scaling);
+  const isSame = fresh?.scaling != null && isInForce(detour.scaling, fresh.scaling);
   const isPut = put?.problem === null || isSame;
   const name = rollout.endpointName;
   const told = scalingText(detour.scaling);
@@ -46,7 +46,8 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
   if (late !== null) return late;
   const state = fresh === null ? 'not looked at yet' : fresh.state;
   if (isPut) return decision('wait', 'rescaling', `${name} is ${state}; ${bridgedText(rollout, seen)}`);
-  if (!seen.isDrained) return decision('wait', 'leaving', 'calls on the endpoint are ending');
+  const notYet = notYetReady(seen);
+  if (notYet !== null) return notYet;
   const doing = decision('rescale', 'rescaling', `changes ${name} to ${told}: no traffic is left on it`);
   return beginEffect(seen, 'rescale', doing, decision('wait', 'rescaling', `${name} is being changed to ${told}`));
 }
@@ -73,7 +74,8 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
     const since = `${name} has slept for ${spanText(seen.now - detour.since)}`;
     return decision('wait', 'asleep', `${since}; ${bridgedText(rollout, seen)}`);
   }
-  if (!seen.isDrained) return decision('wait', 'leaving', 'calls on the endpoint are ending');
+  const notYet = notYetReady(seen);
+  if (notYet !== null) return notYet;
   const last = seen.results.sleep;
   if (isReady(fresh) && last?.problem != null && last.at >= detour.since && isFinal(last.problem.code)) {
     return end(rollout, seen, 'given_up', 'change_refused', problemText(last.problem));
@@ -103,6 +105,12 @@ function wakingUp(rollout: Promoted, detour: Sleep, wokenAt: number, seen: Obser
 /** The endpoint, if it was looked at after a moment and nothing is being done to it. */
 function freshLook(seen: Observation, sinceMs: number): EndpointSeen | null {
   return seen.endpoint !== null && seen.endpoint.at >= sinceMs && seen.effects.length === 0 ? seen.endpoint : null;
+}
+
+/** Before anything is done to the endpoint: its calls have ended, and a new process has looked what was done already. */
+function notYetReady(seen: Observation): Decision | null {
+  if (!seen.isDrained) return decision('wait', 'leaving', 'calls on the endpoint are ending');
+  return seen.endpoint === null ? decision('wait', 'leaving', 'the endpoint is looked at first') : null;
 }
 
 function isReady(endpoint: EndpointSeen | null): boolean {

@@ -46,6 +46,11 @@ export function isSameScaling(a: Scaling, b: Scaling): boolean {
   );
 }
 
+/** Whether what was wanted is what is seen; a measure that was not told stays as it was. */
+export function isInForce(wanted: Scaling, seen: Scaling): boolean {
+  return isSameScaling(wanted, wanted.measure === null ? { ...seen, measure: null } : seen);
+}
+
 /** `2 to 4 replicas, another at 9 pending calls each` */
 export function scalingText({ minReplica, maxReplica, scaleToZeroTimeout, measure }: Scaling): string {
   const replicas =
