@@ -35,6 +35,11 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
     if (!isPut && put?.problem != null && isFinal(put.problem.code)) {
       return end(rollout, seen, 'given_up', 'change_refused', problemText(put.problem));
     }
+    const { within } = scalingOf(seen.policy);
+    if (!isPut && seen.now - detour.since > within) {
+      const why = put?.problem == null ? '' : `: ${problemText(put.problem)}`;
+      return end(rollout, seen, 'given_up', 'detour_overdue', `not changed in ${spanText(within)}${why}`);
+    }
     if (!isPut && !canStableConnect(seen)) {
       return end(rollout, seen, 'given_up', 'stable_unable', `serverless refuses connections: ${name} stays as it is`);
     }
