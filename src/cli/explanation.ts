@@ -14,6 +14,7 @@ import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';
 import { cleanAll, createPaint, table, wrap } from './print.ts';
+import { detourText, replicasText, seenLoadText } from './view-scaling.ts';
 
 /** A decision with everything it rests on. */
 export interface ExplainedDecision extends DecisionRow {
@@ -97,6 +98,9 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ),
     ...line('survey', survey === null ? null : surveyText(survey)),
     ...line('endpoint', endpointText(observation)),
+    ...line('replicas', replicasText(observation.endpoint)),
+    ...line('load', seenLoadText(observation)),
+    ...line('detour', rollout?.phase === 'promoted' && rollout.detour ? detourText(rollout.detour, now) : null),
     ...line(
       'faults',
       isMoving

@@ -10,6 +10,7 @@ import { lengthOf, table, wrap } from './print.ts';
 import { bar, meters } from './view-meters.ts';
 import type { Page } from './view-page.ts';
 import { entry } from './view-page.ts';
+import { scalingLines } from './view-scaling.ts';
 
 /** Everything about an active rollout: where it stands, what is waited for, the roles side by side, the endpoint. */
 export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
@@ -25,6 +26,7 @@ export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: P
     ...stepLines(route, rollout, page),
     ...verdictLines(rollout, page),
     ...entry('endpoint', endpointTexts(route, rollout, page), page),
+    ...scalingLines(rollout, page),
   ];
 }
 

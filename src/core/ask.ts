@@ -1,3 +1,4 @@
+import type { Scaling } from './scaling/scaling.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
@@ -14,6 +15,8 @@ export interface Ask {
   readonly step: number;
   readonly at: number;
   readonly verdict: Verdict | null;
+  /** About scaling: what the endpoint would be changed to. */
+  readonly scaling?: Scaling;
 }
 
 /** Whether a question is open and about this. */

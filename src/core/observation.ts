@@ -2,6 +2,8 @@ import type { DemandFigures } from './criteria.ts';
 import type { ErrorCode } from './errors.ts';
 import type { StepFigures } from './figures.ts';
 import type { BudgetPolicy } from './money/policy.ts';
+import type { LoadSeen } from './scaling/load.ts';
+import type { Scaling } from './scaling/scaling.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
@@ -11,7 +13,7 @@ import type { Spending } from './spending.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Work that takes time and is carried out beside the ticks. At most one of a kind is under way for a route. */
-export type EffectName = 'survey' | 'ensure' | 'warm' | 'pause';
+export type EffectName = 'survey' | 'ensure' | 'warm' | 'pause' | 'rescale' | 'sleep' | 'wake';
 
 /** How the last effect of a kind ended. */
 export interface EffectResult {
@@ -57,6 +59,11 @@ export interface EndpointSeen {
   /** Whether it carries our tag; true where there is none. */
   readonly isOurs: boolean;
   readonly message: string | null;
+  /** Replicas that are ready, and that are wanted; older versions did not look. */
+  readonly readyReplica?: number;
+  readonly targetReplica?: number;
+  /** Null where it cannot be read. */
+  readonly scaling?: Scaling | null;
 }
 
 /** An operator's wish, waiting in the ledger. */
@@ -132,6 +139,10 @@ export interface Observation {
   /** Whether the calls that the endpoint was serving when its weight became 0 have ended, or their time is over. */
   readonly isDrained: boolean;
   readonly request: OperatorRequest | null;
+  /** The route's load, and what a replica was seen to carry; absent before it was measured, or without an endpoint. */
+  readonly load?: LoadSeen;
+  /** Calls in five minutes that serverless is thought to take; null where no limit was learned. */
+  readonly serverlessLimit?: number | null;
   /** The newest ask of the rollout that is still open. */
   readonly openAskId: number | null;
   /** Shapes of call seen on the route: what the endpoint should be asked to show. */

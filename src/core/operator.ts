@@ -6,6 +6,7 @@ import type { Observation, OperatorRequest } from './observation.ts';
 import { decideRetreat, stepVerdict } from './retreat.ts';
 import type { Ask, Rollout } from './rollout.ts';
 import { isAbout } from './rollout.ts';
+import { capacityHold } from './scaling/gate.ts';
 import { advance } from './stepping.ts';
 
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
@@ -86,6 +87,8 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
     const now = verdict === null ? 'nothing has been judged yet' : verdict.summary;
     return refuse(request, 'verdict_changed', `the verdict is not a pass: ${now}`);
   }
+  const full = capacityHold(rollout, seen);
+  if (full !== null) return refuse(request, 'capacity', full);
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
 }

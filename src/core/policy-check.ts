@@ -1,6 +1,7 @@
 import { criteriaSet, isSets } from './criteria.ts';
 import type { PolicyIssue } from './policy-issue.ts';
 import type { CriteriaPolicy, Policy, RoutePolicy } from './policy.ts';
+import { checkScaling } from './scaling/check.ts';
 
 /** What tokens of Hugging Face and of OpenAI-like services look like. */
 const SECRET = /\b(?:hf_|sk-)[\w-]{8,}/;
@@ -36,6 +37,7 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   if (warnAt > askAt)
     say(['budget', 'warnAt'], `a warning comes before the question: expected at most askAt, ${askAt}`);
   if (endpoint === null) return issues;
+  for (const [key, message] of checkScaling(route)) say(['scaling', key], message);
   const { engine, image, region, regions } = endpoint;
   const hasNoImage = engine !== undefined && engine !== 'vLLM' && engine !== 'tei' && image === undefined;
   if (hasNoImage || (engine !== undefined && engine !== 'vLLM' && image?.startsWith('vllm/') === true)) {

@@ -4,6 +4,7 @@ import { CRITERIA } from './criterion.ts';
 import type { CriteriaPolicy } from './policy.ts';
 import { budgetSchema as moneySchema } from './money/policy.ts';
 import { sweepSchema } from './sweep-policy.ts';
+import { scalingSchemas } from './scaling/schema.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -164,6 +165,8 @@ const careSchema = z.strictObject({
 
 const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
 
+const scalingSchema = scalingSchemas(span);
+
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes');
 const replicas = z.number().int().min(1).max(64);
 
@@ -204,6 +207,7 @@ const settings = {
   shadow: shadowSchema.partial().optional(),
   holdBack: holdBackSchema.partial().optional(),
   care: careSchema.partial().optional(),
+  scaling: scalingSchema.scaling.optional(),
   timeouts: timeoutsSchema.partial().optional(),
   budget: moneySchema(share).optional(),
 };
@@ -265,6 +269,8 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   retries: Object.keys(careSchema.shape.retries.shape),
   breaker: Object.keys(careSchema.shape.breaker.shape),
   batch: Object.keys(careSchema.shape.batch.shape),
+  scaling: Object.keys(scalingSchema.scaling.shape),
+  sleep: Object.keys(scalingSchema.sleep.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
   sweep: Object.keys(sweepSchema(span()).shape),

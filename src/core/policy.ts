@@ -10,6 +10,8 @@ import { KNOWN_KEYS, policySchema } from './policy-schema.ts';
 import type { endpointSchema } from './policy-schema.ts';
 import { SWEEP_DEFAULTS } from './sweep-policy.ts';
 import type { SweepPolicy } from './sweep-policy.ts';
+import type { ScalingPolicy } from './scaling/policy.ts';
+import { SCALING_DEFAULTS, fillScaling } from './scaling/policy.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -119,6 +121,8 @@ export interface RoutePolicy {
   readonly shadow: ShadowPolicy;
   readonly holdBack: HoldBackPolicy;
   readonly care: CarePolicy;
+  /** Absent in policies that older versions pinned. */
+  readonly scaling?: ScalingPolicy;
   /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: {
     readonly connect: number;
@@ -185,6 +189,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     providers: [],
     batch: { wait: 5, most: 1 },
   },
+  scaling: SCALING_DEFAULTS,
   timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },
   budget: NO_BUDGET,
 };
@@ -227,6 +232,7 @@ function fill(base: Filled, given: Settings): Filled {
     shadow: { ...base.shadow, ...given.shadow },
     holdBack: { ...base.holdBack, ...given.holdBack },
     care: fillCare(base.care, given.care ?? {}),
+    scaling: fillScaling(base.scaling ?? SCALING_DEFAULTS, given.scaling),
     timeouts: { ...base.timeouts, ...given.timeouts },
     budget: { ...NO_BUDGET, ...base.budget, ...given.budget },
   };

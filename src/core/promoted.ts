@@ -3,10 +3,18 @@ import { decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { decideRetreat } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
+import { decideDetour } from './scaling/away.ts';
+import { decideRescale, decideSleep } from './scaling/follow.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
 /** After the promotion the endpoint is still watched, and its weight still goes back when it must. */
 export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
-  return decideRetreat(rollout, seen) ?? decision('wait', 'promoted', 'the endpoint serves all eligible calls');
+  return (
+    decideRetreat(rollout, seen) ??
+    decideDetour(rollout, seen) ??
+    decideSleep(rollout, seen) ??
+    decideRescale(rollout, seen) ??
+    decision('wait', 'promoted', 'the endpoint serves all eligible calls')
+  );
 }

@@ -3,6 +3,7 @@ import { decision, leave } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
 import type { Live, Rollout } from './rollout.ts';
+import { awaySince, maySleep } from './scaling/detour.ts';
 import type { Verdict } from './verdict.ts';
 
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
@@ -36,23 +37,32 @@ export function goBack(rollout: Live, seen: Observation, reason: Reason, detail:
   return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
 }
 
-function canStableConnect({ stableRecent: { attempts, connectFailures } }: Observation): boolean {
+/** Whether serverless can be given calls at all. */
+export function canStableConnect({ stableRecent: { attempts, connectFailures } }: Observation): boolean {
   return attempts < 3 || connectFailures < attempts;
 }
 
 function retreatCause(rollout: Live, seen: Observation): [Reason, string] | null {
   const { endpoint } = seen;
-  if (endpoint !== null && endpoint.at >= rollout.startedAt && endpoint.state in BAD_STATES) {
+  const isAway = awaySince(rollout) !== null;
+  const isAsleep = endpoint?.state === 'scaledToZero' && maySleep(rollout, seen.policy);
+  if (endpoint !== null && endpoint.at >= rollout.startedAt && endpoint.state in BAD_STATES && !isAsleep) {
     const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
     return [reason, `${rollout.endpointName} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];
   }
-  if (endpoint !== null && endpoint.at >= rollout.startedAt && endpoint.badLooks >= MOST_BAD_LOOKS) {
+  if (
+    endpoint !== null &&
+    endpoint.at >= rollout.startedAt &&
+    endpoint.badLooks >= MOST_BAD_LOOKS &&
+    !isAway &&
+    !isAsleep
+  ) {
     return [
       'endpoint_unhealthy',
       `${rollout.endpointName} is ${endpoint.state} but not healthy, ${endpoint.badLooks} looks in a row`,
     ];
   }
-  const hasTraffic = rollout.phase !== 'stepping' || rollout.step > 0;
+  const hasTraffic = (rollout.phase !== 'stepping' || rollout.step > 0) && !isAway;
   if (hasTraffic && seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
     return ['consecutive_faults', `${seen.canaryFaultsInRow} faults of the endpoint in a row`];
   }

@@ -6,6 +6,9 @@ import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape } from './route.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
+import type { DetourEvent, Promoting } from './scaling/detour.ts';
+import { isDetourEvent, onDetour, onScalingAsk } from './scaling/detour.ts';
+import type { Scaling } from './scaling/scaling.ts';
 import type { Verdict } from './verdict.ts';
 
 export { isAbout } from './ask.ts';
@@ -91,7 +94,12 @@ export type Rollout = RolloutBase &
         readonly phase: 'holding';
         readonly step: number;
       } & Judged)
-    | { readonly phase: 'promoted'; readonly startedAt: number; readonly step: number; readonly endpoint: WarmEndpoint }
+    | ({
+        readonly phase: 'promoted';
+        readonly startedAt: number;
+        readonly step: number;
+        readonly endpoint: WarmEndpoint;
+      } & Promoting)
     | {
         readonly phase: 'draining';
         readonly outcome: 'aborted' | 'failed';
@@ -117,6 +125,7 @@ export type RolloutEvent =
       readonly about?: AskAbout;
       readonly step: number;
       readonly verdict: Verdict | null;
+      readonly scaling?: Scaling;
     }
   | { readonly type: 'ask_withdrawn'; readonly about?: AskAbout; readonly step: number; readonly reason: string }
   | {
@@ -145,6 +154,7 @@ export type RolloutEvent =
       readonly phase: 'stepping' | 'holding';
     }
   | { readonly type: 'promoted' }
+  | DetourEvent
   | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
   | { readonly type: 'resumed'; readonly by: string; readonly reason: string | null }
   | {
@@ -166,14 +176,17 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   if (rollout === null) throw new Error(`the first event of a rollout must be "proposed", not "${event.type}"`);
   const base = baseOf(rollout);
   const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
+  if (isDetourEvent(event)) return onDetour(rollout, event, at);
   switch (event.type) {
     case 'asked': {
-      const { about, step, verdict } = event;
-      return { ...rollout, ask: { ...(about !== undefined && { about }), step, at, verdict } };
+      const { type: _, ...asked } = event;
+      return onScalingAsk({ ...rollout, ask: { ...asked, at } }, event, rollout, at);
     }
     case 'ask_withdrawn':
-    case 'approved':
-      return { ...rollout, ask: isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask };
+    case 'approved': {
+      const ask = isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask;
+      return onScalingAsk({ ...rollout, ask }, event, rollout, at);
+    }
     case 'budget_warned':
     case 'budget_asked':
     case 'budget_extended':
@@ -270,7 +283,7 @@ export function weights(
     case 'holding':
       return { step: rollout.step, weight: stopWeight(rollout.step, policy) };
     case 'promoted':
-      return { step: rollout.step, weight: 1 };
+      return { step: rollout.step, weight: rollout.detour === undefined ? 1 : 0 };
     default:
       return { step: 0, weight: 0 };
   }

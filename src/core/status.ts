@@ -3,6 +3,9 @@ import type { CriteriaResult, DemandFigures } from './criteria.ts';
 import type { Action, Reason } from './decision.ts';
 import type { StepFigures } from './figures.ts';
 import type { EndpointSeen, ShadowFigures } from './observation.ts';
+import type { Detour } from './scaling/detour.ts';
+import type { LearnedLoad, LoadSeen } from './scaling/load.ts';
+import type { Scaling } from './scaling/scaling.ts';
 import type { CriteriaPolicy } from './policy.ts';
 import type { AskAbout, Phase } from './rollout.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
@@ -53,6 +56,8 @@ export interface RouteStatus {
     readonly at: number;
     readonly reason: string;
   } | null;
+  /** What was learned of the load; a new process goes on from it. Absent without an endpoint. */
+  readonly learnedLoad?: LearnedLoad;
   /** Things that a person should know and do, most urgent first. */
   readonly notes: readonly string[];
 }
@@ -83,6 +88,10 @@ export interface RolloutStatus {
   readonly pricePerHourMicros: number;
   /** Left out by older versions, and for rollouts that are pinned to none. */
   readonly instance?: PinnedInstance;
+  /** As it was made, or last changed; absent before the promotion. */
+  readonly scaling?: Scaling;
+  readonly load?: LoadSeen;
+  readonly detour?: Detour;
   /** `about` absent: a step. */
   readonly ask: {
     readonly id: number | null;

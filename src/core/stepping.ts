@@ -5,6 +5,7 @@ import type { Observation } from './observation.ts';
 import { decideRetreat, goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isAbout, stopWeight } from './rollout.ts';
+import { capacityHold } from './scaling/gate.ts';
 import type { Verdict } from './verdict.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
@@ -95,7 +96,9 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (verdict.canaryCalls < minCalls) {
     return ['gathering', `${verdict.canaryCalls} of ${minCalls} calls on the endpoint; ${verdict.summary}`];
   }
-  return verdict.status === 'pass' ? null : ['gathering', verdict.summary];
+  if (verdict.status !== 'pass') return ['gathering', verdict.summary];
+  const full = capacityHold(rollout, seen);
+  return full === null ? null : ['capacity', full];
 }
 
 /** How long a stop lasts at least. */

@@ -12,6 +12,7 @@ import type { HubClient } from '../huggingface/hub.ts';
 import { checkHealth, readServedModel, warmUp } from '../huggingface/probe.ts';
 import type { SurveyContext } from './survey.ts';
 import { takeSurvey } from './survey.ts';
+import { changeScaling } from './scaling-effects.ts';
 import type { RouteWatch } from './watch.ts';
 
 /** No effect may take longer than this, in real time: the tick after decides what to do instead. */
@@ -76,6 +77,12 @@ async function carryOut(
       return warm(watch, rollout, context, signal);
     case 'pause':
       await pauseOurs(rollout, context, signal);
+      watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
+      return { problem: null };
+    case 'rescale':
+    case 'sleep':
+    case 'wake':
+      await changeScaling(rollout, effect, context, signal);
       watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
       return { problem: null };
   }
@@ -202,5 +209,8 @@ function seenAs(status: EndpointStatus, look: Pick<EndpointSeen, 'at' | 'isHealt
     state: status.state,
     url: status.url,
     message: status.errorMessage ?? status.message,
+    readyReplica: status.readyReplica,
+    targetReplica: status.targetReplica,
+    scaling: status.scaling,
   };
 }

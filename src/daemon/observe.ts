@@ -6,6 +6,8 @@ import { isLive, weights } from '../core/rollout.ts';
 import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { endpointName } from '../huggingface/endpoints.ts';
+import { awaySince } from '../core/scaling/detour.ts';
+import { lookAtLoad, serverlessLimit } from './load.ts';
 import { timeoutsOf } from './routes.ts';
 import type { SpendingOf } from './spending.ts';
 import { drainPatienceMs, wayBackMs } from './spending.ts';
@@ -16,7 +18,7 @@ const GAP_MS = 10_000;
 
 export interface ObserveContext {
   readonly clock: Clock;
-  readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts'>;
+  readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts' | 'lanes'>;
   readonly account: Observation['account'];
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: (watch: RouteWatch) => string;
@@ -60,8 +62,19 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     isDrained: isDrained(watch, flight.canary, context.clock),
     request,
     openAskId: watch.openAskId,
+    ...lookAtScaling(watch, now, context.gateway),
     shapes: [...watch.shapes].sort(),
   };
+}
+
+/** What only a rollout whose endpoint serves has: its load, and what serverless could take instead. */
+function lookAtScaling(
+  watch: RouteWatch,
+  nowMs: number,
+  gateway: ObserveContext['gateway'],
+): Pick<Observation, 'load' | 'serverlessLimit'> {
+  const load = lookAtLoad(watch, nowMs, gateway);
+  return load === undefined ? {} : { load, serverlessLimit: serverlessLimit(watch.model, gateway) };
 }
 
 /** What became of the copies so far; null outside of the shadow stage. */
@@ -97,9 +110,11 @@ function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: Obser
 }
 
 function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {
-  if (watch.rollout?.phase !== 'draining') return false;
+  const { rollout } = watch;
+  const since = rollout?.phase === 'draining' ? rollout.since : awaySince(rollout);
+  if (rollout === null || since === null) return false;
   if (inFlight === 0) return true;
-  return (clock.now() - watch.rollout.since) / clock.scale > drainPatienceMs(watch.rollout, watch, clock);
+  return (clock.now() - since) / clock.scale > drainPatienceMs(rollout, watch, clock);
 }
 
 /** Eight lower-case letters and digits without look-alikes. */

@@ -6,6 +6,7 @@ import type { Ask } from '../core/rollout.ts';
 import { isLive, stopWeight, weights } from '../core/rollout.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import type { Gateway } from '../gateway/server.ts';
+import { reportScaling } from './load.ts';
 import { shadowFigures } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import type { RouteWatch } from './watch.ts';
@@ -26,6 +27,7 @@ export function reportRoute(
     demand: { ...figures, holdsSince: watch.window.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
+    ...(watch.load !== null && { learnedLoad: watch.load.learned }),
     lastRollout:
       lastRollout !== null && (lastRollout.phase === 'aborted' || lastRollout.phase === 'failed')
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
@@ -69,6 +71,7 @@ function reportRollout(
     endpoint: watch.endpoint,
     pricePerHourMicros: rollout.pricePerHourMicros,
     ...(rollout.instance === undefined ? {} : { instance: rollout.instance }),
+    ...reportScaling(watch),
     ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.openAskId),
   };
 }

@@ -8,11 +8,13 @@ import { servedOf } from '../core/served.ts';
 import type { StatusReport } from '../core/status.ts';
 import type { DemandWindow } from '../core/window.ts';
 import type { Journal } from '../ledger/journal.ts';
+import { loggedLoadCall, restoreLoad } from './load.ts';
 import type { Routes } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
 
 /** Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. */
 export async function restore(routes: Routes, journal: Journal, clock: Clock): Promise<void> {
+  await restoreLoad(routes, journal);
   for (const { model, snapshot, isOver } of await journal.latestRollouts()) {
     const watch = routes.watch(model);
     if (watch === null) continue;
@@ -87,6 +89,8 @@ export async function restoreWindows(
     const window = windows.get(watch) ?? watch.newWindow();
     windows.set(watch, window);
     watch.shapes.add(call.shape);
+    const loaded = watches === null ? loggedLoadCall(call) : null;
+    if (loaded !== null) watch.load?.ended(loaded);
     const at = call.arrivedAtUs / 1_000;
     if (call.role === 'canary' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
     window.arrived(at, call.agent, call.isAgentDerived);

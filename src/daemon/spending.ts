@@ -27,10 +27,10 @@ export function wayBackMs(watch: RouteWatch, clock: Clock): number {
 
 /**
  * How long, in real ms, the endpoint is kept for calls that are still on it. An endpoint that is left because of its price
- * alone is a good one: none of its calls is cut off.
+ * alone, or only for a while, is a good one: none of its calls is cut off.
  */
 export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Clock): number {
-  const isGood = rollout.phase === 'draining' && rollout.reason.startsWith('over_budget');
+  const isGood = rollout.phase !== 'draining' || rollout.reason.startsWith('over_budget');
   return isGood ? timeoutsOf(watch.policy, clock).totalMs : DRAIN_MS;
 }
 

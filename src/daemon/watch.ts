@@ -19,10 +19,14 @@ import type { RoutePolicy } from '../core/policy.ts';
 import { RecentOutcomes } from '../core/recent.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { CallShape, Role, UpstreamKind } from '../core/route.ts';
+import { awaySince } from '../core/scaling/detour.ts';
+import type { LearnedLoad } from '../core/scaling/load.ts';
+import { RouteLoad } from '../core/scaling/load.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { servedOf } from '../core/served.ts';
 import { DemandWindow } from '../core/window.ts';
 import { Judging, isJudged } from './judging.ts';
+import { heededSigns, loadCallOf } from './load.ts';
 
 interface StepTally {
   readonly stable: RoleTally;
@@ -69,6 +73,7 @@ export class RouteWatch {
   retreat: Retreat | null = null;
   #steps = new Map<number, StepTally>();
   #judging: Judging | null = null;
+  #load: RouteLoad | null = null;
 
   constructor(model: string, policy: RoutePolicy) {
     this.model = model;
@@ -127,10 +132,23 @@ export class RouteWatch {
       this.retreat = null;
       for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
     }
+    if (awaySince(rollout) !== awaySince(this.rollout)) this.faultsInRow = 0;
     this.rollout = rollout;
     this.pinnedPolicy = rollout === null ? null : policy;
+    if (rollout !== null) this.load?.setEndpoint(rollout.id, heededSigns(this.policy));
     if (rollout === null || !('profile' in rollout)) this.#judging = null;
     else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
+  }
+
+  /** The load, of a route that has an endpoint or may get one. */
+  get load(): RouteLoad | null {
+    if (this.policy.endpoint !== null) this.#load ??= new RouteLoad(heededSigns(this.policy));
+    return this.#load;
+  }
+
+  /** Goes on from what a former process learned of the load. */
+  learnLoad(learned: LearnedLoad): void {
+    this.#load = new RouteLoad(heededSigns(this.policy), learned);
   }
 
   /** The judge of the active rollout, from the shadow stage to the promotion. */
@@ -187,6 +205,8 @@ export class RouteWatch {
     if (call.role !== 'canary' && call.repeatOfUs === null) this.window.ended(nowMs, nowMs, servedOf(call));
     if (call.role === 'canary' && call.outcome === 'ok' && this.#isCurrent(call)) this.faultsInRow = 0;
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
+    const loaded = this.load === null ? null : loadCallOf(call, this.rollout);
+    if (loaded !== null) this.load?.ended(loaded);
     if (!this.#isCurrent(call)) return;
     if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
     if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));

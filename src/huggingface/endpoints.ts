@@ -36,6 +36,8 @@ export interface EndpointsClient {
   pause(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus>;
   /** Starts it again. One that runs already stays so. */
   resume(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus>;
+  /** Stops it until somebody calls it: it then still counts towards the quota. */
+  scaleToZero(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus>;
   /** Deletes it. One that is gone already stays so. */
   delete(namespace: string, name: string, signal?: AbortSignal): Promise<void>;
   /** Its billed replicas in a span, epoch ms; null where the API serves no such graph. */
@@ -126,6 +128,10 @@ export function createEndpointsClient(options: EndpointsOptions): EndpointsClien
       return orAlready(answer, `resuming endpoint ${name}`, namespace, async () =>
         saidIn(answer.body).includes('already running') ? get(namespace, name, signal) : null,
       );
+    },
+    async scaleToZero(namespace, name, signal) {
+      const answer = await send('POST', `${one(namespace, name)}/scale-to-zero`, null, signal);
+      return statusIn(answer, `scaling endpoint ${name} to zero`, namespace);
     },
     async delete(namespace, name, signal) {
       const answer = await send('DELETE', one(namespace, name), null, signal);

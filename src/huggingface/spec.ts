@@ -1,4 +1,6 @@
 import type { EndpointPolicy } from '../core/policy.ts';
+import type { Measure } from '../core/scaling/scaling.ts';
+import { firstScaling } from '../core/scaling/scaling.ts';
 import { CONTEXT_FLAGS } from '../core/sizing/engine-args.ts';
 import type { PinnedInstance } from '../core/sizing/pinned.ts';
 import { OUR_TAG, ledgerTag } from '../core/sweep.ts';
@@ -16,7 +18,7 @@ export interface EndpointSpec {
       readonly minReplica: number;
       readonly maxReplica: number;
       readonly scaleToZeroTimeout: null;
-      readonly measure?: { readonly pendingRequests: number };
+      readonly measure?: Measure;
     };
   };
   readonly model: {
@@ -69,9 +71,7 @@ export interface EndpointWish {
 /** The create body for a wish; see `EndpointSpec`. */
 export function endpointSpec(wish: EndpointWish): EndpointSpec {
   const { policy, task, token, instance } = wish;
-  const { minReplica, maxReplica } = policy;
-  // The API's own default is a load per replica of 1.5 pending requests; written out where there is room to scale.
-  const measure = maxReplica > minReplica ? { measure: { pendingRequests: 1.5 } } : {};
+  const { minReplica, maxReplica, measure } = firstScaling(policy);
   return {
     name: wish.name,
     type: 'authenticated',
@@ -80,7 +80,7 @@ export function endpointSpec(wish: EndpointWish): EndpointSpec {
       accelerator: instance.accelerator,
       instanceType: instance.instanceType,
       instanceSize: instance.instanceSize,
-      scaling: { minReplica, maxReplica, scaleToZeroTimeout: null, ...measure },
+      scaling: { minReplica, maxReplica, scaleToZeroTimeout: null, ...(measure !== null && { measure }) },
     },
     model: {
       repository: wish.model,

@@ -1,4 +1,6 @@
+import type { Scaling } from '../core/scaling/scaling.ts';
 import { OUR_TAG } from '../core/sweep.ts';
+import { readScaling } from './scaling.ts';
 
 const STATES = [
   'pending',
@@ -27,6 +29,8 @@ export interface EndpointStatus {
   readonly errorMessage: string | null;
   readonly readyReplica: number;
   readonly targetReplica: number;
+  /** Null where it cannot be read. */
+  readonly scaling: Scaling | null;
   /** Epoch ms; null where it is not told. */
   readonly createdAt: number | null;
   readonly updatedAt: number | null;
@@ -65,6 +69,7 @@ export function readStatus(value: unknown): EndpointStatus {
     errorMessage: text(at(status, 'errorMessage')) ?? address.problem,
     readyReplica: number(at(status, 'readyReplica')) ?? 0,
     targetReplica: number(at(status, 'targetReplica')) ?? 0,
+    scaling: readScaling(value),
     createdAt: time(at(status, 'createdAt')),
     updatedAt: time(at(status, 'updatedAt')),
     tags: Array.isArray(tags) ? tags.filter((tag): tag is string => typeof tag === 'string') : [],

@@ -41,7 +41,7 @@ export function endpointBody(endpoint: Endpoint, userName: string): object {
       message,
       errorMessage: state === 'failed' ? message : null,
       url: endpoint.url,
-      readyReplica: state === 'running' ? replicas : 0,
+      readyReplica: endpoint.readyReplicas,
       targetReplica: state === 'pending' ? Math.max(1, scaling.minReplica) : replicas,
       createdAt: time(endpoint.createdAt),
       createdBy: by,

@@ -2,26 +2,15 @@ import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { Autoscaler } from './autoscaler.ts';
 import type { EndpointSpec } from './spec.ts';
 import { answerEngine } from './engine.ts';
 import { openExchange } from './exchange.ts';
 import { changeAt, minutesOf, replan, spentMicroDollars } from './life.ts';
-import type { Change, EndpointState } from './life.ts';
-import { NO_CAPACITY, READY, changeTo, startPlan } from './plan.ts';
+import type { Change, EndpointState, KeptEndpoint } from './life.ts';
+import { NO_CAPACITY, changeTo, startPlan, updatePlan, wakePlan } from './plan.ts';
+import { Places } from './places.ts';
 import type { World } from './world.ts';
-
-/** What outlives a restart. */
-export interface KeptEndpoint {
-  readonly namespace: string;
-  readonly spec: EndpointSpec;
-  readonly createdAt: number;
-  readonly changedAt: number;
-  readonly deletedAt: number | null;
-  readonly lastUsedAt: number | null;
-  /** Past ones and planned ones. */
-  readonly changes: readonly Change[];
-  readonly port: number;
-}
 
 /** A dedicated endpoint: its states in clock time, what it has cost, and the server that stands for its replicas. */
 export class Endpoint {
@@ -30,11 +19,11 @@ export class Endpoint {
   spec: EndpointSpec;
   deletedAt: number | undefined;
   lastUsedAt: number | undefined;
-  inFlight = 0;
   readonly #world: World;
   readonly #server: Server;
-  readonly #waiting: Array<() => void> = [];
+  readonly #places = new Places(() => this.slots);
   readonly #answering = new Set<ServerResponse>();
+  readonly #autoscaler = new Autoscaler();
   #changedAt: number;
   #changes: Change[];
   #port: number;
@@ -123,13 +112,14 @@ export class Endpoint {
   now(): Change {
     if (this.deletedAt !== undefined) return changeAt(this.#changes, this.deletedAt);
     const now = this.#world.clock.now();
+    this.#autoscale(now);
     const change = changeAt(this.#changes, now);
     const { minReplica, scaleToZeroTimeout } = this.spec.scaling;
     if (change.state !== 'running' || minReplica > 0 || scaleToZeroTimeout === null || this.inFlight > 0) return change;
     const idleAt = Math.max(change.at, this.lastUsedAt ?? 0) + scaleToZeroTimeout * 60_000;
     if (now < idleAt) return change;
     const slept = changeTo(this.spec, idleAt, 'scaledToZero', 'Endpoint scaled to zero');
-    this.#changes = replan(this.#changes, now, [slept]);
+    this.#changes = replan(this.#changes, idleAt, [slept]);
     return slept;
   }
 
@@ -186,26 +176,19 @@ export class Endpoint {
     const now = this.#world.clock.now();
     const { wakeMs } = this.#world.limits;
     this.lastUsedAt = now + wakeMs;
-    this.#follow([
-      changeTo(this.spec, now, 'initializing', 'Endpoint is waking up'),
-      { ...changeTo(this.spec, now + wakeMs, 'running', READY), loadedAt: now + wakeMs },
-    ]);
+    this.#follow(wakePlan(this.spec, now, wakeMs));
   }
 
   /** Takes on a changed specification; a running endpoint is off the air for a while. */
   update(spec: EndpointSpec): void {
     const now = this.#world.clock.now();
-    const { state } = this.now();
+    const { state, replicas: before } = this.now();
     this.spec = spec;
     this.#changedAt = now;
     this.#world.keeper.now();
     if (state === 'pending' || state === 'initializing') return this.#follow(startPlan(this.#world, this.spec, now));
     if (state !== 'running' && state !== 'updating') return;
-    const doneAt = now + this.#world.limits.updateMs;
-    this.#follow([
-      changeTo(this.spec, now, 'updating', 'Endpoint is updating'),
-      { ...changeTo(this.spec, doneAt, 'running', READY), loadedAt: doneAt },
-    ]);
+    this.#follow(updatePlan(spec, now, this.#world.limits.updateMs, before));
   }
 
   /** Brings the listener and the plan in line with the faults in force. */
@@ -228,39 +211,51 @@ export class Endpoint {
     }
   }
 
+  /** Replicas that answer. */
+  get readyReplicas(): number {
+    const { state, replicas, ready = replicas } = this.now();
+    return state === 'running' ? ready : 0;
+  }
+
+  /** Calls that may be worked on at once. */
   get slots(): number {
-    return Math.max(1, this.now().replicas) * this.#world.limits.replicaCalls;
+    return Math.max(1, this.readyReplicas) * this.#world.limits.replicaCalls;
+  }
+
+  /** Catches up on what the autoscaler would have done by now. */
+  #autoscale(now: number): void {
+    this.#autoscaler.note(now, () => this.#load(now));
+    const plan = this.#autoscaler.follow(this.#changes, now, this.spec, this.#world.limits.initializingMs);
+    if (plan === this.#changes) return;
+    this.#changes = plan;
+    this.#world.keeper.now();
+  }
+
+  /** Calls without an HTTP status, and how busy the replicas are. */
+  #load(now: number): { pending: number; usage: number } {
+    const { replicas, ready = replicas } = changeAt(this.#changes, now);
+    const pending = [...this.#answering].filter((response) => !response.headersSent).length;
+    return { pending, usage: this.inFlight / (Math.max(1, ready) * this.#world.limits.replicaCalls) };
   }
 
   get queued(): number {
-    return this.#waiting.length;
+    return this.#places.queued;
   }
 
-  /** Waits, first come first served, for a place; resolves with false when `onLeave` said that the client has left. */
-  async take(onLeave: (leave: () => void) => void): Promise<boolean> {
+  get inFlight(): number {
+    return this.#places.taken;
+  }
+
+  /** Waits for a place; resolves with false when `onLeave` said that the client has left. */
+  take(onLeave: (leave: () => void) => void): Promise<boolean> {
     this.#used();
-    if (this.inFlight < this.slots) {
-      this.inFlight += 1;
-      return true;
-    }
-    return new Promise((resolve) => {
-      const enter = () => resolve(true);
-      this.#waiting.push(enter);
-      onLeave(() => {
-        const place = this.#waiting.indexOf(enter);
-        if (place < 0) return;
-        this.#waiting.splice(place, 1);
-        resolve(false);
-      });
-    });
+    return this.#places.take(onLeave);
   }
 
   /** Gives the place to the next in the queue. */
   release(): void {
     this.#used();
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.inFlight -= 1;
+    this.#places.release();
   }
 
   #used(): void {

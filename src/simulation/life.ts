@@ -1,3 +1,5 @@
+import type { EndpointSpec } from './spec.ts';
+
 /** The eight states of `status.state`. */
 export type EndpointState =
   'pending' | 'initializing' | 'updating' | 'updateFailed' | 'running' | 'paused' | 'failed' | 'scaledToZero';
@@ -10,6 +12,8 @@ export interface Change {
   /** What the state costs: micro-dollars per hour, all replicas together. */
   readonly microDollarsPerHour: number;
   readonly replicas: number;
+  /** How many of them are ready; absent: all, as soon as it runs. */
+  readonly ready?: number;
   /** From when on the engine has its weights; only in `running`. */
   readonly loadedAt?: number;
 }
@@ -66,13 +70,13 @@ export function spentMicroDollars(changes: readonly Change[], now: Ending): numb
 export function minutesOf(changes: readonly Change[], from: number, now: Ending): Minute[] {
   const minutes = new Map<number, Minute>();
   for (const { change, first, last } of lived(changes, now)) {
-    const isReady = change.state === 'running';
+    const running = change.state === 'running' ? (change.ready ?? change.replicas) : 0;
     for (let minute = Math.max(first, Math.floor(from / MINUTE_MS)); minute <= last; minute++) {
       const { ready = 0, starting = 0 } = minutes.get(minute) ?? {};
       minutes.set(minute, {
         minute,
-        ready: isReady ? Math.max(ready, change.replicas) : ready,
-        starting: isReady ? starting : Math.max(starting, change.replicas),
+        ready: Math.max(ready, running),
+        starting: Math.max(starting, change.replicas - running),
       });
     }
   }
@@ -95,4 +99,17 @@ function* lived(changes: readonly Change[], { at, isOver }: Ending) {
     const last = isLast && !isOver ? Math.floor(end / MINUTE_MS) : Math.ceil(end / MINUTE_MS) - 1;
     yield { change, first: Math.floor(change.at / MINUTE_MS), last };
   }
+}
+
+/** What of an endpoint outlives a restart. */
+export interface KeptEndpoint {
+  readonly namespace: string;
+  readonly spec: EndpointSpec;
+  readonly createdAt: number;
+  readonly changedAt: number;
+  readonly deletedAt: number | null;
+  readonly lastUsedAt: number | null;
+  /** Past ones and planned ones. */
+  readonly changes: readonly Change[];
+  readonly port: number;
 }

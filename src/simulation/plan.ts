@@ -2,18 +2,19 @@ import type { Change, EndpointState } from './life.ts';
 import type { EndpointSpec } from './spec.ts';
 import type { World } from './world.ts';
 
-export const READY = 'Endpoint is ready';
+const READY = 'Endpoint is ready';
 export const NO_CAPACITY = 'Scheduling failure: not enough hardware capacity';
 const RENTED: ReadonlySet<EndpointState> = new Set(['initializing', 'updating', 'running']);
 
-/** A state from `at` on, with the replicas that it holds and what they cost. */
+/** A state from `at` on, with the replicas that it holds (those that always run, unless said) and what they cost. */
 export function changeTo(
   { scaling, compute }: EndpointSpec,
   at: number,
   state: EndpointState,
   message: string,
+  most = Math.max(1, scaling.minReplica),
 ): Change {
-  const replicas = RENTED.has(state) ? Math.max(1, scaling.minReplica) : 0;
+  const replicas = RENTED.has(state) ? most : 0;
   const rate = Math.round(compute.pricePerHour * 1_000_000);
   return { at, state, message, replicas, microDollarsPerHour: rate * replicas };
 }
@@ -30,6 +31,22 @@ export function startPlan(world: World, spec: EndpointSpec, now: number): Change
   if (problem !== undefined) return [pending, initializing, changeTo(spec, runningAt, 'failed', problem)];
   const loadedAt = runningAt + limits.healthLagMs;
   return [pending, initializing, { ...changeTo(spec, runningAt, 'running', READY), loadedAt }];
+}
+
+/** From scaled to zero back to work, without the wait for a machine. */
+export function wakePlan(spec: EndpointSpec, now: number, wakeMs: number): Change[] {
+  const at = now + wakeMs;
+  const waking = changeTo(spec, now, 'initializing', 'Endpoint is waking up');
+  return [waking, { ...changeTo(spec, at, 'running', READY), loadedAt: at }];
+}
+
+/** A running endpoint that takes on another specification: it keeps its replicas within the new bounds. */
+export function updatePlan(spec: EndpointSpec, now: number, updateMs: number, before: number): Change[] {
+  const { minReplica, maxReplica } = spec.scaling;
+  const replicas = Math.min(maxReplica, Math.max(1, minReplica, before));
+  const at = now + updateMs;
+  const updating = changeTo(spec, now, 'updating', 'Endpoint is updating', replicas);
+  return [updating, { ...changeTo(spec, at, 'running', READY, replicas), loadedAt: at }];
 }
 
 /** Why the engine could never load the model on that machine, or undefined. */

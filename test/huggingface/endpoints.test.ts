@@ -69,6 +69,7 @@ describe('the management client', () => {
       errorMessage: null,
       readyReplica: 1,
       targetReplica: 2,
+      scaling: { minReplica: 1, maxReplica: 1, scaleToZeroTimeout: null, measure: null },
       createdAt: Date.parse('2026-11-20T10:00:00.000Z'),
       updatedAt: Date.parse('2026-11-20T10:04:10.000Z'),
       tags: ['managed-by:upshift'],

@@ -56,6 +56,8 @@ function spanOf(text = ''): number {
   return Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 
+const ENDPOINT_KEYS = ['maxPricePerHour', 'minReplica', 'maxReplica'];
+const SCALING_KEYS = ['adjust', 'from', 'to', 'every', 'within'];
 const BUDGET = ['perHour', 'perDay', 'perRollout'];
 const CRITERIA = ['window', 'calls', 'agents', 'refused', 'sustain', 'cooldown'];
 
@@ -75,6 +77,7 @@ function policyOf(line: string): object {
   const criteria: Record<string, unknown> = {};
   const limits: Record<string, unknown> = {};
   const budget: Record<string, unknown> = {};
+  const scaling: Record<string, unknown> = {};
   const endpoint: Record<string, unknown> = { ...ENDPOINT_POLICY };
   let hasEndpoint = true;
   for (const setting of settings) {
@@ -83,7 +86,9 @@ function policyOf(line: string): object {
     if (key === 'steps') policy['steps'] = value.split(',').map((percent) => Number(percent) / 100);
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
-    else if (key === 'maxPricePerHour') endpoint[key] = typed;
+    else if (ENDPOINT_KEYS.includes(key)) endpoint[key] = typed;
+    else if (SCALING_KEYS.includes(key)) scaling[key] = typed;
+    else if (key === 'sleep') scaling[key] = { after: value };
     else if (key in FURTHER) criteria[key] = (FURTHER[key] as (text: string) => unknown)(value);
     else if (BUDGET.includes(key)) budget[key] = typed;
     else if (CRITERIA.includes(key)) criteria[key] = typed;
@@ -98,6 +103,7 @@ function policyOf(line: string): object {
     criteria,
     limits,
     budget,
+    scaling,
     ...(hasEndpoint && { endpoint }),
   };
 }
@@ -129,7 +135,11 @@ class Script {
       case 'tick':
         return world.pass(spanOf(rest[0]));
       case 'endpoint':
-        return world.see(rest[0] as EndpointSeen['state'], rest[0] === 'running' && rest[1] !== 'unhealthy');
+        return world.see(
+          rest[0] as EndpointSeen['state'],
+          rest[0] === 'running' && rest[1] !== 'unhealthy',
+          rest[1] === 'ready' ? Number(rest[2]) : undefined,
+        );
       case 'file':
         return world.setBudget(Object.fromEntries(rest.map((setting) => budgetSetting(setting))));
       case 'account':
@@ -166,16 +176,22 @@ class Script {
   }
 
   /**
-   * `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down] [took 8s] [spread 9]`: how
+   * `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down] [lasting 30s] [took 8s]
+   * [spread 9]`: how
    * long serverless takes, and how many times as long for every fiftieth call.
    */
   async #calls([count, , span, ...options]: string[]): Promise<void> {
     const load: Record<string, string | number> = { ...QUIET };
     for (let i = 0; i < options.length; i += 2) {
       const [key, value] = [options[i] as string, options[i + 1] as string];
-      if (key === 'agents' || key === 'spread') load[key] = Number(value);
-      else if (key === 'refused') load[key] = Number.parseFloat(value) / 100;
-      else load[key] = key === 'took' ? spanOf(value) : value;
+      const read = {
+        agents: Number,
+        spread: Number,
+        refused: (text: string) => Number.parseFloat(text) / 100,
+        lasting: spanOf,
+        took: spanOf,
+      }[key];
+      load[key] = read === undefined ? value : read(value);
     }
     this.#load = load as unknown as Load;
     await this.#world.call(Number(count), spanOf(span), this.#load);

@@ -13,6 +13,8 @@ export interface Load {
   readonly took?: number;
   /** Every fiftieth call takes so many times as long. */
   readonly spread?: number;
+  /** How long the endpoint's answers take, ms. */
+  readonly lasting?: number;
 }
 
 export interface OneCall {
@@ -79,7 +81,8 @@ function attempt(n: number, role: Role, load: Load): Attempt[] {
   const serverless = tried('serverless', bySide[load.stable], tookUs);
   if (role === 'stable') return [serverless];
   if (load.canary === 'fail') return [tried('dedicated', 'server_error'), serverless];
-  return [tried('dedicated', 'ok', load.canary === 'slow' ? SLOW_US : ANSWER_US)];
+  const answerUs = load.lasting === undefined ? ANSWER_US : load.lasting * 1_000;
+  return [tried('dedicated', 'ok', load.canary === 'slow' ? SLOW_US : answerUs)];
 }
 
 const STATUS: Partial<Record<Outcome, number>> = { ok: 200, rate_limited: 429, server_error: 500 };

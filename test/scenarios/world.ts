@@ -147,6 +147,7 @@ export class World {
           clock: this.#clock,
           gateway: {
             inFlight: () => [],
+            lanes: () => [],
             shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
           },
           account: this.#account,
@@ -228,12 +229,12 @@ export class World {
   }
 
   /** The daemon's next look at the endpoint. */
-  async see(state: EndpointSeen['state'], isHealthy: boolean): Promise<void> {
-    this.watch.endpoint = this.#endpoint(state, isHealthy);
+  async see(state: EndpointSeen['state'], isHealthy: boolean, ready?: number): Promise<void> {
+    this.watch.endpoint = this.#endpoint(state, isHealthy, ready);
     await this.tick();
   }
 
-  #endpoint(state: EndpointSeen['state'], isHealthy: boolean): EndpointSeen {
+  #endpoint(state: EndpointSeen['state'], isHealthy: boolean, ready?: number): EndpointSeen {
     return {
       at: this.now,
       state,
@@ -242,6 +243,7 @@ export class World {
       badLooks: 0,
       isOurs: true,
       message: null,
+      ...(ready !== undefined && { readyReplica: ready, targetReplica: ready }),
     };
   }
 
@@ -255,6 +257,9 @@ export class World {
     watch.results[effect] = { effect, at: this.now, problem, ...(effect === 'warm' && isFine && { warmed }) };
     if (isFine && effect === 'ensure') watch.endpoint = this.#endpoint('pending', false);
     if (isFine && effect === 'pause') watch.endpoint = this.#endpoint('paused', false);
+    if (isFine && effect === 'rescale') watch.endpoint = this.#endpoint('updating', false);
+    if (isFine && effect === 'sleep') watch.endpoint = this.#endpoint('scaledToZero', false);
+    if (isFine && effect === 'wake') watch.endpoint = this.#endpoint('initializing', false);
     await this.tick();
   }
 

@@ -1,0 +1,69 @@
+/** The load in one hour of the day. Calls at once are means over ten seconds. */
+export interface HourLoad {
+  /** 0..23, UTC. */
+  readonly hour: number;
+  readonly mean: number;
+  readonly p95: number;
+  readonly peak: number;
+  readonly tokensPerSecond: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** An hour of which less than this was measured says nothing. */
+const LEAST_CELLS = 60;
+const MOST_CELLS = 360;
+
+export type LearnedDay = readonly HourLoad[];
+
+/** The shape of the day, hour by hour: of the days before each counts half as much as the one after it. */
+export class DayShape {
+  readonly #hours = new Map<number, HourLoad>();
+  #startMs = Number.NaN;
+  #values: number[] = [];
+  #tokens = 0;
+
+  constructor(learned: LearnedDay = []) {
+    for (const hour of learned) this.#hours.set(hour.hour, hour);
+  }
+
+  get learned(): LearnedDay {
+    return this.hours;
+  }
+
+  /** The hours that were measured, from midnight on. */
+  get hours(): readonly HourLoad[] {
+    return [...this.#hours.values()].sort((a, b) => a.hour - b.hour);
+  }
+
+  /** Ten seconds have passed with so many calls at once. */
+  add(atMs: number, atOnce: number, tokens: number): void {
+    const startMs = Math.floor(atMs / HOUR_MS) * HOUR_MS;
+    if (startMs !== this.#startMs) {
+      this.#finish();
+      this.#startMs = startMs;
+    }
+    if (this.#values.length < MOST_CELLS) this.#values.push(atOnce);
+    this.#tokens += tokens;
+  }
+
+  #finish(): void {
+    const values = this.#values.sort((a, b) => a - b);
+    const tokens = this.#tokens;
+    this.#values = [];
+    this.#tokens = 0;
+    if (values.length < LEAST_CELLS) return;
+    const hour = (this.#startMs / HOUR_MS) % 24;
+    const before = this.#hours.get(hour);
+    const blend = (now: number, then: number | undefined) =>
+      Math.round((then === undefined ? now : (now + then) / 2) * 1_000) / 1_000;
+    const peak = values.at(-1) as number;
+    this.#hours.set(hour, {
+      hour,
+      mean: blend(values.reduce((sum, value) => sum + value, 0) / values.length, before?.mean),
+      p95: blend(values[Math.ceil(values.length * 0.95) - 1] as number, before?.p95),
+      // A peak is remembered: half of how much higher it was is forgotten each day.
+      peak: Math.max(blend(peak, before?.peak), Math.round(peak * 1_000) / 1_000),
+      tokensPerSecond: blend(tokens / (values.length * 10), before?.tokensPerSecond),
+    });
+  }
+}

@@ -1,0 +1,118 @@
+import type { Decision } from '../decision.ts';
+import { decision, spanText } from '../decision.ts';
+import type { Observation } from '../observation.ts';
+import { canStableConnect } from '../retreat.ts';
+import type { Rollout, RolloutEvent } from '../rollout.ts';
+import { isAbout } from '../rollout.ts';
+import { scalingOf } from './policy.ts';
+import { presentScaling, pricePerReplica } from './price.ts';
+import type { ScalingProposal } from './propose.ts';
+import { proposeScaling } from './propose.ts';
+import type { Scaling } from './scaling.ts';
+import { scalingText } from './scaling.ts';
+
+type Promoted = Extract<Rollout, { phase: 'promoted' }>;
+
+/** After a sleep that was refused, the next attempt is so far away. */
+const REFUSED_MS = 3_600_000;
+
+/** Whether a promoted endpoint is to sleep; null where it is not. */
+export function decideSleep(rollout: Promoted, seen: Observation): Decision | null {
+  const { sleep } = scalingOf(seen.policy);
+  const { endpoint, load, now } = seen;
+  if (sleep === null || rollout.isPaused) return null;
+  const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
+  if (endpoint?.state === 'scaledToZero' && endpoint.at >= rollout.since) {
+    const detail = `${rollout.endpointName} is scaled to zero`;
+    if (canStableConnect(seen)) return decision('begin_detour', 'asleep', `${detail}: serverless serves`, { events });
+    return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
+  }
+  const refused = seen.results.sleep;
+  if (refused?.problem != null && now - refused.at < REFUSED_MS) return null;
+  if (load === undefined || endpoint?.state !== 'running' || !canStableConnect(seen)) return null;
+  const idleMs = now - Math.max(load.lastCallAt ?? 0, load.since, rollout.since);
+  if (idleMs < sleep.after || load.recentCalls > 0) return null;
+  const detail = `no call for ${spanText(idleMs)}: ${rollout.endpointName} may sleep, serverless serves`;
+  return decision('begin_detour', 'idle', detail, { events });
+}
+
+/** Whether a promoted endpoint's scaling is to follow the load: one change at a time; null where there is none to make. */
+export function decideRescale(rollout: Promoted, seen: Observation): Decision | null {
+  const { adjust, every } = scalingOf(seen.policy);
+  if (adjust === 'off' || rollout.isPaused || seen.load === undefined) return null;
+  if (rollout.granted !== undefined) return begin(seen, rollout.granted, 'approved', []);
+  if (isAbout(rollout.ask, 'scaling')) return reconsider(rollout, seen);
+  if (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every) return null;
+  const proposal = propose(rollout, seen);
+  if (proposal === null) return null;
+  const step = rollout.step;
+  if (adjust === 'automatic') {
+    const full = serverlessFull(seen);
+    if (full !== null) return decision('wait', 'serverless_full', `${proposalText(proposal)}; waits, since ${full}`);
+    const approved = { type: 'approved' as const, about: 'scaling' as const, step, by: 'policy', reason: null };
+    return begin(seen, proposal.scaling, 'load_changed', proposal.why, [approved]);
+  }
+  const full = serverlessFull(seen);
+  const told = `${proposalText(proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
+  const { scaling } = proposal;
+  const events = [{ type: 'asked' as const, about: 'scaling' as const, step, verdict: null, scaling }];
+  return decision('ask', 'needs_approval', told, { events });
+}
+
+/** A question stays open as long as the present scaling does not fit. */
+function reconsider(rollout: Promoted, seen: Observation): Decision {
+  const asked = rollout.ask?.scaling;
+  const told = asked === undefined ? 'another scaling' : scalingText(asked);
+  if (propose(rollout, seen) !== null) return decision('wait', 'awaiting_approval', `change the endpoint to ${told}`);
+  const reason = 'the scaling as it is fits the load again';
+  const events = [{ type: 'ask_withdrawn' as const, about: 'scaling' as const, step: rollout.step, reason }];
+  return decision('withdraw_ask', 'load_changed', reason, { events });
+}
+
+function begin(
+  seen: Observation,
+  scaling: Scaling,
+  reason: 'approved' | 'load_changed',
+  why: readonly string[],
+  before: readonly RolloutEvent[] = [],
+): Decision {
+  const told = `changes to ${scalingText(scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
+  const { attempts, faults } = seen.stableRecent;
+  if (!canStableConnect(seen) || (attempts >= 5 && faults * 2 >= attempts)) {
+    return decision('wait', 'stable_unable', `${told}; waits, since serverless fails ${faults} of ${attempts}`);
+  }
+  const began = { type: 'detour_began' as const, why: 'rescale' as const, scaling, bridgedBefore: bridged(seen) };
+  return decision('begin_detour', reason, `${told}; serverless serves meanwhile`, { events: [...before, began] });
+}
+
+/** Within the policy's bounds, and within what its replicas may cost. */
+function propose(rollout: Promoted, seen: Observation): ScalingProposal | null {
+  const { endpoint } = seen.policy;
+  const { from, to, every, sleep } = scalingOf(seen.policy);
+  if (endpoint === null || seen.load === undefined) return null;
+  const price = pricePerReplica(rollout, seen);
+  const limit = endpoint.maxPricePerHour;
+  const affordable = limit === undefined || price === 0 ? Infinity : Math.floor((limit * 1_000_000) / price);
+  const least = from ?? endpoint.minReplica;
+  const most = Math.max(1, Math.min(to ?? endpoint.maxReplica, affordable));
+  const bounds = { from: Math.min(least, most), to: most };
+  const present = presentScaling(rollout, endpoint);
+  return proposeScaling({ now: seen.now, load: seen.load, present, endpoint, ...bounds, every, sleep });
+}
+
+function proposalText({ scaling, why }: ScalingProposal): string {
+  return `change the endpoint to ${scalingText(scaling)} (${why.join('; ')})`;
+}
+
+/** What serverless would refuse of the route's calls, where that is more than the policy bears; null where it is not. */
+function serverlessFull({ load, serverlessLimit, policy }: Observation): string | null {
+  const calls = load?.recentCalls ?? 0;
+  if (serverlessLimit == null || calls === 0) return null;
+  const refused = Math.max(0, 1 - serverlessLimit / calls);
+  if (refused <= policy.criteria.refused) return null;
+  return `serverless would have no place at once for about ${Math.round(refused * 100)} % of the calls`;
+}
+
+function bridged({ figures }: Observation): number {
+  return figures?.stable.assigned ?? 0;
+}

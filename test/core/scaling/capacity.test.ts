@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { Outcome } from '../../../src/core/call.ts';
+import type { Capacity, Signs } from '../../../src/core/scaling/capacity.ts';
+import { CapacityTable, isTurnedAway, signsOf } from '../../../src/core/scaling/capacity.ts';
+
+const ALL = { firstToken: true, other: true };
+
+interface Seen {
+  readonly perReplica: number;
+  readonly firstTokenMs?: number;
+  readonly perTokenMs?: number;
+  readonly refused?: number;
+  readonly calls?: number;
+  readonly spans?: number;
+}
+
+/** Signs of so many equal calls that stream 100 tokens. */
+function signs({ firstTokenMs = 200, perTokenMs = 20, refused = 0, calls = 20 }: Seen): Signs {
+  const answered = calls - refused;
+  const firstTokenUs = firstTokenMs * 1_000;
+  const durationUs = firstTokenUs + 99 * perTokenMs * 1_000;
+  const one = signsOf({ outcome: 'ok', durationUs, firstTokenUs, outputTokens: 100 });
+  return {
+    calls,
+    turnedAway: refused,
+    counts: one.map((sign) => (sign === null ? 0 : answered)),
+    sums: one.map((sign) => (sign ?? 0) * answered),
+  };
+}
+
+function feed(table: CapacityTable, ...all: readonly Seen[]): Capacity | null {
+  for (const seen of all) for (let i = 0; i < (seen.spans ?? 6); i++) table.span(seen.perReplica, signs(seen));
+  return table.capacity;
+}
+
+describe('what one replica carries', () => {
+  it('is not known from few calls or few spans', () => {
+    assert.equal(feed(new CapacityTable(ALL), { perReplica: 4, spans: 5 }), null);
+    assert.equal(feed(new CapacityTable(ALL), { perReplica: 4, calls: 4 }), null);
+  });
+
+  it('is at least what it was well at, its limit not seen', () => {
+    const table = new CapacityTable(ALL);
+    assert.deepEqual(feed(table, { perReplica: 2 }, { perReplica: 12 }), { carried: 12, isLimit: false });
+  });
+
+  const full: readonly (readonly [string, Partial<Seen>])[] = [
+    ['the first token comes later than twice as late as unloaded', { firstTokenMs: 410 }],
+    ['a token takes more than half as much time again', { perTokenMs: 31 }],
+    ['more than one call in fifty is turned away', { refused: 1 }],
+  ];
+  for (const [when, how] of full) {
+    it(`ends below the load at which ${when}`, () => {
+      const seen = feed(new CapacityTable(ALL), { perReplica: 2 }, { perReplica: 8 }, { perReplica: 16, ...how });
+      assert.deepEqual(seen, { carried: 8, isLimit: true });
+    });
+  }
+
+  it('does not end where it is but somewhat slower', () => {
+    const slower = { perReplica: 16, firstTokenMs: 380, perTokenMs: 29 };
+    assert.deepEqual(feed(new CapacityTable(ALL), { perReplica: 2 }, slower), { carried: 16, isLimit: false });
+  });
+
+  it('takes a bad level below a good one for bad luck', () => {
+    const unlucky = { perReplica: 4, firstTokenMs: 900 };
+    const seen = feed(new CapacityTable(ALL), { perReplica: 1 }, unlucky, { perReplica: 10 });
+    assert.deepEqual(seen, { carried: 10, isLimit: false });
+  });
+
+  it('heeds no sign that the judge only tells of', () => {
+    const slow = [{ perReplica: 2 }, { perReplica: 16, firstTokenMs: 2_000, perTokenMs: 90 }];
+    const deaf = { firstToken: false, other: false };
+    assert.deepEqual(feed(new CapacityTable(deaf), ...slow), { carried: 16, isLimit: false });
+    assert.deepEqual(feed(new CapacityTable({ ...deaf, firstToken: true }), ...slow)?.carried, 2);
+  });
+
+  it('is full until it is clearly well again: between the two factors nothing changes', () => {
+    const between = { perReplica: 16, firstTokenMs: 350, spans: 200 };
+    const before = new CapacityTable(ALL);
+    assert.equal(feed(before, { perReplica: 2 }, between)?.isLimit, false);
+    const after = new CapacityTable(ALL);
+    assert.equal(feed(after, { perReplica: 2 }, { perReplica: 16, firstTokenMs: 800 })?.isLimit, true);
+    assert.equal(feed(after, between)?.isLimit, true);
+    assert.equal(feed(after, { perReplica: 16, firstTokenMs: 220, spans: 800 })?.isLimit, false);
+  });
+
+  it('goes on from what a former process learned, as if there had been one', () => {
+    const how = fc.record({
+      perReplica: fc.double({ min: 0.5, max: 60, noNaN: true }),
+      firstTokenMs: fc.integer({ min: 100, max: 900 }),
+      refused: fc.integer({ min: 0, max: 2 }),
+    });
+    fc.assert(
+      fc.property(fc.array(how, { maxLength: 60 }), fc.nat({ max: 60 }), (seen, cut) => {
+        const whole = new CapacityTable(ALL);
+        feed(whole, ...seen);
+        const first = new CapacityTable(ALL);
+        feed(first, ...seen.slice(0, cut));
+        const second = new CapacityTable(ALL, JSON.parse(JSON.stringify(first.learned)) as typeof first.learned);
+        feed(second, ...seen.slice(cut));
+        assert.deepEqual(second.capacity, whole.capacity);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is never more than the highest load that was seen, and its memory stays bounded', () => {
+    const load = fc.double({ min: 0.01, max: 1e6, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(load, { minLength: 1, maxLength: 100 }), (loads) => {
+        const table = new CapacityTable(ALL);
+        feed(table, ...loads.map((perReplica) => ({ perReplica })));
+        assert.ok((table.capacity?.carried ?? 0) <= Math.max(...loads) + 0.001);
+        assert.ok(table.learned.length <= 48);
+        assert.ok(table.learned.every(([, { calls }]) => calls <= 4_000));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('the signs of a call', () => {
+  const call = { outcome: 'ok' as Outcome, durationUs: 1_200_000, firstTokenUs: null, outputTokens: null };
+  const cases: readonly (readonly [string, Partial<typeof call> | object, readonly boolean[]])[] = [
+    [
+      'a stream tells its first token and its time per token',
+      { firstTokenUs: 200_000, outputTokens: 101 },
+      [true, true, false, false],
+    ],
+    [
+      'a short stream tells its first token alone',
+      { firstTokenUs: 200_000, outputTokens: 2 },
+      [true, false, false, false],
+    ],
+    ['an answer that comes whole tells its time per token', { outputTokens: 50 }, [false, false, true, false]],
+    ['an answer without tokens tells its time', {}, [false, false, false, true]],
+    ['a short answer that comes whole tells nothing', { outputTokens: 2 }, [false, false, false, false]],
+    ['a call that failed tells nothing', { outcome: 'server_error', outputTokens: 50 }, [false, false, false, false]],
+  ];
+  for (const [claim, change, told] of cases) {
+    it(claim, () => {
+      assert.deepEqual(
+        signsOf({ ...call, ...change }).map((sign) => sign !== null),
+        told,
+      );
+    });
+  }
+
+  it('counts as turned away what found no room, and no other fault', () => {
+    const told: Outcome[] = ['rate_limited', 'unavailable', 'first_byte_timeout', 'server_error', 'ok', 'client_left'];
+    assert.deepEqual(told.map(isTurnedAway), [true, true, true, false, false, false]);
+  });
+});
