@@ -52,10 +52,7 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
       .option('policy', { type: 'string', requiresArg: true, describe: 'Look where this policy makes endpoints' })
       .option('yes', { type: 'boolean', default: false, alias: 'y', describe: 'Delete without asking' })
       .conflicts('pause', 'delete')
-      .check(({ sweep, pause, delete: name }) => {
-        if (sweep && (pause ?? name) !== undefined) throw new Error('--sweep goes with neither --pause nor --delete');
-        return true;
-      })
+      .conflicts('sweep', ['pause', 'delete'])
       .conflicts('namespace', 'policy')
       .example('npx upshift endpoints', 'what is there, what it costs, and whether a rollout uses it')
       .example('npx upshift endpoints --sweep', 'pause and delete orphans as the block sweep of the policy says')
@@ -84,7 +81,8 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
       const context = await sweepContext(client, options);
       if (!options.sweep) return list({ found, namespaces }, context, options);
       const confirmed = async (question: string) => options.yes || (await confirm(question, options.json));
-      return sweepAll(found, context, { json: options.json, confirm: confirmed });
+      const again = `npx upshift endpoints --sweep --yes${suffixOf(options)}`;
+      return sweepAll(found, context, { json: options.json, again, confirm: confirmed });
     }
     const { namespace, status } = await find(client, namespaces, name);
     if (options.pause !== undefined) await pauseOne(client, namespace, status, options);
@@ -144,15 +142,22 @@ async function list(
     ours.push((await describe(namespace, status, context)).endpoint);
   }
   if (options.json) return ours.forEach((endpoint) => printJson(endpoint));
-  const suffix = commandSuffix(options.db);
   const page = {
     namespaces: namespaces.names,
     others: found.length - ours.length,
     width: widthOf(process.stdout),
     paint: painter(process.stdout),
-    commandSuffix: suffix === undefined ? '' : ` ${suffix}`,
+    commandSuffix: suffixOf(options),
   };
   printText(renderEndpoints(cleanAll(ours), page));
+}
+
+/** What a command needs beside its own words to come to the same ledger and policy. */
+function suffixOf({ db, policy }: EndpointsCommandOptions): string {
+  return [commandSuffix(db), policy === undefined ? undefined : `--policy ${policy}`]
+    .filter((part) => part !== undefined)
+    .map((part) => ` ${part}`)
+    .join('');
 }
 
 /** What says what becomes of an endpoint: the named policy, or the one that the ledger's daemon last read. */

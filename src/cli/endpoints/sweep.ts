@@ -13,6 +13,8 @@ interface Found {
 
 interface SweepWish {
   readonly json: boolean;
+  /** The command that does what is left undone. */
+  readonly again: string;
   /** Asks before something is deleted; what it answers with false stays. */
   readonly confirm: (question: string) => Promise<boolean>;
 }
@@ -40,12 +42,7 @@ export async function sweepAll(found: readonly Found[], context: SweepContext, w
   if (wish.json) return;
   const left = results.filter((result) => isLeft(result)).length;
   if (results.length === 0) printText('nothing to be swept; see them all: npx upshift endpoints');
-  else
-    printText(
-      left === 0
-        ? 'swept; see what is left: npx upshift endpoints'
-        : `${left} left; again: npx upshift endpoints --sweep --yes`,
-    );
+  else printText(left === 0 ? 'swept; see what is left: npx upshift endpoints' : `${left} left; again: ${wish.again}`);
 }
 
 async function sweepOne(
