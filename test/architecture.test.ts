@@ -19,7 +19,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** What single commands may import beyond the rest of the command line. */
 const EXTRAS: readonly (readonly [RegExp, string])[] = [
-  [/^cli\/commands\/(?:endpoints|advise|plan|doctor)\.ts$/, 'huggingface'],
+  [/^cli\/(?:endpoints\/.*|commands\/(?:endpoints|advise|plan|doctor))\.ts$/, 'huggingface'],
   [/^cli\/commands\/(?:start|demo)\.ts$/, 'daemon'],
 ];
 

@@ -124,7 +124,7 @@ function usageError(message: string, args: readonly string[]): AppError {
 const FLAGS = (
   'db json help version watch step reason no-wait rollout since limit verify replay until pause delete yes namespace policy port ' +
   'admin-port host scale seed manual on-approval fault at load trace keep preset concurrency duration ramp agents model stream ' +
-  'max-calls max-tokens timeout send-token retries window html state by csv'
+  'sweep max-calls max-tokens timeout send-token retries window html state by csv'
 ).split(' ');
 
 function lowerFirst(text: string): string {

@@ -97,7 +97,7 @@ export interface ShadowFigures {
 }
 
 /** What keeping a budget needs beside what was spent. */
-export interface BudgetSeen {
+interface BudgetSeen {
   /** The file's own budget for the route: the tighter of it and the pinned one counts. */
   readonly file: BudgetPolicy;
   /** From this look, over the next, until the endpoint is paused with its calls ended, clock ms. */

@@ -54,7 +54,7 @@ export interface SweepSeen {
 }
 
 /** What an endpoint is to this ledger. */
-export type Finding = 'foreign' | 'in_use' | 'idle' | 'ended' | 'lost' | 'unknown' | 'no_ledger';
+type Finding = 'foreign' | 'in_use' | 'idle' | 'ended' | 'lost' | 'unknown' | 'no_ledger';
 
 /** What is to be done about one endpoint, and why. */
 export interface SweepDecision {

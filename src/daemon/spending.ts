@@ -55,7 +55,7 @@ export class SpendingEstimate {
     if (rollout !== null && rollout.phase !== 'proposed') extend(spans, watch, rollout, now);
     const isRecent = (span: Span) => span.to > now - DAY_MS || span.rolloutId === rollout?.id;
     this.#spans.set(watch, spans.filter(isRecent));
-    const since = (start: number, isMeant = (_: Span) => true) =>
+    const since = (start: number, isMeant: (span: Span) => boolean = () => true) =>
       spans
         .filter(isMeant)
         .reduce((sum, { from, to, rate }) => sum + costOf(rate, Math.max(0, to - Math.max(from, start))), 0);

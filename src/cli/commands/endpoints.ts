@@ -1,19 +1,26 @@
 import { createInterface } from 'node:readline/promises';
 import type { CommandModule } from 'yargs';
-import { priceText } from '../../core/decision.ts';
-import { AppError, errorCode } from '../../core/errors.ts';
+import { AppError, errorCode, errorMessage } from '../../core/errors.ts';
+import type { StatusReport } from '../../core/status.ts';
+import { SWEEP_DEFAULTS } from '../../core/sweep-policy.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import type { EndpointsClient, EndpointStatus } from '../../huggingface/endpoints.ts';
 import { createEndpointsClient, isOurs } from '../../huggingface/endpoints.ts';
 import { createHubClient } from '../../huggingface/hub.ts';
+import { openForReading } from '../../ledger/open.ts';
+import { readStatus } from '../../ledger/requests.ts';
 import { EXIT } from '../exit.ts';
-import { countText, dateText } from '../format.ts';
-import { cleanAll, cut, painter, printJson, printText, table, warn, widthOf, wrap } from '../print.ts';
+import type { OurEndpoint, SweepContext } from '../endpoints/our-endpoints.ts';
+import { describe } from '../endpoints/our-endpoints.ts';
+import { cleanAll, painter, printJson, printText, warn, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { withGlobals } from '../session.ts';
+import { commandSuffix, openClock, timeOf, withGlobals } from '../session.ts';
+import { sweepAll } from '../endpoints/sweep.ts';
+import { renderEndpoints } from '../endpoints/view.ts';
 
 interface EndpointsCommandOptions extends GlobalOptions {
+  readonly sweep: boolean;
   readonly pause: string | undefined;
   readonly delete: string | undefined;
   readonly namespace: string | undefined;
@@ -21,27 +28,16 @@ interface EndpointsCommandOptions extends GlobalOptions {
   readonly yes: boolean;
 }
 
-/** One of our endpoints, as the command tells of it. Money in micro-dollars, times in epoch ms. */
-interface OurEndpoint {
-  readonly namespace: string;
-  readonly name: string;
-  readonly state: string;
-  readonly model: string;
-  readonly instance: string;
-  readonly replicas: number;
-  /** For the replicas that it has now; null where the price is not known. */
-  readonly pricePerHourMicros: number | null;
-  readonly rollout: string | null;
-  readonly createdAt: number | null;
-  readonly message: string | null;
-}
-
 export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = {
   command: 'endpoints',
   describe: 'The endpoints that upshift made, their state and price; works without the daemon',
   builder: (yargs) =>
     withGlobals(yargs)
-      .hide('db')
+      .option('sweep', {
+        type: 'boolean',
+        default: false,
+        describe: 'Do what the policy says with those that no rollout uses; asks before it deletes',
+      })
       .option('pause', {
         type: 'string',
         requiresArg: true,
@@ -56,14 +52,19 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
       .option('policy', { type: 'string', requiresArg: true, describe: 'Look where this policy makes endpoints' })
       .option('yes', { type: 'boolean', default: false, alias: 'y', describe: 'Delete without asking' })
       .conflicts('pause', 'delete')
+      .conflicts('sweep', ['pause', 'delete'])
       .conflicts('namespace', 'policy')
-      .example('npx upshift endpoints', 'what is there, and what it costs')
+      .example('npx upshift endpoints', 'what is there, what it costs, and whether a rollout uses it')
+      .example('npx upshift endpoints --sweep', 'pause and delete orphans as the block sweep of the policy says')
       .example('npx upshift endpoints --pause up-llama-3-1-8b-k3v9q2ab', 'stop its bill')
       .epilogue(
         'Needs HF_TOKEN with the scope inference.endpoints.write. Endpoints without the tag managed-by:upshift are left alone.\n' +
+          'What uses them is read from the ledger (--db): endpoints of a rollout that is not over are never swept, and where there\n' +
+          'is no ledger nothing is. A running daemon sweeps by itself every five minutes, and journals it.\n' +
           'Exit: 0 ok, 1 the API is out of reach, 2 no such endpoint or no token, 4 refused: not ours, or not confirmed.\n' +
           '--json: one line for each {"namespace","name","state","model","instance","replicas","pricePerHourMicros","rollout",\n' +
-          '"createdAt","message"}; with --pause and --delete one object {"namespace","name","state"}.',
+          '"createdAt","message","finding","action","detail"}; with --sweep one for each that is swept {"namespace","name",\n' +
+          '"finding","action","detail","result","message"}; with --pause and --delete one object {"namespace","name","state"}.',
       ),
   handler: async (options) => {
     const { endpointsUrl, hubUrl, token } = readEnvironment(process.env);
@@ -75,12 +76,24 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
     const client = createEndpointsClient({ baseUrl: endpointsUrl, token });
     const namespaces = await chooseNamespaces(options, { hubUrl, token });
     const name = options.pause ?? options.delete;
-    if (name === undefined) return list(client, namespaces, options);
+    if (name === undefined) {
+      const found = await listAll(client, namespaces);
+      const context = await sweepContext(client, options);
+      if (!options.sweep) return list({ found, namespaces }, context, options);
+      const confirmed = async (question: string) => options.yes || (await confirm(question, options.json));
+      const again = `npx upshift endpoints --sweep --yes${suffixOf(options)}`;
+      return sweepAll(found, context, { json: options.json, again, confirm: confirmed });
+    }
     const { namespace, status } = await find(client, namespaces, name);
     if (options.pause !== undefined) await pauseOne(client, namespace, status, options);
     else await deleteOne(client, namespace, status, options);
   },
 };
+
+interface Found {
+  readonly namespace: string;
+  readonly status: EndpointStatus;
+}
 
 interface Namespaces {
   readonly names: readonly string[];
@@ -105,11 +118,8 @@ async function chooseNamespaces(
 }
 
 /** All endpoints of the namespaces. An organisation that the token may not look into is told of and passed over. */
-async function listAll(
-  client: EndpointsClient,
-  { names, isNamed }: Namespaces,
-): Promise<{ namespace: string; status: EndpointStatus }[]> {
-  const found: { namespace: string; status: EndpointStatus }[] = [];
+async function listAll(client: EndpointsClient, { names, isNamed }: Namespaces): Promise<Found[]> {
+  const found: Found[] = [];
   for (const [i, namespace] of names.entries()) {
     try {
       for (const status of await client.list(namespace)) found.push({ namespace, status });
@@ -122,80 +132,67 @@ async function listAll(
   return found;
 }
 
-async function list(client: EndpointsClient, namespaces: Namespaces, { json }: GlobalOptions): Promise<void> {
-  const all = await listAll(client, namespaces);
+async function list(
+  { found, namespaces }: { readonly found: readonly Found[]; readonly namespaces: Namespaces },
+  context: SweepContext,
+  options: EndpointsCommandOptions,
+): Promise<void> {
   const ours: OurEndpoint[] = [];
-  for (const { namespace, status } of all.filter((each) => isOurs(each.status))) {
-    ours.push(await describe(client, namespace, status));
+  for (const { namespace, status } of found.filter((each) => isOurs(each.status))) {
+    ours.push((await describe(namespace, status, context)).endpoint);
   }
-  if (json) for (const endpoint of ours) printJson(endpoint);
-  else printText(render(cleanAll(ours), all.length - ours.length, namespaces.names));
-}
-
-async function describe(client: EndpointsClient, namespace: string, status: EndpointStatus): Promise<OurEndpoint> {
-  const { name, state, model, instance, createdAt, message, errorMessage } = status;
-  const isOff = state === 'paused' || state === 'scaledToZero' || state === 'failed';
-  const replicas = isOff ? 0 : Math.max(status.targetReplica, status.readyReplica);
-  const price = replicas === 0 ? 0 : (await client.quote(namespace, instance)).pricePerHourMicros;
-  return {
-    namespace,
-    name,
-    state,
-    model,
-    instance: `${instance.vendor} ${instance.region} ${instance.instanceType} ${instance.instanceSize}`,
-    replicas,
-    pricePerHourMicros: price === null ? null : price * replicas,
-    rollout: /-([a-z0-9]{8})$/.exec(name)?.[1] ?? null,
-    createdAt,
-    message: errorMessage ?? message,
+  if (options.json) return ours.forEach((endpoint) => printJson(endpoint));
+  const page = {
+    namespaces: namespaces.names,
+    others: found.length - ours.length,
+    width: widthOf(process.stdout),
+    paint: painter(process.stdout),
+    commandSuffix: suffixOf(options),
   };
+  printText(renderEndpoints(cleanAll(ours), page));
 }
 
-function render(ours: readonly OurEndpoint[], others: number, namespaces: readonly string[]): string {
-  const paint = painter(process.stdout);
-  const where = namespaces.join(', ');
-  const foreign = others === 0 ? '' : `; ${countText(others, 'other')}, left alone`;
-  if (ours.length === 0) return `no endpoint of upshift in ${where}${foreign}`;
-  const width = widthOf(process.stdout);
-  const columns = [
-    { title: 'endpoint' },
-    { title: 'state' },
-    { title: 'price', side: 'right' as const },
-    { title: 'rollout' },
-    { title: 'made' },
-  ];
-  const rows = ours.map(({ name, state, pricePerHourMicros, rollout, createdAt }) => [
-    paint.bold(name),
-    state === 'failed' || state === 'updateFailed'
-      ? paint.red(state)
-      : state === 'running'
-        ? paint.green(state)
-        : state,
-    pricePerHourMicros === null ? 'unknown' : priceText(pricePerHourMicros),
-    rollout ?? '-',
-    createdAt === null ? '-' : dateText(createdAt).slice(0, 16),
-  ]);
-  const [head = '', ...lines] = table(columns, rows, paint);
-  const told = ours.flatMap(({ namespace, model, instance, replicas, message }, i) => [
-    lines[i] ?? '',
-    paint.dim(cut(`  ${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width)),
-    ...(message === null ? [] : wrap(message, width - 2).map((line) => paint.dim(`  ${line}`))),
-  ]);
-  const total = ours.reduce((sum, { pricePerHourMicros }) => sum + (pricePerHourMicros ?? 0), 0);
-  return [
-    head,
-    ...told,
-    '',
-    `${countText(ours.length, 'endpoint')} in ${where}, ${priceText(total)} together${foreign}`,
-  ].join('\n');
+/** What a command needs beside its own words to come to the same ledger and policy. */
+function suffixOf({ db, policy }: EndpointsCommandOptions): string {
+  return [commandSuffix(db), policy === undefined ? undefined : `--policy ${policy}`]
+    .filter((part) => part !== undefined)
+    .map((part) => ` ${part}`)
+    .join('');
+}
+
+/** What says what becomes of an endpoint: the named policy, or the one that the ledger's daemon last read. */
+async function sweepContext(client: EndpointsClient, options: EndpointsCommandOptions): Promise<SweepContext> {
+  const report = readReport(options.db);
+  const clock = openClock();
+  const path = options.policy ?? report?.policy.path;
+  const now = () => Math.floor(timeOf(clock, report));
+  const context = { client, dbPath: options.db, policy: SWEEP_DEFAULTS, now };
+  if (path === undefined) return context;
+  try {
+    return { ...context, policy: (await loadPolicy(path)).policy.sweep };
+  } catch (error) {
+    if (options.policy !== undefined || options.sweep) throw error;
+    warn(`${errorMessage(error)}; what a sweep would do is told by the default policy`);
+    return context;
+  }
+}
+
+function readReport(dbPath: string): StatusReport | null {
+  try {
+    const db = openForReading(dbPath);
+    try {
+      return (readStatus(db)?.report ?? null) as StatusReport | null;
+    } finally {
+      db.close();
+    }
+  } catch {
+    // What cannot be read is told of where its rollouts are wanted.
+    return null;
+  }
 }
 
 /** One endpoint by its name. Throws AppError `not_found`, or `conflict` where upshift did not make it. */
-async function find(
-  client: EndpointsClient,
-  namespaces: Namespaces,
-  name: string,
-): Promise<{ namespace: string; status: EndpointStatus }> {
+async function find(client: EndpointsClient, namespaces: Namespaces, name: string): Promise<Found> {
   const found = (await listAll(client, namespaces)).find(({ status }) => status.name === name);
   if (found === undefined) {
     throw new AppError('not_found', `there is no endpoint "${name}" in ${namespaces.names.join(', ')}`, {

@@ -1,0 +1,88 @@
+import { errorCode, errorMessage } from '../../core/errors.ts';
+import type { Rollout } from '../../core/rollout.ts';
+import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep.ts';
+import { decideSweep, sweepSeen } from '../../core/sweep.ts';
+import { knownOf } from '../../core/sweep-known.ts';
+import type { SweepPolicy } from '../../core/sweep-policy.ts';
+import type { EndpointsClient, EndpointStatus } from '../../huggingface/endpoints.ts';
+import { priceNow } from '../../huggingface/price.ts';
+import { hasServedSince } from '../../ledger/endpoint-calls.ts';
+import { openForReading, readLedgerId } from '../../ledger/open.ts';
+import { listRollouts } from '../../ledger/rollouts.ts';
+import { warn } from '../print.ts';
+
+/** One of our endpoints, as the command tells of it. Money in micro-dollars, times in epoch ms. */
+export interface OurEndpoint {
+  readonly namespace: string;
+  readonly name: string;
+  readonly state: string;
+  readonly model: string;
+  readonly instance: string;
+  readonly replicas: number;
+  /** For the replicas that it has now; null where the price is not known. */
+  readonly pricePerHourMicros: number | null;
+  readonly rollout: string | null;
+  readonly createdAt: number | null;
+  readonly message: string | null;
+  /** What it is to the ledger, what a sweep would do about it, and why. */
+  readonly finding: SweepDecision['finding'];
+  readonly action: SweepDecision['action'];
+  readonly detail: string;
+}
+
+/** What is needed to say what becomes of an endpoint. `now`: clock time, epoch ms. */
+export interface SweepContext {
+  readonly client: EndpointsClient;
+  readonly dbPath: string;
+  readonly policy: SweepPolicy;
+  readonly now: () => number;
+}
+
+/** One endpoint with everything that is known of it by now. */
+export async function describe(
+  namespace: string,
+  status: EndpointStatus,
+  context: SweepContext,
+): Promise<{ readonly endpoint: OurEndpoint; readonly seen: SweepSeen }> {
+  const { name, state, model, instance, tags, createdAt, updatedAt, message, errorMessage: problem } = status;
+  const { replicas, pricePerHourMicros } = await priceNow(context.client, namespace, status);
+  const found: EndpointFound = { namespace, name, model, state, tags, createdAt, updatedAt, pricePerHourMicros };
+  const now = context.now();
+  const seen = sweepSeen(found, await readKnown(context, now), { policy: context.policy, now });
+  const { finding, action, detail } = decideSweep(seen);
+  const { vendor, region, instanceType, instanceSize } = instance;
+  const endpoint = {
+    namespace,
+    name,
+    state,
+    model,
+    instance: `${vendor} ${region} ${instanceType} ${instanceSize}`,
+    replicas,
+    pricePerHourMicros,
+    rollout: seen.rollout?.id ?? /-([a-z0-9]{8})$/.exec(name)?.[1] ?? null,
+    createdAt,
+    message: problem ?? message,
+    finding,
+    action,
+    detail,
+  };
+  return { endpoint, seen };
+}
+
+/** What the ledger knows; null where there is none. One that cannot be read is told of, and known to nobody. */
+async function readKnown({ dbPath, policy }: SweepContext, now: number): Promise<LedgerKnown | null> {
+  let db;
+  try {
+    db = openForReading(dbPath);
+  } catch (error) {
+    if (errorCode(error) !== 'not_found') warn(errorMessage(error));
+    return null;
+  }
+  try {
+    const rollouts = listRollouts(db).map(({ snapshot }) => JSON.parse(snapshot) as Rollout);
+    const served = (id: string, since: number) => hasServedSince(db, id, since);
+    return await knownOf(readLedgerId(db) ?? '', rollouts, served, { idleMs: policy.idle, now });
+  } finally {
+    db.close();
+  }
+}
