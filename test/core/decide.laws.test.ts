@@ -46,9 +46,10 @@ describe('whatever happens, the core', () => {
     const phases: Phase[] = [...way, 'draining'];
     assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed'].sort());
     assert.deepEqual(
-      ['enter_step', 'promote', 'withdraw_ask', 'abort', 'fail', 'end', 'pause', 'resume', 'refuse'].filter(
-        (action) => !actions.has(action),
-      ),
+      [
+        ...['enter_step', 'promote', 'withdraw_ask', 'abort', 'fail', 'end', 'pause', 'resume', 'refuse'],
+        ...['begin_detour', 'rescale', 'sleep', 'wake', 'end_detour', 'grant'],
+      ].filter((action) => !actions.has(action)),
       [],
     );
   });
@@ -86,7 +87,7 @@ describe('whatever happens, the core', () => {
 
   it('raises the weight only by entering the next step, approved in the same decision', () => {
     always((tick) => {
-      if (!rises(tick)) return;
+      if (!rises(tick) || has(tick, 'detour_ended')) return;
       const { before, decided, seen } = tick;
       // Of the weight that a promotion adds, the control group's, the next law speaks.
       if (before?.phase === 'holding') return;
@@ -104,7 +105,7 @@ describe('whatever happens, the core', () => {
 
   it('raises the weight, or promotes, only after a pass, or onto a warm endpoint without traffic', () => {
     always((tick) => {
-      if (!rises(tick) && !has(tick, 'promoted')) return;
+      if ((!rises(tick) && !has(tick, 'promoted')) || has(tick, 'detour_ended')) return;
       const { before, seen } = tick;
       assert.ok(before?.phase === 'stepping' || before?.phase === 'holding');
       const verdict = stepVerdict(before, seen);
@@ -121,6 +122,43 @@ describe('whatever happens, the core', () => {
       const isFresh = seen.endpoint !== null && seen.endpoint.at >= before.startedAt;
       const bad = ['paused', 'failed', 'updateFailed', 'absent', 'scaledToZero'];
       if (isFresh) assert.ok(!bad.includes(seen.endpoint?.state ?? ''));
+    });
+  });
+
+  it('leaves a promoted endpoint for serverless only where that takes connections, and comes back to a healthy one', () => {
+    always((tick) => {
+      const { before, seen } = tick;
+      if (has(tick, 'detour_began')) {
+        assert.ok(before?.phase === 'promoted' && !before.isPaused);
+        const { attempts, connectFailures } = seen.stableRecent;
+        assert.ok(attempts < 3 || connectFailures < attempts);
+      }
+      if (!has(tick, 'detour_ended')) return;
+      assert.ok(before?.phase === 'promoted' && before.detour !== undefined);
+      assert.ok(seen.endpoint?.state === 'running' && seen.endpoint.isHealthy);
+      assert.ok(seen.endpoint.at >= before.detour.since);
+    });
+  });
+
+  it('changes, puts to sleep and wakes only what has no traffic', () => {
+    always((tick) => {
+      const { before, decided, after } = tick;
+      if (!['rescale', 'sleep', 'wake'].includes(decided.effect ?? '')) return;
+      assert.deepEqual([weightOf(before, tick), weightOf(after, tick)], [0, 0]);
+      if (decided.effect !== 'wake') assert.ok(tick.seen.isDrained);
+    });
+  });
+
+  it('changes no scaling without an approval, and none beyond the policy and the price', () => {
+    always((tick) => {
+      const { decided, before, seen } = tick;
+      const began = decided.events.find((event) => event.type === 'detour_began');
+      if (began?.why !== 'rescale') return;
+      const { endpoint, scaling } = seen.policy;
+      assert.ok(began.scaling.maxReplica <= (scaling?.to ?? endpoint?.maxReplica ?? 1));
+      assert.ok(began.scaling.maxReplica * 1.3 <= (endpoint?.maxPricePerHour ?? Infinity));
+      if (scaling?.adjust === 'automatic') return;
+      assert.ok(before?.phase === 'promoted' && before.granted !== undefined);
     });
   });
 

@@ -5,8 +5,11 @@ import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../
 import type { RoutePolicy } from '../../src/core/policy.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve, isActive } from '../../src/core/rollout.ts';
+import { evolve, isAbout, isActive } from '../../src/core/rollout.ts';
 import type { Verdict } from '../../src/core/verdict.ts';
+import type { ScalingPolicy } from '../../src/core/scaling/policy.ts';
+import { SCALING_DEFAULTS } from '../../src/core/scaling/policy.ts';
+import { loadOf } from './load.ts';
 import { observation, PROFILE, routePolicy, START, verdictOn, WARM } from './samples.ts';
 
 /** What one tick of a random walk will bring: most of it good, so that walks get far; some of it anything. */
@@ -17,6 +20,8 @@ export interface Weather {
   readonly survey: 'fine' | 'missing' | 'refused' | 'dear';
   readonly endpoint: EndpointSeen['state'] | 'unseen';
   readonly endpointAgeMs: number;
+  readonly ready: number;
+  readonly load: 'usual' | 'busy' | 'idle' | 'unmeasured';
   readonly isHealthy: boolean;
   readonly effects: readonly EffectName[];
   readonly hasWarmed: boolean;
@@ -61,8 +66,10 @@ const weather: fc.Arbitrary<Weather> = fc.record({
     { weight: 1, arbitrary: fc.constantFrom<Weather['endpoint']>('failed', 'updateFailed', 'scaledToZero') },
   ),
   endpointAgeMs: usually(0, 400_000),
+  ready: usually(2, 0, 1, 4),
+  load: fc.constantFrom<Weather['load']>('usual', 'busy', 'idle', 'unmeasured'),
   isHealthy: usually(true, false),
-  effects: usually<readonly EffectName[]>([], ['survey'], ['ensure'], ['warm'], ['pause']),
+  effects: usually<readonly EffectName[]>([], ['survey'], ['ensure'], ['warm'], ['pause'], ['rescale'], ['wake']),
   hasWarmed: usually(true, false),
   problem: usually<Weather['problem']>('none', 'none', 'none', 'invalid', 'unavailable'),
   verdict: usually<Weather['verdict']>('pass', 'inconclusive', 'no data', 'unhealthy', 'fail', 'none'),
@@ -80,6 +87,8 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   answers: usually<Weather['answers']>('open', 'older', 'nothing', 'other step', 'other rollout'),
 });
 
+const FOLLOWS: ScalingPolicy = { ...SCALING_DEFAULTS, to: 4, every: 600_000 };
+
 /** A policy and the weather of many ticks. */
 export const walks: fc.Arbitrary<{ readonly policy: RoutePolicy; readonly days: readonly Weather[] }> = fc.record({
   policy: fc
@@ -87,6 +96,12 @@ export const walks: fc.Arbitrary<{ readonly policy: RoutePolicy; readonly days: 
       approval: fc.constantFrom<RoutePolicy['approval']>('manual', 'automatic'),
       steps: fc.constantFrom<readonly number[]>([0.1, 0.25, 0.5, 0.75, 1], [0.5, 1]),
       shadow: fc.constantFrom(POLICY_DEFAULTS.shadow, { ...POLICY_DEFAULTS.shadow, share: 0 }),
+      scaling: fc.constantFrom<ScalingPolicy>(
+        SCALING_DEFAULTS,
+        { ...FOLLOWS, adjust: 'ask' },
+        { ...FOLLOWS, adjust: 'automatic' },
+        { ...FOLLOWS, sleep: { after: 60_000, calls: 10 } },
+      ),
     })
     .map((given) => routePolicy({ ...given, criteria: { cooldown: 600_000 } })),
   days: fc.array(weather, { minLength: 1, maxLength: 80, size: 'max' }),
@@ -161,6 +176,7 @@ function look(
     survey: surveyOf(day, now),
     next: { rolloutId: at.rolloutId, endpointName: `writer-${at.rolloutId}` },
     endpoint: endpointOf(rollout, day, now),
+    ...loadSeen(day, now),
     effects: day.effects,
     results: resultsOf(day, now),
     verdict: verdictOf(rollout, day),
@@ -190,7 +206,18 @@ function endpointOf(rollout: Rollout | null, day: Weather, now: number): Endpoin
     badLooks: 0,
     isOurs: true,
     message: null,
+    readyReplica: day.ready,
+    targetReplica: day.ready,
   };
+}
+
+function loadSeen({ load }: Weather, now: number): Pick<Observation, 'load' | 'serverlessLimit'> {
+  if (load === 'unmeasured') return {};
+  const [mean, recentCalls] = { usual: [10, 300], busy: [60, 2_000], idle: [0, 0] }[load] as [number, number];
+  const flat = { mean, p95: mean * 1.2, peak: mean * 1.5 };
+  const seen = { since: now - 86_400_000, route: flat, endpoint: flat, recentCalls };
+  const lastCallAt = load === 'idle' ? now - 3_600_000 : now;
+  return { load: loadOf({ ...seen, lastCallAt }), serverlessLimit: load === 'busy' ? 1_000 : null };
 }
 
 function resultsOf(day: Weather, now: number): Observation['results'] {
@@ -199,6 +226,7 @@ function resultsOf(day: Weather, now: number): Observation['results'] {
   return {
     ensure: { effect: 'ensure', at: now, problem },
     pause: { effect: 'pause', at: now, problem },
+    ...(day.load !== 'idle' && { rescale: { effect: 'rescale', at: now, problem } }),
     warm: { effect: 'warm', at: now, problem, ...(problem === null && warmed) },
   };
 }
@@ -212,7 +240,7 @@ function verdictOf(rollout: Rollout | null, day: Weather): Verdict | null {
 function requestOf(rollout: Rollout | null, day: Weather, asks: number): OperatorRequest | null {
   if (day.request === 'none' || (day.request === 'answer' && rollout?.ask == null)) return null;
   const kind = day.request === 'answer' ? 'approve' : day.request;
-  const step = rollout?.ask?.step ?? null;
+  const step = rollout !== null && isAbout(rollout.ask, 'step') ? rollout.ask.step : null;
   return {
     id: 1,
     kind,

@@ -59,12 +59,17 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   return decision('ask', 'needs_approval', told, { events });
 }
 
-/** A question stays open as long as the present scaling does not fit. */
+/** A question stays open as long as the present scaling does not fit, and what was asked for would. */
 function reconsider(rollout: Promoted, seen: Observation): Decision {
   const asked = rollout.ask?.scaling;
   const told = asked === undefined ? 'another scaling' : scalingText(asked);
-  if (propose(rollout, seen) !== null) return decision('wait', 'awaiting_approval', `change the endpoint to ${told}`);
-  const reason = 'the scaling as it is fits the load again';
+  const now = propose(rollout, seen);
+  const then = asked === undefined ? null : propose(rollout, seen, asked);
+  const fits =
+    then === null || (then.scaling.minReplica === asked?.minReplica && then.scaling.maxReplica === asked.maxReplica);
+  if (now !== null && fits) return decision('wait', 'awaiting_approval', `change the endpoint to ${told}`);
+  const reason =
+    now === null ? 'the scaling as it is fits the load again' : `the load has changed: ${told} would not fit it`;
   const events = [{ type: 'ask_withdrawn' as const, about: 'scaling' as const, step: rollout.step, reason }];
   return decision('withdraw_ask', 'load_changed', reason, { events });
 }
@@ -85,8 +90,8 @@ function begin(
   return decision('begin_detour', reason, `${told}; serverless serves meanwhile`, { events: [...before, began] });
 }
 
-/** Within the policy's bounds, and within what its replicas may cost. */
-function propose(rollout: Promoted, seen: Observation): ScalingProposal | null {
+/** Within the policy's bounds, and within what its replicas may cost. `instead`: as if this were in force. */
+function propose(rollout: Promoted, seen: Observation, instead: Scaling | null = null): ScalingProposal | null {
   const { endpoint } = seen.policy;
   const { from, to, every, sleep } = scalingOf(seen.policy);
   if (endpoint === null || seen.load === undefined) return null;
@@ -96,7 +101,7 @@ function propose(rollout: Promoted, seen: Observation): ScalingProposal | null {
   const least = from ?? endpoint.minReplica;
   const most = Math.max(1, Math.min(to ?? endpoint.maxReplica, affordable));
   const bounds = { from: Math.min(least, most), to: most };
-  const present = presentScaling(rollout, endpoint);
+  const present = instead ?? presentScaling(rollout, endpoint);
   return proposeScaling({ now: seen.now, load: seen.load, present, endpoint, ...bounds, every, sleep });
 }
 

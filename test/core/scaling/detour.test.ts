@@ -1,0 +1,433 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decide } from '../../../src/core/decide.ts';
+import type { Decision } from '../../../src/core/decision.ts';
+import type { EndpointSeen, Observation, OperatorRequest } from '../../../src/core/observation.ts';
+import type { Rollout, RolloutEvent } from '../../../src/core/rollout.ts';
+import { evolve, weights } from '../../../src/core/rollout.ts';
+import { NO_FIGURES } from '../../../src/core/figures.ts';
+import type { ScalingPolicy } from '../../../src/core/scaling/policy.ts';
+import { SCALING_DEFAULTS } from '../../../src/core/scaling/policy.ts';
+import type { Scaling } from '../../../src/core/scaling/scaling.ts';
+import { loadOf } from '../../support/load.ts';
+import { ENDPOINT_POLICY, START, WARM, observation, promotedRollout, routePolicy } from '../../support/samples.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const WANTED: Scaling = { minReplica: 2, maxReplica: 4, scaleToZeroTimeout: null, measure: { pendingRequests: 8 } };
+const REFUSING = { attempts: 20, faults: 20, connectFailures: 20 };
+const LIMIT = { capacity: { carried: 10, isLimit: true }, route: { mean: 14, p95: 35, peak: 40 } };
+
+function policy(scaling: Partial<ScalingPolicy>, endpoint = {}) {
+  const bounds = { ...ENDPOINT_POLICY, minReplica: 1, maxReplica: 2, ...endpoint };
+  return routePolicy({ endpoint: bounds, scaling: { ...SCALING_DEFAULTS, ...scaling } });
+}
+
+function seenAs(state: EndpointSeen['state'], at: number, change: Partial<EndpointSeen> = {}): EndpointSeen {
+  const isHealthy = state === 'running';
+  return { at, state, url: WARM.url, isHealthy, badLooks: isHealthy ? 0 : 9, isOurs: true, message: null, ...change };
+}
+
+function after(rollout: Rollout, at: number, ...events: readonly RolloutEvent[]): Rollout {
+  return events.reduce((state, event) => evolve(state, event, at), rollout);
+}
+
+const AWAY = after(promotedRollout(), START, {
+  type: 'detour_began',
+  why: 'rescale',
+  scaling: WANTED,
+  bridgedBefore: 5,
+});
+const ASLEEP = after(promotedRollout(), START, { type: 'detour_began', why: 'sleep', bridgedBefore: 5 });
+const WAKING = after(ASLEEP, START + HOUR, { type: 'waking' });
+
+/** What is seen so long after START, on a promoted route whose policy follows the load. */
+function seen(afterMs: number, change: Partial<Observation> = {}): Observation {
+  const figures = { step: 6, stable: { ...NO_FIGURES, assigned: 47 }, canary: NO_FIGURES };
+  const load = loadOf({ recentCalls: 0 });
+  const scaling = { adjust: 'automatic' as const, sleep: { after: 30 * MINUTE, calls: 10 }, to: 4 };
+  return observation({ now: START + afterMs, policy: policy(scaling), load, figures, ...change });
+}
+
+const done = (at: number) => ({ effect: 'rescale' as const, at, problem: null });
+const told = ({ action, reason, effect }: Decision) => [action, reason, effect];
+
+describe('a route whose traffic is away from its endpoint', () => {
+  it('has no weight on it, until the detour has ended', () => {
+    for (const rollout of [AWAY, ASLEEP, WAKING]) assert.equal(weights(rollout, routePolicy()).weight, 0);
+    const ended = after(AWAY, START, { type: 'detour_ended', outcome: 'done', bridged: 3, pricePerHourMicros: 9 });
+    assert.equal(weights(ended, routePolicy()).weight, 1);
+    assert.ok(ended.phase === 'promoted' && ended.detour === undefined);
+    assert.deepEqual([ended.scaling, ended.pricePerHourMicros], [WANTED, 9]);
+  });
+
+  it('is as it was before a change that was given up', () => {
+    const ended = after(AWAY, START + 5, {
+      type: 'detour_ended',
+      outcome: 'given_up',
+      bridged: 3,
+      pricePerHourMicros: null,
+    });
+    assert.deepEqual(ended, { ...promotedRollout(), rescaledAt: START + 5 });
+  });
+
+  const changing: readonly (readonly [string, number, Partial<Observation>, unknown[]])[] = [
+    [
+      'waits for its calls to end before anything is changed',
+      SECOND,
+      { isDrained: false, endpoint: seenAs('running', START) },
+      ['wait', 'leaving', null],
+    ],
+    ['looks first where the process is new', SECOND, { endpoint: null }, ['wait', 'leaving', null]],
+    [
+      'changes once no call is left',
+      SECOND,
+      { endpoint: seenAs('running', START) },
+      ['rescale', 'rescaling', 'rescale'],
+    ],
+    [
+      'does not change what is being changed',
+      SECOND,
+      { effects: ['rescale'], endpoint: seenAs('running', START) },
+      ['wait', 'rescaling', null],
+    ],
+    [
+      'changes nothing again that is as it was wanted',
+      MINUTE,
+      { endpoint: seenAs('updating', START + MINUTE, { scaling: WANTED }) },
+      ['wait', 'rescaling', null],
+    ],
+    [
+      'waits while it is off the air, however many looks were bad',
+      MINUTE,
+      { results: { rescale: done(START + SECOND) }, endpoint: seenAs('updating', START + MINUTE) },
+      ['wait', 'rescaling', null],
+    ],
+    [
+      'does not believe a look right after the change',
+      MINUTE,
+      { results: { rescale: done(START + MINUTE) }, endpoint: seenAs('running', START + MINUTE + 5 * SECOND) },
+      ['wait', 'rescaling', null],
+    ],
+    [
+      'comes back once it runs and is healthy',
+      2 * MINUTE,
+      { results: { rescale: done(START + SECOND) }, endpoint: seenAs('running', START + 2 * MINUTE) },
+      ['end_detour', 'rescaled', null],
+    ],
+    [
+      'comes back where a change is refused for good',
+      MINUTE,
+      {
+        results: {
+          rescale: { effect: 'rescale', at: START + SECOND, problem: { code: 'invalid', message: 'no', hint: null } },
+        },
+        endpoint: seenAs('running', START + MINUTE),
+      },
+      ['end_detour', 'change_refused', null],
+    ],
+    [
+      'tries again where the API was away',
+      MINUTE,
+      {
+        results: {
+          rescale: {
+            effect: 'rescale',
+            at: START + SECOND,
+            problem: { code: 'unavailable', message: 'no', hint: null },
+          },
+        },
+        endpoint: seenAs('running', START + MINUTE),
+      },
+      ['rescale', 'rescaling', 'rescale'],
+    ],
+    [
+      'comes back where it could not be changed in time',
+      HOUR,
+      { endpoint: seenAs('running', START + HOUR) },
+      ['end_detour', 'detour_overdue', null],
+    ],
+    [
+      'comes back unchanged where serverless fails it before the change',
+      SECOND,
+      { stableRecent: REFUSING, endpoint: seenAs('running', START + SECOND) },
+      ['end_detour', 'stable_unable', null],
+    ],
+    [
+      'leaves an endpoint that does not come back',
+      HOUR,
+      { results: { rescale: done(START + SECOND) }, endpoint: seenAs('updating', START + HOUR) },
+      ['abort', 'detour_overdue', null],
+    ],
+    [
+      'leaves an endpoint that has failed',
+      MINUTE,
+      { endpoint: seenAs('updateFailed', START + MINUTE) },
+      ['abort', 'endpoint_failed', null],
+    ],
+    [
+      'leaves an endpoint that somebody has paused',
+      MINUTE,
+      { endpoint: seenAs('paused', START + MINUTE) },
+      ['abort', 'endpoint_paused', null],
+    ],
+    [
+      'is not sent back for faults of before',
+      SECOND,
+      { canaryFaultsInRow: 9, endpoint: seenAs('running', START) },
+      ['rescale', 'rescaling', 'rescale'],
+    ],
+  ];
+  for (const [claim, afterMs, change, wanted] of changing) {
+    it(claim, () => assert.deepEqual(told(decide(AWAY, seen(afterMs, change))), wanted));
+  }
+
+  it('tells what the change costs from now on, and how many calls serverless has served', () => {
+    const change = { results: { rescale: done(START + SECOND) }, endpoint: seenAs('running', START + MINUTE) };
+    const { events, detail } = decide(AWAY, seen(MINUTE, change));
+    // Two replicas at most were $1.30; four are twice as much.
+    const ended = { type: 'detour_ended', outcome: 'done', bridged: 42, pricePerHourMicros: 2_600_000 };
+    assert.deepEqual(events, [ended]);
+    assert.match(
+      detail,
+      /has 2 to 4 replicas, another at 8 pending calls each; serverless has served 42 calls.*\$2\.60\/h/,
+    );
+  });
+
+  it('stays away while it is paused, and comes back when it is resumed', () => {
+    const paused = after(AWAY, START, { type: 'paused', by: 'ann@desk', reason: null });
+    const change = { results: { rescale: done(START + SECOND) }, endpoint: seenAs('running', START + MINUTE) };
+    assert.deepEqual(told(decide(paused, seen(MINUTE, change))), ['wait', 'paused', null]);
+    const resumed = after(paused, START, { type: 'resumed', by: 'ann@desk', reason: null });
+    assert.equal(decide(resumed, seen(MINUTE, change)).action, 'end_detour');
+  });
+
+  it('ends when an operator says so', () => {
+    const request: OperatorRequest = {
+      id: 1,
+      kind: 'abort',
+      rolloutId: 'aaaabbbb',
+      askId: null,
+      step: null,
+      reason: null,
+      by: 'a@b',
+    };
+    for (const rollout of [AWAY, ASLEEP, WAKING]) {
+      assert.equal(decide(rollout, seen(MINUTE, { request })).action, 'abort');
+    }
+  });
+});
+
+describe('an endpoint that may sleep', () => {
+  const idle = (change: Partial<Observation> = {}) =>
+    seen(HOUR, { endpoint: seenAs('running', START + HOUR), ...change });
+
+  it('is left by the traffic once nobody has called it for so long', () => {
+    assert.deepEqual(told(decide(promotedRollout(), idle())), ['begin_detour', 'idle', null]);
+  });
+
+  const awake: readonly (readonly [string, Partial<Observation>])[] = [
+    ['its newest call is too recent', { load: loadOf({ recentCalls: 0, lastCallAt: START + 31 * MINUTE }) }],
+    ['calls are in flight', { load: loadOf({ recentCalls: 1 }) }],
+    ['it has not been watched for so long', { load: loadOf({ recentCalls: 0, since: START + 31 * MINUTE }) }],
+    ['its load is not measured', { load: undefined as never }],
+    ['serverless refuses connections', { stableRecent: REFUSING }],
+    ['it is paused', {}],
+  ];
+  for (const [when, change] of awake) {
+    it(`stays awake where ${when}`, () => {
+      const isPaused = when === 'it is paused';
+      const rollout = isPaused
+        ? after(promotedRollout(), START, { type: 'paused', by: 'a', reason: null })
+        : promotedRollout();
+      assert.equal(decide(rollout, idle(change)).reason, 'promoted');
+    });
+  }
+
+  it('is let sleep where the platform has put it to sleep', () => {
+    const endpoint = seenAs('scaledToZero', START + MINUTE);
+    assert.deepEqual(told(decide(promotedRollout(), seen(MINUTE, { endpoint }))), ['begin_detour', 'asleep', null]);
+  });
+
+  it('is sent back for being scaled to zero where the policy has no sleep', () => {
+    const endpoint = seenAs('scaledToZero', START + MINUTE);
+    const decided = decide(promotedRollout(), seen(MINUTE, { endpoint, policy: policy({}) }));
+    assert.deepEqual(told(decided), ['abort', 'endpoint_scaled_to_zero', null]);
+  });
+
+  const asleep: readonly (readonly [string, Rollout, number, Partial<Observation>, unknown[]])[] = [
+    [
+      'is scaled to zero once no call is left',
+      ASLEEP,
+      SECOND,
+      { endpoint: seenAs('running', START + SECOND) },
+      ['sleep', 'idle', 'sleep'],
+    ],
+    [
+      'sleeps on while few calls come',
+      ASLEEP,
+      HOUR,
+      { endpoint: seenAs('scaledToZero', START + HOUR), load: loadOf({ recentCalls: 10 }) },
+      ['wait', 'asleep', null],
+    ],
+    [
+      'is woken by more calls than that',
+      ASLEEP,
+      HOUR,
+      { endpoint: seenAs('scaledToZero', START + HOUR), load: loadOf({ recentCalls: 11 }) },
+      ['wake', 'demand_returned', 'wake'],
+    ],
+    [
+      'is woken where serverless refuses connections',
+      ASLEEP,
+      HOUR,
+      { endpoint: seenAs('scaledToZero', START + HOUR), stableRecent: REFUSING },
+      ['wake', 'demand_returned', 'wake'],
+    ],
+    [
+      'is not woken before it is asleep',
+      ASLEEP,
+      HOUR,
+      { effects: ['sleep'], load: loadOf({ recentCalls: 99 }), endpoint: seenAs('running', START) },
+      ['wait', 'idle', null],
+    ],
+    [
+      'stays awake where it cannot be put to sleep',
+      ASLEEP,
+      MINUTE,
+      {
+        endpoint: seenAs('running', START + MINUTE),
+        results: {
+          sleep: { effect: 'sleep', at: START + SECOND, problem: { code: 'invalid', message: 'no', hint: null } },
+        },
+      },
+      ['end_detour', 'change_refused', null],
+    ],
+    [
+      'takes its time to wake up',
+      WAKING,
+      HOUR + MINUTE,
+      { endpoint: seenAs('initializing', START + HOUR + MINUTE) },
+      ['wait', 'waking', null],
+    ],
+    [
+      'is woken again where it sleeps on',
+      WAKING,
+      HOUR + MINUTE,
+      { endpoint: seenAs('scaledToZero', START + HOUR + MINUTE) },
+      ['wake', 'waking', 'wake'],
+    ],
+    [
+      'does not believe a look of before it was woken',
+      WAKING,
+      HOUR + MINUTE,
+      { endpoint: seenAs('running', START + HOUR - 1), effects: ['wake'] },
+      ['wait', 'waking', null],
+    ],
+    [
+      'has its traffic again once it runs and is healthy',
+      WAKING,
+      HOUR + 2 * MINUTE,
+      { endpoint: seenAs('running', START + HOUR + 2 * MINUTE) },
+      ['end_detour', 'awake', null],
+    ],
+    [
+      'is left where it does not wake up',
+      WAKING,
+      2 * HOUR,
+      { endpoint: seenAs('initializing', START + 2 * HOUR) },
+      ['abort', 'detour_overdue', null],
+    ],
+  ];
+  for (const [claim, rollout, afterMs, change, wanted] of asleep) {
+    it(claim, () => assert.deepEqual(told(decide(rollout, seen(afterMs, change))), wanted));
+  }
+
+  it('tells what its sleep saved, what waking cost, and who served meanwhile', () => {
+    const change = { endpoint: seenAs('running', START + HOUR + 3 * MINUTE) };
+    const { detail } = decide(WAKING, seen(HOUR + 3 * MINUTE, change));
+    assert.match(
+      detail,
+      /awake after 3 min, which cost about \$0\.03; its sleep saved about \$0\.65; serverless has served 42 calls/,
+    );
+  });
+});
+
+describe('a promoted endpoint whose load has changed', () => {
+  const load = loadOf(LIMIT);
+  const ask = (change: Partial<Observation> = {}) =>
+    seen(7 * HOUR, {
+      load,
+      policy: policy({ adjust: 'ask', to: 4 }),
+      endpoint: seenAs('running', START + 7 * HOUR),
+      ...change,
+    });
+
+  it('is left alone before its time, without figures, and under adjust: off', () => {
+    assert.equal(decide(promotedRollout(), { ...ask(), now: START + 5 * HOUR }).reason, 'promoted');
+    const { load: _, ...older } = ask();
+    assert.equal(decide(promotedRollout(), older).reason, 'promoted');
+    assert.equal(decide(promotedRollout(), ask({ policy: policy({ to: 4 }) })).reason, 'promoted');
+  });
+
+  it('is changed by itself where the policy says so', () => {
+    const decided = decide(promotedRollout(), ask({ policy: policy({ adjust: 'automatic', to: 4 }) }));
+    assert.deepEqual(told(decided), ['begin_detour', 'load_changed', null]);
+    const [approved, began] = decided.events;
+    assert.ok(approved?.type === 'approved' && approved.about === 'scaling' && approved.by === 'policy');
+    assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 4);
+  });
+
+  it('waits by itself for an hour in which serverless has room for it', () => {
+    const automatic = { policy: policy({ adjust: 'automatic', to: 4 }), serverlessLimit: 300 };
+    const decided = decide(promotedRollout(), ask(automatic));
+    assert.deepEqual(told(decided), ['wait', 'serverless_full', null]);
+    assert.match(decided.detail, /no place at once for about 50 % of the calls/);
+    assert.equal(decide(promotedRollout(), ask({ ...automatic, serverlessLimit: 590 })).action, 'begin_detour');
+  });
+
+  it('keeps within what its replicas may cost', () => {
+    const dear = policy({ adjust: 'automatic', to: 4 }, { maxPricePerHour: 2 });
+    // A replica is $0.65.
+    const [, began] = decide(promotedRollout(), ask({ policy: dear })).events;
+    assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
+  });
+
+  it('is asked about once, and a yes is carried out when serverless can take it', () => {
+    const asked = decide(promotedRollout(), ask());
+    assert.equal(asked.action, 'ask');
+    const open = after(promotedRollout(), START + 7 * HOUR, ...asked.events);
+    assert.deepEqual(told(decide(open, ask())), ['wait', 'awaiting_approval', null]);
+    const request: OperatorRequest = {
+      id: 1,
+      kind: 'approve',
+      rolloutId: 'aaaabbbb',
+      askId: 3,
+      step: null,
+      reason: null,
+      by: 'a@b',
+    };
+    const granted = after(open, START + 7 * HOUR, ...decide(open, ask({ request, openAskId: 3 })).events);
+    assert.equal(decide(granted, ask({ stableRecent: REFUSING })).reason, 'stable_unable');
+    const begun = decide(granted, ask());
+    assert.deepEqual(told(begun), ['begin_detour', 'approved', null]);
+    const away = after(granted, START + 7 * HOUR, ...begun.events);
+    assert.ok(away.phase === 'promoted' && away.granted === undefined && away.detour?.why === 'rescale');
+  });
+
+  it('is no longer asked about once what was asked for would not fit', () => {
+    const open = after(promotedRollout(), START + 7 * HOUR, ...decide(promotedRollout(), ask()).events);
+    const calm = loadOf({ ...LIMIT, route: { mean: 4, p95: 12, peak: 14 } });
+    assert.deepEqual(told(decide(open, ask({ load: calm }))), ['withdraw_ask', 'load_changed', null]);
+  });
+
+  it('decides as before on what an older version saw', () => {
+    const old = observation({ now: START + 9 * HOUR, endpoint: seenAs('running', START + 9 * HOUR) });
+    const { scaling: _, ...pinned } = old.policy;
+    assert.deepEqual(decide(promotedRollout(), { ...old, policy: pinned }), {
+      ...{ action: 'wait', reason: 'promoted', detail: 'the endpoint serves all eligible calls' },
+      ...{ verdict: null, events: [], effect: null, outcome: null },
+    });
+  });
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { decide } from '../../../src/core/decide.ts';
+import type { EndpointSeen, Observation } from '../../../src/core/observation.ts';
+import { stopWeight, weights } from '../../../src/core/rollout.ts';
+import { capacityHold } from '../../../src/core/scaling/gate.ts';
+import type { Capacity } from '../../../src/core/scaling/capacity.ts';
+import { ENDPOINT_POLICY, START, WARM, atStep, observation, routePolicy, verdictOn } from '../../support/samples.ts';
+import { loadOf } from '../../support/load.ts';
+
+const MINUTE = 60_000;
+
+function endpoint(readyReplica: number): EndpointSeen {
+  const seen = { at: START, state: 'running' as const, url: WARM.url, isHealthy: true, badLooks: 0, isOurs: true };
+  return { ...seen, message: null, readyReplica, targetReplica: readyReplica };
+}
+
+/** At a step after its bake time, with this load on so many ready replicas. */
+function at(
+  step: number,
+  load: { mean: number; p95?: number; ready?: number; capacity: Capacity | null },
+  change: Partial<Observation> = {},
+): Observation {
+  const { mean, p95 = mean, ready = 2, capacity } = load;
+  return observation({
+    now: START + 31 * MINUTE,
+    verdict: verdictOn(step),
+    endpoint: endpoint(ready),
+    load: loadOf({ capacity, endpoint: { mean, p95, peak: p95 } }),
+    policy: routePolicy({ endpoint: { ...ENDPOINT_POLICY, maxReplica: 4 } }),
+    ...change,
+  });
+}
+
+describe('the next weight', () => {
+  it('waits where it would bring more than the ready replicas carry, with the figures', () => {
+    const seen = at(2, { mean: 18, p95: 20.5, capacity: { carried: 12, isLimit: true } });
+    const decided = decide(atStep(2), seen);
+    assert.deepEqual([decided.action, decided.reason], ['wait', 'capacity']);
+    const told = 'step 3 would bring 41 calls at once; 2 replicas were seen to carry 24; waits for 4 replicas';
+    assert.equal(decided.detail, told);
+  });
+
+  it('says what to raise where more replicas are not allowed', () => {
+    const policy = routePolicy();
+    const seen = at(2, { mean: 18, p95: 20.5, capacity: { carried: 12, isLimit: true } }, { policy });
+    assert.match(capacityHold(atStep(2), seen) ?? '', /needs 4 replicas: raise endpoint\.maxReplica \(1\)$/);
+  });
+
+  it('comes once enough replicas are ready', () => {
+    const seen = at(2, { mean: 18, p95: 20.5, ready: 4, capacity: { carried: 12, isLimit: true } });
+    assert.equal(decide(atStep(2), seen).action, 'ask');
+  });
+
+  it('may grow to two and a half times what was carried well, as long as no limit was seen', () => {
+    const one = { capacity: { carried: 4, isLimit: false }, ready: 1 };
+    assert.equal(capacityHold(atStep(1), at(1, { mean: 4, p95: 9, ...one })), null);
+    assert.match(
+      capacityHold(atStep(1), at(1, { mean: 4.5, ...one })) ?? '',
+      /^step 2 would bring 11 calls at once; 1 replica was seen to carry 4, and at most 2\.5 times that/,
+    );
+  });
+
+  it('may grow by as much as the policy itself says, where its steps are longer', () => {
+    const policy = routePolicy({ steps: [0.05, 0.5, 1] });
+    const seen = at(1, { mean: 4, ready: 1, capacity: { carried: 4, isLimit: false } }, { policy });
+    assert.equal(capacityHold(atStep(1), seen), null);
+  });
+
+  const unknown: readonly (readonly [string, Partial<Observation>])[] = [
+    ['nothing was measured', { load: loadOf({ capacity: null }) }],
+    ['an older version saw it', { endpoint: { ...endpoint(1), readyReplica: undefined } as unknown as EndpointSeen }],
+    ['the endpoint has not been looked at', { endpoint: null }],
+  ];
+  for (const [when, change] of unknown) {
+    it(`is not held for capacity where ${when}`, () => {
+      assert.equal(
+        capacityHold(atStep(2), at(2, { mean: 500, capacity: { carried: 1, isLimit: true } }, change)),
+        null,
+      );
+    });
+  }
+
+  it('withdraws a question only where it is clearly too much', () => {
+    const asked = atStep(2, { type: 'asked', step: 3, verdict: null });
+    const load = (p95: number) => ({ mean: 5, p95, capacity: { carried: 12, isLimit: true } });
+    assert.equal(decide(atStep(2), at(2, load(12.5))).reason, 'capacity');
+    assert.equal(decide(asked, at(2, load(12.5))).reason, 'awaiting_approval');
+    assert.equal(decide(asked, at(2, load(14))).action, 'withdraw_ask');
+  });
+
+  it('is refused to a person, too, where it is too much', () => {
+    const asked = atStep(2, { type: 'asked', step: 3, verdict: null });
+    const request = {
+      id: 1,
+      kind: 'approve' as const,
+      rolloutId: 'aaaabbbb',
+      askId: 3,
+      step: 3,
+      reason: null,
+      by: 'ann@desk',
+    };
+    const load = { mean: 5, p95: 20, capacity: { carried: 12, isLimit: true } };
+    const decided = decide(asked, at(2, load, { request, openAskId: 3 }));
+    assert.deepEqual([decided.action, decided.reason, decided.outcome?.result], ['refuse', 'capacity', 'refused']);
+  });
+
+  it('is never entered beyond what was measured, whatever was', () => {
+    const figures = fc.record({
+      step: fc.integer({ min: 1, max: 5 }),
+      mean: fc.double({ min: 0, max: 100, noNaN: true }),
+      over: fc.double({ min: 1, max: 3, noNaN: true }),
+      carried: fc.double({ min: 0.1, max: 60, noNaN: true }),
+      isLimit: fc.boolean(),
+      ready: fc.integer({ min: 0, max: 6 }),
+    });
+    fc.assert(
+      fc.property(figures, ({ step, mean, over, carried, isLimit, ready }) => {
+        const policy = routePolicy({ approval: 'automatic' });
+        const seen = at(step, { mean, p95: mean * over, ready, capacity: { carried, isLimit } }, { policy });
+        const rollout = atStep(step);
+        const { action } = decide(rollout, seen);
+        if (action !== 'enter_step' && action !== 'promote') return assert.equal(action, 'wait');
+        const next = action === 'promote' ? 1 : stopWeight(step + 1, policy);
+        const ratio = next / weights(rollout, policy).weight;
+        const expected = isLimit ? mean * over * ratio : mean * ratio;
+        assert.ok(expected <= ready * carried * (isLimit ? 1 : 2.5) + 1e-9);
+      }),
+    );
+  });
+});

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { LoadSeen } from '../../../src/core/scaling/load.ts';
+import type { ProposalInput } from '../../../src/core/scaling/propose.ts';
+import { proposeScaling } from '../../../src/core/scaling/propose.ts';
+import type { Scaling } from '../../../src/core/scaling/scaling.ts';
+import { firstScaling, isInForce, scalingText } from '../../../src/core/scaling/scaling.ts';
+import { loadOf } from '../../support/load.ts';
+import { ENDPOINT_POLICY, START } from '../../support/samples.ts';
+
+const HOUR = 3_600_000;
+/** START is at eight in the morning, UTC. */
+const EIGHT = 8;
+
+const PRESENT: Scaling = { minReplica: 1, maxReplica: 2, scaleToZeroTimeout: null, measure: { pendingRequests: 1.5 } };
+
+function input(change: Partial<ProposalInput> = {}): ProposalInput {
+  return {
+    ...{ now: START, load: loadOf(), present: PRESENT, endpoint: ENDPOINT_POLICY },
+    ...{ from: 1, to: 8, every: 6 * HOUR, sleep: null },
+    ...change,
+  };
+}
+
+const hour = (number: number, mean: number, peak = mean) => ({
+  hour: number,
+  mean,
+  p95: mean,
+  peak,
+  tokensPerSecond: 0,
+});
+const replicas = (given: ProposalInput) => {
+  const { minReplica, maxReplica } = proposeScaling(given)?.scaling ?? given.present;
+  return [minReplica, maxReplica];
+};
+
+const inputs: fc.Arbitrary<ProposalInput> = fc
+  .record({
+    mean: fc.double({ min: 0, max: 200, noNaN: true }),
+    over: fc.double({ min: 1, max: 4, noNaN: true }),
+    carried: fc.double({ min: 0.1, max: 60, noNaN: true }),
+    isLimit: fc.boolean(),
+    pendingShare: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
+    hours: fc.uniqueArray(fc.tuple(fc.nat({ max: 23 }), fc.nat({ max: 300 }), fc.nat({ max: 100 })), {
+      selector: ([each]) => each,
+      maxLength: 24,
+    }),
+    from: fc.integer({ min: 1, max: 8 }),
+    room: fc.nat({ max: 8 }),
+    least: fc.integer({ min: 1, max: 16 }),
+    more: fc.nat({ max: 8 }),
+    engine: fc.constantFrom('vLLM' as const, 'tei' as const),
+    sleep: fc.option(fc.record({ after: fc.integer({ min: 60_000, max: 3e8 }), calls: fc.nat() })),
+    now: fc.nat({ max: 86_400_000 }).map((ms) => START + ms),
+  })
+  .map((drawn) => {
+    const { mean, over, carried, isLimit, pendingShare } = drawn;
+    const at = { mean, p95: mean * over, peak: mean * over };
+    const capacity = { carried, isLimit };
+    const hours = drawn.hours.map(([each, low, high]) => hour(each, low, low + high));
+    const { engine, from, room, least, more, sleep, now } = drawn;
+    return input({
+      now,
+      load: loadOf({ route: at, endpoint: at, capacity, pendingShare, hours }),
+      present: firstScaling({ ...ENDPOINT_POLICY, engine, minReplica: least, maxReplica: least + more }),
+      endpoint: { ...ENDPOINT_POLICY, engine },
+      ...{ from, to: from + room, sleep },
+    });
+  });
+
+describe('a proposal of another scaling, whatever was measured,', () => {
+  it('never leaves its bounds, and is one that the API takes', () => {
+    fc.assert(
+      fc.property(inputs, (given) => {
+        const proposal = proposeScaling(given);
+        if (proposal === null) return;
+        const { minReplica, maxReplica, scaleToZeroTimeout, measure } = proposal.scaling;
+        assert.ok(maxReplica <= given.to && maxReplica >= Math.max(given.from, minReplica));
+        if (given.sleep === null) assert.ok(minReplica >= given.from);
+        assert.equal(minReplica === 0, given.sleep !== null);
+        assert.equal(scaleToZeroTimeout !== null, minReplica === 0);
+        if (scaleToZeroTimeout !== null) assert.ok(scaleToZeroTimeout >= 15 && scaleToZeroTimeout <= 2_880);
+        if (measure !== null && 'pendingRequests' in measure) assert.ok(measure.pendingRequests >= 1);
+        assert.ok(proposal.why.length > 0 || scalingText(proposal.scaling) !== scalingText(given.present));
+      }),
+    );
+  });
+
+  it('is not changed again while the load stays the same: it does not flap', () => {
+    fc.assert(
+      fc.property(inputs, (given) => {
+        const proposal = proposeScaling(given);
+        if (proposal === null) return;
+        assert.equal(proposeScaling({ ...given, present: proposal.scaling }), null);
+      }),
+    );
+  });
+
+  it('raises nothing that a load up to a fifth lower takes back', () => {
+    fc.assert(
+      fc.property(inputs, fc.double({ min: 0.81, max: 1, noNaN: true }), (given, factor) => {
+        const { load, present } = given;
+        const first = proposeScaling(given)?.scaling ?? present;
+        const lower = <T extends { mean: number; peak: number; p95: number }>(at: T): T => {
+          return { ...at, mean: at.mean * factor, p95: at.p95 * factor, peak: at.peak * factor };
+        };
+        const less = loadOf({ ...load, route: lower(load.route), hours: load.hours.map(lower) });
+        const second = proposeScaling({ ...given, load: less, present: first })?.scaling ?? first;
+        if (first.minReplica > present.minReplica) assert.ok(second.minReplica >= first.minReplica);
+        if (first.maxReplica > present.maxReplica) assert.ok(second.maxReplica >= first.maxReplica);
+      }),
+    );
+  });
+
+  it('adds replicas only where their limit was really seen', () => {
+    fc.assert(
+      fc.property(inputs, (given) => {
+        if (given.load.capacity?.isLimit === true) return;
+        const { from, present } = given;
+        const [least = 0, most = 0] = replicas(given);
+        assert.ok(least <= Math.max(from, present.minReplica) && most <= Math.max(from, present.maxReplica));
+      }),
+    );
+  });
+});
+
+describe('proposeScaling', () => {
+  it('proposes nothing while nobody knows what a replica carries', () => {
+    assert.equal(proposeScaling(input({ load: loadOf({ capacity: null }) })), null);
+  });
+
+  const table: readonly (readonly [string, Partial<LoadSeen>, readonly number[]])[] = [
+    ['carries the last ten minutes, of whose peak it cannot know more', {}, [2, 2]],
+    ['carries the mean with replicas that always run, at 80 %', { route: { mean: 15, p95: 18, peak: 20 } }, [2, 2]],
+    ['carries the peak of the busiest hour with replicas that may be added', { hours: [hour(3, 10, 55)] }, [2, 6]],
+    ['runs as many as the busiest hour to come needs', { hours: [hour(EIGHT + 3, 31, 31)] }, [4, 4]],
+    ['leaves an hour that is over to the autoscaler', { hours: [hour(EIGHT - 1, 31, 31)] }, [2, 4]],
+    ['stays within bounds', { route: { mean: 500, p95: 600, peak: 700 } }, [8, 8]],
+    ['does with fewer where there is room to spare', { route: { mean: 1, p95: 2, peak: 3 } }, [1, 1]],
+  ];
+  for (const [claim, load, wanted] of table) {
+    it(claim, () => assert.deepEqual(replicas(input({ load: loadOf(load) })), wanted));
+  }
+
+  it('adds a replica at 80 % of what one carries, as far as it waits for a status', () => {
+    const measured = (pendingShare: number) =>
+      proposeScaling(input({ load: loadOf({ pendingShare, hours: [hour(3, 10, 55)] }) }))?.scaling.measure;
+    assert.deepEqual(measured(1), { pendingRequests: 8 });
+    assert.deepEqual(measured(0.5), { pendingRequests: 4 });
+    assert.deepEqual(measured(0), { pendingRequests: 1 });
+  });
+
+  it('looks at the hardware where the engine does not queue', () => {
+    for (const endpoint of [
+      { ...ENDPOINT_POLICY, engine: 'tei' as const },
+      { ...ENDPOINT_POLICY, accelerator: 'cpu' as const },
+    ]) {
+      const { scaling, why } = proposeScaling(input({ endpoint, load: loadOf({ hours: [hour(3, 10, 55)] }) })) ?? {};
+      assert.deepEqual(scaling?.measure, { hardwareUsage: 80 });
+      assert.match(why?.join() ?? '', /the engine is full when its hardware is/);
+    }
+  });
+
+  it('says for each figure why', () => {
+    const { why } = proposeScaling(input({ load: loadOf({ hours: [hour(EIGHT + 1, 31, 55)] }) })) ?? {};
+    assert.deepEqual(why, [
+      'at least 4 (now 1): 31 calls at once at 09 h UTC, a replica carries 10',
+      'at most 6 (now 2): 55 calls at once at the peak, a replica carries 10',
+      'another replica at 8 pending calls each: 80 % of 10, of which 100 % wait for a status',
+    ]);
+  });
+
+  it('lets it sleep by itself where the policy has it sleep', () => {
+    const { scaling } = proposeScaling(input({ sleep: { after: 2_700_000, calls: 10 } })) ?? {};
+    assert.deepEqual([scaling?.minReplica, scaling?.scaleToZeroTimeout], [0, 45]);
+  });
+});
+
+describe('a scaling', () => {
+  it('is in force where the API shows it; a measure that was not told stays as it was', () => {
+    const wanted = { ...PRESENT, measure: null };
+    assert.ok(isInForce(PRESENT, { ...PRESENT }) && isInForce(wanted, PRESENT));
+    assert.ok(!isInForce(PRESENT, { ...PRESENT, maxReplica: 3 }) && !isInForce(PRESENT, wanted));
+  });
+});
