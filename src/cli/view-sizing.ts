@@ -67,7 +67,6 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
   const columns = [
     { title: 'fits' },
     ...['$/h', 'quota', 'replicas', 'tokens/s'].map((title) => ({ title, side: 'right' as const })),
-    { title: '' },
   ];
   const rows = open.map((each) => [
     offerText(each.offer),
@@ -75,15 +74,25 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
     quotaText(each),
     String(Math.max(minReplica, each.replicas)),
     speedText(each),
-    isSame(each, chosen) ? paint.green(each.obstacle === null ? 'chosen' : 'too dear') : '',
   ]);
-  const fitting = open.length === 0 ? ['none fits'] : table(columns, rows, paint);
-  const legend = open.some(({ source: from }) => from !== null)
-    ? ['tokens/s: of one full replica; ~ estimated by memory bandwidth, = measured here']
-    : [];
+  const [head = '', ...fitting] = open.length === 0 ? ['none fits'] : table(columns, rows, paint);
+  const marked = fitting.map((line, i) =>
+    isSame(open[i] as Candidate, chosen) ? paint.green(` > ${line}`) : `   ${line}`,
+  );
+  const isTooDear = chosen?.obstacle?.kind === 'price';
+  const legend = [
+    ...(chosen === null
+      ? []
+      : [isTooDear ? '> is the cheapest, and dearer than maxPricePerHour' : '> would be chosen']),
+    ...(open.some(({ source: from }) => from !== null)
+      ? ['tokens/s of one full replica: ~ by memory bandwidth, = measured here']
+      : []),
+    ...(open.some(({ isWidened }) => isWidened) ? ['< FP8 is widened on these, and slower than that'] : []),
+  ];
   return [
     ...source,
-    ...fitting.map((line) => `   ${line}`),
+    `   ${head}`,
+    ...marked,
     ...legend.map((line) => `   ${paint.dim(line)}`),
     ...refusedLines(plan, page),
   ];

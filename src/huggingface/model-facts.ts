@@ -1,4 +1,12 @@
-import { HubApiError, downloadFile, listFiles, modelInfo, parseSafetensorsMetadata } from '@huggingface/hub';
+import {
+  HubApiError,
+  InvalidApiResponseFormatError,
+  SafetensorParseError,
+  downloadFile,
+  listFiles,
+  modelInfo,
+  parseSafetensorsMetadata,
+} from '@huggingface/hub';
 import { readArchitecture } from '../core/sizing/architecture.ts';
 import type { ModelFacts } from '../core/sizing/facts.ts';
 import { readQuantization } from '../core/sizing/facts.ts';
@@ -15,6 +23,8 @@ interface WeightFile {
   readonly bytes: number;
 }
 
+/** Files that are no JSON, or no safetensors, or come from a server that does not tell how long they are. */
+const MALFORMED = [SyntaxError, SafetensorParseError, InvalidApiResponseFormatError];
 const LARGEST_CONFIG_BYTES = 4 * 1_048_576;
 
 /**
@@ -67,9 +77,9 @@ async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
       if ([401, 403, 404].includes(error.statusCode)) return undefined;
       throw error;
     }
-    // Files that are no JSON, or no safetensors, by the library's own classes of errors.
-    const isMalformed = error instanceof SyntaxError || (error as { name?: unknown }).name === 'SafetensorParseError';
-    if (isMalformed || (error instanceof Error && error.message.includes('does not seem to contain'))) return undefined;
+    // The library throws a plain Error where a repository has weights of other names than it looks for.
+    const isElsewhere = error instanceof Error && error.message.includes('does not seem to contain safetensors');
+    if (isElsewhere || MALFORMED.some((kind) => error instanceof kind)) return undefined;
     throw error;
   }
 }

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { ViewOptions } from '../../src/cli/view-page.ts';
 import { renderStatus } from '../../src/cli/view.ts';
+import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import type { StatusReport } from '../../src/core/status.ts';
+import { ENDPOINT_POLICY } from '../support/samples.ts';
 import { HOLDING, makeLane, makeReport, makeRollout, makeRoute, NOON } from './reports.ts';
 
 const OPTIONS: ViewOptions = { width: 80, color: false, isRunning: true, now: NOON + 800 };
@@ -92,6 +94,22 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
            wanted: more than these in 5 min, all of them
 `,
     );
+  });
+
+  it('the instance that was chosen, and why', () => {
+    const instance = namedInstance(ENDPOINT_POLICY, 1);
+    assert.ok(instance);
+    const reason = 'the cheapest of 11 that fit, 17.7 GB of 21.6 GB usable';
+    const page = (phase: 'proposed' | 'stepping') =>
+      renderStatus(
+        makeReport([makeRoute({ phase, rollout: makeRollout({ instance: { ...instance, reason } }) })]),
+        OPTIONS,
+      );
+    assert.match(
+      page('proposed'),
+      /it would cost \$4\.00\/h\n +on aws us-east-1 nvidia-a10g x1: the cheapest of 11 that\s+fit/,
+    );
+    assert.match(page('stepping'), /^ +aws us-east-1 nvidia-a10g x1$/m);
   });
 
   it('an endpoint that is starting', () => {

@@ -4,8 +4,10 @@ import { decide, decideAgain } from '../../src/core/decide.ts';
 import type { EndpointSeen, Observation, Survey } from '../../src/core/observation.ts';
 import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
 import { evolve } from '../../src/core/rollout.ts';
+import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import {
   atStep,
+  ENDPOINT_POLICY,
   observation,
   PROFILE,
   promotedRollout,
@@ -91,6 +93,34 @@ describe('a watched route', () => {
     const rollout = decided.events.reduce<Rollout | null>((state, event) => evolve(state, event, START), null);
     assert.equal(rollout?.criteriaSince, SUSTAINED.holdsSince);
     assert.equal(rollout?.endpointName, 'writer-aaaabbbb');
+  });
+});
+
+describe('the instance that was chosen', () => {
+  const instance = namedInstance({ ...ENDPOINT_POLICY, instanceType: 'nvidia-l40s', engine: 'vLLM' }, 1);
+  assert.ok(instance);
+  const seen = ripe({ survey: { ...SURVEY, instance } });
+
+  it('is proposed, pinned and told, whatever the policy names', () => {
+    const decided = decide(null, seen);
+    assert.match(decided.detail, /; aws us-east-1 nvidia-l40s x1 at \$1\.30\/h$/);
+    const rollout = decided.events.reduce<Rollout | null>((state, event) => evolve(state, event, START), null);
+    assert.deepEqual(rollout?.instance, instance);
+    assert.match(decide(rollout, observation()).detail, /^create aws us-east-1 nvidia-l40s x1 at/);
+  });
+
+  it('stays with the rollout through everything that happens to it', () => {
+    const rollout = decide(null, seen).events.reduce<Rollout | null>(
+      (state, event) => evolve(state, event, START),
+      null,
+    );
+    const later = TO_WARM.reduce<Rollout | null>((state, event) => evolve(state, event, START), rollout);
+    assert.deepEqual([later?.phase, later?.instance], ['stepping', instance]);
+  });
+
+  it('is absent where the survey is older than the choice: the decision comes out as it did', () => {
+    const [proposed] = decide(null, ripe()).events;
+    assert.ok(proposed?.type === 'proposed' && !('instance' in proposed.rollout));
   });
 });
 

@@ -283,8 +283,8 @@ describe('what is pinned', () => {
       tensorParallelSize: null,
       engine: 'vLLM',
       image: 'vllm/vllm-openai:v0.23.0',
-      // (21.6 - 17.66) GB / 131,072 bytes = 30,050 tokens, less than the model's 131,072.
-      maxContext: 29_696,
+      // Nine tenths of (21.6 - 17.66) GB / 131,072 bytes = 27,045 tokens, less than the model's 131,072.
+      maxContext: 26_624,
       gguf: null,
       reason: 'the cheapest of 11 that fit, 17.7 GB of 21.6 GB usable',
     });

@@ -50,7 +50,7 @@ describe('the policies that come with upshift', () => {
     const { policy } = parsePolicyText(head + example.replaceAll(/^#/gm, ''), 'default.yaml');
     assert.equal(policy.routes[0]?.criteria.agents, 20);
     assert.equal(policy.routes[0]?.endpoint?.maxPricePerHour, 1);
-    const defaults = { minReplica: 1, engine: 'vLLM', image: 'vllm/vllm-openai:v0.23.0', accelerator: 'gpu' };
+    const defaults = { minReplica: 1, engine: 'vLLM', image: 'vllm/vllm-openai:v0.23.0', regions: ['aws/us-east-1'] };
     assert.partialDeepStrictEqual(policy.routes[0]?.endpoint, defaults);
   });
 

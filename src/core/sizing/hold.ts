@@ -27,6 +27,9 @@ export interface Hold {
 
 const PARALLEL_FLAGS = ['--tensor-parallel-size', '-tp', '--tp', '--tp-size'] as const;
 
+/** The part of the room that is counted on where an engine is told a context: it does not start where that has none. */
+const SURE = 0.9;
+
 /** How many accelerators share the model, or why they cannot: the attention heads must divide evenly (vLLM refuses else). */
 export function parallelOf(offer: Offer, facts: ModelFacts, args: readonly string[]): number | string {
   const told = Number(flagValue(args, ...PARALLEL_FLAGS) ?? Number.NaN);
@@ -64,7 +67,7 @@ export function holdOn(
     };
   }
   const own = facts.architecture?.maxContext ?? null;
-  const most = tokensIn(facts, room, setting);
+  const most = tokensIn(facts, room * SURE, setting);
   const one = cacheBytes(facts, tokensOfCall(load, context), setting);
   return {
     ...base,

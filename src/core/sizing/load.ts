@@ -35,9 +35,12 @@ export function loadOf(history: readonly HistoryCall[]): Load {
   const answered = window.filter(({ outcome }) => outcome === 'ok');
   const seconds = LOAD_WINDOW_MS / 1_000;
   const output = answered.flatMap(({ outputTokens }) => outputTokens ?? []);
-  const totals = calls
-    .flatMap(({ promptTokens, outputTokens }) => (promptTokens === null ? [] : promptTokens + (outputTokens ?? 0)))
-    .sort((a, b) => a - b);
+  // Without a function to compare with, numbers are sorted several times as fast: a day may have 200,000 calls.
+  const totals = Float64Array.from(
+    calls.flatMap(({ promptTokens, outputTokens }) =>
+      promptTokens === null ? [] : promptTokens + (outputTokens ?? 0),
+    ),
+  ).sort();
   // Answers that tell no tokens are taken to be like those that do.
   const told = output.length === 0 ? null : answered.length / output.length;
   return {
