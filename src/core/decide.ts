@@ -9,6 +9,7 @@ import type { Rollout } from './rollout.ts';
 import { isLive } from './rollout.ts';
 import { decideShadowing, decideStopped } from './stepping.ts';
 import { decideWatching, endpointText } from './watching.ts';
+import { decideWayBack } from './way-back.ts';
 
 /**
  * What to do about one route, and why. Pure: the same rollout and observation give the same decision, whenever and
@@ -16,6 +17,7 @@ import { decideWatching, endpointText } from './watching.ts';
  */
 export function decide(rollout: Rollout | null, seen: Observation): Decision {
   if (rollout === null) return decideWatching(seen);
+  if (rollout.toward === 'serverless') return decideWayBack(rollout, seen);
   const urgent = decideUrgent(rollout, seen);
   if (urgent !== null) return urgent;
   const answer = seen.request === null ? null : answerRequest(rollout, seen, seen.request);
@@ -38,6 +40,7 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
       return decideDraining(rollout, seen);
     case 'aborted':
     case 'failed':
+    case 'returned':
       return decision('wait', 'drained', `rollout ${rollout.id} is over: ${rollout.reason}`);
   }
 }

@@ -3,12 +3,13 @@ import type { Rollout, RolloutEvent } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Raised whenever the core would decide differently on the same observation; stored with every decision. */
-export const CORE_VERSION = 3;
+export const CORE_VERSION = 4;
 
 /** What a decision does. `wait` is a decision too, and has a reason. */
 export type Action =
   | 'wait'
   | 'survey'
+  | 'learn'
   | 'propose'
   | 'ask'
   | 'withdraw_ask'
@@ -21,6 +22,8 @@ export type Action =
   | 'finish_shadow'
   | 'enter_step'
   | 'promote'
+  | 'return'
+  | 'leave_endpoint'
   | 'abort'
   | 'fail'
   | 'pause_endpoint'
@@ -78,6 +81,11 @@ export type Reason =
   | 'stable_unable'
   | 'step_overdue'
   | 'rollout_overdue'
+  // the way back
+  | 'load_low'
+  | 'slo_missed'
+  | 'serverless_cannot'
+  | 'learning'
   // after
   | 'promoted'
   | 'draining'
@@ -103,6 +111,8 @@ export interface Decision {
     readonly result: 'done' | 'refused';
     readonly message: string;
   } | null;
+  /** What thereby happens to the promoted rollout that a way back takes the place of. */
+  readonly replaced?: { readonly rolloutId: string; readonly event: RolloutEvent };
 }
 
 /** Builds a decision; what is not named is nothing. */
@@ -127,8 +137,8 @@ export function done(request: OperatorRequest, message: string): Decision['outco
 }
 
 /**
- * Leaves the way forward. What never asked for an endpoint is over at once; everything else first gives its traffic back
- * and then sees to the endpoint (`draining`).
+ * Leaves the way forward. What never asked for an endpoint is over at once, and so is a way back, whose endpoint goes on;
+ * everything else first gives its traffic back and then sees to the endpoint (`draining`).
  */
 export function leave(
   rollout: Rollout,
@@ -137,7 +147,7 @@ export function leave(
   detail: string,
   hint: string | null = null,
 ): Decision {
-  const type = rollout.phase === 'proposed' ? 'ended' : 'draining';
+  const type = rollout.phase === 'proposed' || rollout.toward === 'serverless' ? 'ended' : 'draining';
   const event: RolloutEvent = { type, outcome, reason: reason === 'operator' ? detail : `${reason}: ${detail}`, hint };
   return decision(outcome === 'aborted' ? 'abort' : 'fail', reason, detail, { events: [event] });
 }

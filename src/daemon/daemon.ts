@@ -128,6 +128,8 @@ export class Daemon {
       gateway: this.#gateway,
       account: () => this.#account.state,
       policy: () => this.#policy,
+      // Nobody has said yet what tokens cost on serverless.
+      costs: () => null,
       begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
       report: () => this.report(),
       wake: () => this.#loop.wake(),
@@ -192,7 +194,7 @@ export class Daemon {
       endpoints: this.#endpoints,
       hub: this.#hub,
       token: this.#options.environment.token,
-      learn: (model) => learnFrom(this.#ledger.journal, model, this.#options.clock),
+      learn: (model, upstream) => learnFrom(this.#ledger.journal, { model, upstream }, this.#options.clock),
       signal: this.#loop.signal,
       wake: () => this.#loop.wake(),
       log: this.#options.log,

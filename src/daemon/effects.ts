@@ -3,6 +3,7 @@ import { AppError, errorCode, errorMessage } from '../core/errors.ts';
 import type { EffectName, EffectResult, EndpointSeen, Survey } from '../core/observation.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Rollout } from '../core/rollout.ts';
+import type { UpstreamKind } from '../core/route.ts';
 import type { EndpointsClient, EndpointStatus } from '../huggingface/endpoints.ts';
 import { endpointSpec, ensureEndpoint, isOurs } from '../huggingface/endpoints.ts';
 import type { HubClient } from '../huggingface/hub.ts';
@@ -18,8 +19,8 @@ export interface EffectContext {
   readonly endpoints: EndpointsClient;
   readonly hub: HubClient;
   readonly token: string | null;
-  /** What serverless has been like for a model, from the ledger. */
-  readonly learn: (model: string) => Promise<Profile>;
+  /** What one kind of upstream has been like for a model, from the ledger. */
+  readonly learn: (model: string, upstream: UpstreamKind) => Promise<Profile>;
   /** Ends all work when the daemon closes. */
   readonly signal: AbortSignal;
   readonly wake: () => void;
@@ -67,6 +68,8 @@ async function carryOut(
       return { problem: null };
     case 'warm':
       return warm(watch, rollout, context, signal);
+    case 'learn':
+      return { problem: null, learned: await context.learn(watch.model, 'dedicated') };
     case 'pause':
       await pauseOurs(rollout, context, signal);
       watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
@@ -157,7 +160,7 @@ async function warm(
       `the endpoint answers no shape of call that this traffic uses (${told.join('; ')})`,
     );
   }
-  const profile = await learn(watch.model);
+  const profile = await learn(watch.model, 'serverless');
   return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told, profile } };
 }
 
@@ -171,7 +174,7 @@ async function pauseOurs(rollout: Rollout, { endpoints }: EffectContext, signal:
 export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
   for (const watch of watches) {
     const { rollout } = watch;
-    if (rollout === null || rollout.phase === 'proposed') continue;
+    if (rollout === null || (rollout.phase === 'proposed' && rollout.wayBack === undefined)) continue;
     try {
       const seen = await lookAtEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(LOOK_TIMEOUT_MS));
       const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;

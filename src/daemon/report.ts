@@ -2,7 +2,8 @@ import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
 import type { StepFigures } from '../core/figures.ts';
 import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
-import { isLive, stopWeight, weights } from '../core/rollout.ts';
+import { endpointShare, isLive, isOver, otherShare, stopWeight, weights } from '../core/rollout.ts';
+import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { shadowFigures } from './observe.ts';
@@ -26,10 +27,11 @@ export function reportRoute(
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
     lastRollout:
-      lastRollout !== null && (lastRollout.phase === 'aborted' || lastRollout.phase === 'failed')
+      lastRollout !== null && 'reason' in lastRollout && isOver(lastRollout.phase)
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
         : null,
     notes: notes(watch, filePolicyHash),
+    load: watch.worth?.latest ?? null,
   };
 }
 
@@ -47,18 +49,20 @@ function reportRollout(
 ): RolloutStatus | null {
   const { rollout, policy } = watch;
   if (rollout === null) return null;
-  const { step, weight } = weights(rollout, policy);
+  const { step } = weights(rollout, policy);
+  const { toward } = rollout;
   const figures = isLive(rollout) ? watch.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
+    toward,
     createdAt: rollout.createdAt,
     since: rollout.since,
-    startedAt: 'startedAt' in rollout ? rollout.startedAt : null,
+    startedAt: rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : null),
     isPaused: rollout.isPaused,
     step,
-    steps: policy.steps.map((_, i) => stopWeight(i + 1, policy)),
-    weight: watch.isForcedToZero ? 0 : weight,
-    ...shares(figures),
+    steps: policy.steps.map((_, i) => endpointStop(i + 1, watch)),
+    weight: watch.isForced ? Number(watch.retreat?.decision.action === 'abort' && toward === 'serverless') : endpointShare(rollout, policy),
+    ...shares(figures, toward),
     figures,
     verdict: memory.decision?.verdict ?? null,
     shadow: shadowFigures(watch, gateway),
@@ -71,19 +75,31 @@ function reportRollout(
   };
 }
 
-function shares(figures: StepFigures | null): { assignedShare: number | null; servedShare: number | null } {
+/** The endpoint's share at a stop. */
+function endpointStop(step: number, { rollout, policy }: RouteWatch): number {
+  const toward = rollout?.toward ?? 'dedicated';
+  const weight = stopWeight(step, policy, toward);
+  return toward === 'dedicated' ? weight : otherShare(weight);
+}
+
+/** The endpoint's shares, whichever role it plays. */
+function shares(
+  figures: StepFigures | null,
+  toward: Toward,
+): { assignedShare: number | null; servedShare: number | null } {
   if (figures === null) return { assignedShare: null, servedShare: null };
   const { stable, canary } = figures;
   const all = stable.assigned + canary.assigned;
   if (all === 0) return { assignedShare: null, servedShare: null };
-  const served = canary.assigned - canary.servedElsewhere + stable.servedElsewhere;
-  return { assignedShare: canary.assigned / all, servedShare: served / all };
+  const [endpoint, other] = toward === 'dedicated' ? [canary, stable] : [stable, canary];
+  const served = endpoint.assigned - endpoint.servedElsewhere + other.servedElsewhere;
+  return { assignedShare: endpoint.assigned / all, servedShare: served / all };
 }
 
 function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   const told: string[] = [];
   const { rollout } = watch;
-  if (watch.isForcedToZero) told.push('the ledger cannot take the decision to go back: the weight is 0 until it can');
+  if (watch.isForced) told.push('the ledger cannot take the decision to go back: it is carried out in memory until it can');
   for (const result of Object.values(watch.results)) {
     if (result.problem !== null) told.push(problemText(result.problem));
   }

@@ -20,6 +20,8 @@ export interface TicksOptions {
   readonly account: () => Observation['account'];
   /** The policy file as it was last read. */
   readonly policy: () => NonNullable<JournalEntry['policy']>;
+  /** What a route's calls cost on either side; null where that is not known. */
+  readonly costs: ObserveContext['costs'];
   readonly begin: (watch: RouteWatch, effect: EffectName) => void;
   readonly report: () => StatusReport;
   readonly wake: () => void;
@@ -98,6 +100,7 @@ export class Ticks {
       policyHash: ({ rollout }) => rollout?.policyHash ?? this.#options.policy().hash,
       filePolicyHash: this.#options.policy().hash,
       newRolloutId,
+      costs: this.#options.costs,
     });
 
   #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {

@@ -65,6 +65,8 @@ function policyOf(line: string): object {
   const policy: Record<string, unknown> = {};
   const criteria: Record<string, unknown> = {};
   const limits: Record<string, unknown> = {};
+  const back: Record<string, unknown> = {};
+  const slo: Record<string, unknown> = {};
   const endpoint: Record<string, unknown> = { ...ENDPOINT_POLICY };
   let hasEndpoint = true;
   for (const setting of settings) {
@@ -74,6 +76,8 @@ function policyOf(line: string): object {
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
     else if (key === 'maxPricePerHour') endpoint[key] = typed;
+    else if (key.startsWith('back.')) back[key.slice(5)] = typed;
+    else if (key.startsWith('slo.')) slo[key.slice(4)] = typed;
     else if (CRITERIA.includes(key)) criteria[key] = typed;
     else limits[key] = typed;
   }
@@ -85,6 +89,7 @@ function policyOf(line: string): object {
     ...policy,
     criteria,
     limits,
+    back: { ...back, ...(Object.keys(slo).length > 0 && { slo }) },
     ...(hasEndpoint && { endpoint }),
   };
 }
@@ -112,6 +117,10 @@ class Script {
         return world.see(rest[0] as EndpointSeen['state'], rest[0] === 'running' && rest[1] !== 'unhealthy');
       case 'account':
         return world.setAccount(rest[0] as Observation['account']);
+      case 'limit':
+        return world.setLimit(rest[0] === 'unknown' ? null : Number(rest[0]));
+      case 'break-even':
+        return world.setBreakEven(rest[0] === 'unknown' ? null : Number(rest[0]));
       case 'survey':
         return world.survey(Number(rest[0]), rest.length > 1 ? rest.slice(1).join(' ') : null);
       case 'result':

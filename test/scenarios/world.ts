@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { knownAfterUs } from '../../src/core/call.ts';
+import type { LaneKey, LaneStatus } from '../../src/core/care/lane.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import type { Costs } from '../../src/core/load.ts';
 import { decideAgain } from '../../src/core/decide.ts';
 import { CORE_VERSION } from '../../src/core/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
@@ -44,6 +46,8 @@ export class World {
   #memory: RouteMemory = newMemory();
   #account: Observation['account'] = 'ok';
   #isWoken = false;
+  #costs: Costs | null = null;
+  #lanes: (LaneKey & LaneStatus)[] = [];
   #calls = 0;
   #rollouts = 0;
   #shown = '';
@@ -144,11 +148,13 @@ export class World {
           gateway: {
             inFlight: () => [],
             shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
+            lanes: () => this.#lanes,
           },
           account: this.#account,
           policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
           filePolicyHash: hash,
           newRolloutId: () => `rollout${this.#rollouts}`,
+          costs: () => this.#costs,
         }),
       policyRecord: () => ({ hash, path: 'policy.yaml', text: this.#text, parsed }),
       begin: (watch, effect) => {
@@ -173,9 +179,11 @@ export class World {
     return committed;
   }
 
+  /** The endpoint's share, whichever role it plays. */
   #showWeight(): void {
     this.#routes.rebuild();
-    const weight = this.#routes.table.routes.get(MODEL)?.canary?.weight ?? 0;
+    const canary = this.#routes.table.routes.get(MODEL)?.canary ?? null;
+    const weight = canary === null ? 0 : canary.toward === 'serverless' ? 1 - canary.weight : canary.weight;
     if (weight !== this.#weight) this.lines.push(`        weight ${Math.round(weight * 100)} %`);
     this.#weight = weight;
   }
@@ -210,6 +218,19 @@ export class World {
     await this.#reconcile(await this.#open.journal.pendingRequests());
   }
 
+  /** What serverless is thought to take in five minutes; null: nobody knows. */
+  async setLimit(limit: number | null): Promise<void> {
+    this.#lanes = limit === null ? [] : [{ model: MODEL, provider: '', limit } as LaneKey & LaneStatus];
+    await this.tick();
+  }
+
+  /** The load at which both sides cost the same; null: nobody knows. */
+  async setBreakEven(callsPerMinute: number | null): Promise<void> {
+    const prices = { serverlessPerHourMicros: 900_000, dedicatedPerHourMicros: 1_300_000 };
+    this.#costs = callsPerMinute === null ? null : { ...prices, breakEvenCallsPerMinute: callsPerMinute };
+    await this.tick();
+  }
+
   async setAccount(account: Observation['account']): Promise<void> {
     this.#account = account;
     await this.tick();
@@ -240,7 +261,13 @@ export class World {
     const isFine = outcome === 'ok';
     const problem = isFine ? null : { code: outcome.code as 'conflict', message: outcome.message, hint: null };
     const warmed = { endpoint: { ...WARM, shapes: [...watch.shapes] }, failed: [], profile: PROFILE };
-    watch.results[effect] = { effect, at: this.now, problem, ...(effect === 'warm' && isFine && { warmed }) };
+    watch.results[effect] = {
+      effect,
+      at: this.now,
+      problem,
+      ...(effect === 'warm' && isFine && { warmed }),
+      ...(effect === 'learn' && isFine && { learned: PROFILE }),
+    };
     if (isFine && effect === 'ensure') watch.endpoint = this.#endpoint('pending', false);
     if (isFine && effect === 'pause') watch.endpoint = this.#endpoint('paused', false);
     await this.tick();
