@@ -44,7 +44,8 @@ export const BACK_DEFAULTS: BackPolicy = {
 };
 
 /** A value, or `off`, which becomes null. */
-const orOff = <T extends z.ZodType>(value: T) => z.preprocess((given) => (given === 'off' ? null : given), value.nullable());
+const orOff = <T extends z.ZodType>(value: T) =>
+  z.preprocess((given) => (given === 'off' ? null : given), value.nullable());
 
 const sloShape = z
   .strictObject({

@@ -3,7 +3,8 @@ import { beginEffect, decision, spanText } from './decision.ts';
 import { expectedRefused, payingLoad } from './load.ts';
 import type { BackSeen, Observation } from './observation.ts';
 import type { Rollout, WayBack } from './rollout.ts';
-import { otherShare, stopWeight } from './rollout.ts';
+import { stopWeight } from './rollout.ts';
+import { otherShare } from './split.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
@@ -42,10 +43,11 @@ function sloCause({ slo, policy }: BackSeen): Cause | null {
   const { p95, availability, sustain } = policy.slo;
   const told: string[] = [];
   if (p95 !== null && slo.slowShare !== null) {
-    told.push(`${percent(slo.slowShare)} of answers take longer than ${latency(p95)} (p95: 5 %)`);
+    told.push(`${percent(slo.slowShare)} of answers take longer than ${latency(p95)} (allowed: 5 %)`);
   }
-  if (availability !== null) told.push(`availability ${percent(slo.availability)} of ${percent(availability)}`);
-  return { reason: 'slo_missed', told: `the endpoint's ${told.join(', ')}`, since: slo.missedSince, sustain };
+  if (availability !== null)
+    told.push(`${percent(slo.availability)} of calls answered (wanted: ${percent(availability)})`);
+  return { reason: 'slo_missed', told: `on the endpoint ${told.join(', ')}`, since: slo.missedSince, sustain };
 }
 
 /** A load for which the endpoint is too dear. */
@@ -53,15 +55,16 @@ function loadCause({ costs = null }: Observation, { load, policy }: BackSeen): C
   if (load === null || load.belowSince === null) return null;
   const limit = Math.round(payingLoad(policy, costs) ?? 0);
   const isPriced = costs !== null && policy.below !== null;
-  const why = isPriced ? `${percent(policy.below ?? 0)} of break-even` : 'the policy’s lower bound';
-  const told = `${load.calls} calls in 5 min, below ${limit}, ${why}`;
+  const why = isPriced ? `${percent(policy.below ?? 0)} of break-even` : 'back.calls';
+  const told = `${load.calls} calls in 5 min, below ${limit} (${why})`;
   return { reason: 'load_low', told, since: load.belowSince, sustain: policy.sustain };
 }
 
 /** How long nothing may be proposed yet, ms: soon after a way back, and a low load not soon after the promotion. */
 function restLeft(rollout: Promoted, seen: Observation, reason: Cause['reason']): number {
   const { after, cooldown } = (seen.back as BackSeen).policy;
-  const sinceEnd = seen.lastToward === 'serverless' && seen.lastEndedAt !== null ? seen.now - seen.lastEndedAt : Infinity;
+  const sinceEnd =
+    seen.lastToward === 'serverless' && seen.lastEndedAt !== null ? seen.now - seen.lastEndedAt : Infinity;
   const sincePromotion = reason === 'load_low' ? seen.now - rollout.since : Infinity;
   return Math.max(0, cooldown - sinceEnd, after - sincePromotion);
 }
@@ -70,7 +73,12 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, told, s
   const result = seen.results.learn;
   if (result?.learned === undefined || seen.now - result.at > LEARNED_VALID_MS) {
     const learning = decision('learn', 'learning', `${told}; learns what the endpoint has been like`);
-    return beginEffect(seen, 'learn', learning, decision('wait', 'learning', 'what the endpoint has been like is read'));
+    return beginEffect(
+      seen,
+      'learn',
+      learning,
+      decision('wait', 'learning', 'what the endpoint has been like is read'),
+    );
   }
   const wayBack: WayBack = {
     replaces: rollout.id,

@@ -125,7 +125,11 @@ export function fullView(assigned: Assigned, known: Known | null, lateUs: number
   return viewAt(assigned, known, lateUs);
 }
 
-function viewAt({ assignedAtUs, role, step, weight, waitedUs }: Assigned, known: Known | null, atUs: number): JudgedCall {
+function viewAt(
+  { assignedAtUs, role, step, weight, waitedUs }: Assigned,
+  known: Known | null,
+  atUs: number,
+): JudgedCall {
   const held = waitedUs >= DELAYED_US ? { wasHeld: true } : {};
   const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...held };
   if (known === null || known.knownAfterUs >= atUs) {

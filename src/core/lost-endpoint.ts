@@ -23,7 +23,9 @@ export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | n
     const told = `${detail}, but serverless fails ${faults} of ${attempts} too: holding`;
     return decision('wait', 'both_unhealthy', told, { verdict });
   }
-  const events = [{ type: 'draining' as const, outcome: 'returned' as const, reason: `${reason}: ${detail}`, hint: null }];
+  const events = [
+    { type: 'draining' as const, outcome: 'returned' as const, reason: `${reason}: ${detail}`, hint: null },
+  ];
   return decision('leave_endpoint', reason, detail, { events, verdict });
 }
 

@@ -111,7 +111,8 @@ function approveBack(
   const hold = serverlessHold(rollout, seen);
   if (hold !== null) return refuse(request, ...hold);
   const verdict = rollout.phase === 'proposed' ? null : stepVerdict(rollout, seen);
-  if (rollout.phase !== 'proposed' && verdict?.status !== 'pass') return refuse(request, 'verdict_changed', notPassed(verdict));
+  if (rollout.phase !== 'proposed' && verdict?.status !== 'pass')
+    return refuse(request, 'verdict_changed', notPassed(verdict));
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
 }

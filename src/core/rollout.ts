@@ -1,6 +1,7 @@
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
 import type { CallShape, Toward } from './route.ts';
+import { otherShare } from './split.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Where a route stands. `watching` is a route without an active rollout. */
@@ -256,12 +257,6 @@ export function isLive(rollout: Rollout): rollout is Live {
   return phase === 'shadowing' || phase === 'stepping' || phase === 'holding' || phase === 'promoted';
 }
 
-/** The endpoint that a rollout splits calls with, or may; null where it has none. */
-export function endpointOf(rollout: Rollout): WarmEndpoint | null {
-  if (isLive(rollout)) return rollout.endpoint;
-  return rollout.phase === 'proposed' ? (rollout.wayBack?.endpoint ?? null) : null;
-}
-
 /** The canary's share of eligible calls that a rollout stands for, by its own policy. Derived, never stored. */
 export function weights(
   rollout: Rollout | null,
@@ -278,17 +273,6 @@ export function weights(
     default:
       return { step: 0, weight: 0 };
   }
-}
-
-/** The endpoint's share of eligible calls, whichever role it plays. */
-export function endpointShare(rollout: Rollout | null, policy: Pick<RoutePolicy, 'steps' | 'holdBack'>): number {
-  const { weight } = weights(rollout, policy);
-  return rollout?.toward === 'serverless' ? otherShare(weight) : weight;
-}
-
-/** What is left for the other role, in whole ten-thousandths as the ledger keeps weights. */
-export function otherShare(weight: number): number {
-  return Math.round((1 - weight) * 10_000) / 10_000;
 }
 
 /**

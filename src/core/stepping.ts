@@ -80,7 +80,9 @@ export function advance(
   const { steps } = seen.policy;
   const step = nextStep(rollout);
   const phase = step >= steps.length ? ('holding' as const) : ('stepping' as const);
-  const events = [{ type: 'step_entered' as const, step, weight: stopWeight(step, seen.policy, rollout.toward), phase }];
+  const events = [
+    { type: 'step_entered' as const, step, weight: stopWeight(step, seen.policy, rollout.toward), phase },
+  ];
   return decision('enter_step', reason, detail, { events, verdict });
 }
 
@@ -124,7 +126,10 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (spent < bake) return ['baking', `${spanText(spent)} of ${spanText(bake)}; ${verdict.summary}`];
   const { minCalls } = seen.policy.limits;
   if (verdict.canaryCalls < minCalls) {
-    return ['gathering', `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}; ${verdict.summary}`];
+    return [
+      'gathering',
+      `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}; ${verdict.summary}`,
+    ];
   }
   return verdict.status === 'pass' ? null : ['gathering', verdict.summary];
 }
@@ -142,7 +147,8 @@ function keepHolding(
 ): Decision {
   if (rollout.ask !== null) {
     const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: detail }];
-    return decision('withdraw_ask', 'verdict_changed', detail, { events, verdict });
+    const why = reason === 'serverless_cannot' ? reason : 'verdict_changed';
+    return decision('withdraw_ask', why, detail, { events, verdict });
   }
   const { stepWithin, rolloutWithin } = seen.policy.limits;
   const isLate = seen.now - rollout.since > stepWithin;

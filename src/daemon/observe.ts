@@ -74,12 +74,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
 }
 
 /** What tells whether, and how far, a route may go back; null where its endpoint does not serve it. */
-function lookBack(
-  watch: RouteWatch,
-  nowMs: number,
-  costs: Costs | null,
-  { gateway }: ObserveContext,
-): BackSeen | null {
+function lookBack(watch: RouteWatch, nowMs: number, costs: Costs | null, { gateway }: ObserveContext): BackSeen | null {
   const { rollout, filePolicy } = watch;
   if (!mayGoBack(rollout)) {
     watch.worth = null;

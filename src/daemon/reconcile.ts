@@ -5,7 +5,8 @@ import { CORE_VERSION } from '../core/decision.ts';
 import type { EffectName, Observation, OperatorRequest } from '../core/observation.ts';
 import type { Rollout, RolloutEvent } from '../core/rollout.ts';
 import { evolve, isActive } from '../core/rollout.ts';
-import type { Journal, JournalEntry, RolloutEntry } from '../ledger/journal.ts';
+import type { Journal, JournalEntry } from '../ledger/journal.ts';
+import type { RolloutRow } from '../ledger/rollouts.ts';
 import type { Retreat, RouteWatch } from './watch.ts';
 
 const ROW_EVERY_MS = 600_000;
@@ -157,7 +158,8 @@ function toEntry(
   const isProposal = decision.events.some((event) => event.type === 'proposed');
   const { hash, path, text, parsed } = context.policyRecord();
   const { replaced } = decision;
-  const other = replaced === undefined || before.replaced === null ? null : evolve(before.replaced, replaced.event, seen.now);
+  const other =
+    replaced === undefined || before.replaced === null ? null : evolve(before.replaced, replaced.event, seen.now);
   return {
     ...(isProposal && { policy: { hash, path, text, parsed } }),
     decision: {
@@ -206,7 +208,7 @@ function toEntry(
   };
 }
 
-function rowOf(rollout: Rollout, updatedAt: number): RolloutEntry {
+function rowOf(rollout: Rollout, updatedAt: number): RolloutRow {
   const { id, model, policyHash, toward, phase, createdAt } = rollout;
   return { id, model, policyHash, toward, phase, snapshot: JSON.stringify(rollout), createdAt, updatedAt };
 }

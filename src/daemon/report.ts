@@ -2,7 +2,9 @@ import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
 import type { StepFigures } from '../core/figures.ts';
 import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
-import { endpointShare, isLive, isOver, otherShare, stopWeight, weights } from '../core/rollout.ts';
+import { endpointShare } from '../core/endpoint-share.ts';
+import { isLive, isOver, stopWeight, weights } from '../core/rollout.ts';
+import { otherShare } from '../core/split.ts';
 import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import type { Gateway } from '../gateway/server.ts';
@@ -61,7 +63,9 @@ function reportRollout(
     isPaused: rollout.isPaused,
     step,
     steps: policy.steps.map((_, i) => endpointStop(i + 1, watch)),
-    weight: watch.isForced ? Number(watch.retreat?.decision.action === 'abort' && toward === 'serverless') : endpointShare(rollout, policy),
+    weight: watch.isForced
+      ? Number(watch.retreat?.decision.action === 'abort' && toward === 'serverless')
+      : endpointShare(rollout, policy),
     ...shares(figures, toward),
     figures,
     verdict: memory.decision?.verdict ?? null,
@@ -99,7 +103,8 @@ function shares(
 function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   const told: string[] = [];
   const { rollout } = watch;
-  if (watch.isForced) told.push('the ledger cannot take the decision to go back: it is carried out in memory until it can');
+  if (watch.isForced)
+    told.push('the ledger cannot take the decision to go back: it is carried out in memory until it can');
   for (const result of Object.values(watch.results)) {
     if (result.problem !== null) told.push(problemText(result.problem));
   }

@@ -1,7 +1,8 @@
 import type { Arrival, Call, CallObserver, Outcome, Shadow } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
-import { endpointOf, weights } from '../core/rollout.ts';
+import { endpointOf } from '../core/endpoint-share.ts';
+import { weights } from '../core/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../core/route.ts';
 import { RouteWatch } from './watch.ts';
 

@@ -73,5 +73,8 @@ export class EndpointWorth {
 
 /** Whether a rollout has an endpoint that serves, so that going back is to be thought of. */
 export function mayGoBack(rollout: Rollout | null): rollout is Rollout {
-  return rollout !== null && (rollout.phase === 'promoted' || (rollout.wayBack !== undefined && rollout.phase !== 'draining'));
+  return (
+    rollout !== null &&
+    (rollout.phase === 'promoted' || (rollout.wayBack !== undefined && rollout.phase !== 'draining'))
+  );
 }

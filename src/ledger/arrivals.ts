@@ -20,7 +20,8 @@ export interface PastCall {
 export type LoggedJudged = Assigned & Known;
 
 /** Which calls are read: the eligible ones of a rollout, or those of a model that were assigned to a kind in a span. */
-export type Choice = { readonly kind: 'rollout'; readonly rolloutId: string } | ({ readonly kind: 'history' } & History);
+export type Choice =
+  { readonly kind: 'rollout'; readonly rolloutId: string } | ({ readonly kind: 'history' } & History);
 
 /** Of what a history is: calls that ended within a span, epoch µs. */
 export interface History {

@@ -9,16 +9,9 @@ import type { LedgerDb } from './database.ts';
 import { connect, isBusy } from './database.ts';
 import type { CallPage } from './history.ts';
 import { callsPerMinute, recentPage, stepPage } from './history.ts';
-import type {
-  Committed,
-  JournalDecision,
-  JournalEntry,
-  LoggedDecision,
-  OpenAsk,
-  RolloutEntry,
-  StoredRollout,
-} from './journal.ts';
+import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk, StoredRollout } from './journal.ts';
 import { pairPage } from './pairs.ts';
+import type { RolloutRow } from './rollouts.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';
 
@@ -180,7 +173,7 @@ export class JournalStore {
       .run(hash, sha256(parsed), path, text, parsed, Math.round(at));
   }
 
-  #writeRollout(rollout: RolloutEntry): void {
+  #writeRollout(rollout: RolloutRow): void {
     this.#db.prepare('INSERT INTO routes (model) VALUES (?) ON CONFLICT DO NOTHING').run(rollout.model);
     this.#db
       .prepare(

@@ -13,6 +13,7 @@ import { readPage } from './history.ts';
 import type { JournalStore } from './journal-store.ts';
 import type { JudgedPair } from './pairs.ts';
 import { readPairs } from './pairs.ts';
+import type { RolloutRow } from './rollouts.ts';
 
 export type { OpenAsk, PendingRequest } from './requests.ts';
 export type { LoggedCall } from './history.ts';
@@ -32,26 +33,14 @@ export interface JournalDecision {
   readonly ticks: number;
 }
 
-/** A rollout as it now stands. `snapshot`: JSON; times in epoch ms. */
-export interface RolloutEntry {
-  readonly id: string;
-  readonly model: string;
-  readonly policyHash: string;
-  readonly toward: string;
-  readonly phase: string;
-  readonly snapshot: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-}
-
 /** What is stored in one transaction: all of it or nothing. Times in epoch ms. */
 export interface JournalEntry {
   /** `hash`: SHA-256 of `text` as hex; `parsed`: JSON. Stored once. */
   readonly policy?: { readonly hash: string; readonly path: string; readonly text: string; readonly parsed: string };
   readonly decision?: JournalDecision;
-  readonly rollout?: RolloutEntry;
+  readonly rollout?: RolloutRow;
   /** The promoted rollout that is over because the way back that took its place is. */
-  readonly replaced?: RolloutEntry;
+  readonly replaced?: RolloutRow;
   readonly events: readonly {
     readonly rolloutId: string;
     readonly at: number;

@@ -74,6 +74,7 @@ function policyOf(line: string): object {
     const typed = /^\d+$/.test(value) ? Number(value) : value;
     if (key === 'steps') policy['steps'] = value.split(',').map((percent) => Number(percent) / 100);
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
+    else if (key === 'judge') policy['judge'] = value === 'default' ? {} : LOOSE_JUDGE;
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
     else if (key === 'maxPricePerHour') endpoint[key] = typed;
     else if (key.startsWith('back.')) back[key.slice(5)] = typed;
@@ -94,7 +95,9 @@ function policyOf(line: string): object {
   };
 }
 
-const QUIET: Load = { agents: 64, refused: 0.08, canary: 'ok', stable: 'ok' };
+const QUIET: Load = { agents: 64, refused: 0.08, endpoint: 'ok', serverless: 'ok' };
+/** On the way to the endpoint, a transcript may name the sides by their roles. */
+const SIDES: Readonly<Record<string, string>> = { canary: 'endpoint', stable: 'serverless' };
 
 /** The language of the transcripts: one method per word, words as a person would say them. */
 class Script {
@@ -143,11 +146,12 @@ class Script {
     }
   }
 
-  /** `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down]` */
+  /** `calls 2100 over 5m [agents 64] [refused 8%] [endpoint ok|fail|slow] [serverless ok|fail|slow|down]` */
   async #calls([count, , span, ...options]: string[]): Promise<void> {
     const load: Record<string, string | number> = { ...QUIET };
     for (let i = 0; i < options.length; i += 2) {
-      const [key, value] = [options[i] as string, options[i + 1] as string];
+      const [name, value] = [options[i] as string, options[i + 1] as string];
+      const key = SIDES[name] ?? name;
       load[key] = key === 'agents' ? Number(value) : key === 'refused' ? Number.parseFloat(value) / 100 : value;
     }
     this.#load = load as unknown as Load;

@@ -17,6 +17,7 @@ import { evolve } from '../../src/core/rollout.ts';
 import { observe } from '../../src/daemon/observe.ts';
 import type { RouteMemory } from '../../src/daemon/reconcile.ts';
 import { reconcile } from '../../src/daemon/reconcile.ts';
+import { reportRoute } from '../../src/daemon/report.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/routes.ts';
 import type { RouteWatch } from '../../src/daemon/watch.ts';
@@ -30,6 +31,11 @@ import type { Load } from './traffic.ts';
 import { makeCall } from './traffic.ts';
 
 const SECOND = 1_000;
+
+const GATEWAY = {
+  inFlight: () => [],
+  shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
+};
 
 /**
  * The daemon's own watch, observation, tick and restart over a real ledger, with a clock that the scenario moves. The
@@ -145,11 +151,7 @@ export class World {
       observe: (watch, wish) =>
         observe(watch, wish, {
           clock: this.#clock,
-          gateway: {
-            inFlight: () => [],
-            shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
-            lanes: () => this.#lanes,
-          },
+          gateway: { ...GATEWAY, lanes: () => this.#lanes },
           account: this.#account,
           policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
           filePolicyHash: hash,
@@ -281,6 +283,8 @@ export class World {
 
   /** The process ends and another takes its place: all it knows is in the ledger. */
   async restart(): Promise<void> {
+    const route = reportRoute(this.watch, this.#memory, { gateway: GATEWAY, filePolicyHash: '' });
+    await this.#open.journal.saveStatus(JSON.stringify({ at: this.now, lanes: [], routes: [route] }));
     await this.#open.close();
     this.#ledger = null;
     this.#routes = this.#newRoutes();
