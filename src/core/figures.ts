@@ -32,6 +32,14 @@ export interface StepFigures {
   readonly canary: RoleFigures;
 }
 
+/** The figures of a step by kind of upstream instead of by role. */
+export function sides(
+  { stable, canary }: StepFigures,
+  toward: Toward = 'dedicated',
+): Record<UpstreamKind, RoleFigures> {
+  return toward === 'dedicated' ? { serverless: stable, dedicated: canary } : { serverless: canary, dedicated: stable };
+}
+
 export const NO_FIGURES: RoleFigures = {
   assigned: 0,
   decided: 0,

@@ -285,6 +285,6 @@ export function stopWeight(
   toward: Toward = 'dedicated',
 ): number {
   if (step === 0) return 0;
-  const way = toward === 'dedicated' ? steps : [...steps.slice(0, -1).map(otherShare).reverse(), 1];
+  const way = toward === 'dedicated' ? steps : [...steps.slice(0, -1).map(otherShare).toReversed(), 1];
   return Math.min(way[step - 1] ?? 1, 1 - holdBack.share);
 }

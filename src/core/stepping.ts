@@ -3,7 +3,7 @@ import type { Decision, Reason } from './decision.ts';
 import { decision, spanText } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
-import { decideRetreat, goBack, stepVerdict } from './retreat.ts';
+import { canConnect, decideRetreat, goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { stopWeight } from './rollout.ts';
 import { sideName } from './sentence.ts';
@@ -99,9 +99,12 @@ function nextStep(rollout: Steppable): number {
 
 /** Why serverless cannot be given the next step's share; null where it can, or is given none. */
 export function serverlessHold(rollout: Steppable, seen: Observation): [Reason, string] | null {
-  if (rollout.toward !== 'serverless' || seen.back == null) return null;
-  const isLast = rollout.phase === 'holding';
-  const cannot = serverlessCannot(seen.back, isLast ? 1 : stopWeight(nextStep(rollout), seen.policy, 'serverless'));
+  if (rollout.toward !== 'serverless') return null;
+  if (!canConnect(seen)) return ['stable_unable', 'serverless refuses connections'];
+  if (seen.back == null) return null;
+  // A way back is begun only where serverless can take it all.
+  const share = rollout.phase === 'stepping' ? stopWeight(nextStep(rollout), seen.policy, 'serverless') : 1;
+  const cannot = serverlessCannot(seen.back, share);
   return cannot === null ? null : ['serverless_cannot', cannot];
 }
 
@@ -147,7 +150,7 @@ function keepHolding(
 ): Decision {
   if (rollout.ask !== null) {
     const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: detail }];
-    const why = reason === 'serverless_cannot' ? reason : 'verdict_changed';
+    const why = reason === 'serverless_cannot' || reason === 'stable_unable' ? reason : 'verdict_changed';
     return decision('withdraw_ask', why, detail, { events, verdict });
   }
   const { stepWithin, rolloutWithin } = seen.policy.limits;

@@ -1,4 +1,4 @@
-import { forecastText, serverlessCannot, stepBackText } from './back.ts';
+import { forecastText, stepBackText } from './back.ts';
 import type { Decision } from './decision.ts';
 import { decision, leave, spanText } from './decision.ts';
 import { decideDraining } from './draining.ts';
@@ -8,7 +8,7 @@ import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import { goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
-import { advance, decideStep } from './stepping.ts';
+import { advance, decideStep, serverlessHold } from './stepping.ts';
 
 /**
  * A rollout toward serverless: the endpoint is stable, serverless the canary. Where serverless is not good enough the
@@ -57,16 +57,18 @@ function keepEndpoint(rollout: Rollout, seen: Observation): Decision | null {
 }
 
 function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: Observation): Decision {
-  const what = `${stepBackText(1, seen)}; ${seen.back == null ? '' : forecastText(seen.back)}`.replace(/; $/, '');
+  const forecast = seen.back == null ? '' : `; ${forecastText(seen.back)}`;
+  const what = stepBackText(1, seen) + forecast;
   const { proposalOpen } = seen.policy.limits;
   if (seen.policy.approval === 'manual' && seen.now - rollout.since > proposalOpen) {
     return leave(rollout, 'aborted', 'proposal_expired', `nobody answered in ${spanText(proposalOpen)}`);
   }
-  const cannot = seen.back == null ? null : serverlessCannot(seen.back, 1);
-  if (cannot !== null) {
-    if (rollout.ask === null) return decision('wait', 'serverless_cannot', cannot);
-    const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: cannot }];
-    return decision('withdraw_ask', 'serverless_cannot', cannot, { events });
+  const hold = serverlessHold(rollout, seen);
+  if (hold !== null) {
+    const [why, told] = hold;
+    if (rollout.ask === null) return decision('wait', why, told);
+    const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: told }];
+    return decision('withdraw_ask', why, told, { events });
   }
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
   if (seen.policy.approval === 'automatic') {

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { backtest } from '../../core/backtest.ts';
+import { assignedTo } from '../../core/call.ts';
 import type { HeldSpan, PastCall } from '../../core/backtest.ts';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy } from '../../core/policy.ts';
@@ -74,7 +75,7 @@ function run(
     if (call.model === null || call.isRepeat) continue;
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
-    const isRefused = call.outcome === 'rate_limited' && call.role !== 'canary';
+    const isRefused = call.outcome === 'rate_limited' && assignedTo(call) === 'serverless';
     calls.push({ atMs: call.arrivedAtUs / 1_000, agent: call.agent, isAgentDerived: call.isAgentDerived, isRefused });
   }
   return [...byModel].map(([model, calls]) => {

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import type { OperatorRequest } from '../../core/observation.ts';
+import { isOver } from '../../core/rollout.ts';
 import type { StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { isLocked } from '../../ledger/lock.ts';
@@ -41,13 +42,15 @@ export const approveCommand = answerCommand(
   ],
 );
 
-export const rejectCommand = answerCommand('reject', 'Say no: the rollout ends, traffic goes back', [
-  ['npx upshift reject k3v9q2ab --reason "too expensive"', 'the reason is kept in the ledger'],
-]);
+export const rejectCommand = answerCommand(
+  'reject',
+  'Say no: the rollout ends, traffic goes back to where it came from',
+  [['npx upshift reject k3v9q2ab --reason "too expensive"', 'the reason is kept in the ledger']],
+);
 
 export const pauseCommand = plainCommand('pause', 'Keep a rollout where it is; it still goes back when it must');
 export const resumeCommand = plainCommand('resume', 'Let a paused rollout go on');
-export const abortCommand = plainCommand('abort', 'Send all traffic back to serverless and end the rollout');
+export const abortCommand = plainCommand('abort', 'End a rollout: all traffic goes back to where it came from');
 
 function answerCommand(
   kind: 'approve' | 'reject',
@@ -61,7 +64,8 @@ function answerCommand(
       const built = common(yargs).option('step', {
         type: 'number',
         requiresArg: true,
-        describe: 'The step that is meant: 0 = create the endpoint, 1..n = enter that step, n+1 = promote',
+        describe:
+          'The step that is meant: 0 = create the endpoint, 1..n = enter that step, n+1 = promote, or on a way back return',
       });
       return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(EPILOGUE);
     },
@@ -105,7 +109,7 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   try {
     const { id: rolloutId, ...rollout } = chooseRollout(listRollouts(db), options.rollout);
     const report = (readStatus(db)?.report ?? null) as StatusReport | null;
-    if (rollout.phase === 'aborted' || rollout.phase === 'failed') {
+    if (isOver(rollout.phase)) {
       throw new AppError('conflict', `rollout ${rolloutId} is over: it is ${rollout.phase}`, {
         hint: `see why: npx upshift audit --rollout ${rolloutId}`,
       });
