@@ -1,9 +1,12 @@
 import { AppError } from '../core/errors.ts';
+import { isOver } from '../core/rollout.ts';
 import type { RolloutRow } from '../ledger/rollouts.ts';
 
 /** The rollout that is meant. Throws AppError `not_found`, or `invalid` where it is not clear which. */
 export function chooseRollout(rollouts: readonly RolloutRow[], named: string | undefined): RolloutRow {
-  const active = rollouts.filter(({ phase }) => phase !== 'aborted' && phase !== 'failed');
+  const running = rollouts.filter(({ phase }) => !isOver(phase));
+  // While a way back is under way, it stands for the promoted rollout that it takes the place of.
+  const active = running.filter((one) => !running.some((other) => replaces(other, one)));
   const meant = named === undefined ? active : rollouts.filter(({ id }) => id.startsWith(named));
   const exact = meant.find(({ id }) => id === named);
   const chosen = exact ?? (meant.length === 1 ? meant[0] : undefined);
@@ -19,4 +22,8 @@ export function chooseRollout(rollouts: readonly RolloutRow[], named: string | u
   }
   const hint = active.length === 0 ? 'no rollout is active' : `active: ${list(active)}`;
   throw new AppError('not_found', `there is no rollout "${named}"`, { hint });
+}
+
+function replaces(one: RolloutRow, other: RolloutRow): boolean {
+  return one.toward === 'serverless' && other.toward !== 'serverless' && one.model === other.model;
 }

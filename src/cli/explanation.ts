@@ -1,15 +1,20 @@
+import { forecastText } from '../core/back.ts';
 import type { Decision } from '../core/decision.ts';
 import { priceText, problemText, spanText } from '../core/decision.ts';
 import { judgeCriteria } from '../core/criteria.ts';
 import { measure, measureText } from '../core/criterion.ts';
 import type { RoleFigures } from '../core/figures.ts';
+import { sides } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
 import { askText } from '../core/operator.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
-import { metricName, sentence } from '../core/sentence.ts';
+import { upstreamOf } from '../core/route.ts';
+import type { Toward } from '../core/route.ts';
+import { metricName, sentence, sideName } from '../core/sentence.ts';
 import { offerText } from '../core/sizing/offer.ts';
 import type { SweepSeen } from '../core/sweep.ts';
+import { otherShare } from '../core/split.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';
@@ -43,6 +48,7 @@ export function renderExplanation(
           (part, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(LABEL_WIDTH))}${part}`,
         );
   const { output } = safe;
+  const toward = ('rollout' in safe.input ? safe.input.rollout?.toward : undefined) ?? 'dedicated';
   return [
     `${paint.bold(`decision ${safe.id}`)}  ${dateText(safe.at)}  ${safe.model}`,
     ...line('decided', `${output.action}, because ${output.reason.replaceAll('_', ' ')}`),
@@ -57,11 +63,11 @@ export function renderExplanation(
       ? swept(safe.input.sweep, line)
       : [
           ...seen(safe.input.rollout, safe.input.observation, line),
-          ...figures(safe.input.observation, paint),
-          ...verdict(output, line),
+          ...figures(safe.input.observation, toward, paint),
+          ...verdict(output, toward, line),
           '',
           paint.bold('What happened by it'),
-          ...happened(safe, line),
+          ...happened(safe, toward, line),
         ]),
     '',
     paint.bold('How to trust it'),
@@ -86,6 +92,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
   return [
     ...line('rollout', rolloutText(rollout, observation)),
     ...line('demand', demandText(observation)),
+    ...line('load', loadText(observation)),
     ...line(
       'held',
       demand.holdsSince === null
@@ -104,7 +111,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ...line(
       'faults',
       isMoving
-        ? `${observation.canaryFaultsInRow} of the endpoint in a row; ${policy.limits.consecutiveFaults} send everything back`
+        ? `${observation.canaryFaultsInRow} of ${sideName(rollout.toward)} in a row; ${policy.limits.consecutiveFaults} send everything back`
         : null,
     ),
     ...line(
@@ -156,7 +163,8 @@ function rolloutText(rollout: Rollout | null, { now }: Observation): string {
   const step = 'step' in rollout ? `, step ${rollout.step}` : '';
   const paused = rollout.isPaused ? ', paused' : '';
   const ask = rollout.ask === null ? '' : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}`;
-  return `${rollout.id}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
+  const where = rollout.toward === 'serverless' ? ' (way back)' : '';
+  return `${rollout.id}${where}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
 }
 
 function demandText({ demand, policy: { criteria } }: Observation): string {
@@ -185,7 +193,7 @@ function endpointText({ endpoint, now }: Observation): string | null {
   return `${endpoint.state}${health}${message}, looked at ${spanText(Math.max(0, now - endpoint.at))} before`;
 }
 
-function figures({ figures: step, policy }: Observation, paint: Paint): string[] {
+function figures({ figures: step, policy }: Observation, toward: Toward, paint: Paint): string[] {
   if (step === null) return [];
   const row = (name: string, role: RoleFigures) => [
     name,
@@ -200,8 +208,10 @@ function figures({ figures: step, policy }: Observation, paint: Paint): string[]
   ];
   const titles = ['calls', 'decided', 'faults', '429s', 'p50', 'p95', 'token p50', 'p95'];
   const columns = [{ title: `step ${step.step}` }, ...titles.map((title) => ({ title, side: 'right' as const }))];
-  const lines = table(columns, [row('serverless', step.stable), row('endpoint', step.canary)], paint);
-  const weight = stopWeight(step.step, policy);
+  const { serverless, dedicated } = sides(step, toward);
+  const lines = table(columns, [row('serverless', serverless), row('endpoint', dedicated)], paint);
+  const stop = stopWeight(step.step, policy, toward);
+  const weight = toward === 'dedicated' ? stop : otherShare(stop);
   const told =
     step.step === 0 || step.step > policy.steps.length
       ? []
@@ -209,7 +219,7 @@ function figures({ figures: step, policy }: Observation, paint: Paint): string[]
   return ['', ...[...lines, ...told].map((line) => `  ${line}`)];
 }
 
-function verdict({ verdict: found }: Decision, line: Line): string[] {
+function verdict({ verdict: found }: Decision, toward: Toward, line: Line): string[] {
   if (found === null) return [];
   const word = { pass: 'passes', fail: 'FAILS', open: 'is open' } as const;
   return [
@@ -217,32 +227,44 @@ function verdict({ verdict: found }: Decision, line: Line): string[] {
     ...line('verdict', `${found.status.toUpperCase()}: ${found.summary}`),
     ...line(
       'judged',
-      `${numberText(found.canaryCalls)} calls on the endpoint, ${numberText(found.stableCalls)} on serverless`,
+      `${numberText(found.canaryCalls)} calls on ${sideName(toward)}, ${numberText(found.stableCalls)} on ${sideName(upstreamOf('stable', toward))}`,
     ),
     ...found.metrics.flatMap((metric) =>
       line(
         metricName(metric.metric),
-        `${word[metric.status]}: ${sentence(metric)}${metric.judge === 'advise' ? ' (advice only)' : ''}`,
+        `${word[metric.status]}: ${sentence(metric, toward)}${metric.judge === 'advise' ? ' (advice only)' : ''}`,
       ),
     ),
   ];
 }
 
-function happened({ events, output }: ExplainedDecision, line: Line): string[] {
-  const told = events.flatMap(({ type, data }) => line(type.replaceAll('_', ' '), factsOf(data)));
-  const { effect, outcome } = output;
+function happened({ events, output }: ExplainedDecision, toward: Toward, line: Line): string[] {
+  const told = events.flatMap(({ type, data }) => line(type.replaceAll('_', ' '), factsOf(data, toward)));
+  const { effect, outcome, replaced } = output;
   return [
     ...told,
+    ...line('replaced', replaced === undefined ? null : `rollout ${replaced.rolloutId} is over, too`),
     ...line('began', effect),
     ...line('answer', outcome === null ? null : `request ${outcome.requestId} ${outcome.result}: ${outcome.message}`),
     ...(told.length === 0 && effect === null && outcome === null ? line('nothing', 'waiting is a decision too') : []),
   ];
 }
 
-/** The plain facts of an event: `step 2, weight 0.25`. */
-function factsOf(data: object): string {
+/** The plain facts of an event: `step 2, weight 0.25`; the weight is the endpoint's, whichever role it plays. */
+function factsOf(data: object, toward: Toward): string {
   return Object.entries(data)
     .filter(([key, value]) => key !== 'type' && value !== null && typeof value !== 'object')
-    .map(([key, value]) => `${key} ${String(value)}`)
+    .map(([key, value]) => {
+      const isOther = key === 'weight' && toward === 'serverless' && typeof value === 'number';
+      return `${key} ${String(isOther ? otherShare(value) : value)}`;
+    })
     .join(', ');
+}
+
+/** The whole load and what serverless is thought to take of it; null where no way back was thought of. */
+function loadText({ back }: Observation): string | null {
+  if (back == null || back.load === null) return null;
+  const { calls, p95, belowSince } = back.load;
+  const low = belowSince === null ? 'not too low' : `too low since ${timeText(belowSince)}`;
+  return `${countText(calls, 'call')} in 5 min (95 % of the time at most ${numberText(p95)}), ${low}; ${forecastText(back)}`;
 }

@@ -1,5 +1,7 @@
 import { priceText, spanText } from '../core/decision.ts';
 import type { RoleFigures } from '../core/figures.ts';
+import { sides } from '../core/figures.ts';
+import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus } from '../core/status.ts';
 import { metricName, sentence } from '../core/sentence.ts';
 import { offerText } from '../core/sizing/offer.ts';
@@ -7,6 +9,7 @@ import type { MetricVerdict, VerdictStatus } from '../core/verdict.ts';
 import { latencyText, moneyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Style } from './print.ts';
 import { lengthOf, table, wrap } from './print.ts';
+import { isWayBack, stopsBack } from './view-back.ts';
 import { bar, meters } from './view-meters.ts';
 import type { Page } from './view-page.ts';
 import { entry } from './view-page.ts';
@@ -45,7 +48,10 @@ function stepBar(route: RouteStatus, rollout: RolloutStatus, page: Page): string
   return [...lines, line];
 }
 
-function stops({ phase }: RouteStatus, rollout: RolloutStatus, { paint }: Page): string[] {
+function stops(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  if (isWayBack(rollout)) return stopsBack(route, rollout, page);
+  const { phase } = route;
+  const { paint } = page;
   const stop = (name: string, state: 'done' | 'now' | 'next', word?: string) => {
     if (state === 'next') return paint.dim(`[ ${name} ]`);
     const told = `[ ${name} ${word ?? (state === 'done' ? 'ok' : 'now')} ]`;
@@ -85,21 +91,30 @@ export function decisionLines({ decision, rollout }: RouteStatus, page: Page): s
   return entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
 }
 
-const WORTH_ABORTING = new Set(['step_overdue', 'rollout_overdue', 'both_unhealthy', 'stable_unable', 'unhealthy']);
+const WORTH_ABORTING = new Set([
+  'step_overdue',
+  'rollout_overdue',
+  'both_unhealthy',
+  'stable_unable',
+  'unhealthy',
+  'serverless_cannot',
+]);
 
 /** The very commands to type, where a person's word is wanted or would help. */
 function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const suffix = page.commandSuffix === undefined ? '' : ` ${page.commandSuffix}`;
   const command = (words: string) => page.paint.bold(`npx upshift ${words}${suffix}`);
   const { id, ask, isPaused } = rollout;
+  const ends = isWayBack(rollout) ? 'the endpoint keeps its calls' : 'ends the rollout';
   if (isPaused) return entry('type', [command(`resume ${id}`)], page, true);
   if (ask !== null) {
     const isStep = ask.about === undefined || ask.about === 'step';
     const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
-    const no = `${command(`reject ${id}`)}   ${isStep ? 'ends the rollout' : 'leaves all as it is'}`;
+    const no = `${command(`reject ${id}`)}   ${isStep ? ends : 'leaves all as it is'}`;
     return entry('type', [isStep ? yes : `${yes}   yes to the ${ask.about}`, no], page, true);
   }
-  if (decision !== null && WORTH_ABORTING.has(decision.reason)) {
+  const isHeldBack = decision?.reason === 'serverless_cannot' && !isWayBack(rollout);
+  if (decision !== null && WORTH_ABORTING.has(decision.reason) && !isHeldBack) {
     return entry('type', [`${command(`abort ${id}`)}   if it should not wait`], page, true);
   }
   return [];
@@ -114,7 +129,7 @@ function askLines({ phase }: RouteStatus, { createdAt, criteriaSince }: RolloutS
   return entry('open', [open + held], page);
 }
 
-function roleLines({ figures }: RolloutStatus, page: Page): string[] {
+function roleLines({ figures, toward }: RolloutStatus, page: Page): string[] {
   if (figures === null) return [];
   const hasRoom = page.width >= 76;
   const columns = [
@@ -132,7 +147,8 @@ function roleLines({ figures }: RolloutStatus, page: Page): string[] {
     latencyText(role.p95),
     ...(hasRoom ? [pairText(role.ttftP50, role.ttftP95)] : []),
   ];
-  const rows = [row('serverless', figures.stable), row('endpoint', figures.canary)];
+  const { serverless, dedicated } = sides(figures, toward);
+  const rows = [row('serverless', serverless), row('endpoint', dedicated)];
   return ['', ...table(columns, rows, page.paint).map((line) => ` ${line}`)];
 }
 
@@ -175,21 +191,26 @@ const VERDICT_STYLE: Readonly<Record<VerdictStatus, Style>> = {
   unhealthy: 'red',
 };
 
-function verdictLines({ verdict }: RolloutStatus, page: Page): string[] {
+function verdictLines({ verdict, toward }: RolloutStatus, page: Page): string[] {
   if (verdict === null) return [];
   const word = verdict.status.toUpperCase();
   const [first = '', ...rest] = wrap(`${word}  ${verdict.summary}`, page.width - 11);
   const told = [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest];
-  return entry('verdict', [...told, ...verdict.metrics.flatMap((metric) => metricLines(metric, page))], page, true);
+  return entry(
+    'verdict',
+    [...told, ...verdict.metrics.flatMap((metric) => metricLines(metric, toward, page))],
+    page,
+    true,
+  );
 }
 
 const MARKS = { pass: ['ok', 'green'], fail: ['!!', 'red'], open: ['..', 'yellow'] } as const;
 
 /** `ok speed        14 % faster (...)`, one metric each. */
-function metricLines(metric: MetricVerdict, page: Page): string[] {
+function metricLines(metric: MetricVerdict, toward: Toward | undefined, page: Page): string[] {
   const [mark, style] = MARKS[metric.status];
   const name = metricName(metric.metric).padEnd(12);
-  const [first = '', ...rest] = wrap(sentence(metric), page.width - 11 - 3 - name.length);
+  const [first = '', ...rest] = wrap(sentence(metric, toward), page.width - 11 - 3 - name.length);
   const indent = ' '.repeat(3 + name.length);
   return [`${page.paint(style, mark)} ${name}${first}`, ...rest.map((line) => indent + line)];
 }

@@ -8,6 +8,7 @@ import { laneLines } from './view-lane.ts';
 import { alert, entry } from './view-page.ts';
 import { criteriaLines } from './view-criteria.ts';
 import { decisionLines, rolloutLines } from './view-route.ts';
+import { isWayBack, loadLines } from './view-back.ts';
 
 /** Routes without a rollout that are shown in full; the others get a line each, and of these only so many. */
 const MOST_IN_FULL = 2;
@@ -114,7 +115,7 @@ function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page
   const lines = [titleLine(route, page)];
   if (rollout !== null) lines.push(...rolloutLines(route, rollout, page));
   else lines.push(...decisionLines(route, page));
-  lines.push(...criteriaLines(route, page), ...laneLines(lanes, page));
+  lines.push(...criteriaLines(route, page), ...loadLines(route, page), ...laneLines(lanes, page));
   if (rollout === null && lastRollout !== null) {
     const { id, phase, at, reason } = lastRollout;
     lines.push(
@@ -127,7 +128,8 @@ function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page
 
 function titleLine({ model, phase, rollout }: RouteStatus, page: Page): string {
   const { paint, width } = page;
-  const state = rollout?.isPaused === true ? `${phase.toUpperCase()}, PAUSED` : phase.toUpperCase();
+  const name = `${isWayBack(rollout) ? 'WAY BACK: ' : ''}${phase.toUpperCase()}`;
+  const state = rollout?.isPaused === true ? `${name}, PAUSED` : name;
   const right = rollout === null ? state : `${state}  rollout ${rollout.id}`;
   const left = cut(model, Math.max(16, width - right.length - 6));
   const rule = '\u2500'.repeat(Math.max(2, width - lengthOf(left) - right.length - 5));

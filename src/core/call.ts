@@ -1,4 +1,5 @@
-import type { CallShape, Role, UpstreamKind } from './route.ts';
+import type { CallShape, Role, Toward, UpstreamKind } from './route.ts';
+import { upstreamOf } from './route.ts';
 
 /** How an attempt (or a call's first attempt) ended. The position is the number stored in the ledger: append only. */
 export const OUTCOMES = [
@@ -97,6 +98,8 @@ export interface Call {
   readonly waitedUs: number;
   /** Whether it went past the gateway, straight to serverless, and was reported later. */
   readonly isBypass?: boolean;
+  /** Whether its role is one of a way back, in which serverless is the canary. */
+  readonly isWayBack?: boolean;
   readonly attempts: readonly Attempt[];
 }
 
@@ -135,20 +138,22 @@ const FAULTS: ReadonlySet<Outcome> = new Set([
 ]);
 
 /**
- * Whether an outcome counts against the role. A 429 is a fault of the endpoint (it is its capacity) but the benefit, not
- * a fault, of serverless; and a 401, 403 or 404 is the caller's affair on serverless but ours on our own endpoint.
+ * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 is a fault of the endpoint (it is its
+ * capacity). Of serverless it is the illness that is treated while traffic leaves it, and no fault; on the way back it
+ * is what must not happen again, and one. A 401, 403 or 404 is the caller's affair on serverless but ours on our own
+ * endpoint.
  */
-export function isFault(outcome: Outcome, upstream: UpstreamKind): boolean {
-  if (upstream === 'dedicated') return outcome === 'rate_limited' || FAULTS.has(outcome);
-  return FAULTS.has(outcome) && outcome !== 'unauthorized' && outcome !== 'not_found';
+export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward = 'dedicated'): boolean {
+  if (outcome === 'rate_limited') return upstream === 'dedicated' || toward === 'serverless';
+  return FAULTS.has(outcome) && (upstream === 'dedicated' || (outcome !== 'unauthorized' && outcome !== 'not_found'));
 }
 
 /**
  * Whether a call was decided, i.e. may be compared: it got an answer or a fault. What the client or our own shutdown cut
  * off says nothing about the upstream, and neither does a request that was wrong in itself.
  */
-export function isDecided(outcome: Outcome, upstream: UpstreamKind): boolean {
-  return outcome === 'ok' || isFault(outcome, upstream);
+export function isDecided(outcome: Outcome, upstream: UpstreamKind, toward: Toward = 'dedicated'): boolean {
+  return outcome === 'ok' || isFault(outcome, upstream, toward);
 }
 
 /**
@@ -183,6 +188,13 @@ export interface Arrival {
   readonly hasNoToken: boolean;
   /** Whether it repeats a refused call that already counts as demand. */
   readonly isRepeat: boolean;
+  /** Whether its role is one of a way back, in which serverless is the canary. */
+  readonly isWayBack?: boolean;
+}
+
+/** Which upstream a call was assigned to, whoever served it; serverless where there was nothing to assign. */
+export function assignedTo({ role, isWayBack }: Pick<Arrival, 'role' | 'isWayBack'>): UpstreamKind {
+  return role === null ? 'serverless' : upstreamOf(role, isWayBack === true ? 'serverless' : 'dedicated');
 }
 
 /** A call that was held for longer than this counts as one that serverless could not take. */

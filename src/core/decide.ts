@@ -13,6 +13,7 @@ import { decideShadowing, decideStopped } from './stepping.ts';
 import type { SweepSeen } from './sweep.ts';
 import { decideSweep } from './sweep.ts';
 import { decideWatching } from './watching.ts';
+import { decideWayBack } from './way-back.ts';
 
 /**
  * What to do about one route, and why. Pure: the same rollout and observation give the same decision, whenever and
@@ -20,6 +21,7 @@ import { decideWatching } from './watching.ts';
  */
 export function decide(rollout: Rollout | null, seen: Observation): Decision {
   if (rollout === null) return decideWatching(seen);
+  if (rollout.toward === 'serverless') return decideWayBack(rollout, seen);
   const urgent = decideUrgent(rollout, seen);
   if (urgent !== null) return urgent;
   const answer = seen.request === null ? null : answerRequest(rollout, seen, seen.request);
@@ -44,6 +46,7 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
       return decideDraining(rollout, seen);
     case 'aborted':
     case 'failed':
+    case 'returned':
       return decision('wait', 'drained', `rollout ${rollout.id} is over: ${rollout.reason}`);
   }
 }

@@ -3,12 +3,13 @@ import type { Rollout, RolloutEvent } from './rollout.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Raised whenever the core would decide differently on the same observation; stored with every decision. */
-export const CORE_VERSION = 3;
+export const CORE_VERSION = 4;
 
 /** What a decision does. `wait` is a decision too, and has a reason. */
 export type Action =
   | 'wait'
   | 'survey'
+  | 'learn'
   | 'propose'
   | 'ask'
   | 'withdraw_ask'
@@ -23,6 +24,8 @@ export type Action =
   | 'finish_shadow'
   | 'enter_step'
   | 'promote'
+  | 'return'
+  | 'leave_endpoint'
   | 'abort'
   | 'fail'
   | 'pause_endpoint'
@@ -97,6 +100,11 @@ export type Reason =
   // money
   | 'budget_low'
   | 'budget_ask'
+  // the way back
+  | 'load_low'
+  | 'slo_missed'
+  | 'serverless_cannot'
+  | 'learning'
   // after
   | 'promoted'
   | 'load_changed'
@@ -134,6 +142,8 @@ export interface Decision {
     readonly result: 'done' | 'refused';
     readonly message: string;
   } | null;
+  /** What thereby happens to the promoted rollout that a way back takes the place of. */
+  readonly replaced?: { readonly rolloutId: string; readonly event: RolloutEvent };
 }
 
 /** Builds a decision; what is not named is nothing. */
@@ -158,8 +168,8 @@ export function done(request: OperatorRequest, message: string): Decision['outco
 }
 
 /**
- * Leaves the way forward. What never asked for an endpoint is over at once; everything else first gives its traffic back
- * and then sees to the endpoint (`draining`).
+ * Leaves the way forward. What never asked for an endpoint is over at once, and so is a way back, whose endpoint goes on;
+ * everything else first gives its traffic back and then sees to the endpoint (`draining`).
  */
 export function leave(
   rollout: Rollout,
@@ -168,7 +178,7 @@ export function leave(
   detail: string,
   hint: string | null = null,
 ): Decision {
-  const type = rollout.phase === 'proposed' ? 'ended' : 'draining';
+  const type = rollout.phase === 'proposed' || rollout.toward === 'serverless' ? 'ended' : 'draining';
   const event: RolloutEvent = { type, outcome, reason: reason === 'operator' ? detail : `${reason}: ${detail}`, hint };
   return decision(outcome === 'aborted' ? 'abort' : 'fail', reason, detail, { events: [event] });
 }

@@ -1,5 +1,5 @@
 import type { Call, Outcome } from './call.ts';
-import { knownAfterUs } from './call.ts';
+import { DELAYED_US, knownAfterUs } from './call.ts';
 import type { Role } from './route.ts';
 import { EARLY_US } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
@@ -125,8 +125,13 @@ export function fullView(assigned: Assigned, known: Known | null, lateUs: number
   return viewAt(assigned, known, lateUs);
 }
 
-function viewAt({ assignedAtUs, role, step, weight }: Assigned, known: Known | null, atUs: number): JudgedCall {
-  const base = { arrivedAtUs: assignedAtUs, role, step, weight };
+function viewAt(
+  { assignedAtUs, role, step, weight, waitedUs }: Assigned,
+  known: Known | null,
+  atUs: number,
+): JudgedCall {
+  const held = waitedUs >= DELAYED_US ? { wasHeld: true } : {};
+  const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...held };
   if (known === null || known.knownAfterUs >= atUs) {
     const running = { outcome: null, knownAfterUs: atUs, durationUs: atUs };
     return { ...base, ...running, firstTokenUs: null, promptTokens: null, outputTokens: null };

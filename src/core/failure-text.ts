@@ -13,6 +13,7 @@ export function failureText(
   verdict: Verdict,
 ): string {
   const { summary } = verdict;
+  if (rollout.toward === 'serverless') return summary;
   const age = seen.now - rollout.since;
   const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step === 1);
   if (!isEarly || age >= COLD_MS || !isSlowAsAWhole(verdict)) return summary;

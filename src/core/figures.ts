@@ -1,6 +1,7 @@
 import type { Outcome } from './call.ts';
 import { isDecided, isFault } from './call.ts';
-import type { Role, UpstreamKind } from './route.ts';
+import { upstreamOf } from './route.ts';
+import type { Role, Toward, UpstreamKind } from './route.ts';
 import { Histogram } from './stats/histogram.ts';
 
 /** What one role did in one step. Times in clock ms. */
@@ -10,7 +11,7 @@ export interface RoleFigures {
   /** Of these: calls that may be compared, i.e. answered or faulted. */
   readonly decided: number;
   readonly faults: number;
-  /** 429s: of serverless the illness being treated, never held against it; of the endpoint also a fault. */
+  /** 429s: of the endpoint also a fault; of serverless on the way back alone, else they are the illness being treated. */
   readonly refused: number;
   /** Answers that blame the caller (4xx other than those above): not faults, but both roles should give as many. */
   readonly rejected: number;
@@ -29,6 +30,14 @@ export interface StepFigures {
   readonly step: number;
   readonly stable: RoleFigures;
   readonly canary: RoleFigures;
+}
+
+/** The figures of a step by kind of upstream instead of by role. */
+export function sides(
+  { stable, canary }: StepFigures,
+  toward: Toward = 'dedicated',
+): Record<UpstreamKind, RoleFigures> {
+  return toward === 'dedicated' ? { serverless: stable, dedicated: canary } : { serverless: canary, dedicated: stable };
 }
 
 export const NO_FIGURES: RoleFigures = {
@@ -55,13 +64,9 @@ export interface TalliedCall {
   readonly firstTokenUs: number | null;
 }
 
-/** Which kind of upstream a role is played by in a rollout towards a dedicated endpoint. */
-export function upstreamOf(role: Role): UpstreamKind {
-  return role === 'canary' ? 'dedicated' : 'serverless';
-}
-
 /** Running figures of one role in one step: fed call by call, or from the ledger after a restart, with the same result. */
 export class RoleTally {
+  readonly #toward: Toward;
   readonly #upstream: UpstreamKind;
   readonly #latency = new Histogram();
   readonly #ttft = new Histogram();
@@ -73,8 +78,9 @@ export class RoleTally {
   #left = 0;
   #servedElsewhere = 0;
 
-  constructor(role: Role) {
-    this.#upstream = upstreamOf(role);
+  constructor(role: Role, toward: Toward = 'dedicated') {
+    this.#toward = toward;
+    this.#upstream = upstreamOf(role, toward);
   }
 
   arrived(): void {
@@ -85,7 +91,7 @@ export class RoleTally {
   faulted(outcome: Outcome): void {
     if (outcome === 'rate_limited') this.#refused++;
     if (outcome === 'client_error' || outcome === 'no_credits') this.#rejected++;
-    if (!isFault(outcome, this.#upstream)) return;
+    if (!isFault(outcome, this.#upstream, this.#toward)) return;
     this.#decided++;
     this.#faults++;
   }
@@ -96,7 +102,7 @@ export class RoleTally {
     if (call.outcome === 'client_left' && call.firstByteUs === null) this.#left++;
     if (isCounted) return;
     if (call.outcome !== 'ok') return this.faulted(call.outcome);
-    if (!isDecided(call.outcome, this.#upstream)) return;
+    if (!isDecided(call.outcome, this.#upstream, this.#toward)) return;
     this.#decided++;
     this.#latency.add(call.durationUs);
     if (call.firstTokenUs !== null) this.#ttft.add(call.firstTokenUs);

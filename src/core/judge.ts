@@ -4,7 +4,7 @@ import { ShareKill } from './kill.ts';
 import { MetricJudge } from './metric-judge.ts';
 import type { JudgePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
-import type { Affinity, Role } from './route.ts';
+import type { Affinity, Role, Toward } from './route.ts';
 import { scoreCall, scoreEarly, scoreRejection } from './scores.ts';
 import { summarize } from './sentence.ts';
 import { Wealth } from './stats/wealth.ts';
@@ -53,6 +53,7 @@ export class Judge {
   readonly #profile: Profile;
   readonly #policy: JudgePolicy;
   readonly #affinity: Affinity;
+  readonly #toward: Toward;
   readonly #lastStep: number;
   readonly #metrics: readonly MetricJudge[];
   readonly #earlyFaults: ShareKill;
@@ -67,12 +68,20 @@ export class Judge {
 
   /**
    * `steps`: the canary's weight at each stop. `affinity`: what was assigned as a whole; where it is an agent for a while,
-   * its calls are no coins of their own, and the split is not watched.
+   * its calls are no coins of their own, and the split is not watched. `toward`: the kind of the canary; the profile is
+   * of the other one.
    */
-  constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[], affinity: Affinity = 'call') {
+  constructor(
+    profile: Profile,
+    policy: JudgePolicy,
+    steps: readonly number[],
+    affinity: Affinity = 'call',
+    toward: Toward = 'dedicated',
+  ) {
     this.#profile = profile;
     this.#policy = policy;
     this.#affinity = affinity;
+    this.#toward = toward;
     this.#lastStep = steps.length;
     const odds = failOdds(policy, steps.length);
     this.#earlyFaults = new ShareKill(policy.metrics.faults.killMargin, profile.shares.faults);
@@ -91,8 +100,8 @@ export class Judge {
     }
     const { role, weight } = call;
     this.#betOnSplit(role === 'canary' ? 1 - weight : -weight, weight);
-    this.#earlyFaults.take(role, weight, scoreEarly(call));
-    const rejection = scoreRejection(call);
+    this.#earlyFaults.take(role, weight, scoreEarly(call, this.#toward));
+    const rejection = scoreRejection(call, this.#toward);
     const [more, less] = this.#rejections as [ShareKill, ShareKill];
     more.take(role, weight, rejection);
     // The other side: the same bet with the roles exchanged.
@@ -112,7 +121,7 @@ export class Judge {
     this.#taken.full++;
     this.#moveTo(call.arrivedAtUs, call.step);
     const { role } = call;
-    const scores = scoreCall(call, this.#profile, this.#health.level);
+    const scores = scoreCall(call, this.#profile, this.#health.level, this.#toward);
     if (scores.faults !== null) this.#decided[role]++;
     if (role === 'stable') this.#health.add(scores.faults, scores.speed);
     for (const metric of this.#metrics) metric.take(call, scores[metric.name]);
@@ -173,7 +182,7 @@ export class Judge {
       canaryCalls,
       metrics,
     };
-    return { ...told, summary: summarize(told), taken: { ...this.#taken } };
+    return { ...told, summary: summarize(told, this.#toward), taken: { ...this.#taken } };
   }
 
   #unsound(): 'split' | 'rejections' | null {

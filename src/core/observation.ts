@@ -1,19 +1,22 @@
+import type { BackPolicy } from './back-policy.ts';
 import type { DemandFigures } from './criteria.ts';
 import type { ErrorCode } from './errors.ts';
 import type { StepFigures } from './figures.ts';
+import type { Costs, LoadFigures } from './load.ts';
+import type { SloFigures } from './slo.ts';
 import type { BudgetPolicy } from './money/policy.ts';
 import type { LoadSeen } from './scaling/load.ts';
 import type { Scaling } from './scaling/scaling.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
-import type { CallShape } from './route.ts';
+import type { CallShape, Toward } from './route.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
 import type { WarmEndpoint } from './rollout.ts';
 import type { Spending } from './spending.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Work that takes time and is carried out beside the ticks. At most one of a kind is under way for a route. */
-export type EffectName = 'survey' | 'ensure' | 'warm' | 'pause' | 'rescale' | 'sleep' | 'wake';
+export type EffectName = 'survey' | 'ensure' | 'warm' | 'learn' | 'pause' | 'rescale' | 'sleep' | 'wake';
 
 /** How the last effect of a kind ended. */
 export interface EffectResult {
@@ -22,6 +25,8 @@ export interface EffectResult {
   readonly problem: { readonly code: ErrorCode; readonly message: string; readonly hint: string | null } | null;
   /** Of `warm`: what the endpoint has shown. */
   readonly warmed?: { readonly endpoint: WarmEndpoint; readonly failed: readonly string[]; readonly profile: Profile };
+  /** Of `learn`: what the endpoint has been like. */
+  readonly learned?: Profile;
 }
 
 /** What is known before money is proposed to be spent: price, quota and the model itself. */
@@ -79,7 +84,7 @@ export interface OperatorRequest {
   readonly by: string;
 }
 
-/** What serverless did in the last minute, attempts of fall-backs included. */
+/** What serverless did in the last minute, whichever role it plays, attempts of fall-backs included. */
 export interface StableRecent {
   readonly attempts: number;
   readonly faults: number;
@@ -104,6 +109,20 @@ interface BudgetSeen {
   readonly wayBackMs: number;
 }
 
+/** What a promoted route, or a way back, is looked at for. */
+export interface BackSeen {
+  /** What holds for a way back: the file's policy, or that which a way back pins. */
+  readonly policy: BackPolicy;
+  /** The share of calls that serverless may be expected to refuse. */
+  readonly refusedMost: number;
+  /** The whole route's load, whichever side it was assigned to; null before five whole minutes were seen. */
+  readonly load: LoadFigures | null;
+  /** What the endpoint owes and gives; null where nothing is asked of it. */
+  readonly slo: SloFigures | null;
+  /** Calls in five minutes that serverless is thought to take, all its ways together; null where that is not known. */
+  readonly serverlessLimit: number | null;
+}
+
 /** Everything that a decision may look at, `now` included. Frozen, stored, and enough to decide again offline. */
 export interface Observation {
   readonly now: number;
@@ -116,8 +135,9 @@ export interface Observation {
   /** What the Hub said of our token; `unchecked` until it could be asked. */
   readonly account: 'ok' | 'unchecked' | 'refused';
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
-  /** When the route's last rollout ended without success. */
+  /** When the route's last rollout ended, and where it went. */
   readonly lastEndedAt: number | null;
+  readonly lastToward?: Toward | null;
   readonly survey: Survey | null;
   /** What the model's endpoints have cost, and the active rollout's; null where it is not known. */
   readonly spending?: Spending | null;
@@ -135,6 +155,8 @@ export interface Observation {
   readonly shadow: ShadowFigures | null;
   /** Faults of the canary in a row, the last call that was decided being the last of them. */
   readonly canaryFaultsInRow: number;
+  /** The same of the endpoint on a way back, where it is not the canary. */
+  readonly endpointFaultsInRow?: number;
   readonly stableRecent: StableRecent;
   /** Whether the calls that the endpoint was serving when its weight became 0 have ended, or their time is over. */
   readonly isDrained: boolean;
@@ -147,4 +169,8 @@ export interface Observation {
   readonly openAskId: number | null;
   /** Shapes of call seen on the route: what the endpoint should be asked to show. */
   readonly shapes: readonly CallShape[];
+  /** What the route's calls cost on either side; null or absent where that is not known. */
+  readonly costs?: Costs | null;
+  /** Null or absent where no way back is to be thought of. */
+  readonly back?: BackSeen | null;
 }

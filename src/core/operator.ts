@@ -1,13 +1,15 @@
 import type { Decision } from './decision.ts';
 import { decision, done, leave, priceText, refuse } from './decision.ts';
+import { leaveEndpoint } from './lost-endpoint.ts';
 import { budgetRetreat, extendBudget } from './money/guard.ts';
 import { overBudget } from './money/propose.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
 import { decideRetreat, stepVerdict } from './retreat.ts';
-import type { Ask, Rollout } from './rollout.ts';
-import { isAbout } from './rollout.ts';
+import type { Ask, Rollout, RolloutEvent } from './rollout.ts';
+import { isAbout, isOver } from './rollout.ts';
 import { capacityHold } from './scaling/gate.ts';
-import { advance } from './stepping.ts';
+import { advance, serverlessHold } from './stepping.ts';
+import type { Verdict } from './verdict.ts';
 
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {
@@ -16,7 +18,7 @@ export function answerRequest(rollout: Rollout, seen: Observation, request: Oper
   }
   switch (request.kind) {
     case 'abort':
-      return answerAbort(rollout, request);
+      return answerAbort(rollout, seen, request);
     case 'pause':
     case 'resume':
       return answerPause(rollout, request);
@@ -26,18 +28,26 @@ export function answerRequest(rollout: Rollout, seen: Observation, request: Oper
   }
 }
 
-function answerAbort(rollout: Rollout, request: OperatorRequest): Decision {
-  if (rollout.phase === 'draining' || rollout.phase === 'aborted' || rollout.phase === 'failed') {
+function answerAbort(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
+  if (rollout.phase === 'draining' || isOver(rollout.phase)) {
     return refuse(request, 'stale_request', `rollout ${rollout.id} is already ${rollout.phase}`);
   }
+  const lost = endpointLost(rollout, seen);
+  if (lost !== null) return refuse(request, lost.reason, lost.detail);
   const detail = `aborted by ${request.by}${request.reason === null ? '' : `: ${request.reason}`}`;
   const left = leave(rollout, 'aborted', 'operator', detail);
-  return { ...left, outcome: done(request, 'all weight is back on serverless') };
+  const where = rollout.toward === 'serverless' ? 'the endpoint' : 'serverless';
+  return { ...left, outcome: done(request, `all weight is back on ${where}`) };
+}
+
+/** On a way back, why no traffic can return to the endpoint; null where it can, and on any other way. */
+function endpointLost(rollout: Rollout, seen: Observation): Decision | null {
+  return rollout.toward === 'serverless' ? leaveEndpoint(rollout, seen) : null;
 }
 
 function answerPause(rollout: Rollout, request: OperatorRequest): Decision {
   const wantsPause = request.kind === 'pause';
-  if (rollout.phase === 'draining' || rollout.phase === 'aborted' || rollout.phase === 'failed') {
+  if (rollout.phase === 'draining' || isOver(rollout.phase)) {
     return refuse(request, 'stale_request', `rollout ${rollout.id} is already ${rollout.phase}`);
   }
   if (rollout.isPaused === wantsPause) {
@@ -61,14 +71,18 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
     return refuse(request, 'stale_request', `it answers an older question; the open one is about ${askText(ask)}`);
   }
   if (!isAbout(ask, 'step')) return answerAside(rollout, seen, ask, request);
+  const lost = endpointLost(rollout, seen);
+  if (lost !== null) return refuse(request, lost.reason, lost.detail);
   const because = request.reason === null ? '' : `: ${request.reason}`;
   if (request.kind === 'reject') {
     const left = leave(rollout, 'aborted', 'rejected', `step ${ask.step} rejected by ${request.by}${because}`);
-    return { ...left, outcome: done(request, 'rejected: the rollout ends') };
+    const told = rollout.toward === 'serverless' ? 'the endpoint keeps its calls' : 'the rollout ends';
+    return { ...left, outcome: done(request, `rejected: ${told}`) };
   }
   if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
   const approved = { type: 'approved' as const, step: ask.step, by: request.by, reason: request.reason };
   const detail = `step ${ask.step} approved by ${request.by}${because}`;
+  if (rollout.toward === 'serverless') return approveBack(rollout, seen, { request, approved, detail });
   if (rollout.phase === 'proposed') {
     const over = overBudget(seen, rollout.pricePerHourMicros);
     if (over !== null) return refuse(request, 'over_budget', over);
@@ -84,8 +98,7 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   if (retreat !== null) return refuse(request, retreat.reason, retreat.detail);
   const verdict = stepVerdict(rollout, seen);
   if (rollout.step > 0 && verdict?.status !== 'pass') {
-    const now = verdict === null ? 'nothing has been judged yet' : verdict.summary;
-    return refuse(request, 'verdict_changed', `the verdict is not a pass: ${now}`);
+    return refuse(request, 'verdict_changed', notPassed(verdict));
   }
   const full = capacityHold(rollout, seen);
   if (full !== null) return refuse(request, 'capacity', full);
@@ -126,4 +139,27 @@ function answerAside(rollout: Rollout, seen: Observation, ask: Ask, request: Ope
     events: [approved],
     outcome: done(request, `approved for ${rollout.id}`),
   });
+}
+
+/** The same for a way back, whose first step needs no verdict, but a serverless that can take it. */
+function approveBack(
+  rollout: Rollout,
+  seen: Observation,
+  given: { readonly request: OperatorRequest; readonly approved: RolloutEvent; readonly detail: string },
+): Decision {
+  const { request, approved, detail } = given;
+  if (rollout.phase !== 'proposed' && rollout.phase !== 'stepping' && rollout.phase !== 'holding') {
+    return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
+  }
+  const hold = serverlessHold(rollout, seen);
+  if (hold !== null) return refuse(request, ...hold);
+  const verdict = rollout.phase === 'proposed' ? null : stepVerdict(rollout, seen);
+  if (rollout.phase !== 'proposed' && verdict?.status !== 'pass')
+    return refuse(request, 'verdict_changed', notPassed(verdict));
+  const next = advance(rollout, seen, 'approved', detail, verdict);
+  return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
+}
+
+function notPassed(verdict: Verdict | null): string {
+  return `the verdict is not a pass: ${verdict === null ? 'nothing has been judged yet' : verdict.summary}`;
 }

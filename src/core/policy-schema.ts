@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { BACK_KEYS, backSchema } from './back-policy.ts';
 import { ROUTER_CHOICES } from './care/providers.ts';
 import { CRITERIA } from './criterion.ts';
 import type { CriteriaPolicy } from './policy.ts';
 import { budgetSchema as moneySchema } from './money/policy.ts';
 import { sweepSchema } from './sweep-policy.ts';
 import { scalingSchemas } from './scaling/schema.ts';
+import { count, margin, share, span, UNIT_MS } from './policy-values.ts';
 import { METRICS } from './verdict.ts';
 import type { MetricName } from './verdict.ts';
 
@@ -12,38 +14,6 @@ import type { MetricName } from './verdict.ts';
  * What a policy file may say. Spans are written as `30s`, `5m`, `6h`, shares as `0.05` or `5%`; both become numbers here
  * (clock milliseconds, 0..1). Unknown keys are refused.
  */
-
-const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-const SPAN_WANTED = 'expected a span such as 30s, 5m or 6h';
-const SHARE_WANTED = 'expected a share such as 0.05 or "5%"';
-const MARGIN_WANTED = 'expected a margin such as 0.15 or "15%"';
-
-const span = (least = 0, most = 365 * UNIT_MS.d) =>
-  z.string({ error: SPAN_WANTED }).transform((text, context) => {
-    const match = SPAN.exec(text.trim());
-    if (match === null) {
-      context.addIssue({ code: 'custom', message: `${SPAN_WANTED}, got "${text}"` });
-      return z.NEVER;
-    }
-    const ms = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
-    if (ms >= least && ms <= most) return ms;
-    const limit = ms < least ? `at least ${least / 1000}s` : `at most ${most / UNIT_MS.d}d`;
-    context.addIssue({ code: 'custom', message: `expected ${limit}, got "${text}"` });
-    return z.NEVER;
-  });
-
-const share = z.union([z.number(), z.string()], { error: SHARE_WANTED }).transform((value, context) => {
-  const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
-  const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
-  if (number >= 0 && number <= 1) return number;
-  const message = `expected a share from 0 to 1, written 0.05 or "5%", got ${JSON.stringify(value)}`;
-  context.addIssue({ code: 'custom', message });
-  return z.NEVER;
-});
-
-const count = (least = 0) => z.number().int().min(least);
 
 const stepsSchema = z
   .array(share)
@@ -110,15 +80,6 @@ const limitsSchema = z.strictObject({
   stepWithin: span(1_000),
   rolloutWithin: span(1_000),
   proposalOpen: span(1_000),
-});
-
-const margin = z.union([z.number(), z.string()], { error: MARGIN_WANTED }).transform((value, context) => {
-  const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*%$/.exec(value.trim()) : null;
-  const number = typeof value === 'number' ? value : percent === null ? Number.NaN : Number(percent[1]) / 100;
-  if (number > 0 && number <= 10) return number;
-  const message = `expected a margin above 0, written 0.15 or "15%", got ${JSON.stringify(value)}`;
-  context.addIssue({ code: 'custom', message });
-  return z.NEVER;
 });
 
 const metricSchema = z.strictObject({
@@ -206,6 +167,7 @@ const settings = {
   judge: judgeSchema.optional(),
   shadow: shadowSchema.partial().optional(),
   holdBack: holdBackSchema.partial().optional(),
+  back: backSchema.optional(),
   care: careSchema.partial().optional(),
   scaling: scalingSchema.scaling.optional(),
   timeouts: timeoutsSchema.partial().optional(),
@@ -265,6 +227,8 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
   shadow: Object.keys(shadowSchema.shape),
   holdBack: Object.keys(holdBackSchema.shape),
+  back: BACK_KEYS.back,
+  'back.slo': BACK_KEYS.slo,
   care: Object.keys(careSchema.shape),
   retries: Object.keys(careSchema.shape.retries.shape),
   breaker: Object.keys(careSchema.shape.breaker.shape),

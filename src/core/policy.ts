@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import { BACK_DEFAULTS, fillBack } from './back-policy.ts';
+import type { BackPolicy } from './back-policy.ts';
 import type { CarePolicy } from './care/policy.ts';
 import type { CriterionName } from './criterion.ts';
 import { NO_BUDGET } from './money/policy.ts';
@@ -120,6 +122,7 @@ export interface RoutePolicy {
   readonly judge: JudgePolicy;
   readonly shadow: ShadowPolicy;
   readonly holdBack: HoldBackPolicy;
+  readonly back: BackPolicy;
   readonly care: CarePolicy;
   /** Absent in policies that older versions pinned. */
   readonly scaling?: ScalingPolicy;
@@ -180,6 +183,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   },
   shadow: { share: 0.1, time: 600_000, concurrency: 8, calls: 10_000, exclude: [] },
   holdBack: { share: 0.03, time: 1_800_000 },
+  back: BACK_DEFAULTS,
   care: {
     retries: { most: 5, base: 1_000, cap: 16_000, budget: 0.2 },
     maxWait: 30_000,
@@ -231,6 +235,7 @@ function fill(base: Filled, given: Settings): Filled {
     judge: fillJudge(base.judge, given.judge ?? {}),
     shadow: { ...base.shadow, ...given.shadow },
     holdBack: { ...base.holdBack, ...given.holdBack },
+    back: fillBack(base.back, given.back),
     care: fillCare(base.care, given.care ?? {}),
     scaling: fillScaling(base.scaling ?? SCALING_DEFAULTS, given.scaling),
     timeouts: { ...base.timeouts, ...given.timeouts },

@@ -3,10 +3,11 @@ import type { Outcome } from './call.ts';
 import { fitLatency, predict } from './latency.ts';
 import type { LatencyModel } from './latency.ts';
 import { learnWobble } from './wobble.ts';
+import type { UpstreamKind } from './route.ts';
 import type { Wobble } from './stats/level.ts';
 import type { MetricName } from './verdict.ts';
 
-/** A call of the past on serverless. Times in clock µs. */
+/** A call of the past on the upstream that is to be stable. Times in clock µs. */
 export interface HistoryCall {
   readonly arrivedAtUs: number;
   readonly durationUs: number;
@@ -17,7 +18,7 @@ export interface HistoryCall {
 }
 
 /**
- * What serverless is like, learned before a rollout and frozen for it: plain JSON. Without enough history its values are
+ * What the stable upstream is like, learned before a rollout and frozen for it: plain JSON. Without enough history its values are
  * cautious: they make the judge slow, not rash.
  */
 export interface Profile {
@@ -67,18 +68,18 @@ const SLOW_MOST = 10;
 const TAU_LEAST_US = 30e6;
 const TAU_MOST_US = 600e6;
 
-/** What serverless was like, from calls of the past in any order; works with few or none. */
-export function learnProfile(history: readonly HistoryCall[]): Profile {
+/** What an upstream was like, from calls of the past in any order; works with few or none. */
+export function learnProfile(history: readonly HistoryCall[], upstream: UpstreamKind = 'serverless'): Profile {
   const calls = history.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs);
   const spanUs = (calls.at(-1)?.arrivedAtUs ?? 0) - (calls[0]?.arrivedAtUs ?? 0);
-  const decided = calls.filter((call) => isDecided(call.outcome, 'serverless'));
+  const decided = calls.filter((call) => isDecided(call.outcome, upstream));
   const answered = thin(decided.filter((call) => call.outcome === 'ok' && call.durationUs > 0));
   const base = {
     calls: calls.length,
     spanMs: Math.round(spanUs / 1000),
     callsPerMinute: spanUs > 0 ? (calls.length * 60e6) / spanUs : 0,
   };
-  const faults = share(decided.filter((call) => isFault(call.outcome, 'serverless')).length, decided.length);
+  const faults = share(decided.filter((call) => isFault(call.outcome, upstream)).length, decided.length);
   return { ...base, ...learnAnswers(answered, faults) };
 }
 

@@ -1,3 +1,4 @@
+import { considerBack } from './back.ts';
 import type { Decision } from './decision.ts';
 import { decision } from './decision.ts';
 import type { Observation } from './observation.ts';
@@ -8,13 +9,14 @@ import { decideRescale, decideSleep } from './scaling/follow.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
-/** After the promotion the endpoint is still watched, and its weight still goes back when it must. */
+/** After the promotion the endpoint is still watched: its weight goes back when it must, and step by step when it should. */
 export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
   return (
     decideRetreat(rollout, seen) ??
     decideDetour(rollout, seen) ??
     decideSleep(rollout, seen) ??
     decideRescale(rollout, seen) ??
+    considerBack(rollout, seen) ??
     decision('wait', 'promoted', 'the endpoint serves all eligible calls')
   );
 }

@@ -5,6 +5,7 @@ import type { Pair } from './pairs.ts';
 import { isInTime, takePair } from './pairs.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
+import type { Toward } from './route.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A call of a rollout as the ledger has it; in the order in which calls were assigned. */
@@ -37,11 +38,12 @@ export function replay(
     readonly verdicts: readonly PastVerdict[];
   },
   policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
+  toward: Toward = 'dedicated',
 ): readonly ReplayedVerdict[] {
   const { profile, calls } = past;
   const firstStepAtUs = calls[0]?.assignedAtUs ?? Number.POSITIVE_INFINITY;
   const pairs = past.pairs.filter((pair) => isInTime(pair, profile.tauUs, firstStepAtUs));
-  const judge = new Judge(profile, policy.judge, policy.steps, policy.affinity);
+  const judge = new Judge(profile, policy.judge, policy.steps, policy.affinity, toward);
   const given = { early: 0, full: 0, pairs: 0, nextPair: 0 };
   return past.verdicts.map((stored) => {
     const { verdict } = stored;

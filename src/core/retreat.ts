@@ -25,43 +25,32 @@ export function decideRetreat(rollout: Live, seen: Observation): Decision | null
   if (cause === null) return null;
   const [reason, detail] = cause;
   const { attempts, faults } = seen.stableRecent;
-  if (canStableConnect(seen) && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
+  if (canConnect(seen) && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
     return decision('wait', 'both_unhealthy', `${detail}, but serverless fails ${faults} of ${attempts} too: holding`);
   }
   return { ...goBack(rollout, seen, reason, detail), verdict: seen.verdict };
 }
 
-/** Returns all weight to serverless, unless it refuses connections: then traffic stays where it is. */
+/**
+ * Returns all weight to stable: to the endpoint on a way back, else to serverless, unless that refuses connections: then
+ * traffic stays where it is.
+ */
 export function goBack(rollout: Live, seen: Observation, reason: Reason, detail: string): Decision {
-  if (canStableConnect(seen)) return leave(rollout, 'aborted', reason, detail);
+  if (rollout.toward === 'serverless' || canConnect(seen)) return leave(rollout, 'aborted', reason, detail);
   return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
 }
 
-/** Whether serverless can be given calls at all. */
-export function canStableConnect({ stableRecent: { attempts, connectFailures } }: Observation): boolean {
+/** Whether serverless takes connections. */
+export function canConnect({ stableRecent: { attempts, connectFailures } }: Observation): boolean {
   return attempts < 3 || connectFailures < attempts;
 }
 
 function retreatCause(rollout: Live, seen: Observation): [Reason, string] | null {
-  const { endpoint } = seen;
   const isAway = awaySince(rollout) !== null;
-  const isAsleep = endpoint?.state === 'scaledToZero' && maySleep(rollout, seen.policy);
-  if (endpoint !== null && endpoint.at >= rollout.startedAt && endpoint.state in BAD_STATES && !isAsleep) {
-    const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
-    return [reason, `${rollout.endpointName} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];
-  }
-  if (
-    endpoint !== null &&
-    endpoint.at >= rollout.startedAt &&
-    endpoint.badLooks >= MOST_BAD_LOOKS &&
-    !isAway &&
-    !isAsleep
-  ) {
-    return [
-      'endpoint_unhealthy',
-      `${rollout.endpointName} is ${endpoint.state} but not healthy, ${endpoint.badLooks} looks in a row`,
-    ];
-  }
+  const isAsleep = seen.endpoint?.state === 'scaledToZero' && maySleep(rollout, seen.policy);
+  const trouble = isAsleep ? null : endpointTrouble(rollout.endpointName, rollout.startedAt, seen);
+  // An endpoint that is being changed or woken answers nobody.
+  if (trouble !== null && !(isAway && trouble[0] === 'endpoint_unhealthy')) return trouble;
   const hasTraffic = (rollout.phase !== 'stepping' || rollout.step > 0) && !isAway;
   if (hasTraffic && seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
     return ['consecutive_faults', `${seen.canaryFaultsInRow} faults of the endpoint in a row`];
@@ -72,6 +61,17 @@ function retreatCause(rollout: Live, seen: Observation): [Reason, string] | null
     if (verdict?.status === 'fail') return ['verdict_fail', failureText(rollout, seen, verdict)];
   }
   return null;
+}
+
+/** What the looks at an endpoint since a time say against it; null where that is nothing. */
+export function endpointTrouble(name: string, sinceMs: number, { endpoint }: Observation): [Reason, string] | null {
+  if (endpoint === null || endpoint.at < sinceMs) return null;
+  if (endpoint.state in BAD_STATES) {
+    const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
+    return [reason, `${name} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];
+  }
+  if (endpoint.badLooks < MOST_BAD_LOOKS) return null;
+  return ['endpoint_unhealthy', `${name} is ${endpoint.state} but not healthy, ${endpoint.badLooks} looks in a row`];
 }
 
 /** The verdict on the stop that a rollout stands at; null at step 0, where there is no traffic to judge. */

@@ -4,11 +4,12 @@ import type { BudgetEvent, BudgetMark } from './money/marks.ts';
 import { marked } from './money/marks.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
-import type { CallShape } from './route.ts';
+import type { CallShape, Toward } from './route.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
 import type { DetourEvent, Promoting } from './scaling/detour.ts';
 import { isDetourEvent, onDetour, onScalingAsk } from './scaling/detour.ts';
 import type { Scaling } from './scaling/scaling.ts';
+import { otherShare } from './split.ts';
 import type { Verdict } from './verdict.ts';
 
 export { isAbout } from './ask.ts';
@@ -26,7 +27,8 @@ export type Phase =
   | 'promoted'
   | 'draining'
   | 'aborted'
-  | 'failed';
+  | 'failed'
+  | 'returned';
 
 /** The endpoint that a rollout moves traffic to, once it has shown that it can answer. */
 export interface WarmEndpoint {
@@ -37,12 +39,26 @@ export interface WarmEndpoint {
   readonly shapes: readonly CallShape[];
 }
 
+/** What a way back knows from its beginning: its endpoint has served for a while. */
+export interface WayBack {
+  /** The id of the promoted rollout that is over when this one succeeds, and active again where it does not. */
+  readonly replaces: string;
+  readonly endpoint: WarmEndpoint;
+  /** What the endpoint was like before: frozen, so that every call of the rollout is measured alike. */
+  readonly profile: Profile;
+  /** When the endpoint was asked for: since then it costs money. */
+  readonly runsSince: number;
+}
+
+/** How a rollout ends. `returned`: its calls are all back on serverless because a way back has succeeded. */
+export type RolloutOutcome = 'aborted' | 'failed' | 'returned';
+
 interface RolloutBase {
   /** Eight lower-case letters and digits; part of the endpoint's name. */
   readonly id: string;
   readonly model: string;
   readonly policyHash: string;
-  readonly toward: 'dedicated';
+  readonly toward: Toward;
   readonly createdAt: number;
   /** The endpoint's name, known before it exists, so that it can be found whatever dies in between. */
   readonly endpointName: string;
@@ -52,6 +68,8 @@ interface RolloutBase {
   readonly instance?: PinnedInstance;
   /** When the criteria had begun to hold. */
   readonly criteriaSince: number;
+  /** Of each rollout toward serverless, and of no other. */
+  readonly wayBack?: WayBack;
   /** A paused rollout stays where it is: it advances no step, but it still goes back when it must. */
   readonly isPaused: boolean;
   readonly ask: Ask | null;
@@ -61,11 +79,11 @@ interface RolloutBase {
   readonly since: number;
 }
 
-/** What every phase has in which the endpoint is compared with serverless. */
+/** What every phase has in which the two sides are compared. */
 interface Judged {
   readonly startedAt: number;
   readonly endpoint: WarmEndpoint;
-  /** What serverless was like before: frozen, so that every call of the rollout is measured alike. */
+  /** What the stable side was like before: frozen, so that every call of the rollout is measured alike. */
   readonly profile: Profile;
 }
 
@@ -90,7 +108,7 @@ export type Rollout = RolloutBase &
         readonly step: number;
       } & Judged)
     | ({
-        /** The last stop: all calls but a small share, the control group. */
+        /** The last stop: all calls but a small share, the control group, go to the canary. */
         readonly phase: 'holding';
         readonly step: number;
       } & Judged)
@@ -102,12 +120,12 @@ export type Rollout = RolloutBase &
       } & Promoting)
     | {
         readonly phase: 'draining';
-        readonly outcome: 'aborted' | 'failed';
+        readonly outcome: RolloutOutcome;
         readonly reason: string;
         readonly hint: string | null;
       }
     | {
-        readonly phase: 'aborted' | 'failed';
+        readonly phase: RolloutOutcome;
         readonly reason: string;
         readonly hint: string | null;
       }
@@ -159,13 +177,13 @@ export type RolloutEvent =
   | { readonly type: 'resumed'; readonly by: string; readonly reason: string | null }
   | {
       readonly type: 'draining';
-      readonly outcome: 'aborted' | 'failed';
+      readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;
     }
   | {
       readonly type: 'ended';
-      readonly outcome: 'aborted' | 'failed';
+      readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;
     };
@@ -210,9 +228,11 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'shadow_ended':
       if (rollout.phase !== 'shadowing') throw unexpected(rollout, event);
       return { ...base, ...judgedOf(rollout), phase: 'stepping', step: 0, since: at };
-    case 'step_entered':
-      if (rollout.phase !== 'stepping') throw unexpected(rollout, event);
-      return { ...base, ...judgedOf(rollout), phase: event.phase, step: event.step, since: at };
+    case 'step_entered': {
+      const judged = rollout.phase === 'stepping' ? judgedOf(rollout) : firstJudged(rollout, at);
+      if (judged === null) throw unexpected(rollout, event);
+      return { ...base, ...judged, phase: event.phase, step: event.step, since: at };
+    }
     case 'promoted':
       if (rollout.phase !== 'holding') throw unexpected(rollout, event);
       return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
@@ -231,13 +251,19 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   }
 }
 
+/** A way back needs nothing made: it goes from its proposal to its first step. */
+function firstJudged({ phase, wayBack }: Rollout, at: number): Judged | null {
+  if (phase !== 'proposed' || wayBack === undefined) return null;
+  return { startedAt: at, endpoint: wayBack.endpoint, profile: wayBack.profile };
+}
+
 function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
   return { startedAt, endpoint, profile };
 }
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { instance, criteriaSince, isPaused, budget, since } = rollout;
+  const { instance, criteriaSince, wayBack, isPaused, budget, since } = rollout;
   const fixed = {
     id,
     model,
@@ -250,6 +276,7 @@ function baseOf(rollout: Rollout): RolloutBase {
     ...(instance === undefined ? {} : { instance }),
     criteriaSince,
     ...(budget !== undefined && { budget }),
+    ...(wayBack !== undefined && { wayBack }),
   };
   // A step that is taken answers the question about it; the others stay open.
   return { ...fixed, isPaused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
@@ -259,9 +286,14 @@ function unexpected(rollout: Rollout, event: RolloutEvent): Error {
   return new Error(`event "${event.type}" cannot happen to rollout ${rollout.id} in phase "${rollout.phase}"`);
 }
 
+/** Whether a rollout in this phase is history. */
+export function isOver(phase: string): phase is RolloutOutcome {
+  return phase === 'aborted' || phase === 'failed' || phase === 'returned';
+}
+
 /** Whether a rollout still occupies its route. */
 export function isActive(rollout: Rollout): boolean {
-  return rollout.phase !== 'aborted' && rollout.phase !== 'failed';
+  return !isOver(rollout.phase);
 }
 
 /** A rollout whose endpoint is ready, and whose traffic may have to go back. */
@@ -273,7 +305,7 @@ export function isLive(rollout: Rollout): rollout is Live {
   return phase === 'shadowing' || phase === 'stepping' || phase === 'holding' || phase === 'promoted';
 }
 
-/** The canary's share of eligible calls that a rollout stands for. Derived, never stored. */
+/** The canary's share of eligible calls that a rollout stands for, by its own policy. Derived, never stored. */
 export function weights(
   rollout: Rollout | null,
   policy: Pick<RoutePolicy, 'steps' | 'holdBack'>,
@@ -281,16 +313,26 @@ export function weights(
   switch (rollout?.phase) {
     case 'stepping':
     case 'holding':
-      return { step: rollout.step, weight: stopWeight(rollout.step, policy) };
+      return { step: rollout.step, weight: stopWeight(rollout.step, policy, rollout.toward) };
     case 'promoted':
       return { step: rollout.step, weight: rollout.detour === undefined ? 1 : 0 };
+    case 'draining':
+      return rollout.outcome === 'returned' ? { step: policy.steps.length + 1, weight: 1 } : { step: 0, weight: 0 };
     default:
       return { step: 0, weight: 0 };
   }
 }
 
-/** The weight of a stop, 0 for step 0; at the last one a control group stays on serverless. */
-export function stopWeight(step: number, { steps, holdBack }: Pick<RoutePolicy, 'steps' | 'holdBack'>): number {
+/**
+ * The canary's weight at a stop, 0 for step 0; at the last one a control group stays with stable. A way back leaves the
+ * endpoint the policy's weights in reverse: with 10, 25, 50, 75, 100 % it has 75, 50, 25, 10 and 0.
+ */
+export function stopWeight(
+  step: number,
+  { steps, holdBack }: Pick<RoutePolicy, 'steps' | 'holdBack'>,
+  toward: Toward = 'dedicated',
+): number {
   if (step === 0) return 0;
-  return Math.min(steps[step - 1] ?? 1, 1 - holdBack.share);
+  const way = toward === 'dedicated' ? steps : [...steps.slice(0, -1).map(otherShare).toReversed(), 1];
+  return Math.min(way[step - 1] ?? 1, 1 - holdBack.share);
 }

@@ -3,8 +3,17 @@ import type { CarePolicy } from './care/policy.ts';
 /** What an upstream is. Never confuse it with the role it plays in a rollout. */
 export type UpstreamKind = 'serverless' | 'dedicated';
 
-/** The part an upstream plays in a rollout. In a rollout towards dedicated the endpoint is the canary. */
+/** The part an upstream plays in a rollout. Toward dedicated the endpoint is the canary, on the way back serverless is. */
 export type Role = 'stable' | 'canary';
+
+/** Where a rollout moves traffic to: the kind of its canary. */
+export type Toward = UpstreamKind;
+
+/** Which kind of upstream plays a role. */
+export function upstreamOf(role: Role, toward: Toward): UpstreamKind {
+  if (role === 'canary') return toward;
+  return toward === 'dedicated' ? 'serverless' : 'dedicated';
+}
 
 /** What the unit of assignment is: each call by itself, or an agent for a block of time. */
 export type Affinity = 'call' | 'agent';
@@ -63,12 +72,14 @@ export interface ShadowShare {
   readonly exclude: ReadonlySet<string>;
 }
 
-/** Where the canary share of a route's calls goes, and how large it is. Derived from the rollout; immutable. */
+/** How a route's calls are split with its endpoint. Derived from the rollout; immutable. */
 export interface Canary {
   readonly rolloutId: string;
+  /** The kind of the canary; the endpoint below is the other role on the way back. Dedicated unless said. */
+  readonly toward?: Toward;
   /** 1..n: the stop the rollout stands at; n + 1 once promoted; 0 before any weight. */
   readonly step: number;
-  /** Share of eligible calls, 0..1, in whole ten-thousandths: as the ledger keeps it. */
+  /** The canary's share of eligible calls, 0..1, in whole ten-thousandths: as the ledger keeps it. */
   readonly weight: number;
   readonly affinity: Affinity;
   /** Length of a block for `affinity: agent`, in clock ms. */

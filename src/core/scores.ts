@@ -1,5 +1,6 @@
 import { isDecided, isFault } from './call.ts';
-import type { UpstreamKind } from './route.ts';
+import { upstreamOf } from './route.ts';
+import type { Toward, UpstreamKind } from './route.ts';
 import { predict } from './latency.ts';
 import { logScore } from './profile.ts';
 import type { Profile } from './profile.ts';
@@ -24,33 +25,37 @@ const NOTHING: Scores = {
   empty: null,
 };
 
-function kindOf(call: JudgedCall): UpstreamKind {
-  return call.role === 'canary' ? 'dedicated' : 'serverless';
+/** Whether serverless, as the canary, could not take a call in time: that is what its limit costs, answered or not. */
+function wasKeptWaiting(call: JudgedCall, toward: Toward): boolean {
+  return toward === 'serverless' && call.role === 'canary' && call.wasHeld === true;
 }
 
 /** Whether it failed within `EARLY_US`: 1, 0, or null where it is excluded. */
-export function scoreEarly(call: JudgedCall): number | null {
+export function scoreEarly(call: JudgedCall, toward: Toward = 'dedicated'): number | null {
+  if (wasKeptWaiting(call, toward)) return 1;
   if (call.outcome === null || call.knownAfterUs > EARLY_US) return 0;
-  return isDecided(call.outcome, kindOf(call)) ? (isFault(call.outcome, kindOf(call)) ? 1 : 0) : null;
+  const kind = upstreamOf(call.role, toward);
+  return isDecided(call.outcome, kind, toward) ? (isFault(call.outcome, kind, toward) ? 1 : 0) : null;
 }
 
 /** Whether the upstream blamed the caller within `EARLY_US`; null where serverless refused before it looked. */
-export function scoreRejection(call: JudgedCall): number | null {
+export function scoreRejection(call: JudgedCall, toward: Toward = 'dedicated'): number | null {
   if (call.outcome === null || call.knownAfterUs > EARLY_US) return 0;
-  if (call.outcome === 'rate_limited' && call.role === 'stable') return null;
+  if (call.outcome === 'rate_limited' && upstreamOf(call.role, toward) === 'serverless') return null;
   return call.outcome === 'client_error' ? 1 : 0;
 }
 
 /**
  * What a call that was over at the age `profile.tauUs` says, whatever came of it later. `level`: how much slower than in
- * the profile serverless is by now (in logarithms), known before the call; what is slow for both roles follows it, else
+ * the profile stable is by now (in logarithms), known before the call; what is slow for both roles follows it, else
  * a drift of both would make any difference of levels a difference of tails.
  */
-export function scoreCall(call: JudgedCall, profile: Profile, level: number): Scores {
-  const kind = kindOf(call);
+export function scoreCall(call: JudgedCall, profile: Profile, level: number, toward: Toward = 'dedicated'): Scores {
+  const kind: UpstreamKind = upstreamOf(call.role, toward);
+  if (wasKeptWaiting(call, toward)) return scoreFault(call, profile, level);
   const wasKnown = call.outcome !== null && call.knownAfterUs < profile.tauUs;
-  if (wasKnown && isFault(call.outcome, kind)) return scoreFault(call, profile, level);
-  const hasEnded = wasKnown && (call.durationUs < profile.tauUs || !isDecided(call.outcome, kind));
+  if (wasKnown && isFault(call.outcome, kind, toward)) return scoreFault(call, profile, level);
+  const hasEnded = wasKnown && (call.durationUs < profile.tauUs || !isDecided(call.outcome, kind, toward));
   if (!hasEnded) {
     const firstToken = call.firstTokenUs === null ? WORST : logScore('firstToken', call, profile);
     return { ...NOTHING, faults: 0, speed: WORST, firstToken, tail: 1 };

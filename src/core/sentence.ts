@@ -1,9 +1,10 @@
+import { upstreamOf } from './route.ts';
+import type { Toward, UpstreamKind } from './route.ts';
 import { isShare } from './verdict.ts';
 import type { MetricName, MetricVerdict, Verdict } from './verdict.ts';
 
-const NAMES: Readonly<Record<MetricName, string>> = {
+const NAMES: Readonly<Record<Exclude<MetricName, 'speed'>, string>> = {
   faults: 'faults',
-  speed: 'endpoint',
   firstToken: 'first token',
   perToken: 'time per token',
   tail: 'slow calls',
@@ -11,31 +12,41 @@ const NAMES: Readonly<Record<MetricName, string>> = {
   empty: 'empty answers',
 };
 
-/** What a metric says, in one sentence, figures first. */
-export function sentence(metric: MetricVerdict): string {
-  const told = isShare(metric.metric) ? shareSentence(metric) : sizeSentence(metric);
+/** The subject of a metric's sentence; of its speed the canary itself is. */
+function subjectOf(metric: MetricName, toward: Toward): string {
+  if (metric !== 'speed') return NAMES[metric];
+  return toward === 'dedicated' ? 'endpoint' : 'serverless';
+}
+
+/** What a metric says of the canary, of the kind `toward`, in one sentence, figures first. */
+export function sentence(metric: MetricVerdict, toward: Toward = 'dedicated'): string {
+  const name = subjectOf(metric.metric, toward);
+  const told = isShare(metric.metric) ? shareSentence(metric, name) : sizeSentence(metric, name);
   return `${told}; ${evidence(metric)}`;
 }
 
-function sizeSentence({ metric, status, stable, canary, effect, low, high, margin }: MetricVerdict): string {
+function sizeSentence(
+  { metric, status, stable, canary, effect, low, high, margin }: MetricVerdict,
+  name: string,
+): string {
   const limit = metric === 'length' ? `limit ${percent(margin)} either way` : `limit ${ratio(metric, margin)}`;
-  if (effect === null || low === null || high === null) return `${NAMES[metric]}: no comparison yet; ${limit}`;
+  if (effect === null || low === null || high === null) return `${name}: no comparison yet; ${limit}`;
   // What sends it back may be a bad quarter of an hour after a good one.
   const now = stable === null || canary === null ? effect : canary / stable - 1;
   const isNew = status === 'fail' && (now < low || now > high);
   const all = `${ratio(metric, effect)}${isNew ? ' over all' : ''} (${ratio(metric, low)} to ${ratio(metric, high)})`;
-  return `${NAMES[metric]} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
+  return `${name} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
 }
 
-function shareSentence({ metric, status, stable, canary, effect, low, high, margin }: MetricVerdict): string {
+function shareSentence({ status, stable, canary, effect, low, high, margin }: MetricVerdict, name: string): string {
   const limit = `limit +${points(margin)}`;
   const isKnown = effect !== null && low !== null && high !== null && high - low < 1;
   const range = isKnown ? `${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
   // At the beginning of a step there is only what the steps before have shown.
   if (canary === null || stable === null) {
-    return `${NAMES[metric]}: ${range === null ? 'no comparison yet' : `difference ${range}`}; ${limit}`;
+    return `${name}: ${range === null ? 'no comparison yet' : `difference ${range}`}; ${limit}`;
   }
-  const now = `${NAMES[metric]} ${share(canary)} against ${share(stable)}`;
+  const now = `${name} ${share(canary)} against ${share(stable)}`;
   if (range === null) return `${now}; ${limit}`;
   const isNew = status === 'fail' && isKnown && (canary - stable < low || canary - stable > high);
   return `${now}${isNew ? ' in this step (over all' : ' (difference'} ${range}); ${limit}`;
@@ -51,16 +62,22 @@ function evidence({ status, passOdds, passAt, stepOdds, stepAt, failOdds, failAt
     : `evidence ${odds(passOdds)} of ${odds(passAt)}`;
 }
 
+/** What a kind of upstream is called in a sentence. */
+export function sideName(kind: UpstreamKind): string {
+  return kind === 'dedicated' ? 'the endpoint' : 'serverless';
+}
+
 /** The sentence of the metric that decided, or keeps the verdict from being a pass. */
-export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>): string {
+export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>, toward: Toward = 'dedicated'): string {
   const { status, cause, metrics, stableCalls, canaryCalls } = verdict;
-  const calls = `${canaryCalls} calls on the endpoint, ${stableCalls} on serverless`;
-  if (status === 'no data') return 'no call on the endpoint has been judged in this step';
+  const [stable, canary] = [sideName(upstreamOf('stable', toward)), sideName(toward)];
+  const calls = `${canaryCalls} calls on ${canary}, ${stableCalls} on ${stable}`;
+  if (status === 'no data') return `no call on ${canary} has been judged in this step`;
   if (cause === 'split') return `${calls}: not the split that the weights say`;
   if (cause === 'rejections') return `${calls}: the two reject requests differently`;
   const acting = metrics.filter(({ judge }) => judge === 'act');
   const told = metrics.find(({ metric }) => metric === cause) ?? weakest(acting) ?? metrics[0];
-  return told === undefined ? calls : sentence(told);
+  return told === undefined ? calls : sentence(told, toward);
 }
 
 function weakest(metrics: readonly MetricVerdict[]): MetricVerdict | undefined {

@@ -59,3 +59,8 @@ export function assign(
 export function isShadowed(rolloutId: string, share: number, arrivedAtUs: number): boolean {
   return draw(`${rolloutId}/shadow`, arrivedAtUs) < share;
 }
+
+/** What is left for the other role, in whole ten-thousandths as the ledger keeps weights. */
+export function otherShare(weight: number): number {
+  return Math.round((1 - weight) * 10_000) / 10_000;
+}

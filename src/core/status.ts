@@ -3,12 +3,14 @@ import type { CriteriaResult, DemandFigures } from './criteria.ts';
 import type { Action, Reason } from './decision.ts';
 import type { StepFigures } from './figures.ts';
 import type { EndpointSeen, ShadowFigures } from './observation.ts';
+import type { LoadFigures } from './load.ts';
 import type { Detour } from './scaling/detour.ts';
 import type { LearnedLoad, LoadSeen } from './scaling/load.ts';
 import type { Scaling } from './scaling/scaling.ts';
 import type { CriteriaPolicy } from './policy.ts';
 import type { AskAbout, Phase } from './rollout.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
+import type { Toward } from './route.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
@@ -60,10 +62,14 @@ export interface RouteStatus {
   readonly learnedLoad?: LearnedLoad;
   /** Things that a person should know and do, most urgent first. */
   readonly notes: readonly string[];
+  /** The whole route's load, while an endpoint serves it; a new process goes on from when it has been known. */
+  readonly load?: LoadFigures | null;
 }
 
 export interface RolloutStatus {
   readonly id: string;
+  /** A daemon of an older version does not tell: dedicated. */
+  readonly toward?: Toward;
   readonly createdAt: number;
   /** When the criteria had begun to hold, before it was proposed. */
   readonly criteriaSince?: number;
@@ -72,9 +78,10 @@ export interface RolloutStatus {
   readonly startedAt: number | null;
   readonly isPaused: boolean;
   readonly step: number;
+  /** The endpoint's share of eligible calls at each step, and now: on a way back it goes down. */
   readonly steps: readonly number[];
   readonly weight: number;
-  /** Shares of this step's eligible calls: assigned to the canary, and served by it. Null before the first call. */
+  /** Shares of this step's eligible calls: assigned to the endpoint, and served by it. Null before the first call. */
   readonly assignedShare: number | null;
   readonly servedShare: number | null;
   readonly figures: StepFigures | null;

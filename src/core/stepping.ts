@@ -1,15 +1,19 @@
+import { serverlessCannot, stepBackText } from './back.ts';
 import type { Decision, Reason } from './decision.ts';
 import { decision, spanText } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
-import { decideRetreat, goBack, stepVerdict } from './retreat.ts';
+import { canConnect, decideRetreat, goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isAbout, stopWeight } from './rollout.ts';
 import { capacityHold } from './scaling/gate.ts';
+import { sideName } from './sentence.ts';
 import type { Verdict } from './verdict.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
+/** Where a next step may be entered from: a way back has no step before its first. */
+type Steppable = Stopped | Extract<Rollout, { phase: 'proposed' }>;
 
 /** Copies go to the endpoint and nobody depends on their answers: it is let finish, unless the endpoint is plainly out. */
 export function decideShadowing(rollout: Shadowing, seen: Observation): Decision {
@@ -39,9 +43,13 @@ function shadowText({ shadow, verdict }: Observation): string {
 /** One stop of the way: must it go back, may it go on, and if not, what is missing? */
 export function decideStopped(rollout: Stopped, seen: Observation): Decision {
   const retreat = decideRetreat(rollout, seen);
-  if (retreat !== null) return retreat;
+  return retreat ?? decideStep(rollout, seen);
+}
+
+/** A stop that need not be left: may the next one be entered, and if not, what is missing? */
+export function decideStep(rollout: Stopped, seen: Observation): Decision {
   const verdict = stepVerdict(rollout, seen);
-  const hold = holdReason(rollout, seen, verdict);
+  const hold = holdReason(rollout, seen, verdict) ?? serverlessHold(rollout, seen);
   if (hold !== null) return keepHolding(rollout, seen, verdict, hold);
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator', { verdict });
   const next = describeNext(rollout, seen);
@@ -61,23 +69,52 @@ export function decideStopped(rollout: Stopped, seen: Observation): Decision {
 
 /** The decision to enter the next step, or to promote after the last. */
 export function advance(
-  rollout: Stopped,
+  rollout: Steppable,
   seen: Observation,
   reason: Reason,
   detail: string,
   verdict: Verdict | null,
 ): Decision {
   if (rollout.phase === 'holding') {
+    if (rollout.toward === 'serverless') return returnAll(reason, detail, verdict);
     return decision('promote', reason, detail, { events: [{ type: 'promoted' }], verdict });
   }
   const { steps } = seen.policy;
-  const step = rollout.step + 1;
+  const step = nextStep(rollout);
   const phase = step >= steps.length ? ('holding' as const) : ('stepping' as const);
-  const events = [{ type: 'step_entered' as const, step, weight: stopWeight(step, seen.policy), phase }];
+  const events = [
+    { type: 'step_entered' as const, step, weight: stopWeight(step, seen.policy, rollout.toward), phase },
+  ];
   return decision('enter_step', reason, detail, { events, verdict });
 }
 
+/** The last stop of a way back was passed: serverless gets the rest, and the endpoint ends. */
+function returnAll(reason: Reason, detail: string, verdict: Verdict | null): Decision {
+  const told = 'serverless has passed every step of the way back';
+  const events = [{ type: 'draining' as const, outcome: 'returned' as const, reason: told, hint: null }];
+  return decision('return', reason, detail, { events, verdict });
+}
+
+function nextStep(rollout: Steppable): number {
+  return rollout.phase === 'proposed' ? 1 : rollout.step + 1;
+}
+
+/** Why serverless cannot be given the next step's share; null where it can, or is given none. */
+export function serverlessHold(rollout: Steppable, seen: Observation): [Reason, string] | null {
+  if (rollout.toward !== 'serverless') return null;
+  if (!canConnect(seen)) return ['stable_unable', 'serverless refuses connections'];
+  if (seen.back == null) return null;
+  // A way back is begun only where serverless can take it all.
+  const share = rollout.phase === 'stepping' ? stopWeight(nextStep(rollout), seen.policy, 'serverless') : 1;
+  const cannot = serverlessCannot(seen.back, share);
+  return cannot === null ? null : ['serverless_cannot', cannot];
+}
+
 function describeNext(rollout: Stopped, seen: Observation): string {
+  if (rollout.toward === 'serverless') {
+    if (rollout.phase === 'holding') return 'return: all calls go to serverless, the endpoint is paused';
+    return stepBackText(nextStep(rollout), seen);
+  }
   if (rollout.phase === 'holding') return 'promote: the endpoint becomes stable';
   const step = rollout.step + 1;
   const percent = Math.round(stopWeight(step, seen.policy) * 1000) / 10;
@@ -94,7 +131,10 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (spent < bake) return ['baking', `${spanText(spent)} of ${spanText(bake)}; ${verdict.summary}`];
   const { minCalls } = seen.policy.limits;
   if (verdict.canaryCalls < minCalls) {
-    return ['gathering', `${verdict.canaryCalls} of ${minCalls} calls on the endpoint; ${verdict.summary}`];
+    return [
+      'gathering',
+      `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}; ${verdict.summary}`,
+    ];
   }
   if (verdict.status !== 'pass') return ['gathering', verdict.summary];
   const full = capacityHold(rollout, seen);
@@ -114,7 +154,8 @@ function keepHolding(
 ): Decision {
   if (isAbout(rollout.ask, 'step')) {
     const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: detail }];
-    return decision('withdraw_ask', 'verdict_changed', detail, { events, verdict });
+    const why = reason === 'serverless_cannot' || reason === 'stable_unable' ? reason : 'verdict_changed';
+    return decision('withdraw_ask', why, detail, { events, verdict });
   }
   const { stepWithin, rolloutWithin } = seen.policy.limits;
   const isLate = seen.now - rollout.since > stepWithin;

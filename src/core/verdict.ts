@@ -35,6 +35,8 @@ export interface JudgedCall {
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
+  /** Whether it was held for longer than `DELAYED_US` before it was sent, or until it ended. */
+  readonly wasHeld?: boolean;
 }
 
 /** One metric of a verdict: numbers that a sentence can be made of. */

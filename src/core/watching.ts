@@ -27,8 +27,9 @@ export function decideWatching(seen: Observation): Decision {
       `${told}; would propose: add an \`endpoint\` block for ${seen.model}`,
     );
   }
-  if (seen.lastEndedAt !== null && seen.now - seen.lastEndedAt < criteria.cooldown) {
-    const left = criteria.cooldown - (seen.now - seen.lastEndedAt);
+  const cooldown = seen.lastToward === 'serverless' ? seen.policy.back.cooldown : criteria.cooldown;
+  if (seen.lastEndedAt !== null && seen.now - seen.lastEndedAt < cooldown) {
+    const left = cooldown - (seen.now - seen.lastEndedAt);
     return decision('wait', 'cooldown', `${told}; cooling down for another ${spanText(left)}`);
   }
   return decideProposing(seen, told);

@@ -18,7 +18,7 @@ import { alsoCounted, createAdmin } from './admin.ts';
 import { keepBooks } from './bookkeeping.ts';
 import { bypassTaker } from './bypass.ts';
 import type { EffectContext } from './effects.ts';
-import { Costs } from './costs.ts';
+import { RouteCosts } from './costs.ts';
 import { beginEffect, lookAtEndpoints } from './effects.ts';
 import type { Log } from './log.ts';
 import { experienceOf, learnFrom } from './learn.ts';
@@ -29,7 +29,6 @@ import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
 import { takeSurvey } from './survey.ts';
 import { Sweeper } from './sweeper.ts';
-import { SpendingEstimate } from './spending.ts';
 import { Ticks } from './ticks.ts';
 
 /** How often, in real time, operators' requests are looked for. */
@@ -68,7 +67,7 @@ export class Daemon {
   readonly #hub: HubClient;
   readonly #account: Account;
   readonly #loop: Loop;
-  readonly #costs: Costs;
+  readonly #costs: RouteCosts;
   readonly #ticks: Ticks;
   readonly #sweeper: Sweeper;
   readonly #startedAt: number;
@@ -94,6 +93,7 @@ export class Daemon {
     undo.defer(() => daemon.#admin.close());
     undo.defer(() => daemon.#gateway.close());
     await restore(daemon.#routes, ledger.journal, options.clock);
+    await daemon.#costs.read(daemon.#routes.all());
     daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
     daemon.#ports.gateway = (await daemon.#gateway.listen(options.port)).port;
     undo.move();
@@ -131,7 +131,7 @@ export class Daemon {
       agentSalt: ledger.agentSalt,
       log,
     });
-    this.#costs = new Costs({
+    this.#costs = new RouteCosts({
       clock,
       journal: ledger.journal,
       survey: (watch) => takeSurvey(watch, this.#effectContext(), this.#loop.signal),
@@ -155,7 +155,8 @@ export class Daemon {
       gateway: this.#gateway,
       account: () => this.#account.state,
       policy: () => this.#policy,
-      spending: new SpendingEstimate().of,
+      spending: (watch) => this.#costs.spending(watch),
+      costs: (watch) => this.#costs.ofRoute(watch),
       begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
       report: () => this.report(),
       wake: () => this.#loop.wake(),
@@ -227,7 +228,7 @@ export class Daemon {
       hub: this.#hub,
       token: this.#options.environment.token,
       ledgerId: this.#ledger.id,
-      learn: (model) => learnFrom(this.#ledger.journal, model, this.#options.clock),
+      learn: (model, upstream) => learnFrom(this.#ledger.journal, { model, upstream }, this.#options.clock),
       experience: (model) => experienceOf(this.#ledger.journal, model, this.#options.clock),
       signal: this.#loop.signal,
       wake: () => this.#loop.wake(),

@@ -4,6 +4,7 @@ import type { EffectName, EffectResult, EndpointSeen } from '../core/observation
 import type { EndpointPolicy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Rollout } from '../core/rollout.ts';
+import type { UpstreamKind } from '../core/route.ts';
 import type { PinnedInstance } from '../core/sizing/pinned.ts';
 import { namedInstance } from '../core/sizing/pinned.ts';
 import type { EndpointsClient, EndpointStatus } from '../huggingface/endpoints.ts';
@@ -25,8 +26,8 @@ export interface EffectContext {
   readonly hub: HubClient;
   readonly token: string | null;
   readonly ledgerId: string;
-  /** What serverless has been like for a model, from the ledger. */
-  readonly learn: (model: string) => Promise<Profile>;
+  /** What one kind of upstream has been like for a model, from the ledger. */
+  readonly learn: (model: string, upstream: UpstreamKind) => Promise<Profile>;
   readonly experience: SurveyContext['experience'];
   /** Ends all work when the daemon closes. */
   readonly signal: AbortSignal;
@@ -75,6 +76,8 @@ async function carryOut(
       return { problem: null };
     case 'warm':
       return warm(watch, rollout, context, signal);
+    case 'learn':
+      return { problem: null, learned: await context.learn(watch.model, 'dedicated') };
     case 'pause':
       await pauseOurs(rollout, context, signal);
       watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
@@ -153,7 +156,7 @@ async function warm(
       `the endpoint answers no shape of call that this traffic uses (${told.join('; ')})`,
     );
   }
-  const profile = await learn(watch.model);
+  const profile = await learn(watch.model, 'serverless');
   return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told, profile } };
 }
 
@@ -167,7 +170,7 @@ async function pauseOurs(rollout: Rollout, { endpoints }: EffectContext, signal:
 export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
   for (const watch of watches) {
     const { rollout } = watch;
-    if (rollout === null || rollout.phase === 'proposed') continue;
+    if (rollout === null || (rollout.phase === 'proposed' && rollout.wayBack === undefined)) continue;
     try {
       const seen = await lookAtEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(LOOK_TIMEOUT_MS));
       const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;

@@ -6,7 +6,7 @@ import { Pairs } from '../core/pairs.ts';
 import type { PairKey } from '../core/pairs.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
-import type { Role } from '../core/route.ts';
+import type { Role, Toward } from '../core/route.ts';
 import type { Verdict } from '../core/verdict.ts';
 
 /**
@@ -20,11 +20,11 @@ export class Judging {
   readonly #pairs: Pairs;
 
   constructor(
-    { id, profile }: { readonly id: string; readonly profile: Profile },
+    { id, profile, toward }: { readonly id: string; readonly profile: Profile; readonly toward: Toward },
     policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
   ) {
     this.rolloutId = id;
-    this.#judge = new Judge(profile, policy.judge, policy.steps, policy.affinity);
+    this.#judge = new Judge(profile, policy.judge, policy.steps, policy.affinity, toward);
     this.#docket = new Docket(this.#judge, profile.tauUs);
     this.#pairs = new Pairs(this.#judge, profile.tauUs);
   }

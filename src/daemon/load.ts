@@ -1,3 +1,4 @@
+import { assignedTo } from '../core/call.ts';
 import type { Call } from '../core/call.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { Rollout } from '../core/rollout.ts';
@@ -35,7 +36,7 @@ export function loggedLoadCall(call: LoggedCall): LoadCall | null {
   return {
     setOutAtUs: call.arrivedAtUs + call.waitedUs,
     durationUs: Math.max(0, call.durationUs - call.waitedUs),
-    isOnEndpoint: call.role === 'canary' && call.servedBy === 'dedicated',
+    isOnEndpoint: assignedTo(call) === 'dedicated' && call.servedBy === 'dedicated',
     outcome: call.outcome,
     firstByteUs: call.firstByteUs === null ? null : Math.max(0, call.firstByteUs - call.waitedUs),
     firstTokenUs: null,
@@ -58,17 +59,26 @@ export function lookAtLoad(watch: RouteWatch, nowMs: number, gateway: Pick<Gatew
   for (const { arrival, isDecided } of isServing ? gateway.inFlight() : []) {
     if (arrival.rolloutId !== rollout?.id || !arrival.isEligible) continue;
     inFlight.route++;
-    if (arrival.role === 'canary' && !isDecided) inFlight.endpoint++;
+    if (assignedTo(arrival) === 'dedicated' && !isDecided) inFlight.endpoint++;
   }
   const isFresh = isServing && watch.endpoint?.state === 'running';
   load.look(nowMs, inFlight, isFresh ? (watch.endpoint?.readyReplica ?? null) : null);
   return isServing ? load.figures(nowMs, rollout.since) : undefined;
 }
 
-/** Calls in five minutes that serverless is thought to take of a model, where the router chooses the provider. */
-export function serverlessLimit(model: string, gateway: Pick<Gateway, 'lanes'>): number | null {
-  for (const lane of gateway.lanes()) if (lane.model === model && lane.provider === '') return lane.limit;
-  return null;
+/** Calls in five minutes that all ways to serverless take together; null where one of them has not shown it. */
+export function serverlessLimit(
+  { model, filePolicy }: Pick<RouteWatch, 'model' | 'filePolicy'>,
+  gateway: Pick<Gateway, 'lanes'>,
+): number | null {
+  const lanes = [...gateway.lanes()].filter((lane) => lane.model === model);
+  let sum = 0;
+  for (const way of ['', ...filePolicy.care.providers]) {
+    const limit = lanes.find(({ provider }) => provider === way)?.limit ?? null;
+    if (limit === null) return null;
+    sum += limit;
+  }
+  return sum;
 }
 
 /** What `status` shows of a rollout's load and scaling. */

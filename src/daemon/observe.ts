@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import { assignedTo } from '../core/call.ts';
+import type { Costs } from '../core/load.ts';
 import { NO_BUDGET } from '../core/money/policy.ts';
-import type { Observation, OperatorRequest, ShadowFigures } from '../core/observation.ts';
+import type { BackSeen, Observation, OperatorRequest, ShadowFigures } from '../core/observation.ts';
 import { isLive, weights } from '../core/rollout.ts';
 import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
@@ -12,6 +14,7 @@ import { timeoutsOf } from './routes.ts';
 import type { SpendingOf } from './spending.ts';
 import { drainPatienceMs, wayBackMs } from './spending.ts';
 import type { RouteWatch } from './watch.ts';
+import { EndpointWorth, mayGoBack } from './worth.ts';
 
 /** A process that did not look for so long, in real time, was stopped or asleep: its own data has a hole there. */
 const GAP_MS = 10_000;
@@ -25,19 +28,25 @@ export interface ObserveContext {
   readonly filePolicyHash: string;
   readonly spending: SpendingOf;
   readonly newRolloutId: () => string;
+  /** What a route's calls cost on either side; null where that is not known. */
+  readonly costs: (watch: RouteWatch) => Costs | null;
 }
 
 /** Gathers everything that a decision about a route may look at. Changes nothing but the passing of time. */
 export function observe(watch: RouteWatch, request: OperatorRequest | null, context: ObserveContext): Observation {
   const now = Math.floor(context.clock.now());
-  if ((now - watch.observedAt) / context.clock.scale > GAP_MS && watch.observedAt > 0) watch.window.interrupt(now);
-  else watch.window.advance(now);
+  const holeMs = now - watch.observedAt;
+  if (holeMs / context.clock.scale > GAP_MS && watch.observedAt > 0) {
+    watch.window.interrupt(now);
+    watch.worth?.interrupt(now, holeMs);
+  } else watch.window.advance(now);
   watch.observedAt = now;
   const { rollout } = watch;
   const rolloutId = context.newRolloutId();
   const policyHash = context.policyHash(watch);
   const { step } = weights(rollout, watch.policy);
   const flight = lookInFlight(watch, step, context);
+  const costs = context.costs(watch);
   return {
     now,
     model: watch.model,
@@ -47,6 +56,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     account: context.account,
     demand: { ...watch.demand(), holdsSince: watch.window.holdsSince },
     lastEndedAt: watch.lastRollout?.since ?? null,
+    lastToward: watch.lastRollout?.toward ?? null,
     survey: watch.survey,
     spending: context.spending(watch, now),
     budget: { file: watch.filePolicy.budget ?? NO_BUDGET, wayBackMs: wayBackMs(watch, context.clock) },
@@ -58,12 +68,15 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     verdict: watch.verdict(step, now),
     shadow: shadowFigures(watch, context.gateway),
     canaryFaultsInRow: watch.faultsInRow,
+    endpointFaultsInRow: watch.endpointFaultsInRow,
     stableRecent: watch.recent.figures(now),
-    isDrained: isDrained(watch, flight.canary, context.clock),
+    isDrained: isDrained(watch, flight.endpoint, context.clock),
     request,
     openAskId: watch.openAskId,
     ...lookAtScaling(watch, now, context.gateway),
     shapes: [...watch.shapes].sort(),
+    costs,
+    back: lookBack(watch, now, costs, context),
   };
 }
 
@@ -74,7 +87,27 @@ function lookAtScaling(
   gateway: ObserveContext['gateway'],
 ): Pick<Observation, 'load' | 'serverlessLimit'> {
   const load = lookAtLoad(watch, nowMs, gateway);
-  return load === undefined ? {} : { load, serverlessLimit: serverlessLimit(watch.model, gateway) };
+  return load === undefined ? {} : { load, serverlessLimit: serverlessLimit(watch, gateway) };
+}
+
+/** What tells whether, and how far, a route may go back; null where its endpoint does not serve it. */
+function lookBack(watch: RouteWatch, nowMs: number, costs: Costs | null, { gateway }: ObserveContext): BackSeen | null {
+  const { rollout, filePolicy } = watch;
+  if (!mayGoBack(rollout)) {
+    watch.worth = null;
+    return null;
+  }
+  const policy = rollout.phase === 'promoted' ? filePolicy : watch.policy;
+  // A route that the file no longer lists has no policy that a way back could keep.
+  if (policy.endpoint === null) return null;
+  watch.worth ??= new EndpointWorth(filePolicy.back.slo, { knownSinceMs: nowMs, nowMs });
+  return {
+    policy: policy.back,
+    refusedMost: policy.back.refused ?? policy.criteria.refused,
+    load: watch.worth.load(nowMs, policy.back, costs),
+    slo: watch.worth.slo(nowMs),
+    serverlessLimit: serverlessLimit(watch, gateway),
+  };
 }
 
 /** What became of the copies so far; null outside of the shadow stage. */
@@ -88,25 +121,25 @@ export function shadowFigures(
 }
 
 interface InFlight {
-  /** Calls assigned to the canary that have not ended. */
-  readonly canary: number;
+  /** Calls assigned to the endpoint, by this rollout or the one before, that have not ended. */
+  readonly endpoint: number;
   /** Calls of the current step that have waited for a first byte longer than the policy allows. */
   readonly overdue: Record<Role, number>;
 }
 
 function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: ObserveContext): InFlight {
   const overdue: Record<Role, number> = { stable: 0, canary: 0 };
-  let canary = 0;
+  let endpoint = 0;
   const { rollout } = watch;
-  if (rollout === null) return { canary, overdue };
+  if (rollout === null) return { endpoint, overdue };
   const oldestUs = (clock.now() - timeoutsOf(watch.policy, clock).firstByteMs * clock.scale) * 1_000;
   for (const { arrival, hasFirstByte, isDecided } of gateway.inFlight()) {
     const { role } = arrival;
+    if (arrival.model === watch.model && assignedTo(arrival) === 'dedicated') endpoint++;
     if (arrival.rolloutId !== rollout.id || role === null || !arrival.isEligible) continue;
-    if (role === 'canary') canary++;
     if (arrival.step === step && !hasFirstByte && !isDecided && arrival.arrivedAtUs < oldestUs) overdue[role]++;
   }
-  return { canary, overdue };
+  return { endpoint, overdue };
 }
 
 function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {

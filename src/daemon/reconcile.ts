@@ -4,9 +4,10 @@ import type { Decision } from '../core/decision.ts';
 import { CORE_VERSION } from '../core/decision.ts';
 import { budgetNotes } from '../core/money/guard.ts';
 import type { EffectName, Observation, OperatorRequest } from '../core/observation.ts';
-import type { Rollout } from '../core/rollout.ts';
+import type { Rollout, RolloutEvent } from '../core/rollout.ts';
 import { evolve, isActive } from '../core/rollout.ts';
 import type { Journal, JournalEntry } from '../ledger/journal.ts';
+import type { RolloutRow } from '../ledger/rollouts.ts';
 import type { Retreat, RouteWatch } from './watch.ts';
 
 const ROW_EVERY_MS = 600_000;
@@ -62,7 +63,8 @@ export async function reconcile(
   if (!mustWrite || isUneventful) return false;
 
   const next = decision.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
-  const entry = toEntry(seen, retreat?.rollout ?? rollout, next, decision, memory.ticks, context);
+  const before = { rollout: retreat?.rollout ?? rollout, replaced: watch.replaced?.rollout ?? null };
+  const entry = toEntry(seen, before, next, decision, memory.ticks, context);
   const { askId } = await commit(watch, entry, retreatOf(rollout, seen, decision), context);
   memory.key = key;
   memory.writtenAt = seen.now;
@@ -86,7 +88,11 @@ export function goBackAtOnce(watch: RouteWatch, context: Pick<ReconcileContext, 
 }
 
 function retreatOf(rollout: Rollout | null, seen: Observation, decision: Decision): Retreat | null {
-  const isRetreat = rollout !== null && decision.events.some((event) => event.type === 'draining');
+  if (rollout === null) return null;
+  const isRetreat =
+    rollout.toward === 'serverless'
+      ? decision.action === 'abort' || decision.action === 'leave_endpoint'
+      : decision.events.some((event) => event.type === 'draining');
   return isRetreat ? { rollout, seen, decision } : null;
 }
 
@@ -127,8 +133,16 @@ function take(
   if (decision.events.length === 0) return;
   if (next !== null && !isActive(next)) {
     watch.lastRollout = next;
-    watch.setRollout(null, null);
     watch.openAskId = null;
+    const { replaced } = watch;
+    // A way back that came to nothing leaves the endpoint promoted, as it was.
+    if (replaced === null || decision.replaced !== undefined) watch.setRollout(null, null);
+    else watch.setRollout(replaced.rollout, replaced.policy);
+    return;
+  }
+  if (next !== null && next.wayBack !== undefined && next.id !== watch.rollout?.id) {
+    const { rollout, policy } = watch;
+    watch.setRollout(next, watch.filePolicy, rollout === null ? null : { rollout, policy });
     return;
   }
   if (next?.phase !== watch.rollout?.phase) watch.faultsInRow = 0;
@@ -138,7 +152,7 @@ function take(
 
 function toEntry(
   seen: Observation,
-  rollout: Rollout | null,
+  before: { readonly rollout: Rollout | null; readonly replaced: Rollout | null },
   next: Rollout | null,
   decision: Decision,
   ticks: number,
@@ -147,6 +161,9 @@ function toEntry(
   const asked = decision.events.find((event) => event.type === 'asked');
   const isProposal = decision.events.some((event) => event.type === 'proposed');
   const { hash, path, text, parsed } = context.policyRecord();
+  const { replaced } = decision;
+  const other =
+    replaced === undefined || before.replaced === null ? null : evolve(before.replaced, replaced.event, seen.now);
   return {
     ...(isProposal && { policy: { hash, path, text, parsed } }),
     decision: {
@@ -157,29 +174,19 @@ function toEntry(
       policyHash: seen.policyHash,
       action: decision.action,
       reason: decision.reason,
-      input: JSON.stringify({ rollout, observation: seen }),
+      input: JSON.stringify({ rollout: before.rollout, observation: seen }),
       output: JSON.stringify(decision),
       ticks,
     },
     ...(next !== null &&
       decision.events.length > 0 && {
-        rollout: {
-          id: next.id,
-          model: next.model,
-          policyHash: next.policyHash,
-          toward: next.toward,
-          phase: next.phase,
-          snapshot: JSON.stringify(next),
-          createdAt: next.createdAt,
-          updatedAt: seen.now,
-        },
+        rollout: rowOf(next, seen.now),
       }),
-    events: decision.events.map((event) => ({
-      rolloutId: next?.id ?? '',
-      at: seen.now,
-      type: event.type,
-      data: JSON.stringify(event),
-    })),
+    ...(other !== null && { replaced: rowOf(other, seen.now) }),
+    events: [
+      ...decision.events.map((event) => toEvent(next?.id ?? '', event, seen.now)),
+      ...(replaced === undefined ? [] : [toEvent(replaced.rolloutId, replaced.event, seen.now)]),
+    ],
     ...(asked !== undefined &&
       next !== null && {
         ask: {
@@ -208,4 +215,13 @@ function toEntry(
             },
           ],
   };
+}
+
+function rowOf(rollout: Rollout, updatedAt: number): RolloutRow {
+  const { id, model, policyHash, toward, phase, createdAt } = rollout;
+  return { id, model, policyHash, toward, phase, snapshot: JSON.stringify(rollout), createdAt, updatedAt };
+}
+
+function toEvent(rolloutId: string, event: RolloutEvent, at: number): JournalEntry['events'][number] {
+  return { rolloutId, at, type: event.type, data: JSON.stringify(event) };
 }

@@ -2,8 +2,11 @@ import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
 import type { StepFigures } from '../core/figures.ts';
 import { bakeTime } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
+import { endpointShare } from '../core/endpoint-share.ts';
 import type { Ask } from '../core/rollout.ts';
-import { isLive, stopWeight, weights } from '../core/rollout.ts';
+import { isLive, isOver, stopWeight, weights } from '../core/rollout.ts';
+import type { Toward } from '../core/route.ts';
+import { otherShare } from '../core/split.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { reportScaling } from './load.ts';
@@ -29,10 +32,11 @@ export function reportRoute(
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
     ...(watch.load !== null && { learnedLoad: watch.load.learned }),
     lastRollout:
-      lastRollout !== null && (lastRollout.phase === 'aborted' || lastRollout.phase === 'failed')
+      lastRollout !== null && 'reason' in lastRollout && isOver(lastRollout.phase)
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
         : null,
     notes: [...memory.notes, ...notes(watch, filePolicyHash)],
+    load: watch.worth?.latest ?? null,
   };
 }
 
@@ -50,18 +54,22 @@ function reportRollout(
 ): RolloutStatus | null {
   const { rollout, policy } = watch;
   if (rollout === null) return null;
-  const { step, weight } = weights(rollout, policy);
+  const { step } = weights(rollout, policy);
+  const { toward } = rollout;
   const figures = isLive(rollout) ? watch.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
+    toward,
     createdAt: rollout.createdAt,
     since: rollout.since,
-    startedAt: 'startedAt' in rollout ? rollout.startedAt : null,
+    startedAt: rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : null),
     isPaused: rollout.isPaused,
     step,
-    steps: policy.steps.map((_, i) => stopWeight(i + 1, policy)),
-    weight: watch.isForcedToZero ? 0 : weight,
-    ...shares(figures),
+    steps: policy.steps.map((_, i) => endpointStop(i + 1, watch)),
+    weight: watch.isForced
+      ? Number(watch.retreat?.decision.action === 'abort' && toward === 'serverless')
+      : endpointShare(rollout, policy),
+    ...shares(figures, toward),
     figures,
     verdict: memory.decision?.verdict ?? null,
     shadow: shadowFigures(watch, gateway),
@@ -80,19 +88,32 @@ function reportAsk({ about, step, at }: Ask, id: number | null): RolloutStatus['
   return { id, ...(about !== undefined && { about }), step, at };
 }
 
-function shares(figures: StepFigures | null): { assignedShare: number | null; servedShare: number | null } {
+/** The endpoint's share at a stop. */
+function endpointStop(step: number, { rollout, policy }: RouteWatch): number {
+  const toward = rollout?.toward ?? 'dedicated';
+  const weight = stopWeight(step, policy, toward);
+  return toward === 'dedicated' ? weight : otherShare(weight);
+}
+
+/** The endpoint's shares, whichever role it plays. */
+function shares(
+  figures: StepFigures | null,
+  toward: Toward,
+): { assignedShare: number | null; servedShare: number | null } {
   if (figures === null) return { assignedShare: null, servedShare: null };
   const { stable, canary } = figures;
   const all = stable.assigned + canary.assigned;
   if (all === 0) return { assignedShare: null, servedShare: null };
-  const served = canary.assigned - canary.servedElsewhere + stable.servedElsewhere;
-  return { assignedShare: canary.assigned / all, servedShare: served / all };
+  const [endpoint, other] = toward === 'dedicated' ? [canary, stable] : [stable, canary];
+  const served = endpoint.assigned - endpoint.servedElsewhere + other.servedElsewhere;
+  return { assignedShare: endpoint.assigned / all, servedShare: served / all };
 }
 
 function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   const told: string[] = [];
   const { rollout } = watch;
-  if (watch.isForcedToZero) told.push('the ledger cannot take the decision to go back: the weight is 0 until it can');
+  if (watch.isForced)
+    told.push('the ledger cannot take the decision to go back: it is carried out in memory until it can');
   for (const result of Object.values(watch.results)) {
     if (result.problem !== null) told.push(problemText(result.problem));
   }

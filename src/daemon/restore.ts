@@ -1,4 +1,5 @@
-import { DELAYED_US } from '../core/call.ts';
+import { LONGEST_SUSTAIN_MS } from '../core/back-policy.ts';
+import { DELAYED_US, assignedTo } from '../core/call.ts';
 import type { LaneKey, LearnedLane } from '../core/care/lane.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Assigned, Known } from '../core/docket.ts';
@@ -11,6 +12,10 @@ import type { Journal } from '../ledger/journal.ts';
 import { loggedLoadCall, restoreLoad } from './load.ts';
 import type { Routes } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
+import { EndpointWorth, SHORT_HOLE_MS, mayGoBack } from './worth.ts';
+
+/** How far back a route's load is looked at, clock ms: a little more than is kept. */
+const LOAD_MS = LONGEST_SUSTAIN_MS + 900_000;
 
 /** Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. */
 export async function restore(routes: Routes, journal: Journal, clock: Clock): Promise<void> {
@@ -23,12 +28,20 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
       watch.lastRollout = rollout;
       continue;
     }
-    watch.setRollout(rollout, await pinnedPolicy(rollout, journal, routes));
+    // Of two that are not over the older one is promoted, and the newer one a way back that took its place.
+    const { rollout: older, policy } = watch;
+    const replaced = older !== null && older.id === rollout.wayBack?.replaces ? { rollout: older, policy } : null;
+    watch.setRollout(rollout, await pinnedPolicy(rollout, journal, routes), replaced);
+  }
+  for (const watch of routes.all()) {
+    const { rollout } = watch;
+    if (rollout === null) continue;
     watch.openAskId = rollout.ask === null ? null : ((await journal.openAsk(rollout.id))?.id ?? null);
     for await (const page of journal.stepCalls(rollout.id)) {
       for (const call of page) watch.restore(call.step, call.role, call);
     }
     await restoreJudging(watch, rollout.id, journal);
+    await restoreWorth(watch, journal, clock);
   }
   await restoreWindows(routes, null, journal, clock);
   routes.rebuild();
@@ -42,6 +55,21 @@ export async function learnedLanes(journal: Pick<Journal, 'savedStatus'>): Promi
   // A status of an older version knows none.
   const lanes = saved === null ? [] : ((JSON.parse(saved) as Partial<StatusReport>).lanes ?? []);
   return lanes.map(({ model, provider, learned }) => [{ model, provider }, learned] as const);
+}
+
+/** What a former process knew of a route's load goes on, unless nobody looked for longer than a window of it. */
+async function restoreWorth(watch: RouteWatch, journal: Journal, clock: Clock): Promise<void> {
+  if (!mayGoBack(watch.rollout)) return;
+  const saved = await journal.savedStatus();
+  const report = saved === null ? null : (JSON.parse(saved) as StatusReport);
+  const known = report?.routes.find(({ model }) => model === watch.model)?.load?.knownSince;
+  const nowMs = clock.now();
+  const isShort = report !== null && nowMs - report.at <= SHORT_HOLE_MS;
+  const knownSinceMs = known === undefined || !isShort ? nowMs : known;
+  watch.worth = new EndpointWorth(watch.filePolicy.back.slo, { knownSinceMs, nowMs });
+  for (const { atMs, calls } of await journal.callsPerMinute(watch.model, Math.max(knownSinceMs, nowMs - LOAD_MS))) {
+    watch.worth.loaded(atMs, calls);
+  }
 }
 
 /** Gives the judge of a rollout its calls and pairs again, in the order in which it had them. */
@@ -92,7 +120,7 @@ export async function restoreWindows(
     const loaded = watches === null ? loggedLoadCall(call) : null;
     if (loaded !== null) watch.load?.ended(loaded);
     const at = call.arrivedAtUs / 1_000;
-    if (call.role === 'canary' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
+    if (assignedTo(call) === 'dedicated' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
     window.arrived(at, call.agent, call.isAgentDerived);
     if (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US) window.refused(at);
   }

@@ -3,7 +3,8 @@ import type { Clock } from '../core/clock.ts';
 import type { DemandFigures } from '../core/criteria.ts';
 import type { DemandCosts } from '../core/criterion.ts';
 import type { Policy, RoutePolicy } from '../core/policy.ts';
-import { isLive, weights } from '../core/rollout.ts';
+import { endpointOf } from '../core/endpoint-share.ts';
+import { weights } from '../core/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../core/route.ts';
 import { RouteWatch } from './watch.ts';
 
@@ -152,20 +153,25 @@ export class Routes implements CallObserver {
 }
 
 function canaryOf(watch: RouteWatch): Canary | null {
-  const { rollout, policy } = watch;
-  if (rollout === null || !isLive(rollout)) return null;
-  if (watch.isForcedToZero) return null;
-  const { step, weight } = weights(rollout, policy);
+  const { rollout, policy, retreat } = watch;
+  const endpoint = rollout === null ? null : endpointOf(rollout);
+  if (rollout === null || endpoint === null) return null;
+  const isWayBack = rollout.toward === 'serverless';
+  // What the ledger cannot take yet: all weight is where the decision wants it.
+  const isKept = isWayBack && retreat?.decision.action === 'abort';
+  if (retreat !== null && !isKept) return null;
+  const { step, weight } = isKept ? { step: 0, weight: 0 } : weights(rollout, policy);
   return {
     rolloutId: rollout.id,
+    ...(isWayBack && { toward: rollout.toward }),
     step,
     // As the ledger keeps it, so that what is judged now is judged again alike.
     weight: Math.round(weight * 10_000) / 10_000,
     affinity: policy.affinity,
     blockMs: AGENT_BLOCK_MS,
-    url: rollout.endpoint.url,
-    servedModel: rollout.endpoint.servedModel,
-    shapes: new Set(rollout.endpoint.shapes),
+    url: endpoint.url,
+    servedModel: endpoint.servedModel,
+    shapes: new Set(endpoint.shapes),
     shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(watch) : null,
   };
 }

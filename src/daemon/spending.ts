@@ -1,5 +1,4 @@
 import type { Clock } from '../core/clock.ts';
-import { costOf } from '../core/money/limits.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Spending } from '../core/spending.ts';
 import { shrunkMs, timeoutsOf } from './routes.ts';
@@ -7,9 +6,6 @@ import type { RouteWatch } from './watch.ts';
 
 /** What the endpoints of a route's model have cost by now, epoch ms; null where it is not known. */
 export type SpendingOf = (watch: RouteWatch, now: number) => Spending | null;
-
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 
 /** How long calls on an endpoint are thought to take to end, as long as none was seen to take longer. */
 const CALLS_END_MS = 300_000;
@@ -32,68 +28,4 @@ export function wayBackMs(watch: RouteWatch, clock: Clock): number {
 export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Clock): number {
   const isGood = rollout.phase !== 'draining' || rollout.reason.startsWith('over_budget');
   return isGood ? timeoutsOf(watch.policy, clock).totalMs : DRAIN_MS;
-}
-
-interface Span {
-  readonly rolloutId: string;
-  readonly from: number;
-  to: number;
-  readonly rate: number;
-}
-
-/**
- * Reckons what endpoints cost from what this process has seen of them: the price of the rollout, for as long as it was not
- * seen paused or absent. Of what a former process saw, as much as it can have been.
- */
-export class SpendingEstimate {
-  readonly #spans = new WeakMap<RouteWatch, Span[]>();
-
-  readonly of: SpendingOf = (watch, now) => {
-    const spans = this.#spans.get(watch) ?? recovered(watch);
-    this.#spans.set(watch, spans);
-    const { rollout } = watch;
-    if (rollout !== null && rollout.phase !== 'proposed') extend(spans, watch, rollout, now);
-    const isRecent = (span: Span) => span.to > now - DAY_MS || span.rolloutId === rollout?.id;
-    this.#spans.set(watch, spans.filter(isRecent));
-    const since = (start: number, isMeant: (span: Span) => boolean = () => true) =>
-      spans
-        .filter(isMeant)
-        .reduce((sum, { from, to, rate }) => sum + costOf(rate, Math.max(0, to - Math.max(from, start))), 0);
-    return {
-      hourMicros: since(now - HOUR_MS),
-      dayMicros: since(Math.floor(now / DAY_MS) * DAY_MS),
-      rolloutMicros: since(0, ({ rolloutId }) => rolloutId === rollout?.id),
-      ratePerHourMicros: rollout !== null && rollout.phase !== 'proposed' ? rateOf(watch, rollout) : 0,
-      at: now,
-    };
-  };
-}
-
-const FREE = new Set(['paused', 'scaledToZero', 'absent', 'failed']);
-
-function rateOf({ endpoint }: RouteWatch, { pricePerHourMicros }: Rollout): number {
-  return endpoint !== null && FREE.has(endpoint.state) ? 0 : pricePerHourMicros;
-}
-
-function extend(spans: Span[], watch: RouteWatch, rollout: Rollout, now: number): void {
-  const rate = rateOf(watch, rollout);
-  const last = spans.findLast(({ rolloutId }) => rolloutId === rollout.id);
-  if (last === undefined) {
-    const from = 'startedAt' in rollout ? rollout.startedAt : rollout.createdAt;
-    spans.push({ rolloutId: rollout.id, from, to: now, rate: rollout.pricePerHourMicros });
-  } else if (last.rate === rate) last.to = now;
-  else {
-    // Until this look nothing was known of the change.
-    last.to = last.rate > rate ? now : last.to;
-    spans.push({ rolloutId: rollout.id, from: last.to, to: now, rate });
-  }
-}
-
-/** Rollouts that ended as proposals. */
-const NEVER_BEGUN = /^(?:proposal_expired|rejected: step 0)\b/;
-
-/** The route's last rollout, if a former process ended it. */
-function recovered({ lastRollout: last }: RouteWatch): Span[] {
-  if (last === null || (last.phase !== 'draining' && 'reason' in last && NEVER_BEGUN.test(last.reason))) return [];
-  return [{ rolloutId: last.id, from: last.createdAt, to: last.since, rate: last.pricePerHourMicros }];
 }

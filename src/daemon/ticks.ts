@@ -23,6 +23,8 @@ export interface TicksOptions {
   /** The policy file as it was last read. */
   readonly policy: () => NonNullable<JournalEntry['policy']>;
   readonly spending: SpendingOf;
+  /** What a route's calls cost on either side; null where that is not known. */
+  readonly costs: ObserveContext['costs'];
   readonly begin: (watch: RouteWatch, effect: EffectName) => void;
   readonly report: () => StatusReport;
   readonly wake: () => void;
@@ -102,6 +104,7 @@ export class Ticks {
       filePolicyHash: this.#options.policy().hash,
       spending: this.#options.spending,
       newRolloutId,
+      costs: this.#options.costs,
     });
 
   async #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { Arrival, Call, Outcome, Shadow } from '../core/call.ts';
-import { DELAYED_US, isFault } from '../core/call.ts';
+import { DELAYED_US, assignedTo, isFault } from '../core/call.ts';
 import type { CostsOf, DemandFigures } from '../core/criteria.ts';
 import { judgeCriteria, needsServed, withCosts } from '../core/criteria.ts';
 import type { Decision } from '../core/decision.ts';
@@ -18,7 +18,7 @@ import type { PairKey } from '../core/pairs.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import { RecentOutcomes } from '../core/recent.ts';
 import type { Rollout } from '../core/rollout.ts';
-import type { CallShape, Role, UpstreamKind } from '../core/route.ts';
+import type { CallShape, Role, Toward, UpstreamKind } from '../core/route.ts';
 import { awaySince } from '../core/scaling/detour.ts';
 import type { LearnedLoad } from '../core/scaling/load.ts';
 import { RouteLoad } from '../core/scaling/load.ts';
@@ -27,6 +27,7 @@ import { servedOf } from '../core/served.ts';
 import { DemandWindow } from '../core/window.ts';
 import { Judging, isJudged } from './judging.ts';
 import { heededSigns, loadCallOf } from './load.ts';
+import { EndpointWorth } from './worth.ts';
 
 interface StepTally {
   readonly stable: RoleTally;
@@ -50,6 +51,8 @@ export class RouteWatch {
   pinnedPolicy: RoutePolicy | null = null;
   rollout: Rollout | null = null;
   lastRollout: Rollout | null = null;
+  /** The promoted rollout that is active again where the way back that took its place comes to nothing. */
+  replaced: { readonly rollout: Rollout; readonly policy: RoutePolicy } | null = null;
   openAskId: number | null = null;
   survey: Survey | null = null;
   endpoint: EndpointSeen | null = null;
@@ -60,7 +63,12 @@ export class RouteWatch {
   window: DemandWindow;
   /** What the window's load costs; null where that is not known. */
   costsOf: CostsOf = () => null;
+  /** Whether the endpoint is still worth its price; null while the route has none that serves it. */
+  worth: EndpointWorth | null = null;
+  /** Faults of the canary in a row. */
   faultsInRow = 0;
+  /** Faults of the endpoint in a row where it is not the canary, on a way back. */
+  endpointFaultsInRow = 0;
   /** Copies that a former process made for the rollout: they count against what the policy allows in all. */
   copiedBefore = 0;
   /** What became of the copies of the shadow stage. */
@@ -86,8 +94,8 @@ export class RouteWatch {
     return this.pinnedPolicy ?? this.filePolicy;
   }
 
-  /** Whether the weight is 0 although no event in the ledger says so yet. */
-  get isForcedToZero(): boolean {
+  /** Whether all weight has gone back although no event in the ledger says so yet. */
+  get isForced(): boolean {
     return this.retreat !== null;
   }
 
@@ -98,6 +106,7 @@ export class RouteWatch {
   adopt(policy: RoutePolicy, nowMs: number): boolean {
     const before = this.filePolicy.criteria;
     this.filePolicy = policy;
+    this.worth?.adopt(policy.back.slo, nowMs);
     if (JSON.stringify(before) !== JSON.stringify(policy.criteria)) this.window.interrupt(nowMs);
     return policy.criteria.window !== before.window || needsServed(policy.criteria) !== needsServed(before);
   }
@@ -120,11 +129,13 @@ export class RouteWatch {
     return withCosts(figures, this.filePolicy.criteria, (seen) => this.costsOf(seen));
   }
 
-  /** Makes a rollout the active one; figures begin anew where it is another one. */
-  setRollout(rollout: Rollout | null, policy: RoutePolicy | null): void {
+  /** Makes a rollout the active one, in place of another where it is a way back; figures begin anew where it is another. */
+  setRollout(rollout: Rollout | null, policy: RoutePolicy | null, replaced = this.replaced): void {
+    this.replaced = rollout?.wayBack === undefined ? null : replaced;
     if (rollout?.id !== this.rollout?.id) {
       this.#steps.clear();
       this.faultsInRow = 0;
+      this.endpointFaultsInRow = 0;
       this.shadow = NO_SHADOW;
       this.copiedBefore = 0;
       this.longestOnEndpointMs = 0;
@@ -164,7 +175,10 @@ export class RouteWatch {
   arrived(arrival: Arrival): void {
     const at = arrival.arrivedAtUs / 1_000;
     this.shapes.add(arrival.shape);
-    if (arrival.role !== 'canary' && !arrival.isRepeat) this.window.arrived(at, arrival.agent, arrival.isAgentDerived);
+    if (!arrival.isRepeat) {
+      this.worth?.arrived(at);
+      if (assignedTo(arrival) === 'serverless') this.window.arrived(at, arrival.agent, arrival.isAgentDerived);
+    }
     this.#tally(arrival)?.arrived();
     if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
   }
@@ -175,11 +189,11 @@ export class RouteWatch {
   }
 
   /** Serverless could not take it in time: that counts as refused, once. */
-  #isDelayed({ waitedUs, role, isRepeat }: Arrival): boolean {
-    return waitedUs >= DELAYED_US && role !== 'canary' && !isRepeat;
+  #isDelayed(arrival: Arrival): boolean {
+    return arrival.waitedUs >= DELAYED_US && assignedTo(arrival) === 'serverless' && !arrival.isRepeat;
   }
 
-  /** True where the canary has now failed so often in a row that somebody should look. */
+  /** True where the canary, or the endpoint, has now failed so often in a row that somebody should look. */
   failed(
     arrival: Arrival,
     outcome: Outcome,
@@ -193,17 +207,21 @@ export class RouteWatch {
       this.window.refused(nowMs);
     }
     this.#tally(arrival)?.faulted(outcome);
-    if (arrival.role !== 'canary' || !this.#isCurrent(arrival) || !isFault(outcome, 'dedicated')) return false;
-    this.faultsInRow++;
-    return this.faultsInRow >= this.policy.limits.consecutiveFaults;
+    if (!this.#isCurrent(arrival)) return false;
+    const kind = assignedTo(arrival);
+    if (!isFault(outcome, kind, this.#toward)) return false;
+    if (kind === 'dedicated') this.worth?.failed(nowMs);
+    if (arrival.role === 'canary') this.faultsInRow++;
+    else if (kind === 'dedicated') this.endpointFaultsInRow++;
+    return Math.max(this.faultsInRow, this.endpointFaultsInRow) >= this.policy.limits.consecutiveFaults;
   }
 
   ended(call: Call, nowMs: number): void {
     for (const attempt of call.attempts) {
       if (attempt.upstream === 'serverless') this.recent.add(nowMs, attempt.outcome);
     }
-    if (call.role !== 'canary' && call.repeatOfUs === null) this.window.ended(nowMs, nowMs, servedOf(call));
-    if (call.role === 'canary' && call.outcome === 'ok' && this.#isCurrent(call)) this.faultsInRow = 0;
+    if (assignedTo(call) === 'serverless' && call.repeatOfUs === null) this.window.ended(nowMs, nowMs, servedOf(call));
+    if (call.outcome === 'ok' && this.#isCurrent(call)) this.#answered(call, nowMs);
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
     const loaded = this.load === null ? null : loadCallOf(call, this.rollout);
     if (loaded !== null) this.load?.ended(loaded);
@@ -213,9 +231,21 @@ export class RouteWatch {
     else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call.arrivedAtUs, knownOf(call));
   }
 
+  #answered(call: Call, nowMs: number): void {
+    if (call.role === 'canary') this.faultsInRow = 0;
+    if (assignedTo(call) !== 'dedicated') return;
+    this.worth?.answered(nowMs, call.durationUs / 1_000);
+    this.endpointFaultsInRow = 0;
+  }
+
+  get #toward(): Toward {
+    return this.rollout?.toward ?? 'dedicated';
+  }
+
   /** A call went past the gateway: demand for serverless while it is recent, and nothing that is judged. */
   bypassed({ arrivedAtUs, shape, agent, isAgentDerived, outcome }: Call, nowMs: number): void {
     this.shapes.add(shape);
+    this.worth?.arrived(arrivedAtUs / 1_000);
     this.window.arrivedLate(
       arrivedAtUs / 1_000,
       nowMs,
@@ -272,7 +302,8 @@ export class RouteWatch {
   #stepTally(step: number): StepTally {
     let tally = this.#steps.get(step);
     if (tally === undefined) {
-      tally = { stable: new RoleTally('stable'), canary: new RoleTally('canary') };
+      const toward = this.#toward;
+      tally = { stable: new RoleTally('stable', toward), canary: new RoleTally('canary', toward) };
       this.#steps.set(step, tally);
     }
     return tally;

@@ -1,5 +1,6 @@
 import type { CarePolicy } from '../core/care/policy.ts';
 import type { Arrival } from '../core/call.ts';
+import { assignedTo } from '../core/call.ts';
 import { serverlessAuthorization } from '../core/credentials.ts';
 import { isEligible } from '../core/route.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../core/route.ts';
@@ -13,7 +14,7 @@ const BEYOND_ASCII = /[\x80-\xff]/;
 /** Whose call it is, which role serves it, and under which rules. */
 export interface Assignment {
   readonly arrival: Arrival;
-  /** The canary in force for the call's model, whichever role serves it; null where there is none. */
+  /** What splits the calls of its model, whichever side serves it; null where nothing does. */
   readonly canary: Canary | null;
   readonly timeouts: Timeouts;
   /** How its way to serverless is cared for; null: not at all. */
@@ -41,6 +42,8 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
   const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
   const authorization = serverlessAuthorization(sentCredentials, shared.token);
   const repeatOfUs = shared.repeats.find(agent.id, destination.path, body, arrivedAtUs);
+  const isWayBack = canary?.toward === 'serverless';
+  const isForEndpoint = assignedTo({ role, isWayBack }) === 'dedicated';
   const arrival: Arrival = {
     arrivedAtUs,
     assignedAtUs: shared.nowUs(),
@@ -54,8 +57,9 @@ export function assignCall(shared: Shared, asked: Asked): Assignment {
     weight: canary === null ? 0 : canary.weight,
     role,
     isEligible: canSplit,
-    hasNoToken: (role === 'canary' ? shared.token : authorization) === null,
+    hasNoToken: (isForEndpoint ? shared.token : authorization) === null,
     isRepeat: repeatOfUs !== null,
+    ...(isWayBack && { isWayBack }),
   };
   const { timeouts, care } = entry ?? table.fallback;
   return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Arrival, Outcome } from '../core/call.ts';
-import { knownAfterUs } from '../core/call.ts';
+import { assignedTo, knownAfterUs } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
 import { locate } from '../core/paths.ts';
 import type { Destination } from '../core/paths.ts';
@@ -105,7 +105,7 @@ export class Exchange implements AttemptOwner, BodyOwner {
     const { arrival } = assignment;
     if (arrival.hasNoToken) shared.counters.withoutToken++;
     shared.observer.arrived(arrival);
-    if (arrival.role === 'canary') {
+    if (assignedTo(arrival) === 'dedicated') {
       shared.observer.sent(arrival);
       this.attempt(toEndpoint(asked, assignment, shared.token), arrival.assignedAtUs);
     } else this.toServerless();

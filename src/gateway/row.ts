@@ -59,6 +59,7 @@ export function toRow(ending: Ending): Call {
     repeatOfUs: assignment === null ? null : assignment.repeatOfUs,
     hasShadow: ending.hasShadow,
     waitedUs: arrival === null ? 0 : arrival.waitedUs,
+    ...(arrival?.isWayBack === true && { isWayBack: true }),
     attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
   };
 }

@@ -1,11 +1,12 @@
 import { knownAfterUs, OUTCOMES } from '../core/call.ts';
 import type { Outcome } from '../core/call.ts';
 import type { Assigned, Known } from '../core/docket.ts';
+import type { UpstreamKind } from '../core/route.ts';
 import { FLAG } from './call-rows.ts';
 import type { LedgerDb } from './database.ts';
 import { startOf } from './history.ts';
 
-/** A call that was assigned to serverless. Times in clock µs. */
+/** A call that was assigned to one kind of upstream. Times in clock µs. */
 export interface PastCall {
   readonly arrivedAtUs: number;
   readonly durationUs: number;
@@ -18,10 +19,17 @@ export interface PastCall {
 /** A call of a rollout as the docket takes it. */
 export type LoggedJudged = Assigned & Known;
 
-/** Which calls are read: the eligible ones of a rollout, or those of a model that ended on serverless in a span. */
+/** Which calls are read: the eligible ones of a rollout, or those of a model that were assigned to a kind in a span. */
 export type Choice =
-  | { readonly kind: 'rollout'; readonly rolloutId: string }
-  | { readonly kind: 'history'; readonly model: string; readonly sinceUs: number; readonly untilUs: number };
+  { readonly kind: 'rollout'; readonly rolloutId: string } | ({ readonly kind: 'history' } & History);
+
+/** Of what a history is: calls that ended within a span, epoch µs. */
+export interface History {
+  readonly model: string;
+  readonly upstream: UpstreamKind;
+  readonly sinceUs: number;
+  readonly untilUs: number;
+}
 
 /** Where the chosen calls stand in the file at one moment: what comes later is not read. */
 export interface Span {
@@ -154,6 +162,13 @@ export function toFigures(rows: readonly Raw[], columns: number): Float64Array {
   return figures;
 }
 
+const ROLES = FLAG.canary | FLAG.wayBack;
+/** A role of a way back is the other way round; one without a role went to serverless. */
+const ASSIGNED_TO: Readonly<Record<UpstreamKind, string>> = {
+  serverless: `c.flags & ${FLAG.bypass} = 0 AND c.flags & ${ROLES | FLAG.hasRole} NOT IN (${FLAG.hasRole | FLAG.canary}, ${FLAG.hasRole | FLAG.wayBack})`,
+  dedicated: `c.flags & ${ROLES | FLAG.hasRole} IN (${FLAG.hasRole | FLAG.canary}, ${FLAG.hasRole | FLAG.wayBack})`,
+};
+
 interface Terms {
   readonly where: string;
   readonly values: readonly string[];
@@ -177,7 +192,7 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
   // Of kinds that an endpoint may be given: what else a model is used for says nothing of what will be compared. Nor do
   // calls past the gateway: others took their times, and they may be told of when what was usual has been learned.
   return {
-    where: `c.route_id = (SELECT id FROM routes WHERE model = ?) AND c.flags & ${FLAG.canary | FLAG.bypass} = 0
+    where: `c.route_id = (SELECT id FROM routes WHERE model = ?) AND ${ASSIGNED_TO[choice.upstream]}
       AND c.shape_id IN (
       SELECT id FROM shapes WHERE substr(name, 1, instr(name || '+', '+') - 1) IN ('chat', 'completion', 'embedding'))`,
     values: [choice.model],
@@ -189,7 +204,7 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
 
 /** The calls of a model that were assigned to serverless and ended within a span, epoch µs: the newest 200,000. */
 export function* historyCalls(db: LedgerDb, model: string, sinceUs: number, untilUs: number): Generator<PastCall> {
-  const choice = { kind: 'history', model, sinceUs, untilUs } as const;
+  const choice = { kind: 'history', model, upstream: 'serverless', sinceUs, untilUs } as const;
   const span = spanOf(db, choice);
   if (span === null) return;
   for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {

@@ -4,6 +4,7 @@ import type { LedgerDb } from './database.ts';
 /** What a decision's own record says happened by it; the rest of both is not looked at here. */
 interface Told {
   readonly events?: readonly unknown[];
+  readonly replaced?: { readonly event: unknown };
   readonly outcome?: { readonly requestId: number; readonly result: string; readonly message: string } | null;
 }
 
@@ -43,7 +44,8 @@ export function linkChecker(db: LedgerDb): (decision: { id: number; input: strin
       const { observation } = JSON.parse(input) as Seen;
       if (told.events !== undefined) {
         const stored = events.all(id);
-        const expected = told.events.map((event) => JSON.stringify(event));
+        const all = told.replaced === undefined ? told.events : [...told.events, told.replaced.event];
+        const expected = all.map((event) => JSON.stringify(event));
         if (JSON.stringify(stored) !== JSON.stringify(expected)) wrong.push('the events that it led to were changed');
       }
       if (told.outcome !== undefined) {

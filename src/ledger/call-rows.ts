@@ -22,6 +22,8 @@ export const FLAG = {
   noToken: 64,
   hasShadow: 128,
   bypass: 256,
+  /** The role is one of a way back: stable is the endpoint. */
+  wayBack: 512,
 } as const;
 
 const OUTCOME_IDS: ReadonlyMap<Outcome, number> = new Map(OUTCOMES.map((outcome, id) => [outcome, id]));
@@ -255,7 +257,8 @@ function flagsOf(call: Call): number {
     (call.hasClientLeft ? FLAG.clientLeft : 0) |
     (call.hasNoToken ? FLAG.noToken : 0) |
     (call.hasShadow ? FLAG.hasShadow : 0) |
-    (call.isBypass === true ? FLAG.bypass : 0)
+    (call.isBypass === true ? FLAG.bypass : 0) |
+    (call.isWayBack === true ? FLAG.wayBack : 0)
   );
 }
 

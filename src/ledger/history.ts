@@ -15,6 +15,7 @@ export interface LoggedCall {
   readonly isAgentDerived: boolean;
   readonly step: number;
   readonly role: Role | null;
+  readonly isWayBack: boolean;
   readonly isEligible: boolean;
   readonly servedBy: UpstreamKind | null;
   readonly status: number;
@@ -90,6 +91,7 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
       isAgentDerived: isDerived === 1,
       step: number(5),
       role: (flags & FLAG.hasRole) === 0 ? null : (flags & FLAG.canary) === 0 ? 'stable' : 'canary',
+      isWayBack: (flags & FLAG.wayBack) !== 0,
       isEligible: (flags & FLAG.eligible) !== 0,
       servedBy: (flags & FLAG.served) === 0 ? null : (flags & FLAG.dedicated) === 0 ? 'serverless' : 'dedicated',
       status: number(7),
@@ -126,6 +128,15 @@ function toPage(db: LedgerDb, rows: readonly Raw[]): CallPage {
       agents.set(agentId, (findAgent.get(agentId) ?? ['', 0]) as [string, number]);
   });
   return { figures, models, shapes, agents, next: rows.length < PAGE_ROWS ? null : (rows.at(-1)?.[0] as number) };
+}
+
+/** How many calls of a model arrived in each minute since a time, epoch ms, of those that have ended. */
+export function callsPerMinute(db: LedgerDb, model: string, sinceMs: number): { atMs: number; calls: number }[] {
+  const sql = `SELECT (id - duration_us) / 60000000 * 60000 AS atMs, count(*) AS calls FROM calls
+    WHERE id > @since AND route_id = (SELECT id FROM routes WHERE model = @model) AND id - duration_us >= @since
+      AND repeats_us IS NULL
+    GROUP BY 1 ORDER BY 1`;
+  return db.prepare<object, { atMs: number; calls: number }>(sql).all({ model, since: Math.floor(sinceMs * 1_000) });
 }
 
 /** All calls that ended after one time and not after another, epoch µs, in the order of their ends. */

@@ -15,11 +15,12 @@ import type { LedgerDb } from './database.ts';
 import { connect, isBusy } from './database.ts';
 import { hasServedSince } from './endpoint-calls.ts';
 import type { CallPage } from './history.ts';
-import { recentPage, stepPage } from './history.ts';
+import { callsPerMinute, recentPage, stepPage } from './history.ts';
 import type { Committed, JournalDecision, JournalEntry, LoggedDecision, OpenAsk, StoredRollout } from './journal.ts';
 import { pairPage } from './pairs.ts';
 import { costPerCall } from './costs.ts';
 import { bookBill, bookPrices } from './prices.ts';
+import type { RolloutRow } from './rollouts.ts';
 import { latestAsk, openAsk, pendingRequests } from './requests.ts';
 import type { PendingRequest } from './requests.ts';
 import { measuredSpeeds } from './speeds.ts';
@@ -28,7 +29,7 @@ import { measuredSpeeds } from './speeds.ts';
 const CHECKPOINT_BYTES = 8 << 20;
 const TRUNCATE_BYTES = 64 << 20;
 
-const OVER = "('aborted', 'failed')";
+const OVER = "('aborted', 'failed', 'returned')";
 
 /** The journal as the worker's thread has it: every method answers one message. Blocks its thread, never the gateway's. */
 export class JournalStore {
@@ -75,9 +76,9 @@ export class JournalStore {
   }
 
   latestRollouts(): StoredRollout[] {
-    const newest =
-      'SELECT id FROM rollouts WHERE route_id = p.route_id ORDER BY created_at DESC, updated_at DESC LIMIT 1';
-    return this.#rollouts(`WHERE p.id = (${newest}) ORDER BY p.created_at`);
+    const newest = `SELECT id FROM rollouts WHERE route_id = p.route_id AND phase IN ${OVER}
+      ORDER BY created_at DESC, updated_at DESC LIMIT 1`;
+    return this.#rollouts(`WHERE p.phase NOT IN ${OVER} OR p.id = (${newest}) ORDER BY p.created_at, p.updated_at`);
   }
 
   allRollouts(): StoredRollout[] {
@@ -115,6 +116,10 @@ export class JournalStore {
 
   stepPage(rolloutId: string, afterUs: number): CallPage {
     return stepPage(this.#db, rolloutId, afterUs);
+  }
+
+  callsPerMinute(model: string, sinceMs: number): { atMs: number; calls: number }[] {
+    return callsPerMinute(this.#db, model, sinceMs);
   }
 
   spanOf(choice: Choice): Span | null {
@@ -184,9 +189,10 @@ export class JournalStore {
   }
 
   #write(entry: JournalEntry): Committed {
-    const { policy, decision, rollout, ask } = entry;
+    const { policy, decision, rollout, replaced, ask } = entry;
     const at = decision?.at ?? rollout?.updatedAt ?? ask?.at ?? 0;
     if (policy !== undefined) this.#writePolicy(policy, at);
+    if (replaced !== undefined) this.#writeRollout(replaced);
     if (rollout !== undefined) this.#writeRollout(rollout);
     const decisionId = decision === undefined ? null : this.#writeDecision(decision);
     const addEvent = this.#db.prepare(
@@ -213,7 +219,7 @@ export class JournalStore {
       .run(hash, sha256(parsed), path, text, parsed, Math.round(at));
   }
 
-  #writeRollout(rollout: NonNullable<JournalEntry['rollout']>): void {
+  #writeRollout(rollout: RolloutRow): void {
     this.#db.prepare('INSERT INTO routes (model) VALUES (?) ON CONFLICT DO NOTHING').run(rollout.model);
     this.#db
       .prepare(

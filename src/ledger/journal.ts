@@ -1,6 +1,6 @@
 import type { Shadow } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Role } from '../core/route.ts';
+import type { Role, UpstreamKind } from '../core/route.ts';
 import type { MeasuredSpeed } from '../core/sizing/speed.ts';
 import type { ArrivalPage, Choice, LoggedJudged, PastCall } from './arrivals.ts';
 import { readJudged, readPast } from './arrivals.ts';
@@ -15,6 +15,7 @@ import type { JournalMessage } from './journal-thread.ts';
 import { JournalThread } from './journal-thread.ts';
 import type { JudgedPair } from './pairs.ts';
 import { readPairs } from './pairs.ts';
+import type { RolloutRow } from './rollouts.ts';
 
 export type { OpenAsk, PendingRequest } from './requests.ts';
 export type { LoggedCall } from './history.ts';
@@ -39,16 +40,9 @@ export interface JournalEntry {
   /** `hash`: SHA-256 of `text` as hex; `parsed`: JSON. Stored once. */
   readonly policy?: { readonly hash: string; readonly path: string; readonly text: string; readonly parsed: string };
   readonly decision?: JournalDecision;
-  readonly rollout?: {
-    readonly id: string;
-    readonly model: string;
-    readonly policyHash: string;
-    readonly toward: string;
-    readonly phase: string;
-    readonly snapshot: string;
-    readonly createdAt: number;
-    readonly updatedAt: number;
-  };
+  readonly rollout?: RolloutRow;
+  /** The promoted rollout that is over because the way back that took its place is. */
+  readonly replaced?: RolloutRow;
   readonly events: readonly {
     readonly rolloutId: string;
     readonly at: number;
@@ -86,7 +80,7 @@ export interface StoredRollout {
   readonly snapshot: string;
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Whether it was aborted or failed. */
+  /** Whether it has ended. */
   readonly isOver: boolean;
 }
 
@@ -113,7 +107,7 @@ export interface Journal extends MoneyJournal {
   openAsk(rolloutId: string): Promise<OpenAsk | null>;
   latestAsk(rolloutId: string): Promise<OpenAsk | null>;
   activeRollouts(): Promise<StoredRollout[]>;
-  /** The newest rollout of each route, over or not. */
+  /** Of each route the rollouts that are not over and the newest one that is, oldest first. */
   latestRollouts(): Promise<StoredRollout[]>;
   /** Every rollout that there ever was, oldest first. */
   allRollouts(): Promise<StoredRollout[]>;
@@ -137,10 +131,17 @@ export interface Journal extends MoneyJournal {
   /** The pairs of a rollout's shadow stage of which both halves are in the ledger, in the order of their arrival. */
   pairs(rolloutId: string): AsyncIterable<readonly JudgedPair[]>;
   /**
-   * The calls of a model that were assigned to serverless, of kinds that could be split, and ended within a span, epoch
-   * µs: the newest 200,000 of them, in the order of their arrival.
+   * The calls of a model that were assigned to a kind of upstream, of kinds that could be split, and ended within a span,
+   * epoch µs: the newest 200,000 of them, in the order of their arrival.
    */
-  historyCalls(model: string, sinceUs: number, untilUs: number): AsyncIterable<readonly PastCall[]>;
+  historyCalls(
+    model: string,
+    sinceUs: number,
+    untilUs: number,
+    upstream?: UpstreamKind,
+  ): AsyncIterable<readonly PastCall[]>;
+  /** How many calls of a model arrived in each minute since a time, both epoch ms; without repeats of refused ones. */
+  callsPerMinute(model: string, sinceMs: number): Promise<{ atMs: number; calls: number }[]>;
   /** See `speeds.ts`. */
   measuredSpeeds(model: string): Promise<ReadonlyMap<string, MeasuredSpeed>>;
   /** Changes whenever another connection, the gateway's included, has changed the file. */
@@ -177,7 +178,9 @@ export async function openJournal(path: string, { clock }: { readonly clock: Clo
     stepCalls: (rolloutId) => stepCalls(send, rolloutId),
     judgedCalls: (rolloutId) => byArrival(send, { kind: 'rollout', rolloutId }, readJudged),
     pairs: (rolloutId) => pairs(send, rolloutId),
-    historyCalls: (model, sinceUs, untilUs) => byArrival(send, { kind: 'history', model, sinceUs, untilUs }, readPast),
+    historyCalls: (model, sinceUs, untilUs, upstream = 'serverless') =>
+      byArrival(send, { kind: 'history', model, upstream, sinceUs, untilUs }, readPast),
+    callsPerMinute: (model, sinceMs) => send('callsPerMinute', model, sinceMs),
     measuredSpeeds: (model) => send('measuredSpeeds', model),
     dataVersion: () => send('dataVersion'),
     newestRequest: () => send('newestRequest'),

@@ -43,7 +43,7 @@ export function openAsk(db: LedgerDb, rolloutId: string): OpenAsk | null {
 export function openAsks(db: LedgerDb): (OpenAsk & { readonly model: string })[] {
   const sql = `SELECT ${COLUMNS}, r.model FROM asks a JOIN rollouts p ON p.id = a.rollout_id
     JOIN routes r ON r.id = p.route_id
-    WHERE p.phase NOT IN ('draining', 'aborted', 'failed') AND a.id = (SELECT max(id) FROM asks WHERE rollout_id = p.id)
+    WHERE p.phase NOT IN ('draining', 'aborted', 'failed', 'returned') AND a.id = (SELECT max(id) FROM asks WHERE rollout_id = p.id)
       AND NOT ${IS_ANSWERED} AND json_type(p.snapshot, '$.ask') IS NOT 'null'
     ORDER BY a.id`;
   return db.prepare<[], OpenAsk & { model: string }>(sql).all();

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { decideAgain } from '../../src/core/decide.ts';
 import type { Phase, Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve, isLive, weights } from '../../src/core/rollout.ts';
+import { leaveEndpoint } from '../../src/core/lost-endpoint.ts';
+import { endpointShare } from '../../src/core/endpoint-share.ts';
+import { evolve, isLive, isOver, weights } from '../../src/core/rollout.ts';
 import { stepVerdict } from '../../src/core/retreat.ts';
 import type { Tick } from '../support/walk.ts';
 import { walk, walks } from '../support/walk.ts';
@@ -11,24 +13,32 @@ import { walk, walks } from '../support/walk.ts';
 /** Checks a sentence at every tick of many random walks. */
 function always(check: (tick: Tick) => void, runs = 300): void {
   fc.assert(
-    fc.property(walks, ({ policy, days }) => {
-      for (const tick of walk(policy, days)) check(tick);
+    fc.property(walks, ({ policy, days, isPromoted }) => {
+      for (const tick of walk(policy, days, isPromoted)) check(tick);
     }),
     { numRuns: runs },
   );
 }
 
 const weightOf = (rollout: Rollout | null, { seen }: Tick) => weights(rollout, seen.policy).weight;
+/** The endpoint's share; over, a way back has left it as it was promoted, or with nothing. */
+const shareOf = (rollout: Rollout | null, { seen, decided }: Tick) =>
+  rollout !== null && isWayBack(rollout) && isOver(rollout.phase)
+    ? Number(decided.replaced === undefined)
+    : endpointShare(rollout, seen.policy);
 const has = ({ decided }: Tick, type: RolloutEvent['type']) => decided.events.some((event) => event.type === type);
 const rises = (tick: Tick) => weightOf(tick.after, tick) > weightOf(tick.before, tick);
+const isWayBack = (rollout: Rollout | null) => rollout?.toward === 'serverless';
+/** The endpoint of a way back can no longer serve. */
+const isLost = ({ before, seen }: Tick) => before !== null && isWayBack(before) && leaveEndpoint(before, seen) !== null;
 const isOwn = ({ before, seen }: Tick) => seen.request !== null && seen.request.rolloutId === before?.id;
 
 describe('whatever happens, the core', () => {
   it('reaches every phase in these walks, so that the laws below say something', () => {
     const reached = new Set<Phase>();
     const actions = new Set<string>();
-    for (const { policy, days } of fc.sample(walks, { numRuns: 400, seed: 7 })) {
-      for (const { after, decided } of walk(policy, days)) {
+    for (const { policy, days, isPromoted } of fc.sample(walks, { numRuns: 400, seed: 7 })) {
+      for (const { after, decided } of walk(policy, days, isPromoted)) {
         reached.add(after?.phase ?? 'watching');
         actions.add(decided.action);
       }
@@ -44,10 +54,20 @@ describe('whatever happens, the core', () => {
       'promoted',
     ];
     const phases: Phase[] = [...way, 'draining'];
-    assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed'].sort());
+    assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed', 'returned'].sort());
     assert.deepEqual(
       [
-        ...['enter_step', 'promote', 'withdraw_ask', 'abort', 'fail', 'end', 'pause', 'resume', 'refuse'],
+        'enter_step',
+        'promote',
+        'return',
+        'leave_endpoint',
+        'withdraw_ask',
+        'abort',
+        'fail',
+        'end',
+        'pause',
+        'resume',
+        'refuse',
         ...['begin_detour', 'rescale', 'sleep', 'wake', 'end_detour', 'grant'],
       ].filter((action) => !actions.has(action)),
       [],
@@ -89,13 +109,14 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       if (!rises(tick) || has(tick, 'detour_ended')) return;
       const { before, decided, seen } = tick;
-      // Of the weight that a promotion adds, the control group's, the next law speaks.
-      if (before?.phase === 'holding') return;
-      assert.ok(before?.phase === 'stepping');
+      // Of the weight that a promotion adds, the control group's, the next law speaks; of a lost endpoint another one.
+      if (before?.phase === 'holding' || decided.action === 'leave_endpoint') return;
+      assert.ok(before?.phase === 'stepping' || (before?.phase === 'proposed' && isWayBack(before)));
+      const step = 'step' in before ? before.step : 0;
       const [approved, entered, ...rest] = decided.events;
       assert.deepEqual(rest, []);
       assert.ok(approved?.type === 'approved' && entered?.type === 'step_entered');
-      assert.deepEqual([approved.step, entered.step], [before.step + 1, before.step + 1]);
+      assert.deepEqual([approved.step, entered.step], [step + 1, step + 1]);
       if (approved.by === 'policy') return assert.equal(seen.policy.approval, 'automatic');
       assert.ok(isOwn(tick) && seen.request?.kind === 'approve');
       assert.equal(seen.request.askId, seen.openAskId);
@@ -106,7 +127,8 @@ describe('whatever happens, the core', () => {
   it('raises the weight, or promotes, only after a pass, or onto a warm endpoint without traffic', () => {
     always((tick) => {
       if ((!rises(tick) && !has(tick, 'promoted')) || has(tick, 'detour_ended')) return;
-      const { before, seen } = tick;
+      const { before, seen, decided } = tick;
+      if (decided.action === 'leave_endpoint' || (before?.phase === 'proposed' && isWayBack(before))) return;
       assert.ok(before?.phase === 'stepping' || before?.phase === 'holding');
       const verdict = stepVerdict(before, seen);
       assert.equal(verdict?.status ?? 'no traffic', before.step === 0 ? 'no traffic' : 'pass');
@@ -117,7 +139,7 @@ describe('whatever happens, the core', () => {
   it('never raises the weight towards an endpoint that should be left', () => {
     always((tick) => {
       const { before, seen } = tick;
-      if (!rises(tick) || (before?.phase !== 'stepping' && before?.phase !== 'holding')) return;
+      if (!rises(tick) || isWayBack(before) || (before?.phase !== 'stepping' && before?.phase !== 'holding')) return;
       if (before.step > 0) assert.ok(seen.canaryFaultsInRow < seen.policy.limits.consecutiveFaults);
       const isFresh = seen.endpoint !== null && seen.endpoint.at >= before.startedAt;
       const bad = ['paused', 'failed', 'updateFailed', 'absent', 'scaledToZero'];
@@ -183,14 +205,15 @@ describe('whatever happens, the core', () => {
   it('leaves nothing on a canary that drains, and pauses its endpoint only then', () => {
     always((tick) => {
       const { before, after, decided, seen } = tick;
-      if (after?.phase === 'draining') assert.equal(weightOf(after, tick), 0);
+      if (after?.phase === 'draining') assert.equal(endpointShare(after, seen.policy), 0);
       if (decided.effect === 'pause') assert.ok(before?.phase === 'draining' && seen.isDrained);
     });
   });
 
   it('ends as what it was leaving for, and only from a proposal or from draining', () => {
     always(({ before, after, decided }) => {
-      if (after?.phase !== 'aborted' && after?.phase !== 'failed') return;
+      if (after === null || !isOver(after.phase) || !('reason' in after)) return;
+      if (isWayBack(after) && before?.phase !== 'draining') return assert.equal(after.phase, 'aborted');
       assert.ok(before?.phase === 'proposed' || before?.phase === 'draining');
       if (before.phase === 'draining') assert.deepEqual([after.phase, after.reason], [before.outcome, before.reason]);
       assert.equal(decided.events.at(-1)?.type, 'ended');
@@ -200,7 +223,7 @@ describe('whatever happens, the core', () => {
   it('aborts whenever an operator says so, in every phase', () => {
     always((tick) => {
       const { before, after, seen, decided } = tick;
-      if (!isOwn(tick) || seen.request?.kind !== 'abort' || before?.phase === 'draining') return;
+      if (!isOwn(tick) || seen.request?.kind !== 'abort' || before?.phase === 'draining' || isLost(tick)) return;
       assert.equal(decided.action, 'abort');
       assert.equal(weightOf(after, tick), 0);
       assert.equal(decided.outcome?.result, 'done');
@@ -209,7 +232,7 @@ describe('whatever happens, the core', () => {
 
   it('goes nowhere but back while paused', () => {
     always((tick) => {
-      if (tick.before?.isPaused !== true) return;
+      if (tick.before?.isPaused !== true || tick.decided.action === 'leave_endpoint') return;
       assert.ok(!rises(tick));
       assert.ok(!has(tick, 'promoted') && !has(tick, 'provisioning_started'));
     });
@@ -219,7 +242,8 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       const { before, seen, after } = tick;
       if (before?.phase !== 'stepping' && before?.phase !== 'holding') return;
-      if (stepVerdict(before, seen)?.status !== 'fail' || seen.stableRecent.connectFailures > 1) return;
+      if (isWayBack(before) || stepVerdict(before, seen)?.status !== 'fail' || seen.stableRecent.connectFailures > 1)
+        return;
       if (seen.stableRecent.faults <= 1) assert.equal(after?.phase, 'draining');
       assert.ok(!rises(tick));
     });
@@ -228,7 +252,7 @@ describe('whatever happens, the core', () => {
   it('goes back while paused, too, and whatever is asked in the same tick', () => {
     always((tick) => {
       const { before, seen, after } = tick;
-      if (before === null || !isLive(before)) return;
+      if (before === null || !isLive(before) || isWayBack(before)) return;
       const isDue = seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults && weightOf(before, tick) > 0;
       if (isDue && seen.stableRecent.faults <= 1) assert.equal(after?.phase, 'draining');
     });
@@ -237,7 +261,7 @@ describe('whatever happens, the core', () => {
   it('never gives traffic by itself to a serverless that refuses connections', () => {
     always((tick) => {
       const { before, seen, decided } = tick;
-      if (!(weightOf(tick.after, tick) < weightOf(before, tick))) return;
+      if (!(shareOf(tick.after, tick) < shareOf(before, tick))) return;
       if (decided.outcome?.result === 'done') return;
       assert.ok(
         seen.stableRecent.connectFailures === 0 || seen.stableRecent.attempts > seen.stableRecent.connectFailures,
@@ -261,16 +285,75 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       const { seen, decided } = tick;
       if (seen.request === null) return assert.equal(decided.outcome, null);
-      if (decided.outcome === null) return assert.deepEqual(decided.events[0]?.type, 'draining');
+      if (decided.outcome === null) {
+        const [first] = decided.events;
+        return assert.ok(first?.type === 'draining' || (first?.type === 'ended' && first.outcome === 'aborted'));
+      }
       assert.equal(decided.outcome.requestId, seen.request.id);
     });
   });
 
   it('proposes nothing while it cools down', () => {
     always((tick) => {
-      const { lastEndedAt, now } = tick.seen;
+      const { lastEndedAt, lastToward, now, policy } = tick.seen;
       if (!has(tick, 'proposed') || lastEndedAt === null) return;
-      assert.ok(now - lastEndedAt >= tick.seen.policy.criteria.cooldown);
+      if (lastToward === 'serverless') return assert.ok(now - lastEndedAt >= policy.back.cooldown);
+      if (tick.before === null) assert.ok(now - lastEndedAt >= policy.criteria.cooldown);
+    });
+  });
+
+  it('begins a way back only from a promoted rollout, with a cause and a serverless that can take it all', () => {
+    always((tick) => {
+      const { before, after, seen } = tick;
+      if (!has(tick, 'proposed') || !isWayBack(after)) return;
+      assert.ok(before?.phase === 'promoted' && seen.back != null);
+      assert.equal(after?.wayBack?.replaces, before.id);
+      const { load, slo, serverlessLimit, refusedMost } = seen.back;
+      assert.ok(load?.belowSince != null || slo?.missedSince != null);
+      assert.ok(serverlessLimit === null || 1 - serverlessLimit / (load?.p95 ?? 0) <= refusedMost);
+    });
+  });
+
+  it('lowers the share of the endpoint on a way back, and gives it back whole or not at all', () => {
+    always((tick) => {
+      const { before, after } = tick;
+      if (!isWayBack(before) || after === null) return;
+      const [was, is] = [shareOf(before, tick), shareOf(after, tick)];
+      if (is > was) assert.deepEqual([is, after.phase], [1, 'aborted']);
+      if (after.phase === 'returned') assert.equal(is, 0);
+    });
+  });
+
+  it('returns to the endpoint whenever serverless fails on a way back, unless the endpoint is lost', () => {
+    always((tick) => {
+      const { before, seen, after } = tick;
+      if (!isWayBack(before) || (before?.phase !== 'stepping' && before?.phase !== 'holding') || isLost(tick)) return;
+      const hasFailed = stepVerdict(before, seen)?.status === 'fail';
+      if (hasFailed || seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults)
+        assert.equal(after?.phase, 'aborted');
+    });
+  });
+
+  it('leaves a lost endpoint for serverless at once, whatever is asked, if serverless takes connections', () => {
+    always((tick) => {
+      const { before, seen, after, decided } = tick;
+      if (decided.action === 'leave_endpoint') assert.ok(isLost(tick));
+      if (!isLost(tick)) return;
+      const { attempts, connectFailures, faults } = seen.stableRecent;
+      if (attempts >= 3 && connectFailures === attempts)
+        return assert.equal(shareOf(after, tick), shareOf(before, tick));
+      if (faults * 2 < attempts || attempts < 5) assert.equal(decided.action, 'leave_endpoint');
+    });
+  });
+
+  it('ends a way back that has succeeded and what it replaces in one decision, once the endpoint costs nothing', () => {
+    always((tick) => {
+      const { before, after, decided } = tick;
+      const isReturned = after?.phase === 'returned';
+      assert.equal(decided.replaced !== undefined, isReturned);
+      if (!isReturned || decided.replaced === undefined) return;
+      assert.deepEqual([decided.replaced.rolloutId, before?.phase], [before?.wayBack?.replaces, 'draining']);
+      assert.ok(decided.replaced.event.type === 'ended' && decided.replaced.event.outcome === 'returned');
     });
   });
 });

@@ -4,7 +4,8 @@ import * as fc from 'fast-check';
 import type { Outcome } from '../../src/core/call.ts';
 import { OUTCOMES, isDecided, isFault } from '../../src/core/call.ts';
 import type { TalliedCall } from '../../src/core/figures.ts';
-import { NO_FIGURES, RoleTally, upstreamOf } from '../../src/core/figures.ts';
+import { NO_FIGURES, RoleTally } from '../../src/core/figures.ts';
+import { upstreamOf } from '../../src/core/route.ts';
 import type { Role } from '../../src/core/route.ts';
 
 const role = fc.constantFrom<Role>('stable', 'canary');
@@ -19,12 +20,6 @@ const call: fc.Arbitrary<TalliedCall> = fc.record({
 function answered(durationUs: number, servedBy: TalliedCall['servedBy'] = 'dedicated'): TalliedCall {
   return { outcome: 'ok', servedBy, durationUs, firstByteUs: null, firstTokenUs: null };
 }
-
-describe('upstreamOf', () => {
-  it('plays the canary with the endpoint', () => {
-    assert.deepEqual([upstreamOf('canary'), upstreamOf('stable')], ['dedicated', 'serverless']);
-  });
-});
 
 describe('RoleTally', () => {
   it('begins with nothing', () => {
@@ -57,8 +52,8 @@ describe('RoleTally', () => {
         }
         const { assigned, decided, faults, refused } = tally.figures();
         assert.equal(assigned, calls.length);
-        assert.equal(decided, calls.filter((one) => isDecided(one.outcome, upstreamOf(which))).length);
-        assert.equal(faults, calls.filter((one) => isFault(one.outcome, upstreamOf(which))).length);
+        assert.equal(decided, calls.filter((one) => isDecided(one.outcome, upstreamOf(which, 'dedicated'))).length);
+        assert.equal(faults, calls.filter((one) => isFault(one.outcome, upstreamOf(which, 'dedicated'))).length);
         assert.equal(refused, calls.filter((one) => one.outcome === 'rate_limited').length);
       }),
     );

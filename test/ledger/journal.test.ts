@@ -64,20 +64,27 @@ describe('journal', () => {
     await close();
   });
 
-  it('knows the active rollouts, and the newest of each route', async (context) => {
+  it('knows the active rollouts, and the newest of each route that is over', async (context) => {
     const { journal, close } = await openFor(context, temporaryPath(context));
     const commit = (id: string, phase: string, createdAt: number, model = 'org/model') =>
       journal.commit({ events: [], outcomes: [], rollout: makeRollout({ id, phase, createdAt, model }) });
     await commit('a', 'stepping', 1);
     await commit('a', 'aborted', 1);
-    await commit('b', 'proposed', 2);
+    await commit('b', 'promoted', 3);
+    await commit('d', 'returned', 2);
+    await commit('e', 'proposed', 4);
     await commit('c', 'failed', 1, 'org/other');
     const brief = (rows: Awaited<ReturnType<typeof journal.latestRollouts>>) =>
       rows.map(({ id, isOver }) => [id, isOver]);
-    assert.deepEqual(brief(await journal.activeRollouts()), [['b', false]]);
+    assert.deepEqual(brief(await journal.activeRollouts()), [
+      ['b', false],
+      ['e', false],
+    ]);
     assert.deepEqual(brief(await journal.latestRollouts()), [
       ['c', true],
+      ['d', true],
       ['b', false],
+      ['e', false],
     ]);
     await close();
   });

@@ -55,6 +55,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     responseBytes: 700 + ((n * 61) % 9_000),
     repeatOfUs: null,
     hasShadow: false,
+    isWayBack: false,
     waitedUs: 0,
     attempts: [
       {

@@ -78,6 +78,8 @@ function policyOf(line: string): object {
   const limits: Record<string, unknown> = {};
   const budget: Record<string, unknown> = {};
   const scaling: Record<string, unknown> = {};
+  const back: Record<string, unknown> = {};
+  const slo: Record<string, unknown> = {};
   const endpoint: Record<string, unknown> = { ...ENDPOINT_POLICY };
   let hasEndpoint = true;
   for (const setting of settings) {
@@ -85,12 +87,15 @@ function policyOf(line: string): object {
     const typed = /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
     if (key === 'steps') policy['steps'] = value.split(',').map((percent) => Number(percent) / 100);
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
+    else if (key === 'judge') policy['judge'] = value === 'default' ? {} : LOOSE_JUDGE;
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
     else if (ENDPOINT_KEYS.includes(key)) endpoint[key] = typed;
     else if (SCALING_KEYS.includes(key)) scaling[key] = typed;
     else if (key === 'sleep') scaling[key] = { after: value };
     else if (key in FURTHER) criteria[key] = (FURTHER[key] as (text: string) => unknown)(value);
     else if (BUDGET.includes(key)) budget[key] = typed;
+    else if (key.startsWith('back.')) back[key.slice(5)] = typed;
+    else if (key.startsWith('slo.')) slo[key.slice(4)] = typed;
     else if (CRITERIA.includes(key)) criteria[key] = typed;
     else limits[key] = typed;
   }
@@ -104,6 +109,7 @@ function policyOf(line: string): object {
     limits,
     budget,
     scaling,
+    back: { ...back, ...(Object.keys(slo).length > 0 && { slo }) },
     ...(hasEndpoint && { endpoint }),
   };
 }
@@ -115,7 +121,9 @@ function budgetSetting(setting: string): [string, number] {
   return [key, Number(value)];
 }
 
-const QUIET: Load = { agents: 64, refused: 0.08, canary: 'ok', stable: 'ok' };
+const QUIET: Load = { agents: 64, refused: 0.08, endpoint: 'ok', serverless: 'ok' };
+/** On the way to the endpoint, a transcript may name the sides by their roles. */
+const SIDES: Readonly<Record<string, string>> = { canary: 'endpoint', stable: 'serverless' };
 
 /** The language of the transcripts: one method per word, words as a person would say them. */
 class Script {
@@ -144,6 +152,10 @@ class Script {
         return world.setBudget(Object.fromEntries(rest.map((setting) => budgetSetting(setting))));
       case 'account':
         return world.setAccount(rest[0] as Observation['account']);
+      case 'limit':
+        return world.setLimit(rest[0] === 'unknown' ? null : Number(rest[0]));
+      case 'break-even':
+        return world.setBreakEven(rest[0] === 'unknown' ? null : Number(rest[0]));
       case 'survey':
         return world.survey(Number(rest[0]), rest.length > 1 ? rest.slice(1).join(' ') : null);
       case 'result':
@@ -176,14 +188,14 @@ class Script {
   }
 
   /**
-   * `calls 2100 over 5m [agents 64] [refused 8%] [canary ok|fail|slow] [stable ok|fail|down] [lasting 30s] [took 8s]
-   * [spread 9]`: how
-   * long serverless takes, and how many times as long for every fiftieth call.
+   * `calls 2100 over 5m [agents 64] [refused 8%] [endpoint ok|fail|slow] [serverless ok|fail|slow|down] [lasting 30s]
+   * [took 8s] [spread 9]`: how long the endpoint and serverless take, and how many times as long for every fiftieth call.
    */
   async #calls([count, , span, ...options]: string[]): Promise<void> {
     const load: Record<string, string | number> = { ...QUIET };
     for (let i = 0; i < options.length; i += 2) {
-      const [key, value] = [options[i] as string, options[i + 1] as string];
+      const [name, value] = [options[i] as string, options[i + 1] as string];
+      const key = SIDES[name] ?? name;
       const read = {
         agents: Number,
         spread: Number,

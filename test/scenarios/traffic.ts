@@ -1,4 +1,5 @@
 import type { Arrival, Attempt, Call, Outcome } from '../../src/core/call.ts';
+import { assignedTo } from '../../src/core/call.ts';
 import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
 import { assign } from '../../src/core/split.ts';
 
@@ -7,8 +8,8 @@ export interface Load {
   readonly agents: number;
   /** Share of serverless's calls that it answers with 429. */
   readonly refused: number;
-  readonly canary: 'ok' | 'fail' | 'slow';
-  readonly stable: 'ok' | 'fail' | 'down';
+  readonly endpoint: 'ok' | 'fail' | 'slow';
+  readonly serverless: 'ok' | 'fail' | 'slow' | 'down';
   /** How long serverless takes, ms; 400 unless told. */
   readonly took?: number;
   /** Every fiftieth call takes so many times as long. */
@@ -30,7 +31,8 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
   const agent = `agent-${n % load.agents}`;
   const arrivedAtUs = Math.round(atMs * 1_000);
   const role: Role | null = canary === null ? null : assign(canary, arrivedAtUs, agent);
-  const attempts = attempt(n, role ?? 'stable', load);
+  const isWayBack = canary?.toward === 'serverless';
+  const attempts = attempt(n, assignedTo({ role, isWayBack }), load);
   const [first] = attempts as [Attempt];
   const last = attempts.at(-1) as Attempt;
   const isAnswered = last.status !== 0;
@@ -46,6 +48,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     role,
     isEligible: canary !== null,
     hasNoToken: false,
+    ...(isWayBack && { isWayBack }),
   };
   const call: Call = {
     ...shared,
@@ -69,20 +72,23 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
   return { arrival: { ...shared, assignedAtUs: arrivedAtUs, isRepeat: false, waitedUs: 0 }, call };
 }
 
-function attempt(n: number, role: Role, load: Load): Attempt[] {
+function attempt(n: number, kind: UpstreamKind, load: Load): Attempt[] {
   // The same share in every stretch: the fraction of n * refused that overflows.
   const isRefused = Math.floor((n + 1) * load.refused) > Math.floor(n * load.refused);
   const bySide = {
     ok: isRefused ? ('rate_limited' as const) : ('ok' as const),
+    slow: 'ok',
     fail: 'server_error',
     down: 'connect_failed',
   } as const;
-  const tookUs = (load.took ?? ANSWER_US / 1_000) * 1_000 * (n % 50 === 0 ? (load.spread ?? 1) : 1);
-  const serverless = tried('serverless', bySide[load.stable], tookUs);
-  if (role === 'stable') return [serverless];
-  if (load.canary === 'fail') return [tried('dedicated', 'server_error'), serverless];
+  const isSlow = load.serverless === 'slow';
+  const tookUs =
+    (load.took ?? (isSlow ? SLOW_US : ANSWER_US) / 1_000) * 1_000 * (n % 50 === 0 ? (load.spread ?? 1) : 1);
+  const serverless = tried('serverless', bySide[load.serverless], tookUs);
+  if (kind === 'serverless') return [serverless];
+  if (load.endpoint === 'fail') return [tried('dedicated', 'server_error'), serverless];
   const answerUs = load.lasting === undefined ? ANSWER_US : load.lasting * 1_000;
-  return [tried('dedicated', 'ok', load.canary === 'slow' ? SLOW_US : answerUs)];
+  return [tried('dedicated', 'ok', load.endpoint === 'slow' ? SLOW_US : answerUs)];
 }
 
 const STATUS: Partial<Record<Outcome, number>> = { ok: 200, rate_limited: 429, server_error: 500 };

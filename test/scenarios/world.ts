@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { knownAfterUs } from '../../src/core/call.ts';
+import type { LaneKey, LaneStatus } from '../../src/core/care/lane.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import type { Costs } from '../../src/core/load.ts';
 import { decideAgain } from '../../src/core/decide.ts';
 import { CORE_VERSION } from '../../src/core/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
@@ -17,9 +19,9 @@ import { evolve } from '../../src/core/rollout.ts';
 import { observe } from '../../src/daemon/observe.ts';
 import type { RouteMemory } from '../../src/daemon/reconcile.ts';
 import { reconcile } from '../../src/daemon/reconcile.ts';
+import { reportRoute } from '../../src/daemon/report.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/routes.ts';
-import { SpendingEstimate } from '../../src/daemon/spending.ts';
 import type { RouteWatch } from '../../src/daemon/watch.ts';
 import { verifyAudit } from '../../src/ledger/audit.ts';
 import type { JournalEntry } from '../../src/ledger/journal.ts';
@@ -27,10 +29,16 @@ import type { Ledger } from '../../src/ledger/open.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';
 import { insertRequest } from '../../src/ledger/requests.ts';
 import { MODEL, PROFILE, START, WARM } from '../support/samples.ts';
+import { SpendingEstimate } from '../support/spending.ts';
 import type { Load } from './traffic.ts';
 import { makeCall } from './traffic.ts';
 
 const SECOND = 1_000;
+
+const GATEWAY = {
+  inFlight: () => [],
+  shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
+};
 
 /**
  * The daemon's own watch, observation, tick and restart over a real ledger, with a clock that the scenario moves. The
@@ -48,6 +56,8 @@ export class World {
   #spending = new SpendingEstimate();
   #account: Observation['account'] = 'ok';
   #isWoken = false;
+  #costs: Costs | null = null;
+  #lanes: (LaneKey & LaneStatus)[] = [];
   #calls = 0;
   #rollouts = 0;
   #shown = '';
@@ -145,16 +155,13 @@ export class World {
       observe: (watch, wish) =>
         observe(watch, wish, {
           clock: this.#clock,
-          gateway: {
-            inFlight: () => [],
-            lanes: () => [],
-            shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
-          },
+          gateway: { ...GATEWAY, lanes: () => this.#lanes },
           account: this.#account,
           policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
           filePolicyHash: hash,
           spending: this.#spending.of,
           newRolloutId: () => `rollout${this.#rollouts}`,
+          costs: () => this.#costs,
         }),
       policyRecord: () => ({ hash, path: 'policy.yaml', text: this.#text, parsed }),
       begin: (watch, effect) => {
@@ -179,9 +186,11 @@ export class World {
     return committed;
   }
 
+  /** The endpoint's share, whichever role it plays. */
   #showWeight(): void {
     this.#routes.rebuild();
-    const weight = this.#routes.table.routes.get(MODEL)?.canary?.weight ?? 0;
+    const canary = this.#routes.table.routes.get(MODEL)?.canary ?? null;
+    const weight = canary === null ? 0 : canary.toward === 'serverless' ? 1 - canary.weight : canary.weight;
     if (weight !== this.#weight) this.lines.push(`        weight ${Math.round(weight * 100)} %`);
     this.#weight = weight;
   }
@@ -223,6 +232,19 @@ export class World {
     await this.tick();
   }
 
+  /** What serverless is thought to take in five minutes; null: nobody knows. */
+  async setLimit(limit: number | null): Promise<void> {
+    this.#lanes = limit === null ? [] : [{ model: MODEL, provider: '', limit } as LaneKey & LaneStatus];
+    await this.tick();
+  }
+
+  /** The load at which both sides cost the same; null: nobody knows. */
+  async setBreakEven(callsPerMinute: number | null): Promise<void> {
+    const prices = { serverlessPerHourMicros: 900_000, dedicatedPerHourMicros: 1_300_000 };
+    this.#costs = callsPerMinute === null ? null : { ...prices, breakEvenCallsPerMinute: callsPerMinute };
+    await this.tick();
+  }
+
   async setAccount(account: Observation['account']): Promise<void> {
     this.#account = account;
     await this.tick();
@@ -254,7 +276,13 @@ export class World {
     const isFine = outcome === 'ok';
     const problem = isFine ? null : { code: outcome.code as 'conflict', message: outcome.message, hint: null };
     const warmed = { endpoint: { ...WARM, shapes: [...watch.shapes] }, failed: [], profile: PROFILE };
-    watch.results[effect] = { effect, at: this.now, problem, ...(effect === 'warm' && isFine && { warmed }) };
+    watch.results[effect] = {
+      effect,
+      at: this.now,
+      problem,
+      ...(effect === 'warm' && isFine && { warmed }),
+      ...(effect === 'learn' && isFine && { learned: PROFILE }),
+    };
     if (isFine && effect === 'ensure') watch.endpoint = this.#endpoint('pending', false);
     if (isFine && effect === 'pause') watch.endpoint = this.#endpoint('paused', false);
     if (isFine && effect === 'rescale') watch.endpoint = this.#endpoint('updating', false);
@@ -271,6 +299,8 @@ export class World {
 
   /** The process ends and another takes its place: all it knows is in the ledger. */
   async restart(): Promise<void> {
+    const route = reportRoute(this.watch, this.#memory, { gateway: GATEWAY, filePolicyHash: '' });
+    await this.#open.journal.saveStatus(JSON.stringify({ at: this.now, lanes: [], routes: [route] }));
     await this.#open.close();
     this.#ledger = null;
     this.#routes = this.#newRoutes();

@@ -140,16 +140,19 @@ export function atStep(
   step: number,
   ...then: readonly RolloutEvent[]
 ): Extract<Rollout, { phase: 'stepping' | 'holding' }> {
+  const rollout = rolloutAfter(...TO_WARM, ...enteredUpTo(step), ...then);
+  if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') throw new Error(`it is ${rollout.phase}`);
+  return rollout;
+}
+
+function enteredUpTo(step: number): RolloutEvent[] {
   const { steps } = POLICY_DEFAULTS;
-  const entered: RolloutEvent[] = steps.slice(0, step).map((_, i) => ({
+  return steps.slice(0, step).map((_, i) => ({
     type: 'step_entered',
     step: i + 1,
     weight: stopWeight(i + 1, POLICY_DEFAULTS),
     phase: i + 1 === steps.length ? 'holding' : 'stepping',
   }));
-  const rollout = rolloutAfter(...TO_WARM, ...entered, ...then);
-  if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') throw new Error(`it is ${rollout.phase}`);
-  return rollout;
 }
 
 /** A rollout whose calls are being copied since START. */
@@ -163,4 +166,32 @@ export function promotedRollout(): Extract<Rollout, { phase: 'promoted' }> {
   const rollout = evolve(atStep(5), { type: 'promoted' }, START);
   if (rollout.phase !== 'promoted') throw new Error(`expected a promoted rollout, got ${rollout.phase}`);
   return rollout;
+}
+
+/** Everything that happened to `promotedRollout()`, all at START. */
+export const TO_PROMOTED: readonly RolloutEvent[] = [PROPOSED, ...TO_WARM, ...enteredUpTo(5), { type: 'promoted' }];
+
+/** A way back of that rollout, proposed at START, to which these events then happened. */
+export function wayBackAfter(...events: readonly RolloutEvent[]): Rollout {
+  const { id: replaces, endpoint, startedAt: runsSince, ...promoted } = promotedRollout();
+  const { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, criteriaSince } = promoted;
+  const fixed = { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, criteriaSince };
+  const wayBack = { replaces, endpoint, profile: PROFILE, runsSince };
+  const proposed: RolloutEvent = {
+    type: 'proposed',
+    rollout: { ...fixed, id: 'bbbbcccc', toward: 'serverless', wayBack },
+  };
+  return events.reduce((rollout, event) => evolve(rollout, event, START), evolve(null, proposed, START));
+}
+
+/** A way back that stands at a step since START; 5 = the last, with its control group. */
+export function backAtStep(step: number, ...then: readonly RolloutEvent[]): Rollout {
+  const { steps } = POLICY_DEFAULTS;
+  const entered: RolloutEvent[] = steps.slice(0, step).map((_, i) => ({
+    type: 'step_entered',
+    step: i + 1,
+    weight: stopWeight(i + 1, POLICY_DEFAULTS, 'serverless'),
+    phase: i + 1 === steps.length ? 'holding' : 'stepping',
+  }));
+  return wayBackAfter(...entered, ...then);
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
+import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
 import type { Decision } from '../../src/core/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
 import type { RoutePolicy } from '../../src/core/policy.ts';
@@ -10,7 +11,7 @@ import type { Verdict } from '../../src/core/verdict.ts';
 import type { ScalingPolicy } from '../../src/core/scaling/policy.ts';
 import { SCALING_DEFAULTS } from '../../src/core/scaling/policy.ts';
 import { loadOf } from './load.ts';
-import { observation, PROFILE, routePolicy, START, verdictOn, WARM } from './samples.ts';
+import { observation, PROFILE, promotedRollout, routePolicy, START, TO_PROMOTED, verdictOn, WARM } from './samples.ts';
 
 /** What one tick of a random walk will bring: most of it good, so that walks get far; some of it anything. */
 export interface Weather {
@@ -32,6 +33,9 @@ export interface Weather {
   readonly faultsInRow: number;
   readonly recent: 'fine' | 'sick' | 'refusing' | 'silent';
   readonly isDrained: boolean;
+  readonly back: 'none' | 'low' | 'slow';
+  readonly limit: 'enough' | 'unknown' | 'too low';
+  readonly endpointFaultsInRow: number;
   readonly request: OperatorRequest['kind'] | 'none' | 'answer';
   readonly answers: 'open' | 'older' | 'nothing' | 'other step' | 'other rollout';
 }
@@ -69,7 +73,16 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   ready: usually(2, 0, 1, 4),
   load: fc.constantFrom<Weather['load']>('usual', 'busy', 'idle', 'unmeasured'),
   isHealthy: usually(true, false),
-  effects: usually<readonly EffectName[]>([], ['survey'], ['ensure'], ['warm'], ['pause'], ['rescale'], ['wake']),
+  effects: usually<readonly EffectName[]>(
+    [],
+    ['survey'],
+    ['ensure'],
+    ['warm'],
+    ['learn'],
+    ['pause'],
+    ['rescale'],
+    ['wake'],
+  ),
   hasWarmed: usually(true, false),
   problem: usually<Weather['problem']>('none', 'none', 'none', 'invalid', 'unavailable'),
   verdict: usually<Weather['verdict']>('pass', 'inconclusive', 'no data', 'unhealthy', 'fail', 'none'),
@@ -78,6 +91,9 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   faultsInRow: usually(0, 0, 0, 5),
   recent: usually<Weather['recent']>('fine', 'sick', 'refusing', 'silent'),
   isDrained: usually(true, false),
+  back: fc.constantFrom<Weather['back']>('none', 'low', 'low', 'slow'),
+  limit: usually<Weather['limit']>('enough', 'unknown', 'too low'),
+  endpointFaultsInRow: usually(0, 0, 0, 5),
   request: fc.oneof(
     { weight: 30, arbitrary: fc.constant('none' as const) },
     { weight: 30, arbitrary: fc.constant('answer' as const) },
@@ -88,9 +104,16 @@ const weather: fc.Arbitrary<Weather> = fc.record({
 });
 
 const FOLLOWS: ScalingPolicy = { ...SCALING_DEFAULTS, to: 4, every: 600_000 };
+const BACK = { ...BACK_DEFAULTS, sustain: 600_000, after: 0, cooldown: 900_000 };
 
 /** A policy and the weather of many ticks. */
-export const walks: fc.Arbitrary<{ readonly policy: RoutePolicy; readonly days: readonly Weather[] }> = fc.record({
+export const walks: fc.Arbitrary<{
+  readonly policy: RoutePolicy;
+  readonly days: readonly Weather[];
+  /** Whether the route has an endpoint from the beginning: the way back is long. */
+  readonly isPromoted: boolean;
+}> = fc.record({
+  isPromoted: fc.boolean(),
   policy: fc
     .record({
       approval: fc.constantFrom<RoutePolicy['approval']>('manual', 'automatic'),
@@ -103,8 +126,8 @@ export const walks: fc.Arbitrary<{ readonly policy: RoutePolicy; readonly days: 
         { ...FOLLOWS, sleep: { after: 60_000, calls: 10 } },
       ),
     })
-    .map((given) => routePolicy({ ...given, criteria: { cooldown: 600_000 } })),
-  days: fc.array(weather, { minLength: 1, maxLength: 80, size: 'max' }),
+    .map((given) => routePolicy({ ...given, criteria: { cooldown: 600_000 }, back: BACK })),
+  days: fc.array(weather, { minLength: 1, maxLength: 120, size: 'max' }),
 });
 
 /** One tick of a walk: what was, what was seen, what was decided, what then was. */
@@ -117,29 +140,43 @@ export interface Tick {
   readonly history: readonly { readonly event: RolloutEvent; readonly at: number }[];
 }
 
+/** The promoted rollout that a way back takes the place of. */
+interface Kept {
+  readonly rollout: Rollout;
+  readonly history: Tick['history'];
+}
+
 /** Lets the core walk through the weather, as the daemon would. */
-export function* walk(policy: RoutePolicy, days: readonly Weather[]): Generator<Tick> {
-  let before: Rollout | null = null;
+export function* walk(policy: RoutePolicy, days: readonly Weather[], isPromoted = false): Generator<Tick> {
   let history: { event: RolloutEvent; at: number }[] = [];
+  if (isPromoted) history = TO_PROMOTED.map((event) => ({ event, at: START }));
+  let before: Rollout | null = isPromoted ? promotedRollout() : null;
   let now = START;
   let asks = 0;
   let rollouts = 0;
-  let lastEndedAt: number | null = null;
+  let last: Pick<Observation, 'lastEndedAt' | 'lastToward'> = { lastEndedAt: null, lastToward: null };
+  let promoted: Kept | null = null;
   for (const day of days) {
     now += day.afterMs;
-    const seen = look(before, day, policy, { now, asks, lastEndedAt, rolloutId: `rollout${rollouts}` });
+    const seen = look(before, day, policy, { now, asks, ...last, rolloutId: `rollout${rollouts}` });
     const decided = decide(before, seen);
     let after: Rollout | null = before;
     for (const event of decided.events) {
-      if (event.type === 'proposed') [history, rollouts] = [[], rollouts + 1];
+      if (event.type === 'proposed') {
+        promoted = before === null ? null : { rollout: before, history };
+        [history, rollouts] = [[], rollouts + 1];
+      }
       if (event.type === 'asked') asks++;
       history.push({ event, at: now });
       after = evolve(after, event, now);
     }
     yield { before, seen, decided, after, history };
     if (after !== null && !isActive(after)) {
-      lastEndedAt = now;
-      after = null;
+      last = { lastEndedAt: now, lastToward: after.toward };
+      const kept: Kept | null = decided.replaced === undefined ? promoted : null;
+      after = kept?.rollout ?? null;
+      history = [...(kept?.history ?? [])];
+      promoted = null;
     }
     before = after;
   }
@@ -156,7 +193,7 @@ function look(
   rollout: Rollout | null,
   day: Weather,
   policy: RoutePolicy,
-  at: { now: number; asks: number; lastEndedAt: number | null; rolloutId: string },
+  at: { now: number; asks: number; rolloutId: string } & Pick<Observation, 'lastEndedAt' | 'lastToward'>,
 ): Observation {
   const { now } = at;
   const isSustained = day.demand === 'sustained';
@@ -173,6 +210,7 @@ function look(
       holdsSince: isSustained ? now - 400_000 : null,
     },
     lastEndedAt: at.lastEndedAt,
+    lastToward: at.lastToward ?? null,
     survey: surveyOf(day, now),
     next: { rolloutId: at.rolloutId, endpointName: `writer-${at.rolloutId}` },
     endpoint: endpointOf(rollout, day, now),
@@ -181,11 +219,25 @@ function look(
     results: resultsOf(day, now),
     verdict: verdictOf(rollout, day),
     canaryFaultsInRow: day.faultsInRow,
+    endpointFaultsInRow: day.endpointFaultsInRow,
+    back: backOf(day, policy, now),
     stableRecent: RECENT[day.recent],
     isDrained: day.isDrained,
     request: requestOf(rollout, day, at.asks),
     openAskId: rollout?.ask == null ? null : at.asks,
   });
+}
+
+function backOf(day: Weather, policy: RoutePolicy, now: number): Observation['back'] {
+  const since = now - 700_000;
+  const limits = { enough: 1_000, unknown: null, 'too low': 100 };
+  return {
+    policy: policy.back,
+    refusedMost: policy.criteria.refused,
+    load: { calls: 200, p95: 300, belowSince: day.back === 'low' ? since : null, knownSince: since },
+    slo: { calls: 200, slowShare: 0.2, availability: 1, missedSince: day.back === 'slow' ? now - 2_000_000 : null },
+    serverlessLimit: limits[day.limit],
+  };
 }
 
 function surveyOf({ survey }: Weather, now: number): Observation['survey'] {
@@ -227,6 +279,7 @@ function resultsOf(day: Weather, now: number): Observation['results'] {
     ensure: { effect: 'ensure', at: now, problem },
     pause: { effect: 'pause', at: now, problem },
     ...(day.load !== 'idle' && { rescale: { effect: 'rescale', at: now, problem } }),
+    learn: { effect: 'learn', at: now, problem, ...(problem === null && { learned: PROFILE }) },
     warm: { effect: 'warm', at: now, problem, ...(problem === null && warmed) },
   };
 }

@@ -3,7 +3,7 @@ import type { Advice, ServingProvider } from '../../core/advice.ts';
 import { advise } from '../../core/advice.ts';
 import type { DemandCall } from '../../core/advice/demand.ts';
 import { SILENCE_MS, demandOf } from '../../core/advice/demand.ts';
-import { DELAYED_US } from '../../core/call.ts';
+import { DELAYED_US, assignedTo } from '../../core/call.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Policy, RoutePolicy } from '../../core/policy.ts';
 import type { StatusReport } from '../../core/status.ts';
@@ -130,7 +130,8 @@ function readDemand(db: LedgerDb, since: number, until: number): ReadonlyMap<str
     if (call.model === null || call.isRepeat) continue;
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
-    const isRefused = call.role !== 'canary' && (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US);
+    const isRefused =
+      assignedTo(call) === 'serverless' && (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US);
     const isTaken = call.servedBy === 'serverless' && call.status < 400;
     const { agent, isAgentDerived } = call;
     calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, isTaken });

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { backtest } from '../../core/backtest.ts';
+import { assignedTo } from '../../core/call.ts';
 import type { HeldSpan, PastCall } from '../../core/backtest.ts';
 import { needsServed } from '../../core/criteria.ts';
 import { measure, measureText } from '../../core/criterion.ts';
@@ -84,9 +85,9 @@ function run(
     if (call.model === null || call.isRepeat) continue;
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
-    const isRefused = call.outcome === 'rate_limited' && call.role !== 'canary';
+    const isRefused = call.outcome === 'rate_limited' && assignedTo(call) === 'serverless';
     const { agent, isAgentDerived } = call;
-    const isServed = call.role !== 'canary' && !call.isBypass && needsServed(criteriaOf(call.model));
+    const isServed = assignedTo(call) === 'serverless' && !call.isBypass && needsServed(criteriaOf(call.model));
     const ended = isServed ? { ended: { atMs: call.endedAtUs / 1_000, ...servedOf(call) } } : {};
     calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, ...ended });
   }

@@ -76,13 +76,15 @@ function judgeAgain(db: LedgerDb, rollout: RolloutRow, policy: RoutePolicy): rea
     pairs: pastPairs(db, rollout.id),
     verdicts: pastVerdicts(db, rollout.id),
   };
-  return replay(past, policy);
+  return replay(past, policy, rollout.toward === 'serverless' ? 'serverless' : 'dedicated');
 }
 
 function profileOf(db: LedgerDb, { id }: RolloutRow): Profile {
   for (const { type, data } of events(db, id)) {
-    const event = type === 'warmed' ? (JSON.parse(data) as Extract<RolloutEvent, { type: 'warmed' }>) : null;
-    if (event !== null) return event.profile;
+    if (type !== 'warmed' && type !== 'proposed') continue;
+    const event = JSON.parse(data) as Extract<RolloutEvent, { type: 'warmed' | 'proposed' }>;
+    const profile = event.type === 'warmed' ? event.profile : event.rollout.wayBack?.profile;
+    if (profile !== undefined) return profile;
   }
   throw new AppError('not_found', `rollout ${id} was never judged`, {
     hint: 'its endpoint was never warm; see npx upshift audit --rollout',

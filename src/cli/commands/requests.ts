@@ -4,6 +4,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import type { OperatorRequest } from '../../core/observation.ts';
 import { askText } from '../../core/operator.ts';
+import { isOver } from '../../core/rollout.ts';
 import type { StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { isLocked } from '../../ledger/lock.ts';
@@ -44,13 +45,13 @@ export const approveCommand = answerCommand(
 
 export const rejectCommand = answerCommand(
   'reject',
-  'Say no: to a step, and the rollout ends, traffic goes back; to more money, and all stays as it is',
+  'Say no: to a step, and traffic goes back to where it came from; to more money, and all stays as it is',
   [['npx upshift reject k3v9q2ab --reason "too expensive"', 'the reason is kept in the ledger']],
 );
 
 export const pauseCommand = plainCommand('pause', 'Keep a rollout where it is; it still goes back when it must');
 export const resumeCommand = plainCommand('resume', 'Let a paused rollout go on');
-export const abortCommand = plainCommand('abort', 'Send all traffic back to serverless and end the rollout');
+export const abortCommand = plainCommand('abort', 'End a rollout: all traffic goes back to where it came from');
 
 function answerCommand(
   kind: 'approve' | 'reject',
@@ -64,7 +65,8 @@ function answerCommand(
       const built = common(yargs).option('step', {
         type: 'number',
         requiresArg: true,
-        describe: 'The step that is meant: 0 = create the endpoint, 1..n = enter that step, n+1 = promote',
+        describe:
+          'The step that is meant: 0 = create the endpoint, 1..n = enter that step, n+1 = promote, or on a way back return',
       });
       return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(EPILOGUE);
     },
@@ -108,7 +110,7 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   try {
     const { id: rolloutId, ...rollout } = chooseRollout(listRollouts(db), options.rollout);
     const report = (readStatus(db)?.report ?? null) as StatusReport | null;
-    if (rollout.phase === 'aborted' || rollout.phase === 'failed') {
+    if (isOver(rollout.phase)) {
       throw new AppError('conflict', `rollout ${rolloutId} is over: it is ${rollout.phase}`, {
         hint: `see why: npx upshift audit --rollout ${rolloutId}`,
       });

@@ -1,7 +1,7 @@
 import type { Decision } from '../decision.ts';
 import { beginEffect, decision, priceText, problemText, spanText } from '../decision.ts';
 import type { EndpointSeen, Observation } from '../observation.ts';
-import { canStableConnect, goBack } from '../retreat.ts';
+import { canConnect, goBack } from '../retreat.ts';
 import type { Rollout } from '../rollout.ts';
 import type { Detour, DetourEvent } from './detour.ts';
 import { scalingOf } from './policy.ts';
@@ -40,7 +40,7 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
       const why = put?.problem == null ? '' : `: ${problemText(put.problem)}`;
       return end(rollout, seen, 'given_up', 'detour_overdue', `not changed in ${spanText(within)}${why}`);
     }
-    if (!isPut && !canStableConnect(seen)) {
+    if (!isPut && !canConnect(seen)) {
       return end(rollout, seen, 'given_up', 'stable_unable', `serverless refuses connections: ${name} stays as it is`);
     }
     if (isPut && fresh.at >= (put?.at ?? detour.since) + SETTLE_MS) {
@@ -68,9 +68,9 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
   const name = rollout.endpointName;
   const fresh = freshLook(seen, detour.since);
   const calls = seen.load?.recentCalls ?? 0;
-  const isWanted = sleep === null || calls > sleep.calls || !canStableConnect(seen);
+  const isWanted = sleep === null || calls > sleep.calls || !canConnect(seen);
   if (isWanted && !rollout.isPaused && !seen.effects.includes('sleep')) {
-    const why = canStableConnect(seen) ? `${calls} calls in five minutes` : 'serverless refuses connections';
+    const why = canConnect(seen) ? `${calls} calls in five minutes` : 'serverless refuses connections';
     const events: DetourEvent[] = [{ type: 'waking' }];
     const saved = `slept for ${spanText(seen.now - detour.since)}, which saved about ${savedText(rollout, detour, seen, seen.now)}`;
     return decision('wake', 'demand_returned', `${why}: wakes ${name}; ${saved}`, { events, effect: 'wake' });

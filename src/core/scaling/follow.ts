@@ -1,7 +1,7 @@
 import type { Decision } from '../decision.ts';
 import { decision, spanText } from '../decision.ts';
 import type { Observation } from '../observation.ts';
-import { canStableConnect } from '../retreat.ts';
+import { canConnect } from '../retreat.ts';
 import type { Rollout, RolloutEvent } from '../rollout.ts';
 import { isAbout } from '../rollout.ts';
 import { scalingOf } from './policy.ts';
@@ -24,12 +24,12 @@ export function decideSleep(rollout: Promoted, seen: Observation): Decision | nu
   const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
   if (endpoint?.state === 'scaledToZero' && endpoint.at >= rollout.since) {
     const detail = `${rollout.endpointName} is scaled to zero`;
-    if (canStableConnect(seen)) return decision('begin_detour', 'asleep', `${detail}: serverless serves`, { events });
+    if (canConnect(seen)) return decision('begin_detour', 'asleep', `${detail}: serverless serves`, { events });
     return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
   }
   const refused = seen.results.sleep;
   if (refused?.problem != null && now - refused.at < REFUSED_MS) return null;
-  if (load === undefined || endpoint?.state !== 'running' || !canStableConnect(seen)) return null;
+  if (load === undefined || endpoint?.state !== 'running' || !canConnect(seen)) return null;
   const idleMs = now - Math.max(load.lastCallAt ?? 0, load.since, rollout.since);
   if (idleMs < sleep.after || load.recentCalls > 0) return null;
   const detail = `no call for ${spanText(idleMs)}: ${rollout.endpointName} may sleep, serverless serves`;
@@ -83,7 +83,7 @@ function begin(
 ): Decision {
   const told = `changes to ${scalingText(scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
   const { attempts, faults } = seen.stableRecent;
-  if (!canStableConnect(seen) || (attempts >= 5 && faults * 2 >= attempts)) {
+  if (!canConnect(seen) || (attempts >= 5 && faults * 2 >= attempts)) {
     return decision('wait', 'stable_unable', `${told}; waits, since serverless fails ${faults} of ${attempts}`);
   }
   const began = { type: 'detour_began' as const, why: 'rescale' as const, scaling, bridgedBefore: bridged(seen) };
