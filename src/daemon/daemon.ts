@@ -142,7 +142,7 @@ export class Daemon {
       gateway: this.#gateway,
       account: () => this.#account.state,
       policy: () => this.#policy,
-      spending: new SpendingEstimate().of,
+      spending: new SpendingEstimate(),
       begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
       report: () => this.report(),
       wake: () => this.#loop.wake(),

@@ -7,7 +7,7 @@ import type { Role } from '../core/route.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { endpointName } from '../huggingface/endpoints.ts';
 import { timeoutsOf } from './routes.ts';
-import type { SpendingOf } from './spending.ts';
+import type { SpendingSource } from './spending.ts';
 import { drainPatienceMs, wayBackMs } from './spending.ts';
 import type { RouteWatch } from './watch.ts';
 
@@ -21,7 +21,7 @@ export interface ObserveContext {
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: (watch: RouteWatch) => string;
   readonly filePolicyHash: string;
-  readonly spending: SpendingOf;
+  readonly spending: Pick<SpendingSource, 'of'>;
   readonly newRolloutId: () => string;
 }
 
@@ -46,7 +46,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     demand: { ...watch.window.figures(), holdsSince: watch.window.holdsSince },
     lastEndedAt: watch.lastRollout?.since ?? null,
     survey: watch.survey,
-    spending: context.spending(watch, now),
+    spending: context.spending.of(watch),
     budget: { file: watch.filePolicy.budget ?? NO_BUDGET, wayBackMs: wayBackMs(watch, context.clock) },
     next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
     endpoint: watch.endpoint,

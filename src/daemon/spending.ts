@@ -5,8 +5,13 @@ import type { Spending } from '../core/spending.ts';
 import { shrunkMs, timeoutsOf } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
 
-/** What the endpoints of a route's model have cost by now, epoch ms; null where it is not known. */
-export type SpendingOf = (watch: RouteWatch, now: number) => Spending | null;
+/** Where it is known from what endpoints have cost. */
+export interface SpendingSource {
+  /** Looks again, by `now` in epoch ms; before each observation that is more than a glance. */
+  refresh(watch: RouteWatch, now: number): Promise<void>;
+  /** What the endpoints of a route's model had cost at the last look; null where that is not known. */
+  of(watch: RouteWatch): Spending | null;
+}
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -45,10 +50,20 @@ interface Span {
  * Reckons what endpoints cost from what this process has seen of them: the price of the rollout, for as long as it was not
  * seen paused or absent. Of what a former process saw, as much as it can have been.
  */
-export class SpendingEstimate {
+export class SpendingEstimate implements SpendingSource {
   readonly #spans = new WeakMap<RouteWatch, Span[]>();
+  readonly #last = new WeakMap<RouteWatch, Spending>();
 
-  readonly of: SpendingOf = (watch, now) => {
+  of(watch: RouteWatch): Spending | null {
+    return this.#last.get(watch) ?? null;
+  }
+
+  refresh(watch: RouteWatch, now: number): Promise<void> {
+    this.#last.set(watch, this.#reckon(watch, now));
+    return Promise.resolve();
+  }
+
+  #reckon(watch: RouteWatch, now: number): Spending {
     const spans = this.#spans.get(watch) ?? recovered(watch);
     this.#spans.set(watch, spans);
     const { rollout } = watch;
@@ -66,7 +81,7 @@ export class SpendingEstimate {
       ratePerHourMicros: rollout !== null && rollout.phase !== 'proposed' ? rateOf(watch, rollout) : 0,
       at: now,
     };
-  };
+  }
 }
 
 const FREE = new Set(['paused', 'scaledToZero', 'absent', 'failed']);

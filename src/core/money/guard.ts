@@ -51,13 +51,19 @@ export function decideBudget(rollout: Rollout, seen: Observation): Decision | nu
 
 /** Whether the endpoint must be left now so that a budget is kept. Goes back, or holds where serverless takes no calls. */
 export function budgetRetreat(rollout: Rollout, seen: Observation): Decision | null {
+  const told = overspending(rollout, seen);
+  if (told === null) return null;
+  if (!isLive(rollout)) return leave(rollout, 'aborted', 'over_budget', told);
+  return { ...goBack(rollout, seen, 'over_budget', told), verdict: seen.verdict };
+}
+
+/** Why a rollout's endpoint must be left now so that a budget is kept, figures first; null where it need not. */
+function overspending(rollout: Rollout, seen: Observation): string | null {
   if (!isRunning(rollout)) return null;
   const { limits, rates, wayBackMs } = look(rollout, seen);
   const used = limits.find((limit) => mustGoBack(limit, rates, wayBackMs));
   if (used === undefined) return null;
-  const told = `${shareText(used)}; at ${priceText(rates.most)} it must be left now to keep the budget`;
-  if (!isLive(rollout)) return leave(rollout, 'aborted', 'over_budget', told);
-  return { ...goBack(rollout, seen, 'over_budget', told), verdict: seen.verdict };
+  return `${shareText(used)}; at ${priceText(rates.most)} it must be left now to keep the budget`;
 }
 
 /** What a yes to going over a budget brings: as much again, for the same day or rollout. Null where that day is over. */
