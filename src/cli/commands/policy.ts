@@ -4,6 +4,7 @@ import type { CriteriaPolicy, MetricPolicy, RoutePolicy, ShadowPolicy } from '..
 import type { BudgetPolicy } from '../../core/money/policy.ts';
 import { NO_BUDGET } from '../../core/money/policy.ts';
 import { metricName } from '../../core/sentence.ts';
+import { longText } from '../../core/sweep.ts';
 import type { SweepPolicy } from '../../core/sweep-policy.ts';
 import type { MetricName } from '../../core/verdict.ts';
 import { METRICS, isShare } from '../../core/verdict.ts';
@@ -87,8 +88,8 @@ function renderPolicy({ path, hash, routes, sweep }: Shown): string {
 }
 
 function sweepText({ ended, deleteAfter, unknown, idle }: SweepPolicy): string {
-  const grace = deleteAfter === null ? 'kept' : `deleted after ${spanText(deleteAfter)}`;
-  const told = idle === null ? 'never told of' : `told of after ${spanText(idle)}`;
+  const grace = deleteAfter === null ? 'kept' : `deleted after ${longText(deleteAfter)}`;
+  const told = idle === null ? 'never told of' : `told of after ${longText(idle)}`;
   return `ended: ${ended}, ${grace}; unknown: ${unknown}; idle ones ${told}`;
 }
 
