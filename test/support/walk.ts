@@ -2,10 +2,11 @@ import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide.ts';
 import type { Decision } from '../../src/core/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
+import { NO_BUDGET } from '../../src/core/money/policy.ts';
 import type { RoutePolicy } from '../../src/core/policy.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve, isActive } from '../../src/core/rollout.ts';
+import { evolve, isAbout, isActive } from '../../src/core/rollout.ts';
 import type { Verdict } from '../../src/core/verdict.ts';
 import { observation, PROFILE, routePolicy, START, verdictOn, WARM } from './samples.ts';
 
@@ -27,6 +28,8 @@ export interface Weather {
   readonly faultsInRow: number;
   readonly recent: 'fine' | 'sick' | 'refusing' | 'silent';
   readonly isDrained: boolean;
+  /** Of a day's budget, where one is set. */
+  readonly spentShare: number;
   readonly request: OperatorRequest['kind'] | 'none' | 'answer';
   readonly answers: 'open' | 'older' | 'nothing' | 'other step' | 'other rollout';
 }
@@ -71,6 +74,7 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   faultsInRow: usually(0, 0, 0, 5),
   recent: usually<Weather['recent']>('fine', 'sick', 'refusing', 'silent'),
   isDrained: usually(true, false),
+  spentShare: usually(0.1, 0.1, 0.85, 0.92, 0.999),
   request: fc.oneof(
     { weight: 30, arbitrary: fc.constant('none' as const) },
     { weight: 30, arbitrary: fc.constant('answer' as const) },
@@ -86,6 +90,7 @@ export const walks: fc.Arbitrary<{ readonly policy: RoutePolicy; readonly days: 
     .record({
       approval: fc.constantFrom<RoutePolicy['approval']>('manual', 'automatic'),
       steps: fc.constantFrom<readonly number[]>([0.1, 0.25, 0.5, 0.75, 1], [0.5, 1]),
+      budget: usually<RoutePolicy['budget']>(NO_BUDGET, { ...NO_BUDGET, perDay: 50 }, { ...NO_BUDGET, perDay: 50 }),
       shadow: fc.constantFrom(POLICY_DEFAULTS.shadow, { ...POLICY_DEFAULTS.shadow, share: 0 }),
     })
     .map((given) => routePolicy({ ...given, criteria: { cooldown: 600_000 } })),
@@ -167,6 +172,13 @@ function look(
     canaryFaultsInRow: day.faultsInRow,
     stableRecent: RECENT[day.recent],
     isDrained: day.isDrained,
+    spending: {
+      hourMicros: 0,
+      dayMicros: Math.round(50_000_000 * day.spentShare),
+      rolloutMicros: 0,
+      ratePerHourMicros: rollout === null ? 0 : 9_000_000,
+      at: now,
+    },
     request: requestOf(rollout, day, at.asks),
     openAskId: rollout?.ask == null ? null : at.asks,
   });
@@ -212,7 +224,7 @@ function verdictOf(rollout: Rollout | null, day: Weather): Verdict | null {
 function requestOf(rollout: Rollout | null, day: Weather, asks: number): OperatorRequest | null {
   if (day.request === 'none' || (day.request === 'answer' && rollout?.ask == null)) return null;
   const kind = day.request === 'answer' ? 'approve' : day.request;
-  const step = rollout?.ask?.step ?? null;
+  const step = isAbout(rollout?.ask ?? null, 'step') ? (rollout?.ask?.step ?? null) : null;
   return {
     id: 1,
     kind,

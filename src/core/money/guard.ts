@@ -1,7 +1,7 @@
 import type { Decision } from '../decision.ts';
 import { decision, leave, priceText, spanText } from '../decision.ts';
 import type { Observation } from '../observation.ts';
-import { goBack } from '../retreat.ts';
+import { decideRetreat, goBack } from '../retreat.ts';
 import type { Rollout } from '../rollout.ts';
 import { isAbout, isLive } from '../rollout.ts';
 import type { Limit, Rates } from './limits.ts';
@@ -29,6 +29,8 @@ const ANSWER_MS = 600_000;
 export function decideBudget(rollout: Rollout, seen: Observation): Decision | null {
   const retreat = budgetRetreat(rollout, seen);
   if (retreat !== null || !isRunning(rollout)) return retreat;
+  // What must go back for another reason has no time for questions.
+  if (isLive(rollout) && decideRetreat(rollout, seen) !== null) return null;
   const looked = look(rollout, seen);
   const { limits, rates } = looked;
   const marks = rollout.budget ?? [];
