@@ -15,6 +15,7 @@ import { metricName, sentence, sideName } from '../core/sentence.ts';
 import { offerText } from '../core/sizing/offer.ts';
 import type { SweepSeen } from '../core/sweep.ts';
 import { otherShare } from '../core/split.ts';
+import { longText } from '../core/sweep.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
 import type { Paint } from './print.ts';
@@ -143,13 +144,13 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
 function swept({ endpoint, rollout, ledgerId, isIdle, policy, now }: SweepSeen, line: Line): string[] {
   const { namespace, name, state, tags, updatedAt, pricePerHourMicros } = endpoint;
   const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
-  const grace = policy.deleteAfter === null ? 'never deleted' : `deleted after ${spanText(policy.deleteAfter)}`;
+  const grace = policy.deleteAfter === null ? 'never deleted' : `deleted after ${longText(policy.deleteAfter)}`;
   const idle = isIdle ? ', without a call for long' : '';
   return [
     ...line('endpoint', `${namespace}/${name}: ${state}, ${price}`),
     ...line(
       'changed',
-      updatedAt === null ? null : `${dateText(updatedAt)}, ${spanText(Math.max(0, now - updatedAt))} before`,
+      updatedAt === null ? null : `${dateText(updatedAt)}, ${longText(Math.max(0, now - updatedAt))} before`,
     ),
     ...line('tags', tags.join(', ')),
     ...line('ledger', ledgerId),

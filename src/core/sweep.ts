@@ -108,7 +108,7 @@ export function decideSweep(seen: SweepSeen): SweepDecision {
   if (ledgerId === null) return told('no_ledger', 'report_endpoint', 'no ledger says whether a rollout uses it');
   if (rollout !== null && isActive(rollout as Rollout)) {
     if (!isIdle) return told('in_use', 'wait', `rollout ${rollout.id} is ${rollout.phase}`);
-    const span = policy.idle === null ? 'long' : spanText(policy.idle);
+    const span = policy.idle === null ? 'long' : longText(policy.idle);
     return told(
       'idle',
       'report_endpoint',
@@ -154,14 +154,19 @@ function decideOrphan(seen: SweepSeen, finding: 'ended' | 'lost', why: string): 
   const since = Math.max(rollout?.since ?? 0, endpoint.updatedAt ?? endpoint.createdAt ?? now);
   const left = since + policy.deleteAfter - now;
   if (left <= 0) {
-    return { finding, action: 'delete_endpoint', reason, detail: `${why}; it has rested for ${spanText(now - since)}` };
+    return { finding, action: 'delete_endpoint', reason, detail: `${why}; it has rested for ${longText(now - since)}` };
   }
-  return { finding, action: 'report_endpoint', reason, detail: `${why}; it rests and is deleted in ${spanText(left)}` };
+  return { finding, action: 'report_endpoint', reason, detail: `${why}; it rests and is deleted in ${longText(left)}` };
 }
 
 /** Whether it costs nothing and serves nobody. One that is scaled to zero wakes up by itself, and still uses quota. */
 function isResting({ state }: EndpointFound): boolean {
   return state === 'paused' || state === 'failed';
+}
+
+/** A span for people, in days where it has many hours. */
+export function longText(ms: number): string {
+  return ms >= 172_800_000 ? `${(ms / 86_400_000).toFixed(0)} days` : spanText(ms);
 }
 
 /** What is saved, where anything is. */

@@ -29,6 +29,7 @@ import type { LearnedLanes } from './restore.ts';
 import { Routes } from './routes.ts';
 import { takeSurvey } from './survey.ts';
 import { Sweeper } from './sweeper.ts';
+import { BookedSpending } from './spending.ts';
 import { Ticks } from './ticks.ts';
 
 /** How often, in real time, operators' requests are looked for. */
@@ -37,8 +38,8 @@ const REQUESTS_EVERY_MS = 100;
 const ENDPOINT_EVERY_MS = 5_000;
 const ACCOUNT_EVERY_MS = 30_000;
 const POLICY_EVERY_MS = 5_000;
-/** How often, in clock time, it is read from the books what calls and endpoints cost. */
-const COSTS_EVERY_MS = 60_000;
+/** How often, in clock time, it is read from the books what a call costs. */
+const COSTS_EVERY_MS = 300_000;
 /** How often, in clock time, endpoints are looked for that no rollout uses. */
 const SWEEP_EVERY_MS = 300_000;
 const DRAIN_MS = 30_000;
@@ -131,9 +132,11 @@ export class Daemon {
       agentSalt: ledger.agentSalt,
       log,
     });
+    const spending = new BookedSpending(ledger.journal);
     this.#costs = new RouteCosts({
       clock,
       journal: ledger.journal,
+      spending,
       survey: (watch) => takeSurvey(watch, this.#effectContext(), this.#loop.signal),
       log,
     });
@@ -155,7 +158,7 @@ export class Daemon {
       gateway: this.#gateway,
       account: () => this.#account.state,
       policy: () => this.#policy,
-      spending: (watch) => this.#costs.spending(watch),
+      spending,
       costs: (watch) => this.#costs.ofRoute(watch),
       begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
       report: () => this.report(),

@@ -11,7 +11,7 @@ import { endpointName } from '../huggingface/endpoints.ts';
 import { awaySince } from '../core/scaling/detour.ts';
 import { lookAtLoad, serverlessLimit } from './load.ts';
 import { timeoutsOf } from './routes.ts';
-import type { SpendingOf } from './spending.ts';
+import type { SpendingSource } from './spending.ts';
 import { drainPatienceMs, wayBackMs } from './spending.ts';
 import type { RouteWatch } from './watch.ts';
 import { EndpointWorth, mayGoBack } from './worth.ts';
@@ -26,7 +26,7 @@ export interface ObserveContext {
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: (watch: RouteWatch) => string;
   readonly filePolicyHash: string;
-  readonly spending: SpendingOf;
+  readonly spending: Pick<SpendingSource, 'of'>;
   readonly newRolloutId: () => string;
   /** What a route's calls cost on either side; null where that is not known. */
   readonly costs: (watch: RouteWatch) => Costs | null;
@@ -58,7 +58,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     lastEndedAt: watch.lastRollout?.since ?? null,
     lastToward: watch.lastRollout?.toward ?? null,
     survey: watch.survey,
-    spending: context.spending(watch, now),
+    spending: context.spending.of(watch),
     budget: { file: watch.filePolicy.budget ?? NO_BUDGET, wayBackMs: wayBackMs(watch, context.clock) },
     next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
     endpoint: watch.endpoint,

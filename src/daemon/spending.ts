@@ -1,11 +1,17 @@
 import type { Clock } from '../core/clock.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { Spending } from '../core/spending.ts';
+import type { Journal } from '../ledger/journal.ts';
 import { shrunkMs, timeoutsOf } from './routes.ts';
 import type { RouteWatch } from './watch.ts';
 
-/** What the endpoints of a route's model have cost by now, epoch ms; null where it is not known. */
-export type SpendingOf = (watch: RouteWatch, now: number) => Spending | null;
+/** Where it is known from what endpoints have cost. */
+export interface SpendingSource {
+  /** Looks again, by `now` in epoch ms; before each observation that is more than a glance. */
+  refresh(watch: RouteWatch, now: number): Promise<void>;
+  /** What the endpoints of a route's model had cost at the last look; null where that is not known. */
+  of(watch: RouteWatch): Spending | null;
+}
 
 /** How long calls on an endpoint are thought to take to end, as long as none was seen to take longer. */
 const CALLS_END_MS = 300_000;
@@ -28,4 +34,31 @@ export function wayBackMs(watch: RouteWatch, clock: Clock): number {
 export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Clock): number {
   const isGood = rollout.phase !== 'draining' || rollout.reason.startsWith('over_budget');
   return isGood ? timeoutsOf(watch.policy, clock).totalMs : DRAIN_MS;
+}
+
+/** What the books say. Where they cannot be read, what they last said stands, and its age tells. */
+export class BookedSpending implements SpendingSource {
+  readonly #journal: Pick<Journal, 'spending'>;
+  readonly #last = new WeakMap<RouteWatch, { readonly rolloutId: string | null; readonly spending: Spending }>();
+
+  constructor(journal: Pick<Journal, 'spending'>) {
+    this.#journal = journal;
+  }
+
+  of(watch: RouteWatch): Spending | null {
+    const last = this.#last.get(watch);
+    return last !== undefined && last.rolloutId === bookedUnder(watch) ? last.spending : null;
+  }
+
+  async refresh(watch: RouteWatch, now: number): Promise<void> {
+    if (watch.policy.endpoint === null) return;
+    const rolloutId = bookedUnder(watch);
+    const spending = await this.#journal.spending(watch.model, rolloutId, now).catch(() => null);
+    if (spending !== null) this.#last.set(watch, { rolloutId, spending });
+  }
+}
+
+/** The rollout under which the route's endpoint is booked: on a way back that which it would end. */
+function bookedUnder({ rollout }: RouteWatch): string | null {
+  return rollout?.wayBack?.replaces ?? rollout?.id ?? null;
 }

@@ -10,7 +10,7 @@ import { newRolloutId, observe } from './observe.ts';
 import type { RouteMemory } from './reconcile.ts';
 import { RETREAT_PATIENCE_MS, goBackAtOnce, reconcile } from './reconcile.ts';
 import type { Routes } from './routes.ts';
-import type { SpendingOf } from './spending.ts';
+import type { SpendingSource } from './spending.ts';
 import type { RouteWatch } from './watch.ts';
 
 export interface TicksOptions {
@@ -22,7 +22,7 @@ export interface TicksOptions {
   readonly account: () => Observation['account'];
   /** The policy file as it was last read. */
   readonly policy: () => NonNullable<JournalEntry['policy']>;
-  readonly spending: SpendingOf;
+  readonly spending: SpendingSource;
   /** What a route's calls cost on either side; null where that is not known. */
   readonly costs: ObserveContext['costs'];
   readonly begin: (watch: RouteWatch, effect: EffectName) => void;
@@ -110,6 +110,7 @@ export class Ticks {
   async #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
     const memory = this.memory(watch);
     const before = memory.key;
+    await this.#options.spending.refresh(watch, Math.floor(this.#options.clock.now()));
     const isDone = await reconcile(watch, memory, request, {
       clock: this.#options.clock,
       journal: this.#options.journal,

@@ -258,6 +258,21 @@ describe('whatever happens, the core', () => {
     });
   });
 
+  it('goes back whenever its budget is used up, unless serverless refuses connections or a person has a word', () => {
+    let isUsedUp = 0;
+    always((tick) => {
+      const { before, seen, after } = tick;
+      if (before === null || !('startedAt' in before) || seen.policy.budget?.perDay !== 50) return;
+      const isExtended = before.budget?.some(({ mark }) => mark === 'extended') === true;
+      if (isExtended || (seen.spending?.dayMicros ?? 0) < 49_900_000) return;
+      assert.ok(!rises(tick));
+      if (seen.request !== null || seen.stableRecent.connectFailures > 1) return;
+      isUsedUp++;
+      assert.ok(after?.phase === 'draining' || seen.stableRecent.faults > 1, after?.phase);
+    });
+    assert.ok(isUsedUp > 10, `${isUsedUp}`);
+  });
+
   it('never gives traffic by itself to a serverless that refuses connections', () => {
     always((tick) => {
       const { before, seen, decided } = tick;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { parsePolicy, POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import { SWEEP_DEFAULTS } from '../../src/core/sweep-policy.ts';
 import type { Policy } from '../../src/core/policy.ts';
 
 const ENDPOINT = {
@@ -28,7 +29,7 @@ describe('a policy', () => {
   it('is the defaults where it is silent', () => {
     const watched = { ...POLICY_DEFAULTS, model: '*', endpoint: null };
     for (const value of [undefined, null, {}, { defaults: null, routes: null }]) {
-      assert.deepEqual(parsed(value), { watched, routes: [] });
+      assert.deepEqual(parsed(value), { watched, routes: [], sweep: SWEEP_DEFAULTS });
     }
   });
 
@@ -110,7 +111,7 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
   const defaults = (value: unknown) => ({ defaults: value });
   const route = (value: object) => ({ routes: [{ model: 'a/b', ...value }] });
   const rows: [unknown, string | RegExp][] = [
-    [{ default: {} }, 'default: unknown key; allowed here: defaults, routes'],
+    [{ default: {} }, 'default: unknown key; allowed here: defaults, routes, sweep'],
     [defaults({ criteria: { refusde: 1 } }), /^defaults\.criteria\.refusde: unknown key; allowed here: window, calls,/],
     [route({ enpoint: {} }), /^routes\.0\.enpoint: unknown key; allowed here: model, .*, endpoint$/],
     [route({ endpoint: { ...ENDPOINT, size: 1 } }), /^routes\.0\.endpoint\.size: unknown key; .*instanceSize/],

@@ -66,7 +66,7 @@ describe('an endpoint of a rollout that is over', () => {
     assert.deepEqual(at(START + 7 * DAY), [
       'ended',
       'delete_endpoint',
-      'rollout aaaabbbb is over: aborted; it has rested for 168.0 h',
+      'rollout aaaabbbb is over: aborted; it has rested for 7 days',
     ]);
     assert.equal(decided(paused, known(rollout()), { deleteAfter: null }, START + 900 * DAY)[1], 'report_endpoint');
   });

@@ -146,7 +146,8 @@ export class World {
     throw new Error('ten decisions in one tick');
   }
 
-  #reconcileOnce(request: OperatorRequest | null): Promise<boolean> {
+  async #reconcileOnce(request: OperatorRequest | null): Promise<boolean> {
+    await this.#spending.refresh(this.watch, Math.floor(this.now));
     const hash = createHash('sha256').update(this.#text).digest('hex');
     const parsed = JSON.stringify(this.#policy);
     return reconcile(this.watch, this.#memory, request, {
@@ -159,7 +160,7 @@ export class World {
           account: this.#account,
           policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
           filePolicyHash: hash,
-          spending: this.#spending.of,
+          spending: this.#spending,
           newRolloutId: () => `rollout${this.#rollouts}`,
           costs: () => this.#costs,
         }),

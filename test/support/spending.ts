@@ -1,6 +1,7 @@
 import { costOf } from '../../src/core/money/limits.ts';
 import type { Rollout } from '../../src/core/rollout.ts';
-import type { SpendingOf } from '../../src/daemon/spending.ts';
+import type { Spending } from '../../src/core/spending.ts';
+import type { SpendingSource } from '../../src/daemon/spending.ts';
 import type { RouteWatch } from '../../src/daemon/watch.ts';
 
 const DAY_MS = 86_400_000;
@@ -17,10 +18,20 @@ interface Span {
  * Reckons what endpoints cost from what this process has seen of them: the price of the rollout, for as long as it was not
  * seen paused or absent. Of what a former process saw, as much as it can have been.
  */
-export class SpendingEstimate {
+export class SpendingEstimate implements SpendingSource {
   readonly #spans = new WeakMap<RouteWatch, Span[]>();
+  readonly #last = new WeakMap<RouteWatch, Spending>();
 
-  readonly of: SpendingOf = (watch, now) => {
+  of(watch: RouteWatch): Spending | null {
+    return this.#last.get(watch) ?? null;
+  }
+
+  refresh(watch: RouteWatch, now: number): Promise<void> {
+    this.#last.set(watch, this.#reckon(watch, now));
+    return Promise.resolve();
+  }
+
+  #reckon(watch: RouteWatch, now: number): Spending {
     const spans = this.#spans.get(watch) ?? recovered(watch);
     this.#spans.set(watch, spans);
     const { rollout } = watch;
@@ -38,7 +49,7 @@ export class SpendingEstimate {
       ratePerHourMicros: rollout !== null && rollout.phase !== 'proposed' ? rateOf(watch, rollout) : 0,
       at: now,
     };
-  };
+  }
 }
 
 const FREE = new Set(['paused', 'scaledToZero', 'absent', 'failed']);

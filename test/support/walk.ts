@@ -3,6 +3,7 @@ import { decide } from '../../src/core/decide.ts';
 import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
 import type { Decision } from '../../src/core/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
+import { NO_BUDGET } from '../../src/core/money/policy.ts';
 import type { RoutePolicy } from '../../src/core/policy.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
@@ -36,6 +37,8 @@ export interface Weather {
   readonly back: 'none' | 'low' | 'slow';
   readonly limit: 'enough' | 'unknown' | 'too low';
   readonly endpointFaultsInRow: number;
+  /** Of a day's budget, where one is set. */
+  readonly spentShare: number;
   readonly request: OperatorRequest['kind'] | 'none' | 'answer';
   readonly answers: 'open' | 'older' | 'nothing' | 'other step' | 'other rollout';
 }
@@ -94,6 +97,7 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   back: fc.constantFrom<Weather['back']>('none', 'low', 'low', 'slow'),
   limit: usually<Weather['limit']>('enough', 'unknown', 'too low'),
   endpointFaultsInRow: usually(0, 0, 0, 5),
+  spentShare: usually(0.1, 0.1, 0.85, 0.92, 0.999),
   request: fc.oneof(
     { weight: 30, arbitrary: fc.constant('none' as const) },
     { weight: 30, arbitrary: fc.constant('answer' as const) },
@@ -118,6 +122,7 @@ export const walks: fc.Arbitrary<{
     .record({
       approval: fc.constantFrom<RoutePolicy['approval']>('manual', 'automatic'),
       steps: fc.constantFrom<readonly number[]>([0.1, 0.25, 0.5, 0.75, 1], [0.5, 1]),
+      budget: usually<RoutePolicy['budget']>(NO_BUDGET, { ...NO_BUDGET, perDay: 50 }, { ...NO_BUDGET, perDay: 50 }),
       shadow: fc.constantFrom(POLICY_DEFAULTS.shadow, { ...POLICY_DEFAULTS.shadow, share: 0 }),
       scaling: fc.constantFrom<ScalingPolicy>(
         SCALING_DEFAULTS,
@@ -223,6 +228,13 @@ function look(
     back: backOf(day, policy, now),
     stableRecent: RECENT[day.recent],
     isDrained: day.isDrained,
+    spending: {
+      hourMicros: 0,
+      dayMicros: Math.round(50_000_000 * day.spentShare),
+      rolloutMicros: 0,
+      ratePerHourMicros: rollout === null ? 0 : 9_000_000,
+      at: now,
+    },
     request: requestOf(rollout, day, at.asks),
     openAskId: rollout?.ask == null ? null : at.asks,
   });

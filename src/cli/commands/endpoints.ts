@@ -20,7 +20,7 @@ import { sweepAll } from '../endpoints/sweep.ts';
 import { renderEndpoints } from '../endpoints/view.ts';
 
 interface EndpointsCommandOptions extends GlobalOptions {
-  readonly sweep: boolean;
+  readonly sweep: boolean | undefined;
   readonly pause: string | undefined;
   readonly delete: string | undefined;
   readonly namespace: string | undefined;
@@ -35,7 +35,6 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
     withGlobals(yargs)
       .option('sweep', {
         type: 'boolean',
-        default: false,
         describe: 'Do what the policy says with those that no rollout uses; asks before it deletes',
       })
       .option('pause', {
@@ -79,7 +78,7 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
     if (name === undefined) {
       const found = await listAll(client, namespaces);
       const context = await sweepContext(client, options);
-      if (!options.sweep) return list({ found, namespaces }, context, options);
+      if (options.sweep !== true) return list({ found, namespaces }, context, options);
       const confirmed = async (question: string) => options.yes || (await confirm(question, options.json));
       const again = `npx upshift endpoints --sweep --yes${suffixOf(options)}`;
       return sweepAll(found, context, { json: options.json, again, confirm: confirmed });
@@ -171,7 +170,7 @@ async function sweepContext(client: EndpointsClient, options: EndpointsCommandOp
   try {
     return { ...context, policy: (await loadPolicy(path)).policy.sweep };
   } catch (error) {
-    if (options.policy !== undefined || options.sweep) throw error;
+    if (options.policy !== undefined || options.sweep === true) throw error;
     warn(`${errorMessage(error)}; what a sweep would do is told by the default policy`);
     return context;
   }

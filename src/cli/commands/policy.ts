@@ -2,7 +2,11 @@ import type { CommandModule } from 'yargs';
 import { isSets, needsServed, requireText } from '../../core/criteria.ts';
 import { spanText } from '../../core/decision.ts';
 import type { CriteriaPolicy, MetricPolicy, RoutePolicy, ShadowPolicy } from '../../core/policy.ts';
+import type { BudgetPolicy } from '../../core/money/policy.ts';
+import { NO_BUDGET } from '../../core/money/policy.ts';
 import { metricName } from '../../core/sentence.ts';
+import { longText } from '../../core/sweep.ts';
+import type { SweepPolicy } from '../../core/sweep-policy.ts';
 import type { MetricName } from '../../core/verdict.ts';
 import { METRICS, isShare } from '../../core/verdict.ts';
 import { loadPolicy } from '../../files/policy.ts';
@@ -30,7 +34,10 @@ const checkCommand: CommandModule<object, CheckOptions> = {
   handler: async ({ file, json }) => {
     const { path, hash, policy } = await loadPolicy(file);
     if (json) printJson({ path, hash, policy });
-    else printText(renderPolicy(cleanAll({ path, hash, routes: [...policy.routes, policy.watched] })));
+    else
+      printText(
+        renderPolicy(cleanAll({ path, hash, routes: [...policy.routes, policy.watched], sweep: policy.sweep })),
+      );
   },
 };
 
@@ -48,7 +55,14 @@ export const policyCommand: CommandModule<object, object> = {
   handler: () => undefined,
 };
 
-function renderPolicy({ path, hash, routes }: { path: string; hash: string; routes: readonly RoutePolicy[] }): string {
+interface Shown {
+  readonly path: string;
+  readonly hash: string;
+  readonly routes: readonly RoutePolicy[];
+  readonly sweep: SweepPolicy;
+}
+
+function renderPolicy({ path, hash, routes, sweep }: Shown): string {
   const paint = painter(process.stdout);
   const hasFurther = routes.some(({ criteria }) => needsServed(criteria) || isSets(criteria.require));
   const rows = settings(routes[0] as RoutePolicy, hasFurther).map(([name], i) => [
@@ -70,12 +84,20 @@ function renderPolicy({ path, hash, routes }: { path: string; hash: string; rout
         paint.bold(names[i] ?? ''),
         ...table([{ title: '' }, { title: '' }], settings(route, hasFurther), paint).map((line) => `  ${line}`),
       ]);
-  return [`${paint.green('ok')}  ${path}  ${hash.slice(0, 8)}`, '', ...lines].join('\n');
+  return [`${paint.green('ok')}  ${path}  ${hash.slice(0, 8)}`, '', ...lines, '', `orphans  ${sweepText(sweep)}`].join(
+    '\n',
+  );
+}
+
+function sweepText({ ended, deleteAfter, unknown, idle }: SweepPolicy): string {
+  const grace = deleteAfter === null ? 'kept' : `deleted after ${longText(deleteAfter)}`;
+  const told = idle === null ? 'never told of' : `told of after ${longText(idle)}`;
+  return `ended: ${ended}, ${grace}; unknown: ${unknown}; idle ones ${told}`;
 }
 
 /** A route's settings as names and texts. */
 function settings(route: RoutePolicy, hasFurther: boolean): [string, string][] {
-  const { criteria, limits, judge, holdBack, timeouts, endpoint } = route;
+  const { criteria, limits, judge, holdBack, timeouts, budget, endpoint } = route;
   return [
     ['approval', route.approval],
     ['criteria', criteriaText(criteria)],
@@ -104,12 +126,22 @@ function settings(route: RoutePolicy, hasFurther: boolean): [string, string][] {
       'timeouts',
       `${spanText(timeouts.connect)} connect, ${spanText(timeouts.firstByte)} first byte, ${spanText(timeouts.betweenChunks)} between`,
     ],
+    ['budget', budgetText(budget ?? NO_BUDGET)],
     ['endpoint', endpoint === null ? 'none: is watched only' : `${placeText(endpoint)}, for ${endpoint.namespace}`],
     ['  instance', endpoint === null ? '-' : `${instanceText(endpoint)}, ${replicasText(endpoint)}`],
     ['  not', endpoint === null || endpoint.deny.length === 0 ? '-' : endpoint.deny.join(', ')],
     ['  engine', endpoint === null ? '-' : engineText(endpoint)],
     ['  at most', endpoint?.maxPricePerHour === undefined ? '-' : `$${endpoint.maxPricePerHour.toFixed(2)}/h`],
   ];
+}
+
+function budgetText({ perHour, perDay, perRollout }: BudgetPolicy): string {
+  const parts = [
+    [perHour, 'an hour'],
+    [perDay, 'a day'],
+    [perRollout, 'a rollout'],
+  ].flatMap(([dollars, span]) => (typeof dollars === 'number' ? [`$${dollars.toFixed(2)} ${span}`] : []));
+  return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
 function shadowText({ share, time, concurrency }: ShadowPolicy): string {

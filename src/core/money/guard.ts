@@ -1,7 +1,7 @@
 import type { Decision } from '../decision.ts';
 import { decision, leave, priceText, spanText } from '../decision.ts';
 import type { Observation } from '../observation.ts';
-import { goBack } from '../retreat.ts';
+import { decideRetreat, goBack } from '../retreat.ts';
 import type { Rollout } from '../rollout.ts';
 import { isAbout, isLive } from '../rollout.ts';
 import type { Limit, Rates } from './limits.ts';
@@ -29,6 +29,8 @@ const ANSWER_MS = 600_000;
 export function decideBudget(rollout: Rollout, seen: Observation): Decision | null {
   const retreat = budgetRetreat(rollout, seen);
   if (retreat !== null || !isRunning(rollout)) return retreat;
+  // What must go back for another reason has no time for questions.
+  if (isLive(rollout) && decideRetreat(rollout, seen) !== null) return null;
   const looked = look(rollout, seen);
   const { limits, rates } = looked;
   const marks = rollout.budget ?? [];
@@ -51,13 +53,19 @@ export function decideBudget(rollout: Rollout, seen: Observation): Decision | nu
 
 /** Whether the endpoint must be left now so that a budget is kept. Goes back, or holds where serverless takes no calls. */
 export function budgetRetreat(rollout: Rollout, seen: Observation): Decision | null {
+  const told = overspending(rollout, seen);
+  if (told === null) return null;
+  if (!isLive(rollout)) return leave(rollout, 'aborted', 'over_budget', told);
+  return { ...goBack(rollout, seen, 'over_budget', told), verdict: seen.verdict };
+}
+
+/** Why a rollout's endpoint must be left now so that a budget is kept, figures first; null where it need not. */
+function overspending(rollout: Rollout, seen: Observation): string | null {
   if (!isRunning(rollout)) return null;
   const { limits, rates, wayBackMs } = look(rollout, seen);
   const used = limits.find((limit) => mustGoBack(limit, rates, wayBackMs));
   if (used === undefined) return null;
-  const told = `${shareText(used)}; at ${priceText(rates.most)} it must be left now to keep the budget`;
-  if (!isLive(rollout)) return leave(rollout, 'aborted', 'over_budget', told);
-  return { ...goBack(rollout, seen, 'over_budget', told), verdict: seen.verdict };
+  return `${shareText(used)}; at ${priceText(rates.most)} it must be left now to keep the budget`;
 }
 
 /** What a yes to going over a budget brings: as much again, for the same day or rollout. Null where that day is over. */
