@@ -27,7 +27,7 @@ export function replicasText(endpoint: Observation['endpoint']): string | null {
 }
 
 /** What the endpoint carries, and what a replica was seen to carry. */
-export function loadText({ endpoint, route, capacity }: LoadSeen): string {
+function loadText({ endpoint, route, capacity }: LoadSeen): string {
   const told = `${atOnceText(endpoint.mean)} calls at once on the endpoint (${atOnceText(endpoint.p95)} at p95), ${atOnceText(route.mean)} in all`;
   if (capacity === null) return `${told}; too few to say what a replica carries`;
   const carried = `a replica was seen to carry ${atOnceText(capacity.carried)}`;

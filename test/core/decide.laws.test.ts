@@ -46,10 +46,9 @@ describe('whatever happens, the core', () => {
     const phases: Phase[] = [...way, 'draining'];
     assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed'].sort());
     assert.deepEqual(
-      [
-        ...['enter_step', 'promote', 'withdraw_ask', 'abort', 'fail', 'end', 'pause', 'resume', 'refuse'],
-        ...['begin_detour', 'rescale', 'sleep', 'wake', 'end_detour', 'grant'],
-      ].filter((action) => !actions.has(action)),
+      'enter_step promote withdraw_ask abort fail end pause resume refuse begin_detour rescale sleep wake end_detour grant'
+        .split(' ')
+        .filter((action) => !actions.has(action)),
       [],
     );
   });
