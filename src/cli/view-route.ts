@@ -85,7 +85,14 @@ export function decisionLines({ decision, rollout }: RouteStatus, page: Page): s
   return entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
 }
 
-const WORTH_ABORTING = new Set(['step_overdue', 'rollout_overdue', 'both_unhealthy', 'stable_unable', 'unhealthy']);
+const WORTH_ABORTING = new Set([
+  'step_overdue',
+  'rollout_overdue',
+  'both_unhealthy',
+  'stable_unable',
+  'unhealthy',
+  'capacity',
+]);
 
 /** The very commands to type, where a person's word is wanted or would help. */
 function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
