@@ -98,6 +98,7 @@ const WORTH_ABORTING = new Set([
   'stable_unable',
   'unhealthy',
   'serverless_cannot',
+  'capacity',
 ]);
 
 /** The very commands to type, where a person's word is wanted or would help. */

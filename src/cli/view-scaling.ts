@@ -27,11 +27,11 @@ export function replicasText(endpoint: Observation['endpoint']): string | null {
 }
 
 /** What the endpoint carries, and what a replica was seen to carry. */
-export function loadText({ endpoint, route, capacity }: LoadSeen): string {
+function loadText({ endpoint, route, capacity }: LoadSeen): string {
   const told = `${atOnceText(endpoint.mean)} calls at once on the endpoint (${atOnceText(endpoint.p95)} at p95), ${atOnceText(route.mean)} in all`;
   if (capacity === null) return `${told}; too few to say what a replica carries`;
   const carried = `a replica was seen to carry ${atOnceText(capacity.carried)}`;
-  return `${told}; ${carried}${capacity.isLimit ? ', and to be slower above that' : ', its limit not yet seen'}`;
+  return `${told}; ${carried}${capacity.isLimit ? ', and is full above that' : ', its limit not yet seen'}`;
 }
 
 /** Why the traffic is with serverless, and since when. */

@@ -56,20 +56,9 @@ describe('whatever happens, the core', () => {
     const phases: Phase[] = [...way, 'draining'];
     assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed', 'returned'].sort());
     assert.deepEqual(
-      [
-        'enter_step',
-        'promote',
-        'return',
-        'leave_endpoint',
-        'withdraw_ask',
-        'abort',
-        'fail',
-        'end',
-        'pause',
-        'resume',
-        'refuse',
-        ...['begin_detour', 'rescale', 'sleep', 'wake', 'end_detour', 'grant'],
-      ].filter((action) => !actions.has(action)),
+      'enter_step promote return leave_endpoint withdraw_ask abort fail end pause resume refuse begin_detour rescale sleep wake end_detour grant'
+        .split(' ')
+        .filter((action) => !actions.has(action)),
       [],
     );
   });

@@ -85,7 +85,7 @@ export function isTurnedAway(outcome: Outcome): boolean {
 }
 
 /** The level of so many calls at once per replica. */
-export function levelOf(perReplica: number): number {
+function levelOf(perReplica: number): number {
   return perReplica <= 1 ? 0 : Math.min(LEVELS - 1, Math.floor(Math.log(perReplica) / STEP));
 }
 

@@ -39,7 +39,8 @@ export function decideSleep(rollout: Promoted, seen: Observation): Decision | nu
 /** Whether a promoted endpoint's scaling is to follow the load: one change at a time; null where there is none to make. */
 export function decideRescale(rollout: Promoted, seen: Observation): Decision | null {
   const { adjust, every } = scalingOf(seen.policy);
-  if (adjust === 'off' || rollout.isPaused || seen.load === undefined) return null;
+  const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
+  if (adjust === 'off' || rollout.isPaused || seen.load === undefined || !isWell) return null;
   if (rollout.granted !== undefined) return begin(seen, rollout.granted, 'approved', []);
   if (isAbout(rollout.ask, 'scaling')) return reconsider(rollout, seen);
   if (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every) return null;

@@ -15,7 +15,7 @@ const RING = 2 * RECENT + 8;
 const UNSETTLED = 3;
 
 /** Calls at once over the last ten minutes, in cells of ten seconds. */
-export interface Concurrency {
+interface Concurrency {
   readonly mean: number;
   readonly p95: number;
   readonly peak: number;
@@ -240,8 +240,20 @@ export class RouteLoad {
     const zeros = () => Array.from({ length: SIGNS }, () => 0);
     const cell: Cell = {
       index,
-      ...{ setOut: 0, routeUs: 0, endpointUs: 0, pendingUs: 0, tokens: 0, looks: 0, routeLooks: 0, endpointLooks: 0 },
-      ...{ ready: null, calls: 0, turnedAway: 0, counts: zeros(), sums: zeros(), perReplica: null },
+      setOut: 0,
+      routeUs: 0,
+      endpointUs: 0,
+      pendingUs: 0,
+      tokens: 0,
+      looks: 0,
+      routeLooks: 0,
+      endpointLooks: 0,
+      ready: null,
+      calls: 0,
+      turnedAway: 0,
+      counts: zeros(),
+      sums: zeros(),
+      perReplica: null,
       isSettled: this.#settled !== null && index <= this.#settled,
     };
     this.#ring[slot] = cell;

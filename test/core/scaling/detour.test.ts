@@ -231,7 +231,7 @@ describe('an endpoint that may sleep', () => {
     ['its newest call is too recent', { load: loadOf({ recentCalls: 0, lastCallAt: START + 31 * MINUTE }) }],
     ['calls are in flight', { load: loadOf({ recentCalls: 1 }) }],
     ['it has not been watched for so long', { load: loadOf({ recentCalls: 0, since: START + 31 * MINUTE }) }],
-    ['its load is not measured', { load: undefined as never }],
+    ['its load is not measured', { load: undefined }],
     ['serverless refuses connections', { stableRecent: REFUSING }],
     ['it is paused', {}],
   ];
@@ -426,8 +426,13 @@ describe('a promoted endpoint whose load has changed', () => {
     const old = observation({ now: START + 9 * HOUR, endpoint: seenAs('running', START + 9 * HOUR) });
     const { scaling: _, ...pinned } = old.policy;
     assert.deepEqual(decide(promotedRollout(), { ...old, policy: pinned }), {
-      ...{ action: 'wait', reason: 'promoted', detail: 'the endpoint serves all eligible calls' },
-      ...{ verdict: null, events: [], effect: null, outcome: null },
+      action: 'wait',
+      reason: 'promoted',
+      detail: 'the endpoint serves all eligible calls',
+      verdict: null,
+      events: [],
+      effect: null,
+      outcome: null,
     });
   });
 });

@@ -70,7 +70,7 @@ describe('the next weight', () => {
 
   const unknown: readonly (readonly [string, Partial<Observation>])[] = [
     ['nothing was measured', { load: loadOf({ capacity: null }) }],
-    ['an older version saw it', { endpoint: { ...endpoint(1), readyReplica: undefined } as unknown as EndpointSeen }],
+    ['an older version saw it', { endpoint: { ...endpoint(1), readyReplica: undefined } }],
     ['the endpoint has not been looked at', { endpoint: null }],
   ];
   for (const [when, change] of unknown) {

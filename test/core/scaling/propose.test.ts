@@ -17,8 +17,14 @@ const PRESENT: Scaling = { minReplica: 1, maxReplica: 2, scaleToZeroTimeout: nul
 
 function input(change: Partial<ProposalInput> = {}): ProposalInput {
   return {
-    ...{ now: START, load: loadOf(), present: PRESENT, endpoint: ENDPOINT_POLICY },
-    ...{ from: 1, to: 8, every: 6 * HOUR, sleep: null },
+    now: START,
+    load: loadOf(),
+    present: PRESENT,
+    endpoint: ENDPOINT_POLICY,
+    from: 1,
+    to: 8,
+    every: 6 * HOUR,
+    sleep: null,
     ...change,
   };
 }
@@ -65,7 +71,9 @@ const inputs: fc.Arbitrary<ProposalInput> = fc
       load: loadOf({ route: at, endpoint: at, capacity, pendingShare, hours }),
       present: firstScaling({ ...ENDPOINT_POLICY, engine, minReplica: least, maxReplica: least + more }),
       endpoint: { ...ENDPOINT_POLICY, engine },
-      ...{ from, to: from + room, sleep },
+      from,
+      to: from + room,
+      sleep,
     });
   });
 

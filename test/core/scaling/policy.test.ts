@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Policy } from '../../../src/core/policy.ts';
+import { parsePolicy } from '../../../src/core/policy.ts';
+import { SCALING_DEFAULTS, scalingOf } from '../../../src/core/scaling/policy.ts';
+import { ENDPOINT_POLICY } from '../../support/samples.ts';
+
+function parse(defaults: object, scaling: object | undefined, endpoint: object = {}) {
+  const route = { model: 'acme/writer', endpoint: { ...ENDPOINT_POLICY, ...endpoint }, ...(scaling && { scaling }) };
+  return parsePolicy({ defaults: { scaling: defaults }, routes: [route] });
+}
+
+function read(defaults: object, scaling?: object, endpoint?: object): Policy['routes'][number]['scaling'] {
+  const parsed = parse(defaults, scaling, endpoint);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return parsed.policy.routes[0]?.scaling;
+}
+
+describe('the scaling of a policy', () => {
+  it('is off where nothing is said, and where an older version pinned the policy', () => {
+    assert.deepEqual(read({}), SCALING_DEFAULTS);
+    assert.deepEqual(scalingOf({}), SCALING_DEFAULTS);
+    assert.equal(SCALING_DEFAULTS.adjust, 'off');
+    assert.equal(SCALING_DEFAULTS.sleep, null);
+  });
+
+  it('is what a route says, then what the defaults say', () => {
+    const read1 = read({ adjust: 'ask', every: '2h', sleep: { after: '1h' } }, { every: '1h', to: 3 });
+    const sleep = { after: 3_600_000, calls: 10 };
+    assert.deepEqual(read1, { ...SCALING_DEFAULTS, adjust: 'ask', every: 3_600_000, to: 3, sleep });
+    assert.equal(read({ sleep: { after: '1h' } }, { sleep: null })?.sleep, null);
+    assert.deepEqual(read({}, { sleep: { after: '30m', calls: 0 } })?.sleep, { after: 1_800_000, calls: 0 });
+  });
+
+  const refused: readonly (readonly [string, object, object, RegExp])[] = [
+    ['fewer at most than at least', { from: 3, to: 2 }, {}, /expected at least as many as the 3 that always run/],
+    ['more at least than the endpoint has', { from: 3 }, { maxReplica: 2 }, /from.*expected at least as many/],
+    [
+      'more replicas by itself at any price',
+      { adjust: 'automatic', to: 4 },
+      { maxPricePerHour: undefined },
+      /set endpoint\.maxPricePerHour/,
+    ],
+    ['changes every minute', { every: '1m' }, {}, /expected at least 600s/],
+    ['a sleep without a span', { sleep: { calls: 3 } }, {}, /expected \{after: 30m\}/],
+    ['a word that it does not know', { sleeps: '30m' }, {}, /sleeps/],
+  ];
+  for (const [what, scaling, endpoint, told] of refused) {
+    it(`is refused where it wants ${what}`, () => {
+      const parsed = parse({}, scaling, endpoint);
+      assert.ok(!parsed.ok);
+      assert.match(parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'), told);
+    });
+  }
+});
