@@ -98,12 +98,7 @@ export function createEndpointsClient(options: EndpointsOptions): EndpointsClien
     return statusIn(answer, action, namespace);
   };
 
-  const offers: EndpointsClient['offers'] = async (namespace, signal) => {
-    const path = namespace === null ? PUBLIC_LIST : `${PUBLIC_LIST}/${encodeURIComponent(namespace)}`;
-    const answer = await send('GET', path, null, signal);
-    const body = accepted(answer, 'reading prices and quota', namespace ?? 'public');
-    return readOffers(body, { hasQuota: namespace !== null });
-  };
+  const offers: EndpointsClient['offers'] = (namespace, signal) => listOffers(send, namespace, signal);
 
   return {
     get,
@@ -149,6 +144,13 @@ export function createEndpointsClient(options: EndpointsOptions): EndpointsClien
     },
     offers,
   };
+}
+
+async function listOffers(send: Send, namespace: string | null, signal?: AbortSignal): Promise<Offer[]> {
+  const path = namespace === null ? PUBLIC_LIST : `${PUBLIC_LIST}/${encodeURIComponent(namespace)}`;
+  const answer = await send('GET', path, null, signal);
+  const body = accepted(answer, 'reading prices and quota', namespace ?? 'public');
+  return readOffers(body, { hasQuota: namespace !== null });
 }
 
 /**

@@ -99,24 +99,35 @@ export function createHubClient({ hubUrl, token, timeoutMs = 15_000 }: HubOption
       }
     },
 
-    async describeModel(model, signal) {
-      const action = `asking the Hub how large ${model} is`;
-      const hint = 'check the name, and whether HF_TOKEN may see it';
-      if (!NAME.test(model)) throw new AppError('not_found', `${action}: that is no name of a model`, { hint });
-      try {
-        return await readFacts(model, {
-          hubUrl,
-          fetch: within(signal),
-          ...(accessToken === undefined ? {} : { accessToken }),
-        });
-      } catch (error) {
-        if (error instanceof HubApiError && [401, 403, 404].includes(error.statusCode)) {
-          throw new AppError('not_found', `${action}: it shows us no such model (${error.statusCode})`, { hint });
-        }
-        throw failed(action, hubUrl, error, signal);
-      }
-    },
+    describeModel: (model, signal) => describeModel(model, { hubUrl, token, fetch: within(signal) }, signal),
   };
+}
+
+async function describeModel(
+  model: string,
+  {
+    hubUrl,
+    token,
+    fetch: bounded,
+  }: { readonly hubUrl: string; readonly token: string | null; readonly fetch: typeof fetch },
+  signal?: AbortSignal,
+): Promise<ModelFacts> {
+  const action = `asking the Hub how large ${model} is`;
+  const hint = 'check the name, and whether HF_TOKEN may see it';
+  if (!NAME.test(model)) throw new AppError('not_found', `${action}: that is no name of a model`, { hint });
+  try {
+    return await readFacts(model, { hubUrl, fetch: bounded, ...(token === null ? {} : { accessToken: token }) });
+  } catch (error) {
+    if (error instanceof HubApiError) {
+      const { statusCode, message } = error;
+      // The Hub says 401 of what it does not show to strangers, and of a token that is no good.
+      const isHidden = statusCode === 401 && (token === null || /not found/i.test(message));
+      if (isHidden || statusCode === 403 || statusCode === 404) {
+        throw new AppError('not_found', `${action}: it shows us no such model (${statusCode})`, { hint });
+      }
+    }
+    throw failed(action, hubUrl, error, signal);
+  }
 }
 
 /**

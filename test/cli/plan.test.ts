@@ -127,8 +127,9 @@ describe('plan', { concurrency: 3 }, () => {
   it('goes offline by the stale list and by the name of the model, and says so', async (context) => {
     const { path } = await openBook(context);
     // Nobody listens on the port of a simulation that has ended.
-    const { url, close } = await startSimulation({ clock: fastClock(1000) });
-    await close();
+    const simulation = await startSimulation({ clock: fastClock(1000) });
+    const { url } = simulation;
+    await simulation.close();
     const env = { HF_ENDPOINT: `${url}/hub`, UPSHIFT_ENDPOINTS_URL: `${url}/endpoints`, HF_TOKEN: 'hf_test' };
     const { code, out } = await upshift(['plan', '--db', path, '--model', MODEL], env);
     assert.equal(code, 0);

@@ -301,7 +301,8 @@ describe('what is pinned', () => {
   it('tells llama.cpp its file, and a context for each of its calls', () => {
     const load = { ...NO_LOAD, inFlight: 3.2, tokens: 900, longest: 4_000 };
     const { instance } = choose(SHAPES.gguf, { engine: 'llamacpp', image: 'llama:1' }, load);
-    assert.deepEqual(instance?.gguf, { path: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf', context: 4 * 8_192, calls: 4 });
+    // 4,000 x 1.25 in steps of 1024.
+    assert.deepEqual(instance?.gguf, { path: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf', context: 4 * 5_120, calls: 4 });
   });
 });
 

@@ -46,6 +46,10 @@ describe('what the simulated Hub tells of a model, by the real library', () => {
     assert.equal((await describeOne('google/gemma-2-2b-it', null)).architecture, null);
   });
 
+  it('is not told with a token that is no good', async () => {
+    await assert.rejects(describeOne('meta-llama/Llama-3.1-8B-Instruct', 'hf_bad'), { code: 'unauthorized' });
+  });
+
   it('is nothing for a model that is not there', async () => {
     for (const model of ['org/nothing', 'acme/closed-model', '../secrets']) {
       await assert.rejects(describeOne(model), { code: 'not_found' });

@@ -76,15 +76,18 @@ export const planCommand: CommandModule<object, PlanOptions> = {
       .example('npx upshift plan --model meta-llama/Llama-3.1-8B-Instruct', 'before anything is approved')
       .example('npx upshift plan --json | jq .sizing.instance', 'what would be pinned')
       .epilogue(
-        'Memory is shown term by term, GB of 10^9 bytes; the cache is for the calls in flight in\n' +
-          'the busiest 5 min of the ledger. Instances come with live prices and quota by HF_TOKEN;\n' +
-          'without it from the public list, which tells no quota; offline from a dated, stale list,\n' +
-          'on which nothing is ever proposed. Tokens/s are the roofline of decoding by memory\n' +
-          'bandwidth, at 60 % of it unless the ledger has measured that instance; prompts come on top.\n' +
-          'Times are medians for an endpoint that is as good as serverless; a better one is quicker, a worse one is not\n' +
-          'passed. Six hours of history make them sharp: with less, the judge is more careful.\n' +
-          '--json: one line a route {"model","profile","margin","certifiable","shadowMs","steps","totalMs",\n' +
-          '"sizing":{"facts","load","need":{"terms"},"list","candidates","chosen","instance","swarm"}}.',
+        'Memory is shown term by term, GB of 10^9 bytes; the cache is for the calls in\n' +
+          'flight in the busiest 5 min of the ledger. Instances come with live prices and\n' +
+          'quota by HF_TOKEN; without it from the public list, which tells no quota;\n' +
+          'offline from a dated, stale list, on which nothing is ever proposed.\n' +
+          'Tokens/s are what memory bandwidth lets one full replica decode, at 60 % of it\n' +
+          'unless the ledger has measured that instance; long prompts take time on top.\n' +
+          'Times are medians for an endpoint that is as good as serverless; a better one\n' +
+          'is quicker, a worse one is not passed. Six hours of history make them sharp:\n' +
+          'with less, the judge is more careful.\n' +
+          '--json: one line a route {"model","profile","margin","certifiable","shadowMs",\n' +
+          '"steps","totalMs","sizing":{"facts","load","need":{"terms"},"list",\n' +
+          '"candidates","chosen","instance","swarm"}}.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);

@@ -1,10 +1,12 @@
 import { acceleratorOf } from './accelerators.ts';
+import { cacheBytes } from './cache.ts';
 import type { Candidate, Wanted } from './candidate.ts';
 import { candidateOf, isNamed } from './candidate.ts';
+import { engineSettings } from './engine-args.ts';
 import { engineFor, imageFor } from './engine.ts';
 import type { Offer } from './offer.ts';
 import { offerText } from './offer.ts';
-import { tokensOfCall } from './memory.ts';
+import { contextNeeded } from './memory.ts';
 import type { PinnedInstance } from './pinned.ts';
 
 /** All offers, held against a model and a load, and the one that is chosen. */
@@ -14,6 +16,9 @@ export interface Choice {
   /** Null where none fits. One whose only obstacle is its price is chosen where all others have another. */
   readonly chosen: Candidate | null;
 }
+
+/** More slots than this llama.cpp hardly serves faster. */
+const MOST_SLOTS = 16;
 
 /**
  * The cheapest offer that fits: first by the policy's order of regions, then by the price of the replicas that the load
@@ -46,7 +51,7 @@ export function costOf({ offer, replicas }: Candidate, { policy }: Pick<Wanted, 
 /** What a rollout is pinned to. */
 export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): PinnedInstance {
   const { offer, hold } = candidate;
-  const { facts, policy, load } = wanted;
+  const { facts, policy } = wanted;
   const engine = engineFor(policy, facts);
   const accelerator = offer.accelerator === 'cpu' || offer.accelerator === 'neuron' ? offer.accelerator : 'gpu';
   const parallel = hold?.parallel ?? offer.numAccelerators;
@@ -62,16 +67,19 @@ export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): Pinne
     engine,
     image: policy.image ?? imageFor(engine, accelerator, acceleratorOf(offer.instanceType)) ?? '',
     maxContext: hold?.maxContext ?? null,
-    gguf: engine === 'llamacpp' ? ggufOf(candidate, facts.gguf?.path ?? '', load) : null,
+    gguf: engine === 'llamacpp' ? ggufOf(candidate, wanted) : null,
     reason: reasonOf(candidate, choice, wanted),
   };
 }
 
-/** llama.cpp divides its context among so many calls. */
-function ggufOf({ hold }: Candidate, path: string, load: Wanted['load']): PinnedInstance['gguf'] {
-  const each = hold?.maxContext ?? Math.max(8_192, tokensOfCall(load, load.longest ?? 8_192));
-  const calls = Math.max(1, Math.min(16, hold?.calls ?? 1, Math.ceil(load.inFlight)));
-  return { path, context: each * calls, calls };
+/** llama.cpp divides its context evenly among so many calls, and takes the memory for all of it when it starts. */
+function ggufOf({ hold }: Candidate, { facts, load, policy }: Wanted): PinnedInstance['gguf'] {
+  const settings = engineSettings(policy.args);
+  const each = contextNeeded(facts, load, settings) ?? 0;
+  const one = cacheBytes(facts, each, { bytesPerNumber: settings.cacheBytesPerNumber, parallel: hold?.parallel ?? 1 });
+  const fitting = hold === null || one === 0 ? 1 : Math.floor(hold.room / one);
+  const calls = Math.max(1, Math.min(MOST_SLOTS, fitting, Math.ceil(load.inFlight)));
+  return { path: facts.gguf?.path ?? '', context: each * calls, calls };
 }
 
 function reasonOf({ offer, hold, replicas }: Candidate, { candidates }: Choice, { policy }: Wanted): string {
