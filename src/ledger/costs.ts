@@ -40,7 +40,7 @@ export function usageBetween(
      LEFT JOIN providers p ON p.id = c.provider_id ${byAgent ? 'LEFT JOIN agents a ON a.id = c.agent_id' : ''}
      WHERE c.id >= $from AND c.id < $until AND c.flags & ${FLAG.served} AND c.status < 400 AND s.name <> 'models'
        AND ($model IS NULL OR r.model = $model)
-     GROUP BY c.route_id, c.provider_id, 4, 5 ${byAgent ? ', c.agent_id' : ''}`,
+     GROUP BY c.route_id, c.provider_id, 4, 5 ${byAgent ? ', c.agent_id' : ''} ORDER BY 1, 4, 2, 3`,
   );
   return times.slice(1).flatMap((untilAt, i) => {
     const fromAt = times[i] as number;

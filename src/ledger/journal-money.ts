@@ -12,7 +12,7 @@ export interface MoneyJournal {
   book(entries: readonly BookEntry[]): Promise<void>;
   /**
    * What the endpoints of a model have cost lately, and what that of a rollout has cost in all; up to `now`, however long
-   * ago the last look was. Takes well below a millisecond.
+   * ago the last look was. Takes a millisecond or less.
    */
   spending(model: string, rolloutId: string | null, now: number): Promise<Spending>;
   /** What a recent call of a model costs on serverless in the mean, whoever served it; micro-dollars, null where unknown. */

@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MINUTE_MS } from '../../src/core/books.ts';
+import { AppError } from '../../src/core/errors.ts';
 import { Books } from '../../src/daemon/books.ts';
 import type { BooksContext } from '../../src/daemon/books.ts';
 import type { EndpointsClient } from '../../src/huggingface/endpoints.ts';
@@ -17,7 +18,10 @@ import { endpointBody, send } from '../simulation/support.ts';
 export type Happening =
   | { readonly kind: 'create' | 'pause' | 'resume' | 'sleep' | 'wake' | 'delete' | 'fail'; readonly which: number }
   | { readonly kind: 'replicas'; readonly which: number; readonly count: number }
-  | { readonly kind: 'books-crash' | 'api-down' | 'graphs-gone'; readonly minutes: number }
+  | {
+      readonly kind: 'books-crash' | 'api-down' | 'ledger-locked' | 'graphs-gone' | 'graphs-fail';
+      readonly minutes: number;
+    }
   | { readonly kind: 'simulation-crash' };
 
 export interface Stage {
@@ -54,18 +58,33 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
   let books: Books | null = null;
   let backAt = 0;
   let graphsBackAt = 0;
+  let graphsWellAt = 0;
+  let unlockedAt = 0;
+  let hasReopened = false;
   const stage = { clock, sim: await start(), startAt: clock.now(), looks: 0, lastLookAt: 0 };
   let apiBackAt = 0;
   const isApiWell = () => clock.now() >= apiBackAt;
   const client = (): EndpointsClient => {
     const real = createEndpointsClient({ baseUrl: stage.sim.endpointsUrl, token: 'hf_test' });
     const hasGraphs = () => servesGraphs && clock.now() >= graphsBackAt;
-    return { ...real, replicas: async (...asked) => (hasGraphs() ? real.replicas(...asked) : null) };
+    return {
+      ...real,
+      async replicas(...asked) {
+        if (clock.now() < graphsWellAt) throw new AppError('unavailable', 'no graphs just now');
+        return hasGraphs() ? real.replicas(...asked) : null;
+      },
+    };
   };
   const open = () => {
     const context: Omit<BooksContext, 'endpoints'> = {
       clock,
-      journal: ledger.journal,
+      journal: {
+        ...ledger.journal,
+        async book(entries) {
+          if (clock.now() < unlockedAt) throw new AppError('unavailable', 'the ledger is locked');
+          await ledger.journal.book(entries);
+        },
+      },
       namespaces: () => [NAMESPACE],
       log: () => undefined,
     };
@@ -111,12 +130,22 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
       case 'books-crash':
         books = null;
         backAt = clock.now() + what.minutes * MINUTE_MS;
-        await ledger.close();
-        ledger = await openLedger(dbPath, { clock });
+        // What the books know they know from the file; opening it takes its time, and once tells as much as often.
+        if (!hasReopened) {
+          await ledger.close();
+          ledger = await openLedger(dbPath, { clock });
+        }
+        hasReopened = true;
         return;
       case 'api-down':
         // For the books alone: others go on changing their endpoints.
         apiBackAt = clock.now() + what.minutes * MINUTE_MS;
+        return;
+      case 'ledger-locked':
+        unlockedAt = clock.now() + what.minutes * MINUTE_MS;
+        return;
+      case 'graphs-fail':
+        graphsWellAt = clock.now() + what.minutes * MINUTE_MS;
         return;
       case 'graphs-gone':
         graphsBackAt = clock.now() + what.minutes * MINUTE_MS;
@@ -134,8 +163,8 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
     stage.looks++;
     if (!isApiWell()) await stage.sim.setFault({ target: 'management', kind: 'down' });
     await books.turn();
-    if (isApiWell()) stage.lastLookAt = clock.now();
-    else await stage.sim.clearFaults();
+    if (isApiWell() && clock.now() >= unlockedAt) stage.lastLookAt = clock.now();
+    if (!isApiWell()) await stage.sim.clearFaults();
   };
   return Object.assign(stage, {
     happen,
@@ -150,7 +179,7 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
       clock.advance(at - clock.now());
     },
     async settle() {
-      backAt = graphsBackAt = apiBackAt = 0;
+      backAt = graphsBackAt = graphsWellAt = apiBackAt = unlockedAt = 0;
       // Graphs that could not be had a moment ago are not waited for again.
       for (let i = 0; i < 2; i++) await this.passTo((Math.floor(clock.now() / MINUTE_MS) + 1) * MINUTE_MS);
     },

@@ -38,10 +38,24 @@ function happening(kinds: { readonly canLoseGraphs: boolean }): fc.Arbitrary<Hap
       weight: 2,
       arbitrary: fc.record({ kind: fc.constant('books-crash' as const), minutes: fc.oneof(short, long) }),
     },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('api-down' as const), minutes: fc.oneof(short, long) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('api-down' as const, 'ledger-locked' as const),
+        minutes: fc.oneof(short, long),
+      }),
+    },
     { weight: 1, arbitrary: fc.constant({ kind: 'simulation-crash' as const }) },
     ...(kinds.canLoseGraphs
-      ? [{ weight: 2, arbitrary: fc.record({ kind: fc.constant('graphs-gone' as const), minutes: long }) }]
+      ? [
+          {
+            weight: 2,
+            arbitrary: fc.record({
+              kind: fc.constantFrom('graphs-gone' as const, 'graphs-fail' as const),
+              minutes: long,
+            }),
+          },
+        ]
       : []),
   );
 }

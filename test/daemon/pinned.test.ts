@@ -51,6 +51,7 @@ test('a rollout older than the choice gets what its policy names, shared among a
     endpoints,
     hub: createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN }),
     token: TOKEN,
+    ledgerId: 'ledger',
     learn: () => Promise.resolve(PROFILE),
     experience: () => Promise.reject(new Error('nobody asks')),
     signal: AbortSignal.timeout(20_000),

@@ -43,7 +43,7 @@ export const costCommand: CommandModule<object, CostOptions> = {
       .option('csv', { type: 'boolean', default: false, describe: 'Print the lines of the table as CSV' })
       .example('npx upshift cost', 'the last seven days, day by day')
       .example('npx upshift cost --by agent --since 1d', 'who spent it')
-      .example('npx upshift cost --by upstream --csv > cost.csv', 'for a spreadsheet')
+      .example('npx upshift cost --by upstream --csv', 'for a spreadsheet')
       .epilogue(
         'How it is counted:\n' +
           '  serverless  tokens of answered calls at the price of the provider that served\n' +
@@ -54,13 +54,13 @@ export const costCommand: CommandModule<object, CostOptions> = {
           '  ~           some of the line is an estimate: nobody told who served a call or\n' +
           '              its tokens, or nobody looked at an endpoint\n' +
           'Days are UTC. SQL: views endpoint_costs, endpoint_minutes, price_log, call_log.\n' +
-          '--json: one line {"from","until","serverless":{"calls","promptTokens","outputTokens",\n' +
-          '"micros","estimatedMicros","unpricedCalls","per1000CallsMicros",\n' +
-          '"perMillionTokensMicros"},"dedicated":{...,"billedMinutes","minutesWithoutPrice"},\n' +
-          '"totalMicros","savedMicros","routes":[{"model","serverless","dedicated",\n' +
-          '"allServerlessMicros","allDedicatedMicros","breakEven"}],"by","lines":[{"key",\n' +
-          '"calls","serverlessMicros","dedicatedMicros","estimatedMicros"}],"days","month",\n' +
-          '"bills"}; money in micro-dollars.',
+          '--json: one line {"from","until","serverless":{"calls","promptTokens",\n' +
+          '"outputTokens","micros","estimatedMicros","unpricedCalls","per1000CallsMicros",\n' +
+          '"perMillionTokensMicros"},"dedicated":{"billedMinutes","minutesWithoutPrice",\n' +
+          'and the same},"totalMicros","savedMicros","routes":[{"model","serverless",\n' +
+          '"dedicated","allServerlessMicros","allDedicatedMicros","breakEven"}],"by",\n' +
+          '"lines":[{"key","calls","serverlessMicros","dedicatedMicros",\n' +
+          '"estimatedMicros"}],"days","month","bills"}; money in micro-dollars.',
       ),
   handler: (options) => {
     if (options.csv && options.json) {
