@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parseSince } from '../../src/cli/commands/audit.ts';
-import { openAskingBook, upshift } from './rig.ts';
+import { namedInstance } from '../../src/core/sizing/pinned.ts';
+import { ENDPOINT_POLICY, openAskingBook, upshift } from './rig.ts';
 
 describe('audit', { concurrency: 4 }, () => {
   it('lists every decision with its reason', async (context) => {
@@ -96,6 +97,19 @@ describe('explain', { concurrency: 4 }, () => {
     assert.match(out, /demand {6}2 400 calls \(more than 2 000\), 60 agents \(more than 50\), 10\.0 %/);
     assert.match(out, /held {8}since 07:53:20Z, 7 min; wanted 5 min/);
     assert.match(out, /comes out the\s+same/);
+  });
+
+  it('tells the instance that was chosen and why, and decides the same again', async (context) => {
+    const named = namedInstance(ENDPOINT_POLICY, 1);
+    assert.ok(named);
+    const reason = 'the cheapest of 3 that fit';
+    const { path, close } = await openAskingBook(context, { ...named, instanceType: 'nvidia-l40s', reason });
+    await close();
+    const { out } = await upshift(['explain', '2', '--db', path]);
+    assert.match(out, /that is {5}2400 calls[^]*; aws\s+us-east-1\s+nvidia-l40s\s+x1 at \$1\.30\/h/);
+    assert.match(out, /survey {6}aws us-east-1 nvidia-l40s x1, the cheapest of 3 that fit; \$1\.30\/h,\s+read\s+at/);
+    const verified = await upshift(['audit', '--verify', '--db', path]);
+    assert.equal(verified.code, 0, verified.out + verified.err);
   });
 
   it('prints everything as one JSON object', async (context) => {

@@ -10,6 +10,7 @@ import { decide } from '../../src/core/decide.ts';
 import type { Observation } from '../../src/core/observation.ts';
 import type { Rollout } from '../../src/core/rollout.ts';
 import { evolve } from '../../src/core/rollout.ts';
+import type { PinnedInstance } from '../../src/core/sizing/pinned.ts';
 import type { StatusReport } from '../../src/core/status.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openLedger } from '../../src/ledger/open.ts';
@@ -147,7 +148,7 @@ export async function openBook(context: TestContext): Promise<Book> {
 }
 
 /** A book whose one rollout is proposed, and asks whether to create the endpoint. */
-export async function openAskingBook(context: TestContext): Promise<Book> {
+export async function openAskingBook(context: TestContext, instance?: PinnedInstance): Promise<Book> {
   const book = await openBook(context);
   const demand = {
     calls: 2_400,
@@ -157,7 +158,8 @@ export async function openAskingBook(context: TestContext): Promise<Book> {
     refusedShare: 0.1,
     holdsSince: START - 400_000,
   };
-  const survey = { at: START, pricePerHourMicros: 1_300_000, problem: null, hint: null };
+  const chosen = instance === undefined ? {} : { instance };
+  const survey = { at: START, pricePerHourMicros: 1_300_000, problem: null, hint: null, ...chosen };
   await book.tick();
   await book.tick({ demand, survey });
   await book.tick({ demand, survey });
