@@ -35,7 +35,10 @@ export interface BookSpan {
   readonly source: BookSource;
 }
 
-/** What the API's graphs tell of billed replicas: minutes that are not there had none. */
+/**
+ * What the API's graphs tell of billed replicas. Minutes that are not there had none; but of those before the first nothing
+ * is told: graphs reach back only so far.
+ */
 export interface ReplicaMinutes {
   readonly minutes: ReadonlyMap<number, number>;
   /** Whether each minute was told of by itself. */
@@ -85,6 +88,7 @@ export function settle(before: BookedLook, after: EndpointLook, told: ReplicaMin
   const turnAt = isSame(before, after) ? after.at : turnOf(before, after);
   // Whoever runs when first seen has been started since its creation.
   const wasBilled = before.state === 'pending' && after.state === 'running' && after.at - before.at > GAP_MS;
+  const toldFrom = told === null ? Infinity : firstOf(told.minutes);
   const spans: BookSpan[] = [];
   for (let minute = first; minute <= last; minute++) {
     const startAt = minute * MINUTE_MS;
@@ -96,7 +100,8 @@ export function settle(before: BookedLook, after: EndpointLook, told: ReplicaMin
       isAfter ? after.replicas : 0,
     );
     const seen = Math.max(minute === first ? before.replicas : 0, minute === last ? after.replicas : 0);
-    const replicas = Math.max(told === null ? thought : (told.minutes.get(minute) ?? 0), seen);
+    const isTold = told !== null && minute >= toldFrom;
+    const replicas = Math.max(isTold ? (told.minutes.get(minute) ?? 0) : thought, seen);
     // Between two looks that differ more may have happened than one change.
     const isKnown = isSame(before, after) || (minute === last && minute > first);
     spans.push({
@@ -105,10 +110,16 @@ export function settle(before: BookedLook, after: EndpointLook, told: ReplicaMin
       state: replicas > 0 === BILLED.has(state) ? state : null,
       replicas,
       priceMicros: priceMicros ?? after.priceMicros,
-      source: told === null ? (isKnown ? 'look' : 'estimate') : told.isByMinute ? 'metrics' : 'estimate',
+      source: isTold ? (told.isByMinute ? 'metrics' : 'estimate') : isKnown ? 'look' : 'estimate',
     });
   }
   return joined(withFirst(spans, before.minute));
+}
+
+function firstOf(minutes: ReplicaMinutes['minutes']): number {
+  let first = Infinity;
+  for (const minute of minutes.keys()) first = Math.min(first, minute);
+  return first;
 }
 
 /** The minutes up to `goneAt`, when a look did not find the endpoint any more: nobody tells when it was deleted. */

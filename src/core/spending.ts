@@ -1,6 +1,7 @@
 /**
  * What the endpoints of one model have cost, as the books have it, in micro-dollars. The time from the last look up to `at`
- * is in all of it, at what that look saw, although it is not booked yet. Endpoints that upshift did not make are in none.
+ * is in all of it, at what that look saw, although it is not booked yet. Endpoints that upshift did not make are in
+ * none of it, nor are minutes whose price nobody could tell yet.
  */
 export interface Spending {
   /** In the 60 minutes before `at`. */

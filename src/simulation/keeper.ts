@@ -35,8 +35,12 @@ export function createKeeper(path: string | null, take: () => Kept): Keeper {
     timer = null;
     if (path === null) return;
     // Whole or not at all: a kill in the middle leaves the former file.
-    writeFileSync(`${path}.new`, JSON.stringify(take()));
-    renameSync(`${path}.new`, path);
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(take()));
+      renameSync(`${path}.new`, path);
+    } catch (cause) {
+      throw new AppError('invalid', `the state file ${path} cannot be written`, { cause, hint: HINT });
+    }
   };
   return {
     now,

@@ -9,6 +9,7 @@ import type { SimulationState } from './control.ts';
 import { createCounters } from './counters.ts';
 import { seededDice } from './dice.ts';
 import { Endpoint } from './endpoint.ts';
+import type { KeptEndpoint } from './endpoint.ts';
 import { openExchange, sendJson } from './exchange.ts';
 import { createFaultBoard } from './faults.ts';
 import type { Fault, FaultInput } from './faults.ts';
@@ -90,12 +91,6 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
   });
   ({ port } = server.address() as AddressInfo);
   const url = `http://127.0.0.1:${port}`;
-  for (const one of kept?.endpoints ?? []) {
-    const endpoint = await Endpoint.reopen(world, one);
-    if (one.deletedAt === null) world.endpoints.set(`${one.namespace}/${one.spec.name}`, endpoint);
-    else world.deleted.push(endpoint);
-  }
-  world.keeper.now();
   const applied = async () => {
     for (const endpoint of world.endpoints.values()) await endpoint.applyFaults();
   };
@@ -107,6 +102,13 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     server.closeAllConnections();
     await once(server, 'close');
   };
+  try {
+    await takeUp(world, kept?.endpoints ?? []);
+    world.keeper.now();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     url,
     routerUrl: `${url}/router`,
@@ -156,6 +158,15 @@ function createWorld(options: SimulationOptions, kept: Kept | null, port: () => 
     newId: (prefix) => `${prefix}-${(ids += 1)}`,
   };
   return world;
+}
+
+/** Takes up what a former process left. */
+async function takeUp(world: World, endpoints: readonly KeptEndpoint[]): Promise<void> {
+  for (const one of endpoints) {
+    const endpoint = await Endpoint.reopen(world, one);
+    if (one.deletedAt === null) world.endpoints.set(`${one.namespace}/${one.spec.name}`, endpoint);
+    else world.deleted.push(endpoint);
+  }
 }
 
 async function dispatch(world: World, router: Router, request: IncomingMessage, response: ServerResponse) {

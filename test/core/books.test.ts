@@ -48,11 +48,20 @@ const TABLE: readonly [title: string, minutes: string, spans: () => ReturnType<t
     '1m 3m 0m 2m 1m',
     () => settle(booked(look(0, 1)), look(4, 1), told({ 0: 1, 1: 3, 3: 2 })),
   ],
-  ['what was seen is billed, whatever graphs say', '1m 0m 1m', () => settle(booked(look(0, 1)), look(2, 1), told({}))],
+  [
+    'what was seen is billed, whatever graphs say',
+    '1m 0m 1m',
+    () => settle(booked(look(0, 1)), look(2, 1), told({ 0: 0, 1: 0 })),
+  ],
+  [
+    'before the first point of the graphs nothing is told',
+    '1e 1e 2m 0m 1m',
+    () => settle(booked(look(0, 1)), look(4, 1, { updatedAt: AT + 3 * MINUTE_MS }), told({ 2: 2, 4: 1 })),
+  ],
   [
     'coarse graphs are an estimate',
     '1e 2e 1e',
-    () => settle(booked(look(0, 1)), look(2, 1), { ...told({ 1: 2 }), isByMinute: false }),
+    () => settle(booked(look(0, 1)), look(2, 1), { ...told({ 0: 1, 1: 2 }), isByMinute: false }),
   ],
   [
     'whoever runs when first seen was started since',

@@ -96,3 +96,8 @@ test('a file that is no state file is refused and left as it was', async () => {
   writeFileSync(path, '{}');
   await assert.rejects(startFast({ keep: { path, clockStart: 0 } }), { code: 'invalid' });
 });
+
+test('a state file that cannot be written is refused, and nothing is left listening', async () => {
+  const path = join(stateFile(), 'nowhere', 'sim.json');
+  await assert.rejects(startFast({ keep: { path, clockStart: 0 } }), { code: 'invalid' });
+});
