@@ -3,14 +3,15 @@ import { priceText, problemText, spanText } from '../core/decision.ts';
 import { judgeCriteria } from '../core/criteria.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
-import { askText } from '../core/operator.ts';
+import { askText } from '../core/ask.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { metricName, sentence } from '../core/sentence.ts';
 import type { SweepSeen } from '../core/sweep.ts';
-import { longText } from '../core/sweep.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
+import type { Line } from './explained-money.ts';
+import { moneyLines, swept } from './explained-money.ts';
 import type { Paint } from './print.ts';
 import { cleanAll, createPaint, table, wrap } from './print.ts';
 
@@ -38,7 +39,7 @@ export function renderExplanation(
     text === null
       ? []
       : wrap(text, width - LABEL_WIDTH - 2).map(
-          (part, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(LABEL_WIDTH))}${part}`,
+          (part, i) => `  ${paint.dim(`${i === 0 ? label : ''} `.padEnd(LABEL_WIDTH))}${part}`,
         );
   const { output } = safe;
   return [
@@ -70,8 +71,6 @@ export function renderExplanation(
   ].join('\n');
 }
 
-type Line = (label: string, text: string | null) => string[];
-
 const AGAIN = {
   same: 'decided again now from what it saw, it comes out the same',
   different: 'decided again now from what it saw, it comes out DIFFERENTLY',
@@ -96,6 +95,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ),
     ...line('survey', survey === null ? null : surveyText(survey)),
     ...line('endpoint', endpointText(observation)),
+    ...moneyLines(observation, line),
     ...line(
       'faults',
       isMoving
@@ -124,25 +124,6 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
         ? null
         : `the file is now ${observation.newPolicyHash.slice(0, 8)}; this rollout keeps its own`,
     ),
-  ];
-}
-
-/** What a sweep saw of an endpoint. */
-function swept({ endpoint, rollout, ledgerId, isIdle, policy, now }: SweepSeen, line: Line): string[] {
-  const { namespace, name, state, tags, updatedAt, pricePerHourMicros } = endpoint;
-  const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
-  const grace = policy.deleteAfter === null ? 'never deleted' : `deleted after ${longText(policy.deleteAfter)}`;
-  const idle = isIdle ? ', without a call for long' : '';
-  return [
-    ...line('endpoint', `${namespace}/${name}: ${state}, ${price}`),
-    ...line(
-      'changed',
-      updatedAt === null ? null : `${dateText(updatedAt)}, ${longText(Math.max(0, now - updatedAt))} before`,
-    ),
-    ...line('tags', tags.join(', ')),
-    ...line('ledger', ledgerId),
-    ...line('rollout', rollout === null ? 'none of that name' : `${rollout.id}: ${rollout.phase}${idle}`),
-    ...line('policy is', `ended: ${policy.ended}, ${grace}; unknown: ${policy.unknown}`),
   ];
 }
 

@@ -90,7 +90,8 @@ export type Reason =
   | 'rollout_overdue'
   // money
   | 'budget_low'
-  | 'budget_ask'
+  | 'budget_nearly_used'
+  | 'budget_renewed'
   // after
   | 'promoted'
   | 'draining'
