@@ -6,7 +6,7 @@ import { measure, measureText } from '../core/criterion.ts';
 import type { RoleFigures } from '../core/figures.ts';
 import { sides } from '../core/figures.ts';
 import type { Observation } from '../core/observation.ts';
-import { askText } from '../core/operator.ts';
+import { askText } from '../core/ask.ts';
 import { isLive, stopWeight } from '../core/rollout.ts';
 import type { Rollout } from '../core/rollout.ts';
 import { upstreamOf } from '../core/route.ts';
@@ -15,9 +15,10 @@ import { metricName, sentence, sideName } from '../core/sentence.ts';
 import { offerText } from '../core/sizing/offer.ts';
 import type { SweepSeen } from '../core/sweep.ts';
 import { otherShare } from '../core/split.ts';
-import { longText } from '../core/sweep.ts';
 import type { DecisionRow } from '../ledger/rollouts.ts';
 import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from './format.ts';
+import type { Line } from './explained-money.ts';
+import { moneyLines, swept } from './explained-money.ts';
 import type { Paint } from './print.ts';
 import { cleanAll, createPaint, table, wrap } from './print.ts';
 import { detourText, replicasText, seenLoadText } from './view-scaling.ts';
@@ -46,7 +47,7 @@ export function renderExplanation(
     text === null
       ? []
       : wrap(text, width - LABEL_WIDTH - 2).map(
-          (part, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(LABEL_WIDTH))}${part}`,
+          (part, i) => `  ${paint.dim(`${i === 0 ? label : ''} `.padEnd(LABEL_WIDTH))}${part}`,
         );
   const { output } = safe;
   const toward = ('rollout' in safe.input ? safe.input.rollout?.toward : undefined) ?? 'dedicated';
@@ -79,8 +80,6 @@ export function renderExplanation(
   ].join('\n');
 }
 
-type Line = (label: string, text: string | null) => string[];
-
 const AGAIN = {
   same: 'decided again now from what it saw, it comes out the same',
   different: 'decided again now from what it saw, it comes out DIFFERENTLY',
@@ -109,6 +108,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ...line('replicas', replicasText(observation.endpoint)),
     ...line('load', seenLoadText(observation)),
     ...line('detour', rollout?.phase === 'promoted' && rollout.detour ? detourText(rollout.detour, now) : null),
+    ...moneyLines(observation, line),
     ...line(
       'faults',
       isMoving
@@ -137,25 +137,6 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
         ? null
         : `the file is now ${observation.newPolicyHash.slice(0, 8)}; this rollout keeps its own`,
     ),
-  ];
-}
-
-/** What a sweep saw of an endpoint. */
-function swept({ endpoint, rollout, ledgerId, isIdle, policy, now }: SweepSeen, line: Line): string[] {
-  const { namespace, name, state, tags, updatedAt, pricePerHourMicros } = endpoint;
-  const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
-  const grace = policy.deleteAfter === null ? 'never deleted' : `deleted after ${longText(policy.deleteAfter)}`;
-  const idle = isIdle ? ', without a call for long' : '';
-  return [
-    ...line('endpoint', `${namespace}/${name}: ${state}, ${price}`),
-    ...line(
-      'changed',
-      updatedAt === null ? null : `${dateText(updatedAt)}, ${longText(Math.max(0, now - updatedAt))} before`,
-    ),
-    ...line('tags', tags.join(', ')),
-    ...line('ledger', ledgerId),
-    ...line('rollout', rollout === null ? 'none of that name' : `${rollout.id}: ${rollout.phase}${idle}`),
-    ...line('policy is', `ended: ${policy.ended}, ${grace}; unknown: ${policy.unknown}`),
   ];
 }
 

@@ -23,3 +23,8 @@ export interface Ask {
 export function isAbout(ask: Ask | null, about: AskAbout): ask is Ask {
   return ask !== null && (ask.about ?? 'step') === about;
 }
+
+/** What a question is about, for people: `step 2`, `the budget`. */
+export function askText({ about = 'step', step }: Pick<Ask, 'about' | 'step'>): string {
+  return about === 'step' ? `step ${step}` : `the ${about}`;
+}

@@ -99,7 +99,8 @@ export type Reason =
   | 'rollout_overdue'
   // money
   | 'budget_low'
-  | 'budget_ask'
+  | 'budget_nearly_used'
+  | 'budget_renewed'
   // the way back
   | 'load_low'
   | 'slo_missed'

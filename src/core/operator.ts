@@ -1,3 +1,4 @@
+import { askText } from './ask.ts';
 import type { Decision } from './decision.ts';
 import { decision, done, leave, priceText, refuse } from './decision.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
@@ -104,11 +105,6 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   if (full !== null) return refuse(request, 'capacity', full);
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
-}
-
-/** What a question is about, for people: `step 2`, `the budget`. */
-export function askText({ about = 'step', step }: Pick<Ask, 'about' | 'step'>): string {
-  return about === 'step' ? `step ${step}` : `the ${about}`;
 }
 
 function isAboutStep(ask: Ask, step: number): boolean {

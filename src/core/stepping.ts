@@ -1,3 +1,4 @@
+import { askText } from './ask.ts';
 import { serverlessCannot, stepBackText } from './back.ts';
 import type { Decision, Reason } from './decision.ts';
 import { decision, spanText } from './decision.ts';
@@ -64,7 +65,9 @@ export function decideStep(rollout: Stopped, seen: Observation): Decision {
     return decision('ask', 'needs_approval', told, { events, verdict });
   }
   // One question at a time: the next step is asked about once the other has its answer.
-  return decision('wait', 'awaiting_approval', told, { verdict });
+  // One question at a time: the step is asked about once the other has its answer.
+  const first = isAbout(rollout.ask, 'step') ? '' : `first ${askText(rollout.ask)}; then `;
+  return decision('wait', 'awaiting_approval', `${first}${told}`, { verdict });
 }
 
 /** The decision to enter the next step, or to promote after the last. */

@@ -136,7 +136,7 @@ export class Ticks {
 
 const ABOUT_MONEY: Partial<Record<Reason, 'warn' | 'error'>> = {
   budget_low: 'warn',
-  budget_ask: 'warn',
+  budget_nearly_used: 'warn',
   over_budget: 'warn',
   stable_unable: 'error',
 };

@@ -9,7 +9,7 @@ import type { SimulationState } from './control.ts';
 import { createCounters } from './counters.ts';
 import { seededDice } from './dice.ts';
 import { Endpoint } from './endpoint.ts';
-import type { KeptEndpoint } from './endpoint.ts';
+import type { KeptEndpoint } from './life.ts';
 import { openExchange, sendJson } from './exchange.ts';
 import { createFaultBoard } from './faults.ts';
 import type { Fault, FaultInput } from './faults.ts';

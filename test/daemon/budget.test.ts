@@ -52,7 +52,7 @@ test(
     const money = events.filter((type) => /^(budget_|draining|ended)/.test(type));
     assert.deepEqual(new Set(money.slice(0, -2)), new Set(['budget_warned', 'budget_asked']));
     assert.deepEqual(money.slice(-2), ['draining', 'ended']);
-    for (const line of ['warn budget low', 'warn budget ask', 'warn over budget'])
+    for (const line of ['warn budget low', 'warn budget nearly used', 'warn over budget'])
       assert.ok(logged.includes(line), line);
     assertAllRecorded(stage, traffic.sent);
     assertAudited(stage);

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import type { OperatorRequest } from '../../core/observation.ts';
-import { askText } from '../../core/operator.ts';
+import { askText } from '../../core/ask.ts';
 import { isOver } from '../../core/rollout.ts';
 import type { StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';

@@ -38,7 +38,7 @@ export function decideBudget(rollout: Rollout, seen: Observation): Decision | nu
   if (isAbout(rollout.ask, 'budget') && !limits.some(({ name }) => name === lastAsked(rollout))) {
     const reason = 'the day that it was about is over';
     const events = [{ type: 'ask_withdrawn' as const, about: 'budget' as const, step: stepOf(rollout), reason }];
-    return decision('withdraw_ask', 'budget_ask', reason, { events });
+    return decision('withdraw_ask', 'budget_renewed', reason, { events });
   }
   const { warnAt, askAt } = budgetOf(seen);
   const low = limits.find((limit) => isLow(limit, looked, Math.min(warnAt, askAt)) && !hasMark(limit, 'warned'));
@@ -48,7 +48,7 @@ export function decideBudget(rollout: Rollout, seen: Observation): Decision | nu
   const due = limits.find((limit) => isLow(limit, looked, askAt) && !hasMark(limit, 'asked'));
   if (due === undefined || isAbout(rollout.ask, 'budget')) return null;
   const asked = { type: 'asked' as const, about: 'budget' as const, step: stepOf(rollout), verdict: null };
-  return decision('ask', 'budget_ask', askText(due, rates), { events: [mark('budget_asked', due), asked] });
+  return decision('ask', 'budget_nearly_used', askText(due, rates), { events: [mark('budget_asked', due), asked] });
 }
 
 /** Whether the endpoint must be left now so that a budget is kept. Goes back, or holds where serverless takes no calls. */

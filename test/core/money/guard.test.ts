@@ -70,7 +70,7 @@ describe('a budget that runs low', () => {
         const told = after(begun, warned);
         assert.notEqual(decide(told, seeing({ perDay: 5 }, { spending: spent(4.02) })).action, 'warn', 'once');
         const asked = decide(told, seeing({ perDay: 5 }, { spending: spent(4.51) }));
-        assert.deepEqual([asked.action, asked.reason], ['ask', 'budget_ask']);
+        assert.deepEqual([asked.action, asked.reason], ['ask', 'budget_nearly_used']);
         const asking = after(told, asked);
         assert.equal(asking.ask?.about, 'budget');
         assert.notEqual(decide(asking, seeing({ perDay: 5 }, { spending: spent(4.52) })).action, 'ask', 'once');
@@ -168,7 +168,7 @@ describe('a yes to going over', () => {
     const tomorrow = START + 17 * HOUR;
     const next = { now: tomorrow, spending: spent(4.51, { at: tomorrow, rolloutMicros: 9_000_000 }) };
     const withdrawn = decide(asked(5), seeing({ perDay: 5 }, next));
-    assert.deepEqual([withdrawn.action, withdrawn.reason], ['withdraw_ask', 'budget_ask']);
+    assert.deepEqual([withdrawn.action, withdrawn.reason], ['withdraw_ask', 'budget_renewed']);
     const late = decide(asked(5), { ...answer('approve', { perDay: 5 }, 0), ...next });
     assert.deepEqual([late.action, late.reason], ['refuse', 'stale_request']);
     const extended = after(asked(5), decide(asked(5), answer('approve', { perDay: 5 }, 4.6)));
