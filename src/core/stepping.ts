@@ -5,7 +5,7 @@ import type { Observation } from './observation.ts';
 import { decideRetreat, goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isAbout, stopWeight } from './rollout.ts';
-import { capacityHold } from './scaling/gate.ts';
+import { OPEN_SLACK, capacityHold } from './scaling/gate.ts';
 import type { Verdict } from './verdict.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
@@ -97,7 +97,7 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
     return ['gathering', `${verdict.canaryCalls} of ${minCalls} calls on the endpoint; ${verdict.summary}`];
   }
   if (verdict.status !== 'pass') return ['gathering', verdict.summary];
-  const full = capacityHold(rollout, seen);
+  const full = capacityHold(rollout, seen, rollout.ask === null ? 1 : OPEN_SLACK);
   return full === null ? null : ['capacity', full];
 }
 
