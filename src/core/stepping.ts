@@ -7,7 +7,7 @@ import type { Observation } from './observation.ts';
 import { canConnect, decideRetreat, goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 import { isAbout, stopWeight } from './rollout.ts';
-import { capacityHold } from './scaling/gate.ts';
+import { OPEN_SLACK, capacityHold } from './scaling/gate.ts';
 import { sideName } from './sentence.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -140,7 +140,7 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
     ];
   }
   if (verdict.status !== 'pass') return ['gathering', verdict.summary];
-  const full = capacityHold(rollout, seen);
+  const full = capacityHold(rollout, seen, rollout.ask === null ? 1 : OPEN_SLACK);
   return full === null ? null : ['capacity', full];
 }
 
