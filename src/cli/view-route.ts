@@ -214,7 +214,7 @@ function metricLines(metric: MetricVerdict, toward: Toward | undefined, page: Pa
 function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const { endpoint, endpointName, pricePerHourMicros, startedAt } = rollout;
   const price = priceText(pricePerHourMicros);
-  if (phase === 'proposed') return [`${endpointName} does not exist yet; it would cost ${price}`];
+  if (phase === 'proposed' && !isWayBack(rollout)) return [`${endpointName} does not exist yet; it would cost ${price}`];
   const state = endpoint === null ? 'not looked at yet' : endpoint.state;
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
   const spent = startedAt == null ? 0 : (pricePerHourMicros * Math.max(0, page.now - startedAt)) / 3_600_000;
@@ -226,14 +226,14 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
 
 /** The criteria with their limits: bars while they matter, a line once a rollout is on its way. */
 export function criteriaLines(route: RouteStatus, page: Page): string[] {
-  const { criteria, demand, phase } = route;
+  const { criteria, demand, phase, rollout } = route;
   const { met } = criteria.result;
   const figures = [
     { name: 'calls', now: demand.calls, limit: criteria.calls, isMet: met.calls, text: numberText },
     { name: 'agents', now: demand.agents, limit: criteria.agents, isMet: met.agents, text: numberText },
     { name: '429s', now: demand.refusedShare, limit: criteria.refused, isMet: met.refused, text: percentText },
   ];
-  if (phase !== 'watching' && phase !== 'proposed') {
+  if ((phase !== 'watching' && phase !== 'proposed') || isWayBack(rollout)) {
     const told = figures.map(({ name, now, limit, text }) => `${name} ${text(now)} / ${text(limit)}`).join(', ');
     return entry('demand', [`${told} in ${spanText(criteria.window)}`], page);
   }
