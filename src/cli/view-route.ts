@@ -214,7 +214,8 @@ function metricLines(metric: MetricVerdict, toward: Toward | undefined, page: Pa
 function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const { endpoint, endpointName, pricePerHourMicros, startedAt } = rollout;
   const price = priceText(pricePerHourMicros);
-  if (phase === 'proposed' && !isWayBack(rollout)) return [`${endpointName} does not exist yet; it would cost ${price}`];
+  if (phase === 'proposed' && !isWayBack(rollout))
+    return [`${endpointName} does not exist yet; it would cost ${price}`];
   const state = endpoint === null ? 'not looked at yet' : endpoint.state;
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
   const spent = startedAt == null ? 0 : (pricePerHourMicros * Math.max(0, page.now - startedAt)) / 3_600_000;

@@ -96,6 +96,7 @@ describe('demand on a way back', () => {
     stand.look();
     for (let minute = 0; minute < 6; minute++) {
       stand.now = START + minute * 60_000;
+      stand.look();
       stand.arrive({ role: 'stable' });
       stand.arrive({ role: 'canary' });
       stand.arrive({ role: null, isEligible: false });

@@ -111,7 +111,7 @@ test('what was learned of serverless before is told before a call goes there aga
   await using first = await startRig({
     router: router.url,
     care,
-    learned: [[{ model: MODEL, provider: '' }, learned as never]],
+    learned: [[{ model: MODEL, provider: '' }, learned]],
   });
   const [lane] = [...first.gateway.lanes()];
   assert.deepEqual([lane?.model, lane?.provider, lane?.learned.rate.perSecond], [MODEL, '', 2]);
