@@ -7,7 +7,7 @@ export interface Rates {
   readonly night: number;
 }
 
-export const MINUTE_MS = 60_000;
+const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
 /** What each call asks for, on average: agents with a long context and short answers. */
 const TOKENS = { prompt: 12_000, output: 250 };
@@ -15,7 +15,7 @@ const TOKENS = { prompt: 12_000, output: 250 };
 const OFFICE = [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1, 1, 1, 0.8, 0.9, 1, 1, 1, 1, 0.5, 0.2, 0, 0, 0, 0];
 
 /** Calls a minute that are to be expected at a time of a week that begins on Monday, 0:00. */
-export function rateAt(atMs: number, { day, night }: Rates): number {
+function rateAt(atMs: number, { day, night }: Rates): number {
   const weekday = Math.floor(atMs / DAY_MS) % 7;
   const hour = Math.floor((atMs % DAY_MS) / 3_600_000);
   const office = weekday < 5 ? (OFFICE[hour] ?? 0) : 0;

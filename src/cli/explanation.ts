@@ -248,5 +248,5 @@ function loadText({ back }: Observation): string | null {
   if (back == null || back.load === null) return null;
   const { calls, p95, belowSince } = back.load;
   const low = belowSince === null ? 'not too low' : `too low since ${timeText(belowSince)}`;
-  return `${countText(calls, 'call')} in 5 min (95 % of the time at most ${numberText(p95)}), ${low}; ${forecastText(back)}`;
+  return `${countText(calls, 'call')} in 5 min, p95 ${numberText(p95)}, ${low}; ${forecastText(back)}`;
 }

@@ -26,7 +26,7 @@ export function stopsBack({ phase }: RouteStatus, { step, steps }: RolloutStatus
 /** The route's whole load, while an endpoint serves it. */
 export function loadLines({ load }: RouteStatus, page: Page): string[] {
   if (load == null) return [];
-  const told = `${numberText(load.calls)} calls in 5 min; 95 % of the time at most ${numberText(load.p95)}`;
+  const told = `${numberText(load.calls)} calls in 5 min, p95 ${numberText(load.p95)}`;
   const low = load.belowSince === null ? '' : `; too low since ${timeText(load.belowSince)}`;
   return entry('load', [told + low], page);
 }

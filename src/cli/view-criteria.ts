@@ -5,18 +5,19 @@ import { spanText } from '../core/decision.ts';
 import type { RouteStatus } from '../core/status.ts';
 import { latencyText, numberText, percentText, timeText } from './format.ts';
 import { wrap } from './print.ts';
+import { isWayBack } from './view-back.ts';
 import { bar, meters } from './view-meters.ts';
 import type { Page } from './view-page.ts';
 import { entry } from './view-page.ts';
 
 /** The criteria with their limits: bars while they matter, a line once a rollout is on its way. */
 export function criteriaLines(route: RouteStatus, page: Page): string[] {
-  const { criteria, demand, phase } = route;
+  const { criteria, demand, phase, rollout } = route;
   const figures = measure(demand, criteria).map(({ figure, now, ...rest }) => {
     const { name, text } = SHOWN[figure];
     return { ...rest, name, now, told: now === null ? '-' : text(now), wanted: text(rest.limit), figure };
   });
-  if (phase !== 'watching' && phase !== 'proposed') {
+  if ((phase !== 'watching' && phase !== 'proposed') || isWayBack(rollout)) {
     const line = figures.map(({ name, told, wanted }) => `${name} ${told} / ${wanted}`).join(', ');
     return entry('demand', [`${line} in ${spanText(criteria.window)}`], page);
   }

@@ -220,7 +220,7 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   const { endpoint, endpointName, pricePerHourMicros, startedAt, instance } = rollout;
   const price = priceText(pricePerHourMicros);
   const on = instance === undefined ? [] : [offerText(instance)];
-  if (phase === 'proposed') {
+  if (phase === 'proposed' && !isWayBack(rollout)) {
     const why = instance === undefined ? [] : [`on ${offerText(instance)}: ${instance.reason}`];
     return [`${endpointName} does not exist yet; it would cost ${price}`, ...why];
   }

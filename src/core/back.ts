@@ -19,10 +19,13 @@ interface Cause {
   readonly sustain: number;
 }
 
-/** Whether it is time for a rollout back to serverless, and whether serverless can take it. Null: nothing speaks for it. */
+/**
+ * Whether it is time for a rollout back to serverless, and whether serverless can take it. Null: nothing speaks for it, or
+ * it is paused.
+ */
 export function considerBack(rollout: Promoted, seen: Observation): Decision | null {
   const { back } = seen;
-  if (back == null) return null;
+  if (back == null || rollout.isPaused) return null;
   const cause = sloCause(back) ?? loadCause(seen, back);
   if (cause === null) return null;
   const { told } = cause;

@@ -4,6 +4,7 @@ import type { Decision } from '../core/decision.ts';
 import { CORE_VERSION } from '../core/decision.ts';
 import { budgetNotes } from '../core/money/guard.ts';
 import type { EffectName, Observation, OperatorRequest } from '../core/observation.ts';
+import type { RoutePolicy } from '../core/policy.ts';
 import type { Rollout, RolloutEvent } from '../core/rollout.ts';
 import { evolve, isActive } from '../core/rollout.ts';
 import type { Journal, JournalEntry } from '../ledger/journal.ts';
@@ -47,7 +48,7 @@ export async function reconcile(
   request: OperatorRequest | null,
   context: ReconcileContext,
 ): Promise<boolean> {
-  const { rollout, retreat } = watch;
+  const { rollout, retreat, filePolicy } = watch;
   // What was carried out in memory is what is written, even where it would be decided differently by now.
   const seen = retreat?.seen ?? context.observe(watch, request);
   const decision = retreat?.decision ?? decide(rollout, seen);
@@ -69,7 +70,7 @@ export async function reconcile(
   memory.key = key;
   memory.writtenAt = seen.now;
   memory.ticks = 0;
-  take(watch, seen, next, decision, askId);
+  take(watch, { seen, next, decision, askId, filePolicy });
   context.changed(watch);
   if (decision.effect !== null) context.begin(watch, decision.effect);
   return decision.action !== 'wait';
@@ -122,13 +123,16 @@ async function commit(
   }
 }
 
-function take(
-  watch: RouteWatch,
-  seen: Observation,
-  next: Rollout | null,
-  decision: Decision,
-  askId: number | null,
-): void {
+interface Taken {
+  readonly seen: Observation;
+  readonly next: Rollout | null;
+  readonly decision: Decision;
+  readonly askId: number | null;
+  /** What the policy file said when this was decided. */
+  readonly filePolicy: RoutePolicy;
+}
+
+function take(watch: RouteWatch, { seen, next, decision, askId, filePolicy }: Taken): void {
   if (decision.events.some((event) => event.type === 'draining')) watch.retreat = null;
   if (decision.events.length === 0) return;
   if (next !== null && !isActive(next)) {
@@ -142,7 +146,7 @@ function take(
   }
   if (next !== null && next.wayBack !== undefined && next.id !== watch.rollout?.id) {
     const { rollout, policy } = watch;
-    watch.setRollout(next, watch.filePolicy, rollout === null ? null : { rollout, policy });
+    watch.setRollout(next, filePolicy, rollout === null ? null : { rollout, policy });
     return;
   }
   if (next?.phase !== watch.rollout?.phase) watch.faultsInRow = 0;

@@ -148,7 +148,7 @@ function share(options: GatewayOptions): Shared {
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
     live: new Live<Exchange>(),
     shadows: new Shadows(),
-    lanes: new Lanes(clock, options.learned),
+    lanes: lanesOf(options),
     batches: new Batches(clock),
     clock,
     counters: { requests: 0, refused: 0, fallbacks: 0, retries: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
@@ -157,6 +157,17 @@ function share(options: GatewayOptions): Shared {
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),
   };
+}
+
+/** What a former process learned is there to be told, and is not forgotten, before a call goes that way again. */
+function lanesOf({ clock, learned, table }: GatewayOptions): Lanes {
+  const lanes = new Lanes(clock, learned);
+  const { routes, fallback } = table();
+  for (const [{ model, provider }] of learned ?? []) {
+    const { care } = routes.get(model) ?? fallback;
+    if (care !== null) lanes.of(model, provider, care);
+  }
+  return lanes;
 }
 
 /** Whoever watches the calls must not be able to break one. */

@@ -24,7 +24,7 @@ export type Choice =
   { readonly kind: 'rollout'; readonly rolloutId: string } | ({ readonly kind: 'history' } & History);
 
 /** Of what a history is: calls that ended within a span, epoch µs. */
-export interface History {
+interface History {
   readonly model: string;
   readonly upstream: UpstreamKind;
   readonly sinceUs: number;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
 import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
 import { considerBack } from '../../src/core/back.ts';
 import { decide } from '../../src/core/decide.ts';
@@ -77,6 +78,10 @@ describe('a promoted route', () => {
     return { state: 'absent' as const, url: null, isHealthy: false, badLooks: 1, isOurs: true, message: null };
   }
 
+  it('stays where it is while it is paused', () => {
+    assert.equal(decide({ ...promotedRollout(), isPaused: true }, seen()).reason, 'promoted');
+  });
+
   it('may miss what it owes on its first day, but a low load is no reason on it', () => {
     const young = { ...promotedRollout(), since: NOW - DAY + 1 };
     assert.equal(considerBack(young, seen())?.reason, 'cooldown');
@@ -112,6 +117,22 @@ describe('a promoted route', () => {
 });
 
 describe('the weights of a way back', () => {
+  it('never fall, and leave the endpoint at each stop what it had at one of the way there', () => {
+    const steps = fc
+      .uniqueArray(fc.integer({ min: 1, max: 9_999 }), { minLength: 1, maxLength: 9 })
+      .map((points) => [...points.sort((a, b) => a - b).map((point) => point / 10_000), 1]);
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 50, max: 5_000 }), (given, points) => {
+        const policy = { steps: given, holdBack: { ...POLICY_DEFAULTS.holdBack, share: points / 10_000 } };
+        const weightsBack = [0, ...given.map((_, i) => stopWeight(i + 1, policy, 'serverless'))];
+        weightsBack.slice(1).forEach((weight, i) => assert.ok(weight >= (weightsBack[i] as number) && weight < 1));
+        const left = weightsBack.slice(1, -1).map((weight) => Math.round((1 - weight) * 10_000));
+        const there = given.slice(0, -1).map((share) => Math.max(Math.round(share * 10_000), points));
+        assert.deepEqual(left, there.toReversed());
+      }),
+    );
+  });
+
   it('leave the endpoint the steps in reverse, down to a control group and nothing', () => {
     const shares = POLICY_DEFAULTS.steps.map((_, i) => 1 - stopWeight(i + 1, POLICY_DEFAULTS, 'serverless'));
     assert.deepEqual(

@@ -25,7 +25,14 @@ async function promoted(stage: Stage): ReturnType<typeof inPhase<'promoted'>> {
         answered.add(ask.id);
       }
       if (newestRollout(stage)?.phase === 'promoted') return true;
-      throw new Error(JSON.stringify(stage.report()?.routes[0]?.decision) + JSON.stringify(stage.read(db => db.prepare("select at, action, reason, detail from decision_log order by id desc limit 8").all())));
+      throw new Error(
+        JSON.stringify(stage.report()?.routes[0]?.decision) +
+          JSON.stringify(
+            stage.read((db) =>
+              db.prepare('select at, action, reason, detail from decision_log order by id desc limit 8').all(),
+            ),
+          ),
+      );
     },
     40_000,
   );

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import { assignedTo } from '../../src/core/call.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
 import { ask, chat, chatAnswer, json, MODEL, startRig, startUpstream } from './rig.ts';
 import type { Behaviour } from './rig.ts';
 
@@ -97,4 +98,23 @@ test('the name that the endpoint serves a model by is its own affair, as stable 
   const whole = await ask(rig.url, { body: chat() });
   assert.equal((JSON.parse(whole.body) as { model: string }).model, MODEL);
   assert.equal((JSON.parse(endpoint.received[0]?.body ?? '') as { model: string }).model, '/repository');
+});
+
+test('what was learned of serverless before is told before a call goes there again', async () => {
+  await using router = await startUpstream(answers);
+  const learned = {
+    rate: { perSecond: 2 },
+    inFlight: { most: null },
+    breaker: { state: 'closed' as const, faultsInRow: 0 },
+  };
+  const { care } = POLICY_DEFAULTS;
+  await using first = await startRig({
+    router: router.url,
+    care,
+    learned: [[{ model: MODEL, provider: '' }, learned]],
+  });
+  const [lane] = [...first.gateway.lanes()];
+  assert.deepEqual([lane?.model, lane?.provider, lane?.learned.rate.perSecond], [MODEL, '', 2]);
+  assert.ok((lane?.limit ?? 0) > 0);
+  assert.equal(lane?.counts.sent, 0);
 });
