@@ -1,3 +1,4 @@
+import type { Arrival } from './call.ts';
 import type { Known, Taker } from './docket.ts';
 import { fullView } from './docket.ts';
 import type { Role } from './route.ts';
@@ -85,4 +86,9 @@ export function takePair(
   if (live.outcome === null && copy.outcome === null) return false;
   taker.pair(live, copy);
   return true;
+}
+
+/** A pair's halves set out once the call had been held for as long as a limit wanted. */
+export function keyOf({ arrivedAtUs, waitedUs }: Pick<Arrival, 'arrivedAtUs' | 'waitedUs'>): PairKey {
+  return { arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs };
 }

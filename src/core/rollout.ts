@@ -1,17 +1,17 @@
-import type { Ask, AskAbout } from './ask.ts';
+import type { Ask } from './ask.ts';
 import { isAbout } from './ask.ts';
-import type { BudgetEvent, BudgetMark } from './money/marks.ts';
+import type { BudgetMark } from './money/marks.ts';
 import { marked } from './money/marks.ts';
 import type { RoutePolicy } from './policy.ts';
 import type { Profile } from './profile.ts';
+import type { RolloutEvent } from './rollout-event.ts';
 import type { CallShape, Toward } from './route.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
-import type { DetourEvent, Promoting } from './scaling/detour.ts';
+import type { Promoting } from './scaling/detour.ts';
 import { isDetourEvent, onDetour, onScalingAsk } from './scaling/detour.ts';
-import type { Scaling } from './scaling/scaling.ts';
 import { otherShare } from './split.ts';
-import type { Verdict } from './verdict.ts';
 
+export type { RolloutEvent } from './rollout-event.ts';
 export { isAbout } from './ask.ts';
 export type { Ask, AskAbout } from './ask.ts';
 
@@ -53,7 +53,7 @@ export interface WayBack {
 /** How a rollout ends. `returned`: its calls are all back on serverless because a way back has succeeded. */
 export type RolloutOutcome = 'aborted' | 'failed' | 'returned';
 
-interface RolloutBase {
+export interface RolloutBase {
   /** Eight lower-case letters and digits; part of the endpoint's name. */
   readonly id: string;
   readonly model: string;
@@ -130,63 +130,6 @@ export type Rollout = RolloutBase &
         readonly hint: string | null;
       }
   );
-
-/** What happened to a rollout. Rollouts are folded from these, and from nothing else. */
-export type RolloutEvent =
-  | {
-      readonly type: 'proposed';
-      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'budget' | 'since'>;
-    }
-  | {
-      readonly type: 'asked';
-      /** Absent, here and below: a step. */
-      readonly about?: AskAbout;
-      readonly step: number;
-      readonly verdict: Verdict | null;
-      readonly scaling?: Scaling;
-    }
-  | { readonly type: 'ask_withdrawn'; readonly about?: AskAbout; readonly step: number; readonly reason: string }
-  | {
-      readonly type: 'approved';
-      readonly about?: AskAbout;
-      readonly step: number;
-      readonly by: string;
-      readonly reason: string | null;
-    }
-  | BudgetEvent
-  | { readonly type: 'provisioning_started' }
-  | { readonly type: 'endpoint_made'; readonly state: string }
-  | { readonly type: 'endpoint_ready'; readonly url: string }
-  | {
-      readonly type: 'warmed';
-      readonly endpoint: WarmEndpoint;
-      readonly failed: readonly string[];
-      readonly profile: Profile;
-      readonly next: 'shadowing' | 'stepping';
-    }
-  | { readonly type: 'shadow_ended'; readonly verdict: Verdict | null }
-  | {
-      readonly type: 'step_entered';
-      readonly step: number;
-      readonly weight: number;
-      readonly phase: 'stepping' | 'holding';
-    }
-  | { readonly type: 'promoted' }
-  | DetourEvent
-  | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
-  | { readonly type: 'resumed'; readonly by: string; readonly reason: string | null }
-  | {
-      readonly type: 'draining';
-      readonly outcome: RolloutOutcome;
-      readonly reason: string;
-      readonly hint: string | null;
-    }
-  | {
-      readonly type: 'ended';
-      readonly outcome: RolloutOutcome;
-      readonly reason: string;
-      readonly hint: string | null;
-    };
 
 /** A fold over a rollout's events; the first must be `proposed`. `at`: when it happened, epoch ms of clock time. */
 export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number): Rollout {

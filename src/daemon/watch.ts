@@ -5,7 +5,7 @@ import { judgeCriteria, needsServed, withCosts } from '../core/criteria.ts';
 import type { Decision } from '../core/decision.ts';
 import { knownFailure, knownOf } from '../core/docket.ts';
 import type { StepFigures, TalliedCall } from '../core/figures.ts';
-import { NO_FIGURES, RoleTally } from '../core/figures.ts';
+import type { RoleTally } from '../core/figures.ts';
 import type {
   EffectName,
   EffectResult,
@@ -14,11 +14,12 @@ import type {
   ShadowFigures,
   Survey,
 } from '../core/observation.ts';
-import type { PairKey } from '../core/pairs.ts';
+import { keyOf } from '../core/pairs.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import { RecentOutcomes } from '../core/recent.ts';
 import type { Rollout } from '../core/rollout.ts';
 import type { CallShape, Role, Toward, UpstreamKind } from '../core/route.ts';
+import { upstreamOf } from '../core/route.ts';
 import { awaySince } from '../core/scaling/detour.ts';
 import type { LearnedLoad } from '../core/scaling/load.ts';
 import { RouteLoad } from '../core/scaling/load.ts';
@@ -26,13 +27,9 @@ import type { Verdict } from '../core/verdict.ts';
 import { servedOf } from '../core/served.ts';
 import { DemandWindow } from '../core/window.ts';
 import { Judging, isJudged } from './judging.ts';
+import { StepTallies } from './step-tallies.ts';
 import { heededSigns, loadCallOf } from './load.ts';
 import { EndpointWorth } from './worth.ts';
-
-interface StepTally {
-  readonly stable: RoleTally;
-  readonly canary: RoleTally;
-}
 
 /** What was decided, and on what. */
 export interface Retreat {
@@ -79,7 +76,7 @@ export class RouteWatch {
   observedAt = 0;
   /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
   retreat: Retreat | null = null;
-  #steps = new Map<number, StepTally>();
+  #steps = new StepTallies('dedicated');
   #judging: Judging | null = null;
   #load: RouteLoad | null = null;
 
@@ -133,7 +130,7 @@ export class RouteWatch {
   setRollout(rollout: Rollout | null, policy: RoutePolicy | null, replaced = this.replaced): void {
     this.replaced = rollout?.wayBack === undefined ? null : replaced;
     if (rollout?.id !== this.rollout?.id) {
-      this.#steps.clear();
+      this.#steps = new StepTallies(rollout?.toward ?? 'dedicated');
       this.faultsInRow = 0;
       this.endpointFaultsInRow = 0;
       this.shadow = NO_SHADOW;
@@ -268,8 +265,8 @@ export class RouteWatch {
 
   /** Counts a call of the ledger again, after a restart. */
   restore(step: number, role: Role, call: TalliedCall): void {
-    if (role === 'canary') this.#wasOnEndpoint(call);
-    const tally = this.#stepTally(step)[role];
+    if (upstreamOf(role, this.#toward) === 'dedicated') this.#wasOnEndpoint(call);
+    const tally = this.#steps.of(step, role);
     tally.arrived();
     tally.ended(call, false);
   }
@@ -280,9 +277,7 @@ export class RouteWatch {
 
   /** Both roles of a step. `overdue`: calls in flight beyond the first-byte limit, per role. */
   figures(step: number, overdue: Readonly<Record<Role, number>>): StepFigures {
-    const tally = this.#steps.get(step);
-    if (tally === undefined) return { step, stable: NO_FIGURES, canary: NO_FIGURES };
-    return { step, stable: tally.stable.figures(overdue.stable), canary: tally.canary.figures(overdue.canary) };
+    return this.#steps.figures(step, overdue);
   }
 
   #isCurrent(call: { readonly rolloutId: string | null }): boolean {
@@ -296,21 +291,6 @@ export class RouteWatch {
     readonly step: number;
   }): RoleTally | null {
     if (call.role === null || !call.isEligible || !this.#isCurrent(call)) return null;
-    return this.#stepTally(call.step)[call.role];
+    return this.#steps.of(call.step, call.role);
   }
-
-  #stepTally(step: number): StepTally {
-    let tally = this.#steps.get(step);
-    if (tally === undefined) {
-      const toward = this.#toward;
-      tally = { stable: new RoleTally('stable', toward), canary: new RoleTally('canary', toward) };
-      this.#steps.set(step, tally);
-    }
-    return tally;
-  }
-}
-
-/** A pair's halves set out once the call had been held for as long as a limit wanted. */
-function keyOf({ arrivedAtUs, waitedUs }: Pick<Arrival, 'arrivedAtUs' | 'waitedUs'>): PairKey {
-  return { arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs };
 }
