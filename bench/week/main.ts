@@ -16,8 +16,8 @@ when that is cheaper and comes back when it is not. Real HTTP on loopback, a dae
 runs faster. Exits with 1 where a call failed, a day saw more than two migrations, or the books differ from the meter.
 
   --days N      default 7, from a Monday on
-  --scale X     clock seconds in a real second, default 400
-  --day N       calls a minute at the height of a working day, default 36
+  --scale X     clock seconds in a real second, default 350
+  --day N       calls a minute at the height of a working day, default 42
   --night N     calls a minute at night and on the weekend, default 1
   --seed N      default 1
   --keep DIR    keep the ledger there
@@ -27,8 +27,8 @@ runs faster. Exits with 1 where a call failed, a day saw more than two migration
 const { values: options } = parseArgs({
   options: {
     days: { type: 'string', default: '7' },
-    scale: { type: 'string', default: '400' },
-    day: { type: 'string', default: '36' },
+    scale: { type: 'string', default: '350' },
+    day: { type: 'string', default: '42' },
     night: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     keep: { type: 'string' },
@@ -61,12 +61,17 @@ async function main(): Promise<void> {
         told = share + 0.05;
       },
     });
-    const meterMicros = run.simulation.state().spentMicroDollars;
+    const { spentMicroDollars: meterMicros, endpoints } = run.simulation.state();
+    const perHour = endpoints.reduce(
+      (sum, { state, pricePerHour }) => sum + (state === 'running' ? pricePerHour : 0),
+      0,
+    );
+    const runningMicros = Math.round((perHour * 1_000_000 * 3) / 60);
     const said = execFileSync(process.execPath, [ENTRY, 'cost', '--db', dbPath, '--since', `${days + 1}d`, '--json']);
     const cost = JSON.parse(String(said)) as CostReport;
     const db = openForReading(dbPath);
     const { clientFailures, failures } = run.swarm;
-    const week = readWeek(db, cost, { startedAt: run.startedAt, days, clientFailures, meterMicros });
+    const week = readWeek(db, cost, { startedAt: run.startedAt, days, clientFailures, meterMicros, runningMicros });
     db.close();
     await run.simulation.close();
     const broken = brokenPromises(week);

@@ -1,17 +1,19 @@
 import type { Decision, Reason } from './decision.ts';
 import { decision } from './decision.ts';
+import { overspending } from './money/guard.ts';
 import type { Observation } from './observation.ts';
 import { canConnect, endpointTrouble } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
 
 /**
- * All traffic to serverless at once, since the endpoint can no longer serve it; null where it can. Where serverless
+ * All traffic to serverless at once, since the endpoint can no longer serve it, or be paid for; null where it can. Where serverless
  * cannot either, traffic stays where it is.
  */
 export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | null {
   const { phase } = rollout;
   if (phase !== 'proposed' && phase !== 'stepping' && phase !== 'holding') return null;
-  const cause = endpointTrouble(rollout.endpointName, rollout.createdAt, seen) ?? faultsInRow(seen);
+  const cause =
+    endpointTrouble(rollout.endpointName, rollout.createdAt, seen) ?? faultsInRow(seen) ?? overBudget(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
   const { verdict } = seen;
@@ -27,6 +29,11 @@ export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | n
     { type: 'draining' as const, outcome: 'returned' as const, reason: `${reason}: ${detail}`, hint: null },
   ];
   return decision('leave_endpoint', reason, detail, { events, verdict });
+}
+
+function overBudget(rollout: Rollout, seen: Observation): [Reason, string] | null {
+  const told = overspending(rollout, seen);
+  return told === null ? null : ['over_budget', told];
 }
 
 function faultsInRow({ endpointFaultsInRow = 0, policy }: Observation): [Reason, string] | null {

@@ -4,6 +4,7 @@ import { decision, leave, spanText } from './decision.ts';
 import { decideDraining } from './draining.ts';
 import { failureText } from './failure-text.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
+import { budgetWord } from './money/guard.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import { goBack, stepVerdict } from './retreat.ts';
@@ -26,6 +27,8 @@ export function decideWayBack(rollout: Rollout, seen: Observation): Decision {
     const answer = answerRequest(rollout, seen, request);
     if (answer !== null) return answer;
   }
+  const word = budgetWord(rollout, seen);
+  if (word !== null) return word;
   switch (rollout.phase) {
     case 'proposed':
       return decideProposed(rollout, seen);

@@ -36,6 +36,10 @@ export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Cloc
   return isGood ? timeoutsOf(watch.policy, clock).totalMs : DRAIN_MS;
 }
 
+const FREE: ReadonlySet<string> = new Set(['absent', 'pending', 'paused', 'scaledToZero', 'failed']);
+/** Books change by the minute; until they are read again what may have been spent meanwhile is reckoned with. */
+const READ_EVERY_MS = 5_000;
+
 /** What the books say. Where they cannot be read, what they last said stands, and its age tells. */
 export class BookedSpending implements SpendingSource {
   readonly #journal: Pick<Journal, 'spending'>;
@@ -47,12 +51,18 @@ export class BookedSpending implements SpendingSource {
 
   of(watch: RouteWatch): Spending | null {
     const last = this.#last.get(watch);
-    return last !== undefined && last.rolloutId === bookedUnder(watch) ? last.spending : null;
+    if (last === undefined || last.rolloutId !== bookedUnder(watch)) return null;
+    // What is not in the books, and may well be billed, has cost something nevertheless.
+    const { rollout, endpoint } = watch;
+    const mayBeBilled = rollout !== null && 'startedAt' in rollout && !(endpoint !== null && FREE.has(endpoint.state));
+    return mayBeBilled && last.spending.rolloutMicros === 0 ? null : last.spending;
   }
 
   async refresh(watch: RouteWatch, now: number): Promise<void> {
     if (watch.policy.endpoint === null) return;
     const rolloutId = bookedUnder(watch);
+    const last = this.#last.get(watch);
+    if (last?.rolloutId === rolloutId && now - last.spending.at < READ_EVERY_MS) return;
     const spending = await this.#journal.spending(watch.model, rolloutId, now).catch(() => null);
     if (spending !== null) this.#last.set(watch, { rolloutId, spending });
   }

@@ -254,7 +254,7 @@ describe('whatever happens, the core', () => {
       if (before === null || !('startedAt' in before) || seen.policy.budget?.perDay !== 50) return;
       const isExtended = before.budget?.some(({ mark }) => mark === 'extended') === true;
       if (isExtended || (seen.spending?.dayMicros ?? 0) < 49_900_000) return;
-      assert.ok(!rises(tick));
+      assert.ok(!(shareOf(after, tick) > shareOf(before, tick)));
       if (seen.request !== null || seen.stableRecent.connectFailures > 1) return;
       isUsedUp++;
       assert.ok(after?.phase === 'draining' || seen.stableRecent.faults > 1, after?.phase);

@@ -3,18 +3,13 @@ import { decision, leave, priceText, spanText } from '../decision.ts';
 import type { Observation } from '../observation.ts';
 import { decideRetreat, goBack } from '../retreat.ts';
 import type { Rollout } from '../rollout.ts';
-import { isAbout, isLive } from '../rollout.ts';
+import { isAbout, isLive, isOver } from '../rollout.ts';
 import type { Limit, Rates } from './limits.ts';
 import { assumedSpending, lasts, limitsOf, mustGoBack, runsOut } from './limits.ts';
 import type { BudgetEvent } from './marks.ts';
 import { countOf } from './marks.ts';
 import { budgetOf } from './propose.ts';
 import { moneyText, spentText } from './text.ts';
-
-type Running = Extract<
-  Rollout,
-  { phase: 'provisioning' | 'warming' | 'shadowing' | 'stepping' | 'holding' | 'promoted' }
->;
 
 /** The way back where the observation does not say: calls end within five minutes, and looks and pauses take seconds. */
 const WAY_BACK_MS = 310_000;
@@ -28,10 +23,15 @@ const ANSWER_MS = 600_000;
  */
 export function decideBudget(rollout: Rollout, seen: Observation): Decision | null {
   const retreat = budgetRetreat(rollout, seen);
-  if (retreat !== null || !isRunning(rollout)) return retreat;
+  if (retreat !== null) return retreat;
   // What must go back for another reason has no time for questions.
-  if (isLive(rollout) && decideRetreat(rollout, seen) !== null) return null;
+  return isLive(rollout) && decideRetreat(rollout, seen) !== null ? null : budgetWord(rollout, seen);
+}
+
+/** What is to be said, or asked, before a budget is used up; null where that is nothing. */
+export function budgetWord(rollout: Rollout, seen: Observation): Decision | null {
   const looked = look(rollout, seen);
+  if (looked === null) return null;
   const { limits, rates } = looked;
   const marks = rollout.budget ?? [];
   const hasMark = ({ name }: Limit, mark: 'warned' | 'asked') => countOf(marks, name, mark) > 0;
@@ -60,9 +60,10 @@ export function budgetRetreat(rollout: Rollout, seen: Observation): Decision | n
 }
 
 /** Why a rollout's endpoint must be left now so that a budget is kept, figures first; null where it need not. */
-function overspending(rollout: Rollout, seen: Observation): string | null {
-  if (!isRunning(rollout)) return null;
-  const { limits, rates, wayBackMs } = look(rollout, seen);
+export function overspending(rollout: Rollout, seen: Observation): string | null {
+  const looked = look(rollout, seen);
+  if (looked === null) return null;
+  const { limits, rates, wayBackMs } = looked;
   const used = limits.find((limit) => mustGoBack(limit, rates, wayBackMs));
   if (used === undefined) return null;
   return `${shareText(used)}; at ${priceText(rates.most)} it must be left now to keep the budget`;
@@ -73,8 +74,7 @@ export function extendBudget(
   rollout: Rollout,
   seen: Observation,
 ): { readonly event: BudgetEvent; readonly told: string } | null {
-  if (!isRunning(rollout)) return null;
-  const limit = look(rollout, seen).limits.find(({ name }) => name === lastAsked(rollout));
+  const limit = look(rollout, seen)?.limits.find(({ name }) => name === lastAsked(rollout));
   if (limit === undefined) return null;
   const span = { hour: 'an hour of this rollout', day: 'today', rollout: 'this rollout' }[limit.scope];
   return { event: mark('budget_extended', limit), told: `${moneyText(limit.baseMicros)} more for ${span}` };
@@ -82,8 +82,8 @@ export function extendBudget(
 
 /** What a person should know of the budgets, most urgent first; empty while they are far from used up. */
 export function budgetNotes(rollout: Rollout | null, seen: Observation): string[] {
-  if (rollout === null || !isRunning(rollout)) return [];
-  const looked = look(rollout, seen);
+  const looked = rollout === null ? null : look(rollout, seen);
+  if (looked === null) return [];
   const { limits, rates, wayBackMs } = looked;
   const { warnAt, askAt } = budgetOf(seen);
   return limits
@@ -106,25 +106,30 @@ interface Looked {
   readonly wayBackMs: number;
 }
 
-function look(rollout: Running, seen: Observation): Looked {
+/** Null where the rollout has no endpoint, or leaves it. */
+function look(rollout: Rollout, seen: Observation): Looked | null {
+  const since = runsSince(rollout);
+  if (since === null) return null;
   const { now } = seen;
   const price = rollout.pricePerHourMicros;
-  const spending = seen.spending ?? assumedSpending(price, rollout.startedAt, now);
+  const spending = seen.spending ?? assumedSpending(price, since, now);
   const rates = { present: spending.ratePerHourMicros, most: Math.max(price, spending.ratePerHourMicros) };
   const limits = limitsOf(budgetOf(seen), rollout.budget ?? [], spending, { most: rates.most, now });
   return { limits, rates, wayBackMs: seen.budget?.wayBackMs ?? WAY_BACK_MS };
 }
 
-function isRunning(rollout: Rollout): rollout is Running {
-  return 'startedAt' in rollout;
+/** Since when the endpoint costs money; null where there is none, or it is being left. */
+function runsSince(rollout: Rollout): number | null {
+  if (rollout.phase === 'draining' || isOver(rollout.phase)) return null;
+  return rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : null);
 }
 
-function stepOf(rollout: Running): number {
+function stepOf(rollout: Rollout): number {
   return 'step' in rollout ? rollout.step : 0;
 }
 
 /** The budget that an open question is about: the newest that was asked about. */
-function lastAsked({ budget = [] }: Running): string | undefined {
+function lastAsked({ budget = [] }: Rollout): string | undefined {
   return budget.findLast((one) => one.mark === 'asked')?.budget;
 }
 
