@@ -35,7 +35,7 @@ export function loggedLoadCall(call: LoggedCall): LoadCall | null {
   return {
     setOutAtUs: call.arrivedAtUs + call.waitedUs,
     durationUs: Math.max(0, call.durationUs - call.waitedUs),
-    isOnEndpoint: call.role === 'canary' && call.servedBy === 'dedicated',
+    isOnEndpoint: call.servedBy === 'dedicated',
     outcome: call.outcome,
     firstByteUs: call.firstByteUs === null ? null : Math.max(0, call.firstByteUs - call.waitedUs),
     firstTokenUs: null,
