@@ -36,7 +36,7 @@ export function loggedLoadCall(call: LoggedCall): LoadCall | null {
   return {
     setOutAtUs: call.arrivedAtUs + call.waitedUs,
     durationUs: Math.max(0, call.durationUs - call.waitedUs),
-    isOnEndpoint: assignedTo(call) === 'dedicated' && call.servedBy === 'dedicated',
+    isOnEndpoint: call.servedBy === 'dedicated',
     outcome: call.outcome,
     firstByteUs: call.firstByteUs === null ? null : Math.max(0, call.firstByteUs - call.waitedUs),
     firstTokenUs: null,

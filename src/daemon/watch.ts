@@ -143,7 +143,7 @@ export class RouteWatch {
     if (awaySince(rollout) !== awaySince(this.rollout)) this.faultsInRow = 0;
     this.rollout = rollout;
     this.pinnedPolicy = rollout === null ? null : policy;
-    if (rollout !== null) this.load?.setEndpoint(rollout.id, heededSigns(this.policy));
+    if (rollout !== null) this.load?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
     if (rollout === null || !('profile' in rollout)) this.#judging = null;
     else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
   }

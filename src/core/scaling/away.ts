@@ -143,7 +143,7 @@ function end(
 ): Decision {
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator: serverless goes on serving');
   const scaling = rollout.detour?.why === 'rescale' && outcome === 'done' ? rollout.detour.scaling : null;
-  const price = scaling === null ? null : pricePerReplica(rollout, seen) * scaling.maxReplica;
+  const price = scaling === null ? null : Math.round(pricePerReplica(rollout, seen) * scaling.maxReplica);
   const isDearer = price !== null && price !== rollout.pricePerHourMicros;
   const events: DetourEvent[] = [
     { type: 'detour_ended', outcome, bridged: bridgedBy(rollout, seen), pricePerHourMicros: price },

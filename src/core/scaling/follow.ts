@@ -1,5 +1,5 @@
 import type { Decision } from '../decision.ts';
-import { decision, spanText } from '../decision.ts';
+import { decision, priceText, spanText } from '../decision.ts';
 import type { Observation } from '../observation.ts';
 import { canConnect } from '../retreat.ts';
 import type { Rollout, RolloutEvent } from '../rollout.ts';
@@ -41,7 +41,7 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   const { adjust, every } = scalingOf(seen.policy);
   const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
   if (adjust === 'off' || rollout.isPaused || seen.load === undefined || !isWell) return null;
-  if (rollout.granted !== undefined) return begin(seen, rollout.granted, 'approved', []);
+  if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
   if (isAbout(rollout.ask, 'scaling')) return reconsider(rollout, seen);
   if (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every) return null;
   const proposal = propose(rollout, seen);
@@ -49,12 +49,13 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   const step = rollout.step;
   if (adjust === 'automatic') {
     const full = serverlessFull(seen);
-    if (full !== null) return decision('wait', 'serverless_full', `${proposalText(proposal)}; waits, since ${full}`);
+    if (full !== null)
+      return decision('wait', 'serverless_full', `${proposalText(rollout, seen, proposal)}; waits, since ${full}`);
     const approved = { type: 'approved' as const, about: 'scaling' as const, step, by: 'policy', reason: null };
-    return begin(seen, proposal.scaling, 'load_changed', proposal.why, [approved]);
+    return begin(rollout, seen, proposal.scaling, 'load_changed', proposal.why, [approved]);
   }
   const full = serverlessFull(seen);
-  const told = `${proposalText(proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
+  const told = `${proposalText(rollout, seen, proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
   const { scaling } = proposal;
   const events = [{ type: 'asked' as const, about: 'scaling' as const, step, verdict: null, scaling }];
   return decision('ask', 'needs_approval', told, { events });
@@ -76,13 +77,14 @@ function reconsider(rollout: Promoted, seen: Observation): Decision {
 }
 
 function begin(
+  rollout: Promoted,
   seen: Observation,
   scaling: Scaling,
   reason: 'approved' | 'load_changed',
   why: readonly string[],
   before: readonly RolloutEvent[] = [],
 ): Decision {
-  const told = `changes to ${scalingText(scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
+  const told = `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
   const { attempts, faults } = seen.stableRecent;
   if (!canConnect(seen) || (attempts >= 5 && faults * 2 >= attempts)) {
     return decision('wait', 'stable_unable', `${told}; waits, since serverless fails ${faults} of ${attempts}`);
@@ -98,7 +100,7 @@ function propose(rollout: Promoted, seen: Observation, instead: Scaling | null =
   if (endpoint === null || seen.load === undefined) return null;
   const price = pricePerReplica(rollout, seen);
   const limit = endpoint.maxPricePerHour;
-  const affordable = limit === undefined || price === 0 ? Infinity : Math.floor((limit * 1_000_000) / price);
+  const affordable = limit === undefined || price === 0 ? Infinity : Math.floor((limit * 1_000_000) / price + 1e-9);
   const least = from ?? endpoint.minReplica;
   const most = Math.max(1, Math.min(to ?? endpoint.maxReplica, affordable));
   const bounds = { from: Math.min(least, most), to: most };
@@ -106,8 +108,15 @@ function propose(rollout: Promoted, seen: Observation, instead: Scaling | null =
   return proposeScaling({ now: seen.now, load: seen.load, present, endpoint, ...bounds, every, sleep });
 }
 
-function proposalText({ scaling, why }: ScalingProposal): string {
-  return `change the endpoint to ${scalingText(scaling)} (${why.join('; ')})`;
+function proposalText(rollout: Promoted, seen: Observation, { scaling, why }: ScalingProposal): string {
+  return `change the endpoint to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)} (${why.join('; ')})`;
+}
+
+/** `at most $2.60/h (now $1.30/h)` */
+function costText(rollout: Promoted, seen: Observation, { maxReplica }: Scaling): string {
+  const price = Math.round(pricePerReplica(rollout, seen) * maxReplica);
+  const now = price === rollout.pricePerHourMicros ? ' as now' : ` (now ${priceText(rollout.pricePerHourMicros)})`;
+  return `at most ${priceText(price)}${now}`;
 }
 
 /** What serverless would refuse of the route's calls, where that is more than the policy bears; null where it is not. */

@@ -17,6 +17,8 @@ export const OPEN_SLACK = 1.1;
  * what they can carry.
  */
 export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): string | null {
+  // On a way back the endpoint only gets less.
+  if (rollout.toward === 'serverless') return null;
   const { load, endpoint, policy } = seen;
   const ready = endpoint?.readyReplica ?? null;
   if (rollout.step === 0 || load == null || load.capacity === null || ready === null) return null;

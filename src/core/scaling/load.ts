@@ -51,8 +51,8 @@ export interface LoadCall extends SignedCall {
 
 /** What outlives the process: plain JSON. */
 export interface LearnedLoad {
-  /** The rollout whose endpoint `capacity` is about; null: none. */
-  readonly rolloutId: string | null;
+  /** The endpoint that `capacity` is about; null: none. */
+  readonly endpointName: string | null;
   readonly capacity: LearnedCapacity;
   readonly day: LearnedDay;
 }
@@ -85,7 +85,7 @@ export class RouteLoad {
   readonly #day: DayShape;
   #heeds: HeededSigns;
   #table: CapacityTable;
-  #rolloutId: string | null;
+  #endpointName: string | null;
   /** Since when somebody has looked without a gap, epoch ms. */
   #since: number | null = null;
   /** The newest cell that is settled. */
@@ -97,22 +97,22 @@ export class RouteLoad {
 
   constructor(heeds: HeededSigns, learned: LearnedLoad | null = null) {
     this.#heeds = heeds;
-    this.#rolloutId = learned?.rolloutId ?? null;
+    this.#endpointName = learned?.endpointName ?? null;
     this.#table = new CapacityTable(heeds, learned?.capacity);
     this.#day = new DayShape(learned?.day);
   }
 
   get learned(): LearnedLoad {
-    return { rolloutId: this.#rolloutId, capacity: this.#table.learned, day: this.#day.learned };
+    return { endpointName: this.#endpointName, capacity: this.#table.learned, day: this.#day.learned };
   }
 
   /** What was seen of another endpoint says nothing of this one. */
-  setEndpoint(rolloutId: string, heeds: HeededSigns): void {
+  setEndpoint(endpointName: string, heeds: HeededSigns): void {
     const isHeedful = heeds.firstToken === this.#heeds.firstToken && heeds.other === this.#heeds.other;
-    if (rolloutId === this.#rolloutId && isHeedful) return;
-    this.#table = new CapacityTable(heeds, rolloutId === this.#rolloutId ? this.#table.learned : []);
+    if (endpointName === this.#endpointName && isHeedful) return;
+    this.#table = new CapacityTable(heeds, endpointName === this.#endpointName ? this.#table.learned : []);
     this.#heeds = heeds;
-    this.#rolloutId = rolloutId;
+    this.#endpointName = endpointName;
   }
 
   /** A call has ended. */

@@ -13,7 +13,7 @@ export function presentScaling({ scaling }: Pick<Promoted, 'scaling'>, endpoint:
   return scaling ?? firstScaling(endpoint ?? NO_ENDPOINT);
 }
 
-/** What one replica costs, micro-dollars an hour: the rollout's price is that of all that there may be. */
+/** What one replica costs, micro-dollars an hour, not rounded: the rollout's price is that of all that there may be. */
 export function pricePerReplica(rollout: Promoted, { policy }: Pick<Observation, 'policy'>): number {
-  return Math.round(rollout.pricePerHourMicros / Math.max(1, presentScaling(rollout, policy.endpoint).maxReplica));
+  return rollout.pricePerHourMicros / Math.max(1, presentScaling(rollout, policy.endpoint).maxReplica);
 }

@@ -94,7 +94,7 @@ function meanOf({ load, now, every }: ProposalInput): { readonly mean: number; r
   return busiest;
 }
 
-/** Null where the present threshold is kept: `measureOf` itself says which. */
+/** When a replica is added; the present threshold is kept as long as it is near enough. */
 function measureOf({ load, present, endpoint }: ProposalInput, capacity: Known): Measure {
   if (!measuresPending(endpoint)) return { hardwareUsage: USE * 100 };
   const pending = capacity.carried * USE * (load.pendingShare ?? 1);

@@ -394,9 +394,16 @@ describe('a promoted endpoint whose load has changed', () => {
     assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
   });
 
+  it('may have as many replicas as it has, at the price that it has', () => {
+    const exact = policy({ adjust: 'automatic', to: 4 }, { minReplica: 1, maxReplica: 3, maxPricePerHour: 1.3 });
+    const [, began] = decide(promotedRollout(), ask({ policy: exact })).events;
+    assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
+  });
+
   it('is asked about once, and a yes is carried out when serverless can take it', () => {
     const asked = decide(promotedRollout(), ask());
     assert.equal(asked.action, 'ask');
+    assert.match(asked.detail, /4 replicas.*, at most \$2\.60\/h \(now \$1\.30\/h\) \(at least/);
     const open = after(promotedRollout(), START + 7 * HOUR, ...asked.events);
     assert.deepEqual(told(decide(open, ask())), ['wait', 'awaiting_approval', null]);
     const request: OperatorRequest = {
