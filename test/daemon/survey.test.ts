@@ -41,7 +41,13 @@ describe('a survey', () => {
   it('chooses the cheapest that fits where the policy leaves it open, at live prices for all replicas', async () => {
     await using simulation = await startSimulation({ clock: fastClock(1000) });
     const { instance, ...rest } = await survey(simulation, { minReplica: 1, maxReplica: 2 });
-    assert.deepEqual(rest, { at: 1, pricePerHourMicros: 1_400_000, problem: null, hint: null });
+    assert.deepEqual(rest, {
+      at: 1,
+      pricePerHourMicros: 1_400_000,
+      expectedPerHourMicros: 700_000,
+      problem: null,
+      hint: null,
+    });
     assert.ok(instance);
     assert.equal(offerText(instance), 'gcp us-east4 nvidia-l4 x1');
     const elsewhere = await survey(simulation, { regions: ['aws/us-east-1'], deny: ['nvidia-l4'] });

@@ -56,6 +56,7 @@ class Stand {
       filePolicyHash: 'hash',
       newRolloutId: () => 'cccccccc',
       costs: () => null,
+      spending: { of: () => null, refresh: () => Promise.resolve() },
     } as unknown as ObserveContext;
     return observe(watch, null, context);
   };
