@@ -76,7 +76,9 @@ export function sweepSeen(
 ): SweepSeen {
   const isIts = ({ id, namespace, endpointName }: SweptRollout) =>
     namespace === endpoint.namespace && (endpointName === endpoint.name || endpoint.name.endsWith(`-${id}`));
-  const found = known?.rollouts.find(isIts);
+  // A way back has the name of the endpoint that it leaves: whoever still uses it counts, else who used it last.
+  const its = (known?.rollouts.filter(isIts) ?? []).toSorted((a, b) => b.since - a.since);
+  const found = its.find((one) => isActive(one as Rollout)) ?? its[0];
   const rollout =
     found === undefined
       ? null

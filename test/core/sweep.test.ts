@@ -72,6 +72,21 @@ describe('an endpoint of a rollout that is over', () => {
   });
 });
 
+describe('an endpoint that a way back would have left', () => {
+  it('is in use where the way back came to nothing, and an orphan where it succeeded', () => {
+    const promoted = rollout({ phase: 'promoted', since: START - 9 * DAY });
+    const back = (phase: SweptRollout['phase']) => rollout({ id: 'ccccdddd', phase });
+    for (const rollouts of [
+      [back('aborted'), promoted],
+      [promoted, back('aborted')],
+    ]) {
+      assert.equal(decided(endpoint(), known(...rollouts))[0], 'in_use');
+    }
+    const over = [rollout({ phase: 'returned' }), back('returned')];
+    assert.deepEqual(decided(endpoint(), known(...over)).slice(0, 2), ['ended', 'pause_endpoint']);
+  });
+});
+
 describe('an endpoint that the ledger knows no rollout of', () => {
   it('is an orphan where this ledger made it, and unknown where another or nobody says so', () => {
     assert.deepEqual(decided(endpoint(), known()).slice(0, 2), ['lost', 'pause_endpoint']);
@@ -140,8 +155,9 @@ const PHASES = [
   'draining',
   'aborted',
   'failed',
+  'returned',
 ] as const;
-const OVER = ['aborted', 'failed'];
+const OVER = ['aborted', 'failed', 'returned'];
 
 const worlds = fc.record({
   now: fc.integer({ min: START, max: START + 30 * DAY }),
@@ -178,8 +194,16 @@ const worlds = fc.record({
       ledgerId: fc.constant(LEDGER),
       rollouts: fc.uniqueArray(
         fc
-          .record({ id: fc.constantFrom(...IDS), phase: fc.constantFrom(...PHASES) })
-          .map(({ id, phase }) => rollout({ id, phase, endpointName: `up-writer-${id}`, since: START - 8 * DAY })),
+          .record({
+            id: fc.constantFrom(...IDS),
+            phase: fc.constantFrom(...PHASES),
+            // A way back has the name of another rollout's endpoint.
+            made: fc.constantFrom(...IDS),
+            age: fc.integer({ min: 1, max: 8 }),
+          })
+          .map(({ id, phase, made, age }) =>
+            rollout({ id, phase, endpointName: `up-writer-${made}`, since: START - age * DAY }),
+          ),
         { selector: ({ id }) => id },
       ),
       idle: fc.subarray(IDS),
