@@ -162,8 +162,8 @@ function share(options: GatewayOptions): Shared {
 /** What a former process learned is there to be told, and is not forgotten, before a call goes that way again. */
 function lanesOf({ clock, learned, table }: GatewayOptions): Lanes {
   const lanes = new Lanes(clock, learned);
-  const { routes, fallback } = table();
   for (const [{ model, provider }] of learned ?? []) {
+    const { routes, fallback } = table();
     const { care } = routes.get(model) ?? fallback;
     if (care !== null) lanes.of(model, provider, care);
   }
