@@ -8,7 +8,7 @@ import type { Observation, OperatorRequest } from './observation.ts';
 import { decideRetreat, stepVerdict } from './retreat.ts';
 import type { Ask, Rollout, RolloutEvent } from './rollout.ts';
 import { isAbout, isOver } from './rollout.ts';
-import { capacityHold } from './scaling/gate.ts';
+import { OPEN_SLACK, capacityHold } from './scaling/gate.ts';
 import { advance, serverlessHold } from './stepping.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -101,7 +101,7 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   if (rollout.step > 0 && verdict?.status !== 'pass') {
     return refuse(request, 'verdict_changed', notPassed(verdict));
   }
-  const full = capacityHold(rollout, seen);
+  const full = capacityHold(rollout, seen, OPEN_SLACK);
   if (full !== null) return refuse(request, 'capacity', full);
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { RolloutEvent } from '../../src/core/rollout.ts';
 import { openDaemon } from '../support/inside.ts';
-import { approve, assertAllRecorded, assertAudited, inPhase, newestRollout } from '../support/rollout.ts';
+import { approve, approvedTo, assertAllRecorded, assertAudited, inPhase, newestRollout } from '../support/rollout.ts';
 import type { Stage } from '../support/stage.ts';
 import { MODEL, openStage } from '../support/stage.ts';
 import { openAsks } from '../../src/ledger/requests.ts';
@@ -13,25 +13,6 @@ const limit = { timeout: 90_000 };
 /** Two minutes in a second: 30 calls a minute, of which serverless refuses about half. */
 const FAST = { scale: 120, limits: { routerCalls: 15 } };
 const criteria = { calls: 10 };
-
-/** Says yes to every step that is asked about, and again where that came too early or too late, until it is promoted. */
-async function promoted(stage: Stage): ReturnType<typeof inPhase<'promoted'>> {
-  const answeredAt = new Map<number, number>();
-  await eventually(
-    'it is promoted',
-    () => {
-      for (const ask of stage.read(openAsks)) {
-        if (ask.about !== 'step' || Date.now() - (answeredAt.get(ask.id) ?? 0) < 1_000) continue;
-        answeredAt.set(ask.id, Date.now());
-        approve(stage, ask);
-      }
-      if (newestRollout(stage)?.phase === 'promoted') return true;
-      throw new Error(JSON.stringify(stage.report()?.routes[0]?.decision));
-    },
-    40_000,
-  );
-  return inPhase(stage, 'promoted');
-}
 
 /** What happened by detours, in order. */
 function detours(stage: Stage): RolloutEvent[] {
@@ -62,7 +43,7 @@ test('while its scaling is changed, serverless serves, and no call fails', limit
   });
   const { gateway } = await openDaemon(t, stage);
   const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
-  const before = await promoted(stage);
+  const before = await approvedTo(stage, 'promoted');
   assert.equal(before.pricePerHourMicros, 1_600_000);
   await eventually('the traffic is away', () => detourOf(stage) === 'rescale', 30_000);
   await eventually('the traffic is back', () => detourOf(stage) === 'none', 30_000);
@@ -94,7 +75,7 @@ test(
     });
     const first = await openDaemon(t, stage);
     const traffic = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60 });
-    await promoted(stage);
+    await approvedTo(stage, 'promoted');
     const ask = await eventually(
       'it asks',
       () => stage.read(openAsks).find(({ about }) => about === 'scaling') ?? null,
@@ -132,7 +113,7 @@ test(
     });
     const { gateway, daemon } = await openDaemon(t, stage);
     const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
-    await promoted(stage);
+    await approvedTo(stage, 'promoted');
     await traffic.stop();
     const state = () => stage.simulation.state().endpoints[0]?.state;
     await eventually('it sleeps', () => state() === 'scaledToZero', 30_000);

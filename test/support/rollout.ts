@@ -61,6 +61,25 @@ export async function approveUpTo(stage: Stage, step: number, from = 0): Promise
   for (let next = from; next <= step; next++) approve(stage, await askedFor(stage, next));
 }
 
+/** Says yes to every step that is asked about, and again where that came too early or too late, until a phase is reached. */
+export async function approvedTo<P extends Rollout['phase']>(stage: Stage, phase: P): ReturnType<typeof inPhase<P>> {
+  const answeredAt = new Map<number, number>();
+  await eventually(
+    `it is ${phase}`,
+    () => {
+      for (const ask of stage.read(openAsks)) {
+        if (ask.about !== 'step' || Date.now() - (answeredAt.get(ask.id) ?? 0) < 1_000) continue;
+        answeredAt.set(ask.id, Date.now());
+        approve(stage, ask);
+      }
+      if (newestRollout(stage)?.phase === phase) return true;
+      throw new Error(JSON.stringify(stage.report()?.routes[0]?.decision));
+    },
+    40_000,
+  );
+  return inPhase(stage, phase);
+}
+
 /** Fails unless every answer that ended at its client is a row of the ledger, and one only. */
 export function assertAllRecorded(stage: Pick<Stage, 'read'>, sent: readonly Sent[]): void {
   const sql = 'SELECT a.name AS name, count(*) AS rows FROM calls c JOIN agents a ON a.id = c.agent_id GROUP BY a.name';

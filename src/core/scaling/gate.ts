@@ -7,7 +7,10 @@ type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
 
 /** As long as no limit was seen: so many times what was carried well may be tried. The default's steps rise by no more. */
 const GROWTH = 2.5;
-/** A question that is open is withdrawn only where it is too much by this factor, so that it does not come and go. */
+/**
+ * A question that is open is withdrawn only where it is too much by this factor, so that it does not come and go; as long as
+ * it is open a yes is taken.
+ */
 export const OPEN_SLACK = 1.1;
 
 /**
