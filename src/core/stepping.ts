@@ -64,7 +64,6 @@ export function decideStep(rollout: Stopped, seen: Observation): Decision {
     const events = [{ type: 'asked' as const, step: rollout.step + 1, verdict }];
     return decision('ask', 'needs_approval', told, { events, verdict });
   }
-  // One question at a time: the next step is asked about once the other has its answer.
   // One question at a time: the step is asked about once the other has its answer.
   const first = isAbout(rollout.ask, 'step') ? '' : `first ${askText(rollout.ask)}; then `;
   return decision('wait', 'awaiting_approval', `${first}${told}`, { verdict });

@@ -26,6 +26,7 @@ import { RouteLoad } from '../core/scaling/load.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { servedOf } from '../core/served.ts';
 import { DemandWindow } from '../core/window.ts';
+import type { Replaced } from './replaced.ts';
 import { Judging, isJudged } from './judging.ts';
 import { StepTallies } from './step-tallies.ts';
 import { heededSigns, loadCallOf } from './load.ts';
@@ -49,7 +50,7 @@ export class RouteWatch {
   rollout: Rollout | null = null;
   lastRollout: Rollout | null = null;
   /** The promoted rollout that is active again where the way back that took its place comes to nothing. */
-  replaced: { readonly rollout: Rollout; readonly policy: RoutePolicy } | null = null;
+  replaced: Replaced | null = null;
   openAskId: number | null = null;
   survey: Survey | null = null;
   endpoint: EndpointSeen | null = null;

@@ -24,7 +24,7 @@ const weightOf = (rollout: Rollout | null, { seen }: Tick) => weights(rollout, s
 /** The endpoint's share; over, a way back has left it as it was promoted, or with nothing. */
 const shareOf = (rollout: Rollout | null, { seen, decided }: Tick) =>
   rollout !== null && isWayBack(rollout) && isOver(rollout.phase)
-    ? Number(decided.replaced === undefined)
+    ? Number(decided.replaced?.event.type !== 'ended')
     : endpointShare(rollout, seen.policy);
 const has = ({ decided }: Tick, type: RolloutEvent['type']) => decided.events.some((event) => event.type === type);
 const rises = (tick: Tick) => weightOf(tick.after, tick) > weightOf(tick.before, tick);
@@ -354,7 +354,7 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       const { before, after, decided } = tick;
       const isReturned = after?.phase === 'returned';
-      assert.equal(decided.replaced !== undefined, isReturned);
+      assert.equal(decided.replaced?.event.type === 'ended', isReturned);
       if (!isReturned || decided.replaced === undefined) return;
       assert.deepEqual([decided.replaced.rolloutId, before?.phase], [before?.wayBack?.replaces, 'draining']);
       assert.ok(decided.replaced.event.type === 'ended' && decided.replaced.event.outcome === 'returned');
