@@ -61,6 +61,8 @@ export class RouteWatch {
   window: DemandWindow;
   /** What the window's load costs; null where that is not known. */
   costsOf: CostsOf = () => null;
+  /** What a call lately cost on serverless in the mean, micro-dollars; null where nobody knows. */
+  perCallMicros: number | null = null;
   /** Whether the endpoint is still worth its price; null while the route has none that serves it. */
   worth: EndpointWorth | null = null;
   /** Faults of the canary in a row. */
