@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { decideAgain } from '../../src/core/decide.ts';
+import { decide, decideAgain } from '../../src/core/decide.ts';
 import type { Phase, Rollout, RolloutEvent } from '../../src/core/rollout.ts';
 import { leaveEndpoint } from '../../src/core/lost-endpoint.ts';
 import { endpointShare } from '../../src/core/endpoint-share.ts';
@@ -358,6 +358,20 @@ describe('whatever happens, the core', () => {
       if (!isReturned || decided.replaced === undefined) return;
       assert.deepEqual([decided.replaced.rolloutId, before?.phase], [before?.wayBack?.replaces, 'draining']);
       assert.ok(decided.replaced.event.type === 'ended' && decided.replaced.event.outcome === 'returned');
+    });
+  });
+
+  it('comes to rest: looking again at the same, a tick soon has nothing more to do', () => {
+    always(({ seen, decided, after }) => {
+      let [rollout, last, effects] = [after, decided, seen.effects];
+      const told: string[] = [];
+      while (last.action !== 'wait' && told.length < 8) {
+        told.push(`${last.action} ${last.reason}`);
+        if (last.effect !== null) effects = [...effects, last.effect];
+        last = decide(rollout, { ...seen, request: null, effects });
+        rollout = last.events.reduce((state, event) => evolve(state, event, seen.now), rollout);
+      }
+      assert.equal(last.action, 'wait', told.join(', '));
     });
   });
 });
