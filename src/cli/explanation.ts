@@ -225,11 +225,15 @@ function happened({ events, output }: ExplainedDecision, toward: Toward, line: L
   const { effect, outcome, replaced } = output;
   return [
     ...told,
-    ...line('replaced', replaced === undefined ? null : `rollout ${replaced.rolloutId} is over, too`),
+    ...line('replaced', replaced === undefined ? null : replacedText(replaced)),
     ...line('began', effect),
     ...line('answer', outcome === null ? null : `request ${outcome.requestId} ${outcome.result}: ${outcome.message}`),
     ...(told.length === 0 && effect === null && outcome === null ? line('nothing', 'waiting is a decision too') : []),
   ];
+}
+
+function replacedText({ rolloutId, event }: NonNullable<Decision['replaced']>): string {
+  return event.type === 'ended' ? `rollout ${rolloutId} is over, too` : `rollout ${rolloutId}: the same`;
 }
 
 /** The plain facts of an event: `step 2, weight 0.25`; the weight is the endpoint's, whichever role it plays. */

@@ -1,9 +1,10 @@
 import type { Decision, Reason } from './decision.ts';
 import { beginEffect, decision, spanText } from './decision.ts';
 import { expectedRefused, payingLoad } from './load.ts';
+import { handedOn } from './money/marks.ts';
 import type { BackSeen, Observation } from './observation.ts';
 import type { Rollout, WayBack } from './rollout.ts';
-import { stopWeight } from './rollout.ts';
+import { isAbout, stopWeight } from './rollout.ts';
 import { otherShare } from './split.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
@@ -90,6 +91,7 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, told, s
     runsSince: rollout.startedAt,
   };
   const { endpointName, namespace, pricePerHourMicros } = rollout;
+  const budget = handedOn(rollout.budget ?? [], isAbout(rollout.ask, 'budget'));
   const next = {
     id: seen.next.rolloutId,
     model: seen.model,
@@ -102,6 +104,8 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, told, s
     pricePerHourMicros,
     criteriaSince: since,
     wayBack,
+    // It is the same endpoint, and the same money: what was granted holds on.
+    ...(budget.length > 0 && { budget }),
   };
   const detail = `back to serverless: ${told}; ${forecastText(seen.back as BackSeen)}`;
   return decision('propose', reason satisfies Reason, detail, { events: [{ type: 'proposed', rollout: next }] });

@@ -143,7 +143,7 @@ export interface Decision {
     readonly result: 'done' | 'refused';
     readonly message: string;
   } | null;
-  /** What thereby happens to the promoted rollout that a way back takes the place of. */
+  /** What thereby happens to the promoted rollout that a way back takes the place of: its end, or a word on its budget. */
   readonly replaced?: { readonly rolloutId: string; readonly event: RolloutEvent };
 }
 

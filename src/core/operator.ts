@@ -15,7 +15,9 @@ import type { Verdict } from './verdict.ts';
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {
   if (request.rolloutId !== rollout.id) {
-    return refuse(request, 'stale_request', `rollout ${request.rolloutId} is over; ${rollout.id} is the active one`);
+    const isReplaced = request.rolloutId === rollout.wayBack?.replaces;
+    const why = isReplaced ? 'has a way back' : 'is over';
+    return refuse(request, 'stale_request', `rollout ${request.rolloutId} ${why}; ${rollout.id} is the active one`);
   }
   switch (request.kind) {
     case 'abort':

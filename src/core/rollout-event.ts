@@ -10,7 +10,7 @@ import type { Verdict } from './verdict.ts';
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
-      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'budget' | 'since'>;
+      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>;
     }
   | {
       readonly type: 'asked';

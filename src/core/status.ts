@@ -60,6 +60,8 @@ export interface RouteStatus {
   } | null;
   /** What was learned of the load; a new process goes on from it. Absent without an endpoint. */
   readonly learnedLoad?: LearnedLoad;
+  /** What a call lately cost on serverless in the mean, micro-dollars; a new process goes on from it. Absent: unknown. */
+  readonly perCallMicros?: number;
   /** Things that a person should know and do, most urgent first. */
   readonly notes: readonly string[];
   /** The whole route's load, while an endpoint serves it; a new process goes on from when it has been known. */

@@ -64,7 +64,6 @@ export function decideStep(rollout: Stopped, seen: Observation): Decision {
     const events = [{ type: 'asked' as const, step: rollout.step + 1, verdict }];
     return decision('ask', 'needs_approval', told, { events, verdict });
   }
-  // One question at a time: the next step is asked about once the other has its answer.
   // One question at a time: the step is asked about once the other has its answer.
   const first = isAbout(rollout.ask, 'step') ? '' : `first ${askText(rollout.ask)}; then `;
   return decision('wait', 'awaiting_approval', `${first}${told}`, { verdict });
@@ -91,10 +90,12 @@ export function advance(
   return decision('enter_step', reason, detail, { events, verdict });
 }
 
+/** Why the endpoint of a way back that succeeded is left: not for any fault of it. */
+export const RETURNED = 'serverless has passed every step of the way back';
+
 /** The last stop of a way back was passed: serverless gets the rest, and the endpoint ends. */
 function returnAll(reason: Reason, detail: string, verdict: Verdict | null): Decision {
-  const told = 'serverless has passed every step of the way back';
-  const events = [{ type: 'draining' as const, outcome: 'returned' as const, reason: told, hint: null }];
+  const events = [{ type: 'draining' as const, outcome: 'returned' as const, reason: RETURNED, hint: null }];
   return decision('return', reason, detail, { events, verdict });
 }
 

@@ -14,7 +14,11 @@ export async function knownOf(
   const idle: string[] = [];
   for (const { id, phase, since } of rollouts) {
     if (idleMs === null || phase !== 'promoted' || now - since < idleMs) continue;
-    if (!(await hasServedSince(id, now - idleMs))) idle.push(id);
+    // A way back that came to nothing has used it meanwhile.
+    const its = rollouts.filter(({ wayBack }) => wayBack?.replaces === id).map((one) => one.id);
+    let isUsed = false;
+    for (const each of [id, ...its]) isUsed ||= await hasServedSince(each, now - idleMs);
+    if (!isUsed) idle.push(id);
   }
   const swept = ({ id, model, endpointName, namespace, phase, since }: Rollout): SweptRollout => {
     return { id, model, endpointName, namespace, phase, since };

@@ -1,3 +1,4 @@
+import { askText } from './ask.ts';
 import { forecastText, stepBackText } from './back.ts';
 import type { Decision } from './decision.ts';
 import { decision, leave, spanText } from './decision.ts';
@@ -9,6 +10,7 @@ import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import { goBack, stepVerdict } from './retreat.ts';
 import type { Rollout } from './rollout.ts';
+import { isAbout } from './rollout.ts';
 import { advance, decideStep, serverlessHold } from './stepping.ts';
 
 /**
@@ -25,10 +27,10 @@ export function decideWayBack(rollout: Rollout, seen: Observation): Decision {
   if (returned !== null) return returned;
   if (request !== null) {
     const answer = answerRequest(rollout, seen, request);
-    if (answer !== null) return answer;
+    if (answer !== null) return tellBoth(rollout, answer);
   }
   const word = budgetWord(rollout, seen);
-  if (word !== null) return word;
+  if (word !== null) return tellBoth(rollout, word);
   switch (rollout.phase) {
     case 'proposed':
       return decideProposed(rollout, seen);
@@ -63,13 +65,16 @@ function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: 
   const forecast = seen.back == null ? '' : `; ${forecastText(seen.back)}`;
   const what = stepBackText(1, seen) + forecast;
   const { proposalOpen } = seen.policy.limits;
-  if (seen.policy.approval === 'manual' && seen.now - rollout.since > proposalOpen) {
-    return leave(rollout, 'aborted', 'proposal_expired', `nobody answered in ${spanText(proposalOpen)}`);
-  }
   const hold = serverlessHold(rollout, seen);
+  const isOld = seen.now - rollout.since > proposalOpen;
+  // What is held meanwhile keeps the promoted rollout behind it from following its load.
+  if (isOld && (seen.policy.approval === 'manual' || hold !== null)) {
+    const why = hold === null ? 'nobody answered' : `not begun, since ${hold[1]},`;
+    return leave(rollout, 'aborted', 'proposal_expired', `${why} in ${spanText(proposalOpen)}`);
+  }
   if (hold !== null) {
     const [why, told] = hold;
-    if (rollout.ask === null) return decision('wait', why, told);
+    if (!isAbout(rollout.ask, 'step')) return decision('wait', why, told);
     const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: told }];
     return decision('withdraw_ask', why, told, { events });
   }
@@ -82,7 +87,18 @@ function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: 
   if (rollout.ask === null) {
     return decision('ask', 'needs_approval', what, { events: [{ type: 'asked', step: 1, verdict: null }] });
   }
-  return decision('wait', 'awaiting_approval', what);
+  const first = isAbout(rollout.ask, 'step') ? '' : `first ${askText(rollout.ask)}; then `;
+  return decision('wait', 'awaiting_approval', `${first}${what}`);
+}
+
+/**
+ * What is said and granted of a budget on the way holds for the promoted rollout, too: where the way back comes to nothing,
+ * the same endpoint goes on under it.
+ */
+function tellBoth({ wayBack }: Rollout, decided: Decision): Decision {
+  const event = decided.events.find(({ type }) => type === 'budget_warned' || type === 'budget_extended');
+  if (event === undefined || wayBack === undefined) return decided;
+  return { ...decided, replaced: { rolloutId: wayBack.replaces, event } };
 }
 
 /** With the way back the promoted rollout that it replaces is over, too: nothing is left that a restart could take up. */

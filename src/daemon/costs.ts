@@ -25,8 +25,6 @@ export interface RouteCostsContext {
 /** What a route's calls cost on either side: read from the books and the market now and then, asked for at every look. */
 export class RouteCosts {
   readonly #context: RouteCostsContext;
-  /** What a call costs on serverless in the mean, micro-dollars; null where nobody knows. */
-  readonly #perCall = new WeakMap<RouteWatch, number | null>();
 
   constructor(context: RouteCostsContext) {
     this.#context = context;
@@ -58,7 +56,8 @@ export class RouteCosts {
 
   async #read(watch: RouteWatch): Promise<void> {
     const { clock, journal } = this.#context;
-    this.#perCall.set(watch, await journal.costPerCall(watch.model, clock.now()));
+    // A route that nobody calls any more is the one that pays least: what its calls cost stays known.
+    watch.perCallMicros = (await journal.costPerCall(watch.model, clock.now())) ?? watch.perCallMicros;
   }
 
   async #survey(watch: RouteWatch): Promise<void> {
@@ -70,7 +69,7 @@ export class RouteCosts {
 
   /** What a window's demand costs by the hour, and the endpoint that it would get; null where either is not known. */
   ofDemand(watch: RouteWatch, { calls }: DemandFigures): DemandCosts | null {
-    const perCall = this.#perCall.get(watch) ?? null;
+    const { perCallMicros: perCall } = watch;
     const dedicated = watch.survey?.expectedPerHourMicros ?? null;
     if (perCall === null || dedicated === null) return null;
     const perHour = (calls * HOUR_MS) / watch.filePolicy.criteria.window;
@@ -79,8 +78,7 @@ export class RouteCosts {
 
   /** What the whole load of a route with an endpoint costs on either side; null where that is not known. */
   ofRoute(watch: RouteWatch): Costs | null {
-    const { rollout, worth } = watch;
-    const perCall = this.#perCall.get(watch) ?? null;
+    const { rollout, worth, perCallMicros: perCall } = watch;
     const load = worth?.latest ?? null;
     if (rollout === null || perCall === null || perCall <= 0) return null;
     const rate = this.#context.spending.of(watch)?.ratePerHourMicros ?? 0;

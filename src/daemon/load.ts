@@ -91,11 +91,14 @@ export function reportScaling(watch: RouteWatch): Pick<RolloutStatus, 'scaling' 
   };
 }
 
-/** Goes on from what a former process learned of the load, as its last status told. */
+/** Goes on from what a former process learned of the load, and of what calls cost, as its last status told. */
 export async function restoreLoad(routes: Routes, journal: Pick<Journal, 'savedStatus'>): Promise<void> {
   const saved = await journal.savedStatus();
   const told = saved === null ? [] : ((JSON.parse(saved) as Partial<StatusReport>).routes ?? []);
-  for (const { model, learnedLoad } of told) {
-    if (learnedLoad !== undefined && routes.isListed(model)) routes.watch(model)?.learnLoad(learnedLoad);
+  for (const { model, learnedLoad, perCallMicros = null } of told) {
+    const watch = routes.isListed(model) ? routes.watch(model) : null;
+    if (watch === null) continue;
+    if (learnedLoad !== undefined) watch.learnLoad(learnedLoad);
+    watch.perCallMicros = perCallMicros;
   }
 }

@@ -9,6 +9,7 @@ import type { Rollout, RolloutEvent } from '../core/rollout.ts';
 import { evolve, isActive } from '../core/rollout.ts';
 import type { Journal, JournalEntry } from '../ledger/journal.ts';
 import type { RolloutRow } from '../ledger/rollouts.ts';
+import { afterwards } from './replaced.ts';
 import type { Retreat, RouteWatch } from './watch.ts';
 
 const ROW_EVERY_MS = 600_000;
@@ -135,22 +136,23 @@ interface Taken {
 function take(watch: RouteWatch, { seen, next, decision, askId, filePolicy }: Taken): void {
   if (decision.events.some((event) => event.type === 'draining')) watch.retreat = null;
   if (decision.events.length === 0) return;
+  const replaced = afterwards(watch.replaced, decision, seen.now);
   if (next !== null && !isActive(next)) {
     watch.lastRollout = next;
-    watch.openAskId = null;
-    const { replaced } = watch;
-    // A way back that came to nothing leaves the endpoint promoted, as it was.
-    if (replaced === null || decision.replaced !== undefined) watch.setRollout(null, null);
-    else watch.setRollout(replaced.rollout, replaced.policy);
+    // A way back that came to nothing leaves the endpoint promoted, as it was, with what is asked about it.
+    const goesOn = replaced !== null && isActive(replaced.rollout) ? replaced : null;
+    watch.openAskId = goesOn?.openAskId ?? null;
+    watch.setRollout(goesOn?.rollout ?? null, goesOn?.policy ?? null);
     return;
   }
   if (next !== null && next.wayBack !== undefined && next.id !== watch.rollout?.id) {
-    const { rollout, policy } = watch;
-    watch.setRollout(next, filePolicy, rollout === null ? null : { rollout, policy });
+    const { rollout, policy, openAskId } = watch;
+    watch.setRollout(next, filePolicy, rollout === null ? null : { rollout, policy, openAskId });
+    watch.openAskId = null;
     return;
   }
   if (next?.phase !== watch.rollout?.phase) watch.faultsInRow = 0;
-  watch.setRollout(next, seen.policy);
+  watch.setRollout(next, seen.policy, replaced);
   watch.openAskId = next?.ask == null ? null : (askId ?? watch.openAskId);
 }
 

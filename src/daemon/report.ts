@@ -30,6 +30,7 @@ export function reportRoute(
     demand: { ...figures, holdsSince: watch.window.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
+    ...(watch.perCallMicros !== null && { perCallMicros: watch.perCallMicros }),
     ...(watch.load !== null && { learnedLoad: watch.load.learned }),
     lastRollout:
       lastRollout !== null && 'reason' in lastRollout && isOver(lastRollout.phase)

@@ -30,13 +30,16 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
     }
     // Of two that are not over the older one is promoted, and the newer one a way back that took its place.
     const { rollout: older, policy } = watch;
-    const replaced = older !== null && older.id === rollout.wayBack?.replaces ? { rollout: older, policy } : null;
+    const replaced =
+      older !== null && older.id === rollout.wayBack?.replaces
+        ? { rollout: older, policy, openAskId: await askIdOf(older, journal) }
+        : null;
     watch.setRollout(rollout, await pinnedPolicy(rollout, journal, routes), replaced);
   }
   for (const watch of routes.all()) {
     const { rollout } = watch;
     if (rollout === null) continue;
-    watch.openAskId = rollout.ask === null ? null : ((await journal.openAsk(rollout.id))?.id ?? null);
+    watch.openAskId = await askIdOf(rollout, journal);
     for await (const page of journal.stepCalls(rollout.id)) {
       for (const call of page) watch.restore(call.step, call.role, call);
     }
@@ -45,6 +48,10 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
   }
   await restoreWindows(routes, null, journal, clock);
   routes.rebuild();
+}
+
+async function askIdOf({ id, ask }: Rollout, journal: Journal): Promise<number | null> {
+  return ask === null ? null : ((await journal.openAsk(id))?.id ?? null);
 }
 
 /** What a former process learned of the ways to serverless. */
@@ -126,7 +133,7 @@ export async function restoreWindows(
   }
   for (const call of calls) {
     const window = call.model === null ? undefined : windows.get(routes.watch(call.model) as RouteWatch);
-    if (call.role === 'canary' || call.isRepeat || call.isBypass) continue;
+    if (assignedTo(call) === 'dedicated' || call.isRepeat || call.isBypass) continue;
     window?.ended(call.endedAtUs / 1_000, now, servedOf(call));
   }
   for (const watch of routes.all()) {

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Rollout } from '../core/rollout.ts';
+import { RETURNED } from '../core/stepping.ts';
 import type { Spending } from '../core/spending.ts';
 import type { Journal } from '../ledger/journal.ts';
 import { shrunkMs, timeoutsOf } from './routes.ts';
@@ -29,10 +30,11 @@ export function wayBackMs(watch: RouteWatch, clock: Clock): number {
 
 /**
  * How long, in real ms, the endpoint is kept for calls that are still on it. An endpoint that is left because of its price
- * alone, or only for a while, is a good one: none of its calls is cut off.
+ * alone, for a serverless that will do, or only for a while, is a good one: none of its calls is cut off.
  */
 export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Clock): number {
-  const isGood = rollout.phase !== 'draining' || rollout.reason.startsWith('over_budget');
+  const isGood =
+    rollout.phase !== 'draining' || rollout.reason === RETURNED || rollout.reason.startsWith('over_budget');
   return isGood ? timeoutsOf(watch.policy, clock).totalMs : DRAIN_MS;
 }
 

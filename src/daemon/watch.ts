@@ -26,6 +26,7 @@ import { RouteLoad } from '../core/scaling/load.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { servedOf } from '../core/served.ts';
 import { DemandWindow } from '../core/window.ts';
+import type { Replaced } from './replaced.ts';
 import { Judging, isJudged } from './judging.ts';
 import { StepTallies } from './step-tallies.ts';
 import { heededSigns, loadCallOf } from './load.ts';
@@ -49,7 +50,7 @@ export class RouteWatch {
   rollout: Rollout | null = null;
   lastRollout: Rollout | null = null;
   /** The promoted rollout that is active again where the way back that took its place comes to nothing. */
-  replaced: { readonly rollout: Rollout; readonly policy: RoutePolicy } | null = null;
+  replaced: Replaced | null = null;
   openAskId: number | null = null;
   survey: Survey | null = null;
   endpoint: EndpointSeen | null = null;
@@ -60,6 +61,8 @@ export class RouteWatch {
   window: DemandWindow;
   /** What the window's load costs; null where that is not known. */
   costsOf: CostsOf = () => null;
+  /** What a call lately cost on serverless in the mean, micro-dollars; null where nobody knows. */
+  perCallMicros: number | null = null;
   /** Whether the endpoint is still worth its price; null while the route has none that serves it. */
   worth: EndpointWorth | null = null;
   /** Faults of the canary in a row. */

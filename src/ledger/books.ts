@@ -99,7 +99,7 @@ function bookEndpoint(db: LedgerDb, { endpoint, look, at }: BookEntry): number {
   const updatedAt = look.updatedAt === null ? null : Math.round(look.updatedAt);
   const sql = `INSERT INTO endpoints (namespace, name, created_at, model, rollout_id, instance, first_seen_at, last_seen_at,
       state, replicas, price_micros, updated_at)
-    VALUES (?, ?, ?, ?, (SELECT id FROM rollouts WHERE snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
+    VALUES (?, ?, ?, ?, (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
       ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, name, created_at) DO UPDATE SET model = excluded.model, instance = excluded.instance,
       rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at = excluded.last_seen_at, state = excluded.state,

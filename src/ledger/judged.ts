@@ -21,7 +21,8 @@ export function pastVerdicts(db: LedgerDb, rolloutId: string): PastVerdict[] {
   const sql = 'SELECT id, at, input FROM decisions WHERE rollout_id = ? ORDER BY id';
   const rows = db.prepare<[string], { id: number; at: number; input: string }>(sql).all(rolloutId);
   return rows.flatMap(({ id, at, input }) => {
-    const { verdict } = (JSON.parse(input) as { observation: Observation }).observation;
+    // What a sweep saw of the rollout's endpoint has no verdict.
+    const { verdict } = (JSON.parse(input) as { observation?: Observation }).observation ?? {};
     return verdict == null ? [] : [{ decisionId: id, at, verdict }];
   });
 }

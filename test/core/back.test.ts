@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
+import { NO_BUDGET } from '../../src/core/money/policy.ts';
 import { considerBack } from '../../src/core/back.ts';
 import { decide } from '../../src/core/decide.ts';
 import type { Decision } from '../../src/core/decision.ts';
@@ -191,6 +192,24 @@ describe('a way back', () => {
       backAtStep(2),
       { canaryFaultsInRow: 5, endpointFaultsInRow: 5, stableRecent: SICK },
       'wait both_unhealthy',
+    ],
+    [
+      'that asks about the budget while serverless cannot take it',
+      wayBackAfter(
+        { type: 'budget_asked', budget: 'rollout' },
+        { type: 'asked', about: 'budget', step: 0, verdict: null },
+      ),
+      {
+        back: back({ load: LOAD, serverlessLimit: 10 }),
+        policy: routePolicy({ budget: { ...NO_BUDGET, perRollout: 99 } }),
+      },
+      'wait serverless_cannot',
+    ],
+    [
+      'not begun for a day, since serverless cannot take it',
+      wayBackAfter(),
+      { now: START + DAY + 1, back: back({ load: LOAD, serverlessLimit: 10 }), policy: automatic },
+      'abort proposal_expired',
     ],
     ['with a dead endpoint', backAtStep(2), lookedAt('paused'), 'leave_endpoint endpoint_paused'],
     ['with a failed one', backAtStep(5), lookedAt('failed'), 'leave_endpoint endpoint_failed'],

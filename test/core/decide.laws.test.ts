@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { decideAgain } from '../../src/core/decide.ts';
+import { decide, decideAgain } from '../../src/core/decide.ts';
 import type { Phase, Rollout, RolloutEvent } from '../../src/core/rollout.ts';
 import { leaveEndpoint } from '../../src/core/lost-endpoint.ts';
 import { endpointShare } from '../../src/core/endpoint-share.ts';
@@ -24,7 +24,7 @@ const weightOf = (rollout: Rollout | null, { seen }: Tick) => weights(rollout, s
 /** The endpoint's share; over, a way back has left it as it was promoted, or with nothing. */
 const shareOf = (rollout: Rollout | null, { seen, decided }: Tick) =>
   rollout !== null && isWayBack(rollout) && isOver(rollout.phase)
-    ? Number(decided.replaced === undefined)
+    ? Number(decided.replaced?.event.type !== 'ended')
     : endpointShare(rollout, seen.policy);
 const has = ({ decided }: Tick, type: RolloutEvent['type']) => decided.events.some((event) => event.type === type);
 const rises = (tick: Tick) => weightOf(tick.after, tick) > weightOf(tick.before, tick);
@@ -354,10 +354,24 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       const { before, after, decided } = tick;
       const isReturned = after?.phase === 'returned';
-      assert.equal(decided.replaced !== undefined, isReturned);
+      assert.equal(decided.replaced?.event.type === 'ended', isReturned);
       if (!isReturned || decided.replaced === undefined) return;
       assert.deepEqual([decided.replaced.rolloutId, before?.phase], [before?.wayBack?.replaces, 'draining']);
       assert.ok(decided.replaced.event.type === 'ended' && decided.replaced.event.outcome === 'returned');
+    });
+  });
+
+  it('comes to rest: looking again at the same, a tick soon has nothing more to do', () => {
+    always(({ seen, decided, after }) => {
+      let [rollout, last, effects] = [after, decided, seen.effects];
+      const told: string[] = [];
+      while (last.action !== 'wait' && told.length < 8) {
+        told.push(`${last.action} ${last.reason}`);
+        if (last.effect !== null) effects = [...effects, last.effect];
+        last = decide(rollout, { ...seen, request: null, effects });
+        rollout = last.events.reduce((state, event) => evolve(state, event, seen.now), rollout);
+      }
+      assert.equal(last.action, 'wait', told.join(', '));
     });
   });
 });

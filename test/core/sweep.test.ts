@@ -8,7 +8,7 @@ import { decideSweep, ledgerTag, OUR_TAG, sweepSeen } from '../../src/core/sweep
 import { knownOf } from '../../src/core/sweep-known.ts';
 import type { SweepPolicy } from '../../src/core/sweep-policy.ts';
 import { SWEEP_DEFAULTS } from '../../src/core/sweep-policy.ts';
-import { atStep, promotedRollout, START } from '../support/samples.ts';
+import { atStep, backAtStep, promotedRollout, START } from '../support/samples.ts';
 
 const DAY = 86_400_000;
 const LEDGER = 'abcd1234';
@@ -140,6 +140,15 @@ describe('a promoted endpoint without calls', () => {
     assert.deepEqual(await idleOf(true, DAY), []);
     assert.deepEqual(asked[0], ['aaaabbbb', START - DAY]);
     assert.deepEqual(await idleOf(false, null), []);
+  });
+
+  it('was used by a way back that came to nothing', async () => {
+    const ended = { type: 'ended' as const, outcome: 'aborted' as const, reason: 'operator', hint: null };
+    const rollouts = [promotedRollout(), backAtStep(1, ended)];
+    const idleOf = async (served: string | null) =>
+      (await knownOf(LEDGER, rollouts, (id) => id === served, { idleMs: DAY, now: START + 2 * DAY })).idle;
+    assert.deepEqual(await idleOf(rollouts[1]?.id ?? ''), []);
+    assert.deepEqual(await idleOf(null), [rollouts[0]?.id]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { Rollout } from '../../src/core/rollout.ts';
 import { evolve } from '../../src/core/rollout.ts';
 import type { Spending } from '../../src/core/spending.ts';
+import { RETURNED } from '../../src/core/stepping.ts';
 import { BookedSpending, drainPatienceMs, wayBackMs } from '../../src/daemon/spending.ts';
 import { RouteWatch } from '../../src/daemon/watch.ts';
 import { backAtStep, MODEL, promotedRollout, routePolicy, START } from '../support/samples.ts';
@@ -38,6 +39,7 @@ describe('the way back', () => {
       evolve(promotedRollout(), { type: 'draining', outcome: 'aborted', reason, hint: null }, START);
     const patience = (reason: string) => drainPatienceMs(left(reason), watchOf(left(reason)), clockAt(1));
     assert.deepEqual([patience('over_budget: $4'), patience('verdict_fail: slow')], [30 * MINUTE, 30_000]);
+    assert.deepEqual([patience(RETURNED), patience('endpoint_unhealthy: it is')], [30 * MINUTE, 30_000]);
   });
 });
 

@@ -67,3 +67,28 @@ describe('a policy file that changes', () => {
     assert.deepEqual([figures?.calls, figures?.agents], [40, 7]);
   });
 });
+
+describe('a window that is filled again after a way back', () => {
+  it('knows how serverless answered, and not how the endpoint did', async () => {
+    const clock: Clock = { now: () => START + 60_000, sleep: () => Promise.resolve(), scale: 1 };
+    const routes = new Routes(policy({ slo: { p95: '1s' } }), clock, () => undefined);
+    const call = (second: number, over: object) => ({
+      ...arrival(START + second * 1_000, 'a'),
+      endedAtUs: (START + second * 1_000) * 1_000 + 400_000,
+      durationUs: 400_000,
+      outcome: 'ok',
+      finalOutcome: 'ok',
+      isBypass: false,
+      ...over,
+    });
+    const stored = [
+      ...[1, 2, 3].map((second) => call(second, { role: 'canary', isWayBack: true, servedBy: 'serverless' })),
+      ...[4, 5].map((second) => call(second, { role: 'stable', isWayBack: true, servedBy: 'dedicated' })),
+      call(6, { role: 'canary', isWayBack: false, servedBy: 'dedicated' }),
+    ];
+    const journal = { recentCalls: () => Promise.resolve(stored as unknown as LoggedCall[]) };
+    await restoreWindows(routes, null, journal, clock);
+    const { calls, served } = routes.watch(MODEL)?.window.figures() ?? {};
+    assert.deepEqual([calls, served?.answered], [3, 3]);
+  });
+});

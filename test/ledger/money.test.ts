@@ -107,6 +107,9 @@ test('spending knows the hour, the day, the rollout and the rate, up to now', as
     phase: 'warming',
     snapshot,
   };
+  // A way back leaves the same endpoint, and did not make it.
+  const wayBack = { ...rollout, id: 'aaaaaaaa', toward: 'serverless', createdAt: 1, updatedAt: 1 };
+  await journal.commit({ rollout: wayBack, events: [], outcomes: [] });
   await journal.commit({ rollout: { ...rollout, createdAt: 0, updatedAt: 0 }, events: [], outcomes: [] });
   // Two hours before midnight and half an hour after it; a cent a minute.
   await journal.book([entry(MIDNIGHT + 29, [span(MIDNIGHT - 120, MIDNIGHT + 30)])]);

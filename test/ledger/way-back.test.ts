@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import { verifyAudit } from '../../src/ledger/audit.ts';
+import type { JournalDecision } from '../../src/ledger/journal.ts';
+import { pastVerdicts } from '../../src/ledger/judged.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { events } from '../../src/ledger/rollouts.ts';
@@ -103,4 +105,21 @@ describe('a way back in the ledger', () => {
     db.close();
     await close();
   });
+});
+
+it('a rollout whose endpoint was swept can still be judged again', async (context) => {
+  const path = temporaryPath(context);
+  const { journal } = await openFor(context, path);
+  const verdict = { status: 'pass' };
+  for (const [n, input] of [{ rollout: null, observation: { verdict } }, { sweep: { now: 1 } }].entries()) {
+    const entry = makeEntry(n + 1);
+    const decision = { ...(entry.decision as JournalDecision), rolloutId: 'aaaaaaaa', input: JSON.stringify(input) };
+    await journal.commit({ ...entry, decision });
+  }
+  const db = openForReading(path);
+  context.after(() => db.close());
+  assert.deepEqual(
+    pastVerdicts(db, 'aaaaaaaa').map((one) => one.verdict),
+    [verdict],
+  );
 });

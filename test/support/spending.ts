@@ -35,8 +35,8 @@ export class SpendingEstimate implements SpendingSource {
     const spans = this.#spans.get(watch) ?? recovered(watch);
     this.#spans.set(watch, spans);
     const { rollout } = watch;
-    if (rollout !== null && rollout.phase !== 'proposed') extend(spans, watch, rollout, now);
-    const isRecent = (span: Span) => span.to > now - DAY_MS || span.rolloutId === rollout?.id;
+    if (rollout !== null && isMade(rollout)) extend(spans, watch, rollout, now);
+    const isRecent = (span: Span) => span.to > now - DAY_MS || span.rolloutId === madeBy(rollout);
     this.#spans.set(watch, spans.filter(isRecent));
     const since = (start: number, isMeant: (span: Span) => boolean = () => true) =>
       spans
@@ -45,11 +45,20 @@ export class SpendingEstimate implements SpendingSource {
     return {
       hourMicros: since(now - HOUR_MS),
       dayMicros: since(Math.floor(now / DAY_MS) * DAY_MS),
-      rolloutMicros: since(0, ({ rolloutId }) => rolloutId === rollout?.id),
-      ratePerHourMicros: rollout !== null && rollout.phase !== 'proposed' ? rateOf(watch, rollout) : 0,
+      rolloutMicros: since(0, ({ rolloutId }) => rolloutId === madeBy(rollout)),
+      ratePerHourMicros: rollout !== null && isMade(rollout) ? rateOf(watch, rollout) : 0,
       at: now,
     };
   }
+}
+
+/** The rollout that made the endpoint: of a way back, that which it would end. */
+function madeBy(rollout: Rollout | null): string | undefined {
+  return rollout?.wayBack?.replaces ?? rollout?.id;
+}
+
+function isMade({ phase, wayBack }: Rollout): boolean {
+  return phase !== 'proposed' || wayBack !== undefined;
 }
 
 const FREE = new Set(['paused', 'scaledToZero', 'absent', 'failed']);
@@ -60,15 +69,16 @@ function rateOf({ endpoint }: RouteWatch, { pricePerHourMicros }: Rollout): numb
 
 function extend(spans: Span[], watch: RouteWatch, rollout: Rollout, now: number): void {
   const rate = rateOf(watch, rollout);
-  const last = spans.findLast(({ rolloutId }) => rolloutId === rollout.id);
+  const id = madeBy(rollout) as string;
+  const last = spans.findLast(({ rolloutId }) => rolloutId === id);
   if (last === undefined) {
-    const from = 'startedAt' in rollout ? rollout.startedAt : rollout.createdAt;
-    spans.push({ rolloutId: rollout.id, from, to: now, rate: rollout.pricePerHourMicros });
+    const from = rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : rollout.createdAt);
+    spans.push({ rolloutId: id, from, to: now, rate: rollout.pricePerHourMicros });
   } else if (last.rate === rate) last.to = now;
   else {
     // Until this look nothing was known of the change.
     last.to = last.rate > rate ? now : last.to;
-    spans.push({ rolloutId: rollout.id, from: last.to, to: now, rate });
+    spans.push({ rolloutId: id, from: last.to, to: now, rate });
   }
 }
 

@@ -176,9 +176,16 @@ export function* walk(policy: RoutePolicy, days: readonly Weather[], isPromoted 
       after = evolve(after, event, now);
     }
     yield { before, seen, decided, after, history };
+    if (promoted !== null && decided.replaced !== undefined) {
+      const { event } = decided.replaced;
+      promoted = {
+        rollout: evolve(promoted.rollout, event, now),
+        history: [...promoted.history, { event, at: now }],
+      };
+    }
     if (after !== null && !isActive(after)) {
       last = { lastEndedAt: now, lastToward: after.toward };
-      const kept: Kept | null = decided.replaced === undefined ? promoted : null;
+      const kept: Kept | null = promoted !== null && isActive(promoted.rollout) ? promoted : null;
       after = kept?.rollout ?? null;
       history = [...(kept?.history ?? [])];
       promoted = null;

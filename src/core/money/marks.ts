@@ -19,6 +19,12 @@ export function marked(marks: readonly BudgetMark[], { type, budget }: BudgetEve
   return [...marks.filter((one) => !isPast(one) && !isAnswered(one)), { budget, mark }];
 }
 
+/** The marks that a rollout hands on to one that takes its place: a question that is open is asked there anew. */
+export function handedOn(marks: readonly BudgetMark[], isAskOpen: boolean): readonly BudgetMark[] {
+  const open = isAskOpen ? marks.findLastIndex(({ mark }) => mark === 'asked') : -1;
+  return marks.filter((_, i) => i !== open);
+}
+
 /** How often a mark was set on a budget. */
 export function countOf(marks: readonly BudgetMark[], budget: string, mark: BudgetMark['mark']): number {
   return marks.filter((one) => one.budget === budget && one.mark === mark).length;

@@ -1,6 +1,7 @@
 import type { Decision } from '../decision.ts';
 import { decision, priceText, spanText } from '../decision.ts';
 import type { Observation } from '../observation.ts';
+import { budgetOf, budgetText } from '../money/propose.ts';
 import { canConnect } from '../retreat.ts';
 import type { Rollout, RolloutEvent } from '../rollout.ts';
 import { isAbout } from '../rollout.ts';
@@ -99,8 +100,9 @@ function propose(rollout: Promoted, seen: Observation, instead: Scaling | null =
   const { from, to, every, sleep } = scalingOf(seen.policy);
   if (endpoint === null || seen.load === undefined) return null;
   const price = pricePerReplica(rollout, seen);
-  const limit = endpoint.maxPricePerHour;
-  const affordable = limit === undefined || price === 0 ? Infinity : Math.floor((limit * 1_000_000) / price + 1e-9);
+  // Beyond either it would have to be left again.
+  const limit = Math.min(endpoint.maxPricePerHour ?? Infinity, budgetOf(seen).perHour ?? Infinity);
+  const affordable = price === 0 ? Infinity : Math.floor((limit * 1_000_000) / price + 1e-9);
   const least = from ?? endpoint.minReplica;
   const most = Math.max(1, Math.min(to ?? endpoint.maxReplica, affordable));
   const bounds = { from: Math.min(least, most), to: most };
@@ -116,7 +118,11 @@ function proposalText(rollout: Promoted, seen: Observation, { scaling, why }: Sc
 function costText(rollout: Promoted, seen: Observation, { maxReplica }: Scaling): string {
   const price = Math.round(pricePerReplica(rollout, seen) * maxReplica);
   const now = price === rollout.pricePerHourMicros ? ' as now' : ` (now ${priceText(rollout.pricePerHourMicros)})`;
-  return `at most ${priceText(price)}${now}`;
+  return `at most ${priceText(price)}${now}${isDearer(rollout, price) ? budgetText(seen, price) : ''}`;
+}
+
+function isDearer({ pricePerHourMicros }: Promoted, price: number): boolean {
+  return price > pricePerHourMicros;
 }
 
 /** What serverless would refuse of the route's calls, where that is more than the policy bears; null where it is not. */

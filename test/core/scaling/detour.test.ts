@@ -1,16 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { BACK_DEFAULTS } from '../../../src/core/back-policy.ts';
 import { decide } from '../../../src/core/decide.ts';
 import type { Decision } from '../../../src/core/decision.ts';
 import type { EndpointSeen, Observation, OperatorRequest } from '../../../src/core/observation.ts';
 import type { Rollout, RolloutEvent } from '../../../src/core/rollout.ts';
 import { evolve, weights } from '../../../src/core/rollout.ts';
+import { NO_BUDGET } from '../../../src/core/money/policy.ts';
 import { NO_FIGURES } from '../../../src/core/figures.ts';
 import type { ScalingPolicy } from '../../../src/core/scaling/policy.ts';
 import { SCALING_DEFAULTS } from '../../../src/core/scaling/policy.ts';
 import type { Scaling } from '../../../src/core/scaling/scaling.ts';
 import { loadOf } from '../../support/load.ts';
-import { ENDPOINT_POLICY, START, WARM, observation, promotedRollout, routePolicy } from '../../support/samples.ts';
+import {
+  ENDPOINT_POLICY,
+  PROFILE,
+  START,
+  WARM,
+  observation,
+  promotedRollout,
+  routePolicy,
+} from '../../support/samples.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
@@ -392,6 +402,37 @@ describe('a promoted endpoint whose load has changed', () => {
     // A replica is $0.65.
     const [, began] = decide(promotedRollout(), ask({ policy: dear })).events;
     assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
+  });
+
+  it('keeps within the budget of an hour, whatever its replicas may cost, and tells how long the others last', () => {
+    const budget = { ...NO_BUDGET, perHour: 2 };
+    const [, began] = decide(promotedRollout(), {
+      ...ask({ policy: policy({ adjust: 'automatic', to: 4 }) }),
+      budget: { file: budget, wayBackMs: 1 },
+    }).events;
+    assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
+    const asked = decide(promotedRollout(), {
+      ...ask(),
+      budget: { file: { ...NO_BUDGET, perDay: 100 }, wayBackMs: 1 },
+      spending: { hourMicros: 0, dayMicros: 0, rolloutMicros: 0, ratePerHourMicros: 0, at: START + 7 * HOUR },
+    });
+    assert.match(asked.detail, /\$2\.60\/h \(now \$1\.30\/h\); \$100\.00 a day is enough/);
+  });
+
+  it('goes back where it does not pay, although nobody answers what was asked of its scaling', () => {
+    const open = after(promotedRollout(), START + 7 * HOUR, ...decide(promotedRollout(), ask()).events);
+    const back: Observation['back'] = {
+      policy: { ...BACK_DEFAULTS, after: 0, sustain: HOUR },
+      refusedMost: 1,
+      load: { calls: 1, p95: 1, belowSince: START, knownSince: START },
+      slo: null,
+      serverlessLimit: null,
+    };
+    assert.deepEqual(told(decide(open, ask({ back }))), ['learn', 'learning', 'learn']);
+    const learned = { learn: { effect: 'learn' as const, at: START + 7 * HOUR, problem: null, learned: PROFILE } };
+    assert.deepEqual(told(decide(open, ask({ back, results: learned }))), ['propose', 'load_low', null]);
+    const sustained = { ...back, policy: { ...back.policy, sustain: 8 * HOUR } };
+    assert.equal(decide(open, ask({ back: sustained })).reason, 'awaiting_approval');
   });
 
   it('may have as many replicas as it has, at the price that it has', () => {
