@@ -43,12 +43,9 @@ export function renderExplanation(
 ): string {
   const paint = createPaint(color);
   const safe = cleanAll(explained);
-  const line = (label: string, text: string | null): string[] =>
-    text === null
-      ? []
-      : wrap(text, width - LABEL_WIDTH - 2).map(
-          (part, i) => `  ${paint.dim(`${i === 0 ? label : ''} `.padEnd(LABEL_WIDTH))}${part}`,
-        );
+  const line = lines(LABEL_WIDTH, width, paint);
+  // Events have longer names (`provisioning started`), and a column of their own.
+  const eventWidth = Math.max(LABEL_WIDTH, ...safe.events.map(({ type }) => type.length + 1));
   const { output } = safe;
   const toward = ('rollout' in safe.input ? safe.input.rollout?.toward : undefined) ?? 'dedicated';
   return [
@@ -69,15 +66,31 @@ export function renderExplanation(
           ...verdict(output, toward, line),
           '',
           paint.bold('What happened by it'),
-          ...happened(safe, toward, line),
+          ...happened(safe, toward, lines(eventWidth, width, paint)),
         ]),
     '',
     paint.bold('How to trust it'),
     ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
     ...line('policy', safe.policyHash),
     ...line('hash', safe.hash),
+    ...line('next', nextText(safe)),
     '',
   ].join('\n');
+}
+
+/** Sentences beside labels of one width. */
+function lines(labelWidth: number, width: number, paint: Paint): Line {
+  return (label, text) =>
+    text === null
+      ? []
+      : wrap(text, width - labelWidth - 2).map(
+          (part, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(part === '' ? 0 : labelWidth))}${part}`,
+        );
+}
+
+function nextText({ rolloutId }: ExplainedDecision): string {
+  const check = 'npx upshift audit --verify decides all of them again';
+  return rolloutId === null ? check : `npx upshift audit --rollout ${rolloutId}: what came before and after; ${check}`;
 }
 
 const AGAIN = {
@@ -92,7 +105,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
   return [
     ...line('rollout', rolloutText(rollout, observation)),
     ...line('demand', demandText(observation)),
-    ...line('load', loadText(observation)),
+    ...line('way back', loadText(observation)),
     ...line(
       'held',
       demand.holdsSince === null
@@ -234,6 +247,8 @@ function happened({ events, output }: ExplainedDecision, toward: Toward, line: L
 
 /** The plain facts of an event: `step 2, weight 0.25`; the weight is the endpoint's, whichever role it plays. */
 function factsOf(data: object, toward: Toward): string {
+  const { rollout } = data as { readonly rollout?: Rollout };
+  if (rollout !== undefined) return `rollout ${rollout.id}, toward ${rollout.toward ?? 'dedicated'}`;
   return Object.entries(data)
     .filter(([key, value]) => key !== 'type' && value !== null && typeof value !== 'object')
     .map(([key, value]) => {

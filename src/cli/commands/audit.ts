@@ -79,7 +79,7 @@ function list(db: LedgerDb, { rollout, since, limit, json }: AuditOptions): void
     ...(limit === 0 ? {} : { limit }),
   });
   if (json) for (const row of rows) printJson(row);
-  else if (rows.length === 0) printText('no decision fits');
+  else if (rows.length === 0) printText('no decision fits; npx upshift audit --limit 0 has all of them');
   else printText(renderDecisions(cleanAll(rows)));
 }
 
@@ -107,7 +107,15 @@ function renderDecisions(rows: readonly DecisionRow[]): string {
   // The sentence has a line of its own: beside the columns there is no room for it in a narrow window.
   const told = rows.flatMap(({ detail }, i) => [lines[i] ?? '', paint.dim(`        ${cut(detail ?? '', width - 8)}`)]);
   const [only] = models;
-  return [...(models.size === 1 ? [paint.bold(only ?? '')] : []), head, ...told].join('\n');
+  const shown = rows.findLast(({ action }) => action !== 'wait') ?? rows.at(-1);
+  const next = `npx upshift explain ${shown?.id}: what that one saw, and why`;
+  return [
+    ...(models.size === 1 ? [paint.bold(only ?? '')] : []),
+    head,
+    ...told,
+    '',
+    `${paint.dim('next')}  ${next}`,
+  ].join('\n');
 }
 
 /** A time as epoch ms: ISO 8601, or a span before now. Throws AppError `invalid`. */
@@ -137,7 +145,7 @@ function verify(db: LedgerDb, { json }: AuditOptions): void {
 function renderAudit({ decisions, rerun, skipped, head, problems }: AuditReport): string {
   const paint = painter(process.stdout);
   const lines = [
-    `${countText(decisions, 'decision')} read: the chain of hashes, the policies, the events, and on whose word`,
+    `${countText(decisions, 'decision')} read: the chain, the policies, the events, on whose word`,
     `${countText(rerun, 'decision')} made again from what was seen then`,
   ];
   if (skipped > 0) lines.push(`${countText(skipped, 'decision')} of another core version not made again`);
@@ -146,11 +154,13 @@ function renderAudit({ decisions, rerun, skipped, head, problems }: AuditReport)
       ...lines,
       paint.green('verified: no decision was changed, removed or put in between'),
       `head ${head ?? 'none'}`,
-      paint.dim('Kept elsewhere, the head shows later whether the end was cut off. Calls are not in the chain.'),
+      paint.dim('Keep the head elsewhere: it shows later whether the newest rows were cut off.'),
+      paint.dim('Calls are not in the chain.'),
     ].join('\n');
   }
   const told = problems.map(
     ({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`,
   );
-  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...told].join('\n');
+  const next = `${paint.dim('next')}  keep a copy of the file before anything else; npx upshift explain ID shows one`;
+  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...told, next].join('\n');
 }

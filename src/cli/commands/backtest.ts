@@ -53,8 +53,8 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
       else
         printText(
           tests.length === 0
-            ? 'no call in this span'
-            : tests.map((test) => render(test, criteriaOf(test.model))).join('\n\n'),
+            ? 'no call in this span: let agents call through upshift, or look further back with --since'
+            : `${tests.map((test) => render(test, criteriaOf(test.model))).join('\n\n')}\n\n${nextText(tests)}`,
         );
     } finally {
       db.close();
@@ -95,6 +95,13 @@ function run(
     calls.sort((a, b) => a.atMs - b.atMs);
     return { model, calls: calls.length, spans: backtest(calls, criteriaOf(model)) };
   });
+}
+
+function nextText(tests: readonly Backtested[]): string {
+  const isProposed = tests.some(({ spans }) => spans.some(({ proposedAt }) => proposedAt !== null));
+  return isProposed
+    ? 'next  npx upshift advise: whether something cheaper than a GPU would do'
+    : 'next  npx upshift usage shows the peaks; --policy FILE tries other criteria';
 }
 
 function render({ model, calls, spans }: Backtested, criteria: CriteriaPolicy): string {

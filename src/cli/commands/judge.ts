@@ -95,7 +95,10 @@ function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict
   const paint = painter(process.stdout);
   const different = found.filter(({ isSame }) => !isSame);
   const head = `${paint.bold(id)}  ${model}: ${countText(found.length, 'verdict')} judged again from its calls`;
-  if (different.length === 0) return `${head}\n${paint.green('each came out the same, to the letter')}`;
+  if (different.length === 0) {
+    const next = `npx upshift judge --replay ${id} --policy FILE: what another policy would have said`;
+    return `${head}\n${paint.green('each came out the same, to the letter')}\n\n${paint.dim('next')}  ${next}`;
+  }
   const told = different.map(
     ({ decisionId, verdict, again }) =>
       `  decision ${decisionId}: ${verdict.summary}\n    now ${again === null ? 'not to be judged: the ledger has fewer calls' : again.summary}`,
