@@ -39,7 +39,7 @@ const LABEL_WIDTH = 12;
 /** A decision as sentences and small tables. Pure. */
 export function renderExplanation(
   explained: ExplainedDecision,
-  { width, color }: { readonly width: number; readonly color: boolean },
+  { width, color, suffix }: { readonly width: number; readonly color: boolean; readonly suffix: string },
 ): string {
   const paint = createPaint(color);
   const safe = cleanAll(explained);
@@ -73,7 +73,7 @@ export function renderExplanation(
     ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
     ...line('policy', safe.policyHash),
     ...line('hash', safe.hash),
-    ...line('next', nextText(safe)),
+    ...line('next', nextText(safe, suffix)),
     '',
   ].join('\n');
 }
@@ -88,9 +88,12 @@ function lines(labelWidth: number, width: number, paint: Paint): Line {
         );
 }
 
-function nextText({ rolloutId }: ExplainedDecision): string {
-  const check = 'npx upshift audit --verify decides all of them again';
-  return rolloutId === null ? check : `npx upshift audit --rollout ${rolloutId}: what came before and after; ${check}`;
+/** `suffix`: what a command needs to reach the same ledger. */
+function nextText({ rolloutId }: ExplainedDecision, suffix: string): string {
+  const command = (words: string) => `npx upshift ${words} ${suffix}`.trimEnd();
+  const check = `${command('audit --verify')} decides all of them again`;
+  if (rolloutId === null) return check;
+  return `${command(`audit --rollout ${rolloutId}`)}: what came before and after; ${check}`;
 }
 
 const AGAIN = {

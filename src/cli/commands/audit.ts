@@ -13,7 +13,7 @@ import { EXIT } from '../exit.ts';
 import { countText, dateText, numberText } from '../format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { checkNumber, openClock, timeOf, parseSpan, withGlobals } from '../session.ts';
+import { checkNumber, commandSuffix, openClock, timeOf, parseSpan, withGlobals } from '../session.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { chooseRollout } from '../choose.ts';
 
@@ -54,9 +54,11 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'the whole life of a rollout')
       .example('npx upshift audit --verify', 'whether anything was changed, removed or put in between')
       .epilogue(
-        'Exit: 0 ok, 1 where --verify finds a problem. See one decision in full: npx upshift explain ID.\n' +
-          '--json: one line for each decision {"id","at","model","rolloutId","action","reason","detail","ticks","coreVersion",\n' +
-          '"policyHash"}; with --verify one object {"verified","decisions","rerun","skipped","problems":[{"decisionId","what"}]}.',
+        'Exit: 0 ok, 1 where --verify finds a problem. See one decision in full: npx\n' +
+          'upshift explain ID.\n' +
+          '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
+          '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
+          '{"verified","decisions","rerun","skipped","problems":[{"decisionId","what"}]}.',
       ),
   handler: (options) => {
     const { limit } = options;
@@ -71,7 +73,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
   },
 };
 
-function list(db: LedgerDb, { rollout, since, limit, json }: AuditOptions): void {
+function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOptions): void {
   const report = (readStatus(db)?.report ?? null) as StatusReport | null;
   const rows = listDecisions(db, {
     ...(rollout === undefined ? {} : { rollout: chooseRollout(listRollouts(db), rollout).id }),
@@ -80,10 +82,10 @@ function list(db: LedgerDb, { rollout, since, limit, json }: AuditOptions): void
   });
   if (json) for (const row of rows) printJson(row);
   else if (rows.length === 0) printText('no decision fits; npx upshift audit --limit 0 has all of them');
-  else printText(renderDecisions(cleanAll(rows)));
+  else printText(renderDecisions(cleanAll(rows), commandSuffix(path)));
 }
 
-function renderDecisions(rows: readonly DecisionRow[]): string {
+function renderDecisions(rows: readonly DecisionRow[], suffix = ''): string {
   const paint = painter(process.stdout);
   const models = new Set(rows.map(({ model }) => model));
   const columns = [
@@ -108,7 +110,7 @@ function renderDecisions(rows: readonly DecisionRow[]): string {
   const told = rows.flatMap(({ detail }, i) => [lines[i] ?? '', paint.dim(`        ${cut(detail ?? '', width - 8)}`)]);
   const [only] = models;
   const shown = rows.findLast(({ action }) => action !== 'wait') ?? rows.at(-1);
-  const next = `npx upshift explain ${shown?.id}: what that one saw, and why`;
+  const next = `npx upshift explain ${[shown?.id, suffix].join(' ').trimEnd()}: what that one saw, and why`;
   return [
     ...(models.size === 1 ? [paint.bold(only ?? '')] : []),
     head,

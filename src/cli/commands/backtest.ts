@@ -34,10 +34,12 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
       .option('until', { type: 'string', requiresArg: true, describe: 'Up to then' })
       .example('npx upshift backtest --policy my.yaml --since 7d', 'would it have proposed anything last week?')
       .epilogue(
-        'Calls that an endpoint got are counted as if they had come to serverless: they are demand too.\n' +
-          'How they were answered counts for criteria.slo and .predictability only where serverless did it, and\n' +
-          'criteria.cost is never met here: what calls cost is not looked up.\n' +
-          '--json: one line a model {"model","calls","spans":[{"since","until","proposedAt","peak"}]}.',
+        'Calls that an endpoint got are counted as if they had come to serverless: they\n' +
+          'are demand too. How they were answered counts for criteria.slo and\n' +
+          '.predictability only where serverless did it, and criteria.cost is never met\n' +
+          'here: what calls cost is not looked up.\n' +
+          '--json: one line a model {"model","calls","spans":[{"since","until",\n' +
+          '"proposedAt","peak"}]}.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);

@@ -44,8 +44,10 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
       .example('npx upshift judge --replay k3v9q2ab', 'every verdict must come out the same')
       .example('npx upshift judge --replay k3v9q2ab --policy strict.yaml', 'what another policy would have said')
       .epilogue(
-        'Exit: 0 where every verdict came out the same to the letter, 1 where one did not; with --policy 0.\n' +
-          '--json: one line a verdict {"decisionId","at","step","verdict","again","isSame"}.',
+        'Exit: 0 where every verdict came out the same to the letter, 1 where one did\n' +
+          'not; with --policy 0.\n' +
+          '--json: one line a verdict {"decisionId","at","step","verdict","again",\n' +
+          '"isSame"}.',
       ),
   handler: async ({ db: path, json, replay: named, policy: file }) => {
     const other = file === undefined ? null : (await loadPolicy(file)).policy;

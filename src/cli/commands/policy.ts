@@ -18,7 +18,8 @@ const checkCommand: CommandModule<object, CheckOptions> = {
       .hide('db')
       .example('npx upshift policy check policies/default.yaml', 'what holds for each route, defaults filled in')
       .epilogue(
-        'Exit: 0 good, 2 with every mistake: file, line, column, path and what is allowed.\n' +
+        'Exit: 0 good, 2 with every mistake: file, line, column, path and what is\n' +
+          'allowed.\n' +
           '--json: {"path","hash","policy"}; spans in ms, shares 0..1.',
       ),
   handler: async ({ file, json }) => {
@@ -41,7 +42,8 @@ export const policyCommand: CommandModule<object, object> = {
       .demandCommand(1, 'policy wants a command: check')
       .example('npx upshift policy check policies/default.yaml', 'check a file before the daemon reads it')
       .epilogue(
-        'A running daemon reads its policy again when the file changes; a rollout keeps the one it was proposed under.',
+        'A running daemon reads its policy again when the file changes; a rollout keeps\n' +
+          'the one it was proposed under.',
       ),
   handler: () => undefined,
 };
