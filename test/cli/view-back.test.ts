@@ -36,6 +36,27 @@ describe('the status of a way back', () => {
     assert.doesNotMatch(text, /does not exist yet|wanted: more than/);
   });
 
+  it('tells what a command does below it where the ledger has a long name', () => {
+    const rollout = makeRollout({
+      ...STEPS,
+      step: 0,
+      weight: 1,
+      figures: null,
+      verdict: null,
+      ask: { id: 1, step: 1, at: NOON },
+    });
+    const options = {
+      width: 80,
+      color: false,
+      isRunning: true,
+      now: NOON,
+      commandSuffix: '--db /somewhere/far/away/upshift.db',
+    };
+    const text = renderStatus(makeReport([makeRoute({ phase: 'proposed', rollout })]), options);
+    assert.match(text, /reject k3v9q2ab --db \/somewhere\/far\/away\/upshift\.db\n {13}the endpoint keeps its calls\n/);
+    assert.ok(text.split('\n').every((line) => line.length <= 80));
+  });
+
   it('tells the endpoint’s share going down, and each side’s figures by its name', () => {
     const text = told({ phase: 'stepping', rollout: makeRollout({ ...STEPS, step: 2, weight: 0.5 }) });
     assert.match(text, /\[ 100 ok \]-\[ 75 ok \]-\[ 50 now \]-\[ 25 \]-\[ 10 \]-\[ 3 \]-\[ returned \]/);
