@@ -50,10 +50,10 @@ describe('the status of a way back', () => {
       color: false,
       isRunning: true,
       now: NOON,
-      commandSuffix: '--db /somewhere/far/away/upshift.db',
+      commandSuffix: '--db /a/long/folder/upshift.db',
     };
     const text = renderStatus(makeReport([makeRoute({ phase: 'proposed', rollout })]), options);
-    assert.match(text, /reject k3v9q2ab --db \/somewhere\/far\/away\/upshift\.db\n {13}the endpoint keeps its calls\n/);
+    assert.match(text, /reject k3v9q2ab --db \/a\/long\/folder\/upshift\.db\n {13}the endpoint keeps its calls\n/);
     assert.ok(text.split('\n').every((line) => line.length <= 80));
   });
 
