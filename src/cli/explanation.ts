@@ -39,16 +39,13 @@ const LABEL_WIDTH = 12;
 /** A decision as sentences and small tables. Pure. */
 export function renderExplanation(
   explained: ExplainedDecision,
-  { width, color }: { readonly width: number; readonly color: boolean },
+  { width, color, suffix }: { readonly width: number; readonly color: boolean; readonly suffix: string },
 ): string {
   const paint = createPaint(color);
   const safe = cleanAll(explained);
-  const line = (label: string, text: string | null): string[] =>
-    text === null
-      ? []
-      : wrap(text, width - LABEL_WIDTH - 2).map(
-          (part, i) => `  ${paint.dim(`${i === 0 ? label : ''} `.padEnd(LABEL_WIDTH))}${part}`,
-        );
+  const line = lines(LABEL_WIDTH, width, paint);
+  // Events have longer names (`provisioning started`), and a column of their own.
+  const eventWidth = Math.max(LABEL_WIDTH, ...safe.events.map(({ type }) => type.length + 1));
   const { output } = safe;
   const toward = ('rollout' in safe.input ? safe.input.rollout?.toward : undefined) ?? 'dedicated';
   return [
@@ -69,15 +66,34 @@ export function renderExplanation(
           ...verdict(output, toward, line),
           '',
           paint.bold('What happened by it'),
-          ...happened(safe, toward, line),
+          ...happened(safe, toward, lines(eventWidth, width, paint)),
         ]),
     '',
     paint.bold('How to trust it'),
     ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
     ...line('policy', safe.policyHash),
     ...line('hash', safe.hash),
+    ...line('next', nextText(safe, suffix)),
     '',
   ].join('\n');
+}
+
+/** Sentences beside labels of one width. */
+function lines(labelWidth: number, width: number, paint: Paint): Line {
+  return (label, text) =>
+    text === null
+      ? []
+      : wrap(text, width - labelWidth - 2).map(
+          (part, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(part === '' ? 0 : labelWidth))}${part}`,
+        );
+}
+
+/** `suffix`: what a command needs to reach the same ledger. */
+function nextText({ rolloutId }: ExplainedDecision, suffix: string): string {
+  const command = (words: string) => `npx upshift ${words} ${suffix}`.trimEnd();
+  const check = `${command('audit --verify')} decides all of them again`;
+  if (rolloutId === null) return check;
+  return `${command(`audit --rollout ${rolloutId}`)}: what came before and after; ${check}`;
 }
 
 const AGAIN = {
@@ -92,7 +108,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
   return [
     ...line('rollout', rolloutText(rollout, observation)),
     ...line('demand', demandText(observation)),
-    ...line('load', loadText(observation)),
+    ...line('way back', loadText(observation)),
     ...line(
       'held',
       demand.holdsSince === null
@@ -238,6 +254,8 @@ function replacedText({ rolloutId, event }: NonNullable<Decision['replaced']>): 
 
 /** The plain facts of an event: `step 2, weight 0.25`; the weight is the endpoint's, whichever role it plays. */
 function factsOf(data: object, toward: Toward): string {
+  const { rollout } = data as { readonly rollout?: Rollout };
+  if (rollout !== undefined) return `rollout ${rollout.id}, toward ${rollout.toward ?? 'dedicated'}`;
   return Object.entries(data)
     .filter(([key, value]) => key !== 'type' && value !== null && typeof value !== 'object')
     .map(([key, value]) => {

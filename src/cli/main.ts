@@ -34,13 +34,15 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
 const NAMES = Object.keys(COMMANDS);
 
 const EPILOGUE = `A first walk:
-  npx upshift demo                  a whole migration on this machine, in minutes
+  npx upshift demo                  a whole migration, on this machine
   npx upshift start                 the real thing; see \`start --help\`
   npx upshift status --watch        what it sees, waits for, and what to type
   npx upshift usage                 when calls come, and whose they are
   npx upshift advise                whether a GPU is needed at all
+  npx upshift policy check FILE     what your policy comes to
   npx upshift approve               yes to what it asks
-  npx upshift cost                  what both sides cost, and from when a GPU pays
+  npx upshift cost                  what both sides cost, when a GPU pays
+  npx upshift endpoints             what runs at Hugging Face, and for whom
   npx upshift audit --verify        that every decision follows from what it saw
 
 Exit codes:
@@ -50,7 +52,8 @@ Exit codes:
 
 With --json results are JSON on standard output, one value a line, and errors
 {"error":{"code","message","hint"}} on standard error.
-Environment: UPSHIFT_DB (the ledger), HF_TOKEN, NO_COLOR, UPSHIFT_DEBUG=1 (stacks).`;
+Environment: UPSHIFT_DB (the ledger), HF_TOKEN, NO_COLOR,
+UPSHIFT_DEBUG=1 (stacks).`;
 
 /** Runs one command line to its end and returns the exit status; what commands set as process.exitCode stays. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -124,7 +127,7 @@ function usageError(message: string, args: readonly string[]): AppError {
 const FLAGS = (
   'db json help version watch step reason no-wait rollout since limit verify replay until pause delete yes namespace policy port ' +
   'admin-port host scale seed manual on-approval fault at load trace keep preset concurrency duration ramp agents model stream ' +
-  'sweep max-calls max-tokens timeout send-token retries window html state by csv'
+  'sweep max-calls max-tokens timeout send-token retries window html state by csv online zone per-replica'
 ).split(' ');
 
 function lowerFirst(text: string): string {

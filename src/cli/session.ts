@@ -40,11 +40,11 @@ export function openClock(): Clock {
 }
 
 /**
- * Clock time, epoch ms. A daemon on a scaled clock that this shell's environment does not know of is taken at its last
+ * Clock time, whole epoch ms. A daemon on a scaled clock that this shell's environment does not know of is taken at its last
  * word: its time cannot be told from here.
  */
 export function timeOf(clock: Clock, report: StatusReport | null): number {
-  return report !== null && report.timeScale !== clock.scale ? report.at : clock.now();
+  return report !== null && report.timeScale !== clock.scale ? report.at : Math.round(clock.now());
 }
 
 /** What a command to type needs so that it reaches the same ledger; undefined where nothing. */

@@ -97,6 +97,9 @@ export function busiestSwarm(calls: readonly DemandCall[], fromMs: number, until
   return { calls: peak, agents: agents.size };
 }
 
+/** What is wrong where quota cannot be asked for. */
+export const NO_TOKEN = 'HF_TOKEN is not set';
+
 /** The value, or what is wrong in a sentence; only what is no trouble of the network or of rights is thrown. */
 export async function orProblem<T>(ask: () => Promise<T>): Promise<{ value: T | null; problem: string | null }> {
   try {

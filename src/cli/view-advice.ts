@@ -23,11 +23,19 @@ const SOURCES: Readonly<Record<Advice['limit']['source'], string>> = {
   policy: "the policy's, since nothing was learned yet",
 };
 
+const NEXT: Readonly<Record<AdviceVerdict['kind'], (model: string) => string>> = {
+  unknown: () => 'let agents call through upshift for an hour or more, then ask again',
+  fine: () => 'nothing to do; npx upshift usage shows when it is busiest',
+  remedy: () => 'try that first; npx upshift advise --since 1h then shows what came of it',
+  migrate: (model) => `npx upshift plan --model ${model}: which instance, and at what price`,
+};
+
 /** The advice for one route, as a person reads it. */
 export function renderAdvice(advice: Advice, page: AdvicePage): string {
   const { model, calls, verdict } = advice;
   const figures = calls === 0 ? [] : figureLines(advice, page);
-  return [page.paint.bold(model), ...figures, ...verdictLines(verdict, page)].join('\n');
+  const next = entry('next', [NEXT[verdict.kind](model)], page);
+  return [page.paint.bold(model), ...figures, ...verdictLines(verdict, page), ...next].join('\n');
 }
 
 function figureLines(advice: Advice, page: AdvicePage): string[] {

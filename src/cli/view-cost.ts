@@ -87,7 +87,7 @@ function routeText(route: RouteCost, report: CostReport, page: Page): string[] {
     texts.push(
       callsPerMinute === null
         ? `serverless is free: no endpoint (${rate}) ever pays for itself`
-        : `an endpoint at ${rate} pays for itself from ${rateText(callsPerMinute)} calls a minute on, with serverless at ${call}; there were ${rateText(actualCallsPerMinute)} a minute`,
+        : `an endpoint at ${rate} pays for itself from ${rateText(callsPerMinute * 5)} calls in 5 min on, with serverless at ${call}; there were ${rateText(actualCallsPerMinute * 5)} on average`,
     );
   }
   const spent = route.serverless.micros + route.dedicated.micros;

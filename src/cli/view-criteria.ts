@@ -53,7 +53,8 @@ const SHOWN: Readonly<Record<Measure['figure'], { readonly name: string; readonl
     p95: { name: 'p95', text: latencyText },
     availability: { name: 'answered', text: (share) => percentText(share, 2) },
     ratio: { name: 'p99/p50', text: ratioText },
-    cheaperBy: { name: 'cheaper', text: percentText },
+    // How much dearer it is at a low load is in the thousands of percent, and no news: `cost` tells both sides in dollars.
+    cheaperBy: { name: 'cheaper', text: (share) => (share < 0 ? 'no' : percentText(share)) },
   };
 
 /** How far a figure has come to its limit, 1 there; for answers it is failures that come nearer. */

@@ -111,14 +111,20 @@ function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: P
   if (ask !== null) {
     const isStep = ask.about === undefined || ask.about === 'step';
     const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
-    const no = `${command(`reject ${id}`)}   ${isStep ? ends : 'leaves all as it is'}`;
-    return entry('type', [isStep ? yes : `${yes}   yes to the ${ask.about}`, no], page, true);
+    const no = told(command(`reject ${id}`), isStep ? ends : 'leaves all as it is', page);
+    return entry('type', [...(isStep ? [yes] : told(yes, `yes to the ${ask.about}`, page)), ...no], page, true);
   }
   const isHeldBack = decision?.reason === 'serverless_cannot' && !isWayBack(rollout);
   if (decision !== null && WORTH_ABORTING.has(decision.reason) && !isHeldBack) {
-    return entry('type', [`${command(`abort ${id}`)}   if it should not wait`], page, true);
+    return entry('type', told(command(`abort ${id}`), 'if it should not wait', page), page, true);
   }
   return [];
+}
+
+/** A command and what it does: beside it where there is room, below it where the ledger has a long name. */
+function told(command: string, what: string, { width }: Page): string[] {
+  const line = `${command}   ${what}`;
+  return lengthOf(line) + 11 <= width ? [line] : [command, `  ${what}`];
 }
 
 /** How long a proposal has been open, and for how long its criteria had held by then. */

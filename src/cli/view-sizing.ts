@@ -3,6 +3,7 @@ import type { Candidate } from '../core/sizing/candidate.ts';
 import { countText, numberText } from './format.ts';
 import { pad, table, wrap } from './print.ts';
 import type { SizingPlan } from './sizing-plan.ts';
+import { NO_TOKEN } from './sizing-plan.ts';
 import type { Page } from './view-page.ts';
 import { entry } from './view-page.ts';
 
@@ -161,7 +162,9 @@ function nextTexts({ chosen, facts, hasEndpoint, list, swarm, instance }: Sizing
     return ['nothing fits: allow more regions or replicas, ask Hugging Face for quota, or take a quantised model'];
   }
   if (list.source !== 'account') {
-    const again = `set HF_TOKEN and run this again for ${list.source === 'public' ? 'quota' : 'live prices and quota'}`;
+    const isRefused = list.problem !== null && list.problem !== NO_TOKEN;
+    const first = isRefused ? 'mend what is said above' : 'set HF_TOKEN';
+    const again = `${first} and run this again for ${list.source === 'public' ? 'quota' : 'live prices and quota'}`;
     return hasEndpoint ? [`${again}: without it nothing is proposed`] : [again];
   }
   if (!hasEndpoint) {

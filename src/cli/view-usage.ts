@@ -236,7 +236,7 @@ function flightTexts({ inFlight: { all, serverless, dedicated }, replicas }: Usa
   const sides =
     dedicated.peak === 0
       ? [`${text(all)}, all on serverless`]
-      : [`serverless ${text(serverless)}`, `dedicated ${text(dedicated)}`];
+      : [`serverless ${text(serverless)}`, `endpoint ${text(dedicated)}`];
   if (replicas === null) return sides;
   const { perReplica, peak, p95, mean } = replicas;
   const need = `at ${numberText(perReplica)} calls a replica: ${countText(peak, 'replica')} for the peak, ${numberText(p95)} for p95, ${numberText(mean)} for the average`;

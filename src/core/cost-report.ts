@@ -247,8 +247,9 @@ function keyOf(by: Exclude<CostGrouping, 'day'>, row: UsageRow): string {
 }
 
 function month({ now, begin, usage, endpoints }: CostInput & { readonly begin: number }, { book, means }: Costing) {
+  // The row in which the books begin reaches back to its day's first moment; no other reaches across.
   const spentSince = (from: number) => {
-    const calls = usage.filter((row) => row.fromAt >= from && row.upstream === 'serverless');
+    const calls = usage.filter((row) => row.untilAt > from && row.upstream === 'serverless');
     const uses = endpoints.flatMap((use) => within(use, from, now) ?? []);
     return (
       calls.reduce((sum, row) => sum + onServerless(row, book, means).micros, 0) +

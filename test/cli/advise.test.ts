@@ -127,7 +127,11 @@ describe('advise', { concurrency: 4 }, () => {
     const long = await upshift(['advise', '--db', path, '--since', '90d']);
     assert.deepEqual([long.code, /31d at most/.test(long.err)], [2, true]);
     const named = await upshift(['advise', '--db', path, '--model', 'acme/unseen']);
-    assert.equal(named.out, 'acme/unseen\n verdict   0 calls in this span: nothing can be said\n');
+    assert.equal(
+      named.out,
+      'acme/unseen\n verdict   0 calls in this span: nothing can be said\n' +
+        ' next      let agents call through upshift for an hour or more, then ask again\n',
+    );
   });
 
   it('teaches what its lines mean', async () => {
@@ -155,4 +159,6 @@ meta-llama/Llama-3.1-8B-Instruct
            - 0.0 % of 400 tries refused by novita, 10.0 % of 9000 by groq: call
              meta-llama/Llama-3.1-8B-Instruct:novita, or set care.providers:
              [novita]
+ next      try that first; npx upshift advise --since 1h then shows what came of
+           it
 `;

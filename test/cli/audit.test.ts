@@ -22,6 +22,8 @@ describe('audit', { concurrency: 4 }, () => {
         ' 3  2027-01-15 08:00:03Z  ask      needs_approval          1',
         '        create aws us-east-1 nvidia-a10g x1 at $1.30/h',
         '',
+        `next  npx upshift explain 3 --db ${path}: what that one saw, and why`,
+        '',
       ].join('\n'),
     );
   });
@@ -110,6 +112,23 @@ describe('explain', { concurrency: 4 }, () => {
     assert.match(out, /survey {6}aws us-east-1 nvidia-l40s x1, the cheapest of 3 that fit; \$1\.30\/h,\s+read\s+at/);
     const verified = await upshift(['audit', '--verify', '--db', path]);
     assert.equal(verified.code, 0, verified.out + verified.err);
+  });
+
+  it('tells the events apart from their facts, however long their names, and what to look at next', async (context) => {
+    const { path, tick, ledger } = await openAskingBook(context);
+    await upshift(['approve', '--no-wait', '--db', path]);
+    const [request] = await ledger.journal.pendingRequests();
+    await tick({ request: request ?? null });
+    const { out: proposed } = await upshift(['explain', '2', '--db', path]);
+    assert.match(proposed, /What happened by it\n {2}proposed {4}rollout \w{8}, toward dedicated\n/);
+    const { out: approved } = await upshift(['explain', '4', '--db', path]);
+    assert.match(
+      approved,
+      /What happened by it\n {2}approved {13}step 0, by \S+\n {2}provisioning started\n {2}answer {15}request 1 done: /,
+    );
+    assert.match(approved, /\n {2}next {8}npx upshift audit --rollout \w{8}\s+--db\s/);
+    const tooLong = approved.split('\n').filter((line) => line.length > 80 && !line.includes(path));
+    assert.deepEqual(tooLong, []);
   });
 
   it('prints everything as one JSON object', async (context) => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
 import { fastClock } from '../simulation/clocks.ts';
-import { openBook, upshift } from './rig.ts';
+import { openBook, temporaryFolder, upshift } from './rig.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 
@@ -122,6 +122,29 @@ describe('plan', { concurrency: 3 }, () => {
     const { sizing } = JSON.parse(json.out) as Told;
     assert.equal(sizing.list.source, 'public');
     assert.ok(sizing.candidates.every(({ offer }) => offer.quota === null));
+  });
+
+  it('tells what a model needs before there is a ledger, and that its load is not known', async (context) => {
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const path = join(temporaryFolder(context), 'upshift.db');
+    const { code, out, err } = await upshift(['plan', '--db', path, '--model', MODEL], env);
+    assert.equal(code, 0);
+    assert.match(err, /^warning: there is no ledger at .*upshift\.db: the load is not known yet\n$/);
+    assert.match(out, /memory +weights +16\.1 GB/);
+    assert.equal(existsSync(path), false);
+  });
+
+  it('does not ask for a token where there is one that was of no use', async (context) => {
+    const { path } = await openBook(context);
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const file = join(dirname(path), 'policy.yaml');
+    const endpoint = { namespace: 'nobody', maxPricePerHour: 20 };
+    writeFileSync(file, JSON.stringify({ routes: [{ model: MODEL, endpoint }] }));
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const { out } = await upshift(['plan', '--db', path, '--policy', file], env);
+    assert.match(out, /404: Namespace\s+nobody\s+not found/);
+    assert.match(out, /next +mend what is said above and run this again for quota/);
   });
 
   it('goes offline by the stale list and by the name of the model, and says so', async (context) => {

@@ -32,8 +32,29 @@ describe('the status of a way back', () => {
     assert.match(text, /WAY BACK: PROPOSED {2}rollout k3v9q2ab/);
     assert.match(text, /\[ 100 asked \]-\[ 75 \]-\[ 50 \]-\[ 25 \]-\[ 10 \]-\[ 3 \]-\[ returned \]/);
     assert.match(text, /approve k3v9q2ab --step 1\n +npx upshift reject k3v9q2ab {3}the endpoint keeps its calls/);
-    assert.match(text, /load +300 calls in 5 min, p95 1 240; too low since 11:00:00Z/);
+    assert.match(text, /way back +300 calls in 5 min, p95 1 240; too low since 11:00:00Z/);
     assert.doesNotMatch(text, /does not exist yet|wanted: more than/);
+  });
+
+  it('tells what a command does below it where the ledger has a long name', () => {
+    const rollout = makeRollout({
+      ...STEPS,
+      step: 0,
+      weight: 1,
+      figures: null,
+      verdict: null,
+      ask: { id: 1, step: 1, at: NOON },
+    });
+    const options = {
+      width: 80,
+      color: false,
+      isRunning: true,
+      now: NOON,
+      commandSuffix: '--db /a/long/folder/upshift.db',
+    };
+    const text = renderStatus(makeReport([makeRoute({ phase: 'proposed', rollout })]), options);
+    assert.match(text, /reject k3v9q2ab --db \/a\/long\/folder\/upshift\.db\n {13}the endpoint keeps its calls\n/);
+    assert.ok(text.split('\n').every((line) => line.length <= 80));
   });
 
   it('tells the endpoint’s share going down, and each side’s figures by its name', () => {

@@ -50,6 +50,14 @@ describe('criteria that a policy adds', () => {
     );
   });
 
+  it('say no where an endpoint would be dearer, however much', () => {
+    const dear = lines({ served, costs: { serverlessPerHourMicros: 5_000, dedicatedPerHourMicros: 800_000 } });
+    assert.ok(
+      dear.some((line) => /cheaper +no \/ 20\.0 % +░{12}$/.test(line)),
+      dear.join('\n'),
+    );
+  });
+
   it('are one line with the rest once a rollout is on its way', () => {
     const told = lines({ served, costs }, { phase: 'stepping' }).join(' ').replaceAll(/ +/g, ' ');
     assert.match(told, /429s 2\.1 % \/ 5\.0 %, p95 24 s \/ 20 s, answered 98\.27 % \/ 99\.00 %, p99\/p50 6\.5 \/ 5\.0/);

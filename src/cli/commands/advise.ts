@@ -109,7 +109,7 @@ function show(advice: readonly Advice[], { json, since }: AdviseOptions): void {
   else
     printText(
       `the ledger has no call since ${since}: nothing can be said\n` +
-        'let agents call through upshift for an hour or more, or look further back with --since',
+        'let agents call through upshift for an hour or more, or look further back:\nnpx upshift advise --since 30d',
     );
 }
 

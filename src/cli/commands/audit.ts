@@ -13,7 +13,7 @@ import { EXIT } from '../exit.ts';
 import { countText, dateText, numberText } from '../format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { checkNumber, openClock, timeOf, parseSpan, withGlobals } from '../session.ts';
+import { checkNumber, commandSuffix, openClock, timeOf, parseSpan, withGlobals } from '../session.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { chooseRollout } from '../choose.ts';
 
@@ -54,9 +54,11 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'the whole life of a rollout')
       .example('npx upshift audit --verify', 'whether anything was changed, removed or put in between')
       .epilogue(
-        'Exit: 0 ok, 1 where --verify finds a problem. See one decision in full: npx upshift explain ID.\n' +
-          '--json: one line for each decision {"id","at","model","rolloutId","action","reason","detail","ticks","coreVersion",\n' +
-          '"policyHash"}; with --verify one object {"verified","decisions","rerun","skipped","problems":[{"decisionId","what"}]}.',
+        'Exit: 0 ok, 1 where --verify finds a problem. See one decision in full: npx\n' +
+          'upshift explain ID.\n' +
+          '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
+          '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
+          '{"verified","decisions","rerun","skipped","problems":[{"decisionId","what"}]}.',
       ),
   handler: (options) => {
     const { limit } = options;
@@ -71,7 +73,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
   },
 };
 
-function list(db: LedgerDb, { rollout, since, limit, json }: AuditOptions): void {
+function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOptions): void {
   const report = (readStatus(db)?.report ?? null) as StatusReport | null;
   const rows = listDecisions(db, {
     ...(rollout === undefined ? {} : { rollout: chooseRollout(listRollouts(db), rollout).id }),
@@ -79,11 +81,11 @@ function list(db: LedgerDb, { rollout, since, limit, json }: AuditOptions): void
     ...(limit === 0 ? {} : { limit }),
   });
   if (json) for (const row of rows) printJson(row);
-  else if (rows.length === 0) printText('no decision fits');
-  else printText(renderDecisions(cleanAll(rows)));
+  else if (rows.length === 0) printText('no decision fits; npx upshift audit --limit 0 has all of them');
+  else printText(renderDecisions(cleanAll(rows), commandSuffix(path)));
 }
 
-function renderDecisions(rows: readonly DecisionRow[]): string {
+function renderDecisions(rows: readonly DecisionRow[], suffix = ''): string {
   const paint = painter(process.stdout);
   const models = new Set(rows.map(({ model }) => model));
   const columns = [
@@ -107,7 +109,15 @@ function renderDecisions(rows: readonly DecisionRow[]): string {
   // The sentence has a line of its own: beside the columns there is no room for it in a narrow window.
   const told = rows.flatMap(({ detail }, i) => [lines[i] ?? '', paint.dim(`        ${cut(detail ?? '', width - 8)}`)]);
   const [only] = models;
-  return [...(models.size === 1 ? [paint.bold(only ?? '')] : []), head, ...told].join('\n');
+  const shown = rows.findLast(({ action }) => action !== 'wait') ?? rows.at(-1);
+  const next = `npx upshift explain ${[shown?.id, suffix].join(' ').trimEnd()}: what that one saw, and why`;
+  return [
+    ...(models.size === 1 ? [paint.bold(only ?? '')] : []),
+    head,
+    ...told,
+    '',
+    `${paint.dim('next')}  ${next}`,
+  ].join('\n');
 }
 
 /** A time as epoch ms: ISO 8601, or a span before now. Throws AppError `invalid`. */
@@ -137,7 +147,7 @@ function verify(db: LedgerDb, { json }: AuditOptions): void {
 function renderAudit({ decisions, rerun, skipped, head, problems }: AuditReport): string {
   const paint = painter(process.stdout);
   const lines = [
-    `${countText(decisions, 'decision')} read: the chain of hashes, the policies, the events, and on whose word`,
+    `${countText(decisions, 'decision')} read: the chain, the policies, the events, on whose word`,
     `${countText(rerun, 'decision')} made again from what was seen then`,
   ];
   if (skipped > 0) lines.push(`${countText(skipped, 'decision')} of another core version not made again`);
@@ -146,11 +156,13 @@ function renderAudit({ decisions, rerun, skipped, head, problems }: AuditReport)
       ...lines,
       paint.green('verified: no decision was changed, removed or put in between'),
       `head ${head ?? 'none'}`,
-      paint.dim('Kept elsewhere, the head shows later whether the end was cut off. Calls are not in the chain.'),
+      paint.dim('Keep the head elsewhere: it shows later whether the newest rows were cut off.'),
+      paint.dim('Calls are not in the chain.'),
     ].join('\n');
   }
   const told = problems.map(
     ({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`,
   );
-  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...told].join('\n');
+  const next = `${paint.dim('next')}  keep a copy of the file before anything else; npx upshift explain ID shows one`;
+  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...told, next].join('\n');
 }

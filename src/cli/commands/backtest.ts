@@ -34,10 +34,12 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
       .option('until', { type: 'string', requiresArg: true, describe: 'Up to then' })
       .example('npx upshift backtest --policy my.yaml --since 7d', 'would it have proposed anything last week?')
       .epilogue(
-        'Calls that an endpoint got are counted as if they had come to serverless: they are demand too.\n' +
-          'How they were answered counts for criteria.slo and .predictability only where serverless did it, and\n' +
-          'criteria.cost is never met here: what calls cost is not looked up.\n' +
-          '--json: one line a model {"model","calls","spans":[{"since","until","proposedAt","peak"}]}.',
+        'Calls that an endpoint got are counted as if they had come to serverless: they\n' +
+          'are demand too. How they were answered counts for criteria.slo and\n' +
+          '.predictability only where serverless did it, and criteria.cost is never met\n' +
+          'here: what calls cost is not looked up.\n' +
+          '--json: one line a model {"model","calls","spans":[{"since","until",\n' +
+          '"proposedAt","peak"}]}.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
@@ -53,8 +55,8 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
       else
         printText(
           tests.length === 0
-            ? 'no call in this span'
-            : tests.map((test) => render(test, criteriaOf(test.model))).join('\n\n'),
+            ? 'no call in this span: let agents call through upshift, or look further back with --since'
+            : `${tests.map((test) => render(test, criteriaOf(test.model))).join('\n\n')}\n\n${nextText(tests)}`,
         );
     } finally {
       db.close();
@@ -95,6 +97,13 @@ function run(
     calls.sort((a, b) => a.atMs - b.atMs);
     return { model, calls: calls.length, spans: backtest(calls, criteriaOf(model)) };
   });
+}
+
+function nextText(tests: readonly Backtested[]): string {
+  const isProposed = tests.some(({ spans }) => spans.some(({ proposedAt }) => proposedAt !== null));
+  return isProposed
+    ? 'next  npx upshift advise: whether something cheaper than a GPU would do'
+    : 'next  npx upshift usage shows the peaks; --policy FILE tries other criteria';
 }
 
 function render({ model, calls, spans }: Backtested, criteria: CriteriaPolicy): string {

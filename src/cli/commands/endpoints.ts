@@ -57,13 +57,18 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
       .example('npx upshift endpoints --sweep', 'pause and delete orphans as the block sweep of the policy says')
       .example('npx upshift endpoints --pause up-llama-3-1-8b-k3v9q2ab', 'stop its bill')
       .epilogue(
-        'Needs HF_TOKEN with the scope inference.endpoints.write. Endpoints without the tag managed-by:upshift are left alone.\n' +
-          'What uses them is read from the ledger (--db): endpoints of a rollout that is not over are never swept, and where there\n' +
-          'is no ledger nothing is. A running daemon sweeps by itself every five minutes, and journals it.\n' +
-          'Exit: 0 ok, 1 the API is out of reach, 2 no such endpoint or no token, 4 refused: not ours, or not confirmed.\n' +
-          '--json: one line for each {"namespace","name","state","model","instance","replicas","pricePerHourMicros","rollout",\n' +
-          '"createdAt","message","finding","action","detail"}; with --sweep one for each that is swept {"namespace","name",\n' +
-          '"finding","action","detail","result","message"}; with --pause and --delete one object {"namespace","name","state"}.',
+        'Needs HF_TOKEN with the scope inference.endpoints.write. Endpoints without the\n' +
+          'tag managed-by:upshift are left alone. What uses them is read from the ledger\n' +
+          '(--db): endpoints of a rollout that is not over are never swept, and where\n' +
+          'there is no ledger nothing is. A running daemon sweeps by itself every five\n' +
+          'minutes, and journals it.\n' +
+          'Exit: 0 ok, 1 the API is out of reach, 2 no such endpoint or no token, 4\n' +
+          'refused: not ours, or not confirmed.\n' +
+          '--json: one line for each {"namespace","name","state","model","instance",\n' +
+          '"replicas","pricePerHourMicros","rollout","createdAt","message","finding",\n' +
+          '"action","detail"}; with --sweep one for each that is swept {"namespace",\n' +
+          '"name","finding","action","detail","result","message"}; with --pause and\n' +
+          '--delete one object {"namespace","name","state"}.',
       ),
   handler: async (options) => {
     const { endpointsUrl, hubUrl, token } = readEnvironment(process.env);

@@ -10,7 +10,7 @@ import type { ExplainedDecision } from '../explanation.ts';
 import { renderExplanation } from '../explanation.ts';
 import { hasColor, printJson, printText, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
-import { withGlobals } from '../session.ts';
+import { commandSuffix, withGlobals } from '../session.ts';
 
 interface ExplainOptions extends GlobalOptions {
   readonly decision: string;
@@ -29,8 +29,9 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
       .example('npx upshift explain 42', 'as sentences and small tables')
       .epilogue(
         'Exit: 0 ok, 2 no such decision.\n' +
-          '--json: one object: the decision\'s row, "input" (rollout and observation), "output" (the decision), "events",\n' +
-          '"hash", and "again": "same" | "different" | "not run" (another core version).',
+          '--json: one object: the decision\'s row, "input" (rollout and observation),\n' +
+          '"output" (the decision), "events", "hash", and "again": "same" | "different" |\n' +
+          '"not run" (another core version).',
       ),
   handler: (options) => {
     const id = Number(options.decision.replace(/^#/, ''));
@@ -39,7 +40,8 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
         hint: 'see them: npx upshift audit',
       });
     }
-    const db = openForReading(options.db);
+    const { db: path } = options;
+    const db = openForReading(path);
     try {
       const row = decision(db, id);
       if (row === null)
@@ -48,7 +50,10 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
         row.rolloutId === null ? [] : events(db, row.rolloutId).filter(({ decisionId }) => decisionId === id);
       const explained = read(row, happened);
       if (options.json) printJson(explained);
-      else printText(renderExplanation(explained, { width: widthOf(process.stdout), color: hasColor(process.stdout) }));
+      else {
+        const options = { width: widthOf(process.stdout), color: hasColor(process.stdout) };
+        printText(renderExplanation(explained, { ...options, suffix: commandSuffix(path) ?? '' }));
+      }
     } finally {
       db.close();
     }

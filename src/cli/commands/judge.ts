@@ -44,8 +44,10 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
       .example('npx upshift judge --replay k3v9q2ab', 'every verdict must come out the same')
       .example('npx upshift judge --replay k3v9q2ab --policy strict.yaml', 'what another policy would have said')
       .epilogue(
-        'Exit: 0 where every verdict came out the same to the letter, 1 where one did not; with --policy 0.\n' +
-          '--json: one line a verdict {"decisionId","at","step","verdict","again","isSame"}.',
+        'Exit: 0 where every verdict came out the same to the letter, 1 where one did\n' +
+          'not; with --policy 0.\n' +
+          '--json: one line a verdict {"decisionId","at","step","verdict","again",\n' +
+          '"isSame"}.',
       ),
   handler: async ({ db: path, json, replay: named, policy: file }) => {
     const other = file === undefined ? null : (await loadPolicy(file)).policy;
@@ -95,7 +97,10 @@ function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict
   const paint = painter(process.stdout);
   const different = found.filter(({ isSame }) => !isSame);
   const head = `${paint.bold(id)}  ${model}: ${countText(found.length, 'verdict')} judged again from its calls`;
-  if (different.length === 0) return `${head}\n${paint.green('each came out the same, to the letter')}`;
+  if (different.length === 0) {
+    const next = `npx upshift judge --replay ${id} --policy FILE: what another policy would have said`;
+    return `${head}\n${paint.green('each came out the same, to the letter')}\n\n${paint.dim('next')}  ${next}`;
+  }
   const told = different.map(
     ({ decisionId, verdict, again }) =>
       `  decision ${decisionId}: ${verdict.summary}\n    now ${again === null ? 'not to be judged: the ledger has fewer calls' : again.summary}`,

@@ -12,6 +12,7 @@ import { loadOf } from '../../core/sizing/load.ts';
 import { stopWeight } from '../../core/rollout.ts';
 import { bakeTime } from '../../core/stepping.ts';
 import type { StatusReport } from '../../core/status.ts';
+import { longText } from '../../core/sweep.ts';
 import type { Environment } from '../../files/environment.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
@@ -25,11 +26,11 @@ import { openForReading } from '../../ledger/open.ts';
 import { readStatus } from '../../ledger/requests.ts';
 import { measuredSpeeds } from '../../ledger/speeds.ts';
 import { countText, numberText, percentText, weightText } from '../format.ts';
-import { cleanAll, painter, printJson, printText, table, widthOf } from '../print.ts';
+import { cleanAll, painter, printJson, printText, table, warn, widthOf } from '../print.ts';
 import type { GlobalOptions } from '../session.ts';
 import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
 import type { FactsFound, OfferList, SizingPlan } from '../sizing-plan.ts';
-import { busiestSwarm, orProblem, planSizing } from '../sizing-plan.ts';
+import { NO_TOKEN, busiestSwarm, orProblem, planSizing } from '../sizing-plan.ts';
 import type { Page } from '../view-page.ts';
 import { entry } from '../view-page.ts';
 import { renderSizing } from '../view-sizing.ts';
@@ -94,18 +95,30 @@ export const planCommand: CommandModule<object, PlanOptions> = {
     const routes = chosen(policy, options.model);
     const environment = readEnvironment(process.env);
     const asked = await Promise.all(routes.map((route) => ask(route, environment)));
-    const db = openForReading(options.db);
+    const db = openIfThere(options.db);
     try {
-      const now = timeOf(openClock(), (readStatus(db)?.report ?? null) as StatusReport | null);
+      const report = db === null ? null : ((readStatus(db)?.report ?? null) as StatusReport | null);
+      const now = timeOf(openClock(), report);
       const span = { since: parseSince(options.since, now), now };
       const plans = routes.map((route, i) => planOf(route, db, span, asked[i] as Asked));
       if (options.json) for (const plan of plans) printJson(cleanAll(plan));
       else printText(cleanAll(plans).map(render).join('\n\n'));
     } finally {
-      db.close();
+      db?.close();
     }
   },
 };
+
+/** The ledger; null, and said, where there is none yet: what a model needs can be told before anything was started. */
+function openIfThere(path: string): LedgerDb | null {
+  try {
+    return openForReading(path);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
+    warn(`${error.message}: the load is not known yet`);
+    return null;
+  }
+}
 
 /** What Hugging Face says of a route. */
 interface Asked {
@@ -121,7 +134,7 @@ async function ask(route: RoutePolicy, { hubUrl, endpointsUrl, token }: Environm
   const told = guess === null ? problem : `${problem}; its size is taken from its name`;
   const found = { facts: facts ?? guess, problem: told };
   const ofAccount = await orProblem(async () => {
-    if (token === null) throw new AppError('unauthorized', 'HF_TOKEN is not set');
+    if (token === null) throw new AppError('unauthorized', NO_TOKEN);
     const namespace = route.endpoint?.namespace ?? (await hub.whoAmI()).name;
     return { offers: await endpoints.offers(namespace), of: namespace };
   });
@@ -150,20 +163,23 @@ function chosen(
 ): readonly RoutePolicy[] {
   if (model !== undefined) return [routes.find((route) => route.model === model) ?? { ...watched, model }];
   if (routes.length > 0) return routes;
-  throw new AppError('invalid', 'the policy lists no route', { hint: 'name one with --model' });
+  throw new AppError('invalid', 'the policy lists no route', {
+    hint: 'name a model, such as --model meta-llama/Llama-3.1-8B-Instruct, or a policy with routes',
+  });
 }
 
 function planOf(
   policy: RoutePolicy,
-  db: LedgerDb,
+  db: LedgerDb | null,
   { since, now }: { readonly since: number; readonly now: number },
   { found, list }: Asked,
 ): Plan {
-  const history = [...historyCalls(db, policy.model, since * 1_000, now * 1_000)];
+  const history = db === null ? [] : [...historyCalls(db, policy.model, since * 1_000, now * 1_000)];
+  const demand = db === null ? [] : demandFor(db, policy.model, since, now);
   const sizing = planSizing(found, list, {
     load: loadOf(history),
-    measured: measuredSpeeds(db, policy.model),
-    swarm: busiestSwarm(demandFor(db, policy.model, since, now), since, now),
+    measured: db === null ? new Map() : measuredSpeeds(db, policy.model),
+    swarm: busiestSwarm(demand, since, now),
     endpoint: policy.endpoint,
   });
   return { ...timesOf(policy, learnProfile(history)), sizing };
@@ -220,8 +236,8 @@ function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] 
   const rows = steps.map(({ step, weight, minutes, lasts, calls }) => [
     String(step),
     `${weightText(weight)} %`,
-    minutes === null ? paint.yellow('over a week') : minutes === 0 ? 'at once' : spanText(minutes * 60_000),
-    lasts === null ? '-' : spanText(lasts * 60_000),
+    minutes === null ? paint.yellow('over a week') : minutes === 0 ? 'at once' : longText(minutes * 60_000),
+    lasts === null ? '-' : longText(lasts * 60_000),
     calls === null ? '-' : numberText(calls),
   ]);
   const shadow = shadowMs === 0 ? [] : entry('shadow', [`${spanText(shadowMs)} of copies first`], page);
@@ -245,6 +261,6 @@ function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] 
     '',
     totalMs === null
       ? paint.yellow('  Some step would not pass within a week: widen its margins, or wait for more traffic.')
-      : `  In all about ${spanText(totalMs)}, and what people take to approve.`,
+      : `  In all about ${longText(totalMs)}, and what people take to approve.`,
   ];
 }

@@ -88,9 +88,11 @@ function plainCommand(kind: 'pause' | 'resume' | 'abort', describe: string): Com
 }
 
 const EPILOGUE =
-  'The request is a row in the ledger, with your name and host; the daemon carries it out once. Where none runs it waits.\n' +
+  'The request is a row in the ledger, with your name and host; the daemon carries\n' +
+  'it out once. Where none runs it waits.\n' +
   'Exit: 0 done or queued, 1 no answer within 10 s, 2 no such rollout, 4 refused.\n' +
-  '--json: {"request","kind","rollout","result":"done"|"refused"|"queued"|"unanswered","message"}.';
+  '--json: {"request","kind","rollout",\n' +
+  '"result":"done"|"refused"|"queued"|"unanswered","message"}.';
 
 function common(yargs: Argv): Argv<RequestOptions> {
   return withGlobals(yargs)

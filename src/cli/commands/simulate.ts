@@ -52,9 +52,12 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
       .example('npx upshift simulate --scale 60 --limit 1500', 'a minute in a second, and a tighter router')
       .example('npx upshift simulate --state sim.json', 'killed and started again, its endpoints went on')
       .epilogue(
-        'An endpoint is billed by whole minutes of the clock in which it was initializing, updating or running.\n' +
-          'With --state endpoints go on existing, and being billed, while no process is there; port and time go on too.\n' +
-          'Ctrl-C ends it. Its switches: POST /control/faults; what it counted: GET /control/state.\n' +
+        'An endpoint is billed by whole minutes of the clock in which it was\n' +
+          'initializing, updating or running.\n' +
+          'With --state endpoints go on existing, and being billed, while no process is\n' +
+          'there; port and time go on too.\n' +
+          'Ctrl-C ends it. Its switches: POST /control/faults; what it counted: GET\n' +
+          '/control/state.\n' +
           '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.',
       ),
   handler: simulate,

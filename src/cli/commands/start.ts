@@ -34,8 +34,9 @@ export const startCommand: CommandModule<object, StartOptions> = {
         'Agents then use http://127.0.0.1:8787/v1',
       )
       .epilogue(
-        'Environment: HF_TOKEN (yours; pays for the endpoint, and stands in where a client sends no token),\n' +
-          'UPSHIFT_ROUTER_URL, UPSHIFT_ENDPOINTS_URL, HF_ENDPOINT (other base URLs). The log is JSON lines on standard error.\n' +
+        'Environment: HF_TOKEN (yours; pays for the endpoint, and stands in where a\n' +
+          'client sends no token), UPSHIFT_ROUTER_URL, UPSHIFT_ENDPOINTS_URL, HF_ENDPOINT\n' +
+          '(other base URLs). The log is JSON lines on standard error.\n' +
           'SIGTERM or Ctrl-C lets running calls end for 30 s; a second one stops at once.',
       ) as unknown as Argv<StartOptions>,
   handler: async (options) => {

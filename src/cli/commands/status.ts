@@ -44,8 +44,10 @@ export const statusCommand: CommandModule<object, StatusOptions> = {
       .example('npx upshift status --watch', 'live; through a pipe, a new block whenever something changes')
       .example("npx upshift status --json | jq -r '.routes[].phase'", 'for a script')
       .epilogue(
-        'Exit: 0 the daemon runs, 3 it does not (its last figures are shown all the same).\n' +
-          '--json: the report as one object, with "running": boolean; with --watch one such line for each new report.',
+        'Exit: 0 the daemon runs, 3 it does not (its last figures are shown all the\n' +
+          'same).\n' +
+          '--json: the report as one object, with "running": boolean; with --watch one\n' +
+          'such line for each new report.',
       ),
   handler: async (options) => {
     const clock = openClock();

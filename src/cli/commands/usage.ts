@@ -147,7 +147,7 @@ function show(usages: readonly Usage[], options: UsageOptions, calendar: Calenda
   if (first === undefined) {
     printText(
       `the ledger has no call${model === undefined ? '' : ` for ${model}`} since ${since}: nothing can be said\n` +
-        'let agents call through upshift for an hour or more, or look further back with --since',
+        'let agents call through upshift for an hour or more, or look further back:\nnpx upshift usage --since 30d',
     );
     return;
   }

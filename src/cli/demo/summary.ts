@@ -69,7 +69,7 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   const told: [string, string][] = [
     [
       'agents saw',
-      `${numberText(swarm.calls)} calls: ${numberText(swarm.refused)} refused by serverless (429), ${swarm.clientFailures} failed`,
+      `${numberText(swarm.calls)} calls: ${numberText(swarm.refused)} refused (429), ${swarm.clientFailures} failed`,
     ],
     [
       'the ledger',
