@@ -20,7 +20,10 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
   const { namespaces, others, width, paint } = page;
   const where = namespaces.join(', ');
   const foreign = others === 0 ? '' : `; ${countText(others, 'other')}, left alone`;
-  if (ours.length === 0) return `no endpoint of upshift in ${where}${foreign}`;
+  if (ours.length === 0)
+    return wrap(`no endpoint of upshift in ${where}${foreign}; npx upshift plan says what one would cost`, width).join(
+      '\n',
+    );
   const columns = [
     { title: 'endpoint' },
     { title: 'state' },
@@ -83,5 +86,5 @@ function nextLines(ours: readonly OurEndpoint[], { commandSuffix, paint }: Endpo
   }
   const costly = ours.find(({ finding, pricePerHourMicros }) => finding !== 'in_use' && pricePerHourMicros !== 0);
   if (costly !== undefined) return [`next, if nobody needs it: ${command(`endpoints --pause ${costly.name}`)}`];
-  return ['nothing to be swept'];
+  return ['nothing to be swept; what they have cost: npx upshift cost'];
 }
