@@ -2,7 +2,7 @@ import { priceText } from '../../core/decision.ts';
 import { countText, dateText } from '../format.ts';
 import type { OurEndpoint } from './our-endpoints.ts';
 import type { Paint } from '../print.ts';
-import { cut, table, wrap } from '../print.ts';
+import { table, wrap } from '../print.ts';
 
 /** What a page of endpoints needs beside them. */
 export interface EndpointsPage {
@@ -41,7 +41,9 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
   const [head = '', ...lines] = table(columns, rows, paint);
   const told = ours.flatMap(({ namespace, model, instance, replicas, message, finding, action, detail }, i) => [
     lines[i] ?? '',
-    paint.dim(cut(`  ${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width)),
+    ...wrap(`${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width - 2).map((line) =>
+      paint.dim(`  ${line}`),
+    ),
     ...(message === null ? [] : wrap(message, width - 2).map((line) => paint.dim(`  ${line}`))),
     ...wrap(`${FINDINGS[finding]}: ${detail}${DOES[action]}`, width - 2).map((line) => `  ${line}`),
   ]);
