@@ -73,7 +73,7 @@ export function renderExplanation(
     ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
     ...line('policy', safe.policyHash),
     ...line('hash', safe.hash),
-    ...line('next', nextText(safe, suffix)),
+    ...nextTexts(safe, suffix).flatMap((text, i) => line(i === 0 ? 'next' : '', text)),
     '',
   ].join('\n');
 }
@@ -88,12 +88,11 @@ function lines(labelWidth: number, width: number, paint: Paint): Line {
         );
 }
 
-/** `suffix`: what a command needs to reach the same ledger. */
-function nextText({ rolloutId }: ExplainedDecision, suffix: string): string {
+/** Commands to type, a line each. `suffix`: what they need to reach the same ledger. */
+function nextTexts({ rolloutId }: ExplainedDecision, suffix: string): string[] {
   const command = (words: string) => `npx upshift ${words} ${suffix}`.trimEnd();
-  const check = `${command('audit --verify')} decides all of them again`;
-  if (rolloutId === null) return check;
-  return `${command(`audit --rollout ${rolloutId}`)}: what came before and after; ${check}`;
+  const around = rolloutId === null ? [] : [`${command(`audit --rollout ${rolloutId}`)}: what came before and after`];
+  return [...around, `${command('audit --verify')}: all of them, decided again`];
 }
 
 const AGAIN = {

@@ -62,7 +62,8 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
           '             keep within the limit\n' +
           '  ramp       whether the peak is made of agents that start together; one that\n' +
           '             was silent for 10 min starts anew\n' +
-          "  providers  since the daemon's start: the ledger does not tell who served\n" +
+          "  providers  since the daemon's start: the ledger tells who served a call, not who\n" +
+          '             refused it\n' +
           'A remedy is named where it would do by itself. Nothing is changed.\n' +
           '--json: one line a route {"model","calls","limit","windows","queue","fewer",\n' +
           '"ramp","providers","others","verdict":{"kind","remedies","reasons"}}, and more.',

@@ -2,7 +2,7 @@ import { priceText } from '../../core/decision.ts';
 import { countText, dateText } from '../format.ts';
 import type { OurEndpoint } from './our-endpoints.ts';
 import type { Paint } from '../print.ts';
-import { cut, table, wrap } from '../print.ts';
+import { table, wrap } from '../print.ts';
 
 /** What a page of endpoints needs beside them. */
 export interface EndpointsPage {
@@ -20,7 +20,10 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
   const { namespaces, others, width, paint } = page;
   const where = namespaces.join(', ');
   const foreign = others === 0 ? '' : `; ${countText(others, 'other')}, left alone`;
-  if (ours.length === 0) return `no endpoint of upshift in ${where}${foreign}`;
+  if (ours.length === 0)
+    return wrap(`no endpoint of upshift in ${where}${foreign}; npx upshift plan says what one would cost`, width).join(
+      '\n',
+    );
   const columns = [
     { title: 'endpoint' },
     { title: 'state' },
@@ -38,7 +41,9 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
   const [head = '', ...lines] = table(columns, rows, paint);
   const told = ours.flatMap(({ namespace, model, instance, replicas, message, finding, action, detail }, i) => [
     lines[i] ?? '',
-    paint.dim(cut(`  ${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width)),
+    ...wrap(`${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width - 2).map((line) =>
+      paint.dim(`  ${line}`),
+    ),
     ...(message === null ? [] : wrap(message, width - 2).map((line) => paint.dim(`  ${line}`))),
     ...wrap(`${FINDINGS[finding]}: ${detail}${DOES[action]}`, width - 2).map((line) => `  ${line}`),
   ]);
@@ -83,5 +88,5 @@ function nextLines(ours: readonly OurEndpoint[], { commandSuffix, paint }: Endpo
   }
   const costly = ours.find(({ finding, pricePerHourMicros }) => finding !== 'in_use' && pricePerHourMicros !== 0);
   if (costly !== undefined) return [`next, if nobody needs it: ${command(`endpoints --pause ${costly.name}`)}`];
-  return ['nothing to be swept'];
+  return ['nothing to be swept; what they have cost: npx upshift cost'];
 }
