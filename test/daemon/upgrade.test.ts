@@ -122,7 +122,7 @@ for (const [rollout, expected] of CASES) {
     await spending.refresh(watch, NOW);
     const seen = observe(watch, null, {
       clock: CLOCK,
-      gateway: GATEWAY as unknown as ObserveContext['gateway'],
+      gateway: GATEWAY,
       account: 'ok',
       policyHash: () => 'hash',
       filePolicyHash: 'newer',
