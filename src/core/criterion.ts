@@ -103,6 +103,7 @@ export function measureText({ figure, now, limit, isMet }: Measure): string {
       return `p99 ${now.toFixed(1)} times p50 ${limitText(limit.toFixed(1))}`;
     case 'cheaperBy':
       if (now === null) return 'costs not known';
+      if (now <= -1) return `dedicated ${(1 - now).toFixed(now > -9 ? 1 : 0)} times as dear`;
       if (now < 0) return `dedicated ${percent(-now, 0)} dearer`;
       return `dedicated ${percent(now, 0)} cheaper ${limitText(percent(limit, 0))}`;
   }

@@ -130,6 +130,22 @@ describe('criteria that a policy may add', () => {
         '99.00 %); p99 15.0 times p50 (more than 5.0); costs not known',
     );
   });
+
+  describe('the costs of both sides are told', () => {
+    const told: [serverless: number, dedicated: number, text: string][] = [
+      [10_000, 7_000, 'dedicated 30 % cheaper (more than 20 %)'],
+      [10_000, 9_000, 'dedicated 10 % cheaper (not more than 20 %)'],
+      [10_000, 15_000, 'dedicated 50 % dearer'],
+      [10_000, 24_000, 'dedicated 2.4 times as dear'],
+      [10_000, 1_613_000, 'dedicated 161 times as dear'],
+    ];
+    for (const [serverless, dedicated, text] of told) {
+      it(`as ${text}`, () => {
+        const limits = { ...policy('all'), cost: { cheaperBy: 0.2 } };
+        assert.equal(demandText(costing(serverless, dedicated), limits).split('; ').at(-1), text);
+      });
+    }
+  });
 });
 
 describe('isHiddenByDerivedAgents', () => {
