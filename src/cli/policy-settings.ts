@@ -90,7 +90,7 @@ function metricText(metric: MetricName, { margin, killMargin, judge }: MetricPol
 }
 
 function wayBack(
-  { below, calls, sustain, after, cooldown, refused, slo }: BackPolicy,
+  { below, calls, sustain, after, cooldown, minCalls, refused, slo }: BackPolicy,
   criteria: CriteriaPolicy,
 ): Setting[] {
   const low = [
@@ -106,6 +106,7 @@ function wayBack(
     ['back', low.length === 0 ? 'not for a low load' : `load ${low.join(', ')}; for ${longText(sustain)}`],
     ['  slo missed', missed.length === 0 ? null : `${missed.join(' or ')}; for ${spanText(slo.sustain)}`],
     ['  only where', `serverless would refuse at most ${percentText(refused ?? criteria.refused)}`],
+    ['  a step', minCalls === undefined ? null : `at least ${countText(minCalls, 'call')} of serverless`],
     ['  not within', `${longText(after)} of a promotion, ${longText(cooldown)} of a way back`],
   ];
 }

@@ -13,6 +13,8 @@ export interface BackPolicy {
   readonly after: number;
   /** How long after a way back, however it ended, nothing is proposed in either direction. */
   readonly cooldown: number;
+  /** Calls of serverless that must have been judged in a step before it may end. Not in policies of older rollouts. */
+  readonly minCalls?: number;
   /** The share of calls that serverless may be expected to refuse; null: as many as the criteria say. */
   readonly refused: number | null;
   readonly slo: SloPolicy;
@@ -39,6 +41,7 @@ export const BACK_DEFAULTS: BackPolicy = {
   sustain: UNIT_MS.d,
   after: UNIT_MS.d,
   cooldown: UNIT_MS.d,
+  minCalls: 30,
   refused: null,
   slo: { p95: null, availability: null, sustain: 30 * UNIT_MS.m },
 };
@@ -62,6 +65,7 @@ const backShape = z
     sustain: span(UNIT_MS.m, LONGEST_SUSTAIN_MS),
     after: span(),
     cooldown: span(),
+    minCalls: count(1),
     refused: share,
     slo: z.preprocess((given) => (given === 'off' ? { p95: null, availability: null } : given), sloShape),
   })
@@ -77,13 +81,14 @@ export const BACK_KEYS = { back: Object.keys(backShape.shape), slo: Object.keys(
 
 /** What a block says, on top of what held before it. */
 export function fillBack(base: BackPolicy, given: z.output<typeof backSchema> = {}): BackPolicy {
-  const { below, calls, sustain, after, cooldown, refused, slo } = given;
+  const { below, calls, sustain, after, cooldown, minCalls = base.minCalls, refused, slo } = given;
   return {
     below: below === undefined ? base.below : below,
     calls: calls === undefined ? base.calls : calls,
     sustain: sustain ?? base.sustain,
     after: after ?? base.after,
     cooldown: cooldown ?? base.cooldown,
+    ...(minCalls !== undefined && { minCalls }),
     refused: refused ?? base.refused,
     slo: {
       p95: slo?.p95 === undefined ? base.slo.p95 : slo.p95,

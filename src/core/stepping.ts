@@ -133,7 +133,7 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   const spent = seen.now - rollout.since;
   const bake = bakeTime(rollout, seen);
   if (spent < bake) return ['baking', `${spanText(spent)} of ${spanText(bake)}; ${verdict.summary}`];
-  const { minCalls } = seen.policy.limits;
+  const minCalls = leastCalls(rollout, seen);
   if (verdict.canaryCalls < minCalls) {
     return [
       'gathering',
@@ -143,6 +143,12 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (verdict.status !== 'pass') return ['gathering', verdict.summary];
   const full = capacityHold(rollout, seen, rollout.ask === null ? 1 : OPEN_SLACK);
   return full === null ? null : ['capacity', full];
+}
+
+/** How many calls of the canary must have been judged in a stop: there are few where an endpoint no longer pays. */
+export function leastCalls({ toward }: Pick<Rollout, 'toward'>, { policy }: Pick<Observation, 'policy'>): number {
+  const { back, limits } = policy;
+  return toward === 'serverless' ? (back.minCalls ?? limits.minCalls) : limits.minCalls;
 }
 
 /** How long a stop lasts at least. */
@@ -167,6 +173,8 @@ function keepHolding(
   if (!isLate && !isVeryLate) return decision('wait', reason, detail, { verdict });
   const why = isVeryLate ? 'rollout_overdue' : 'step_overdue';
   const told = `${isVeryLate ? `rollout older than ${spanText(rolloutWithin)}` : `step older than ${spanText(stepWithin)}`}; ${detail}`;
-  if (seen.policy.approval === 'automatic') return { ...goBack(rollout, seen, why, told), verdict };
+  // On a way back calls are few, and the endpoint that it would go back to is the one that is too dear: it goes on.
+  const mustLeave = seen.policy.approval === 'automatic' && rollout.toward === 'dedicated';
+  if (mustLeave) return { ...goBack(rollout, seen, why, told), verdict };
   return decision('wait', why, told, { verdict });
 }

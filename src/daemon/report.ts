@@ -1,6 +1,6 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
 import type { StepFigures } from '../core/figures.ts';
-import { bakeTime } from '../core/stepping.ts';
+import { bakeTime, leastCalls } from '../core/stepping.ts';
 import { problemText } from '../core/decision.ts';
 import { endpointShare } from '../core/endpoint-share.ts';
 import type { Ask } from '../core/rollout.ts';
@@ -75,7 +75,7 @@ function reportRollout(
     verdict: memory.decision?.verdict ?? null,
     shadow: shadowFigures(watch, gateway),
     bakeMs: rollout.phase === 'shadowing' ? policy.shadow.time : bakeTime(rollout, { policy }),
-    minCalls: policy.limits.minCalls,
+    minCalls: leastCalls(rollout, { policy }),
     endpointName: rollout.endpointName,
     endpoint: watch.endpoint,
     pricePerHourMicros: rollout.pricePerHourMicros,

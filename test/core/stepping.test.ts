@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EndpointSeen, Observation } from '../../src/core/observation.ts';
 import type { RolloutEvent } from '../../src/core/rollout.ts';
+import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
 import { decidePromoted } from '../../src/core/promoted.ts';
 import { decideShadowing, decideStopped } from '../../src/core/stepping.ts';
 import type { Verdict } from '../../src/core/verdict.ts';
@@ -9,6 +10,8 @@ import { atStep, observation, promotedRollout, routePolicy, shadowingRollout } f
 import { START, verdictOn } from '../support/samples.ts';
 
 const MINUTE = 60_000;
+const STEP = atStep(1);
+const BACK = { ...STEP, toward: 'serverless' as const };
 const AUTOMATIC = routePolicy({ approval: 'automatic' });
 const REFUSING = { attempts: 20, faults: 20, connectFailures: 20 };
 const SICK = { attempts: 20, faults: 10, connectFailures: 0 };
@@ -160,6 +163,20 @@ describe('decideStopped', () => {
     const decided = decideStopped(atStep(1), at(1, 121, { policy: AUTOMATIC }, OPEN));
     assert.deepEqual([decided.action, decided.reason], ['abort', 'step_overdue']);
     assert.deepEqual(types(decided.events), ['draining']);
+  });
+
+  it('goes on with an overdue way back under approval: automatic: the endpoint is what is too dear', () => {
+    const decided = decideStopped(BACK, at(1, 121, { policy: AUTOMATIC }, OPEN));
+    assert.deepEqual([decided.action, decided.reason, decided.events], ['wait', 'step_overdue', []]);
+  });
+
+  it('needs as many calls as the policy says, fewer on a way back, as many where its policy says nothing of that', () => {
+    const { minCalls: _, ...older } = BACK_DEFAULTS;
+    const told = (rollout: typeof STEP, calls: number, back = BACK_DEFAULTS) =>
+      decideStopped(rollout, at(1, 10, { policy: routePolicy({ back }) }, { canaryCalls: calls })).reason;
+    assert.deepEqual([told(STEP, 199), told(STEP, 200)], ['gathering', 'needs_approval']);
+    assert.deepEqual([told(BACK, 29), told(BACK, 30)], ['gathering', 'needs_approval']);
+    assert.deepEqual([told(BACK, 199, older), told(BACK, 200, older)], ['gathering', 'needs_approval']);
   });
 
   it('keeps an overdue step where it is while serverless refuses connections', () => {
