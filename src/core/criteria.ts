@@ -64,8 +64,8 @@ export function criteriaSet(policy: CriteriaPolicy): CriterionName[] {
 }
 
 /** Whether a policy's criteria ask how serverless answers: only then does a window keep it. */
-export function needsServed({ slo, predictability, cost }: CriteriaPolicy): boolean {
-  return slo !== undefined || predictability !== undefined || cost !== undefined;
+export function needsServed({ slo, predictability }: CriteriaPolicy): boolean {
+  return slo !== undefined || predictability !== undefined;
 }
 
 /** The figures with what the load costs, where a criterion asks for that. */

@@ -8,18 +8,11 @@ export interface ServedCall {
   readonly outcome: Outcome;
   /** From its arrival to its end, clock ms: what it was held for is part of it. */
   readonly durationMs: number;
-  readonly promptTokens: number | null;
-  readonly outputTokens: number | null;
 }
 
 /** What a call, or its row in the ledger, says of that. */
-export function servedOf({
-  finalOutcome,
-  durationUs,
-  promptTokens,
-  outputTokens,
-}: Pick<Call, 'finalOutcome' | 'durationUs' | 'promptTokens' | 'outputTokens'>): ServedCall {
-  return { outcome: finalOutcome, durationMs: durationUs / 1_000, promptTokens, outputTokens };
+export function servedOf({ finalOutcome, durationUs }: Pick<Call, 'finalOutcome' | 'durationUs'>): ServedCall {
+  return { outcome: finalOutcome, durationMs: durationUs / 1_000 };
 }
 
 /** How serverless served a route in the window: calls that ended in it. */
@@ -32,8 +25,6 @@ export interface ServedFigures {
   readonly p50: number | null;
   readonly p95: number | null;
   readonly p99: number | null;
-  readonly promptTokens: number;
-  readonly outputTokens: number;
 }
 
 /** A window is kept in at most so many slots: what leaves it leaves a slot at a time. */
@@ -46,7 +37,7 @@ const MOST_SLOTS = 60;
 export class ServedWindow {
   readonly #slotSeconds: number;
   readonly #size: number;
-  readonly #counts: Record<'answered' | 'failed' | 'promptTokens' | 'outputTokens', Float64Array>;
+  readonly #counts: Record<'answered' | 'failed', Float64Array>;
   /** Made with the first answer: most models that are called are called by nobody much. */
   #latency: SlidingHistogram | null = null;
   #slot = Number.NaN;
@@ -55,7 +46,7 @@ export class ServedWindow {
     this.#slotSeconds = Math.ceil(seconds / MOST_SLOTS);
     this.#size = Math.max(1, Math.floor(seconds / this.#slotSeconds));
     const counts = () => new Float64Array(this.#size);
-    this.#counts = { answered: counts(), failed: counts(), promptTokens: counts(), outputTokens: counts() };
+    this.#counts = { answered: counts(), failed: counts() };
   }
 
   /** Lets time pass, up to a second since the epoch. */
@@ -67,23 +58,21 @@ export class ServedWindow {
   }
 
   /** Counts a call in the second in which it ended; not where that is not in the window. */
-  ended(second: number, { outcome, durationMs, promptTokens, outputTokens }: ServedCall): void {
+  ended(second: number, { outcome, durationMs }: ServedCall): void {
     const slot = Math.floor(second / this.#slotSeconds);
     if (slot > this.#slot || slot <= this.#slot - this.#size) return;
     const place = slot % this.#size;
-    const add = (counts: Float64Array, amount: number) => (counts[place] = (counts[place] as number) + amount);
+    const add = (counts: Float64Array) => (counts[place] = (counts[place] as number) + 1);
     if (outcome === 'ok') {
-      add(this.#counts.answered, 1);
+      add(this.#counts.answered);
       this.#latency ??= new SlidingHistogram(this.#size);
       this.#latency.add(place, durationMs);
-    } else if (outcome === 'rate_limited' || isDecided(outcome, 'serverless')) add(this.#counts.failed, 1);
-    add(this.#counts.promptTokens, promptTokens ?? 0);
-    add(this.#counts.outputTokens, outputTokens ?? 0);
+    } else if (outcome === 'rate_limited' || isDecided(outcome, 'serverless')) add(this.#counts.failed);
   }
 
   figures(): ServedFigures {
     const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0);
-    const { answered, failed, promptTokens, outputTokens } = this.#counts;
+    const { answered, failed } = this.#counts;
     const [p50, p95, p99] = (this.#latency?.quantiles([0.5, 0.95, 0.99]) ?? []).map((ms) =>
       ms === null ? null : Math.round(ms),
     );
@@ -93,8 +82,6 @@ export class ServedWindow {
       p50: p50 ?? null,
       p95: p95 ?? null,
       p99: p99 ?? null,
-      promptTokens: sum(promptTokens),
-      outputTokens: sum(outputTokens),
     };
   }
 

@@ -27,8 +27,6 @@ export interface LoggedCall {
   readonly isRepeat: boolean;
   readonly waitedUs: number;
   readonly hasNoToken: boolean;
-  readonly promptTokens: number | null;
-  readonly outputTokens: number | null;
   /** Whether it went past the gateway. */
   readonly isBypass: boolean;
 }
@@ -44,10 +42,10 @@ export interface CallPage {
   readonly next: number | null;
 }
 
-const COLUMNS = 16;
+const COLUMNS = 14;
 const PAGE_ROWS = 5_000;
 const SELECT = `SELECT id, duration_us, route_id, agent_id, shape_id, step, flags, status, outcome_id, first_byte_us,
-  first_token_us, repeats_us, waited_us, final_outcome_id, prompt_tokens, output_tokens
+  first_token_us, repeats_us, waited_us, final_outcome_id
   FROM calls WHERE id > ?`;
 
 /** All calls that ended after a time, epoch µs. */
@@ -102,8 +100,6 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
       isRepeat: orNull(11) !== null,
       waitedUs: orNull(12) ?? 0,
       hasNoToken: (flags & FLAG.noToken) !== 0,
-      promptTokens: orNull(14),
-      outputTokens: orNull(15),
       isBypass: (flags & FLAG.bypass) !== 0,
     };
   }

@@ -56,7 +56,7 @@ describe('criteria that a policy adds, on the command line', { concurrency: 4 },
   it('are explained with what a decision saw of them', async (context) => {
     const { path, tick } = await openBook(context);
     const criteria = { slo: { p95: 20_000 }, cost: { cheaperBy: 0.2 } };
-    const served = { answered: 400, failed: 0, p50: 9_000, p95: 24_000, p99: 25_000, promptTokens: 1, outputTokens: 1 };
+    const served = { answered: 400, failed: 0, p50: 9_000, p95: 24_000, p99: 25_000 };
     const costs = { serverlessPerHourMicros: 2_000_000, dedicatedPerHourMicros: 1_500_000 };
     const demand = {
       calls: 400,

@@ -50,7 +50,7 @@ describe('a backtest of criteria', () => {
     const slo = { ...criteria, slo: { p95: 1_000 }, window: 5 * MINUTE, require: [['slo']] } as const;
     const took = (durationMs: number) =>
       calls(0, 10).map((call) => {
-        const end = { outcome: 'ok' as const, durationMs, promptTokens: null, outputTokens: null };
+        const end = { outcome: 'ok' as const, durationMs };
         return { ...call, ended: { ...end, atMs: call.atMs + durationMs } };
       });
     const [span, ...more] = backtest(took(30_000), slo);

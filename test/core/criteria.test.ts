@@ -58,8 +58,6 @@ describe('criteria that a policy may add', () => {
       p50: 2_000,
       p95: 8_000,
       p99: 9_000,
-      promptTokens: 1,
-      outputTokens: 1,
       ...changes,
     },
   });

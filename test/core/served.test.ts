@@ -15,7 +15,6 @@ interface Ended {
   readonly after: number;
   readonly outcome: Outcome;
   readonly durationMs: number;
-  readonly tokens: number | null;
 }
 
 const endings: fc.Arbitrary<Ended[]> = fc.array(
@@ -27,7 +26,6 @@ const endings: fc.Arbitrary<Ended[]> = fc.array(
     ),
     outcome: fc.constantFrom<Outcome>('ok', 'ok', 'ok', 'rate_limited', 'server_error', 'client_error', 'client_left'),
     durationMs: fc.oneof(fc.integer({ min: 0, max: 1_000 }), fc.integer({ min: 0, max: 3_600_000 })),
-    tokens: fc.option(fc.nat(5_000)),
   }),
   { maxLength: 200 },
 );
@@ -49,26 +47,23 @@ function recount(all: readonly Ended[], seconds: number): ServedFigures {
   const took = inside.filter(({ outcome }) => outcome === 'ok').map(({ durationMs }) => Math.max(1, durationMs));
   took.sort((a, b) => a - b);
   const quantile = (share: number) => took[Math.max(1, Math.ceil(share * took.length)) - 1] ?? null;
-  const tokens = inside.reduce((sum, one) => sum + (one.tokens ?? 0), 0);
   return {
     answered: took.length,
     failed: inside.filter(({ outcome }) => outcome === 'rate_limited' || outcome === 'server_error').length,
     p50: quantile(0.5),
     p95: quantile(0.95),
     p99: quantile(0.99),
-    promptTokens: tokens,
-    outputTokens: tokens,
   };
 }
 
 function feed(window: ServedWindow, all: readonly Ended[]): void {
   let [second, latest] = [FIRST, FIRST];
   window.advance(FIRST);
-  for (const { after, outcome, durationMs, tokens } of all) {
+  for (const { after, outcome, durationMs } of all) {
     second += after;
     latest = Math.max(latest, second);
     window.advance(latest);
-    window.ended(second, { outcome, durationMs, promptTokens: tokens, outputTokens: tokens });
+    window.ended(second, { outcome, durationMs });
   }
 }
 
@@ -85,7 +80,7 @@ describe('ServedWindow', () => {
           if (found === null || wanted === null) assert.equal(found, wanted);
           else assert.ok(Math.abs(found - wanted) <= 0.015 * wanted + 1, `${name} ${found} is not ${wanted}`);
         }
-        const counts = ({ answered, failed, promptTokens }: ServedFigures) => [answered, failed, promptTokens];
+        const counts = ({ answered, failed }: ServedFigures) => [answered, failed];
         assert.deepEqual(counts(told), counts(exact));
       }),
       { numRuns: 300 },
@@ -99,7 +94,7 @@ describe('ServedWindow', () => {
           const window = new ServedWindow(seconds);
           const now = FIRST + offset;
           window.advance(now - age);
-          window.ended(now - age, { outcome: 'ok', durationMs: 5, promptTokens: null, outputTokens: null });
+          window.ended(now - age, { outcome: 'ok', durationMs: 5 });
           window.advance(now);
           return window.figures().answered === 1;
         };
@@ -114,16 +109,16 @@ describe('ServedWindow', () => {
     const window = new ServedWindow(300);
     for (let i = 0; i < 1_000; i++) {
       window.advance(FIRST + i);
-      window.ended(FIRST + i, { outcome: 'ok', durationMs: 100 * i, promptTokens: 3, outputTokens: 4 });
+      window.ended(FIRST + i, { outcome: 'ok', durationMs: 100 * i });
     }
     window.advance(FIRST + 10_000);
-    const nothing = { answered: 0, failed: 0, p50: null, p95: null, p99: null, promptTokens: 0, outputTokens: 0 };
+    const nothing = { answered: 0, failed: 0, p50: null, p95: null, p99: null };
     assert.deepEqual(window.figures(), nothing);
   });
 });
 
 describe('a demand window that keeps how calls were served', () => {
-  const ended = { outcome: 'ok', durationMs: 900, promptTokens: 10, outputTokens: 5 } as const;
+  const ended = { outcome: 'ok', durationMs: 900 } as const;
 
   it('tells of it only where that is asked for', () => {
     const without = new DemandWindow(10_000, () => false);
