@@ -14,6 +14,7 @@ const HOUR_MS = 3_600_000;
 const WINDOWS_PER_HOUR = 12;
 /** How long, in clock time, an instance's price is taken for what it was, where only a criterion asks for it. */
 const SURVEY_MS = HOUR_MS;
+
 export interface RouteCostsContext {
   readonly clock: Pick<Clock, 'now'>;
   readonly journal: Pick<Journal, 'costPerCall'>;
