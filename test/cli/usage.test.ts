@@ -7,6 +7,7 @@ import { makeCall } from '../ledger/rig.ts';
 import { makeLane, makeReport, NOON } from './reports.ts';
 import type { Book } from './rig.ts';
 import { openBook, upshift } from './rig.ts';
+import { eventually } from '../support/waiting.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -49,6 +50,8 @@ async function threeDays(context: TestContext, hours = 72): Promise<Book> {
   }
   write(call(NOON - HOUR, { model: 'acme/other', agent: 'ann' }));
   await Promise.all(released);
+  // Nobody waits longer for a row than the ledger's patience: on a busy machine some are still to be written.
+  await eventually('all calls are written', () => book.ledger.calls.pending === 0);
   await book.tell(makeReport([], { timeScale: 60, lanes: [makeLane({ model: MODEL, limit: 120 })] }));
   return book;
 }
