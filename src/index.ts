@@ -1,6 +1,5 @@
 import { createUpshiftFetch } from './client/fetch.ts';
 import type { UpshiftFetch } from './client/fetch.ts';
-
 export { createUpshiftFetch } from './client/fetch.ts';
 export type { UpshiftFetch } from './client/fetch.ts';
 export type { UpshiftFetchOptions } from './client/settings.ts';

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Call } from '../../src/core/call.ts';
-import type { CarePolicy } from '../../src/core/care/policy.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import type { CarePolicy } from '../../src/core/policy/care.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import { createClock } from '../../src/files/clock.ts';
 import { createGateway } from '../../src/gateway/server.ts';
 import { startSimulation } from '../../src/simulation/server.ts';

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
-import type { Known } from '../../src/core/docket.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
-import { learnProfile } from '../../src/core/profile.ts';
-import { Judging } from '../../src/daemon/judging.ts';
+import type { Known } from '../../src/core/judge/call-order.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import { learnProfile } from '../../src/core/judge/profile.ts';
+import { Judging } from '../../src/daemon/route/judging.ts';
 import { mean, quantile } from './minutes.ts';
 import { Chance } from './chance.ts';
 import { Draws } from './draws.ts';

@@ -1,4 +1,4 @@
-import type { HistoryCall } from '../../src/core/profile.ts';
+import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import type { Role } from '../../src/core/route.ts';
 import type { Draws } from './draws.ts';
 import { BEGIN_US, emptySeen, historyCall } from './trace.ts';

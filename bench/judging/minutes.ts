@@ -1,4 +1,4 @@
-import type { HistoryCall } from '../../src/core/profile.ts';
+import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import { emptySeen } from './trace.ts';
 import type { Trace } from './trace.ts';
 

@@ -1,4 +1,4 @@
-import type { HistoryCall } from '../../src/core/profile.ts';
+import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import type { Role } from '../../src/core/route.ts';
 import { Chance } from './chance.ts';
 import type { RecordedCall } from './recordings.ts';

@@ -1,5 +1,5 @@
 import type { Outcome } from '../../src/core/call.ts';
-import type { HistoryCall } from '../../src/core/profile.ts';
+import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import type { Role } from '../../src/core/route.ts';
 
 /** When a rollout begins, in clock µs: any whole minute. */

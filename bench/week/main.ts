@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { CostReport } from '../../src/core/cost.ts';
+import type { CostReport } from '../../src/core/money/cost.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { officeHours } from './load.ts';
 import { brokenPromises, readWeek, weekText } from './report.ts';

@@ -1,7 +1,7 @@
-import type { CostReport } from '../../src/core/cost.ts';
-import { usageBetween } from '../../src/ledger/costs.ts';
+import type { CostReport } from '../../src/core/money/cost.ts';
+import { usageBetween } from '../../src/ledger/money/costs.ts';
 import type { LedgerDb } from '../../src/ledger/database.ts';
-import { events, listRollouts } from '../../src/ledger/rollouts.ts';
+import { events, listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import { DAY_MS } from './load.ts';
 
 const HOUR_MS = 3_600_000;

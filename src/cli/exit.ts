@@ -1,6 +1,6 @@
-import type { ErrorCode } from '../core/errors.ts';
 import { AppError, errorCode, errorMessage } from '../core/errors.ts';
-import { clean, painter } from './print.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { clean, painter } from './terminal/print.ts';
 
 /** What a command's exit status says. */
 export const EXIT = {

@@ -2,8 +2,8 @@ import yargs from 'yargs';
 import type { Argv } from 'yargs';
 import { AppError } from '../core/errors.ts';
 import { EXIT, exitStatus, reportError } from './exit.ts';
-import { widthOf } from './print.ts';
 import { suggest } from './suggest.ts';
+import { widthOf } from './terminal/print.ts';
 import { VERSION } from './version.ts';
 
 type Loader = (parser: Argv) => Promise<Argv>;

@@ -1,20 +1,20 @@
-import { AppError } from '../core/errors.ts';
-import type { DemandCall } from '../core/advice/demand.ts';
 import { demandOf, inWindow, windowsOf } from '../core/advice/demand.ts';
-import type { EndpointPolicy } from '../core/policy.ts';
+import type { DemandCall } from '../core/advice/demand.ts';
+import { AppError } from '../core/errors.ts';
+import type { EndpointPolicy } from '../core/policy/endpoint.ts';
+import type { Load } from '../core/sizing/busiest-load.ts';
 import type { InstanceWish } from '../core/sizing/candidate.ts';
-import type { Choice } from '../core/sizing/choice.ts';
 import { chooseOffer, pin } from '../core/sizing/choice.ts';
+import type { Choice } from '../core/sizing/choice.ts';
 import { engineSettings } from '../core/sizing/engine-args.ts';
 import type { ModelFacts } from '../core/sizing/facts.ts';
-import type { Load } from '../core/sizing/load.ts';
-import type { MemoryNeed } from '../core/sizing/memory.ts';
 import { memoryNeed } from '../core/sizing/memory.ts';
+import type { MemoryNeed } from '../core/sizing/memory.ts';
 import type { Offer } from '../core/sizing/offer.ts';
 import type { PinnedInstance } from '../core/sizing/pinned.ts';
 import type { MeasuredSpeed } from '../core/sizing/speed.ts';
-import type { SwarmSize } from '../core/swarm.ts';
-import { swarmSize } from '../core/swarm.ts';
+import { swarmSize } from '../core/sizing/swarm-size.ts';
+import type { SwarmSize } from '../core/sizing/swarm-size.ts';
 
 /** Instances, and how far to trust what is said of them. */
 export interface OfferList {

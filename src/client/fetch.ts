@@ -1,15 +1,15 @@
-import { ownCredentials, serverlessAuthorization } from '../core/credentials.ts';
-import { locate } from '../core/paths.ts';
-import type { Destination } from '../core/paths.ts';
-import type { Outgoing } from './outgoing.ts';
+import { ownCredentials, serverlessAuthorization } from '../core/wire/credentials.ts';
+import { locate } from '../core/wire/destination.ts';
+import type { Destination } from '../core/wire/destination.ts';
 import { readOutgoing, targetOf } from './outgoing.ts';
+import type { Outgoing } from './outgoing.ts';
 import { readQuestion } from './question.ts';
 import { Reporter } from './reporter.ts';
+import { agentName, readSettings, ROUTER } from './settings.ts';
 import type { Settings, UpshiftFetchOptions } from './settings.ts';
-import { ROUTER, agentName, readSettings } from './settings.ts';
 import { isUnreachable } from './unreachable.ts';
-import type { End } from './watched.ts';
 import { watched } from './watched.ts';
+import type { End } from './watched.ts';
 
 /** A `fetch` that sends calls for Hugging Face through the gateway, and past it while it is away. */
 export interface UpshiftFetch {

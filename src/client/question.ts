@@ -1,8 +1,8 @@
-import { LONGEST_MODEL } from '../core/bypass.ts';
-import type { Destination } from '../core/paths.ts';
-import { baseModel } from '../core/paths.ts';
-import type { CallFeature, CallShape } from '../core/route.ts';
 import { callShape } from '../core/route.ts';
+import type { CallFeature, CallShape } from '../core/route.ts';
+import { LONGEST_MODEL } from '../core/wire/bypass.ts';
+import { baseModel } from '../core/wire/destination.ts';
+import type { Destination } from '../core/wire/destination.ts';
 import type { Body } from './outgoing.ts';
 
 /** What a call asks for: what the gateway would have read of it. */

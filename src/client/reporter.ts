@@ -1,8 +1,8 @@
-import type { Bypass, BypassReport } from '../core/bypass.ts';
-import { MOST_REPORTED, REPORT_PATH } from '../core/bypass.ts';
+import { MOST_REPORTED, REPORT_PATH } from '../core/wire/bypass.ts';
+import type { Bypass, BypassReport } from '../core/wire/bypass.ts';
 import type { Settings } from './settings.ts';
-import type { Batch } from './spool.ts';
 import { Spool } from './spool.ts';
+import type { Batch } from './spool.ts';
 
 const LONGEST_PAUSE_MS = 60_000;
 const PATIENCE_MS = 10_000;

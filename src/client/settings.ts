@@ -1,7 +1,7 @@
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
-import { LONGEST_AGENT } from '../core/bypass.ts';
 import { AppError } from '../core/errors.ts';
+import { LONGEST_AGENT } from '../core/wire/bypass.ts';
 
 /** What may be said when a fetch is made; what is not said comes from the environment, read at the first call. */
 export interface UpshiftFetchOptions {

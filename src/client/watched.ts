@@ -1,4 +1,4 @@
-import type { BYPASS_ENDS } from '../core/bypass.ts';
+import type { BYPASS_ENDS } from '../core/wire/bypass.ts';
 
 export type End = (typeof BYPASS_ENDS)[number];
 

@@ -1,5 +1,5 @@
-import type { CallShape, Role, Toward, UpstreamKind } from './route.ts';
 import { upstreamOf } from './route.ts';
+import type { CallShape, Role, Toward, UpstreamKind } from './route.ts';
 
 /** How an attempt (or a call's first attempt) ended. The position is the number stored in the ledger: append only. */
 export const OUTCOMES = [

@@ -1,4 +1,4 @@
-import type { CarePolicy } from './care/policy.ts';
+import type { CarePolicy } from './policy/care.ts';
 
 /** What an upstream is. Never confuse it with the role it plays in a rollout. */
 export type UpstreamKind = 'serverless' | 'dedicated';

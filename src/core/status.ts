@@ -1,17 +1,17 @@
-import type { LaneKey, LaneStatus } from './care/lane.ts';
-import type { CriteriaResult, DemandFigures } from './criteria.ts';
-import type { Action, Reason } from './decision.ts';
-import type { StepFigures } from './figures.ts';
-import type { EndpointSeen, ShadowFigures } from './observation.ts';
-import type { LoadFigures } from './load.ts';
-import type { Detour } from './scaling/detour.ts';
-import type { LearnedLoad, LoadSeen } from './scaling/load.ts';
-import type { Scaling } from './scaling/scaling.ts';
-import type { CriteriaPolicy } from './policy.ts';
-import type { AskAbout, Phase } from './rollout.ts';
-import type { PinnedInstance } from './sizing/pinned.ts';
+import type { LaneKey, LaneStatus } from './care/lane-status.ts';
+import type { CriteriaResult, DemandFigures } from './criteria/criteria.ts';
+import type { Action, Reason } from './decide/decision.ts';
+import type { EndpointSeen, ShadowFigures } from './decide/observation.ts';
+import type { Verdict } from './judge/verdict.ts';
+import type { CriteriaPolicy } from './policy/criteria.ts';
+import type { AskAbout } from './rollout/ask.ts';
+import type { Detour, Phase } from './rollout/rollout.ts';
+import type { StepFigures } from './rollout/step-figures.ts';
 import type { Toward } from './route.ts';
-import type { Verdict } from './verdict.ts';
+import type { LearnedLoad, LoadSeen } from './scaling/route-load.ts';
+import type { Scaling } from './scaling/scaling.ts';
+import type { PinnedInstance } from './sizing/pinned.ts';
+import type { LoadFigures } from './worth/load-history.ts';
 
 /** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
 export interface StatusReport {

@@ -1,10 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Counter, Gauge, Histogram as PromHistogram, Registry } from 'prom-client';
 import type { Call, CallObserver } from '../core/call.ts';
-import { AppError } from '../core/errors.ts';
 import { sumProviders } from '../core/care/providers.ts';
 import type { ProviderCounts } from '../core/care/providers.ts';
+import { AppError } from '../core/errors.ts';
 import type { StatusReport } from '../core/status.ts';
 
 /** Read-only HTTP beside the gateway: `/healthz` and `/metrics`, on loopback. */

@@ -1,7 +1,7 @@
 import type { TakeBypassed } from '../gateway/bypass.ts';
-import type { BypassLog } from '../ledger/bypass.ts';
+import type { BypassLog } from '../ledger/calls/bypass.ts';
 import type { Log } from './log.ts';
-import type { Routes } from './routes.ts';
+import type { Routes } from './route/routes.ts';
 
 /** Has calls that went past the gateway written, and those that were new and are recent counted as demand. */
 export function bypassTaker(ledger: Pick<BypassLog, 'record'>, routes: Routes, log: Log): TakeBypassed {

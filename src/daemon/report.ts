@@ -1,18 +1,17 @@
-import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria.ts';
-import type { StepFigures } from '../core/figures.ts';
-import { bakeTime, leastCalls } from '../core/stepping.ts';
-import { problemText } from '../core/decision.ts';
-import { endpointShare } from '../core/endpoint-share.ts';
-import type { Ask } from '../core/rollout.ts';
-import { isLive, isOver, stopWeight, weights } from '../core/rollout.ts';
+import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria/criteria.ts';
+import { bakeTime, leastCalls } from '../core/decide/stepping.ts';
+import type { Ask } from '../core/rollout/ask.ts';
+import { endpointShare, isLive, isOver, stopWeight, weights } from '../core/rollout/rollout.ts';
+import { otherShare } from '../core/rollout/split.ts';
+import type { StepFigures } from '../core/rollout/step-figures.ts';
 import type { Toward } from '../core/route.ts';
-import { otherShare } from '../core/split.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
+import { problemText } from '../core/text.ts';
 import type { Gateway } from '../gateway/server.ts';
-import { reportScaling } from './load.ts';
-import { shadowFigures } from './observe.ts';
-import type { RouteMemory } from './reconcile.ts';
-import type { RouteWatch } from './watch.ts';
+import { reportScaling } from './route/load.ts';
+import type { RouteWatch } from './route/watch.ts';
+import { shadowFigures } from './tick/observe.ts';
+import type { RouteMemory } from './tick/reconcile.ts';
 
 /** One route as `status` shows it. `filePolicyHash`: the policy file's, which may be newer than a rollout's. */
 export function reportRoute(

@@ -1,18 +1,18 @@
-import { LONGEST_SUSTAIN_MS } from '../core/back-policy.ts';
-import { DELAYED_US, assignedTo } from '../core/call.ts';
-import type { LaneKey, LearnedLane } from '../core/care/lane.ts';
+import { assignedTo, DELAYED_US } from '../core/call.ts';
+import type { LaneKey, LearnedLane } from '../core/care/lane-status.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Assigned, Known } from '../core/docket.ts';
-import type { Rollout } from '../core/rollout.ts';
-import type { Policy, RoutePolicy } from '../core/policy.ts';
-import { servedOf } from '../core/served.ts';
+import type { DemandWindow } from '../core/criteria/demand-window.ts';
+import { servedOf } from '../core/criteria/served-window.ts';
+import type { Assigned, Known } from '../core/judge/call-order.ts';
+import { LONGEST_SUSTAIN_MS } from '../core/policy/back.ts';
+import type { Policy, RoutePolicy } from '../core/policy/policy.ts';
+import type { Rollout } from '../core/rollout/rollout.ts';
 import type { StatusReport } from '../core/status.ts';
-import type { DemandWindow } from '../core/window.ts';
-import type { Journal } from '../ledger/journal.ts';
-import { loggedLoadCall, restoreLoad } from './load.ts';
-import type { Routes } from './routes.ts';
-import type { RouteWatch } from './watch.ts';
-import { EndpointWorth, SHORT_HOLE_MS, mayGoBack } from './worth.ts';
+import type { Journal } from '../ledger/journal/journal.ts';
+import { loggedLoadCall } from './route/load-calls.ts';
+import type { Routes } from './route/routes.ts';
+import type { RouteWatch } from './route/watch.ts';
+import { EndpointWorth, mayGoBack, SHORT_HOLE_MS } from './route/worth.ts';
 
 /** How far back a route's load is looked at, clock ms: a little more than is kept. */
 const LOAD_MS = LONGEST_SUSTAIN_MS + 900_000;
@@ -147,4 +147,16 @@ async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes):
   const stored = await journal.policy(rollout.policyHash);
   const policy = stored === null ? null : (JSON.parse(stored.parsed) as Policy);
   return policy?.routes.find((route) => route.model === rollout.model) ?? routes.policyOf(rollout.model);
+}
+
+/** Goes on from what a former process learned of the load, and of what calls cost, as its last status told. */
+export async function restoreLoad(routes: Routes, journal: Pick<Journal, 'savedStatus'>): Promise<void> {
+  const saved = await journal.savedStatus();
+  const told = saved === null ? [] : ((JSON.parse(saved) as Partial<StatusReport>).routes ?? []);
+  for (const { model, learnedLoad, perCallMicros = null } of told) {
+    const watch = routes.isListed(model) ? routes.watch(model) : null;
+    if (watch === null) continue;
+    if (learnedLoad !== undefined) watch.learnLoad(learnedLoad);
+    watch.perCallMicros = perCallMicros;
+  }
 }

@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Document, Node, Pair, YAMLError } from 'yaml';
 import { AppError } from '../core/errors.ts';
-import { parsePolicy } from '../core/policy.ts';
-import type { Policy, PolicyIssue } from '../core/policy.ts';
+import type { PolicyIssue } from '../core/policy/issue.ts';
+import { parsePolicy } from '../core/policy/parse.ts';
+import type { Policy } from '../core/policy/policy.ts';
 
 /** A policy file, checked. */
 export interface LoadedPolicy {

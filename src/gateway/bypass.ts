@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LONGEST_REPORT } from '../core/bypass.ts';
-import type { Bypass, BypassReport } from '../core/bypass.ts';
-import { readBypassReport } from '../core/bypass-schema.ts';
 import type { Call, Outcome } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
-import { Body } from './body.ts';
-import { isForeign } from './headers.ts';
-import { outcomeOfStatus } from './outcome.ts';
-import { FOREIGN_ORIGIN, sendReply, tooLarge, unknownPath } from './reply.ts';
-import type { Reply } from './reply.ts';
+import { readBypassReport } from '../core/wire/bypass-schema.ts';
+import { LONGEST_REPORT } from '../core/wire/bypass.ts';
+import type { Bypass, BypassReport } from '../core/wire/bypass.ts';
+import { outcomeOfStatus } from './attempt/outcome.ts';
+import { Body } from './request/body.ts';
+import { isForeign } from './request/headers.ts';
+import { FOREIGN_ORIGIN, sendReply, tooLarge, unknownPath } from './request/reply.ts';
+import type { Reply } from './request/reply.ts';
 import type { Shared } from './shared.ts';
 
 /**

@@ -1,30 +1,40 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Arrival, Outcome } from '../core/call.ts';
 import { assignedTo, knownAfterUs } from '../core/call.ts';
+import type { Arrival, Outcome } from '../core/call.ts';
 import { errorMessage } from '../core/errors.ts';
-import { locate } from '../core/paths.ts';
-import type { Destination } from '../core/paths.ts';
-import { assignCall, heldUntil, renamedTo } from './assignment.ts';
-import type { Assignment } from './assignment.ts';
-import { Body } from './body.ts';
-import type { BodyOwner } from './body.ts';
-import { Delivery } from './delivery.ts';
-import { Try } from './forward.ts';
-import type { AttemptOwner } from './forward.ts';
-import { isForeign } from './headers.ts';
-import { mayFallBack, outcomeOfStatus } from './outcome.ts';
-import { readQuestion } from './question.ts';
-import type { Asked } from './question.ts';
-import { FOREIGN_ORIGIN, INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './reply.ts';
-import { refusedHere, sendReply, tooLarge, unknownPath } from './reply.ts';
-import type { Reply } from './reply.ts';
-import type { Refusal } from './lane.ts';
+import { locate } from '../core/wire/destination.ts';
+import type { Destination } from '../core/wire/destination.ts';
+import { Try } from './attempt/attempt.ts';
+import type { AttemptOwner } from './attempt/attempt.ts';
+import { Delivery } from './attempt/delivery.ts';
+import { toEndpoint, toServerless } from './attempt/outbound.ts';
+import type { Sending } from './attempt/outbound.ts';
+import { mayFallBack, outcomeOfStatus } from './attempt/outcome.ts';
+import { refusedHere } from './care/refusal.ts';
+import type { Refusal } from './care/refusal.ts';
+import { servingProvider } from './care/serving-provider.ts';
+import { turnFor } from './care/turn.ts';
+import type { Turn } from './care/turn.ts';
+import { assignCall, heldUntil, renamedTo } from './request/assignment.ts';
+import type { Assignment } from './request/assignment.ts';
+import { Body } from './request/body.ts';
+import type { BodyOwner } from './request/body.ts';
+import { isForeign } from './request/headers.ts';
+import { readQuestion } from './request/question.ts';
+import type { Asked } from './request/question.ts';
+import {
+  FOREIGN_ORIGIN,
+  INTERNAL,
+  INVALID_REQUEST,
+  sendReply,
+  tooLarge,
+  unknownPath,
+  UPSTREAM_TIMEOUT,
+  UPSTREAM_UNAVAILABLE,
+} from './request/reply.ts';
+import type { Reply } from './request/reply.ts';
 import { toRow } from './row.ts';
-import { toEndpoint, toServerless } from './sending.ts';
-import type { Sending } from './sending.ts';
 import type { Shared } from './shared.ts';
-import { servingProvider, turnFor } from './turn.ts';
-import type { Turn } from './turn.ts';
 
 /** Seconds after which a client may ask again where serverless refused it and did not say. */
 const LATER_S = 5;

@@ -1,8 +1,8 @@
 import type { Call, Outcome } from '../core/call.ts';
 import type { CallKind } from '../core/route.ts';
-import type { Assignment } from './assignment.ts';
-import type { Delivery } from './delivery.ts';
-import type { Try } from './forward.ts';
+import type { Try } from './attempt/attempt.ts';
+import type { Delivery } from './attempt/delivery.ts';
+import type { Assignment } from './request/assignment.ts';
 
 /** All that is known of a call when it ends. */
 interface Ending {

@@ -1,25 +1,25 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { REPORT_PATH } from '../core/bypass.ts';
 import type { Arrival, CallObserver, Recorder } from '../core/call.ts';
-import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane.ts';
+import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane-status.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
-import { Agents } from './agent.ts';
-import { Batches } from './batches.ts';
+import { REPORT_PATH } from '../core/wire/bypass.ts';
+import { Targets } from './attempt/targets.ts';
+import type { DispatcherFor } from './attempt/targets.ts';
+import { Batches } from './batch/batches.ts';
 import { answerReport } from './bypass.ts';
 import type { TakeBypassed } from './bypass.ts';
+import { Lanes } from './care/lanes.ts';
 import { Exchange } from './exchange.ts';
-import { Lanes } from './lanes.ts';
 import { Live } from './live.ts';
-import { Repeats } from './repeats.ts';
-import type { ShadowCounts } from './shadows.ts';
-import { Shadows } from './shadows.ts';
+import { Agents } from './request/agent.ts';
+import { Repeats } from './request/repeats.ts';
+import { Shadows } from './shadow/shadows.ts';
+import type { ShadowCounts } from './shadow/shadows.ts';
 import type { Counters, Log, Shared } from './shared.ts';
-import { Targets } from './targets.ts';
-import type { DispatcherFor } from './targets.ts';
 
 export interface GatewayOptions {
   /** The table in force; asked once per call. */
@@ -133,7 +133,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-function share(options: GatewayOptions): Shared {
+function share(options: GatewayOptions): Shared & { readonly live: Live<Exchange>; readonly shadows: Shadows } {
   const { clock } = options;
   let lastArrivalUs = 0;
   return {

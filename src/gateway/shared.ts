@@ -1,17 +1,23 @@
 import type { CallObserver, Recorder } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RouteTable } from '../core/route.ts';
-import type { Agents } from './agent.ts';
-import type { Batches } from './batches.ts';
-import type { Exchange } from './exchange.ts';
-import type { Lanes } from './lanes.ts';
-import type { Live } from './live.ts';
-import type { Repeats } from './repeats.ts';
-import type { Shadows } from './shadows.ts';
-import type { Targets } from './targets.ts';
+import type { Targets } from './attempt/targets.ts';
+import type { Batches } from './batch/batches.ts';
+import type { Lanes } from './care/lanes.ts';
+import type { Live, Placed } from './live.ts';
+import type { Agents } from './request/agent.ts';
+import type { Repeats } from './request/repeats.ts';
+import type { Assignment } from './request/assignment.ts';
+import type { Asked } from './request/question.ts';
 
 /** Writes one line of the log: the message is a constant, the facts are fields. */
 export type Log = (level: 'error' | 'warn' | 'info', message: string, facts: Record<string, unknown>) => void;
+
+/** Who copies live calls in the shadow stage. */
+export interface Copies {
+  /** True where a copy of the call is on its way. */
+  offer(shared: Shared, asked: Asked, assignment: Assignment, startedAfterUs: number): boolean;
+}
 
 /** What all calls of one gateway share. */
 export interface Shared {
@@ -24,8 +30,8 @@ export interface Shared {
   readonly repeats: Repeats;
   readonly targets: Targets;
   readonly maxBodyBytes: number;
-  readonly live: Live<Exchange>;
-  readonly shadows: Shadows;
+  readonly live: Pick<Live<Placed>, 'size' | 'delete'>;
+  readonly shadows: Copies;
   readonly lanes: Lanes;
   readonly batches: Batches;
   readonly clock: Pick<Clock, 'now' | 'scale'>;

@@ -1,18 +1,19 @@
 import { request } from 'undici';
 import type { Dispatcher } from 'undici';
-import type { ReplicaMinutes } from '../core/books.ts';
 import { AppError, errorCode } from '../core/errors.ts';
+import type { ReplicaMinutes } from '../core/money/books.ts';
 import type { Offer } from '../core/sizing/offer.ts';
 import { jsonOrText, noAnswer, saidIn } from './failure.ts';
+import { at, text } from './json.ts';
 import { readReplicas } from './metrics.ts';
 import { readOffers } from './offers.ts';
 import { readQuote } from './quote.ts';
 import type { Instance, Quote } from './quote.ts';
 import type { EndpointSpec } from './spec.ts';
-import { at, isOurs, readStatus, text } from './status.ts';
+import { isOurs, readStatus } from './status.ts';
 import type { EndpointStatus } from './status.ts';
-
-export { endpointName, endpointSpec } from './spec.ts';
+export { endpointName } from './spec.ts';
+export { endpointSpec } from './spec.ts';
 export type { EndpointSpec } from './spec.ts';
 export { isOurs } from './status.ts';
 export type { EndpointStatus } from './status.ts';

@@ -1,15 +1,15 @@
 import {
+  downloadFile,
   HubApiError,
   InvalidApiResponseFormatError,
-  SafetensorParseError,
-  downloadFile,
   listFiles,
   modelInfo,
   parseSafetensorsMetadata,
+  SafetensorParseError,
 } from '@huggingface/hub';
 import { readArchitecture } from '../core/sizing/architecture.ts';
-import type { ModelFacts } from '../core/sizing/facts.ts';
 import { readQuantization } from '../core/sizing/facts.ts';
+import type { ModelFacts } from '../core/sizing/facts.ts';
 
 /** How the Hub is asked. */
 export interface HubAccess {

@@ -1,4 +1,5 @@
-import type { EndpointsClient, EndpointStatus } from './endpoints.ts';
+import type { EndpointsClient } from './endpoints.ts';
+import type { EndpointStatus } from './status.ts';
 
 const OFF = new Set<EndpointStatus['state']>(['paused', 'scaledToZero', 'failed']);
 

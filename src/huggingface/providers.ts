@@ -1,9 +1,9 @@
-import type { ServingProvider } from '../core/advice.ts';
-import type { ProviderPrice } from '../core/prices.ts';
+import type { ServingProvider } from '../core/advice/advice.ts';
 import { AppError } from '../core/errors.ts';
+import type { ProviderPrice } from '../core/money/price-book.ts';
 import { jsonOrText, noAnswer, saidIn } from './failure.ts';
-import { bearer, limited } from './shape.ts';
-import { at, number, text } from './status.ts';
+import { bearer, limited } from './http.ts';
+import { at, number, text } from './json.ts';
 
 const LIST_MS = 15_000;
 

@@ -1,25 +1,8 @@
-import type { Measure, Scaling } from '../core/scaling/scaling.ts';
-import { at, number } from './status.ts';
-import { bearer, limited } from './shape.ts';
+import type { Scaling } from '../core/scaling/scaling.ts';
+import { bearer, limited } from './http.ts';
 
 /** How long a call that only wakes may take, in real ms: what it is answered does not matter. */
 const WAKE_MS = 10_000;
-
-/** The scaling that an endpoint's body tells; null where it cannot be read. `metric` and `threshold` are its old spelling. */
-export function readScaling(body: unknown): Scaling | null {
-  const scaling = at(at(body, 'compute'), 'scaling');
-  const [minReplica, maxReplica] = [number(at(scaling, 'minReplica')), number(at(scaling, 'maxReplica'))];
-  if (minReplica === null || maxReplica === null) return null;
-  const scaleToZeroTimeout = number(at(scaling, 'scaleToZeroTimeout'));
-  return { minReplica, maxReplica, scaleToZeroTimeout, measure: readMeasure(at(scaling, 'measure')) };
-}
-
-function readMeasure(measure: unknown): Measure | null {
-  const pendingRequests = number(at(measure, 'pendingRequests'));
-  if (pendingRequests !== null) return { pendingRequests };
-  const hardwareUsage = number(at(measure, 'hardwareUsage'));
-  return hardwareUsage === null ? null : { hardwareUsage };
-}
 
 /** A change of the scaling and of nothing else: what is left out of a `PUT` stays as it is. */
 export function scalingChange({ minReplica, maxReplica, scaleToZeroTimeout, measure }: Scaling): object {

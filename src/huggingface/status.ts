@@ -1,6 +1,6 @@
-import type { Scaling } from '../core/scaling/scaling.ts';
-import { OUR_TAG } from '../core/sweep.ts';
-import { readScaling } from './scaling.ts';
+import type { Measure, Scaling } from '../core/scaling/scaling.ts';
+import { OUR_TAG } from '../core/sweep/sweep.ts';
+import { at, number, text } from './json.ts';
 
 const STATES = [
   'pending',
@@ -83,21 +83,6 @@ export function readStatus(value: unknown): EndpointStatus {
   };
 }
 
-/** A field of an unknown value; undefined where the value is no object or lacks it. */
-export function at(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
-}
-
-/** Text that is not empty, else null. */
-export function text(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
-}
-
-/** A finite number, else null. */
-export function number(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) ? value : null;
-}
-
 function time(value: unknown): number | null {
   const parsed = typeof value === 'string' ? Date.parse(value) : Number.NaN;
   return Number.isNaN(parsed) ? null : parsed;
@@ -119,4 +104,20 @@ function readHealthRoute(value: unknown): string {
   const variants: unknown[] = typeof image === 'object' && image !== null ? Object.values(image) : [];
   const route = text(at(value, 'healthRoute')) ?? text(at(variants[0], 'healthRoute')) ?? '/health';
   return route.startsWith('/') ? route : `/${route}`;
+}
+
+/** The scaling that an endpoint's body tells; null where it cannot be read. `metric` and `threshold` are its old spelling. */
+export function readScaling(body: unknown): Scaling | null {
+  const scaling = at(at(body, 'compute'), 'scaling');
+  const [minReplica, maxReplica] = [number(at(scaling, 'minReplica')), number(at(scaling, 'maxReplica'))];
+  if (minReplica === null || maxReplica === null) return null;
+  const scaleToZeroTimeout = number(at(scaling, 'scaleToZeroTimeout'));
+  return { minReplica, maxReplica, scaleToZeroTimeout, measure: readMeasure(at(scaling, 'measure')) };
+}
+
+function readMeasure(measure: unknown): Measure | null {
+  const pendingRequests = number(at(measure, 'pendingRequests'));
+  if (pendingRequests !== null) return { pendingRequests };
+  const hardwareUsage = number(at(measure, 'hardwareUsage'));
+  return hardwareUsage === null ? null : { hardwareUsage };
 }

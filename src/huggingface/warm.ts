@@ -1,9 +1,9 @@
-import { engineShapes } from '../core/engine.ts';
-import type { Engine } from '../core/engine.ts';
 import { AppError } from '../core/errors.ts';
 import type { CallShape } from '../core/route.ts';
-import { probeShape } from './shape.ts';
-import type { ProbeResult } from './shape.ts';
+import { engineShapes } from '../core/sizing/engine-shapes.ts';
+import type { Engine } from '../core/sizing/engine-shapes.ts';
+import { probeShape } from './probe-shape.ts';
+import type { ProbeResult } from './probe-shape.ts';
 
 export interface WarmUpWish {
   readonly url: string;

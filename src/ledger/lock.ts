@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { AppError } from '../core/errors.ts';
-import type { LedgerDb } from './database.ts';
 import { isBusy } from './database.ts';
+import type { LedgerDb } from './database.ts';
 
 /** Held until released or until the process ends, however it ends. */
 export interface Lock {

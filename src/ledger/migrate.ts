@@ -1,9 +1,9 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '../core/errors.ts';
-import type { LedgerDb } from './database.ts';
-import { sha256 } from './chain.ts';
 import { APPLICATION_ID, connect, inspect, peek, unreadable } from './database.ts';
+import type { LedgerDb } from './database.ts';
+import { sha256 } from './journal/chain.ts';
 
 /** One file of `migrations/`: forward only, never edited once released. */
 export interface Migration {

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
-import { BypassLog } from './bypass.ts';
-import { CallLog } from './calls.ts';
-import type { LedgerDb } from './database.ts';
+import { BypassLog } from './calls/bypass.ts';
+import { CallLog } from './calls/call-log.ts';
 import { connect, unreadable } from './database.ts';
-import type { Journal } from './journal.ts';
-import { openJournal } from './journal.ts';
+import type { LedgerDb } from './database.ts';
+import { openJournal } from './journal/journal.ts';
+import type { Journal } from './journal/journal.ts';
 import { acquireLock } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
 

@@ -9,8 +9,8 @@ import { keepBusy, playTrace } from './pace.ts';
 import { drawWaits, openAgent, sendCall } from './sending.ts';
 import type { CallPlan } from './sending.ts';
 import { nameAgent } from './swarm.ts';
-import type { TallyReport } from './tally.ts';
 import { Tally } from './tally.ts';
+import type { TallyReport } from './tally.ts';
 
 export interface LoadOptions {
   /** Where the calls go, `/v1/chat/completions` included. */

@@ -1,6 +1,6 @@
 import type { Ended } from './call.ts';
-import type { SpanReport } from './figures.ts';
 import { Figures, Series } from './figures.ts';
+import type { SpanReport } from './figures.ts';
 
 /** The most windows that figures are kept for. */
 export const MOST_WINDOWS = 300;

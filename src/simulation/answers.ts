@@ -1,22 +1,7 @@
 import { isObject } from './exchange.ts';
 import { messageEvents, messageObject } from './messages.ts';
 import { responseEvents, responseObject } from './responses.ts';
-
-export type AnswerKind = 'chat' | 'completion' | 'response' | 'message';
-
-/** What a call asks for, read from its body. */
-export interface Wanted {
-  readonly kind: AnswerKind;
-  readonly id: string;
-  /** The name the answer carries. */
-  readonly model: string;
-  readonly promptTokens: number;
-  readonly outputTokens: number;
-  readonly createdSeconds: number;
-  readonly includeUsage: boolean;
-  /** Text of the answer where it must be a certain one (JSON); otherwise filler of about the right length. */
-  readonly text: string | undefined;
-}
+import type { AnswerKind, Wanted } from './wanted.ts';
 
 const FILLER =
   'The agents asked for a plan and the plan was to look at the figures first, then at the cost, then to decide. '.repeat(

@@ -1,9 +1,9 @@
 import { AppError, errorMessage } from '../core/errors.ts';
-import { parseFault } from './faults.ts';
-import type { Fault } from './faults.ts';
+import type { Endpoint } from './endpoint.ts';
 import { parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
-import type { Endpoint } from './endpoint.ts';
+import { parseFault } from './faults.ts';
+import type { Fault } from './faults.ts';
 import type { Change, EndpointState } from './life.ts';
 import type { Router } from './router.ts';
 import type { World } from './world.ts';

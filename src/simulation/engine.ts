@@ -1,12 +1,12 @@
 import { embeddingAnswer } from './answers.ts';
-import { healthRoute, servedNames } from './spec.ts';
 import type { Endpoint } from './endpoint.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { drawTiming, giveAnswer, readWanted } from './generate.ts';
-import { shapeOf } from './router.ts';
-import { answerTask, takesBody } from './tasks.ts';
 import type { SimulatedModel } from './models.ts';
+import { shapeOf } from './shapes.ts';
+import { healthRoute, servedNames } from './spec.ts';
+import { answerTask, takesBody } from './tasks.ts';
 import type { World } from './world.ts';
 
 const UNAVAILABLE = { error: '503 Service Unavailable', code: 'SERVICE_UNAVAILABLE' };

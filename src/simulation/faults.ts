@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
-import { AppError } from '../core/errors.ts';
 import type { Dice } from '../core/dice.ts';
+import { AppError } from '../core/errors.ts';
 import { isObject } from './exchange.ts';
 
 const FAULT_KINDS = {

@@ -1,12 +1,13 @@
 import { CATALOGUE, providerList } from './catalogue.ts';
 import type { Compute } from './catalogue.ts';
-import { ValidationError, readSpec } from './spec.ts';
-import { Endpoint } from './endpoint.ts';
 import { endpointBody } from './endpoint-body.ts';
-import { answerMetrics } from './metrics.ts';
+import { Endpoint } from './endpoint.ts';
 import { bearerToken, cutOff, isObject, parseObject, readBody, sendJson, sendText } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
-import type { TokenOwner, World } from './world.ts';
+import type { TokenOwner } from './limits.ts';
+import { answerMetrics } from './metrics.ts';
+import { readSpec, ValidationError } from './spec.ts';
+import type { World } from './world.ts';
 
 /** The management API of Inference Endpoints, version 2. */
 export async function answerManagement(world: World, exchange: Exchange): Promise<void> {

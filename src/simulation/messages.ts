@@ -1,4 +1,4 @@
-import type { Wanted } from './answers.ts';
+import type { Wanted } from './wanted.ts';
 
 /** A whole answer in the shape of Anthropic's Messages interface. */
 export function messageObject(wanted: Wanted, text: string): object {

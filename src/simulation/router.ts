@@ -1,13 +1,14 @@
 import { embeddingAnswer, textTokens } from './answers.ts';
-import type { AnswerKind } from './answers.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { drawTiming, giveAnswer, readWanted } from './generate.ts';
-import type { SimulatedModel } from './models.ts';
 import { splitModelName } from './models.ts';
-import { NativeRoutes, findByProviderId, modelInForm, nativeShapeOf } from './native.ts';
+import type { SimulatedModel } from './models.ts';
+import { findByProviderId, modelInForm, NativeRoutes, nativeShapeOf } from './native.ts';
 import type { NativeShape } from './native.ts';
+import { shapeOf } from './shapes.ts';
 import { answerTask, takesBody } from './tasks.ts';
+import type { AnswerKind } from './wanted.ts';
 import type { World } from './world.ts';
 
 /** Hugging Face's serverless router. */
@@ -35,18 +36,6 @@ interface Taking {
   readonly body: Record<string, unknown>;
   readonly model: SimulatedModel;
   readonly provider: string;
-}
-
-const SHAPES: readonly [suffix: string, shape: AnswerKind | 'embedding'][] = [
-  ['/chat/completions', 'chat'],
-  ['/completions', 'completion'],
-  ['/embeddings', 'embedding'],
-  ['/responses', 'response'],
-  ['/messages', 'message'],
-];
-
-export function shapeOf(path: string): AnswerKind | 'embedding' | 'task' | undefined {
-  return SHAPES.find(([suffix]) => path.endsWith(suffix))?.[1];
 }
 
 /** Reads `/v1/...`, `/{provider}/...` and `/hf-inference/models/{org}/{name}[/...]`. */

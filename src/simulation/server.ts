@@ -1,6 +1,6 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
@@ -9,22 +9,23 @@ import type { SimulationState } from './control.ts';
 import { createCounters } from './counters.ts';
 import { seededDice } from './dice.ts';
 import { Endpoint } from './endpoint.ts';
-import type { KeptEndpoint } from './life.ts';
 import { openExchange, sendJson } from './exchange.ts';
 import { createFaultBoard } from './faults.ts';
 import type { Fault, FaultInput } from './faults.ts';
 import { answerHub } from './hub.ts';
-import { answerManagement } from './management.ts';
-import { answerMedia } from './native.ts';
-import { DEFAULT_MODELS } from './models.ts';
-import type { SimulatedModel } from './models.ts';
 import { createKeeper, readKept } from './keeper.ts';
 import type { Kept } from './keeper.ts';
+import type { KeptEndpoint } from './life.ts';
+import { DEFAULT_LIMITS, defaultOwner } from './limits.ts';
+import type { Limits, TokenOwner } from './limits.ts';
+import { answerManagement } from './management.ts';
+import { DEFAULT_MODELS } from './models.ts';
+import type { SimulatedModel } from './models.ts';
+import { answerMedia } from './native.ts';
 import { createRouter } from './router.ts';
 import type { Router } from './router.ts';
 import { createUsageBook } from './usage.ts';
-import { DEFAULT_LIMITS, defaultOwner } from './world.ts';
-import type { Limits, TokenOwner, World } from './world.ts';
+import type { World } from './world.ts';
 
 export interface SimulationOptions {
   /** Scaled or not: all latencies, states and costs run on it; sockets are real. */

@@ -1,8 +1,8 @@
 import { CLOSED } from '../../src/core/care/breaker.ts';
-import type { LaneKey, LaneStatus } from '../../src/core/care/lane.ts';
-import type { RoleFigures } from '../../src/core/figures.ts';
-import { NO_FIGURES } from '../../src/core/figures.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import type { LaneKey, LaneStatus } from '../../src/core/care/lane-status.ts';
+import type { RoleFigures } from '../../src/core/rollout/step-figures.ts';
+import { NO_FIGURES } from '../../src/core/rollout/step-figures.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../../src/core/status.ts';
 
 /** 2026-11-24 12:00:00Z */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import { openForReading } from '../../src/ledger/open.ts';
-import { pendingRequests } from '../../src/ledger/requests.ts';
+import { pendingRequests } from '../../src/ledger/journal/requests.ts';
 import type { Book } from './rig.ts';
 import { openAskingBook, openBook, spawnUpshift, upshift } from './rig.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
-import type { Usage } from '../../src/core/usage.ts';
+import type { Usage } from '../../src/core/usage/usage.ts';
 import { makeCall } from '../ledger/rig.ts';
 import { makeLane, makeReport, NOON } from './reports.ts';
 import type { Book } from './rig.ts';

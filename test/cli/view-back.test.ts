@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { chooseRollout } from '../../src/cli/choose.ts';
-import { renderStatus } from '../../src/cli/view.ts';
-import type { RolloutRow } from '../../src/ledger/rollouts.ts';
+import { renderStatus } from '../../src/cli/views/status.ts';
+import type { RolloutRow } from '../../src/ledger/journal/rollouts.ts';
 import type { RouteStatus } from '../../src/core/status.ts';
 import { makeReport, makeRollout, makeRoute, NOON } from './reports.ts';
 

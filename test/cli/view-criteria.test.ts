@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createPaint } from '../../src/cli/print.ts';
-import { criteriaLines } from '../../src/cli/view-criteria.ts';
-import { judgeCriteria } from '../../src/core/criteria.ts';
-import type { CriteriaPolicy } from '../../src/core/policy.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import { createPaint } from '../../src/cli/terminal/print.ts';
+import { criteriaLines } from '../../src/cli/views/criteria.ts';
+import { judgeCriteria } from '../../src/core/criteria/criteria.ts';
+import type { CriteriaPolicy } from '../../src/core/policy/criteria.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import type { RouteStatus } from '../../src/core/status.ts';
 import { makeRoute, NOON } from './reports.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { renderStatus } from '../../src/cli/view.ts';
+import { renderStatus } from '../../src/cli/views/status.ts';
 import { CLOSED } from '../../src/core/care/breaker.ts';
-import type { LaneKey, LaneStatus } from '../../src/core/care/lane.ts';
+import type { LaneKey, LaneStatus } from '../../src/core/care/lane-status.ts';
 import { NOON, makeReport, makeRoute } from './reports.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createPaint } from '../../src/cli/print.ts';
-import { renderPolicy } from '../../src/cli/view-policy.ts';
-import { parsePolicy } from '../../src/core/policy.ts';
+import { createPaint } from '../../src/cli/terminal/print.ts';
+import { renderPolicy } from '../../src/cli/views/policy.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
 
 /** What `policy check` shows of a policy. */
 function shown(value: unknown, width = 80): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { renderStatus } from '../../src/cli/view.ts';
+import { renderStatus } from '../../src/cli/views/status.ts';
 import type { RolloutStatus } from '../../src/core/status.ts';
 import { loadOf } from '../support/load.ts';
 import { makeReport, makeRollout, makeRoute, NOON } from './reports.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import type { ViewOptions } from '../../src/cli/view-page.ts';
-import { renderStatus } from '../../src/cli/view.ts';
+import type { ViewOptions } from '../../src/cli/views/page.ts';
+import { renderStatus } from '../../src/cli/views/status.ts';
 import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import type { StatusReport } from '../../src/core/status.ts';
 import { ENDPOINT_POLICY } from '../support/samples.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createUpshiftFetch } from '../../src/index.ts';
+import { createUpshiftFetch } from '../../src/client/fetch.ts';
 import { startDaemon } from '../support/processes.ts';
 import { MODEL, openStage } from '../support/stage.ts';
 

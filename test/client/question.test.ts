@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { readQuestion } from '../../src/client/question.ts';
-import { locate } from '../../src/core/paths.ts';
-import type { Destination } from '../../src/core/paths.ts';
-import { readQuestion as readAtGateway } from '../../src/gateway/question.ts';
+import { locate } from '../../src/core/wire/destination.ts';
+import type { Destination } from '../../src/core/wire/destination.ts';
+import { readQuestion as readAtGateway } from '../../src/gateway/request/question.ts';
 
 const PATHS = ['/v1/chat/completions', '/v1/embeddings', '/v1/messages', '/models/org/name', '/groq/x', '/fal-ai/a/b'];
 

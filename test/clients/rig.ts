@@ -11,7 +11,7 @@ import { createGateway } from '../../src/gateway/server.ts';
 import { openLedger } from '../../src/ledger/open.ts';
 import type { Simulation } from '../../src/simulation/server.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
-import type { Limits } from '../../src/simulation/world.ts';
+import type { Limits } from '../../src/simulation/limits.ts';
 import { fastClock } from '../simulation/clocks.ts';
 import { atEnd } from '../support/ending.ts';
 import { eventually } from '../support/waiting.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { WaysSeen } from '../../src/core/advice.ts';
-import { advise } from '../../src/core/advice.ts';
+import type { WaysSeen } from '../../src/core/advice/advise.ts';
+import { advise } from '../../src/core/advice/advise.ts';
 import { capOf, fewerAgents } from '../../src/core/advice/agents.ts';
 import type { DemandCall } from '../../src/core/advice/demand.ts';
 import { WINDOW_MS, demandOf, inWindow, peaksOf, windowsOf } from '../../src/core/advice/demand.ts';

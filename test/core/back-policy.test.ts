@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
-import type { BackPolicy } from '../../src/core/back-policy.ts';
-import { parsePolicy } from '../../src/core/policy.ts';
+import { BACK_DEFAULTS } from '../../src/core/policy/back.ts';
+import type { BackPolicy } from '../../src/core/policy/back.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
 
 /** What a block in the defaults, and one in a route, come to. */
 function back(defaults: unknown, route?: unknown): BackPolicy {

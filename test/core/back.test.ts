@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
-import { NO_BUDGET } from '../../src/core/money/policy.ts';
-import { considerBack } from '../../src/core/back.ts';
-import { decide } from '../../src/core/decide.ts';
-import type { Decision } from '../../src/core/decision.ts';
-import type { BackSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
-import type { Rollout } from '../../src/core/rollout.ts';
-import { evolve, stopWeight, weights } from '../../src/core/rollout.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
-import { endpointShare } from '../../src/core/endpoint-share.ts';
+import { BACK_DEFAULTS } from '../../src/core/policy/back.ts';
+import { NO_BUDGET } from '../../src/core/policy/budget.ts';
+import { considerBack } from '../../src/core/decide/way-back-cause.ts';
+import { decide } from '../../src/core/decide/decide.ts';
+import type { Decision } from '../../src/core/decide/decision.ts';
+import type { BackSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import { evolve } from '../../src/core/rollout/evolve.ts';
+import { stopWeight, weights } from '../../src/core/rollout/rollout.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import { endpointShare } from '../../src/core/rollout/rollout.ts';
 import {
   backAtStep,
   observation,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { backtest } from '../../src/core/backtest.ts';
-import type { PastCall } from '../../src/core/backtest.ts';
+import { backtest } from '../../src/core/criteria/backtest.ts';
+import type { PastCall } from '../../src/core/criteria/backtest.ts';
 import { routePolicy, START } from '../support/samples.ts';
 
 const MINUTE = 60_000;

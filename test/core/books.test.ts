@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { BookedLook, EndpointLook, ReplicaMinutes } from '../../src/core/books.ts';
-import { MINUTE_MS, atCreation, billedReplicas, isUnsure, settle, settleGone } from '../../src/core/books.ts';
+import type { BookedLook, EndpointLook, ReplicaMinutes } from '../../src/core/money/books.ts';
+import { MINUTE_MS, atCreation, billedReplicas, isUnsure, settle, settleGone } from '../../src/core/money/books.ts';
 
 const AT = 1_000 * MINUTE_MS;
 

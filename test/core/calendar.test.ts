@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { dayOf, monthOf } from '../../src/core/calendar.ts';
+import { dayOf, monthOf } from '../../src/core/money/calendar.ts';
 
 test('days and months are those of UTC, as the platform has them', () => {
   const times = fc.integer({ min: Date.UTC(1970, 0), max: Date.UTC(2400, 0) });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { DemandFigures } from '../../src/core/criteria.ts';
-import { demandText, isHiddenByDerivedAgents, judgeCriteria } from '../../src/core/criteria.ts';
-import type { CriteriaPolicy } from '../../src/core/policy.ts';
+import type { DemandFigures } from '../../src/core/criteria/criteria.ts';
+import { demandText, isHiddenByDerivedAgents, judgeCriteria } from '../../src/core/criteria/criteria.ts';
+import type { CriteriaPolicy } from '../../src/core/policy/criteria.ts';
 import { routePolicy } from '../support/samples.ts';
 
 function figures(calls: number, agents: number, refusedShare: number, derivedAgents = 0): DemandFigures {

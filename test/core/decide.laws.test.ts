@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { decide, decideAgain } from '../../src/core/decide.ts';
-import type { Phase, Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { leaveEndpoint } from '../../src/core/lost-endpoint.ts';
-import { endpointShare } from '../../src/core/endpoint-share.ts';
-import { evolve, isLive, isOver, weights } from '../../src/core/rollout.ts';
-import { stepVerdict } from '../../src/core/retreat.ts';
+import { decide } from '../../src/core/decide/decide.ts';
+import { decideAgain } from '../../src/core/decide-again.ts';
+import type { Phase, Rollout } from '../../src/core/rollout/rollout.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
+import { leaveEndpoint } from '../../src/core/decide/lost-endpoint.ts';
+import { endpointShare } from '../../src/core/rollout/rollout.ts';
+import { evolve } from '../../src/core/rollout/evolve.ts';
+import { isLive, isOver, weights } from '../../src/core/rollout/rollout.ts';
+import { stepVerdict } from '../../src/core/decide/retreat.ts';
 import type { Tick } from '../support/walk.ts';
 import { walk, walks } from '../support/walk.ts';
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../src/core/call.ts';
-import type { Assigned, Known, Taker } from '../../src/core/docket.ts';
-import { Docket, earlyView, fullView } from '../../src/core/docket.ts';
-import { Pairs, inOrder, takePair } from '../../src/core/pairs.ts';
-import { EARLY_US } from '../../src/core/scores.ts';
+import type { Assigned, Known, Taker } from '../../src/core/judge/call-order.ts';
+import { Docket, earlyView, fullView } from '../../src/core/judge/call-order.ts';
+import { Pairs, inOrder, takePair } from '../../src/core/judge/shadow-pairs.ts';
+import { EARLY_US } from '../../src/core/judge/scores.ts';
 
 const LATE_US = 30_000_000;
 

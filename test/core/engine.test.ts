@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { engineShapes } from '../../src/core/engine.ts';
-import type { Engine } from '../../src/core/engine.ts';
+import { engineShapes } from '../../src/core/sizing/engine-shapes.ts';
+import type { Engine } from '../../src/core/sizing/engine-shapes.ts';
 import { isEligible } from '../../src/core/route.ts';
 
 /** Who may get a call of a shape, once warming has shown that it can; the README's table, row by row. */

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../src/core/call.ts';
 import { OUTCOMES, isDecided, isFault } from '../../src/core/call.ts';
-import type { TalliedCall } from '../../src/core/figures.ts';
-import { NO_FIGURES, RoleTally } from '../../src/core/figures.ts';
+import type { TalliedCall } from '../../src/core/rollout/step-figures.ts';
+import { NO_FIGURES, RoleTally } from '../../src/core/rollout/step-figures.ts';
 import { upstreamOf } from '../../src/core/route.ts';
 import type { Role } from '../../src/core/route.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { certifiable, forecast, totalMinutes } from '../../src/core/forecast.ts';
-import { Judge } from '../../src/core/judge.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import { certifiable, forecast, totalMinutes } from '../../src/core/judge/forecast.ts';
+import { Judge } from '../../src/core/judge/judge.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import { feed, judgedCalls, profile } from '../support/judged.ts';
 
 const POLICY = POLICY_DEFAULTS.judge;

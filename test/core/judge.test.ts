@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { Judge } from '../../src/core/judge.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
-import type { JudgePolicy } from '../../src/core/policy.ts';
-import { learnProfile } from '../../src/core/profile.ts';
-import type { MetricVerdict, Verdict } from '../../src/core/verdict.ts';
+import { Judge } from '../../src/core/judge/judge.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import type { JudgePolicy } from '../../src/core/policy/judge.ts';
+import { learnProfile } from '../../src/core/judge/profile.ts';
+import type { MetricVerdict, Verdict } from '../../src/core/judge/verdict.ts';
 import { answer, feed, judged, judgedCalls, pastCalls, profile } from '../support/judged.ts';
 import type { Manner, Traffic } from '../support/judged.ts';
 import { dice } from '../support/dice.ts';

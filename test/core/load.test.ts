@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { expectedRefused, LoadHistory, payingLoad } from '../../src/core/load.ts';
+import { expectedRefused, LoadHistory, payingLoad } from '../../src/core/worth/load-history.ts';
 import { START } from '../support/samples.ts';
 
 const MINUTE = 60_000;

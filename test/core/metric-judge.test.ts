@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Judge } from '../../src/core/judge.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
-import type { MetricVerdict } from '../../src/core/verdict.ts';
+import { Judge } from '../../src/core/judge/judge.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import type { MetricVerdict } from '../../src/core/judge/verdict.ts';
 import { feed, judgedCalls, profile } from '../support/judged.ts';
 
 describe('what is told of a metric', () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decide } from '../../src/core/decide.ts';
-import type { Observation, OperatorRequest } from '../../src/core/observation.ts';
-import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve } from '../../src/core/rollout.ts';
+import { decide } from '../../src/core/decide/decide.ts';
+import type { Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
+import { evolve } from '../../src/core/rollout/evolve.ts';
 import {
   atStep,
   observation,

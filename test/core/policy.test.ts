@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { parsePolicy, POLICY_DEFAULTS } from '../../src/core/policy.ts';
-import { SWEEP_DEFAULTS } from '../../src/core/sweep-policy.ts';
-import type { Policy } from '../../src/core/policy.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import { SWEEP_DEFAULTS } from '../../src/core/policy/sweep.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
 
 const ENDPOINT = {
   namespace: 'acme',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { learnProfile, logScore } from '../../src/core/profile.ts';
-import { predict } from '../../src/core/latency.ts';
-import { learnWobble } from '../../src/core/wobble.ts';
+import { learnProfile, logScore } from '../../src/core/judge/profile.ts';
+import { predict } from '../../src/core/judge/latency-model.ts';
+import { learnWobble } from '../../src/core/judge/wobble.ts';
 import { dice, normal } from '../support/dice.ts';
 import { answer, pastCalls, profile } from '../support/judged.ts';
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../src/core/call.ts';
 import { OUTCOMES, isFault } from '../../src/core/call.ts';
-import { RecentOutcomes } from '../../src/core/recent.ts';
+import { RecentOutcomes } from '../../src/core/decide/recent-outcomes.ts';
 import { START } from '../support/samples.ts';
 
 const attempts = fc.array(

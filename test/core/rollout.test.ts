@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Rollout, RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve, isActive, weights } from '../../src/core/rollout.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
+import { evolve } from '../../src/core/rollout/evolve.ts';
+import { isActive, weights } from '../../src/core/rollout/rollout.ts';
 import {
   atStep,
   PROFILE,

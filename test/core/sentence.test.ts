@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { sentence } from '../../src/core/sentence.ts';
-import type { MetricVerdict } from '../../src/core/verdict.ts';
+import { sentence } from '../../src/core/judge/sentence.ts';
+import type { MetricVerdict } from '../../src/core/judge/verdict.ts';
 
 const FASTER: MetricVerdict = {
   metric: 'speed',

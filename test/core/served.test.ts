@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../src/core/call.ts';
-import type { DemandFigures } from '../../src/core/criteria.ts';
-import type { ServedFigures } from '../../src/core/served.ts';
-import { ServedWindow } from '../../src/core/served.ts';
-import { DemandWindow } from '../../src/core/window.ts';
+import type { DemandFigures } from '../../src/core/criteria/criteria.ts';
+import type { ServedFigures } from '../../src/core/criteria/served-window.ts';
+import { ServedWindow } from '../../src/core/criteria/served-window.ts';
+import { DemandWindow } from '../../src/core/criteria/demand-window.ts';
 import { START } from '../support/samples.ts';
 
 const FIRST = START / 1_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { SloWatch } from '../../src/core/slo.ts';
+import { SloWatch } from '../../src/core/worth/slo-watch.ts';
 import { START } from '../support/samples.ts';
 
 const MINUTE = 60_000;

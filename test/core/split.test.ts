@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { assign, draw, isShadowed, unitOf } from '../../src/core/split.ts';
+import { assign, draw, isShadowed, unitOf } from '../../src/core/rollout/split.ts';
 
 const CALL = { rolloutId: 'aaaabbbb', weight: 0.5, affinity: 'call', blockMs: 600_000 } as const;
 const AGENT = { ...CALL, affinity: 'agent' } as const;

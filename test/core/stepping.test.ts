@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { EndpointSeen, Observation } from '../../src/core/observation.ts';
-import type { RolloutEvent } from '../../src/core/rollout.ts';
-import { BACK_DEFAULTS } from '../../src/core/back-policy.ts';
-import { decidePromoted } from '../../src/core/promoted.ts';
-import { decideShadowing, decideStopped } from '../../src/core/stepping.ts';
-import type { Verdict } from '../../src/core/verdict.ts';
+import type { EndpointSeen, Observation } from '../../src/core/decide/observation.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
+import { BACK_DEFAULTS } from '../../src/core/policy/back.ts';
+import { decidePromoted } from '../../src/core/decide/promoted.ts';
+import { decideShadowing, decideStopped } from '../../src/core/decide/stepping.ts';
+import type { Verdict } from '../../src/core/judge/verdict.ts';
 import { atStep, observation, promotedRollout, routePolicy, shadowingRollout } from '../support/samples.ts';
 import { START, verdictOn } from '../support/samples.ts';
 

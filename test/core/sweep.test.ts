@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { decideAgain } from '../../src/core/decide.ts';
-import { parsePolicy } from '../../src/core/policy.ts';
-import type { EndpointFound, LedgerKnown, SweptRollout } from '../../src/core/sweep.ts';
-import { decideSweep, ledgerTag, OUR_TAG, sweepSeen } from '../../src/core/sweep.ts';
-import { knownOf } from '../../src/core/sweep-known.ts';
-import type { SweepPolicy } from '../../src/core/sweep-policy.ts';
-import { SWEEP_DEFAULTS } from '../../src/core/sweep-policy.ts';
+import { decideAgain } from '../../src/core/decide-again.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { EndpointFound, LedgerKnown, SweptRollout } from '../../src/core/sweep/sweep.ts';
+import { decideSweep, ledgerTag, OUR_TAG, sweepSeen } from '../../src/core/sweep/sweep.ts';
+import { knownOf } from '../../src/core/sweep/known.ts';
+import type { SweepPolicy } from '../../src/core/policy/sweep.ts';
+import { SWEEP_DEFAULTS } from '../../src/core/policy/sweep.ts';
 import { atStep, backAtStep, promotedRollout, START } from '../support/samples.ts';
 
 const DAY = 86_400_000;

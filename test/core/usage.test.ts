@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { UsageContext } from '../../src/core/usage.ts';
-import { usageOf } from '../../src/core/usage.ts';
+import type { UsageContext } from '../../src/core/usage/usage.ts';
+import { usageOf } from '../../src/core/usage/usage.ts';
 import { daysOf, fullest, secondsOf, timelineOf } from '../../src/core/usage/demand.ts';
 import { inFlightOf } from '../../src/core/usage/flight.ts';
 import type { UsageCall } from '../../src/core/usage/log.ts';

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Outcome } from '../../src/core/call.ts';
 import { DELAYED_US, OUTCOMES, assignedTo, isFault } from '../../src/core/call.ts';
-import { earlyView, fullView } from '../../src/core/docket.ts';
-import { Judge } from '../../src/core/judge.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import { earlyView, fullView } from '../../src/core/judge/call-order.ts';
+import { Judge } from '../../src/core/judge/judge.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import type { Role, Toward } from '../../src/core/route.ts';
 import { upstreamOf } from '../../src/core/route.ts';
-import { scoreCall, scoreEarly, scoreRejection } from '../../src/core/scores.ts';
-import type { JudgedCall, Verdict } from '../../src/core/verdict.ts';
+import { scoreCall, scoreEarly, scoreRejection } from '../../src/core/judge/scores.ts';
+import type { JudgedCall, Verdict } from '../../src/core/judge/verdict.ts';
 import { dice } from '../support/dice.ts';
 import { feed, judged, judgedCalls, profile } from '../support/judged.ts';
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
-import type { DemandFigures } from '../../src/core/criteria.ts';
-import { DemandWindow } from '../../src/core/window.ts';
+import type { DemandFigures } from '../../src/core/criteria/criteria.ts';
+import { DemandWindow } from '../../src/core/criteria/demand-window.ts';
 import { START } from '../support/samples.ts';
 import { arrivals } from '../support/trace.ts';
 

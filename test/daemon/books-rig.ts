@@ -1,10 +1,10 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MINUTE_MS } from '../../src/core/books.ts';
+import { MINUTE_MS } from '../../src/core/money/books.ts';
 import { AppError } from '../../src/core/errors.ts';
-import { Books } from '../../src/daemon/books.ts';
-import type { BooksContext } from '../../src/daemon/books.ts';
+import { Books } from '../../src/daemon/money/books.ts';
+import type { BooksContext } from '../../src/daemon/money/books.ts';
 import type { EndpointsClient } from '../../src/huggingface/endpoints.ts';
 import { createEndpointsClient } from '../../src/huggingface/endpoints.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MINUTE_MS, billedReplicas } from '../../src/core/books.ts';
+import { MINUTE_MS, billedReplicas } from '../../src/core/money/books.ts';
 import type { SimulationState } from '../../src/simulation/control.ts';
 import type { Happening, Stage } from './books-rig.ts';
 import { openStage } from './books-rig.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createUpshiftFetch } from '../../src/index.ts';
+import { createUpshiftFetch } from '../../src/client/fetch.ts';
 import type { InsideDaemon } from '../support/inside.ts';
 import { openDaemon } from '../support/inside.ts';
 import { MODEL, openStage } from '../support/stage.ts';

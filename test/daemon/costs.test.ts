@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { POLICY_DEFAULTS, parsePolicy } from '../../src/core/policy.ts';
-import type { Survey } from '../../src/core/observation.ts';
-import { RouteCosts } from '../../src/daemon/costs.ts';
-import { restoreLoad } from '../../src/daemon/load.ts';
-import type { ObserveContext } from '../../src/daemon/observe.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { Survey } from '../../src/core/decide/observation.ts';
+import { RouteCosts } from '../../src/daemon/money/costs.ts';
+import { restoreLoad } from '../../src/daemon/restore.ts';
+import type { ObserveContext } from '../../src/daemon/tick/observe.ts';
 import { reportRoute } from '../../src/daemon/report.ts';
-import { Routes } from '../../src/daemon/routes.ts';
-import type { RouteWatch } from '../../src/daemon/watch.ts';
-import { EndpointWorth } from '../../src/daemon/worth.ts';
+import { Routes } from '../../src/daemon/route/routes.ts';
+import type { RouteWatch } from '../../src/daemon/route/watch.ts';
+import { EndpointWorth } from '../../src/daemon/route/worth.ts';
 import { ENDPOINT_POLICY, MODEL, promotedRollout, START } from '../support/samples.ts';
 
 const DAY = 86_400_000;

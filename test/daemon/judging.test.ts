@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Verdict } from '../../src/core/verdict.ts';
+import type { Verdict } from '../../src/core/judge/verdict.ts';
 import { upshift } from '../cli/rig.ts';
 import { openDaemon } from '../support/inside.ts';
 import { approve, approveUpTo, askedFor, inPhase } from '../support/rollout.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parsePolicy } from '../../src/core/policy.ts';
-import type { RolloutEvent } from '../../src/core/rollout.ts';
-import { evolve } from '../../src/core/rollout.ts';
-import { beginEffect } from '../../src/daemon/effects.ts';
-import { RouteWatch } from '../../src/daemon/watch.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
+import { evolve } from '../../src/core/rollout/evolve.ts';
+import { beginEffect } from '../../src/daemon/effects/effects.ts';
+import { RouteWatch } from '../../src/daemon/route/watch.ts';
 import { createEndpointsClient } from '../../src/huggingface/endpoints.ts';
 import { createHubClient } from '../../src/huggingface/hub.ts';
 import { startSimulation } from '../../src/simulation/server.ts';

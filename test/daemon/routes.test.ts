@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { RouteStatus } from '../../src/core/status.ts';
-import { listRollouts } from '../../src/ledger/rollouts.ts';
-import { openAsks } from '../../src/ledger/requests.ts';
+import { listRollouts } from '../../src/ledger/journal/rollouts.ts';
+import { openAsks } from '../../src/ledger/journal/requests.ts';
 import type { InsideDaemon } from '../support/inside.ts';
 import { openDaemon } from '../support/inside.ts';
 import { abort, approve, approveUpTo, inPhase } from '../support/rollout.ts';

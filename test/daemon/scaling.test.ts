@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { RolloutEvent } from '../../src/core/rollout.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
 import { openDaemon } from '../support/inside.ts';
 import { approve, approvedTo, assertAllRecorded, assertAudited, inPhase, newestRollout } from '../support/rollout.ts';
 import type { Stage } from '../support/stage.ts';
 import { MODEL, openStage } from '../support/stage.ts';
-import { openAsks } from '../../src/ledger/requests.ts';
+import { openAsks } from '../../src/ledger/journal/requests.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { eventually } from '../support/waiting.ts';
 

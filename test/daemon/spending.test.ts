@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Clock } from '../../src/core/clock.ts';
-import type { Rollout } from '../../src/core/rollout.ts';
-import { evolve } from '../../src/core/rollout.ts';
-import type { Spending } from '../../src/core/spending.ts';
-import { RETURNED } from '../../src/core/stepping.ts';
-import { BookedSpending, drainPatienceMs, wayBackMs } from '../../src/daemon/spending.ts';
-import { RouteWatch } from '../../src/daemon/watch.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import { evolve } from '../../src/core/rollout/evolve.ts';
+import type { Spending } from '../../src/core/money/spending.ts';
+import { RETURNED } from '../../src/core/decide/stepping.ts';
+import { BookedSpending, drainPatienceMs, wayBackMs } from '../../src/daemon/money/spending.ts';
+import { RouteWatch } from '../../src/daemon/route/watch.ts';
 import { backAtStep, MODEL, promotedRollout, routePolicy, START } from '../support/samples.ts';
 
 const MINUTE = 60_000;

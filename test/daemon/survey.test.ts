@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import test from 'node:test';
-import type { Survey } from '../../src/core/observation.ts';
-import { parsePolicy } from '../../src/core/policy.ts';
-import type { Load } from '../../src/core/sizing/load.ts';
-import { NO_LOAD } from '../../src/core/sizing/load.ts';
+import type { Survey } from '../../src/core/decide/observation.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { Load } from '../../src/core/sizing/busiest-load.ts';
+import { NO_LOAD } from '../../src/core/sizing/busiest-load.ts';
 import { offerText } from '../../src/core/sizing/offer.ts';
-import { takeSurvey } from '../../src/daemon/survey.ts';
+import { takeSurvey } from '../../src/daemon/effects/survey.ts';
 import { createEndpointsClient } from '../../src/huggingface/endpoints.ts';
 import { createHubClient } from '../../src/huggingface/hub.ts';
 import type { Simulation } from '../../src/simulation/server.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
-import { timeoutsOf } from '../../src/daemon/routes.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import { timeoutsOf } from '../../src/daemon/route/routes.ts';
 import { createClock } from '../../src/files/clock.ts';
 
 test('timeouts are as the policy has them, and shrink with a faster clock to no less than five seconds', () => {

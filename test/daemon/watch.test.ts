@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Arrival } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import { parsePolicy } from '../../src/core/policy.ts';
-import type { Policy } from '../../src/core/policy.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
 import { restoreWindows } from '../../src/daemon/restore.ts';
-import { Routes } from '../../src/daemon/routes.ts';
-import type { Journal, LoggedCall } from '../../src/ledger/journal.ts';
+import { Routes } from '../../src/daemon/route/routes.ts';
+import type { Journal } from '../../src/ledger/journal/journal.ts';
+import type { LoggedCall } from '../../src/ledger/calls/history.ts';
 
 const MODEL = 'org/model';
 const START = 1_760_000_000_000;

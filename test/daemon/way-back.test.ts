@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { LaneKey, LaneStatus } from '../../src/core/care/lane.ts';
+import type { LaneKey, LaneStatus } from '../../src/core/care/lane-status.ts';
 import type { Arrival, Call } from '../../src/core/call.ts';
 import { DELAYED_US } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import { parsePolicy } from '../../src/core/policy.ts';
-import type { Rollout } from '../../src/core/rollout.ts';
-import type { ObserveContext } from '../../src/daemon/observe.ts';
-import { observe } from '../../src/daemon/observe.ts';
-import { goBackAtOnce } from '../../src/daemon/reconcile.ts';
-import { Routes } from '../../src/daemon/routes.ts';
-import type { RouteWatch } from '../../src/daemon/watch.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import type { ObserveContext } from '../../src/daemon/tick/observe.ts';
+import { observe } from '../../src/daemon/tick/observe.ts';
+import { goBackAtOnce } from '../../src/daemon/tick/reconcile.ts';
+import { Routes } from '../../src/daemon/route/routes.ts';
+import type { RouteWatch } from '../../src/daemon/route/watch.ts';
 import { backAtStep, ENDPOINT_POLICY, MODEL, promotedRollout, START, wayBackAfter } from '../support/samples.ts';
 
 /** A route with an endpoint, its clock, and what the gateway tells. */

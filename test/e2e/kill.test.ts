@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import test from 'node:test';
-import type { Rollout } from '../../src/core/rollout.ts';
-import { events, listRollouts } from '../../src/ledger/rollouts.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import { events, listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import type { DaemonProcess } from '../support/processes.ts';
 import { runUpshift, startDaemon } from '../support/processes.ts';
 import type { Stage } from '../support/stage.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import test from 'node:test';
-import { listDecisions, listRollouts } from '../../src/ledger/rollouts.ts';
+import { listDecisions, listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import type { FaultInput } from '../../src/simulation/faults.ts';
 import { startDaemon } from '../support/processes.ts';
 import type { DaemonProcess } from '../support/processes.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Rollout } from '../../src/core/rollout.ts';
-import { listRollouts } from '../../src/ledger/rollouts.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import { listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import { runUpshift, startDaemon } from '../support/processes.ts';
 import { approve, approveUpTo, askedFor, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
 import { freePort, MODEL, openStage } from '../support/stage.ts';

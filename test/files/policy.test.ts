@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { AppError } from '../../src/core/errors.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import { loadPolicy, parsePolicyText } from '../../src/files/policy.ts';
 
 const POLICIES = join(import.meta.dirname, '..', '..', 'policies');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Bypass } from '../../src/core/bypass.ts';
-import { readBypassReport } from '../../src/core/bypass-schema.ts';
+import type { Bypass } from '../../src/core/wire/bypass.ts';
+import { readBypassReport } from '../../src/core/wire/bypass-schema.ts';
 import type { Call } from '../../src/core/call.ts';
 import { ask, json, startRig, startUpstream } from './rig.ts';
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { INFERENCE_PROVIDERS } from '@huggingface/inference';
-import { Agents } from '../../src/gateway/agent.ts';
-import { isForeign, requestHeaders, responseHeaders } from '../../src/gateway/headers.ts';
+import { Agents } from '../../src/gateway/request/agent.ts';
+import { isForeign, requestHeaders, responseHeaders } from '../../src/gateway/request/headers.ts';
 import { Live } from '../../src/gateway/live.ts';
-import { Meter, readUsage } from '../../src/gateway/meter.ts';
-import { serverlessAuthorization } from '../../src/core/credentials.ts';
-import { PROVIDERS, locate } from '../../src/core/paths.ts';
-import { Repeats } from '../../src/gateway/repeats.ts';
+import { Meter, readUsage } from '../../src/gateway/attempt/meter.ts';
+import { serverlessAuthorization } from '../../src/core/wire/credentials.ts';
+import { PROVIDERS, locate } from '../../src/core/wire/destination.ts';
+import { Repeats } from '../../src/gateway/request/repeats.ts';
 import { chatAnswer, chatEvents } from './rig.ts';
 
 test('knows the paths of OpenAI, the router and the Hub', () => {

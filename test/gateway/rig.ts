@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { AddressInfo, Socket } from 'node:net';
 import type { Arrival, Call, Outcome, Recorder, Shadow } from '../../src/core/call.ts';
 import { knownAfterUs } from '../../src/core/call.ts';
-import type { CarePolicy } from '../../src/core/care/policy.ts';
+import type { CarePolicy } from '../../src/core/policy/care.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Canary, RouteTable, Timeouts, UpstreamKind } from '../../src/core/route.ts';
 import { createGateway } from '../../src/gateway/server.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { scanObject } from '../../src/gateway/scan.ts';
-import { EventSplicer, spliceModel } from '../../src/gateway/splice.ts';
+import { scanObject } from '../../src/gateway/request/scan.ts';
+import { EventSplicer, spliceModel } from '../../src/gateway/attempt/splice.ts';
 
 /** Text of a JSON value with arbitrary space and escapes, as other writers than JSON.stringify would make it. */
 function written(value: unknown, spaces: () => string, escapes: () => boolean): string {

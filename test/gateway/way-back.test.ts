@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import { assignedTo } from '../../src/core/call.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import { ask, chat, chatAnswer, json, MODEL, startRig, startUpstream } from './rig.ts';
 import type { Behaviour } from './rig.ts';
 

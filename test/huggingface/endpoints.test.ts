@@ -2,17 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { AppError } from '../../src/core/errors.ts';
-import { parsePolicy } from '../../src/core/policy.ts';
-import type { EndpointPolicy } from '../../src/core/policy.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { EndpointPolicy } from '../../src/core/policy/endpoint.ts';
 import type { PinnedInstance } from '../../src/core/sizing/pinned.ts';
 import { namedInstance } from '../../src/core/sizing/pinned.ts';
-import {
-  createEndpointsClient,
-  endpointName,
-  endpointSpec,
-  ensureEndpoint,
-  isOurs,
-} from '../../src/huggingface/endpoints.ts';
+import { createEndpointsClient, ensureEndpoint } from '../../src/huggingface/endpoints.ts';
+import { endpointName, endpointSpec } from '../../src/huggingface/spec.ts';
+import { isOurs } from '../../src/huggingface/status.ts';
 import type { EndpointsClient } from '../../src/huggingface/endpoints.ts';
 import { endpointBody, serve } from './rig.ts';
 import type { Answer, Rig, Seen } from './rig.ts';

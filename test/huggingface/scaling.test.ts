@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parsePolicy } from '../../src/core/policy.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
 import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import { createClock } from '../../src/files/clock.ts';
-import { createEndpointsClient, endpointSpec } from '../../src/huggingface/endpoints.ts';
+import { createEndpointsClient } from '../../src/huggingface/endpoints.ts';
+import { endpointSpec } from '../../src/huggingface/spec.ts';
 import { checkHealth } from '../../src/huggingface/probe.ts';
-import { knock, readScaling, scalingChange } from '../../src/huggingface/scaling.ts';
+import { knock, scalingChange } from '../../src/huggingface/scaling.ts';
+import { readScaling } from '../../src/huggingface/status.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
 import { endpointBody, serve } from './rig.ts';
 

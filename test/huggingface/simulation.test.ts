@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parsePolicy } from '../../src/core/policy.ts';
+import { parsePolicy } from '../../src/core/policy/parse.ts';
 import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import { createClock } from '../../src/files/clock.ts';
-import {
-  createEndpointsClient,
-  endpointName,
-  endpointSpec,
-  ensureEndpoint,
-  isOurs,
-} from '../../src/huggingface/endpoints.ts';
-import type { EndpointStatus } from '../../src/huggingface/endpoints.ts';
+import { createEndpointsClient, ensureEndpoint } from '../../src/huggingface/endpoints.ts';
+import { endpointName, endpointSpec } from '../../src/huggingface/spec.ts';
+import { isOurs } from '../../src/huggingface/status.ts';
+import type { EndpointStatus } from '../../src/huggingface/status.ts';
 import { createHubClient } from '../../src/huggingface/hub.ts';
-import { checkHealth, readServedModel, warmUp } from '../../src/huggingface/probe.ts';
+import { checkHealth, readServedModel } from '../../src/huggingface/probe.ts';
+import { warmUp } from '../../src/huggingface/warm.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { Attempt, Call } from '../../src/core/call.ts';
-import { knownOf } from '../../src/core/docket.ts';
-import { judgedCalls } from '../../src/ledger/arrivals.ts';
+import { knownOf } from '../../src/core/judge/call-order.ts';
+import { judgedCalls } from '../../src/ledger/calls/arrivals.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { pairs } from '../../src/ledger/pairs.ts';
+import { pairs } from '../../src/ledger/calls/pairs.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { START_MS, makeCall, makeEntry, makeShadow, openFor, temporaryPath } from './rig.ts';
 

@@ -4,9 +4,9 @@ import { before, describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
-import { verifyAudit } from '../../src/ledger/audit.ts';
+import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { insertRequest } from '../../src/ledger/requests.ts';
+import { insertRequest } from '../../src/ledger/journal/requests.ts';
 import { POLICY, makeDecision, makeEntry, redecide, temporaryPath, openFor } from './rig.ts';
 
 const COUNT = 12;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
-import { historyCalls } from '../../src/ledger/arrivals.ts';
-import { demandCalls } from '../../src/ledger/history.ts';
+import { historyCalls } from '../../src/ledger/calls/arrivals.ts';
+import { demandCalls } from '../../src/ledger/calls/history.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { makeCall, openFor, temporaryPath } from './rig.ts';
 

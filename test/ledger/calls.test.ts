@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import type { Attempt } from '../../src/core/call.ts';
-import type { CallRow } from '../../src/ledger/call-rows.ts';
-import { CallWriter } from '../../src/ledger/call-rows.ts';
-import { CallLog } from '../../src/ledger/calls.ts';
+import type { CallRow } from '../../src/ledger/calls/call-writer.ts';
+import { CallWriter } from '../../src/ledger/calls/call-writer.ts';
+import { CallLog } from '../../src/ledger/calls/call-log.ts';
 import { migrate, readMigrations } from '../../src/ledger/migrate.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { countCalls } from '../../src/ledger/rollouts.ts';
+import { countCalls } from '../../src/ledger/journal/rollouts.ts';
 import { START_MS, makeCall, startChild, temporaryPath, until, openFor } from './rig.ts';
 
 /** How long the stray program keeps the file locked, in ms: raise it to see the same for a minute. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AppError } from '../../src/core/errors.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { insertRequest, openAsks, readStatus, requestOutcome } from '../../src/ledger/requests.ts';
+import { insertRequest, openAsks, readStatus, requestOutcome } from '../../src/ledger/journal/requests.ts';
 import {
   decision,
   events,
@@ -10,7 +10,7 @@ import {
   listDecisions,
   measuredShares,
   roleFigures,
-} from '../../src/ledger/rollouts.ts';
+} from '../../src/ledger/journal/rollouts.ts';
 import {
   POLICY_HASH,
   START_MS,

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { BookSpan, EndpointLook } from '../../src/core/books.ts';
-import type { ProviderPrice } from '../../src/core/prices.ts';
-import type { BookEntry } from '../../src/ledger/books.ts';
-import { beginOfBooks, endpointsSince, usageBetween } from '../../src/ledger/costs.ts';
+import type { BookSpan, EndpointLook } from '../../src/core/money/books.ts';
+import type { ProviderPrice } from '../../src/core/money/price-book.ts';
+import type { BookEntry } from '../../src/ledger/money/books.ts';
+import { beginOfBooks, endpointsSince, usageBetween } from '../../src/ledger/money/costs.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { listPrices } from '../../src/ledger/prices.ts';
+import { listPrices } from '../../src/ledger/money/prices.ts';
 import { makeCall, openFor, START_MS, temporaryPath } from './rig.ts';
 
 const MINUTE = 60_000;

@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import type { Call, Shadow } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { JournalDecision, JournalEntry } from '../../src/ledger/journal.ts';
+import type { JournalDecision, JournalEntry } from '../../src/ledger/journal/entry.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openLedger } from '../../src/ledger/open.ts';
-import { sha256 } from '../../src/ledger/chain.ts';
+import { sha256 } from '../../src/ledger/journal/chain.ts';
 
 export const START_MS = 1_760_000_000_000;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import Database from 'better-sqlite3';
 import type { Shadow } from '../../src/core/call.ts';
-import { CallLog } from '../../src/ledger/calls.ts';
+import { CallLog } from '../../src/ledger/calls/call-log.ts';
 import { migrate } from '../../src/ledger/migrate.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { START_MS, makeCall, makeShadow, openFor, temporaryPath, until } from './rig.ts';

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';
-import { sha256 } from '../../src/ledger/chain.ts';
-import { measuredSpeeds } from '../../src/ledger/speeds.ts';
+import { sha256 } from '../../src/ledger/journal/chain.ts';
+import { measuredSpeeds } from '../../src/ledger/calls/speeds.ts';
 import { clock, makeCall, START_MS, temporaryPath } from './rig.ts';
 
 const MODEL = 'org/model';

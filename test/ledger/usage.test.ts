@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';
-import type { LoggedUsage } from '../../src/ledger/usage.ts';
-import { namesOf, usageCalls } from '../../src/ledger/usage.ts';
+import type { LoggedUsage } from '../../src/ledger/calls/usage.ts';
+import { namesOf, usageCalls } from '../../src/ledger/calls/usage.ts';
 import { clock, makeCall, START_MS, temporaryPath } from './rig.ts';
 
 type Told = Omit<LoggedUsage, 'model' | 'agent'> & { readonly model: string; readonly agent: string };

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Call } from '../../src/core/call.ts';
-import { verifyAudit } from '../../src/ledger/audit.ts';
-import type { JournalDecision } from '../../src/ledger/journal.ts';
-import { pastVerdicts } from '../../src/ledger/judged.ts';
+import { verifyAudit } from '../../src/ledger/journal/audit.ts';
+import type { JournalDecision } from '../../src/ledger/journal/entry.ts';
+import { pastVerdicts } from '../../src/ledger/calls/judged.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { events } from '../../src/ledger/rollouts.ts';
+import { events } from '../../src/ledger/journal/rollouts.ts';
 import { makeCall, makeEntry, makeRollout, openFor, START_MS, temporaryPath } from './rig.ts';
 
 const ROLES: readonly Pick<Call, 'role' | 'isEligible' | 'isWayBack'>[] = [

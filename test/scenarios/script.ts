@@ -1,5 +1,5 @@
 import { LOOSE_JUDGE } from '../support/stage.ts';
-import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/observation.ts';
+import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
 import { ENDPOINT_POLICY } from '../support/samples.ts';
 import type { Load } from './traffic.ts';
 import { World } from './world.ts';

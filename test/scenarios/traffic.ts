@@ -1,7 +1,7 @@
 import type { Arrival, Attempt, Call, Outcome } from '../../src/core/call.ts';
 import { assignedTo } from '../../src/core/call.ts';
 import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
-import { assign } from '../../src/core/split.ts';
+import { assign } from '../../src/core/rollout/split.ts';
 
 /** How each side answers. A share is of the calls that go there. */
 export interface Load {

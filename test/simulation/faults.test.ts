@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededDice } from '../../src/simulation/dice.ts';
 import { createFaultBoard } from '../../src/simulation/faults.ts';
 import type { Simulation } from '../../src/simulation/server.ts';
-import { DEFAULT_LIMITS } from '../../src/simulation/world.ts';
+import { DEFAULT_LIMITS } from '../../src/simulation/limits.ts';
 import { handClock } from './clocks.ts';
 import { LLAMA, TOKEN, chat, endpointBody, send, startEndpoint, startFast, until } from './support.ts';
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { AppError } from '../../src/core/errors.ts';
 import { azureConversation, loadTrace, readTrace, scaleLoad } from '../../src/simulation/trace.ts';
-import { DEFAULT_LIMITS } from '../../src/simulation/world.ts';
+import { DEFAULT_LIMITS } from '../../src/simulation/limits.ts';
 import { checkDemand } from './demand.ts';
 
 const RECORDED = new URL('../../../shared/data/azure_llm_2023_conv.csv.gz', import.meta.url).pathname;

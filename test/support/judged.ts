@@ -1,9 +1,9 @@
 import type { Outcome } from '../../src/core/call.ts';
-import { learnProfile } from '../../src/core/profile.ts';
-import type { HistoryCall, Profile } from '../../src/core/profile.ts';
-import type { Judge } from '../../src/core/judge.ts';
+import { learnProfile } from '../../src/core/judge/profile.ts';
+import type { HistoryCall, Profile } from '../../src/core/judge/profile.ts';
+import type { Judge } from '../../src/core/judge/judge.ts';
 import type { Role } from '../../src/core/route.ts';
-import type { JudgedCall } from '../../src/core/verdict.ts';
+import type { JudgedCall } from '../../src/core/judge/verdict.ts';
 import { dice, normal } from './dice.ts';
 
 /** How an upstream answers. */

@@ -1,4 +1,4 @@
-import type { LoadSeen } from '../../src/core/scaling/load.ts';
+import type { LoadSeen } from '../../src/core/scaling/route-load.ts';
 import { START } from './samples.ts';
 
 /** A route with about ten calls at once, on replicas that carry ten each, and what a test wants otherwise. */

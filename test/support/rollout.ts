@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { decideAgain } from '../../src/core/decide.ts';
-import { CORE_VERSION } from '../../src/core/decision.ts';
-import type { Rollout } from '../../src/core/rollout.ts';
-import { verifyAudit } from '../../src/ledger/audit.ts';
-import type { OpenAsk } from '../../src/ledger/requests.ts';
-import { insertRequest, openAsks } from '../../src/ledger/requests.ts';
-import { listRollouts } from '../../src/ledger/rollouts.ts';
+import { decideAgain } from '../../src/core/decide-again.ts';
+import { CORE_VERSION } from '../../src/core/decide/decision.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import { verifyAudit } from '../../src/ledger/journal/audit.ts';
+import type { OpenAsk } from '../../src/ledger/journal/requests.ts';
+import { insertRequest, openAsks } from '../../src/ledger/journal/requests.ts';
+import { listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import type { Stage } from './stage.ts';
 import type { Sent } from './traffic.ts';
 import { eventually } from './waiting.ts';

@@ -1,12 +1,16 @@
-import type { Observation } from '../../src/core/observation.ts';
-import type { RoleFigures } from '../../src/core/figures.ts';
-import { NO_FIGURES } from '../../src/core/figures.ts';
-import type { CriteriaPolicy, EndpointPolicy, LimitsPolicy, RoutePolicy } from '../../src/core/policy.ts';
-import { POLICY_DEFAULTS } from '../../src/core/policy.ts';
-import type { Rollout, RolloutEvent, WarmEndpoint } from '../../src/core/rollout.ts';
-import { evolve, stopWeight } from '../../src/core/rollout.ts';
-import { learnProfile } from '../../src/core/profile.ts';
-import type { Verdict } from '../../src/core/verdict.ts';
+import type { Observation } from '../../src/core/decide/observation.ts';
+import type { RoleFigures } from '../../src/core/rollout/step-figures.ts';
+import { NO_FIGURES } from '../../src/core/rollout/step-figures.ts';
+import type { CriteriaPolicy } from '../../src/core/policy/criteria.ts';
+import type { EndpointPolicy } from '../../src/core/policy/endpoint.ts';
+import type { LimitsPolicy, RoutePolicy } from '../../src/core/policy/policy.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import type { Rollout, WarmEndpoint } from '../../src/core/rollout/rollout.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
+import { evolve } from '../../src/core/rollout/evolve.ts';
+import { stopWeight } from '../../src/core/rollout/rollout.ts';
+import { learnProfile } from '../../src/core/judge/profile.ts';
+import type { Verdict } from '../../src/core/judge/verdict.ts';
 
 /** A round moment on the clock; the tests' time begins here. */
 export const START = 1_800_000_000_000;

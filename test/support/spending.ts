@@ -1,8 +1,8 @@
-import { costOf } from '../../src/core/money/limits.ts';
-import type { Rollout } from '../../src/core/rollout.ts';
-import type { Spending } from '../../src/core/spending.ts';
-import type { SpendingSource } from '../../src/daemon/spending.ts';
-import type { RouteWatch } from '../../src/daemon/watch.ts';
+import { costOf } from '../../src/core/money/budget-limits.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import type { Spending } from '../../src/core/money/spending.ts';
+import type { SpendingSource } from '../../src/daemon/money/spending.ts';
+import type { RouteWatch } from '../../src/daemon/route/watch.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;

@@ -1,23 +1,23 @@
 import type { CommandModule } from 'yargs';
-import type { Advice, ServingProvider } from '../../core/advice.ts';
-import { advise } from '../../core/advice.ts';
+import type { Advice, ServingProvider } from '../../core/advice/advice.ts';
+import { advise } from '../../core/advice/advise.ts';
+import { demandOf, SILENCE_MS } from '../../core/advice/demand.ts';
 import type { DemandCall } from '../../core/advice/demand.ts';
-import { SILENCE_MS, demandOf } from '../../core/advice/demand.ts';
-import { DELAYED_US, assignedTo } from '../../core/call.ts';
+import { assignedTo, DELAYED_US } from '../../core/call.ts';
 import { AppError } from '../../core/errors.ts';
-import type { Policy, RoutePolicy } from '../../core/policy.ts';
+import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { listProviders } from '../../huggingface/providers.ts';
+import { demandCalls } from '../../ledger/calls/history.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { demandCalls } from '../../ledger/history.ts';
+import { readStatus } from '../../ledger/journal/requests.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { readStatus } from '../../ledger/requests.ts';
-import { cleanAll, painter, printJson, printText, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
-import { renderAdvice } from '../view-advice.ts';
+import type { GlobalOptions } from '../session.ts';
+import { cleanAll, painter, printJson, printText, widthOf } from '../terminal/print.ts';
+import { renderAdvice } from '../views/advice.ts';
 import { parseSince } from './audit.ts';
 
 interface AdviseOptions extends GlobalOptions {

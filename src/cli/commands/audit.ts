@@ -1,21 +1,21 @@
 import type { CommandModule } from 'yargs';
-import { decideAgain } from '../../core/decide.ts';
-import { CORE_VERSION } from '../../core/decision.ts';
+import { decideAgain } from '../../core/decide-again.ts';
+import { CORE_VERSION } from '../../core/decide/decision.ts';
 import { AppError } from '../../core/errors.ts';
-import type { AuditReport } from '../../ledger/audit.ts';
-import { verifyAudit } from '../../ledger/audit.ts';
-import type { LedgerDb } from '../../ledger/database.ts';
-import { openForReading } from '../../ledger/open.ts';
-import { readStatus } from '../../ledger/requests.ts';
-import type { DecisionRow } from '../../ledger/rollouts.ts';
-import { listDecisions, listRollouts } from '../../ledger/rollouts.ts';
-import { EXIT } from '../exit.ts';
-import { countText, dateText, numberText } from '../format.ts';
-import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
-import { checkNumber, commandSuffix, openClock, timeOf, parseSpan, withGlobals } from '../session.ts';
 import type { StatusReport } from '../../core/status.ts';
+import type { LedgerDb } from '../../ledger/database.ts';
+import { verifyAudit } from '../../ledger/journal/audit.ts';
+import type { AuditReport } from '../../ledger/journal/audit.ts';
+import { readStatus } from '../../ledger/journal/requests.ts';
+import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
+import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
+import { openForReading } from '../../ledger/open.ts';
 import { chooseRollout } from '../choose.ts';
+import { EXIT } from '../exit.ts';
+import { checkNumber, commandSuffix, openClock, parseSpan, timeOf, withGlobals } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
+import { countText, dateText, numberText } from '../terminal/format.ts';
+import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../terminal/print.ts';
 
 interface AuditOptions extends GlobalOptions {
   readonly rollout: string | undefined;

@@ -1,22 +1,21 @@
 import type { CommandModule } from 'yargs';
-import { backtest } from '../../core/backtest.ts';
 import { assignedTo } from '../../core/call.ts';
-import type { HeldSpan, PastCall } from '../../core/backtest.ts';
-import { needsServed } from '../../core/criteria.ts';
-import { measure, measureText } from '../../core/criterion.ts';
-import { spanText } from '../../core/decision.ts';
-import type { CriteriaPolicy } from '../../core/policy.ts';
-import { servedOf } from '../../core/served.ts';
+import { backtest } from '../../core/criteria/backtest.ts';
+import type { HeldSpan, PastCall } from '../../core/criteria/backtest.ts';
+import { measure, measureText, needsServed } from '../../core/criteria/criteria.ts';
+import { servedOf } from '../../core/criteria/served-window.ts';
+import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
 import type { StatusReport } from '../../core/status.ts';
+import { spanText } from '../../core/text.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { demandCalls } from '../../ledger/calls/history.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { demandCalls } from '../../ledger/history.ts';
+import { readStatus } from '../../ledger/journal/requests.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { readStatus } from '../../ledger/requests.ts';
-import { countText, dateText, numberText, percentText, timeText } from '../format.ts';
-import { cleanAll, painter, printJson, printText, table, widthOf, wrap } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
+import { countText, dateText, numberText, percentText, timeText } from '../terminal/format.ts';
+import { cleanAll, painter, printJson, printText, table, widthOf, wrap } from '../terminal/print.ts';
 import { parseSince } from './audit.ts';
 
 interface BacktestOptions extends GlobalOptions {

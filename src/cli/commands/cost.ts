@@ -1,21 +1,21 @@
 import type { CommandModule } from 'yargs';
-import { DAY_MS, dayOf, monthOf } from '../../core/calendar.ts';
-import type { CostGrouping, CostReport } from '../../core/cost.ts';
-import { COST_GROUPINGS } from '../../core/cost.ts';
-import { costReport, readsFrom } from '../../core/cost-report.ts';
-import { BASIS_MS } from '../../core/cost-month.ts';
 import { AppError } from '../../core/errors.ts';
-import { priceBook } from '../../core/prices.ts';
+import { DAY_MS, dayOf, monthOf } from '../../core/money/calendar.ts';
+import { COST_GROUPINGS } from '../../core/money/cost.ts';
+import type { CostGrouping, CostReport } from '../../core/money/cost.ts';
+import { BASIS_MS } from '../../core/money/month.ts';
+import { priceBook } from '../../core/money/price-book.ts';
+import { costReport, readsFrom } from '../../core/money/report.ts';
 import type { StatusReport } from '../../core/status.ts';
-import { beginOfBooks, costedModels, endpointsSince, usageBetween } from '../../ledger/costs.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
+import { readStatus } from '../../ledger/journal/requests.ts';
+import { beginOfBooks, costedModels, endpointsSince, usageBetween } from '../../ledger/money/costs.ts';
+import { listBills, listPrices } from '../../ledger/money/prices.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { listBills, listPrices } from '../../ledger/prices.ts';
-import { readStatus } from '../../ledger/requests.ts';
-import { cleanAll, painter, printJson, printText, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { openClock, timeOf, withGlobals } from '../session.ts';
-import { renderCost } from '../view-cost.ts';
+import type { GlobalOptions } from '../session.ts';
+import { cleanAll, painter, printJson, printText, widthOf } from '../terminal/print.ts';
+import { renderCost } from '../views/cost.ts';
 import { parseSince } from './audit.ts';
 
 interface CostOptions extends GlobalOptions {

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
-import type { DemoOptions } from '../demo/demo.ts';
 import { runDemo } from '../demo/demo.ts';
+import type { DemoOptions } from '../demo/options.ts';
 import { VARIANT_NAMES, variantsText } from '../demo/variants.ts';
 
 export const demoCommand: CommandModule<object, DemoOptions> = {

@@ -1,23 +1,25 @@
 import { createInterface } from 'node:readline/promises';
 import type { CommandModule } from 'yargs';
 import { AppError, errorCode, errorMessage } from '../../core/errors.ts';
+import { SWEEP_DEFAULTS } from '../../core/policy/sweep.ts';
 import type { StatusReport } from '../../core/status.ts';
-import { SWEEP_DEFAULTS } from '../../core/sweep-policy.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
-import type { EndpointsClient, EndpointStatus } from '../../huggingface/endpoints.ts';
-import { createEndpointsClient, isOurs } from '../../huggingface/endpoints.ts';
+import { createEndpointsClient } from '../../huggingface/endpoints.ts';
+import type { EndpointsClient } from '../../huggingface/endpoints.ts';
 import { createHubClient } from '../../huggingface/hub.ts';
+import { isOurs } from '../../huggingface/status.ts';
+import type { EndpointStatus } from '../../huggingface/status.ts';
+import { readStatus } from '../../ledger/journal/requests.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { readStatus } from '../../ledger/requests.ts';
-import { EXIT } from '../exit.ts';
-import type { OurEndpoint, SweepContext } from '../endpoints/our-endpoints.ts';
 import { describe } from '../endpoints/our-endpoints.ts';
-import { cleanAll, painter, printJson, printText, warn, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
-import { commandSuffix, openClock, timeOf, withGlobals } from '../session.ts';
+import type { OurEndpoint, SweepContext } from '../endpoints/our-endpoints.ts';
 import { sweepAll } from '../endpoints/sweep.ts';
-import { renderEndpoints } from '../endpoints/view.ts';
+import { EXIT } from '../exit.ts';
+import { commandSuffix, openClock, timeOf, withGlobals } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
+import { cleanAll, painter, printJson, printText, warn, widthOf } from '../terminal/print.ts';
+import { renderEndpoints } from '../views/endpoints.ts';
 
 interface EndpointsCommandOptions extends GlobalOptions {
   readonly sweep: boolean | undefined;

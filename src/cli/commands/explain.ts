@@ -1,16 +1,16 @@
 import type { CommandModule } from 'yargs';
-import { decideAgain } from '../../core/decide.ts';
-import type { Decision } from '../../core/decision.ts';
-import { CORE_VERSION } from '../../core/decision.ts';
+import { decideAgain } from '../../core/decide-again.ts';
+import { CORE_VERSION } from '../../core/decide/decision.ts';
+import type { Decision } from '../../core/decide/decision.ts';
 import { AppError } from '../../core/errors.ts';
+import { decision, events } from '../../ledger/journal/rollouts.ts';
+import type { DecisionRecord } from '../../ledger/journal/rollouts.ts';
 import { openForReading } from '../../ledger/open.ts';
-import type { DecisionRecord } from '../../ledger/rollouts.ts';
-import { decision, events } from '../../ledger/rollouts.ts';
-import type { ExplainedDecision } from '../explanation.ts';
-import { renderExplanation } from '../explanation.ts';
-import { hasColor, printJson, printText, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { commandSuffix, withGlobals } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
+import { hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
+import { renderExplanation } from '../views/explanation.ts';
+import type { ExplainedDecision } from '../views/explanation.ts';
 
 interface ExplainOptions extends GlobalOptions {
   readonly decision: string;

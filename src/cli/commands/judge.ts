@@ -1,24 +1,24 @@
 import type { CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
-import type { RoutePolicy } from '../../core/policy.ts';
-import type { Profile } from '../../core/profile.ts';
-import type { ReplayedVerdict } from '../../core/replay.ts';
-import { replay } from '../../core/replay.ts';
-import type { RolloutEvent } from '../../core/rollout.ts';
-import type { Verdict } from '../../core/verdict.ts';
+import type { Profile } from '../../core/judge/profile.ts';
+import { replay } from '../../core/judge/replay.ts';
+import type { ReplayedVerdict } from '../../core/judge/replay.ts';
+import type { Verdict } from '../../core/judge/verdict.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
+import type { RolloutEvent } from '../../core/rollout/event.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { pastCalls, pastPairs, pastVerdicts } from '../../ledger/calls/judged.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { pastCalls, pastPairs, pastVerdicts } from '../../ledger/judged.ts';
+import { events, listRollouts, pinnedPolicy } from '../../ledger/journal/rollouts.ts';
+import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
 import { openForReading } from '../../ledger/open.ts';
-import type { RolloutRow } from '../../ledger/rollouts.ts';
-import { events, listRollouts, pinnedPolicy } from '../../ledger/rollouts.ts';
 import { chooseRollout } from '../choose.ts';
 import { EXIT } from '../exit.ts';
-import { countText, timeText } from '../format.ts';
-import type { Paint } from '../print.ts';
-import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { withGlobals } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
+import { countText, timeText } from '../terminal/format.ts';
+import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../terminal/print.ts';
+import type { Paint } from '../terminal/print.ts';
 
 interface JudgeOptions extends GlobalOptions {
   readonly replay: string;

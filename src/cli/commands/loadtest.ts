@@ -2,19 +2,19 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import { AppError, errorMessage } from '../../core/errors.ts';
 import { readEnvironment } from '../../files/environment.ts';
-import type { LoadReport } from '../../loadtest/load.ts';
 import { startLoad } from '../../loadtest/load.ts';
+import type { LoadReport } from '../../loadtest/load.ts';
 import { loadTrace } from '../../simulation/trace.ts';
 import { EXIT } from '../exit.ts';
 import { showProgress } from '../loadtest/live.ts';
 import { renderPage } from '../loadtest/page.ts';
-import type { LoadPlan, LoadWords, PresetName } from '../loadtest/plan.ts';
 import { planLoad, PRESETS, readTarget } from '../loadtest/plan.ts';
+import type { LoadPlan, LoadWords, PresetName } from '../loadtest/plan.ts';
 import { renderReport, toJson } from '../loadtest/report.ts';
-import { printJson, printText, warn } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { openClock, withGlobals } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
 import { nextSignal, stopAtSecondSignal } from '../signals.ts';
+import { printJson, printText, warn } from '../terminal/print.ts';
 
 interface LoadtestOptions extends GlobalOptions, LoadWords {
   readonly baseUrl: string;

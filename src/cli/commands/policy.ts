@@ -1,9 +1,9 @@
 import type { CommandModule } from 'yargs';
 import { loadPolicy } from '../../files/policy.ts';
-import { cleanAll, painter, printJson, printText, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { withGlobals } from '../session.ts';
-import { renderPolicy } from '../view-policy.ts';
+import type { GlobalOptions } from '../session.ts';
+import { cleanAll, painter, printJson, printText, widthOf } from '../terminal/print.ts';
+import { renderPolicy } from '../views/policy.ts';
 
 interface CheckOptions extends GlobalOptions {
   readonly file: string;

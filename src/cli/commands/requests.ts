@@ -1,21 +1,21 @@
 import { hostname, userInfo } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
+import type { OperatorRequest } from '../../core/decide/observation.ts';
 import { AppError } from '../../core/errors.ts';
-import type { OperatorRequest } from '../../core/observation.ts';
-import { askText } from '../../core/ask.ts';
-import { isOver } from '../../core/rollout.ts';
+import { askText } from '../../core/rollout/ask.ts';
+import { isOver } from '../../core/rollout/rollout.ts';
 import type { StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
+import { insertRequest, openAsks, readStatus, requestOutcome } from '../../ledger/journal/requests.ts';
+import { listRollouts } from '../../ledger/journal/rollouts.ts';
 import { isLocked } from '../../ledger/lock.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { insertRequest, openAsks, readStatus, requestOutcome } from '../../ledger/requests.ts';
-import { listRollouts } from '../../ledger/rollouts.ts';
 import { chooseRollout } from '../choose.ts';
 import { EXIT } from '../exit.ts';
-import { clean, painter, printJson, printText, warn } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { checkNumber, openClock, timeOf, withGlobals } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
+import { clean, painter, printJson, printText, warn } from '../terminal/print.ts';
 
 type Kind = OperatorRequest['kind'];
 

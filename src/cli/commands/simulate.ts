@@ -1,12 +1,12 @@
 import type { CommandModule } from 'yargs';
-import { createClock } from '../../files/clock.ts';
 import { AppError } from '../../core/errors.ts';
+import { createClock } from '../../files/clock.ts';
 import { readKept } from '../../simulation/keeper.ts';
 import { startSimulation } from '../../simulation/server.ts';
 import { EXIT } from '../exit.ts';
-import { printJson, printText } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
 import { checkNumber, withGlobals } from '../session.ts';
+import type { GlobalOptions } from '../session.ts';
+import { printJson, printText } from '../terminal/print.ts';
 
 interface SimulateOptions extends GlobalOptions {
   readonly port: number;

@@ -1,18 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
-import { AppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
+import { readStatus } from '../../ledger/journal/requests.ts';
 import { isLocked } from '../../ledger/lock.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { readStatus } from '../../ledger/requests.ts';
 import { EXIT } from '../exit.ts';
-import { hasColor, printJson, printText, widthOf } from '../print.ts';
-import { openScreen } from '../screen.ts';
-import type { GlobalOptions } from '../session.ts';
 import { commandSuffix, openClock, timeOf, withGlobals } from '../session.ts';
-import { renderStatus } from '../view.ts';
+import type { GlobalOptions } from '../session.ts';
+import { hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
+import { openScreen } from '../terminal/screen.ts';
+import { renderStatus } from '../views/status.ts';
 
 interface StatusOptions extends GlobalOptions {
   readonly watch: boolean;

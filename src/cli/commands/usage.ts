@@ -1,23 +1,23 @@
 import type { CommandModule } from 'yargs';
-import { yardstickOf } from '../../core/advice.ts';
+import { yardstickOf } from '../../core/advice/advise.ts';
 import { WINDOW_MS } from '../../core/advice/demand.ts';
 import { AppError } from '../../core/errors.ts';
-import type { Policy, RoutePolicy } from '../../core/policy.ts';
+import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import type { StatusReport } from '../../core/status.ts';
-import type { Usage } from '../../core/usage.ts';
-import { usageOf } from '../../core/usage.ts';
 import { UsageLog } from '../../core/usage/log.ts';
+import { usageOf } from '../../core/usage/usage.ts';
+import type { Usage } from '../../core/usage/usage.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { namesOf, usageCalls } from '../../ledger/calls/usage.ts';
+import { readStatus } from '../../ledger/journal/requests.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { readStatus } from '../../ledger/requests.ts';
-import { namesOf, usageCalls } from '../../ledger/usage.ts';
-import type { Calendar } from '../calendar.ts';
 import { openCalendar } from '../calendar.ts';
-import { cleanAll, hasColor, painter, printJson, printText, widthOf } from '../print.ts';
-import type { GlobalOptions } from '../session.ts';
+import type { Calendar } from '../calendar.ts';
 import { checkNumber, commandSuffix, openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
-import { BY, renderUsage, renderUsageBy } from '../view-usage.ts';
-import type { UsageBy } from '../view-usage.ts';
+import type { GlobalOptions } from '../session.ts';
+import { cleanAll, hasColor, painter, printJson, printText, widthOf } from '../terminal/print.ts';
+import { BY, renderUsage, renderUsageBy } from '../views/usage.ts';
+import type { UsageBy } from '../views/usage.ts';
 import { parseSince } from './audit.ts';
 
 interface UsageOptions extends GlobalOptions {

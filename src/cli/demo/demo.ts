@@ -8,26 +8,13 @@ import { loadPolicy } from '../../files/policy.ts';
 import { runSwarm } from '../../loadtest/swarm.ts';
 import { seededDice } from '../../simulation/dice.ts';
 import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
-import { openScreen } from '../screen.ts';
+import { openScreen } from '../terminal/screen.ts';
 import { Director } from './director.ts';
-import type { Running } from './processes.ts';
+import type { DemoOptions } from './options.ts';
 import { startUpshift } from './processes.ts';
+import type { Running } from './processes.ts';
 import { exitCodeOf, gather, toJson } from './report.ts';
 import { summary } from './summary.ts';
-import type { VariantName } from './variants.ts';
-
-export interface DemoOptions {
-  readonly json: boolean;
-  readonly manual: boolean;
-  readonly onApproval: 'approve' | 'reject';
-  readonly fault?: VariantName;
-  readonly at: number;
-  readonly load: 'full' | 'half';
-  readonly trace?: string;
-  readonly policy: string;
-  readonly scale: number;
-  readonly keep?: string;
-}
 
 /** What `simulate --json` says of itself. */
 interface SimulationSaid {

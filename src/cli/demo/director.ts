@@ -1,18 +1,19 @@
-import { AppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { AskAbout, Phase } from '../../core/rollout.ts';
+import { AppError } from '../../core/errors.ts';
+import type { AskAbout } from '../../core/rollout/ask.ts';
+import type { Phase } from '../../core/rollout/rollout.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
+import { openAsks, readStatus } from '../../ledger/journal/requests.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { openAsks, readStatus } from '../../ledger/requests.ts';
 import type { SwarmProgress } from '../../loadtest/swarm.ts';
-import { bar } from '../format.ts';
-import { cut, hasColor, widthOf } from '../print.ts';
-import type { Screen } from '../screen.ts';
-import { renderStatus } from '../view.ts';
-import type { DemoOptions } from './demo.ts';
+import { bar } from '../terminal/format.ts';
+import { cut, hasColor, widthOf } from '../terminal/print.ts';
+import type { Screen } from '../terminal/screen.ts';
+import { renderStatus } from '../views/status.ts';
+import type { DemoOptions } from './options.ts';
 import { runUpshift } from './processes.ts';
-import type { Variant } from './variants.ts';
 import { VARIANTS } from './variants.ts';
+import type { Variant } from './variants.ts';
 
 const LOOK_EVERY_MS = 200;
 /** Real time that the swarm still runs once the rollout is over, so that the way back is seen under traffic. */

@@ -1,11 +1,9 @@
-import { CORE_VERSION } from '../../core/decision.ts';
-import { decideAgain } from '../../core/decide.ts';
-import type { Policy } from '../../core/policy.ts';
-import type { Rollout } from '../../core/rollout.ts';
-import { verifyAudit } from '../../ledger/audit.ts';
+import { decideAgain } from '../../core/decide-again.ts';
+import { CORE_VERSION } from '../../core/decide/decision.ts';
+import type { Policy } from '../../core/policy/policy.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { openForReading } from '../../ledger/open.ts';
-import type { DecisionRow } from '../../ledger/rollouts.ts';
+import { verifyAudit } from '../../ledger/journal/audit.ts';
 import {
   countCalls,
   events,
@@ -13,10 +11,12 @@ import {
   listRollouts,
   measuredShares,
   tokensServed,
-} from '../../ledger/rollouts.ts';
+} from '../../ledger/journal/rollouts.ts';
+import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
+import { openForReading } from '../../ledger/open.ts';
 import type { SwarmReport } from '../../loadtest/swarm.ts';
-import type { Variant, VariantName } from './variants.ts';
 import { VARIANTS } from './variants.ts';
+import type { Variant, VariantName } from './variants.ts';
 
 /** What a run of the demo came to. */
 export interface DemoResult {

@@ -1,9 +1,10 @@
-import { bar, moneyText, numberText, weightText } from '../format.ts';
-import { wrap, widthOf } from '../print.ts';
-import type { DemoResult } from './report.ts';
+import { moneyText } from '../../core/money/text.ts';
+import { bar, numberText, weightText } from '../terminal/format.ts';
+import { widthOf, wrap } from '../terminal/print.ts';
 import { endingOf, unavoidable } from './report.ts';
-import type { Variant, VariantName } from './variants.ts';
+import type { DemoResult } from './report.ts';
 import { VARIANTS } from './variants.ts';
+import type { Variant, VariantName } from './variants.ts';
 
 const HOURS_A_MONTH = 730;
 /** The simulated serverless wanders by a few percent; what is beyond comes from the machine. */

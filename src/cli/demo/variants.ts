@@ -1,6 +1,6 @@
 import type { FaultInput } from '../../simulation/faults.ts';
-import { DEFAULT_LIMITS } from '../../simulation/world.ts';
-import { wrap } from '../print.ts';
+import { DEFAULT_LIMITS } from '../../simulation/limits.ts';
+import { wrap } from '../terminal/print.ts';
 
 const MINUTE_MS = 60_000;
 /** What yargs wraps at. */

@@ -1,15 +1,16 @@
 import { errorCode, errorMessage } from '../../core/errors.ts';
-import type { Rollout } from '../../core/rollout.ts';
-import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep.ts';
-import { decideSweep, sweepSeen } from '../../core/sweep.ts';
-import { knownOf } from '../../core/sweep-known.ts';
-import type { SweepPolicy } from '../../core/sweep-policy.ts';
-import type { EndpointsClient, EndpointStatus } from '../../huggingface/endpoints.ts';
+import type { SweepPolicy } from '../../core/policy/sweep.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import { knownOf } from '../../core/sweep/known.ts';
+import { decideSweep, sweepSeen } from '../../core/sweep/sweep.ts';
+import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep/sweep.ts';
+import type { EndpointsClient } from '../../huggingface/endpoints.ts';
 import { priceNow } from '../../huggingface/price.ts';
-import { hasServedSince } from '../../ledger/endpoint-calls.ts';
+import type { EndpointStatus } from '../../huggingface/status.ts';
+import { hasServedSince } from '../../ledger/calls/endpoint-calls.ts';
+import { listRollouts } from '../../ledger/journal/rollouts.ts';
 import { openForReading, readLedgerId } from '../../ledger/open.ts';
-import { listRollouts } from '../../ledger/rollouts.ts';
-import { warn } from '../print.ts';
+import { warn } from '../terminal/print.ts';
 
 /** One of our endpoints, as the command tells of it. Money in micro-dollars, times in epoch ms. */
 export interface OurEndpoint {

@@ -1,10 +1,10 @@
 import { AppError, errorMessage } from '../../core/errors.ts';
-import type { SweepDecision } from '../../core/sweep.ts';
-import type { EndpointStatus } from '../../huggingface/endpoints.ts';
+import type { SweepDecision } from '../../core/sweep/sweep.ts';
+import type { EndpointStatus } from '../../huggingface/status.ts';
 import { EXIT } from '../exit.ts';
+import { clean, printJson, printText } from '../terminal/print.ts';
 import { describe } from './our-endpoints.ts';
 import type { OurEndpoint, SweepContext } from './our-endpoints.ts';
-import { clean, printJson, printText } from '../print.ts';
 
 interface Found {
   readonly namespace: string;

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { spanText } from '../../core/decision.ts';
+import { spanText } from '../../core/text.ts';
 import { failedOf } from '../../loadtest/figures.ts';
 import type { Quantiles } from '../../loadtest/figures.ts';
 import type { Ending, Load, LoadProgress, LoadReport } from '../../loadtest/load.ts';
-import { bar, latencyText, numberText, percentText } from '../format.ts';
-import type { Paint } from '../print.ts';
-import { clean, createPaint, cut, hasColor, widthOf, wrap } from '../print.ts';
-import { openScreen } from '../screen.ts';
+import { bar, latencyText, numberText, percentText } from '../terminal/format.ts';
+import { clean, createPaint, cut, hasColor, widthOf, wrap } from '../terminal/print.ts';
+import type { Paint } from '../terminal/print.ts';
+import { openScreen } from '../terminal/screen.ts';
 import type { LoadPlan } from './plan.ts';
 import { failuresText, rateText, shapeText } from './report.ts';
 

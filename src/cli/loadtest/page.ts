@@ -1,11 +1,11 @@
-import { spanText } from '../../core/decision.ts';
-import { FAILURES, failedOf } from '../../loadtest/figures.ts';
+import { spanText } from '../../core/text.ts';
+import { failedOf, FAILURES } from '../../loadtest/figures.ts';
 import type { SpanReport } from '../../loadtest/figures.ts';
 import type { LoadReport } from '../../loadtest/load.ts';
-import { dateText, latencyText, numberText, percentText } from '../format.ts';
-import { clean } from '../print.ts';
-import type { Chart } from './chart.ts';
+import { dateText, latencyText, numberText, percentText } from '../terminal/format.ts';
+import { clean } from '../terminal/print.ts';
 import { drawChart, escape } from './chart.ts';
+import type { Chart } from './chart.ts';
 import type { LoadPlan } from './plan.ts';
 import { FAILURE_NAMES, failuresText, rateText, shapeText } from './report.ts';
 

@@ -1,5 +1,5 @@
-import { AppError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
 import type { Arrival } from '../../core/trace.ts';
 import type { LoadOptions } from '../../loadtest/load.ts';
 import { MOST_WINDOWS } from '../../loadtest/tally.ts';

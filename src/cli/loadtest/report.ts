@@ -1,11 +1,10 @@
-import { spanText } from '../../core/decision.ts';
-import type { Ends, Quantiles, SpanReport } from '../../loadtest/figures.ts';
-import { FAILURES, failedOf } from '../../loadtest/figures.ts';
-import type { Failure } from '../../loadtest/figures.ts';
+import { spanText } from '../../core/text.ts';
+import { failedOf, FAILURES } from '../../loadtest/figures.ts';
+import type { Ends, Failure, Quantiles, SpanReport } from '../../loadtest/figures.ts';
 import type { Ending, LoadReport } from '../../loadtest/load.ts';
-import { countText, latencyText, numberText, percentText } from '../format.ts';
-import type { Paint } from '../print.ts';
-import { clean, cleanAll, painter, table, widthOf, wrap } from '../print.ts';
+import { countText, latencyText, numberText, percentText } from '../terminal/format.ts';
+import { clean, cleanAll, painter, table, widthOf, wrap } from '../terminal/print.ts';
+import type { Paint } from '../terminal/print.ts';
 import type { LoadPlan } from './plan.ts';
 
 /** What people and programs call the ways to fail. */

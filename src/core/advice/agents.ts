@@ -1,5 +1,5 @@
-import type { Demand } from './demand.ts';
 import { inWindow } from './demand.ts';
+import type { Demand } from './demand.ts';
 
 /** How much less the agents would have to ask for to stay within the limit in its fullest windows. */
 export interface FewerAgents {

@@ -1,5 +1,5 @@
+import { inWindow, WINDOW_MS, windowsOf } from './demand.ts';
 import type { Demand } from './demand.ts';
-import { WINDOW_MS, inWindow, windowsOf } from './demand.ts';
 
 /** What a slower start of the agents would make of the fullest window. */
 export interface Ramp {

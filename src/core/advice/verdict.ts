@@ -1,16 +1,5 @@
-import type { Advice, TriedProvider } from '../advice.ts';
 import type { ProviderCounts } from '../care/providers.ts';
-
-/** What would do instead of a GPU, by itself. */
-type Remedy = 'provider' | 'ramp' | 'queue' | 'agents';
-
-export interface AdviceVerdict {
-  /** `unknown`: no call; `fine`: nothing needs to be done; `remedy`: one of those would do; `migrate`: none would. */
-  readonly kind: 'unknown' | 'fine' | 'remedy' | 'migrate';
-  readonly remedies: readonly Remedy[];
-  /** A sentence for the verdict, and then one for each remedy, numbers first. */
-  readonly reasons: readonly string[];
-}
+import type { Advice, AdviceVerdict, Remedy, TriedProvider } from './advice.ts';
 
 /** A provider that took fewer attempts says nothing yet. */
 const ENOUGH_TRIES = 100;

@@ -1,14 +1,5 @@
 import type { Outcome } from '../call.ts';
-
-/** When a breaker opens, and for how long. */
-export interface BreakerPolicy {
-  /** Faults in a row. */
-  readonly faults: number;
-  /** Clock ms. */
-  readonly cooldown: number;
-  /** Calls that may try at once whether the upstream is back. */
-  readonly probes: number;
-}
+import type { BreakerPolicy } from '../policy/care.ts';
 
 /** The state of one upstream's breaker. Times in clock ms. */
 export type Breaker =

@@ -1,5 +1,6 @@
-import type { Outcome } from '../call.ts';
 import { isFault } from '../call.ts';
+import type { Outcome } from '../call.ts';
+import { ROUTER_CHOICES } from '../policy/care.ts';
 
 /** What became of the attempts that one provider took, since the gateway was made. */
 export interface ProviderCounts {
@@ -9,9 +10,6 @@ export interface ProviderCounts {
   readonly refused: number;
   readonly faults: number;
 }
-
-/** What may stand behind a model's name and is no provider: the router's ways to choose one. */
-export const ROUTER_CHOICES: ReadonlySet<string> = new Set(['fastest', 'cheapest', 'preferred', 'auto']);
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,39}$/;
 const MOST = 16;

@@ -1,15 +1,5 @@
 import type { Outcome } from '../call.ts';
-
-/** How calls are tried again. */
-export interface RetryPolicy {
-  /** Attempts after the first, at most. */
-  readonly most: number;
-  /** Clock ms: the longest first pause, and the longest of all. */
-  readonly base: number;
-  readonly cap: number;
-  /** Share of the calls of a window, 0..1. */
-  readonly budget: number;
-}
+import type { RetryPolicy } from '../policy/care.ts';
 
 /** So many retries in a window are always allowed: a share of few calls is none. */
 const ALWAYS = 10;

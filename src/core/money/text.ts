@@ -1,4 +1,4 @@
-import type { Limit } from './limits.ts';
+import type { Limit } from './budget-limits.ts';
 
 /** How a budget's span is called behind its sum: `$5.00 a day`. */
 export const SCOPES: Readonly<Record<Limit['scope'], string>> = { hour: 'an hour', day: 'a day', rollout: 'a rollout' };

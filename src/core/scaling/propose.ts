@@ -1,8 +1,8 @@
-import type { EndpointPolicy } from '../policy.ts';
-import type { LoadSeen } from './load.ts';
-import type { SleepPolicy } from './policy.ts';
-import type { Measure, Scaling } from './scaling.ts';
+import type { EndpointPolicy } from '../policy/endpoint.ts';
+import type { SleepPolicy } from '../policy/scaling.ts';
+import type { LoadSeen } from './route-load.ts';
 import { isSameScaling, measuresPending } from './scaling.ts';
+import type { Measure, Scaling } from './scaling.ts';
 
 /** Another scaling, and why: a sentence for each figure that changes. */
 export interface ScalingProposal {

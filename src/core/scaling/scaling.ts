@@ -1,4 +1,4 @@
-import type { EndpointPolicy } from '../policy.ts';
+import type { EndpointPolicy } from '../policy/endpoint.ts';
 
 /** What of an endpoint's scaling can be changed while it runs, as the management API has it. */
 export interface Scaling {

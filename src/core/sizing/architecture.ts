@@ -1,4 +1,4 @@
-import { at, count } from './facts.ts';
+import { at, count } from '../json.ts';
 
 /** What of a transformer decides how large its cache is. */
 export interface Architecture {

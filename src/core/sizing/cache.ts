@@ -1,6 +1,6 @@
 import type { Architecture } from './architecture.ts';
-import type { ModelFacts } from './facts.ts';
 import { parameterCount } from './facts.ts';
+import type { ModelFacts } from './facts.ts';
 
 /** How large the cache of keys and values is. */
 export interface CacheSetting {

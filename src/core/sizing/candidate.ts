@@ -1,16 +1,16 @@
-import type { EndpointPolicy } from '../policy.ts';
+import type { EndpointPolicy } from '../policy/endpoint.ts';
 import { acceleratorOf } from './accelerators.ts';
+import type { Load } from './busiest-load.ts';
 import { whyNotComputed } from './dtype.ts';
 import { engineSettings } from './engine-args.ts';
 import { engineFor, imageFor } from './engine.ts';
-import type { ModelFacts } from './facts.ts';
 import { kindOf, parameterCount } from './facts.ts';
+import type { ModelFacts } from './facts.ts';
 import { holdOn, holdOnCpu, parallelOf } from './hold.ts';
 import type { Hold } from './hold.ts';
-import type { Load } from './load.ts';
-import type { Offer } from './offer.ts';
 import { whyNotToBeHad } from './offer.ts';
-import { NO_NEED, needOf } from './replicas.ts';
+import type { Offer } from './offer.ts';
+import { needOf, NO_NEED } from './replicas.ts';
 import type { ReplicaNeed } from './replicas.ts';
 import type { MeasuredSpeed } from './speed.ts';
 

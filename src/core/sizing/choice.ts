@@ -1,12 +1,12 @@
 import { acceleratorOf } from './accelerators.ts';
 import { cacheBytes } from './cache.ts';
-import type { Candidate, Wanted } from './candidate.ts';
 import { candidateOf, isNamed } from './candidate.ts';
+import type { Candidate, Wanted } from './candidate.ts';
 import { engineSettings } from './engine-args.ts';
 import { engineFor, imageFor } from './engine.ts';
-import type { Offer } from './offer.ts';
-import { offerText } from './offer.ts';
 import { contextNeeded } from './memory.ts';
+import { offerText } from './offer.ts';
+import type { Offer } from './offer.ts';
 import type { PinnedInstance } from './pinned.ts';
 
 /** All offers, held against a model and a load, and the one that is chosen. */

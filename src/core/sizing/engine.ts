@@ -1,7 +1,7 @@
-import type { EndpointPolicy } from '../policy.ts';
+import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { Accelerator } from './accelerators.ts';
-import type { ModelFacts } from './facts.ts';
 import { kindOf } from './facts.ts';
+import type { ModelFacts } from './facts.ts';
 
 /** What a policy can name. */
 export type NamedEngine = NonNullable<EndpointPolicy['engine']>;

@@ -1,3 +1,4 @@
+import { at, count } from '../json.ts';
 import type { Architecture } from './architecture.ts';
 
 /** How a model's weights are quantised, from `quantization_config` of its config. */
@@ -80,14 +81,4 @@ function bitsOf(method: string, given: unknown): number | null {
   if (method === 'gptq' || method === 'awq') return 4;
   if (method.includes('fp8') || method === 'fbgemm_fp8' || at(given, 'load_in_8bit') === true) return 8;
   return null;
-}
-
-/** A field of an unknown value; undefined where it is no object or lacks it. */
-export function at(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
-}
-
-/** A whole number above 0 that can be counted with; null for anything else. */
-export function count(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null;
 }

@@ -1,10 +1,10 @@
+import type { Load } from './busiest-load.ts';
 import { cacheBytes, tokensIn } from './cache.ts';
-import type { EngineSettings } from './engine-args.ts';
 import { flagValue } from './engine-args.ts';
-import type { ModelFacts } from './facts.ts';
+import type { EngineSettings } from './engine-args.ts';
 import { parameterCount } from './facts.ts';
-import type { Load } from './load.ts';
-import { CPU_ENGINE_BYTES, ENGINE_BYTES, activationBytes, contextNeeded, tokensOfCall } from './memory.ts';
+import type { ModelFacts } from './facts.ts';
+import { activationBytes, contextNeeded, CPU_ENGINE_BYTES, ENGINE_BYTES, tokensOfCall } from './memory.ts';
 import type { Offer } from './offer.ts';
 import { weightsOf } from './weights.ts';
 

@@ -1,8 +1,8 @@
+import type { Load } from './busiest-load.ts';
 import { cacheBytes } from './cache.ts';
 import type { EngineSettings } from './engine-args.ts';
-import type { ModelFacts } from './facts.ts';
 import { kindOf } from './facts.ts';
-import type { Load } from './load.ts';
+import type { ModelFacts } from './facts.ts';
 import { weightsOf } from './weights.ts';
 
 /** One part of what a model needs, with its arithmetic in words. Bytes; GB here are 10^9 of them, as price lists have it. */

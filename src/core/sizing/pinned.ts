@@ -1,7 +1,7 @@
-import type { EndpointPolicy } from '../policy.ts';
+import type { EndpointPolicy } from '../policy/endpoint.ts';
 import { acceleratorOf } from './accelerators.ts';
-import type { NamedEngine } from './engine.ts';
 import { imageFor } from './engine.ts';
+import type { NamedEngine } from './engine.ts';
 
 /** The instance that a rollout is pinned to, and how its engine is to be told of it. */
 export interface PinnedInstance {

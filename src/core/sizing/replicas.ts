@@ -1,13 +1,13 @@
 import type { Accelerator } from './accelerators.ts';
-import type { EngineSettings } from './engine-args.ts';
+import type { Load } from './busiest-load.ts';
 import { isWidened } from './dtype.ts';
-import type { ModelFacts } from './facts.ts';
+import type { EngineSettings } from './engine-args.ts';
 import { kindOf } from './facts.ts';
+import type { ModelFacts } from './facts.ts';
 import type { Hold } from './hold.ts';
-import type { Load } from './load.ts';
 import { contextNeeded, tokensOfCall } from './memory.ts';
-import type { MeasuredSpeed } from './speed.ts';
 import { decodePerSecond } from './speed.ts';
+import type { MeasuredSpeed } from './speed.ts';
 
 /** How many replicas a load needs, and what they bring. */
 export interface ReplicaNeed {

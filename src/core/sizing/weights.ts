@@ -1,5 +1,5 @@
-import type { ModelFacts, Quantization } from './facts.ts';
 import { parameterCount } from './facts.ts';
+import type { ModelFacts, Quantization } from './facts.ts';
 
 const BITS: Readonly<Record<string, number>> = {
   F64: 64,

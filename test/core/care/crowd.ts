@@ -1,4 +1,4 @@
-import { RateLimit } from '../../../src/core/care/rate.ts';
+import { RateLimit } from '../../../src/core/care/rate-limit.ts';
 import { dice } from '../../support/dice.ts';
 
 /** How a service counts calls: in windows that begin anew, or continuously with a small reserve. */

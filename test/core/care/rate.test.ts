@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RateLimit } from '../../../src/core/care/rate.ts';
+import { RateLimit } from '../../../src/core/care/rate-limit.ts';
 import { Crowd, WINDOW_MS } from './crowd.ts';
 import type { Counting } from './crowd.ts';
 

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { decide, decideAgain } from '../../../src/core/decide.ts';
-import type { Decision } from '../../../src/core/decision.ts';
-import { budgetNotes } from '../../../src/core/money/guard.ts';
-import { costOf } from '../../../src/core/money/limits.ts';
-import type { BudgetPolicy } from '../../../src/core/money/policy.ts';
-import { NO_BUDGET } from '../../../src/core/money/policy.ts';
-import type { Observation, OperatorRequest } from '../../../src/core/observation.ts';
-import type { Rollout } from '../../../src/core/rollout.ts';
-import { evolve } from '../../../src/core/rollout.ts';
-import type { Spending } from '../../../src/core/spending.ts';
+import { decide } from '../../../src/core/decide/decide.ts';
+import { decideAgain } from '../../../src/core/decide-again.ts';
+import type { Decision } from '../../../src/core/decide/decision.ts';
+import { budgetNotes } from '../../../src/core/decide/budget-guard.ts';
+import { costOf } from '../../../src/core/money/budget-limits.ts';
+import type { BudgetPolicy } from '../../../src/core/policy/budget.ts';
+import { NO_BUDGET } from '../../../src/core/policy/budget.ts';
+import type { Observation, OperatorRequest } from '../../../src/core/decide/observation.ts';
+import type { Rollout } from '../../../src/core/rollout/rollout.ts';
+import { evolve } from '../../../src/core/rollout/evolve.ts';
+import type { Spending } from '../../../src/core/money/spending.ts';
 import {
   atStep,
   observation,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decide } from '../../../src/core/decide.ts';
-import { budgetText, overBudget } from '../../../src/core/money/propose.ts';
-import type { BudgetPolicy } from '../../../src/core/money/policy.ts';
-import { NO_BUDGET } from '../../../src/core/money/policy.ts';
-import type { Observation } from '../../../src/core/observation.ts';
-import { parsePolicy } from '../../../src/core/policy.ts';
+import { decide } from '../../../src/core/decide/decide.ts';
+import { budgetText, overBudget } from '../../../src/core/decide/budget-proposal.ts';
+import type { BudgetPolicy } from '../../../src/core/policy/budget.ts';
+import { NO_BUDGET } from '../../../src/core/policy/budget.ts';
+import type { Observation } from '../../../src/core/decide/observation.ts';
+import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import { observation, rolloutAfter, routePolicy, START } from '../../support/samples.ts';
 
 const HOUR = 3_600_000;

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BACK_DEFAULTS } from '../../../src/core/back-policy.ts';
-import { decide } from '../../../src/core/decide.ts';
-import type { Decision } from '../../../src/core/decision.ts';
-import type { EndpointSeen, Observation, OperatorRequest } from '../../../src/core/observation.ts';
-import type { Rollout, RolloutEvent } from '../../../src/core/rollout.ts';
-import { evolve, weights } from '../../../src/core/rollout.ts';
-import { NO_BUDGET } from '../../../src/core/money/policy.ts';
-import { NO_FIGURES } from '../../../src/core/figures.ts';
-import type { ScalingPolicy } from '../../../src/core/scaling/policy.ts';
-import { SCALING_DEFAULTS } from '../../../src/core/scaling/policy.ts';
+import { BACK_DEFAULTS } from '../../../src/core/policy/back.ts';
+import { decide } from '../../../src/core/decide/decide.ts';
+import type { Decision } from '../../../src/core/decide/decision.ts';
+import type { EndpointSeen, Observation, OperatorRequest } from '../../../src/core/decide/observation.ts';
+import type { Rollout } from '../../../src/core/rollout/rollout.ts';
+import type { RolloutEvent } from '../../../src/core/rollout/event.ts';
+import { evolve } from '../../../src/core/rollout/evolve.ts';
+import { weights } from '../../../src/core/rollout/rollout.ts';
+import { NO_BUDGET } from '../../../src/core/policy/budget.ts';
+import { NO_FIGURES } from '../../../src/core/rollout/step-figures.ts';
+import type { ScalingPolicy } from '../../../src/core/policy/scaling.ts';
+import { SCALING_DEFAULTS } from '../../../src/core/policy/scaling.ts';
 import type { Scaling } from '../../../src/core/scaling/scaling.ts';
 import { loadOf } from '../../support/load.ts';
 import {

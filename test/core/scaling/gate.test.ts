@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { decide } from '../../../src/core/decide.ts';
-import type { EndpointSeen, Observation } from '../../../src/core/observation.ts';
-import { stopWeight, weights } from '../../../src/core/rollout.ts';
-import { capacityHold } from '../../../src/core/scaling/gate.ts';
+import { decide } from '../../../src/core/decide/decide.ts';
+import type { EndpointSeen, Observation } from '../../../src/core/decide/observation.ts';
+import { stopWeight, weights } from '../../../src/core/rollout/rollout.ts';
+import { capacityHold } from '../../../src/core/decide/capacity-hold.ts';
 import type { Capacity } from '../../../src/core/scaling/capacity.ts';
 import { ENDPOINT_POLICY, START, WARM, atStep, observation, routePolicy, verdictOn } from '../../support/samples.ts';
 import { loadOf } from '../../support/load.ts';

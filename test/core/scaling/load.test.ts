@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { DayShape } from '../../../src/core/scaling/day.ts';
-import type { LoadCall } from '../../../src/core/scaling/load.ts';
-import { CELL_MS, RouteLoad } from '../../../src/core/scaling/load.ts';
+import { DayShape } from '../../../src/core/scaling/day-shape.ts';
+import type { LoadCall } from '../../../src/core/scaling/route-load.ts';
+import { CELL_MS, RouteLoad } from '../../../src/core/scaling/route-load.ts';
 import { START } from '../../support/samples.ts';
 
 const ALL = { firstToken: true, other: true };

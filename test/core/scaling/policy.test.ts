@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Policy } from '../../../src/core/policy.ts';
-import { parsePolicy } from '../../../src/core/policy.ts';
-import { SCALING_DEFAULTS, scalingOf } from '../../../src/core/scaling/policy.ts';
+import type { Policy } from '../../../src/core/policy/policy.ts';
+import { parsePolicy } from '../../../src/core/policy/parse.ts';
+import { SCALING_DEFAULTS, scalingOf } from '../../../src/core/policy/scaling.ts';
 import { ENDPOINT_POLICY } from '../../support/samples.ts';
 
 function parse(defaults: object, scaling: object | undefined, endpoint: object = {}) {

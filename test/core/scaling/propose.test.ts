@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { LoadSeen } from '../../../src/core/scaling/load.ts';
+import type { LoadSeen } from '../../../src/core/scaling/route-load.ts';
 import type { ProposalInput } from '../../../src/core/scaling/propose.ts';
 import { proposeScaling } from '../../../src/core/scaling/propose.ts';
 import type { Scaling } from '../../../src/core/scaling/scaling.ts';

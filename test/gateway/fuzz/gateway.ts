@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { POLICY_DEFAULTS } from '../../../src/core/policy.ts';
+import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import type { Canary, RouteEntry } from '../../../src/core/route.ts';
 import { createGateway } from '../../../src/gateway/server.ts';
 

@@ -1,4 +1,4 @@
-import { CallLog } from '../../../src/ledger/calls.ts';
+import { CallLog } from '../../../src/ledger/calls/call-log.ts';
 import { makeCall } from '../rig.ts';
 
 // Runs under a limit on the size of files: the disk is full for it. Tells how long answers waited and what became of rows.

@@ -1,0 +1,14 @@
+import type { VariantName } from './variants.ts';
+
+export interface DemoOptions {
+  readonly json: boolean;
+  readonly manual: boolean;
+  readonly onApproval: 'approve' | 'reject';
+  readonly fault?: VariantName;
+  readonly at: number;
+  readonly load: 'full' | 'half';
+  readonly trace?: string;
+  readonly policy: string;
+  readonly scale: number;
+  readonly keep?: string;
+}

@@ -1,0 +1,65 @@
+import { measure } from '../../core/criteria/criteria.ts';
+import type { Measure } from '../../core/criteria/criteria.ts';
+import { isSets, requireText } from '../../core/policy/criteria.ts';
+import type { RouteStatus } from '../../core/status.ts';
+import { spanText } from '../../core/text.ts';
+import { latencyText, numberText, percentText, timeText } from '../terminal/format.ts';
+import { wrap } from '../terminal/print.ts';
+import { bar, meters } from './meters.ts';
+import { entry } from './page.ts';
+import type { Page } from './page.ts';
+import { isWayBack } from './way-back.ts';
+
+/** The criteria with their limits: bars while they matter, a line once a rollout is on its way. */
+export function criteriaLines(route: RouteStatus, page: Page): string[] {
+  const { criteria, demand, phase, rollout } = route;
+  const figures = measure(demand, criteria).map(({ figure, now, ...rest }) => {
+    const { name, text } = SHOWN[figure];
+    return { ...rest, name, now, told: now === null ? '-' : text(now), wanted: text(rest.limit), figure };
+  });
+  if ((phase !== 'watching' && phase !== 'proposed') || isWayBack(rollout)) {
+    const line = figures.map(({ name, told, wanted }) => `${name} ${told} / ${wanted}`).join(', ');
+    return entry('demand', [`${line} in ${spanText(criteria.window)}`], page);
+  }
+  const rows = figures.map(({ figure, name, now, limit, isMet, told, wanted }) => [
+    name,
+    told,
+    wanted,
+    bar(reached(figure, now, limit), 1, page, isMet),
+    isMet ? page.paint.green(figure === 'p95' || figure === 'availability' ? 'missed' : 'ok') : '',
+  ]);
+  const held = demand.holdsSince === null ? 0 : Math.max(0, page.figuresAt - demand.holdsSince);
+  rows.push([
+    'held',
+    spanText(held),
+    spanText(criteria.sustain),
+    bar(held, criteria.sustain, page),
+    demand.holdsSince === null ? '' : `since ${timeText(demand.holdsSince)}`,
+  ]);
+  const needed = `${requireText(criteria.require)}${isSets(criteria.require) ? '' : ' of them'}`;
+  const low = criteria.slo?.availability === undefined ? '' : ' (answered: less)';
+  const wanted = `wanted: more than these${low} in ${spanText(criteria.window)}, ${needed}`;
+  const dim = wrap(wanted, page.width - 11).map((line) => page.paint.dim(line));
+  return entry('criteria', [...meters(rows), ...dim], page, true);
+}
+
+const ratioText = (ratio: number) => ratio.toFixed(1);
+
+const SHOWN: Readonly<Record<Measure['figure'], { readonly name: string; readonly text: (value: number) => string }>> =
+  {
+    calls: { name: 'calls', text: numberText },
+    agents: { name: 'agents', text: numberText },
+    refused: { name: '429s', text: percentText },
+    p95: { name: 'p95', text: latencyText },
+    availability: { name: 'answered', text: (share) => percentText(share, 2) },
+    ratio: { name: 'p99/p50', text: ratioText },
+    // How much dearer it is at a low load is in the thousands of percent, and no news: `cost` tells both sides in dollars.
+    cheaperBy: { name: 'cheaper', text: (share) => (share < 0 ? 'no' : percentText(share)) },
+  };
+
+/** How far a figure has come to its limit, 1 there; for answers it is failures that come nearer. */
+function reached(figure: Measure['figure'], now: number | null, limit: number): number {
+  if (now === null) return 0;
+  if (figure === 'availability') return limit >= 1 ? Number(now < 1) : (1 - now) / (1 - limit);
+  return limit <= 0 ? 1 : Math.max(0, now / limit);
+}

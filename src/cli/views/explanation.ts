@@ -1,0 +1,272 @@
+import { judgeCriteria, measure, measureText } from '../../core/criteria/criteria.ts';
+import type { Decision } from '../../core/decide/decision.ts';
+import type { Observation } from '../../core/decide/observation.ts';
+import { forecastText } from '../../core/decide/way-back-cause.ts';
+import { metricName, sentence, sideName } from '../../core/judge/sentence.ts';
+import { askText } from '../../core/rollout/ask.ts';
+import { isLive, stopWeight } from '../../core/rollout/rollout.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import { otherShare } from '../../core/rollout/split.ts';
+import { sides } from '../../core/rollout/step-figures.ts';
+import type { RoleFigures } from '../../core/rollout/step-figures.ts';
+import { upstreamOf } from '../../core/route.ts';
+import type { Toward } from '../../core/route.ts';
+import { offerText } from '../../core/sizing/offer.ts';
+import type { SweepSeen } from '../../core/sweep/sweep.ts';
+import { priceText, problemText, spanText } from '../../core/text.ts';
+import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
+import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from '../terminal/format.ts';
+import { cleanAll, createPaint, table, wrap } from '../terminal/print.ts';
+import type { Paint } from '../terminal/print.ts';
+import { moneyLines, swept } from './explained-money.ts';
+import type { Line } from './explained-money.ts';
+import { detourText, replicasText, seenLoadText } from './scaling.ts';
+
+/** A decision with everything it rests on. */
+export interface ExplainedDecision extends DecisionRow {
+  readonly hash: string;
+  readonly input:
+    { readonly rollout: Rollout | null; readonly observation: Observation } | { readonly sweep: SweepSeen };
+  readonly output: Decision;
+  readonly events: readonly { readonly at: number; readonly type: string; readonly data: object }[];
+  /** Whether it comes out the same when it is decided again now. */
+  readonly again: 'same' | 'different' | 'not run';
+}
+
+const LABEL_WIDTH = 12;
+
+/** A decision as sentences and small tables. Pure. */
+export function renderExplanation(
+  explained: ExplainedDecision,
+  { width, color, suffix }: { readonly width: number; readonly color: boolean; readonly suffix: string },
+): string {
+  const paint = createPaint(color);
+  const safe = cleanAll(explained);
+  const line = lines(LABEL_WIDTH, width, paint);
+  // Events have longer names (`provisioning started`), and a column of their own.
+  const eventWidth = Math.max(LABEL_WIDTH, ...safe.events.map(({ type }) => type.length + 1));
+  const { output } = safe;
+  const toward = ('rollout' in safe.input ? safe.input.rollout?.toward : undefined) ?? 'dedicated';
+  return [
+    `${paint.bold(`decision ${safe.id}`)}  ${dateText(safe.at)}  ${safe.model}`,
+    ...line('decided', `${output.action}, because ${output.reason.replaceAll('_', ' ')}`),
+    ...line('that is', output.detail),
+    ...line(
+      'stands for',
+      safe.ticks === 1 ? null : `${countText(safe.ticks, 'tick')} with the same reason, this the newest`,
+    ),
+    '',
+    paint.bold('What it saw'),
+    ...('sweep' in safe.input
+      ? swept(safe.input.sweep, line)
+      : [
+          ...seen(safe.input.rollout, safe.input.observation, line),
+          ...figures(safe.input.observation, toward, paint),
+          ...verdict(output, toward, line),
+          '',
+          paint.bold('What happened by it'),
+          ...happened(safe, toward, lines(eventWidth, width, paint)),
+        ]),
+    '',
+    paint.bold('How to trust it'),
+    ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
+    ...line('policy', safe.policyHash),
+    ...line('hash', safe.hash),
+    ...nextTexts(safe, suffix).flatMap((text, i) => line(i === 0 ? 'next' : '', text)),
+    '',
+  ].join('\n');
+}
+
+/** Sentences beside labels of one width. */
+function lines(labelWidth: number, width: number, paint: Paint): Line {
+  return (label, text) =>
+    text === null
+      ? []
+      : wrap(text, width - labelWidth - 2).map(
+          (part, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(part === '' ? 0 : labelWidth))}${part}`,
+        );
+}
+
+/** Commands to type, a line each. `suffix`: what they need to reach the same ledger. */
+function nextTexts({ rolloutId }: ExplainedDecision, suffix: string): string[] {
+  const command = (words: string) => `npx upshift ${words} ${suffix}`.trimEnd();
+  const around = rolloutId === null ? [] : [`${command(`audit --rollout ${rolloutId}`)}: what came before and after`];
+  return [...around, `${command('audit --verify')}: all of them, decided again`];
+}
+
+const AGAIN = {
+  same: 'decided again now from what it saw, it comes out the same',
+  different: 'decided again now from what it saw, it comes out DIFFERENTLY',
+  'not run': 'this program has another, so that it was not decided again',
+} as const;
+
+function seen(rollout: Rollout | null, observation: Observation, line: Line): string[] {
+  const { demand, policy, stableRecent, effects, account, survey, request, now } = observation;
+  const isMoving = rollout !== null && isLive(rollout);
+  return [
+    ...line('rollout', rolloutText(rollout, observation)),
+    ...line('demand', demandText(observation)),
+    ...line('way back', loadText(observation)),
+    ...line(
+      'held',
+      demand.holdsSince === null
+        ? 'the criteria do not hold'
+        : `since ${timeText(demand.holdsSince)}, ${spanText(now - demand.holdsSince)}; wanted ${spanText(policy.criteria.sustain)}`,
+    ),
+    ...line(
+      'account',
+      account === 'ok' ? null : `the Hub has ${account === 'refused' ? 'refused' : 'not checked'} the token`,
+    ),
+    ...line('survey', survey === null ? null : surveyText(survey)),
+    ...line('endpoint', endpointText(observation)),
+    ...line('replicas', replicasText(observation.endpoint)),
+    ...line('load', seenLoadText(observation)),
+    ...line('detour', rollout?.phase === 'promoted' && rollout.detour ? detourText(rollout.detour, now) : null),
+    ...moneyLines(observation, line),
+    ...line(
+      'faults',
+      isMoving
+        ? `${observation.canaryFaultsInRow} of ${sideName(rollout.toward)} in a row; ${policy.limits.consecutiveFaults} send everything back`
+        : null,
+    ),
+    ...line(
+      'serverless',
+      stableRecent.attempts === 0
+        ? null
+        : `${countText(stableRecent.attempts, 'attempt')} in the last minute, ${numberText(stableRecent.faults)} failed, ${numberText(stableRecent.connectFailures)} not connected`,
+    ),
+    ...line('under way', effects.length === 0 ? null : effects.join(', ')),
+    ...Object.values(observation.results).flatMap(({ effect, at, problem }) =>
+      line(effect, problem === null ? `done at ${timeText(at)}` : `failed at ${timeText(at)}: ${problemText(problem)}`),
+    ),
+    ...line(
+      'request',
+      request === null
+        ? null
+        : `${request.kind} by ${request.by}${request.step === null ? '' : `, step ${request.step}`}${request.reason === null ? '' : `: "${request.reason}"`}`,
+    ),
+    ...line(
+      'new policy',
+      observation.newPolicyHash === null
+        ? null
+        : `the file is now ${observation.newPolicyHash.slice(0, 8)}; this rollout keeps its own`,
+    ),
+  ];
+}
+
+function rolloutText(rollout: Rollout | null, { now }: Observation): string {
+  if (rollout === null) return 'none: the route is watched';
+  const step = 'step' in rollout ? `, step ${rollout.step}` : '';
+  const paused = rollout.isPaused ? ', paused' : '';
+  const ask = rollout.ask === null ? '' : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}`;
+  const where = rollout.toward === 'serverless' ? ' (way back)' : '';
+  return `${rollout.id}${where}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
+}
+
+function demandText({ demand, policy: { criteria } }: Observation): string {
+  const { met } = judgeCriteria(demand, criteria);
+  const told = (text: string, limit: string, isMet: boolean) =>
+    `${text} (${isMet ? 'more than' : 'not more than'} ${limit})`;
+  const parts = [
+    told(countText(demand.calls, 'call'), numberText(criteria.calls), met.calls),
+    told(countText(demand.agents, 'agent'), numberText(criteria.agents), met.agents),
+    told(`${percentText(demand.refusedShare)} refused`, percentText(criteria.refused), met.refused),
+  ];
+  const more = measure(demand, criteria).slice(3).map(measureText);
+  return [`${parts.join(', ')} in ${spanText(criteria.window)}`, ...more].join('; ');
+}
+
+function surveyText({ pricePerHourMicros, problem, hint, at, instance }: NonNullable<Observation['survey']>): string {
+  const chosen = instance == null ? '' : `${offerText(instance)}, ${instance.reason}; `;
+  const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
+  return `${chosen}${price}, read at ${timeText(at)}${problem === null ? '' : `; ${problemText({ message: problem, hint })}`}`;
+}
+
+function endpointText({ endpoint, now }: Observation): string | null {
+  if (endpoint === null) return null;
+  const health = endpoint.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy') : '';
+  const message = endpoint.message === null ? '' : ` (${endpoint.message})`;
+  return `${endpoint.state}${health}${message}, looked at ${spanText(Math.max(0, now - endpoint.at))} before`;
+}
+
+function figures({ figures: step, policy }: Observation, toward: Toward, paint: Paint): string[] {
+  if (step === null) return [];
+  const row = (name: string, role: RoleFigures) => [
+    name,
+    numberText(role.assigned),
+    numberText(role.decided),
+    numberText(role.faults),
+    numberText(role.refused),
+    latencyText(role.p50),
+    latencyText(role.p95),
+    latencyText(role.ttftP50),
+    latencyText(role.ttftP95),
+  ];
+  const titles = ['calls', 'decided', 'faults', '429s', 'p50', 'p95', 'token p50', 'p95'];
+  const columns = [{ title: `step ${step.step}` }, ...titles.map((title) => ({ title, side: 'right' as const }))];
+  const { serverless, dedicated } = sides(step, toward);
+  const lines = table(columns, [row('serverless', serverless), row('endpoint', dedicated)], paint);
+  const stop = stopWeight(step.step, policy, toward);
+  const weight = toward === 'dedicated' ? stop : otherShare(stop);
+  const told =
+    step.step === 0 || step.step > policy.steps.length
+      ? []
+      : [paint.dim(`${weightText(weight)} % were to go to the endpoint`)];
+  return ['', ...[...lines, ...told].map((line) => `  ${line}`)];
+}
+
+function verdict({ verdict: found }: Decision, toward: Toward, line: Line): string[] {
+  if (found === null) return [];
+  const word = { pass: 'passes', fail: 'FAILS', open: 'is open' } as const;
+  return [
+    '',
+    ...line('verdict', `${found.status.toUpperCase()}: ${found.summary}`),
+    ...line(
+      'judged',
+      `${numberText(found.canaryCalls)} calls on ${sideName(toward)}, ${numberText(found.stableCalls)} on ${sideName(upstreamOf('stable', toward))}`,
+    ),
+    ...found.metrics.flatMap((metric) =>
+      line(
+        metricName(metric.metric),
+        `${word[metric.status]}: ${sentence(metric, toward)}${metric.judge === 'advise' ? ' (advice only)' : ''}`,
+      ),
+    ),
+  ];
+}
+
+function happened({ events, output }: ExplainedDecision, toward: Toward, line: Line): string[] {
+  const told = events.flatMap(({ type, data }) => line(type.replaceAll('_', ' '), factsOf(data, toward)));
+  const { effect, outcome, replaced } = output;
+  return [
+    ...told,
+    ...line('replaced', replaced === undefined ? null : replacedText(replaced)),
+    ...line('began', effect),
+    ...line('answer', outcome === null ? null : `request ${outcome.requestId} ${outcome.result}: ${outcome.message}`),
+    ...(told.length === 0 && effect === null && outcome === null ? line('nothing', 'waiting is a decision too') : []),
+  ];
+}
+
+function replacedText({ rolloutId, event }: NonNullable<Decision['replaced']>): string {
+  return event.type === 'ended' ? `rollout ${rolloutId} is over, too` : `rollout ${rolloutId}: the same`;
+}
+
+/** The plain facts of an event: `step 2, weight 0.25`; the weight is the endpoint's, whichever role it plays. */
+function factsOf(data: object, toward: Toward): string {
+  const { rollout } = data as { readonly rollout?: Rollout };
+  if (rollout !== undefined) return `rollout ${rollout.id}, toward ${rollout.toward ?? 'dedicated'}`;
+  return Object.entries(data)
+    .filter(([key, value]) => key !== 'type' && value !== null && typeof value !== 'object')
+    .map(([key, value]) => {
+      const isOther = key === 'weight' && toward === 'serverless' && typeof value === 'number';
+      return `${key} ${String(isOther ? otherShare(value) : value)}`;
+    })
+    .join(', ');
+}
+
+/** The whole load and what serverless is thought to take of it; null where no way back was thought of. */
+function loadText({ back }: Observation): string | null {
+  if (back == null || back.load === null) return null;
+  const { calls, p95, belowSince } = back.load;
+  const low = belowSince === null ? 'not too low' : `too low since ${timeText(belowSince)}`;
+  return `${countText(calls, 'call')} in 5 min, p95 ${numberText(p95)}, ${low}; ${forecastText(back)}`;
+}

@@ -1,0 +1,194 @@
+import { metricName } from '../../core/judge/sentence.ts';
+import type { BackPolicy } from '../../core/policy/back.ts';
+import { NO_BUDGET } from '../../core/policy/budget.ts';
+import type { BudgetPolicy } from '../../core/policy/budget.ts';
+import type { CarePolicy } from '../../core/policy/care.ts';
+import { isSets, requireText } from '../../core/policy/criteria.ts';
+import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
+import { isShare, METRICS } from '../../core/policy/judge.ts';
+import type { MetricName, MetricPolicy } from '../../core/policy/judge.ts';
+import type { RoutePolicy, ShadowPolicy } from '../../core/policy/policy.ts';
+import { scalingOf } from '../../core/policy/scaling.ts';
+import type { ScalingPolicy } from '../../core/policy/scaling.ts';
+import { longText } from '../../core/sweep/sweep.ts';
+import { spanText } from '../../core/text.ts';
+import { countText, latencyText, numberText, percentText, weightText } from '../terminal/format.ts';
+
+/** A setting's name, indented under what it is a part of, and what it comes to; null where it is not set. */
+export type Setting = readonly [name: string, text: string | null];
+
+/** All that holds for a route. */
+export function settings(route: RoutePolicy): Setting[] {
+  const { criteria, limits, timeouts } = route;
+  return [
+    ['approval', route.approval],
+    ['criteria', criteriaText(criteria)],
+    ['  slo missed', criteria.slo === undefined ? null : sloText(criteria.slo)],
+    [
+      '  predictability',
+      criteria.predictability === undefined ? null : `p99 > ${criteria.predictability.ratio} times p50`,
+    ],
+    ['  cost', criteria.cost === undefined ? null : `endpoint > ${percentText(criteria.cost.cheaperBy, 0)} cheaper`],
+    ['  required', `${requireText(criteria.require)}${isSets(criteria.require) ? '' : ' of them'}`],
+    ['  in', `${spanText(criteria.window)}, held for ${spanText(criteria.sustain)}`],
+    ['  cooldown', longText(criteria.cooldown)],
+    ['steps', `${route.steps.map(weightText).join(', ')} %`],
+    ['affinity', `by ${route.affinity}`],
+    ['shadow', shadowText(route.shadow)],
+    ...judged(route),
+    ['endpoint within', longText(limits.provisionWithin)],
+    ['step within', longText(limits.stepWithin)],
+    ['rollout within', longText(limits.rolloutWithin)],
+    ['proposal open', longText(limits.proposalOpen)],
+    ...wayBack(route.back, criteria),
+    ...cared(route.care),
+    ...scaled(scalingOf(route)),
+    [
+      'timeouts',
+      `${spanText(timeouts.connect)} connect, ${spanText(timeouts.firstByte)} first byte, ${spanText(timeouts.betweenChunks)} between, ${spanText(timeouts.total)} in all`,
+    ],
+    ...budgeted(route.budget ?? NO_BUDGET),
+    ...placed(route),
+  ];
+}
+
+function judged({ limits, judge, holdBack }: RoutePolicy): Setting[] {
+  const { falseRollback, falsePass, falsePassLast } = judge.budget;
+  return [
+    ['a step', `at least ${spanText(limits.bake)} and ${countText(limits.minCalls, 'call')} of the endpoint`],
+    ['  control group', `${percentText(holdBack.share)} at the last step, for ${spanText(holdBack.time)}`],
+    ...METRICS.map((metric): Setting => [`  ${metricName(metric)}`, metricText(metric, judge.metrics[metric])]),
+    [
+      '  wrong',
+      `${percentText(falseRollback)} of rollouts sent back, ${percentText(falsePass)} of steps passed, ${percentText(falsePassLast)} of last steps`,
+    ],
+    ['  back after', `${limits.consecutiveFaults} faults in a row`],
+  ];
+}
+
+function criteriaText({ calls, agents, refused }: CriteriaPolicy): string {
+  return `> ${countText(calls, 'call')}, > ${countText(agents, 'agent')}, > ${percentText(refused)} 429s`;
+}
+
+function sloText({ p95, availability }: NonNullable<CriteriaPolicy['slo']>): string {
+  const parts = [
+    ...(p95 === undefined ? [] : [`p95 > ${latencyText(p95)}`]),
+    ...(availability === undefined ? [] : [`answered < ${percentText(availability, 2)}`]),
+  ];
+  return parts.join(' or ');
+}
+
+function shadowText({ share, time, concurrency, exclude }: ShadowPolicy): string {
+  if (share === 0) return 'none';
+  const without = exclude.length === 0 ? '' : `, none of ${exclude.join(', ')}`;
+  return `${percentText(share)} of calls copied for ${spanText(time)}, ${concurrency} at once${without}`;
+}
+
+function metricText(metric: MetricName, { margin, killMargin, judge }: MetricPolicy): string {
+  const [sign, unit] = isShare(metric) ? ['+', ' of calls'] : metric === 'length' ? ['+/-', ''] : ['+', ''];
+  const text = (value: number) => `${sign}${percentText(value, isShare(metric) ? 2 : 0)}${unit}`;
+  return `at most ${text(margin)}, back at ${text(killMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
+}
+
+function wayBack(
+  { below, calls, sustain, after, cooldown, minCalls, refused, slo }: BackPolicy,
+  criteria: CriteriaPolicy,
+): Setting[] {
+  const low = [
+    ...(below === null ? [] : [`< ${percentText(below, 0)} of break-even`]),
+    ...(calls === null ? [] : [`${below === null ? '' : 'else '}< ${countText(calls, 'call')} in 5 min`]),
+  ];
+  const missed = [
+    ...(slo.p95 === null ? [] : [`p95 > ${latencyText(slo.p95)}`]),
+    ...(slo.availability === null ? [] : [`not failed < ${percentText(slo.availability, 2)}`]),
+  ];
+  if (low.length + missed.length === 0) return [['back', 'off: only when the endpoint fails']];
+  return [
+    ['back', low.length === 0 ? 'not for a low load' : `load ${low.join(', ')}; for ${longText(sustain)}`],
+    ['  slo missed', missed.length === 0 ? null : `${missed.join(' or ')}; for ${spanText(slo.sustain)}`],
+    ['  only where', `serverless would refuse at most ${percentText(refused ?? criteria.refused)}`],
+    ['  a step', minCalls === undefined ? null : `at least ${countText(minCalls, 'call')} of serverless`],
+    ['  not within', `${longText(after)} of a promotion, ${longText(cooldown)} of a way back`],
+  ];
+}
+
+function cared({ retries, maxWait, queue, ramp, breaker, providers, batch }: CarePolicy): Setting[] {
+  return [
+    [
+      'care',
+      `${countText(retries.most, 'retry').replace(/rys$/, 'ries')} of a refused call, of ${percentText(retries.budget, 0)} of calls at most`,
+    ],
+    ['  queue', `${countText(queue, 'call')}, for ${spanText(maxWait)} each at most; ramp of ${spanText(ramp)}`],
+    ['  breaker', `${countText(breaker.faults, 'fault')} in a row, then ${spanText(breaker.cooldown)} of rest`],
+    ['  providers', providers.length === 0 ? null : providers.join(', ')],
+    ['  batch', batch.most === 1 ? null : `up to ${batch.most} texts that come within ${latencyText(batch.wait)}`],
+  ];
+}
+
+function scaled({ adjust, from, to, every, within, sleep }: ScalingPolicy): Setting[] {
+  const least = from === null ? 'minReplica' : String(from);
+  const most = to === null ? 'maxReplica' : String(to);
+  const change = `${adjust}: ${least} to ${most} replicas, once in ${longText(every)} at most`;
+  return [
+    ['scaling', adjust === 'off' ? 'off' : `${change}, back in ${spanText(within)}`],
+    [
+      '  sleep',
+      sleep === null
+        ? null
+        : `after ${spanText(sleep.after)} without a call, until > ${countText(sleep.calls, 'call')} in 5 min`,
+    ],
+  ];
+}
+
+function budgeted({ perHour, perDay, perRollout, warnAt, askAt }: BudgetPolicy): Setting[] {
+  const limits: readonly (readonly [number | null, string])[] = [
+    [perHour, 'an hour'],
+    [perDay, 'a day'],
+    [perRollout, 'a rollout'],
+  ];
+  const parts = limits.flatMap(([dollars, span]) => (dollars === null ? [] : [`$${dollars.toFixed(2)} ${span}`]));
+  if (parts.length === 0) return [['budget', 'none: as much as it takes']];
+  return [
+    ['budget', parts.join(', ')],
+    ['  warns, asks', `at ${percentText(warnAt, 0)}, at ${percentText(askAt, 0)} of it`],
+  ];
+}
+
+type Endpoint = NonNullable<RoutePolicy['endpoint']>;
+
+function placed({ endpoint }: RoutePolicy): Setting[] {
+  if (endpoint === null) return [['endpoint', 'none: is watched only']];
+  return [
+    ['endpoint', `${placeText(endpoint)}, for ${endpoint.namespace}`],
+    ['  instance', `${instanceText(endpoint)}, ${replicasText(endpoint)}`],
+    ['  not', endpoint.deny.length === 0 ? null : endpoint.deny.join(', ')],
+    ['  engine', engineText(endpoint)],
+    [
+      '  at most',
+      endpoint.maxPricePerHour === undefined
+        ? 'any price'
+        : `$${endpoint.maxPricePerHour.toFixed(2)}/h for all replicas`,
+    ],
+  ];
+}
+
+function placeText({ vendor, region, regions }: Endpoint): string {
+  if (regions.length > 0) return regions.join(', else ');
+  return [vendor, region].filter((part) => part !== undefined).join(' ') || 'any region';
+}
+
+function instanceText({ instanceType, instanceSize }: Endpoint): string {
+  const named = [instanceType, instanceSize].filter((part) => part !== undefined).join(' ');
+  if (instanceType !== undefined && instanceSize !== undefined) return named;
+  return named === '' ? 'the cheapest that fits' : `the cheapest ${named} that fits`;
+}
+
+function engineText({ engine, image }: Endpoint): string {
+  if (engine === undefined && image === undefined) return 'as the model needs it';
+  return [engine ?? 'vLLM', image].filter((part) => part !== undefined).join(' ');
+}
+
+function replicasText({ minReplica, maxReplica }: Endpoint): string {
+  if (minReplica === maxReplica) return countText(minReplica, 'replica');
+  return `${numberText(minReplica)} to ${numberText(maxReplica)} replicas`;
+}

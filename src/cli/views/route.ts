@@ -1,0 +1,241 @@
+import { metricName, sentence } from '../../core/judge/sentence.ts';
+import type { MetricVerdict, VerdictStatus } from '../../core/judge/verdict.ts';
+import { moneyText } from '../../core/money/text.ts';
+import { sides } from '../../core/rollout/step-figures.ts';
+import type { RoleFigures } from '../../core/rollout/step-figures.ts';
+import type { Toward } from '../../core/route.ts';
+import { offerText } from '../../core/sizing/offer.ts';
+import type { RolloutStatus, RouteStatus } from '../../core/status.ts';
+import { priceText, spanText } from '../../core/text.ts';
+import { latencyText, numberText, percentText, timeText, weightText } from '../terminal/format.ts';
+import { lengthOf, table, wrap } from '../terminal/print.ts';
+import type { Style } from '../terminal/print.ts';
+import { bar, meters } from './meters.ts';
+import { entry } from './page.ts';
+import type { Page } from './page.ts';
+import { scalingLines } from './scaling.ts';
+import { isWayBack, stopsBack } from './way-back.ts';
+
+/** Everything about an active rollout: where it stands, what is waited for, the roles side by side, the endpoint. */
+export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const isMoving = rollout.step > 0;
+  return [
+    '',
+    ...stepBar(route, rollout, page),
+    ...(isMoving ? entry('share', [shareText(rollout)], page) : []),
+    ...decisionLines(route, page),
+    ...commandLines(route, rollout, page),
+    ...askLines(route, rollout, page),
+    ...(isMoving ? [...roleLines(rollout, page), ''] : []),
+    ...stepLines(route, rollout, page),
+    ...verdictLines(rollout, page),
+    ...entry('endpoint', endpointTexts(route, rollout, page), page),
+    ...scalingLines(rollout, page),
+  ];
+}
+
+/** `[ 10 ok ]-[ 25 now ]-[ 50 ]-...`, broken between stops where the page is narrow. */
+function stepBar(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const lines: string[] = [];
+  let line = ' ';
+  for (const stop of stops(route, rollout, page)) {
+    const joined = line === ' ' ? ` ${stop}` : `${line}-${stop}`;
+    if (lengthOf(joined) <= page.width) line = joined;
+    else {
+      lines.push(line);
+      line = `   -${stop}`;
+    }
+  }
+  return [...lines, line];
+}
+
+function stops(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  if (isWayBack(rollout)) return stopsBack(route, rollout, page);
+  const { phase } = route;
+  const { paint } = page;
+  const stop = (name: string, state: 'done' | 'now' | 'next', word?: string) => {
+    if (state === 'next') return paint.dim(`[ ${name} ]`);
+    const told = `[ ${name} ${word ?? (state === 'done' ? 'ok' : 'now')} ]`;
+    return state === 'done' ? paint.green(told) : paint.bold(told);
+  };
+  const steps = rollout.steps.map((weight, i) => {
+    const number = i + 1;
+    const isPast = phase === 'promoted' || number < rollout.step;
+    const isHere = phase !== 'promoted' && number === rollout.step;
+    return stop(weightText(weight), isPast ? 'done' : isHere ? 'now' : 'next');
+  });
+  const end = phase === 'promoted' ? paint.green('[ promoted ]') : paint.dim('[ promoted ]');
+  const first = {
+    proposed: stop('endpoint', 'now', 'asked'),
+    provisioning: stop('endpoint', 'now', 'starting'),
+    warming: stop('endpoint', 'now', 'warming'),
+    shadowing: stop('shadow', 'now'),
+    draining: stop('back', 'now'),
+  }[phase as string];
+  if (phase === 'stepping' && rollout.step === 0) return [stop('endpoint', 'done', 'warm'), ...steps, end];
+  return first === undefined ? [...steps, end] : [first, ...steps, end];
+}
+
+function shareText({ weight, assignedShare, servedShare, since }: RolloutStatus): string {
+  const set = `set ${weightText(weight)} %`;
+  if (assignedShare === null || servedShare === null) return `${set}, no eligible call yet`;
+  const told = `${set}   assigned ${percentText(assignedShare)}   served ${percentText(servedShare)}`;
+  return `${told}   since ${timeText(since)}`;
+}
+
+/** What the daemon decided last, and why. */
+export function decisionLines({ decision, rollout }: RouteStatus, page: Page): string[] {
+  if (decision === null) return [];
+  // The verdict has a line of its own.
+  const summary = rollout?.verdict?.summary;
+  const detail = summary === undefined ? decision.detail : decision.detail.replace(`; ${summary}`, '');
+  return entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
+}
+
+const WORTH_ABORTING = new Set([
+  'step_overdue',
+  'rollout_overdue',
+  'both_unhealthy',
+  'stable_unable',
+  'unhealthy',
+  'serverless_cannot',
+  'capacity',
+]);
+
+/** The very commands to type, where a person's word is wanted or would help. */
+function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const suffix = page.commandSuffix === undefined ? '' : ` ${page.commandSuffix}`;
+  const command = (words: string) => page.paint.bold(`npx upshift ${words}${suffix}`);
+  const { id, ask, isPaused } = rollout;
+  const ends = isWayBack(rollout) ? 'the endpoint keeps its calls' : 'ends the rollout';
+  if (isPaused) return entry('type', [command(`resume ${id}`)], page, true);
+  if (ask !== null) {
+    const isStep = ask.about === undefined || ask.about === 'step';
+    const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
+    const no = told(command(`reject ${id}`), isStep ? ends : 'leaves all as it is', page);
+    return entry('type', [...(isStep ? [yes] : told(yes, `yes to the ${ask.about}`, page)), ...no], page, true);
+  }
+  const isHeldBack = decision?.reason === 'serverless_cannot' && !isWayBack(rollout);
+  if (decision !== null && WORTH_ABORTING.has(decision.reason) && !isHeldBack) {
+    return entry('type', told(command(`abort ${id}`), 'if it should not wait', page), page, true);
+  }
+  return [];
+}
+
+/** A command and what it does: beside it where there is room, below it where the ledger has a long name. */
+function told(command: string, what: string, { width }: Page): string[] {
+  const line = `${command}   ${what}`;
+  return lengthOf(line) + 11 <= width ? [line] : [command, `  ${what}`];
+}
+
+/** How long a proposal has been open, and for how long its criteria had held by then. */
+function askLines({ phase }: RouteStatus, { createdAt, criteriaSince }: RolloutStatus, page: Page): string[] {
+  if (phase !== 'proposed') return [];
+  const open = `since ${timeText(createdAt)}, ${spanText(Math.max(0, page.now - createdAt))}`;
+  const held =
+    criteriaSince === undefined ? '' : `; the criteria had held for ${spanText(createdAt - criteriaSince)} then`;
+  return entry('open', [open + held], page);
+}
+
+function roleLines({ figures, toward }: RolloutStatus, page: Page): string[] {
+  if (figures === null) return [];
+  const hasRoom = page.width >= 76;
+  const columns = [
+    { title: '' },
+    ...['calls', 'decided', 'errors', '429s', 'p50', 'p95'].map((title) => ({ title, side: 'right' as const })),
+    ...(hasRoom ? [{ title: 'first token', side: 'right' as const }] : []),
+  ];
+  const row = (name: string, role: RoleFigures) => [
+    name,
+    numberText(role.assigned),
+    numberText(role.decided),
+    errorsText(role, page),
+    numberText(role.refused),
+    latencyText(role.p50),
+    latencyText(role.p95),
+    ...(hasRoom ? [pairText(role.ttftP50, role.ttftP95)] : []),
+  ];
+  const { serverless, dedicated } = sides(figures, toward);
+  const rows = [row('serverless', serverless), row('endpoint', dedicated)];
+  return ['', ...table(columns, rows, page.paint).map((line) => ` ${line}`)];
+}
+
+function errorsText({ faults, decided }: RoleFigures, { paint }: Page): string {
+  if (decided === 0) return '-';
+  const told = `${numberText(faults)}  ${percentText(faults / decided, 2)}`;
+  return faults === 0 ? told : paint.yellow(told);
+}
+
+/** p50 / p95 in one unit: `310 / 700 ms`. */
+function pairText(p50: number | null, p95: number | null): string {
+  if (p50 === null || p95 === null) return '-';
+  if (p95 < 1_000) return `${Math.round(p50)} / ${Math.round(p95)} ms`;
+  return `${(p50 / 1_000).toFixed(1)} / ${(p95 / 1_000).toFixed(1)} s`;
+}
+
+/** How much of the step's least time and least calls is there. */
+function stepLines({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const { verdict, bakeMs, minCalls, step, steps, since, shadow } = rollout;
+  const isShadow = phase === 'shadowing';
+  if (!isShadow && ((phase !== 'stepping' && phase !== 'holding') || step === 0)) return [];
+  const spent = Math.max(0, page.figuresAt - since);
+  const ok = (isThere: boolean) => (isThere ? page.paint.green('ok') : '');
+  const time = ['time', spanText(spent), spanText(bakeMs), bar(spent, bakeMs, page), ok(spent >= bakeMs)];
+  if (isShadow) {
+    const { sent = 0, ended = 0, faults = 0, dropped = 0 } = shadow ?? {};
+    const told = `${numberText(sent)} calls copied, ${numberText(ended)} ended, ${numberText(faults)} failed; ${numberText(dropped)} not copied`;
+    return entry('shadow', [...meters([time]), told], page, true);
+  }
+  const calls = verdict?.canaryCalls ?? 0;
+  const meter = ['calls', numberText(calls), numberText(minCalls), bar(calls, minCalls, page), ok(calls >= minCalls)];
+  return entry(`step ${step}/${steps.length}`, meters([time, meter]), page, true);
+}
+
+const VERDICT_STYLE: Readonly<Record<VerdictStatus, Style>> = {
+  pass: 'green',
+  fail: 'red',
+  inconclusive: 'yellow',
+  'no data': 'yellow',
+  unhealthy: 'red',
+};
+
+function verdictLines({ verdict, toward }: RolloutStatus, page: Page): string[] {
+  if (verdict === null) return [];
+  const word = verdict.status.toUpperCase();
+  const [first = '', ...rest] = wrap(`${word}  ${verdict.summary}`, page.width - 11);
+  const told = [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest];
+  return entry(
+    'verdict',
+    [...told, ...verdict.metrics.flatMap((metric) => metricLines(metric, toward, page))],
+    page,
+    true,
+  );
+}
+
+const MARKS = { pass: ['ok', 'green'], fail: ['!!', 'red'], open: ['..', 'yellow'] } as const;
+
+/** `ok speed        14 % faster (...)`, one metric each. */
+function metricLines(metric: MetricVerdict, toward: Toward | undefined, page: Page): string[] {
+  const [mark, style] = MARKS[metric.status];
+  const name = metricName(metric.metric).padEnd(12);
+  const [first = '', ...rest] = wrap(sentence(metric, toward), page.width - 11 - 3 - name.length);
+  const indent = ' '.repeat(3 + name.length);
+  return [`${page.paint(style, mark)} ${name}${first}`, ...rest.map((line) => indent + line)];
+}
+
+function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+  const { endpoint, endpointName, pricePerHourMicros, startedAt, instance } = rollout;
+  const price = priceText(pricePerHourMicros);
+  const on = instance === undefined ? [] : [offerText(instance)];
+  if (phase === 'proposed' && !isWayBack(rollout)) {
+    const why = instance === undefined ? [] : [`on ${offerText(instance)}: ${instance.reason}`];
+    return [`${endpointName} does not exist yet; it would cost ${price}`, ...why];
+  }
+  const state = endpoint === null ? 'not looked at yet' : endpoint.state;
+  const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
+  const spent = startedAt == null ? 0 : (pricePerHourMicros * Math.max(0, page.now - startedAt)) / 3_600_000;
+  const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;
+  const told = `${endpointName}  ${state}${health}`;
+  const line = `${told}  ${cost}`;
+  return [...(line.length <= page.width - 11 ? [line] : [told, cost]), ...on];
+}

@@ -1,0 +1,90 @@
+import type { CriteriaPolicy } from '../policy/criteria.ts';
+import { judgeCriteria, needsServed, withCosts } from './criteria.ts';
+import type { CostsOf, DemandFigures } from './criteria.ts';
+import { DemandWindow } from './demand-window.ts';
+import type { ServedCall } from './served-window.ts';
+
+/** A call of the past, as the criteria count it. */
+export interface PastCall {
+  readonly atMs: number;
+  readonly agent: string;
+  readonly isAgentDerived: boolean;
+  readonly isRefused: boolean;
+  /** How it ended, where serverless had it. */
+  readonly ended?: ServedCall & { readonly atMs: number };
+}
+
+/** A span in which the criteria held. Times in epoch ms. */
+export interface HeldSpan {
+  readonly since: number;
+  readonly until: number;
+  /** When they had held long enough to propose; null where they did not. */
+  readonly proposedAt: number | null;
+  /** The figures of its busiest second. */
+  readonly peak: DemandFigures;
+}
+
+const SECOND_MS = 1_000;
+
+/**
+ * What criteria would have said of past calls, which come in the order of their arrival: each span in which they held, and
+ * when they would have led to a proposal. The cooldown plays no part: nothing was proposed then.
+ */
+export function backtest(
+  calls: readonly PastCall[],
+  criteria: CriteriaPolicy,
+  costsOf: CostsOf = () => null,
+): readonly HeldSpan[] {
+  let judged: DemandFigures | null = null;
+  const keepsServed = needsServed(criteria);
+  const holds = (figures: DemandFigures) => {
+    judged = withCosts(figures, criteria, costsOf);
+    return judgeCriteria(judged, criteria).holds;
+  };
+  const window = new DemandWindow(criteria.window, holds, keepsServed);
+  const spans: HeldSpan[] = [];
+  let open: HeldSpan | null = null;
+  let second = Number.NaN;
+  const look = (nowMs: number) => {
+    window.advance(nowMs);
+    const since = window.holdsSince;
+    if (open !== null && (since === null || since !== open.since)) {
+      spans.push(open);
+      open = null;
+    }
+    if (since === null) return;
+    const figures: DemandFigures = judged ?? window.figures();
+    const peak: DemandFigures = open === null || figures.calls > open.peak.calls ? figures : open.peak;
+    const isSustained = nowMs - since >= criteria.sustain;
+    open = { since, until: nowMs, proposedAt: isSustained ? since + criteria.sustain : null, peak };
+  };
+  for (const { atMs, call } of momentsOf(calls, keepsServed)) {
+    const now = Math.floor(atMs / SECOND_MS);
+    // Judged at the end of every second, also of those without a call, as long as something is in the window.
+    const from = Number.isNaN(second) || now - second > criteria.window / SECOND_MS + 1 ? now : second + 1;
+    if (from === now && second < now - 1) look((second + criteria.window / SECOND_MS + 1) * SECOND_MS);
+    for (let at = from; at <= now; at++) look(at * SECOND_MS);
+    second = now;
+    if ('outcome' in call) window.ended(atMs, atMs, call);
+    else {
+      window.arrived(atMs, call.agent, call.isAgentDerived);
+      if (call.isRefused) window.refused(atMs);
+    }
+  }
+  if (!Number.isNaN(second)) look((second + 1) * SECOND_MS);
+  if (open !== null) spans.push(open);
+  return spans;
+}
+
+interface Moment {
+  readonly atMs: number;
+  readonly call: PastCall | ServedCall;
+}
+
+/** The arrivals of calls, and where they are asked for also their ends, in the order of time. */
+function momentsOf(calls: readonly PastCall[], hasEnds: boolean): Moment[] {
+  const moments: Moment[] = calls.map((call) => ({ atMs: call.atMs, call }));
+  if (!hasEnds) return moments;
+  for (const { ended } of calls) if (ended !== undefined) moments.push({ atMs: ended.atMs, call: ended });
+  return moments.sort((a, b) => a.atMs - b.atMs);
+}

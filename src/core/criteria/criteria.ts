@@ -1,0 +1,178 @@
+import { isSets } from '../policy/criteria.ts';
+import type { CriteriaPolicy, CriterionName } from '../policy/criteria.ts';
+import { spanText } from '../text.ts';
+import type { ServedFigures } from './served-window.ts';
+
+/** One figure of a window against its limit. */
+export interface Measure {
+  readonly criterion: CriterionName;
+  readonly figure: 'calls' | 'agents' | 'refused' | 'p95' | 'availability' | 'ratio' | 'cheaperBy';
+  /** A count, a share, or clock ms for `p95`; null where it is not known, which is never more than the limit. */
+  readonly now: number | null;
+  readonly limit: number;
+  readonly isMet: boolean;
+}
+
+/** With fewer calls in the window than this, latency and availability are not known. */
+const LEAST_CALLS = 100;
+
+/** What costs by the hour, micro-dollars: the window's load on serverless, and an endpoint that could carry it. */
+export interface DemandCosts {
+  readonly serverlessPerHourMicros: number;
+  readonly dedicatedPerHourMicros: number;
+}
+
+/** Every figure that the policy sets a limit for, in the order of the criteria. Limits are exceeded, not reached. */
+export function measure(figures: DemandFigures, policy: CriteriaPolicy): Measure[] {
+  const above = (criterion: CriterionName, figure: Measure['figure'], now: number | null, limit: number): Measure => ({
+    criterion,
+    figure,
+    now,
+    limit,
+    isMet: now !== null && now > limit,
+  });
+  const { slo, predictability, cost } = policy;
+  const measures = [
+    above('calls', 'calls', figures.calls, policy.calls),
+    above('agents', 'agents', figures.agents, policy.agents),
+    above('refused', 'refused', figures.refusedShare, policy.refused),
+  ];
+  if (slo?.p95 !== undefined) measures.push(above('slo', 'p95', latencyOf(figures)?.p95 ?? null, slo.p95));
+  if (slo?.availability !== undefined) {
+    const now = availabilityOf(figures);
+    const isMet = now !== null && now < slo.availability;
+    measures.push({ criterion: 'slo', figure: 'availability', now, limit: slo.availability, isMet });
+  }
+  if (predictability !== undefined) {
+    measures.push(above('predictability', 'ratio', ratioOf(figures), predictability.ratio));
+  }
+  if (cost !== undefined) measures.push(above('cost', 'cheaperBy', cheaperByOf(figures), cost.cheaperBy));
+  return measures;
+}
+
+/** Latencies that enough calls stand behind. */
+function latencyOf({
+  served,
+}: DemandFigures): { readonly p50: number; readonly p95: number; readonly p99: number } | null {
+  if (served === undefined || served.answered < LEAST_CALLS) return null;
+  const { p50, p95, p99 } = served;
+  return p50 === null || p95 === null || p99 === null ? null : { p50, p95, p99 };
+}
+
+function availabilityOf({ served }: DemandFigures): number | null {
+  const ended = served === undefined ? 0 : served.answered + served.failed;
+  return served === undefined || ended < LEAST_CALLS ? null : served.answered / ended;
+}
+
+/**
+ * How many times the middle call the slowest hundredth takes. One window is enough for this: what differs from window to
+ * window shows as p95 against a limit, while agents that wait for each other feel how far apart their calls are.
+ */
+function ratioOf(figures: DemandFigures): number | null {
+  const latency = latencyOf(figures);
+  return latency === null ? null : latency.p99 / latency.p50;
+}
+
+/** What part of serverless's costs an endpoint would save; negative where it is dearer. */
+function cheaperByOf({ costs }: DemandFigures): number | null {
+  if (costs === undefined || costs === null || costs.serverlessPerHourMicros <= 0) return null;
+  return 1 - costs.dedicatedPerHourMicros / costs.serverlessPerHourMicros;
+}
+
+/** A figure beside its limit, for people: `p95 24.1 s (more than 20.0 s)`. */
+export function measureText({ figure, now, limit, isMet }: Measure): string {
+  const isWanted = isMet ? '' : 'not ';
+  const limitText = (text: string) => `(${isWanted}${figure === 'availability' ? 'less' : 'more'} than ${text})`;
+  const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  switch (figure) {
+    case 'calls':
+    case 'agents':
+      return `${now ?? 0} ${figure} ${limitText(String(limit))}`;
+    case 'refused':
+      return `${percent(now ?? 0)} refused ${limitText(percent(limit))}`;
+    case 'p95':
+      return now === null ? 'p95 not known yet' : `p95 ${seconds(now)} ${limitText(seconds(limit))}`;
+    case 'availability':
+      if (now === null) return 'availability not known yet';
+      return `${percent(now, 2)} answered well ${limitText(percent(limit, 2))}`;
+    case 'ratio':
+      if (now === null) return 'p99 against p50 not known yet';
+      return `p99 ${now.toFixed(1)} times p50 ${limitText(limit.toFixed(1))}`;
+    case 'cheaperBy':
+      if (now === null) return 'costs not known';
+      if (now <= -1) return `dedicated ${(1 - now).toFixed(now > -9 ? 1 : 0)} times as dear`;
+      if (now < 0) return `dedicated ${percent(-now, 0)} dearer`;
+      return `dedicated ${percent(now, 0)} cheaper ${limitText(percent(limit, 0))}`;
+  }
+}
+
+/** What the criteria look at: one route, one sliding window. */
+export interface DemandFigures {
+  /** Calls that arrived and were assigned to serverless, sent or not; a repeat of a refused call counts once. */
+  readonly calls: number;
+  readonly agents: number;
+  /** How many of the agents sent no id of their own. */
+  readonly derivedAgents: number;
+  /** Calls whose first attempt was refused with 429, or that were refused here or held for a while to keep a limit. */
+  readonly refused: number;
+  /** `refused / calls`, 0 where there are no calls. */
+  readonly refusedShare: number;
+  /** How serverless answered; absent where no criterion asks for it. */
+  readonly served?: ServedFigures;
+  /** Null where they are not known, absent where no criterion asks for them. */
+  readonly costs?: DemandCosts | null;
+}
+
+/** Tells what a window's load costs; null where prices are not known. Must be quick: it is asked every second. */
+export type CostsOf = (figures: DemandFigures) => DemandCosts | null;
+
+/** Which criteria are met, and whether that is enough. */
+export interface CriteriaResult {
+  readonly holds: boolean;
+  /** Criteria without a limit in the policy are absent. */
+  readonly met: Readonly<Record<'calls' | 'agents' | 'refused', boolean>> &
+    Partial<Readonly<Record<CriterionName, boolean>>>;
+}
+
+/** Compares the figures of a window with the policy; every limit must be exceeded, not reached. */
+export function judgeCriteria(figures: DemandFigures, policy: CriteriaPolicy): CriteriaResult {
+  const met: Partial<Record<CriterionName, boolean>> = {};
+  for (const { criterion, isMet } of measure(figures, policy)) met[criterion] = met[criterion] === true || isMet;
+  const result = met as CriteriaResult['met'];
+  return { holds: isEnough(result, policy.require), met: result };
+}
+
+function isEnough(met: CriteriaResult['met'], require: CriteriaPolicy['require']): boolean {
+  if (isSets(require)) return require.some((set) => set.every((name) => met[name] === true));
+  const all = Object.values(met);
+  const count = all.filter(Boolean).length;
+  return count >= (require === 'all' ? all.length : require === 'any' ? 1 : require.atLeast);
+}
+
+/** Whether a policy's criteria ask how serverless answers: only then does a window keep it. */
+export function needsServed({ slo, predictability }: CriteriaPolicy): boolean {
+  return slo !== undefined || predictability !== undefined;
+}
+
+/** The figures with what the load costs, where a criterion asks for that. */
+export function withCosts(figures: DemandFigures, policy: CriteriaPolicy, costsOf: CostsOf): DemandFigures {
+  return policy.cost === undefined ? figures : { ...figures, costs: costsOf(figures) };
+}
+
+/** What the criteria saw, figures first: one sentence for a decision. */
+export function demandText(figures: DemandFigures, policy: CriteriaPolicy): string {
+  const { calls, agents, refusedShare } = figures;
+  const told = `${calls} calls, ${agents} agents, ${(refusedShare * 100).toFixed(1)} % refused in ${spanText(policy.window)}`;
+  return [told, ...measure(figures, policy).slice(3).map(measureText)].join('; ');
+}
+
+/**
+ * Whether unnamed agents are what keeps the criteria from holding: calls and refusals are there, agents are not, and
+ * most of the agents seen were told apart only by token and user agent.
+ */
+export function isHiddenByDerivedAgents(figures: DemandFigures, policy: CriteriaPolicy): boolean {
+  const { holds, met } = judgeCriteria(figures, policy);
+  const isKept = !holds && met.calls && met.refused && !met.agents && figures.derivedAgents * 2 > figures.agents;
+  return isKept && judgeCriteria({ ...figures, agents: Number.POSITIVE_INFINITY }, policy).holds;
+}

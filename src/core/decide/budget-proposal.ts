@@ -1,0 +1,66 @@
+import { costOf, lasts, limitsOf } from '../money/budget-limits.ts';
+import type { Limit } from '../money/budget-limits.ts';
+import type { Spending } from '../money/spending.ts';
+import { moneyText, SCOPES, spentText } from '../money/text.ts';
+import { NO_BUDGET, tighter } from '../policy/budget.ts';
+import type { BudgetPolicy } from '../policy/budget.ts';
+import { priceText, spanText } from '../text.ts';
+import type { Observation } from './observation.ts';
+
+/** The least that a rollout must be able to take: the default policy's steps, copies and control group take an hour. */
+const LEAST_MS = 3_600_000;
+
+const NOTHING_SPENT: Omit<Spending, 'at'> = { hourMicros: 0, dayMicros: 0, rolloutMicros: 0, ratePerHourMicros: 0 };
+
+/** The budget in force: the tighter of the policy's that is pinned and the file's, figure by figure. */
+export function budgetOf({ policy, budget }: Pick<Observation, 'policy' | 'budget'>): BudgetPolicy {
+  return tighter(policy.budget ?? NO_BUDGET, budget?.file ?? NO_BUDGET);
+}
+
+/** Why an endpoint at this price breaks a budget, figures first; null where it does not. */
+export function overBudget(seen: Observation, pricePerHourMicros: number): string | null {
+  const budget = budgetOf(seen);
+  const price = priceText(pricePerHourMicros);
+  if (budget.perHour !== null && pricePerHourMicros > budget.perHour * 1_000_000) {
+    return `${price} exceeds the budget of ${moneyText(budget.perHour * 1_000_000)} an hour`;
+  }
+  if (seen.spending == null && (budget.perDay !== null || budget.perHour !== null)) {
+    return `${price}: what was spent today is not known yet`;
+  }
+  const short = limitsFor(seen).find((limit) => !paysFor(limit, pricePerHourMicros));
+  if (short === undefined) return null;
+  const least = costOf(pricePerHourMicros, LEAST_MS);
+  return `${price}: ${lastsText(short, pricePerHourMicros)}; a rollout takes an hour at least, ${moneyText(least)}`;
+}
+
+/** How long the budgets last at this price, for people; empty where none is set. */
+export function budgetText(seen: Observation, pricePerHourMicros: number): string {
+  return limitsFor(seen)
+    .filter(({ scope }) => scope !== 'hour')
+    .map((limit) => `; ${lastsText(limit, pricePerHourMicros)}`)
+    .join('');
+}
+
+/** The budgets before anything of a rollout is spent. */
+function limitsFor(seen: Observation): Limit[] {
+  const { now } = seen;
+  const spending = { ...(seen.spending ?? { ...NOTHING_SPENT, at: now }), rolloutMicros: 0 };
+  return limitsOf(budgetOf(seen), [], spending, { most: spending.ratePerHourMicros, now });
+}
+
+function paysFor({ scope, budgetMicros, spentMicros, endsInMs }: Limit, pricePerHourMicros: number): boolean {
+  const least = costOf(pricePerHourMicros, LEAST_MS);
+  // The rest of a day that is almost over must be paid by it, and an hour by the next.
+  const rest = costOf(pricePerHourMicros, Math.min(LEAST_MS, endsInMs ?? LEAST_MS));
+  if (scope === 'rollout') return least <= budgetMicros;
+  return least <= budgetMicros && spentMicros + rest <= budgetMicros;
+}
+
+function lastsText(limit: Limit, pricePerHourMicros: number): string {
+  const { scope, budgetMicros, spentMicros, endsInMs } = limit;
+  const whole = `${moneyText(budgetMicros)} ${SCOPES[scope]}`;
+  if (scope === 'rollout') return `${whole} lasts ${spanText(lasts(limit, pricePerHourMicros))}`;
+  const ms = lasts({ ...limit, spentMicros: 0 }, pricePerHourMicros);
+  const isEnough = scope === 'day' && lasts(limit, pricePerHourMicros) >= (endsInMs ?? 0) && ms >= 86_400_000;
+  return `${whole} ${isEnough ? 'is enough' : `lasts ${spanText(ms)}`}, ${moneyText(spentMicros)} are spent ${spentText(scope)}`;
+}

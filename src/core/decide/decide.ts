@@ -1,0 +1,59 @@
+import { isLive } from '../rollout/rollout.ts';
+import type { Rollout } from '../rollout/rollout.ts';
+import { decideBudget } from './budget-guard.ts';
+import { decision } from './decision.ts';
+import type { Decision } from './decision.ts';
+import { decideDraining } from './draining.ts';
+import type { Observation } from './observation.ts';
+import { answerRequest } from './operator.ts';
+import { decideProposed, decideProvisioning, decideWarming } from './preparing.ts';
+import { decidePromoted } from './promoted.ts';
+import { decideRetreat } from './retreat.ts';
+import { decideShadowing, decideStopped } from './stepping.ts';
+import { decideWatching } from './watching.ts';
+import { decideWayBack } from './way-back.ts';
+
+/**
+ * What to do about one route, and why. Pure: the same rollout and observation give the same decision, whenever and
+ * wherever it is run again. At most one step is taken; doing nothing is a decision with a reason.
+ */
+export function decide(rollout: Rollout | null, seen: Observation): Decision {
+  if (rollout === null) return decideWatching(seen);
+  if (rollout.toward === 'serverless') return decideWayBack(rollout, seen);
+  const urgent = decideUrgent(rollout, seen);
+  if (urgent !== null) return urgent;
+  const answer = seen.request === null ? null : answerRequest(rollout, seen, seen.request);
+  if (answer !== null) return answer;
+  const budget = decideBudget(rollout, seen);
+  if (budget !== null) return budget;
+  switch (rollout.phase) {
+    case 'proposed':
+      return decideProposed(rollout, seen);
+    case 'provisioning':
+      return decideProvisioning(rollout, seen);
+    case 'warming':
+      return decideWarming(rollout, seen);
+    case 'shadowing':
+      return decideShadowing(rollout, seen);
+    case 'stepping':
+    case 'holding':
+      return decideStopped(rollout, seen);
+    case 'promoted':
+      return decidePromoted(rollout, seen);
+    case 'draining':
+      return decideDraining(rollout, seen);
+    case 'aborted':
+    case 'failed':
+    case 'returned':
+      return decision('wait', 'drained', `rollout ${rollout.id} is over: ${rollout.reason}`);
+  }
+}
+
+/** Going back waits for no person's question: that one is answered afterwards. An abort goes back by itself. */
+function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
+  const { request } = seen;
+  if (request === null || (request.kind === 'abort' && request.rolloutId === rollout.id)) return null;
+  if (!isLive(rollout)) return null;
+  const retreat = decideRetreat(rollout, seen);
+  return retreat?.action === 'abort' ? retreat : null;
+}

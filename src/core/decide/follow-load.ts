@@ -1,0 +1,141 @@
+import { scalingOf } from '../policy/scaling.ts';
+import { isAbout } from '../rollout/ask.ts';
+import type { RolloutEvent } from '../rollout/event.ts';
+import type { Rollout } from '../rollout/rollout.ts';
+import { proposeScaling } from '../scaling/propose.ts';
+import type { ScalingProposal } from '../scaling/propose.ts';
+import { scalingText } from '../scaling/scaling.ts';
+import type { Scaling } from '../scaling/scaling.ts';
+import { priceText, spanText } from '../text.ts';
+import { budgetOf, budgetText } from './budget-proposal.ts';
+import { decision } from './decision.ts';
+import type { Decision } from './decision.ts';
+import type { Observation } from './observation.ts';
+import { presentScaling, pricePerReplica } from './present-scaling.ts';
+import { canConnect } from './retreat.ts';
+
+type Promoted = Extract<Rollout, { phase: 'promoted' }>;
+
+/** After a sleep that was refused, the next attempt is so far away. */
+const REFUSED_MS = 3_600_000;
+
+/** Whether a promoted endpoint is to sleep; null where it is not. */
+export function decideSleep(rollout: Promoted, seen: Observation): Decision | null {
+  const { sleep } = scalingOf(seen.policy);
+  const { endpoint, load, now } = seen;
+  if (sleep === null || rollout.isPaused) return null;
+  const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
+  if (endpoint?.state === 'scaledToZero' && endpoint.at >= rollout.since) {
+    const detail = `${rollout.endpointName} is scaled to zero`;
+    if (canConnect(seen)) return decision('begin_detour', 'asleep', `${detail}: serverless serves`, { events });
+    return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
+  }
+  const refused = seen.results.sleep;
+  if (refused?.problem != null && now - refused.at < REFUSED_MS) return null;
+  if (load === undefined || endpoint?.state !== 'running' || !canConnect(seen)) return null;
+  const idleMs = now - Math.max(load.lastCallAt ?? 0, load.since, rollout.since);
+  if (idleMs < sleep.after || load.recentCalls > 0) return null;
+  const detail = `no call for ${spanText(idleMs)}: ${rollout.endpointName} may sleep, serverless serves`;
+  return decision('begin_detour', 'idle', detail, { events });
+}
+
+/** Whether a promoted endpoint's scaling is to follow the load: one change at a time; null where there is none to make. */
+export function decideRescale(rollout: Promoted, seen: Observation): Decision | null {
+  const { adjust, every } = scalingOf(seen.policy);
+  const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
+  if (adjust === 'off' || rollout.isPaused || seen.load === undefined || !isWell) return null;
+  if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
+  if (isAbout(rollout.ask, 'scaling')) return reconsider(rollout, seen);
+  if (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every) return null;
+  const proposal = propose(rollout, seen);
+  if (proposal === null) return null;
+  const step = rollout.step;
+  if (adjust === 'automatic') {
+    const full = serverlessFull(seen);
+    if (full !== null)
+      return decision('wait', 'serverless_full', `${proposalText(rollout, seen, proposal)}; waits, since ${full}`);
+    const approved = { type: 'approved' as const, about: 'scaling' as const, step, by: 'policy', reason: null };
+    return begin(rollout, seen, proposal.scaling, 'load_changed', proposal.why, [approved]);
+  }
+  const full = serverlessFull(seen);
+  const told = `${proposalText(rollout, seen, proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
+  const { scaling } = proposal;
+  const events = [{ type: 'asked' as const, about: 'scaling' as const, step, verdict: null, scaling }];
+  return decision('ask', 'needs_approval', told, { events });
+}
+
+/** A question stays open as long as the present scaling does not fit, and what was asked for would. */
+function reconsider(rollout: Promoted, seen: Observation): Decision {
+  const asked = rollout.ask?.scaling;
+  const told = asked === undefined ? 'another scaling' : scalingText(asked);
+  const now = propose(rollout, seen);
+  const then = asked === undefined ? null : propose(rollout, seen, asked);
+  const fits =
+    then === null || (then.scaling.minReplica === asked?.minReplica && then.scaling.maxReplica === asked.maxReplica);
+  if (now !== null && fits) return decision('wait', 'awaiting_approval', `change the endpoint to ${told}`);
+  const reason =
+    now === null ? 'the scaling as it is fits the load again' : `the load has changed: ${told} would not fit it`;
+  const events = [{ type: 'ask_withdrawn' as const, about: 'scaling' as const, step: rollout.step, reason }];
+  return decision('withdraw_ask', 'load_changed', reason, { events });
+}
+
+function begin(
+  rollout: Promoted,
+  seen: Observation,
+  scaling: Scaling,
+  reason: 'approved' | 'load_changed',
+  why: readonly string[],
+  before: readonly RolloutEvent[] = [],
+): Decision {
+  const told = `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
+  const { attempts, faults } = seen.stableRecent;
+  if (!canConnect(seen) || (attempts >= 5 && faults * 2 >= attempts)) {
+    return decision('wait', 'stable_unable', `${told}; waits, since serverless fails ${faults} of ${attempts}`);
+  }
+  const began = { type: 'detour_began' as const, why: 'rescale' as const, scaling, bridgedBefore: bridged(seen) };
+  return decision('begin_detour', reason, `${told}; serverless serves meanwhile`, { events: [...before, began] });
+}
+
+/** Within the policy's bounds, and within what its replicas may cost. `instead`: as if this were in force. */
+function propose(rollout: Promoted, seen: Observation, instead: Scaling | null = null): ScalingProposal | null {
+  const { endpoint } = seen.policy;
+  const { from, to, every, sleep } = scalingOf(seen.policy);
+  if (endpoint === null || seen.load === undefined) return null;
+  const price = pricePerReplica(rollout, seen);
+  // Beyond either it would have to be left again.
+  const limit = Math.min(endpoint.maxPricePerHour ?? Infinity, budgetOf(seen).perHour ?? Infinity);
+  const affordable = price === 0 ? Infinity : Math.floor((limit * 1_000_000) / price + 1e-9);
+  const least = from ?? endpoint.minReplica;
+  const most = Math.max(1, Math.min(to ?? endpoint.maxReplica, affordable));
+  const bounds = { from: Math.min(least, most), to: most };
+  const present = instead ?? presentScaling(rollout, endpoint);
+  return proposeScaling({ now: seen.now, load: seen.load, present, endpoint, ...bounds, every, sleep });
+}
+
+function proposalText(rollout: Promoted, seen: Observation, { scaling, why }: ScalingProposal): string {
+  return `change the endpoint to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)} (${why.join('; ')})`;
+}
+
+/** `at most $2.60/h (now $1.30/h)` */
+function costText(rollout: Promoted, seen: Observation, { maxReplica }: Scaling): string {
+  const price = Math.round(pricePerReplica(rollout, seen) * maxReplica);
+  const now = price === rollout.pricePerHourMicros ? ' as now' : ` (now ${priceText(rollout.pricePerHourMicros)})`;
+  return `at most ${priceText(price)}${now}${isDearer(rollout, price) ? budgetText(seen, price) : ''}`;
+}
+
+function isDearer({ pricePerHourMicros }: Promoted, price: number): boolean {
+  return price > pricePerHourMicros;
+}
+
+/** What serverless would refuse of the route's calls, where that is more than the policy bears; null where it is not. */
+function serverlessFull({ load, serverlessLimit, policy }: Observation): string | null {
+  const calls = load?.recentCalls ?? 0;
+  if (serverlessLimit == null || calls === 0) return null;
+  const refused = Math.max(0, 1 - serverlessLimit / calls);
+  if (refused <= policy.criteria.refused) return null;
+  return `serverless would have no place at once for about ${Math.round(refused * 100)} % of the calls`;
+}
+
+function bridged({ figures }: Observation): number {
+  return figures?.stable.assigned ?? 0;
+}

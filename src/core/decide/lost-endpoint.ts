@@ -1,0 +1,42 @@
+import type { Rollout } from '../rollout/rollout.ts';
+import { overspending } from './budget-guard.ts';
+import { decision } from './decision.ts';
+import type { Decision, Reason } from './decision.ts';
+import type { Observation } from './observation.ts';
+import { canConnect, endpointTrouble } from './retreat.ts';
+
+/**
+ * All traffic to serverless at once, since the endpoint can no longer serve it, or be paid for; null where it can. Where serverless
+ * cannot either, traffic stays where it is.
+ */
+export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | null {
+  const { phase } = rollout;
+  if (phase !== 'proposed' && phase !== 'stepping' && phase !== 'holding') return null;
+  const cause =
+    endpointTrouble(rollout.endpointName, rollout.createdAt, seen) ?? faultsInRow(seen) ?? overBudget(rollout, seen);
+  if (cause === null) return null;
+  const [reason, detail] = cause;
+  const { verdict } = seen;
+  if (!canConnect(seen)) {
+    return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`, { verdict });
+  }
+  const { attempts, faults } = seen.stableRecent;
+  if (reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
+    const told = `${detail}, but serverless fails ${faults} of ${attempts} too: holding`;
+    return decision('wait', 'both_unhealthy', told, { verdict });
+  }
+  const events = [
+    { type: 'draining' as const, outcome: 'returned' as const, reason: `${reason}: ${detail}`, hint: null },
+  ];
+  return decision('leave_endpoint', reason, detail, { events, verdict });
+}
+
+function overBudget(rollout: Rollout, seen: Observation): [Reason, string] | null {
+  const told = overspending(rollout, seen);
+  return told === null ? null : ['over_budget', told];
+}
+
+function faultsInRow({ endpointFaultsInRow = 0, policy }: Observation): [Reason, string] | null {
+  if (endpointFaultsInRow < policy.limits.consecutiveFaults) return null;
+  return ['consecutive_faults', `${endpointFaultsInRow} faults of the endpoint in a row`];
+}

@@ -1,0 +1,166 @@
+import type { Verdict } from '../judge/verdict.ts';
+import { askText, isAbout } from '../rollout/ask.ts';
+import type { Ask } from '../rollout/ask.ts';
+import type { RolloutEvent } from '../rollout/event.ts';
+import { isOver } from '../rollout/rollout.ts';
+import type { Rollout } from '../rollout/rollout.ts';
+import { priceText } from '../text.ts';
+import { budgetRetreat, extendBudget } from './budget-guard.ts';
+import { overBudget } from './budget-proposal.ts';
+import { capacityHold, OPEN_SLACK } from './capacity-hold.ts';
+import { decision, done, leave, refuse } from './decision.ts';
+import type { Decision } from './decision.ts';
+import { leaveEndpoint } from './lost-endpoint.ts';
+import type { Observation, OperatorRequest } from './observation.ts';
+import { decideRetreat, stepVerdict } from './retreat.ts';
+import { advance, serverlessHold } from './stepping.ts';
+
+/** What becomes of an operator's request; null only where there is nothing to say yet. */
+export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {
+  if (request.rolloutId !== rollout.id) {
+    const isReplaced = request.rolloutId === rollout.wayBack?.replaces;
+    const why = isReplaced ? 'has a way back' : 'is over';
+    return refuse(request, 'stale_request', `rollout ${request.rolloutId} ${why}; ${rollout.id} is the active one`);
+  }
+  switch (request.kind) {
+    case 'abort':
+      return answerAbort(rollout, seen, request);
+    case 'pause':
+    case 'resume':
+      return answerPause(rollout, request);
+    case 'approve':
+    case 'reject':
+      return answerAsk(rollout, seen, request);
+  }
+}
+
+function answerAbort(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
+  if (rollout.phase === 'draining' || isOver(rollout.phase)) {
+    return refuse(request, 'stale_request', `rollout ${rollout.id} is already ${rollout.phase}`);
+  }
+  const lost = endpointLost(rollout, seen);
+  if (lost !== null) return refuse(request, lost.reason, lost.detail);
+  const detail = `aborted by ${request.by}${request.reason === null ? '' : `: ${request.reason}`}`;
+  const left = leave(rollout, 'aborted', 'operator', detail);
+  const where = rollout.toward === 'serverless' ? 'the endpoint' : 'serverless';
+  return { ...left, outcome: done(request, `all weight is back on ${where}`) };
+}
+
+/** On a way back, why no traffic can return to the endpoint; null where it can, and on any other way. */
+function endpointLost(rollout: Rollout, seen: Observation): Decision | null {
+  return rollout.toward === 'serverless' ? leaveEndpoint(rollout, seen) : null;
+}
+
+function answerPause(rollout: Rollout, request: OperatorRequest): Decision {
+  const wantsPause = request.kind === 'pause';
+  if (rollout.phase === 'draining' || isOver(rollout.phase)) {
+    return refuse(request, 'stale_request', `rollout ${rollout.id} is already ${rollout.phase}`);
+  }
+  if (rollout.isPaused === wantsPause) {
+    return refuse(request, 'stale_request', `rollout ${rollout.id} is ${wantsPause ? 'already' : 'not'} paused`);
+  }
+  const type = wantsPause ? 'paused' : 'resumed';
+  return decision(request.kind as 'pause' | 'resume', 'operator', `${type} by ${request.by}`, {
+    events: [{ type, by: request.by, reason: request.reason }],
+    outcome: done(request, wantsPause ? 'paused: weights stay as they are' : 'resumed'),
+  });
+}
+
+function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
+  const { ask } = rollout;
+  if (ask === null) {
+    const why =
+      seen.policy.approval === 'automatic' ? 'the policy approves by itself' : 'nothing is waiting for approval';
+    return refuse(request, 'nothing_asked', why);
+  }
+  if (request.askId !== seen.openAskId || (request.step !== null && !isAboutStep(ask, request.step))) {
+    return refuse(request, 'stale_request', `it answers an older question; the open one is about ${askText(ask)}`);
+  }
+  if (!isAbout(ask, 'step')) return answerAside(rollout, seen, ask, request);
+  const lost = endpointLost(rollout, seen);
+  if (lost !== null) return refuse(request, lost.reason, lost.detail);
+  const because = request.reason === null ? '' : `: ${request.reason}`;
+  if (request.kind === 'reject') {
+    const left = leave(rollout, 'aborted', 'rejected', `step ${ask.step} rejected by ${request.by}${because}`);
+    const told = rollout.toward === 'serverless' ? 'the endpoint keeps its calls' : 'the rollout ends';
+    return { ...left, outcome: done(request, `rejected: ${told}`) };
+  }
+  if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
+  const approved = { type: 'approved' as const, step: ask.step, by: request.by, reason: request.reason };
+  const detail = `step ${ask.step} approved by ${request.by}${because}`;
+  if (rollout.toward === 'serverless') return approveBack(rollout, seen, { request, approved, detail });
+  if (rollout.phase === 'proposed') {
+    const over = overBudget(seen, rollout.pricePerHourMicros);
+    if (over !== null) return refuse(request, 'over_budget', over);
+    return decision('provision', 'approved', `${detail}, at ${priceText(rollout.pricePerHourMicros)}`, {
+      events: [approved, { type: 'provisioning_started' }],
+      outcome: done(request, `the endpoint ${rollout.endpointName} is being created`),
+    });
+  }
+  if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') {
+    return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
+  }
+  const retreat = decideRetreat(rollout, seen) ?? budgetRetreat(rollout, seen);
+  if (retreat !== null) return refuse(request, retreat.reason, retreat.detail);
+  const verdict = stepVerdict(rollout, seen);
+  if (rollout.step > 0 && verdict?.status !== 'pass') {
+    return refuse(request, 'verdict_changed', notPassed(verdict));
+  }
+  const full = capacityHold(rollout, seen, OPEN_SLACK);
+  if (full !== null) return refuse(request, 'capacity', full);
+  const next = advance(rollout, seen, 'approved', detail, verdict);
+  return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
+}
+
+function isAboutStep(ask: Ask, step: number): boolean {
+  return isAbout(ask, 'step') && ask.step === step;
+}
+
+/** A question that the rollout does not wait for: a yes grants it, a no leaves everything as it is. */
+function answerAside(rollout: Rollout, seen: Observation, ask: Ask, request: OperatorRequest): Decision {
+  const because = request.reason === null ? '' : `: ${request.reason}`;
+  const { about = 'step', step } = ask;
+  if (request.kind === 'reject') {
+    const detail = `${askText(ask)}: rejected by ${request.by}${because}`;
+    const events = [{ type: 'ask_withdrawn' as const, about, step, reason: detail }];
+    return decision('withdraw_ask', 'rejected', detail, {
+      events,
+      outcome: done(request, 'rejected: all stays as it is'),
+    });
+  }
+  const approved = { type: 'approved' as const, about, step, by: request.by, reason: request.reason };
+  const detail = `${askText(ask)}: approved by ${request.by}${because}`;
+  if (about === 'budget') {
+    const more = extendBudget(rollout, seen);
+    if (more === null) return refuse(request, 'stale_request', 'the day that it was about is over');
+    const events = [approved, more.event];
+    return decision('grant', 'approved', `${detail}; ${more.told}`, { events, outcome: done(request, more.told) });
+  }
+  return decision('grant', 'approved', detail, {
+    events: [approved],
+    outcome: done(request, `approved for ${rollout.id}`),
+  });
+}
+
+/** The same for a way back, whose first step needs no verdict, but a serverless that can take it. */
+function approveBack(
+  rollout: Rollout,
+  seen: Observation,
+  given: { readonly request: OperatorRequest; readonly approved: RolloutEvent; readonly detail: string },
+): Decision {
+  const { request, approved, detail } = given;
+  if (rollout.phase !== 'proposed' && rollout.phase !== 'stepping' && rollout.phase !== 'holding') {
+    return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
+  }
+  const hold = serverlessHold(rollout, seen);
+  if (hold !== null) return refuse(request, ...hold);
+  const verdict = rollout.phase === 'proposed' ? null : stepVerdict(rollout, seen);
+  if (rollout.phase !== 'proposed' && verdict?.status !== 'pass')
+    return refuse(request, 'verdict_changed', notPassed(verdict));
+  const next = advance(rollout, seen, 'approved', detail, verdict);
+  return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
+}
+
+function notPassed(verdict: Verdict | null): string {
+  return `the verdict is not a pass: ${verdict === null ? 'nothing has been judged yet' : verdict.summary}`;
+}

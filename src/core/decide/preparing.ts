@@ -1,0 +1,122 @@
+import type { Rollout } from '../rollout/rollout.ts';
+import { priceText, spanText } from '../text.ts';
+import { budgetText, overBudget } from './budget-proposal.ts';
+import { beginEffect, decision, endpointText, leave } from './decision.ts';
+import type { Decision } from './decision.ts';
+import { refusalOf } from './draining.ts';
+import type { Observation } from './observation.ts';
+
+type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;
+
+export function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
+  const price = rollout.pricePerHourMicros;
+  const over = overBudget(seen, price);
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${budgetText(seen, price)}`;
+  if (seen.policy.approval === 'automatic' && !rollout.isPaused && over === null) {
+    const events = [
+      { type: 'approved' as const, step: 0, by: 'policy', reason: null },
+      { type: 'provisioning_started' as const },
+    ];
+    return decision('provision', 'approved_by_policy', what, { events });
+  }
+  if (seen.now - rollout.since > seen.policy.limits.proposalOpen) {
+    const open = spanText(seen.policy.limits.proposalOpen);
+    return leave(rollout, 'aborted', 'proposal_expired', `nobody answered in ${open}`);
+  }
+  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
+  if (over !== null) {
+    const events = [{ type: 'ask_withdrawn' as const, step: 0, reason: over }];
+    return rollout.ask === null
+      ? decision('wait', 'over_budget', over)
+      : decision('withdraw_ask', 'over_budget', over, { events });
+  }
+  if (rollout.ask === null) {
+    const events = [{ type: 'asked' as const, step: 0, verdict: null }];
+    return decision('ask', 'needs_approval', `create ${what}`, { events });
+  }
+  return decision('wait', 'awaiting_approval', `create ${what}`);
+}
+
+export function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {
+  const { endpoint } = seen;
+  const bad = badState(rollout, seen);
+  if (bad !== null) return bad;
+  if (endpoint?.state === 'running' && endpoint.url !== null && endpoint.isHealthy && !rollout.isPaused) {
+    const events = [{ type: 'endpoint_ready' as const, url: endpoint.url }];
+    return decision('start_warming', 'endpoint_ready', `${rollout.endpointName} is running and healthy`, { events });
+  }
+  const late = provisionTimeout(rollout, seen);
+  if (late !== null) return late;
+  const refused = refusalOf(seen);
+  if (refused !== null) {
+    return leave(rollout, 'failed', 'provision_refused', refused.message, refused.hint);
+  }
+  const exists = endpoint !== null && endpoint.state !== 'absent';
+  if (exists && !rollout.isMade) {
+    const events = [{ type: 'endpoint_made' as const, state: endpoint.state }];
+    return decision('note_endpoint', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}`, { events });
+  }
+  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
+  if (!exists) {
+    const creating = decision('ensure_endpoint', 'endpoint_missing', `creates or adopts ${rollout.endpointName}`);
+    const waiting = decision('wait', 'endpoint_missing', `${rollout.endpointName} is being created`);
+    return beginEffect(seen, 'ensure', creating, waiting);
+  }
+  const health = endpoint.state === 'running' ? ', its health route does not answer 200 yet' : '';
+  return decision('wait', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}${health}`);
+}
+
+export function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
+  const stop = badState(rollout, seen) ?? provisionTimeout(rollout, seen);
+  if (stop !== null) return stop;
+  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
+  const result = seen.results.warm;
+  if (result?.warmed !== undefined && result.at >= rollout.since) {
+    const next = seen.policy.shadow.share > 0 ? ('shadowing' as const) : ('stepping' as const);
+    const events = [{ type: 'warmed' as const, ...result.warmed, next }];
+    return decision('finish_warming', 'warmed', `answers ${result.warmed.endpoint.shapes.join(', ')}`, { events });
+  }
+  const warming = decision('warm', 'warming_up', 'warm-up calls through the inference client');
+  return beginEffect(seen, 'warm', warming, decision('wait', 'warming_up', 'warm-up calls are under way'));
+}
+
+function provisionTimeout(rollout: In<'provisioning' | 'warming'>, seen: Observation): Decision | null {
+  const limit = seen.policy.limits.provisionWithin;
+  if (seen.now - rollout.startedAt <= limit) return null;
+  const last = seen.results.warm?.problem ?? seen.results.ensure?.problem ?? null;
+  const message = `not ready within ${spanText(limit)}${last === null ? '' : `; last problem: ${last.message}`}`;
+  return leave(
+    rollout,
+    'failed',
+    'provision_timeout',
+    message,
+    last?.hint ?? 'raise limits.provisionWithin or choose another instance',
+  );
+}
+
+/** An endpoint that came up and then cannot serve, whoever did it. */
+function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): Decision | null {
+  const { endpoint } = seen;
+  if (endpoint === null || endpoint.at < rollout.startedAt) return null;
+  if (!endpoint.isOurs) {
+    const hint = 'it is left alone; rename or delete it, or wait for the next proposal, which has another name';
+    return leave(
+      rollout,
+      'failed',
+      'endpoint_not_ours',
+      `${rollout.endpointName} exists, but upshift did not make it`,
+      hint,
+    );
+  }
+  if (endpoint.state === 'failed' || endpoint.state === 'updateFailed') {
+    const hint = 'see its logs at Hugging Face; too little memory or capacity is the usual cause';
+    return leave(rollout, 'failed', 'endpoint_failed', endpoint.message ?? 'the endpoint failed', hint);
+  }
+  if (endpoint.state === 'paused') {
+    return leave(rollout, 'failed', 'endpoint_paused', 'the endpoint was paused while it was being prepared');
+  }
+  if (endpoint.state === 'absent' && (rollout.phase === 'warming' || rollout.isMade)) {
+    return leave(rollout, 'failed', 'endpoint_absent', 'the endpoint was deleted while it was being prepared');
+  }
+  return null;
+}

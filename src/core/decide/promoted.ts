@@ -1,0 +1,26 @@
+import type { Rollout } from '../rollout/rollout.ts';
+import { decision } from './decision.ts';
+import type { Decision } from './decision.ts';
+import { decideDetour } from './detour.ts';
+import { decideRescale, decideSleep } from './follow-load.ts';
+import type { Observation } from './observation.ts';
+import { decideRetreat } from './retreat.ts';
+import { considerBack } from './way-back-cause.ts';
+
+type Promoted = Extract<Rollout, { phase: 'promoted' }>;
+
+/** After the promotion the endpoint is still watched: its weight goes back when it must, and step by step when it should. */
+export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
+  const urgent = decideRetreat(rollout, seen) ?? decideDetour(rollout, seen) ?? decideSleep(rollout, seen);
+  if (urgent !== null) return urgent;
+  const rescale = decideRescale(rollout, seen);
+  if (rescale !== null && rescale.action !== 'wait') return rescale;
+  const back = considerBack(rollout, seen);
+  // A question about the scaling that nobody answers keeps no endpoint that does not pay.
+  if (back !== null && (rescale === null || isUnderWay(back))) return back;
+  return rescale ?? decision('wait', 'promoted', 'the endpoint serves all eligible calls');
+}
+
+function isUnderWay({ action, reason }: Decision): boolean {
+  return action !== 'wait' || reason === 'learning';
+}

@@ -1,0 +1,82 @@
+import { demandText, judgeCriteria } from '../criteria/criteria.ts';
+import { priceText, problemText, spanText } from '../text.ts';
+import { budgetText, overBudget } from './budget-proposal.ts';
+import { beginEffect, decision, endpointText, refuse } from './decision.ts';
+import type { Decision } from './decision.ts';
+import type { Observation } from './observation.ts';
+
+const SURVEY_VALID_MS = 600_000;
+
+/** A route without a rollout: is it time for one, and can it be had? */
+export function decideWatching(seen: Observation): Decision {
+  if (seen.request !== null) {
+    return refuse(seen.request, 'stale_request', `rollout ${seen.request.rolloutId} is over`);
+  }
+  const { criteria, endpoint } = seen.policy;
+  const { demand } = seen;
+  const { holds } = judgeCriteria(demand, criteria);
+  const told = demandText(demand, criteria);
+  if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', told);
+  const held = seen.now - demand.holdsSince;
+  if (held < criteria.sustain) {
+    return decision('wait', 'sustaining', `${told}; held for ${spanText(held)} of ${spanText(criteria.sustain)}`);
+  }
+  if (endpoint === null) {
+    return decision(
+      'wait',
+      'would_propose_add_endpoint',
+      `${told}; would propose: add an \`endpoint\` block for ${seen.model}`,
+    );
+  }
+  const cooldown = seen.lastToward === 'serverless' ? seen.policy.back.cooldown : criteria.cooldown;
+  if (seen.lastEndedAt !== null && seen.now - seen.lastEndedAt < cooldown) {
+    const left = cooldown - (seen.now - seen.lastEndedAt);
+    return decision('wait', 'cooldown', `${told}; cooling down for another ${spanText(left)}`);
+  }
+  return decideProposing(seen, told);
+}
+
+/** The criteria have held long enough: is there something that can be proposed, at a price that is allowed? */
+function decideProposing(seen: Observation, told: string): Decision {
+  const { endpoint } = seen.policy;
+  if (seen.account === 'unchecked') {
+    return decision('wait', 'account_unchecked', 'the Hub could not be asked yet whose token this is');
+  }
+  if (seen.account === 'refused') return decision('wait', 'account_refused', 'the Hub refuses HF_TOKEN');
+  const { survey } = seen;
+  if (survey === null || seen.now - survey.at > SURVEY_VALID_MS) {
+    const asking = decision('survey', 'survey_missing', 'asks for price, quota and the model');
+    return beginEffect(
+      seen,
+      'survey',
+      asking,
+      decision('wait', 'survey_missing', 'price, quota and model are being read'),
+    );
+  }
+  if (survey.problem !== null) {
+    return decision('wait', 'not_available', problemText({ message: survey.problem, hint: survey.hint }));
+  }
+  const price = survey.pricePerHourMicros;
+  if (price === null || endpoint === null) return decision('wait', 'not_available', 'the price is not known');
+  if (endpoint.maxPricePerHour !== undefined && price > endpoint.maxPricePerHour * 1_000_000) {
+    const limit = priceText(endpoint.maxPricePerHour * 1_000_000);
+    return decision('wait', 'too_expensive', `${priceText(price)} exceeds maxPricePerHour ${limit}`);
+  }
+  const over = overBudget(seen, price);
+  if (over !== null) return decision('wait', 'over_budget', over);
+  const rollout = {
+    id: seen.next.rolloutId,
+    model: seen.model,
+    policyHash: seen.policyHash,
+    toward: 'dedicated' as const,
+    createdAt: seen.now,
+    endpointName: seen.next.endpointName,
+    namespace: endpoint.namespace,
+    pricePerHourMicros: price,
+    ...(survey.instance == null ? {} : { instance: survey.instance }),
+    criteriaSince: seen.demand.holdsSince ?? seen.now,
+  };
+  const events = [{ type: 'proposed' as const, rollout }];
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${budgetText(seen, price)}`;
+  return decision('propose', 'criteria_sustained', `${told}; ${what}`, { events });
+}

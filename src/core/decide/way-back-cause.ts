@@ -1,0 +1,146 @@
+import { handedOn } from '../money/budget-marks.ts';
+import { isAbout } from '../rollout/ask.ts';
+import { stopWeight } from '../rollout/rollout.ts';
+import type { Rollout, WayBack } from '../rollout/rollout.ts';
+import { otherShare } from '../rollout/split.ts';
+import { spanText } from '../text.ts';
+import { expectedRefused, payingLoad } from '../worth/load-history.ts';
+import { beginEffect, decision } from './decision.ts';
+import type { Decision, Reason } from './decision.ts';
+import type { BackSeen, Observation } from './observation.ts';
+
+type Promoted = Extract<Rollout, { phase: 'promoted' }>;
+
+const LEARNED_VALID_MS = 600_000;
+
+/** Why a promoted route may have to go back. */
+interface Cause {
+  readonly reason: 'load_low' | 'slo_missed';
+  readonly told: string;
+  readonly since: number;
+  /** How long it must have held. */
+  readonly sustain: number;
+}
+
+/**
+ * Whether it is time for a rollout back to serverless, and whether serverless can take it. Null: nothing speaks for it, or
+ * it is paused.
+ */
+export function considerBack(rollout: Promoted, seen: Observation): Decision | null {
+  const { back } = seen;
+  if (back == null || rollout.isPaused) return null;
+  const cause = sloCause(back) ?? loadCause(seen, back);
+  if (cause === null) return null;
+  const { told } = cause;
+  const held = seen.now - cause.since;
+  if (held < cause.sustain) {
+    return decision('wait', 'sustaining', `${told}; held for ${spanText(held)} of ${spanText(cause.sustain)}`);
+  }
+  const left = restLeft(rollout, seen, cause.reason);
+  if (left > 0) return decision('wait', 'cooldown', `${told}; nothing is proposed for another ${spanText(left)}`);
+  const cannot = serverlessCannot(back, 1);
+  if (cannot !== null) return decision('wait', 'serverless_cannot', `${told}; ${cannot}`);
+  return decideProposing(rollout, seen, cause);
+}
+
+/** What the endpoint owes, and does not give. */
+function sloCause({ slo, policy }: BackSeen): Cause | null {
+  if (slo === null || slo.missedSince === null) return null;
+  const { p95, availability, sustain } = policy.slo;
+  const told: string[] = [];
+  if (p95 !== null && slo.slowShare !== null) {
+    told.push(`${percent(slo.slowShare)} of answers take longer than ${latency(p95)} (allowed: 5 %)`);
+  }
+  if (availability !== null)
+    told.push(`${percent(slo.availability)} of calls answered (wanted: ${percent(availability)})`);
+  return { reason: 'slo_missed', told: `on the endpoint ${told.join(', ')}`, since: slo.missedSince, sustain };
+}
+
+/** A load for which the endpoint is too dear. */
+function loadCause({ costs = null }: Observation, { load, policy }: BackSeen): Cause | null {
+  if (load === null || load.belowSince === null) return null;
+  const limit = Math.round(payingLoad(policy, costs) ?? 0);
+  const isPriced = costs !== null && policy.below !== null;
+  const why = isPriced ? `${percent(policy.below ?? 0)} of break-even` : 'back.calls';
+  const told = `${load.calls} calls in 5 min, below ${limit} (${why})`;
+  return { reason: 'load_low', told, since: load.belowSince, sustain: policy.sustain };
+}
+
+/** How long nothing may be proposed yet, ms: soon after a way back, and a low load not soon after the promotion. */
+function restLeft(rollout: Promoted, seen: Observation, reason: Cause['reason']): number {
+  const { after, cooldown } = (seen.back as BackSeen).policy;
+  const sinceEnd =
+    seen.lastToward === 'serverless' && seen.lastEndedAt !== null ? seen.now - seen.lastEndedAt : Infinity;
+  const sincePromotion = reason === 'load_low' ? seen.now - rollout.since : Infinity;
+  return Math.max(0, cooldown - sinceEnd, after - sincePromotion);
+}
+
+function decideProposing(rollout: Promoted, seen: Observation, { reason, told, since }: Cause): Decision {
+  const result = seen.results.learn;
+  if (result?.learned === undefined || seen.now - result.at > LEARNED_VALID_MS) {
+    const learning = decision('learn', 'learning', `${told}; learns what the endpoint has been like`);
+    return beginEffect(
+      seen,
+      'learn',
+      learning,
+      decision('wait', 'learning', 'what the endpoint has been like is read'),
+    );
+  }
+  const wayBack: WayBack = {
+    replaces: rollout.id,
+    endpoint: rollout.endpoint,
+    profile: result.learned,
+    runsSince: rollout.startedAt,
+  };
+  const { endpointName, namespace, pricePerHourMicros } = rollout;
+  const budget = handedOn(rollout.budget ?? [], isAbout(rollout.ask, 'budget'));
+  const next = {
+    id: seen.next.rolloutId,
+    model: seen.model,
+    // A way back is a rollout of its own: it keeps what the file says today.
+    policyHash: seen.newPolicyHash ?? seen.policyHash,
+    toward: 'serverless' as const,
+    createdAt: seen.now,
+    endpointName,
+    namespace,
+    pricePerHourMicros,
+    criteriaSince: since,
+    wayBack,
+    // It is the same endpoint, and the same money: what was granted holds on.
+    ...(budget.length > 0 && { budget }),
+  };
+  const detail = `back to serverless: ${told}; ${forecastText(seen.back as BackSeen)}`;
+  return decision('propose', reason satisfies Reason, detail, { events: [{ type: 'proposed', rollout: next }] });
+}
+
+/** Why serverless cannot be given such a share of the route's load (0..1); null where it can, or nobody knows. */
+export function serverlessCannot({ load, serverlessLimit, refusedMost }: BackSeen, share: number): string | null {
+  const refused = load === null ? null : expectedRefused(load.p95 * share, serverlessLimit);
+  if (load === null || refused === null || refused <= refusedMost) return null;
+  const calls = Math.round(load.p95 * share);
+  return `serverless would refuse ${percent(refused)} of ${calls} calls in 5 min (its limit: ${Math.round(serverlessLimit ?? 0)}; allowed: ${percent(refusedMost)})`;
+}
+
+/** What is expected of serverless under the route's whole load. */
+export function forecastText({ load, serverlessLimit }: BackSeen): string {
+  const refused = load === null ? null : expectedRefused(load.p95, serverlessLimit);
+  if (load === null || refused === null) {
+    return 'what serverless takes is not known, so each step shows it';
+  }
+  return `serverless would refuse ${percent(refused)} of ${load.p95} calls in 5 min (its limit: ${Math.round(serverlessLimit ?? 0)})`;
+}
+
+/** `step 2 of 5: 50 % to the endpoint, 50 % to serverless`. */
+export function stepBackText(step: number, { policy }: Pick<Observation, 'policy'>): string {
+  const weight = stopWeight(step, policy, 'serverless');
+  const [kept, given] = [otherShare(weight), weight].map((share) => Math.round(share * 1_000) / 10);
+  return `step ${step} of ${policy.steps.length}: ${kept} % to the endpoint, ${given} % to serverless`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 1_000) / 10} %`;
+}
+
+function latency(ms: number): string {
+  return ms < 1_000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`;
+}

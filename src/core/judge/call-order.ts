@@ -1,0 +1,163 @@
+import { DELAYED_US, knownAfterUs } from '../call.ts';
+import type { Call, Outcome } from '../call.ts';
+import type { Role } from '../route.ts';
+import { EARLY_US } from './scores.ts';
+import type { JudgedCall } from './verdict.ts';
+
+/** Who takes the calls in order. */
+export interface Taker {
+  early(call: JudgedCall): void;
+  take(call: JudgedCall): void;
+  pair(stable: JudgedCall, canary: JudgedCall): void;
+}
+
+/**
+ * A call as it was assigned. `assignedAtUs`: the clock then; calls come in this order, for the coins were thrown in it.
+ * `waitedUs`: how long it was held then, before it was sent or ended.
+ */
+export interface Assigned {
+  readonly arrivedAtUs: number;
+  readonly assignedAtUs: number;
+  readonly role: Role;
+  readonly step: number;
+  readonly weight: number;
+  readonly waitedUs: number;
+}
+
+/** How a call's first attempt ended, or how the call did where that was well. */
+export interface Known {
+  readonly outcome: Outcome;
+  readonly knownAfterUs: number;
+  readonly durationUs: number;
+  readonly firstTokenUs: number | null;
+  readonly promptTokens: number | null;
+  readonly outputTokens: number | null;
+}
+
+interface Entry {
+  readonly assigned: Omit<Assigned, 'waitedUs'>;
+  /** Null while it is held. */
+  waitedUs: number | null;
+  known: Known | null;
+}
+
+/**
+ * Behind a slow call others pile up. Once it is over, this many are handed on at once, or this part of them: a moment's
+ * delay of the verdict rather than one of every call.
+ */
+const AT_ONCE = { least: 1_500, part: 1 / 16 };
+
+/**
+ * Puts a rollout's calls in the order in which they were assigned, whenever they end, and hands each on as soon as it is
+ * decided: to `early` once it failed, ended, or is two seconds old; to `take` once it failed, ended, or is as old as
+ * `lateUs`. Slow calls are so neither missed nor counted late, and the ledger's rows give the same order again.
+ */
+export class Docket {
+  readonly #taker: Taker;
+  readonly #lateUs: number;
+  readonly #open = new Map<number, Entry>();
+  #queue: Entry[] = [];
+  #early = 0;
+  #full = 0;
+
+  constructor(taker: Taker, lateUs: number) {
+    this.#taker = taker;
+    this.#lateUs = lateUs;
+  }
+
+  assigned(assigned: Omit<Assigned, 'waitedUs'>): void {
+    const entry: Entry = { assigned, waitedUs: null, known: null };
+    this.#open.set(assigned.arrivedAtUs, entry);
+    this.#queue.push(entry);
+  }
+
+  /** Its first attempt set out after so long, or it ended without one. */
+  sent(arrivedAtUs: number, waitedUs: number): void {
+    const entry = this.#open.get(arrivedAtUs);
+    if (entry !== undefined) entry.waitedUs = waitedUs;
+  }
+
+  /** The first attempt failed, or the call ended. What comes second of one call says nothing new. */
+  known(arrivedAtUs: number, known: Known): void {
+    const entry = this.#open.get(arrivedAtUs);
+    if (entry === undefined) return;
+    entry.known = known;
+    this.#open.delete(arrivedAtUs);
+  }
+
+  /** Hands on what is decided by now. */
+  advance(nowUs: number): void {
+    const queue = this.#queue;
+    for (; this.#early < queue.length; this.#early++) {
+      const { assigned, waitedUs, known } = queue[this.#early] as Entry;
+      const ageUs = nowUs - assigned.assignedAtUs;
+      // What is still held will have been held for at least as long as this.
+      const heldUs = waitedUs ?? ageUs;
+      if (known === null && heldUs < EARLY_US && ageUs - (waitedUs ?? 0) < EARLY_US) break;
+      this.#taker.early(earlyView({ ...assigned, waitedUs: heldUs }, known));
+    }
+    const end = Math.min(this.#early, Math.floor(Math.max(AT_ONCE.least, AT_ONCE.part * this.#early)));
+    for (; this.#full < end; this.#full++) {
+      const { assigned, waitedUs, known } = queue[this.#full] as Entry;
+      if (waitedUs === null) break;
+      if (known === null && nowUs - assigned.assignedAtUs - waitedUs < this.#lateUs) break;
+      this.#open.delete(assigned.arrivedAtUs);
+      this.#taker.take(fullView({ ...assigned, waitedUs }, known, this.#lateUs));
+    }
+    if (this.#full < 1_024) return;
+    this.#queue = queue.slice(this.#full);
+    this.#early -= this.#full;
+    this.#full = 0;
+  }
+}
+
+/**
+ * A call as it is known within two seconds, whenever one looks. One that was held for as long is to be known of, since it
+ * was assigned, but says nothing: as if it had been refused.
+ */
+export function earlyView(assigned: Assigned, known: Known | null): JudgedCall {
+  if (assigned.waitedUs >= EARLY_US) return viewAt(assigned, knownFailure('rate_limited', 0), EARLY_US);
+  return viewAt(assigned, known, EARLY_US);
+}
+
+/** A call as it is known once it is as old as `lateUs`. */
+export function fullView(assigned: Assigned, known: Known | null, lateUs: number): JudgedCall {
+  return viewAt(assigned, known, lateUs);
+}
+
+function viewAt(
+  { assignedAtUs, role, step, weight, waitedUs }: Assigned,
+  known: Known | null,
+  atUs: number,
+): JudgedCall {
+  const held = waitedUs >= DELAYED_US ? { wasHeld: true } : {};
+  const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...held };
+  if (known === null || known.knownAfterUs >= atUs) {
+    const running = { outcome: null, knownAfterUs: atUs, durationUs: atUs };
+    return { ...base, ...running, firstTokenUs: null, promptTokens: null, outputTokens: null };
+  }
+  const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } = known;
+  if (outcome === 'ok') return { ...base, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens };
+  // What came after a first attempt that failed, such as a fall-back, is not the role's doing.
+  const bare = { firstTokenUs: null, promptTokens: null, outputTokens: null };
+  return { ...base, outcome, knownAfterUs, durationUs: knownAfterUs, ...bare };
+}
+
+/** What a failed first attempt leaves to be judged. */
+export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
+  const nothing = { firstTokenUs: null, promptTokens: null, outputTokens: null };
+  return { outcome, knownAfterUs, durationUs: knownAfterUs, ...nothing };
+}
+
+/**
+ * What an ended call leaves to be judged, as its row in the ledger says it too: without the time it was held here, which
+ * is not the upstream's doing.
+ */
+export function knownOf(call: Call): Known {
+  const { outcome, waitedUs, promptTokens, outputTokens } = call;
+  const [first] = call.attempts;
+  const firstTokenUs = call.firstTokenUs === null ? null : call.firstTokenUs - waitedUs;
+  const durationUs = call.durationUs - waitedUs;
+  const knownAfter = first === undefined ? durationUs : knownAfterUs(first) - waitedUs;
+  return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens };
+}

@@ -1,0 +1,192 @@
+import { METRICS } from '../policy/judge.ts';
+import type { JudgePolicy } from '../policy/judge.ts';
+import type { Affinity, Role, Toward } from '../route.ts';
+import { Wealth } from '../stats/wealth.ts';
+import { failOdds, STEP_AT, UNHEALTHY_AT } from './error-budget.ts';
+import { ShareKill } from './kill-bet.ts';
+import { MetricJudge } from './metric-judge.ts';
+import type { Profile } from './profile.ts';
+import { scoreCall, scoreEarly, scoreRejection } from './scores.ts';
+import { summarize } from './sentence.ts';
+import { StableHealth } from './stable-health.ts';
+import type { JudgedCall, Verdict, VerdictStatus } from './verdict.ts';
+
+const MINUTE_US = 60e6;
+
+/** How much more often one role may blame its callers before the roles are not asked the same. */
+const REJECTIONS_MARGIN = 0.002;
+
+/** Minutes of one stream of calls in order of arrival. */
+class Minutes {
+  #now: number | null = null;
+
+  /** The minute that is over, if the call begins another one. */
+  next(arrivedAtUs: number): number | null {
+    const minute = Math.floor(arrivedAtUs / MINUTE_US);
+    const before = this.#now;
+    if (before !== null && minute <= before) return null;
+    this.#now = minute;
+    return before;
+  }
+
+  get now(): number | null {
+    return this.#now;
+  }
+}
+
+/**
+ * Compares the canary with stable, call by call. Two tiers: bets on the coin of each call (`kill`), exact whatever both
+ * roles go through together, send a much worse canary back within a few calls; block differences that allow for each
+ * role's own wobble (`gate`) let a step pass on positive evidence only, and send back what is slowly shown to be beyond
+ * its margin. Two further bets watch the judge's own ground: whether the coin is the one that was told, and whether the
+ * roles reject requests alike.
+ *
+ * What may be said of it: a bet is exact at each moment, so it may rightly fire on an endpoint that is beyond the kill
+ * margin for some minutes only; where levels wobble that much, kill margins of sizes and what counts as slow are widened by
+ * what the wobble explains. The gate is exact for levels that wander as an AR(1) process with the profile's parameters,
+ * and else as good as these. Shares have no gate against them: their kill margins are narrow already. What either role
+ * does with 429s, and what was slow before serverless's own drift, is in `scores.ts`.
+ *
+ * Memory does not grow with calls. Deterministic: the same calls in the same order give the same verdicts, bit for bit.
+ */
+export class Judge {
+  readonly #profile: Profile;
+  readonly #policy: JudgePolicy;
+  readonly #affinity: Affinity;
+  readonly #toward: Toward;
+  readonly #lastStep: number;
+  readonly #metrics: readonly MetricJudge[];
+  readonly #earlyFaults: ShareKill;
+  readonly #split = { more: new Wealth({ canRestart: true }), less: new Wealth({ canRestart: true }), peak: 0 };
+  readonly #rejections: readonly ShareKill[];
+  readonly #health: StableHealth;
+  readonly #earlyMinutes = new Minutes();
+  readonly #minutes = new Minutes();
+  #step = 0;
+  #decided: Record<Role, number> = { stable: 0, canary: 0 };
+  #taken = { early: 0, full: 0, pairs: 0 };
+
+  /**
+   * `steps`: the canary's weight at each stop. `affinity`: what was assigned as a whole; where it is an agent for a while,
+   * its calls are no coins of their own, and the split is not watched. `toward`: the kind of the canary; the profile is
+   * of the other one.
+   */
+  constructor(
+    profile: Profile,
+    policy: JudgePolicy,
+    steps: readonly number[],
+    affinity: Affinity = 'call',
+    toward: Toward = 'dedicated',
+  ) {
+    this.#profile = profile;
+    this.#policy = policy;
+    this.#affinity = affinity;
+    this.#toward = toward;
+    this.#lastStep = steps.length;
+    const odds = failOdds(policy, steps.length);
+    this.#earlyFaults = new ShareKill(policy.metrics.faults.killMargin, profile.shares.faults);
+    this.#metrics = METRICS.map((name) => new MetricJudge(name, policy.metrics[name], profile, odds[name]));
+    this.#rejections = [0, 1].map(() => new ShareKill(REJECTIONS_MARGIN, 0.002));
+    this.#health = new StableHealth(profile);
+  }
+
+  /** Next eligible call in order of arrival, once it failed, ended, or is older than `EARLY_US`. */
+  early(call: JudgedCall): void {
+    this.#taken.early++;
+    if (this.#earlyMinutes.next(call.arrivedAtUs) !== null) {
+      for (const bet of [this.#earlyFaults, ...this.#rejections]) bet.endMinute();
+      this.#split.more.restart();
+      this.#split.less.restart();
+    }
+    const { role, weight } = call;
+    this.#betOnSplit(role === 'canary' ? 1 - weight : -weight, weight);
+    this.#earlyFaults.take(role, weight, scoreEarly(call, this.#toward));
+    const rejection = scoreRejection(call, this.#toward);
+    const [more, less] = this.#rejections as [ShareKill, ShareKill];
+    more.take(role, weight, rejection);
+    // The other side: the same bet with the roles exchanged.
+    less.take(role === 'canary' ? 'stable' : 'canary', 1 - weight, rejection);
+  }
+
+  #betOnSplit(surprise: number, weight: number): void {
+    if (weight <= 0 || weight >= 1 || this.#affinity === 'agent') return;
+    const { more, less } = this.#split;
+    more.bet(surprise, weight);
+    less.bet(-surprise, 1 - weight);
+    this.#split.peak = Math.max(this.#split.peak, more.value, less.value);
+  }
+
+  /** Next eligible call in order of arrival, once it ended or failed, or is older than `profile.tauUs`. */
+  take(call: JudgedCall): void {
+    this.#taken.full++;
+    this.#moveTo(call.arrivedAtUs, call.step);
+    const { role } = call;
+    const scores = scoreCall(call, this.#profile, this.#health.level, this.#toward);
+    if (scores.faults !== null) this.#decided[role]++;
+    if (role === 'stable') this.#health.add(scores.faults, scores.speed);
+    for (const metric of this.#metrics) metric.take(call, scores[metric.name]);
+  }
+
+  /** A pair of the shadow stage: the live call on serverless and its copy on the endpoint. */
+  pair(stable: JudgedCall, canary: JudgedCall): void {
+    this.#taken.pairs++;
+    this.#moveTo(stable.arrivedAtUs, 0);
+    const { level } = this.#health;
+    const [before, after] = [scoreCall(stable, this.#profile, level), scoreCall(canary, this.#profile, level)];
+    if (before.faults !== null) this.#decided.stable++;
+    if (after.faults !== null) this.#decided.canary++;
+    this.#health.add(before.faults, before.speed);
+    for (const metric of this.#metrics) metric.pair(before[metric.name], after[metric.name]);
+  }
+
+  #moveTo(arrivedAtUs: number, step: number): void {
+    const over = this.#minutes.next(arrivedAtUs);
+    const isNewStep = step !== this.#step;
+    if (over !== null) this.#endMinute(over);
+    else if (isNewStep && this.#minutes.now !== null) this.#endMinute(this.#minutes.now);
+    if (!isNewStep) return;
+    this.#step = step;
+    this.#decided = { stable: 0, canary: 0 };
+    for (const metric of this.#metrics) metric.beginStep();
+  }
+
+  #endMinute(minute: number): void {
+    const isUsual = this.#health.endMinute();
+    for (const metric of this.#metrics) metric.endMinute(minute, isUsual);
+  }
+
+  /** What it says now about a step. */
+  verdict(step: number): Verdict {
+    const { budget } = this.#policy;
+    const passAt = 1 / (step >= this.#lastStep ? budget.falsePassLast : budget.falsePass);
+    const isCurrent = step === this.#step;
+    const metrics = this.#metrics.map((metric) =>
+      metric.read({ passAt, stepAt: STEP_AT, isCurrent, earlyOdds: this.#earlyFaults.odds }),
+    );
+    const [stableCalls, canaryCalls] = isCurrent ? [this.#decided.stable, this.#decided.canary] : [0, 0];
+    const acting = metrics.filter(({ judge }) => judge === 'act');
+    const failed = acting
+      .filter(({ status }) => status === 'fail')
+      .toSorted((a, b) => b.failOdds / b.failAt - a.failOdds / a.failAt)[0];
+    const unsound = this.#unsound();
+    let status: VerdictStatus = 'inconclusive';
+    if (failed !== undefined) status = 'fail';
+    else if (unsound !== null) status = 'unhealthy';
+    else if (canaryCalls === 0) status = 'no data';
+    else if (acting.length > 0 && acting.every(({ status }) => status === 'pass')) status = 'pass';
+    const told = {
+      status,
+      cause: failed?.metric ?? (status === 'unhealthy' ? unsound : null),
+      step,
+      stableCalls,
+      canaryCalls,
+      metrics,
+    };
+    return { ...told, summary: summarize(told, this.#toward), taken: { ...this.#taken } };
+  }
+
+  #unsound(): 'split' | 'rejections' | null {
+    if (this.#split.peak >= UNHEALTHY_AT) return 'split';
+    return this.#rejections.some(({ odds }) => odds >= UNHEALTHY_AT) ? 'rejections' : null;
+  }
+}

@@ -1,0 +1,77 @@
+import type { Role } from '../route.ts';
+import { CoinBet } from '../stats/coin.ts';
+
+/** Scores of sizes are cut off here, margin included: what is much slower counts little more than what is slower. */
+const CLIP = { least: -0.5, most: 1 };
+const LENGTH_CLIP = { least: -1.5, most: 1.5 };
+
+/** Bets that the canary's share of calls is larger than stable's by more than a margin. */
+export class ShareKill {
+  readonly #margin: number;
+  readonly #bet: CoinBet;
+
+  /** `guess`: the usual share. */
+  constructor(margin: number, guess: number) {
+    this.#margin = margin;
+    this.#bet = new CoinBet({ claim: 'worse', top: 1 + margin, guess: guess + 0.9 * margin, canRestart: true });
+  }
+
+  take(role: Role, weight: number, score: number | null): void {
+    this.#bet.take(role, weight, score === null || role === 'canary' ? score : score + this.#margin);
+  }
+
+  pair(stable: number, canary: number): void {
+    this.#bet.pair(canary - stable - this.#margin);
+  }
+
+  endMinute(): void {
+    this.#bet.endMinute(true);
+  }
+
+  get odds(): number {
+    return this.#bet.peak;
+  }
+}
+
+/** Bets that the canary's sizes are beyond stable's by more than a margin (in logarithms); one side or both. */
+export class SizeKill {
+  readonly #margin: number;
+  readonly #clip: { readonly least: number; readonly most: number };
+  readonly #sides: readonly { readonly sign: 1 | -1; readonly bet: CoinBet }[];
+
+  constructor(margin: number, isTwoSided: boolean) {
+    this.#margin = margin;
+    this.#clip = isTwoSided ? LENGTH_CLIP : CLIP;
+    const { least, most } = this.#clip;
+    const signs = isTwoSided ? ([1, -1] as const) : ([1] as const);
+    const rule = { claim: 'worse', top: most - least, guess: 0.9 * margin - least, canRestart: true } as const;
+    this.#sides = signs.map((sign) => ({ sign, bet: new CoinBet(rule) }));
+  }
+
+  take(role: Role, weight: number, score: number | null): void {
+    for (const { sign, bet } of this.#sides) {
+      bet.take(role, weight, score === null ? null : this.#cut(sign * score, role));
+    }
+  }
+
+  pair(stable: number, canary: number): void {
+    for (const { sign, bet } of this.#sides) {
+      bet.pair(this.#cut(sign * canary, 'canary') - this.#cut(sign * stable, 'stable'));
+    }
+  }
+
+  /** From 0 to the rule's top, margin included. */
+  #cut(score: number, role: Role): number {
+    const { least, most } = this.#clip;
+    return Math.max(least, Math.min(most, role === 'canary' ? score : score + this.#margin)) - least;
+  }
+
+  endMinute(): void {
+    for (const { bet } of this.#sides) bet.endMinute(true);
+  }
+
+  /** The most it has been worth; of two sides each has its own half of the share. */
+  get odds(): number {
+    return Math.max(...this.#sides.map(({ bet }) => bet.peak)) / this.#sides.length;
+  }
+}

@@ -1,0 +1,196 @@
+import { isShare } from '../policy/judge.ts';
+import type { MetricName, MetricPolicy } from '../policy/judge.ts';
+import { Comparison, usualNoise } from './comparison.ts';
+import type { FailOdds } from './error-budget.ts';
+import { ShareKill, SizeKill } from './kill-bet.ts';
+import { predict } from './latency-model.ts';
+import { ShareGate, SizeGate } from './pass-gate.ts';
+import { SIZES } from './profile.ts';
+import type { Profile, Size } from './profile.ts';
+import { EARLY_US } from './scores.ts';
+import type { JudgedCall, MetricVerdict } from './verdict.ts';
+
+/** Evidence beyond this is told as this. */
+const MOST_ODDS = 1e12;
+
+/** Shares of answered calls below which a metric is not to be had on this route, once so many calls were seen. */
+const RARE = 0.1;
+const SEEN = 100;
+
+/** Scores of sizes in block means, in logarithms: single calls beyond it say no more about the level. */
+const CLIP = 1;
+const LENGTH_CLIP = 2;
+
+/**
+ * Bets are exact at each moment: an endpoint that is beyond the kill margin for a few minutes, because its level wobbles
+ * that much, would rightly be sent back. The margin is therefore at least so many deviations of the roles' difference.
+ */
+const SWAYS = 3;
+
+/**
+ * What is rare shows no variance until it happens: minutes without it would then outweigh all others, and any range of the
+ * difference would be too narrow. It is taken to be at least so much more frequent than it was.
+ */
+const UNSEEN = 0.01;
+
+/** How one metric is read at a moment. */
+interface Reading {
+  readonly passAt: number;
+  readonly stepAt: number;
+  /** Whether the step asked about is the one under way. */
+  readonly isCurrent: boolean;
+  readonly earlyOdds: number;
+}
+
+/** Everything the judge keeps of one metric. */
+export class MetricJudge {
+  readonly name: MetricName;
+  readonly #policy: MetricPolicy;
+  readonly #profile: Profile;
+  readonly #failAt: FailOdds;
+  readonly #comparison: Comparison;
+  readonly #kill: ShareKill | SizeKill;
+  readonly #gate: ShareGate | SizeGate;
+  /** Answered stable calls, and those among them that told this metric. */
+  #coverage = { answered: 0, told: 0 };
+
+  constructor(name: MetricName, policy: MetricPolicy, profile: Profile, failAt: FailOdds) {
+    this.name = name;
+    this.#policy = policy;
+    this.#profile = profile;
+    this.#failAt = failAt;
+    const size = sizeOf(name);
+    if (size === null) {
+      const usual = profile.shares[name as keyof Profile['shares']];
+      const likely = usual + UNSEEN;
+      const variance = likely * (1 - likely);
+      this.#comparison = new Comparison(variance, { sigma: 0, phi: 0 }, profile.callsPerMinute, variance);
+      this.#kill = new ShareKill(policy.killMargin, usual);
+      this.#gate = new ShareGate(policy.margin, usual);
+      return;
+    }
+    const { sigma, phi } = profile.wobble[size];
+    const wobble = { sigma: sigma * Math.SQRT2, phi };
+    const variance = profile.spread[size] ** 2;
+    const margin = Math.log1p(policy.margin);
+    this.#comparison = new Comparison(variance, wobble, profile.callsPerMinute);
+    const killMargin = Math.max(Math.log1p(policy.killMargin), SWAYS * wobble.sigma);
+    this.#kill = new SizeKill(killMargin, name === 'length');
+    const margins = name === 'length' ? [margin, -margin] : [margin];
+    this.#gate = new SizeGate(margins, usualNoise(variance, profile.callsPerMinute), wobble);
+  }
+
+  take({ role, weight, outcome, knownAfterUs }: JudgedCall, score: number | null): void {
+    if (role === 'stable' && outcome === 'ok') this.#cover(score);
+    if (score !== null) this.#comparison.add(role, this.#clip(score));
+    // Faults that came early are bet on in the stream of their own.
+    const isEarly = this.name === 'faults' && score === 1 && knownAfterUs <= EARLY_US;
+    this.#kill.take(role, weight, isEarly ? 0 : score);
+    if (this.#gate instanceof ShareGate) this.#gate.take(role, weight, score);
+  }
+
+  pair(stable: number | null, canary: number | null): void {
+    this.#cover(stable);
+    if (stable === null || canary === null) return;
+    this.#comparison.add('stable', this.#clip(stable));
+    this.#comparison.add('canary', this.#clip(canary));
+    this.#kill.pair(stable, canary);
+    if (this.#gate instanceof ShareGate) this.#gate.pair(stable, canary);
+  }
+
+  #cover(score: number | null): void {
+    this.#coverage.answered++;
+    if (score !== null) this.#coverage.told++;
+  }
+
+  #clip(score: number): number {
+    const clip = this.name === 'length' ? LENGTH_CLIP : CLIP;
+    return Math.max(-clip, Math.min(clip, score));
+  }
+
+  endMinute(minute: number, isUsual: boolean): void {
+    this.#kill.endMinute();
+    const block = this.#comparison.endMinute(minute, isUsual);
+    if (this.#gate instanceof ShareGate) this.#gate.endMinute(isUsual);
+    else if (block !== null) this.#gate.add(block, this.#comparison.wobble);
+  }
+
+  beginStep(): void {
+    this.#comparison.beginStep();
+    this.#gate.beginStep();
+  }
+
+  read({ passAt, stepAt, isCurrent, earlyOdds }: Reading): MetricVerdict {
+    const pass = this.#gate.passOdds();
+    const [passOdds, stepOdds] = [pass.rollout, isCurrent ? pass.step : 1];
+    const { failOdds, failAt } = this.#worst(earlyOdds);
+    const isPass = passOdds >= passAt && stepOdds >= stepAt;
+    return {
+      metric: this.name,
+      judge: this.#isToBeHad() ? this.#policy.judge : 'advise',
+      status: failOdds >= failAt ? 'fail' : isPass ? 'pass' : 'open',
+      stable: isCurrent ? this.#level('stable') : null,
+      canary: isCurrent ? this.#level('canary') : null,
+      ...this.#effect(),
+      margin: this.#policy.margin,
+      passOdds: Math.min(MOST_ODDS, passOdds),
+      passAt,
+      stepOdds: Math.min(MOST_ODDS, stepOdds),
+      stepAt,
+      failOdds: Math.min(MOST_ODDS, failOdds),
+      failAt,
+    };
+  }
+
+  /** The evidence against it that is nearest to sending it back. */
+  #worst(earlyOdds: number): { readonly failOdds: number; readonly failAt: number } {
+    const all = [{ failOdds: this.#kill.odds, failAt: this.#failAt.kill }];
+    if (this.name === 'faults') all.push({ failOdds: earlyOdds, failAt: this.#failAt.early });
+    if (this.#gate instanceof SizeGate) {
+      const { rollout, step } = this.#gate.failOdds();
+      all.push({ failOdds: rollout, failAt: this.#failAt.gate }, { failOdds: step, failAt: this.#failAt.gateStep });
+    }
+    return all.reduce((worst, one) => (one.failOdds / one.failAt > worst.failOdds / worst.failAt ? one : worst));
+  }
+
+  /** A route whose calls do not stream, or tell no tokens, is not held for want of them. */
+  #isToBeHad(): boolean {
+    const { answered, told } = this.#coverage;
+    const { calls, covered } = this.#profile;
+    if (answered >= SEEN) return told / answered >= RARE;
+    return calls < SEEN || covered[this.name] >= RARE;
+  }
+
+  #level(role: 'stable' | 'canary'): number | null {
+    const score = this.#comparison.level(role);
+    const size = sizeOf(this.name);
+    if (score === null || size === null) return score;
+    return typicalOf(size, this.#profile) * Math.exp(score);
+  }
+
+  #effect(): { readonly effect: number | null; readonly low: number | null; readonly high: number | null } {
+    const range = this.#comparison.effect();
+    if (range === null) return { effect: null, low: null, high: null };
+    const isSize = sizeOf(this.name) !== null;
+    const told = (value: number) => (isSize ? Math.expm1(Math.min(27, value)) : Math.max(-1, Math.min(1, value)));
+    return { effect: told(range.mean), low: told(range.low), high: told(range.high) };
+  }
+}
+
+function sizeOf(name: MetricName): Size | null {
+  return isShare(name) ? null : (SIZES.find((size) => size === name) ?? null);
+}
+
+/** What a middling call shows on serverless: ms, ms per token, or tokens. */
+function typicalOf(size: Size, { latency, firstToken, perTokenUs, typical }: Profile): number {
+  switch (size) {
+    case 'speed':
+      return predict(latency, typical.promptTokens, typical.outputTokens) / 1000;
+    case 'firstToken':
+      return predict(firstToken, typical.promptTokens, 0) / 1000;
+    case 'perToken':
+      return perTokenUs / 1000;
+    case 'length':
+      return Math.max(1, typical.outputTokens);
+  }
+}

@@ -1,0 +1,148 @@
+import type { Role } from '../route.ts';
+import { CoinBet } from '../stats/coin.ts';
+import { LevelTest, rhoAfter } from '../stats/level.ts';
+import type { Wobble } from '../stats/level.ts';
+import { STEP_AT, WIDE } from './error-budget.ts';
+import type { Block } from './minute-blocks.ts';
+
+/** Odds that the canary is within its margin: over the rollout, and in this step at the wider margin. */
+export interface PassOdds {
+  readonly rollout: number;
+  readonly step: number;
+}
+
+/** When the running evidence and that of a step are to be had most quickly, minutes. */
+export const ROLLOUT_MINUTES = 45;
+export const STEP_MINUTES = 12;
+
+/** Half of the stake is on an endpoint so far (of the margin) within the margin: a little worse than serverless, or as good. */
+export const AIM = 0.8;
+
+/** A block counts at most so far from the margin (and a standard deviation of sampling more): incidents buy little. */
+const CLIP_LEAST = 0.2;
+const CLIP_MARGINS = 1.4;
+
+/** One side of a size: is the level beyond `margin` (in logarithms, signed)? */
+class Side {
+  readonly #margin: number;
+  readonly #rho: number;
+  readonly #toward: 1 | -1;
+  #gain = new LevelTest();
+  #loss = new LevelTest();
+
+  constructor(margin: number, rho: number) {
+    this.#margin = margin;
+    this.#rho = rho;
+    this.#toward = margin > 0 ? 1 : -1;
+  }
+
+  add({ difference, noise, minutes, isUsual }: Block, wobble: Wobble): void {
+    const clip = Math.max(CLIP_LEAST, CLIP_MARGINS * Math.abs(this.#margin)) + Math.sqrt(noise);
+    const beyond = Math.max(-clip, Math.min(clip, difference - this.#margin));
+    this.#loss.add(beyond, noise, minutes, wobble);
+    if (isUsual || beyond * this.#toward > 0) this.#gain.add(beyond, noise, minutes, wobble);
+  }
+
+  /** Odds that it is within the margin. */
+  get pass(): number {
+    const sign = this.#toward === 1 ? -1 : 1;
+    return Math.exp(Math.min(27, this.#gain.logOddsAimed(sign, this.#rho, AIM * Math.abs(this.#margin))));
+  }
+
+  /** Odds that it is beyond the margin. */
+  get fail(): number {
+    return Math.exp(Math.min(27, this.#loss.logOdds(this.#toward, this.#rho)));
+  }
+}
+
+/** The gate of a size: block differences against the margin, drift-proof. Margins in logarithms. */
+export class SizeGate {
+  readonly #margins: readonly number[];
+  readonly #rho: { readonly rollout: number; readonly step: number };
+  readonly #rollout: readonly Side[];
+  #step: readonly Side[];
+  #failRollout = 0;
+  #failStep = 0;
+
+  /** `margins`: one, or one for each side; `noise`: the usual sampling variance of a block. */
+  constructor(margins: readonly number[], noise: number, wobble: Wobble) {
+    this.#margins = margins;
+    this.#rho = {
+      rollout: rhoAfter(ROLLOUT_MINUTES, noise, wobble, 1 / STEP_AT),
+      step: rhoAfter(STEP_MINUTES, noise, wobble, 1 / STEP_AT),
+    };
+    this.#rollout = margins.map((margin) => new Side(margin, this.#rho.rollout));
+    this.#step = this.#newStep();
+  }
+
+  #newStep(): readonly Side[] {
+    return this.#margins.map((margin) => new Side(margin * WIDE, this.#rho.step));
+  }
+
+  add(block: Block, wobble: Wobble): void {
+    for (const side of [...this.#rollout, ...this.#step]) side.add(block, wobble);
+    this.#failRollout = Math.max(this.#failRollout, ...this.#rollout.map((side) => side.fail));
+    this.#failStep = Math.max(this.#failStep, ...this.#step.map((side) => side.fail));
+  }
+
+  beginStep(): void {
+    this.#step = this.#newStep();
+  }
+
+  passOdds(): PassOdds {
+    return {
+      rollout: Math.min(...this.#rollout.map((side) => side.pass)),
+      step: Math.min(...this.#step.map((side) => side.pass)),
+    };
+  }
+
+  /** The most the odds ever were that it is beyond its margin; in a step: beyond the wider one. */
+  failOdds(): PassOdds {
+    // Each side has its own half of the share.
+    const sides = this.#margins.length;
+    return { rollout: this.#failRollout / sides, step: this.#failStep / sides };
+  }
+}
+
+/** The gate of a share: bets that the canary's is not larger by the margin. */
+export class ShareGate {
+  readonly #margin: number;
+  readonly #guess: number;
+  readonly #rollout: CoinBet;
+  #step: CoinBet;
+
+  constructor(margin: number, guess: number) {
+    this.#margin = margin;
+    this.#guess = guess;
+    this.#rollout = this.#bet(margin);
+    this.#step = this.#bet(margin * WIDE);
+  }
+
+  #bet(margin: number): CoinBet {
+    return new CoinBet({ claim: 'fine', top: 1 + margin, guess: this.#guess + 0.9 * margin, canRestart: false });
+  }
+
+  take(role: Role, weight: number, score: number | null): void {
+    const [plain, wide] = role === 'canary' ? [0, 0] : [this.#margin, this.#margin * WIDE];
+    this.#rollout.take(role, weight, score === null ? null : score + plain);
+    this.#step.take(role, weight, score === null ? null : score + wide);
+  }
+
+  pair(stable: number, canary: number): void {
+    this.#rollout.pair(canary - stable - this.#margin);
+    this.#step.pair(canary - stable - this.#margin * WIDE);
+  }
+
+  endMinute(isUsual: boolean): void {
+    this.#rollout.endMinute(isUsual);
+    this.#step.endMinute(isUsual);
+  }
+
+  beginStep(): void {
+    this.#step = this.#bet(this.#margin * WIDE);
+  }
+
+  passOdds(): PassOdds {
+    return { rollout: this.#rollout.settled, step: this.#step.settled };
+  }
+}

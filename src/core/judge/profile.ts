@@ -1,0 +1,218 @@
+import { isDecided, isFault } from '../call.ts';
+import type { Outcome } from '../call.ts';
+import type { MetricName } from '../policy/judge.ts';
+import type { UpstreamKind } from '../route.ts';
+import type { Wobble } from '../stats/level.ts';
+import { fitLatency, predict } from './latency-model.ts';
+import type { LatencyModel } from './latency-model.ts';
+import { learnWobble } from './wobble.ts';
+
+/** A call of the past on the upstream that is to be stable. Times in clock µs. */
+export interface HistoryCall {
+  readonly arrivedAtUs: number;
+  readonly durationUs: number;
+  readonly outcome: Outcome;
+  readonly firstTokenUs: number | null;
+  readonly promptTokens: number | null;
+  readonly outputTokens: number | null;
+}
+
+/**
+ * What the stable upstream is like, learned before a rollout and frozen for it: plain JSON. Without enough history its values are
+ * cautious: they make the judge slow, not rash.
+ */
+export interface Profile {
+  readonly calls: number;
+  readonly spanMs: number;
+  readonly callsPerMinute: number;
+  readonly latency: LatencyModel;
+  /** Time to the first token; `perOutputTokenUs` is 0. */
+  readonly firstToken: LatencyModel;
+  /** From one output token to the next, µs. */
+  readonly perTokenUs: number;
+  /** A middling call; 0 where calls tell no tokens. */
+  readonly typical: { readonly promptTokens: number; readonly outputTokens: number };
+  /** A call is slow beyond this many times its predicted latency. */
+  readonly slowRatio: number;
+  /** A call that still runs at this age is over: too slow, whatever comes of it. */
+  readonly tauUs: number;
+  /** Shares 0..1. */
+  readonly shares: { readonly faults: number; readonly tail: number; readonly empty: number };
+  /** Standard deviation of a call's log score about its prediction. */
+  readonly spread: Readonly<Record<Size, number>>;
+  /** How each size's level wanders from minute to minute (in logarithms). */
+  readonly wobble: Readonly<Record<Size, Wobble>>;
+  /** Share of answered calls that tell a metric at all. */
+  readonly covered: Readonly<Record<MetricName, number>>;
+}
+
+/** Metrics that are sizes, not shares. */
+export const SIZES = ['speed', 'firstToken', 'perToken', 'length'] as const satisfies readonly MetricName[];
+export type Size = (typeof SIZES)[number];
+
+/** Below this many answered calls nothing but faults is believed. */
+const ENOUGH = 50;
+/** A longer history is thinned out evenly. */
+const MOST = 40_000;
+/** Shares begin as if this many calls had shown the first guess. */
+const PRIOR_CALLS = 100;
+const PRIOR_SHARE = 0.005;
+
+/** Output tokens below which no time per token is told. */
+const FEW_TOKENS = 4;
+
+const SLOW_LEAST = 2.5;
+/** ... times what so many standard deviations of two wobbling levels explain: the tail is not the level. */
+const SWAYS = 2;
+const SLOW_MOST = 10;
+const TAU_LEAST_US = 30e6;
+const TAU_MOST_US = 600e6;
+
+/** What an upstream was like, from calls of the past in any order; works with few or none. */
+export function learnProfile(history: readonly HistoryCall[], upstream: UpstreamKind = 'serverless'): Profile {
+  const calls = history.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs);
+  const spanUs = (calls.at(-1)?.arrivedAtUs ?? 0) - (calls[0]?.arrivedAtUs ?? 0);
+  const decided = calls.filter((call) => isDecided(call.outcome, upstream));
+  const answered = thin(decided.filter((call) => call.outcome === 'ok' && call.durationUs > 0));
+  const base = {
+    calls: calls.length,
+    spanMs: Math.round(spanUs / 1000),
+    callsPerMinute: spanUs > 0 ? (calls.length * 60e6) / spanUs : 0,
+  };
+  const faults = share(decided.filter((call) => isFault(call.outcome, upstream)).length, decided.length);
+  return { ...base, ...learnAnswers(answered, faults) };
+}
+
+function learnAnswers(
+  calls: readonly HistoryCall[],
+  faults: number,
+): Omit<Profile, 'calls' | 'spanMs' | 'callsPerMinute'> {
+  const typical = {
+    promptTokens: Math.round(median(calls.flatMap((call) => call.promptTokens ?? [])) ?? 0),
+    outputTokens: Math.round(median(calls.flatMap((call) => call.outputTokens ?? [])) ?? 0),
+  };
+  const usual = (call: HistoryCall) => ({
+    promptTokens: call.promptTokens ?? typical.promptTokens,
+    outputTokens: call.outputTokens ?? typical.outputTokens,
+  });
+  const latency = fitLatency(calls.map((call) => ({ ...usual(call), us: call.durationUs })));
+  const begun = calls.filter((call) => call.firstTokenUs !== null && call.firstTokenUs > 0);
+  const firstToken = fitLatency(
+    begun.map((call) => ({ promptTokens: usual(call).promptTokens, outputTokens: 0, us: call.firstTokenUs as number })),
+  );
+  const paces = calls.flatMap((call) => pace(call) ?? []);
+  const perTokenUs = Math.exp(mean(paces.map(Math.log)) ?? Math.log(20_000));
+  const model = { latency, firstToken, perTokenUs, typical };
+  const scores = Object.fromEntries(
+    SIZES.map((size) => [
+      size,
+      calls.flatMap((call) => {
+        const z = logScore(size, call, model);
+        return z === null ? [] : { arrivedAtUs: call.arrivedAtUs, z };
+      }),
+    ]),
+  ) as Record<Size, { arrivedAtUs: number; z: number }[]>;
+  const ratios = scores.speed.map(({ z }) => Math.exp(z)).toSorted((a, b) => a - b);
+  const durations = calls.map((call) => call.durationUs).toSorted((a, b) => a - b);
+  const late = Math.max(2 * (quantile(durations, 0.95) ?? 0), 1.5 * (quantile(durations, 0.995) ?? 0));
+  const learned = SIZES.map((size) => [size, learnWobble(scores[size], size === 'length' ? 1 : 0.5)] as const);
+  const sway = Math.exp(SWAYS * Math.SQRT2 * (learned.find(([size]) => size === 'speed')?.[1].wobble.sigma ?? 0));
+  const slowRatio = clamp(Math.max(SLOW_LEAST, quantile(ratios, 0.995) ?? 0) * sway, SLOW_LEAST, SLOW_MOST);
+  return {
+    ...model,
+    slowRatio,
+    tauUs: Math.round(clamp(late, TAU_LEAST_US, TAU_MOST_US)),
+    shares: {
+      faults,
+      tail: share(ratios.filter((ratio) => ratio > slowRatio).length, ratios.length),
+      empty: share(calls.filter((call) => call.outputTokens === 0).length, calls.length),
+    },
+    spread: Object.fromEntries(learned.map(([size, { spread }]) => [size, spread])) as Record<Size, number>,
+    wobble: Object.fromEntries(learned.map(([size, { wobble }]) => [size, wobble])) as Record<Size, Wobble>,
+    covered: coverage(calls, scores),
+  };
+}
+
+function coverage(
+  calls: readonly HistoryCall[],
+  scores: Readonly<Record<Size, readonly unknown[]>>,
+): Record<MetricName, number> {
+  // With too little history everything is expected, and has to be shown.
+  const part = (count: number) => (calls.length < ENOUGH ? 1 : count / calls.length);
+  return {
+    faults: 1,
+    speed: 1,
+    tail: 1,
+    firstToken: part(scores.firstToken.length),
+    perToken: part(scores.perToken.length),
+    length: part(scores.length.length),
+    empty: part(calls.filter((call) => call.outputTokens !== null).length),
+  };
+}
+
+type Timed = Pick<HistoryCall, 'durationUs' | 'firstTokenUs' | 'promptTokens' | 'outputTokens'>;
+
+/**
+ * An answered call's size in logarithms, against what is predicted for its tokens: 0.1 is about 10 % more. Null where
+ * the call does not tell it.
+ */
+export function logScore(
+  size: Size,
+  call: Timed,
+  profile: Pick<Profile, 'latency' | 'firstToken' | 'perTokenUs' | 'typical'>,
+): number | null {
+  const { typical } = profile;
+  const prompt = call.promptTokens ?? typical.promptTokens;
+  switch (size) {
+    case 'speed':
+      return Math.log(
+        Math.max(1, call.durationUs) / predict(profile.latency, prompt, call.outputTokens ?? typical.outputTokens),
+      );
+    case 'firstToken':
+      return call.firstTokenUs === null
+        ? null
+        : Math.log(Math.max(1, call.firstTokenUs) / predict(profile.firstToken, prompt, 0));
+    case 'perToken': {
+      const us = pace(call);
+      return us === null ? null : Math.log(us / profile.perTokenUs);
+    }
+    case 'length':
+      return call.outputTokens === null || call.outputTokens === 0
+        ? null
+        : Math.log(call.outputTokens / Math.max(1, typical.outputTokens));
+  }
+}
+
+function pace({ durationUs, firstTokenUs, outputTokens }: Timed): number | null {
+  if (firstTokenUs === null || outputTokens === null || outputTokens < FEW_TOKENS) return null;
+  const us = (durationUs - firstTokenUs) / (outputTokens - 1);
+  return us > 0 ? us : null;
+}
+
+function share(count: number, of: number): number {
+  return (count + PRIOR_CALLS * PRIOR_SHARE) / (of + PRIOR_CALLS);
+}
+
+function thin<T>(all: readonly T[]): readonly T[] {
+  const nth = Math.ceil(all.length / MOST);
+  return nth <= 1 ? all : all.filter((_, i) => i % nth === 0);
+}
+
+function mean(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function quantile(sorted: readonly number[], q: number): number | null {
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? null;
+}
+
+function median(values: readonly number[]): number | null {
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}

@@ -1,0 +1,133 @@
+import { isShare } from '../policy/judge.ts';
+import type { MetricName } from '../policy/judge.ts';
+import { upstreamOf } from '../route.ts';
+import type { Toward, UpstreamKind } from '../route.ts';
+import type { MetricVerdict, Verdict } from './verdict.ts';
+
+const NAMES: Readonly<Record<Exclude<MetricName, 'speed'>, string>> = {
+  faults: 'faults',
+  firstToken: 'first token',
+  perToken: 'time per token',
+  tail: 'slow calls',
+  length: 'answers',
+  empty: 'empty answers',
+};
+
+/** The subject of a metric's sentence; of its speed the canary itself is. */
+function subjectOf(metric: MetricName, toward: Toward): string {
+  if (metric !== 'speed') return NAMES[metric];
+  return toward === 'dedicated' ? 'endpoint' : 'serverless';
+}
+
+/** What a metric says of the canary, of the kind `toward`, in one sentence, figures first. */
+export function sentence(metric: MetricVerdict, toward: Toward = 'dedicated'): string {
+  const name = subjectOf(metric.metric, toward);
+  const told = isShare(metric.metric) ? shareSentence(metric, name) : sizeSentence(metric, name);
+  return `${told}; ${evidence(metric)}`;
+}
+
+function sizeSentence(
+  { metric, status, stable, canary, effect, low, high, margin }: MetricVerdict,
+  name: string,
+): string {
+  const limit = metric === 'length' ? `limit ${percent(margin)} either way` : `limit ${ratio(metric, margin)}`;
+  if (effect === null || low === null || high === null) return `${name}: no comparison yet; ${limit}`;
+  // What sends it back may be a bad quarter of an hour after a good one.
+  const now = stable === null || canary === null ? effect : canary / stable - 1;
+  const isNew = status === 'fail' && (now < low || now > high);
+  const all = `${ratio(metric, effect)}${isNew ? ' over all' : ''} (${ratio(metric, low)} to ${ratio(metric, high)})`;
+  return `${name} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
+}
+
+function shareSentence({ status, stable, canary, effect, low, high, margin }: MetricVerdict, name: string): string {
+  const limit = `limit +${points(margin)}`;
+  const isKnown = effect !== null && low !== null && high !== null && high - low < 1;
+  const range = isKnown ? `${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
+  // At the beginning of a step there is only what the steps before have shown.
+  if (canary === null || stable === null) {
+    return `${name}: ${range === null ? 'no comparison yet' : `difference ${range}`}; ${limit}`;
+  }
+  const now = `${name} ${share(canary)} against ${share(stable)}`;
+  if (range === null) return `${now}; ${limit}`;
+  const isNew = status === 'fail' && isKnown && (canary - stable < low || canary - stable > high);
+  return `${now}${isNew ? ' in this step (over all' : ' (difference'} ${range}); ${limit}`;
+}
+
+/** The odds that matter: against it where it failed, else the smaller of what a pass needs. */
+function evidence({ status, passOdds, passAt, stepOdds, stepAt, failOdds, failAt }: MetricVerdict): string {
+  if (status === 'fail') return `evidence against it ${odds(failOdds)} (limit ${odds(failAt)})`;
+  const isStep = stepOdds / stepAt < passOdds / passAt;
+  if (status === 'pass') return `evidence ${odds(isStep ? stepOdds : passOdds)}`;
+  return isStep
+    ? `evidence ${odds(stepOdds)} of ${odds(stepAt)} in this step`
+    : `evidence ${odds(passOdds)} of ${odds(passAt)}`;
+}
+
+/** What a kind of upstream is called in a sentence. */
+export function sideName(kind: UpstreamKind): string {
+  return kind === 'dedicated' ? 'the endpoint' : 'serverless';
+}
+
+/** The sentence of the metric that decided, or keeps the verdict from being a pass. */
+export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>, toward: Toward = 'dedicated'): string {
+  const { status, cause, metrics, stableCalls, canaryCalls } = verdict;
+  const [stable, canary] = [sideName(upstreamOf('stable', toward)), sideName(toward)];
+  const calls = `${canaryCalls} calls on ${canary}, ${stableCalls} on ${stable}`;
+  if (status === 'no data') return `no call on ${canary} has been judged in this step`;
+  if (cause === 'split') return `${calls}: not the split that the weights say`;
+  if (cause === 'rejections') return `${calls}: the two reject requests differently`;
+  const acting = metrics.filter(({ judge }) => judge === 'act');
+  const told = metrics.find(({ metric }) => metric === cause) ?? weakest(acting) ?? metrics[0];
+  return told === undefined ? calls : sentence(told, toward);
+}
+
+function weakest(metrics: readonly MetricVerdict[]): MetricVerdict | undefined {
+  const strength = (one: MetricVerdict) => Math.min(one.passOdds / one.passAt, one.stepOdds / one.stepAt);
+  return metrics.toSorted((a, b) => strength(a) - strength(b))[0];
+}
+
+const WORDS: Readonly<Record<string, readonly [string, string]>> = { length: ['longer', 'shorter'] };
+
+function ratio(metric: MetricName, value: number): string {
+  const [more, less] = WORDS[metric] ?? ['slower', 'faster'];
+  const told = percent(Math.abs(value));
+  return told === '0 %' ? 'as before' : `${told} ${value > 0 ? more : less}`;
+}
+
+function percent(value: number): string {
+  return `${(value * 100).toFixed(value >= 0.0995 ? 0 : 1).replace(/\.0$/, '')} %`;
+}
+
+function share(value: number): string {
+  return `${(value * 100).toFixed(2)} %`;
+}
+
+function points(value: number): string {
+  return `${(value * 100).toFixed(2)} points`;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '-' : '+'}${points(Math.abs(value))}`;
+}
+
+/** `2 400 : 1`; two figures, groups of three. */
+function odds(value: number): string {
+  if (value >= 1e9) return 'over 1 000 000 000 : 1';
+  if (value < 10) return `${Number(value.toFixed(value < 0.1 ? 2 : 1))} : 1`;
+  return `${String(Number(value.toPrecision(2))).replace(/\B(?=(\d{3})+$)/g, ' ')} : 1`;
+}
+
+const LABELS: Readonly<Record<MetricName, string>> = {
+  faults: 'faults',
+  speed: 'speed',
+  firstToken: 'first token',
+  perToken: 'per token',
+  tail: 'slow calls',
+  length: 'length',
+  empty: 'empty',
+};
+
+/** A metric's name for people. */
+export function metricName(metric: MetricName): string {
+  return LABELS[metric];
+}

@@ -1,0 +1,94 @@
+import type { Arrival } from '../call.ts';
+import type { Role } from '../route.ts';
+import { fullView } from './call-order.ts';
+import type { Known, Taker } from './call-order.ts';
+
+/** Which pair, and when both of its halves set out: once the call had been held for as long as a limit wanted. */
+export interface PairKey {
+  /** The live call's: unique. */
+  readonly arrivedAtUs: number;
+  readonly setOutAtUs: number;
+}
+
+/** A call of the shadow stage with its copy, as far as they have ended. */
+export interface Pair extends PairKey {
+  readonly stable: Known | null;
+  readonly canary: Known | null;
+}
+
+interface OpenPair extends PairKey {
+  stable: Known | null;
+  canary: Known | null;
+}
+
+/**
+ * Puts the pairs of the shadow stage in the order in which they set out. A pair is handed on when it is as old as `lateUs`: by
+ * then each half has ended or counts as too late, so that the ledger's rows give the same pairs in the same order again.
+ * Once the first call of a step was assigned no pair comes any more: the judge is then about steps.
+ */
+export class Pairs {
+  readonly #taker: Pick<Taker, 'pair'>;
+  readonly #lateUs: number;
+  readonly #open = new Map<number, OpenPair>();
+  #takenUpToUs = 0;
+  #closedAtUs = Number.POSITIVE_INFINITY;
+
+  constructor(taker: Pick<Taker, 'pair'>, lateUs: number) {
+    this.#taker = taker;
+    this.#lateUs = lateUs;
+  }
+
+  /** One half has ended. One that comes when its pair is gone says nothing new. */
+  half(role: Role, { arrivedAtUs, setOutAtUs }: PairKey, known: Known): void {
+    if (setOutAtUs <= this.#takenUpToUs) return;
+    const pair = this.#open.get(arrivedAtUs) ?? { arrivedAtUs, setOutAtUs, stable: null, canary: null };
+    pair[role] = known;
+    this.#open.set(arrivedAtUs, pair);
+  }
+
+  /** A call of a step was assigned: pairs that were not old enough by then are left out. */
+  close(atUs: number): void {
+    this.#closedAtUs = Math.min(this.#closedAtUs, atUs);
+  }
+
+  advance(nowUs: number): void {
+    const upToUs = nowUs - this.#lateUs;
+    this.#takenUpToUs = Math.max(this.#takenUpToUs, upToUs);
+    const due = [...this.#open.values()].filter(({ setOutAtUs }) => setOutAtUs <= upToUs).sort(inOrder);
+    for (const pair of due) {
+      this.#open.delete(pair.arrivedAtUs);
+      if (isInTime(pair, this.#lateUs, this.#closedAtUs)) takePair(this.#taker, pair, this.#lateUs);
+    }
+  }
+}
+
+/** The order in which pairs are handed on. */
+export function inOrder(a: PairKey, b: PairKey): number {
+  return a.setOutAtUs - b.setOutAtUs || a.arrivedAtUs - b.arrivedAtUs;
+}
+
+/** Whether a pair was old enough when the first call of a step was assigned. */
+export function isInTime({ setOutAtUs }: PairKey, lateUs: number, firstStepAtUs: number): boolean {
+  return setOutAtUs + lateUs <= firstStepAtUs;
+}
+
+/** Hands a pair on, unless both halves were too late: nobody knew of it then. True where it was. */
+export function takePair(
+  taker: Pick<Taker, 'pair'>,
+  { arrivedAtUs, setOutAtUs, stable, canary }: Pair,
+  lateUs: number,
+): boolean {
+  const assigned = { arrivedAtUs, assignedAtUs: setOutAtUs, step: 0, weight: 0.5, waitedUs: 0 };
+  const [live, copy] = [
+    fullView({ ...assigned, role: 'stable' }, stable, lateUs),
+    fullView({ ...assigned, role: 'canary' }, canary, lateUs),
+  ];
+  if (live.outcome === null && copy.outcome === null) return false;
+  taker.pair(live, copy);
+  return true;
+}
+
+/** A pair's halves set out once the call had been held for as long as a limit wanted. */
+export function keyOf({ arrivedAtUs, waitedUs }: Pick<Arrival, 'arrivedAtUs' | 'waitedUs'>): PairKey {
+  return { arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs };
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { count, share, span, UNIT_MS } from './values.ts';
+
+/** When a promoted route goes back to serverless. Spans in clock ms, shares 0..1. */
+export interface BackPolicy {
+  /** The share of break-even below which an endpoint no longer pays; null: not a reason. */
+  readonly below: number | null;
+  /** Calls in five minutes below which it no longer pays, where what it costs is not known; null: not a reason. */
+  readonly calls: number | null;
+  /** How long the load must have been below, without interruption. */
+  readonly sustain: number;
+  /** How long after a promotion a low load is no reason yet. */
+  readonly after: number;
+  /** How long after a way back, however it ended, nothing is proposed in either direction. */
+  readonly cooldown: number;
+  /** Calls of serverless that must have been judged in a step before it may end. Not in policies of older rollouts. */
+  readonly minCalls?: number;
+  /** The share of calls that serverless may be expected to refuse; null: as many as the criteria say. */
+  readonly refused: number | null;
+  readonly slo: SloPolicy;
+}
+
+/** What an endpoint owes its callers. */
+export interface SloPolicy {
+  /** At most 5 % of its answers may take longer, clock ms; null: not asked for. */
+  readonly p95: number | null;
+  /** At least this share of its calls must not fail; null: not asked for. */
+  readonly availability: number | null;
+  /** How long it must have been missed, without interruption. */
+  readonly sustain: number;
+}
+
+/** The load is remembered minute by minute for so long. */
+export const LONGEST_SUSTAIN_MS = UNIT_MS.d;
+const LONGEST_SLO_MS = 6 * UNIT_MS.h;
+
+/** What holds where a policy is silent. */
+export const BACK_DEFAULTS: BackPolicy = {
+  below: 0.8,
+  calls: null,
+  sustain: UNIT_MS.d,
+  after: UNIT_MS.d,
+  cooldown: UNIT_MS.d,
+  minCalls: 30,
+  refused: null,
+  slo: { p95: null, availability: null, sustain: 30 * UNIT_MS.m },
+};
+
+/** A value, or `off`, which becomes null. */
+const orOff = <T extends z.ZodType>(value: T) =>
+  z.preprocess((given) => (given === 'off' ? null : given), value.nullable());
+
+const sloShape = z
+  .strictObject({
+    p95: orOff(span(1)),
+    availability: orOff(share),
+    sustain: span(UNIT_MS.m, LONGEST_SLO_MS),
+  })
+  .partial();
+
+const backShape = z
+  .strictObject({
+    below: orOff(share),
+    calls: orOff(count(1)),
+    sustain: span(UNIT_MS.m, LONGEST_SUSTAIN_MS),
+    after: span(),
+    cooldown: span(),
+    minCalls: count(1),
+    refused: share,
+    slo: z.preprocess((given) => (given === 'off' ? { p95: null, availability: null } : given), sloShape),
+  })
+  .partial();
+
+const OFF = { below: null, calls: null, slo: { p95: null, availability: null } };
+
+/** `off` is short for no reason at all. */
+export const backSchema = z.preprocess((given) => (given === 'off' ? OFF : given), backShape);
+
+/** What is allowed in the two blocks. */
+export const BACK_KEYS = { back: Object.keys(backShape.shape), slo: Object.keys(sloShape.shape) };
+
+/** What a block says, on top of what held before it. */
+export function fillBack(base: BackPolicy, given: z.output<typeof backSchema> = {}): BackPolicy {
+  const { below, calls, sustain, after, cooldown, minCalls = base.minCalls, refused, slo } = given;
+  return {
+    below: below === undefined ? base.below : below,
+    calls: calls === undefined ? base.calls : calls,
+    sustain: sustain ?? base.sustain,
+    after: after ?? base.after,
+    cooldown: cooldown ?? base.cooldown,
+    ...(minCalls !== undefined && { minCalls }),
+    refused: refused ?? base.refused,
+    slo: {
+      p95: slo?.p95 === undefined ? base.slo.p95 : slo.p95,
+      availability: slo?.availability === undefined ? base.slo.availability : slo.availability,
+      sustain: slo?.sustain ?? base.slo.sustain,
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { criteriaSet, isSets } from './criteria.ts';
+import type { CriteriaPolicy } from './criteria.ts';
+import type { PolicyIssue } from './issue.ts';
+import type { Policy, RoutePolicy } from './policy.ts';
+import { scalingOf } from './scaling.ts';
+
+/** What tokens of Hugging Face and of OpenAI-like services look like. */
+const SECRET = /\b(?:hf_|sk-)[\w-]{8,}/;
+
+/**
+ * What can only be seen of a whole route: settings that contradict each other, and secrets, which would be stored with
+ * every decision.
+ */
+export function checkPolicy({ watched, routes }: Policy): PolicyIssue[] {
+  return [...checkRoute(watched, ['defaults']), ...routes.flatMap((route, i) => checkRoute(route, ['routes', i]))];
+}
+
+function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): PolicyIssue[] {
+  const issues: PolicyIssue[] = [];
+  const say = (keys: readonly (string | number)[], message: string) =>
+    issues.push({ path: [...path, ...keys], message });
+  const { limits, steps, holdBack, endpoint } = route;
+  if (route.criteria.slo !== undefined && Object.keys(route.criteria.slo).length === 0) {
+    say(['criteria', 'slo'], 'expected p95, availability or both');
+  }
+  for (const { keys, message } of checkRequire(route.criteria)) say(['criteria', 'require', ...keys], message);
+  if (limits.bake > limits.stepWithin) say(['limits', 'bake'], 'a step must last longer than limits.stepWithin allows');
+  if (limits.bake * steps.length > limits.rolloutWithin) {
+    say(['limits', 'rolloutWithin'], `${steps.length} steps of limits.bake each take longer than this`);
+  }
+  if (holdBack.share < 0.005 || holdBack.share > 0.5) {
+    say(['holdBack', 'share'], 'expected 0.5% to 50%: without a control group the last step could not be judged');
+  }
+  const before = steps.at(-2) ?? 0;
+  if (1 - holdBack.share <= before) say(['holdBack', 'share'], `leaves less than the step before, ${before}`);
+  if ((steps[0] ?? 1) < 0.0001) say(['steps', 0], 'expected at least 0.01%');
+  const { warnAt = 0, askAt = 0 } = route.budget ?? {};
+  if (warnAt > askAt)
+    say(['budget', 'warnAt'], `a warning comes before the question: expected at most askAt, ${askAt}`);
+  if (endpoint === null) return issues;
+  for (const [key, message] of checkScaling(route)) say(['scaling', key], message);
+  const { engine, image, region, regions } = endpoint;
+  const hasNoImage = engine !== undefined && engine !== 'vLLM' && engine !== 'tei' && image === undefined;
+  if (hasNoImage || (engine !== undefined && engine !== 'vLLM' && image?.startsWith('vllm/') === true)) {
+    say(['endpoint', 'engine'], `${engine} needs an image of its own: set endpoint.image`);
+  }
+  if (region !== undefined && regions.length > 0) {
+    say(
+      ['endpoint', 'regions'],
+      'name one region (region), or several in the order in which they are wanted (regions)',
+    );
+  }
+  const remedy = 'a policy is stored with every decision: keep secrets out of it';
+  endpoint.args.forEach((arg, i) => {
+    if (SECRET.test(arg) || arg.startsWith('--api-key'))
+      say(['endpoint', 'args', i], `this looks like a secret; ${remedy}`);
+  });
+  for (const [name, value] of Object.entries(endpoint.env)) {
+    if (SECRET.test(value)) say(['endpoint', 'env', name], `this looks like a secret; ${remedy}`);
+  }
+  return issues;
+}
+
+/** Criteria can only be required where they have a limit. */
+function checkRequire(criteria: CriteriaPolicy): { readonly keys: (string | number)[]; readonly message: string }[] {
+  const { require } = criteria;
+  const known = criteriaSet(criteria);
+  if (isSets(require)) {
+    return require.flatMap((set, i) =>
+      set.flatMap((name, j) =>
+        known.includes(name) ? [] : [{ keys: [i, j], message: `${name} has no limit: set criteria.${name} too` }],
+      ),
+    );
+  }
+  if (typeof require === 'string' || require.atLeast <= known.length) return [];
+  return [{ keys: ['atLeast'], message: `expected at most ${known.length}, as only ${known.join(', ')} have a limit` }];
+}
+
+/** What of a route's scaling contradicts itself or its endpoint: the key, and what is wrong. */
+export function checkScaling(route: Pick<RoutePolicy, 'endpoint' | 'scaling'>): [key: string, message: string][] {
+  const { endpoint } = route;
+  if (endpoint === null) return [];
+  const { adjust, from, to } = scalingOf(route);
+  const issues: [string, string][] = [];
+  const most = to ?? endpoint.maxReplica;
+  const least = from ?? endpoint.minReplica;
+  if (least > most)
+    issues.push([to === null ? 'from' : 'to', `expected at least as many as the ${least} that always run`]);
+  if (adjust === 'automatic' && most > endpoint.maxReplica && endpoint.maxPricePerHour === undefined) {
+    issues.push(['to', 'more than endpoint.maxReplica spends money without asking: set endpoint.maxPricePerHour']);
+  }
+  return issues;
+}

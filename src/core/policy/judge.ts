@@ -1,0 +1,38 @@
+/**
+ * What is compared, in the order it is told. `faults`, `tail` and `empty` are shares of calls, with margins in absolute
+ * terms (0.005 = half a point); the others are sizes, with margins in relative terms (0.15 = 15 % slower, or, for
+ * `length`, shorter or longer).
+ */
+export const METRICS = ['faults', 'speed', 'firstToken', 'perToken', 'tail', 'length', 'empty'] as const;
+
+export type MetricName = (typeof METRICS)[number];
+
+/** Whether a metric's margins are differences of shares; otherwise they are ratios less 1. */
+export function isShare(metric: MetricName): boolean {
+  return metric === 'faults' || metric === 'tail' || metric === 'empty';
+}
+
+/** How one metric is judged. Margins: differences of shares for `faults`, `tail`, `empty`, else ratios less 1. */
+export interface MetricPolicy {
+  /** How much worse the endpoint may be: a pass is evidence that it is not worse by more. */
+  readonly margin: number;
+  /** Evidence, however early, that it is worse by more than this sends it back at once. */
+  readonly killMargin: number;
+  /** Its part in the budget of false rollbacks, against those of the other metrics. */
+  readonly weight: number;
+  /** `advise`: shown, but it neither stops a rollout nor sends it back. */
+  readonly judge: 'act' | 'advise';
+}
+
+/** How the roles are compared. */
+export interface JudgePolicy {
+  /** How often, in shares of rollouts or steps, the judge may be wrong. */
+  readonly budget: {
+    /** A rollout that goes back although the endpoint is within its margins. */
+    readonly falseRollback: number;
+    /** A step that passes although the endpoint is beyond a margin; and the last one. */
+    readonly falsePass: number;
+    readonly falsePassLast: number;
+  };
+  readonly metrics: Readonly<Record<MetricName, MetricPolicy>>;
+}

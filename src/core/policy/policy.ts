@@ -1,0 +1,81 @@
+import type { BackPolicy } from './back.ts';
+import type { BudgetPolicy } from './budget.ts';
+import type { CarePolicy } from './care.ts';
+import type { CriteriaPolicy } from './criteria.ts';
+import type { EndpointPolicy } from './endpoint.ts';
+import type { JudgePolicy } from './judge.ts';
+import type { ScalingPolicy } from './scaling.ts';
+import type { SweepPolicy } from './sweep.ts';
+
+/** How careful a rollout is. Spans in clock ms, shares 0..1. */
+export interface LimitsPolicy {
+  /** How long a step lasts at least. */
+  readonly bake: number;
+  /** Calls of the endpoint that must have been judged in a step before it may end. */
+  readonly minCalls: number;
+  /** Canary faults in a row, while stable is healthy, after which all traffic goes back at once. */
+  readonly consecutiveFaults: number;
+  /** From the approval to a warm endpoint. */
+  readonly provisionWithin: number;
+  /** A step that takes longer holds and says so; under `approval: automatic` it aborts. */
+  readonly stepWithin: number;
+  readonly rolloutWithin: number;
+  /** How long a proposal waits for a person's word. */
+  readonly proposalOpen: number;
+}
+
+/** Copies of calls to a warm endpoint before it gets any of its own. */
+export interface ShadowPolicy {
+  /** Share of eligible calls that are copied; 0 leaves the stage out. */
+  readonly share: number;
+  /** How long the stage lasts, clock ms. */
+  readonly time: number;
+  /** Copies in flight at once, at most; what comes beyond is not copied, and counted. */
+  readonly concurrency: number;
+  /** Copies in all, at most. */
+  readonly calls: number;
+  /** Agents and call shapes that are never copied. */
+  readonly exclude: readonly string[];
+}
+
+/** The share of calls that stays on serverless at 100 %, as a control group, and for how long (clock ms). */
+interface HoldBackPolicy {
+  readonly share: number;
+  readonly time: number;
+}
+
+/** Everything that holds for one route, defaults filled in. */
+export interface RoutePolicy {
+  readonly model: string;
+  readonly approval: 'manual' | 'automatic';
+  readonly criteria: CriteriaPolicy;
+  /** Rising weights, the last 1. */
+  readonly steps: readonly number[];
+  readonly affinity: 'call' | 'agent';
+  readonly limits: LimitsPolicy;
+  readonly judge: JudgePolicy;
+  readonly shadow: ShadowPolicy;
+  readonly holdBack: HoldBackPolicy;
+  readonly back: BackPolicy;
+  readonly care: CarePolicy;
+  /** Absent in policies that older versions pinned. */
+  readonly scaling?: ScalingPolicy;
+  /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
+  readonly timeouts: {
+    readonly connect: number;
+    readonly firstByte: number;
+    readonly betweenChunks: number;
+    readonly total: number;
+  };
+  /** Absent in policies that were stored before there were budgets: none. */
+  readonly budget?: BudgetPolicy;
+  readonly endpoint: EndpointPolicy | null;
+}
+
+/** A whole policy: what holds for each listed route, and for models that are only watched. */
+export interface Policy {
+  readonly watched: RoutePolicy;
+  readonly routes: readonly RoutePolicy[];
+  /** What becomes of endpoints that no rollout uses. */
+  readonly sweep: SweepPolicy;
+}

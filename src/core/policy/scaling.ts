@@ -1,0 +1,76 @@
+import { z } from 'zod';
+
+/** How an endpoint's replicas follow the load after the promotion. Spans in clock ms. */
+export interface ScalingPolicy {
+  /** Whether the scaling of a promoted endpoint is changed: never, after a person's word, or by itself. */
+  readonly adjust: 'off' | 'ask' | 'automatic';
+  /** Bounds for the replicas; null: the endpoint's own minReplica and maxReplica. */
+  readonly from: number | null;
+  readonly to: number | null;
+  /** Between two changes, or questions about one, at least so long. */
+  readonly every: number;
+  /** How long a change, or waking up, may keep the traffic away from the endpoint. */
+  readonly within: number;
+  /** Null: it never sleeps. */
+  readonly sleep: SleepPolicy | null;
+}
+
+/** When a promoted endpoint is put to sleep (scaled to zero), and what wakes it. */
+export interface SleepPolicy {
+  /** So long without a call. */
+  readonly after: number;
+  /** More calls than this in the criteria's window wake it. */
+  readonly calls: number;
+}
+
+export const SCALING_DEFAULTS: ScalingPolicy = {
+  adjust: 'off',
+  from: null,
+  to: null,
+  every: 21_600_000,
+  within: 900_000,
+  sleep: null,
+};
+
+const SLEEP_DEFAULTS: Omit<SleepPolicy, 'after'> = { calls: 10 };
+
+/** What a policy file may say of it, checked. */
+export interface ScalingSettings extends Partial<Omit<ScalingPolicy, 'sleep'>> {
+  readonly sleep?: (Pick<SleepPolicy, 'after'> & Partial<SleepPolicy>) | null | undefined;
+}
+
+/** Fills in what a file leaves out. */
+export function fillScaling(
+  base: ScalingPolicy,
+  given: { readonly [K in keyof ScalingSettings]?: ScalingSettings[K] | undefined } | undefined,
+): ScalingPolicy {
+  if (given === undefined) return base;
+  const { sleep, ...rest } = given;
+  const said = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  if (sleep === undefined) return { ...base, ...said };
+  if (sleep === null) return { ...base, ...said, sleep: null };
+  return { ...base, ...said, sleep: { after: sleep.after, calls: sleep.calls ?? SLEEP_DEFAULTS.calls } };
+}
+
+/** What holds for a route; policies that were pinned by older versions say nothing of it. */
+export function scalingOf(policy: { readonly scaling?: ScalingPolicy }): ScalingPolicy {
+  return policy.scaling ?? SCALING_DEFAULTS;
+}
+
+const replicas = z.number().int().min(1).max(64);
+
+/** What a policy file may say of scaling. `span`: the schema of a span between two limits, in ms. */
+export function scalingSchemas<S extends z.ZodType<number>>(span: (least?: number, most?: number) => S) {
+  const sleep = z.strictObject({ after: span(60_000), calls: z.number().int().min(0).optional() });
+  const scaling = z
+    .strictObject({
+      adjust: z.enum(['off', 'ask', 'automatic']),
+      from: replicas,
+      to: replicas,
+      every: span(600_000),
+      within: span(1_000),
+      sleep: z.union([sleep, z.null()], { error: 'expected {after: 30m}, or null for never' }),
+    })
+    .partial();
+  return { scaling, sleep };
+}

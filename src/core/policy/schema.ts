@@ -1,0 +1,212 @@
+import { z } from 'zod';
+import { BACK_KEYS, backSchema } from './back.ts';
+import { budgetSchema as moneySchema } from './budget.ts';
+import { ROUTER_CHOICES } from './care.ts';
+import { CRITERIA } from './criteria.ts';
+import type { CriteriaPolicy } from './criteria.ts';
+import { endpointSchema } from './endpoint.ts';
+import { METRICS } from './judge.ts';
+import type { MetricName } from './judge.ts';
+import { scalingSchemas } from './scaling.ts';
+import { sweepSchema } from './sweep.ts';
+import { count, margin, share, span, UNIT_MS } from './values.ts';
+
+/**
+ * What a policy file may say. Spans are written as `30s`, `5m`, `6h`, shares as `0.05` or `5%`; both become numbers here
+ * (clock milliseconds, 0..1). Unknown keys are refused.
+ */
+
+const stepsSchema = z
+  .array(share)
+  .min(1)
+  .superRefine((steps, context) => {
+    const fallen = steps.findIndex((weight, i) => !(weight > (steps[i - 1] ?? 0)));
+    if (fallen >= 0) {
+      const message = `steps must rise: ${steps[fallen]} does not exceed ${steps[fallen - 1] ?? 0}`;
+      context.addIssue({ code: 'custom', path: [fallen], message });
+      return;
+    }
+    if (steps[0] === 1) {
+      context.addIssue({
+        code: 'custom',
+        message: 'the first step must be below 100%: later ones are compared with it',
+      });
+    }
+    if (steps.length > 0 && steps.at(-1) !== 1) {
+      context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
+    }
+  });
+
+const requireSchema = z
+  .union(
+    [
+      z.enum(['all', 'any']),
+      z.strictObject({ atLeast: z.number().int().min(1).max(CRITERIA.length) }),
+      z.array(z.array(z.string()).min(1)).min(1),
+    ],
+    {
+      error: `expected all, any, {atLeast: n} with n from 1 to ${CRITERIA.length}, or sets such as [[calls, refused], [slo]]`,
+    },
+  )
+  // A union tells only that none of its forms fits: the names are looked at once it is clear that they are sets.
+  .transform((require, context) => {
+    const isKnown = (name: string) => (CRITERIA as readonly string[]).includes(name);
+    for (const [i, set] of Array.isArray(require) ? require.entries() : []) {
+      for (const [j, name] of set.entries()) {
+        if (isKnown(name)) continue;
+        context.addIssue({ code: 'custom', path: [i, j], message: `expected one of ${CRITERIA.join(', ')}` });
+      }
+    }
+    return require as CriteriaPolicy['require'];
+  });
+
+const criteriaSchema = z.strictObject({
+  window: span(1_000, UNIT_MS.d),
+  calls: count(),
+  agents: count(),
+  refused: share,
+  slo: z.strictObject({ p95: span(1), availability: share }).partial(),
+  predictability: z.strictObject({ ratio: z.number().gt(1).max(1_000) }),
+  cost: z.strictObject({ cheaperBy: share }),
+  require: requireSchema,
+  sustain: span(),
+  cooldown: span(),
+});
+
+const limitsSchema = z.strictObject({
+  bake: span(),
+  minCalls: count(1),
+  consecutiveFaults: count(1),
+  provisionWithin: span(1_000),
+  stepWithin: span(1_000),
+  rolloutWithin: span(1_000),
+  proposalOpen: span(1_000),
+});
+
+const metricSchema = z.strictObject({
+  margin,
+  killMargin: margin,
+  weight: z.number().positive().max(1_000),
+  judge: z.enum(['act', 'advise']),
+});
+
+const budgetSchema = z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share });
+
+const judgeSchema = z.strictObject({
+  budget: budgetSchema.partial().optional(),
+  ...(Object.fromEntries(METRICS.map((metric) => [metric, metricSchema.partial().optional()])) as Record<
+    MetricName,
+    z.ZodOptional<ReturnType<typeof metricSchema.partial>>
+  >),
+});
+
+const shadowSchema = z.strictObject({
+  share,
+  time: span(),
+  concurrency: count(1),
+  calls: count(1),
+  exclude: z.array(z.string().min(1)),
+});
+
+const holdBackSchema = z.strictObject({ share, time: span() });
+
+const providerSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected a provider such as groq, as it stands behind the model: org/name:groq')
+  .refine((provider) => !ROUTER_CHOICES.has(provider), 'expected a provider; this is how the router chooses one');
+
+const careSchema = z.strictObject({
+  retries: z.strictObject({ most: count().max(20), base: span(1), cap: span(1), budget: share }).partial(),
+  maxWait: span(),
+  queue: count(1).max(100_000),
+  ramp: span(),
+  breaker: z.strictObject({ faults: count(1), cooldown: span(1), probes: count(1) }).partial(),
+  providers: z.array(providerSchema).max(8),
+  batch: z.strictObject({ wait: span(), most: count(1).max(2_048) }).partial(),
+});
+
+const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
+
+const scalingSchema = scalingSchemas(span);
+
+const settings = {
+  approval: z.enum(['manual', 'automatic']).optional(),
+  criteria: criteriaSchema.partial().optional(),
+  steps: stepsSchema.optional(),
+  affinity: z.enum(['call', 'agent']).optional(),
+  limits: limitsSchema.partial().optional(),
+  judge: judgeSchema.optional(),
+  shadow: shadowSchema.partial().optional(),
+  holdBack: holdBackSchema.partial().optional(),
+  back: backSchema.optional(),
+  care: careSchema.partial().optional(),
+  scaling: scalingSchema.scaling.optional(),
+  timeouts: timeoutsSchema.partial().optional(),
+  budget: moneySchema(share).optional(),
+};
+
+export const policySchema = z
+  .strictObject({
+    // An empty block, such as one whose lines are all comments, says nothing.
+    defaults: z
+      .strictObject(settings)
+      .nullish()
+      .transform((given) => given ?? {}),
+    routes: z
+      .array(
+        z.strictObject({
+          model: z.string().regex(/^[^\s:]+$/, 'expected a model such as org/name, without a provider suffix'),
+          ...settings,
+          endpoint: endpointSchema.optional(),
+        }),
+      )
+      .nullish()
+      .transform((given) => given ?? []),
+    sweep: sweepSchema(span()).nullish(),
+  })
+  .superRefine((policy, context) => {
+    const seen = new Set<string>();
+    policy.routes.forEach((route, i) => {
+      if (seen.has(route.model)) {
+        context.addIssue({ code: 'custom', path: ['routes', i, 'model'], message: `${route.model} is listed twice` });
+      }
+      seen.add(route.model);
+      const isAutomatic = (route.approval ?? policy.defaults.approval) === 'automatic';
+      if (isAutomatic && route.endpoint !== undefined && route.endpoint.maxPricePerHour === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['routes', i, 'endpoint'],
+          message: 'approval: automatic spends money without asking: set endpoint.maxPricePerHour (dollars per hour)',
+        });
+      }
+    });
+  });
+
+/** What is allowed in a block, by the block's name: `''` at the top, `settings`, `route`, else its own key. */
+export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(policySchema.shape),
+  settings: Object.keys(settings),
+  route: ['model', ...Object.keys(settings), 'endpoint'],
+  criteria: Object.keys(criteriaSchema.shape),
+  slo: ['p95', 'availability'],
+  predictability: ['ratio'],
+  cost: ['cheaperBy'],
+  limits: Object.keys(limitsSchema.shape),
+  judge: Object.keys(judgeSchema.shape),
+  budget: Object.keys(moneySchema(share).shape),
+  'judge.budget': Object.keys(budgetSchema.shape),
+  ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
+  shadow: Object.keys(shadowSchema.shape),
+  holdBack: Object.keys(holdBackSchema.shape),
+  back: BACK_KEYS.back,
+  'back.slo': BACK_KEYS.slo,
+  care: Object.keys(careSchema.shape),
+  retries: Object.keys(careSchema.shape.retries.shape),
+  breaker: Object.keys(careSchema.shape.breaker.shape),
+  batch: Object.keys(careSchema.shape.batch.shape),
+  scaling: Object.keys(scalingSchema.scaling.shape),
+  sleep: Object.keys(scalingSchema.sleep.shape),
+  timeouts: Object.keys(timeoutsSchema.shape),
+  endpoint: Object.keys(endpointSchema.shape),
+  sweep: Object.keys(sweepSchema(span()).shape),
+};

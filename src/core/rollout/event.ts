@@ -1,0 +1,82 @@
+import type { Profile } from '../judge/profile.ts';
+import type { Verdict } from '../judge/verdict.ts';
+import type { BudgetEvent } from '../money/budget-marks.ts';
+import type { Scaling } from '../scaling/scaling.ts';
+import type { AskAbout } from './ask.ts';
+import type { RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
+
+/** What happened to a rollout. Rollouts are folded from these, and from nothing else. */
+export type RolloutEvent =
+  | {
+      readonly type: 'proposed';
+      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>;
+    }
+  | {
+      readonly type: 'asked';
+      /** Absent, here and below: a step. */
+      readonly about?: AskAbout;
+      readonly step: number;
+      readonly verdict: Verdict | null;
+      readonly scaling?: Scaling;
+    }
+  | { readonly type: 'ask_withdrawn'; readonly about?: AskAbout; readonly step: number; readonly reason: string }
+  | {
+      readonly type: 'approved';
+      readonly about?: AskAbout;
+      readonly step: number;
+      readonly by: string;
+      readonly reason: string | null;
+    }
+  | BudgetEvent
+  | { readonly type: 'provisioning_started' }
+  | { readonly type: 'endpoint_made'; readonly state: string }
+  | { readonly type: 'endpoint_ready'; readonly url: string }
+  | {
+      readonly type: 'warmed';
+      readonly endpoint: WarmEndpoint;
+      readonly failed: readonly string[];
+      readonly profile: Profile;
+      readonly next: 'shadowing' | 'stepping';
+    }
+  | { readonly type: 'shadow_ended'; readonly verdict: Verdict | null }
+  | {
+      readonly type: 'step_entered';
+      readonly step: number;
+      readonly weight: number;
+      readonly phase: 'stepping' | 'holding';
+    }
+  | { readonly type: 'promoted' }
+  | DetourEvent
+  | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
+  | { readonly type: 'resumed'; readonly by: string; readonly reason: string | null }
+  | {
+      readonly type: 'draining';
+      readonly outcome: RolloutOutcome;
+      readonly reason: string;
+      readonly hint: string | null;
+    }
+  | {
+      readonly type: 'ended';
+      readonly outcome: RolloutOutcome;
+      readonly reason: string;
+      readonly hint: string | null;
+    };
+
+export type DetourEvent =
+  | {
+      readonly type: 'detour_began';
+      readonly why: 'rescale';
+      readonly scaling: Scaling;
+      readonly bridgedBefore: number;
+    }
+  | { readonly type: 'detour_began'; readonly why: 'sleep'; readonly bridgedBefore: number }
+  | { readonly type: 'waking' }
+  | {
+      readonly type: 'detour_ended';
+      /** `given_up`: the endpoint is as it was. */
+      readonly outcome: 'done' | 'given_up';
+      /** Calls that serverless served meanwhile. */
+      readonly bridged: number;
+      /** For all replicas at most, where a change of the scaling has changed it. */
+      readonly pricePerHourMicros: number | null;
+    };

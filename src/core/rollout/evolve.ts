@@ -1,0 +1,103 @@
+import { marked } from '../money/budget-marks.ts';
+import { isAbout } from './ask.ts';
+import { isDetourEvent, onDetour, onScalingAsk } from './detour.ts';
+import type { RolloutEvent } from './event.ts';
+import type { Judged, Rollout, RolloutBase } from './rollout.ts';
+
+/** A fold over a rollout's events; the first must be `proposed`. `at`: when it happened, epoch ms of clock time. */
+export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number): Rollout {
+  if (event.type === 'proposed') return { ...event.rollout, phase: 'proposed', isPaused: false, ask: null, since: at };
+  if (rollout === null) throw new Error(`the first event of a rollout must be "proposed", not "${event.type}"`);
+  const base = baseOf(rollout);
+  const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
+  if (isDetourEvent(event)) return onDetour(rollout, event, at);
+  switch (event.type) {
+    case 'asked': {
+      const { type: _, ...asked } = event;
+      return onScalingAsk({ ...rollout, ask: { ...asked, at } }, event, rollout, at);
+    }
+    case 'ask_withdrawn':
+    case 'approved': {
+      const ask = isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask;
+      return onScalingAsk({ ...rollout, ask }, event, rollout, at);
+    }
+    case 'budget_warned':
+    case 'budget_asked':
+    case 'budget_extended':
+      return { ...rollout, budget: marked(rollout.budget ?? [], event) };
+    case 'paused':
+      return { ...rollout, isPaused: true };
+    case 'resumed':
+      return { ...rollout, isPaused: false };
+    case 'provisioning_started':
+      return { ...base, phase: 'provisioning', startedAt: at, isMade: false, since: at };
+    case 'endpoint_made':
+      if (rollout.phase !== 'provisioning') throw unexpected(rollout, event);
+      return { ...rollout, isMade: true };
+    case 'endpoint_ready':
+      return { ...base, phase: 'warming', startedAt, url: event.url, since: at };
+    case 'warmed': {
+      const judged = { startedAt, endpoint: event.endpoint, profile: event.profile };
+      if (event.next === 'shadowing') return { ...base, ...judged, phase: 'shadowing', since: at };
+      return { ...base, ...judged, phase: 'stepping', step: 0, since: at };
+    }
+    case 'shadow_ended':
+      if (rollout.phase !== 'shadowing') throw unexpected(rollout, event);
+      return { ...base, ...judgedOf(rollout), phase: 'stepping', step: 0, since: at };
+    case 'step_entered': {
+      const judged = rollout.phase === 'stepping' ? judgedOf(rollout) : firstJudged(rollout, at);
+      if (judged === null) throw unexpected(rollout, event);
+      return { ...base, ...judged, phase: event.phase, step: event.step, since: at };
+    }
+    case 'promoted':
+      if (rollout.phase !== 'holding') throw unexpected(rollout, event);
+      return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
+    case 'draining':
+      return {
+        ...base,
+        ask: null,
+        phase: 'draining',
+        outcome: event.outcome,
+        reason: event.reason,
+        hint: event.hint,
+        since: at,
+      };
+    case 'ended':
+      return { ...base, ask: null, phase: event.outcome, reason: event.reason, hint: event.hint, since: at };
+  }
+}
+
+/** A way back needs nothing made: it goes from its proposal to its first step. */
+function firstJudged({ phase, wayBack }: Rollout, at: number): Judged | null {
+  if (phase !== 'proposed' || wayBack === undefined) return null;
+  return { startedAt: at, endpoint: wayBack.endpoint, profile: wayBack.profile };
+}
+
+function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
+  return { startedAt, endpoint, profile };
+}
+
+function baseOf(rollout: Rollout): RolloutBase {
+  const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
+  const { instance, criteriaSince, wayBack, isPaused, budget, since } = rollout;
+  const fixed = {
+    id,
+    model,
+    policyHash,
+    toward,
+    createdAt,
+    endpointName,
+    namespace,
+    pricePerHourMicros,
+    ...(instance === undefined ? {} : { instance }),
+    criteriaSince,
+    ...(budget !== undefined && { budget }),
+    ...(wayBack !== undefined && { wayBack }),
+  };
+  // A step that is taken answers the question about it; the others stay open.
+  return { ...fixed, isPaused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
+}
+
+function unexpected(rollout: Rollout, event: RolloutEvent): Error {
+  return new Error(`event "${event.type}" cannot happen to rollout ${rollout.id} in phase "${rollout.phase}"`);
+}

@@ -1,0 +1,287 @@
+import { CapacityTable, isTurnedAway, SIGNS, signsOf } from './capacity.ts';
+import type { Capacity, HeededSigns, LearnedCapacity, SignedCall, Signs } from './capacity.ts';
+import { DayShape } from './day-shape.ts';
+import type { HourLoad, LearnedDay } from './day-shape.ts';
+
+/** Load is counted in cells of this length: "at once" is a mean over ten seconds. */
+export const CELL_MS = 10_000;
+const CELL_US = CELL_MS * 1_000;
+/** Cells that recent figures look back on: ten minutes. */
+const RECENT = 60;
+const FIVE_MINUTES = 30;
+/** Room for as many to come: a call may be told of when it sets out. */
+const RING = 2 * RECENT + 8;
+/** A cell is settled after half a minute: what ends later still counts for the level that the cell then had. */
+const UNSETTLED = 3;
+
+/** Calls at once over the last ten minutes, in cells of ten seconds. */
+interface Concurrency {
+  readonly mean: number;
+  readonly p95: number;
+  readonly peak: number;
+}
+
+/** What is known of a route's load. */
+export interface LoadSeen {
+  /** Since when it has been measured without a gap, epoch ms. */
+  readonly since: number;
+  /** Calls that the endpoint could take, wherever they went. */
+  readonly route: Concurrency;
+  /** Calls that went to the endpoint, since the step began. */
+  readonly endpoint: Concurrency;
+  readonly tokensPerSecond: number;
+  /** Calls that set out in the last five minutes, those in flight included. */
+  readonly recentCalls: number;
+  /** Of the time that a call takes on the endpoint: the share until it has an HTTP status; null where there was none. */
+  readonly pendingShare: number | null;
+  /** When the newest call that the endpoint could take set out, epoch ms; null where none has been seen. */
+  readonly lastCallAt: number | null;
+  readonly capacity: Capacity | null;
+  /** Hours of the day (UTC) that were measured. */
+  readonly hours: readonly HourLoad[];
+}
+
+/** A call that the endpoint could take. Times in µs from when it set out. */
+export interface LoadCall extends SignedCall {
+  /** Epoch µs. */
+  readonly setOutAtUs: number;
+  readonly isOnEndpoint: boolean;
+  readonly firstByteUs: number | null;
+}
+
+/** What outlives the process: plain JSON. */
+export interface LearnedLoad {
+  /** The endpoint that `capacity` is about; null: none. */
+  readonly endpointName: string | null;
+  readonly capacity: LearnedCapacity;
+  readonly day: LearnedDay;
+}
+
+interface Cell {
+  readonly index: number;
+  /** Calls of the route that set out in it and have ended. */
+  setOut: number;
+  routeUs: number;
+  endpointUs: number;
+  pendingUs: number;
+  tokens: number;
+  looks: number;
+  routeLooks: number;
+  endpointLooks: number;
+  /** The fewest replicas that were ready; null where nobody has looked. */
+  ready: number | null;
+  calls: number;
+  turnedAway: number;
+  counts: number[];
+  sums: number[];
+  /** Calls at once per ready replica, once it is settled. */
+  perReplica: number | null;
+  isSettled: boolean;
+}
+
+/** A route's load, from its calls as they end and from looks at what is in flight. Each call costs the same. */
+export class RouteLoad {
+  readonly #ring: (Cell | undefined)[] = Array.from({ length: RING });
+  readonly #day: DayShape;
+  #heeds: HeededSigns;
+  #table: CapacityTable;
+  #endpointName: string | null;
+  /** Since when somebody has looked without a gap, epoch ms. */
+  #since: number | null = null;
+  /** The newest cell that is settled. */
+  #settled: number | null = null;
+  #firstCell: number | null = null;
+  #lastCallAt: number | null = null;
+  /** Calls of the route in flight when somebody last looked. */
+  #inFlight = 0;
+
+  constructor(heeds: HeededSigns, learned: LearnedLoad | null = null) {
+    this.#heeds = heeds;
+    this.#endpointName = learned?.endpointName ?? null;
+    this.#table = new CapacityTable(heeds, learned?.capacity);
+    this.#day = new DayShape(learned?.day);
+  }
+
+  get learned(): LearnedLoad {
+    return { endpointName: this.#endpointName, capacity: this.#table.learned, day: this.#day.learned };
+  }
+
+  /** What was seen of another endpoint says nothing of this one. */
+  setEndpoint(endpointName: string, heeds: HeededSigns): void {
+    const isHeedful = heeds.firstToken === this.#heeds.firstToken && heeds.other === this.#heeds.other;
+    if (endpointName === this.#endpointName && isHeedful) return;
+    this.#table = new CapacityTable(heeds, endpointName === this.#endpointName ? this.#table.learned : []);
+    this.#heeds = heeds;
+    this.#endpointName = endpointName;
+  }
+
+  /** A call has ended. */
+  ended(call: LoadCall): void {
+    const { setOutAtUs, durationUs, isOnEndpoint, outcome } = call;
+    this.#lastCallAt = Math.max(this.#lastCallAt ?? 0, setOutAtUs / 1_000);
+    this.#spread(setOutAtUs, setOutAtUs + durationUs, (cell, us) => {
+      cell.routeUs += us;
+      if (isOnEndpoint) cell.endpointUs += us;
+    });
+    this.#firstCell ??= Math.floor(setOutAtUs / CELL_US);
+    const own = this.#cellAt(setOutAtUs);
+    if (own === null) return;
+    own.setOut++;
+    own.tokens += call.outputTokens ?? 0;
+    if (!isOnEndpoint) return;
+    own.pendingUs += Math.min(call.firstByteUs ?? durationUs, durationUs);
+    const signs = signsOf(call);
+    const told: Signs = {
+      calls: 1,
+      turnedAway: isTurnedAway(outcome) ? 1 : 0,
+      counts: signs.map((sign) => Number(sign !== null)),
+      sums: signs.map((sign) => sign ?? 0),
+    };
+    if (own.isSettled) {
+      if (own.perReplica !== null) this.#table.late(own.perReplica, told);
+      return;
+    }
+    own.calls += 1;
+    own.turnedAway += told.turnedAway;
+    for (let i = 0; i < SIGNS; i++) {
+      own.counts[i] = (own.counts[i] as number) + (told.counts[i] as number);
+      own.sums[i] = (own.sums[i] as number) + (told.sums[i] as number);
+    }
+  }
+
+  /** Somebody looks: so many calls are in flight, and so many replicas are ready (null: not known). */
+  look(nowMs: number, inFlight: { readonly route: number; readonly endpoint: number }, ready: number | null): void {
+    this.#advance(nowMs);
+    const cell = this.#cell(Math.floor(nowMs / CELL_MS));
+    if (cell === null) return;
+    this.#inFlight = inFlight.route;
+    cell.looks++;
+    cell.routeLooks += inFlight.route;
+    cell.endpointLooks += inFlight.endpoint;
+    if (inFlight.route > 0) this.#lastCallAt = Math.max(this.#lastCallAt ?? 0, nowMs);
+    if (ready !== null) cell.ready = Math.min(cell.ready ?? ready, ready);
+  }
+
+  /** `sinceMs`: when the step began that the endpoint's figures are about. */
+  figures(nowMs: number, sinceMs: number): LoadSeen {
+    const last = Math.floor(nowMs / CELL_MS) - 1;
+    const first = Math.max(last - RECENT + 1, this.#firstCell ?? last);
+    const begun = Math.max(first, Math.ceil(sinceMs / CELL_MS));
+    const cells = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => this.#peek(first + i));
+    const sum = (of: (cell: Cell) => number) => cells.reduce((all, cell) => all + (cell === null ? 0 : of(cell)), 0);
+    const busyUs = sum(({ endpointUs }) => endpointUs);
+    return {
+      since: Math.floor(this.#since ?? nowMs),
+      route: concurrencyOf(cells.map((cell) => atOnce(cell, 'route'))),
+      endpoint: concurrencyOf(cells.slice(begun - first).map((cell) => atOnce(cell, 'endpoint'))),
+      tokensPerSecond: round(sum(({ tokens }) => tokens) / Math.max(1, (cells.length * CELL_MS) / 1_000)),
+      recentCalls: this.#recentCalls(last + 1) + this.#inFlight,
+      pendingShare: busyUs === 0 ? null : round(Math.min(1, sum(({ pendingUs }) => pendingUs) / busyUs)),
+      lastCallAt: this.#lastCallAt === null ? null : Math.floor(this.#lastCallAt),
+      capacity: this.#table.capacity,
+      hours: this.#day.hours,
+    };
+  }
+
+  #recentCalls(now: number): number {
+    let calls = 0;
+    for (let index = now - FIVE_MINUTES + 1; index <= now; index++) calls += this.#peek(index)?.setOut ?? 0;
+    return calls;
+  }
+
+  #advance(nowMs: number): void {
+    const now = Math.floor(nowMs / CELL_MS);
+    this.#firstCell ??= now;
+    this.#since ??= nowMs;
+    const until = now - UNSETTLED;
+    // Nobody looked for so long: what was then is not known, and not nothing.
+    if (this.#settled === null || until - this.#settled > RECENT) {
+      if (this.#settled !== null) [this.#firstCell, this.#since] = [now, nowMs];
+      this.#settled = until - 1;
+    }
+    while (this.#settled < until) {
+      this.#settled++;
+      if (this.#settled >= this.#firstCell) this.#settle(this.#settled);
+    }
+  }
+
+  #settle(index: number): void {
+    const cell = this.#peek(index);
+    this.#day.add(index * CELL_MS, atOnce(cell, 'route'), cell?.tokens ?? 0);
+    if (cell === null) return;
+    cell.isSettled = true;
+    const endpoint = atOnce(cell, 'endpoint');
+    if (endpoint === 0 || cell.ready === null || cell.ready === 0) return;
+    cell.perReplica = endpoint / cell.ready;
+    this.#table.span(cell.perReplica, cell);
+  }
+
+  /** Hands each cell that a span touches its part of it. */
+  #spread(fromUs: number, untilUs: number, give: (cell: Cell, us: number) => void): void {
+    const last = Math.floor(untilUs / CELL_US);
+    const first = Math.max(Math.floor(fromUs / CELL_US), last - RECENT);
+    for (let index = first; index <= last; index++) {
+      const us = Math.min(untilUs, (index + 1) * CELL_US) - Math.max(fromUs, index * CELL_US);
+      const cell = us > 0 ? this.#cell(index) : null;
+      if (cell !== null) give(cell, us);
+    }
+  }
+
+  #cellAt(us: number): Cell | null {
+    return this.#cell(Math.floor(us / CELL_US));
+  }
+
+  /** A cell to write to; null where it is too old. */
+  #cell(index: number): Cell | null {
+    const slot = index % RING;
+    const found = this.#ring[slot];
+    if (found?.index === index) return found;
+    if (found !== undefined && found.index > index) return null;
+    const zeros = () => Array.from({ length: SIGNS }, () => 0);
+    const cell: Cell = {
+      index,
+      setOut: 0,
+      routeUs: 0,
+      endpointUs: 0,
+      pendingUs: 0,
+      tokens: 0,
+      looks: 0,
+      routeLooks: 0,
+      endpointLooks: 0,
+      ready: null,
+      calls: 0,
+      turnedAway: 0,
+      counts: zeros(),
+      sums: zeros(),
+      perReplica: null,
+      isSettled: this.#settled !== null && index <= this.#settled,
+    };
+    this.#ring[slot] = cell;
+    return cell;
+  }
+
+  #peek(index: number): Cell | null {
+    const found = this.#ring[index % RING];
+    return found?.index === index ? found : null;
+  }
+}
+
+/** Calls that still run are known from looks alone, calls of a former process from their ends alone. */
+function atOnce(cell: Cell | null, where: 'route' | 'endpoint'): number {
+  if (cell === null) return 0;
+  const looked = cell.looks === 0 ? 0 : cell[`${where}Looks`] / cell.looks;
+  return Math.max(cell[`${where}Us`] / CELL_US, looked);
+}
+
+function concurrencyOf(values: readonly number[]): Concurrency {
+  if (values.length === 0) return { mean: 0, p95: 0, peak: 0 };
+  const sorted = values.toSorted((a, b) => a - b);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const p95 = sorted[Math.ceil(values.length * 0.95) - 1] as number;
+  return { mean: round(mean), p95: round(p95), peak: round(sorted.at(-1) as number) };
+}
+
+/** What is stored with every decision need not have sixteen digits. */
+function round(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}

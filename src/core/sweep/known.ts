@@ -1,0 +1,27 @@
+import type { Rollout } from '../rollout/rollout.ts';
+import type { LedgerKnown, SweptRollout } from './sweep.ts';
+
+/**
+ * What the sweep has to know of a ledger's rollouts. `hasServedSince`: whether a rollout's endpoint served a call that ended
+ * at or after a time; asked only for those that are promoted, and have been for as long as `idleMs`. Null: never idle.
+ */
+export async function knownOf(
+  ledgerId: string,
+  rollouts: readonly Rollout[],
+  hasServedSince: (rolloutId: string, since: number) => boolean | Promise<boolean>,
+  { idleMs, now }: { readonly idleMs: number | null; readonly now: number },
+): Promise<LedgerKnown> {
+  const idle: string[] = [];
+  for (const { id, phase, since } of rollouts) {
+    if (idleMs === null || phase !== 'promoted' || now - since < idleMs) continue;
+    // A way back that came to nothing has used it meanwhile.
+    const its = rollouts.filter(({ wayBack }) => wayBack?.replaces === id).map((one) => one.id);
+    let isUsed = false;
+    for (const each of [id, ...its]) isUsed ||= await hasServedSince(each, now - idleMs);
+    if (!isUsed) idle.push(id);
+  }
+  const swept = ({ id, model, endpointName, namespace, phase, since }: Rollout): SweptRollout => {
+    return { id, model, endpointName, namespace, phase, since };
+  };
+  return { ledgerId, rollouts: rollouts.map((rollout) => swept(rollout)), idle };
+}

@@ -1,0 +1,104 @@
+import { LONGEST_SUSTAIN_MS } from '../policy/back.ts';
+import type { BackPolicy } from '../policy/back.ts';
+
+/** What an hour of a route's calls costs on either side, and the load at which both cost the same. */
+export interface Costs {
+  readonly serverlessPerHourMicros: number;
+  readonly dedicatedPerHourMicros: number;
+  readonly breakEvenCallsPerMinute: number;
+}
+
+/** A route's whole load, in windows of five whole minutes. */
+export interface LoadFigures {
+  /** Calls in the last five whole minutes. */
+  readonly calls: number;
+  /** 95 % of the windows of the last day, as far as it was seen, have at most so many. */
+  readonly p95: number;
+  /** Since when every window has been below the limit that it was looked at with; null where the last one is not. */
+  readonly belowSince: number | null;
+  /** Since when it has been seen without a hole. */
+  readonly knownSince: number;
+}
+
+const MINUTE_MS = 60_000;
+/** The span that Hugging Face's limits count over. */
+const WINDOW = 5;
+const MINUTES = LONGEST_SUSTAIN_MS / MINUTE_MS + WINDOW + 5;
+
+/**
+ * The calls of one route minute by minute for a day, in fixed memory. Only minutes that have ended count, and only those
+ * since which it was told of everything: what was not seen is not a low load.
+ */
+export class LoadHistory {
+  readonly #calls = new Uint32Array(MINUTES);
+  #knownSince: number;
+  #minute: number;
+
+  /** `knownSinceMs`: from when on every call is told of. */
+  constructor(knownSinceMs: number) {
+    this.#knownSince = Math.ceil(knownSinceMs / MINUTE_MS);
+    this.#minute = Math.floor(knownSinceMs / MINUTE_MS);
+  }
+
+  /** Counts `calls` that arrived in a minute; what is older than a day is not kept. */
+  arrived(atMs: number, calls = 1): void {
+    const minute = Math.floor(atMs / MINUTE_MS);
+    this.#advance(minute);
+    if (minute <= this.#minute - MINUTES) return;
+    const slot = minute % MINUTES;
+    this.#calls[slot] = (this.#calls[slot] as number) + calls;
+  }
+
+  /** Not all calls before `nowMs` were seen. */
+  interrupt(nowMs: number): void {
+    this.#knownSince = Math.ceil(nowMs / MINUTE_MS);
+  }
+
+  /** `limit`: calls in five minutes; null where there is none to be below. Null before the first whole window. */
+  figures(nowMs: number, limit: number | null): LoadFigures | null {
+    const now = Math.floor(nowMs / MINUTE_MS);
+    this.#advance(now);
+    const first = Math.max(this.#knownSince, now - MINUTES + 1);
+    const windows: number[] = [];
+    let below = now;
+    let [sum, isBelow] = [0, limit !== null];
+    for (let minute = now - 1; minute >= first; minute--) {
+      sum += this.#calls[minute % MINUTES] as number;
+      if (now - minute < WINDOW) continue;
+      if (now - minute > WINDOW) sum -= this.#calls[(minute + WINDOW) % MINUTES] as number;
+      windows.push(sum);
+      isBelow &&= limit !== null && sum < limit;
+      if (isBelow) below = minute + WINDOW;
+    }
+    const [calls] = windows;
+    if (calls === undefined) return null;
+    const isBelowNow = limit !== null && calls < limit;
+    windows.sort((a, b) => a - b);
+    return {
+      calls,
+      p95: windows[Math.ceil(windows.length * 0.95) - 1] as number,
+      belowSince: isBelowNow ? below * MINUTE_MS : null,
+      knownSince: this.#knownSince * MINUTE_MS,
+    };
+  }
+
+  #advance(minute: number): void {
+    if (minute - this.#minute >= MINUTES) this.#calls.fill(0);
+    else while (this.#minute < minute) this.#calls[++this.#minute % MINUTES] = 0;
+    this.#minute = Math.max(this.#minute, minute);
+  }
+}
+
+/** Calls in five minutes below which an endpoint no longer pays; null where that is not known, or no reason. */
+export function payingLoad({ below, calls }: Pick<BackPolicy, 'below' | 'calls'>, costs: Costs | null): number | null {
+  return costs !== null && below !== null ? below * costs.breakEvenCallsPerMinute * WINDOW : calls;
+}
+
+/**
+ * The share of calls that serverless is expected to refuse: of a load, what is beyond its limit (both in calls in five
+ * minutes). Null where its limit is not known.
+ */
+export function expectedRefused(load: number, limit: number | null): number | null {
+  if (limit === null) return null;
+  return load <= limit ? 0 : 1 - limit / load;
+}

@@ -1,0 +1,204 @@
+import type { EffectName, EffectResult, EndpointSeen } from '../../core/decide/observation.ts';
+import { AppError, errorCode, errorMessage } from '../../core/errors.ts';
+import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import { namedInstance } from '../../core/sizing/pinned.ts';
+import type { PinnedInstance } from '../../core/sizing/pinned.ts';
+import { ensureEndpoint } from '../../huggingface/endpoints.ts';
+import type { EndpointsClient } from '../../huggingface/endpoints.ts';
+import { checkHealth, readServedModel } from '../../huggingface/probe.ts';
+import { endpointSpec } from '../../huggingface/spec.ts';
+import { isOurs } from '../../huggingface/status.ts';
+import type { EndpointStatus } from '../../huggingface/status.ts';
+import { warmUp } from '../../huggingface/warm.ts';
+import type { RouteWatch } from '../route/watch.ts';
+import type { EffectContext } from './context.ts';
+import { changeScaling } from './scaling.ts';
+import { takeSurvey } from './survey.ts';
+
+/** No effect may take longer than this, in real time: the tick after decides what to do instead. */
+const EFFECT_TIMEOUT_MS = 120_000;
+const LOOK_TIMEOUT_MS = 10_000;
+
+/** Begins an effect; its result is put where the next observation finds it, and the tick is woken. Never throws. */
+export function beginEffect(watch: RouteWatch, effect: EffectName, context: EffectContext): Promise<void> {
+  watch.effects.add(effect);
+  const rolloutId = watch.rollout?.id;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(EFFECT_TIMEOUT_MS)]);
+  return carryOut(watch, effect, context, signal)
+    .catch((error: unknown) => problem(effect, error))
+    .then((result) => {
+      watch.effects.delete(effect);
+      if (watch.rollout?.id === rolloutId) watch.results[effect] = { ...result, effect, at: context.clock.now() };
+      if (result.problem !== null)
+        context.log('warn', 'effect failed', { effect, model: watch.model, ...result.problem });
+      context.wake();
+    });
+}
+
+type Outcome = Omit<EffectResult, 'effect' | 'at'>;
+
+function problem(effect: EffectName, error: unknown): Outcome {
+  const hint = error instanceof AppError ? (error.hint ?? null) : null;
+  return { problem: { code: errorCode(error), message: `${effect}: ${errorMessage(error)}`, hint } };
+}
+
+async function carryOut(
+  watch: RouteWatch,
+  effect: EffectName,
+  context: EffectContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (effect === 'survey') {
+    watch.survey = await takeSurvey(watch, context, signal);
+    return { problem: null };
+  }
+  const { rollout } = watch;
+  if (rollout === null) throw new AppError('internal', `${effect} without a rollout on ${watch.model}`);
+  switch (effect) {
+    case 'ensure':
+      watch.endpoint = await ensure(watch, rollout, context, signal);
+      return { problem: null };
+    case 'warm':
+      return warm(watch, rollout, context, signal);
+    case 'learn':
+      return { problem: null, learned: await context.learn(watch.model, 'dedicated') };
+    case 'pause':
+      await pauseOurs(rollout, context, signal);
+      watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
+      return { problem: null };
+    case 'rescale':
+    case 'sleep':
+    case 'wake':
+      await changeScaling(rollout, effect, context, signal);
+      watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
+      return { problem: null };
+  }
+}
+
+async function ensure(
+  watch: RouteWatch,
+  rollout: Rollout,
+  { endpoints, hub, token, ledgerId, clock }: EffectContext,
+  signal: AbortSignal,
+): Promise<EndpointSeen> {
+  const policy = watch.policy.endpoint;
+  if (policy === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
+  const [model, instance] = await Promise.all([
+    hub.inspectModel(watch.model, signal),
+    instanceOf(rollout, policy, endpoints, signal),
+  ]);
+  const spec = endpointSpec({
+    name: rollout.endpointName,
+    policy,
+    model: watch.model,
+    task: model.task,
+    token: model.isGated ? token : null,
+    instance,
+    ledgerId,
+  });
+  const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
+  return seenAs(status, { isHealthy: false, badLooks: 1, at: clock.now() });
+}
+
+/** The instance that the rollout is pinned to; of rollouts older than the choice, what their policy names. */
+async function instanceOf(
+  { instance, model }: Rollout,
+  policy: EndpointPolicy,
+  endpoints: Pick<EndpointsClient, 'quote'>,
+  signal: AbortSignal,
+): Promise<PinnedInstance> {
+  if (instance !== undefined) return instance;
+  const named = namedInstance(policy, 1);
+  if (named === null) throw new AppError('internal', `the rollout of ${model} is pinned to no instance`);
+  const { numAccelerators } = await endpoints.quote(policy.namespace, named, signal);
+  return namedInstance(policy, numAccelerators) ?? named;
+}
+
+async function warm(
+  watch: RouteWatch,
+  rollout: Rollout,
+  { token, learn }: EffectContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (rollout.phase !== 'warming') throw new AppError('internal', `warming in phase ${rollout.phase}`);
+  const { url } = rollout;
+  const servedModel = await readServedModel(url, token, watch.model, signal);
+  const engine = rollout.instance?.engine ?? watch.policy.endpoint?.engine ?? 'vLLM';
+  const { shown, failed } = await warmUp({
+    url,
+    token,
+    model: watch.model,
+    servedModel,
+    shapes: [...watch.shapes],
+    engine,
+    signal,
+  });
+  const told = failed.map(({ shape, why }) => `${shape}: ${why}`);
+  if (shown.length === 0) {
+    throw new AppError(
+      'unavailable',
+      `the endpoint answers no shape of call that this traffic uses (${told.join('; ')})`,
+    );
+  }
+  const profile = await learn(watch.model, 'serverless');
+  return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told, profile } };
+}
+
+/** Pauses the endpoint of a rollout; one that is not there, or not ours, is left as it is. */
+async function pauseOurs(rollout: Rollout, { endpoints }: EffectContext, signal: AbortSignal): Promise<void> {
+  const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
+  if (status !== null && isOurs(status)) await endpoints.pause(rollout.namespace, rollout.endpointName, signal);
+}
+
+/** Looks how the endpoints of all rollouts are, and wakes the tick where one is no longer as it was. */
+export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
+  for (const watch of watches) {
+    const { rollout } = watch;
+    if (rollout === null || (rollout.phase === 'proposed' && rollout.wayBack === undefined)) continue;
+    try {
+      const seen = await lookAtEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(LOOK_TIMEOUT_MS));
+      const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;
+      const isNewer = watch.endpoint === null || watch.endpoint.at <= seen.at;
+      if (watch.rollout?.id === rollout.id && isNewer && !watch.effects.has('ensure')) watch.endpoint = seen;
+      if (isNews) context.wake();
+    } catch (error) {
+      const { endpointName: endpoint } = rollout;
+      context.log('warn', 'endpoint cannot be looked at', { endpoint, error: errorMessage(error) });
+    }
+  }
+}
+
+/** What the management API and the health route say of a rollout's endpoint now. */
+async function lookAtEndpoint(
+  rollout: Rollout,
+  before: EndpointSeen | null,
+  { endpoints, token, clock }: EffectContext,
+  signal: AbortSignal,
+): Promise<EndpointSeen> {
+  const badLooks = (before?.badLooks ?? 0) + 1;
+  // Before asking: what another effect learns meanwhile is newer than this.
+  const at = clock.now();
+  const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
+  if (status === null) {
+    return { at, state: 'absent', url: null, isHealthy: false, badLooks, isOurs: true, message: null };
+  }
+  let isHealthy = false;
+  if (status.state === 'running' && status.url !== null) {
+    isHealthy = (await checkHealth(status.url, token, status.healthRoute, signal)).ok;
+  }
+  return seenAs(status, { isHealthy, badLooks: isHealthy ? 0 : badLooks, at });
+}
+
+function seenAs(status: EndpointStatus, look: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badLooks'>): EndpointSeen {
+  return {
+    ...look,
+    isOurs: isOurs(status),
+    state: status.state,
+    url: status.url,
+    message: status.errorMessage ?? status.message,
+    readyReplica: status.readyReplica,
+    targetReplica: status.targetReplica,
+    scaling: status.scaling,
+  };
+}

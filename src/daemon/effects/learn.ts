@@ -1,0 +1,43 @@
+import type { Clock } from '../../core/clock.ts';
+import { learnProfile } from '../../core/judge/profile.ts';
+import type { HistoryCall, Profile } from '../../core/judge/profile.ts';
+import type { UpstreamKind } from '../../core/route.ts';
+import { loadOf } from '../../core/sizing/busiest-load.ts';
+import type { Journal } from '../../ledger/journal/journal.ts';
+import type { Experience } from './survey.ts';
+
+/** How far back an upstream is looked at, clock ms. */
+const HISTORY_MS = 86_400_000;
+
+/** What one kind of upstream has been like for a model lately, learned from the ledger. */
+export async function learnFrom(
+  journal: Pick<Journal, 'historyCalls'>,
+  { model, upstream }: { readonly model: string; readonly upstream: UpstreamKind },
+  clock: Pick<Clock, 'now'>,
+): Promise<Profile> {
+  return learnProfile(await lately(journal, { model, upstream }, clock), upstream);
+}
+
+/** What a model was lately asked for, and how fast instances have served it, from the ledger. */
+export async function experienceOf(
+  journal: Pick<Journal, 'historyCalls' | 'measuredSpeeds'>,
+  model: string,
+  clock: Pick<Clock, 'now'>,
+): Promise<Experience> {
+  return {
+    load: loadOf(await lately(journal, { model, upstream: 'serverless' }, clock)),
+    measured: await journal.measuredSpeeds(model),
+  };
+}
+
+async function lately(
+  journal: Pick<Journal, 'historyCalls'>,
+  { model, upstream }: { readonly model: string; readonly upstream: UpstreamKind },
+  clock: Pick<Clock, 'now'>,
+): Promise<HistoryCall[]> {
+  const nowUs = Math.floor(clock.now() * 1_000);
+  const calls: HistoryCall[] = [];
+  const pages = journal.historyCalls(model, nowUs - HISTORY_MS * 1_000, nowUs, upstream);
+  for await (const page of pages) calls.push(...page);
+  return calls;
+}

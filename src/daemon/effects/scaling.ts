@@ -1,0 +1,50 @@
+import type { EffectName } from '../../core/decide/observation.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import { knock, scalingChange } from '../../huggingface/scaling.ts';
+import { isOurs } from '../../huggingface/status.ts';
+import type { EndpointStatus } from '../../huggingface/status.ts';
+import type { EffectContext } from './context.ts';
+
+/** Effects that change a promoted endpoint while its traffic is with serverless. */
+type ScalingEffect = Extract<EffectName, 'rescale' | 'sleep' | 'wake'>;
+
+/**
+ * Changes the scaling, puts to sleep or wakes. Each may be done again after a crash without harm. Throws AppError `conflict`
+ * where the endpoint is not ours, `not_found` where there is none.
+ */
+export async function changeScaling(
+  rollout: Rollout,
+  effect: ScalingEffect,
+  { endpoints, token }: Pick<EffectContext, 'endpoints' | 'token'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, endpointName: name } = rollout;
+  if (rollout.phase !== 'promoted' || rollout.detour === undefined) {
+    throw new AppError('internal', `${effect} of ${name} in phase ${rollout.phase} without a detour`);
+  }
+  const status = await endpoints.get(namespace, name, signal);
+  if (status === null) throw new AppError('not_found', `there is no endpoint ${namespace}/${name}`);
+  if (!isOurs(status)) throw new AppError('conflict', `${namespace}/${name} is not an endpoint that upshift made`);
+  const { detour } = rollout;
+  if (effect === 'rescale' && detour.why === 'rescale') {
+    await endpoints.update(namespace, name, scalingChange(detour.scaling), signal);
+  } else if (effect === 'sleep') {
+    if (status.state === 'running') await endpoints.scaleToZero(namespace, name, signal);
+  } else if (effect === 'wake') {
+    await wake(rollout, status, { endpoints, token }, signal);
+  }
+}
+
+/** A call wakes it, says the documentation; where it goes on sleeping it is told to resume. */
+async function wake(
+  { namespace, endpointName: name }: Rollout,
+  status: EndpointStatus,
+  { endpoints, token }: Pick<EffectContext, 'endpoints' | 'token'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (status.state !== 'scaledToZero') return;
+  if (status.url !== null) await knock(status.url, token, status.healthRoute, signal);
+  const after = await endpoints.get(namespace, name, signal);
+  if (after?.state === 'scaledToZero') await endpoints.resume(namespace, name, signal);
+}

@@ -1,0 +1,159 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Survey } from '../../core/decide/observation.ts';
+import { AppError } from '../../core/errors.ts';
+import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
+import type { Load } from '../../core/sizing/busiest-load.ts';
+import { isNamed } from '../../core/sizing/candidate.ts';
+import type { Candidate, Wanted } from '../../core/sizing/candidate.ts';
+import { chooseOffer, pin } from '../../core/sizing/choice.ts';
+import type { Choice } from '../../core/sizing/choice.ts';
+import { offerText } from '../../core/sizing/offer.ts';
+import type { Offer } from '../../core/sizing/offer.ts';
+import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
+import type { EndpointsClient } from '../../huggingface/endpoints.ts';
+import type { HubClient } from '../../huggingface/hub.ts';
+import { whyNotListed } from '../../huggingface/quote.ts';
+import type { RouteWatch } from '../route/watch.ts';
+
+/** What the ledger tells of a model: what it was asked for, and how fast instances have served it. */
+export interface Experience {
+  readonly load: Load;
+  readonly measured: ReadonlyMap<string, MeasuredSpeed>;
+}
+
+export interface SurveyContext {
+  readonly clock: Pick<Clock, 'now'>;
+  readonly endpoints: Pick<EndpointsClient, 'offers'>;
+  readonly hub: Pick<HubClient, 'inspectModel' | 'describeModel'>;
+  readonly experience: (model: string) => Promise<Experience>;
+}
+
+/**
+ * Reads prices, quota and the model, and chooses the instance that a rollout proposed now would get. Prices are always
+ * live: where the list cannot be read it throws, and nothing is proposed.
+ */
+export async function takeSurvey(
+  { model, filePolicy }: Pick<RouteWatch, 'model' | 'filePolicy'>,
+  { clock, endpoints, hub, experience }: SurveyContext,
+  signal: AbortSignal,
+): Promise<Survey> {
+  const policy = filePolicy.endpoint;
+  if (policy === null) throw new AppError('internal', `no endpoint block for ${model}`);
+  const [offers, seen] = await Promise.all([
+    endpoints.offers(policy.namespace, signal),
+    hub.inspectModel(model, signal),
+  ]);
+  const none = { pricePerHourMicros: null, instance: null };
+  const told = (problem: string, hint: string, more: Partial<Survey> = none): Survey => ({
+    at: clock.now(),
+    pricePerHourMicros: null,
+    problem,
+    hint,
+    ...more,
+  });
+  if (!seen.exists) return told(`the Hub knows no model ${model}`, 'check the name in the policy');
+  if (seen.isGatedForUs) {
+    return told(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
+  }
+  const [facts, { load, measured }] = await Promise.all([hub.describeModel(model, signal), experience(model)]);
+  const wanted = { facts, load, measured, policy };
+  const choice = chooseOffer(offers, wanted);
+  const { chosen } = choice;
+  if (chosen === null) {
+    const [problem, hint] = whyNone(choice, wanted, offers);
+    const price = isNamed(policy) ? priceOf(choice.candidates.find(isMeant), policy) : null;
+    return told(problem, hint, { pricePerHourMicros: price, instance: null });
+  }
+  const price = priceOf(chosen, policy);
+  return {
+    at: clock.now(),
+    pricePerHourMicros: price,
+    expectedPerHourMicros: expectedOf(chosen, policy),
+    problem: null,
+    hint: null,
+    instance: pin(chosen, choice, wanted),
+  };
+}
+
+/** For all replicas at `maxReplica`, micro-dollars per hour. */
+function priceOf(candidate: Candidate | undefined, { maxReplica }: EndpointPolicy): number | null {
+  const price = candidate?.offer.pricePerHourMicros ?? null;
+  return price === null ? null : price * maxReplica;
+}
+
+/** For as many replicas as the load needs, but at least `minReplica`. */
+function expectedOf({ offer, replicas }: Candidate, { minReplica, maxReplica }: EndpointPolicy): number | null {
+  const price = offer.pricePerHourMicros;
+  return price === null ? null : price * Math.min(maxReplica, Math.max(minReplica, replicas));
+}
+
+function isMeant({ obstacle }: Candidate): boolean {
+  return obstacle?.kind !== 'not named';
+}
+
+/** Why nothing can be proposed, and what to do about it. */
+function whyNone(
+  { candidates }: Choice,
+  { policy }: Wanted,
+  offers: readonly Offer[],
+): [problem: string, hint: string] {
+  const meant = candidates.filter(isMeant);
+  const [first] = meant;
+  if (first === undefined)
+    return [
+      `the instance cannot be had: ${whyNotListed(offers, named(policy))}`,
+      'correct the endpoint block of the policy',
+    ];
+  const because = ({ offer, obstacle }: Candidate) => `${offerText(offer)}: ${obstacle?.text ?? ''}`;
+  if (isNamed(policy)) {
+    const { kind } = first.obstacle ?? { kind: 'memory' };
+    if (kind === 'not to be had') {
+      return [
+        `${offerText(first.offer)} cannot be had: ${first.obstacle?.text}`,
+        'choose another instance or ask for quota',
+      ];
+    }
+    return [because(first), 'choose another instance, or leave the instance out: the cheapest that fits is taken'];
+  }
+  const nearest = nearestOf(meant);
+  const hint = HINTS[nearest.obstacle?.kind ?? ''] ?? 'see `upshift plan` for every instance and why it does not fit';
+  return [`none of ${meant.length} instances fits; the nearest is ${because(nearest)}`, hint];
+}
+
+/** How near to being chosen an obstacle is: later ones are found where all before them are overcome. */
+const NEAREST = [
+  'load',
+  'price unknown',
+  'not to be had',
+  'memory',
+  'size unknown',
+  'parallel',
+  'dtype',
+  'engine',
+] as const;
+const HINTS: Readonly<Record<string, string>> = {
+  load: 'raise endpoint.maxReplica, or see `upshift plan` for what the load needs',
+  'not to be had': 'ask for quota at Hugging Face, or allow more regions; see `upshift plan`',
+  'size unknown': 'name the instance in the endpoint block: it is then taken as said',
+  engine: 'set endpoint.engine and endpoint.image',
+};
+
+function nearestOf(candidates: readonly Candidate[]): Candidate {
+  for (const kind of NEAREST) {
+    const found = candidates.find(({ obstacle }) => obstacle?.kind === kind);
+    // Of those that are too small the largest is the nearest.
+    if (found !== undefined && kind !== 'memory') return found;
+    if (found !== undefined) {
+      const usable = ({ hold, offer }: Candidate) => (hold?.usable ?? 0) * offer.numAccelerators;
+      return candidates
+        .filter(({ obstacle }) => obstacle?.kind === kind)
+        .reduce((a, b) => (usable(b) > usable(a) ? b : a));
+    }
+  }
+  return candidates[0] as Candidate;
+}
+
+function named({ vendor, region, instanceType, instanceSize }: Wanted['policy']) {
+  const all = { vendor, region, instanceType, instanceSize };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

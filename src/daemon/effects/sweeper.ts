@@ -1,0 +1,173 @@
+import type { Clock } from '../../core/clock.ts';
+import { CORE_VERSION } from '../../core/decide/decision.ts';
+import { errorMessage } from '../../core/errors.ts';
+import type { Policy } from '../../core/policy/policy.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import { knownOf } from '../../core/sweep/known.ts';
+import { decideSweep, OUR_TAG, sweepSeen } from '../../core/sweep/sweep.ts';
+import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep/sweep.ts';
+import type { EndpointsClient } from '../../huggingface/endpoints.ts';
+import { priceNow } from '../../huggingface/price.ts';
+import type { EndpointStatus } from '../../huggingface/status.ts';
+import type { Journal } from '../../ledger/journal/journal.ts';
+import type { Log } from '../log.ts';
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export interface SweeperOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ledgerId: string;
+  readonly journal: Pick<Journal, 'commit' | 'allRollouts' | 'hasServedSince'>;
+  readonly endpoints: Pick<EndpointsClient, 'list' | 'get' | 'quote' | 'pause' | 'delete'>;
+  /** The policy file as it was last read. */
+  readonly policy: () => { readonly policy: Policy; readonly hash: string };
+  /** Ends work that is under way. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Looks through the namespaces of the policy and of the ledger's rollouts for endpoints that no rollout uses, and does
+ * what the policy says: journals it first, and looks again right before. What fails is tried again by the next sweep.
+ */
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  /** What was last written of each endpoint, so that only news is. */
+  readonly #told = new Map<string, string>();
+  /** What a person should know, by endpoint. */
+  #notes: readonly string[] = [];
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+  }
+
+  /** What the last sweep found that a person should see to. */
+  get notes(): readonly string[] {
+    return this.#notes;
+  }
+
+  /** One sweep. Throws where the ledger cannot be read; a namespace that cannot be listed is logged and passed over. */
+  async sweep(): Promise<void> {
+    const notes: string[] = [];
+    const namespaces = await this.#namespaces();
+    for (const namespace of namespaces) {
+      for (const status of await this.#list(namespace)) {
+        const note = await this.#see(namespace, status).catch((error: unknown) => {
+          this.#failed(`${namespace}/${status.name}`, error);
+          return null;
+        });
+        if (note !== null) notes.push(note);
+      }
+    }
+    this.#notes = notes;
+  }
+
+  async #namespaces(): Promise<Set<string>> {
+    const { policy } = this.#options.policy();
+    const names = policy.routes.flatMap(({ endpoint }) => (endpoint === null ? [] : [endpoint.namespace]));
+    const rollouts = await this.#rollouts();
+    return new Set([...names, ...rollouts.map(({ namespace }) => namespace)]);
+  }
+
+  async #list(namespace: string): Promise<readonly EndpointStatus[]> {
+    try {
+      const all = await this.#options.endpoints.list(namespace, this.#signal());
+      return all.filter(({ tags }) => tags.includes(OUR_TAG));
+    } catch (error) {
+      this.#failed(namespace, error);
+      return [];
+    }
+  }
+
+  /** One endpoint: what it is, and what is to be done. Gives what a person should know of it. */
+  async #see(namespace: string, status: EndpointStatus): Promise<string | null> {
+    const seen = await this.#look(namespace, status);
+    const decided = decideSweep(seen);
+    const key = `${decided.finding} ${decided.action} ${status.state}`;
+    const name = `${namespace}/${status.name}`;
+    const isNews = this.#told.get(name) !== key;
+    this.#told.set(name, key);
+    if (decided.action === 'wait') return null;
+    if (decided.action === 'report_endpoint') {
+      if (isNews) await this.#journal(seen, decided);
+      return isResting(decided, status) ? null : `${name}: ${decided.detail}; see \`npx upshift endpoints\``;
+    }
+    await this.#carryOut(namespace, seen);
+    return null;
+  }
+
+  /** Looks once more: since the list was read somebody may have changed it, or a rollout begun to use it. */
+  async #carryOut(namespace: string, before: SweepSeen): Promise<void> {
+    const { endpoints, log } = this.#options;
+    const { name } = before.endpoint;
+    const status = await endpoints.get(namespace, name, this.#signal());
+    if (status === null) return;
+    const seen = await this.#look(namespace, status);
+    const decided = decideSweep(seen);
+    if (decided.action !== 'pause_endpoint' && decided.action !== 'delete_endpoint') return;
+    await this.#journal(seen, decided);
+    if (decided.action === 'pause_endpoint') await endpoints.pause(namespace, name, this.#signal());
+    else await endpoints.delete(namespace, name, this.#signal());
+    log('warn', 'endpoint swept', { namespace, name, action: decided.action, detail: decided.detail });
+  }
+
+  /** The ledger is asked after the API: what was made before the list was read is in it. */
+  async #look(namespace: string, status: EndpointStatus): Promise<SweepSeen> {
+    const { endpoints, clock } = this.#options;
+    const { pricePerHourMicros } = await priceNow(endpoints, namespace, status, this.#signal());
+    const { policy } = this.#options.policy();
+    const now = Math.floor(clock.now());
+    return sweepSeen(foundOf(namespace, status, pricePerHourMicros), await this.#known(now), {
+      policy: policy.sweep,
+      now,
+    });
+  }
+
+  async #known(now: number): Promise<LedgerKnown> {
+    const { journal, ledgerId } = this.#options;
+    const { idle: idleMs } = this.#options.policy().policy.sweep;
+    return knownOf(ledgerId, await this.#rollouts(), (id, since) => journal.hasServedSince(id, since), { idleMs, now });
+  }
+
+  async #rollouts(): Promise<Rollout[]> {
+    return (await this.#options.journal.allRollouts()).map(({ snapshot }) => JSON.parse(snapshot) as Rollout);
+  }
+
+  async #journal(seen: SweepSeen, decided: SweepDecision): Promise<void> {
+    await this.#options.journal.commit({
+      decision: {
+        at: seen.now,
+        model: seen.rollout?.model ?? seen.endpoint.model,
+        rolloutId: seen.rollout?.id ?? null,
+        coreVersion: CORE_VERSION,
+        policyHash: this.#options.policy().hash,
+        action: decided.action,
+        reason: decided.reason,
+        input: JSON.stringify({ sweep: seen }),
+        output: JSON.stringify(decided),
+        ticks: 1,
+      },
+      events: [],
+      outcomes: [],
+    });
+  }
+
+  #signal(): AbortSignal {
+    return AbortSignal.any([this.#options.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (this.#options.signal.aborted) return;
+    this.#options.log('warn', 'sweep failed', { what, error: errorMessage(error) });
+  }
+}
+
+function isResting({ finding }: SweepDecision, { state }: EndpointStatus): boolean {
+  return finding !== 'idle' && (state === 'paused' || state === 'failed');
+}
+
+/** What the core looks at of an endpoint. */
+function foundOf(namespace: string, status: EndpointStatus, pricePerHourMicros: number | null): EndpointFound {
+  const { name, model, state, tags, createdAt, updatedAt } = status;
+  return { namespace, name, model, state, tags, createdAt, updatedAt, pricePerHourMicros };
+}

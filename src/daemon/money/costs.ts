@@ -1,0 +1,92 @@
+import type { Clock } from '../../core/clock.ts';
+import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts';
+import type { Survey } from '../../core/decide/observation.ts';
+import { errorMessage } from '../../core/errors.ts';
+import type { Costs } from '../../core/worth/load-history.ts';
+import type { Journal } from '../../ledger/journal/journal.ts';
+import type { Log } from '../log.ts';
+import type { RouteWatch } from '../route/watch.ts';
+import type { SpendingSource } from './spending.ts';
+
+const HOUR_MS = 3_600_000;
+/** The load is counted over five minutes. */
+const WINDOWS_PER_HOUR = 12;
+/** How long, in clock time, an instance's price is taken for what it was, where only a criterion asks for it. */
+const SURVEY_MS = HOUR_MS;
+
+export interface RouteCostsContext {
+  readonly clock: Pick<Clock, 'now'>;
+  readonly journal: Pick<Journal, 'costPerCall'>;
+  readonly spending: SpendingSource;
+  readonly survey: (watch: RouteWatch) => Promise<Survey>;
+  readonly log: Log;
+}
+
+/** What a route's calls cost on either side: read from the books and the market now and then, asked for at every look. */
+export class RouteCosts {
+  readonly #context: RouteCostsContext;
+
+  constructor(context: RouteCostsContext) {
+    this.#context = context;
+  }
+
+  /** Reads anew what may have changed, for routes that have or may get an endpoint. Never throws. */
+  async refresh(watches: Iterable<RouteWatch>): Promise<void> {
+    await this.#each(watches, async (watch) => {
+      await this.#read(watch);
+      await this.#survey(watch);
+    });
+  }
+
+  /** The same from the books alone: nobody else is asked. */
+  read(watches: Iterable<RouteWatch>): Promise<void> {
+    return this.#each(watches, (watch) => this.#read(watch));
+  }
+
+  async #each(watches: Iterable<RouteWatch>, work: (watch: RouteWatch) => Promise<void>): Promise<void> {
+    for (const watch of watches) {
+      if (watch.policy.endpoint === null) continue;
+      try {
+        await work(watch);
+      } catch (error) {
+        this.#context.log('warn', 'costs cannot be read', { model: watch.model, error: errorMessage(error) });
+      }
+    }
+  }
+
+  async #read(watch: RouteWatch): Promise<void> {
+    const { clock, journal } = this.#context;
+    // A route that nobody calls any more is the one that pays least: what its calls cost stays known.
+    watch.perCallMicros = (await journal.costPerCall(watch.model, clock.now())) ?? watch.perCallMicros;
+  }
+
+  async #survey(watch: RouteWatch): Promise<void> {
+    const { clock, survey } = this.#context;
+    const isAsked = watch.filePolicy.criteria.cost !== undefined && watch.rollout === null;
+    const isOld = watch.survey === null || clock.now() - watch.survey.at > SURVEY_MS;
+    if (isAsked && isOld && !watch.effects.has('survey')) watch.survey = await survey(watch);
+  }
+
+  /** What a window's demand costs by the hour, and the endpoint that it would get; null where either is not known. */
+  ofDemand(watch: RouteWatch, { calls }: DemandFigures): DemandCosts | null {
+    const { perCallMicros: perCall } = watch;
+    const dedicated = watch.survey?.expectedPerHourMicros ?? null;
+    if (perCall === null || dedicated === null) return null;
+    const perHour = (calls * HOUR_MS) / watch.filePolicy.criteria.window;
+    return { serverlessPerHourMicros: Math.round(perCall * perHour), dedicatedPerHourMicros: dedicated };
+  }
+
+  /** What the whole load of a route with an endpoint costs on either side; null where that is not known. */
+  ofRoute(watch: RouteWatch): Costs | null {
+    const { rollout, worth, perCallMicros: perCall } = watch;
+    const load = worth?.latest ?? null;
+    if (rollout === null || perCall === null || perCall <= 0) return null;
+    const rate = this.#context.spending.of(watch)?.ratePerHourMicros ?? 0;
+    const dedicated = rate > 0 ? rate : rollout.pricePerHourMicros;
+    return {
+      serverlessPerHourMicros: Math.round(perCall * (load?.calls ?? 0) * WINDOWS_PER_HOUR),
+      dedicatedPerHourMicros: dedicated,
+      breakEvenCallsPerMinute: dedicated / 60 / perCall,
+    };
+  }
+}

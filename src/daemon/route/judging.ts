@@ -1,0 +1,64 @@
+import type { Arrival } from '../../core/call.ts';
+import { Docket } from '../../core/judge/call-order.ts';
+import type { Assigned, Known } from '../../core/judge/call-order.ts';
+import { Judge } from '../../core/judge/judge.ts';
+import type { Profile } from '../../core/judge/profile.ts';
+import { Pairs } from '../../core/judge/shadow-pairs.ts';
+import type { PairKey } from '../../core/judge/shadow-pairs.ts';
+import type { Verdict } from '../../core/judge/verdict.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
+import type { Role, Toward } from '../../core/route.ts';
+
+/**
+ * The judge of one rollout, with its calls on their way to it. The path of a call only puts a note down; what is decided
+ * goes to the judge when a tick asks for a verdict.
+ */
+export class Judging {
+  readonly rolloutId: string;
+  readonly #judge: Judge;
+  readonly #docket: Docket;
+  readonly #pairs: Pairs;
+
+  constructor(
+    { id, profile, toward }: { readonly id: string; readonly profile: Profile; readonly toward: Toward },
+    policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
+  ) {
+    this.rolloutId = id;
+    this.#judge = new Judge(profile, policy.judge, policy.steps, policy.affinity, toward);
+    this.#docket = new Docket(this.#judge, profile.tauUs);
+    this.#pairs = new Pairs(this.#judge, profile.tauUs);
+  }
+
+  assigned(assigned: Omit<Assigned, 'waitedUs'>): void {
+    this.#docket.assigned(assigned);
+    this.#pairs.close(assigned.assignedAtUs);
+  }
+
+  /** A call's first attempt set out after it was held for so long, or it ended without one. */
+  sent(arrivedAtUs: number, waitedUs: number): void {
+    this.#docket.sent(arrivedAtUs, waitedUs);
+  }
+
+  /** A call's first attempt failed, or it ended well. */
+  known(arrivedAtUs: number, known: Known): void {
+    this.#docket.known(arrivedAtUs, known);
+  }
+
+  /** One half of a pair of the shadow stage has ended. */
+  half(role: Role, key: PairKey, known: Known): void {
+    this.#pairs.half(role, key, known);
+  }
+
+  /** What the judge says of a step, on what is decided by now. */
+  verdict(step: number, nowMs: number): Verdict {
+    const nowUs = nowMs * 1_000;
+    this.#pairs.advance(nowUs);
+    this.#docket.advance(nowUs);
+    return this.#judge.verdict(step);
+  }
+}
+
+/** Whether a call is one of those that the judge takes in order: it has a role, and a weight that is not 0. */
+export function isJudged(call: Pick<Arrival, 'role' | 'isEligible' | 'step'>): boolean {
+  return call.role !== null && call.isEligible && call.step > 0;
+}

@@ -1,0 +1,43 @@
+import type { Call } from '../../core/call.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import type { HeededSigns } from '../../core/scaling/capacity.ts';
+import type { LoadCall } from '../../core/scaling/route-load.ts';
+import type { LoggedCall } from '../../ledger/calls/history.ts';
+
+/** A call as the load counts it; null where an endpoint could not have taken it, or nothing was sent. */
+export function loadCallOf(call: Call, rollout: Rollout | null): LoadCall | null {
+  const [first] = call.attempts;
+  if (first === undefined || (call.rolloutId !== null && !call.isEligible)) return null;
+  const { startedAfterUs } = first;
+  const isOnEndpoint = first.upstream === 'dedicated' && call.rolloutId === rollout?.id;
+  return {
+    setOutAtUs: call.arrivedAtUs + startedAfterUs,
+    durationUs: isOnEndpoint ? first.durationUs : Math.max(0, call.durationUs - startedAfterUs),
+    isOnEndpoint,
+    outcome: first.outcome,
+    firstByteUs: first.firstByteUs,
+    firstTokenUs: call.firstTokenUs === null ? null : Math.max(0, call.firstTokenUs - startedAfterUs),
+    outputTokens: call.outputTokens,
+  };
+}
+
+/** The same from a row of the ledger: what it took on the endpoint is told only where the endpoint's answer was the last. */
+export function loggedLoadCall(call: LoggedCall): LoadCall | null {
+  if (call.role !== null && !call.isEligible) return null;
+  return {
+    setOutAtUs: call.arrivedAtUs + call.waitedUs,
+    durationUs: Math.max(0, call.durationUs - call.waitedUs),
+    isOnEndpoint: call.servedBy === 'dedicated',
+    outcome: call.outcome,
+    firstByteUs: call.firstByteUs === null ? null : Math.max(0, call.firstByteUs - call.waitedUs),
+    firstTokenUs: null,
+    outputTokens: null,
+  };
+}
+
+/** The signs of a full replica that the policy's judge acts on. */
+export function heededSigns({ judge: { metrics } }: Pick<RoutePolicy, 'judge'>): HeededSigns {
+  const acts = (...names: (keyof typeof metrics)[]) => names.some((name) => metrics[name].judge === 'act');
+  return { firstToken: acts('firstToken'), other: acts('perToken', 'speed') };
+}

@@ -1,0 +1,298 @@
+import { assignedTo, DELAYED_US, isFault } from '../../core/call.ts';
+import type { Arrival, Call, Outcome, Shadow } from '../../core/call.ts';
+import { judgeCriteria, needsServed, withCosts } from '../../core/criteria/criteria.ts';
+import type { CostsOf, DemandFigures } from '../../core/criteria/criteria.ts';
+import { DemandWindow } from '../../core/criteria/demand-window.ts';
+import { servedOf } from '../../core/criteria/served-window.ts';
+import type { Decision } from '../../core/decide/decision.ts';
+import type {
+  EffectName,
+  EffectResult,
+  EndpointSeen,
+  Observation,
+  ShadowFigures,
+  Survey,
+} from '../../core/decide/observation.ts';
+import { RecentOutcomes } from '../../core/decide/recent-outcomes.ts';
+import { knownFailure, knownOf } from '../../core/judge/call-order.ts';
+import { keyOf } from '../../core/judge/shadow-pairs.ts';
+import type { Verdict } from '../../core/judge/verdict.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
+import { awaySince } from '../../core/rollout/detour.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/step-figures.ts';
+import { upstreamOf } from '../../core/route.ts';
+import type { CallShape, Role, Toward, UpstreamKind } from '../../core/route.ts';
+import { RouteLoad } from '../../core/scaling/route-load.ts';
+import type { LearnedLoad } from '../../core/scaling/route-load.ts';
+import { isJudged, Judging } from './judging.ts';
+import { heededSigns, loadCallOf } from './load-calls.ts';
+import type { Replaced } from './replaced.ts';
+import { StepTallies } from './step-tallies.ts';
+import { EndpointWorth } from './worth.ts';
+
+/** What was decided, and on what. */
+export interface Retreat {
+  readonly rollout: Rollout;
+  readonly seen: Observation;
+  readonly decision: Decision;
+}
+
+const NO_SHADOW = { ended: 0, faults: 0 };
+
+/** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
+export class RouteWatch {
+  readonly model: string;
+  /** What the policy file says today; a rollout pins what it said when it was proposed. */
+  filePolicy: RoutePolicy;
+  pinnedPolicy: RoutePolicy | null = null;
+  rollout: Rollout | null = null;
+  lastRollout: Rollout | null = null;
+  /** The promoted rollout that is active again where the way back that took its place comes to nothing. */
+  replaced: Replaced | null = null;
+  openAskId: number | null = null;
+  survey: Survey | null = null;
+  endpoint: EndpointSeen | null = null;
+  readonly effects = new Set<EffectName>();
+  readonly results: Partial<Record<EffectName, EffectResult>> = {};
+  readonly shapes = new Set<CallShape>();
+  readonly recent = new RecentOutcomes();
+  window: DemandWindow;
+  /** What the window's load costs; null where that is not known. */
+  costsOf: CostsOf = () => null;
+  /** What a call lately cost on serverless in the mean, micro-dollars; null where nobody knows. */
+  perCallMicros: number | null = null;
+  /** Whether the endpoint is still worth its price; null while the route has none that serves it. */
+  worth: EndpointWorth | null = null;
+  /** Faults of the canary in a row. */
+  faultsInRow = 0;
+  /** Faults of the endpoint in a row where it is not the canary, on a way back. */
+  endpointFaultsInRow = 0;
+  /** Copies that a former process made for the rollout: they count against what the policy allows in all. */
+  copiedBefore = 0;
+  /** What became of the copies of the shadow stage. */
+  shadow: Pick<ShadowFigures, 'ended' | 'faults'> = NO_SHADOW;
+  /** The longest that a call of the rollout was on the endpoint, clock ms. */
+  longestOnEndpointMs = 0;
+  /** When a tick last looked, clock ms. */
+  observedAt = 0;
+  /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
+  retreat: Retreat | null = null;
+  #steps = new StepTallies('dedicated');
+  #judging: Judging | null = null;
+  #load: RouteLoad | null = null;
+
+  constructor(model: string, policy: RoutePolicy) {
+    this.model = model;
+    this.filePolicy = policy;
+    this.window = this.newWindow();
+  }
+
+  /** The policy in force: the rollout's own, else the file's. */
+  get policy(): RoutePolicy {
+    return this.pinnedPolicy ?? this.filePolicy;
+  }
+
+  /** Whether all weight has gone back although no event in the ledger says so yet. */
+  get isForced(): boolean {
+    return this.retreat !== null;
+  }
+
+  /**
+   * Takes a new policy file's word. What held under other criteria does not count as held under these. True where the
+   * window must be filled again because its length changed, or it is to tell of answers.
+   */
+  adopt(policy: RoutePolicy, nowMs: number): boolean {
+    const before = this.filePolicy.criteria;
+    this.filePolicy = policy;
+    this.worth?.adopt(policy.back.slo, nowMs);
+    if (JSON.stringify(before) !== JSON.stringify(policy.criteria)) this.window.interrupt(nowMs);
+    return policy.criteria.window !== before.window || needsServed(policy.criteria) !== needsServed(before);
+  }
+
+  /** An empty window of the length that the policy file says, to be filled and then put in place of the old one. */
+  newWindow(): DemandWindow {
+    return new DemandWindow(
+      this.filePolicy.criteria.window,
+      (figures) => judgeCriteria(this.#withCosts(figures), this.filePolicy.criteria).holds,
+      needsServed(this.filePolicy.criteria),
+    );
+  }
+
+  /** What the criteria see now. */
+  demand(): DemandFigures {
+    return this.#withCosts(this.window.figures());
+  }
+
+  #withCosts(figures: DemandFigures): DemandFigures {
+    return withCosts(figures, this.filePolicy.criteria, (seen) => this.costsOf(seen));
+  }
+
+  /** Makes a rollout the active one, in place of another where it is a way back; figures begin anew where it is another. */
+  setRollout(rollout: Rollout | null, policy: RoutePolicy | null, replaced = this.replaced): void {
+    this.replaced = rollout?.wayBack === undefined ? null : replaced;
+    if (rollout?.id !== this.rollout?.id) {
+      this.#steps = new StepTallies(rollout?.toward ?? 'dedicated');
+      this.faultsInRow = 0;
+      this.endpointFaultsInRow = 0;
+      this.shadow = NO_SHADOW;
+      this.copiedBefore = 0;
+      this.longestOnEndpointMs = 0;
+      this.endpoint = null;
+      this.retreat = null;
+      for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
+    }
+    if (awaySince(rollout) !== awaySince(this.rollout)) this.faultsInRow = 0;
+    this.rollout = rollout;
+    this.pinnedPolicy = rollout === null ? null : policy;
+    if (rollout !== null) this.load?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
+    if (rollout === null || !('profile' in rollout)) this.#judging = null;
+    else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
+  }
+
+  /** The load, of a route that has an endpoint or may get one. */
+  get load(): RouteLoad | null {
+    if (this.policy.endpoint !== null) this.#load ??= new RouteLoad(heededSigns(this.policy));
+    return this.#load;
+  }
+
+  /** Goes on from what a former process learned of the load. */
+  learnLoad(learned: LearnedLoad): void {
+    this.#load = new RouteLoad(heededSigns(this.policy), learned);
+  }
+
+  /** The judge of the active rollout, from the shadow stage to the promotion. */
+  get judging(): Judging | null {
+    return this.#judging;
+  }
+
+  /** What the judge says of a step by now; null where nothing is judged. */
+  verdict(step: number, nowMs: number): Verdict | null {
+    return this.#judging?.verdict(step, nowMs) ?? null;
+  }
+
+  arrived(arrival: Arrival): void {
+    const at = arrival.arrivedAtUs / 1_000;
+    this.shapes.add(arrival.shape);
+    if (!arrival.isRepeat) {
+      this.worth?.arrived(at);
+      if (assignedTo(arrival) === 'serverless') this.window.arrived(at, arrival.agent, arrival.isAgentDerived);
+    }
+    this.#tally(arrival)?.arrived();
+    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
+  }
+
+  sent(arrival: Arrival, nowMs: number): void {
+    if (this.#isDelayed(arrival)) this.window.refused(nowMs);
+    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.sent(arrival.arrivedAtUs, arrival.waitedUs);
+  }
+
+  /** Serverless could not take it in time: that counts as refused, once. */
+  #isDelayed(arrival: Arrival): boolean {
+    return arrival.waitedUs >= DELAYED_US && assignedTo(arrival) === 'serverless' && !arrival.isRepeat;
+  }
+
+  /** True where the canary, or the endpoint, has now failed so often in a row that somebody should look. */
+  failed(
+    arrival: Arrival,
+    outcome: Outcome,
+    upstream: UpstreamKind,
+    { knownAfterUs, nowMs }: { readonly knownAfterUs: number; readonly nowMs: number },
+  ): boolean {
+    if (this.#isCurrent(arrival) && isJudged(arrival)) {
+      this.#judging?.known(arrival.arrivedAtUs, knownFailure(outcome, knownAfterUs - arrival.waitedUs));
+    }
+    if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat && !this.#isDelayed(arrival)) {
+      this.window.refused(nowMs);
+    }
+    this.#tally(arrival)?.faulted(outcome);
+    if (!this.#isCurrent(arrival)) return false;
+    const kind = assignedTo(arrival);
+    if (!isFault(outcome, kind, this.#toward)) return false;
+    if (kind === 'dedicated') this.worth?.failed(nowMs);
+    if (arrival.role === 'canary') this.faultsInRow++;
+    else if (kind === 'dedicated') this.endpointFaultsInRow++;
+    return Math.max(this.faultsInRow, this.endpointFaultsInRow) >= this.policy.limits.consecutiveFaults;
+  }
+
+  ended(call: Call, nowMs: number): void {
+    for (const attempt of call.attempts) {
+      if (attempt.upstream === 'serverless') this.recent.add(nowMs, attempt.outcome);
+    }
+    if (assignedTo(call) === 'serverless' && call.repeatOfUs === null) this.window.ended(nowMs, nowMs, servedOf(call));
+    if (call.outcome === 'ok' && this.#isCurrent(call)) this.#answered(call, nowMs);
+    this.#tally(call)?.ended(call, call.outcome !== 'ok');
+    const loaded = this.load === null ? null : loadCallOf(call, this.rollout);
+    if (loaded !== null) this.load?.ended(loaded);
+    if (!this.#isCurrent(call)) return;
+    if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
+    if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));
+    else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call.arrivedAtUs, knownOf(call));
+  }
+
+  #answered(call: Call, nowMs: number): void {
+    if (call.role === 'canary') this.faultsInRow = 0;
+    if (assignedTo(call) !== 'dedicated') return;
+    this.worth?.answered(nowMs, call.durationUs / 1_000);
+    this.endpointFaultsInRow = 0;
+  }
+
+  get #toward(): Toward {
+    return this.rollout?.toward ?? 'dedicated';
+  }
+
+  /** A call went past the gateway: demand for serverless while it is recent, and nothing that is judged. */
+  bypassed({ arrivedAtUs, shape, agent, isAgentDerived, outcome }: Call, nowMs: number): void {
+    this.shapes.add(shape);
+    this.worth?.arrived(arrivedAtUs / 1_000);
+    this.window.arrivedLate(
+      arrivedAtUs / 1_000,
+      nowMs,
+      { agent, isDerived: isAgentDerived },
+      outcome === 'rate_limited',
+    );
+  }
+
+  /** A copy of the shadow stage ended. True where the endpoint has failed so often in a row that somebody should look. */
+  shadowed(arrival: Arrival, shadow: Shadow): boolean {
+    if (!this.#isCurrent(shadow)) return false;
+    this.#judging?.half('canary', keyOf(arrival), shadow);
+    this.shadow = { ...this.shadow, ended: this.shadow.ended + 1 };
+    if (shadow.outcome === 'ok') this.faultsInRow = 0;
+    if (!isFault(shadow.outcome, 'dedicated')) return false;
+    this.shadow = { ...this.shadow, faults: this.shadow.faults + 1 };
+    this.faultsInRow++;
+    return this.faultsInRow >= this.policy.limits.consecutiveFaults;
+  }
+
+  /** Counts a call of the ledger again, after a restart. */
+  restore(step: number, role: Role, call: TalliedCall): void {
+    if (upstreamOf(role, this.#toward) === 'dedicated') this.#wasOnEndpoint(call);
+    const tally = this.#steps.of(step, role);
+    tally.arrived();
+    tally.ended(call, false);
+  }
+
+  #wasOnEndpoint({ durationUs }: Pick<Call, 'durationUs'>): void {
+    this.longestOnEndpointMs = Math.max(this.longestOnEndpointMs, durationUs / 1_000);
+  }
+
+  /** Both roles of a step. `overdue`: calls in flight beyond the first-byte limit, per role. */
+  figures(step: number, overdue: Readonly<Record<Role, number>>): StepFigures {
+    return this.#steps.figures(step, overdue);
+  }
+
+  #isCurrent(call: { readonly rolloutId: string | null }): boolean {
+    return this.rollout !== null && call.rolloutId === this.rollout.id;
+  }
+
+  #tally(call: {
+    readonly rolloutId: string | null;
+    readonly role: Role | null;
+    readonly isEligible: boolean;
+    readonly step: number;
+  }): RoleTally | null {
+    if (call.role === null || !call.isEligible || !this.#isCurrent(call)) return null;
+    return this.#steps.of(call.step, call.role);
+  }
+}

@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import { assignedTo } from '../../core/call.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { BackSeen, Observation, OperatorRequest, ShadowFigures } from '../../core/decide/observation.ts';
+import { NO_BUDGET } from '../../core/policy/budget.ts';
+import { awaySince } from '../../core/rollout/detour.ts';
+import { isLive, weights } from '../../core/rollout/rollout.ts';
+import type { Role } from '../../core/route.ts';
+import type { Costs } from '../../core/worth/load-history.ts';
+import type { Gateway } from '../../gateway/server.ts';
+import { endpointName } from '../../huggingface/spec.ts';
+import { drainPatienceMs, wayBackMs } from '../money/spending.ts';
+import type { SpendingSource } from '../money/spending.ts';
+import { lookAtLoad, serverlessLimit } from '../route/load.ts';
+import { timeoutsOf } from '../route/routes.ts';
+import type { RouteWatch } from '../route/watch.ts';
+import { EndpointWorth, mayGoBack } from '../route/worth.ts';
+
+/** A process that did not look for so long, in real time, was stopped or asleep: its own data has a hole there. */
+const GAP_MS = 10_000;
+
+export interface ObserveContext {
+  readonly clock: Clock;
+  readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts' | 'lanes'>;
+  readonly account: Observation['account'];
+  /** Hash of the policy that is in force for the route, and of the file. */
+  readonly policyHash: (watch: RouteWatch) => string;
+  readonly filePolicyHash: string;
+  readonly spending: Pick<SpendingSource, 'of'>;
+  readonly newRolloutId: () => string;
+  /** What a route's calls cost on either side; null where that is not known. */
+  readonly costs: (watch: RouteWatch) => Costs | null;
+}
+
+/** Gathers everything that a decision about a route may look at. Changes nothing but the passing of time. */
+export function observe(watch: RouteWatch, request: OperatorRequest | null, context: ObserveContext): Observation {
+  const now = Math.floor(context.clock.now());
+  const holeMs = now - watch.observedAt;
+  if (holeMs / context.clock.scale > GAP_MS && watch.observedAt > 0) {
+    watch.window.interrupt(now);
+    watch.worth?.interrupt(now, holeMs);
+  } else watch.window.advance(now);
+  watch.observedAt = now;
+  const { rollout } = watch;
+  const rolloutId = context.newRolloutId();
+  const policyHash = context.policyHash(watch);
+  const { step } = weights(rollout, watch.policy);
+  const flight = lookInFlight(watch, step, context);
+  const costs = context.costs(watch);
+  return {
+    now,
+    model: watch.model,
+    policy: watch.policy,
+    policyHash,
+    newPolicyHash: policyHash === context.filePolicyHash ? null : context.filePolicyHash,
+    account: context.account,
+    demand: { ...watch.demand(), holdsSince: watch.window.holdsSince },
+    lastEndedAt: watch.lastRollout?.since ?? null,
+    lastToward: watch.lastRollout?.toward ?? null,
+    survey: watch.survey,
+    spending: context.spending.of(watch),
+    budget: { file: watch.filePolicy.budget ?? NO_BUDGET, wayBackMs: wayBackMs(watch, context.clock) },
+    next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
+    endpoint: watch.endpoint,
+    effects: [...watch.effects],
+    results: { ...watch.results },
+    figures: rollout !== null && isLive(rollout) ? watch.figures(step, flight.overdue) : null,
+    verdict: watch.verdict(step, now),
+    shadow: shadowFigures(watch, context.gateway),
+    canaryFaultsInRow: watch.faultsInRow,
+    endpointFaultsInRow: watch.endpointFaultsInRow,
+    stableRecent: watch.recent.figures(now),
+    isDrained: isDrained(watch, flight.endpoint, context.clock),
+    request,
+    openAskId: watch.openAskId,
+    ...lookAtScaling(watch, now, context.gateway),
+    shapes: [...watch.shapes].sort(),
+    costs,
+    back: lookBack(watch, now, costs, context),
+  };
+}
+
+/** What only a rollout whose endpoint serves has: its load, and what serverless could take instead. */
+function lookAtScaling(
+  watch: RouteWatch,
+  nowMs: number,
+  gateway: ObserveContext['gateway'],
+): Pick<Observation, 'load' | 'serverlessLimit'> {
+  const load = lookAtLoad(watch, nowMs, gateway);
+  return load === undefined ? {} : { load, serverlessLimit: serverlessLimit(watch, gateway) };
+}
+
+/** What tells whether, and how far, a route may go back; null where its endpoint does not serve it. */
+function lookBack(watch: RouteWatch, nowMs: number, costs: Costs | null, { gateway }: ObserveContext): BackSeen | null {
+  const { rollout, filePolicy } = watch;
+  if (!mayGoBack(rollout)) {
+    watch.worth = null;
+    return null;
+  }
+  const policy = rollout.phase === 'promoted' ? filePolicy : watch.policy;
+  // A route that the file no longer lists has no policy that a way back could keep.
+  if (policy.endpoint === null) return null;
+  watch.worth ??= new EndpointWorth(filePolicy.back.slo, { knownSinceMs: nowMs, nowMs });
+  return {
+    policy: policy.back,
+    refusedMost: policy.back.refused ?? policy.criteria.refused,
+    load: watch.worth.load(nowMs, policy.back, costs),
+    slo: watch.worth.slo(nowMs),
+    serverlessLimit: serverlessLimit(watch, gateway),
+  };
+}
+
+/** What became of the copies so far; null outside of the shadow stage. */
+export function shadowFigures(
+  { rollout, shadow }: RouteWatch,
+  gateway: Pick<Gateway, 'shadowCounts'>,
+): ShadowFigures | null {
+  if (rollout?.phase !== 'shadowing') return null;
+  const { sent, busy, usedUp } = gateway.shadowCounts(rollout.id);
+  return { sent, dropped: busy + usedUp, ...shadow };
+}
+
+interface InFlight {
+  /** Calls assigned to the endpoint, by this rollout or the one before, that have not ended. */
+  readonly endpoint: number;
+  /** Calls of the current step that have waited for a first byte longer than the policy allows. */
+  readonly overdue: Record<Role, number>;
+}
+
+function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: ObserveContext): InFlight {
+  const overdue: Record<Role, number> = { stable: 0, canary: 0 };
+  let endpoint = 0;
+  const { rollout } = watch;
+  if (rollout === null) return { endpoint, overdue };
+  const oldestUs = (clock.now() - timeoutsOf(watch.policy, clock).firstByteMs * clock.scale) * 1_000;
+  for (const { arrival, hasFirstByte, isDecided } of gateway.inFlight()) {
+    const { role } = arrival;
+    if (arrival.model === watch.model && assignedTo(arrival) === 'dedicated') endpoint++;
+    if (arrival.rolloutId !== rollout.id || role === null || !arrival.isEligible) continue;
+    if (arrival.step === step && !hasFirstByte && !isDecided && arrival.arrivedAtUs < oldestUs) overdue[role]++;
+  }
+  return { endpoint, overdue };
+}
+
+function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {
+  const { rollout } = watch;
+  const since = rollout?.phase === 'draining' ? rollout.since : awaySince(rollout);
+  if (rollout === null || since === null) return false;
+  if (inFlight === 0) return true;
+  return (clock.now() - since) / clock.scale > drainPatienceMs(rollout, watch, clock);
+}
+
+/** Eight lower-case letters and digits without look-alikes. */
+export function newRolloutId(): string {
+  const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
+  return Array.from(randomBytes(8), (byte) => letters[byte % letters.length]).join('');
+}

@@ -1,0 +1,236 @@
+import type { Clock } from '../../core/clock.ts';
+import { budgetNotes } from '../../core/decide/budget-guard.ts';
+import { decide } from '../../core/decide/decide.ts';
+import { CORE_VERSION } from '../../core/decide/decision.ts';
+import type { Decision } from '../../core/decide/decision.ts';
+import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
+import type { RolloutEvent } from '../../core/rollout/event.ts';
+import { evolve } from '../../core/rollout/evolve.ts';
+import { isActive } from '../../core/rollout/rollout.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import type { JournalEntry } from '../../ledger/journal/entry.ts';
+import type { Journal } from '../../ledger/journal/journal.ts';
+import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
+import { afterwards } from '../route/replaced.ts';
+import type { Retreat, RouteWatch } from '../route/watch.ts';
+
+const ROW_EVERY_MS = 600_000;
+/** How long, in real time, the ledger may keep a decision to go back from being carried out. */
+export const RETREAT_PATIENCE_MS = 2_000;
+
+/** What was last decided about a route, and what was last written of it. */
+export interface RouteMemory {
+  decision: Decision | null;
+  /** What a person should know of the budgets. */
+  notes: readonly string[];
+  decidedAt: number;
+  key: string;
+  writtenAt: number;
+  ticks: number;
+}
+
+export interface ReconcileContext {
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'commit'>;
+  readonly observe: (watch: RouteWatch, request: OperatorRequest | null) => Observation;
+  /** The pinned policy of a rollout that is being proposed: stored with it. */
+  readonly policyRecord: () => NonNullable<JournalEntry['policy']>;
+  readonly begin: (watch: RouteWatch, effect: EffectName) => void;
+  /** Called whenever what the gateway should do may have changed. */
+  readonly changed: (watch: RouteWatch) => void;
+}
+
+/**
+ * One tick of one route: observe, decide, journal, act. The decision and what happens by it are stored in one
+ * transaction, before any of it is carried out; when that fails nothing has happened, and the next tick decides afresh.
+ * Returns whether something was done, so that the caller may look again at once.
+ */
+export async function reconcile(
+  watch: RouteWatch,
+  memory: RouteMemory,
+  request: OperatorRequest | null,
+  context: ReconcileContext,
+): Promise<boolean> {
+  const { rollout, retreat, filePolicy } = watch;
+  // What was carried out in memory is what is written, even where it would be decided differently by now.
+  const seen = retreat?.seen ?? context.observe(watch, request);
+  const decision = retreat?.decision ?? decide(rollout, seen);
+  const stop = rollout !== null && 'step' in rollout ? rollout.step : 0;
+  const key = [decision.action, decision.reason, rollout?.id, rollout?.phase, stop].join(' ');
+  memory.decision = decision;
+  memory.decidedAt = seen.now;
+  memory.notes = budgetNotes(rollout, seen);
+  memory.ticks++;
+  const mustWrite = decision.action !== 'wait' || key !== memory.key || seen.now - memory.writtenAt >= ROW_EVERY_MS;
+  // A model that is only watched has no story before its criteria hold; clients choose the names of such models.
+  const isUneventful = memory.key === '' && decision.reason === 'criteria_not_met' && watch.policy.endpoint === null;
+  if (!mustWrite || isUneventful) return false;
+
+  const next = decision.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
+  const before = { rollout: retreat?.rollout ?? rollout, replaced: watch.replaced?.rollout ?? null };
+  const entry = toEntry(seen, before, next, decision, memory.ticks, context);
+  const { askId } = await commit(watch, entry, retreatOf(rollout, seen, decision), context);
+  memory.key = key;
+  memory.writtenAt = seen.now;
+  memory.ticks = 0;
+  take(watch, { seen, next, decision, askId, filePolicy });
+  context.changed(watch);
+  if (decision.effect !== null) context.begin(watch, decision.effect);
+  return decision.action !== 'wait';
+}
+
+/**
+ * Decides in memory whether the weight must go back, and has it go back: for when a tick cannot, since it waits for the
+ * ledger. The next tick that can writes it down.
+ */
+export function goBackAtOnce(watch: RouteWatch, context: Pick<ReconcileContext, 'observe' | 'changed'>): void {
+  const { rollout } = watch;
+  if (rollout === null || watch.retreat !== null) return;
+  const seen = context.observe(watch, null);
+  const retreat = retreatOf(rollout, seen, decide(rollout, seen));
+  if (retreat !== null) carryOutInMemory(watch, retreat, context);
+}
+
+function retreatOf(rollout: Rollout | null, seen: Observation, decision: Decision): Retreat | null {
+  if (rollout === null) return null;
+  const isRetreat =
+    rollout.toward === 'serverless'
+      ? decision.action === 'abort' || decision.action === 'leave_endpoint'
+      : decision.events.some((event) => event.type === 'draining');
+  return isRetreat ? { rollout, seen, decision } : null;
+}
+
+function carryOutInMemory(watch: RouteWatch, retreat: Retreat, { changed }: Pick<ReconcileContext, 'changed'>): void {
+  watch.retreat ??= retreat;
+  changed(watch);
+}
+
+/** Stores the decision. One to go back is carried out even where the ledger cannot take it: it only lowers the weight. */
+async function commit(
+  watch: RouteWatch,
+  entry: JournalEntry,
+  retreat: Retreat | null,
+  context: ReconcileContext,
+): Promise<{ askId: number | null }> {
+  const force = () => {
+    if (retreat !== null) carryOutInMemory(watch, retreat, context);
+  };
+  const timer = setTimeout(force, RETREAT_PATIENCE_MS);
+  try {
+    return await context.journal.commit(entry);
+  } catch (error) {
+    force();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Taken {
+  readonly seen: Observation;
+  readonly next: Rollout | null;
+  readonly decision: Decision;
+  readonly askId: number | null;
+  /** What the policy file said when this was decided. */
+  readonly filePolicy: RoutePolicy;
+}
+
+function take(watch: RouteWatch, { seen, next, decision, askId, filePolicy }: Taken): void {
+  if (decision.events.some((event) => event.type === 'draining')) watch.retreat = null;
+  if (decision.events.length === 0) return;
+  const replaced = afterwards(watch.replaced, decision, seen.now);
+  if (next !== null && !isActive(next)) {
+    watch.lastRollout = next;
+    // A way back that came to nothing leaves the endpoint promoted, as it was, with what is asked about it.
+    const goesOn = replaced !== null && isActive(replaced.rollout) ? replaced : null;
+    watch.openAskId = goesOn?.openAskId ?? null;
+    watch.setRollout(goesOn?.rollout ?? null, goesOn?.policy ?? null);
+    return;
+  }
+  if (next !== null && next.wayBack !== undefined && next.id !== watch.rollout?.id) {
+    const { rollout, policy, openAskId } = watch;
+    watch.setRollout(next, filePolicy, rollout === null ? null : { rollout, policy, openAskId });
+    watch.openAskId = null;
+    return;
+  }
+  if (next?.phase !== watch.rollout?.phase) watch.faultsInRow = 0;
+  watch.setRollout(next, seen.policy, replaced);
+  watch.openAskId = next?.ask == null ? null : (askId ?? watch.openAskId);
+}
+
+function toEntry(
+  seen: Observation,
+  before: { readonly rollout: Rollout | null; readonly replaced: Rollout | null },
+  next: Rollout | null,
+  decision: Decision,
+  ticks: number,
+  context: ReconcileContext,
+): JournalEntry {
+  const asked = decision.events.find((event) => event.type === 'asked');
+  const isProposal = decision.events.some((event) => event.type === 'proposed');
+  const { hash, path, text, parsed } = context.policyRecord();
+  const { replaced } = decision;
+  const other =
+    replaced === undefined || before.replaced === null ? null : evolve(before.replaced, replaced.event, seen.now);
+  return {
+    ...(isProposal && { policy: { hash, path, text, parsed } }),
+    decision: {
+      at: seen.now,
+      model: seen.model,
+      rolloutId: next?.id ?? null,
+      coreVersion: CORE_VERSION,
+      policyHash: seen.policyHash,
+      action: decision.action,
+      reason: decision.reason,
+      input: JSON.stringify({ rollout: before.rollout, observation: seen }),
+      output: JSON.stringify(decision),
+      ticks,
+    },
+    ...(next !== null &&
+      decision.events.length > 0 && {
+        rollout: rowOf(next, seen.now),
+      }),
+    ...(other !== null && { replaced: rowOf(other, seen.now) }),
+    events: [
+      ...decision.events.map((event) => toEvent(next?.id ?? '', event, seen.now)),
+      ...(replaced === undefined ? [] : [toEvent(replaced.rolloutId, replaced.event, seen.now)]),
+    ],
+    ...(asked !== undefined &&
+      next !== null && {
+        ask: {
+          rolloutId: next.id,
+          step: asked.step,
+          policyHash: next.policyHash,
+          verdict: asked.verdict?.status ?? 'none',
+          figures: JSON.stringify({
+            ...(asked.about !== undefined && { about: asked.about }),
+            detail: decision.detail,
+            verdict: asked.verdict,
+            figures: seen.figures,
+          }),
+          at: seen.now,
+        },
+      }),
+    outcomes:
+      decision.outcome === null
+        ? []
+        : [
+            {
+              requestId: decision.outcome.requestId,
+              at: seen.now,
+              result: decision.outcome.result,
+              message: decision.outcome.message,
+            },
+          ],
+  };
+}
+
+function rowOf(rollout: Rollout, updatedAt: number): RolloutRow {
+  const { id, model, policyHash, toward, phase, createdAt } = rollout;
+  return { id, model, policyHash, toward, phase, snapshot: JSON.stringify(rollout), createdAt, updatedAt };
+}
+
+function toEvent(rolloutId: string, event: RolloutEvent, at: number): JournalEntry['events'][number] {
+  return { rolloutId, at, type: event.type, data: JSON.stringify(event) };
+}

@@ -1,0 +1,152 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Decision, Reason } from '../../core/decide/decision.ts';
+import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
+import { errorMessage } from '../../core/errors.ts';
+import type { StatusReport } from '../../core/status.ts';
+import type { JournalEntry } from '../../ledger/journal/entry.ts';
+import type { Journal } from '../../ledger/journal/journal.ts';
+import type { PendingRequest } from '../../ledger/journal/requests.ts';
+import type { Log } from '../log.ts';
+import type { SpendingSource } from '../money/spending.ts';
+import type { Routes } from '../route/routes.ts';
+import type { RouteWatch } from '../route/watch.ts';
+import { newRolloutId, observe } from './observe.ts';
+import type { ObserveContext } from './observe.ts';
+import { goBackAtOnce, reconcile, RETREAT_PATIENCE_MS } from './reconcile.ts';
+import type { RouteMemory } from './reconcile.ts';
+
+export interface TicksOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly journal: Journal;
+  readonly routes: Routes;
+  readonly gateway: ObserveContext['gateway'];
+  readonly account: () => Observation['account'];
+  /** The policy file as it was last read. */
+  readonly policy: () => NonNullable<JournalEntry['policy']>;
+  readonly spending: SpendingSource;
+  /** What a route's calls cost on either side; null where that is not known. */
+  readonly costs: ObserveContext['costs'];
+  readonly begin: (watch: RouteWatch, effect: EffectName) => void;
+  readonly report: () => StatusReport;
+  readonly wake: () => void;
+}
+
+/** What a tick does: all routes, those with a rollout first, then the status for those who look. */
+export class Ticks {
+  readonly #options: TicksOptions;
+  readonly #memories = new WeakMap<RouteWatch, RouteMemory>();
+  readonly #faulty = new Set<RouteWatch>();
+  #isStatusStale = false;
+
+  constructor(options: TicksOptions) {
+    this.#options = options;
+  }
+
+  /** One tick. */
+  async tick(): Promise<void> {
+    const { routes, log } = this.#options;
+    const requests = await this.#pendingRequests();
+    const isIdleRoute = (watch: RouteWatch) => Number(watch.rollout === null);
+    for (const watch of [...routes.all()].sort((a, b) => isIdleRoute(a) - isIdleRoute(b))) {
+      if (routes.isIdle(watch)) continue;
+      const mine = requests.filter((request) => request.model === watch.model);
+      try {
+        // Each step may make the next one possible; the bound keeps a mistake from becoming a busy loop.
+        for (let i = 0; i < 10; i++) {
+          const request = mine.shift() ?? null;
+          if (!(await this.#reconcileRoute(watch, request)) && mine.length === 0) break;
+        }
+      } catch (error) {
+        log('error', 'tick failed', { model: watch.model, error: errorMessage(error) });
+      }
+    }
+    await this.#saveStatus();
+  }
+
+  /** What cannot be said in the ledger is said on /healthz and /metrics; the log is told once each time. */
+  async #saveStatus(): Promise<void> {
+    try {
+      await this.#options.journal.saveStatus(JSON.stringify(this.#options.report()));
+      this.#isStatusStale = false;
+    } catch (error) {
+      if (!this.#isStatusStale) this.#options.log('warn', 'status cannot be saved', { error: errorMessage(error) });
+      this.#isStatusStale = true;
+    }
+  }
+
+  /** Where the ledger cannot be read nobody's wish is known, but the weight may still have to go back. */
+  async #pendingRequests(): Promise<PendingRequest[]> {
+    try {
+      return await this.#options.journal.pendingRequests();
+    } catch (error) {
+      this.#options.log('error', 'requests cannot be read', { error: errorMessage(error) });
+      return [];
+    }
+  }
+
+  /** The endpoint fails again and again: a tick looks, and where that waits for the ledger, the weight does not. */
+  faulted(watch: RouteWatch): void {
+    this.#options.wake();
+    if (this.#faulty.has(watch)) return;
+    this.#faulty.add(watch);
+    const timer = setTimeout(() => {
+      this.#faulty.delete(watch);
+      goBackAtOnce(watch, { observe: this.#observe, changed: () => this.#options.routes.rebuild() });
+    }, RETREAT_PATIENCE_MS);
+    timer.unref();
+  }
+
+  readonly #observe = (watch: RouteWatch, request: OperatorRequest | null): Observation =>
+    observe(watch, request, {
+      clock: this.#options.clock,
+      gateway: this.#options.gateway,
+      account: this.#options.account(),
+      policyHash: ({ rollout }) => rollout?.policyHash ?? this.#options.policy().hash,
+      filePolicyHash: this.#options.policy().hash,
+      spending: this.#options.spending,
+      newRolloutId,
+      costs: this.#options.costs,
+    });
+
+  async #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
+    const memory = this.memory(watch);
+    const before = memory.key;
+    await this.#options.spending.refresh(watch, Math.floor(this.#options.clock.now()));
+    const isDone = await reconcile(watch, memory, request, {
+      clock: this.#options.clock,
+      journal: this.#options.journal,
+      observe: this.#observe,
+      policyRecord: this.#options.policy,
+      begin: this.#options.begin,
+      changed: () => this.#options.routes.rebuild(),
+    });
+    if (memory.key !== before) logMoney(watch.model, memory.decision, this.#options.log);
+    return isDone;
+  }
+
+  /** What was last decided about a route. */
+  memory(watch: RouteWatch): RouteMemory {
+    let memory = this.#memories.get(watch);
+    if (memory === undefined) {
+      memory = { decision: null, notes: [], decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
+      this.#memories.set(watch, memory);
+    }
+    return memory;
+  }
+}
+
+const ABOUT_MONEY: Partial<Record<Reason, 'warn' | 'error'>> = {
+  budget_low: 'warn',
+  budget_nearly_used: 'warn',
+  over_budget: 'warn',
+  stable_unable: 'error',
+};
+
+/** Money is worth a line of the log, too, and an endpoint that cannot be left is worth a loud one. */
+function logMoney(model: string, decision: Decision | null, log: Log): void {
+  const level = decision === null ? undefined : ABOUT_MONEY[decision.reason];
+  if (decision === null || level === undefined) return;
+  const { action, reason, detail } = decision;
+  log(level, reason.replaceAll('_', ' '), { model, action, detail });
+}

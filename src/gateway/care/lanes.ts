@@ -1,0 +1,68 @@
+import type { LaneKey, LaneStatus, LearnedLane } from '../../core/care/lane-status.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { CarePolicy } from '../../core/policy/care.ts';
+import { Lane } from './lane.ts';
+
+/** With more lanes than this, those nobody uses are forgotten; and of what they had learned, what is oldest. */
+const MOST = 1_000;
+
+/** All lanes, made at first use. */
+export class Lanes {
+  private readonly clock: Pick<Clock, 'now' | 'scale'>;
+  private readonly lanes = new Map<string, { key: LaneKey; lane: Lane; policy: CarePolicy }>();
+  private readonly learned = new Map<string, LearnedLane>();
+
+  constructor(clock: Pick<Clock, 'now' | 'scale'>, learned: Iterable<readonly [LaneKey, LearnedLane]> = []) {
+    this.clock = clock;
+    for (const [key, value] of learned) this.learned.set(nameOf(key.model, key.provider), value);
+  }
+
+  /** The lane of a model by a provider. */
+  of(model: string, provider: string, policy: CarePolicy): Lane {
+    const name = nameOf(model, provider);
+    const known = this.lanes.get(name);
+    if (known !== undefined) {
+      if (known.policy !== policy) {
+        known.lane.adopt(policy);
+        known.policy = policy;
+      }
+      return known.lane;
+    }
+    if (this.lanes.size >= MOST) this.forgetIdle();
+    const lane = new Lane(policy, this.clock, this.learned.get(name) ?? null);
+    this.lanes.set(name, { key: { model, provider }, lane, policy });
+    return lane;
+  }
+
+  /** Refuses calls whose patience is over. */
+  sweep(): void {
+    for (const { lane } of this.lanes.values()) lane.sweep();
+  }
+
+  /** What there is to know of each lane. */
+  *status(): Generator<LaneKey & LaneStatus> {
+    for (const { key, lane } of this.lanes.values()) yield { ...key, ...lane.status };
+  }
+
+  private forgetIdle(): void {
+    for (const [name, { lane }] of this.lanes) {
+      const { inFlight, waiting } = lane.status;
+      if (inFlight > 0 || waiting > 0) continue;
+      this.lanes.delete(name);
+      this.learned.delete(name);
+      if (hasLearned(lane.learned)) this.learned.set(name, lane.learned);
+    }
+    for (const name of this.learned.keys()) {
+      if (this.learned.size <= MOST) break;
+      this.learned.delete(name);
+    }
+  }
+}
+
+function hasLearned({ rate, inFlight, breaker }: LearnedLane): boolean {
+  return rate.perSecond !== null || inFlight.most !== null || breaker.state !== 'closed';
+}
+
+function nameOf(model: string, provider: string): string {
+  return `${provider}\n${model}`;
+}

@@ -1,0 +1,20 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { readQuota } from '../../core/care/retry.ts';
+
+/**
+ * How long an answer asks to wait, ms: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3), else the seconds until
+ * a quota that is used up begins anew, `RateLimit: "api";r=0;t=55` (IETF draft ratelimit-headers). Null where it says
+ * nothing that can be read.
+ */
+export function pauseOf(headers: IncomingHttpHeaders): number | null {
+  const retryAfter = headers['retry-after']?.trim() ?? '';
+  if (retryAfter !== '') {
+    const seconds = Number(retryAfter);
+    if (Number.isFinite(seconds)) return seconds < 0 ? null : seconds * 1_000;
+    const atMs = Date.parse(retryAfter);
+    if (!Number.isNaN(atMs)) return Math.max(0, atMs - Date.now());
+  }
+  const rateLimit = headers['ratelimit'];
+  const quota = typeof rateLimit === 'string' ? readQuota(rateLimit) : null;
+  return quota === null || quota.left > 0 ? null : quota.resetMs;
+}

@@ -1,0 +1,128 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { ownCredentials } from '../../core/wire/credentials.ts';
+
+/** What the gateway puts on each of its answers: which kind of upstream gave it. */
+const UPSTREAM_HEADER = 'x-upshift-upstream';
+
+/** What only answers made by the gateway itself carry: the error's code. */
+export const ERROR_HEADER = 'x-upshift-error';
+
+/** How many attempts a call took, where more than one. */
+export const ATTEMPTS_HEADER = 'x-upshift-attempts';
+
+const DROP = 1; // never sent upstream
+const SECRET = 2; // sent to serverless, never to an endpoint: it is the client's own credential there
+const CONNECTION = 3; // dropped, and names others to drop
+
+const REQUEST_RULES: ReadonlyMap<string, number> = new Map(
+  (
+    [
+      ['host', DROP],
+      ['content-length', DROP],
+      ['connection', CONNECTION],
+      ['keep-alive', DROP],
+      ['proxy-connection', DROP],
+      ['proxy-authenticate', DROP],
+      ['proxy-authorization', DROP],
+      ['te', DROP],
+      ['trailer', DROP],
+      ['transfer-encoding', DROP],
+      ['upgrade', DROP],
+      ['expect', DROP],
+      ['accept-encoding', DROP],
+      ['authorization', DROP],
+      ['x-agent-id', DROP],
+      ['x-request-timeout', DROP],
+      ['x-api-key', SECRET],
+      ['api-key', SECRET],
+      ['cookie', SECRET],
+      ['x-hf-bill-to', SECRET],
+    ] as const
+  ).flatMap(([name, rule]) => [
+    [name, rule],
+    [name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase()), rule],
+  ]),
+);
+
+const RESPONSE_DROPS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  UPSTREAM_HEADER,
+  ERROR_HEADER,
+  ATTEMPTS_HEADER,
+]);
+
+/**
+ * The headers of an attempt, as a flat array of names and values, from a request's raw headers: without those of the
+ * hop, with the given credentials, uncompressed. The dispatcher adds host, connection and content-length.
+ */
+export function requestHeaders(raw: readonly string[], authorization: string | null, keepsSecrets: boolean): string[] {
+  const out: string[] = [];
+  let named: ReadonlySet<string> | null = null;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string;
+    const value = raw[i + 1] as string;
+    const rule = REQUEST_RULES.get(name) ?? REQUEST_RULES.get(name.toLowerCase());
+    if (rule === undefined || (rule === SECRET && keepsSecrets)) out.push(name, value);
+    else if (rule === CONNECTION) named = namedBy(value) ?? named;
+  }
+  // What the client names as its hop's own is taken from the client's headers, never from ours.
+  const all = named === null ? out : without(out, named);
+  all.push('accept-encoding', 'identity');
+  if (authorization !== null) all.push('authorization', authorization);
+  return all;
+}
+
+/** Whether an answer is a stream of events. */
+export function isEventStream(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.startsWith('text/event-stream') ?? false;
+}
+
+/** Whether the bytes of an answer are its text: nothing was asked to be compressed, but some servers do. */
+export function isPlain(headers: IncomingHttpHeaders): boolean {
+  const encoding = headers['content-encoding'];
+  return encoding === undefined || encoding === 'identity';
+}
+
+/** The headers of an answer, as a flat array, without those of the hop and without content-length. */
+export function responseHeaders(headers: IncomingHttpHeaders, upstream: string): string[] {
+  const out: string[] = [UPSTREAM_HEADER, upstream];
+  for (const name in headers) {
+    if (RESPONSE_DROPS.has(name)) continue;
+    const value = headers[name];
+    if (typeof value === 'string') out.push(name, value);
+    else if (value !== undefined) for (const each of value) out.push(name, each);
+  }
+  const named = headers.connection === undefined ? null : namedBy(headers.connection);
+  return named === null ? out : without(out, named);
+}
+
+/** The header names that a `connection` header declares to be of this hop; null where it names none. */
+function namedBy(value: string): ReadonlySet<string> | null {
+  if (value === 'keep-alive' || value === 'close') return null;
+  const names = value.split(',').map((name) => name.trim().toLowerCase());
+  const others = names.filter((name) => name !== '' && name !== 'keep-alive' && name !== 'close');
+  return others.length === 0 ? null : new Set(others);
+}
+
+function without(flat: readonly string[], names: ReadonlySet<string>): string[] {
+  return flat.filter((_, i) => !names.has((flat[i - (i % 2)] as string).toLowerCase()));
+}
+
+/** Whether a page of another site sends this: browsers name its origin, and programs name none. */
+export function isForeign(origin: string): boolean {
+  return !/^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(origin);
+}
+
+/** The client's own credentials. */
+export function credentialsOf(headers: IncomingHttpHeaders): string | undefined {
+  const key = headers['x-api-key'];
+  return ownCredentials(headers.authorization, typeof key === 'string' ? key : undefined);
+}

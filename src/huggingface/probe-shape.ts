@@ -1,0 +1,82 @@
+import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
+import type { CallShape } from '../core/route.ts';
+import { codeOf, jsonOrText, saidIn } from './failure.ts';
+import { bearer, limited } from './http.ts';
+import { askFor } from './probe-questions.ts';
+import type { Post } from './probe-questions.ts';
+
+/** How one probe of a shape ended. */
+export interface ProbeResult {
+  readonly ok: boolean;
+  /** HTTP status of the answer; null where there was none, or it broke off. A wrong answer with 200 is not ok. */
+  readonly status: number | null;
+  /** What was wrong, in one line without secrets; null where nothing was. */
+  readonly error: string | null;
+  /** Real ms from asking to the end of the answer. */
+  readonly latencyMs: number;
+}
+
+/** How long the answer to a probe may take: a cold engine compiles at its first calls. */
+const PROBE_MS = 60_000;
+
+/**
+ * Makes one call of a shape (see `core/route.ts`) with Hugging Face's own client and checks the answer: its form, that
+ * there is something in it, that it says how it finished. Rejects only with the reason of a signal that has ended it.
+ */
+export async function probeShape(
+  url: string,
+  token: string | null,
+  model: string,
+  shape: CallShape,
+  signal?: AbortSignal,
+): Promise<ProbeResult> {
+  const ask = askFor(shape);
+  if (ask === undefined) return { ok: false, status: null, error: 'there is no probe for this shape', latencyMs: 0 };
+  let status: number | null = null;
+  const bounded = limited(PROBE_MS, signal);
+  const noting: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    status = response.status;
+    return response;
+  };
+  // With retry_on_error left on, a 503 is repeated at once and without end.
+  const options = { endpointUrl: url, retry_on_error: false, signal: bounded, fetch: noting };
+  const client = new InferenceClient(token ?? undefined, options);
+  const post: Post = async (path, body) => {
+    const headers = { ...bearer(token), 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: JSON.stringify(body), signal: bounded };
+    const response = await noting(`${url}${path}`, init);
+    const answer = jsonOrText(await response.text());
+    if (!response.ok) throw new Error(saidIn(answer));
+    return answer;
+  };
+  const began = performance.now();
+  const ended = (error: string | null): ProbeResult => ({
+    ok: error === null,
+    status,
+    error,
+    latencyMs: performance.now() - began,
+  });
+  try {
+    return ended(await ask({ client, model, post }));
+  } catch (error) {
+    signal?.throwIfAborted();
+    const broken = howBroken(error);
+    if (broken !== null) status = null;
+    return ended(broken ?? whatWasSaid(error));
+  }
+}
+
+/** How the connection failed; null where it did not. */
+function howBroken(error: unknown): string | null {
+  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
+  const code = codeOf(error);
+  return code === '' ? null : `no connection, or a broken one (${code})`;
+}
+
+/** What the endpoint said; the client's own words, which surround it, only where it said nothing. */
+function whatWasSaid(error: unknown): string {
+  const said = error instanceof InferenceClientProviderApiError ? saidIn(error.httpResponse.body) : '';
+  if (said !== '' && said !== '{}') return said;
+  return saidIn(error instanceof Error ? error.message : String(error));
+}

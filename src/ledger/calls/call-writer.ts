@@ -1,0 +1,269 @@
+import { OUTCOMES } from '../../core/call.ts';
+import type { Attempt, Call, Outcome, Shadow } from '../../core/call.ts';
+import { sqliteCode } from '../database.ts';
+import type { LedgerDb } from '../database.ts';
+import { Names } from './names.ts';
+
+/** A call on its way to the file. */
+export interface CallRow {
+  /** When it ended, epoch µs, unique in this process: its key, unless the file already has another call there. */
+  readonly id: number;
+  readonly call: Call;
+}
+
+/** Bits of `calls.flags`. */
+export const FLAG = {
+  eligible: 1,
+  hasRole: 2,
+  canary: 4,
+  served: 8,
+  dedicated: 16,
+  clientLeft: 32,
+  noToken: 64,
+  hasShadow: 128,
+  bypass: 256,
+  /** The role is one of a way back: stable is the endpoint. */
+  wayBack: 512,
+} as const;
+
+const OUTCOME_IDS: ReadonlyMap<Outcome, number> = new Map(OUTCOMES.map((outcome, id) => [outcome, id]));
+const MOST_ATTEMPTS = 4;
+
+/** So many rows in one statement cost a third less than one by one. */
+const BLOCK = 16;
+const INSERT_CALL = `INSERT INTO calls (id, duration_us, route_id, agent_id, shape_id, rollout_id, step, weight, flags, status,
+  outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens, output_tokens, request_bytes, response_bytes,
+  repeats_us, waited_us, tries, provider_id) VALUES`;
+const INSERT_ATTEMPT =
+  'INSERT INTO attempts (id, upstream, started_us, status, outcome_id, first_byte_us, duration_us) VALUES';
+const INSERT_SHADOW = `INSERT INTO shadows (id, rollout_id, outcome_id, status, known_us, first_byte_us, first_token_us,
+  duration_us, prompt_tokens, output_tokens) VALUES`;
+const CALL_COLUMNS = 22;
+const ATTEMPT_COLUMNS = 7;
+const SHADOW_COLUMNS = 10;
+
+/** Writes calls through one connection. Writing the same row twice leaves one. */
+export class CallWriter {
+  readonly #names;
+  readonly #insertCall;
+  readonly #insertAttempt;
+  readonly #insertShadow;
+  readonly #insertCalls;
+  readonly #insertAttempts;
+  readonly #begin;
+  readonly #commit;
+  readonly #rollback;
+  readonly #at;
+
+  constructor(db: LedgerDb) {
+    this.#names = {
+      routes: new Names(db, 'routes'),
+      shapes: new Names(db, 'shapes'),
+      rollouts: new Names(db, 'rollout_names'),
+      providers: new Names(db, 'providers'),
+      sent: new Names(db, 'agents', false),
+      derived: new Names(db, 'agents', true),
+    };
+    this.#insertCall = db.prepare(`${INSERT_CALL} ${marks(CALL_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
+    this.#insertAttempt = db.prepare(`${INSERT_ATTEMPT} ${marks(ATTEMPT_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
+    this.#insertShadow = db.prepare(`${INSERT_SHADOW} ${marks(SHADOW_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
+    this.#insertCalls = db.prepare(`${INSERT_CALL} ${Array.from({ length: BLOCK }, () => marks(CALL_COLUMNS)).join()}`);
+    this.#insertAttempts = db.prepare(
+      `${INSERT_ATTEMPT} ${Array.from({ length: BLOCK }, () => marks(ATTEMPT_COLUMNS)).join()}`,
+    );
+    this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#commit = db.prepare('COMMIT');
+    this.#rollback = () => {
+      if (db.inTransaction) db.exec('ROLLBACK');
+    };
+    this.#at = db.prepare<[number], { durationUs: number; agent: string | null }>(
+      'SELECT c.duration_us AS durationUs, a.name AS agent FROM calls c LEFT JOIN agents a ON a.id = c.agent_id WHERE c.id = ?',
+    );
+  }
+
+  /**
+   * Writes calls and shadows in one transaction: all, or none and it throws SQLite's error. Returns how many of them
+   * SQLite refuses for good, whatever the state of the file.
+   */
+  write(rows: readonly CallRow[], shadows: readonly Shadow[] = []): number {
+    let refused = 0;
+    try {
+      this.#begin.run();
+      for (let i = 0; i < rows.length; i += BLOCK) {
+        const block = rows.slice(i, i + BLOCK);
+        refused += this.#writeBlock(block) ?? countRefused(block, (row) => this.#writeRow(row));
+      }
+      refused += countRefused(shadows, (shadow) => this.#writeShadow(shadow));
+      this.#commit.run();
+    } catch (error) {
+      for (const names of Object.values(this.#names)) names.forget();
+      this.#rollback();
+      throw error;
+    }
+    for (const names of Object.values(this.#names)) names.keep();
+    return refused;
+  }
+
+  /**
+   * Writes a whole block of calls that had one attempt each, and returns how many were refused for good. Null where none
+   * was written: they are fewer or of another kind, a place is taken, or a value is refused.
+   */
+  #writeBlock(block: readonly CallRow[]): number | null {
+    if (block.length < BLOCK || block.some(({ call }) => call.attempts.length !== 1)) return null;
+    const calls: Bound[] = [];
+    const attempts: Bound[] = [];
+    for (const { id, call } of block) {
+      this.#bindCall(calls, id, call);
+      bindAttempt(attempts, id * MOST_ATTEMPTS, call.attempts[0] as Attempt);
+    }
+    // What SQLite refuses of a statement it refuses whole.
+    if (!isTaken(() => this.#insertCalls.run(...calls))) return null;
+    if (isTaken(() => this.#insertAttempts.run(...attempts))) return 0;
+    return countRefused(block, ({ id, call }) => this.#writeAttempts(id, call.attempts));
+  }
+
+  #writeRow({ id: endedAtUs, call }: CallRow): void {
+    for (let id = endedAtUs; ; id++) {
+      const values: Bound[] = [];
+      this.#bindCall(values, id, call);
+      const { changes } = this.#insertCall.run(...values);
+      if (changes === 1) return this.#writeAttempts(id, call.attempts);
+      // The clock had been ahead in a former life and the place is taken, or this very call is there already.
+      if (this.#isAt(id, call) === true) return;
+    }
+  }
+
+  /** Whether a call is in the file: one that ended when it did, arrived when it did and is of the same agent. */
+  has({ id: endedAtUs, call }: CallRow): boolean {
+    for (let id = endedAtUs; ; id++) {
+      const isThis = this.#isAt(id, call);
+      if (isThis !== false) return isThis ?? false;
+    }
+  }
+
+  /** Whether a place holds this call; null where it is free. Arrivals that others tell are unique for each agent only. */
+  #isAt(id: number, call: Call): boolean | null {
+    const found = this.#at.get(id);
+    if (found === undefined) return null;
+    return id - found.durationUs === call.arrivedAtUs && (call.isBypass !== true || found.agent === call.agent);
+  }
+
+  #writeShadow(shadow: Shadow): void {
+    const values: Bound[] = [
+      shadow.arrivedAtUs,
+      this.#names.rollouts.id(shadow.rolloutId),
+      OUTCOME_IDS.get(shadow.outcome) as number,
+      shadow.status,
+      shadow.knownAfterUs,
+      shadow.firstByteUs,
+      shadow.firstTokenUs,
+      shadow.durationUs,
+      shadow.promptTokens,
+      shadow.outputTokens,
+    ];
+    this.#insertShadow.run(...values);
+  }
+
+  #writeAttempts(callId: number, attempts: readonly Attempt[]): void {
+    // Of many the first ones and the last.
+    const kept =
+      attempts.length <= MOST_ATTEMPTS
+        ? attempts
+        : [...attempts.slice(0, MOST_ATTEMPTS - 1), attempts.at(-1) as Attempt];
+    kept.forEach((attempt, n) => {
+      const values: Bound[] = [];
+      bindAttempt(values, callId * MOST_ATTEMPTS + n, attempt);
+      this.#insertAttempt.run(...values);
+    });
+  }
+
+  #bindCall(values: Bound[], id: number, call: Call): void {
+    const { routes, shapes, rollouts, providers, sent, derived } = this.#names;
+    values.push(
+      id,
+      id - call.arrivedAtUs,
+      call.model === null ? null : routes.id(call.model),
+      (call.isAgentDerived ? derived : sent).id(call.agent),
+      shapes.id(call.shape),
+      call.rolloutId === null ? null : rollouts.id(call.rolloutId),
+      call.step,
+      Math.round(call.weight * 10_000),
+      flagsOf(call),
+      call.status,
+      OUTCOME_IDS.get(call.outcome) as number,
+      OUTCOME_IDS.get(call.finalOutcome) as number,
+      call.firstByteUs === null ? null : Math.round(call.firstByteUs),
+      call.firstTokenUs === null ? null : Math.round(call.firstTokenUs),
+      call.promptTokens,
+      call.outputTokens,
+      call.requestBytes,
+      call.responseBytes,
+      call.repeatOfUs === null ? null : call.arrivedAtUs - call.repeatOfUs,
+      heldUs(id, call) || null,
+      call.attempts.length > MOST_ATTEMPTS ? call.attempts.length : null,
+      call.provider == null ? null : providers.id(call.provider),
+    );
+  }
+}
+
+/**
+ * How long a call was held. One that was never sent was held until it ended: until its key, where that is behind its end,
+ * so that the time of its assignment stays what it was.
+ */
+function heldUs(id: number, { role, attempts, waitedUs, arrivedAtUs, durationUs }: Call): number {
+  return role !== null && attempts.length === 0 ? waitedUs + id - Math.round(arrivedAtUs + durationUs) : waitedUs;
+}
+
+type Bound = number | null;
+
+/** Runs what writes something; false where SQLite refuses it for good. */
+function isTaken(write: () => void): boolean {
+  try {
+    write();
+    return true;
+  } catch (error) {
+    if (!isRowsOwnFault(error)) throw error;
+    return false;
+  }
+}
+
+function countRefused<Row>(rows: readonly Row[], write: (row: Row) => void): number {
+  let refused = 0;
+  for (const row of rows) if (!isTaken(() => write(row))) refused++;
+  return refused;
+}
+
+function marks(columns: number): string {
+  return `(${Array.from({ length: columns }, () => '?').join()})`;
+}
+
+function bindAttempt(values: Bound[], id: number, attempt: Attempt): void {
+  values.push(
+    id,
+    attempt.upstream === 'dedicated' ? 1 : 0,
+    Math.round(attempt.startedAfterUs),
+    attempt.status,
+    OUTCOME_IDS.get(attempt.outcome) as number,
+    attempt.firstByteUs === null ? null : Math.round(attempt.firstByteUs),
+    Math.round(attempt.durationUs),
+  );
+}
+
+function flagsOf(call: Call): number {
+  return (
+    (call.isEligible ? FLAG.eligible : 0) |
+    (call.role === null ? 0 : call.role === 'canary' ? FLAG.hasRole | FLAG.canary : FLAG.hasRole) |
+    (call.servedBy === null ? 0 : call.servedBy === 'dedicated' ? FLAG.served | FLAG.dedicated : FLAG.served) |
+    (call.hasClientLeft ? FLAG.clientLeft : 0) |
+    (call.hasNoToken ? FLAG.noToken : 0) |
+    (call.hasShadow ? FLAG.hasShadow : 0) |
+    (call.isBypass === true ? FLAG.bypass : 0) |
+    (call.isWayBack === true ? FLAG.wayBack : 0)
+  );
+}
+
+/** A value that no state of the file would make acceptable: waiting with it would hold up all rows behind it. */
+function isRowsOwnFault(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code.startsWith('SQLITE_CONSTRAINT') || code === 'SQLITE_MISMATCH' || !code.startsWith('SQLITE_');
+}

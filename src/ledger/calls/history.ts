@@ -1,0 +1,148 @@
+import { OUTCOMES } from '../../core/call.ts';
+import type { Outcome } from '../../core/call.ts';
+import type { CallShape, Role, UpstreamKind } from '../../core/route.ts';
+import type { LedgerDb } from '../database.ts';
+import { FLAG } from './call-writer.ts';
+
+/** A call as it stands in the ledger; of its attempts only what the first one came to. Times in epoch µs and µs. */
+export interface LoggedCall {
+  readonly arrivedAtUs: number;
+  readonly endedAtUs: number;
+  readonly durationUs: number;
+  readonly model: string | null;
+  readonly shape: CallShape;
+  readonly agent: string;
+  readonly isAgentDerived: boolean;
+  readonly step: number;
+  readonly role: Role | null;
+  readonly isWayBack: boolean;
+  readonly isEligible: boolean;
+  readonly servedBy: UpstreamKind | null;
+  readonly status: number;
+  readonly outcome: Outcome;
+  /** How the call ended for its client. */
+  readonly finalOutcome: Outcome;
+  readonly firstByteUs: number | null;
+  readonly firstTokenUs: number | null;
+  readonly isRepeat: boolean;
+  readonly waitedUs: number;
+  readonly hasNoToken: boolean;
+  /** Whether it went past the gateway. */
+  readonly isBypass: boolean;
+}
+
+/** Some calls in the order of their ends, as numbers, so that they pass cheaply between threads. */
+export interface CallPage {
+  /** COLUMNS numbers per call; NaN stands for null. */
+  readonly figures: Float64Array;
+  readonly models: ReadonlyMap<number, string>;
+  readonly shapes: ReadonlyMap<number, string>;
+  readonly agents: ReadonlyMap<number, readonly [name: string, isDerived: number]>;
+  /** What to ask the next page to begin after; null after the last page. */
+  readonly next: number | null;
+}
+
+const COLUMNS = 14;
+const PAGE_ROWS = 5_000;
+const SELECT = `SELECT id, duration_us, route_id, agent_id, shape_id, step, flags, status, outcome_id, first_byte_us,
+  first_token_us, repeats_us, waited_us, final_outcome_id
+  FROM calls WHERE id > ?`;
+
+/** All calls that ended after a time, epoch µs. */
+export function recentPage(db: LedgerDb, afterUs: number): CallPage {
+  return toPage(db, db.prepare(`${SELECT} ORDER BY id LIMIT ${PAGE_ROWS}`).raw().all(afterUs) as Raw[]);
+}
+
+/** The eligible calls that a rollout assigned to a role, ended after a time, epoch µs. */
+export function stepPage(db: LedgerDb, rolloutId: string, afterUs: number): CallPage {
+  const eligible = FLAG.eligible | FLAG.hasRole;
+  const rows = db
+    .prepare(
+      `${SELECT} AND rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND flags & ${eligible} = ${eligible}
+       ORDER BY id LIMIT ${PAGE_ROWS}`,
+    )
+    .raw()
+    .all(Math.max(afterUs, startOf(db, rolloutId)), rolloutId) as Raw[];
+  return toPage(db, rows);
+}
+
+/** A key that no call of the rollout is before: when it was created. */
+export function startOf(db: LedgerDb, rolloutId: string): number {
+  const sql = 'SELECT created_at FROM rollouts WHERE id = ?';
+  return (db.prepare<[string], number>(sql).pluck().get(rolloutId) ?? 0) * 1_000 - 1;
+}
+
+/** The calls of a page. */
+export function* readPage({ figures, models, shapes, agents }: CallPage): Generator<LoggedCall> {
+  for (let at = 0; at < figures.length; at += COLUMNS) {
+    const number = (column: number) => figures[at + column] as number;
+    const orNull = (column: number) => (Number.isNaN(number(column)) ? null : number(column));
+    const flags = number(6);
+    const [agent, isDerived] = agents.get(number(3)) ?? ['', 0];
+    yield {
+      arrivedAtUs: number(0) - number(1),
+      endedAtUs: number(0),
+      durationUs: number(1),
+      model: models.get(number(2)) ?? null,
+      shape: shapes.get(number(4)) ?? '',
+      agent,
+      isAgentDerived: isDerived === 1,
+      step: number(5),
+      role: (flags & FLAG.hasRole) === 0 ? null : (flags & FLAG.canary) === 0 ? 'stable' : 'canary',
+      isWayBack: (flags & FLAG.wayBack) !== 0,
+      isEligible: (flags & FLAG.eligible) !== 0,
+      servedBy: (flags & FLAG.served) === 0 ? null : (flags & FLAG.dedicated) === 0 ? 'serverless' : 'dedicated',
+      status: number(7),
+      outcome: OUTCOMES[number(8)] ?? 'gateway_error',
+      finalOutcome: OUTCOMES[number(13)] ?? 'gateway_error',
+      firstByteUs: orNull(9),
+      firstTokenUs: orNull(10),
+      isRepeat: orNull(11) !== null,
+      waitedUs: orNull(12) ?? 0,
+      hasNoToken: (flags & FLAG.noToken) !== 0,
+      isBypass: (flags & FLAG.bypass) !== 0,
+    };
+  }
+}
+
+type Raw = readonly (number | null)[];
+
+function toPage(db: LedgerDb, rows: readonly Raw[]): CallPage {
+  const figures = new Float64Array(rows.length * COLUMNS);
+  const models = new Map<number, string>();
+  const shapes = new Map<number, string>();
+  const agents = new Map<number, readonly [string, number]>();
+  const findModel = db.prepare<[number], string>('SELECT model FROM routes WHERE id = ?').pluck();
+  const findShape = db.prepare<[number], string>('SELECT name FROM shapes WHERE id = ?').pluck();
+  const findAgent = db.prepare('SELECT name, is_derived FROM agents WHERE id = ?').raw();
+  rows.forEach((row, i) => {
+    for (let column = 0; column < COLUMNS; column++) figures[i * COLUMNS + column] = row[column] ?? Number.NaN;
+    const [, , modelId, agentId, shapeId] = row as readonly number[];
+    if (modelId != null && !models.has(modelId)) models.set(modelId, findModel.get(modelId) ?? '');
+    if (shapeId != null && !shapes.has(shapeId)) shapes.set(shapeId, findShape.get(shapeId) ?? '');
+    if (agentId != null && !agents.has(agentId))
+      agents.set(agentId, (findAgent.get(agentId) ?? ['', 0]) as [string, number]);
+  });
+  return { figures, models, shapes, agents, next: rows.length < PAGE_ROWS ? null : (rows.at(-1)?.[0] as number) };
+}
+
+/** How many calls of a model arrived in each minute since a time, epoch ms, of those that have ended. */
+export function callsPerMinute(db: LedgerDb, model: string, sinceMs: number): { atMs: number; calls: number }[] {
+  const sql = `SELECT (id - duration_us) / 60000000 * 60000 AS atMs, count(*) AS calls FROM calls
+    WHERE id > @since AND route_id = (SELECT id FROM routes WHERE model = @model) AND id - duration_us >= @since
+      AND repeats_us IS NULL
+    GROUP BY 1 ORDER BY 1`;
+  return db.prepare<object, { atMs: number; calls: number }>(sql).all({ model, since: Math.floor(sinceMs * 1_000) });
+}
+
+/** All calls that ended after one time and not after another, epoch µs, in the order of their ends. */
+export function* demandCalls(db: LedgerDb, afterUs: number, untilUs: number): Generator<LoggedCall> {
+  for (let after: number | null = Math.max(0, afterUs); after !== null;) {
+    const page: CallPage = recentPage(db, after);
+    for (const call of readPage(page)) {
+      if (call.endedAtUs > untilUs) return;
+      yield call;
+    }
+    after = page.next;
+  }
+}

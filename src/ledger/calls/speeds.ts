@@ -1,0 +1,59 @@
+import { OUTCOMES } from '../../core/call.ts';
+import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
+import type { LedgerDb } from '../database.ts';
+import { FLAG } from './call-writer.ts';
+import { startOf } from './history.ts';
+
+/** Rollouts, the newest first, and calls of each that are looked at. */
+const MOST_ROLLOUTS = 8;
+const MOST_CALLS = 5_000;
+/** Fewer calls say nothing, and so does the pace of fewer tokens. */
+const LEAST_CALLS = 50;
+const LEAST_TOKENS = 4;
+
+/**
+ * How fast the endpoints of a model's rollouts have written, by what they were pinned to (`nvidia-l4 x1`; the newest rollout
+ * that says enough): from the newest answers that streamed, the middle time from token to token, and how many were in flight
+ * on each replica while they did. Rollouts that may have had several replicas say nothing, since nobody tells how many there were.
+ */
+export function measuredSpeeds(db: LedgerDb, model: string): Map<string, MeasuredSpeed> {
+  const speeds = new Map<string, MeasuredSpeed>();
+  const rollouts = db
+    .prepare<unknown[], { id: string; instance: string }>(
+      `SELECT r.id, json_extract(r.snapshot, '$.instance.instanceType') || ' ' ||
+         json_extract(r.snapshot, '$.instance.instanceSize') AS instance
+       FROM rollouts r JOIN routes m ON m.id = r.route_id
+       WHERE m.model = ? AND json_extract(r.snapshot, '$.instance.instanceType') IS NOT NULL
+         AND (SELECT max(json_extract(e.value, '$.endpoint.maxReplica')) FROM policies p, json_each(p.parsed, '$.routes') e
+           WHERE p.hash = r.policy_hash AND json_extract(e.value, '$.model') = m.model) = 1
+       ORDER BY r.created_at DESC LIMIT ${MOST_ROLLOUTS}`,
+    )
+    .all(model);
+  for (const { id, instance } of rollouts) {
+    const speed = speeds.has(instance) ? null : speedOf(db, id);
+    if (speed !== null) speeds.set(instance, speed);
+  }
+  return speeds;
+}
+
+function speedOf(db: LedgerDb, rolloutId: string): MeasuredSpeed | null {
+  const served = FLAG.served | FLAG.dedicated;
+  const rows = db
+    .prepare(
+      `SELECT id, duration_us, first_token_us, output_tokens FROM calls
+       WHERE id > ? AND rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND flags & ${served} = ${served}
+         AND outcome_id = ${OUTCOMES.indexOf('ok')} ORDER BY id DESC LIMIT ${MOST_CALLS}`,
+    )
+    .raw()
+    .all(startOf(db, rolloutId), rolloutId) as [number, number, number | null, number | null][];
+  const paces = rows
+    .flatMap(([, duration, first, tokens]) =>
+      first === null || tokens === null || tokens < LEAST_TOKENS ? [] : (duration - first) / (tokens - 1),
+    )
+    .filter((us) => us > 0)
+    .sort((a, b) => a - b);
+  const perTokenUs = paces[paces.length >> 1];
+  const spanUs = (rows[0]?.[0] ?? 0) - (rows.at(-1)?.[0] ?? 0);
+  if (perTokenUs === undefined || paces.length < LEAST_CALLS || spanUs <= 0) return null;
+  return { perTokenUs, inFlight: Math.max(1, rows.reduce((sum, [, duration]) => sum + duration, 0) / spanUs) };
+}

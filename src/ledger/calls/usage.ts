@@ -1,0 +1,69 @@
+import { DELAYED_US, OUTCOMES } from '../../core/call.ts';
+import type { UsageCall } from '../../core/usage/log.ts';
+import type { LedgerDb } from '../database.ts';
+import { FLAG } from './call-writer.ts';
+
+/** A call for a model, which stands as the number that the ledger knows it by. */
+export interface LoggedUsage extends UsageCall {
+  readonly model: number;
+}
+
+const PAGE_ROWS = 20_000;
+const REFUSED_ID = OUTCOMES.indexOf('rate_limited');
+
+/**
+ * All calls for models that ended after one time and not after another, epoch µs, in the order of their ends; of one model
+ * where it is named. Reads only what usage needs, about a million calls a second.
+ */
+export function* usageCalls(
+  db: LedgerDb,
+  { afterUs, untilUs, model }: { readonly afterUs: number; readonly untilUs: number; readonly model: string | null },
+): Generator<LoggedUsage> {
+  const ofModel = model === null ? 'route_id IS NOT NULL' : 'route_id = (SELECT id FROM routes WHERE model = ?)';
+  const page = db
+    .prepare(
+      `SELECT id, duration_us, route_id, agent_id, flags, outcome_id, repeats_us, ifnull(waited_us, 0),
+         ifnull(prompt_tokens, 0) + ifnull(output_tokens, 0)
+       FROM calls WHERE id > ? AND id <= ? AND ${ofModel} ORDER BY id LIMIT ${PAGE_ROWS}`,
+    )
+    .raw();
+  for (let after = afterUs; ;) {
+    const rows = page.all(after, untilUs, ...(model === null ? [] : [model])) as Row[];
+    for (const [id, durationUs, routeId, agentId, flags, outcome, repeatsUs, waitedUs, tokens] of rows) {
+      yield {
+        model: routeId,
+        arrivedAtMs: (id - durationUs) / 1_000,
+        endedAtMs: id / 1_000,
+        agent: agentId,
+        isRefused: (flags & FLAG.canary) === 0 && (outcome === REFUSED_ID || waitedUs >= DELAYED_US),
+        isRepeat: repeatsUs !== null,
+        isDedicated: (flags & FLAG.dedicated) !== 0,
+        tokens,
+      };
+    }
+    if (rows.length < PAGE_ROWS) return;
+    after = (rows.at(-1) as Row)[0];
+  }
+}
+
+type Row = readonly [
+  id: number,
+  durationUs: number,
+  routeId: number,
+  agentId: number,
+  flags: number,
+  outcome: number,
+  repeatsUs: number | null,
+  waitedUs: number,
+  tokens: number,
+];
+
+/** Tells the model, or the agent, that a number stands for. */
+export function namesOf(db: LedgerDb): {
+  readonly model: (id: number) => string;
+  readonly agent: (id: number) => string;
+} {
+  const models = db.prepare<[number], string>('SELECT model FROM routes WHERE id = ?').pluck();
+  const agents = db.prepare<[number], string>('SELECT name FROM agents WHERE id = ?').pluck();
+  return { model: (id) => models.get(id) ?? '', agent: (id) => agents.get(id) ?? '' };
+}

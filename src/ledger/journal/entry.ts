@@ -1,0 +1,74 @@
+import type { RolloutRow } from './rollouts.ts';
+
+/** What was decided. `input`: JSON of {rollout, observation}; `output`: JSON of the decision; `at`: epoch ms. */
+export interface JournalDecision {
+  readonly at: number;
+  readonly model: string;
+  readonly rolloutId: string | null;
+  readonly coreVersion: number;
+  readonly policyHash: string | null;
+  readonly action: string;
+  readonly reason: string;
+  readonly input: string;
+  readonly output: string;
+  /** How many ticks the row stands for. */
+  readonly ticks: number;
+}
+
+/** What is stored in one transaction: all of it or nothing. Times in epoch ms. */
+export interface JournalEntry {
+  /** `hash`: SHA-256 of `text` as hex; `parsed`: JSON. Stored once. */
+  readonly policy?: { readonly hash: string; readonly path: string; readonly text: string; readonly parsed: string };
+  readonly decision?: JournalDecision;
+  readonly rollout?: RolloutRow;
+  /** The promoted rollout that is over because the way back that took its place is. */
+  readonly replaced?: RolloutRow;
+  readonly events: readonly {
+    readonly rolloutId: string;
+    readonly at: number;
+    readonly type: string;
+    readonly data: string;
+  }[];
+  readonly ask?: {
+    readonly rolloutId: string;
+    readonly step: number;
+    readonly policyHash: string;
+    readonly verdict: string;
+    readonly figures: string;
+    readonly at: number;
+  };
+  readonly outcomes: readonly {
+    readonly requestId: number;
+    readonly at: number;
+    readonly result: 'done' | 'refused';
+    readonly message: string;
+  }[];
+}
+
+/** The keys of an entry's decision and ask; null where it had none. */
+export interface Committed {
+  readonly decisionId: number | null;
+  readonly askId: number | null;
+}
+
+export interface StoredRollout {
+  readonly id: string;
+  readonly model: string;
+  readonly phase: string;
+  readonly policyHash: string;
+  /** JSON of the rollout. */
+  readonly snapshot: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** Whether it has ended. */
+  readonly isOver: boolean;
+}
+
+export interface LoggedDecision {
+  readonly id: number;
+  readonly at: number;
+  readonly rolloutId: string | null;
+  readonly action: string;
+  readonly reason: string;
+  readonly ticks: number;
+}

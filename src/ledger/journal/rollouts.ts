@@ -1,0 +1,173 @@
+import { AppError } from '../../core/errors.ts';
+import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
+import { RoleTally } from '../../core/rollout/step-figures.ts';
+import type { StepFigures } from '../../core/rollout/step-figures.ts';
+import type { Affinity } from '../../core/route.ts';
+import { FLAG } from '../calls/call-writer.ts';
+import { readPage, startOf, stepPage } from '../calls/history.ts';
+import type { LedgerDb } from '../database.ts';
+
+/** A rollout as it last stood. `snapshot`: JSON; times in epoch ms. */
+export interface RolloutRow {
+  readonly id: string;
+  readonly model: string;
+  readonly phase: string;
+  readonly toward: string;
+  readonly policyHash: string;
+  readonly snapshot: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** A decision without its evidence. `at`: epoch ms; `ticks`: how many it stands for. */
+export interface DecisionRow {
+  readonly id: number;
+  readonly at: number;
+  readonly model: string;
+  readonly rolloutId: string | null;
+  readonly coreVersion: number;
+  readonly policyHash: string | null;
+  readonly action: string;
+  readonly reason: string;
+  readonly detail: string | null;
+  readonly ticks: number;
+}
+
+/** A decision with what it saw and what came out, as JSON. */
+export interface DecisionRecord extends DecisionRow {
+  readonly input: string;
+  readonly output: string;
+  readonly hash: string;
+}
+
+export interface EventRow {
+  readonly id: number;
+  readonly decisionId: number | null;
+  readonly at: number;
+  readonly type: string;
+  readonly data: string;
+}
+
+/** Shares of one step's eligible calls, 0..1. `units`: what was assigned by itself: calls, or agents' blocks of time. */
+export interface StepShare {
+  readonly step: number;
+  /** The weight that was set. */
+  readonly weight: number;
+  readonly calls: number;
+  readonly assigned: number;
+  readonly measured: number;
+  readonly served: number;
+  readonly units: number;
+}
+
+const ROLLOUT = `SELECT p.id, r.model, p.phase, p.toward, p.policy_hash AS policyHash, p.snapshot, p.created_at AS createdAt,
+  p.updated_at AS updatedAt FROM rollouts p JOIN routes r ON r.id = p.route_id`;
+
+const DECISION = `SELECT id, at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
+  action, reason, output ->> 'detail' AS detail, ticks`;
+
+/** All rollouts, oldest first. */
+export function listRollouts(db: LedgerDb): RolloutRow[] {
+  return db.prepare<[], RolloutRow>(`${ROLLOUT} ORDER BY p.created_at, p.id`).all();
+}
+
+/** The one rollout whose id begins so; null where there is none. AppError `conflict` where there are several. */
+export function findRollout(db: LedgerDb, prefix: string): RolloutRow | null {
+  const sql = `${ROLLOUT} WHERE substr(p.id, 1, length(@prefix)) = @prefix ORDER BY p.id`;
+  const found = db.prepare<{ prefix: string }, RolloutRow>(sql).all({ prefix });
+  const exact = found.find(({ id }) => id === prefix) ?? found[0] ?? null;
+  if (found.length > 1 && exact?.id !== prefix) {
+    throw new AppError('conflict', `${prefix} is the beginning of several rollouts`, {
+      hint: `name one of them: ${found.map(({ id }) => id).join(', ')}`,
+    });
+  }
+  return exact;
+}
+
+/** The policy that a rollout keeps, for its route. AppError `not_found` where the ledger does not have it. */
+export function pinnedPolicy(db: LedgerDb, { id, model, policyHash }: RolloutRow): RoutePolicy {
+  const sql = 'SELECT parsed FROM policies WHERE hash = ?';
+  const parsed = db.prepare<[string], string>(sql).pluck().get(policyHash);
+  const policy = parsed === undefined ? undefined : (JSON.parse(parsed) as Policy);
+  const route = policy?.routes.find((each) => each.model === model);
+  if (route !== undefined) return route;
+  throw new AppError('not_found', `the ledger does not have the policy of rollout ${id}`);
+}
+
+/** The newest decisions that fit, oldest first. `since`: epoch ms. */
+export function listDecisions(
+  db: LedgerDb,
+  filter: { readonly rollout?: string; readonly since?: number; readonly limit?: number } = {},
+): DecisionRow[] {
+  const sql = `SELECT * FROM (${DECISION} FROM decisions WHERE (@rollout IS NULL OR rollout_id = @rollout) AND at >= @since
+    ORDER BY id DESC LIMIT @limit) ORDER BY id`;
+  const { rollout = null, since = 0, limit = -1 } = filter;
+  return db.prepare<object, DecisionRow>(sql).all({ rollout, since: Math.round(since), limit });
+}
+
+/** One decision with its evidence. */
+export function decision(db: LedgerDb, id: number): DecisionRecord | null {
+  const sql = `${DECISION}, input, output, hash FROM decisions WHERE id = ?`;
+  return db.prepare<[number], DecisionRecord>(sql).get(id) ?? null;
+}
+
+/** What happened to a rollout, in order. */
+export function events(db: LedgerDb, rolloutId: string): EventRow[] {
+  const sql = 'SELECT id, decision_id AS decisionId, at, type, data FROM events WHERE rollout_id = ? ORDER BY id';
+  return db.prepare<[string], EventRow>(sql).all(rolloutId);
+}
+
+/** How many calls the ledger has. */
+export function countCalls(db: LedgerDb): number {
+  return db.prepare<[], number>('SELECT count(*) FROM calls').pluck().get() ?? 0;
+}
+
+/** How many tokens each kind of upstream has read and written, by its own count. */
+export function tokensServed(db: LedgerDb): { servedBy: string; prompt: number; output: number }[] {
+  const sql = `SELECT CASE WHEN flags & ${FLAG.dedicated} THEN 'dedicated' ELSE 'serverless' END AS servedBy,
+      total(prompt_tokens) AS prompt, total(output_tokens) AS output
+    FROM calls WHERE flags & ${FLAG.served} GROUP BY 1 ORDER BY 1 DESC`;
+  return db.prepare<[], { servedBy: string; prompt: number; output: number }>(sql).all();
+}
+
+/**
+ * What share of the eligible calls each step gave to the canary, and what share the endpoint served in the end, counted
+ * from the calls. One entry for each weight that a step had. `blockMs`: length of an agent's block, clock ms.
+ */
+export function measuredShares(
+  db: LedgerDb,
+  rolloutId: string,
+  { affinity, blockMs }: { readonly affinity: Affinity; readonly blockMs: number },
+): StepShare[] {
+  const eligible = FLAG.eligible | FLAG.hasRole;
+  const block = Math.round(blockMs * 1_000);
+  const units = affinity === 'call' ? 'count(*)' : `count(DISTINCT agent_id || ':' || ((id - duration_us) / ${block}))`;
+  const sql = `SELECT step, weight / 10000.0 AS weight, count(*) AS calls,
+      sum(flags & ${FLAG.canary} <> 0) AS assigned, sum(flags & ${FLAG.dedicated} <> 0) AS dedicated, ${units} AS units
+    FROM calls WHERE id > ? AND rollout_id = (SELECT id FROM rollout_names WHERE name = ?)
+      AND flags & ${eligible} = ${eligible}
+    GROUP BY step, calls.weight ORDER BY step, calls.weight`;
+  const rows = db
+    .prepare<unknown[], Omit<StepShare, 'measured' | 'served'> & { dedicated: number }>(sql)
+    .all(startOf(db, rolloutId), rolloutId);
+  return rows.map(({ dedicated, ...row }) => ({
+    ...row,
+    measured: row.assigned / row.calls,
+    served: dedicated / row.calls,
+  }));
+}
+
+/** Both roles' figures in one step, counted from the calls exactly as the daemon counts them while they run. */
+export function roleFigures(db: LedgerDb, rolloutId: string, step: number): StepFigures {
+  const tallies = { stable: new RoleTally('stable'), canary: new RoleTally('canary') };
+  for (let after: number | null = 0; after !== null;) {
+    const page = stepPage(db, rolloutId, after);
+    for (const call of readPage(page)) {
+      if (call.step !== step || call.role === null) continue;
+      tallies[call.role].arrived();
+      tallies[call.role].ended(call, false);
+    }
+    after = page.next;
+  }
+  return { step, stable: tallies.stable.figures(), canary: tallies.canary.figures() };
+}

@@ -1,0 +1,84 @@
+import { Worker } from 'node:worker_threads';
+import { AppError } from '../../core/errors.ts';
+import type { ErrorCode } from '../../core/errors.ts';
+import type { JournalStore } from './store.ts';
+
+/** What passes to the worker and back. */
+export interface JournalMessage {
+  readonly id: number;
+  readonly method: Exclude<keyof JournalStore, 'checkpoint'>;
+  readonly args: readonly unknown[];
+}
+export interface JournalReply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string | undefined };
+}
+
+type Method = JournalMessage['method'];
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: AppError) => void;
+}
+
+/** The worker and who waits for its answers. A worker that died is replaced when something is asked of it again. */
+export class JournalThread {
+  readonly #path: string;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | null = null;
+  #lastId = 0;
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  send(method: Method, ...args: readonly unknown[]): Promise<unknown> {
+    if (this.#isClosed) return Promise.reject(new AppError('unavailable', 'the journal is closed'));
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const id = ++this.#lastId;
+    this.#waiting.set(id, { resolve, reject });
+    try {
+      this.#worker ??= this.#start();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      this.#worker.postMessage({ id, method, args } satisfies JournalMessage);
+    } catch (error) {
+      this.#waiting.delete(id);
+      reject(new AppError('internal', `the journal cannot be asked for ${method}`, { cause: error }));
+    }
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    const worker = this.#worker;
+    if (worker !== null) await this.send('close').catch(() => undefined);
+    this.#isClosed = true;
+    await worker?.terminate();
+  }
+
+  #start(): Worker {
+    const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+    const worker = new Worker(new URL(name, import.meta.url), { workerData: { path: this.#path } });
+    worker.on('message', (reply: JournalReply) => this.#take(reply));
+    worker.on('error', (error: unknown) => this.#died(worker, error));
+    worker.on('exit', () => this.#died(worker, undefined));
+    return worker;
+  }
+
+  #take({ id, value, error }: JournalReply): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error === undefined) waiting?.resolve(value);
+    else waiting?.reject(new AppError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint }));
+  }
+
+  #died(worker: Worker, cause: unknown): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(new AppError('unavailable', 'the journal’s thread has died', { cause }));
+  }
+}

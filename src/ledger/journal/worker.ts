@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { AppError, errorMessage } from '../../core/errors.ts';
+import { isBusy, sqliteCode } from '../database.ts';
+import { JournalStore } from './store.ts';
+import type { JournalMessage, JournalReply } from './thread.ts';
+
+const CHECKPOINT_EVERY_MS = 500;
+
+const port = parentPort;
+if (port === null) throw new AppError('internal', 'the journal worker must be started as a thread');
+const { path } = workerData as { readonly path: string };
+let store: JournalStore | null = null;
+
+port.on('message', (message: JournalMessage) => port.postMessage(answer(message)));
+
+setInterval(() => {
+  try {
+    store?.checkpoint();
+  } catch {
+    // A file that cannot be checkpointed cannot be written either, and that is told to whoever writes.
+  }
+}, CHECKPOINT_EVERY_MS);
+
+/** Opens the file with the first message, so that one that cannot be opened now is tried again with the next. */
+function answer({ id, method, args }: JournalMessage): JournalReply {
+  try {
+    store ??= new JournalStore(path);
+    const work = store[method] as (...args: readonly unknown[]) => unknown;
+    const value = work.apply(store, [...args]);
+    if (method === 'close') store = null;
+    return { id, value };
+  } catch (error) {
+    return { id, error: describe(method, error) };
+  }
+}
+
+function describe(method: string, error: unknown): NonNullable<JournalReply['error']> {
+  if (error instanceof AppError) return { code: error.code, message: error.message, hint: error.hint };
+  if (isBusy(error)) {
+    return {
+      code: 'unavailable',
+      message: `the ledger ${path} is locked by another program (${method})`,
+      hint: 'end whatever holds a transaction open on the file',
+    };
+  }
+  const code = sqliteCode(error);
+  const isOurs = code === '' || code === 'SQLITE_ERROR' || code.startsWith('SQLITE_CONSTRAINT');
+  return {
+    code: isOurs ? 'internal' : 'unavailable',
+    message: `the ledger ${path} could not do ${method}: ${errorMessage(error)}`,
+    hint: isOurs ? undefined : 'check the disk: space, permissions, damage',
+  };
+}

@@ -1,0 +1,183 @@
+import { isAlike, MINUTE_MS, minuteOf } from '../../core/money/books.ts';
+import type { BookedLook, BookSource, BookSpan, EndpointLook } from '../../core/money/books.ts';
+import type { Spending } from '../../core/money/spending.ts';
+import type { LedgerDb } from '../database.ts';
+
+/** Which endpoint it is. `createdAt`: epoch ms, as the management API says. */
+export interface EndpointIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly model: string;
+  /** e.g. `aws us-east-1 nvidia-l4 x1` */
+  readonly instance: string;
+}
+
+/** An endpoint in the books that was not missed yet. */
+export interface BookedEndpoint extends EndpointIdentity {
+  readonly look: BookedLook;
+}
+
+/** What is to be written of one endpoint: `spans` replace what is there from their first minute on. */
+export interface BookEntry {
+  readonly endpoint: EndpointIdentity;
+  readonly spans: readonly BookSpan[];
+  /** Null where the look did not find it any more. */
+  readonly look: EndpointLook | null;
+  /** When that was seen, epoch ms. */
+  readonly at: number;
+}
+
+interface EndpointRow extends EndpointIdentity {
+  readonly at: number;
+  readonly state: string;
+  readonly replicas: number;
+  readonly priceMicros: number | null;
+  readonly updatedAt: number | null;
+  readonly minuteReplicas: number | null;
+  readonly minutePriceMicros: number | null;
+  readonly minuteSource: BookSource | null;
+}
+
+/** The endpoints that were there at the last look. */
+export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
+  const sql = `SELECT e.namespace, e.name, e.created_at AS createdAt, e.model, e.instance, e.last_seen_at AS at, e.state,
+      e.replicas, e.price_micros AS priceMicros, e.updated_at AS updatedAt, s.replicas AS minuteReplicas,
+      s.price_micros AS minutePriceMicros, s.source AS minuteSource
+    FROM endpoints e LEFT JOIN endpoint_spans s ON s.endpoint_id = e.id
+      AND s.from_minute = (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = e.id)
+    WHERE e.gone_at IS NULL`;
+  return db
+    .prepare<[], EndpointRow>(sql)
+    .all()
+    .map(
+      ({
+        minuteReplicas,
+        minutePriceMicros,
+        minuteSource,
+        at,
+        state,
+        replicas,
+        priceMicros,
+        updatedAt,
+        ...endpoint
+      }) => ({
+        ...endpoint,
+        look: {
+          at,
+          state,
+          replicas,
+          priceMicros,
+          updatedAt,
+          minute: { replicas: minuteReplicas ?? 0, priceMicros: minutePriceMicros, source: minuteSource ?? 'look' },
+        },
+      }),
+    );
+}
+
+/** Writes looks and what follows from them; call within a transaction. */
+export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
+  for (const entry of entries) {
+    const id = bookEndpoint(db, entry);
+    bookSpans(db, id, entry.spans);
+    // Minutes that were booked while nobody could tell the price.
+    const price = entry.look?.priceMicros ?? null;
+    if (price !== null) {
+      const sql = 'UPDATE endpoint_spans SET price_micros = ? WHERE endpoint_id = ? AND price_micros IS NULL';
+      db.prepare(sql).run(price, id);
+    }
+  }
+}
+
+function bookEndpoint(db: LedgerDb, { endpoint, look, at }: BookEntry): number {
+  const { namespace, name, createdAt, model, instance } = endpoint;
+  if (look === null) {
+    const sql = `UPDATE endpoints SET gone_at = ? WHERE namespace = ? AND name = ? AND created_at = ? RETURNING id`;
+    return db.prepare<unknown[], number>(sql).pluck().get(Math.round(at), namespace, name, createdAt) as number;
+  }
+  const seenAt = Math.round(look.at);
+  const updatedAt = look.updatedAt === null ? null : Math.round(look.updatedAt);
+  const sql = `INSERT INTO endpoints (namespace, name, created_at, model, rollout_id, instance, first_seen_at, last_seen_at,
+      state, replicas, price_micros, updated_at)
+    VALUES (?, ?, ?, ?, (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
+      ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (namespace, name, created_at) DO UPDATE SET model = excluded.model, instance = excluded.instance,
+      rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at = excluded.last_seen_at, state = excluded.state,
+      replicas = excluded.replicas, price_micros = ifnull(excluded.price_micros, price_micros),
+      updated_at = excluded.updated_at, gone_at = NULL
+    RETURNING id`;
+  return db
+    .prepare<unknown[], number>(sql)
+    .pluck()
+    .get(
+      namespace,
+      name,
+      createdAt,
+      model,
+      name,
+      namespace,
+      instance,
+      seenAt,
+      seenAt,
+      look.state,
+      look.replicas,
+      look.priceMicros,
+      updatedAt,
+    ) as number;
+}
+
+function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {
+  const [first, ...rest] = spans;
+  if (first === undefined) return;
+  db.prepare('DELETE FROM endpoint_spans WHERE endpoint_id = ? AND from_minute >= ?').run(id, first.fromMinute);
+  db.prepare('UPDATE endpoint_spans SET until_minute = ? WHERE endpoint_id = ? AND until_minute > ?').run(
+    first.fromMinute,
+    id,
+    first.fromMinute,
+  );
+  const last = db
+    .prepare<unknown[], BookSpan>(
+      `SELECT from_minute AS fromMinute, until_minute AS untilMinute, state, replicas, price_micros AS priceMicros, source
+       FROM endpoint_spans WHERE endpoint_id = ? ORDER BY from_minute DESC LIMIT 1`,
+    )
+    .get(id);
+  const isSame = last !== undefined && last.untilMinute === first.fromMinute && isAlike(last, first);
+  if (isSame) {
+    const sql = 'UPDATE endpoint_spans SET until_minute = ? WHERE endpoint_id = ? AND from_minute = ?';
+    db.prepare(sql).run(first.untilMinute, id, last.fromMinute);
+  }
+  const insert = db.prepare(
+    `INSERT INTO endpoint_spans (endpoint_id, from_minute, until_minute, state, replicas, price_micros, source)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  for (const span of isSame ? rest : spans) {
+    insert.run(id, span.fromMinute, span.untilMinute, span.state, span.replicas, span.priceMicros, span.source);
+  }
+}
+
+/** See `Spending`. An answer takes one look at each endpoint of the model that is or was billed lately. */
+export function spending(db: LedgerDb, model: string, rolloutId: string | null, now: number): Spending {
+  const minute = minuteOf(now);
+  const from = { hour: minute - 59, day: Math.floor(now / 86_400_000) * 1_440 };
+  // What is not booked yet goes on as the last look saw it.
+  const spans = `SELECT s.from_minute, s.until_minute, s.replicas * ifnull(s.price_micros, 0) AS rate, e.rollout_id
+      FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id WHERE e.model = $model
+    UNION ALL SELECT e.last_seen_at / ${MINUTE_MS} + 1, $minute + 1, e.replicas * ifnull(e.price_micros, 0), e.rollout_id
+      FROM endpoints e WHERE e.model = $model AND e.gone_at IS NULL AND e.last_seen_at / ${MINUTE_MS} < $minute`;
+  const since = (name: string) =>
+    `total(max(0, min(until_minute, $minute + 1) - max(from_minute, ${name})) * rate) / 60`;
+  const sql = `SELECT ${since('$hour')} AS hour, ${since('$day')} AS day,
+      total((until_minute - from_minute) * rate * (rollout_id IS $rolloutId AND $rolloutId IS NOT NULL)) / 60 AS rollout,
+      (SELECT total(replicas * ifnull(price_micros, 0)) FROM endpoints WHERE model = $model AND gone_at IS NULL) AS rate
+    FROM (${spans})`;
+  const sums = db
+    .prepare<unknown[], { hour: number; day: number; rollout: number; rate: number }>(sql)
+    .get({ model, minute, rolloutId, ...from }) as { hour: number; day: number; rollout: number; rate: number };
+  return {
+    hourMicros: Math.round(sums.hour),
+    dayMicros: Math.round(sums.day),
+    rolloutMicros: Math.round(sums.rollout),
+    ratePerHourMicros: Math.round(sums.rate),
+    at: now,
+  };
+}

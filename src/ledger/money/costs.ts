@@ -1,0 +1,104 @@
+import { MINUTE_MS, minuteOf } from '../../core/money/books.ts';
+import { meanTokens, onServerless } from '../../core/money/cost.ts';
+import type { EndpointUse, UsageRow } from '../../core/money/cost.ts';
+import { priceBook } from '../../core/money/price-book.ts';
+import { FLAG } from '../calls/call-writer.ts';
+import type { LedgerDb } from '../database.ts';
+import { listPrices } from './prices.ts';
+
+interface Grouped {
+  readonly model: string;
+  readonly provider: string | null;
+  readonly agent: string | null;
+  readonly isDedicated: number;
+  readonly hasTokens: number;
+  readonly calls: number;
+  readonly toldCalls: number;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly untoldRequestBytes: number;
+  readonly untoldResponseBytes: number;
+}
+
+/**
+ * The calls that upstreams answered well and that ended between the first and the last of some times (epoch ms, ascending),
+ * added up between each two of them, by model, upstream and provider, and by agent where that is asked for.
+ */
+export function usageBetween(
+  db: LedgerDb,
+  times: readonly number[],
+  { byAgent, model }: { readonly byAgent: boolean; readonly model: string | null },
+): UsageRow[] {
+  const isUntold = 'c.prompt_tokens IS NULL AND c.output_tokens IS NULL';
+  const grouped = db.prepare<unknown[], Grouped>(
+    `SELECT r.model, p.name AS provider, ${byAgent ? 'a.name' : 'NULL'} AS agent, c.flags & ${FLAG.dedicated} <> 0 AS isDedicated,
+       s.name NOT IN ('native', 'models') AS hasTokens, count(*) AS calls, sum(NOT (${isUntold})) AS toldCalls,
+       total(c.prompt_tokens) AS promptTokens, total(c.output_tokens) AS outputTokens,
+       total(c.request_bytes * (${isUntold})) AS untoldRequestBytes,
+       total(c.response_bytes * (${isUntold})) AS untoldResponseBytes
+     FROM calls c JOIN routes r ON r.id = c.route_id JOIN shapes s ON s.id = c.shape_id
+     LEFT JOIN providers p ON p.id = c.provider_id ${byAgent ? 'LEFT JOIN agents a ON a.id = c.agent_id' : ''}
+     WHERE c.id >= $from AND c.id < $until AND c.flags & ${FLAG.served} AND c.status < 400 AND s.name <> 'models'
+       AND ($model IS NULL OR r.model = $model)
+     GROUP BY c.route_id, c.provider_id, 4, 5 ${byAgent ? ', c.agent_id' : ''} ORDER BY 1, 4, 2, 3`,
+  );
+  return times.slice(1).flatMap((untilAt, i) => {
+    const fromAt = times[i] as number;
+    const rows = grouped.all({ from: Math.round(fromAt * 1_000), until: Math.round(untilAt * 1_000), model });
+    return rows.map(({ isDedicated, hasTokens, ...row }) => ({
+      ...row,
+      fromAt,
+      untilAt,
+      upstream: isDedicated ? ('dedicated' as const) : ('serverless' as const),
+      hasTokens: hasTokens === 1,
+    }));
+  });
+}
+
+/**
+ * The minutes of endpoints since a time, epoch ms, up to the one of `now`: after the last look each is taken to go on as it
+ * was, which is an estimate.
+ */
+export function endpointsSince(db: LedgerDb, from: number, now: number, model: string | null): EndpointUse[] {
+  const sql = `SELECT e.model, e.name, s.from_minute AS fromMinute, s.until_minute AS untilMinute, s.replicas,
+      s.price_micros AS priceMicros, s.source = 'estimate' AS isEstimate
+    FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
+    WHERE s.until_minute > $from AND s.replicas > 0 AND ($model IS NULL OR e.model = $model)
+    UNION ALL SELECT model, name, last_seen_at / ${MINUTE_MS} + 1, $minute + 1, replicas, price_micros, 1 FROM endpoints
+    WHERE gone_at IS NULL AND replicas > 0 AND last_seen_at / ${MINUTE_MS} < $minute AND ($model IS NULL OR model = $model)`;
+  const rows = db
+    .prepare<unknown[], Omit<EndpointUse, 'isEstimate'> & { isEstimate: number }>(sql)
+    .all({ from: minuteOf(from), minute: minuteOf(now), model });
+  return rows.map((row) => ({ ...row, isEstimate: row.isEstimate === 1 }));
+}
+
+/** What is recent enough to tell what a call costs: a day, and not more calls of all routes than this. */
+const RECENT = { ms: 86_400_000, calls: 20_000 };
+
+/** What a recent call of a model costs on serverless in the mean, whoever served it; micro-dollars, null where unknown. */
+export function costPerCall(db: LedgerDb, model: string, now: number): number | null {
+  const nth = db.prepare<[number], number>('SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET ?').pluck();
+  const from = Math.max(now - RECENT.ms, (nth.get(RECENT.calls) ?? 0) / 1_000);
+  const rows = usageBetween(db, [from, now], { byAgent: false, model });
+  const [means, book] = [meanTokens(rows), priceBook(listPrices(db))];
+  let [micros, calls] = [0, 0];
+  for (const row of rows) {
+    // A span of calls may begin before a price was first noted: it is priced as of now.
+    const priced = onServerless({ ...row, fromAt: now }, book, means);
+    micros += priced.micros;
+    calls += row.calls - priced.unpricedCalls;
+  }
+  return calls === 0 ? null : micros / calls;
+}
+
+/** When the books begin, epoch ms: with the first call or the first minute of an endpoint. Null where there is neither. */
+export function beginOfBooks(db: LedgerDb): number | null {
+  const sql = `SELECT min(at) FROM (SELECT min(id) / 1000 AS at FROM calls
+    UNION ALL SELECT min(from_minute) * ${MINUTE_MS} FROM endpoint_spans)`;
+  return db.prepare<[], number | null>(sql).pluck().get() ?? null;
+}
+
+/** The models that were called or had an endpoint. */
+export function costedModels(db: LedgerDb): Set<string> {
+  return new Set(db.prepare<[], string>('SELECT model FROM routes UNION SELECT model FROM endpoints').pluck().all());
+}

@@ -1,0 +1,70 @@
+import type { BillLine } from '../../core/money/cost.ts';
+import type { DatedPrice, ProviderPrice } from '../../core/money/price-book.ts';
+import type { LedgerDb } from '../database.ts';
+
+const NEWEST = `SELECT model, provider, input_micros AS inputMicros, output_micros AS outputMicros, is_free AS isFree,
+  is_live AS isLive, max(from_at) AS fromAt FROM provider_prices GROUP BY model, provider`;
+
+interface PriceRow extends Omit<DatedPrice, 'isFree' | 'isLive'> {
+  readonly isFree: number;
+  readonly isLive: number;
+}
+
+/** Notes what has changed in the router's list of prices since the last time; call within a transaction. */
+export function bookPrices(db: LedgerDb, prices: readonly ProviderPrice[], at: number): void {
+  const keyOf = ({ model, provider }: Pick<ProviderPrice, 'model' | 'provider'>) => `${model} ${provider}`;
+  const before = new Map(
+    db
+      .prepare<[], PriceRow>(NEWEST)
+      .all()
+      .map((row) => [keyOf(row), readPrice(row)]),
+  );
+  const listed = new Set(prices.map(keyOf));
+  const gone = [...before.values()].filter((one) => one.isLive && !listed.has(keyOf(one)));
+  const insert = db.prepare(
+    `INSERT OR REPLACE INTO provider_prices (model, provider, from_at, input_micros, output_micros, is_free, is_live)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  for (const price of [...prices, ...gone.map((one) => ({ ...one, isLive: false }))]) {
+    const { model, provider, inputMicros, outputMicros, isFree, isLive } = price;
+    const known = before.get(keyOf(price));
+    if (known !== undefined && isSame(known, price)) continue;
+    insert.run(model, provider, Math.round(at), inputMicros, outputMicros, Number(isFree), Number(isLive));
+  }
+}
+
+function isSame(one: ProviderPrice, other: ProviderPrice): boolean {
+  return (
+    one.inputMicros === other.inputMicros &&
+    one.outputMicros === other.outputMicros &&
+    one.isFree === other.isFree &&
+    one.isLive === other.isLive
+  );
+}
+
+function readPrice(row: PriceRow): DatedPrice {
+  return { ...row, isFree: row.isFree === 1, isLive: row.isLive === 1 };
+}
+
+/** All prices that ever were, the oldest first. */
+export function listPrices(db: LedgerDb): DatedPrice[] {
+  const sql = `SELECT model, provider, input_micros AS inputMicros, output_micros AS outputMicros, is_free AS isFree,
+    is_live AS isLive, from_at AS fromAt FROM provider_prices ORDER BY from_at`;
+  return db.prepare<[], PriceRow>(sql).all().map(readPrice);
+}
+
+/** Replaces what is known of the days that a bill tells of; call within a transaction. */
+export function bookBill(db: LedgerDb, lines: readonly BillLine[], at: number): void {
+  const insert = db.prepare(
+    'INSERT OR REPLACE INTO bills (org, day, model, provider, calls, micros, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  );
+  for (const { org, day, model, provider, calls, micros } of lines) {
+    insert.run(org, day, model, provider, calls, micros, Math.round(at));
+  }
+}
+
+/** The bills of the days from one to another, both included. */
+export function listBills(db: LedgerDb, fromDay: string, untilDay: string): BillLine[] {
+  const sql = 'SELECT org, day, model, provider, calls, micros FROM bills WHERE day BETWEEN ? AND ? ORDER BY org, day';
+  return db.prepare<[string, string], BillLine>(sql).all(fromDay, untilDay);
+}
