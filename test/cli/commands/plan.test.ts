@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import type { Call } from '../../../src/core/call.ts';
+import { startSimulation } from '../../../src/simulation/server.ts';
+import { fastClock } from '../../simulation/clocks.ts';
+import { openBook, temporaryFolder, upshift } from '../rig.ts';
+
+const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
+
+/** Twenty minutes before now in which 61 agents made five calls a second. */
+async function busyLedger(context: TestContext): Promise<string> {
+  const { path, ledger, close } = await openBook(context);
+  const released: Promise<void>[] = [];
+  const start = Date.now() - 1_200_000;
+  for (let n = 0; n < 6_000; n++) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    released.push(promise);
+    ledger.calls.record(callAt(start + n * 200, n), resolve);
+  }
+  await Promise.all(released);
+  await close();
+  return path;
+}
+
+function callAt(atMs: number, n: number): Call {
+  const isRefused = n % 12 === 0;
+  const outcome = isRefused ? 'rate_limited' : 'ok';
+  return {
+    arrivedAtUs: atMs * 1_000,
+    durationUs: 4_000_000,
+    model: MODEL,
+    shape: 'chat+stream',
+    agent: `agent-${n % 61}`,
+    isAgentDerived: false,
+    rolloutId: null,
+    step: 0,
+    weight: 0,
+    role: null,
+    isEligible: false,
+    servedBy: 'serverless',
+    status: isRefused ? 429 : 200,
+    outcome,
+    finalOutcome: outcome,
+    hasClientLeft: false,
+    hasNoToken: false,
+    firstByteUs: 300_000,
+    firstTokenUs: isRefused ? null : 400_000,
+    promptTokens: isRefused ? null : 1_000,
+    outputTokens: isRefused ? null : 100,
+    requestBytes: 1,
+    responseBytes: 1,
+    repeatOfUs: null,
+    hasShadow: false,
+    waitedUs: 0,
+    attempts: [],
+  };
+}
+
+interface Told {
+  readonly sizing: {
+    readonly need: { readonly terms: readonly { readonly name: string; readonly bytes: number }[] } | null;
+    readonly load: { readonly windowCalls: number; readonly inFlight: number };
+    readonly list: { readonly source: string; readonly of: string | null };
+    readonly candidates: readonly { readonly offer: { readonly quota: object | null } }[];
+    readonly instance: { readonly instanceType: string; readonly region: string } | null;
+    readonly swarm: { readonly calls: number; readonly agents: number; readonly size: { readonly policy: string } };
+    readonly problem: string | null;
+  };
+}
+
+describe('plan', { concurrency: 3 }, () => {
+  it('shows memory, instances and the choice within eighty columns, and what to do next', async (context) => {
+    const path = await busyLedger(context);
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const { code, out, err } = await upshift(['plan', '--db', path, '--model', MODEL], env);
+    assert.deepEqual([code, err], [0, '']);
+    assert.deepEqual(
+      out.split('\n').filter((line) => line.length > 80),
+      [],
+    );
+    assert.match(out, /memory +weights +16\.1 GB {2}8\.03 B BF16 x 2 bytes/);
+    assert.match(out, /live prices and quota of acme/);
+    assert.match(out, /^ > aws eu-west-1 nvidia-a10g x1 +1\.00 +4 +1 +~\d/m);
+    assert.equal(out.match(/^ > /gm)?.length, 1);
+    assert.match(out, /^ {3}aws us-east-1 nvidia-l40s x1 +1\.80 +4 +1 +~\d/m);
+    assert.match(out, /10 of intel-spr +a CPU serves small embedding models only/);
+    assert.match(out, /swarm +1 500 calls of 61 agents in the busiest 5 min:\s+policies\/swarm-10-50\.yaml/);
+    assert.match(out, /next +give meta-llama[^]*endpoint block[^]*$/);
+  });
+
+  it('says the same in JSON, for the instance that the policy would get', async (context) => {
+    const path = await busyLedger(context);
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const file = join(dirname(path), 'policy.yaml');
+    const endpoint = { namespace: 'acme', regions: ['aws/us-west-2'], maxPricePerHour: 20 };
+    writeFileSync(file, JSON.stringify({ routes: [{ model: MODEL, endpoint }] }));
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const { out } = await upshift(['plan', '--db', path, '--policy', file, '--json'], env);
+    const { sizing } = JSON.parse(out) as Told;
+    assert.deepEqual([sizing.load.windowCalls, sizing.swarm.agents], [1_500, 61]);
+    // 1375 answered calls x 4 s / 300 s.
+    assert.ok(Math.abs(sizing.load.inFlight - 18.33) < 0.1, String(sizing.load.inFlight));
+    assert.deepEqual([sizing.instance?.instanceType, sizing.instance?.region], ['nvidia-h200', 'us-west-2']);
+    assert.deepEqual(
+      sizing.need?.terms.map(({ name }) => name),
+      ['weights', 'cache', 'activations', 'engine'],
+    );
+  });
+
+  it('goes without a token by the public list, without quota, and says so', async (context) => {
+    const { path } = await openBook(context);
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl };
+    const words = ['plan', '--db', path, '--model', MODEL];
+    const [page, json] = await Promise.all([upshift(words, env), upshift([...words, '--json'], env)]);
+    assert.match(page.out, /public list, which tells no quota \(HF_TOKEN is not\s+set\)/);
+    assert.match(page.out, /next +set HF_TOKEN and run this again for quota$/m);
+    const { sizing } = JSON.parse(json.out) as Told;
+    assert.equal(sizing.list.source, 'public');
+    assert.ok(sizing.candidates.every(({ offer }) => offer.quota === null));
+  });
+
+  it('tells what a model needs before there is a ledger, and that its load is not known', async (context) => {
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const path = join(temporaryFolder(context), 'upshift.db');
+    const { code, out, err } = await upshift(['plan', '--db', path, '--model', MODEL], env);
+    assert.equal(code, 0);
+    assert.match(err, /^warning: there is no ledger at .*upshift\.db: the load is not known yet\n$/);
+    assert.match(out, /memory +weights +16\.1 GB/);
+    assert.equal(existsSync(path), false);
+  });
+
+  it('does not ask for a token where there is one that was of no use', async (context) => {
+    const { path } = await openBook(context);
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const file = join(dirname(path), 'policy.yaml');
+    const endpoint = { namespace: 'nobody', maxPricePerHour: 20 };
+    writeFileSync(file, JSON.stringify({ routes: [{ model: MODEL, endpoint }] }));
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const { out } = await upshift(['plan', '--db', path, '--policy', file], env);
+    assert.match(out, /404: Namespace\s+nobody\s+not found/);
+    assert.match(out, /next +mend what is said above and run this again for quota/);
+  });
+
+  it('goes offline by the stale list and by the name of the model, and says so', async (context) => {
+    const { path } = await openBook(context);
+    // Nobody listens on the port of a simulation that has ended.
+    const simulation = await startSimulation({ clock: fastClock(1000) });
+    const { url } = simulation;
+    await simulation.close();
+    const env = { HF_ENDPOINT: `${url}/hub`, UPSHIFT_ENDPOINTS_URL: `${url}/endpoints`, HF_TOKEN: 'hf_test' };
+    const { code, out } = await upshift(['plan', '--db', path, '--model', MODEL], env);
+    assert.equal(code, 0);
+    assert.match(out, /STALE: the price list of 2026-08-20; nothing is ever proposed on it/);
+    assert.match(out, /weights +16\.0 GB {2}8\.00 B BF16 x 2 bytes/);
+    assert.match(out, /its size\s+is taken\s+from its name/);
+    const nameless = await upshift(['plan', '--db', path, '--model', 'org/name'], env);
+    assert.match(nameless.out, /nothing is known of it: what it needs cannot be said/);
+  });
+});

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { describe, it } from 'node:test';
+import { openForReading } from '../../../src/ledger/open.ts';
+import { pendingRequests } from '../../../src/ledger/journal/requests.ts';
+import type { Book } from '../rig.ts';
+import { openAskingBook, openBook, spawnUpshift, upshift } from '../rig.ts';
+
+/** What the ledger has been asked for and has not answered. */
+function pending(book: Book) {
+  const db = openForReading(book.path);
+  try {
+    return pendingRequests(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** Runs a command while this process answers its request as the daemon would. */
+async function whileDeciding(book: Book, args: readonly string[]) {
+  const running = spawnUpshift([...args, '--db', book.path]);
+  const state = { isOver: false };
+  void running.ended.finally(() => (state.isOver = true));
+  while (!state.isOver) {
+    const [request] = await book.ledger.journal.pendingRequests();
+    if (request !== undefined) await book.tick({ request });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return running.ended;
+}
+
+describe('requests', { concurrency: 4 }, () => {
+  it('approve answers the open question and says what the daemon made of it', async (context: TestContext) => {
+    const book = await openAskingBook(context);
+    const { code, out, err } = await whileDeciding(book, ['approve', '--step', '0', '--reason', 'go']);
+    assert.deepEqual(
+      { code, out, err },
+      {
+        code: 0,
+        out: 'done: approve aaaabbbb: the endpoint writer-aaaabbbb is being created\n',
+        err: '',
+      },
+    );
+    const [event] =
+      (await upshift(['explain', '4', '--json', '--db', book.path])).out.match(/"type":"approved"[^}]*/) ?? [];
+    assert.match(event ?? '', /"step":0,"by":"[^"]+@[^"]+","reason":"go"/);
+  });
+
+  it('pause and resume are carried out, and refused where they change nothing, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    const paused = await whileDeciding(book, ['pause', 'aaaa', '--json']);
+    assert.equal(paused.code, 0);
+    const { result, kind, rollout } = JSON.parse(paused.out) as Record<string, string>;
+    assert.deepEqual({ result, kind, rollout }, { result: 'done', kind: 'pause', rollout: 'aaaabbbb' });
+    const again = await whileDeciding(book, ['pause']);
+    assert.equal(again.code, 4);
+    assert.match(again.err, /pause refused: rollout aaaabbbb is already paused/);
+    assert.equal((await whileDeciding(book, ['resume'])).code, 0);
+  });
+
+  it('an answer to another step is refused at once, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    const { code, err } = await upshift(['approve', '--step', '3', '--db', book.path]);
+    assert.equal(code, 4);
+    assert.match(err, /asks about step 0, not 3\nhint: .*approve aaaabbbb --step 0/);
+    assert.deepEqual(pending(book), []);
+  });
+
+  it('an answer to no question is refused at once, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    assert.equal((await whileDeciding(book, ['approve'])).code, 0);
+    const { code, err } = await upshift(['reject', '--db', book.path]);
+    assert.equal(code, 4);
+    assert.match(err, /asks nothing now[^]*npx upshift abort aaaabbbb/);
+  });
+
+  it('without a daemon the request waits, with a warning, exit 0', async (context) => {
+    const book = await openAskingBook(context);
+    await book.close();
+    const { code, out, err } = await upshift(['abort', '--reason', 'too expensive', '--db', book.path, '--json']);
+    assert.equal(code, 0);
+    assert.equal((JSON.parse(out) as { result: string }).result, 'queued');
+    assert.match(err, /warning: no daemon is running/);
+    const [request] = pending(book);
+    assert.equal(request?.kind, 'abort');
+    assert.equal(request?.reason, 'too expensive');
+    assert.match(request?.by ?? '', /^.+@.+$/);
+  });
+
+  it('--no-wait leaves the request to the daemon, exit 0', async (context) => {
+    const book = await openAskingBook(context);
+    const { code, out, err } = await upshift(['pause', '--no-wait', '--db', book.path]);
+    assert.deepEqual({ code, err }, { code: 0, err: '' });
+    assert.match(out, /queued for the daemon/);
+    assert.equal(pending(book).length, 1);
+  });
+
+  it('an unknown rollout, and none at all, exit 2', async (context) => {
+    const book = await openAskingBook(context);
+    const unknown = await upshift(['pause', 'zzz', '--db', book.path]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, /there is no rollout "zzz"\nhint: active: aaaabbbb \(acme\/writer, proposed\)/);
+    const empty = await openBook(context);
+    const none = await upshift(['pause', '--db', empty.path]);
+    assert.equal(none.code, 2);
+    assert.match(none.err, /no rollout is active/);
+  });
+
+  it('nothing can be asked of a rollout that is over, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    assert.equal((await whileDeciding(book, ['reject', '--reason', 'no'])).code, 0);
+    const { code, err } = await upshift(['abort', 'aaaabbbb', '--db', book.path]);
+    assert.equal(code, 4);
+    assert.match(err, /rollout aaaabbbb is over: it is aborted/);
+  });
+});

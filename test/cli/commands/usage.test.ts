@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import type { Call } from '../../../src/core/call.ts';
+import type { Usage } from '../../../src/core/usage/usage.ts';
+import { makeCall } from '../../ledger/rig.ts';
+import { makeLane, makeReport, NOON } from '../reports.ts';
+import type { Book } from '../rig.ts';
+import { openBook, upshift } from '../rig.ts';
+import { eventually } from '../../support/waiting.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const MODEL = 'acme/writer';
+
+function call(atMs: number, changes: Partial<Call>): Call {
+  const { attempts } = makeCall(0);
+  return makeCall(0, {
+    arrivedAtUs: Math.round(atMs * 1_000),
+    durationUs: 4_000_000,
+    model: MODEL,
+    rolloutId: null,
+    role: null,
+    isEligible: false,
+    servedBy: 'serverless',
+    promptTokens: 300,
+    outputTokens: 100,
+    attempts,
+    ...changes,
+  });
+}
+
+/** Three days of a call a minute, and at nine every morning 400 calls of a crawler within ten minutes, a tenth refused. */
+async function threeDays(context: TestContext, hours = 72): Promise<Book> {
+  const book = await openBook(context);
+  const from = NOON - hours * HOUR;
+  const released: Promise<void>[] = [];
+  const write = (one: Call) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    released.push(promise);
+    book.ledger.calls.record(one, resolve);
+  };
+  for (let at = from, n = 0; at < NOON - MINUTE; at += MINUTE, n++) {
+    write(call(at, { agent: `agent-${n % 6}` }));
+    if (new Date(at).getUTCHours() !== 9 || new Date(at).getUTCMinutes() >= 10) continue;
+    for (let i = 0; i < 40; i++) {
+      const outcome = i % 10 === 0 ? ('rate_limited' as const) : ('ok' as const);
+      write(call(at + 500 + i * 1_400, { agent: 'nightly-crawler', outcome }));
+    }
+  }
+  write(call(NOON - HOUR, { model: 'acme/other', agent: 'ann' }));
+  await Promise.all(released);
+  // Nobody waits longer for a row than the ledger's patience: on a busy machine some are still to be written.
+  await eventually('all calls are written', () => book.ledger.calls.pending === 0);
+  await book.tell(makeReport([], { timeScale: 60, lanes: [makeLane({ model: MODEL, limit: 120 })] }));
+  return book;
+}
+
+describe('usage', { concurrency: 4 }, () => {
+  it('draws days and week, and says who makes the peaks and what smoothing saves, within eighty columns', async (context) => {
+    const { path } = await threeDays(context);
+    const { code, out, err } = await upshift(['usage', '--db', path]);
+    assert.deepEqual([code, err], [0, '']);
+    assert.equal(`\n${out.replaceAll(path, 'LEDGER')}`, PAGE);
+    assert.ok(out.split('\n').every((line) => line.includes('npx') || line.length <= 80));
+  });
+
+  it('puts days and hours where a time zone has them, and says whose they are', async (context) => {
+    const { path } = await threeDays(context);
+    const { out } = await upshift(['usage', '--db', path, '--zone', 'Asia/Tokyo', '--by', 'hour']);
+    assert.match(out, /all times in\s+Asia\/Tokyo/);
+    const full = out.split('\n').filter((line) => line.includes('████████'));
+    assert.deepEqual(
+      full.map((line) => line.trim().split(/ +/)[0]),
+      ['18'],
+    );
+    const wrong = await upshift(['usage', '--db', path, '--zone', 'Mars']);
+    assert.deepEqual([wrong.code, /--zone "Mars" is no time zone/.test(wrong.err)], [2, true]);
+  });
+
+  it('shows one table where that is asked for', async (context) => {
+    const { path } = await threeDays(context);
+    const [agents, days] = await Promise.all(
+      ['agent', 'day'].map((by) => upshift(['usage', '--db', path, '--by', by])),
+    );
+    assert.match(agents?.out ?? '', /nightly-crawler +\d+\.\d % +21\.7 % +1 200 +10\.0 % +480 000\n/);
+    assert.match(days?.out ?? '', /Sun 22 Nov .* 1 840 +205 +2\.2 %\n/);
+    assert.doesNotMatch(days?.out ?? '', /^ peaks/m);
+  });
+
+  it('says the same as one line of JSON for each route, the busiest first', async (context) => {
+    const { path } = await threeDays(context);
+    const { out } = await upshift(['usage', '--db', path, '--json', '--per-replica', '8']);
+    const lines = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.deepEqual(
+      lines.map(({ model, zone }) => [model, zone]),
+      [
+        [MODEL, 'UTC'],
+        ['acme/other', 'UTC'],
+      ],
+    );
+    const { smoothing, replicas } = lines[0] as unknown as Usage;
+    assert.deepEqual(smoothing.limit, { calls: 120, source: 'learned' });
+    assert.equal(replicas?.perReplica, 8);
+  });
+
+  it('tells a young ledger by its minutes, and an empty one what to do', async (context) => {
+    const young = await threeDays(context, 1);
+    const { out } = await upshift(['usage', '--db', young.path]);
+    assert.match(out, /less than a day of calls: the rhythm of a week shows after some days/);
+    assert.match(
+      out,
+      / time {6}\S{60}\n {11}11:00 +12:00\n {11}each sign: the fullest window that ends in those 60 s\n/,
+    );
+    assert.doesNotMatch(out, /^ week /m);
+    assert.match(out, /Nothing presses: serverless takes these peaks/);
+    const { path } = await openBook(context);
+    const empty = await upshift(['usage', '--db', path]);
+    assert.equal(empty.code, 0);
+    assert.match(empty.out, /^the ledger has no call since 7d: nothing can be said\nlet agents call/);
+  });
+
+  it('refuses what it cannot do, with what is expected', async (context) => {
+    const { path } = await openBook(context);
+    const cases = [
+      { args: ['--since', '90d'], said: /31d at most/ },
+      { args: ['--per-replica', '0'], said: /--per-replica 0 is out of range\nhint: expected 1 or more calls/ },
+      { args: ['--by', 'week'], said: /hour/ },
+    ];
+    for (const { args, said } of cases) {
+      const { code, err } = await upshift(['usage', '--db', path, ...args]);
+      assert.equal(code, 2, args.join(' '));
+      assert.match(err, said);
+    }
+  });
+});
+
+const PAGE = `
+acme/writer
+ span      Sat 21 Nov 12:00 to Tue 24 Nov 12:00 (3.0 days); all times in UTC
+ demand    5 519 calls of 7 agents, 2.2 % refused or delayed
+           in 5 min: 205 at most, 6 on average
+
+ days                  0     6     12    18      calls  in 5 min   429s
+           Sat 21 Nov              ▁▁▁▁▁▁▁▁▁▁▁▁    720         5  0.0 %
+           Sun 22 Nov  ▁▁▁▁▁▁▁▁▁█▁▁▁▁▁▁▁▁▁▁▁▁▁▁  1 840       205  2.2 %
+           Mon 23 Nov  ▁▁▁▁▁▁▁▁▁█▁▁▁▁▁▁▁▁▁▁▁▁▁▁  1 840       205  2.2 %
+           Tue 24 Nov  ▁▁▁▁▁▁▁▁▁█▁▁              1 119       205  3.6 %
+
+ week          0     3     6     9     12    15    18    21
+           Mon ░░░░░░░░░░░░░░░░░░██░░░░░░░░░░░░░░░░░░░░░░░░░░░░
+           Tue ░░░░░░░░░░░░░░░░░░██░░░░
+           Wed
+           Thu
+           Fri
+           Sat                         ░░░░░░░░░░░░░░░░░░░░░░░░
+           Sun ░░░░░░░░░░░░░░░░░░██░░░░░░░░░░░░░░░░░░░░░░░░░░░░
+               ░ to 51  ▒ to 103  ▓ to 154  █ to 205 in 5 min  · none
+
+ peaks     until             calls  agents   429s  mostly
+           Sun 22 Nov 09:04    205       6  9.8 %  nightly-crawler 98 %
+           Sun 22 Nov 09:09    205       6  9.8 %  nightly-crawler 98 %
+           Mon 23 Nov 09:04    205       6  9.8 %  nightly-crawler 98 %
+           Mon 23 Nov 09:09    205       6  9.8 %  nightly-crawler 98 %
+           Tue 24 Nov 09:04    205       6  9.8 %  nightly-crawler 98 %
+
+ agents    agent            of the peaks  of all  calls    429s   tokens
+           nightly-crawler        97.6 %  21.7 %  1 200  10.0 %  480 000
+           agent-0                 0.5 %  13.0 %    720   0.0 %  288 000
+           agent-1                 0.5 %  13.0 %    720   0.0 %  288 000
+           agent-2                 0.5 %  13.0 %    720   0.0 %  288 000
+           agent-3                 0.5 %  13.0 %    720   0.0 %  288 000
+           and 2 more: --by agent
+ at once   0.1 on average, 1 at p95, 4 at most, all on serverless
+ tokens    511 a minute on average, 16 400 at most (Sun 22 Nov 09:00)
+ limit     120 in 5 min (learned): above it 0.6 % of the time; 120 calls refused
+           or delayed
+ spread    the peak is 32.1 times the average; 38 if spread over an hour; 6 if
+           spread over a day; within the limit once spread over 20 min
+ criteria  more than 2 000 calls in 5 min: never met in this span
+
+ others    acme/other  1 call, 1 at the peak, 0.0 % refused
+           one of them in full: --model
+
+ Spreading the peaks over 20 min would do, first of all nightly-crawler (98 % of
+ the peaks). What else would, and what a migration would take:
+   npx upshift advise --model acme/writer --db LEDGER
+   npx upshift plan --model acme/writer --db LEDGER
+`;

@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decide } from '../../../src/core/decide/decide.ts';
+import { decideAgain } from '../../../src/core/decide-again.ts';
+import type { EndpointSeen, Observation, Survey } from '../../../src/core/decide/observation.ts';
+import type { Rollout } from '../../../src/core/rollout/rollout.ts';
+import type { RolloutEvent } from '../../../src/core/rollout/event.ts';
+import { evolve } from '../../../src/core/rollout/evolve.ts';
+import { namedInstance } from '../../../src/core/sizing/pinned.ts';
+import {
+  atStep,
+  ENDPOINT_POLICY,
+  observation,
+  PROFILE,
+  promotedRollout,
+  rolloutAfter,
+  routePolicy,
+  START,
+  TO_WARM,
+  WARM,
+} from '../../support/samples.ts';
+
+const MINUTE = 60_000;
+const HOLDING = { calls: 2_100, agents: 64, derivedAgents: 0, refused: 168, refusedShare: 0.08 };
+const SUSTAINED = { ...HOLDING, holdsSince: START - 5 * MINUTE };
+const SURVEY: Survey = { at: START, pricePerHourMicros: 1_300_000, problem: null, hint: null };
+const AUTOMATIC = routePolicy({ approval: 'automatic' });
+
+/** What the watching route sees once everything is in place, and what a test wants otherwise. */
+function ripe(changes: Partial<Observation> = {}): Observation {
+  return observation({ demand: SUSTAINED, survey: SURVEY, ...changes });
+}
+
+function endpoint(state: EndpointSeen['state'], changes: Partial<EndpointSeen> = {}): EndpointSeen {
+  return { at: START + 1, state, url: null, isHealthy: false, badLooks: 0, isOurs: true, message: null, ...changes };
+}
+
+const told = (decided: { action: string; reason: string }) => `${decided.action} ${decided.reason}`;
+
+describe('a watched route', () => {
+  const cases: readonly [why: string, seen: Observation, expected: string][] = [
+    ['the criteria do not hold', observation(), 'wait criteria_not_met'],
+    ['the criteria hold since a moment ago', ripe({ demand: { ...HOLDING, holdsSince: START } }), 'wait sustaining'],
+    ['a second is missing', ripe({ demand: { ...HOLDING, holdsSince: START - 299_000 } }), 'wait sustaining'],
+    [
+      'the window holds but no second has ended',
+      ripe({ demand: { ...HOLDING, holdsSince: null } }),
+      'wait criteria_not_met',
+    ],
+    ['they held until just now', ripe({ demand: { ...SUSTAINED, calls: 2_000 } }), 'wait criteria_not_met'],
+    [
+      'the policy names no endpoint',
+      ripe({ policy: routePolicy({ endpoint: null }) }),
+      'wait would_propose_add_endpoint',
+    ],
+    ['a rollout ended an hour ago', ripe({ lastEndedAt: START - 60 * MINUTE }), 'wait cooldown'],
+    ['a rollout ended six hours ago', ripe({ lastEndedAt: START - 360 * MINUTE }), 'propose criteria_sustained'],
+    ['the Hub was out of reach', ripe({ account: 'unchecked' }), 'wait account_unchecked'],
+    ['the Hub refuses the token', ripe({ account: 'refused' }), 'wait account_refused'],
+    ['nothing is known of price and quota', ripe({ survey: null }), 'survey survey_missing'],
+    ['the survey is too old', ripe({ survey: { ...SURVEY, at: START - 11 * MINUTE } }), 'survey survey_missing'],
+    ['a survey is under way', ripe({ survey: null, effects: ['survey'] }), 'wait survey_missing'],
+    ['there is no quota', ripe({ survey: { ...SURVEY, problem: 'no quota', hint: 'ask' } }), 'wait not_available'],
+    ['the price is not known', ripe({ survey: { ...SURVEY, pricePerHourMicros: null } }), 'wait not_available'],
+    ['the price is too high', ripe({ survey: { ...SURVEY, pricePerHourMicros: 10_000_001 } }), 'wait too_expensive'],
+    [
+      'the price is just allowed',
+      ripe({ survey: { ...SURVEY, pricePerHourMicros: 10_000_000 } }),
+      'propose criteria_sustained',
+    ],
+    ['everything is in place', ripe(), 'propose criteria_sustained'],
+  ];
+  for (const [why, seen, expected] of cases) {
+    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(null, seen)), expected));
+  }
+
+  it('tries a survey that failed again after a while, not at once', () => {
+    const problem = { code: 'unavailable' as const, message: 'survey: no answer', hint: null };
+    const failed = (at: number) => ripe({ survey: null, results: { survey: { effect: 'survey', at, problem } } });
+    assert.equal(told(decide(null, failed(START - 1_000))), 'wait effect_failed');
+    assert.equal(told(decide(null, failed(START - MINUTE))), 'survey survey_missing');
+  });
+
+  it('proposes with figures, instance and price, and spends nothing yet', () => {
+    const decided = decide(null, ripe());
+    assert.equal(
+      decided.detail,
+      '2100 calls, 64 agents, 8.0 % refused in 5 min; aws us-east-1 nvidia-a10g x1 at $1.30/h',
+    );
+    assert.equal(decided.effect, null);
+    assert.deepEqual(
+      decided.events.map((event) => event.type),
+      ['proposed'],
+    );
+    const rollout = decided.events.reduce<Rollout | null>((state, event) => evolve(state, event, START), null);
+    assert.equal(rollout?.criteriaSince, SUSTAINED.holdsSince);
+    assert.equal(rollout?.endpointName, 'writer-aaaabbbb');
+  });
+});
+
+describe('the instance that was chosen', () => {
+  const instance = namedInstance({ ...ENDPOINT_POLICY, instanceType: 'nvidia-l40s', engine: 'vLLM' }, 1);
+  assert.ok(instance);
+  const seen = ripe({ survey: { ...SURVEY, instance } });
+
+  it('is proposed, pinned and told, whatever the policy names', () => {
+    const decided = decide(null, seen);
+    assert.match(decided.detail, /; aws us-east-1 nvidia-l40s x1 at \$1\.30\/h$/);
+    const rollout = decided.events.reduce<Rollout | null>((state, event) => evolve(state, event, START), null);
+    assert.deepEqual(rollout?.instance, instance);
+    assert.match(decide(rollout, observation()).detail, /^create aws us-east-1 nvidia-l40s x1 at/);
+  });
+
+  it('stays with the rollout through everything that happens to it', () => {
+    const rollout = decide(null, seen).events.reduce<Rollout | null>(
+      (state, event) => evolve(state, event, START),
+      null,
+    );
+    const later = TO_WARM.reduce<Rollout | null>((state, event) => evolve(state, event, START), rollout);
+    assert.deepEqual([later?.phase, later?.instance], ['stepping', instance]);
+  });
+
+  it('is absent where the survey is older than the choice: the decision comes out as it did', () => {
+    const [proposed] = decide(null, ripe()).events;
+    assert.ok(proposed?.type === 'proposed' && !('instance' in proposed.rollout));
+  });
+});
+
+describe('a proposed rollout', () => {
+  const asked = rolloutAfter({ type: 'asked', step: 0, verdict: null });
+
+  it('asks once, and then waits', () => {
+    assert.equal(told(decide(rolloutAfter(), observation())), 'ask needs_approval');
+    assert.equal(told(decide(asked, observation())), 'wait awaiting_approval');
+  });
+
+  it('stays open for a day and then expires', () => {
+    assert.equal(told(decide(asked, observation({ now: START + 1440 * MINUTE }))), 'wait awaiting_approval');
+    const decided = decide(asked, observation({ now: START + 1440 * MINUTE + 1 }));
+    assert.equal(told(decided), 'abort proposal_expired');
+    assert.equal(decided.events[0]?.type, 'ended');
+  });
+
+  it('stays open though the criteria no longer hold', () => {
+    assert.equal(told(decide(asked, observation({ now: START + 60 * MINUTE }))), 'wait awaiting_approval');
+  });
+
+  it('is approved by a policy that does so, and never while paused', () => {
+    const decided = decide(rolloutAfter(), observation({ policy: AUTOMATIC }));
+    assert.equal(told(decided), 'provision approved_by_policy');
+    const paused = rolloutAfter({ type: 'paused', by: 'ann@desk', reason: null });
+    assert.equal(told(decide(paused, observation({ policy: AUTOMATIC }))), 'wait paused');
+    assert.equal(told(decide(paused, observation())), 'wait paused');
+  });
+});
+
+describe('a provisioning rollout', () => {
+  const fresh = rolloutAfter(...TO_WARM.slice(0, 3));
+  const rollout = rolloutAfter(...TO_WARM.slice(0, 3), { type: 'endpoint_made', state: 'pending' });
+  const refusal = (code: 'invalid' | 'unauthorized' | 'unavailable', at = START) => ({
+    ensure: { effect: 'ensure' as const, at, problem: { code, message: 'ensure: refused', hint: 'ask for quota' } },
+  });
+  const cases: readonly [why: string, changes: Partial<Observation>, expected: string][] = [
+    ['nothing was seen of the endpoint', {}, 'ensure_endpoint endpoint_missing'],
+    ['it was made and then deleted', { endpoint: endpoint('absent') }, 'fail endpoint_absent'],
+    ["it is somebody else's", { endpoint: endpoint('pending', { isOurs: false }) }, 'fail endpoint_not_ours'],
+    [
+      'it became ready while nobody looked, beyond its time',
+      {
+        now: START + 40 * MINUTE,
+        endpoint: endpoint('running', { url: WARM.url, isHealthy: true, at: START + 40 * MINUTE }),
+      },
+      'start_warming endpoint_ready',
+    ],
+    ['it is being created', { effects: ['ensure'] }, 'wait endpoint_missing'],
+    ['it is pending', { endpoint: endpoint('pending') }, 'wait endpoint_starting'],
+    ['it initializes', { endpoint: endpoint('initializing') }, 'wait endpoint_starting'],
+    ['it runs without a URL', { endpoint: endpoint('running', { isHealthy: true }) }, 'wait endpoint_starting'],
+    ['its health lags', { endpoint: endpoint('running', { url: WARM.url }) }, 'wait endpoint_starting'],
+    [
+      'it is healthy',
+      { endpoint: endpoint('running', { url: WARM.url, isHealthy: true }) },
+      'start_warming endpoint_ready',
+    ],
+    ['it failed', { endpoint: endpoint('failed') }, 'fail endpoint_failed'],
+    ['somebody paused it', { endpoint: endpoint('paused') }, 'fail endpoint_paused'],
+    ['the request was refused', { results: refusal('invalid') }, 'fail provision_refused'],
+    ['the token was refused', { results: refusal('unauthorized') }, 'fail provision_refused'],
+    ['the API was out of reach a moment ago', { results: refusal('unavailable') }, 'wait effect_failed'],
+    [
+      'the API was out of reach',
+      { results: refusal('unavailable', START - MINUTE) },
+      'ensure_endpoint endpoint_missing',
+    ],
+    [
+      'its time is over',
+      { now: START + 30 * MINUTE + 1, endpoint: endpoint('initializing') },
+      'fail provision_timeout',
+    ],
+  ];
+  for (const [why, changes, expected] of cases) {
+    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(rollout, observation(changes))), expected));
+  }
+
+  it('begins the effect that it decides on', () => {
+    assert.equal(decide(rollout, observation()).effect, 'ensure');
+  });
+
+  it('gives the reason of a refusal with its hint', () => {
+    const [event] = decide(rollout, observation({ results: refusal('invalid') })).events;
+    assert.deepEqual(event, {
+      type: 'draining',
+      outcome: 'failed',
+      reason: 'provision_refused: ensure: refused',
+      hint: 'ask for quota',
+    });
+  });
+
+  it('is made once: noted when it is first seen, and created only before that', () => {
+    assert.equal(
+      told(decide(fresh, observation({ endpoint: endpoint('absent') }))),
+      'ensure_endpoint endpoint_missing',
+    );
+    const seen = decide(fresh, observation({ endpoint: endpoint('pending') }));
+    assert.deepEqual(seen.events, [{ type: 'endpoint_made', state: 'pending' }]);
+  });
+});
+
+describe('a warming rollout', () => {
+  const rollout = rolloutAfter(...TO_WARM.slice(0, 4));
+  const warmed = (at: number) => ({
+    warm: { effect: 'warm' as const, at, problem: null, warmed: { endpoint: WARM, failed: [], profile: PROFILE } },
+  });
+  const cases: readonly [why: string, changes: Partial<Observation>, expected: string][] = [
+    ['nothing was tried', {}, 'warm warming_up'],
+    ['calls are under way', { effects: ['warm'] }, 'wait warming_up'],
+    ['calls were answered', { results: warmed(START) }, 'finish_warming warmed'],
+    ['calls were answered before this phase', { results: warmed(START - MINUTE) }, 'warm warming_up'],
+    ['somebody paused it', { results: warmed(START), endpoint: endpoint('paused') }, 'fail endpoint_paused'],
+    ['somebody deleted it', { endpoint: endpoint('absent') }, 'fail endpoint_absent'],
+    ['its time is over', { now: START + 30 * MINUTE + 1 }, 'fail provision_timeout'],
+  ];
+  for (const [why, changes, expected] of cases) {
+    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(rollout, observation(changes))), expected));
+  }
+});
+
+describe('a paused rollout that has no endpoint yet', () => {
+  it('begins nothing that costs money, but still fails when it must', () => {
+    const pause: RolloutEvent = { type: 'paused', by: 'ops@host', reason: null };
+    const paused = rolloutAfter(...TO_WARM.slice(0, 3), pause);
+    assert.equal(told(decide(paused, observation({}))), 'wait paused');
+    assert.equal(told(decide(paused, observation({ endpoint: endpoint('failed') }))), 'fail endpoint_failed');
+  });
+});
+
+describe('a draining rollout', () => {
+  const drain: RolloutEvent = { type: 'draining', outcome: 'aborted', reason: 'operator', hint: null };
+  const rollout = rolloutAfter(...TO_WARM, drain);
+  const paused = (code: 'invalid' | 'unavailable') => ({
+    pause: { effect: 'pause' as const, at: START, problem: { code, message: 'pause: no', hint: null } },
+  });
+  const cases: readonly [why: string, changes: Partial<Observation>, expected: string][] = [
+    ['calls are still running', { isDrained: false, endpoint: endpoint('running') }, 'wait draining'],
+    ['nothing was seen since', { endpoint: endpoint('running', { at: START - 1 }) }, 'pause_endpoint traffic_first'],
+    ['an old look said paused', { endpoint: endpoint('paused', { at: START - 1 }) }, 'pause_endpoint traffic_first'],
+    ['it runs', { endpoint: endpoint('running') }, 'pause_endpoint traffic_first'],
+    ['it is being paused', { effects: ['pause'] }, 'wait traffic_first'],
+    ['it is paused', { endpoint: endpoint('paused') }, 'end drained'],
+    [
+      'it is paused but something is under way',
+      { endpoint: endpoint('paused'), effects: ['ensure'] },
+      'pause_endpoint traffic_first',
+    ],
+    ['it seems absent for a moment', { endpoint: endpoint('absent') }, 'wait traffic_first'],
+    ['it is absent, but not for long', { now: START + 120_000, endpoint: endpoint('absent') }, 'wait traffic_first'],
+    ['it is surely absent', { now: START + 120_000, endpoint: endpoint('absent', { badLooks: 24 }) }, 'end drained'],
+    [
+      'it is absent, but its creation may still be under way',
+      {
+        now: START + 120_000,
+        endpoint: endpoint('absent', { badLooks: 24 }),
+        results: { ensure: { effect: 'ensure' as const, at: START + 60_000, problem: null } },
+      },
+      'wait traffic_first',
+    ],
+    ["it is somebody else's", { endpoint: endpoint('running', { isOurs: false }) }, 'end drained'],
+    ['it failed and cannot be paused', { endpoint: endpoint('failed'), results: paused('invalid') }, 'end drained'],
+    [
+      'pausing succeeded a moment ago but is not to be seen yet',
+      {
+        endpoint: endpoint('running'),
+        results: { pause: { effect: 'pause' as const, at: START, problem: null } },
+      },
+      'wait traffic_first',
+    ],
+    [
+      'pausing failed a moment ago',
+      { endpoint: endpoint('running'), results: paused('unavailable') },
+      'wait effect_failed',
+    ],
+  ];
+  for (const [why, changes, expected] of cases) {
+    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(rollout, observation(changes))), expected));
+  }
+
+  it('ends as what it was leaving for', () => {
+    const [event] = decide(rollout, observation({ endpoint: endpoint('paused') })).events;
+    assert.deepEqual(event, { type: 'ended', outcome: 'aborted', reason: 'operator', hint: null });
+  });
+});
+
+describe('decideAgain', () => {
+  it('gives the very text that was stored', () => {
+    for (const rollout of [null, rolloutAfter(), atStep(0), atStep(4), promotedRollout()]) {
+      const seen = ripe();
+      assert.equal(decideAgain(JSON.stringify({ rollout, observation: seen })), JSON.stringify(decide(rollout, seen)));
+    }
+  });
+});

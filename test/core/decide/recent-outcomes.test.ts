@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { Outcome } from '../../../src/core/call.ts';
+import { OUTCOMES, isFault } from '../../../src/core/call.ts';
+import { RecentOutcomes } from '../../../src/core/decide/recent-outcomes.ts';
+import { START } from '../../support/samples.ts';
+
+const attempts = fc.array(
+  fc.record({
+    afterMs: fc.oneof({ weight: 5, arbitrary: fc.nat(5_000) }, { weight: 1, arbitrary: fc.nat(200_000) }),
+    outcome: fc.constantFrom<Outcome>(...OUTCOMES),
+  }),
+  { maxLength: 60 },
+);
+
+describe('RecentOutcomes', () => {
+  it('equals a recount of the last sixty seconds', () => {
+    fc.assert(
+      fc.property(attempts, fc.nat(90_000), (all, wait) => {
+        const recent = new RecentOutcomes();
+        const told: { second: number; outcome: Outcome }[] = [];
+        let at = START;
+        for (const { afterMs, outcome } of all) {
+          at += afterMs;
+          recent.add(at, outcome);
+          told.push({ second: Math.floor(at / 1_000), outcome });
+        }
+        const now = Math.floor((at + wait) / 1_000);
+        const inside = told
+          .filter(({ second }) => second > now - 60)
+          .map(({ outcome }) => outcome)
+          .filter((outcome) => outcome !== 'client_left' && outcome !== 'cut');
+        assert.deepEqual(recent.figures(at + wait), {
+          attempts: inside.length,
+          faults: inside.filter((outcome) => isFault(outcome, 'serverless')).length,
+          connectFailures: inside.filter((outcome) => outcome === 'connect_failed').length,
+        });
+      }),
+    );
+  });
+
+  it('counts a 429 as an attempt that serverless was able to answer', () => {
+    const recent = new RecentOutcomes();
+    recent.add(START, 'rate_limited');
+    assert.deepEqual(recent.figures(START), { attempts: 1, faults: 0, connectFailures: 0 });
+  });
+});

@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { BACK_DEFAULTS } from '../../../src/core/policy/back.ts';
+import { NO_BUDGET } from '../../../src/core/policy/budget.ts';
+import { considerBack } from '../../../src/core/decide/way-back-cause.ts';
+import { decide } from '../../../src/core/decide/decide.ts';
+import type { Decision } from '../../../src/core/decide/decision.ts';
+import type { BackSeen, Observation, OperatorRequest } from '../../../src/core/decide/observation.ts';
+import type { Rollout } from '../../../src/core/rollout/rollout.ts';
+import { evolve } from '../../../src/core/rollout/evolve.ts';
+import { stopWeight, weights } from '../../../src/core/rollout/rollout.ts';
+import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
+import { endpointShare } from '../../../src/core/rollout/rollout.ts';
+import {
+  backAtStep,
+  observation,
+  PROFILE,
+  promotedRollout,
+  routePolicy,
+  START,
+  verdictOn,
+  wayBackAfter,
+} from '../../support/samples.ts';
+
+const DAY = 86_400_000;
+const NOW = START + 3 * DAY;
+const COSTS = { serverlessPerHourMicros: 900_000, dedicatedPerHourMicros: 1_300_000, breakEvenCallsPerMinute: 100 };
+const LOAD = { calls: 300, p95: 320, belowSince: NOW - DAY, knownSince: START };
+const SLO = { calls: 400, slowShare: 0.2, availability: 0.97, missedSince: NOW - 1_800_000 };
+const LEARNED = { learn: { effect: 'learn' as const, at: NOW - 60_000, problem: null, learned: PROFILE } };
+
+function back(changes: Partial<BackSeen> = {}): BackSeen {
+  return { policy: BACK_DEFAULTS, refusedMost: 0.05, load: LOAD, slo: null, serverlessLimit: null, ...changes };
+}
+
+function seen(changes: Partial<Observation> = {}): Observation {
+  return observation({ now: NOW, costs: COSTS, back: back(), results: LEARNED, ...changes });
+}
+
+const told = ({ action, reason }: Decision) => `${action} ${reason}`;
+const owes = { ...BACK_DEFAULTS, slo: { p95: 2_000, availability: 0.99, sustain: 1_800_000 } };
+
+describe('a promoted route', () => {
+  const cases: readonly (readonly [string, Partial<Observation>, string])[] = [
+    ['whose load has been low for a day', {}, 'propose load_low'],
+    ['whose load is not low', { back: back({ load: { ...LOAD, belowSince: null } }) }, 'wait promoted'],
+    ['whose load is not known yet', { back: back({ load: null }) }, 'wait promoted'],
+    ['for which no way back is thought of', { back: null }, 'wait promoted'],
+    ['low for a millisecond less', { back: back({ load: { ...LOAD, belowSince: NOW - DAY + 1 } }) }, 'wait sustaining'],
+    ['a day after a way back', { lastToward: 'serverless', lastEndedAt: NOW - DAY }, 'propose load_low'],
+    ['less than that after it', { lastToward: 'serverless', lastEndedAt: NOW - DAY + 1 }, 'wait cooldown'],
+    ['soon after a rollout that was aborted', { lastToward: 'dedicated', lastEndedAt: NOW - 1 }, 'propose load_low'],
+    ['with a serverless that takes 305', { back: back({ serverlessLimit: 305 }) }, 'propose load_low'],
+    ['with a serverless that takes 303', { back: back({ serverlessLimit: 303 }) }, 'wait serverless_cannot'],
+    ['whose endpoint is not known', { results: {} }, 'learn learning'],
+    ['... and is being learned', { results: {}, effects: ['learn'] }, 'wait learning'],
+    ['... as it was long ago', { results: { learn: { ...LEARNED.learn, at: NOW - 600_001 } } }, 'learn learning'],
+    [
+      '... and cannot be',
+      { results: { learn: { effect: 'learn', at: NOW, problem: { code: 'unavailable', message: 'no', hint: null } } } },
+      'wait effect_failed',
+    ],
+    ['that misses what it owes', { back: back({ load: null, policy: owes, slo: SLO }) }, 'propose slo_missed'],
+    [
+      '... for not long enough',
+      { back: back({ load: null, policy: owes, slo: { ...SLO, missedSince: NOW - 1_799_999 } }) },
+      'wait sustaining',
+    ],
+    ['whose endpoint is gone', { endpoint: { ...gone(), at: NOW } }, 'abort endpoint_absent'],
+  ];
+  for (const [what, changes, expected] of cases) {
+    it(`${what}: ${expected}`, () => {
+      const decided = decide(promotedRollout(), seen(changes));
+      assert.equal(told(decided), expected);
+    });
+  }
+
+  function gone() {
+    return { state: 'absent' as const, url: null, isHealthy: false, badLooks: 1, isOurs: true, message: null };
+  }
+
+  it('stays where it is while it is paused', () => {
+    assert.equal(decide({ ...promotedRollout(), isPaused: true }, seen()).reason, 'promoted');
+  });
+
+  it('may miss what it owes on its first day, but a low load is no reason on it', () => {
+    const young = { ...promotedRollout(), since: NOW - DAY + 1 };
+    assert.equal(considerBack(young, seen())?.reason, 'cooldown');
+    assert.equal(considerBack(young, seen({ back: back({ policy: owes, slo: SLO }) }))?.reason, 'slo_missed');
+  });
+
+  it('proposes under the file’s policy of today, with the endpoint as it is', () => {
+    const promoted = promotedRollout();
+    const decided = decide(promoted, seen({ newPolicyHash: 'newer' }));
+    const [event] = decided.events;
+    assert.ok(event?.type === 'proposed');
+    const { rollout } = event;
+    assert.deepEqual([rollout.policyHash, rollout.toward, rollout.criteriaSince], ['newer', 'serverless', NOW - DAY]);
+    const { replaces, endpoint, profile, runsSince } = rollout.wayBack ?? {};
+    assert.deepEqual([replaces, endpoint, runsSince], [promoted.id, promoted.endpoint, promoted.startedAt]);
+    assert.deepEqual(profile, PROFILE);
+    assert.equal(rollout.endpointName, promoted.endpointName);
+  });
+
+  it('says what speaks for it in figures', () => {
+    assert.match(decide(promotedRollout(), seen()).detail, /300 calls in 5 min, below 400 \(80 % of break-even\)/);
+    const plain = back({ policy: { ...BACK_DEFAULTS, calls: 350 } });
+    assert.match(decide(promotedRollout(), seen({ costs: null, back: plain })).detail, /below 350 \(back.calls\)/);
+    const missed = seen({ back: back({ policy: owes, slo: SLO, serverlessLimit: 200 }) });
+    const { detail } = decide(promotedRollout(), missed);
+    assert.match(
+      detail,
+      /20 % of answers take longer than 2 s \(allowed: 5 %\), 97 % of calls answered \(wanted: 99 %\)/,
+    );
+    assert.match(detail, /serverless would refuse 37.5 % of 320 calls in 5 min \(its limit: 200; allowed: 5 %\)/);
+    assert.match(decide(promotedRollout(), seen()).detail, /what serverless takes is not known, so each step shows it/);
+  });
+});
+
+describe('the weights of a way back', () => {
+  it('never fall, and leave the endpoint at each stop what it had at one of the way there', () => {
+    const steps = fc
+      .uniqueArray(fc.integer({ min: 1, max: 9_999 }), { minLength: 1, maxLength: 9 })
+      .map((points) => [...points.sort((a, b) => a - b).map((point) => point / 10_000), 1]);
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 50, max: 5_000 }), (given, points) => {
+        const policy = { steps: given, holdBack: { ...POLICY_DEFAULTS.holdBack, share: points / 10_000 } };
+        const weightsBack = [0, ...given.map((_, i) => stopWeight(i + 1, policy, 'serverless'))];
+        weightsBack.slice(1).forEach((weight, i) => assert.ok(weight >= (weightsBack[i] as number) && weight < 1));
+        const left = weightsBack.slice(1, -1).map((weight) => Math.round((1 - weight) * 10_000));
+        const there = given.slice(0, -1).map((share) => Math.max(Math.round(share * 10_000), points));
+        assert.deepEqual(left, there.toReversed());
+      }),
+    );
+  });
+
+  it('leave the endpoint the steps in reverse, down to a control group and nothing', () => {
+    const shares = POLICY_DEFAULTS.steps.map((_, i) => 1 - stopWeight(i + 1, POLICY_DEFAULTS, 'serverless'));
+    assert.deepEqual(
+      shares.map((share) => Math.round(share * 100)),
+      [75, 50, 25, 10, 3],
+    );
+    const ended: Rollout = evolve(
+      backAtStep(5),
+      { type: 'draining', outcome: 'returned', reason: 'done', hint: null },
+      START,
+    );
+    assert.deepEqual([weights(ended, POLICY_DEFAULTS).weight, endpointShare(ended, POLICY_DEFAULTS)], [1, 0]);
+    assert.equal(endpointShare(wayBackAfter(), POLICY_DEFAULTS), 1);
+    assert.equal(endpointShare(promotedRollout(), POLICY_DEFAULTS), 1);
+    assert.equal(endpointShare(backAtStep(2), POLICY_DEFAULTS), 0.5);
+  });
+});
+
+const lookedAt = (state: 'running' | 'paused' | 'failed' | 'absent' | 'scaledToZero', badLooks = 0) => ({
+  endpoint: { at: NOW, state, url: null, isHealthy: badLooks === 0, badLooks, isOurs: true, message: null },
+});
+const DOWN = { attempts: 10, faults: 10, connectFailures: 10 };
+const SICK = { attempts: 10, faults: 6, connectFailures: 0 };
+
+describe('a way back', () => {
+  const automatic = routePolicy({ approval: 'automatic' });
+  const pass = (step: number) => ({ verdict: verdictOn(step) });
+  const cases: readonly (readonly [string, Rollout, Partial<Observation>, string])[] = [
+    ['proposed', wayBackAfter(), {}, 'ask needs_approval'],
+    ['proposed, hands off', wayBackAfter(), { policy: automatic }, 'enter_step approved_by_policy'],
+    ['proposed, of late too much', wayBackAfter(), { back: back({ serverlessLimit: 100 }) }, 'wait serverless_cannot'],
+    ['proposed, serverless is down', wayBackAfter(), { stableRecent: DOWN }, 'wait stable_unable'],
+    ['proposed to nobody for a day', wayBackAfter(), { now: START + DAY + 1 }, 'abort proposal_expired'],
+    ['at a step', backAtStep(1), { now: START + 1_000, verdict: verdictOn(1) }, 'wait baking'],
+    ['at a step that passed', backAtStep(1), pass(1), 'ask needs_approval'],
+    ['... hands off', backAtStep(1), { ...pass(1), policy: automatic }, 'enter_step approved_by_policy'],
+    [
+      '... with a limit below the next',
+      backAtStep(1),
+      { ...pass(1), back: back({ serverlessLimit: 151 }) },
+      'wait serverless_cannot',
+    ],
+    [
+      '... with a limit that it keeps',
+      backAtStep(1),
+      { ...pass(1), back: back({ serverlessLimit: 153 }) },
+      'ask needs_approval',
+    ],
+    ['at its last stop', backAtStep(5), { ...pass(5), policy: automatic }, 'return approved_by_policy'],
+    ['with a verdict that failed', backAtStep(2), { verdict: verdictOn(2, { status: 'fail' }) }, 'abort verdict_fail'],
+    ['with faults of serverless', backAtStep(2), { canaryFaultsInRow: 5 }, 'abort consecutive_faults'],
+    ['with faults of the endpoint', backAtStep(2), { endpointFaultsInRow: 5 }, 'leave_endpoint consecutive_faults'],
+    ['... only proposed', wayBackAfter(), { endpointFaultsInRow: 5 }, 'leave_endpoint consecutive_faults'],
+    [
+      'with faults of both',
+      backAtStep(2),
+      { canaryFaultsInRow: 5, endpointFaultsInRow: 5, stableRecent: SICK },
+      'wait both_unhealthy',
+    ],
+    [
+      'that asks about the budget while serverless cannot take it',
+      wayBackAfter(
+        { type: 'budget_asked', budget: 'rollout' },
+        { type: 'asked', about: 'budget', step: 0, verdict: null },
+      ),
+      {
+        back: back({ load: LOAD, serverlessLimit: 10 }),
+        policy: routePolicy({ budget: { ...NO_BUDGET, perRollout: 99 } }),
+      },
+      'wait serverless_cannot',
+    ],
+    [
+      'not begun for a day, since serverless cannot take it',
+      wayBackAfter(),
+      { now: START + DAY + 1, back: back({ load: LOAD, serverlessLimit: 10 }), policy: automatic },
+      'abort proposal_expired',
+    ],
+    ['with a dead endpoint', backAtStep(2), lookedAt('paused'), 'leave_endpoint endpoint_paused'],
+    ['with a failed one', backAtStep(5), lookedAt('failed'), 'leave_endpoint endpoint_failed'],
+    ['with a sick one', backAtStep(5), lookedAt('running', 3), 'leave_endpoint endpoint_unhealthy'],
+    [
+      'with a dead one and a failed verdict',
+      backAtStep(2),
+      { ...lookedAt('absent'), verdict: verdictOn(2, { status: 'fail' }) },
+      'leave_endpoint endpoint_absent',
+    ],
+    [
+      'with a dead one, serverless down',
+      backAtStep(2),
+      { ...lookedAt('absent'), stableRecent: DOWN },
+      'wait stable_unable',
+    ],
+  ];
+  for (const [what, rollout, changes, expected] of cases) {
+    it(`${what}: ${expected}`, () => {
+      const decided = decide(rollout, observation({ now: START + 3_600_000, back: back({ load: LOAD }), ...changes }));
+      assert.equal(told(decided), expected);
+    });
+  }
+
+  it('is over at once where it came to nothing, and drains the endpoint where it did not', () => {
+    const nothing = decide(backAtStep(2), observation({ canaryFaultsInRow: 5 }));
+    assert.deepEqual(
+      nothing.events.map(({ type }) => type),
+      ['ended'],
+    );
+    assert.equal(evolve(backAtStep(2), nothing.events[0] as never, NOW).phase, 'aborted');
+    const lost = decide(backAtStep(2), observation(lookedAt('paused')));
+    const draining = evolve(backAtStep(2), lost.events[0] as never, NOW);
+    assert.ok(draining.phase === 'draining' && draining.outcome === 'returned');
+    const ended = decide(draining, observation({ now: NOW, ...lookedAt('paused') }));
+    assert.equal(told(ended), 'end drained');
+    assert.equal(ended.replaced?.rolloutId, promotedRollout().id);
+    assert.equal(evolve(draining, ended.events[0] as never, NOW).phase, 'returned');
+  });
+
+  const asks = (kind: OperatorRequest['kind']) => ({
+    request: { id: 1, kind, rolloutId: 'bbbbcccc', askId: 7, step: null, reason: null, by: 'ann@desk' },
+    openAskId: 7,
+  });
+
+  it('enters its first step by the answer to its proposal', () => {
+    const rollout = wayBackAfter({ type: 'asked', step: 1, verdict: null });
+    const decided = decide(rollout, observation({ back: back(), ...asks('approve') }));
+    assert.deepEqual(
+      decided.events.map(({ type }) => type),
+      ['approved', 'step_entered'],
+    );
+    const entered = decided.events.reduce<Rollout>((state, event) => evolve(state, event, NOW), rollout);
+    assert.ok(entered.phase === 'stepping' && entered.step === 1 && entered.startedAt === NOW);
+    assert.deepEqual([weights(entered, POLICY_DEFAULTS).weight, entered.profile], [0.25, PROFILE]);
+  });
+
+  it('refuses an approval that serverless cannot keep, and any word that would send calls to a lost endpoint', () => {
+    const rollout = wayBackAfter({ type: 'asked', step: 1, verdict: null });
+    const cannot = decide(rollout, observation({ back: back({ serverlessLimit: 10 }), ...asks('approve') }));
+    assert.deepEqual([told(cannot), cannot.outcome?.result], ['refuse serverless_cannot', 'refused']);
+    for (const kind of ['abort', 'reject', 'approve'] as const) {
+      const lost = { ...lookedAt('failed'), stableRecent: DOWN };
+      assert.equal(
+        told(decide(rollout, observation({ back: back(), ...lost, ...asks(kind) }))),
+        'refuse stable_unable',
+      );
+    }
+  });
+
+  it('gives all weight back to the endpoint when it is aborted or rejected', () => {
+    const rollout = backAtStep(3, { type: 'asked', step: 4, verdict: null });
+    for (const kind of ['abort', 'reject'] as const) {
+      const decided = decide(rollout, observation({ back: back(), ...asks(kind) }));
+      assert.equal(decided.action, 'abort');
+      assert.deepEqual(
+        decided.events.map(({ type }) => type),
+        ['ended'],
+      );
+      assert.match(decided.outcome?.message ?? '', /the endpoint/);
+    }
+  });
+});

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { Outcome } from '../../../src/core/call.ts';
+import type { Assigned, Known, Taker } from '../../../src/core/judge/call-order.ts';
+import { Docket, earlyView, fullView } from '../../../src/core/judge/call-order.ts';
+import { Pairs, inOrder, takePair } from '../../../src/core/judge/shadow-pairs.ts';
+import { EARLY_US } from '../../../src/core/judge/scores.ts';
+
+const LATE_US = 30_000_000;
+
+/** Writes down what it is handed. */
+class Witness implements Taker {
+  readonly earlier: object[] = [];
+  readonly full: object[] = [];
+  readonly pairs: object[] = [];
+
+  early(call: object): void {
+    this.earlier.push(call);
+  }
+
+  take(call: object): void {
+    this.full.push(call);
+  }
+
+  pair(stable: object, canary: object): void {
+    this.pairs.push({ stable, canary });
+  }
+}
+
+interface OneCall {
+  readonly assigned: Assigned;
+  readonly known: Known;
+}
+
+const outcomes = fc.constantFrom<Outcome>('ok', 'ok', 'ok', 'server_error', 'rate_limited', 'client_left');
+
+/** Calls in the order in which they were assigned; some take longer than anybody waits. */
+const calls: fc.Arbitrary<OneCall[]> = fc
+  .array(
+    fc.record({
+      gapUs: fc.integer({ min: 1, max: 4_000_000 }),
+      uploadUs: fc.integer({ min: 0, max: 3_000 }),
+      outcome: outcomes,
+      afterUs: fc.oneof(
+        fc.integer({ min: 1, max: 3_000_000 }),
+        fc.integer({ min: 1, max: 2 * LATE_US }),
+        fc.constantFrom(EARLY_US - 1, EARLY_US, LATE_US - 1, LATE_US),
+      ),
+      isCanary: fc.boolean(),
+      waitedUs: fc.oneof(
+        fc.constant(0),
+        fc.integer({ min: 0, max: 10_000_000 }),
+        fc.constantFrom(EARLY_US, EARLY_US - 1),
+      ),
+    }),
+    { maxLength: 60 },
+  )
+  .map((drawn) => {
+    let atUs = 1_000_000_000;
+    return drawn.map(({ gapUs, uploadUs, outcome, afterUs, isCanary, waitedUs }): OneCall => {
+      atUs += gapUs;
+      const role = isCanary ? 'canary' : 'stable';
+      const tokens = { firstTokenUs: Math.min(afterUs, 500), promptTokens: 7, outputTokens: 9 };
+      return {
+        assigned: { arrivedAtUs: atUs - uploadUs, assignedAtUs: atUs, role, step: 1, weight: 0.25, waitedUs },
+        known: { outcome, knownAfterUs: afterUs + uploadUs, durationUs: afterUs + uploadUs, ...tokens },
+      };
+    });
+  })
+  .filter((all) => new Set(all.map(({ assigned }) => assigned.arrivedAtUs)).size === all.length);
+
+/** Lets the calls happen, looking every `everyUs`, and calls `looked` after each look. */
+function live(all: readonly OneCall[], everyUs: number, docket: Docket, looked: (nowUs: number) => void): void {
+  const events = all
+    .flatMap(({ assigned, known }) => [
+      { atUs: assigned.assignedAtUs, happen: () => docket.assigned(assigned) },
+      {
+        atUs: assigned.assignedAtUs + assigned.waitedUs,
+        happen: () => docket.sent(assigned.arrivedAtUs, assigned.waitedUs),
+      },
+      {
+        atUs: assigned.arrivedAtUs + assigned.waitedUs + known.knownAfterUs,
+        happen: () => docket.known(assigned.arrivedAtUs, known),
+      },
+    ])
+    .sort((a, b) => a.atUs - b.atUs);
+  const endUs = (events.at(-1)?.atUs ?? 0) + LATE_US;
+  let next = 0;
+  for (let nowUs = events[0]?.atUs ?? endUs; nowUs <= endUs + everyUs; nowUs += everyUs) {
+    for (; next < events.length && (events[next]?.atUs ?? 0) <= nowUs; next++) events[next]?.happen();
+    docket.advance(nowUs);
+    looked(nowUs);
+  }
+}
+
+describe('a docket', () => {
+  it('hands on each call once, in the order of assignment, as its row in the ledger tells it too', () => {
+    fc.assert(
+      fc.property(calls, fc.integer({ min: 50_000, max: 5_000_000 }), (all, everyUs) => {
+        const witness = new Witness();
+        live(all, everyUs, new Docket(witness, LATE_US), () => undefined);
+        assert.deepEqual(
+          witness.earlier,
+          all.map(({ assigned, known }) => earlyView(assigned, known)),
+        );
+        assert.deepEqual(
+          witness.full,
+          all.map(({ assigned, known }) => fullView(assigned, known, LATE_US)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('hands nobody on before it is decided, and keeps nobody longer than is waited for', () => {
+    fc.assert(
+      fc.property(calls, (all) => {
+        const witness = new Witness();
+        live(all, 250_000, new Docket(witness, LATE_US), (nowUs) => {
+          const isDecided = ({ assigned, known }: OneCall, waitUs: number) =>
+            nowUs >=
+            assigned.waitedUs + Math.min(assigned.assignedAtUs + waitUs, assigned.arrivedAtUs + known.knownAfterUs);
+          const isEarlyDecided = (call: OneCall) => {
+            const { assignedAtUs, waitedUs } = call.assigned;
+            return isDecided(call, EARLY_US) || (waitedUs >= EARLY_US && nowUs >= assignedAtUs + EARLY_US);
+          };
+          const taken = all.slice(0, witness.full.length);
+          assert.ok(taken.every((call) => isDecided(call, LATE_US)));
+          const next = all[witness.full.length];
+          if (next !== undefined && next.assigned.assignedAtUs <= nowUs) assert.ok(!isDecided(next, LATE_US));
+          const early = all[witness.earlier.length];
+          if (early !== undefined && early.assigned.assignedAtUs <= nowUs) assert.ok(!isEarlyDecided(early));
+        });
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('hands on what piled up behind a slow call in parts, and in order', () => {
+    const all = Array.from({ length: 6_000 }, (_, i): OneCall => {
+      const atUs = 1_000_000 + i;
+      const durationUs = i === 0 ? LATE_US : 1_000;
+      const tokens = { firstTokenUs: 500, promptTokens: 7, outputTokens: 9 };
+      return {
+        assigned: { arrivedAtUs: atUs, assignedAtUs: atUs, role: 'stable', step: 1, weight: 0.25, waitedUs: 0 },
+        known: { outcome: 'ok', knownAfterUs: durationUs, durationUs, ...tokens },
+      };
+    });
+    const witness = new Witness();
+    const parts: number[] = [];
+    live(all, 1_000_000, new Docket(witness, LATE_US), () => {
+      parts.push(witness.full.length - parts.reduce((sum, part) => sum + part, 0));
+    });
+    assert.ok(Math.max(...parts) <= 2_000, parts.join());
+    assert.deepEqual(
+      witness.full,
+      all.map(({ assigned, known }) => fullView(assigned, known, LATE_US)),
+    );
+  });
+
+  it('knows of a call that is held, but hears nothing of it: as if it had been refused', () => {
+    const assigned: Assigned = {
+      arrivedAtUs: 5,
+      assignedAtUs: 6,
+      role: 'stable',
+      step: 1,
+      weight: 0.5,
+      waitedUs: EARLY_US,
+    };
+    const tokens = { firstTokenUs: null, promptTokens: 1, outputTokens: 1 };
+    const known: Known = { outcome: 'server_error', knownAfterUs: 10, durationUs: 10, ...tokens };
+    assert.equal(earlyView(assigned, known).outcome, 'rate_limited');
+    assert.equal(fullView(assigned, known, LATE_US).outcome, 'server_error');
+    assert.equal(earlyView({ ...assigned, waitedUs: EARLY_US - 1 }, known).outcome, 'server_error');
+  });
+
+  it('says of a fault that a fall-back made good only what the first attempt did', () => {
+    const assigned: Assigned = { arrivedAtUs: 5, assignedAtUs: 6, role: 'canary', step: 2, weight: 0.5, waitedUs: 0 };
+    const known: Known = {
+      outcome: 'server_error',
+      knownAfterUs: 1_000,
+      durationUs: 9_000_000,
+      firstTokenUs: 8_000_000,
+      promptTokens: 10,
+      outputTokens: 20,
+    };
+    const view = fullView(assigned, known, LATE_US);
+    assert.deepEqual([view.durationUs, view.firstTokenUs, view.outputTokens], [1_000, null, null]);
+  });
+});
+
+describe('pairs', () => {
+  it('come in the order in which they set out whichever half ended when, and as the ledger gives them again', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(calls, calls), { maxLength: 1 }),
+        fc.integer({ min: 1, max: 9_000_000 }),
+        (drawn, every) => {
+          const [lives, copies] = drawn[0] ?? [[], []];
+          const all = lives.slice(0, copies.length).map(({ assigned, known }, i) => ({
+            arrivedAtUs: assigned.arrivedAtUs,
+            setOutAtUs: assigned.arrivedAtUs + assigned.waitedUs,
+            stable: known,
+            canary: (copies[i] as OneCall).known,
+          }));
+          const [seen, expected] = [new Witness(), new Witness()];
+          const pairs = new Pairs(seen, LATE_US);
+          const ends = all
+            .flatMap((pair) => [
+              { atUs: pair.setOutAtUs + pair.stable.durationUs, tell: () => pairs.half('stable', pair, pair.stable) },
+              { atUs: pair.setOutAtUs + pair.canary.durationUs, tell: () => pairs.half('canary', pair, pair.canary) },
+            ])
+            .sort((a, b) => a.atUs - b.atUs);
+          for (const { atUs, tell } of ends) {
+            pairs.advance(Math.floor(atUs / every) * every);
+            tell();
+          }
+          pairs.advance((ends.at(-1)?.atUs ?? 0) + LATE_US);
+          for (const pair of all.toSorted(inOrder)) takePair(expected, pair, LATE_US);
+          assert.deepEqual(seen.pairs, expected.pairs);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});

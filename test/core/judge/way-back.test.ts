@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Outcome } from '../../../src/core/call.ts';
+import { DELAYED_US, OUTCOMES, assignedTo, isFault } from '../../../src/core/call.ts';
+import { earlyView, fullView } from '../../../src/core/judge/call-order.ts';
+import { Judge } from '../../../src/core/judge/judge.ts';
+import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
+import type { Role, Toward } from '../../../src/core/route.ts';
+import { upstreamOf } from '../../../src/core/route.ts';
+import { scoreCall, scoreEarly, scoreRejection } from '../../../src/core/judge/scores.ts';
+import type { JudgedCall, Verdict } from '../../../src/core/judge/verdict.ts';
+import { dice } from '../../support/dice.ts';
+import { feed, judged, judgedCalls, profile } from '../../support/judged.ts';
+
+/** Half an hour at 25 % to the canary, of whose calls a share is changed. */
+function verdictOf(toward: Toward, share: number, change: (call: JudgedCall) => JudgedCall): Verdict {
+  const judge = new Judge(profile(), POLICY_DEFAULTS.judge, POLICY_DEFAULTS.steps, 'call', toward);
+  const roll = dice(5);
+  const calls = [...judgedCalls({ minutes: 60, weight: 0.25 })].map((call) =>
+    call.role === 'canary' && roll() < share ? change(call) : call,
+  );
+  feed(judge, calls);
+  return judge.verdict(1);
+}
+
+const refused = (call: JudgedCall): JudgedCall => ({
+  ...call,
+  outcome: 'rate_limited',
+  knownAfterUs: 20_000,
+  durationUs: 20_000,
+  firstTokenUs: null,
+  outputTokens: null,
+});
+const held = (call: JudgedCall): JudgedCall => ({ ...call, wasHeld: true });
+const same = (call: JudgedCall): JudgedCall => call;
+
+describe('roles and kinds', () => {
+  it('are one pair on the way to the endpoint and the other one on the way back', () => {
+    const kinds = (toward: Toward) => (['stable', 'canary'] as const).map((role) => upstreamOf(role, toward));
+    assert.deepEqual(kinds('dedicated'), ['serverless', 'dedicated']);
+    assert.deepEqual(kinds('serverless'), ['dedicated', 'serverless']);
+  });
+
+  it('say where a call was assigned to; one without a role went to serverless', () => {
+    const cases: readonly [Role | null, boolean | undefined, string][] = [
+      [null, undefined, 'serverless'],
+      [null, true, 'serverless'],
+      ['stable', undefined, 'serverless'],
+      ['canary', undefined, 'dedicated'],
+      ['stable', true, 'dedicated'],
+      ['canary', true, 'serverless'],
+    ];
+    for (const [role, isWayBack, kind] of cases) {
+      assert.equal(assignedTo({ role, ...(isWayBack !== undefined && { isWayBack }) }), kind);
+    }
+  });
+});
+
+describe('faults on a way back', () => {
+  it('are those of the way there, and 429s of serverless, too', () => {
+    const more = OUTCOMES.filter((outcome: Outcome) => {
+      const [there, back] = [isFault(outcome, 'serverless'), isFault(outcome, 'serverless', 'serverless')];
+      if (there) assert.ok(back);
+      return back && !there;
+    });
+    assert.deepEqual(more, ['rate_limited']);
+    for (const outcome of OUTCOMES) {
+      assert.equal(isFault(outcome, 'dedicated', 'serverless'), isFault(outcome, 'dedicated'));
+    }
+  });
+
+  it('are calls that serverless could not take in time, answered or not; of the endpoint they say nothing', () => {
+    const late = judged({ role: 'canary', wasHeld: true });
+    assert.equal(scoreEarly(late, 'serverless'), 1);
+    assert.equal(scoreCall(late, profile(), 0, 'serverless').faults, 1);
+    const stable = judged({ role: 'stable', wasHeld: true });
+    assert.equal(scoreEarly(stable, 'serverless'), 0);
+    assert.equal(scoreCall(stable, profile(), 0, 'serverless').faults, 0);
+    for (const role of ['stable', 'canary'] as const) {
+      assert.equal(scoreCall(judged({ role, wasHeld: true }), profile(), 0).faults, 0);
+    }
+  });
+
+  it('are no rejections of the caller, whichever role serverless plays', () => {
+    const call = (role: Role) => refused(judged({ role }));
+    assert.deepEqual(
+      [scoreRejection(call('canary'), 'serverless'), scoreRejection(call('stable'), 'serverless')],
+      [null, 0],
+    );
+    assert.deepEqual([scoreRejection(call('stable')), scoreRejection(call('canary'))], [null, 0]);
+  });
+
+  it('begin where a hold counts as a delay, in both views of a call', () => {
+    const assigned = { arrivedAtUs: 0, assignedAtUs: 0, role: 'canary' as const, step: 1, weight: 0.5 };
+    const tokens = { firstTokenUs: 1, promptTokens: 1, outputTokens: 1 };
+    const known = { outcome: 'ok' as const, knownAfterUs: 1_000, durationUs: 1_000, ...tokens };
+    for (const waitedUs of [0, DELAYED_US - 1, DELAYED_US, 5 * DELAYED_US]) {
+      const views = [earlyView({ ...assigned, waitedUs }, known), fullView({ ...assigned, waitedUs }, known, 1e9)];
+      assert.deepEqual(
+        views.map(({ wasHeld = false }) => wasHeld),
+        [waitedUs >= DELAYED_US, waitedUs >= DELAYED_US],
+      );
+    }
+  });
+});
+
+describe('the judge of a way back', () => {
+  it('passes a serverless that is as good as the endpoint, and says so of serverless', () => {
+    const verdict = verdictOf('serverless', 0, same);
+    assert.equal(verdict.status, 'pass', verdict.summary);
+    const failed = verdictOf('serverless', 1, (call) => ({ ...call, durationUs: call.durationUs * 3 }));
+    assert.equal(failed.status, 'fail');
+    assert.match(failed.summary, /^(?:serverless|slow calls|time per token)/);
+  });
+
+  for (const [what, change] of [
+    ['refuses', refused],
+    ['keeps waiting', held],
+  ] as const) {
+    it(`fails a serverless that ${what} 5 % of its calls, which on the way there is no fault of it`, () => {
+      const verdict = verdictOf('serverless', 0.05, change);
+      assert.deepEqual([verdict.status, verdict.cause], ['fail', 'faults'], verdict.summary);
+    });
+  }
+
+  it('does not mind how long calls were held on the way to the endpoint', () => {
+    assert.equal(verdictOf('dedicated', 0.05, held).status, 'pass');
+  });
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { BookedLook, EndpointLook, ReplicaMinutes } from '../../../src/core/money/books.ts';
+import { MINUTE_MS, atCreation, billedReplicas, isUnsure, settle, settleGone } from '../../../src/core/money/books.ts';
+
+const AT = 1_000 * MINUTE_MS;
+
+function look(minutes: number, replicas: number, more: Partial<EndpointLook> = {}): EndpointLook {
+  const state = replicas > 0 ? 'running' : 'paused';
+  return { at: AT + minutes * MINUTE_MS, state, replicas, priceMicros: 800_000, updatedAt: AT - 1, ...more };
+}
+
+function booked(seen: EndpointLook, more: Partial<BookedLook['minute']> = {}): BookedLook {
+  return { ...seen, minute: { replicas: seen.replicas, priceMicros: seen.priceMicros, source: 'look', ...more } };
+}
+
+/** Each minute's replicas and source, from the first look's on. */
+function minutes(spans: ReturnType<typeof settle>): string {
+  return spans
+    .flatMap(({ fromMinute, untilMinute, replicas, source }) =>
+      Array.from({ length: untilMinute - fromMinute }, () => `${replicas}${source[0]}`),
+    )
+    .join(' ');
+}
+
+const TABLE: readonly [title: string, minutes: string, spans: () => ReturnType<typeof settle>][] = [
+  ['nothing changed', '1l 1l', () => settle(booked(look(0, 1)), look(1, 1), null)],
+  ['nothing changed for long', '1l 1l 1l 1l 1l', () => settle(booked(look(0, 1)), look(4, 1), null)],
+  ['paused, which told when', '1e 0l', () => settle(booked(look(0, 1)), look(1, 0, { updatedAt: AT + 9_000 }), null)],
+  [
+    'paused in a gap, which told when',
+    '1e 1e 1e 0e 0l',
+    () => settle(booked(look(0, 1)), look(4, 0, { updatedAt: AT + 2 * MINUTE_MS + 1 }), null),
+  ],
+  [
+    'paused in a gap, when is not told',
+    '1e 1e 0e 0e 0l',
+    () => settle(booked(look(0, 1)), look(4, 0, { updatedAt: null }), null),
+  ],
+  [
+    'the minute of a pause keeps what it had',
+    '1l 0l',
+    () => settle(booked(look(0, 0), { replicas: 1 }), look(1, 0), null),
+  ],
+  [
+    'graphs say what nobody saw',
+    '1m 3m 0m 2m 1m',
+    () => settle(booked(look(0, 1)), look(4, 1), told({ 0: 1, 1: 3, 3: 2 })),
+  ],
+  [
+    'what was seen is billed, whatever graphs say',
+    '1m 0m 1m',
+    () => settle(booked(look(0, 1)), look(2, 1), told({ 0: 0, 1: 0 })),
+  ],
+  [
+    'before the first point of the graphs nothing is told',
+    '1e 1e 2m 0m 1m',
+    () => settle(booked(look(0, 1)), look(4, 1, { updatedAt: AT + 3 * MINUTE_MS }), told({ 2: 2, 4: 1 })),
+  ],
+  [
+    'coarse graphs are an estimate',
+    '1e 2e 1e',
+    () => settle(booked(look(0, 1)), look(2, 1), { ...told({ 0: 1, 1: 2 }), isByMinute: false }),
+  ],
+  [
+    'whoever runs when first seen was started since',
+    '1e 1e 1e 1l',
+    () => settle(atCreation(AT, look(3, 1)), look(3, 1, { updatedAt: AT + 2 * MINUTE_MS }), null),
+  ],
+  ['gone between two looks', '1l', () => settleGone(booked(look(0, 1)), AT + MINUTE_MS)],
+  ['gone between two looks, the later a bit late', '1l', () => settleGone(booked(look(0, 1)), AT + MINUTE_MS + 4_000)],
+  ['gone in a gap', '1l 1e 1e 1e', () => settleGone(booked(look(0, 1)), AT + 4 * MINUTE_MS)],
+  ['paused and gone in a gap', '0l', () => settleGone(booked(look(0, 0)), AT + 4 * MINUTE_MS)],
+];
+
+function told(counts: Record<number, number>): ReplicaMinutes {
+  const entries = Object.entries(counts).map(([minute, count]) => [1_000 + Number(minute), count] as const);
+  return { minutes: new Map(entries), isByMinute: true };
+}
+
+for (const [title, expected, spans] of TABLE) {
+  test(`minutes are settled: ${title}`, () => assert.equal(minutes(spans()), expected));
+}
+
+test('states that are billed are those that hold machines', () => {
+  const of = (state: string) => billedReplicas(state, { ready: 1, target: 2 });
+  assert.deepEqual(['initializing', 'updating', 'running'].map(of), [2, 2, 2]);
+  assert.deepEqual(['pending', 'paused', 'failed', 'scaledToZero', 'unheard'].map(of), [0, 0, 0, 0, 0]);
+  assert.equal(of('updateFailed'), 1);
+  assert.equal(billedReplicas('initializing', { ready: 0, target: 0 }), 1);
+});
+
+test('two looks that agree and are close are all that is needed', () => {
+  assert.equal(isUnsure(look(0, 1), look(1, 1)), false);
+  assert.equal(isUnsure(look(0, 1), look(1, 2)), true);
+  assert.equal(isUnsure(look(0, 1), look(1, 1, { updatedAt: AT + 5 })), true);
+  assert.equal(isUnsure(look(0, 1), look(3, 1)), true);
+});
+
+test('spans follow each other without a hole, and begin and end with the looks', () => {
+  const replicas = fc.integer({ min: 0, max: 3 });
+  const graphs = fc.option(
+    fc.dictionary(fc.integer({ min: 0, max: 60 }).map(String), replicas).map((counts) => told(counts)),
+  );
+  fc.assert(
+    fc.property(
+      replicas,
+      replicas,
+      fc.integer({ min: 0, max: 60 * MINUTE_MS }),
+      graphs,
+      (before, after, later, counts) => {
+        const end = { ...look(0, after), at: AT + later, updatedAt: AT + later / 2 };
+        const spans = settle(booked(look(0, before)), end, counts);
+        assert.equal(spans[0]?.fromMinute, 1_000);
+        assert.equal(spans.at(-1)?.untilMinute, 1_001 + Math.floor(later / MINUTE_MS));
+        for (const [i, span] of spans.entries()) {
+          assert.ok(span.untilMinute > span.fromMinute);
+          if (i > 0) assert.equal(span.fromMinute, spans[i - 1]?.untilMinute);
+        }
+      },
+    ),
+  );
+});

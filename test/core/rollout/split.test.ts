@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { assign, draw, isShadowed, unitOf } from '../../../src/core/rollout/split.ts';
+
+const CALL = { rolloutId: 'aaaabbbb', weight: 0.5, affinity: 'call', blockMs: 600_000 } as const;
+const AGENT = { ...CALL, affinity: 'agent' } as const;
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+
+/** Chi-square of the draws over 20 equal bins; 99.9 % of fair ones stay below 43.82 (19 degrees of freedom). */
+function chiSquare(draws: readonly number[]): number {
+  const counts = Array.from({ length: 20 }, () => 0);
+  for (const drawn of draws) counts[Math.floor(drawn * 20)] = (counts[Math.floor(drawn * 20)] as number) + 1;
+  const expected = draws.length / 20;
+  return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+}
+
+describe('draw', () => {
+  it('gives the same number for the same salt and unit', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.nat(), (salt, unit) => {
+        assert.equal(draw(salt, unit), draw(salt, unit));
+      }),
+    );
+  });
+
+  it('stays in [0, 1)', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (salt, unit) => {
+        const drawn = draw(salt, unit);
+        assert.ok(drawn >= 0 && drawn < 1);
+      }),
+    );
+  });
+
+  it('keeps drawing what it drew in earlier releases: audits draw again', () => {
+    assert.deepEqual(
+      [draw('aaaabbbb', 1_800_000_000_000_000), draw('aaaabbbb', '3000000:agent-7'), draw('', '')],
+      [0.4434380102902651, 0.8321534194983542, 0.9964775615371764],
+    );
+  });
+
+  it('is even over neighbouring arrivals', () => {
+    const start = 1_800_000_000_000_000;
+    for (const distance of [1, 7, 1_000, 125_000, 1_000_000]) {
+      const draws = Array.from({ length: 20_000 }, (_, i) => draw('qwrtzpsd', start + i * distance));
+      assert.ok(chiSquare(draws) < 43.82, `chi-square ${chiSquare(draws)} at a distance of ${distance} us`);
+    }
+  });
+
+  it('is even over agents with numbered names, in every block', () => {
+    const draws = Array.from({ length: 20_000 }, (_, i) => draw('qwrtzpsd', `${i % 100}:agent-${Math.floor(i / 100)}`));
+    assert.ok(chiSquare(draws) < 43.82, `chi-square ${chiSquare(draws)}`);
+  });
+
+  it('draws independently for two rollouts', () => {
+    const both = Array.from({ length: 20_000 }, (_, i) => draw('aaaabbbb', i) < 0.5 && draw('aaaabbbc', i) < 0.5);
+    const share = both.filter(Boolean).length / both.length;
+    assert.ok(Math.abs(share - 0.25) < 0.015, `${share} instead of 0.25`);
+  });
+});
+
+describe('assign', () => {
+  it('never moves a call from canary to stable when the weight rises', () => {
+    fc.assert(
+      fc.property(share, share, fc.nat(), fc.string(), fc.constantFrom(CALL, AGENT), (a, b, at, agent, canary) => {
+        const low = assign({ ...canary, weight: Math.min(a, b) }, at, agent);
+        const high = assign({ ...canary, weight: Math.max(a, b) }, at, agent);
+        assert.ok(low === 'stable' || high === 'canary');
+      }),
+    );
+  });
+
+  it('gives the canary nothing at weight 0 and everything at weight 1', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.string(), (at, agent) => {
+        assert.equal(assign({ ...CALL, weight: 0 }, at, agent), 'stable');
+        assert.equal(assign({ ...CALL, weight: 1 }, at, agent), 'canary');
+      }),
+    );
+  });
+
+  it('gives the canary its weight within four standard errors', () => {
+    for (const weight of [0.1, 0.25, 0.5, 0.75]) {
+      const calls = 20_000;
+      let canary = 0;
+      for (let i = 0; i < calls; i++) {
+        if (assign({ ...CALL, weight }, 1_800_000_000_000_000 + i * 3_333, 'a') === 'canary') canary++;
+      }
+      const error = Math.sqrt((weight * (1 - weight)) / calls);
+      assert.ok(Math.abs(canary / calls - weight) < 4 * error, `${canary / calls} instead of ${weight}`);
+    }
+  });
+
+  it('keeps an agent in its role for a block of time under affinity: agent', () => {
+    const block = 1_800_000_000_000_000;
+    for (let agent = 0; agent < 50; agent++) {
+      const roles = Array.from({ length: 60 }, (_, i) => assign(AGENT, block + i * 10_000_000, `agent-${agent}`));
+      assert.equal(new Set(roles).size, 1);
+    }
+  });
+});
+
+describe('unitOf', () => {
+  it('is the call itself, or the agent in its block', () => {
+    assert.equal(unitOf(CALL, 1_200_000_001, 'ann'), 1_200_000_001);
+    assert.equal(unitOf(AGENT, 1_200_000_001, 'ann'), '2:ann');
+    assert.equal(unitOf(AGENT, 1_199_999_999, 'ann'), '1:ann');
+  });
+});
+
+describe('isShadowed', () => {
+  it('chooses the share it is given, independently of the roles', () => {
+    const start = 1_800_000_000_000_000;
+    const calls = Array.from({ length: 20_000 }, (_, i) => start + i * 1_000);
+    const chosen = calls.filter((us) => isShadowed(CALL.rolloutId, 0.2, us));
+    const both = chosen.filter((us) => assign(CALL, us, 'a') === 'canary');
+    assert.ok(Math.abs(chosen.length / calls.length - 0.2) < 0.012, `${chosen.length}`);
+    assert.ok(Math.abs(both.length / chosen.length - 0.5) < 0.035, `${both.length} of ${chosen.length}`);
+  });
+
+  it('chooses nothing at 0, everything at 1, and never less at a larger share', () => {
+    fc.assert(
+      fc.property(fc.nat(), share, share, (us, one, other) => {
+        assert.equal(isShadowed('aaaabbbb', 0, us), false);
+        assert.equal(isShadowed('aaaabbbb', 1, us), true);
+        const [low, high] = [Math.min(one, other), Math.max(one, other)];
+        if (isShadowed('aaaabbbb', low, us)) assert.ok(isShadowed('aaaabbbb', high, us));
+      }),
+    );
+  });
+});

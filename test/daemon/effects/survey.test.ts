@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import test from 'node:test';
+import type { Survey } from '../../../src/core/decide/observation.ts';
+import { parsePolicy } from '../../../src/core/policy/parse.ts';
+import type { Load } from '../../../src/core/sizing/busiest-load.ts';
+import { NO_LOAD } from '../../../src/core/sizing/busiest-load.ts';
+import { offerText } from '../../../src/core/sizing/offer.ts';
+import { takeSurvey } from '../../../src/daemon/effects/survey.ts';
+import { createEndpointsClient } from '../../../src/huggingface/endpoints.ts';
+import { createHubClient } from '../../../src/huggingface/hub.ts';
+import type { Simulation } from '../../../src/simulation/server.ts';
+import { startSimulation } from '../../../src/simulation/server.ts';
+import { fastClock } from '../../simulation/clocks.ts';
+import { openDaemon } from '../../support/inside.ts';
+import { approveUpTo, inPhase } from '../../support/rollout.ts';
+import { MODEL, openStage } from '../../support/stage.ts';
+import { startTraffic } from '../../support/traffic.ts';
+
+const TOKEN = 'hf_test';
+const L4 = { vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', instanceSize: 'x1' };
+
+function survey(
+  simulation: Simulation,
+  { model = MODEL, load = NO_LOAD, ...endpoint }: { model?: string; load?: Load; [setting: string]: unknown },
+): Promise<Survey> {
+  const parsed = parsePolicy({ routes: [{ model, endpoint: { namespace: 'acme', ...endpoint } }] });
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const [filePolicy] = parsed.policy.routes;
+  assert.ok(filePolicy);
+  const context = {
+    clock: { now: () => 1 },
+    endpoints: createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN }),
+    hub: createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN }),
+    experience: () => Promise.resolve({ load, measured: new Map() }),
+  };
+  return takeSurvey({ model, filePolicy }, context, AbortSignal.timeout(20_000));
+}
+
+describe('a survey', () => {
+  it('chooses the cheapest that fits where the policy leaves it open, at live prices for all replicas', async () => {
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const { instance, ...rest } = await survey(simulation, { minReplica: 1, maxReplica: 2 });
+    assert.deepEqual(rest, {
+      at: 1,
+      pricePerHourMicros: 1_400_000,
+      expectedPerHourMicros: 700_000,
+      problem: null,
+      hint: null,
+    });
+    assert.ok(instance);
+    assert.equal(offerText(instance), 'gcp us-east4 nvidia-l4 x1');
+    const elsewhere = await survey(simulation, { regions: ['aws/us-east-1'], deny: ['nvidia-l4'] });
+    assert.ok(elsewhere.instance);
+    assert.equal(offerText(elsewhere.instance), 'aws us-east-1 nvidia-a10g x1');
+  });
+
+  it('finds the engine of an embedding model, and a CPU for it', async () => {
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const { instance, pricePerHourMicros } = await survey(simulation, {
+      model: 'sentence-transformers/all-MiniLM-L6-v2',
+      regions: ['aws/us-east-1'],
+    });
+    assert.deepEqual([instance?.engine, instance?.accelerator, pricePerHourMicros], ['tei', 'cpu', 33_000]);
+  });
+
+  it('goes around what the quota leaves no room for', async () => {
+    const quotas = { 'nvidia-l4': 0, 'nvidia-a10g': 0 };
+    await using simulation = await startSimulation({ clock: fastClock(1000), quotas });
+    const { instance } = await survey(simulation, {});
+    assert.equal(instance?.instanceType, 'nvidia-l40s');
+  });
+
+  const problems: [string, Record<string, unknown>, RegExp, RegExp][] = [
+    [
+      'a named instance that cannot hold the model',
+      { model: 'mistralai/Mistral-7B-v0.3', ...L4, instanceType: 'nvidia-t4', args: ['--dtype', 'half'] },
+      /aws us-east-1 nvidia-t4 x1: needs 15\.\d GB, 12\.6 GB usable/,
+      /leave the instance out/,
+    ],
+    ['one that has no BF16', { ...L4, instanceType: 'nvidia-t4' }, /nvidia-t4 x1: has no BF16/, /another instance/],
+    [
+      'one that is not listed',
+      { ...L4, instanceSize: 'x9' },
+      /no nvidia-l4 x9; there are: .*nvidia-l4 x1/,
+      /endpoint block/,
+    ],
+    ['one beyond the quota', { ...L4, minReplica: 5, maxReplica: 5 }, /cannot be had: nvidia-l4 needs 5/, /quota/],
+    ['a gated model', { model: 'meta-llama/Llama-3.3-70B-Instruct', ...L4 }, /is gated for us/, /ask for access/],
+    ['a model that is not there', { model: 'org/nothing' }, /the Hub knows no model org\/nothing/, /name/],
+    [
+      'a region with nothing',
+      { regions: ['azure/eastus'] },
+      /the instance cannot be had|none of \d+ instances fits/,
+      /./,
+    ],
+    [
+      'GGUF without an image',
+      { model: 'bartowski/Llama-3.2-3B-Instruct-GGUF' },
+      /llamacpp needs endpoint\.image/,
+      /endpoint\.image/,
+    ],
+    [
+      'a load that no replica carries',
+      {
+        regions: ['aws/us-east-1'],
+        deny: ['nvidia-a100', 'nvidia-l40s', 'nvidia-l4/x4', 'nvidia-a10g/x4'],
+        load: { ...NO_LOAD, inFlight: 500, tokens: 1_000, longest: 1_500, outputPerSecond: 5_000 },
+      },
+      /none of \d+ instances fits; the nearest is .*: the load needs \d+ replicas, maxReplica is 1/,
+      /raise endpoint\.maxReplica/,
+    ],
+  ];
+  for (const [title, wanted, problem, hint] of problems) {
+    it(`has a problem with ${title}`, async () => {
+      await using simulation = await startSimulation({ clock: fastClock(1000) });
+      const found = await survey(simulation, wanted);
+      assert.match(String(found.problem), problem);
+      assert.match(String(found.hint), hint);
+      assert.equal(found.instance ?? null, null);
+    });
+  }
+
+  it('never goes by a list that is not live: without the API it fails', async () => {
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    await simulation.setFault({ target: 'management', kind: 'errors' });
+    await assert.rejects(survey(simulation, {}), { code: 'unavailable' });
+  });
+});
+
+test('a rollout is pinned to what was chosen, and its endpoint is made on that', { timeout: 60_000 }, async (t) => {
+  const endpoint = { namespace: 'acme', regions: ['aws/us-east-1'], deny: ['nvidia-l4'], maxReplica: 4 };
+  const stage = await openStage(t, { policy: { routes: [{ model: MODEL, endpoint }] } });
+  const { daemon, gateway } = await openDaemon(t, stage);
+  startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
+  await approveUpTo(stage, 0);
+  const { instance, pricePerHourMicros, endpointName } = await inPhase(stage, 'stepping', 0);
+  assert.ok(instance);
+  assert.notEqual(instance.instanceType, 'nvidia-l4');
+  assert.equal(instance.region, 'us-east-1');
+  const client = createEndpointsClient({ baseUrl: stage.simulation.endpointsUrl, token: TOKEN });
+  const made = await client.get('acme', endpointName);
+  const { vendor, region, instanceType, instanceSize } = instance;
+  assert.deepEqual(made?.instance, { vendor, region, instanceType, instanceSize });
+  const { pricePerHourMicros: single } = await client.quote('acme', instance);
+  assert.equal(pricePerHourMicros, (single ?? 0) * 4);
+  assert.deepEqual(daemon.report().routes[0]?.rollout?.instance, instance);
+});

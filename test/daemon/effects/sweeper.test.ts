@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { namedInstance } from '../../../src/core/sizing/pinned.ts';
+import { createEndpointsClient } from '../../../src/huggingface/endpoints.ts';
+import { endpointSpec } from '../../../src/huggingface/spec.ts';
+import type { EndpointsClient } from '../../../src/huggingface/endpoints.ts';
+import { listDecisions } from '../../../src/ledger/journal/rollouts.ts';
+import { openDaemon } from '../../support/inside.ts';
+import { abort, approveUpTo, assertAudited, inPhase } from '../../support/rollout.ts';
+import { ENDPOINT_POLICY } from '../../support/samples.ts';
+import type { Stage } from '../../support/stage.ts';
+import { MODEL, openStage, policyText } from '../../support/stage.ts';
+import { startTraffic } from '../../support/traffic.ts';
+import { eventually } from '../../support/waiting.ts';
+
+const limit = { timeout: 60_000 };
+
+const clientOf = (stage: Stage) => createEndpointsClient({ baseUrl: stage.simulation.endpointsUrl, token: 'hf_test' });
+
+const specOf = (name: string, ledgerId?: string) => {
+  const policy = { ...ENDPOINT_POLICY, instanceType: 'nvidia-l4' };
+  const instance = namedInstance(policy, 1);
+  assert(instance !== null);
+  return endpointSpec({ name, policy, model: MODEL, instance, ...(ledgerId !== undefined && { ledgerId }) });
+};
+
+const stateOf = async (client: EndpointsClient, name: string) => (await client.get('acme', name))?.state ?? 'gone';
+
+/** The policy with a block `sweep`. */
+const withSweep = (sweep: object) => JSON.stringify({ ...(JSON.parse(policyText()) as object), sweep });
+
+/** What was journalled of endpoints that no rollout uses. */
+const swept = (stage: Stage) =>
+  stage.read((db) =>
+    listDecisions(db, { limit: 10_000 }).filter(({ reason }) => /^endpoint_(orphaned|unknown|idle)$/.test(reason)),
+  );
+
+test(
+  'what a lost or another ledger left is told apart, journalled, and only our own is paused; grace, then deleted',
+  limit,
+  async (t) => {
+    const stage = await openStage(t);
+    const client = clientOf(stage);
+    const first = await openDaemon(t, stage);
+    await first.close();
+    const ledgerId = stage.read((db) =>
+      db.prepare("SELECT value FROM meta WHERE key = 'ledger_id'").pluck().get(),
+    ) as string;
+    await client.create('acme', specOf('up-llama-zzzz9999', ledgerId));
+    await client.create('acme', specOf('up-llama-yyyy8888', 'ffff0000'));
+    await client.create('acme', { ...specOf('up-llama-xxxx7777'), tags: [] });
+    stage.writePolicy(withSweep({ deleteAfter: '4m' }));
+    const { daemon } = await openDaemon(t, stage);
+    await eventually('our own is paused', async () => (await stateOf(client, 'up-llama-zzzz9999')) === 'paused');
+    const [row] = swept(stage).filter(({ action }) => action === 'pause_endpoint');
+    assert.ok(row);
+    assert.equal(row.model, MODEL);
+    assert.match(row.detail ?? '', /^this ledger made it, but knows no rollout of that name; it costs \$0\.80\/h$/);
+    await eventually('the other ledger’s is told of', () =>
+      daemon.report().endpoints?.some((told) => told.includes('yyyy8888')),
+    );
+    await eventually(
+      'it is deleted after its grace',
+      async () => (await stateOf(client, 'up-llama-zzzz9999')) === 'gone',
+      40_000,
+    );
+    assert.ok(swept(stage).some(({ action }) => action === 'delete_endpoint'));
+    for (const name of ['up-llama-yyyy8888', 'up-llama-xxxx7777']) {
+      assert.ok(!['paused', 'gone'].includes(await stateOf(client, name)), name);
+    }
+    assertAudited(stage);
+  },
+);
+
+test('an endpoint that somebody resumed after its rollout was over is paused again', limit, async (t) => {
+  const stage = await openStage(t);
+  const client = clientOf(stage);
+  const { gateway } = await openDaemon(t, stage);
+  const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60, streams: 0 });
+  await approveUpTo(stage, 0);
+  const { id, endpointName } = await inPhase(stage, 'stepping', 0);
+  abort(stage, id);
+  await inPhase(stage, 'aborted');
+  await client.resume('acme', endpointName);
+  await eventually('it is paused again', async () => (await stateOf(client, endpointName)) === 'paused', 30_000);
+  await eventually('that is journalled', () => {
+    return swept(stage).some(({ rolloutId, action }) => rolloutId === id && action === 'pause_endpoint');
+  });
+  await traffic.stop();
+  assertAudited(stage);
+});
+
+test(
+  'an endpoint made by a process that was killed before the answer is the rollout’s: adopted, never swept',
+  limit,
+  async (t) => {
+    const stage = await openStage(t, { limits: { pendingMs: 600_000 } });
+    const client = clientOf(stage);
+    const first = await openDaemon(t, stage);
+    const traffic = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60, streams: 0 });
+    await approveUpTo(stage, 0);
+    const { endpointName } = await inPhase(stage, 'provisioning');
+    await traffic.stop();
+    await first.close();
+    // As a creation leaves it whose answer nobody lived to hear; the name is all that tells whose it is.
+    await client.delete('acme', endpointName);
+    await client.create('acme', specOf(endpointName));
+    const second = await openDaemon(t, stage);
+    await eventually('it is seen', () => second.daemon.report().routes[0]?.rollout?.endpoint?.state !== 'absent');
+    const sweeps = swept(stage).length;
+    // A look or two more: five minutes pass in five seconds.
+    const from = stage.clock.now();
+    await eventually('two sweeps have passed', () => stage.clock.now() - from > 660_000, 20_000);
+    assert.ok(!['paused', 'gone'].includes(await stateOf(client, endpointName)));
+    assert.equal(swept(stage).length, sweeps);
+    assert.equal((await client.list('acme')).length, 1, 'and there is no second one');
+  },
+);

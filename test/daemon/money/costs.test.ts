@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
+import { parsePolicy } from '../../../src/core/policy/parse.ts';
+import type { Survey } from '../../../src/core/decide/observation.ts';
+import { RouteCosts } from '../../../src/daemon/money/costs.ts';
+import { restoreLoad } from '../../../src/daemon/restore.ts';
+import type { ObserveContext } from '../../../src/daemon/tick/observe.ts';
+import { reportRoute } from '../../../src/daemon/report.ts';
+import { Routes } from '../../../src/daemon/route/routes.ts';
+import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
+import { EndpointWorth } from '../../../src/daemon/route/worth.ts';
+import { ENDPOINT_POLICY, MODEL, promotedRollout, START } from '../../support/samples.ts';
+
+const DAY = 86_400_000;
+const CLOCK = { now: () => START, sleep: () => Promise.resolve(), scale: 1 };
+const MEMORY = { decision: null, notes: [], decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
+const GATEWAY = { shadowCounts: () => ({ sent: 0, busy: 0, usedUp: 0 }) } as unknown as ObserveContext['gateway'];
+
+function newRoutes(): Routes {
+  const parsed = parsePolicy({ routes: [{ model: MODEL, endpoint: ENDPOINT_POLICY }] });
+  assert.ok(parsed.ok);
+  return new Routes(parsed.policy, CLOCK, () => undefined);
+}
+
+function promotedIn(routes: Routes): RouteWatch {
+  const watch = routes.watch(MODEL) as RouteWatch;
+  watch.setRollout(promotedRollout(), watch.filePolicy);
+  return watch;
+}
+
+/** The costs of a route of which the books know this of a call, one answer after the other. */
+function costsOf(...told: readonly (number | null)[]): RouteCosts {
+  const left = [...told];
+  return new RouteCosts({
+    clock: CLOCK,
+    journal: { costPerCall: () => Promise.resolve(left.shift() ?? null) },
+    spending: { refresh: () => Promise.resolve(), of: () => null },
+    survey: () => Promise.reject<Survey>(new Error('nobody asks')),
+    log: () => undefined,
+  });
+}
+
+describe('what a route’s calls cost', () => {
+  it('is the price of the endpoint against what a call costs on serverless', async () => {
+    const watch = promotedIn(newRoutes());
+    const costs = costsOf(500);
+    await costs.read([watch]);
+    // $1.30 an hour are 21 667 micro-dollars a minute, or 43.3 calls.
+    assert.equal(Math.round(10 * (costs.ofRoute(watch)?.breakEvenCallsPerMinute ?? 0)), 433);
+  });
+
+  it('stays known when nobody calls it any more, so that its endpoint is seen not to pay', async () => {
+    const watch = promotedIn(newRoutes());
+    const costs = costsOf(500, null);
+    await costs.read([watch]);
+    watch.worth = new EndpointWorth(POLICY_DEFAULTS.back.slo, { knownSinceMs: START, nowMs: START });
+    await costs.read([watch]);
+    const load = watch.worth.load(START + 2 * DAY, watch.filePolicy.back, costs.ofRoute(watch));
+    assert.ok(load !== null && load.belowSince !== null && START + 2 * DAY - load.belowSince >= DAY);
+  });
+
+  it('is known to the next process, too', async () => {
+    const watch = promotedIn(newRoutes());
+    await costsOf(500).read([watch]);
+    const routes = [reportRoute(watch, MEMORY, { gateway: GATEWAY, filePolicyHash: '' })];
+    const next = newRoutes();
+    await restoreLoad(next, { savedStatus: () => Promise.resolve(JSON.stringify({ routes })) });
+    const costs = costsOf(null);
+    await costs.read([promotedIn(next)]);
+    assert.notEqual(costs.ofRoute(promotedIn(next)), null);
+    await restoreLoad(next, { savedStatus: () => Promise.resolve(JSON.stringify({ routes: [{ model: MODEL }] })) });
+    assert.equal(costs.ofRoute(promotedIn(next)), null, 'an older version told nothing of it');
+  });
+});
