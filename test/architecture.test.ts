@@ -37,7 +37,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The life of a call is told in one place, from its arrival to its row. */
-const LONGER: Readonly<Record<string, number>> = { 'gateway/exchange.ts': 390 };
+const LONGER: Readonly<Record<string, number>> = { 'gateway/exchange.ts': 400 };
 
 const WORLDLY =
   /\b(?:Date|process|fetch|console|performance|globalThis|Buffer|crypto|setTimeout|setInterval|setImmediate|queueMicrotask)\b|\bMath\.random\b|\bnew AbortController\b/g;
