@@ -12,11 +12,6 @@ import type { Instance, Quote } from './quote.ts';
 import type { EndpointSpec } from './spec.ts';
 import { isOurs, readStatus } from './status.ts';
 import type { EndpointStatus } from './status.ts';
-export { endpointName } from './spec.ts';
-export { endpointSpec } from './spec.ts';
-export type { EndpointSpec } from './spec.ts';
-export { isOurs } from './status.ts';
-export type { EndpointStatus } from './status.ts';
 
 /**
  * The management API of Inference Endpoints (OpenAPI 2.0.0, `api.endpoints.huggingface.cloud`); no library of Hugging Face

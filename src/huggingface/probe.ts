@@ -2,8 +2,6 @@ import { AppError } from '../core/errors.ts';
 import { jsonOrText, noAnswer, saidIn } from './failure.ts';
 import { bearer, limited } from './http.ts';
 import { at, text } from './json.ts';
-export { probeShape } from './probe-shape.ts';
-export { warmUp } from './warm.ts';
 
 /** How long a look at a small route may take, in real ms. */
 const LOOK_MS = 10_000;

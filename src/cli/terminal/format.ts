@@ -1,5 +1,3 @@
-export { moneyText } from '../../core/money/text.ts';
-
 /** A whole number with its thousands apart: `2 113`. */
 export function numberText(value: number): string {
   return Math.round(value)
