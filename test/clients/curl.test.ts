@@ -51,7 +51,7 @@ function openFolder(t: TestContext, body: object): string {
   return folder;
 }
 
-/** The README's line, quiet, with the agent's id as a header. */
+/** The page's line, quiet, with the agent's id as a header. */
 function lineAt(desk: Desk, options = ''): string {
   const line = lineFor('`curl`').replace('http://127.0.0.1:8787', desk.url);
   return line.replace('curl -N', `curl -sN -H 'x-agent-id: ${AGENT}' ${options}`);

@@ -47,13 +47,13 @@ export interface Desk {
   readonly url: string;
   /** The ledger's rows, once there are so many; fails where there are more. */
   rows(count: number): Promise<readonly Row[]>;
-  /** A line of the README's table of clients, with this gateway's URL and AGENT, evaluated with these names. */
+  /** A line of the table in docs/clients.md, with this gateway's URL and AGENT, evaluated with these names. */
   line(client: string, names: Readonly<Record<string, unknown>>): unknown;
   /** Has the simulation's calls for a model go to an endpoint of it, all that are eligible. */
   promote(model: string, to: Pick<Canary, 'url' | 'shapes' | 'servedModel'>): void;
 }
 
-/** The gateway's address in the README. */
+/** The gateway's address in docs/clients.md. */
 const BASE = 'http://127.0.0.1:8787';
 
 const TIMEOUTS = { connectMs: 2_000, firstByteMs: 10_000, betweenChunksMs: 10_000, totalMs: 60_000 };
@@ -115,17 +115,16 @@ function promoted(model: string, to: Pick<Canary, 'url' | 'shapes' | 'servedMode
   return { model, timeouts: TIMEOUTS, canary, care: null };
 }
 
-const README = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
+const PAGE = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'clients.md'), 'utf8');
 
-/** The code in the last column of a row of the table under "Clients". */
+/** The code in the last column of a row of the table in docs/clients.md. */
 export function lineFor(client: string): string {
-  const section = README.slice(README.indexOf('\n## Clients'));
-  const row = section.split('\n').find((each) => each.startsWith('|') && each.split('|')[1]?.trim() === client);
-  assert.ok(row !== undefined, `the README has no line for ${client}`);
+  const row = PAGE.split('\n').find((each) => each.startsWith('|') && each.split('|')[1]?.trim() === client);
+  assert.ok(row !== undefined, `docs/clients.md has no line for ${client}`);
   return /`([^`]+)`\s*\|\s*$/.exec(row)?.[1] ?? assert.fail(`no code in ${row}`);
 }
 
-/** Evaluates the README's own text: it is what the tests are about. */
+/** Evaluates the page's own text: it is what the tests are about. */
 function evaluate(code: string, names: Readonly<Record<string, unknown>>): unknown {
   return compileFunction(`return (${code});`, Object.keys(names))(...Object.values(names)) as unknown;
 }

@@ -4,7 +4,7 @@ import { engineShapes } from '../../../src/core/sizing/engine-shapes.ts';
 import type { Engine } from '../../../src/core/sizing/engine-shapes.ts';
 import { isEligible } from '../../../src/core/route.ts';
 
-/** Who may get a call of a shape, once warming has shown that it can; the README's table, row by row. */
+/** Who may get a call of a shape, once warming has shown that it can; the table in docs/clients.md, row by row. */
 const TABLE: readonly [shape: string, engines: readonly Engine[]][] = [
   // /v1/chat/completions: all four that generate have it (facts: "OpenAI routes under {url}/v1").
   ['chat', ['vLLM', 'sGLang', 'llamacpp', 'tgi']],
