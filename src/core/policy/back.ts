@@ -48,7 +48,7 @@ export const BACK_DEFAULTS: BackPolicy = {
 
 /** A value, or `off`, which becomes null. */
 const orOff = <T extends z.ZodType>(value: T) =>
-  z.preprocess((given) => (given === 'off' ? null : given), value.nullable());
+  z.preprocess((given) => (given === 'off' ? null : given), value.nullable()).describe(`${value.description}, or off`);
 
 const sloShape = z
   .strictObject({

@@ -19,7 +19,8 @@ const DOLLARS_WANTED = 'expected dollars above 0 such as 4.50, or none';
 
 const dollars = z
   .union([z.number().positive(), z.literal('none')], { error: DOLLARS_WANTED })
-  .transform((value) => (value === 'none' ? null : value));
+  .transform((value) => (value === 'none' ? null : value))
+  .describe('dollars above 0, or none');
 
 /** The block `budget` of a policy. `share`: how a policy writes shares. */
 export const budgetSchema = <Share extends z.ZodType<number>>(share: Share) =>

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { count } from './values.ts';
 
 /** How an endpoint's replicas follow the load after the promotion. Spans in clock ms. */
 export interface ScalingPolicy {
@@ -57,11 +58,11 @@ export function scalingOf(policy: { readonly scaling?: ScalingPolicy }): Scaling
   return policy.scaling ?? SCALING_DEFAULTS;
 }
 
-const replicas = z.number().int().min(1).max(64);
+const replicas = count(1, 64);
 
 /** What a policy file may say of scaling. `span`: the schema of a span between two limits, in ms. */
 export function scalingSchemas<S extends z.ZodType<number>>(span: (least?: number, most?: number) => S) {
-  const sleep = z.strictObject({ after: span(60_000), calls: z.number().int().min(0).optional() });
+  const sleep = z.strictObject({ after: span(60_000), calls: count().optional() });
   const scaling = z
     .strictObject({
       adjust: z.enum(['off', 'ask', 'automatic']),

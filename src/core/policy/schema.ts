@@ -35,7 +35,8 @@ const stepsSchema = z
     if (steps.length > 0 && steps.at(-1) !== 1) {
       context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
     }
-  });
+  })
+  .describe('rising shares, the last 100%');
 
 const requireSchema = z
   .union(
@@ -58,7 +59,8 @@ const requireSchema = z
       }
     }
     return require as CriteriaPolicy['require'];
-  });
+  })
+  .describe(`all, any, {atLeast: 1 to ${CRITERIA.length}}, or a list of sets of criteria`);
 
 const criteriaSchema = z.strictObject({
   window: span(1_000, UNIT_MS.d),
@@ -66,7 +68,7 @@ const criteriaSchema = z.strictObject({
   agents: count(),
   refused: share,
   slo: z.strictObject({ p95: span(1), availability: share }).partial(),
-  predictability: z.strictObject({ ratio: z.number().gt(1).max(1_000) }),
+  predictability: z.strictObject({ ratio: z.number().gt(1).max(1_000).describe('number above 1 up to 1000') }),
   cost: z.strictObject({ cheaperBy: share }),
   require: requireSchema,
   sustain: span(),
@@ -86,7 +88,7 @@ const limitsSchema = z.strictObject({
 const metricSchema = z.strictObject({
   margin,
   killMargin: margin,
-  weight: z.number().positive().max(1_000),
+  weight: z.number().positive().max(1_000).describe('number above 0 up to 1000'),
   judge: z.enum(['act', 'advise']),
 });
 
@@ -105,7 +107,7 @@ const shadowSchema = z.strictObject({
   time: span(),
   concurrency: count(1),
   calls: count(1),
-  exclude: z.array(z.string().min(1)),
+  exclude: z.array(z.string().min(1)).describe('list of agents and shapes of call'),
 });
 
 const holdBackSchema = z.strictObject({ share, time: span() });
@@ -116,13 +118,13 @@ const providerSchema = z
   .refine((provider) => !ROUTER_CHOICES.has(provider), 'expected a provider; this is how the router chooses one');
 
 const careSchema = z.strictObject({
-  retries: z.strictObject({ most: count().max(20), base: span(1), cap: span(1), budget: share }).partial(),
+  retries: z.strictObject({ most: count(0, 20), base: span(1), cap: span(1), budget: share }).partial(),
   maxWait: span(),
-  queue: count(1).max(100_000),
+  queue: count(1, 100_000),
   ramp: span(),
   breaker: z.strictObject({ faults: count(1), cooldown: span(1), probes: count(1) }).partial(),
-  providers: z.array(providerSchema).max(8),
-  batch: z.strictObject({ wait: span(), most: count(1).max(2_048) }).partial(),
+  providers: z.array(providerSchema).max(8).describe('list of up to 8 providers'),
+  batch: z.strictObject({ wait: span(), most: count(1, 2_048) }).partial(),
 });
 
 const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
@@ -155,7 +157,10 @@ export const policySchema = z
     routes: z
       .array(
         z.strictObject({
-          model: z.string().regex(/^[^\s:]+$/, 'expected a model such as org/name, without a provider suffix'),
+          model: z
+            .string()
+            .regex(/^[^\s:]+$/, 'expected a model such as org/name, without a provider suffix')
+            .describe('name of a model, without a provider'),
           ...settings,
           endpoint: endpointSchema.optional(),
         }),

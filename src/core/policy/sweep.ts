@@ -21,9 +21,9 @@ export const SWEEP_DEFAULTS: SweepPolicy = {
 
 /** The block `sweep` of a policy. `span`: how a policy writes spans. */
 export const sweepSchema = <Span extends z.ZodType<number>>(span: Span) => {
-  const orNone = z.union([z.literal('none').transform(() => null), span], {
-    error: 'expected a span such as 7d, or none',
-  });
+  const orNone = z
+    .union([z.literal('none').transform(() => null), span], { error: 'expected a span such as 7d, or none' })
+    .describe('span, or none');
   return z
     .strictObject({
       ended: z.enum(['pause', 'report']),

@@ -43,7 +43,7 @@ describe('the block `back` of a policy', () => {
 
   it('is refused where it says what cannot be', () => {
     assert.match(issues({ sustain: '2d' }), /back\.sustain: expected at most 1d, got "2d"/);
-    assert.match(issues({ slo: { sustain: '7h' } }), /back\.slo\.sustain: expected at most 0\.25d/);
+    assert.match(issues({ slo: { sustain: '7h' } }), /back\.slo\.sustain: expected at most 6h/);
     assert.match(issues({ below: '120%' }), /back\.below: expected a share/);
     assert.match(issues({ calls: 0 }), /back\.calls: expected at least 1/);
     assert.match(issues({ belwo: '80%' }), /back\.belwo: unknown key; allowed here: below, calls/);
