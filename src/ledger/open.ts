@@ -39,7 +39,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
     const agentSalt = ensureRandom(path, 'agent_salt', 16);
     const id = ensureRandom(path, LEDGER_ID, 4);
     checkTime(path, clock.scale);
-    const journal = await openJournal(path, { clock });
+    const journal = await openJournal(path);
     try {
       const calls = new CallLog(path, { catchUp: (rows, shadows) => journal.writeCalls(rows, shadows) });
       const close = async () => {

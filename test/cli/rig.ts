@@ -144,7 +144,7 @@ export async function openBook(context: TestContext): Promise<Book> {
     rollout = next;
     return next;
   };
-  return { path, ledger, tick, close, tell: (report) => ledger.journal.saveStatus(JSON.stringify(report)) };
+  return { path, ledger, tick, close, tell: (report) => ledger.journal.saveStatus(JSON.stringify(report), report.at) };
 }
 
 /** A book whose one rollout is proposed, and asks whether to create the endpoint. */

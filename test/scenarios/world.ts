@@ -302,7 +302,7 @@ export class World {
   /** The process ends and another takes its place: all it knows is in the ledger. */
   async restart(): Promise<void> {
     const route = reportRoute(this.watch, this.#memory, { gateway: GATEWAY, filePolicyHash: '' });
-    await this.#open.journal.saveStatus(JSON.stringify({ at: this.now, lanes: [], routes: [route] }));
+    await this.#open.journal.saveStatus(JSON.stringify({ at: this.now, lanes: [], routes: [route] }), this.now);
     await this.#open.close();
     this.#ledger = null;
     this.#routes = this.#newRoutes();

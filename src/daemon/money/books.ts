@@ -21,7 +21,7 @@ const PATIENCE = 5;
 export interface BooksContext {
   readonly clock: Clock;
   readonly endpoints: Pick<EndpointsClient, 'list' | 'quote' | 'replicas'>;
-  readonly journal: Pick<Journal, 'bookedEndpoints' | 'book' | 'activeRollouts'>;
+  readonly journal: Pick<Journal, 'bookedEndpoints' | 'book' | 'latestRollouts'>;
   /** Where the policy would have endpoints. */
   readonly namespaces: () => Iterable<string>;
   readonly log: Log;
@@ -54,7 +54,8 @@ export class Books {
     this.#minute = minuteOf(clock.now());
     try {
       const known = await journal.bookedEndpoints();
-      const rollouts = (await journal.activeRollouts()).map(({ snapshot }) => nameIn(snapshot));
+      const active = (await journal.latestRollouts()).filter(({ isOver }) => !isOver);
+      const rollouts = active.map(({ snapshot }) => nameIn(snapshot));
       const namespaces = new Set([
         ...this.#context.namespaces(),
         ...known.map((each) => each.namespace),

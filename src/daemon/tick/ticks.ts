@@ -67,7 +67,8 @@ export class Ticks {
   /** What cannot be said in the ledger is said on /healthz and /metrics; the log is told once each time. */
   async #saveStatus(): Promise<void> {
     try {
-      await this.#options.journal.saveStatus(JSON.stringify(this.#options.report()));
+      const report = this.#options.report();
+      await this.#options.journal.saveStatus(JSON.stringify(report), report.at);
       this.#isStatusStale = false;
     } catch (error) {
       if (!this.#isStatusStale) this.#options.log('warn', 'status cannot be saved', { error: errorMessage(error) });

@@ -63,12 +63,3 @@ export interface StoredRollout {
   /** Whether it has ended. */
   readonly isOver: boolean;
 }
-
-export interface LoggedDecision {
-  readonly id: number;
-  readonly at: number;
-  readonly rolloutId: string | null;
-  readonly action: string;
-  readonly reason: string;
-  readonly ticks: number;
-}

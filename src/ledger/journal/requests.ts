@@ -26,12 +26,6 @@ const COLUMNS = `a.id, a.rollout_id AS rolloutId, ifnull(a.figures ->> '$.about'
 const IS_ANSWERED = `EXISTS (SELECT 1 FROM requests q JOIN request_outcomes o ON o.request_id = q.id
   WHERE q.ask_id = a.id AND o.result = 'done')`;
 
-/** The newest ask of a rollout, answered or not. */
-export function latestAsk(db: LedgerDb, rolloutId: string): OpenAsk | null {
-  const sql = `SELECT ${COLUMNS} FROM asks a WHERE a.rollout_id = ? ORDER BY a.id DESC LIMIT 1`;
-  return db.prepare<[string], OpenAsk>(sql).get(rolloutId) ?? null;
-}
-
 /** The newest ask of a rollout, unless it was answered: an older one is stale, answered or not. */
 export function openAsk(db: LedgerDb, rolloutId: string): OpenAsk | null {
   const sql = `SELECT ${COLUMNS} FROM asks a

@@ -1,29 +1,43 @@
 import { Worker } from 'node:worker_threads';
 import { AppError } from '../../core/errors.ts';
 import type { ErrorCode } from '../../core/errors.ts';
-import type { JournalStore } from './store.ts';
+import { JournalStore } from './store.ts';
 
-/** What passes to the worker and back. */
+/** Methods that only the worker itself calls. */
+type WorkerOnly = 'checkpoint' | 'close';
+type Method = Exclude<keyof JournalStore, WorkerOnly>;
+
+/** The methods of `JournalStore` as other threads call them: each sends a message and gives a promise of the result. */
+export type RemoteStore = {
+  readonly [M in Method]: (...args: Parameters<JournalStore[M]>) => Promise<ReturnType<JournalStore[M]>>;
+};
+
+const WORKER_ONLY: ReadonlySet<string> = new Set<WorkerOnly | 'constructor'>(['checkpoint', 'close', 'constructor']);
+const METHODS = Object.getOwnPropertyNames(JournalStore.prototype).filter((name) => !WORKER_ONLY.has(name));
+
+/** What is sent to the worker. */
 export interface JournalMessage {
   readonly id: number;
-  readonly method: Exclude<keyof JournalStore, 'checkpoint'>;
+  readonly method: Method | 'close';
   readonly args: readonly unknown[];
 }
+
+/** The worker's answer to the message with the same id. */
 export interface JournalReply {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string | undefined };
 }
 
-type Method = JournalMessage['method'];
-
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: AppError) => void;
 }
 
-/** The worker and who waits for its answers. A worker that died is replaced when something is asked of it again. */
+/** The worker and the calls that wait for its answers. The next call replaces a worker that has died. */
 export class JournalThread {
+  /** The store's methods. Each rejects with AppError. */
+  readonly store: RemoteStore;
   readonly #path: string;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
@@ -32,9 +46,11 @@ export class JournalThread {
 
   constructor(path: string) {
     this.#path = path;
+    const methods = METHODS.map((name) => [name, (...args: unknown[]) => this.#send(name as Method, args)] as const);
+    this.store = Object.fromEntries(methods) as RemoteStore;
   }
 
-  send(method: Method, ...args: readonly unknown[]): Promise<unknown> {
+  #send(method: JournalMessage['method'], args: readonly unknown[]): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(new AppError('unavailable', 'the journal is closed'));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const id = ++this.#lastId;
@@ -45,7 +61,7 @@ export class JournalThread {
       this.#worker.postMessage({ id, method, args } satisfies JournalMessage);
     } catch (error) {
       this.#waiting.delete(id);
-      reject(new AppError('internal', `the journal cannot be asked for ${method}`, { cause: error }));
+      reject(new AppError('internal', `the journal's thread cannot be sent ${method}`, { cause: error }));
     }
     return promise;
   }
@@ -53,7 +69,7 @@ export class JournalThread {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     const worker = this.#worker;
-    if (worker !== null) await this.send('close').catch(() => undefined);
+    if (worker !== null) await this.#send('close', []).catch(() => undefined);
     this.#isClosed = true;
     await worker?.terminate();
   }

@@ -35,6 +35,16 @@ const REQUEST = {
   at: START_MS,
 };
 
+/** The ids of all decisions in a ledger, oldest first. */
+function decisionIds(path: string): number[] {
+  const db = openForReading(path);
+  try {
+    return listDecisions(db).map(({ id }) => id);
+  } finally {
+    db.close();
+  }
+}
+
 describe('journal', () => {
   it('stores an entry as a whole, and gives it back after a restart', async (context) => {
     const path = temporaryPath(context);
@@ -45,8 +55,7 @@ describe('journal', () => {
     const { journal, agentSalt, close } = await openFor(context, path);
     assert.equal(agentSalt, first.agentSalt);
     assert.match(agentSalt, /^[0-9a-f]{32}$/);
-    assert.equal((await journal.lastDecision('org/model'))?.id, 2);
-    assert.equal(await journal.lastDecision('org/unknown'), null);
+    assert.deepEqual(decisionIds(path), [1, 2]);
     assert.equal((await journal.policy(POLICY_HASH))?.parsed, '{"routes":[]}');
     assert.equal((await journal.openAsk('abcdefgh'))?.id, 1);
     assert.equal((await journal.latestRollouts())[0]?.model, 'org/model');
@@ -59,7 +68,7 @@ describe('journal', () => {
     const { journal, close } = await openFor(context, path);
     const outcomes = [{ requestId: 99, at: START_MS, result: 'done' as const, message: '' }];
     await assert.rejects(journal.commit(makeEntry(1, { outcomes })), { code: 'internal' });
-    assert.equal(await journal.lastDecision('org/model'), null);
+    assert.deepEqual(decisionIds(path), []);
     assert.deepEqual(await journal.latestRollouts(), []);
     await close();
   });
@@ -76,10 +85,6 @@ describe('journal', () => {
     await commit('c', 'failed', 1, 'org/other');
     const brief = (rows: Awaited<ReturnType<typeof journal.latestRollouts>>) =>
       rows.map(({ id, isOver }) => [id, isOver]);
-    assert.deepEqual(brief(await journal.activeRollouts()), [
-      ['b', false],
-      ['e', false],
-    ]);
     assert.deepEqual(brief(await journal.latestRollouts()), [
       ['c', true],
       ['d', true],
@@ -98,9 +103,7 @@ describe('journal', () => {
       openAsks(db).map(({ id, model }) => [id, model]),
       [[1, 'org/model']],
     );
-    const before = [await journal.newestRequest(), await journal.dataVersion()];
     const id = insertRequest(db, REQUEST);
-    assert.notDeepEqual([await journal.newestRequest(), await journal.dataVersion()], before);
     assert.throws(() => db.exec('DELETE FROM meta'), /readonly|query_only/);
     const [pending] = await journal.pendingRequests();
     assert.equal(pending?.by, 'ada@desk');
@@ -111,10 +114,8 @@ describe('journal', () => {
     assert.equal(requestOutcome(db, id)?.decisionId, 2);
     assert.deepEqual(openAsks(db), []);
     assert.equal(await journal.openAsk('abcdefgh'), null);
-    assert.equal((await journal.latestAsk('abcdefgh'))?.id, 1);
-    await journal.saveStatus('{"phase":"stepping"}');
-    assert.deepEqual(readStatus(db)?.report, { phase: 'stepping' });
-    assert.equal(readStatus(db)?.pid, process.pid);
+    await journal.saveStatus('{"phase":"stepping"}', START_MS);
+    assert.deepEqual(readStatus(db), { report: { phase: 'stepping' }, pid: process.pid, updatedAt: START_MS });
     db.close();
     await close();
   });
@@ -155,7 +156,7 @@ describe('journal', () => {
       assert.match(error.message, /locked by another program/);
       return true;
     });
-    assert.equal((await journal.lastDecision('org/model'))?.id, 1);
+    assert.deepEqual(decisionIds(path), [1]);
     await line();
     assert.equal((await journal.commit(makeEntry(3))).decisionId, 2);
     await close();

@@ -1,0 +1,102 @@
+import type { LedgerDb } from '../database.ts';
+import { CHAIN_START, chainHash, sha256 } from './chain.ts';
+import type { Committed, JournalDecision, JournalEntry } from './entry.ts';
+import type { RolloutRow } from './rollouts.ts';
+
+/** Writes all parts of an entry. The caller makes it one transaction. */
+export function writeEntry(db: LedgerDb, entry: JournalEntry): Committed {
+  const { policy, decision, rollout, replaced, ask } = entry;
+  const at = decision?.at ?? rollout?.updatedAt ?? ask?.at ?? 0;
+  if (policy !== undefined) writePolicy(db, policy, at);
+  if (replaced !== undefined) writeRollout(db, replaced);
+  if (rollout !== undefined) writeRollout(db, rollout);
+  const decisionId = decision === undefined ? null : writeDecision(db, decision);
+  const addEvent = db.prepare('INSERT INTO events (decision_id, rollout_id, at, type, data) VALUES (?, ?, ?, ?, ?)');
+  for (const event of entry.events) {
+    addEvent.run(decisionId, event.rolloutId, Math.round(event.at), event.type, event.data);
+  }
+  const addOutcome = db.prepare(
+    'INSERT INTO request_outcomes (request_id, decision_id, result, message, at) VALUES (?, ?, ?, ?, ?)',
+  );
+  for (const outcome of entry.outcomes) {
+    addOutcome.run(outcome.requestId, decisionId, outcome.result, outcome.message, Math.round(outcome.at));
+  }
+  return { decisionId, askId: ask === undefined ? null : writeAsk(db, ask, decisionId) };
+}
+
+function writePolicy(
+  db: LedgerDb,
+  { hash, path, text, parsed }: NonNullable<JournalEntry['policy']>,
+  at: number,
+): void {
+  db.prepare(
+    `INSERT INTO policies (hash, parsed_hash, path, text, parsed, first_seen_at) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (hash) DO NOTHING`,
+  ).run(hash, sha256(parsed), path, text, parsed, Math.round(at));
+}
+
+function writeRollout(db: LedgerDb, rollout: RolloutRow): void {
+  db.prepare('INSERT INTO routes (model) VALUES (?) ON CONFLICT DO NOTHING').run(rollout.model);
+  db.prepare(
+    `INSERT INTO rollouts (id, route_id, policy_hash, toward, phase, snapshot, created_at, updated_at)
+       VALUES (?, (SELECT id FROM routes WHERE model = ?), ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET policy_hash = excluded.policy_hash, toward = excluded.toward,
+         phase = excluded.phase, snapshot = excluded.snapshot, updated_at = excluded.updated_at`,
+  ).run(
+    rollout.id,
+    rollout.model,
+    rollout.policyHash,
+    rollout.toward,
+    rollout.phase,
+    rollout.snapshot,
+    Math.round(rollout.createdAt),
+    Math.round(rollout.updatedAt),
+  );
+}
+
+function writeDecision(db: LedgerDb, decision: JournalDecision): number {
+  const last = db
+    .prepare<[], { id: number; hash: string }>('SELECT id, hash FROM decisions ORDER BY id DESC LIMIT 1')
+    .get();
+  const parsedHash = db
+    .prepare<[string | null], string>('SELECT parsed_hash FROM policies WHERE hash = ?')
+    .pluck()
+    .get(decision.policyHash);
+  // SQLite stores ill-formed UTF-16 as other text, and the hash must cover the text that is stored.
+  const text = {
+    model: decision.model.toWellFormed(),
+    input: decision.input.toWellFormed(),
+    output: decision.output.toWellFormed(),
+  };
+  const [id, at] = [(last?.id ?? 0) + 1, Math.round(decision.at)];
+  const row = { ...decision, ...text, id, at, parsedHash: parsedHash ?? null };
+  db.prepare(
+    `INSERT INTO decisions (id, at, model, rollout_id, core_version, policy_hash, parsed_hash, action, reason, ticks,
+         input, output, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    row.id,
+    row.at,
+    row.model,
+    row.rolloutId,
+    row.coreVersion,
+    row.policyHash,
+    row.parsedHash,
+    row.action,
+    row.reason,
+    row.ticks,
+    row.input,
+    row.output,
+    chainHash(last?.hash ?? CHAIN_START, row),
+  );
+  return row.id;
+}
+
+function writeAsk(db: LedgerDb, ask: NonNullable<JournalEntry['ask']>, decisionId: number | null): number {
+  const { lastInsertRowid } = db
+    .prepare(
+      `INSERT INTO asks (decision_id, rollout_id, step, policy_hash, verdict, figures, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    )
+    .run(decisionId, ask.rolloutId, ask.step, ask.policyHash, ask.verdict, ask.figures, Math.round(ask.at));
+  return Number(lastInsertRowid);
+}
