@@ -25,7 +25,7 @@ export const OUTCOMES = [
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** One try at one upstream. */
-export interface Attempt {
+export interface AttemptRecord {
   readonly upstream: UpstreamKind;
   /** Clock microseconds from the call's arrival to the start of this try. */
   readonly startedAfterUs: number;
@@ -46,7 +46,7 @@ export function knownAfterUs({
   status,
   firstByteUs,
   durationUs,
-}: Pick<Attempt, 'startedAfterUs' | 'status' | 'firstByteUs' | 'durationUs'>): number {
+}: Pick<AttemptRecord, 'startedAfterUs' | 'status' | 'firstByteUs' | 'durationUs'>): number {
   return startedAfterUs + (status >= 400 && firstByteUs !== null ? firstByteUs : durationUs);
 }
 
@@ -100,7 +100,7 @@ export interface Call {
   readonly isBypass?: boolean;
   /** Whether its role is one of a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
-  readonly attempts: readonly Attempt[];
+  readonly attempts: readonly AttemptRecord[];
 }
 
 /**

@@ -70,9 +70,9 @@ function readBody(body: Buffer, nowUs: number): BypassReport | Reply {
 }
 
 /** What the ledger keeps of it: a call of serverless without a role. */
-function toCall(told: Bypass): Call {
-  const { arrivedAtUs, startedAfterUs, durationUs, firstByteUs, status } = told;
-  const outcome = outcomeOf(told);
+function toCall(bypass: Bypass): Call {
+  const { arrivedAtUs, startedAfterUs, durationUs, firstByteUs, status } = bypass;
+  const outcome = outcomeOf(bypass);
   const attempt = {
     upstream: 'serverless',
     startedAfterUs,
@@ -84,9 +84,9 @@ function toCall(told: Bypass): Call {
   return {
     arrivedAtUs,
     durationUs,
-    model: told.model,
-    shape: told.shape,
-    agent: told.agent,
+    model: bypass.model,
+    shape: bypass.shape,
+    agent: bypass.agent,
     isAgentDerived: false,
     rolloutId: null,
     step: 0,
@@ -97,8 +97,8 @@ function toCall(told: Bypass): Call {
     status,
     outcome,
     finalOutcome: outcome,
-    hasClientLeft: told.end === 'left',
-    hasNoToken: told.hasNoToken,
+    hasClientLeft: bypass.end === 'left',
+    hasNoToken: bypass.hasNoToken,
     firstByteUs,
     firstTokenUs: null,
     promptTokens: null,

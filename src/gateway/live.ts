@@ -9,22 +9,22 @@ export interface Placed {
  * them, until the next full collection. An array with the last element moved into the gap leaves nothing behind.
  */
 export class Live<T extends Placed> implements Iterable<T> {
-  private readonly all: T[] = [];
+  readonly #all: T[] = [];
 
   get size(): number {
-    return this.all.length;
+    return this.#all.length;
   }
 
   add(one: T): void {
-    one.place = this.all.push(one) - 1;
+    one.place = this.#all.push(one) - 1;
   }
 
   /** Takes one out; nothing happens where it is not in. */
   delete(one: T): void {
-    if (this.all[one.place] !== one) return;
-    const last = this.all.pop() as T;
+    if (this.#all[one.place] !== one) return;
+    const last = this.#all.pop() as T;
     if (last !== one) {
-      this.all[one.place] = last;
+      this.#all[one.place] = last;
       last.place = one.place;
     }
     one.place = -1;
@@ -32,6 +32,6 @@ export class Live<T extends Placed> implements Iterable<T> {
 
   /** Those that are in now, whatever leaves meanwhile. */
   [Symbol.iterator](): Iterator<T> {
-    return this.all.slice().values();
+    return this.#all.slice().values();
   }
 }

@@ -1,6 +1,6 @@
 import type { Call, Outcome } from '../core/call.ts';
 import type { CallKind } from '../core/route.ts';
-import type { Try } from './attempt/attempt.ts';
+import type { Attempt } from './attempt/attempt.ts';
 import type { Delivery } from './attempt/delivery.ts';
 import type { Assignment } from './request/assignment.ts';
 
@@ -11,7 +11,7 @@ interface Ending {
   readonly kind: CallKind;
   /** Null where the call ended before it was assigned. */
   readonly assignment: Assignment | null;
-  readonly attempts: readonly Try[];
+  readonly attempts: readonly Attempt[];
   /** The answer that was being passed on; null where none was, or the gateway made its own. */
   readonly delivery: Delivery | null;
   /** Whether the client got, or is about to get, the upstream's status. */
@@ -43,7 +43,7 @@ export function toRow(ending: Ending): Call {
     weight: arrival === null ? 0 : arrival.weight,
     role: arrival === null ? null : arrival.role,
     isEligible: arrival !== null && arrival.isEligible,
-    servedBy: served === null ? null : (attempts.at(-1) as Try).upstream,
+    servedBy: served === null ? null : (attempts.at(-1) as Attempt).upstream,
     provider: delivery === null ? null : delivery.provider,
     status: served === null ? ending.madeStatus : served.status,
     outcome: ending.outcome,

@@ -8,7 +8,7 @@ import type { Live, Placed } from './live.ts';
 import type { Agents } from './request/agent.ts';
 import type { Repeats } from './request/repeats.ts';
 import type { Assignment } from './request/assignment.ts';
-import type { Asked } from './request/question.ts';
+import type { IncomingCall } from './request/incoming-call.ts';
 
 /** Writes one line of the log: the message is a constant, the facts are fields. */
 export type Log = (level: 'error' | 'warn' | 'info', message: string, facts: Record<string, unknown>) => void;
@@ -16,7 +16,7 @@ export type Log = (level: 'error' | 'warn' | 'info', message: string, facts: Rec
 /** Who copies live calls in the shadow stage. */
 export interface Copies {
   /** True where a copy of the call is on its way. */
-  offer(shared: Shared, asked: Asked, assignment: Assignment, startedAfterUs: number): boolean;
+  offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): boolean;
 }
 
 /** What all calls of one gateway share. */

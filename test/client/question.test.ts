@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { readQuestion } from '../../src/client/question.ts';
 import { locate } from '../../src/core/wire/destination.ts';
 import type { Destination } from '../../src/core/wire/destination.ts';
-import { readQuestion as readAtGateway } from '../../src/gateway/request/question.ts';
+import { readContent as readAtGateway } from '../../src/gateway/request/incoming-call.ts';
 
 const PATHS = ['/v1/chat/completions', '/v1/embeddings', '/v1/messages', '/models/org/name', '/groq/x', '/fal-ai/a/b'];
 

@@ -1,4 +1,4 @@
-import type { Arrival, Attempt, Call, Outcome } from '../../src/core/call.ts';
+import type { Arrival, AttemptRecord, Call, Outcome } from '../../src/core/call.ts';
 import { assignedTo } from '../../src/core/call.ts';
 import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
 import { assign } from '../../src/core/rollout/split.ts';
@@ -33,8 +33,8 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
   const role: Role | null = canary === null ? null : assign(canary, arrivedAtUs, agent);
   const isWayBack = canary?.toward === 'serverless';
   const attempts = attempt(n, assignedTo({ role, isWayBack }), load);
-  const [first] = attempts as [Attempt];
-  const last = attempts.at(-1) as Attempt;
+  const [first] = attempts as [AttemptRecord];
+  const last = attempts.at(-1) as AttemptRecord;
   const isAnswered = last.status !== 0;
   const shared = {
     arrivedAtUs,
@@ -72,7 +72,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
   return { arrival: { ...shared, assignedAtUs: arrivedAtUs, isRepeat: false, waitedUs: 0 }, call };
 }
 
-function attempt(n: number, kind: UpstreamKind, load: Load): Attempt[] {
+function attempt(n: number, kind: UpstreamKind, load: Load): AttemptRecord[] {
   // The same share in every stretch: the fraction of n * refused that overflows.
   const isRefused = Math.floor((n + 1) * load.refused) > Math.floor(n * load.refused);
   const bySide = {
@@ -93,7 +93,7 @@ function attempt(n: number, kind: UpstreamKind, load: Load): Attempt[] {
 
 const STATUS: Partial<Record<Outcome, number>> = { ok: 200, rate_limited: 429, server_error: 500 };
 
-function tried(upstream: UpstreamKind, outcome: Outcome, durationUs = ANSWER_US): Attempt {
+function tried(upstream: UpstreamKind, outcome: Outcome, durationUs = ANSWER_US): AttemptRecord {
   const status = STATUS[outcome] ?? 0;
   return {
     upstream,

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { Attempt, Outcome } from '../../core/call.ts';
+import type { AttemptRecord, Outcome } from '../../core/call.ts';
 import type { UpstreamKind } from '../../core/route.ts';
-import type { Sending } from './outbound.ts';
+import type { OutboundRequest } from './outbound.ts';
 import { outcomeOfError } from './outcome.ts';
-import type { Way } from './targets.ts';
+import type { Target } from './targets.ts';
 
 /** What an attempt tells the time by. */
 export interface Clocks {
@@ -16,11 +16,11 @@ export interface Clocks {
 
 /** Who made an attempt and is told how it goes. Nothing is told any more once the attempt was discarded or cancelled. */
 export interface AttemptOwner {
-  answered(attempt: Try, status: number, headers: IncomingHttpHeaders): void;
-  data(attempt: Try, chunk: Buffer): void;
-  completed(attempt: Try): void;
+  answered(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void;
+  data(attempt: Attempt, chunk: Buffer): void;
+  completed(attempt: Attempt): void;
   /** No answer, or not all of it. `error` is the dispatcher's. */
-  broke(attempt: Try, outcome: Outcome, error: Error): void;
+  broke(attempt: Attempt, outcome: Outcome, error: Error): void;
 }
 
 // Enough for any error's body; reading it to the end saves the connection.
@@ -28,7 +28,7 @@ const MOST_DISCARDED = 64 * 1024;
 const LONGEST_DISCARD_MS = 5_000;
 
 /** One try at one upstream: the handler that the dispatcher calls as the answer arrives. */
-export class Try implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler {
   readonly upstream: UpstreamKind;
   readonly startedAtUs: number;
   status = 0;
@@ -36,36 +36,36 @@ export class Try implements Dispatcher.DispatchHandler {
   outcome: Outcome | null = null;
   firstByteAtUs: number | null = null;
   endedAtUs = 0;
-  private readonly owner: AttemptOwner;
-  private readonly clocks: Clocks;
-  private readonly sending: Sending;
-  private controller: Dispatcher.DispatchController | null = null;
-  private readonly sentAtMs: number;
-  private lastSignAtMs = 0;
-  private isPaused = false;
-  private isIgnored = false;
-  private isCancelled = false;
-  private discarded = 0;
+  readonly #owner: AttemptOwner;
+  readonly #clocks: Clocks;
+  readonly #request: OutboundRequest;
+  #controller: Dispatcher.DispatchController | null = null;
+  readonly #sentAtMs: number;
+  #lastSignAtMs = 0;
+  #isPaused = false;
+  #isIgnored = false;
+  #isCancelled = false;
+  #discarded = 0;
 
-  constructor(owner: AttemptOwner, clocks: Clocks, sending: Sending, startedAtUs: number) {
-    this.owner = owner;
-    this.clocks = clocks;
-    this.sending = sending;
-    this.upstream = sending.upstream;
+  constructor(owner: AttemptOwner, clocks: Clocks, request: OutboundRequest, startedAtUs: number) {
+    this.#owner = owner;
+    this.#clocks = clocks;
+    this.#request = request;
+    this.upstream = request.upstream;
     this.startedAtUs = startedAtUs;
-    this.sentAtMs = clocks.coarse.nowMs;
-    this.lastSignAtMs = this.sentAtMs;
+    this.#sentAtMs = clocks.coarse.nowMs;
+    this.#lastSignAtMs = this.#sentAtMs;
   }
 
-  send(target: Way): void {
-    const { sending } = this;
+  send(target: Target): void {
+    const request = this.#request;
     target.dispatcher.dispatch(
       {
         origin: target.origin,
-        path: target.prefix + sending.path,
-        method: sending.method,
-        headers: sending.headers,
-        body: sending.body,
+        path: target.prefix + request.path,
+        method: request.method,
+        headers: request.headers,
+        body: request.body,
         headersTimeout: 0,
         bodyTimeout: 0,
       },
@@ -78,15 +78,15 @@ export class Try implements Dispatcher.DispatchHandler {
    * own timers are off: they cost each call more than one look at all of them now and then.
    */
   expire(nowMs: number): void {
-    const { sending } = this;
-    if (this.isIgnored) return;
+    const request = this.#request;
+    if (this.#isIgnored) return;
     const hasAnswer = this.status !== 0;
     const isSilent =
-      !this.isPaused && nowMs - this.lastSignAtMs >= (hasAnswer ? sending.betweenChunksMs : sending.firstByteMs);
-    if (!isSilent && nowMs - this.sentAtMs < sending.totalMs) return;
+      !this.#isPaused && nowMs - this.#lastSignAtMs >= (hasAnswer ? request.betweenChunksMs : request.firstByteMs);
+    if (!isSilent && nowMs - this.#sentAtMs < request.totalMs) return;
     const error = new Error('timed out');
     this.cancel();
-    this.owner.broke(this, !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
+    this.#owner.broke(this, !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
   }
 
   get hasEnded(): boolean {
@@ -101,31 +101,31 @@ export class Try implements Dispatcher.DispatchHandler {
 
   /** Reads what is left of the answer without telling anybody. */
   discard(): void {
-    this.isIgnored = true;
-    this.controller?.resume();
+    this.#isIgnored = true;
+    this.#controller?.resume();
     setTimeout(() => this.cancel(), LONGEST_DISCARD_MS).unref();
   }
 
   /** Gives the request up: the upstream sees its connection close. */
   cancel(): void {
-    this.isIgnored = true;
-    this.isCancelled = true;
-    this.controller?.abort(new Error('cancelled'));
+    this.#isIgnored = true;
+    this.#isCancelled = true;
+    this.#controller?.abort(new Error('cancelled'));
   }
 
   pause(): void {
-    this.isPaused = true;
-    this.controller?.pause();
+    this.#isPaused = true;
+    this.#controller?.pause();
   }
 
   resume(): void {
-    this.isPaused = false;
-    this.lastSignAtMs = this.clocks.coarse.nowMs;
-    this.controller?.resume();
+    this.#isPaused = false;
+    this.#lastSignAtMs = this.#clocks.coarse.nowMs;
+    this.#controller?.resume();
   }
 
   /** What the ledger keeps of it. */
-  toRow(arrivedAtUs: number): Attempt {
+  toRow(arrivedAtUs: number): AttemptRecord {
     return {
       upstream: this.upstream,
       startedAfterUs: this.startedAtUs - arrivedAtUs,
@@ -137,32 +137,32 @@ export class Try implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
-    if (this.isCancelled) controller.abort(new Error('cancelled'));
+    this.#controller = controller;
+    if (this.#isCancelled) controller.abort(new Error('cancelled'));
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (this.isIgnored || status < 200) return;
+    if (this.#isIgnored || status < 200) return;
     this.status = status;
-    this.lastSignAtMs = this.clocks.coarse.nowMs;
-    this.firstByteAtUs = this.clocks.nowUs();
-    this.owner.answered(this, status, headers);
+    this.#lastSignAtMs = this.#clocks.coarse.nowMs;
+    this.firstByteAtUs = this.#clocks.nowUs();
+    this.#owner.answered(this, status, headers);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.isIgnored) {
-      this.lastSignAtMs = this.clocks.coarse.nowMs;
-      this.owner.data(this, chunk);
-    } else if ((this.discarded += chunk.length) > MOST_DISCARDED) this.cancel();
+    if (!this.#isIgnored) {
+      this.#lastSignAtMs = this.#clocks.coarse.nowMs;
+      this.#owner.data(this, chunk);
+    } else if ((this.#discarded += chunk.length) > MOST_DISCARDED) this.cancel();
   }
 
   onResponseEnd(): void {
-    if (!this.isIgnored) this.owner.completed(this);
+    if (!this.#isIgnored) this.#owner.completed(this);
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.isIgnored) return;
-    this.isIgnored = true;
-    this.owner.broke(this, outcomeOfError(error, this.status !== 0), error);
+    if (this.#isIgnored) return;
+    this.#isIgnored = true;
+    this.#owner.broke(this, outcomeOfError(error, this.status !== 0), error);
   }
 }

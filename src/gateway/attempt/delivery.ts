@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { UpstreamKind } from '../../core/route.ts';
 import { ATTEMPTS_HEADER, isEventStream, isPlain, responseHeaders } from '../request/headers.ts';
-import type { Try } from './attempt.ts';
+import type { Attempt } from './attempt.ts';
 import { Meter, readUsage } from './meter.ts';
 import type { Usage } from './meter.ts';
 import { tellsPaused } from './outcome.ts';
@@ -39,129 +39,131 @@ export class Delivery {
   firstTokenAtUs: number | null = null;
   sentBytes = 0;
   readonly provider: string | null;
-  private readonly res: ServerResponse;
-  private readonly attempt: Try;
-  private readonly head: Head;
-  private readonly isEvents: boolean;
-  private readonly isReadable: boolean;
-  private readonly length: number;
-  private wholeLimit: number;
-  private kept: Buffer[] | null = [];
-  private keptBytes = 0;
-  private received = 0;
-  private held: Buffer | null = null;
-  private meter: Meter | null = null;
-  private splicer: EventSplicer | null = null;
-  private wholeUsage: Usage | null = null;
-  private isWaiting = false;
+  readonly #res: ServerResponse;
+  readonly #attempt: Attempt;
+  readonly #head: Head;
+  readonly #isEvents: boolean;
+  readonly #isReadable: boolean;
+  readonly #length: number;
+  #wholeLimit: number;
+  #kept: Buffer[] | null = [];
+  #keptBytes = 0;
+  #received = 0;
+  #held: Buffer | null = null;
+  #meter: Meter | null = null;
+  #splicer: EventSplicer | null = null;
+  #wholeUsage: Usage | null = null;
+  #isWaiting = false;
 
-  constructor(res: ServerResponse, attempt: Try, head: Head) {
-    this.res = res;
-    this.attempt = attempt;
-    this.head = head;
+  constructor(res: ServerResponse, attempt: Attempt, head: Head) {
+    this.#res = res;
+    this.#attempt = attempt;
+    this.#head = head;
     this.status = head.status;
     this.provider = head.provider;
     this.firstByteAtUs = attempt.firstByteAtUs as number;
     const { headers } = head;
-    this.isEvents = isEventStream(headers);
-    this.isReadable = isPlain(headers);
-    this.length = lengthOf(head);
-    this.wholeLimit = this.length >= 0 && this.length <= LARGEST_WHOLE ? LARGEST_WHOLE : -1;
-    if (head.mayBePaused) this.wholeLimit = Math.max(this.wholeLimit, LARGEST_PAUSED);
-    if (head.renamed !== null && !this.isEvents && this.isReadable) this.wholeLimit = LARGEST_RENAMED;
-    if (this.isEvents && !head.mayBePaused) this.wholeLimit = -1;
-    if (this.wholeLimit < 0) this.stream();
+    this.#isEvents = isEventStream(headers);
+    this.#isReadable = isPlain(headers);
+    this.#length = lengthOf(head);
+    this.#wholeLimit = this.#length >= 0 && this.#length <= LARGEST_WHOLE ? LARGEST_WHOLE : -1;
+    if (head.mayBePaused) this.#wholeLimit = Math.max(this.#wholeLimit, LARGEST_PAUSED);
+    if (head.renamed !== null && !this.#isEvents && this.#isReadable) this.#wholeLimit = LARGEST_RENAMED;
+    if (this.#isEvents && !head.mayBePaused) this.#wholeLimit = -1;
+    if (this.#wholeLimit < 0) this.#stream();
   }
 
   /** Takes the next piece of the body. `clock` tells when the first token came. */
   chunk(chunk: Buffer, clock: { nowUs(): number }): void {
-    this.received += chunk.length;
-    if (this.kept === null) {
-      this.forward(chunk, clock);
+    this.#received += chunk.length;
+    if (this.#kept === null) {
+      this.#forward(chunk, clock);
       return;
     }
-    this.kept.push(chunk);
-    this.keptBytes += chunk.length;
-    if (this.keptBytes <= this.wholeLimit) return;
-    const early = this.kept;
-    this.stream();
-    for (const each of early) this.forward(each, clock);
+    this.#kept.push(chunk);
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes <= this.#wholeLimit) return;
+    const early = this.#kept;
+    this.#stream();
+    for (const each of early) this.#forward(each, clock);
   }
 
   /** The upstream's message is complete. Returns what sends the end of ours. */
   finish(): () => void {
-    return this.kept === null ? this.finishStream() : this.finishWhole(this.kept);
+    return this.#kept === null ? this.#finishStream() : this.#finishWhole(this.#kept);
   }
 
   /** Whether the body, kept so far, says that the endpoint is paused. */
   isPaused(): boolean {
-    if (!this.head.mayBePaused || this.kept === null || this.keptBytes > LARGEST_PAUSED) return false;
-    return tellsPaused(Buffer.concat(this.kept).toString('latin1'));
+    if (!this.#head.mayBePaused || this.#kept === null || this.#keptBytes > LARGEST_PAUSED) return false;
+    return tellsPaused(Buffer.concat(this.#kept).toString('latin1'));
   }
 
   /** Whether the model has said all it will say, though more may come. */
   get isComplete(): boolean {
-    return this.meter !== null && this.isReadable && this.meter.isComplete;
+    return this.#meter !== null && this.#isReadable && this.#meter.isComplete;
   }
 
   /** Whether a stream that began well ended in an error event. */
   get hasFailed(): boolean {
-    return this.meter !== null && this.isReadable && this.status < 400 && this.meter.hasFailed;
+    return this.#meter !== null && this.#isReadable && this.status < 400 && this.#meter.hasFailed;
   }
 
   get usage(): Usage | null {
-    return this.wholeUsage ?? (this.isReadable && this.meter !== null ? this.meter.usage : null);
+    return this.#wholeUsage ?? (this.#isReadable && this.#meter !== null ? this.#meter.usage : null);
   }
 
-  private stream(): void {
-    const { head, res } = this;
-    this.kept = null;
-    this.meter = new Meter(this.isEvents);
-    if (head.renamed !== null && this.isEvents && this.isReadable) this.splicer = new EventSplicer(head.renamed);
-    const headers = headersOf(head, this.attempt.upstream);
-    if (this.length >= 0 && this.splicer === null) headers.push('content-length', String(this.length));
+  #stream(): void {
+    const head = this.#head;
+    const res = this.#res;
+    this.#kept = null;
+    this.#meter = new Meter(this.#isEvents);
+    if (head.renamed !== null && this.#isEvents && this.#isReadable) this.#splicer = new EventSplicer(head.renamed);
+    const headers = headersOf(head, this.#attempt.upstream);
+    if (this.#length >= 0 && this.#splicer === null) headers.push('content-length', String(this.#length));
     res.writeHead(head.status, headers);
     res.flushHeaders();
   }
 
-  private forward(chunk: Buffer, clock: { nowUs(): number }): void {
-    if ((this.meter as Meter).chunk(chunk) && this.status < 400) this.firstTokenAtUs = clock.nowUs();
-    const out = this.splicer === null ? chunk : this.splicer.push(chunk);
+  #forward(chunk: Buffer, clock: { nowUs(): number }): void {
+    if ((this.#meter as Meter).chunk(chunk) && this.status < 400) this.firstTokenAtUs = clock.nowUs();
+    const out = this.#splicer === null ? chunk : this.#splicer.push(chunk);
     if (out.length === 0) return;
-    if (this.length >= 0 && this.received >= this.length && this.splicer === null) this.held = out;
-    else this.write(out);
+    if (this.#length >= 0 && this.#received >= this.#length && this.#splicer === null) this.#held = out;
+    else this.#write(out);
   }
 
-  private write(chunk: Buffer): void {
+  #write(chunk: Buffer): void {
     this.sentBytes += chunk.length;
-    if (this.res.write(chunk) || this.isWaiting) return;
-    this.isWaiting = true;
-    this.attempt.pause();
-    this.res.once('drain', () => {
-      this.isWaiting = false;
-      this.attempt.resume();
+    if (this.#res.write(chunk) || this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#attempt.pause();
+    this.#res.once('drain', () => {
+      this.#isWaiting = false;
+      this.#attempt.resume();
     });
   }
 
-  private finishStream(): () => void {
-    const { res } = this;
-    const rest = this.splicer === null ? null : this.splicer.flush();
-    if (rest !== null && rest.length > 0) this.write(rest);
-    const { held } = this;
+  #finishStream(): () => void {
+    const res = this.#res;
+    const rest = this.#splicer === null ? null : this.#splicer.flush();
+    if (rest !== null && rest.length > 0) this.#write(rest);
+    const held = this.#held;
     if (held === null) return () => res.end();
     this.sentBytes += held.length;
     return () => res.end(held);
   }
 
-  private finishWhole(kept: readonly Buffer[]): () => void {
-    const { res, head } = this;
+  #finishWhole(kept: readonly Buffer[]): () => void {
+    const res = this.#res;
+    const head = this.#head;
     let body = kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept);
-    if (head.renamed !== null && this.isReadable) body = spliceModel(body, head.renamed);
+    if (head.renamed !== null && this.#isReadable) body = spliceModel(body, head.renamed);
     this.sentBytes = body.length;
-    const headers = headersOf(head, this.attempt.upstream);
+    const headers = headersOf(head, this.#attempt.upstream);
     if (head.status !== 204 && head.status !== 304) headers.push('content-length', String(body.length));
     if (body.length > SMALL_BODY) {
-      if (this.isReadable && head.status < 400) this.wholeUsage = usageOf(body);
+      if (this.#isReadable && head.status < 400) this.#wholeUsage = usageOf(body);
       return () => {
         res.writeHead(head.status, headers);
         res.end(body);
@@ -169,7 +171,7 @@ export class Delivery {
     }
     // As a string a small body leaves in one write together with its headers, and one copy serves reader and socket.
     const text = body.toString('latin1');
-    if (this.isReadable && head.status < 400) this.wholeUsage = readUsage(text);
+    if (this.#isReadable && head.status < 400) this.#wholeUsage = readUsage(text);
     return () => {
       res.writeHead(head.status, headers);
       res.end(text, 'latin1');

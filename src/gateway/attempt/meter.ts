@@ -51,68 +51,68 @@ function numberAfter(text: string, key: string, from: number): number | null {
  * kilobytes, and reads the finish reason and usage from them when somebody asks: a chunk then costs next to nothing.
  */
 export class Meter {
-  private readonly isEvents: boolean;
-  private carry = '';
-  private hasToken = false;
-  private earlyUsage: Usage = NO_USAGE;
-  private tail: Buffer[] = [];
-  private isFinished = false;
+  readonly #isEvents: boolean;
+  #carry = '';
+  #hasToken = false;
+  #earlyUsage: Usage = NO_USAGE;
+  #tail: Buffer[] = [];
+  #isFinished = false;
 
   /** `isEvents`: the answer is a stream of events; of any other nobody sees when its first token was made. */
   constructor(isEvents: boolean) {
-    this.isEvents = isEvents;
+    this.#isEvents = isEvents;
   }
 
   /** Takes the next chunk; true where the first token of the answer is in it. */
   chunk(chunk: Buffer): boolean {
-    this.tail.push(chunk);
-    if (this.tail.length > TAIL_CHUNKS || chunk.length > TAIL_BYTES) this.compact();
-    return this.hasToken ? false : this.seek(chunk);
+    this.#tail.push(chunk);
+    if (this.#tail.length > TAIL_CHUNKS || chunk.length > TAIL_BYTES) this.#compact();
+    return this.#hasToken ? false : this.#seek(chunk);
   }
 
   /** Whether a finish reason came: the model has said all it will say. */
   get isComplete(): boolean {
-    return (this.isFinished ||= FINISHED.test(this.tailText()));
+    return (this.#isFinished ||= FINISHED.test(this.tailText()));
   }
 
   /** Whether the stream, having begun with 200, ended in an error event instead. */
   get hasFailed(): boolean {
-    return this.isEvents && !this.isComplete && FAILED.test(this.tailText());
+    return this.#isEvents && !this.isComplete && FAILED.test(this.tailText());
   }
 
   get usage(): Usage {
     const late = readUsage(this.tailText());
     return {
-      promptTokens: late.promptTokens ?? this.earlyUsage.promptTokens,
-      outputTokens: late.outputTokens ?? this.earlyUsage.outputTokens,
+      promptTokens: late.promptTokens ?? this.#earlyUsage.promptTokens,
+      outputTokens: late.outputTokens ?? this.#earlyUsage.outputTokens,
     };
   }
 
-  private seek(chunk: Buffer): boolean {
-    if (!this.isEvents) return false;
-    const text = this.carry + chunk.toString('latin1');
+  #seek(chunk: Buffer): boolean {
+    if (!this.#isEvents) return false;
+    const text = this.#carry + chunk.toString('latin1');
     const end = lastEventEnd(text);
     if (end === 0 && text.length <= LONGEST_EVENT) {
-      this.carry = text;
+      this.#carry = text;
       return false;
     }
     const events = text.slice(0, end);
-    if (events.includes('"usage"')) this.earlyUsage = readUsage(events);
-    this.hasToken = end === 0 || FIRST_TOKEN.test(events);
-    this.carry = this.hasToken ? '' : text.slice(end);
-    return this.hasToken;
+    if (events.includes('"usage"')) this.#earlyUsage = readUsage(events);
+    this.#hasToken = end === 0 || FIRST_TOKEN.test(events);
+    this.#carry = this.#hasToken ? '' : text.slice(end);
+    return this.#hasToken;
   }
 
   /** The last kilobytes of the answer. */
   tailText(): string {
-    if (this.tail.length > 1) this.compact();
-    return this.tail[0]?.toString('latin1') ?? '';
+    if (this.#tail.length > 1) this.#compact();
+    return this.#tail[0]?.toString('latin1') ?? '';
   }
 
-  private compact(): void {
-    const all = Buffer.concat(this.tail);
+  #compact(): void {
+    const all = Buffer.concat(this.#tail);
     const kept = all.subarray(Math.max(0, all.length - TAIL_BYTES));
-    this.tail = [kept];
+    this.#tail = [kept];
   }
 }
 

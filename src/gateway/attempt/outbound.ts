@@ -1,12 +1,12 @@
 import type { Canary, UpstreamKind } from '../../core/route.ts';
 import type { Assignment } from '../request/assignment.ts';
 import { requestHeaders } from '../request/headers.ts';
-import type { Asked } from '../request/question.ts';
+import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Scan } from '../request/scan.ts';
 import { spliceString } from './splice.ts';
 
 /** What an attempt sends, and where. */
-export interface Sending {
+export interface OutboundRequest {
   readonly upstream: UpstreamKind;
   /** The upstream's base URL. */
   readonly url: string;
@@ -30,18 +30,18 @@ const SERVERLESS_FIRST_BYTE_MS = 300_000;
  * provider that is put behind the model's name; null: none.
  */
 export function toServerless(
-  asked: Asked,
+  incoming: IncomingCall,
   { timeouts, authorization }: Assignment,
   url: string,
   suffix: string | null,
-): Sending {
+): OutboundRequest {
   return {
     upstream: 'serverless',
     url,
-    path: asked.destination.path,
-    method: asked.method,
-    headers: requestHeaders(asked.rawHeaders, authorization, true),
-    body: asked.body.length === 0 ? null : suffix === null ? asked.body : withSuffix(asked, suffix),
+    path: incoming.destination.path,
+    method: incoming.method,
+    headers: requestHeaders(incoming.rawHeaders, authorization, true),
+    body: incoming.body.length === 0 ? null : suffix === null ? incoming.body : withSuffix(incoming, suffix),
     connectMs: timeouts.connectMs,
     firstByteMs: SERVERLESS_FIRST_BYTE_MS,
     betweenChunksMs: timeouts.betweenChunksMs,
@@ -49,22 +49,26 @@ export function toServerless(
   };
 }
 
-function withSuffix({ body, question }: Asked, suffix: string): Buffer {
-  const { model, modelStart, modelEnd } = question.scan as Scan;
+function withSuffix({ body, content }: IncomingCall, suffix: string): Buffer {
+  const { model, modelStart, modelEnd } = content.scan as Scan;
   return spliceString(body, modelStart, modelEnd, `${model}:${suffix}`);
 }
 
 /** The call as the endpoint gets it: with the daemon's token, and the model named as the endpoint names it. */
-export function toEndpoint(asked: Asked, { timeouts, canary }: Assignment, token: string | null): Sending {
+export function toEndpoint(
+  incoming: IncomingCall,
+  { timeouts, canary }: Assignment,
+  token: string | null,
+): OutboundRequest {
   const { url, servedModel } = canary as Canary;
-  const { model, modelStart, modelEnd } = asked.question.scan as Scan;
+  const { model, modelStart, modelEnd } = incoming.content.scan as Scan;
   return {
     upstream: 'dedicated',
     url,
-    path: asked.destination.path,
-    method: asked.method,
-    headers: requestHeaders(asked.rawHeaders, token === null ? null : `Bearer ${token}`, false),
-    body: model === servedModel ? asked.body : spliceString(asked.body, modelStart, modelEnd, servedModel),
+    path: incoming.destination.path,
+    method: incoming.method,
+    headers: requestHeaders(incoming.rawHeaders, token === null ? null : `Bearer ${token}`, false),
+    body: model === servedModel ? incoming.body : spliceString(incoming.body, modelStart, modelEnd, servedModel),
     connectMs: timeouts.connectMs,
     firstByteMs: timeouts.firstByteMs,
     betweenChunksMs: timeouts.betweenChunksMs,

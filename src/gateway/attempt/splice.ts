@@ -20,38 +20,38 @@ export function spliceModel(body: Buffer, model: string): Buffer {
  * each `data:` line being one JSON text. A line longer than a megabyte is passed on as it is.
  */
 export class EventSplicer {
-  private readonly model: string;
-  private rest: Buffer = EMPTY;
-  private isInLongLine = false;
+  readonly #model: string;
+  #rest: Buffer = EMPTY;
+  #isInLongLine = false;
 
   constructor(model: string) {
-    this.model = model;
+    this.#model = model;
   }
 
   /** What can go on after this chunk: possibly nothing. */
   push(chunk: Buffer): Buffer {
     const last = chunk.lastIndexOf(NEWLINE);
     if (last < 0) {
-      if (this.isInLongLine) return chunk;
-      this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
-      if (this.rest.length <= LONGEST_LINE) return EMPTY;
-      this.isInLongLine = true;
-      return this.take();
+      if (this.#isInLongLine) return chunk;
+      this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+      if (this.#rest.length <= LONGEST_LINE) return EMPTY;
+      this.#isInLongLine = true;
+      return this.#take();
     }
     const tail = chunk.subarray(last + 1);
     const head = chunk.subarray(0, last + 1);
-    const whole = this.rest.length === 0 ? head : Buffer.concat([this.rest, head]);
-    this.rest = tail;
+    const whole = this.#rest.length === 0 ? head : Buffer.concat([this.#rest, head]);
+    this.#rest = tail;
     const out: Buffer[] = [];
     let start = 0;
-    if (this.isInLongLine) {
+    if (this.#isInLongLine) {
       start = whole.indexOf(NEWLINE) + 1;
       out.push(whole.subarray(0, start));
-      this.isInLongLine = false;
+      this.#isInLongLine = false;
     }
     while (start < whole.length) {
       const end = whole.indexOf(NEWLINE, start) + 1;
-      out.push(this.line(whole.subarray(start, end)));
+      out.push(this.#line(whole.subarray(start, end)));
       start = end;
     }
     return out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out);
@@ -59,19 +59,19 @@ export class EventSplicer {
 
   /** What is left when the stream has ended. */
   flush(): Buffer {
-    return this.isInLongLine ? this.take() : this.line(this.take());
+    return this.#isInLongLine ? this.#take() : this.#line(this.#take());
   }
 
-  private take(): Buffer {
-    const { rest } = this;
-    this.rest = EMPTY;
+  #take(): Buffer {
+    const rest = this.#rest;
+    this.#rest = EMPTY;
     return rest;
   }
 
-  private line(line: Buffer): Buffer {
+  #line(line: Buffer): Buffer {
     if (line.length < 7 || line.toString('latin1', 0, 5) !== 'data:') return line;
     const payload = line.subarray(5);
-    const spliced = spliceModel(payload, this.model);
+    const spliced = spliceModel(payload, this.#model);
     return spliced === payload ? line : Buffer.concat([line.subarray(0, 5), spliced]);
   }
 }

@@ -2,7 +2,7 @@ import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 
 /** An upstream's base URL, taken apart, and the connections to it. */
-export interface Target {
+export interface PooledTarget {
   readonly origin: string;
   /** Path prefix of the base URL, without a trailing slash; often ''. */
   readonly prefix: string;
@@ -14,31 +14,31 @@ export type DispatcherFor = (origin: string, connectMs: number) => Dispatcher;
 
 /** One pool for each origin and connect timeout, made at first use. */
 export class Targets {
-  private readonly dispatcherFor: DispatcherFor;
-  private readonly byConnectMs = new Map<number, Map<string, Target>>();
+  readonly #dispatcherFor: DispatcherFor;
+  readonly #byConnectMs = new Map<number, Map<string, PooledTarget>>();
 
   constructor(dispatcherFor: DispatcherFor = poolFor) {
-    this.dispatcherFor = dispatcherFor;
+    this.#dispatcherFor = dispatcherFor;
   }
 
   /** The target of a base URL. */
-  of(url: string, connectMs: number): Target {
-    return this.byConnectMs.get(connectMs)?.get(url) ?? this.make(url, connectMs);
+  of(url: string, connectMs: number): PooledTarget {
+    return this.#byConnectMs.get(connectMs)?.get(url) ?? this.#make(url, connectMs);
   }
 
-  private make(url: string, connectMs: number): Target {
+  #make(url: string, connectMs: number): PooledTarget {
     const { origin, pathname } = new URL(url);
-    const target = { origin, prefix: pathname.replace(/\/+$/, ''), dispatcher: this.dispatcherFor(origin, connectMs) };
-    let byUrl = this.byConnectMs.get(connectMs);
-    if (byUrl === undefined) this.byConnectMs.set(connectMs, (byUrl = new Map()));
+    const target = { origin, prefix: pathname.replace(/\/+$/, ''), dispatcher: this.#dispatcherFor(origin, connectMs) };
+    let byUrl = this.#byConnectMs.get(connectMs);
+    if (byUrl === undefined) this.#byConnectMs.set(connectMs, (byUrl = new Map()));
     byUrl.set(url, target);
     return target;
   }
 
   /** Cuts all connections. */
   async close(): Promise<void> {
-    const all = [...this.byConnectMs.values()].flatMap((byUrl) => [...byUrl.values()]);
-    this.byConnectMs.clear();
+    const all = [...this.#byConnectMs.values()].flatMap((byUrl) => [...byUrl.values()]);
+    this.#byConnectMs.clear();
     await Promise.all(all.map((target) => target.dispatcher.destroy()));
   }
 }
@@ -49,6 +49,6 @@ function poolFor(origin: string, connectMs: number): Dispatcher {
 }
 
 /** Where an attempt goes: a target, or what stands before it. */
-export interface Way extends Pick<Target, 'origin' | 'prefix'> {
+export interface Target extends Pick<PooledTarget, 'origin' | 'prefix'> {
   readonly dispatcher: Pick<Dispatcher, 'dispatch'>;
 }

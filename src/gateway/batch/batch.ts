@@ -1,24 +1,24 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { isPlain } from '../request/headers.ts';
-import { dealAnswer, joinPortions } from './portion.ts';
-import type { Depths, Portion } from './portion.ts';
+import { splitAnswer, joinParts } from './batch-part.ts';
+import type { Depths, BatchPart } from './batch-part.ts';
 
 /** What sends requests: undici's dispatchers, or a stand-in. */
 export type Sender = Pick<Dispatcher, 'dispatch'>;
 
 /** What is known of how an upstream answers a kind of request. */
-export interface Manner extends Depths {
+export interface AnswerFormat extends Depths {
   /** It answers something else. */
   isOther: boolean;
   /** Clock ms: until then calls go by themselves, since a batch of them failed. */
-  aloneUntilMs: number;
+  separateUntilMs: number;
 }
 
 /** What a batch needs to know. */
-export interface Terms {
+export interface BatchContext {
   readonly sender: Sender;
-  readonly manner: Manner;
+  readonly format: AnswerFormat;
   /** Items and bytes of all its calls together, at most. */
   readonly most: number;
   readonly mostBytes: number;
@@ -31,18 +31,18 @@ export interface Terms {
 }
 
 /** A call's request, held back so that it goes with others. */
-export interface Rider {
-  readonly portion: Portion;
+export interface HeldRequest {
+  readonly part: BatchPart;
   readonly options: Dispatcher.DispatchOptions;
   readonly handler: Dispatcher.DispatchHandler;
   /** It is sent by itself after all. */
-  alone(): void;
+  sentAlone(): void;
 }
 
 // Said of the account or of the upstream, whatever the calls hold. Of anything else one of the calls may be the cause.
-const OF_ALL: ReadonlySet<number> = new Set([401, 402, 429, 502, 503, 504]);
+const SHARED_STATUSES: ReadonlySet<number> = new Set([401, 402, 429, 502, 503, 504]);
 /** Headers that are about the bytes of the whole answer. */
-const OF_BYTES = [
+const BODY_HEADERS = [
   'content-length',
   'transfer-encoding',
   'etag',
@@ -54,23 +54,23 @@ const OF_BYTES = [
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 
 /** One call's end of a batch: what its attempt holds for the controller of its request. */
-class Place implements Dispatcher.DispatchController {
-  readonly rider: Rider;
+class MemberController implements Dispatcher.DispatchController {
+  readonly request: HeldRequest;
   aborted = false;
   readonly paused = false;
   reason: Error | null = null;
-  private readonly batch: Batch;
+  readonly #batch: Batch;
 
-  constructor(batch: Batch, rider: Rider) {
-    this.batch = batch;
-    this.rider = rider;
+  constructor(batch: Batch, request: HeldRequest) {
+    this.#batch = batch;
+    this.request = request;
   }
 
   abort(reason: Error): void {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    this.batch.left(this);
+    this.#batch.leave(this);
   }
 
   // Its answer is given in one piece: there is nothing to hold back.
@@ -83,157 +83,161 @@ class Place implements Dispatcher.DispatchController {
  * been sent by itself, and may leave at any time. Where an answer is no good for all of them, they are sent one by one.
  */
 export class Batch implements Dispatcher.DispatchHandler {
-  private readonly terms: Terms;
-  private places: Place[] = [];
-  private items = 0;
-  private bytes = 0;
-  private stage: 'open' | 'sent' | 'read' | 'passed' | 'over' = 'open';
-  private readonly timer: NodeJS.Timeout;
-  private controller: Dispatcher.DispatchController | null = null;
-  private headers: IncomingHttpHeaders = {};
-  private chunks: Buffer[] = [];
-  private received = 0;
+  readonly #context: BatchContext;
+  #members: MemberController[] = [];
+  #items = 0;
+  #bytes = 0;
+  #stage: 'open' | 'sent' | 'read' | 'passed' | 'over' = 'open';
+  readonly #timer: NodeJS.Timeout;
+  #controller: Dispatcher.DispatchController | null = null;
+  #headers: IncomingHttpHeaders = {};
+  #chunks: Buffer[] = [];
+  #received = 0;
 
-  constructor(terms: Terms) {
-    this.terms = terms;
-    this.timer = setTimeout(() => this.send(), terms.waitMs);
+  constructor(context: BatchContext) {
+    this.#context = context;
+    this.#timer = setTimeout(() => this.send(), context.waitMs);
   }
 
-  hasRoom({ items, bytes }: Portion): boolean {
-    return this.items + items.length <= this.terms.most && this.bytes + bytes <= this.terms.mostBytes;
+  hasRoom({ items, bytes }: BatchPart): boolean {
+    return this.#items + items.length <= this.#context.most && this.#bytes + bytes <= this.#context.mostBytes;
   }
 
   /** Takes a call in; there must be room for it. */
-  add(rider: Rider): void {
-    const place = new Place(this, rider);
-    this.places.push(place);
-    this.items += rider.portion.items.length;
-    this.bytes += rider.portion.bytes;
-    rider.handler.onRequestStart?.(place, null);
-    if (this.items >= this.terms.most) this.send();
+  add(request: HeldRequest): void {
+    const member = new MemberController(this, request);
+    this.#members.push(member);
+    this.#items += request.part.items.length;
+    this.#bytes += request.part.bytes;
+    request.handler.onRequestStart?.(member, null);
+    if (this.#items >= this.#context.most) this.send();
   }
 
   /** Somebody does not wait any more. */
-  left(place: Place): void {
-    if (this.stage === 'over') return;
-    if (this.stage === 'open') {
-      this.places = this.places.filter((other) => other !== place);
-      this.items -= place.rider.portion.items.length;
-      this.bytes -= place.rider.portion.bytes;
-      if (this.places.length === 0) this.close();
-    } else if (this.places.every(({ aborted }) => aborted)) {
-      this.stage = 'over';
-      this.controller?.abort(place.reason as Error);
+  leave(member: MemberController): void {
+    if (this.#stage === 'over') return;
+    if (this.#stage === 'open') {
+      this.#members = this.#members.filter((other) => other !== member);
+      this.#items -= member.request.part.items.length;
+      this.#bytes -= member.request.part.bytes;
+      if (this.#members.length === 0) this.#close();
+    } else if (this.#members.every(({ aborted }) => aborted)) {
+      this.#stage = 'over';
+      this.#controller?.abort(member.reason as Error);
     }
   }
 
   /** Sends what has come together. */
   send(): void {
-    if (this.stage !== 'open') return;
-    this.close();
-    const { places, terms } = this;
-    const [first] = places;
+    if (this.#stage !== 'open') return;
+    this.#close();
+    const members = this.#members;
+    const context = this.#context;
+    const [first] = members;
     if (first === undefined) return;
-    const { options, handler } = first.rider;
-    if (places.length === 1) {
-      terms.sender.dispatch(options, handler);
+    const { options, handler } = first.request;
+    if (members.length === 1) {
+      context.sender.dispatch(options, handler);
       return;
     }
-    this.stage = 'sent';
-    const body = joinPortions(places.map(({ rider }) => rider.portion));
-    terms.sender.dispatch({ ...options, body }, this);
+    this.#stage = 'sent';
+    const body = joinParts(members.map(({ request }) => request.part));
+    context.sender.dispatch({ ...options, body }, this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
-    if (this.stage === 'over') controller.abort(new Error('cancelled'));
+    this.#controller = controller;
+    if (this.#stage === 'over') controller.abort(new Error('cancelled'));
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (this.stage !== 'sent' || status < 200) return;
+    if (this.#stage !== 'sent' || status < 200) return;
     if (status === 200 && isPlain(headers)) {
-      this.stage = 'read';
-      this.headers = headers;
-    } else if (OF_ALL.has(status)) {
-      this.stage = 'passed';
-      this.each(({ rider }, place) => rider.handler.onResponseStart?.(place, status, headers));
+      this.#stage = 'read';
+      this.#headers = headers;
+    } else if (SHARED_STATUSES.has(status)) {
+      this.#stage = 'passed';
+      this.#each(({ request }, member) => request.handler.onResponseStart?.(member, status, headers));
     } else {
-      this.scatter();
+      this.#sendSeparately();
       controller.abort(new Error('of no use'));
     }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.stage === 'passed') this.each(({ rider }, place) => rider.handler.onResponseData?.(place, chunk));
-    if (this.stage !== 'read') return;
-    this.chunks.push(chunk);
-    if ((this.received += chunk.length) <= LARGEST_ANSWER) return;
-    this.scatter();
+    if (this.#stage === 'passed') this.#each(({ request }, member) => request.handler.onResponseData?.(member, chunk));
+    if (this.#stage !== 'read') return;
+    this.#chunks.push(chunk);
+    if ((this.#received += chunk.length) <= LARGEST_ANSWER) return;
+    this.#sendSeparately();
     controller.abort(new Error('too large'));
   }
 
   onResponseEnd(_: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
-    if (this.stage === 'read') this.deal();
-    if (this.stage === 'passed') this.finish(({ rider }, place) => rider.handler.onResponseEnd?.(place, trailers));
+    if (this.#stage === 'read') this.#deliver();
+    if (this.#stage === 'passed')
+      this.#finish(({ request }, member) => request.handler.onResponseEnd?.(member, trailers));
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     // A header that cannot be sent is one call's own; an answer that broke off may be whole for each by itself.
     const isOwn = 'code' in error && error.code === 'UND_ERR_INVALID_ARG';
-    if (this.stage === 'read' || (this.stage === 'sent' && isOwn)) this.scatter();
-    else if (this.stage !== 'over') this.finish(({ rider }, place) => rider.handler.onResponseError?.(place, error));
+    if (this.#stage === 'read' || (this.#stage === 'sent' && isOwn)) this.#sendSeparately();
+    else if (this.#stage !== 'over')
+      this.#finish(({ request }, member) => request.handler.onResponseError?.(member, error));
   }
 
-  private deal(): void {
-    const { places, terms } = this;
-    const portions = places.map(({ rider }) => rider.portion);
-    const parts = dealAnswer(Buffer.concat(this.chunks), portions, terms.manner);
-    this.chunks = [];
-    if (parts === null) {
-      this.scatter();
+  #deliver(): void {
+    const members = this.#members;
+    const context = this.#context;
+    const parts = members.map(({ request }) => request.part);
+    const answers = splitAnswer(Buffer.concat(this.#chunks), parts, context.format);
+    this.#chunks = [];
+    if (answers === null) {
+      this.#sendSeparately();
       return;
     }
-    const headers = { ...this.headers };
-    for (const name of OF_BYTES) delete headers[name];
-    this.finish(({ rider }, place, n) => {
-      const { handler } = rider;
-      const part = parts[n] as Buffer;
-      handler.onResponseStart?.(place, 200, { ...headers, 'content-length': String(part.length) });
-      if (!place.aborted) handler.onResponseData?.(place, part);
-      if (!place.aborted) handler.onResponseEnd?.(place, {});
+    const headers = { ...this.#headers };
+    for (const name of BODY_HEADERS) delete headers[name];
+    this.#finish(({ request }, member, n) => {
+      const { handler } = request;
+      const answer = answers[n] as Buffer;
+      handler.onResponseStart?.(member, 200, { ...headers, 'content-length': String(answer.length) });
+      if (!member.aborted) handler.onResponseData?.(member, answer);
+      if (!member.aborted) handler.onResponseEnd?.(member, {});
     });
   }
 
   /** Sends each call by itself, as it would have been sent without the others. */
-  private scatter(): void {
-    this.chunks = [];
-    this.terms.failed();
-    this.finish(({ rider }) => {
-      rider.alone();
-      this.terms.sender.dispatch(rider.options, rider.handler);
+  #sendSeparately(): void {
+    this.#chunks = [];
+    this.#context.failed();
+    this.#finish(({ request }) => {
+      request.sentAlone();
+      this.#context.sender.dispatch(request.options, request.handler);
     });
   }
 
-  private finish(tell: (place: Place, same: Place, n: number) => void): void {
-    this.stage = 'over';
-    this.each(tell);
+  #finish(tell: (member: MemberController, same: MemberController, n: number) => void): void {
+    this.#stage = 'over';
+    this.#each(tell);
   }
 
   /** For each that is still there. What goes wrong with one does not concern the others. */
-  private each(tell: (place: Place, same: Place, n: number) => void): void {
-    this.places.forEach((place, n) => {
-      if (place.aborted) return;
+  #each(tell: (member: MemberController, same: MemberController, n: number) => void): void {
+    this.#members.forEach((member, n) => {
+      if (member.aborted) return;
       try {
-        tell(place, place, n);
+        tell(member, member, n);
       } catch (error) {
-        place.rider.handler.onResponseError?.(place, error as Error);
+        member.request.handler.onResponseError?.(member, error as Error);
       }
     });
   }
 
-  private close(): void {
-    this.stage = 'over';
-    clearTimeout(this.timer);
-    this.terms.closed(this);
+  #close(): void {
+    this.#stage = 'over';
+    clearTimeout(this.#timer);
+    this.#context.closed(this);
   }
 }

@@ -18,15 +18,15 @@ export interface Waiter {
   /** Clock ms: not sent out later than this. */
   readonly deadlineMs: number;
   /** Whether a request is about to set out that it can go with: it then needs no place of its own. */
-  readonly canRide: boolean;
+  readonly canJoinBatch: boolean;
   /** Its turn has come; without a pass where it goes with another. */
-  go(pass: Pass | null): void;
+  admit(permit: Permit | null): void;
   /** It will not be sent. */
   refuse(refusal: Refusal): void;
 }
 
 /** A place at the upstream, given back by `left`. */
-export interface Pass {
+export interface Permit {
   readonly outgoing: Outgoing;
   readonly wasProbe: boolean;
 }
@@ -36,251 +36,253 @@ const LEAST_RETRY_AFTER_MS = 1_000;
 /** One faulty upstream of many in a row must not be mistaken for a crowd: overload shows while others are answered. */
 const RECENTLY_MS = 10_000;
 /** So often in a row a listed provider could do nothing with a call: it is left out for a while. */
-const OF_NO_USE = 3;
+const UNABLE_IN_A_ROW = 3;
 const LEFT_OUT_MS = 600_000;
 
 /** The way of one model's calls to serverless, by one provider: who may go now, who waits, who is refused. */
 export class Lane {
   readonly budget = new RetryBudget(WINDOW_MS);
   readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 };
-  private readonly providers = new ProviderTally();
-  private readonly clock: Pick<Clock, 'now' | 'scale'>;
-  private policy: CarePolicy;
-  private readonly rate: RateLimit;
-  private readonly inFlight: InFlightLimit;
-  private readonly queue: FairQueue<Waiter>;
-  private breaker: Breaker;
-  private answeredAtMs = Number.NEGATIVE_INFINITY;
-  private noCreditsAtMs: number | null = null;
-  private timer: NodeJS.Timeout | null = null;
-  private timerAtMs = 0;
-  private isDraining = false;
-  private ofNoUseInRow = 0;
-  private leftOutUntilMs = Number.NEGATIVE_INFINITY;
+  readonly #providers = new ProviderTally();
+  readonly #clock: Pick<Clock, 'now' | 'scale'>;
+  #policy: CarePolicy;
+  readonly #rate: RateLimit;
+  readonly #inFlight: InFlightLimit;
+  readonly #queue: FairQueue<Waiter>;
+  #breaker: Breaker;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  #noCreditsAtMs: number | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #timerAtMs = 0;
+  #isDraining = false;
+  #unableInARow = 0;
+  #leftOutUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(policy: CarePolicy, clock: Pick<Clock, 'now' | 'scale'>, learned: LearnedLane | null) {
-    this.policy = policy;
-    this.clock = clock;
-    this.rate = new RateLimit(policy.ramp, learned?.rate);
-    this.inFlight = new InFlightLimit(learned?.inFlight);
-    this.queue = new FairQueue(policy.queue);
+    this.#policy = policy;
+    this.#clock = clock;
+    this.#rate = new RateLimit(policy.ramp, learned?.rate);
+    this.#inFlight = new InFlightLimit(learned?.inFlight);
+    this.#queue = new FairQueue(policy.queue);
     // Who was probing when the process ended is gone.
     const before = learned?.breaker ?? CLOSED;
-    this.breaker = before.state === 'half-open' ? { ...before, probing: 0 } : before;
+    this.#breaker = before.state === 'half-open' ? { ...before, probing: 0 } : before;
   }
 
   /** A newer policy's word; the queue keeps its size. */
   adopt(policy: CarePolicy): void {
-    this.policy = policy;
+    this.#policy = policy;
   }
 
   /**
    * Asks for a place: a pass where there is one now, null where the waiter waits, a refusal where that is in vain; `rides`
    * where it needs none.
    */
-  enter(waiter: Waiter, isRetry: boolean): Pass | Refusal | 'rides' | null {
-    const nowMs = this.clock.now();
+  enter(waiter: Waiter, isRetry: boolean): Permit | Refusal | 'in_batch' | null {
+    const nowMs = this.#clock.now();
     if (!isRetry) this.budget.call(nowMs);
-    if (waiter.canRide) return 'rides';
-    if (this.hasPlace(nowMs)) return this.let(nowMs);
-    const waitMs = this.expectedWaitMs(waiter.agent, nowMs);
-    if (nowMs + waitMs > waiter.deadlineMs) return this.refusal(this.kind(), waitMs);
-    const gaveWay = this.queue.add(waiter.agent, waiter, isRetry);
-    if (gaveWay === waiter) return this.refusal('queue_full', waitMs);
-    if (gaveWay !== null) gaveWay.refuse(this.refusal('queue_full', waitMs));
+    if (waiter.canJoinBatch) return 'in_batch';
+    if (this.#canGrant(nowMs)) return this.#grant(nowMs);
+    const waitMs = this.#expectedWaitMs(waiter.agent, nowMs);
+    if (nowMs + waitMs > waiter.deadlineMs) return this.#refusal(this.#refusalKind(), waitMs);
+    const displaced = this.#queue.add(waiter.agent, waiter, isRetry);
+    if (displaced === waiter) return this.#refusal('queue_full', waitMs);
+    if (displaced !== null) displaced.refuse(this.#refusal('queue_full', waitMs));
     this.counts.held++;
-    this.arm(nowMs);
+    this.#arm(nowMs);
     return null;
   }
 
   /** A place for who goes in any case. */
-  force(): Pass {
-    return this.let(this.clock.now());
+  grantInAnyCase(): Permit {
+    return this.#grant(this.#clock.now());
   }
 
-  private hasPlace(nowMs: number): boolean {
-    return this.queue.size === 0 && this.nextAt(nowMs) <= nowMs && this.inFlight.hasRoom;
+  #canGrant(nowMs: number): boolean {
+    return this.#queue.size === 0 && this.#nextAt(nowMs) <= nowMs && this.#inFlight.hasRoom;
   }
 
   /** How long a call of an agent would wait here, clock ms: 0 where there is a place now, endless where nobody can say. */
   waitMs(agent: string): number {
-    const nowMs = this.clock.now();
-    if (nowMs < this.leftOutUntilMs) return Number.POSITIVE_INFINITY;
-    if (this.hasPlace(nowMs)) return 0;
-    return this.breaker.state === 'closed' ? Math.max(1, this.expectedWaitMs(agent, nowMs)) : Number.POSITIVE_INFINITY;
+    const nowMs = this.#clock.now();
+    if (nowMs < this.#leftOutUntilMs) return Number.POSITIVE_INFINITY;
+    if (this.#canGrant(nowMs)) return 0;
+    return this.#breaker.state === 'closed'
+      ? Math.max(1, this.#expectedWaitMs(agent, nowMs))
+      : Number.POSITIVE_INFINITY;
   }
 
   /** It could do nothing with a call that was sent here instead of elsewhere. */
-  isOfNoUse(): void {
-    if (++this.ofNoUseInRow >= OF_NO_USE) this.leftOutUntilMs = this.clock.now() + LEFT_OUT_MS;
+  noteUnable(): void {
+    if (++this.#unableInARow >= UNABLE_IN_A_ROW) this.#leftOutUntilMs = this.#clock.now() + LEFT_OUT_MS;
   }
 
   /** An attempt that a provider took has ended. */
-  served(provider: string, outcome: Outcome): void {
-    this.providers.count(provider, outcome);
-    if (outcome === 'ok') this.ofNoUseInRow = 0;
+  countAttempt(provider: string, outcome: Outcome): void {
+    this.#providers.count(provider, outcome);
+    if (outcome === 'ok') this.#unableInARow = 0;
   }
 
   /** It does not want to go any more. */
   cancel(waiter: Waiter): void {
-    this.queue.remove(waiter.agent, waiter);
+    this.#queue.remove(waiter.agent, waiter);
   }
 
   /** An attempt has ended, or its error status is known. `retryAfterMs`: what the upstream asked for. */
-  left(pass: Pass, outcome: Outcome, retryAfterMs: number | null): void {
-    const { outgoing } = pass;
-    const nowMs = this.clock.now();
-    const isWanted = this.queue.size > 0;
-    this.inFlight.inFlight--;
+  release(permit: Permit, outcome: Outcome, retryAfterMs: number | null): void {
+    const { outgoing } = permit;
+    const nowMs = this.#clock.now();
+    const isWanted = this.#queue.size > 0;
+    this.#inFlight.inFlight--;
     if (outcome === 'rate_limited') {
       this.counts.refusedByUpstream++;
-      this.rate.refused(outgoing, nowMs, retryAfterMs);
+      this.#rate.refused(outgoing, nowMs, retryAfterMs);
     } else if (outcome === 'unavailable' || outcome === 'connect_failed') {
-      this.rate.withdrawn(outgoing);
-      const isCrowd = outcome === 'unavailable' && nowMs - this.answeredAtMs < RECENTLY_MS;
-      if (isCrowd) this.inFlight.overloaded(this.inFlight.inFlight, nowMs);
+      this.#rate.withdrawn(outgoing);
+      const isCrowd = outcome === 'unavailable' && nowMs - this.#answeredAtMs < RECENTLY_MS;
+      if (isCrowd) this.#inFlight.overloaded(this.#inFlight.inFlight, nowMs);
     } else if (outcome === 'no_credits') {
       this.counts.noCredits++;
-      this.noCreditsAtMs = nowMs;
+      this.#noCreditsAtMs = nowMs;
     } else if (outcome === 'ok') {
-      this.answeredAtMs = nowMs;
-      this.inFlight.answered(isWanted);
+      this.#answeredAtMs = nowMs;
+      this.#inFlight.answered(isWanted);
     }
-    this.tell(outcome, pass, nowMs);
+    this.#noteOutcome(outcome, permit, nowMs);
   }
 
-  private tell(outcome: Outcome, { wasProbe }: Pass, nowMs: number): void {
-    const before: Breaker = this.breaker;
-    this.breaker = ended(before, this.policy.breaker, { outcome, wasProbe, nowMs });
-    if (before.state === 'closed' || this.breaker.state !== 'closed') return this.drain();
+  #noteOutcome(outcome: Outcome, { wasProbe }: Permit, nowMs: number): void {
+    const before: Breaker = this.#breaker;
+    this.#breaker = ended(before, this.#policy.breaker, { outcome, wasProbe, nowMs });
+    if (before.state === 'closed' || this.#breaker.state !== 'closed') return this.#drain();
     // All of the traffic is back within a cool-down.
-    this.rate.ramp(nowMs, Math.min(this.policy.ramp, this.policy.breaker.cooldown));
-    this.drain();
+    this.#rate.ramp(nowMs, Math.min(this.#policy.ramp, this.#policy.breaker.cooldown));
+    this.#drain();
   }
 
   /** An answer has begun well: what a call was sent to find out. */
-  begun(pass: Pass): void {
-    const nowMs = this.clock.now();
-    this.rate.taken(pass.outgoing, nowMs);
-    if (pass.wasProbe && this.breaker.state !== 'closed') this.tell('ok', pass, nowMs);
-    else if (this.queue.size > 0) this.drain();
+  answerBegan(permit: Permit): void {
+    const nowMs = this.#clock.now();
+    this.#rate.taken(permit.outgoing, nowMs);
+    if (permit.wasProbe && this.#breaker.state !== 'closed') this.#noteOutcome('ok', permit, nowMs);
+    else if (this.#queue.size > 0) this.#drain();
   }
 
   /** How many calls a second the upstream says it takes. */
-  toldLimit(perSecond: number): void {
-    this.rate.toldLimit(perSecond, this.clock.now());
+  limitStated(perSecond: number): void {
+    this.#rate.toldLimit(perSecond, this.#clock.now());
   }
 
   /** What the upstream tells of its quota in an answer that went well. */
-  told(left: number, resetMs: number): void {
-    this.rate.told(left, resetMs, this.clock.now());
+  quotaStated(left: number, resetMs: number): void {
+    this.#rate.told(left, resetMs, this.#clock.now());
   }
 
   /** Refuses those whose patience is over, and lets out whom it can. */
   sweep(): void {
-    if (this.queue.size === 0) return;
-    const nowMs = this.clock.now();
-    for (const waiter of this.queue.items()) {
+    if (this.#queue.size === 0) return;
+    const nowMs = this.#clock.now();
+    for (const waiter of this.#queue.items()) {
       if (nowMs < waiter.deadlineMs) continue;
-      this.queue.remove(waiter.agent, waiter);
-      waiter.refuse(this.refusal(this.kind(), this.expectedWaitMs(waiter.agent, nowMs)));
+      this.#queue.remove(waiter.agent, waiter);
+      waiter.refuse(this.#refusal(this.#refusalKind(), this.#expectedWaitMs(waiter.agent, nowMs)));
     }
-    this.drain();
+    this.#drain();
   }
 
   get learned(): LearnedLane {
-    return { rate: this.rate.learned, inFlight: this.inFlight.learned, breaker: this.breaker };
+    return { rate: this.#rate.learned, inFlight: this.#inFlight.learned, breaker: this.#breaker };
   }
 
   get status(): LaneStatus {
-    const { perSecond } = this.rate.learned;
+    const { perSecond } = this.#rate.learned;
     return {
       limit: perSecond === null ? null : Math.round((perSecond * WINDOW_MS) / 1_000),
-      isBlocked: this.rate.isBlocked,
-      inFlight: this.inFlight.inFlight,
-      inFlightLimit: this.inFlight.learned.most,
-      waiting: this.queue.size,
-      waitingAgents: this.queue.agents,
-      breaker: this.breaker,
-      retryShare: this.budget.shareAt(this.clock.now()),
-      noCreditsAt: this.noCreditsAtMs,
+      isBlocked: this.#rate.isBlocked,
+      inFlight: this.#inFlight.inFlight,
+      inFlightLimit: this.#inFlight.learned.most,
+      waiting: this.#queue.size,
+      waitingAgents: this.#queue.agents,
+      breaker: this.#breaker,
+      retryShare: this.budget.shareAt(this.#clock.now()),
+      noCreditsAt: this.#noCreditsAtMs,
       counts: { ...this.counts },
-      providers: this.providers.counts,
+      providers: this.#providers.counts,
       learned: this.learned,
     };
   }
 
-  private let(nowMs: number): Pass {
-    const wasProbe = this.breaker.state !== 'closed';
-    this.breaker = sent(this.breaker, nowMs);
-    this.inFlight.inFlight++;
+  #grant(nowMs: number): Permit {
+    const wasProbe = this.#breaker.state !== 'closed';
+    this.#breaker = sent(this.#breaker, nowMs);
+    this.#inFlight.inFlight++;
     this.counts.sent++;
-    return { outgoing: this.rate.send(nowMs, this.queue.size > 0), wasProbe };
+    return { outgoing: this.#rate.send(nowMs, this.#queue.size > 0), wasProbe };
   }
 
-  private nextAt(nowMs: number): number {
-    const { ok, askAt } = admits(this.breaker, this.policy.breaker, nowMs);
+  #nextAt(nowMs: number): number {
+    const { ok, askAt } = admits(this.#breaker, this.#policy.breaker, nowMs);
     // Between probes there is nothing to wait for but their end.
     if (!ok) return Math.max(askAt, nowMs + 1);
-    return this.rate.nextAt(nowMs);
+    return this.#rate.nextAt(nowMs);
   }
 
-  private drain(): void {
+  #drain(): void {
     // Whoever is let out may fail at once and come back here.
-    if (this.isDraining) return;
-    this.isDraining = true;
+    if (this.#isDraining) return;
+    this.#isDraining = true;
     try {
       for (;;) {
-        const nowMs = this.clock.now();
-        if (this.queue.size === 0 || !this.inFlight.hasRoom || this.nextAt(nowMs) > nowMs) break;
-        const waiter = this.queue.take();
+        const nowMs = this.#clock.now();
+        if (this.#queue.size === 0 || !this.#inFlight.hasRoom || this.#nextAt(nowMs) > nowMs) break;
+        const waiter = this.#queue.take();
         if (waiter === undefined) break;
-        waiter.go(this.let(nowMs));
-        if (waiter.canRide) this.takeAlong();
+        waiter.admit(this.#grant(nowMs));
+        if (waiter.canJoinBatch) this.#admitJoiners();
       }
     } finally {
-      this.isDraining = false;
+      this.#isDraining = false;
     }
-    this.arm(this.clock.now());
+    this.#arm(this.#clock.now());
   }
 
   /** Lets those go whom the request that was just let out can take along. */
-  private takeAlong(): void {
-    for (const waiter of this.queue.items()) {
-      if (waiter.canRide && this.queue.remove(waiter.agent, waiter)) waiter.go(null);
+  #admitJoiners(): void {
+    for (const waiter of this.#queue.items()) {
+      if (waiter.canJoinBatch && this.#queue.remove(waiter.agent, waiter)) waiter.admit(null);
     }
   }
 
-  private arm(nowMs: number): void {
-    if (this.queue.size === 0 || !this.inFlight.hasRoom) return;
-    const atMs = this.nextAt(nowMs);
-    if (this.timer !== null) {
-      if (this.timerAtMs <= atMs + 1) return;
-      clearTimeout(this.timer);
+  #arm(nowMs: number): void {
+    if (this.#queue.size === 0 || !this.#inFlight.hasRoom) return;
+    const atMs = this.#nextAt(nowMs);
+    if (this.#timer !== null) {
+      if (this.#timerAtMs <= atMs + 1) return;
+      clearTimeout(this.#timer);
     }
-    this.timerAtMs = atMs;
-    const waitMs = Math.max(1, (atMs - nowMs) / this.clock.scale);
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      this.drain();
+    this.#timerAtMs = atMs;
+    const waitMs = Math.max(1, (atMs - nowMs) / this.#clock.scale);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#drain();
     }, waitMs).unref();
   }
 
-  private kind(): Refusal['kind'] {
-    return this.breaker.state === 'closed' ? 'over_limit' : 'circuit_open';
+  #refusalKind(): Refusal['kind'] {
+    return this.#breaker.state === 'closed' ? 'over_limit' : 'circuit_open';
   }
 
-  private refusal(kind: Refusal['kind'], waitMs: number): Refusal {
+  #refusal(kind: Refusal['kind'], waitMs: number): Refusal {
     this.counts.refusedHere++;
     return { kind, retryAfterMs: Math.max(LEAST_RETRY_AFTER_MS, waitMs) };
   }
 
   /** How long the next call of an agent would wait. */
-  private expectedWaitMs(agent: string, nowMs: number): number {
+  #expectedWaitMs(agent: string, nowMs: number): number {
     // While a probe is under way everything hangs on it, and it may be back at any moment.
-    if (this.breaker.state === 'half-open') return 0;
-    const untilNext = Math.max(0, this.nextAt(nowMs) - nowMs);
-    const perSecond = this.rate.limit;
-    return untilNext + (perSecond === null ? 0 : (this.queue.ahead(agent) / perSecond) * 1_000);
+    if (this.#breaker.state === 'half-open') return 0;
+    const untilNext = Math.max(0, this.#nextAt(nowMs) - nowMs);
+    const perSecond = this.#rate.limit;
+    return untilNext + (perSecond === null ? 0 : (this.#queue.ahead(agent) / perSecond) * 1_000);
   }
 }

@@ -8,19 +8,19 @@ const MOST = 1_000;
 
 /** All lanes, made at first use. */
 export class Lanes {
-  private readonly clock: Pick<Clock, 'now' | 'scale'>;
-  private readonly lanes = new Map<string, { key: LaneKey; lane: Lane; policy: CarePolicy }>();
-  private readonly learned = new Map<string, LearnedLane>();
+  readonly #clock: Pick<Clock, 'now' | 'scale'>;
+  readonly #lanes = new Map<string, { key: LaneKey; lane: Lane; policy: CarePolicy }>();
+  readonly #learned = new Map<string, LearnedLane>();
 
   constructor(clock: Pick<Clock, 'now' | 'scale'>, learned: Iterable<readonly [LaneKey, LearnedLane]> = []) {
-    this.clock = clock;
-    for (const [key, value] of learned) this.learned.set(nameOf(key.model, key.provider), value);
+    this.#clock = clock;
+    for (const [key, value] of learned) this.#learned.set(nameOf(key.model, key.provider), value);
   }
 
   /** The lane of a model by a provider. */
   of(model: string, provider: string, policy: CarePolicy): Lane {
     const name = nameOf(model, provider);
-    const known = this.lanes.get(name);
+    const known = this.#lanes.get(name);
     if (known !== undefined) {
       if (known.policy !== policy) {
         known.lane.adopt(policy);
@@ -28,33 +28,33 @@ export class Lanes {
       }
       return known.lane;
     }
-    if (this.lanes.size >= MOST) this.forgetIdle();
-    const lane = new Lane(policy, this.clock, this.learned.get(name) ?? null);
-    this.lanes.set(name, { key: { model, provider }, lane, policy });
+    if (this.#lanes.size >= MOST) this.#forgetIdle();
+    const lane = new Lane(policy, this.#clock, this.#learned.get(name) ?? null);
+    this.#lanes.set(name, { key: { model, provider }, lane, policy });
     return lane;
   }
 
   /** Refuses calls whose patience is over. */
   sweep(): void {
-    for (const { lane } of this.lanes.values()) lane.sweep();
+    for (const { lane } of this.#lanes.values()) lane.sweep();
   }
 
   /** What there is to know of each lane. */
   *status(): Generator<LaneKey & LaneStatus> {
-    for (const { key, lane } of this.lanes.values()) yield { ...key, ...lane.status };
+    for (const { key, lane } of this.#lanes.values()) yield { ...key, ...lane.status };
   }
 
-  private forgetIdle(): void {
-    for (const [name, { lane }] of this.lanes) {
+  #forgetIdle(): void {
+    for (const [name, { lane }] of this.#lanes) {
       const { inFlight, waiting } = lane.status;
       if (inFlight > 0 || waiting > 0) continue;
-      this.lanes.delete(name);
-      this.learned.delete(name);
-      if (hasLearned(lane.learned)) this.learned.set(name, lane.learned);
+      this.#lanes.delete(name);
+      this.#learned.delete(name);
+      if (hasLearned(lane.learned)) this.#learned.set(name, lane.learned);
     }
-    for (const name of this.learned.keys()) {
-      if (this.learned.size <= MOST) break;
-      this.learned.delete(name);
+    for (const name of this.#learned.keys()) {
+      if (this.#learned.size <= MOST) break;
+      this.#learned.delete(name);
     }
   }
 }

@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { providerOf } from '../request/question.ts';
-import type { Asked } from '../request/question.ts';
+import { providerOf } from '../request/incoming-call.ts';
+import type { IncomingCall } from '../request/incoming-call.ts';
 
 /** The provider that an answer names; null where it names none. */
-export function toldIn(headers: IncomingHttpHeaders): string | null {
+export function namedProvider(headers: IncomingHttpHeaders): string | null {
   const told = headers['x-inference-provider'];
   return typeof told === 'string' && told !== '' ? told : null;
 }
 
 const IS_PROVIDER = /^[\w.-]{1,64}$/;
-/** Ways to choose a provider, and no providers. */
+/** LaneChoice to choose a provider, and no providers. */
 const CHOICES: ReadonlySet<string> = new Set(['', 'fastest', 'cheapest', 'preferred', 'auto', 'v1']);
 
 /**
@@ -19,8 +19,8 @@ const CHOICES: ReadonlySet<string> = new Set(['', 'fastest', 'cheapest', 'prefer
 export function servingProvider(
   headers: IncomingHttpHeaders,
   suffix: string | null,
-  { destination, question }: Asked,
+  { destination, content }: IncomingCall,
 ): string | null {
-  const told = toldIn(headers) ?? suffix ?? providerOf(destination, question);
+  const told = namedProvider(headers) ?? suffix ?? providerOf(destination, content);
   return CHOICES.has(told) || !IS_PROVIDER.test(told) ? null : told;
 }

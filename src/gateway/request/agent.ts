@@ -14,12 +14,12 @@ const MOST_REMEMBERED = 10_000;
  * remembered by the raw header values, up to a bound.
  */
 export class Agents {
-  private readonly salt: string;
-  private readonly derived = new Map<string, Map<string, Agent>>();
-  private remembered = 0;
+  readonly #salt: string;
+  readonly #derived = new Map<string, Map<string, Agent>>();
+  #remembered = 0;
 
   constructor(salt: string) {
-    this.salt = salt;
+    this.#salt = salt;
   }
 
   /** The agent of a call; `sent` is the id from header or path, cut at 128 characters. */
@@ -27,20 +27,20 @@ export class Agents {
     if (sent !== null && sent !== undefined && sent !== '') {
       return { id: sent.length > LONGEST_ID ? sent.slice(0, LONGEST_ID) : sent, isDerived: false };
     }
-    return this.derived.get(authorization)?.get(userAgent) ?? this.derive(authorization, userAgent);
+    return this.#derived.get(authorization)?.get(userAgent) ?? this.#derive(authorization, userAgent);
   }
 
-  private derive(authorization: string, userAgent: string): Agent {
-    const hash = createHmac('sha256', this.salt).update(`${authorization}\0${userAgent}`).digest('hex');
+  #derive(authorization: string, userAgent: string): Agent {
+    const hash = createHmac('sha256', this.#salt).update(`${authorization}\0${userAgent}`).digest('hex');
     const agent = { id: `derived-${hash.slice(0, 12)}`, isDerived: true };
-    if (this.remembered >= MOST_REMEMBERED) {
-      this.derived.clear();
-      this.remembered = 0;
+    if (this.#remembered >= MOST_REMEMBERED) {
+      this.#derived.clear();
+      this.#remembered = 0;
     }
-    let byUserAgent = this.derived.get(authorization);
-    if (byUserAgent === undefined) this.derived.set(authorization, (byUserAgent = new Map()));
+    let byUserAgent = this.#derived.get(authorization);
+    if (byUserAgent === undefined) this.#derived.set(authorization, (byUserAgent = new Map()));
     byUserAgent.set(userAgent, agent);
-    this.remembered++;
+    this.#remembered++;
     return agent;
   }
 }

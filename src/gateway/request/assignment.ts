@@ -9,7 +9,7 @@ import type { RouteTable } from '../../core/route.ts';
 import type { Agents } from './agent.ts';
 import type { Repeats } from './repeats.ts';
 import { credentialsOf } from './headers.ts';
-import type { Asked } from './question.ts';
+import type { IncomingCall } from './incoming-call.ts';
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 
@@ -36,9 +36,9 @@ export interface Assigning {
 }
 
 /** Assigns a call by the table that is in force now. */
-export function assignCall(shared: Assigning, asked: Asked): Assignment {
-  const { arrivedAtUs, headers, destination, body } = asked;
-  const { model, shape, scan } = asked.question;
+export function assignCall(shared: Assigning, incoming: IncomingCall): Assignment {
+  const { arrivedAtUs, headers, destination, body } = incoming;
+  const { model, shape, scan } = incoming.content;
   const table = shared.table();
   const entry = model === null ? undefined : table.routes.get(model);
   const canary = entry?.canary ?? null;

@@ -14,33 +14,33 @@ export interface BodyOwner {
 /** Reads a request's body within a limit, and counts its bytes. */
 export class Body {
   bytes = 0;
-  private readonly owner: BodyOwner;
-  private readonly maxBytes: number;
-  private chunks: Buffer[] = [];
+  readonly #owner: BodyOwner;
+  readonly #maxBytes: number;
+  #chunks: Buffer[] = [];
 
   constructor(req: IncomingMessage, maxBytes: number, owner: BodyOwner) {
-    this.owner = owner;
-    this.maxBytes = maxBytes;
-    req.on('data', (chunk: Buffer) => this.take(chunk));
-    req.on('end', () => this.end());
+    this.#owner = owner;
+    this.#maxBytes = maxBytes;
+    req.on('data', (chunk: Buffer) => this.#take(chunk));
+    req.on('end', () => this.#end());
   }
 
-  private take(chunk: Buffer): void {
+  #take(chunk: Buffer): void {
     this.bytes += chunk.length;
-    if (this.bytes <= this.maxBytes) {
-      this.chunks.push(chunk);
+    if (this.bytes <= this.#maxBytes) {
+      this.#chunks.push(chunk);
       return;
     }
     // The rest is read and forgotten, since a client that is still sending would miss an answer; but not for ever.
-    this.chunks.length = 0;
-    if (this.bytes > DISCARD_FACTOR * this.maxBytes) this.owner.flooded();
+    this.#chunks.length = 0;
+    if (this.bytes > DISCARD_FACTOR * this.#maxBytes) this.#owner.flooded();
   }
 
-  private end(): void {
-    const { chunks } = this;
-    this.chunks = [];
-    if (this.bytes > this.maxBytes) this.owner.received(null);
-    else if (chunks.length === 1) this.owner.received(chunks[0] as Buffer);
-    else this.owner.received(chunks.length === 0 ? EMPTY : Buffer.concat(chunks));
+  #end(): void {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    if (this.bytes > this.#maxBytes) this.#owner.received(null);
+    else if (chunks.length === 1) this.#owner.received(chunks[0] as Buffer);
+    else this.#owner.received(chunks.length === 0 ? EMPTY : Buffer.concat(chunks));
   }
 }

@@ -16,44 +16,44 @@ interface Refusal {
  * for refused calls and for calls of agents that have an open refusal.
  */
 export class Repeats {
-  private readonly key = randomBytes(32);
-  private readonly agents = new Map<string, Map<string, Refusal>>();
+  readonly #key = randomBytes(32);
+  readonly #agents = new Map<string, Map<string, Refusal>>();
 
   /** `arrivedAtUs` of the refused call that this one repeats; null where it is new. */
   find(agent: string, path: string, body: Buffer, nowUs: number): number | null {
-    if (this.agents.size === 0) return null;
-    const open = this.agents.get(agent);
+    if (this.#agents.size === 0) return null;
+    const open = this.#agents.get(agent);
     if (open === undefined) return null;
     for (const [hash, refusal] of open) if (nowUs - refusal.refusedAtUs > OPEN_FOR_US) open.delete(hash);
     if (open.size === 0) {
-      this.agents.delete(agent);
+      this.#agents.delete(agent);
       return null;
     }
-    return open.get(this.hash(path, body))?.firstAtUs ?? null;
+    return open.get(this.#hash(path, body))?.firstAtUs ?? null;
   }
 
   /** Notes that serverless refused a call at its first attempt. `repeatOfUs`: what `find` said of it. */
   refused(agent: string, path: string, body: Buffer, call: { arrivedAtUs: number; repeatOfUs: number | null }): void {
-    const hash = this.hash(path, body);
-    const open = this.agents.get(agent) ?? new Map<string, Refusal>();
+    const hash = this.#hash(path, body);
+    const open = this.#agents.get(agent) ?? new Map<string, Refusal>();
     open.delete(hash);
-    this.agents.delete(agent);
+    this.#agents.delete(agent);
     open.set(hash, { firstAtUs: call.repeatOfUs ?? call.arrivedAtUs, refusedAtUs: call.arrivedAtUs });
-    this.agents.set(agent, open);
+    this.#agents.set(agent, open);
     dropOldest(open, MOST_PER_AGENT);
-    dropOldest(this.agents, MOST_AGENTS);
+    dropOldest(this.#agents, MOST_AGENTS);
   }
 
   /** Notes that a repeat was served: the same body from now on is new demand. */
   served(agent: string, path: string, body: Buffer): void {
-    const open = this.agents.get(agent);
+    const open = this.#agents.get(agent);
     if (open === undefined) return;
-    open.delete(this.hash(path, body));
-    if (open.size === 0) this.agents.delete(agent);
+    open.delete(this.#hash(path, body));
+    if (open.size === 0) this.#agents.delete(agent);
   }
 
-  private hash(path: string, body: Buffer): string {
-    return createHmac('sha256', this.key).update(`${path}\n`).update(body).digest('base64');
+  #hash(path: string, body: Buffer): string {
+    return createHmac('sha256', this.#key).update(`${path}\n`).update(body).digest('base64');
   }
 }
 

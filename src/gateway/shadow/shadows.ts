@@ -6,7 +6,7 @@ import type { ShadowShare } from '../../core/route.ts';
 import { toEndpoint } from '../attempt/outbound.ts';
 import { Live } from '../live.ts';
 import type { Assignment } from '../request/assignment.ts';
-import type { Asked } from '../request/question.ts';
+import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Shared } from '../shared.ts';
 import { Copy } from './copy.ts';
 
@@ -31,36 +31,36 @@ const MOST_LIVE = 2_000;
  * errors; where there is much to do it is the first thing that is left out.
  */
 export class Shadows {
-  private readonly copies = new Live<Copy>();
-  private readonly counts = new Map<string, ShadowCounts>();
-  private isClosed = false;
+  readonly #copies = new Live<Copy>();
+  readonly #counts = new Map<string, ShadowCounts>();
+  #isClosed = false;
 
   /** What was counted for a rollout. */
   countsOf(rolloutId: string): Readonly<ShadowCounts> {
-    return this.counts.get(rolloutId) ?? NONE;
+    return this.#counts.get(rolloutId) ?? NONE;
   }
 
   /**
    * Copies a call whose live attempt has set out, `startedAfterUs` after its arrival, where it is chosen and there is room.
    * True where the copy is on its way.
    */
-  offer(shared: Shared, asked: Asked, assignment: Assignment, startedAfterUs: number): boolean {
+  offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): boolean {
     const { arrival, canary } = assignment;
-    if (this.isClosed || canary === null || canary.shadow === null || arrival.role !== 'stable') return false;
+    if (this.#isClosed || canary === null || canary.shadow === null || arrival.role !== 'stable') return false;
     if (!isShadowed(canary.rolloutId, canary.shadow.share, arrival.arrivedAtUs)) return false;
-    const counts = this.countsFor(canary.rolloutId);
+    const counts = this.#countsFor(canary.rolloutId);
     const hindrance = hindranceOf(shared, arrival, canary.shadow, counts);
     if (hindrance !== null) {
       counts[hindrance]++;
       return false;
     }
     const ended = (copy: Copy) => {
-      this.copies.delete(copy);
+      this.#copies.delete(copy);
       counts.inFlight--;
     };
     try {
-      const copy = new Copy(shared, arrival, toEndpoint(asked, assignment, shared.token), startedAfterUs, ended);
-      this.copies.add(copy);
+      const copy = new Copy(shared, arrival, toEndpoint(incoming, assignment, shared.token), startedAfterUs, ended);
+      this.#copies.add(copy);
       counts.sent++;
       counts.inFlight++;
       copy.start();
@@ -74,18 +74,18 @@ export class Shadows {
 
   /** Gives up copies that have been silent, or have lasted, for too long. */
   expire(nowMs: number): void {
-    for (const copy of this.copies) copy.expire(nowMs);
+    for (const copy of this.#copies) copy.expire(nowMs);
   }
 
   /** Ends all copies at once, and makes no more. */
   close(): void {
-    this.isClosed = true;
-    for (const copy of this.copies) copy.cut();
+    this.#isClosed = true;
+    for (const copy of this.#copies) copy.cut();
   }
 
-  private countsFor(rolloutId: string): ShadowCounts {
-    let counts = this.counts.get(rolloutId);
-    if (counts === undefined) this.counts.set(rolloutId, (counts = { ...NONE }));
+  #countsFor(rolloutId: string): ShadowCounts {
+    let counts = this.#counts.get(rolloutId);
+    if (counts === undefined) this.#counts.set(rolloutId, (counts = { ...NONE }));
     return counts;
   }
 }

@@ -1,5 +1,5 @@
 import { OUTCOMES } from '../../core/call.ts';
-import type { Attempt, Call, Outcome, Shadow } from '../../core/call.ts';
+import type { AttemptRecord, Call, Outcome, Shadow } from '../../core/call.ts';
 import { sqliteCode } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { Names } from './names.ts';
@@ -114,7 +114,7 @@ export class CallWriter {
     const attempts: Bound[] = [];
     for (const { id, call } of block) {
       this.#bindCall(calls, id, call);
-      bindAttempt(attempts, id * MOST_ATTEMPTS, call.attempts[0] as Attempt);
+      bindAttempt(attempts, id * MOST_ATTEMPTS, call.attempts[0] as AttemptRecord);
     }
     // What SQLite refuses of a statement it refuses whole.
     if (!isTaken(() => this.#insertCalls.run(...calls))) return null;
@@ -164,12 +164,12 @@ export class CallWriter {
     this.#insertShadow.run(...values);
   }
 
-  #writeAttempts(callId: number, attempts: readonly Attempt[]): void {
+  #writeAttempts(callId: number, attempts: readonly AttemptRecord[]): void {
     // Of many the first ones and the last.
     const kept =
       attempts.length <= MOST_ATTEMPTS
         ? attempts
-        : [...attempts.slice(0, MOST_ATTEMPTS - 1), attempts.at(-1) as Attempt];
+        : [...attempts.slice(0, MOST_ATTEMPTS - 1), attempts.at(-1) as AttemptRecord];
     kept.forEach((attempt, n) => {
       const values: Bound[] = [];
       bindAttempt(values, callId * MOST_ATTEMPTS + n, attempt);
@@ -237,7 +237,7 @@ function marks(columns: number): string {
   return `(${Array.from({ length: columns }, () => '?').join()})`;
 }
 
-function bindAttempt(values: Bound[], id: number, attempt: Attempt): void {
+function bindAttempt(values: Bound[], id: number, attempt: AttemptRecord): void {
   values.push(
     id,
     attempt.upstream === 'dedicated' ? 1 : 0,

@@ -52,7 +52,7 @@ describe('what each caller gets', () => {
     JSON.stringify(path === EMBEDDINGS ? { model: MODEL, input, ...more } : { inputs: input, ...more });
 
   for (const form of ['vector', 'tokens', 'list'] as const) {
-    test(`is what it would have got alone, whatever others ask for; a text is answered by: ${form}`, async () => {
+    test(`is what it would have got by itself, whatever others ask for; a text is answered by: ${form}`, async () => {
       await using router = await startUpstream(engine(form));
       await using together = await startRig({ router: router.url, care: careOf(32) });
       await using apart = await startRig({ router: router.url, care: careOf(1) });
@@ -93,8 +93,10 @@ describe('what each caller gets', () => {
           assert.equal(sum(parts), sum(used(alone).map((usage) => usage[key])));
         }
       });
-      await fc.assert(law, { numRuns: 12 });
-      assert.ok(requests < calls * 0.8, `${requests} requests for ${calls} calls`);
+      // One example holds calls that can all go together: what is drawn may have none of these.
+      const alike = Array.from({ length: 14 }, () => ({ path: EMBEDDINGS, input: 'a', more: {} }) as const);
+      await fc.assert(law, { numRuns: 12, examples: [[alike]] });
+      assert.ok(requests < calls, `${requests} requests for ${calls} calls`);
     });
   }
 

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { Lane } from '../../../src/gateway/care/lane.ts';
-import type { Pass } from '../../../src/gateway/care/lane.ts';
+import type { Permit } from '../../../src/gateway/care/lane.ts';
 import { Lanes } from '../../../src/gateway/care/lanes.ts';
 import type { LearnedLane } from '../../../src/core/care/lane-status.ts';
 import { pauseOf } from '../../../src/gateway/care/retry-after.ts';
@@ -248,18 +248,18 @@ test('those who wait for a probe go as soon as it is answered, long before anoth
       {
         agent: 'a',
         deadlineMs: Number.POSITIVE_INFINITY,
-        canRide: false,
-        go: () => went.push(performance.now()),
+        canJoinBatch: false,
+        admit: () => went.push(performance.now()),
         refuse: () => assert.fail(),
       },
       false,
-    ) as Pass;
-  lane.left(enter(), 'server_error', null);
+    ) as Permit;
+  lane.release(enter(), 'server_error', null);
   await setTimeout(410);
   const probe = enter();
   assert.deepEqual([enter(), enter()], [null, null]);
   const answeredAt = performance.now();
-  lane.left(probe, 'ok', null);
+  lane.release(probe, 'ok', null);
   await eventually('both went', () => went.length === 2);
   assert.ok((went[1] as number) - answeredAt < 200);
 });

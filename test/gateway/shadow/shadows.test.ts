@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Arrival, Outcome, Shadow } from '../../../src/core/call.ts';
 import type { ShadowShare } from '../../../src/core/route.ts';
 import { Copy } from '../../../src/gateway/shadow/copy.ts';
-import type { Sending } from '../../../src/gateway/attempt/outbound.ts';
+import type { OutboundRequest } from '../../../src/gateway/attempt/outbound.ts';
 import type { Shared } from '../../../src/gateway/shared.ts';
 import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, recorder, startRig, startUpstream } from '../rig.ts';
 import type { Behaviour, Rig, RigOptions } from '../rig.ts';
@@ -191,7 +191,7 @@ test('a copy that lasts too long is cut, though it is never silent', () => {
     nowUs: () => 5_000_000,
   } as unknown as Shared;
   const arrival = { arrivedAtUs: 4_000_000, rolloutId: 'r1' } as Arrival;
-  const sending = { firstByteMs: Infinity, betweenChunksMs: Infinity, totalMs: Infinity } as Sending;
+  const sending = { firstByteMs: Infinity, betweenChunksMs: Infinity, totalMs: Infinity } as OutboundRequest;
   let ends = 0;
   const copy = new Copy(shared, arrival, sending, 300, () => ends++);
   copy.start();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import type { Attempt, Call } from '../../../src/core/call.ts';
+import type { AttemptRecord, Call } from '../../../src/core/call.ts';
 import { knownOf } from '../../../src/core/judge/call-order.ts';
 import { judgedCalls } from '../../../src/ledger/calls/arrivals.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
@@ -42,7 +42,7 @@ function docketed(call: Call): object {
 function fallenBack(n: number, status: number): Call {
   const call = makeCall(n, { role: 'canary' });
   const durationUs = 300_000;
-  const failed: Attempt = {
+  const failed: AttemptRecord = {
     upstream: 'dedicated',
     startedAfterUs: 200,
     status,
@@ -51,7 +51,7 @@ function fallenBack(n: number, status: number): Call {
     durationUs,
   };
   const startedAfterUs = 200 + durationUs;
-  const served: Attempt = {
+  const served: AttemptRecord = {
     ...failed,
     upstream: 'serverless',
     startedAfterUs,
@@ -64,7 +64,7 @@ function fallenBack(n: number, status: number): Call {
 function held(n: number, isSent: boolean): Call {
   const waitedUs = 1_500_000;
   const call = makeCall(n);
-  const [first] = call.attempts as [Attempt];
+  const [first] = call.attempts as [AttemptRecord];
   const durationUs = call.durationUs + waitedUs;
   const uploadUs = first.startedAfterUs;
   if (!isSent) return { ...call, outcome: 'rate_limited', attempts: [], durationUs: uploadUs + waitedUs, waitedUs };
@@ -105,7 +105,10 @@ describe('calls in the order of their arrival', () => {
       // Very many end in the same microsecond.
       const { arrivedAtUs, attempts } = makeCall(n);
       const durationUs = endUs - arrivedAtUs;
-      return makeCall(n, { durationUs, attempts: [{ ...(attempts[0] as Attempt), startedAfterUs: 0, durationUs }] });
+      return makeCall(n, {
+        durationUs,
+        attempts: [{ ...(attempts[0] as AttemptRecord), startedAfterUs: 0, durationUs }],
+      });
     });
     const others = [
       makeCall(12_001, { rolloutId: 'zzzzzzzz' }),

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
-import type { Attempt } from '../../../src/core/call.ts';
+import type { AttemptRecord } from '../../../src/core/call.ts';
 import type { CallRow } from '../../../src/ledger/calls/call-writer.ts';
 import { CallWriter } from '../../../src/ledger/calls/call-writer.ts';
 import { CallLog } from '../../../src/ledger/calls/call-log.ts';
@@ -232,7 +232,7 @@ describe('calls', () => {
         durationUs,
         attempts: [one],
       } = makeCall(n);
-      const attempt = { ...(one as Attempt), ...(isImpossible === 'attempt' ? { durationUs: Number.NaN } : {}) };
+      const attempt = { ...(one as AttemptRecord), ...(isImpossible === 'attempt' ? { durationUs: Number.NaN } : {}) };
       const requestBytes = isImpossible === 'call' ? Number.NaN : 1_000;
       const made = makeCall(n, { requestBytes, attempts: Array.from({ length: attempts }, () => attempt) });
       return { id: arrivedAtUs + durationUs, call: made };

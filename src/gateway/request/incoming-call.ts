@@ -9,7 +9,7 @@ import { scanObject } from './scan.ts';
 import type { Scan } from './scan.ts';
 
 /** A request that was read. */
-export interface Asked {
+export interface IncomingCall {
   /** Epoch µs. */
   readonly arrivedAtUs: number;
   readonly method: string;
@@ -18,11 +18,11 @@ export interface Asked {
   readonly rawHeaders: readonly string[];
   readonly destination: Destination;
   readonly body: Buffer;
-  readonly question: Question;
+  readonly content: CallContent;
 }
 
 /** What a request asks for, as far as its path and body say. */
-export interface Question {
+export interface CallContent {
   /** The model's name without the router's suffix; null where it is not known. */
   readonly model: string | null;
   readonly shape: CallShape;
@@ -36,7 +36,7 @@ export interface Question {
  * Reads a request. A body that is encoded, or of a provider's own shape, may say nothing; one of OpenAI's shapes must be
  * a JSON object with a model, or it is answered with the returned reply.
  */
-export function readQuestion(destination: Destination, encoding: string | undefined, body: Buffer): Question | Reply {
+export function readContent(destination: Destination, encoding: string | undefined, body: Buffer): CallContent | Reply {
   const { kind, model } = destination;
   const isEncoded = encoding !== undefined && encoding !== '' && encoding !== 'identity';
   if (kind === 'models' || isEncoded) return { model, suffix: '', shape: kind, scan: null };
@@ -53,12 +53,12 @@ export function readQuestion(destination: Destination, encoding: string | undefi
 }
 
 /** Whose limit a call comes under: that of the provider it names in its path or its model; '' where the router chooses. */
-export function providerOf({ kind, path }: Destination, { suffix }: Question): string {
+export function providerOf({ kind, path }: Destination, { suffix }: CallContent): string {
   return kind === 'native' ? (path.split('/', 2)[1] ?? '') : suffix;
 }
 
 /** How long a client says it waits, ms: `X-Request-Timeout`, in seconds or with a unit (`30`, `30s`, `1500ms`). */
-export function askedPatienceMs(headers: IncomingHttpHeaders): number {
+export function clientPatienceMs(headers: IncomingHttpHeaders): number {
   const said = headers['x-request-timeout'];
   const match = typeof said === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*$/.exec(said) : null;
   return match === null ? Number.POSITIVE_INFINITY : Number(match[1]) * (match[2] === 'ms' ? 1 : 1_000);

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { elementsOf, slicesOf, withSlices } from './json-slices.ts';
 
 /** What a call brings to a batch. Texts are Latin-1, one character for each byte of the body. */
-export interface Portion {
+export interface BatchPart {
   readonly kind: 'embedding' | 'features';
   /** The body up to the value of its input, and behind it: all that two calls must have in common. */
   readonly before: string;
@@ -13,7 +13,7 @@ export interface Portion {
   readonly isSingle: boolean;
   /** Whether its items are lists of tokens. */
   readonly isTokens: boolean;
-  /** How large its part in the tokens is, against the other portions'. */
+  /** How large its part in the tokens is, against the other parts'. */
   readonly weight: number;
   readonly bytes: number;
 }
@@ -43,7 +43,7 @@ const LONGEST_FIELDS = 4_096;
 const WEIGHT_OF_ITEM = 8;
 
 /** Reads a request's body; null where it cannot be part of a batch of at most so many items and bytes. */
-export function readPortion(kind: Portion['kind'], body: Buffer, most: number, mostBytes: number): Portion | null {
+export function readPart(kind: BatchPart['kind'], body: Buffer, most: number, mostBytes: number): BatchPart | null {
   if (body.length > mostBytes || !isUtf8(body)) return null;
   const text = body.toString('latin1');
   const name = kind === 'embedding' ? 'input' : 'inputs';
@@ -71,13 +71,13 @@ export function readPortion(kind: Portion['kind'], body: Buffer, most: number, m
 }
 
 /** The body of one request for all of them. They must have the same `before` and `after`. */
-export function joinPortions(portions: readonly Portion[]): Buffer {
-  const { before, after } = portions[0] as Portion;
-  return Buffer.from(`${before}[${portions.flatMap(({ items }) => items).join(',')}]${after}`, 'latin1');
+export function joinParts(batchParts: readonly BatchPart[]): Buffer {
+  const { before, after } = batchParts[0] as BatchPart;
+  return Buffer.from(`${before}[${batchParts.flatMap(({ items }) => items).join(',')}]${after}`, 'latin1');
 }
 
 /** What each of them is answered, from the answer to all; null where it cannot be told apart. */
-export function dealAnswer(answer: Buffer, portions: readonly Portion[], depths: Depths): Buffer[] | null {
+export function splitAnswer(answer: Buffer, batchParts: readonly BatchPart[], depths: Depths): Buffer[] | null {
   const text = answer.toString('latin1');
   let value: unknown;
   try {
@@ -85,8 +85,8 @@ export function dealAnswer(answer: Buffer, portions: readonly Portion[], depths:
   } catch {
     return null;
   }
-  const isEmbedding = portions[0]?.kind === 'embedding';
-  const parts = isEmbedding ? dealEmbeddings(text, value, portions) : dealFeatures(text, value, portions, depths);
+  const isEmbedding = batchParts[0]?.kind === 'embedding';
+  const parts = isEmbedding ? splitEmbeddings(text, value, batchParts) : splitFeatures(text, value, batchParts, depths);
   return parts === null ? null : parts.map((part) => Buffer.from(part, 'latin1'));
 }
 
@@ -96,29 +96,29 @@ export function depthOf(text: string): number | null {
   return open === null ? null : (open[1] as string).replaceAll(/\s/g, '').length;
 }
 
-function dealFeatures(
+function splitFeatures(
   text: string,
   value: unknown,
-  portions: readonly Portion[],
+  batchParts: readonly BatchPart[],
   { single, many }: Depths,
 ): string[] | null {
-  if (!Array.isArray(value) || value.length !== countOf(portions)) return null;
+  if (!Array.isArray(value) || value.length !== countOf(batchParts)) return null;
   const all = elementsOf(text);
   const depth = depthOf(all[0] as string);
   if (depth === null || !all.every((item) => depthOf(item) === depth)) return null;
-  const fits = ({ isSingle }: Portion) => (isSingle ? single === depth || single === depth + 1 : many === depth + 1);
-  if (!portions.every(fits)) return null;
+  const fits = ({ isSingle }: BatchPart) => (isSingle ? single === depth || single === depth + 1 : many === depth + 1);
+  if (!batchParts.every(fits)) return null;
   let at = 0;
-  return portions.map(({ items, isSingle }) => {
+  return batchParts.map(({ items, isSingle }) => {
     const own = all.slice(at, (at += items.length)).join(',');
     return isSingle && single === depth ? own : `[${own}]`;
   });
 }
 
-function dealEmbeddings(text: string, value: unknown, portions: readonly Portion[]): string[] | null {
+function splitEmbeddings(text: string, value: unknown, batchParts: readonly BatchPart[]): string[] | null {
   if (!isObject(value)) return null;
   const { data, usage } = value;
-  if (!Array.isArray(data) || data.length !== countOf(portions)) return null;
+  if (!Array.isArray(data) || data.length !== countOf(batchParts)) return null;
   const members = slicesOf(text);
   if (members.length !== Object.keys(value).length) return null;
   const entries = inOrder(
@@ -126,9 +126,9 @@ function dealEmbeddings(text: string, value: unknown, portions: readonly Portion
     data.map((entry: unknown) => (isObject(entry) ? entry['index'] : null)),
   );
   if (entries === null) return null;
-  const weights = portions.map(({ weight }) => weight);
+  const weights = batchParts.map(({ weight }) => weight);
   let at = 0;
-  return portions.map(({ items }, n) => {
+  return batchParts.map(({ items }, n) => {
     const own = entries.slice(at, (at += items.length)).map((entry, index) => withIndex(entry, index));
     const changes = members.flatMap((member) => {
       if (member.key === 'data') return [[member, `[${own.join(',')}]`] as const];
@@ -186,8 +186,8 @@ function shareOf(total: number, weights: readonly number[], n: number): number {
   return until(n + 1) - until(n);
 }
 
-function countOf(portions: readonly Portion[]): number {
-  return portions.reduce((sum, { items }) => sum + items.length, 0);
+function countOf(batchParts: readonly BatchPart[]): number {
+  return batchParts.reduce((sum, { items }) => sum + items.length, 0);
 }
 
 function weightOf(item: string, isTokens: boolean): number {
