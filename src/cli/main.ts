@@ -1,9 +1,8 @@
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
-import { AppError } from '../core/errors.ts';
 import { EXIT, exitStatus, reportError } from './exit.ts';
-import { suggest } from './suggest.ts';
 import { widthOf } from './terminal/print.ts';
+import { refuseUnknown } from './usage-error.ts';
 import { VERSION } from './version.ts';
 
 type Loader = (parser: Argv) => Promise<Argv>;
@@ -85,8 +84,6 @@ async function build(args: readonly string[]): Promise<Argv> {
     })
     .option('json', { type: 'boolean', default: false, describe: 'Print JSON for programs' })
     .parserConfiguration({ 'duplicate-arguments-array': false })
-    .strict()
-    .strictCommands()
     .demandCommand(1, 'no command is named')
     .version(VERSION)
     .epilogue(EPILOGUE)
@@ -95,41 +92,5 @@ async function build(args: readonly string[]): Promise<Argv> {
   const named = NAMES.filter((name) => args.includes(name));
   const isVersion = args.includes('--version');
   for (const name of named.length > 0 || isVersion ? named : NAMES) await (COMMANDS[name] as Loader)(parser);
-  return parser.fail((message: string | null, error: Error | undefined) => {
-    // yargs hands over its own complaints as a message or as a YError; anything else was thrown by a command.
-    if (error !== undefined && error.name !== 'YError') throw error;
-    throw usageError(message ?? error?.message ?? 'the command line cannot be read', args);
-  });
-}
-
-function usageError(message: string, args: readonly string[]): AppError {
-  const command = args.find((arg) => NAMES.includes(arg));
-  const help = `see \`npx upshift ${command === undefined ? '' : `${command} `}--help\``;
-  const unknown = /^Unknown (argument|command)s?: (.+)$/.exec(message);
-  if (unknown === null) return new AppError('invalid', lowerFirst(message), { hint: help });
-  const [, kind, list = ''] = unknown;
-  const names = list.split(', ').filter((name, i, all) => all.indexOf(name) === i);
-  if (kind === 'command' && command === undefined) {
-    const near = suggest(names[0] ?? '', NAMES);
-    const hint = near === null ? `commands: ${NAMES.join(', ')}` : `did you mean \`npx upshift ${near}\`?`;
-    return new AppError('invalid', `unknown command "${names[0]}"`, { hint });
-  }
-  if (kind === 'command') {
-    return new AppError('invalid', `${names.map((name) => `"${name}"`).join(', ')} is too much`, { hint: help });
-  }
-  const flags = names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`));
-  const near = suggest(names[0] ?? '', FLAGS);
-  const hint = near === null ? help : `did you mean --${near}? ${help}`;
-  return new AppError('invalid', `unknown option ${flags.join(', ')}`, { hint });
-}
-
-/** Every option of every command: what a mistyped one is compared with. */
-const FLAGS = (
-  'db json help version watch step reason no-wait rollout since limit verify replay until pause delete yes namespace policy port ' +
-  'admin-port host scale seed manual on-approval fault at load trace keep preset concurrency duration ramp agents model stream ' +
-  'sweep max-calls max-tokens timeout send-token retries window html state by csv online zone per-replica'
-).split(' ');
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+  return refuseUnknown(parser, { args, commands: NAMES });
 }
