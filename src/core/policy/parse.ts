@@ -10,7 +10,7 @@ import type { PolicyIssue } from './issue.ts';
 import { METRICS } from './judge.ts';
 import type { JudgePolicy } from './judge.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
-import { fillScaling, SCALING_DEFAULTS } from './scaling.ts';
+import { SCALING_DEFAULTS } from './scaling.ts';
 import { KNOWN_KEYS, policySchema } from './schema.ts';
 import { SWEEP_DEFAULTS } from './sweep.ts';
 
@@ -53,7 +53,7 @@ function fill(base: Filled, given: Settings): Filled {
     holdBack: { ...base.holdBack, ...given.holdBack },
     back: fillBack(base.back, given.back),
     care: fillCare(base.care, given.care ?? {}),
-    scaling: fillScaling(base.scaling ?? SCALING_DEFAULTS, given.scaling),
+    scaling: { ...SCALING_DEFAULTS, ...base.scaling, ...given.scaling },
     timeouts: { ...base.timeouts, ...given.timeouts },
     budget: { ...NO_BUDGET, ...base.budget, ...given.budget },
   };

@@ -33,26 +33,6 @@ export const SCALING_DEFAULTS: ScalingPolicy = {
   sleep: null,
 };
 
-const SLEEP_DEFAULTS: Omit<SleepPolicy, 'after'> = { calls: 10 };
-
-/** What a policy file may say of it, checked. */
-export interface ScalingSettings extends Partial<Omit<ScalingPolicy, 'sleep'>> {
-  readonly sleep?: (Pick<SleepPolicy, 'after'> & Partial<SleepPolicy>) | null | undefined;
-}
-
-/** Fills in what a file leaves out. */
-export function fillScaling(
-  base: ScalingPolicy,
-  given: { readonly [K in keyof ScalingSettings]?: ScalingSettings[K] | undefined } | undefined,
-): ScalingPolicy {
-  if (given === undefined) return base;
-  const { sleep, ...rest } = given;
-  const said = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  if (sleep === undefined) return { ...base, ...said };
-  if (sleep === null) return { ...base, ...said, sleep: null };
-  return { ...base, ...said, sleep: { after: sleep.after, calls: sleep.calls ?? SLEEP_DEFAULTS.calls } };
-}
-
 /** What holds for a route; policies that were pinned by older versions say nothing of it. */
 export function scalingOf(policy: { readonly scaling?: ScalingPolicy }): ScalingPolicy {
   return policy.scaling ?? SCALING_DEFAULTS;
@@ -62,7 +42,7 @@ const replicas = count(1, 64);
 
 /** What a policy file may say of scaling. `span`: the schema of a span between two limits, in ms. */
 export function scalingSchemas<S extends z.ZodType<number>>(span: (least?: number, most?: number) => S) {
-  const sleep = z.strictObject({ after: span(60_000), calls: count().optional() });
+  const sleep = z.strictObject({ after: span(60_000), calls: count().default(10) });
   const scaling = z
     .strictObject({
       adjust: z.enum(['off', 'ask', 'automatic']),

@@ -36,7 +36,7 @@ const stepsSchema = z
       context.addIssue({ code: 'custom', message: `the last step must be 100%, got ${steps.at(-1)}` });
     }
   })
-  .describe('rising shares, the last 100%');
+  .describe('rising shares, from 0.01% up to 100%');
 
 const requireSchema = z
   .union(
@@ -110,7 +110,7 @@ const shadowSchema = z.strictObject({
   exclude: z.array(z.string().min(1)).describe('list of agents and shapes of call'),
 });
 
-const holdBackSchema = z.strictObject({ share, time: span() });
+const holdBackSchema = z.strictObject({ share: share.describe('share from 0.5% up to 50%'), time: span() });
 
 const providerSchema = z
   .string()
