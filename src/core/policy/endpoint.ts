@@ -4,7 +4,7 @@ import { count } from './values.ts';
 /** The dedicated endpoint that a route may get. */
 export type EndpointPolicy = Readonly<z.output<typeof endpointSchema>>;
 
-export const name = z
+const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and dashes')
   .describe('name');
