@@ -1,11 +1,11 @@
 import { AppError, errorMessage } from '../core/errors.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint/endpoint.ts';
 import { parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { parseFault } from './faults.ts';
 import type { Fault } from './faults.ts';
-import type { Change, EndpointState } from './life.ts';
-import type { Router } from './router.ts';
+import type { Change, EndpointState } from './endpoint/life.ts';
+import type { Router } from './router/router.ts';
 import type { World } from './world.ts';
 
 /** What is known of an endpoint from within; times are clock time. */

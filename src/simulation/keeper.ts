@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { AppError } from '../core/errors.ts';
-import type { KeptEndpoint } from './life.ts';
+import type { KeptEndpoint } from './endpoint/life.ts';
 import type { Usage } from './usage.ts';
 
 /** What a killed and restarted simulation has again; times are clock time. */

@@ -1,4 +1,4 @@
-import type { Speed } from './generate.ts';
+import type { Speed } from './answer/generate.ts';
 
 /** Who a token belongs to and what it may do. */
 export interface TokenOwner {

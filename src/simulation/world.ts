@@ -1,11 +1,11 @@
 import type { Clock } from '../core/clock.ts';
 import type { Dice } from '../core/dice.ts';
 import type { Counters } from './counters.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint/endpoint.ts';
 import type { FaultBoard } from './faults.ts';
 import type { Keeper } from './keeper.ts';
 import type { Limits, TokenOwner } from './limits.ts';
-import type { SimulatedModel } from './models.ts';
+import type { SimulatedModel } from './hub/models.ts';
 import type { UsageBook } from './usage.ts';
 
 /** What all parts of the simulation share. */

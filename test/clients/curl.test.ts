@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { heard } from '../../src/simulation/tasks.ts';
+import { heard } from '../../src/simulation/answer/tasks.ts';
 import {
   AGENT,
   LLAMA,

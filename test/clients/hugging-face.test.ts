@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
-import { heard, picture } from '../../src/simulation/tasks.ts';
+import { heard, picture } from '../../src/simulation/answer/tasks.ts';
 import { LLAMA, MINILM, REFUSED, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, told, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../../src/core/call.ts';
-import { DEFAULT_MODELS } from '../../../src/simulation/models.ts';
+import { DEFAULT_MODELS } from '../../../src/simulation/hub/models.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { fastClock } from '../../simulation/clocks.ts';
 import { makeLane, makeReport, NOON } from '../reports.ts';

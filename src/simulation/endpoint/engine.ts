@@ -1,13 +1,13 @@
-import { embeddingAnswer } from './answers.ts';
+import { embeddingAnswer } from '../answer/answers.ts';
 import type { Endpoint } from './endpoint.ts';
-import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
-import { drawTiming, giveAnswer, readWanted } from './generate.ts';
-import type { SimulatedModel } from './models.ts';
-import { shapeOf } from './shapes.ts';
+import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
+import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
+import type { SimulatedModel } from '../hub/models.ts';
+import { shapeOf } from '../answer/shapes.ts';
 import { healthRoute, servedNames } from './spec.ts';
-import { answerTask, takesBody } from './tasks.ts';
-import type { World } from './world.ts';
+import { answerTask, takesBody } from '../answer/tasks.ts';
+import type { World } from '../world.ts';
 
 const UNAVAILABLE = { error: '503 Service Unavailable', code: 'SERVICE_UNAVAILABLE' };
 const PAUSED = { error: 'Bad Request: The endpoint is paused, ask a maintainer to restart it', code: 'BAD_REQUEST' };

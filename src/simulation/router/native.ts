@@ -1,8 +1,8 @@
-import { sendBytes, sendJson } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
-import type { SimulatedModel } from './models.ts';
-import { heard, picture } from './tasks.ts';
-import type { World } from './world.ts';
+import { sendBytes, sendJson } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
+import type { SimulatedModel } from '../hub/models.ts';
+import { heard, picture } from '../answer/tasks.ts';
+import type { World } from '../world.ts';
 
 /** Routes of single providers that the router passes on, in the providers' own shapes. */
 export type NativeShape = 'picture' | 'transcript' | 'queue';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { handClock } from './clocks.ts';
-import { chat, endpointBody, send, startFast, until } from './support.ts';
+import { handClock } from '../clocks.ts';
+import { chat, endpointBody, send, startFast, until } from '../support.ts';
 
 const MINUTE = 60_000;
 const START = 140_000;

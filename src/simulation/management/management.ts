@@ -1,13 +1,13 @@
-import { CATALOGUE, providerList } from './catalogue.ts';
-import type { Compute } from './catalogue.ts';
+import { CATALOGUE, providerList } from '../endpoint/catalogue.ts';
+import type { Compute } from '../endpoint/catalogue.ts';
 import { endpointBody } from './endpoint-body.ts';
-import { Endpoint } from './endpoint.ts';
-import { bearerToken, cutOff, isObject, parseObject, readBody, sendJson, sendText } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
-import type { TokenOwner } from './limits.ts';
+import { Endpoint } from '../endpoint/endpoint.ts';
+import { bearerToken, cutOff, isObject, parseObject, readBody, sendJson, sendText } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
+import type { TokenOwner } from '../limits.ts';
 import { answerMetrics } from './metrics.ts';
-import { readSpec, ValidationError } from './spec.ts';
-import type { World } from './world.ts';
+import { readSpec, ValidationError } from '../endpoint/spec.ts';
+import type { World } from '../world.ts';
 
 /** The management API of Inference Endpoints, version 2. */
 export async function answerManagement(world: World, exchange: Exchange): Promise<void> {

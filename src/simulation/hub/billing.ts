@@ -1,7 +1,7 @@
-import { sendJson } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
-import type { TokenOwner } from './limits.ts';
-import type { World } from './world.ts';
+import { sendJson } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
+import type { TokenOwner } from '../limits.ts';
+import type { World } from '../world.ts';
 
 /**
  * `GET /api/organizations/{org}/billing/usage/inference?startDate&endDate`: what the router served at an organization's

@@ -1,5 +1,5 @@
-import { sendJson } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
+import { sendJson } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
 import type { SimulatedModel } from './models.ts';
 
 const BYTES: Readonly<Record<string, number>> = { F32: 4, I64: 8, BF16: 2, F16: 2 };

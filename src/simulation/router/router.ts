@@ -1,15 +1,15 @@
-import { embeddingAnswer, textTokens } from './answers.ts';
-import { bearerToken, cutOff, parseObject, readBody, sendJson } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
-import { drawTiming, giveAnswer, readWanted } from './generate.ts';
-import { splitModelName } from './models.ts';
-import type { SimulatedModel } from './models.ts';
+import { embeddingAnswer, textTokens } from '../answer/answers.ts';
+import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
+import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
+import { splitModelName } from '../hub/models.ts';
+import type { SimulatedModel } from '../hub/models.ts';
 import { findByProviderId, modelInForm, NativeRoutes, nativeShapeOf } from './native.ts';
 import type { NativeShape } from './native.ts';
-import { shapeOf } from './shapes.ts';
-import { answerTask, takesBody } from './tasks.ts';
-import type { AnswerKind } from './wanted.ts';
-import type { World } from './world.ts';
+import { shapeOf } from '../answer/shapes.ts';
+import { answerTask, takesBody } from '../answer/tasks.ts';
+import type { AnswerKind } from '../answer/wanted.ts';
+import type { World } from '../world.ts';
 
 /** Hugging Face's serverless router. */
 export interface Router {

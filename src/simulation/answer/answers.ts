@@ -1,4 +1,4 @@
-import { isObject } from './exchange.ts';
+import { isObject } from '../exchange.ts';
 import { messageEvents, messageObject } from './messages.ts';
 import { responseEvents, responseObject } from './responses.ts';
 import type { AnswerKind, Wanted } from './wanted.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { handClock } from './clocks.ts';
-import { LLAMA, MINILM, chat, endpointBody, send, startEndpoint, startFast, until } from './support.ts';
+import { handClock } from '../clocks.ts';
+import { LLAMA, MINILM, chat, endpointBody, send, startEndpoint, startFast, until } from '../support.ts';
 
 test('vLLM serves the repository by its name, or by the name it was told', async () => {
   await using sim = await startFast();

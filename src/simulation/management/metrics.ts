@@ -1,6 +1,6 @@
-import type { Endpoint } from './endpoint.ts';
-import { parseObject, readBody, sendJson } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import { parseObject, readBody, sendJson } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
 
 const MINUTE_MS = 60_000;
 /** As many points as a week has minutes. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { handClock } from './clocks.ts';
-import { LLAMA, MINILM, chat, send, startFast, until } from './support.ts';
+import { handClock } from '../clocks.ts';
+import { LLAMA, MINILM, chat, send, startFast, until } from '../support.ts';
 
 test('the answer is as long as max_tokens says and the prompt as long as the metadata states', async () => {
   await using sim = await startFast();

@@ -4,13 +4,13 @@ import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Autoscaler } from './autoscaler.ts';
 import { answerEngine } from './engine.ts';
-import { openExchange } from './exchange.ts';
+import { openExchange } from '../exchange.ts';
 import { changeAt, minutesOf, replan, spentMicroDollars } from './life.ts';
 import type { Change, EndpointState, KeptEndpoint } from './life.ts';
 import { Places } from './places.ts';
 import { changeTo, NO_CAPACITY, startPlan, updatePlan, wakePlan } from './plan.ts';
 import type { EndpointSpec } from './spec.ts';
-import type { World } from './world.ts';
+import type { World } from '../world.ts';
 
 /** A dedicated endpoint: its states in clock time, what it has cost, and the server that stands for its replicas. */
 export class Endpoint {

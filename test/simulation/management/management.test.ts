@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { handClock } from './clocks.ts';
-import { endpointBody, send, startFast } from './support.ts';
+import { handClock } from '../clocks.ts';
+import { endpointBody, send, startFast } from '../support.ts';
 
 async function setUp() {
   const clock = handClock();
