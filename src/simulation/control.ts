@@ -1,10 +1,11 @@
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { Endpoint } from './endpoint/endpoint.ts';
+import type { Fleet } from './endpoint/fleet.ts';
+import type { Change, EndpointState } from './endpoint/life.ts';
 import { parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { parseFault } from './faults.ts';
 import type { Fault } from './faults.ts';
-import type { Change, EndpointState } from './endpoint/life.ts';
 import type { Router } from './router/router.ts';
 import type { World } from './world.ts';
 
@@ -27,6 +28,13 @@ interface EndpointReport {
   readonly history: readonly Pick<Change, 'at' | 'state' | 'message' | 'replicas'>[];
 }
 
+/** The parts of a simulation that the control routes read and switch. */
+export interface SimulationParts {
+  readonly world: World;
+  readonly router: Router;
+  readonly fleet: Fleet;
+}
+
 /** The body of `GET /control/state`. */
 export interface SimulationState {
   readonly startedAt: number;
@@ -42,8 +50,9 @@ export interface SimulationState {
   readonly faults: readonly Fault[];
 }
 
-export function readState(world: World, router: Router): SimulationState {
-  const endpoints = [...world.deleted, ...world.endpoints.values()]
+export function readState({ world, router, fleet }: SimulationParts): SimulationState {
+  const endpoints = fleet
+    .all()
     .sort((left, right) => left.createdAt - right.createdAt)
     .map(reportOf);
   return {
@@ -51,7 +60,7 @@ export function readState(world: World, router: Router): SimulationState {
     now: world.clock.now(),
     scale: world.clock.scale,
     counters: world.counters.snapshot(),
-    router: { inFlight: router.inFlight(), window: router.window() },
+    router: { inFlight: router.inFlight, window: router.window() },
     endpoints,
     created: endpoints.length,
     spentMicroDollars: endpoints.reduce((sum, each) => sum + each.spentMicroDollars, 0),
@@ -84,8 +93,9 @@ function reportOf(endpoint: Endpoint): EndpointReport {
  * `GET /state`; `POST /faults` with `{target, kind, share?, factor?, name?, lastsMs?}` to switch a fault on, or
  * `{clear: true, target?, kind?}` to switch faults off. Answers the faults then in force.
  */
-export async function answerControl(world: World, router: Router, exchange: Exchange): Promise<void> {
-  if (exchange.method === 'GET' && exchange.path === '/state') return sendJson(exchange, 200, readState(world, router));
+export async function answerControl(parts: SimulationParts, exchange: Exchange): Promise<void> {
+  const { world, fleet } = parts;
+  if (exchange.method === 'GET' && exchange.path === '/state') return sendJson(exchange, 200, readState(parts));
   if (exchange.path !== '/faults') return sendJson(exchange, 404, { error: 'Not Found' });
   if (exchange.method === 'POST') {
     const body = parseObject(await readBody(exchange.request));
@@ -96,7 +106,7 @@ export async function answerControl(world: World, router: Router, exchange: Exch
       if (!(error instanceof AppError)) throw error;
       return sendJson(exchange, 400, { error: errorMessage(error) });
     }
-    for (const endpoint of world.endpoints.values()) await endpoint.applyFaults();
+    await fleet.applyFaults();
   }
   sendJson(exchange, 200, { faults: world.faults.list() });
 }

@@ -5,25 +5,23 @@ import type { AddressInfo } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { answerControl, readState } from './control.ts';
-import type { SimulationState } from './control.ts';
+import type { SimulationParts, SimulationState } from './control.ts';
 import { createCounters } from './counters.ts';
 import { seededDice } from './dice.ts';
-import { Endpoint } from './endpoint/endpoint.ts';
+import { Fleet } from './endpoint/fleet.ts';
 import { openExchange, sendJson } from './exchange.ts';
 import { createFaultBoard } from './faults.ts';
 import type { Fault, FaultInput } from './faults.ts';
 import { answerHub } from './hub/hub.ts';
+import { DEFAULT_MODELS } from './hub/models.ts';
+import type { SimulatedModel } from './hub/models.ts';
 import { createKeeper, readKept } from './keeper.ts';
 import type { Kept } from './keeper.ts';
-import type { KeptEndpoint } from './endpoint/life.ts';
 import { DEFAULT_LIMITS, defaultOwner } from './limits.ts';
 import type { Limits, TokenOwner } from './limits.ts';
 import { answerManagement } from './management/management.ts';
-import { DEFAULT_MODELS } from './hub/models.ts';
-import type { SimulatedModel } from './hub/models.ts';
 import { answerMedia } from './router/native.ts';
-import { createRouter } from './router/router.ts';
-import type { Router } from './router/router.ts';
+import { Router } from './router/router.ts';
 import { createUsageBook } from './usage.ts';
 import type { World } from './world.ts';
 
@@ -76,10 +74,10 @@ export interface Simulation extends AsyncDisposable {
 export async function startSimulation(options: SimulationOptions): Promise<Simulation> {
   const kept = options.keep === undefined ? null : readKept(options.keep.path);
   let port = kept?.port ?? 0;
-  const world = createWorld(options, kept, () => port);
-  const router = createRouter(world);
+  const parts = createParts(options, kept, () => port);
+  const { world, fleet } = parts;
   const server = createServer((request, response) => {
-    dispatch(world, router, request, response).catch((error: unknown) => {
+    dispatch(parts, request, response).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : undefined);
     });
   });
@@ -92,11 +90,8 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
   });
   ({ port } = server.address() as AddressInfo);
   const url = `http://127.0.0.1:${port}`;
-  const applied = async () => {
-    for (const endpoint of world.endpoints.values()) await endpoint.applyFaults();
-  };
   const close = async () => {
-    for (const endpoint of world.endpoints.values()) endpoint.close();
+    fleet.close();
     world.keeper.close();
     if (!server.listening) return;
     server.close();
@@ -104,7 +99,7 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     await once(server, 'close');
   };
   try {
-    await takeUp(world, kept?.endpoints ?? []);
+    await fleet.reopen(kept?.endpoints ?? []);
     world.keeper.now();
   } catch (error) {
     await close();
@@ -116,22 +111,22 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     hubUrl: `${url}/hub`,
     endpointsUrl: `${url}/endpoints`,
     controlUrl: `${url}/control`,
-    state: () => readState(world, router),
-    spentMicroDollars: (name) => findEndpoint(world, name).spentMicroDollars(),
+    state: () => readState(parts),
+    spentMicroDollars: (name) => fleet.find(name).spentMicroDollars(),
     async setFault(fault) {
       world.faults.set(fault);
-      await applied();
+      await fleet.applyFaults();
     },
     async clearFaults(target, kind) {
       world.faults.clear(target, kind);
-      await applied();
+      await fleet.applyFaults();
     },
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-function createWorld(options: SimulationOptions, kept: Kept | null, port: () => number): World {
+function createParts(options: SimulationOptions, kept: Kept | null, port: () => number): SimulationParts {
   const seed = options.seed ?? 1;
   let ids = 0;
   const world: World = {
@@ -144,8 +139,6 @@ function createWorld(options: SimulationOptions, kept: Kept | null, port: () => 
     dice: seededDice(seed),
     faults: createFaultBoard(seededDice(seed + 1), options.clock),
     counters: createCounters(),
-    endpoints: new Map<string, Endpoint>(),
-    deleted: [],
     usage: createUsageBook(kept?.usage ?? []),
     keeper: createKeeper(options.keep?.path ?? null, () => ({
       version: 1,
@@ -153,36 +146,28 @@ function createWorld(options: SimulationOptions, kept: Kept | null, port: () => 
       port: port(),
       scale: world.clock.scale,
       clockStart: options.keep?.clockStart ?? 0,
-      endpoints: [...world.deleted, ...world.endpoints.values()].map((endpoint) => endpoint.kept()),
+      endpoints: fleet.kept(),
       usage: world.usage.list(),
     })),
     newId: (prefix) => `${prefix}-${(ids += 1)}`,
   };
-  return world;
+  const fleet = new Fleet(world);
+  return { world, fleet, router: new Router(world) };
 }
 
-/** Takes up what a former process left. */
-async function takeUp(world: World, endpoints: readonly KeptEndpoint[]): Promise<void> {
-  for (const one of endpoints) {
-    const endpoint = await Endpoint.reopen(world, one);
-    if (one.deletedAt === null) world.endpoints.set(`${one.namespace}/${one.spec.name}`, endpoint);
-    else world.deleted.push(endpoint);
-  }
-}
-
-async function dispatch(world: World, router: Router, request: IncomingMessage, response: ServerResponse) {
+async function dispatch(parts: SimulationParts, request: IncomingMessage, response: ServerResponse) {
   const prefix = /^\/(router|hub|endpoints|control|media)(?=[/?]|$)/.exec(request.url ?? '')?.[0] ?? '';
   const upstream = prefix === '/endpoints' ? 'management' : prefix.slice(1) || 'other';
-  const exchange = openExchange(request, response, { upstream, prefix, counters: world.counters });
+  const exchange = openExchange(request, response, { upstream, prefix, counters: parts.world.counters });
   switch (prefix) {
     case '/router':
-      return router.answer(exchange);
+      return parts.router.answer(exchange);
     case '/hub':
-      return answerHub(world, exchange);
+      return answerHub(parts.world, exchange);
     case '/endpoints':
-      return answerManagement(world, exchange);
+      return answerManagement(parts, exchange);
     case '/control':
-      return answerControl(world, router, exchange);
+      return answerControl(parts, exchange);
     case '/media':
       return answerMedia(exchange);
     default: {
@@ -190,12 +175,4 @@ async function dispatch(world: World, router: Router, request: IncomingMessage, 
       return sendJson(exchange, 404, { error: `Not Found: the simulation answers under ${parts}` });
     }
   }
-}
-
-/** The living endpoint of that name, whatever its namespace; throws `not_found`. */
-function findEndpoint(world: World, name: string): Endpoint {
-  const all = [...world.endpoints.values(), ...world.deleted.toReversed()];
-  const found = all.find((each) => each.name === name);
-  if (!found) throw new AppError('not_found', `there is no endpoint ${name} in the simulation`);
-  return found;
 }

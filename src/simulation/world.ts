@@ -1,11 +1,10 @@
 import type { Clock } from '../core/clock.ts';
 import type { Dice } from '../core/dice.ts';
 import type { Counters } from './counters.ts';
-import type { Endpoint } from './endpoint/endpoint.ts';
 import type { FaultBoard } from './faults.ts';
+import type { SimulatedModel } from './hub/models.ts';
 import type { Keeper } from './keeper.ts';
 import type { Limits, TokenOwner } from './limits.ts';
-import type { SimulatedModel } from './hub/models.ts';
 import type { UsageBook } from './usage.ts';
 
 /** What all parts of the simulation share. */
@@ -20,10 +19,6 @@ export interface World {
   readonly dice: Dice;
   readonly faults: FaultBoard;
   readonly counters: Counters;
-  /** Living endpoints by `namespace/name`. */
-  readonly endpoints: Map<string, Endpoint>;
-  /** Deleted ones, whose cost stays. */
-  readonly deleted: Endpoint[];
   readonly usage: UsageBook;
   readonly keeper: Keeper;
   /** A new id, e.g. `chatcmpl-17`. */

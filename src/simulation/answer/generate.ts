@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Dice } from '../../core/dice.ts';
-import { streamedAnswer, structuredText, wholeAnswer } from './answers.ts';
 import { isObject, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
+import { streamedAnswer, structuredText, wholeAnswer } from './answers.ts';
 import type { AnswerKind, Wanted } from './wanted.ts';
 
 /** How long an engine takes, in clock milliseconds. */

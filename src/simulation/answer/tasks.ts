@@ -1,8 +1,8 @@
 import { crc32, deflateSync } from 'node:zlib';
-import { embed } from './answers.ts';
 import { isObject, parseObject, sendBytes, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 import type { SimulatedModel } from '../hub/models.ts';
+import { embed } from './answers.ts';
 
 /** A call to a task route: `/hf-inference/models/...`, or `POST /` of an endpoint. */
 export interface TaskCall {

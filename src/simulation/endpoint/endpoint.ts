@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { openExchange } from '../exchange.ts';
+import type { World } from '../world.ts';
 import { Autoscaler } from './autoscaler.ts';
 import { answerEngine } from './engine.ts';
-import { openExchange } from '../exchange.ts';
 import { changeAt, minutesOf, replan, spentMicroDollars } from './life.ts';
 import type { Change, EndpointState, KeptEndpoint } from './life.ts';
 import { Places } from './places.ts';
 import { changeTo, NO_CAPACITY, startPlan, updatePlan, wakePlan } from './plan.ts';
 import type { EndpointSpec } from './spec.ts';
-import type { World } from '../world.ts';
 
 /** A dedicated endpoint: its states in clock time, what it has cost, and the server that stands for its replicas. */
 export class Endpoint {

@@ -1,19 +1,38 @@
 import { embeddingAnswer } from '../answer/answers.ts';
-import type { Endpoint } from './endpoint.ts';
+import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
+import { shapeOf } from '../answer/shapes.ts';
+import { answerTask, takesBody } from '../answer/tasks.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
-import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
 import type { SimulatedModel } from '../hub/models.ts';
-import { shapeOf } from '../answer/shapes.ts';
-import { healthRoute, servedNames } from './spec.ts';
-import { answerTask, takesBody } from '../answer/tasks.ts';
 import type { World } from '../world.ts';
+import type { EndpointState } from './life.ts';
+import { healthRoute, servedNames } from './spec.ts';
+import type { EndpointSpec } from './spec.ts';
+
+/** The endpoint that the engine runs on. */
+interface ServedEndpoint {
+  readonly name: string;
+  readonly spec: EndpointSpec;
+  readonly createdAt: number;
+  readonly state: EndpointState;
+  /** Calls being worked on, and how many may be at once. */
+  readonly inFlight: number;
+  readonly slots: number;
+  /** Whether the engine has its weights. */
+  isLoaded(): boolean;
+  /** Starts an endpoint that is scaled to zero. */
+  wake(): void;
+  /** Waits for a place; resolves with false if `onLeave` said that the client has left. */
+  take(onLeave: (leave: () => void) => void): Promise<boolean>;
+  release(): void;
+}
 
 const UNAVAILABLE = { error: '503 Service Unavailable', code: 'SERVICE_UNAVAILABLE' };
 const PAUSED = { error: 'Bad Request: The endpoint is paused, ask a maintainer to restart it', code: 'BAD_REQUEST' };
 
 /** Answers a call to a dedicated endpoint: first its proxy (token, state), then the engine behind it. */
-export async function answerEngine(world: World, endpoint: Endpoint, exchange: Exchange): Promise<void> {
+export async function answerEngine(world: World, endpoint: ServedEndpoint, exchange: Exchange): Promise<void> {
   const { faults } = world;
   const { name } = endpoint;
   if (faults.strikes('endpoint', 'hangs', name)) return exchange.counters.add(exchange.upstream, 0);
@@ -35,7 +54,7 @@ export async function answerEngine(world: World, endpoint: Endpoint, exchange: E
   return generate(world, endpoint, exchange);
 }
 
-function isDenied(world: World, endpoint: Endpoint, exchange: Exchange): boolean {
+function isDenied(world: World, endpoint: ServedEndpoint, exchange: Exchange): boolean {
   if (endpoint.spec.type === 'public') return false;
   const owner = world.owner(bearerToken(exchange.request));
   if (owner?.mayCallEndpoints) return false;
@@ -45,7 +64,7 @@ function isDenied(world: World, endpoint: Endpoint, exchange: Exchange): boolean
 }
 
 /** The first call to a sleeping endpoint wakes it; `X-Scale-Up-Timeout: seconds` has the proxy hold the call. */
-async function wakeUp(world: World, endpoint: Endpoint, exchange: Exchange): Promise<void> {
+async function wakeUp(world: World, endpoint: ServedEndpoint, exchange: Exchange): Promise<void> {
   endpoint.wake();
   const seconds = Number(exchange.request.headers['x-scale-up-timeout']);
   if (!(seconds > 0)) return;
@@ -55,7 +74,7 @@ async function wakeUp(world: World, endpoint: Endpoint, exchange: Exchange): Pro
   while (clock.now() < until) await clock.sleep(until - clock.now());
 }
 
-function describe(endpoint: Endpoint, exchange: Exchange): void {
+function describe(endpoint: ServedEndpoint, exchange: Exchange): void {
   const [served = ''] = servedNames(endpoint.spec);
   if (exchange.path !== '/v1/models') return sendJson(exchange, 404, { detail: 'Not Found' });
   const created = Math.floor(endpoint.createdAt / 1000);
@@ -73,7 +92,7 @@ function describe(endpoint: Endpoint, exchange: Exchange): void {
 }
 
 /** vLLM alone refuses a model name that it does not serve; the others take any. */
-function servesByName(endpoint: Endpoint): boolean {
+function servesByName(endpoint: ServedEndpoint): boolean {
   const { engine, image } = endpoint.spec.model;
   const fields = image[engine] as { url?: unknown } | undefined;
   return engine.startsWith('vLLM') || (engine === 'custom' && String(fields?.url).includes('vllm'));
@@ -96,7 +115,7 @@ const ALL_ROUTES: readonly EngineShape[] = ['chat', 'completion', 'embedding', '
 
 type EngineShape = NonNullable<ReturnType<typeof shapeOf>>;
 
-async function generate(world: World, endpoint: Endpoint, exchange: Exchange): Promise<void> {
+async function generate(world: World, endpoint: ServedEndpoint, exchange: Exchange): Promise<void> {
   const raw = await readBody(exchange.request);
   const shape = exchange.path === '/' ? 'task' : shapeOf(exchange.path);
   const isRouted = shape === 'task' || exchange.path.startsWith('/v1/');
@@ -123,7 +142,10 @@ interface Asked {
   readonly model: SimulatedModel | undefined;
 }
 
-function findProblem(endpoint: Endpoint, { shape, body, model }: Asked): { status: number; body: object } | undefined {
+function findProblem(
+  endpoint: ServedEndpoint,
+  { shape, body, model }: Asked,
+): { status: number; body: object } | undefined {
   const { spec } = endpoint;
   const asked = body['model'];
   if (servesByName(endpoint) && typeof asked === 'string' && !servedNames(spec).includes(asked)) {
@@ -146,7 +168,7 @@ function findProblem(endpoint: Endpoint, { shape, body, model }: Asked): { statu
 
 async function serve(
   world: World,
-  endpoint: Endpoint,
+  endpoint: ServedEndpoint,
   exchange: Exchange,
   { shape, raw, body, model }: Asked & { readonly raw: Buffer },
 ): Promise<void> {

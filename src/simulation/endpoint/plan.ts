@@ -1,6 +1,6 @@
+import type { World } from '../world.ts';
 import type { Change, EndpointState } from './life.ts';
 import type { EndpointSpec } from './spec.ts';
-import type { World } from '../world.ts';
 
 const READY = 'Endpoint is ready';
 export const NO_CAPACITY = 'Scheduling failure: not enough hardware capacity';

@@ -1,6 +1,6 @@
+import { isObject } from '../exchange.ts';
 import { CATALOGUE } from './catalogue.ts';
 import type { Compute } from './catalogue.ts';
-import { isObject } from '../exchange.ts';
 
 type Json = Record<string, unknown>;
 

@@ -1,10 +1,10 @@
-import { answerBilling } from './billing.ts';
 import { bearerToken, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
-import { answerFile, namesOf, treeOf } from './files.ts';
 import type { TokenOwner } from '../limits.ts';
-import type { SimulatedModel } from './models.ts';
 import type { World } from '../world.ts';
+import { answerBilling } from './billing.ts';
+import { answerFile, namesOf, treeOf } from './files.ts';
+import type { SimulatedModel } from './models.ts';
 
 /** `/api/models/{model}` with what may follow, and where the files of a model are. */
 const CARD = /^\/api\/models\/([^/]+\/[^/]+)(?:\/(auth-check|tree)(?:\/[^/]+)?|\/revision\/[^/]+)?$/;

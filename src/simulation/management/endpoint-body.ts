@@ -1,7 +1,7 @@
 import { computeId } from '../endpoint/catalogue.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
-import { revisionOf } from '../hub/hub.ts';
 import { healthRoute } from '../endpoint/spec.ts';
+import { revisionOf } from '../hub/hub.ts';
 
 /** The endpoint as the management API shows it. */
 export function endpointBody(endpoint: Endpoint, userName: string): object {

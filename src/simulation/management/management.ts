@@ -1,16 +1,24 @@
 import { CATALOGUE, providerList } from '../endpoint/catalogue.ts';
 import type { Compute } from '../endpoint/catalogue.ts';
-import { endpointBody } from './endpoint-body.ts';
-import { Endpoint } from '../endpoint/endpoint.ts';
+import type { Endpoint } from '../endpoint/endpoint.ts';
+import type { Fleet } from '../endpoint/fleet.ts';
+import { readSpec, ValidationError } from '../endpoint/spec.ts';
 import { bearerToken, cutOff, isObject, parseObject, readBody, sendJson, sendText } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 import type { TokenOwner } from '../limits.ts';
-import { answerMetrics } from './metrics.ts';
-import { readSpec, ValidationError } from '../endpoint/spec.ts';
 import type { World } from '../world.ts';
+import { endpointBody } from './endpoint-body.ts';
+import { answerMetrics } from './metrics.ts';
+
+/** What the management API shows and changes. */
+interface Managed {
+  readonly world: World;
+  readonly fleet: Fleet;
+}
 
 /** The management API of Inference Endpoints, version 2. */
-export async function answerManagement(world: World, exchange: Exchange): Promise<void> {
+export async function answerManagement(managed: Managed, exchange: Exchange): Promise<void> {
+  const { world, fleet } = managed;
   const { faults, clock } = world;
   if (faults.strikes('management', 'down')) return cutOff(exchange);
   const slowness = faults.factor('management', 'slow');
@@ -25,41 +33,37 @@ export async function answerManagement(world: World, exchange: Exchange): Promis
   if (!owner) return sendJson(exchange, 401, { error: 'Unauthorized: invalid token' });
   if (!owner.mayManage) return sendJson(exchange, 403, { error: 'missing permissions: inference.endpoints.write' });
   const [, version, subject, ...rest] = exchange.path.split('/').map(decodeURIComponent);
-  if (version === 'v2' && subject === 'provider') return answerProvider(world, exchange, owner, rest);
+  if (version === 'v2' && subject === 'provider') return answerProvider(managed, exchange, owner, rest);
   if (version !== 'v2' || subject !== 'endpoint') return sendJson(exchange, 404, { error: 'Not Found' });
   const [namespace = '', name, action] = rest;
   if (!isTheirs(owner, namespace)) return sendJson(exchange, 404, { error: `Namespace ${namespace} not found` });
   if (name === undefined || name === '') {
-    if (exchange.method === 'GET') return list(world, exchange, owner, namespace);
-    if (exchange.method === 'POST') return create(world, exchange, owner, namespace);
+    if (exchange.method === 'GET') return list(fleet, exchange, owner, namespace);
+    if (exchange.method === 'POST') return create(managed, exchange, owner, namespace);
     return sendJson(exchange, 405, { error: 'Method Not Allowed' });
   }
-  const endpoint = world.endpoints.get(`${namespace}/${name}`);
+  const endpoint = fleet.get(namespace, name);
   if (!endpoint) return sendJson(exchange, 404, { error: `Endpoint ${name} not found in namespace ${namespace}` });
-  return answerOne(world, exchange, { owner, endpoint, action });
+  return answerOne(managed, exchange, { owner, endpoint, action });
 }
 
 function isTheirs(owner: TokenOwner, namespace: string): boolean {
   return owner.name === namespace || owner.orgs.includes(namespace);
 }
 
-function answerProvider(world: World, exchange: Exchange, owner: TokenOwner, rest: readonly string[]): void {
+function answerProvider(managed: Managed, exchange: Exchange, owner: TokenOwner, rest: readonly string[]): void {
   const isQuota = rest[0] === 'quotas';
   const namespace = (isQuota ? rest[1] : rest[0]) ?? '';
   if (!isTheirs(owner, namespace)) return sendJson(exchange, 404, { error: `Namespace ${namespace} not found` });
-  const used = (compute: Compute) => usedAccelerators(world, compute);
-  if (!isQuota)
-    return sendJson(
-      exchange,
-      200,
-      providerList(used, (compute) => maximum(world, compute)),
-    );
+  const used = (compute: Compute) => managed.fleet.usedAccelerators(compute);
+  const most = (compute: Compute) => maximum(managed, compute);
+  if (!isQuota) return sendJson(exchange, 200, providerList(used, most));
   const vendors = [...new Set(CATALOGUE.map((compute) => compute.vendor))].map((vendor) => {
     const types = new Map(CATALOGUE.filter((c) => c.vendor === vendor).map((c) => [c.instanceType, c]));
     const quotas = [...types.values()].map((compute) => ({
       instanceType: compute.instanceType,
       architecture: compute.architecture,
-      maxAccelerators: maximum(world, compute),
+      maxAccelerators: most(compute),
       usedAccelerators: used(compute),
     }));
     return { name: vendor, quotas };
@@ -68,25 +72,13 @@ function answerProvider(world: World, exchange: Exchange, owner: TokenOwner, res
 }
 
 /** With the `quota` fault the account may use no more than it uses already. */
-function maximum(world: World, compute: Compute): number {
-  if (world.faults.find('management', 'quota')) return usedAccelerators(world, compute);
+function maximum({ world, fleet }: Managed, compute: Compute): number {
+  if (world.faults.find('management', 'quota')) return fleet.usedAccelerators(compute);
   return world.quotas[compute.instanceType] ?? compute.maxAccelerators;
 }
 
-/** Paused and failed endpoints do not count towards the quota, scaled to zero ones do. */
-function usedAccelerators(world: World, compute: Compute): number {
-  let used = 0;
-  for (const endpoint of world.endpoints.values()) {
-    const { compute: rented, scaling } = endpoint.spec;
-    if (rented.vendor !== compute.vendor || rented.instanceType !== compute.instanceType) continue;
-    if (endpoint.state === 'paused' || endpoint.state === 'failed') continue;
-    used += rented.numAccelerators * Math.max(1, scaling.minReplica);
-  }
-  return used;
-}
-
-function list(world: World, exchange: Exchange, owner: TokenOwner, namespace: string): void {
-  const all = [...world.endpoints.values()].filter((each) => each.namespace === namespace);
+function list(fleet: Fleet, exchange: Exchange, owner: TokenOwner, namespace: string): void {
+  const all = fleet.living().filter((each) => each.namespace === namespace);
   const from = Number(exchange.query.get('cursor') ?? 0) || 0;
   const limit = Number(exchange.query.get('limit') ?? 100) || 100;
   const items = all.slice(from, from + limit).map((each) => endpointBody(each, owner.name));
@@ -94,45 +86,37 @@ function list(world: World, exchange: Exchange, owner: TokenOwner, namespace: st
   sendJson(exchange, 200, { items, nextCursor, totalItems: all.length });
 }
 
-async function create(world: World, exchange: Exchange, owner: TokenOwner, namespace: string): Promise<void> {
+async function create(managed: Managed, exchange: Exchange, owner: TokenOwner, namespace: string): Promise<void> {
+  const { world, fleet } = managed;
   const body = parseObject(await readBody(exchange.request));
   if (!body) return sendJson(exchange, 400, { error: 'Failed to parse the request body as JSON' });
   await withValidation(exchange, async () => {
     const spec = readSpec(body);
-    const key = `${namespace}/${spec.name}`;
-    if (world.endpoints.has(key)) {
-      return sendJson(exchange, 409, { error: `Endpoint ${spec.name} already exists in namespace ${namespace}` });
-    }
+    const taken = { error: `Endpoint ${spec.name} already exists in namespace ${namespace}` };
+    if (fleet.get(namespace, spec.name)) return sendJson(exchange, 409, taken);
     if (!owner.canPay || world.faults.find('management', 'payment')) {
       return sendJson(exchange, 403, { error: `Payment method required for namespace ${namespace}` });
     }
-    const refusal = quotaRefusal(world, spec);
+    const refusal = quotaRefusal(managed, spec);
     if (refusal) return sendJson(exchange, 400, { error: refusal });
-    const endpoint = await Endpoint.open(world, namespace, spec);
-    // Listening took a turn of the event loop: of two requests for one name the later is the one refused.
-    if (world.endpoints.has(key)) {
-      endpoint.close();
-      return sendJson(exchange, 409, { error: `Endpoint ${spec.name} already exists in namespace ${namespace}` });
-    }
-    world.endpoints.set(key, endpoint);
-    world.keeper.now();
-    await endpoint.applyFaults();
+    const endpoint = await fleet.create(namespace, spec);
+    if (!endpoint) return sendJson(exchange, 409, taken);
     return sendJson(exchange, 200, endpointBody(endpoint, owner.name));
   });
 }
 
-function quotaRefusal(world: World, { compute, scaling }: Pick<Endpoint['spec'], 'compute' | 'scaling'>) {
+function quotaRefusal(managed: Managed, { compute, scaling }: Pick<Endpoint['spec'], 'compute' | 'scaling'>) {
   if (compute.status === 'deprecated' || compute.status === 'not_available') {
     return `Instance ${compute.instanceType} ${compute.instanceSize} is not available`;
   }
   const wanted = compute.numAccelerators * Math.max(1, scaling.minReplica);
-  const [used, most] = [usedAccelerators(world, compute), maximum(world, compute)];
+  const [used, most] = [managed.fleet.usedAccelerators(compute), maximum(managed, compute)];
   if (used + wanted <= most) return undefined;
   return `Quota exceeded for ${compute.instanceType}: ${used} of ${most} accelerators in use, ${wanted} requested`;
 }
 
 async function answerOne(
-  world: World,
+  managed: Managed,
   exchange: Exchange,
   { owner, endpoint, action }: { owner: TokenOwner; endpoint: Endpoint; action: string | undefined },
 ): Promise<void> {
@@ -143,10 +127,7 @@ async function answerOne(
     case 'PUT':
       return update(exchange, endpoint, show);
     case 'DELETE':
-      endpoint.delete();
-      world.endpoints.delete(`${endpoint.namespace}/${endpoint.name}`);
-      world.deleted.push(endpoint);
-      world.keeper.now();
+      managed.fleet.delete(endpoint);
       return sendJson(exchange, 200, {});
     case 'POST pause':
       endpoint.pause();
@@ -155,7 +136,7 @@ async function answerOne(
       endpoint.scaleToZero();
       return show();
     case 'POST resume':
-      return resume(world, exchange, endpoint, show);
+      return resume(managed, exchange, endpoint, show);
     case 'POST metrics':
       return answerMetrics(exchange, endpoint);
     case 'GET replica': {
@@ -178,14 +159,14 @@ async function answerOne(
   }
 }
 
-function resume(world: World, exchange: Exchange, endpoint: Endpoint, show: () => void): void {
+function resume(managed: Managed, exchange: Exchange, endpoint: Endpoint, show: () => void): void {
   const { state } = endpoint;
   if (state !== 'paused' && state !== 'scaledToZero' && state !== 'failed') {
     return sendJson(exchange, 400, { error: `Endpoint ${endpoint.name} is already running` });
   }
-  const refusal = state === 'scaledToZero' ? undefined : quotaRefusal(world, endpoint.spec);
+  const refusal = state === 'scaledToZero' ? undefined : quotaRefusal(managed, endpoint.spec);
   if (refusal) return sendJson(exchange, 400, { error: refusal });
-  if (world.faults.find('management', 'payment')) {
+  if (managed.world.faults.find('management', 'payment')) {
     return sendJson(exchange, 403, { error: `Payment method required for namespace ${endpoint.namespace}` });
   }
   endpoint.resume();

@@ -1,7 +1,6 @@
+import { heard, picture } from '../answer/tasks.ts';
 import { sendBytes, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
-import type { SimulatedModel } from '../hub/models.ts';
-import { heard, picture } from '../answer/tasks.ts';
 import type { World } from '../world.ts';
 
 /** Routes of single providers that the router passes on, in the providers' own shapes. */
@@ -12,14 +11,9 @@ const TOGETHER: ReadonlyMap<string, NativeShape> = new Map([
   ['/together/v1/audio/transcriptions', 'transcript'],
 ]);
 
-/** The native shape of a `POST`; undefined where it is none. fal.ai names the model, by its own id, in the path. */
+/** The native shape of a `POST`; undefined where it is none. */
 export function nativeShapeOf(path: string): NativeShape | undefined {
   return TOGETHER.get(path) ?? (path.startsWith('/fal-ai/') ? 'queue' : undefined);
-}
-
-/** The model by the id that a provider has for it. */
-export function findByProviderId(world: World, provider: string, id: string): SimulatedModel | undefined {
-  return [...world.models.values()].find((model) => model.providerIds?.[provider] === id);
 }
 
 /** The `model` field of a form with files. */
