@@ -1,65 +1,101 @@
-import type { Call, Outcome } from '../core/call.ts';
+import type { Call } from '../core/call.ts';
 import type { CallKind } from '../core/route.ts';
 import type { Attempt } from './attempt/attempt.ts';
-import type { Delivery } from './attempt/delivery.ts';
+import type { Ending } from './ending.ts';
 import type { Assignment } from './request/assignment.ts';
 
-/** All that is known of a call when it ends. */
-interface Ending {
+/** A request that ended before it was assigned: it was refused, its client left, or the gateway was shut down. */
+export interface Unassigned {
+  /** Epoch µs. */
   readonly arrivedAtUs: number;
-  readonly endedAtUs: number;
   readonly kind: CallKind;
-  /** Null where the call ended before it was assigned. */
-  readonly assignment: Assignment | null;
-  readonly attempts: readonly Attempt[];
-  /** The answer that was being passed on; null where none was, or the gateway made its own. */
-  readonly delivery: Delivery | null;
-  /** Whether the client got, or is about to get, the upstream's status. */
-  readonly isVisible: boolean;
-  /** The status of the gateway's own answer; 0 where it made none. */
-  readonly madeStatus: number;
-  readonly outcome: Outcome;
-  readonly finalOutcome: Outcome;
-  readonly hasClientLeft: boolean;
-  readonly hasShadow: boolean;
   readonly requestBytes: number;
 }
 
-/** What the ledger keeps of a call. */
-export function toRow(ending: Ending): Call {
-  const { assignment, arrivedAtUs, delivery, attempts } = ending;
-  const arrival = assignment === null ? null : assignment.arrival;
-  const served = ending.isVisible ? delivery : null;
-  const usage = delivery === null ? null : delivery.usage;
+/** A call that was assigned, and the attempts that were made. */
+export interface Served {
+  readonly assignment: Assignment;
+  readonly attempts: readonly Attempt[];
+  readonly hasShadow: boolean;
+}
+
+/** The ledger's row of a request that was never assigned. `endedAtUs`: epoch µs. */
+export function unassignedRow(
+  { arrivedAtUs, kind, requestBytes }: Unassigned,
+  { outcome, status, hasClientLeft }: Ending,
+  endedAtUs: number,
+): Call {
   return {
     arrivedAtUs,
-    durationUs: ending.endedAtUs - arrivedAtUs,
-    model: arrival === null ? null : arrival.model,
-    shape: arrival === null ? ending.kind : arrival.shape,
-    agent: arrival === null ? '' : arrival.agent,
-    isAgentDerived: arrival === null || arrival.isAgentDerived,
-    rolloutId: arrival === null ? null : arrival.rolloutId,
-    step: arrival === null ? 0 : arrival.step,
-    weight: arrival === null ? 0 : arrival.weight,
-    role: arrival === null ? null : arrival.role,
-    isEligible: arrival !== null && arrival.isEligible,
-    servedBy: served === null ? null : (attempts.at(-1) as Attempt).upstream,
+    durationUs: endedAtUs - arrivedAtUs,
+    model: null,
+    shape: kind,
+    agent: '',
+    isAgentDerived: true,
+    rolloutId: null,
+    step: 0,
+    weight: 0,
+    role: null,
+    isEligible: false,
+    servedBy: null,
+    provider: null,
+    status,
+    outcome,
+    finalOutcome: outcome,
+    hasClientLeft,
+    hasNoToken: false,
+    firstByteUs: null,
+    firstTokenUs: null,
+    promptTokens: null,
+    outputTokens: null,
+    requestBytes,
+    responseBytes: 0,
+    repeatOfUs: null,
+    hasShadow: false,
+    waitedUs: 0,
+    attempts: [],
+  };
+}
+
+/** The ledger's row of a call that was assigned. `endedAtUs`: epoch µs. */
+export function callRow(
+  { assignment, attempts, hasShadow }: Served,
+  { outcome, status, servedBy, delivery, hasClientLeft }: Ending,
+  { endedAtUs, requestBytes }: { readonly endedAtUs: number; readonly requestBytes: number },
+): Call {
+  const { arrival, repeatOfUs } = assignment;
+  const { arrivedAtUs } = arrival;
+  const usage = delivery === null ? null : delivery.usage;
+  const [first] = attempts;
+  return {
+    arrivedAtUs,
+    durationUs: endedAtUs - arrivedAtUs,
+    model: arrival.model,
+    shape: arrival.shape,
+    agent: arrival.agent,
+    isAgentDerived: arrival.isAgentDerived,
+    rolloutId: arrival.rolloutId,
+    step: arrival.step,
+    weight: arrival.weight,
+    role: arrival.role,
+    isEligible: arrival.isEligible,
+    servedBy,
     provider: delivery === null ? null : delivery.provider,
-    status: served === null ? ending.madeStatus : served.status,
-    outcome: ending.outcome,
-    finalOutcome: ending.finalOutcome,
-    hasClientLeft: ending.hasClientLeft,
-    hasNoToken: arrival !== null && arrival.hasNoToken,
+    status,
+    outcome: first === undefined || first.outcome === null ? outcome : first.outcome,
+    finalOutcome: outcome,
+    hasClientLeft,
+    hasNoToken: arrival.hasNoToken,
     firstByteUs: delivery === null ? null : delivery.firstByteAtUs - arrivedAtUs,
     firstTokenUs: delivery === null || delivery.firstTokenAtUs === null ? null : delivery.firstTokenAtUs - arrivedAtUs,
     promptTokens: usage === null ? null : usage.promptTokens,
     outputTokens: usage === null ? null : usage.outputTokens,
-    requestBytes: ending.requestBytes,
+    requestBytes,
     responseBytes: delivery === null ? 0 : delivery.sentBytes,
-    repeatOfUs: assignment === null ? null : assignment.repeatOfUs,
-    hasShadow: ending.hasShadow,
-    waitedUs: arrival === null ? 0 : arrival.waitedUs,
-    ...(arrival?.isWayBack === true && { isWayBack: true }),
+    repeatOfUs,
+    hasShadow,
+    waitedUs: arrival.waitedUs,
+    ...(arrival.isWayBack === true && { isWayBack: true }),
     attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
   };
 }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Arrival, CallObserver, Recorder } from '../core/call.ts';
+import type { CallObserver, Recorder } from '../core/call.ts';
 import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane-status.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
@@ -14,7 +14,8 @@ import { answerReport } from './bypass.ts';
 import type { TakeBypassed } from './bypass.ts';
 import { Lanes } from './care/lanes.ts';
 import { Exchange } from './exchange.ts';
-import { Live } from './live.ts';
+import type { InFlight } from './exchange.ts';
+import { LiveSet } from './live-set.ts';
 import { Agents } from './request/agent.ts';
 import { Repeats } from './request/repeats.ts';
 import { Shadows } from './shadow/shadows.ts';
@@ -41,14 +42,6 @@ export interface GatewayOptions {
   readonly log?: Log;
   /** Largest request body in bytes; 32 MiB. */
   readonly maxBodyBytes?: number;
-}
-
-/** A call that has been assigned and has not ended. */
-interface InFlight {
-  readonly arrival: Arrival;
-  readonly hasFirstByte: boolean;
-  /** Whether the first attempt's outcome is known already. */
-  readonly isDecided: boolean;
 }
 
 export interface Gateway {
@@ -133,7 +126,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-function share(options: GatewayOptions): Shared & { readonly live: Live<Exchange>; readonly shadows: Shadows } {
+function share(options: GatewayOptions): Shared & { readonly live: LiveSet<Exchange>; readonly shadows: Shadows } {
   const { clock } = options;
   let lastArrivalUs = 0;
   return {
@@ -146,7 +139,7 @@ function share(options: GatewayOptions): Shared & { readonly live: Live<Exchange
     repeats: new Repeats(),
     targets: new Targets(options.dispatcherFor),
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
-    live: new Live<Exchange>(),
+    live: new LiveSet<Exchange>(),
     shadows: new Shadows(),
     lanes: lanesOf(options),
     batches: new Batches(clock),
@@ -214,9 +207,8 @@ function listen(server: Server, port: number, host: string): Promise<{ port: num
 
 function* inFlight(live: Iterable<Exchange>): Generator<InFlight> {
   for (const exchange of live) {
-    const { arrival } = exchange;
-    if (arrival === null || exchange.isOver) continue;
-    yield { arrival, hasFirstByte: exchange.hasFirstByte, isDecided: exchange.isDecided };
+    const { inFlight: call } = exchange;
+    if (call !== null) yield call;
   }
 }
 

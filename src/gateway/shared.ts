@@ -4,7 +4,7 @@ import type { RouteTable } from '../core/route.ts';
 import type { Targets } from './attempt/targets.ts';
 import type { Batches } from './batch/batches.ts';
 import type { Lanes } from './care/lanes.ts';
-import type { Live, Placed } from './live.ts';
+import type { Indexed, LiveSet } from './live-set.ts';
 import type { Agents } from './request/agent.ts';
 import type { Repeats } from './request/repeats.ts';
 import type { Assignment } from './request/assignment.ts';
@@ -30,7 +30,7 @@ export interface Shared {
   readonly repeats: Repeats;
   readonly targets: Targets;
   readonly maxBodyBytes: number;
-  readonly live: Pick<Live<Placed>, 'size' | 'delete'>;
+  readonly live: Pick<LiveSet<Indexed>, 'size' | 'delete'>;
   readonly shadows: Copies;
   readonly lanes: Lanes;
   readonly batches: Batches;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { INFERENCE_PROVIDERS } from '@huggingface/inference';
 import { Agents } from '../../src/gateway/request/agent.ts';
 import { isForeign, requestHeaders, responseHeaders } from '../../src/gateway/request/headers.ts';
-import { Live } from '../../src/gateway/live.ts';
+import { LiveSet } from '../../src/gateway/live-set.ts';
 import { Meter, readUsage } from '../../src/gateway/attempt/meter.ts';
 import { serverlessAuthorization } from '../../src/core/wire/credentials.ts';
 import { PROVIDERS, locate } from '../../src/core/wire/destination.ts';
@@ -223,11 +223,11 @@ test('a stream byte by byte is metered too, and one that ends in an error has fa
 test('calls in flight come and go in any order', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(9))), (steps) => {
-      const live = new Live<{ place: number; id: number }>();
-      const all = Array.from({ length: 10 }, (_, id) => ({ place: -1, id }));
+      const live = new LiveSet<{ index: number; id: number }>();
+      const all = Array.from({ length: 10 }, (_, id) => ({ index: -1, id }));
       const model = new Set<number>();
       for (const [isAdded, id] of steps) {
-        const one = all[id] as { place: number; id: number };
+        const one = all[id] as { index: number; id: number };
         if (!isAdded) live.delete(one);
         else if (!model.has(id)) live.add(one);
         if (isAdded) model.add(id);

@@ -35,6 +35,7 @@ const SMALL_BODY = 8 * 1024;
  */
 export class Delivery {
   readonly status: number;
+  readonly upstream: UpstreamKind;
   readonly firstByteAtUs: number;
   firstTokenAtUs: number | null = null;
   sentBytes = 0;
@@ -60,6 +61,7 @@ export class Delivery {
     this.#attempt = attempt;
     this.#head = head;
     this.status = head.status;
+    this.upstream = attempt.upstream;
     this.provider = head.provider;
     this.firstByteAtUs = attempt.firstByteAtUs as number;
     const { headers } = head;
@@ -119,7 +121,7 @@ export class Delivery {
     this.#kept = null;
     this.#meter = new Meter(this.#isEvents);
     if (head.renamed !== null && this.#isEvents && this.#isReadable) this.#splicer = new EventSplicer(head.renamed);
-    const headers = headersOf(head, this.#attempt.upstream);
+    const headers = headersOf(head, this.upstream);
     if (this.#length >= 0 && this.#splicer === null) headers.push('content-length', String(this.#length));
     res.writeHead(head.status, headers);
     res.flushHeaders();
@@ -160,7 +162,7 @@ export class Delivery {
     let body = kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept);
     if (head.renamed !== null && this.#isReadable) body = spliceModel(body, head.renamed);
     this.sentBytes = body.length;
-    const headers = headersOf(head, this.#attempt.upstream);
+    const headers = headersOf(head, this.upstream);
     if (head.status !== 204 && head.status !== 304) headers.push('content-length', String(body.length));
     if (body.length > SMALL_BODY) {
       if (this.#isReadable && head.status < 400) this.#wholeUsage = usageOf(body);

@@ -15,7 +15,7 @@ const LONGEST_MS = 600_000;
 
 /** One copy of a live call at an endpoint: its answer is read, measured and thrown away. */
 export class Copy implements AttemptOwner {
-  place = -1;
+  index = -1;
   readonly #shared: Shared;
   readonly #arrival: Arrival;
   readonly #request: OutboundRequest;

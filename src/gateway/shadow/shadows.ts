@@ -4,7 +4,7 @@ import { isShadowed } from '../../core/rollout/split.ts';
 import { isExcluded } from '../../core/route.ts';
 import type { ShadowShare } from '../../core/route.ts';
 import { toEndpoint } from '../attempt/outbound.ts';
-import { Live } from '../live.ts';
+import { LiveSet } from '../live-set.ts';
 import type { Assignment } from '../request/assignment.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Shared } from '../shared.ts';
@@ -31,7 +31,7 @@ const MOST_LIVE = 2_000;
  * errors; where there is much to do it is the first thing that is left out.
  */
 export class Shadows {
-  readonly #copies = new Live<Copy>();
+  readonly #copies = new LiveSet<Copy>();
   readonly #counts = new Map<string, ShadowCounts>();
   #isClosed = false;
 

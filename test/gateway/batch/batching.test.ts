@@ -135,8 +135,9 @@ describe('what each caller gets', () => {
       });
       json(res, 200, { object: 'list', data, model: MODEL, usage: { prompt_tokens: 9, total_tokens: 9 } });
     };
+    // A batch is sent as soon as it is full: all nine go together, however slow the machine is.
     await using router = await startUpstream(answer);
-    await using rig = await startRig({ router: router.url, care: careOf(32) });
+    await using rig = await startRig({ router: router.url, care: careOf(9, { batch: { wait: 30_000, most: 9 } }) });
     const openai = new OpenAI({ baseURL: `${rig.url}/v1`, apiKey: 'hf_client' });
     const texts = Array.from({ length: 9 }, (_, n) => 'x'.repeat(n + 1));
     const embedded = await Promise.all(texts.map((input) => openai.embeddings.create({ model: MODEL, input })));

@@ -1,6 +1,6 @@
-/** Something that remembers its place in a `Live`. */
-export interface Placed {
-  place: number;
+/** Something that remembers its place in a `LiveSet`. */
+export interface Indexed {
+  index: number;
 }
 
 /**
@@ -8,7 +8,7 @@ export interface Placed {
  * where calls come and go by the thousand, one table that has become old keeps all later ones, and the calls that were in
  * them, until the next full collection. An array with the last element moved into the gap leaves nothing behind.
  */
-export class Live<T extends Placed> implements Iterable<T> {
+export class LiveSet<T extends Indexed> implements Iterable<T> {
   readonly #all: T[] = [];
 
   get size(): number {
@@ -16,18 +16,18 @@ export class Live<T extends Placed> implements Iterable<T> {
   }
 
   add(one: T): void {
-    one.place = this.#all.push(one) - 1;
+    one.index = this.#all.push(one) - 1;
   }
 
   /** Takes one out; nothing happens where it is not in. */
   delete(one: T): void {
-    if (this.#all[one.place] !== one) return;
+    if (this.#all[one.index] !== one) return;
     const last = this.#all.pop() as T;
     if (last !== one) {
-      this.#all[one.place] = last;
-      last.place = one.place;
+      this.#all[one.index] = last;
+      last.index = one.index;
     }
-    one.place = -1;
+    one.index = -1;
   }
 
   /** Those that are in now, whatever leaves meanwhile. */

@@ -1,0 +1,268 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { assignedTo } from '../core/call.ts';
+import type { Arrival, Call, Outcome } from '../core/call.ts';
+import { errorMessage } from '../core/errors.ts';
+import { Attempt } from './attempt/attempt.ts';
+import type { AttemptOwner } from './attempt/attempt.ts';
+import { Delivery } from './attempt/delivery.ts';
+import type { Head } from './attempt/delivery.ts';
+import { toEndpoint, toServerless } from './attempt/outbound.ts';
+import type { OutboundRequest } from './attempt/outbound.ts';
+import { mayFallBack, outcomeOfStatus } from './attempt/outcome.ts';
+import { admissionFor } from './care/admission.ts';
+import type { Admission } from './care/admission.ts';
+import { refusedHere } from './care/refusal.ts';
+import type { Refusal } from './care/refusal.ts';
+import { servingProvider } from './care/serving-provider.ts';
+import { CallHistory } from './call-history.ts';
+import { brokenOff, delivered, replied, stopped } from './ending.ts';
+import type { Ending } from './ending.ts';
+import { renamedTo } from './request/assignment.ts';
+import type { Assignment } from './request/assignment.ts';
+import type { IncomingCall } from './request/incoming-call.ts';
+import { INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
+import type { Shared } from './shared.ts';
+
+/** Seconds until a client may ask again, if serverless refused its call and did not say when. */
+const RETRY_AFTER_S = 5;
+
+/** What a call is doing. */
+type State =
+  /** It waits for a permit or for its next retry: no attempt is under way. */
+  | { readonly name: 'waiting' }
+  /** An attempt is under way, and nothing of its answer is passed on. */
+  | { readonly name: 'trying'; readonly attempt: Attempt }
+  | { readonly name: 'delivering'; readonly attempt: Attempt; readonly delivery: Delivery }
+  | { readonly name: 'over' };
+
+const WAITING: State = { name: 'waiting' };
+const OVER: State = { name: 'over' };
+
+/** Who made a call from a request, and has the client's connection. */
+export interface CallOwner {
+  /** Called once. The row is to be stored first, and then `finish` sends the end of the answer. */
+  ended(row: Call, finish: () => void): void;
+}
+
+/** One call from its assignment to its end: makes its attempts and passes one answer on. */
+export class AssignedCall implements AttemptOwner {
+  readonly #owner: CallOwner;
+  readonly #shared: Shared;
+  readonly #res: ServerResponse;
+  readonly #incoming: IncomingCall;
+  readonly #history: CallHistory;
+  #state: State = WAITING;
+  /** Its access to serverless; null if the policy sets no limits there, or if it has not been sent there. */
+  #admission: Admission | null = null;
+
+  constructor(
+    owner: CallOwner,
+    shared: Shared,
+    res: ServerResponse,
+    { incoming, assignment }: { readonly incoming: IncomingCall; readonly assignment: Assignment },
+  ) {
+    this.#owner = owner;
+    this.#shared = shared;
+    this.#res = res;
+    this.#incoming = incoming;
+    this.#history = new CallHistory(shared, incoming, assignment);
+  }
+
+  get arrival(): Arrival {
+    return this.#history.assignment.arrival;
+  }
+
+  /** Whether the first attempt's answer has begun. */
+  get hasFirstByte(): boolean {
+    return this.#history.hasFirstByte;
+  }
+
+  /** Whether the first attempt's outcome is known. */
+  get isDecided(): boolean {
+    return this.#history.hasOutcome || (this.#delivery?.isComplete ?? false);
+  }
+
+  /** Sends the call to the upstream that it is assigned to. */
+  start(): void {
+    const shared = this.#shared;
+    const { assignment } = this.#history;
+    const { arrival } = assignment;
+    if (arrival.hasNoToken) shared.counters.withoutToken++;
+    try {
+      shared.observer.arrived(arrival);
+      if (assignedTo(arrival) === 'serverless') return this.#toServerless();
+      shared.observer.sent(arrival);
+      this.#attempt(toEndpoint(this.#incoming, assignment, shared.token), arrival.assignedAtUs);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Gives up an attempt that has been silent for too long. `nowMs`: as from the coarse clock. */
+  expire(nowMs: number): void {
+    this.#attemptNow?.expire(nowMs);
+  }
+
+  /** Ends the call at once. */
+  stop(why: 'client_left' | 'cut'): void {
+    this.#attemptNow?.cancel();
+    this.#end(stopped(this.#res, this.#delivery, why));
+  }
+
+  // --- what its admission to serverless reports ---
+
+  sendNow(): void {
+    const shared = this.#shared;
+    const incoming = this.#incoming;
+    const admission = this.#admission;
+    const history = this.#history;
+    const isFirst = history.attempts.length === 0;
+    if (isFirst && admission !== null && admission.wasHeld) history.noteHeld(shared.nowUs());
+    const { assignment } = history;
+    const { arrival, canary } = assignment;
+    if (isFirst) shared.observer.sent(arrival);
+    const suffix = admission === null ? null : admission.suffix;
+    const request = toServerless(incoming, assignment, shared.routerUrl, suffix);
+    this.#attempt(request, isFirst ? arrival.assignedAtUs + arrival.waitedUs : shared.nowUs());
+    if (!isFirst || canary === null || canary.shadow === null || this.#isOver) return;
+    history.hasShadow = shared.shadows.offer(shared, incoming, assignment, arrival.assignedAtUs - arrival.arrivedAtUs);
+  }
+
+  refused(refusal: Refusal): void {
+    this.#history.noteRefused();
+    this.#end(replied(this.#res, refusedHere(refusal), 'rate_limited'));
+  }
+
+  /** A fault of the gateway itself: it is logged, and the client gets an error. */
+  fail(error: unknown): void {
+    this.#shared.log('error', 'a call could not be handled', { error: errorMessage(error) });
+    if (this.#isOver) return;
+    this.#attemptNow?.cancel();
+    this.#end(replied(this.#res, INTERNAL, 'gateway_error'));
+  }
+
+  // --- what its attempts report ---
+
+  answered(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void {
+    const outcome = outcomeOfStatus(status);
+    if (status >= 400 && (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, headers))) return;
+    if (attempt.upstream === 'serverless' && outcome === 'ok') this.#admission?.answerBegan(headers);
+    if (outcome === 'unavailable') {
+      attempt.discard();
+      this.#end(replied(this.#res, UPSTREAM_UNAVAILABLE, outcome));
+      return;
+    }
+    const head = this.#headOf(attempt, status, headers, outcome);
+    if (outcome !== 'ok' && !head.mayBePaused) this.#history.noteOutcome(attempt, outcome, null);
+    this.#state = { name: 'delivering', attempt, delivery: new Delivery(this.#res, attempt, head) };
+  }
+
+  data(_: Attempt, chunk: Buffer): void {
+    this.#delivery?.chunk(chunk, this.#shared);
+  }
+
+  completed(attempt: Attempt): void {
+    const delivery = this.#delivery;
+    if (delivery === null || (delivery.isPaused() && this.#fallsBack(attempt, 'paused'))) return;
+    this.#end(delivered(delivery));
+  }
+
+  broke(attempt: Attempt, outcome: Outcome, error: Error): void {
+    if (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, null)) return;
+    const res = this.#res;
+    const delivery = this.#delivery;
+    if (outcome === 'gateway_error') {
+      this.#end(replied(res, 'code' in error ? INVALID_REQUEST : INTERNAL, outcome));
+    } else if (delivery !== null && res.headersSent) {
+      this.#end(brokenOff(res, delivery, outcome));
+    } else {
+      this.#end(replied(res, outcome.endsWith('_timeout') ? UPSTREAM_TIMEOUT : UPSTREAM_UNAVAILABLE, outcome));
+    }
+  }
+
+  // --- attempts ---
+
+  /** Makes an attempt at serverless: at once, or if the policy limits calls there, when a permit is granted. */
+  #toServerless(): void {
+    try {
+      this.#admission = admissionFor(this, this.#shared, this.#incoming, this.#history.assignment);
+      if (this.#admission === null) this.sendNow();
+      else this.#admission.begin();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #attempt(request: OutboundRequest, startedAtUs: number): void {
+    const shared = this.#shared;
+    const attempt = new Attempt(this, shared, request, startedAtUs);
+    this.#history.attempts.push(attempt);
+    this.#state = { name: 'trying', attempt };
+    const target = shared.targets.of(request.url, request.connectMs);
+    attempt.send(this.#admission === null ? target : this.#admission.wrap(target));
+  }
+
+  /** Sends the call to serverless, once, if the outcome allows it and no byte has reached the client. */
+  #fallsBack(attempt: Attempt, outcome: Outcome): boolean {
+    if (attempt.upstream !== 'dedicated' || !mayFallBack(outcome) || this.#res.headersSent) return false;
+    this.#leave(attempt, outcome);
+    this.#shared.counters.fallbacks++;
+    this.#toServerless();
+    return true;
+  }
+
+  /** Tries serverless again if that may help and no byte has reached the client. */
+  #retries(attempt: Attempt, outcome: Outcome, headers: IncomingHttpHeaders | null): boolean {
+    const admission = this.#admission;
+    if (admission === null || attempt.upstream !== 'serverless' || this.#res.headersSent) return false;
+    if (!admission.tryAgain(outcome, attempt.status, headers)) {
+      admission.release(outcome, headers);
+      return false;
+    }
+    this.#leave(attempt, outcome);
+    this.#shared.counters.retries++;
+    return true;
+  }
+
+  /** Ends an attempt that another one follows. */
+  #leave(attempt: Attempt, outcome: Outcome): void {
+    this.#history.noteOutcome(attempt, outcome, this.#shared.nowUs());
+    attempt.discard();
+    this.#state = WAITING;
+  }
+
+  #headOf(attempt: Attempt, status: number, headers: IncomingHttpHeaders, outcome: Outcome): Head {
+    const isServed = attempt.upstream === 'serverless' && outcome === 'ok';
+    return {
+      status,
+      headers,
+      mayBePaused: status === 400 && attempt.upstream === 'dedicated',
+      renamed: renamedTo(this.#history.assignment, attempt.upstream),
+      provider: isServed ? servingProvider(headers, this.#admission?.suffix ?? null, this.#incoming) : null,
+      attempts: this.#history.attempts.length,
+      retryAfter: outcome === 'rate_limited' && this.#admission !== null ? RETRY_AFTER_S : null,
+    };
+  }
+
+  #end(ending: Ending): void {
+    const row = this.#history.close(ending, this.#attemptNow);
+    this.#admission?.release(ending.attemptOutcome);
+    this.#admission?.end();
+    this.#state = OVER;
+    this.#owner.ended(row, ending.finish);
+  }
+
+  get #isOver(): boolean {
+    return this.#state.name === 'over';
+  }
+
+  get #attemptNow(): Attempt | null {
+    const state = this.#state;
+    return state.name === 'trying' || state.name === 'delivering' ? state.attempt : null;
+  }
+
+  get #delivery(): Delivery | null {
+    const state = this.#state;
+    return state.name === 'delivering' ? state.delivery : null;
+  }
+}

@@ -1,0 +1,85 @@
+import { knownAfterUs } from '../core/call.ts';
+import type { Call, Outcome } from '../core/call.ts';
+import type { Attempt } from './attempt/attempt.ts';
+import type { Ending } from './ending.ts';
+import { heldUntil } from './request/assignment.ts';
+import type { Assignment } from './request/assignment.ts';
+import type { IncomingCall } from './request/incoming-call.ts';
+import { callRow } from './row.ts';
+import type { Shared } from './shared.ts';
+
+/** What has happened to an assigned call so far: its attempts and their outcomes. Reports them, and makes the row. */
+export class CallHistory {
+  readonly attempts: Attempt[] = [];
+  assignment: Assignment;
+  hasShadow = false;
+  readonly #shared: Shared;
+  readonly #incoming: IncomingCall;
+
+  constructor(shared: Shared, incoming: IncomingCall, assignment: Assignment) {
+    this.#shared = shared;
+    this.#incoming = incoming;
+    this.assignment = assignment;
+  }
+
+  /** Whether the first attempt's answer has begun. */
+  get hasFirstByte(): boolean {
+    const [first] = this.attempts;
+    return first !== undefined && first.firstByteAtUs !== null;
+  }
+
+  /** Whether the first attempt's outcome is noted. */
+  get hasOutcome(): boolean {
+    const [first] = this.attempts;
+    return first !== undefined && first.outcome !== null;
+  }
+
+  /** Notes that the call has waited for a permit until now. */
+  noteHeld(nowUs: number): void {
+    this.assignment = heldUntil(this.assignment, nowUs);
+  }
+
+  /**
+   * Notes an attempt's outcome as soon as it is known; a later one does not replace it. The first attempt's outcome is
+   * what counts for the role. `endedAtUs`: null while the attempt goes on.
+   */
+  noteOutcome(attempt: Attempt, outcome: Outcome, endedAtUs: number | null): void {
+    const isKnown = attempt.outcome !== null;
+    if (endedAtUs === null) attempt.outcome ??= outcome;
+    else attempt.settle(outcome, endedAtUs);
+    if (isKnown || outcome === 'ok' || attempt !== this.attempts[0]) return;
+    const { arrival } = this.assignment;
+    const knownAfter = knownAfterUs(attempt.toRow(arrival.arrivedAtUs));
+    this.#shared.observer.failed(arrival, outcome, attempt.upstream, knownAfter);
+    if (outcome === 'rate_limited' && attempt.upstream === 'serverless') this.noteRefused();
+  }
+
+  /** Notes that the call was refused, so that a repeat of it is recognised. */
+  noteRefused(): void {
+    const { arrival, repeatOfUs } = this.assignment;
+    const { destination, body, arrivedAtUs } = this.#incoming;
+    this.#shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
+  }
+
+  /** Notes that the call has ended. `attempt`: the one that was under way; null if none was. Returns the call's row. */
+  close(ending: Ending, attempt: Attempt | null): Call {
+    const { outcome, attemptOutcome } = ending;
+    const endedAtUs = this.#shared.nowUs();
+    if (this.attempts.length === 0) this.#noteNeverSent(outcome, endedAtUs);
+    if (attempt !== null) this.noteOutcome(attempt, attemptOutcome, endedAtUs);
+    const { body, destination } = this.#incoming;
+    const row = callRow(this, ending, { endedAtUs, requestBytes: body.length });
+    const wasRefused = row.repeatOfUs !== null || row.outcome === 'rate_limited';
+    if (wasRefused && outcome === 'ok') this.#shared.repeats.served(row.agent, destination.path, body);
+    return row;
+  }
+
+  /** A call that ends without an attempt counts for its role like any other: the comparison of the roles needs it. */
+  #noteNeverSent(outcome: Outcome, endedAtUs: number): void {
+    const { observer } = this.#shared;
+    this.noteHeld(endedAtUs);
+    const { arrival } = this.assignment;
+    observer.sent(arrival);
+    observer.failed(arrival, outcome, 'serverless', endedAtUs - arrival.arrivedAtUs);
+  }
+}

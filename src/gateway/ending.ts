@@ -1,0 +1,62 @@
+import type { ServerResponse } from 'node:http';
+import type { Outcome } from '../core/call.ts';
+import type { UpstreamKind } from '../core/route.ts';
+import type { Delivery } from './attempt/delivery.ts';
+import { outcomeOfStatus } from './attempt/outcome.ts';
+import { sendReply } from './request/reply.ts';
+import type { Reply } from './request/reply.ts';
+
+/** How a call ends, for the client and for the ledger. */
+export interface Ending {
+  /** How the call ended for the client. */
+  readonly outcome: Outcome;
+  /** How the attempt that was under way ended. */
+  readonly attemptOutcome: Outcome;
+  /** The status that the client got or is about to get; 0 if it gets none. */
+  readonly status: number;
+  /** The upstream whose status that is; null if the gateway answers by itself, or if the client gets no status. */
+  readonly servedBy: UpstreamKind | null;
+  /** The upstream's answer, if one was being passed on. */
+  readonly delivery: Delivery | null;
+  readonly hasClientLeft: boolean;
+  /** Sends the end of the answer, or closes the connection. It is called once, after the row is written. */
+  readonly finish: () => void;
+}
+
+/** The upstream's answer is complete. */
+export function delivered(delivery: Delivery): Ending {
+  const finish = delivery.finish();
+  const outcome = delivery.hasFailed ? 'server_error' : outcomeOfStatus(delivery.status);
+  return { ...servedBy(delivery), outcome, attemptOutcome: outcome, hasClientLeft: false, finish };
+}
+
+/** The upstream's answer broke off after a part of it had reached the client: the connection is closed. */
+export function brokenOff(res: ServerResponse, delivery: Delivery, outcome: Outcome): Ending {
+  const finish = () => void res.destroy();
+  return { ...servedBy(delivery), outcome, attemptOutcome: outcome, hasClientLeft: false, finish };
+}
+
+/** The gateway answers by itself. */
+export function replied(res: ServerResponse, reply: Reply, outcome: Outcome): Ending {
+  const { status } = reply;
+  const finish = () => sendReply(res, reply);
+  return { outcome, attemptOutcome: outcome, status, servedBy: null, delivery: null, hasClientLeft: false, finish };
+}
+
+/** The client has left, or the gateway shuts down. A stream in which the model had finished counts as answered. */
+export function stopped(res: ServerResponse, delivery: Delivery | null, why: 'client_left' | 'cut'): Ending {
+  const isComplete = delivery !== null && delivery.isComplete;
+  const hasClientLeft = why === 'client_left';
+  const served = delivery !== null && res.headersSent ? servedBy(delivery) : { status: 0, servedBy: null, delivery };
+  return {
+    ...served,
+    outcome: isComplete && hasClientLeft ? 'ok' : why,
+    attemptOutcome: isComplete ? 'ok' : why,
+    hasClientLeft,
+    finish: () => void res.destroy(),
+  };
+}
+
+function servedBy(delivery: Delivery): Pick<Ending, 'status' | 'servedBy' | 'delivery'> {
+  return { status: delivery.status, servedBy: delivery.upstream, delivery };
+}
