@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { main } from '../../src/cli/main.ts';
+import { parsePolicyText } from '../../src/files/policy.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PAGES = globSync('**/*.md', { cwd: ROOT, exclude: (path) => /(?:^|\/)(?:node_modules|dist)$/.test(path) });
@@ -124,6 +125,14 @@ describe('documentation', () => {
       missing.map(([found]) => found),
       [],
     );
+  });
+
+  it('shows no policy that has a mistake', () => {
+    const policies = MANUAL.flatMap((page) =>
+      [...read(page).matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, text = '']) => ({ page, text })),
+    );
+    assert.ok(policies.length > 0);
+    for (const { page, text } of policies) assert.doesNotThrow(() => parsePolicyText(text, page), page);
   });
 
   it('shows the same line for a client in the README as in docs/clients.md', () => {
