@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readBill } from '../../src/huggingface/billing.ts';
-import { createEndpointsClient } from '../../src/huggingface/endpoints.ts';
+import { readBill } from '../../src/huggingface/hub/billing.ts';
+import { createEndpointsClient } from '../../src/huggingface/management/endpoints.ts';
 import { listPrices } from '../../src/huggingface/providers.ts';
 import { serve } from './rig.ts';
 import type { Answer } from './rig.ts';

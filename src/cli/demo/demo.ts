@@ -2,18 +2,22 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '../../core/errors.ts';
+import type { Policy } from '../../core/policy/policy.ts';
+import type { Arrival } from '../../core/trace.ts';
 import { createClock } from '../../files/clock.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { runSwarm } from '../../loadtest/swarm.ts';
 import { seededDice } from '../../simulation/dice.ts';
 import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
+import { EXIT } from '../exit.ts';
 import { openScreen } from '../terminal/screen.ts';
 import { Director } from './director.ts';
 import type { DemoOptions } from './options.ts';
 import { startUpshift } from './processes.ts';
 import type { Running } from './processes.ts';
 import { exitCodeOf, gather, toJson } from './report.ts';
+import type { DemoResult } from './report.ts';
 import { summary } from './summary.ts';
 
 /** What `simulate --json` says of itself. */
@@ -31,17 +35,13 @@ const MANUAL_PLAYS = 45;
 
 /** Plays a migration with real processes on this machine. Returns the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
-  const policy = await loadPolicy(options.policy);
-  const whole =
-    options.trace === undefined
-      ? azureConversation(options.manual ? MANUAL_PLAYS : PLAYS, SEED)
-      : await loadTrace(options.trace);
-  const trace = options.load === 'half' ? scaleLoad(whole, 0.5) : whole;
+  const { policy } = await loadPolicy(options.policy);
+  const trace = await traceOf(options);
   const folder = options.keep ?? mkdtempSync(join(tmpdir(), 'upshift-demo-'));
   mkdirSync(folder, { recursive: true });
   const dbPath = join(folder, 'upshift.db');
   if (existsSync(dbPath)) {
-    throw new AppError('invalid', `${dbPath} is there already`, { hint: 'name a new folder with --keep' });
+    throw new AppError('invalid', `${dbPath} already exists`, { hint: 'name a new folder with --keep' });
   }
   const children: Running<unknown>[] = [];
   const interrupted = new AbortController();
@@ -49,56 +49,76 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   // SIGHUP: the terminal was closed; the children must not outlive it.
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
   try {
-    const simulation = await startUpshift<SimulationSaid>(
-      ['simulate', '--port', '0', '--scale', String(options.scale)],
-      process.env,
-      join(folder, 'simulation.log'),
-    );
-    children.push(simulation);
-    const { controlUrl } = simulation.said;
-    const env = { ...process.env, ...simulation.said.env };
-    const { timeScale, timeStart, token, routerUrl } = readEnvironment(env);
-    const clock = createClock({ scale: timeScale, start: timeStart });
-    const daemon = await startUpshift<{ gateway: string }>(
-      ['start', '--db', dbPath, '--policy', options.policy, '--port', '0', '--admin-port', '0'],
-      env,
-      join(folder, 'daemon.log'),
-    );
-    children.unshift(daemon);
-    const screen = !options.json && process.stdout.isTTY ? openScreen(process.stdout) : null;
-    const director = new Director({ options, dbPath, controlUrl, env, clock, screen });
-    const ended = AbortSignal.any([interrupted.signal, director.isOver]);
-    const directing = director.run(ended);
-    const swarm = await runSwarm({
-      baseUrl: daemon.said.gateway,
-      clock,
-      trace,
-      agents: AGENTS,
-      model: policy.policy.routes[0]?.model ?? 'meta-llama/Llama-3.1-8B-Instruct',
-      token: token ?? '',
-      dice: seededDice(SWARM_SEED),
-      signal: ended,
-      onProgress: (progress) => director.progressed(progress),
-    });
-    director.finish();
-    await directing;
-    await daemon.stop();
-    const result = await gather({
-      fault: options.fault ?? null,
-      dbPath,
-      controlUrl,
-      swarm,
-      policy: policy.policy,
-      routerUrl,
-      token: token ?? '',
-    });
-    screen?.close();
-    if (options.json) console.log(JSON.stringify(toJson(result)));
-    else console.log(summary(result, options.keep));
-    return interrupted.signal.aborted ? 130 : exitCodeOf(result);
+    const played = await play(options, { folder, dbPath, policy, trace, children, interrupted: interrupted.signal });
+    return interrupted.signal.aborted ? EXIT.interrupted : exitCodeOf(played);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
     for (const child of children) await child.stop();
     if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function traceOf({ trace, manual, load }: DemoOptions): Promise<readonly Arrival[]> {
+  const whole = trace === undefined ? azureConversation(manual ? MANUAL_PLAYS : PLAYS, SEED) : await loadTrace(trace);
+  return load === 'half' ? scaleLoad(whole, 0.5) : whole;
+}
+
+interface Stage {
+  readonly folder: string;
+  readonly dbPath: string;
+  readonly policy: Policy;
+  readonly trace: readonly Arrival[];
+  /** Processes that were started, the one to stop first in front. */
+  readonly children: Running<unknown>[];
+  readonly interrupted: AbortSignal;
+}
+
+/** Starts simulation and daemon, sends the calls, directs what happens meanwhile, and prints the result. */
+async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
+  const { dbPath, policy, trace } = stage;
+  const { simulation, daemon, env } = await startBoth(options, stage);
+  const { controlUrl } = simulation.said;
+  const { timeScale, timeStart, token, routerUrl } = readEnvironment(env);
+  const clock = createClock({ scale: timeScale, start: timeStart });
+  const screen = !options.json && process.stdout.isTTY ? openScreen(process.stdout) : null;
+  const director = new Director({ options, dbPath, controlUrl, env, clock, screen });
+  const ended = AbortSignal.any([stage.interrupted, director.isOver]);
+  const directing = director.run(ended);
+  const swarm = await runSwarm({
+    baseUrl: daemon.said.gateway,
+    clock,
+    trace,
+    agents: AGENTS,
+    model: policy.routes[0]?.model ?? 'meta-llama/Llama-3.1-8B-Instruct',
+    token: token ?? '',
+    dice: seededDice(SWARM_SEED),
+    signal: ended,
+    onProgress: (progress) => director.progressed(progress),
+  });
+  director.finish();
+  await directing;
+  await daemon.stop();
+  const fault = options.fault ?? null;
+  const result = await gather({ fault, dbPath, controlUrl, swarm, policy, routerUrl, token: token ?? '' });
+  screen?.close();
+  console.log(options.json ? JSON.stringify(toJson(result)) : summary(result, options.keep));
+  return result;
+}
+
+/** Starts the simulation, and the daemon that takes it for Hugging Face. */
+async function startBoth({ scale, policy }: DemoOptions, { folder, dbPath, children }: Stage) {
+  const simulation = await startUpshift<SimulationSaid>(
+    ['simulate', '--port', '0', '--scale', String(scale)],
+    process.env,
+    join(folder, 'simulation.log'),
+  );
+  children.push(simulation);
+  const env = { ...process.env, ...simulation.said.env };
+  const daemon = await startUpshift<{ gateway: string }>(
+    ['start', '--db', dbPath, '--policy', policy, '--port', '0', '--admin-port', '0'],
+    env,
+    join(folder, 'daemon.log'),
+  );
+  children.unshift(daemon);
+  return { simulation, daemon, env };
 }

@@ -1,6 +1,6 @@
 import { AppError, errorMessage } from '../../core/errors.ts';
 import type { SweepDecision } from '../../core/sweep/sweep.ts';
-import type { EndpointStatus } from '../../huggingface/status.ts';
+import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import { EXIT } from '../exit.ts';
 import { clean, printJson, printText } from '../terminal/print.ts';
 import { describe } from './our-endpoints.ts';

@@ -1,6 +1,6 @@
 import type { Observation } from '../../core/decide/observation.ts';
 import { errorCode, errorMessage } from '../../core/errors.ts';
-import type { HubClient } from '../../huggingface/hub.ts';
+import type { HubClient } from '../../huggingface/hub/hub.ts';
 import type { Log } from '../log.ts';
 
 const PATIENCE_MS = 10_000;

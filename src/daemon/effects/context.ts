@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Profile } from '../../core/judge/profile.ts';
 import type { UpstreamKind } from '../../core/route.ts';
-import type { EndpointsClient } from '../../huggingface/endpoints.ts';
-import type { HubClient } from '../../huggingface/hub.ts';
+import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
+import type { HubClient } from '../../huggingface/hub/hub.ts';
 import type { SurveyContext } from './survey.ts';
 
 export interface EffectContext {

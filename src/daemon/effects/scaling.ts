@@ -1,9 +1,9 @@
 import type { EffectName } from '../../core/decide/observation.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
-import { knock, scalingChange } from '../../huggingface/scaling.ts';
-import { isOurs } from '../../huggingface/status.ts';
-import type { EndpointStatus } from '../../huggingface/status.ts';
+import { knock, scalingChange } from '../../huggingface/management/scaling.ts';
+import { isOurs } from '../../huggingface/management/status.ts';
+import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import type { EffectContext } from './context.ts';
 
 /** Effects that change a promoted endpoint while its traffic is with serverless. */

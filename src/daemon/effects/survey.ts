@@ -10,9 +10,9 @@ import type { Choice } from '../../core/sizing/choice.ts';
 import { offerText } from '../../core/sizing/offer.ts';
 import type { Offer } from '../../core/sizing/offer.ts';
 import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
-import type { EndpointsClient } from '../../huggingface/endpoints.ts';
-import type { HubClient } from '../../huggingface/hub.ts';
-import { whyNotListed } from '../../huggingface/quote.ts';
+import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
+import type { HubClient } from '../../huggingface/hub/hub.ts';
+import { whyNotListed } from '../../huggingface/management/quote.ts';
 import type { RouteWatch } from '../route/watch.ts';
 
 /** What the ledger tells of a model: what it was asked for, and how fast instances have served it. */

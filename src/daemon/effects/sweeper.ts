@@ -6,9 +6,9 @@ import type { Rollout } from '../../core/rollout/rollout.ts';
 import { knownOf } from '../../core/sweep/known.ts';
 import { decideSweep, OUR_TAG, sweepSeen } from '../../core/sweep/sweep.ts';
 import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep/sweep.ts';
-import type { EndpointsClient } from '../../huggingface/endpoints.ts';
-import { priceNow } from '../../huggingface/price.ts';
-import type { EndpointStatus } from '../../huggingface/status.ts';
+import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
+import { priceNow } from '../../huggingface/management/price.ts';
+import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { Log } from '../log.ts';
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import type { Environment } from '../../files/environment.ts';
-import type { EndpointsClient } from '../../huggingface/endpoints.ts';
+import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { Log } from '../log.ts';
 import { perClock } from '../loop.ts';

@@ -8,7 +8,7 @@ import { isLive, weights } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
 import type { Costs } from '../../core/worth/load-history.ts';
 import type { Gateway } from '../../gateway/server.ts';
-import { endpointName } from '../../huggingface/spec.ts';
+import { endpointName } from '../../huggingface/management/spec.ts';
 import { drainPatienceMs, wayBackMs } from '../money/spending.ts';
 import type { SpendingSource } from '../money/spending.ts';
 import { lookAtLoad, serverlessLimit } from '../route/load.ts';

@@ -167,7 +167,6 @@ function toEntry(
   ticks: number,
   context: ReconcileContext,
 ): JournalEntry {
-  const asked = decision.events.find((event) => event.type === 'asked');
   const isProposal = decision.events.some((event) => event.type === 'proposed');
   const { hash, path, text, parsed } = context.policyRecord();
   const { replaced } = decision;
@@ -196,33 +195,26 @@ function toEntry(
       ...decision.events.map((event) => toEvent(next?.id ?? '', event, seen.now)),
       ...(replaced === undefined ? [] : [toEvent(replaced.rolloutId, replaced.event, seen.now)]),
     ],
-    ...(asked !== undefined &&
-      next !== null && {
-        ask: {
-          rolloutId: next.id,
-          step: asked.step,
-          policyHash: next.policyHash,
-          verdict: asked.verdict?.status ?? 'none',
-          figures: JSON.stringify({
-            ...(asked.about !== undefined && { about: asked.about }),
-            detail: decision.detail,
-            verdict: asked.verdict,
-            figures: seen.figures,
-          }),
-          at: seen.now,
-        },
-      }),
-    outcomes:
-      decision.outcome === null
-        ? []
-        : [
-            {
-              requestId: decision.outcome.requestId,
-              at: seen.now,
-              result: decision.outcome.result,
-              message: decision.outcome.message,
-            },
-          ],
+    ...(next !== null && askIn(decision, next, seen)),
+    outcomes: decision.outcome === null ? [] : [{ ...decision.outcome, at: seen.now }],
+  };
+}
+
+/** What the decision asks the operator, with the figures to decide by; nothing if it asks nothing. */
+function askIn(decision: Decision, next: Rollout, seen: Observation): Pick<JournalEntry, 'ask'> {
+  const asked = decision.events.find((event) => event.type === 'asked');
+  if (asked === undefined) return {};
+  const { about, verdict, step } = asked;
+  const { detail } = decision;
+  return {
+    ask: {
+      rolloutId: next.id,
+      step,
+      policyHash: next.policyHash,
+      verdict: verdict?.status ?? 'none',
+      figures: JSON.stringify({ ...(about !== undefined && { about }), detail, verdict, figures: seen.figures }),
+      at: seen.now,
+    },
   };
 }
 

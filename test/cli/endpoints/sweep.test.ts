@@ -7,9 +7,9 @@ import type { EndpointPolicy } from '../../../src/core/policy/endpoint.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
 import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { createClock } from '../../../src/files/clock.ts';
-import type { EndpointsClient } from '../../../src/huggingface/endpoints.ts';
-import { createEndpointsClient } from '../../../src/huggingface/endpoints.ts';
-import { endpointSpec } from '../../../src/huggingface/spec.ts';
+import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
+import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
+import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { promotedRollout, rolloutAfter } from '../../support/samples.ts';
 import { ENDPOINT_POLICY, MODEL, openBook, temporaryFolder, upshift } from '../rig.ts';
@@ -143,6 +143,6 @@ describe('endpoints and their rollouts', { concurrency: 4 }, () => {
   it('--sweep goes with neither --pause nor --delete, exit 2', async () => {
     const { code, err } = await upshift(['endpoints', '--sweep', '--pause', 'x'], { HF_TOKEN: TOKEN });
     assert.equal(code, 2);
-    assert.match(err, /arguments sweep and pause are mutually exclusive/i);
+    assert.match(err, /--sweep and --pause cannot be used together/);
   });
 });

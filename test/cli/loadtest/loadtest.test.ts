@@ -134,10 +134,10 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
     const there = join(temporaryFolder(t), 'page.html');
     writeFileSync(there, 'mine');
     const cases: [string, RegExp, number?][] = [
-      ['', /need at least 1/],
+      ['', /an argument is missing/],
       [OFF, /no load is named/],
       [`${OFF} --concurrency 1 --send-token`, /HF_TOKEN is not set/],
-      [`${OFF} --preset high --trace none.csv`, /mutually exclusive/],
+      [`${OFF} --preset high --trace none.csv`, /--trace and --preset cannot be used together/],
       [`${OFF} --concurrency 1 --html ${there}`, /is there already/, 4],
     ];
     await Promise.all(

@@ -13,7 +13,7 @@ import type { Offer } from '../../../src/core/sizing/offer.ts';
 import { offerText } from '../../../src/core/sizing/offer.ts';
 import { decodePerSecond } from '../../../src/core/sizing/speed.ts';
 import { weightsOf } from '../../../src/core/sizing/weights.ts';
-import { listedOffers } from '../../../src/huggingface/list-prices.ts';
+import { listedOffers } from '../../../src/huggingface/management/list-prices.ts';
 import { SHAPES } from '../../support/shapes.ts';
 
 const ANY: InstanceWish = { regions: [], deny: [], minReplica: 1, maxReplica: 1, args: [] };

@@ -8,9 +8,10 @@ import type { Load } from '../../../src/core/sizing/busiest-load.ts';
 import { SWARM_SIZES, swarmSize } from '../../../src/core/sizing/swarm-size.ts';
 import { takeSurvey } from '../../../src/daemon/effects/survey.ts';
 import { loadPolicy } from '../../../src/files/policy.ts';
-import { createEndpointsClient, ensureEndpoint } from '../../../src/huggingface/endpoints.ts';
-import { endpointSpec } from '../../../src/huggingface/spec.ts';
-import { createHubClient } from '../../../src/huggingface/hub.ts';
+import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
+import { ensureEndpoint } from '../../../src/huggingface/management/ensure.ts';
+import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
+import { createHubClient } from '../../../src/huggingface/hub/hub.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { fastClock } from '../../simulation/clocks.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { namedInstance } from '../../../src/core/sizing/pinned.ts';
-import { createEndpointsClient } from '../../../src/huggingface/endpoints.ts';
-import { endpointSpec } from '../../../src/huggingface/spec.ts';
-import type { EndpointsClient } from '../../../src/huggingface/endpoints.ts';
+import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
+import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
+import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { listDecisions } from '../../../src/ledger/journal/rollouts.ts';
 import { openDaemon } from '../../support/inside.ts';
 import { abort, approveUpTo, assertAudited, inPhase } from '../../support/rollout.ts';

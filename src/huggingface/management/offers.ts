@@ -1,5 +1,5 @@
-import type { Offer } from '../core/sizing/offer.ts';
-import { at, number, text } from './json.ts';
+import type { Offer } from '../../core/sizing/offer.ts';
+import { at, number, text } from '../json.ts';
 
 const CLOSED = new Set(['deprecated', 'not_available']);
 

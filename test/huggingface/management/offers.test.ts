@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { offerText } from '../../src/core/sizing/offer.ts';
-import { createEndpointsClient } from '../../src/huggingface/endpoints.ts';
-import { listedOffers } from '../../src/huggingface/list-prices.ts';
-import { readOffers } from '../../src/huggingface/offers.ts';
-import { startSimulation } from '../../src/simulation/server.ts';
-import { fastClock } from '../simulation/clocks.ts';
+import { offerText } from '../../../src/core/sizing/offer.ts';
+import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
+import { listedOffers } from '../../../src/huggingface/management/list-prices.ts';
+import { readOffers } from '../../../src/huggingface/management/offers.ts';
+import { startSimulation } from '../../../src/simulation/server.ts';
+import { fastClock } from '../../simulation/clocks.ts';
 
 const compute = (more: object) => ({ instanceType: 'nvidia-l4', instanceSize: 'x1', numAccelerators: 1, ...more });
 const list = (computes: readonly object[], vendor: object = {}, region: object = {}) => ({

@@ -1,5 +1,5 @@
-import { quotaLeft, whyNotToBeHad } from '../core/sizing/offer.ts';
-import type { Offer } from '../core/sizing/offer.ts';
+import { quotaLeft, whyNotToBeHad } from '../../core/sizing/offer.ts';
+import type { Offer } from '../../core/sizing/offer.ts';
 
 /** The instance that a quote is asked for. */
 export interface Instance {

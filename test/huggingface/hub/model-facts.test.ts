@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createHubClient } from '../../src/huggingface/hub.ts';
-import { startSimulation } from '../../src/simulation/server.ts';
-import { fastClock } from '../simulation/clocks.ts';
-import { serve } from './rig.ts';
-import type { Answer } from './rig.ts';
+import { createHubClient } from '../../../src/huggingface/hub/hub.ts';
+import { startSimulation } from '../../../src/simulation/server.ts';
+import { fastClock } from '../../simulation/clocks.ts';
+import { serve } from '../rig.ts';
+import type { Answer } from '../rig.ts';
 
 const TOKEN = 'hf_secretsecret123';
 

@@ -1,6 +1,6 @@
-import { MINUTE_MS } from '../core/money/books.ts';
-import type { ReplicaMinutes } from '../core/money/books.ts';
-import { at, number } from './json.ts';
+import { MINUTE_MS } from '../../core/money/books.ts';
+import type { ReplicaMinutes } from '../../core/money/books.ts';
+import { at, number } from '../json.ts';
 
 /** Points beyond this are milliseconds: the API does not document the unit of `x`. */
 const LATEST_SECONDS = 1e11;

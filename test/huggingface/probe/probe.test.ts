@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { engineShapes } from '../../src/core/sizing/engine-shapes.ts';
-import { AppError } from '../../src/core/errors.ts';
-import { checkHealth, readServedModel } from '../../src/huggingface/probe.ts';
-import { probeShape } from '../../src/huggingface/probe-shape.ts';
-import { warmUp } from '../../src/huggingface/warm.ts';
-import { events, serve } from './rig.ts';
-import type { Answer, Seen } from './rig.ts';
+import { AppError } from '../../../src/core/errors.ts';
+import { engineShapes } from '../../../src/core/sizing/engine-shapes.ts';
+import { probeShape } from '../../../src/huggingface/probe/probe-shape.ts';
+import { checkHealth, readServedModel } from '../../../src/huggingface/probe/probe.ts';
+import { warmUp } from '../../../src/huggingface/probe/warm.ts';
+import { events, serve } from '../rig.ts';
+import type { Answer, Seen } from '../rig.ts';
 
 const TOKEN = 'hf_secretsecret123';
 

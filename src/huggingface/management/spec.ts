@@ -1,9 +1,9 @@
-import type { EndpointPolicy } from '../core/policy/endpoint.ts';
-import { firstScaling } from '../core/scaling/scaling.ts';
-import type { Measure } from '../core/scaling/scaling.ts';
-import { CONTEXT_FLAGS } from '../core/sizing/engine-args.ts';
-import type { PinnedInstance } from '../core/sizing/pinned.ts';
-import { ledgerTag, OUR_TAG } from '../core/sweep/sweep.ts';
+import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
+import { firstScaling } from '../../core/scaling/scaling.ts';
+import type { Measure } from '../../core/scaling/scaling.ts';
+import { CONTEXT_FLAGS } from '../../core/sizing/engine-args.ts';
+import type { PinnedInstance } from '../../core/sizing/pinned.ts';
+import { ledgerTag, OUR_TAG } from '../../core/sweep/sweep.ts';
 
 /** The body of `POST /v2/endpoint/{namespace}`. */
 export interface EndpointSpec {

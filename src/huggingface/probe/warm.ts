@@ -1,7 +1,7 @@
-import { AppError } from '../core/errors.ts';
-import type { CallShape } from '../core/route.ts';
-import { engineShapes } from '../core/sizing/engine-shapes.ts';
-import type { Engine } from '../core/sizing/engine-shapes.ts';
+import { AppError } from '../../core/errors.ts';
+import type { CallShape } from '../../core/route.ts';
+import { engineShapes } from '../../core/sizing/engine-shapes.ts';
+import type { Engine } from '../../core/sizing/engine-shapes.ts';
 import { probeShape } from './probe-shape.ts';
 import type { ProbeResult } from './probe-shape.ts';
 

@@ -1,7 +1,7 @@
 import { HubApiError, modelInfo, whoAmI } from '@huggingface/hub';
-import { AppError } from '../core/errors.ts';
-import type { ModelFacts } from '../core/sizing/facts.ts';
-import { noAnswer, saidIn } from './failure.ts';
+import { AppError } from '../../core/errors.ts';
+import type { ModelFacts } from '../../core/sizing/facts.ts';
+import { noAnswer, saidIn } from '../failure.ts';
 import { readFacts } from './model-facts.ts';
 
 /** Whose token it is. */

@@ -1,4 +1,4 @@
-import type { Offer } from '../core/sizing/offer.ts';
+import type { Offer } from '../../core/sizing/offer.ts';
 
 /** The day of the copy of Hugging Face's public price list (docs, `support/pricing`) that these rows are from. */
 export const LIST_DATE = '2026-08-20';

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parsePolicy } from '../../src/core/policy/parse.ts';
-import { namedInstance } from '../../src/core/sizing/pinned.ts';
-import { createClock } from '../../src/files/clock.ts';
-import { createEndpointsClient } from '../../src/huggingface/endpoints.ts';
-import { endpointSpec } from '../../src/huggingface/spec.ts';
-import { checkHealth } from '../../src/huggingface/probe.ts';
-import { knock, scalingChange } from '../../src/huggingface/scaling.ts';
-import { readScaling } from '../../src/huggingface/status.ts';
-import { startSimulation } from '../../src/simulation/server.ts';
-import { endpointBody, serve } from './rig.ts';
+import { parsePolicy } from '../../../src/core/policy/parse.ts';
+import { namedInstance } from '../../../src/core/sizing/pinned.ts';
+import { createClock } from '../../../src/files/clock.ts';
+import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
+import { knock, scalingChange } from '../../../src/huggingface/management/scaling.ts';
+import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
+import { readScaling } from '../../../src/huggingface/management/status.ts';
+import { checkHealth } from '../../../src/huggingface/probe/probe.ts';
+import { startSimulation } from '../../../src/simulation/server.ts';
+import { endpointBody, serve } from '../rig.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 const TOKEN = 'hf_simulated';

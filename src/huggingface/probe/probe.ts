@@ -1,7 +1,7 @@
-import { AppError } from '../core/errors.ts';
-import { jsonOrText, noAnswer, saidIn } from './failure.ts';
-import { bearer, limited } from './http.ts';
-import { at, text } from './json.ts';
+import { AppError } from '../../core/errors.ts';
+import { jsonOrText, noAnswer, saidIn } from '../failure.ts';
+import { bearer, limited } from '../http.ts';
+import { at, text } from '../json.ts';
 
 /** How long a look at a small route may take, in real ms. */
 const LOOK_MS = 10_000;

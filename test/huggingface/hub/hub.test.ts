@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { AppError } from '../../src/core/errors.ts';
-import { createHubClient } from '../../src/huggingface/hub.ts';
-import { serve } from './rig.ts';
-import type { Answer } from './rig.ts';
+import { AppError } from '../../../src/core/errors.ts';
+import { createHubClient } from '../../../src/huggingface/hub/hub.ts';
+import { serve } from '../rig.ts';
+import type { Answer } from '../rig.ts';
 
 const TOKEN = 'hf_secretsecret123';
 

@@ -1,6 +1,6 @@
-import type { Measure, Scaling } from '../core/scaling/scaling.ts';
-import { OUR_TAG } from '../core/sweep/sweep.ts';
-import { at, number, text } from './json.ts';
+import type { Measure, Scaling } from '../../core/scaling/scaling.ts';
+import { OUR_TAG } from '../../core/sweep/sweep.ts';
+import { at, number, text } from '../json.ts';
 
 const STATES = [
   'pending',

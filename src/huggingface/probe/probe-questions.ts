@@ -1,6 +1,6 @@
 import type { InferenceClient } from '@huggingface/inference';
-import type { CallShape } from '../core/route.ts';
-import { at, text } from './json.ts';
+import type { CallShape } from '../../core/route.ts';
+import { at, text } from '../json.ts';
 
 /** Posts JSON to a path of the endpoint; rejects with what was said where the answer is not 2xx. */
 export type Post = (path: string, body: object) => Promise<unknown>;

@@ -7,9 +7,9 @@ import {
   parseSafetensorsMetadata,
   SafetensorParseError,
 } from '@huggingface/hub';
-import { readArchitecture } from '../core/sizing/architecture.ts';
-import { readQuantization } from '../core/sizing/facts.ts';
-import type { ModelFacts } from '../core/sizing/facts.ts';
+import { readArchitecture } from '../../core/sizing/architecture.ts';
+import { readQuantization } from '../../core/sizing/facts.ts';
+import type { ModelFacts } from '../../core/sizing/facts.ts';
 
 /** How the Hub is asked. */
 export interface HubAccess {

@@ -1,5 +1,5 @@
-import type { Scaling } from '../core/scaling/scaling.ts';
-import { bearer, limited } from './http.ts';
+import type { Scaling } from '../../core/scaling/scaling.ts';
+import { bearer, limited } from '../http.ts';
 
 /** How long a call that only wakes may take, in real ms: what it is answered does not matter. */
 const WAKE_MS = 10_000;

@@ -1,8 +1,8 @@
-import { AppError } from '../core/errors.ts';
-import type { BillLine } from '../core/money/cost.ts';
-import { jsonOrText, noAnswer, saidIn } from './failure.ts';
-import { bearer, limited } from './http.ts';
-import { at, number, text } from './json.ts';
+import { AppError } from '../../core/errors.ts';
+import type { BillLine } from '../../core/money/cost.ts';
+import { jsonOrText, noAnswer, saidIn } from '../failure.ts';
+import { bearer, limited } from '../http.ts';
+import { at, number, text } from '../json.ts';
 
 const BILL_MS = 15_000;
 
