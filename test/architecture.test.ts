@@ -28,6 +28,7 @@ const EXTRAS: readonly (readonly [RegExp, string])[] = [
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   zod: ['core'],
   undici: ['gateway', 'huggingface'],
+  'structured-headers': ['gateway'],
   'better-sqlite3': ['ledger'],
   '@huggingface/hub': ['huggingface'],
   '@huggingface/inference': ['huggingface'],

@@ -14,7 +14,7 @@ import type { IncomingCall } from './request/incoming-call.ts';
 export type Log = (level: 'error' | 'warn' | 'info', message: string, facts: Record<string, unknown>) => void;
 
 /** Who copies live calls in the shadow stage. */
-export interface Copies {
+interface Copies {
   /** True where a copy of the call is on its way. */
   offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): boolean;
 }

@@ -70,30 +70,3 @@ export class RetryBudget {
 function total(counts: Uint32Array): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
-
-/**
- * What a `RateLimit-Policy` header allows, `"burst";q=100;w=10, "api";q=2000;w=300`, in calls per second: the least of its
- * quotas over their windows. Null where it names none.
- */
-export function readQuotaPolicy(policy: string): number | null {
-  let least: number | null = null;
-  for (const item of policy.split(',')) {
-    const quota = Number(/;\s*q=(\d+)/.exec(item)?.[1] ?? Number.NaN);
-    const seconds = Number(/;\s*w=(\d+)/.exec(item)?.[1] ?? Number.NaN);
-    if (!(quota > 0 && seconds > 0)) continue;
-    least = Math.min(least ?? Number.POSITIVE_INFINITY, quota / seconds);
-  }
-  return least;
-}
-
-/** What a `RateLimit` header says of the most used-up quota it names; null where it names none. */
-export function readQuota(rateLimit: string): { readonly left: number; readonly resetMs: number } | null {
-  let least: { left: number; resetMs: number } | null = null;
-  for (const item of rateLimit.split(',')) {
-    const left = /;\s*r=(\d+)/.exec(item)?.[1];
-    const reset = /;\s*t=(\d+)/.exec(item)?.[1];
-    if (left === undefined || reset === undefined) continue;
-    if (least === null || Number(left) < least.left) least = { left: Number(left), resetMs: Number(reset) * 1_000 };
-  }
-  return least;
-}

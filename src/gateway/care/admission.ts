@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Outcome } from '../../core/call.ts';
-import { backoffMs, isRepeatable, readQuota, readQuotaPolicy } from '../../core/care/retry.ts';
+import { backoffMs, isRepeatable } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import type { Target } from '../attempt/targets.ts';
@@ -10,6 +10,7 @@ import type { Assignment } from '../request/assignment.ts';
 import { clientPatienceMs } from '../request/incoming-call.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Permit, Waiter } from './lane.ts';
+import { readAllowedRate, readQuota } from './rate-limit-headers.ts';
 import type { Refusal } from './refusal.ts';
 import { pauseOf } from './retry-after.ts';
 import { namedProvider } from './serving-provider.ts';
@@ -194,10 +195,9 @@ export class Admission implements Waiter {
     const { lane } = this.#choice.current;
     this.#namedProvider = namedProvider(headers);
     if (this.#permit !== null) lane.answerBegan(this.#permit);
-    const { ratelimit, 'ratelimit-policy': policy } = headers;
-    const perSecond = typeof policy === 'string' ? readQuotaPolicy(policy) : null;
+    const perSecond = readAllowedRate(headers);
     if (perSecond !== null) lane.limitStated(perSecond);
-    const quota = typeof ratelimit === 'string' ? readQuota(ratelimit) : null;
+    const quota = readQuota(headers);
     if (quota !== null) lane.quotaStated(quota.left, quota.resetMs);
   }
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { readQuota } from '../../core/care/retry.ts';
+import { readQuota } from './rate-limit-headers.ts';
 
 /**
  * How long an answer asks to wait, ms: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3), else the seconds until
@@ -14,7 +14,6 @@ export function pauseOf(headers: IncomingHttpHeaders): number | null {
     const atMs = Date.parse(retryAfter);
     if (!Number.isNaN(atMs)) return Math.max(0, atMs - Date.now());
   }
-  const rateLimit = headers['ratelimit'];
-  const quota = typeof rateLimit === 'string' ? readQuota(rateLimit) : null;
+  const quota = readQuota(headers);
   return quota === null || quota.left > 0 ? null : quota.resetMs;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { RetryBudget, backoffMs, isRepeatable, readQuota, readQuotaPolicy } from '../../../src/core/care/retry.ts';
+import { RetryBudget, backoffMs, isRepeatable } from '../../../src/core/care/retry.ts';
 import { OUTCOMES } from '../../../src/core/call.ts';
 
 const POLICY = { most: 5, base: 1_000, cap: 16_000, budget: 0.2 };
@@ -40,15 +40,5 @@ describe('a retry', () => {
     const idle = new RetryBudget(300_000);
     assert.equal(Array.from({ length: 50 }, () => idle.take(0, 0.2)).filter(Boolean).length, 10);
     assert.ok(idle.take(400_000, 0.2));
-  });
-});
-
-describe('a told quota', () => {
-  it('is read in its usual forms; the most used-up one counts', () => {
-    assert.deepEqual(readQuota('"api";r=0;t=55'), { left: 0, resetMs: 55_000 });
-    assert.deepEqual(readQuota('"burst";r=100;t=1, "api";r=3;t=200'), { left: 3, resetMs: 200_000 });
-    assert.equal(readQuota('unlimited'), null);
-    assert.equal(readQuotaPolicy('"burst";q=100;w=10, "api";q=1500;w=300'), 5);
-    assert.equal(readQuotaPolicy('"api";q=0;w=300'), null);
   });
 });

@@ -1,0 +1,63 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { parseList } from 'structured-headers';
+import type { List } from 'structured-headers';
+
+/** What an upstream says of a quota. */
+export interface Quota {
+  /** Calls that may still be made before the quota is reset, 0... */
+  readonly left: number;
+  /** ms until the quota is reset, 0... */
+  readonly resetMs: number;
+}
+
+/**
+ * The quota in a `RateLimit` header, `"api";r=489;t=189` (IETF draft-ietf-httpapi-ratelimit-headers). If it has several,
+ * the one with the fewest calls left. Null if there is none that can be read.
+ */
+export function readQuota(headers: IncomingHttpHeaders): Quota | null {
+  let least: Quota | null = null;
+  for (const [, parameters] of listOf(headers['ratelimit'])) {
+    const left = countOf(parameters.get('r'));
+    const resetS = countOf(parameters.get('t'));
+    if (left === null || resetS === null || (least !== null && least.left <= left)) continue;
+    least = { left, resetMs: resetS * 1_000 };
+  }
+  return least;
+}
+
+/**
+ * Calls per second that a `RateLimit-Policy` header allows, `"burst";q=100;w=10, "api";q=2000;w=300`: the least of its
+ * quotas over their windows. Null if there is none that can be read.
+ */
+export function readAllowedRate(headers: IncomingHttpHeaders): number | null {
+  let least: number | null = null;
+  for (const [, parameters] of listOf(headers['ratelimit-policy'])) {
+    const quota = countOf(parameters.get('q'));
+    const windowS = countOf(parameters.get('w'));
+    if (quota === null || windowS === null || quota === 0 || windowS === 0) continue;
+    least = Math.min(least ?? Number.POSITIVE_INFINITY, quota / windowS);
+  }
+  return least;
+}
+
+/** A quoted string, and quoted strings behind it where only parameters may be. */
+const REPEATED_NAME = /("(?:[^"\\]|\\.)*")(?:\s*;\s*"(?:[^"\\]|\\.)*")*/g;
+
+function listOf(header: string | string[] | undefined): List {
+  if (header === undefined) return [];
+  const text = typeof header === 'string' ? header : header.join(', ');
+  // The Hub sends `"fixed window";"api";q=500;w=300`, which is not a list of structured fields (RFC 9651).
+  return parse(text) ?? parse(text.replaceAll(REPEATED_NAME, '$1')) ?? [];
+}
+
+function parse(text: string): List | null {
+  try {
+    return parseList(text);
+  } catch {
+    return null;
+  }
+}
+
+function countOf(value: unknown): number | null {
+  return typeof value === 'number' && value >= 0 ? value : null;
+}
