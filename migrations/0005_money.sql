@@ -1,6 +1,6 @@
 -- Money: what endpoints cost, minute by minute, and what serverless calls cost.
 
--- Endpoints of ours that were seen, and what the last look saw. One that is deleted and made again is another endpoint.
+-- Endpoints of ours that were seen, and what the last reading saw. One that is deleted and made again is another endpoint.
 CREATE TABLE endpoints (
   id INTEGER PRIMARY KEY,
   namespace TEXT NOT NULL,
@@ -19,7 +19,7 @@ CREATE TABLE endpoints (
   -- Micro-dollars per replica and hour; null while nobody could tell.
   price_micros INTEGER,
   updated_at INTEGER,
-  -- When a look did not find it any more.
+  -- When a reading did not find it any more.
   gone_at INTEGER,
   UNIQUE (namespace, name, created_at)
 ) STRICT;
@@ -36,8 +36,8 @@ CREATE TABLE endpoint_spans (
   -- Billed: the most at any moment of each minute.
   replicas INTEGER NOT NULL,
   price_micros INTEGER,
-  -- look: seen; metrics: settled after a gap from the API's graphs; estimate: from what was seen before and after.
-  source TEXT NOT NULL CHECK (source IN ('look', 'metrics', 'estimate')),
+  -- reading: seen; metrics: settled after a gap from the API's graphs; estimate: from what was seen before and after.
+  source TEXT NOT NULL CHECK (source IN ('reading', 'metrics', 'estimate')),
   PRIMARY KEY (endpoint_id, from_minute)
 ) STRICT, WITHOUT ROWID;
 

@@ -109,13 +109,13 @@ export class Draws {
     this.copyCoin.set(call, chance.uniform());
     this.prompt.set(call, MEDIAN_PROMPT * Math.exp(PROMPT_SPREAD * chance.normal()));
     const question = QUESTION_SPREAD * chance.normal();
-    this.#drawOutcome(call, this.arms.stable, this.#world.stableWobble, question);
-    this.#drawOutcome(call, this.arms.canary, this.#world.canaryWobble, question);
+    this.#drawOutcome(call, this.arms.stable, this.#world.stableDrift, question);
+    this.#drawOutcome(call, this.arms.canary, this.#world.canaryDrift, question);
   }
 
-  #drawOutcome(call: number, arm: ArmDraws, wobble: number, question: number): void {
+  #drawOutcome(call: number, arm: ArmDraws, drift: number, question: number): void {
     const chance = this.#chance;
-    const level = wobble * arm.level;
+    const level = drift * arm.level;
     const residual = chance.normal();
     const first = FIRST_SHARED * residual + FIRST_OWN * chance.normal();
     arm.output.set(call, MEDIAN_OUTPUT * Math.exp(question + ANSWER_SPREAD * chance.normal()));

@@ -5,15 +5,15 @@ export interface World {
   /** How long serverless has been watched before the rollout. */
   readonly pastMinutes: number;
   /** Standard deviation of the logarithm of an upstream's level. */
-  readonly stableWobble: number;
-  readonly canaryWobble: number;
+  readonly stableDrift: number;
+  readonly canaryDrift: number;
 }
 
 const DAY = 1_440;
 
 export const WORLDS: readonly World[] = [
-  { name: 'calm', callsPerMinute: 400, pastMinutes: DAY, stableWobble: 0.06, canaryWobble: 0.05 },
-  { name: 'noisy', callsPerMinute: 400, pastMinutes: DAY, stableWobble: 0.15, canaryWobble: 0.1 },
-  { name: 'low traffic', callsPerMinute: 40, pastMinutes: DAY, stableWobble: 0.06, canaryWobble: 0.05 },
-  { name: 'six hours known', callsPerMinute: 400, pastMinutes: 360, stableWobble: 0.06, canaryWobble: 0.05 },
+  { name: 'calm', callsPerMinute: 400, pastMinutes: DAY, stableDrift: 0.06, canaryDrift: 0.05 },
+  { name: 'noisy', callsPerMinute: 400, pastMinutes: DAY, stableDrift: 0.15, canaryDrift: 0.1 },
+  { name: 'low traffic', callsPerMinute: 40, pastMinutes: DAY, stableDrift: 0.06, canaryDrift: 0.05 },
+  { name: 'six hours known', callsPerMinute: 400, pastMinutes: 360, stableDrift: 0.06, canaryDrift: 0.05 },
 ];

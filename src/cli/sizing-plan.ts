@@ -2,7 +2,7 @@ import { demandOf, inWindow, windowsOf } from '../core/advice/demand.ts';
 import type { DemandCall } from '../core/advice/demand.ts';
 import { AppError } from '../core/errors.ts';
 import type { EndpointPolicy } from '../core/policy/endpoint.ts';
-import type { Load } from '../core/sizing/busiest-load.ts';
+import type { BusiestDemand } from '../core/sizing/busiest-demand.ts';
 import type { InstanceWish } from '../core/sizing/candidate.ts';
 import { chooseOffer, pin } from '../core/sizing/choice.ts';
 import type { Choice } from '../core/sizing/choice.ts';
@@ -37,7 +37,7 @@ export interface FactsFound {
 export interface SizingPlan {
   readonly facts: ModelFacts | null;
   readonly problem: string | null;
-  readonly load: Load;
+  readonly demand: BusiestDemand;
   readonly need: MemoryNeed | null;
   readonly list: Omit<OfferList, 'offers'>;
   readonly candidates: Choice['candidates'];
@@ -56,28 +56,28 @@ export interface SwarmSeen {
 
 const ANY_INSTANCE: InstanceWish = { regions: [], deny: [], minReplica: 1, maxReplica: 1, args: [] };
 
-/** Holds all offers against a model and its load, as the daemon would when it proposes. Pure. */
+/** Holds all offers against a model and its demand, as the daemon would when it proposes. Pure. */
 export function planSizing(
   found: FactsFound,
   { offers, ...list }: OfferList,
   seen: {
-    readonly load: Load;
+    readonly demand: BusiestDemand;
     readonly measured: ReadonlyMap<string, MeasuredSpeed>;
     readonly swarm: SwarmSeen | null;
     readonly endpoint: EndpointPolicy | null;
   },
 ): SizingPlan {
-  const { load, measured, endpoint, swarm } = seen;
+  const { demand, measured, endpoint, swarm } = seen;
   const policy = endpoint ?? ANY_INSTANCE;
   const { facts, problem } = found;
-  const wanted = facts === null ? null : { facts, load, policy, measured };
+  const wanted = facts === null ? null : { facts, demand, policy, measured };
   const choice = wanted === null ? { candidates: [], chosen: null } : chooseOffer(offers, wanted);
   const { candidates, chosen } = choice;
   return {
     facts,
     problem,
-    load,
-    need: facts === null ? null : memoryNeed(facts, load, engineSettings(policy.args)),
+    demand,
+    need: facts === null ? null : memoryNeed(facts, demand, engineSettings(policy.args)),
     list,
     candidates,
     chosen,

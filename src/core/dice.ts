@@ -3,5 +3,5 @@ export interface Dice {
   /** Uniform in [0, 1). */
   next(): number;
   /** A factor around 1: log-normal with median 1 and the given spread (sigma of the logarithm). */
-  wobble(sigma: number): number;
+  jitter(sigma: number): number;
 }

@@ -8,10 +8,10 @@ import type { AskAbout } from './rollout/ask.ts';
 import type { Detour, Phase } from './rollout/rollout.ts';
 import type { StepFigures } from './rollout/step-figures.ts';
 import type { Toward } from './route.ts';
-import type { LearnedLoad, LoadSeen } from './scaling/route-load.ts';
+import type { LearnedConcurrency, ConcurrencySeen } from './scaling/route-concurrency.ts';
 import type { Scaling } from './scaling/scaling.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
-import type { LoadFigures } from './worth/load-history.ts';
+import type { TrafficFigures } from './worth/traffic-history.ts';
 
 /** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
 export interface StatusReport {
@@ -58,14 +58,14 @@ export interface RouteStatus {
     readonly at: number;
     readonly reason: string;
   } | null;
-  /** What was learned of the load; a new process goes on from it. Absent without an endpoint. */
-  readonly learnedLoad?: LearnedLoad;
+  /** What was learned of how many calls are at once, and of capacity; a new process goes on from it. Absent without an endpoint. */
+  readonly learnedConcurrency?: LearnedConcurrency;
   /** What a call lately cost on serverless in the mean, micro-dollars; a new process goes on from it. Absent: unknown. */
   readonly perCallMicros?: number;
   /** Things that a person should know and do, most urgent first. */
   readonly notes: readonly string[];
-  /** The whole route's load, while an endpoint serves it; a new process goes on from when it has been known. */
-  readonly load?: LoadFigures | null;
+  /** The whole route's traffic, while an endpoint serves it; a new process goes on from when it has been known. */
+  readonly traffic?: TrafficFigures | null;
 }
 
 export interface RolloutStatus {
@@ -99,7 +99,7 @@ export interface RolloutStatus {
   readonly instance?: PinnedInstance;
   /** As it was made, or last changed; absent before the promotion. */
   readonly scaling?: Scaling;
-  readonly load?: LoadSeen;
+  readonly concurrency?: ConcurrencySeen;
   readonly detour?: Detour;
   /** `about` absent: a step. */
   readonly ask: {

@@ -17,7 +17,7 @@ import type { Admin } from './admin.ts';
 import { bypassTaker } from './bypass.ts';
 import { Account } from './effects/account.ts';
 import type { EffectContext } from './effects/context.ts';
-import { beginEffect, lookAtEndpoints } from './effects/effects.ts';
+import { beginEffect, readEndpoints } from './effects/effects.ts';
 import { experienceOf, learnFrom } from './effects/learn.ts';
 import { takeSurvey } from './effects/survey.ts';
 import { Sweeper } from './effects/sweeper.ts';
@@ -176,7 +176,7 @@ export class Daemon {
     this.#loop.start();
     this.#loop.every(REQUESTS_EVERY_MS, () => this.#lookForRequests());
     this.#loop.every(perClock(ENDPOINT_EVERY_MS, clock), () =>
-      lookAtEndpoints(this.#routes.all(), this.#effectContext()),
+      readEndpoints(this.#routes.all(), this.#effectContext()),
     );
     this.#loop.every(perClock(ACCOUNT_EVERY_MS, clock), () => this.#account.check());
     this.#loop.inBackground(this.#sweep());

@@ -8,7 +8,7 @@ import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import { problemText } from '../core/text.ts';
 import type { Gateway } from '../gateway/server.ts';
-import { reportScaling } from './route/load.ts';
+import { reportScaling } from './route/concurrency.ts';
 import type { RouteWatch } from './route/watch.ts';
 import { shadowFigures } from './tick/observe.ts';
 import type { RouteMemory } from './tick/reconcile.ts';
@@ -30,13 +30,13 @@ export function reportRoute(
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
     ...(watch.perCallMicros !== null && { perCallMicros: watch.perCallMicros }),
-    ...(watch.load !== null && { learnedLoad: watch.load.learned }),
+    ...(watch.concurrency !== null && { learnedConcurrency: watch.concurrency.learned }),
     lastRollout:
       lastRollout !== null && 'reason' in lastRollout && isOver(lastRollout.phase)
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
         : null,
     notes: [...memory.notes, ...notes(watch, filePolicyHash)],
-    load: watch.worth?.latest ?? null,
+    traffic: watch.worth?.latest ?? null,
   };
 }
 
@@ -67,7 +67,7 @@ function reportRollout(
     step,
     steps: policy.steps.map((_, i) => endpointStop(i + 1, watch)),
     weight: watch.isForced
-      ? Number(watch.retreat?.decision.action === 'abort' && toward === 'serverless')
+      ? Number(watch.rollback?.decision.action === 'roll_back' && toward === 'serverless')
       : endpointShare(rollout, policy),
     ...shares(figures, toward),
     figures,

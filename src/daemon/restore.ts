@@ -9,12 +9,12 @@ import type { Policy, RoutePolicy } from '../core/policy/policy.ts';
 import type { Rollout } from '../core/rollout/rollout.ts';
 import type { StatusReport } from '../core/status.ts';
 import type { Journal } from '../ledger/journal/journal.ts';
-import { loggedLoadCall } from './route/load-calls.ts';
+import { loggedConcurrencyCall } from './route/concurrency-calls.ts';
 import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
-import { EndpointWorth, mayGoBack, SHORT_HOLE_MS } from './route/worth.ts';
+import { EndpointWorth, hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.ts';
 
-/** How far back a route's load is looked at, clock ms: a little more than is kept. */
+/** How far back a route's traffic is looked at, clock ms: a little more than is kept. */
 const LOAD_MS = LONGEST_SUSTAIN_MS + 900_000;
 
 /** Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. */
@@ -64,18 +64,18 @@ export async function learnedLanes(journal: Pick<Journal, 'savedStatus'>): Promi
   return lanes.map(({ model, provider, learned }) => [{ model, provider }, learned] as const);
 }
 
-/** What a former process knew of a route's load goes on, unless nobody looked for longer than a window of it. */
+/** What a former process knew of a route's traffic goes on, unless nobody looked for longer than a window of it. */
 async function restoreWorth(watch: RouteWatch, journal: Journal, clock: Clock): Promise<void> {
-  if (!mayGoBack(watch.rollout)) return;
+  if (!hasServingEndpoint(watch.rollout)) return;
   const saved = await journal.savedStatus();
   const report = saved === null ? null : (JSON.parse(saved) as StatusReport);
-  const known = report?.routes.find(({ model }) => model === watch.model)?.load?.knownSince;
+  const known = report?.routes.find(({ model }) => model === watch.model)?.traffic?.knownSince;
   const nowMs = clock.now();
   const isShort = report !== null && nowMs - report.at <= SHORT_HOLE_MS;
   const knownSinceMs = known === undefined || !isShort ? nowMs : known;
   watch.worth = new EndpointWorth(watch.filePolicy.back.slo, { knownSinceMs, nowMs });
   for (const { atMs, calls } of await journal.callsPerMinute(watch.model, Math.max(knownSinceMs, nowMs - LOAD_MS))) {
-    watch.worth.loaded(atMs, calls);
+    watch.worth.counted(atMs, calls);
   }
 }
 
@@ -124,8 +124,8 @@ export async function restoreWindows(
     const window = windows.get(watch) ?? watch.newWindow();
     windows.set(watch, window);
     watch.shapes.add(call.shape);
-    const loaded = watches === null ? loggedLoadCall(call) : null;
-    if (loaded !== null) watch.load?.ended(loaded);
+    const counted = watches === null ? loggedConcurrencyCall(call) : null;
+    if (counted !== null) watch.concurrency?.ended(counted);
     const at = call.arrivedAtUs / 1_000;
     if (assignedTo(call) === 'dedicated' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
     window.arrived(at, call.agent, call.isAgentDerived);
@@ -149,14 +149,14 @@ async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes):
   return policy?.routes.find((route) => route.model === rollout.model) ?? routes.policyOf(rollout.model);
 }
 
-/** Goes on from what a former process learned of the load, and of what calls cost, as its last status told. */
+/** Goes on from what a former process learned of concurrency and capacity, and of what calls cost, as its last status told. */
 export async function restoreLoad(routes: Routes, journal: Pick<Journal, 'savedStatus'>): Promise<void> {
   const saved = await journal.savedStatus();
   const told = saved === null ? [] : ((JSON.parse(saved) as Partial<StatusReport>).routes ?? []);
-  for (const { model, learnedLoad, perCallMicros = null } of told) {
+  for (const { model, learnedConcurrency, perCallMicros = null } of told) {
     const watch = routes.isListed(model) ? routes.watch(model) : null;
     if (watch === null) continue;
-    if (learnedLoad !== undefined) watch.learnLoad(learnedLoad);
+    if (learnedConcurrency !== undefined) watch.learnConcurrency(learnedConcurrency);
     watch.perCallMicros = perCallMicros;
   }
 }

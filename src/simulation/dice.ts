@@ -10,9 +10,9 @@ export function seededDice(seed: number): Dice {
     mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
     return ((mixed ^ (mixed >>> 15)) >>> 0) / 0x1_0000_0000;
   }
-  function wobble(sigma: number): number {
+  function jitter(sigma: number): number {
     const radius = Math.sqrt(-2 * Math.log(1 - next()));
     return Math.exp(sigma * radius * Math.cos(2 * Math.PI * next()));
   }
-  return { next, wobble };
+  return { next, jitter };
 }

@@ -12,9 +12,9 @@ import type { Truth } from '../../bench/judging/truths.ts';
 import { emptySeen } from '../../bench/judging/trace.ts';
 import type { World } from '../../bench/judging/worlds.ts';
 
-const CALM: World = { name: 'calm', callsPerMinute: 400, pastMinutes: 360, stableWobble: 0.06, canaryWobble: 0.05 };
+const CALM: World = { name: 'calm', callsPerMinute: 400, pastMinutes: 360, stableDrift: 0.06, canaryDrift: 0.05 };
 /** Nothing wanders and nothing fails. */
-const QUIET: World = { name: 'quiet', callsPerMinute: 400, pastMinutes: 360, stableWobble: 0, canaryWobble: 0 };
+const QUIET: World = { name: 'quiet', callsPerMinute: 400, pastMinutes: 360, stableDrift: 0, canaryDrift: 0 };
 const EQUAL: Truth = {
   name: 'equal',
   right: 'promote',

@@ -116,7 +116,7 @@ export function makeRollout(over: Partial<RolloutStatus> = {}): RolloutStatus {
       state: 'running',
       url: 'https://x.example',
       isHealthy: true,
-      badLooks: 0,
+      badReadings: 0,
       isOurs: true,
       message: null,
     },

@@ -113,7 +113,7 @@ function faultTimes(stage: Stage, since: number) {
     JOIN calls c ON c.id = t.id / 4 JOIN outcomes o ON o.id = t.outcome_id
     WHERE t.upstream = 1 AND o.name <> 'ok' AND c.id > ? * 1e3 ORDER BY at`;
   const faults = stage.read((db) => db.prepare<[number], number>(sql).pluck().all(since));
-  const decided = stage.read((db) => listDecisions(db)).find(({ action }) => action === 'abort');
+  const decided = stage.read((db) => listDecisions(db)).find(({ action }) => action === 'roll_back');
   const assigned = stage.read((db) =>
     db.prepare<[], number>('SELECT max(id - duration_us) / 1e3 FROM calls WHERE flags & 4 <> 0').pluck().get(),
   );

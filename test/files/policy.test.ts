@@ -67,7 +67,7 @@ describe('the policies that come with upshift', () => {
     const { judge, shadow, holdBack } = route;
     const same = { ...POLICY_DEFAULTS, judge, shadow, holdBack };
     assert.deepEqual({ ...route, model: '', endpoint: null }, { ...same, model: '', endpoint: null });
-    assert.deepEqual(judge.budget, POLICY_DEFAULTS.judge.budget);
+    assert.deepEqual(judge.errorRates, POLICY_DEFAULTS.judge.errorRates);
     assert.equal(route.endpoint?.namespace, 'acme');
   });
 });

@@ -1,7 +1,7 @@
 import { LOOSE_JUDGE } from '../support/stage.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
 import { ENDPOINT_POLICY } from '../support/samples.ts';
-import type { Load } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { World } from './world.ts';
 
 /** Some commands and what was decided while they ran. */
@@ -121,14 +121,14 @@ function budgetSetting(setting: string): [string, number] {
   return [key, Number(value)];
 }
 
-const QUIET: Load = { agents: 64, refused: 0.08, endpoint: 'ok', serverless: 'ok' };
+const QUIET: Traffic = { agents: 64, refused: 0.08, endpoint: 'ok', serverless: 'ok' };
 /** On the way to the endpoint, a transcript may name the sides by their roles. */
 const SIDES: Readonly<Record<string, string>> = { canary: 'endpoint', stable: 'serverless' };
 
 /** The language of the transcripts: one method per word, words as a person would say them. */
 class Script {
   readonly #world: World;
-  #load = QUIET;
+  #traffic = QUIET;
 
   constructor(world: World) {
     this.#world = world;
@@ -192,7 +192,7 @@ class Script {
    * [took 8s] [spread 9]`: how long the endpoint and serverless take, and how many times as long for every fiftieth call.
    */
   async #calls([count, , span, ...options]: string[]): Promise<void> {
-    const load: Record<string, string | number> = { ...QUIET };
+    const traffic: Record<string, string | number> = { ...QUIET };
     for (let i = 0; i < options.length; i += 2) {
       const [name, value] = [options[i] as string, options[i + 1] as string];
       const key = SIDES[name] ?? name;
@@ -203,10 +203,10 @@ class Script {
         lasting: spanOf,
         took: spanOf,
       }[key];
-      load[key] = read === undefined ? value : read(value);
+      traffic[key] = read === undefined ? value : read(value);
     }
-    this.#load = load as unknown as Load;
-    await this.#world.call(Number(count), spanOf(span), this.#load);
+    this.#traffic = traffic as unknown as Traffic;
+    await this.#world.call(Number(count), spanOf(span), this.#traffic);
   }
 
   /** `result ensure ok`, `result ensure problem conflict no quota left` */

@@ -4,7 +4,7 @@ import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
 import { assign } from '../../src/core/rollout/split.ts';
 
 /** How each side answers. A share is of the calls that go there. */
-export interface Load {
+export interface Traffic {
   readonly agents: number;
   /** Share of serverless's calls that it answers with 429. */
   readonly refused: number;
@@ -26,13 +26,13 @@ export interface OneCall {
 const ANSWER_US = 400_000;
 const SLOW_US = 2_000_000;
 
-/** The n-th call of a load and everything that became of it: where it was assigned, what failed, who served it. */
-export function makeCall(n: number, atMs: number, model: string, canary: Canary | null, load: Load): OneCall {
-  const agent = `agent-${n % load.agents}`;
+/** The n-th call of a traffic and everything that became of it: where it was assigned, what failed, who served it. */
+export function makeCall(n: number, atMs: number, model: string, canary: Canary | null, traffic: Traffic): OneCall {
+  const agent = `agent-${n % traffic.agents}`;
   const arrivedAtUs = Math.round(atMs * 1_000);
   const role: Role | null = canary === null ? null : assign(canary, arrivedAtUs, agent);
   const isWayBack = canary?.toward === 'serverless';
-  const attempts = attempt(n, assignedTo({ role, isWayBack }), load);
+  const attempts = attempt(n, assignedTo({ role, isWayBack }), traffic);
   const [first] = attempts as [AttemptRecord];
   const last = attempts.at(-1) as AttemptRecord;
   const isAnswered = last.status !== 0;
@@ -72,23 +72,23 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
   return { arrival: { ...shared, assignedAtUs: arrivedAtUs, isRepeat: false, waitedUs: 0 }, call };
 }
 
-function attempt(n: number, kind: UpstreamKind, load: Load): AttemptRecord[] {
+function attempt(n: number, kind: UpstreamKind, traffic: Traffic): AttemptRecord[] {
   // The same share in every stretch: the fraction of n * refused that overflows.
-  const isRefused = Math.floor((n + 1) * load.refused) > Math.floor(n * load.refused);
+  const isRefused = Math.floor((n + 1) * traffic.refused) > Math.floor(n * traffic.refused);
   const bySide = {
     ok: isRefused ? ('rate_limited' as const) : ('ok' as const),
     slow: 'ok',
     fail: 'server_error',
     down: 'connect_failed',
   } as const;
-  const isSlow = load.serverless === 'slow';
+  const isSlow = traffic.serverless === 'slow';
   const tookUs =
-    (load.took ?? (isSlow ? SLOW_US : ANSWER_US) / 1_000) * 1_000 * (n % 50 === 0 ? (load.spread ?? 1) : 1);
-  const serverless = tried('serverless', bySide[load.serverless], tookUs);
+    (traffic.took ?? (isSlow ? SLOW_US : ANSWER_US) / 1_000) * 1_000 * (n % 50 === 0 ? (traffic.spread ?? 1) : 1);
+  const serverless = tried('serverless', bySide[traffic.serverless], tookUs);
   if (kind === 'serverless') return [serverless];
-  if (load.endpoint === 'fail') return [tried('dedicated', 'server_error'), serverless];
-  const answerUs = load.lasting === undefined ? ANSWER_US : load.lasting * 1_000;
-  return [tried('dedicated', 'ok', load.endpoint === 'slow' ? SLOW_US : answerUs)];
+  if (traffic.endpoint === 'fail') return [tried('dedicated', 'server_error'), serverless];
+  const answerUs = traffic.lasting === undefined ? ANSWER_US : traffic.lasting * 1_000;
+  return [tried('dedicated', 'ok', traffic.endpoint === 'slow' ? SLOW_US : answerUs)];
 }
 
 const STATUS: Partial<Record<Outcome, number>> = { ok: 200, rate_limited: 429, server_error: 500 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { knownAfterUs } from '../../src/core/call.ts';
 import type { LaneKey, LaneStatus } from '../../src/core/care/lane-status.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import type { Costs } from '../../src/core/worth/load-history.ts';
+import type { Costs } from '../../src/core/worth/traffic-history.ts';
 import { decideAgain } from '../../src/core/decide-again.ts';
 import { CORE_VERSION } from '../../src/core/decide/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
@@ -31,7 +31,7 @@ import { openForReading, openLedger } from '../../src/ledger/open.ts';
 import { insertRequest } from '../../src/ledger/journal/requests.ts';
 import { MODEL, PROFILE, START, WARM } from '../support/samples.ts';
 import { SpendingEstimate } from '../support/spending.ts';
-import type { Load } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { makeCall } from './traffic.ts';
 
 const SECOND = 1_000;
@@ -97,11 +97,11 @@ export class World {
   }
 
   /** Evenly spread calls, ticking once a second. */
-  async call(count: number, spanMs: number, load: Load): Promise<void> {
+  async call(count: number, spanMs: number, traffic: Traffic): Promise<void> {
     const began = this.now;
     for (let i = 0; i < count; i++) {
       await this.#passTo(began + ((i + 0.5) * spanMs) / count, SECOND);
-      this.#callOnce(load);
+      this.#callOnce(traffic);
       if (this.#isWoken) await this.tick();
     }
     await this.#passTo(began + spanMs, SECOND);
@@ -120,9 +120,9 @@ export class World {
     this.now = at;
   }
 
-  #callOnce(load: Load): void {
+  #callOnce(traffic: Traffic): void {
     const { canary } = this.#routes.table.routes.get(MODEL) ?? { canary: null };
-    const { arrival, call } = makeCall(this.#calls++, this.now, MODEL, canary, load);
+    const { arrival, call } = makeCall(this.#calls++, this.now, MODEL, canary, traffic);
     this.#routes.arrived(arrival);
     this.#routes.sent(arrival);
     const [first] = call.attempts;
@@ -264,7 +264,7 @@ export class World {
       state,
       url: state === 'running' ? WARM.url : null,
       isHealthy,
-      badLooks: 0,
+      badReadings: 0,
       isOurs: true,
       message: null,
       ...(ready !== undefined && { readyReplica: ready, targetReplica: ready }),

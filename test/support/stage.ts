@@ -30,7 +30,7 @@ const ENDPOINT = {
 /** A judge that a few calls satisfy: of latencies, which a busy machine moves on a scaled clock, it only tells. */
 export const LOOSE_JUDGE = {
   ...Object.fromEntries(METRICS.map((metric) => [metric, { judge: 'advise' }])),
-  faults: { margin: 0.9, killMargin: 0.9, judge: 'act' },
+  faults: { margin: 0.9, rollbackMargin: 0.9, judge: 'act' },
 };
 
 /** What a policy says beyond what every test's policy says; merged block by block. */

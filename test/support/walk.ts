@@ -14,7 +14,7 @@ import { isActive } from '../../src/core/rollout/rollout.ts';
 import type { Verdict } from '../../src/core/judge/verdict.ts';
 import type { ScalingPolicy } from '../../src/core/policy/scaling.ts';
 import { SCALING_DEFAULTS } from '../../src/core/policy/scaling.ts';
-import { loadOf } from './load.ts';
+import { concurrencyOf } from './concurrency.ts';
 import { observation, PROFILE, promotedRollout, routePolicy, START, TO_PROMOTED, verdictOn, WARM } from './samples.ts';
 
 /** What one tick of a random walk will bring: most of it good, so that walks get far; some of it anything. */
@@ -26,7 +26,7 @@ export interface Weather {
   readonly endpoint: EndpointSeen['state'] | 'unseen';
   readonly endpointAgeMs: number;
   readonly ready: number;
-  readonly load: 'usual' | 'busy' | 'idle' | 'unmeasured';
+  readonly concurrency: 'usual' | 'busy' | 'idle' | 'unmeasured';
   readonly isHealthy: boolean;
   readonly effects: readonly EffectName[];
   readonly hasWarmed: boolean;
@@ -77,7 +77,7 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   ),
   endpointAgeMs: usually(0, 400_000),
   ready: usually(2, 0, 1, 4),
-  load: fc.constantFrom<Weather['load']>('usual', 'busy', 'idle', 'unmeasured'),
+  concurrency: fc.constantFrom<Weather['concurrency']>('usual', 'busy', 'idle', 'unmeasured'),
   isHealthy: usually(true, false),
   effects: usually<readonly EffectName[]>(
     [],
@@ -229,7 +229,7 @@ function look(
     survey: surveyOf(day, now),
     next: { rolloutId: at.rolloutId, endpointName: `writer-${at.rolloutId}` },
     endpoint: endpointOf(rollout, day, now),
-    ...loadSeen(day, now),
+    ...concurrencySeen(day, now),
     effects: day.effects,
     results: resultsOf(day, now),
     verdict: verdictOf(rollout, day),
@@ -256,7 +256,7 @@ function backOf(day: Weather, policy: RoutePolicy, now: number): Observation['ba
   return {
     policy: policy.back,
     refusedMost: policy.criteria.refused,
-    load: { calls: 200, p95: 300, belowSince: day.back === 'low' ? since : null, knownSince: since },
+    traffic: { calls: 200, p95: 300, belowSince: day.back === 'low' ? since : null, knownSince: since },
     slo: { calls: 200, slowShare: 0.2, availability: 1, missedSince: day.back === 'slow' ? now - 2_000_000 : null },
     serverlessLimit: limits[day.limit],
   };
@@ -277,7 +277,7 @@ function endpointOf(rollout: Rollout | null, day: Weather, now: number): Endpoin
     state,
     url: WARM.url,
     isHealthy: day.isHealthy,
-    badLooks: 0,
+    badReadings: 0,
     isOurs: true,
     message: null,
     readyReplica: day.ready,
@@ -285,13 +285,16 @@ function endpointOf(rollout: Rollout | null, day: Weather, now: number): Endpoin
   };
 }
 
-function loadSeen({ load }: Weather, now: number): Pick<Observation, 'load' | 'serverlessLimit'> {
-  if (load === 'unmeasured') return {};
-  const [mean, recentCalls] = { usual: [10, 300], busy: [60, 2_000], idle: [0, 0] }[load] as [number, number];
+function concurrencySeen({ concurrency }: Weather, now: number): Pick<Observation, 'concurrency' | 'serverlessLimit'> {
+  if (concurrency === 'unmeasured') return {};
+  const [mean, recentCalls] = { usual: [10, 300], busy: [60, 2_000], idle: [0, 0] }[concurrency] as [number, number];
   const flat = { mean, p95: mean * 1.2, peak: mean * 1.5 };
   const seen = { since: now - 86_400_000, route: flat, endpoint: flat, recentCalls };
-  const lastCallAt = load === 'idle' ? now - 3_600_000 : now;
-  return { load: loadOf({ ...seen, lastCallAt }), serverlessLimit: load === 'busy' ? 1_000 : null };
+  const lastCallAt = concurrency === 'idle' ? now - 3_600_000 : now;
+  return {
+    concurrency: concurrencyOf({ ...seen, lastCallAt }),
+    serverlessLimit: concurrency === 'busy' ? 1_000 : null,
+  };
 }
 
 function resultsOf(day: Weather, now: number): Observation['results'] {
@@ -300,7 +303,7 @@ function resultsOf(day: Weather, now: number): Observation['results'] {
   return {
     ensure: { effect: 'ensure', at: now, problem },
     pause: { effect: 'pause', at: now, problem },
-    ...(day.load !== 'idle' && { rescale: { effect: 'rescale', at: now, problem } }),
+    ...(day.concurrency !== 'idle' && { rescale: { effect: 'rescale', at: now, problem } }),
     learn: { effect: 'learn', at: now, problem, ...(problem === null && { learned: PROFILE }) },
     warm: { effect: 'warm', at: now, problem, ...(problem === null && warmed) },
   };

@@ -8,7 +8,7 @@ import { learnProfile } from '../../core/judge/profile.ts';
 import type { Profile } from '../../core/judge/profile.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { stopWeight } from '../../core/rollout/rollout.ts';
-import { loadOf } from '../../core/sizing/busiest-load.ts';
+import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { factsByName } from '../../core/sizing/by-name.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { longText } from '../../core/sweep/sweep.ts';
@@ -87,7 +87,7 @@ export const planCommand: CommandModule<object, PlanOptions> = {
           'is quicker, a worse one is not passed. Six hours of history make them sharp:\n' +
           'with less, the judge is more careful.\n' +
           '--json: one line a route {"model","profile","margin","certifiable","shadowMs",\n' +
-          '"steps","totalMs","sizing":{"facts","load","need":{"terms"},"list",\n' +
+          '"steps","totalMs","sizing":{"facts","demand","need":{"terms"},"list",\n' +
           '"candidates","chosen","instance","swarm"}}.',
       ),
   handler: async (options) => {
@@ -115,7 +115,7 @@ function openIfThere(path: string): LedgerDb | null {
     return openForReading(path);
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
-    warn(`${error.message}: the load is not known yet`);
+    warn(`${error.message}: the demand is not known yet`);
     return null;
   }
 }
@@ -177,7 +177,7 @@ function planOf(
   const history = db === null ? [] : [...historyCalls(db, policy.model, since * 1_000, now * 1_000)];
   const demand = db === null ? [] : demandFor(db, policy.model, since, now);
   const sizing = planSizing(found, list, {
-    load: loadOf(history),
+    demand: busiestDemand(history),
     measured: db === null ? new Map() : measuredSpeeds(db, policy.model),
     swarm: busiestSwarm(demand, since, now),
     endpoint: policy.endpoint,
@@ -214,7 +214,7 @@ function render(plan: Plan): string {
 function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] {
   const { paint } = page;
   const { model, profile, steps, shadowMs, totalMs } = plan;
-  const { speed } = profile.wobble;
+  const { speed } = profile.drift;
   const seen = `${countText(profile.calls, 'call')} over ${spanText(profile.spanMs)}, ${numberText(Math.round(profile.callsPerMinute))} a minute`;
   const head = [paint.bold(model), ...entry('history', [seen], page)];
   if (profile.calls === 0)
@@ -244,7 +244,7 @@ function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] 
   return [
     ...head,
     ...entry(
-      'wobble',
+      'drift',
       [`${percentText(speed.sigma)} from minute to minute, correlated over ${spanText(correlated * 60_000)}`],
       page,
     ),

@@ -26,7 +26,7 @@ export interface DemoResult {
   /** Why it was promoted, or what it still waits for, as the ledger has it; null without a rollout. */
   readonly why: string | null;
   /** How far serverless's level of speed wandered from minute to minute, as the rollout had it when it ended; else null. */
-  readonly wobble: number | null;
+  readonly drift: number | null;
   readonly swarm: SwarmReport;
   readonly ledgerCalls: number;
   readonly endpoints: readonly {
@@ -79,7 +79,7 @@ export async function gather(given: {
       phase: rollout?.phase ?? 'watching',
       reason: rollout !== null && 'reason' in rollout ? rollout.reason : null,
       why: rollout === null ? null : lastWord(db, rollout),
-      wobble: rollout !== null && 'profile' in rollout ? rollout.profile.wobble.speed.sigma : null,
+      drift: rollout !== null && 'profile' in rollout ? rollout.profile.drift.speed.sigma : null,
       swarm: given.swarm,
       ledgerCalls: countCalls(db),
       endpoints: state.endpoints,

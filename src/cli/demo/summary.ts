@@ -8,7 +8,7 @@ import type { Variant, VariantName } from './variants.ts';
 
 const HOURS_A_MONTH = 730;
 /** The simulated serverless wanders by a few percent; what is beyond comes from the machine. */
-const USUAL_WOBBLE = 0.1;
+const USUAL_DRIFT = 0.1;
 const LABEL = 13;
 
 /** What a run of the demo came to, for a person. `kept`: where its ledger and logs stay, if they do. */
@@ -53,9 +53,9 @@ function conclusion(result: DemoResult): string {
 }
 
 /** Why little can be certified here, where that is so. */
-function noise({ wobble }: DemoResult): string {
-  if (wobble === null || wobble <= USUAL_WOBBLE) return '';
-  return ` This machine was too busy to tell more: serverless wandered by ${percent(wobble)} from minute to minute.`;
+function noise({ drift }: DemoResult): string {
+  if (drift === null || drift <= USUAL_DRIFT) return '';
+  return ` This machine was too busy to tell more: serverless wandered by ${percent(drift)} from minute to minute.`;
 }
 
 /** What was played with `--fault`, and whether that came of it which should. */

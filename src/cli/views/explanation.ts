@@ -20,7 +20,7 @@ import { cleanAll, createPaint, table, wrap } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
 import { moneyLines, swept } from './explained-money.ts';
 import type { Line } from './explained-money.ts';
-import { detourText, replicasText, seenLoadText } from './scaling.ts';
+import { detourText, replicasText, seenConcurrencyText } from './scaling.ts';
 
 /** A decision with everything it rests on. */
 export interface ExplainedDecision extends DecisionRow {
@@ -106,7 +106,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
   return [
     ...line('rollout', rolloutText(rollout, observation)),
     ...line('demand', demandText(observation)),
-    ...line('way back', loadText(observation)),
+    ...line('way back', trafficText(observation)),
     ...line(
       'held',
       demand.holdsSince === null
@@ -120,7 +120,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ...line('survey', survey === null ? null : surveyText(survey)),
     ...line('endpoint', endpointText(observation)),
     ...line('replicas', replicasText(observation.endpoint)),
-    ...line('load', seenLoadText(observation)),
+    ...line('concurrency', seenConcurrencyText(observation)),
     ...line('detour', rollout?.phase === 'promoted' && rollout.detour ? detourText(rollout.detour, now) : null),
     ...moneyLines(observation, line),
     ...line(
@@ -263,10 +263,10 @@ function factsOf(data: object, toward: Toward): string {
     .join(', ');
 }
 
-/** The whole load and what serverless is thought to take of it; null where no way back was thought of. */
-function loadText({ back }: Observation): string | null {
-  if (back == null || back.load === null) return null;
-  const { calls, p95, belowSince } = back.load;
+/** The whole traffic and what serverless is thought to take of it; null where no way back was thought of. */
+function trafficText({ back }: Observation): string | null {
+  if (back == null || back.traffic === null) return null;
+  const { calls, p95, belowSince } = back.traffic;
   const low = belowSince === null ? 'not too low' : `too low since ${timeText(belowSince)}`;
   return `${countText(calls, 'call')} in 5 min, p95 ${numberText(p95)}, ${low}; ${forecastText(back)}`;
 }

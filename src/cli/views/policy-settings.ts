@@ -53,7 +53,7 @@ export function settings(route: RoutePolicy): Setting[] {
 }
 
 function judged({ limits, judge, holdBack }: RoutePolicy): Setting[] {
-  const { falseRollback, falsePass, falsePassLast } = judge.budget;
+  const { falseRollback, falsePass, falsePassLast } = judge.errorRates;
   return [
     ['a step', `at least ${spanText(limits.bake)} and ${countText(limits.minCalls, 'call')} of the endpoint`],
     ['  control group', `${percentText(holdBack.share)} at the last step, for ${spanText(holdBack.time)}`],
@@ -84,10 +84,10 @@ function shadowText({ share, time, concurrency, exclude }: ShadowPolicy): string
   return `${percentText(share)} of calls copied for ${spanText(time)}, ${concurrency} at once${without}`;
 }
 
-function metricText(metric: MetricName, { margin, killMargin, judge }: MetricPolicy): string {
+function metricText(metric: MetricName, { margin, rollbackMargin, judge }: MetricPolicy): string {
   const [sign, unit] = isShare(metric) ? ['+', ' of calls'] : metric === 'length' ? ['+/-', ''] : ['+', ''];
   const text = (value: number) => `${sign}${percentText(value, isShare(metric) ? 2 : 0)}${unit}`;
-  return `at most ${text(margin)}, back at ${text(killMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
+  return `at most ${text(margin)}, back at ${text(rollbackMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
 }
 
 function wayBack(
@@ -116,7 +116,7 @@ function cared({ retries, maxWait, queue, ramp, breaker, providers, batch }: Car
   return [
     [
       'care',
-      `${countText(retries.most, 'retry').replace(/rys$/, 'ries')} of a refused call, of ${percentText(retries.budget, 0)} of calls at most`,
+      `${countText(retries.most, 'retry').replace(/rys$/, 'ries')} of a refused call, of ${percentText(retries.share, 0)} of calls at most`,
     ],
     ['  queue', `${countText(queue, 'call')}, for ${spanText(maxWait)} each at most; ramp of ${spanText(ramp)}`],
     ['  breaker', `${countText(breaker.faults, 'fault')} in a row, then ${spanText(breaker.cooldown)} of rest`],

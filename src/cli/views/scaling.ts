@@ -1,7 +1,7 @@
 import type { Observation } from '../../core/decide/observation.ts';
 import type { Detour } from '../../core/rollout/rollout.ts';
 import { numberText as atOnceText } from '../../core/scaling/propose.ts';
-import type { LoadSeen } from '../../core/scaling/route-load.ts';
+import type { ConcurrencySeen } from '../../core/scaling/route-concurrency.ts';
 import { scalingText } from '../../core/scaling/scaling.ts';
 import type { RolloutStatus } from '../../core/status.ts';
 import { spanText } from '../../core/text.ts';
@@ -9,13 +9,13 @@ import { countText, timeText } from '../terminal/format.ts';
 import { entry } from './page.ts';
 import type { Page } from './page.ts';
 
-/** How many replicas there are, what load they have, and where the traffic is while it is away from them. */
-export function scalingLines({ endpoint, scaling, load, detour }: RolloutStatus, page: Page): string[] {
+/** How many replicas there are, what concurrency they have, and where the traffic is while it is away from them. */
+export function scalingLines({ endpoint, scaling, concurrency, detour }: RolloutStatus, page: Page): string[] {
   const ready = replicasText(endpoint);
   const bounds = scaling === undefined ? '' : `; ${scalingText(scaling)}`;
   return [
     ...(ready === null ? [] : entry('replicas', [`${ready}${bounds}`], page)),
-    ...(load === undefined ? [] : entry('load', [loadText(load)], page)),
+    ...(concurrency === undefined ? [] : entry('concurrency', [concurrencyText(concurrency)], page)),
     ...(detour === undefined ? [] : entry('detour', [detourText(detour, page.now)], page)),
   ];
 }
@@ -27,7 +27,7 @@ export function replicasText(endpoint: Observation['endpoint']): string | null {
 }
 
 /** What the endpoint carries, and what a replica was seen to carry. */
-function loadText({ endpoint, route, capacity }: LoadSeen): string {
+function concurrencyText({ endpoint, route, capacity }: ConcurrencySeen): string {
   const told = `${atOnceText(endpoint.mean)} calls at once on the endpoint (${atOnceText(endpoint.p95)} at p95), ${atOnceText(route.mean)} in all`;
   if (capacity === null) return `${told}; too few to say what a replica carries`;
   const carried = `a replica was seen to carry ${atOnceText(capacity.carried)}`;
@@ -42,10 +42,10 @@ export function detourText(detour: Detour, now: number): string {
   return `${since} while the endpoint wakes up, for ${spanText(Math.max(0, now - detour.wokenAt))} now`;
 }
 
-/** What a decision saw of load and replicas, for `explain`. */
-export function seenLoadText({ load, serverlessLimit }: Observation): string | null {
-  if (load === undefined) return null;
+/** What a decision saw of concurrency and replicas, for `explain`. */
+export function seenConcurrencyText({ concurrency, serverlessLimit }: Observation): string | null {
+  if (concurrency === undefined) return null;
   const limit =
     serverlessLimit == null ? '' : `; serverless takes about ${countText(serverlessLimit, 'call')} in 5 min`;
-  return `${loadText(load)}${limit}`;
+  return `${concurrencyText(concurrency)}${limit}`;
 }

@@ -26,7 +26,7 @@ function gb(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
-function needLines({ need, problem, facts, load }: SizingPlan, page: SizingPage): string[] {
+function needLines({ need, problem, facts, demand }: SizingPlan, page: SizingPage): string[] {
   const guessed = [...(problem === null ? [] : [problem]), ...(need?.guesses ?? [])];
   const guesses = guessed.length === 0 ? [] : entry('guessed', guessed, page);
   if (need === null) {
@@ -40,17 +40,17 @@ function needLines({ need, problem, facts, load }: SizingPlan, page: SizingPage)
     const [first = '', ...rest] = entry('', [text], { ...page, width: width + 11 }).map((line) => line.trimStart());
     return [`${pad(name, 11)}  ${pad(size, 9, 'right')}  ${first}`, ...rest.map((line) => ' '.repeat(24) + line)];
   });
-  const inFlight = load.inFlight < 10 ? load.inFlight.toFixed(1) : numberText(load.inFlight);
+  const inFlight = demand.inFlight < 10 ? demand.inFlight.toFixed(1) : numberText(demand.inFlight);
   const tokens =
-    load.longest === null
+    demand.longest === null
       ? ''
-      : `, 95 % within ${numberText(load.tokens ?? 0)} tokens, at most ${numberText(load.longest)}`;
-  const output = load.outputPerSecond === null ? '' : `, ${numberText(load.outputPerSecond)} tokens/s written`;
+      : `, 95 % within ${numberText(demand.tokens ?? 0)} tokens, at most ${numberText(demand.longest)}`;
+  const output = demand.outputPerSecond === null ? '' : `, ${numberText(demand.outputPerSecond)} tokens/s written`;
   const told =
-    load.calls === 0
+    demand.calls === 0
       ? []
-      : [`busiest 5 min: ${countText(load.windowCalls, 'call')}, ${inFlight} in flight${tokens}${output}`];
-  return [...entry('memory', laid, page, true), ...guesses, ...entry('load', told, page)];
+      : [`busiest 5 min: ${countText(demand.windowCalls, 'call')}, ${inFlight} in flight${tokens}${output}`];
+  return [...entry('memory', laid, page, true), ...guesses, ...entry('demand', told, page)];
 }
 
 const SOURCES = {

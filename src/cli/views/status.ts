@@ -8,7 +8,7 @@ import { laneLines } from './lane.ts';
 import { alert, entry } from './page.ts';
 import type { Page, ViewOptions } from './page.ts';
 import { decisionLines, rolloutLines } from './route.ts';
-import { isWayBack, loadLines } from './way-back.ts';
+import { isWayBack, trafficLines } from './way-back.ts';
 
 /** Routes without a rollout that are shown in full; the others get a line each, and of these only so many. */
 const MOST_IN_FULL = 2;
@@ -115,7 +115,7 @@ function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page
   const lines = [titleLine(route, page)];
   if (rollout !== null) lines.push(...rolloutLines(route, rollout, page));
   else lines.push(...decisionLines(route, page));
-  lines.push(...criteriaLines(route, page), ...loadLines(route, page), ...laneLines(lanes, page));
+  lines.push(...criteriaLines(route, page), ...trafficLines(route, page), ...laneLines(lanes, page));
   if (rollout === null && lastRollout !== null) {
     const { id, phase, at, reason } = lastRollout;
     lines.push(

@@ -23,10 +23,10 @@ export function stopsBack({ phase }: RouteStatus, { step, steps }: RolloutStatus
   return [first, ...way, ...end, paint.dim('[ returned ]')];
 }
 
-/** The route's whole load, while an endpoint serves it: what a way back is proposed by. */
-export function loadLines({ load }: RouteStatus, page: Page): string[] {
-  if (load == null) return [];
-  const told = `${numberText(load.calls)} calls in 5 min, p95 ${numberText(load.p95)}`;
-  const low = load.belowSince === null ? '; not too low' : `; too low since ${timeText(load.belowSince)}`;
+/** The route's whole traffic, while an endpoint serves it: what a way back is proposed by. */
+export function trafficLines({ traffic }: RouteStatus, page: Page): string[] {
+  if (traffic == null) return [];
+  const told = `${numberText(traffic.calls)} calls in 5 min, p95 ${numberText(traffic.p95)}`;
+  const low = traffic.belowSince === null ? '; not too low' : `; too low since ${timeText(traffic.belowSince)}`;
   return entry('way back', [told + low], page);
 }

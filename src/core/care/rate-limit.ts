@@ -211,7 +211,7 @@ export class RateLimit {
   }
 
   /** It went out, and something else came of it (an outage, say): it counts neither way. */
-  withdrawn(call: Outgoing): void {
+  cancelled(call: Outgoing): void {
     this.#seconds.taken(call.atMs, -1);
     if (this.#blocked?.asking?.sequence === call.sequence) this.#blocked.asking = null;
   }

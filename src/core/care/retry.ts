@@ -21,7 +21,7 @@ export function backoffMs(n: number, { base, cap }: RetryPolicy, draw: number, a
 }
 
 /** Counts calls and retries of a sliding window: retries are at most a share of the calls, so that trouble is not amplified. */
-export class RetryBudget {
+export class RetryAllowance {
   readonly #slotMs: number;
   readonly #calls = new Uint32Array(SLOTS);
   readonly #retries = new Uint32Array(SLOTS);

@@ -45,7 +45,7 @@ export function backtest(
   const spans: HeldSpan[] = [];
   let open: HeldSpan | null = null;
   let second = Number.NaN;
-  const look = (nowMs: number) => {
+  const measure = (nowMs: number) => {
     window.advance(nowMs);
     const since = window.holdsSince;
     if (open !== null && (since === null || since !== open.since)) {
@@ -62,8 +62,8 @@ export function backtest(
     const now = Math.floor(atMs / SECOND_MS);
     // Judged at the end of every second, also of those without a call, as long as something is in the window.
     const from = Number.isNaN(second) || now - second > criteria.window / SECOND_MS + 1 ? now : second + 1;
-    if (from === now && second < now - 1) look((second + criteria.window / SECOND_MS + 1) * SECOND_MS);
-    for (let at = from; at <= now; at++) look(at * SECOND_MS);
+    if (from === now && second < now - 1) measure((second + criteria.window / SECOND_MS + 1) * SECOND_MS);
+    for (let at = from; at <= now; at++) measure(at * SECOND_MS);
     second = now;
     if ('outcome' in call) window.ended(atMs, atMs, call);
     else {
@@ -71,7 +71,7 @@ export function backtest(
       if (call.isRefused) window.refused(atMs);
     }
   }
-  if (!Number.isNaN(second)) look((second + 1) * SECOND_MS);
+  if (!Number.isNaN(second)) measure((second + 1) * SECOND_MS);
   if (open !== null) spans.push(open);
   return spans;
 }

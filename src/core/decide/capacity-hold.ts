@@ -22,16 +22,16 @@ export const OPEN_SLACK = 1.1;
 export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): string | null {
   // On a way back the endpoint only gets less.
   if (rollout.toward === 'serverless') return null;
-  const { load, endpoint, policy } = seen;
+  const { concurrency, endpoint, policy } = seen;
   const ready = endpoint?.readyReplica ?? null;
-  if (rollout.step === 0 || load == null || load.capacity === null || ready === null) return null;
-  const { carried, isLimit } = load.capacity;
+  if (rollout.step === 0 || concurrency == null || concurrency.capacity === null || ready === null) return null;
+  const { carried, isLimit } = concurrency.capacity;
   const { steps } = policy;
   const isLast = rollout.phase === 'holding';
   const ratio = (isLast ? 1 : stopWeight(rollout.step + 1, policy)) / stopWeight(rollout.step, policy);
   const longest = Math.max(...steps.slice(1).map((weight, i) => weight / (steps[i] as number)));
   const growth = isLimit ? 1 : Math.max(GROWTH, longest);
-  const expected = (isLimit ? load.endpoint.p95 : load.endpoint.mean) * ratio;
+  const expected = (isLimit ? concurrency.endpoint.p95 : concurrency.endpoint.mean) * ratio;
   const can = ready * carried;
   if (expected <= can * growth * slack) return null;
   const next = isLast ? 'the promotion' : `step ${rollout.step + 1}`;

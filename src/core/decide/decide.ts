@@ -8,7 +8,7 @@ import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import { decideProposed, decideProvisioning, decideWarming } from './preparing.ts';
 import { decidePromoted } from './promoted.ts';
-import { decideRetreat } from './retreat.ts';
+import { decideRollback } from './rollback.ts';
 import { decideShadowing, decideStopped } from './stepping.ts';
 import { decideWatching } from './watching.ts';
 import { decideWayBack } from './way-back.ts';
@@ -54,6 +54,6 @@ function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
   const { request } = seen;
   if (request === null || (request.kind === 'abort' && request.rolloutId === rollout.id)) return null;
   if (!isLive(rollout)) return null;
-  const retreat = decideRetreat(rollout, seen);
-  return retreat?.action === 'abort' ? retreat : null;
+  const rollback = decideRollback(rollout, seen);
+  return rollback?.action === 'roll_back' ? rollback : null;
 }

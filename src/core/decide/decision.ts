@@ -28,7 +28,7 @@ export type Action =
   | 'promote'
   | 'return'
   | 'leave_endpoint'
-  | 'abort'
+  | 'roll_back'
   | 'fail'
   | 'pause_endpoint'
   | 'report_endpoint'
@@ -104,13 +104,13 @@ export type Reason =
   | 'budget_nearly_used'
   | 'budget_renewed'
   // the way back
-  | 'load_low'
+  | 'traffic_low'
   | 'slo_missed'
   | 'serverless_cannot'
   | 'learning'
   // after
   | 'promoted'
-  | 'load_changed'
+  | 'concurrency_changed'
   | 'serverless_full'
   | 'leaving'
   | 'rescaling'
@@ -183,7 +183,9 @@ export function leave(
 ): Decision {
   const type = rollout.phase === 'proposed' || rollout.toward === 'serverless' ? 'ended' : 'draining';
   const event: RolloutEvent = { type, outcome, reason: reason === 'operator' ? detail : `${reason}: ${detail}`, hint };
-  return decision(outcome === 'aborted' ? 'abort' : 'fail', reason, detail, { events: [event] });
+  // Before the first step no traffic has moved, so there is nothing to roll back.
+  const ending = rollout.phase === 'proposed' ? 'end' : 'roll_back';
+  return decision(outcome === 'aborted' ? ending : 'fail', reason, detail, { events: [event] });
 }
 
 const AGAIN_AFTER_MS = 15_000;

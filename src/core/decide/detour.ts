@@ -7,7 +7,7 @@ import { beginEffect, decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { EndpointSeen, Observation } from './observation.ts';
 import { presentScaling, pricePerReplica } from './present-scaling.ts';
-import { canConnect, goBack } from './retreat.ts';
+import { canConnect, rollBack } from './rollback.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 type Rescale = Extract<Detour, { why: 'rescale' }>;
@@ -25,7 +25,7 @@ export function decideDetour(rollout: Promoted, seen: Observation): Decision | n
 
 /** Traffic first, then the change, then a healthy endpoint, then the traffic again. */
 function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decision {
-  const fresh = freshLook(seen, detour.since);
+  const fresh = freshReading(seen, detour.since);
   const result = seen.results.rescale;
   const put = result !== undefined && result.at >= detour.since ? result : null;
   const isSame = fresh?.scaling != null && isInForce(detour.scaling, fresh.scaling);
@@ -67,8 +67,8 @@ function sleeping(rollout: Promoted, detour: Sleep, seen: Observation): Decision
 function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Decision {
   const { sleep } = scalingOf(seen.policy);
   const name = rollout.endpointName;
-  const fresh = freshLook(seen, detour.since);
-  const calls = seen.load?.recentCalls ?? 0;
+  const fresh = freshReading(seen, detour.since);
+  const calls = seen.concurrency?.recentCalls ?? 0;
   const isWanted = sleep === null || calls > sleep.calls || !canConnect(seen);
   if (isWanted && !rollout.isPaused && !seen.effects.includes('sleep')) {
     const why = canConnect(seen) ? `${calls} calls in five minutes` : 'serverless refuses connections';
@@ -92,7 +92,7 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
 
 function wakingUp(rollout: Promoted, detour: Sleep, wokenAt: number, seen: Observation): Decision {
   const name = rollout.endpointName;
-  const fresh = freshLook(seen, wokenAt);
+  const fresh = freshReading(seen, wokenAt);
   if (isReady(fresh)) {
     const wakeMs = seen.now - wokenAt;
     const cost = dollars((pricePerReplica(rollout, seen) * wakeMs) / 3_600_000);
@@ -109,7 +109,7 @@ function wakingUp(rollout: Promoted, detour: Sleep, wokenAt: number, seen: Obser
 }
 
 /** The endpoint, if it was looked at after a moment and nothing is being done to it. */
-function freshLook(seen: Observation, sinceMs: number): EndpointSeen | null {
+function freshReading(seen: Observation, sinceMs: number): EndpointSeen | null {
   return seen.endpoint !== null && seen.endpoint.at >= sinceMs && seen.effects.length === 0 ? seen.endpoint : null;
 }
 
@@ -131,7 +131,7 @@ function isFinal(code: string): boolean {
 function overdue(rollout: Promoted, seen: Observation, since: number, why: string): Decision | null {
   const { within } = scalingOf(seen.policy);
   if (seen.now - since <= within) return null;
-  return goBack(rollout, seen, 'detour_overdue', `${rollout.endpointName}: ${why} in ${spanText(within)}`);
+  return rollBack(rollout, seen, 'detour_overdue', `${rollout.endpointName}: ${why} in ${spanText(within)}`);
 }
 
 /** The traffic goes back to the endpoint, unless the rollout is to stay as it is. */

@@ -25,7 +25,7 @@ export function decideDraining(rollout: Extract<Rollout, { phase: 'draining' }>,
   if (
     isFresh &&
     endpoint.state === 'absent' &&
-    endpoint.badLooks >= SURE_ABSENT_LOOKS &&
+    endpoint.badReadings >= SURE_ABSENT_LOOKS &&
     seen.now - tried >= SURE_ABSENT_MS
   ) {
     return end(`${rollout.endpointName} does not exist`);

@@ -3,7 +3,7 @@ import { overspending } from './budget-guard.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
-import { canConnect, endpointTrouble } from './retreat.ts';
+import { canConnect, endpointTrouble } from './rollback.ts';
 
 /**
  * All traffic to serverless at once, since the endpoint can no longer serve it, or be paid for; null where it can. Where serverless

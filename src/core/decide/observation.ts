@@ -9,10 +9,10 @@ import type { RoutePolicy } from '../policy/policy.ts';
 import type { WarmEndpoint } from '../rollout/rollout.ts';
 import type { StepFigures } from '../rollout/step-figures.ts';
 import type { CallShape, Toward } from '../route.ts';
-import type { LoadSeen } from '../scaling/route-load.ts';
+import type { ConcurrencySeen } from '../scaling/route-concurrency.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import type { PinnedInstance } from '../sizing/pinned.ts';
-import type { Costs, LoadFigures } from '../worth/load-history.ts';
+import type { Costs, TrafficFigures } from '../worth/traffic-history.ts';
 import type { SloFigures } from '../worth/slo-watch.ts';
 
 /** Work that takes time and is carried out beside the ticks. At most one of a kind is under way for a route. */
@@ -34,7 +34,7 @@ export interface Survey {
   readonly at: number;
   /** For all replicas at `maxReplica`, micro-dollars per hour; null where the price is not known. */
   readonly pricePerHourMicros: number | null;
-  /** For the replicas that the load seen needs, within the policy's bounds, micro-dollars per hour. Not in older surveys. */
+  /** For the replicas that the concurrency seen needs, within the policy's bounds, micro-dollars per hour. Not in older surveys. */
   readonly expectedPerHourMicros?: number | null;
   /** Why the instance or the model cannot be had; null where it can. */
   readonly problem: string | null;
@@ -60,7 +60,7 @@ export interface EndpointSeen {
   /** Whether its health route answers 200. */
   readonly isHealthy: boolean;
   /** Looks in a row, up to this one, at which it was not running and healthy. */
-  readonly badLooks: number;
+  readonly badReadings: number;
   /** Whether it carries our tag; true where there is none. */
   readonly isOurs: boolean;
   readonly message: string | null;
@@ -106,7 +106,7 @@ interface BudgetSeen {
   /** The file's own budget for the route: the tighter of it and the pinned one counts. */
   readonly file: BudgetPolicy;
   /** From this look, over the next, until the endpoint is paused with its calls ended, clock ms. */
-  readonly wayBackMs: number;
+  readonly rollbackMs: number;
 }
 
 /** What a promoted route, or a way back, is looked at for. */
@@ -115,8 +115,8 @@ export interface BackSeen {
   readonly policy: BackPolicy;
   /** The share of calls that serverless may be expected to refuse. */
   readonly refusedMost: number;
-  /** The whole route's load, whichever side it was assigned to; null before five whole minutes were seen. */
-  readonly load: LoadFigures | null;
+  /** The whole route's traffic, whichever side it was assigned to; null before five whole minutes were seen. */
+  readonly traffic: TrafficFigures | null;
   /** What the endpoint owes and gives; null where nothing is asked of it. */
   readonly slo: SloFigures | null;
   /** Calls in five minutes that serverless is thought to take, all its ways together; null where that is not known. */
@@ -161,8 +161,8 @@ export interface Observation {
   /** Whether the calls that the endpoint was serving when its weight became 0 have ended, or their time is over. */
   readonly isDrained: boolean;
   readonly request: OperatorRequest | null;
-  /** The route's load, and what a replica was seen to carry; absent before it was measured, or without an endpoint. */
-  readonly load?: LoadSeen;
+  /** The route's concurrency, and what a replica was seen to carry; absent before it was measured, or without an endpoint. */
+  readonly concurrency?: ConcurrencySeen;
   /** Calls in five minutes that serverless is thought to take; null where no limit was learned. */
   readonly serverlessLimit?: number | null;
   /** The newest ask of the rollout that is still open. */

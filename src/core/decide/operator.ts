@@ -5,14 +5,14 @@ import type { RolloutEvent } from '../rollout/event.ts';
 import { isOver } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText } from '../text.ts';
-import { budgetRetreat, extendBudget } from './budget-guard.ts';
+import { budgetRollback, extendBudget } from './budget-guard.ts';
 import { overBudget } from './budget-proposal.ts';
 import { capacityHold, OPEN_SLACK } from './capacity-hold.ts';
 import { decision, done, leave, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
-import { decideRetreat, stepVerdict } from './retreat.ts';
+import { decideRollback, stepVerdict } from './rollback.ts';
 import { advance, serverlessHold } from './stepping.ts';
 
 /** What becomes of an operator's request; null only where there is nothing to say yet. */
@@ -100,8 +100,8 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') {
     return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
   }
-  const retreat = decideRetreat(rollout, seen) ?? budgetRetreat(rollout, seen);
-  if (retreat !== null) return refuse(request, retreat.reason, retreat.detail);
+  const rollback = decideRollback(rollout, seen) ?? budgetRollback(rollout, seen);
+  if (rollback !== null) return refuse(request, rollback.reason, rollback.detail);
   const verdict = stepVerdict(rollout, seen);
   if (rollout.step > 0 && verdict?.status !== 'pass') {
     return refuse(request, 'verdict_changed', notPassed(verdict));

@@ -2,16 +2,16 @@ import type { Rollout } from '../rollout/rollout.ts';
 import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { decideDetour } from './detour.ts';
-import { decideRescale, decideSleep } from './follow-load.ts';
+import { decideRescale, decideSleep } from './change-scaling.ts';
 import type { Observation } from './observation.ts';
-import { decideRetreat } from './retreat.ts';
+import { decideRollback } from './rollback.ts';
 import { considerBack } from './way-back-cause.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
 /** After the promotion the endpoint is still watched: its weight goes back when it must, and step by step when it should. */
 export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
-  const urgent = decideRetreat(rollout, seen) ?? decideDetour(rollout, seen) ?? decideSleep(rollout, seen);
+  const urgent = decideRollback(rollout, seen) ?? decideDetour(rollout, seen) ?? decideSleep(rollout, seen);
   if (urgent !== null) return urgent;
   const rescale = decideRescale(rollout, seen);
   if (rescale !== null && rescale.action !== 'wait') return rescale;

@@ -9,7 +9,7 @@ import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
-import { canConnect, decideRetreat, goBack, stepVerdict } from './retreat.ts';
+import { canConnect, decideRollback, rollBack, stepVerdict } from './rollback.ts';
 import { serverlessCannot, stepBackText } from './way-back-cause.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
@@ -20,8 +20,8 @@ type Steppable = Stopped | Extract<Rollout, { phase: 'proposed' }>;
 /** Copies go to the endpoint and nobody depends on their answers: it is let finish, unless the endpoint is plainly out. */
 export function decideShadowing(rollout: Shadowing, seen: Observation): Decision {
   const { verdict } = seen;
-  const retreat = decideRetreat(rollout, seen);
-  if (retreat !== null) return retreat;
+  const rollback = decideRollback(rollout, seen);
+  if (rollback !== null) return rollback;
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator', { verdict });
   const spent = seen.now - rollout.since;
   const { time } = seen.policy.shadow;
@@ -29,7 +29,7 @@ export function decideShadowing(rollout: Shadowing, seen: Observation): Decision
     return decision('wait', 'shadowing', `${spanText(spent)} of ${spanText(time)}; ${shadowText(seen)}`, { verdict });
   }
   if (verdict?.status === 'fail') {
-    return { ...goBack(rollout, seen, 'verdict_fail', failureText(rollout, seen, verdict)), verdict };
+    return { ...rollBack(rollout, seen, 'verdict_fail', failureText(rollout, seen, verdict)), verdict };
   }
   const events = [{ type: 'shadow_ended' as const, verdict }];
   return decision('finish_shadow', 'shadowing', shadowText(seen), { events, verdict });
@@ -44,8 +44,8 @@ function shadowText({ shadow, verdict }: Observation): string {
 
 /** One stop of the way: must it go back, may it go on, and if not, what is missing? */
 export function decideStopped(rollout: Stopped, seen: Observation): Decision {
-  const retreat = decideRetreat(rollout, seen);
-  return retreat ?? decideStep(rollout, seen);
+  const rollback = decideRollback(rollout, seen);
+  return rollback ?? decideStep(rollout, seen);
 }
 
 /** A stop that need not be left: may the next one be entered, and if not, what is missing? */
@@ -176,6 +176,6 @@ function keepHolding(
   const told = `${isVeryLate ? `rollout older than ${spanText(rolloutWithin)}` : `step older than ${spanText(stepWithin)}`}; ${detail}`;
   // On a way back calls are few, and the endpoint that it would go back to is the one that is too dear: it goes on.
   const mustLeave = seen.policy.approval === 'automatic' && rollout.toward === 'dedicated';
-  if (mustLeave) return { ...goBack(rollout, seen, why, told), verdict };
+  if (mustLeave) return { ...rollBack(rollout, seen, why, told), verdict };
   return decision('wait', why, told, { verdict });
 }

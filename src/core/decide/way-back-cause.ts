@@ -4,7 +4,7 @@ import { stopWeight } from '../rollout/rollout.ts';
 import type { Rollout, WayBack } from '../rollout/rollout.ts';
 import { otherShare } from '../rollout/split.ts';
 import { spanText } from '../text.ts';
-import { expectedRefused, payingLoad } from '../worth/load-history.ts';
+import { expectedRefused, payingTraffic } from '../worth/traffic-history.ts';
 import { beginEffect, decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { BackSeen, Observation } from './observation.ts';
@@ -15,7 +15,7 @@ const LEARNED_VALID_MS = 600_000;
 
 /** Why a promoted route may have to go back. */
 interface Cause {
-  readonly reason: 'load_low' | 'slo_missed';
+  readonly reason: 'traffic_low' | 'slo_missed';
   readonly told: string;
   readonly since: number;
   /** How long it must have held. */
@@ -29,7 +29,7 @@ interface Cause {
 export function considerBack(rollout: Promoted, seen: Observation): Decision | null {
   const { back } = seen;
   if (back == null || rollout.isPaused) return null;
-  const cause = sloCause(back) ?? loadCause(seen, back);
+  const cause = sloCause(back) ?? trafficCause(seen, back);
   if (cause === null) return null;
   const { told } = cause;
   const held = seen.now - cause.since;
@@ -56,22 +56,22 @@ function sloCause({ slo, policy }: BackSeen): Cause | null {
   return { reason: 'slo_missed', told: `on the endpoint ${told.join(', ')}`, since: slo.missedSince, sustain };
 }
 
-/** A load for which the endpoint is too dear. */
-function loadCause({ costs = null }: Observation, { load, policy }: BackSeen): Cause | null {
-  if (load === null || load.belowSince === null) return null;
-  const limit = Math.round(payingLoad(policy, costs) ?? 0);
+/** A traffic for which the endpoint is too dear. */
+function trafficCause({ costs = null }: Observation, { traffic, policy }: BackSeen): Cause | null {
+  if (traffic === null || traffic.belowSince === null) return null;
+  const limit = Math.round(payingTraffic(policy, costs) ?? 0);
   const isPriced = costs !== null && policy.below !== null;
   const why = isPriced ? `${percent(policy.below ?? 0)} of break-even` : 'back.calls';
-  const told = `${load.calls} calls in 5 min, below ${limit} (${why})`;
-  return { reason: 'load_low', told, since: load.belowSince, sustain: policy.sustain };
+  const told = `${traffic.calls} calls in 5 min, below ${limit} (${why})`;
+  return { reason: 'traffic_low', told, since: traffic.belowSince, sustain: policy.sustain };
 }
 
-/** How long nothing may be proposed yet, ms: soon after a way back, and a low load not soon after the promotion. */
+/** How long nothing may be proposed yet, ms: soon after a way back, and a low traffic not soon after the promotion. */
 function restLeft(rollout: Promoted, seen: Observation, reason: Cause['reason']): number {
   const { after, cooldown } = (seen.back as BackSeen).policy;
   const sinceEnd =
     seen.lastToward === 'serverless' && seen.lastEndedAt !== null ? seen.now - seen.lastEndedAt : Infinity;
-  const sincePromotion = reason === 'load_low' ? seen.now - rollout.since : Infinity;
+  const sincePromotion = reason === 'traffic_low' ? seen.now - rollout.since : Infinity;
   return Math.max(0, cooldown - sinceEnd, after - sincePromotion);
 }
 
@@ -113,21 +113,21 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, told, s
   return decision('propose', reason satisfies Reason, detail, { events: [{ type: 'proposed', rollout: next }] });
 }
 
-/** Why serverless cannot be given such a share of the route's load (0..1); null where it can, or nobody knows. */
-export function serverlessCannot({ load, serverlessLimit, refusedMost }: BackSeen, share: number): string | null {
-  const refused = load === null ? null : expectedRefused(load.p95 * share, serverlessLimit);
-  if (load === null || refused === null || refused <= refusedMost) return null;
-  const calls = Math.round(load.p95 * share);
+/** Why serverless cannot be given such a share of the route's traffic (0..1); null where it can, or nobody knows. */
+export function serverlessCannot({ traffic, serverlessLimit, refusedMost }: BackSeen, share: number): string | null {
+  const refused = traffic === null ? null : expectedRefused(traffic.p95 * share, serverlessLimit);
+  if (traffic === null || refused === null || refused <= refusedMost) return null;
+  const calls = Math.round(traffic.p95 * share);
   return `serverless would refuse ${percent(refused)} of ${calls} calls in 5 min (its limit: ${Math.round(serverlessLimit ?? 0)}; allowed: ${percent(refusedMost)})`;
 }
 
-/** What is expected of serverless under the route's whole load. */
-export function forecastText({ load, serverlessLimit }: BackSeen): string {
-  const refused = load === null ? null : expectedRefused(load.p95, serverlessLimit);
-  if (load === null || refused === null) {
+/** What is expected of serverless under the route's whole traffic. */
+export function forecastText({ traffic, serverlessLimit }: BackSeen): string {
+  const refused = traffic === null ? null : expectedRefused(traffic.p95, serverlessLimit);
+  if (traffic === null || refused === null) {
     return 'what serverless takes is not known, so each step shows it';
   }
-  return `serverless would refuse ${percent(refused)} of ${load.p95} calls in 5 min (its limit: ${Math.round(serverlessLimit ?? 0)})`;
+  return `serverless would refuse ${percent(refused)} of ${traffic.p95} calls in 5 min (its limit: ${Math.round(serverlessLimit ?? 0)})`;
 }
 
 /** `step 2 of 5: 50 % to the endpoint, 50 % to serverless`. */

@@ -9,7 +9,7 @@ import { failureText } from './failure-text.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
-import { goBack, stepVerdict } from './retreat.ts';
+import { rollBack, stepVerdict } from './rollback.ts';
 import { advance, decideStep, serverlessHold } from './stepping.ts';
 import { forecastText, stepBackText } from './way-back-cause.ts';
 
@@ -54,11 +54,11 @@ function keepEndpoint(rollout: Rollout, seen: Observation): Decision | null {
   const { verdict } = seen;
   if (seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
     const told = `${seen.canaryFaultsInRow} faults of serverless in a row`;
-    return { ...goBack(rollout, seen, 'consecutive_faults', told), verdict };
+    return { ...rollBack(rollout, seen, 'consecutive_faults', told), verdict };
   }
   const found = stepVerdict(rollout, seen);
   if (found?.status !== 'fail') return null;
-  return { ...goBack(rollout, seen, 'verdict_fail', failureText(rollout, seen, found)), verdict };
+  return { ...rollBack(rollout, seen, 'verdict_fail', failureText(rollout, seen, found)), verdict };
 }
 
 function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: Observation): Decision {

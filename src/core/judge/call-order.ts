@@ -52,7 +52,7 @@ const AT_ONCE = { least: 1_500, part: 1 / 16 };
  * decided: to `early` once it failed, ended, or is two seconds old; to `take` once it failed, ended, or is as old as
  * `lateUs`. Slow calls are so neither missed nor counted late, and the ledger's rows give the same order again.
  */
-export class Docket {
+export class CallOrder {
   readonly #taker: Taker;
   readonly #lateUs: number;
   readonly #open = new Map<number, Entry>();

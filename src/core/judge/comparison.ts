@@ -1,6 +1,6 @@
 import type { Role } from '../route.ts';
 import { LevelTest, rhoAfter } from '../stats/level.ts';
-import type { Wobble } from '../stats/level.ts';
+import type { Drift } from '../stats/level.ts';
 import { Blocks } from './minute-blocks.ts';
 import type { Block } from './minute-blocks.ts';
 
@@ -8,7 +8,7 @@ import type { Block } from './minute-blocks.ts';
 const ALPHA = 0.05;
 const TIGHT_MINUTES = 30;
 
-/** The profile's wobble counts as so many blocks against what this rollout shows. */
+/** The profile's drift counts as so many blocks against what this rollout shows. */
 const PRIOR_BLOCKS = 60;
 
 /**
@@ -17,21 +17,21 @@ const PRIOR_BLOCKS = 60;
  */
 export class Comparison {
   readonly #blocks: Blocks;
-  readonly #prior: Wobble;
+  readonly #prior: Drift;
   readonly #effect = new LevelTest();
   readonly #rho: number;
   readonly #step: Record<Role, { n: number; sum: number }> = { stable: { n: 0, sum: 0 }, canary: { n: 0, sum: 0 } };
   #differences = { n: 0, mean: 0, squares: 0, noise: 0 };
 
-  /** `variance`: of single scores, at least `least`; `wobble`: of the difference of the roles' levels. */
-  constructor(variance: number, wobble: Wobble, callsPerMinute: number, least = 0) {
+  /** `variance`: of single scores, at least `least`; `drift`: of the difference of the roles' levels. */
+  constructor(variance: number, drift: Drift, callsPerMinute: number, least = 0) {
     this.#blocks = new Blocks(variance, least);
-    this.#prior = wobble;
-    this.#rho = rhoAfter(TIGHT_MINUTES, usualNoise(variance, callsPerMinute), wobble, ALPHA / 2);
+    this.#prior = drift;
+    this.#rho = rhoAfter(TIGHT_MINUTES, usualNoise(variance, callsPerMinute), drift, ALPHA / 2);
   }
 
   /** How the difference of the levels wanders: as in the profile, or more where this rollout shows more. */
-  get wobble(): Wobble {
+  get drift(): Drift {
     const { n, squares, noise } = this.#differences;
     const shown = n < 2 ? 0 : squares / (n - 1) - noise / n;
     const prior = this.#prior.sigma ** 2;
@@ -49,7 +49,7 @@ export class Comparison {
   endMinute(minute: number, isUsual: boolean): Block | null {
     const block = this.#blocks.endMinute(minute, isUsual);
     if (block === null) return null;
-    this.#effect.add(block.difference, block.noise, block.minutes, this.wobble);
+    this.#effect.add(block.difference, block.noise, block.minutes, this.drift);
     if (block.isUsual) this.#learn(block);
     return block;
   }

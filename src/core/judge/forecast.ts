@@ -1,10 +1,10 @@
 import { isShare, METRICS } from '../policy/judge.ts';
 import type { JudgePolicy, MetricName } from '../policy/judge.ts';
 import { LevelTest, rhoAfter } from '../stats/level.ts';
-import type { Wobble } from '../stats/level.ts';
+import type { Drift } from '../stats/level.ts';
 import { STAKES } from '../stats/wealth.ts';
 import { usualNoise } from './comparison.ts';
-import { STEP_AT, WIDE } from './error-budget.ts';
+import { STEP_AT, WIDE } from './error-rates.ts';
 import { AIM, ROLLOUT_MINUTES, STEP_MINUTES } from './pass-gate.ts';
 import type { Profile, Size } from './profile.ts';
 
@@ -53,7 +53,7 @@ interface Course {
   beginStep(): void;
 }
 
-/** How long each step takes at this traffic and wobble, by the judge's own formulas with their middling values. */
+/** How long each step takes at this traffic and drift, by the judge's own formulas with their middling values. */
 export function forecast(
   profile: Profile,
   policy: JudgePolicy,
@@ -67,7 +67,7 @@ export function forecast(
     for (const course of courses) course.copied(callsPerMinute * copies.share);
   }
   return stops.map(({ weight, least }, i) => {
-    const beta = i === stops.length - 1 ? policy.budget.falsePassLast : policy.budget.falsePass;
+    const beta = i === stops.length - 1 ? policy.errorRates.falsePassLast : policy.errorRates.falsePass;
     for (const course of courses) course.beginStep();
     const suffices = () =>
       courses.every((course) => {
@@ -104,7 +104,7 @@ export function certifiable(
   { callsPerMinute }: Traffic,
   weight: number,
 ): { readonly minutes: number; readonly margin: number }[] {
-  const limit = -Math.log(policy.budget.falsePass);
+  const limit = -Math.log(policy.errorRates.falsePass);
   return SPANS.map((minutes) => {
     let [low, high] = [0, 5];
     for (let i = 0; i < 40; i++) {
@@ -126,7 +126,7 @@ class SizeCourse implements Course {
   readonly name: Size;
   readonly #margin: number;
   readonly #variance: number;
-  readonly #wobble: Wobble;
+  readonly #drift: Drift;
   readonly #rho: { readonly rollout: number; readonly step: number };
   readonly #rollout = new LevelTest();
   #step = new LevelTest();
@@ -136,12 +136,12 @@ class SizeCourse implements Course {
     this.name = name;
     this.#margin = margin;
     this.#variance = profile.spread[name] ** 2;
-    const { sigma, phi } = profile.wobble[name];
-    this.#wobble = { sigma: sigma * Math.SQRT2, phi };
+    const { sigma, phi } = profile.drift[name];
+    this.#drift = { sigma: sigma * Math.SQRT2, phi };
     const noise = usualNoise(this.#variance, profile.callsPerMinute);
     this.#rho = {
-      rollout: rhoAfter(ROLLOUT_MINUTES, noise, this.#wobble, 1 / STEP_AT),
-      step: rhoAfter(STEP_MINUTES, noise, this.#wobble, 1 / STEP_AT),
+      rollout: rhoAfter(ROLLOUT_MINUTES, noise, this.#drift, 1 / STEP_AT),
+      step: rhoAfter(STEP_MINUTES, noise, this.#drift, 1 / STEP_AT),
     };
   }
 
@@ -155,8 +155,8 @@ class SizeCourse implements Course {
     const stable = callsPerMinute * (1 - weight) * this.#open;
     if (Math.min(canary, stable) < BLOCK_CALLS) return;
     const noise = this.#variance * (1 / canary + 1 / stable);
-    this.#rollout.add(-this.#margin, noise, this.#open, this.#wobble);
-    this.#step.add(-this.#margin * WIDE, noise, this.#open, this.#wobble);
+    this.#rollout.add(-this.#margin, noise, this.#open, this.#drift);
+    this.#step.add(-this.#margin * WIDE, noise, this.#open, this.#drift);
     this.#open = 0;
   }
 

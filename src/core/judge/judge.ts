@@ -2,8 +2,8 @@ import { METRICS } from '../policy/judge.ts';
 import type { JudgePolicy } from '../policy/judge.ts';
 import type { Affinity, Role, Toward } from '../route.ts';
 import { Wealth } from '../stats/wealth.ts';
-import { failOdds, STEP_AT, UNHEALTHY_AT } from './error-budget.ts';
-import { ShareKill } from './kill-bet.ts';
+import { failOdds, STEP_AT, UNHEALTHY_AT } from './error-rates.ts';
+import { ShareFailureBet } from './failure-bet.ts';
 import { MetricJudge } from './metric-judge.ts';
 import type { Profile } from './profile.ts';
 import { scoreCall, scoreEarly, scoreRejection } from './scores.ts';
@@ -35,16 +35,16 @@ class Minutes {
 }
 
 /**
- * Compares the canary with stable, call by call. Two tiers: bets on the coin of each call (`kill`), exact whatever both
+ * Compares the canary with stable, call by call. Two tiers: bets on the coin of each call (`failure-bet.ts`), exact whatever both
  * roles go through together, send a much worse canary back within a few calls; block differences that allow for each
- * role's own wobble (`gate`) let a step pass on positive evidence only, and send back what is slowly shown to be beyond
+ * role's own drift (`gate`) let a step pass on positive evidence only, and send back what is slowly shown to be beyond
  * its margin. Two further bets watch the judge's own ground: whether the coin is the one that was told, and whether the
  * roles reject requests alike.
  *
- * What may be said of it: a bet is exact at each moment, so it may rightly fire on an endpoint that is beyond the kill
- * margin for some minutes only; where levels wobble that much, kill margins of sizes and what counts as slow are widened by
- * what the wobble explains. The gate is exact for levels that wander as an AR(1) process with the profile's parameters,
- * and else as good as these. Shares have no gate against them: their kill margins are narrow already. What either role
+ * What may be said of it: a bet is exact at each moment, so it may rightly fire on an endpoint that is beyond the rollback
+ * margin for some minutes only; where levels drift that much, rollback margins of sizes and what counts as slow are widened by
+ * what the drift explains. The gate is exact for levels that wander as an AR(1) process with the profile's parameters,
+ * and else as good as these. Shares have no gate against them: their rollback margin are narrow already. What either role
  * does with 429s, and what was slow before serverless's own drift, is in `scores.ts`.
  *
  * Memory does not grow with calls. Deterministic: the same calls in the same order give the same verdicts, bit for bit.
@@ -56,9 +56,9 @@ export class Judge {
   readonly #toward: Toward;
   readonly #lastStep: number;
   readonly #metrics: readonly MetricJudge[];
-  readonly #earlyFaults: ShareKill;
+  readonly #earlyFaults: ShareFailureBet;
   readonly #split = { more: new Wealth({ canRestart: true }), less: new Wealth({ canRestart: true }), peak: 0 };
-  readonly #rejections: readonly ShareKill[];
+  readonly #rejections: readonly ShareFailureBet[];
   readonly #health: StableHealth;
   readonly #earlyMinutes = new Minutes();
   readonly #minutes = new Minutes();
@@ -84,9 +84,9 @@ export class Judge {
     this.#toward = toward;
     this.#lastStep = steps.length;
     const odds = failOdds(policy, steps.length);
-    this.#earlyFaults = new ShareKill(policy.metrics.faults.killMargin, profile.shares.faults);
+    this.#earlyFaults = new ShareFailureBet(policy.metrics.faults.rollbackMargin, profile.shares.faults);
     this.#metrics = METRICS.map((name) => new MetricJudge(name, policy.metrics[name], profile, odds[name]));
-    this.#rejections = [0, 1].map(() => new ShareKill(REJECTIONS_MARGIN, 0.002));
+    this.#rejections = [0, 1].map(() => new ShareFailureBet(REJECTIONS_MARGIN, 0.002));
     this.#health = new StableHealth(profile);
   }
 
@@ -102,7 +102,7 @@ export class Judge {
     this.#betOnSplit(role === 'canary' ? 1 - weight : -weight, weight);
     this.#earlyFaults.take(role, weight, scoreEarly(call, this.#toward));
     const rejection = scoreRejection(call, this.#toward);
-    const [more, less] = this.#rejections as [ShareKill, ShareKill];
+    const [more, less] = this.#rejections as [ShareFailureBet, ShareFailureBet];
     more.take(role, weight, rejection);
     // The other side: the same bet with the roles exchanged.
     less.take(role === 'canary' ? 'stable' : 'canary', 1 - weight, rejection);
@@ -157,8 +157,8 @@ export class Judge {
 
   /** What it says now about a step. */
   verdict(step: number): Verdict {
-    const { budget } = this.#policy;
-    const passAt = 1 / (step >= this.#lastStep ? budget.falsePassLast : budget.falsePass);
+    const { errorRates } = this.#policy;
+    const passAt = 1 / (step >= this.#lastStep ? errorRates.falsePassLast : errorRates.falsePass);
     const isCurrent = step === this.#step;
     const metrics = this.#metrics.map((metric) =>
       metric.read({ passAt, stepAt: STEP_AT, isCurrent, earlyOdds: this.#earlyFaults.odds }),

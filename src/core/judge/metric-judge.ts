@@ -1,8 +1,8 @@
 import { isShare } from '../policy/judge.ts';
 import type { MetricName, MetricPolicy } from '../policy/judge.ts';
 import { Comparison, usualNoise } from './comparison.ts';
-import type { FailOdds } from './error-budget.ts';
-import { ShareKill, SizeKill } from './kill-bet.ts';
+import type { FailOdds } from './error-rates.ts';
+import { ShareFailureBet, SizeFailureBet } from './failure-bet.ts';
 import { predict } from './latency-model.ts';
 import { ShareGate, SizeGate } from './pass-gate.ts';
 import { SIZES } from './profile.ts';
@@ -22,7 +22,7 @@ const CLIP = 1;
 const LENGTH_CLIP = 2;
 
 /**
- * Bets are exact at each moment: an endpoint that is beyond the kill margin for a few minutes, because its level wobbles
+ * Bets are exact at each moment: an endpoint that is beyond the rollback margin for a few minutes, because its level drifts
  * that much, would rightly be sent back. The margin is therefore at least so many deviations of the roles' difference.
  */
 const SWAYS = 3;
@@ -49,7 +49,7 @@ export class MetricJudge {
   readonly #profile: Profile;
   readonly #failAt: FailOdds;
   readonly #comparison: Comparison;
-  readonly #kill: ShareKill | SizeKill;
+  readonly #failureBet: ShareFailureBet | SizeFailureBet;
   readonly #gate: ShareGate | SizeGate;
   /** Answered stable calls, and those among them that told this metric. */
   #coverage = { answered: 0, told: 0 };
@@ -65,19 +65,19 @@ export class MetricJudge {
       const likely = usual + UNSEEN;
       const variance = likely * (1 - likely);
       this.#comparison = new Comparison(variance, { sigma: 0, phi: 0 }, profile.callsPerMinute, variance);
-      this.#kill = new ShareKill(policy.killMargin, usual);
+      this.#failureBet = new ShareFailureBet(policy.rollbackMargin, usual);
       this.#gate = new ShareGate(policy.margin, usual);
       return;
     }
-    const { sigma, phi } = profile.wobble[size];
-    const wobble = { sigma: sigma * Math.SQRT2, phi };
+    const { sigma, phi } = profile.drift[size];
+    const drift = { sigma: sigma * Math.SQRT2, phi };
     const variance = profile.spread[size] ** 2;
     const margin = Math.log1p(policy.margin);
-    this.#comparison = new Comparison(variance, wobble, profile.callsPerMinute);
-    const killMargin = Math.max(Math.log1p(policy.killMargin), SWAYS * wobble.sigma);
-    this.#kill = new SizeKill(killMargin, name === 'length');
+    this.#comparison = new Comparison(variance, drift, profile.callsPerMinute);
+    const rollbackMargin = Math.max(Math.log1p(policy.rollbackMargin), SWAYS * drift.sigma);
+    this.#failureBet = new SizeFailureBet(rollbackMargin, name === 'length');
     const margins = name === 'length' ? [margin, -margin] : [margin];
-    this.#gate = new SizeGate(margins, usualNoise(variance, profile.callsPerMinute), wobble);
+    this.#gate = new SizeGate(margins, usualNoise(variance, profile.callsPerMinute), drift);
   }
 
   take({ role, weight, outcome, knownAfterUs }: JudgedCall, score: number | null): void {
@@ -85,7 +85,7 @@ export class MetricJudge {
     if (score !== null) this.#comparison.add(role, this.#clip(score));
     // Faults that came early are bet on in the stream of their own.
     const isEarly = this.name === 'faults' && score === 1 && knownAfterUs <= EARLY_US;
-    this.#kill.take(role, weight, isEarly ? 0 : score);
+    this.#failureBet.take(role, weight, isEarly ? 0 : score);
     if (this.#gate instanceof ShareGate) this.#gate.take(role, weight, score);
   }
 
@@ -94,7 +94,7 @@ export class MetricJudge {
     if (stable === null || canary === null) return;
     this.#comparison.add('stable', this.#clip(stable));
     this.#comparison.add('canary', this.#clip(canary));
-    this.#kill.pair(stable, canary);
+    this.#failureBet.pair(stable, canary);
     if (this.#gate instanceof ShareGate) this.#gate.pair(stable, canary);
   }
 
@@ -109,10 +109,10 @@ export class MetricJudge {
   }
 
   endMinute(minute: number, isUsual: boolean): void {
-    this.#kill.endMinute();
+    this.#failureBet.endMinute();
     const block = this.#comparison.endMinute(minute, isUsual);
     if (this.#gate instanceof ShareGate) this.#gate.endMinute(isUsual);
-    else if (block !== null) this.#gate.add(block, this.#comparison.wobble);
+    else if (block !== null) this.#gate.add(block, this.#comparison.drift);
   }
 
   beginStep(): void {
@@ -144,7 +144,7 @@ export class MetricJudge {
 
   /** The evidence against it that is nearest to sending it back. */
   #worst(earlyOdds: number): { readonly failOdds: number; readonly failAt: number } {
-    const all = [{ failOdds: this.#kill.odds, failAt: this.#failAt.kill }];
+    const all = [{ failOdds: this.#failureBet.odds, failAt: this.#failAt.bet }];
     if (this.name === 'faults') all.push({ failOdds: earlyOdds, failAt: this.#failAt.early });
     if (this.#gate instanceof SizeGate) {
       const { rollout, step } = this.#gate.failOdds();

@@ -1,8 +1,8 @@
 import type { Role } from '../route.ts';
 import { CoinBet } from '../stats/coin.ts';
 import { LevelTest, rhoAfter } from '../stats/level.ts';
-import type { Wobble } from '../stats/level.ts';
-import { STEP_AT, WIDE } from './error-budget.ts';
+import type { Drift } from '../stats/level.ts';
+import { STEP_AT, WIDE } from './error-rates.ts';
 import type { Block } from './minute-blocks.ts';
 
 /** Odds that the canary is within its margin: over the rollout, and in this step at the wider margin. */
@@ -36,11 +36,11 @@ class Side {
     this.#toward = margin > 0 ? 1 : -1;
   }
 
-  add({ difference, noise, minutes, isUsual }: Block, wobble: Wobble): void {
+  add({ difference, noise, minutes, isUsual }: Block, drift: Drift): void {
     const clip = Math.max(CLIP_LEAST, CLIP_MARGINS * Math.abs(this.#margin)) + Math.sqrt(noise);
     const beyond = Math.max(-clip, Math.min(clip, difference - this.#margin));
-    this.#loss.add(beyond, noise, minutes, wobble);
-    if (isUsual || beyond * this.#toward > 0) this.#gain.add(beyond, noise, minutes, wobble);
+    this.#loss.add(beyond, noise, minutes, drift);
+    if (isUsual || beyond * this.#toward > 0) this.#gain.add(beyond, noise, minutes, drift);
   }
 
   /** Odds that it is within the margin. */
@@ -65,11 +65,11 @@ export class SizeGate {
   #failStep = 0;
 
   /** `margins`: one, or one for each side; `noise`: the usual sampling variance of a block. */
-  constructor(margins: readonly number[], noise: number, wobble: Wobble) {
+  constructor(margins: readonly number[], noise: number, drift: Drift) {
     this.#margins = margins;
     this.#rho = {
-      rollout: rhoAfter(ROLLOUT_MINUTES, noise, wobble, 1 / STEP_AT),
-      step: rhoAfter(STEP_MINUTES, noise, wobble, 1 / STEP_AT),
+      rollout: rhoAfter(ROLLOUT_MINUTES, noise, drift, 1 / STEP_AT),
+      step: rhoAfter(STEP_MINUTES, noise, drift, 1 / STEP_AT),
     };
     this.#rollout = margins.map((margin) => new Side(margin, this.#rho.rollout));
     this.#step = this.#newStep();
@@ -79,8 +79,8 @@ export class SizeGate {
     return this.#margins.map((margin) => new Side(margin * WIDE, this.#rho.step));
   }
 
-  add(block: Block, wobble: Wobble): void {
-    for (const side of [...this.#rollout, ...this.#step]) side.add(block, wobble);
+  add(block: Block, drift: Drift): void {
+    for (const side of [...this.#rollout, ...this.#step]) side.add(block, drift);
     this.#failRollout = Math.max(this.#failRollout, ...this.#rollout.map((side) => side.fail));
     this.#failStep = Math.max(this.#failStep, ...this.#step.map((side) => side.fail));
   }

@@ -2,10 +2,10 @@ import { isDecided, isFault } from '../call.ts';
 import type { Outcome } from '../call.ts';
 import type { MetricName } from '../policy/judge.ts';
 import type { UpstreamKind } from '../route.ts';
-import type { Wobble } from '../stats/level.ts';
+import type { Drift } from '../stats/level.ts';
 import { fitLatency, predict } from './latency-model.ts';
 import type { LatencyModel } from './latency-model.ts';
-import { learnWobble } from './wobble.ts';
+import { learnDrift } from './level-drift.ts';
 
 /** A call of the past on the upstream that is to be stable. Times in clock µs. */
 export interface HistoryCall {
@@ -41,7 +41,7 @@ export interface Profile {
   /** Standard deviation of a call's log score about its prediction. */
   readonly spread: Readonly<Record<Size, number>>;
   /** How each size's level wanders from minute to minute (in logarithms). */
-  readonly wobble: Readonly<Record<Size, Wobble>>;
+  readonly drift: Readonly<Record<Size, Drift>>;
   /** Share of answered calls that tell a metric at all. */
   readonly covered: Readonly<Record<MetricName, number>>;
 }
@@ -115,8 +115,8 @@ function learnAnswers(
   const ratios = scores.speed.map(({ z }) => Math.exp(z)).toSorted((a, b) => a - b);
   const durations = calls.map((call) => call.durationUs).toSorted((a, b) => a - b);
   const late = Math.max(2 * (quantile(durations, 0.95) ?? 0), 1.5 * (quantile(durations, 0.995) ?? 0));
-  const learned = SIZES.map((size) => [size, learnWobble(scores[size], size === 'length' ? 1 : 0.5)] as const);
-  const sway = Math.exp(SWAYS * Math.SQRT2 * (learned.find(([size]) => size === 'speed')?.[1].wobble.sigma ?? 0));
+  const learned = SIZES.map((size) => [size, learnDrift(scores[size], size === 'length' ? 1 : 0.5)] as const);
+  const sway = Math.exp(SWAYS * Math.SQRT2 * (learned.find(([size]) => size === 'speed')?.[1].drift.sigma ?? 0));
   const slowRatio = clamp(Math.max(SLOW_LEAST, quantile(ratios, 0.995) ?? 0) * sway, SLOW_LEAST, SLOW_MOST);
   return {
     ...model,
@@ -128,7 +128,7 @@ function learnAnswers(
       empty: share(calls.filter((call) => call.outputTokens === 0).length, calls.length),
     },
     spread: Object.fromEntries(learned.map(([size, { spread }]) => [size, spread])) as Record<Size, number>,
-    wobble: Object.fromEntries(learned.map(([size, { wobble }]) => [size, wobble])) as Record<Size, Wobble>,
+    drift: Object.fromEntries(learned.map(([size, { drift }]) => [size, drift])) as Record<Size, Drift>,
     covered: coverage(calls, scores),
   };
 }

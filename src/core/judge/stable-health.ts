@@ -42,12 +42,12 @@ export class StableHealth {
   endMinute(): boolean {
     const { calls, faults, timed, sum } = this.#minute;
     this.#minute = { calls: 0, faults: 0, timed: 0, sum: 0 };
-    const { shares, spread, wobble } = this.#profile;
+    const { shares, spread, drift } = this.#profile;
     const usual = shares.faults;
     const tooMany = FAR_SHARE + SHARE_DEVIATIONS * Math.sqrt((usual * (1 - usual)) / Math.max(1, calls));
     const isFaulty = calls > 0 && faults / calls > usual + tooMany;
     if (timed === 0) return !isFaulty;
-    const deviation = Math.sqrt(wobble.speed.sigma ** 2 + spread.speed ** 2 / timed);
+    const deviation = Math.sqrt(drift.speed.sigma ** 2 + spread.speed ** 2 / timed);
     const limit = Math.max(FAR, DEVIATIONS * deviation);
     const above = sum / timed - this.#level;
     this.#level += Math.max(-limit, Math.min(limit, above)) / MEMORY_MINUTES;

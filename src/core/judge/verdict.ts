@@ -46,7 +46,7 @@ export interface MetricVerdict {
   /** The same from this step's own data, at the wider margin. */
   readonly stepOdds: number;
   readonly stepAt: number;
-  /** The larger of the odds that it is beyond the kill margin, or beyond the margin; and what sends it back. */
+  /** The larger of the odds that it is beyond the rollback margin, or beyond the margin; and what sends it back. */
   readonly failOdds: number;
   readonly failAt: number;
 }

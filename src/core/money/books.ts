@@ -1,12 +1,12 @@
-/** The books of endpoints: what is known of one from looks, and from the API's graphs, minute by minute. */
+/** The books of endpoints: what is known of one from readings, and from the API's graphs, minute by minute. */
 
 export const MINUTE_MS = 60_000;
 
 /** Whether an endpoint was seen in a minute, told of by the API's graphs, or is only thought to have been so. */
-export type BookSource = 'look' | 'metrics' | 'estimate';
+export type BookSource = 'reading' | 'metrics' | 'estimate';
 
-/** What one look at an endpoint saw. Times in epoch ms. */
-export interface EndpointLook {
+/** What one reading at an endpoint saw. Times in epoch ms. */
+export interface EndpointReading {
   readonly at: number;
   readonly state: string;
   /** Replicas that are billed in that state; 0 where none is. */
@@ -17,8 +17,8 @@ export interface EndpointLook {
   readonly updatedAt: number | null;
 }
 
-/** A look that is in the books, and what they have for the minute in which it was made. */
-export interface BookedLook extends EndpointLook {
+/** A reading that is in the books, and what they have for the minute in which it was made. */
+export interface BookedReading extends EndpointReading {
   readonly minute: Pick<BookSpan, 'replicas' | 'priceMicros' | 'source'>;
 }
 
@@ -45,9 +45,9 @@ export interface ReplicaMinutes {
   readonly isByMinute: boolean;
 }
 
-/** Two looks that are further apart have a gap between them, in which more may have happened than they tell. */
+/** Two readings that are further apart have a gap between them, in which more may have happened than they tell. */
 const GAP_MS = 2 * MINUTE_MS;
-/** A look comes within so many ms of the turn of its minute, as a rule. */
+/** A reading comes within so many ms of the turn of its minute, as a rule. */
 const LATE_MS = 10_000;
 
 const BILLED = new Set(['initializing', 'updating', 'running']);
@@ -64,26 +64,26 @@ export function minuteOf(at: number): number {
 }
 
 /** What the books begin with for an endpoint that is seen for the first time: its creation. */
-export function atCreation(createdAt: number, seen: EndpointLook): BookedLook {
-  const minute = { replicas: 0, priceMicros: seen.priceMicros, source: 'look' as const };
+export function atCreation(createdAt: number, seen: EndpointReading): BookedReading {
+  const minute = { replicas: 0, priceMicros: seen.priceMicros, source: 'reading' as const };
   return { at: createdAt, state: 'pending', replicas: 0, priceMicros: seen.priceMicros, updatedAt: createdAt, minute };
 }
 
-/** Whether two looks by themselves do not tell what was between them, so that the API's graphs should be asked. */
-export function isUnsure(before: EndpointLook, after: EndpointLook): boolean {
+/** Whether two readings by themselves do not tell what was between them, so that the API's graphs should be asked. */
+export function isUnsure(before: EndpointReading, after: EndpointReading): boolean {
   return after.at - before.at > GAP_MS || !isSame(before, after);
 }
 
-function isSame(before: EndpointLook, after: EndpointLook): boolean {
+function isSame(before: EndpointReading, after: EndpointReading): boolean {
   return before.state === after.state && before.replicas === after.replicas && before.updatedAt === after.updatedAt;
 }
 
 /**
- * The minutes from that of one look to that of the next, both included. A minute counts for an endpoint with the most
+ * The minutes from that of one reading to that of the next, both included. A minute counts for an endpoint with the most
  * replicas that were billed at any moment of it. `told`: what the graphs say; null where they were not asked or say
  * nothing: then the endpoint is taken to have been as before until it last changed, and as it is now since then.
  */
-export function settle(before: BookedLook, after: EndpointLook, told: ReplicaMinutes | null): BookSpan[] {
+export function settle(before: BookedReading, after: EndpointReading, told: ReplicaMinutes | null): BookSpan[] {
   const [first, last] = [minuteOf(before.at), minuteOf(after.at)];
   const turnAt = isSame(before, after) ? after.at : turnOf(before, after);
   // Whoever runs when first seen has been started since its creation.
@@ -102,7 +102,7 @@ export function settle(before: BookedLook, after: EndpointLook, told: ReplicaMin
     const seen = Math.max(minute === first ? before.replicas : 0, minute === last ? after.replicas : 0);
     const isTold = told !== null && minute >= toldFrom;
     const replicas = Math.max(isTold ? (told.minutes.get(minute) ?? 0) : thought, seen);
-    // Between two looks that differ more may have happened than one change.
+    // Between two readings that differ more may have happened than one change.
     const isKnown = isSame(before, after) || (minute === last && minute > first);
     spans.push({
       fromMinute: minute,
@@ -110,7 +110,7 @@ export function settle(before: BookedLook, after: EndpointLook, told: ReplicaMin
       state: replicas > 0 === BILLED.has(state) ? state : null,
       replicas,
       priceMicros: priceMicros ?? after.priceMicros,
-      source: isTold ? (told.isByMinute ? 'metrics' : 'estimate') : isKnown ? 'look' : 'estimate',
+      source: isTold ? (told.isByMinute ? 'metrics' : 'estimate') : isKnown ? 'reading' : 'estimate',
     });
   }
   return joined(withFirst(spans, before.minute));
@@ -122,12 +122,12 @@ function firstOf(minutes: ReplicaMinutes['minutes']): number {
   return first;
 }
 
-/** The minutes up to `goneAt`, when a look did not find the endpoint any more: nobody tells when it was deleted. */
-export function settleGone(before: BookedLook, goneAt: number): BookSpan[] {
+/** The minutes up to `goneAt`, when a reading did not find the endpoint any more: nobody tells when it was deleted. */
+export function settleGone(before: BookedReading, goneAt: number): BookSpan[] {
   const first = minuteOf(before.at);
   const { state, replicas, priceMicros } = before;
   const span = { state, replicas, priceMicros };
-  const seen: BookSpan = { ...span, fromMinute: first, untilMinute: first + 1, source: 'look' };
+  const seen: BookSpan = { ...span, fromMinute: first, untilMinute: first + 1, source: 'reading' };
   const until = Math.ceil((goneAt - LATE_MS) / MINUTE_MS);
   // At most: it is taken to have been there until nobody found it.
   const thought: BookSpan = { ...span, fromMinute: first + 1, untilMinute: until, source: 'estimate' };
@@ -135,16 +135,16 @@ export function settleGone(before: BookedLook, goneAt: number): BookSpan[] {
 }
 
 /** When it changed: as it says, else in the middle. */
-function turnOf(before: EndpointLook, after: EndpointLook): number {
+function turnOf(before: EndpointReading, after: EndpointReading): number {
   return isChangeTold(before, after) ? (after.updatedAt as number) : (before.at + after.at) / 2;
 }
 
-function isChangeTold(before: EndpointLook, { at, updatedAt }: EndpointLook): boolean {
+function isChangeTold(before: EndpointReading, { at, updatedAt }: EndpointReading): boolean {
   return updatedAt !== null && updatedAt > before.at && updatedAt <= at;
 }
 
 /** The first minute is in the books already: what it costs there it costs at least. */
-function withFirst(spans: readonly BookSpan[], booked: BookedLook['minute']): BookSpan[] {
+function withFirst(spans: readonly BookSpan[], booked: BookedReading['minute']): BookSpan[] {
   const [first, ...rest] = spans;
   if (first === undefined) return [];
   if (rateOf(booked) <= rateOf(first) && booked.replicas <= first.replicas) return [first, ...rest];

@@ -77,9 +77,9 @@ export function runsOut({ scope, budgetMicros, spentMicros, endsInMs }: Limit, r
  * Whether an endpoint must be left now, so that what is spent until it is paused stays within the budget: with one look
  * more it could not, even if replicas were added meanwhile. `wayBackMs`: from this look, over the next, to the pause.
  */
-export function mustGoBack(limit: Limit, { most }: Rates, wayBackMs: number): boolean {
+export function mustRollBack(limit: Limit, { most }: Rates, rollbackMs: number): boolean {
   if (!runsOut(limit, most)) return false;
-  const spanMs = Math.min(wayBackMs + BILLED_MS, limit.endsInMs ?? Number.POSITIVE_INFINITY);
+  const spanMs = Math.min(rollbackMs + BILLED_MS, limit.endsInMs ?? Number.POSITIVE_INFINITY);
   return limit.spentMicros + costOf(most, spanMs) > limit.budgetMicros;
 }
 

@@ -6,7 +6,7 @@ export interface RetryPolicy {
   readonly base: number;
   readonly cap: number;
   /** Share of the calls of a window, 0..1. */
-  readonly budget: number;
+  readonly share: number;
 }
 
 /** How calls for embeddings are sent together. */

@@ -17,8 +17,8 @@ export interface MetricPolicy {
   /** How much worse the endpoint may be: a pass is evidence that it is not worse by more. */
   readonly margin: number;
   /** Evidence, however early, that it is worse by more than this sends it back at once. */
-  readonly killMargin: number;
-  /** Its part in the budget of false rollbacks, against those of the other metrics. */
+  readonly rollbackMargin: number;
+  /** Its part in the allowance of false rollbacks (`falseRollback`), against those of the other metrics. */
   readonly weight: number;
   /** `advise`: shown, but it neither stops a rollout nor sends it back. */
   readonly judge: 'act' | 'advise';
@@ -27,7 +27,7 @@ export interface MetricPolicy {
 /** How the roles are compared. */
 export interface JudgePolicy {
   /** How often, in shares of rollouts or steps, the judge may be wrong. */
-  readonly budget: {
+  readonly errorRates: {
     /** A rollout that goes back although the endpoint is within its margins. */
     readonly falseRollback: number;
     /** A step that passes although the endpoint is beyond a margin; and the last one. */

@@ -78,7 +78,7 @@ function fillCare(base: CarePolicy, given: NonNullable<Settings['care']>): CareP
 function fillJudge(base: JudgePolicy, given: NonNullable<Settings['judge']>): JudgePolicy {
   const metrics = METRICS.map((metric) => [metric, { ...base.metrics[metric], ...given[metric] }] as const);
   return {
-    budget: { ...base.budget, ...given.budget },
+    errorRates: { ...base.errorRates, ...given.errorRates },
     metrics: Object.fromEntries(metrics) as JudgePolicy['metrics'],
   };
 }

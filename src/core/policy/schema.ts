@@ -87,15 +87,15 @@ const limitsSchema = z.strictObject({
 
 const metricSchema = z.strictObject({
   margin,
-  killMargin: margin,
+  rollbackMargin: margin,
   weight: z.number().positive().max(1_000).describe('number above 0 up to 1000'),
   judge: z.enum(['act', 'advise']),
 });
 
-const budgetSchema = z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share });
+const errorRatesSchema = z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share });
 
 const judgeSchema = z.strictObject({
-  budget: budgetSchema.partial().optional(),
+  errorRates: errorRatesSchema.partial().optional(),
   ...(Object.fromEntries(METRICS.map((metric) => [metric, metricSchema.partial().optional()])) as Record<
     MetricName,
     z.ZodOptional<ReturnType<typeof metricSchema.partial>>
@@ -118,7 +118,7 @@ const providerSchema = z
   .refine((provider) => !ROUTER_CHOICES.has(provider), 'expected a provider; this is how the router chooses one');
 
 const careSchema = z.strictObject({
-  retries: z.strictObject({ most: count(0, 20), base: span(1), cap: span(1), budget: share }).partial(),
+  retries: z.strictObject({ most: count(0, 20), base: span(1), cap: span(1), share }).partial(),
   maxWait: span(),
   queue: count(1, 100_000),
   ramp: span(),
@@ -199,7 +199,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   limits: Object.keys(limitsSchema.shape),
   judge: Object.keys(judgeSchema.shape),
   budget: Object.keys(moneySchema(share).shape),
-  'judge.budget': Object.keys(budgetSchema.shape),
+  'judge.errorRates': Object.keys(errorRatesSchema.shape),
   ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
   shadow: Object.keys(shadowSchema.shape),
   holdBack: Object.keys(holdBackSchema.shape),

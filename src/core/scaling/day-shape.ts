@@ -1,5 +1,5 @@
 /** The load in one hour of the day. Calls at once are means over ten seconds. */
-export interface HourLoad {
+export interface HourConcurrency {
   /** 0..23, UTC. */
   readonly hour: number;
   readonly mean: number;
@@ -13,11 +13,11 @@ const HOUR_MS = 3_600_000;
 const LEAST_CELLS = 60;
 const MOST_CELLS = 360;
 
-export type LearnedDay = readonly HourLoad[];
+export type LearnedDay = readonly HourConcurrency[];
 
 /** The shape of the day, hour by hour: of the days before each counts half as much as the one after it. */
 export class DayShape {
-  readonly #hours = new Map<number, HourLoad>();
+  readonly #hours = new Map<number, HourConcurrency>();
   #startMs = Number.NaN;
   #values: number[] = [];
   #tokens = 0;
@@ -31,7 +31,7 @@ export class DayShape {
   }
 
   /** The hours that were measured, from midnight on. */
-  get hours(): readonly HourLoad[] {
+  get hours(): readonly HourConcurrency[] {
     return [...this.#hours.values()].sort((a, b) => a.hour - b.hour);
   }
 

@@ -1,6 +1,6 @@
 import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { SleepPolicy } from '../policy/scaling.ts';
-import type { LoadSeen } from './route-load.ts';
+import type { ConcurrencySeen } from './route-concurrency.ts';
 import { isSameScaling, measuresPending } from './scaling.ts';
 import type { Measure, Scaling } from './scaling.ts';
 
@@ -12,7 +12,7 @@ export interface ScalingProposal {
 
 export interface ProposalInput {
   readonly now: number;
-  readonly load: LoadSeen;
+  readonly concurrency: ConcurrencySeen;
   readonly present: Scaling;
   readonly endpoint: Pick<EndpointPolicy, 'engine' | 'accelerator'>;
   /** Bounds for the replicas, what they may cost included. */
@@ -25,7 +25,7 @@ export interface ProposalInput {
 
 /** Replicas that always run are to be used by so much at most, so that what comes on top finds room while others start. */
 const USE = 0.8;
-/** Fewer replicas only where they would do with so much more load, and another threshold only beyond so much change. */
+/** Fewer replicas only where they would do with so much more concurrency, and another threshold only beyond so much change. */
 const SLACK = 1.25;
 const HOUR_MS = 3_600_000;
 /** The API's bounds for sleeping by itself, minutes. */
@@ -36,11 +36,11 @@ const MOST_TIMEOUT = 2_880;
  * What the endpoint's scaling should be, from what was measured; null where it fits. At least as many replicas as carry the
  * mean of the busiest hour to come, at most as many as carry the highest peak of any hour. A replica is added when those
  * that run are at 80 % of what one was seen to carry. More replicas, or a lower threshold, only where the limit was really
- * seen: an endpoint that was well at every load needs none. What is proposed is proposed again once it is in force.
+ * seen: an endpoint that was well at every concurrency needs none. What is proposed is proposed again once it is in force.
  */
 export function proposeScaling(input: ProposalInput): ScalingProposal | null {
-  const { load, present, sleep } = input;
-  const { capacity } = load;
+  const { concurrency, present, sleep } = input;
+  const { capacity } = concurrency;
   if (capacity === null || capacity.carried <= 0) return null;
   const maxReplica = most(input, capacity);
   const least = Math.min(fewest(input, capacity), maxReplica);
@@ -51,7 +51,7 @@ export function proposeScaling(input: ProposalInput): ScalingProposal | null {
   return isSameScaling(scaling, present) ? null : { scaling, why: reasons(input, scaling) };
 }
 
-type Known = NonNullable<LoadSeen['capacity']>;
+type Known = NonNullable<ConcurrencySeen['capacity']>;
 
 function most(input: ProposalInput, capacity: Known): number {
   return replicasFor(peakOf(input), input.present.maxReplica, capacity.carried, {
@@ -65,7 +65,7 @@ function fewest(input: ProposalInput, capacity: Known): number {
   return replicasFor(meanOf(input).mean, present, capacity.carried * USE, { ...input, isLimit: capacity.isLimit });
 }
 
-/** So many replicas for a load, within bounds: more only where the limit is known, fewer only with room to spare. */
+/** So many replicas for a concurrency, within bounds: more only where the limit is known, fewer only with room to spare. */
 function replicasFor(
   atOnce: number,
   present: number,
@@ -78,16 +78,16 @@ function replicasFor(
   return bounded(Math.min(present, Math.max(1, Math.ceil((atOnce * SLACK) / perReplica))));
 }
 
-function peakOf({ load }: ProposalInput): number {
-  return Math.max(load.route.p95, ...load.hours.map(({ peak }) => peak));
+function peakOf({ concurrency }: ProposalInput): number {
+  return Math.max(concurrency.route.p95, ...concurrency.hours.map(({ peak }) => peak));
 }
 
 /** The busiest hour until the next change, the last ten minutes included. */
-function meanOf({ load, now, every }: ProposalInput): { readonly mean: number; readonly hour: number | null } {
+function meanOf({ concurrency, now, every }: ProposalInput): { readonly mean: number; readonly hour: number | null } {
   const first = Math.floor(now / HOUR_MS);
   const hours = Math.min(24, Math.floor((now + every) / HOUR_MS) - first + 1);
-  let busiest: { mean: number; hour: number | null } = { mean: load.route.mean, hour: null };
-  for (const { hour, mean } of load.hours) {
+  let busiest: { mean: number; hour: number | null } = { mean: concurrency.route.mean, hour: null };
+  for (const { hour, mean } of concurrency.hours) {
     const isToCome = (hour - (first % 24) + 24) % 24 < hours;
     if (isToCome && mean > busiest.mean) busiest = { mean, hour };
   }
@@ -95,9 +95,9 @@ function meanOf({ load, now, every }: ProposalInput): { readonly mean: number; r
 }
 
 /** When a replica is added; the present threshold is kept as long as it is near enough. */
-function measureOf({ load, present, endpoint }: ProposalInput, capacity: Known): Measure {
+function measureOf({ concurrency, present, endpoint }: ProposalInput, capacity: Known): Measure {
   if (!measuresPending(endpoint)) return { hardwareUsage: USE * 100 };
-  const pending = capacity.carried * USE * (load.pendingShare ?? 1);
+  const pending = capacity.carried * USE * (concurrency.pendingShare ?? 1);
   const wanted = Math.max(1, Math.round(pending * 2) / 2);
   const now = present.measure !== null && 'pendingRequests' in present.measure ? present.measure.pendingRequests : null;
   if (now === null) return { pendingRequests: wanted };
@@ -110,9 +110,10 @@ function timeoutOf({ after }: SleepPolicy): number {
 }
 
 function reasons(input: ProposalInput, next: Scaling): string[] {
-  const { load, present, endpoint } = input;
-  const carried = numberText(load.capacity?.carried ?? 0);
-  const seen = load.capacity?.isLimit === true ? `a replica carries ${carried}` : `a replica was well at ${carried}`;
+  const { concurrency, present, endpoint } = input;
+  const carried = numberText(concurrency.capacity?.carried ?? 0);
+  const seen =
+    concurrency.capacity?.isLimit === true ? `a replica carries ${carried}` : `a replica was well at ${carried}`;
   const told: string[] = [];
   if (next.minReplica !== present.minReplica) {
     const { mean, hour } = meanOf(input);
@@ -127,7 +128,7 @@ function reasons(input: ProposalInput, next: Scaling): string[] {
   }
   if (next.measure !== null && JSON.stringify(next.measure) !== JSON.stringify(present.measure)) {
     const why = measuresPending(endpoint)
-      ? `${USE * 100} % of ${carried}, of which ${Math.round((load.pendingShare ?? 1) * 100)} % wait for a status`
+      ? `${USE * 100} % of ${carried}, of which ${Math.round((concurrency.pendingShare ?? 1) * 100)} % wait for a status`
       : 'the engine is full when its hardware is';
     told.push(
       `another replica at ${'pendingRequests' in next.measure ? `${next.measure.pendingRequests} pending calls each` : `${next.measure.hardwareUsage} % use`}: ${why}`,

@@ -1,6 +1,6 @@
 import type { EndpointPolicy } from '../policy/endpoint.ts';
 import { acceleratorOf } from './accelerators.ts';
-import type { Load } from './busiest-load.ts';
+import type { BusiestDemand } from './busiest-demand.ts';
 import { whyNotComputed } from './dtype.ts';
 import { engineSettings } from './engine-args.ts';
 import { engineFor, imageFor } from './engine.ts';
@@ -27,10 +27,10 @@ type Obstacle =
   | 'memory'
   | 'not to be had'
   | 'price unknown'
-  | 'load'
+  | 'demand'
   | 'price';
 
-/** An offer, held against a model, a load and a policy. */
+/** An offer, held against a model, a demand and a policy. */
 export interface Candidate extends ReplicaNeed {
   readonly offer: Offer;
   /** Null where it may be chosen. */
@@ -42,7 +42,7 @@ export interface Candidate extends ReplicaNeed {
 /** What the candidates are held against. */
 export interface Wanted {
   readonly facts: ModelFacts;
-  readonly load: Load;
+  readonly demand: BusiestDemand;
   readonly policy: InstanceWish;
   /** What was measured of an instance, by type and size such as `nvidia-l4 x1`. */
   readonly measured: ReadonlyMap<string, MeasuredSpeed>;
@@ -76,7 +76,7 @@ export function isNamed({ vendor, region, instanceType, instanceSize }: Instance
 
 /** Holds one offer against what is wanted. */
 export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
-  const { facts, load, policy } = wanted;
+  const { facts, demand, policy } = wanted;
   const none = { offer, hold: null, ...NO_NEED };
   const placed = whyNotHere(offer, policy) ?? whyNotServed(offer, wanted);
   if (placed !== null) return { ...none, obstacle: placed };
@@ -85,7 +85,7 @@ export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
   const parallel = parallelOf(offer, facts, policy.args);
   if (typeof parallel === 'string') return { ...none, obstacle: { kind: 'parallel', text: parallel } };
   const hold =
-    offer.accelerator === 'cpu' ? holdOnCpu(offer, facts) : holdOn(offer, facts, { load, settings, parallel });
+    offer.accelerator === 'cpu' ? holdOnCpu(offer, facts) : holdOn(offer, facts, { demand, settings, parallel });
   if (hold === null) {
     const text =
       facts.parameters === null && facts.fileBytes === null
@@ -96,7 +96,7 @@ export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
   if (hold.why !== null) return { ...none, hold, obstacle: { kind: 'memory', text: hold.why } };
   const key = `${offer.instanceType} ${offer.instanceSize}`;
   const use = { card, hold, settings, measured: wanted.measured.get(key) ?? null };
-  const need = needOf(facts, load, use);
+  const need = needOf(facts, demand, use);
   return { offer, hold, ...need, obstacle: whyNotHad(offer, policy) ?? whyNotCarried(offer, policy, need.replicas) };
 }
 
@@ -148,12 +148,12 @@ function whyNotHad(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
   return offer.pricePerHourMicros === null ? { kind: 'price unknown', text: 'its price is not told' } : null;
 }
 
-/** Whether it carries the load for the money; an instance that is named in full is the operator's own choice. */
+/** Whether it carries the demand for the money; an instance that is named in full is the operator's own choice. */
 function whyNotCarried(offer: Offer, policy: InstanceWish, replicas: number): Candidate['obstacle'] {
   if (isNamed(policy)) return null;
   const { maxReplica, maxPricePerHour } = policy;
   if (replicas > maxReplica)
-    return { kind: 'load', text: `the load needs ${replicas} replicas, maxReplica is ${maxReplica}` };
+    return { kind: 'demand', text: `the demand needs ${replicas} replicas, maxReplica is ${maxReplica}` };
   const price = ((offer.pricePerHourMicros ?? 0) * maxReplica) / 1e6;
   if (maxPricePerHour === undefined || price <= maxPricePerHour) return null;
   return { kind: 'price', text: `$${price.toFixed(2)}/h exceeds maxPricePerHour` };

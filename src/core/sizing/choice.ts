@@ -9,7 +9,7 @@ import { offerText } from './offer.ts';
 import type { Offer } from './offer.ts';
 import type { PinnedInstance } from './pinned.ts';
 
-/** All offers, held against a model and a load, and the one that is chosen. */
+/** All offers, held against a model and a demand, and the one that is chosen. */
 export interface Choice {
   /** Those that may be chosen first, by rank; the others by price. */
   readonly candidates: readonly Candidate[];
@@ -21,7 +21,7 @@ export interface Choice {
 const MOST_SLOTS = 16;
 
 /**
- * The cheapest offer that fits: first by the policy's order of regions, then by the price of the replicas that the load
+ * The cheapest offer that fits: first by the policy's order of regions, then by the price of the replicas that the demand
  * needs, then by speed.
  */
 export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
@@ -42,7 +42,7 @@ export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
   return { candidates, chosen };
 }
 
-/** Micro-dollars per hour for the replicas that the load needs; infinite where the price is not told. */
+/** Micro-dollars per hour for the replicas that the demand needs; infinite where the price is not told. */
 export function costOf({ offer, replicas }: Candidate, { policy }: Pick<Wanted, 'policy'>): number {
   const price = offer.pricePerHourMicros ?? Number.POSITIVE_INFINITY;
   return price * Math.max(policy.minReplica, replicas);
@@ -73,22 +73,22 @@ export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): Pinne
 }
 
 /** llama.cpp divides its context evenly among so many calls, and takes the memory for all of it when it starts. */
-function ggufOf({ hold }: Candidate, { facts, load, policy }: Wanted): PinnedInstance['gguf'] {
+function ggufOf({ hold }: Candidate, { facts, demand, policy }: Wanted): PinnedInstance['gguf'] {
   const settings = engineSettings(policy.args);
-  const each = contextNeeded(facts, load, settings) ?? 0;
+  const each = contextNeeded(facts, demand, settings) ?? 0;
   const one = cacheBytes(facts, each, { bytesPerNumber: settings.cacheBytesPerNumber, parallel: hold?.parallel ?? 1 });
   const fitting = hold === null || one === 0 ? 1 : Math.floor(hold.room / one);
-  const calls = Math.max(1, Math.min(MOST_SLOTS, fitting, Math.ceil(load.inFlight)));
+  const calls = Math.max(1, Math.min(MOST_SLOTS, fitting, Math.ceil(demand.inFlight)));
   return { path: facts.gguf?.path ?? '', context: each * calls, calls };
 }
 
 function reasonOf({ offer, hold, replicas }: Candidate, { candidates }: Choice, { policy }: Wanted): string {
   const held = hold === null ? 'its memory could not be checked' : `${gb(hold.fixed)} of ${gb(hold.usable)} usable`;
   const on = offer.numAccelerators > 1 ? ` on each of ${offer.numAccelerators}` : '';
-  const needed = replicas > policy.maxReplica ? `; the load is estimated to need ${replicas} replicas` : '';
+  const needed = replicas > policy.maxReplica ? `; the demand is estimated to need ${replicas} replicas` : '';
   if (isNamed(policy)) return `named by the policy, ${held}${on}${needed}`;
   const fitting = candidates.filter(({ obstacle }) => obstacle === null).length;
-  const carried = replicas > 1 ? `; ${replicas} replicas for the load` : '';
+  const carried = replicas > 1 ? `; ${replicas} replicas for the demand` : '';
   return `the cheapest of ${Math.max(1, fitting)} that fit, ${held}${on}${carried}`;
 }
 

@@ -1,4 +1,4 @@
-import type { Load } from './busiest-load.ts';
+import type { BusiestDemand } from './busiest-demand.ts';
 import { cacheBytes, tokensIn } from './cache.ts';
 import { flagValue } from './engine-args.ts';
 import type { EngineSettings } from './engine-args.ts';
@@ -46,14 +46,18 @@ export function parallelOf(offer: Offer, facts: ModelFacts, args: readonly strin
 export function holdOn(
   offer: Offer,
   facts: ModelFacts,
-  { load, settings, parallel }: { readonly load: Load; readonly settings: EngineSettings; readonly parallel: number },
+  {
+    demand,
+    settings,
+    parallel,
+  }: { readonly demand: BusiestDemand; readonly settings: EngineSettings; readonly parallel: number },
 ): Hold | null {
   const weights = weightsOf(facts);
   if (weights === null || offer.gpuMemoryGb === null) return null;
   const usable = ((offer.gpuMemoryGb * 1e9) / Math.max(1, offer.numAccelerators)) * settings.share;
   const fixed = weights.bytes / parallel + activationBytes(facts, parallel) + ENGINE_BYTES;
   const room = usable - fixed;
-  const context = contextNeeded(facts, load, settings);
+  const context = contextNeeded(facts, demand, settings);
   const base = { usable, fixed, room, parallel, calls: null, maxContext: null };
   if (room < 0) return { ...base, why: `needs ${gb(fixed)}, ${gb(usable)} usable${each(parallel)}` };
   if (context === null) return { ...base, why: null };
@@ -68,7 +72,7 @@ export function holdOn(
   }
   const own = facts.architecture?.maxContext ?? null;
   const most = tokensIn(facts, room * SURE, setting);
-  const one = cacheBytes(facts, tokensOfCall(load, context), setting);
+  const one = cacheBytes(facts, tokensOfCall(demand, context), setting);
   return {
     ...base,
     calls: one === 0 ? null : Math.floor(room / one),

@@ -1,4 +1,4 @@
-import type { Load } from './busiest-load.ts';
+import type { BusiestDemand } from './busiest-demand.ts';
 import { cacheBytes } from './cache.ts';
 import type { EngineSettings } from './engine-args.ts';
 import { kindOf } from './facts.ts';
@@ -12,7 +12,7 @@ interface MemoryTerm {
   readonly arithmetic: string;
 }
 
-/** What a model needs for a load, were it on one accelerator. */
+/** What a model needs for a demand, were it on one accelerator. */
 export interface MemoryNeed {
   readonly terms: readonly MemoryTerm[];
   readonly bytes: number;
@@ -37,16 +37,16 @@ const CONTEXT_UNSEEN = 8_192;
 const LONGER = 1.25;
 
 /** The context, in tokens, that a call must find room for; null for models that keep no cache. */
-export function contextNeeded(facts: ModelFacts, load: Load, { context }: EngineSettings): number | null {
+export function contextNeeded(facts: ModelFacts, demand: BusiestDemand, { context }: EngineSettings): number | null {
   if (kindOf(facts) !== 'generates') return null;
   if (context !== null) return context;
-  const seen = load.longest === null ? CONTEXT_UNSEEN : Math.ceil((load.longest * LONGER) / 1024) * 1024;
+  const seen = demand.longest === null ? CONTEXT_UNSEEN : Math.ceil((demand.longest * LONGER) / 1024) * 1024;
   return Math.min(seen, facts.architecture?.maxContext ?? seen);
 }
 
 /** Tokens of one call in flight: of nineteen in twenty seen, else of the context that must fit. */
-export function tokensOfCall(load: Load, context: number): number {
-  return Math.min(context, load.tokens ?? context);
+export function tokensOfCall(demand: BusiestDemand, context: number): number {
+  return Math.min(context, demand.tokens ?? context);
 }
 
 /**
@@ -64,26 +64,26 @@ export function activationBytes(facts: ModelFacts, parallel: number): number {
 }
 
 /**
- * What a model needs for a load, term by term. Null where the weights are not known: then nothing can be said.
+ * What a model needs for a demand, term by term. Null where the weights are not known: then nothing can be said.
  */
-export function memoryNeed(facts: ModelFacts, load: Load, settings: EngineSettings): MemoryNeed | null {
+export function memoryNeed(facts: ModelFacts, demand: BusiestDemand, settings: EngineSettings): MemoryNeed | null {
   const weights = weightsOf(facts);
   if (weights === null) return null;
-  const context = contextNeeded(facts, load, settings);
+  const context = contextNeeded(facts, demand, settings);
   const activations = activationBytes(facts, 1);
   const terms: MemoryTerm[] = [
     { name: 'weights', ...weights },
-    ...(context === null ? [] : [cacheTerm(facts, load, settings, context)]),
+    ...(context === null ? [] : [cacheTerm(facts, demand, settings, context)]),
     { name: 'activations', bytes: activations, arithmetic: activationText(facts) },
     { name: 'engine', bytes: ENGINE_BYTES, arithmetic: 'CUDA context and buffers, of each accelerator' },
   ];
-  return { terms, bytes: terms.reduce((sum, { bytes }) => sum + bytes, 0), context, guesses: guessesOf(facts, load) };
+  return { terms, bytes: terms.reduce((sum, { bytes }) => sum + bytes, 0), context, guesses: guessesOf(facts, demand) };
 }
 
-function cacheTerm(facts: ModelFacts, load: Load, settings: EngineSettings, context: number): MemoryTerm {
+function cacheTerm(facts: ModelFacts, demand: BusiestDemand, settings: EngineSettings, context: number): MemoryTerm {
   const setting = { bytesPerNumber: settings.cacheBytesPerNumber, parallel: 1 };
-  const tokens = tokensOfCall(load, context);
-  const calls = Math.ceil(load.inFlight);
+  const tokens = tokensOfCall(demand, context);
+  const calls = Math.ceil(demand.inFlight);
   const [one, longest] = [cacheBytes(facts, tokens, setting), cacheBytes(facts, context, setting)];
   const isLongest = longest >= one * calls;
   const count = isLongest ? `1 call of ${context} tokens` : `${calls} calls of ${tokens} tokens`;
@@ -110,13 +110,13 @@ function activationText({ architecture, task, gguf }: ModelFacts): string {
   return `${BATCH_TOKENS} tokens x (4 x ${hidden} + 2 x ${intermediate}) x 2 bytes + ${logits}`;
 }
 
-function guessesOf(facts: ModelFacts, load: Load): string[] {
+function guessesOf(facts: ModelFacts, demand: BusiestDemand): string[] {
   const guesses: string[] = [];
   const kind = kindOf(facts);
   if (facts.architecture === null)
     guesses.push('its config is not known: cache and activations are estimates by its size');
   if (kind === 'other') guesses.push(`nothing is known of what ${facts.task ?? 'its task'} needs beside its weights`);
-  if (kind === 'generates' && load.longest === null) {
+  if (kind === 'generates' && demand.longest === null) {
     guesses.push(`no tokens were seen: a context of ${CONTEXT_UNSEEN} is taken`);
   }
   return guesses;

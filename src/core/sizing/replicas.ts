@@ -1,5 +1,5 @@
 import type { Accelerator } from './accelerators.ts';
-import type { Load } from './busiest-load.ts';
+import type { BusiestDemand } from './busiest-demand.ts';
 import { isWidened } from './dtype.ts';
 import type { EngineSettings } from './engine-args.ts';
 import { kindOf } from './facts.ts';
@@ -9,7 +9,7 @@ import { contextNeeded, tokensOfCall } from './memory.ts';
 import { decodePerSecond } from './speed.ts';
 import type { MeasuredSpeed } from './speed.ts';
 
-/** How many replicas a load needs, and what they bring. */
+/** How many replicas a demand needs, and what they bring. */
 export interface ReplicaNeed {
   readonly replicas: number;
   /** Tokens a second of one replica when it is full; null where it cannot be estimated. */
@@ -27,12 +27,12 @@ const MOST_CALLS = 256;
 const MOST_REPLICAS = 64;
 
 /**
- * The fewest replicas whose caches hold the calls in flight and that write the tokens a second of the load, when each has
- * as many calls as fit. One where the load or the speed is not known.
+ * The fewest replicas whose caches hold the calls in flight and that write the tokens a second of the demand, when each has
+ * as many calls as fit. One where the demand or the speed is not known.
  */
 export function needOf(
   facts: ModelFacts,
-  load: Load,
+  demand: BusiestDemand,
   use: {
     readonly card: Accelerator | null;
     readonly hold: Hold;
@@ -41,7 +41,7 @@ export function needOf(
   },
 ): ReplicaNeed {
   const { card, hold, settings, measured } = use;
-  const context = contextNeeded(facts, load, settings);
+  const context = contextNeeded(facts, demand, settings);
   if (kindOf(facts) !== 'generates' || context === null) return NO_NEED;
   const calls = Math.max(1, Math.min(MOST_CALLS, hold.calls ?? MOST_CALLS));
   const perSecond =
@@ -51,11 +51,12 @@ export function needOf(
           accelerator: card,
           accelerators: hold.parallel,
           cacheBytesPerNumber: settings.cacheBytesPerNumber,
-          tokens: tokensOfCall(load, context),
+          tokens: tokensOfCall(demand, context),
           measured,
         });
-  const byCalls = Math.ceil(load.inFlight / calls);
-  const bySpeed = perSecond === null || load.outputPerSecond === null ? 1 : Math.ceil(load.outputPerSecond / perSecond);
+  const byCalls = Math.ceil(demand.inFlight / calls);
+  const bySpeed =
+    perSecond === null || demand.outputPerSecond === null ? 1 : Math.ceil(demand.outputPerSecond / perSecond);
   return {
     replicas: Math.min(MOST_REPLICAS, Math.max(1, byCalls, bySpeed)),
     perSecond,

@@ -1,7 +1,7 @@
 import { bestRho, boundApart, logOddsAbove, logOddsAimed } from './mixture.ts';
 
 /** How a level wanders from minute to minute: its standard deviation and its correlation with the minute before. */
-export interface Wobble {
+export interface Drift {
   readonly sigma: number;
   readonly phi: number;
 }
@@ -28,8 +28,8 @@ export class LevelTest {
     return this.#v;
   }
 
-  /** One block: `d`, the variance of its sampling noise, minutes since the last one, and the wobble of the level. */
-  add(d: number, noise: number, minutes: number, { sigma, phi }: Wobble): void {
+  /** One block: `d`, the variance of its sampling noise, minutes since the last one, and the drift of the level. */
+  add(d: number, noise: number, minutes: number, { sigma, phi }: Drift): void {
     const whole = sigma * sigma;
     const carry = phi ** minutes;
     let variance = this.#variance === null ? whole : carry * carry * this.#variance + (1 - carry * carry) * whole;
@@ -66,8 +66,8 @@ export class LevelTest {
 }
 
 /** The prior that suits a decision after so many minutes of blocks with such noise. */
-export function rhoAfter(minutes: number, noise: number, wobble: Wobble, alpha: number): number {
+export function rhoAfter(minutes: number, noise: number, drift: Drift, alpha: number): number {
   const test = new LevelTest();
-  for (let minute = 0; minute < minutes; minute++) test.add(0, noise, 1, wobble);
+  for (let minute = 0; minute < minutes; minute++) test.add(0, noise, 1, drift);
   return bestRho(test.v, 2 * alpha);
 }

@@ -18,7 +18,7 @@ import { takeSurvey } from './survey.ts';
 
 /** No effect may take longer than this, in real time: the tick after decides what to do instead. */
 const EFFECT_TIMEOUT_MS = 120_000;
-const LOOK_TIMEOUT_MS = 10_000;
+const READING_TIMEOUT_MS = 10_000;
 
 /** Begins an effect; its result is put where the next observation finds it, and the tick is woken. Never throws. */
 export function beginEffect(watch: RouteWatch, effect: EffectName, context: EffectContext): Promise<void> {
@@ -65,13 +65,13 @@ async function carryOut(
       return { problem: null, learned: await context.learn(watch.model, 'dedicated') };
     case 'pause':
       await pauseOurs(rollout, context, signal);
-      watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
+      watch.endpoint = await readEndpoint(rollout, watch.endpoint, context, signal);
       return { problem: null };
     case 'rescale':
     case 'sleep':
     case 'wake':
       await changeScaling(rollout, effect, context, signal);
-      watch.endpoint = await lookAtEndpoint(rollout, watch.endpoint, context, signal);
+      watch.endpoint = await readEndpoint(rollout, watch.endpoint, context, signal);
       return { problem: null };
   }
 }
@@ -98,7 +98,7 @@ async function ensure(
     ledgerId,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
-  return seenAs(status, { isHealthy: false, badLooks: 1, at: clock.now() });
+  return seenAs(status, { isHealthy: false, badReadings: 1, at: clock.now() });
 }
 
 /** The instance that the rollout is pinned to; of rollouts older than the choice, what their policy names. */
@@ -152,13 +152,13 @@ async function pauseOurs(rollout: Rollout, { endpoints }: EffectContext, signal:
 }
 
 /** Looks how the endpoints of all rollouts are, and wakes the tick where one is no longer as it was. */
-export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
+export async function readEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
   for (const watch of watches) {
     const { rollout } = watch;
     if (rollout === null || (rollout.phase === 'proposed' && rollout.wayBack === undefined)) continue;
     try {
-      const seen = await lookAtEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(LOOK_TIMEOUT_MS));
-      const isNews = seen.state !== watch.endpoint?.state || seen.badLooks !== watch.endpoint.badLooks;
+      const seen = await readEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(READING_TIMEOUT_MS));
+      const isNews = seen.state !== watch.endpoint?.state || seen.badReadings !== watch.endpoint.badReadings;
       const isNewer = watch.endpoint === null || watch.endpoint.at <= seen.at;
       if (watch.rollout?.id === rollout.id && isNewer && !watch.effects.has('ensure')) watch.endpoint = seen;
       if (isNews) context.wake();
@@ -170,29 +170,29 @@ export async function lookAtEndpoints(watches: Iterable<RouteWatch>, context: Ef
 }
 
 /** What the management API and the health route say of a rollout's endpoint now. */
-async function lookAtEndpoint(
+async function readEndpoint(
   rollout: Rollout,
   before: EndpointSeen | null,
   { endpoints, token, clock }: EffectContext,
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
-  const badLooks = (before?.badLooks ?? 0) + 1;
+  const badReadings = (before?.badReadings ?? 0) + 1;
   // Before asking: what another effect learns meanwhile is newer than this.
   const at = clock.now();
   const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
   if (status === null) {
-    return { at, state: 'absent', url: null, isHealthy: false, badLooks, isOurs: true, message: null };
+    return { at, state: 'absent', url: null, isHealthy: false, badReadings, isOurs: true, message: null };
   }
   let isHealthy = false;
   if (status.state === 'running' && status.url !== null) {
     isHealthy = (await checkHealth(status.url, token, status.healthRoute, signal)).ok;
   }
-  return seenAs(status, { isHealthy, badLooks: isHealthy ? 0 : badLooks, at });
+  return seenAs(status, { isHealthy, badReadings: isHealthy ? 0 : badReadings, at });
 }
 
-function seenAs(status: EndpointStatus, look: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badLooks'>): EndpointSeen {
+function seenAs(status: EndpointStatus, reading: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badReadings'>): EndpointSeen {
   return {
-    ...look,
+    ...reading,
     isOurs: isOurs(status),
     state: status.state,
     url: status.url,

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { learnProfile } from '../../core/judge/profile.ts';
 import type { HistoryCall, Profile } from '../../core/judge/profile.ts';
 import type { UpstreamKind } from '../../core/route.ts';
-import { loadOf } from '../../core/sizing/busiest-load.ts';
+import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { Experience } from './survey.ts';
 
@@ -25,7 +25,7 @@ export async function experienceOf(
   clock: Pick<Clock, 'now'>,
 ): Promise<Experience> {
   return {
-    load: loadOf(await lately(journal, { model, upstream: 'serverless' }, clock)),
+    demand: busiestDemand(await lately(journal, { model, upstream: 'serverless' }, clock)),
     measured: await journal.measuredSpeeds(model),
   };
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Survey } from '../../core/decide/observation.ts';
 import { AppError } from '../../core/errors.ts';
 import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
-import type { Load } from '../../core/sizing/busiest-load.ts';
+import type { BusiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { isNamed } from '../../core/sizing/candidate.ts';
 import type { Candidate, Wanted } from '../../core/sizing/candidate.ts';
 import { chooseOffer, pin } from '../../core/sizing/choice.ts';
@@ -17,7 +17,7 @@ import type { RouteWatch } from '../route/watch.ts';
 
 /** What the ledger tells of a model: what it was asked for, and how fast instances have served it. */
 export interface Experience {
-  readonly load: Load;
+  readonly demand: BusiestDemand;
   readonly measured: ReadonlyMap<string, MeasuredSpeed>;
 }
 
@@ -55,8 +55,8 @@ export async function takeSurvey(
   if (seen.isGatedForUs) {
     return told(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
   }
-  const [facts, { load, measured }] = await Promise.all([hub.describeModel(model, signal), experience(model)]);
-  const wanted = { facts, load, measured, policy };
+  const [facts, { demand, measured }] = await Promise.all([hub.describeModel(model, signal), experience(model)]);
+  const wanted = { facts, demand, measured, policy };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
   if (chosen === null) {
@@ -81,7 +81,7 @@ function priceOf(candidate: Candidate | undefined, { maxReplica }: EndpointPolic
   return price === null ? null : price * maxReplica;
 }
 
-/** For as many replicas as the load needs, but at least `minReplica`. */
+/** For as many replicas as the demand needs, but at least `minReplica`. */
 function expectedOf({ offer, replicas }: Candidate, { minReplica, maxReplica }: EndpointPolicy): number | null {
   const price = offer.pricePerHourMicros;
   return price === null ? null : price * Math.min(maxReplica, Math.max(minReplica, replicas));
@@ -122,7 +122,7 @@ function whyNone(
 
 /** How near to being chosen an obstacle is: later ones are found where all before them are overcome. */
 const NEAREST = [
-  'load',
+  'demand',
   'price unknown',
   'not to be had',
   'memory',
@@ -132,7 +132,7 @@ const NEAREST = [
   'engine',
 ] as const;
 const HINTS: Readonly<Record<string, string>> = {
-  load: 'raise endpoint.maxReplica, or see `upshift plan` for what the load needs',
+  demand: 'raise endpoint.maxReplica, or see `upshift plan` for what the demand needs',
   'not to be had': 'ask for quota at Hugging Face, or allow more regions; see `upshift plan`',
   'size unknown': 'name the instance in the endpoint block: it is then taken as said',
   engine: 'set endpoint.engine and endpoint.image',

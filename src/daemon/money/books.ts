@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { errorMessage } from '../../core/errors.ts';
 import { atCreation, billedReplicas, isUnsure, minuteOf, settle, settleGone } from '../../core/money/books.ts';
-import type { BookedLook, EndpointLook, ReplicaMinutes } from '../../core/money/books.ts';
+import type { BookedReading, EndpointReading, ReplicaMinutes } from '../../core/money/books.ts';
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { isOurs } from '../../huggingface/management/status.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
@@ -28,8 +28,8 @@ export interface BooksContext {
 }
 
 /**
- * The books of our endpoints: each look notes what is billed, and settles the minutes since the look before. All that a
- * later look needs is in the ledger: whatever keeps a look from being made or written, for a minute or for days, the next
+ * The books of our endpoints: each reading notes what is billed, and settles the minutes since the reading before. All that a
+ * later reading needs is in the ledger: whatever keeps a reading from being made or written, for a minute or for days, the next
  * one settles it.
  */
 export class Books {
@@ -43,13 +43,13 @@ export class Books {
     this.#context = context;
   }
 
-  /** Looks if a minute of the clock has begun since the last look: at its turn a look sees what the minute costs at least. */
+  /** Reads the endpoints if a minute of the clock has begun since the last reading: at its turn a reading sees what the minute costs at least. */
   async turn(): Promise<void> {
-    if (minuteOf(this.#context.clock.now()) > this.#minute) await this.look();
+    if (minuteOf(this.#context.clock.now()) > this.#minute) await this.read();
   }
 
   /** Looks at all endpoints of ours and books what was seen. Never throws. */
-  async look(): Promise<void> {
+  async read(): Promise<void> {
     const { journal, clock, log } = this.#context;
     this.#minute = minuteOf(clock.now());
     try {
@@ -67,7 +67,7 @@ export class Books {
           [...known, ...rollouts].filter((each) => each.namespace === namespace).map(({ name }) => name),
         );
         const mine = known.filter((each) => each.namespace === namespace);
-        entries.push(...(await this.#lookAt(namespace, names, mine)));
+        entries.push(...(await this.#read(namespace, names, mine)));
       }
       if (entries.length > 0) await journal.book(entries);
       this.#isTroubled = false;
@@ -78,13 +78,13 @@ export class Books {
   }
 
   /** What a namespace's list has to say of our endpoints there; nothing where it cannot be had. */
-  async #lookAt(
+  async #read(
     namespace: string,
     names: ReadonlySet<string>,
     known: readonly BookedEndpoint[],
   ): Promise<readonly BookEntry[]> {
     const { clock, endpoints, log } = this.#context;
-    // Before asking: what changes meanwhile is seen by the next look.
+    // Before asking: what changes meanwhile is seen by the next reading.
     const at = clock.now();
     let list: EndpointStatus[];
     try {
@@ -109,25 +109,25 @@ export class Books {
     status: EndpointStatus,
     { before, at }: { readonly before: BookedEndpoint | undefined; readonly at: number },
   ): Promise<BookEntry | null> {
-    const look: EndpointLook = {
+    const reading: EndpointReading = {
       at,
       state: status.state,
       replicas: billedReplicas(status.state, { ready: status.readyReplica, target: status.targetReplica }),
-      priceMicros: (await this.#price(namespace, status)) ?? before?.look.priceMicros ?? null,
+      priceMicros: (await this.#price(namespace, status)) ?? before?.reading.priceMicros ?? null,
       updatedAt: status.updatedAt,
     };
     const endpoint = identityOf(namespace, status, before?.createdAt ?? status.createdAt ?? Math.round(at));
-    const from = before?.look ?? atCreation(Math.max(Math.min(endpoint.createdAt, at), at - LONGEST_MS), look);
+    const from = before?.reading ?? atCreation(Math.max(Math.min(endpoint.createdAt, at), at - LONGEST_MS), reading);
     // A clock that was set back: what is booked stays booked.
     if (from.at > at) return null;
-    const told = isUnsure(from, look) ? await this.#graphs(endpoint, from, at) : null;
-    return told === 'later' ? null : { endpoint, look, at, spans: settle(from, look, told) };
+    const told = isUnsure(from, reading) ? await this.#graphs(endpoint, from, at) : null;
+    return told === 'later' ? null : { endpoint, reading, at, spans: settle(from, reading, told) };
   }
 
-  /** What the API's graphs say of the time since a look; `later` where they cannot be had just now. */
+  /** What the API's graphs say of the time since a reading; `later` where they cannot be had just now. */
   async #graphs(
     { namespace, name }: EndpointIdentity,
-    before: BookedLook,
+    before: BookedReading,
     until: number,
   ): Promise<ReplicaMinutes | null | 'later'> {
     const key = `${namespace}/${name}`;
@@ -187,8 +187,8 @@ function identityOf(namespace: string, status: EndpointStatus, createdAt: number
   return { namespace, name, createdAt, model, instance: [vendor, region, instanceType, instanceSize].join(' ') };
 }
 
-function missing({ look, ...endpoint }: BookedEndpoint, at: number): BookEntry | null {
-  return look.at > at ? null : { endpoint, look: null, at, spans: settleGone(look, at) };
+function missing({ reading, ...endpoint }: BookedEndpoint, at: number): BookEntry | null {
+  return reading.at > at ? null : { endpoint, reading: null, at, spans: settleGone(reading, at) };
 }
 
 function nameIn(snapshot: string): { readonly namespace: string; readonly name: string } {

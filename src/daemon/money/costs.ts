@@ -2,14 +2,14 @@ import type { Clock } from '../../core/clock.ts';
 import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts';
 import type { Survey } from '../../core/decide/observation.ts';
 import { errorMessage } from '../../core/errors.ts';
-import type { Costs } from '../../core/worth/load-history.ts';
+import type { Costs } from '../../core/worth/traffic-history.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { Log } from '../log.ts';
 import type { RouteWatch } from '../route/watch.ts';
 import type { SpendingSource } from './spending.ts';
 
 const HOUR_MS = 3_600_000;
-/** The load is counted over five minutes. */
+/** The traffic is counted over five minutes. */
 const WINDOWS_PER_HOUR = 12;
 /** How long, in clock time, an instance's price is taken for what it was, where only a criterion asks for it. */
 const SURVEY_MS = HOUR_MS;
@@ -76,15 +76,15 @@ export class RouteCosts {
     return { serverlessPerHourMicros: Math.round(perCall * perHour), dedicatedPerHourMicros: dedicated };
   }
 
-  /** What the whole load of a route with an endpoint costs on either side; null where that is not known. */
+  /** What the whole traffic of a route with an endpoint costs on either side; null where that is not known. */
   ofRoute(watch: RouteWatch): Costs | null {
     const { rollout, worth, perCallMicros: perCall } = watch;
-    const load = worth?.latest ?? null;
+    const traffic = worth?.latest ?? null;
     if (rollout === null || perCall === null || perCall <= 0) return null;
     const rate = this.#context.spending.of(watch)?.ratePerHourMicros ?? 0;
     const dedicated = rate > 0 ? rate : rollout.pricePerHourMicros;
     return {
-      serverlessPerHourMicros: Math.round(perCall * (load?.calls ?? 0) * WINDOWS_PER_HOUR),
+      serverlessPerHourMicros: Math.round(perCall * (traffic?.calls ?? 0) * WINDOWS_PER_HOUR),
       dedicatedPerHourMicros: dedicated,
       breakEvenCallsPerMinute: dedicated / 60 / perCall,
     };

@@ -22,7 +22,7 @@ const LOOK_AND_PAUSE_MS = 10_000;
 const DRAIN_MS = 30_000;
 
 /** From a look, over the next, until the endpoint is paused with its calls ended, in clock ms: as long as it may be. */
-export function wayBackMs(watch: RouteWatch, clock: Clock): number {
+export function rollbackMs(watch: RouteWatch, clock: Clock): number {
   const longest = Math.max(shrunkMs(CALLS_END_MS, clock), watch.longestOnEndpointMs / clock.scale);
   const calls = Math.min(longest, timeoutsOf(watch.policy, clock).totalMs);
   return Math.ceil((calls + shrunkMs(LOOK_AND_PAUSE_MS, clock)) * clock.scale);

@@ -1,5 +1,5 @@
 import type { Arrival } from '../../core/call.ts';
-import { Docket } from '../../core/judge/call-order.ts';
+import { CallOrder } from '../../core/judge/call-order.ts';
 import type { Assigned, Known } from '../../core/judge/call-order.ts';
 import { Judge } from '../../core/judge/judge.ts';
 import type { Profile } from '../../core/judge/profile.ts';
@@ -16,7 +16,7 @@ import type { Role, Toward } from '../../core/route.ts';
 export class Judging {
   readonly rolloutId: string;
   readonly #judge: Judge;
-  readonly #docket: Docket;
+  readonly #callOrder: CallOrder;
   readonly #pairs: Pairs;
 
   constructor(
@@ -25,23 +25,23 @@ export class Judging {
   ) {
     this.rolloutId = id;
     this.#judge = new Judge(profile, policy.judge, policy.steps, policy.affinity, toward);
-    this.#docket = new Docket(this.#judge, profile.tauUs);
+    this.#callOrder = new CallOrder(this.#judge, profile.tauUs);
     this.#pairs = new Pairs(this.#judge, profile.tauUs);
   }
 
   assigned(assigned: Omit<Assigned, 'waitedUs'>): void {
-    this.#docket.assigned(assigned);
+    this.#callOrder.assigned(assigned);
     this.#pairs.close(assigned.assignedAtUs);
   }
 
   /** A call's first attempt set out after it was held for so long, or it ended without one. */
   sent(arrivedAtUs: number, waitedUs: number): void {
-    this.#docket.sent(arrivedAtUs, waitedUs);
+    this.#callOrder.sent(arrivedAtUs, waitedUs);
   }
 
   /** A call's first attempt failed, or it ended well. */
   known(arrivedAtUs: number, known: Known): void {
-    this.#docket.known(arrivedAtUs, known);
+    this.#callOrder.known(arrivedAtUs, known);
   }
 
   /** One half of a pair of the shadow stage has ended. */
@@ -53,7 +53,7 @@ export class Judging {
   verdict(step: number, nowMs: number): Verdict {
     const nowUs = nowMs * 1_000;
     this.#pairs.advance(nowUs);
-    this.#docket.advance(nowUs);
+    this.#callOrder.advance(nowUs);
     return this.#judge.verdict(step);
   }
 }

@@ -151,13 +151,13 @@ export class Routes implements CallObserver {
 }
 
 function canaryOf(watch: RouteWatch): Canary | null {
-  const { rollout, policy, retreat } = watch;
+  const { rollout, policy, rollback } = watch;
   const endpoint = rollout === null ? null : endpointOf(rollout);
   if (rollout === null || endpoint === null) return null;
   const isWayBack = rollout.toward === 'serverless';
   // What the ledger cannot take yet: all weight is where the decision wants it.
-  const isKept = isWayBack && retreat?.decision.action === 'abort';
-  if (retreat !== null && !isKept) return null;
+  const isKept = isWayBack && rollback?.decision.action === 'roll_back';
+  if (rollback !== null && !isKept) return null;
   const { step, weight } = isKept ? { step: 0, weight: 0 } : weights(rollout, policy);
   return {
     rolloutId: rollout.id,

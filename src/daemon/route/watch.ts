@@ -23,16 +23,16 @@ import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/step-figures.ts';
 import { upstreamOf } from '../../core/route.ts';
 import type { CallShape, Role, Toward, UpstreamKind } from '../../core/route.ts';
-import { RouteLoad } from '../../core/scaling/route-load.ts';
-import type { LearnedLoad } from '../../core/scaling/route-load.ts';
+import { RouteConcurrency } from '../../core/scaling/route-concurrency.ts';
+import type { LearnedConcurrency } from '../../core/scaling/route-concurrency.ts';
 import { isJudged, Judging } from './judging.ts';
-import { heededSigns, loadCallOf } from './load-calls.ts';
+import { heededSigns, concurrencyCallOf } from './concurrency-calls.ts';
 import type { Replaced } from './replaced.ts';
 import { StepTallies } from './step-tallies.ts';
 import { EndpointWorth } from './worth.ts';
 
 /** What was decided, and on what. */
-export interface Retreat {
+export interface Rollback {
   readonly rollout: Rollout;
   readonly seen: Observation;
   readonly decision: Decision;
@@ -77,10 +77,10 @@ export class RouteWatch {
   /** When a tick last looked, clock ms. */
   observedAt = 0;
   /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
-  retreat: Retreat | null = null;
+  rollback: Rollback | null = null;
   #steps = new StepTallies('dedicated');
   #judging: Judging | null = null;
-  #load: RouteLoad | null = null;
+  #concurrency: RouteConcurrency | null = null;
 
   constructor(model: string, policy: RoutePolicy) {
     this.model = model;
@@ -95,7 +95,7 @@ export class RouteWatch {
 
   /** Whether all weight has gone back although no event in the ledger says so yet. */
   get isForced(): boolean {
-    return this.retreat !== null;
+    return this.rollback !== null;
   }
 
   /**
@@ -139,26 +139,26 @@ export class RouteWatch {
       this.copiedBefore = 0;
       this.longestOnEndpointMs = 0;
       this.endpoint = null;
-      this.retreat = null;
+      this.rollback = null;
       for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
     }
     if (awaySince(rollout) !== awaySince(this.rollout)) this.faultsInRow = 0;
     this.rollout = rollout;
     this.pinnedPolicy = rollout === null ? null : policy;
-    if (rollout !== null) this.load?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
+    if (rollout !== null) this.concurrency?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
     if (rollout === null || !('profile' in rollout)) this.#judging = null;
     else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
   }
 
   /** The load, of a route that has an endpoint or may get one. */
-  get load(): RouteLoad | null {
-    if (this.policy.endpoint !== null) this.#load ??= new RouteLoad(heededSigns(this.policy));
-    return this.#load;
+  get concurrency(): RouteConcurrency | null {
+    if (this.policy.endpoint !== null) this.#concurrency ??= new RouteConcurrency(heededSigns(this.policy));
+    return this.#concurrency;
   }
 
   /** Goes on from what a former process learned of the load. */
-  learnLoad(learned: LearnedLoad): void {
-    this.#load = new RouteLoad(heededSigns(this.policy), learned);
+  learnConcurrency(learned: LearnedConcurrency): void {
+    this.#concurrency = new RouteConcurrency(heededSigns(this.policy), learned);
   }
 
   /** The judge of the active rollout, from the shadow stage to the promotion. */
@@ -222,8 +222,8 @@ export class RouteWatch {
     if (assignedTo(call) === 'serverless' && call.repeatOfUs === null) this.window.ended(nowMs, nowMs, servedOf(call));
     if (call.outcome === 'ok' && this.#isCurrent(call)) this.#answered(call, nowMs);
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
-    const loaded = this.load === null ? null : loadCallOf(call, this.rollout);
-    if (loaded !== null) this.load?.ended(loaded);
+    const counted = this.concurrency === null ? null : concurrencyCallOf(call, this.rollout);
+    if (counted !== null) this.concurrency?.ended(counted);
     if (!this.#isCurrent(call)) return;
     if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
     if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));

@@ -1,7 +1,7 @@
 import type { BackPolicy, SloPolicy } from '../../core/policy/back.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
-import { LoadHistory, payingLoad } from '../../core/worth/load-history.ts';
-import type { Costs, LoadFigures } from '../../core/worth/load-history.ts';
+import { TrafficHistory, payingTraffic } from '../../core/worth/traffic-history.ts';
+import type { Costs, TrafficFigures } from '../../core/worth/traffic-history.ts';
 import { SloWatch } from '../../core/worth/slo-watch.ts';
 import type { SloFigures } from '../../core/worth/slo-watch.ts';
 
@@ -10,14 +10,14 @@ export const SHORT_HOLE_MS = 300_000;
 
 /** What tells whether an endpoint is still worth its price: the route's whole load, and what it owes its callers. */
 export class EndpointWorth {
-  readonly #load: LoadHistory;
+  readonly #traffic: TrafficHistory;
   #policy: SloPolicy;
   #slo: SloWatch;
-  #latest: LoadFigures | null = null;
+  #latest: TrafficFigures | null = null;
 
   /** `knownSinceMs`: since when every call of the route is told of, here or by `loaded`. */
   constructor(policy: SloPolicy, { knownSinceMs, nowMs }: { readonly knownSinceMs: number; readonly nowMs: number }) {
-    this.#load = new LoadHistory(knownSinceMs);
+    this.#traffic = new TrafficHistory(knownSinceMs);
     this.#policy = policy;
     this.#slo = new SloWatch(policy, nowMs);
   }
@@ -31,12 +31,12 @@ export class EndpointWorth {
 
   /** A call of the route arrived, whichever side it goes to. */
   arrived(atMs: number): void {
-    this.#load.arrived(atMs);
+    this.#traffic.arrived(atMs);
   }
 
   /** So many calls arrived in a minute, as the ledger has them. */
-  loaded(atMs: number, calls: number): void {
-    this.#load.arrived(atMs, calls);
+  counted(atMs: number, calls: number): void {
+    this.#traffic.arrived(atMs, calls);
   }
 
   answered(nowMs: number, durationMs: number): void {
@@ -50,17 +50,17 @@ export class EndpointWorth {
   /** Nothing was seen for so long. */
   interrupt(nowMs: number, holeMs: number): void {
     this.#slo.interrupt(nowMs);
-    if (holeMs > SHORT_HOLE_MS) this.#load.interrupt(nowMs);
+    if (holeMs > SHORT_HOLE_MS) this.#traffic.interrupt(nowMs);
   }
 
   /** The load now, against what would pay. */
-  load(nowMs: number, policy: BackPolicy, costs: Costs | null): LoadFigures | null {
-    this.#latest = this.#load.figures(nowMs, payingLoad(policy, costs));
+  traffic(nowMs: number, policy: BackPolicy, costs: Costs | null): TrafficFigures | null {
+    this.#latest = this.#traffic.figures(nowMs, payingTraffic(policy, costs));
     return this.#latest;
   }
 
   /** The load as it was last looked at. */
-  get latest(): LoadFigures | null {
+  get latest(): TrafficFigures | null {
     return this.#latest;
   }
 
@@ -72,7 +72,7 @@ export class EndpointWorth {
 }
 
 /** Whether a rollout has an endpoint that serves, so that going back is to be thought of. */
-export function mayGoBack(rollout: Rollout | null): rollout is Rollout {
+export function hasServingEndpoint(rollout: Rollout | null): rollout is Rollout {
   return (
     rollout !== null &&
     (rollout.phase === 'promoted' || (rollout.wayBack !== undefined && rollout.phase !== 'draining'))

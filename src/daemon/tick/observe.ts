@@ -6,15 +6,15 @@ import { NO_BUDGET } from '../../core/policy/budget.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import { isLive, weights } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
-import type { Costs } from '../../core/worth/load-history.ts';
+import type { Costs } from '../../core/worth/traffic-history.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import { endpointName } from '../../huggingface/management/spec.ts';
-import { drainPatienceMs, wayBackMs } from '../money/spending.ts';
+import { drainPatienceMs, rollbackMs } from '../money/spending.ts';
 import type { SpendingSource } from '../money/spending.ts';
-import { lookAtLoad, serverlessLimit } from '../route/load.ts';
+import { sampleConcurrency, serverlessLimit } from '../route/concurrency.ts';
 import { timeoutsOf } from '../route/routes.ts';
 import type { RouteWatch } from '../route/watch.ts';
-import { EndpointWorth, mayGoBack } from '../route/worth.ts';
+import { EndpointWorth, hasServingEndpoint } from '../route/worth.ts';
 
 /** A process that did not look for so long, in real time, was stopped or asleep: its own data has a hole there. */
 const GAP_MS = 10_000;
@@ -45,7 +45,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
   const rolloutId = context.newRolloutId();
   const policyHash = context.policyHash(watch);
   const { step } = weights(rollout, watch.policy);
-  const flight = lookInFlight(watch, step, context);
+  const flight = observeInFlight(watch, step, context);
   const costs = context.costs(watch);
   return {
     now,
@@ -59,7 +59,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     lastToward: watch.lastRollout?.toward ?? null,
     survey: watch.survey,
     spending: context.spending.of(watch),
-    budget: { file: watch.filePolicy.budget ?? NO_BUDGET, wayBackMs: wayBackMs(watch, context.clock) },
+    budget: { file: watch.filePolicy.budget ?? NO_BUDGET, rollbackMs: rollbackMs(watch, context.clock) },
     next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
     endpoint: watch.endpoint,
     effects: [...watch.effects],
@@ -73,27 +73,32 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     isDrained: isDrained(watch, flight.endpoint, context.clock),
     request,
     openAskId: watch.openAskId,
-    ...lookAtScaling(watch, now, context.gateway),
+    ...observeScaling(watch, now, context.gateway),
     shapes: [...watch.shapes].sort(),
     costs,
-    back: lookBack(watch, now, costs, context),
+    back: observeBack(watch, now, costs, context),
   };
 }
 
-/** What only a rollout whose endpoint serves has: its load, and what serverless could take instead. */
-function lookAtScaling(
+/** What only a rollout whose endpoint serves has: its concurrency, and what serverless could take instead. */
+function observeScaling(
   watch: RouteWatch,
   nowMs: number,
   gateway: ObserveContext['gateway'],
-): Pick<Observation, 'load' | 'serverlessLimit'> {
-  const load = lookAtLoad(watch, nowMs, gateway);
-  return load === undefined ? {} : { load, serverlessLimit: serverlessLimit(watch, gateway) };
+): Pick<Observation, 'concurrency' | 'serverlessLimit'> {
+  const concurrency = sampleConcurrency(watch, nowMs, gateway);
+  return concurrency === undefined ? {} : { concurrency, serverlessLimit: serverlessLimit(watch, gateway) };
 }
 
 /** What tells whether, and how far, a route may go back; null where its endpoint does not serve it. */
-function lookBack(watch: RouteWatch, nowMs: number, costs: Costs | null, { gateway }: ObserveContext): BackSeen | null {
+function observeBack(
+  watch: RouteWatch,
+  nowMs: number,
+  costs: Costs | null,
+  { gateway }: ObserveContext,
+): BackSeen | null {
   const { rollout, filePolicy } = watch;
-  if (!mayGoBack(rollout)) {
+  if (!hasServingEndpoint(rollout)) {
     watch.worth = null;
     return null;
   }
@@ -104,7 +109,7 @@ function lookBack(watch: RouteWatch, nowMs: number, costs: Costs | null, { gatew
   return {
     policy: policy.back,
     refusedMost: policy.back.refused ?? policy.criteria.refused,
-    load: watch.worth.load(nowMs, policy.back, costs),
+    traffic: watch.worth.traffic(nowMs, policy.back, costs),
     slo: watch.worth.slo(nowMs),
     serverlessLimit: serverlessLimit(watch, gateway),
   };
@@ -127,7 +132,7 @@ interface InFlight {
   readonly overdue: Record<Role, number>;
 }
 
-function lookInFlight(watch: RouteWatch, step: number, { clock, gateway }: ObserveContext): InFlight {
+function observeInFlight(watch: RouteWatch, step: number, { clock, gateway }: ObserveContext): InFlight {
   const overdue: Record<Role, number> = { stable: 0, canary: 0 };
   let endpoint = 0;
   const { rollout } = watch;

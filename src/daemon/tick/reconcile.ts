@@ -13,11 +13,11 @@ import type { JournalEntry } from '../../ledger/journal/entry.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
 import { afterwards } from '../route/replaced.ts';
-import type { Retreat, RouteWatch } from '../route/watch.ts';
+import type { Rollback, RouteWatch } from '../route/watch.ts';
 
 const ROW_EVERY_MS = 600_000;
 /** How long, in real time, the ledger may keep a decision to go back from being carried out. */
-export const RETREAT_PATIENCE_MS = 2_000;
+export const ROLLBACK_PATIENCE_MS = 2_000;
 
 /** What was last decided about a route, and what was last written of it. */
 export interface RouteMemory {
@@ -52,10 +52,10 @@ export async function reconcile(
   request: OperatorRequest | null,
   context: ReconcileContext,
 ): Promise<boolean> {
-  const { rollout, retreat, filePolicy } = watch;
+  const { rollout, rollback, filePolicy } = watch;
   // What was carried out in memory is what is written, even where it would be decided differently by now.
-  const seen = retreat?.seen ?? context.observe(watch, request);
-  const decision = retreat?.decision ?? decide(rollout, seen);
+  const seen = rollback?.seen ?? context.observe(watch, request);
+  const decision = rollback?.decision ?? decide(rollout, seen);
   const stop = rollout !== null && 'step' in rollout ? rollout.step : 0;
   const key = [decision.action, decision.reason, rollout?.id, rollout?.phase, stop].join(' ');
   memory.decision = decision;
@@ -68,9 +68,9 @@ export async function reconcile(
   if (!mustWrite || isUneventful) return false;
 
   const next = decision.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
-  const before = { rollout: retreat?.rollout ?? rollout, replaced: watch.replaced?.rollout ?? null };
+  const before = { rollout: rollback?.rollout ?? rollout, replaced: watch.replaced?.rollout ?? null };
   const entry = toEntry(seen, before, next, decision, memory.ticks, context);
-  const { askId } = await commit(watch, entry, retreatOf(rollout, seen, decision), context);
+  const { askId } = await commit(watch, entry, rollbackOf(rollout, seen, decision), context);
   memory.key = key;
   memory.writtenAt = seen.now;
   memory.ticks = 0;
@@ -84,25 +84,25 @@ export async function reconcile(
  * Decides in memory whether the weight must go back, and has it go back: for when a tick cannot, since it waits for the
  * ledger. The next tick that can writes it down.
  */
-export function goBackAtOnce(watch: RouteWatch, context: Pick<ReconcileContext, 'observe' | 'changed'>): void {
+export function rollBackAtOnce(watch: RouteWatch, context: Pick<ReconcileContext, 'observe' | 'changed'>): void {
   const { rollout } = watch;
-  if (rollout === null || watch.retreat !== null) return;
+  if (rollout === null || watch.rollback !== null) return;
   const seen = context.observe(watch, null);
-  const retreat = retreatOf(rollout, seen, decide(rollout, seen));
-  if (retreat !== null) carryOutInMemory(watch, retreat, context);
+  const rollback = rollbackOf(rollout, seen, decide(rollout, seen));
+  if (rollback !== null) carryOutInMemory(watch, rollback, context);
 }
 
-function retreatOf(rollout: Rollout | null, seen: Observation, decision: Decision): Retreat | null {
+function rollbackOf(rollout: Rollout | null, seen: Observation, decision: Decision): Rollback | null {
   if (rollout === null) return null;
-  const isRetreat =
+  const isRollback =
     rollout.toward === 'serverless'
-      ? decision.action === 'abort' || decision.action === 'leave_endpoint'
+      ? decision.action === 'roll_back' || decision.action === 'leave_endpoint'
       : decision.events.some((event) => event.type === 'draining');
-  return isRetreat ? { rollout, seen, decision } : null;
+  return isRollback ? { rollout, seen, decision } : null;
 }
 
-function carryOutInMemory(watch: RouteWatch, retreat: Retreat, { changed }: Pick<ReconcileContext, 'changed'>): void {
-  watch.retreat ??= retreat;
+function carryOutInMemory(watch: RouteWatch, rollback: Rollback, { changed }: Pick<ReconcileContext, 'changed'>): void {
+  watch.rollback ??= rollback;
   changed(watch);
 }
 
@@ -110,13 +110,13 @@ function carryOutInMemory(watch: RouteWatch, retreat: Retreat, { changed }: Pick
 async function commit(
   watch: RouteWatch,
   entry: JournalEntry,
-  retreat: Retreat | null,
+  rollback: Rollback | null,
   context: ReconcileContext,
 ): Promise<{ askId: number | null }> {
   const force = () => {
-    if (retreat !== null) carryOutInMemory(watch, retreat, context);
+    if (rollback !== null) carryOutInMemory(watch, rollback, context);
   };
-  const timer = setTimeout(force, RETREAT_PATIENCE_MS);
+  const timer = setTimeout(force, ROLLBACK_PATIENCE_MS);
   try {
     return await context.journal.commit(entry);
   } catch (error) {
@@ -137,7 +137,7 @@ interface Taken {
 }
 
 function take(watch: RouteWatch, { seen, next, decision, askId, filePolicy }: Taken): void {
-  if (decision.events.some((event) => event.type === 'draining')) watch.retreat = null;
+  if (decision.events.some((event) => event.type === 'draining')) watch.rollback = null;
   if (decision.events.length === 0) return;
   const replaced = afterwards(watch.replaced, decision, seen.now);
   if (next !== null && !isActive(next)) {

@@ -12,7 +12,7 @@ import type { Routes } from '../route/routes.ts';
 import type { RouteWatch } from '../route/watch.ts';
 import { newRolloutId, observe } from './observe.ts';
 import type { ObserveContext } from './observe.ts';
-import { goBackAtOnce, reconcile, RETREAT_PATIENCE_MS } from './reconcile.ts';
+import { rollBackAtOnce, reconcile, ROLLBACK_PATIENCE_MS } from './reconcile.ts';
 import type { RouteMemory } from './reconcile.ts';
 
 export interface TicksOptions {
@@ -93,8 +93,8 @@ export class Ticks {
     this.#faulty.add(watch);
     const timer = setTimeout(() => {
       this.#faulty.delete(watch);
-      goBackAtOnce(watch, { observe: this.#observe, changed: () => this.#options.routes.rebuild() });
-    }, RETREAT_PATIENCE_MS);
+      rollBackAtOnce(watch, { observe: this.#observe, changed: () => this.#options.routes.rebuild() });
+    }, ROLLBACK_PATIENCE_MS);
     timer.unref();
   }
 

@@ -176,7 +176,7 @@ export class Admission implements Waiter {
     const requestedMs = headers === null ? null : pauseOf(headers);
     const pauseMs = backoffMs(this.#retries + 1, policy.retries, Math.random(), requestedMs);
     if (nowMs + pauseMs >= this.deadlineMs) return false;
-    if (!this.#choice.current.lane.budget.take(nowMs, policy.retries.budget)) return false;
+    if (!this.#choice.current.lane.retryAllowance.take(nowMs, policy.retries.share)) return false;
     this.#retries++;
     this.release(outcome, headers);
     this.#comeBack(pauseMs, true);

@@ -7,7 +7,7 @@ import type { LaneCounts, LaneStatus, LearnedLane } from '../../core/care/lane-s
 import { ProviderTally } from '../../core/care/providers.ts';
 import { RateLimit } from '../../core/care/rate-limit.ts';
 import type { Outgoing } from '../../core/care/rate-limit.ts';
-import { RetryBudget } from '../../core/care/retry.ts';
+import { RetryAllowance } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import type { Refusal } from './refusal.ts';
@@ -41,7 +41,7 @@ const LEFT_OUT_MS = 600_000;
 
 /** The way of one model's calls to serverless, by one provider: who may go now, who waits, who is refused. */
 export class Lane {
-  readonly budget = new RetryBudget(WINDOW_MS);
+  readonly retryAllowance = new RetryAllowance(WINDOW_MS);
   readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 };
   readonly #providers = new ProviderTally();
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
@@ -80,7 +80,7 @@ export class Lane {
    */
   enter(waiter: Waiter, isRetry: boolean): Permit | Refusal | 'in_batch' | null {
     const nowMs = this.#clock.now();
-    if (!isRetry) this.budget.call(nowMs);
+    if (!isRetry) this.retryAllowance.call(nowMs);
     if (waiter.canJoinBatch) return 'in_batch';
     if (this.#canGrant(nowMs)) return this.#grant(nowMs);
     const waitMs = this.#expectedWaitMs(waiter.agent, nowMs);
@@ -138,7 +138,7 @@ export class Lane {
       this.counts.refusedByUpstream++;
       this.#rate.refused(outgoing, nowMs, retryAfterMs);
     } else if (outcome === 'unavailable' || outcome === 'connect_failed') {
-      this.#rate.withdrawn(outgoing);
+      this.#rate.cancelled(outgoing);
       const isCrowd = outcome === 'unavailable' && nowMs - this.#answeredAtMs < RECENTLY_MS;
       if (isCrowd) this.#inFlight.overloaded(this.#inFlight.inFlight, nowMs);
     } else if (outcome === 'no_credits') {
@@ -204,7 +204,7 @@ export class Lane {
       waiting: this.#queue.size,
       waitingAgents: this.#queue.agents,
       breaker: this.#breaker,
-      retryShare: this.budget.shareAt(this.#clock.now()),
+      retryShare: this.retryAllowance.shareAt(this.#clock.now()),
       noCreditsAt: this.#noCreditsAtMs,
       counts: { ...this.counts },
       providers: this.#providers.counts,

@@ -16,7 +16,7 @@ export interface PastCall {
   readonly outputTokens: number | null;
 }
 
-/** A call of a rollout as the docket takes it. */
+/** A call of a rollout as the call order takes it. */
 export type LoggedJudged = Assigned & Known;
 
 /** Which calls are read: the eligible ones of a rollout, or those of a model that were assigned to a kind in a span. */

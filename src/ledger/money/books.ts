@@ -1,5 +1,5 @@
 import { isAlike, MINUTE_MS, minuteOf } from '../../core/money/books.ts';
-import type { BookedLook, BookSource, BookSpan, EndpointLook } from '../../core/money/books.ts';
+import type { BookedReading, BookSource, BookSpan, EndpointReading } from '../../core/money/books.ts';
 import type { Spending } from '../../core/money/spending.ts';
 import type { LedgerDb } from '../database.ts';
 
@@ -15,15 +15,15 @@ export interface EndpointIdentity {
 
 /** An endpoint in the books that was not missed yet. */
 export interface BookedEndpoint extends EndpointIdentity {
-  readonly look: BookedLook;
+  readonly reading: BookedReading;
 }
 
 /** What is to be written of one endpoint: `spans` replace what is there from their first minute on. */
 export interface BookEntry {
   readonly endpoint: EndpointIdentity;
   readonly spans: readonly BookSpan[];
-  /** Null where the look did not find it any more. */
-  readonly look: EndpointLook | null;
+  /** Null where the reading did not find it any more. */
+  readonly reading: EndpointReading | null;
   /** When that was seen, epoch ms. */
   readonly at: number;
 }
@@ -39,7 +39,7 @@ interface EndpointRow extends EndpointIdentity {
   readonly minuteSource: BookSource | null;
 }
 
-/** The endpoints that were there at the last look. */
+/** The endpoints that were there at the last reading. */
 export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
   const sql = `SELECT e.namespace, e.name, e.created_at AS createdAt, e.model, e.instance, e.last_seen_at AS at, e.state,
       e.replicas, e.price_micros AS priceMicros, e.updated_at AS updatedAt, s.replicas AS minuteReplicas,
@@ -63,25 +63,25 @@ export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
         ...endpoint
       }) => ({
         ...endpoint,
-        look: {
+        reading: {
           at,
           state,
           replicas,
           priceMicros,
           updatedAt,
-          minute: { replicas: minuteReplicas ?? 0, priceMicros: minutePriceMicros, source: minuteSource ?? 'look' },
+          minute: { replicas: minuteReplicas ?? 0, priceMicros: minutePriceMicros, source: minuteSource ?? 'reading' },
         },
       }),
     );
 }
 
-/** Writes looks and what follows from them; call within a transaction. */
+/** Writes readings and what follows from them; call within a transaction. */
 export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
   for (const entry of entries) {
     const id = bookEndpoint(db, entry);
     bookSpans(db, id, entry.spans);
     // Minutes that were booked while nobody could tell the price.
-    const price = entry.look?.priceMicros ?? null;
+    const price = entry.reading?.priceMicros ?? null;
     if (price !== null) {
       const sql = 'UPDATE endpoint_spans SET price_micros = ? WHERE endpoint_id = ? AND price_micros IS NULL';
       db.prepare(sql).run(price, id);
@@ -89,14 +89,14 @@ export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
   }
 }
 
-function bookEndpoint(db: LedgerDb, { endpoint, look, at }: BookEntry): number {
+function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): number {
   const { namespace, name, createdAt, model, instance } = endpoint;
-  if (look === null) {
+  if (reading === null) {
     const sql = `UPDATE endpoints SET gone_at = ? WHERE namespace = ? AND name = ? AND created_at = ? RETURNING id`;
     return db.prepare<unknown[], number>(sql).pluck().get(Math.round(at), namespace, name, createdAt) as number;
   }
-  const seenAt = Math.round(look.at);
-  const updatedAt = look.updatedAt === null ? null : Math.round(look.updatedAt);
+  const seenAt = Math.round(reading.at);
+  const updatedAt = reading.updatedAt === null ? null : Math.round(reading.updatedAt);
   const sql = `INSERT INTO endpoints (namespace, name, created_at, model, rollout_id, instance, first_seen_at, last_seen_at,
       state, replicas, price_micros, updated_at)
     VALUES (?, ?, ?, ?, (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
@@ -119,9 +119,9 @@ function bookEndpoint(db: LedgerDb, { endpoint, look, at }: BookEntry): number {
       instance,
       seenAt,
       seenAt,
-      look.state,
-      look.replicas,
-      look.priceMicros,
+      reading.state,
+      reading.replicas,
+      reading.priceMicros,
       updatedAt,
     ) as number;
 }
@@ -155,11 +155,11 @@ function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {
   }
 }
 
-/** See `Spending`. An answer takes one look at each endpoint of the model that is or was billed lately. */
+/** See `Spending`. An answer takes one reading at each endpoint of the model that is or was billed lately. */
 export function spending(db: LedgerDb, model: string, rolloutId: string | null, now: number): Spending {
   const minute = minuteOf(now);
   const from = { hour: minute - 59, day: Math.floor(now / 86_400_000) * 1_440 };
-  // What is not booked yet goes on as the last look saw it.
+  // What is not booked yet goes on as the last reading saw it.
   const spans = `SELECT s.from_minute, s.until_minute, s.replicas * ifnull(s.price_micros, 0) AS rate, e.rollout_id
       FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id WHERE e.model = $model
     UNION ALL SELECT e.last_seen_at / ${MINUTE_MS} + 1, $minute + 1, e.replicas * ifnull(e.price_micros, 0), e.rollout_id

@@ -28,7 +28,7 @@ export function drawTiming(
   factor: number,
   dice: Dice,
 ): Timing {
-  const scale = factor * dice.wobble(speed.sigma);
+  const scale = factor * dice.jitter(speed.sigma);
   const firstTokenMs = scale * (speed.baseMs + tokens.prompt * speed.perPromptTokenMs + speed.perOutputTokenMs);
   return { firstTokenMs, totalMs: firstTokenMs + scale * Math.max(0, tokens.output - 1) * speed.perOutputTokenMs };
 }
@@ -56,7 +56,7 @@ export function readWanted(
     id: from.id,
     model: from.model,
     promptTokens: Number.isFinite(stated) && stated >= 0 ? Math.round(stated) : Math.ceil(from.bytes / 4),
-    outputTokens: isDictated ? Math.round(limit) : Math.min(2048, Math.ceil(150 * from.dice.wobble(0.6))),
+    outputTokens: isDictated ? Math.round(limit) : Math.min(2048, Math.ceil(150 * from.dice.jitter(0.6))),
     createdSeconds: Math.floor(from.nowMs / 1000),
     includeUsage: isObject(options) && options['include_usage'] === true,
     text: structuredText(body['response_format']),

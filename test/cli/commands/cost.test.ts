@@ -45,10 +45,10 @@ async function moneyBook(context: TestContext): Promise<Book> {
     model: MODEL,
     instance: 'aws x l4 x1',
   };
-  const span = { state: 'running', replicas: 1, priceMicros: 800_000, source: 'look' as const };
+  const span = { state: 'running', replicas: 1, priceMicros: 800_000, source: 'reading' as const };
   const spans = [{ ...span, fromMinute: minute - 239, untilMinute: minute + 1 }];
-  const look = { at: NOON, state: 'running', replicas: 1, priceMicros: 800_000, updatedAt: null };
-  await journal.book([{ endpoint, look, at: NOON, spans }]);
+  const reading = { at: NOON, state: 'running', replicas: 1, priceMicros: 800_000, updatedAt: null };
+  await journal.book([{ endpoint, reading, at: NOON, spans }]);
   await journal.bookBill(
     [{ org: 'acme', day: '2026-11-23', model: MODEL, provider: 'groq', calls: 31, micros: 2_800_000 }],
     NOON,

@@ -62,7 +62,7 @@ function callAt(atMs: number, n: number): Call {
 interface Told {
   readonly sizing: {
     readonly need: { readonly terms: readonly { readonly name: string; readonly bytes: number }[] } | null;
-    readonly load: { readonly windowCalls: number; readonly inFlight: number };
+    readonly demand: { readonly windowCalls: number; readonly inFlight: number };
     readonly list: { readonly source: string; readonly of: string | null };
     readonly candidates: readonly { readonly offer: { readonly quota: object | null } }[];
     readonly instance: { readonly instanceType: string; readonly region: string } | null;
@@ -101,9 +101,9 @@ describe('plan', { concurrency: 3 }, () => {
     const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
     const { out } = await upshift(['plan', '--db', path, '--policy', file, '--json'], env);
     const { sizing } = JSON.parse(out) as Told;
-    assert.deepEqual([sizing.load.windowCalls, sizing.swarm.agents], [1_500, 61]);
+    assert.deepEqual([sizing.demand.windowCalls, sizing.swarm.agents], [1_500, 61]);
     // 1375 answered calls x 4 s / 300 s.
-    assert.ok(Math.abs(sizing.load.inFlight - 18.33) < 0.1, String(sizing.load.inFlight));
+    assert.ok(Math.abs(sizing.demand.inFlight - 18.33) < 0.1, String(sizing.demand.inFlight));
     assert.deepEqual([sizing.instance?.instanceType, sizing.instance?.region], ['nvidia-h200', 'us-west-2']);
     assert.deepEqual(
       sizing.need?.terms.map(({ name }) => name),
@@ -124,13 +124,13 @@ describe('plan', { concurrency: 3 }, () => {
     assert.ok(sizing.candidates.every(({ offer }) => offer.quota === null));
   });
 
-  it('tells what a model needs before there is a ledger, and that its load is not known', async (context) => {
+  it('tells what a model needs before there is a ledger, and that its demand is not known', async (context) => {
     await using simulation = await startSimulation({ clock: fastClock(1000) });
     const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
     const path = join(temporaryFolder(context), 'upshift.db');
     const { code, out, err } = await upshift(['plan', '--db', path, '--model', MODEL], env);
     assert.equal(code, 0);
-    assert.match(err, /^warning: there is no ledger at .*upshift\.db: the load is not known yet\n$/);
+    assert.match(err, /^warning: there is no ledger at .*upshift\.db: the demand is not known yet\n$/);
     assert.match(out, /memory +weights +16\.1 GB/);
     assert.equal(existsSync(path), false);
   });

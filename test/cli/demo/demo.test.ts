@@ -13,7 +13,7 @@ function resultOf(more: Partial<DemoResult>, failedByStatus: Record<string, numb
     phase: 'promoted',
     reason: null,
     why: null,
-    wobble: null,
+    drift: null,
     swarm: {
       played: 9,
       total: 9,
@@ -63,10 +63,7 @@ test('a rollout that only held says so, and why, and is neither promoted nor rol
   assert.equal(exitCodeOf(held), 1);
   const text = textOf(held);
   assert.match(text, /Held: the traffic ended while it was still stepping: 3 of 5 min\./);
-  assert.match(
-    textOf({ ...held, wobble: 0.262 }),
-    /3 of 5 min\. This machine was too busy .* wandered by 26\.2 % from/,
-  );
+  assert.match(textOf({ ...held, drift: 0.262 }), /3 of 5 min\. This machine was too busy .* wandered by 26\.2 % from/);
   assert.match(text, /--fault slow: .*\. It was to be rolled back or held, and so it was\./);
 });
 

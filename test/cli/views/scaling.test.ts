@@ -2,12 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { renderStatus } from '../../../src/cli/views/status.ts';
 import type { RolloutStatus } from '../../../src/core/status.ts';
-import { loadOf } from '../../support/load.ts';
+import { concurrencyOf } from '../../support/concurrency.ts';
 import { makeReport, makeRollout, makeRoute, NOON } from '../reports.ts';
 
 const MINUTE = 60_000;
 const SCALING = { minReplica: 2, maxReplica: 4, scaleToZeroTimeout: null, measure: { pendingRequests: 8 } };
-const RUNNING = { at: NOON, state: 'running' as const, url: 'http://up', isHealthy: true, badLooks: 0, isOurs: true };
+const RUNNING = {
+  at: NOON,
+  state: 'running' as const,
+  url: 'http://up',
+  isHealthy: true,
+  badReadings: 0,
+  isOurs: true,
+};
 
 /** The lines of the page from `endpoint` on. */
 function shown(over: Partial<RolloutStatus>): string {
@@ -36,27 +43,30 @@ function shown(over: Partial<RolloutStatus>): string {
 }
 
 describe('the page of status shows of replicas', () => {
-  it('how many are ready, their bounds, their load and what one was seen to carry', () => {
+  it('how many are ready, their bounds, their concurrency and what one was seen to carry', () => {
     assert.equal(
-      shown({ scaling: SCALING, load: loadOf() }),
+      shown({ scaling: SCALING, concurrency: concurrencyOf() }),
       [
         ' endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy',
         '           $4.00/h, at most $1.00 so far',
         ' replicas  2 of 3 ready; 2 to 4 replicas, another at 8 pending calls each',
-        ' load      10 calls at once on the endpoint (14 at p95), 10 in all; a replica',
+        ' concurrency      10 calls at once on the endpoint (14 at p95), 10 in all; a replica',
         '           was seen to carry 10, and is full above that',
       ].join('\n'),
     );
   });
 
   it('nothing that an older daemon did not tell', () => {
-    assert.doesNotMatch(shown({ endpoint: { ...RUNNING, message: null } }), /replicas|load|detour/);
+    assert.doesNotMatch(shown({ endpoint: { ...RUNNING, message: null } }), /replicas|concurrency|detour/);
   });
 
   it('that a limit is not known yet', () => {
-    const load = loadOf({ capacity: { carried: 12.34, isLimit: false } });
-    assert.match(shown({ load }).replaceAll(/\s+/g, ' '), /a replica was seen to carry 12, its limit not yet seen/);
-    const unknown = shown({ load: loadOf({ capacity: null }) }).replaceAll(/\s+/g, ' ');
+    const concurrency = concurrencyOf({ capacity: { carried: 12.34, isLimit: false } });
+    assert.match(
+      shown({ concurrency }).replaceAll(/\s+/g, ' '),
+      /a replica was seen to carry 12, its limit not yet seen/,
+    );
+    const unknown = shown({ concurrency: concurrencyOf({ capacity: null }) }).replaceAll(/\s+/g, ' ');
     assert.match(unknown, /too few to say what a replica carries$/);
   });
 

@@ -16,7 +16,7 @@ const STARTING = {
   state: 'initializing' as const,
   url: null,
   isHealthy: false,
-  badLooks: 0,
+  badReadings: 0,
   isOurs: true,
   message: null,
 };

@@ -12,14 +12,14 @@ const STEPS = { toward: 'serverless' as const, steps: [0.75, 0.5, 0.25, 0.1, 0.0
 /** The status of one route without the three lines on the daemon. */
 function told(route: Partial<RouteStatus>): string {
   const options = { width: 80, color: false, isRunning: true, now: NOON };
-  return renderStatus(makeReport([makeRoute({ load: LOAD, ...route })]), options)
+  return renderStatus(makeReport([makeRoute({ traffic: LOAD, ...route })]), options)
     .split('\n')
     .slice(4)
     .join('\n');
 }
 
 describe('the status of a way back', () => {
-  it('asks for its first step, with the endpoint as it is and the load that speaks for it', () => {
+  it('asks for its first step, with the endpoint as it is and the traffic that speaks for it', () => {
     const rollout = makeRollout({
       ...STEPS,
       step: 0,

@@ -160,7 +160,7 @@ describe('a rate limit', () => {
 
   it('does not fall because of what was no refusal', () => {
     const rate = new RateLimit(0, { perSecond: 10 });
-    for (let now = 0; now < 60_000; now += 500) rate.withdrawn(rate.send(now, true));
+    for (let now = 0; now < 60_000; now += 500) rate.cancelled(rate.send(now, true));
     assert.equal(rate.limit, 10);
   });
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { RetryBudget, backoffMs, isRepeatable } from '../../../src/core/care/retry.ts';
+import { RetryAllowance, backoffMs, isRepeatable } from '../../../src/core/care/retry.ts';
 import { OUTCOMES } from '../../../src/core/call.ts';
 
-const POLICY = { most: 5, base: 1_000, cap: 16_000, budget: 0.2 };
+const POLICY = { most: 5, base: 1_000, cap: 16_000, share: 0.2 };
 
 describe('a retry', () => {
   it('is made of what was refused or never reached anybody, and of nothing else', () => {
@@ -29,7 +29,7 @@ describe('a retry', () => {
   });
 
   it('has a budget: a share of the calls of the window, or ten', () => {
-    const budget = new RetryBudget(300_000);
+    const budget = new RetryAllowance(300_000);
     let granted = 0;
     for (let i = 0; i < 1_000; i++) {
       budget.call(i * 100);
@@ -37,7 +37,7 @@ describe('a retry', () => {
     }
     assert.ok(granted <= 201 && granted >= 190, `${granted}`);
     assert.ok(budget.shareAt(100_000) <= 0.201);
-    const idle = new RetryBudget(300_000);
+    const idle = new RetryAllowance(300_000);
     assert.equal(Array.from({ length: 50 }, () => idle.take(0, 0.2)).filter(Boolean).length, 10);
     assert.ok(idle.take(400_000, 0.2));
   });

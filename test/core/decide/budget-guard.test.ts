@@ -42,7 +42,7 @@ const spent = (dollars: number, changes: Partial<Spending> = {}): Spending => ({
 function seeing(budget: Partial<BudgetPolicy>, changes: Partial<Observation> = {}, file: Partial<BudgetPolicy> = {}) {
   return observation({
     policy: routePolicy({ budget: { ...NO_BUDGET, ...budget } }),
-    budget: { file: { ...NO_BUDGET, ...file }, wayBackMs: 5 * MINUTE },
+    budget: { file: { ...NO_BUDGET, ...file }, rollbackMs: 5 * MINUTE },
     ...changes,
   });
 }
@@ -76,7 +76,7 @@ describe('a budget that runs low', () => {
         assert.equal(asking.ask?.about, 'budget');
         assert.notEqual(decide(asking, seeing({ perDay: 5 }, { spending: spent(4.52) })).action, 'ask', 'once');
         const kept = decide(asking, seeing({ perDay: 5 }, { spending: spent(4.88) }));
-        assert.deepEqual([kept.action, kept.reason], ['abort', 'over_budget']);
+        assert.deepEqual([kept.action, kept.reason], ['roll_back', 'over_budget']);
         assert.deepEqual(kept.events[0]?.type, 'draining');
       }
     });
@@ -109,7 +109,7 @@ describe('a budget that runs low', () => {
   it('is each budget by itself', () => {
     for (const budget of [{ perDay: 5 }, { perRollout: 5 }]) {
       const decided = decide(promotedRollout(), seeing(budget, { spending: spent(4.95) }));
-      assert.deepEqual([decided.action, decided.reason], ['abort', 'over_budget']);
+      assert.deepEqual([decided.action, decided.reason], ['roll_back', 'over_budget']);
     }
     const hour = seeing({ perHour: 1 }, { spending: spent(9, { hourMicros: 900_000 }) });
     assert.equal(decide(promotedRollout(), hour).reason, 'over_budget');
@@ -139,7 +139,7 @@ describe('an endpoint whose costs nobody knows', () => {
     for (const spending of [null, undefined]) {
       const seen = seeing({ perRollout: 2 }, { now: START + 2 * HOUR });
       const decided = decide(promotedRollout(), { ...seen, ...(spending === null && { spending }) });
-      assert.deepEqual([decided.action, decided.reason], ['abort', 'over_budget']);
+      assert.deepEqual([decided.action, decided.reason], ['roll_back', 'over_budget']);
     }
   });
 
@@ -220,8 +220,8 @@ const schedules = fc.record({
   startsInDay: fc.integer({ min: 0, max: DAY - 1 }),
   perDay: fc.option(fc.integer({ min: 1_300_000, max: 40_000_000 }), { nil: null }),
   perRollout: fc.option(fc.integer({ min: 1_300_000, max: 60_000_000 }), { nil: null }),
-  wayBackMs: fc.integer({ min: 2_000, max: 20 * MINUTE }),
-  looks: fc.array(
+  rollbackMs: fc.integer({ min: 2_000, max: 20 * MINUTE }),
+  readings: fc.array(
     fc.record({
       after: fc.double({ min: 0.01, max: 1, noNaN: true }),
       rate: fc.oneof(fc.constant(PRICE), fc.integer({ min: 0, max: PRICE })),
@@ -235,7 +235,7 @@ describe('with any schedule of rates', () => {
   it('what is spent until the pause stays within every budget', () => {
     let kept = 0;
     fc.assert(
-      fc.property(schedules, ({ startsInDay, perDay, perRollout, wayBackMs, looks, wayBack }) => {
+      fc.property(schedules, ({ startsInDay, perDay, perRollout, rollbackMs, readings, wayBack }) => {
         const began = Math.floor(START / DAY) * DAY + startsInDay;
         const dollars = (micros: number | null) => (micros === null ? null : micros / 1_000_000);
         const policy = routePolicy({
@@ -254,19 +254,19 @@ describe('with any schedule of rates', () => {
         };
         const total = () => [...days.values()].reduce((sum, one) => sum + one, 0);
         // Half of the way back is the time to the next look at most, the rest the calls' and the pause's.
-        const interval = wayBackMs / 2;
+        const interval = rollbackMs / 2;
         let rollout: Rollout = promotedRollout();
-        for (const { after: share, rate } of looks) {
+        for (const { after: share, rate } of readings) {
           bill(now + Math.ceil(interval * share), rate);
           const dayMicros = days.get(Math.floor(now / DAY)) ?? 0;
           const spending = { hourMicros: 0, dayMicros, rolloutMicros: total(), ratePerHourMicros: rate, at: now };
-          const seen = observation({ now, policy, spending, budget: { file: NO_BUDGET, wayBackMs } });
+          const seen = observation({ now, policy, spending, budget: { file: NO_BUDGET, rollbackMs } });
           const decided = decide(rollout, seen);
           assert.equal(decideAgain(JSON.stringify({ rollout, observation: seen })), JSON.stringify(decided));
           rollout = after(rollout, decided, now);
           if (rollout.phase !== 'draining') continue;
           kept++;
-          bill(now + Math.floor((wayBackMs - interval) * wayBack), PRICE);
+          bill(now + Math.floor((rollbackMs - interval) * wayBack), PRICE);
           // A minute that has begun is paid.
           bill(Math.ceil(now / MINUTE) * MINUTE, PRICE);
           break;

@@ -109,7 +109,7 @@ describe('the block `budget` of a policy', () => {
   }
 
   it('is another one than the judge’s', () => {
-    const found = parsePolicy({ defaults: { judge: { budget: { perDay: 1 } } } });
+    const found = parsePolicy({ defaults: { judge: { errorRates: { perDay: 1 } } } });
     assert.match(
       found.ok ? '' : (found.issues[0]?.message ?? ''),
       /allowed here: falseRollback, falsePass, falsePassLast/,

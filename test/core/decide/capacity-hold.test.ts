@@ -7,27 +7,27 @@ import { stopWeight, weights } from '../../../src/core/rollout/rollout.ts';
 import { capacityHold } from '../../../src/core/decide/capacity-hold.ts';
 import type { Capacity } from '../../../src/core/scaling/capacity.ts';
 import { ENDPOINT_POLICY, START, WARM, atStep, observation, routePolicy, verdictOn } from '../../support/samples.ts';
-import { loadOf } from '../../support/load.ts';
+import { concurrencyOf } from '../../support/concurrency.ts';
 
 const MINUTE = 60_000;
 
 function endpoint(readyReplica: number): EndpointSeen {
-  const seen = { at: START, state: 'running' as const, url: WARM.url, isHealthy: true, badLooks: 0, isOurs: true };
+  const seen = { at: START, state: 'running' as const, url: WARM.url, isHealthy: true, badReadings: 0, isOurs: true };
   return { ...seen, message: null, readyReplica, targetReplica: readyReplica };
 }
 
-/** At a step after its bake time, with this load on so many ready replicas. */
+/** At a step after its bake time, with this concurrency on so many ready replicas. */
 function at(
   step: number,
-  load: { mean: number; p95?: number; ready?: number; capacity: Capacity | null },
+  concurrency: { mean: number; p95?: number; ready?: number; capacity: Capacity | null },
   change: Partial<Observation> = {},
 ): Observation {
-  const { mean, p95 = mean, ready = 2, capacity } = load;
+  const { mean, p95 = mean, ready = 2, capacity } = concurrency;
   return observation({
     now: START + 31 * MINUTE,
     verdict: verdictOn(step),
     endpoint: endpoint(ready),
-    load: loadOf({ capacity, endpoint: { mean, p95, peak: p95 } }),
+    concurrency: concurrencyOf({ capacity, endpoint: { mean, p95, peak: p95 } }),
     policy: routePolicy({ endpoint: { ...ENDPOINT_POLICY, maxReplica: 4 } }),
     ...change,
   });
@@ -69,7 +69,7 @@ describe('the next weight', () => {
   });
 
   const unknown: readonly (readonly [string, Partial<Observation>])[] = [
-    ['nothing was measured', { load: loadOf({ capacity: null }) }],
+    ['nothing was measured', { concurrency: concurrencyOf({ capacity: null }) }],
     ['an older version saw it', { endpoint: { ...endpoint(1), readyReplica: undefined } }],
     ['the endpoint has not been looked at', { endpoint: null }],
   ];
@@ -84,10 +84,10 @@ describe('the next weight', () => {
 
   it('withdraws a question only where it is clearly too much', () => {
     const asked = atStep(2, { type: 'asked', step: 3, verdict: null });
-    const load = (p95: number) => ({ mean: 5, p95, capacity: { carried: 12, isLimit: true } });
-    assert.equal(decide(atStep(2), at(2, load(12.5))).reason, 'capacity');
-    assert.equal(decide(asked, at(2, load(12.5))).reason, 'awaiting_approval');
-    assert.equal(decide(asked, at(2, load(14))).action, 'withdraw_ask');
+    const concurrency = (p95: number) => ({ mean: 5, p95, capacity: { carried: 12, isLimit: true } });
+    assert.equal(decide(atStep(2), at(2, concurrency(12.5))).reason, 'capacity');
+    assert.equal(decide(asked, at(2, concurrency(12.5))).reason, 'awaiting_approval');
+    assert.equal(decide(asked, at(2, concurrency(14))).action, 'withdraw_ask');
   });
 
   it('takes a yes as long as the question is open, and refuses it where it is clearly too much', () => {
@@ -102,8 +102,8 @@ describe('the next weight', () => {
       by: 'ann@desk',
     };
     const answered = (p95: number) => {
-      const load = { mean: 5, p95, capacity: { carried: 12, isLimit: true } };
-      const { action, reason } = decide(asked, at(2, load, { request, openAskId: 3 }));
+      const concurrency = { mean: 5, p95, capacity: { carried: 12, isLimit: true } };
+      const { action, reason } = decide(asked, at(2, concurrency, { request, openAskId: 3 }));
       return [action, reason];
     };
     assert.deepEqual(answered(12.5), ['enter_step', 'approved']);

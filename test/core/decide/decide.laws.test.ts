@@ -9,7 +9,7 @@ import { leaveEndpoint } from '../../../src/core/decide/lost-endpoint.ts';
 import { endpointShare } from '../../../src/core/rollout/rollout.ts';
 import { evolve } from '../../../src/core/rollout/evolve.ts';
 import { isLive, isOver, weights } from '../../../src/core/rollout/rollout.ts';
-import { stepVerdict } from '../../../src/core/decide/retreat.ts';
+import { stepVerdict } from '../../../src/core/decide/rollback.ts';
 import type { Tick } from '../../support/walk.ts';
 import { walk, walks } from '../../support/walk.ts';
 
@@ -59,7 +59,7 @@ describe('whatever happens, the core', () => {
     const phases: Phase[] = [...way, 'draining'];
     assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed', 'returned'].sort());
     assert.deepEqual(
-      'enter_step promote return leave_endpoint withdraw_ask abort fail end pause resume refuse begin_detour rescale sleep wake end_detour grant'
+      'enter_step promote return leave_endpoint withdraw_ask roll_back fail end pause resume refuse begin_detour rescale sleep wake end_detour grant'
         .split(' ')
         .filter((action) => !actions.has(action)),
       [],
@@ -216,7 +216,7 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       const { before, after, seen, decided } = tick;
       if (!isOwn(tick) || seen.request?.kind !== 'abort' || before?.phase === 'draining' || isLost(tick)) return;
-      assert.equal(decided.action, 'abort');
+      assert.equal(decided.action, before?.phase === 'proposed' ? 'end' : 'roll_back');
       assert.equal(weightOf(after, tick), 0);
       assert.equal(decided.outcome?.result, 'done');
     });
@@ -315,9 +315,9 @@ describe('whatever happens, the core', () => {
       if (!has(tick, 'proposed') || !isWayBack(after)) return;
       assert.ok(before?.phase === 'promoted' && seen.back != null);
       assert.equal(after?.wayBack?.replaces, before.id);
-      const { load, slo, serverlessLimit, refusedMost } = seen.back;
-      assert.ok(load?.belowSince != null || slo?.missedSince != null);
-      assert.ok(serverlessLimit === null || 1 - serverlessLimit / (load?.p95 ?? 0) <= refusedMost);
+      const { traffic, slo, serverlessLimit, refusedMost } = seen.back;
+      assert.ok(traffic?.belowSince != null || slo?.missedSince != null);
+      assert.ok(serverlessLimit === null || 1 - serverlessLimit / (traffic?.p95 ?? 0) <= refusedMost);
     });
   });
 

@@ -32,7 +32,7 @@ function ripe(changes: Partial<Observation> = {}): Observation {
 }
 
 function endpoint(state: EndpointSeen['state'], changes: Partial<EndpointSeen> = {}): EndpointSeen {
-  return { at: START + 1, state, url: null, isHealthy: false, badLooks: 0, isOurs: true, message: null, ...changes };
+  return { at: START + 1, state, url: null, isHealthy: false, badReadings: 0, isOurs: true, message: null, ...changes };
 }
 
 const told = (decided: { action: string; reason: string }) => `${decided.action} ${decided.reason}`;
@@ -137,7 +137,7 @@ describe('a proposed rollout', () => {
   it('stays open for a day and then expires', () => {
     assert.equal(told(decide(asked, observation({ now: START + 1440 * MINUTE }))), 'wait awaiting_approval');
     const decided = decide(asked, observation({ now: START + 1440 * MINUTE + 1 }));
-    assert.equal(told(decided), 'abort proposal_expired');
+    assert.equal(told(decided), 'end proposal_expired');
     assert.equal(decided.events[0]?.type, 'ended');
   });
 
@@ -274,12 +274,12 @@ describe('a draining rollout', () => {
     ],
     ['it seems absent for a moment', { endpoint: endpoint('absent') }, 'wait traffic_first'],
     ['it is absent, but not for long', { now: START + 120_000, endpoint: endpoint('absent') }, 'wait traffic_first'],
-    ['it is surely absent', { now: START + 120_000, endpoint: endpoint('absent', { badLooks: 24 }) }, 'end drained'],
+    ['it is surely absent', { now: START + 120_000, endpoint: endpoint('absent', { badReadings: 24 }) }, 'end drained'],
     [
       'it is absent, but its creation may still be under way',
       {
         now: START + 120_000,
-        endpoint: endpoint('absent', { badLooks: 24 }),
+        endpoint: endpoint('absent', { badReadings: 24 }),
         results: { ensure: { effect: 'ensure' as const, at: START + 60_000, problem: null } },
       },
       'wait traffic_first',

@@ -13,7 +13,7 @@ import { NO_FIGURES } from '../../../src/core/rollout/step-figures.ts';
 import type { ScalingPolicy } from '../../../src/core/policy/scaling.ts';
 import { SCALING_DEFAULTS } from '../../../src/core/policy/scaling.ts';
 import type { Scaling } from '../../../src/core/scaling/scaling.ts';
-import { loadOf } from '../../support/load.ts';
+import { concurrencyOf } from '../../support/concurrency.ts';
 import {
   ENDPOINT_POLICY,
   PROFILE,
@@ -38,7 +38,16 @@ function policy(scaling: Partial<ScalingPolicy>, endpoint = {}) {
 
 function seenAs(state: EndpointSeen['state'], at: number, change: Partial<EndpointSeen> = {}): EndpointSeen {
   const isHealthy = state === 'running';
-  return { at, state, url: WARM.url, isHealthy, badLooks: isHealthy ? 0 : 9, isOurs: true, message: null, ...change };
+  return {
+    at,
+    state,
+    url: WARM.url,
+    isHealthy,
+    badReadings: isHealthy ? 0 : 9,
+    isOurs: true,
+    message: null,
+    ...change,
+  };
 }
 
 function after(rollout: Rollout, at: number, ...events: readonly RolloutEvent[]): Rollout {
@@ -54,12 +63,12 @@ const AWAY = after(promotedRollout(), START, {
 const ASLEEP = after(promotedRollout(), START, { type: 'detour_began', why: 'sleep', bridgedBefore: 5 });
 const WAKING = after(ASLEEP, START + HOUR, { type: 'waking' });
 
-/** What is seen so long after START, on a promoted route whose policy follows the load. */
+/** What is seen so long after START, on a promoted route whose policy follows the concurrency. */
 function seen(afterMs: number, change: Partial<Observation> = {}): Observation {
   const figures = { step: 6, stable: { ...NO_FIGURES, assigned: 47 }, canary: NO_FIGURES };
-  const load = loadOf({ recentCalls: 0 });
+  const concurrency = concurrencyOf({ recentCalls: 0 });
   const scaling = { adjust: 'automatic' as const, sleep: { after: 30 * MINUTE, calls: 10 }, to: 4 };
-  return observation({ now: START + afterMs, policy: policy(scaling), load, figures, ...change });
+  return observation({ now: START + afterMs, policy: policy(scaling), concurrency, figures, ...change });
 }
 
 const done = (at: number) => ({ effect: 'rescale' as const, at, problem: null });
@@ -170,19 +179,19 @@ describe('a route whose traffic is away from its endpoint', () => {
       'leaves an endpoint that does not come back',
       HOUR,
       { results: { rescale: done(START + SECOND) }, endpoint: seenAs('updating', START + HOUR) },
-      ['abort', 'detour_overdue', null],
+      ['roll_back', 'detour_overdue', null],
     ],
     [
       'leaves an endpoint that has failed',
       MINUTE,
       { endpoint: seenAs('updateFailed', START + MINUTE) },
-      ['abort', 'endpoint_failed', null],
+      ['roll_back', 'endpoint_failed', null],
     ],
     [
       'leaves an endpoint that somebody has paused',
       MINUTE,
       { endpoint: seenAs('paused', START + MINUTE) },
-      ['abort', 'endpoint_paused', null],
+      ['roll_back', 'endpoint_paused', null],
     ],
     [
       'is not sent back for faults of before',
@@ -226,7 +235,7 @@ describe('a route whose traffic is away from its endpoint', () => {
       by: 'a@b',
     };
     for (const rollout of [AWAY, ASLEEP, WAKING]) {
-      assert.equal(decide(rollout, seen(MINUTE, { request })).action, 'abort');
+      assert.equal(decide(rollout, seen(MINUTE, { request })).action, 'roll_back');
     }
   });
 });
@@ -240,10 +249,16 @@ describe('an endpoint that may sleep', () => {
   });
 
   const awake: readonly (readonly [string, Partial<Observation>])[] = [
-    ['its newest call is too recent', { load: loadOf({ recentCalls: 0, lastCallAt: START + 31 * MINUTE }) }],
-    ['calls are in flight', { load: loadOf({ recentCalls: 1 }) }],
-    ['it has not been watched for so long', { load: loadOf({ recentCalls: 0, since: START + 31 * MINUTE }) }],
-    ['its load is not measured', { load: undefined }],
+    [
+      'its newest call is too recent',
+      { concurrency: concurrencyOf({ recentCalls: 0, lastCallAt: START + 31 * MINUTE }) },
+    ],
+    ['calls are in flight', { concurrency: concurrencyOf({ recentCalls: 1 }) }],
+    [
+      'it has not been watched for so long',
+      { concurrency: concurrencyOf({ recentCalls: 0, since: START + 31 * MINUTE }) },
+    ],
+    ['its concurrency is not measured', { concurrency: undefined }],
     ['serverless refuses connections', { stableRecent: REFUSING }],
     ['it is paused', {}],
   ];
@@ -265,7 +280,7 @@ describe('an endpoint that may sleep', () => {
   it('is sent back for being scaled to zero where the policy has no sleep', () => {
     const endpoint = seenAs('scaledToZero', START + MINUTE);
     const decided = decide(promotedRollout(), seen(MINUTE, { endpoint, policy: policy({}) }));
-    assert.deepEqual(told(decided), ['abort', 'endpoint_scaled_to_zero', null]);
+    assert.deepEqual(told(decided), ['roll_back', 'endpoint_scaled_to_zero', null]);
   });
 
   const asleep: readonly (readonly [string, Rollout, number, Partial<Observation>, unknown[]])[] = [
@@ -280,14 +295,14 @@ describe('an endpoint that may sleep', () => {
       'sleeps on while few calls come',
       ASLEEP,
       HOUR,
-      { endpoint: seenAs('scaledToZero', START + HOUR), load: loadOf({ recentCalls: 10 }) },
+      { endpoint: seenAs('scaledToZero', START + HOUR), concurrency: concurrencyOf({ recentCalls: 10 }) },
       ['wait', 'asleep', null],
     ],
     [
       'is woken by more calls than that',
       ASLEEP,
       HOUR,
-      { endpoint: seenAs('scaledToZero', START + HOUR), load: loadOf({ recentCalls: 11 }) },
+      { endpoint: seenAs('scaledToZero', START + HOUR), concurrency: concurrencyOf({ recentCalls: 11 }) },
       ['wake', 'demand_returned', 'wake'],
     ],
     [
@@ -301,7 +316,7 @@ describe('an endpoint that may sleep', () => {
       'is not woken before it is asleep',
       ASLEEP,
       HOUR,
-      { effects: ['sleep'], load: loadOf({ recentCalls: 99 }), endpoint: seenAs('running', START) },
+      { effects: ['sleep'], concurrency: concurrencyOf({ recentCalls: 99 }), endpoint: seenAs('running', START) },
       ['wait', 'idle', null],
     ],
     [
@@ -349,7 +364,7 @@ describe('an endpoint that may sleep', () => {
       WAKING,
       2 * HOUR,
       { endpoint: seenAs('initializing', START + 2 * HOUR) },
-      ['abort', 'detour_overdue', null],
+      ['roll_back', 'detour_overdue', null],
     ],
   ];
   for (const [claim, rollout, afterMs, change, wanted] of asleep) {
@@ -366,11 +381,11 @@ describe('an endpoint that may sleep', () => {
   });
 });
 
-describe('a promoted endpoint whose load has changed', () => {
-  const load = loadOf(LIMIT);
+describe('a promoted endpoint whose concurrency has changed', () => {
+  const concurrency = concurrencyOf(LIMIT);
   const ask = (change: Partial<Observation> = {}) =>
     seen(7 * HOUR, {
-      load,
+      concurrency,
       policy: policy({ adjust: 'ask', to: 4 }),
       endpoint: seenAs('running', START + 7 * HOUR),
       ...change,
@@ -378,14 +393,14 @@ describe('a promoted endpoint whose load has changed', () => {
 
   it('is left alone before its time, without figures, and under adjust: off', () => {
     assert.equal(decide(promotedRollout(), { ...ask(), now: START + 5 * HOUR }).reason, 'promoted');
-    const { load: _, ...older } = ask();
+    const { concurrency: _, ...older } = ask();
     assert.equal(decide(promotedRollout(), older).reason, 'promoted');
     assert.equal(decide(promotedRollout(), ask({ policy: policy({ to: 4 }) })).reason, 'promoted');
   });
 
   it('is changed by itself where the policy says so', () => {
     const decided = decide(promotedRollout(), ask({ policy: policy({ adjust: 'automatic', to: 4 }) }));
-    assert.deepEqual(told(decided), ['begin_detour', 'load_changed', null]);
+    assert.deepEqual(told(decided), ['begin_detour', 'concurrency_changed', null]);
     const [approved, began] = decided.events;
     assert.ok(approved?.type === 'approved' && approved.about === 'scaling' && approved.by === 'policy');
     assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 4);
@@ -410,12 +425,12 @@ describe('a promoted endpoint whose load has changed', () => {
     const budget = { ...NO_BUDGET, perHour: 2 };
     const [, began] = decide(promotedRollout(), {
       ...ask({ policy: policy({ adjust: 'automatic', to: 4 }) }),
-      budget: { file: budget, wayBackMs: 1 },
+      budget: { file: budget, rollbackMs: 1 },
     }).events;
     assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
     const asked = decide(promotedRollout(), {
       ...ask(),
-      budget: { file: { ...NO_BUDGET, perDay: 100 }, wayBackMs: 1 },
+      budget: { file: { ...NO_BUDGET, perDay: 100 }, rollbackMs: 1 },
       spending: { hourMicros: 0, dayMicros: 0, rolloutMicros: 0, ratePerHourMicros: 0, at: START + 7 * HOUR },
     });
     assert.match(asked.detail, /\$2\.60\/h \(now \$1\.30\/h\); \$100\.00 a day is enough/);
@@ -426,13 +441,13 @@ describe('a promoted endpoint whose load has changed', () => {
     const back: Observation['back'] = {
       policy: { ...BACK_DEFAULTS, after: 0, sustain: HOUR },
       refusedMost: 1,
-      load: { calls: 1, p95: 1, belowSince: START, knownSince: START },
+      traffic: { calls: 1, p95: 1, belowSince: START, knownSince: START },
       slo: null,
       serverlessLimit: null,
     };
     assert.deepEqual(told(decide(open, ask({ back }))), ['learn', 'learning', 'learn']);
     const learned = { learn: { effect: 'learn' as const, at: START + 7 * HOUR, problem: null, learned: PROFILE } };
-    assert.deepEqual(told(decide(open, ask({ back, results: learned }))), ['propose', 'load_low', null]);
+    assert.deepEqual(told(decide(open, ask({ back, results: learned }))), ['propose', 'traffic_low', null]);
     const sustained = { ...back, policy: { ...back.policy, sustain: 8 * HOUR } };
     assert.equal(decide(open, ask({ back: sustained })).reason, 'awaiting_approval');
   });
@@ -468,8 +483,8 @@ describe('a promoted endpoint whose load has changed', () => {
 
   it('is no longer asked about once what was asked for would not fit', () => {
     const open = after(promotedRollout(), START + 7 * HOUR, ...decide(promotedRollout(), ask()).events);
-    const calm = loadOf({ ...LIMIT, route: { mean: 4, p95: 12, peak: 14 } });
-    assert.deepEqual(told(decide(open, ask({ load: calm }))), ['withdraw_ask', 'load_changed', null]);
+    const calm = concurrencyOf({ ...LIMIT, route: { mean: 4, p95: 12, peak: 14 } });
+    assert.deepEqual(told(decide(open, ask({ concurrency: calm }))), ['withdraw_ask', 'concurrency_changed', null]);
   });
 
   it('decides as before on what an older version saw', () => {

@@ -51,7 +51,7 @@ describe('abort', () => {
     it(`ends a rollout that is ${phase}, paused or not`, () => {
       for (const isPaused of [false, true]) {
         const decided = decide({ ...rollout, isPaused }, asking(3, request('abort', { reason: 'too slow' })));
-        assert.deepEqual([decided.action, decided.reason], ['abort', 'operator']);
+        assert.deepEqual([decided.action, decided.reason], [phase === 'proposed' ? 'end' : 'roll_back', 'operator']);
         assert.equal(decided.detail, 'aborted by ann@desk: too slow');
         assert.deepEqual(decided.outcome, { requestId: 7, result: 'done', message: decided.outcome?.message });
         assert.equal(decided.events.length, 1);
@@ -156,7 +156,7 @@ describe('approve', () => {
 describe('reject', () => {
   it('ends a proposal at once', () => {
     const decided = decide(rolloutAfter(ASKED), asking(0, request('reject', { askId: 3, reason: 'no money' })));
-    assert.deepEqual([decided.action, decided.reason], ['abort', 'rejected']);
+    assert.deepEqual([decided.action, decided.reason], ['end', 'rejected']);
     assert.equal(decided.events[0]?.type, 'ended');
     assert.match(decided.detail, /step 0 rejected by ann@desk: no money/);
   });
@@ -183,7 +183,7 @@ describe('going back', () => {
           state: 'paused',
           url: null,
           isHealthy: false,
-          badLooks: 0,
+          badReadings: 0,
           isOurs: true,
           message: null,
         },
@@ -194,27 +194,27 @@ describe('going back', () => {
     it(`wins over an approval where ${why}; the approval is answered afterwards`, () => {
       const wish = request('approve', { askId: 3 });
       const first = decide(asked, asking(2, wish, changes));
-      assert.deepEqual([first.action, first.outcome], ['abort', null]);
+      assert.deepEqual([first.action, first.outcome], ['roll_back', null]);
       const draining = first.events.reduce<Rollout>((state, event) => evolve(state, event, START), asked);
       const second = decide(draining, asking(2, wish, { ...changes, openAskId: null }));
       assert.deepEqual([second.action, second.reason], ['refuse', 'nothing_asked']);
     });
 
     it(`wins over a pause where ${why}`, () => {
-      assert.equal(decide(promotedRollout(), asking(6, request('pause'), changes)).action, 'abort');
+      assert.equal(decide(promotedRollout(), asking(6, request('pause'), changes)).action, 'roll_back');
     });
   }
 
   it('does not wait for the answer to an abort of a rollout that is over', () => {
     const wish = request('abort', { rolloutId: 'zzzzzzzz' });
     const decided = decide(atStep(2), asking(2, wish, { canaryFaultsInRow: 5 }));
-    assert.deepEqual([decided.action, decided.reason, decided.outcome], ['abort', 'consecutive_faults', null]);
+    assert.deepEqual([decided.action, decided.reason, decided.outcome], ['roll_back', 'consecutive_faults', null]);
   });
 
   it('needs no approval and no policy that approves', () => {
     const policy = routePolicy({ approval: 'manual' });
     const decided = decide(atStep(2, PAUSED), observation({ policy, canaryFaultsInRow: 5 }));
-    assert.equal(decided.action, 'abort');
+    assert.equal(decided.action, 'roll_back');
   });
 });
 

@@ -29,7 +29,7 @@ function at(
 const OPEN: Partial<Verdict> = { status: 'inconclusive', summary: 'errors are not known well enough' };
 
 function endpoint(state: EndpointSeen['state'], atMs = START + MINUTE): EndpointSeen {
-  return { at: atMs, state, url: null, isHealthy: false, badLooks: 0, isOurs: true, message: null };
+  return { at: atMs, state, url: null, isHealthy: false, badReadings: 0, isOurs: true, message: null };
 }
 
 const types = (events: readonly RolloutEvent[]) => events.map((event) => event.type);
@@ -103,7 +103,7 @@ describe('decideStopped', () => {
       for (const policy of [routePolicy(), AUTOMATIC]) {
         const failed: Partial<Verdict> = { status: 'fail', cause: 'faults', summary: '9 % failed' };
         const decided = decideStopped(rollout, at(rollout.step, 0.1, { policy }, failed));
-        assert.deepEqual([decided.action, decided.reason], ['abort', 'verdict_fail']);
+        assert.deepEqual([decided.action, decided.reason], ['roll_back', 'verdict_fail']);
         assert.deepEqual(types(decided.events), ['draining']);
       }
     }
@@ -161,7 +161,7 @@ describe('decideStopped', () => {
 
   it('aborts where a step is overdue under approval: automatic', () => {
     const decided = decideStopped(atStep(1), at(1, 121, { policy: AUTOMATIC }, OPEN));
-    assert.deepEqual([decided.action, decided.reason], ['abort', 'step_overdue']);
+    assert.deepEqual([decided.action, decided.reason], ['roll_back', 'step_overdue']);
     assert.deepEqual(types(decided.events), ['draining']);
   });
 
@@ -195,7 +195,7 @@ for (const [name, decide] of [
     it('goes back after the given number of faults in a row, not before', () => {
       assert.equal(decide(at(3, 1, { canaryFaultsInRow: 4 })).action, 'wait');
       const decided = decide(at(3, 1, { canaryFaultsInRow: 5 }));
-      assert.deepEqual([decided.action, decided.reason], ['abort', 'consecutive_faults']);
+      assert.deepEqual([decided.action, decided.reason], ['roll_back', 'consecutive_faults']);
       assert.deepEqual(types(decided.events), ['draining']);
     });
 
@@ -206,7 +206,7 @@ for (const [name, decide] of [
 
     it('goes back where serverless merely answers 429', () => {
       const stableRecent = { attempts: 100, faults: 0, connectFailures: 0 };
-      assert.equal(decide(at(3, 1, { canaryFaultsInRow: 5, stableRecent })).action, 'abort');
+      assert.equal(decide(at(3, 1, { canaryFaultsInRow: 5, stableRecent })).action, 'roll_back');
     });
 
     it('holds where serverless refuses connections', () => {
@@ -218,7 +218,7 @@ for (const [name, decide] of [
 
     it('needs more than two refused connections to believe that serverless is gone', () => {
       const stableRecent = { attempts: 2, faults: 2, connectFailures: 2 };
-      assert.equal(decide(at(3, 1, { canaryFaultsInRow: 5, stableRecent })).action, 'abort');
+      assert.equal(decide(at(3, 1, { canaryFaultsInRow: 5, stableRecent })).action, 'roll_back');
     });
 
     const states: readonly [EndpointSeen['state'], string][] = [
@@ -232,16 +232,16 @@ for (const [name, decide] of [
       it(`goes back where the endpoint is ${state}, serverless failing or not`, () => {
         for (const stableRecent of [SICK, { attempts: 0, faults: 0, connectFailures: 0 }]) {
           const decided = decide(at(3, 1, { endpoint: endpoint(state), stableRecent }));
-          assert.deepEqual([decided.action, decided.reason], ['abort', reason]);
+          assert.deepEqual([decided.action, decided.reason], ['roll_back', reason]);
         }
       });
     }
 
-    it('goes back where the endpoint runs but was not healthy three looks in a row', () => {
-      const looks = (badLooks: number) => ({ endpoint: { ...endpoint('running'), badLooks } });
-      assert.equal(decide(at(3, 1, looks(2))).action, 'wait');
-      const decided = decide(at(3, 1, looks(3)));
-      assert.deepEqual([decided.action, decided.reason], ['abort', 'endpoint_unhealthy']);
+    it('goes back where the endpoint runs but was not healthy three readings in a row', () => {
+      const readings = (badReadings: number) => ({ endpoint: { ...endpoint('running'), badReadings } });
+      assert.equal(decide(at(3, 1, readings(2))).action, 'wait');
+      const decided = decide(at(3, 1, readings(3)));
+      assert.deepEqual([decided.action, decided.reason], ['roll_back', 'endpoint_unhealthy']);
     });
 
     it('does not go back on what was seen before this endpoint existed', () => {
@@ -266,7 +266,7 @@ describe('decideShadowing', () => {
     const failed: Partial<Verdict> = { status: 'fail', cause: 'speed' };
     assert.equal(decideShadowing(shadowingRollout(), at(0, 5, { shadow, policy }, failed)).action, 'wait');
     const decided = decideShadowing(shadowingRollout(), at(0, 10, { shadow, policy }, failed));
-    assert.deepEqual([decided.action, decided.reason], ['abort', 'verdict_fail']);
+    assert.deepEqual([decided.action, decided.reason], ['roll_back', 'verdict_fail']);
   });
 
   it('stays where it is while paused', () => {

@@ -31,7 +31,7 @@ const SLO = { calls: 400, slowShare: 0.2, availability: 0.97, missedSince: NOW -
 const LEARNED = { learn: { effect: 'learn' as const, at: NOW - 60_000, problem: null, learned: PROFILE } };
 
 function back(changes: Partial<BackSeen> = {}): BackSeen {
-  return { policy: BACK_DEFAULTS, refusedMost: 0.05, load: LOAD, slo: null, serverlessLimit: null, ...changes };
+  return { policy: BACK_DEFAULTS, refusedMost: 0.05, traffic: LOAD, slo: null, serverlessLimit: null, ...changes };
 }
 
 function seen(changes: Partial<Observation> = {}): Observation {
@@ -43,15 +43,19 @@ const owes = { ...BACK_DEFAULTS, slo: { p95: 2_000, availability: 0.99, sustain:
 
 describe('a promoted route', () => {
   const cases: readonly (readonly [string, Partial<Observation>, string])[] = [
-    ['whose load has been low for a day', {}, 'propose load_low'],
-    ['whose load is not low', { back: back({ load: { ...LOAD, belowSince: null } }) }, 'wait promoted'],
-    ['whose load is not known yet', { back: back({ load: null }) }, 'wait promoted'],
+    ['whose traffic has been low for a day', {}, 'propose traffic_low'],
+    ['whose traffic is not low', { back: back({ traffic: { ...LOAD, belowSince: null } }) }, 'wait promoted'],
+    ['whose traffic is not known yet', { back: back({ traffic: null }) }, 'wait promoted'],
     ['for which no way back is thought of', { back: null }, 'wait promoted'],
-    ['low for a millisecond less', { back: back({ load: { ...LOAD, belowSince: NOW - DAY + 1 } }) }, 'wait sustaining'],
-    ['a day after a way back', { lastToward: 'serverless', lastEndedAt: NOW - DAY }, 'propose load_low'],
+    [
+      'low for a millisecond less',
+      { back: back({ traffic: { ...LOAD, belowSince: NOW - DAY + 1 } }) },
+      'wait sustaining',
+    ],
+    ['a day after a way back', { lastToward: 'serverless', lastEndedAt: NOW - DAY }, 'propose traffic_low'],
     ['less than that after it', { lastToward: 'serverless', lastEndedAt: NOW - DAY + 1 }, 'wait cooldown'],
-    ['soon after a rollout that was aborted', { lastToward: 'dedicated', lastEndedAt: NOW - 1 }, 'propose load_low'],
-    ['with a serverless that takes 305', { back: back({ serverlessLimit: 305 }) }, 'propose load_low'],
+    ['soon after a rollout that was aborted', { lastToward: 'dedicated', lastEndedAt: NOW - 1 }, 'propose traffic_low'],
+    ['with a serverless that takes 305', { back: back({ serverlessLimit: 305 }) }, 'propose traffic_low'],
     ['with a serverless that takes 303', { back: back({ serverlessLimit: 303 }) }, 'wait serverless_cannot'],
     ['whose endpoint is not known', { results: {} }, 'learn learning'],
     ['... and is being learned', { results: {}, effects: ['learn'] }, 'wait learning'],
@@ -61,13 +65,13 @@ describe('a promoted route', () => {
       { results: { learn: { effect: 'learn', at: NOW, problem: { code: 'unavailable', message: 'no', hint: null } } } },
       'wait effect_failed',
     ],
-    ['that misses what it owes', { back: back({ load: null, policy: owes, slo: SLO }) }, 'propose slo_missed'],
+    ['that misses what it owes', { back: back({ traffic: null, policy: owes, slo: SLO }) }, 'propose slo_missed'],
     [
       '... for not long enough',
-      { back: back({ load: null, policy: owes, slo: { ...SLO, missedSince: NOW - 1_799_999 } }) },
+      { back: back({ traffic: null, policy: owes, slo: { ...SLO, missedSince: NOW - 1_799_999 } }) },
       'wait sustaining',
     ],
-    ['whose endpoint is gone', { endpoint: { ...gone(), at: NOW } }, 'abort endpoint_absent'],
+    ['whose endpoint is gone', { endpoint: { ...gone(), at: NOW } }, 'roll_back endpoint_absent'],
   ];
   for (const [what, changes, expected] of cases) {
     it(`${what}: ${expected}`, () => {
@@ -77,14 +81,14 @@ describe('a promoted route', () => {
   }
 
   function gone() {
-    return { state: 'absent' as const, url: null, isHealthy: false, badLooks: 1, isOurs: true, message: null };
+    return { state: 'absent' as const, url: null, isHealthy: false, badReadings: 1, isOurs: true, message: null };
   }
 
   it('stays where it is while it is paused', () => {
     assert.equal(decide({ ...promotedRollout(), isPaused: true }, seen()).reason, 'promoted');
   });
 
-  it('may miss what it owes on its first day, but a low load is no reason on it', () => {
+  it('may miss what it owes on its first day, but a low traffic is no reason on it', () => {
     const young = { ...promotedRollout(), since: NOW - DAY + 1 };
     assert.equal(considerBack(young, seen())?.reason, 'cooldown');
     assert.equal(considerBack(young, seen({ back: back({ policy: owes, slo: SLO }) }))?.reason, 'slo_missed');
@@ -153,8 +157,8 @@ describe('the weights of a way back', () => {
   });
 });
 
-const lookedAt = (state: 'running' | 'paused' | 'failed' | 'absent' | 'scaledToZero', badLooks = 0) => ({
-  endpoint: { at: NOW, state, url: null, isHealthy: badLooks === 0, badLooks, isOurs: true, message: null },
+const readAt = (state: 'running' | 'paused' | 'failed' | 'absent' | 'scaledToZero', badReadings = 0) => ({
+  endpoint: { at: NOW, state, url: null, isHealthy: badReadings === 0, badReadings, isOurs: true, message: null },
 });
 const DOWN = { attempts: 10, faults: 10, connectFailures: 10 };
 const SICK = { attempts: 10, faults: 6, connectFailures: 0 };
@@ -167,7 +171,7 @@ describe('a way back', () => {
     ['proposed, hands off', wayBackAfter(), { policy: automatic }, 'enter_step approved_by_policy'],
     ['proposed, of late too much', wayBackAfter(), { back: back({ serverlessLimit: 100 }) }, 'wait serverless_cannot'],
     ['proposed, serverless is down', wayBackAfter(), { stableRecent: DOWN }, 'wait stable_unable'],
-    ['proposed to nobody for a day', wayBackAfter(), { now: START + DAY + 1 }, 'abort proposal_expired'],
+    ['proposed to nobody for a day', wayBackAfter(), { now: START + DAY + 1 }, 'end proposal_expired'],
     ['at a step', backAtStep(1), { now: START + 1_000, verdict: verdictOn(1) }, 'wait baking'],
     ['at a step that passed', backAtStep(1), pass(1), 'ask needs_approval'],
     ['... hands off', backAtStep(1), { ...pass(1), policy: automatic }, 'enter_step approved_by_policy'],
@@ -184,8 +188,13 @@ describe('a way back', () => {
       'ask needs_approval',
     ],
     ['at its last stop', backAtStep(5), { ...pass(5), policy: automatic }, 'return approved_by_policy'],
-    ['with a verdict that failed', backAtStep(2), { verdict: verdictOn(2, { status: 'fail' }) }, 'abort verdict_fail'],
-    ['with faults of serverless', backAtStep(2), { canaryFaultsInRow: 5 }, 'abort consecutive_faults'],
+    [
+      'with a verdict that failed',
+      backAtStep(2),
+      { verdict: verdictOn(2, { status: 'fail' }) },
+      'roll_back verdict_fail',
+    ],
+    ['with faults of serverless', backAtStep(2), { canaryFaultsInRow: 5 }, 'roll_back consecutive_faults'],
     ['with faults of the endpoint', backAtStep(2), { endpointFaultsInRow: 5 }, 'leave_endpoint consecutive_faults'],
     ['... only proposed', wayBackAfter(), { endpointFaultsInRow: 5 }, 'leave_endpoint consecutive_faults'],
     [
@@ -201,7 +210,7 @@ describe('a way back', () => {
         { type: 'asked', about: 'budget', step: 0, verdict: null },
       ),
       {
-        back: back({ load: LOAD, serverlessLimit: 10 }),
+        back: back({ traffic: LOAD, serverlessLimit: 10 }),
         policy: routePolicy({ budget: { ...NO_BUDGET, perRollout: 99 } }),
       },
       'wait serverless_cannot',
@@ -209,28 +218,31 @@ describe('a way back', () => {
     [
       'not begun for a day, since serverless cannot take it',
       wayBackAfter(),
-      { now: START + DAY + 1, back: back({ load: LOAD, serverlessLimit: 10 }), policy: automatic },
-      'abort proposal_expired',
+      { now: START + DAY + 1, back: back({ traffic: LOAD, serverlessLimit: 10 }), policy: automatic },
+      'end proposal_expired',
     ],
-    ['with a dead endpoint', backAtStep(2), lookedAt('paused'), 'leave_endpoint endpoint_paused'],
-    ['with a failed one', backAtStep(5), lookedAt('failed'), 'leave_endpoint endpoint_failed'],
-    ['with a sick one', backAtStep(5), lookedAt('running', 3), 'leave_endpoint endpoint_unhealthy'],
+    ['with a dead endpoint', backAtStep(2), readAt('paused'), 'leave_endpoint endpoint_paused'],
+    ['with a failed one', backAtStep(5), readAt('failed'), 'leave_endpoint endpoint_failed'],
+    ['with a sick one', backAtStep(5), readAt('running', 3), 'leave_endpoint endpoint_unhealthy'],
     [
       'with a dead one and a failed verdict',
       backAtStep(2),
-      { ...lookedAt('absent'), verdict: verdictOn(2, { status: 'fail' }) },
+      { ...readAt('absent'), verdict: verdictOn(2, { status: 'fail' }) },
       'leave_endpoint endpoint_absent',
     ],
     [
       'with a dead one, serverless down',
       backAtStep(2),
-      { ...lookedAt('absent'), stableRecent: DOWN },
+      { ...readAt('absent'), stableRecent: DOWN },
       'wait stable_unable',
     ],
   ];
   for (const [what, rollout, changes, expected] of cases) {
     it(`${what}: ${expected}`, () => {
-      const decided = decide(rollout, observation({ now: START + 3_600_000, back: back({ load: LOAD }), ...changes }));
+      const decided = decide(
+        rollout,
+        observation({ now: START + 3_600_000, back: back({ traffic: LOAD }), ...changes }),
+      );
       assert.equal(told(decided), expected);
     });
   }
@@ -242,10 +254,10 @@ describe('a way back', () => {
       ['ended'],
     );
     assert.equal(evolve(backAtStep(2), nothing.events[0] as never, NOW).phase, 'aborted');
-    const lost = decide(backAtStep(2), observation(lookedAt('paused')));
+    const lost = decide(backAtStep(2), observation(readAt('paused')));
     const draining = evolve(backAtStep(2), lost.events[0] as never, NOW);
     assert.ok(draining.phase === 'draining' && draining.outcome === 'returned');
-    const ended = decide(draining, observation({ now: NOW, ...lookedAt('paused') }));
+    const ended = decide(draining, observation({ now: NOW, ...readAt('paused') }));
     assert.equal(told(ended), 'end drained');
     assert.equal(ended.replaced?.rolloutId, promotedRollout().id);
     assert.equal(evolve(draining, ended.events[0] as never, NOW).phase, 'returned');
@@ -273,7 +285,7 @@ describe('a way back', () => {
     const cannot = decide(rollout, observation({ back: back({ serverlessLimit: 10 }), ...asks('approve') }));
     assert.deepEqual([told(cannot), cannot.outcome?.result], ['refuse serverless_cannot', 'refused']);
     for (const kind of ['abort', 'reject', 'approve'] as const) {
-      const lost = { ...lookedAt('failed'), stableRecent: DOWN };
+      const lost = { ...readAt('failed'), stableRecent: DOWN };
       assert.equal(
         told(decide(rollout, observation({ back: back(), ...lost, ...asks(kind) }))),
         'refuse stable_unable',
@@ -285,7 +297,7 @@ describe('a way back', () => {
     const rollout = backAtStep(3, { type: 'asked', step: 4, verdict: null });
     for (const kind of ['abort', 'reject'] as const) {
       const decided = decide(rollout, observation({ back: back(), ...asks(kind) }));
-      assert.equal(decided.action, 'abort');
+      assert.equal(decided.action, 'roll_back');
       assert.deepEqual(
         decided.events.map(({ type }) => type),
         ['ended'],

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../../src/core/call.ts';
 import type { Assigned, Known, Taker } from '../../../src/core/judge/call-order.ts';
-import { Docket, earlyView, fullView } from '../../../src/core/judge/call-order.ts';
+import { CallOrder, earlyView, fullView } from '../../../src/core/judge/call-order.ts';
 import { Pairs, inOrder, takePair } from '../../../src/core/judge/shadow-pairs.ts';
 import { EARLY_US } from '../../../src/core/judge/scores.ts';
 
@@ -71,17 +71,17 @@ const calls: fc.Arbitrary<OneCall[]> = fc
   .filter((all) => new Set(all.map(({ assigned }) => assigned.arrivedAtUs)).size === all.length);
 
 /** Lets the calls happen, looking every `everyUs`, and calls `looked` after each look. */
-function live(all: readonly OneCall[], everyUs: number, docket: Docket, looked: (nowUs: number) => void): void {
+function live(all: readonly OneCall[], everyUs: number, callOrder: CallOrder, looked: (nowUs: number) => void): void {
   const events = all
     .flatMap(({ assigned, known }) => [
-      { atUs: assigned.assignedAtUs, happen: () => docket.assigned(assigned) },
+      { atUs: assigned.assignedAtUs, happen: () => callOrder.assigned(assigned) },
       {
         atUs: assigned.assignedAtUs + assigned.waitedUs,
-        happen: () => docket.sent(assigned.arrivedAtUs, assigned.waitedUs),
+        happen: () => callOrder.sent(assigned.arrivedAtUs, assigned.waitedUs),
       },
       {
         atUs: assigned.arrivedAtUs + assigned.waitedUs + known.knownAfterUs,
-        happen: () => docket.known(assigned.arrivedAtUs, known),
+        happen: () => callOrder.known(assigned.arrivedAtUs, known),
       },
     ])
     .sort((a, b) => a.atUs - b.atUs);
@@ -89,17 +89,17 @@ function live(all: readonly OneCall[], everyUs: number, docket: Docket, looked: 
   let next = 0;
   for (let nowUs = events[0]?.atUs ?? endUs; nowUs <= endUs + everyUs; nowUs += everyUs) {
     for (; next < events.length && (events[next]?.atUs ?? 0) <= nowUs; next++) events[next]?.happen();
-    docket.advance(nowUs);
+    callOrder.advance(nowUs);
     looked(nowUs);
   }
 }
 
-describe('a docket', () => {
+describe('the order of calls', () => {
   it('hands on each call once, in the order of assignment, as its row in the ledger tells it too', () => {
     fc.assert(
       fc.property(calls, fc.integer({ min: 50_000, max: 5_000_000 }), (all, everyUs) => {
         const witness = new Witness();
-        live(all, everyUs, new Docket(witness, LATE_US), () => undefined);
+        live(all, everyUs, new CallOrder(witness, LATE_US), () => undefined);
         assert.deepEqual(
           witness.earlier,
           all.map(({ assigned, known }) => earlyView(assigned, known)),
@@ -117,7 +117,7 @@ describe('a docket', () => {
     fc.assert(
       fc.property(calls, (all) => {
         const witness = new Witness();
-        live(all, 250_000, new Docket(witness, LATE_US), (nowUs) => {
+        live(all, 250_000, new CallOrder(witness, LATE_US), (nowUs) => {
           const isDecided = ({ assigned, known }: OneCall, waitUs: number) =>
             nowUs >=
             assigned.waitedUs + Math.min(assigned.assignedAtUs + waitUs, assigned.arrivedAtUs + known.knownAfterUs);
@@ -149,7 +149,7 @@ describe('a docket', () => {
     });
     const witness = new Witness();
     const parts: number[] = [];
-    live(all, 1_000_000, new Docket(witness, LATE_US), () => {
+    live(all, 1_000_000, new CallOrder(witness, LATE_US), () => {
       parts.push(witness.full.length - parts.reduce((sum, part) => sum + part, 0));
     });
     assert.ok(Math.max(...parts) <= 2_000, parts.join());

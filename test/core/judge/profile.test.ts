@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { learnProfile, logScore } from '../../../src/core/judge/profile.ts';
 import { predict } from '../../../src/core/judge/latency-model.ts';
-import { learnWobble } from '../../../src/core/judge/wobble.ts';
+import { learnDrift } from '../../../src/core/judge/level-drift.ts';
 import { dice, normal } from '../../support/dice.ts';
 import { answer, pastCalls, profile } from '../../support/judged.ts';
 
@@ -60,15 +60,15 @@ describe('learnProfile', () => {
     assert.deepEqual(JSON.parse(JSON.stringify(learned)), learned);
     assert.deepEqual(learnProfile(calls.toReversed()), learned);
     for (const few of [[], calls.slice(0, 1), calls.slice(0, 30)]) {
-      const { wobble, shares, ...rest } = learnProfile(few);
-      assert.deepEqual(wobble.speed, { sigma: 0.1, phi: 0.9 });
+      const { drift, shares, ...rest } = learnProfile(few);
+      assert.deepEqual(drift.speed, { sigma: 0.1, phi: 0.9 });
       assert.ok(shares.faults > 0 && rest.slowRatio >= 2.5 && rest.latency.fixedUs > 0);
       assert.deepEqual(JSON.parse(JSON.stringify(rest)), rest);
     }
   });
 });
 
-describe('learnWobble', () => {
+describe('learnDrift', () => {
   /** Minutes of 60 calls whose level is an AR(1) process. */
   function wander(minutes: number, sigma: number, phi: number, seed: number) {
     const roll = dice(seed);
@@ -83,7 +83,7 @@ describe('learnWobble', () => {
   }
 
   function middle(minutes: number, sigma: number, phi: number) {
-    const all = [1, 2, 3, 4, 5, 6, 7].map((seed) => learnWobble(wander(minutes, sigma, phi, seed), 0.5).wobble);
+    const all = [1, 2, 3, 4, 5, 6, 7].map((seed) => learnDrift(wander(minutes, sigma, phi, seed), 0.5).drift);
     const at = (read: (of: { sigma: number; phi: number }) => number) =>
       all.map(read).toSorted((a, b) => a - b)[3] as number;
     return { sigma: at((of) => of.sigma), phi: at((of) => of.phi) };

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { BookedLook, EndpointLook, ReplicaMinutes } from '../../../src/core/money/books.ts';
+import type { BookedReading, EndpointReading, ReplicaMinutes } from '../../../src/core/money/books.ts';
 import { MINUTE_MS, atCreation, billedReplicas, isUnsure, settle, settleGone } from '../../../src/core/money/books.ts';
 
 const AT = 1_000 * MINUTE_MS;
 
-function look(minutes: number, replicas: number, more: Partial<EndpointLook> = {}): EndpointLook {
+function reading(minutes: number, replicas: number, more: Partial<EndpointReading> = {}): EndpointReading {
   const state = replicas > 0 ? 'running' : 'paused';
   return { at: AT + minutes * MINUTE_MS, state, replicas, priceMicros: 800_000, updatedAt: AT - 1, ...more };
 }
 
-function booked(seen: EndpointLook, more: Partial<BookedLook['minute']> = {}): BookedLook {
-  return { ...seen, minute: { replicas: seen.replicas, priceMicros: seen.priceMicros, source: 'look', ...more } };
+function booked(seen: EndpointReading, more: Partial<BookedReading['minute']> = {}): BookedReading {
+  return { ...seen, minute: { replicas: seen.replicas, priceMicros: seen.priceMicros, source: 'reading', ...more } };
 }
 
-/** Each minute's replicas and source, from the first look's on. */
+/** Each minute's replicas and source, from the first reading's on. */
 function minutes(spans: ReturnType<typeof settle>): string {
   return spans
     .flatMap(({ fromMinute, untilMinute, replicas, source }) =>
@@ -25,53 +25,61 @@ function minutes(spans: ReturnType<typeof settle>): string {
 }
 
 const TABLE: readonly [title: string, minutes: string, spans: () => ReturnType<typeof settle>][] = [
-  ['nothing changed', '1l 1l', () => settle(booked(look(0, 1)), look(1, 1), null)],
-  ['nothing changed for long', '1l 1l 1l 1l 1l', () => settle(booked(look(0, 1)), look(4, 1), null)],
-  ['paused, which told when', '1e 0l', () => settle(booked(look(0, 1)), look(1, 0, { updatedAt: AT + 9_000 }), null)],
+  ['nothing changed', '1r 1r', () => settle(booked(reading(0, 1)), reading(1, 1), null)],
+  ['nothing changed for long', '1r 1r 1r 1r 1r', () => settle(booked(reading(0, 1)), reading(4, 1), null)],
+  [
+    'paused, which told when',
+    '1e 0r',
+    () => settle(booked(reading(0, 1)), reading(1, 0, { updatedAt: AT + 9_000 }), null),
+  ],
   [
     'paused in a gap, which told when',
-    '1e 1e 1e 0e 0l',
-    () => settle(booked(look(0, 1)), look(4, 0, { updatedAt: AT + 2 * MINUTE_MS + 1 }), null),
+    '1e 1e 1e 0e 0r',
+    () => settle(booked(reading(0, 1)), reading(4, 0, { updatedAt: AT + 2 * MINUTE_MS + 1 }), null),
   ],
   [
     'paused in a gap, when is not told',
-    '1e 1e 0e 0e 0l',
-    () => settle(booked(look(0, 1)), look(4, 0, { updatedAt: null }), null),
+    '1e 1e 0e 0e 0r',
+    () => settle(booked(reading(0, 1)), reading(4, 0, { updatedAt: null }), null),
   ],
   [
     'the minute of a pause keeps what it had',
-    '1l 0l',
-    () => settle(booked(look(0, 0), { replicas: 1 }), look(1, 0), null),
+    '1r 0r',
+    () => settle(booked(reading(0, 0), { replicas: 1 }), reading(1, 0), null),
   ],
   [
     'graphs say what nobody saw',
     '1m 3m 0m 2m 1m',
-    () => settle(booked(look(0, 1)), look(4, 1), told({ 0: 1, 1: 3, 3: 2 })),
+    () => settle(booked(reading(0, 1)), reading(4, 1), told({ 0: 1, 1: 3, 3: 2 })),
   ],
   [
     'what was seen is billed, whatever graphs say',
     '1m 0m 1m',
-    () => settle(booked(look(0, 1)), look(2, 1), told({ 0: 0, 1: 0 })),
+    () => settle(booked(reading(0, 1)), reading(2, 1), told({ 0: 0, 1: 0 })),
   ],
   [
     'before the first point of the graphs nothing is told',
     '1e 1e 2m 0m 1m',
-    () => settle(booked(look(0, 1)), look(4, 1, { updatedAt: AT + 3 * MINUTE_MS }), told({ 2: 2, 4: 1 })),
+    () => settle(booked(reading(0, 1)), reading(4, 1, { updatedAt: AT + 3 * MINUTE_MS }), told({ 2: 2, 4: 1 })),
   ],
   [
     'coarse graphs are an estimate',
     '1e 2e 1e',
-    () => settle(booked(look(0, 1)), look(2, 1), { ...told({ 0: 1, 1: 2 }), isByMinute: false }),
+    () => settle(booked(reading(0, 1)), reading(2, 1), { ...told({ 0: 1, 1: 2 }), isByMinute: false }),
   ],
   [
     'whoever runs when first seen was started since',
-    '1e 1e 1e 1l',
-    () => settle(atCreation(AT, look(3, 1)), look(3, 1, { updatedAt: AT + 2 * MINUTE_MS }), null),
+    '1e 1e 1e 1r',
+    () => settle(atCreation(AT, reading(3, 1)), reading(3, 1, { updatedAt: AT + 2 * MINUTE_MS }), null),
   ],
-  ['gone between two looks', '1l', () => settleGone(booked(look(0, 1)), AT + MINUTE_MS)],
-  ['gone between two looks, the later a bit late', '1l', () => settleGone(booked(look(0, 1)), AT + MINUTE_MS + 4_000)],
-  ['gone in a gap', '1l 1e 1e 1e', () => settleGone(booked(look(0, 1)), AT + 4 * MINUTE_MS)],
-  ['paused and gone in a gap', '0l', () => settleGone(booked(look(0, 0)), AT + 4 * MINUTE_MS)],
+  ['gone between two readings', '1r', () => settleGone(booked(reading(0, 1)), AT + MINUTE_MS)],
+  [
+    'gone between two readings, the later a bit late',
+    '1r',
+    () => settleGone(booked(reading(0, 1)), AT + MINUTE_MS + 4_000),
+  ],
+  ['gone in a gap', '1r 1e 1e 1e', () => settleGone(booked(reading(0, 1)), AT + 4 * MINUTE_MS)],
+  ['paused and gone in a gap', '0r', () => settleGone(booked(reading(0, 0)), AT + 4 * MINUTE_MS)],
 ];
 
 function told(counts: Record<number, number>): ReplicaMinutes {
@@ -91,14 +99,14 @@ test('states that are billed are those that hold machines', () => {
   assert.equal(billedReplicas('initializing', { ready: 0, target: 0 }), 1);
 });
 
-test('two looks that agree and are close are all that is needed', () => {
-  assert.equal(isUnsure(look(0, 1), look(1, 1)), false);
-  assert.equal(isUnsure(look(0, 1), look(1, 2)), true);
-  assert.equal(isUnsure(look(0, 1), look(1, 1, { updatedAt: AT + 5 })), true);
-  assert.equal(isUnsure(look(0, 1), look(3, 1)), true);
+test('two readings that agree and are close are all that is needed', () => {
+  assert.equal(isUnsure(reading(0, 1), reading(1, 1)), false);
+  assert.equal(isUnsure(reading(0, 1), reading(1, 2)), true);
+  assert.equal(isUnsure(reading(0, 1), reading(1, 1, { updatedAt: AT + 5 })), true);
+  assert.equal(isUnsure(reading(0, 1), reading(3, 1)), true);
 });
 
-test('spans follow each other without a hole, and begin and end with the looks', () => {
+test('spans follow each other without a hole, and begin and end with the readings', () => {
   const replicas = fc.integer({ min: 0, max: 3 });
   const graphs = fc.option(
     fc.dictionary(fc.integer({ min: 0, max: 60 }).map(String), replicas).map((counts) => told(counts)),
@@ -110,8 +118,8 @@ test('spans follow each other without a hole, and begin and end with the looks',
       fc.integer({ min: 0, max: 60 * MINUTE_MS }),
       graphs,
       (before, after, later, counts) => {
-        const end = { ...look(0, after), at: AT + later, updatedAt: AT + later / 2 };
-        const spans = settle(booked(look(0, before)), end, counts);
+        const end = { ...reading(0, after), at: AT + later, updatedAt: AT + later / 2 };
+        const spans = settle(booked(reading(0, before)), end, counts);
         assert.equal(spans[0]?.fromMinute, 1_000);
         assert.equal(spans.at(-1)?.untilMinute, 1_001 + Math.floor(later / MINUTE_MS));
         for (const [i, span] of spans.entries()) {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { LoadSeen } from '../../../src/core/scaling/route-load.ts';
+import type { ConcurrencySeen } from '../../../src/core/scaling/route-concurrency.ts';
 import type { ProposalInput } from '../../../src/core/scaling/propose.ts';
 import { proposeScaling } from '../../../src/core/scaling/propose.ts';
 import type { Scaling } from '../../../src/core/scaling/scaling.ts';
 import { firstScaling, isInForce, scalingText } from '../../../src/core/scaling/scaling.ts';
-import { loadOf } from '../../support/load.ts';
+import { concurrencyOf } from '../../support/concurrency.ts';
 import { ENDPOINT_POLICY, START } from '../../support/samples.ts';
 
 const HOUR = 3_600_000;
@@ -18,7 +18,7 @@ const PRESENT: Scaling = { minReplica: 1, maxReplica: 2, scaleToZeroTimeout: nul
 function input(change: Partial<ProposalInput> = {}): ProposalInput {
   return {
     now: START,
-    load: loadOf(),
+    concurrency: concurrencyOf(),
     present: PRESENT,
     endpoint: ENDPOINT_POLICY,
     from: 1,
@@ -68,7 +68,7 @@ const inputs: fc.Arbitrary<ProposalInput> = fc
     const { engine, from, room, least, more, sleep, now } = drawn;
     return input({
       now,
-      load: loadOf({ route: at, endpoint: at, capacity, pendingShare, hours }),
+      concurrency: concurrencyOf({ route: at, endpoint: at, capacity, pendingShare, hours }),
       present: firstScaling({ ...ENDPOINT_POLICY, engine, minReplica: least, maxReplica: least + more }),
       endpoint: { ...ENDPOINT_POLICY, engine },
       from,
@@ -95,7 +95,7 @@ describe('a proposal of another scaling, whatever was measured,', () => {
     );
   });
 
-  it('is not changed again while the load stays the same: it does not flap', () => {
+  it('is not changed again while the concurrency stays the same: it does not flap', () => {
     fc.assert(
       fc.property(inputs, (given) => {
         const proposal = proposeScaling(given);
@@ -105,16 +105,20 @@ describe('a proposal of another scaling, whatever was measured,', () => {
     );
   });
 
-  it('raises nothing that a load up to a fifth lower takes back', () => {
+  it('raises nothing that a concurrency up to a fifth lower takes back', () => {
     fc.assert(
       fc.property(inputs, fc.double({ min: 0.81, max: 1, noNaN: true }), (given, factor) => {
-        const { load, present } = given;
+        const { concurrency, present } = given;
         const first = proposeScaling(given)?.scaling ?? present;
         const lower = <T extends { mean: number; peak: number; p95: number }>(at: T): T => {
           return { ...at, mean: at.mean * factor, p95: at.p95 * factor, peak: at.peak * factor };
         };
-        const less = loadOf({ ...load, route: lower(load.route), hours: load.hours.map(lower) });
-        const second = proposeScaling({ ...given, load: less, present: first })?.scaling ?? first;
+        const less = concurrencyOf({
+          ...concurrency,
+          route: lower(concurrency.route),
+          hours: concurrency.hours.map(lower),
+        });
+        const second = proposeScaling({ ...given, concurrency: less, present: first })?.scaling ?? first;
         if (first.minReplica > present.minReplica) assert.ok(second.minReplica >= first.minReplica);
         if (first.maxReplica > present.maxReplica) assert.ok(second.maxReplica >= first.maxReplica);
       }),
@@ -124,7 +128,7 @@ describe('a proposal of another scaling, whatever was measured,', () => {
   it('adds replicas only where their limit was really seen', () => {
     fc.assert(
       fc.property(inputs, (given) => {
-        if (given.load.capacity?.isLimit === true) return;
+        if (given.concurrency.capacity?.isLimit === true) return;
         const { from, present } = given;
         const [least = 0, most = 0] = replicas(given);
         assert.ok(least <= Math.max(from, present.minReplica) && most <= Math.max(from, present.maxReplica));
@@ -135,10 +139,10 @@ describe('a proposal of another scaling, whatever was measured,', () => {
 
 describe('proposeScaling', () => {
   it('proposes nothing while nobody knows what a replica carries', () => {
-    assert.equal(proposeScaling(input({ load: loadOf({ capacity: null }) })), null);
+    assert.equal(proposeScaling(input({ concurrency: concurrencyOf({ capacity: null }) })), null);
   });
 
-  const table: readonly (readonly [string, Partial<LoadSeen>, readonly number[]])[] = [
+  const table: readonly (readonly [string, Partial<ConcurrencySeen>, readonly number[]])[] = [
     ['carries the last ten minutes, of whose peak it cannot know more', {}, [2, 2]],
     ['carries the mean with replicas that always run, at 80 %', { route: { mean: 15, p95: 18, peak: 20 } }, [2, 2]],
     ['carries the peak of the busiest hour with replicas that may be added', { hours: [hour(3, 10, 55)] }, [2, 6]],
@@ -147,13 +151,14 @@ describe('proposeScaling', () => {
     ['stays within bounds', { route: { mean: 500, p95: 600, peak: 700 } }, [8, 8]],
     ['does with fewer where there is room to spare', { route: { mean: 1, p95: 2, peak: 3 } }, [1, 1]],
   ];
-  for (const [claim, load, wanted] of table) {
-    it(claim, () => assert.deepEqual(replicas(input({ load: loadOf(load) })), wanted));
+  for (const [claim, concurrency, wanted] of table) {
+    it(claim, () => assert.deepEqual(replicas(input({ concurrency: concurrencyOf(concurrency) })), wanted));
   }
 
   it('adds a replica at 80 % of what one carries, as far as it waits for a status', () => {
     const measured = (pendingShare: number) =>
-      proposeScaling(input({ load: loadOf({ pendingShare, hours: [hour(3, 10, 55)] }) }))?.scaling.measure;
+      proposeScaling(input({ concurrency: concurrencyOf({ pendingShare, hours: [hour(3, 10, 55)] }) }))?.scaling
+        .measure;
     assert.deepEqual(measured(1), { pendingRequests: 8 });
     assert.deepEqual(measured(0.5), { pendingRequests: 4 });
     assert.deepEqual(measured(0), { pendingRequests: 1 });
@@ -164,14 +169,15 @@ describe('proposeScaling', () => {
       { ...ENDPOINT_POLICY, engine: 'tei' as const },
       { ...ENDPOINT_POLICY, accelerator: 'cpu' as const },
     ]) {
-      const { scaling, why } = proposeScaling(input({ endpoint, load: loadOf({ hours: [hour(3, 10, 55)] }) })) ?? {};
+      const { scaling, why } =
+        proposeScaling(input({ endpoint, concurrency: concurrencyOf({ hours: [hour(3, 10, 55)] }) })) ?? {};
       assert.deepEqual(scaling?.measure, { hardwareUsage: 80 });
       assert.match(why?.join() ?? '', /the engine is full when its hardware is/);
     }
   });
 
   it('says for each figure why', () => {
-    const { why } = proposeScaling(input({ load: loadOf({ hours: [hour(EIGHT + 1, 31, 55)] }) })) ?? {};
+    const { why } = proposeScaling(input({ concurrency: concurrencyOf({ hours: [hour(EIGHT + 1, 31, 55)] }) })) ?? {};
     assert.deepEqual(why, [
       'at least 4 (now 1): 31 calls at once at 09 h UTC, a replica carries 10',
       'at most 6 (now 2): 55 calls at once at the peak, a replica carries 10',

@@ -6,8 +6,8 @@ import { cacheBytes } from '../../../src/core/sizing/cache.ts';
 import { chooseOffer, costOf, pin } from '../../../src/core/sizing/choice.ts';
 import { engineSettings } from '../../../src/core/sizing/engine-args.ts';
 import type { ModelFacts } from '../../../src/core/sizing/facts.ts';
-import type { Load } from '../../../src/core/sizing/busiest-load.ts';
-import { NO_LOAD, loadOf } from '../../../src/core/sizing/busiest-load.ts';
+import type { BusiestDemand } from '../../../src/core/sizing/busiest-demand.ts';
+import { NO_DEMAND, busiestDemand } from '../../../src/core/sizing/busiest-demand.ts';
 import { memoryNeed } from '../../../src/core/sizing/memory.ts';
 import type { Offer } from '../../../src/core/sizing/offer.ts';
 import { offerText } from '../../../src/core/sizing/offer.ts';
@@ -22,17 +22,17 @@ const OFFERS = listedOffers();
 function choose(
   facts: ModelFacts,
   wish: Partial<InstanceWish> = {},
-  load: Load = NO_LOAD,
+  demand: BusiestDemand = NO_DEMAND,
   offers: readonly Offer[] = OFFERS,
 ) {
-  const wanted = { facts, load, policy: { ...ANY, ...wish }, measured: new Map() };
+  const wanted = { facts, demand, policy: { ...ANY, ...wish }, measured: new Map() };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
   return { choice, chosen, instance: chosen === null ? null : pin(chosen, choice, wanted) };
 }
 
-function chosenText(facts: ModelFacts, wish: Partial<InstanceWish> = {}, load: Load = NO_LOAD): string {
-  const { chosen } = choose(facts, wish, load);
+function chosenText(facts: ModelFacts, wish: Partial<InstanceWish> = {}, demand: BusiestDemand = NO_DEMAND): string {
+  const { chosen } = choose(facts, wish, demand);
   return chosen === null ? 'none' : `${offerText(chosen.offer)} $${(chosen.offer.pricePerHourMicros ?? 0) / 1e6}`;
 }
 
@@ -143,7 +143,7 @@ describe('the memory that a model needs', () => {
   it('shows each term with its arithmetic, and no cache where there is none', () => {
     const need = memoryNeed(
       SHAPES.llama8b,
-      { ...NO_LOAD, inFlight: 20, tokens: 1_000, longest: 1_600 },
+      { ...NO_DEMAND, inFlight: 20, tokens: 1_000, longest: 1_600 },
       engineSettings([]),
     );
     assert.deepEqual(
@@ -156,7 +156,7 @@ describe('the memory that a model needs', () => {
       ],
     );
     assert.equal(need?.context, 2_048);
-    const embeds = memoryNeed(SHAPES.miniLm, NO_LOAD, engineSettings([]));
+    const embeds = memoryNeed(SHAPES.miniLm, NO_DEMAND, engineSettings([]));
     assert.deepEqual(
       embeds?.terms.map(({ name }) => name),
       ['weights', 'activations', 'engine'],
@@ -164,10 +164,10 @@ describe('the memory that a model needs', () => {
   });
 
   it('says what is guessed', () => {
-    const guesses = (facts: ModelFacts) => memoryNeed(facts, NO_LOAD, engineSettings([]))?.guesses.join('; ') ?? '';
+    const guesses = (facts: ModelFacts) => memoryNeed(facts, NO_DEMAND, engineSettings([]))?.guesses.join('; ') ?? '';
     assert.match(guesses(SHAPES.llama70bGated), /its config is not known/);
     assert.match(guesses(SHAPES.llama8b), /^no tokens were seen: a context of 8192 is taken$/);
-    assert.equal(memoryNeed({ ...SHAPES.llama8b, parameters: null }, NO_LOAD, engineSettings([])), null);
+    assert.equal(memoryNeed({ ...SHAPES.llama8b, parameters: null }, NO_DEMAND, engineSettings([])), null);
   });
 });
 
@@ -233,7 +233,8 @@ describe('an offer', () => {
   it('that is deprecated, or beyond the quota, is not chosen', () => {
     const change = (more: Partial<Offer>) =>
       OFFERS.map((o) => (o.instanceType === 'nvidia-l4' ? { ...o, ...more } : o));
-    const instead = (more: Partial<Offer>) => choose(SHAPES.llama8b, {}, NO_LOAD, change(more)).instance?.instanceType;
+    const instead = (more: Partial<Offer>) =>
+      choose(SHAPES.llama8b, {}, NO_DEMAND, change(more)).instance?.instanceType;
     assert.equal(instead({ closed: 'nvidia-l4 x1 is deprecated' }), 'nvidia-a10g');
     assert.equal(instead({ quota: { most: 4, used: 4 } }), 'nvidia-a10g');
     assert.equal(instead({ quota: { most: 4, used: 3 } }), 'nvidia-l4');
@@ -299,14 +300,14 @@ describe('what is pinned', () => {
   });
 
   it('tells llama.cpp its file, and a context for each of its calls', () => {
-    const load = { ...NO_LOAD, inFlight: 3.2, tokens: 900, longest: 4_000 };
-    const { instance } = choose(SHAPES.gguf, { engine: 'llamacpp', image: 'llama:1' }, load);
+    const demand = { ...NO_DEMAND, inFlight: 3.2, tokens: 900, longest: 4_000 };
+    const { instance } = choose(SHAPES.gguf, { engine: 'llamacpp', image: 'llama:1' }, demand);
     // 4,000 x 1.25 in steps of 1024.
     assert.deepEqual(instance?.gguf, { path: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf', context: 4 * 5_120, calls: 4 });
   });
 });
 
-describe('a load', () => {
+describe('a demand', () => {
   const call = (atMs: number, seconds: number, prompt: number | null, output: number | null) => ({
     arrivedAtUs: atMs * 1_000,
     durationUs: seconds * 1e6,
@@ -319,8 +320,8 @@ describe('a load', () => {
   it('is the busiest five minutes: calls in flight, tokens a second, the longest call of all', () => {
     const quiet = Array.from({ length: 10 }, (_, i) => call(i * 60_000, 1, 3_000, 500));
     const busy = Array.from({ length: 600 }, (_, i) => call(3_600_000 + i * 500, 5, 800, 200));
-    const load = loadOf([...busy, ...quiet]);
-    assert.deepEqual(load, {
+    const demand = busiestDemand([...busy, ...quiet]);
+    assert.deepEqual(demand, {
       calls: 610,
       windowCalls: 600,
       // 600 calls x 5 s / 300 s, and 600 x 200 tokens / 300 s.
@@ -329,30 +330,44 @@ describe('a load', () => {
       longest: 3_500,
       outputPerSecond: 400,
     });
-    assert.deepEqual(loadOf([]), NO_LOAD);
-    assert.equal(loadOf([call(0, 1, null, null)]).longest, null);
+    assert.deepEqual(busiestDemand([]), NO_DEMAND);
+    assert.equal(busiestDemand([call(0, 1, null, null)]).longest, null);
   });
 
   it('takes as many replicas as hold its calls and write its tokens', () => {
     // An L4 has room for 3.94 GB / 131 MB = 30 calls of 1000 tokens: 30 x 0.6 x 300 GB/s / (16.06 + 3.93 GB) = 270 a second.
-    const load: Load = { calls: 1, windowCalls: 1, inFlight: 10, tokens: 1_000, longest: 1_600, outputPerSecond: 200 };
+    const demand: BusiestDemand = {
+      calls: 1,
+      windowCalls: 1,
+      inFlight: 10,
+      tokens: 1_000,
+      longest: 1_600,
+      outputPerSecond: 200,
+    };
     const wish = { vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', instanceSize: 'x1' };
-    const need = (more: Partial<Load>) => choose(SHAPES.llama8b, wish, { ...load, ...more }).chosen;
+    const need = (more: Partial<BusiestDemand>) => choose(SHAPES.llama8b, wish, { ...demand, ...more }).chosen;
     assert.deepEqual([need({})?.replicas, Math.round(need({})?.perSecond ?? 0)], [1, 270]);
     assert.equal(need({ inFlight: 70 })?.replicas, 3);
     assert.equal(need({ outputPerSecond: 900 })?.replicas, 4);
   });
 
   it('that one cheap replica cannot carry goes to a larger instance, or to several where the policy lets it', () => {
-    const load: Load = { calls: 1, windowCalls: 1, inFlight: 40, tokens: 1_000, longest: 1_600, outputPerSecond: 300 };
+    const demand: BusiestDemand = {
+      calls: 1,
+      windowCalls: 1,
+      inFlight: 40,
+      tokens: 1_000,
+      longest: 1_600,
+      outputPerSecond: 300,
+    };
     // 40 calls are more than an L4's 30; an A10G has the same memory; an L40S holds 194.
-    assert.equal(chosenText(SHAPES.llama8b, {}, load), 'aws us-east-1 nvidia-l40s x1 $1.8');
-    assert.equal(chosenText(SHAPES.llama8b, { maxReplica: 2 }, load), 'gcp us-east4 nvidia-l4 x1 $0.7');
+    assert.equal(chosenText(SHAPES.llama8b, {}, demand), 'aws us-east-1 nvidia-l40s x1 $1.8');
+    assert.equal(chosenText(SHAPES.llama8b, { maxReplica: 2 }, demand), 'gcp us-east4 nvidia-l4 x1 $0.7');
   });
 
   it('longer than a card has room for goes to a larger one', () => {
     // 40,000 x 1.25 = 50,176 tokens x 131,072 bytes = 6.6 GB, on an L4 3.94 are left.
-    const long = { ...NO_LOAD, longest: 40_000, tokens: 900 };
+    const long = { ...NO_DEMAND, longest: 40_000, tokens: 900 };
     assert.equal(chosenText(SHAPES.llama8b, {}, long), 'aws us-east-1 nvidia-l40s x1 $1.8');
   });
 
@@ -368,9 +383,9 @@ describe('a load', () => {
   });
 });
 
-describe('for any model and load', () => {
+describe('for any model and demand', () => {
   const facts = fc.constantFrom<ModelFacts>(...Object.values(SHAPES));
-  const load = fc.record({
+  const demand = fc.record({
     calls: fc.constant(1),
     windowCalls: fc.constant(1),
     inFlight: fc.double({ min: 0, max: 500, noNaN: true }),
@@ -385,7 +400,7 @@ describe('for any model and load', () => {
 
   it('nothing that may be chosen is cheaper than what is', () => {
     fc.assert(
-      fc.property(facts, load, wish, (model, seen, wanted) => {
+      fc.property(facts, demand, wish, (model, seen, wanted) => {
         const { choice, chosen } = choose(model, wanted, seen);
         const policy = { ...ANY, ...wanted };
         const open = choice.candidates.filter(({ obstacle }) => obstacle === null);
@@ -395,9 +410,9 @@ describe('for any model and load', () => {
     );
   });
 
-  it('what is chosen holds the model, a call as long as the longest and all of the load', () => {
+  it('what is chosen holds the model, a call as long as the longest and all of the demand', () => {
     fc.assert(
-      fc.property(facts, load, wish, (model, seen, wanted) => {
+      fc.property(facts, demand, wish, (model, seen, wanted) => {
         const { chosen, instance } = choose(model, wanted, seen);
         if (chosen === null || chosen.hold === null) return;
         const { hold, replicas } = chosen;
@@ -411,7 +426,7 @@ describe('for any model and load', () => {
 
   it('more memory of the same never loses a model that fitted', () => {
     fc.assert(
-      fc.property(facts, load, fc.double({ min: 1, max: 4, noNaN: true }), (model, seen, factor) => {
+      fc.property(facts, demand, fc.double({ min: 1, max: 4, noNaN: true }), (model, seen, factor) => {
         const larger = OFFERS.map((o) => ({
           ...o,
           gpuMemoryGb: o.gpuMemoryGb === null ? null : o.gpuMemoryGb * factor,

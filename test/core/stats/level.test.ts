@@ -3,27 +3,27 @@ import { describe, it } from 'node:test';
 import { LevelTest, rhoAfter } from '../../../src/core/stats/level.ts';
 import { dice, normal } from '../../support/dice.ts';
 
-const WOBBLE = { sigma: 0.08, phi: 0.85 };
+const DRIFT = { sigma: 0.08, phi: 0.85 };
 const NOISE = 0.004;
 
 /** Block differences of a level that wanders about `mean`. */
 function* differences(mean: number, minutes: number, seed: number): Generator<number> {
   const roll = dice(seed);
-  let level = WOBBLE.sigma * normal(roll);
+  let level = DRIFT.sigma * normal(roll);
   for (let minute = 0; minute < minutes; minute++) {
     yield mean + level + Math.sqrt(NOISE) * normal(roll);
-    level = WOBBLE.phi * level + WOBBLE.sigma * Math.sqrt(1 - WOBBLE.phi ** 2) * normal(roll);
+    level = DRIFT.phi * level + DRIFT.sigma * Math.sqrt(1 - DRIFT.phi ** 2) * normal(roll);
   }
 }
 
 describe('level test', () => {
   it('reaches 1/alpha in at most alpha of 2 000 runs at the margin, however the level wanders', () => {
-    const rho = rhoAfter(45, NOISE, WOBBLE, 0.05);
+    const rho = rhoAfter(45, NOISE, DRIFT, 0.05);
     let fired = 0;
     for (let seed = 1; seed <= 2_000; seed++) {
       const test = new LevelTest();
       for (const d of differences(0, 120, seed)) {
-        test.add(d, NOISE, 1, WOBBLE);
+        test.add(d, NOISE, 1, DRIFT);
         if (test.logOdds(-1, rho) >= Math.log(20)) {
           fired++;
           break;
@@ -35,12 +35,12 @@ describe('level test', () => {
   });
 
   it('does not reach it more often where an effect is hoped for', () => {
-    const rho = rhoAfter(45, NOISE, WOBBLE, 0.05);
+    const rho = rhoAfter(45, NOISE, DRIFT, 0.05);
     let fired = 0;
     for (let seed = 1; seed <= 2_000; seed++) {
       const test = new LevelTest();
       for (const d of differences(0, 120, seed)) {
-        test.add(d, NOISE, 1, WOBBLE);
+        test.add(d, NOISE, 1, DRIFT);
         if (test.logOddsAimed(-1, rho, 0.11) >= Math.log(20)) {
           fired++;
           break;
@@ -51,13 +51,13 @@ describe('level test', () => {
   });
 
   it('is quicker where the effect is what was hoped for', () => {
-    const rho = rhoAfter(45, NOISE, WOBBLE, 0.05);
+    const rho = rhoAfter(45, NOISE, DRIFT, 0.05);
     const minutes = { plain: 0, aimed: 0 };
     for (let seed = 1; seed <= 200; seed++) {
       for (const kind of ['plain', 'aimed'] as const) {
         const test = new LevelTest();
         for (const d of differences(-0.14, 600, seed)) {
-          test.add(d, NOISE, 1, WOBBLE);
+          test.add(d, NOISE, 1, DRIFT);
           minutes[kind]++;
           const odds = kind === 'plain' ? test.logOdds(-1, rho) : test.logOddsAimed(-1, rho, 0.11);
           if (odds >= Math.log(20)) break;
@@ -71,8 +71,8 @@ describe('level test', () => {
     let covered = 0;
     for (let seed = 1; seed <= 200; seed++) {
       const test = new LevelTest();
-      for (const d of differences(0.2, 90, seed)) test.add(d, NOISE, 1, WOBBLE);
-      const range = test.range(rhoAfter(30, NOISE, WOBBLE, 0.025), 0.05);
+      for (const d of differences(0.2, 90, seed)) test.add(d, NOISE, 1, DRIFT);
+      const range = test.range(rhoAfter(30, NOISE, DRIFT, 0.025), 0.05);
       assert.ok(range !== null && Math.abs(range.mean - 0.2) < 0.15);
       if (range.low <= 0.2 && range.high >= 0.2) covered++;
     }
@@ -83,11 +83,11 @@ describe('level test', () => {
     const test = new LevelTest();
     const at: number[] = [];
     for (let minute = 0; minute < 400; minute++) {
-      test.add(0, NOISE, 1, WOBBLE);
+      test.add(0, NOISE, 1, DRIFT);
       at.push(test.v);
     }
     const perMinute = ((at[399] as number) - (at[199] as number)) / 200;
-    const longRun = NOISE + (WOBBLE.sigma ** 2 * (1 + WOBBLE.phi)) / (1 - WOBBLE.phi);
+    const longRun = NOISE + (DRIFT.sigma ** 2 * (1 + DRIFT.phi)) / (1 - DRIFT.phi);
     assert.ok(Math.abs(perMinute * longRun - 1) < 0.01, `${perMinute * longRun}`);
   });
 

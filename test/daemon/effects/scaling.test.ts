@@ -95,11 +95,11 @@ test(
     await traffic.stop();
     await first.close();
     assert.equal(detourOf(stage), 'rescale');
-    const learned = stage.report()?.routes[0]?.learnedLoad;
+    const learned = stage.report()?.routes[0]?.learnedConcurrency;
     assert.ok((learned?.capacity.length ?? 0) > 0);
     const second = await openDaemon(t, stage);
     // Nothing is on the endpoint: what is known of it is what the former process knew.
-    assert.deepEqual(second.daemon.report().routes[0]?.learnedLoad?.capacity, learned?.capacity);
+    assert.deepEqual(second.daemon.report().routes[0]?.learnedConcurrency?.capacity, learned?.capacity);
     const again = startTraffic(t, { url: second.gateway, model: MODEL, rate: 60, prefix: 'again' });
     await eventually('the traffic is back', () => detourOf(stage) === 'none', 30_000);
     await eventually('it serves', () => (second.daemon.report().routes[0]?.rollout?.figures?.canary.assigned ?? 0) > 0);

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import test from 'node:test';
 import type { Survey } from '../../../src/core/decide/observation.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
-import type { Load } from '../../../src/core/sizing/busiest-load.ts';
-import { NO_LOAD } from '../../../src/core/sizing/busiest-load.ts';
+import type { BusiestDemand } from '../../../src/core/sizing/busiest-demand.ts';
+import { NO_DEMAND } from '../../../src/core/sizing/busiest-demand.ts';
 import { offerText } from '../../../src/core/sizing/offer.ts';
 import { takeSurvey } from '../../../src/daemon/effects/survey.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
@@ -22,7 +22,11 @@ const L4 = { vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', inst
 
 function survey(
   simulation: Simulation,
-  { model = MODEL, load = NO_LOAD, ...endpoint }: { model?: string; load?: Load; [setting: string]: unknown },
+  {
+    model = MODEL,
+    demand = NO_DEMAND,
+    ...endpoint
+  }: { model?: string; demand?: BusiestDemand; [setting: string]: unknown },
 ): Promise<Survey> {
   const parsed = parsePolicy({ routes: [{ model, endpoint: { namespace: 'acme', ...endpoint } }] });
   assert.ok(parsed.ok, JSON.stringify(parsed));
@@ -32,7 +36,7 @@ function survey(
     clock: { now: () => 1 },
     endpoints: createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN }),
     hub: createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN }),
-    experience: () => Promise.resolve({ load, measured: new Map() }),
+    experience: () => Promise.resolve({ demand, measured: new Map() }),
   };
   return takeSurvey({ model, filePolicy }, context, AbortSignal.timeout(20_000));
 }
@@ -101,13 +105,13 @@ describe('a survey', () => {
       /endpoint\.image/,
     ],
     [
-      'a load that no replica carries',
+      'a demand that no replica carries',
       {
         regions: ['aws/us-east-1'],
         deny: ['nvidia-a100', 'nvidia-l40s', 'nvidia-l4/x4', 'nvidia-a10g/x4'],
-        load: { ...NO_LOAD, inFlight: 500, tokens: 1_000, longest: 1_500, outputPerSecond: 5_000 },
+        demand: { ...NO_DEMAND, inFlight: 500, tokens: 1_000, longest: 1_500, outputPerSecond: 5_000 },
       },
-      /none of \d+ instances fits; the nearest is .*: the load needs \d+ replicas, maxReplica is 1/,
+      /none of \d+ instances fits; the nearest is .*: the demand needs \d+ replicas, maxReplica is 1/,
       /raise endpoint\.maxReplica/,
     ],
   ];

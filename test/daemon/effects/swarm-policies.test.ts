@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { judgeCriteria } from '../../../src/core/criteria/criteria.ts';
 import type { RoutePolicy } from '../../../src/core/policy/policy.ts';
-import { NO_LOAD } from '../../../src/core/sizing/busiest-load.ts';
-import type { Load } from '../../../src/core/sizing/busiest-load.ts';
+import { NO_DEMAND } from '../../../src/core/sizing/busiest-demand.ts';
+import type { BusiestDemand } from '../../../src/core/sizing/busiest-demand.ts';
 import { SWARM_SIZES, swarmSize } from '../../../src/core/sizing/swarm-size.ts';
 import { takeSurvey } from '../../../src/daemon/effects/survey.ts';
 import { loadPolicy } from '../../../src/files/policy.ts';
@@ -21,10 +21,10 @@ const ROOT = join(import.meta.dirname, '..', '..', '..');
 /** A typical busiest window of each size, in calls and agents; a call takes 4 s, 1200 tokens, 200 of them written. */
 const WINDOWS = { '1-10': [300, 6], '10-50': [1_200, 30], '50-200': [6_000, 120], '200-up': [15_000, 300] } as const;
 
-function loadOf(calls: number): Load {
+function loadOf(calls: number): BusiestDemand {
   const perSecond = calls / 300;
   return {
-    ...NO_LOAD,
+    ...NO_DEMAND,
     calls,
     windowCalls: calls,
     inFlight: perSecond * 4,
@@ -58,7 +58,7 @@ describe('the policies for four sizes of swarm', () => {
       if (name !== '200-up') assert.equal(judgeCriteria(figures(window, 0.01), criteria).holds, false);
     });
 
-    it(`${policy} ${name === '1-10' ? 'spends nothing' : 'gets an endpoint that carries its load at its price'}`, async () => {
+    it(`${policy} ${name === '1-10' ? 'spends nothing' : 'gets an endpoint that carries its demand at its price'}`, async () => {
       const route = await routeOf(policy);
       const { endpoint, model } = route;
       if (name === '1-10') return assert.equal(endpoint, null);
@@ -66,7 +66,7 @@ describe('the policies for four sizes of swarm', () => {
       await using simulation = await startSimulation({ clock: fastClock(1000) });
       const endpoints = createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN });
       const hub = createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN });
-      const experience = () => Promise.resolve({ load: loadOf(window[0]), measured: new Map() });
+      const experience = () => Promise.resolve({ demand: loadOf(window[0]), measured: new Map() });
       const context = { clock: { now: () => 1 }, endpoints, hub, experience };
       const { instance, problem, pricePerHourMicros } = await takeSurvey(
         { model, filePolicy: route },

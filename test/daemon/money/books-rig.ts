@@ -33,10 +33,10 @@ export interface Stage {
   readonly query: <Row>(sql: string) => Row[];
   readonly close: () => Promise<void>;
   readonly startAt: number;
-  looks: number;
-  /** When the last look was made that found the API well; 0 before. */
-  lastLookAt: number;
-  /** Ends all trouble, and looks. */
+  readings: number;
+  /** When the last reading was made that found the API well; 0 before. */
+  lastReadingAt: number;
+  /** Ends all trouble, and reads the endpoints. */
   readonly settle: () => Promise<void>;
 }
 
@@ -61,7 +61,7 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
   let graphsWellAt = 0;
   let unlockedAt = 0;
   let hasReopened = false;
-  const stage = { clock, sim: await start(), startAt: clock.now(), looks: 0, lastLookAt: 0 };
+  const stage = { clock, sim: await start(), startAt: clock.now(), readings: 0, lastReadingAt: 0 };
   let apiBackAt = 0;
   const isApiWell = () => clock.now() >= apiBackAt;
   const client = (): EndpointsClient => {
@@ -97,7 +97,7 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
   const scaling = (count: number) => ({ minReplica: count, maxReplica: Math.max(1, count) });
 
   const happen = async (what: Happening): Promise<void> => {
-    // A look and a change in the same millisecond have no order.
+    // A reading and a change in the same millisecond have no order.
     if (clock.now() % MINUTE_MS === 0) clock.advance(1);
     switch (what.kind) {
       case 'create':
@@ -160,10 +160,10 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
   const turn = async () => {
     if (books === null && clock.now() >= backAt) open();
     if (books === null) return;
-    stage.looks++;
+    stage.readings++;
     if (!isApiWell()) await stage.sim.setFault({ target: 'management', kind: 'down' });
     await books.turn();
-    if (isApiWell() && clock.now() >= unlockedAt) stage.lastLookAt = clock.now();
+    if (isApiWell() && clock.now() >= unlockedAt) stage.lastReadingAt = clock.now();
     if (!isApiWell()) await stage.sim.clearFaults();
   };
   return Object.assign(stage, {

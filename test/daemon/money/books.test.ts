@@ -91,14 +91,14 @@ async function pass(stage: Stage, until: number): Promise<void> {
   await stage.passTo(until, until - AROUND_MS);
 }
 
-/** Deletes where the books can see it: found by a look that is less than a minute old, not changed since, and then missed. */
+/** Deletes where the books can see it: found by a reading that is less than a minute old, not changed since, and then missed. */
 async function deleteInSight(stage: Stage, what: Happening & { which: number }): Promise<void> {
   const { clock } = stage;
   const turn = (Math.floor(clock.now() / MINUTE_MS) + 1) * MINUTE_MS;
   await stage.passTo(turn + 17_000);
   const life = living(stage).find((each) => each.name === `e${what.which}`);
   const hasChanged = (life?.history.at(-1)?.at ?? 0) >= turn;
-  if (stage.lastLookAt !== turn || hasChanged) return;
+  if (stage.lastReadingAt !== turn || hasChanged) return;
   await stage.happen(what);
   await stage.passTo(turn + MINUTE_MS);
 }
@@ -120,7 +120,7 @@ const BY_ENDPOINT = `SELECT e.name, e.created_at AS createdAt,
   FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id GROUP BY e.id`;
 
 test('the money in the ledger is that of the meter, to the minute, whatever crashed in the day', async () => {
-  let looks = 0;
+  let readings = 0;
   let lives = 0;
   await fc.assert(
     fc.asyncProperty(schedule({ canLoseGraphs: false }), async (day) => {
@@ -144,7 +144,7 @@ test('the money in the ledger is that of the meter, to the minute, whatever cras
           assert.equal(row?.estimated ?? 0, 0);
         }
         assert.equal(rows.length, endpoints.length);
-        looks += stage.looks;
+        readings += stage.readings;
         lives += endpoints.length;
       } finally {
         await stage.close();
@@ -152,7 +152,7 @@ test('the money in the ledger is that of the meter, to the minute, whatever cras
     }),
     { numRuns: 50, endOnFailure: true },
   );
-  assert.ok(looks > 2_000 && lives > 60, `${looks} looks at ${lives} endpoints`);
+  assert.ok(readings > 2_000 && lives > 60, `${readings} readings at ${lives} endpoints`);
 });
 
 interface SpanRow {
@@ -196,7 +196,7 @@ test('whatever was deleted in the dark or lost its graphs: a minute that is not 
           const life = endpoints.find((each) => each.name === span.name && each.createdAt === span.createdAt);
           assert.ok(life);
           for (let minute = span.fromMinute; minute < span.untilMinute; minute++) {
-            // What became of it after the last look before it was deleted nobody saw.
+            // What became of it after the last reading before it was deleted nobody saw.
             if (life.deletedAt !== null && minute >= Math.floor(span.lastSeenAt / MINUTE_MS)) continue;
             const truth = replicasIn(life, minute, stage.clock.now());
             if (truth !== span.replicas) {
@@ -214,7 +214,7 @@ test('whatever was deleted in the dark or lost its graphs: a minute that is not 
   assert.ok(checked > 1_000);
 });
 
-test('an API that serves no graphs leaves a day without looks an estimate, and a quiet one exact', async () => {
+test('an API that serves no graphs leaves a day without readings an estimate, and a quiet one exact', async () => {
   const stage = await openStage({ servesGraphs: false });
   try {
     await stage.happen({ kind: 'create', which: 1 });
@@ -237,7 +237,7 @@ test('an API that serves no graphs leaves a day without looks an estimate, and a
   }
 });
 
-test('an endpoint that is deleted while nobody looks is booked, as an estimate, until it is missed', async () => {
+test('an endpoint that is deleted while nobody reads it is booked, as an estimate, until it is missed', async () => {
   const stage = await openStage();
   try {
     await stage.happen({ kind: 'create', which: 1 });

@@ -56,8 +56,8 @@ describe('what a route’s calls cost', () => {
     await costs.read([watch]);
     watch.worth = new EndpointWorth(POLICY_DEFAULTS.back.slo, { knownSinceMs: START, nowMs: START });
     await costs.read([watch]);
-    const load = watch.worth.load(START + 2 * DAY, watch.filePolicy.back, costs.ofRoute(watch));
-    assert.ok(load !== null && load.belowSince !== null && START + 2 * DAY - load.belowSince >= DAY);
+    const traffic = watch.worth.traffic(START + 2 * DAY, watch.filePolicy.back, costs.ofRoute(watch));
+    assert.ok(traffic !== null && traffic.belowSince !== null && START + 2 * DAY - traffic.belowSince >= DAY);
   });
 
   it('is known to the next process, too', async () => {

@@ -5,7 +5,7 @@ import type { Rollout } from '../../../src/core/rollout/rollout.ts';
 import { evolve } from '../../../src/core/rollout/evolve.ts';
 import type { Spending } from '../../../src/core/money/spending.ts';
 import { RETURNED } from '../../../src/core/decide/stepping.ts';
-import { BookedSpending, drainPatienceMs, wayBackMs } from '../../../src/daemon/money/spending.ts';
+import { BookedSpending, drainPatienceMs, rollbackMs } from '../../../src/daemon/money/spending.ts';
 import { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import { backAtStep, MODEL, promotedRollout, routePolicy, START } from '../../support/samples.ts';
 
@@ -23,15 +23,15 @@ function watchOf(rollout: Rollout | null): RouteWatch {
 describe('the way back', () => {
   it('takes five minutes for calls to end, or as long as the longest call took, and a little to look and pause', () => {
     const watch = watchOf(promotedRollout());
-    assert.equal(wayBackMs(watch, clockAt(1)), 310_000);
+    assert.equal(rollbackMs(watch, clockAt(1)), 310_000);
     watch.longestOnEndpointMs = 12 * MINUTE;
-    assert.equal(wayBackMs(watch, clockAt(1)), 12 * MINUTE + 10_000);
+    assert.equal(rollbackMs(watch, clockAt(1)), 12 * MINUTE + 10_000);
     watch.longestOnEndpointMs = 5 * HOUR;
-    assert.equal(wayBackMs(watch, clockAt(1)), 30 * MINUTE + 10_000, 'no call lasts longer than timeouts.total');
+    assert.equal(rollbackMs(watch, clockAt(1)), 30 * MINUTE + 10_000, 'no call lasts longer than timeouts.total');
   });
 
   it('is in clock time, whose seconds are short on a faster clock', () => {
-    assert.equal(wayBackMs(watchOf(promotedRollout()), clockAt(60)), 10 * MINUTE);
+    assert.equal(rollbackMs(watchOf(promotedRollout()), clockAt(60)), 10 * MINUTE);
   });
 
   it('cuts off no call for a budget, and waits half a minute for those of a bad endpoint', () => {

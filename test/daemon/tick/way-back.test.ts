@@ -8,7 +8,7 @@ import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
 import type { ObserveContext } from '../../../src/daemon/tick/observe.ts';
 import { observe } from '../../../src/daemon/tick/observe.ts';
-import { goBackAtOnce } from '../../../src/daemon/tick/reconcile.ts';
+import { rollBackAtOnce } from '../../../src/daemon/tick/reconcile.ts';
 import { Routes } from '../../../src/daemon/route/routes.ts';
 import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import { backAtStep, ENDPOINT_POLICY, MODEL, promotedRollout, START, wayBackAfter } from '../../support/samples.ts';
@@ -92,7 +92,7 @@ class Stand {
 }
 
 describe('demand on a way back', () => {
-  it('is what was assigned to serverless, the canary; the load is all of it', () => {
+  it('is what was assigned to serverless, the canary; the traffic is all of it', () => {
     const stand = new Stand().begin(backAtStep(1));
     stand.look();
     for (let minute = 0; minute < 6; minute++) {
@@ -109,7 +109,7 @@ describe('demand on a way back', () => {
     const { demand, back } = stand.look();
     // Of the last 300 seconds: two each in four minutes, and one more, which was kept waiting.
     assert.deepEqual([demand.calls, demand.refused], [9, 1]);
-    assert.equal(back?.load?.calls, 21);
+    assert.equal(back?.traffic?.calls, 21);
   });
 });
 
@@ -156,14 +156,14 @@ describe('the table on a way back', () => {
     const changed = () => undefined;
     const failing = new Stand().begin(backAtStep(3));
     failing.watch.faultsInRow = 5;
-    goBackAtOnce(failing.watch, { observe: failing.look, changed });
+    rollBackAtOnce(failing.watch, { observe: failing.look, changed });
     assert.deepEqual([failing.canary?.toward, failing.canary?.weight], ['serverless', 0]);
     const lost = new Stand().begin(backAtStep(3));
     lost.watch.endpointFaultsInRow = 5;
-    goBackAtOnce(lost.watch, { observe: lost.look, changed });
+    rollBackAtOnce(lost.watch, { observe: lost.look, changed });
     assert.equal(lost.canary, null);
     const well = new Stand().begin(backAtStep(5));
-    goBackAtOnce(well.watch, { observe: well.look, changed });
+    rollBackAtOnce(well.watch, { observe: well.look, changed });
     assert.equal(well.canary?.weight, 0.97);
   });
 });
@@ -204,7 +204,7 @@ describe('what serverless takes', () => {
   });
 });
 
-describe('a route’s load', () => {
+describe('a route’s traffic', () => {
   it('is looked at while an endpoint serves it, and goes on through a way back that comes to nothing', () => {
     const stand = new Stand();
     assert.equal(stand.look().back, null);
@@ -214,9 +214,9 @@ describe('a route’s load', () => {
       stand.arrive({ role: 'canary' });
       stand.look();
     }
-    assert.equal(stand.look().back?.load?.calls, 5);
+    assert.equal(stand.look().back?.traffic?.calls, 5);
     stand.begin(wayBackAfter());
-    assert.equal(stand.look().back?.load?.calls, 5);
+    assert.equal(stand.look().back?.traffic?.calls, 5);
     stand.watch.setRollout(null, null);
     assert.equal(stand.look().back, null);
     assert.equal(stand.watch.worth, null);

@@ -246,7 +246,7 @@ describe('what goes together', () => {
     });
     await using rig = await startRig({
       router: router.url,
-      care: careOf(32, { retries: { most: 0, base: 1, cap: 1, budget: 0 } }),
+      care: careOf(32, { retries: { most: 0, base: 1, cap: 1, share: 0 } }),
     });
     assert.equal((await embed(rig, 'first')).status, 429);
     const waiting = Promise.all(Array.from({ length: 12 }, (_, n) => embed(rig, `text ${n}`)));

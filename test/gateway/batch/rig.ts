@@ -9,7 +9,7 @@ export const WAIT = 60;
 
 export function careOf(most: number, more: object = {}) {
   return {
-    retries: { most: 5, base: 5, cap: 20, budget: 1 },
+    retries: { most: 5, base: 5, cap: 20, share: 1 },
     maxWait: 30_000,
     queue: 100,
     ramp: 0,

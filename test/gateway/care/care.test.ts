@@ -13,7 +13,7 @@ import { MODEL, ask, chat, chatAnswer, json, startRig, startUpstream } from '../
 import type { Behaviour } from '../rig.ts';
 
 const CARE = {
-  retries: { most: 5, base: 5, cap: 20, budget: 0.2 },
+  retries: { most: 5, base: 5, cap: 20, share: 0.2 },
   maxWait: 30_000,
   queue: 100,
   ramp: 0,

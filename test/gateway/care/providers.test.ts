@@ -5,7 +5,7 @@ import { MODEL, ask, chat, chatAnswer, chatEvents, json, SSE, startRig, startUps
 import type { Behaviour, Rig } from '../rig.ts';
 
 const CARE = {
-  retries: { most: 2, base: 5, cap: 20, budget: 0.2 },
+  retries: { most: 2, base: 5, cap: 20, share: 0.2 },
   maxWait: 30_000,
   queue: 100,
   ramp: 0,

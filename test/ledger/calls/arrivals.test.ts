@@ -30,8 +30,8 @@ function assertSame(found: readonly unknown[], expected: readonly unknown[]): vo
   assert.equal(found.length, expected.length);
 }
 
-/** A call as the docket had it. */
-function docketed(call: Call): object {
+/** A call as the call order had it. */
+function ordered(call: Call): object {
   const { arrivedAtUs, role, step, weight, waitedUs, durationUs } = call;
   // One that was never sent was held until it ended.
   const assignedAtUs = arrivedAtUs + (call.attempts[0]?.startedAfterUs ?? durationUs) - waitedUs;
@@ -116,7 +116,7 @@ describe('calls in the order of their arrival', () => {
       makeCall(12_003, { isEligible: false }),
     ];
     await write(ledger, [...calls, ...others]);
-    const expected = calls.map(docketed);
+    const expected = calls.map(ordered);
     const found = await all(ledger.journal.judgedCalls(ROLLOUT));
     assertSame(found, expected);
     const db = openForReading(path);
@@ -183,7 +183,7 @@ describe('calls in the order of their arrival', () => {
       const { arrivedAtUs, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } = shadow;
       const canary = { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens };
       const live = calls[2 * (i + 10)] as Call;
-      return { arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable: docketed(live), canary };
+      return { arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable: ordered(live), canary };
     });
     assertSame(await all(ledger.journal.pairs(ROLLOUT)), expected);
     const db = openForReading(path);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { BookSpan, EndpointLook } from '../../../src/core/money/books.ts';
+import type { BookSpan, EndpointReading } from '../../../src/core/money/books.ts';
 import type { ProviderPrice } from '../../../src/core/money/price-book.ts';
 import type { BookEntry } from '../../../src/ledger/money/books.ts';
 import { beginOfBooks, endpointsSince, usageBetween } from '../../../src/ledger/money/costs.ts';
@@ -20,18 +20,18 @@ const ENDPOINT = {
   instance: 'aws us-east-1 nvidia-l4 x1',
 };
 
-function look(minute: number, more: Partial<EndpointLook> = {}): EndpointLook {
+function reading(minute: number, more: Partial<EndpointReading> = {}): EndpointReading {
   const at = minute * MINUTE;
   return { at, state: 'running', replicas: 1, priceMicros: 600_000, updatedAt: null, ...more };
 }
 
 function span(from: number, until: number, more: Partial<BookSpan> = {}): BookSpan {
-  const what = { state: 'running', replicas: 1, priceMicros: 600_000, source: 'look' as const };
+  const what = { state: 'running', replicas: 1, priceMicros: 600_000, source: 'reading' as const };
   return { ...what, fromMinute: from, untilMinute: until, ...more };
 }
 
 function entry(minute: number, spans: readonly BookSpan[], more: Partial<BookEntry> = {}): BookEntry {
-  return { endpoint: ENDPOINT, look: look(minute), at: minute * MINUTE, spans, ...more };
+  return { endpoint: ENDPOINT, reading: reading(minute), at: minute * MINUTE, spans, ...more };
 }
 
 async function open(context: TestContext) {
@@ -55,16 +55,16 @@ test('months without a change are one row, and what is booked again replaces wha
   for (let n = 0; n < 200; n++) {
     await ledger.journal.book([entry(MIDNIGHT + n + 1, [span(MIDNIGHT + n, MIDNIGHT + n + 2)])]);
   }
-  assert.deepEqual(query(SPANS), [{ f: MIDNIGHT, u: MIDNIGHT + 201, r: 1, s: 'look' }]);
+  assert.deepEqual(query(SPANS), [{ f: MIDNIGHT, u: MIDNIGHT + 201, r: 1, s: 'reading' }]);
   const later = [
     span(MIDNIGHT + 100, MIDNIGHT + 150, { replicas: 2, source: 'metrics' }),
     span(MIDNIGHT + 150, MIDNIGHT + 160),
   ];
   await ledger.journal.book([entry(MIDNIGHT + 159, later)]);
   assert.deepEqual(query(SPANS), [
-    { f: MIDNIGHT, u: MIDNIGHT + 100, r: 1, s: 'look' },
+    { f: MIDNIGHT, u: MIDNIGHT + 100, r: 1, s: 'reading' },
     { f: MIDNIGHT + 100, u: MIDNIGHT + 150, r: 2, s: 'metrics' },
-    { f: MIDNIGHT + 150, u: MIDNIGHT + 160, r: 1, s: 'look' },
+    { f: MIDNIGHT + 150, u: MIDNIGHT + 160, r: 1, s: 'reading' },
   ]);
   const [first] = query<{ minute: string; dollars: number }>('SELECT * FROM endpoint_minutes WHERE replicas = 2');
   assert.deepEqual([first?.minute, first?.dollars], ['2025-10-09T01:40Z', 0.02]);
@@ -74,19 +74,21 @@ test('months without a change are one row, and what is booked again replaces wha
 
 test('what was booked without a price gets it once somebody can tell', async (context) => {
   const { ledger, query } = await open(context);
-  const unknown = { look: look(MIDNIGHT, { priceMicros: null }) };
+  const unknown = { reading: reading(MIDNIGHT, { priceMicros: null }) };
   await ledger.journal.book([entry(MIDNIGHT, [span(MIDNIGHT, MIDNIGHT + 5, { priceMicros: null })], unknown)]);
   assert.deepEqual(query('SELECT minutes_without_price AS m, dollars AS d FROM endpoint_costs'), [{ m: 5, d: 0 }]);
   await ledger.journal.book([entry(MIDNIGHT + 5, [span(MIDNIGHT + 5, MIDNIGHT + 6)])]);
   assert.deepEqual(query('SELECT minutes_without_price AS m, dollars AS d FROM endpoint_costs'), [{ m: 0, d: 0.06 }]);
 });
 
-test('a look is found again as it was booked, until the endpoint is missed', async (context) => {
+test('a reading is found again as it was booked, until the endpoint is missed', async (context) => {
   const { ledger } = await open(context);
   await ledger.journal.book([entry(MIDNIGHT, [span(MIDNIGHT, MIDNIGHT + 1, { replicas: 2, source: 'metrics' })])]);
   const minute = { replicas: 2, priceMicros: 600_000, source: 'metrics' };
-  assert.deepEqual(await ledger.journal.bookedEndpoints(), [{ ...ENDPOINT, look: { ...look(MIDNIGHT), minute } }]);
-  await ledger.journal.book([entry(MIDNIGHT + 1, [], { look: null })]);
+  assert.deepEqual(await ledger.journal.bookedEndpoints(), [
+    { ...ENDPOINT, reading: { ...reading(MIDNIGHT), minute } },
+  ]);
+  await ledger.journal.book([entry(MIDNIGHT + 1, [], { reading: null })]);
   assert.deepEqual(await ledger.journal.bookedEndpoints(), []);
 });
 
@@ -123,7 +125,7 @@ test('spending knows the hour, the day, the rollout and the rate, up to now', as
   assert.equal((await ask(MIDNIGHT + 39, 'another')).rolloutMicros, 0);
   assert.equal((await ask(MIDNIGHT + 39, null, 'org/other')).dayMicros, 0);
 
-  const paused = { look: look(MIDNIGHT + 40, { state: 'paused', replicas: 0 }) };
+  const paused = { reading: reading(MIDNIGHT + 40, { state: 'paused', replicas: 0 }) };
   await journal.book([
     entry(MIDNIGHT + 40, [span(MIDNIGHT + 40, MIDNIGHT + 41, { replicas: 0, state: 'paused' })], paused),
   ]);
@@ -203,7 +205,7 @@ test('what served calls used is added up by span, side and provider', async (con
   }
 });
 
-test('after the last look an endpoint goes on as it was, by estimate', async (context) => {
+test('after the last reading an endpoint goes on as it was, by estimate', async (context) => {
   const { path, ledger } = await open(context);
   await ledger.journal.book([entry(MIDNIGHT + 9, [span(MIDNIGHT, MIDNIGHT + 10)])]);
   const db = openForReading(path);

@@ -1,15 +1,19 @@
 import { assignedTo } from '../../core/call.ts';
 import { presentScaling } from '../../core/decide/present-scaling.ts';
 import { isLive } from '../../core/rollout/rollout.ts';
-import type { LoadSeen } from '../../core/scaling/route-load.ts';
+import type { ConcurrencySeen } from '../../core/scaling/route-concurrency.ts';
 import type { RolloutStatus } from '../../core/status.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import type { RouteWatch } from './watch.ts';
 
-/** Looks at what is in flight and tells the load so far; undefined for a route that has no endpoint. */
-export function lookAtLoad(watch: RouteWatch, nowMs: number, gateway: Pick<Gateway, 'inFlight'>): LoadSeen | undefined {
-  const { load, rollout } = watch;
-  if (load === null) return undefined;
+/** Looks at what is in flight and tells the concurrency so far; undefined for a route that has no endpoint. */
+export function sampleConcurrency(
+  watch: RouteWatch,
+  nowMs: number,
+  gateway: Pick<Gateway, 'inFlight'>,
+): ConcurrencySeen | undefined {
+  const { concurrency, rollout } = watch;
+  if (concurrency === null) return undefined;
   const inFlight = { route: 0, endpoint: 0 };
   const isServing = rollout !== null && isLive(rollout);
   for (const { arrival, isDecided } of isServing ? gateway.inFlight() : []) {
@@ -18,8 +22,8 @@ export function lookAtLoad(watch: RouteWatch, nowMs: number, gateway: Pick<Gatew
     if (assignedTo(arrival) === 'dedicated' && !isDecided) inFlight.endpoint++;
   }
   const isFresh = isServing && watch.endpoint?.state === 'running';
-  load.look(nowMs, inFlight, isFresh ? (watch.endpoint?.readyReplica ?? null) : null);
-  return isServing ? load.figures(nowMs, rollout.since) : undefined;
+  concurrency.sample(nowMs, inFlight, isFresh ? (watch.endpoint?.readyReplica ?? null) : null);
+  return isServing ? concurrency.figures(nowMs, rollout.since) : undefined;
 }
 
 /** Calls in five minutes that all ways to serverless take together; null where one of them has not shown it. */
@@ -37,12 +41,14 @@ export function serverlessLimit(
   return sum;
 }
 
-/** What `status` shows of a rollout's load and scaling. */
-export function reportScaling(watch: RouteWatch): Pick<RolloutStatus, 'scaling' | 'load' | 'detour'> {
-  const { rollout, load, observedAt } = watch;
+/** What `status` shows of a rollout's concurrency and scaling. */
+export function reportScaling(watch: RouteWatch): Pick<RolloutStatus, 'scaling' | 'concurrency' | 'detour'> {
+  const { rollout, concurrency, observedAt } = watch;
   return {
     ...(rollout?.phase === 'promoted' && { scaling: presentScaling(rollout, watch.policy.endpoint) }),
     ...(rollout?.phase === 'promoted' && rollout.detour !== undefined && { detour: rollout.detour }),
-    ...(rollout !== null && isLive(rollout) && load !== null && { load: load.figures(observedAt, rollout.since) }),
+    ...(rollout !== null &&
+      isLive(rollout) &&
+      concurrency !== null && { concurrency: concurrency.figures(observedAt, rollout.since) }),
   };
 }

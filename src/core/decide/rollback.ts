@@ -9,7 +9,7 @@ import type { Observation } from './observation.ts';
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
 
 /** Looks at the endpoint in a row: one that fails its health route once may only be busy. */
-const MOST_BAD_LOOKS = 3;
+const MOST_BAD_READINGS = 3;
 
 const BAD_STATES = {
   failed: 'endpoint_failed',
@@ -20,22 +20,22 @@ const BAD_STATES = {
 } as const;
 
 /** Whether the weight must go back, and whether the other side can take it. Never waits for a person. */
-export function decideRetreat(rollout: Live, seen: Observation): Decision | null {
-  const cause = retreatCause(rollout, seen);
+export function decideRollback(rollout: Live, seen: Observation): Decision | null {
+  const cause = rollbackCause(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
   const { attempts, faults } = seen.stableRecent;
   if (canConnect(seen) && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
     return decision('wait', 'both_unhealthy', `${detail}, but serverless fails ${faults} of ${attempts} too: holding`);
   }
-  return { ...goBack(rollout, seen, reason, detail), verdict: seen.verdict };
+  return { ...rollBack(rollout, seen, reason, detail), verdict: seen.verdict };
 }
 
 /**
  * Returns all weight to stable: to the endpoint on a way back, else to serverless, unless that refuses connections: then
  * traffic stays where it is.
  */
-export function goBack(rollout: Live, seen: Observation, reason: Reason, detail: string): Decision {
+export function rollBack(rollout: Live, seen: Observation, reason: Reason, detail: string): Decision {
   if (rollout.toward === 'serverless' || canConnect(seen)) return leave(rollout, 'aborted', reason, detail);
   return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
 }
@@ -45,7 +45,7 @@ export function canConnect({ stableRecent: { attempts, connectFailures } }: Obse
   return attempts < 3 || connectFailures < attempts;
 }
 
-function retreatCause(rollout: Live, seen: Observation): [Reason, string] | null {
+function rollbackCause(rollout: Live, seen: Observation): [Reason, string] | null {
   const isAway = awaySince(rollout) !== null;
   const isAsleep = seen.endpoint?.state === 'scaledToZero' && maySleep(rollout, seen.policy);
   const trouble = isAsleep ? null : endpointTrouble(rollout.endpointName, rollout.startedAt, seen);
@@ -70,8 +70,8 @@ export function endpointTrouble(name: string, sinceMs: number, { endpoint }: Obs
     const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
     return [reason, `${name} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];
   }
-  if (endpoint.badLooks < MOST_BAD_LOOKS) return null;
-  return ['endpoint_unhealthy', `${name} is ${endpoint.state} but not healthy, ${endpoint.badLooks} looks in a row`];
+  if (endpoint.badReadings < MOST_BAD_READINGS) return null;
+  return ['endpoint_unhealthy', `${name} is ${endpoint.state} but not healthy, ${endpoint.badReadings} looks in a row`];
 }
 
 /** The verdict on the stop that a rollout stands at; null at step 0, where there is no traffic to judge. */

@@ -1,8 +1,8 @@
-import type { LoadSeen } from '../../src/core/scaling/route-load.ts';
+import type { ConcurrencySeen } from '../../src/core/scaling/route-concurrency.ts';
 import { START } from './samples.ts';
 
 /** A route with about ten calls at once, on replicas that carry ten each, and what a test wants otherwise. */
-export function loadOf(change: Partial<LoadSeen> = {}): LoadSeen {
+export function concurrencyOf(change: Partial<ConcurrencySeen> = {}): ConcurrencySeen {
   const flat = { mean: 10, p95: 14, peak: 16 };
   return {
     since: START - 3_600_000,

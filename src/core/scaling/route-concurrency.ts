@@ -1,7 +1,7 @@
 import { CapacityTable, isTurnedAway, SIGNS, signsOf } from './capacity.ts';
 import type { Capacity, HeededSigns, LearnedCapacity, SignedCall, Signs } from './capacity.ts';
 import { DayShape } from './day-shape.ts';
-import type { HourLoad, LearnedDay } from './day-shape.ts';
+import type { HourConcurrency, LearnedDay } from './day-shape.ts';
 
 /** Load is counted in cells of this length: "at once" is a mean over ten seconds. */
 export const CELL_MS = 10_000;
@@ -21,8 +21,8 @@ interface Concurrency {
   readonly peak: number;
 }
 
-/** What is known of a route's load. */
-export interface LoadSeen {
+/** What is known of a route's concurrency. */
+export interface ConcurrencySeen {
   /** Since when it has been measured without a gap, epoch ms. */
   readonly since: number;
   /** Calls that the endpoint could take, wherever they went. */
@@ -38,11 +38,11 @@ export interface LoadSeen {
   readonly lastCallAt: number | null;
   readonly capacity: Capacity | null;
   /** Hours of the day (UTC) that were measured. */
-  readonly hours: readonly HourLoad[];
+  readonly hours: readonly HourConcurrency[];
 }
 
 /** A call that the endpoint could take. Times in µs from when it set out. */
-export interface LoadCall extends SignedCall {
+export interface ConcurrencyCall extends SignedCall {
   /** Epoch µs. */
   readonly setOutAtUs: number;
   readonly isOnEndpoint: boolean;
@@ -50,7 +50,7 @@ export interface LoadCall extends SignedCall {
 }
 
 /** What outlives the process: plain JSON. */
-export interface LearnedLoad {
+export interface LearnedConcurrency {
   /** The endpoint that `capacity` is about; null: none. */
   readonly endpointName: string | null;
   readonly capacity: LearnedCapacity;
@@ -65,9 +65,9 @@ interface Cell {
   endpointUs: number;
   pendingUs: number;
   tokens: number;
-  looks: number;
-  routeLooks: number;
-  endpointLooks: number;
+  samples: number;
+  routeSamples: number;
+  endpointSamples: number;
   /** The fewest replicas that were ready; null where nobody has looked. */
   ready: number | null;
   calls: number;
@@ -79,8 +79,8 @@ interface Cell {
   isSettled: boolean;
 }
 
-/** A route's load, from its calls as they end and from looks at what is in flight. Each call costs the same. */
-export class RouteLoad {
+/** A route's concurrency, from its calls as they end and from looks at what is in flight. Each call costs the same. */
+export class RouteConcurrency {
   readonly #ring: (Cell | undefined)[] = Array.from({ length: RING });
   readonly #day: DayShape;
   #heeds: HeededSigns;
@@ -95,14 +95,14 @@ export class RouteLoad {
   /** Calls of the route in flight when somebody last looked. */
   #inFlight = 0;
 
-  constructor(heeds: HeededSigns, learned: LearnedLoad | null = null) {
+  constructor(heeds: HeededSigns, learned: LearnedConcurrency | null = null) {
     this.#heeds = heeds;
     this.#endpointName = learned?.endpointName ?? null;
     this.#table = new CapacityTable(heeds, learned?.capacity);
     this.#day = new DayShape(learned?.day);
   }
 
-  get learned(): LearnedLoad {
+  get learned(): LearnedConcurrency {
     return { endpointName: this.#endpointName, capacity: this.#table.learned, day: this.#day.learned };
   }
 
@@ -116,7 +116,7 @@ export class RouteLoad {
   }
 
   /** A call has ended. */
-  ended(call: LoadCall): void {
+  ended(call: ConcurrencyCall): void {
     const { setOutAtUs, durationUs, isOnEndpoint, outcome } = call;
     this.#lastCallAt = Math.max(this.#lastCallAt ?? 0, setOutAtUs / 1_000);
     this.#spread(setOutAtUs, setOutAtUs + durationUs, (cell, us) => {
@@ -150,20 +150,20 @@ export class RouteLoad {
   }
 
   /** Somebody looks: so many calls are in flight, and so many replicas are ready (null: not known). */
-  look(nowMs: number, inFlight: { readonly route: number; readonly endpoint: number }, ready: number | null): void {
+  sample(nowMs: number, inFlight: { readonly route: number; readonly endpoint: number }, ready: number | null): void {
     this.#advance(nowMs);
     const cell = this.#cell(Math.floor(nowMs / CELL_MS));
     if (cell === null) return;
     this.#inFlight = inFlight.route;
-    cell.looks++;
-    cell.routeLooks += inFlight.route;
-    cell.endpointLooks += inFlight.endpoint;
+    cell.samples++;
+    cell.routeSamples += inFlight.route;
+    cell.endpointSamples += inFlight.endpoint;
     if (inFlight.route > 0) this.#lastCallAt = Math.max(this.#lastCallAt ?? 0, nowMs);
     if (ready !== null) cell.ready = Math.min(cell.ready ?? ready, ready);
   }
 
   /** `sinceMs`: when the step began that the endpoint's figures are about. */
-  figures(nowMs: number, sinceMs: number): LoadSeen {
+  figures(nowMs: number, sinceMs: number): ConcurrencySeen {
     const last = Math.floor(nowMs / CELL_MS) - 1;
     const first = Math.max(last - RECENT + 1, this.#firstCell ?? last);
     const begun = Math.max(first, Math.ceil(sinceMs / CELL_MS));
@@ -245,9 +245,9 @@ export class RouteLoad {
       endpointUs: 0,
       pendingUs: 0,
       tokens: 0,
-      looks: 0,
-      routeLooks: 0,
-      endpointLooks: 0,
+      samples: 0,
+      routeSamples: 0,
+      endpointSamples: 0,
       ready: null,
       calls: 0,
       turnedAway: 0,
@@ -269,8 +269,8 @@ export class RouteLoad {
 /** Calls that still run are known from looks alone, calls of a former process from their ends alone. */
 function atOnce(cell: Cell | null, where: 'route' | 'endpoint'): number {
   if (cell === null) return 0;
-  const looked = cell.looks === 0 ? 0 : cell[`${where}Looks`] / cell.looks;
-  return Math.max(cell[`${where}Us`] / CELL_US, looked);
+  const sampled = cell.samples === 0 ? 0 : cell[`${where}Samples`] / cell.samples;
+  return Math.max(cell[`${where}Us`] / CELL_US, sampled);
 }
 
 function concurrencyOf(values: readonly number[]): Concurrency {

@@ -1,9 +1,9 @@
-import type { Wobble } from '../stats/level.ts';
+import type { Drift } from '../stats/level.ts';
 
 /** Floors: nobody's level stands stiller, and what looks stiller was not watched long enough. */
-const LEAST: Wobble = { sigma: 0.03, phi: 0.8 };
+const LEAST: Drift = { sigma: 0.03, phi: 0.8 };
 /** Without history: a noisy shared service. */
-const UNKNOWN: Wobble = { sigma: 0.1, phi: 0.9 };
+const UNKNOWN: Drift = { sigma: 0.1, phi: 0.9 };
 const MOST_PHI = 0.98;
 /** Below six hours the upper ends of 80 % ranges count. */
 const LONG_MINUTES = 360;
@@ -23,16 +23,16 @@ const CLIP = 1;
  * means, that at lag 0 less what sampling explains. `spread` is the deviation of single calls within
  * minutes.
  */
-export function learnWobble(
+export function learnDrift(
   scores: readonly { readonly arrivedAtUs: number; readonly z: number }[],
   unknownSpread: number,
-): { readonly spread: number; readonly wobble: Wobble } {
+): { readonly spread: number; readonly drift: Drift } {
   const minutes = byMinute(scores, 2 * unknownSpread * CLIP);
   const counted = minutes.reduce((sum, { n }) => sum + n - 1, 0);
-  if (counted < FEW_MINUTES) return { spread: unknownSpread, wobble: UNKNOWN };
+  if (counted < FEW_MINUTES) return { spread: unknownSpread, drift: UNKNOWN };
   const within = minutes.reduce((sum, { squares }) => sum + squares, 0) / counted;
   const spread = Math.max(0.05, Math.sqrt(within));
-  if (minutes.length < FEW_MINUTES) return { spread, wobble: UNKNOWN };
+  if (minutes.length < FEW_MINUTES) return { spread, drift: UNKNOWN };
 
   const covariances = covary(minutes);
   covariances[0] = (covariances[0] as number) - within * meanOf(minutes, ({ n }) => 1 / n);
@@ -40,7 +40,7 @@ export function learnWobble(
   const first = fitDecay(covariances);
   const lost = (first.variance * (1 + first.phi)) / (1 - first.phi) / minutes.length;
   const { variance, phi } = fitDecay(covariances.map((covariance) => covariance + lost));
-  return { spread, wobble: cautious(variance, phi, minutes.length) };
+  return { spread, drift: cautious(variance, phi, minutes.length) };
 }
 
 /** Autocovariances of the minute means at lags of 0 to `LAGS` minutes. */
@@ -80,7 +80,7 @@ function meanOf(minutes: readonly Minute[], read: (minute: Minute) => number): n
   return minutes.reduce((sum, minute) => sum + read(minute), 0) / minutes.length;
 }
 
-function cautious(variance: number, phi: number, minutes: number): Wobble {
+function cautious(variance: number, phi: number, minutes: number): Drift {
   if (minutes >= LONG_MINUTES) return floored(variance, phi);
   const upperPhi = Math.min(MOST_PHI, phi + UPPER * Math.sqrt((1 - phi * phi) / minutes));
   const free = Math.max(2, (minutes * (1 - phi)) / (1 + phi));
@@ -90,7 +90,7 @@ function cautious(variance: number, phi: number, minutes: number): Wobble {
 }
 
 /** The correlation of a tiny variance is noise: only the long-run variance of the two is kept. */
-function floored(variance: number, phi: number): Wobble {
+function floored(variance: number, phi: number): Drift {
   const sigma = Math.sqrt(variance);
   if (sigma >= LEAST.sigma) return { sigma, phi: clamp(phi, LEAST.phi, MOST_PHI) };
   const ratio = ((variance / LEAST.sigma ** 2) * (1 + phi)) / (1 - phi);

@@ -1,7 +1,7 @@
 import type { HistoryCall } from '../judge/profile.ts';
 
 /** What an endpoint has to carry: the busiest five minutes of a history. Figures that the calls do not tell are null. */
-export interface Load {
+export interface BusiestDemand {
   /** Calls looked at, and how many of them arrived in the busiest window. */
   readonly calls: number;
   readonly windowCalls: number;
@@ -14,10 +14,10 @@ export interface Load {
   readonly outputPerSecond: number | null;
 }
 
-const LOAD_WINDOW_MS = 300_000;
+const WINDOW_MS = 300_000;
 
 /** Nothing was seen yet. */
-export const NO_LOAD: Load = {
+export const NO_DEMAND: BusiestDemand = {
   calls: 0,
   windowCalls: 0,
   inFlight: 0,
@@ -26,14 +26,14 @@ export const NO_LOAD: Load = {
   outputPerSecond: null,
 };
 
-/** The load of a history, whose calls may be in any order. */
-export function loadOf(history: readonly HistoryCall[]): Load {
-  if (history.length === 0) return NO_LOAD;
+/** The demand of a history, whose calls may be in any order. */
+export function busiestDemand(history: readonly HistoryCall[]): BusiestDemand {
+  if (history.length === 0) return NO_DEMAND;
   const calls = history.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs);
   const [from, to] = busiest(calls.map(({ arrivedAtUs }) => arrivedAtUs));
   const window = calls.slice(from, to);
   const answered = window.filter(({ outcome }) => outcome === 'ok');
-  const seconds = LOAD_WINDOW_MS / 1_000;
+  const seconds = WINDOW_MS / 1_000;
   const output = answered.flatMap(({ outputTokens }) => outputTokens ?? []);
   // Without a function to compare with, numbers are sorted several times as fast: a day may have 200,000 calls.
   const totals = Float64Array.from(
@@ -56,7 +56,7 @@ export function loadOf(history: readonly HistoryCall[]): Load {
 function busiest(arrivals: readonly number[]): [number, number] {
   let [best, from, start] = [0, 0, 0];
   arrivals.forEach((at, i) => {
-    while ((arrivals[start] as number) <= at - LOAD_WINDOW_MS * 1_000) start++;
+    while ((arrivals[start] as number) <= at - WINDOW_MS * 1_000) start++;
     if (i - start + 1 > best) [best, from] = [i - start + 1, start];
   });
   return [from, from + best];

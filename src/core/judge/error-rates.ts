@@ -7,7 +7,7 @@ import { SIZES } from './profile.ts';
  * their weights (the gate sends back for sizes alone: shares are betted on at their own margins already). Faults have
  * two bets, on early and on later ones; the gate looks at the whole rollout and at each step by itself.
  */
-const SHARES = { kill: 0.8, gate: 0.2 };
+const SHARES = { bet: 0.8, gate: 0.2 };
 const FAULTS = { early: 0.8, late: 0.2 };
 const GATE = { rollout: 0.5, steps: 0.5 };
 
@@ -22,29 +22,29 @@ export const WIDE = 5 / 3;
 
 /** Odds at which a metric sends a rollout back. */
 export interface FailOdds {
-  readonly kill: number;
-  /** Early faults; otherwise the same as `kill`. */
+  readonly bet: number;
+  /** Early faults; otherwise the same as `bet`. */
   readonly early: number;
   readonly gate: number;
   readonly gateStep: number;
 }
 
 /** The odds that each metric needs to send a rollout back; those that only advise as if they acted alone. */
-export function failOdds({ budget, metrics }: JudgePolicy, steps: number): Record<MetricName, FailOdds> {
+export function failOdds({ errorRates, metrics }: JudgePolicy, steps: number): Record<MetricName, FailOdds> {
   const acting = METRICS.filter((name) => metrics[name].judge === 'act');
   const weigh = (names: readonly MetricName[]) =>
     names.reduce((sum, name) => sum + (acting.includes(name) ? metrics[name].weight : 0), 0);
   const [all, sizes] = [weigh(METRICS), weigh(SIZES)];
   const entries = METRICS.map((name) => {
     const { weight, judge } = metrics[name];
-    const part = (of: number) => budget.falseRollback * (judge === 'act' ? weight / of : 1);
-    const kill = SHARES.kill * part(all);
+    const part = (of: number) => errorRates.falseRollback * (judge === 'act' ? weight / of : 1);
+    const bet = SHARES.bet * part(all);
     const gate = SHARES.gate * part(sizes);
     return [
       name,
       {
-        kill: 1 / (name === 'faults' ? kill * FAULTS.late : kill),
-        early: 1 / (kill * FAULTS.early),
+        bet: 1 / (name === 'faults' ? bet * FAULTS.late : bet),
+        early: 1 / (bet * FAULTS.early),
         gate: 1 / (gate * GATE.rollout),
         gateStep: steps / (gate * GATE.steps),
       },

@@ -1,15 +1,15 @@
 import { LONGEST_SUSTAIN_MS } from '../policy/back.ts';
 import type { BackPolicy } from '../policy/back.ts';
 
-/** What an hour of a route's calls costs on either side, and the load at which both cost the same. */
+/** What an hour of a route's calls costs on either side, and the traffic at which both cost the same. */
 export interface Costs {
   readonly serverlessPerHourMicros: number;
   readonly dedicatedPerHourMicros: number;
   readonly breakEvenCallsPerMinute: number;
 }
 
-/** A route's whole load, in windows of five whole minutes. */
-export interface LoadFigures {
+/** A route's whole traffic, in windows of five whole minutes. */
+export interface TrafficFigures {
   /** Calls in the last five whole minutes. */
   readonly calls: number;
   /** 95 % of the windows of the last day, as far as it was seen, have at most so many. */
@@ -27,9 +27,9 @@ const MINUTES = LONGEST_SUSTAIN_MS / MINUTE_MS + WINDOW + 5;
 
 /**
  * The calls of one route minute by minute for a day, in fixed memory. Only minutes that have ended count, and only those
- * since which it was told of everything: what was not seen is not a low load.
+ * since which it was told of everything: what was not seen is not a low traffic.
  */
-export class LoadHistory {
+export class TrafficHistory {
   readonly #calls = new Uint32Array(MINUTES);
   #knownSince: number;
   #minute: number;
@@ -55,7 +55,7 @@ export class LoadHistory {
   }
 
   /** `limit`: calls in five minutes; null where there is none to be below. Null before the first whole window. */
-  figures(nowMs: number, limit: number | null): LoadFigures | null {
+  figures(nowMs: number, limit: number | null): TrafficFigures | null {
     const now = Math.floor(nowMs / MINUTE_MS);
     this.#advance(now);
     const first = Math.max(this.#knownSince, now - MINUTES + 1);
@@ -90,15 +90,18 @@ export class LoadHistory {
 }
 
 /** Calls in five minutes below which an endpoint no longer pays; null where that is not known, or no reason. */
-export function payingLoad({ below, calls }: Pick<BackPolicy, 'below' | 'calls'>, costs: Costs | null): number | null {
+export function payingTraffic(
+  { below, calls }: Pick<BackPolicy, 'below' | 'calls'>,
+  costs: Costs | null,
+): number | null {
   return costs !== null && below !== null ? below * costs.breakEvenCallsPerMinute * WINDOW : calls;
 }
 
 /**
- * The share of calls that serverless is expected to refuse: of a load, what is beyond its limit (both in calls in five
+ * The share of calls that serverless is expected to refuse: of a traffic, what is beyond its limit (both in calls in five
  * minutes). Null where its limit is not known.
  */
-export function expectedRefused(load: number, limit: number | null): number | null {
+export function expectedRefused(traffic: number, limit: number | null): number | null {
   if (limit === null) return null;
-  return load <= limit ? 0 : 1 - limit / load;
+  return traffic <= limit ? 0 : 1 - limit / traffic;
 }

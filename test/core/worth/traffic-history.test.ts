@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { expectedRefused, LoadHistory, payingLoad } from '../../../src/core/worth/load-history.ts';
+import { expectedRefused, TrafficHistory, payingTraffic } from '../../../src/core/worth/traffic-history.ts';
 import { START } from '../../support/samples.ts';
 
 const MINUTE = 60_000;
 const BEGIN = Math.ceil(START / MINUTE) * MINUTE;
 
 /** A history of so many calls in each minute, looked at when the last one has ended. */
-function historyOf(counts: readonly number[], knownSinceMs = BEGIN): LoadHistory {
-  const history = new LoadHistory(knownSinceMs);
+function historyOf(counts: readonly number[], knownSinceMs = BEGIN): TrafficHistory {
+  const history = new TrafficHistory(knownSinceMs);
   counts.forEach((calls, i) => history.arrived(BEGIN + (i + 0.5) * MINUTE, calls));
   return history;
 }
@@ -46,7 +46,7 @@ describe('LoadHistory', () => {
     );
   });
 
-  it('takes what it did not see for no low load', () => {
+  it('takes what it did not see for no low traffic', () => {
     const counts = Array.from({ length: 30 }, () => 1);
     const history = historyOf(counts);
     assert.equal(history.figures(endOf(counts), 10)?.belowSince, BEGIN + 5 * MINUTE);
@@ -80,28 +80,31 @@ describe('payingLoad', () => {
   const costs = { serverlessPerHourMicros: 1, dedicatedPerHourMicros: 2, breakEvenCallsPerMinute: 100 };
 
   it('is a share of break-even in five minutes, else the plain bound, else unknown', () => {
-    assert.equal(payingLoad({ below: 0.8, calls: 7 }, costs), 400);
-    assert.equal(payingLoad({ below: 0.8, calls: 7 }, null), 7);
-    assert.equal(payingLoad({ below: null, calls: 7 }, costs), 7);
-    assert.equal(payingLoad({ below: 0.8, calls: null }, null), null);
+    assert.equal(payingTraffic({ below: 0.8, calls: 7 }, costs), 400);
+    assert.equal(payingTraffic({ below: 0.8, calls: 7 }, null), 7);
+    assert.equal(payingTraffic({ below: null, calls: 7 }, costs), 7);
+    assert.equal(payingTraffic({ below: 0.8, calls: null }, null), null);
   });
 });
 
 describe('expectedRefused', () => {
-  it('is what a load has beyond the limit, and unknown with it', () => {
+  it('is what a traffic has beyond the limit, and unknown with it', () => {
     assert.equal(expectedRefused(300, null), null);
     assert.equal(expectedRefused(0, 0), 0);
     assert.equal(expectedRefused(300, 300), 0);
     assert.equal(expectedRefused(400, 300), 0.25);
   });
 
-  it('grows with the load and shrinks with the limit, from 0 to 1', () => {
+  it('grows with the traffic and shrinks with the limit, from 0 to 1', () => {
     const number = fc.integer({ min: 0, max: 100_000 });
     fc.assert(
-      fc.property(number, number, number, (load, more, limit) => {
-        const [low, high] = [expectedRefused(load, limit), expectedRefused(load + more, limit)] as [number, number];
+      fc.property(number, number, number, (traffic, more, limit) => {
+        const [low, high] = [expectedRefused(traffic, limit), expectedRefused(traffic + more, limit)] as [
+          number,
+          number,
+        ];
         assert.ok(0 <= low && low <= high && high <= 1);
-        assert.ok((expectedRefused(load, limit + more) as number) <= low);
+        assert.ok((expectedRefused(traffic, limit + more) as number) <= low);
       }),
     );
   });

@@ -12,7 +12,7 @@ import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { presentScaling, pricePerReplica } from './present-scaling.ts';
-import { canConnect } from './retreat.ts';
+import { canConnect } from './rollback.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
@@ -22,7 +22,7 @@ const REFUSED_MS = 3_600_000;
 /** Whether a promoted endpoint is to sleep; null where it is not. */
 export function decideSleep(rollout: Promoted, seen: Observation): Decision | null {
   const { sleep } = scalingOf(seen.policy);
-  const { endpoint, load, now } = seen;
+  const { endpoint, concurrency, now } = seen;
   if (sleep === null || rollout.isPaused) return null;
   const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
   if (endpoint?.state === 'scaledToZero' && endpoint.at >= rollout.since) {
@@ -32,18 +32,18 @@ export function decideSleep(rollout: Promoted, seen: Observation): Decision | nu
   }
   const refused = seen.results.sleep;
   if (refused?.problem != null && now - refused.at < REFUSED_MS) return null;
-  if (load === undefined || endpoint?.state !== 'running' || !canConnect(seen)) return null;
-  const idleMs = now - Math.max(load.lastCallAt ?? 0, load.since, rollout.since);
-  if (idleMs < sleep.after || load.recentCalls > 0) return null;
+  if (concurrency === undefined || endpoint?.state !== 'running' || !canConnect(seen)) return null;
+  const idleMs = now - Math.max(concurrency.lastCallAt ?? 0, concurrency.since, rollout.since);
+  if (idleMs < sleep.after || concurrency.recentCalls > 0) return null;
   const detail = `no call for ${spanText(idleMs)}: ${rollout.endpointName} may sleep, serverless serves`;
   return decision('begin_detour', 'idle', detail, { events });
 }
 
-/** Whether a promoted endpoint's scaling is to follow the load: one change at a time; null where there is none to make. */
+/** Whether a promoted endpoint's scaling is to follow the concurrency: one change at a time; null where there is none to make. */
 export function decideRescale(rollout: Promoted, seen: Observation): Decision | null {
   const { adjust, every } = scalingOf(seen.policy);
   const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
-  if (adjust === 'off' || rollout.isPaused || seen.load === undefined || !isWell) return null;
+  if (adjust === 'off' || rollout.isPaused || seen.concurrency === undefined || !isWell) return null;
   if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
   if (isAbout(rollout.ask, 'scaling')) return reconsider(rollout, seen);
   if (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every) return null;
@@ -55,7 +55,7 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
     if (full !== null)
       return decision('wait', 'serverless_full', `${proposalText(rollout, seen, proposal)}; waits, since ${full}`);
     const approved = { type: 'approved' as const, about: 'scaling' as const, step, by: 'policy', reason: null };
-    return begin(rollout, seen, proposal.scaling, 'load_changed', proposal.why, [approved]);
+    return begin(rollout, seen, proposal.scaling, 'concurrency_changed', proposal.why, [approved]);
   }
   const full = serverlessFull(seen);
   const told = `${proposalText(rollout, seen, proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
@@ -74,16 +74,18 @@ function reconsider(rollout: Promoted, seen: Observation): Decision {
     then === null || (then.scaling.minReplica === asked?.minReplica && then.scaling.maxReplica === asked.maxReplica);
   if (now !== null && fits) return decision('wait', 'awaiting_approval', `change the endpoint to ${told}`);
   const reason =
-    now === null ? 'the scaling as it is fits the load again' : `the load has changed: ${told} would not fit it`;
+    now === null
+      ? 'the scaling as it is fits the concurrency again'
+      : `the concurrency has changed: ${told} would not fit it`;
   const events = [{ type: 'ask_withdrawn' as const, about: 'scaling' as const, step: rollout.step, reason }];
-  return decision('withdraw_ask', 'load_changed', reason, { events });
+  return decision('withdraw_ask', 'concurrency_changed', reason, { events });
 }
 
 function begin(
   rollout: Promoted,
   seen: Observation,
   scaling: Scaling,
-  reason: 'approved' | 'load_changed',
+  reason: 'approved' | 'concurrency_changed',
   why: readonly string[],
   before: readonly RolloutEvent[] = [],
 ): Decision {
@@ -100,7 +102,7 @@ function begin(
 function propose(rollout: Promoted, seen: Observation, instead: Scaling | null = null): ScalingProposal | null {
   const { endpoint } = seen.policy;
   const { from, to, every, sleep } = scalingOf(seen.policy);
-  if (endpoint === null || seen.load === undefined) return null;
+  if (endpoint === null || seen.concurrency === undefined) return null;
   const price = pricePerReplica(rollout, seen);
   // Beyond either it would have to be left again.
   const limit = Math.min(endpoint.maxPricePerHour ?? Infinity, budgetOf(seen).perHour ?? Infinity);
@@ -109,7 +111,7 @@ function propose(rollout: Promoted, seen: Observation, instead: Scaling | null =
   const most = Math.max(1, Math.min(to ?? endpoint.maxReplica, affordable));
   const bounds = { from: Math.min(least, most), to: most };
   const present = instead ?? presentScaling(rollout, endpoint);
-  return proposeScaling({ now: seen.now, load: seen.load, present, endpoint, ...bounds, every, sleep });
+  return proposeScaling({ now: seen.now, concurrency: seen.concurrency, present, endpoint, ...bounds, every, sleep });
 }
 
 function proposalText(rollout: Promoted, seen: Observation, { scaling, why }: ScalingProposal): string {
@@ -128,8 +130,8 @@ function isDearer({ pricePerHourMicros }: Promoted, price: number): boolean {
 }
 
 /** What serverless would refuse of the route's calls, where that is more than the policy bears; null where it is not. */
-function serverlessFull({ load, serverlessLimit, policy }: Observation): string | null {
-  const calls = load?.recentCalls ?? 0;
+function serverlessFull({ concurrency, serverlessLimit, policy }: Observation): string | null {
+  const calls = concurrency?.recentCalls ?? 0;
   if (serverlessLimit == null || calls === 0) return null;
   const refused = Math.max(0, 1 - serverlessLimit / calls);
   if (refused <= policy.criteria.refused) return null;

@@ -2,11 +2,11 @@ import type { Call } from '../../core/call.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { HeededSigns } from '../../core/scaling/capacity.ts';
-import type { LoadCall } from '../../core/scaling/route-load.ts';
+import type { ConcurrencyCall } from '../../core/scaling/route-concurrency.ts';
 import type { LoggedCall } from '../../ledger/calls/history.ts';
 
-/** A call as the load counts it; null where an endpoint could not have taken it, or nothing was sent. */
-export function loadCallOf(call: Call, rollout: Rollout | null): LoadCall | null {
+/** A call as the concurrency counts it; null where an endpoint could not have taken it, or nothing was sent. */
+export function concurrencyCallOf(call: Call, rollout: Rollout | null): ConcurrencyCall | null {
   const [first] = call.attempts;
   if (first === undefined || (call.rolloutId !== null && !call.isEligible)) return null;
   const { startedAfterUs } = first;
@@ -23,7 +23,7 @@ export function loadCallOf(call: Call, rollout: Rollout | null): LoadCall | null
 }
 
 /** The same from a row of the ledger: what it took on the endpoint is told only where the endpoint's answer was the last. */
-export function loggedLoadCall(call: LoggedCall): LoadCall | null {
+export function loggedConcurrencyCall(call: LoggedCall): ConcurrencyCall | null {
   if (call.role !== null && !call.isEligible) return null;
   return {
     setOutAtUs: call.arrivedAtUs + call.waitedUs,

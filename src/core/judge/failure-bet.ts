@@ -6,7 +6,7 @@ const CLIP = { least: -0.5, most: 1 };
 const LENGTH_CLIP = { least: -1.5, most: 1.5 };
 
 /** Bets that the canary's share of calls is larger than stable's by more than a margin. */
-export class ShareKill {
+export class ShareFailureBet {
   readonly #margin: number;
   readonly #bet: CoinBet;
 
@@ -34,7 +34,7 @@ export class ShareKill {
 }
 
 /** Bets that the canary's sizes are beyond stable's by more than a margin (in logarithms); one side or both. */
-export class SizeKill {
+export class SizeFailureBet {
   readonly #margin: number;
   readonly #clip: { readonly least: number; readonly most: number };
   readonly #sides: readonly { readonly sign: 1 | -1; readonly bet: CoinBet }[];

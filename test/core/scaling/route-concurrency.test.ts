@@ -2,23 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { DayShape } from '../../../src/core/scaling/day-shape.ts';
-import type { LoadCall } from '../../../src/core/scaling/route-load.ts';
-import { CELL_MS, RouteLoad } from '../../../src/core/scaling/route-load.ts';
+import type { ConcurrencyCall } from '../../../src/core/scaling/route-concurrency.ts';
+import { CELL_MS, RouteConcurrency } from '../../../src/core/scaling/route-concurrency.ts';
 import { START } from '../../support/samples.ts';
 
 const ALL = { firstToken: true, other: true };
 const HOUR = 3_600_000;
 const NOBODY = { route: 0, endpoint: 0 };
 
-function call(atMs: number, lastsMs: number, change: Partial<LoadCall> = {}): LoadCall {
+function call(atMs: number, lastsMs: number, change: Partial<ConcurrencyCall> = {}): ConcurrencyCall {
   const durationUs = lastsMs * 1_000;
   const base = { setOutAtUs: (START + atMs) * 1_000, durationUs, isOnEndpoint: true, outcome: 'ok' as const };
   return { ...base, firstByteUs: durationUs / 4, firstTokenUs: null, outputTokens: 50, ...change };
 }
 
 /** Looks every second. */
-function watchUntil(load: RouteLoad, fromMs: number, untilMs: number, ready: number | null = 1): void {
-  for (let at = fromMs; at <= untilMs; at += 1_000) load.look(START + at, NOBODY, ready);
+function watchUntil(concurrency: RouteConcurrency, fromMs: number, untilMs: number, ready: number | null = 1): void {
+  for (let at = fromMs; at <= untilMs; at += 1_000) concurrency.sample(START + at, NOBODY, ready);
 }
 
 describe('calls at once', () => {
@@ -29,10 +29,10 @@ describe('calls at once', () => {
     );
     fc.assert(
       fc.property(calls, (all) => {
-        const load = new RouteLoad(ALL);
-        load.look(START, NOBODY, null);
-        for (const { at, lasts } of all) load.ended(call(at, lasts));
-        const seen = load.figures(START + 300_000, START);
+        const concurrency = new RouteConcurrency(ALL);
+        concurrency.sample(START, NOBODY, null);
+        for (const { at, lasts } of all) concurrency.ended(call(at, lasts));
+        const seen = concurrency.figures(START + 300_000, START);
         const cells = Array.from({ length: 30 }, (_, i) => {
           const [from, until] = [i * CELL_MS, (i + 1) * CELL_MS];
           const busy = all.map(({ at, lasts }) => Math.max(0, Math.min(until, at + lasts) - Math.max(from, at)));
@@ -49,34 +49,34 @@ describe('calls at once', () => {
   });
 
   it('are what is in flight where calls have not ended yet', () => {
-    const load = new RouteLoad(ALL);
-    for (let at = 0; at < 60_000; at += 1_000) load.look(START + at, { route: 30, endpoint: 20 }, 1);
-    const { route, endpoint } = load.figures(START + 60_000, START);
+    const concurrency = new RouteConcurrency(ALL);
+    for (let at = 0; at < 60_000; at += 1_000) concurrency.sample(START + at, { route: 30, endpoint: 20 }, 1);
+    const { route, endpoint } = concurrency.figures(START + 60_000, START);
     assert.deepEqual([route.mean, endpoint.mean], [30, 20]);
   });
 
   it('are those of the step, for the endpoint, and of ten minutes, for the route', () => {
-    const load = new RouteLoad(ALL);
-    load.look(START, NOBODY, 1);
-    for (let at = 0; at < 300_000; at += 1_000) load.ended(call(at, 10_000));
-    const seen = load.figures(START + 400_000, START + 300_000);
+    const concurrency = new RouteConcurrency(ALL);
+    concurrency.sample(START, NOBODY, 1);
+    for (let at = 0; at < 300_000; at += 1_000) concurrency.ended(call(at, 10_000));
+    const seen = concurrency.figures(START + 400_000, START + 300_000);
     assert.ok(seen.route.mean > 6 && seen.endpoint.mean < 1.5, JSON.stringify(seen));
   });
 
   it('of the time before nobody looked for ten minutes are not known', () => {
-    const load = new RouteLoad(ALL);
-    watchUntil(load, 0, 60_000);
-    for (let at = 0; at < 60_000; at += 1_000) load.ended(call(at, 5_000));
-    load.look(START + HOUR, NOBODY, 1);
-    const seen = load.figures(START + HOUR + CELL_MS, START);
+    const concurrency = new RouteConcurrency(ALL);
+    watchUntil(concurrency, 0, 60_000);
+    for (let at = 0; at < 60_000; at += 1_000) concurrency.ended(call(at, 5_000));
+    concurrency.sample(START + HOUR, NOBODY, 1);
+    const seen = concurrency.figures(START + HOUR + CELL_MS, START);
     assert.deepEqual([seen.since, seen.route.mean, seen.recentCalls], [START + HOUR, 0, 0]);
   });
 
   it('are the same from the rows of the ledger, in the order of their ends, as they were live', () => {
     const calls = Array.from({ length: 500 }, (_, i) => call(i * 600, 1_000 + ((i * 7_919) % 40_000)));
-    const live = new RouteLoad(ALL);
+    const live = new RouteConcurrency(ALL);
     for (const one of calls) live.ended(one);
-    const again = new RouteLoad(ALL);
+    const again = new RouteConcurrency(ALL);
     for (const one of calls.toSorted((a, b) => a.setOutAtUs + a.durationUs - b.setOutAtUs - b.durationUs))
       again.ended(one);
     const now = START + 300_000;
@@ -85,63 +85,63 @@ describe('calls at once', () => {
   });
 });
 
-describe('the load', () => {
+describe('the concurrency', () => {
   it('counts calls of five minutes, those in flight included, and knows the newest', () => {
-    const load = new RouteLoad(ALL);
-    load.look(START, NOBODY, 1);
-    assert.equal(load.figures(START, START).lastCallAt, null);
-    for (let at = 0; at < 600_000; at += 10_000) load.ended(call(at, 1_000));
-    load.look(START + 600_000, { route: 3, endpoint: 3 }, 1);
-    const seen = load.figures(START + 600_000, START);
+    const concurrency = new RouteConcurrency(ALL);
+    concurrency.sample(START, NOBODY, 1);
+    assert.equal(concurrency.figures(START, START).lastCallAt, null);
+    for (let at = 0; at < 600_000; at += 10_000) concurrency.ended(call(at, 1_000));
+    concurrency.sample(START + 600_000, { route: 3, endpoint: 3 }, 1);
+    const seen = concurrency.figures(START + 600_000, START);
     assert.deepEqual([seen.recentCalls, seen.lastCallAt], [29 + 3, START + 600_000]);
   });
 
   it('tells how much of a call is spent without a status, and how many tokens come', () => {
-    const load = new RouteLoad(ALL);
-    load.look(START, NOBODY, 1);
-    for (let at = 0; at < 600_000; at += 1_000) load.ended(call(at, 4_000));
-    const seen = load.figures(START + 600_000, START);
+    const concurrency = new RouteConcurrency(ALL);
+    concurrency.sample(START, NOBODY, 1);
+    for (let at = 0; at < 600_000; at += 1_000) concurrency.ended(call(at, 4_000));
+    const seen = concurrency.figures(START + 600_000, START);
     assert.ok(Math.abs((seen.pendingShare ?? 0) - 0.25) < 0.01);
     assert.equal(seen.tokensPerSecond, 50);
   });
 
   it('learns what ready replicas carry: twice as many at once on two is the same for each', () => {
     const learn = (each: number, ready: number) => {
-      const load = new RouteLoad(ALL);
+      const concurrency = new RouteConcurrency(ALL);
       for (let at = 0; at < 200_000; at += 1_000) {
-        load.look(START + at, NOBODY, ready);
-        for (let i = 0; i < each; i++) load.ended(call(at, 10_000));
+        concurrency.sample(START + at, NOBODY, ready);
+        for (let i = 0; i < each; i++) concurrency.ended(call(at, 10_000));
       }
-      watchUntil(load, 200_000, 240_000, ready);
-      return load.figures(START + 240_000, START).capacity?.carried ?? 0;
+      watchUntil(concurrency, 200_000, 240_000, ready);
+      return concurrency.figures(START + 240_000, START).capacity?.carried ?? 0;
     };
     assert.ok(Math.abs(learn(1, 1) - 10) < 0.5, String(learn(1, 1)));
     assert.ok(Math.abs(learn(2, 2) - learn(1, 1)) < 0.01);
   });
 
   it('learns nothing of capacity while nobody knows how many replicas are ready', () => {
-    const load = new RouteLoad(ALL);
+    const concurrency = new RouteConcurrency(ALL);
     for (let at = 0; at < 200_000; at += 500) {
-      load.look(START + at, NOBODY, null);
-      load.ended(call(at, 10_000));
+      concurrency.sample(START + at, NOBODY, null);
+      concurrency.ended(call(at, 10_000));
     }
-    watchUntil(load, 200_000, 240_000, null);
-    assert.equal(load.figures(START + 240_000, START).capacity, null);
+    watchUntil(concurrency, 200_000, 240_000, null);
+    assert.equal(concurrency.figures(START + 240_000, START).capacity, null);
   });
 
   it('forgets what another endpoint carried', () => {
-    const load = new RouteLoad(ALL);
-    load.setEndpoint('first', ALL);
+    const concurrency = new RouteConcurrency(ALL);
+    concurrency.setEndpoint('first', ALL);
     for (let at = 0; at < 200_000; at += 500) {
-      load.look(START + at, NOBODY, 1);
-      load.ended(call(at, 5_000));
+      concurrency.sample(START + at, NOBODY, 1);
+      concurrency.ended(call(at, 5_000));
     }
-    watchUntil(load, 200_000, 240_000);
-    const { learned } = load;
-    assert.ok(load.figures(START + 240_000, START).capacity !== null);
-    const again = new RouteLoad(ALL, learned);
+    watchUntil(concurrency, 200_000, 240_000);
+    const { learned } = concurrency;
+    assert.ok(concurrency.figures(START + 240_000, START).capacity !== null);
+    const again = new RouteConcurrency(ALL, learned);
     again.setEndpoint('first', ALL);
-    assert.deepEqual(again.figures(START, START).capacity, load.figures(START, START).capacity);
+    assert.deepEqual(again.figures(START, START).capacity, concurrency.figures(START, START).capacity);
     again.setEndpoint('second', ALL);
     assert.equal(again.figures(START, START).capacity, null);
   });
