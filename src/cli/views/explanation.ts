@@ -120,7 +120,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ...line('survey', survey === null ? null : surveyText(survey)),
     ...line('endpoint', endpointText(observation)),
     ...line('replicas', replicasText(observation.endpoint)),
-    ...line('concurrency', seenConcurrencyText(observation)),
+    ...line('at once', seenConcurrencyText(observation)),
     ...line('detour', rollout?.phase === 'promoted' && rollout.detour ? detourText(rollout.detour, now) : null),
     ...moneyLines(observation, line),
     ...line(

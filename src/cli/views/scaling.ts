@@ -15,7 +15,7 @@ export function scalingLines({ endpoint, scaling, concurrency, detour }: Rollout
   const bounds = scaling === undefined ? '' : `; ${scalingText(scaling)}`;
   return [
     ...(ready === null ? [] : entry('replicas', [`${ready}${bounds}`], page)),
-    ...(concurrency === undefined ? [] : entry('concurrency', [concurrencyText(concurrency)], page)),
+    ...(concurrency === undefined ? [] : entry('at once', [concurrencyText(concurrency)], page)),
     ...(detour === undefined ? [] : entry('detour', [detourText(detour, page.now)], page)),
   ];
 }

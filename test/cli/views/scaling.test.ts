@@ -50,7 +50,7 @@ describe('the page of status shows of replicas', () => {
         ' endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy',
         '           $4.00/h, at most $1.00 so far',
         ' replicas  2 of 3 ready; 2 to 4 replicas, another at 8 pending calls each',
-        ' concurrency      10 calls at once on the endpoint (14 at p95), 10 in all; a replica',
+        ' at once   10 calls at once on the endpoint (14 at p95), 10 in all; a replica',
         '           was seen to carry 10, and is full above that',
       ].join('\n'),
     );
