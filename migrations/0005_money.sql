@@ -167,3 +167,18 @@ LEFT JOIN rollout_names n ON n.id = c.rollout_id
 LEFT JOIN outcomes f ON f.id = c.outcome_id
 LEFT JOIN outcomes l ON l.id = c.final_outcome_id
 LEFT JOIN providers p ON p.id = c.provider_id;
+
+-- What the daemon has learned and the next one goes on from. Nothing here needs to be exact: it is learned again.
+CREATE TABLE learned (
+  -- lane: limits and breaker of one lane to serverless; concurrency: what an endpoint can carry, and the shape of the day;
+  -- call_cost: what a call costs on serverless; traffic: the span for which every call of the route was seen.
+  what TEXT NOT NULL CHECK (what IN ('lane', 'concurrency', 'call_cost', 'traffic')),
+  model TEXT NOT NULL,
+  -- Of a lane, '' where the router chooses; '' for everything else.
+  provider TEXT NOT NULL,
+  -- JSON; src/core/learned.ts has the shape of each kind.
+  value TEXT NOT NULL,
+  -- When the value last changed.
+  learned_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (what, model, provider)
+) STRICT, WITHOUT ROWID;

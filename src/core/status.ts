@@ -8,12 +8,15 @@ import type { AskAbout } from './rollout/ask.ts';
 import type { Detour, Phase } from './rollout/rollout.ts';
 import type { StepFigures } from './rollout/step-figures.ts';
 import type { Toward } from './route.ts';
-import type { LearnedConcurrency, ConcurrencySeen } from './scaling/route-concurrency.ts';
+import type { ConcurrencySeen } from './scaling/route-concurrency.ts';
 import type { Scaling } from './scaling/scaling.ts';
 import type { PinnedInstance } from './sizing/pinned.ts';
 import type { TrafficFigures } from './worth/traffic-history.ts';
 
-/** What the daemon last told about itself: one row in the ledger, which `status` reads. Times in epoch ms of clock time. */
+/**
+ * What the daemon shows of itself: one row in the ledger, which the command line reads. It is for display alone: a new
+ * process takes nothing from it. Times in epoch ms of clock time.
+ */
 export interface StatusReport {
   readonly version: string;
   readonly pid: number;
@@ -32,9 +35,9 @@ export interface StatusReport {
     readonly withoutToken: number;
   };
   readonly routes: readonly RouteStatus[];
-  /** Endpoints that somebody should see to: no rollout uses them, or no call does. */
-  readonly endpoints?: readonly string[];
-  /** The ways to serverless, the busiest first; a new process goes on from what was learned of them. */
+  /** Endpoints that somebody should look at: no rollout uses them, or no call does. */
+  readonly endpoints: readonly string[];
+  /** The busiest lanes to serverless, the busiest first. */
   readonly lanes: readonly (LaneKey & LaneStatus)[];
 }
 
@@ -58,20 +61,15 @@ export interface RouteStatus {
     readonly at: number;
     readonly reason: string;
   } | null;
-  /** What was learned of how many calls are at once, and of capacity; a new process goes on from it. Absent without an endpoint. */
-  readonly learnedConcurrency?: LearnedConcurrency;
-  /** What a call lately cost on serverless in the mean, micro-dollars; a new process goes on from it. Absent: unknown. */
-  readonly perCallMicros?: number;
   /** Things that a person should know and do, most urgent first. */
   readonly notes: readonly string[];
-  /** The whole route's traffic, while an endpoint serves it; a new process goes on from when it has been known. */
-  readonly traffic?: TrafficFigures | null;
+  /** The whole route's traffic; null while no endpoint serves it. */
+  readonly traffic: TrafficFigures | null;
 }
 
 export interface RolloutStatus {
   readonly id: string;
-  /** A daemon of an older version does not tell: dedicated. */
-  readonly toward?: Toward;
+  readonly toward: Toward;
   readonly createdAt: number;
   /** When the criteria had begun to hold, before it was proposed. */
   readonly criteriaSince?: number;

@@ -21,14 +21,14 @@ import { beginEffect, readEndpoints } from './effects/effects.ts';
 import { experienceOf, learnFrom } from './effects/learn.ts';
 import { takeSurvey } from './effects/survey.ts';
 import { Sweeper } from './effects/sweeper.ts';
+import { LearnedRows } from './learned.ts';
 import type { Log } from './log.ts';
 import { Loop, perClock } from './loop.ts';
 import { keepBooks } from './money/bookkeeping.ts';
 import { RouteCosts } from './money/costs.ts';
 import { BookedSpending } from './money/spending.ts';
 import { reportLanes, reportRoute } from './report.ts';
-import { learnedLanes, restore, restoreWindows } from './restore.ts';
-import type { LearnedLanes } from './restore.ts';
+import { restore, restoreWindows } from './restore.ts';
 import { Routes } from './route/routes.ts';
 import { Ticks } from './tick/ticks.ts';
 
@@ -89,11 +89,11 @@ export class Daemon {
     await using undo = new AsyncDisposableStack();
     const ledger = await openLedger(options.dbPath, { clock: options.clock });
     undo.defer(() => ledger.close());
-    const learned = await learnedLanes(ledger.journal);
+    const learned = await LearnedRows.read(ledger.journal, log);
     const daemon = new Daemon(options, { policy, ledger, hub, account, learned });
     undo.defer(() => daemon.#admin.close());
     undo.defer(() => daemon.#gateway.close());
-    await restore(daemon.#routes, ledger.journal, options.clock);
+    await restore(daemon.#routes, ledger.journal, options.clock, learned);
     await daemon.#costs.read(daemon.#routes.all());
     daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
     daemon.#ports.gateway = (await daemon.#gateway.listen(options.port)).port;
@@ -103,7 +103,7 @@ export class Daemon {
 
   private constructor(
     options: DaemonOptions,
-    given: { policy: LoadedPolicy; ledger: Ledger; hub: HubClient; account: Account; learned: LearnedLanes },
+    given: { policy: LoadedPolicy; ledger: Ledger; hub: HubClient; account: Account; learned: LearnedRows },
   ) {
     const { environment, clock, log } = options;
     const { policy, ledger } = given;
@@ -114,7 +114,12 @@ export class Daemon {
     this.#account = given.account;
     this.#loop = new Loop(() => this.#ticks.tick(), log);
     this.#startedAt = clock.now();
-    this.#routes = new Routes(policy.policy, clock, (watch) => this.#ticks.faulted(watch));
+    this.#routes = new Routes(
+      policy.policy,
+      clock,
+      (watch) => this.#ticks.faulted(watch),
+      (model) => given.learned.route(model),
+    );
     this.#admin = createAdmin(
       () => this.report(),
       (model) => this.#routes.isListed(model),
@@ -128,7 +133,7 @@ export class Daemon {
       recorder: ledger.calls,
       observer: alsoCounted(this.#routes, this.#admin),
       takeBypassed: bypassTaker(ledger.bypass, this.#routes, log),
-      learned: given.learned,
+      learned: [...given.learned.lanes()],
       agentSalt: ledger.agentSalt,
       log,
     });
@@ -156,6 +161,7 @@ export class Daemon {
       journal: ledger.journal,
       routes: this.#routes,
       gateway: this.#gateway,
+      learned: given.learned,
       account: () => this.#account.state,
       policy: () => this.#policy,
       spending,

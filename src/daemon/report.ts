@@ -29,8 +29,6 @@ export function reportRoute(
     demand: { ...figures, holdsSince: watch.window.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
-    ...(watch.perCallMicros !== null && { perCallMicros: watch.perCallMicros }),
-    ...(watch.concurrency !== null && { learnedConcurrency: watch.concurrency.learned }),
     lastRollout:
       lastRollout !== null && 'reason' in lastRollout && isOver(lastRollout.phase)
         ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
@@ -129,10 +127,10 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   return told;
 }
 
-/** With more lanes than this, those that were used least are not told. */
+/** With more lanes than this, those that were used least are not shown. */
 const MOST_LANES = 50;
 
-/** The ways to serverless that were used, the busiest first. */
+/** The busiest lanes to serverless, the busiest first. */
 export function reportLanes(gateway: Pick<Gateway, 'lanes'>): StatusReport['lanes'] {
   return [...gateway.lanes()].sort((a, b) => b.counts.sent - a.counts.sent).slice(0, MOST_LANES);
 }

@@ -1,14 +1,14 @@
 import { assignedTo, DELAYED_US } from '../core/call.ts';
-import type { LaneKey, LearnedLane } from '../core/care/lane-status.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DemandWindow } from '../core/criteria/demand-window.ts';
 import { servedOf } from '../core/criteria/served-window.ts';
 import type { Assigned, Known } from '../core/judge/call-order.ts';
+import type { SeenTraffic } from '../core/learned.ts';
 import { LONGEST_SUSTAIN_MS } from '../core/policy/back.ts';
 import type { Policy, RoutePolicy } from '../core/policy/policy.ts';
 import type { Rollout } from '../core/rollout/rollout.ts';
-import type { StatusReport } from '../core/status.ts';
 import type { Journal } from '../ledger/journal/journal.ts';
+import type { LearnedRows } from './learned.ts';
 import { loggedConcurrencyCall } from './route/concurrency-calls.ts';
 import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
@@ -18,8 +18,12 @@ import { EndpointWorth, hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.
 const LOAD_MS = LONGEST_SUSTAIN_MS + 900_000;
 
 /** Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. */
-export async function restore(routes: Routes, journal: Journal, clock: Clock): Promise<void> {
-  await restoreLoad(routes, journal);
+export async function restore(
+  routes: Routes,
+  journal: Journal,
+  clock: Clock,
+  learned: Pick<LearnedRows, 'traffic'>,
+): Promise<void> {
   for (const { model, snapshot, isOver } of await journal.latestRollouts()) {
     const watch = routes.watch(model);
     if (watch === null) continue;
@@ -44,7 +48,7 @@ export async function restore(routes: Routes, journal: Journal, clock: Clock): P
       for (const call of page) watch.restore(call.step, call.role, call);
     }
     await restoreJudging(watch, rollout.id, journal);
-    await restoreWorth(watch, journal, clock);
+    await restoreWorth(watch, journal, clock, learned.traffic(watch.model));
   }
   await restoreWindows(routes, null, journal, clock);
   routes.rebuild();
@@ -54,25 +58,17 @@ async function askIdOf({ id, ask }: Rollout, journal: Journal): Promise<number |
   return ask === null ? null : ((await journal.openAsk(id))?.id ?? null);
 }
 
-/** What a former process learned of the ways to serverless. */
-export type LearnedLanes = readonly (readonly [LaneKey, LearnedLane])[];
-
-export async function learnedLanes(journal: Pick<Journal, 'savedStatus'>): Promise<LearnedLanes> {
-  const saved = await journal.savedStatus();
-  // A status of an older version knows none.
-  const lanes = saved === null ? [] : ((JSON.parse(saved) as Partial<StatusReport>).lanes ?? []);
-  return lanes.map(({ model, provider, learned }) => [{ model, provider }, learned] as const);
-}
-
 /** What a former process knew of a route's traffic goes on, unless nobody looked for longer than a window of it. */
-async function restoreWorth(watch: RouteWatch, journal: Journal, clock: Clock): Promise<void> {
+async function restoreWorth(
+  watch: RouteWatch,
+  journal: Journal,
+  clock: Clock,
+  traffic: SeenTraffic | null,
+): Promise<void> {
   if (!hasServingEndpoint(watch.rollout)) return;
-  const saved = await journal.savedStatus();
-  const report = saved === null ? null : (JSON.parse(saved) as StatusReport);
-  const known = report?.routes.find(({ model }) => model === watch.model)?.traffic?.knownSince;
   const nowMs = clock.now();
-  const isShort = report !== null && nowMs - report.at <= SHORT_HOLE_MS;
-  const knownSinceMs = known === undefined || !isShort ? nowMs : known;
+  const isSeen = traffic !== null && nowMs - traffic.until <= SHORT_HOLE_MS;
+  const knownSinceMs = isSeen ? traffic.knownSince : nowMs;
   watch.worth = new EndpointWorth(watch.filePolicy.back.slo, { knownSinceMs, nowMs });
   for (const { atMs, calls } of await journal.callsPerMinute(watch.model, Math.max(knownSinceMs, nowMs - LOAD_MS))) {
     watch.worth.counted(atMs, calls);
@@ -147,16 +143,4 @@ async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes):
   const stored = await journal.policy(rollout.policyHash);
   const policy = stored === null ? null : (JSON.parse(stored.parsed) as Policy);
   return policy?.routes.find((route) => route.model === rollout.model) ?? routes.policyOf(rollout.model);
-}
-
-/** Goes on from what a former process learned of concurrency and capacity, and of what calls cost, as its last status told. */
-export async function restoreLoad(routes: Routes, journal: Pick<Journal, 'savedStatus'>): Promise<void> {
-  const saved = await journal.savedStatus();
-  const told = saved === null ? [] : ((JSON.parse(saved) as Partial<StatusReport>).routes ?? []);
-  for (const { model, learnedConcurrency, perCallMicros = null } of told) {
-    const watch = routes.isListed(model) ? routes.watch(model) : null;
-    if (watch === null) continue;
-    if (learnedConcurrency !== undefined) watch.learnConcurrency(learnedConcurrency);
-    watch.perCallMicros = perCallMicros;
-  }
 }

@@ -52,6 +52,8 @@ export interface Gateway {
   shadowCounts(rolloutId: string): Readonly<ShadowCounts>;
   /** Each way to serverless that has been used: its limit, who waits, its breaker. */
   lanes(): Iterable<LaneKey & LaneStatus>;
+  /** What each lane has learned; null: nothing, or nothing any more. */
+  learned(): Iterable<readonly [LaneKey, LearnedLane | null]>;
   /** Stops accepting, waits up to `ms` real milliseconds for the calls in flight, then cuts what lives; copies at once. */
   drain(ms: number): Promise<{ finished: number; cut: number }>;
   /** Cuts everything at once. */
@@ -117,6 +119,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     listen: (port, host = '127.0.0.1') => listen(server, port, host),
     inFlight: () => inFlight(live),
     lanes: () => shared.lanes.status(),
+    learned: () => shared.lanes.learned(),
     shadowCounts: (rolloutId) => shared.shadows.countsOf(rolloutId),
     drain,
     close: async () => {

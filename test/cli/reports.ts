@@ -23,6 +23,7 @@ export function makeReport(routes: readonly RouteStatus[], over: Partial<StatusR
     ledger: { pending: 0, lost: 0, isDegraded: false },
     gateway: { inFlight: 12, calls: 41_210, ineligible: 0, withoutToken: 0 },
     routes,
+    endpoints: [],
     lanes: [],
     ...over,
   };
@@ -46,6 +47,7 @@ export function makeRoute(over: Partial<RouteStatus> = {}): RouteStatus {
     rollout: null,
     lastRollout: null,
     notes: [],
+    traffic: null,
     ...over,
   };
 }
@@ -66,7 +68,6 @@ export function makeLane(over: Partial<LaneKey & LaneStatus> = {}): LaneKey & La
     noCreditsAt: null,
     counts: { sent: 9_000, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 },
     providers: [],
-    learned: { rate: { perSecond: null }, inFlight: { most: null }, breaker: CLOSED },
     ...over,
   };
 }
@@ -87,6 +88,7 @@ export const HOLDING: Partial<RouteStatus> = {
 export function makeRollout(over: Partial<RolloutStatus> = {}): RolloutStatus {
   return {
     id: 'k3v9q2ab',
+    toward: 'dedicated',
     createdAt: NOON - 20 * MINUTE,
     since: NOON - 6 * MINUTE,
     startedAt: NOON - 15 * MINUTE,

@@ -11,6 +11,7 @@ import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import type { ObserveContext } from '../../src/daemon/tick/observe.ts';
 import { observe } from '../../src/daemon/tick/observe.ts';
 import { reportRoute } from '../../src/daemon/report.ts';
+import { LearnedRows } from '../../src/daemon/learned.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
 import { BookedSpending } from '../../src/daemon/money/spending.ts';
@@ -115,7 +116,7 @@ for (const [rollout, expected] of CASES) {
     const ledger = await openLedger(path, { clock: CLOCK });
     context.after(() => ledger.close());
     const routes = new Routes(policies().now, CLOCK, () => undefined);
-    await restore(routes, ledger.journal, CLOCK);
+    await restore(routes, ledger.journal, CLOCK, await LearnedRows.read(ledger.journal, () => undefined));
     const watch = routes.watch(MODEL);
     assert.ok(watch !== null);
     const spending = new BookedSpending(ledger.journal);

@@ -114,7 +114,7 @@ test('what was learned of serverless before is told before a call goes there aga
     learned: [[{ model: MODEL, provider: '' }, learned]],
   });
   const [lane] = [...first.gateway.lanes()];
-  assert.deepEqual([lane?.model, lane?.provider, lane?.learned.rate.perSecond], [MODEL, '', 2]);
+  assert.deepEqual([...first.gateway.learned()], [[{ model: MODEL, provider: '' }, learned]]);
   assert.ok((lane?.limit ?? 0) > 0);
   assert.equal(lane?.counts.sent, 0);
 });

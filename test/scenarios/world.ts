@@ -20,9 +20,10 @@ import { evolve } from '../../src/core/rollout/evolve.ts';
 import { observe } from '../../src/daemon/tick/observe.ts';
 import type { RouteMemory } from '../../src/daemon/tick/reconcile.ts';
 import { reconcile } from '../../src/daemon/tick/reconcile.ts';
-import { reportRoute } from '../../src/daemon/report.ts';
+import { learnedFacts, LearnedRows } from '../../src/daemon/learned.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
+import { NOTHING_LEARNED } from '../../src/daemon/route/watch.ts';
 import type { RouteWatch } from '../../src/daemon/route/watch.ts';
 import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import type { JournalEntry } from '../../src/ledger/journal/entry.ts';
@@ -38,6 +39,7 @@ const SECOND = 1_000;
 
 const GATEWAY = {
   inFlight: () => [],
+  learned: () => [],
   shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
 };
 
@@ -53,6 +55,7 @@ export class World {
   readonly #policy: Policy;
   #ledger: Ledger | null = null;
   #routes: Routes;
+  #learned: LearnedRows | null = null;
   #memory: RouteMemory = newMemory();
   #spending = new SpendingEstimate();
   #account: Observation['account'] = 'ok';
@@ -74,7 +77,7 @@ export class World {
     if (!parsed.ok)
       throw new Error(parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
     this.#policy = parsed.policy;
-    this.#routes = this.#newRoutes();
+    this.#routes = this.#newRoutes(null);
   }
 
   get watch(): RouteWatch {
@@ -92,7 +95,11 @@ export class World {
 
   async open(): Promise<this> {
     this.#ledger = await openLedger(this.#dbPath, { clock: this.#clock });
-    await restore(this.#routes, this.#ledger.journal, this.#clock);
+    const { journal } = this.#ledger;
+    const learned = await LearnedRows.read(journal, () => undefined);
+    this.#learned = learned;
+    this.#routes = this.#newRoutes(learned);
+    await restore(this.#routes, journal, this.#clock, learned);
     return this;
   }
 
@@ -301,11 +308,9 @@ export class World {
 
   /** The process ends and another takes its place: all it knows is in the ledger. */
   async restart(): Promise<void> {
-    const route = reportRoute(this.watch, this.#memory, { gateway: GATEWAY, filePolicyHash: '' });
-    await this.#open.journal.saveStatus(JSON.stringify({ at: this.now, lanes: [], routes: [route] }), this.now);
+    await this.#learned?.save(learnedFacts(this.#routes, GATEWAY), this.#open.journal, this.now);
     await this.#open.close();
     this.#ledger = null;
-    this.#routes = this.#newRoutes();
     this.#memory = newMemory();
     this.#spending = new SpendingEstimate();
     this.#shown = '';
@@ -356,8 +361,9 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #newRoutes(): Routes {
-    return new Routes(this.#policy, this.#clock, () => (this.#isWoken = true));
+  #newRoutes(learned: LearnedRows | null): Routes {
+    const wake = () => (this.#isWoken = true);
+    return new Routes(this.#policy, this.#clock, wake, (model) => learned?.route(model) ?? NOTHING_LEARNED);
   }
 }
 

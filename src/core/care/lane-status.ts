@@ -31,9 +31,8 @@ export interface LaneStatus {
   readonly noCreditsAt: number | null;
   /** Since the gateway was made. */
   readonly counts: Readonly<LaneCounts>;
-  /** Who took its attempts; a daemon of an older version does not tell. */
-  readonly providers?: readonly ProviderCounts[];
-  readonly learned: LearnedLane;
+  /** Who took its attempts. */
+  readonly providers: readonly ProviderCounts[];
 }
 
 export interface LaneCounts {

@@ -49,6 +49,11 @@ export class TrafficHistory {
     this.#calls[slot] = (this.#calls[slot] as number) + calls;
   }
 
+  /** Since when every call was seen, epoch ms: the start of a whole minute. */
+  get knownSince(): number {
+    return this.#knownSince * MINUTE_MS;
+  }
+
   /** Not all calls before `nowMs` were seen. */
   interrupt(nowMs: number): void {
     this.#knownSince = Math.ceil(nowMs / MINUTE_MS);
@@ -78,7 +83,7 @@ export class TrafficHistory {
       calls,
       p95: windows[Math.ceil(windows.length * 0.95) - 1] as number,
       belowSince: isBelowNow ? below * MINUTE_MS : null,
-      knownSince: this.#knownSince * MINUTE_MS,
+      knownSince: this.knownSince,
     };
   }
 

@@ -4,7 +4,8 @@ import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { endpointOf, weights } from '../../core/rollout/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../../core/route.ts';
-import { RouteWatch } from './watch.ts';
+import { NOTHING_LEARNED, RouteWatch } from './watch.ts';
+import type { LearnedRoute } from './watch.ts';
 
 const MOST_WATCHED = 1_000;
 const MOST_SHOWN = 20;
@@ -15,6 +16,7 @@ export class Routes implements CallObserver {
   readonly #watches = new Map<string, RouteWatch>();
   readonly #clock: Clock;
   readonly #faulted: (watch: RouteWatch) => void;
+  readonly #learned: (model: string) => LearnedRoute;
   #policy: Policy;
   #table: RouteTable;
   #generation = 0;
@@ -22,11 +24,20 @@ export class Routes implements CallObserver {
   costsOf: (watch: RouteWatch, figures: DemandFigures) => DemandCosts | null = () => null;
   counts = { calls: 0, ineligible: 0, withoutToken: 0 };
 
-  /** `faulted` is called when a canary has failed so often in a row that a tick should not wait for its time. */
-  constructor(policy: Policy, clock: Clock, faulted: (watch: RouteWatch) => void) {
+  /**
+   * `faulted` is called when a canary has failed so often in a row that a tick should not wait for its time. `learned`:
+   * what former processes have learned of a model.
+   */
+  constructor(
+    policy: Policy,
+    clock: Clock,
+    faulted: (watch: RouteWatch) => void,
+    learned: (model: string) => LearnedRoute = () => NOTHING_LEARNED,
+  ) {
     this.#policy = policy;
     this.#clock = clock;
     this.#faulted = faulted;
+    this.#learned = learned;
     for (const route of policy.routes) this.#add(route.model, route);
     this.#table = this.#build();
   }
@@ -48,7 +59,7 @@ export class Routes implements CallObserver {
   }
 
   #add(model: string, policy: RoutePolicy): RouteWatch {
-    const watch = new RouteWatch(model, policy);
+    const watch = new RouteWatch(model, policy, this.#learned(model));
     watch.costsOf = (figures) => this.costsOf(watch, figures);
     this.#watches.set(model, watch);
     return watch;

@@ -40,6 +40,15 @@ export interface Rollback {
 
 const NO_SHADOW = { ended: 0, faults: 0 };
 
+/** What former processes have learned of a route; null for what they have not. */
+export interface LearnedRoute {
+  readonly concurrency: LearnedConcurrency | null;
+  /** What a call lately cost on serverless in the mean, micro-dollars. */
+  readonly perCallMicros: number | null;
+}
+
+export const NOTHING_LEARNED: LearnedRoute = { concurrency: null, perCallMicros: null };
+
 /** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
 export class RouteWatch {
   readonly model: string;
@@ -61,7 +70,7 @@ export class RouteWatch {
   /** What the window's load costs; null where that is not known. */
   costsOf: CostsOf = () => null;
   /** What a call lately cost on serverless in the mean, micro-dollars; null where nobody knows. */
-  perCallMicros: number | null = null;
+  perCallMicros: number | null;
   /** Whether the endpoint is still worth its price; null while the route has none that serves it. */
   worth: EndpointWorth | null = null;
   /** Faults of the canary in a row. */
@@ -80,11 +89,14 @@ export class RouteWatch {
   rollback: Rollback | null = null;
   #steps = new StepTallies('dedicated');
   #judging: Judging | null = null;
+  readonly #learned: LearnedRoute;
   #concurrency: RouteConcurrency | null = null;
 
-  constructor(model: string, policy: RoutePolicy) {
+  constructor(model: string, policy: RoutePolicy, learned = NOTHING_LEARNED) {
     this.model = model;
     this.filePolicy = policy;
+    this.#learned = learned;
+    this.perCallMicros = learned.perCallMicros;
     this.window = this.newWindow();
   }
 
@@ -150,15 +162,14 @@ export class RouteWatch {
     else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
   }
 
-  /** The load, of a route that has an endpoint or may get one. */
+  /** How many calls are at once, of a route that has an endpoint or may get one. */
   get concurrency(): RouteConcurrency | null {
-    if (this.policy.endpoint !== null) this.#concurrency ??= new RouteConcurrency(heededSigns(this.policy));
+    if (this.policy.endpoint !== null) this.#concurrency ??= this.#newConcurrency();
     return this.#concurrency;
   }
 
-  /** Goes on from what a former process learned of the load. */
-  learnConcurrency(learned: LearnedConcurrency): void {
-    this.#concurrency = new RouteConcurrency(heededSigns(this.policy), learned);
+  #newConcurrency(): RouteConcurrency {
+    return new RouteConcurrency(heededSigns(this.policy), this.#learned.concurrency);
   }
 
   /** The judge of the active rollout, from the shadow stage to the promotion. */

@@ -59,6 +59,11 @@ export class EndpointWorth {
     return this.#latest;
   }
 
+  /** Since when every call of the route was seen, epoch ms. */
+  get knownSince(): number {
+    return this.#traffic.knownSince;
+  }
+
   /** The load as it was last looked at. */
   get latest(): TrafficFigures | null {
     return this.#latest;

@@ -3,9 +3,12 @@ import type { Decision, Reason } from '../../core/decide/decision.ts';
 import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { StatusReport } from '../../core/status.ts';
+import type { Gateway } from '../../gateway/server.ts';
 import type { JournalEntry } from '../../ledger/journal/entry.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { PendingRequest } from '../../ledger/journal/requests.ts';
+import { learnedFacts } from '../learned.ts';
+import type { LearnedRows } from '../learned.ts';
 import type { Log } from '../log.ts';
 import type { SpendingSource } from '../money/spending.ts';
 import type { Routes } from '../route/routes.ts';
@@ -20,7 +23,8 @@ export interface TicksOptions {
   readonly log: Log;
   readonly journal: Journal;
   readonly routes: Routes;
-  readonly gateway: ObserveContext['gateway'];
+  readonly gateway: ObserveContext['gateway'] & Pick<Gateway, 'learned'>;
+  readonly learned: LearnedRows;
   readonly account: () => Observation['account'];
   /** The policy file as it was last read. */
   readonly policy: () => NonNullable<JournalEntry['policy']>;
@@ -68,7 +72,9 @@ export class Ticks {
   async #saveStatus(): Promise<void> {
     try {
       const report = this.#options.report();
-      await this.#options.journal.saveStatus(JSON.stringify(report), report.at);
+      const { journal, learned, routes, gateway } = this.#options;
+      await journal.saveStatus(JSON.stringify(report), report.at);
+      await learned.save(learnedFacts(routes, gateway), journal, report.at);
       this.#isStatusStale = false;
     } catch (error) {
       if (!this.#isStatusStale) this.#options.log('warn', 'status cannot be saved', { error: errorMessage(error) });

@@ -208,7 +208,6 @@ export class Lane {
       noCreditsAt: this.#noCreditsAtMs,
       counts: { ...this.counts },
       providers: this.#providers.counts,
-      learned: this.learned,
     };
   }
 

@@ -44,6 +44,11 @@ export class Lanes {
     for (const { key, lane } of this.#lanes.values()) yield { ...key, ...lane.status };
   }
 
+  /** What each lane has learned; null: nothing, or nothing any more. Lanes that were forgotten are not among them. */
+  *learned(): Generator<readonly [LaneKey, LearnedLane | null]> {
+    for (const { key, lane } of this.#lanes.values()) yield [key, hasLearned(lane.learned) ? lane.learned : null];
+  }
+
   #forgetIdle(): void {
     for (const [name, { lane }] of this.#lanes) {
       const { inFlight, waiting } = lane.status;

@@ -3,6 +3,7 @@ import type { Shadow } from '../../core/call.ts';
 import type { BillLine } from '../../core/money/cost.ts';
 import type { ProviderPrice } from '../../core/money/price-book.ts';
 import type { Spending } from '../../core/money/spending.ts';
+import type { LearnedKey } from '../../core/learned.ts';
 import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
 import { arrivalPage, spanOf } from '../calls/arrivals.ts';
 import type { ArrivalPage, Choice, Span } from '../calls/arrivals.ts';
@@ -20,6 +21,8 @@ import type { BookedEndpoint, BookEntry } from '../money/books.ts';
 import { costPerCall } from '../money/costs.ts';
 import { bookBill, bookPrices } from '../money/prices.ts';
 import type { Committed, JournalEntry, StoredRollout } from './entry.ts';
+import { learned, saveLearned } from './learned.ts';
+import type { LearnedRow } from './learned.ts';
 import { openAsk, pendingRequests } from './requests.ts';
 import type { OpenAsk, PendingRequest } from './requests.ts';
 import { writeEntry } from './write-entry.ts';
@@ -99,16 +102,21 @@ export class JournalStore {
     return this.#db.prepare<[string], { path: string; text: string; parsed: string }>(sql).get(hash) ?? null;
   }
 
-  /** The status as it was last saved, JSON; null if none was. */
-  savedStatus(): string | null {
-    return this.#db.prepare<[], string>('SELECT status FROM daemon_status WHERE id = 1').pluck().get() ?? null;
-  }
-
   /** Replaces this process' status, JSON, which the command line reads. `at`: epoch ms. */
   saveStatus(status: string, at: number): void {
     this.#quick
       .prepare('INSERT OR REPLACE INTO daemon_status (id, pid, updated_at, status) VALUES (1, ?, ?, ?)')
       .run(process.pid, Math.round(at), status);
+  }
+
+  /** All that a daemon has learned and written down, the newest change last. */
+  learned(): LearnedRow[] {
+    return learned(this.#db);
+  }
+
+  /** Writes what was learned, each row in place of the one with its key, and removes others: all or nothing. */
+  saveLearned(rows: readonly LearnedRow[], removed: readonly LearnedKey[]): void {
+    saveLearned(this.#quick, rows, removed);
   }
 
   /** See `history.ts`. */

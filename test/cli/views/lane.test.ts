@@ -22,7 +22,7 @@ function lane(over: Partial<LaneStatus & LaneKey> = {}): LaneKey & LaneStatus {
     retryShare: 0,
     noCreditsAt: null,
     counts: { sent: 1_000, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 },
-    learned: { rate: { perSecond: null }, inFlight: { most: null }, breaker: CLOSED },
+    providers: [],
     ...over,
   };
 }

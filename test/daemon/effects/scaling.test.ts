@@ -12,6 +12,9 @@ import {
 } from '../../support/rollout.ts';
 import type { Stage } from '../../support/stage.ts';
 import { MODEL, openStage } from '../../support/stage.ts';
+import type { LearnedCapacity } from '../../../src/core/scaling/capacity.ts';
+import { readLearned } from '../../../src/core/learned.ts';
+import { learned } from '../../../src/ledger/journal/learned.ts';
 import { openAsks } from '../../../src/ledger/journal/requests.ts';
 import { startTraffic } from '../../support/traffic.ts';
 import { eventually } from '../../support/waiting.ts';
@@ -32,6 +35,13 @@ function detours(stage: Stage): RolloutEvent[] {
 function failedAttempts(stage: Stage): object[] {
   const sql = "SELECT * FROM attempt_log WHERE upstream = 'dedicated' AND outcome <> 'ok'";
   return stage.read((db) => db.prepare<[], object>(sql).all());
+}
+
+/** What was learned of the endpoint of MODEL, as the ledger has it. */
+function learnedCapacity(stage: Stage): LearnedCapacity {
+  const row = stage.read(learned).find(({ what, model }) => what === 'concurrency' && model === MODEL);
+  assert.ok(row !== undefined);
+  return readLearned({ ...row, what: 'concurrency' }, row.value).capacity;
 }
 
 const detourOf = (stage: Stage) => {
@@ -95,11 +105,13 @@ test(
     await traffic.stop();
     await first.close();
     assert.equal(detourOf(stage), 'rescale');
-    const learned = stage.report()?.routes[0]?.learnedConcurrency;
-    assert.ok((learned?.capacity.length ?? 0) > 0);
+    const known = learnedCapacity(stage);
+    assert.ok(known.length > 0);
     const second = await openDaemon(t, stage);
     // Nothing is on the endpoint: what is known of it is what the former process knew.
-    assert.deepEqual(second.daemon.report().routes[0]?.learnedConcurrency?.capacity, learned?.capacity);
+    const began = second.daemon.report().at;
+    await eventually('it has saved what it knows', () => (stage.report()?.at ?? 0) > began + 10_000);
+    assert.deepEqual(learnedCapacity(stage), known);
     const again = startTraffic(t, { url: second.gateway, model: MODEL, rate: 60, prefix: 'again' });
     await eventually('the traffic is back', () => detourOf(stage) === 'none', 30_000);
     await eventually('it serves', () => (second.daemon.report().routes[0]?.rollout?.figures?.canary.assigned ?? 0) > 0);

@@ -4,9 +4,6 @@ import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { Survey } from '../../../src/core/decide/observation.ts';
 import { RouteCosts } from '../../../src/daemon/money/costs.ts';
-import { restoreLoad } from '../../../src/daemon/restore.ts';
-import type { ObserveContext } from '../../../src/daemon/tick/observe.ts';
-import { reportRoute } from '../../../src/daemon/report.ts';
 import { Routes } from '../../../src/daemon/route/routes.ts';
 import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import { EndpointWorth } from '../../../src/daemon/route/worth.ts';
@@ -14,8 +11,6 @@ import { ENDPOINT_POLICY, MODEL, promotedRollout, START } from '../../support/sa
 
 const DAY = 86_400_000;
 const CLOCK = { now: () => START, sleep: () => Promise.resolve(), scale: 1 };
-const MEMORY = { decision: null, notes: [], decidedAt: 0, key: '', writtenAt: 0, ticks: 0 };
-const GATEWAY = { shadowCounts: () => ({ sent: 0, busy: 0, usedUp: 0 }) } as unknown as ObserveContext['gateway'];
 
 function newRoutes(): Routes {
   const parsed = parsePolicy({ routes: [{ model: MODEL, endpoint: ENDPOINT_POLICY }] });
@@ -58,18 +53,5 @@ describe('what a route’s calls cost', () => {
     await costs.read([watch]);
     const traffic = watch.worth.traffic(START + 2 * DAY, watch.filePolicy.back, costs.ofRoute(watch));
     assert.ok(traffic !== null && traffic.belowSince !== null && START + 2 * DAY - traffic.belowSince >= DAY);
-  });
-
-  it('is known to the next process, too', async () => {
-    const watch = promotedIn(newRoutes());
-    await costsOf(500).read([watch]);
-    const routes = [reportRoute(watch, MEMORY, { gateway: GATEWAY, filePolicyHash: '' })];
-    const next = newRoutes();
-    await restoreLoad(next, { savedStatus: () => Promise.resolve(JSON.stringify({ routes })) });
-    const costs = costsOf(null);
-    await costs.read([promotedIn(next)]);
-    assert.notEqual(costs.ofRoute(promotedIn(next)), null);
-    await restoreLoad(next, { savedStatus: () => Promise.resolve(JSON.stringify({ routes: [{ model: MODEL }] })) });
-    assert.equal(costs.ofRoute(promotedIn(next)), null, 'an older version told nothing of it');
   });
 });

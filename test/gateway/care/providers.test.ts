@@ -28,7 +28,7 @@ function router(statusOf: Record<string, number>, told: Record<string, string> =
 }
 
 const counted = ({ gateway }: Rig) =>
-  [...gateway.lanes()].flatMap(({ provider: lane, providers = [] }) =>
+  [...gateway.lanes()].flatMap(({ provider: lane, providers }) =>
     providers.map(({ provider, tried, refused, faults }) => [lane, provider, tried, refused, faults]),
   );
 

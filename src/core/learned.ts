@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { OUTCOMES } from './call.ts';
+import type { LearnedLane } from './care/lane-status.ts';
+import { SIGNS } from './scaling/capacity.ts';
+import type { LearnedConcurrency } from './scaling/route-concurrency.ts';
+import { readStored, storedAs } from './stored.ts';
+
+/** What a call of a model lately cost on serverless in the mean, micro-dollars. */
+export interface LearnedCallCost {
+  readonly perCallMicros: number;
+}
+
+/** The span for which every call of a model's route was seen, epoch ms: `until` is when the daemon last looked. */
+export interface SeenTraffic {
+  readonly knownSince: number;
+  readonly until: number;
+}
+
+/** What a daemon learns and the next one goes on from, by the name under which the ledger keeps it. */
+export interface Learned {
+  /** The limits and the breaker of one lane. */
+  readonly lane: LearnedLane;
+  /** What the endpoint of a model can carry at once, and the shape of the day. */
+  readonly concurrency: LearnedConcurrency;
+  readonly call_cost: LearnedCallCost;
+  readonly traffic: SeenTraffic;
+}
+
+export type LearnedKind = keyof Learned;
+
+/** One thing learned. `provider`: of a lane, '' where the router chooses; '' for everything else. */
+export interface LearnedKey<K extends LearnedKind = LearnedKind> {
+  readonly what: K;
+  readonly model: string;
+  readonly provider: string;
+}
+
+/** The ledger keeps at most so many rows of each kind: those that a daemon used last. */
+export const MOST_LEARNED = 1_000;
+
+const time = z.number().min(0);
+const amount = z.number().min(0);
+const cause = z.enum(OUTCOMES);
+
+const laneSchema = storedAs<LearnedLane>()(
+  z.strictObject({
+    rate: z.strictObject({ perSecond: z.number().positive().nullable() }),
+    inFlight: z.strictObject({ most: z.int().min(1).nullable() }),
+    breaker: z.discriminatedUnion('state', [
+      z.strictObject({ state: z.literal('closed'), faultsInRow: z.int().min(0) }),
+      z.strictObject({ state: z.literal('open'), since: time, until: time, cause }),
+      z.strictObject({ state: z.literal('half-open'), since: time, probing: z.int().min(0), cause }),
+    ]),
+  }),
+);
+
+const levelSchema = z.strictObject({
+  spans: amount,
+  calls: amount,
+  turnedAway: amount,
+  concurrency: amount,
+  counts: z.array(amount).length(SIGNS),
+  sums: z.array(z.number()).length(SIGNS),
+  isFull: z.boolean(),
+});
+
+const concurrencySchema = storedAs<LearnedConcurrency>()(
+  z.strictObject({
+    endpointName: z.string().nullable(),
+    capacity: z.array(z.tuple([z.int().min(0), levelSchema])),
+    day: z
+      .array(
+        z.strictObject({
+          hour: z.int().min(0).max(23),
+          mean: amount,
+          p95: amount,
+          peak: amount,
+          tokensPerSecond: amount,
+        }),
+      )
+      .max(24),
+  }),
+);
+
+const SCHEMAS: { readonly [K in LearnedKind]: z.ZodType<Learned[K]> } = {
+  lane: laneSchema,
+  concurrency: concurrencySchema,
+  call_cost: storedAs<LearnedCallCost>()(z.strictObject({ perCallMicros: amount })),
+  traffic: storedAs<SeenTraffic>()(z.strictObject({ knownSince: time, until: time })),
+};
+
+/** Reads a value of the table `learned`. Throws AppError `invalid`, which names the row and what is wrong. */
+export function readLearned<K extends LearnedKind>(key: LearnedKey<K>, value: string): Learned[K] {
+  return readStored(SCHEMAS[key.what], value, { table: 'learned', row: learnedText(key) });
+}
+
+/** Which row it is, for people. */
+export function learnedText({ what, model, provider }: LearnedKey): string {
+  return [what, 'of', model, ...(provider === '' ? [] : [`by ${provider}`])].join(' ');
+}

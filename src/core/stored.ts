@@ -1,0 +1,51 @@
+import type { z } from 'zod';
+import { AppError, errorMessage } from './errors.ts';
+
+/** A type without readonly, and with every optional key present: what two types must have in common to be the same. */
+type Plain<T> = T extends readonly unknown[]
+  ? { -readonly [I in keyof T]: Plain<T[I]> }
+  : T extends object
+    ? { -readonly [K in keyof T]-?: Plain<T[K]> }
+    : T;
+
+/** `unknown` if a schema reads exactly the values of T; else the schema is refused where it is written. */
+type Exactly<T, S extends z.ZodType> = [Plain<T>, Plain<z.output<S>>] extends [Plain<z.output<S>>, Plain<T>]
+  ? unknown
+  : { readonly differsFrom: Plain<T> };
+
+/**
+ * The schema of values of type T as they are stored: JSON. It is a compile error if the schema reads a key more or less
+ * than T has, or another type. A schema only checks: it has no defaults and changes nothing.
+ */
+export function storedAs<T>(): <S extends z.ZodType<T>>(schema: S & Exactly<T, S>) => z.ZodType<T> {
+  return (schema) => schema;
+}
+
+/** Which stored value it is: the table and, in words, the row and the column. */
+export interface StoredAt {
+  readonly table: string;
+  readonly row: string;
+}
+
+const MOST_PROBLEMS = 3;
+
+/**
+ * Reads a stored JSON text. Gives exactly the value that the text holds, keys in their order, so that it can be hashed or
+ * written again unchanged. Throws AppError `invalid`, which names the table, the row and what is wrong.
+ */
+export function readStored<T>(schema: z.ZodType<T>, text: string, { table, row }: StoredAt): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AppError('invalid', `table ${table}, ${row}: not JSON: ${errorMessage(error)}`, { cause: error });
+  }
+  const { error } = schema.safeParse(value);
+  if (error === undefined) return value as T;
+  const problems = error.issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
+    return path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`;
+  });
+  throw new AppError('invalid', `table ${table}, ${row}: ${problems.join('; ')}`, {
+    hint: 'the row was changed by another program or another version of upshift',
+  });
+}
