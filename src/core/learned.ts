@@ -6,7 +6,7 @@ import type { LearnedConcurrency } from './scaling/route-concurrency.ts';
 import { readStored, storedAs } from './stored.ts';
 
 /** What a call of a model lately cost on serverless in the mean, micro-dollars. */
-export interface LearnedCallCost {
+interface LearnedCallCost {
   readonly perCallMicros: number;
 }
 

@@ -125,18 +125,7 @@ export class Daemon {
       (model) => this.#routes.isListed(model),
     );
     this.#endpoints = createEndpointsClient({ baseUrl: environment.endpointsUrl, token: environment.token });
-    this.#gateway = createGateway({
-      table: () => this.#routes.table,
-      routerUrl: environment.routerUrl,
-      token: environment.token,
-      clock,
-      recorder: ledger.calls,
-      observer: alsoCounted(this.#routes, this.#admin),
-      takeBypassed: bypassTaker(ledger.bypass, this.#routes, log),
-      learned: [...given.learned.lanes()],
-      agentSalt: ledger.agentSalt,
-      log,
-    });
+    this.#gateway = this.#newGateway(given.learned);
     const spending = new BookedSpending(ledger.journal);
     this.#costs = new RouteCosts({
       clock,
@@ -155,13 +144,35 @@ export class Daemon {
       policy: () => this.#policy,
       signal: this.#loop.signal,
     });
-    this.#ticks = new Ticks({
+    this.#ticks = this.#newTicks(given.learned, spending);
+  }
+
+  #newGateway(learned: LearnedRows): Gateway {
+    const { environment, clock, log } = this.#options;
+    const { calls, bypass, agentSalt } = this.#ledger;
+    return createGateway({
+      table: () => this.#routes.table,
+      routerUrl: environment.routerUrl,
+      token: environment.token,
+      clock,
+      recorder: calls,
+      observer: alsoCounted(this.#routes, this.#admin),
+      takeBypassed: bypassTaker(bypass, this.#routes, log),
+      learned: [...learned.lanes()],
+      agentSalt,
+      log,
+    });
+  }
+
+  #newTicks(learned: LearnedRows, spending: BookedSpending): Ticks {
+    const { clock, log } = this.#options;
+    return new Ticks({
       clock,
       log,
-      journal: ledger.journal,
+      journal: this.#ledger.journal,
       routes: this.#routes,
       gateway: this.#gateway,
-      learned: given.learned,
+      learned,
       account: () => this.#account.state,
       policy: () => this.#policy,
       spending,

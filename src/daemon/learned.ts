@@ -6,8 +6,8 @@ import type { Gateway } from '../gateway/server.ts';
 import type { Journal } from '../ledger/journal/journal.ts';
 import type { LearnedRow } from '../ledger/journal/learned.ts';
 import type { Log } from './log.ts';
+import type { LearnedRoute } from './route/learned-route.ts';
 import type { Routes } from './route/routes.ts';
-import type { LearnedRoute } from './route/watch.ts';
 
 /** What is known of one thing now; null: nothing, or nothing any more. */
 type Fact = LearnedKey & { readonly value: Learned[LearnedKind] | null };

@@ -23,7 +23,7 @@ import { reconcile } from '../../src/daemon/tick/reconcile.ts';
 import { learnedFacts, LearnedRows } from '../../src/daemon/learned.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
-import { NOTHING_LEARNED } from '../../src/daemon/route/watch.ts';
+import { NOTHING_LEARNED } from '../../src/daemon/route/learned-route.ts';
 import type { RouteWatch } from '../../src/daemon/route/watch.ts';
 import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import type { JournalEntry } from '../../src/ledger/journal/entry.ts';

@@ -4,8 +4,9 @@ import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { endpointOf, weights } from '../../core/rollout/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../../core/route.ts';
-import { NOTHING_LEARNED, RouteWatch } from './watch.ts';
-import type { LearnedRoute } from './watch.ts';
+import { NOTHING_LEARNED } from './learned-route.ts';
+import type { LearnedRoute } from './learned-route.ts';
+import { RouteWatch } from './watch.ts';
 
 const MOST_WATCHED = 1_000;
 const MOST_SHOWN = 20;

@@ -24,8 +24,9 @@ import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/ste
 import { upstreamOf } from '../../core/route.ts';
 import type { CallShape, Role, Toward, UpstreamKind } from '../../core/route.ts';
 import { RouteConcurrency } from '../../core/scaling/route-concurrency.ts';
-import type { LearnedConcurrency } from '../../core/scaling/route-concurrency.ts';
 import { isJudged, Judging } from './judging.ts';
+import { NOTHING_LEARNED } from './learned-route.ts';
+import type { LearnedRoute } from './learned-route.ts';
 import { heededSigns, concurrencyCallOf } from './concurrency-calls.ts';
 import type { Replaced } from './replaced.ts';
 import { StepTallies } from './step-tallies.ts';
@@ -39,15 +40,6 @@ export interface Rollback {
 }
 
 const NO_SHADOW = { ended: 0, faults: 0 };
-
-/** What former processes have learned of a route; null for what they have not. */
-export interface LearnedRoute {
-  readonly concurrency: LearnedConcurrency | null;
-  /** What a call lately cost on serverless in the mean, micro-dollars. */
-  readonly perCallMicros: number | null;
-}
-
-export const NOTHING_LEARNED: LearnedRoute = { concurrency: null, perCallMicros: null };
 
 /** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
 export class RouteWatch {
@@ -164,12 +156,9 @@ export class RouteWatch {
 
   /** How many calls are at once, of a route that has an endpoint or may get one. */
   get concurrency(): RouteConcurrency | null {
-    if (this.policy.endpoint !== null) this.#concurrency ??= this.#newConcurrency();
+    if (this.policy.endpoint !== null)
+      this.#concurrency ??= new RouteConcurrency(heededSigns(this.policy), this.#learned.concurrency);
     return this.#concurrency;
-  }
-
-  #newConcurrency(): RouteConcurrency {
-    return new RouteConcurrency(heededSigns(this.policy), this.#learned.concurrency);
   }
 
   /** The judge of the active rollout, from the shadow stage to the promotion. */

@@ -1,0 +1,10 @@
+import type { LearnedConcurrency } from '../../core/scaling/route-concurrency.ts';
+
+/** What former processes have learned of a route; null for what they have not. */
+export interface LearnedRoute {
+  readonly concurrency: LearnedConcurrency | null;
+  /** What a call lately cost on serverless in the mean, micro-dollars. */
+  readonly perCallMicros: number | null;
+}
+
+export const NOTHING_LEARNED: LearnedRoute = { concurrency: null, perCallMicros: null };
