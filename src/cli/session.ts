@@ -56,6 +56,6 @@ export function commandSuffix(db: string): string | undefined {
 /** Refuses a number that is none, or out of range: AppError `invalid` with what is expected. */
 export function checkNumber(flag: string, value: number, isGood: boolean, expected: string): void {
   if (isGood && !Number.isNaN(value)) return;
-  const told = Number.isNaN(value) ? `--${flag} is not a number` : `--${flag} ${value} is out of range`;
-  throw new AppError('invalid', told, { hint: `expected ${expected}` });
+  const message = Number.isNaN(value) ? `--${flag} is not a number` : `--${flag} ${value} is out of range`;
+  throw new AppError('invalid', message, { hint: `expected ${expected}` });
 }

@@ -114,7 +114,7 @@ class Ways {
     let firstByteUs: number | null = null;
     let status = 0;
     let isTold = false;
-    const tell = (end: End) => {
+    const onEnd = (end: End) => {
       if (isTold) return;
       isTold = true;
       const spans = { startedAfterUs, durationUs: sinceUs(), firstByteUs };
@@ -126,9 +126,9 @@ class Ways {
       const answer = await this.#settings.fetch(routerUrl, initOf(outgoing, headers));
       firstByteUs = sinceUs();
       status = answer.status;
-      return watched(answer, signal, tell);
+      return watched(answer, signal, onEnd);
     } catch (error) {
-      tell(signal?.aborted === true ? 'left' : 'unreached');
+      onEnd(signal?.aborted === true ? 'left' : 'unreached');
       throw error;
     }
   }

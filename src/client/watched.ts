@@ -7,23 +7,23 @@ const LAST_EVENT = /\[DONE\]|message_stop|response\.completed/;
 const TAIL_BYTES = 4_096;
 
 /**
- * An answer whose end is told when its body has been read, breaks off, or is given up; the first that is told counts. A
+ * An answer whose end is told when its body has been read, breaks off, or is given up; the first counts. A
  * body that nobody reads tells nothing. An answer without a body, or with the status of an error, tells at once.
  */
-export function watched(answer: Response, signal: AbortSignal | undefined, tell: (end: End) => void): Response {
+export function watched(answer: Response, signal: AbortSignal | undefined, onEnd: (end: End) => void): Response {
   const { body, status, statusText, headers, url, redirected } = answer;
   if (body === null || status >= 400) {
-    tell('complete');
+    onEnd('complete');
     return answer;
   }
   const reader = body.getReader();
   let last: Uint8Array = new Uint8Array();
-  const left = () => tell(LAST_EVENT.test(Buffer.from(last).toString('latin1')) ? 'complete' : 'left');
+  const left = () => onEnd(LAST_EVENT.test(Buffer.from(last).toString('latin1')) ? 'complete' : 'left');
   // Whoever aborts may not look at the body again.
   signal?.addEventListener('abort', left, { once: true });
   const ended = (end: End) => {
     signal?.removeEventListener('abort', left);
-    tell(end);
+    onEnd(end);
   };
   const passed = new ReadableStream({
     type: 'bytes',

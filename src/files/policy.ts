@@ -85,7 +85,7 @@ export function parsePolicyText(text: string, path: string): LoadedPolicy {
     placed.sort((a, b) => a.offset - b.offset);
     throw refusal(
       path,
-      placed.map(({ offset, text: told }) => `${at(offset)}: ${told}`),
+      placed.map(({ offset, text: problem }) => `${at(offset)}: ${problem}`),
     );
   }
   return {

@@ -62,8 +62,8 @@ function readPrice(model: string, one: unknown): ProviderPrice | null {
   if (provider === null) return null;
   const pricing = at(one, 'pricing');
   const micros = (dollars: unknown) => {
-    const told = number(dollars);
-    return told === null ? null : Math.round(told * 1_000_000);
+    const price = number(dollars);
+    return price === null ? null : Math.round(price * 1_000_000);
   };
   return {
     model,

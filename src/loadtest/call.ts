@@ -138,11 +138,11 @@ class Exchange {
     this.#wish.signal?.removeEventListener('abort', this.#cut);
     const { token } = this.#target;
     // A server may repeat the credentials that it refuses.
-    const told = token === undefined ? failure : failure?.replaceAll(token, '***');
+    const reason = token === undefined ? failure : failure?.replaceAll(token, '***');
     this.#resolve({
       kind,
       status: this.#incoming?.statusCode ?? 0,
-      failure: told,
+      failure: reason,
       durationMs: this.#passedMs(),
       firstByteMs: this.#firstByteMs,
       firstTokenMs: this.#firstTokenMs,

@@ -97,7 +97,7 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
   const target: Target = { url, agent, clock, token: options.token, timeoutMs: options.timeoutMs ?? TIMEOUT_MS };
   const tally = new Tally();
   let [played, inFlight, lastProgress] = [0, 0, clock.now()];
-  const tell = () => options.onProgress?.({ played, total: trace.length, ...tally.counts(), inFlight });
+  const report = () => options.onProgress?.({ played, total: trace.length, ...tally.counts(), inFlight });
   const send = async (arrival: Arrival) => {
     const plan = drawCall(options, arrival, played);
     played += 1;
@@ -109,7 +109,7 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
     });
     if (clock.now() - lastProgress >= PROGRESS_EVERY_MS) {
       lastProgress = clock.now();
-      tell();
+      report();
     }
     await sent;
     inFlight -= 1;
@@ -117,7 +117,7 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
   const { running, latestMs } = await playTrace({ trace, clock, stop: signal, send });
   await Promise.all(running);
   agent.destroy();
-  tell();
+  report();
   return { played, total: trace.length, latestMs, ...tally.report() };
 }
 

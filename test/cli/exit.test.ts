@@ -93,7 +93,7 @@ describe('the command line', { concurrency: 4 }, () => {
 describe('status', { concurrency: 4 }, () => {
   it('shows the last figures of a daemon that does not run, exit 3', async (context) => {
     const book = await openBook(context);
-    await book.tell(makeReport([makeRoute()]));
+    await book.saveStatus(makeReport([makeRoute()]));
     await book.close();
     const text = await upshift(['status', '--db', book.path]);
     assert.equal(text.code, 3);
@@ -115,11 +115,13 @@ describe('status', { concurrency: 4 }, () => {
 
   it('watches through a pipe: a block whenever something changes, until Ctrl-C, exit 130', async (context) => {
     const book = await openBook(context);
-    await book.tell(makeReport([makeRoute()]));
+    await book.saveStatus(makeReport([makeRoute()]));
     const running = spawnUpshift(['status', '--watch', '--db', book.path]);
     await running.said(/WATCHING/);
-    await book.tell(makeReport([makeRoute()], { gateway: { inFlight: 0, calls: 7, ineligible: 0, withoutToken: 0 } }));
-    await book.tell(makeReport([makeRoute({ phase: 'draining' })]));
+    await book.saveStatus(
+      makeReport([makeRoute()], { gateway: { inFlight: 0, calls: 7, ineligible: 0, withoutToken: 0 } }),
+    );
+    await book.saveStatus(makeReport([makeRoute({ phase: 'draining' })]));
     await running.said(/DRAINING/);
     running.child.kill('SIGINT');
     const { code, out } = await running.ended;

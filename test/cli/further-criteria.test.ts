@@ -30,7 +30,7 @@ async function book(context: TestContext, durationUs: number) {
     opened.ledger.calls.record(call, resolve);
   }
   await Promise.all(released);
-  await opened.tell(makeReport([], { timeScale: 60 }));
+  await opened.saveStatus(makeReport([], { timeScale: 60 }));
   const policyPath = join(dirname(opened.path), 'policy.yaml');
   writeFileSync(policyPath, POLICY);
   return { ...opened, policyPath };
@@ -70,9 +70,9 @@ describe('criteria that a policy adds, on the command line', { concurrency: 4 },
     };
     await tick({ policy: routePolicy({ criteria }), demand });
     const { out } = await upshift(['explain', '1', '--db', path]);
-    const told = out.replaceAll(/\s+/g, ' ');
-    assert.match(told, /p95 24\.0 s \(more than 20\.0 s\); dedicated 25 % cheaper \(more than 20 %\)/);
-    assert.match(told, /decided again now from what it saw, it comes out the same/);
+    const text = out.replaceAll(/\s+/g, ' ');
+    assert.match(text, /p95 24\.0 s \(more than 20\.0 s\); dedicated 25 % cheaper \(more than 20 %\)/);
+    assert.match(text, /decided again now from what it saw, it comes out the same/);
   });
 
   it('are checked and shown with what is required', async (context) => {

@@ -75,7 +75,7 @@ export interface Book {
   readonly ledger: Ledger;
   /** Decides about the route on what is seen, and stores it. */
   readonly tick: (seen?: Partial<Observation>) => Promise<Rollout | null>;
-  readonly tell: (report: StatusReport) => Promise<void>;
+  readonly saveStatus: (report: StatusReport) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -144,7 +144,13 @@ export async function openBook(context: TestContext): Promise<Book> {
     rollout = next;
     return next;
   };
-  return { path, ledger, tick, close, tell: (report) => ledger.journal.saveStatus(JSON.stringify(report), report.at) };
+  return {
+    path,
+    ledger,
+    tick,
+    close,
+    saveStatus: (report) => ledger.journal.saveStatus(JSON.stringify(report), report.at),
+  };
 }
 
 /** A book whose one rollout is proposed, and asks whether to create the endpoint. */
@@ -163,7 +169,7 @@ export async function openAskingBook(context: TestContext, instance?: PinnedInst
   await book.tick();
   await book.tick({ demand, survey });
   await book.tick({ demand, survey });
-  await book.tell(makeReport([]));
+  await book.saveStatus(makeReport([]));
   return book;
 }
 

@@ -13,7 +13,7 @@ import { eventually } from '../support/waiting.ts';
 import type { Row } from './rig.ts';
 import { CHAT, LLAMA, ROUTER, TOKEN, chat, openDesk } from './rig.ts';
 
-const told = (row: Row) =>
+const facts = (row: Row) =>
   [row.model, row.shape, row.agent, row.outcome, row.status, row.served_by, row.bypassed_gateway].join(' ');
 
 test('calls for Hugging Face go through the gateway, as the agent', async (t) => {
@@ -28,7 +28,7 @@ test('calls for Hugging Face go through the gateway, as the agent', async (t) =>
   const native = `https://api-inference.huggingface.co/models/${LLAMA}/v1/chat/completions`;
   await (await fetch(native, chat())).text();
   await (await fetch(`${desk.url}/agents/by-path/v1/chat/completions`, chat())).text();
-  assert.deepEqual((await desk.someRows(5)).map(told), [
+  assert.deepEqual((await desk.someRows(5)).map(facts), [
     `${LLAMA} chat planner-7 ok 200 serverless 0`,
     `${LLAMA} chat+stream own-name ok 200 serverless 0`,
     `${LLAMA} chat planner-7 ok 200 serverless 0`,
@@ -80,7 +80,7 @@ test('a gateway that is away: straight to Hugging Face, and reported once it is 
 
   await desk.comeBack();
   const rows = await desk.someRows(3);
-  assert.deepEqual(rows.map(told).sort(), [
+  assert.deepEqual(rows.map(facts).sort(), [
     `${LLAMA} chat planner-7 ok 200 serverless 1`,
     `${LLAMA} chat planner-7 rate_limited 429 serverless 1`,
     `${LLAMA} chat+stream+tools planner-7 ok 200 serverless 1`,
@@ -91,7 +91,7 @@ test('a gateway that is away: straight to Hugging Face, and reported once it is 
     assert.ok(first_byte_ms !== null && first_byte_ms > 0 && duration_ms >= first_byte_ms);
   }
   assert.equal(await fetch.report(), true);
-  assert.deepEqual([desk.spooled(), desk.told.length], [[''], 3]);
+  assert.deepEqual([desk.spooled(), desk.reported.length], [[''], 3]);
 });
 
 test('a program that ends before it knows that its report was taken: the next one reports again, and nothing is twice', async (t) => {
@@ -114,7 +114,7 @@ test('a program that ends before it knows that its report was taken: the next on
   await (await desk.fetch()(CHAT, chat())).text();
   await eventually('nothing waits', () => desk.spooled().join('') === '');
   assert.deepEqual(desk.rows().slice(0, 3), rows);
-  assert.deepEqual([desk.rows().length, desk.told.length], [4, 3]);
+  assert.deepEqual([desk.rows().length, desk.reported.length], [4, 3]);
 });
 
 test('two programs that report the same at the same time leave one row each', async (t) => {
@@ -126,7 +126,7 @@ test('two programs that report the same at the same time leave one row each', as
   await desk.comeBack();
   await Promise.all([one.report(), two.report(), desk.fetch().report()]);
   assert.equal(desk.rows().length, 4);
-  assert.equal(desk.told.length, 4);
+  assert.equal(desk.reported.length, 4);
   assert.deepEqual(desk.spooled(), ['']);
 });
 
@@ -283,7 +283,7 @@ test('openai works with upshiftFetch as the environment says, through the gatewa
   await ask();
   await desk.comeBack();
   assert.equal(await upshiftFetch.report(), true);
-  assert.deepEqual(desk.rows().map(told).sort(), [
+  assert.deepEqual(desk.rows().map(facts).sort(), [
     `${LLAMA} chat planner-7 ok 200 serverless 0`,
     `${LLAMA} chat planner-7 ok 200 serverless 1`,
     `${LLAMA} chat+stream planner-7 ok 200 serverless 0`,
@@ -306,7 +306,7 @@ test('@huggingface/inference and the AI SDK take it as their fetch', async (t) =
   await desk.goAway();
   await ask();
   await desk.comeBack();
-  assert.deepEqual((await desk.someRows(4)).map(told).sort(), [
+  assert.deepEqual((await desk.someRows(4)).map(facts).sort(), [
     `${LLAMA} chat planner-7 ok 200 serverless 0`,
     `${LLAMA} chat planner-7 ok 200 serverless 1`,
     `${LLAMA} chat+stream planner-7 ok 200 serverless 0`,

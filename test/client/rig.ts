@@ -49,7 +49,7 @@ export interface Desk {
   /** The gateway's URL, whether or not it is there. */
   readonly url: string;
   /** Calls that the gateway was told of and that were new. */
-  readonly told: Call[];
+  readonly reported: Call[];
   goAway(): Promise<void>;
   comeBack(): Promise<void>;
   rows(): readonly Row[];
@@ -73,7 +73,7 @@ export async function openDesk(t: TestContext): Promise<Desk> {
   atEnd(t, () => ledger.close());
   const table: RouteTable = { generation: 1, routes: new Map(), fallback: { timeouts: TIMEOUTS, care: null } };
   const nothing = () => undefined;
-  const told: Call[] = [];
+  const reported: Call[] = [];
   let gateway: Gateway;
   let port = 0;
   const comeBack = async () => {
@@ -87,7 +87,7 @@ export async function openDesk(t: TestContext): Promise<Desk> {
       agentSalt: ledger.agentSalt,
       takeBypassed: async (calls) => {
         const fresh = await ledger.bypass.record(calls);
-        told.push(...fresh);
+        reported.push(...fresh);
         return fresh.length;
       },
     });
@@ -106,7 +106,7 @@ export async function openDesk(t: TestContext): Promise<Desk> {
     spool,
     ledger,
     url,
-    told,
+    reported,
     goAway: () => gateway.close(),
     comeBack,
     rows: () => all.all(),

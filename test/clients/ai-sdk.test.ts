@@ -4,7 +4,7 @@ import { createHuggingFace } from '@ai-sdk/huggingface';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, embed, generateText, streamText } from 'ai';
 import type { LanguageModel } from 'ai';
-import { LLAMA, MINILM, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, openDesk, told, well } from './rig.ts';
+import { LLAMA, MINILM, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const token = TOKEN;
@@ -33,7 +33,7 @@ for (const [name, modelAt, shape] of clients) {
     let text = '';
     for await (const piece of streamed.textStream) text += piece;
     assert.deepEqual([text.length, (await streamed.usage).outputTokens], [160, 40]);
-    const rows = (await desk.rows(2)).map(told);
+    const rows = (await desk.rows(2)).map(factsOf);
     assert.equal(rows[0]?.prompt, whole.usage.inputTokens);
     assert.deepEqual(
       rows.map((row) => ({ ...row, prompt: null })),
@@ -61,7 +61,7 @@ for (const [name, modelAt, shape] of clients) {
     assert.ok(APICallError.isInstance(failed));
     assert.match(failed.message, /Try again after a few seconds/);
     assert.deepEqual([failed.statusCode, failed.isRetryable], [502, true]);
-    assert.deepEqual((await desk.rows(3)).map(told), [
+    assert.deepEqual((await desk.rows(3)).map(factsOf), [
       well(shape, REFUSED),
       well(`${shape}+stream`, REFUSED),
       well(shape, UNAVAILABLE),
@@ -73,5 +73,5 @@ test('@ai-sdk/openai-compatible embeds', async (t) => {
   const desk = await openDesk(t);
   const { embedding, usage } = await embed({ model: compatible(desk).embeddingModel(MINILM), value: 'hello' });
   assert.equal(embedding.length, 384);
-  assert.deepEqual((await desk.rows(1)).map(told), [well('embedding', { model: MINILM, prompt: usage.tokens })]);
+  assert.deepEqual((await desk.rows(1)).map(factsOf), [well('embedding', { model: MINILM, prompt: usage.tokens })]);
 });

@@ -11,7 +11,7 @@ import {
   messages,
   openDesk,
   setEnvironment,
-  told,
+  factsOf,
   well,
 } from './rig.ts';
 import type { Desk } from './rig.ts';
@@ -29,7 +29,7 @@ test('@anthropic-ai/sdk gets a message, whole and as a stream', async (t) => {
   stream.on('text', (piece) => (text += piece));
   const { usage } = await stream.finalMessage();
   assert.deepEqual([text.length, usage.output_tokens], [160, 40]);
-  assert.deepEqual((await desk.rows(2)).map(told), [
+  assert.deepEqual((await desk.rows(2)).map(factsOf), [
     well('message', { prompt: whole.usage.input_tokens, output: 30 }),
     well('message+stream', { prompt: usage.input_tokens, output: 40 }),
   ]);
@@ -52,7 +52,7 @@ test('@anthropic-ai/sdk reads a 429 and a 502 as its own errors, Retry-After inc
   assert.ok(error instanceof Anthropic.InternalServerError);
   assert.match(error.message, /Try again after a few seconds/);
   assert.equal(error.status, 502);
-  assert.deepEqual((await desk.rows(3)).map(told), [
+  assert.deepEqual((await desk.rows(3)).map(factsOf), [
     well('message', REFUSED),
     well('message+stream', REFUSED),
     well('message', UNAVAILABLE),

@@ -16,7 +16,7 @@ import {
   lineFor,
   messages,
   openDesk,
-  told,
+  factsOf,
   well,
 } from './rig.ts';
 import type { Desk } from './rig.ts';
@@ -62,7 +62,7 @@ test('curl chats', { skip }, async (t) => {
   const { code, out } = await run(openFolder(t, { model: LLAMA, messages, max_tokens: 30 }), lineAt(desk));
   const { usage } = JSON.parse(out) as { usage: { prompt_tokens: number; completion_tokens: number } };
   assert.deepEqual([code, usage.completion_tokens], [0, 30]);
-  assert.deepEqual((await desk.rows(1)).map(told), [well('chat', { prompt: usage.prompt_tokens, output: 30 })]);
+  assert.deepEqual((await desk.rows(1)).map(factsOf), [well('chat', { prompt: usage.prompt_tokens, output: 30 })]);
 });
 
 test('curl -N gets a stream as it comes', { skip }, async (t) => {
@@ -75,7 +75,7 @@ test('curl -N gets a stream as it comes', { skip }, async (t) => {
   assert.equal(code, 0);
   assert.match(out, /data: \[DONE\]\n\n$/);
   assert.ok(pieces > 1, 'all of it came as one piece');
-  assert.deepEqual((await desk.rows(1)).map(told), [well('chat+stream')]);
+  assert.deepEqual((await desk.rows(1)).map(factsOf), [well('chat+stream')]);
 });
 
 test('curl sends a file and gets its answer', { skip }, async (t) => {
@@ -87,7 +87,7 @@ test('curl sends a file and gets its answer', { skip }, async (t) => {
   const options = `-H 'authorization: Bearer ${TOKEN}' -H 'content-type: audio/flac' --data-binary @sound.flac`;
   const { out } = await run(folder, `curl -sS ${options} ${desk.url}/agents/${AGENT}/models/${WHISPER}`);
   assert.deepEqual(JSON.parse(out), { text: heard(sound) });
-  assert.deepEqual((await desk.rows(1)).map(told), [well('native', { model: WHISPER })]);
+  assert.deepEqual((await desk.rows(1)).map(factsOf), [well('native', { model: WHISPER })]);
 });
 
 test('curl shows a 429 with its Retry-After, and a 502 of the gateway’s own', { skip }, async (t) => {
@@ -103,5 +103,5 @@ test('curl shows a 429 with its Retry-After, and a 502 of the gateway’s own', 
   assert.match(failed.out, /^HTTP\/1\.1 502 /);
   assert.match(failed.out, /^x-upshift-error: upstream_unavailable\r$/m);
   assert.match(failed.out, /\{"error":\{"message":"The upstream could not serve/);
-  assert.deepEqual((await desk.rows(2)).map(told), [well('chat', REFUSED), well('chat', UNAVAILABLE)]);
+  assert.deepEqual((await desk.rows(2)).map(factsOf), [well('chat', REFUSED), well('chat', UNAVAILABLE)]);
 });

@@ -3,7 +3,7 @@ import { mock, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
 import { heard, picture } from '../../src/simulation/answer/tasks.ts';
-import { LLAMA, MINILM, REFUSED, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, told, well } from './rig.ts';
+import { LLAMA, MINILM, REFUSED, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const FLUX = 'black-forest-labs/FLUX.1-schnell';
@@ -49,7 +49,7 @@ test('with endpointUrl it chats, streams and generates text', async (t) => {
     parameters: { max_new_tokens: 10 },
   });
   assert.equal(generated_text.length, 40);
-  const rows = (await desk.rows(3)).map(told);
+  const rows = (await desk.rows(3)).map(factsOf);
   assert.ok((rows[0]?.prompt ?? 0) > 0);
   assert.deepEqual(
     rows.map((row) => ({ ...row, prompt: null })),
@@ -75,7 +75,7 @@ test('with the URL of a model it does the tasks that send no model: vectors, lab
   assert.deepEqual(await bytesOf(drawn), picture('a cat'));
   const models = [MINILM, MINILM, DISTILBERT, WHISPER, WHISPER, FLUX];
   const rows = await desk.rows(6);
-  assert.deepEqual(rows.map(told), models.map(native));
+  assert.deepEqual(rows.map(factsOf), models.map(native));
 });
 
 test('with a custom fetch it calls the auto router and hf-inference', async (t) => {
@@ -96,7 +96,7 @@ test('with a custom fetch it calls the auto router and hf-inference', async (t) 
   assert.equal((await client.automaticSpeechRecognition({ provider, model: WHISPER, data })).text, HEARD);
   const drawn = await client.textToImage({ provider, model: FLUX, inputs: 'a cat' }, { outputType: 'blob' });
   assert.deepEqual(await bytesOf(drawn), picture('a cat'));
-  const rows = (await desk.rows(6)).map(told);
+  const rows = (await desk.rows(6)).map(factsOf);
   assert.deepEqual(
     rows.map((row) => ({ ...row, prompt: null })),
     [well('chat', { output: 30 }), well('chat+stream'), ...[MINILM, DISTILBERT, WHISPER, FLUX].map(native)],
@@ -113,7 +113,7 @@ test('with a custom fetch it calls the native routes of a provider, forms with f
   assert.deepEqual(await bytesOf(drawn), picture('a dog'));
   const data = new Blob([SOUND], { type: 'audio/flac' });
   assert.equal((await client.automaticSpeechRecognition({ provider, model: WHISPER, data })).text, HEARD);
-  const rows = (await desk.rows(3)).map(told);
+  const rows = (await desk.rows(3)).map(factsOf);
   assert.ok((rows[0]?.output ?? 0) > 0);
   assert.deepEqual(
     rows.map((row) => ({ ...row, prompt: null, output: null })),
@@ -134,7 +134,7 @@ test('where it polls a queue it asks with the global fetch, which must go to the
   assert.deepEqual(await bytesOf(drawn), picture('a bird'));
   // The job, one look or more at its state, its result; the picture itself comes from the provider.
   const rows = await desk.rows(3);
-  assert.deepEqual(rows.map(told), [native(null), native(null), native(null)]);
+  assert.deepEqual(rows.map(factsOf), [native(null), native(null), native(null)]);
 });
 
 function replaceFetch(t: TestContext, by: (url: string, init?: RequestInit) => Promise<Response>, real: typeof fetch) {
@@ -170,7 +170,7 @@ test('a 429 and a 502 are its own errors with what was said, and are not repeate
   await said(502, 'upstream_unavailable');
   const rows = [well('chat'), well('chat+stream'), native(MINILM)];
   assert.deepEqual(
-    (await desk.rows(6)).map(told),
+    (await desk.rows(6)).map(factsOf),
     [REFUSED, UNAVAILABLE].flatMap((end) => rows.map((row) => ({ ...row, ...end }))),
   );
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChatOpenAI } from '@langchain/openai';
-import { LLAMA, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, openDesk, told, well } from './rig.ts';
+import { LLAMA, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 /** `maxRetries` is 6 unless said, with waits between them. */
@@ -25,7 +25,7 @@ test('@langchain/openai invokes and streams', async (t) => {
     used = chunk.usage_metadata?.output_tokens ?? used;
   }
   assert.deepEqual([text.length, used], [120, 30]);
-  const rows = (await desk.rows(2)).map(told);
+  const rows = (await desk.rows(2)).map(factsOf);
   assert.equal(rows[0]?.prompt, whole.usage_metadata?.input_tokens);
   assert.deepEqual(
     rows.map((row) => ({ ...row, prompt: null })),
@@ -53,7 +53,7 @@ test('@langchain/openai passes on a 429 and a 502, Retry-After included', async 
   const error = (await errorOf(chat.invoke('Hi'))) as { status: number; message: string };
   assert.match(error.message, /Try again after a few seconds/);
   assert.equal(error.status, 502);
-  const rows = (await desk.rows(3)).map(told);
+  const rows = (await desk.rows(3)).map(factsOf);
   assert.deepEqual(
     rows.toSorted((left, right) => left.status - right.status || left.shape.localeCompare(right.shape)),
     [well('chat', REFUSED), well('chat+stream', REFUSED), well('chat', UNAVAILABLE)],

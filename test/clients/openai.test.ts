@@ -12,7 +12,7 @@ import {
   messages,
   openDesk,
   setEnvironment,
-  told,
+  factsOf,
   well,
 } from './rig.ts';
 import type { Desk } from './rig.ts';
@@ -37,7 +37,7 @@ test('openai chats and streams', async (t) => {
     used = chunk.usage?.completion_tokens ?? used;
   }
   assert.deepEqual([text.length, used], [160, 40]);
-  const [first, second] = (await desk.rows(2)).map(told);
+  const [first, second] = (await desk.rows(2)).map(factsOf);
   assert.deepEqual(first, well('chat', { prompt: whole.usage?.prompt_tokens ?? 0, output: 30 }));
   assert.deepEqual({ ...second, prompt: null }, well('chat+stream', { output: 40 }));
   assert.ok((second?.prompt ?? 0) > 0);
@@ -62,7 +62,7 @@ test('openai completes, embeds, and speaks the responses interface', async (t) =
   assert.deepEqual([text.length, used], [200, 50]);
   const { prompt_tokens: prompt } = embedded.usage;
   assert.deepEqual(
-    (await desk.rows(4)).map(told).map((row) => (row.shape === 'embedding' ? row : { ...row, prompt: null })),
+    (await desk.rows(4)).map(factsOf).map((row) => (row.shape === 'embedding' ? row : { ...row, prompt: null })),
     [
       well('completion', { output: 10 }),
       well('embedding', { model: MINILM, prompt }),
@@ -76,7 +76,7 @@ test('openai lists models', async (t) => {
   const desk = await openDesk(t);
   const { data } = await connect(desk).models.list();
   assert.ok(data.some(({ id }) => id === LLAMA));
-  assert.deepEqual((await desk.rows(1)).map(told), [well('models', { model: null })]);
+  assert.deepEqual((await desk.rows(1)).map(factsOf), [well('models', { model: null })]);
 });
 
 test('openai reads a 429 and a 502 as its own errors, Retry-After included', async (t) => {
@@ -96,7 +96,7 @@ test('openai reads a 429 and a 502 as its own errors, Retry-After included', asy
   assert.ok(error instanceof OpenAI.InternalServerError);
   assert.match(error.message, /Try again after a few seconds/);
   assert.deepEqual([error.status, error.code, error.type], [502, 'upstream_unavailable', 'upstream_error']);
-  assert.deepEqual((await desk.rows(3)).map(told), [
+  assert.deepEqual((await desk.rows(3)).map(factsOf), [
     well('chat', REFUSED),
     well('chat+stream', REFUSED),
     well('chat', UNAVAILABLE),

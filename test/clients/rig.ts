@@ -130,12 +130,12 @@ function evaluate(code: string, names: Readonly<Record<string, unknown>>): unkno
 }
 
 /** The parts of a row that each client's test is about. */
-export function told({ model, shape, agent, outcome, status, prompt_tokens, output_tokens }: Row) {
+export function factsOf({ model, shape, agent, outcome, status, prompt_tokens, output_tokens }: Row) {
   return { model, shape, agent, outcome, status, prompt: prompt_tokens, output: output_tokens };
 }
 
 /** A row of a call that went well. */
-export function well(shape: string, more: Partial<ReturnType<typeof told>> = {}): ReturnType<typeof told> {
+export function well(shape: string, more: Partial<ReturnType<typeof factsOf>> = {}): ReturnType<typeof factsOf> {
   return { model: LLAMA, shape, agent: AGENT, outcome: 'ok', status: 200, prompt: null, output: null, ...more };
 }
 

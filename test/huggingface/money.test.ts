@@ -11,9 +11,9 @@ const SPAN = { from: 60_000_000, until: 60_180_000 };
 async function replicasFrom(answer: Answer) {
   await using rig = await serve(() => answer);
   const client = createEndpointsClient({ baseUrl: rig.url, token: 'hf_test' });
-  const told = await client.replicas('acme', 'one', SPAN);
+  const replicas = await client.replicas('acme', 'one', SPAN);
   assert.deepEqual(rig.seen[0]?.body, { start: '1970-01-01T16:40:00.000Z', stop: '1970-01-01T16:43:00.000Z' });
-  return told === null ? null : { minutes: [...told.minutes], isByMinute: told.isByMinute };
+  return replicas === null ? null : { minutes: [...replicas.minutes], isByMinute: replicas.isByMinute };
 }
 
 const graph = (data: object[], more: object = {}) => ({

@@ -22,11 +22,11 @@ function tallyOf(many: readonly { dueMs: number; waitMs: number; durationMs: num
   const tally = new Tally(LENGTH_MS, 300_000);
   for (const { dueMs, waitMs, durationMs, kind } of many) {
     const ended = { kind, status: kind === 'ok' ? 200 : 0, failure: undefined, durationMs, firstByteMs: 1 };
-    const told = { ...ended, firstTokenMs: 1, retryAfterMs: undefined, attempts: 1 };
+    const answer = { ...ended, firstTokenMs: 1, retryAfterMs: undefined, attempts: 1 };
     tally.begin(dueMs);
     tally.send(dueMs + waitMs, false);
-    tally.endRequest(told, dueMs + waitMs + durationMs);
-    tally.endCall(told, { dueMs, sentMs: dueMs + waitMs });
+    tally.endRequest(answer, dueMs + waitMs + durationMs);
+    tally.endCall(answer, { dueMs, sentMs: dueMs + waitMs });
   }
   return tally.report();
 }

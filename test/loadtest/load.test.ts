@@ -15,8 +15,8 @@ async function drive(answer: (asked: Asked) => void, more: Partial<LoadOptions> 
 
 const good = ({ response }: Asked) => response.end(GOOD);
 
-function near(told: number | undefined, expected: number): void {
-  assert.ok(Math.abs((told ?? 0) - expected) <= expected * 0.01 + 1, `${told} instead of ${expected}`);
+function near(figure: number | undefined, expected: number): void {
+  assert.ok(Math.abs((figure ?? 0) - expected) <= expected * 0.01 + 1, `${figure} instead of ${expected}`);
 }
 
 describe('a closed loop', () => {

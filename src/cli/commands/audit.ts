@@ -107,14 +107,17 @@ function renderDecisions(rows: readonly DecisionRow[], suffix = ''): string {
   const [head = '', ...lines] = table(columns, cells, paint);
   const width = widthOf(process.stdout);
   // The sentence has a line of its own: beside the columns there is no room for it in a narrow window.
-  const told = rows.flatMap(({ detail }, i) => [lines[i] ?? '', paint.dim(`        ${cut(detail ?? '', width - 8)}`)]);
+  const decisions = rows.flatMap(({ detail }, i) => [
+    lines[i] ?? '',
+    paint.dim(`        ${cut(detail ?? '', width - 8)}`),
+  ]);
   const [only] = models;
   const shown = rows.findLast(({ action }) => action !== 'wait') ?? rows.at(-1);
   const next = `npx upshift explain ${[shown?.id, suffix].join(' ').trimEnd()}: what that one saw, and why`;
   return [
     ...(models.size === 1 ? [paint.bold(only ?? '')] : []),
     head,
-    ...told,
+    ...decisions,
     '',
     `${paint.dim('next')}  ${next}`,
   ].join('\n');
@@ -160,9 +163,9 @@ function renderAudit({ decisions, rerun, skipped, head, problems }: AuditReport)
       paint.dim('Calls are not in the chain.'),
     ].join('\n');
   }
-  const told = problems.map(
+  const listed = problems.map(
     ({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`,
   );
   const next = `${paint.dim('next')}  keep a copy of the file before anything else; npx upshift explain ID shows one`;
-  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...told, next].join('\n');
+  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...listed, next].join('\n');
 }

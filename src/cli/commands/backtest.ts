@@ -126,10 +126,10 @@ function render({ model, calls, spans }: Backtested, criteria: CriteriaPolicy): 
     proposedAt === null ? paint.dim('no, too short') : paint.green(`at ${timeText(proposedAt)}`),
   ]);
   const [titles = '', ...lines] = table(columns, rows, paint);
-  const told = spans.flatMap(({ peak }, i) => {
+  const held = spans.flatMap(({ peak }, i) => {
     const further = measure(peak, criteria).slice(3).map(measureText).join('; ');
     const room = widthOf(process.stdout) - 4;
     return [lines[i] ?? '', ...(further === '' ? [] : wrap(further, room).map((line) => `  ${line}`))];
   });
-  return [head, ...[titles, ...told].map((line) => `  ${line}`)].join('\n');
+  return [head, ...[titles, ...held].map((line) => `  ${line}`)].join('\n');
 }

@@ -101,11 +101,11 @@ function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict
     const next = `npx upshift judge --replay ${id} --policy FILE: what another policy would have said`;
     return `${head}\n${paint.green('each came out the same, to the letter')}\n\n${paint.dim('next')}  ${next}`;
   }
-  const told = different.map(
+  const verdicts = different.map(
     ({ decisionId, verdict, again }) =>
       `  decision ${decisionId}: ${verdict.summary}\n    now ${again === null ? 'not to be judged: the ledger has fewer calls' : again.summary}`,
   );
-  return [head, paint.red(`${different.length} came out differently:`), ...told].join('\n');
+  return [head, paint.red(`${different.length} came out differently:`), ...verdicts].join('\n');
 }
 
 /** What changed on the way, a line whenever either of the two changes its mind. */
@@ -122,14 +122,14 @@ function renderOther({ id, model }: RolloutRow, found: readonly ReplayedVerdict[
     again === null ? 'too few calls' : word(again, paint),
   ]);
   const [titles = '', ...lines] = table(columns, rows, paint);
-  const told = shown.flatMap(({ again }, i) => [
+  const rendered = shown.flatMap(({ again }, i) => [
     `  ${lines[i] ?? ''}`,
     ...(again === null ? [] : [paint.dim(`          ${cut(again.summary, width - 10)}`)]),
   ]);
-  return [`${paint.bold(id)}  ${model}`, `  ${titles}`, ...told].join('\n');
+  return [`${paint.bold(id)}  ${model}`, `  ${titles}`, ...rendered].join('\n');
 }
 
 function word({ status, cause }: Verdict, paint: Paint): string {
-  const told = cause === null ? status : `${status} (${cause})`;
-  return status === 'pass' ? paint.green(told) : status === 'fail' ? paint.red(told) : paint.yellow(told);
+  const text = cause === null ? status : `${status} (${cause})`;
+  return status === 'pass' ? paint.green(text) : status === 'fail' ? paint.red(text) : paint.yellow(text);
 }

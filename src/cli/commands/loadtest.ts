@@ -114,13 +114,13 @@ async function loadtest(options: LoadtestOptions): Promise<void> {
     stop.abort();
   });
   const report = await showProgress(load, plan, options.json);
-  tell(report, plan, options.json);
+  show(report, plan, options.json);
   page?.(renderPage(report, plan));
   if (page !== null && !options.json) printText(`\npage         ${options.html}`);
   process.exitCode = status === EXIT.ok && report.total.ends.ok === 0 ? EXIT.noneSucceeded : status;
 }
 
-function tell(report: LoadReport, plan: LoadPlan, json: boolean): void {
+function show(report: LoadReport, plan: LoadPlan, json: boolean): void {
   if (json) printJson(toJson(report, plan));
   else printText(renderReport(report, plan));
   if (report.total.ends.ok > 0 || report.endedBy === 'stopped') return;

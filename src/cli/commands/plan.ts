@@ -131,8 +131,8 @@ async function ask(route: RoutePolicy, { hubUrl, endpointsUrl, token }: Environm
   const endpoints = createEndpointsClient({ baseUrl: endpointsUrl, token, timeoutMs: PATIENCE_MS });
   const { value: facts, problem } = await orProblem(() => hub.describeModel(route.model));
   const guess = facts === null ? factsByName(route.model) : null;
-  const told = guess === null ? problem : `${problem}; its size is taken from its name`;
-  const found = { facts: facts ?? guess, problem: told };
+  const reason = guess === null ? problem : `${problem}; its size is taken from its name`;
+  const found = { facts: facts ?? guess, problem: reason };
   const ofAccount = await orProblem(async () => {
     if (token === null) throw new AppError('unauthorized', NO_TOKEN);
     const namespace = route.endpoint?.namespace ?? (await hub.whoAmI()).name;

@@ -123,7 +123,7 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
     const at = timeOf(clock, report);
     const request = insertRequest(db, { kind, rolloutId, askId, step, reason, ...sender(), at });
     const answer = isRunning && options.wait ? await outcomeOf(db, request) : null;
-    tell({ request, kind, rollout: rolloutId }, answer, { isRunning, wasAwaited: isRunning && options.wait }, options);
+    show({ request, kind, rollout: rolloutId }, answer, { isRunning, wasAwaited: isRunning && options.wait }, options);
   } finally {
     db.close();
   }
@@ -187,7 +187,7 @@ async function outcomeOf(db: LedgerDb, request: number): Promise<ReturnType<type
 }
 
 /** Prints what became of a request, and sets the exit status. */
-function tell(
+function show(
   request: { readonly request: number; readonly kind: Kind; readonly rollout: string },
   answer: ReturnType<typeof requestOutcome>,
   { isRunning, wasAwaited }: { readonly isRunning: boolean; readonly wasAwaited: boolean },

@@ -153,6 +153,6 @@ function show(usages: readonly Usage[], options: UsageOptions, calendar: Calenda
   }
   const suffix = commandSuffix(options.db);
   const page = { width: widthOf(process.stdout), paint: painter(process.stdout), hasColor: hasColor(process.stdout) };
-  const told = { calendar, others, suffix: suffix === undefined ? '' : ` ${suffix}` };
-  printText(by === undefined ? renderUsage(first, told, page) : renderUsageBy(by, first, told, page));
+  const context = { calendar, others, suffix: suffix === undefined ? '' : ` ${suffix}` };
+  printText(by === undefined ? renderUsage(first, context, page) : renderUsageBy(by, first, context, page));
 }

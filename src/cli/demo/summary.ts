@@ -67,7 +67,7 @@ function played(result: DemoResult, fault: VariantName): string {
 
 function facts(result: DemoResult, kept: string | undefined): [string, string][] {
   const { swarm, endpoints } = result;
-  const told: [string, string][] = [
+  const lines: [string, string][] = [
     [
       'agents saw',
       `${numberText(swarm.calls)} calls: ${numberText(swarm.refused)} refused (429), ${swarm.clientFailures} failed`,
@@ -83,30 +83,30 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
     ...money(result),
   ];
   const accepted = unavoidable(result);
-  if (accepted !== null) told.push(['unavoidable', `${numberText(accepted.calls)} of the failed: ${accepted.why}`]);
+  if (accepted !== null) lines.push(['unavoidable', `${numberText(accepted.calls)} of the failed: ${accepted.why}`]);
   const reasons = new Set(swarm.failures.map(({ status, reason }) => (status >= 400 ? reason : `${status} ${reason}`)));
-  for (const reason of [...reasons].slice(0, 3)) told.push(['failed', reason]);
-  if (kept !== undefined) told.push(['kept in', `${kept}; npx upshift audit --db ${kept}/upshift.db`]);
-  return told;
+  for (const reason of [...reasons].slice(0, 3)) lines.push(['failed', reason]);
+  if (kept !== undefined) lines.push(['kept in', `${kept}; npx upshift audit --db ${kept}/upshift.db`]);
+  return lines;
 }
 
 /** What it would have cost, had it been real; nothing was spent here. */
 function money({ endpoints, tokens, pricing }: DemoResult): [string, string][] {
   const spent = endpoints.reduce((sum, { spentMicroDollars }) => sum + spentMicroDollars, 0);
-  const told: [string, string][] = [];
+  const lines: [string, string][] = [];
   const [endpoint] = endpoints;
   if (endpoint !== undefined) {
     const month = moneyText(endpoint.pricePerHour * HOURS_A_MONTH * 1e6);
-    told.push(['the endpoint', `would have cost ${moneyText(spent)}; left running, ${month} a month`]);
+    lines.push(['the endpoint', `would have cost ${moneyText(spent)}; left running, ${month} a month`]);
   }
-  if (pricing === null) return told;
+  if (pricing === null) return lines;
   for (const { servedBy, prompt, output } of tokens) {
     const price = prompt * pricing.input + output * pricing.output;
     const amount = `${tokensText(prompt)} prompt and ${tokensText(output)} output tokens`;
     const verb = servedBy === 'serverless' ? 'would have cost' : 'would have cost on serverless';
-    told.push([servedBy, `${amount} ${verb} ${moneyText(price)}`]);
+    lines.push([servedBy, `${amount} ${verb} ${moneyText(price)}`]);
   }
-  return told;
+  return lines;
 }
 
 function describe(type: string, data: string): string {

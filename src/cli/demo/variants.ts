@@ -93,8 +93,8 @@ export function variantsText(): string {
   const width = Math.max(...VARIANT_NAMES.map((name) => name.length));
   const lines = VARIANT_NAMES.flatMap((name) => {
     const { what, expected }: Variant = VARIANTS[name];
-    const told = wrap(`${what} (${expected.join(' or ')})`, HELP_WIDTH - width - 4);
-    return told.map((line, i) => `  ${(i === 0 ? name : '').padEnd(width)}  ${line}`);
+    const lines = wrap(`${what} (${expected.join(' or ')})`, HELP_WIDTH - width - 4);
+    return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(width)}  ${line}`);
   });
   return ['--fault, and what should come of it:', ...lines].join('\n');
 }

@@ -127,9 +127,9 @@ function spanOf(text: string): number {
 function readSpan(flag: string, text: string, leastMs: number, mostMs: number): number {
   const ms = parseSpan(text);
   if (ms !== null && ms >= leastMs && ms <= mostMs) return ms;
-  const told = ms === null ? `--${flag} "${text}" is no span` : `--${flag} ${text} is out of range`;
+  const message = ms === null ? `--${flag} "${text}" is no span` : `--${flag} ${text} is out of range`;
   const most = flag === 'ramp' ? 'the duration' : `${mostMs / 3_600_000} h`;
-  throw new AppError('invalid', told, { hint: `expected a span such as 30s, 5m or 1h, up to ${most}` });
+  throw new AppError('invalid', message, { hint: `expected a span such as 30s, 5m or 1h, up to ${most}` });
 }
 
 function checkWhole(flag: string, value: number, least: number, most: number): void {

@@ -42,10 +42,10 @@ export function shapeText({ trace, concurrency, durationMs, rampMs, agents, isSt
 export function failuresText(ends: Ends): string {
   const ended = failedOf(ends) + ends.ok;
   const kinds = FAILURES.filter((kind) => ends[kind] > 0);
-  const told = kinds.map(
+  const counts = kinds.map(
     (kind) => `${FAILURE_NAMES[kind]} ${numberText(ends[kind])} (${percentText(ends[kind] / ended)})`,
   );
-  return told.length === 0 ? 'none' : told.join(', ');
+  return counts.length === 0 ? 'none' : counts.join(', ');
 }
 
 /** The report for a terminal. */

@@ -73,12 +73,12 @@ function agentTexts({ fewer, agents, derivedAgents }: Advice): string[] {
 }
 
 function rampText({ atPeak, started, after, isCause, minutes, peak }: NonNullable<Advice['ramp']>): string {
-  const told = `${numberText(started)} of ${numberText(atPeak)} agents start within the peak`;
+  const starts = `${numberText(started)} of ${numberText(atPeak)} agents start within the peak`;
   const then = after === null ? 'it is not over yet' : `${numberText(after)} calls in the 5 min after it`;
-  if (!isCause) return `${told}; ${then}: starts did not make it`;
+  if (!isCause) return `${starts}; ${then}: starts did not make it`;
   return minutes === null
-    ? `${told}; ${then}: a ramp of up to an hour leaves ${numberText(peak)}`
-    : `${told}; ${then}: a ramp of ${minutes} min leaves ${numberText(peak)}`;
+    ? `${starts}; ${then}: a ramp of up to an hour leaves ${numberText(peak)}`
+    : `${starts}; ${then}: a ramp of ${minutes} min leaves ${numberText(peak)}`;
 }
 
 function othersTexts(others: readonly OtherProvider[]): string[] {

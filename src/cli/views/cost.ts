@@ -112,33 +112,35 @@ function monthText({ month }: CostReport): string | null {
 function billText({ bills, serverless }: CostReport): string | null {
   if (bills.length === 0) return null;
   const orgs = [...new Set(bills.map(({ org }) => org))];
-  const told = orgs.map((org) => {
+  const sums = orgs.map((org) => {
     const mine = bills.filter((line) => line.org === org);
     const micros = mine.reduce((sum, line) => sum + line.micros, 0);
     const calls = mine.reduce((sum, line) => sum + line.calls, 0);
     const days = mine.map(({ day }) => day).sort();
     return `Hugging Face says ${priceText(micros)} for ${countText(calls, 'serverless call')} of ${org}, ${days[0]} to ${days.at(-1)}, all its callers`;
   });
-  return `${told.join('; ')}. Counted here: ${priceText(serverless.micros)}`;
+  return `${sums.join('; ')}. Counted here: ${priceText(serverless.micros)}`;
 }
 
 function notes({ serverless, dedicated }: CostReport): string[] {
-  const told = [];
+  const notes = [];
   if (serverless.unpricedCalls > 0)
-    told.push(
+    notes.push(
       `${countText(serverless.unpricedCalls, 'serverless call')} in no sum: no price is known, or not by token`,
     );
   if (serverless.estimatedMicros > 0)
-    told.push(
+    notes.push(
       'serverless is estimated where nobody told who served a call (then by the cheapest provider) or its tokens',
     );
   if (dedicated.minutesWithoutPrice > 0)
-    told.push(`${countText(dedicated.minutesWithoutPrice, 'minute')} of endpoints without a known price are in no sum`);
+    notes.push(
+      `${countText(dedicated.minutesWithoutPrice, 'minute')} of endpoints without a known price are in no sum`,
+    );
   if (dedicated.billedMinutes > 0)
-    told.push(
+    notes.push(
       'endpoints are counted by their minutes at list price: Hugging Face tells no program what they cost, only its invoice does',
     );
-  return told;
+  return notes;
 }
 
 function nextText(report: CostReport): string {

@@ -15,15 +15,15 @@ export function criteriaLines(route: RouteStatus, page: Page): string[] {
   const { criteria, demand, phase, rollout } = route;
   const figures = measure(demand, criteria).map(({ figure, now, ...rest }) => {
     const { name, text } = SHOWN[figure];
-    return { ...rest, name, now, told: now === null ? '-' : text(now), wanted: text(rest.limit), figure };
+    return { ...rest, name, now, measured: now === null ? '-' : text(now), wanted: text(rest.limit), figure };
   });
   if ((phase !== 'watching' && phase !== 'proposed') || isWayBack(rollout)) {
-    const line = figures.map(({ name, told, wanted }) => `${name} ${told} / ${wanted}`).join(', ');
+    const line = figures.map(({ name, measured, wanted }) => `${name} ${measured} / ${wanted}`).join(', ');
     return entry('demand', [`${line} in ${spanText(criteria.window)}`], page);
   }
-  const rows = figures.map(({ figure, name, now, limit, isMet, told, wanted }) => [
+  const rows = figures.map(({ figure, name, now, limit, isMet, measured, wanted }) => [
     name,
-    told,
+    measured,
     wanted,
     bar(reached(figure, now, limit), 1, page, isMet),
     isMet ? page.paint.green(figure === 'p95' || figure === 'availability' ? 'missed' : 'ok') : '',

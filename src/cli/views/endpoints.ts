@@ -39,7 +39,7 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
     createdAt === null ? '-' : dateText(createdAt).slice(0, 16),
   ]);
   const [head = '', ...lines] = table(columns, rows, paint);
-  const told = ours.flatMap(({ namespace, model, instance, replicas, message, finding, action, detail }, i) => [
+  const rendered = ours.flatMap(({ namespace, model, instance, replicas, message, finding, action, detail }, i) => [
     lines[i] ?? '',
     ...wrap(`${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width - 2).map((line) =>
       paint.dim(`  ${line}`),
@@ -49,7 +49,7 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
   ]);
   const total = ours.reduce((sum, { pricePerHourMicros }) => sum + (pricePerHourMicros ?? 0), 0);
   const count = `${countText(ours.length, 'endpoint')} in ${where}, ${priceText(total)} together${foreign}`;
-  return [head, ...told, '', ...wrap(count, width), ...nextLines(ours, page)].join('\n');
+  return [head, ...rendered, '', ...wrap(count, width), ...nextLines(ours, page)].join('\n');
 }
 
 const FINDINGS: Readonly<Record<OurEndpoint['finding'], string>> = {

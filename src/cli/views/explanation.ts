@@ -165,12 +165,12 @@ function rolloutText(rollout: Rollout | null, { now }: Observation): string {
 
 function demandText({ demand, policy: { criteria } }: Observation): string {
   const { met } = judgeCriteria(demand, criteria);
-  const told = (text: string, limit: string, isMet: boolean) =>
+  const criterion = (text: string, limit: string, isMet: boolean) =>
     `${text} (${isMet ? 'more than' : 'not more than'} ${limit})`;
   const parts = [
-    told(countText(demand.calls, 'call'), numberText(criteria.calls), met.calls),
-    told(countText(demand.agents, 'agent'), numberText(criteria.agents), met.agents),
-    told(`${percentText(demand.refusedShare)} refused`, percentText(criteria.refused), met.refused),
+    criterion(countText(demand.calls, 'call'), numberText(criteria.calls), met.calls),
+    criterion(countText(demand.agents, 'agent'), numberText(criteria.agents), met.agents),
+    criterion(`${percentText(demand.refusedShare)} refused`, percentText(criteria.refused), met.refused),
   ];
   const more = measure(demand, criteria).slice(3).map(measureText);
   return [`${parts.join(', ')} in ${spanText(criteria.window)}`, ...more].join('; ');
@@ -208,11 +208,11 @@ function figures({ figures: step, policy }: Observation, toward: Toward, paint: 
   const lines = table(columns, [row('serverless', serverless), row('endpoint', dedicated)], paint);
   const stop = stopWeight(step.step, policy, toward);
   const weight = toward === 'dedicated' ? stop : otherShare(stop);
-  const told =
+  const results =
     step.step === 0 || step.step > policy.steps.length
       ? []
       : [paint.dim(`${weightText(weight)} % were to go to the endpoint`)];
-  return ['', ...[...lines, ...told].map((line) => `  ${line}`)];
+  return ['', ...[...lines, ...results].map((line) => `  ${line}`)];
 }
 
 function verdict({ verdict: found }: Decision, toward: Toward, line: Line): string[] {
@@ -235,14 +235,16 @@ function verdict({ verdict: found }: Decision, toward: Toward, line: Line): stri
 }
 
 function happened({ events, output }: ExplainedDecision, toward: Toward, line: Line): string[] {
-  const told = events.flatMap(({ type, data }) => line(type.replaceAll('_', ' '), factsOf(data, toward)));
+  const happened = events.flatMap(({ type, data }) => line(type.replaceAll('_', ' '), factsOf(data, toward)));
   const { effect, outcome, replaced } = output;
   return [
-    ...told,
+    ...happened,
     ...line('replaced', replaced === undefined ? null : replacedText(replaced)),
     ...line('began', effect),
     ...line('answer', outcome === null ? null : `request ${outcome.requestId} ${outcome.result}: ${outcome.message}`),
-    ...(told.length === 0 && effect === null && outcome === null ? line('nothing', 'waiting is a decision too') : []),
+    ...(happened.length === 0 && effect === null && outcome === null
+      ? line('nothing', 'waiting is a decision too')
+      : []),
   ];
 }
 

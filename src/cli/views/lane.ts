@@ -16,9 +16,9 @@ const NEWS_MS = 300_000;
  */
 export function laneLines(lanes: readonly (LaneKey & LaneStatus)[], page: Page): string[] {
   const ways = lanes.flatMap((lane) => {
-    const told = laneText(lane);
+    const text = laneText(lane);
     const name = lane.provider === '' ? 'care' : lane.provider.slice(0, 9);
-    const lines = told === '' ? [] : entry(name, [told], page);
+    const lines = text === '' ? [] : entry(name, [text], page);
     const { breaker, noCreditsAt, counts } = lane;
     if (noCreditsAt !== null && page.figuresAt - noCreditsAt < NEWS_MS) {
       const calls = countText(counts.noCredits, 'call');
@@ -37,8 +37,8 @@ export function laneLines(lanes: readonly (LaneKey & LaneStatus)[], page: Page):
 /** `groq 12.1 % of 4 210 tries refused`. */
 export function providerText({ provider, tried, refused, faults }: ProviderCounts): string {
   const name = provider === '' ? 'not told' : provider;
-  const told = `${name} ${percentText(tried === 0 ? 0 : refused / tried)} of ${numberText(tried)} tries refused`;
-  return faults === 0 ? told : `${told}, ${countText(faults, 'fault')}`;
+  const share = `${name} ${percentText(tried === 0 ? 0 : refused / tried)} of ${numberText(tried)} tries refused`;
+  return faults === 0 ? share : `${share}, ${countText(faults, 'fault')}`;
 }
 
 function laneText({ limit, isBlocked, waiting, waitingAgents, retryShare, counts, inFlightLimit }: LaneStatus): string {

@@ -8,8 +8,8 @@ export function meters(rows: readonly (readonly string[])[]): string[] {
   const widest = (i: number) => Math.max(...rows.map((row) => lengthOf(row[i] ?? '')));
   const [names, figures, limits] = [widest(0), widest(1), widest(2)];
   return rows.map(([name = '', figure = '', limit = '', drawn = '', word = '']) => {
-    const told = `${pad(name, names)}  ${pad(figure, figures, 'right')} / ${pad(limit, limits)}`;
-    return `${told}  ${drawn} ${word}`.trimEnd();
+    const measured = `${pad(name, names)}  ${pad(figure, figures, 'right')} / ${pad(limit, limits)}`;
+    return `${measured}  ${drawn} ${word}`.trimEnd();
   });
 }
 

@@ -40,8 +40,8 @@ function nameOf({ model }: RoutePolicy): string {
   return model === '*' ? 'any other model' : model;
 }
 
-function rows(told: readonly Setting[], page: PolicyPage): string[] {
-  return told.flatMap(([name, text]) =>
+function rows(settings: readonly Setting[], page: PolicyPage): string[] {
+  return settings.flatMap(([name, text]) =>
     text === null
       ? []
       : wrap(text, page.width - NAME_WIDTH - 2).map(
@@ -58,20 +58,20 @@ function differing(route: RoutePolicy, first: RoutePolicy, page: PolicyPage): st
   if (different.length === 0) return [head];
   // A part is told below the setting that it belongs to.
   const heads = new Set(different.map(({ block }) => block));
-  const told = own.filter((setting) => different.includes(setting) || heads.has(setting.name));
+  const shown = own.filter((setting) => different.includes(setting) || heads.has(setting.name));
   return [
     `${head}, but:`,
     ...rows(
-      told.map(({ name, text }) => [name, text ?? 'not asked for']),
+      shown.map(({ name, text }) => [name, text ?? 'not asked for']),
       page,
     ),
   ];
 }
 
 /** Each setting with the block it is in, and a key: names of parts repeat (`slo missed`). */
-function inBlocks(told: readonly Setting[]) {
+function inBlocks(settings: readonly Setting[]) {
   let block = '';
-  return told.map(([name, text]) => {
+  return settings.map(([name, text]) => {
     if (!name.startsWith(' ')) block = name;
     return { name, text, block, key: `${block}/${name}/${text ?? ''}` };
   });

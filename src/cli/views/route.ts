@@ -55,8 +55,8 @@ function stops(route: RouteStatus, rollout: RolloutStatus, page: Page): string[]
   const { paint } = page;
   const stop = (name: string, state: 'done' | 'now' | 'next', word?: string) => {
     if (state === 'next') return paint.dim(`[ ${name} ]`);
-    const told = `[ ${name} ${word ?? (state === 'done' ? 'ok' : 'now')} ]`;
-    return state === 'done' ? paint.green(told) : paint.bold(told);
+    const label = `[ ${name} ${word ?? (state === 'done' ? 'ok' : 'now')} ]`;
+    return state === 'done' ? paint.green(label) : paint.bold(label);
   };
   const steps = rollout.steps.map((weight, i) => {
     const number = i + 1;
@@ -79,8 +79,8 @@ function stops(route: RouteStatus, rollout: RolloutStatus, page: Page): string[]
 function shareText({ weight, assignedShare, servedShare, since }: RolloutStatus): string {
   const set = `set ${weightText(weight)} %`;
   if (assignedShare === null || servedShare === null) return `${set}, no eligible call yet`;
-  const told = `${set}   assigned ${percentText(assignedShare)}   served ${percentText(servedShare)}`;
-  return `${told}   since ${timeText(since)}`;
+  const shares = `${set}   assigned ${percentText(assignedShare)}   served ${percentText(servedShare)}`;
+  return `${shares}   since ${timeText(since)}`;
 }
 
 /** What the daemon decided last, and why. */
@@ -112,18 +112,18 @@ function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: P
   if (ask !== null) {
     const isStep = ask.about === undefined || ask.about === 'step';
     const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
-    const no = told(command(`reject ${id}`), isStep ? ends : 'leaves all as it is', page);
-    return entry('type', [...(isStep ? [yes] : told(yes, `yes to the ${ask.about}`, page)), ...no], page, true);
+    const no = described(command(`reject ${id}`), isStep ? ends : 'leaves all as it is', page);
+    return entry('type', [...(isStep ? [yes] : described(yes, `yes to the ${ask.about}`, page)), ...no], page, true);
   }
   const isHeldBack = decision?.reason === 'serverless_cannot' && !isWayBack(rollout);
   if (decision !== null && WORTH_ABORTING.has(decision.reason) && !isHeldBack) {
-    return entry('type', told(command(`abort ${id}`), 'if it should not wait', page), page, true);
+    return entry('type', described(command(`abort ${id}`), 'if it should not wait', page), page, true);
   }
   return [];
 }
 
 /** A command and what it does: beside it where there is room, below it where the ledger has a long name. */
-function told(command: string, what: string, { width }: Page): string[] {
+function described(command: string, what: string, { width }: Page): string[] {
   const line = `${command}   ${what}`;
   return lengthOf(line) + 11 <= width ? [line] : [command, `  ${what}`];
 }
@@ -162,8 +162,8 @@ function roleLines({ figures, toward }: RolloutStatus, page: Page): string[] {
 
 function errorsText({ faults, decided }: RoleFigures, { paint }: Page): string {
   if (decided === 0) return '-';
-  const told = `${numberText(faults)}  ${percentText(faults / decided, 2)}`;
-  return faults === 0 ? told : paint.yellow(told);
+  const count = `${numberText(faults)}  ${percentText(faults / decided, 2)}`;
+  return faults === 0 ? count : paint.yellow(count);
 }
 
 /** p50 / p95 in one unit: `310 / 700 ms`. */
@@ -183,8 +183,8 @@ function stepLines({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): 
   const time = ['time', spanText(spent), spanText(bakeMs), bar(spent, bakeMs, page), ok(spent >= bakeMs)];
   if (isShadow) {
     const { sent = 0, ended = 0, faults = 0, dropped = 0 } = shadow ?? {};
-    const told = `${numberText(sent)} calls copied, ${numberText(ended)} ended, ${numberText(faults)} failed; ${numberText(dropped)} not copied`;
-    return entry('shadow', [...meters([time]), told], page, true);
+    const copies = `${numberText(sent)} calls copied, ${numberText(ended)} ended, ${numberText(faults)} failed; ${numberText(dropped)} not copied`;
+    return entry('shadow', [...meters([time]), copies], page, true);
   }
   const calls = verdict?.canaryCalls ?? 0;
   const meter = ['calls', numberText(calls), numberText(minCalls), bar(calls, minCalls, page), ok(calls >= minCalls)];
@@ -203,10 +203,10 @@ function verdictLines({ verdict, toward }: RolloutStatus, page: Page): string[] 
   if (verdict === null) return [];
   const word = verdict.status.toUpperCase();
   const [first = '', ...rest] = wrap(`${word}  ${verdict.summary}`, page.width - 11);
-  const told = [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest];
+  const summary = [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest];
   return entry(
     'verdict',
-    [...told, ...verdict.metrics.flatMap((metric) => metricLines(metric, toward, page))],
+    [...summary, ...verdict.metrics.flatMap((metric) => metricLines(metric, toward, page))],
     page,
     true,
   );
@@ -235,7 +235,7 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
   const spent = startedAt == null ? 0 : (pricePerHourMicros * Math.max(0, page.now - startedAt)) / 3_600_000;
   const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;
-  const told = `${endpointName}  ${state}${health}`;
-  const line = `${told}  ${cost}`;
-  return [...(line.length <= page.width - 11 ? [line] : [told, cost]), ...on];
+  const head = `${endpointName}  ${state}${health}`;
+  const line = `${head}  ${cost}`;
+  return [...(line.length <= page.width - 11 ? [line] : [head, cost]), ...on];
 }

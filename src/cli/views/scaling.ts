@@ -28,10 +28,10 @@ export function replicasText(endpoint: Observation['endpoint']): string | null {
 
 /** What the endpoint carries, and what a replica was seen to carry. */
 function concurrencyText({ endpoint, route, capacity }: ConcurrencySeen): string {
-  const told = `${atOnceText(endpoint.mean)} calls at once on the endpoint (${atOnceText(endpoint.p95)} at p95), ${atOnceText(route.mean)} in all`;
-  if (capacity === null) return `${told}; too few to say what a replica carries`;
+  const concurrency = `${atOnceText(endpoint.mean)} calls at once on the endpoint (${atOnceText(endpoint.p95)} at p95), ${atOnceText(route.mean)} in all`;
+  if (capacity === null) return `${concurrency}; too few to say what a replica carries`;
   const carried = `a replica was seen to carry ${atOnceText(capacity.carried)}`;
-  return `${told}; ${carried}${capacity.isLimit ? ', and is full above that' : ', its limit not yet seen'}`;
+  return `${concurrency}; ${carried}${capacity.isLimit ? ', and is full above that' : ', its limit not yet seen'}`;
 }
 
 /** Why the traffic is with serverless, and since when. */

@@ -46,11 +46,11 @@ function needLines({ need, problem, facts, demand }: SizingPlan, page: SizingPag
       ? ''
       : `, 95 % within ${numberText(demand.tokens ?? 0)} tokens, at most ${numberText(demand.longest)}`;
   const output = demand.outputPerSecond === null ? '' : `, ${numberText(demand.outputPerSecond)} tokens/s written`;
-  const told =
+  const busiest =
     demand.calls === 0
       ? []
       : [`busiest 5 min: ${countText(demand.windowCalls, 'call')}, ${inFlight} in flight${tokens}${output}`];
-  return [...entry('memory', laid, page, true), ...guesses, ...entry('demand', told, page)];
+  return [...entry('memory', laid, page, true), ...guesses, ...entry('demand', busiest, page)];
 }
 
 const SOURCES = {
@@ -62,8 +62,8 @@ const SOURCES = {
 function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
   const { candidates, chosen, list, minReplica } = plan;
   const { paint } = page;
-  const told = SOURCES[list.source](list.of);
-  const source = entry('instances', [list.problem === null ? told : `${told} (${list.problem})`], page);
+  const origin = SOURCES[list.source](list.of);
+  const source = entry('instances', [list.problem === null ? origin : `${origin} (${list.problem})`], page);
   const open = candidates.filter((each) => each.obstacle === null || isSame(each, chosen));
   const columns = [
     { title: 'fits' },

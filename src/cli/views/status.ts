@@ -38,7 +38,7 @@ function headerLines(report: StatusReport, page: Page): string[] {
   if (policy.problem !== null)
     lines.push(...alert(`policy: ${policy.problem}; the last good one stays in force`, page));
   if (account.state === 'refused') lines.push(...alert('the Hub refuses HF_TOKEN: nothing can be proposed', page));
-  for (const told of report.endpoints ?? []) lines.push(...alert(told, page));
+  for (const endpoint of report.endpoints ?? []) lines.push(...alert(endpoint, page));
   if (gateway.withoutToken > 0) {
     lines.push(...alert(`${countText(gateway.withoutToken, 'call')} went out without a token: set HF_TOKEN`, page));
   }
@@ -55,8 +55,8 @@ function stateText(report: StatusReport, page: Page): string {
   }
   const up = `pid ${report.pid}, up ${spanText(Math.max(0, report.at - report.startedAt))}`;
   const isStale = age / report.timeScale > 10_000;
-  const told = isStale ? paint.yellow(`figures ${spanText(age)} old`) : paint.dim(timeText(report.at));
-  return `${paint.green('running')}  ${up}  ${told}`;
+  const figures = isStale ? paint.yellow(`figures ${spanText(age)} old`) : paint.dim(timeText(report.at));
+  return `${paint.green('running')}  ${up}  ${figures}`;
 }
 
 function accountText({ account }: StatusReport, paint: Paint): string {
@@ -106,8 +106,8 @@ function interest({ criteria, lastRollout, demand }: RouteStatus): number {
 }
 
 function shortLine({ model, demand }: RouteStatus, page: Page): string {
-  const told = `${countText(demand.calls, 'call')}, ${countText(demand.agents, 'agent')}, ${percentText(demand.refusedShare)} refused`;
-  return `${cut(model, Math.max(20, page.width - told.length - 12))}  ${page.paint.dim('watching')}  ${told}`;
+  const seen = `${countText(demand.calls, 'call')}, ${countText(demand.agents, 'agent')}, ${percentText(demand.refusedShare)} refused`;
+  return `${cut(model, Math.max(20, page.width - seen.length - 12))}  ${page.paint.dim('watching')}  ${seen}`;
 }
 
 function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page): string[] {

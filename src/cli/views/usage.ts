@@ -19,8 +19,8 @@ export interface UsagePage {
   readonly hasColor: boolean;
 }
 
-/** What is told beside a route's own figures. */
-export interface UsageTold {
+/** What the page shows beside the figures of a route. */
+export interface UsageContext {
   readonly calendar: Calendar;
   /** The other routes, the busiest first. */
   readonly others: readonly Usage[];
@@ -34,8 +34,8 @@ const MOST_OTHERS = 5;
 const DAY_MS = 86_400_000;
 
 /** One route's usage as a person reads it, and the others in a line each. */
-export function renderUsage(usage: Usage, told: UsageTold, page: UsagePage): string {
-  const { calendar, others } = told;
+export function renderUsage(usage: Usage, context: UsageContext, page: UsagePage): string {
+  const { calendar, others } = context;
   const isLong = usage.untilMs - usage.fromMs > DAY_MS;
   const rhythm = [
     ...entry('days', dayLines(usage, page), page, true),
@@ -55,12 +55,12 @@ export function renderUsage(usage: Usage, told: UsageTold, page: UsagePage): str
     ...smoothingTexts(usage).flatMap(({ label, text }) => entry(label, [text], page)),
     ...otherLines(others, page),
     '',
-    ...usageNext(usage, told.suffix, page),
+    ...usageNext(usage, context.suffix, page),
   ].join('\n');
 }
 
 /** One table of a route's usage. */
-export function renderUsageBy(by: UsageBy, usage: Usage, { calendar, suffix }: UsageTold, page: UsagePage): string {
+export function renderUsageBy(by: UsageBy, usage: Usage, { calendar, suffix }: UsageContext, page: UsagePage): string {
   const lines = { hour: hourTable, day: dayTable, agent: agentTable }[by](usage, page);
   return [
     ...headLines(usage, calendar, page),

@@ -26,7 +26,7 @@ export function stopsBack({ phase }: RouteStatus, { step, steps }: RolloutStatus
 /** The route's whole traffic, while an endpoint serves it: what a way back is proposed by. */
 export function trafficLines({ traffic }: RouteStatus, page: Page): string[] {
   if (traffic == null) return [];
-  const told = `${numberText(traffic.calls)} calls in 5 min, p95 ${numberText(traffic.p95)}`;
+  const seen = `${numberText(traffic.calls)} calls in 5 min, p95 ${numberText(traffic.p95)}`;
   const low = traffic.belowSince === null ? '; not too low' : `; too low since ${timeText(traffic.belowSince)}`;
-  return entry('way back', [told + low], page);
+  return entry('way back', [seen + low], page);
 }

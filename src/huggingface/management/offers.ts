@@ -31,7 +31,7 @@ function readOffer(inVendor: unknown, inRegion: unknown, compute: unknown, hasQu
     [`${vendor} ${region}`, text(at(inRegion, 'status'))],
     [`${instanceType} ${instanceSize}`, status],
   ] as const;
-  const closed = places.find(([, told]) => told !== null && CLOSED.has(told));
+  const closed = places.find(([, status]) => status !== null && CLOSED.has(status));
   return {
     vendor,
     region,

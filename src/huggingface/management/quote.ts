@@ -61,26 +61,26 @@ export function whyNotListed(offers: readonly Offer[], wanted: Partial<Instance>
   const { vendor, region, instanceType, instanceSize } = wanted;
   const inVendor = offers.filter((offer) => vendor === undefined || offer.vendor === vendor);
   if (inVendor.length === 0)
-    return told(
+    return withOthers(
       `there is no vendor ${vendor}`,
       offers.map((offer) => offer.vendor),
     );
   const inRegion = inVendor.filter((offer) => region === undefined || offer.region === region);
   if (inRegion.length === 0) {
-    return told(
+    return withOthers(
       `${vendor ?? 'no vendor'} has no region ${region}`,
       inVendor.map((offer) => offer.region),
     );
   }
   const place = [vendor, region].filter((part) => part !== undefined).join(' ') || 'no region';
   const instance = [instanceType, instanceSize].filter((part) => part !== undefined).join(' ');
-  return told(
+  return withOthers(
     `${place} has no ${instance}`,
     inRegion.map((offer) => `${offer.instanceType} ${offer.instanceSize}`),
   );
 }
 
-function told(what: string, others: readonly string[]): string {
+function withOthers(what: string, others: readonly string[]): string {
   const known = [...new Set(others)];
   return `${what}${known.length === 0 ? '' : `; there are: ${known.slice(0, 20).join(', ')}`}`;
 }

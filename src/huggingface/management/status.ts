@@ -53,8 +53,8 @@ export function isOurs(status: Pick<EndpointStatus, 'tags'>): boolean {
 /** Reads `EndpointWithStatus` (OpenAPI 2.0.0 of the management API), tolerating what is left out or new. */
 export function readStatus(value: unknown): EndpointStatus {
   const status = at(value, 'status');
-  const told = text(at(status, 'state')) ?? '';
-  const state = STATES.find((known) => known === told);
+  const stated = text(at(status, 'state')) ?? '';
+  const state = STATES.find((known) => known === stated);
   const message = text(at(status, 'message'));
   const address = readAddress(text(at(status, 'url')));
   const compute = at(value, 'compute');
@@ -65,7 +65,7 @@ export function readStatus(value: unknown): EndpointStatus {
     url: address.url,
     type: text(at(value, 'type')) ?? '',
     model: text(at(at(value, 'model'), 'repository')) ?? '',
-    message: state === undefined ? `state "${told}" is not known; ${message ?? 'no message'}` : message,
+    message: state === undefined ? `state "${stated}" is not known; ${message ?? 'no message'}` : message,
     errorMessage: text(at(status, 'errorMessage')) ?? address.problem,
     readyReplica: number(at(status, 'readyReplica')) ?? 0,
     targetReplica: number(at(status, 'targetReplica')) ?? 0,

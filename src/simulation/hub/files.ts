@@ -60,10 +60,10 @@ export function answerFile(
   }
   const body = Buffer.alloc(last - first + 1);
   file.head.copy(body, 0, Math.min(first, file.head.length), Math.min(last + 1, file.head.length));
-  const told = range === null ? {} : { 'content-range': `bytes ${first}-${last}/${file.size}` };
+  const contentRange = range === null ? {} : { 'content-range': `bytes ${first}-${last}/${file.size}` };
   const status = range === null ? 200 : 206;
   counters.add(upstream, status);
-  response.writeHead(status, { ...headers, ...told, 'content-type': type, 'content-length': body.length });
+  response.writeHead(status, { ...headers, ...contentRange, 'content-type': type, 'content-length': body.length });
   response.end(body);
 }
 

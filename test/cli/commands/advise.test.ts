@@ -65,7 +65,7 @@ async function heavyBook(context: TestContext): Promise<Book> {
     book.ledger.calls.record(call(at, `agent-${n % 80}`, n % 5 === 0), resolve);
   }
   await Promise.all(released);
-  await book.tell(
+  await book.saveStatus(
     makeReport([], {
       timeScale: 60,
       lanes: [
@@ -97,10 +97,10 @@ describe('advise', { concurrency: 4 }, () => {
   it('says the same as one line of JSON for each route', async (context) => {
     const { path } = await heavyBook(context);
     const { out } = await upshift(['advise', '--db', path, '--json', '--model', LLAMA]);
-    const told = JSON.parse(out) as Record<string, Record<string, unknown>>;
-    assert.deepEqual(told['limit'], { calls: 1_500, source: 'learned' });
-    assert.deepEqual([told['verdict']?.['kind'], told['verdict']?.['remedies']], ['remedy', ['provider']]);
-    assert.equal(told['others'], null);
+    const advice = JSON.parse(out) as Record<string, Record<string, unknown>>;
+    assert.deepEqual(advice['limit'], { calls: 1_500, source: 'learned' });
+    assert.deepEqual([advice['verdict']?.['kind'], advice['verdict']?.['remedies']], ['remedy', ['provider']]);
+    assert.equal(advice['others'], null);
     assert.equal(out.trimEnd().split('\n').length, 1);
   });
 

@@ -53,7 +53,7 @@ async function moneyBook(context: TestContext): Promise<Book> {
     [{ org: 'acme', day: '2026-11-23', model: MODEL, provider: 'groq', calls: 31, micros: 2_800_000 }],
     NOON,
   );
-  await book.tell(makeReport([], { timeScale: 60, at: NOON + 30_000 }));
+  await book.saveStatus(makeReport([], { timeScale: 60, at: NOON + 30_000 }));
   return book;
 }
 
@@ -99,15 +99,15 @@ describe('cost', { concurrency: 4 }, () => {
     const keys: Record<string, string[]> = {};
     for (const by of ['day', 'route', 'agent', 'upstream']) {
       const { out } = await upshift(['cost', '--db', path, '--since', '2d', '--by', by, '--json']);
-      const told = JSON.parse(out) as {
+      const report = JSON.parse(out) as {
         totalMicros: number;
         lines: { key: string; serverlessMicros: number; dedicatedMicros: number }[];
       };
-      assert.equal(told.totalMicros, 30 * 90_000 + 3_200_000);
-      const sum = told.lines.reduce((all, line) => all + line.serverlessMicros + line.dedicatedMicros, 0);
+      assert.equal(report.totalMicros, 30 * 90_000 + 3_200_000);
+      const sum = report.lines.reduce((all, line) => all + line.serverlessMicros + line.dedicatedMicros, 0);
       // Each line is rounded by itself.
-      assert.ok(Math.abs(sum - told.totalMicros) <= told.lines.length);
-      keys[by] = told.lines.map(({ key }) => key).sort();
+      assert.ok(Math.abs(sum - report.totalMicros) <= report.lines.length);
+      keys[by] = report.lines.map(({ key }) => key).sort();
     }
     assert.deepEqual(keys, {
       day: ['2026-11-23', '2026-11-24'],

@@ -59,7 +59,7 @@ async function threeDays(context: TestContext, hours = 72): Promise<Book> {
   await Promise.all(released);
   // Nobody waits longer for a row than the ledger's patience: on a busy machine some are still to be written.
   await eventually('all calls are written', () => book.ledger.calls.pending === 0);
-  await book.tell(makeReport([], { timeScale: 60, lanes: [makeLane({ model: MODEL, limit: 120 })] }));
+  await book.saveStatus(makeReport([], { timeScale: 60, lanes: [makeLane({ model: MODEL, limit: 120 })] }));
   return book;
 }
 

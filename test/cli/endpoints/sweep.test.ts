@@ -82,14 +82,14 @@ describe('endpoints and their rollouts', { concurrency: 4 }, () => {
     const { code, out } = await upshift(['endpoints', '--policy', scene.policy, '--db', scene.db], scene.env);
     assert.equal(code, 0);
     const text = out.replaceAll(/\s+/g, ' ');
-    for (const told of [
+    for (const expected of [
       'orphan: rollout aaaabbbb is over: aborted; it costs $0.03/h; a sweep pauses it',
       'orphan: rollout ccccdddd is over: aborted; it has rested for',
       'in use: rollout eeeeffff is promoted',
       'unknown: this ledger does not know it; it costs $0.03/h',
       '4 endpoints in acme, $0.10/h together; 1 other, left alone',
     ]) {
-      assert.ok(text.includes(told), `${told}\n${out}`);
+      assert.ok(text.includes(expected), `${expected}\n${out}`);
     }
     assert.match(out, /^next: npx upshift endpoints --sweep --db \S+ --policy \S+ {3}pauses 1, deletes 1$/m);
     assert.deepEqual(

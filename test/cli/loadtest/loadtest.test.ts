@@ -49,11 +49,14 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
     };
     const { code, out, err } = await upshift([...args, '--stream', '--json', '--html', page], env);
     assert.equal(code, 0, err);
-    const told = read(out);
-    assert.deepEqual([told.calls, told.succeeded, told.failed, told.endedBy], [40, 40, 0, 'calls']);
-    assert.ok((told.firstTokenMs?.p50 ?? 0) > 0);
+    const report = read(out);
+    assert.deepEqual([report.calls, report.succeeded, report.failed, report.endedBy], [40, 40, 0, 'calls']);
+    assert.ok((report.firstTokenMs?.p50 ?? 0) > 0);
     const count = 'SELECT count(*) AS calls, count(DISTINCT agent) AS agents FROM call_log';
-    assert.deepEqual({ ...stage.read((db) => db.prepare(count).get() as object) }, { calls: told.requests, agents: 5 });
+    assert.deepEqual(
+      { ...stage.read((db) => db.prepare(count).get() as object) },
+      { calls: report.requests, agents: 5 },
+    );
     const html = readFileSync(page, 'utf8');
     assert.equal(html.match(/<svg /g)?.length, 4);
     assert.doesNotMatch(html, /<script|<link|<img|src=|href=|url\(|@import/);
@@ -88,8 +91,8 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
     ]);
     const { code, out } = await ended;
     assert.equal(code, 130);
-    const told = read(out);
-    assert.deepEqual([told.endedBy, told.calls, told.succeeded], ['stopped', count, count]);
+    const report = read(out);
+    assert.deepEqual([report.endedBy, report.calls, report.succeeded], ['stopped', count, count]);
   });
 
   it('ends at once by a second Ctrl-C, and leaves no half page', async (t) => {
@@ -125,9 +128,9 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
     });
     const args = ['loadtest', server.url, '--concurrency', '1', '--max-calls', '1'];
     await upshift(args, { HF_TOKEN: 'hf_secret' });
-    const told = await upshift([...args, '--send-token'], { HF_TOKEN: 'hf_secret' });
+    const sent = await upshift([...args, '--send-token'], { HF_TOKEN: 'hf_secret' });
     assert.deepEqual(seen, [undefined, 'Bearer hf_secret']);
-    assert.doesNotMatch(told.out + told.err, /hf_secret/);
+    assert.doesNotMatch(sent.out + sent.err, /hf_secret/);
   });
 
   it('refuses what cannot be, before anything is sent', async (t) => {

@@ -36,14 +36,14 @@ describe('criteria that a policy adds', () => {
   const costs = { serverlessPerHourMicros: 2_000_000, dedicatedPerHourMicros: 1_300_000 };
 
   it('stand beside the others, with what is wanted, within eighty columns', () => {
-    const told = lines({ served, costs });
-    assert.equal(`\n${told.join('\n')}\n`, SHOWN);
-    assert.ok(told.every((line) => line.length <= 80));
+    const shown = lines({ served, costs });
+    assert.equal(`\n${shown.join('\n')}\n`, SHOWN);
+    assert.ok(shown.every((line) => line.length <= 80));
   });
 
   it('have no figure where it is not known, and are not met', () => {
-    const told = lines({ served: { ...served, answered: 20, failed: 2 }, costs: null });
-    const rows = told.filter((line) => /p95|answered |p99|cheaper/.test(line));
+    const shown = lines({ served: { ...served, answered: 20, failed: 2 }, costs: null });
+    const rows = shown.filter((line) => /p95|answered |p99|cheaper/.test(line));
     assert.deepEqual(
       rows.map((line) => / - +\//.test(line) && !/ok|missed/.test(line)),
       [true, true, true, true],
@@ -59,8 +59,11 @@ describe('criteria that a policy adds', () => {
   });
 
   it('are one line with the rest once a rollout is on its way', () => {
-    const told = lines({ served, costs }, { phase: 'stepping' }).join(' ').replaceAll(/ +/g, ' ');
-    assert.match(told, /429s 2\.1 % \/ 5\.0 %, p95 24 s \/ 20 s, answered 98\.27 % \/ 99\.00 %, p99\/p50 6\.5 \/ 5\.0/);
+    const shown = lines({ served, costs }, { phase: 'stepping' }).join(' ').replaceAll(/ +/g, ' ');
+    assert.match(
+      shown,
+      /429s 2\.1 % \/ 5\.0 %, p95 24 s \/ 20 s, answered 98\.27 % \/ 99\.00 %, p99\/p50 6\.5 \/ 5\.0/,
+    );
   });
 });
 

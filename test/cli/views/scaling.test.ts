@@ -88,9 +88,9 @@ describe('the page of status shows of replicas', () => {
       /while the endpoint wakes up, for 60 s now/,
     ],
   ];
-  for (const [what, detour, told] of detours) {
+  for (const [what, detour, expected] of detours) {
     it(`where the traffic is while the endpoint ${what}`, () => {
-      assert.match(shown({ weight: 0, detour }).replaceAll(/\s+/g, ' '), told);
+      assert.match(shown({ weight: 0, detour }).replaceAll(/\s+/g, ' '), expected);
     });
   }
 });

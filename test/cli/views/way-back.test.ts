@@ -10,7 +10,7 @@ const LOAD = { calls: 300, p95: 1_240, belowSince: NOON - 3_600_000, knownSince:
 const STEPS = { toward: 'serverless' as const, steps: [0.75, 0.5, 0.25, 0.1, 0.03] };
 
 /** The status of one route without the three lines on the daemon. */
-function told(route: Partial<RouteStatus>): string {
+function shown(route: Partial<RouteStatus>): string {
   const options = { width: 80, color: false, isRunning: true, now: NOON };
   return renderStatus(makeReport([makeRoute({ traffic: LOAD, ...route })]), options)
     .split('\n')
@@ -28,7 +28,7 @@ describe('the status of a way back', () => {
       verdict: null,
       ask: { id: 1, step: 1, at: NOON },
     });
-    const text = told({ phase: 'proposed', rollout });
+    const text = shown({ phase: 'proposed', rollout });
     assert.match(text, /WAY BACK: PROPOSED {2}rollout k3v9q2ab/);
     assert.match(text, /\[ 100 asked \]-\[ 75 \]-\[ 50 \]-\[ 25 \]-\[ 10 \]-\[ 3 \]-\[ returned \]/);
     assert.match(text, /approve k3v9q2ab --step 1\n +npx upshift reject k3v9q2ab {3}the endpoint keeps its calls/);
@@ -58,7 +58,7 @@ describe('the status of a way back', () => {
   });
 
   it('tells the endpoint’s share going down, and each side’s figures by its name', () => {
-    const text = told({ phase: 'stepping', rollout: makeRollout({ ...STEPS, step: 2, weight: 0.5 }) });
+    const text = shown({ phase: 'stepping', rollout: makeRollout({ ...STEPS, step: 2, weight: 0.5 }) });
     assert.match(text, /\[ 100 ok \]-\[ 75 ok \]-\[ 50 now \]-\[ 25 \]-\[ 10 \]-\[ 3 \]-\[ returned \]/);
     assert.match(text, /share +set 50 %/);
     // As on the way there, but with the roles exchanged.
@@ -67,19 +67,19 @@ describe('the status of a way back', () => {
 
   it('says when nothing is left on the endpoint', () => {
     const rollout = makeRollout({ ...STEPS, step: 6, weight: 0, figures: null, verdict: null });
-    const text = told({ phase: 'draining', rollout });
+    const text = shown({ phase: 'draining', rollout });
     assert.match(text, /\[ 10 ok \]-\[ 3 ok \]-\[ 0 pausing \]/);
     assert.match(
-      told({ lastRollout: { id: 'abc', phase: 'returned', at: NOON, reason: 'done' } }),
+      shown({ lastRollout: { id: 'abc', phase: 'returned', at: NOON, reason: 'done' } }),
       /rollout abc returned/,
     );
   });
 
   it('does not advise to abort a promoted route that serverless cannot take back', () => {
     const decision = { action: 'wait' as const, reason: 'serverless_cannot' as const, detail: 'no', at: NOON };
-    const promoted = told({ phase: 'promoted', decision, rollout: makeRollout({ step: 6, weight: 1 }) });
+    const promoted = shown({ phase: 'promoted', decision, rollout: makeRollout({ step: 6, weight: 1 }) });
     assert.doesNotMatch(promoted, /upshift abort/);
-    const moving = told({ phase: 'stepping', decision, rollout: makeRollout({ ...STEPS, step: 2, weight: 0.5 }) });
+    const moving = shown({ phase: 'stepping', decision, rollout: makeRollout({ ...STEPS, step: 2, weight: 0.5 }) });
     assert.match(moving, /upshift abort k3v9q2ab/);
   });
 });

@@ -342,8 +342,8 @@ describe('the create body', () => {
     const short = { maxContext: 40_960 };
     const { model } = endpointSpec({ ...wish, ...pinned({}, 1, short) });
     assert.deepEqual(model.args, ['--served-model-name', 'acme/model', '--max-model-len', '40960']);
-    const told = endpointSpec({ ...wish, ...pinned({ args: ['--max-model-len=8192'] }, 1, short) });
-    assert.deepEqual(told.model.args, ['--served-model-name', 'acme/model', '--max-model-len=8192']);
+    const spec = endpointSpec({ ...wish, ...pinned({ args: ['--max-model-len=8192'] }, 1, short) });
+    assert.deepEqual(spec.model.args, ['--served-model-name', 'acme/model', '--max-model-len=8192']);
   });
 
   it('tells llama.cpp its file, its context and how many calls share it', () => {

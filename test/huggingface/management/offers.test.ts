@@ -79,11 +79,11 @@ describe('the price list for when there is no other', () => {
   it('agrees with the simulation where both have an instance', async () => {
     await using simulation = await startSimulation({ clock: fastClock(1000) });
     const live = await createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: null }).offers(null);
-    const told = new Map(live.map((offer) => [offerText(offer), offer]));
-    const both = listedOffers().filter((offer) => told.has(offerText(offer)));
+    const known = new Map(live.map((offer) => [offerText(offer), offer]));
+    const both = listedOffers().filter((offer) => known.has(offerText(offer)));
     assert.ok(both.length > 20);
     for (const offer of both) {
-      const other = told.get(offerText(offer));
+      const other = known.get(offerText(offer));
       assert.equal(offer.pricePerHourMicros, other?.pricePerHourMicros, offerText(offer));
       assert.equal(offer.numAccelerators, other?.numAccelerators, offerText(offer));
       assert.equal(offer.gpuMemoryGb, other?.gpuMemoryGb, offerText(offer));
