@@ -2,6 +2,8 @@
 import { connect } from '../../src/ledger/database.ts';
 
 const path = process.argv[2] ?? '';
-connect(path, { timeout: 5_000 }).exec('BEGIN IMMEDIATE');
+const db = connect(path, { timeout: 5_000 });
+db.exec('BEGIN IMMEDIATE');
 process.stdout.write('held\n');
-setInterval(() => undefined, 60_000);
+// A connection that nothing refers to is closed when memory is collected, and its lock with it.
+setInterval(() => db.inTransaction, 60_000);
