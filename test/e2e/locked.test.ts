@@ -71,7 +71,7 @@ test('a ledger that another process locks costs no call, no time and no row', { 
   assert.ok(pending > during.length * 0.9, `${pending} of ${during.length} pending`);
   assert.ok(added < 100, `p99 rose by ${added} ms`);
   assert.deepEqual(ledger, { pending: 0, lost: 0, isDegraded: false });
-  assertAllRecorded({ read: readerOf(dbPath) }, traffic.sent);
+  assertAllRecorded({ read: readerOf(t, dbPath) }, traffic.sent);
   assert.equal(await daemon.stop(), 0, daemon.stderr());
 });
 

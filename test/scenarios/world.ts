@@ -51,8 +51,8 @@ export class World {
   readonly #folder = mkdtempSync(join(tmpdir(), 'upshift-scenario-'));
   readonly #dbPath = join(this.#folder, 'upshift.db');
   readonly #clock: Clock = { now: () => this.now, sleep: () => Promise.reject(new Error('nobody sleeps')), scale: 1 };
-  readonly #text: string;
   readonly #policy: Policy;
+  readonly #policyRecord: NonNullable<JournalEntry['policy']>;
   #ledger: Ledger | null = null;
   #routes: Routes;
   #learned: LearnedRows | null = null;
@@ -72,11 +72,13 @@ export class World {
 
   /** `policy`: one route's settings as they would stand in a policy file. */
   constructor(policy: object) {
-    this.#text = JSON.stringify({ routes: [{ model: MODEL, ...policy }] });
-    const parsed = parsePolicy(JSON.parse(this.#text));
+    const text = JSON.stringify({ routes: [{ model: MODEL, ...policy }] });
+    const parsed = parsePolicy(JSON.parse(text));
     if (!parsed.ok)
       throw new Error(parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
     this.#policy = parsed.policy;
+    const hash = createHash('sha256').update(text).digest('hex');
+    this.#policyRecord = { hash, path: 'policy.yaml', text, parsed: JSON.stringify(parsed.policy) };
     this.#routes = this.#newRoutes(null);
   }
 
@@ -156,8 +158,7 @@ export class World {
 
   async #reconcileOnce(request: OperatorRequest | null): Promise<boolean> {
     await this.#spending.refresh(this.watch, Math.floor(this.now));
-    const hash = createHash('sha256').update(this.#text).digest('hex');
-    const parsed = JSON.stringify(this.#policy);
+    const { hash } = this.#policyRecord;
     return reconcile(this.watch, this.#memory, request, {
       clock: this.#clock,
       journal: { commit: (entry) => this.#commit(entry) },
@@ -172,7 +173,7 @@ export class World {
           newRolloutId: () => `rollout${this.#rollouts}`,
           costs: () => this.#costs,
         }),
-      policyRecord: () => ({ hash, path: 'policy.yaml', text: this.#text, parsed }),
+      policyRecord: () => this.#policyRecord,
       begin: (watch, effect) => {
         watch.effects.add(effect);
         this.lines.push(`        begins ${effect}`);

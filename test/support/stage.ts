@@ -82,7 +82,7 @@ export interface Stage {
   /** What a process of upshift is to find in its environment. */
   readonly env: NodeJS.ProcessEnv;
   writePolicy(text: string): void;
-  /** Reads the ledger over a connection that is closed again. */
+  /** Reads the ledger, always over the same connection. */
   read<T>(look: (db: LedgerDb) => T): T;
   /** What the daemon last told of itself. */
   report(): StatusReport | null;
@@ -114,7 +114,7 @@ export async function openStage(t: TestContext, options: StageOptions = {}): Pro
   const policyPath = join(folder, 'policy.yaml');
   const writePolicy = (text: string) => writeFileSync(policyPath, text);
   writePolicy(policyText(options.policy));
-  const read = readerOf(dbPath);
+  const read = readerOf(t, dbPath);
   return {
     folder,
     dbPath,
@@ -137,16 +137,14 @@ export async function openStage(t: TestContext, options: StageOptions = {}): Pro
   };
 }
 
-/** Reads a ledger, each time over a connection that is closed again. */
-export function readerOf(dbPath: string): Stage['read'] {
-  return (look) => {
-    const db = openForReading(dbPath);
-    try {
-      return look(db);
-    } finally {
-      db.close();
-    }
-  };
+/**
+ * Reads a ledger, over one connection until the test ends: opening it and reading its schema anew costs much more than
+ * most reads.
+ */
+export function readerOf(t: TestContext, dbPath: string): Stage['read'] {
+  let db: LedgerDb | null = null;
+  atEnd(t, () => db?.close());
+  return (look) => look((db ??= openForReading(dbPath)));
 }
 
 /** A folder that is gone after the test. */
