@@ -10,6 +10,7 @@ import { serve } from './proxy.ts';
 serve(async (upstream) => {
   const canary: Canary = {
     rolloutId: 'bench',
+    toward: 'dedicated',
     step: 3,
     weight: 0.5,
     affinity: 'call',

@@ -38,7 +38,7 @@ function main(rate: number, minutes: number): void {
   const [world] = WORLDS;
   const [truth] = TRUTHS;
   if (world === undefined || truth === undefined) return;
-  const profile = learnProfile(new MadeTrace(new Draws(world, 1), truth).history());
+  const profile = learnProfile(new MadeTrace(new Draws(world, 1), truth).history(), 'serverless');
   const judging = new Judging({ toward: 'dedicated', id: 'cost', profile }, POLICY_DEFAULTS);
   const chance = new Chance(1);
   /** Calls under way, by the second in which they end. */

@@ -77,7 +77,7 @@ function outlookOf(trace: Trace): Outlook {
   let outlook = outlooks.get(history);
   if (outlook === undefined) {
     const { callsPerMinute } = trace;
-    const profile = { ...learnProfile(history), callsPerMinute };
+    const profile = { ...learnProfile(history, 'serverless'), callsPerMinute };
     const steps = forecast(profile, policy, { callsPerMinute }, { stops: STOPS, copies: COPIES });
     outlook = { profile, forecast: totalMinutes(steps, COPIES) };
     outlooks.set(history, outlook);
@@ -115,7 +115,7 @@ class Rollout {
     const { profile, forecast } = outlookOf(trace);
     this.#forecast = firstStep === 0 ? forecast : null;
     this.#lateUs = profile.tauUs;
-    this.#judge = new Judge(profile, policy, WEIGHTS);
+    this.#judge = new Judge(profile, policy, WEIGHTS, 'call', 'dedicated');
   }
 
   run(): Ending {
@@ -178,7 +178,7 @@ class Rollout {
       if (endAtMs > MOST_MINUTES * MINUTE_MS) continue;
       (this.#ends[Math.floor(endAtMs / MINUTE_MS)] ??= []).push({
         atMs: endAtMs,
-        isFault: isFault(outcome, 'dedicated'),
+        isFault: isFault(outcome, 'dedicated', 'dedicated'),
       });
     }
   }
@@ -222,7 +222,7 @@ class Rollout {
 
   #isWorthALook(call: JudgedCall, isEarly: boolean): boolean {
     if (call.role === 'stable') return false;
-    const hasFailed = call.outcome !== null && isFault(call.outcome, 'dedicated');
+    const hasFailed = call.outcome !== null && isFault(call.outcome, 'dedicated', 'dedicated');
     if (!isEarly) this.#sinceLook++;
     if (this.#sinceLook < LOOK_EVERY && !(isEarly && hasFailed)) return false;
     this.#sinceLook = 0;

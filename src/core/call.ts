@@ -143,7 +143,7 @@ const FAULTS: ReadonlySet<Outcome> = new Set([
  * is what must not happen again, and one. A 401, 403 or 404 is the caller's affair on serverless but ours on our own
  * endpoint.
  */
-export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward = 'dedicated'): boolean {
+export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward): boolean {
   if (outcome === 'rate_limited') return upstream === 'dedicated' || toward === 'serverless';
   return FAULTS.has(outcome) && (upstream === 'dedicated' || (outcome !== 'unauthorized' && outcome !== 'not_found'));
 }
@@ -152,7 +152,7 @@ export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward
  * Whether a call was decided, i.e. may be compared: it got an answer or a fault. What the client or our own shutdown cut
  * off says nothing about the upstream, and neither does a request that was wrong in itself.
  */
-export function isDecided(outcome: Outcome, upstream: UpstreamKind, toward: Toward = 'dedicated'): boolean {
+export function isDecided(outcome: Outcome, upstream: UpstreamKind, toward: Toward): boolean {
   return outcome === 'ok' || isFault(outcome, upstream, toward);
 }
 

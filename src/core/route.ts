@@ -75,8 +75,8 @@ export interface ShadowShare {
 /** How a route's calls are split with its endpoint. Derived from the rollout; immutable. */
 export interface Canary {
   readonly rolloutId: string;
-  /** The kind of the canary; the endpoint below is the other role on the way back. Dedicated unless said. */
-  readonly toward?: Toward;
+  /** The kind of the canary. On a way back the endpoint below is the stable upstream. */
+  readonly toward: Toward;
   /** 1..n: the stop the rollout stands at; n + 1 once promoted; 0 before any weight. */
   readonly step: number;
   /** The canary's share of eligible calls, 0..1, in whole ten-thousandths: as the ledger keeps it. */

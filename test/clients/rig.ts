@@ -105,6 +105,7 @@ export async function openDesk(t: TestContext, limits: Partial<Limits> = {}): Pr
 function promoted(model: string, to: Pick<Canary, 'url' | 'shapes' | 'servedModel'>) {
   const canary = {
     rolloutId: 'r1',
+    toward: 'dedicated',
     step: 6,
     weight: 1,
     affinity: 'call',

@@ -23,20 +23,20 @@ describe('isFault', () => {
 
   for (const outcome of EITHER) {
     it(`holds ${outcome} against either upstream`, () => {
-      assert.ok(isFault(outcome, 'dedicated'));
-      assert.ok(isFault(outcome, 'serverless'));
+      assert.ok(isFault(outcome, 'dedicated', 'dedicated'));
+      assert.ok(isFault(outcome, 'serverless', 'dedicated'));
     });
   }
   for (const outcome of NEITHER) {
     it(`holds ${outcome} against neither upstream`, () => {
-      assert.ok(!isFault(outcome, 'dedicated'));
-      assert.ok(!isFault(outcome, 'serverless'));
+      assert.ok(!isFault(outcome, 'dedicated', 'dedicated'));
+      assert.ok(!isFault(outcome, 'serverless', 'dedicated'));
     });
   }
   for (const outcome of ENDPOINT_ONLY) {
     it(`holds ${outcome} against the endpoint, not against serverless`, () => {
-      assert.ok(isFault(outcome, 'dedicated'));
-      assert.ok(!isFault(outcome, 'serverless'));
+      assert.ok(isFault(outcome, 'dedicated', 'dedicated'));
+      assert.ok(!isFault(outcome, 'serverless', 'dedicated'));
     });
   }
 });
@@ -45,7 +45,11 @@ describe('isDecided', () => {
   it('is true of answers and of faults, and of nothing else', () => {
     for (const outcome of OUTCOMES) {
       for (const upstream of ['serverless', 'dedicated'] as const) {
-        assert.equal(isDecided(outcome, upstream), outcome === 'ok' || isFault(outcome, upstream), outcome);
+        assert.equal(
+          isDecided(outcome, upstream, 'dedicated'),
+          outcome === 'ok' || isFault(outcome, upstream, 'dedicated'),
+          outcome,
+        );
       }
     }
   });

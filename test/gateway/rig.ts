@@ -212,6 +212,7 @@ function tableFor(options: RigOptions): RouteTable {
       ? null
       : {
           rolloutId: 'r1',
+          toward: 'dedicated',
           step: 5,
           weight: 1,
           affinity: 'call',

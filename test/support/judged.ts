@@ -51,7 +51,7 @@ let learned: Profile | undefined;
 
 /** The profile of eight such hours. */
 export function profile(): Profile {
-  learned ??= learnProfile(pastCalls(8));
+  learned ??= learnProfile(pastCalls(8), 'serverless');
   return learned;
 }
 

@@ -41,7 +41,7 @@ export const WARM: WarmEndpoint = {
 };
 
 /** What is known of a serverless that nobody has called yet. */
-export const PROFILE = learnProfile([]);
+export const PROFILE = learnProfile([], 'serverless');
 
 /** A verdict on a step; a pass unless a test wants another. */
 export function verdictOn(step: number, changes: Partial<Verdict> = {}): Verdict {
@@ -154,7 +154,7 @@ function enteredUpTo(step: number): RolloutEvent[] {
   return steps.slice(0, step).map((_, i) => ({
     type: 'step_entered',
     step: i + 1,
-    weight: stopWeight(i + 1, POLICY_DEFAULTS),
+    weight: stopWeight(i + 1, POLICY_DEFAULTS, 'dedicated'),
     phase: i + 1 === steps.length ? 'holding' : 'stepping',
   }));
 }

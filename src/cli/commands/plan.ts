@@ -182,14 +182,14 @@ function planOf(
     swarm: busiestSwarm(demand, since, now),
     endpoint: policy.endpoint,
   });
-  return { ...timesOf(policy, learnProfile(history)), sizing };
+  return { ...timesOf(policy, learnProfile(history, 'serverless')), sizing };
 }
 
 function timesOf(policy: RoutePolicy, profile: Profile): Omit<Plan, 'sizing'> {
   const { shadow, steps, judge } = policy;
   const { callsPerMinute } = profile;
   const stops = steps.map((_, i) => ({
-    weight: stopWeight(i + 1, policy),
+    weight: stopWeight(i + 1, policy, 'dedicated'),
     least: bakeTime({ phase: i === steps.length - 1 ? 'holding' : 'stepping' }, { policy }) / 60_000,
   }));
   const copies = { share: shadow.share, minutes: shadow.share > 0 ? shadow.time / 60_000 : 0 };

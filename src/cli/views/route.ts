@@ -215,7 +215,7 @@ function verdictLines({ verdict, toward }: RolloutStatus, page: Page): string[] 
 const MARKS = { pass: ['ok', 'green'], fail: ['!!', 'red'], open: ['..', 'yellow'] } as const;
 
 /** `ok speed        14 % faster (...)`, one metric each. */
-function metricLines(metric: MetricVerdict, toward: Toward | undefined, page: Page): string[] {
+function metricLines(metric: MetricVerdict, toward: Toward, page: Page): string[] {
   const [mark, style] = MARKS[metric.status];
   const name = metricName(metric.metric).padEnd(12);
   const [first = '', ...rest] = wrap(sentence(metric, toward), page.width - 11 - 3 - name.length);

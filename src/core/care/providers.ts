@@ -24,7 +24,7 @@ export class ProviderTally {
     const one = this.#of(provider);
     one.tried++;
     if (outcome === 'rate_limited') one.refused++;
-    else if (isFault(outcome, 'serverless')) one.faults++;
+    else if (isFault(outcome, 'serverless', 'dedicated')) one.faults++;
   }
 
   get counts(): ProviderCounts[] {

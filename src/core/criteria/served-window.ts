@@ -67,7 +67,7 @@ export class ServedWindow {
       add(this.#counts.answered);
       this.#latency ??= new SlidingHistogram(this.#size);
       this.#latency.add(place, durationMs);
-    } else if (outcome === 'rate_limited' || isDecided(outcome, 'serverless')) add(this.#counts.failed);
+    } else if (outcome === 'rate_limited' || isDecided(outcome, 'serverless', 'dedicated')) add(this.#counts.failed);
   }
 
   figures(): ServedFigures {

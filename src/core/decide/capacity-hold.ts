@@ -27,8 +27,9 @@ export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): st
   if (rollout.step === 0 || concurrency == null || concurrency.capacity === null || ready === null) return null;
   const { carried, isLimit } = concurrency.capacity;
   const { steps } = policy;
+  const weightAt = (step: number) => stopWeight(step, policy, rollout.toward);
   const isLast = rollout.phase === 'holding';
-  const ratio = (isLast ? 1 : stopWeight(rollout.step + 1, policy)) / stopWeight(rollout.step, policy);
+  const ratio = (isLast ? 1 : weightAt(rollout.step + 1)) / weightAt(rollout.step);
   const longest = Math.max(...steps.slice(1).map((weight, i) => weight / (steps[i] as number)));
   const growth = isLimit ? 1 : Math.max(GROWTH, longest);
   const expected = (isLimit ? concurrency.endpoint.p95 : concurrency.endpoint.mean) * ratio;

@@ -17,7 +17,8 @@ export class RecentOutcomes {
     this.#advance(atMs);
     const slot = this.#second % SECONDS;
     this.#attempts[slot] = (this.#attempts[slot] as number) + 1;
-    if (isFault(outcome, 'serverless')) this.#faults[slot] = (this.#faults[slot] as number) + 1;
+    // A 429 is no fault here: serverless that refuses some calls can still take others.
+    if (isFault(outcome, 'serverless', 'dedicated')) this.#faults[slot] = (this.#faults[slot] as number) + 1;
     if (outcome === 'connect_failed') this.#connectFailures[slot] = (this.#connectFailures[slot] as number) + 1;
   }
 

@@ -122,7 +122,7 @@ function describeNext(rollout: Stopped, seen: Observation): string {
   }
   if (rollout.phase === 'holding') return 'promote: the endpoint becomes stable';
   const step = rollout.step + 1;
-  const percent = Math.round(stopWeight(step, seen.policy) * 1000) / 10;
+  const percent = Math.round(stopWeight(step, seen.policy, rollout.toward) * 1000) / 10;
   return `step ${step} of ${seen.policy.steps.length}: ${percent} % to the endpoint`;
 }
 

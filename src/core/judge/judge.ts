@@ -71,13 +71,7 @@ export class Judge {
    * its calls are no coins of their own, and the split is not watched. `toward`: the kind of the canary; the profile is
    * of the other one.
    */
-  constructor(
-    profile: Profile,
-    policy: JudgePolicy,
-    steps: readonly number[],
-    affinity: Affinity = 'call',
-    toward: Toward = 'dedicated',
-  ) {
+  constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[], affinity: Affinity, toward: Toward) {
     this.#profile = profile;
     this.#policy = policy;
     this.#affinity = affinity;
@@ -132,7 +126,8 @@ export class Judge {
     this.#taken.pairs++;
     this.#moveTo(stable.arrivedAtUs, 0);
     const { level } = this.#health;
-    const [before, after] = [scoreCall(stable, this.#profile, level), scoreCall(canary, this.#profile, level)];
+    const score = (call: JudgedCall) => scoreCall(call, this.#profile, level, this.#toward);
+    const [before, after] = [score(stable), score(canary)];
     if (before.faults !== null) this.#decided.stable++;
     if (after.faults !== null) this.#decided.canary++;
     this.#health.add(before.faults, before.speed);

@@ -68,18 +68,19 @@ const SLOW_MOST = 10;
 const TAU_LEAST_US = 30e6;
 const TAU_MOST_US = 600e6;
 
-/** What an upstream was like, from calls of the past in any order; works with few or none. */
-export function learnProfile(history: readonly HistoryCall[], upstream: UpstreamKind = 'serverless'): Profile {
+/** What an upstream was like as the stable one, from calls of the past in any order; works with few or none. */
+export function learnProfile(history: readonly HistoryCall[], upstream: UpstreamKind): Profile {
+  const toward = upstream === 'serverless' ? 'dedicated' : 'serverless';
   const calls = history.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs);
   const spanUs = (calls.at(-1)?.arrivedAtUs ?? 0) - (calls[0]?.arrivedAtUs ?? 0);
-  const decided = calls.filter((call) => isDecided(call.outcome, upstream));
+  const decided = calls.filter((call) => isDecided(call.outcome, upstream, toward));
   const answered = thin(decided.filter((call) => call.outcome === 'ok' && call.durationUs > 0));
   const base = {
     calls: calls.length,
     spanMs: Math.round(spanUs / 1000),
     callsPerMinute: spanUs > 0 ? (calls.length * 60e6) / spanUs : 0,
   };
-  const faults = share(decided.filter((call) => isFault(call.outcome, upstream)).length, decided.length);
+  const faults = share(decided.filter((call) => isFault(call.outcome, upstream, toward)).length, decided.length);
   return { ...base, ...learnAnswers(answered, faults) };
 }
 

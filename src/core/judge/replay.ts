@@ -38,7 +38,7 @@ export function replay(
     readonly verdicts: readonly PastVerdict[];
   },
   policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
-  toward: Toward = 'dedicated',
+  toward: Toward,
 ): readonly ReplayedVerdict[] {
   const { profile, calls } = past;
   const firstStepAtUs = calls[0]?.assignedAtUs ?? Number.POSITIVE_INFINITY;

@@ -32,7 +32,7 @@ function wasKeptWaiting(call: JudgedCall, toward: Toward): boolean {
 }
 
 /** Whether it failed within `EARLY_US`: 1, 0, or null where it is excluded. */
-export function scoreEarly(call: JudgedCall, toward: Toward = 'dedicated'): number | null {
+export function scoreEarly(call: JudgedCall, toward: Toward): number | null {
   if (wasKeptWaiting(call, toward)) return 1;
   if (call.outcome === null || call.knownAfterUs > EARLY_US) return 0;
   const kind = upstreamOf(call.role, toward);
@@ -40,7 +40,7 @@ export function scoreEarly(call: JudgedCall, toward: Toward = 'dedicated'): numb
 }
 
 /** Whether the upstream blamed the caller within `EARLY_US`; null where serverless refused before it looked. */
-export function scoreRejection(call: JudgedCall, toward: Toward = 'dedicated'): number | null {
+export function scoreRejection(call: JudgedCall, toward: Toward): number | null {
   if (call.outcome === null || call.knownAfterUs > EARLY_US) return 0;
   if (call.outcome === 'rate_limited' && upstreamOf(call.role, toward) === 'serverless') return null;
   return call.outcome === 'client_error' ? 1 : 0;
@@ -51,7 +51,7 @@ export function scoreRejection(call: JudgedCall, toward: Toward = 'dedicated'): 
  * the profile stable is by now (in logarithms), known before the call; what is slow for both roles follows it, else
  * a drift of both would make any difference of levels a difference of tails.
  */
-export function scoreCall(call: JudgedCall, profile: Profile, level: number, toward: Toward = 'dedicated'): Scores {
+export function scoreCall(call: JudgedCall, profile: Profile, level: number, toward: Toward): Scores {
   const kind: UpstreamKind = upstreamOf(call.role, toward);
   if (wasKeptWaiting(call, toward)) return scoreFault(call, profile, level);
   const wasKnown = call.outcome !== null && call.knownAfterUs < profile.tauUs;

@@ -20,7 +20,7 @@ function subjectOf(metric: MetricName, toward: Toward): string {
 }
 
 /** What a metric says of the canary, of the kind `toward`, in one sentence, figures first. */
-export function sentence(metric: MetricVerdict, toward: Toward = 'dedicated'): string {
+export function sentence(metric: MetricVerdict, toward: Toward): string {
   const name = subjectOf(metric.metric, toward);
   const told = isShare(metric.metric) ? shareSentence(metric, name) : sizeSentence(metric, name);
   return `${told}; ${evidence(metric)}`;
@@ -69,7 +69,7 @@ export function sideName(kind: UpstreamKind): string {
 }
 
 /** The sentence of the metric that decided, or keeps the verdict from being a pass. */
-export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>, toward: Toward = 'dedicated'): string {
+export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>, toward: Toward): string {
   const { status, cause, metrics, stableCalls, canaryCalls } = verdict;
   const [stable, canary] = [sideName(upstreamOf('stable', toward)), sideName(toward)];
   const calls = `${canaryCalls} calls on ${canary}, ${stableCalls} on ${stable}`;

@@ -179,7 +179,7 @@ export function weights(
 export function stopWeight(
   step: number,
   { steps, holdBack }: Pick<RoutePolicy, 'steps' | 'holdBack'>,
-  toward: Toward = 'dedicated',
+  toward: Toward,
 ): number {
   if (step === 0) return 0;
   const way = toward === 'dedicated' ? steps : [...steps.slice(0, -1).map(otherShare).toReversed(), 1];

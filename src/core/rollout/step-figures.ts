@@ -33,10 +33,7 @@ export interface StepFigures {
 }
 
 /** The figures of a step by kind of upstream instead of by role. */
-export function sides(
-  { stable, canary }: StepFigures,
-  toward: Toward = 'dedicated',
-): Record<UpstreamKind, RoleFigures> {
+export function sides({ stable, canary }: StepFigures, toward: Toward): Record<UpstreamKind, RoleFigures> {
   return toward === 'dedicated' ? { serverless: stable, dedicated: canary } : { serverless: canary, dedicated: stable };
 }
 
@@ -78,7 +75,7 @@ export class RoleTally {
   #left = 0;
   #servedElsewhere = 0;
 
-  constructor(role: Role, toward: Toward = 'dedicated') {
+  constructor(role: Role, toward: Toward) {
     this.#toward = toward;
     this.#upstream = upstreamOf(role, toward);
   }

@@ -173,7 +173,7 @@ function canaryOf(watch: RouteWatch): Canary | null {
   const { step, weight } = isKept ? { step: 0, weight: 0 } : weights(rollout, policy);
   return {
     rolloutId: rollout.id,
-    ...(isWayBack && { toward: rollout.toward }),
+    toward: rollout.toward,
     step,
     // As the ledger keeps it, so that what is judged now is judged again alike.
     weight: Math.round(weight * 10_000) / 10_000,

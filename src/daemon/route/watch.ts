@@ -259,7 +259,7 @@ export class RouteWatch {
     this.#judging?.half('canary', keyOf(arrival), shadow);
     this.shadow = { ...this.shadow, ended: this.shadow.ended + 1 };
     if (shadow.outcome === 'ok') this.faultsInRow = 0;
-    if (!isFault(shadow.outcome, 'dedicated')) return false;
+    if (!isFault(shadow.outcome, 'dedicated', this.#toward)) return false;
     this.shadow = { ...this.shadow, faults: this.shadow.faults + 1 };
     this.faultsInRow++;
     return this.faultsInRow >= this.policy.limits.consecutiveFaults;

@@ -2,7 +2,7 @@ import { AppError } from '../../core/errors.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { RoleTally } from '../../core/rollout/step-figures.ts';
 import type { StepFigures } from '../../core/rollout/step-figures.ts';
-import type { Affinity } from '../../core/route.ts';
+import type { Affinity, Toward } from '../../core/route.ts';
 import { FLAG } from '../calls/call-writer.ts';
 import { readPage, startOf, stepPage } from '../calls/history.ts';
 import type { LedgerDb } from '../database.ts';
@@ -158,8 +158,8 @@ export function measuredShares(
 }
 
 /** Both roles' figures in one step, counted from the calls exactly as the daemon counts them while they run. */
-export function roleFigures(db: LedgerDb, rolloutId: string, step: number): StepFigures {
-  const tallies = { stable: new RoleTally('stable'), canary: new RoleTally('canary') };
+export function roleFigures(db: LedgerDb, rolloutId: string, step: number, toward: Toward): StepFigures {
+  const tallies = { stable: new RoleTally('stable', toward), canary: new RoleTally('canary', toward) };
   for (let after: number | null = 0; after !== null;) {
     const page = stepPage(db, rolloutId, after);
     for (const call of readPage(page)) {

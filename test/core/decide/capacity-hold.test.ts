@@ -126,7 +126,7 @@ describe('the next weight', () => {
         const rollout = atStep(step);
         const { action } = decide(rollout, seen);
         if (action !== 'enter_step' && action !== 'promote') return assert.equal(action, 'wait');
-        const next = action === 'promote' ? 1 : stopWeight(step + 1, policy);
+        const next = action === 'promote' ? 1 : stopWeight(step + 1, policy, 'dedicated');
         const ratio = next / weights(rollout, policy).weight;
         const expected = isLimit ? mean * over * ratio : mean * ratio;
         assert.ok(expected <= ready * carried * (isLimit ? 1 : 2.5) + 1e-9);

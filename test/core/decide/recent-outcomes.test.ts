@@ -33,7 +33,7 @@ describe('RecentOutcomes', () => {
           .filter((outcome) => outcome !== 'client_left' && outcome !== 'cut');
         assert.deepEqual(recent.figures(at + wait), {
           attempts: inside.length,
-          faults: inside.filter((outcome) => isFault(outcome, 'serverless')).length,
+          faults: inside.filter((outcome) => isFault(outcome, 'serverless', 'dedicated')).length,
           connectFailures: inside.filter((outcome) => outcome === 'connect_failed').length,
         });
       }),

@@ -16,7 +16,7 @@ describe('forecast', () => {
   it('is near to what the judge then takes for an equal endpoint', () => {
     const [first] = forecast(profile(), POLICY, TRAFFIC, ROLLOUT);
     const taken = [1, 2, 3, 4, 5, 6, 7].map((seed) => {
-      const judge = new Judge(profile(), POLICY, STEPS);
+      const judge = new Judge(profile(), POLICY, STEPS, 'call', 'dedicated');
       let minutes = 0;
       while (judge.verdict(1).status !== 'pass' && minutes < 200) {
         feed(

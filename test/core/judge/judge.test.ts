@@ -14,7 +14,7 @@ const STEPS = [0.1, 0.25, 0.5, 0.75, 0.97];
 const POLICY = POLICY_DEFAULTS.judge;
 
 function newJudge(policy: JudgePolicy = POLICY): Judge {
-  return new Judge(profile(), policy, STEPS);
+  return new Judge(profile(), policy, STEPS, 'call', 'dedicated');
 }
 
 function verdictAfter(...spans: readonly Traffic[]): Verdict {
@@ -124,7 +124,7 @@ describe('Judge', () => {
   }
 
   it('does not call the split wrong where agents are assigned as a whole', () => {
-    const judge = new Judge(profile(), POLICY, STEPS, 'agent');
+    const judge = new Judge(profile(), POLICY, STEPS, 'agent', 'dedicated');
     feed(judge, judgedCalls({ minutes: 5, weight: 0.1, chance: 0.2 }));
     assert.notEqual(judge.verdict(1).cause, 'split');
   });
@@ -178,7 +178,16 @@ describe('Judge', () => {
     assert.equal(metricOf(judge.verdict(1), 'length').judge, 'advise');
 
     const mute = { firstTokenUs: null, promptTokens: null, outputTokens: null };
-    const silent = new Judge(learnProfile(pastCalls(8).map((call) => ({ ...call, ...mute }))), POLICY, STEPS);
+    const silent = new Judge(
+      learnProfile(
+        pastCalls(8).map((call) => ({ ...call, ...mute })),
+        'serverless',
+      ),
+      POLICY,
+      STEPS,
+      'call',
+      'dedicated',
+    );
     feed(
       silent,
       [...judgedCalls({ minutes: 90, weight: 0.1 })].map((call) => judged({ ...call, ...mute })),
@@ -284,7 +293,7 @@ describe('laws of the judge', () => {
   });
 
   it('works without any history', () => {
-    const judge = new Judge(learnProfile([]), POLICY, STEPS);
+    const judge = new Judge(learnProfile([], 'serverless'), POLICY, STEPS, 'call', 'dedicated');
     feed(judge, judgedCalls({ minutes: 10, weight: 0.1, canary: { faults: 0.5 } }));
     assert.equal(judge.verdict(1).cause, 'faults');
   });

@@ -9,7 +9,7 @@ describe('what is told of a metric', () => {
   it('tells the difference of a share that was rare before as it is, and no range that so few calls cannot bear', () => {
     const rare = { ...profile(), shares: { faults: 1e-4, tail: 1e-4, empty: 1e-4 } };
     const differenceAt = (faults: number) => {
-      const judge = new Judge(rare, POLICY_DEFAULTS.judge, POLICY_DEFAULTS.steps);
+      const judge = new Judge(rare, POLICY_DEFAULTS.judge, POLICY_DEFAULTS.steps, 'call', 'dedicated');
       feed(judge, judgedCalls({ minutes: 6, weight: 0.1, stable: { faults: 0 }, canary: { faults: 0 } }));
       const more = { weight: 0.1, stable: { faults: 0 }, canary: { faults }, fromMinute: 1_006, seed: 2 };
       feed(judge, judgedCalls({ minutes: 20, ...more }));

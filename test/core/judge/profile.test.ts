@@ -20,7 +20,7 @@ describe('learnProfile', () => {
       const durationUs = (400_000 + 100 * promptTokens + 15_000 * outputTokens) * Math.exp(0.2 * normal(roll));
       return { arrivedAtUs: i * 1e5, durationUs, outcome: 'ok' as const, firstTokenUs, promptTokens, outputTokens };
     });
-    const { latency, firstToken } = learnProfile(history);
+    const { latency, firstToken } = learnProfile(history, 'serverless');
     isNear(latency.perOutputTokenUs, 15_000, 0.05);
     isNear(predict(latency, 4_000, 50), 1_550_000, 0.08);
     isNear(firstToken.fixedUs, 400_000, 0.1);
@@ -51,16 +51,16 @@ describe('learnProfile', () => {
 
   it('does not take the refusals of serverless for faults', () => {
     const refused = pastCalls(1).map((call, i) => (i % 5 === 0 ? { ...call, outcome: 'rate_limited' as const } : call));
-    assert.ok(learnProfile(refused).shares.faults < 0.01);
+    assert.ok(learnProfile(refused, 'serverless').shares.faults < 0.01);
   });
 
   it('is plain JSON, whatever the order of calls, and with none at all', () => {
     const calls = pastCalls(1);
-    const learned = learnProfile(calls);
+    const learned = learnProfile(calls, 'serverless');
     assert.deepEqual(JSON.parse(JSON.stringify(learned)), learned);
-    assert.deepEqual(learnProfile(calls.toReversed()), learned);
+    assert.deepEqual(learnProfile(calls.toReversed(), 'serverless'), learned);
     for (const few of [[], calls.slice(0, 1), calls.slice(0, 30)]) {
-      const { drift, shares, ...rest } = learnProfile(few);
+      const { drift, shares, ...rest } = learnProfile(few, 'serverless');
       assert.deepEqual(drift.speed, { sigma: 0.1, phi: 0.9 });
       assert.ok(shares.faults > 0 && rest.slowRatio >= 2.5 && rest.latency.fixedUs > 0);
       assert.deepEqual(JSON.parse(JSON.stringify(rest)), rest);

@@ -59,13 +59,13 @@ describe('roles and kinds', () => {
 describe('faults on a way back', () => {
   it('are those of the way there, and 429s of serverless, too', () => {
     const more = OUTCOMES.filter((outcome: Outcome) => {
-      const [there, back] = [isFault(outcome, 'serverless'), isFault(outcome, 'serverless', 'serverless')];
+      const [there, back] = [isFault(outcome, 'serverless', 'dedicated'), isFault(outcome, 'serverless', 'serverless')];
       if (there) assert.ok(back);
       return back && !there;
     });
     assert.deepEqual(more, ['rate_limited']);
     for (const outcome of OUTCOMES) {
-      assert.equal(isFault(outcome, 'dedicated', 'serverless'), isFault(outcome, 'dedicated'));
+      assert.equal(isFault(outcome, 'dedicated', 'serverless'), isFault(outcome, 'dedicated', 'dedicated'));
     }
   });
 
@@ -77,7 +77,7 @@ describe('faults on a way back', () => {
     assert.equal(scoreEarly(stable, 'serverless'), 0);
     assert.equal(scoreCall(stable, profile(), 0, 'serverless').faults, 0);
     for (const role of ['stable', 'canary'] as const) {
-      assert.equal(scoreCall(judged({ role, wasHeld: true }), profile(), 0).faults, 0);
+      assert.equal(scoreCall(judged({ role, wasHeld: true }), profile(), 0, 'dedicated').faults, 0);
     }
   });
 
@@ -87,7 +87,10 @@ describe('faults on a way back', () => {
       [scoreRejection(call('canary'), 'serverless'), scoreRejection(call('stable'), 'serverless')],
       [null, 0],
     );
-    assert.deepEqual([scoreRejection(call('stable')), scoreRejection(call('canary'))], [null, 0]);
+    assert.deepEqual(
+      [scoreRejection(call('stable'), 'dedicated'), scoreRejection(call('canary'), 'dedicated')],
+      [null, 0],
+    );
   });
 
   it('begin where a hold counts as a delay, in both views of a call', () => {

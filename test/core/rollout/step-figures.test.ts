@@ -23,13 +23,13 @@ function answered(durationUs: number, servedBy: TalliedCall['servedBy'] = 'dedic
 
 describe('RoleTally', () => {
   it('begins with nothing', () => {
-    assert.deepEqual(new RoleTally('canary').figures(), NO_FIGURES);
+    assert.deepEqual(new RoleTally('canary', 'dedicated').figures(), NO_FIGURES);
   });
 
   it('says the same of calls told live and of calls read back after a restart', () => {
     fc.assert(
       fc.property(role, fc.array(call, { maxLength: 60 }), (which, calls) => {
-        const [live, restored] = [new RoleTally(which), new RoleTally(which)];
+        const [live, restored] = [new RoleTally(which, 'dedicated'), new RoleTally(which, 'dedicated')];
         calls.forEach(() => live.arrived());
         for (const one of calls) if (one.outcome !== 'ok') live.faulted(one.outcome);
         for (const one of calls) live.ended(one, one.outcome !== 'ok');
@@ -45,34 +45,40 @@ describe('RoleTally', () => {
   it('decides exactly the calls that may be compared, and counts exactly the faults', () => {
     fc.assert(
       fc.property(role, fc.array(call, { maxLength: 60 }), (which, calls) => {
-        const tally = new RoleTally(which);
+        const tally = new RoleTally(which, 'dedicated');
         for (const one of calls) {
           tally.arrived();
           tally.ended(one, false);
         }
         const { assigned, decided, faults, refused } = tally.figures();
         assert.equal(assigned, calls.length);
-        assert.equal(decided, calls.filter((one) => isDecided(one.outcome, upstreamOf(which, 'dedicated'))).length);
-        assert.equal(faults, calls.filter((one) => isFault(one.outcome, upstreamOf(which, 'dedicated'))).length);
+        assert.equal(
+          decided,
+          calls.filter((one) => isDecided(one.outcome, upstreamOf(which, 'dedicated'), 'dedicated')).length,
+        );
+        assert.equal(
+          faults,
+          calls.filter((one) => isFault(one.outcome, upstreamOf(which, 'dedicated'), 'dedicated')).length,
+        );
         assert.equal(refused, calls.filter((one) => one.outcome === 'rate_limited').length);
       }),
     );
   });
 
   it('never holds a 429 of serverless against it, but shows it', () => {
-    const tally = new RoleTally('stable');
+    const tally = new RoleTally('stable', 'dedicated');
     tally.faulted('rate_limited');
     assert.deepEqual(tally.figures(), { ...NO_FIGURES, refused: 1 });
   });
 
   it('holds a 429 of the endpoint against it', () => {
-    const tally = new RoleTally('canary');
+    const tally = new RoleTally('canary', 'dedicated');
     tally.faulted('rate_limited');
     assert.deepEqual(tally.figures(), { ...NO_FIGURES, refused: 1, decided: 1, faults: 1 });
   });
 
   it('tells a fault once, though a fall-back answered in the end', () => {
-    const tally = new RoleTally('canary');
+    const tally = new RoleTally('canary', 'dedicated');
     tally.arrived();
     tally.faulted('connect_failed');
     tally.ended(
@@ -87,7 +93,7 @@ describe('RoleTally', () => {
   });
 
   it('counts calls that wait beyond the first-byte limit as faults already', () => {
-    const tally = new RoleTally('canary');
+    const tally = new RoleTally('canary', 'dedicated');
     tally.ended(answered(1_000), false);
     const { decided, faults } = tally.figures(3);
     assert.deepEqual({ decided, faults }, { decided: 4, faults: 3 });
@@ -95,7 +101,7 @@ describe('RoleTally', () => {
   });
 
   it('measures latency in ms, of answered calls only', () => {
-    const tally = new RoleTally('canary');
+    const tally = new RoleTally('canary', 'dedicated');
     for (let i = 0; i < 95; i++) tally.ended(answered(100_000), false);
     for (let i = 0; i < 5; i++) tally.ended(answered(2_000_000), false);
     for (let i = 0; i < 50; i++) tally.ended({ ...answered(60_000_000), outcome: 'first_byte_timeout' }, false);

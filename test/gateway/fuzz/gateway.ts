@@ -77,6 +77,7 @@ const routes = new Map<string, RouteEntry>([
 function entry(model: string, more: Partial<Canary>): RouteEntry {
   const canary: Canary = {
     rolloutId: model,
+    toward: 'dedicated',
     step: 1,
     weight: 0,
     affinity: 'call',

@@ -192,8 +192,8 @@ describe('journal', () => {
     const share = { step: 2, weight: 0.25, calls: 400, assigned: 100, measured: 0.25, served: 0.25 };
     assert.deepEqual(measuredShares(db, 'abcdefgh', { affinity: 'call', blockMs: 1 }), [{ ...share, units: 400 }]);
     assert.deepEqual(measuredShares(db, 'abcdefgh', { affinity: 'agent', blockMs: 400 }), [{ ...share, units: 400 }]);
-    assert.equal(roleFigures(db, 'abcdefgh', 2).canary.decided, 100);
-    assert.equal(roleFigures(db, 'abcdefgh', 3).canary.decided, 0);
+    assert.equal(roleFigures(db, 'abcdefgh', 2, 'dedicated').canary.decided, 100);
+    assert.equal(roleFigures(db, 'abcdefgh', 3, 'dedicated').canary.decided, 0);
     let calls = 0;
     for await (const page of ledger.journal.stepCalls('abcdefgh')) calls += page.length;
     assert.equal(calls, 400);
