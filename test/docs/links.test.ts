@@ -127,6 +127,16 @@ describe('documentation', () => {
     );
   });
 
+  it('says what each package is for', () => {
+    const json = JSON.parse(read('package.json')) as Record<'dependencies' | 'devDependencies', object>;
+    const rows = [...read('docs/dependencies.md').matchAll(/^\| (`[^|]+?) +\|/gm)].map(([, cell = '']) => cell);
+    const named = rows.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+    assert.deepEqual(
+      new Set(named),
+      new Set([...Object.keys(json.dependencies), ...Object.keys(json.devDependencies)]),
+    );
+  });
+
   it('shows no policy that has a mistake', () => {
     const policies = MANUAL.flatMap((page) =>
       [...read(page).matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, text = '']) => ({ page, text })),
