@@ -1,161 +1,469 @@
--- The ledger: what became of every call, and why every step was taken.
--- Times: epoch microseconds in calls and attempts (..._us), epoch milliseconds elsewhere (..._at, at).
+-- The ledger: every call, every decision and why it was made, and what everything cost.
+--
+-- Names of columns carry their unit. `_at_us` and `_at_ms`: a moment, in microseconds or milliseconds since 1970.
+-- `_us` and `_ms`: a span. `_minute`: a whole minute since 1970. `_micros`: millionths of a US dollar. `_bytes`: bytes.
+-- Every table, view and column has a comment; a test checks it.
 
--- Dictionaries. calls and attempts hold their numbers; no foreign keys there, since a look-up per row would cost more
--- than writing the row, and dictionary rows are never deleted.
-CREATE TABLE routes (id INTEGER PRIMARY KEY, model TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE agents (
+-- Dictionaries. Calls, attempts and copies store the number of a name instead of the name. They have no foreign keys,
+-- because a look-up for each row would cost more than writing the row. Rows of dictionaries are never deleted.
+
+-- Gateways that write calls. Their calls are told apart by gateway and time.
+CREATE TABLE gateways (
+  -- Number of the gateway.
   id INTEGER PRIMARY KEY,
+  -- Name of the gateway. It never changes.
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- There is one gateway today. src/core/call.ts knows it by this number.
+INSERT INTO gateways (id, name) VALUES (1, 'gateway-1');
+
+-- Models that were called or had a rollout.
+CREATE TABLE routes (
+  -- Number of the model.
+  id INTEGER PRIMARY KEY,
+  -- Name of the model, e.g. org/model.
+  model TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- Agents that sent calls.
+CREATE TABLE agents (
+  -- Number of the agent.
+  id INTEGER PRIMARY KEY,
+  -- Name of the agent: as it was sent, or a hash of token and user agent.
   name TEXT NOT NULL,
+  -- 1 if the name is such a hash, 0 if the agent sent it.
   is_derived INTEGER NOT NULL,
   UNIQUE (name, is_derived)
 ) STRICT;
-CREATE TABLE shapes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE outcomes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE rollout_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+-- Shapes of calls: what a call asks for, and the features it uses.
+CREATE TABLE shapes (
+  -- Number of the shape.
+  id INTEGER PRIMARY KEY,
+  -- Name of the shape, e.g. chat+stream.
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- How an attempt or a call ended. The numbers are the positions in OUTCOMES of src/core/call.ts.
+CREATE TABLE outcomes (
+  -- Number of the outcome.
+  id INTEGER PRIMARY KEY,
+  -- Name of the outcome.
+  name TEXT NOT NULL UNIQUE
+) STRICT;
 
 INSERT INTO outcomes (id, name) VALUES
   (0, 'ok'), (1, 'rate_limited'), (2, 'no_credits'), (3, 'client_error'), (4, 'unauthorized'), (5, 'not_found'),
   (6, 'paused'), (7, 'server_error'), (8, 'unavailable'), (9, 'connect_failed'), (10, 'first_byte_timeout'),
-  (11, 'idle_timeout'), (12, 'broken_stream'), (13, 'client_left'), (14, 'cut'), (15, 'gateway_error');
+  (11, 'idle_timeout'), (12, 'broken_stream'), (13, 'client_left'), (14, 'cut'), (15, 'gateway_error'),
+  (16, 'total_timeout');
 
+-- Ids of rollouts, as calls and copies refer to them.
+CREATE TABLE rollout_names (
+  -- Number of the rollout.
+  id INTEGER PRIMARY KEY,
+  -- Id of the rollout: rollouts.id.
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- Inference providers behind the serverless router.
+CREATE TABLE providers (
+  -- Number of the provider.
+  id INTEGER PRIMARY KEY,
+  -- Name of the provider, e.g. together.
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- Calls that have ended. The time comes first in the key, so that rows are appended in the order of their ends and a
+-- range of time needs no index, whatever the number of gateways. WITHOUT ROWID, because a rowid with a unique index
+-- beside it would store each key twice: that file was measured to be 35 % larger, and no faster to write.
 CREATE TABLE calls (
-  -- When the call ended, made unique: rows are appended in this order, so that time needs no index and pages stay full.
-  id INTEGER PRIMARY KEY,
-  -- id - duration_us is when it arrived, exactly: the key that assigned it to a role.
+  -- When the call ended. Moved on by a few microseconds if another call of the gateway already has that time.
+  ended_at_us INTEGER NOT NULL,
+  -- The gateway that took the call: gateways.id.
+  gateway_id INTEGER NOT NULL,
+  -- From arrival to end. ended_at_us - duration_us is exactly when the call arrived, which assigned it to a role.
   duration_us INTEGER NOT NULL,
+  -- Model that was called: routes.id. Null if the request named none.
   route_id INTEGER,
+  -- Agent that sent the call: agents.id.
   agent_id INTEGER NOT NULL,
+  -- Shape of the call: shapes.id.
   shape_id INTEGER NOT NULL,
-  rollout_id INTEGER,
+  -- Rollout whose weights were in force: rollout_names.id. Null if there was none.
+  rollout_name_id INTEGER,
+  -- Step of that rollout.
   step INTEGER NOT NULL,
-  -- The canary's weight at the time, in ten-thousandths.
-  weight INTEGER NOT NULL,
-  -- 1 eligible, 2 has a role, 4 the role is canary, 8 was served, 16 by dedicated, 32 client left, 64 had no token.
+  -- Weight of the canary at that time, in ten-thousandths.
+  weight_per_10000 INTEGER NOT NULL,
+  -- Sum of: 1 eligible; 2 has a role; 4 the role is canary; 8 an upstream's answer reached the client; 16 that upstream
+  -- is dedicated; 32 the client left; 64 had no token; 128 a copy was sent to the endpoint; 256 went past the gateway
+  -- straight to serverless and was reported later, with the caller's times; 512 the role is one of a way back.
   flags INTEGER NOT NULL,
+  -- HTTP status that the client got; 0 if none.
   status INTEGER NOT NULL,
+  -- How the first attempt ended: outcomes.id. This counts for the role.
   outcome_id INTEGER NOT NULL,
+  -- How the call ended for the client: outcomes.id.
   final_outcome_id INTEGER NOT NULL,
+  -- From arrival to the first byte that the client got. Null if it got none.
   first_byte_us INTEGER,
+  -- From arrival to the first token of a stream. Null if the answer was no stream.
   first_token_us INTEGER,
+  -- Tokens of the prompt, as the upstream counted them. Null if it did not say.
   prompt_tokens INTEGER,
+  -- Tokens of the answer, as the upstream counted them. Null if it did not say.
   output_tokens INTEGER,
+  -- Length of the request's body.
   request_bytes INTEGER NOT NULL,
+  -- Length of the answer's body.
   response_bytes INTEGER NOT NULL,
-  -- How much earlier the refused call that this one repeats had arrived.
-  repeats_us INTEGER
-) STRICT;
+  -- If the call repeats one that was refused at the same gateway: from that call's arrival to this one's. Else null.
+  repeat_gap_us INTEGER,
+  -- How long the call was held before its first attempt, to keep a limit. Null if it was not held.
+  waited_us INTEGER,
+  -- Number of attempts if they were more than four. Null otherwise: then the table attempts has all of them.
+  attempt_count INTEGER,
+  -- Provider that served the call behind the router: providers.id. Null if not known.
+  provider_id INTEGER,
+  PRIMARY KEY (ended_at_us, gateway_id)
+) STRICT, WITHOUT ROWID;
 
+-- Calls that have a copy are looked up by their arrival.
+CREATE INDEX shadowed_calls ON calls (ended_at_us - duration_us, gateway_id) WHERE flags & 128;
+
+-- Attempts of calls. Of more than four attempts the first three and the last are stored.
 CREATE TABLE attempts (
-  -- The call's id * 4 + n, n = 0..3.
-  id INTEGER PRIMARY KEY,
-  -- 0 serverless, 1 dedicated.
+  -- The call: calls.ended_at_us.
+  call_ended_at_us INTEGER NOT NULL,
+  -- The call: calls.gateway_id.
+  gateway_id INTEGER NOT NULL,
+  -- Position among the stored attempts of the call, 0 to 3.
+  position INTEGER NOT NULL,
+  -- Where the attempt was sent: 0 serverless, 1 dedicated.
   upstream INTEGER NOT NULL,
-  started_us INTEGER NOT NULL,
+  -- From the call's arrival to the start of the attempt.
+  started_after_us INTEGER NOT NULL,
+  -- HTTP status of the upstream; 0 if none.
   status INTEGER NOT NULL,
+  -- How the attempt ended: outcomes.id.
   outcome_id INTEGER NOT NULL,
+  -- From the start of the attempt to the first byte of its answer. Null if there was none.
   first_byte_us INTEGER,
-  duration_us INTEGER NOT NULL
-) STRICT;
+  -- From the start of the attempt to its end.
+  duration_us INTEGER NOT NULL,
+  PRIMARY KEY (call_ended_at_us, gateway_id, position)
+) STRICT, WITHOUT ROWID;
 
+-- Copies of live calls that were sent to the endpoint in the shadow stage. Their answers were measured and thrown away.
+-- All spans begin with the arrival of the live call, as if the copy had been sent at the same moment as the call.
+CREATE TABLE shadows (
+  -- When the live call arrived: calls.ended_at_us - calls.duration_us.
+  arrived_at_us INTEGER NOT NULL,
+  -- Gateway of the live call: gateways.id.
+  gateway_id INTEGER NOT NULL,
+  -- Rollout that the copy was sent for: rollout_names.id.
+  rollout_name_id INTEGER NOT NULL,
+  -- How the copy ended: outcomes.id.
+  outcome_id INTEGER NOT NULL,
+  -- HTTP status of the endpoint; 0 if none.
+  status INTEGER NOT NULL,
+  -- Until the outcome was known.
+  known_after_us INTEGER NOT NULL,
+  -- Until the first byte of the answer. Null if there was none.
+  first_byte_us INTEGER,
+  -- Until the first token of a stream. Null if the answer was no stream.
+  first_token_us INTEGER,
+  -- Until the end of the answer.
+  duration_us INTEGER NOT NULL,
+  -- Tokens of the prompt, as the endpoint counted them. Null if it did not say.
+  prompt_tokens INTEGER,
+  -- Tokens of the answer, as the endpoint counted them. Null if it did not say.
+  output_tokens INTEGER,
+  PRIMARY KEY (arrived_at_us, gateway_id)
+) STRICT, WITHOUT ROWID;
+
+-- Policy files under which a rollout was proposed.
 CREATE TABLE policies (
-  -- SHA-256 of text, and of parsed.
+  -- SHA-256 of the column text, as hex.
   hash TEXT PRIMARY KEY,
+  -- SHA-256 of the column parsed, as hex.
   parsed_hash TEXT NOT NULL,
+  -- Where the file was.
   path TEXT NOT NULL,
+  -- The file, as it was read.
   text TEXT NOT NULL,
+  -- JSON: Policy of src/core/policy/policy.ts, with all defaults filled in.
   parsed TEXT NOT NULL,
-  first_seen_at INTEGER NOT NULL
+  -- When the first rollout under this policy was proposed.
+  first_seen_at_ms INTEGER NOT NULL
 ) STRICT;
 
--- The newest snapshot of each rollout; events are what it is folded from.
+-- The current state of each rollout. It follows from the rollout's events.
 CREATE TABLE rollouts (
+  -- Eight characters.
   id TEXT PRIMARY KEY,
+  -- Model that the rollout is for.
   route_id INTEGER NOT NULL REFERENCES routes (id),
+  -- Policy that the rollout keeps: policies.hash.
   policy_hash TEXT NOT NULL,
+  -- Where traffic goes: dedicated, or serverless for a way back.
   toward TEXT NOT NULL,
+  -- Phase of the rollout.
   phase TEXT NOT NULL,
+  -- JSON: Rollout of src/core/rollout/rollout.ts.
   snapshot TEXT NOT NULL,
-  created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL
+  -- When the rollout was proposed.
+  created_at_ms INTEGER NOT NULL,
+  -- When the rollout last changed.
+  updated_at_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX rollouts_by_route ON rollouts (route_id, created_at);
+CREATE INDEX rollouts_by_route ON rollouts (route_id, created_at_ms);
 
--- Without rowid, so that no byte of a row is without meaning: the audit notices whichever is changed.
+-- What the daemon decided and why. One row stands for all ticks in a row that came to the same decision. WITHOUT ROWID,
+-- so that no byte of a row is without meaning: the audit then notices every changed byte.
 CREATE TABLE decisions (
+  -- Counts from 1 without gaps.
   id INTEGER PRIMARY KEY,
-  at INTEGER NOT NULL,
+  -- When it was decided.
+  decided_at_ms INTEGER NOT NULL,
+  -- Model that the decision is about.
   model TEXT NOT NULL,
+  -- Rollout that the decision is about: rollouts.id. Null if there was none.
   rollout_id TEXT,
+  -- Version of the deciding code: CORE_VERSION of src/core/decide/decision.ts.
   core_version INTEGER NOT NULL,
+  -- Policy that was in force: policies.hash, if it is stored there. Null if none was in force.
   policy_hash TEXT,
-  -- policies.parsed_hash, where that policy was stored by then.
+  -- policies.parsed_hash, if that policy was stored by then. Null otherwise.
   parsed_hash TEXT,
+  -- What was decided to do.
   action TEXT NOT NULL,
+  -- Why.
   reason TEXT NOT NULL,
-  -- How many ticks this row stands for.
+  -- How many ticks the row stands for.
   ticks INTEGER NOT NULL,
-  -- What it saw and what came out of it, as JSON: enough to decide again offline.
+  -- JSON of what was seen, enough to decide again: {rollout: Rollout or null, observation: Observation}, or
+  -- {sweep: SweepSeen} if it was about an endpoint that no rollout uses.
   input TEXT NOT NULL,
+  -- JSON of what was decided: Decision, or SweepDecision for a sweep.
   output TEXT NOT NULL,
-  -- SHA-256 over the hash of the row before and every column above.
+  -- SHA-256, as hex, over the hash of the row before and all columns above.
   hash TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX decisions_by_model ON decisions (model, id);
 CREATE INDEX decisions_by_rollout ON decisions (rollout_id, id);
 
+-- What happened to rollouts, in order.
 CREATE TABLE events (
+  -- Counts up in the order in which things happened.
   id INTEGER PRIMARY KEY,
+  -- Decision that led to the event. Null if none did.
   decision_id INTEGER REFERENCES decisions (id),
+  -- Rollout that it happened to: rollouts.id.
   rollout_id TEXT NOT NULL,
-  at INTEGER NOT NULL,
+  -- When it happened.
+  happened_at_ms INTEGER NOT NULL,
+  -- Kind of the event: the field type of the column data.
   type TEXT NOT NULL,
+  -- JSON: RolloutEvent of src/core/rollout/event.ts.
   data TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_by_rollout ON events (rollout_id, id);
 
+-- Questions that the daemon asks its operators. A newer question of the same rollout makes an older one stale.
 CREATE TABLE asks (
+  -- Counts up in the order in which questions were asked.
   id INTEGER PRIMARY KEY,
+  -- Decision that asked. Null if none did.
   decision_id INTEGER REFERENCES decisions (id),
+  -- Rollout that the question is about: rollouts.id.
   rollout_id TEXT NOT NULL,
+  -- Step that the question is about.
   step INTEGER NOT NULL,
+  -- Policy that the rollout keeps: policies.hash.
   policy_hash TEXT NOT NULL,
+  -- Status of the judge's verdict at that time; none if there was no verdict.
   verdict TEXT NOT NULL,
+  -- JSON of what the operator should look at: {about?: AskAbout, detail: string, verdict: Verdict or null,
+  -- figures: StepFigures or null}.
   figures TEXT NOT NULL,
-  at INTEGER NOT NULL
+  -- When the question was asked.
+  asked_at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX asks_by_rollout ON asks (rollout_id, id);
 
+-- What operators ask of the daemon. The daemon reads new rows at every tick.
 CREATE TABLE requests (
+  -- Counts up in the order in which requests came.
   id INTEGER PRIMARY KEY,
+  -- What is requested.
   kind TEXT NOT NULL CHECK (kind IN ('approve', 'reject', 'pause', 'resume', 'abort')),
+  -- Rollout that it is requested of: rollouts.id.
   rollout_id TEXT NOT NULL,
+  -- Question that an approval or a rejection answers. Null for other kinds.
   ask_id INTEGER REFERENCES asks (id),
+  -- Step that the operator saw. Null if the request is not about a step.
   step INTEGER,
+  -- Why, in the operator's words. Null if they gave no reason.
   reason TEXT,
+  -- User that ran the command.
   by_user TEXT NOT NULL,
+  -- Host that the command ran on.
   by_host TEXT NOT NULL,
-  at INTEGER NOT NULL
+  -- When it was requested.
+  requested_at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX requests_by_ask ON requests (ask_id);
 
+-- What became of requests.
 CREATE TABLE request_outcomes (
+  -- The request.
   request_id INTEGER PRIMARY KEY REFERENCES requests (id),
+  -- Decision that carried it out or refused it. Null if none did.
   decision_id INTEGER REFERENCES decisions (id),
+  -- Whether it was done.
   result TEXT NOT NULL CHECK (result IN ('done', 'refused')),
+  -- What the operator was told.
   message TEXT NOT NULL,
-  at INTEGER NOT NULL
+  -- When it was done or refused.
+  settled_at_ms INTEGER NOT NULL
 ) STRICT;
 
+-- What the daemon last said of itself; the command status reads it. One row.
 CREATE TABLE daemon_status (
+  -- Always 1.
   id INTEGER PRIMARY KEY CHECK (id = 1),
+  -- Process id of the daemon.
   pid INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
+  -- When the daemon wrote this row.
+  updated_at_ms INTEGER NOT NULL,
+  -- JSON: StatusReport of src/core/status.ts.
   status TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+-- What the daemon has learned, so that the next process goes on from it. Losing it costs nothing but the time to learn it
+-- again.
+CREATE TABLE learned (
+  -- What was learned. lane: limits and breaker of a lane to serverless. concurrency: what an endpoint can carry, and how
+  -- traffic changes over the day. call_cost: what a call costs on serverless. traffic: since when every call is known.
+  what TEXT NOT NULL CHECK (what IN ('lane', 'concurrency', 'call_cost', 'traffic')),
+  -- Model that it was learned of.
+  model TEXT NOT NULL,
+  -- Provider of a lane; empty if the router chooses it, and for everything but lanes.
+  provider TEXT NOT NULL,
+  -- JSON: what src/core/learned.ts says for each kind.
+  value TEXT NOT NULL,
+  -- When the value last changed.
+  learned_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (what, model, provider)
+) STRICT, WITHOUT ROWID;
 
+-- Facts about the file itself: agent_salt, ledger_id, time.
+CREATE TABLE meta (
+  -- Name of the fact.
+  key TEXT PRIMARY KEY,
+  -- agent_salt: hex, keys the hashes of agents without a name. ledger_id: hex, tells endpoints of this ledger from
+  -- those of others. time: real, or simulated if the file was made by a simulation.
+  value TEXT NOT NULL
+) STRICT;
+
+-- Endpoints that were seen, and what the last reading said. One that is deleted and created again is another endpoint.
+CREATE TABLE endpoints (
+  -- Number of the endpoint.
+  id INTEGER PRIMARY KEY,
+  -- Namespace that the endpoint belongs to.
+  namespace TEXT NOT NULL,
+  -- Name of the endpoint.
+  name TEXT NOT NULL,
+  -- When it was created, as the management API says.
+  created_at_ms INTEGER NOT NULL,
+  -- Model that it serves.
+  model TEXT NOT NULL,
+  -- Rollout that created it: rollouts.id. Null if none did.
+  rollout_id TEXT,
+  -- What it runs on, e.g. aws us-east-1 nvidia-l4 x1.
+  instance TEXT NOT NULL,
+  -- When it was first seen.
+  first_seen_at_ms INTEGER NOT NULL,
+  -- When it was last seen.
+  last_seen_at_ms INTEGER NOT NULL,
+  -- State that the API last said.
+  state TEXT NOT NULL,
+  -- Replicas that are billed in that state.
+  replicas INTEGER NOT NULL,
+  -- Price of one replica for one hour. Null while it is not known.
+  hourly_price_micros INTEGER,
+  -- When the endpoint last changed, as the API says. Null if it does not say.
+  updated_at_ms INTEGER,
+  -- When it was first missed. Null while it exists.
+  gone_at_ms INTEGER,
+  UNIQUE (namespace, name, created_at_ms)
+) STRICT;
+CREATE INDEX endpoints_by_model ON endpoints (model);
+
+-- Minutes in a row in which an endpoint was the same. A new row begins with each change, not with each minute: an
+-- endpoint that runs for months is a handful of rows. The view endpoint_minutes gives single minutes.
+CREATE TABLE endpoint_spans (
+  -- The endpoint.
+  endpoint_id INTEGER NOT NULL REFERENCES endpoints (id),
+  -- First minute of the span.
+  from_minute INTEGER NOT NULL,
+  -- First minute after the span.
+  until_minute INTEGER NOT NULL CHECK (until_minute > from_minute),
+  -- State of the endpoint. Null if not known.
+  state TEXT,
+  -- Billed replicas: the most at any moment of each minute.
+  replicas INTEGER NOT NULL,
+  -- Price of one replica for one hour. Null if not known.
+  hourly_price_micros INTEGER,
+  -- How it is known. reading: the endpoint was seen. metrics: a gap was filled from the API's graphs. estimate: a gap was
+  -- filled from what was seen before and after it.
+  source TEXT NOT NULL CHECK (source IN ('reading', 'metrics', 'estimate')),
+  PRIMARY KEY (endpoint_id, from_minute)
+) STRICT, WITHOUT ROWID;
+
+-- What providers charge for a million tokens. A row is in force until the next one of the same provider.
+CREATE TABLE provider_prices (
+  -- Model that the price is for.
+  model TEXT NOT NULL,
+  -- Name of the provider.
+  provider TEXT NOT NULL,
+  -- Since when.
+  from_at_ms INTEGER NOT NULL,
+  -- Price of a million tokens of prompt. Null if the router's list does not say.
+  input_micros INTEGER,
+  -- Price of a million tokens of answer. Null if the router's list does not say.
+  output_micros INTEGER,
+  -- 1 if the list says that it is free.
+  is_free INTEGER NOT NULL,
+  -- 0 if the list says that it is down, or no longer has it.
+  is_live INTEGER NOT NULL,
+  PRIMARY KEY (model, provider, from_at_ms)
+) STRICT, WITHOUT ROWID;
+
+-- An organization's bill for serverless, as the Hub gives it. It covers all callers of the organization, not only those
+-- that call through upshift.
+CREATE TABLE bills (
+  -- Name of the organization.
+  org TEXT NOT NULL,
+  -- Day in UTC, e.g. 2026-11-24.
+  day TEXT NOT NULL,
+  -- Model that was called.
+  model TEXT NOT NULL,
+  -- Provider that served it.
+  provider TEXT NOT NULL,
+  -- Number of calls.
+  calls INTEGER NOT NULL,
+  -- What they cost.
+  cost_micros INTEGER NOT NULL,
+  -- When the bill was read.
+  seen_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (org, day, model, provider)
+) STRICT, WITHOUT ROWID;
+
+-- Rows of these tables are only ever added. The audit checks that the triggers are there.
 CREATE TRIGGER decisions_no_update BEFORE UPDATE ON decisions BEGIN SELECT raise(ABORT, 'decisions is append-only'); END;
 CREATE TRIGGER decisions_no_delete BEFORE DELETE ON decisions BEGIN SELECT raise(ABORT, 'decisions is append-only'); END;
 CREATE TRIGGER events_no_update BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events is append-only'); END;
@@ -171,82 +479,141 @@ CREATE TRIGGER request_outcomes_no_delete BEFORE DELETE ON request_outcomes
 CREATE TRIGGER policies_no_update BEFORE UPDATE ON policies BEGIN SELECT raise(ABORT, 'policies is append-only'); END;
 CREATE TRIGGER policies_no_delete BEFORE DELETE ON policies BEGIN SELECT raise(ABORT, 'policies is append-only'); END;
 
--- For people with an SQL prompt: names instead of numbers, ISO times, milliseconds.
+-- The views are for people at an SQL prompt: names instead of numbers, ISO times in UTC, milliseconds and dollars.
+
+-- Calls.
 CREATE VIEW call_log AS
 SELECT
-  c.id AS id,
-  strftime('%Y-%m-%dT%H:%M:%fZ', (c.id - c.duration_us) / 1e6, 'unixepoch') AS arrived,
-  strftime('%Y-%m-%dT%H:%M:%fZ', c.id / 1e6, 'unixepoch') AS ended,
-  r.model AS model,
-  s.name AS shape,
-  a.name AS agent,
-  a.is_derived AS agent_is_derived,
-  n.name AS rollout,
-  c.step AS step,
-  c.weight / 10000.0 AS weight,
-  CASE WHEN c.flags & 2 = 0 THEN NULL WHEN c.flags & 4 THEN 'canary' ELSE 'stable' END AS role,
-  c.flags & 1 AS is_eligible,
+  g.name AS gateway, -- gateway that took the call
+  c.ended_at_us AS ended_at_us, -- with the gateway: key of the call
+  strftime('%Y-%m-%dT%H:%M:%fZ', (c.ended_at_us - c.duration_us) / 1e6, 'unixepoch') AS arrived, -- ISO time
+  strftime('%Y-%m-%dT%H:%M:%fZ', c.ended_at_us / 1e6, 'unixepoch') AS ended, -- ISO time
+  r.model AS model, -- model that was called
+  s.name AS shape, -- shape of the call
+  a.name AS agent, -- agent that sent it
+  a.is_derived AS agent_is_derived, -- 1 if the agent sent no name
+  n.name AS rollout, -- id of the rollout whose weights were in force
+  c.step AS step, -- step of that rollout
+  c.weight_per_10000 / 10000.0 AS weight, -- weight of the canary, 0 to 1
+  CASE WHEN c.flags & 2 = 0 THEN NULL WHEN c.flags & 4 THEN 'canary' ELSE 'stable' END AS role, -- role it was assigned
+  c.flags & 1 AS is_eligible, -- 1 if its shape can be split
+  -- upstream whose answer the client got
   CASE WHEN c.flags & 8 = 0 THEN NULL WHEN c.flags & 16 THEN 'dedicated' ELSE 'serverless' END AS served_by,
-  c.status AS status,
-  f.name AS outcome,
-  l.name AS final_outcome,
-  c.duration_us / 1000.0 AS duration_ms,
-  c.first_byte_us / 1000.0 AS first_byte_ms,
-  c.first_token_us / 1000.0 AS first_token_ms,
-  c.prompt_tokens AS prompt_tokens,
-  c.output_tokens AS output_tokens,
-  c.request_bytes AS request_bytes,
-  c.response_bytes AS response_bytes,
-  c.flags & 32 <> 0 AS client_left,
-  c.flags & 64 <> 0 AS had_no_token,
-  strftime('%Y-%m-%dT%H:%M:%fZ', (c.id - c.duration_us - c.repeats_us) / 1e6, 'unixepoch') AS repeats_call_of,
-  (SELECT count(*) FROM attempts t WHERE t.id BETWEEN c.id * 4 AND c.id * 4 + 3) AS attempts
+  c.status AS status, -- HTTP status that the client got
+  f.name AS outcome, -- how the first attempt ended
+  l.name AS final_outcome, -- how the call ended for the client
+  c.duration_us / 1000.0 AS duration_ms, -- from arrival to end
+  c.first_byte_us / 1000.0 AS first_byte_ms, -- from arrival to the first byte
+  c.first_token_us / 1000.0 AS first_token_ms, -- from arrival to the first token of a stream
+  c.prompt_tokens AS prompt_tokens, -- tokens of the prompt
+  c.output_tokens AS output_tokens, -- tokens of the answer
+  c.request_bytes AS request_bytes, -- length of the request's body
+  c.response_bytes AS response_bytes, -- length of the answer's body
+  c.flags & 32 <> 0 AS client_left, -- 1 if the client left before the end
+  c.flags & 64 <> 0 AS had_no_token, -- 1 if it went out without credentials
+  -- when the refused call that it repeats had arrived, ISO time
+  strftime('%Y-%m-%dT%H:%M:%fZ', (c.ended_at_us - c.duration_us - c.repeat_gap_us) / 1e6, 'unixepoch')
+    AS repeats_call_of,
+  ifnull(
+    c.attempt_count,
+    (SELECT count(*) FROM attempts t WHERE t.call_ended_at_us = c.ended_at_us AND t.gateway_id = c.gateway_id)
+  ) AS attempts, -- number of attempts
+  ifnull(c.waited_us, 0) / 1000.0 AS waited_ms, -- how long it was held before the first attempt
+  c.flags & 256 <> 0 AS bypassed_gateway, -- 1 if it went past the gateway
+  p.name AS provider -- provider that served it behind the router
 FROM calls c
+LEFT JOIN gateways g ON g.id = c.gateway_id
 LEFT JOIN routes r ON r.id = c.route_id
 LEFT JOIN agents a ON a.id = c.agent_id
 LEFT JOIN shapes s ON s.id = c.shape_id
-LEFT JOIN rollout_names n ON n.id = c.rollout_id
+LEFT JOIN rollout_names n ON n.id = c.rollout_name_id
 LEFT JOIN outcomes f ON f.id = c.outcome_id
-LEFT JOIN outcomes l ON l.id = c.final_outcome_id;
+LEFT JOIN outcomes l ON l.id = c.final_outcome_id
+LEFT JOIN providers p ON p.id = c.provider_id;
 
+-- Attempts of calls.
 CREATE VIEW attempt_log AS
 SELECT
-  t.id / 4 AS call_id,
-  t.id % 4 + 1 AS attempt,
-  CASE t.upstream WHEN 1 THEN 'dedicated' ELSE 'serverless' END AS upstream,
-  t.started_us / 1000.0 AS started_after_ms,
-  t.status AS status,
-  o.name AS outcome,
-  t.first_byte_us / 1000.0 AS first_byte_ms,
-  t.duration_us / 1000.0 AS duration_ms
+  g.name AS gateway, -- gateway that took the call
+  t.call_ended_at_us AS call_ended_at_us, -- with the gateway: key of the call
+  t.position + 1 AS attempt, -- position among the stored attempts, from 1
+  CASE t.upstream WHEN 1 THEN 'dedicated' ELSE 'serverless' END AS upstream, -- where it was sent
+  t.started_after_us / 1000.0 AS started_after_ms, -- from the call's arrival to its start
+  t.status AS status, -- HTTP status of the upstream
+  o.name AS outcome, -- how it ended
+  t.first_byte_us / 1000.0 AS first_byte_ms, -- from its start to the first byte
+  t.duration_us / 1000.0 AS duration_ms -- from its start to its end
 FROM attempts t
+LEFT JOIN gateways g ON g.id = t.gateway_id
 LEFT JOIN outcomes o ON o.id = t.outcome_id;
 
+-- Each copy beside its live call. Columns of the live call begin with live_ and are null if it is not in the ledger.
+-- The plus in +s.arrived_at_us makes SQLite use the index: a bare column would bring its affinity, and the index is on
+-- an expression without one.
+CREATE VIEW shadow_log AS
+SELECT
+  g.name AS gateway, -- gateway of the live call
+  s.arrived_at_us AS arrived_at_us, -- with the gateway: key of the copy
+  strftime('%Y-%m-%dT%H:%M:%fZ', s.arrived_at_us / 1e6, 'unixepoch') AS arrived, -- when the live call arrived, ISO time
+  strftime('%Y-%m-%dT%H:%M:%fZ', (s.arrived_at_us + s.duration_us) / 1e6, 'unixepoch') AS ended, -- ISO time
+  n.name AS rollout, -- id of the rollout
+  r.model AS model, -- model that was called
+  h.name AS shape, -- shape of the call
+  a.name AS agent, -- agent that sent the call
+  s.status AS status, -- HTTP status of the endpoint
+  o.name AS outcome, -- how the copy ended
+  s.known_after_us / 1000.0 AS known_after_ms, -- until the outcome was known
+  s.duration_us / 1000.0 AS duration_ms, -- until the end of the answer
+  s.first_byte_us / 1000.0 AS first_byte_ms, -- until the first byte
+  s.first_token_us / 1000.0 AS first_token_ms, -- until the first token of a stream
+  s.prompt_tokens AS prompt_tokens, -- tokens of the prompt
+  s.output_tokens AS output_tokens, -- tokens of the answer
+  c.ended_at_us AS live_ended_at_us, -- with the gateway: key of the live call
+  c.status AS live_status, -- HTTP status that the client got
+  l.name AS live_outcome, -- how its first attempt ended
+  c.duration_us / 1000.0 AS live_duration_ms, -- from arrival to end
+  c.first_byte_us / 1000.0 AS live_first_byte_ms, -- from arrival to the first byte
+  c.first_token_us / 1000.0 AS live_first_token_ms, -- from arrival to the first token of a stream
+  c.prompt_tokens AS live_prompt_tokens, -- tokens of the prompt
+  c.output_tokens AS live_output_tokens -- tokens of the answer
+FROM shadows s
+LEFT JOIN calls c
+  ON c.ended_at_us - c.duration_us = +s.arrived_at_us AND c.gateway_id = s.gateway_id AND c.flags & 128
+LEFT JOIN gateways g ON g.id = s.gateway_id
+LEFT JOIN rollout_names n ON n.id = s.rollout_name_id
+LEFT JOIN outcomes o ON o.id = s.outcome_id
+LEFT JOIN routes r ON r.id = c.route_id
+LEFT JOIN shapes h ON h.id = c.shape_id
+LEFT JOIN agents a ON a.id = c.agent_id
+LEFT JOIN outcomes l ON l.id = c.outcome_id;
+
+-- Decisions.
 CREATE VIEW decision_log AS
 SELECT
-  id,
-  strftime('%Y-%m-%dT%H:%M:%fZ', at / 1e3, 'unixepoch') AS at,
-  model,
-  rollout_id AS rollout,
-  action,
-  reason,
-  output ->> 'detail' AS detail,
-  ticks,
-  core_version,
-  policy_hash
+  id AS id, -- number of the decision
+  strftime('%Y-%m-%dT%H:%M:%fZ', decided_at_ms / 1e3, 'unixepoch') AS decided, -- ISO time
+  model AS model, -- model that it is about
+  rollout_id AS rollout, -- rollout that it is about
+  action AS action, -- what was decided to do
+  reason AS reason, -- why
+  output ->> 'detail' AS detail, -- the figures, in a sentence
+  ticks AS ticks, -- how many ticks the row stands for
+  core_version AS core_version, -- version of the deciding code
+  policy_hash AS policy_hash -- policy that was in force
 FROM decisions;
 
+-- What happened to rollouts, by which decision and on whose request.
 CREATE VIEW rollout_timeline AS
 SELECT
-  e.rollout_id AS rollout,
-  r.model AS model,
-  strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1e3, 'unixepoch') AS at,
-  e.type AS event,
-  d.action AS action,
-  d.reason AS reason,
-  d.output ->> 'detail' AS detail,
-  e.decision_id AS decision,
-  q.by_user || '@' || q.by_host AS requested_by
+  e.rollout_id AS rollout, -- id of the rollout
+  r.model AS model, -- model that the rollout is for
+  strftime('%Y-%m-%dT%H:%M:%fZ', e.happened_at_ms / 1e3, 'unixepoch') AS happened, -- ISO time
+  e.type AS event, -- what happened
+  d.action AS action, -- what was decided to do
+  d.reason AS reason, -- why
+  d.output ->> 'detail' AS detail, -- the figures, in a sentence
+  e.decision_id AS decision, -- number of the decision
+  q.by_user || '@' || q.by_host AS requested_by -- operator that requested it
 FROM events e
 LEFT JOIN rollouts p ON p.id = e.rollout_id
 LEFT JOIN routes r ON r.id = p.route_id
@@ -254,3 +621,61 @@ LEFT JOIN decisions d ON d.id = e.decision_id
 LEFT JOIN request_outcomes u ON u.decision_id = e.decision_id
 LEFT JOIN requests q ON q.id = u.request_id
 ORDER BY e.id;
+
+-- Minutes of endpoints and what each of them cost.
+CREATE VIEW endpoint_minutes AS
+WITH RECURSIVE minutes AS (
+  SELECT endpoint_id, from_minute AS minute, until_minute, state, replicas, hourly_price_micros, source
+  FROM endpoint_spans
+  UNION ALL
+  SELECT endpoint_id, minute + 1, until_minute, state, replicas, hourly_price_micros, source FROM minutes
+  WHERE minute + 1 < until_minute
+)
+SELECT
+  strftime('%Y-%m-%dT%H:%MZ', m.minute * 60, 'unixepoch') AS minute, -- ISO time
+  e.namespace AS namespace, -- namespace of the endpoint
+  e.name AS endpoint, -- name of the endpoint
+  e.model AS model, -- model that it serves
+  e.rollout_id AS rollout, -- rollout that created it
+  e.instance AS instance, -- what it runs on
+  m.state AS state, -- its state
+  m.replicas AS replicas, -- billed replicas
+  m.hourly_price_micros / 1e6 AS dollars_per_replica_hour, -- price
+  m.replicas * m.hourly_price_micros / 60e6 AS dollars, -- what the minute cost
+  m.source AS source -- how it is known: endpoint_spans.source
+FROM minutes m
+JOIN endpoints e ON e.id = m.endpoint_id;
+
+-- What each endpoint has cost, and how much of that is an estimate.
+CREATE VIEW endpoint_costs AS
+SELECT
+  e.namespace AS namespace, -- namespace of the endpoint
+  e.name AS endpoint, -- name of the endpoint
+  e.model AS model, -- model that it serves
+  e.rollout_id AS rollout, -- rollout that created it
+  e.instance AS instance, -- what it runs on
+  e.state AS state, -- state that the API last said
+  strftime('%Y-%m-%dT%H:%M:%fZ', e.last_seen_at_ms / 1e3, 'unixepoch') AS last_seen, -- ISO time
+  strftime('%Y-%m-%dT%H:%M:%fZ', e.gone_at_ms / 1e3, 'unixepoch') AS gone, -- when it was first missed, ISO time
+  total((s.until_minute - s.from_minute) * (s.replicas > 0)) AS billed_minutes, -- minutes with a billed replica
+  total((s.until_minute - s.from_minute) * s.replicas * s.hourly_price_micros) / 60e6 AS dollars, -- what it cost
+  total((s.until_minute - s.from_minute) * s.replicas * s.hourly_price_micros * (s.source = 'estimate')) / 60e6
+    AS estimated_dollars, -- how much of that is an estimate
+  total((s.until_minute - s.from_minute) * s.replicas * (s.hourly_price_micros IS NULL))
+    AS minutes_without_price -- replica minutes whose price is not known
+FROM endpoints e
+LEFT JOIN endpoint_spans s ON s.endpoint_id = e.id
+GROUP BY e.id;
+
+-- What providers charge, in the order of time.
+CREATE VIEW price_log AS
+SELECT
+  strftime('%Y-%m-%dT%H:%M:%fZ', from_at_ms / 1e3, 'unixepoch') AS since, -- ISO time
+  model AS model, -- model that the price is for
+  provider AS provider, -- name of the provider
+  input_micros / 1e6 AS dollars_per_million_input, -- price of a million tokens of prompt
+  output_micros / 1e6 AS dollars_per_million_output, -- price of a million tokens of answer
+  is_free AS is_free, -- 1 if it is free
+  is_live AS is_live -- 0 if it is down or no longer listed
+FROM provider_prices
+ORDER BY from_at_ms;

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { GATEWAY_ID } from '../../src/core/call.ts';
 import type { Call } from '../../src/core/call.ts';
 import type { CarePolicy } from '../../src/core/policy/care.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
@@ -106,6 +107,7 @@ async function runOnce(
   };
   const timeouts = { connectMs: 5_000, firstByteMs: 60_000, betweenChunksMs: 60_000, totalMs: 600_000 };
   const gateway = createGateway({
+    gatewayId: GATEWAY_ID,
     table: () => ({ generation: 1, routes: new Map(), fallback: { timeouts, care } }),
     routerUrl: simulation.routerUrl,
     token: null,

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { GATEWAY_ID } from '../../src/core/call.ts';
 import type { Canary } from '../../src/core/route.ts';
 import { createGateway } from '../../src/gateway/server.ts';
 import { openLedger } from '../../src/ledger/open.ts';
@@ -35,6 +36,7 @@ serve(async (upstream) => {
   };
   const ledger = await openLedger(join(folder, 'bench.db'), { clock });
   const gateway = createGateway({
+    gatewayId: GATEWAY_ID,
     table: () => table,
     routerUrl: upstream,
     token: 'hf_bench',

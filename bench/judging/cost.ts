@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { GATEWAY_ID } from '../../src/core/call.ts';
+import type { CallKey } from '../../src/core/call.ts';
 import type { Known } from '../../src/core/judge/call-order.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import { learnProfile } from '../../src/core/judge/profile.ts';
@@ -42,7 +44,7 @@ function main(rate: number, minutes: number): void {
   const judging = new Judging({ toward: 'dedicated', id: 'cost', profile }, POLICY_DEFAULTS);
   const chance = new Chance(1);
   /** Calls under way, by the second in which they end. */
-  const ending = new Map<number, { arrivedAtUs: number; known: Known }[]>();
+  const ending = new Map<number, { key: CallKey; known: Known }[]>();
   const ticksMs: number[] = [];
   let [notesMs, calls, heapBefore] = [0, 0, 0];
   for (let second = 0; second < 60 * minutes; second++) {
@@ -63,15 +65,16 @@ function main(rate: number, minutes: number): void {
       const at = second + Math.ceil(seconds);
       const due = ending.get(at) ?? [];
       ending.set(at, due);
-      due.push({ arrivedAtUs, known });
-      return { arrivedAtUs, assignedAtUs: arrivedAtUs, role, step: 2, weight: 0.25 };
+      const key = { gatewayId: GATEWAY_ID, arrivedAtUs };
+      due.push({ key, known });
+      return { ...key, assignedAtUs: arrivedAtUs, role, step: 2, weight: 0.25 };
     });
     let from = process.cpuUsage();
     for (const assigned of arrivals) {
       judging.assigned(assigned);
-      judging.sent(assigned.arrivedAtUs, 0);
+      judging.sent(assigned, 0);
     }
-    for (const { arrivedAtUs, known } of ending.get(second) ?? []) judging.known(arrivedAtUs, known);
+    for (const { key, known } of ending.get(second) ?? []) judging.known(key, known);
     notesMs += sinceMs(from);
     ending.delete(second);
     from = process.cpuUsage();

@@ -1,4 +1,4 @@
-import { isFault } from '../../src/core/call.ts';
+import { GATEWAY_ID, isFault } from '../../src/core/call.ts';
 import { earlyView, fullView } from '../../src/core/judge/call-order.ts';
 import { forecast, totalMinutes } from '../../src/core/judge/forecast.ts';
 import { Judge } from '../../src/core/judge/judge.ts';
@@ -187,7 +187,8 @@ class Rollout {
   #read(call: number, role: Role, minute: number, weight: number): { early: JudgedCall; full: JudgedCall } {
     this.#trace.read(call, role, minute, weight, this.#seen);
     const arrivedAtUs = BEGIN_US + Math.round(this.#trace.arrivedAtMs(call) * 1_000);
-    const assigned = { arrivedAtUs, assignedAtUs: arrivedAtUs, role, step: this.#step, weight, waitedUs: 0 };
+    const key = { gatewayId: GATEWAY_ID, arrivedAtUs };
+    const assigned = { ...key, assignedAtUs: arrivedAtUs, role, step: this.#step, weight, waitedUs: 0 };
     const told = historyCall(arrivedAtUs, this.#seen);
     const known = { ...told, knownAfterUs: told.durationUs };
     return { early: earlyView(assigned, known), full: fullView(assigned, known, this.#lateUs) };

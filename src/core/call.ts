@@ -24,6 +24,17 @@ export const OUTCOMES = [
 
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** Number of the only gateway that there is today; the ledger knows it by the same number. */
+export const GATEWAY_ID = 1;
+
+/** Which call it is: the two together are unique in a ledger. */
+export interface CallKey {
+  /** Number of the gateway that took the call. */
+  readonly gatewayId: number;
+  /** When the call arrived there, epoch microseconds: also what assigns it to a role. */
+  readonly arrivedAtUs: number;
+}
+
 /** One try at one upstream. */
 export interface AttemptRecord {
   readonly upstream: UpstreamKind;
@@ -51,9 +62,7 @@ export function knownAfterUs({
 }
 
 /** What one finished call leaves behind. All times in clock microseconds. Never holds prompt, completion or token. */
-export interface Call {
-  /** Epoch microseconds of arrival, unique in a ledger: also the key that assigns the call to a role. */
-  readonly arrivedAtUs: number;
+export interface Call extends CallKey {
   readonly durationUs: number;
   readonly model: string | null;
   readonly shape: CallShape;
@@ -90,7 +99,7 @@ export interface Call {
   readonly outputTokens: number | null;
   readonly requestBytes: number;
   readonly responseBytes: number;
-  /** `arrivedAtUs` of the refused call that this one repeats: it counts once as demand. */
+  /** `arrivedAtUs` of the refused call of the same gateway that this one repeats: it counts once as demand. */
   readonly repeatOfUs: number | null;
   /** Whether a copy of it was sent to the endpoint. */
   readonly hasShadow: boolean;
@@ -105,11 +114,10 @@ export interface Call {
 
 /**
  * What the copy of a call came to that was sent to the endpoint in the shadow stage; its answer was read and thrown away.
+ * Its key is that of the live call.
  * Times in clock microseconds from the live call's arrival, as if the copy had set out at the same moment as the call.
  */
-export interface Shadow {
-  /** The live call's: its key. */
-  readonly arrivedAtUs: number;
+export interface Shadow extends CallKey {
   readonly rolloutId: string;
   /** HTTP status, 0 where none came. */
   readonly status: number;
@@ -169,8 +177,7 @@ export interface Recorder {
 }
 
 /** What is known of a call when it has been assigned to a role. */
-export interface Arrival {
-  readonly arrivedAtUs: number;
+export interface Arrival extends CallKey {
   /** When its request was read and its role assigned, epoch µs. */
   readonly assignedAtUs: number;
   /** How long it was then held, so that a limit is kept, until its first attempt began or it ended without one; clock µs. */

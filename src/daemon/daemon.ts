@@ -1,3 +1,4 @@
+import { GATEWAY_ID } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorMessage } from '../core/errors.ts';
 import type { StatusReport } from '../core/status.ts';
@@ -151,6 +152,7 @@ export class Daemon {
     const { environment, clock, log } = this.#options;
     const { calls, bypass, agentSalt } = this.#ledger;
     return createGateway({
+      gatewayId: GATEWAY_ID,
       table: () => this.#routes.table,
       routerUrl: environment.routerUrl,
       token: environment.token,

@@ -2,6 +2,7 @@ import { assignedTo, DELAYED_US } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DemandWindow } from '../core/criteria/demand-window.ts';
 import { servedOf } from '../core/criteria/served-window.ts';
+import { byAssignment } from '../core/judge/call-order.ts';
 import type { Assigned, Known } from '../core/judge/call-order.ts';
 import type { SeenTraffic } from '../core/learned.ts';
 import { LONGEST_SUSTAIN_MS } from '../core/policy/back.ts';
@@ -88,10 +89,10 @@ async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Jou
   }
   const calls: (Assigned & Known)[] = [];
   for await (const page of journal.judgedCalls(rolloutId)) calls.push(...page.filter(({ step }) => step > 0));
-  for (const call of calls.sort((a, b) => a.assignedAtUs - b.assignedAtUs)) {
+  for (const call of calls.sort(byAssignment)) {
     judging.assigned(call);
-    judging.sent(call.arrivedAtUs, call.waitedUs);
-    judging.known(call.arrivedAtUs, call);
+    judging.sent(call, call.waitedUs);
+    judging.known(call, call);
   }
 }
 

@@ -22,7 +22,7 @@ export function answerReport(
   req: IncomingMessage,
   res: ServerResponse,
   take: TakeBypassed,
-  shared: Pick<Shared, 'nowUs' | 'log'>,
+  shared: Pick<Shared, 'gatewayId' | 'nowUs' | 'log'>,
 ): void {
   const refuse = (reply: Reply) => {
     if (!res.headersSent) sendReply(res, reply);
@@ -43,7 +43,10 @@ export function answerReport(
     const report = readBody(body, shared.nowUs());
     if ('code' in report) return refuse(report);
     try {
-      const taken = await take(report.outcomes.map(toCall), report.dropped);
+      const taken = await take(
+        report.outcomes.map((bypass) => toCall(shared.gatewayId, bypass)),
+        report.dropped,
+      );
       res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ taken }));
     } catch (error) {
       shared.log('warn', 'a report of calls past the gateway could not be taken', { error: errorMessage(error) });
@@ -70,7 +73,7 @@ function readBody(body: Buffer, nowUs: number): BypassReport | Reply {
 }
 
 /** What the ledger keeps of it: a call of serverless without a role. */
-function toCall(bypass: Bypass): Call {
+function toCall(gatewayId: number, bypass: Bypass): Call {
   const { arrivedAtUs, startedAfterUs, durationUs, firstByteUs, status } = bypass;
   const outcome = outcomeOf(bypass);
   const attempt = {
@@ -82,6 +85,7 @@ function toCall(bypass: Bypass): Call {
     durationUs: durationUs - startedAfterUs,
   } as const;
   return {
+    gatewayId,
     arrivedAtUs,
     durationUs,
     model: bypass.model,

@@ -157,7 +157,8 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
     if (stage.name === 'serving' || stage.name === 'over') return;
     const kind = stage.destination === null ? 'native' : stage.destination.kind;
     const requestBytes = stage.name === 'reading' ? stage.body.bytes : 0;
-    const request = { arrivedAtUs: this.#arrivedAtUs, kind, requestBytes };
+    const key = { gatewayId: this.#shared.gatewayId, arrivedAtUs: this.#arrivedAtUs };
+    const request = { ...key, kind, requestBytes };
     this.ended(unassignedRow(request, ending, this.#shared.nowUs()), ending.finish);
   }
 

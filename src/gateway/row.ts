@@ -1,13 +1,11 @@
-import type { Call } from '../core/call.ts';
+import type { Call, CallKey } from '../core/call.ts';
 import type { CallKind } from '../core/route.ts';
 import type { Attempt } from './attempt/attempt.ts';
 import type { Ending } from './ending.ts';
 import type { Assignment } from './request/assignment.ts';
 
 /** A request that ended before it was assigned: it was refused, its client left, or the gateway was shut down. */
-export interface Unassigned {
-  /** Epoch µs. */
-  readonly arrivedAtUs: number;
+export interface Unassigned extends CallKey {
   readonly kind: CallKind;
   readonly requestBytes: number;
 }
@@ -21,11 +19,12 @@ export interface Served {
 
 /** The ledger's row of a request that was never assigned. `endedAtUs`: epoch µs. */
 export function unassignedRow(
-  { arrivedAtUs, kind, requestBytes }: Unassigned,
+  { gatewayId, arrivedAtUs, kind, requestBytes }: Unassigned,
   { outcome, status, hasClientLeft }: Ending,
   endedAtUs: number,
 ): Call {
   return {
+    gatewayId,
     arrivedAtUs,
     durationUs: endedAtUs - arrivedAtUs,
     model: null,
@@ -64,10 +63,11 @@ export function callRow(
   { endedAtUs, requestBytes }: { readonly endedAtUs: number; readonly requestBytes: number },
 ): Call {
   const { arrival, repeatOfUs } = assignment;
-  const { arrivedAtUs } = arrival;
+  const { gatewayId, arrivedAtUs } = arrival;
   const usage = delivery === null ? null : delivery.usage;
   const [first] = attempts;
   return {
+    gatewayId,
     arrivedAtUs,
     durationUs: endedAtUs - arrivedAtUs,
     model: arrival.model,

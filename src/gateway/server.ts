@@ -23,6 +23,8 @@ import type { ShadowCounts } from './shadow/shadows.ts';
 import type { Counters, Log, Shared } from './shared.ts';
 
 export interface GatewayOptions {
+  /** Number of this gateway in the ledger. */
+  readonly gatewayId: number;
   /** The table in force; asked once per call. */
   readonly table: () => RouteTable;
   /** Base URL of the serverless router; may have a path prefix. */
@@ -133,6 +135,7 @@ function share(options: GatewayOptions): Shared & { readonly live: LiveSet<Excha
   const { clock } = options;
   let lastArrivalUs = 0;
   return {
+    gatewayId: options.gatewayId,
     table: options.table,
     routerUrl: options.routerUrl,
     token: options.token,

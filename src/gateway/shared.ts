@@ -21,6 +21,8 @@ interface Copies {
 
 /** What all calls of one gateway share. */
 export interface Shared {
+  /** Number of this gateway in the ledger. */
+  readonly gatewayId: number;
   readonly table: () => RouteTable;
   readonly routerUrl: string;
   readonly token: string | null;

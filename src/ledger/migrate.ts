@@ -5,7 +5,7 @@ import { APPLICATION_ID, connect, inspect, peek, unreadable } from './database.t
 import type { LedgerDb } from './database.ts';
 import { sha256 } from './journal/chain.ts';
 
-/** One file of `migrations/`: forward only, never edited once released. */
+/** One file of `migrations/`. Migrations only go forward, and a released one is never edited. */
 export interface Migration {
   readonly version: number;
   readonly name: string;
@@ -32,9 +32,9 @@ export function readMigrations(folder: string = FOLDER): readonly Migration[] {
 }
 
 /**
- * Brings a ledger file to the newest schema, creating it where it is absent; each migration is one transaction. Throws
- * AppError with the file's bytes untouched: `invalid` for no SQLite database, `conflict` for another program's database,
- * a newer schema, or a migration that was changed after it had been applied. `now`: epoch ms.
+ * Brings a ledger file to the newest schema, and creates it if it is absent; each migration is one transaction. Throws
+ * AppError and leaves the file's bytes as they are: `invalid` for no SQLite database, `conflict` for another program's
+ * database, a newer schema, or a ledger that another build made. `now`: epoch ms.
  */
 export function migrate(path: string, now: number, migrations: readonly Migration[] = readMigrations()): void {
   checkSchema(path, migrations);
@@ -42,7 +42,8 @@ export function migrate(path: string, now: number, migrations: readonly Migratio
   try {
     // A new file gets its schema through a rollback journal, so that its header says whose it is from the beginning.
     const isNew = db.pragma('page_count', { simple: true }) === 0;
-    if (isNew) db.pragma('auto_vacuum = NONE');
+    // Retention will give pages back to the disk. SQLite takes this setting only before the first table.
+    if (isNew) db.pragma('auto_vacuum = INCREMENTAL');
     const applied = isNew ? [] : readApplied(db);
     refuseForeign(path, applied, migrations);
     const due = migrations.slice(applied.length);
@@ -56,35 +57,43 @@ export function migrate(path: string, now: number, migrations: readonly Migratio
   }
 }
 
-/** Checks that a file is a ledger of exactly this program's schema, or `behind` it, touching nothing. */
+/** Whether a file is a ledger of exactly this program's schema, or of an earlier one (`behind`). Changes nothing. */
 export function checkSchema(
   path: string,
   migrations: readonly Migration[] = readMigrations(),
 ): 'absent' | 'current' | 'behind' {
   const found = inspect(path);
   if (found.kind === 'absent') return 'absent';
-  const newest = migrations.at(-1)?.version ?? 0;
-  if (found.version > newest) throw newerSchema(path, found.version, newest);
-  refuseForeign(path, peek(path, readApplied), migrations);
-  return found.version < newest ? 'behind' : 'current';
+  const applied = peek(path, readApplied);
+  refuseForeign(path, applied, migrations);
+  return applied.length < migrations.length ? 'behind' : 'current';
 }
 
 function refuseForeign(path: string, applied: readonly Applied[], migrations: readonly Migration[]): void {
-  const newest = migrations.at(-1)?.version ?? 0;
   applied.forEach((row, i) => {
     const known = migrations[i];
-    if (known === undefined) throw newerSchema(path, row.version, newest);
-    if (known.version === row.version && known.checksum === row.checksum) return;
-    throw new AppError('conflict', `${path} was made with another text of migration ${row.name}`, {
-      hint: 'it was not touched; restore the migration as it was released, or name another file with --db',
-    });
+    if (known === undefined) throw newerSchema(path, row.version, migrations.length);
+    if (known.version !== row.version || known.checksum !== row.checksum) throw anotherBuild(path, row, known);
   });
 }
 
 function newerSchema(path: string, version: number, newest: number): AppError {
   return new AppError('conflict', `${path} has schema ${version}, newer than the ${newest} that this version knows`, {
-    hint: 'it was not touched; run the newer upshift, or name another file with --db',
+    hint: 'it was not changed; run the newer upshift, or name another file with --db',
   });
+}
+
+function anotherBuild(path: string, applied: Applied, known: Migration): AppError {
+  const [theirs, ours] = [applied, known].map(({ name, checksum }) => `${name} ${checksum.slice(0, 8)}`);
+  return new AppError(
+    'conflict',
+    `another build of upshift made ${path}: it has schema ${theirs}, this build ${ours}`,
+    {
+      hint:
+        'it was not changed; run the build that made it, or start a new ledger with --db FILE. Before you leave the old one, ' +
+        'run `upshift endpoints`: endpoints that it manages stay up and cost money until you pause or delete them',
+    },
+  );
 }
 
 function readApplied(db: LedgerDb): Applied[] {
@@ -95,12 +104,20 @@ function readApplied(db: LedgerDb): Applied[] {
 function apply(db: LedgerDb, migration: Migration, now: number): void {
   db.transaction(() => {
     db.exec(
-      `CREATE TABLE IF NOT EXISTS schema_migrations (
-        version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL
+      `-- Migrations that made this file.
+      CREATE TABLE IF NOT EXISTS schema_migrations (
+        -- Number of the migration.
+        version INTEGER PRIMARY KEY,
+        -- Name of its file.
+        name TEXT NOT NULL,
+        -- SHA-256 of its text, as hex.
+        checksum TEXT NOT NULL,
+        -- When it was applied.
+        applied_at_ms INTEGER NOT NULL
       ) STRICT`,
     );
     db.exec(migration.sql);
-    db.prepare('INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)').run(
+    db.prepare('INSERT INTO schema_migrations (version, name, checksum, applied_at_ms) VALUES (?, ?, ?, ?)').run(
       migration.version,
       migration.name,
       migration.checksum,

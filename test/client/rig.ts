@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import type { UpshiftFetch } from '../../src/client/fetch.ts';
 import type { UpshiftFetchOptions } from '../../src/client/settings.ts';
 import { createUpshiftFetch } from '../../src/client/fetch.ts';
+import { GATEWAY_ID } from '../../src/core/call.ts';
 import type { Call } from '../../src/core/call.ts';
 import type { RouteTable } from '../../src/core/route.ts';
 import { createClock } from '../../src/files/clock.ts';
@@ -78,6 +79,7 @@ export async function openDesk(t: TestContext): Promise<Desk> {
   let port = 0;
   const comeBack = async () => {
     gateway = createGateway({
+      gatewayId: GATEWAY_ID,
       table: () => table,
       routerUrl: sim.routerUrl,
       token: 'hf_daemon',
@@ -97,7 +99,7 @@ export async function openDesk(t: TestContext): Promise<Desk> {
   atEnd(t, () => gateway.close());
   const db = new Database(path, { readonly: true });
   atEnd(t, () => db.close());
-  const all = db.prepare<[], Row>('SELECT * FROM call_log ORDER BY id');
+  const all = db.prepare<[], Row>('SELECT * FROM call_log ORDER BY ended_at_us');
   const spool = join(folder, 'spool', 'outcomes.jsonl');
   const url = `http://127.0.0.1:${port}`;
   return {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { compileFunction } from 'node:vm';
 import Database from 'better-sqlite3';
+import { GATEWAY_ID } from '../../src/core/call.ts';
 import type { Canary, RouteTable } from '../../src/core/route.ts';
 import { createClock } from '../../src/files/clock.ts';
 import { createGateway } from '../../src/gateway/server.ts';
@@ -73,6 +74,7 @@ export async function openDesk(t: TestContext, limits: Partial<Limits> = {}): Pr
   let table: RouteTable = { generation: 1, routes: new Map(), fallback: { timeouts: TIMEOUTS, care: null } };
   const nothing = () => undefined;
   const gateway = createGateway({
+    gatewayId: GATEWAY_ID,
     table: () => table,
     routerUrl: sim.routerUrl,
     token: 'hf_daemon',
@@ -86,7 +88,7 @@ export async function openDesk(t: TestContext, limits: Partial<Limits> = {}): Pr
   const url = `http://127.0.0.1:${port}`;
   const db = new Database(path, { readonly: true });
   atEnd(t, () => db.close());
-  const all = db.prepare<[], Row>('SELECT * FROM call_log ORDER BY id');
+  const all = db.prepare<[], Row>('SELECT * FROM call_log ORDER BY ended_at_us');
   return {
     sim,
     url,

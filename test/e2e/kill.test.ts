@@ -139,10 +139,10 @@ function timesNotFound(stage: Stage): number {
 }
 
 function weightsSince(stage: Stage, sinceUs: number) {
-  const where = 'FROM calls WHERE id - duration_us > ? AND rollout_id IS NOT NULL';
+  const where = 'FROM calls WHERE ended_at_us - duration_us > ? AND rollout_name_id IS NOT NULL';
   return stage.read((db) => ({
     calls: db.prepare<[number], number>(`SELECT count(*) ${where}`).pluck().get(sinceUs) ?? 0,
-    weights: db.prepare(`SELECT DISTINCT step, weight ${where}`).all(sinceUs),
+    weights: db.prepare(`SELECT DISTINCT step, weight_per_10000 AS weight ${where}`).all(sinceUs),
   }));
 }
 

@@ -41,8 +41,8 @@ test(
     const booked = (): Booked | undefined => {
       const db = openForReading(dbPath);
       try {
-        const sql = `SELECT e.state, e.last_seen_at AS lastSeenAt, total(until_minute - from_minute) AS minutes,
-          total((until_minute - from_minute) * s.replicas * s.price_micros) / 60 AS micros,
+        const sql = `SELECT e.state, e.last_seen_at_ms AS lastSeenAt, total(until_minute - from_minute) AS minutes,
+          total((until_minute - from_minute) * s.replicas * s.hourly_price_micros) / 60 AS micros,
           total((until_minute - from_minute) * (source = 'estimate')) AS estimated
         FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id GROUP BY e.id`;
         return db.prepare<[], Booked>(sql).get();

@@ -109,13 +109,14 @@ function canaryCalls(stage: Stage, sinceUs = 0): { assigned: number; served: num
 
 /** When the endpoint's fifth fault since then was known, the decision to go back made, and the last call assigned to it. */
 function faultTimes(stage: Stage, since: number) {
-  const sql = `SELECT c.id / 1e3 - c.duration_us / 1e3 + (t.started_us + t.duration_us) / 1e3 AS at FROM attempts t
-    JOIN calls c ON c.id = t.id / 4 JOIN outcomes o ON o.id = t.outcome_id
-    WHERE t.upstream = 1 AND o.name <> 'ok' AND c.id > ? * 1e3 ORDER BY at`;
+  const sql = `SELECT (c.ended_at_us - c.duration_us + t.started_after_us + t.duration_us) / 1e3 AS at FROM attempts t
+    JOIN calls c ON c.ended_at_us = t.call_ended_at_us AND c.gateway_id = t.gateway_id
+    JOIN outcomes o ON o.id = t.outcome_id
+    WHERE t.upstream = 1 AND o.name <> 'ok' AND c.ended_at_us > ? * 1e3 ORDER BY at`;
   const faults = stage.read((db) => db.prepare<[number], number>(sql).pluck().all(since));
   const decided = stage.read((db) => listDecisions(db)).find(({ action }) => action === 'roll_back');
   const assigned = stage.read((db) =>
-    db.prepare<[], number>('SELECT max(id - duration_us) / 1e3 FROM calls WHERE flags & 4 <> 0').pluck().get(),
+    db.prepare<[], number>('SELECT max(ended_at_us - duration_us) / 1e3 FROM calls WHERE flags & 4 <> 0').pluck().get(),
   );
   assert.ok(faults.length >= 5, `${faults.length} faults`);
   assert.ok(decided);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
+import { GATEWAY_ID } from '../../src/core/call.ts';
 import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, recorder, startRig, startUpstream } from './rig.ts';
 
 /** A streaming call whose client reads until it has seen `marker`. */
@@ -241,6 +242,7 @@ test('listens on loopback only, and says so where a port is taken', async () => 
   assert.throws(() => void rig.gateway.listen(0, '0.0.0.0'), { code: 'invalid' });
   const { createGateway } = await import('../../src/gateway/server.ts');
   const third = createGateway({
+    gatewayId: GATEWAY_ID,
     table: () => ({
       generation: 1,
       routes: new Map(),

@@ -3,7 +3,7 @@ import { createServer, request } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Arrival, Call, Outcome, Recorder, Shadow } from '../../src/core/call.ts';
-import { knownAfterUs } from '../../src/core/call.ts';
+import { GATEWAY_ID, knownAfterUs } from '../../src/core/call.ts';
 import type { CarePolicy } from '../../src/core/policy/care.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Canary, RouteTable, Timeouts, UpstreamKind } from '../../src/core/route.ts';
@@ -151,6 +151,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const waiting: { count: number; resolve: (calls: readonly Call[]) => void }[] = [];
   const table = tableFor(options);
   const gateway = createGateway({
+    gatewayId: GATEWAY_ID,
     table: () => table,
     routerUrl: options.router,
     token: 'hf_daemon',

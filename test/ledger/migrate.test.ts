@@ -5,7 +5,8 @@ import { describe, it } from 'node:test';
 import Database from 'better-sqlite3';
 import { OUTCOMES } from '../../src/core/call.ts';
 import { AppError } from '../../src/core/errors.ts';
-import { migrate, readMigrations } from '../../src/ledger/migrate.ts';
+import { checkSchema, migrate, readMigrations } from '../../src/ledger/migrate.ts';
+import type { Migration } from '../../src/ledger/migrate.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';
 import { START_MS, clock, makeEntry, startChild, temporaryPath, openFor } from './rig.ts';
 
@@ -81,21 +82,22 @@ describe('migrate', () => {
     db.close();
   });
 
-  it('brings a ledger of the first schema up to date, with all that is in it', async (context) => {
+  it('says that a ledger is behind while a migration is due', (context) => {
     const path = temporaryPath(context);
-    migrate(path, START_MS, MIGRATIONS.slice(0, 1));
-    const db = new Database(path);
-    db.exec(`INSERT INTO shapes (id, name) VALUES (1, 'chat'); INSERT INTO agents (id, name, is_derived) VALUES (1, 'a', 0);
-      INSERT INTO calls VALUES (5000000, 1000, NULL, 1, 1, NULL, 0, 0, 9, 200, 0, 0, 1, 1, 1, 1, 1, 1, NULL);`);
+    assert.equal(checkSchema(path), 'absent');
+    migrate(path, START_MS);
+    assert.equal(checkSchema(path), 'current');
+    const later = { version: NEXT, name: '9999_later.sql', sql: '', checksum: 'x' };
+    assert.equal(checkSchema(path, [...MIGRATIONS, later]), 'behind');
+  });
+
+  it('lets a ledger give single pages back to the disk', (context) => {
+    const path = temporaryPath(context);
+    migrate(path, START_MS);
+    const db = new Database(path, { readonly: true });
+    const incremental = 2;
+    assert.equal(db.pragma('auto_vacuum', { simple: true }), incremental);
     db.close();
-    assert.throws(() => openForReading(path), refusal('conflict', /older version/));
-    const ledger = await openFor(context, path);
-    await ledger.close();
-    const reader = openForReading(path);
-    assert.equal(reader.pragma('user_version', { simple: true }), MIGRATIONS.length);
-    assert.equal(reader.prepare('SELECT agent FROM call_log').pluck().get(), 'a');
-    assert.equal(reader.prepare('SELECT count(*) FROM shadow_log').pluck().get(), 0);
-    reader.close();
   });
 
   it('refuses a newer schema', async (context) => {
@@ -106,10 +108,20 @@ describe('migrate', () => {
     await refusesUntouched(path, 'conflict', new RegExp(`has schema ${NEXT}, newer than the ${NEXT - 1}`));
   });
 
-  it('refuses a migration that was changed after it had been applied', async (context) => {
+  it('refuses a ledger of another build, names both schemas, and says what to do about its endpoints', async (context) => {
     const path = temporaryPath(context);
-    migrate(path, START_MS, [{ ...(MIGRATIONS[0] as (typeof MIGRATIONS)[0]), checksum: 'another' }]);
-    await refusesUntouched(path, 'conflict', /another text of migration 0001_ledger.sql/);
+    const other = { ...(MIGRATIONS[0] as Migration), checksum: '0123456789abcdef' };
+    const further = { version: NEXT, name: '0002_shadow.sql', sql: '', checksum: 'x' };
+    // A build before there was one migration had several: that does not make its schema a newer one.
+    migrate(path, START_MS, [other, further]);
+    const ours = MIGRATIONS[0]?.checksum.slice(0, 8);
+    const says = `another build of upshift made ${path}: it has schema 0001_ledger.sql 01234567, this build 0001_ledger.sql ${ours}`;
+    await refusesUntouched(path, 'conflict', new RegExp(says.replaceAll('.', String.raw`\.`)));
+    assert.throws(
+      () => openForReading(path),
+      ({ hint }: AppError) =>
+        hint?.includes('`upshift endpoints`') === true && !/(delete|remove) (it|the)\b/.test(hint),
+    );
   });
 
   for (const mode of ['delete', 'wal']) {

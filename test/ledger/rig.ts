@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
+import { GATEWAY_ID } from '../../src/core/call.ts';
 import type { Call, Shadow } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { JournalDecision, JournalEntry } from '../../src/ledger/journal/entry.ts';
@@ -30,6 +31,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
   const isCanary = n % 4 === 0;
   const durationUs = 900_000 + ((n * 7_919) % 6_000_000);
   return {
+    gatewayId: GATEWAY_ID,
     arrivedAtUs: START_MS * 1_000 + n * 2_000,
     durationUs,
     model: n % 5 === 0 ? 'org/other' : 'org/model',
@@ -74,6 +76,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
 /** The copy of the n-th call. */
 export function makeShadow(n: number, changes: Partial<Shadow> = {}): Shadow {
   return {
+    gatewayId: GATEWAY_ID,
     arrivedAtUs: makeCall(n).arrivedAtUs,
     rolloutId: 'abcdefgh',
     status: 200,

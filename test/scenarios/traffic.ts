@@ -1,5 +1,5 @@
 import type { Arrival, AttemptRecord, Call, Outcome } from '../../src/core/call.ts';
-import { assignedTo } from '../../src/core/call.ts';
+import { assignedTo, GATEWAY_ID } from '../../src/core/call.ts';
 import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
 import { assign } from '../../src/core/rollout/split.ts';
 
@@ -37,6 +37,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
   const last = attempts.at(-1) as AttemptRecord;
   const isAnswered = last.status !== 0;
   const shared = {
+    gatewayId: GATEWAY_ID,
     arrivedAtUs,
     model,
     shape: 'chat',

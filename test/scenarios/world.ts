@@ -345,7 +345,7 @@ export class World {
       const rollouts = db.prepare<[], { id: string; snapshot: string }>('SELECT id, snapshot FROM rollouts').all();
       for (const { id, snapshot } of rollouts) {
         const events = db.prepare<[string], { data: string; at: number }>(
-          'SELECT data, at FROM events WHERE rollout_id = ? ORDER BY id',
+          'SELECT data, happened_at_ms AS at FROM events WHERE rollout_id = ? ORDER BY id',
         );
         const folded = events
           .all(id)

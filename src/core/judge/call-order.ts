@@ -1,6 +1,7 @@
 import { DELAYED_US, knownAfterUs } from '../call.ts';
-import type { Call, Outcome } from '../call.ts';
+import type { Call, CallKey, Outcome } from '../call.ts';
 import type { Role } from '../route.ts';
+import { CallMap } from './call-map.ts';
 import { EARLY_US } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
 
@@ -11,17 +12,23 @@ export interface Taker {
   pair(stable: JudgedCall, canary: JudgedCall): void;
 }
 
-/**
- * A call as it was assigned. `assignedAtUs`: the clock then; calls come in this order, for the coins were thrown in it.
- * `waitedUs`: how long it was held then, before it was sent or ended.
- */
-export interface Assigned {
-  readonly arrivedAtUs: number;
+/** A call as it was assigned to a role. */
+export interface Assigned extends CallKey {
+  /** When it was assigned, epoch µs. Calls are judged in this order. */
   readonly assignedAtUs: number;
   readonly role: Role;
   readonly step: number;
   readonly weight: number;
+  /** How long it was then held, until it was sent or ended. */
   readonly waitedUs: number;
+}
+
+/**
+ * The order in which calls are judged: by the time of their assignment, and within the same microsecond by gateway. The
+ * ledger gives the same order again, whichever gateway's call was heard of first.
+ */
+export function byAssignment(a: Omit<Assigned, 'waitedUs'>, b: Omit<Assigned, 'waitedUs'>): number {
+  return a.assignedAtUs - b.assignedAtUs || a.gatewayId - b.gatewayId || a.arrivedAtUs - b.arrivedAtUs;
 }
 
 /** How a call's first attempt ended, or how the call did where that was well. */
@@ -55,7 +62,7 @@ const AT_ONCE = { least: 1_500, part: 1 / 16 };
 export class CallOrder {
   readonly #taker: Taker;
   readonly #lateUs: number;
-  readonly #open = new Map<number, Entry>();
+  readonly #open = new CallMap<Entry>();
   #queue: Entry[] = [];
   #early = 0;
   #full = 0;
@@ -67,29 +74,38 @@ export class CallOrder {
 
   assigned(assigned: Omit<Assigned, 'waitedUs'>): void {
     const entry: Entry = { assigned, waitedUs: null, known: null };
-    this.#open.set(assigned.arrivedAtUs, entry);
-    this.#queue.push(entry);
+    this.#open.set(assigned, entry);
+    const queue = this.#queue;
+    let place = queue.length;
+    // Almost always 0 steps: another gateway's call of the same microsecond may have been heard of first.
+    while (place > this.#early && byAssignment((queue[place - 1] as Entry).assigned, assigned) > 0) place--;
+    if (place === queue.length) queue.push(entry);
+    else queue.splice(place, 0, entry);
   }
 
-  /** Its first attempt set out after so long, or it ended without one. */
-  sent(arrivedAtUs: number, waitedUs: number): void {
-    const entry = this.#open.get(arrivedAtUs);
+  /** Its first attempt was sent after it was held for so long, or it ended without one. */
+  sent(call: CallKey, waitedUs: number): void {
+    const entry = this.#open.get(call);
     if (entry !== undefined) entry.waitedUs = waitedUs;
   }
 
   /** The first attempt failed, or the call ended. What comes second of one call says nothing new. */
-  known(arrivedAtUs: number, known: Known): void {
-    const entry = this.#open.get(arrivedAtUs);
+  known(call: CallKey, known: Known): void {
+    const entry = this.#open.get(call);
     if (entry === undefined) return;
     entry.known = known;
-    this.#open.delete(arrivedAtUs);
+    this.#open.delete(call);
   }
 
-  /** Hands on what is decided by now. */
+  /**
+   * Hands on what is decided by now. Calls of the current microsecond wait for the next time, because another call of the
+   * same microsecond may still be assigned and belong before them.
+   */
   advance(nowUs: number): void {
     const queue = this.#queue;
     for (; this.#early < queue.length; this.#early++) {
       const { assigned, waitedUs, known } = queue[this.#early] as Entry;
+      if (assigned.assignedAtUs >= Math.floor(nowUs)) break;
       const ageUs = nowUs - assigned.assignedAtUs;
       // What is still held will have been held for at least as long as this.
       const heldUs = waitedUs ?? ageUs;
@@ -101,7 +117,7 @@ export class CallOrder {
       const { assigned, waitedUs, known } = queue[this.#full] as Entry;
       if (waitedUs === null) break;
       if (known === null && nowUs - assigned.assignedAtUs - waitedUs < this.#lateUs) break;
-      this.#open.delete(assigned.arrivedAtUs);
+      this.#open.delete(assigned);
       this.#taker.take(fullView({ ...assigned, waitedUs }, known, this.#lateUs));
     }
     if (this.#full < 1_024) return;

@@ -1,12 +1,12 @@
-import type { Arrival } from '../call.ts';
+import type { Arrival, CallKey } from '../call.ts';
 import type { Role } from '../route.ts';
+import { CallMap } from './call-map.ts';
 import { fullView } from './call-order.ts';
 import type { Known, Taker } from './call-order.ts';
 
-/** Which pair, and when both of its halves set out: once the call had been held for as long as a limit wanted. */
-export interface PairKey {
-  /** The live call's: unique. */
-  readonly arrivedAtUs: number;
+/** Which pair: the key of its live call. */
+export interface PairKey extends CallKey {
+  /** When both halves were sent, epoch µs: once the live call had been held to keep a limit. */
   readonly setOutAtUs: number;
 }
 
@@ -29,7 +29,7 @@ interface OpenPair extends PairKey {
 export class Pairs {
   readonly #taker: Pick<Taker, 'pair'>;
   readonly #lateUs: number;
-  readonly #open = new Map<number, OpenPair>();
+  readonly #open = new CallMap<OpenPair>();
   #takenUpToUs = 0;
   #closedAtUs = Number.POSITIVE_INFINITY;
 
@@ -39,11 +39,12 @@ export class Pairs {
   }
 
   /** One half has ended. One that comes when its pair is gone says nothing new. */
-  half(role: Role, { arrivedAtUs, setOutAtUs }: PairKey, known: Known): void {
+  half(role: Role, { gatewayId, arrivedAtUs, setOutAtUs }: PairKey, known: Known): void {
     if (setOutAtUs <= this.#takenUpToUs) return;
-    const pair = this.#open.get(arrivedAtUs) ?? { arrivedAtUs, setOutAtUs, stable: null, canary: null };
+    const key = { gatewayId, arrivedAtUs, setOutAtUs };
+    const pair = this.#open.get(key) ?? { ...key, stable: null, canary: null };
     pair[role] = known;
-    this.#open.set(arrivedAtUs, pair);
+    this.#open.set(key, pair);
   }
 
   /** A call of a step was assigned: pairs that were not old enough by then are left out. */
@@ -56,7 +57,7 @@ export class Pairs {
     this.#takenUpToUs = Math.max(this.#takenUpToUs, upToUs);
     const due = [...this.#open.values()].filter(({ setOutAtUs }) => setOutAtUs <= upToUs).sort(inOrder);
     for (const pair of due) {
-      this.#open.delete(pair.arrivedAtUs);
+      this.#open.delete(pair);
       if (isInTime(pair, this.#lateUs, this.#closedAtUs)) takePair(this.#taker, pair, this.#lateUs);
     }
   }
@@ -64,7 +65,7 @@ export class Pairs {
 
 /** The order in which pairs are handed on. */
 export function inOrder(a: PairKey, b: PairKey): number {
-  return a.setOutAtUs - b.setOutAtUs || a.arrivedAtUs - b.arrivedAtUs;
+  return a.setOutAtUs - b.setOutAtUs || a.arrivedAtUs - b.arrivedAtUs || a.gatewayId - b.gatewayId;
 }
 
 /** Whether a pair was old enough when the first call of a step was assigned. */
@@ -75,10 +76,10 @@ export function isInTime({ setOutAtUs }: PairKey, lateUs: number, firstStepAtUs:
 /** Hands a pair on, unless both halves were too late: nobody knew of it then. True where it was. */
 export function takePair(
   taker: Pick<Taker, 'pair'>,
-  { arrivedAtUs, setOutAtUs, stable, canary }: Pair,
+  { gatewayId, arrivedAtUs, setOutAtUs, stable, canary }: Pair,
   lateUs: number,
 ): boolean {
-  const assigned = { arrivedAtUs, assignedAtUs: setOutAtUs, step: 0, weight: 0.5, waitedUs: 0 };
+  const assigned = { gatewayId, arrivedAtUs, assignedAtUs: setOutAtUs, step: 0, weight: 0.5, waitedUs: 0 };
   const [live, copy] = [
     fullView({ ...assigned, role: 'stable' }, stable, lateUs),
     fullView({ ...assigned, role: 'canary' }, canary, lateUs),
@@ -88,7 +89,7 @@ export function takePair(
   return true;
 }
 
-/** A pair's halves set out once the call had been held for as long as a limit wanted. */
-export function keyOf({ arrivedAtUs, waitedUs }: Pick<Arrival, 'arrivedAtUs' | 'waitedUs'>): PairKey {
-  return { arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs };
+/** The key of the pair of a live call. */
+export function keyOf({ gatewayId, arrivedAtUs, waitedUs }: CallKey & Pick<Arrival, 'waitedUs'>): PairKey {
+  return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs };
 }

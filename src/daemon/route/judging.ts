@@ -1,4 +1,4 @@
-import type { Arrival } from '../../core/call.ts';
+import type { Arrival, CallKey } from '../../core/call.ts';
 import { CallOrder } from '../../core/judge/call-order.ts';
 import type { Assigned, Known } from '../../core/judge/call-order.ts';
 import { Judge } from '../../core/judge/judge.ts';
@@ -35,13 +35,13 @@ export class Judging {
   }
 
   /** A call's first attempt set out after it was held for so long, or it ended without one. */
-  sent(arrivedAtUs: number, waitedUs: number): void {
-    this.#callOrder.sent(arrivedAtUs, waitedUs);
+  sent(call: CallKey, waitedUs: number): void {
+    this.#callOrder.sent(call, waitedUs);
   }
 
   /** A call's first attempt failed, or it ended well. */
-  known(arrivedAtUs: number, known: Known): void {
-    this.#callOrder.known(arrivedAtUs, known);
+  known(call: CallKey, known: Known): void {
+    this.#callOrder.known(call, known);
   }
 
   /** One half of a pair of the shadow stage has ended. */

@@ -184,7 +184,7 @@ export class RouteWatch {
 
   sent(arrival: Arrival, nowMs: number): void {
     if (this.#isDelayed(arrival)) this.window.refused(nowMs);
-    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.sent(arrival.arrivedAtUs, arrival.waitedUs);
+    if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.sent(arrival, arrival.waitedUs);
   }
 
   /** Serverless could not take it in time: that counts as refused, once. */
@@ -200,7 +200,7 @@ export class RouteWatch {
     { knownAfterUs, nowMs }: { readonly knownAfterUs: number; readonly nowMs: number },
   ): boolean {
     if (this.#isCurrent(arrival) && isJudged(arrival)) {
-      this.#judging?.known(arrival.arrivedAtUs, knownFailure(outcome, knownAfterUs - arrival.waitedUs));
+      this.#judging?.known(arrival, knownFailure(outcome, knownAfterUs - arrival.waitedUs));
     }
     if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat && !this.#isDelayed(arrival)) {
       this.window.refused(nowMs);
@@ -227,7 +227,7 @@ export class RouteWatch {
     if (!this.#isCurrent(call)) return;
     if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
     if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));
-    else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call.arrivedAtUs, knownOf(call));
+    else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call, knownOf(call));
   }
 
   #answered(call: Call, nowMs: number): void {

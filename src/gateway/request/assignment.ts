@@ -28,6 +28,7 @@ export interface Assignment {
 
 /** What assigning a call needs to know. */
 export interface Assigning {
+  readonly gatewayId: number;
   readonly table: () => RouteTable;
   readonly token: string | null;
   readonly agents: Agents;
@@ -56,6 +57,7 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
   const isWayBack = canary?.toward === 'serverless';
   const isForEndpoint = assignedTo({ role, isWayBack }) === 'dedicated';
   const arrival: Arrival = {
+    gatewayId: shared.gatewayId,
     arrivedAtUs,
     assignedAtUs: shared.nowUs(),
     waitedUs: 0,

@@ -115,6 +115,7 @@ export class Copy implements AttemptOwner {
     const row = this.#attempt.toRow(asIfArrivedAtUs);
     const usage = this.#meter === null ? null : this.#meter.usage;
     return {
+      gatewayId: arrival.gatewayId,
       arrivedAtUs: arrival.arrivedAtUs,
       rolloutId: arrival.rolloutId as string,
       status: row.status,

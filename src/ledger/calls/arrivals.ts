@@ -5,6 +5,8 @@ import type { UpstreamKind } from '../../core/route.ts';
 import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';
 import { startOf } from './history.ts';
+import { pagesOf } from './pages.ts';
+import type { Page } from './pages.ts';
 
 /** A call that was assigned to one kind of upstream. Times in clock µs. */
 export interface PastCall {
@@ -31,74 +33,80 @@ interface History {
   readonly untilUs: number;
 }
 
-/** Where the chosen calls stand in the file at one moment: what comes later is not read. */
+/** Which times the chosen calls have, epoch µs, at one moment: what is written later is not read. */
 export interface Span {
-  readonly firstId: number;
-  readonly lastId: number;
+  readonly firstEndUs: number;
+  readonly lastEndUs: number;
   readonly firstArrivalUs: number;
   readonly longestUs: number;
 }
 
 /** Some calls in the order of their arrival, as numbers, so that they pass cheaply between threads. */
-export interface ArrivalPage {
+export interface ArrivalPage extends Page {
   /** CALL_COLUMNS numbers per call; NaN stands for null. */
   readonly figures: Float64Array;
-  /** What the next page begins after, epoch µs; null after the last page. */
-  readonly next: number | null;
 }
 
 const PAGE_ROWS = 5_000;
 const MOST_HISTORY = 200_000;
 
 /**
- * What is read of a call `c` and its first attempt `f`. A call's key may be some µs behind its end, where another call
- * had that place; its last attempt ended exactly when it did.
+ * What is read of a call `c` and its first attempt `f`. The time in a call's key may be some µs after its end, if another
+ * call already had the earlier time; the end of its last attempt is exact.
  */
-export const CALL_SELECT = `c.id - c.duration_us AS arrived_us, c.flags, c.step, c.weight, c.outcome_id,
-  ifnull((SELECT t.started_us + t.duration_us FROM attempts t WHERE t.id BETWEEN c.id * 4 AND c.id * 4 + 3
-    ORDER BY t.id DESC LIMIT 1), c.duration_us),
-  c.first_token_us, c.prompt_tokens, c.output_tokens, f.started_us, f.status, f.first_byte_us, f.duration_us,
-  ifnull(c.waited_us, 0)`;
-export const CALL_COLUMNS = 14;
+export const CALL_SELECT = `c.ended_at_us - c.duration_us AS arrived_at_us, c.flags, c.step, c.weight_per_10000,
+  c.outcome_id,
+  ifnull((SELECT t.started_after_us + t.duration_us FROM attempts t
+    WHERE t.call_ended_at_us = c.ended_at_us AND t.gateway_id = c.gateway_id
+    ORDER BY t.position DESC LIMIT 1), c.duration_us),
+  c.first_token_us, c.prompt_tokens, c.output_tokens, f.started_after_us, f.status, f.first_byte_us, f.duration_us,
+  ifnull(c.waited_us, 0), c.gateway_id`;
+export const CALL_COLUMNS = 15;
+/** Joins the first attempt `f` of a call `c`. */
+export const FIRST_ATTEMPT =
+  'LEFT JOIN attempts f ON f.call_ended_at_us = c.ended_at_us AND f.gateway_id = c.gateway_id AND f.position = 0';
 
-/** Finds where the chosen calls stand; null where there are none. Of a history the newest 200,000 are taken. */
+/** Finds which times the chosen calls have; null if there are none. Of a history the newest 200,000 are taken. */
 export function spanOf(db: LedgerDb, choice: Choice): Span | null {
   const { where, values, after, until, most } = termsOf(db, choice);
   const found = db
     .prepare(
-      `SELECT min(id), max(id), min(id - duration_us), max(duration_us) FROM (
-         SELECT c.id, c.duration_us FROM calls c WHERE c.id > ? AND c.id <= ? AND ${where} ORDER BY c.id DESC LIMIT ?)`,
+      `SELECT min(ended_at_us), max(ended_at_us), min(ended_at_us - duration_us), max(duration_us) FROM (
+         SELECT c.ended_at_us, c.duration_us FROM calls c WHERE c.ended_at_us > ? AND c.ended_at_us <= ? AND ${where}
+         ORDER BY c.ended_at_us DESC, c.gateway_id DESC LIMIT ?)`,
     )
     .raw()
     .get(after, until, ...values, most) as [number, number, number, number] | [null, null, null, null];
-  const [firstId, lastId, firstArrivalUs, longestUs] = found;
-  return firstId === null ? null : { firstId, lastId, firstArrivalUs, longestUs };
+  const [firstEndUs, lastEndUs, firstArrivalUs, longestUs] = found;
+  return firstEndUs === null ? null : { firstEndUs, lastEndUs, firstArrivalUs, longestUs };
 }
 
 /**
- * The next of the chosen calls, arrived after a time, epoch µs; possibly none although more follow. The file has them in
- * the order of their ends, so a page ends with the end of the so-manieth call from here: what arrived before that has
- * ended when the longest call would have.
+ * The next of the chosen calls that arrived after a time, epoch µs; possibly none although more follow. The file has calls
+ * in the order of their ends, so the page goes up to the end of the 5,000th call from here: every call that arrived by
+ * then ended within the duration of the longest call.
  */
 export function arrivalPage(db: LedgerDb, choice: Choice, span: Span, afterUs: number): ArrivalPage {
   const { where, values } = termsOf(db, choice);
-  const first = Math.max(afterUs + 1, span.firstId);
+  const first = Math.max(afterUs + 1, span.firstEndUs);
   const end = db
     .prepare<unknown[], number>(
-      `SELECT c.id FROM calls c WHERE c.id >= ? AND c.id <= ? AND ${where} ORDER BY c.id LIMIT 1 OFFSET ${PAGE_ROWS - 1}`,
+      `SELECT c.ended_at_us FROM calls c WHERE c.ended_at_us >= ? AND c.ended_at_us <= ? AND ${where}
+       ORDER BY c.ended_at_us, c.gateway_id LIMIT 1 OFFSET ${PAGE_ROWS - 1}`,
     )
     .pluck()
-    .get(first, span.lastId, ...values);
-  const next = end === undefined || end >= span.lastId ? null : end;
-  const until = next ?? span.lastId;
+    .get(first, span.lastEndUs, ...values);
+  const next = end === undefined || end >= span.lastEndUs ? null : end;
+  const until = next ?? span.lastEndUs;
   const rows = db
     .prepare(
-      `SELECT ${CALL_SELECT} FROM calls c LEFT JOIN attempts f ON f.id = c.id * 4
-       WHERE c.id >= ? AND c.id <= ? AND ${where} AND c.id - c.duration_us > ? AND c.id - c.duration_us <= ?
-       ORDER BY arrived_us`,
+      `SELECT ${CALL_SELECT} FROM calls c ${FIRST_ATTEMPT}
+       WHERE c.ended_at_us >= ? AND c.ended_at_us <= ? AND ${where}
+         AND c.ended_at_us - c.duration_us > ? AND c.ended_at_us - c.duration_us <= ?
+       ORDER BY arrived_at_us, c.gateway_id`,
     )
     .raw()
-    .all(first, Math.min(span.lastId, until + span.longestUs), ...values, afterUs, until) as Raw[];
+    .all(first, Math.min(span.lastEndUs, until + span.longestUs), ...values, afterUs, until) as Raw[];
   return { figures: toFigures(rows, CALL_COLUMNS), next };
 }
 
@@ -107,10 +115,8 @@ export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<LoggedJ
   const choice = { kind: 'rollout', rolloutId } as const;
   const span = spanOf(db, choice);
   if (span === null) return;
-  for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {
-    const page: ArrivalPage = arrivalPage(db, choice, span, after);
+  for (const page of pagesOf(span.firstArrivalUs - 1, (after) => arrivalPage(db, choice, span, after))) {
     yield* readJudged(page);
-    after = page.next;
   }
 }
 
@@ -135,6 +141,7 @@ export function judgedAt(figures: Float64Array, at: number): LoggedJudged {
   const firstTokenUs = orNull(6);
   const first = { startedAfterUs: number(9), status: number(10), firstByteUs: orNull(11), durationUs: number(12) };
   return {
+    gatewayId: number(14),
     arrivedAtUs: number(0),
     // One that was never sent was held until it ended.
     assignedAtUs: number(0) + (Number.isNaN(first.startedAfterUs) ? durationUs : first.startedAfterUs - waitedUs),
@@ -182,7 +189,7 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
   if (choice.kind === 'rollout') {
     const eligible = FLAG.eligible | FLAG.hasRole;
     return {
-      where: `c.rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND c.flags & ${eligible} = ${eligible}`,
+      where: `c.rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?) AND c.flags & ${eligible} = ${eligible}`,
       values: [choice.rolloutId],
       after: startOf(db, choice.rolloutId),
       until: Number.MAX_SAFE_INTEGER,
@@ -207,9 +214,7 @@ export function* historyCalls(db: LedgerDb, model: string, sinceUs: number, unti
   const choice = { kind: 'history', model, upstream: 'serverless', sinceUs, untilUs } as const;
   const span = spanOf(db, choice);
   if (span === null) return;
-  for (let after: number | null = span.firstArrivalUs - 1; after !== null;) {
-    const page: ArrivalPage = arrivalPage(db, choice, span, after);
+  for (const page of pagesOf(span.firstArrivalUs - 1, (after) => arrivalPage(db, choice, span, after))) {
     yield* readPast(page);
-    after = page.next;
   }
 }

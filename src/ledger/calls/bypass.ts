@@ -34,9 +34,9 @@ export class BypassLog {
   }
 }
 
-/** Its place is when it ended, as its caller says, so that it is found there when it is reported again. */
+/** The key of its row is when it ended, as its caller says, so that it is found when it is reported again. */
 function rowOf(call: Call): CallRow {
-  return { id: Math.round(call.arrivedAtUs + call.durationUs), call };
+  return { endedAtUs: Math.round(call.arrivedAtUs + call.durationUs), call };
 }
 
 function keyOf({ arrivedAtUs, durationUs, agent }: Call): string {

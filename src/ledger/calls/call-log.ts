@@ -43,7 +43,8 @@ export class CallLog implements Recorder {
   /** How many rows are on their way through `catchUp`. */
   #handedOver = 0;
   #idle: (() => void)[] = [];
-  #lastId = 0;
+  /** The newest time that a row of each gateway has got, epoch µs. */
+  readonly #lastEndUs = new Map<number, number>();
   #oldestAt = 0;
   #retries = 0;
   #isScheduled = false;
@@ -100,10 +101,11 @@ export class CallLog implements Recorder {
       queueMicrotask(release);
       return;
     }
-    const id = Math.max(this.#lastId + 1, Math.round(call.arrivedAtUs + call.durationUs));
-    this.#lastId = id;
+    const afterLast = (this.#lastEndUs.get(call.gatewayId) ?? 0) + 1;
+    const endedAtUs = Math.max(afterLast, Math.round(call.arrivedAtUs + call.durationUs));
+    this.#lastEndUs.set(call.gatewayId, endedAtUs);
     this.#begin();
-    this.#rows.push({ id, call });
+    this.#rows.push({ endedAtUs, call });
     if (this.#isDegraded) {
       queueMicrotask(release);
       this.#dropOldest();

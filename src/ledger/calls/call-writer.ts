@@ -6,8 +6,11 @@ import { Names } from './names.ts';
 
 /** A call on its way to the file. */
 export interface CallRow {
-  /** When it ended, epoch µs, unique in this process: its key, unless the file already has another call there. */
-  readonly id: number;
+  /**
+   * When the call ended, epoch µs, unique for its gateway in this process: with the gateway the key of its row, unless the
+   * file already has another call there.
+   */
+  readonly endedAtUs: number;
   readonly call: Call;
 }
 
@@ -31,16 +34,16 @@ const MOST_ATTEMPTS = 4;
 
 /** So many rows in one statement cost a third less than one by one. */
 const BLOCK = 16;
-const INSERT_CALL = `INSERT INTO calls (id, duration_us, route_id, agent_id, shape_id, rollout_id, step, weight, flags, status,
-  outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens, output_tokens, request_bytes, response_bytes,
-  repeats_us, waited_us, tries, provider_id) VALUES`;
-const INSERT_ATTEMPT =
-  'INSERT INTO attempts (id, upstream, started_us, status, outcome_id, first_byte_us, duration_us) VALUES';
-const INSERT_SHADOW = `INSERT INTO shadows (id, rollout_id, outcome_id, status, known_us, first_byte_us, first_token_us,
-  duration_us, prompt_tokens, output_tokens) VALUES`;
-const CALL_COLUMNS = 22;
-const ATTEMPT_COLUMNS = 7;
-const SHADOW_COLUMNS = 10;
+const INSERT_CALL = `INSERT INTO calls (ended_at_us, gateway_id, duration_us, route_id, agent_id, shape_id, rollout_name_id,
+  step, weight_per_10000, flags, status, outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens,
+  output_tokens, request_bytes, response_bytes, repeat_gap_us, waited_us, attempt_count, provider_id) VALUES`;
+const INSERT_ATTEMPT = `INSERT INTO attempts (call_ended_at_us, gateway_id, position, upstream, started_after_us, status,
+  outcome_id, first_byte_us, duration_us) VALUES`;
+const INSERT_SHADOW = `INSERT INTO shadows (arrived_at_us, gateway_id, rollout_name_id, outcome_id, status, known_after_us,
+  first_byte_us, first_token_us, duration_us, prompt_tokens, output_tokens) VALUES`;
+const CALL_COLUMNS = 23;
+const ATTEMPT_COLUMNS = 9;
+const SHADOW_COLUMNS = 11;
 
 /** Writes calls through one connection. Writing the same row twice leaves one. */
 export class CallWriter {
@@ -64,9 +67,15 @@ export class CallWriter {
       sent: new Names(db, 'agents', false),
       derived: new Names(db, 'agents', true),
     };
-    this.#insertCall = db.prepare(`${INSERT_CALL} ${marks(CALL_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
-    this.#insertAttempt = db.prepare(`${INSERT_ATTEMPT} ${marks(ATTEMPT_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
-    this.#insertShadow = db.prepare(`${INSERT_SHADOW} ${marks(SHADOW_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
+    this.#insertCall = db.prepare(
+      `${INSERT_CALL} ${marks(CALL_COLUMNS)} ON CONFLICT (ended_at_us, gateway_id) DO NOTHING`,
+    );
+    this.#insertAttempt = db.prepare(
+      `${INSERT_ATTEMPT} ${marks(ATTEMPT_COLUMNS)} ON CONFLICT (call_ended_at_us, gateway_id, position) DO NOTHING`,
+    );
+    this.#insertShadow = db.prepare(
+      `${INSERT_SHADOW} ${marks(SHADOW_COLUMNS)} ON CONFLICT (arrived_at_us, gateway_id) DO NOTHING`,
+    );
     this.#insertCalls = db.prepare(`${INSERT_CALL} ${Array.from({ length: BLOCK }, () => marks(CALL_COLUMNS)).join()}`);
     this.#insertAttempts = db.prepare(
       `${INSERT_ATTEMPT} ${Array.from({ length: BLOCK }, () => marks(ATTEMPT_COLUMNS)).join()}`,
@@ -76,8 +85,9 @@ export class CallWriter {
     this.#rollback = () => {
       if (db.inTransaction) db.exec('ROLLBACK');
     };
-    this.#at = db.prepare<[number], { durationUs: number; agent: string | null }>(
-      'SELECT c.duration_us AS durationUs, a.name AS agent FROM calls c LEFT JOIN agents a ON a.id = c.agent_id WHERE c.id = ?',
+    this.#at = db.prepare<[number, number], { durationUs: number; agent: string | null }>(
+      `SELECT c.duration_us AS durationUs, a.name AS agent FROM calls c LEFT JOIN agents a ON a.id = c.agent_id
+       WHERE c.ended_at_us = ? AND c.gateway_id = ?`,
     );
   }
 
@@ -112,45 +122,49 @@ export class CallWriter {
     if (block.length < BLOCK || block.some(({ call }) => call.attempts.length !== 1)) return null;
     const calls: Bound[] = [];
     const attempts: Bound[] = [];
-    for (const { id, call } of block) {
-      this.#bindCall(calls, id, call);
-      bindAttempt(attempts, id * MOST_ATTEMPTS, call.attempts[0] as AttemptRecord);
+    for (const { endedAtUs, call } of block) {
+      this.#bindCall(calls, endedAtUs, call);
+      bindAttempt(attempts, { endedAtUs, gatewayId: call.gatewayId, position: 0 }, call.attempts[0] as AttemptRecord);
     }
     // What SQLite refuses of a statement it refuses whole.
     if (!isTaken(() => this.#insertCalls.run(...calls))) return null;
     if (isTaken(() => this.#insertAttempts.run(...attempts))) return 0;
-    return countRefused(block, ({ id, call }) => this.#writeAttempts(id, call.attempts));
+    return countRefused(block, ({ endedAtUs, call }) => this.#writeAttempts(endedAtUs, call));
   }
 
-  #writeRow({ id: endedAtUs, call }: CallRow): void {
-    for (let id = endedAtUs; ; id++) {
+  #writeRow({ endedAtUs: firstUs, call }: CallRow): void {
+    for (let endedAtUs = firstUs; ; endedAtUs++) {
       const values: Bound[] = [];
-      this.#bindCall(values, id, call);
+      this.#bindCall(values, endedAtUs, call);
       const { changes } = this.#insertCall.run(...values);
-      if (changes === 1) return this.#writeAttempts(id, call.attempts);
-      // The clock had been ahead in a former life and the place is taken, or this very call is there already.
-      if (this.#isAt(id, call) === true) return;
+      if (changes === 1) return this.#writeAttempts(endedAtUs, call);
+      // Either this very call is in the file already, or the clock of a former process was ahead and its call is there.
+      if (this.#isAt(endedAtUs, call) === true) return;
     }
   }
 
   /** Whether a call is in the file: one that ended when it did, arrived when it did and is of the same agent. */
-  has({ id: endedAtUs, call }: CallRow): boolean {
-    for (let id = endedAtUs; ; id++) {
-      const isThis = this.#isAt(id, call);
+  has({ endedAtUs: firstUs, call }: CallRow): boolean {
+    for (let endedAtUs = firstUs; ; endedAtUs++) {
+      const isThis = this.#isAt(endedAtUs, call);
       if (isThis !== false) return isThis ?? false;
     }
   }
 
-  /** Whether a place holds this call; null where it is free. Arrivals that others tell are unique for each agent only. */
-  #isAt(id: number, call: Call): boolean | null {
-    const found = this.#at.get(id);
+  /**
+   * Whether the row with this key is this call; null if there is no such row. The agent is compared too for calls past the
+   * gateway, because their arrivals come from the clocks of their callers and are unique only for each agent.
+   */
+  #isAt(endedAtUs: number, call: Call): boolean | null {
+    const found = this.#at.get(endedAtUs, call.gatewayId);
     if (found === undefined) return null;
-    return id - found.durationUs === call.arrivedAtUs && (call.isBypass !== true || found.agent === call.agent);
+    return endedAtUs - found.durationUs === call.arrivedAtUs && (call.isBypass !== true || found.agent === call.agent);
   }
 
   #writeShadow(shadow: Shadow): void {
     const values: Bound[] = [
       shadow.arrivedAtUs,
+      shadow.gatewayId,
       this.#names.rollouts.id(shadow.rolloutId),
       OUTCOME_IDS.get(shadow.outcome) as number,
       shadow.status,
@@ -164,24 +178,24 @@ export class CallWriter {
     this.#insertShadow.run(...values);
   }
 
-  #writeAttempts(callId: number, attempts: readonly AttemptRecord[]): void {
-    // Of many the first ones and the last.
+  #writeAttempts(endedAtUs: number, { gatewayId, attempts }: Call): void {
     const kept =
       attempts.length <= MOST_ATTEMPTS
         ? attempts
         : [...attempts.slice(0, MOST_ATTEMPTS - 1), attempts.at(-1) as AttemptRecord];
-    kept.forEach((attempt, n) => {
+    kept.forEach((attempt, position) => {
       const values: Bound[] = [];
-      bindAttempt(values, callId * MOST_ATTEMPTS + n, attempt);
+      bindAttempt(values, { endedAtUs, gatewayId, position }, attempt);
       this.#insertAttempt.run(...values);
     });
   }
 
-  #bindCall(values: Bound[], id: number, call: Call): void {
+  #bindCall(values: Bound[], endedAtUs: number, call: Call): void {
     const { routes, shapes, rollouts, providers, sent, derived } = this.#names;
     values.push(
-      id,
-      id - call.arrivedAtUs,
+      endedAtUs,
+      call.gatewayId,
+      endedAtUs - call.arrivedAtUs,
       call.model === null ? null : routes.id(call.model),
       (call.isAgentDerived ? derived : sent).id(call.agent),
       shapes.id(call.shape),
@@ -199,7 +213,7 @@ export class CallWriter {
       call.requestBytes,
       call.responseBytes,
       call.repeatOfUs === null ? null : call.arrivedAtUs - call.repeatOfUs,
-      heldUs(id, call) || null,
+      heldUs(endedAtUs, call) || null,
       call.attempts.length > MOST_ATTEMPTS ? call.attempts.length : null,
       call.provider == null ? null : providers.id(call.provider),
     );
@@ -207,11 +221,13 @@ export class CallWriter {
 }
 
 /**
- * How long a call was held. One that was never sent was held until it ended: until its key, where that is behind its end,
- * so that the time of its assignment stays what it was.
+ * How long a call was held. One that was never sent was held until it ended. If its row has a later time than its end, it
+ * counts as held until then, so that the time of its assignment stays what it was.
  */
-function heldUs(id: number, { role, attempts, waitedUs, arrivedAtUs, durationUs }: Call): number {
-  return role !== null && attempts.length === 0 ? waitedUs + id - Math.round(arrivedAtUs + durationUs) : waitedUs;
+function heldUs(endedAtUs: number, { role, attempts, waitedUs, arrivedAtUs, durationUs }: Call): number {
+  return role !== null && attempts.length === 0
+    ? waitedUs + endedAtUs - Math.round(arrivedAtUs + durationUs)
+    : waitedUs;
 }
 
 type Bound = number | null;
@@ -237,9 +253,17 @@ function marks(columns: number): string {
   return `(${Array.from({ length: columns }, () => '?').join()})`;
 }
 
-function bindAttempt(values: Bound[], id: number, attempt: AttemptRecord): void {
+interface AttemptKey {
+  readonly endedAtUs: number;
+  readonly gatewayId: number;
+  readonly position: number;
+}
+
+function bindAttempt(values: Bound[], { endedAtUs, gatewayId, position }: AttemptKey, attempt: AttemptRecord): void {
   values.push(
-    id,
+    endedAtUs,
+    gatewayId,
+    position,
     attempt.upstream === 'dedicated' ? 1 : 0,
     Math.round(attempt.startedAfterUs),
     attempt.status,

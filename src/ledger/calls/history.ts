@@ -1,12 +1,13 @@
 import { OUTCOMES } from '../../core/call.ts';
-import type { Outcome } from '../../core/call.ts';
+import type { CallKey, Outcome } from '../../core/call.ts';
 import type { CallShape, Role, UpstreamKind } from '../../core/route.ts';
 import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';
+import { cutPage, pagesOf } from './pages.ts';
+import type { Page } from './pages.ts';
 
-/** A call as it stands in the ledger; of its attempts only what the first one came to. Times in epoch µs and µs. */
-export interface LoggedCall {
-  readonly arrivedAtUs: number;
+/** A call as it stands in the ledger; of its attempts only how the first one ended. Times in epoch µs and µs. */
+export interface LoggedCall extends CallKey {
   readonly endedAtUs: number;
   readonly durationUs: number;
   readonly model: string | null;
@@ -32,25 +33,24 @@ export interface LoggedCall {
 }
 
 /** Some calls in the order of their ends, as numbers, so that they pass cheaply between threads. */
-export interface CallPage {
+export interface CallPage extends Page {
   /** COLUMNS numbers per call; NaN stands for null. */
   readonly figures: Float64Array;
   readonly models: ReadonlyMap<number, string>;
   readonly shapes: ReadonlyMap<number, string>;
   readonly agents: ReadonlyMap<number, readonly [name: string, isDerived: number]>;
-  /** What to ask the next page to begin after; null after the last page. */
-  readonly next: number | null;
 }
 
-const COLUMNS = 14;
+const COLUMNS = 15;
 const PAGE_ROWS = 5_000;
-const SELECT = `SELECT id, duration_us, route_id, agent_id, shape_id, step, flags, status, outcome_id, first_byte_us,
-  first_token_us, repeats_us, waited_us, final_outcome_id
-  FROM calls WHERE id > ?`;
+const SELECT = `SELECT ended_at_us, duration_us, route_id, agent_id, shape_id, step, flags, status, outcome_id,
+  first_byte_us, first_token_us, repeat_gap_us, waited_us, final_outcome_id, gateway_id
+  FROM calls WHERE ended_at_us > ?`;
+const ORDER = `ORDER BY ended_at_us, gateway_id LIMIT ${PAGE_ROWS}`;
 
 /** All calls that ended after a time, epoch µs. */
 export function recentPage(db: LedgerDb, afterUs: number): CallPage {
-  return toPage(db, db.prepare(`${SELECT} ORDER BY id LIMIT ${PAGE_ROWS}`).raw().all(afterUs) as Raw[]);
+  return toPage(db, db.prepare(`${SELECT} ${ORDER}`).raw().all(afterUs) as Raw[]);
 }
 
 /** The eligible calls that a rollout assigned to a role, ended after a time, epoch µs. */
@@ -58,17 +58,17 @@ export function stepPage(db: LedgerDb, rolloutId: string, afterUs: number): Call
   const eligible = FLAG.eligible | FLAG.hasRole;
   const rows = db
     .prepare(
-      `${SELECT} AND rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND flags & ${eligible} = ${eligible}
-       ORDER BY id LIMIT ${PAGE_ROWS}`,
+      `${SELECT} AND rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?) AND flags & ${eligible} = ${eligible}
+       ${ORDER}`,
     )
     .raw()
     .all(Math.max(afterUs, startOf(db, rolloutId)), rolloutId) as Raw[];
   return toPage(db, rows);
 }
 
-/** A key that no call of the rollout is before: when it was created. */
+/** A time, epoch µs, after which all calls of a rollout ended: just before it was created. */
 export function startOf(db: LedgerDb, rolloutId: string): number {
-  const sql = 'SELECT created_at FROM rollouts WHERE id = ?';
+  const sql = 'SELECT created_at_ms FROM rollouts WHERE id = ?';
   return (db.prepare<[string], number>(sql).pluck().get(rolloutId) ?? 0) * 1_000 - 1;
 }
 
@@ -80,6 +80,7 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
     const flags = number(6);
     const [agent, isDerived] = agents.get(number(3)) ?? ['', 0];
     yield {
+      gatewayId: number(14),
       arrivedAtUs: number(0) - number(1),
       endedAtUs: number(0),
       durationUs: number(1),
@@ -107,7 +108,8 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
 
 type Raw = readonly (number | null)[];
 
-function toPage(db: LedgerDb, rows: readonly Raw[]): CallPage {
+function toPage(db: LedgerDb, found: readonly Raw[]): CallPage {
+  const { rows, next } = cutPage(found, PAGE_ROWS);
   const figures = new Float64Array(rows.length * COLUMNS);
   const models = new Map<number, string>();
   const shapes = new Map<number, string>();
@@ -123,26 +125,24 @@ function toPage(db: LedgerDb, rows: readonly Raw[]): CallPage {
     if (agentId != null && !agents.has(agentId))
       agents.set(agentId, (findAgent.get(agentId) ?? ['', 0]) as [string, number]);
   });
-  return { figures, models, shapes, agents, next: rows.length < PAGE_ROWS ? null : (rows.at(-1)?.[0] as number) };
+  return { figures, models, shapes, agents, next };
 }
 
 /** How many calls of a model arrived in each minute since a time, epoch ms, of those that have ended. */
 export function callsPerMinute(db: LedgerDb, model: string, sinceMs: number): { atMs: number; calls: number }[] {
-  const sql = `SELECT (id - duration_us) / 60000000 * 60000 AS atMs, count(*) AS calls FROM calls
-    WHERE id > @since AND route_id = (SELECT id FROM routes WHERE model = @model) AND id - duration_us >= @since
-      AND repeats_us IS NULL
+  const sql = `SELECT (ended_at_us - duration_us) / 60000000 * 60000 AS atMs, count(*) AS calls FROM calls
+    WHERE ended_at_us > @since AND route_id = (SELECT id FROM routes WHERE model = @model)
+      AND ended_at_us - duration_us >= @since AND repeat_gap_us IS NULL
     GROUP BY 1 ORDER BY 1`;
   return db.prepare<object, { atMs: number; calls: number }>(sql).all({ model, since: Math.floor(sinceMs * 1_000) });
 }
 
 /** All calls that ended after one time and not after another, epoch µs, in the order of their ends. */
 export function* demandCalls(db: LedgerDb, afterUs: number, untilUs: number): Generator<LoggedCall> {
-  for (let after: number | null = Math.max(0, afterUs); after !== null;) {
-    const page: CallPage = recentPage(db, after);
+  for (const page of pagesOf(Math.max(0, afterUs), (after) => recentPage(db, after))) {
     for (const call of readPage(page)) {
       if (call.endedAtUs > untilUs) return;
       yield call;
     }
-    after = page.next;
   }
 }

@@ -1,4 +1,5 @@
 import type { Observation } from '../../core/decide/observation.ts';
+import { byAssignment } from '../../core/judge/call-order.ts';
 import type { PastCall, PastVerdict } from '../../core/judge/replay.ts';
 import { inOrder } from '../../core/judge/shadow-pairs.ts';
 import type { Pair } from '../../core/judge/shadow-pairs.ts';
@@ -8,7 +9,7 @@ import { pairs } from './pairs.ts';
 
 /** The calls of a rollout that were judged, in the order in which they were assigned. */
 export function pastCalls(db: LedgerDb, rolloutId: string): PastCall[] {
-  return [...judgedCalls(db, rolloutId)].filter(({ step }) => step > 0).sort((a, b) => a.assignedAtUs - b.assignedAtUs);
+  return [...judgedCalls(db, rolloutId)].filter(({ step }) => step > 0).sort(byAssignment);
 }
 
 /** The pairs of a rollout's shadow stage, in the order in which they set out. */
@@ -18,7 +19,7 @@ export function pastPairs(db: LedgerDb, rolloutId: string): Pair[] {
 
 /** The verdicts that a rollout's decisions saw, oldest first. */
 export function pastVerdicts(db: LedgerDb, rolloutId: string): PastVerdict[] {
-  const sql = 'SELECT id, at, input FROM decisions WHERE rollout_id = ? ORDER BY id';
+  const sql = 'SELECT id, decided_at_ms AS at, input FROM decisions WHERE rollout_id = ? ORDER BY id';
   const rows = db.prepare<[string], { id: number; at: number; input: string }>(sql).all(rolloutId);
   return rows.flatMap(({ id, at, input }) => {
     // What a sweep saw of the rollout's endpoint has no verdict.

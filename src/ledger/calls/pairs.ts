@@ -1,14 +1,15 @@
 import { OUTCOMES } from '../../core/call.ts';
+import type { CallKey } from '../../core/call.ts';
 import type { Known } from '../../core/judge/call-order.ts';
 import type { LedgerDb } from '../database.ts';
-import { CALL_COLUMNS, CALL_SELECT, judgedAt, toFigures } from './arrivals.ts';
+import { CALL_COLUMNS, CALL_SELECT, FIRST_ATTEMPT, judgedAt, toFigures } from './arrivals.ts';
 import type { ArrivalPage, Raw } from './arrivals.ts';
 import { FLAG } from './call-writer.ts';
 import { startOf } from './history.ts';
+import { cutPage, pagesOf } from './pages.ts';
 
 /** A live call of the shadow stage and its copy. */
-export interface JudgedPair {
-  readonly arrivedAtUs: number;
+export interface JudgedPair extends CallKey {
   /** When both halves set out: once the call had been held for as long as a limit wanted. */
   readonly setOutAtUs: number;
   readonly stable: Known;
@@ -16,36 +17,32 @@ export interface JudgedPair {
 }
 
 const PAGE_ROWS = 5_000;
-/** A bare s.id would bring its affinity, and SQLite then does not use the index on an expression. */
-const LIVE = `c.id - c.duration_us = +s.id AND c.flags & ${FLAG.hasShadow}`;
+/** Without the plus SQLite does not use the index: a bare column brings its affinity, and the index is on an expression. */
+const LIVE = `c.ended_at_us - c.duration_us = +s.arrived_at_us AND c.gateway_id = s.gateway_id
+  AND c.flags & ${FLAG.hasShadow}`;
 const PAIR_COLUMNS = CALL_COLUMNS + 6;
 
 /** The next pairs of a rollout of which both halves are in the ledger, arrived after a time, epoch µs. */
 export function pairPage(db: LedgerDb, rolloutId: string, afterUs: number): ArrivalPage {
-  const rows = db
+  const found = db
     .prepare(
-      `SELECT ${CALL_SELECT}, s.outcome_id, s.known_us, s.duration_us, s.first_token_us, s.prompt_tokens, s.output_tokens
+      `SELECT ${CALL_SELECT}, s.outcome_id, s.known_after_us, s.duration_us, s.first_token_us, s.prompt_tokens,
+         s.output_tokens
        FROM shadows s
        CROSS JOIN calls c ON ${LIVE}
-       LEFT JOIN attempts f ON f.id = c.id * 4
-       WHERE s.id > ? AND s.rollout_id = (SELECT id FROM rollout_names WHERE name = ?)
-       ORDER BY s.id LIMIT ${PAGE_ROWS}`,
+       ${FIRST_ATTEMPT}
+       WHERE s.arrived_at_us > ? AND s.rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?)
+       ORDER BY s.arrived_at_us, s.gateway_id LIMIT ${PAGE_ROWS}`,
     )
     .raw()
     .all(Math.max(afterUs, startOf(db, rolloutId)), rolloutId) as Raw[];
-  return {
-    figures: toFigures(rows, PAIR_COLUMNS),
-    next: rows.length < PAGE_ROWS ? null : (rows.at(-1)?.[0] as number),
-  };
+  const { rows, next } = cutPage(found, PAGE_ROWS);
+  return { figures: toFigures(rows, PAIR_COLUMNS), next };
 }
 
 /** All pairs of a rollout in the order of their arrival. */
 export function* pairs(db: LedgerDb, rolloutId: string): Generator<JudgedPair> {
-  for (let after: number | null = 0; after !== null;) {
-    const page: ArrivalPage = pairPage(db, rolloutId, after);
-    yield* readPairs(page);
-    after = page.next;
-  }
+  for (const page of pagesOf(0, (after) => pairPage(db, rolloutId, after))) yield* readPairs(page);
 }
 
 /** The pairs of a page. */
@@ -62,7 +59,7 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
       promptTokens: orNull(4),
       outputTokens: orNull(5),
     };
-    const { arrivedAtUs, waitedUs } = stable;
-    yield { arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, stable, canary };
+    const { gatewayId, arrivedAtUs, waitedUs } = stable;
+    yield { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, stable, canary };
   }
 }

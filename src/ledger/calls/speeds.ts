@@ -26,7 +26,7 @@ export function measuredSpeeds(db: LedgerDb, model: string): Map<string, Measure
        WHERE m.model = ? AND json_extract(r.snapshot, '$.instance.instanceType') IS NOT NULL
          AND (SELECT max(json_extract(e.value, '$.endpoint.maxReplica')) FROM policies p, json_each(p.parsed, '$.routes') e
            WHERE p.hash = r.policy_hash AND json_extract(e.value, '$.model') = m.model) = 1
-       ORDER BY r.created_at DESC LIMIT ${MOST_ROLLOUTS}`,
+       ORDER BY r.created_at_ms DESC LIMIT ${MOST_ROLLOUTS}`,
     )
     .all(model);
   for (const { id, instance } of rollouts) {
@@ -40,9 +40,9 @@ function speedOf(db: LedgerDb, rolloutId: string): MeasuredSpeed | null {
   const served = FLAG.served | FLAG.dedicated;
   const rows = db
     .prepare(
-      `SELECT id, duration_us, first_token_us, output_tokens FROM calls
-       WHERE id > ? AND rollout_id = (SELECT id FROM rollout_names WHERE name = ?) AND flags & ${served} = ${served}
-         AND outcome_id = ${OUTCOMES.indexOf('ok')} ORDER BY id DESC LIMIT ${MOST_CALLS}`,
+      `SELECT ended_at_us, duration_us, first_token_us, output_tokens FROM calls
+       WHERE ended_at_us > ? AND rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?) AND flags & ${served} = ${served}
+         AND outcome_id = ${OUTCOMES.indexOf('ok')} ORDER BY ended_at_us DESC LIMIT ${MOST_CALLS}`,
     )
     .raw()
     .all(startOf(db, rolloutId), rolloutId) as [number, number, number | null, number | null][];

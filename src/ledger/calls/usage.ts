@@ -2,6 +2,7 @@ import { DELAYED_US, OUTCOMES } from '../../core/call.ts';
 import type { UsageCall } from '../../core/usage/log.ts';
 import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';
+import { cutPage, pagesOf } from './pages.ts';
 
 /** A call for a model, which stands as the number that the ledger knows it by. */
 export interface LoggedUsage extends UsageCall {
@@ -20,40 +21,40 @@ export function* usageCalls(
   { afterUs, untilUs, model }: { readonly afterUs: number; readonly untilUs: number; readonly model: string | null },
 ): Generator<LoggedUsage> {
   const ofModel = model === null ? 'route_id IS NOT NULL' : 'route_id = (SELECT id FROM routes WHERE model = ?)';
-  const page = db
+  const statement = db
     .prepare(
-      `SELECT id, duration_us, route_id, agent_id, flags, outcome_id, repeats_us, ifnull(waited_us, 0),
+      `SELECT ended_at_us, duration_us, route_id, agent_id, flags, outcome_id, repeat_gap_us, ifnull(waited_us, 0),
          ifnull(prompt_tokens, 0) + ifnull(output_tokens, 0)
-       FROM calls WHERE id > ? AND id <= ? AND ${ofModel} ORDER BY id LIMIT ${PAGE_ROWS}`,
+       FROM calls WHERE ended_at_us > ? AND ended_at_us <= ? AND ${ofModel}
+       ORDER BY ended_at_us, gateway_id LIMIT ${PAGE_ROWS}`,
     )
     .raw();
-  for (let after = afterUs; ;) {
-    const rows = page.all(after, untilUs, ...(model === null ? [] : [model])) as Row[];
-    for (const [id, durationUs, routeId, agentId, flags, outcome, repeatsUs, waitedUs, tokens] of rows) {
+  const read = (after: number) =>
+    cutPage(statement.all(after, untilUs, ...(model === null ? [] : [model])) as Row[], PAGE_ROWS);
+  for (const { rows } of pagesOf(afterUs, read)) {
+    for (const [endedAtUs, durationUs, routeId, agentId, flags, outcome, repeatGapUs, waitedUs, tokens] of rows) {
       yield {
         model: routeId,
-        arrivedAtMs: (id - durationUs) / 1_000,
-        endedAtMs: id / 1_000,
+        arrivedAtMs: (endedAtUs - durationUs) / 1_000,
+        endedAtMs: endedAtUs / 1_000,
         agent: agentId,
         isRefused: (flags & FLAG.canary) === 0 && (outcome === REFUSED_ID || waitedUs >= DELAYED_US),
-        isRepeat: repeatsUs !== null,
+        isRepeat: repeatGapUs !== null,
         isDedicated: (flags & FLAG.dedicated) !== 0,
         tokens,
       };
     }
-    if (rows.length < PAGE_ROWS) return;
-    after = (rows.at(-1) as Row)[0];
   }
 }
 
 type Row = readonly [
-  id: number,
+  endedAtUs: number,
   durationUs: number,
   routeId: number,
   agentId: number,
   flags: number,
   outcome: number,
-  repeatsUs: number | null,
+  repeatGapUs: number | null,
   waitedUs: number,
   tokens: number,
 ];

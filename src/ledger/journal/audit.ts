@@ -33,7 +33,7 @@ interface StoredPolicy {
   readonly parsed: string;
 }
 
-const COLUMNS = `id, at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
+const COLUMNS = `id, decided_at_ms AS at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
   parsed_hash AS parsedHash, action, reason, ticks, input, output, hash`;
 
 /**

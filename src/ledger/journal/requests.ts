@@ -21,7 +21,7 @@ export interface PendingRequest extends OperatorRequest {
   readonly at: number;
 }
 
-const COLUMNS = `a.id, a.rollout_id AS rolloutId, ifnull(a.figures ->> '$.about', 'step') AS about, a.step, a.policy_hash AS policyHash, a.verdict, a.figures, a.at`;
+const COLUMNS = `a.id, a.rollout_id AS rolloutId, ifnull(a.figures ->> '$.about', 'step') AS about, a.step, a.policy_hash AS policyHash, a.verdict, a.figures, a.asked_at_ms AS at`;
 
 const IS_ANSWERED = `EXISTS (SELECT 1 FROM requests q JOIN request_outcomes o ON o.request_id = q.id
   WHERE q.ask_id = a.id AND o.result = 'done')`;
@@ -46,7 +46,7 @@ export function openAsks(db: LedgerDb): (OpenAsk & { readonly model: string })[]
 /** Requests in the order they came, without those that have an outcome. */
 export function pendingRequests(db: LedgerDb): PendingRequest[] {
   const sql = `SELECT q.id, q.kind, q.rollout_id AS rolloutId, q.ask_id AS askId, q.step, q.reason,
-      q.by_user || '@' || q.by_host AS "by", r.model, q.at
+      q.by_user || '@' || q.by_host AS "by", r.model, q.requested_at_ms AS at
     FROM requests q LEFT JOIN rollouts p ON p.id = q.rollout_id LEFT JOIN routes r ON r.id = p.route_id
     WHERE q.id NOT IN (SELECT request_id FROM request_outcomes) ORDER BY q.id`;
   return db.prepare<[], PendingRequest>(sql).all();
@@ -54,7 +54,7 @@ export function pendingRequests(db: LedgerDb): PendingRequest[] {
 
 /** What the daemon last told of itself: JSON as it was stored, parsed. `updatedAt`: epoch ms. Null before the first time. */
 export function readStatus(db: LedgerDb): { report: unknown; pid: number; updatedAt: number } | null {
-  const sql = 'SELECT pid, updated_at AS updatedAt, status FROM daemon_status WHERE id = 1';
+  const sql = 'SELECT pid, updated_at_ms AS updatedAt, status FROM daemon_status WHERE id = 1';
   const row = db.prepare<[], { pid: number; updatedAt: number; status: string }>(sql).get();
   return row === undefined ? null : { report: JSON.parse(row.status), pid: row.pid, updatedAt: row.updatedAt };
 }
@@ -82,7 +82,7 @@ export function insertRequest(db: LedgerDb, request: NewRequest): number {
     const { kind, rolloutId, askId, step, reason, byUser, byHost, at } = request;
     const { lastInsertRowid } = db
       .prepare(
-        `INSERT INTO requests (kind, rollout_id, ask_id, step, reason, by_user, by_host, at)
+        `INSERT INTO requests (kind, rollout_id, ask_id, step, reason, by_user, by_host, requested_at_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(kind, rolloutId, askId, step, reason, byUser, byHost, Math.round(at));
@@ -99,7 +99,8 @@ export function requestOutcome(
   db: LedgerDb,
   id: number,
 ): { result: 'done' | 'refused'; message: string; decisionId: number | null; at: number } | null {
-  const sql = 'SELECT result, message, decision_id AS decisionId, at FROM request_outcomes WHERE request_id = ?';
+  const sql =
+    'SELECT result, message, decision_id AS decisionId, settled_at_ms AS at FROM request_outcomes WHERE request_id = ?';
   type Row = { result: 'done' | 'refused'; message: string; decisionId: number | null; at: number };
   return db.prepare<[number], Row>(sql).get(id) ?? null;
 }

@@ -60,15 +60,15 @@ export interface StepShare {
   readonly units: number;
 }
 
-const ROLLOUT = `SELECT p.id, r.model, p.phase, p.toward, p.policy_hash AS policyHash, p.snapshot, p.created_at AS createdAt,
-  p.updated_at AS updatedAt FROM rollouts p JOIN routes r ON r.id = p.route_id`;
+const ROLLOUT = `SELECT p.id, r.model, p.phase, p.toward, p.policy_hash AS policyHash, p.snapshot, p.created_at_ms AS createdAt,
+  p.updated_at_ms AS updatedAt FROM rollouts p JOIN routes r ON r.id = p.route_id`;
 
-const DECISION = `SELECT id, at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
+const DECISION = `SELECT id, decided_at_ms AS at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
   action, reason, output ->> 'detail' AS detail, ticks`;
 
 /** All rollouts, oldest first. */
 export function listRollouts(db: LedgerDb): RolloutRow[] {
-  return db.prepare<[], RolloutRow>(`${ROLLOUT} ORDER BY p.created_at, p.id`).all();
+  return db.prepare<[], RolloutRow>(`${ROLLOUT} ORDER BY p.created_at_ms, p.id`).all();
 }
 
 /** The one rollout whose id begins so; null where there is none. AppError `conflict` where there are several. */
@@ -99,7 +99,7 @@ export function listDecisions(
   db: LedgerDb,
   filter: { readonly rollout?: string; readonly since?: number; readonly limit?: number } = {},
 ): DecisionRow[] {
-  const sql = `SELECT * FROM (${DECISION} FROM decisions WHERE (@rollout IS NULL OR rollout_id = @rollout) AND at >= @since
+  const sql = `SELECT * FROM (${DECISION} FROM decisions WHERE (@rollout IS NULL OR rollout_id = @rollout) AND decided_at_ms >= @since
     ORDER BY id DESC LIMIT @limit) ORDER BY id`;
   const { rollout = null, since = 0, limit = -1 } = filter;
   return db.prepare<object, DecisionRow>(sql).all({ rollout, since: Math.round(since), limit });
@@ -113,7 +113,8 @@ export function decision(db: LedgerDb, id: number): DecisionRecord | null {
 
 /** What happened to a rollout, in order. */
 export function events(db: LedgerDb, rolloutId: string): EventRow[] {
-  const sql = 'SELECT id, decision_id AS decisionId, at, type, data FROM events WHERE rollout_id = ? ORDER BY id';
+  const sql =
+    'SELECT id, decision_id AS decisionId, happened_at_ms AS at, type, data FROM events WHERE rollout_id = ? ORDER BY id';
   return db.prepare<[string], EventRow>(sql).all(rolloutId);
 }
 
@@ -141,12 +142,13 @@ export function measuredShares(
 ): StepShare[] {
   const eligible = FLAG.eligible | FLAG.hasRole;
   const block = Math.round(blockMs * 1_000);
-  const units = affinity === 'call' ? 'count(*)' : `count(DISTINCT agent_id || ':' || ((id - duration_us) / ${block}))`;
-  const sql = `SELECT step, weight / 10000.0 AS weight, count(*) AS calls,
+  const units =
+    affinity === 'call' ? 'count(*)' : `count(DISTINCT agent_id || ':' || ((ended_at_us - duration_us) / ${block}))`;
+  const sql = `SELECT step, weight_per_10000 / 10000.0 AS weight, count(*) AS calls,
       sum(flags & ${FLAG.canary} <> 0) AS assigned, sum(flags & ${FLAG.dedicated} <> 0) AS dedicated, ${units} AS units
-    FROM calls WHERE id > ? AND rollout_id = (SELECT id FROM rollout_names WHERE name = ?)
+    FROM calls WHERE ended_at_us > ? AND rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?)
       AND flags & ${eligible} = ${eligible}
-    GROUP BY step, calls.weight ORDER BY step, calls.weight`;
+    GROUP BY step, weight_per_10000 ORDER BY step, weight_per_10000`;
   const rows = db
     .prepare<unknown[], Omit<StepShare, 'measured' | 'served'> & { dedicated: number }>(sql)
     .all(startOf(db, rolloutId), rolloutId);

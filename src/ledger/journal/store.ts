@@ -82,13 +82,15 @@ export class JournalStore {
   /** Of each route the rollouts that are not over and the newest one that is, oldest first. */
   latestRollouts(): StoredRollout[] {
     const newest = `SELECT id FROM rollouts WHERE route_id = p.route_id AND phase IN ${OVER}
-      ORDER BY created_at DESC, updated_at DESC LIMIT 1`;
-    return this.#rollouts(`WHERE p.phase NOT IN ${OVER} OR p.id = (${newest}) ORDER BY p.created_at, p.updated_at`);
+      ORDER BY created_at_ms DESC, updated_at_ms DESC LIMIT 1`;
+    return this.#rollouts(
+      `WHERE p.phase NOT IN ${OVER} OR p.id = (${newest}) ORDER BY p.created_at_ms, p.updated_at_ms`,
+    );
   }
 
   /** Every rollout of the ledger, oldest first. */
   allRollouts(): StoredRollout[] {
-    return this.#rollouts('ORDER BY p.created_at');
+    return this.#rollouts('ORDER BY p.created_at_ms');
   }
 
   /** Whether the endpoint of a rollout has served a call that ended at or after a time, epoch ms. */
@@ -105,7 +107,7 @@ export class JournalStore {
   /** Replaces this process' status, JSON, which the command line reads. `at`: epoch ms. */
   saveStatus(status: string, at: number): void {
     this.#quick
-      .prepare('INSERT OR REPLACE INTO daemon_status (id, pid, updated_at, status) VALUES (1, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO daemon_status (id, pid, updated_at_ms, status) VALUES (1, ?, ?, ?)')
       .run(process.pid, Math.round(at), status);
   }
 
@@ -206,8 +208,8 @@ export class JournalStore {
   }
 
   #rollouts(where: string): StoredRollout[] {
-    const sql = `SELECT p.id, r.model, p.phase, p.policy_hash AS policyHash, p.snapshot, p.created_at AS createdAt,
-      p.updated_at AS updatedAt, p.phase IN ${OVER} AS isOver FROM rollouts p JOIN routes r ON r.id = p.route_id ${where}`;
+    const sql = `SELECT p.id, r.model, p.phase, p.policy_hash AS policyHash, p.snapshot, p.created_at_ms AS createdAt,
+      p.updated_at_ms AS updatedAt, p.phase IN ${OVER} AS isOver FROM rollouts p JOIN routes r ON r.id = p.route_id ${where}`;
     const rows = this.#db.prepare<[], Omit<StoredRollout, 'isOver'> & { isOver: number }>(sql).all();
     return rows.map((row) => ({ ...row, isOver: row.isOver === 1 }));
   }

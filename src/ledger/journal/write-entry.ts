@@ -11,12 +11,14 @@ export function writeEntry(db: LedgerDb, entry: JournalEntry): Committed {
   if (replaced !== undefined) writeRollout(db, replaced);
   if (rollout !== undefined) writeRollout(db, rollout);
   const decisionId = decision === undefined ? null : writeDecision(db, decision);
-  const addEvent = db.prepare('INSERT INTO events (decision_id, rollout_id, at, type, data) VALUES (?, ?, ?, ?, ?)');
+  const addEvent = db.prepare(
+    'INSERT INTO events (decision_id, rollout_id, happened_at_ms, type, data) VALUES (?, ?, ?, ?, ?)',
+  );
   for (const event of entry.events) {
     addEvent.run(decisionId, event.rolloutId, Math.round(event.at), event.type, event.data);
   }
   const addOutcome = db.prepare(
-    'INSERT INTO request_outcomes (request_id, decision_id, result, message, at) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO request_outcomes (request_id, decision_id, result, message, settled_at_ms) VALUES (?, ?, ?, ?, ?)',
   );
   for (const outcome of entry.outcomes) {
     addOutcome.run(outcome.requestId, decisionId, outcome.result, outcome.message, Math.round(outcome.at));
@@ -30,7 +32,7 @@ function writePolicy(
   at: number,
 ): void {
   db.prepare(
-    `INSERT INTO policies (hash, parsed_hash, path, text, parsed, first_seen_at) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO policies (hash, parsed_hash, path, text, parsed, first_seen_at_ms) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (hash) DO NOTHING`,
   ).run(hash, sha256(parsed), path, text, parsed, Math.round(at));
 }
@@ -38,10 +40,10 @@ function writePolicy(
 function writeRollout(db: LedgerDb, rollout: RolloutRow): void {
   db.prepare('INSERT INTO routes (model) VALUES (?) ON CONFLICT DO NOTHING').run(rollout.model);
   db.prepare(
-    `INSERT INTO rollouts (id, route_id, policy_hash, toward, phase, snapshot, created_at, updated_at)
+    `INSERT INTO rollouts (id, route_id, policy_hash, toward, phase, snapshot, created_at_ms, updated_at_ms)
        VALUES (?, (SELECT id FROM routes WHERE model = ?), ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET policy_hash = excluded.policy_hash, toward = excluded.toward,
-         phase = excluded.phase, snapshot = excluded.snapshot, updated_at = excluded.updated_at`,
+         phase = excluded.phase, snapshot = excluded.snapshot, updated_at_ms = excluded.updated_at_ms`,
   ).run(
     rollout.id,
     rollout.model,
@@ -71,7 +73,7 @@ function writeDecision(db: LedgerDb, decision: JournalDecision): number {
   const [id, at] = [(last?.id ?? 0) + 1, Math.round(decision.at)];
   const row = { ...decision, ...text, id, at, parsedHash: parsedHash ?? null };
   db.prepare(
-    `INSERT INTO decisions (id, at, model, rollout_id, core_version, policy_hash, parsed_hash, action, reason, ticks,
+    `INSERT INTO decisions (id, decided_at_ms, model, rollout_id, core_version, policy_hash, parsed_hash, action, reason, ticks,
          input, output, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     row.id,
@@ -94,7 +96,7 @@ function writeDecision(db: LedgerDb, decision: JournalDecision): number {
 function writeAsk(db: LedgerDb, ask: NonNullable<JournalEntry['ask']>, decisionId: number | null): number {
   const { lastInsertRowid } = db
     .prepare(
-      `INSERT INTO asks (decision_id, rollout_id, step, policy_hash, verdict, figures, at)
+      `INSERT INTO asks (decision_id, rollout_id, step, policy_hash, verdict, figures, asked_at_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     )
     .run(decisionId, ask.rolloutId, ask.step, ask.policyHash, ask.verdict, ask.figures, Math.round(ask.at));

@@ -41,12 +41,12 @@ interface EndpointRow extends EndpointIdentity {
 
 /** The endpoints that were there at the last reading. */
 export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
-  const sql = `SELECT e.namespace, e.name, e.created_at AS createdAt, e.model, e.instance, e.last_seen_at AS at, e.state,
-      e.replicas, e.price_micros AS priceMicros, e.updated_at AS updatedAt, s.replicas AS minuteReplicas,
-      s.price_micros AS minutePriceMicros, s.source AS minuteSource
+  const sql = `SELECT e.namespace, e.name, e.created_at_ms AS createdAt, e.model, e.instance, e.last_seen_at_ms AS at, e.state,
+      e.replicas, e.hourly_price_micros AS priceMicros, e.updated_at_ms AS updatedAt, s.replicas AS minuteReplicas,
+      s.hourly_price_micros AS minutePriceMicros, s.source AS minuteSource
     FROM endpoints e LEFT JOIN endpoint_spans s ON s.endpoint_id = e.id
       AND s.from_minute = (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = e.id)
-    WHERE e.gone_at IS NULL`;
+    WHERE e.gone_at_ms IS NULL`;
   return db
     .prepare<[], EndpointRow>(sql)
     .all()
@@ -83,7 +83,8 @@ export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
     // Minutes that were booked while nobody could tell the price.
     const price = entry.reading?.priceMicros ?? null;
     if (price !== null) {
-      const sql = 'UPDATE endpoint_spans SET price_micros = ? WHERE endpoint_id = ? AND price_micros IS NULL';
+      const sql =
+        'UPDATE endpoint_spans SET hourly_price_micros = ? WHERE endpoint_id = ? AND hourly_price_micros IS NULL';
       db.prepare(sql).run(price, id);
     }
   }
@@ -92,19 +93,19 @@ export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
 function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): number {
   const { namespace, name, createdAt, model, instance } = endpoint;
   if (reading === null) {
-    const sql = `UPDATE endpoints SET gone_at = ? WHERE namespace = ? AND name = ? AND created_at = ? RETURNING id`;
+    const sql = `UPDATE endpoints SET gone_at_ms = ? WHERE namespace = ? AND name = ? AND created_at_ms = ? RETURNING id`;
     return db.prepare<unknown[], number>(sql).pluck().get(Math.round(at), namespace, name, createdAt) as number;
   }
   const seenAt = Math.round(reading.at);
   const updatedAt = reading.updatedAt === null ? null : Math.round(reading.updatedAt);
-  const sql = `INSERT INTO endpoints (namespace, name, created_at, model, rollout_id, instance, first_seen_at, last_seen_at,
-      state, replicas, price_micros, updated_at)
+  const sql = `INSERT INTO endpoints (namespace, name, created_at_ms, model, rollout_id, instance, first_seen_at_ms, last_seen_at_ms,
+      state, replicas, hourly_price_micros, updated_at_ms)
     VALUES (?, ?, ?, ?, (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
       ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (namespace, name, created_at) DO UPDATE SET model = excluded.model, instance = excluded.instance,
-      rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at = excluded.last_seen_at, state = excluded.state,
-      replicas = excluded.replicas, price_micros = ifnull(excluded.price_micros, price_micros),
-      updated_at = excluded.updated_at, gone_at = NULL
+    ON CONFLICT (namespace, name, created_at_ms) DO UPDATE SET model = excluded.model, instance = excluded.instance,
+      rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at_ms = excluded.last_seen_at_ms, state = excluded.state,
+      replicas = excluded.replicas, hourly_price_micros = ifnull(excluded.hourly_price_micros, hourly_price_micros),
+      updated_at_ms = excluded.updated_at_ms, gone_at_ms = NULL
     RETURNING id`;
   return db
     .prepare<unknown[], number>(sql)
@@ -137,7 +138,7 @@ function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {
   );
   const last = db
     .prepare<unknown[], BookSpan>(
-      `SELECT from_minute AS fromMinute, until_minute AS untilMinute, state, replicas, price_micros AS priceMicros, source
+      `SELECT from_minute AS fromMinute, until_minute AS untilMinute, state, replicas, hourly_price_micros AS priceMicros, source
        FROM endpoint_spans WHERE endpoint_id = ? ORDER BY from_minute DESC LIMIT 1`,
     )
     .get(id);
@@ -147,7 +148,7 @@ function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {
     db.prepare(sql).run(first.untilMinute, id, last.fromMinute);
   }
   const insert = db.prepare(
-    `INSERT INTO endpoint_spans (endpoint_id, from_minute, until_minute, state, replicas, price_micros, source)
+    `INSERT INTO endpoint_spans (endpoint_id, from_minute, until_minute, state, replicas, hourly_price_micros, source)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
   for (const span of isSame ? rest : spans) {
@@ -160,15 +161,15 @@ export function spending(db: LedgerDb, model: string, rolloutId: string | null, 
   const minute = minuteOf(now);
   const from = { hour: minute - 59, day: Math.floor(now / 86_400_000) * 1_440 };
   // What is not booked yet goes on as the last reading saw it.
-  const spans = `SELECT s.from_minute, s.until_minute, s.replicas * ifnull(s.price_micros, 0) AS rate, e.rollout_id
+  const spans = `SELECT s.from_minute, s.until_minute, s.replicas * ifnull(s.hourly_price_micros, 0) AS rate, e.rollout_id
       FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id WHERE e.model = $model
-    UNION ALL SELECT e.last_seen_at / ${MINUTE_MS} + 1, $minute + 1, e.replicas * ifnull(e.price_micros, 0), e.rollout_id
-      FROM endpoints e WHERE e.model = $model AND e.gone_at IS NULL AND e.last_seen_at / ${MINUTE_MS} < $minute`;
+    UNION ALL SELECT e.last_seen_at_ms / ${MINUTE_MS} + 1, $minute + 1, e.replicas * ifnull(e.hourly_price_micros, 0), e.rollout_id
+      FROM endpoints e WHERE e.model = $model AND e.gone_at_ms IS NULL AND e.last_seen_at_ms / ${MINUTE_MS} < $minute`;
   const since = (name: string) =>
     `total(max(0, min(until_minute, $minute + 1) - max(from_minute, ${name})) * rate) / 60`;
   const sql = `SELECT ${since('$hour')} AS hour, ${since('$day')} AS day,
       total((until_minute - from_minute) * rate * (rollout_id IS $rolloutId AND $rolloutId IS NOT NULL)) / 60 AS rollout,
-      (SELECT total(replicas * ifnull(price_micros, 0)) FROM endpoints WHERE model = $model AND gone_at IS NULL) AS rate
+      (SELECT total(replicas * ifnull(hourly_price_micros, 0)) FROM endpoints WHERE model = $model AND gone_at_ms IS NULL) AS rate
     FROM (${spans})`;
   const sums = db
     .prepare<unknown[], { hour: number; day: number; rollout: number; rate: number }>(sql)

@@ -38,7 +38,7 @@ export function usageBetween(
        total(c.response_bytes * (${isUntold})) AS untoldResponseBytes
      FROM calls c JOIN routes r ON r.id = c.route_id JOIN shapes s ON s.id = c.shape_id
      LEFT JOIN providers p ON p.id = c.provider_id ${byAgent ? 'LEFT JOIN agents a ON a.id = c.agent_id' : ''}
-     WHERE c.id >= $from AND c.id < $until AND c.flags & ${FLAG.served} AND c.status < 400 AND s.name <> 'models'
+     WHERE c.ended_at_us >= $from AND c.ended_at_us < $until AND c.flags & ${FLAG.served} AND c.status < 400 AND s.name <> 'models'
        AND ($model IS NULL OR r.model = $model)
      GROUP BY c.route_id, c.provider_id, 4, 5 ${byAgent ? ', c.agent_id' : ''} ORDER BY 1, 4, 2, 3`,
   );
@@ -61,11 +61,11 @@ export function usageBetween(
  */
 export function endpointsSince(db: LedgerDb, from: number, now: number, model: string | null): EndpointUse[] {
   const sql = `SELECT e.model, e.name, s.from_minute AS fromMinute, s.until_minute AS untilMinute, s.replicas,
-      s.price_micros AS priceMicros, s.source = 'estimate' AS isEstimate
+      s.hourly_price_micros AS priceMicros, s.source = 'estimate' AS isEstimate
     FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
     WHERE s.until_minute > $from AND s.replicas > 0 AND ($model IS NULL OR e.model = $model)
-    UNION ALL SELECT model, name, last_seen_at / ${MINUTE_MS} + 1, $minute + 1, replicas, price_micros, 1 FROM endpoints
-    WHERE gone_at IS NULL AND replicas > 0 AND last_seen_at / ${MINUTE_MS} < $minute AND ($model IS NULL OR model = $model)`;
+    UNION ALL SELECT model, name, last_seen_at_ms / ${MINUTE_MS} + 1, $minute + 1, replicas, hourly_price_micros, 1 FROM endpoints
+    WHERE gone_at_ms IS NULL AND replicas > 0 AND last_seen_at_ms / ${MINUTE_MS} < $minute AND ($model IS NULL OR model = $model)`;
   const rows = db
     .prepare<unknown[], Omit<EndpointUse, 'isEstimate'> & { isEstimate: number }>(sql)
     .all({ from: minuteOf(from), minute: minuteOf(now), model });
@@ -77,7 +77,9 @@ const RECENT = { ms: 86_400_000, calls: 20_000 };
 
 /** What a recent call of a model costs on serverless in the mean, whoever served it; micro-dollars, null where unknown. */
 export function costPerCall(db: LedgerDb, model: string, now: number): number | null {
-  const nth = db.prepare<[number], number>('SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET ?').pluck();
+  const nth = db
+    .prepare<[number], number>('SELECT ended_at_us FROM calls ORDER BY ended_at_us DESC LIMIT 1 OFFSET ?')
+    .pluck();
   const from = Math.max(now - RECENT.ms, (nth.get(RECENT.calls) ?? 0) / 1_000);
   const rows = usageBetween(db, [from, now], { byAgent: false, model });
   const [means, book] = [meanTokens(rows), priceBook(listPrices(db))];
@@ -93,7 +95,7 @@ export function costPerCall(db: LedgerDb, model: string, now: number): number | 
 
 /** When the books begin, epoch ms: with the first call or the first minute of an endpoint. Null where there is neither. */
 export function beginOfBooks(db: LedgerDb): number | null {
-  const sql = `SELECT min(at) FROM (SELECT min(id) / 1000 AS at FROM calls
+  const sql = `SELECT min(at) FROM (SELECT min(ended_at_us) / 1000 AS at FROM calls
     UNION ALL SELECT min(from_minute) * ${MINUTE_MS} FROM endpoint_spans)`;
   return db.prepare<[], number | null>(sql).pluck().get() ?? null;
 }

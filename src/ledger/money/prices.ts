@@ -3,7 +3,7 @@ import type { DatedPrice, ProviderPrice } from '../../core/money/price-book.ts';
 import type { LedgerDb } from '../database.ts';
 
 const NEWEST = `SELECT model, provider, input_micros AS inputMicros, output_micros AS outputMicros, is_free AS isFree,
-  is_live AS isLive, max(from_at) AS fromAt FROM provider_prices GROUP BY model, provider`;
+  is_live AS isLive, max(from_at_ms) AS fromAt FROM provider_prices GROUP BY model, provider`;
 
 interface PriceRow extends Omit<DatedPrice, 'isFree' | 'isLive'> {
   readonly isFree: number;
@@ -22,7 +22,7 @@ export function bookPrices(db: LedgerDb, prices: readonly ProviderPrice[], at: n
   const listed = new Set(prices.map(keyOf));
   const gone = [...before.values()].filter((one) => one.isLive && !listed.has(keyOf(one)));
   const insert = db.prepare(
-    `INSERT OR REPLACE INTO provider_prices (model, provider, from_at, input_micros, output_micros, is_free, is_live)
+    `INSERT OR REPLACE INTO provider_prices (model, provider, from_at_ms, input_micros, output_micros, is_free, is_live)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
   for (const price of [...prices, ...gone.map((one) => ({ ...one, isLive: false }))]) {
@@ -49,14 +49,14 @@ function readPrice(row: PriceRow): DatedPrice {
 /** All prices that ever were, the oldest first. */
 export function listPrices(db: LedgerDb): DatedPrice[] {
   const sql = `SELECT model, provider, input_micros AS inputMicros, output_micros AS outputMicros, is_free AS isFree,
-    is_live AS isLive, from_at AS fromAt FROM provider_prices ORDER BY from_at`;
+    is_live AS isLive, from_at_ms AS fromAt FROM provider_prices ORDER BY from_at_ms`;
   return db.prepare<[], PriceRow>(sql).all().map(readPrice);
 }
 
 /** Replaces what is known of the days that a bill tells of; call within a transaction. */
 export function bookBill(db: LedgerDb, lines: readonly BillLine[], at: number): void {
   const insert = db.prepare(
-    'INSERT OR REPLACE INTO bills (org, day, model, provider, calls, micros, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT OR REPLACE INTO bills (org, day, model, provider, calls, cost_micros, seen_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   for (const { org, day, model, provider, calls, micros } of lines) {
     insert.run(org, day, model, provider, calls, micros, Math.round(at));
@@ -65,6 +65,7 @@ export function bookBill(db: LedgerDb, lines: readonly BillLine[], at: number): 
 
 /** The bills of the days from one to another, both included. */
 export function listBills(db: LedgerDb, fromDay: string, untilDay: string): BillLine[] {
-  const sql = 'SELECT org, day, model, provider, calls, micros FROM bills WHERE day BETWEEN ? AND ? ORDER BY org, day';
+  const sql =
+    'SELECT org, day, model, provider, calls, cost_micros AS micros FROM bills WHERE day BETWEEN ? AND ? ORDER BY org, day';
   return db.prepare<[string, string], BillLine>(sql).all(fromDay, untilDay);
 }

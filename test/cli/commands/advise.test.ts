@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
+import { GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Call } from '../../../src/core/call.ts';
 import { DEFAULT_MODELS } from '../../../src/simulation/hub/models.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
@@ -16,6 +17,7 @@ const MINUTE = 60_000;
 function call(atMs: number, agent: string, isRefused: boolean): Call {
   const outcome = isRefused ? 'rate_limited' : 'ok';
   return {
+    gatewayId: GATEWAY_ID,
     arrivedAtUs: Math.round(atMs * 1_000),
     durationUs: 800_000,
     model: LLAMA,

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
+import { GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Call } from '../../../src/core/call.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { fastClock } from '../../simulation/clocks.ts';
@@ -29,6 +30,7 @@ function callAt(atMs: number, n: number): Call {
   const isRefused = n % 12 === 0;
   const outcome = isRefused ? 'rate_limited' : 'ok';
   return {
+    gatewayId: GATEWAY_ID,
     arrivedAtUs: atMs * 1_000,
     durationUs: 4_000_000,
     model: MODEL,

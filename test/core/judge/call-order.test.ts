@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../../src/core/call.ts';
 import type { Assigned, Known, Taker } from '../../../src/core/judge/call-order.ts';
-import { CallOrder, earlyView, fullView } from '../../../src/core/judge/call-order.ts';
+import { byAssignment, CallOrder, earlyView, fullView } from '../../../src/core/judge/call-order.ts';
 import { Pairs, inOrder, takePair } from '../../../src/core/judge/shadow-pairs.ts';
 import { EARLY_US } from '../../../src/core/judge/scores.ts';
 
@@ -35,12 +35,13 @@ interface OneCall {
 
 const outcomes = fc.constantFrom<Outcome>('ok', 'ok', 'ok', 'server_error', 'rate_limited', 'client_left');
 
-/** Calls in the order in which they were assigned; some take longer than anybody waits. */
+/** Calls of two gateways in the order of `byAssignment`; some take longer than anybody waits. */
 const calls: fc.Arbitrary<OneCall[]> = fc
   .array(
     fc.record({
-      gapUs: fc.integer({ min: 1, max: 4_000_000 }),
-      uploadUs: fc.integer({ min: 0, max: 3_000 }),
+      gatewayId: fc.constantFrom(1, 2),
+      gapUs: fc.oneof(fc.integer({ min: 1, max: 4_000_000 }), fc.integer({ min: 0, max: 1 })),
+      uploadUs: fc.oneof(fc.integer({ min: 0, max: 3_000 }), fc.constant(0)),
       outcome: outcomes,
       afterUs: fc.oneof(
         fc.integer({ min: 1, max: 3_000_000 }),
@@ -58,37 +59,58 @@ const calls: fc.Arbitrary<OneCall[]> = fc
   )
   .map((drawn) => {
     let atUs = 1_000_000_000;
-    return drawn.map(({ gapUs, uploadUs, outcome, afterUs, isCanary, waitedUs }): OneCall => {
+    const made = drawn.map(({ gatewayId, gapUs, uploadUs, outcome, afterUs, isCanary, waitedUs }): OneCall => {
       atUs += gapUs;
       const role = isCanary ? 'canary' : 'stable';
       const tokens = { firstTokenUs: Math.min(afterUs, 500), promptTokens: 7, outputTokens: 9 };
       return {
-        assigned: { arrivedAtUs: atUs - uploadUs, assignedAtUs: atUs, role, step: 1, weight: 0.25, waitedUs },
+        assigned: {
+          gatewayId,
+          arrivedAtUs: atUs - uploadUs,
+          assignedAtUs: atUs,
+          role,
+          step: 1,
+          weight: 0.25,
+          waitedUs,
+        },
         known: { outcome, knownAfterUs: afterUs + uploadUs, durationUs: afterUs + uploadUs, ...tokens },
       };
     });
+    return made.sort((a, b) => byAssignment(a.assigned, b.assigned));
   })
-  .filter((all) => new Set(all.map(({ assigned }) => assigned.arrivedAtUs)).size === all.length);
+  .filter((all) => new Set(all.map(({ assigned: a }) => `${a.gatewayId} ${a.arrivedAtUs}`)).size === all.length);
 
-/** Lets the calls happen, looking every `everyUs`, and calls `looked` after each look. */
-function live(all: readonly OneCall[], everyUs: number, callOrder: CallOrder, looked: (nowUs: number) => void): void {
+/**
+ * Lets the calls happen, looking every `everyUs`, and calls `looked` after each look. What happens in the same microsecond
+ * is heard of in the wrong order; `isEager`: with a look after each of these.
+ */
+function live(
+  all: readonly OneCall[],
+  { everyUs, isEager = false }: { readonly everyUs: number; readonly isEager?: boolean },
+  callOrder: CallOrder,
+  looked: (nowUs: number) => void,
+): void {
   const events = all
+    .toReversed()
     .flatMap(({ assigned, known }) => [
       { atUs: assigned.assignedAtUs, happen: () => callOrder.assigned(assigned) },
       {
         atUs: assigned.assignedAtUs + assigned.waitedUs,
-        happen: () => callOrder.sent(assigned.arrivedAtUs, assigned.waitedUs),
+        happen: () => callOrder.sent(assigned, assigned.waitedUs),
       },
       {
         atUs: assigned.arrivedAtUs + assigned.waitedUs + known.knownAfterUs,
-        happen: () => callOrder.known(assigned.arrivedAtUs, known),
+        happen: () => callOrder.known(assigned, known),
       },
     ])
     .sort((a, b) => a.atUs - b.atUs);
   const endUs = (events.at(-1)?.atUs ?? 0) + LATE_US;
   let next = 0;
   for (let nowUs = events[0]?.atUs ?? endUs; nowUs <= endUs + everyUs; nowUs += everyUs) {
-    for (; next < events.length && (events[next]?.atUs ?? 0) <= nowUs; next++) events[next]?.happen();
+    for (let event = events[next]; event !== undefined && event.atUs <= nowUs; event = events[++next]) {
+      event.happen();
+      if (isEager) callOrder.advance(event.atUs);
+    }
     callOrder.advance(nowUs);
     looked(nowUs);
   }
@@ -97,9 +119,9 @@ function live(all: readonly OneCall[], everyUs: number, callOrder: CallOrder, lo
 describe('the order of calls', () => {
   it('hands on each call once, in the order of assignment, as its row in the ledger tells it too', () => {
     fc.assert(
-      fc.property(calls, fc.integer({ min: 50_000, max: 5_000_000 }), (all, everyUs) => {
+      fc.property(calls, fc.integer({ min: 50_000, max: 5_000_000 }), fc.boolean(), (all, everyUs, isEager) => {
         const witness = new Witness();
-        live(all, everyUs, new CallOrder(witness, LATE_US), () => undefined);
+        live(all, { everyUs, isEager }, new CallOrder(witness, LATE_US), () => undefined);
         assert.deepEqual(
           witness.earlier,
           all.map(({ assigned, known }) => earlyView(assigned, known)),
@@ -117,7 +139,7 @@ describe('the order of calls', () => {
     fc.assert(
       fc.property(calls, (all) => {
         const witness = new Witness();
-        live(all, 250_000, new CallOrder(witness, LATE_US), (nowUs) => {
+        live(all, { everyUs: 250_000 }, new CallOrder(witness, LATE_US), (nowUs) => {
           const isDecided = ({ assigned, known }: OneCall, waitUs: number) =>
             nowUs >=
             assigned.waitedUs + Math.min(assigned.assignedAtUs + waitUs, assigned.arrivedAtUs + known.knownAfterUs);
@@ -143,13 +165,21 @@ describe('the order of calls', () => {
       const durationUs = i === 0 ? LATE_US : 1_000;
       const tokens = { firstTokenUs: 500, promptTokens: 7, outputTokens: 9 };
       return {
-        assigned: { arrivedAtUs: atUs, assignedAtUs: atUs, role: 'stable', step: 1, weight: 0.25, waitedUs: 0 },
+        assigned: {
+          gatewayId: 1,
+          arrivedAtUs: atUs,
+          assignedAtUs: atUs,
+          role: 'stable',
+          step: 1,
+          weight: 0.25,
+          waitedUs: 0,
+        },
         known: { outcome: 'ok', knownAfterUs: durationUs, durationUs, ...tokens },
       };
     });
     const witness = new Witness();
     const parts: number[] = [];
-    live(all, 1_000_000, new CallOrder(witness, LATE_US), () => {
+    live(all, { everyUs: 1_000_000 }, new CallOrder(witness, LATE_US), () => {
       parts.push(witness.full.length - parts.reduce((sum, part) => sum + part, 0));
     });
     assert.ok(Math.max(...parts) <= 2_000, parts.join());
@@ -161,6 +191,7 @@ describe('the order of calls', () => {
 
   it('knows of a call that is held, but hears nothing of it: as if it had been refused', () => {
     const assigned: Assigned = {
+      gatewayId: 1,
       arrivedAtUs: 5,
       assignedAtUs: 6,
       role: 'stable',
@@ -176,7 +207,15 @@ describe('the order of calls', () => {
   });
 
   it('says of a fault that a fall-back made good only what the first attempt did', () => {
-    const assigned: Assigned = { arrivedAtUs: 5, assignedAtUs: 6, role: 'canary', step: 2, weight: 0.5, waitedUs: 0 };
+    const assigned: Assigned = {
+      gatewayId: 1,
+      arrivedAtUs: 5,
+      assignedAtUs: 6,
+      role: 'canary',
+      step: 2,
+      weight: 0.5,
+      waitedUs: 0,
+    };
     const known: Known = {
       outcome: 'server_error',
       knownAfterUs: 1_000,
@@ -199,6 +238,7 @@ describe('pairs', () => {
         (drawn, every) => {
           const [lives, copies] = drawn[0] ?? [[], []];
           const all = lives.slice(0, copies.length).map(({ assigned, known }, i) => ({
+            gatewayId: assigned.gatewayId,
             arrivedAtUs: assigned.arrivedAtUs,
             setOutAtUs: assigned.arrivedAtUs + assigned.waitedUs,
             stable: known,
@@ -207,6 +247,7 @@ describe('pairs', () => {
           const [seen, expected] = [new Witness(), new Witness()];
           const pairs = new Pairs(seen, LATE_US);
           const ends = all
+            .toReversed()
             .flatMap((pair) => [
               { atUs: pair.setOutAtUs + pair.stable.durationUs, tell: () => pairs.half('stable', pair, pair.stable) },
               { atUs: pair.setOutAtUs + pair.canary.durationUs, tell: () => pairs.half('canary', pair, pair.canary) },

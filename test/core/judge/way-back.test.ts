@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Outcome } from '../../../src/core/call.ts';
-import { DELAYED_US, OUTCOMES, assignedTo, isFault } from '../../../src/core/call.ts';
+import { assignedTo, DELAYED_US, GATEWAY_ID, isFault, OUTCOMES } from '../../../src/core/call.ts';
 import { earlyView, fullView } from '../../../src/core/judge/call-order.ts';
 import { Judge } from '../../../src/core/judge/judge.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
@@ -94,7 +94,8 @@ describe('faults on a way back', () => {
   });
 
   it('begin where a hold counts as a delay, in both views of a call', () => {
-    const assigned = { arrivedAtUs: 0, assignedAtUs: 0, role: 'canary' as const, step: 1, weight: 0.5 };
+    const key = { gatewayId: GATEWAY_ID, arrivedAtUs: 0 };
+    const assigned = { ...key, assignedAtUs: 0, role: 'canary' as const, step: 1, weight: 0.5 };
     const tokens = { firstTokenUs: 1, promptTokens: 1, outputTokens: 1 };
     const known = { outcome: 'ok' as const, knownAfterUs: 1_000, durationUs: 1_000, ...tokens };
     for (const waitedUs of [0, DELAYED_US - 1, DELAYED_US, 5 * DELAYED_US]) {

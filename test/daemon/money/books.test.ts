@@ -114,8 +114,8 @@ interface Row {
   readonly estimated: number;
 }
 
-const BY_ENDPOINT = `SELECT e.name, e.created_at AS createdAt,
-    total((until_minute - from_minute) * s.replicas * s.price_micros) / 60 AS micros,
+const BY_ENDPOINT = `SELECT e.name, e.created_at_ms AS createdAt,
+    total((until_minute - from_minute) * s.replicas * s.hourly_price_micros) / 60 AS micros,
     total((until_minute - from_minute) * (source = 'estimate')) AS estimated
   FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id GROUP BY e.id`;
 
@@ -164,7 +164,7 @@ interface SpanRow {
   readonly replicas: number;
 }
 
-const KNOWN_SPANS = `SELECT e.name, e.created_at AS createdAt, e.last_seen_at AS lastSeenAt, s.from_minute AS fromMinute,
+const KNOWN_SPANS = `SELECT e.name, e.created_at_ms AS createdAt, e.last_seen_at_ms AS lastSeenAt, s.from_minute AS fromMinute,
     s.until_minute AS untilMinute, s.replicas
   FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id WHERE s.source <> 'estimate'`;
 

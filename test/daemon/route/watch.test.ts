@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Arrival } from '../../../src/core/call.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
@@ -20,6 +21,7 @@ function policy(criteria: object): Policy {
 
 function arrival(atMs: number, agent: string): Arrival {
   return {
+    gatewayId: GATEWAY_ID,
     arrivedAtUs: atMs * 1_000,
     assignedAtUs: 0,
     model: MODEL,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { LaneKey, LaneStatus } from '../../../src/core/care/lane-status.ts';
 import type { Arrival, Call } from '../../../src/core/call.ts';
-import { DELAYED_US } from '../../../src/core/call.ts';
+import { DELAYED_US, GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
@@ -64,6 +64,7 @@ class Stand {
   arrive(over: Partial<Arrival> = {}): Arrival {
     const { rollout } = this.watch;
     const arrival: Arrival = {
+      gatewayId: GATEWAY_ID,
       arrivedAtUs: this.now * 1_000,
       assignedAtUs: this.now * 1_000,
       waitedUs: 0,

@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
+import { GATEWAY_ID } from '../../../src/core/call.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import type { Canary, RouteEntry } from '../../../src/core/route.ts';
 import { createGateway } from '../../../src/gateway/server.ts';
@@ -45,6 +46,7 @@ const toUpstreams = follow('net.client.socket');
 let rows = 0;
 const errors: string[] = [];
 const gateway = createGateway({
+  gatewayId: GATEWAY_ID,
   table: () => ({ generation: 1, routes, fallback: { timeouts: TIMEOUTS, care: CARE } }),
   routerUrl,
   token: 'hf_daemon',

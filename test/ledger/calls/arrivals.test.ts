@@ -32,10 +32,10 @@ function assertSame(found: readonly unknown[], expected: readonly unknown[]): vo
 
 /** A call as the call order had it. */
 function ordered(call: Call): object {
-  const { arrivedAtUs, role, step, weight, waitedUs, durationUs } = call;
+  const { gatewayId, arrivedAtUs, role, step, weight, waitedUs, durationUs } = call;
   // One that was never sent was held until it ended.
   const assignedAtUs = arrivedAtUs + (call.attempts[0]?.startedAfterUs ?? durationUs) - waitedUs;
-  return { arrivedAtUs, assignedAtUs, waitedUs, role, step, weight, ...knownOf(call) };
+  return { gatewayId, arrivedAtUs, assignedAtUs, waitedUs, role, step, weight, ...knownOf(call) };
 }
 
 /** A call of the endpoint that failed with a status, or with none, and was served by serverless afterwards. */
@@ -180,10 +180,11 @@ describe('calls in the order of their arrival', () => {
     for (const shadow of [...shadows.slice(10), makeShadow(9_000)].toReversed()) ledger.calls.recordShadow(shadow);
     await write(ledger, calls);
     const expected = shadows.slice(10).map((shadow, i) => {
-      const { arrivedAtUs, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } = shadow;
+      const { gatewayId, arrivedAtUs, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } =
+        shadow;
       const canary = { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens };
       const live = calls[2 * (i + 10)] as Call;
-      return { arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable: ordered(live), canary };
+      return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable: ordered(live), canary };
     });
     assertSame(await all(ledger.journal.pairs(ROLLOUT)), expected);
     const db = openForReading(path);

@@ -50,7 +50,7 @@ it('writes it beside the calls of the gateway, whose keys stay in the order of t
   await ledger.close();
   const db = openForReading(path);
   context.after(() => db.close());
-  const told = db.prepare('SELECT bypassed_gateway FROM call_log ORDER BY id').pluck().all();
+  const told = db.prepare('SELECT bypassed_gateway FROM call_log ORDER BY ended_at_us').pluck().all();
   assert.deepEqual(told, [0, 1]);
 });
 

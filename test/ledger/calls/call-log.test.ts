@@ -25,7 +25,7 @@ const record = (log: CallLog, call = makeCall(0)) => new Promise<void>((resolve)
 
 function arrivals(path: string): number[] {
   const db = new Database(path, { readonly: true });
-  const found = db.prepare('SELECT id - duration_us FROM calls ORDER BY 1').pluck().all() as number[];
+  const found = db.prepare('SELECT ended_at_us - duration_us FROM calls ORDER BY 1').pluck().all() as number[];
   db.close();
   return found;
 }
@@ -213,7 +213,7 @@ describe('calls', () => {
     const ledger = await openFor(context, path);
     const rows: CallRow[] = Array.from({ length: 50 }, (_, n) => {
       const call = makeCall(n);
-      return { id: call.arrivedAtUs + call.durationUs, call };
+      return { endedAtUs: call.arrivedAtUs + call.durationUs, call };
     });
     for (let i = 0; i < 3; i++) assert.equal(await ledger.journal.writeCalls(rows), 0);
     await ledger.close();
@@ -235,7 +235,7 @@ describe('calls', () => {
       const attempt = { ...(one as AttemptRecord), ...(isImpossible === 'attempt' ? { durationUs: Number.NaN } : {}) };
       const requestBytes = isImpossible === 'call' ? Number.NaN : 1_000;
       const made = makeCall(n, { requestBytes, attempts: Array.from({ length: attempts }, () => attempt) });
-      return { id: arrivedAtUs + durationUs, call: made };
+      return { endedAtUs: arrivedAtUs + durationUs, call: made };
     };
     fc.assert(
       fc.property(fc.array(call, { maxLength: 40 }), (kinds) => {
@@ -246,10 +246,10 @@ describe('calls', () => {
           const writer = new CallWriter(db);
           // Another call stands where these want to be.
           kinds.forEach(({ isTaken }, n) => {
-            if (isTaken) writer.write([{ id: (rows[n] as CallRow).id, call: makeCall(1_000 + n) }]);
+            if (isTaken) writer.write([{ endedAtUs: (rows[n] as CallRow).endedAtUs, call: makeCall(1_000 + n) }]);
           });
           const refused = batches.reduce((sum, batch) => sum + writer.write(batch), 0);
-          const all = (table: string) => db.prepare(`SELECT * FROM ${table} ORDER BY id`).all();
+          const all = (table: string) => db.prepare(`SELECT * FROM ${table}`).all();
           const found = { refused, calls: all('calls'), attempts: all('attempts') };
           db.close();
           return found;

@@ -11,7 +11,7 @@ const noCatchUp = () => Promise.reject(new Error('nobody catches up'));
 
 function ids(path: string): number[] {
   const db = new Database(path, { readonly: true });
-  const found = db.prepare('SELECT id FROM shadows ORDER BY id').pluck().all() as number[];
+  const found = db.prepare('SELECT arrived_at_us FROM shadows ORDER BY arrived_at_us').pluck().all() as number[];
   db.close();
   return found;
 }
@@ -37,7 +37,8 @@ describe('shadows', () => {
     const [first, second] = db.prepare('SELECT * FROM shadow_log').all() as Record<string, unknown>[];
     const at = (us: number) => new Date(us / 1_000).toISOString();
     assert.deepEqual(first, {
-      id: call.arrivedAtUs,
+      gateway: 'gateway-1',
+      arrived_at_us: call.arrivedAtUs,
       arrived: at(call.arrivedAtUs),
       ended: at(call.arrivedAtUs + 800_001),
       rollout: 'abcdefgh',
@@ -52,7 +53,7 @@ describe('shadows', () => {
       first_token_ms: 95.001,
       prompt_tokens: 201,
       output_tokens: 21,
-      live_id: call.arrivedAtUs + call.durationUs,
+      live_ended_at_us: call.arrivedAtUs + call.durationUs,
       live_status: 429,
       live_outcome: 'rate_limited',
       live_duration_ms: call.durationUs / 1_000,
@@ -61,7 +62,10 @@ describe('shadows', () => {
       live_prompt_tokens: call.promptTokens,
       live_output_tokens: call.outputTokens,
     });
-    assert.deepEqual([second?.['outcome'], second?.['live_id'], second?.['first_byte_ms']], ['cut', null, null]);
+    assert.deepEqual(
+      [second?.['outcome'], second?.['live_ended_at_us'], second?.['first_byte_ms']],
+      ['cut', null, null],
+    );
     const plan = db.prepare('EXPLAIN QUERY PLAN SELECT * FROM shadow_log').all() as { detail: string }[];
     assert.ok(plan.some(({ detail }) => detail.startsWith('SEARCH c USING INDEX shadowed_calls')));
     db.close();

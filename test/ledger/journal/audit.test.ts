@@ -76,7 +76,7 @@ describe('audit', () => {
 
   const changes: [string, string, number | null][] = [
     ['a changed reason', "UPDATE decisions SET reason = 'over_limits' WHERE id = 3", 3],
-    ['a changed time', 'UPDATE decisions SET at = at + 1 WHERE id = 4', 4],
+    ['a changed time', 'UPDATE decisions SET decided_at_ms = decided_at_ms + 1 WHERE id = 4', 4],
     ['a changed hash', "UPDATE decisions SET hash = replace(hash, substr(hash, 1, 1), 'x') WHERE id = 6", 6],
     ['a removed decision', 'DELETE FROM decisions WHERE id = 7', 7],
     ['removed decisions at the end', 'DELETE FROM decisions WHERE id > 10', 11],

@@ -129,12 +129,12 @@ describe('journal', () => {
     await journal.commit(makeEntry(2, { outcomes: [{ requestId: id, at: START_MS, result: 'done', message: 'ok' }] }));
     db.pragma('query_only = OFF');
     const columns = {
-      decisions: 'at',
-      events: 'at',
-      asks: 'at',
-      requests: 'at',
-      request_outcomes: 'at',
-      policies: 'first_seen_at',
+      decisions: 'decided_at_ms',
+      events: 'happened_at_ms',
+      asks: 'asked_at_ms',
+      requests: 'requested_at_ms',
+      request_outcomes: 'settled_at_ms',
+      policies: 'first_seen_at_ms',
     };
     for (const [table, column] of Object.entries(columns)) {
       assert.throws(() => db.exec(`UPDATE ${table} SET ${column} = 1`), new RegExp(`${table} is append-only`));

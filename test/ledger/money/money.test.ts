@@ -198,7 +198,7 @@ test('what served calls used is added up by span, side and provider', async (con
     );
     assert.deepEqual(usageBetween(db, times, { byAgent: false, model: 'org/none' }), []);
     assert.ok((beginOfBooks(db) ?? 0) >= START_MS);
-    const [first] = db.prepare<[], { provider: string }>('SELECT provider FROM call_log ORDER BY id').all();
+    const [first] = db.prepare<[], { provider: string }>('SELECT provider FROM call_log ORDER BY ended_at_us').all();
     assert.equal(first?.provider, 'groq');
   } finally {
     db.close();
