@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test';
 import { GATEWAY_ID } from '../../src/core/call.ts';
 import type { Call, Shadow } from '../../src/core/call.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import type { Time } from '../../src/ledger/calls/time.ts';
 import type { JournalDecision, JournalEntry } from '../../src/ledger/journal/entry.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openLedger } from '../../src/ledger/open.ts';
@@ -157,6 +158,35 @@ export function startChild(context: TestContext, name: string, ...args: string[]
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ended = once(child, 'close');
   return { child, ended, line: async () => (await lines.next()).value };
+}
+
+/** Time that passes only when a test lets it pass. */
+export class HandTime implements Time {
+  #now = 0;
+  #timers: { readonly at: number; readonly work: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, work: () => void): void {
+    this.#timers.push({ at: this.#now + ms, work });
+    this.#timers.sort((one, other) => one.at - other.at);
+  }
+
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    while (this.#timers[0] !== undefined && this.#timers[0].at <= end) this.toNextTimer();
+    this.#now = end;
+  }
+
+  /** Lets time pass until the next timer ends; no time passes if there is none. */
+  toNextTimer(): void {
+    const timer = this.#timers.shift();
+    if (timer === undefined) return;
+    this.#now = timer.at;
+    timer.work();
+  }
 }
 
 /** Looks again and again until it is so. */

@@ -3,6 +3,8 @@ import { connect, unreadable } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { CallWriter } from './call-writer.ts';
 import type { CallRow } from './call-writer.ts';
+import { SYSTEM_TIME } from './time.ts';
+import type { Time } from './time.ts';
 
 export interface CallLogOptions {
   /**
@@ -14,6 +16,8 @@ export interface CallLogOptions {
   readonly patienceMs?: number;
   /** How many rows wait in memory before the oldest are given up. */
   readonly mostPending?: number;
+  /** Where time comes from: the system, unless a test moves it by hand. */
+  readonly time?: Time;
 }
 
 const RETRY_AFTER_MS = [1, 2, 5, 10];
@@ -37,6 +41,7 @@ export class CallLog implements Recorder {
   readonly #catchUp: CallLogOptions['catchUp'];
   readonly #patienceMs: number;
   readonly #mostPending: number;
+  readonly #time: Time;
   #rows: CallRow[] = [];
   #releases: (() => void)[] = [];
   #shadows: Shadow[] = [];
@@ -58,6 +63,7 @@ export class CallLog implements Recorder {
     this.#catchUp = options.catchUp;
     this.#patienceMs = options.patienceMs ?? 50;
     this.#mostPending = options.mostPending ?? 200_000;
+    this.#time = options.time ?? SYSTEM_TIME;
     // SQLite itself must not wait for a lock, nor run a checkpoint, in the gateway's thread.
     this.#db = connect(path, { timeout: 0 });
     try {
@@ -170,13 +176,13 @@ export class CallLog implements Recorder {
 
   /** Notes since when the oldest row waits. */
   #begin(): void {
-    if (this.#rows.length === 0 && this.#shadows.length === 0) this.#oldestAt = performance.now();
+    if (this.#rows.length === 0 && this.#shadows.length === 0) this.#oldestAt = this.#time.now();
   }
 
   #commit(): void {
     this.#isScheduled = false;
     if (this.#isDegraded || this.#isClosed || (this.#rows.length === 0 && this.#shadows.length === 0)) return;
-    const startedAt = performance.now();
+    const startedAt = this.#time.now();
     const rows = this.#rows.slice(0, COMMIT_ROWS);
     const shadows = this.#shadows.slice(0, COMMIT_ROWS);
     try {
@@ -190,21 +196,21 @@ export class CallLog implements Recorder {
     this.#shadows = this.#shadows.slice(shadows.length);
     this.#retries = 0;
     this.#problem = null;
-    if (performance.now() - startedAt > this.#patienceMs) this.#degrade();
+    if (this.#time.now() - startedAt > this.#patienceMs) this.#degrade();
     else this.#release(rows.length);
     if (this.#rows.length > 0 || this.#shadows.length > 0) this.#schedule();
     this.#tellIdle();
   }
 
   #retry(): void {
-    const leftMs = this.#patienceMs - (performance.now() - this.#oldestAt);
+    const leftMs = this.#patienceMs - (this.#time.now() - this.#oldestAt);
     if (leftMs <= 0) {
       this.#degrade();
       return;
     }
     const afterMs = RETRY_AFTER_MS[Math.min(this.#retries++, RETRY_AFTER_MS.length - 1)] as number;
     this.#isScheduled = true;
-    setTimeout(() => this.#commit(), Math.min(afterMs, Math.ceil(leftMs)));
+    this.#time.after(Math.min(afterMs, Math.ceil(leftMs)), () => this.#commit());
   }
 
   /** From now on answers do not wait, nor do those that waited until now. */
@@ -226,7 +232,7 @@ export class CallLog implements Recorder {
   #look(before: number): void {
     const count = this.#rows.length;
     const isGrowing = count >= before + BUSY_ROWS && count < BUSY_MOST;
-    if (isGrowing && performance.now() - this.#oldestAt < BUSY_MS) setImmediate(() => this.#look(count));
+    if (isGrowing && this.#time.now() - this.#oldestAt < BUSY_MS) setImmediate(() => this.#look(count));
     else this.#commit();
   }
 
@@ -239,7 +245,7 @@ export class CallLog implements Recorder {
       const block = this.#rows.splice(0, CATCH_UP_ROWS);
       const shadows = this.#shadows.splice(0, CATCH_UP_ROWS);
       this.#handedOver = block.length + shadows.length;
-      const startedAt = performance.now();
+      const startedAt = this.#time.now();
       try {
         // Not `+=` on the awaited value: rows may be dropped meanwhile, and counted.
         const refused = await this.#catchUp(block, shadows);
@@ -252,11 +258,11 @@ export class CallLog implements Recorder {
           this.#shadows.unshift(...shadows);
         }
         this.#handedOver = 0;
-        await new Promise((resolve) => setTimeout(resolve, CATCH_UP_PAUSE_MS));
+        await new Promise<void>((resolve) => this.#time.after(CATCH_UP_PAUSE_MS, resolve));
         continue;
       }
       this.#handedOver = 0;
-      tookMs = performance.now() - startedAt;
+      tookMs = this.#time.now() - startedAt;
     }
     this.#isCatchingUp = false;
     if (tookMs <= this.#patienceMs) this.#isDegraded = false;
