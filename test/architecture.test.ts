@@ -43,9 +43,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
 const LONG_FILES: readonly (readonly [path: string, lines: number, reason: string])[] = [];
 
 /** Functions over 60 lines, likewise. */
-const LONG_FUNCTIONS: readonly (readonly [path: string, name: string, lines: number, reason: string])[] = [
-  ['core/rollout/evolve.ts', 'evolve', 61, 'one case for each event'],
-];
+const LONG_FUNCTIONS: readonly (readonly [path: string, name: string, lines: number, reason: string])[] = [];
 
 /** Files that import each other, likewise. */
 const CIRCLES: readonly (readonly [files: string, reason: string])[] = [];
@@ -56,7 +54,11 @@ const REEXPORTS: readonly (readonly [path: string, reason: string])[] = [
 ];
 
 const WORLDLY =
-  /\b(?:Date|process|fetch|console|performance|globalThis|Buffer|crypto|setTimeout|setInterval|setImmediate|queueMicrotask)\b|\bMath\.random\b|\bnew AbortController\b/g;
+  /\b(?:process|fetch|console|performance|globalThis|Buffer|crypto|setTimeout|setInterval|setImmediate|queueMicrotask)\b|\bMath\.random\b|\bnew AbortController\b/g;
+
+/** What of Date reads the clock or the machine's time zone. `new Date(ms)`, `Date.UTC` and the UTC getters do neither. */
+const LOCAL_TIME =
+  /\bDate\b(?!\.UTC\b|\()|(?<!\bnew )\bDate\(|\bnew Date\(\s*(?:\)|['"`]|[^()]*,)|\.[gs]et(?:Year|FullYear|Month|Date|Day|Hours|Minutes|Seconds|Milliseconds|TimezoneOffset)\b|\.to(?:Date|Time)String\b|\.toLocale\w*|\bIntl\b/g;
 
 const ROOT = join(import.meta.dirname, '..');
 const files = readSources(join(ROOT, 'src'));
@@ -125,7 +127,9 @@ function impure(sources: readonly SourceFile[]): string[] {
     .filter(({ path }) => roomOf(path) === 'core')
     .flatMap(({ path, text, modules }) => [
       ...modules.filter((module) => module.startsWith('node:')).map((module) => `${path} imports ${module}`),
-      ...[...codeOf(text).matchAll(WORLDLY)].map(([word]) => `${path} uses ${word}`),
+      ...[WORLDLY, LOCAL_TIME].flatMap((banned) =>
+        [...codeOf(text).matchAll(banned)].map(([word]) => `${path} uses ${word}`),
+      ),
     ]);
 }
 
@@ -317,8 +321,32 @@ describe('the reader of sources', () => {
     assert.deepEqual(['@a/b/c', 'd/e', 'node:fs', './x.ts'].map(libraryOf), ['@a/b', 'd', null, null]);
   });
 
+  it('tells the clock and the time zone of the machine from times in UTC', () => {
+    for (const pure of ['new Date(at).getUTCDay()', 'Date.UTC(2026, 10)', 'new Date(at * 60).toISOString()']) {
+      assert.equal(codeOf(pure).search(LOCAL_TIME), -1, pure);
+    }
+    for (const impure of [
+      '`${Date.now()}`',
+      'new Date()',
+      'new Date',
+      'Date()',
+      'new Date(2026, 10)',
+      "new Date('2026-11-24')",
+      "Date.parse('x')",
+      'at.getHours()',
+      'at.getDay()',
+      'at.setMinutes(1)',
+      'at.toLocaleString()',
+      'const D = Date',
+      'at.toDateString()',
+      'new Intl.DateTimeFormat()',
+    ]) {
+      assert.notEqual(codeOf(impure).search(LOCAL_TIME), -1, impure);
+    }
+  });
+
   it('sees code and not what is said about it', () => {
     assert.doesNotMatch(codeOf("/** Date */ const a = 'Date'; // process\n"), WORLDLY);
-    assert.match(codeOf('const a = `${Date.now()}`;'), WORLDLY);
+    assert.match(codeOf('const a = `${Math.random()}`;'), WORLDLY);
   });
 });

@@ -1,3 +1,5 @@
+import { HOUR_MS, MINUTE_MS } from './time.ts';
+
 /** A problem with its remedy in one sentence. */
 export function problemText(problem: { readonly message: string; readonly hint: string | null }): string {
   return problem.hint === null ? problem.message : `${problem.message}: ${problem.hint}`;
@@ -5,8 +7,8 @@ export function problemText(problem: { readonly message: string; readonly hint: 
 
 /** A span in the largest unit that fits, for people. */
 export function spanText(ms: number): string {
-  if (ms >= 5_400_000) return `${(ms / 3_600_000).toFixed(1)} h`;
-  if (ms >= 90_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms >= 5_400_000) return `${(ms / HOUR_MS).toFixed(1)} h`;
+  if (ms >= 90_000) return `${Math.round(ms / MINUTE_MS)} min`;
   return `${Math.round(ms / 1_000)} s`;
 }
 

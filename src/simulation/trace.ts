@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { AppError } from '../core/errors.ts';
+import { MINUTE_MS } from '../core/time.ts';
 import type { Arrival } from '../core/trace.ts';
 import { seededDice } from './dice.ts';
 
@@ -17,7 +18,6 @@ const PROMPT_TOKENS = [
   2, 181, 207, 372, 387, 396, 403, 414, 703, 984, 1020, 1045, 1071, 1097, 1130, 1189, 1315, 1877, 2735, 4083, 14050,
 ];
 const OUTPUT_TOKENS = [7, 41, 54, 67, 77, 85, 91, 96, 103, 113, 129, 151, 177, 217, 384, 395, 400, 411, 424, 451, 1000];
-const MINUTE_MS = 60_000;
 /** The recording ends within its last minute. */
 const LAST_MINUTE_MS = 9_600;
 

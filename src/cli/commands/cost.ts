@@ -1,12 +1,12 @@
 import type { CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
-import { DAY_MS, dayOf, monthOf } from '../../core/money/calendar.ts';
 import { COST_GROUPINGS } from '../../core/money/cost.ts';
 import type { CostGrouping, CostReport } from '../../core/money/cost.ts';
 import { BASIS_MS } from '../../core/money/month.ts';
 import { priceBook } from '../../core/money/price-book.ts';
 import { costReport, readsFrom } from '../../core/money/report.ts';
 import type { StatusReport } from '../../core/status.ts';
+import { DAY_MS, dayOf, monthOf } from '../../core/time.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { readStatus } from '../../ledger/journal/requests.ts';
 import { beginOfBooks, costedModels, endpointsSince, usageBetween } from '../../ledger/money/costs.ts';

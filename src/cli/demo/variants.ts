@@ -1,8 +1,8 @@
+import { MINUTE_MS } from '../../core/time.ts';
 import type { FaultInput } from '../../simulation/faults.ts';
 import { DEFAULT_LIMITS } from '../../simulation/limits.ts';
 import { wrap } from '../terminal/print.ts';
 
-const MINUTE_MS = 60_000;
 /** What yargs wraps at. */
 const HELP_WIDTH = 80;
 /** Makes a healthy endpoint, which is faster, as slow as serverless. */

@@ -1,4 +1,5 @@
 import { spanText } from '../../core/text.ts';
+import { DAY_MS, HOUR_MS } from '../../core/time.ts';
 import type { Spread } from '../../core/usage/smoothing.ts';
 import type { Usage } from '../../core/usage/usage.ts';
 import { numberText, percentText } from '../terminal/format.ts';
@@ -6,8 +7,6 @@ import { wrap } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
 
 const SOURCES = { learned: 'learned', taken: 'taken under pressure', policy: 'criteria.calls of the policy' } as const;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 
 /** The limit, and what smoothing the peaks would save. */
 export function smoothingTexts(usage: Usage): { readonly label: string; readonly text: string }[] {

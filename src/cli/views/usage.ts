@@ -1,4 +1,5 @@
 import { spanText } from '../../core/text.ts';
+import { DAY_MS } from '../../core/time.ts';
 import type { DayOfUsage } from '../../core/usage/demand.ts';
 import type { InFlight } from '../../core/usage/flight.ts';
 import type { AgentUsage, Peak, Usage } from '../../core/usage/usage.ts';
@@ -31,7 +32,6 @@ export interface UsageContext {
 const MOST_DAYS = 14;
 const MOST_AGENTS = 5;
 const MOST_OTHERS = 5;
-const DAY_MS = 86_400_000;
 
 /** One route's usage as a person reads it, and the others in a line each. */
 export function renderUsage(usage: Usage, context: UsageContext, page: UsagePage): string {

@@ -1,6 +1,7 @@
+import { SECOND_MS } from '../time.ts';
+
 /** The window that Hugging Face's limits are taken to count over. */
 export const WINDOW_MS = 300_000;
-const SECOND_MS = 1_000;
 const SECONDS = WINDOW_MS / SECOND_MS;
 /** An agent that was silent for so long and calls again has started anew. */
 export const SILENCE_MS = 600_000;

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../time.ts';
 import { inWindow, WINDOW_MS, windowsOf } from './demand.ts';
 import type { Demand } from './demand.ts';
 
@@ -44,7 +45,7 @@ export function rampOf(
   if (!isCause) return { ...seen, minutes: null, peak: before };
   let best: { minutes: number | null; peak: number } = { minutes: null, peak: before };
   for (const minutes of MINUTES) {
-    const { peak } = windowsOf(ramped(demand, (minutes * 60_000) / started.size), limit);
+    const { peak } = windowsOf(ramped(demand, (minutes * MINUTE_MS) / started.size), limit);
     if (peak < best.peak) best = { minutes, peak };
     if (peak <= limit) break;
   }

@@ -1,4 +1,4 @@
-const SECOND_MS = 1_000;
+import { SECOND_MS } from '../time.ts';
 
 /** What was taken and what was refused in each of the last seconds. Times are clock ms. */
 export class Seconds {

@@ -1,9 +1,9 @@
+import { SECOND_MS } from '../time.ts';
 import { Seconds } from './last-seconds.ts';
 import { UsedUp } from './used-up-windows.ts';
 
 /** The longest window that a limit is expected to count over: Hugging Face counts calls over five minutes. */
 const WINDOW_MS = 300_000;
-const SECOND_MS = 1_000;
 const SECONDS = WINDOW_MS / SECOND_MS;
 
 /** Calls go out a little faster than the limit: what is never asked for is never granted. Costs about as many refusals. */

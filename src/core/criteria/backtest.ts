@@ -1,4 +1,5 @@
 import type { CriteriaPolicy } from '../policy/criteria.ts';
+import { SECOND_MS } from '../time.ts';
 import { judgeCriteria, needsServed, withCosts } from './criteria.ts';
 import type { CostsOf, DemandFigures } from './criteria.ts';
 import { DemandWindow } from './demand-window.ts';
@@ -23,8 +24,6 @@ export interface HeldSpan {
   /** The figures of its busiest second. */
   readonly peak: DemandFigures;
 }
-
-const SECOND_MS = 1_000;
 
 /**
  * What criteria would have said of past calls, which come in the order of their arrival: each span in which they held, and

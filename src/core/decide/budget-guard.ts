@@ -7,6 +7,7 @@ import { isAbout } from '../rollout/ask.ts';
 import { isLive, isOver } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
+import { MINUTE_MS } from '../time.ts';
 import { budgetOf } from './budget-proposal.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision } from './decision.ts';
@@ -92,7 +93,7 @@ export function budgetNotes(rollout: Rollout | null, seen: Observation): string[
     .filter((limit) => isLow(limit, standing, Math.min(warnAt, askAt)))
     .map((limit) => {
       if (mustRollBack(limit, rates, rollbackMs)) return `budget: ${shareText(limit)}, and the endpoint cannot be left`;
-      const leftMs = Math.max(0, lasts(limit, rates.most) - rollbackMs - 60_000);
+      const leftMs = Math.max(0, lasts(limit, rates.most) - rollbackMs - MINUTE_MS);
       return `budget: ${toldOf(limit, rates)}; goes back to serverless in about ${spanText(leftMs)}`;
     });
 }

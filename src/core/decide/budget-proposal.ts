@@ -5,6 +5,7 @@ import { moneyText, SCOPES, spentText } from '../money/text.ts';
 import { NO_BUDGET, tighter } from '../policy/budget.ts';
 import type { BudgetPolicy } from '../policy/budget.ts';
 import { priceText, spanText } from '../text.ts';
+import { DAY_MS } from '../time.ts';
 import type { Observation } from './observation.ts';
 
 /** The least that a rollout must be able to take: the default policy's steps, copies and control group take an hour. */
@@ -61,6 +62,6 @@ function lastsText(limit: Limit, pricePerHourMicros: number): string {
   const whole = `${moneyText(budgetMicros)} ${SCOPES[scope]}`;
   if (scope === 'rollout') return `${whole} lasts ${spanText(lasts(limit, pricePerHourMicros))}`;
   const ms = lasts({ ...limit, spentMicros: 0 }, pricePerHourMicros);
-  const isEnough = scope === 'day' && lasts(limit, pricePerHourMicros) >= (endsInMs ?? 0) && ms >= 86_400_000;
+  const isEnough = scope === 'day' && lasts(limit, pricePerHourMicros) >= (endsInMs ?? 0) && ms >= DAY_MS;
   return `${whole} ${isEnough ? 'is enough' : `lasts ${spanText(ms)}`}, ${moneyText(spentMicros)} are spent ${spentText(scope)}`;
 }

@@ -3,6 +3,7 @@ import type { DetourEvent } from '../rollout/event.ts';
 import type { Detour, Rollout } from '../rollout/rollout.ts';
 import { isInForce, scalingText } from '../scaling/scaling.ts';
 import { priceText, problemText, spanText } from '../text.ts';
+import { HOUR_MS } from '../time.ts';
 import { beginEffect, decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { EndpointSeen, Observation } from './observation.ts';
@@ -95,7 +96,7 @@ function wakingUp(rollout: Promoted, detour: Sleep, wokenAt: number, seen: Obser
   const fresh = freshReading(seen, wokenAt);
   if (isReady(fresh)) {
     const wakeMs = seen.now - wokenAt;
-    const cost = dollars((pricePerReplica(rollout, seen) * wakeMs) / 3_600_000);
+    const cost = dollars((pricePerReplica(rollout, seen) * wakeMs) / HOUR_MS);
     const told = `${name} is awake after ${spanText(wakeMs)}, which cost about ${cost}`;
     const saved = `its sleep saved about ${savedText(rollout, detour, seen, wokenAt)}`;
     return end(rollout, seen, 'done', 'awake', `${told}; ${saved}; ${bridgedText(rollout, seen)}`);
@@ -163,7 +164,7 @@ function bridgedText(rollout: Promoted, seen: Observation): string {
 
 function savedText(rollout: Promoted, detour: Sleep, seen: Observation, until: number): string {
   const replicas = Math.max(1, presentScaling(rollout, seen.policy.endpoint).minReplica);
-  return dollars((pricePerReplica(rollout, seen) * replicas * Math.max(0, until - detour.since)) / 3_600_000);
+  return dollars((pricePerReplica(rollout, seen) * replicas * Math.max(0, until - detour.since)) / HOUR_MS);
 }
 
 function dollars(micros: number): string {

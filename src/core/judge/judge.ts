@@ -2,6 +2,7 @@ import { METRICS } from '../policy/judge.ts';
 import type { JudgePolicy } from '../policy/judge.ts';
 import type { Affinity, Role, Toward } from '../route.ts';
 import { Wealth } from '../stats/wealth.ts';
+import { MINUTE_US } from '../time.ts';
 import { failOdds, STEP_AT, UNHEALTHY_AT } from './error-rates.ts';
 import { ShareFailureBet } from './failure-bet.ts';
 import { MetricJudge } from './metric-judge.ts';
@@ -10,8 +11,6 @@ import { scoreCall, scoreEarly, scoreRejection } from './scores.ts';
 import { summarize } from './sentence.ts';
 import { StableHealth } from './stable-health.ts';
 import type { JudgedCall, Verdict, VerdictStatus } from './verdict.ts';
-
-const MINUTE_US = 60e6;
 
 /** How much more often one role may blame its callers before the roles are not asked the same. */
 const REJECTIONS_MARGIN = 0.002;

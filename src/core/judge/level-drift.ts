@@ -1,4 +1,5 @@
 import type { Drift } from '../stats/level.ts';
+import { MINUTE_US } from '../time.ts';
 
 /** Floors: nobody's level stands stiller, and what looks stiller was not watched long enough. */
 const LEAST: Drift = { sigma: 0.03, phi: 0.8 };
@@ -14,7 +15,6 @@ const MINUTE_CALLS = 5;
 /** Upper end of a one-sided 80 % range, in standard deviations. */
 const UPPER = 0.8416;
 
-const MINUTE_US = 60e6;
 /** Single calls beyond this say nothing of the level. */
 const CLIP = 1;
 

@@ -3,6 +3,7 @@ import type { Outcome } from '../call.ts';
 import type { MetricName } from '../policy/judge.ts';
 import type { UpstreamKind } from '../route.ts';
 import type { Drift } from '../stats/level.ts';
+import { MINUTE_US } from '../time.ts';
 import { fitLatency, predict } from './latency-model.ts';
 import type { LatencyModel } from './latency-model.ts';
 import { learnDrift } from './level-drift.ts';
@@ -78,7 +79,7 @@ export function learnProfile(history: readonly HistoryCall[], upstream: Upstream
   const base = {
     calls: calls.length,
     spanMs: Math.round(spanUs / 1000),
-    callsPerMinute: spanUs > 0 ? (calls.length * 60e6) / spanUs : 0,
+    callsPerMinute: spanUs > 0 ? (calls.length * MINUTE_US) / spanUs : 0,
   };
   const faults = share(decided.filter((call) => isFault(call.outcome, upstream, toward)).length, decided.length);
   return { ...base, ...learnAnswers(answered, faults) };

@@ -1,6 +1,6 @@
-/** The books of endpoints: what is known of one from readings, and from the API's graphs, minute by minute. */
+import { MINUTE_MS } from '../time.ts';
 
-export const MINUTE_MS = 60_000;
+/** The books of endpoints: what is known of one from readings, and from the API's graphs, minute by minute. */
 
 /** Whether an endpoint was seen in a minute, told of by the API's graphs, or is only thought to have been so. */
 export type BookSource = 'reading' | 'metrics' | 'estimate';

@@ -1,10 +1,8 @@
 import type { BudgetPolicy } from '../policy/budget.ts';
+import { DAY_MS, HOUR_MS } from '../time.ts';
 import { countOf } from './budget-marks.ts';
 import type { BudgetMark } from './budget-marks.ts';
 import type { Spending } from './spending.ts';
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 
 /** What a minute that has begun is billed in. */
 const BILLED_MS = 60_000;

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../time.ts';
 import type { MonthForecast } from './month.ts';
 import type { Amount, PriceBook, Tokens } from './price-book.ts';
 
@@ -178,7 +179,7 @@ export function onEndpoint({ fromMinute, untilMinute, replicas, priceMicros }: E
 
 /** The part of some minutes that lies in a span of time, epoch ms; null where none does. A minute belongs to its beginning. */
 export function within(use: EndpointUse, from: number, until: number): EndpointUse | null {
-  const fromMinute = Math.max(use.fromMinute, Math.ceil(from / 60_000));
-  const untilMinute = Math.min(use.untilMinute, Math.ceil(until / 60_000));
+  const fromMinute = Math.max(use.fromMinute, Math.ceil(from / MINUTE_MS));
+  const untilMinute = Math.min(use.untilMinute, Math.ceil(until / MINUTE_MS));
   return untilMinute > fromMinute ? { ...use, fromMinute, untilMinute } : null;
 }

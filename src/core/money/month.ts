@@ -1,4 +1,4 @@
-import { DAY_MS, monthOf } from './calendar.ts';
+import { DAY_MS, monthOf } from '../time.ts';
 
 /** What this month comes to, if it goes on as lately. An estimate. */
 export interface MonthForecast {

@@ -1,4 +1,4 @@
-import { DAY_MS, dayOf, monthOf } from './calendar.ts';
+import { DAY_MS, MINUTE_MS, dayOf, monthOf } from '../time.ts';
 import { meanTokens, onEndpoint, onServerless, within } from './cost.ts';
 import type {
   BillLine,
@@ -46,7 +46,7 @@ export function costReport(input: CostInput): CostReport {
   const costing = { book, means: meanTokens(input.usage) };
   const usage = input.usage.filter((row) => row.fromAt >= from && row.fromAt < now);
   const endpoints = input.endpoints.flatMap((use) => within(use, from, now) ?? []);
-  const minutes = Math.max(1, (now - Math.max(from, begin ?? now)) / 60_000);
+  const minutes = Math.max(1, (now - Math.max(from, begin ?? now)) / MINUTE_MS);
   const models = [...new Set([...usage, ...endpoints].map(({ model }) => model))];
   const routes = models
     .map((model) => {
@@ -221,8 +221,8 @@ function linesByDay(usage: readonly UsageRow[], endpoints: readonly EndpointUse[
   const lines = new Lines();
   for (const row of usage) addCalls(lines, dayOf(row.fromAt), row, costing);
   for (const use of endpoints) {
-    const first = Math.floor((use.fromMinute * 60_000) / DAY_MS) * DAY_MS;
-    for (let day = first; day < use.untilMinute * 60_000; day += DAY_MS) {
+    const first = Math.floor((use.fromMinute * MINUTE_MS) / DAY_MS) * DAY_MS;
+    for (let day = first; day < use.untilMinute * MINUTE_MS; day += DAY_MS) {
       const part = within(use, day, day + DAY_MS);
       if (part !== null) addUse(lines, dayOf(day), part);
     }

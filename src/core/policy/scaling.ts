@@ -1,26 +1,27 @@
 import { z } from 'zod';
+import { MINUTE_MS } from '../time.ts';
 import { count } from './values.ts';
 
-/** How an endpoint's replicas follow the load after the promotion. Spans in clock ms. */
+/** How the number of an endpoint's replicas follows demand after the promotion. Spans in clock ms. */
 export interface ScalingPolicy {
-  /** Whether the scaling of a promoted endpoint is changed: never, after a person's word, or by itself. */
+  /** Whether the scaling of a promoted endpoint is changed: never, after a person approves, or automatically. */
   readonly adjust: 'off' | 'ask' | 'automatic';
-  /** Bounds for the replicas; null: the endpoint's own minReplica and maxReplica. */
+  /** The fewest and the most replicas; null: the endpoint's own minReplica and maxReplica. */
   readonly from: number | null;
   readonly to: number | null;
-  /** Between two changes, or questions about one, at least so long. */
+  /** The least time between two changes, or between two questions about one. */
   readonly every: number;
-  /** How long a change, or waking up, may keep the traffic away from the endpoint. */
+  /** How long a change or waking up may keep traffic away from the endpoint. */
   readonly within: number;
-  /** Null: it never sleeps. */
+  /** Null: the endpoint never sleeps. */
   readonly sleep: SleepPolicy | null;
 }
 
 /** When a promoted endpoint is put to sleep (scaled to zero), and what wakes it. */
 export interface SleepPolicy {
-  /** So long without a call. */
+  /** It is put to sleep after this long without a call. */
   readonly after: number;
-  /** More calls than this in the criteria's window wake it. */
+  /** More calls than this in the last five minutes wake it. */
   readonly calls: number;
 }
 
@@ -33,16 +34,16 @@ export const SCALING_DEFAULTS: ScalingPolicy = {
   sleep: null,
 };
 
-/** What holds for a route; policies that were pinned by older versions say nothing of it. */
+/** The scaling that applies to a route. */
 export function scalingOf(policy: { readonly scaling?: ScalingPolicy }): ScalingPolicy {
   return policy.scaling ?? SCALING_DEFAULTS;
 }
 
 const replicas = count(1, 64);
 
-/** What a policy file may say of scaling. `span`: the schema of a span between two limits, in ms. */
+/** The schemas of `scaling` in a policy file. `span`: gives the schema of a span between two limits, in ms. */
 export function scalingSchemas<S extends z.ZodType<number>>(span: (least?: number, most?: number) => S) {
-  const sleep = z.strictObject({ after: span(60_000), calls: count().default(10) });
+  const sleep = z.strictObject({ after: span(MINUTE_MS), calls: count().default(10) });
   const scaling = z
     .strictObject({
       adjust: z.enum(['off', 'ask', 'automatic']),

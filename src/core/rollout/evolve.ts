@@ -4,7 +4,10 @@ import { isDetourEvent, onDetour, onScalingAsk } from './detour.ts';
 import type { RolloutEvent } from './event.ts';
 import type { Judged, Rollout, RolloutBase } from './rollout.ts';
 
-/** A fold over a rollout's events; the first must be `proposed`. `at`: when it happened, epoch ms of clock time. */
+/**
+ * Applies one event to a rollout. The first event must be `proposed`. `at`: when it happened, epoch ms of clock time.
+ * Throws if the event cannot happen in the rollout's phase.
+ */
 export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number): Rollout {
   if (event.type === 'proposed') return { ...event.rollout, phase: 'proposed', isPaused: false, ask: null, since: at };
   if (rollout === null) throw new Error(`the first event of a rollout must be "proposed", not "${event.type}"`);
@@ -53,21 +56,18 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
       if (rollout.phase !== 'holding') throw unexpected(rollout, event);
       return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
     case 'draining':
-      return {
-        ...base,
-        ask: null,
-        phase: 'draining',
-        outcome: event.outcome,
-        reason: event.reason,
-        hint: event.hint,
-        since: at,
-      };
+      return { ...base, ...closed(event), phase: 'draining', outcome: event.outcome, since: at };
     case 'ended':
-      return { ...base, ask: null, phase: event.outcome, reason: event.reason, hint: event.hint, since: at };
+      return { ...base, ...closed(event), phase: event.outcome, since: at };
   }
 }
 
-/** A way back needs nothing made: it goes from its proposal to its first step. */
+/** A rollout that ends asks nothing any more. */
+function closed({ reason, hint }: Extract<RolloutEvent, { type: 'draining' | 'ended' }>) {
+  return { ask: null, reason, hint };
+}
+
+/** A way back creates no endpoint: it goes from its proposal to its first step. */
 function firstJudged({ phase, wayBack }: Rollout, at: number): Judged | null {
   if (phase !== 'proposed' || wayBack === undefined) return null;
   return { startedAt: at, endpoint: wayBack.endpoint, profile: wayBack.profile };
@@ -94,7 +94,7 @@ function baseOf(rollout: Rollout): RolloutBase {
     ...(budget !== undefined && { budget }),
     ...(wayBack !== undefined && { wayBack }),
   };
-  // A step that is taken answers the question about it; the others stay open.
+  // An event that changes the phase or step answers the question about the step. Other questions stay open.
   return { ...fixed, isPaused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
 }
 

@@ -1,3 +1,5 @@
+import { HOUR_MS } from '../time.ts';
+
 /** The load in one hour of the day. Calls at once are means over ten seconds. */
 export interface HourConcurrency {
   /** 0..23, UTC. */
@@ -8,7 +10,6 @@ export interface HourConcurrency {
   readonly tokensPerSecond: number;
 }
 
-const HOUR_MS = 3_600_000;
 /** An hour of which less than this was measured says nothing. */
 const LEAST_CELLS = 60;
 const MOST_CELLS = 360;

@@ -1,5 +1,6 @@
 import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { SleepPolicy } from '../policy/scaling.ts';
+import { HOUR_MS, MINUTE_MS } from '../time.ts';
 import type { ConcurrencySeen } from './route-concurrency.ts';
 import { isSameScaling, measuresPending } from './scaling.ts';
 import type { Measure, Scaling } from './scaling.ts';
@@ -27,7 +28,6 @@ export interface ProposalInput {
 const USE = 0.8;
 /** Fewer replicas only where they would do with so much more concurrency, and another threshold only beyond so much change. */
 const SLACK = 1.25;
-const HOUR_MS = 3_600_000;
 /** The API's bounds for sleeping by itself, minutes. */
 const LEAST_TIMEOUT = 15;
 const MOST_TIMEOUT = 2_880;
@@ -106,7 +106,7 @@ function measureOf({ concurrency, present, endpoint }: ProposalInput, capacity: 
 }
 
 function timeoutOf({ after }: SleepPolicy): number {
-  return Math.min(MOST_TIMEOUT, Math.max(LEAST_TIMEOUT, Math.ceil(after / 60_000)));
+  return Math.min(MOST_TIMEOUT, Math.max(LEAST_TIMEOUT, Math.ceil(after / MINUTE_MS)));
 }
 
 function reasons(input: ProposalInput, next: Scaling): string[] {

@@ -1,38 +1,46 @@
 import { Wealth } from './wealth.ts';
 
-/** A running mean over about as many calls, and how many the first guess counts for. */
+/** The running mean covers about this many calls; the first guess counts as so many. */
 const MEMORY = 1_000;
 const FIRST = 100;
 
-/** The same for the share of a role's calls that have a score; it must follow bursts of refusals. */
+/** The same for the share of a role's calls that have a score. It is shorter because it must follow bursts of refusals. */
 const KEPT_MEMORY = 200;
 const KEPT_FIRST = 20;
 
-/** The least and largest chance that is still a coin. */
+/** A call whose chance is below this, or above 1 less this, is not bet on: it is not random enough. */
 const LEAST = 1e-4;
 
-/** What a coin bet is about: scores from 0 to `top`, the canary's against the stable role's plus a margin. */
+/** What a bet claims. Scores lie from 0 to `top`; the canary's are compared with the stable role's plus a margin. */
 export interface CoinRule {
-  /** `worse`: money is made where the canary scores higher than stable and margin; `fine`: where it does not. */
+  /** `worse`: the bet wins if the canary scores higher than stable plus margin; `fine`: if it does not. */
   readonly claim: 'worse' | 'fine';
   readonly top: number;
-  /** Where scores lie before there are any. */
+  /** The mean score that is assumed before the first call. */
   readonly guess: number;
   readonly canRestart: boolean;
 }
 
 /**
- * Bets on the coin that assigned each call to a role (judging notes 3.5): with A = 1 for the canary, chance w, a score g
- * (margin included) and a guess m made before the call, (g - m)(A - w) has a mean of 0 or less while the canary is not
- * worse, whatever drifts, bursts and mixes the two roles share.
+ * A sequential test that bets on the random assignment of each call to a role. Let A be 1 if the call went to the canary
+ * and 0 otherwise, w the chance of A = 1, g the call's score (margin included) and m a guess of g from earlier calls only.
+ * While the canary is not worse, E[(g - m)(A - w)] <= 0, whatever drifts, bursts and mixes both roles share, because A
+ * is drawn independently of everything but the role's own effect on g. Each call multiplies the wealth by
+ * 1 + s (g - m)(A - w) / worst, for several stakes s side by side, where -worst is the least value that the product can
+ * have. The wealth is a test supermartingale (an e-process), so that it ever reaches 1/alpha with a chance of at most alpha
+ * (Ville's inequality).
  *
- * A call without a score stands aside. Where that happens more often in one role (serverless refuses), the coin among
- * the calls left is another one: its chance is corrected by the roles' shares of scored calls so far.
+ * Sources: D. Ham, I. Bojinov, M. Lindon and M. Tingley, "Design-based confidence sequences" (arXiv 2210.08639), for
+ * tests that rest on the random assignment alone; I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random
+ * variables by betting" (Journal of the Royal Statistical Society B 86, 2024), for bounded scores and several stakes.
+ *
+ * A call without a score is not bet on. If that happens more often in one role (serverless refuses), the chance among
+ * the calls that are left differs from w; it is corrected by each role's share of scored calls so far.
  */
 export class CoinBet {
   readonly #rule: CoinRule;
   readonly #wealth: Wealth;
-  /** As it was when the minute began. */
+  /** The wealth when the minute began. */
   readonly #before: Wealth | null;
   #guess: number;
   #guessBefore: number;
@@ -49,21 +57,22 @@ export class CoinBet {
     this.#before = rule.claim === 'fine' ? new Wealth(rule) : null;
   }
 
-  /** The most it has ever been worth. */
+  /** The highest wealth so far; 1 at first. */
   get peak(): number {
     return this.#peak;
   }
 
+  /** The wealth now; 1 at first. */
   get worth(): number {
     return this.#wealth.value;
   }
 
-  /** What it is worth, the minute under way counting only where it lost. */
+  /** The wealth now. Of the minute under way only losses count. */
   get settled(): number {
     return this.#before === null ? this.#wealth.value : Math.min(this.#wealth.value, this.#before.value);
   }
 
-  /** The next call of a role that had the chance `weight` to be the canary's; null: it has no score. */
+  /** Takes the next call. `weight`: the chance that it had to be the canary's, 0..1. `score`: null if it has none. */
   take(role: 'stable' | 'canary', weight: number, score: number | null): void {
     const { stable, canary } = this.#kept;
     const chance = (weight * canary) / (weight * canary + (1 - weight) * stable);
@@ -82,7 +91,10 @@ export class CoinBet {
     else this.#stake(-x, Math.max(above * (1 - chance), below * chance));
   }
 
-  /** A pair needs no coin: `score` of the canary less that of stable, margin included; at most `top` either way. */
+  /**
+   * Takes a call and its copy, which need no random assignment. `difference`: the canary's score less stable's, margin
+   * included; at most `top` in either direction.
+   */
   pair(difference: number): void {
     this.#stake(this.#rule.claim === 'worse' ? difference : -difference, this.#rule.top);
   }
@@ -92,7 +104,7 @@ export class CoinBet {
     if (x > 0) this.#peak = Math.max(this.#peak, this.#wealth.value);
   }
 
-  /** A minute is over. Where the stable role was not itself, what it won is given back and what was guessed forgotten. */
+  /** Ends a minute. If the stable role was unusual in it, the minute's winnings and its guesses are dropped. */
   endMinute(isStableUsual: boolean): void {
     if (this.#before !== null) {
       if (!isStableUsual && this.#wealth.value > this.#before.value) this.#wealth.become(this.#before);

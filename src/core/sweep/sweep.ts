@@ -4,6 +4,7 @@ import type { SweepPolicy } from '../policy/sweep.ts';
 import { isActive } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
+import { DAY_MS } from '../time.ts';
 
 /** The tag that tells our endpoints from others in the account. */
 export const OUR_TAG = 'managed-by:upshift';
@@ -168,7 +169,7 @@ function isResting({ state }: EndpointFound): boolean {
 
 /** A span for people, in days where it has many hours. */
 export function longText(ms: number): string {
-  return ms >= 172_800_000 ? `${(ms / 86_400_000).toFixed(0)} days` : spanText(ms);
+  return ms >= 172_800_000 ? `${(ms / DAY_MS).toFixed(0)} days` : spanText(ms);
 }
 
 /** What is saved, where anything is. */

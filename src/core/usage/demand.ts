@@ -1,6 +1,5 @@
+import { SECOND_MS } from '../time.ts';
 import type { UsageLog } from './log.ts';
-
-const SECOND_MS = 1_000;
 
 /** A span of time, epoch ms, and the length of the windows that are looked at in it, ms. */
 export interface UsageSpan {

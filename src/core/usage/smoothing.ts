@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../time.ts';
 import type { SecondsOfDemand } from './demand.ts';
 
 /** What the same calls would come to, were those of any such span spread evenly over it. */
@@ -7,7 +8,6 @@ export interface Spread {
   readonly fullest: number;
 }
 
-const MINUTE_MS = 60_000;
 const SPANS_MS = [10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1_440].map(
   (minutes) => minutes * MINUTE_MS,
 );

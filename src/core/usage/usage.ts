@@ -1,5 +1,6 @@
 import type { Yardstick } from '../advice/advice.ts';
 import type { CriteriaPolicy } from '../policy/criteria.ts';
+import { MINUTE_MS } from '../time.ts';
 import { aboveShare, daysOf, fullest, secondsOf, timelineOf } from './demand.ts';
 import type { DayOfUsage, Moment, SecondsOfDemand, UsageSpan } from './demand.ts';
 import { inFlightOf } from './flight.ts';
@@ -97,7 +98,6 @@ const TIMELINE_PARTS = 60;
 const MOST_PEAKS = 5;
 const MOST_IN_PEAK = 3;
 const MOST_AGENTS = 20;
-const MINUTE_MS = 60_000;
 
 /** Says when a route is used and by whom, and what smoothing its peaks would save. The log holds a call at least. */
 export function usageOf(log: UsageLog, context: UsageContext): Usage {

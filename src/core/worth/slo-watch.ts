@@ -1,4 +1,5 @@
 import type { SloPolicy } from '../policy/back.ts';
+import { MINUTE_MS } from '../time.ts';
 
 /** What an endpoint gave in the last five whole minutes, and since when that is not what it owes. */
 export interface SloFigures {
@@ -12,7 +13,6 @@ export interface SloFigures {
   readonly missedSince: number | null;
 }
 
-const MINUTE_MS = 60_000;
 const WINDOW = 5;
 /** A p95 is missed where more than this share is slower. */
 const SLOW_SHARE = 0.05;

@@ -1,5 +1,6 @@
 import { LONGEST_SUSTAIN_MS } from '../policy/back.ts';
 import type { BackPolicy } from '../policy/back.ts';
+import { MINUTE_MS } from '../time.ts';
 
 /** What an hour of a route's calls costs on either side, and the traffic at which both cost the same. */
 export interface Costs {
@@ -20,7 +21,6 @@ export interface TrafficFigures {
   readonly knownSince: number;
 }
 
-const MINUTE_MS = 60_000;
 /** The span that Hugging Face's limits count over. */
 const WINDOW = 5;
 const MINUTES = LONGEST_SUSTAIN_MS / MINUTE_MS + WINDOW + 5;

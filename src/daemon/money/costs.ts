@@ -2,13 +2,13 @@ import type { Clock } from '../../core/clock.ts';
 import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts';
 import type { Survey } from '../../core/decide/observation.ts';
 import { errorMessage } from '../../core/errors.ts';
+import { HOUR_MS } from '../../core/time.ts';
 import type { Costs } from '../../core/worth/traffic-history.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { Log } from '../log.ts';
 import type { RouteWatch } from '../route/watch.ts';
 import type { SpendingSource } from './spending.ts';
 
-const HOUR_MS = 3_600_000;
 /** The traffic is counted over five minutes. */
 const WINDOWS_PER_HOUR = 12;
 /** How long, in clock time, an instance's price is taken for what it was, where only a criterion asks for it. */

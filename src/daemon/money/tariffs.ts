@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { errorMessage } from '../../core/errors.ts';
-import { DAY_MS, dayOf } from '../../core/money/calendar.ts';
+import { DAY_MS, dayOf } from '../../core/time.ts';
 import { readBill } from '../../huggingface/hub/billing.ts';
 import { listPrices } from '../../huggingface/providers.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';

@@ -32,7 +32,10 @@ export interface ObserveContext {
   readonly costs: (watch: RouteWatch) => Costs | null;
 }
 
-/** Gathers everything that a decision about a route may look at. Changes nothing but the passing of time. */
+/**
+ * Gathers everything that a decision about a route may look at. It also brings what the watch measures up to now: windows
+ * advance, or are interrupted after a gap, and `watch.worth` begins or ends with an endpoint that serves the route.
+ */
 export function observe(watch: RouteWatch, request: OperatorRequest | null, context: ObserveContext): Observation {
   const now = Math.floor(context.clock.now());
   const holeMs = now - watch.observedAt;

@@ -1,5 +1,5 @@
-import { MINUTE_MS } from '../../core/money/books.ts';
 import type { ReplicaMinutes } from '../../core/money/books.ts';
+import { MINUTE_MS } from '../../core/time.ts';
 import { at, number } from '../json.ts';
 
 /** Points beyond this are milliseconds: the API does not document the unit of `x`. */

@@ -1,6 +1,7 @@
-import { isAlike, MINUTE_MS, minuteOf } from '../../core/money/books.ts';
+import { isAlike, minuteOf } from '../../core/money/books.ts';
 import type { BookedReading, BookSource, BookSpan, EndpointReading } from '../../core/money/books.ts';
 import type { Spending } from '../../core/money/spending.ts';
+import { MINUTE_MS } from '../../core/time.ts';
 import type { LedgerDb } from '../database.ts';
 
 /** Which endpoint it is. `createdAt`: epoch ms, as the management API says. */

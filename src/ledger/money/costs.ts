@@ -1,7 +1,8 @@
-import { MINUTE_MS, minuteOf } from '../../core/money/books.ts';
+import { minuteOf } from '../../core/money/books.ts';
 import { meanTokens, onServerless } from '../../core/money/cost.ts';
 import type { EndpointUse, UsageRow } from '../../core/money/cost.ts';
 import { priceBook } from '../../core/money/price-book.ts';
+import { MINUTE_MS } from '../../core/time.ts';
 import { FLAG } from '../calls/call-writer.ts';
 import type { LedgerDb } from '../database.ts';
 import { listPrices } from './prices.ts';

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../../core/time.ts';
 import type { EndpointSpec } from './spec.ts';
 
 /** The eight states of `status.state`. */
@@ -29,8 +30,6 @@ export function changeAt(changes: readonly Change[], now: number): Change {
 export function replan(changes: readonly Change[], now: number, plan: readonly Change[]): Change[] {
   return [...changes.filter((each) => each.at <= now), ...plan];
 }
-
-const MINUTE_MS = 60_000;
 
 /** What an endpoint was in one minute of clock time. `minute`: whole minutes since 1970. */
 interface Minute {

@@ -1,8 +1,8 @@
+import { MINUTE_MS } from '../../core/time.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
 import { parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 
-const MINUTE_MS = 60_000;
 /** As many points as a week has minutes. */
 const MOST_MINUTES = 10_080;
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { BookedReading, EndpointReading, ReplicaMinutes } from '../../../src/core/money/books.ts';
-import { MINUTE_MS, atCreation, billedReplicas, isUnsure, settle, settleGone } from '../../../src/core/money/books.ts';
+import { atCreation, billedReplicas, isUnsure, settle, settleGone } from '../../../src/core/money/books.ts';
+import { MINUTE_MS } from '../../../src/core/time.ts';
 
 const AT = 1_000 * MINUTE_MS;
 

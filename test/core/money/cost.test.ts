@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { dayOf } from '../../../src/core/money/calendar.ts';
 import type { EndpointUse, UsageRow } from '../../../src/core/money/cost.ts';
 import { meanTokens, onServerless } from '../../../src/core/money/cost.ts';
 import type { CostInput } from '../../../src/core/money/report.ts';
@@ -9,6 +8,7 @@ import { costReport } from '../../../src/core/money/report.ts';
 import { forecastMonth } from '../../../src/core/money/month.ts';
 import type { DatedPrice } from '../../../src/core/money/price-book.ts';
 import { priceBook } from '../../../src/core/money/price-book.ts';
+import { dayOf } from '../../../src/core/time.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

@@ -1,8 +1,8 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MINUTE_MS } from '../../../src/core/money/books.ts';
 import { AppError } from '../../../src/core/errors.ts';
+import { MINUTE_MS } from '../../../src/core/time.ts';
 import { Books } from '../../../src/daemon/money/books.ts';
 import type { BooksContext } from '../../../src/daemon/money/books.ts';
 import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';

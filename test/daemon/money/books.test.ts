@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MINUTE_MS, billedReplicas } from '../../../src/core/money/books.ts';
+import { billedReplicas } from '../../../src/core/money/books.ts';
+import { MINUTE_MS } from '../../../src/core/time.ts';
 import type { SimulationState } from '../../../src/simulation/control.ts';
 import type { Happening, Stage } from './books-rig.ts';
 import { openStage } from './books-rig.ts';

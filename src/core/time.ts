@@ -1,0 +1,19 @@
+/** Units of time, and days and months in UTC. Times are epoch ms unless a name ends in `Us`. */
+
+export const SECOND_MS = 1_000;
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 86_400_000;
+export const MINUTE_US = 60e6;
+
+/** The day of a time in UTC: `2026-11-24`. Years 0 to 9999. */
+export function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 10);
+}
+
+/** The month that a time is in, UTC: `2026-11`, its first moment and that of the next month. */
+export function monthOf(at: number): { readonly name: string; readonly from: number; readonly until: number } {
+  const date = new Date(at);
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  return { name: dayOf(at).slice(0, 7), from: Date.UTC(year, month), until: Date.UTC(year, month + 1) };
+}
