@@ -7,7 +7,7 @@ import { VERSION } from './version.ts';
 
 type Loader = (parser: Argv) => Promise<Argv>;
 
-/** The commands, loaded when they are named: the daemon's libraries are not for `status` to wait for. */
+/** The commands. Each is loaded only when it is named, so that `status` need not wait for the daemon's libraries. */
 const COMMANDS: Readonly<Record<string, Loader>> = {
   start: async (parser) => parser.command((await import('./commands/start.ts')).startCommand),
   status: async (parser) => parser.command((await import('./commands/status.ts')).statusCommand),
@@ -33,26 +33,27 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
 const NAMES = Object.keys(COMMANDS);
 
 const EPILOGUE = `A first walk:
-  npx upshift demo                  a whole migration, on this machine
-  npx upshift start                 the real thing; see \`start --help\`
-  npx upshift status --watch        what it sees, waits for, and what to type
-  npx upshift usage                 when calls come, and whose they are
-  npx upshift advise                whether a GPU is needed at all
-  npx upshift policy check FILE     what your policy comes to
-  npx upshift approve               yes to what it asks
-  npx upshift cost                  what both sides cost, when a GPU pays
-  npx upshift endpoints             what runs at Hugging Face, and for whom
-  npx upshift audit --verify        that every decision follows from what it saw
+  npx upshift demo                a whole migration on this machine
+  npx upshift start               serve your agents; see \`start --help\`
+  npx upshift status --watch      what the daemon sees, and what you can type
+  npx upshift usage               when calls come, and from whom
+  npx upshift advise              whether you need a GPU at all
+  npx upshift policy check FILE   what a policy file says, with all defaults
+  npx upshift approve             say yes to what the daemon asks
+  npx upshift cost                what serverless and your endpoints cost
+  npx upshift endpoints           which endpoints exist, and what uses them
+  npx upshift audit --verify      check that no decision was changed
 
-Exit codes:
-  0 ok   1 failed   2 usage or configuration   3 needs a running daemon
+Exit status:
+  0 ok   1 failed   2 wrong usage or configuration   3 no daemon is running
   4 refused   5 rolled back   6 no call of a load test succeeded
   130 interrupted
 
-With --json results are JSON on standard output, one value a line, and errors
-{"error":{"code","message","hint"}} on standard error.
-Environment: UPSHIFT_DB (the ledger), HF_TOKEN, NO_COLOR,
-UPSHIFT_DEBUG=1 (stacks).`;
+With --json, every command prints its results as JSON on standard output, one
+value on each line, and errors as {"error":{"code","message","hint"}} on
+standard error.
+Environment: UPSHIFT_DB (path of the ledger), HF_TOKEN (your token),
+NO_COLOR=1 (no colours), UPSHIFT_DEBUG=1 (stack traces).`;
 
 /** Runs one command line to its end and returns the exit status; what commands set as process.exitCode stays. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -74,17 +75,19 @@ async function build(args: readonly string[]): Promise<Argv> {
   const parser = yargs([...args])
     .scriptName('upshift')
     .locale('en')
-    .usage('upshift <command>\n\nMoves agents from serverless inference to a dedicated endpoint, step by step.')
+    .usage(
+      'upshift <command>\n\nMoves the traffic of AI agents from serverless inference to a dedicated\nendpoint, step by step.',
+    )
     .option('db', {
       type: 'string',
       default: process.env['UPSHIFT_DB'] || 'upshift.db',
       defaultDescription: 'upshift.db, or UPSHIFT_DB',
-      describe: 'The ledger',
+      describe: 'Path of the ledger',
       requiresArg: true,
     })
-    .option('json', { type: 'boolean', default: false, describe: 'Print JSON for programs' })
+    .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
     .parserConfiguration({ 'duplicate-arguments-array': false })
-    .demandCommand(1, 'no command is named')
+    .demandCommand(1, 'a command is missing')
     .version(VERSION)
     .epilogue(EPILOGUE)
     .wrap(Math.min(100, widthOf(process.stdout)))

@@ -22,7 +22,7 @@ export function withPolicy<T>(parser: Argv<T>): Argv<T & { readonly policy: stri
     type: 'string',
     default: 'policies/default.yaml',
     requiresArg: true,
-    describe: 'The policy file',
+    describe: 'Path of the policy file',
   });
 }
 

@@ -24,7 +24,7 @@ describe('the command line', { concurrency: 4 }, () => {
       { args: ['approve', '--step', 'two'], said: /--step is not a number/ },
       { args: ['simulate', '--port', '70000'], said: /--port 70000 is out of range/ },
       { args: ['explain', 'x'], said: /"x" is no decision's number/ },
-      { args: ['policy'], said: /policy wants a command: check/ },
+      { args: ['policy'], said: /a command is missing: policy check FILE/ },
       { args: ['status', 'now'], said: /unexpected argument "now"/ },
     ];
     for (const { args, said } of cases) {

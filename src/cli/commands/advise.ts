@@ -32,41 +32,49 @@ const LONGEST_MS = 31 * 86_400_000;
 
 export const adviseCommand: CommandModule<object, AdviseOptions> = {
   command: 'advise',
-  describe: 'Whether another provider, fewer agents or a slower start would do instead of a GPU',
+  describe: 'Show whether another provider, fewer agents or a slower start would be enough, without a GPU',
   builder: (yargs) =>
     withPolicy(withGlobals(yargs))
-      .option('model', { type: 'string', requiresArg: true, describe: 'A route; all that were called unless named' })
+      .option('model', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Model of one route; without it, every model that was called',
+      })
       .option('since', {
         type: 'string',
         default: '1d',
         requiresArg: true,
-        describe: 'The calls to look at: a span such as 6h, or a time',
+        describe: 'Calls since then: a span such as 6h, or a time',
       })
       .option('online', {
         type: 'boolean',
         default: false,
-        describe: 'Ask the router who else serves the model, and at what price; needs HF_TOKEN',
+        describe: 'Ask the router which other providers serve the model, and at what price; needs HF_TOKEN',
       })
-      .example('npx upshift advise', 'before anything is approved: is a GPU needed at all?')
-      .example('npx upshift advise --online --model meta-llama/Llama-3.1-8B-Instruct', 'and who else serves it')
-      .example("npx upshift advise --json | jq -r '.verdict.kind'", 'fine, remedy, migrate or unknown')
+      .example('npx upshift advise', 'before you approve anything: do you need a GPU at all?')
+      .example(
+        'npx upshift advise --online --model meta-llama/Llama-3.1-8B-Instruct',
+        'also list who else serves this model',
+      )
+      .example("npx upshift advise --json | jq -r '.verdict.kind'", 'the verdict: fine, remedy, migrate or unknown')
       .epilogue(
-        'What each line says:\n' +
-          '  limit      what serverless takes in 5 minutes, as learned from its refusals;\n' +
-          '             what it took while it held calls back, where it takes more now;\n' +
-          "             where it refused nothing, the policy's criteria.calls\n" +
-          '  queue      the same calls sent through a queue at that limit: who waits, and\n' +
-          '             who is refused after care.maxWait; rather more than in truth, since\n' +
-          '             agents that wait ask later\n' +
-          '  agents     in the fullest windows: how many fewer, or how many calls each,\n' +
-          '             keep within the limit\n' +
-          '  ramp       whether the peak is made of agents that start together; one that\n' +
-          '             was silent for 10 min starts anew\n' +
-          "  providers  since the daemon's start: the ledger tells who served a call, not who\n" +
-          '             refused it\n' +
-          'A remedy is named where it would do by itself. Nothing is changed.\n' +
-          '--json: one line a route {"model","calls","limit","windows","queue","fewer",\n' +
-          '"ramp","providers","others","verdict":{"kind","remedies","reasons"}}, and more.',
+        'Lines:\n' +
+          '  limit      calls that serverless takes in 5 minutes, as learned from its\n' +
+          '             refusals. If it takes more now, what it took while it held calls\n' +
+          '             back. If it refused nothing, criteria.calls of the policy\n' +
+          '  queue      how long calls would wait in a queue at that limit, and how many\n' +
+          '             would be refused after care.maxWait. Real agents that wait send\n' +
+          '             their next call later, so this is an upper bound\n' +
+          '  agents     how many fewer agents, or how many calls for each, would keep the\n' +
+          '             busiest windows within the limit\n' +
+          '  ramp       whether the peak comes from agents that start together. An agent\n' +
+          '             that was silent for 10 min starts anew\n' +
+          '  providers  refusals by provider since the daemon started. The ledger records\n' +
+          '             who served a call, but not who refused it\n' +
+          'A remedy is named if it would be enough by itself. This command changes nothing.\n' +
+          '--json: one line for each route {"model","calls","limit","windows","queue",\n' +
+          '"fewer","ramp","providers","others","verdict":{"kind","remedies","reasons"}},\n' +
+          'and more.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);

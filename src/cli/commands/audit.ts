@@ -26,36 +26,36 @@ interface AuditOptions extends GlobalOptions {
 
 export const auditCommand: CommandModule<object, AuditOptions> = {
   command: 'audit',
-  describe: 'Every decision and its reason; with --verify, that they follow from what was seen',
+  describe: 'List every decision with its reason, or verify that nobody changed them',
   builder: (yargs) =>
     withGlobals(yargs)
       .option('rollout', {
         type: 'string',
         requiresArg: true,
-        describe: 'Only of this rollout; the beginning of its id is enough',
+        describe: 'Only decisions about this rollout; the beginning of its id is enough',
       })
       .option('since', {
         type: 'string',
         requiresArg: true,
-        describe: 'Only since then: a span such as 2h, or a time such as 2026-11-24T12:00Z',
+        describe: 'Only decisions since then: a span such as 2h, or a time such as 2026-11-24T12:00Z',
       })
       .option('limit', {
         type: 'number',
         default: 50,
         requiresArg: true,
-        describe: 'At most so many, the newest; 0 for all',
+        describe: 'At most this many, the newest ones; 0 for all',
       })
       .option('verify', {
         type: 'boolean',
         default: false,
-        describe: 'Check the chain of hashes, and decide everything again',
+        describe: 'Check the chain of hashes, and make every decision again from what it saw',
       })
-      .example('npx upshift audit --since 2h', 'what was decided lately')
-      .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'the whole life of a rollout')
-      .example('npx upshift audit --verify', 'whether anything was changed, removed or put in between')
+      .example('npx upshift audit --since 2h', 'the decisions of the last two hours')
+      .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'all decisions about one rollout')
+      .example('npx upshift audit --verify', 'whether a decision was changed, removed or inserted')
       .epilogue(
-        'Exit: 0 ok, 1 where --verify finds a problem. See one decision in full: npx\n' +
-          'upshift explain ID.\n' +
+        'To see one decision in full: npx upshift explain ID.\n' +
+          'Exit status: 0 ok, 1 if --verify finds a problem.\n' +
           '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
           '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
           '{"verified","decisions","rerun","skipped","problems":[{"decisionId","what"}]}.',

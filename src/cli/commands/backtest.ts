@@ -26,18 +26,21 @@ interface BacktestOptions extends GlobalOptions {
 
 export const backtestCommand: CommandModule<object, BacktestOptions> = {
   command: 'backtest',
-  describe: "What a policy's criteria would have said of past calls",
+  describe: "Show when a policy's criteria would have held for past calls",
   builder: (yargs) =>
     withPolicy(withGlobals(yargs))
-      .option('since', { type: 'string', requiresArg: true, describe: 'From then: a span such as 2h, or a time' })
-      .option('until', { type: 'string', requiresArg: true, describe: 'Up to then' })
-      .example('npx upshift backtest --policy my.yaml --since 7d', 'would it have proposed anything last week?')
+      .option('since', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Calls since then: a span such as 2h, or a time; all calls without it',
+      })
+      .option('until', { type: 'string', requiresArg: true, describe: 'Calls until then; now without it' })
+      .example('npx upshift backtest --policy my.yaml --since 7d', 'would my.yaml have proposed a rollout last week?')
       .epilogue(
-        'Calls that an endpoint got are counted as if they had come to serverless: they\n' +
-          'are demand too. How they were answered counts for criteria.slo and\n' +
-          '.predictability only where serverless did it, and criteria.cost is never met\n' +
-          'here: what calls cost is not looked up.\n' +
-          '--json: one line a model {"model","calls","spans":[{"since","until",\n' +
+        'Calls that went to an endpoint count like calls to serverless: they are demand,\n' +
+          'too. criteria.slo and criteria.predictability use only answers of serverless.\n' +
+          'criteria.cost never holds here, because this command does not look up prices.\n' +
+          '--json: one line for each model {"model","calls","spans":[{"since","until",\n' +
           '"proposedAt","peak"}]}.',
       ),
   handler: async (options) => {

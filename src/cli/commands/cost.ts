@@ -29,31 +29,38 @@ const LONGEST_MS = 366 * DAY_MS;
 
 export const costCommand: CommandModule<object, CostOptions> = {
   command: 'cost',
-  describe: 'What serverless and endpoints cost, when an endpoint pays, and what the month comes to',
+  describe: 'Show what serverless and your endpoints cost, and when an endpoint is cheaper',
   builder: (yargs) =>
     withGlobals(yargs)
       .option('since', {
         type: 'string',
         default: '7d',
         requiresArg: true,
-        describe: 'The span to add up: such as 6h or 30d, or a time',
+        describe: 'Costs since then: a span such as 6h or 30d, or a time',
       })
-      .option('by', { choices: COST_GROUPINGS, default: 'day' as const, describe: 'What the lines of the table are' })
-      .option('model', { type: 'string', requiresArg: true, describe: 'Only this model' })
+      .option('by', {
+        choices: COST_GROUPINGS,
+        default: 'day' as const,
+        describe: 'What each line of the table stands for',
+      })
+      .option('model', { type: 'string', requiresArg: true, describe: 'Only costs of this model' })
       .option('csv', { type: 'boolean', default: false, describe: 'Print the lines of the table as CSV' })
       .example('npx upshift cost', 'the last seven days, day by day')
-      .example('npx upshift cost --by agent --since 1d', 'who spent it')
+      .example('npx upshift cost --by agent --since 1d', 'which agents spent it')
       .example('npx upshift cost --by upstream --csv', 'for a spreadsheet')
       .epilogue(
-        'How it is counted:\n' +
-          '  serverless  tokens of answered calls at the price of the provider that served\n' +
-          '              them, in force when they ended; calls to pictures and speech are\n' +
-          '              counted, not priced\n' +
-          '  endpoints   each minute in which one initialized, updated or ran, times its\n' +
-          '              replicas and their price; agents share it by their calls there\n' +
-          '  ~           some of the line is an estimate: nobody told who served a call or\n' +
-          '              its tokens, or nobody looked at an endpoint\n' +
-          'Days are UTC. SQL: views endpoint_costs, endpoint_minutes, price_log, call_log.\n' +
+        'How costs are counted:\n' +
+          '  serverless  tokens of answered calls, at the price that the provider which\n' +
+          '              served the call had when it ended. Calls for pictures and speech\n' +
+          '              are counted but have no price\n' +
+          '  endpoints   each minute in which an endpoint initialized, updated or ran,\n' +
+          '              times its replicas and their price. Agents share it by the number\n' +
+          '              of their calls there\n' +
+          '  ~           part of the line is an estimate, because an answer named no\n' +
+          '              provider or no tokens, or because nobody read the state of an\n' +
+          '              endpoint for a while\n' +
+          'Days are UTC. For SQL, use the views endpoint_costs, endpoint_minutes,\n' +
+          'price_log and call_log.\n' +
           '--json: one line {"from","until","serverless":{"calls","promptTokens",\n' +
           '"outputTokens","micros","estimatedMicros","unpricedCalls","per1000CallsMicros",\n' +
           '"perMillionTokensMicros"},"dedicated":{"billedMinutes","minutesWithoutPrice",\n' +

@@ -6,37 +6,51 @@ import { VARIANT_NAMES, variantsText } from '../demo/variants.ts';
 
 export const demoCommand: CommandModule<object, DemoOptions> = {
   command: 'demo',
-  describe: 'A whole migration on this machine, in about two minutes: local Hugging Face, daemon, 64 agents',
+  describe: 'Play a whole migration on this machine, in about two minutes, with a simulated Hugging Face and 64 agents',
   builder: (yargs) =>
     yargs
-      .option('json', { type: 'boolean', default: false, describe: 'No live view; one JSON line at the end' })
-      .option('manual', { type: 'boolean', default: false, describe: 'Leave the approvals to you' })
+      .hide('db')
+      .option('json', {
+        type: 'boolean',
+        default: false,
+        describe: 'Print one line of JSON at the end, and no live view',
+      })
+      .option('manual', { type: 'boolean', default: false, describe: 'Let you approve the steps yourself' })
       .option('on-approval', {
         choices: ['approve', 'reject'] as const,
         default: 'approve' as const,
-        describe: 'What the demo answers when it is asked',
+        describe: 'How the demo answers what the daemon asks',
       })
-      .option('fault', { choices: VARIANT_NAMES, describe: 'Let something go wrong; see below' })
-      .option('at', { type: 'number', default: 50, describe: 'With --fault dies: at which weight, in percent' })
+      .option('fault', { choices: VARIANT_NAMES, describe: 'Make something fail; see below' })
+      .option('at', {
+        type: 'number',
+        default: 50,
+        describe: 'With --fault dies: the weight, in percent, at which the endpoint fails',
+      })
       .option('load', {
         choices: ['full', 'half'] as const,
         default: 'full' as const,
-        describe: 'How much of the trace',
+        describe: 'How many of the recorded calls to send',
       })
-      .option('trace', { type: 'string', describe: 'Play this CSV file (t_ms, prompt_tokens, output_tokens) instead' })
-      .option('policy', { type: 'string', default: 'policies/demo.yaml', describe: 'The policy file' })
+      .option('trace', {
+        type: 'string',
+        describe: 'Send the calls of this CSV file instead: t_ms, prompt_tokens, output_tokens',
+      })
+      .option('policy', { type: 'string', default: 'policies/demo.yaml', describe: 'Path of the policy file' })
       .option('scale', { type: 'number', default: 60, describe: 'How many times faster than real time' })
       .option('keep', { type: 'string', describe: 'Keep the ledger and the logs in this folder' })
       .example('npx upshift demo', 'watch a migration')
-      .example('npx upshift demo --fault dies --at 50', 'watch it go back by itself')
+      .example('npx upshift demo --fault dies --at 50', 'watch it roll back by itself')
       .example('npx upshift demo --manual', 'approve the steps yourself from a second terminal')
-      .example('npx upshift demo --fault slow', 'or any other way to go wrong')
+      .example('npx upshift demo --fault slow', 'watch how a slow endpoint is found')
       .epilogue(
         `${variantsText()}\n\n` +
-          'Exit: 0 promoted and no call failed because of the migration, 5 rolled back, 4 rejected, 1 anything else.\n' +
-          'Failures that --fault makes unavoidable do not count: answers that hang half-way, errors of serverless itself.\n' +
-          '--json: {"phase","calls","ledgerCalls","clientFailures","endpointsCreated","steps":[{"weight","measured","units"}],' +
-          '"decisions","auditVerified"}; a run that went back also has "rollback".',
+          'Exit status: 0 promoted, and no call failed because of the migration, 5 rolled\n' +
+          'back, 4 rejected, 1 anything else. Failures that --fault makes unavoidable do\n' +
+          'not count: answers that hang half-way, and errors of serverless itself.\n' +
+          '--json: {"phase","calls","ledgerCalls","clientFailures","endpointsCreated",\n' +
+          '"steps":[{"weight","measured","units"}],"decisions","auditVerified"}; a run that\n' +
+          'rolled back also has "rollback".',
       ) as unknown as Argv<DemoOptions>,
   handler: async (options) => {
     if (!(options.scale > 0 && options.scale <= 200)) {

@@ -32,45 +32,49 @@ interface EndpointsCommandOptions extends GlobalOptions {
 
 export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = {
   command: 'endpoints',
-  describe: 'The endpoints that upshift made, their state and price; works without the daemon',
+  describe: 'List the endpoints that upshift created, with state and price; works without the daemon',
   builder: (yargs) =>
     withGlobals(yargs)
       .option('sweep', {
         type: 'boolean',
-        describe: 'Do what the policy says with those that no rollout uses; asks before it deletes',
+        describe: 'Pause or delete endpoints that no rollout uses, as the policy says. Asks before it deletes',
       })
       .option('pause', {
         type: 'string',
         requiresArg: true,
-        describe: 'Pause this one: it costs nothing and can come back',
+        describe: 'Pause this endpoint. It then costs nothing and can be resumed',
       })
-      .option('delete', { type: 'string', requiresArg: true, describe: 'Delete this one for good' })
+      .option('delete', { type: 'string', requiresArg: true, describe: 'Delete this endpoint for good' })
       .option('namespace', {
         type: 'string',
         requiresArg: true,
-        describe: 'User or organisation; all of the token by default',
+        describe: 'Only this user or organization; without it, all that the token belongs to',
       })
-      .option('policy', { type: 'string', requiresArg: true, describe: 'Look where this policy makes endpoints' })
+      .option('policy', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Only namespaces in which this policy file creates endpoints',
+      })
       .option('yes', { type: 'boolean', default: false, alias: 'y', describe: 'Delete without asking' })
       .conflicts('pause', 'delete')
       .conflicts('sweep', ['pause', 'delete'])
       .conflicts('namespace', 'policy')
-      .example('npx upshift endpoints', 'what is there, what it costs, and whether a rollout uses it')
-      .example('npx upshift endpoints --sweep', 'pause and delete orphans as the block sweep of the policy says')
-      .example('npx upshift endpoints --pause up-llama-3-1-8b-k3v9q2ab', 'stop its bill')
+      .example('npx upshift endpoints', 'which endpoints exist, what they cost, and which rollout uses them')
+      .example('npx upshift endpoints --sweep', 'pause and delete unused ones as the sweep block of the policy says')
+      .example('npx upshift endpoints --pause up-llama-3-1-8b-k3v9q2ab', 'stop the bill of one endpoint')
       .epilogue(
-        'Needs HF_TOKEN with the scope inference.endpoints.write. Endpoints without the\n' +
-          'tag managed-by:upshift are left alone. What uses them is read from the ledger\n' +
-          '(--db): endpoints of a rollout that is not over are never swept, and where\n' +
-          'there is no ledger nothing is. A running daemon sweeps by itself every five\n' +
-          'minutes, and journals it.\n' +
-          'Exit: 0 ok, 1 the API is out of reach, 2 no such endpoint or no token, 4\n' +
-          'refused: not ours, or not confirmed.\n' +
-          '--json: one line for each {"namespace","name","state","model","instance",\n' +
-          '"replicas","pricePerHourMicros","rollout","createdAt","message","finding",\n' +
-          '"action","detail"}; with --sweep one for each that is swept {"namespace",\n' +
-          '"name","finding","action","detail","result","message"}; with --pause and\n' +
-          '--delete one object {"namespace","name","state"}.',
+        'This command needs HF_TOKEN with the scope inference.endpoints.write. It never\n' +
+          'touches endpoints without the tag managed-by:upshift. The ledger (--db) says\n' +
+          'which rollout uses an endpoint. A sweep leaves endpoints of a running rollout\n' +
+          'alone. Without a ledger it does nothing. A running daemon sweeps every five\n' +
+          'minutes and records it.\n' +
+          'Exit status: 0 ok, 1 the API cannot be reached, 2 no such endpoint or no token,\n' +
+          '4 refused: not created by upshift, or not confirmed.\n' +
+          '--json: one line for each endpoint {"namespace","name","state","model",\n' +
+          '"instance","replicas","pricePerHourMicros","rollout","createdAt","message",\n' +
+          '"finding","action","detail"}. With --sweep, one line for each swept endpoint\n' +
+          '{"namespace","name","finding","action","detail","result","message"}. With\n' +
+          '--pause and --delete, one object {"namespace","name","state"}.',
       ),
   handler: async (options) => {
     const { endpointsUrl, hubUrl, token } = readEnvironment(process.env);

@@ -18,20 +18,20 @@ interface ExplainOptions extends GlobalOptions {
 
 export const explainCommand: CommandModule<object, ExplainOptions> = {
   command: 'explain <decision>',
-  describe: 'One decision: the figures it saw, and why',
+  describe: 'Explain one decision: what it saw, and why it was made',
   builder: (yargs) =>
     withGlobals(yargs)
       .positional('decision', {
         type: 'string',
         demandOption: true,
-        describe: 'Its number, as `upshift audit` shows it',
+        describe: 'Number of the decision, as `npx upshift audit` lists it',
       })
-      .example('npx upshift explain 42', 'as sentences and small tables')
+      .example('npx upshift explain 42', 'explain decision 42')
       .epilogue(
-        'Exit: 0 ok, 2 no such decision.\n' +
-          '--json: one object: the decision\'s row, "input" (rollout and observation),\n' +
-          '"output" (the decision), "events", "hash", and "again": "same" | "different" |\n' +
-          '"not run" (another core version).',
+        'Exit status: 0 ok, 2 no such decision.\n' +
+          '--json: one object: the row of the decision, "input" (rollout and observation),\n' +
+          '"output" (the decision), "events", "hash", and "again": "same" or "different" if\n' +
+          'the decision was made again, "not run" if another core version made it.',
       ),
   handler: (options) => {
     const id = Number(options.decision.replace(/^#/, ''));

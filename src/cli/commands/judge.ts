@@ -27,26 +27,26 @@ interface JudgeOptions extends GlobalOptions {
 
 export const judgeCommand: CommandModule<object, JudgeOptions> = {
   command: 'judge',
-  describe: 'Judge the calls of a rollout again, from the ledger',
+  describe: 'Compute the verdicts of a rollout again from its recorded calls',
   builder: (yargs) =>
     withGlobals(yargs)
       .option('replay', {
         type: 'string',
         demandOption: true,
         requiresArg: true,
-        describe: 'The rollout; the beginning of its id is enough',
+        describe: 'Id of the rollout, or the beginning of it',
       })
       .option('policy', {
         type: 'string',
         requiresArg: true,
-        describe: 'Judge by this policy file instead of the one that the rollout keeps',
+        describe: 'Use this policy file instead of the policy that the rollout has pinned',
       })
-      .example('npx upshift judge --replay k3v9q2ab', 'every verdict must come out the same')
-      .example('npx upshift judge --replay k3v9q2ab --policy strict.yaml', 'what another policy would have said')
+      .example('npx upshift judge --replay k3v9q2ab', 'check that every verdict comes out the same')
+      .example('npx upshift judge --replay k3v9q2ab --policy strict.yaml', 'see what another policy would have said')
       .epilogue(
-        'Exit: 0 where every verdict came out the same to the letter, 1 where one did\n' +
-          'not; with --policy 0.\n' +
-          '--json: one line a verdict {"decisionId","at","step","verdict","again",\n' +
+        'Exit status: 0 if every verdict came out exactly the same, 1 if one did not.\n' +
+          'With --policy it is always 0.\n' +
+          '--json: one line for each verdict {"decisionId","at","step","verdict","again",\n' +
           '"isSame"}.',
       ),
   handler: async ({ db: path, json, replay: named, policy: file }) => {

@@ -1,5 +1,5 @@
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import type { CommandModule } from 'yargs';
+import type { CommandModule, Options } from 'yargs';
 import { AppError, errorMessage } from '../../core/errors.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { startLoad } from '../../loadtest/load.ts';
@@ -25,7 +25,7 @@ interface LoadtestOptions extends GlobalOptions, LoadWords {
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 
-const EPILOGUE = `Presets, whose parts can be said anew (--preset high --duration 1m):
+const EPILOGUE = `Presets. You can override their parts (--preset high --duration 1m):
 ${Object.entries(PRESETS)
   .map(([name, { concurrency, duration, ramp }]) => {
     return `  ${name.padEnd(10)} ${String(concurrency).padStart(3)} at once for ${duration}, ${ramp === '0s' ? 'all from the start' : `ramp ${ramp}`}`;
@@ -33,15 +33,15 @@ ${Object.entries(PRESETS)
   .join('\n')}
 
 ${[
-  '--concurrency is a closed loop: each of so many agents makes one call after the other, so a slow server gets fewer calls. After a call that failed, its next one begins no sooner than 1 s after that one did.',
-  '--trace is an open loop: calls go out at their times however slow the server is, and latency counts from the time a call should have gone out, waiting included (no coordinated omission). At most --concurrency (1000) are in flight.',
-  'Latency and time to first token are of calls that succeeded. Nothing is repeated unless --retries says so; then what failed by a 429, 5xx, connection or timeout is sent again after Retry-After or 1 to 4 s, and a call counts by its end. Retry share: own retries, and what an upshift gateway tried beyond once (x-upshift-attempts), of all attempts.',
-  'Memory is bounded: quantiles are of histograms right to 1 %, one for all calls and one for each window and chart point. When the time or the calls are over, those under way get 30 s (5 s after Ctrl-C) and are then cut; cut calls count neither way.',
-  'Only the named URL is contacted, redirects are not followed, and HF_TOKEN stays here without --send-token. With UPSHIFT_TIME_SCALE spans and latencies are in the time of the simulation.',
+  '--concurrency N is a closed loop: each of N agents sends its next call when its last one has ended, so a slow server gets fewer calls. After a failed call, an agent waits until 1 s has passed since that call began.',
+  '--trace is an open loop: calls are sent at their times even if the server is slow. Latency counts from the time at which a call was due, so it includes waiting (no coordinated omission). At most --concurrency calls (1000 without it) are in flight.',
+  'Latency and time to first token are those of calls that succeeded. Without --retries no call is sent again. With it, a call that ends with 429, 5xx, a connection error or a timeout is sent again after Retry-After, or after 1 to 4 s; the call then counts by its last attempt. The retry share is the share of all attempts that were not the first one, here or in an upshift gateway (x-upshift-attempts).',
+  'Memory is bounded: quantiles come from histograms that are exact to 1 %. When the time or the calls are over, calls in flight get 30 s to end (5 s after Ctrl-C). Calls cut then count neither as succeeded nor as failed.',
+  'Only the base URL is called. Redirects are not followed. HF_TOKEN is not sent without --send-token. With UPSHIFT_TIME_SCALE, spans and latencies are in the time of the simulation.',
 ].join('\n\n')}
 
-Exit: 0 it ran to its end, 6 no call succeeded, 130 Ctrl-C: the report so far is
-printed; a second one ends it at once.
+Exit status: 0 it ran to its end, 6 no call succeeded, 130 Ctrl-C. After Ctrl-C
+the report so far is printed; a second Ctrl-C ends the program at once.
 --json: one line {"url","model","loop":"closed|open","concurrency","agents",
 "durationMs","startedAt","lengthMs","endedBy":"time|calls|trace|stopped",
 "planned","calls","succeeded","failed","cut","callsPerSecond","errorShare",
@@ -53,44 +53,79 @@ printed; a second one ends it at once.
 "latencyMs","firstTokenMs","peakInFlight"}]}; quantiles are null where no call
 succeeded, "planned" is null without --trace.`;
 
+const OPTIONS = {
+  preset: { choices: Object.keys(PRESETS) as PresetName[], describe: 'A prepared load; see below' },
+  concurrency: { type: 'number', requiresArg: true, describe: 'Calls in flight at once' },
+  duration: { type: 'string', requiresArg: true, describe: 'How long calls are sent; 1m without it' },
+  ramp: { type: 'string', requiresArg: true, describe: 'Start the agents evenly over this span' },
+  trace: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Send calls at the times in a CSV file: t_ms, prompt_tokens, output_tokens',
+  },
+  agents: {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Number of agents, named by X-Agent-Id; without it, as many as calls at once',
+  },
+  model: {
+    type: 'string',
+    default: MODEL,
+    defaultDescription: 'Llama 3.1 8B',
+    requiresArg: true,
+    describe: 'Model to call',
+  },
+  stream: { type: 'boolean', default: false, describe: 'Ask for streamed answers' },
+  'max-calls': { type: 'number', default: 100_000, requiresArg: true, describe: 'Stop after this many calls' },
+  'max-tokens': {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Longest answer; without it 128, or what the trace says',
+  },
+  timeout: {
+    type: 'string',
+    default: '2m',
+    requiresArg: true,
+    describe: 'Give a request up after this real time',
+  },
+  retries: {
+    type: 'number',
+    default: 0,
+    requiresArg: true,
+    describe: 'Send a failed call again this many times',
+  },
+  'send-token': { type: 'boolean', default: false, describe: 'Send HF_TOKEN to the base URL' },
+  window: { type: 'string', default: '5m', requiresArg: true, describe: 'Length of the windows in the report' },
+  seed: {
+    type: 'number',
+    default: 1,
+    requiresArg: true,
+    describe: 'Seed: the same seed gives the same prompts and waits',
+  },
+  html: { type: 'string', requiresArg: true, describe: 'Write a report with charts to this new file' },
+} as const satisfies Readonly<Record<string, Options>>;
+
 export const loadtestCommand: CommandModule<object, LoadtestOptions> = {
   command: 'loadtest <base-url>',
-  describe: 'Drive a base URL with a swarm of agents, and report what they got',
+  describe: 'Send the calls of many agents to a base URL, and report what they got',
   builder: (yargs) =>
     withGlobals(yargs)
       .hide('db')
-      .positional('base-url', { type: 'string', demandOption: true, describe: 'The only place that is called' })
-      .options({
-        preset: { choices: Object.keys(PRESETS) as PresetName[], describe: 'A scenario; see below' },
-        concurrency: { type: 'number', requiresArg: true, describe: 'Calls at once' },
-        duration: { type: 'string', requiresArg: true, describe: 'No call begins after this; 1m unless said' },
-        ramp: { type: 'string', requiresArg: true, describe: 'Agents begin evenly over this span' },
-        trace: { type: 'string', requiresArg: true, describe: 'Play a CSV file: t_ms, prompt_tokens, output_tokens' },
-        agents: {
-          type: 'number',
-          requiresArg: true,
-          describe: 'Agents, named by x-agent-id; as many as calls at once',
-        },
-        model: {
-          type: 'string',
-          default: MODEL,
-          defaultDescription: 'Llama 3.1 8B',
-          requiresArg: true,
-          describe: 'The model',
-        },
-        stream: { type: 'boolean', default: false, describe: 'Ask for streams' },
-        'max-calls': { type: 'number', default: 100_000, requiresArg: true, describe: 'End after so many calls' },
-        'max-tokens': { type: 'number', requiresArg: true, describe: 'Longest answer; 128, or what the trace says' },
-        timeout: { type: 'string', default: '2m', requiresArg: true, describe: 'Give a request up; in real time' },
-        retries: { type: 'number', default: 0, requiresArg: true, describe: 'Send a failed call again so often' },
-        'send-token': { type: 'boolean', default: false, describe: 'Send HF_TOKEN to the base URL' },
-        window: { type: 'string', default: '5m', requiresArg: true, describe: 'Span of the windows in the report' },
-        seed: { type: 'number', default: 1, requiresArg: true, describe: 'Repeats the same prompts and waits' },
-        html: { type: 'string', requiresArg: true, describe: 'Write a report page with charts to this new file' },
+      .positional('base-url', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Base URL to call; nothing else is called',
       })
+      .options(OPTIONS)
       .conflicts('trace', ['preset', 'ramp'])
-      .example('npx upshift loadtest http://127.0.0.1:8787 --preset medium', 'through a gateway')
-      .example('npx upshift loadtest http://127.0.0.1:8787 --trace calls.csv.gz --stream', 'recorded arrivals')
+      .example(
+        'npx upshift loadtest http://127.0.0.1:8787 --preset medium',
+        '25 agents through a gateway, for 10 minutes',
+      )
+      .example(
+        'npx upshift loadtest http://127.0.0.1:8787 --trace calls.csv.gz --stream',
+        'send calls at the times of a recorded trace',
+      )
       .epilogue(EPILOGUE) as never,
   handler: loadtest,
 };

@@ -60,35 +60,36 @@ const PATIENCE_MS = 8_000;
 
 export const planCommand: CommandModule<object, PlanOptions> = {
   command: 'plan',
-  describe: 'What a model needs, on which instance it would run, and how long a rollout would take',
+  describe: 'Show which instance a model needs, and how long a rollout would take',
   builder: (yargs) =>
     withPolicy(withGlobals(yargs))
       .option('model', {
         type: 'string',
         requiresArg: true,
-        describe: 'A route; all that the policy lists unless named',
+        describe: 'Model of one route; without it, all routes of the policy',
       })
       .option('since', {
         type: 'string',
         default: '1d',
         requiresArg: true,
-        describe: 'The history to learn from: a span such as 6h, or a time',
+        describe: 'Learn from the calls since then: a span such as 6h, or a time',
       })
-      .example('npx upshift plan --model meta-llama/Llama-3.1-8B-Instruct', 'before anything is approved')
-      .example('npx upshift plan --json | jq .sizing.instance', 'what would be pinned')
+      .example('npx upshift plan --model meta-llama/Llama-3.1-8B-Instruct', 'before you approve anything')
+      .example('npx upshift plan --json | jq .sizing.instance', 'the instance that a rollout would pin')
       .epilogue(
-        'Memory is shown term by term, GB of 10^9 bytes; the cache is for the calls in\n' +
-          'flight in the busiest 5 min of the ledger. Instances come with live prices and\n' +
-          'quota by HF_TOKEN; without it from the public list, which tells no quota;\n' +
-          'offline from a dated, stale list, on which nothing is ever proposed.\n' +
-          'Tokens/s are what memory bandwidth lets one full replica decode, at 60 % of it\n' +
-          'unless the ledger has measured that instance; long prompts take time on top.\n' +
-          'Times are medians for an endpoint that is as good as serverless; a better one\n' +
-          'is quicker, a worse one is not passed. Six hours of history make them sharp:\n' +
-          'with less, the judge is more careful.\n' +
-          '--json: one line a route {"model","profile","margin","certifiable","shadowMs",\n' +
-          '"steps","totalMs","sizing":{"facts","demand","need":{"terms"},"list",\n' +
-          '"candidates","chosen","instance","swarm"}}.',
+        'Memory: each line is one part of what the model needs, in GB of 10^9 bytes. The\n' +
+          'cache is sized for the calls in flight in the busiest 5 min of the ledger.\n' +
+          'Instances: with HF_TOKEN, prices and quota are those of your account. Without\n' +
+          'it, prices are those of the public list, which has no quota. Without a network,\n' +
+          'prices are those of a dated list; upshift never proposes from that list.\n' +
+          'Tokens/s: what one full replica can write. upshift assumes 60 % of the memory\n' +
+          'bandwidth, unless the ledger has measured that instance. Long prompts add time.\n' +
+          'Times: medians for an endpoint that is as good as serverless. A better endpoint\n' +
+          'passes sooner. A worse one does not pass. With less than six hours of calls in\n' +
+          'the ledger, the judge is more cautious and steps take longer.\n' +
+          '--json: one line for each route {"model","profile","margin","certifiable",\n' +
+          '"shadowMs","steps","totalMs","sizing":{"facts","demand","need":{"terms"},\n' +
+          '"list","candidates","chosen","instance","swarm"}}.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);

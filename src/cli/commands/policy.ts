@@ -11,16 +11,16 @@ interface CheckOptions extends GlobalOptions {
 
 const checkCommand: CommandModule<object, CheckOptions> = {
   command: 'check <file>',
-  describe: 'Check a policy file, and show what it comes to',
+  describe: 'Check a policy file, and show its settings with all defaults',
   builder: (yargs) =>
     withGlobals(yargs)
-      .positional('file', { type: 'string', demandOption: true, describe: 'The policy, YAML' })
+      .positional('file', { type: 'string', demandOption: true, describe: 'Path of the policy file (YAML)' })
       .hide('db')
-      .example('npx upshift policy check policies/default.yaml', 'what holds for each route, defaults filled in')
+      .example('npx upshift policy check policies/default.yaml', 'show the settings of each route')
       .epilogue(
-        'Exit: 0 good, 2 with every mistake: file, line, column, path and what is\n' +
-          'allowed.\n' +
-          '--json: {"path","hash","policy"}; spans in ms, shares 0..1.',
+        'Exit status: 0 the file is valid, 2 it is not. Then every mistake is listed with\n' +
+          'line, column, path and allowed values.\n' +
+          '--json: {"path","hash","policy"}; times in ms, shares 0..1.',
       ),
   handler: async ({ file, json }) => {
     const { path, hash, policy } = await loadPolicy(file);
@@ -35,15 +35,15 @@ const checkCommand: CommandModule<object, CheckOptions> = {
 
 export const policyCommand: CommandModule<object, object> = {
   command: 'policy',
-  describe: 'Work with policy files',
+  describe: 'Check policy files',
   builder: (yargs) =>
     yargs
       .command(checkCommand)
-      .demandCommand(1, 'policy wants a command: check')
+      .demandCommand(1, 'a command is missing: policy check FILE')
       .example('npx upshift policy check policies/default.yaml', 'check a file before the daemon reads it')
       .epilogue(
-        'A running daemon reads its policy again when the file changes; a rollout keeps\n' +
-          'the one it was proposed under.',
+        'A running daemon reads the file again when it changes. A rollout keeps the\n' +
+          'policy under which it was proposed.',
       ),
   handler: () => undefined,
 };

@@ -35,23 +35,20 @@ export const approveCommand = answerCommand(
   'approve',
   'Say yes to what the daemon asks: the next step, the endpoint, or more money',
   [
-    ['npx upshift approve', 'the one open question'],
-    [
-      'npx upshift approve k3v9q2ab --step 2 --reason "p95 is fine"',
-      'refused where the question is about another step',
-    ],
+    ['npx upshift approve', 'say yes to the only open question'],
+    ['npx upshift approve k3v9q2ab --step 2 --reason "p95 is fine"', 'only if the open question is about step 2'],
   ],
 );
 
 export const rejectCommand = answerCommand(
   'reject',
-  'Say no: to a step, and traffic goes back to where it came from; to more money, and all stays as it is',
-  [['npx upshift reject k3v9q2ab --reason "too expensive"', 'the reason is kept in the ledger']],
+  'Say no to what the daemon asks. If you refuse a step or the endpoint, the rollout ends and all its traffic rolls back. If you refuse more money, nothing changes',
+  [['npx upshift reject k3v9q2ab --reason "too expensive"', 'the ledger keeps the reason']],
 );
 
-export const pauseCommand = plainCommand('pause', 'Keep a rollout where it is; it still goes back when it must');
-export const resumeCommand = plainCommand('resume', 'Let a paused rollout go on');
-export const abortCommand = plainCommand('abort', 'End a rollout: all traffic goes back to where it came from');
+export const pauseCommand = plainCommand('pause', 'Keep a rollout at its present step. It still rolls back if it must');
+export const resumeCommand = plainCommand('resume', 'Let a paused rollout continue');
+export const abortCommand = plainCommand('abort', 'End a rollout: all its traffic rolls back to where it came from');
 
 function answerCommand(
   kind: 'approve' | 'reject',
@@ -66,7 +63,7 @@ function answerCommand(
         type: 'number',
         requiresArg: true,
         describe:
-          'The step that is meant: 0 = create the endpoint, 1..n = enter that step, n+1 = promote, or on a way back return',
+          'Answer only if the question is about this step: 0 = create the endpoint, 1..n = enter that step, n+1 = promote (or return to serverless, on a way back)',
       });
       return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(EPILOGUE);
     },
@@ -80,17 +77,18 @@ function plainCommand(kind: 'pause' | 'resume' | 'abort', describe: string): Com
     describe,
     builder: (yargs) =>
       common(yargs)
-        .example(`npx upshift ${kind}`, 'the one active rollout')
-        .example(`npx upshift ${kind} k3v`, 'the beginning of an id is enough')
+        .example(`npx upshift ${kind}`, 'the only active rollout')
+        .example(`npx upshift ${kind} k3v`, 'the rollout whose id begins with k3v')
         .epilogue(EPILOGUE),
     handler: (options) => carryOut(kind, options),
   };
 }
 
 const EPILOGUE =
-  'The request is a row in the ledger, with your name and host; the daemon carries\n' +
-  'it out once. Where none runs it waits.\n' +
-  'Exit: 0 done or queued, 1 no answer within 10 s, 2 no such rollout, 4 refused.\n' +
+  'This command writes a request to the ledger, with your user name and host. The\n' +
+  'daemon carries it out once. If no daemon is running, the request waits for one.\n' +
+  'Exit status: 0 done or queued, 1 no answer within 10 s, 2 no such rollout,\n' +
+  '4 refused.\n' +
   '--json: {"request","kind","rollout",\n' +
   '"result":"done"|"refused"|"queued"|"unanswered","message"}.';
 
@@ -98,10 +96,10 @@ function common(yargs: Argv): Argv<RequestOptions> {
   return withGlobals(yargs)
     .positional('rollout', {
       type: 'string',
-      describe: 'Its id or the beginning of it; may be left out where just one is active',
+      describe: 'Id of the rollout, or the beginning of it. Needed only if several are active',
     })
-    .option('reason', { type: 'string', requiresArg: true, describe: 'Why: kept in the ledger' })
-    .option('no-wait', { type: 'boolean', describe: 'Do not wait for the daemon to answer' })
+    .option('reason', { type: 'string', requiresArg: true, describe: 'Why; the ledger keeps it' })
+    .option('no-wait', { type: 'boolean', describe: 'Do not wait until the daemon has answered' })
     .option('wait', { type: 'boolean', default: true, hidden: true });
 }
 

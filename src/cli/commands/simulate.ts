@@ -21,43 +21,53 @@ const SIMULATED_TOKEN = 'hf_simulated';
 
 export const simulateCommand: CommandModule<object, SimulateOptions> = {
   command: 'simulate',
-  describe: 'A local Hugging Face over real HTTP: router, Hub, management API and endpoints',
+  describe: 'Run a local Hugging Face over real HTTP: router, Hub, management API and endpoints',
   builder: (yargs) =>
     withGlobals(yargs)
       .hide('db')
-      .option('port', { type: 'number', default: 8080, requiresArg: true, describe: 'Its port; 0 takes any free one' })
+      .option('port', {
+        type: 'number',
+        default: 8080,
+        requiresArg: true,
+        describe: 'Port to listen on; 0 takes any free one',
+      })
       .option('scale', {
         type: 'number',
         default: 1,
         requiresArg: true,
-        describe: 'How many times faster than real time',
+        describe: 'How many times faster than real time its clock runs',
       })
       .option('limit', {
         type: 'number',
         requiresArg: true,
-        describe: 'Calls of a model that each provider takes in 5 minutes',
+        describe: 'Calls to a model that each provider takes in 5 minutes',
       })
       .option('seed', {
         type: 'number',
         default: 1,
         requiresArg: true,
-        describe: 'Repeats the same latencies and failures',
+        describe: 'Seed of its random numbers: the same seed gives the same latencies and failures',
       })
       .option('state', {
         type: 'string',
         requiresArg: true,
-        describe: 'Keep endpoints, history and bill in this file: a killed one has them again',
+        describe: 'Keep endpoints, history and bill in this file, so that they survive a restart',
       })
-      .example('npx upshift simulate', 'then, in another terminal, paste the lines it prints and start the daemon')
-      .example('npx upshift simulate --scale 60 --limit 1500', 'a minute in a second, and a tighter router')
-      .example('npx upshift simulate --state sim.json', 'killed and started again, its endpoints went on')
+      .example(
+        'npx upshift simulate',
+        'then paste the lines it prints into another terminal, and start the daemon there',
+      )
+      .example(
+        'npx upshift simulate --scale 60 --limit 1500',
+        'one minute passes in a second; providers take fewer calls',
+      )
+      .example('npx upshift simulate --state sim.json', 'if you stop and start it again, its endpoints still exist')
       .epilogue(
-        'An endpoint is billed by whole minutes of the clock in which it was\n' +
-          'initializing, updating or running.\n' +
-          'With --state endpoints go on existing, and being billed, while no process is\n' +
-          'there; port and time go on too.\n' +
-          'Ctrl-C ends it. Its switches: POST /control/faults; what it counted: GET\n' +
-          '/control/state.\n' +
+        'An endpoint is billed for each minute of the clock in which it initialized,\n' +
+          'updated or ran. With --state, endpoints exist and are billed even while no\n' +
+          'process runs, and a new process uses the same port and continues the clock.\n' +
+          'Ctrl-C ends the simulation. POST /control/faults makes something fail, and\n' +
+          'GET /control/state shows what was counted.\n' +
           '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.',
       ),
   handler: simulate,

@@ -20,24 +20,32 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
 
 export const startCommand: CommandModule<object, StartOptions> = {
   command: 'start',
-  describe: 'Serve the gateway, watch the traffic, and migrate by the policy',
+  describe: 'Run the gateway and the daemon that migrates traffic as the policy says',
   builder: (yargs) =>
     yargs
-      .option('db', { type: 'string', demandOption: true })
-      .option('json', { type: 'boolean', default: false, describe: 'Say where it listens as one JSON line' })
-      .option('policy', { type: 'string', default: 'policies/default.yaml', describe: 'The policy file' })
+      .option('json', { type: 'boolean', default: false, describe: 'Print the addresses as one line of JSON' })
+      .option('policy', { type: 'string', default: 'policies/default.yaml', describe: 'Path of the policy file' })
       .option('port', { type: 'number', default: 8787, describe: 'Port of the gateway' })
-      .option('admin-port', { type: 'number', default: 8788, describe: 'Port of /healthz and /metrics' })
-      .option('host', { type: 'string', default: '127.0.0.1', describe: 'Address to listen on: loopback only' })
+      .option('admin-port', { type: 'number', default: 8788, describe: 'Port that serves /healthz and /metrics' })
+      .option('host', {
+        type: 'string',
+        default: '127.0.0.1',
+        describe: 'Address to listen on; only loopback addresses are allowed',
+      })
       .example(
         'HF_TOKEN=... npx upshift start --policy policies/default.yaml',
-        'Agents then use http://127.0.0.1:8787/v1',
+        'then set the base URL of your agents to http://127.0.0.1:8787/v1',
       )
       .epilogue(
-        'Environment: HF_TOKEN (yours; pays for the endpoint, and stands in where a\n' +
-          'client sends no token), UPSHIFT_ROUTER_URL, UPSHIFT_ENDPOINTS_URL, HF_ENDPOINT\n' +
-          '(other base URLs). The log is JSON lines on standard error.\n' +
-          'SIGTERM or Ctrl-C lets running calls end for 30 s; a second one stops at once.',
+        'Environment:\n' +
+          '  HF_TOKEN              your token. It pays for the endpoint. The gateway also\n' +
+          '                        uses it for calls that carry no token\n' +
+          '  UPSHIFT_ROUTER_URL, UPSHIFT_ENDPOINTS_URL, HF_ENDPOINT\n' +
+          '                        other base URLs than those of Hugging Face\n' +
+          'The log goes to standard error, as lines of JSON.\n' +
+          'After SIGTERM or Ctrl-C, running calls get 30 s to end. A second signal stops\n' +
+          'the daemon at once.\n' +
+          '--json: one line {"gateway","admin","pid","db","policy"} once it listens.',
       ) as unknown as Argv<StartOptions>,
   handler: async (options) => {
     if (!LOOPBACK.has(options.host)) {

@@ -31,23 +31,23 @@ const FRESH_MS = 3_000;
 
 export const statusCommand: CommandModule<object, StatusOptions> = {
   command: 'status',
-  describe: 'What the daemon sees, does and waits for',
+  describe: 'Show what the daemon sees, does and waits for',
   builder: (yargs) =>
     withGlobals(yargs)
       .option('watch', {
         type: 'boolean',
         default: false,
         alias: 'w',
-        describe: 'Go on, redrawing in place; Ctrl-C ends it',
+        describe: 'Keep showing the status until Ctrl-C',
       })
-      .example('npx upshift status', 'once')
-      .example('npx upshift status --watch', 'live; through a pipe, a new block whenever something changes')
-      .example("npx upshift status --json | jq -r '.routes[].phase'", 'for a script')
+      .example('npx upshift status', 'show it once')
+      .example('npx upshift status --watch', 'redraw it in place; through a pipe, print it again after each change')
+      .example("npx upshift status --json | jq -r '.routes[].phase'", 'the phase of each route, for a script')
       .epilogue(
-        'Exit: 0 the daemon runs, 3 it does not (its last figures are shown all the\n' +
-          'same).\n' +
-          '--json: the report as one object, with "running": boolean; with --watch one\n' +
-          'such line for each new report.',
+        'Exit status: 0 if the daemon is running, 3 if it is not. In both cases the last\n' +
+          'figures are shown.\n' +
+          '--json: one object, the report with "running": boolean. With --watch, one such\n' +
+          'line for each new report.',
       ),
   handler: async (options) => {
     const clock = openClock();

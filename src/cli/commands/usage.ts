@@ -34,50 +34,55 @@ const LONGEST_MS = 31 * 86_400_000;
 
 export const usageCommand: CommandModule<object, UsageOptions> = {
   command: 'usage',
-  describe: 'When calls come and whose they are: rhythm, peaks, calls at once, and what smoothing would save',
+  describe: 'Show when calls come and from whom: peaks, calls at once, and what spreading them out would save',
   builder: (yargs) =>
     withPolicy(withGlobals(yargs))
       .option('model', {
         type: 'string',
         requiresArg: true,
-        describe: 'A route; the busiest one in full unless named',
+        describe: 'Model of one route; without it, the busiest route in full',
       })
       .option('since', {
         type: 'string',
         default: '7d',
         requiresArg: true,
-        describe: 'The calls to look at: a span such as 6h, or a time',
+        describe: 'Calls since then: a span such as 6h, or a time',
       })
-      .option('by', { choices: BY, requiresArg: true, describe: 'One table instead: by hour, day or agent' })
+      .option('by', {
+        choices: BY,
+        requiresArg: true,
+        describe: 'Print one table instead, with a line for each hour, day or agent',
+      })
       .option('zone', {
         type: 'string',
         default: 'UTC',
         requiresArg: true,
-        describe: "Whose hours and days: UTC, local (this machine's), or Europe/Berlin",
+        describe: "Time zone of hours and days: UTC, local (this machine's), or a name such as Europe/Berlin",
       })
       .option('per-replica', {
         type: 'number',
         requiresArg: true,
-        describe: 'Calls that one replica answers at once, where that is known: tells how many are needed',
+        describe: 'Calls that one replica can answer at once; adds how many replicas you need',
       })
-      .example('npx upshift usage', 'the last week, in UTC')
+      .example('npx upshift usage', 'the last seven days, in UTC')
       .example('npx upshift usage --since 30d --zone local --by day', 'a month, day by day, in local time')
-      .example('npx upshift usage --per-replica 32', 'and the replicas that peaks and average need')
-      .example("npx upshift usage --json | jq '.peaks[0]'", 'the fullest window')
+      .example('npx upshift usage --per-replica 32', 'add the replicas that the peaks and the average need')
+      .example("npx upshift usage --json | jq '.peaks[0]'", 'the busiest window')
       .epilogue(
-        'A window is as long as the policy says in criteria.window (5 min), and slides.\n' +
-          'What each line says:\n' +
-          '  days       the fullest window of each hour, one sign an hour from 0 to 23\n' +
-          '  week       the same by weekday: the fullest of all such hours\n' +
-          '  peaks      the fullest windows that do not overlap, and who made them\n' +
+        'A window is a sliding span of time as long as criteria.window in the policy\n' +
+          '(5 min).\n' +
+          'Lines:\n' +
+          '  days       the busiest window of each hour; one sign for each hour, 0 to 23\n' +
+          '  week       the same for each weekday, over all weeks\n' +
+          '  peaks      the busiest windows that do not overlap, and who made the calls\n' +
           '  at once    calls in flight, from their arrival to their end\n' +
-          '  limit      what serverless takes, as learned from its refusals; where it\n' +
-          "             refused nothing, the policy's criteria.calls\n" +
-          '  spread     the fullest window, were the calls of any hour or day spread\n' +
+          '  limit      calls that serverless takes, as learned from its refusals; if it\n' +
+          '             refused nothing, criteria.calls of the policy\n' +
+          '  spread     the busiest window if the calls of an hour or a day were spread\n' +
           '             evenly over it, and what would keep the criteria from holding\n' +
-          'Calls that still run are not in the ledger yet. A repeat of a refused call\n' +
-          'counts once. Nothing is changed.\n' +
-          '--json: one line a route {"model","calls","mean","peak","days","peaks",\n' +
+          'Calls that are still running are not in the ledger yet. A refused call that an\n' +
+          'agent repeats counts once. This command changes nothing.\n' +
+          '--json: one line for each route {"model","calls","mean","peak","days","peaks",\n' +
           '"busiest","inFlight","tokensPerMinute","smoothing","replicas"}, and more.',
       ),
   handler: async (options) => {

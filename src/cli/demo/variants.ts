@@ -88,7 +88,7 @@ export type VariantName = keyof typeof VARIANTS;
 
 export const VARIANT_NAMES = Object.keys(VARIANTS) as VariantName[];
 
-/** What `--fault` takes, a line each. */
+/** The values of `--fault` with their meaning, for `--help`. */
 export function variantsText(): string {
   const width = Math.max(...VARIANT_NAMES.map((name) => name.length));
   const lines = VARIANT_NAMES.flatMap((name) => {
@@ -96,5 +96,5 @@ export function variantsText(): string {
     const lines = wrap(`${what} (${expected.join(' or ')})`, HELP_WIDTH - width - 4);
     return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(width)}  ${line}`);
   });
-  return ['--fault, and what should come of it:', ...lines].join('\n');
+  return ['What --fault takes, and how the demo should then end:', ...lines].join('\n');
 }
