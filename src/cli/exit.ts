@@ -1,6 +1,6 @@
 import { AppError, errorCode, errorMessage } from '../core/errors.ts';
 import type { ErrorCode } from '../core/errors.ts';
-import { clean, painter } from './terminal/print.ts';
+import { labelled, painter } from './terminal/print.ts';
 
 /** What a command's exit status says. */
 export const EXIT = {
@@ -30,7 +30,7 @@ export function exitStatus(error: unknown): number {
   return EXIT_OF[errorCode(error)];
 }
 
-/** Tells of an error on standard error: a sentence and a hint, or with `json` one `{"error":{code,message,hint}}`. */
+/** Prints an error on standard error: a sentence and a hint, or with `json` one `{"error":{code,message,hint}}`. */
 export function reportError(error: unknown, json: boolean): void {
   const [code, message] = [errorCode(error), errorMessage(error)];
   const hint = error instanceof AppError ? error.hint : undefined;
@@ -39,8 +39,8 @@ export function reportError(error: unknown, json: boolean): void {
     return;
   }
   const paint = painter(process.stderr);
-  process.stderr.write(`${paint.red('error:')} ${clean(message, true)}\n`);
-  if (hint !== undefined) process.stderr.write(`${paint.dim('hint:')} ${clean(hint, true)}\n`);
+  process.stderr.write(labelled('error:', message, { paint: paint.red, stream: process.stderr }));
+  if (hint !== undefined) process.stderr.write(labelled('hint:', hint, { paint: paint.dim, stream: process.stderr }));
   if (code === 'internal' && error instanceof Error && process.env['UPSHIFT_DEBUG'] === '1') {
     process.stderr.write(`${error.stack}\n`);
   }

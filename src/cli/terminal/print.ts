@@ -49,8 +49,14 @@ export function hasColor(stream: { readonly isTTY?: boolean }): boolean {
   return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
-/** Columns of a stream; 80 where it is no terminal. */
-export function widthOf(stream: { readonly columns?: number }): number {
+/** What of a stream says whether it is a terminal, and how wide. */
+interface Terminal {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** Columns of a stream; 80 if it is no terminal. */
+export function widthOf(stream: Terminal): number {
   return Math.max(40, Math.min(stream.columns ?? 80, 120));
 }
 
@@ -66,7 +72,31 @@ export function printText(text: string): void {
 
 /** Prints a warning for people; on standard error, so that it never gets among the results. */
 export function warn(text: string): void {
-  process.stderr.write(`${painter(process.stderr).yellow('warning:')} ${clean(text)}\n`);
+  const { stderr } = process;
+  stderr.write(labelled('warning:', clean(text), { paint: painter(stderr).yellow, stream: stderr }));
+}
+
+/**
+ * A text behind a label, with a line break at the end. A terminal gets it wrapped at its width, below the label's end. A
+ * pipe or a file gets every line whole, so that a program can find a sentence in it.
+ */
+export function labelled(
+  label: string,
+  text: string,
+  { paint, stream }: { readonly paint: (text: string) => string; readonly stream: Terminal },
+): string {
+  const lines = clean(text, true).split('\n');
+  const wrapped =
+    stream.isTTY === true ? lines.flatMap((line, i) => wrapBelow(line, i === 0 ? label : '', stream)) : lines;
+  return `${paint(label)} ${wrapped.join('\n')}\n`;
+}
+
+/** Wraps a line that follows a label, or one that has an indent of its own. */
+function wrapBelow(line: string, label: string, stream: Terminal): string[] {
+  const own = /^ */.exec(line)?.[0] ?? '';
+  const indent = label === '' ? own : ' '.repeat(label.length + 1);
+  const [first = '', ...rest] = wrap(line.trimStart(), widthOf(stream) - indent.length);
+  return [own + first, ...rest.map((part) => indent + part)];
 }
 
 /** Takes the control characters out of a text that others wrote, so that it cannot play tricks with the terminal. */

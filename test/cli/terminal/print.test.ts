@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { labelled } from '../../../src/cli/terminal/print.ts';
+
+const LONG =
+  'the policy has two mistakes, which are listed here:\n  routes.0.model: a name is needed, with an organization';
+const paint = (text: string) => text;
+
+describe('an error or a hint', () => {
+  it('is wrapped on a terminal, at its width, below the end of the label', () => {
+    const text = labelled('hint:', LONG, { paint, stream: { isTTY: true, columns: 40 } });
+    assert.equal(
+      `\n${text}`,
+      `
+hint: the policy has two mistakes, which
+      are listed here:
+  routes.0.model: a name is needed, with
+  an organization
+`,
+    );
+  });
+
+  it('keeps its lines whole in a pipe, so that a program can search them', () => {
+    assert.equal(labelled('hint:', LONG, { paint, stream: {} }), `hint: ${LONG}\n`);
+  });
+
+  it('cannot play tricks with the terminal', () => {
+    assert.equal(labelled('error:', 'a\u001b[2Jb', { paint, stream: {} }), 'error: a\ufffd[2Jb\n');
+  });
+});
