@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { Pool } from 'undici';
 import { serve } from './proxy.ts';
 
-// What the gateway is measured against: node:http and undici, and nothing that a proxy could do without.
+// The proxy that the gateway is compared with: node:http and undici, and only what every proxy needs.
 const HOP = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive']);
 
 serve((upstream) => {

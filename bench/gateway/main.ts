@@ -14,7 +14,7 @@ interface Result {
   readonly load: string;
   readonly bare: Round;
   readonly gateway: Round;
-  /** 1 is as good as bare. */
+  /** The gateway against the bare proxy: 1 is as good. */
   readonly perSecondRatio: number;
   readonly cpuRatio: number;
 }
@@ -48,7 +48,9 @@ function bodyOf(bytes: number, isStream: boolean): string {
   return make();
 }
 
-/** Starts a process on one core, where the system can bind it to one. Left alone, they push each other about. */
+/**
+ * Starts a process, bound to one core if the system can do that, because otherwise the processes disturb each other.
+ */
 function start(file: string, core: string): ChildProcess {
   // PROFILE=folder writes processor profiles of each process there.
   const { PROFILE } = process.env;
@@ -70,7 +72,7 @@ interface Proxy {
   readonly port: number;
 }
 
-/** What one proxy did in a slice of time. */
+/** What one proxy did in one slice of time. */
 interface Slice {
   readonly requests: number;
   readonly elapsedMs: number;
@@ -87,8 +89,8 @@ async function measure(load: ChildProcess, { child, port }: Proxy, body: string,
 }
 
 /**
- * One round: both proxies as new processes, since two of the same program differ by up to a tenth for as long as they
- * live, and in turns of half a second, so that what else the machine does meets both alike.
+ * One round. Both proxies are new processes, because two processes of the same program can differ by a tenth for as
+ * long as they run. They are measured in turns of half a second, so that other work of the machine affects both alike.
  */
 async function takeRound(
   load: ChildProcess,
@@ -136,7 +138,7 @@ function summarise(load: string, bare: readonly Round[], gateway: readonly Round
     perSecond: Math.round(median(rounds.map((round) => round.perSecond))),
     cpuUs: Math.round(median(rounds.map((round) => round.cpuUs)) * 10) / 10,
   });
-  // Each round has both proxies side by side: the median of the rounds' ratios is what noise on the machine moves least.
+  // Each round has both proxies side by side, so that the median of the rounds' ratios is least affected by noise.
   const ratio = (each: (bare: Round, gateway: Round) => number) =>
     Math.round(median(bare.map((round, i) => each(round, gateway[i] as Round))) * 1000) / 1000;
   return {

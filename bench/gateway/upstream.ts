@@ -2,8 +2,8 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
 /**
- * The upstream of the bench: answers each request at once, from bytes made beforehand, so that it costs far less than
- * what is measured. A body with `"stream":true` gets 100 events in separate chunks, any other a whole answer of 1 KB.
+ * The upstream of the bench: answers each request at once with prepared bytes, so that it costs far less than what is
+ * measured. A body with `"stream":true` gets 100 events in separate chunks, any other a whole answer of 1 KB.
  */
 
 const EVENTS = 100;
@@ -49,7 +49,7 @@ const LAST = Buffer.concat([
   Buffer.from('0\r\n\r\n'),
 ]);
 
-// One write per event and turn of the loop, so that the proxy sees them as chunks of their own.
+// One write per event and turn of the event loop, so that the proxy gets each event as its own chunk.
 function stream(socket: Socket): void {
   let sent = 0;
   const next = (): void => {

@@ -11,7 +11,7 @@ import type { OutboundRequest } from './attempt/outbound.ts';
 import { mayFallBack, outcomeOfStatus } from './attempt/outcome.ts';
 import { admissionFor } from './care/admission.ts';
 import type { Admission } from './care/admission.ts';
-import { refusedHere } from './care/refusal.ts';
+import { refusalReply } from './care/refusal.ts';
 import type { Refusal } from './care/refusal.ts';
 import { servingProvider } from './care/serving-provider.ts';
 import { CallHistory } from './call-history.ts';
@@ -130,7 +130,7 @@ export class AssignedCall implements AttemptOwner {
 
   refused(refusal: Refusal): void {
     this.#history.noteRefused();
-    this.#end(replied(this.#res, refusedHere(refusal), 'rate_limited'));
+    this.#end(replied(this.#res, refusalReply(refusal), 'rate_limited'));
   }
 
   /** A fault of the gateway itself: it is logged, and the client gets an error. */

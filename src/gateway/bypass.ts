@@ -12,12 +12,12 @@ import type { Reply } from './request/reply.ts';
 import type { Shared } from './shared.ts';
 
 /**
- * Takes calls that went past the gateway. Resolves when they are durable, with how many of them were new; rejects where
- * they cannot be taken just now. `dropped`: how many more their callers had to forget.
+ * Stores calls that went past the gateway. Resolves with how many of them were new, when they are durable. Rejects if
+ * they cannot be stored at the moment. `dropped`: how many further calls their callers could not keep.
  */
 export type TakeBypassed = (calls: readonly Call[], dropped: number) => Promise<number>;
 
-/** Answers a report of calls that went past the gateway, once they are durable. The same call may be reported again. */
+/** Answers a report of calls that went past the gateway, when they are durable. The same call may be reported again. */
 export function answerReport(
   req: IncomingMessage,
   res: ServerResponse,
@@ -49,18 +49,18 @@ export function answerReport(
       );
       res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ taken }));
     } catch (error) {
-      shared.log('warn', 'a report of calls past the gateway could not be taken', { error: errorMessage(error) });
+      shared.log('warn', 'a report of calls past the gateway could not be stored', { error: errorMessage(error) });
       refuse(NOT_NOW);
     }
   };
-  // It lives as long as the request. A fault of ours is answered above: nothing is left to reject.
+  // `received` handles its own errors: its promise never rejects.
   void new Body(req, LONGEST_REPORT, { flooded, received: (body) => void received(body) });
 }
 
 const NOT_NOW: Reply = {
   status: 503,
   code: 'ledger_unavailable',
-  message: 'The ledger takes no rows just now. Report again after a few seconds.',
+  message: 'The ledger cannot be written at the moment. Report again after a few seconds.',
   headers: ['retry-after', '5'],
 };
 
@@ -72,7 +72,7 @@ function readBody(body: Buffer, nowUs: number): BypassReport | Reply {
   }
 }
 
-/** What the ledger keeps of it: a call of serverless without a role. */
+/** What the ledger stores of it: a call served by serverless, without a role. */
 function toCall(gatewayId: number, bypass: Bypass): Call {
   const { arrivedAtUs, startedAfterUs, durationUs, firstByteUs, status } = bypass;
   const outcome = outcomeOf(bypass);

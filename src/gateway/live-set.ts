@@ -1,12 +1,14 @@
-/** Something that remembers its place in a `LiveSet`. */
+/** An element of a `LiveSet`. */
 export interface Indexed {
+  /** Its index in the set; -1 if it is in none. */
   index: number;
 }
 
 /**
- * The calls in flight. Not a Set: each time V8 grows or shrinks a Set's table, the old table points to the new one, and
- * where calls come and go by the thousand, one table that has become old keeps all later ones, and the calls that were in
- * them, until the next full collection. An array with the last element moved into the gap leaves nothing behind.
+ * The calls in flight. It is not a Set because of garbage: each time V8 grows or shrinks the table of a Set, the old
+ * table points to the new one. If thousands of calls come and go, one table in the old generation keeps all later
+ * tables, and the calls that were in them, until the next full collection. In an array, the last element moves into the
+ * gap.
  */
 export class LiveSet<T extends Indexed> implements Iterable<T> {
   readonly #all: T[] = [];
@@ -19,7 +21,7 @@ export class LiveSet<T extends Indexed> implements Iterable<T> {
     one.index = this.#all.push(one) - 1;
   }
 
-  /** Takes one out; nothing happens where it is not in. */
+  /** Removes an element; does nothing if it is not in the set. */
   delete(one: T): void {
     if (this.#all[one.index] !== one) return;
     const last = this.#all.pop() as T;
@@ -30,7 +32,7 @@ export class LiveSet<T extends Indexed> implements Iterable<T> {
     one.index = -1;
   }
 
-  /** Those that are in now, whatever leaves meanwhile. */
+  /** The elements at this moment, even if some are removed during the iteration. */
   [Symbol.iterator](): Iterator<T> {
     return this.#all.slice().values();
   }

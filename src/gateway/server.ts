@@ -25,7 +25,7 @@ import type { Counters, Log, Shared } from './shared.ts';
 export interface GatewayOptions {
   /** Number of this gateway in the ledger. */
   readonly gatewayId: number;
-  /** The table in force; asked once per call. */
+  /** Returns the routes in force; called once per call. */
   readonly table: () => RouteTable;
   /** Base URL of the serverless router; may have a path prefix. */
   readonly routerUrl: string;
@@ -34,29 +34,32 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly recorder: Recorder;
   readonly observer: CallObserver;
-  /** Keeps derived agent ids the same across restarts, and meaningless to others. */
+  /** The key for derived agent ids: they stay the same across restarts, and nobody else can compute them. */
   readonly agentSalt: string;
-  /** Takes reports of calls that went past the gateway; without it there is no such path. */
+  /** Stores reports of calls that went past the gateway; without it there is no path for reports. */
   readonly takeBypassed?: TakeBypassed;
-  /** What a former process learned of upstreams' limits. */
+  /** What a former process learned about the limits of upstreams. */
   readonly learned?: Iterable<readonly [LaneKey, LearnedLane]>;
   readonly dispatcherFor?: DispatcherFor;
   readonly log?: Log;
-  /** Largest request body in bytes; 32 MiB. */
+  /** Largest request body in bytes; 32 MiB by default. */
   readonly maxBodyBytes?: number;
 }
 
 export interface Gateway {
-  /** Accepts calls. Loopback hosts only (`invalid`); a port in use is a `conflict`. */
+  /** Accepts calls. A host that is not loopback is `invalid`; a port in use is a `conflict`. */
   listen(port: number, host?: string): Promise<{ port: number }>;
+  /** The calls that have been assigned and have not ended. */
   inFlight(): Iterable<InFlight>;
-  /** What became of the calls of a rollout that were chosen to be copied. */
+  /** What happened to the calls of a rollout that were chosen to be copied. */
   shadowCounts(rolloutId: string): Readonly<ShadowCounts>;
-  /** Each way to serverless that has been used: its limit, who waits, its breaker. */
+  /** Each lane that has been used: its limit, the calls that wait, its breaker. */
   lanes(): Iterable<LaneKey & LaneStatus>;
-  /** What each lane has learned; null: nothing, or nothing any more. */
+  /** What each lane has learned; null if it has learned nothing, or has discarded what it had learned. */
   learned(): Iterable<readonly [LaneKey, LearnedLane | null]>;
-  /** Stops accepting, waits up to `ms` real milliseconds for the calls in flight, then cuts what lives; copies at once. */
+  /**
+   * Stops accepting, waits up to `ms` real milliseconds for the calls in flight, then cuts them. Cuts copies at once.
+   */
   drain(ms: number): Promise<{ finished: number; cut: number }>;
   /** Cuts everything at once. */
   close(): Promise<void>;
@@ -67,16 +70,17 @@ const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost'])
 const DEFAULT_MAX_BODY = 32 * 1024 * 1024;
 const POLL_MS = 20;
 const MOST_STALL_MS = 1_000;
-const LOOK_MS = 50;
+const CHECK_MS = 50;
 
-/** Makes the data plane. It owns its server and its connections: `close()` it. */
+/** Creates the data plane. It owns its server and its connections: call `close()` in the end. */
 export function createGateway(options: GatewayOptions): Gateway {
   const shared = share(options);
   const { live, counters } = shared;
   const { takeBypassed } = options;
   let isDraining = false;
-  // Idle connections are the clients' to close: a call that meets a closing one would be reset. A timer for each of them
-  // costs every call 2 to 3 us; the kernel's probes find those whose client is gone.
+  // Clients close idle connections themselves, because a call on a connection that is being closed would be reset. A
+  // timer for each connection would cost every call 2 to 3 us; the kernel's keep-alive probes find clients that are
+  // gone.
   const server = createServer({ keepAliveTimeout: 0, keepAlive: true, noDelay: true }, (req, res) => {
     if (isDraining) res.shouldKeepAlive = false;
     if (takeBypassed !== undefined && req.url === REPORT_PATH) return answerReport(req, res, takeBypassed, shared);
@@ -86,17 +90,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.start();
   });
 
-  let lookedAt = performance.now();
-  const looking = setInterval(() => {
-    // While this process stood still nobody's bytes were read: that time is not held against an upstream.
-    const now = performance.now();
-    shared.coarse.nowMs += Math.min(now - lookedAt, MOST_STALL_MS);
-    lookedAt = now;
-    for (const exchange of live) exchange.expire(shared.coarse.nowMs);
-    shared.shadows.expire(shared.coarse.nowMs);
-    shared.lanes.sweep();
-  }, LOOK_MS);
-  looking.unref();
+  const stopChecks = startChecks(shared);
 
   async function drain(ms: number): Promise<{ finished: number; cut: number }> {
     isDraining = true;
@@ -109,7 +103,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const cutBefore = counters.cut;
     for (const exchange of live) exchange.cut();
     while (live.size > 0) await pause();
-    clearInterval(looking);
+    stopChecks();
     server.closeAllConnections();
     await closed;
     await shared.targets.close();
@@ -131,7 +125,29 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-function share(options: GatewayOptions): Shared & { readonly live: LiveSet<Exchange>; readonly shadows: Shadows } {
+/** What a gateway has beyond what its calls see. */
+interface Parts extends Shared {
+  readonly live: LiveSet<Exchange>;
+  readonly shadows: Shadows;
+}
+
+/** Checks at intervals for attempts that are silent and calls that wait too long. Returns a function that ends it. */
+function startChecks({ live, shadows, lanes, coarse }: Parts): () => void {
+  let checkedAt = performance.now();
+  const checking = setInterval(() => {
+    // While this process was blocked it read no answers: that time does not count as silence of an upstream.
+    const now = performance.now();
+    coarse.nowMs += Math.min(now - checkedAt, MOST_STALL_MS);
+    checkedAt = now;
+    for (const exchange of live) exchange.expire(coarse.nowMs);
+    shadows.expire(coarse.nowMs);
+    lanes.sweep();
+  }, CHECK_MS);
+  checking.unref();
+  return () => clearInterval(checking);
+}
+
+function share(options: GatewayOptions): Parts {
   const { clock } = options;
   let lastArrivalUs = 0;
   return {
@@ -158,7 +174,7 @@ function share(options: GatewayOptions): Shared & { readonly live: LiveSet<Excha
   };
 }
 
-/** What a former process learned is there to be told, and is not forgotten, before a call goes that way again. */
+/** Creates the lanes that a former process learned about, so that they are in the status before the next call. */
 function lanesOf({ clock, learned, table }: GatewayOptions): Lanes {
   const lanes = new Lanes(clock, learned);
   for (const [{ model, provider }] of learned ?? []) {
@@ -169,7 +185,7 @@ function lanesOf({ clock, learned, table }: GatewayOptions): Lanes {
   return lanes;
 }
 
-/** Whoever watches the calls must not be able to break one. */
+/** An error of the observer must not break a call. */
 function guarded(observer: CallObserver, log: Log): CallObserver {
   const guard = <Args extends readonly unknown[]>(observe: (...args: Args) => void) => {
     return (...args: Args): void => {

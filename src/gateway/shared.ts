@@ -10,16 +10,16 @@ import type { Repeats } from './request/repeats.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
 
-/** Writes one line of the log: the message is a constant, the facts are fields. */
+/** Writes one line of the log. `message`: constant; `facts`: what varies. */
 export type Log = (level: 'error' | 'warn' | 'info', message: string, facts: Record<string, unknown>) => void;
 
-/** Who copies live calls in the shadow stage. */
+/** Copies live calls in the shadow stage. */
 interface Copies {
-  /** True where a copy of the call is on its way. */
+  /** Returns whether a copy of the call was sent. */
   offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): boolean;
 }
 
-/** What all calls of one gateway share. */
+/** What all calls of a gateway share. */
 export interface Shared {
   /** Number of this gateway in the ledger. */
   readonly gatewayId: number;
@@ -39,21 +39,22 @@ export interface Shared {
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   readonly counters: Counters;
   readonly log: Log;
-  /** Real ms, set anew at each look for silent upstreams. */
+  /** Real ms, updated each time the attempts are checked for silence. */
   readonly coarse: { nowMs: number };
+  /** Epoch µs. */
   nowUs(): number;
-  /** The arrival time of a new call: now, or a little later where that is taken. */
+  /** The arrival time of a new call, epoch µs: now, or a little later if another call has that time. */
   nextArrivalUs(): number;
 }
 
-/** What happened since the gateway was made. */
+/** Counts since the gateway was created. */
 export interface Counters {
   requests: number;
-  /** Requests that the gateway refused by itself: unknown path, no JSON, no model, too large. */
+  /** Requests that the gateway refused itself: unknown path, no JSON, no model, too large. */
   refused: number;
   fallbacks: number;
   retries: number;
-  /** Calls that went out without any credentials. */
+  /** Calls that were sent without any credentials. */
   withoutToken: number;
   clientsLeft: number;
   cut: number;

@@ -34,14 +34,14 @@ async function openRig(take?: (calls: readonly Call[], dropped: number) => Promi
   };
 }
 
-test('a report becomes calls of serverless without a role', async () => {
+test('reported calls are stored as served by serverless, without a role', async () => {
   const taken: Call[] = [];
   await using desk = await openRig((calls, dropped) => {
     taken.push(...calls);
     return Promise.resolve(calls.length + dropped);
   });
   const none = { status: 0, firstByteUs: null };
-  const told = [
+  const reported = [
     outcome(),
     outcome({ status: 429 }),
     outcome({ end: 'broken' }),
@@ -49,7 +49,7 @@ test('a report becomes calls of serverless without a role', async () => {
     outcome({ end: 'left', ...none }),
     outcome({ end: 'unreached', ...none, model: null, hasNoToken: true }),
   ];
-  const answer = await ask(desk.url, { path, body: body(told, 3) });
+  const answer = await ask(desk.url, { path, body: body(reported, 3) });
   assert.deepEqual([answer.status, JSON.parse(answer.body)], [200, { taken: 9 }]);
   assert.deepEqual(
     taken.map((call) => [call.outcome, call.finalOutcome, call.servedBy, call.hasClientLeft, call.hasNoToken]),
@@ -71,7 +71,7 @@ test('a report becomes calls of serverless without a role', async () => {
   assert.equal(desk.rig.gateway.counters.requests, 0);
 });
 
-test('a report is taken whole or not at all, from programs alone, and within a bound', async () => {
+test('a report is stored whole or not at all, is accepted from programs only, and has a largest size', async () => {
   let count = 0;
   await using desk = await openRig((calls) => Promise.resolve((count += calls.length)));
   const status = async (wish: Parameters<typeof ask>[1]) => (await ask(desk.url, { path, ...wish })).status;
@@ -89,7 +89,7 @@ test('a report is taken whole or not at all, from programs alone, and within a b
   assert.equal(count, 2);
 });
 
-test('a ledger that takes no rows just now: report again later', async () => {
+test('if the ledger cannot be written, the answer asks to report again later', async () => {
   await using desk = await openRig(() => Promise.reject(new Error('not now')));
   const answer = await ask(desk.url, { path, body: body([outcome()]) });
   assert.deepEqual([answer.status, answer.headers['retry-after']], [503, '5']);
@@ -97,7 +97,7 @@ test('a ledger that takes no rows just now: report again later', async () => {
   assert.equal((await ask(without.url, { path, body: body([outcome()]) })).status, 404);
 });
 
-test('what no call can be is refused', () => {
+test('a report of an impossible call is refused', () => {
   const nowUs = Date.now() * 1_000;
   const read = (changes: object) => readBypassReport({ dropped: 0, outcomes: [outcome(changes)] }, nowUs);
   assert.deepEqual(read({}).outcomes.length, 1);
@@ -127,7 +127,7 @@ test('what no call can be is refused', () => {
   for (const changes of wrong) assert.throws(() => read(changes), { code: 'invalid' }, JSON.stringify(changes));
 });
 
-test('nothing that is sent as a report makes its reader fail in another way', () => {
+test('every invalid report fails with the same kind of error', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.string(), (value, key) => {
       for (const report of [

@@ -22,7 +22,7 @@ const engine: Behaviour = (res, { path, body }) => {
 
 const messages = [{ role: 'user' as const, content: 'Hi' }];
 
-test('the official openai client does chat, streams, embeddings and errors', async () => {
+test('the official OpenAI client works for chat, streams, embeddings and errors', async () => {
   await using router = await startUpstream(engine);
   await using rig = await startRig({ router: router.url });
   const client = new OpenAI({ baseURL: `${rig.url}/v1`, apiKey: 'hf_x', maxRetries: 0 });
@@ -49,7 +49,7 @@ test('the official openai client does chat, streams, embeddings and errors', asy
   assert.equal(calls[2]?.promptTokens, 3);
 });
 
-test('the official Hugging Face client does chat, streams, embeddings and errors', async () => {
+test('the official Hugging Face client works for chat, streams, embeddings and errors', async () => {
   await using router = await startUpstream(engine);
   await using rig = await startRig({ router: router.url });
   const client = new InferenceClient('hf_x', { endpointUrl: rig.url });
@@ -70,7 +70,7 @@ test('the official Hugging Face client does chat, streams, embeddings and errors
   );
 });
 
-test('an upstream that always says 503 does not send the Hugging Face client into its endless loop', async () => {
+test('an upstream that always answers 503 does not make the Hugging Face client repeat for ever', async () => {
   await using router = await startUpstream((res) => json(res, 503, { error: 'loading', estimated_time: 20 }));
   await using rig = await startRig({ router: router.url });
   const client = new InferenceClient('hf_x', { endpointUrl: rig.url });

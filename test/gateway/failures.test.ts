@@ -29,7 +29,7 @@ const failing: [string, Behaviour, string][] = [
 ];
 
 for (const [name, behave, outcome] of failing) {
-  test(`falls back to serverless once where the endpoint fails with ${name}`, async () => {
+  test(`falls back to serverless once if the endpoint fails with ${name}`, async () => {
     await using router = await startUpstream(fine);
     await using endpoint = await startUpstream(behave);
     await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
@@ -54,7 +54,7 @@ for (const [name, behave, outcome] of failing) {
   });
 }
 
-test('falls back where the endpoint refuses connections', async () => {
+test('falls back if the endpoint refuses connections', async () => {
   await using router = await startUpstream(fine);
   const port = await freePort();
   await using rig = await startRig({ router: router.url, endpoint: `http://127.0.0.1:${port}` });
@@ -63,7 +63,7 @@ test('falls back where the endpoint refuses connections', async () => {
   assert.equal(rig.gateway.counters.fallbacks, 1);
 });
 
-test('falls back where the endpoint’s first byte is late', async () => {
+test('falls back if the endpoint’s first byte is late', async () => {
   await using router = await startUpstream(fine);
   await using endpoint = await startUpstream(() => undefined);
   await using rig = await startRig({ router: router.url, endpoint: endpoint.url, timeouts: { firstByteMs: 100 } });
@@ -71,7 +71,7 @@ test('falls back where the endpoint’s first byte is late', async () => {
   assert.equal(rig.calls[0]?.outcome, 'first_byte_timeout');
 });
 
-test('does not fall back on the caller’s own mistakes', async () => {
+test('does not fall back after a mistake of the caller', async () => {
   await using router = await startUpstream(fine);
   await using endpoint = await startUpstream((res) => json(res, 400, { error: 'max_tokens is too large' }));
   await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
@@ -82,7 +82,7 @@ test('does not fall back on the caller’s own mistakes', async () => {
   assert.equal(router.received.length, 0);
 });
 
-test('a fall-back that fails too is said to be so, and the first outcome stays', async () => {
+test('if the fallback fails as well, the client gets its error, and the first outcome stays', async () => {
   await using router = await startUpstream((res) => json(res, 503, { error: 'loading' }));
   await using endpoint = await startUpstream((res) => json(res, 500, {}));
   await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
@@ -97,7 +97,7 @@ test('a fall-back that fails too is said to be so, and the first outcome stays',
   assert.equal(call?.status, 502);
 });
 
-test('never retries once a byte reached the client, and breaks the client’s connection', async () => {
+test('never retries after a byte has reached the client, but closes the client’s connection', async () => {
   await using router = await startUpstream(fine);
   await using endpoint = await startUpstream((res) => {
     res.writeHead(200, SSE);
@@ -114,7 +114,7 @@ test('never retries once a byte reached the client, and breaks the client’s co
   assert.equal(router.received.length, 0);
 });
 
-test('a stream that stalls is cut and said to be idle', async () => {
+test('a stream that stalls is cut and recorded as idle', async () => {
   await using router = await startUpstream((res) => {
     res.writeHead(200, SSE);
     res.write(chatEvents(MODEL, ['Hel'])[1]);
@@ -125,7 +125,7 @@ test('a stream that stalls is cut and said to be idle', async () => {
   assert.equal((await rig.recorded(1))[0]?.outcome, 'idle_timeout');
 });
 
-test('an answer shorter than its declared length is an error, not an answer', async () => {
+test('an answer that is shorter than its declared length is an error', async () => {
   await using router = await startUpstream((res) => {
     res.writeHead(200, { 'content-type': 'application/json', 'content-length': '500' });
     res.write('{"half":');
@@ -137,7 +137,7 @@ test('an answer shorter than its declared length is an error, not an answer', as
   assert.equal(rig.calls[0]?.outcome, 'broken_stream');
 });
 
-test('a large answer that breaks off breaks off for the client', async () => {
+test('a large answer that breaks off also breaks off for the client', async () => {
   await using router = await startUpstream((res) => {
     res.writeHead(200, { 'content-type': 'application/json', 'content-length': '600000' });
     res.write('x'.repeat(400_000), () => res.destroy());
@@ -148,7 +148,7 @@ test('a large answer that breaks off breaks off for the client', async () => {
   assert.equal((await rig.recorded(1))[0]?.finalOutcome, 'broken_stream');
 });
 
-test('serverless that is out of reach is a 502, late a 504, a 429 is passed on', async () => {
+test('the client gets a 502 if serverless cannot be reached, a 504 if it is late, and its 429 unchanged', async () => {
   const port = await freePort();
   await using rig = await startRig({ router: `http://127.0.0.1:${port}` });
   const refused = await ask(rig.url, { body: chat() });
@@ -173,7 +173,7 @@ test('serverless that is out of reach is a 502, late a 504, a 429 is passed on',
   assert.equal((await ask(third.url, { body: chat() })).status, 504);
 });
 
-test('an answer that goes on and on is ended, and is a fault of its upstream', async () => {
+test('an answer that does not end is cut, and is a fault of its upstream', async () => {
   await using router = await startUpstream((res) => {
     res.writeHead(200, SSE);
     const talking = setInterval(() => res.write('data: {"choices":[{"delta":{"content":"and "}}]}\n\n'), 10);
@@ -186,7 +186,7 @@ test('an answer that goes on and on is ended, and is a fault of its upstream', a
   assert.deepEqual([call?.outcome, call?.attempts[0]?.outcome], ['total_timeout', 'total_timeout']);
 });
 
-test('a repeated refused body is told from new demand', async () => {
+test('a repeat of a refused body is not counted as new demand', async () => {
   let status = 429;
   await using router = await startUpstream((res) => json(res, status, chatAnswer(MODEL)));
   await using rig = await startRig({ router: router.url });

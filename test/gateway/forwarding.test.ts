@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, startRig, startUpstream } from './rig.ts';
 
-test('passes a whole answer on and writes one row with its tokens', async () => {
+test('passes an answer on in one piece and writes one row with its tokens', async () => {
   await using router = await startUpstream((res) => json(res, 200, chatAnswer(MODEL), { 'x-request-id': 'r-1' }));
   await using rig = await startRig({ router: router.url });
   const answer = await ask(rig.url, {
@@ -29,11 +29,11 @@ test('passes a whole answer on and writes one row with its tokens', async () => 
   assert.equal(call.responseBytes, Buffer.byteLength(answer.body));
   assert.equal(call.attempts.length, 1);
   assert.ok(call.firstByteUs !== null && call.firstByteUs <= call.durationUs);
-  // All of it comes at its end: it has neither a first token nor a time per token to be judged by.
+  // The answer comes in one piece at its end: it has neither a first token nor a time per token.
   assert.equal(call.firstTokenUs, null);
 });
 
-test('passes a stream on and reads usage after the finish reason', async () => {
+test('passes a stream on, and reads the usage after the finish reason', async () => {
   await using router = await startUpstream((res) => {
     res.writeHead(200, SSE);
     for (const event of chatEvents(MODEL, ['Hel', 'lo'])) res.write(event);

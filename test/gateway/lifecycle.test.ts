@@ -36,7 +36,7 @@ function pausing(count: number) {
   return { behave, closed };
 }
 
-test('a client that leaves before the finish reason cancels the upstream, and is nobody’s fault', async () => {
+test('a client that leaves before the finish reason cancels the request to the upstream, and counts as no fault', async () => {
   const { behave, closed } = pausing(2);
   await using router = await startUpstream(behave);
   await using rig = await startRig({ router: router.url });
@@ -51,7 +51,7 @@ test('a client that leaves before the finish reason cancels the upstream, and is
   assert.deepEqual(rig.failures, [{ outcome: 'client_left', upstream: 'serverless' }]);
 });
 
-test('a client that leaves after the finish reason has had its answer', async () => {
+test('a client that leaves after the finish reason counts as answered', async () => {
   const { behave, closed } = pausing(4);
   await using router = await startUpstream(behave);
   await using rig = await startRig({ router: router.url });
@@ -67,7 +67,7 @@ test('a client that leaves after the finish reason has had its answer', async ()
   assert.equal(call?.hasClientLeft, true);
 });
 
-test('a client that leaves before anything came is recorded without a status', async () => {
+test('a client that leaves before an answer began is recorded without a status', async () => {
   const { promise: arrived, resolve } = Promise.withResolvers<void>();
   await using router = await startUpstream(() => resolve());
   await using rig = await startRig({ router: router.url });
@@ -86,7 +86,7 @@ test('a client that leaves before anything came is recorded without a status', a
   assert.equal(call?.outcome, 'client_left');
 });
 
-test('a client that leaves while it sends is recorded, and no upstream hears of it', async () => {
+test('a client that leaves while it sends its request is recorded, and nothing is sent to an upstream', async () => {
   await using router = await startUpstream((res) => json(res, 200, {}));
   await using rig = await startRig({ router: router.url });
   const req = request(`${rig.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-length': '1000' } });
@@ -102,7 +102,7 @@ test('a client that leaves while it sends is recorded, and no upstream hears of 
   assert.equal(router.received.length, 0);
 });
 
-test('headers of a stream go out before its first event', async () => {
+test('the headers of a stream are sent before its first event', async () => {
   const { behave } = pausing(0);
   await using router = await startUpstream(behave);
   await using rig = await startRig({ router: router.url });
@@ -112,7 +112,7 @@ test('headers of a stream go out before its first event', async () => {
   await rig.recorded(1);
 });
 
-test('the end of a whole answer waits for its row', async () => {
+test('the end of an answer that is sent in one piece waits for its row', async () => {
   const releases: (() => void)[] = [];
   await using router = await startUpstream((res) => json(res, 200, chatAnswer(MODEL)));
   await using rig = await startRig({
@@ -128,7 +128,7 @@ test('the end of a whole answer waits for its row', async () => {
   assert.deepEqual(JSON.parse((await answer).body), chatAnswer(MODEL));
 });
 
-test('the end of a stream waits for its row, its data does not', async () => {
+test('the end of a stream waits for its row, but its data does not', async () => {
   const releases: (() => void)[] = [];
   await using router = await startUpstream((res) => {
     res.writeHead(200, SSE);
@@ -169,7 +169,7 @@ test('the last piece of a large answer waits for its row', async () => {
   assert.equal(rig.calls[0]?.responseBytes, body.length);
 });
 
-test('a slow reader slows the upstream down', async () => {
+test('a client that reads slowly slows the upstream down', async () => {
   let sent = 0;
   await using router = await startUpstream((res) => {
     res.writeHead(200, SSE);
@@ -206,7 +206,7 @@ test('a slow reader slows the upstream down', async () => {
   assert.equal((await rig.recorded(1))[0]?.responseBytes, received);
 });
 
-test('drain lets calls finish and cuts what lives too long', async () => {
+test('drain lets calls finish, and cuts those that take too long', async () => {
   const { behave } = pausing(2);
   const { promise: held, resolve: onHeld } = Promise.withResolvers<() => void>();
   await using router = await startUpstream((res, received) => {
@@ -234,7 +234,7 @@ test('drain lets calls finish and cuts what lives too long', async () => {
   await assert.rejects(ask(rig.url, { body: chat() }));
 });
 
-test('listens on loopback only, and says so where a port is taken', async () => {
+test('listens on loopback only, and reports a port that is in use', async () => {
   await using rig = await startRig({ router: 'http://127.0.0.1:1' });
   await using other = await startRig({ router: 'http://127.0.0.1:1' });
   const { port } = new URL(rig.url);

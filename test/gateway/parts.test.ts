@@ -33,7 +33,7 @@ test('knows the paths of OpenAI, the router and the Hub', () => {
   }
 });
 
-test('serves no other path, and none that climbs', () => {
+test('serves no other path, and no path with two dots', () => {
   const urls = [
     '/',
     '/v1',
@@ -60,7 +60,7 @@ test('knows the providers that the official client knows', () => {
   for (const provider of INFERENCE_PROVIDERS) assert.ok(PROVIDERS.has(provider), provider);
 });
 
-test('drops what is of the hop, and the client’s credentials on the way to an endpoint', () => {
+test('drops hop-by-hop headers, and the client’s credentials for an endpoint', () => {
   const raw = [
     'Host',
     'x',
@@ -119,7 +119,7 @@ test('drops what is of the hop, and the client’s credentials on the way to an 
   assert.deepEqual(back, ['x-upshift-upstream', 'dedicated', 'set-cookie', 'a', 'set-cookie', 'b', 'x-y', '1']);
 });
 
-test('uses the client’s own token, and the daemon’s where there is none or the placeholder', () => {
+test('uses the client’s own token, or the daemon’s if there is none or only the placeholder', () => {
   assert.equal(serverlessAuthorization('Bearer hf_c', 'hf_d'), 'Bearer hf_c');
   for (const none of [undefined, '', 'Bearer', 'Bearer ', 'Bearer upshift', 'bearer UPSHIFT']) {
     assert.equal(serverlessAuthorization(none, 'hf_d'), 'Bearer hf_d');
@@ -127,7 +127,7 @@ test('uses the client’s own token, and the daemon’s where there is none or t
   }
 });
 
-test('tells agents apart by what they send, else by token and user agent', () => {
+test('identifies agents by the id that they send, otherwise by token and user agent', () => {
   const agents = new Agents('salt');
   assert.deepEqual(agents.of('me', 'Bearer a', 'ua'), { id: 'me', isDerived: false });
   const derived = agents.of(null, 'Bearer a', 'ua');
@@ -141,7 +141,7 @@ test('tells agents apart by what they send, else by token and user agent', () =>
   assert.equal(agents.of('x'.repeat(500)).id.length, 128);
 });
 
-test('a refused body counts as repeated for a minute, for its agent alone', () => {
+test('a refused body counts as repeated for a minute, and only for its agent', () => {
   const repeats = new Repeats();
   const body = Buffer.from('body');
   assert.equal(repeats.find('a', '/p', body, 1), null);
@@ -157,7 +157,7 @@ test('a refused body counts as repeated for a minute, for its agent alone', () =
   assert.equal(repeats.find('a', '/p', body, 120_000_001), null);
 });
 
-test('reads usage in either spelling, and the last that counts', () => {
+test('reads usage in both spellings, and the last one that has numbers', () => {
   assert.deepEqual(readUsage(JSON.stringify(chatAnswer('m'))), { promptTokens: 7, outputTokens: 11 });
   assert.deepEqual(readUsage('{"usage" : {"input_tokens": 3,\n"output_tokens" :4}}'), {
     promptTokens: 3,
@@ -176,7 +176,7 @@ test('reads usage in either spelling, and the last that counts', () => {
   });
 });
 
-test('a stream is metered alike wherever its chunks are cut', () => {
+test('a stream is measured alike, wherever its chunks end', () => {
   const events = chatEvents('m', ['Hel', 'lo']);
   const bytes = Buffer.from(events.join(''));
   const firstTokenEnd = Buffer.byteLength(events.slice(0, 2).join(''));
@@ -202,7 +202,7 @@ test('a stream is metered alike wherever its chunks are cut', () => {
   );
 });
 
-test('a stream byte by byte is metered too, and one that ends in an error has failed', () => {
+test('a stream of single bytes is measured as well, and one that ends in an error event has failed', () => {
   const meter = new Meter(true);
   for (const byte of Buffer.from(chatEvents('m', ['Hi']).join(''))) meter.chunk(Buffer.from([byte]));
   assert.deepEqual(meter.usage, { promptTokens: 7, outputTokens: 1 });
@@ -220,7 +220,7 @@ test('a stream byte by byte is metered too, and one that ends in an error has fa
   }
 });
 
-test('calls in flight come and go in any order', () => {
+test('elements are added to and removed from the live set in any order', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(9))), (steps) => {
       const live = new LiveSet<{ index: number; id: number }>();
@@ -238,7 +238,7 @@ test('calls in flight come and go in any order', () => {
   );
 });
 
-test('what a client names as of its hop is taken from its own headers only', () => {
+test('a client’s Connection header removes only the client’s own headers', () => {
   const raw = ['Connection', 'close, authorization, accept-encoding, x-mine', 'X-Mine', '1', 'X-Keep', 'yes'];
   assert.deepEqual(requestHeaders(raw, 'Bearer d', false), [
     'X-Keep',

@@ -27,7 +27,7 @@ export interface Upstream extends AsyncDisposable {
 
 export type Behaviour = (res: ServerResponse, received: Received, req: IncomingMessage) => void;
 
-/** A real HTTP server on a port of its own that behaves as it is told. */
+/** A real HTTP server on its own port; `behave` answers its requests. */
 export async function startUpstream(behave: Behaviour): Promise<Upstream> {
   const received: Received[] = [];
   const sockets = new Set<Socket>();
@@ -133,7 +133,7 @@ export interface RigOptions extends Partial<GatewayOptions> {
   readonly endpoint?: string;
   readonly canary?: Partial<Canary>;
   readonly timeouts?: Partial<Timeouts>;
-  /** None unless said. */
+  /** None by default. */
   readonly care?: CarePolicy;
 }
 
@@ -145,7 +145,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const calls: Call[] = [];
   const arrivals: Arrival[] = [];
   const knownAfter = new Map<number, number>();
-  const mistold: string[] = [];
+  const differing: string[] = [];
   const shadows: Shadow[] = [];
   const failures: { outcome: Outcome; upstream: UpstreamKind }[] = [];
   const waiting: { count: number; resolve: (calls: readonly Call[]) => void }[] = [];
@@ -171,10 +171,10 @@ export async function startRig(options: RigOptions): Promise<Rig> {
         calls.push(call);
         const [first] = call.attempts;
         const expected = first === undefined || call.outcome === 'ok' ? undefined : knownAfterUs(first);
-        const told = knownAfter.get(call.arrivedAtUs);
-        // A call that was never sent has no attempt that could say it.
+        const observed = knownAfter.get(call.arrivedAtUs);
+        // A call that was never sent has no attempt.
         const isOurs = first === undefined;
-        if (told !== expected && !isOurs) mistold.push(`${call.outcome}: told ${told}, row ${expected}`);
+        if (observed !== expected && !isOurs) differing.push(`${call.outcome}: observer ${observed}, row ${expected}`);
         for (const wait of waiting) if (calls.length >= wait.count) wait.resolve(calls);
       },
     },
@@ -196,7 +196,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     },
     [Symbol.asyncDispose]: async () => {
       await gateway.close();
-      assert.deepEqual(mistold, [], 'what was told of failures is not what the rows say');
+      assert.deepEqual(differing, [], 'what the observer got of failures differs from the rows');
     },
   };
 }
@@ -233,7 +233,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-  /** Whether the message came to its end. */
+  /** Whether the message is complete. */
   readonly isComplete: boolean;
 }
 
@@ -244,7 +244,7 @@ export interface Ask {
   readonly body?: string | Buffer;
 }
 
-/** One call through node:http. Rejects only where no response came at all. */
+/** One call through node:http. Rejects only if no response came at all. */
 export function ask(
   url: string,
   { path = '/v1/chat/completions', method = 'POST', headers, body }: Ask,

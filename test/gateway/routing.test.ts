@@ -12,7 +12,7 @@ const echo: Behaviour = (res, { body }) => {
   res.end();
 };
 
-test('eligible calls go to the endpoint with the daemon’s token, without the client’s secrets', async () => {
+test('eligible calls go to the endpoint with the daemon’s token, without the client’s credentials', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);
   await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
@@ -63,7 +63,7 @@ test('calls without any token are counted', async () => {
   assert.equal(rig.gateway.counters.withoutToken, 1);
 });
 
-test('shapes that the endpoint has not shown stay on serverless as ineligible', async () => {
+test('shapes that the endpoint has not answered before stay on serverless as ineligible', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);
   await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
@@ -87,7 +87,7 @@ test('shapes that the endpoint has not shown stay on serverless as ineligible', 
   assert.equal(rig.arrivals[3]?.model, null);
 });
 
-test('a share of calls goes to the endpoint, and each call says to whom', async () => {
+test('a share of the calls goes to the endpoint, and each answer names its upstream', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);
   await using rig = await startRig({ router: router.url, endpoint: endpoint.url, canary: { weight: 0.5 } });
@@ -98,7 +98,7 @@ test('a share of calls goes to the endpoint, and each call says to whom', async 
   assert.equal(new Set(rig.calls.map((call) => call.arrivedAtUs)).size, 200);
 });
 
-test('a name that the endpoint serves otherwise is replaced in the request and back in the answer', async () => {
+test('if the endpoint has another name for the model, it is replaced in the request and in the answer', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);
   await using rig = await startRig({
@@ -116,7 +116,7 @@ test('a name that the endpoint serves otherwise is replaced in the request and b
   assert.equal(router.received.length, 0);
 });
 
-test('refuses by itself what it cannot pass on, and says that it did', async () => {
+test('refuses what it cannot forward, and marks the answer as its own', async () => {
   await using router = await startUpstream(echo);
   await using rig = await startRig({ router: router.url, maxBodyBytes: 1000 });
   const cases: [Parameters<typeof ask>[1], number, string][] = [
@@ -141,7 +141,7 @@ test('refuses by itself what it cannot pass on, and says that it did', async () 
   assert.equal(rig.gateway.counters.refused, cases.length);
 });
 
-test('a provider’s own path and body pass untouched, with the model from body or path', async () => {
+test('a provider’s own path and body are forwarded unchanged, and the model is read from body or path', async () => {
   await using router = await startUpstream((res) => json(res, 200, {}));
   await using rig = await startRig({ router: router.url });
   await ask(rig.url, { path: '/groq/openai/v1/chat/completions', body: chat() });

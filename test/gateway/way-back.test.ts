@@ -10,7 +10,7 @@ const answers: Behaviour = (res, { body }) => json(res, 200, chatAnswer((JSON.pa
 const refuses: Behaviour = (res) => json(res, 429, { error: 'later' });
 const fails: Behaviour = (res) => json(res, 503, { error: 'ill' });
 
-/** A way back that stands at its first step: a quarter of the calls are serverless's. */
+/** A way back at its first step: a quarter of the calls go to serverless. */
 const FIRST_STEP = { toward: 'serverless' as const, step: 1, weight: 0.25 };
 
 async function send(url: string, count: number): Promise<number[]> {
@@ -21,7 +21,7 @@ async function send(url: string, count: number): Promise<number[]> {
 
 const brief = ({ role, isWayBack, servedBy, outcome }: Call) => ({ role, isWayBack, servedBy, outcome });
 
-test('on a way back the weight is serverless’s, and the rest goes to the endpoint', async () => {
+test('on a way back the weight is the share of serverless, and the endpoint gets the rest', async () => {
   await using router = await startUpstream(answers);
   await using endpoint = await startUpstream(answers);
   await using rig = await startRig({
@@ -43,7 +43,7 @@ test('on a way back the weight is serverless’s, and the rest goes to the endpo
   assert.ok(endpoint.received.every(({ headers }) => headers.authorization === 'Bearer hf_ours'));
 });
 
-test('at weight 0 the endpoint has all calls that it can answer, at weight 1 none', async () => {
+test('at weight 0 the endpoint gets all calls that it can answer, at weight 1 none', async () => {
   for (const [weight, kind] of [
     [0, 'dedicated'],
     [1, 'serverless'],
@@ -54,7 +54,7 @@ test('at weight 0 the endpoint has all calls that it can answer, at weight 1 non
     await using rig = await startRig({ router: router.url, endpoint: endpoint.url, canary });
     await send(rig.url, 10);
     assert.ok(rig.calls.every(({ servedBy }) => servedBy === kind));
-    // A shape that the endpoint has not shown is no matter of a rollout.
+    // A shape that the endpoint has not answered before is not part of the rollout.
     await ask(rig.url, { body: chat({ response_format: { type: 'json_object' } }) });
     assert.deepEqual(brief(rig.calls.at(-1) as Call), {
       role: null,
@@ -65,7 +65,7 @@ test('at weight 0 the endpoint has all calls that it can answer, at weight 1 non
   }
 });
 
-test('an endpoint that fails as stable is helped out by serverless; serverless is not by the endpoint', async () => {
+test('calls fall back from a stable endpoint to serverless, but not from serverless to the endpoint', async () => {
   await using router = await startUpstream(answers);
   await using endpoint = await startUpstream(fails);
   await using rig = await startRig({
@@ -90,7 +90,7 @@ test('an endpoint that fails as stable is helped out by serverless; serverless i
   assert.deepEqual(back.failures[0], { outcome: 'rate_limited', upstream: 'serverless' });
 });
 
-test('the name that the endpoint serves a model by is its own affair, as stable too', async () => {
+test('the client sees the model’s own name also if the endpoint is stable and uses another', async () => {
   await using router = await startUpstream(answers);
   await using endpoint = await startUpstream(answers);
   const canary = { ...FIRST_STEP, weight: 0, servedModel: '/repository' };
@@ -100,7 +100,7 @@ test('the name that the endpoint serves a model by is its own affair, as stable 
   assert.equal((JSON.parse(endpoint.received[0]?.body ?? '') as { model: string }).model, '/repository');
 });
 
-test('what was learned of serverless before is told before a call goes there again', async () => {
+test('what was learned about serverless before a restart is in the status before the next call', async () => {
   await using router = await startUpstream(answers);
   const learned = {
     rate: { perSecond: 2 },

@@ -6,28 +6,28 @@ import type { OutboundRequest } from './outbound.ts';
 import { outcomeOfError } from './outcome.ts';
 import type { Target } from './targets.ts';
 
-/** What an attempt tells the time by. */
+/** The clocks of an attempt. */
 export interface Clocks {
   /** Epoch µs. */
   nowUs(): number;
-  /** Real ms, set anew now and then: good enough for timeouts, and free. */
+  /** Real ms, updated every 50 ms: exact enough for timeouts, and reading it costs nothing. */
   readonly coarse: { readonly nowMs: number };
 }
 
-/** Who made an attempt and is told how it goes. Nothing is told any more once the attempt was discarded or cancelled. */
+/** Receives the answer to an attempt. It is not called any more once the attempt is discarded or cancelled. */
 export interface AttemptOwner {
   answered(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void;
   data(attempt: Attempt, chunk: Buffer): void;
   completed(attempt: Attempt): void;
-  /** No answer, or not all of it. `error` is the dispatcher's. */
+  /** There was no answer, or it was not complete. `error`: from the dispatcher. */
   broke(attempt: Attempt, outcome: Outcome, error: Error): void;
 }
 
-// Enough for any error's body; reading it to the end saves the connection.
+// Large enough for the body of an error. If it is read to its end, the connection can be used again.
 const MOST_DISCARDED = 64 * 1024;
 const LONGEST_DISCARD_MS = 5_000;
 
-/** One try at one upstream: the handler that the dispatcher calls as the answer arrives. */
+/** One request to one upstream: the handler that the dispatcher calls as the answer arrives. */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly upstream: UpstreamKind;
   readonly startedAtUs: number;
@@ -74,8 +74,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Gives the attempt up where it has been silent, or has gone on, for too long; `nowMs` as from the coarse clock. The dispatcher's
-   * own timers are off: they cost each call more than one look at all of them now and then.
+   * Gives the attempt up if it has been silent, or has gone on, for too long. `nowMs`: from the coarse clock. The
+   * dispatcher's own timers are off, because they cost each call more than checking all attempts from time to time.
    */
   expire(nowMs: number): void {
     const request = this.#request;
@@ -93,38 +93,40 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return this.endedAtUs !== 0;
   }
 
-  /** Notes how it ended, unless that is known already, and when. */
+  /** Notes when it ended, and how, unless that is known already. */
   settle(outcome: Outcome, nowUs: number): void {
     this.outcome ??= outcome;
     this.endedAtUs = nowUs;
   }
 
-  /** Reads what is left of the answer without telling anybody. */
+  /** Ignores the rest of the answer, but reads it. */
   discard(): void {
     this.#isIgnored = true;
     this.#controller?.resume();
     setTimeout(() => this.cancel(), LONGEST_DISCARD_MS).unref();
   }
 
-  /** Gives the request up: the upstream sees its connection close. */
+  /** Gives the request up: the connection to the upstream is closed. */
   cancel(): void {
     this.#isIgnored = true;
     this.#isCancelled = true;
     this.#controller?.abort(new Error('cancelled'));
   }
 
+  /** Stops reading the answer. */
   pause(): void {
     this.#isPaused = true;
     this.#controller?.pause();
   }
 
+  /** Reads the answer again. */
   resume(): void {
     this.#isPaused = false;
     this.#lastSignAtMs = this.#clocks.coarse.nowMs;
     this.#controller?.resume();
   }
 
-  /** What the ledger keeps of it. */
+  /** What the ledger stores of it. `arrivedAtUs`: the call's arrival, epoch µs. */
   toRow(arrivedAtUs: number): AttemptRecord {
     return {
       upstream: this.upstream,

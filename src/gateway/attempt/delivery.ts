@@ -4,22 +4,22 @@ import { ATTEMPTS_HEADER, isEventStream, isPlain, responseHeaders } from '../req
 import type { Attempt } from './attempt.ts';
 import { Meter, readUsage } from './meter.ts';
 import type { Usage } from './meter.ts';
-import { tellsPaused } from './outcome.ts';
+import { saysPaused } from './outcome.ts';
 import { EventSplicer, spliceModel } from './splice.ts';
 
-/** What an upstream answered, before its body, and what is to be done to it. */
+/** An upstream's answer before its body, and how it is to be passed on. */
 export interface Head {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** The body must be seen before any of it may go out: it may say that the endpoint is paused. */
+  /** Whether the body must be read before any of it is sent, because it may say that the endpoint is paused. */
   readonly mayBePaused: boolean;
-  /** The model's name for the client, where the endpoint uses another. */
+  /** The model's name for the client, if the endpoint uses another one; otherwise null. */
   readonly renamed: string | null;
-  /** Who answers behind serverless's router; null where that is not known. */
+  /** The provider that answers behind the router of serverless; null if it is not known. */
   readonly provider: string | null;
   /** How many attempts the call took, this one included. */
   readonly attempts: number;
-  /** For a refusal that says nothing of it: when to ask again, in seconds; null elsewhere. */
+  /** Seconds after which the client may ask again, added if the answer does not say it; null: nothing is added. */
   readonly retryAfter: number | null;
 }
 
@@ -30,8 +30,9 @@ const USAGE_NEAR_END = 16 * 1024;
 const SMALL_BODY = 8 * 1024;
 
 /**
- * One answer on its way to the client. Small ones of known length are kept and go out in one piece; others are streamed,
- * data at once, with back-pressure. Either way the end of the message goes out only when `finish`'s result is called.
+ * Passes one answer on to the client. Small answers of known length are kept and sent in one piece. Others are streamed
+ * with back-pressure. In both cases the end of the message is sent only when the function that `finish` returns is
+ * called.
  */
 export class Delivery {
   readonly status: number;
@@ -75,7 +76,7 @@ export class Delivery {
     if (this.#wholeLimit < 0) this.#stream();
   }
 
-  /** Takes the next piece of the body. `clock` tells when the first token came. */
+  /** Takes the next piece of the body. `clock`: for the time of the first token. */
   chunk(chunk: Buffer, clock: { nowUs(): number }): void {
     this.#received += chunk.length;
     if (this.#kept === null) {
@@ -90,27 +91,28 @@ export class Delivery {
     for (const each of early) this.#forward(each, clock);
   }
 
-  /** The upstream's message is complete. Returns what sends the end of ours. */
+  /** The upstream's message is complete. Returns a function that sends the end of ours. */
   finish(): () => void {
     return this.#kept === null ? this.#finishStream() : this.#finishWhole(this.#kept);
   }
 
-  /** Whether the body, kept so far, says that the endpoint is paused. */
+  /** Whether the body that is kept so far says that the endpoint is paused. */
   isPaused(): boolean {
     if (!this.#head.mayBePaused || this.#kept === null || this.#keptBytes > LARGEST_PAUSED) return false;
-    return tellsPaused(Buffer.concat(this.#kept).toString('latin1'));
+    return saysPaused(Buffer.concat(this.#kept).toString('latin1'));
   }
 
-  /** Whether the model has said all it will say, though more may come. */
+  /** Whether the model has finished, even if more bytes may come. */
   get isComplete(): boolean {
     return this.#meter !== null && this.#isReadable && this.#meter.isComplete;
   }
 
-  /** Whether a stream that began well ended in an error event. */
+  /** Whether a stream that began with success ended in an error event. */
   get hasFailed(): boolean {
     return this.#meter !== null && this.#isReadable && this.status < 400 && this.#meter.hasFailed;
   }
 
+  /** The tokens that the upstream counted; null if the answer cannot be read. */
   get usage(): Usage | null {
     return this.#wholeUsage ?? (this.#isReadable && this.#meter !== null ? this.#meter.usage : null);
   }
@@ -171,7 +173,8 @@ export class Delivery {
         res.end(body);
       };
     }
-    // As a string a small body leaves in one write together with its headers, and one copy serves reader and socket.
+    // Node sends a small body in one write together with its headers only if it is a string; the usage needs one as
+    // well.
     const text = body.toString('latin1');
     if (this.#isReadable && head.status < 400) this.#wholeUsage = readUsage(text);
     return () => {
@@ -195,7 +198,7 @@ function usageOf(body: Buffer): Usage {
   return at < 0 ? near : readUsage(body.toString('latin1', at, at + USAGE_NEAR_END));
 }
 
-/** The declared length of a body, -1 where there is none. */
+/** The declared length of a body in bytes; -1 if it is not declared. */
 function lengthOf({ status, headers }: Head): number {
   if (status === 204 || status === 304) return 0;
   const text = headers['content-length'];

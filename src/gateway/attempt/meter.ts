@@ -1,4 +1,4 @@
-/** Tokens as the upstream counted them; null where it did not say. */
+/** Tokens as the upstream counted them; null if it did not say. */
 export interface Usage {
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
@@ -10,15 +10,16 @@ const TAIL_BYTES = 16 * 1024;
 const TAIL_CHUNKS = 32;
 const LONGEST_EVENT = 256 * 1024;
 
-// Inside a JSON string a quote is escaped, so these never match in what a model wrote, only in the event's own keys.
+// A quote is escaped inside a JSON string, so these match only the keys of an event and never what a model wrote.
 const FIRST_TOKEN =
   /"(?:content|text|delta|reasoning|reasoning_content|thinking|partial_json|refusal)"\s*:\s*"(?!")|"tool_calls"\s*:\s*\[\s*[^\]\s]/;
 const FINISHED = /"(?:finish_reason|stop_reason)"\s*:\s*"|"type"\s*:\s*"response\.(?:completed|incomplete)"/;
 const FAILED = /(?:^|\n)data:\s*\{\s*(?:"error"\s*:\s*["{]|"type"\s*:\s*"(?:error|response\.failed)")/;
 
 /**
- * Reads `usage` from the text of a whole JSON answer or of a stream's last events. The last one that counts wins; what it
- * does not say is taken from the one before: Anthropic's streams tell the prompt's tokens at the beginning only.
+ * Reads `usage` from the text of a whole JSON answer or of the last events of a stream. The last `usage` counts; a
+ * number that it lacks is taken from an earlier one, because Anthropic's streams give the prompt's tokens only at the
+ * beginning.
  */
 export function readUsage(text: string): Usage {
   let promptTokens: number | null = null;
@@ -47,8 +48,8 @@ function numberAfter(text: string, key: string, from: number): number | null {
 }
 
 /**
- * Watches a streamed answer. Until the first token it looks at each event; after that it only keeps the last few
- * kilobytes, and reads the finish reason and usage from them when somebody asks: a chunk then costs next to nothing.
+ * Measures a streamed answer. Until the first token it reads each event. After that it only keeps the last kilobytes,
+ * and reads the finish reason and the usage from them when they are asked for, so that a chunk costs almost nothing.
  */
 export class Meter {
   readonly #isEvents: boolean;
@@ -58,28 +59,29 @@ export class Meter {
   #tail: Buffer[] = [];
   #isFinished = false;
 
-  /** `isEvents`: the answer is a stream of events; of any other nobody sees when its first token was made. */
+  /** `isEvents`: whether the answer is a stream of events. Only such a stream shows when its first token came. */
   constructor(isEvents: boolean) {
     this.#isEvents = isEvents;
   }
 
-  /** Takes the next chunk; true where the first token of the answer is in it. */
+  /** Takes the next chunk. Returns true if the first token of the answer is in it. */
   chunk(chunk: Buffer): boolean {
     this.#tail.push(chunk);
     if (this.#tail.length > TAIL_CHUNKS || chunk.length > TAIL_BYTES) this.#compact();
     return this.#hasToken ? false : this.#seek(chunk);
   }
 
-  /** Whether a finish reason came: the model has said all it will say. */
+  /** Whether a finish reason came: the model has finished. */
   get isComplete(): boolean {
     return (this.#isFinished ||= FINISHED.test(this.tailText()));
   }
 
-  /** Whether the stream, having begun with 200, ended in an error event instead. */
+  /** Whether the stream ended in an error event and not with a finish reason. */
   get hasFailed(): boolean {
     return this.#isEvents && !this.isComplete && FAILED.test(this.tailText());
   }
 
+  /** The tokens so far. */
   get usage(): Usage {
     const late = readUsage(this.tailText());
     return {
@@ -103,7 +105,7 @@ export class Meter {
     return this.#hasToken;
   }
 
-  /** The last kilobytes of the answer. */
+  /** The last kilobytes of the answer, one character for each byte. */
   tailText(): string {
     if (this.#tail.length > 1) this.#compact();
     return this.#tail[0]?.toString('latin1') ?? '';
@@ -116,7 +118,7 @@ export class Meter {
   }
 }
 
-/** Length of the part of `text` that holds whole events. */
+/** Length of the part of `text` that consists of whole events. */
 function lastEventEnd(text: string): number {
   const plain = text.lastIndexOf('\n\n');
   const carriage = text.lastIndexOf('\r\n\r\n');

@@ -5,14 +5,14 @@ import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Scan } from '../request/scan.ts';
 import { spliceString } from './splice.ts';
 
-/** What an attempt sends, and where. */
+/** What an attempt sends, and to which upstream. */
 export interface OutboundRequest {
   readonly upstream: UpstreamKind;
   /** The upstream's base URL. */
   readonly url: string;
   readonly path: string;
   readonly method: string;
-  /** Flat. */
+  /** Names and values in turn. */
   readonly headers: string[];
   readonly body: Buffer | null;
   /** Real ms. */
@@ -22,12 +22,12 @@ export interface OutboundRequest {
   readonly totalMs: number;
 }
 
-// The router itself waits this long for a provider; nothing is gained by giving up before it.
+// The router itself waits so long for a provider: to give up earlier gains nothing.
 const SERVERLESS_FIRST_BYTE_MS = 300_000;
 
 /**
- * The call as serverless gets it: as the client sent it, with its own credentials where it has any. `suffix`: the
- * provider that is put behind the model's name; null: none.
+ * The call as serverless gets it: as the client sent it, with the client's credentials if it sent any. `suffix`: the
+ * provider that is appended to the model's name; null: none.
  */
 export function toServerless(
   incoming: IncomingCall,
@@ -54,7 +54,7 @@ function withSuffix({ body, content }: IncomingCall, suffix: string): Buffer {
   return spliceString(body, modelStart, modelEnd, `${model}:${suffix}`);
 }
 
-/** The call as the endpoint gets it: with the daemon's token, and the model named as the endpoint names it. */
+/** The call as the endpoint gets it: with the daemon's token, and with the name that the endpoint has for the model. */
 export function toEndpoint(
   incoming: IncomingCall,
   { timeouts, canary }: Assignment,

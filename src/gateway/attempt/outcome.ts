@@ -13,12 +13,14 @@ const FALLS_BACK: ReadonlySet<Outcome> = new Set([
   'idle_timeout',
 ]);
 
-/** Whether a call that an endpoint failed like this may be sent to serverless instead, while no byte has gone out. */
+/**
+ * Whether a call whose attempt at an endpoint ended like this may be sent to serverless, if the client got no byte yet.
+ */
 export function mayFallBack(outcome: Outcome): boolean {
   return FALLS_BACK.has(outcome);
 }
 
-/** What an HTTP status says about an attempt. */
+/** The outcome of an attempt with this HTTP status. */
 export function outcomeOfStatus(status: number): Outcome {
   if (status < 400) return 'ok';
   if (status >= 500) return status === 503 ? 'unavailable' : 'server_error';
@@ -28,14 +30,15 @@ export function outcomeOfStatus(status: number): Outcome {
   return status === 404 || status === 410 ? 'not_found' : 'client_error';
 }
 
-/** Whether the body of a 400 from an endpoint says that it is paused. */
-export function tellsPaused(body: string): boolean {
+/** Whether the body of a 400 from an endpoint says that the endpoint is paused. */
+export function saysPaused(body: string): boolean {
   return /paused/i.test(body);
 }
 
 /**
- * What a dispatcher's error says (undici 8: docs/docs/api/Errors.md). What failed before the answer began is the
- * connection's fault, also where a reused connection was reset; bytes that are no HTTP are a broken answer.
+ * The outcome of an attempt that ended with an error of the dispatcher (undici 8: docs/docs/api/Errors.md). If no
+ * answer had begun, the connection failed; that includes a reused connection that was reset. Bytes that are not HTTP
+ * are a broken answer.
  */
 export function outcomeOfError(error: Error, hasAnswer: boolean): Outcome {
   const code = 'code' in error ? String(error.code) : '';

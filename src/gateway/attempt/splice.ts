@@ -4,20 +4,20 @@ const LONGEST_LINE = 1024 * 1024;
 const NEWLINE = 0x0a;
 const EMPTY = Buffer.alloc(0);
 
-/** A copy of `body` in which the bytes [start, end) are the JSON string of `text`. */
+/** A copy of `body` in which the bytes [start, end) are replaced by `text` as a JSON string. */
 export function spliceString(body: Buffer, start: number, end: number, text: string): Buffer {
   return Buffer.concat([body.subarray(0, start), Buffer.from(JSON.stringify(text)), body.subarray(end)]);
 }
 
-/** A whole JSON object with its top-level `model` replaced; the same buffer where it has none or is no object. */
+/** A copy of a JSON object with its top-level `model` replaced; the same buffer if it has none or is not an object. */
 export function spliceModel(body: Buffer, model: string): Buffer {
   const scan = scanObject(body);
   return scan === null || scan.modelStart < 0 ? body : spliceString(body, scan.modelStart, scan.modelEnd, model);
 }
 
 /**
- * Replaces the top-level `model` of the events in a stream, however its chunks are cut: what goes on are whole lines,
- * each `data:` line being one JSON text. A line longer than a megabyte is passed on as it is.
+ * Replaces the top-level `model` in the events of a stream. It passes on whole lines, because a chunk may end anywhere;
+ * each `data:` line is one JSON text. A line longer than a megabyte is passed on unchanged.
  */
 export class EventSplicer {
   readonly #model: string;
@@ -28,7 +28,7 @@ export class EventSplicer {
     this.#model = model;
   }
 
-  /** What can go on after this chunk: possibly nothing. */
+  /** What can be passed on after this chunk; may be empty. */
   push(chunk: Buffer): Buffer {
     const last = chunk.lastIndexOf(NEWLINE);
     if (last < 0) {
@@ -57,7 +57,7 @@ export class EventSplicer {
     return out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out);
   }
 
-  /** What is left when the stream has ended. */
+  /** The rest, when the stream has ended. */
   flush(): Buffer {
     return this.#isInLongLine ? this.#take() : this.#line(this.#take());
   }

@@ -1,18 +1,22 @@
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 
-/** An upstream's base URL, taken apart, and the connections to it. */
-export interface PooledTarget {
+/** Where an attempt is sent: an upstream's base URL in its parts, and a dispatcher. */
+export interface Target {
   readonly origin: string;
   /** Path prefix of the base URL, without a trailing slash; often ''. */
   readonly prefix: string;
+  readonly dispatcher: Pick<Dispatcher, 'dispatch'>;
+}
+
+interface PooledTarget extends Target {
   readonly dispatcher: Dispatcher;
 }
 
-/** Makes the connections to one origin (scheme, host, port). */
+/** Creates the connections to one origin (scheme, host, port). */
 export type DispatcherFor = (origin: string, connectMs: number) => Dispatcher;
 
-/** One pool for each origin and connect timeout, made at first use. */
+/** One pool of connections for each origin and connect timeout, created at first use. */
 export class Targets {
   readonly #dispatcherFor: DispatcherFor;
   readonly #byConnectMs = new Map<number, Map<string, PooledTarget>>();
@@ -21,8 +25,8 @@ export class Targets {
     this.#dispatcherFor = dispatcherFor;
   }
 
-  /** The target of a base URL. */
-  of(url: string, connectMs: number): PooledTarget {
+  /** The target of a base URL. `connectMs`: the connect timeout, real ms. */
+  of(url: string, connectMs: number): Target {
     return this.#byConnectMs.get(connectMs)?.get(url) ?? this.#make(url, connectMs);
   }
 
@@ -35,7 +39,7 @@ export class Targets {
     return target;
   }
 
-  /** Cuts all connections. */
+  /** Closes all connections at once. */
   async close(): Promise<void> {
     const all = [...this.#byConnectMs.values()].flatMap((byUrl) => [...byUrl.values()]);
     this.#byConnectMs.clear();
@@ -43,12 +47,8 @@ export class Targets {
   }
 }
 
-// HTTP/2 costs 1.7 times as much per call here, and one connection per call in flight keeps calls apart.
+// HTTP/2 costs 1.7 times as much processor time per call. With one connection per call in flight, no call delays
+// another.
 function poolFor(origin: string, connectMs: number): Dispatcher {
   return new Pool(origin, { connectTimeout: connectMs, allowH2: false, connections: null, pipelining: 1 });
-}
-
-/** Where an attempt goes: a target, or what stands before it. */
-export interface Target extends Pick<PooledTarget, 'origin' | 'prefix'> {
-  readonly dispatcher: Pick<Dispatcher, 'dispatch'>;
 }

@@ -1,30 +1,32 @@
 import { isUtf8 } from 'node:buffer';
 import { elementsOf, slicesOf, withSlices } from './json-slices.ts';
 
-/** What a call brings to a batch. Texts are Latin-1, one character for each byte of the body. */
+/** What a call adds to a batch. Texts are Latin-1, one character for each byte of the body. */
 export interface BatchPart {
   readonly kind: 'embedding' | 'features';
-  /** The body up to the value of its input, and behind it: all that two calls must have in common. */
+  /** The body before and after the value of its input. Calls in one batch must have the same. */
   readonly before: string;
   readonly after: string;
-  /** The JSON texts of what it wants to have embedded. */
+  /** The JSON texts of what is to be embedded. */
   readonly items: readonly string[];
-  /** Whether its input is one item that stands in no list. */
+  /** Whether its input is one item and not a list. */
   readonly isSingle: boolean;
   /** Whether its items are lists of tokens. */
   readonly isTokens: boolean;
-  /** How large its part in the tokens is, against the other parts'. */
+  /** Its share of the batch's tokens, relative to the weights of the other parts. */
   readonly weight: number;
   readonly bytes: number;
 }
 
-/** How deep answers to feature extraction nest, for a single item and for a list; null while that was not seen. */
+/**
+ * How deep the lists in an answer to feature extraction nest, for a single item and for a list; null until one is seen.
+ */
 export interface Depths {
   single: number | null;
   many: number | null;
 }
 
-/** Fields that say how to embed each item by itself. A call that has any other is not batched. */
+/** Fields that apply to each item by itself. A call that has any other field is not batched. */
 const FIELDS: ReadonlySet<string> = new Set([
   'model',
   'encoding_format',
@@ -39,10 +41,10 @@ const FIELDS: ReadonlySet<string> = new Set([
   'options',
 ]);
 const LONGEST_FIELDS = 4_096;
-// A text has some tokens beyond those of its characters.
+// A text has some tokens in addition to those of its characters.
 const WEIGHT_OF_ITEM = 8;
 
-/** Reads a request's body; null where it cannot be part of a batch of at most so many items and bytes. */
+/** Reads a request's body; null if it cannot be part of a batch of at most `most` items and `mostBytes` bytes. */
 export function readPart(kind: BatchPart['kind'], body: Buffer, most: number, mostBytes: number): BatchPart | null {
   if (body.length > mostBytes || !isUtf8(body)) return null;
   const text = body.toString('latin1');
@@ -70,13 +72,13 @@ export function readPart(kind: BatchPart['kind'], body: Buffer, most: number, mo
   return { kind, before, after, items, isSingle, isTokens, weight, bytes: body.length };
 }
 
-/** The body of one request for all of them. They must have the same `before` and `after`. */
+/** The body of one request for all parts. They must have the same `before` and `after`. */
 export function joinParts(batchParts: readonly BatchPart[]): Buffer {
   const { before, after } = batchParts[0] as BatchPart;
   return Buffer.from(`${before}[${batchParts.flatMap(({ items }) => items).join(',')}]${after}`, 'latin1');
 }
 
-/** What each of them is answered, from the answer to all; null where it cannot be told apart. */
+/** Splits the answer to a batch into one answer for each part; null if that is not possible. */
 export function splitAnswer(answer: Buffer, batchParts: readonly BatchPart[], depths: Depths): Buffer[] | null {
   const text = answer.toString('latin1');
   let value: unknown;
@@ -90,7 +92,7 @@ export function splitAnswer(answer: Buffer, batchParts: readonly BatchPart[], de
   return parts === null ? null : parts.map((part) => Buffer.from(part, 'latin1'));
 }
 
-/** How deep an answer to feature extraction nests, by its beginning; null where it is none. */
+/** How deep the lists nest at the beginning of an answer to feature extraction; null if no number follows. */
 export function depthOf(text: string): number | null {
   const open = /^\s*((?:\[\s*)+)-?\d/.exec(text);
   return open === null ? null : (open[1] as string).replaceAll(/\s/g, '').length;
@@ -139,7 +141,7 @@ function splitEmbeddings(text: string, value: unknown, batchParts: readonly Batc
   });
 }
 
-/** The entries by their `index`; null where that is not each number once. */
+/** The entries in the order of their `index`; null unless each index occurs exactly once. */
 function inOrder(entries: readonly string[], indexes: readonly unknown[]): string[] | null {
   const ordered: string[] = [];
   indexes.forEach((index, i) => {
@@ -154,7 +156,7 @@ function withIndex(entry: string, index: number): string {
   return slice === undefined ? entry : withSlices(entry, [[slice, String(index)]]);
 }
 
-/** The n-th part of a usage, in which every number is shared out by weight: whole ones into whole ones. */
+/** The n-th part of a `usage`: every number is divided by weight, whole numbers into whole numbers. */
 function shareUsage(text: string, weights: readonly number[], n: number): string {
   const members = slicesOf(text);
   const numberAt = (name: string) => {
@@ -167,7 +169,7 @@ function shareUsage(text: string, weights: readonly number[], n: number): string
     if (value.startsWith('{')) return [[member, shareUsage(value, weights, n)] as const];
     if (!/^-?\d/.test(value)) return [];
     const number = Number(value);
-    // A sum stays the sum of its parts.
+    // The total of a part stays the sum of its prompt's tokens and its other tokens.
     const isSum = member.key === 'total_tokens' && Number.isSafeInteger(prompt);
     const part = isSum
       ? shareOf(prompt, weights, n) + shareOf(number - prompt, weights, n)
@@ -177,7 +179,7 @@ function shareUsage(text: string, weights: readonly number[], n: number): string
   return withSlices(text, changes);
 }
 
-/** The n-th part of a number by weight; the parts of a whole number are whole, and their sum is the number. */
+/** The n-th part of a number, divided by weight. The parts of a whole number are whole, and their sum is the number. */
 function shareOf(total: number, weights: readonly number[], n: number): number {
   const all = weights.reduce((sum, weight) => sum + weight, 0);
   if (!Number.isSafeInteger(total)) return (total * (weights[n] as number)) / all;
@@ -198,12 +200,12 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether a field holds no list: a list could be about the items, one by one. */
+/** Whether a field contains no list. A list could have one entry for each item. */
 function isFlat(value: unknown): boolean {
   return Array.isArray(value) ? false : !isObject(value) || Object.values(value).every(isFlat);
 }
 
-// What an upstream may refuse in itself is left to be refused alone.
+// An upstream may refuse an empty text, so a call with one is sent by itself.
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value.trim() !== '';
 }

@@ -4,44 +4,45 @@ import { isPlain } from '../request/headers.ts';
 import { splitAnswer, joinParts } from './batch-part.ts';
 import type { Depths, BatchPart } from './batch-part.ts';
 
-/** What sends requests: undici's dispatchers, or a stand-in. */
+/** What sends requests: a dispatcher of undici, or a substitute. */
 export type Sender = Pick<Dispatcher, 'dispatch'>;
 
-/** What is known of how an upstream answers a kind of request. */
+/** What is known about how an upstream answers one kind of request. */
 export interface AnswerFormat extends Depths {
-  /** It answers something else. */
-  isOther: boolean;
-  /** Clock ms: until then calls go by themselves, since a batch of them failed. */
+  /** Its answers cannot be split among the calls of a batch. */
+  isUnsupported: boolean;
+  /** Clock ms: until then calls are sent separately, because a batch of them failed. */
   separateUntilMs: number;
 }
 
-/** What a batch needs to know. */
+/** What a batch works with. */
 export interface BatchContext {
   readonly sender: Sender;
   readonly format: AnswerFormat;
-  /** Items and bytes of all its calls together, at most. */
+  /** The most items and bytes of all its calls together. */
   readonly most: number;
   readonly mostBytes: number;
-  /** Real ms. */
+  /** Real ms from the first call until the batch is sent. */
   readonly waitMs: number;
-  /** It takes no more calls. */
+  /** Called when the batch takes no more calls. */
   closed(batch: Batch): void;
-  /** It failed as a whole. */
+  /** Called when the batch failed as a whole and its calls are sent separately. */
   failed(): void;
 }
 
-/** A call's request, held back so that it goes with others. */
+/** A call's request that is held back until its batch is sent. */
 export interface HeldRequest {
   readonly part: BatchPart;
   readonly options: Dispatcher.DispatchOptions;
   readonly handler: Dispatcher.DispatchHandler;
-  /** It is sent by itself after all. */
+  /** Called if it is sent by itself after all. */
   sentAlone(): void;
 }
 
-// Said of the account or of the upstream, whatever the calls hold. Of anything else one of the calls may be the cause.
+// These concern the account or the upstream, so that every call gets them. Any other error may be caused by one of the
+// calls.
 const SHARED_STATUSES: ReadonlySet<number> = new Set([401, 402, 429, 502, 503, 504]);
-/** Headers that are about the bytes of the whole answer. */
+/** Headers that describe the bytes of the whole answer, and not those of one call's part. */
 const BODY_HEADERS = [
   'content-length',
   'transfer-encoding',
@@ -53,7 +54,7 @@ const BODY_HEADERS = [
 ];
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 
-/** One call's end of a batch: what its attempt holds for the controller of its request. */
+/** What an attempt in a batch gets as the controller of its request. */
 class MemberController implements Dispatcher.DispatchController {
   readonly request: HeldRequest;
   aborted = false;
@@ -73,14 +74,14 @@ class MemberController implements Dispatcher.DispatchController {
     this.#batch.leave(this);
   }
 
-  // Its answer is given in one piece: there is nothing to hold back.
+  // Each part of the answer is delivered in one piece: there is nothing to pause.
   pause(): void {}
   resume(): void {}
 }
 
 /**
- * Calls that go to the upstream as one request. Each has its own end of it: it gets its own part of the answer as if it had
- * been sent by itself, and may leave at any time. Where an answer is no good for all of them, they are sent one by one.
+ * Calls that are sent to the upstream as one request. Each call gets its own part of the answer, as if it had been sent
+ * by itself, and may be aborted at any time. If the answer cannot be split, the calls are sent one by one.
  */
 export class Batch implements Dispatcher.DispatchHandler {
   readonly #context: BatchContext;
@@ -99,11 +100,12 @@ export class Batch implements Dispatcher.DispatchHandler {
     this.#timer = setTimeout(() => this.send(), context.waitMs);
   }
 
+  /** Whether a call still fits. */
   hasRoom({ items, bytes }: BatchPart): boolean {
     return this.#items + items.length <= this.#context.most && this.#bytes + bytes <= this.#context.mostBytes;
   }
 
-  /** Takes a call in; there must be room for it. */
+  /** Adds a call; there must be room for it. */
   add(request: HeldRequest): void {
     const member = new MemberController(this, request);
     this.#members.push(member);
@@ -113,7 +115,7 @@ export class Batch implements Dispatcher.DispatchHandler {
     if (this.#items >= this.#context.most) this.send();
   }
 
-  /** Somebody does not wait any more. */
+  /** A member's request was aborted. */
   leave(member: MemberController): void {
     if (this.#stage === 'over') return;
     if (this.#stage === 'open') {
@@ -127,7 +129,7 @@ export class Batch implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** Sends what has come together. */
+  /** Sends the calls that are in it. */
   send(): void {
     if (this.#stage !== 'open') return;
     this.#close();
@@ -160,7 +162,7 @@ export class Batch implements Dispatcher.DispatchHandler {
       this.#each(({ request }, member) => request.handler.onResponseStart?.(member, status, headers));
     } else {
       this.#sendSeparately();
-      controller.abort(new Error('of no use'));
+      controller.abort(new Error('not for every call'));
     }
   }
 
@@ -180,7 +182,8 @@ export class Batch implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    // A header that cannot be sent is one call's own; an answer that broke off may be whole for each by itself.
+    // An invalid header comes from one of the calls. If the answer broke off, it may be complete for each call by
+    // itself.
     const isOwn = 'code' in error && error.code === 'UND_ERR_INVALID_ARG';
     if (this.#stage === 'read' || (this.#stage === 'sent' && isOwn)) this.#sendSeparately();
     else if (this.#stage !== 'over')
@@ -208,7 +211,7 @@ export class Batch implements Dispatcher.DispatchHandler {
     });
   }
 
-  /** Sends each call by itself, as it would have been sent without the others. */
+  /** Sends each call by itself. */
   #sendSeparately(): void {
     this.#chunks = [];
     this.#context.failed();
@@ -218,17 +221,17 @@ export class Batch implements Dispatcher.DispatchHandler {
     });
   }
 
-  #finish(tell: (member: MemberController, same: MemberController, n: number) => void): void {
+  #finish(report: (member: MemberController, same: MemberController, n: number) => void): void {
     this.#stage = 'over';
-    this.#each(tell);
+    this.#each(report);
   }
 
-  /** For each that is still there. What goes wrong with one does not concern the others. */
-  #each(tell: (member: MemberController, same: MemberController, n: number) => void): void {
+  /** For each member that was not aborted. An error of one does not concern the others. */
+  #each(report: (member: MemberController, same: MemberController, n: number) => void): void {
     this.#members.forEach((member, n) => {
       if (member.aborted) return;
       try {
-        tell(member, member, n);
+        report(member, member, n);
       } catch (error) {
         member.request.handler.onResponseError?.(member, error as Error);
       }

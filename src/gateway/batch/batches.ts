@@ -10,18 +10,18 @@ import type { AnswerFormat, HeldRequest, Sender } from './batch.ts';
 import { depthOf, readPart } from './batch-part.ts';
 import type { BatchPart } from './batch-part.ts';
 
-/** A batch's body, at most. */
+/** The largest body of a batch. */
 const MOST_BYTES = 1024 * 1024;
-/** Clock ms. */
+/** Clock ms for which calls are sent separately after a batch of their kind failed. */
 const SEPARATE_MS = 30_000;
 const MOST_FORMATS = 1_000;
 
 const FEATURES = /^\/hf-inference\/models\/[^/?]+(?:\/[^/?]+)?(?:\/pipeline\/feature-extraction)?(?:\?|$)/;
 
-/** Headers that say nothing of what is incoming; calls that differ in any other do not go together. */
-const SAYS_NOTHING = /^(?:user-agent|x-request-id|x-correlation-id|traceparent|tracestate|baggage|x-stainless-.*)$/;
+/** Headers that do not change the answer. Calls that differ in any other header are not batched together. */
+const IRRELEVANT = /^(?:user-agent|x-request-id|x-correlation-id|traceparent|tracestate|baggage|x-stainless-.*)$/;
 
-/** Brings calls together that ask the same of the same model on the same account, so that they go as one request. */
+/** Batches calls that ask the same of the same model with the same credentials: they are sent as one request. */
 export class Batches {
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
   readonly #open = new Map<string, Batch>();
@@ -31,7 +31,7 @@ export class Batches {
     this.#clock = clock;
   }
 
-  /** A call's member; null where it can only go by itself. */
+  /** The call as a member of a batch; null if it can only be sent by itself. */
   memberFor(incoming: IncomingCall, authorization: string | null, policy: BatchPolicy): BatchMember | null {
     const { destination, method, headers, rawHeaders, body } = incoming;
     const kind = method === 'POST' ? kindOf(destination) : null;
@@ -46,19 +46,21 @@ export class Batches {
     });
   }
 
-  /** Whether a batch is open that has room for a call. */
+  /** Whether an open batch has room for the call. */
   hasRoom({ key, part }: BatchMember): boolean {
     return this.#open.get(key)?.hasRoom(part) ?? false;
   }
 
-  /** Whether a call may go with others by what is known of the upstream. */
-  isKnown({ format, part }: BatchMember): boolean {
-    if (format.isOther || this.#clock.now() < format.separateUntilMs) return false;
+  /**
+   * Whether the call may be batched: how the upstream answers calls of its kind is known, and no batch failed lately.
+   */
+  canBatch({ format, part }: BatchMember): boolean {
+    if (format.isUnsupported || this.#clock.now() < format.separateUntilMs) return false;
     if (part.kind === 'embedding') return true;
     return (part.isSingle ? format.single : format.many) !== null;
   }
 
-  /** Holds a call's request back, to go with others. */
+  /** Holds the call's request back until its batch is sent. */
   add(member: BatchMember, sender: Sender, request: HeldRequest): void {
     const { key, policy, format } = member;
     let batch = this.#open.get(key);
@@ -91,14 +93,15 @@ export class Batches {
     if (format !== undefined) return format;
     const [oldest] = this.#formats.keys();
     if (this.#formats.size >= MOST_FORMATS && oldest !== undefined) this.#formats.delete(oldest);
-    format = { single: null, many: null, isOther: false, separateUntilMs: 0 };
+    format = { single: null, many: null, isUnsupported: false, separateUntilMs: 0 };
     this.#formats.set(request, format);
     return format;
   }
 }
 
-/** What one call would bring to a batch, and which batch that is. */
+/** One call that may be batched: its part of a batch, and the batch that it belongs to. */
 export class BatchMember {
+  /** Calls with the same key may share a batch. */
   readonly key: string;
   readonly format: AnswerFormat;
   readonly policy: BatchPolicy;
@@ -118,18 +121,18 @@ export class BatchMember {
     this.format = format;
   }
 
-  /** Whether a request is about to set out that has room for the call. */
+  /** Whether a batch is about to be sent that has room for the call. */
   get canJoinBatch(): boolean {
-    return this.#batches.isKnown(this) && this.#batches.hasRoom(this);
+    return this.#batches.canBatch(this) && this.#batches.hasRoom(this);
   }
 
-  /** The way to a target that takes the call along with others. `alone` is told where it goes by itself after all. */
+  /** A target that sends the call in a batch. `sentAlone` is called if the call is sent by itself after all. */
   wrap({ origin, prefix, dispatcher: sender }: Target, sentAlone: () => void): Target {
     const dispatch = (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean => {
       const { part, format } = this;
       const batches = this.#batches;
-      if (batches.isKnown(this)) batches.add(this, sender, { part, options, handler, sentAlone });
-      else if (part.kind === 'embedding' || format.isOther) return sender.dispatch(options, handler);
+      if (batches.canBatch(this)) batches.add(this, sender, { part, options, handler, sentAlone });
+      else if (part.kind === 'embedding' || format.isUnsupported) return sender.dispatch(options, handler);
       else return sender.dispatch(options, new FormatReader(handler, format, part.isSingle));
       return true;
     };
@@ -137,7 +140,7 @@ export class BatchMember {
   }
 }
 
-/** Passes an answer on as it comes, and notes by its beginning how the upstream answers. */
+/** Passes an answer on as it comes, and learns from its beginning how the upstream answers. */
 class FormatReader implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler;
   readonly #format: AnswerFormat;
@@ -175,8 +178,8 @@ class FormatReader implements Dispatcher.DispatchHandler {
   #readFormat(text: string): void {
     this.#isAtStart = false;
     const depth = depthOf(text);
-    // Brackets alone may be the beginning of anything.
-    if (depth === null) this.#format.isOther = !/^[\s[]*$/.test(text);
+    // If there are only brackets so far, the format is not known yet.
+    if (depth === null) this.#format.isUnsupported = !/^[\s[]*$/.test(text);
     else if (this.#isSingle) this.#format.single = depth;
     else this.#format.many = depth;
   }
@@ -196,7 +199,7 @@ function keyOf(headers: readonly string[]): string {
   let key = '';
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase();
-    if (!SAYS_NOTHING.test(name)) key += `${name}: ${headers[i + 1]}\n`;
+    if (!IRRELEVANT.test(name)) key += `${name}: ${headers[i + 1]}\n`;
   }
   return key;
 }

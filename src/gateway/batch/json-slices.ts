@@ -1,4 +1,4 @@
-/** Where a member of an object, or an element of an array, stands in a JSON text: [start, end) is its value. */
+/** The position of a member of an object, or of an element of an array, in a JSON text: [start, end) is its value. */
 export interface Slice {
   /** '' in an array. */
   readonly key: string;
@@ -15,9 +15,9 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * The members of the object, or the elements of the array, that begins at `from` or behind the space there. The text must
- * be known to be JSON. Values are found and not built: what is put together from slices has every digit and escape as it
- * was sent.
+ * The members of the object, or the elements of the array, that begins at `from` or after white space there. The text
+ * must be valid JSON. Values are located and not parsed, so that a text made of slices keeps every digit and escape as
+ * sent.
  */
 export function slicesOf(text: string, from = 0): Slice[] {
   const open = skipSpace(text, from);
@@ -45,7 +45,7 @@ export function elementsOf(text: string, from = 0): string[] {
   return slicesOf(text, from).map(({ start, end }) => text.slice(start, end));
 }
 
-/** The text with some of its slices, in their order, replaced. */
+/** The text with some of its slices replaced; they must be in order. */
 export function withSlices(
   text: string,
   changes: readonly (readonly [Pick<Slice, 'start' | 'end'>, string])[],
@@ -82,7 +82,7 @@ function endOfNested(text: string, start: number): number {
   return text.length;
 }
 
-/** From an opening quote to behind the closing one. */
+/** The index after the closing quote of the string that opens at `start`. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; ;) {
     const quote = text.indexOf('"', at);

@@ -17,34 +17,34 @@ import { namedProvider } from './serving-provider.ts';
 import { laneChoiceFor } from './lane-choice.ts';
 import type { LaneChoice } from './lane-choice.ts';
 
-/** Whose turn it is. */
+/** Who is admitted. */
 interface AdmissionOwner {
-  /** A place is there: make an attempt now. */
+  /** A permit was granted: the attempt is to be made now. */
   sendNow(): void;
-  /** There will be none. */
+  /** The call may not be sent. */
   refused(refusal: Refusal): void;
-  /** The attempt could not be made. */
+  /** `sendNow` threw. */
   fail(error: unknown): void;
 }
 
-/** What the routes to serverless are made of. */
-interface Serverless {
+/** What all admissions of a gateway share. */
+interface AdmissionParts {
   readonly lanes: Lanes;
   readonly batches: Batches;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
 }
 
-/** The way of a call to serverless; null where it is not cared for. */
+/** Admits a call to serverless; null if the policy sets no limits there. */
 export function admissionFor(
   owner: AdmissionOwner,
-  shared: Serverless,
+  shared: AdmissionParts,
   incoming: IncomingCall,
   assignment: Assignment,
 ): Admission | null {
   const { arrival, care, authorization } = assignment;
   if (care === null) return null;
   const member = care.batch.most > 1 ? shared.batches.memberFor(incoming, authorization, care.batch) : null;
-  // What may go together with others goes where they go.
+  // A call that may join a batch stays on its own lane: a batch has one provider.
   const choice = laneChoiceFor(shared.lanes, incoming, care, member === null ? care.providers : []);
   const patienceMs = Math.min(care.maxWait, clientPatienceMs(incoming.headers));
   return new Admission(
@@ -54,22 +54,22 @@ export function admissionFor(
   );
 }
 
-/** What a call's way leads through. */
+/** What an admission works with. */
 interface Surroundings {
   readonly choice: LaneChoice;
   readonly policy: CarePolicy;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
-  /** Null where it is never sent together with others. */
+  /** Null if the call is never sent in a batch. */
   readonly member: BatchMember | null;
 }
 
-/** One call's way to serverless under a limit: waits for a place, and comes back for another where a try was in vain. */
+/**
+ * One call at the limits of serverless: waits for a permit, holds it during an attempt, and waits again for a retry.
+ */
 export class Admission implements Waiter {
   readonly agent: string;
   readonly deadlineMs: number;
-  /** When it first asked for a place, clock ms. */
-  readonly askedAtMs: number;
-  /** Whether it did not get one at once. */
+  /** Whether it had to wait for a permit. */
   wasHeld = false;
   readonly #choice: LaneChoice;
   readonly #policy: CarePolicy;
@@ -77,7 +77,7 @@ export class Admission implements Waiter {
   readonly #member: BatchMember | null;
   readonly #owner: AdmissionOwner;
   #permit: Permit | null = null;
-  /** The provider that an answer named, where it has begun. */
+  /** The provider that the answer named; null until an answer has begun, and if it names none. */
   #namedProvider: string | null = null;
   #retries = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -94,15 +94,15 @@ export class Admission implements Waiter {
     this.#clock = clock;
     this.#member = member;
     this.agent = agent;
-    this.askedAtMs = clock.now();
-    this.deadlineMs = this.askedAtMs + patienceMs;
+    this.deadlineMs = clock.now() + patienceMs;
   }
 
+  /** Asks for the first permit. */
   begin(): void {
     this.#enter(false);
   }
 
-  /** The provider to put behind the model's name in the next attempt; null: none. */
+  /** The provider to append to the model's name in the next attempt; null: none. */
   get suffix(): string | null {
     return this.#choice.current.suffix;
   }
@@ -120,13 +120,13 @@ export class Admission implements Waiter {
     return this.#member !== null && this.#member.canJoinBatch;
   }
 
-  /** The way to a target, for an attempt that has its place. */
+  /** The target of an attempt that was admitted: the same one, or one that sends the call in a batch. */
   wrap(target: Target): Target {
-    return this.#member === null ? target : this.#member.wrap(target, () => this.#alone());
+    return this.#member === null ? target : this.#member.wrap(target, () => this.#sentAlone());
   }
 
-  /** It rode along with others, and now goes by itself: it counts as any other. */
-  #alone(): void {
+  /** The call joined a batch without a permit and is now sent by itself: it takes a permit like any other call. */
+  #sentAlone(): void {
     if (!this.#isOver) this.#permit ??= this.#choice.current.lane.grantInAnyCase();
   }
 
@@ -136,7 +136,7 @@ export class Admission implements Waiter {
       return;
     }
     this.#permit = permit;
-    // Others who wait must not suffer from one that cannot be sent.
+    // The lane admits one waiter after the other: a call that cannot be sent must not stop it.
     try {
       this.#owner.sendNow();
     } catch (error) {
@@ -150,7 +150,7 @@ export class Admission implements Waiter {
     this.#owner.refused(refusal);
   }
 
-  /** Gives the place back: the attempt has ended like this. */
+  /** Gives the permit back, if there is one: the attempt has ended with `outcome`. `headers`: the answer's, if any. */
   release(outcome: Outcome, headers: IncomingHttpHeaders | null = null): void {
     const permit = this.#permit;
     const named = this.#namedProvider;
@@ -161,7 +161,7 @@ export class Admission implements Waiter {
     lane.release(permit, outcome, headers === null ? null : pauseOf(headers));
   }
 
-  /** Whether an attempt that ended like this is made again; if so it comes back by itself. */
+  /** Whether another attempt follows one that ended with `outcome`. If so, `sendNow` or `refused` is called later. */
   tryAgain(outcome: Outcome, status: number, headers: IncomingHttpHeaders | null): boolean {
     const policy = this.#policy;
     const clock = this.#clock;
@@ -169,7 +169,7 @@ export class Admission implements Waiter {
     if (this.#isOver || nowMs >= this.deadlineMs) return false;
     if (this.#choice.leaves(outcome, this.agent)) {
       this.release(outcome, headers);
-      this.#comeBack(0, false);
+      this.#enterAfter(0, false);
       return true;
     }
     if (!isRepeatable(outcome, status) || this.#retries >= policy.retries.most) return false;
@@ -179,18 +179,18 @@ export class Admission implements Waiter {
     if (!this.#choice.current.lane.retryAllowance.take(nowMs, policy.retries.share)) return false;
     this.#retries++;
     this.release(outcome, headers);
-    this.#comeBack(pauseMs, true);
+    this.#enterAfter(pauseMs, true);
     return true;
   }
 
-  #comeBack(pauseMs: number, isRetry: boolean): void {
+  #enterAfter(pauseMs: number, isRetry: boolean): void {
     this.#timer = setTimeout(() => {
       this.#timer = null;
       if (!this.#isOver) this.#enter(isRetry);
     }, pauseMs / this.#clock.scale);
   }
 
-  /** An answer has begun well; it may tell of the quota. */
+  /** A successful answer has begun; its headers may state limits. */
   answerBegan(headers: IncomingHttpHeaders): void {
     const { lane } = this.#choice.current;
     this.#namedProvider = namedProvider(headers);
@@ -201,7 +201,7 @@ export class Admission implements Waiter {
     if (quota !== null) lane.quotaStated(quota.left, quota.resetMs);
   }
 
-  /** The call is over. */
+  /** The call has ended: it waits no longer. */
   end(): void {
     this.#isOver = true;
     if (this.#timer !== null) clearTimeout(this.#timer);

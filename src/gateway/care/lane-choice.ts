@@ -5,23 +5,23 @@ import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 
-/** A way to serverless: as the client named it, or by a provider that the policy lists. */
+/** A lane that a call may take: the one that the client's request names, or that of a provider in the policy's list. */
 interface LaneOption {
   readonly lane: Lane;
-  /** Whose limit it comes under; '' where the router chooses. */
+  /** The provider whose limit applies; '' if the router chooses one. */
   readonly provider: string;
-  /** What is put behind the model's name; null: the call goes as the client sent it. */
+  /** What is appended to the model's name; null: the call is sent as the client sent it. */
   readonly suffix: string | null;
 }
 
-/** What a listed provider says where it does not serve the model, or not to this token, or not such a call. */
+/** How a listed provider answers if it does not serve the model, the token or this kind of call. */
 const UNABLE: ReadonlySet<Outcome> = new Set(['client_error', 'not_found', 'unauthorized']);
 
-/** The ways that one call may take, and the one it takes now. */
+/** The lanes that one call may take, and the one it takes now. */
 export class LaneChoice {
   current: LaneOption;
   readonly #own: LaneOption;
-  /** Null where there are none; lanes are made when somebody looks at them. */
+  /** Null if there are none. A function, because a lane is created when it is first asked for. */
   readonly #listOthers: (() => readonly LaneOption[]) | null;
   #listed: readonly LaneOption[] | null = null;
   readonly #refusedBy: LaneOption[] = [];
@@ -33,7 +33,7 @@ export class LaneChoice {
     this.#listOthers = listOthers;
   }
 
-  /** Takes the way on which a call of an agent waits the least: its own unless another is better. */
+  /** Takes the lane on which a call of the agent waits the least: its own unless another is better. */
   choose(agent: string): void {
     const own = this.#own;
     this.current = own;
@@ -43,12 +43,12 @@ export class LaneChoice {
     for (const option of this.#others()) {
       if (this.#unable.includes(option)) continue;
       const waitMs = option.lane.waitMs(agent);
-      const isFresher = waitMs === least && this.#hasRefused(this.current) && !this.#hasRefused(option);
-      if (waitMs < least || isFresher) [this.current, least] = [option, waitMs];
+      const isUntried = waitMs === least && this.#hasRefused(this.current) && !this.#hasRefused(option);
+      if (waitMs < least || isUntried) [this.current, least] = [option, waitMs];
     }
   }
 
-  /** Whether a call that ended like this on its way goes another way now, without waiting: each is left once at most. */
+  /** Whether a call whose attempt ended with `outcome` takes another lane at once. It leaves each lane once at most. */
   leaves(outcome: Outcome, agent: string): boolean {
     const { current } = this;
     const own = this.#own;
@@ -74,7 +74,10 @@ export class LaneChoice {
   }
 }
 
-/** The ways of a call: `providers` are for those that name none themselves, nor how the router chooses one. */
+/**
+ * The lanes that a call may take. `providers` are offered only to a call whose model has no suffix, which would name a
+ * provider or how the router chooses one.
+ */
 export function laneChoiceFor(
   lanes: Lanes,
   { destination, content }: IncomingCall,

@@ -12,20 +12,20 @@ import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import type { Refusal } from './refusal.ts';
 
-/** A call that wants to go to serverless. */
+/** A call that asks for a permit. */
 export interface Waiter {
   readonly agent: string;
-  /** Clock ms: not sent out later than this. */
+  /** Clock ms: it is not sent later than this. */
   readonly deadlineMs: number;
-  /** Whether a request is about to set out that it can go with: it then needs no place of its own. */
+  /** Whether a batch is about to be sent that has room for it: then it needs no permit of its own. */
   readonly canJoinBatch: boolean;
-  /** Its turn has come; without a pass where it goes with another. */
+  /** It may be sent now. `permit`: null if it joins a batch. */
   admit(permit: Permit | null): void;
-  /** It will not be sent. */
+  /** It may not be sent. */
   refuse(refusal: Refusal): void;
 }
 
-/** A place at the upstream, given back by `left`. */
+/** The permission for one request to the upstream; `release` gives it back. */
 export interface Permit {
   readonly outgoing: Outgoing;
   readonly wasProbe: boolean;
@@ -33,13 +33,18 @@ export interface Permit {
 
 const WINDOW_MS = 300_000;
 const LEAST_RETRY_AFTER_MS = 1_000;
-/** One faulty upstream of many in a row must not be mistaken for a crowd: overload shows while others are answered. */
+/**
+ * A 503 counts as overload only if another call was answered within this time, clock ms. Otherwise it may come from a
+ * faulty upstream, which takes no calls however few are sent.
+ */
 const RECENTLY_MS = 10_000;
-/** So often in a row a listed provider could do nothing with a call: it is left out for a while. */
+/** After so many calls in a row that a listed provider cannot serve, it gets none for `LEFT_OUT_MS` (clock ms). */
 const UNABLE_IN_A_ROW = 3;
 const LEFT_OUT_MS = 600_000;
 
-/** The way of one model's calls to serverless, by one provider: who may go now, who waits, who is refused. */
+/**
+ * The calls to serverless for one model by one provider: decides which are sent now, which wait and which are refused.
+ */
 export class Lane {
   readonly retryAllowance = new RetryAllowance(WINDOW_MS);
   readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 };
@@ -64,19 +69,19 @@ export class Lane {
     this.#rate = new RateLimit(policy.ramp, learned?.rate);
     this.#inFlight = new InFlightLimit(learned?.inFlight);
     this.#queue = new FairQueue(policy.queue);
-    // Who was probing when the process ended is gone.
+    // The probes of the former process are gone with it.
     const before = learned?.breaker ?? CLOSED;
     this.#breaker = before.state === 'half-open' ? { ...before, probing: 0 } : before;
   }
 
-  /** A newer policy's word; the queue keeps its size. */
+  /** Applies a newer policy; the queue keeps its size. */
   adopt(policy: CarePolicy): void {
     this.#policy = policy;
   }
 
   /**
-   * Asks for a place: a pass where there is one now, null where the waiter waits, a refusal where that is in vain; `rides`
-   * where it needs none.
+   * Asks for a permit. Returns one if it is free now; null if the waiter waits; a refusal if waiting is useless;
+   * `in_batch` if the waiter needs no permit.
    */
   enter(waiter: Waiter, isRetry: boolean): Permit | Refusal | 'in_batch' | null {
     const nowMs = this.#clock.now();
@@ -93,7 +98,7 @@ export class Lane {
     return null;
   }
 
-  /** A place for who goes in any case. */
+  /** A permit for a call that is sent in any case. */
   grantInAnyCase(): Permit {
     return this.#grant(this.#clock.now());
   }
@@ -102,7 +107,7 @@ export class Lane {
     return this.#queue.size === 0 && this.#nextAt(nowMs) <= nowMs && this.#inFlight.hasRoom;
   }
 
-  /** How long a call of an agent would wait here, clock ms: 0 where there is a place now, endless where nobody can say. */
+  /** How long a call of the agent would wait, clock ms: 0 if a permit is free now, infinite if that is not known. */
   waitMs(agent: string): number {
     const nowMs = this.#clock.now();
     if (nowMs < this.#leftOutUntilMs) return Number.POSITIVE_INFINITY;
@@ -112,23 +117,23 @@ export class Lane {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** It could do nothing with a call that was sent here instead of elsewhere. */
+  /** Notes that the provider could not serve a call that was sent here because its own lane was busy. */
   noteUnable(): void {
     if (++this.#unableInARow >= UNABLE_IN_A_ROW) this.#leftOutUntilMs = this.#clock.now() + LEFT_OUT_MS;
   }
 
-  /** An attempt that a provider took has ended. */
+  /** Counts an ended attempt for the provider that took it. */
   countAttempt(provider: string, outcome: Outcome): void {
     this.#providers.count(provider, outcome);
     if (outcome === 'ok') this.#unableInARow = 0;
   }
 
-  /** It does not want to go any more. */
+  /** Takes a waiter out of the queue. */
   cancel(waiter: Waiter): void {
     this.#queue.remove(waiter.agent, waiter);
   }
 
-  /** An attempt has ended, or its error status is known. `retryAfterMs`: what the upstream asked for. */
+  /** Gives a permit back: the attempt has ended, or its error status is known. `retryAfterMs`: as the upstream asks. */
   release(permit: Permit, outcome: Outcome, retryAfterMs: number | null): void {
     const { outgoing } = permit;
     const nowMs = this.#clock.now();
@@ -155,12 +160,12 @@ export class Lane {
     const before: Breaker = this.#breaker;
     this.#breaker = ended(before, this.#policy.breaker, { outcome, wasProbe, nowMs });
     if (before.state === 'closed' || this.#breaker.state !== 'closed') return this.#drain();
-    // All of the traffic is back within a cool-down.
+    // The breaker has just closed: the traffic returns gradually, within one cool-down at most.
     this.#rate.ramp(nowMs, Math.min(this.#policy.ramp, this.#policy.breaker.cooldown));
     this.#drain();
   }
 
-  /** An answer has begun well: what a call was sent to find out. */
+  /** A successful answer has begun. That ends a probe: it has shown that the upstream answers. */
   answerBegan(permit: Permit): void {
     const nowMs = this.#clock.now();
     this.#rate.taken(permit.outgoing, nowMs);
@@ -168,17 +173,17 @@ export class Lane {
     else if (this.#queue.size > 0) this.#drain();
   }
 
-  /** How many calls a second the upstream says it takes. */
+  /** The upstream states how many calls per second it accepts. */
   limitStated(perSecond: number): void {
     this.#rate.toldLimit(perSecond, this.#clock.now());
   }
 
-  /** What the upstream tells of its quota in an answer that went well. */
+  /** The upstream states in a successful answer how many calls are left until its quota is reset. */
   quotaStated(left: number, resetMs: number): void {
     this.#rate.told(left, resetMs, this.#clock.now());
   }
 
-  /** Refuses those whose patience is over, and lets out whom it can. */
+  /** Refuses the waiters whose deadline has passed, and admits those that it can. */
   sweep(): void {
     if (this.#queue.size === 0) return;
     const nowMs = this.#clock.now();
@@ -221,13 +226,13 @@ export class Lane {
 
   #nextAt(nowMs: number): number {
     const { ok, askAt } = admits(this.#breaker, this.#policy.breaker, nowMs);
-    // Between probes there is nothing to wait for but their end.
+    // No further probe is allowed: only the end of one can change that.
     if (!ok) return Math.max(askAt, nowMs + 1);
     return this.#rate.nextAt(nowMs);
   }
 
   #drain(): void {
-    // Whoever is let out may fail at once and come back here.
+    // A waiter that is admitted may fail at once, and its release calls this function again.
     if (this.#isDraining) return;
     this.#isDraining = true;
     try {
@@ -245,7 +250,7 @@ export class Lane {
     this.#arm(this.#clock.now());
   }
 
-  /** Lets those go whom the request that was just let out can take along. */
+  /** Admits the waiters that can join the batch of the one that was just admitted. */
   #admitJoiners(): void {
     for (const waiter of this.#queue.items()) {
       if (waiter.canJoinBatch && this.#queue.remove(waiter.agent, waiter)) waiter.admit(null);
@@ -276,9 +281,9 @@ export class Lane {
     return { kind, retryAfterMs: Math.max(LEAST_RETRY_AFTER_MS, waitMs) };
   }
 
-  /** How long the next call of an agent would wait. */
+  /** How long the next call of the agent would wait, clock ms. */
   #expectedWaitMs(agent: string, nowMs: number): number {
-    // While a probe is under way everything hangs on it, and it may be back at any moment.
+    // A probe is under way and may be answered at any moment.
     if (this.#breaker.state === 'half-open') return 0;
     const untilNext = Math.max(0, this.#nextAt(nowMs) - nowMs);
     const perSecond = this.#rate.limit;

@@ -3,10 +3,10 @@ import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import { Lane } from './lane.ts';
 
-/** With more lanes than this, those nobody uses are forgotten; and of what they had learned, what is oldest. */
+/** The most lanes. Beyond it the unused ones are deleted, and what they had learned is kept for as many lanes. */
 const MOST = 1_000;
 
-/** All lanes, made at first use. */
+/** All lanes; each is created when it is first used. */
 export class Lanes {
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
   readonly #lanes = new Map<string, { key: LaneKey; lane: Lane; policy: CarePolicy }>();
@@ -17,7 +17,7 @@ export class Lanes {
     for (const [key, value] of learned) this.#learned.set(nameOf(key.model, key.provider), value);
   }
 
-  /** The lane of a model by a provider. */
+  /** The lane of a model and a provider. `provider`: '' if the router chooses one. */
   of(model: string, provider: string, policy: CarePolicy): Lane {
     const name = nameOf(model, provider);
     const known = this.#lanes.get(name);
@@ -34,17 +34,17 @@ export class Lanes {
     return lane;
   }
 
-  /** Refuses calls whose patience is over. */
+  /** Refuses the calls that have waited past their deadline. */
   sweep(): void {
     for (const { lane } of this.#lanes.values()) lane.sweep();
   }
 
-  /** What there is to know of each lane. */
+  /** The state of each lane. */
   *status(): Generator<LaneKey & LaneStatus> {
     for (const { key, lane } of this.#lanes.values()) yield { ...key, ...lane.status };
   }
 
-  /** What each lane has learned; null: nothing, or nothing any more. Lanes that were forgotten are not among them. */
+  /** What each lane has learned; null if nothing, or nothing any more. Deleted lanes are not included. */
   *learned(): Generator<readonly [LaneKey, LearnedLane | null]> {
     for (const { key, lane } of this.#lanes.values()) yield [key, hasLearned(lane.learned) ? lane.learned : null];
   }

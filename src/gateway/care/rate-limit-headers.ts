@@ -11,8 +11,8 @@ export interface Quota {
 }
 
 /**
- * The quota in a `RateLimit` header, `"api";r=489;t=189` (IETF draft-ietf-httpapi-ratelimit-headers). If it has several,
- * the one with the fewest calls left. Null if there is none that can be read.
+ * The quota in a `RateLimit` header, `"api";r=489;t=189` (IETF draft-ietf-httpapi-ratelimit-headers). If it has
+ * several, the one with the fewest calls left. Null if there is none that can be read.
  */
 export function readQuota(headers: IncomingHttpHeaders): Quota | null {
   let least: Quota | null = null;

@@ -1,13 +1,14 @@
 import type { Reply } from '../request/reply.ts';
 
 const REFUSED = {
-  over_limit: 'Serverless takes no more calls just now, and waiting for a place would take longer than this call may.',
-  queue_full: 'Too many calls are waiting for a place at serverless.',
-  circuit_open: 'Serverless has failed several times in a row; it is tried again now and then.',
+  over_limit: 'Serverless accepts no more calls at the moment, and this call would wait longer than it may.',
+  queue_full: 'Too many calls are already waiting to be sent to serverless.',
+  circuit_open:
+    'Serverless has failed several times in a row. upshift checks from time to time whether it works again.',
 } as const;
 
-/** A call that is not sent because of a limit: 429, so that clients pause as long as is said. */
-export function refusedHere({ kind, retryAfterMs }: Refusal): Reply {
+/** The answer to a call that is not sent because of a limit: a 429, because clients then pause as long as it says. */
+export function refusalReply({ kind, retryAfterMs }: Refusal): Reply {
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
   return {
     status: 429,
@@ -17,7 +18,7 @@ export function refusedHere({ kind, retryAfterMs }: Refusal): Reply {
   };
 }
 
-/** Why a call is not sent, and when it would be worth asking again. */
+/** Why a call is not sent, and after how many clock ms it may be worth sending it again. */
 export interface Refusal {
   readonly kind: 'over_limit' | 'queue_full' | 'circuit_open';
   readonly retryAfterMs: number;

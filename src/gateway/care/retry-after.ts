@@ -2,9 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { readQuota } from './rate-limit-headers.ts';
 
 /**
- * How long an answer asks to wait, ms: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3), else the seconds until
- * a quota that is used up begins anew, `RateLimit: "api";r=0;t=55` (IETF draft ratelimit-headers). Null where it says
- * nothing that can be read.
+ * How long an answer asks the client to wait, ms: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); without it,
+ * the time until a used-up quota in `RateLimit` is reset. Null if neither can be read.
  */
 export function pauseOf(headers: IncomingHttpHeaders): number | null {
   const retryAfter = headers['retry-after']?.trim() ?? '';

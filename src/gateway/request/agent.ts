@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** Who called, and whether that had to be derived because the call did not say so. */
+/** The agent that made a call, and whether its id was derived because the call named none. */
 export interface Agent {
   readonly id: string;
   readonly isDerived: boolean;
@@ -10,8 +10,8 @@ const LONGEST_ID = 128;
 const MOST_REMEMBERED = 10_000;
 
 /**
- * Tells agents apart: by the id they send, else by a keyed hash of bearer token and user agent. Derived ids are
- * remembered by the raw header values, up to a bound.
+ * Identifies agents by the id that they send; without one, by a keyed hash of bearer token and user agent. Derived ids
+ * are cached by the raw header values, up to a bound.
  */
 export class Agents {
   readonly #salt: string;

@@ -13,20 +13,21 @@ import type { IncomingCall } from './incoming-call.ts';
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 
-/** Whose call it is, which role serves it, and under which rules. */
+/** The agent of a call, the role that serves it, and the rules for it. */
 export interface Assignment {
   readonly arrival: Arrival;
-  /** What splits the calls of its model, whichever side serves it; null where nothing does. */
+  /** The canary that shares the calls of its model, whichever role serves this one; null if there is none. */
   readonly canary: Canary | null;
   readonly timeouts: Timeouts;
-  /** How its way to serverless is cared for; null: not at all. */
+  /** The limits for calls to serverless; null: none. */
   readonly care: CarePolicy | null;
-  /** The credentials for serverless. */
+  /** The `Authorization` header for serverless; null: none. */
   readonly authorization: string | null;
+  /** Arrival (epoch µs) of the refused call that this one repeats; null if it repeats none. */
   readonly repeatOfUs: number | null;
 }
 
-/** What assigning a call needs to know. */
+/** What is needed to assign a call. */
 export interface Assigning {
   readonly gatewayId: number;
   readonly table: () => RouteTable;
@@ -78,18 +79,20 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
   return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };
 }
 
-/** The assignment of a call that was held until now, epoch µs. */
+/** The assignment of a call that has waited for a permit until now. `nowUs`: epoch µs. */
 export function heldUntil(assignment: Assignment, nowUs: number): Assignment {
   const { arrival } = assignment;
   return { ...assignment, arrival: { ...arrival, waitedUs: Math.max(0, nowUs - arrival.assignedAtUs) } };
 }
 
-/** Header values come as Latin-1; what was sent as UTF-8 is read as such, so that an agent has one name on all ways. */
+/**
+ * Node decodes header values as Latin-1. UTF-8 is decoded here, so that an agent has the same id in header and path.
+ */
 function decodeHeader(value: string): string {
   return BEYOND_ASCII.test(value) ? Buffer.from(value, 'latin1').toString() : value;
 }
 
-/** The name to put into an answer in place of the one that the endpoint serves the model under; null where none. */
+/** The model's name for the client, if the endpoint serves the model under another name; otherwise null. */
 export function renamedTo({ arrival, canary }: Assignment, upstream: UpstreamKind): string | null {
   return upstream === 'serverless' || canary === null || canary.servedModel === arrival.model ? null : arrival.model;
 }

@@ -3,15 +3,15 @@ import type { IncomingMessage } from 'node:http';
 const DISCARD_FACTOR = 4;
 const EMPTY = Buffer.alloc(0);
 
-/** Who waits for a request's body. */
+/** Receives a request's body. */
 export interface BodyOwner {
-  /** The request has come to its end. `body` is null where it is larger than what is taken. */
+  /** The request is complete. `body`: null if it is larger than allowed. */
   received(body: Buffer | null): void;
-  /** The request is far too large and still has not come to its end: called for each further piece. */
+  /** The request is far too large and not yet complete. Called for each further piece. */
   flooded(): void;
 }
 
-/** Reads a request's body within a limit, and counts its bytes. */
+/** Reads a request's body up to a limit, and counts its bytes. */
 export class Body {
   bytes = 0;
   readonly #owner: BodyOwner;
@@ -31,7 +31,8 @@ export class Body {
       this.#chunks.push(chunk);
       return;
     }
-    // The rest is read and forgotten, since a client that is still sending would miss an answer; but not for ever.
+    // The rest is read and discarded, because a client that is still sending may not see an answer; but only up to a
+    // bound.
     this.#chunks.length = 0;
     if (this.bytes > DISCARD_FACTOR * this.#maxBytes) this.#owner.flooded();
   }

@@ -1,18 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ownCredentials } from '../../core/wire/credentials.ts';
 
-/** What the gateway puts on each of its answers: which kind of upstream gave it. */
+/** On each answer of an upstream: which kind of upstream it came from. */
 const UPSTREAM_HEADER = 'x-upshift-upstream';
 
-/** What only answers made by the gateway itself carry: the error's code. */
+/** Only on answers that the gateway made itself: the error's code. */
 export const ERROR_HEADER = 'x-upshift-error';
 
-/** How many attempts a call took, where more than one. */
+/** On an answer that took more than one attempt: how many. */
 export const ATTEMPTS_HEADER = 'x-upshift-attempts';
 
 const DROP = 1; // never sent upstream
-const SECRET = 2; // sent to serverless, never to an endpoint: it is the client's own credential there
-const CONNECTION = 3; // dropped, and names others to drop
+const SECRET = 2; // the client's credentials for serverless: never sent to an endpoint
+const CONNECTION = 3; // dropped, together with the headers that it names
 
 const REQUEST_RULES: ReadonlyMap<string, number> = new Map(
   (
@@ -60,8 +60,9 @@ const RESPONSE_DROPS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The headers of an attempt, as a flat array of names and values, from a request's raw headers: without those of the
- * hop, with the given credentials, uncompressed. The dispatcher adds host, connection and content-length.
+ * The headers of an attempt, names and values in turn, from a request's raw headers: without hop-by-hop headers, with
+ * the given credentials, and asking for an uncompressed answer. The dispatcher adds host, connection and
+ * content-length.
  */
 export function requestHeaders(raw: readonly string[], authorization: string | null, keepsSecrets: boolean): string[] {
   const out: string[] = [];
@@ -73,7 +74,7 @@ export function requestHeaders(raw: readonly string[], authorization: string | n
     if (rule === undefined || (rule === SECRET && keepsSecrets)) out.push(name, value);
     else if (rule === CONNECTION) named = namedBy(value) ?? named;
   }
-  // What the client names as its hop's own is taken from the client's headers, never from ours.
+  // The client's Connection header removes only headers of the client, never those that are added here.
   const all = named === null ? out : without(out, named);
   all.push('accept-encoding', 'identity');
   if (authorization !== null) all.push('authorization', authorization);
@@ -85,13 +86,13 @@ export function isEventStream(headers: IncomingHttpHeaders): boolean {
   return headers['content-type']?.startsWith('text/event-stream') ?? false;
 }
 
-/** Whether the bytes of an answer are its text: nothing was asked to be compressed, but some servers do. */
+/** Whether an answer is uncompressed. Some servers compress although they were asked not to. */
 export function isPlain(headers: IncomingHttpHeaders): boolean {
   const encoding = headers['content-encoding'];
   return encoding === undefined || encoding === 'identity';
 }
 
-/** The headers of an answer, as a flat array, without those of the hop and without content-length. */
+/** The headers of an answer, names and values in turn, without hop-by-hop headers and without content-length. */
 export function responseHeaders(headers: IncomingHttpHeaders, upstream: string): string[] {
   const out: string[] = [UPSTREAM_HEADER, upstream];
   for (const name in headers) {
@@ -104,7 +105,7 @@ export function responseHeaders(headers: IncomingHttpHeaders, upstream: string):
   return named === null ? out : without(out, named);
 }
 
-/** The header names that a `connection` header declares to be of this hop; null where it names none. */
+/** The names of the hop-by-hop headers that a `connection` header lists; null if it lists none. */
 function namedBy(value: string): ReadonlySet<string> | null {
   if (value === 'keep-alive' || value === 'close') return null;
   const names = value.split(',').map((name) => name.trim().toLowerCase());
@@ -116,12 +117,12 @@ function without(flat: readonly string[], names: ReadonlySet<string>): string[] 
   return flat.filter((_, i) => !names.has((flat[i - (i % 2)] as string).toLowerCase()));
 }
 
-/** Whether a page of another site sends this: browsers name its origin, and programs name none. */
+/** Whether the `Origin` header names a page of another site. Only browsers send that header. */
 export function isForeign(origin: string): boolean {
   return !/^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(origin);
 }
 
-/** The client's own credentials. */
+/** The client's own credentials, as the value of an `Authorization` header; undefined if it sent none. */
 export function credentialsOf(headers: IncomingHttpHeaders): string | undefined {
   const key = headers['x-api-key'];
   return ownCredentials(headers.authorization, typeof key === 'string' ? key : undefined);

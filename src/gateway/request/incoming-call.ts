@@ -8,33 +8,33 @@ import type { Reply } from './reply.ts';
 import { scanObject } from './scan.ts';
 import type { Scan } from './scan.ts';
 
-/** A request that was read. */
+/** A client's request after its body was read. */
 export interface IncomingCall {
   /** Epoch µs. */
   readonly arrivedAtUs: number;
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
-  /** Flat, as they came. */
+  /** Names and values in turn, as the client sent them. */
   readonly rawHeaders: readonly string[];
   readonly destination: Destination;
   readonly body: Buffer;
   readonly content: CallContent;
 }
 
-/** What a request asks for, as far as its path and body say. */
+/** What a request asks for, as far as its path and body show. */
 export interface CallContent {
-  /** The model's name without the router's suffix; null where it is not known. */
+  /** The model's name without the router's suffix; null if it is not known. */
   readonly model: string | null;
   readonly shape: CallShape;
-  /** The provider that the model's suffix names (`:groq`), '' where none. */
+  /** The suffix of the model's name without its colon (`groq`); '' if there is none. */
   readonly suffix: string;
-  /** Null where the body was not or could not be read. */
+  /** Null if the body was not or could not be scanned. */
   readonly scan: Scan | null;
 }
 
 /**
- * Reads a request. A body that is encoded, or of a provider's own shape, may say nothing; one of OpenAI's shapes must be
- * a JSON object with a model, or it is answered with the returned reply.
+ * Reads what a request asks for. An encoded body, or one in a provider's own format, may remain unread. A body in one
+ * of OpenAI's formats must be a JSON object with a model; otherwise the reply for the client is returned.
  */
 export function readContent(destination: Destination, encoding: string | undefined, body: Buffer): CallContent | Reply {
   const { kind, model } = destination;
@@ -52,12 +52,17 @@ export function readContent(destination: Destination, encoding: string | undefin
   return { model: base, suffix: scan.model.slice(base.length + 1), shape: shapeOf(destination, scan), scan };
 }
 
-/** Whose limit a call comes under: that of the provider it names in its path or its model; '' where the router chooses. */
+/**
+ * The provider whose limit applies to a call: the one that its path or its model names; '' if the router chooses one.
+ */
 export function providerOf({ kind, path }: Destination, { suffix }: CallContent): string {
   return kind === 'native' ? (path.split('/', 2)[1] ?? '') : suffix;
 }
 
-/** How long a client says it waits, ms: `X-Request-Timeout`, in seconds or with a unit (`30`, `30s`, `1500ms`). */
+/**
+ * How long a client waits, ms, from `X-Request-Timeout`: in seconds or with a unit (`30`, `30s`, `1500ms`). Infinite
+ * without a readable header.
+ */
 export function clientPatienceMs(headers: IncomingHttpHeaders): number {
   const said = headers['x-request-timeout'];
   const match = typeof said === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*$/.exec(said) : null;

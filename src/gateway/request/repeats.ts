@@ -5,21 +5,21 @@ const MOST_AGENTS = 10_000;
 const MOST_PER_AGENT = 32;
 
 interface Refusal {
-  /** The call that counts as demand: the first of a chain of refused repeats. */
+  /** Arrival of the first of a series of refused repeats, epoch µs: the one that counts as demand. */
   readonly firstAtUs: number;
   refusedAtUs: number;
 }
 
 /**
- * Remembers which bodies of which agents serverless refused within the last minute of clock time, so that a repeat can be
- * told from new demand. Bodies are known by a hash with a key that lives and dies with the process; it is computed only
- * for refused calls and for calls of agents that have an open refusal.
+ * Remembers which bodies of which agents serverless refused within the last minute of clock time, so that a repeat is
+ * not counted as new demand. Only hashes of bodies are kept, with a key that is new in each process. They are computed
+ * only for refused calls and for calls of agents with a remembered refusal.
  */
 export class Repeats {
   readonly #key = randomBytes(32);
   readonly #agents = new Map<string, Map<string, Refusal>>();
 
-  /** `arrivedAtUs` of the refused call that this one repeats; null where it is new. */
+  /** `arrivedAtUs` of the refused call that this one repeats; null if it is new. */
   find(agent: string, path: string, body: Buffer, nowUs: number): number | null {
     if (this.#agents.size === 0) return null;
     const open = this.#agents.get(agent);
@@ -32,7 +32,7 @@ export class Repeats {
     return open.get(this.#hash(path, body))?.firstAtUs ?? null;
   }
 
-  /** Notes that serverless refused a call at its first attempt. `repeatOfUs`: what `find` said of it. */
+  /** Notes that serverless refused a call at its first attempt. `repeatOfUs`: what `find` returned for it. */
   refused(agent: string, path: string, body: Buffer, call: { arrivedAtUs: number; repeatOfUs: number | null }): void {
     const hash = this.#hash(path, body);
     const open = this.#agents.get(agent) ?? new Map<string, Refusal>();
@@ -44,7 +44,7 @@ export class Repeats {
     dropOldest(this.#agents, MOST_AGENTS);
   }
 
-  /** Notes that a repeat was served: the same body from now on is new demand. */
+  /** Notes that a repeat was served: from now on the same body is new demand. */
   served(agent: string, path: string, body: Buffer): void {
     const open = this.#agents.get(agent);
     if (open === undefined) return;
@@ -57,7 +57,7 @@ export class Repeats {
   }
 }
 
-// A Map keeps the order of insertion: the first key is the one refused longest ago.
+// A Map keeps the order of insertion: the first key was refused longest ago.
 function dropOldest(map: Map<string, unknown>, most: number): void {
   if (map.size <= most) return;
   for (const key of map.keys()) {

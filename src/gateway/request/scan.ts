@@ -1,8 +1,8 @@
-/** What the gateway needs to know of a JSON request body (or answer), found without building its objects. */
+/** What the gateway needs from a JSON body, found without parsing all of it. */
 export interface Scan {
-  /** The last top-level `model` that is a string; null where there is none. */
+  /** The last top-level `model`, if it is a string; otherwise null. */
   model: string | null;
-  /** Byte range of that string in the body, quotes included; both -1 where there is none. */
+  /** Byte range [modelStart, modelEnd) of that string in the body, quotes included; both -1 if there is none. */
   modelStart: number;
   modelEnd: number;
   isStream: boolean;
@@ -28,12 +28,12 @@ const KEYS: ReadonlySet<string> = new Set(['model', 'stream', 'tools', 'response
 const MEDIA: ReadonlySet<string> = new Set(['image_url', 'video_url', 'input_audio']);
 
 /**
- * Scans a JSON object by the rules of strings and nesting alone, in one pass over all of it: a key may be repeated, and
- * then the last one counts, as for JSON.parse. Numbers, literals and what nested values hold are left to whoever parses
- * the body. Returns null where the bytes cannot be a JSON object.
+ * Scans a JSON object in one pass, by the rules of strings and nesting alone. If a key is repeated, the last one
+ * counts, as in JSON.parse. Numbers, literals and the insides of nested values are not checked. Returns null if the
+ * bytes cannot be a JSON object.
  */
 export function scanObject(body: Buffer): Scan | null {
-  // One byte per character: positions in the text are positions in the body, and the search for a quote is the engine's.
+  // With one byte per character, positions in the text are positions in the body, and indexOf can search for quotes.
   const text = body.toString('latin1');
   const found: Scan = {
     model: null,
@@ -58,7 +58,7 @@ export function scanObject(body: Buffer): Scan | null {
   }
 }
 
-/** Scans `"key": value` and the space behind it; returns the index of what follows, or -1. */
+/** Scans `"key": value` and the white space after it; returns the index of what follows, or -1. */
 function scanMember(text: string, from: number, found: Scan): number {
   if (text.charCodeAt(from) !== QUOTE) return -1;
   const keyEnd = skipString(text, from + 1);
@@ -75,7 +75,7 @@ function scanMember(text: string, from: number, found: Scan): number {
   return at;
 }
 
-/** A key's text where it may be one of ours, '' where it cannot; null where its escapes are wrong. */
+/** A key's text; '' if it is too long to be one that is looked for; null if its escapes are invalid. */
 function nameOf(text: string, start: number, end: number): string | null {
   const length = end - start - 1;
   if (length > LONGEST_KEY) return '';
@@ -105,12 +105,12 @@ function take(text: string, key: string, start: number, end: number, found: Scan
   return true;
 }
 
-/** Decodes a JSON string token, quotes included; null where its escapes or characters are not JSON. */
+/** Decodes a JSON string token, quotes included; null if its escapes or characters are not valid JSON. */
 function decodeString(text: string, start: number, end: number): string | null {
   try {
     const token = text.slice(start, end);
     const value: unknown = JSON.parse(BEYOND_ASCII.test(token) ? Buffer.from(token, 'latin1').toString() : token);
-    // Half a surrogate pair is no character: no model's name has one, and nobody could store it as it came.
+    // Half a surrogate pair is not a character: no model's name contains one, and it could not be stored unchanged.
     return typeof value === 'string' && value.isWellFormed() ? value : null;
   } catch {
     return null;
@@ -126,7 +126,7 @@ function skipSpace(text: string, from: number): number {
   }
 }
 
-/** From behind an opening quote to the closing one; -1 where there is none. */
+/** The index of the closing quote; `from`: after the opening one. -1 if there is none. */
 function skipString(text: string, from: number): number {
   for (let at = from; ;) {
     const quote = text.indexOf('"', at);
@@ -138,7 +138,7 @@ function skipString(text: string, from: number): number {
   }
 }
 
-/** From a value's first byte to the byte behind its last; -1 where it does not end or is empty. */
+/** The index after a value that begins at `from`; -1 if it does not end or is empty. */
 function skipValue(text: string, from: number, found: Scan): number {
   const first = text.charCodeAt(from);
   if (first === QUOTE) {
@@ -175,7 +175,7 @@ function skipNested(text: string, from: number, found: Scan): number {
   return -1;
 }
 
-/** In valid JSON the bytes `"image_url"` occur exactly where a string of that text stands, whole and unescaped. */
+/** Notes media by the unescaped strings `"image_url"` and the like, as keys or as values. */
 function noteMedia(text: string, quote: number, end: number, found: Scan): void {
   const length = end - quote - 1;
   if ((length === 9 || length === 11) && !found.hasMedia) {

@@ -6,14 +6,14 @@ import { Attempt } from '../attempt/attempt.ts';
 import type { AttemptOwner } from '../attempt/attempt.ts';
 import { Meter } from '../attempt/meter.ts';
 import type { OutboundRequest } from '../attempt/outbound.ts';
-import { outcomeOfStatus, tellsPaused } from '../attempt/outcome.ts';
+import { outcomeOfStatus, saysPaused } from '../attempt/outcome.ts';
 import { isEventStream, isPlain } from '../request/headers.ts';
 import type { Shared } from '../shared.ts';
 
-/** Real ms: an answer that still streams then is cut. */
+/** Real ms after which an answer that still streams is cut. */
 const LONGEST_MS = 600_000;
 
-/** One copy of a live call at an endpoint: its answer is read, measured and thrown away. */
+/** One copy of a live call, sent to an endpoint: its answer is read, measured and discarded. */
 export class Copy implements AttemptOwner {
   index = -1;
   readonly #shared: Shared;
@@ -54,7 +54,7 @@ export class Copy implements AttemptOwner {
     }
   }
 
-  /** Gives it up where it has been silent, or has lasted, for too long; `nowMs` as from the coarse clock. */
+  /** Gives it up if it has been silent, or has lasted, for too long. `nowMs`: from the coarse clock. */
   expire(nowMs: number): void {
     if (nowMs - this.#startedMs < LONGEST_MS) this.#attempt.expire(nowMs);
     else this.cut();
@@ -83,7 +83,7 @@ export class Copy implements AttemptOwner {
   completed(attempt: Attempt): void {
     const meter = this.#meter as Meter;
     if (attempt.status < 400) this.#end(meter.hasFailed ? 'server_error' : 'ok');
-    else this.#end(tellsPaused(meter.tailText()) ? 'paused' : outcomeOfStatus(attempt.status));
+    else this.#end(saysPaused(meter.tailText()) ? 'paused' : outcomeOfStatus(attempt.status));
   }
 
   broke(_: Attempt, outcome: Outcome): void {
@@ -110,7 +110,7 @@ export class Copy implements AttemptOwner {
     const arrival = this.#arrival;
     const startedAfterUs = this.#startedAfterUs;
     const firstTokenAtUs = this.#firstTokenAtUs;
-    // As if it had set out together with the live call.
+    // Times are given as if the copy had been sent at the same moment as the live call.
     const asIfArrivedAtUs = this.#attempt.startedAtUs - startedAfterUs;
     const row = this.#attempt.toRow(asIfArrivedAtUs);
     const usage = this.#meter === null ? null : this.#meter.usage;

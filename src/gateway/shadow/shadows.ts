@@ -10,16 +10,16 @@ import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Shared } from '../shared.ts';
 import { Copy } from './copy.ts';
 
-/** What became of the calls of a rollout that were chosen to be copied, since the gateway was made. */
+/** What happened to the calls of a rollout that were chosen to be copied, since the gateway was created. */
 export interface ShadowCounts {
-  /** Copies that set out. */
+  /** Copies that were sent. */
   sent: number;
   inFlight: number;
-  /** Not copied: too many copies or live calls were in flight, or the ledger was behind. */
+  /** Not copied, because too many copies or live calls were in flight, or because the ledger was behind. */
   busy: number;
-  /** Not copied: the policy keeps the agent or the shape out, or the call repeats a refused one. */
+  /** Not copied, because the policy excludes the agent or the shape, or because the call repeats a refused one. */
   excluded: number;
-  /** Not copied: as many had been as may be. */
+  /** Not copied, because the policy's number of copies was used up. */
   usedUp: number;
 }
 
@@ -27,22 +27,22 @@ export interface ShadowCounts {
 const MOST_LIVE = 2_000;
 
 /**
- * The copies of live calls that go to an endpoint in the shadow stage. Nobody waits for a copy and nobody hears of its
- * errors; where there is much to do it is the first thing that is left out.
+ * The copies of live calls that are sent to an endpoint in the shadow stage. No client waits for a copy or sees its
+ * errors. If the gateway is busy, copies are left out first.
  */
 export class Shadows {
   readonly #copies = new LiveSet<Copy>();
   readonly #counts = new Map<string, ShadowCounts>();
   #isClosed = false;
 
-  /** What was counted for a rollout. */
+  /** The counts of a rollout. */
   countsOf(rolloutId: string): Readonly<ShadowCounts> {
     return this.#counts.get(rolloutId) ?? NONE;
   }
 
   /**
-   * Copies a call whose live attempt has set out, `startedAfterUs` after its arrival, where it is chosen and there is room.
-   * True where the copy is on its way.
+   * Copies a call whose live attempt was sent `startedAfterUs` after its arrival, if it is chosen and there is room.
+   * Returns whether the copy was sent.
    */
   offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): boolean {
     const { arrival, canary } = assignment;
@@ -66,18 +66,18 @@ export class Shadows {
       copy.start();
       return true;
     } catch (error) {
-      // Whatever it is, it must not reach the live call.
+      // An error of a copy must not reach the live call.
       shared.log('error', 'a call could not be copied', { error: errorMessage(error) });
       return false;
     }
   }
 
-  /** Gives up copies that have been silent, or have lasted, for too long. */
+  /** Gives up copies that have been silent, or have lasted, for too long. `nowMs`: from the coarse clock. */
   expire(nowMs: number): void {
     for (const copy of this.#copies) copy.expire(nowMs);
   }
 
-  /** Ends all copies at once, and makes no more. */
+  /** Ends all copies at once, and creates no more. */
   close(): void {
     this.#isClosed = true;
     for (const copy of this.#copies) copy.cut();
@@ -92,7 +92,7 @@ export class Shadows {
 
 const NONE: Readonly<ShadowCounts> = { sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 };
 
-/** Why a call that was chosen is not copied; null where it is. */
+/** Why a call that was chosen is not copied; null if it is copied. */
 function hindranceOf(
   shared: Shared,
   arrival: Arrival,

@@ -2,13 +2,25 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { describe, test } from 'node:test';
 import { eventually } from '../../support/waiting.ts';
-import { EMBEDDINGS, careOf, itemsIn, vectorOf, tokensOf, engine, embed, features, sizes, read } from './rig.ts';
+import {
+  EMBEDDINGS,
+  careOf,
+  fullAt,
+  itemsIn,
+  vectorOf,
+  tokensOf,
+  engine,
+  embed,
+  features,
+  sizes,
+  read,
+} from './rig.ts';
 import type { Embedded } from './rig.ts';
 import { MODEL, json, startRig, startUpstream } from '../rig.ts';
 import type { Behaviour, Rig } from '../rig.ts';
 
-describe('where it does not go well', () => {
-  test('a mistake of one is told to it alone, and for a while calls go by themselves', async () => {
+describe('a batch that fails', () => {
+  test('the mistake of one call is answered to that call only, and for a while calls are sent separately', async () => {
     await using router = await startUpstream((res, received, req) => {
       if (itemsIn(received).includes('bad')) json(res, 400, { error: 'bad text' });
       else engine()(res, received, req);
@@ -25,7 +37,7 @@ describe('where it does not go well', () => {
     const rows = await rig.recorded(4);
     assert.deepEqual(rows.map(({ outcome }) => outcome).toSorted(), ['client_error', 'ok', 'ok', 'ok']);
     assert.ok(rows.every(({ attempts }) => attempts.length === 1));
-    // Those that went along count once they go by themselves.
+    // The calls that joined the batch count for the lane when they are sent by themselves.
     const [lane] = rig.gateway.lanes();
     assert.deepEqual([lane?.counts.sent, lane?.inFlight], [4, 0]);
     await Promise.all(['e', 'f'].map((input) => embed(rig, input)));
@@ -57,7 +69,7 @@ describe('where it does not go well', () => {
         if (itemsIn(received).length > 1) behave(res, received, req);
         else engine()(res, received, req);
       });
-      await using rig = await startRig({ router: router.url, care: careOf(32) });
+      await using rig = await startRig({ router: router.url, care: fullAt(3) });
       const answers = await Promise.all(['a', 'b', 'c'].map((input) => embed(rig, input)));
       answers.forEach((answer, n) => {
         assert.equal(answer.status, 200);
@@ -69,12 +81,12 @@ describe('where it does not go well', () => {
     });
   }
 
-  test('features whose answer nests otherwise than was seen: each is sent by itself', async () => {
+  test('feature extraction whose answer nests in another way than before: each is sent by itself', async () => {
     await using router = await startUpstream((res, received) => {
       const items = itemsIn(received);
       json(res, 200, items.length === 1 ? [1, 2] : items.map(() => [[[1, 2]]]));
     });
-    await using rig = await startRig({ router: router.url, care: careOf(32) });
+    await using rig = await startRig({ router: router.url, care: fullAt(2) });
     await features(rig, 'x');
     const answers = await Promise.all(['a', 'b'].map((inputs) => features(rig, inputs)));
     assert.deepEqual(
@@ -89,14 +101,14 @@ describe('where it does not go well', () => {
     'an outage': (res) => json(res, 503, {}),
     'a connection that breaks': (res) => res.destroy(),
   } satisfies Record<string, Behaviour>)) {
-    test(`${name} is one to the lane, and each call is tried again`, async () => {
+    test(`${name} counts once for the lane, and each call is retried`, async () => {
       let isFirst = true;
       await using router = await startUpstream((res, received, req) => {
         if (!isFirst) return engine()(res, received, req);
         isFirst = false;
         fail(res);
       });
-      await using rig = await startRig({ router: router.url, care: careOf(32) });
+      await using rig = await startRig({ router: router.url, care: fullAt(4) });
       const answering = Promise.all(['a', 'b', 'c', 'd'].map((input) => embed(rig, input)));
       await eventually('it has failed', () => !isFirst);
       const moving = setInterval(() => rig.clock.advance(500), 20);
@@ -111,9 +123,9 @@ describe('where it does not go well', () => {
     });
   }
 
-  test('what is said of the account is told to all', async () => {
+  test('an error that concerns the account is answered to all calls', async () => {
     await using router = await startUpstream((res) => json(res, 402, { error: 'no credits' }));
-    await using rig = await startRig({ router: router.url, care: careOf(32) });
+    await using rig = await startRig({ router: router.url, care: fullAt(2) });
     const answers = await Promise.all(['a', 'b'].map((input) => embed(rig, input)));
     for (const { status, body } of answers) assert.deepEqual([status, body], [402, '{"error":"no credits"}']);
     assert.equal(router.received.length, 1);
@@ -140,7 +152,7 @@ describe('a client that leaves', () => {
       });
     });
 
-  test('before the batch sets out is not in it', async () => {
+  test('before the batch is sent is not in it', async () => {
     await using router = await startUpstream(engine());
     await using rig = await startRig({ router: router.url, care: careOf(32, { batch: { wait: 300, most: 32 } }) });
     const leaving = start(rig, 'leaves');
@@ -159,12 +171,12 @@ describe('a client that leaves', () => {
     assert.equal([...rig.gateway.lanes()][0]?.inFlight, 0);
   });
 
-  test('while it is under way takes nothing from the others; once all have left it is given up', async () => {
+  test('while the batch is under way does not affect the others; if all leave, the request is given up', async () => {
     let release = () => {};
     await using router = await startUpstream((res, received, req) => {
       release = () => engine()(res, received, req);
     });
-    await using rig = await startRig({ router: router.url, care: careOf(32) });
+    await using rig = await startRig({ router: router.url, care: fullAt(2) });
     const leaving = start(rig, 'leaves');
     await eventually('it is there', () => rig.arrivals.length === 1);
     const staying = stay(rig, 'stays');
@@ -185,7 +197,7 @@ describe('a client that leaves', () => {
     assert.equal([...rig.gateway.lanes()][0]?.inFlight, 0);
   });
 
-  test('is cut with the others where the gateway closes', async () => {
+  test('is cut with the others if the gateway closes', async () => {
     await using router = await startUpstream(() => undefined);
     await using rig = await startRig({ router: router.url, care: careOf(32) });
     const all = ['a', 'b'].map((input) => start(rig, input));

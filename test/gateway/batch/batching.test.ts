@@ -9,6 +9,7 @@ import {
   EMBEDDINGS,
   WAIT,
   careOf,
+  fullAt,
   itemsIn,
   vectorOf,
   engine,
@@ -25,7 +26,7 @@ import type { Answer, Behaviour, Rig } from '../rig.ts';
 
 const up = (left: number, right: number) => left - right;
 
-describe('what each caller gets', () => {
+describe('the answer to a call in a batch', () => {
   const text = fc.oneof(
     fc.string({ minLength: 1, maxLength: 30 }).filter((each) => each.trim() !== ''),
     fc
@@ -52,7 +53,7 @@ describe('what each caller gets', () => {
     JSON.stringify(path === EMBEDDINGS ? { model: MODEL, input, ...more } : { inputs: input, ...more });
 
   for (const form of ['vector', 'tokens', 'list'] as const) {
-    test(`is what it would have got by itself, whatever others ask for; a text is answered by: ${form}`, async () => {
+    test(`is the same as if it had been sent by itself, whatever the others ask for; a text is answered by: ${form}`, async () => {
       await using router = await startUpstream(engine(form));
       await using together = await startRig({ router: router.url, care: careOf(32) });
       await using apart = await startRig({ router: router.url, care: careOf(1) });
@@ -93,14 +94,14 @@ describe('what each caller gets', () => {
           assert.equal(sum(parts), sum(used(alone).map((usage) => usage[key])));
         }
       });
-      // One example holds calls that can all go together: what is drawn may have none of these.
+      // All calls of this example can share a batch: those that are drawn may have none that can.
       const alike = Array.from({ length: 14 }, () => ({ path: EMBEDDINGS, input: 'a', more: {} }) as const);
       await fc.assert(law, { numRuns: 12, examples: [[alike]] });
       assert.ok(requests < calls, `${requests} requests for ${calls} calls`);
     });
   }
 
-  test('its vectors come digit for digit, its usage is its share, and its row is its own', async () => {
+  test('has its vectors digit for digit and its share of the usage, and each call has its own row', async () => {
     await using router = await startUpstream(engine());
     await using rig = await startRig({ router: router.url, care: careOf(32) });
     const [short, long] = await Promise.all([embed(rig, 'a'), embed(rig, ['a'.repeat(100), 'b'.repeat(92)])]);
@@ -125,7 +126,7 @@ describe('what each caller gets', () => {
     assert.equal(rig.arrivals.length, 2);
   });
 
-  test('the real clients read it', async () => {
+  test('can be read by the official clients', async () => {
     const answer: Behaviour = (res, received) => {
       const items = itemsIn(received);
       if (received.path !== EMBEDDINGS) return engine()(res, received, null as never);
@@ -135,9 +136,8 @@ describe('what each caller gets', () => {
       });
       json(res, 200, { object: 'list', data, model: MODEL, usage: { prompt_tokens: 9, total_tokens: 9 } });
     };
-    // A batch is sent as soon as it is full: all nine go together, however slow the machine is.
     await using router = await startUpstream(answer);
-    await using rig = await startRig({ router: router.url, care: careOf(9, { batch: { wait: 30_000, most: 9 } }) });
+    await using rig = await startRig({ router: router.url, care: fullAt(9) });
     const openai = new OpenAI({ baseURL: `${rig.url}/v1`, apiKey: 'hf_client' });
     const texts = Array.from({ length: 9 }, (_, n) => 'x'.repeat(n + 1));
     const embedded = await Promise.all(texts.map((input) => openai.embeddings.create({ model: MODEL, input })));
@@ -159,8 +159,8 @@ describe('what each caller gets', () => {
   });
 });
 
-describe('what goes together', () => {
-  test('nothing unless the policy says so', async () => {
+describe('calls that are batched', () => {
+  test('are none unless the policy says so', async () => {
     await using router = await startUpstream(engine());
     await using rig = await startRig({ router: router.url, care: careOf(1) });
     const bodies = ['{"model":"acme/tiny", "input":"a"}', '{"model":"acme/tiny", "input":"b"}'];
@@ -168,7 +168,7 @@ describe('what goes together', () => {
     assert.deepEqual(router.received.map(({ body }) => body).toSorted(), bodies);
   });
 
-  test('nothing that differs in account, bill, settings, form or path, or says what is not known', async () => {
+  test('do not differ in account, bill, settings, form or path, and have no unknown field', async () => {
     await using router = await startUpstream(engine());
     await using rig = await startRig({ router: router.url, care: careOf(32) });
     const odd = (body: string, headers: Record<string, string> = {}) =>
@@ -197,15 +197,15 @@ describe('what goes together', () => {
     assert.equal(router.received.length, rig.calls.length);
   });
 
-  test('what differs in nothing but who asks does', async () => {
+  test('may differ in the agent', async () => {
     await using router = await startUpstream(engine());
-    await using rig = await startRig({ router: router.url, care: careOf(32) });
+    await using rig = await startRig({ router: router.url, care: fullAt(3) });
     const headers = ['a', 'b', 'c'].map((agent) => ({ 'x-agent-id': agent, 'user-agent': agent, traceparent: agent }));
     await Promise.all(headers.map((each) => embed(rig, each['x-agent-id'], {}, each)));
     assert.deepEqual(sizes(router), [3]);
   });
 
-  test('no more texts than the policy says, and no more bytes than a megabyte', async () => {
+  test('hold no more texts than the policy allows, and at most a megabyte', async () => {
     await using router = await startUpstream(engine());
     await using rig = await startRig({ router: router.url, care: careOf(8) });
     await Promise.all(Array.from({ length: 20 }, (_, n) => embed(rig, `text ${n}`)));
@@ -221,7 +221,7 @@ describe('what goes together', () => {
     assert.deepEqual(sizes(router, from).toSorted(up), [1, 2]);
   });
 
-  test('no task whose answers are not vectors, and none before it is known how it answers', async () => {
+  test('are of tasks that answer with vectors, after it is known how the upstream answers them', async () => {
     const labels: Behaviour = (res, received) =>
       json(
         res,
@@ -237,7 +237,7 @@ describe('what goes together', () => {
     assert.deepEqual(sizes(router).toSorted(up), [1, 1, 1, 1, 2, 2]);
   });
 
-  test('calls that wait for a place go with the first that gets one, and need none', async () => {
+  test('include waiting calls: they join the first that gets a permit, and need none themselves', async () => {
     let isFull = true;
     await using router = await startUpstream((res, received, req) => {
       if (!isFull) return engine()(res, received, req);

@@ -4,7 +4,7 @@ import type { Answer, Behaviour, Received, Rig, Upstream } from '../rig.ts';
 export const FEATURES = `/hf-inference/models/${MODEL}/pipeline/feature-extraction`;
 export const EMBEDDINGS = '/v1/embeddings';
 
-/** Long enough that calls which are made at once are in it together. */
+/** Real ms: long enough that calls which are made at once are in one batch. */
 export const WAIT = 60;
 
 export function careOf(most: number, more: object = {}) {
@@ -20,6 +20,11 @@ export function careOf(most: number, more: object = {}) {
   };
 }
 
+/**
+ * A batch is sent when it holds so many calls and at no other time, so that the speed of the machine does not matter.
+ */
+export const fullAt = (most: number) => careOf(most, { batch: { wait: 30_000, most } });
+
 interface Body {
   readonly input?: unknown;
   readonly inputs?: unknown;
@@ -33,7 +38,7 @@ export const itemsIn = ({ body }: Received) => {
   return listOf(input ?? inputs);
 };
 
-/** A vector that only its text has, written as no serializer would write it. */
+/** A vector that depends on its text, in a notation that no serializer would write. */
 export function vectorOf(item: unknown): string {
   let sum = 7;
   for (const char of JSON.stringify(item)) sum = (sum * 31 + (char.codePointAt(0) as number)) % 1_000_003;
@@ -42,7 +47,7 @@ export function vectorOf(item: unknown): string {
 
 export const tokensOf = (item: unknown) => JSON.stringify(item).length;
 
-/** How an engine answers a text: with a vector, with one for each token, or as if it were a list of one. */
+/** How an engine answers a text: with one vector, with one for each token, or as a list of one. */
 export type Form = 'vector' | 'tokens' | 'list';
 
 /** Answers as an engine does. */
@@ -63,7 +68,7 @@ export function engine(form: Form = 'vector'): Behaviour {
         const packed = format === 'base64' ? JSON.stringify(Buffer.from(vector).toString('base64')) : vector;
         return `{"object": "embedding","embedding":${packed},  "index":${index}, "more":{"index":9}}`;
       });
-      // Nobody says that they come in order.
+      // An engine may send them in any order.
       const usage = `{"prompt_tokens":${tokens},"total_tokens": ${tokens},"details":{"cached":${items.length}}}`;
       text = `{"object":"list","data":[${data.toReversed().join(',\n')}],"model":"${MODEL}","usage":${usage}}`;
     }
@@ -78,7 +83,7 @@ export const embed = (rig: Rig, input: unknown, more: object = {}, headers: Reco
 export const features = (rig: Rig, inputs: unknown, more: object = {}, path = FEATURES) =>
   ask(rig.url, { path, body: JSON.stringify({ inputs, ...more }) });
 
-/** How many items each request had that came after so many. */
+/** The number of items of each request after the first `from`. */
 export const sizes = ({ received }: Upstream, from = 0) => received.slice(from).map((one) => itemsIn(one).length);
 
 export interface Embedded {
@@ -91,7 +96,7 @@ export interface Embedded {
 export const read = ({ body }: Answer) => JSON.parse(body) as Embedded;
 export const sum = (numbers: readonly number[]) => numbers.reduce((all, each) => all + each, 0);
 
-/** One call each for a text and for a list: now it is known how they are answered. */
+/** Makes one call each for a text and for a list, so that the gateway learns how they are answered. */
 export async function introduce(rig: Rig, more: object = {}): Promise<void> {
   await features(rig, 'x', more);
   await features(rig, ['x'], more);

@@ -31,7 +31,7 @@ const KNOWN: LearnedLane = {
 
 const fine: Behaviour = (res) => json(res, 200, chatAnswer(MODEL));
 
-/** Answers with these statuses, one after the other, then well. */
+/** Answers with these statuses, one after the other, then with success. */
 function statuses(...all: readonly number[]): Behaviour {
   const left = [...all];
   return (res, received, req) => {
@@ -41,7 +41,7 @@ function statuses(...all: readonly number[]): Behaviour {
   };
 }
 
-test('a refusal or an upstream that is away for a moment is not seen by the client, and is one call', async () => {
+test('the client does not see a short refusal or outage, and the retries are one call', async () => {
   await using router = await startUpstream(statuses(429, 503, 504));
   await using rig = await startRig({ router: router.url, care: CARE });
   const answer = await ask(rig.url, { body: chat(), headers: { 'x-agent-id': 'a' } });
@@ -50,12 +50,12 @@ test('a refusal or an upstream that is away for a moment is not seen by the clie
   const [call] = await rig.recorded(1);
   assert.deepEqual([call?.outcome, call?.finalOutcome, call?.attempts.length], ['rate_limited', 'ok', 4]);
   assert.deepEqual(rig.failures, [{ outcome: 'rate_limited', upstream: 'serverless' }]);
-  // It was served: the same body again is new demand.
+  // The call was served: the same body is new demand.
   await ask(rig.url, { body: chat(), headers: { 'x-agent-id': 'a' } });
   assert.equal(rig.arrivals[1]?.isRepeat, false);
 });
 
-test('what trying again does not mend is passed on at once: no credits, a plain failure, a mistake', async () => {
+test('errors that a retry cannot help are passed on at once: no credits, a server error, a client’s mistake', async () => {
   for (const status of [402, 500, 400, 401]) {
     await using router = await startUpstream(statuses(status));
     await using rig = await startRig({ router: router.url, care: CARE });
@@ -65,7 +65,7 @@ test('what trying again does not mend is passed on at once: no credits, a plain 
   }
 });
 
-test('it gives up after so many tries: a 503 is then a 502, a 429 says when to ask again', async () => {
+test('it gives up after the policy’s number of retries: a 503 becomes a 502, and a 429 says when to ask again', async () => {
   const seen: [number, string | undefined][] = [];
   for (const status of [503, 429]) {
     await using router = await startUpstream((res) => json(res, status, {}));
@@ -84,7 +84,7 @@ test('it gives up after so many tries: a 503 is then a 502, a 429 says when to a
   ]);
 });
 
-test('it waits as long as it was asked to, or not at all where that is longer than the call may take', async () => {
+test('it waits as long as the upstream asks, or not at all if that is longer than the call may take', async () => {
   let isFirst = true;
   await using router = await startUpstream((res, received, req) => {
     if (!isFirst) return fine(res, received, req);
@@ -95,7 +95,7 @@ test('it waits as long as it was asked to, or not at all where that is longer th
   const impatient = await ask(rig.url, { body: chat(), headers: { 'x-request-timeout': '10' } });
   assert.deepEqual([impatient.status, impatient.headers['ratelimit']], [429, '"api";r=0;t=25']);
   assert.equal(router.received[0]?.headers['x-request-timeout'], undefined);
-  // While it lasts, others are told so without being sent.
+  // During the pause, other calls are refused without being sent.
   const other = await ask(rig.url, { body: chat({ n: 2 }), headers: { 'x-request-timeout': '10s' } });
   assert.equal(other.status, 429);
   assert.equal(other.headers['x-upshift-error'], 'over_limit');
@@ -109,7 +109,7 @@ test('it waits as long as it was asked to, or not at all where that is longer th
   assert.ok((call?.waitedUs ?? 0) > 25_000_000);
 });
 
-test('a call refused here is demand that was refused, though no attempt was made', async () => {
+test('a call that the gateway refuses counts as refused demand, although no attempt was made', async () => {
   await using router = await startUpstream((res) => json(res, 429, {}, { 'retry-after': '600' }));
   await using rig = await startRig({ router: router.url, care: CARE });
   await ask(rig.url, { body: chat() });
@@ -121,7 +121,7 @@ test('a call refused here is demand that was refused, though no attempt was made
   assert.equal(rig.arrivals.length, 2);
 });
 
-test('an upstream that is down gets a probe now and then, and its calls are back when it is', async () => {
+test('an upstream that is down gets a probe from time to time, and its calls again when it works', async () => {
   let isDown = true;
   await using router = await startUpstream((res, received, req) => {
     if (isDown) res.destroy();
@@ -153,7 +153,7 @@ test('an upstream that is down gets a probe now and then, and its calls are back
   assert.equal([...rig.gateway.lanes()][0]?.breaker.state, 'closed');
 });
 
-test('agents take turns where calls wait, whoever has more of them', async () => {
+test('agents take turns when calls wait, even if one has more calls than the others', async () => {
   const served: string[] = [];
   await using router = await startUpstream((res, received, req) => {
     served.push((JSON.parse(received.body) as { user: string }).user);
@@ -179,7 +179,7 @@ test('agents take turns where calls wait, whoever has more of them', async () =>
   assert.ok((places.at(-1) as number) <= 9, served.join());
 });
 
-test('a client that leaves while its call waits leaves nothing behind; a shutdown ends those that wait', async () => {
+test('a call whose client leaves gives up its place in the queue; a shutdown ends the waiting calls', async () => {
   await using router = await startUpstream((res) => json(res, 429, {}, { 'retry-after': '20' }));
   await using rig = await startRig({ router: router.url, care: { ...CARE, retries: { ...CARE.retries, most: 0 } } });
   await ask(rig.url, { body: chat() });
@@ -200,7 +200,7 @@ test('a client that leaves while its call waits leaves nothing behind; a shutdow
   assert.equal(router.received.length, 1);
 });
 
-test('a call that waited and cannot be sent is answered, and gives its place back', async () => {
+test('a call that waited and cannot be sent is answered, and gives its permit back', async () => {
   await using router = await startUpstream(fine);
   let isBroken = false;
   class Broken extends Pool {
@@ -230,7 +230,7 @@ test('a call that waited and cannot be sent is answered, and gives its place bac
   assert.deepEqual([lane()?.inFlight, (await ask(rig.url, { body: chat({ n: 3 }) })).status], [0, 200]);
 });
 
-test('what lanes nobody uses have learned is kept, up to a bound', () => {
+test('what unused lanes have learned is kept, up to a bound', () => {
   const known = Array.from({ length: 1_500 }, (_, n) => [{ model: `known-${n}`, provider: '' }, KNOWN] as const);
   const lanes = new Lanes({ now: () => 0, scale: 1 }, known);
   for (let n = 0; n < 5_000; n++) lanes.of(`model-${n}`, '', CARE);
@@ -238,7 +238,7 @@ test('what lanes nobody uses have learned is kept, up to a bound', () => {
   assert.equal(lanes.of('known-0', '', CARE).learned.rate.perSecond, null);
 });
 
-test('those who wait for a probe go as soon as it is answered, long before another one was due', async () => {
+test('calls that wait for a probe are sent as soon as it is answered, long before the next one is due', async () => {
   const clock = { now: () => performance.now(), scale: 1 };
   const policy = { ...CARE, breaker: { faults: 1, cooldown: 400, probes: 1 } };
   const lane = new Lane(policy, clock, { ...KNOWN, rate: { perSecond: 20 } });
@@ -264,7 +264,7 @@ test('those who wait for a probe go as soon as it is answered, long before anoth
   assert.ok((went[1] as number) - answeredAt < 200);
 });
 
-test('Retry-After is read as seconds and as a date, and a quota where there is none', () => {
+test('Retry-After is read in seconds and as a date; without it, a used-up quota is read', () => {
   assert.equal(pauseOf({ 'retry-after': '7' }), 7_000);
   const inAMinute = pauseOf({ 'retry-after': new Date(Date.now() + 60_000).toUTCString() });
   assert.ok(inAMinute !== null && inAMinute > 55_000 && inAMinute <= 60_000);

@@ -16,12 +16,12 @@ const CARE = {
 
 const modelIn = (body: string) => (JSON.parse(body) as { model: string }).model;
 
-/** Answers by the suffix of the model: with a status, 200 where none is said, and with the provider's name where one is. */
-function router(statusOf: Record<string, number>, told: Record<string, string> = {}): Behaviour {
+/** Answers by the suffix of the model: with a status (200 by default), and with the provider's name if there is one. */
+function router(statusOf: Record<string, number>, providers: Record<string, string> = {}): Behaviour {
   return (res, { body }) => {
     const suffix = modelIn(body).split(':')[1] ?? '';
     const status = statusOf[suffix] ?? 200;
-    const provider = told[suffix];
+    const provider = providers[suffix];
     const headers: Record<string, string> = provider === undefined ? {} : { 'x-inference-provider': provider };
     json(res, status, status === 200 ? chatAnswer(MODEL) : { error: status }, headers);
   };
@@ -32,7 +32,7 @@ const counted = ({ gateway }: Rig) =>
     providers.map(({ provider, tried, refused, faults }) => [lane, provider, tried, refused, faults]),
   );
 
-test('attempts are counted by the provider that the answer tells, else by what the call names', async () => {
+test('attempts are counted for the provider that the answer names, otherwise for the one that the call names', async () => {
   await using upstream = await startUpstream((res, received, req) => {
     if (received.path.startsWith('/groq/')) return json(res, 500, {});
     if (received.body.includes('"stream":true')) {
@@ -61,7 +61,7 @@ test('attempts are counted by the provider that the answer tells, else by what t
     ['fastest', 'together', 1, 0, 0],
     ['unheard', 'unheard', 1, 0, 0],
   ]);
-  // The row of an answered call has who served it; a refusal served nobody.
+  // The row of an answered call has the provider that served it; a refused call has none.
   assert.deepEqual(
     rig.calls.map(({ status, provider }) => [status, provider]),
     [
@@ -76,7 +76,7 @@ test('attempts are counted by the provider that the answer tells, else by what t
   );
 });
 
-test('who served a call is not known where neither answer nor call names a provider', async () => {
+test('the provider of a call is unknown if neither the answer nor the call names one', async () => {
   await using upstream = await startUpstream(router({}, { '': 'no good: name' }));
   await using rig = await startRig({ router: upstream.url, care: CARE });
   for (const model of [MODEL, `${MODEL}:cheapest`]) await ask(rig.url, { body: chat({ model }) });
@@ -90,7 +90,7 @@ test('who served a call is not known where neither answer nor call names a provi
   );
 });
 
-test('what a provider refuses another one gets, without a pause, and the client gets its answer', async () => {
+test('a call that one provider refuses is sent to another at once, and the client gets that answer', async () => {
   await using upstream = await startUpstream(router({ '': 429, groq: 429 }, { '': 'novita' }));
   await using rig = await startRig({ router: upstream.url, care: { ...CARE, providers: ['groq', 'together'] } });
   const body = chat({ note: 'model":"x', n: 'é' });
@@ -100,7 +100,7 @@ test('what a provider refuses another one gets, without a pause, and the client 
     upstream.received.map((each) => modelIn(each.body)),
     [MODEL, `${MODEL}:groq`, `${MODEL}:together`],
   );
-  // Nothing but the model's name is different.
+  // Only the model's name is different.
   assert.equal(upstream.received[2]?.body, body.replace(`"${MODEL}"`, `"${MODEL}:together"`));
   assert.equal(upstream.received[0]?.body, body);
   const [call] = await rig.recorded(1);
@@ -112,7 +112,7 @@ test('what a provider refuses another one gets, without a pause, and the client 
   ]);
 });
 
-test('where its own way is used up a call goes elsewhere at once, and is not refused', async () => {
+test('if the limit of its own lane is used up, a call takes another lane at once and is not refused', async () => {
   await using upstream = await startUpstream((res, received, req) => {
     if (modelIn(received.body) === MODEL) json(res, 429, {}, { 'retry-after': '600' });
     else router({})(res, received, req);
@@ -126,14 +126,14 @@ test('where its own way is used up a call goes elsewhere at once, and is not ref
   );
   assert.deepEqual(rig.failures, [{ outcome: 'rate_limited', upstream: 'serverless' }]);
   assert.ok(calls.every(({ waitedUs }) => waitedUs === 0));
-  // Once it takes calls again, they are its own.
+  // When the own lane accepts calls again, it gets them.
   rig.clock.advance(601_000);
   const before = upstream.received.length;
   await ask(rig.url, { body: chat({ n: 99 }) });
   assert.equal(modelIn(upstream.received[before]?.body ?? ''), MODEL);
 });
 
-test('where all are used up it waits for the one that is soonest, and where all refuse it comes back as ever', async () => {
+test('if all limits are used up, a call waits for the lane that is free first; if all refuse it, it is retried as usual', async () => {
   let isOver = false;
   await using upstream = await startUpstream((res, { body }) => {
     const after = modelIn(body) === MODEL ? '600' : '20';
@@ -154,7 +154,7 @@ test('where all are used up it waits for the one that is soonest, and where all 
   assert.equal(modelIn(upstream.received[2]?.body ?? ''), `${MODEL}:together`);
 });
 
-test('a call that names a provider, or how one is chosen, or goes by a provider’s path, is left alone', async () => {
+test('a call that names a provider, or how to choose one, or that has a provider’s path, keeps its lane', async () => {
   for (const [path, model] of [
     ['/v1/chat/completions', `${MODEL}:groq`],
     ['/v1/chat/completions', `${MODEL}:fastest`],
@@ -173,7 +173,7 @@ test('a call that names a provider, or how one is chosen, or goes by a provider�
   }
 });
 
-test('a listed provider that cannot serve the model never gives the client its answer, and is left out after three tries', async () => {
+test('the client never gets the answer of a listed provider that cannot serve the model; after three such calls it gets none', async () => {
   let isUsedUp = true;
   await using upstream = await startUpstream((res, received, req) => {
     if (modelIn(received.body) === MODEL && isUsedUp) json(res, 429, {}, { 'retry-after': '20' });
@@ -182,7 +182,7 @@ test('a listed provider that cannot serve the model never gives the client its a
   await using rig = await startRig({ router: upstream.url, care: { ...CARE, providers: ['together', 'groq'] } });
   const tries = (provider: string) => upstream.received.filter(({ body }) => modelIn(body) === `${MODEL}:${provider}`);
   const patient = ask(rig.url, { body: chat() });
-  await eventually('it waits for its own way', () => [...rig.gateway.lanes()][0]?.waiting === 1);
+  await eventually('it waits for its own lane', () => [...rig.gateway.lanes()][0]?.waiting === 1);
   for (let n = 0; n < 4; n++) {
     const answer = await ask(rig.url, { body: chat({ n }), headers: { 'x-request-timeout': '5' } });
     assert.deepEqual([answer.status, answer.headers['x-upshift-error']], [429, 'over_limit']);

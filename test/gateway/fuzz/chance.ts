@@ -1,4 +1,4 @@
-/** Chance, with the few forms of it that are needed here. */
+/** Random values of the few kinds that are needed here. */
 export class Chance {
   readonly roll: () => number;
 

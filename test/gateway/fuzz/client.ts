@@ -1,23 +1,23 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-/** A request, or several, as bytes on a wire, and how their sender goes away. */
+/** One or several requests as bytes, and how their sender closes the connection. */
 export interface Odd {
   readonly kind: string;
-  /** What is in its `x-call`. */
+  /** The value of its `x-call` header. */
   readonly call: string;
-  /** Written one by one, the loop turning in between. */
+  /** Written one by one, each in a new turn of the event loop. */
   readonly pieces: readonly Buffer[];
   /**
-   * What the sender does once all is written: `wait` for the answers, `half` close and read on, `left` when an upstream has
-   * the request or anything came back, `gone` and `reset` at once.
+   * What the sender does after it has written everything: `wait` reads the answers, `half` closes its side and reads
+   * on, `left` leaves when an upstream has the request or anything came back, `gone` and `reset` leave at once.
    */
   readonly parting: 'wait' | 'half' | 'left' | 'gone' | 'reset';
   /** Answers to wait for. */
   readonly answers: number;
   /** Whether the sender reads nothing. */
   readonly isDeaf?: boolean;
-  /** Each answer's status; anything where it is missing. */
+  /** Each answer's status; any status if it is absent. */
   readonly allowed?: readonly number[];
   /** Whether the answer may be lost: Node refuses the head and closes while the sender still writes. */
   readonly mayBeLost?: boolean;
@@ -30,7 +30,7 @@ export interface Heard {
   readonly text: string;
 }
 
-/** Sends a request and hears what comes back until the connection is closed. `seen` resolves when an upstream has it. */
+/** Sends a request and reads until the connection is closed. `seen`: resolves when an upstream has the request. */
 export async function send(port: number, odd: Odd, seen: Promise<void>): Promise<Heard> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   const { promise: closed, resolve } = Promise.withResolvers<void>();
@@ -44,7 +44,7 @@ export async function send(port: number, odd: Odd, seen: Promise<void>): Promise
       text += chunk.toString('latin1');
       if (answersIn(text).length >= odd.answers) satisfy();
     });
-    // The gateway ends a connection after some answers; ours ends with it.
+    // The gateway closes the connection after some answers: then this side closes as well.
     socket.on('end', () => socket.end());
   }
   for (const piece of odd.pieces) {
@@ -68,7 +68,7 @@ async function leave(
   else {
     const reasons = [satisfied, closed];
     if (odd.parting === 'left') reasons.push(seen);
-    // The gateway may refuse it because of a limit: no upstream sees it then, and who is deaf must still notice.
+    // The gateway may refuse the request because of a limit. Then no upstream sees it, and this sender may not read.
     if (odd.isDeaf === true) reasons.push(new Promise((resolve) => void socket.once('readable', () => resolve())));
     await Promise.race(reasons);
     if (odd.parting === 'left') socket.destroy();
@@ -87,7 +87,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** The whole answers in what was read, those of 1xx left out; an answer without a length ends with the connection. */
+/** The complete answers in what was read, without those of 1xx. An answer without a length ends with the connection. */
 export function answersIn(text: string): Answer[] {
   const answers: Answer[] = [];
   for (let at = 0; ;) {
@@ -107,7 +107,7 @@ export function answersIn(text: string): Answer[] {
   }
 }
 
-/** The index behind the last chunk; -1 where it has not come. */
+/** The index after the last chunk; -1 if it has not come. */
 function chunksEnd(text: string, from: number): number {
   for (let at = from; ;) {
     const end = text.indexOf('\r\n', at);

@@ -5,20 +5,22 @@ import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import type { Canary, RouteEntry } from '../../../src/core/route.ts';
 import { createGateway } from '../../../src/gateway/server.ts';
 
-/** A process with a gateway in it and nothing else: run with --expose-gc and the URLs of a router and of an endpoint. */
+/**
+ * A process with a gateway in it and nothing else: run with --expose-gc and the URLs of a router and of an endpoint.
+ */
 
 const [routerUrl = '', endpointUrl = ''] = process.argv.slice(2);
 const TIMEOUTS = { connectMs: 2_000, firstByteMs: 500, betweenChunksMs: 20_000, totalMs: 60_000 };
 const { care } = POLICY_DEFAULTS;
-/** As it is by default, but that nobody waits for long, and that no upstream is too bad to be tried. */
+/** As by default, but no call waits for long and the breaker never opens. */
 const breaker = { ...care.breaker, faults: 1_000_000 };
 const CARE = { ...care, maxWait: 200, retries: { ...care.retries, base: 5 }, breaker };
 const MAX_BODY = 256 * 1024;
 
-/** What the gateway's process looks like once its garbage is collected. */
-export interface Look {
+/** The state of the gateway's process after a garbage collection. */
+export interface Snapshot {
   readonly heapBytes: number;
-  /** Outside the heap: what buffers hold. */
+  /** Bytes outside the heap: buffers. */
   readonly bufferBytes: number;
   /** Open connections. */
   readonly fromClients: number;
@@ -30,7 +32,7 @@ export interface Look {
   readonly errors: readonly string[];
 }
 
-/** The connections that such a channel tells of, as long as they are open. */
+/** The open connections that such a channel reports. */
 function follow(channel: string): ReadonlySet<Socket> {
   const open = new Set<Socket>();
   subscribe(channel, (message) => {
@@ -93,7 +95,7 @@ function entry(model: string, more: Partial<Canary>): RouteEntry {
   return { model, timeouts: TIMEOUTS, canary, care: CARE };
 }
 
-function look(): Look {
+function snapshot(): Snapshot {
   globalThis.gc?.();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return {
@@ -112,6 +114,6 @@ function look(): Look {
 const { port } = await gateway.listen(0);
 process.on('message', (wish) => {
   if (wish === 'close') void gateway.close().then(() => process.disconnect());
-  else process.send?.(look());
+  else process.send?.(snapshot());
 });
 process.send?.({ port });

@@ -25,7 +25,7 @@ interface Parts {
   readonly version?: string;
   readonly headers?: readonly string[];
   readonly body?: string | Buffer;
-  /** Instead of the body's own. */
+  /** The `content-length` header, if it is not the body's length. */
   readonly length?: string | null;
 }
 

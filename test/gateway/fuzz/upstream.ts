@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { SSE, chatAnswer, chatEvents, json } from '../rig.ts';
 
-/** How an upstream can be told to answer, by the header `x-behave`. */
+/** How an upstream answers, by the header `x-behave`. */
 export const BEHAVIOURS = [
   'busy',
   'broken',
@@ -28,7 +28,10 @@ export interface OddUpstream extends AsyncDisposable {
   readonly busy: ReadonlySet<ServerResponse>;
 }
 
-/** Answers chat calls as they ask for, and everything else with a small JSON that tells how many bytes came. */
+/**
+ * Answers chat calls as `x-behave` says, and everything else with a small JSON object with the number of bytes
+ * received.
+ */
 export async function startOddUpstream(onSeen: (call: string) => void): Promise<OddUpstream> {
   const sockets = new Set<Socket>();
   const busy = new Set<ServerResponse>();

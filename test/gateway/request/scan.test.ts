@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { scanObject } from '../../../src/gateway/request/scan.ts';
 import { EventSplicer, spliceModel } from '../../../src/gateway/attempt/splice.ts';
 
-/** Text of a JSON value with arbitrary space and escapes, as other writers than JSON.stringify would make it. */
+/** Text of a JSON value with arbitrary white space and escapes, as a writer other than JSON.stringify may write it. */
 function written(value: unknown, spaces: () => string, escapes: () => boolean): string {
   const text = (one: string) => {
     const plain = JSON.stringify(one);
@@ -87,7 +87,7 @@ test('takes the last of repeated keys', () => {
   assert.equal(scan?.isStream, false);
 });
 
-test('a model that is no string hides one before it', () => {
+test('a repeated model that is not a string hides the one before it', () => {
   assert.equal(scanObject(Buffer.from('{"model":"a","model":3}'))?.model, null);
 });
 
@@ -110,12 +110,12 @@ test('refuses what cannot be a JSON object', () => {
   }
 });
 
-test('an object cut off anywhere is refused', () => {
+test('an object that is cut off at any place is refused', () => {
   const text = Buffer.from(JSON.stringify({ messages: [{ content: 'a "b" \\ {' }], model: 'm', n: 1 }));
   for (let end = 0; end < text.length; end++) assert.equal(scanObject(text.subarray(0, end)), null);
 });
 
-test('a spliced model is the only thing that changes, and splicing it back gives the same bytes', () => {
+test('replacing the model changes nothing else, and replacing it back gives the same bytes', () => {
   fc.assert(
     fc.property(request, awkward, awkward, (value, served, own) => {
       const body = Buffer.from(JSON.stringify({ ...value, model: own }));
@@ -126,7 +126,7 @@ test('a spliced model is the only thing that changes, and splicing it back gives
   );
 });
 
-test('the models of a stream are replaced wherever its chunks are cut', () => {
+test('the models of a stream are replaced, wherever its chunks end', () => {
   const lines = (model: string) =>
     `: ping\n\ndata: ${JSON.stringify({ model, choices: [{ delta: { content: 'say "model": "x" \\ ü😀' } }] })}\n\nevent: x\r\ndata:{"model": "${model}"}\r\n\r\ndata: [DONE]\n\n`;
   const bytes = Buffer.from(lines('served'));
@@ -141,7 +141,7 @@ test('the models of a stream are replaced wherever its chunks are cut', () => {
   assert.equal(Buffer.concat([...single, one.flush()]).toString(), lines('acme/tiny'));
 });
 
-test('a line without end is passed on and bounds what is kept', () => {
+test('a line without an end is passed on, so that the kept bytes are bounded', () => {
   const splicer = new EventSplicer('m');
   const piece = Buffer.alloc(300_000, 0x61);
   let out = 0;
@@ -150,7 +150,7 @@ test('a line without end is passed on and bounds what is kept', () => {
   assert.equal(out + splicer.push(Buffer.from('\ndata: {"model":"x"}\n')).length + splicer.flush().length, 3_000_021);
 });
 
-test('a model that is half a surrogate pair is no name', () => {
+test('a model that contains half a surrogate pair is refused', () => {
   assert.equal(scanObject(Buffer.from('{"model":"x/y\\ud800","messages":[]}')), null);
   assert.equal(scanObject(Buffer.from('{"model":"x/\\ud83d\\ude00"}'))?.model, 'x/😀');
 });

@@ -39,7 +39,7 @@ async function firstShadow(rig: Rig): Promise<Shadow> {
 const counts = (rig: Rig) => rig.gateway.shadowCounts('r1');
 const NONE = { sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 };
 
-test('a copy goes to the endpoint with the daemon’s token and its name of the model, without the client’s secrets', async () => {
+test('a copy is sent with the daemon’s token and the endpoint’s name for the model, without the client’s credentials', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);
   const options = shadowing(router.url, endpoint.url);
@@ -69,7 +69,7 @@ test('a copy goes to the endpoint with the daemon’s token and its name of the 
   assert.equal(copy?.headers['x-own'], '1');
 });
 
-test('a copy is measured as if it had set out together with its call', async () => {
+test('a copy is measured as if it had been sent together with its call', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);
   await using rig = await startRig(shadowing(router.url, endpoint.url));
@@ -89,7 +89,7 @@ test('a copy is measured as if it had set out together with its call', async () 
   assert.deepEqual(counts(rig), { ...NONE, sent: 1 });
 });
 
-test('a streamed copy is read to its end: first token, tokens, and faults that come late', async () => {
+test('a streamed copy is read to its end: first token, tokens and late faults', async () => {
   const { promise: isAnswered, resolve: goOn } = Promise.withResolvers<void>();
   const [head = '', ...rest] = chatEvents(MODEL, ['Hel', 'lo']);
   await using router = await startUpstream(echo);
@@ -140,7 +140,7 @@ const ends: [string, Behaviour, Outcome, number][] = [
 ];
 
 for (const [name, behave, outcome, status] of ends) {
-  test(`the client has its answer from serverless, untouched, where the endpoint ${name}`, async () => {
+  test(`the client gets its answer from serverless unchanged if the endpoint ${name}`, async () => {
     await using router = await startUpstream(echo);
     await using endpoint = await startUpstream(behave);
     const options = shadowing(router.url, endpoint.url);
@@ -156,7 +156,7 @@ for (const [name, behave, outcome, status] of ends) {
   });
 }
 
-test('a copy that hangs delays nobody, and is given up when the endpoint’s time is over', async () => {
+test('a copy without an answer delays no call, and is given up at the endpoint’s timeout', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(hang);
   await using rig = await startRig({ ...shadowing(router.url, endpoint.url), timeouts: { firstByteMs: 100 } });
@@ -178,7 +178,7 @@ test('a copy that falls silent is given up', async () => {
   assert.equal((await firstShadow(rig)).outcome, 'idle_timeout');
 });
 
-test('a copy that lasts too long is cut, though it is never silent', () => {
+test('a copy that lasts too long is cut, even if it is never silent', () => {
   const kept: Shadow[] = [];
   let aborts = 0;
   const dispatch = (_: unknown, handler: { onRequestStart: (controller: unknown) => void }) =>
@@ -203,7 +203,7 @@ test('a copy that lasts too long is cut, though it is never silent', () => {
   assert.ok(aborts > 0);
 });
 
-test('an endpoint that refuses connections, or whose name is wrong, harms nobody', async () => {
+test('an endpoint that refuses connections, or whose name is wrong, does not affect the live calls', async () => {
   await using router = await startUpstream(echo);
   for (const endpoint of ['http://127.0.0.1:1', 'http://[wrong']) {
     const logged: string[] = [];
@@ -217,7 +217,7 @@ test('an endpoint that refuses connections, or whose name is wrong, harms nobody
   }
 });
 
-test('no more copies are in flight than may be, and what is left out is counted', async () => {
+test('the policy’s number of copies in flight is not exceeded, and calls that are not copied are counted', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(hang);
   await using rig = await startRig(shadowing(router.url, endpoint.url, { concurrency: 2 }));
@@ -228,7 +228,7 @@ test('no more copies are in flight than may be, and what is left out is counted'
   assert.equal(rig.calls.filter((call) => call.hasShadow).length, 2);
 });
 
-test('as many copies are made as may be, and no more', async () => {
+test('no more copies are sent than the policy allows', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);
   await using rig = await startRig(shadowing(router.url, endpoint.url, { calls: 3 }));
@@ -248,7 +248,7 @@ test('nothing is copied while the ledger is behind', async () => {
   assert.equal(endpoint.received.length, 0);
 });
 
-test('agents and shapes that the policy keeps out, ineligible calls and repeats are never copied', async () => {
+test('excluded agents and shapes, ineligible calls and repeats are never copied', async () => {
   await using router = await startUpstream((res, received, req) => {
     if (received.body.includes('refuse me')) json(res, 429, { error: 'busy' });
     else echo(res, received, req);
@@ -269,7 +269,7 @@ test('agents and shapes that the policy keeps out, ineligible calls and repeats 
   await until(() => rig.shadows.length === 1);
   assert.deepEqual(counts(rig), { ...NONE, sent: 1, excluded: 4 });
   assert.equal(endpoint.received.length, 1);
-  // The first refusal was copied, and its row says that the pair is of no use.
+  // The first refused call was copied, and its row shows that the pair cannot be compared.
   const [shadowed, ...others] = rig.calls.filter((call) => call.hasShadow);
   assert.deepEqual([shadowed?.outcome, shadowed?.status, others.length], ['rate_limited', 429, 0]);
 });
@@ -289,7 +289,7 @@ test('a share of the calls is copied, each decided by its arrival', async () => 
   assert.equal(router.received.length, 200);
 });
 
-test('copies end at once when the gateway drains, and hold nothing up', async () => {
+test('copies end at once when the gateway drains, and do not delay it', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(hang);
   const kept: Shadow[] = [];
