@@ -77,7 +77,7 @@ function checkRequire(criteria: CriteriaPolicy): { readonly keys: (string | numb
 }
 
 /** What of a route's scaling contradicts itself or its endpoint: the key, and what is wrong. */
-export function checkScaling(route: Pick<RoutePolicy, 'endpoint' | 'scaling'>): [key: string, message: string][] {
+function checkScaling(route: Pick<RoutePolicy, 'endpoint' | 'scaling'>): [key: string, message: string][] {
   const { endpoint } = route;
   if (endpoint === null) return [];
   const { adjust, from, to } = scalingOf(route);
