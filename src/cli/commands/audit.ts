@@ -55,10 +55,12 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       .example('npx upshift audit --verify', 'whether a decision was changed, removed or inserted')
       .epilogue(
         'To see one decision in full: npx upshift explain ID.\n' +
-          'Exit status: 0 ok, 1 if --verify finds a problem.\n' +
+          'Exit status: 0 ok, 1 if --verify finds a problem. Decisions of another core\n' +
+          'version are counted, but not made again; they do not change the exit status.\n' +
           '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
           '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
-          '{"verified","decisions","rerun","skipped","problems":[{"decisionId","what"}]}.',
+          '{"verified","coreVersion","decisions","rerun","notCompared":[{"coreVersion",\n' +
+          '"decisions"}],"head","problems":[{"decisionId","what"}]}.',
       ),
   handler: (options) => {
     const { limit } = options;
@@ -142,18 +144,22 @@ function verify(db: LedgerDb, { json }: AuditOptions): void {
   const report = verifyAudit(db, (input) => decideAgain(input), CORE_VERSION, progress);
   if (isShown) process.stderr.write('\r\u001b[K');
   const verified = report.problems.length === 0;
-  if (json) printJson({ verified, ...report });
+  if (json) printJson({ verified, coreVersion: CORE_VERSION, ...report });
   else printText(renderAudit(cleanAll(report)));
   process.exitCode = verified ? EXIT.ok : EXIT.failed;
 }
 
-function renderAudit({ decisions, rerun, skipped, head, problems }: AuditReport): string {
+function renderAudit({ decisions, rerun, notCompared, head, problems }: AuditReport): string {
   const paint = painter(process.stdout);
   const lines = [
     `${countText(decisions, 'decision')} read: the chain, the policies, the events, on whose word`,
     `${countText(rerun, 'decision')} made again from what was seen then`,
   ];
-  if (skipped > 0) lines.push(`${countText(skipped, 'decision')} of another core version not made again`);
+  for (const { coreVersion, decisions: count } of notCompared) {
+    lines.push(
+      `${countText(count, 'decision')} made by core version ${coreVersion}, this is ${CORE_VERSION}: not compared`,
+    );
+  }
   if (problems.length === 0) {
     return [
       ...lines,

@@ -62,7 +62,7 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
 
 function read(row: DecisionRecord, happened: readonly { at: number; type: string; data: string }[]): ExplainedDecision {
   const { input, output, ...rest } = row;
-  let again: ExplainedDecision['again'] = 'not run';
+  let again: ExplainedDecision['again'] = 'not compared';
   try {
     if (row.coreVersion === CORE_VERSION) again = decideAgain(input) === output ? 'same' : 'different';
     return {

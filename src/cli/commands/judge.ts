@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
+import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { Profile } from '../../core/judge/profile.ts';
 import { replay } from '../../core/judge/replay.ts';
 import type { ReplayedVerdict } from '../../core/judge/replay.ts';
@@ -45,9 +46,10 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
       .example('npx upshift judge --replay k3v9q2ab --policy strict.yaml', 'see what another policy would have said')
       .epilogue(
         'Exit status: 0 if every verdict came out exactly the same, 1 if one did not.\n' +
-          'With --policy it is always 0.\n' +
-          '--json: one line for each verdict {"decisionId","at","step","verdict","again",\n' +
-          '"isSame"}.',
+          'With --policy it is always 0. Verdicts of another core version are counted,\n' +
+          'but not compared; they do not change the exit status.\n' +
+          '--json: one line for each verdict {"decisionId","at","coreVersion","step",\n' +
+          '"verdict","again","isSame"}; isSame is null if it was not compared.',
       ),
   handler: async ({ db: path, json, replay: named, policy: file }) => {
     const other = file === undefined ? null : (await loadPolicy(file)).policy;
@@ -60,11 +62,11 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
           : (other.routes.find(({ model }) => model === rollout.model) ?? other.watched);
       const found = cleanAll(judgeAgain(db, rollout, policy));
       if (json) {
-        for (const { decisionId, at, verdict, again, isSame } of found) {
-          printJson({ decisionId, at, step: verdict.step, verdict, again, isSame });
+        for (const { decisionId, at, coreVersion, verdict, again, isSame } of found) {
+          printJson({ decisionId, at, coreVersion, step: verdict.step, verdict, again, isSame });
         }
       } else printText(other === null ? renderReplay(rollout, found) : renderOther(rollout, found));
-      process.exitCode = other !== null || found.every(({ isSame }) => isSame) ? EXIT.ok : EXIT.failed;
+      process.exitCode = other !== null || found.every(({ isSame }) => isSame !== false) ? EXIT.ok : EXIT.failed;
     } finally {
       db.close();
     }
@@ -78,7 +80,8 @@ function judgeAgain(db: LedgerDb, rollout: RolloutRow, policy: RoutePolicy): rea
     pairs: pastPairs(db, rollout.id),
     verdicts: pastVerdicts(db, rollout.id),
   };
-  return replay(past, policy, rollout.toward === 'serverless' ? 'serverless' : 'dedicated');
+  const toward = rollout.toward === 'serverless' ? 'serverless' : 'dedicated';
+  return replay(past, policy, { toward, coreVersion: CORE_VERSION });
 }
 
 function profileOf(db: LedgerDb, { id }: RolloutRow): Profile {
@@ -95,17 +98,34 @@ function profileOf(db: LedgerDb, { id }: RolloutRow): Profile {
 
 function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict[]): string {
   const paint = painter(process.stdout);
-  const different = found.filter(({ isSame }) => !isSame);
-  const head = `${paint.bold(id)}  ${model}: ${countText(found.length, 'verdict')} judged again from its calls`;
+  const compared = found.filter(({ isSame }) => isSame !== null);
+  const different = compared.filter(({ isSame }) => isSame === false);
+  const head = [
+    `${paint.bold(id)}  ${model}: ${countText(compared.length, 'verdict')} judged again from its calls`,
+    ...notCompared(found),
+  ].join('\n');
   if (different.length === 0) {
     const next = `npx upshift judge --replay ${id} --policy FILE: what another policy would have said`;
-    return `${head}\n${paint.green('each came out the same, to the letter')}\n\n${paint.dim('next')}  ${next}`;
+    const same = compared.length === 0 ? '' : `\n${paint.green('each came out the same, to the letter')}`;
+    return `${head}${same}\n\n${paint.dim('next')}  ${next}`;
   }
   const verdicts = different.map(
     ({ decisionId, verdict, again }) =>
       `  decision ${decisionId}: ${verdict.summary}\n    now ${again === null ? 'not to be judged: the ledger has fewer calls' : again.summary}`,
   );
   return [head, paint.red(`${different.length} came out differently:`), ...verdicts].join('\n');
+}
+
+/** How many verdicts other versions of the core came to, a line each. */
+function notCompared(found: readonly ReplayedVerdict[]): string[] {
+  const versions = Map.groupBy(
+    found.filter(({ isSame }) => isSame === null),
+    ({ coreVersion }) => coreVersion,
+  );
+  return [...versions].map(
+    ([version, { length }]) =>
+      `${countText(length, 'verdict')} made by core version ${version}, this is ${CORE_VERSION}: not compared`,
+  );
 }
 
 /** What changed on the way, a line whenever either of the two changes its mind. */

@@ -1,4 +1,5 @@
 import { judgeCriteria, measure, measureText } from '../../core/criteria/criteria.ts';
+import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { Decision } from '../../core/decide/decision.ts';
 import type { Observation } from '../../core/decide/observation.ts';
 import { forecastText } from '../../core/decide/way-back-cause.ts';
@@ -29,8 +30,8 @@ export interface ExplainedDecision extends DecisionRow {
     { readonly rollout: Rollout | null; readonly observation: Observation } | { readonly sweep: SweepSeen };
   readonly output: Decision;
   readonly events: readonly { readonly at: number; readonly type: string; readonly data: object }[];
-  /** Whether it comes out the same when it is decided again now. */
-  readonly again: 'same' | 'different' | 'not run';
+  /** Whether it comes out the same when it is decided again now; not compared if another core version made it. */
+  readonly again: 'same' | 'different' | 'not compared';
 }
 
 const LABEL_WIDTH = 12;
@@ -69,7 +70,7 @@ export function renderExplanation(
         ]),
     '',
     paint.bold('How to trust it'),
-    ...line('core', `version ${safe.coreVersion}; ${AGAIN[safe.again]}`),
+    ...line('core', `made by core version ${safe.coreVersion}${AGAIN[safe.again]}`),
     ...line('policy', safe.policyHash),
     ...line('hash', safe.hash),
     ...nextTexts(safe, suffix).flatMap((text, i) => line(i === 0 ? 'next' : '', text)),
@@ -95,9 +96,9 @@ function nextTexts({ rolloutId }: ExplainedDecision, suffix: string): string[] {
 }
 
 const AGAIN = {
-  same: 'decided again now from what it saw, it comes out the same',
-  different: 'decided again now from what it saw, it comes out DIFFERENTLY',
-  'not run': 'this program has another, so that it was not decided again',
+  same: '; decided again now from what it saw, it comes out the same',
+  different: '; decided again now from what it saw, it comes out DIFFERENTLY',
+  'not compared': `, this is ${CORE_VERSION}: not compared`,
 } as const;
 
 function seen(rollout: Rollout | null, observation: Observation, line: Line): string[] {

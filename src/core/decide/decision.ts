@@ -4,8 +4,11 @@ import type { Rollout } from '../rollout/rollout.ts';
 import { problemText } from '../text.ts';
 import type { EffectName, Observation, OperatorRequest } from './observation.ts';
 
-/** Raised whenever the core would decide differently on the same observation; stored with every decision. */
-export const CORE_VERSION = 4;
+/**
+ * Version of the deciding and judging code, stored with every decision. It is raised whenever this code would decide or judge
+ * differently on what was stored.
+ */
+export const CORE_VERSION = 1;
 
 /** What a decision does. `wait` is a decision too, and has a reason. */
 export type Action =

@@ -14,20 +14,24 @@ export type PastCall = Assigned & Known;
 /** A verdict that a stored decision saw. */
 export interface PastVerdict {
   readonly decisionId: number;
+  /** When it was decided, epoch ms. */
   readonly at: number;
+  /** Version of the core that came to it. */
+  readonly coreVersion: number;
   readonly verdict: Verdict;
 }
 
 export interface ReplayedVerdict extends PastVerdict {
   /** What comes out on the same calls now; null where the ledger does not have as many. */
   readonly again: Verdict | null;
-  /** Whether it is the same to the letter. */
-  readonly isSame: boolean;
+  /** Whether it is the same to the letter; null if another version of the core came to it, so that the two may differ. */
+  readonly isSame: boolean | null;
 }
 
 /**
  * Judges a rollout's calls again, stopping wherever a verdict was stored, and compares. With the rollout's own policy and
- * profile every verdict must come out the same, bit for bit; with another policy it shows what that would have said.
+ * profile every verdict of the same core version must come out the same, bit for bit; with another policy it shows what that
+ * would have said. `coreVersion`: that of this program.
  */
 export function replay(
   past: {
@@ -38,7 +42,7 @@ export function replay(
     readonly verdicts: readonly PastVerdict[];
   },
   policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
-  toward: Toward,
+  { toward, coreVersion }: { readonly toward: Toward; readonly coreVersion: number },
 ): readonly ReplayedVerdict[] {
   const { profile, calls } = past;
   const firstStepAtUs = calls[0]?.assignedAtUs ?? Number.POSITIVE_INFINITY;
@@ -49,7 +53,8 @@ export function replay(
     const { verdict } = stored;
     const isThere = takeUpTo(judge, given, verdict.taken, { calls, pairs, lateUs: profile.tauUs });
     const again = isThere ? judge.verdict(verdict.step) : null;
-    return { ...stored, again, isSame: JSON.stringify(again) === JSON.stringify(verdict) };
+    const isSame = stored.coreVersion === coreVersion ? JSON.stringify(again) === JSON.stringify(verdict) : null;
+    return { ...stored, again, isSame };
   });
 }
 

@@ -19,11 +19,12 @@ export function pastPairs(db: LedgerDb, rolloutId: string): Pair[] {
 
 /** The verdicts that a rollout's decisions saw, oldest first. */
 export function pastVerdicts(db: LedgerDb, rolloutId: string): PastVerdict[] {
-  const sql = 'SELECT id, decided_at_ms AS at, input FROM decisions WHERE rollout_id = ? ORDER BY id';
-  const rows = db.prepare<[string], { id: number; at: number; input: string }>(sql).all(rolloutId);
-  return rows.flatMap(({ id, at, input }) => {
+  const sql = `SELECT id AS decisionId, decided_at_ms AS at, core_version AS coreVersion, input FROM decisions
+    WHERE rollout_id = ? ORDER BY id`;
+  const rows = db.prepare<[string], Omit<PastVerdict, 'verdict'> & { input: string }>(sql).all(rolloutId);
+  return rows.flatMap(({ input, ...decided }) => {
     // What a sweep saw of the rollout's endpoint has no verdict.
     const { verdict } = (JSON.parse(input) as { observation?: Observation }).observation ?? {};
-    return verdict == null ? [] : [{ decisionId: id, at, verdict }];
+    return verdict == null ? [] : [{ ...decided, verdict }];
   });
 }

@@ -15,8 +15,8 @@ export interface AuditReport {
   readonly decisions: number;
   /** Of these: decided again with the same result asked for. */
   readonly rerun: number;
-  /** Of these: made by another version of the core, and only checked against the chain. */
-  readonly skipped: number;
+  /** Of these, by version: made by another version of the core, and so only checked against the chain. */
+  readonly notCompared: readonly { readonly coreVersion: number; readonly decisions: number }[];
   /** Hash of the last decision: who writes it down elsewhere sees later whether rows were cut off at the end. */
   readonly head: string | null;
   readonly problems: readonly AuditProblem[];
@@ -52,7 +52,7 @@ export function verifyAudit(
   let previous = { id: 0, hash: CHAIN_START };
   let decisions = 0;
   let rerun = 0;
-  let skipped = 0;
+  const others = new Map<number, number>();
   const checkLinks = linkChecker(db);
   for (const row of readDecisions(db, problems)) {
     decisions++;
@@ -63,7 +63,7 @@ export function verifyAudit(
       rerun++;
       const what = differs(row, policy, redecide);
       if (what !== null) problems.push({ decisionId: row.id, what });
-    } else skipped++;
+    } else others.set(row.coreVersion, (others.get(row.coreVersion) ?? 0) + 1);
     previous = { id: Math.max(row.id, previous.id + 1), hash: row.hash };
     onProgress?.(decisions);
   }
@@ -73,7 +73,8 @@ export function verifyAudit(
     problems.push({ decisionId: null, what: `the triggers that keep ${table} from being changed are gone` });
   }
   const head = decisions === 0 ? null : previous.hash;
-  return { decisions, rerun, skipped, head, problems };
+  const notCompared = [...others].map(([version, count]) => ({ coreVersion: version, decisions: count }));
+  return { decisions, rerun, notCompared, head, problems };
 }
 
 /** In the order in which they lie in the file: a search for each would not find what lies beyond a damaged key. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { CORE_VERSION } from '../../../src/core/decide/decision.ts';
 import { parseSince } from '../../../src/cli/commands/audit.ts';
 import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { ENDPOINT_POLICY, openAskingBook, upshift } from '../rig.ts';
@@ -55,7 +56,14 @@ describe('audit', { concurrency: 4 }, () => {
     const json = await upshift(['audit', '--verify', '--json', '--db', book.path]);
     const { head, ...report } = JSON.parse(json.out) as { head: string };
     assert.match(head, /^[0-9a-f]{64}$/);
-    assert.deepEqual(report, { verified: true, decisions: 3, rerun: 3, skipped: 0, problems: [] });
+    assert.deepEqual(report, {
+      verified: true,
+      decisions: 3,
+      coreVersion: CORE_VERSION,
+      rerun: 3,
+      notCompared: [],
+      problems: [],
+    });
   });
 
   it('names the decision in which a byte was changed, exit 1', async (context) => {
