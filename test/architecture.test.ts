@@ -233,6 +233,8 @@ describe('the architecture', () => {
   it('has no file that exports what another defines, but the entry of the package', () =>
     assert.deepEqual(reexporting(files), []));
 
+  it('has no member that only the compiler keeps private', () => assert.deepEqual(compilerPrivate(files), []));
+
   it('has no exception and no permission that nothing needs', () => assert.deepEqual(unused(files), []));
 
   it('has no folder for odds and ends', () => {
