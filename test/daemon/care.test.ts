@@ -3,11 +3,9 @@ import test from 'node:test';
 import { openDaemon } from '../support/inside.ts';
 import { MODEL, openStage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
-import { eventually } from '../support/waiting.ts';
+import { PATIENT, eventually } from '../support/waiting.ts';
 
-const limit = { timeout: 60_000 };
-
-test('what was learned of serverless outlives the daemon, and is shown to Prometheus', limit, async (t) => {
+test('what was learned of serverless outlives the daemon, and is shown to Prometheus', PATIENT, async (t) => {
   const stage = await openStage(t, { limits: { routerCalls: 150 } });
   const first = await openDaemon(t, stage);
   const before = startTraffic(t, { url: first.gateway, model: MODEL, rate: 240 });

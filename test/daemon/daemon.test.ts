@@ -8,11 +8,9 @@ import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from '../suppo
 import type { Stage } from '../support/stage.ts';
 import { MODEL, openStage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
-import { eventually } from '../support/waiting.ts';
+import { PATIENT, eventually } from '../support/waiting.ts';
 
-const limit = { timeout: 60_000 };
-
-test('a restart finds the window and the figures of the step as they were', limit, async (t) => {
+test('a restart finds the window and the figures of the step as they were', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { criteria: { window: '2h' } } });
   const first = await openDaemon(t, stage);
   const traffic = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60 });
@@ -46,7 +44,7 @@ test('a restart finds the window and the figures of the step as they were', limi
 
 test(
   'it goes back in memory where a locked ledger cannot take the decision, and writes it down later',
-  limit,
+  PATIENT,
   async (t) => {
     const stage = await openStage(t, { policy: { limits: { bake: '2m' } } });
     const { daemon, gateway } = await openDaemon(t, stage);
@@ -80,7 +78,7 @@ test(
   },
 );
 
-test('an endpoint paused and resumed while the ledger is locked has still lost its weight', limit, async (t) => {
+test('an endpoint paused and resumed while the ledger is locked has still lost its weight', PATIENT, async (t) => {
   // The calls that it fails must not be what keeps the decision.
   const stage = await openStage(t, { policy: { limits: { consecutiveFaults: 100_000 } } });
   let failedTicks = 0;
@@ -111,7 +109,7 @@ test('an endpoint paused and resumed while the ledger is locked has still lost i
   assertAudited(stage);
 });
 
-test('a ledger whose requests cannot be read does not keep the weight from going back', limit, async (t) => {
+test('a ledger whose requests cannot be read does not keep the weight from going back', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { limits: { consecutiveFaults: 100_000 } } });
   const { gateway } = await openDaemon(t, stage);
   const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60, streams: 0 });
@@ -126,7 +124,7 @@ test('a ledger whose requests cannot be read does not keep the weight from going
   assert.deepEqual(traffic.failures(), []);
 });
 
-test('calls of a shape that the endpoint cannot answer stay on serverless and are counted', limit, async (t) => {
+test('calls of a shape that the endpoint cannot answer stay on serverless and are counted', PATIENT, async (t) => {
   const stage = await openStage(t);
   const { daemon, gateway, admin } = await openDaemon(t, stage);
   const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } }];
@@ -157,7 +155,7 @@ test('calls of a shape that the endpoint cannot answer stay on serverless and ar
   assert.deepEqual([...plain.failures(), ...tooled.failures()], []);
 });
 
-test('a name that the engine serves the model under is put in and taken out again', limit, async (t) => {
+test('a name that the engine serves the model under is put in and taken out again', PATIENT, async (t) => {
   const stage = await openStage(t, {
     policy: { steps: ['50%', '100%'], endpoint: { args: ['--served-model-name', 'other'] } },
   });
@@ -181,7 +179,7 @@ test('a name that the engine serves the model under is put in and taken out agai
   assert.deepEqual(traffic.failures(), []);
 });
 
-test('health and metrics answer, and nothing else', limit, async (t) => {
+test('health and metrics answer, and nothing else', PATIENT, async (t) => {
   const stage = await openStage(t);
   const { gateway, admin } = await openDaemon(t, stage);
   assert.equal((await chat(gateway, 'ann')).status, 200);
@@ -206,7 +204,7 @@ test('health and metrics answer, and nothing else', limit, async (t) => {
   assert.equal((await fetch(`${admin}/healthz`, { method: 'POST' })).status, 404);
 });
 
-test('calls that outlive the drain are cut, counted and recorded', limit, async (t) => {
+test('calls that outlive the drain are cut, counted and recorded', PATIENT, async (t) => {
   const stage = await openStage(t);
   await stage.simulation.setFault({ target: 'router', kind: 'hangs' });
   const { gateway, close, daemon } = await openDaemon(t, stage, { drainMs: 50 });

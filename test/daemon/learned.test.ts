@@ -18,7 +18,7 @@ import { openFor, temporaryPath } from '../ledger/rig.ts';
 import { openDaemon } from '../support/inside.ts';
 import { ENDPOINT_POLICY, promotedRollout, START } from '../support/samples.ts';
 import { openStage, policyText, routeWith } from '../support/stage.ts';
-import { eventually } from '../support/waiting.ts';
+import { PATIENT, eventually } from '../support/waiting.ts';
 
 const MINUTE = 60_000;
 const CLOCK = { now: () => START, sleep: () => Promise.resolve(), scale: 1 };
@@ -226,30 +226,26 @@ describe('what was learned', () => {
   });
 });
 
-test(
-  'a daemon gives what it has read to the next one, whatever `status` shows of it',
-  { timeout: 60_000 },
-  async (t) => {
-    const stage = await openStage(t);
-    stage.writePolicy(policyText({ routes: MODELS.map((model) => routeWith(model)) }));
-    const ledger = await openLedger(stage.dbPath, { clock: stage.clock });
-    const rows = MODELS.flatMap((model, i) =>
-      PROVIDERS.map((provider) => {
-        const value = JSON.stringify({ rate: { perSecond: i + 1 }, inFlight: { most: 4 }, breaker: CLOSED });
-        return { what: 'lane' as const, model, provider, value, at: START };
-      }),
-    );
-    await ledger.journal.saveLearned(rows, []);
-    await ledger.close();
-    const lanes = () => stage.read(learned).filter(({ what }) => what === 'lane');
-    const before = lanes();
-    for (let restarts = 0; restarts < 2; restarts++) {
-      const { daemon, close } = await openDaemon(t, stage);
-      const began = daemon.report().at;
-      await eventually('it has saved its status', () => (stage.report()?.at ?? 0) > began);
-      assert.equal(daemon.report().lanes.length, 50);
-      await close();
-      assert.deepEqual(lanes(), before);
-    }
-  },
-);
+test('a daemon gives what it has read to the next one, whatever `status` shows of it', PATIENT, async (t) => {
+  const stage = await openStage(t);
+  stage.writePolicy(policyText({ routes: MODELS.map((model) => routeWith(model)) }));
+  const ledger = await openLedger(stage.dbPath, { clock: stage.clock });
+  const rows = MODELS.flatMap((model, i) =>
+    PROVIDERS.map((provider) => {
+      const value = JSON.stringify({ rate: { perSecond: i + 1 }, inFlight: { most: 4 }, breaker: CLOSED });
+      return { what: 'lane' as const, model, provider, value, at: START };
+    }),
+  );
+  await ledger.journal.saveLearned(rows, []);
+  await ledger.close();
+  const lanes = () => stage.read(learned).filter(({ what }) => what === 'lane');
+  const before = lanes();
+  for (let restarts = 0; restarts < 2; restarts++) {
+    const { daemon, close } = await openDaemon(t, stage);
+    const began = daemon.report().at;
+    await eventually('it has saved its status', () => (stage.report()?.at ?? 0) > began);
+    assert.equal(daemon.report().lanes.length, 50);
+    await close();
+    assert.deepEqual(lanes(), before);
+  }
+});

@@ -8,7 +8,7 @@ import { runUpshift, startDaemon } from '../support/processes.ts';
 import type { Stage } from '../support/stage.ts';
 import { freePort, MODEL, openStage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
-import { eventually } from '../support/waiting.ts';
+import { PATIENT, eventually } from '../support/waiting.ts';
 import {
   abort,
   approve,
@@ -58,7 +58,7 @@ class Phoenix {
   }
 }
 
-test('a rollout survives SIGKILL in each of its phases, under traffic', { timeout: 90_000 }, async (t) => {
+test('a rollout survives SIGKILL in each of its phases, under traffic', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { steps: ['20%', '50%', '100%'] } });
   const { simulation } = stage;
   const daemon = await Phoenix.rise(t, stage);

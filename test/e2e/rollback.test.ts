@@ -9,10 +9,8 @@ import type { Stage } from '../support/stage.ts';
 import { MODEL, openStage } from '../support/stage.ts';
 import type { Traffic } from '../support/traffic.ts';
 import { startTraffic } from '../support/traffic.ts';
-import { eventually } from '../support/waiting.ts';
+import { PATIENT, eventually } from '../support/waiting.ts';
 import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
-
-const limit = { timeout: 60_000 };
 
 interface Running {
   readonly stage: Stage;
@@ -46,7 +44,7 @@ for (const { claim, step, streams, fault } of [
     fault: { target: 'endpoint', kind: 'refuses' },
   },
 ] satisfies { claim: string; step: number; streams: number; fault: FaultInput }[]) {
-  test(claim, limit, async (t) => {
+  test(claim, PATIENT, async (t) => {
     const running = await runTo(t, step, streams);
     const { stage } = running;
     const strikesAt = stage.clock.now();
@@ -65,7 +63,7 @@ for (const { claim, step, streams, fault } of [
   });
 }
 
-test('an endpoint that somebody pauses gives its traffic back', limit, async (t) => {
+test('an endpoint that somebody pauses gives its traffic back', PATIENT, async (t) => {
   const running = await runTo(t, 1, 0);
   const { stage } = running;
   const [endpoint] = stage.simulation.state().endpoints;

@@ -15,12 +15,10 @@ import { runUpshift, startDaemon } from '../support/processes.ts';
 import { freePort, MODEL, openStage } from '../support/stage.ts';
 import type { Stage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
-import { eventually } from '../support/waiting.ts';
+import { PATIENT, eventually } from '../support/waiting.ts';
 import { inPhase, newestRollout } from '../support/rollout.ts';
 
-const limit = { timeout: 60_000 };
-
-test('what cannot be started says so in a sentence, and nothing listens', limit, async (t) => {
+test('what cannot be started says so in a sentence, and nothing listens', PATIENT, async (t) => {
   const stage = await openStage(t);
   const [port, adminPort] = [await freePort(), await freePort()];
   const ports = ['--port', `${port}`, '--admin-port', `${adminPort}`];
@@ -44,7 +42,7 @@ test('what cannot be started says so in a sentence, and nothing listens', limit,
   assert.deepEqual(readdirSync(stage.folder).sort(), ['bad.yaml', 'policy.yaml']);
 });
 
-test('a database that is not its own is refused, and not a byte of it changes', limit, async (t) => {
+test('a database that is not its own is refused, and not a byte of it changes', PATIENT, async (t) => {
   const stage = await openStage(t);
   const foreign = join(stage.folder, 'foreign.db');
   const newer = join(stage.folder, 'newer.db');
@@ -73,7 +71,7 @@ test('a database that is not its own is refused, and not a byte of it changes', 
   assert.deepEqual(fingerprint(stage), before);
 });
 
-test('a second daemon, or a port in use, is refused and the first goes on', limit, async (t) => {
+test('a second daemon, or a port in use, is refused and the first goes on', PATIENT, async (t) => {
   const stage = await openStage(t);
   const first = await startDaemon(t, stage);
   const taken = createServer().listen(0, '127.0.0.1');
@@ -97,7 +95,7 @@ test('a second daemon, or a port in use, is refused and the first goes on', limi
   assert.equal(await first.stop(), 0, first.stderr());
 });
 
-test('with the Hub out of reach it serves, and proposes nothing until the Hub is back', limit, async (t) => {
+test('with the Hub out of reach it serves, and proposes nothing until the Hub is back', PATIENT, async (t) => {
   const stage = await openStage(t);
   const hubPort = await freePort();
   const env = { ...stage.env, HF_ENDPOINT: `http://127.0.0.1:${hubPort}/hub` };
@@ -114,7 +112,7 @@ test('with the Hub out of reach it serves, and proposes nothing until the Hub is
   assert.deepEqual(stage.report()?.account, { state: 'ok', name: 'acme' });
 });
 
-test('SIGTERM lets a running stream end whole, takes no new call, and exits with 0', limit, async (t) => {
+test('SIGTERM lets a running stream end whole, takes no new call, and exits with 0', PATIENT, async (t) => {
   const stage = await openStage(t);
   await stage.simulation.setFault({ target: 'router', kind: 'slow', factor: 8 });
   const daemon = await startDaemon(t, stage);

@@ -7,7 +7,7 @@ import { approve, approveUpTo, askedFor, assertAllRecorded, assertAudited, inPha
 import { freePort, MODEL, openStage } from '../support/stage.ts';
 import type { Stage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
-import { eventually } from '../support/waiting.ts';
+import { PATIENT, eventually } from '../support/waiting.ts';
 
 const BACK = { calls: 150, below: 'off', sustain: '2m', after: '1m', cooldown: '1h' };
 
@@ -20,79 +20,75 @@ function servedSince(stage: Stage, sinceUs: number): { all: number; dedicated: n
   );
 }
 
-test(
-  'a promoted route goes back to serverless under traffic, whenever its daemon is killed',
-  { timeout: 120_000 },
-  async (t) => {
-    const stage = await openStage(t, { policy: { steps: ['50%', '100%'], defaults: { back: BACK } } });
-    const ports = { port: await freePort(), adminPort: await freePort() };
-    let daemon = await startDaemon(t, { ...stage, ...ports });
-    const busy = startTraffic(t, { url: daemon.gateway, model: MODEL, rate: 60 });
-    await approveUpTo(stage, 3);
-    const promoted = await inPhase(stage, 'promoted');
-    await busy.stop();
+test('a promoted route goes back to serverless under traffic, whenever its daemon is killed', PATIENT, async (t) => {
+  const stage = await openStage(t, { policy: { steps: ['50%', '100%'], defaults: { back: BACK } } });
+  const ports = { port: await freePort(), adminPort: await freePort() };
+  let daemon = await startDaemon(t, { ...stage, ...ports });
+  const busy = startTraffic(t, { url: daemon.gateway, model: MODEL, rate: 60 });
+  await approveUpTo(stage, 3);
+  const promoted = await inPhase(stage, 'promoted');
+  await busy.stop();
 
-    const quiet = startTraffic(t, { url: daemon.gateway, model: MODEL, rate: 20, prefix: 'quiet' });
-    const first = await askedFor(stage, 1);
-    const proposed = await inPhase(stage, 'proposed');
-    assert.deepEqual([proposed.toward, proposed.wayBack?.replaces], ['serverless', promoted.id]);
-    assert.equal(first.rolloutId, proposed.id);
-    const die = async () => {
-      await daemon.kill();
-      daemon = await startDaemon(t, { ...stage, ...ports });
-      return stage.clock.now() * 1_000;
-    };
-    await die();
-    approve(stage, await askedFor(stage, 1));
-    await inPhase(stage, 'stepping', 1);
-    const restartedAtUs = await die();
-    // Serverless is called slowly at first after a start: what waits for it has not ended yet.
-    await eventually('calls are split as before', () => {
-      const { all, dedicated } = servedSince(stage, restartedAtUs);
-      return all > 40 && dedicated > all * 0.25 && dedicated < all * 0.75;
-    });
+  const quiet = startTraffic(t, { url: daemon.gateway, model: MODEL, rate: 20, prefix: 'quiet' });
+  const first = await askedFor(stage, 1);
+  const proposed = await inPhase(stage, 'proposed');
+  assert.deepEqual([proposed.toward, proposed.wayBack?.replaces], ['serverless', promoted.id]);
+  assert.equal(first.rolloutId, proposed.id);
+  const die = async () => {
+    await daemon.kill();
+    daemon = await startDaemon(t, { ...stage, ...ports });
+    return stage.clock.now() * 1_000;
+  };
+  await die();
+  approve(stage, await askedFor(stage, 1));
+  await inPhase(stage, 'stepping', 1);
+  const restartedAtUs = await die();
+  // Serverless is called slowly at first after a start: what waits for it has not ended yet.
+  await eventually('calls are split as before', () => {
+    const { all, dedicated } = servedSince(stage, restartedAtUs);
+    return all > 40 && dedicated > all * 0.25 && dedicated < all * 0.75;
+  });
 
-    const told = await runUpshift(t, ['status', '--db', stage.dbPath], stage.env);
-    assert.match(told.stdout, /WAY BACK: STEPPING/);
-    assert.match(told.stdout, /\[ 100 ok \]-\[ 50 now \]-\[ 10 \]-\[ returned \]/);
-    const approved = await runUpshift(
-      t,
-      ['approve', '--step', String((await askedFor(stage, 2)).step), '--db', stage.dbPath],
-      stage.env,
-    );
-    assert.equal(approved.code, 0, approved.stderr);
-    await inPhase(stage, 'holding', 2);
-    const last = await askedFor(stage, 3);
-    await stage.simulation.setFault({ target: 'management', kind: 'down' });
-    approve(stage, last);
-    await inPhase(stage, 'draining');
-    const drainingSinceUs = stage.clock.now() * 1_000;
-    // A verdict counts calls that are in flight: those that a kill cuts off could not be judged again from the ledger.
-    await eventually('the calls of the last step have ended', () => servedSince(stage, drainingSinceUs).all > 20);
-    await die();
-    await eventually('calls go on', () => servedSince(stage, drainingSinceUs).all > 40);
-    assert.equal((await inPhase(stage, 'draining')).id, proposed.id);
-    assert.equal(stage.simulation.state().endpoints[0]?.state, 'running');
-    await stage.simulation.clearFaults();
-    await inPhase(stage, 'returned');
-    await die();
-    await eventually('calls go on', () => servedSince(stage, drainingSinceUs).all > 60);
-    await quiet.stop();
+  const told = await runUpshift(t, ['status', '--db', stage.dbPath], stage.env);
+  assert.match(told.stdout, /WAY BACK: STEPPING/);
+  assert.match(told.stdout, /\[ 100 ok \]-\[ 50 now \]-\[ 10 \]-\[ returned \]/);
+  const approved = await runUpshift(
+    t,
+    ['approve', '--step', String((await askedFor(stage, 2)).step), '--db', stage.dbPath],
+    stage.env,
+  );
+  assert.equal(approved.code, 0, approved.stderr);
+  await inPhase(stage, 'holding', 2);
+  const last = await askedFor(stage, 3);
+  await stage.simulation.setFault({ target: 'management', kind: 'down' });
+  approve(stage, last);
+  await inPhase(stage, 'draining');
+  const drainingSinceUs = stage.clock.now() * 1_000;
+  // A verdict counts calls that are in flight: those that a kill cuts off could not be judged again from the ledger.
+  await eventually('the calls of the last step have ended', () => servedSince(stage, drainingSinceUs).all > 20);
+  await die();
+  await eventually('calls go on', () => servedSince(stage, drainingSinceUs).all > 40);
+  assert.equal((await inPhase(stage, 'draining')).id, proposed.id);
+  assert.equal(stage.simulation.state().endpoints[0]?.state, 'running');
+  await stage.simulation.clearFaults();
+  await inPhase(stage, 'returned');
+  await die();
+  await eventually('calls go on', () => servedSince(stage, drainingSinceUs).all > 60);
+  await quiet.stop();
 
-    assert.equal(servedSince(stage, drainingSinceUs).dedicated, 0);
-    const rollouts = stage.read(listRollouts).map(({ snapshot }) => JSON.parse(snapshot) as Rollout);
-    assert.deepEqual(
-      rollouts.map(({ id, phase }) => [id, phase]),
-      [
-        [promoted.id, 'returned'],
-        [proposed.id, 'returned'],
-      ],
-    );
-    const { created, endpoints } = stage.simulation.state();
-    assert.deepEqual([created, endpoints[0]?.name, endpoints[0]?.state], [1, promoted.endpointName, 'paused']);
-    const replayed = await runUpshift(t, ['judge', '--replay', proposed.id, '--db', stage.dbPath], stage.env);
-    assert.equal(replayed.code, 0, replayed.stdout);
-    assertAllRecorded(stage, [...busy.sent, ...quiet.sent]);
-    assertAudited(stage);
-  },
-);
+  assert.equal(servedSince(stage, drainingSinceUs).dedicated, 0);
+  const rollouts = stage.read(listRollouts).map(({ snapshot }) => JSON.parse(snapshot) as Rollout);
+  assert.deepEqual(
+    rollouts.map(({ id, phase }) => [id, phase]),
+    [
+      [promoted.id, 'returned'],
+      [proposed.id, 'returned'],
+    ],
+  );
+  const { created, endpoints } = stage.simulation.state();
+  assert.deepEqual([created, endpoints[0]?.name, endpoints[0]?.state], [1, promoted.endpointName, 'paused']);
+  const replayed = await runUpshift(t, ['judge', '--replay', proposed.id, '--db', stage.dbPath], stage.env);
+  assert.equal(replayed.code, 0, replayed.stdout);
+  assertAllRecorded(stage, [...busy.sent, ...quiet.sent]);
+  assertAudited(stage);
+});

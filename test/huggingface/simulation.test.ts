@@ -12,12 +12,13 @@ import type { EndpointStatus } from '../../src/huggingface/management/status.ts'
 import { checkHealth, readServedModel } from '../../src/huggingface/probe/probe.ts';
 import { warmUp } from '../../src/huggingface/probe/warm.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
+import { PATIENT } from '../support/waiting.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 const TOKEN = 'hf_simulated';
 
 describe('against the simulated Hugging Face', () => {
-  it('an endpoint is quoted, made once, warmed up, paused and deleted', { timeout: 30_000 }, async () => {
+  it('an endpoint is quoted, made once, warmed up, paused and deleted', PATIENT, async () => {
     const clock = createClock({ scale: 600, start: Date.now() });
     await using simulation = await startSimulation({ clock });
     const hub = createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN });

@@ -3,6 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const LOOK_EVERY_MS = 20;
 
+/** For tests of real processes: long enough on a busy machine, since it is there only to end a test that hangs. */
+export const PATIENT = { timeout: 180_000 };
+
 /**
  * Looks until there is something to see, and gives it: anything but false, null and undefined. Fails with `what` when
  * `withinMs` real milliseconds are over; what a look throws counts as nothing seen, and is told then.
@@ -10,7 +13,7 @@ const LOOK_EVERY_MS = 20;
 export async function eventually<T>(
   what: string,
   look: () => T | Promise<T>,
-  withinMs = 15_000,
+  withinMs = 60_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   const end = performance.now() + withinMs;
   let problem: unknown;

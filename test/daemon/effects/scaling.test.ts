@@ -17,9 +17,8 @@ import { readLearned } from '../../../src/core/learned.ts';
 import { learned } from '../../../src/ledger/journal/learned.ts';
 import { openAsks } from '../../../src/ledger/journal/requests.ts';
 import { startTraffic } from '../../support/traffic.ts';
-import { eventually } from '../../support/waiting.ts';
+import { PATIENT, eventually } from '../../support/waiting.ts';
 
-const limit = { timeout: 90_000 };
 /** Two minutes in a second: 30 calls a minute, of which serverless refuses about half. */
 const FAST = { scale: 120, limits: { routerCalls: 15 } };
 const criteria = { calls: 10 };
@@ -49,7 +48,7 @@ const detourOf = (stage: Stage) => {
   return rollout?.phase === 'promoted' ? (rollout.detour?.why ?? 'none') : rollout?.phase;
 };
 
-test('while its scaling is changed, serverless serves, and no call fails', limit, async (t) => {
+test('while its scaling is changed, serverless serves, and no call fails', PATIENT, async (t) => {
   const stage = await openStage(t, {
     ...FAST,
     policy: {
@@ -62,8 +61,8 @@ test('while its scaling is changed, serverless serves, and no call fails', limit
   const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
   const before = await approvedTo(stage, 'promoted');
   assert.equal(before.pricePerHourMicros, 1_600_000);
-  await eventually('the traffic is away', () => detourOf(stage) === 'rescale', 30_000);
-  await eventually('the traffic is back', () => detourOf(stage) === 'none', 30_000);
+  await eventually('the traffic is away', () => detourOf(stage) === 'rescale');
+  await eventually('the traffic is back', () => detourOf(stage) === 'none');
   const after = await inPhase(stage, 'promoted');
   assert.deepEqual([after.scaling?.maxReplica, after.pricePerHourMicros], [1, 800_000]);
   const [began, ended, ...rest] = detours(stage);
@@ -79,7 +78,7 @@ test('while its scaling is changed, serverless serves, and no call fails', limit
 
 test(
   'a change that is asked for waits for its yes, and a daemon that dies in the middle goes on with it',
-  limit,
+  PATIENT,
   async (t) => {
     const stage = await openStage(t, {
       ...FAST,
@@ -96,7 +95,6 @@ test(
     const ask = await eventually(
       'it asks',
       () => stage.read(openAsks).find(({ about }) => about === 'scaling') ?? null,
-      30_000,
     );
     assert.equal(detourOf(stage), 'none');
     approve(stage, { ...ask, step: null as unknown as number });
@@ -113,7 +111,7 @@ test(
     await eventually('it has saved what it knows', () => (stage.report()?.at ?? 0) > began + 10_000);
     assert.deepEqual(learnedCapacity(stage), known);
     const again = startTraffic(t, { url: second.gateway, model: MODEL, rate: 60, prefix: 'again' });
-    await eventually('the traffic is back', () => detourOf(stage) === 'none', 30_000);
+    await eventually('the traffic is back', () => detourOf(stage) === 'none');
     await eventually('it serves', () => (second.daemon.report().routes[0]?.rollout?.figures?.canary.assigned ?? 0) > 0);
     await again.stop();
     assert.deepEqual([...traffic.failures(), ...again.failures()], []);
@@ -124,7 +122,7 @@ test(
 
 test(
   'an endpoint that nobody calls sleeps, and is woken by calls that serverless serves meanwhile',
-  limit,
+  PATIENT,
   async (t) => {
     const stage = await openStage(t, {
       ...FAST,
@@ -135,7 +133,7 @@ test(
     await approvedTo(stage, 'promoted');
     await traffic.stop();
     const state = () => stage.simulation.state().endpoints[0]?.state;
-    await eventually('it sleeps', () => state() === 'scaledToZero', 30_000);
+    await eventually('it sleeps', () => state() === 'scaledToZero');
     const asleepAt = stage.simulation.state().endpoints[0];
     const spent = stage.simulation.spentMicroDollars(asleepAt?.name ?? '');
     assert.equal(daemon.report().routes[0]?.rollout?.weight, 0);
@@ -145,7 +143,7 @@ test(
     await few.stop();
     assert.equal(stage.simulation.spentMicroDollars(asleepAt?.name ?? ''), spent);
     const many = startTraffic(t, { url: gateway, model: MODEL, rate: 60, prefix: 'many' });
-    await eventually('it is awake', () => detourOf(stage) === 'none', 30_000);
+    await eventually('it is awake', () => detourOf(stage) === 'none');
     await eventually('it serves', () => {
       const sql = "SELECT count(*) FROM call_log WHERE agent LIKE 'many-%' AND served_by = 'dedicated'";
       return stage.read((db) => db.prepare<[], number>(sql).pluck().get() ?? 0) > 20;

@@ -16,6 +16,7 @@ import { openDaemon } from '../../support/inside.ts';
 import { approveUpTo, inPhase } from '../../support/rollout.ts';
 import { MODEL, openStage } from '../../support/stage.ts';
 import { startTraffic } from '../../support/traffic.ts';
+import { PATIENT } from '../../support/waiting.ts';
 
 const TOKEN = 'hf_test';
 const L4 = { vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', instanceSize: 'x1' };
@@ -132,7 +133,7 @@ describe('a survey', () => {
   });
 });
 
-test('a rollout is pinned to what was chosen, and its endpoint is made on that', { timeout: 60_000 }, async (t) => {
+test('a rollout is pinned to what was chosen, and its endpoint is made on that', PATIENT, async (t) => {
   const endpoint = { namespace: 'acme', regions: ['aws/us-east-1'], deny: ['nvidia-l4'], maxReplica: 4 };
   const stage = await openStage(t, { policy: { routes: [{ model: MODEL, endpoint }] } });
   const { daemon, gateway } = await openDaemon(t, stage);

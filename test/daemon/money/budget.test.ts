@@ -6,14 +6,14 @@ import { openDaemon } from '../../support/inside.ts';
 import { approveUpTo, assertAllRecorded, assertAudited, inPhase, newestRollout } from '../../support/rollout.ts';
 import { MODEL, openStage } from '../../support/stage.ts';
 import { startTraffic } from '../../support/traffic.ts';
-import { eventually } from '../../support/waiting.ts';
+import { PATIENT, eventually } from '../../support/waiting.ts';
 
 /** $5.00 an hour, the dearest instance that the simulated account may use. */
 const DEAR = { region: 'us-west-2', instanceType: 'nvidia-h200', instanceSize: 'x1' };
 
 test(
   'a budget of $5 a day stops an endpoint of $5 an hour in time: said, asked, traffic back, paused, no call failed',
-  { timeout: 150_000 },
+  PATIENT,
   async (t) => {
     // A day may end while this runs; a rollout does not.
     const budget = { perDay: 5, perRollout: 5 };
@@ -24,22 +24,16 @@ test(
     const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 40 });
     await approveUpTo(stage, 1);
     const { endpointName } = await inPhase(stage, 'stepping', 1);
-    const ask = await eventually(
-      'it asks whether it may go over',
-      () => stage.read(openAsks).find(({ about }) => about === 'budget'),
-      90_000,
+    const ask = await eventually('it asks whether it may go over', () =>
+      stage.read(openAsks).find(({ about }) => about === 'budget'),
     );
     assert.match(daemon.report().routes[0]?.notes[0] ?? '', /^budget: \$\d\.\d\d of \$5\.00 are spent/);
     const { detail } = JSON.parse(ask.figures) as { detail: string };
     assert.match(detail, /^may it go over\? \$\d\.\d\d of \$5\.00 are spent .*; a yes adds \$5\.00/);
-    const over = await eventually(
-      'the rollout is over',
-      () => {
-        const rollout = newestRollout(stage);
-        return rollout?.phase === 'aborted' ? rollout : null;
-      },
-      60_000,
-    );
+    const over = await eventually('the rollout is over', () => {
+      const rollout = newestRollout(stage);
+      return rollout?.phase === 'aborted' ? rollout : null;
+    });
     assert.match(over.reason, /^over_budget: /);
     assert.equal(stage.simulation.state().endpoints.find(({ name }) => name === endpointName)?.state, 'paused');
     const dollars = stage.simulation.spentMicroDollars(endpointName) / 1_000_000;

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Verdict } from '../../../src/core/judge/verdict.ts';
 import { upshift } from '../../cli/rig.ts';
+import type { InsideDaemon } from '../../support/inside.ts';
 import { openDaemon } from '../../support/inside.ts';
 import { approve, approveUpTo, askedFor, inPhase } from '../../support/rollout.ts';
 import type { Stage } from '../../support/stage.ts';
 import { MODEL, openStage } from '../../support/stage.ts';
 import { startTraffic } from '../../support/traffic.ts';
-import { eventually } from '../../support/waiting.ts';
-
-const limit = { timeout: 60_000 };
+import { PATIENT, eventually } from '../../support/waiting.ts';
 
 /** What a command must find to ask the stage's Hugging Face. */
 function simulated({ env }: Stage): Record<string, string> {
@@ -23,20 +22,29 @@ interface Line {
   readonly isSame: boolean;
 }
 
-test('every verdict comes out the same when judged again, across copies and a restart', limit, async (t) => {
-  const stage = await openStage(t, { policy: { defaults: { shadow: { share: '50%', time: '2m' } } } });
+/** Waits until enough calls were judged. */
+function judged({ daemon }: InsideDaemon, isEnough: (verdict: Verdict) => boolean): Promise<unknown> {
+  return eventually('enough calls were judged', () => {
+    const { rollout, decision } = daemon.report().routes[0] ?? {};
+    if (rollout?.verdict && isEnough(rollout.verdict)) return true;
+    throw new Error(JSON.stringify([decision, rollout?.verdict, rollout?.shadow]));
+  });
+}
+
+test('every verdict comes out the same when judged again, across copies and a restart', PATIENT, async (t) => {
+  // A machine that is ten times too slow still copies more than ten calls in five seconds.
+  const stage = await openStage(t, { policy: { defaults: { shadow: { share: '100%', time: '5m' } } } });
   const first = await openDaemon(t, stage);
   const before = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60 });
   await approveUpTo(stage, 1);
   const { id } = await inPhase(stage, 'stepping', 1);
-  await eventually('some calls of the step were judged', () => {
-    return (first.daemon.report().routes[0]?.rollout?.verdict?.canaryCalls ?? 0) > 20;
-  });
+  await judged(first, ({ canaryCalls }) => canaryCalls > 20);
   await before.stop();
   await first.close();
   const second = await openDaemon(t, stage);
   const after = startTraffic(t, { url: second.gateway, model: MODEL, rate: 60 });
   approve(stage, await askedFor(stage, 2));
+  await judged(second, ({ taken }) => taken.full > 100);
   approve(stage, await askedFor(stage, 3));
   await inPhase(stage, 'promoted');
   await after.stop();
@@ -73,7 +81,7 @@ test('every verdict comes out the same when judged again, across copies and a re
   assert.deepEqual([model, calls > 100], [MODEL, true]);
 });
 
-test('plan and backtest say what is missing where the ledger knows no call', limit, async (t) => {
+test('plan and backtest say what is missing where the ledger knows no call', PATIENT, async (t) => {
   const stage = await openStage(t);
   const { close } = await openDaemon(t, stage);
   await close();

@@ -8,11 +8,9 @@ import { openDaemon } from '../../support/inside.ts';
 import { abort, approve, approveUpTo, inPhase } from '../../support/rollout.ts';
 import { MODEL, openStage, OTHER_MODEL, policyText, routeWith } from '../../support/stage.ts';
 import { startTraffic } from '../../support/traffic.ts';
-import { eventually } from '../../support/waiting.ts';
+import { PATIENT, eventually } from '../../support/waiting.ts';
 
-const limit = { timeout: 60_000 };
-
-test('a rollout keeps the policy it was proposed under, and says that the file has changed', limit, async (t) => {
+test('a rollout keeps the policy it was proposed under, and says that the file has changed', PATIENT, async (t) => {
   const stage = await openStage(t);
   const inside = await openDaemon(t, stage);
   startTraffic(t, { url: inside.gateway, model: MODEL, rate: 60 });
@@ -37,7 +35,7 @@ test('a rollout keeps the policy it was proposed under, and says that the file h
   assert.equal(inside.daemon.report().policy.hash, changed.policy.hash);
 });
 
-test('what happens to one route leaves the other alone', limit, async (t) => {
+test('what happens to one route leaves the other alone', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { routes: [routeWith(MODEL), routeWith(OTHER_MODEL)] } });
   const inside = await openDaemon(t, stage);
   for (const model of [MODEL, OTHER_MODEL]) startTraffic(t, { url: inside.gateway, model, rate: 50, prefix: model });
@@ -67,7 +65,7 @@ test('what happens to one route leaves the other alone', limit, async (t) => {
   );
 });
 
-test('a model that no policy lists is only watched, across a restart too', limit, async (t) => {
+test('a model that no policy lists is only watched, across a restart too', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { criteria: { window: '1h', sustain: '0s' } } });
   const inside = await openDaemon(t, stage);
   const traffic = startTraffic(t, { url: inside.gateway, model: OTHER_MODEL, rate: 60 });
@@ -86,7 +84,7 @@ test('a model that no policy lists is only watched, across a restart too', limit
   assert.equal(stage.simulation.state().created, 0);
 });
 
-test('agents that send no id are named as what hides the demand', limit, async (t) => {
+test('agents that send no id are named as what hides the demand', PATIENT, async (t) => {
   const stage = await openStage(t);
   const inside = await openDaemon(t, stage);
   startTraffic(t, { url: inside.gateway, model: MODEL, rate: 60, named: false });

@@ -10,6 +10,7 @@ import { readScaling } from '../../../src/huggingface/management/status.ts';
 import { checkHealth } from '../../../src/huggingface/probe/probe.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { endpointBody, serve } from '../rig.ts';
+import { PATIENT } from '../../support/waiting.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 const TOKEN = 'hf_simulated';
@@ -68,7 +69,7 @@ describe('the scaling of an endpoint', () => {
     );
   });
 
-  it('changes, sleeps and wakes against the simulated Hugging Face', { timeout: 30_000 }, async () => {
+  it('changes, sleeps and wakes against the simulated Hugging Face', PATIENT, async () => {
     const clock = createClock({ scale: 600, start: Date.now() });
     await using simulation = await startSimulation({ clock });
     const client = createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN });
