@@ -1,4 +1,5 @@
 import type { CostReport } from '../../src/core/money/cost.ts';
+import { readEvent } from '../../src/core/rollout/stored.ts';
 import { usageBetween } from '../../src/ledger/money/costs.ts';
 import type { LedgerDb } from '../../src/ledger/database.ts';
 import { events, listRollouts } from '../../src/ledger/journal/rollouts.ts';
@@ -45,9 +46,11 @@ export function readWeek(
   const { startedAt, days, ...rest } = given;
   const rollouts = listRollouts(db).map(({ id, toward, phase }) => ({ id, toward, phase }));
   const ended = rollouts.flatMap(({ id }) =>
-    events(db, id).flatMap(({ at, type, data }) => {
-      if (type === 'promoted') return [{ at, isUp: true }];
-      const isReturn = type === 'ended' && (JSON.parse(data) as { outcome: string }).outcome === 'returned';
+    events(db, id).flatMap((row) => {
+      const { at } = row;
+      const event = readEvent(row);
+      if (event.type === 'promoted') return [{ at, isUp: true }];
+      const isReturn = event.type === 'ended' && event.outcome === 'returned';
       return isReturn && id === backOf(db, id) ? [{ at, isUp: false }] : [];
     }),
   );

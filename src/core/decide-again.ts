@@ -1,13 +1,35 @@
 import { decide } from './decide/decide.ts';
-import type { Observation } from './decide/observation.ts';
-import type { Rollout } from './rollout/rollout.ts';
+import type { Decision } from './decide/decision.ts';
+import { decisionInputSchema, decisionSchema } from './decide/stored.ts';
+import type { DecisionInput } from './decide/stored.ts';
+import { at } from './json.ts';
+import { readStored } from './stored.ts';
 import { decideSweep } from './sweep/sweep.ts';
-import type { SweepSeen } from './sweep/sweep.ts';
+import type { SweepDecision, SweepSeen } from './sweep/sweep.ts';
+import { sweepDecisionSchema, sweepInputSchema } from './sweep/stored.ts';
 
-/** Decides a stored observation, or what a sweep has seen of an endpoint, again, offline. The text must equal what was stored. */
+type Input = DecisionInput | { readonly sweep: SweepSeen };
+
+/** Reads the column `input` of a decision. Throws AppError `invalid`, which names the row and what is wrong. */
+export function readInput(input: string, id?: number): Input {
+  const choose = (value: unknown): typeof decisionInputSchema | typeof sweepInputSchema =>
+    at(value, 'sweep') === undefined ? decisionInputSchema : sweepInputSchema;
+  return readStored<Input>(choose, input, { table: 'decisions', row: `${id ?? 'a row'}, column input` });
+}
+
+/** Reads the column `output` of a decision. Throws AppError `invalid`, which names the row and what is wrong. */
+export function readOutput(output: string, id: number): Decision | SweepDecision {
+  const choose = (value: unknown): typeof decisionSchema | typeof sweepDecisionSchema =>
+    at(value, 'finding') === undefined ? decisionSchema : sweepDecisionSchema;
+  return readStored<Decision | SweepDecision>(choose, output, { table: 'decisions', row: `${id}, column output` });
+}
+
+/**
+ * Decides a stored observation, or what a sweep has seen of an endpoint, again, offline. The text must equal what was
+ * stored. Throws AppError `invalid` if the input cannot be read.
+ */
 export function decideAgain(input: string): string {
-  const stored = JSON.parse(input) as { rollout: Rollout | null; observation: Observation } | { sweep: SweepSeen };
+  const stored = readInput(input);
   if ('sweep' in stored) return JSON.stringify(decideSweep(stored.sweep));
-  const { rollout, observation } = stored;
-  return JSON.stringify(decide(rollout, observation));
+  return JSON.stringify(decide(stored.rollout, stored.observation));
 }

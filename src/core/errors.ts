@@ -1,5 +1,14 @@
 /** What went wrong, coarsely: callers branch on this and on nothing else. */
-export type ErrorCode = 'invalid' | 'not_found' | 'conflict' | 'unauthorized' | 'unavailable' | 'timeout' | 'internal';
+export const ERROR_CODES = [
+  'invalid',
+  'not_found',
+  'conflict',
+  'unauthorized',
+  'unavailable',
+  'timeout',
+  'internal',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
  * The one error type. `message` says what failed, with the value; `hint` says what the operator can do; the cause is

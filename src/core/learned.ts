@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { OUTCOMES } from './call.ts';
+import { learnedLaneSchema } from './care/stored.ts';
 import type { LearnedLane } from './care/lane-status.ts';
 import { SIGNS } from './scaling/capacity.ts';
 import type { LearnedConcurrency } from './scaling/route-concurrency.ts';
+import { hourSchema } from './scaling/stored.ts';
 import { readStored, storedAs } from './stored.ts';
 
 /** What a call of a model lately cost on serverless in the mean, micro-dollars. */
@@ -40,19 +41,6 @@ export const MOST_LEARNED = 1_000;
 
 const time = z.number().min(0);
 const amount = z.number().min(0);
-const cause = z.enum(OUTCOMES);
-
-const laneSchema = storedAs<LearnedLane>()(
-  z.strictObject({
-    rate: z.strictObject({ perSecond: z.number().positive().nullable() }),
-    inFlight: z.strictObject({ most: z.int().min(1).nullable() }),
-    breaker: z.discriminatedUnion('state', [
-      z.strictObject({ state: z.literal('closed'), faultsInRow: z.int().min(0) }),
-      z.strictObject({ state: z.literal('open'), since: time, until: time, cause }),
-      z.strictObject({ state: z.literal('half-open'), since: time, probing: z.int().min(0), cause }),
-    ]),
-  }),
-);
 
 const levelSchema = z.strictObject({
   spans: amount,
@@ -68,22 +56,12 @@ const concurrencySchema = storedAs<LearnedConcurrency>()(
   z.strictObject({
     endpointName: z.string().nullable(),
     capacity: z.array(z.tuple([z.int().min(0), levelSchema])),
-    day: z
-      .array(
-        z.strictObject({
-          hour: z.int().min(0).max(23),
-          mean: amount,
-          p95: amount,
-          peak: amount,
-          tokensPerSecond: amount,
-        }),
-      )
-      .max(24),
+    day: z.array(hourSchema).max(24),
   }),
 );
 
 const SCHEMAS: { readonly [K in LearnedKind]: z.ZodType<Learned[K]> } = {
-  lane: laneSchema,
+  lane: learnedLaneSchema,
   concurrency: concurrencySchema,
   call_cost: storedAs<LearnedCallCost>()(z.strictObject({ perCallMicros: amount })),
   traffic: storedAs<SeenTraffic>()(z.strictObject({ knownSince: time, until: time })),

@@ -71,8 +71,6 @@ export interface RolloutStatus {
   readonly id: string;
   readonly toward: Toward;
   readonly createdAt: number;
-  /** When the criteria had begun to hold, before it was proposed. */
-  readonly criteriaSince?: number;
   readonly since: number;
   /** When the endpoint was asked for: from then on it may cost money. Null before. */
   readonly startedAt: number | null;

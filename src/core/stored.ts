@@ -31,21 +31,34 @@ const MOST_PROBLEMS = 3;
 
 /**
  * Reads a stored JSON text. Gives exactly the value that the text holds, keys in their order, so that it can be hashed or
- * written again unchanged. Throws AppError `invalid`, which names the table, the row and what is wrong.
+ * written again unchanged. `choose`: the schema, or picks it by the value. Throws AppError `invalid`, which names the
+ * table, the row and what is wrong.
  */
-export function readStored<T>(schema: z.ZodType<T>, text: string, { table, row }: StoredAt): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new AppError('invalid', `table ${table}, ${row}: not JSON: ${errorMessage(error)}`, { cause: error });
-  }
+export function readStored<T>(
+  choose: z.ZodType<T> | ((value: unknown) => z.ZodType<T>),
+  text: string,
+  at: StoredAt,
+): T {
+  const value = parse(text, at);
+  const schema = typeof choose === 'function' ? choose(value) : choose;
   const { error } = schema.safeParse(value);
   if (error === undefined) return value as T;
   const problems = error.issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
     return path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`;
   });
-  throw new AppError('invalid', `table ${table}, ${row}: ${problems.join('; ')}`, {
+  throw new AppError('invalid', `${textOf(at)}: ${problems.join('; ')}`, {
     hint: 'the row was changed by another program or another version of upshift',
   });
+}
+
+function parse(text: string, at: StoredAt): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new AppError('invalid', `${textOf(at)}: not JSON: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+function textOf({ table, row }: StoredAt): string {
+  return `table ${table}, ${row}`;
 }

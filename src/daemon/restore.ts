@@ -6,8 +6,10 @@ import { byAssignment } from '../core/judge/call-order.ts';
 import type { Assigned, Known } from '../core/judge/call-order.ts';
 import type { SeenTraffic } from '../core/learned.ts';
 import { LONGEST_SUSTAIN_MS } from '../core/policy/back.ts';
-import type { Policy, RoutePolicy } from '../core/policy/policy.ts';
+import type { RoutePolicy } from '../core/policy/policy.ts';
+import { readPolicy } from '../core/policy/stored.ts';
 import type { Rollout } from '../core/rollout/rollout.ts';
+import { readRollout } from '../core/rollout/stored.ts';
 import type { Journal } from '../ledger/journal/journal.ts';
 import type { LearnedRows } from './learned.ts';
 import { loggedConcurrencyCall } from './route/concurrency-calls.ts';
@@ -18,17 +20,20 @@ import { EndpointWorth, hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.
 /** How far back a route's traffic is looked at, clock ms: a little more than is kept. */
 const LOAD_MS = LONGEST_SUSTAIN_MS + 900_000;
 
-/** Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. */
+/**
+ * Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. Rejects with
+ * AppError `invalid` if a rollout or its policy cannot be read: without it nobody knows which endpoint costs money.
+ */
 export async function restore(
   routes: Routes,
   journal: Journal,
   clock: Clock,
   learned: Pick<LearnedRows, 'traffic'>,
 ): Promise<void> {
-  for (const { model, snapshot, isOver } of await journal.latestRollouts()) {
+  for (const { id, model, snapshot, isOver } of await journal.latestRollouts()) {
     const watch = routes.watch(model);
     if (watch === null) continue;
-    const rollout = JSON.parse(snapshot) as Rollout;
+    const rollout = readRollout({ id, snapshot });
     if (isOver) {
       watch.lastRollout = rollout;
       continue;
@@ -142,6 +147,6 @@ export async function restoreWindows(
 
 async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes): Promise<RoutePolicy> {
   const stored = await journal.policy(rollout.policyHash);
-  const policy = stored === null ? null : (JSON.parse(stored.parsed) as Policy);
+  const policy = stored === null ? null : readPolicy(stored.parsed, rollout.policyHash);
   return policy?.routes.find((route) => route.model === rollout.model) ?? routes.policyOf(rollout.model);
 }

@@ -13,6 +13,7 @@ import { evolve } from '../../src/core/rollout/evolve.ts';
 import type { PinnedInstance } from '../../src/core/sizing/pinned.ts';
 import type { StatusReport } from '../../src/core/status.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
+import { requestOf } from '../../src/daemon/tick/observe.ts';
 import { openLedger } from '../../src/ledger/open.ts';
 import { ENDPOINT_POLICY, MODEL, observation, START } from '../support/samples.ts';
 import { makeReport } from './reports.ts';
@@ -92,7 +93,8 @@ export async function openBook(context: TestContext): Promise<Book> {
   };
   context.after(close);
   const tick = async (changes: Partial<Observation> = {}) => {
-    const seen = observation({ now: (now += 1_000), openAskId, ...changes });
+    const request = changes.request == null ? null : requestOf(changes.request);
+    const seen = observation({ now: (now += 1_000), openAskId, ...changes, request });
     const decided = decide(rollout, seen);
     const next = decided.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
     const asked = decided.events.find((event) => event.type === 'asked');

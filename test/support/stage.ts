@@ -133,7 +133,7 @@ export async function openStage(t: TestContext, options: StageOptions = {}): Pro
     },
     writePolicy,
     read,
-    report: () => read((db) => (readStatus(db)?.report as StatusReport | undefined) ?? null),
+    report: () => read((db) => readStatus(db)?.report ?? null),
   };
 }
 

@@ -6,7 +6,6 @@ import type { DemandCall } from '../../core/advice/demand.ts';
 import { assignedTo, DELAYED_US } from '../../core/call.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
-import type { StatusReport } from '../../core/status.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { listProviders } from '../../huggingface/providers.ts';
@@ -81,7 +80,7 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
     const serving = options.online ? await askRouter() : null;
     const db = openForReading(options.db);
     try {
-      const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+      const report = readStatus(db)?.report ?? null;
       const now = timeOf(openClock(), report);
       const since = parseSince(options.since, now);
       if (now - since > LONGEST_MS) {
@@ -90,10 +89,7 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
       const calls = readDemand(db, since, now);
       const advice = routesOf(policy, calls, options.model).map((route) => {
         const demand = demandOf(calls.get(route.model) ?? [], { fromMs: since, untilMs: now });
-        // A daemon of an older version tells of no lanes.
-        const lanes = ((report as Partial<StatusReport> | null)?.lanes ?? []).filter(
-          ({ model }) => model === route.model,
-        );
+        const lanes = (report?.lanes ?? []).filter(({ model }) => model === route.model);
         return advise(route, demand, { lanes, serving: serving === null ? null : (serving.get(route.model) ?? []) });
       });
       show(advice, options);

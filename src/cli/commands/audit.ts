@@ -2,7 +2,6 @@ import type { CommandModule } from 'yargs';
 import { decideAgain } from '../../core/decide-again.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
 import { AppError } from '../../core/errors.ts';
-import type { StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
 import type { AuditReport } from '../../ledger/journal/audit.ts';
@@ -76,7 +75,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
 };
 
 function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOptions): void {
-  const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+  const report = readStatus(db)?.report ?? null;
   const rows = listDecisions(db, {
     ...(rollout === undefined ? {} : { rollout: chooseRollout(listRollouts(db), rollout).id }),
     ...(since === undefined ? {} : { since: parseSince(since, timeOf(openClock(), report)) }),

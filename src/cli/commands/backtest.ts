@@ -5,7 +5,6 @@ import type { HeldSpan, PastCall } from '../../core/criteria/backtest.ts';
 import { measure, measureText, needsServed } from '../../core/criteria/criteria.ts';
 import { servedOf } from '../../core/criteria/served-window.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
-import type { StatusReport } from '../../core/status.ts';
 import { spanText } from '../../core/text.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
@@ -47,7 +46,7 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
     const { policy } = await loadPolicy(options.policy);
     const db = openForReading(options.db);
     try {
-      const now = timeOf(openClock(), (readStatus(db)?.report ?? null) as StatusReport | null);
+      const now = timeOf(openClock(), readStatus(db)?.report ?? null);
       const since = options.since === undefined ? 0 : parseSince(options.since, now);
       const until = options.until === undefined ? now : parseSince(options.until, now);
       const criteriaOf = (model: string) =>

@@ -5,7 +5,6 @@ import type { CostGrouping, CostReport } from '../../core/money/cost.ts';
 import { BASIS_MS } from '../../core/money/month.ts';
 import { priceBook } from '../../core/money/price-book.ts';
 import { costReport, readsFrom } from '../../core/money/report.ts';
-import type { StatusReport } from '../../core/status.ts';
 import { DAY_MS, dayOf, monthOf } from '../../core/time.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { readStatus } from '../../ledger/journal/requests.ts';
@@ -86,7 +85,7 @@ export const costCommand: CommandModule<object, CostOptions> = {
 };
 
 function read(db: LedgerDb, { since, by, model }: CostOptions): CostReport {
-  const now = timeOf(openClock(), (readStatus(db)?.report ?? null) as StatusReport | null);
+  const now = timeOf(openClock(), readStatus(db)?.report ?? null);
   const from = parseSince(since, now);
   if (from >= now || now - from > LONGEST_MS) {
     throw new AppError('invalid', `--since ${since} is out of range`, {

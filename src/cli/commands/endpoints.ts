@@ -191,7 +191,7 @@ function readReport(dbPath: string): StatusReport | null {
   try {
     const db = openForReading(dbPath);
     try {
-      return (readStatus(db)?.report ?? null) as StatusReport | null;
+      return readStatus(db)?.report ?? null;
     } finally {
       db.close();
     }

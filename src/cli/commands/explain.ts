@@ -1,10 +1,11 @@
 import type { CommandModule } from 'yargs';
-import { decideAgain } from '../../core/decide-again.ts';
+import { decideAgain, readInput, readOutput } from '../../core/decide-again.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { Decision } from '../../core/decide/decision.ts';
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorMessage } from '../../core/errors.ts';
+import { readEvent } from '../../core/rollout/stored.ts';
 import { decision, events } from '../../ledger/journal/rollouts.ts';
-import type { DecisionRecord } from '../../ledger/journal/rollouts.ts';
+import type { DecisionRecord, EventRow } from '../../ledger/journal/rollouts.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { commandSuffix, withGlobals } from '../session.ts';
 import type { GlobalOptions } from '../session.ts';
@@ -60,20 +61,20 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
   },
 };
 
-function read(row: DecisionRecord, happened: readonly { at: number; type: string; data: string }[]): ExplainedDecision {
+function read(row: DecisionRecord, happened: readonly EventRow[]): ExplainedDecision {
   const { input, output, ...rest } = row;
   let again: ExplainedDecision['again'] = 'not compared';
   try {
     if (row.coreVersion === CORE_VERSION) again = decideAgain(input) === output ? 'same' : 'different';
     return {
       ...rest,
-      input: JSON.parse(input) as ExplainedDecision['input'],
-      output: JSON.parse(output) as Decision,
-      events: happened.map(({ at, type, data }) => ({ at, type, data: JSON.parse(data) as object })),
+      input: readInput(input, row.id),
+      output: readOutput(output, row.id) as Decision,
+      events: happened.map((event) => ({ at: event.at, type: event.type, data: readEvent(event) })),
       again,
     };
   } catch (cause) {
-    throw new AppError('internal', `what decision ${row.id} saw cannot be read`, {
+    throw new AppError('internal', `decision ${row.id} cannot be read: ${errorMessage(cause)}`, {
       hint: 'npx upshift audit --verify says whether it was changed',
       cause,
     });

@@ -6,7 +6,7 @@ import { replay } from '../../core/judge/replay.ts';
 import type { ReplayedVerdict } from '../../core/judge/replay.ts';
 import type { Verdict } from '../../core/judge/verdict.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
-import type { RolloutEvent } from '../../core/rollout/event.ts';
+import { readEvent } from '../../core/rollout/stored.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { pastCalls, pastPairs, pastVerdicts } from '../../ledger/calls/judged.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
@@ -85,9 +85,9 @@ function judgeAgain(db: LedgerDb, rollout: RolloutRow, policy: RoutePolicy): rea
 }
 
 function profileOf(db: LedgerDb, { id }: RolloutRow): Profile {
-  for (const { type, data } of events(db, id)) {
-    if (type !== 'warmed' && type !== 'proposed') continue;
-    const event = JSON.parse(data) as Extract<RolloutEvent, { type: 'warmed' | 'proposed' }>;
+  for (const row of events(db, id)) {
+    const event = readEvent(row);
+    if (event.type !== 'warmed' && event.type !== 'proposed') continue;
     const profile = event.type === 'warmed' ? event.profile : event.rollout.wayBack?.profile;
     if (profile !== undefined) return profile;
   }

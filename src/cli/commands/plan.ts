@@ -10,7 +10,6 @@ import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { stopWeight } from '../../core/rollout/rollout.ts';
 import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { factsByName } from '../../core/sizing/by-name.ts';
-import type { StatusReport } from '../../core/status.ts';
 import { longText } from '../../core/sweep/sweep.ts';
 import { spanText } from '../../core/text.ts';
 import { readEnvironment } from '../../files/environment.ts';
@@ -98,7 +97,7 @@ export const planCommand: CommandModule<object, PlanOptions> = {
     const asked = await Promise.all(routes.map((route) => ask(route, environment)));
     const db = openIfThere(options.db);
     try {
-      const report = db === null ? null : ((readStatus(db)?.report ?? null) as StatusReport | null);
+      const report = db === null ? null : (readStatus(db)?.report ?? null);
       const now = timeOf(openClock(), report);
       const span = { since: parseSince(options.since, now), now };
       const plans = routes.map((route, i) => planOf(route, db, span, asked[i] as Asked));

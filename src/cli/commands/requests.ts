@@ -109,7 +109,7 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   const db = openForReading(options.db);
   try {
     const { id: rolloutId, ...rollout } = chooseRollout(listRollouts(db), options.rollout);
-    const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+    const report = readStatus(db)?.report ?? null;
     if (isOver(rollout.phase)) {
       throw new AppError('conflict', `rollout ${rolloutId} is over: it is ${rollout.phase}`, {
         hint: `see why: npx upshift audit --rollout ${rolloutId}`,

@@ -92,7 +92,7 @@ export const usageCommand: CommandModule<object, UsageOptions> = {
     const { policy } = await loadPolicy(options.policy);
     const db = openForReading(options.db);
     try {
-      const report = (readStatus(db)?.report ?? null) as StatusReport | null;
+      const report = readStatus(db)?.report ?? null;
       const now = timeOf(openClock(), report);
       const since = parseSince(options.since, now);
       if (now - since > LONGEST_MS) {
@@ -135,8 +135,7 @@ function policyOf({ routes, watched }: Policy, model: string): RoutePolicy {
 
 /** What a window is, and what it may hold: as learned by the daemon, and by the policy. */
 function limitsOf({ model, criteria }: RoutePolicy, report: StatusReport | null) {
-  // A daemon of an older version tells of no lanes.
-  const lanes = ((report as Partial<StatusReport> | null)?.lanes ?? []).filter((lane) => lane.model === model);
+  const lanes = (report?.lanes ?? []).filter((lane) => lane.model === model);
   const { calls, source } = yardstickOf(lanes, criteria);
   const limit = { calls: Math.round((calls * criteria.window) / WINDOW_MS), source };
   return { windowMs: criteria.window, limit, criteria: { calls: criteria.calls, refused: criteria.refused } };

@@ -64,7 +64,7 @@ export class Director {
     const db = openForReading(this.#given.dbPath);
     try {
       while (!this.#finished.signal.aborted && !signal.aborted) {
-        this.#report = (readStatus(db)?.report as StatusReport | undefined) ?? null;
+        this.#report = readStatus(db)?.report ?? null;
         const route = this.#report?.routes.find((one) => one.phase !== 'watching' || one.lastRollout !== null);
         // First what is broken: the word that lets traffic in comes after it.
         await this.#breakThings(route);

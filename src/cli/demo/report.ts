@@ -2,6 +2,7 @@ import { decideAgain } from '../../core/decide-again.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
+import { readRollout } from '../../core/rollout/stored.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
 import {
@@ -12,7 +13,7 @@ import {
   measuredShares,
   tokensServed,
 } from '../../ledger/journal/rollouts.ts';
-import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
+import type { DecisionRow, EventRow } from '../../ledger/journal/rollouts.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { SwarmReport } from '../../loadtest/swarm.ts';
 import { VARIANTS } from './variants.ts';
@@ -39,7 +40,7 @@ export interface DemoResult {
   readonly steps: readonly { readonly weight: number; readonly measured: number; readonly units: number }[];
   readonly decisions: number;
   readonly auditVerified: boolean;
-  readonly timeline: readonly { readonly at: number; readonly type: string; readonly data: string }[];
+  readonly timeline: readonly EventRow[];
   /** What each upstream's answers held, in tokens. */
   readonly tokens: readonly { readonly servedBy: string; readonly prompt: number; readonly output: number }[];
   /** What serverless charges, dollars a million tokens; null where it does not say. */
@@ -67,7 +68,7 @@ export async function gather(given: {
   const db = openForReading(given.dbPath);
   try {
     const last = listRollouts(db).at(-1);
-    const rollout = last === undefined ? null : (JSON.parse(last.snapshot) as Rollout);
+    const rollout = last === undefined ? null : readRollout(last);
     const audit = verifyAudit(db, decideAgain, CORE_VERSION);
     const {
       affinity,

@@ -1,4 +1,6 @@
 import { moneyText } from '../../core/money/text.ts';
+import { readEvent } from '../../core/rollout/stored.ts';
+import type { EventRow } from '../../ledger/journal/rollouts.ts';
 import { bar, numberText, weightText } from '../terminal/format.ts';
 import { widthOf, wrap } from '../terminal/print.ts';
 import { endingOf, unavoidable } from './report.ts';
@@ -17,7 +19,7 @@ export function summary(result: DemoResult, kept: string | undefined): string {
   const lines = ['', ...wrap(conclusion(result), width + 2), ''];
   if (result.fault !== null) lines.push(...wrap(played(result, result.fault), width + 2), '');
   const start = result.timeline[0]?.at ?? 0;
-  for (const { at, type, data } of result.timeline) lines.push(`  +${spanOf(at - start)}  ${describe(type, data)}`);
+  for (const row of result.timeline) lines.push(`  +${spanOf(row.at - start)}  ${describe(row)}`);
   if (result.steps.length > 0) lines.push('', '  step     set   measured    calls');
   result.steps.forEach(({ weight, measured, units }, i) => {
     const cells = [String(i + 1).padStart(6), percent(weight).padStart(8), percent(measured).padStart(11)];
@@ -109,8 +111,8 @@ function money({ endpoints, tokens, pricing }: DemoResult): [string, string][] {
   return lines;
 }
 
-function describe(type: string, data: string): string {
-  const event = JSON.parse(data) as Record<string, unknown>;
+function describe(row: EventRow): string {
+  const event: Readonly<Record<string, unknown>> = { ...readEvent(row) };
   const parts = ['step', 'weight', 'by', 'reason', 'url'].flatMap((key) => {
     const value = event[key];
     if (key === 'weight' && typeof value === 'number') return [`${weightText(value)} %`];
@@ -118,7 +120,7 @@ function describe(type: string, data: string): string {
     if (typeof value === 'string') return [`${key} ${value.replace(/^([a-z_]+): .*$/s, '$1')}`];
     return typeof value === 'number' ? [`${key} ${value}`] : [];
   });
-  return [type.replaceAll('_', ' '), ...parts].join(', ');
+  return [row.type.replaceAll('_', ' '), ...parts].join(', ');
 }
 
 function spanOf(ms: number): string {

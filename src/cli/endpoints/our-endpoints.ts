@@ -1,6 +1,6 @@
 import { errorCode, errorMessage } from '../../core/errors.ts';
 import type { SweepPolicy } from '../../core/policy/sweep.ts';
-import type { Rollout } from '../../core/rollout/rollout.ts';
+import { readRollout } from '../../core/rollout/stored.ts';
 import { knownOf } from '../../core/sweep/known.ts';
 import { decideSweep, sweepSeen } from '../../core/sweep/sweep.ts';
 import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep/sweep.ts';
@@ -80,7 +80,7 @@ async function readKnown({ dbPath, policy }: SweepContext, now: number): Promise
     return null;
   }
   try {
-    const rollouts = listRollouts(db).map(({ snapshot }) => JSON.parse(snapshot) as Rollout);
+    const rollouts = listRollouts(db).map(readRollout);
     const served = (id: string, since: number) => hasServedSince(db, id, since);
     return await knownOf(readLedgerId(db) ?? '', rollouts, served, { idleMs: policy.idle, now });
   } finally {

@@ -128,13 +128,10 @@ function described(command: string, what: string, { width }: Page): string[] {
   return lengthOf(line) + 11 <= width ? [line] : [command, `  ${what}`];
 }
 
-/** How long a proposal has been open, and for how long its criteria had held by then. */
-function askLines({ phase }: RouteStatus, { createdAt, criteriaSince }: RolloutStatus, page: Page): string[] {
+/** How long a proposal has been open. */
+function askLines({ phase }: RouteStatus, { createdAt }: RolloutStatus, page: Page): string[] {
   if (phase !== 'proposed') return [];
-  const open = `since ${timeText(createdAt)}, ${spanText(Math.max(0, page.now - createdAt))}`;
-  const held =
-    criteriaSince === undefined ? '' : `; the criteria had held for ${spanText(createdAt - criteriaSince)} then`;
-  return entry('open', [open + held], page);
+  return entry('open', [`since ${timeText(createdAt)}, ${spanText(Math.max(0, page.now - createdAt))}`], page);
 }
 
 function roleLines({ figures, toward }: RolloutStatus, page: Page): string[] {

@@ -83,9 +83,7 @@ function facts(texts: readonly string[], page: Page): string[] {
 }
 
 function routesLines(report: StatusReport, page: Page): string[] {
-  const { routes } = report;
-  // A daemon of an older version tells of none.
-  const lanes = (report as Partial<StatusReport>).lanes ?? [];
+  const { routes, lanes } = report;
   const active = routes.filter((route) => route.rollout !== null);
   const idle = routes.filter((route) => route.rollout === null).sort((a, b) => interest(b) - interest(a));
   const inFull = idle.slice(0, Math.max(0, MOST_IN_FULL - active.length) || (active.length === 0 ? 1 : 0));

@@ -11,125 +11,129 @@ import type { EffectName, Observation, OperatorRequest } from './observation.ts'
 export const CORE_VERSION = 1;
 
 /** What a decision does. `wait` is a decision too, and has a reason. */
-export type Action =
-  | 'wait'
-  | 'survey'
-  | 'learn'
-  | 'propose'
-  | 'ask'
-  | 'withdraw_ask'
-  | 'grant'
-  | 'warn'
-  | 'provision'
-  | 'ensure_endpoint'
-  | 'note_endpoint'
-  | 'start_warming'
-  | 'warm'
-  | 'finish_warming'
-  | 'finish_shadow'
-  | 'enter_step'
-  | 'promote'
-  | 'return'
-  | 'leave_endpoint'
-  | 'roll_back'
-  | 'fail'
-  | 'pause_endpoint'
-  | 'report_endpoint'
-  | 'delete_endpoint'
-  | 'begin_detour'
-  | 'rescale'
-  | 'sleep'
-  | 'wake'
-  | 'end_detour'
-  | 'end'
-  | 'pause'
-  | 'resume'
-  | 'refuse';
+export const ACTIONS = [
+  'wait',
+  'survey',
+  'learn',
+  'propose',
+  'ask',
+  'withdraw_ask',
+  'grant',
+  'warn',
+  'provision',
+  'ensure_endpoint',
+  'note_endpoint',
+  'start_warming',
+  'warm',
+  'finish_warming',
+  'finish_shadow',
+  'enter_step',
+  'promote',
+  'return',
+  'leave_endpoint',
+  'roll_back',
+  'fail',
+  'pause_endpoint',
+  'report_endpoint',
+  'delete_endpoint',
+  'begin_detour',
+  'rescale',
+  'sleep',
+  'wake',
+  'end_detour',
+  'end',
+  'pause',
+  'resume',
+  'refuse',
+] as const;
+export type Action = (typeof ACTIONS)[number];
 
 /** Why. One spelling in code, SQL, CLI and tests. */
-export type Reason =
+export const REASONS = [
   // watching
-  | 'criteria_not_met'
-  | 'sustaining'
-  | 'cooldown'
-  | 'would_propose_add_endpoint'
-  | 'account_unchecked'
-  | 'account_refused'
-  | 'survey_missing'
-  | 'not_available'
-  | 'too_expensive'
-  | 'over_budget'
-  | 'criteria_sustained'
+  'criteria_not_met',
+  'sustaining',
+  'cooldown',
+  'would_propose_add_endpoint',
+  'account_unchecked',
+  'account_refused',
+  'survey_missing',
+  'not_available',
+  'too_expensive',
+  'over_budget',
+  'criteria_sustained',
   // a person's word
-  | 'needs_approval'
-  | 'awaiting_approval'
-  | 'approved'
-  | 'approved_by_policy'
-  | 'rejected'
-  | 'proposal_expired'
-  | 'verdict_changed'
-  | 'operator'
-  | 'paused'
+  'needs_approval',
+  'awaiting_approval',
+  'approved',
+  'approved_by_policy',
+  'rejected',
+  'proposal_expired',
+  'verdict_changed',
+  'operator',
+  'paused',
   // the endpoint
-  | 'endpoint_missing'
-  | 'endpoint_starting'
-  | 'endpoint_ready'
-  | 'warming_up'
-  | 'warmed'
-  | 'effect_failed'
-  | 'provision_timeout'
-  | 'provision_refused'
-  | 'endpoint_not_ours'
-  | 'endpoint_failed'
-  | 'endpoint_paused'
-  | 'endpoint_absent'
-  | 'endpoint_scaled_to_zero'
-  | 'endpoint_unhealthy'
+  'endpoint_missing',
+  'endpoint_starting',
+  'endpoint_ready',
+  'warming_up',
+  'warmed',
+  'effect_failed',
+  'provision_timeout',
+  'provision_refused',
+  'endpoint_not_ours',
+  'endpoint_failed',
+  'endpoint_paused',
+  'endpoint_absent',
+  'endpoint_scaled_to_zero',
+  'endpoint_unhealthy',
   // endpoints that no rollout uses
-  | 'endpoint_in_use'
-  | 'endpoint_idle'
-  | 'endpoint_orphaned'
-  | 'endpoint_unknown'
+  'endpoint_in_use',
+  'endpoint_idle',
+  'endpoint_orphaned',
+  'endpoint_unknown',
   // stepping
-  | 'baking'
-  | 'gathering'
-  | 'shadowing'
-  | 'verdict_fail'
-  | 'unhealthy'
-  | 'consecutive_faults'
-  | 'both_unhealthy'
-  | 'stable_unable'
-  | 'capacity'
-  | 'step_overdue'
-  | 'rollout_overdue'
+  'baking',
+  'gathering',
+  'shadowing',
+  'verdict_fail',
+  'unhealthy',
+  'consecutive_faults',
+  'both_unhealthy',
+  'stable_unable',
+  'capacity',
+  'step_overdue',
+  'rollout_overdue',
   // money
-  | 'budget_low'
-  | 'budget_nearly_used'
-  | 'budget_renewed'
+  'budget_low',
+  'budget_nearly_used',
+  'budget_renewed',
   // the way back
-  | 'traffic_low'
-  | 'slo_missed'
-  | 'serverless_cannot'
-  | 'learning'
+  'traffic_low',
+  'slo_missed',
+  'serverless_cannot',
+  'learning',
   // after
-  | 'promoted'
-  | 'concurrency_changed'
-  | 'serverless_full'
-  | 'leaving'
-  | 'rescaling'
-  | 'rescaled'
-  | 'change_refused'
-  | 'idle'
-  | 'asleep'
-  | 'demand_returned'
-  | 'waking'
-  | 'awake'
-  | 'detour_overdue'
-  | 'draining'
-  | 'traffic_first'
-  | 'drained'
-  | 'stale_request'
-  | 'nothing_asked';
+  'promoted',
+  'concurrency_changed',
+  'serverless_full',
+  'leaving',
+  'rescaling',
+  'rescaled',
+  'change_refused',
+  'idle',
+  'asleep',
+  'demand_returned',
+  'waking',
+  'awake',
+  'detour_overdue',
+  'draining',
+  'traffic_first',
+  'drained',
+  'stale_request',
+  'nothing_asked',
+] as const;
+export type Reason = (typeof REASONS)[number];
 
 /** One answer to one observation: what to do, why, and what thereby happens. Carrying it out leaves no choices. */
 export interface Decision {

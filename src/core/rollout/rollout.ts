@@ -20,19 +20,21 @@ export function endpointShare(rollout: Rollout | null, policy: Pick<RoutePolicy,
 }
 
 /** Where a route stands. `watching` is a route without an active rollout. */
-export type Phase =
-  | 'watching'
-  | 'proposed'
-  | 'provisioning'
-  | 'warming'
-  | 'shadowing'
-  | 'stepping'
-  | 'holding'
-  | 'promoted'
-  | 'draining'
-  | 'aborted'
-  | 'failed'
-  | 'returned';
+export const PHASES = [
+  'watching',
+  'proposed',
+  'provisioning',
+  'warming',
+  'shadowing',
+  'stepping',
+  'holding',
+  'promoted',
+  'draining',
+  'aborted',
+  'failed',
+  'returned',
+] as const;
+export type Phase = (typeof PHASES)[number];
 
 /** The endpoint that a rollout moves traffic to, once it has shown that it can answer. */
 export interface WarmEndpoint {

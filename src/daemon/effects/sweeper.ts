@@ -3,6 +3,7 @@ import { CORE_VERSION } from '../../core/decide/decision.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
+import { readRollout } from '../../core/rollout/stored.ts';
 import { knownOf } from '../../core/sweep/known.ts';
 import { decideSweep, OUR_TAG, sweepSeen } from '../../core/sweep/sweep.ts';
 import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep/sweep.ts';
@@ -130,7 +131,7 @@ export class Sweeper {
   }
 
   async #rollouts(): Promise<Rollout[]> {
-    return (await this.#options.journal.allRollouts()).map(({ snapshot }) => JSON.parse(snapshot) as Rollout);
+    return (await this.#options.journal.allRollouts()).map(readRollout);
   }
 
   async #journal(seen: SweepSeen, decided: SweepDecision): Promise<void> {

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { errorMessage } from '../../core/errors.ts';
 import { atCreation, billedReplicas, isUnsure, minuteOf, settle, settleGone } from '../../core/money/books.ts';
 import type { BookedReading, EndpointReading, ReplicaMinutes } from '../../core/money/books.ts';
+import { readRollout } from '../../core/rollout/stored.ts';
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { isOurs } from '../../huggingface/management/status.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
@@ -55,7 +56,7 @@ export class Books {
     try {
       const known = await journal.bookedEndpoints();
       const active = (await journal.latestRollouts()).filter(({ isOver }) => !isOver);
-      const rollouts = active.map(({ snapshot }) => nameIn(snapshot));
+      const rollouts = active.map(readRollout).map(({ namespace, endpointName: name }) => ({ namespace, name }));
       const namespaces = new Set([
         ...this.#context.namespaces(),
         ...known.map((each) => each.namespace),
@@ -189,9 +190,4 @@ function identityOf(namespace: string, status: EndpointStatus, createdAt: number
 
 function missing({ reading, ...endpoint }: BookedEndpoint, at: number): BookEntry | null {
   return reading.at > at ? null : { endpoint, reading: null, at, spans: settleGone(reading, at) };
-}
-
-function nameIn(snapshot: string): { readonly namespace: string; readonly name: string } {
-  const { namespace, endpointName } = JSON.parse(snapshot) as { namespace: string; endpointName: string };
-  return { namespace, name: endpointName };
 }

@@ -74,7 +74,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     endpointFaultsInRow: watch.endpointFaultsInRow,
     stableRecent: watch.recent.figures(now),
     isDrained: isDrained(watch, flight.endpoint, context.clock),
-    request,
+    request: request === null ? null : requestOf(request),
     openAskId: watch.openAskId,
     ...observeScaling(watch, now, context.gateway),
     shapes: [...watch.shapes].sort(),
@@ -126,6 +126,11 @@ export function shadowFigures(
   if (rollout?.phase !== 'shadowing') return null;
   const { sent, busy, usedUp } = gateway.shadowCounts(rollout.id);
   return { sent, dropped: busy + usedUp, ...shadow };
+}
+
+/** What a decision may know of a request: not when it came, which is stored with it. */
+export function requestOf({ id, kind, rolloutId, askId, step, reason, by }: OperatorRequest): OperatorRequest {
+  return { id, kind, rolloutId, askId, step, reason, by };
 }
 
 interface InFlight {

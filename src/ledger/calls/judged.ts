@@ -1,4 +1,4 @@
-import type { Observation } from '../../core/decide/observation.ts';
+import { readVerdict } from '../../core/decide/links.ts';
 import { byAssignment } from '../../core/judge/call-order.ts';
 import type { PastCall, PastVerdict } from '../../core/judge/replay.ts';
 import { inOrder } from '../../core/judge/shadow-pairs.ts';
@@ -24,7 +24,7 @@ export function pastVerdicts(db: LedgerDb, rolloutId: string): PastVerdict[] {
   const rows = db.prepare<[string], Omit<PastVerdict, 'verdict'> & { input: string }>(sql).all(rolloutId);
   return rows.flatMap(({ input, ...decided }) => {
     // What a sweep saw of the rollout's endpoint has no verdict.
-    const { verdict } = (JSON.parse(input) as { observation?: Observation }).observation ?? {};
-    return verdict == null ? [] : [{ ...decided, verdict }];
+    const verdict = readVerdict(input, decided.decisionId);
+    return verdict === null ? [] : [{ ...decided, verdict }];
   });
 }

@@ -1,26 +1,6 @@
+import { readLinks } from '../../core/decide/links.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { LedgerDb } from '../database.ts';
-
-/** What a decision's own record says happened by it; the rest of both is not looked at here. */
-interface Told {
-  readonly events?: readonly unknown[];
-  readonly replaced?: { readonly event: unknown };
-  readonly outcome?: { readonly requestId: number; readonly result: string; readonly message: string } | null;
-}
-
-interface Seen {
-  readonly observation?: {
-    readonly request?: {
-      readonly id: number;
-      readonly kind: string;
-      readonly rolloutId: string;
-      readonly askId: number | null;
-      readonly step: number | null;
-      readonly reason: string | null;
-      readonly by: string;
-    } | null;
-  };
-}
 
 const APPEND_ONLY = ['decisions', 'events', 'asks', 'requests', 'request_outcomes', 'policies'];
 
@@ -40,19 +20,18 @@ export function linkChecker(db: LedgerDb): (decision: { id: number; input: strin
   return ({ id, input, output }) => {
     const wrong: string[] = [];
     try {
-      const told = JSON.parse(output) as Told;
-      const { observation } = JSON.parse(input) as Seen;
-      if (told.events !== undefined) {
+      const { request: asked, ...happened } = readLinks(input, output, id);
+      if (happened.events !== undefined) {
         const stored = events.all(id);
-        const all = told.replaced === undefined ? told.events : [...told.events, told.replaced.event];
+        const { replaced } = happened;
+        const all = replaced === undefined ? happened.events : [...happened.events, replaced.event];
         const expected = all.map((event) => JSON.stringify(event));
         if (JSON.stringify(stored) !== JSON.stringify(expected)) wrong.push('the events that it led to were changed');
       }
-      if (told.outcome !== undefined) {
-        const expected = told.outcome === null ? [] : [told.outcome];
+      if (happened.outcome !== undefined) {
+        const expected = happened.outcome === null ? [] : [happened.outcome];
         if (!isSame(outcomes.all(id), expected)) wrong.push('what became of the request was changed');
       }
-      const asked = observation?.request;
       if (asked != null && !isSame(request.get(asked.id), asked)) wrong.push(`the request ${asked.id} was changed`);
     } catch (error) {
       wrong.push(`what it names cannot be read: ${errorMessage(error)}`);

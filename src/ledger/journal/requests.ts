@@ -1,5 +1,7 @@
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import type { AskAbout } from '../../core/rollout/ask.ts';
+import type { StatusReport } from '../../core/status.ts';
+import { readReport } from '../../core/stored-status.ts';
 import { unreadable } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
@@ -52,11 +54,14 @@ export function pendingRequests(db: LedgerDb): PendingRequest[] {
   return db.prepare<[], PendingRequest>(sql).all();
 }
 
-/** What the daemon last told of itself: JSON as it was stored, parsed. `updatedAt`: epoch ms. Null before the first time. */
-export function readStatus(db: LedgerDb): { report: unknown; pid: number; updatedAt: number } | null {
+/**
+ * What the daemon last showed of itself. `updatedAt`: epoch ms. Null before the first time. Throws AppError `invalid` if it
+ * cannot be read.
+ */
+export function readStatus(db: LedgerDb): { report: StatusReport; pid: number; updatedAt: number } | null {
   const sql = 'SELECT pid, updated_at_ms AS updatedAt, status FROM daemon_status WHERE id = 1';
   const row = db.prepare<[], { pid: number; updatedAt: number; status: string }>(sql).get();
-  return row === undefined ? null : { report: JSON.parse(row.status), pid: row.pid, updatedAt: row.updatedAt };
+  return row === undefined ? null : { report: readReport(row.status), pid: row.pid, updatedAt: row.updatedAt };
 }
 
 /** An operator's wish. `askId`: the ask that an approval or rejection answers. `at`: epoch ms of clock time. */

@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
-import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
+import { readPolicy } from '../../core/policy/stored.ts';
 import { RoleTally } from '../../core/rollout/step-figures.ts';
 import type { StepFigures } from '../../core/rollout/step-figures.ts';
 import type { Affinity, Toward } from '../../core/route.ts';
@@ -88,7 +89,7 @@ export function findRollout(db: LedgerDb, prefix: string): RolloutRow | null {
 export function pinnedPolicy(db: LedgerDb, { id, model, policyHash }: RolloutRow): RoutePolicy {
   const sql = 'SELECT parsed FROM policies WHERE hash = ?';
   const parsed = db.prepare<[string], string>(sql).pluck().get(policyHash);
-  const policy = parsed === undefined ? undefined : (JSON.parse(parsed) as Policy);
+  const policy = parsed === undefined ? undefined : readPolicy(parsed, policyHash);
   const route = policy?.routes.find((each) => each.model === model);
   if (route !== undefined) return route;
   throw new AppError('not_found', `the ledger does not have the policy of rollout ${id}`);

@@ -91,8 +91,10 @@ test('no fault of the endpoint is to be promoted, and --help says what should co
 
 test('at 80 columns nothing is wider, and the reason is told once', () => {
   const reason = `verdict_fail: endpoint 32 % slower (17 % slower to 49 % slower); limit 20 % slower; ${'evidence '.repeat(9)}`;
-  const data = JSON.stringify({ outcome: 'aborted', reason });
-  const timeline = ['draining', 'ended'].map((type) => ({ at: 0, type, data }));
+  const timeline = ['draining', 'ended'].map((type, i) => {
+    const data = JSON.stringify({ type, outcome: 'aborted', reason, hint: null });
+    return { id: i + 1, decisionId: null, at: 0, type, data };
+  });
   const text = summary(resultOf({ phase: 'aborted', reason, timeline }), undefined);
   for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
   assert.equal(text.match(/32 % slower/g)?.length, 1);

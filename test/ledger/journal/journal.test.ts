@@ -11,6 +11,7 @@ import {
   measuredShares,
   roleFigures,
 } from '../../../src/ledger/journal/rollouts.ts';
+import { makeReport, makeRoute } from '../../cli/reports.ts';
 import {
   POLICY_HASH,
   START_MS,
@@ -114,8 +115,11 @@ describe('journal', () => {
     assert.equal(requestOutcome(db, id)?.decisionId, 2);
     assert.deepEqual(openAsks(db), []);
     assert.equal(await journal.openAsk('abcdefgh'), null);
-    await journal.saveStatus('{"phase":"stepping"}', START_MS);
-    assert.deepEqual(readStatus(db), { report: { phase: 'stepping' }, pid: process.pid, updatedAt: START_MS });
+    const report = makeReport([makeRoute()]);
+    await journal.saveStatus(JSON.stringify(report), START_MS);
+    assert.deepEqual(readStatus(db), { report, pid: process.pid, updatedAt: START_MS });
+    await journal.saveStatus(JSON.stringify({ ...report, pid: 'none', more: 1 }), START_MS);
+    assert.throws(() => readStatus(db), /table daemon_status, column status: pid: .*expected number.*; .*"more"/);
     db.close();
     await close();
   });

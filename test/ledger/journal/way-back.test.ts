@@ -7,6 +7,8 @@ import { pastVerdicts } from '../../../src/ledger/calls/judged.ts';
 import type { Ledger } from '../../../src/ledger/open.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { events } from '../../../src/ledger/journal/rollouts.ts';
+import { SWEEP_DEFAULTS } from '../../../src/core/policy/sweep.ts';
+import { observation, verdictOn } from '../../support/samples.ts';
 import { makeCall, makeEntry, makeRollout, openFor, START_MS, temporaryPath } from '../rig.ts';
 
 const ROLES: readonly Pick<Call, 'role' | 'isEligible' | 'isWayBack'>[] = [
@@ -107,11 +109,32 @@ describe('a way back in the ledger', () => {
   });
 });
 
+const SWEPT_ENDPOINT = {
+  namespace: 'acme',
+  name: 'up-writer',
+  model: 'acme/writer',
+  state: 'paused',
+  tags: [],
+  createdAt: null,
+  updatedAt: null,
+  pricePerHourMicros: null,
+};
+const SWEEP = {
+  sweep: {
+    now: START_MS,
+    endpoint: SWEPT_ENDPOINT,
+    rollout: null,
+    ledgerId: null,
+    isIdle: false,
+    policy: SWEEP_DEFAULTS,
+  },
+};
+
 it('a rollout whose endpoint was swept can still be judged again', async (context) => {
   const path = temporaryPath(context);
   const { journal } = await openFor(context, path);
-  const verdict = { status: 'pass' };
-  for (const [n, input] of [{ rollout: null, observation: { verdict } }, { sweep: { now: 1 } }].entries()) {
+  const verdict = verdictOn(1);
+  for (const [n, input] of [{ rollout: null, observation: observation({ verdict }) }, SWEEP].entries()) {
     const entry = makeEntry(n + 1);
     const decision = { ...(entry.decision as JournalDecision), rolloutId: 'aaaaaaaa', input: JSON.stringify(input) };
     await journal.commit({ ...entry, decision });

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { OUTCOMES } from '../call.ts';
+import { storedAs } from '../stored.ts';
+import type { Breaker } from './breaker.ts';
+import type { LearnedLane } from './lane-status.ts';
+
+const time = z.number().min(0);
+const cause = z.enum(OUTCOMES);
+
+/** A breaker as it is stored. */
+export const breakerSchema = storedAs<Breaker>()(
+  z.discriminatedUnion('state', [
+    z.strictObject({ state: z.literal('closed'), faultsInRow: z.int().min(0) }),
+    z.strictObject({ state: z.literal('open'), since: time, until: time, cause }),
+    z.strictObject({ state: z.literal('half-open'), since: time, probing: z.int().min(0), cause }),
+  ]),
+);
+
+/** What was learned of a lane. */
+export const learnedLaneSchema = storedAs<LearnedLane>()(
+  z.strictObject({
+    rate: z.strictObject({ perSecond: z.number().positive().nullable() }),
+    inFlight: z.strictObject({ most: z.int().min(1).nullable() }),
+    breaker: breakerSchema,
+  }),
+);

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { verdictSchema } from '../judge/stored.ts';
+import type { Verdict } from '../judge/verdict.ts';
+import { readStored } from '../stored.ts';
+
+const outputLinks = z.object({
+  events: z.array(z.unknown()).optional(),
+  replaced: z.object({ event: z.unknown() }).optional(),
+  outcome: z.object({ requestId: z.int() }).nullable().optional(),
+});
+const inputLinks = z.object({
+  observation: z.object({ request: z.object({ id: z.int() }).nullable().optional() }).optional(),
+});
+
+/** The rows of other tables that a decision names: what happened by it, what became of a request, and the request. */
+export interface DecisionLinks extends z.output<typeof outputLinks> {
+  readonly request: { readonly id: number } | null;
+}
+
+/**
+ * Reads what a decision of any core version names, with all keys that are stored. Throws AppError `invalid`, which names
+ * the row and what is wrong.
+ */
+export function readLinks(input: string, output: string, id: number): DecisionLinks {
+  const { observation } = readStored(inputLinks, input, { table: 'decisions', row: `${id}, column input` });
+  const links = readStored(outputLinks, output, { table: 'decisions', row: `${id}, column output` });
+  return { ...links, request: observation?.request ?? null };
+}
+
+const verdictSeen = z.object({ observation: z.object({ verdict: verdictSchema.nullable() }).optional() });
+
+/**
+ * Reads the verdict that a decision of any core version saw; null if it saw none. Throws AppError `invalid`, which names
+ * the row and what is wrong.
+ */
+export function readVerdict(input: string, id: number): Verdict | null {
+  const { observation } = readStored(verdictSeen, input, { table: 'decisions', row: `${id}, column input` });
+  return observation?.verdict ?? null;
+}

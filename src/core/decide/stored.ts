@@ -1,0 +1,234 @@
+import { z } from 'zod';
+import type { DemandFigures } from '../criteria/criteria.ts';
+import { ERROR_CODES } from '../errors.ts';
+import { profileSchema, verdictSchema } from '../judge/stored.ts';
+import type { Spending } from '../money/spending.ts';
+import { backSchema, budgetSchema, routePolicySchema } from '../policy/stored.ts';
+import type { Rollout } from '../rollout/rollout.ts';
+import type { RoleFigures, StepFigures } from '../rollout/step-figures.ts';
+import { eventSchema, rolloutSchema, warmEndpointSchema } from '../rollout/stored.ts';
+import { concurrencySeenSchema, scalingSchema } from '../scaling/stored.ts';
+import { instanceSchema } from '../sizing/stored.ts';
+import { storedAs } from '../stored.ts';
+import type { Costs, TrafficFigures } from '../worth/traffic-history.ts';
+import { ACTIONS, REASONS } from './decision.ts';
+import type { Decision } from './decision.ts';
+import type {
+  BackSeen,
+  EffectResult,
+  EndpointSeen,
+  Observation,
+  OperatorRequest,
+  ShadowFigures,
+  Survey,
+} from './observation.ts';
+
+const time = z.number().min(0);
+const count = z.int().min(0);
+const amount = z.number().min(0);
+const share = z.number().min(0).max(1);
+const micros = z.number();
+const text = z.string();
+
+const effect = z.enum(['survey', 'ensure', 'warm', 'learn', 'pause', 'rescale', 'sleep', 'wake']);
+
+const effectResult = storedAs<EffectResult>()(
+  z.strictObject({
+    effect,
+    at: time,
+    problem: z.strictObject({ code: z.enum(ERROR_CODES), message: text, hint: text.nullable() }).nullable(),
+    warmed: z.strictObject({ endpoint: warmEndpointSchema, failed: z.array(text), profile: profileSchema }).optional(),
+    learned: profileSchema.optional(),
+  }),
+);
+
+const survey = storedAs<Survey>()(
+  z.strictObject({
+    at: time,
+    pricePerHourMicros: micros.nullable(),
+    expectedPerHourMicros: micros.nullable().optional(),
+    problem: text.nullable(),
+    hint: text.nullable(),
+    instance: instanceSchema.nullable().optional(),
+  }),
+);
+
+/** An endpoint as it was last seen. */
+export const endpointSeenSchema = storedAs<EndpointSeen>()(
+  z.strictObject({
+    at: time,
+    state: z.enum([
+      'absent',
+      'pending',
+      'initializing',
+      'updating',
+      'updateFailed',
+      'running',
+      'paused',
+      'failed',
+      'scaledToZero',
+    ]),
+    url: text.nullable(),
+    isHealthy: z.boolean(),
+    badReadings: count,
+    isOurs: z.boolean(),
+    message: text.nullable(),
+    readyReplica: count.optional(),
+    targetReplica: count.optional(),
+    scaling: scalingSchema.nullable().optional(),
+  }),
+);
+
+const request = storedAs<OperatorRequest>()(
+  z.strictObject({
+    id: count,
+    kind: z.enum(['approve', 'reject', 'pause', 'resume', 'abort']),
+    rolloutId: text,
+    askId: z.int().nullable(),
+    step: count.nullable(),
+    reason: text.nullable(),
+    by: text,
+  }),
+);
+
+const demand = {
+  calls: count,
+  agents: count,
+  derivedAgents: count,
+  refused: count,
+  refusedShare: amount,
+  served: z
+    .strictObject({
+      answered: count,
+      failed: count,
+      p50: amount.nullable(),
+      p95: amount.nullable(),
+      p99: amount.nullable(),
+    })
+    .optional(),
+  costs: z.strictObject({ serverlessPerHourMicros: micros, dedicatedPerHourMicros: micros }).nullable().optional(),
+};
+
+/** A window's figures with when its criteria began to hold. */
+export const demandSchema = storedAs<DemandFigures & { readonly holdsSince: number | null }>()(
+  z.strictObject({ ...demand, holdsSince: time.nullable() }),
+);
+
+const role = storedAs<RoleFigures>()(
+  z.strictObject({
+    assigned: count,
+    decided: count,
+    faults: count,
+    refused: count,
+    rejected: count,
+    left: count,
+    servedElsewhere: count,
+    p50: amount.nullable(),
+    p95: amount.nullable(),
+    ttftP50: amount.nullable(),
+    ttftP95: amount.nullable(),
+  }),
+);
+
+/** Both roles of a step. */
+export const stepFiguresSchema = storedAs<StepFigures>()(z.strictObject({ step: count, stable: role, canary: role }));
+
+/** Copies of the shadow stage. */
+export const shadowFiguresSchema = storedAs<ShadowFigures>()(
+  z.strictObject({ sent: count, ended: count, faults: count, dropped: count }),
+);
+
+/** A route's whole traffic. */
+export const trafficSchema = storedAs<TrafficFigures>()(
+  z.strictObject({ calls: count, p95: amount, belowSince: time.nullable(), knownSince: time }),
+);
+
+const back = storedAs<BackSeen>()(
+  z.strictObject({
+    policy: backSchema,
+    refusedMost: share,
+    traffic: trafficSchema.nullable(),
+    slo: z
+      .strictObject({
+        calls: count,
+        slowShare: share.nullable(),
+        availability: share,
+        missedSince: time.nullable(),
+      })
+      .nullable(),
+    serverlessLimit: amount.nullable(),
+  }),
+);
+
+const spending = storedAs<Spending>()(
+  z.strictObject({ hourMicros: micros, dayMicros: micros, rolloutMicros: micros, ratePerHourMicros: micros, at: time }),
+);
+
+const costs = storedAs<Costs>()(
+  z.strictObject({
+    serverlessPerHourMicros: micros,
+    dedicatedPerHourMicros: micros,
+    breakEvenCallsPerMinute: amount,
+  }),
+);
+
+/** An observation as it is stored with the decision about it. */
+export const observationSchema = storedAs<Observation>()(
+  z.strictObject({
+    now: time,
+    model: text,
+    policy: routePolicySchema,
+    policyHash: text,
+    newPolicyHash: text.nullable(),
+    account: z.enum(['ok', 'unchecked', 'refused']),
+    demand: demandSchema,
+    lastEndedAt: time.nullable(),
+    lastToward: z.enum(['serverless', 'dedicated']).nullable().optional(),
+    survey: survey.nullable(),
+    spending: spending.nullable().optional(),
+    budget: z.strictObject({ file: budgetSchema, rollbackMs: amount }).optional(),
+    next: z.strictObject({ rolloutId: text, endpointName: text }),
+    endpoint: endpointSeenSchema.nullable(),
+    effects: z.array(effect),
+    results: z.partialRecord(effect, effectResult),
+    figures: stepFiguresSchema.nullable(),
+    verdict: verdictSchema.nullable(),
+    shadow: shadowFiguresSchema.nullable(),
+    canaryFaultsInRow: count,
+    endpointFaultsInRow: count.optional(),
+    stableRecent: z.strictObject({ attempts: count, faults: count, connectFailures: count }),
+    isDrained: z.boolean(),
+    request: request.nullable(),
+    concurrency: concurrencySeenSchema.optional(),
+    serverlessLimit: amount.nullable().optional(),
+    openAskId: count.nullable(),
+    shapes: z.array(text),
+    costs: costs.nullable().optional(),
+    back: back.nullable().optional(),
+  }),
+);
+
+/** What a decision about a route was made of. */
+export interface DecisionInput {
+  readonly rollout: Rollout | null;
+  readonly observation: Observation;
+}
+
+/** The input of a decision about a route. */
+export const decisionInputSchema = storedAs<DecisionInput>()(
+  z.strictObject({ rollout: rolloutSchema.nullable(), observation: observationSchema }),
+);
+
+/** The output of a decision about a route. */
+export const decisionSchema = storedAs<Decision>()(
+  z.strictObject({
+    action: z.enum(ACTIONS),
+    reason: z.enum(REASONS),
+    detail: text,
+    verdict: verdictSchema.nullable(),
+    events: z.array(eventSchema),
+    effect: effect.nullable(),
+    outcome: z.strictObject({ requestId: count, result: z.enum(['done', 'refused']), message: text }).nullable(),
+    replaced: z.strictObject({ rolloutId: text, event: eventSchema }).optional(),
+  }),
+);

@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import { readStored, storedAs } from '../stored.ts';
+import type { BackPolicy } from './back.ts';
+import type { BudgetPolicy } from './budget.ts';
+import type { CarePolicy } from './care.ts';
+import { CRITERIA } from './criteria.ts';
+import type { CriteriaPolicy } from './criteria.ts';
+import { endpointSchema } from './endpoint.ts';
+import { METRICS } from './judge.ts';
+import type { JudgePolicy } from './judge.ts';
+import type { Policy, RoutePolicy } from './policy.ts';
+import type { ScalingPolicy } from './scaling.ts';
+import type { SweepPolicy } from './sweep.ts';
+
+/** Policies as they are stored: every default filled in, spans in ms, shares 0..1. */
+
+const ms = z.number().min(0);
+const count = z.int().min(0);
+const share = z.number().min(0).max(1);
+const money = z.number().min(0).nullable();
+
+/** The keys of a route's criteria. */
+export const CRITERIA_SHAPE = {
+  window: ms,
+  calls: count,
+  agents: count,
+  refused: share,
+  slo: z.strictObject({ p95: ms.optional(), availability: share.optional() }).optional(),
+  predictability: z.strictObject({ ratio: z.number() }).optional(),
+  cost: z.strictObject({ cheaperBy: share }).optional(),
+  require: z.union([z.enum(['all', 'any']), z.strictObject({ atLeast: count }), z.array(z.array(z.enum(CRITERIA)))]),
+  sustain: ms,
+  cooldown: ms,
+};
+
+const criteriaSchema = storedAs<CriteriaPolicy>()(z.strictObject(CRITERIA_SHAPE));
+
+/** When a way back is thought of. */
+export const backSchema = storedAs<BackPolicy>()(
+  z.strictObject({
+    below: share.nullable(),
+    calls: count.nullable(),
+    sustain: ms,
+    after: ms,
+    cooldown: ms,
+    minCalls: count.optional(),
+    refused: share.nullable(),
+    slo: z.strictObject({ p95: ms.nullable(), availability: share.nullable(), sustain: ms }),
+  }),
+);
+
+/** What may be spent. */
+export const budgetSchema = storedAs<BudgetPolicy>()(
+  z.strictObject({ perHour: money, perDay: money, perRollout: money, warnAt: share, askAt: share }),
+);
+
+const care = storedAs<CarePolicy>()(
+  z.strictObject({
+    retries: z.strictObject({ most: count, base: ms, cap: ms, share }),
+    maxWait: ms,
+    queue: count,
+    ramp: ms,
+    breaker: z.strictObject({ faults: count, cooldown: ms, probes: count }),
+    providers: z.array(z.string()),
+    batch: z.strictObject({ wait: ms, most: count }),
+  }),
+);
+
+const judge = storedAs<JudgePolicy>()(
+  z.strictObject({
+    errorRates: z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share }),
+    metrics: z.record(
+      z.enum(METRICS),
+      z.strictObject({
+        margin: z.number(),
+        rollbackMargin: z.number(),
+        weight: z.number(),
+        judge: z.enum(['act', 'advise']),
+      }),
+    ),
+  }),
+);
+
+const scaling = storedAs<ScalingPolicy>()(
+  z.strictObject({
+    adjust: z.enum(['off', 'ask', 'automatic']),
+    from: count.nullable(),
+    to: count.nullable(),
+    every: ms,
+    within: ms,
+    sleep: z.strictObject({ after: ms, calls: count }).nullable(),
+  }),
+);
+
+/** One route's policy. */
+export const routePolicySchema = storedAs<RoutePolicy>()(
+  z.strictObject({
+    model: z.string(),
+    approval: z.enum(['manual', 'automatic']),
+    criteria: criteriaSchema,
+    steps: z.array(share),
+    affinity: z.enum(['call', 'agent']),
+    limits: z.strictObject({
+      bake: ms,
+      minCalls: count,
+      consecutiveFaults: count,
+      provisionWithin: ms,
+      stepWithin: ms,
+      rolloutWithin: ms,
+      proposalOpen: ms,
+    }),
+    judge,
+    shadow: z.strictObject({
+      share,
+      time: ms,
+      concurrency: count,
+      calls: count,
+      exclude: z.array(z.string()),
+    }),
+    holdBack: z.strictObject({ share, time: ms }),
+    back: backSchema,
+    care,
+    scaling: scaling.optional(),
+    timeouts: z.strictObject({ connect: ms, firstByte: ms, betweenChunks: ms, total: ms }),
+    budget: budgetSchema.optional(),
+    endpoint: endpointSchema.nullable(),
+  }),
+);
+
+/** What becomes of endpoints that no rollout uses. */
+export const sweepPolicySchema = storedAs<SweepPolicy>()(
+  z.strictObject({
+    ended: z.enum(['pause', 'report']),
+    deleteAfter: ms.nullable(),
+    unknown: z.enum(['report', 'pause', 'delete']),
+    idle: ms.nullable(),
+  }),
+);
+
+const policy = storedAs<Policy>()(
+  z.strictObject({ watched: routePolicySchema, routes: z.array(routePolicySchema), sweep: sweepPolicySchema }),
+);
+
+/** Reads a policy of the table `policies`. `hash`: its key. Throws AppError `invalid`, which says what is wrong. */
+export function readPolicy(parsed: string, hash: string): Policy {
+  return readStored(policy, parsed, { table: 'policies', row: `${hash.slice(0, 8)}, column parsed` });
+}

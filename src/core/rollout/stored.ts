@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { profileSchema, verdictSchema } from '../judge/stored.ts';
+import { scalingSchema } from '../scaling/stored.ts';
+import { instanceSchema } from '../sizing/stored.ts';
+import { readStored, storedAs } from '../stored.ts';
+import type { Ask } from './ask.ts';
+import type { RolloutEvent } from './event.ts';
+import type { Detour, Rollout, RolloutBase, WarmEndpoint, WayBack } from './rollout.ts';
+
+const time = z.number().min(0);
+const step = z.int().min(0);
+const count = z.int().min(0);
+const text = z.string();
+const about = z.enum(['step', 'budget', 'scaling']);
+const outcome = z.enum(['aborted', 'failed', 'returned']);
+
+/** An endpoint that has shown that it can answer. */
+export const warmEndpointSchema = storedAs<WarmEndpoint>()(
+  z.strictObject({ url: text, servedModel: text, shapes: z.array(text) }),
+);
+
+const wayBack = storedAs<WayBack>()(
+  z.strictObject({ replaces: text, endpoint: warmEndpointSchema, profile: profileSchema, runsSince: time }),
+);
+
+const ask = storedAs<Ask>()(
+  z.strictObject({
+    about: about.optional(),
+    step,
+    at: time,
+    verdict: verdictSchema.nullable(),
+    scaling: scalingSchema.optional(),
+  }),
+);
+
+const fixed = {
+  id: text,
+  model: text,
+  policyHash: text,
+  toward: z.enum(['serverless', 'dedicated']),
+  createdAt: time,
+  endpointName: text,
+  namespace: text,
+  pricePerHourMicros: z.number(),
+  instance: instanceSchema.optional(),
+  criteriaSince: time,
+  wayBack: wayBack.optional(),
+  budget: z.array(z.strictObject({ budget: text, mark: z.enum(['warned', 'asked', 'extended']) })).optional(),
+};
+const base = { ...fixed, isPaused: z.boolean(), ask: ask.nullable(), since: time };
+
+/** A promoted endpoint's traffic is with serverless for a while. */
+export const detourSchema = storedAs<Detour>()(
+  z.discriminatedUnion('why', [
+    z.strictObject({ why: z.literal('rescale'), since: time, scaling: scalingSchema, bridgedBefore: count }),
+    z.strictObject({ why: z.literal('sleep'), since: time, bridgedBefore: count, wokenAt: time.optional() }),
+  ]),
+);
+
+const judged = { startedAt: time, endpoint: warmEndpointSchema, profile: profileSchema };
+const over = { reason: text, hint: text.nullable() };
+
+/** A rollout as its snapshot is stored. */
+export const rolloutSchema = storedAs<Rollout>()(
+  z.discriminatedUnion('phase', [
+    z.strictObject({ ...base, phase: z.literal('proposed') }),
+    z.strictObject({ ...base, phase: z.literal('provisioning'), startedAt: time, isMade: z.boolean() }),
+    z.strictObject({ ...base, phase: z.literal('warming'), startedAt: time, url: text }),
+    z.strictObject({ ...base, ...judged, phase: z.literal('shadowing') }),
+    z.strictObject({ ...base, ...judged, phase: z.literal('stepping'), step }),
+    z.strictObject({ ...base, ...judged, phase: z.literal('holding'), step }),
+    z.strictObject({
+      ...base,
+      phase: z.literal('promoted'),
+      startedAt: time,
+      step,
+      endpoint: warmEndpointSchema,
+      detour: detourSchema.optional(),
+      scaling: scalingSchema.optional(),
+      rescaledAt: time.optional(),
+      granted: scalingSchema.optional(),
+    }),
+    z.strictObject({ ...base, ...over, phase: z.literal('draining'), outcome }),
+    z.strictObject({ ...base, ...over, phase: outcome }),
+  ]),
+);
+
+const requested = { by: text, reason: text.nullable() };
+
+/** An event of a rollout as it is stored. */
+export const eventSchema = storedAs<RolloutEvent>()(
+  z.discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('proposed'),
+      rollout: storedAs<Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>>()(z.strictObject(fixed)),
+    }),
+    z.strictObject({
+      type: z.literal('asked'),
+      about: about.optional(),
+      step,
+      verdict: verdictSchema.nullable(),
+      scaling: scalingSchema.optional(),
+    }),
+    z.strictObject({ type: z.literal('ask_withdrawn'), about: about.optional(), step, reason: text }),
+    z.strictObject({ type: z.literal('approved'), about: about.optional(), step, ...requested }),
+    z.strictObject({ type: z.enum(['budget_warned', 'budget_asked', 'budget_extended']), budget: text }),
+    z.strictObject({ type: z.literal('provisioning_started') }),
+    z.strictObject({ type: z.literal('endpoint_made'), state: text }),
+    z.strictObject({ type: z.literal('endpoint_ready'), url: text }),
+    z.strictObject({
+      type: z.literal('warmed'),
+      endpoint: warmEndpointSchema,
+      failed: z.array(text),
+      profile: profileSchema,
+      next: z.enum(['shadowing', 'stepping']),
+    }),
+    z.strictObject({ type: z.literal('shadow_ended'), verdict: verdictSchema.nullable() }),
+    z.strictObject({
+      type: z.literal('step_entered'),
+      step,
+      weight: z.number().min(0).max(1),
+      phase: z.enum(['stepping', 'holding']),
+    }),
+    z.strictObject({ type: z.literal('promoted') }),
+    z.discriminatedUnion('why', [
+      z.strictObject({
+        type: z.literal('detour_began'),
+        why: z.literal('rescale'),
+        scaling: scalingSchema,
+        bridgedBefore: count,
+      }),
+      z.strictObject({ type: z.literal('detour_began'), why: z.literal('sleep'), bridgedBefore: count }),
+    ]),
+    z.strictObject({ type: z.literal('waking') }),
+    z.strictObject({
+      type: z.literal('detour_ended'),
+      outcome: z.enum(['done', 'given_up']),
+      bridged: count,
+      pricePerHourMicros: z.number().nullable(),
+    }),
+    z.strictObject({ type: z.literal('paused'), ...requested }),
+    z.strictObject({ type: z.literal('resumed'), ...requested }),
+    z.strictObject({ type: z.literal('draining'), outcome, ...over }),
+    z.strictObject({ type: z.literal('ended'), outcome, ...over }),
+  ]),
+);
+
+/** Reads a snapshot of the table `rollouts`. Throws AppError `invalid`, which says what is wrong. */
+export function readRollout({ id, snapshot }: { readonly id: string; readonly snapshot: string }): Rollout {
+  return readStored(rolloutSchema, snapshot, { table: 'rollouts', row: `${id}, column snapshot` });
+}
+
+/** Reads an event of the table `events`. Throws AppError `invalid`, which says what is wrong. */
+export function readEvent({ id, data }: { readonly id: number; readonly data: string }): RolloutEvent {
+  return readStored(eventSchema, data, { table: 'events', row: `${id}, column data` });
+}

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { breakerSchema } from './care/stored.ts';
+import type { LaneKey, LaneStatus } from './care/lane-status.ts';
+import { CRITERIA } from './policy/criteria.ts';
+import { CRITERIA_SHAPE } from './policy/stored.ts';
+import { ACTIONS, REASONS } from './decide/decision.ts';
+import {
+  demandSchema,
+  endpointSeenSchema,
+  shadowFiguresSchema,
+  stepFiguresSchema,
+  trafficSchema,
+} from './decide/stored.ts';
+import { verdictSchema } from './judge/stored.ts';
+import { PHASES } from './rollout/rollout.ts';
+import { detourSchema } from './rollout/stored.ts';
+import { concurrencySeenSchema, scalingSchema } from './scaling/stored.ts';
+import { instanceSchema } from './sizing/stored.ts';
+import type { RolloutStatus, RouteStatus, StatusReport } from './status.ts';
+import { readStored, storedAs } from './stored.ts';
+
+const time = z.number().min(0);
+const count = z.int().min(0);
+const share = z.number().min(0).max(1);
+const text = z.string();
+const phase = z.enum(PHASES);
+
+const rollout = storedAs<RolloutStatus>()(
+  z.strictObject({
+    id: text,
+    toward: z.enum(['serverless', 'dedicated']),
+    createdAt: time,
+    since: time,
+    startedAt: time.nullable(),
+    isPaused: z.boolean(),
+    step: count,
+    steps: z.array(share),
+    weight: share,
+    assignedShare: share.nullable(),
+    servedShare: share.nullable(),
+    figures: stepFiguresSchema.nullable(),
+    verdict: verdictSchema.nullable(),
+    shadow: shadowFiguresSchema.nullable(),
+    bakeMs: z.number(),
+    minCalls: count,
+    endpointName: text,
+    endpoint: endpointSeenSchema.nullable(),
+    pricePerHourMicros: z.number(),
+    instance: instanceSchema.optional(),
+    scaling: scalingSchema.optional(),
+    concurrency: concurrencySeenSchema.optional(),
+    detour: detourSchema.optional(),
+    ask: z
+      .strictObject({
+        id: count.nullable(),
+        about: z.enum(['step', 'budget', 'scaling']).optional(),
+        step: count,
+        at: time,
+      })
+      .nullable(),
+  }),
+);
+
+const met = Object.fromEntries(CRITERIA.map((name) => [name, z.boolean().optional()])) as Record<
+  Exclude<(typeof CRITERIA)[number], 'calls' | 'agents' | 'refused'>,
+  z.ZodOptional<z.ZodBoolean>
+>;
+
+const route = storedAs<RouteStatus>()(
+  z.strictObject({
+    model: text,
+    phase,
+    decision: z.strictObject({ action: z.enum(ACTIONS), reason: z.enum(REASONS), detail: text, at: time }).nullable(),
+    demand: demandSchema,
+    criteria: z.strictObject({
+      ...CRITERIA_SHAPE,
+      result: z.strictObject({
+        holds: z.boolean(),
+        met: z.strictObject({ ...met, calls: z.boolean(), agents: z.boolean(), refused: z.boolean() }),
+      }),
+    }),
+    rollout: rollout.nullable(),
+    lastRollout: z.strictObject({ id: text, phase, at: time, reason: text }).nullable(),
+    notes: z.array(text),
+    traffic: trafficSchema.nullable(),
+  }),
+);
+
+const lane = storedAs<LaneKey & LaneStatus>()(
+  z.strictObject({
+    model: text,
+    provider: text,
+    limit: z.number().nullable(),
+    isBlocked: z.boolean(),
+    inFlight: z.int(),
+    inFlightLimit: z.number().nullable(),
+    waiting: count,
+    waitingAgents: count,
+    breaker: breakerSchema,
+    retryShare: z.number().min(0),
+    noCreditsAt: time.nullable(),
+    counts: z.strictObject({
+      sent: count,
+      refusedByUpstream: count,
+      refusedHere: count,
+      held: count,
+      noCredits: count,
+    }),
+    providers: z.array(z.strictObject({ provider: text, tried: count, refused: count, faults: count })),
+  }),
+);
+
+const report = storedAs<StatusReport>()(
+  z.strictObject({
+    version: text,
+    pid: count,
+    at: time,
+    startedAt: time,
+    gatewayPort: count,
+    adminPort: count,
+    timeScale: z.number().positive(),
+    policy: z.strictObject({ path: text, hash: text, problem: text.nullable() }),
+    account: z.strictObject({ state: z.enum(['ok', 'unchecked', 'refused']), name: text.nullable() }),
+    ledger: z.strictObject({ pending: count, lost: count, isDegraded: z.boolean() }),
+    gateway: z.strictObject({ inFlight: count, calls: count, ineligible: count, withoutToken: count }),
+    routes: z.array(route),
+    endpoints: z.array(text),
+    lanes: z.array(lane),
+  }),
+);
+
+/** Reads the row of the table `daemon_status`. Throws AppError `invalid`, which says what is wrong. */
+export function readReport(status: string): StatusReport {
+  return readStored(report, status, { table: 'daemon_status', row: 'column status' });
+}
