@@ -1,4 +1,4 @@
-import { Histogram } from '../core/stats/histogram.ts';
+import { FINE, Histogram } from '../core/stats/histogram.ts';
 import type { EndKind } from './call.ts';
 
 /** How a call may fail. */
@@ -41,8 +41,8 @@ export class Figures {
     other: 0,
     cut: 0,
   };
-  readonly #latency = new Histogram();
-  readonly #firstToken = new Histogram();
+  readonly #latency = new Histogram(FINE);
+  readonly #firstToken = new Histogram(FINE);
   #calls = 0;
   #requests = 0;
   #retries = 0;

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { assignedTo } from '../../core/call.ts';
 import { backtest } from '../../core/criteria/backtest.ts';
-import type { HeldSpan, PastCall } from '../../core/criteria/backtest.ts';
+import type { HeldSpan, BacktestCall } from '../../core/criteria/backtest.ts';
 import { measure, measureText, needsServed } from '../../core/criteria/criteria.ts';
 import { servedOf } from '../../core/criteria/served-window.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
@@ -83,7 +83,7 @@ function run(
     readonly criteriaOf: (model: string) => CriteriaPolicy;
   },
 ): Backtested[] {
-  const byModel = new Map<string, PastCall[]>();
+  const byModel = new Map<string, BacktestCall[]>();
   for (const call of demandCalls(db, since * 1_000, until * 1_000)) {
     if (call.model === null || call.isRepeat) continue;
     let calls = byModel.get(call.model);

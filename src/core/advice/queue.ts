@@ -1,5 +1,5 @@
 import { DELAYED_US } from '../call.ts';
-import { Histogram } from '../stats/histogram.ts';
+import { FINE, Histogram } from '../stats/histogram.ts';
 
 /** What a queue in front of the limit would have made of past calls. Times in clock ms, shares of all calls. */
 export interface Queued {
@@ -24,7 +24,7 @@ export function queueUp(
   atMs: readonly number[],
   { perSecond, maxWaitMs, most }: { readonly perSecond: number; readonly maxWaitMs: number; readonly most: number },
 ): Queued {
-  const waits = new Histogram();
+  const waits = new Histogram(FINE);
   const spacingMs = 1_000 / perSecond;
   const leadMs = Math.max(0, BURST_MS - spacingMs);
   let [nextMs, delayed, refused] = [Number.NEGATIVE_INFINITY, 0, 0];

@@ -1,5 +1,6 @@
 import type { Outcome } from '../call.ts';
 import type { RetryPolicy } from '../policy/care.ts';
+import { SlidingCounts } from '../stats/sliding-counts.ts';
 
 /** So many retries in a window are always allowed: a share of few calls is none. */
 const ALWAYS = 10;
@@ -20,53 +21,41 @@ export function backoffMs(n: number, { base, cap }: RetryPolicy, draw: number, a
   return askedMs === null ? jittered : askedMs + Math.min(base, jittered);
 }
 
-/** Counts calls and retries of a sliding window: retries are at most a share of the calls, so that trouble is not amplified. */
+const CALLS = 0;
+const RETRIES = 1;
+
+/** Limits the retries of a sliding window to a share of its calls, so that retries do not add to an overload. */
 export class RetryAllowance {
   readonly #slotMs: number;
-  readonly #calls = new Uint32Array(SLOTS);
-  readonly #retries = new Uint32Array(SLOTS);
-  #slot = 0;
+  readonly #counts = new SlidingCounts(2, SLOTS);
 
   /** `windowMs`: clock ms. */
   constructor(windowMs: number) {
     this.#slotMs = windowMs / SLOTS;
   }
 
+  /** Counts a call. */
   call(nowMs: number): void {
-    this.#count(this.#calls, nowMs);
+    this.#advance(nowMs);
+    this.#counts.count(CALLS);
   }
 
-  /** Takes one retry from the budget; false where none is left. */
+  /** Takes one retry from the allowance; false if none is left. `share`: of the calls of the window, 0..1. */
   take(nowMs: number, share: number): boolean {
     this.#advance(nowMs);
-    if (total(this.#retries) >= Math.max(ALWAYS, share * total(this.#calls))) return false;
-    this.#count(this.#retries, nowMs);
+    if (this.#counts.total(RETRIES) >= Math.max(ALWAYS, share * this.#counts.total(CALLS))) return false;
+    this.#counts.count(RETRIES);
     return true;
   }
 
   /** Retries per call of the window. */
   shareAt(nowMs: number): number {
     this.#advance(nowMs);
-    const calls = total(this.#calls);
-    return calls === 0 ? 0 : total(this.#retries) / calls;
-  }
-
-  #count(counts: Uint32Array, nowMs: number): void {
-    this.#advance(nowMs);
-    const place = this.#slot % SLOTS;
-    counts[place] = (counts[place] as number) + 1;
+    const calls = this.#counts.total(CALLS);
+    return calls === 0 ? 0 : this.#counts.total(RETRIES) / calls;
   }
 
   #advance(nowMs: number): void {
-    const target = Math.floor(nowMs / this.#slotMs);
-    if (target - this.#slot > SLOTS) this.#slot = target - SLOTS;
-    while (this.#slot < target) {
-      const place = ++this.#slot % SLOTS;
-      this.#calls[place] = this.#retries[place] = 0;
-    }
+    this.#counts.advance(Math.floor(nowMs / this.#slotMs));
   }
-}
-
-function total(counts: Uint32Array): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

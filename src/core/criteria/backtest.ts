@@ -6,7 +6,7 @@ import { DemandWindow } from './demand-window.ts';
 import type { ServedCall } from './served-window.ts';
 
 /** A call of the past, as the criteria count it. */
-export interface PastCall {
+export interface BacktestCall {
   readonly atMs: number;
   readonly agent: string;
   readonly isAgentDerived: boolean;
@@ -30,7 +30,7 @@ export interface HeldSpan {
  * when they would have led to a proposal. The cooldown plays no part: nothing was proposed then.
  */
 export function backtest(
-  calls: readonly PastCall[],
+  calls: readonly BacktestCall[],
   criteria: CriteriaPolicy,
   costsOf: CostsOf = () => null,
 ): readonly HeldSpan[] {
@@ -77,11 +77,11 @@ export function backtest(
 
 interface Moment {
   readonly atMs: number;
-  readonly call: PastCall | ServedCall;
+  readonly call: BacktestCall | ServedCall;
 }
 
 /** The arrivals of calls, and where they are asked for also their ends, in the order of time. */
-function momentsOf(calls: readonly PastCall[], hasEnds: boolean): Moment[] {
+function momentsOf(calls: readonly BacktestCall[], hasEnds: boolean): Moment[] {
   const moments: Moment[] = calls.map((call) => ({ atMs: call.atMs, call }));
   if (!hasEnds) return moments;
   for (const { ended } of calls) if (ended !== undefined) moments.push({ atMs: ended.atMs, call: ended });

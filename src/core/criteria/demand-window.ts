@@ -1,8 +1,14 @@
+import { SlidingCounts } from '../stats/sliding-counts.ts';
+import { SECOND_MS } from '../time.ts';
 import type { DemandFigures } from './criteria.ts';
 import { ServedWindow } from './served-window.ts';
 import type { ServedCall } from './served-window.ts';
 
-const BUCKET_MS = 1_000;
+const CALLS = 0;
+const REFUSED = 1;
+/** Agents whose newest call is of that second, and those of them whose name was derived. */
+const AGENTS = 2;
+const DERIVED = 3;
 
 /**
  * The sliding window of one route's demand, in one-second buckets. Each call and each second costs the same however
@@ -14,33 +20,22 @@ const BUCKET_MS = 1_000;
 export class DemandWindow {
   readonly #holds: (figures: DemandFigures) => boolean;
   readonly #size: number;
-  readonly #calls: Uint32Array;
-  readonly #refused: Uint32Array;
-  readonly #lastSeen: Uint32Array;
-  readonly #lastSeenDerived: Uint32Array;
+  readonly #counts: SlidingCounts;
   readonly #served: ServedWindow | null;
   readonly #agents = new Map<string, { second: number; isDerived: boolean }>();
-  #second = Number.NaN;
-  #totalCalls = 0;
-  #totalRefused = 0;
-  #totalAgents = 0;
-  #totalDerived = 0;
   #holdsSince: number | null = null;
 
   /** `holds` says whether a window's figures meet the criteria; `keepsServed`, whether they are to tell of answers too. */
   constructor(windowMs: number, holds: (figures: DemandFigures) => boolean, keepsServed = false) {
-    this.#size = Math.max(1, Math.ceil(windowMs / BUCKET_MS));
+    this.#size = Math.max(1, Math.ceil(windowMs / SECOND_MS));
     this.#holds = holds;
-    this.#calls = new Uint32Array(this.#size);
-    this.#refused = new Uint32Array(this.#size);
-    this.#lastSeen = new Uint32Array(this.#size);
-    this.#lastSeenDerived = new Uint32Array(this.#size);
+    this.#counts = new SlidingCounts(4, this.#size);
     this.#served = keepsServed ? new ServedWindow(this.#size) : null;
   }
 
   /** Calls in the window: the one figure that costs nothing to ask. */
   get calls(): number {
-    return this.#totalCalls;
+    return this.#counts.total(CALLS);
   }
 
   /** Since when the criteria have held at the end of every second; null where they do not hold. */
@@ -51,7 +46,7 @@ export class DemandWindow {
   /** Counts a call that arrived for serverless. */
   arrived(atMs: number, agent: string, isDerived: boolean): void {
     this.advance(atMs);
-    this.#count(this.#second, agent, isDerived);
+    this.#count(this.#counts.now, agent, isDerived);
   }
 
   /**
@@ -65,61 +60,62 @@ export class DemandWindow {
     isRefused: boolean,
   ): boolean {
     this.advance(nowMs);
-    const second = Math.floor(atMs / BUCKET_MS);
-    if (second <= this.#second - this.#size || second > this.#second) return false;
+    const second = Math.floor(atMs / SECOND_MS);
+    if (!this.#counts.has(second)) return false;
     this.#count(second, agent, isDerived);
-    if (isRefused) this.#countRefused(second);
+    if (isRefused) this.#counts.add(REFUSED, second);
     return true;
   }
 
   #count(second: number, agent: string, isDerived: boolean): void {
-    const slot = this.#slot(second);
-    this.#calls[slot] = (this.#calls[slot] as number) + 1;
-    this.#totalCalls++;
+    this.#counts.add(CALLS, second);
     const seen = this.#agents.get(agent);
     if (seen === undefined) {
       this.#agents.set(agent, { second, isDerived });
-      this.#countAgent(slot, isDerived, 1);
+      this.#countAgent(second, isDerived, 1);
     } else if (seen.second < second) {
-      if (seen.second > this.#second - this.#size) this.#countAgent(this.#slot(seen.second), seen.isDerived, -1);
+      this.#countAgent(seen.second, seen.isDerived, -1);
       seen.second = second;
       seen.isDerived = isDerived;
-      this.#countAgent(slot, isDerived, 1);
+      this.#countAgent(second, isDerived, 1);
     }
   }
 
   /** Counts a refusal (429) of a first attempt. */
   refused(atMs: number): void {
     this.advance(atMs);
-    this.#countRefused(this.#second);
-  }
-
-  #countRefused(second: number): void {
-    const slot = this.#slot(second);
-    this.#refused[slot] = (this.#refused[slot] as number) + 1;
-    this.#totalRefused++;
+    this.#counts.count(REFUSED);
   }
 
   /** Counts how a call for serverless ended, in the second in which it did, where that is in the window. */
   ended(atMs: number, nowMs: number, call: ServedCall): void {
     if (this.#served === null) return;
     this.advance(nowMs);
-    this.#served.ended(Math.min(this.#second, Math.floor(atMs / BUCKET_MS)), call);
+    this.#served.ended(Math.min(this.#counts.now, Math.floor(atMs / SECOND_MS)), call);
   }
 
   /** Lets time pass: judges every second that has ended and forgets what left the window. */
   advance(nowMs: number): void {
-    const target = Math.floor(nowMs / BUCKET_MS);
-    if (Number.isNaN(this.#second)) {
-      this.#second = target;
-      this.#served?.advance(target);
+    const target = Math.floor(nowMs / SECOND_MS);
+    if (Number.isNaN(this.#counts.now)) this.#moveTo(target);
+    // After a silence longer than the window nothing is left of it.
+    if (target - this.#counts.now > 2 * this.#size) {
+      this.#agents.clear();
+      this.#holdsSince = null;
+      this.#moveTo(target - 1);
     }
-    if (target - this.#second > 2 * this.#size) this.#leap(target);
-    while (this.#second < target) {
+    while (this.#counts.now < target) {
       this.#judge();
-      this.#second++;
-      this.#served?.advance(this.#second);
-      this.#expire(this.#slot(this.#second));
+      this.#moveTo(this.#counts.now + 1);
+    }
+  }
+
+  #moveTo(second: number): void {
+    this.#counts.advance(second);
+    this.#served?.advance(second);
+    if (this.#agents.size <= 2 * this.#counts.total(AGENTS) + 1_000) return;
+    for (const [agent, seen] of this.#agents) {
+      if (!this.#counts.has(seen.second)) this.#agents.delete(agent);
     }
   }
 
@@ -131,54 +127,26 @@ export class DemandWindow {
 
   /** The figures of the window that ends now. */
   figures(): DemandFigures {
+    const calls = this.#counts.total(CALLS);
+    const refused = this.#counts.total(REFUSED);
     return {
-      calls: this.#totalCalls,
-      agents: this.#totalAgents,
-      derivedAgents: this.#totalDerived,
-      refused: this.#totalRefused,
+      calls,
+      agents: this.#counts.total(AGENTS),
+      derivedAgents: this.#counts.total(DERIVED),
+      refused,
       // A refusal counts when it is known, and a call when it arrived.
-      refusedShare: this.#totalCalls === 0 ? 0 : Math.min(1, this.#totalRefused / this.#totalCalls),
+      refusedShare: calls === 0 ? 0 : Math.min(1, refused / calls),
       ...(this.#served !== null && { served: this.#served.figures() }),
     };
   }
 
   #judge(): void {
     if (!this.#holds(this.figures())) this.#holdsSince = null;
-    else this.#holdsSince ??= (this.#second + 1) * BUCKET_MS;
+    else this.#holdsSince ??= (this.#counts.now + 1) * SECOND_MS;
   }
 
-  /** After a silence longer than the window nothing is left of it. */
-  #leap(target: number): void {
-    for (const buckets of [this.#calls, this.#refused, this.#lastSeen, this.#lastSeenDerived]) buckets.fill(0);
-    this.#agents.clear();
-    this.#totalCalls = this.#totalRefused = this.#totalAgents = this.#totalDerived = 0;
-    this.#holdsSince = null;
-    this.#second = target - 1;
-    this.#served?.advance(this.#second);
-  }
-
-  #expire(slot: number): void {
-    this.#totalCalls -= this.#calls[slot] as number;
-    this.#totalRefused -= this.#refused[slot] as number;
-    this.#totalAgents -= this.#lastSeen[slot] as number;
-    this.#totalDerived -= this.#lastSeenDerived[slot] as number;
-    this.#calls[slot] = this.#refused[slot] = this.#lastSeen[slot] = this.#lastSeenDerived[slot] = 0;
-    if (this.#agents.size > 2 * this.#totalAgents + 1_000) {
-      for (const [agent, seen] of this.#agents) {
-        if (seen.second <= this.#second - this.#size) this.#agents.delete(agent);
-      }
-    }
-  }
-
-  #countAgent(slot: number, isDerived: boolean, change: 1 | -1): void {
-    this.#lastSeen[slot] = (this.#lastSeen[slot] as number) + change;
-    this.#totalAgents += change;
-    if (!isDerived) return;
-    this.#lastSeenDerived[slot] = (this.#lastSeenDerived[slot] as number) + change;
-    this.#totalDerived += change;
-  }
-
-  #slot(second: number): number {
-    return second % this.#size;
+  #countAgent(second: number, isDerived: boolean, change: 1 | -1): void {
+    this.#counts.add(AGENTS, second, change);
+    if (isDerived) this.#counts.add(DERIVED, second, change);
   }
 }

@@ -1,6 +1,7 @@
 import { isDecided } from '../call.ts';
 import type { Call, Outcome } from '../call.ts';
-import { SlidingHistogram } from '../stats/sliding.ts';
+import { COARSE, Histogram } from '../stats/histogram.ts';
+import { SlidingCounts } from '../stats/sliding-counts.ts';
 
 /** What a call for serverless came to for its client. */
 export interface ServedCall {
@@ -29,6 +30,8 @@ export interface ServedFigures {
 
 /** A window is kept in at most so many slots: what leaves it leaves a slot at a time. */
 const MOST_SLOTS = 60;
+const ANSWERED = 0;
+const FAILED = 1;
 
 /**
  * How serverless answered, over a sliding window. Memory is fixed (130 KB for a route that is called), and a call costs
@@ -37,56 +40,52 @@ const MOST_SLOTS = 60;
 export class ServedWindow {
   readonly #slotSeconds: number;
   readonly #size: number;
-  readonly #counts: Record<'answered' | 'failed', Float64Array>;
-  /** Made with the first answer: most models that are called are called by nobody much. */
-  #latency: SlidingHistogram | null = null;
-  #slot = Number.NaN;
+  readonly #counts: SlidingCounts;
+  /** Made with the first answer, because most models that clients name are hardly ever called. */
+  #latency: Histogram | null = null;
 
+  /** `seconds`: the length of the window. */
   constructor(seconds: number) {
     this.#slotSeconds = Math.ceil(seconds / MOST_SLOTS);
     this.#size = Math.max(1, Math.floor(seconds / this.#slotSeconds));
-    const counts = () => new Float64Array(this.#size);
-    this.#counts = { answered: counts(), failed: counts() };
+    this.#counts = new SlidingCounts(2, this.#size);
   }
 
-  /** Lets time pass, up to a second since the epoch. */
+  /** Moves on to a second since the epoch. */
   advance(second: number): void {
     const target = Math.floor(second / this.#slotSeconds);
-    if (Number.isNaN(this.#slot)) this.#slot = target;
-    if (target - this.#slot > this.#size) this.#slot = target - this.#size;
-    while (this.#slot < target) this.#clear(++this.#slot % this.#size);
+    if (this.#latency !== null) {
+      const first = Math.max(this.#counts.now, target - this.#size) + 1;
+      for (let slot = first; slot <= target; slot++) this.#latency.clear(slot % this.#size);
+    }
+    this.#counts.advance(target);
   }
 
-  /** Counts a call in the second in which it ended; not where that is not in the window. */
+  /** Counts a call in the second in which it ended; nothing if that second is not in the window. */
   ended(second: number, { outcome, durationMs }: ServedCall): void {
     const slot = Math.floor(second / this.#slotSeconds);
-    if (slot > this.#slot || slot <= this.#slot - this.#size) return;
-    const place = slot % this.#size;
-    const add = (counts: Float64Array) => (counts[place] = (counts[place] as number) + 1);
+    if (!this.#counts.has(slot)) return;
     if (outcome === 'ok') {
-      add(this.#counts.answered);
-      this.#latency ??= new SlidingHistogram(this.#size);
-      this.#latency.add(place, durationMs);
-    } else if (outcome === 'rate_limited' || isDecided(outcome, 'serverless', 'dedicated')) add(this.#counts.failed);
+      this.#counts.add(ANSWERED, slot);
+      this.#latency ??= new Histogram(COARSE, this.#size);
+      this.#latency.add(durationMs, slot % this.#size);
+    } else if (outcome === 'rate_limited' || isDecided(outcome, 'serverless', 'dedicated')) {
+      this.#counts.add(FAILED, slot);
+    }
   }
 
+  /** How serverless served the window that ends now. */
   figures(): ServedFigures {
-    const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0);
-    const { answered, failed } = this.#counts;
-    const [p50, p95, p99] = (this.#latency?.quantiles([0.5, 0.95, 0.99]) ?? []).map((ms) =>
-      ms === null ? null : Math.round(ms),
-    );
-    return {
-      answered: sum(answered),
-      failed: sum(failed),
-      p50: p50 ?? null,
-      p95: p95 ?? null,
-      p99: p99 ?? null,
+    const quantile = (share: number) => {
+      const ms = this.#latency?.quantile(share) ?? null;
+      return ms === null ? null : Math.round(ms);
     };
-  }
-
-  #clear(place: number): void {
-    for (const counts of Object.values(this.#counts)) counts[place] = 0;
-    this.#latency?.clear(place);
+    return {
+      answered: this.#counts.total(ANSWERED),
+      failed: this.#counts.total(FAILED),
+      p50: quantile(0.5),
+      p95: quantile(0.95),
+      p99: quantile(0.99),
+    };
   }
 }

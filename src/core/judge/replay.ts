@@ -9,7 +9,7 @@ import type { Pair } from './shadow-pairs.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A call of a rollout as the ledger has it; in the order in which calls were assigned. */
-export type PastCall = Assigned & Known;
+export type RecordedCall = Assigned & Known;
 
 /** A verdict that a stored decision saw. */
 export interface PastVerdict {
@@ -36,7 +36,7 @@ export interface ReplayedVerdict extends PastVerdict {
 export function replay(
   past: {
     readonly profile: Profile;
-    readonly calls: readonly PastCall[];
+    readonly calls: readonly RecordedCall[];
     /** In the order in which they set out. */
     readonly pairs: readonly Pair[];
     readonly verdicts: readonly PastVerdict[];
@@ -70,7 +70,7 @@ function takeUpTo(
   judge: Taker,
   given: Given,
   wanted: Verdict['taken'],
-  { calls, pairs, lateUs }: { calls: readonly PastCall[]; pairs: readonly Pair[]; lateUs: number },
+  { calls, pairs, lateUs }: { calls: readonly RecordedCall[]; pairs: readonly Pair[]; lateUs: number },
 ): boolean {
   while (given.pairs < wanted.pairs) {
     const pair = pairs[given.nextPair++];

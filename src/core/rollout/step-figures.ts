@@ -2,7 +2,7 @@ import { isDecided, isFault } from '../call.ts';
 import type { Outcome } from '../call.ts';
 import { upstreamOf } from '../route.ts';
 import type { Role, Toward, UpstreamKind } from '../route.ts';
-import { Histogram } from '../stats/histogram.ts';
+import { FINE, Histogram } from '../stats/histogram.ts';
 
 /** What one role did in one step. Times in clock ms. */
 export interface RoleFigures {
@@ -65,8 +65,8 @@ export interface TalliedCall {
 export class RoleTally {
   readonly #toward: Toward;
   readonly #upstream: UpstreamKind;
-  readonly #latency = new Histogram();
-  readonly #ttft = new Histogram();
+  readonly #latency = new Histogram(FINE);
+  readonly #ttft = new Histogram(FINE);
   #assigned = 0;
   #decided = 0;
   #faults = 0;

@@ -1,33 +1,71 @@
-const GROWTH = Math.log(1.01);
-const BUCKETS = 2_400;
+/** How fine a histogram is: its buckets begin at 1 and grow by the factor `exp(growth)`. */
+interface Scale {
+  readonly growth: number;
+  readonly buckets: number;
+}
+
+/** Buckets of 1 %: quantiles are right to half a percent. The largest bucket begins at about 2.3e10. */
+export const FINE: Scale = { growth: Math.log(1.01), buckets: 2_400 };
+/** Buckets of 3 %: quantiles are right to 1.5 %. The largest bucket begins at about 8.3e6. */
+export const COARSE: Scale = { growth: Math.log(1.03), buckets: 540 };
 
 /**
- * Counts positive numbers in buckets that grow by 1 %, so that any quantile is right to half a percent at a fixed cost
- * in time and memory. Values below 1 count as 1; the largest bucket begins at about 2.3e10.
+ * Counts positive numbers in buckets, so that any quantile has a fixed cost in time and memory. Values below 1 count as 1.
+ * The numbers can be kept apart in slots, each of which can be forgotten; a slot takes four bytes for each bucket.
  */
 export class Histogram {
-  readonly #counts = new Uint32Array(BUCKETS);
+  readonly #growth: number;
+  readonly #buckets: number;
+  readonly #sum: Uint32Array;
+  /** Slot by slot; null if there is only one. */
+  readonly #slots: Uint32Array | null;
   #total = 0;
 
+  constructor({ growth, buckets }: Scale, slots = 1) {
+    this.#growth = growth;
+    this.#buckets = buckets;
+    this.#sum = new Uint32Array(buckets);
+    this.#slots = slots === 1 ? null : new Uint32Array(slots * buckets);
+  }
+
+  /** How many numbers there are. */
   get total(): number {
     return this.#total;
   }
 
-  add(value: number): void {
-    const bucket = value <= 1 ? 0 : Math.min(BUCKETS - 1, Math.round(Math.log(value) / GROWTH));
-    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
+  /** Counts a number. `slot`: from 0. */
+  add(value: number, slot = 0): void {
+    const bucket = value <= 1 ? 0 : Math.min(this.#buckets - 1, Math.round(Math.log(value) / this.#growth));
+    this.#sum[bucket] = (this.#sum[bucket] as number) + 1;
     this.#total++;
+    if (this.#slots === null) return;
+    const place = slot * this.#buckets + bucket;
+    this.#slots[place] = (this.#slots[place] as number) + 1;
   }
 
-  /** The smallest bucket below or in which a share `q` (0..1) of the values lies; null without values. */
+  /** Forgets what a slot holds. */
+  clear(slot: number): void {
+    if (this.#slots === null) {
+      this.#sum.fill(0);
+      this.#total = 0;
+      return;
+    }
+    const own = this.#slots.subarray(slot * this.#buckets, (slot + 1) * this.#buckets);
+    for (let bucket = 0; bucket < this.#buckets; bucket++) {
+      const count = own[bucket] as number;
+      if (count === 0) continue;
+      this.#sum[bucket] = (this.#sum[bucket] as number) - count;
+      this.#total -= count;
+    }
+    own.fill(0);
+  }
+
+  /** The smallest bucket below or in which a share `q` (0..1) of the numbers lies; null without numbers. */
   quantile(q: number): number | null {
     if (this.#total === 0) return null;
     const rank = Math.max(1, Math.ceil(q * this.#total));
-    let seen = 0;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      seen += this.#counts[bucket] as number;
-      if (seen >= rank) return Math.exp(bucket * GROWTH);
-    }
-    return Math.exp((BUCKETS - 1) * GROWTH);
+    let bucket = 0;
+    for (let seen = this.#sum[0] as number; seen < rank;) seen += this.#sum[++bucket] as number;
+    return Math.exp(bucket * this.#growth);
   }
 }

@@ -1,4 +1,5 @@
 import type { SloPolicy } from '../policy/back.ts';
+import { SlidingCounts } from '../stats/sliding-counts.ts';
 import { MINUTE_MS } from '../time.ts';
 
 /** What an endpoint gave in the last five whole minutes, and since when that is not what it owes. */
@@ -14,6 +15,9 @@ export interface SloFigures {
 }
 
 const WINDOW = 5;
+const ANSWERED = 0;
+const SLOW = 1;
+const FAILED = 2;
 /** A p95 is missed where more than this share is slower. */
 const SLOW_SHARE = 0.05;
 /** In a window with fewer calls than this nothing is missed. */
@@ -22,28 +26,26 @@ const LEAST_CALLS = 20;
 /** One endpoint against what it owes, in windows of five whole minutes, each judged when it ends. */
 export class SloWatch {
   readonly #policy: SloPolicy;
-  readonly #answered = new Uint32Array(WINDOW + 1);
-  readonly #slow = new Uint32Array(WINDOW + 1);
-  readonly #failed = new Uint32Array(WINDOW + 1);
-  #minute: number;
+  /** Minute by minute: the window and the minute under way. */
+  readonly #counts = new SlidingCounts(3, WINDOW + 1);
   #missedSince: number | null = null;
 
   constructor(policy: SloPolicy, nowMs: number) {
     this.#policy = policy;
-    this.#minute = Math.floor(nowMs / MINUTE_MS);
+    this.#counts.advance(Math.floor(nowMs / MINUTE_MS));
   }
 
   /** A call that the endpoint answered, and how long that took, clock ms. */
   answered(atMs: number, durationMs: number): void {
     this.#advance(atMs);
-    this.#count(this.#answered);
-    if (this.#policy.p95 !== null && durationMs > this.#policy.p95) this.#count(this.#slow);
+    this.#counts.count(ANSWERED);
+    if (this.#policy.p95 !== null && durationMs > this.#policy.p95) this.#counts.count(SLOW);
   }
 
   /** A call that the endpoint failed. */
   failed(atMs: number): void {
     this.#advance(atMs);
-    this.#count(this.#failed);
+    this.#counts.count(FAILED);
   }
 
   /** Not all of its calls before `nowMs` were seen. */
@@ -57,23 +59,16 @@ export class SloWatch {
     return { ...this.#window(), missedSince: this.#missedSince };
   }
 
-  #count(counts: Uint32Array): void {
-    const slot = this.#minute % counts.length;
-    counts[slot] = (counts[slot] as number) + 1;
-  }
-
   #advance(nowMs: number): void {
     const target = Math.floor(nowMs / MINUTE_MS);
-    if (target - this.#minute > 2 * WINDOW) {
-      for (const counts of [this.#answered, this.#slow, this.#failed]) counts.fill(0);
+    if (target - this.#counts.now > 2 * WINDOW) {
+      this.#counts.advance(target);
       this.#missedSince = null;
-      this.#minute = target;
     }
-    while (this.#minute < target) {
-      this.#minute++;
-      for (const counts of [this.#answered, this.#slow, this.#failed]) counts[this.#minute % counts.length] = 0;
+    while (this.#counts.now < target) {
+      this.#counts.advance(this.#counts.now + 1);
       if (!this.#isMissed()) this.#missedSince = null;
-      else this.#missedSince ??= this.#minute * MINUTE_MS;
+      else this.#missedSince ??= this.#counts.now * MINUTE_MS;
     }
   }
 
@@ -85,14 +80,13 @@ export class SloWatch {
   }
 
   #window(): Omit<SloFigures, 'missedSince'> {
-    const now = this.#minute % (WINDOW + 1);
-    const sum = (counts: Uint32Array) => counts.reduce((total, count, slot) => total + (slot === now ? 0 : count), 0);
-    const [answered, failed] = [sum(this.#answered), sum(this.#failed)];
+    const sum = (column: number) => this.#counts.total(column) - this.#counts.at(column, this.#counts.now);
+    const [answered, failed] = [sum(ANSWERED), sum(FAILED)];
     const calls = answered + failed;
     const isTimed = this.#policy.p95 !== null;
     return {
       calls,
-      slowShare: isTimed ? (answered === 0 ? 0 : sum(this.#slow) / answered) : null,
+      slowShare: isTimed ? (answered === 0 ? 0 : sum(SLOW) / answered) : null,
       availability: calls === 0 ? 1 : answered / calls,
     };
   }

@@ -1,5 +1,6 @@
 import { LONGEST_SUSTAIN_MS } from '../policy/back.ts';
 import type { BackPolicy } from '../policy/back.ts';
+import { SlidingCounts } from '../stats/sliding-counts.ts';
 import { MINUTE_MS } from '../time.ts';
 
 /** What an hour of a route's calls costs on either side, and the traffic at which both cost the same. */
@@ -30,26 +31,23 @@ const MINUTES = LONGEST_SUSTAIN_MS / MINUTE_MS + WINDOW + 5;
  * since which it was told of everything: what was not seen is not a low traffic.
  */
 export class TrafficHistory {
-  readonly #calls = new Uint32Array(MINUTES);
+  readonly #calls = new SlidingCounts(1, MINUTES);
   #knownSince: number;
-  #minute: number;
 
   /** `knownSinceMs`: from when on every call is told of. */
   constructor(knownSinceMs: number) {
     this.#knownSince = Math.ceil(knownSinceMs / MINUTE_MS);
-    this.#minute = Math.floor(knownSinceMs / MINUTE_MS);
+    this.#calls.advance(Math.floor(knownSinceMs / MINUTE_MS));
   }
 
   /** Counts `calls` that arrived in a minute; what is older than a day is not kept. */
   arrived(atMs: number, calls = 1): void {
     const minute = Math.floor(atMs / MINUTE_MS);
-    this.#advance(minute);
-    if (minute <= this.#minute - MINUTES) return;
-    const slot = minute % MINUTES;
-    this.#calls[slot] = (this.#calls[slot] as number) + calls;
+    this.#calls.advance(minute);
+    this.#calls.add(0, minute, calls);
   }
 
-  /** Since when every call was seen, epoch ms: the start of a whole minute. */
+  /** From when on every call was seen, epoch ms. */
   get knownSince(): number {
     return this.#knownSince * MINUTE_MS;
   }
@@ -62,15 +60,15 @@ export class TrafficHistory {
   /** `limit`: calls in five minutes; null where there is none to be below. Null before the first whole window. */
   figures(nowMs: number, limit: number | null): TrafficFigures | null {
     const now = Math.floor(nowMs / MINUTE_MS);
-    this.#advance(now);
+    this.#calls.advance(now);
     const first = Math.max(this.#knownSince, now - MINUTES + 1);
     const windows: number[] = [];
     let below = now;
     let [sum, isBelow] = [0, limit !== null];
     for (let minute = now - 1; minute >= first; minute--) {
-      sum += this.#calls[minute % MINUTES] as number;
+      sum += this.#calls.at(0, minute);
       if (now - minute < WINDOW) continue;
-      if (now - minute > WINDOW) sum -= this.#calls[(minute + WINDOW) % MINUTES] as number;
+      if (now - minute > WINDOW) sum -= this.#calls.at(0, minute + WINDOW);
       windows.push(sum);
       isBelow &&= limit !== null && sum < limit;
       if (isBelow) below = minute + WINDOW;
@@ -85,12 +83,6 @@ export class TrafficHistory {
       belowSince: isBelowNow ? below * MINUTE_MS : null,
       knownSince: this.knownSince,
     };
-  }
-
-  #advance(minute: number): void {
-    if (minute - this.#minute >= MINUTES) this.#calls.fill(0);
-    else while (this.#minute < minute) this.#calls[++this.#minute % MINUTES] = 0;
-    this.#minute = Math.max(this.#minute, minute);
   }
 }
 

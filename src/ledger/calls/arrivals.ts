@@ -1,25 +1,12 @@
 import { knownAfterUs, OUTCOMES } from '../../core/call.ts';
-import type { Outcome } from '../../core/call.ts';
-import type { Assigned, Known } from '../../core/judge/call-order.ts';
+import type { HistoryCall } from '../../core/judge/profile.ts';
+import type { RecordedCall } from '../../core/judge/replay.ts';
 import type { UpstreamKind } from '../../core/route.ts';
 import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';
 import { startOf } from './history.ts';
 import { pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';
-
-/** A call that was assigned to one kind of upstream. Times in clock µs. */
-export interface PastCall {
-  readonly arrivedAtUs: number;
-  readonly durationUs: number;
-  readonly outcome: Outcome;
-  readonly firstTokenUs: number | null;
-  readonly promptTokens: number | null;
-  readonly outputTokens: number | null;
-}
-
-/** A call of a rollout as the call order takes it. */
-export type LoggedJudged = Assigned & Known;
 
 /** Which calls are read: the eligible ones of a rollout, or those of a model that were assigned to a kind in a span. */
 export type Choice =
@@ -111,7 +98,7 @@ export function arrivalPage(db: LedgerDb, choice: Choice, span: Span, afterUs: n
 }
 
 /** All eligible calls of a rollout that have a role, in the order of their arrival. */
-export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<LoggedJudged> {
+export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<RecordedCall> {
   const choice = { kind: 'rollout', rolloutId } as const;
   const span = spanOf(db, choice);
   if (span === null) return;
@@ -121,19 +108,19 @@ export function* judgedCalls(db: LedgerDb, rolloutId: string): Generator<LoggedJ
 }
 
 /** The calls of a page of a rollout. */
-export function* readJudged({ figures }: ArrivalPage): Generator<LoggedJudged> {
+export function* readJudged({ figures }: ArrivalPage): Generator<RecordedCall> {
   for (let at = 0; at < figures.length; at += CALL_COLUMNS) yield judgedAt(figures, at);
 }
 
 /** The calls of a page of a history. */
-export function* readPast(page: ArrivalPage): Generator<PastCall> {
+export function* readPast(page: ArrivalPage): Generator<HistoryCall> {
   for (const { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens } of readJudged(page)) {
     yield { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens };
   }
 }
 
 /** The call whose CALL_COLUMNS numbers begin at a place. */
-export function judgedAt(figures: Float64Array, at: number): LoggedJudged {
+export function judgedAt(figures: Float64Array, at: number): RecordedCall {
   const number = (column: number) => figures[at + column] as number;
   const orNull = (column: number) => (Number.isNaN(number(column)) ? null : number(column));
   const waitedUs = number(13);
@@ -210,7 +197,7 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
 }
 
 /** The calls of a model that were assigned to serverless and ended within a span, epoch µs: the newest 200,000. */
-export function* historyCalls(db: LedgerDb, model: string, sinceUs: number, untilUs: number): Generator<PastCall> {
+export function* historyCalls(db: LedgerDb, model: string, sinceUs: number, untilUs: number): Generator<HistoryCall> {
   const choice = { kind: 'history', model, upstream: 'serverless', sinceUs, untilUs } as const;
   const span = spanOf(db, choice);
   if (span === null) return;

@@ -1,6 +1,6 @@
 import { readVerdict } from '../../core/decide/links.ts';
 import { byAssignment } from '../../core/judge/call-order.ts';
-import type { PastCall, PastVerdict } from '../../core/judge/replay.ts';
+import type { RecordedCall, PastVerdict } from '../../core/judge/replay.ts';
 import { inOrder } from '../../core/judge/shadow-pairs.ts';
 import type { Pair } from '../../core/judge/shadow-pairs.ts';
 import type { LedgerDb } from '../database.ts';
@@ -8,7 +8,7 @@ import { judgedCalls } from './arrivals.ts';
 import { pairs } from './pairs.ts';
 
 /** The calls of a rollout that were judged, in the order in which they were assigned. */
-export function pastCalls(db: LedgerDb, rolloutId: string): PastCall[] {
+export function pastCalls(db: LedgerDb, rolloutId: string): RecordedCall[] {
   return [...judgedCalls(db, rolloutId)].filter(({ step }) => step > 0).sort(byAssignment);
 }
 

@@ -1,6 +1,8 @@
+import type { HistoryCall } from '../../core/judge/profile.ts';
+import type { RecordedCall } from '../../core/judge/replay.ts';
 import type { Role, UpstreamKind } from '../../core/route.ts';
 import { readJudged, readPast } from '../calls/arrivals.ts';
-import type { Choice, LoggedJudged, PastCall } from '../calls/arrivals.ts';
+import type { Choice } from '../calls/arrivals.ts';
 import { readPage } from '../calls/history.ts';
 import type { LoggedCall } from '../calls/history.ts';
 import { readPairs } from '../calls/pairs.ts';
@@ -18,7 +20,7 @@ interface CallPages {
    * The eligible calls of a rollout that have a role, in the order of their arrival, as far as the ledger has them now.
    * Each has the figures that the judge had when the call ended.
    */
-  judgedCalls(rolloutId: string): AsyncIterable<readonly LoggedJudged[]>;
+  judgedCalls(rolloutId: string): AsyncIterable<readonly RecordedCall[]>;
   /** The pairs of a rollout's shadow stage, in the order of their arrival. Both halves of each are in the ledger. */
   pairs(rolloutId: string): AsyncIterable<readonly JudgedPair[]>;
   /**
@@ -30,7 +32,7 @@ interface CallPages {
     sinceUs: number,
     untilUs: number,
     upstream?: UpstreamKind,
-  ): AsyncIterable<readonly PastCall[]>;
+  ): AsyncIterable<readonly HistoryCall[]>;
 }
 
 /**

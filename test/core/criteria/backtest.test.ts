@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { backtest } from '../../../src/core/criteria/backtest.ts';
-import type { PastCall } from '../../../src/core/criteria/backtest.ts';
+import type { BacktestCall } from '../../../src/core/criteria/backtest.ts';
 import { routePolicy, START } from '../../support/samples.ts';
 
 const MINUTE = 60_000;
@@ -10,7 +10,7 @@ const { criteria } = routePolicy({
 });
 
 /** A call a second of ten agents, every fifth refused, from one minute to before another. */
-function calls(fromMinute: number, toMinute: number): PastCall[] {
+function calls(fromMinute: number, toMinute: number): BacktestCall[] {
   const count = (toMinute - fromMinute) * 60;
   return Array.from({ length: count }, (_, i) => ({
     atMs: START + fromMinute * MINUTE + i * 1_000,
