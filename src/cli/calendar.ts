@@ -51,7 +51,7 @@ function formatOf(name: string): Intl.DateTimeFormat {
   try {
     return new Intl.DateTimeFormat('en-GB', { ...options, ...(name !== 'local' && { timeZone: name }) });
   } catch (error) {
-    throw new AppError('invalid', `--zone "${name}" is no time zone`, {
+    throw new AppError('invalid', `--zone "${name}" is not a time zone`, {
       hint: 'expected UTC, local (the zone of this machine), or a name such as Europe/Berlin',
       cause: error,
     });

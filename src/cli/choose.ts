@@ -2,10 +2,10 @@ import { AppError } from '../core/errors.ts';
 import { isOver } from '../core/rollout/rollout.ts';
 import type { RolloutRow } from '../ledger/journal/rollouts.ts';
 
-/** The rollout that is meant. Throws AppError `not_found`, or `invalid` where it is not clear which. */
+/** The rollout that is meant. Throws AppError `not_found`, or `invalid` if several fit. */
 export function chooseRollout(rollouts: readonly RolloutRow[], named: string | undefined): RolloutRow {
   const running = rollouts.filter(({ phase }) => !isOver(phase));
-  // While a way back is under way, it stands for the promoted rollout that it takes the place of.
+  // While a way back is running, it stands for the promoted rollout that it replaces.
   const active = running.filter((one) => !running.some((other) => replaces(other, one)));
   const meant = named === undefined ? active : rollouts.filter(({ id }) => id.startsWith(named));
   const exact = meant.find(({ id }) => id === named);
@@ -18,7 +18,9 @@ export function chooseRollout(rollouts: readonly RolloutRow[], named: string | u
     throw new AppError('invalid', `${what}: ${list(meant)}`, { hint: 'name the one you mean' });
   }
   if (named === undefined) {
-    throw new AppError('not_found', 'no rollout is active', { hint: 'see what is awaited: npx upshift status' });
+    throw new AppError('not_found', 'no rollout is active', {
+      hint: 'see what the daemon waits for: npx upshift status',
+    });
   }
   const hint = active.length === 0 ? 'no rollout is active' : `active: ${list(active)}`;
   throw new AppError('not_found', `there is no rollout "${named}"`, { hint });

@@ -11,7 +11,7 @@ export interface GlobalOptions {
   readonly json: boolean;
 }
 
-/** A command's parser, which knows the options of every command already. */
+/** A command's parser. It already has the options that every command takes. */
 export function withGlobals(parser: Argv): Argv<GlobalOptions> {
   return parser as Argv<GlobalOptions>;
 }
@@ -33,27 +33,27 @@ export function parseSpan(text: string): number | null {
   return span === null ? null : Number(span[1]) * (units[span[2] ?? ''] ?? 0);
 }
 
-/** The clock that the daemon runs on, as far as the environment tells. */
+/** The daemon's clock, as the environment describes it. */
 export function openClock(): Clock {
   const { timeScale, timeStart } = readEnvironment(process.env);
   return createClock({ scale: timeScale, start: timeStart });
 }
 
 /**
- * Clock time, whole epoch ms. A daemon on a scaled clock that this shell's environment does not know of is taken at its last
- * word: its time cannot be told from here.
+ * Clock time, whole epoch ms. If the daemon's clock runs at another scale than this environment says, it is the time of the
+ * daemon's last report.
  */
 export function timeOf(clock: Clock, report: StatusReport | null): number {
   return report !== null && report.timeScale !== clock.scale ? report.at : Math.round(clock.now());
 }
 
-/** What a command to type needs so that it reaches the same ledger; undefined where nothing. */
+/** The option that a further command needs to use the same ledger; undefined if none. */
 export function commandSuffix(db: string): string | undefined {
   if (db === (process.env['UPSHIFT_DB'] || 'upshift.db')) return undefined;
   return /^[\w./-]+$/.test(db) ? `--db ${db}` : `--db '${db.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Refuses a number that is none, or out of range: AppError `invalid` with what is expected. */
+/** Throws AppError `invalid` for a value that is not a number or out of range, with what is expected. */
 export function checkNumber(flag: string, value: number, isGood: boolean, expected: string): void {
   if (isGood && !Number.isNaN(value)) return;
   const message = Number.isNaN(value) ? `--${flag} is not a number` : `--${flag} ${value} is out of range`;

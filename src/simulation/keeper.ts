@@ -62,7 +62,7 @@ export function readKept(path: string): Kept | null {
   } catch (cause) {
     throw new AppError('invalid', `the state file ${path} cannot be read`, { cause, hint: HINT });
   }
-  throw new AppError('invalid', `${path} is no state file of a simulation`, { hint: HINT });
+  throw new AppError('invalid', `${path} is not a state file of a simulation`, { hint: HINT });
 }
 
-const HINT = 'name another file with --state, or remove this one to begin anew';
+const HINT = 'name another file with --state, or remove this one to start from nothing';

@@ -26,6 +26,6 @@ describe('a calendar', () => {
   });
 
   it('is refused where there is no such zone', () => {
-    assert.throws(() => openCalendar('Mars/Olympus'), /--zone "Mars\/Olympus" is no time zone/);
+    assert.throws(() => openCalendar('Mars/Olympus'), /--zone "Mars\/Olympus" is not a time zone/);
   });
 });

@@ -23,7 +23,7 @@ describe('the command line', { concurrency: 4 }, () => {
       { args: ['audit', '--limit', '1.5'], said: /--limit 1\.5 is out of range/ },
       { args: ['approve', '--step', 'two'], said: /--step is not a number/ },
       { args: ['simulate', '--port', '70000'], said: /--port 70000 is out of range/ },
-      { args: ['explain', 'x'], said: /"x" is no decision's number/ },
+      { args: ['explain', 'x'], said: /"x" is not the number of a decision/ },
       { args: ['policy'], said: /a command is missing: policy check FILE/ },
       { args: ['status', 'now'], said: /unexpected argument "now"/ },
     ];

@@ -72,7 +72,7 @@ describe('criteria that a policy adds, on the command line', { concurrency: 4 },
     const { out } = await upshift(['explain', '1', '--db', path]);
     const text = out.replaceAll(/\s+/g, ' ');
     assert.match(text, /p95 24\.0 s \(more than 20\.0 s\); dedicated 25 % cheaper \(more than 20 %\)/);
-    assert.match(text, /decided again now from what it saw, it comes out the same/);
+    assert.match(text, /made again from what it saw, it comes out the same/);
   });
 
   it('are checked and shown with what is required', async (context) => {

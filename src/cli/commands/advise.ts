@@ -26,7 +26,7 @@ interface AdviseOptions extends GlobalOptions {
   readonly online: boolean;
 }
 
-/** Every second of the span is looked at. */
+/** The command visits every second of the span. */
 const LONGEST_MS = 31 * 86_400_000;
 
 export const adviseCommand: CommandModule<object, AdviseOptions> = {
@@ -113,7 +113,7 @@ function show(advice: readonly Advice[], { json, since }: AdviseOptions): void {
     );
   else
     printText(
-      `the ledger has no call since ${since}: nothing can be said\n` +
+      `the ledger has no calls since ${since}\n` +
         'let agents call through upshift for an hour or more, or look further back:\nnpx upshift advise --since 30d',
     );
 }
@@ -122,13 +122,13 @@ async function askRouter(): Promise<ReadonlyMap<string, readonly ServingProvider
   const { routerUrl, token } = readEnvironment(process.env);
   if (token === null) {
     throw new AppError('unauthorized', '--online asks the router, and HF_TOKEN is not set', {
-      hint: 'set HF_TOKEN, or leave out --online: what was seen is told all the same',
+      hint: 'set HF_TOKEN, or leave out --online',
     });
   }
   return listProviders(routerUrl, token);
 }
 
-/** The calls of each model, whoever served them; some before `since` too, which tell who was there already. */
+/** The calls of each model, from either upstream. Some are from before `since`: they show which agents were already active. */
 function readDemand(db: LedgerDb, since: number, until: number): ReadonlyMap<string, readonly DemandCall[]> {
   const byModel = new Map<string, DemandCall[]>();
   for (const call of demandCalls(db, (since - SILENCE_MS) * 1_000, until * 1_000)) {

@@ -82,7 +82,7 @@ function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOpti
     ...(limit === 0 ? {} : { limit }),
   });
   if (json) for (const row of rows) printJson(row);
-  else if (rows.length === 0) printText('no decision fits; npx upshift audit --limit 0 has all of them');
+  else if (rows.length === 0) printText('no decision matches; npx upshift audit --limit 0 lists all of them');
   else printText(renderDecisions(cleanAll(rows), commandSuffix(path)));
 }
 
@@ -107,14 +107,14 @@ function renderDecisions(rows: readonly DecisionRow[], suffix = ''): string {
   ]);
   const [head = '', ...lines] = table(columns, cells, paint);
   const width = widthOf(process.stdout);
-  // The sentence has a line of its own: beside the columns there is no room for it in a narrow window.
+  // The sentence has its own line, because a narrow window has no room for it beside the columns.
   const decisions = rows.flatMap(({ detail }, i) => [
     lines[i] ?? '',
     paint.dim(`        ${cut(detail ?? '', width - 8)}`),
   ]);
   const [only] = models;
   const shown = rows.findLast(({ action }) => action !== 'wait') ?? rows.at(-1);
-  const next = `npx upshift explain ${[shown?.id, suffix].join(' ').trimEnd()}: what that one saw, and why`;
+  const next = `npx upshift explain ${[shown?.id, suffix].join(' ').trimEnd()}: explains that decision`;
   return [
     ...(models.size === 1 ? [paint.bold(only ?? '')] : []),
     head,
@@ -151,8 +151,8 @@ function verify(db: LedgerDb, { json }: AuditOptions): void {
 function renderAudit({ decisions, rerun, notCompared, head, problems }: AuditReport): string {
   const paint = painter(process.stdout);
   const lines = [
-    `${countText(decisions, 'decision')} read: the chain, the policies, the events, on whose word`,
-    `${countText(rerun, 'decision')} made again from what was seen then`,
+    `${countText(decisions, 'decision')} read: hashes, policies, events and approvals are checked`,
+    `${countText(rerun, 'decision')} made again from what they saw`,
   ];
   for (const { coreVersion, decisions: count } of notCompared) {
     lines.push(
@@ -162,10 +162,10 @@ function renderAudit({ decisions, rerun, notCompared, head, problems }: AuditRep
   if (problems.length === 0) {
     return [
       ...lines,
-      paint.green('verified: no decision was changed, removed or put in between'),
+      paint.green('verified: no decision was changed, removed or inserted'),
       `head ${head ?? 'none'}`,
-      paint.dim('Keep the head elsewhere: it shows later whether the newest rows were cut off.'),
-      paint.dim('Calls are not in the chain.'),
+      paint.dim('Keep this head somewhere else: it later shows whether the newest rows were removed.'),
+      paint.dim('The chain does not cover calls.'),
     ].join('\n');
   }
   const listed = problems.map(

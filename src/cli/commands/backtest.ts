@@ -103,7 +103,7 @@ function run(
 function nextText(tests: readonly Backtested[]): string {
   const isProposed = tests.some(({ spans }) => spans.some(({ proposedAt }) => proposedAt !== null));
   return isProposed
-    ? 'next  npx upshift advise: whether something cheaper than a GPU would do'
+    ? 'next  npx upshift advise: shows whether something cheaper than a GPU is enough'
     : 'next  npx upshift usage shows the peaks; --policy FILE tries other criteria';
 }
 

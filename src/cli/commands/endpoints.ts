@@ -127,7 +127,7 @@ async function chooseNamespaces(
   return { names: [name, ...orgs.map((org) => org.name)], isNamed: false };
 }
 
-/** All endpoints of the namespaces. An organisation that the token may not look into is told of and passed over. */
+/** All endpoints of the namespaces. Warns of an organization that the token may not list, and skips it. */
 async function listAll(client: EndpointsClient, { names, isNamed }: Namespaces): Promise<Found[]> {
   const found: Found[] = [];
   for (const [i, namespace] of names.entries()) {
@@ -136,7 +136,7 @@ async function listAll(client: EndpointsClient, { names, isNamed }: Namespaces):
     } catch (error) {
       const isForbidden = errorCode(error) === 'unauthorized' || errorCode(error) === 'not_found';
       if (isNamed || i === 0 || !isForbidden) throw error;
-      warn(`${namespace} cannot be looked into with this token`);
+      warn(`this token cannot list the endpoints of ${namespace}`);
     }
   }
   return found;
@@ -162,7 +162,7 @@ async function list(
   printText(renderEndpoints(cleanAll(ours), page));
 }
 
-/** What a command needs beside its own words to come to the same ledger and policy. */
+/** The options that a further command needs to use the same ledger and policy. */
 function suffixOf({ db, policy }: EndpointsCommandOptions): string {
   return [commandSuffix(db), policy === undefined ? undefined : `--policy ${policy}`]
     .filter((part) => part !== undefined)
@@ -170,7 +170,7 @@ function suffixOf({ db, policy }: EndpointsCommandOptions): string {
     .join('');
 }
 
-/** What says what becomes of an endpoint: the named policy, or the one that the ledger's daemon last read. */
+/** The policy of the sweep: the named file, or the one that the daemon of this ledger last read. */
 async function sweepContext(client: EndpointsClient, options: EndpointsCommandOptions): Promise<SweepContext> {
   const report = readReport(options.db);
   const clock = openClock();
@@ -182,7 +182,7 @@ async function sweepContext(client: EndpointsClient, options: EndpointsCommandOp
     return { ...context, policy: (await loadPolicy(path)).policy.sweep };
   } catch (error) {
     if (options.policy !== undefined || options.sweep === true) throw error;
-    warn(`${errorMessage(error)}; what a sweep would do is told by the default policy`);
+    warn(`${errorMessage(error)}; the default policy says what a sweep would do`);
     return context;
   }
 }
@@ -196,7 +196,7 @@ function readReport(dbPath: string): StatusReport | null {
       db.close();
     }
   } catch {
-    // What cannot be read is told of where its rollouts are wanted.
+    // The ledger is opened again for its rollouts: an error is reported there.
     return null;
   }
 }
@@ -210,8 +210,8 @@ async function find(client: EndpointsClient, namespaces: Namespaces, name: strin
     });
   }
   if (!isOurs(found.status)) {
-    throw new AppError('conflict', `upshift did not make ${found.namespace}/${name} and leaves it alone`, {
-      hint: 'see to it at https://endpoints.huggingface.co',
+    throw new AppError('conflict', `upshift did not create ${found.namespace}/${name} and does not touch it`, {
+      hint: 'manage it at https://endpoints.huggingface.co',
     });
   }
   return found;
@@ -225,7 +225,7 @@ async function pauseOne(
 ): Promise<void> {
   const { state } = await client.pause(namespace, name);
   if (json) printJson({ namespace, name, state });
-  else printText(`${namespace}/${name} is ${state}; traffic of a daemon that still uses it goes back by itself`);
+  else printText(`${namespace}/${name} is ${state}; if a daemon still uses it, its traffic rolls back`);
 }
 
 async function deleteOne(
@@ -235,18 +235,18 @@ async function deleteOne(
   { json, yes }: EndpointsCommandOptions,
 ): Promise<void> {
   if (!yes && !(await confirm(`Delete ${namespace}/${name}, which is ${state}, for good? [y/N] `, json))) {
-    throw new AppError('conflict', `${namespace}/${name} was not deleted`, { hint: 'confirm, or say --yes' });
+    throw new AppError('conflict', `${namespace}/${name} was not deleted`, { hint: 'confirm it, or use --yes' });
   }
   await client.delete(namespace, name);
   if (json) printJson({ namespace, name, state: 'deleted' });
   else printText(`${namespace}/${name} is deleted`);
 }
 
-/** Asks on the terminal; no terminal is a no. */
+/** Asks on the terminal. Without a terminal the answer is no. */
 async function confirm(question: string, json: boolean): Promise<boolean> {
   if (!process.stdin.isTTY || json) return false;
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-C is no answer, but the end.
+  // Ctrl-C ends the program instead of answering.
   lines.once('SIGINT', () => process.exit(EXIT.interrupted));
   const closed = new AbortController();
   lines.once('close', () => closed.abort());

@@ -37,7 +37,7 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
   handler: (options) => {
     const id = Number(options.decision.replace(/^#/, ''));
     if (!Number.isInteger(id) || id < 1) {
-      throw new AppError('invalid', `"${options.decision}" is no decision's number`, {
+      throw new AppError('invalid', `"${options.decision}" is not the number of a decision`, {
         hint: 'see them: npx upshift audit',
       });
     }

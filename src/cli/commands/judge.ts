@@ -105,18 +105,18 @@ function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict
     ...notCompared(found),
   ].join('\n');
   if (different.length === 0) {
-    const next = `npx upshift judge --replay ${id} --policy FILE: what another policy would have said`;
-    const same = compared.length === 0 ? '' : `\n${paint.green('each came out the same, to the letter')}`;
+    const next = `npx upshift judge --replay ${id} --policy FILE: shows what another policy would have said`;
+    const same = compared.length === 0 ? '' : `\n${paint.green('every verdict came out exactly the same')}`;
     return `${head}${same}\n\n${paint.dim('next')}  ${next}`;
   }
   const verdicts = different.map(
     ({ decisionId, verdict, again }) =>
-      `  decision ${decisionId}: ${verdict.summary}\n    now ${again === null ? 'not to be judged: the ledger has fewer calls' : again.summary}`,
+      `  decision ${decisionId}: ${verdict.summary}\n    now ${again === null ? 'no verdict: the ledger has too few calls' : again.summary}`,
   );
   return [head, paint.red(`${different.length} came out differently:`), ...verdicts].join('\n');
 }
 
-/** How many verdicts other versions of the core came to, a line each. */
+/** How many verdicts other core versions made, one line for each version. */
 function notCompared(found: readonly ReplayedVerdict[]): string[] {
   const versions = Map.groupBy(
     found.filter(({ isSame }) => isSame === null),
@@ -128,7 +128,7 @@ function notCompared(found: readonly ReplayedVerdict[]): string[] {
   );
 }
 
-/** What changed on the way, a line whenever either of the two changes its mind. */
+/** One line whenever the verdict then, or the one by this policy, changes. */
 function renderOther({ id, model }: RolloutRow, found: readonly ReplayedVerdict[]): string {
   const paint = painter(process.stdout);
   const width = widthOf(process.stdout);

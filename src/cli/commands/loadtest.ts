@@ -9,7 +9,7 @@ import { EXIT } from '../exit.ts';
 import { showProgress } from '../loadtest/live.ts';
 import { renderPage } from '../loadtest/page.ts';
 import { planLoad, PRESETS, readTarget } from '../loadtest/plan.ts';
-import type { LoadPlan, LoadWords, PresetName } from '../loadtest/plan.ts';
+import type { LoadPlan, LoadWords } from '../loadtest/plan.ts';
 import { renderReport, toJson } from '../loadtest/report.ts';
 import { openClock, withGlobals } from '../session.ts';
 import type { GlobalOptions } from '../session.ts';
@@ -54,7 +54,7 @@ the report so far is printed; a second Ctrl-C ends the program at once.
 succeeded, "planned" is null without --trace.`;
 
 const OPTIONS = {
-  preset: { choices: Object.keys(PRESETS) as PresetName[], describe: 'A prepared load; see below' },
+  preset: { choices: Object.keys(PRESETS), describe: 'A prepared load; see below' },
   concurrency: { type: 'number', requiresArg: true, describe: 'Calls in flight at once' },
   duration: { type: 'string', requiresArg: true, describe: 'How long calls are sent; 1m without it' },
   ramp: { type: 'string', requiresArg: true, describe: 'Start the agents evenly over this span' },
@@ -133,7 +133,9 @@ export const loadtestCommand: CommandModule<object, LoadtestOptions> = {
 async function loadtest(options: LoadtestOptions): Promise<void> {
   const { token, timeScale: scale } = readEnvironment(process.env);
   if (options.sendToken && token === null) {
-    throw new AppError('invalid', '--send-token, and HF_TOKEN is not set', { hint: 'set it, or leave the option out' });
+    throw new AppError('invalid', '--send-token needs HF_TOKEN, which is not set', {
+      hint: 'set HF_TOKEN, or leave out --send-token',
+    });
   }
   const url = readTarget(options.baseUrl, { sendsToken: options.sendToken, scale });
   const trace = options.trace === undefined ? null : await loadTrace(options.trace);
@@ -175,7 +177,7 @@ function openPage(path: string): (html: string) => void {
     };
   } catch (cause) {
     const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST';
-    if (isThere) throw new AppError('conflict', `${path} is there already`, { hint: 'name a new file with --html' });
+    if (isThere) throw new AppError('conflict', `${path} already exists`, { hint: 'name a new file with --html' });
     throw new AppError('invalid', `--html ${path} cannot be written: ${errorMessage(cause)}`, { cause });
   }
 }

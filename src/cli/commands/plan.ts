@@ -54,7 +54,7 @@ interface Plan {
   readonly sizing: SizingPlan;
 }
 
-/** How long Hugging Face may take for one answer: without it the plan is told from what there is. */
+/** How long Hugging Face may take for one answer. Without the answer, the plan uses what is known. */
 const PATIENCE_MS = 8_000;
 
 export const planCommand: CommandModule<object, PlanOptions> = {
@@ -109,7 +109,7 @@ export const planCommand: CommandModule<object, PlanOptions> = {
   },
 };
 
-/** The ledger; null, and said, where there is none yet: what a model needs can be told before anything was started. */
+/** The ledger; null, with a warning, if there is none yet: what a model needs does not depend on it. */
 function openIfThere(path: string): LedgerDb | null {
   try {
     return openForReading(path);
@@ -218,10 +218,7 @@ function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] 
   const seen = `${countText(profile.calls, 'call')} over ${spanText(profile.spanMs)}, ${numberText(Math.round(profile.callsPerMinute))} a minute`;
   const head = [paint.bold(model), ...entry('history', [seen], page)];
   if (profile.calls === 0)
-    return [
-      ...head,
-      ...entry('times', ['nothing can be said without a history: let upshift watch for some hours'], page),
-    ];
+    return [...head, ...entry('times', ['not known without a history: let upshift watch for some hours'], page)];
   const correlated = speed.phi <= 0 ? 0 : -1 / Math.log(speed.phi);
   const margins = plan.certifiable.map(
     ({ minutes, margin }) => `+${percentText(margin, 0)} in ${spanText(minutes * 60_000)}`,
@@ -251,7 +248,7 @@ function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] 
     ...entry(
       'speed',
       [
-        `the policy allows +${percentText(plan.margin, 0)}; at ${weightText(steps[0]?.weight ?? 0)} % could be certified: ${margins.join(', ')}`,
+        `the policy allows +${percentText(plan.margin, 0)}; at ${weightText(steps[0]?.weight ?? 0)} % can be certified: ${margins.join(', ')}`,
       ],
       page,
     ),
@@ -261,6 +258,6 @@ function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] 
     '',
     totalMs === null
       ? paint.yellow('  Some step would not pass within a week: widen its margins, or wait for more traffic.')
-      : `  In all about ${longText(totalMs)}, and what people take to approve.`,
+      : `  In all about ${longText(totalMs)}, plus the time until somebody approves.`,
   ];
 }

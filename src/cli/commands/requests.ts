@@ -134,7 +134,7 @@ function check({ step, reason }: RequestOptions): void {
   }
 }
 
-/** The open ask that an answer is about. Throws AppError `conflict` where there is none, or it is about another step. */
+/** The open question that an answer is about. Throws AppError `conflict` if there is none, or if it is about another step. */
 function askFor(
   db: LedgerDb,
   kind: 'approve' | 'reject',
@@ -150,9 +150,7 @@ function askFor(
       decision === null ? '' : `: it is ${route?.phase}, ${decision.reason.replaceAll('_', ' ')} (${decision.detail})`;
     throw new AppError('conflict', `rollout ${rolloutId} asks nothing now${doing}`, {
       hint:
-        kind === 'reject'
-          ? `to end it all the same: npx upshift abort ${rolloutId}`
-          : 'watch it: npx upshift status --watch',
+        kind === 'reject' ? `to end it anyway: npx upshift abort ${rolloutId}` : 'watch it: npx upshift status --watch',
     });
   }
   if (step !== null && (ask.about !== 'step' || step !== ask.step)) {

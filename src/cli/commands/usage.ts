@@ -29,7 +29,7 @@ interface UsageOptions extends GlobalOptions {
   readonly 'per-replica': number | undefined;
 }
 
-/** Every second of the span is looked at. */
+/** The command visits every second of the span. */
 const LONGEST_MS = 31 * 86_400_000;
 
 export const usageCommand: CommandModule<object, UsageOptions> = {
@@ -133,7 +133,7 @@ function policyOf({ routes, watched }: Policy, model: string): RoutePolicy {
   return routes.find((route) => route.model === model) ?? { ...watched, model };
 }
 
-/** What a window is, and what it may hold: as learned by the daemon, and by the policy. */
+/** The length of a window and its limits: the learned one, and those of the policy. */
 function limitsOf({ model, criteria }: RoutePolicy, report: StatusReport | null) {
   const lanes = (report?.lanes ?? []).filter((lane) => lane.model === model);
   const { calls, source } = yardstickOf(lanes, criteria);
@@ -150,7 +150,7 @@ function show(usages: readonly Usage[], options: UsageOptions, calendar: Calenda
   }
   if (first === undefined) {
     printText(
-      `the ledger has no call${model === undefined ? '' : ` for ${model}`} since ${since}: nothing can be said\n` +
+      `the ledger has no calls${model === undefined ? '' : ` for ${model}`} since ${since}\n` +
         'let agents call through upshift for an hour or more, or look further back:\nnpx upshift usage --since 30d',
     );
     return;

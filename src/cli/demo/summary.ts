@@ -32,7 +32,7 @@ export function summary(result: DemoResult, kept: string | undefined): string {
   return [...lines, ''].join('\n');
 }
 
-/** How it ended and why, in one sentence. */
+/** How the run ended and why, in one sentence. */
 function conclusion(result: DemoResult): string {
   const { phase, reason, why, steps } = result;
   const ending = endingOf(result);
@@ -40,7 +40,7 @@ function conclusion(result: DemoResult): string {
     case 'not proposed':
       return 'Nothing was proposed: the criteria did not hold long enough.';
     case 'promoted':
-      return `Promoted: all figures are within their margins${why === null ? '' : `; the least certain: ${why}`}.`;
+      return `Promoted: all figures are within their margins${why === null ? '' : `; the least certain one: ${why}`}.`;
     case 'held':
       return `Held: the traffic ended while it was still ${phase}${why === null ? '' : `: ${why}`}.${noise(result)}`;
     default: {
@@ -48,23 +48,23 @@ function conclusion(result: DemoResult): string {
       const where =
         last === undefined ? 'before the first step' : `at step ${steps.length}, ${weightText(last.weight)} %`;
       // The code in front of the words stands in the list below.
-      const words = reason?.replace(/^[a-z_]+: /, '') ?? 'nobody said why';
+      const words = reason?.replace(/^[a-z_]+: /, '') ?? 'no reason was given';
       return `${ending.charAt(0).toUpperCase()}${ending.slice(1)} ${where}: ${words}.`;
     }
   }
 }
 
-/** Why little can be certified here, where that is so. */
+/** Says so if this machine was too busy for a certain verdict. */
 function noise({ drift }: DemoResult): string {
   if (drift === null || drift <= USUAL_DRIFT) return '';
-  return ` This machine was too busy to tell more: serverless wandered by ${percent(drift)} from minute to minute.`;
+  return ` This machine was too busy for a clear verdict: the speed of serverless drifted by ${percent(drift)} from minute to minute.`;
 }
 
-/** What was played with `--fault`, and whether that came of it which should. */
+/** What `--fault` made fail, and whether the run ended as it should. */
 function played(result: DemoResult, fault: VariantName): string {
   const { what, expected }: Variant = VARIANTS[fault];
-  const verdict = expected.some((one) => one === endingOf(result)) ? 'and so it was' : `but it was ${endingOf(result)}`;
-  return `--fault ${fault}: ${what}. It was to be ${expected.join(' or ')}, ${verdict}.`;
+  const verdict = expected.some((one) => one === endingOf(result)) ? 'and it was' : `but it was ${endingOf(result)}`;
+  return `--fault ${fault}: ${what}. It should be ${expected.join(' or ')}, ${verdict}.`;
 }
 
 function facts(result: DemoResult, kept: string | undefined): [string, string][] {
@@ -92,7 +92,7 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   return lines;
 }
 
-/** What it would have cost, had it been real; nothing was spent here. */
+/** What it would have cost at Hugging Face; the demo itself costs nothing. */
 function money({ endpoints, tokens, pricing }: DemoResult): [string, string][] {
   const spent = endpoints.reduce((sum, { spentMicroDollars }) => sum + spentMicroDollars, 0);
   const lines: [string, string][] = [];

@@ -12,7 +12,7 @@ import { listRollouts } from '../../ledger/journal/rollouts.ts';
 import { openForReading, readLedgerId } from '../../ledger/open.ts';
 import { warn } from '../terminal/print.ts';
 
-/** One of our endpoints, as the command tells of it. Money in micro-dollars, times in epoch ms. */
+/** One of our endpoints, as the command shows it. Money in micro-dollars, times in epoch ms. */
 export interface OurEndpoint {
   readonly namespace: string;
   readonly name: string;
@@ -70,7 +70,7 @@ export async function describe(
   return { endpoint, seen };
 }
 
-/** What the ledger knows; null where there is none. One that cannot be read is told of, and known to nobody. */
+/** What the ledger knows; null if there is no ledger. Warns of one that cannot be read, and then knows nothing. */
 async function readKnown({ dbPath, policy }: SweepContext, now: number): Promise<LedgerKnown | null> {
   let db;
   try {

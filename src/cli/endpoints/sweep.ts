@@ -21,7 +21,7 @@ interface SweepWish {
 
 type Result = 'paused' | 'deleted' | 'not confirmed' | 'changed meanwhile' | 'failed';
 
-/** Does with each endpoint what the policy says, and tells of it. Sets the exit status where something was left undone. */
+/** Pauses or deletes each endpoint as the policy says, and prints it. Sets the exit status if something was left undone. */
 export async function sweepAll(found: readonly Found[], context: SweepContext, wish: SweepWish): Promise<void> {
   const results: Result[] = [];
   for (const { namespace, status } of found) {
@@ -41,8 +41,11 @@ export async function sweepAll(found: readonly Found[], context: SweepContext, w
   else if (results.some((result) => isLeft(result))) process.exitCode = EXIT.refused;
   if (wish.json) return;
   const left = results.filter((result) => isLeft(result)).length;
-  if (results.length === 0) printText('nothing to be swept; see them all: npx upshift endpoints');
-  else printText(left === 0 ? 'swept; see what is left: npx upshift endpoints' : `${left} left; again: ${wish.again}`);
+  if (results.length === 0) printText('nothing to sweep; see all endpoints: npx upshift endpoints');
+  else
+    printText(
+      left === 0 ? 'done; see what is left: npx upshift endpoints' : `${left} left; to try again: ${wish.again}`,
+    );
 }
 
 async function sweepOne(
@@ -55,7 +58,7 @@ async function sweepOne(
     action === 'delete_endpoint' &&
     !(await confirm(`Delete ${namespace}/${name}, which is ${state}, for good? [y/N] `))
   ) {
-    return { result: 'not confirmed', message: 'say --yes, or answer on a terminal' };
+    return { result: 'not confirmed', message: 'use --yes, or answer on a terminal' };
   }
   try {
     // The answer may have taken its time: somebody may have changed it, or a rollout begun to use it.

@@ -72,7 +72,7 @@ export function planLoad(
   const timeoutMs = readSpan('timeout', words.timeout, 1, 3_600_000);
   const windowMs = readSpan('window', words.window, 1_000, LONGEST_MS);
   if (durationMs / windowMs > MOST_WINDOWS) {
-    throw new AppError('invalid', `--window ${words.window} makes over ${MOST_WINDOWS} windows of this load`, {
+    throw new AppError('invalid', `--window ${words.window} would make more than ${MOST_WINDOWS} windows`, {
       hint: 'expected a longer one',
     });
   }
@@ -127,7 +127,7 @@ function spanOf(text: string): number {
 function readSpan(flag: string, text: string, leastMs: number, mostMs: number): number {
   const ms = parseSpan(text);
   if (ms !== null && ms >= leastMs && ms <= mostMs) return ms;
-  const message = ms === null ? `--${flag} "${text}" is no span` : `--${flag} ${text} is out of range`;
+  const message = ms === null ? `--${flag} "${text}" is not a span of time` : `--${flag} ${text} is out of range`;
   const most = flag === 'ramp' ? 'the duration' : `${mostMs / 3_600_000} h`;
   throw new AppError('invalid', message, { hint: `expected a span such as 30s, 5m or 1h, up to ${most}` });
 }
@@ -147,7 +147,7 @@ export function readTarget(text: string, { sendsToken, scale }: { sendsToken: bo
   if (url === null) throw new AppError('invalid', `"${text}" is not a URL`, { hint });
   // The value is not repeated here: it holds a password.
   if (url.username !== '' || url.password !== '') {
-    throw new AppError('invalid', 'the base URL holds a user name or password; it must not', { hint });
+    throw new AppError('invalid', 'the base URL must not hold a user name or password', { hint });
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new AppError('invalid', `"${text}" is neither http nor https`, { hint });
@@ -162,7 +162,7 @@ export function readTarget(text: string, { sendsToken, scale }: { sendsToken: bo
     });
   }
   if (scale !== 1 && !isLocal) {
-    throw new AppError('invalid', `UPSHIFT_TIME_SCALE: ${scale} is refused, since ${url.host} is not this machine`, {
+    throw new AppError('invalid', `UPSHIFT_TIME_SCALE: ${scale} is refused, because ${url.host} is not this machine`, {
       hint: 'time is scaled against a simulation only: unset UPSHIFT_TIME_SCALE',
     });
   }

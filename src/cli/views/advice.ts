@@ -18,14 +18,14 @@ const STYLES: Readonly<Record<AdviceVerdict['kind'], Style>> = {
 
 const SOURCES: Readonly<Record<Advice['limit']['source'], string>> = {
   learned: 'learned',
-  taken: 'what it took while it held calls back',
-  policy: "the policy's, since nothing was learned yet",
+  taken: 'what it took while calls were waiting',
+  policy: 'from the policy, because nothing was learned yet',
 };
 
 const NEXT: Readonly<Record<AdviceVerdict['kind'], (model: string) => string>> = {
   unknown: () => 'let agents call through upshift for an hour or more, then ask again',
-  fine: () => 'nothing to do; npx upshift usage shows when it is busiest',
-  remedy: () => 'try that first; npx upshift advise --since 1h then shows what came of it',
+  fine: () => 'nothing to do; npx upshift usage shows when calls come',
+  remedy: () => 'try that first; npx upshift advise --since 1h then shows the effect',
   migrate: (model) => `npx upshift plan --model ${model}: which instance, and at what price`,
 };
 
@@ -48,7 +48,7 @@ function figureLines(advice: Advice, page: AdvicePage): string[] {
     ...entry('queue', [queueText(advice)], page),
     ...entry('agents', agentTexts(advice), page),
     ...(advice.ramp === null ? [] : entry('ramp', [rampText(advice.ramp)], page)),
-    ...entry('providers', providers.length === 0 ? ['none told yet'] : providers.map(providerText), page),
+    ...entry('providers', providers.length === 0 ? ['none known yet'] : providers.map(providerText), page),
     ...(others === null ? [] : entry('others', othersTexts(others), page)),
   ];
 }
@@ -62,27 +62,29 @@ function queueText({ queue }: Advice): string {
 
 function agentTexts({ fewer, agents, derivedAgents }: Advice): string[] {
   const hidden =
-    derivedAgents * 2 > agents ? ['most send no id and are told apart by token and user agent: send X-Agent-Id'] : [];
+    derivedAgents * 2 > agents
+      ? ['most send no id, so upshift tells them apart by token and user agent: send X-Agent-Id']
+      : [];
   if (fewer === null) return [`${countText(agents, 'agent')}, never too many calls`, ...hidden];
   const { atPeak, busiest, cap } = fewer;
   const capped = cap === null ? '' : `, or at most ${countText(cap, 'call')} each in 5 min`;
   return [
-    `${numberText(atPeak)} at the peak: ${numberText(fewer.fewer)} fewer keep within the limit (of the busiest, ${numberText(busiest)})${capped}`,
+    `${numberText(atPeak)} at the peak: ${numberText(fewer.fewer)} fewer would keep within the limit (of the busiest, ${numberText(busiest)})${capped}`,
     ...hidden,
   ];
 }
 
 function rampText({ atPeak, started, after, isCause, minutes, peak }: NonNullable<Advice['ramp']>): string {
   const starts = `${numberText(started)} of ${numberText(atPeak)} agents start within the peak`;
-  const then = after === null ? 'it is not over yet' : `${numberText(after)} calls in the 5 min after it`;
-  if (!isCause) return `${starts}; ${then}: starts did not make it`;
+  const then = after === null ? 'the peak is not over yet' : `${numberText(after)} calls in the 5 min after it`;
+  if (!isCause) return `${starts}; ${then}: the starts are not its cause`;
   return minutes === null
-    ? `${starts}; ${then}: a ramp of up to an hour leaves ${numberText(peak)}`
-    : `${starts}; ${then}: a ramp of ${minutes} min leaves ${numberText(peak)}`;
+    ? `${starts}; ${then}: with a ramp of up to an hour it is still ${numberText(peak)}`
+    : `${starts}; ${then}: with a ramp of ${minutes} min it is ${numberText(peak)}`;
 }
 
 function othersTexts(others: readonly OtherProvider[]): string[] {
-  if (others.length === 0) return ['no other serves it'];
+  if (others.length === 0) return ['no other provider serves it'];
   return others.map(({ model, inputPrice, outputPrice }) =>
     inputPrice === null || outputPrice === null ? model : `${model}  $${inputPrice}/$${outputPrice} per M`,
   );

@@ -70,7 +70,7 @@ function lines(report: CostReport, { width, paint }: Page): string[] {
     paint.cyan(bar(totalOf(line) / most, BAR)),
   ]);
   const left = report.lines.length - shown.length;
-  const more = left > 0 ? [paint.dim(`${left} more: --csv or --json has them all`)] : [];
+  const more = left > 0 ? [paint.dim(`${left} more: --csv and --json show all`)] : [];
   return [...table(columns, rows, paint), ...more];
 }
 
@@ -87,14 +87,14 @@ function routeText(route: RouteCost, report: CostReport, page: Page): string[] {
     const call = `${priceText(perCallMicros * 1_000)} for 1 000 calls`;
     texts.push(
       callsPerMinute === null
-        ? `serverless is free: no endpoint (${rate}) ever pays for itself`
-        : `an endpoint at ${rate} pays for itself from ${rateText(callsPerMinute * 5)} calls in 5 min on, with serverless at ${call}; there were ${rateText(actualCallsPerMinute * 5)} on average`,
+        ? `serverless is free: an endpoint (${rate}) is never cheaper`
+        : `an endpoint at ${rate} is cheaper from ${rateText(callsPerMinute * 5)} calls in 5 min on, with serverless at ${call}; there were ${rateText(actualCallsPerMinute * 5)} on average`,
     );
   }
   const spent = route.serverless.micros + route.dedicated.micros;
   const others = [
     allServerlessMicros === null ? null : `all on serverless ${priceText(allServerlessMicros)}`,
-    allDedicatedMicros === null ? null : `all on an endpoint, all the time, ${priceText(allDedicatedMicros)}`,
+    allDedicatedMicros === null ? null : `all on an endpoint that always runs ${priceText(allDedicatedMicros)}`,
   ].filter((text) => text !== null);
   if (others.length > 0) texts.push(`spent ${priceText(spent)}; the same calls, by estimate: ${others.join(', ')}`);
   if (texts.length === 0) return [];
@@ -103,9 +103,9 @@ function routeText(route: RouteCost, report: CostReport, page: Page): string[] {
 }
 
 function monthText({ month }: CostReport): string | null {
-  if (month === null) return 'no forecast yet: the books are younger than an hour';
+  if (month === null) return 'no forecast yet: costs have been recorded for less than an hour';
   const { spentMicros, micros, perDayMicros, basisMs } = month;
-  const basis = `if it goes on as in the last ${spanText(basisMs)} (${priceText(perDayMicros)} a day)`;
+  const basis = `if it continues as in the last ${spanText(basisMs)} (${priceText(perDayMicros)} a day)`;
   return `${priceText(micros)} by the end of ${month.month}, ${basis}; ${priceText(spentMicros)} so far`;
 }
 
@@ -117,7 +117,7 @@ function billText({ bills, serverless }: CostReport): string | null {
     const micros = mine.reduce((sum, line) => sum + line.micros, 0);
     const calls = mine.reduce((sum, line) => sum + line.calls, 0);
     const days = mine.map(({ day }) => day).sort();
-    return `Hugging Face says ${priceText(micros)} for ${countText(calls, 'serverless call')} of ${org}, ${days[0]} to ${days.at(-1)}, all its callers`;
+    return `Hugging Face reports ${priceText(micros)} for ${countText(calls, 'serverless call')} of all callers of ${org}, ${days[0]} to ${days.at(-1)}`;
   });
   return `${sums.join('; ')}. Counted here: ${priceText(serverless.micros)}`;
 }
@@ -126,20 +126,18 @@ function notes({ serverless, dedicated }: CostReport): string[] {
   const notes = [];
   if (serverless.unpricedCalls > 0)
     notes.push(
-      `${countText(serverless.unpricedCalls, 'serverless call')} in no sum: no price is known, or not by token`,
+      `${countText(serverless.unpricedCalls, 'serverless call')} in no sum: no price is known, or it is not a price for tokens`,
     );
   if (serverless.estimatedMicros > 0)
     notes.push(
-      'serverless is estimated where nobody told who served a call (then by the cheapest provider) or its tokens',
+      'part of serverless is estimated: some answers named no provider (the cheapest one counts) or no tokens',
     );
   if (dedicated.minutesWithoutPrice > 0)
     notes.push(
       `${countText(dedicated.minutesWithoutPrice, 'minute')} of endpoints without a known price are in no sum`,
     );
   if (dedicated.billedMinutes > 0)
-    notes.push(
-      'endpoints are counted by their minutes at list price: Hugging Face tells no program what they cost, only its invoice does',
-    );
+    notes.push('endpoints are counted by minutes at list price; only the invoice of Hugging Face has the real amount');
   return notes;
 }
 
@@ -153,11 +151,11 @@ function nextText(report: CostReport): string {
   if (pays !== undefined) return `an endpoint would be cheaper: npx upshift plan --model ${pays.model}`;
   const wastes = routes.find(({ breakEven, dedicated: side }) => side.micros > 0 && isPaying(breakEven) === false);
   if (wastes !== undefined)
-    return `serverless would be cheaper for ${wastes.model} at this load: see npx upshift status, and npx upshift endpoints for what still runs`;
+    return `serverless would be cheaper for ${wastes.model} with this traffic: see npx upshift status, and npx upshift endpoints for what still runs`;
   const { savedMicros } = report;
   if (savedMicros !== null && savedMicros > 0)
-    return `${priceText(savedMicros)} saved against all on serverless; npx upshift status shows what is under way`;
-  return 'npx upshift advise says whether a cheaper way than a GPU would do';
+    return `${priceText(savedMicros)} saved compared with all calls on serverless; npx upshift status shows the rollout`;
+  return 'npx upshift advise says whether something cheaper than a GPU is enough';
 }
 
 function isPaying(breakEven: RouteCost['breakEven']): boolean | null {

@@ -10,7 +10,7 @@ import { entry } from './page.ts';
 import type { Page } from './page.ts';
 import { isWayBack } from './way-back.ts';
 
-/** The criteria with their limits: bars while they matter, a line once a rollout is on its way. */
+/** The criteria with their limits: as bars before a rollout, as one line while a rollout is running. */
 export function criteriaLines(route: RouteStatus, page: Page): string[] {
   const { criteria, demand, phase, rollout } = route;
   const figures = measure(demand, criteria).map(({ figure, now, ...rest }) => {
@@ -37,9 +37,9 @@ export function criteriaLines(route: RouteStatus, page: Page): string[] {
     demand.holdsSince === null ? '' : `since ${timeText(demand.holdsSince)}`,
   ]);
   const needed = `${requireText(criteria.require)}${isSets(criteria.require) ? '' : ' of them'}`;
-  const low = criteria.slo?.availability === undefined ? '' : ' (answered: less)';
-  const wanted = `wanted: more than these${low} in ${spanText(criteria.window)}, ${needed}`;
-  const dim = wrap(wanted, page.width - 11).map((line) => page.paint.dim(line));
+  const low = criteria.slo?.availability === undefined ? '' : ' (answered: below)';
+  const rule = `needed: above these limits${low} in ${spanText(criteria.window)}, ${needed}`;
+  const dim = wrap(rule, page.width - 11).map((line) => page.paint.dim(line));
   return entry('criteria', [...meters(rows), ...dim], page, true);
 }
 
@@ -53,11 +53,11 @@ const SHOWN: Readonly<Record<Measure['figure'], { readonly name: string; readonl
     p95: { name: 'p95', text: latencyText },
     availability: { name: 'answered', text: (share) => percentText(share, 2) },
     ratio: { name: 'p99/p50', text: ratioText },
-    // How much dearer it is at a low load is in the thousands of percent, and no news: `cost` tells both sides in dollars.
+    // With little traffic an endpoint costs thousands of percent more, which helps nobody: `cost` shows both in dollars.
     cheaperBy: { name: 'cheaper', text: (share) => (share < 0 ? 'no' : percentText(share)) },
   };
 
-/** How far a figure has come to its limit, 1 there; for answers it is failures that come nearer. */
+/** How near a figure is to its limit, where 1 means that it is reached. For `answered`, failures are what counts. */
 function reached(figure: Measure['figure'], now: number | null, limit: number): number {
   if (now === null) return 0;
   if (figure === 'availability') return limit >= 1 ? Number(now < 1) : (1 - now) / (1 - limit);

@@ -15,13 +15,13 @@ export interface EndpointsPage {
   readonly commandSuffix: string;
 }
 
-/** Our endpoints: state, price and rollout, what each is to the ledger, and what to do next. Pure. */
+/** Our endpoints: state, price and rollout, what the ledger knows of each, and what to do next. Pure. */
 export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPage): string {
   const { namespaces, others, width, paint } = page;
   const where = namespaces.join(', ');
   const foreign = others === 0 ? '' : `; ${countText(others, 'other')}, left alone`;
   if (ours.length === 0)
-    return wrap(`no endpoint of upshift in ${where}${foreign}; npx upshift plan says what one would cost`, width).join(
+    return wrap(`no endpoint of upshift in ${where}${foreign}; npx upshift plan shows what one would cost`, width).join(
       '\n',
     );
   const columns = [
@@ -29,7 +29,7 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
     { title: 'state' },
     { title: 'price', side: 'right' as const },
     { title: 'rollout' },
-    { title: 'made' },
+    { title: 'created' },
   ];
   const rows = ours.map(({ name, state, pricePerHourMicros, rollout, createdAt }) => [
     paint.bold(name),
@@ -84,9 +84,9 @@ function nextLines(ours: readonly OurEndpoint[], { commandSuffix, paint }: Endpo
     return [`next: ${command('endpoints --sweep')}   ${does.join(', ')}`];
   }
   if (ours.some(({ finding }) => finding === 'no_ledger')) {
-    return ['next: name the ledger of the daemon that made them with --db FILE'];
+    return ['next: name the ledger of the daemon that created them with --db FILE'];
   }
   const costly = ours.find(({ finding, pricePerHourMicros }) => finding !== 'in_use' && pricePerHourMicros !== 0);
   if (costly !== undefined) return [`next, if nobody needs it: ${command(`endpoints --pause ${costly.name}`)}`];
-  return ['nothing to be swept; what they have cost: npx upshift cost'];
+  return ['nothing to sweep; npx upshift cost shows what they have cost'];
 }

@@ -9,7 +9,7 @@ import { dateText } from '../terminal/format.ts';
 /** A sentence under a label; nothing for null. */
 export type Line = (label: string, text: string | null) => string[];
 
-/** What was spent and what may be, as a decision saw it. */
+/** What was spent and the limits of the budget, as a decision saw them. */
 export function moneyLines(observation: Observation, line: Line): string[] {
   const { perHour, perDay, perRollout } = budgetOf(observation);
   const limits = [
@@ -35,12 +35,12 @@ export function swept({ endpoint, rollout, ledgerId, isIdle, policy, now }: Swee
   const { namespace, name, state, tags, updatedAt, pricePerHourMicros } = endpoint;
   const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
   const grace = policy.deleteAfter === null ? 'never deleted' : `deleted after ${longText(policy.deleteAfter)}`;
-  const idle = isIdle ? ', without a call for long' : '';
+  const idle = isIdle ? ', without calls for a long time' : '';
   return [
     ...line('endpoint', `${namespace}/${name}: ${state}, ${price}`),
     ...line(
       'changed',
-      updatedAt === null ? null : `${dateText(updatedAt)}, ${longText(Math.max(0, now - updatedAt))} before`,
+      updatedAt === null ? null : `${dateText(updatedAt)}, ${longText(Math.max(0, now - updatedAt))} earlier`,
     ),
     ...line('tags', tags.join(', ')),
     ...line('ledger', ledgerId),

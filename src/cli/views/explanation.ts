@@ -23,14 +23,14 @@ import { moneyLines, swept } from './explained-money.ts';
 import type { Line } from './explained-money.ts';
 import { detourText, replicasText, seenConcurrencyText } from './scaling.ts';
 
-/** A decision with everything it rests on. */
+/** A decision with everything it was made from. */
 export interface ExplainedDecision extends DecisionRow {
   readonly hash: string;
   readonly input:
     { readonly rollout: Rollout | null; readonly observation: Observation } | { readonly sweep: SweepSeen };
   readonly output: Decision;
   readonly events: readonly { readonly at: number; readonly type: string; readonly data: object }[];
-  /** Whether it comes out the same when it is decided again now; not compared if another core version made it. */
+  /** Whether it comes out the same when it is made again now; not compared if another core version made it. */
   readonly again: 'same' | 'different' | 'not compared';
 }
 
@@ -54,7 +54,7 @@ export function renderExplanation(
     ...line('that is', output.detail),
     ...line(
       'stands for',
-      safe.ticks === 1 ? null : `${countText(safe.ticks, 'tick')} with the same reason, this the newest`,
+      safe.ticks === 1 ? null : `${countText(safe.ticks, 'tick')} with the same reason; this is the newest`,
     ),
     '',
     paint.bold('What it saw'),
@@ -65,11 +65,11 @@ export function renderExplanation(
           ...figures(safe.input.observation, toward, paint),
           ...verdict(output, toward, line),
           '',
-          paint.bold('What happened by it'),
+          paint.bold('What it caused'),
           ...happened(safe, toward, lines(eventWidth, width, paint)),
         ]),
     '',
-    paint.bold('How to trust it'),
+    paint.bold('How to check it'),
     ...line('core', `made by core version ${safe.coreVersion}${AGAIN[safe.again]}`),
     ...line('policy', safe.policyHash),
     ...line('hash', safe.hash),
@@ -91,13 +91,14 @@ function lines(labelWidth: number, width: number, paint: Paint): Line {
 /** Commands to type, a line each. `suffix`: what they need to reach the same ledger. */
 function nextTexts({ rolloutId }: ExplainedDecision, suffix: string): string[] {
   const command = (words: string) => `npx upshift ${words} ${suffix}`.trimEnd();
-  const around = rolloutId === null ? [] : [`${command(`audit --rollout ${rolloutId}`)}: what came before and after`];
-  return [...around, `${command('audit --verify')}: all of them, decided again`];
+  const around =
+    rolloutId === null ? [] : [`${command(`audit --rollout ${rolloutId}`)}: the decisions before and after`];
+  return [...around, `${command('audit --verify')}: makes every decision again and compares`];
 }
 
 const AGAIN = {
-  same: '; decided again now from what it saw, it comes out the same',
-  different: '; decided again now from what it saw, it comes out DIFFERENTLY',
+  same: '; made again from what it saw, it comes out the same',
+  different: '; made again from what it saw, it comes out DIFFERENTLY',
   'not compared': `, this is ${CORE_VERSION}: not compared`,
 } as const;
 
@@ -127,7 +128,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ...line(
       'faults',
       isMoving
-        ? `${observation.canaryFaultsInRow} of ${sideName(rollout.toward)} in a row; ${policy.limits.consecutiveFaults} send everything back`
+        ? `${observation.canaryFaultsInRow} of ${sideName(rollout.toward)} in a row; ${policy.limits.consecutiveFaults} cause a rollback`
         : null,
     ),
     ...line(
@@ -156,7 +157,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
 }
 
 function rolloutText(rollout: Rollout | null, { now }: Observation): string {
-  if (rollout === null) return 'none: the route is watched';
+  if (rollout === null) return 'none: the route is only watched';
   const step = 'step' in rollout ? `, step ${rollout.step}` : '';
   const paused = rollout.isPaused ? ', paused' : '';
   const ask = rollout.ask === null ? '' : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}`;
@@ -187,7 +188,7 @@ function endpointText({ endpoint, now }: Observation): string | null {
   if (endpoint === null) return null;
   const health = endpoint.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy') : '';
   const message = endpoint.message === null ? '' : ` (${endpoint.message})`;
-  return `${endpoint.state}${health}${message}, looked at ${spanText(Math.max(0, now - endpoint.at))} before`;
+  return `${endpoint.state}${health}${message}, read ${spanText(Math.max(0, now - endpoint.at))} earlier`;
 }
 
 function figures({ figures: step, policy }: Observation, toward: Toward, paint: Paint): string[] {
@@ -212,7 +213,7 @@ function figures({ figures: step, policy }: Observation, toward: Toward, paint: 
   const results =
     step.step === 0 || step.step > policy.steps.length
       ? []
-      : [paint.dim(`${weightText(weight)} % were to go to the endpoint`)];
+      : [paint.dim(`${weightText(weight)} % was the share of the endpoint`)];
   return ['', ...[...lines, ...results].map((line) => `  ${line}`)];
 }
 
@@ -243,14 +244,12 @@ function happened({ events, output }: ExplainedDecision, toward: Toward, line: L
     ...line('replaced', replaced === undefined ? null : replacedText(replaced)),
     ...line('began', effect),
     ...line('answer', outcome === null ? null : `request ${outcome.requestId} ${outcome.result}: ${outcome.message}`),
-    ...(happened.length === 0 && effect === null && outcome === null
-      ? line('nothing', 'waiting is a decision too')
-      : []),
+    ...(happened.length === 0 && effect === null && outcome === null ? line('nothing', 'it decided to wait') : []),
   ];
 }
 
 function replacedText({ rolloutId, event }: NonNullable<Decision['replaced']>): string {
-  return event.type === 'ended' ? `rollout ${rolloutId} is over, too` : `rollout ${rolloutId}: the same`;
+  return event.type === 'ended' ? `rollout ${rolloutId} ends, too` : `rollout ${rolloutId} changes, too`;
 }
 
 /** The plain facts of an event: `step 2, weight 0.25`; the weight is the endpoint's, whichever role it plays. */
@@ -266,7 +265,7 @@ function factsOf(data: object, toward: Toward): string {
     .join(', ');
 }
 
-/** The whole traffic and what serverless is thought to take of it; null where no way back was thought of. */
+/** All traffic of the route and how much of it serverless is expected to take; null if no way back was considered. */
 function trafficText({ back }: Observation): string | null {
   if (back == null || back.traffic === null) return null;
   const { calls, p95, belowSince } = back.traffic;

@@ -7,37 +7,35 @@ import { alert, entry } from './page.ts';
 import type { Page } from './page.ts';
 
 const WINDOW = '5 min';
-/** What is older than this is no news any more. */
+/** Events that are older are no longer shown. */
 const NEWS_MS = 300_000;
 
-/**
- * How a model's calls to serverless are cared for: a line for each provider that has anything to tell. Nothing where no
- * call was ever refused, held or failed.
- */
+/** How the gateway handles a model's calls to serverless: a line for each provider that refused, held or failed a call. */
 export function laneLines(lanes: readonly (LaneKey & LaneStatus)[], page: Page): string[] {
-  const ways = lanes.flatMap((lane) => {
+  const own = lanes.flatMap((lane) => {
     const text = laneText(lane);
     const name = lane.provider === '' ? 'care' : lane.provider.slice(0, 9);
     const lines = text === '' ? [] : entry(name, [text], page);
     const { breaker, noCreditsAt, counts } = lane;
     if (noCreditsAt !== null && page.figuresAt - noCreditsAt < NEWS_MS) {
       const calls = countText(counts.noCredits, 'call');
-      lines.push(...alert(`the account has no credits left (402): ${calls} refused; they are not tried again`, page));
+      lines.push(...alert(`the account has no credits left (402): ${calls} refused; they are not repeated`, page));
     }
     if (breaker.state === 'closed') return lines;
-    const next = breaker.state === 'open' ? `next try in ${spanText(Math.max(0, breaker.until - page.now))}` : 'trying';
+    const next =
+      breaker.state === 'open' ? `next attempt in ${spanText(Math.max(0, breaker.until - page.now))}` : 'trying';
     const cause = breaker.cause.replaceAll('_', ' ');
     return [...lines, ...alert(`serverless fails (${cause}): calls are refused, ${next}`, page)];
   });
   const providers = sumProviders(lanes);
-  const isWorthTelling = providers.length > 1 || providers.some(({ refused }) => refused > 0);
-  return isWorthTelling ? [...ways, ...entry('providers', [providers.map(providerText).join('; ')], page)] : ways;
+  const isShown = providers.length > 1 || providers.some(({ refused }) => refused > 0);
+  return isShown ? [...own, ...entry('providers', [providers.map(providerText).join('; ')], page)] : own;
 }
 
 /** `groq 12.1 % of 4 210 tries refused`. */
 export function providerText({ provider, tried, refused, faults }: ProviderCounts): string {
-  const name = provider === '' ? 'not told' : provider;
-  const share = `${name} ${percentText(tried === 0 ? 0 : refused / tried)} of ${numberText(tried)} tries refused`;
+  const name = provider === '' ? 'not named' : provider;
+  const share = `${name} ${percentText(tried === 0 ? 0 : refused / tried)} of ${numberText(tried)} attempts refused`;
   return faults === 0 ? share : `${share}, ${countText(faults, 'fault')}`;
 }
 
@@ -47,8 +45,8 @@ function laneText({ limit, isBlocked, waiting, waitingAgents, retryShare, counts
   if (inFlightLimit !== null) facts.push(`${inFlightLimit} at once`);
   if (waiting > 0) facts.push(`${countText(waiting, 'call')} of ${countText(waitingAgents, 'agent')} waiting`);
   if (counts.refusedByUpstream > 0)
-    facts.push(`${percentText(counts.refusedByUpstream / counts.sent)} of tries refused`);
-  if (counts.refusedHere > 0) facts.push(`${numberText(counts.refusedHere)} refused here`);
+    facts.push(`${percentText(counts.refusedByUpstream / counts.sent)} of attempts refused`);
+  if (counts.refusedHere > 0) facts.push(`${numberText(counts.refusedHere)} refused by the gateway`);
   if (retryShare > 0) facts.push(`${percentText(retryShare)} retried`);
   return facts.join(', ');
 }

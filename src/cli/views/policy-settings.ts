@@ -14,10 +14,10 @@ import { longText } from '../../core/sweep/sweep.ts';
 import { spanText } from '../../core/text.ts';
 import { countText, latencyText, numberText, percentText, weightText } from '../terminal/format.ts';
 
-/** A setting's name, indented under what it is a part of, and what it comes to; null where it is not set. */
+/** A setting's name, indented under the setting it is a part of, and its value; null if it is not set. */
 export type Setting = readonly [name: string, text: string | null];
 
-/** All that holds for a route. */
+/** All settings of a route. */
 export function settings(route: RoutePolicy): Setting[] {
   const { criteria, limits, timeouts } = route;
   return [
@@ -60,9 +60,9 @@ function judged({ limits, judge, holdBack }: RoutePolicy): Setting[] {
     ...METRICS.map((metric): Setting => [`  ${metricName(metric)}`, metricText(metric, judge.metrics[metric])]),
     [
       '  wrong',
-      `${percentText(falseRollback)} of rollouts sent back, ${percentText(falsePass)} of steps passed, ${percentText(falsePassLast)} of last steps`,
+      `${percentText(falseRollback)} of rollouts rolled back, ${percentText(falsePass)} of steps passed, ${percentText(falsePassLast)} of last steps`,
     ],
-    ['  back after', `${limits.consecutiveFaults} faults in a row`],
+    ['  rollback after', `${limits.consecutiveFaults} faults in a row`],
   ];
 }
 
@@ -87,7 +87,7 @@ function shadowText({ share, time, concurrency, exclude }: ShadowPolicy): string
 function metricText(metric: MetricName, { margin, rollbackMargin, judge }: MetricPolicy): string {
   const [sign, unit] = isShare(metric) ? ['+', ' of calls'] : metric === 'length' ? ['+/-', ''] : ['+', ''];
   const text = (value: number) => `${sign}${percentText(value, isShare(metric) ? 2 : 0)}${unit}`;
-  return `at most ${text(margin)}, back at ${text(rollbackMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
+  return `at most ${text(margin)}, rollback at ${text(rollbackMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
 }
 
 function wayBack(
@@ -102,11 +102,11 @@ function wayBack(
     ...(slo.p95 === null ? [] : [`p95 > ${latencyText(slo.p95)}`]),
     ...(slo.availability === null ? [] : [`not failed < ${percentText(slo.availability, 2)}`]),
   ];
-  if (low.length + missed.length === 0) return [['back', 'off: only when the endpoint fails']];
+  if (low.length + missed.length === 0) return [['back', 'off: only if the endpoint fails']];
   return [
-    ['back', low.length === 0 ? 'not for a low load' : `load ${low.join(', ')}; for ${longText(sustain)}`],
+    ['back', low.length === 0 ? 'not for low traffic' : `traffic ${low.join(', ')}; for ${longText(sustain)}`],
     ['  slo missed', missed.length === 0 ? null : `${missed.join(' or ')}; for ${spanText(slo.sustain)}`],
-    ['  only where', `serverless would refuse at most ${percentText(refused ?? criteria.refused)}`],
+    ['  only if', `serverless would refuse at most ${percentText(refused ?? criteria.refused)}`],
     ['  a step', minCalls === undefined ? null : `at least ${countText(minCalls, 'call')} of serverless`],
     ['  not within', `${longText(after)} of a promotion, ${longText(cooldown)} of a way back`],
   ];
@@ -119,7 +119,7 @@ function cared({ retries, maxWait, queue, ramp, breaker, providers, batch }: Car
       `${countText(retries.most, 'retry').replace(/rys$/, 'ries')} of a refused call, of ${percentText(retries.share, 0)} of calls at most`,
     ],
     ['  queue', `${countText(queue, 'call')}, for ${spanText(maxWait)} each at most; ramp of ${spanText(ramp)}`],
-    ['  breaker', `${countText(breaker.faults, 'fault')} in a row, then ${spanText(breaker.cooldown)} of rest`],
+    ['  breaker', `${countText(breaker.faults, 'fault')} in a row, then no call for ${spanText(breaker.cooldown)}`],
     ['  providers', providers.length === 0 ? null : providers.join(', ')],
     ['  batch', batch.most === 1 ? null : `up to ${batch.most} texts that come within ${latencyText(batch.wait)}`],
   ];
@@ -130,7 +130,7 @@ function scaled({ adjust, from, to, every, within, sleep }: ScalingPolicy): Sett
   const most = to === null ? 'maxReplica' : String(to);
   const change = `${adjust}: ${least} to ${most} replicas, once in ${longText(every)} at most`;
   return [
-    ['scaling', adjust === 'off' ? 'off' : `${change}, back in ${spanText(within)}`],
+    ['scaling', adjust === 'off' ? 'off' : `${change}, done in ${spanText(within)}`],
     [
       '  sleep',
       sleep === null
@@ -147,7 +147,7 @@ function budgeted({ perHour, perDay, perRollout, warnAt, askAt }: BudgetPolicy):
     [perRollout, 'a rollout'],
   ];
   const parts = limits.flatMap(([dollars, span]) => (dollars === null ? [] : [`$${dollars.toFixed(2)} ${span}`]));
-  if (parts.length === 0) return [['budget', 'none: as much as it takes']];
+  if (parts.length === 0) return [['budget', 'no limit']];
   return [
     ['budget', parts.join(', ')],
     ['  warns, asks', `at ${percentText(warnAt, 0)}, at ${percentText(askAt, 0)} of it`],
@@ -157,7 +157,7 @@ function budgeted({ perHour, perDay, perRollout, warnAt, askAt }: BudgetPolicy):
 type Endpoint = NonNullable<RoutePolicy['endpoint']>;
 
 function placed({ endpoint }: RoutePolicy): Setting[] {
-  if (endpoint === null) return [['endpoint', 'none: is watched only']];
+  if (endpoint === null) return [['endpoint', 'none: the route is only watched']];
   return [
     ['endpoint', `${placeText(endpoint)}, for ${endpoint.namespace}`],
     ['  instance', `${instanceText(endpoint)}, ${replicasText(endpoint)}`],
@@ -184,7 +184,7 @@ function instanceText({ instanceType, instanceSize }: Endpoint): string {
 }
 
 function engineText({ engine, image }: Endpoint): string {
-  if (engine === undefined && image === undefined) return 'as the model needs it';
+  if (engine === undefined && image === undefined) return 'chosen for the model';
   return [engine ?? 'vLLM', image].filter((part) => part !== undefined).join(' ');
 }
 

@@ -17,7 +17,7 @@ type PolicyPage = Pick<Page, 'width' | 'paint'>;
 
 const NAME_WIDTH = 17;
 
-/** What a policy comes to: the first route in full, of the others what differs; then what is for all, and what to do next. */
+/** The settings of a policy: the first route in full, what differs for the others, the sweep, and what to do next. */
 export function renderPolicy({ path, hash, policy }: Shown, page: PolicyPage): string {
   const [first, ...others] = [...policy.routes, policy.watched];
   const { paint } = page;
@@ -56,13 +56,13 @@ function differing(route: RoutePolicy, first: RoutePolicy, page: PolicyPage): st
   const different = own.filter(({ key }) => !known.has(key));
   const head = `${page.paint.bold(nameOf(route))}  as ${nameOf(first)}`;
   if (different.length === 0) return [head];
-  // A part is told below the setting that it belongs to.
+  // A part is shown below the setting that it belongs to.
   const heads = new Set(different.map(({ block }) => block));
   const shown = own.filter((setting) => different.includes(setting) || heads.has(setting.name));
   return [
     `${head}, but:`,
     ...rows(
-      shown.map(({ name, text }) => [name, text ?? 'not asked for']),
+      shown.map(({ name, text }) => [name, text ?? 'not set']),
       page,
     ),
   ];
@@ -78,16 +78,16 @@ function inBlocks(settings: readonly Setting[]) {
 }
 
 function swept({ ended, deleteAfter, unknown, idle }: SweepPolicy): Setting[] {
-  const grace = deleteAfter === null ? 'never deleted' : `deleted after ${longText(deleteAfter)} of rest`;
+  const grace = deleteAfter === null ? 'never deleted' : `deleted ${longText(deleteAfter)} later`;
   return [
-    ['of ended ones', `${ended}, ${grace}`],
-    ['not known here', unknown],
-    ['without calls', idle === null ? 'never told of' : `told of after ${longText(idle)}, never paused`],
+    ['after rollouts', `${ended}, ${grace}`],
+    ['unknown ones', unknown],
+    ['idle ones', idle === null ? 'never reported' : `reported after ${longText(idle)}, never paused`],
   ];
 }
 
 function nextText({ routes }: Policy, path: string): string {
   return routes.some(({ endpoint }) => endpoint !== null)
-    ? `npx upshift plan --policy ${path}: which instance that is, and at what price; then npx upshift start --policy ${path}`
-    : `npx upshift start --policy ${path}: it watches and creates nothing, since no route has an endpoint block`;
+    ? `npx upshift plan --policy ${path}: shows the instance and its price; then npx upshift start --policy ${path}`
+    : `npx upshift start --policy ${path}: it only watches, because no route has an endpoint block`;
 }

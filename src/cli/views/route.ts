@@ -16,7 +16,7 @@ import type { Page } from './page.ts';
 import { scalingLines } from './scaling.ts';
 import { isWayBack, stopsBack } from './way-back.ts';
 
-/** Everything about an active rollout: where it stands, what is waited for, the roles side by side, the endpoint. */
+/** Everything about an active rollout: its steps, what it waits for, both upstreams side by side, the endpoint. */
 export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const isMoving = rollout.step > 0;
   return [
@@ -102,7 +102,7 @@ const WORTH_ABORTING = new Set([
   'capacity',
 ]);
 
-/** The very commands to type, where a person's word is wanted or would help. */
+/** The commands to type, if the daemon asks something or a person can help. */
 function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const suffix = page.commandSuffix === undefined ? '' : ` ${page.commandSuffix}`;
   const command = (words: string) => page.paint.bold(`npx upshift ${words}${suffix}`);
@@ -112,17 +112,17 @@ function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: P
   if (ask !== null) {
     const isStep = ask.about === undefined || ask.about === 'step';
     const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
-    const no = described(command(`reject ${id}`), isStep ? ends : 'leaves all as it is', page);
+    const no = described(command(`reject ${id}`), isStep ? ends : 'changes nothing', page);
     return entry('type', [...(isStep ? [yes] : described(yes, `yes to the ${ask.about}`, page)), ...no], page, true);
   }
   const isHeldBack = decision?.reason === 'serverless_cannot' && !isWayBack(rollout);
   if (decision !== null && WORTH_ABORTING.has(decision.reason) && !isHeldBack) {
-    return entry('type', described(command(`abort ${id}`), 'if it should not wait', page), page, true);
+    return entry('type', described(command(`abort ${id}`), 'to stop waiting', page), page, true);
   }
   return [];
 }
 
-/** A command and what it does: beside it where there is room, below it where the ledger has a long name. */
+/** A command and what it does, on one line if there is room. */
 function described(command: string, what: string, { width }: Page): string[] {
   const line = `${command}   ${what}`;
   return lengthOf(line) + 11 <= width ? [line] : [command, `  ${what}`];
@@ -170,7 +170,7 @@ function pairText(p50: number | null, p95: number | null): string {
   return `${(p50 / 1_000).toFixed(1)} / ${(p95 / 1_000).toFixed(1)} s`;
 }
 
-/** How much of the step's least time and least calls is there. */
+/** How much of the step's minimum time and minimum calls is reached. */
 function stepLines({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const { verdict, bakeMs, minCalls, step, steps, since, shadow } = rollout;
   const isShadow = phase === 'shadowing';
@@ -228,7 +228,7 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
     const why = instance === undefined ? [] : [`on ${offerText(instance)}: ${instance.reason}`];
     return [`${endpointName} does not exist yet; it would cost ${price}`, ...why];
   }
-  const state = endpoint === null ? 'not looked at yet' : endpoint.state;
+  const state = endpoint === null ? 'not read yet' : endpoint.state;
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
   const spent = startedAt == null ? 0 : (pricePerHourMicros * Math.max(0, page.now - startedAt)) / 3_600_000;
   const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;

@@ -26,12 +26,12 @@ export function replicasText(endpoint: Observation['endpoint']): string | null {
   return `${endpoint.readyReplica} of ${endpoint.targetReplica} ready`;
 }
 
-/** What the endpoint carries, and what a replica was seen to carry. */
+/** Calls at once on the endpoint, and what a replica has carried. */
 function concurrencyText({ endpoint, route, capacity }: ConcurrencySeen): string {
   const concurrency = `${atOnceText(endpoint.mean)} calls at once on the endpoint (${atOnceText(endpoint.p95)} at p95), ${atOnceText(route.mean)} in all`;
-  if (capacity === null) return `${concurrency}; too few to say what a replica carries`;
-  const carried = `a replica was seen to carry ${atOnceText(capacity.carried)}`;
-  return `${concurrency}; ${carried}${capacity.isLimit ? ', and is full above that' : ', its limit not yet seen'}`;
+  if (capacity === null) return `${concurrency}; too few to say what a replica can carry`;
+  const carried = `a replica has carried ${atOnceText(capacity.carried)}`;
+  return `${concurrency}; ${carried}${capacity.isLimit ? ', which is its limit' : '; its limit is not known yet'}`;
 }
 
 /** Why the traffic is with serverless, and since when. */

@@ -30,11 +30,14 @@ function needLines({ need, problem, facts, demand }: SizingPlan, page: SizingPag
   const guessed = [...(problem === null ? [] : [problem]), ...(need?.guesses ?? [])];
   const guesses = guessed.length === 0 ? [] : entry('guessed', guessed, page);
   if (need === null) {
-    const why = facts === null ? 'nothing is known of it' : 'the Hub tells neither parameters nor files';
-    return [...entry('memory', [`${why}: what it needs cannot be said`], page), ...guesses];
+    const why = facts === null ? 'the Hub does not know it' : 'the Hub shows neither parameters nor files';
+    return [...entry('memory', [`${why}: its memory cannot be computed`], page), ...guesses];
   }
   const rows = need.terms.map(({ name, bytes, arithmetic }) => [name, gb(bytes), arithmetic] as const);
-  const lines = [...rows, ['in all', gb(need.bytes), 'an engine takes 90 % of a card unless args say else'] as const];
+  const lines = [
+    ...rows,
+    ['in all', gb(need.bytes), 'an engine uses 90 % of a card, unless args say otherwise'] as const,
+  ];
   const width = page.width - 11 - 24;
   const laid = lines.flatMap(([name, size, text]) => {
     const [first = '', ...rest] = entry('', [text], { ...page, width: width + 11 }).map((line) => line.trimStart());
@@ -55,8 +58,8 @@ function needLines({ need, problem, facts, demand }: SizingPlan, page: SizingPag
 
 const SOURCES = {
   account: (of: string | null) => `live prices and quota of ${of ?? 'the account'}`,
-  public: () => 'live prices of the public list, which tells no quota',
-  list: (of: string | null) => `STALE: the price list of ${of ?? 'some day'}; nothing is ever proposed on it`,
+  public: () => 'live prices of the public list, which has no quota',
+  list: (of: string | null) => `STALE: price list of ${of ?? 'some day'}; upshift never proposes from it`,
 } as const;
 
 function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
@@ -84,11 +87,11 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
   const legend = [
     ...(chosen === null
       ? []
-      : [isTooDear ? '> is the cheapest, and dearer than maxPricePerHour' : '> would be chosen']),
+      : [isTooDear ? '> is the cheapest, but costs more than maxPricePerHour' : '> would be chosen']),
     ...(open.some(({ source: from }) => from !== null)
       ? ['tokens/s of one full replica: ~ by memory bandwidth, = measured here']
       : []),
-    ...(open.some(({ isWidened }) => isWidened) ? ['< FP8 is widened on these, and slower than that'] : []),
+    ...(open.some(({ isWidened }) => isWidened) ? ['< these widen FP8 and are slower than that'] : []),
   ];
   return [
     ...source,
@@ -153,24 +156,24 @@ function speedText({ perSecond, source, isWidened }: Candidate): string {
 function swarmLines({ swarm }: SizingPlan, page: SizingPage): string[] {
   if (swarm === null) return [];
   const seen = `${countText(swarm.calls, 'call')} of ${countText(swarm.agents, 'agent')} in the busiest 5 min`;
-  return entry('swarm', [`${seen}: ${swarm.size.policy} is made for that`], page);
+  return entry('swarm', [`${seen}: ${swarm.size.policy} fits that`], page);
 }
 
 function nextTexts({ chosen, facts, hasEndpoint, list, swarm, instance }: SizingPlan, model: string): string[] {
   if (facts === null) return ['check the name of the model, HF_ENDPOINT and the network; then run this again'];
   if (chosen === null) {
-    return ['nothing fits: allow more regions or replicas, ask Hugging Face for quota, or take a quantised model'];
+    return ['nothing fits: allow more regions or replicas, ask Hugging Face for quota, or choose a quantized model'];
   }
   if (list.source !== 'account') {
     const isRefused = list.problem !== null && list.problem !== NO_TOKEN;
-    const first = isRefused ? 'mend what is said above' : 'set HF_TOKEN';
+    const first = isRefused ? 'fix the problem above' : 'set HF_TOKEN';
     const again = `${first} and run this again for ${list.source === 'public' ? 'quota' : 'live prices and quota'}`;
-    return hasEndpoint ? [`${again}: without it nothing is proposed`] : [again];
+    return hasEndpoint ? [`${again}: without it upshift proposes nothing`] : [again];
   }
   if (!hasEndpoint) {
     const start = swarm === null ? 'policies/default.yaml' : swarm.size.policy;
     return [`give ${model} an endpoint block in the policy, with namespace and maxPricePerHour; begin with ${start}`];
   }
   const needs = instance === null ? [] : [`it would be pinned as: ${instance.reason}`];
-  return ['npx upshift start: it proposes this once the criteria hold, at the price of that day', ...needs];
+  return ['npx upshift start: it proposes this instance once the criteria hold, at the price of that day', ...needs];
 }

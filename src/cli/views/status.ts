@@ -36,14 +36,14 @@ function headerLines(report: StatusReport, page: Page): string[] {
   lines.push(...facts([`gateway :${report.gatewayPort}`, calls, ...ineligible, ledgerText(ledger, paint)], page));
   if (!page.isRunning) lines.push(...alert('the daemon is not running: npx upshift start', page));
   if (policy.problem !== null)
-    lines.push(...alert(`policy: ${policy.problem}; the last good one stays in force`, page));
-  if (account.state === 'refused') lines.push(...alert('the Hub refuses HF_TOKEN: nothing can be proposed', page));
+    lines.push(...alert(`policy: ${policy.problem}; the last valid one stays in force`, page));
+  if (account.state === 'refused') lines.push(...alert('the Hub refuses HF_TOKEN: upshift can propose nothing', page));
   for (const endpoint of report.endpoints ?? []) lines.push(...alert(endpoint, page));
   if (gateway.withoutToken > 0) {
     lines.push(...alert(`${countText(gateway.withoutToken, 'call')} went out without a token: set HF_TOKEN`, page));
   }
   if (ledger.lost > 0)
-    lines.push(...alert(`${countText(ledger.lost, 'call')} could not be written and are lost`, page));
+    lines.push(...alert(`${countText(ledger.lost, 'call')} could not be written to the ledger and are lost`, page));
   return lines;
 }
 

@@ -6,7 +6,11 @@ import { numberText, percentText } from '../terminal/format.ts';
 import { wrap } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
 
-const SOURCES = { learned: 'learned', taken: 'taken under pressure', policy: 'criteria.calls of the policy' } as const;
+const SOURCES = {
+  learned: 'learned',
+  taken: 'taken while calls were waiting',
+  policy: 'criteria.calls of the policy',
+} as const;
 
 /** The limit, and what smoothing the peaks would save. */
 export function smoothingTexts(usage: Usage): { readonly label: string; readonly text: string }[] {
@@ -42,13 +46,13 @@ function withinText(spread: Spread | null, what: string): string {
 function criteriaText({ smoothing: { belowCriteria }, windowMs, peak, criteria }: Usage): string {
   const limit = `more than ${numberText(criteria.calls)} calls in ${spanText(windowMs)}`;
   if (peak <= criteria.calls) return `${limit}: never met in this span`;
-  if (belowCriteria === null) return `${limit}: met at the peaks, and still met however they are spread`;
+  if (belowCriteria === null) return `${limit}: met at the peaks, and still met if they are spread out`;
   const { overMs, fullest } = belowCriteria;
   const rate = `${numberText(fullest)} at most, ${(fullest / (windowMs / 1_000)).toFixed(1)} a second`;
-  return `${limit}: met at the peaks, no longer once their calls are spread over ${spanText(overMs)} (${rate})`;
+  return `${limit}: met at the peaks, but not if their calls are spread over ${spanText(overMs)} (${rate})`;
 }
 
-/** What to do next, in a sentence and commands to type. */
+/** What to do next: a sentence and commands to type. */
 export function usageNext(
   usage: Usage,
   suffix: string,
@@ -67,13 +71,13 @@ function nextOf({ model, peak, peaks, smoothing, busiest, criteria }: Usage): { 
   const refused = Math.max(...peaks.map(({ refusedShare }) => refusedShare));
   if (peak <= limit.calls && peak <= criteria.calls && refused > criteria.refused) {
     return {
-      text: `Up to ${percentText(refused)} of the calls are refused or delayed in the peaks, although they are within what is taken for the limit. What would do about it:`,
+      text: `Up to ${percentText(refused)} of the calls are refused or delayed in the peaks, although they are within the assumed limit. To see what helps:`,
       commands: [`advise --model ${model}`],
     };
   }
   if (peak <= limit.calls && peak <= criteria.calls) {
     return {
-      text: 'Nothing presses: serverless takes these peaks. To see what is refused as it happens:',
+      text: 'No action is needed: serverless takes these peaks. To watch refusals as they happen:',
       commands: ['status --watch'],
     };
   }
@@ -82,12 +86,12 @@ function nextOf({ model, peak, peaks, smoothing, busiest, criteria }: Usage): { 
     const whose =
       first === undefined ? '' : `, first of all ${first.agent} (${percentText(first.peakShare, 0)} of the peaks)`;
     return {
-      text: `Spreading the peaks over ${spanText(withinLimit.overMs)} would do${whose}. What else would, and what a migration would take:`,
+      text: `Spreading the peaks over ${spanText(withinLimit.overMs)} would be enough${whose}. To see what else helps, and what a migration needs:`,
       commands: past,
     };
   }
   return {
-    text: 'The load is above the limit for longer than an hour of spreading would mend. What would do instead of a GPU, and what a migration would take:',
+    text: 'Calls exceed the limit for so long that spreading them over an hour is not enough. To see what helps without a GPU, and what a migration needs:',
     commands: past,
   };
 }

@@ -77,7 +77,7 @@ function headLines(usage: Usage, { zone, text }: Calendar, page: UsagePage): str
   const demand = `${countText(calls, 'call')} of ${countText(agents, 'agent')}, ${percentText(refusedShare)} refused or delayed`;
   const window = `in ${spanText(windowMs)}: ${numberText(peak)} at most, ${numberText(mean)} on average`;
   const isShort = untilMs - fromMs < DAY_MS;
-  const short = isShort ? ['less than a day of calls: the rhythm of a week shows after some days'] : [];
+  const short = isShort ? ['less than a day of calls: a weekly pattern shows after some days'] : [];
   return [page.paint.bold(model), ...entry('span', [span, ...short], page), ...entry('demand', [demand, window], page)];
 }
 
@@ -87,7 +87,7 @@ function longSpan(ms: number): string {
 
 const BARS = '▁▂▃▄▅▆▇█';
 
-/** One sign a part, as high as its fullest window; a dot for none, a blank where the span does not reach. */
+/** One sign for each part, as high as its busiest window; a dot for no calls, a blank outside of the span. */
 function sparkline(parts: readonly (number | null)[], usage: Usage, page: UsagePage): string {
   return parts
     .map((held) => {
@@ -112,7 +112,7 @@ function timeLines(usage: Usage, { text }: Calendar, page: UsagePage): string[] 
   return [
     sparkline(timeline, usage, page),
     page.paint.dim(from + pad(until, timeline.length - from.length, 'right')),
-    page.paint.dim(`each sign: the fullest window that ends in those ${part}`),
+    page.paint.dim(`each sign: the busiest window that ends in those ${part}`),
   ];
 }
 
@@ -244,7 +244,7 @@ function flightTexts({ inFlight: { all, serverless, dedicated }, replicas }: Usa
 }
 
 function tokenText({ tokensPerMinute: { mean, peak, peakAt } }: Usage, { text }: Calendar): string {
-  if (peak === 0) return 'none known: answers told of no usage';
+  if (peak === 0) return 'not known: no answer reported its usage';
   return `${numberText(mean)} a minute on average, ${numberText(peak)} at most (${text(peakAt)})`;
 }
 
@@ -257,7 +257,7 @@ function otherLines(others: readonly Usage[], page: UsagePage): string[] {
     );
   const left = others.length - lines.length;
   if (left > 0) lines.push(`and ${countText(left, 'model')} more`);
-  return lines.length === 0 ? [] : ['', ...entry('others', [...lines, 'one of them in full: --model'], page)];
+  return lines.length === 0 ? [] : ['', ...entry('others', [...lines, 'to see one in full: --model NAME'], page)];
 }
 
 function dayTable(usage: Usage, page: UsagePage): string[] {
@@ -268,7 +268,7 @@ function hourTable(usage: Usage, page: UsagePage): string[] {
   const columns = [
     { title: 'hour' },
     { title: 'days seen', side: 'right' as const },
-    { title: `fullest in ${spanText(usage.windowMs)}`, side: 'right' as const },
+    { title: `busiest in ${spanText(usage.windowMs)}`, side: 'right' as const },
     { title: 'middle day', side: 'right' as const },
     { title: '' },
   ];

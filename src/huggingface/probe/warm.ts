@@ -89,6 +89,6 @@ function isPassing({ ok, status }: ProbeResult): boolean {
 function notReady(shape: CallShape, { status, error }: ProbeResult): AppError {
   const answered = status === null ? '' : ` (${status})`;
   return new AppError('unavailable', `the endpoint does not answer ${shape} yet${answered}: ${error ?? 'unknown'}`, {
-    hint: 'it is warmed up again; its log in the Endpoints console tells more',
+    hint: 'it is warmed up again; see its log in the Endpoints console',
   });
 }

@@ -125,7 +125,7 @@ describe('advise', { concurrency: 4 }, () => {
     const { path } = await openBook(context);
     const { code, out } = await upshift(['advise', '--db', path]);
     assert.equal(code, 0);
-    assert.match(out, /^the ledger has no call since 1d: nothing can be said\nlet agents call through upshift/);
+    assert.match(out, /^the ledger has no calls since 1d\nlet agents call through upshift/);
     const long = await upshift(['advise', '--db', path, '--since', '90d']);
     assert.deepEqual([long.code, /31d at most/.test(long.err)], [2, true]);
     const named = await upshift(['advise', '--db', path, '--model', 'acme/unseen']);
@@ -150,17 +150,16 @@ meta-llama/Llama-3.1-8B-Instruct
  limit     1 500 in 5 min (learned); 90.2 % of the windows are above
  queue     38.4 % of the calls would wait (p50 30 s, p95 30 s), 38.4 % for 1 s
            or longer; 61.5 % refused after 30 s
- agents    80 at the peak: 50 fewer keep within the limit (of the busiest, 50),
-           or at most 18 calls each in 5 min
+ agents    80 at the peak: 50 fewer would keep within the limit (of the busiest,
+           50), or at most 18 calls each in 5 min
  ramp      80 of 80 agents start within the peak; 4 000 calls in the 5 min after
-           it: starts did not make it
- providers groq 10.0 % of 9 000 tries refused, 3 faults
-           novita 0.0 % of 400 tries refused
+           it: the starts are not its cause
+ providers groq 10.0 % of 9 000 attempts refused, 3 faults
+           novita 0.0 % of 400 attempts refused
  verdict   4000 calls at the peak against 1500: no GPU needed, another provider
            would do
            - 0.0 % of 400 tries refused by novita, 10.0 % of 9000 by groq: call
              meta-llama/Llama-3.1-8B-Instruct:novita, or set care.providers:
              [novita]
- next      try that first; npx upshift advise --since 1h then shows what came of
-           it
+ next      try that first; npx upshift advise --since 1h then shows the effect
 `;

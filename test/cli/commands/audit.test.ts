@@ -23,7 +23,7 @@ describe('audit', { concurrency: 4 }, () => {
         ' 3  2027-01-15 08:00:03Z  ask      needs_approval          1',
         '        create aws us-east-1 nvidia-a10g x1 at $1.30/h',
         '',
-        `next  npx upshift explain 3 --db ${path}: what that one saw, and why`,
+        `next  npx upshift explain 3 --db ${path}: explains that decision`,
         '',
       ].join('\n'),
     );
@@ -51,7 +51,7 @@ describe('audit', { concurrency: 4 }, () => {
     assert.equal(code, 0);
     assert.match(
       out,
-      /3 decisions made again from what was seen then\nverified: no decision was changed, removed or put in between\nhead [0-9a-f]{64}\n/,
+      /3 decisions made again from what they saw\nverified: no decision was changed, removed or inserted\nhead [0-9a-f]{64}\n/,
     );
     const json = await upshift(['audit', '--verify', '--json', '--db', book.path]);
     const { head, ...report } = JSON.parse(json.out) as { head: string };
@@ -128,11 +128,11 @@ describe('explain', { concurrency: 4 }, () => {
     const [request] = await ledger.journal.pendingRequests();
     await tick({ request: request ?? null });
     const { out: proposed } = await upshift(['explain', '2', '--db', path]);
-    assert.match(proposed, /What happened by it\n {2}proposed {4}rollout \w{8}, toward dedicated\n/);
+    assert.match(proposed, /What it caused\n {2}proposed {4}rollout \w{8}, toward dedicated\n/);
     const { out: approved } = await upshift(['explain', '4', '--db', path]);
     assert.match(
       approved,
-      /What happened by it\n {2}approved {13}step 0, by \S+\n {2}provisioning started\n {2}answer {15}request 1 done: /,
+      /What it caused\n {2}approved {13}step 0, by \S+\n {2}provisioning started\n {2}answer {15}request 1 done: /,
     );
     assert.match(approved, /\n {2}next {8}npx upshift audit --rollout \w{8}\s+--db\s/);
     const tooLong = approved.split('\n').filter((line) => line.length > 80 && !line.includes(path));

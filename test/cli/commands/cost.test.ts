@@ -69,20 +69,20 @@ day         calls  serverless  endpoints  total
 2026-11-24     60       $0.00      $3.20  $3.20  ██████████
 
 meta-llama/Llama-3.1-8B-Instruct
-  an endpoint at $0.80 an hour pays for itself from 0.74 calls in 5 min on, with
+  an endpoint at $0.80 an hour is cheaper from 0.74 calls in 5 min on, with
   serverless at $90.00 for 1 000 calls; there were 0.29 on average
   spent $5.90; the same calls, by estimate: all on serverless $8.10, all on an
-  endpoint, all the time, $20.81
-month  $41.29 by the end of 2026-11, if it goes on as in the last 26.0 h ($5.44
-       a day); $5.90 so far
-bill   Hugging Face says $2.80 for 31 serverless calls of acme, 2026-11-23 to
-       2026-11-23, all its callers. Counted here: $2.70
-note   endpoints are counted by their minutes at list price: Hugging Face tells
-       no program what they cost, only its invoice does
+  endpoint that always runs $20.81
+month  $41.29 by the end of 2026-11, if it continues as in the last 26.0 h
+       ($5.44 a day); $5.90 so far
+bill   Hugging Face reports $2.80 for 31 serverless calls of all callers of
+       acme, 2026-11-23 to 2026-11-23. Counted here: $2.70
+note   endpoints are counted by minutes at list price; only the invoice of
+       Hugging Face has the real amount
 
-next   serverless would be cheaper for meta-llama/Llama-3.1-8B-Instruct at this
-       load: see npx upshift status, and npx upshift endpoints for what still
-       runs
+next   serverless would be cheaper for meta-llama/Llama-3.1-8B-Instruct with
+       this traffic: see npx upshift status, and npx upshift endpoints for what
+       still runs
 `;
 
 describe('cost', { concurrency: 4 }, () => {

@@ -119,7 +119,7 @@ describe('plan', { concurrency: 3 }, () => {
     const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl };
     const words = ['plan', '--db', path, '--model', MODEL];
     const [page, json] = await Promise.all([upshift(words, env), upshift([...words, '--json'], env)]);
-    assert.match(page.out, /public list, which tells no quota \(HF_TOKEN is not\s+set\)/);
+    assert.match(page.out, /public list, which has no quota \(HF_TOKEN is not\s+set\)/);
     assert.match(page.out, /next +set HF_TOKEN and run this again for quota$/m);
     const { sizing } = JSON.parse(json.out) as Told;
     assert.equal(sizing.list.source, 'public');
@@ -146,7 +146,7 @@ describe('plan', { concurrency: 3 }, () => {
     const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
     const { out } = await upshift(['plan', '--db', path, '--policy', file], env);
     assert.match(out, /404: Namespace\s+nobody\s+not found/);
-    assert.match(out, /next +mend what is said above and run this again for quota/);
+    assert.match(out, /next +fix the problem above and run this again for quota/);
   });
 
   it('goes offline by the stale list and by the name of the model, and says so', async (context) => {
@@ -158,10 +158,10 @@ describe('plan', { concurrency: 3 }, () => {
     const env = { HF_ENDPOINT: `${url}/hub`, UPSHIFT_ENDPOINTS_URL: `${url}/endpoints`, HF_TOKEN: 'hf_test' };
     const { code, out } = await upshift(['plan', '--db', path, '--model', MODEL], env);
     assert.equal(code, 0);
-    assert.match(out, /STALE: the price list of 2026-08-20; nothing is ever proposed on it/);
+    assert.match(out, /STALE: price list of 2026-08-20; upshift never proposes from it/);
     assert.match(out, /weights +16\.0 GB {2}8\.00 B BF16 x 2 bytes/);
     assert.match(out, /its size\s+is taken\s+from its name/);
     const nameless = await upshift(['plan', '--db', path, '--model', 'org/name'], env);
-    assert.match(nameless.out, /nothing is known of it: what it needs cannot be said/);
+    assert.match(nameless.out, /the Hub does not know it: its memory cannot be computed/);
   });
 });

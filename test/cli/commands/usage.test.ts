@@ -82,7 +82,7 @@ describe('usage', { concurrency: 4 }, () => {
       ['18'],
     );
     const wrong = await upshift(['usage', '--db', path, '--zone', 'Mars']);
-    assert.deepEqual([wrong.code, /--zone "Mars" is no time zone/.test(wrong.err)], [2, true]);
+    assert.deepEqual([wrong.code, /--zone "Mars" is not a time zone/.test(wrong.err)], [2, true]);
   });
 
   it('shows one table where that is asked for', async (context) => {
@@ -117,17 +117,17 @@ describe('usage', { concurrency: 4 }, () => {
   it('tells a young ledger by its minutes, and an empty one what to do', async (context) => {
     const young = await threeDays(context, 1);
     const { out } = await upshift(['usage', '--db', young.path]);
-    assert.match(out, /less than a day of calls: the rhythm of a week shows after some days/);
+    assert.match(out, /less than a day of calls: a weekly pattern shows after some days/);
     assert.match(
       out,
-      / time {6}\S{60}\n {11}11:00 +12:00\n {11}each sign: the fullest window that ends in those 60 s\n/,
+      / time {6}\S{60}\n {11}11:00 +12:00\n {11}each sign: the busiest window that ends in those 60 s\n/,
     );
     assert.doesNotMatch(out, /^ week /m);
-    assert.match(out, /Nothing presses: serverless takes these peaks/);
+    assert.match(out, /No action is needed: serverless takes these peaks/);
     const { path } = await openBook(context);
     const empty = await upshift(['usage', '--db', path]);
     assert.equal(empty.code, 0);
-    assert.match(empty.out, /^the ledger has no call since 7d: nothing can be said\nlet agents call/);
+    assert.match(empty.out, /^the ledger has no calls since 7d\nlet agents call/);
   });
 
   it('refuses what it cannot do, with what is expected', async (context) => {

@@ -53,7 +53,7 @@ describe('endpoints', { concurrency: 4 }, () => {
     const { simulation, env } = await openHuggingFace(context);
     const theirs = await upshift(['endpoints', '--delete', 'theirs', '--yes'], env);
     assert.equal(theirs.code, 4);
-    assert.match(theirs.err, /upshift did not make acme\/theirs/);
+    assert.match(theirs.err, /upshift did not create acme\/theirs/);
     assert.equal((await upshift(['endpoints', '--delete', 'up-llama-k3v9q2ab'], env)).code, 4);
     const client = createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN });
     assert.equal((await client.list('acme')).length, 2);

@@ -104,7 +104,7 @@ describe('endpoints and their rollouts', { concurrency: 4 }, () => {
     const first = await upshift(sweep, scene.env);
     assert.equal(first.code, 4);
     assert.match(first.out, /pause acme\/up-writer-aaaabbbb: .*\n {2}paused\n/);
-    assert.match(first.out, /delete acme\/up-writer-ccccdddd: .*\n {2}not confirmed: say --yes/);
+    assert.match(first.out, /delete acme\/up-writer-ccccdddd: .*\n {2}not confirmed: use --yes/);
     const before = await states(scene);
     assert.deepEqual([before['ended'], before['rested']], ['paused', 'paused']);
     const second = await upshift([...sweep, '--yes', '--json'], scene.env);
@@ -121,7 +121,7 @@ describe('endpoints and their rollouts', { concurrency: 4 }, () => {
     assert.deepEqual({ ended: after['ended'], rested: after['rested'] }, { ended: 'gone', rested: 'gone' });
     for (const key of ['used', 'unknown', 'theirs']) assert.ok(!['paused', 'gone'].includes(after[key] ?? ''), key);
     const third = await upshift([...sweep, '--yes'], scene.env);
-    assert.match(third.out, /^nothing to be swept/);
+    assert.match(third.out, /^nothing to sweep/);
   });
 
   it('--sweep touches nothing where there is no ledger, and says how to name one', async (context) => {
@@ -133,7 +133,7 @@ describe('endpoints and their rollouts', { concurrency: 4 }, () => {
       scene.env,
     );
     assert.equal(code, 0);
-    assert.match(out, /^nothing to be swept/);
+    assert.match(out, /^nothing to sweep/);
     const listed = await upshift(['endpoints', '--db', none, '--namespace', 'acme'], scene.env);
     assert.match(listed.out, /no ledger says whether a rollout uses it[^]*next: name the ledger/);
     assert.deepEqual(Object.keys(await states(scene)), Object.keys(before));

@@ -76,6 +76,6 @@ const SHOWN = `
            p99/p50       6.5 / 5.0      ████████████ ok
            cheaper    35.0 % / 20.0 %   ████████████ ok
            held          0 s / 5 min    ░░░░░░░░░░░░
-           wanted: more than these (answered: less) in 5 min, calls + agents +
-           refused, or slo, or cost + calls
+           needed: above these limits (answered: below) in 5 min, calls + agents
+           + refused, or slo, or cost + calls
 `;

@@ -42,7 +42,7 @@ describe('how serverless is cared for', () => {
       lane({ limit: 2_000, isBlocked: true, waiting: 17, waitingAgents: 9, retryShare: 0.013, counts }),
     );
     assert.match(text, / care {2,}limit about 2 000 in 5 min, used up, 17 calls of 9 agents waiting,\n +1\.0 %/);
-    assert.match(text, /12 refused here, 1\.3 % retried/);
+    assert.match(text, /12 refused by the gateway, 1\.3 % retried/);
     assert.ok(text.split('\n').every((line) => line.length <= 80));
   });
 
@@ -50,7 +50,7 @@ describe('how serverless is cared for', () => {
     const open = { state: 'open', since: NOON, until: NOON + 42_000, cause: 'connect_failed' } as const;
     assert.match(
       shown(lane({ breaker: open })),
-      /serverless fails \(connect failed\): calls are refused, next try in 42 s/,
+      /serverless fails \(connect failed\): calls are refused, next attempt in 42 s/,
     );
   });
 

@@ -47,16 +47,16 @@ describe('what a policy comes to', () => {
     const claims = [
       / {2}criteria +> 2 000 calls, > 50 agents, > 5\.0 % 429s\n {4}slo missed +p95 > 20 s\n/,
       / {4}required +slo, or cost\n/,
-      / {2}back +load < 80 % of break-even, else < 200 calls in 5 min; for\n +24\.0 h\n/,
+      / {2}back +traffic < 80 % of break-even, else < 200 calls in 5 min; for\n +24\.0 h\n/,
       / {4}slo missed +p95 > 30 s or not failed < 99\.00 %; for 30 min\n/,
-      / {4}only where +serverless would refuse at most 2\.0 %\n/,
+      / {4}only if +serverless would refuse at most 2\.0 %\n/,
       / {2}care +5 retries .*\n(?: {4}.*\n)* {4}providers +novita\n {4}batch +up to 32 texts that come within 5 ms\n/,
       / {2}scaling +ask: 1 to 4 replicas, once in 6\.0 h at most, .*\n {4}sleep +after 30 min .* > 10 calls in 5 min\n/,
       / {2}budget +\$5\.00 an hour, \$20\.00 a day, \$60\.00 a rollout\n {4}warns, asks +at 80 %, at 90 % of it\n/,
       / {2}endpoint +aws\/us-east-1, else aws\/us-west-2, else gcp\/us-east4, for\n +acme\n/,
-      / {4}not +nvidia-t4\n {4}engine +as the model needs it\n {4}at most +any price\n/,
+      / {4}not +nvidia-t4\n {4}engine +chosen for the model\n {4}at most +any price\n/,
       /none of\s+planner\n/,
-      /\nsweep {2}of .*\n {2}of ended ones +pause, never deleted\n {2}not known here +report\n {2}without calls +never told of\n/,
+      /\nsweep {2}of .*\n {2}after rollouts +pause, never deleted\n {2}unknown ones +report\n {2}idle ones +never reported\n/,
     ];
     for (const claim of claims) assert.match(text, claim);
   });
@@ -77,8 +77,8 @@ describe('what a policy comes to', () => {
         '  as org/first, but:',
         '  criteria         > 2 000 calls, > 50 agents, > 5.0 % 429s',
         '    required       any of them',
-        '  back             off: only when the endpoint fails',
-        '  endpoint         none: is watched only',
+        '  back             off: only if the endpoint fails',
+        '  endpoint         none: the route is only watched',
       ].join('\n'),
     );
   });
@@ -86,13 +86,13 @@ describe('what a policy comes to', () => {
   it('says so where a later route leaves out what the first one asks for', () => {
     const slo = { criteria: { slo: { p95: '20s' } } };
     const text = shown({ routes: [{ model: 'org/first', ...slo }] });
-    assert.match(text, /any other model {2}as org\/first, but:\n {2}criteria .*\n {4}slo missed +not asked for\n/);
+    assert.match(text, /any other model {2}as org\/first, but:\n {2}criteria .*\n {4}slo missed +not set\n/);
   });
 
   it('ends with what to do next: watch, or plan the endpoint that it may make', () => {
     assert.match(
       shown({}),
-      /\nnext {2}npx upshift start --policy my\.yaml: it watches and creates nothing, since\n {6}no route has an endpoint block$/,
+      /\nnext {2}npx upshift start --policy my\.yaml: it only watches, because no route has\n {6}an endpoint block$/,
     );
     assert.match(shown(EVERYTHING), /\nnext {2}npx upshift plan --policy my\.yaml: /);
   });

@@ -51,7 +51,7 @@ describe('the page of status shows of replicas', () => {
         '           $4.00/h, at most $1.00 so far',
         ' replicas  2 of 3 ready; 2 to 4 replicas, another at 8 pending calls each',
         ' at once   10 calls at once on the endpoint (14 at p95), 10 in all; a replica',
-        '           was seen to carry 10, and is full above that',
+        '           has carried 10, which is its limit',
       ].join('\n'),
     );
   });
@@ -64,10 +64,10 @@ describe('the page of status shows of replicas', () => {
     const concurrency = concurrencyOf({ capacity: { carried: 12.34, isLimit: false } });
     assert.match(
       shown({ concurrency }).replaceAll(/\s+/g, ' '),
-      /a replica was seen to carry 12, its limit not yet seen/,
+      /a replica has carried 12; its limit is not known yet/,
     );
     const unknown = shown({ concurrency: concurrencyOf({ capacity: null }) }).replaceAll(/\s+/g, ' ');
-    assert.match(unknown, /too few to say what a replica carries$/);
+    assert.match(unknown, /too few to say what a replica can carry$/);
   });
 
   const since = NOON - 8 * MINUTE;

@@ -49,7 +49,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
            agents     64 / 50     ████████████ ok
            429s    2.1 % / 5.0 %  █████░░░░░░░
            held      0 s / 5 min  ░░░░░░░░░░░░
-           wanted: more than these in 5 min, all of them
+           needed: above these limits in 5 min, all of them
 `,
     );
   });
@@ -91,7 +91,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
            agents     64 / 50     ████████████ ok
            429s    7.9 % / 5.0 %  ████████████ ok
            held    6 min / 5 min  ████████████ since 11:54:00Z
-           wanted: more than these in 5 min, all of them
+           needed: above these limits in 5 min, all of them
 `,
     );
   });
@@ -243,7 +243,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
            agents     64 / 50     ████████████ ok
            429s    2.1 % / 5.0 %  █████░░░░░░░
            held      0 s / 5 min  ░░░░░░░░░░░░
-           wanted: more than these in 5 min, all of them
+           needed: above these limits in 5 min, all of them
 
 org/b  watching  1 810 calls, 64 agents, 2.1 % refused
 org/c  watching  1 810 calls, 64 agents, 2.1 % refused
@@ -262,8 +262,8 @@ upshift 0.1.0  not running  figures of 12:00:00Z, 4 min old
 policy policies/default.yaml 5f3a9c1e   account refused
 gateway :8787   41 210 calls, 12 in flight   ledger lost 3
  ! the daemon is not running: npx upshift start
- ! the Hub refuses HF_TOKEN: nothing can be proposed
- ! 3 calls could not be written and are lost
+ ! the Hub refuses HF_TOKEN: upshift can propose nothing
+ ! 3 calls could not be written to the ledger and are lost
 
 ─ meta-llama/Llama-3.1-8B-Instruct ─────────────────────────────────── WATCHING
  now       criteria not met: 1810 calls, 64 agents, 2.1 % refused in 5 min
@@ -271,7 +271,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger lost 3
            agents     64 / 50     ████████████ ok
            429s    2.1 % / 5.0 %  █████░░░░░░░
            held      0 s / 5 min  ░░░░░░░░░░░░
-           wanted: more than these in 5 min, all of them
+           needed: above these limits in 5 min, all of them
  before    rollout k3v9q2ab aborted 64 min ago: consecutive_faults: 5 faults of
            the endpoint in a row
 `,
@@ -335,9 +335,9 @@ ledger ok
         .filter((line) => page.includes(' providers') && line !== '');
     };
     assert.deepEqual(shown(['groq', 50, 0, 0]), []);
-    assert.deepEqual(shown(['groq', 50, 1, 0]), [' providers groq 2.0 % of 50 tries refused']);
+    assert.deepEqual(shown(['groq', 50, 1, 0]), [' providers groq 2.0 % of 50 attempts refused']);
     assert.deepEqual(shown(['', 1_500, 0, 0], ['novita', 9, 0, 2]), [
-      ' providers not told 0.0 % of 1 500 tries refused; novita 0.0 % of 9 tries',
+      ' providers not named 0.0 % of 1 500 attempts refused; novita 0.0 % of 9 attempts',
       '           refused, 2 faults',
     ]);
   });
