@@ -32,7 +32,7 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
         'Exit status: 0 ok, 2 no such decision.\n' +
           '--json: one object: the row of the decision, "input" (rollout and observation),\n' +
           '"output" (the decision), "events", "hash", and "again": "same" or "different" if\n' +
-          'the decision was made again, "not run" if another core version made it.',
+          'the decision was made again, "not compared" if another core version made it.',
       ),
   handler: (options) => {
     const id = Number(options.decision.replace(/^#/, ''));
