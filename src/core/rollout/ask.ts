@@ -2,16 +2,16 @@ import type { Verdict } from '../judge/verdict.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 
 /**
- * What a question is about: the next step of the way, or something that the rollout does not wait for. Only a step is
- * ended by a no.
+ * What a question is about: the next step of the rollout, the budget or the scaling. The rollout waits only for the
+ * answer about a step. A no about a step ends the rollout; a no about anything else changes nothing.
  */
 export type AskAbout = 'step' | 'budget' | 'scaling';
 
-/** What a person's word is wanted on. */
+/** A question to the operator. */
 export interface Ask {
   /** Absent: a step. */
   readonly about?: AskAbout;
-  /** 0 = provision, 1..n = enter the n-th step, n + 1 = promote. Not about a step: where the rollout stands. */
+  /** 0 = provision, 1..n = enter the n-th step, n + 1 = promote. If it is not about a step: the rollout's present step. */
   readonly step: number;
   readonly at: number;
   readonly verdict: Verdict | null;
@@ -19,7 +19,7 @@ export interface Ask {
   readonly scaling?: Scaling;
 }
 
-/** Whether a question is open and about this. */
+/** Whether a question is open and is about this. */
 export function isAbout(ask: Ask | null, about: AskAbout): ask is Ask {
   return ask !== null && (ask.about ?? 'step') === about;
 }

@@ -9,7 +9,7 @@ export function isDetourEvent(event: RolloutEvent): event is DetourEvent {
   return event.type === 'detour_began' || event.type === 'waking' || event.type === 'detour_ended';
 }
 
-/** What becomes of a promoted rollout by an event of a detour. */
+/** The promoted rollout after an event of a detour. Throws if the rollout is not promoted. */
 export function onDetour(rollout: Rollout, event: DetourEvent, at: number): Promoted {
   if (rollout.phase !== 'promoted') {
     throw new Error(`event "${event.type}" cannot happen to rollout ${rollout.id} in phase "${rollout.phase}"`);
@@ -33,7 +33,7 @@ export function onDetour(rollout: Rollout, event: DetourEvent, at: number): Prom
   }
 }
 
-/** What becomes of it when a change of its scaling is asked for, or a person has said yes. */
+/** The rollout after a question about its scaling was asked or approved; unchanged after any other event. */
 export function onScalingAsk(rollout: Rollout, event: RolloutEvent, before: Rollout, at: number): Rollout {
   if (rollout.phase !== 'promoted' || !('about' in event) || event.about !== 'scaling') return rollout;
   if (event.type === 'asked') return { ...rollout, rescaledAt: at };
@@ -41,12 +41,12 @@ export function onScalingAsk(rollout: Rollout, event: RolloutEvent, before: Roll
   return event.type === 'approved' && scaling !== undefined ? { ...rollout, granted: scaling } : rollout;
 }
 
-/** Since when a promoted rollout's traffic is away from its endpoint; null where it is not. */
+/** When the calls of a promoted rollout began to go to serverless in a detour, clock ms; null if there is no detour. */
 export function awaySince(rollout: Rollout | null): number | null {
   return rollout?.phase === 'promoted' && rollout.detour !== undefined ? rollout.detour.since : null;
 }
 
-/** Whether being scaled to zero is no fault of an endpoint. */
+/** Whether the policy lets the endpoint be scaled to zero, so that this is not a reason for a rollback. */
 export function maySleep({ phase }: Pick<Rollout, 'phase'>, policy: { readonly scaling?: ScalingPolicy }): boolean {
   return phase === 'promoted' && scalingOf(policy).sleep !== null;
 }

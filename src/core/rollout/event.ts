@@ -5,7 +5,7 @@ import type { Scaling } from '../scaling/scaling.ts';
 import type { AskAbout } from './ask.ts';
 import type { RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 
-/** What happened to a rollout. Rollouts are folded from these, and from nothing else. */
+/** What happened to a rollout. A rollout is computed from its events and from nothing else. */
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
@@ -13,7 +13,7 @@ export type RolloutEvent =
     }
   | {
       readonly type: 'asked';
-      /** Absent, here and below: a step. */
+      /** Absent, here and in the events below: a step. */
       readonly about?: AskAbout;
       readonly step: number;
       readonly verdict: Verdict | null;
@@ -73,10 +73,10 @@ export type DetourEvent =
   | { readonly type: 'waking' }
   | {
       readonly type: 'detour_ended';
-      /** `given_up`: the endpoint is as it was. */
+      /** `given_up`: the endpoint was not changed. */
       readonly outcome: 'done' | 'given_up';
-      /** Calls that serverless served meanwhile. */
+      /** Calls that serverless served during the detour. */
       readonly bridged: number;
-      /** For all replicas at most, where a change of the scaling has changed it. */
+      /** For the largest number of replicas, if the scaling was changed; else null. */
       readonly pricePerHourMicros: number | null;
     };

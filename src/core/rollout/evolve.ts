@@ -62,12 +62,12 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   }
 }
 
-/** A rollout that ends asks nothing any more. */
+/** A rollout that ends has no open question. */
 function closed({ reason, hint }: Extract<RolloutEvent, { type: 'draining' | 'ended' }>) {
   return { ask: null, reason, hint };
 }
 
-/** A way back creates no endpoint: it goes from its proposal to its first step. */
+/** A way back creates no endpoint, so it goes directly from its proposal to its first step. */
 function firstJudged({ phase, wayBack }: Rollout, at: number): Judged | null {
   if (phase !== 'proposed' || wayBack === undefined) return null;
   return { startedAt: at, endpoint: wayBack.endpoint, profile: wayBack.profile };

@@ -7,19 +7,19 @@ import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { Ask } from './ask.ts';
 import { otherShare } from './split.ts';
 
-/** The endpoint that a rollout splits calls with, or may; null where it has none. */
+/** The endpoint that gets calls or copies of calls in a rollout, or may get them soon; null if there is none. */
 export function endpointOf(rollout: Rollout): WarmEndpoint | null {
   if (isLive(rollout)) return rollout.endpoint;
   return rollout.phase === 'proposed' ? (rollout.wayBack?.endpoint ?? null) : null;
 }
 
-/** The endpoint's share of eligible calls, whichever role it plays. */
+/** The endpoint's share of eligible calls (0..1), whichever role it has. */
 export function endpointShare(rollout: Rollout | null, policy: Pick<RoutePolicy, 'steps' | 'holdBack'>): number {
   const { weight } = weights(rollout, policy);
   return rollout?.toward === 'serverless' ? otherShare(weight) : weight;
 }
 
-/** Where a route stands. `watching` is a route without an active rollout. */
+/** The phases of a route. `watching`: the route has no active rollout. */
 export const PHASES = [
   'watching',
   'proposed',
@@ -36,27 +36,30 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** The endpoint that a rollout moves traffic to, once it has shown that it can answer. */
+/** An endpoint that has answered warm-up calls. */
 export interface WarmEndpoint {
   readonly url: string;
   /** The name under which its engine serves the model. */
   readonly servedModel: string;
-  /** The shapes of call that it has answered. */
+  /** The shapes of calls that it has answered. */
   readonly shapes: readonly CallShape[];
 }
 
-/** What a way back knows from its beginning: its endpoint has served for a while. */
+/** What is known when a way back begins, because its endpoint already serves calls. */
 export interface WayBack {
-  /** The id of the promoted rollout that is over when this one succeeds, and active again where it does not. */
+  /** The id of the promoted rollout. It ends if this one succeeds, and is active again if this one does not. */
   readonly replaces: string;
   readonly endpoint: WarmEndpoint;
-  /** What the endpoint was like before: frozen, so that every call of the rollout is measured alike. */
+  /** What was usual for the endpoint before. It does not change, so that all calls of the rollout are measured alike. */
   readonly profile: Profile;
-  /** When the endpoint was asked for: since then it costs money. */
+  /** When upshift began to create the endpoint, clock ms. It may cost money since then. */
   readonly runsSince: number;
 }
 
-/** How a rollout ends. `returned`: its calls are all back on serverless because a way back has succeeded. */
+/**
+ * How a rollout ends. `returned`: all calls go to serverless, because a way back has succeeded or because the endpoint had
+ * to be left during a way back.
+ */
 export type RolloutOutcome = 'aborted' | 'failed' | 'returned';
 
 export interface RolloutBase {
@@ -66,30 +69,30 @@ export interface RolloutBase {
   readonly policyHash: string;
   readonly toward: Toward;
   readonly createdAt: number;
-  /** The endpoint's name, known before it exists, so that it can be found whatever dies in between. */
+  /** The endpoint's name. It is fixed before the endpoint is created, so that a restarted daemon finds the endpoint. */
   readonly endpointName: string;
   readonly namespace: string;
   readonly pricePerHourMicros: number;
-  /** What its endpoint is made on; rollouts older than the choice have none, and use what their policy names. */
+  /** The instance that its endpoint runs on. If absent, the instance in the policy is used. */
   readonly instance?: PinnedInstance;
-  /** When the criteria had begun to hold. */
+  /** When the criteria, or the cause of a way back, began to hold, clock ms. */
   readonly criteriaSince: number;
-  /** Of each rollout toward serverless, and of no other. */
+  /** Every rollout toward serverless has it, and no other rollout does. */
   readonly wayBack?: WayBack;
-  /** A paused rollout stays where it is: it advances no step, but it still goes back when it must. */
+  /** A paused rollout enters no step, but it is still rolled back if it must be. */
   readonly isPaused: boolean;
   readonly ask: Ask | null;
-  /** What was said and granted of budgets; absent: nothing yet. */
+  /** Which budgets were warned about, asked about and extended; absent: none. */
   readonly budget?: readonly BudgetMark[];
-  /** When the phase, or the step within it, was entered. */
+  /** When the phase, or the step in it, was entered, clock ms. */
   readonly since: number;
 }
 
-/** What every phase has in which the two sides are compared. */
+/** What a rollout has in every phase in which the two upstreams are compared. */
 export interface Judged {
   readonly startedAt: number;
   readonly endpoint: WarmEndpoint;
-  /** What the stable side was like before: frozen, so that every call of the rollout is measured alike. */
+  /** What was usual for the stable upstream before. It does not change, so that all calls are measured alike. */
   readonly profile: Profile;
 }
 
@@ -100,21 +103,21 @@ export type Rollout = RolloutBase &
     | {
         readonly phase: 'provisioning';
         readonly startedAt: number;
-        /** Whether the endpoint has been seen: once made it is never made again. */
+        /** Whether the endpoint has been seen. upshift does not create it again after that. */
         readonly isMade: boolean;
       }
     | { readonly phase: 'warming'; readonly startedAt: number; readonly url: string }
     | ({
-        /** Copies of calls go to the endpoint; it gets none of its own yet. */
+        /** Copies of calls go to the endpoint, but no calls yet. */
         readonly phase: 'shadowing';
       } & Judged)
     | ({
         readonly phase: 'stepping';
-        /** 0: ready, no traffic yet; 1..n-1: the stop it stands at. */
+        /** 0: the endpoint is ready and gets no calls yet; 1..n-1: the present step. */
         readonly step: number;
       } & Judged)
     | ({
-        /** The last stop: all calls but a small share, the control group, go to the canary. */
+        /** The last step: all calls except a small share, the control group, go to the canary. */
         readonly phase: 'holding';
         readonly step: number;
       } & Judged)
@@ -137,7 +140,7 @@ export type Rollout = RolloutBase &
       }
   );
 
-/** Whether a rollout in this phase is history. */
+/** Whether a rollout in this phase has ended. */
 export function isOver(phase: string): phase is RolloutOutcome {
   return phase === 'aborted' || phase === 'failed' || phase === 'returned';
 }
@@ -147,16 +150,16 @@ export function isActive(rollout: Rollout): boolean {
   return !isOver(rollout.phase);
 }
 
-/** A rollout whose endpoint is ready, and whose traffic may have to go back. */
+/** A rollout whose endpoint is ready, and which may have to be rolled back. */
 export type Live = Extract<Rollout, { phase: 'shadowing' | 'stepping' | 'holding' | 'promoted' }>;
 
-/** Whether the endpoint gets calls, or copies of them, or is about to. */
+/** Whether the endpoint gets calls or copies of calls, or will get them next. */
 export function isLive(rollout: Rollout): rollout is Live {
   const { phase } = rollout;
   return phase === 'shadowing' || phase === 'stepping' || phase === 'holding' || phase === 'promoted';
 }
 
-/** The canary's share of eligible calls that a rollout stands for, by its own policy. Derived, never stored. */
+/** A rollout's step and the canary's share of eligible calls (0..1), by the rollout's policy. Computed, never stored. */
 export function weights(
   rollout: Rollout | null,
   policy: Pick<RoutePolicy, 'steps' | 'holdBack'>,
@@ -175,8 +178,9 @@ export function weights(
 }
 
 /**
- * The canary's weight at a stop, 0 for step 0; at the last one a control group stays with stable. A way back leaves the
- * endpoint the policy's weights in reverse: with 10, 25, 50, 75, 100 % it has 75, 50, 25, 10 and 0.
+ * The canary's weight at a step (0..1), 0 at step 0. At the last step a control group stays on the stable upstream. A way
+ * back uses the policy's weights for the endpoint in reverse order: if the policy has 10, 25, 50, 75 and 100 %, the
+ * endpoint has 75, 50, 25, 10 and 0 %, not counting the control group.
  */
 export function stopWeight(
   step: number,
@@ -189,32 +193,32 @@ export function stopWeight(
 }
 
 /**
- * A promoted endpoint's traffic is with serverless for a while, since the endpoint cannot take it: its scaling is being
- * changed, which has its proxy answer 503 for most of a minute, or it sleeps.
+ * The calls of a promoted endpoint go to serverless for a while, because the endpoint cannot answer. `rescale`: its scaling
+ * is being changed, and its proxy answers 503 for most of a minute meanwhile. `sleep`: it is scaled to zero.
  */
 export type Detour =
   | {
       readonly why: 'rescale';
       readonly since: number;
       readonly scaling: Scaling;
-      /** Eligible calls that serverless had served in earlier detours. */
+      /** Eligible calls that serverless had served in earlier detours of the rollout. */
       readonly bridgedBefore: number;
     }
   | {
       readonly why: 'sleep';
       readonly since: number;
       readonly bridgedBefore: number;
-      /** When there was demand again, and it was woken. */
+      /** When there was demand again and upshift began to wake it, clock ms. */
       readonly wokenAt?: number;
     };
 
-/** What a promoted rollout may have besides; each is absent where it does not apply. */
+/** What a promoted rollout may also have. A field is absent if it does not apply. */
 export interface Promoting {
   readonly detour?: Detour;
-  /** What the endpoint's scaling was last changed to; absent: as the policy made it. */
+  /** The scaling to which the endpoint was last changed; absent: the policy's. */
   readonly scaling?: Scaling;
-  /** When its scaling was last changed, or a change was asked for. */
+  /** When the scaling was last changed, or a change was last asked about or given up, clock ms. */
   readonly rescaledAt?: number;
-  /** A change that a person has said yes to and that has not begun. */
+  /** An approved change that has not begun. */
   readonly granted?: Scaling;
 }

@@ -1,8 +1,9 @@
 import type { Canary, Role } from '../route.ts';
 
 /**
- * A number in [0, 1) for a unit of assignment, the same whenever and wherever it is drawn: MurmurHash3 (x86, 32 bit,
- * public domain) over the salt's characters and then the unit's, a whole number going in as its low and high 32 bits.
+ * A number in [0, 1) for a unit of assignment. The same salt and unit always give the same number. It is MurmurHash3 (x86,
+ * 32 bit, public domain) over the characters of the salt and then of the unit. If the unit is a whole number, its low and
+ * high 32 bits are hashed.
  */
 export function draw(salt: string, unit: string | number): number {
   let hash = absorbText(0, salt);
@@ -30,7 +31,7 @@ function absorb(hash: number, word: number): number {
   return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
 }
 
-/** What a call is assigned by: itself, or its agent for a block of clock time. */
+/** The unit by which a call is assigned: its arrival (µs), or its agent within a block of clock time. */
 export function unitOf(
   canary: Pick<Canary, 'affinity' | 'blockMs'>,
   arrivedAtUs: number,
@@ -41,8 +42,8 @@ export function unitOf(
 }
 
 /**
- * The role of an eligible call. No dice: the audit can draw again. Raising the weight only ever moves units from stable
- * to canary, never the other way.
+ * The role of an eligible call. No random number is used, so the audit can compute the role again. A higher weight moves
+ * units only from stable to canary, never from canary to stable.
  */
 export function assign(
   canary: Pick<Canary, 'rolloutId' | 'weight' | 'affinity' | 'blockMs'>,
@@ -53,14 +54,14 @@ export function assign(
 }
 
 /**
- * Whether a call is chosen to be copied in the shadow stage: each call by itself, and, by another salt, independently of
- * the role that the same call would have in a step.
+ * Whether a call is chosen to be copied in the shadow stage. Each call is chosen separately. The salt differs from that of
+ * `assign`, so that the choice is independent of the role that the same call would have in a step.
  */
 export function isShadowed(rolloutId: string, share: number, arrivedAtUs: number): boolean {
   return draw(`${rolloutId}/shadow`, arrivedAtUs) < share;
 }
 
-/** What is left for the other role, in whole ten-thousandths as the ledger keeps weights. */
+/** The other role's share (0..1), rounded to whole ten-thousandths as the ledger stores weights. */
 export function otherShare(weight: number): number {
   return Math.round((1 - weight) * 10_000) / 10_000;
 }

@@ -4,20 +4,23 @@ import { upstreamOf } from '../route.ts';
 import type { Role, Toward, UpstreamKind } from '../route.ts';
 import { FINE, Histogram } from '../stats/histogram.ts';
 
-/** What one role did in one step. Times in clock ms. */
+/** The figures of one role in one step. Durations are in clock ms. */
 export interface RoleFigures {
   /** Eligible calls assigned to the role, finished or not. */
   readonly assigned: number;
-  /** Of these: calls that may be compared, i.e. answered or faulted. */
+  /** Of these, the calls that are compared: answered, or failed because of the upstream. */
   readonly decided: number;
   readonly faults: number;
-  /** 429s: of the endpoint also a fault; of serverless on the way back alone, else they are the illness being treated. */
+  /**
+   * Answers with 429. A 429 of the endpoint is also a fault. A 429 of serverless is a fault only in a way back, because in
+   * a rollout toward the endpoint it is the problem that the rollout solves.
+   */
   readonly refused: number;
-  /** Answers that blame the caller (4xx other than those above): not faults, but both roles should give as many. */
+  /** Answers that blame the client (other 4xx). They are not faults, but both roles should have equally many. */
   readonly rejected: number;
-  /** Clients that went away before the first byte: no fault, but both roles should see as many. */
+  /** Calls whose client left before the first byte. They are not faults, but both roles should have equally many. */
   readonly left: number;
-  /** Calls that the other upstream served in the end. */
+  /** Calls that the other upstream finally served. */
   readonly servedElsewhere: number;
   readonly p50: number | null;
   readonly p95: number | null;
@@ -51,7 +54,7 @@ export const NO_FIGURES: RoleFigures = {
   ttftP95: null,
 };
 
-/** What of a finished call its role's figures need. */
+/** The part of a finished call from which its role's figures are computed. */
 export interface TalliedCall {
   /** How the assigned attempt ended. */
   readonly outcome: Outcome;
@@ -61,7 +64,7 @@ export interface TalliedCall {
   readonly firstTokenUs: number | null;
 }
 
-/** Running figures of one role in one step: fed call by call, or from the ledger after a restart, with the same result. */
+/** Counts the figures of one role in one step, from live calls, or from the ledger after a restart with the same result. */
 export class RoleTally {
   readonly #toward: Toward;
   readonly #upstream: UpstreamKind;
@@ -84,7 +87,10 @@ export class RoleTally {
     this.#assigned++;
   }
 
-  /** The assigned attempt faulted; a fall-back may still be under way. Each call is told of once, here or in `ended`. */
+  /**
+   * Counts a call whose assigned attempt did not succeed; a fall-back may still be under way. If it is called for a call,
+   * `ended` must get `isCounted` true for that call.
+   */
   faulted(outcome: Outcome): void {
     if (outcome === 'rate_limited') this.#refused++;
     if (outcome === 'client_error' || outcome === 'no_credits') this.#rejected++;
@@ -93,7 +99,7 @@ export class RoleTally {
     this.#faults++;
   }
 
-  /** The call ended. `isCounted`: its outcome was told before, through `faulted`. */
+  /** Counts a call that ended. `isCounted`: `faulted` has already counted its outcome. */
   ended(call: TalliedCall, isCounted: boolean): void {
     if (call.servedBy !== null && call.servedBy !== this.#upstream) this.#servedElsewhere++;
     if (call.outcome === 'client_left' && call.firstByteUs === null) this.#left++;
@@ -105,7 +111,7 @@ export class RoleTally {
     if (call.firstTokenUs !== null) this.#ttft.add(call.firstTokenUs);
   }
 
-  /** The figures now. `overdue`: calls in flight for longer than the first-byte limit, which count as faults. */
+  /** The present figures. `overdue`: the number of calls in flight for longer than the first-byte limit; they are faults. */
   figures(overdue = 0): RoleFigures {
     const ms = (us: number | null) => (us === null ? null : Math.round(us / 10) / 100);
     return {

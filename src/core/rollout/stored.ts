@@ -14,7 +14,7 @@ const text = z.string();
 const about = z.enum(['step', 'budget', 'scaling']);
 const outcome = z.enum(['aborted', 'failed', 'returned']);
 
-/** An endpoint that has shown that it can answer. */
+/** The schema of an endpoint that has answered warm-up calls. */
 export const warmEndpointSchema = storedAs<WarmEndpoint>()(
   z.strictObject({ url: text, servedModel: text, shapes: z.array(text) }),
 );
@@ -49,7 +49,7 @@ const fixed = {
 };
 const base = { ...fixed, isPaused: z.boolean(), ask: ask.nullable(), since: time };
 
-/** A promoted endpoint's traffic is with serverless for a while. */
+/** The schema of a detour. */
 export const detourSchema = storedAs<Detour>()(
   z.discriminatedUnion('why', [
     z.strictObject({ why: z.literal('rescale'), since: time, scaling: scalingSchema, bridgedBefore: count }),
@@ -60,7 +60,7 @@ export const detourSchema = storedAs<Detour>()(
 const judged = { startedAt: time, endpoint: warmEndpointSchema, profile: profileSchema };
 const over = { reason: text, hint: text.nullable() };
 
-/** A rollout as its snapshot is stored. */
+/** The schema of a rollout's stored snapshot. */
 export const rolloutSchema = storedAs<Rollout>()(
   z.discriminatedUnion('phase', [
     z.strictObject({ ...base, phase: z.literal('proposed') }),
@@ -87,7 +87,7 @@ export const rolloutSchema = storedAs<Rollout>()(
 
 const requested = { by: text, reason: text.nullable() };
 
-/** An event of a rollout as it is stored. */
+/** The schema of a rollout's stored event. */
 export const eventSchema = storedAs<RolloutEvent>()(
   z.discriminatedUnion('type', [
     z.strictObject({

@@ -20,7 +20,7 @@ const policy = routePolicy();
 const DRAINING: RolloutEvent = { type: 'draining', outcome: 'aborted', reason: 'operator', hint: null };
 
 describe('evolve', () => {
-  it('begins with a proposal and with nothing else', () => {
+  it('accepts only a proposal as the first event', () => {
     assert.throws(() => evolve(null, { type: 'promoted' }, START), /must be "proposed", not "promoted"/);
   });
 
@@ -43,7 +43,7 @@ describe('evolve', () => {
     assert.deepEqual(phases, [...way, 'draining', 'aborted']);
   });
 
-  it('keeps when provisioning began, and renews since at every phase and step', () => {
+  it('keeps `startedAt`, and sets `since` anew at every phase and step', () => {
     let rollout = rolloutAfter();
     let at = START;
     for (const event of TO_WARM) rollout = evolve(rollout, event, (at += 1_000));
@@ -54,7 +54,7 @@ describe('evolve', () => {
     assert.equal(rollout.createdAt, START);
   });
 
-  it('does not renew since for asks, approvals, pauses', () => {
+  it('does not change `since` for asks, approvals and pauses', () => {
     const rollout = atStep(2);
     const events: RolloutEvent[] = [
       { type: 'asked', step: 3, verdict: null },
@@ -84,7 +84,7 @@ describe('evolve', () => {
     assert.ok(!evolve(warming, { type: 'resumed', by: 'ann@desk', reason: null }, START).isPaused);
   });
 
-  it('keeps what was learned of serverless from the warming to the last step', () => {
+  it('keeps the profile of serverless from the warming to the last step', () => {
     for (const rollout of [shadowingRollout(), atStep(0), atStep(3), atStep(5)]) {
       assert.deepEqual(rollout.profile, PROFILE);
     }
@@ -99,7 +99,7 @@ describe('evolve', () => {
     assert.throws(() => evolve(evolve(atStep(1), DRAINING, START), { type: 'promoted' }, START), /phase "draining"/);
   });
 
-  it('gives snapshots that survive JSON', () => {
+  it('gives snapshots that are the same after JSON.stringify and JSON.parse', () => {
     for (const rollout of [rolloutAfter(), rolloutAfter(...TO_WARM), atStep(3), promotedRollout()]) {
       assert.deepEqual(JSON.parse(JSON.stringify(rollout)), rollout);
     }
@@ -130,7 +130,7 @@ describe('weights', () => {
 });
 
 describe('isActive', () => {
-  it('is true until a rollout has ended, draining included', () => {
+  it('is true until a rollout has ended, also while it is draining', () => {
     const draining = evolve(promotedRollout(), DRAINING, START);
     assert.ok(isActive(promotedRollout()));
     assert.ok(isActive(draining));

@@ -7,7 +7,7 @@ const CALL = { rolloutId: 'aaaabbbb', weight: 0.5, affinity: 'call', blockMs: 60
 const AGENT = { ...CALL, affinity: 'agent' } as const;
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 
-/** Chi-square of the draws over 20 equal bins; 99.9 % of fair ones stay below 43.82 (19 degrees of freedom). */
+/** Chi-square of the draws over 20 equal bins; if the draws are fair, 99.9 % stay below 43.82 (19 degrees of freedom). */
 function chiSquare(draws: readonly number[]): number {
   const counts = Array.from({ length: 20 }, () => 0);
   for (const drawn of draws) counts[Math.floor(drawn * 20)] = (counts[Math.floor(drawn * 20)] as number) + 1;
@@ -33,14 +33,14 @@ describe('draw', () => {
     );
   });
 
-  it('keeps drawing what it drew in earlier releases: audits draw again', () => {
+  it('gives the same numbers in every release, because audits compute them again', () => {
     assert.deepEqual(
       [draw('aaaabbbb', 1_800_000_000_000_000), draw('aaaabbbb', '3000000:agent-7'), draw('', '')],
       [0.4434380102902651, 0.8321534194983542, 0.9964775615371764],
     );
   });
 
-  it('is even over neighbouring arrivals', () => {
+  it('is evenly distributed over neighbouring arrivals', () => {
     const start = 1_800_000_000_000_000;
     for (const distance of [1, 7, 1_000, 125_000, 1_000_000]) {
       const draws = Array.from({ length: 20_000 }, (_, i) => draw('qwrtzpsd', start + i * distance));
@@ -48,7 +48,7 @@ describe('draw', () => {
     }
   });
 
-  it('is even over agents with numbered names, in every block', () => {
+  it('is evenly distributed over agents with numbered names, in every block', () => {
     const draws = Array.from({ length: 20_000 }, (_, i) => draw('qwrtzpsd', `${i % 100}:agent-${Math.floor(i / 100)}`));
     assert.ok(chiSquare(draws) < 43.82, `chi-square ${chiSquare(draws)}`);
   });
@@ -102,7 +102,7 @@ describe('assign', () => {
 });
 
 describe('unitOf', () => {
-  it('is the call itself, or the agent in its block', () => {
+  it('is the arrival of the call, or its agent in a block of time', () => {
     assert.equal(unitOf(CALL, 1_200_000_001, 'ann'), 1_200_000_001);
     assert.equal(unitOf(AGENT, 1_200_000_001, 'ann'), '2:ann');
     assert.equal(unitOf(AGENT, 1_199_999_999, 'ann'), '1:ann');
@@ -110,7 +110,7 @@ describe('unitOf', () => {
 });
 
 describe('isShadowed', () => {
-  it('chooses the share it is given, independently of the roles', () => {
+  it('chooses the given share of calls, independently of their roles', () => {
     const start = 1_800_000_000_000_000;
     const calls = Array.from({ length: 20_000 }, (_, i) => start + i * 1_000);
     const chosen = calls.filter((us) => isShadowed(CALL.rolloutId, 0.2, us));
@@ -119,7 +119,7 @@ describe('isShadowed', () => {
     assert.ok(Math.abs(both.length / chosen.length - 0.5) < 0.035, `${both.length} of ${chosen.length}`);
   });
 
-  it('chooses nothing at 0, everything at 1, and never less at a larger share', () => {
+  it('chooses no call at 0, every call at 1, and at a larger share every call that it chose before', () => {
     fc.assert(
       fc.property(fc.nat(), share, share, (us, one, other) => {
         assert.equal(isShadowed('aaaabbbb', 0, us), false);

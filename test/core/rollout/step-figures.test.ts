@@ -22,11 +22,11 @@ function answered(durationUs: number, servedBy: TalliedCall['servedBy'] = 'dedic
 }
 
 describe('RoleTally', () => {
-  it('begins with nothing', () => {
+  it('begins with zero in every count', () => {
     assert.deepEqual(new RoleTally('canary', 'dedicated').figures(), NO_FIGURES);
   });
 
-  it('says the same of calls told live and of calls read back after a restart', () => {
+  it('gives the same figures for live calls and for calls that are read from the ledger after a restart', () => {
     fc.assert(
       fc.property(role, fc.array(call, { maxLength: 60 }), (which, calls) => {
         const [live, restored] = [new RoleTally(which, 'dedicated'), new RoleTally(which, 'dedicated')];
@@ -42,7 +42,7 @@ describe('RoleTally', () => {
     );
   });
 
-  it('decides exactly the calls that may be compared, and counts exactly the faults', () => {
+  it('counts as decided exactly the calls that are compared, and as faults exactly the faults', () => {
     fc.assert(
       fc.property(role, fc.array(call, { maxLength: 60 }), (which, calls) => {
         const tally = new RoleTally(which, 'dedicated');
@@ -65,19 +65,19 @@ describe('RoleTally', () => {
     );
   });
 
-  it('never holds a 429 of serverless against it, but shows it', () => {
+  it('counts a 429 of serverless as refused but not as a fault', () => {
     const tally = new RoleTally('stable', 'dedicated');
     tally.faulted('rate_limited');
     assert.deepEqual(tally.figures(), { ...NO_FIGURES, refused: 1 });
   });
 
-  it('holds a 429 of the endpoint against it', () => {
+  it('counts a 429 of the endpoint as a fault', () => {
     const tally = new RoleTally('canary', 'dedicated');
     tally.faulted('rate_limited');
     assert.deepEqual(tally.figures(), { ...NO_FIGURES, refused: 1, decided: 1, faults: 1 });
   });
 
-  it('tells a fault once, though a fall-back answered in the end', () => {
+  it('counts a fault once, even if a fall-back answered the call', () => {
     const tally = new RoleTally('canary', 'dedicated');
     tally.arrived();
     tally.faulted('connect_failed');
@@ -92,7 +92,7 @@ describe('RoleTally', () => {
     );
   });
 
-  it('counts calls that wait beyond the first-byte limit as faults already', () => {
+  it('counts calls that wait beyond the first-byte limit as faults before they end', () => {
     const tally = new RoleTally('canary', 'dedicated');
     tally.ended(answered(1_000), false);
     const { decided, faults } = tally.figures(3);
