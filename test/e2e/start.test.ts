@@ -53,7 +53,7 @@ test('a database that is not its own is refused, and not a byte of it changes', 
   const first = await startDaemon(t, { ...stage, dbPath: newer });
   assert.equal(await first.stop(), 0, first.stderr());
   const raised = new Database(newer);
-  raised.pragma('user_version = 999');
+  raised.exec("INSERT INTO schema_migrations VALUES (999, '0999_newer.sql', 'another', 0)");
   raised.close();
   writeFileSync(text, 'not a database at all\n'.repeat(20));
   const before = fingerprint(stage);
