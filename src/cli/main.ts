@@ -1,8 +1,8 @@
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
 import { EXIT, exitStatus, reportError } from './exit.ts';
+import { refuseUnknown } from './input/usage-error.ts';
 import { widthOf } from './terminal/print.ts';
-import { refuseUnknown } from './usage-error.ts';
 import { VERSION } from './version.ts';
 
 type Loader = (parser: Argv) => Promise<Argv>;

@@ -1,36 +1,29 @@
-import type { Argv } from 'yargs';
 import type { Clock } from '../core/clock.ts';
-import { AppError } from '../core/errors.ts';
 import type { StatusReport } from '../core/status.ts';
 import { createClock } from '../files/clock.ts';
 import { readEnvironment } from '../files/environment.ts';
+import type { LedgerDb } from '../ledger/database.ts';
+import { readStatus } from '../ledger/journal/requests.ts';
+import { openForReading } from '../ledger/open.ts';
 
-/** What every command takes. */
-export interface GlobalOptions {
-  readonly db: string;
-  readonly json: boolean;
+/** A ledger that a command reads. */
+export interface OpenedLedger {
+  readonly db: LedgerDb;
+  /** The daemon's last report; null if no daemon has run on this ledger. */
+  readonly report: StatusReport | null;
+  /** The time on the daemon's clock, epoch ms. */
+  readonly now: number;
 }
 
-/** A command's parser. It already has the options that every command takes. */
-export function withGlobals(parser: Argv): Argv<GlobalOptions> {
-  return parser as Argv<GlobalOptions>;
-}
-
-/** Adds `--policy FILE` for commands that read a policy without a daemon. */
-export function withPolicy<T>(parser: Argv<T>): Argv<T & { readonly policy: string }> {
-  return parser.option('policy', {
-    type: 'string',
-    default: 'policies/default.yaml',
-    requiresArg: true,
-    describe: 'Path of the policy file',
-  });
-}
-
-/** Milliseconds of a span such as `30s`, `1.5m` or `2h`; null where it is none. */
-export function parseSpan(text: string): number | null {
-  const span = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/.exec(text.trim());
-  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  return span === null ? null : Number(span[1]) * (units[span[2] ?? ''] ?? 0);
+/** Opens a ledger for reading, and closes it once `use` has returned. Throws AppError as `openForReading` does. */
+export function readLedger<T>(path: string, use: (ledger: OpenedLedger) => T): T {
+  const db = openForReading(path);
+  try {
+    const report = readStatus(db)?.report ?? null;
+    return use({ db, report, now: timeOf(openClock(), report) });
+  } finally {
+    db.close();
+  }
 }
 
 /** The daemon's clock, as the environment describes it. */
@@ -51,11 +44,4 @@ export function timeOf(clock: Clock, report: StatusReport | null): number {
 export function commandSuffix(db: string): string | undefined {
   if (db === (process.env['UPSHIFT_DB'] || 'upshift.db')) return undefined;
   return /^[\w./-]+$/.test(db) ? `--db ${db}` : `--db '${db.replaceAll("'", `'\\''`)}'`;
-}
-
-/** Throws AppError `invalid` for a value that is not a number or out of range, with what is expected. */
-export function checkNumber(flag: string, value: number, isGood: boolean, expected: string): void {
-  if (isGood && !Number.isNaN(value)) return;
-  const message = Number.isNaN(value) ? `--${flag} is not a number` : `--${flag} ${value} is out of range`;
-  throw new AppError('invalid', message, { hint: `expected ${expected}` });
 }

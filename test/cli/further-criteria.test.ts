@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { makeCall } from '../ledger/rig.ts';
 import { routePolicy } from '../support/samples.ts';
 import { makeReport, NOON } from './reports.ts';
-import { openBook, upshift } from './rig.ts';
+import { openBook, recordCalls, upshift } from './rig.ts';
 
 const POLICY = `
 defaults:
@@ -18,18 +18,14 @@ defaults:
     require: [[calls, agents, refused], [slo], [cost, calls]]
 `;
 
-/** Ten minutes of a call a second before noon, which take as long as they are told to. */
+/** Ten minutes of a call a second before noon, each of which takes `durationUs`. */
 async function book(context: TestContext, durationUs: number) {
   const opened = await openBook(context);
-  const released: Promise<void>[] = [];
-  for (let second = 0; second < 600; second++) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    released.push(promise);
+  const calls = Array.from({ length: 600 }, (_, second) => {
     const arrivedAtUs = (NOON - 700_000 + second * 1_000) * 1_000;
-    const call = makeCall(1, { arrivedAtUs, durationUs, rolloutId: null, role: null, servedBy: 'serverless' });
-    opened.ledger.calls.record(call, resolve);
-  }
-  await Promise.all(released);
+    return makeCall(1, { arrivedAtUs, durationUs, rolloutId: null, role: null, servedBy: 'serverless' });
+  });
+  await recordCalls(opened, calls);
   await opened.saveStatus(makeReport([], { timeScale: 60 }));
   const policyPath = join(dirname(opened.path), 'policy.yaml');
   writeFileSync(policyPath, POLICY);

@@ -4,18 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createClock } from '../../src/files/clock.ts';
-import { CORE_VERSION } from '../../src/core/decide/decision.ts';
+import type { Call } from '../../src/core/call.ts';
 import { decide } from '../../src/core/decide/decide.ts';
+import { CORE_VERSION } from '../../src/core/decide/decision.ts';
 import type { Observation } from '../../src/core/decide/observation.ts';
-import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import { evolve } from '../../src/core/rollout/evolve.ts';
+import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import type { PinnedInstance } from '../../src/core/sizing/pinned.ts';
 import type { StatusReport } from '../../src/core/status.ts';
-import type { Ledger } from '../../src/ledger/open.ts';
 import { requestOf } from '../../src/daemon/tick/observe.ts';
+import { createClock } from '../../src/files/clock.ts';
 import { openLedger } from '../../src/ledger/open.ts';
+import type { Ledger } from '../../src/ledger/open.ts';
+import { makeCall } from '../ledger/rig.ts';
 import { ENDPOINT_POLICY, MODEL, observation, START } from '../support/samples.ts';
+import { eventually } from '../support/waiting.ts';
 import { makeReport } from './reports.ts';
 
 const ENTRY = fileURLToPath(new URL('../../src/cli/upshift.js', import.meta.url));
@@ -153,6 +156,29 @@ export async function openBook(context: TestContext): Promise<Book> {
     close,
     saveStatus: (report) => ledger.journal.saveStatus(JSON.stringify(report), report.at),
   };
+}
+
+/** A call of a route that is only watched: serverless answers it. */
+export function watchedCall(atMs: number, changes: Partial<Call> = {}): Call {
+  return makeCall(0, {
+    arrivedAtUs: Math.round(atMs * 1_000),
+    rolloutId: null,
+    step: 0,
+    weight: 0,
+    role: null,
+    isEligible: false,
+    servedBy: 'serverless',
+    attempts: [],
+    ...changes,
+  });
+}
+
+/** Writes calls to the ledger, and waits until all are written. */
+export async function recordCalls({ ledger }: Pick<Book, 'ledger'>, calls: Iterable<Call>): Promise<void> {
+  const recorded = [...calls].map((call) => new Promise<void>((resolve) => ledger.calls.record(call, resolve)));
+  await Promise.all(recorded);
+  // A call is released after the ledger's patience even if it is not written yet.
+  await eventually('all calls are written', () => ledger.calls.pending === 0);
 }
 
 /** A book whose one rollout is proposed, and asks whether to create the endpoint. */

@@ -5,19 +5,19 @@ import { demandOf, SILENCE_MS } from '../../core/advice/demand.ts';
 import type { DemandCall } from '../../core/advice/demand.ts';
 import { assignedTo, DELAYED_US } from '../../core/call.ts';
 import { AppError } from '../../core/errors.ts';
+import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { listProviders } from '../../huggingface/providers.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
-import { openForReading } from '../../ledger/open.ts';
-import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { withGlobals, withPolicy } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
+import { parseSinceWithin } from '../input/span.ts';
+import { readLedger } from '../session.ts';
 import { cleanAll, painter, printJson, printText, widthOf } from '../terminal/print.ts';
 import { renderAdvice } from '../views/advice.ts';
-import { parseSince } from './audit.ts';
 
 interface AdviseOptions extends GlobalOptions {
   readonly policy: string;
@@ -27,7 +27,7 @@ interface AdviseOptions extends GlobalOptions {
 }
 
 /** The command visits every second of the span. */
-const LONGEST_MS = 31 * 86_400_000;
+const MOST_DAYS = 31;
 
 export const adviseCommand: CommandModule<object, AdviseOptions> = {
   command: 'advise',
@@ -78,14 +78,8 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
     const serving = options.online ? await askRouter() : null;
-    const db = openForReading(options.db);
-    try {
-      const report = readStatus(db)?.report ?? null;
-      const now = timeOf(openClock(), report);
-      const since = parseSince(options.since, now);
-      if (now - since > LONGEST_MS) {
-        throw new AppError('invalid', `--since ${options.since} is too long ago`, { hint: 'expected 31d at most' });
-      }
+    readLedger(options.db, ({ db, report, now }) => {
+      const since = parseSinceWithin(options.since, now, MOST_DAYS);
       const calls = readDemand(db, since, now);
       const advice = routesOf(policy, calls, options.model).map((route) => {
         const demand = demandOf(calls.get(route.model) ?? [], { fromMs: since, untilMs: now });
@@ -93,9 +87,7 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
         return advise(route, demand, { lanes, serving: serving === null ? null : (serving.get(route.model) ?? []) });
       });
       show(advice, options);
-    } finally {
-      db.close();
-    }
+    });
   },
 };
 
@@ -146,13 +138,12 @@ function readDemand(db: LedgerDb, since: number, until: number): ReadonlyMap<str
 
 /** The routes that the policy lists and the models that were called, the busiest first. */
 function routesOf(
-  { routes, watched }: Policy,
+  policy: Policy,
   calls: ReadonlyMap<string, readonly DemandCall[]>,
   model: string | undefined,
 ): readonly RoutePolicy[] {
-  const policyOf = (name: string) => routes.find((route) => route.model === name) ?? { ...watched, model: name };
-  if (model !== undefined) return [policyOf(model)];
+  if (model !== undefined) return [policyOf(policy, model)];
   const called = [...calls].sort(([, a], [, b]) => b.length - a.length).map(([name]) => name);
-  const silent = routes.map((route) => route.model).filter((name) => !calls.has(name));
-  return [...called, ...silent].map(policyOf);
+  const silent = policy.routes.map((route) => route.model).filter((name) => !calls.has(name));
+  return [...called, ...silent].map((name) => policyOf(policy, name));
 }

@@ -1,7 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { decideAgain } from '../../core/decide-again.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
-import { AppError } from '../../core/errors.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
 import type { AuditReport } from '../../ledger/journal/audit.ts';
@@ -9,10 +8,12 @@ import { readStatus } from '../../ledger/journal/requests.ts';
 import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
 import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { chooseRollout } from '../choose.ts';
 import { EXIT } from '../exit.ts';
-import { checkNumber, commandSuffix, openClock, parseSpan, timeOf, withGlobals } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { chooseRollout } from '../input/choose-rollout.ts';
+import { checkNumber, withGlobals } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
+import { parseSince } from '../input/span.ts';
+import { commandSuffix, openClock, timeOf } from '../session.ts';
 import { countText, dateText, numberText } from '../terminal/format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../terminal/print.ts';
 
@@ -122,17 +123,6 @@ function renderDecisions(rows: readonly DecisionRow[], suffix = ''): string {
     '',
     `${paint.dim('next')}  ${next}`,
   ].join('\n');
-}
-
-/** A time as epoch ms: ISO 8601, or a span before now. Throws AppError `invalid`. */
-export function parseSince(text: string, now: number): number {
-  const span = parseSpan(text);
-  if (span !== null) return now - span;
-  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(time)) return time;
-  throw new AppError('invalid', `--since "${text}" is neither a span nor a time`, {
-    hint: 'expected a span such as 30m or 2h, or a time such as 2026-11-24T12:00:00Z',
-  });
 }
 
 function verify(db: LedgerDb, { json }: AuditOptions): void {

@@ -5,17 +5,17 @@ import type { HeldSpan, BacktestCall } from '../../core/criteria/backtest.ts';
 import { measure, measureText, needsServed } from '../../core/criteria/criteria.ts';
 import { servedOf } from '../../core/criteria/served-window.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
+import { policyOf } from '../../core/policy/of-model.ts';
 import { spanText } from '../../core/text.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
-import { openForReading } from '../../ledger/open.ts';
-import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { withGlobals, withPolicy } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
+import { parseSince } from '../input/span.ts';
+import { readLedger } from '../session.ts';
 import { countText, dateText, numberText, percentText, timeText } from '../terminal/format.ts';
 import { cleanAll, painter, printJson, printText, table, widthOf, wrap } from '../terminal/print.ts';
-import { parseSince } from './audit.ts';
 
 interface BacktestOptions extends GlobalOptions {
   readonly policy: string;
@@ -44,13 +44,10 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
-    const db = openForReading(options.db);
-    try {
-      const now = timeOf(openClock(), readStatus(db)?.report ?? null);
+    readLedger(options.db, ({ db, now }) => {
       const since = options.since === undefined ? 0 : parseSince(options.since, now);
       const until = options.until === undefined ? now : parseSince(options.until, now);
-      const criteriaOf = (model: string) =>
-        (policy.routes.find((route) => route.model === model) ?? policy.watched).criteria;
+      const criteriaOf = (model: string) => policyOf(policy, model).criteria;
       const tests = cleanAll(run(db, { since, until, criteriaOf }));
       if (options.json) for (const test of tests) printJson(test);
       else
@@ -59,9 +56,7 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
             ? 'no call in this span: let agents call through upshift, or look further back with --since'
             : `${tests.map((test) => render(test, criteriaOf(test.model))).join('\n\n')}\n\n${nextText(tests)}`,
         );
-    } finally {
-      db.close();
-    }
+    });
   },
 };
 

@@ -6,16 +6,15 @@ import { BASIS_MS } from '../../core/money/month.ts';
 import { priceBook } from '../../core/money/price-book.ts';
 import { costReport, readsFrom } from '../../core/money/report.ts';
 import { DAY_MS, dayOf, monthOf } from '../../core/time.ts';
-import type { LedgerDb } from '../../ledger/database.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
 import { beginOfBooks, costedModels, endpointsSince, usageBetween } from '../../ledger/money/costs.ts';
 import { listBills, listPrices } from '../../ledger/money/prices.ts';
-import { openForReading } from '../../ledger/open.ts';
-import { openClock, timeOf, withGlobals } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { withGlobals } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
+import { parseSinceWithin } from '../input/span.ts';
+import { readLedger } from '../session.ts';
+import type { OpenedLedger } from '../session.ts';
 import { cleanAll, painter, printJson, printText, widthOf } from '../terminal/print.ts';
 import { renderCost } from '../views/cost.ts';
-import { parseSince } from './audit.ts';
 
 interface CostOptions extends GlobalOptions {
   readonly since: string;
@@ -24,7 +23,7 @@ interface CostOptions extends GlobalOptions {
   readonly csv: boolean;
 }
 
-const LONGEST_MS = 366 * DAY_MS;
+const MOST_DAYS = 366;
 
 export const costCommand: CommandModule<object, CostOptions> = {
   command: 'cost',
@@ -72,26 +71,17 @@ export const costCommand: CommandModule<object, CostOptions> = {
     if (options.csv && options.json) {
       throw new AppError('invalid', '--csv and --json together', { hint: 'choose one of the two' });
     }
-    const db = openForReading(options.db);
-    try {
-      const report = cleanAll(read(db, options));
+    readLedger(options.db, (ledger) => {
+      const report = cleanAll(read(ledger, options));
       if (options.json) printJson(report);
       else if (options.csv) printText(toCsv(report));
       else printText(renderCost(report, { width: widthOf(process.stdout), paint: painter(process.stdout) }));
-    } finally {
-      db.close();
-    }
+    });
   },
 };
 
-function read(db: LedgerDb, { since, by, model }: CostOptions): CostReport {
-  const now = timeOf(openClock(), readStatus(db)?.report ?? null);
-  const from = parseSince(since, now);
-  if (from >= now || now - from > LONGEST_MS) {
-    throw new AppError('invalid', `--since ${since} is out of range`, {
-      hint: 'expected a past time, 366d ago at most',
-    });
-  }
+function read({ db, now }: OpenedLedger, { since, by, model }: CostOptions): CostReport {
+  const from = parseSinceWithin(since, now, MOST_DAYS);
   const models = costedModels(db);
   if (model !== undefined && !models.has(model)) {
     const some = [...models].sort().slice(0, 10).join(', ');

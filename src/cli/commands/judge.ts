@@ -1,10 +1,11 @@
 import type { CommandModule } from 'yargs';
-import { AppError } from '../../core/errors.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
+import { AppError } from '../../core/errors.ts';
 import type { Profile } from '../../core/judge/profile.ts';
 import { replay } from '../../core/judge/replay.ts';
 import type { ReplayedVerdict } from '../../core/judge/replay.ts';
 import type { Verdict } from '../../core/judge/verdict.ts';
+import { policyOf } from '../../core/policy/of-model.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { readEvent } from '../../core/rollout/stored.ts';
 import { loadPolicy } from '../../files/policy.ts';
@@ -13,10 +14,10 @@ import type { LedgerDb } from '../../ledger/database.ts';
 import { events, listRollouts, pinnedPolicy } from '../../ledger/journal/rollouts.ts';
 import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { chooseRollout } from '../choose.ts';
 import { EXIT } from '../exit.ts';
-import { withGlobals } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { chooseRollout } from '../input/choose-rollout.ts';
+import { withGlobals } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
 import { countText, timeText } from '../terminal/format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
@@ -56,10 +57,7 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
     const db = openForReading(path);
     try {
       const rollout = chooseRollout(listRollouts(db), named);
-      const policy =
-        other === null
-          ? pinnedPolicy(db, rollout)
-          : (other.routes.find(({ model }) => model === rollout.model) ?? other.watched);
+      const policy = other === null ? pinnedPolicy(db, rollout) : policyOf(other, rollout.model);
       const found = cleanAll(judgeAgain(db, rollout, policy));
       if (json) {
         for (const { decisionId, at, coreVersion, verdict, again, isSame } of found) {

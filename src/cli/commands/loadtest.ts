@@ -6,15 +6,16 @@ import { startLoad } from '../../loadtest/load.ts';
 import type { LoadReport } from '../../loadtest/load.ts';
 import { loadTrace } from '../../simulation/trace.ts';
 import { EXIT } from '../exit.ts';
+import { withGlobals } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
 import { showProgress } from '../loadtest/live.ts';
 import { renderPage } from '../loadtest/page.ts';
 import { planLoad, PRESETS, readTarget } from '../loadtest/plan.ts';
 import type { LoadPlan, LoadWords } from '../loadtest/plan.ts';
 import { renderReport, toJson } from '../loadtest/report.ts';
-import { openClock, withGlobals } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
-import { nextSignal, stopAtSecondSignal } from '../signals.ts';
+import { openClock } from '../session.ts';
 import { printJson, printText, warn } from '../terminal/print.ts';
+import { nextSignal, stopAtSecondSignal } from '../terminal/signals.ts';
 
 interface LoadtestOptions extends GlobalOptions, LoadWords {
   readonly baseUrl: string;

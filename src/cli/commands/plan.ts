@@ -6,7 +6,8 @@ import { certifiable, forecast, totalMinutes } from '../../core/judge/forecast.t
 import type { ForecastStep } from '../../core/judge/forecast.ts';
 import { learnProfile } from '../../core/judge/profile.ts';
 import type { Profile } from '../../core/judge/profile.ts';
-import type { RoutePolicy } from '../../core/policy/policy.ts';
+import { policyOf } from '../../core/policy/of-model.ts';
+import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { stopWeight } from '../../core/rollout/rollout.ts';
 import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { factsByName } from '../../core/sizing/by-name.ts';
@@ -15,8 +16,8 @@ import { spanText } from '../../core/text.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import type { Environment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
-import { createEndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { createHubClient } from '../../huggingface/hub/hub.ts';
+import { createEndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { LIST_DATE, listedOffers } from '../../huggingface/management/list-prices.ts';
 import { historyCalls } from '../../ledger/calls/arrivals.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
@@ -24,8 +25,10 @@ import { measuredSpeeds } from '../../ledger/calls/speeds.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { readStatus } from '../../ledger/journal/requests.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { withGlobals, withPolicy } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
+import { parseSince } from '../input/span.ts';
+import { openClock, timeOf } from '../session.ts';
 import { busiestSwarm, NO_TOKEN, orProblem, planSizing } from '../sizing-plan.ts';
 import type { FactsFound, OfferList, SizingPlan } from '../sizing-plan.ts';
 import { countText, numberText, percentText, weightText } from '../terminal/format.ts';
@@ -33,7 +36,6 @@ import { cleanAll, painter, printJson, printText, table, warn, widthOf } from '.
 import { entry } from '../views/page.ts';
 import type { Page } from '../views/page.ts';
 import { renderSizing } from '../views/sizing.ts';
-import { parseSince } from './audit.ts';
 
 interface PlanOptions extends GlobalOptions {
   readonly policy: string;
@@ -157,12 +159,9 @@ function demandFor(db: LedgerDb, model: string, since: number, now: number): Dem
   return calls;
 }
 
-function chosen(
-  { routes, watched }: { readonly routes: readonly RoutePolicy[]; readonly watched: RoutePolicy },
-  model: string | undefined,
-): readonly RoutePolicy[] {
-  if (model !== undefined) return [routes.find((route) => route.model === model) ?? { ...watched, model }];
-  if (routes.length > 0) return routes;
+function chosen(policy: Policy, model: string | undefined): readonly RoutePolicy[] {
+  if (model !== undefined) return [policyOf(policy, model)];
+  if (policy.routes.length > 0) return policy.routes;
   throw new AppError('invalid', 'the policy lists no route', {
     hint: 'name a model, such as --model meta-llama/Llama-3.1-8B-Instruct, or a policy with routes',
   });

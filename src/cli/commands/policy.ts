@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import { loadPolicy } from '../../files/policy.ts';
-import { withGlobals } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { withGlobals } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
 import { cleanAll, painter, printJson, printText, widthOf } from '../terminal/print.ts';
 import { renderPolicy } from '../views/policy.ts';
 

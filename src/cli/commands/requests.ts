@@ -11,10 +11,11 @@ import { insertRequest, openAsks, readStatus, requestOutcome } from '../../ledge
 import { listRollouts } from '../../ledger/journal/rollouts.ts';
 import { isLocked } from '../../ledger/lock.ts';
 import { openForReading } from '../../ledger/open.ts';
-import { chooseRollout } from '../choose.ts';
 import { EXIT } from '../exit.ts';
-import { checkNumber, openClock, timeOf, withGlobals } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { chooseRollout } from '../input/choose-rollout.ts';
+import { checkNumber, withGlobals } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
+import { openClock, timeOf } from '../session.ts';
 import { clean, painter, printJson, printText, warn } from '../terminal/print.ts';
 
 type Kind = OperatorRequest['kind'];

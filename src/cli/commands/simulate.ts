@@ -4,8 +4,8 @@ import { createClock } from '../../files/clock.ts';
 import { readKept } from '../../simulation/keeper.ts';
 import { startSimulation } from '../../simulation/server.ts';
 import { EXIT } from '../exit.ts';
-import { checkNumber, withGlobals } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { checkNumber, withGlobals } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
 import { printJson, printText } from '../terminal/print.ts';
 
 interface SimulateOptions extends GlobalOptions {

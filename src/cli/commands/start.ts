@@ -4,7 +4,7 @@ import { Daemon } from '../../daemon/daemon.ts';
 import { createLog } from '../../daemon/log.ts';
 import { createClock } from '../../files/clock.ts';
 import { readEnvironment } from '../../files/environment.ts';
-import { nextSignal, stopAtSecondSignal } from '../signals.ts';
+import { nextSignal, stopAtSecondSignal } from '../terminal/signals.ts';
 import { VERSION } from '../version.ts';
 
 interface StartOptions {

@@ -1,24 +1,23 @@
 import type { CommandModule } from 'yargs';
 import { yardstickOf } from '../../core/advice/advise.ts';
 import { WINDOW_MS } from '../../core/advice/demand.ts';
-import { AppError } from '../../core/errors.ts';
-import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
+import { policyOf } from '../../core/policy/of-model.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { UsageLog } from '../../core/usage/log.ts';
 import { usageOf } from '../../core/usage/usage.ts';
 import type { Usage } from '../../core/usage/usage.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { namesOf, usageCalls } from '../../ledger/calls/usage.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
-import { openForReading } from '../../ledger/open.ts';
-import { openCalendar } from '../calendar.ts';
-import type { Calendar } from '../calendar.ts';
-import { checkNumber, commandSuffix, openClock, timeOf, withGlobals, withPolicy } from '../session.ts';
-import type { GlobalOptions } from '../session.ts';
+import { checkNumber, withGlobals, withPolicy } from '../input/options.ts';
+import type { GlobalOptions } from '../input/options.ts';
+import { parseSinceWithin } from '../input/span.ts';
+import { commandSuffix, readLedger } from '../session.ts';
+import { openCalendar } from '../terminal/calendar.ts';
+import type { Calendar } from '../terminal/calendar.ts';
 import { cleanAll, hasColor, painter, printJson, printText, widthOf } from '../terminal/print.ts';
 import { BY, renderUsage, renderUsageBy } from '../views/usage.ts';
 import type { UsageBy } from '../views/usage.ts';
-import { parseSince } from './audit.ts';
 
 interface UsageOptions extends GlobalOptions {
   readonly policy: string;
@@ -30,7 +29,7 @@ interface UsageOptions extends GlobalOptions {
 }
 
 /** The command visits every second of the span. */
-const LONGEST_MS = 31 * 86_400_000;
+const MOST_DAYS = 31;
 
 export const usageCommand: CommandModule<object, UsageOptions> = {
   command: 'usage',
@@ -90,14 +89,8 @@ export const usageCommand: CommandModule<object, UsageOptions> = {
     if (perReplica !== undefined) checkNumber('per-replica', perReplica, perReplica >= 1, '1 or more calls');
     const calendar = openCalendar(options.zone);
     const { policy } = await loadPolicy(options.policy);
-    const db = openForReading(options.db);
-    try {
-      const report = readStatus(db)?.report ?? null;
-      const now = timeOf(openClock(), report);
-      const since = parseSince(options.since, now);
-      if (now - since > LONGEST_MS) {
-        throw new AppError('invalid', `--since ${options.since} is too long ago`, { hint: 'expected 31d at most' });
-      }
+    readLedger(options.db, ({ db, report, now }) => {
+      const since = parseSinceWithin(options.since, now, MOST_DAYS);
       const logs = new Map<number, UsageLog>();
       const span = { afterUs: since * 1_000, untilUs: now * 1_000, model: options.model ?? null };
       for (const call of usageCalls(db, span)) {
@@ -123,15 +116,9 @@ export const usageCommand: CommandModule<object, UsageOptions> = {
         options,
         calendar,
       );
-    } finally {
-      db.close();
-    }
+    });
   },
 };
-
-function policyOf({ routes, watched }: Policy, model: string): RoutePolicy {
-  return routes.find((route) => route.model === model) ?? { ...watched, model };
-}
 
 /** The length of a window and its limits: the learned one, and those of the policy. */
 function limitsOf({ model, criteria }: RoutePolicy, report: StatusReport | null) {

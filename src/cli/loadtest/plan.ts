@@ -4,7 +4,8 @@ import type { Arrival } from '../../core/trace.ts';
 import type { LoadOptions } from '../../loadtest/load.ts';
 import { MOST_WINDOWS } from '../../loadtest/tally.ts';
 import { seededDice } from '../../simulation/dice.ts';
-import { checkNumber, parseSpan } from '../session.ts';
+import { checkNumber } from '../input/options.ts';
+import { parseSpan } from '../input/span.ts';
 
 /** What the command line says; undefined where nothing. */
 export interface LoadWords {

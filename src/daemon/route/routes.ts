@@ -1,6 +1,7 @@
 import type { Arrival, Call, CallObserver, Outcome, Shadow } from '../../core/call.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts';
+import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { endpointOf, weights } from '../../core/rollout/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../../core/route.ts';
@@ -94,7 +95,7 @@ export class Routes implements CallObserver {
   }
 
   policyOf(model: string): RoutePolicy {
-    return this.#policy.routes.find((route) => route.model === model) ?? { ...this.#policy.watched, model };
+    return policyOf(this.#policy, model);
   }
 
   /** Takes a new policy file's word. Returns the routes whose window must be filled again. */

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Call } from '../../../src/core/call.ts';
 import { DEFAULT_MODELS } from '../../../src/simulation/hub/models.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { fastClock } from '../../simulation/clocks.ts';
 import { makeLane, makeReport, NOON } from '../reports.ts';
+import { openBook, recordCalls, upshift, watchedCall } from '../rig.ts';
 import type { Book } from '../rig.ts';
-import { openBook, upshift } from '../rig.ts';
 
 const LLAMA = DEFAULT_MODELS[0]?.id ?? '';
 const MINUTE = 60_000;
@@ -16,57 +15,17 @@ const MINUTE = 60_000;
 /** A call that serverless answered, or refused. */
 function call(atMs: number, agent: string, isRefused: boolean): Call {
   const outcome = isRefused ? 'rate_limited' : 'ok';
-  return {
-    gatewayId: GATEWAY_ID,
-    arrivedAtUs: Math.round(atMs * 1_000),
-    durationUs: 800_000,
-    model: LLAMA,
-    shape: 'chat',
-    agent,
-    isAgentDerived: false,
-    rolloutId: null,
-    step: 0,
-    weight: 0,
-    role: null,
-    isEligible: false,
-    servedBy: 'serverless',
-    status: isRefused ? 429 : 200,
-    outcome,
-    finalOutcome: outcome,
-    hasClientLeft: false,
-    hasNoToken: false,
-    firstByteUs: 300_000,
-    firstTokenUs: null,
-    promptTokens: null,
-    outputTokens: null,
-    requestBytes: 100,
-    responseBytes: 100,
-    repeatOfUs: null,
-    hasShadow: false,
-    waitedUs: 0,
-    attempts: [
-      {
-        upstream: 'serverless',
-        startedAfterUs: 1_000,
-        status: isRefused ? 429 : 200,
-        outcome,
-        firstByteUs: 300_000,
-        durationUs: 799_000,
-      },
-    ],
-  };
+  return watchedCall(atMs, { model: LLAMA, agent, outcome, finalOutcome: outcome, status: isRefused ? 429 : 200 });
 }
 
 /** Eighty agents that call every six seconds for twenty minutes before noon, a fifth of it refused. */
 async function heavyBook(context: TestContext): Promise<Book> {
   const book = await openBook(context);
-  const released: Promise<void>[] = [];
+  const calls: Call[] = [];
   for (let at = NOON - 20 * MINUTE, n = 0; at < NOON - MINUTE; at += 75, n++) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    released.push(promise);
-    book.ledger.calls.record(call(at, `agent-${n % 80}`, n % 5 === 0), resolve);
+    calls.push(call(at, `agent-${n % 80}`, n % 5 === 0));
   }
-  await Promise.all(released);
+  await recordCalls(book, calls);
   await book.saveStatus(
     makeReport([], {
       timeScale: 60,
@@ -127,7 +86,7 @@ describe('advise', { concurrency: 4 }, () => {
     assert.equal(code, 0);
     assert.match(out, /^the ledger has no calls since 1d\nlet agents call through upshift/);
     const long = await upshift(['advise', '--db', path, '--since', '90d']);
-    assert.deepEqual([long.code, /31d at most/.test(long.err)], [2, true]);
+    assert.deepEqual([long.code, /31d ago at most/.test(long.err)], [2, true]);
     const named = await upshift(['advise', '--db', path, '--model', 'acme/unseen']);
     assert.equal(
       named.out,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { parseSince } from '../../../src/cli/input/span.ts';
 import { CORE_VERSION } from '../../../src/core/decide/decision.ts';
-import { parseSince } from '../../../src/cli/commands/audit.ts';
 import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { ENDPOINT_POLICY, openAskingBook, upshift } from '../rig.ts';
 

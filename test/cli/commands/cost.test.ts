@@ -4,8 +4,8 @@ import type { TestContext } from 'node:test';
 import type { Call } from '../../../src/core/call.ts';
 import { makeCall } from '../../ledger/rig.ts';
 import { makeReport, NOON } from '../reports.ts';
-import type { Book } from '../rig.ts';
 import { openBook, upshift } from '../rig.ts';
+import type { Book } from '../rig.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 const HOUR = 3_600_000;

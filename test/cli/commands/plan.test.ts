@@ -3,65 +3,44 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Call } from '../../../src/core/call.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { fastClock } from '../../simulation/clocks.ts';
-import { openBook, temporaryFolder, upshift } from '../rig.ts';
+import { openBook, recordCalls, temporaryFolder, upshift, watchedCall } from '../rig.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 
 /** Twenty minutes before now in which 61 agents made five calls a second. */
 async function busyLedger(context: TestContext): Promise<string> {
-  const { path, ledger, close } = await openBook(context);
-  const released: Promise<void>[] = [];
+  const book = await openBook(context);
   const start = Date.now() - 1_200_000;
-  for (let n = 0; n < 6_000; n++) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    released.push(promise);
-    ledger.calls.record(callAt(start + n * 200, n), resolve);
-  }
-  await Promise.all(released);
-  await close();
-  return path;
+  await recordCalls(
+    book,
+    Array.from({ length: 6_000 }, (_, n) => callAt(start + n * 200, n)),
+  );
+  await book.close();
+  return book.path;
 }
 
 function callAt(atMs: number, n: number): Call {
   const isRefused = n % 12 === 0;
   const outcome = isRefused ? 'rate_limited' : 'ok';
-  return {
-    gatewayId: GATEWAY_ID,
-    arrivedAtUs: atMs * 1_000,
+  return watchedCall(atMs, {
     durationUs: 4_000_000,
     model: MODEL,
     shape: 'chat+stream',
     agent: `agent-${n % 61}`,
-    isAgentDerived: false,
-    rolloutId: null,
-    step: 0,
-    weight: 0,
-    role: null,
-    isEligible: false,
-    servedBy: 'serverless',
     status: isRefused ? 429 : 200,
     outcome,
     finalOutcome: outcome,
-    hasClientLeft: false,
-    hasNoToken: false,
     firstByteUs: 300_000,
     firstTokenUs: isRefused ? null : 400_000,
     promptTokens: isRefused ? null : 1_000,
     outputTokens: isRefused ? null : 100,
-    requestBytes: 1,
-    responseBytes: 1,
-    repeatOfUs: null,
-    hasShadow: false,
-    waitedUs: 0,
-    attempts: [],
-  };
+  });
 }
 
-interface Told {
+interface Planned {
   readonly sizing: {
     readonly need: { readonly terms: readonly { readonly name: string; readonly bytes: number }[] } | null;
     readonly demand: { readonly windowCalls: number; readonly inFlight: number };
@@ -102,7 +81,7 @@ describe('plan', { concurrency: 3 }, () => {
     writeFileSync(file, JSON.stringify({ routes: [{ model: MODEL, endpoint }] }));
     const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
     const { out } = await upshift(['plan', '--db', path, '--policy', file, '--json'], env);
-    const { sizing } = JSON.parse(out) as Told;
+    const { sizing } = JSON.parse(out) as Planned;
     assert.deepEqual([sizing.demand.windowCalls, sizing.swarm.agents], [1_500, 61]);
     // 1375 answered calls x 4 s / 300 s.
     assert.ok(Math.abs(sizing.demand.inFlight - 18.33) < 0.1, String(sizing.demand.inFlight));
@@ -121,7 +100,7 @@ describe('plan', { concurrency: 3 }, () => {
     const [page, json] = await Promise.all([upshift(words, env), upshift([...words, '--json'], env)]);
     assert.match(page.out, /public list, which has no quota \(HF_TOKEN is not\s+set\)/);
     assert.match(page.out, /next +set HF_TOKEN and run this again for quota$/m);
-    const { sizing } = JSON.parse(json.out) as Told;
+    const { sizing } = JSON.parse(json.out) as Planned;
     assert.equal(sizing.list.source, 'public');
     assert.ok(sizing.candidates.every(({ offer }) => offer.quota === null));
   });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
-import { openForReading } from '../../../src/ledger/open.ts';
+import type { TestContext } from 'node:test';
 import { pendingRequests } from '../../../src/ledger/journal/requests.ts';
-import type { Book } from '../rig.ts';
+import { openForReading } from '../../../src/ledger/open.ts';
 import { openAskingBook, openBook, spawnUpshift, upshift } from '../rig.ts';
+import type { Book } from '../rig.ts';
 
 /** What the ledger has been asked for and has not answered. */
 function pending(book: Book) {

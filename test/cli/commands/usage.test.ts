@@ -5,11 +5,9 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../../src/core/call.ts';
 import type { Usage } from '../../../src/core/usage/usage.ts';
-import { makeCall } from '../../ledger/rig.ts';
 import { makeLane, makeReport, NOON } from '../reports.ts';
+import { openBook, recordCalls, upshift, watchedCall } from '../rig.ts';
 import type { Book } from '../rig.ts';
-import { openBook, upshift } from '../rig.ts';
-import { eventually } from '../../support/waiting.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -21,44 +19,25 @@ const PAGE = /^\$ npx upshift usage\n([^]*?)^```$/m.exec(
 )?.[1];
 
 function call(atMs: number, changes: Partial<Call>): Call {
-  const { attempts } = makeCall(0);
-  return makeCall(0, {
-    arrivedAtUs: Math.round(atMs * 1_000),
-    durationUs: 4_000_000,
-    model: MODEL,
-    rolloutId: null,
-    role: null,
-    isEligible: false,
-    servedBy: 'serverless',
-    promptTokens: 300,
-    outputTokens: 100,
-    attempts,
-    ...changes,
-  });
+  const tokens = { promptTokens: 300, outputTokens: 100 };
+  return watchedCall(atMs, { durationUs: 4_000_000, model: MODEL, ...tokens, ...changes });
 }
 
 /** Three days of a call a minute, and at nine every morning 400 calls of a crawler within ten minutes, a tenth refused. */
 async function threeDays(context: TestContext, hours = 72): Promise<Book> {
   const book = await openBook(context);
   const from = NOON - hours * HOUR;
-  const released: Promise<void>[] = [];
-  const write = (one: Call) => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    released.push(promise);
-    book.ledger.calls.record(one, resolve);
-  };
+  const calls: Call[] = [];
   for (let at = from, n = 0; at < NOON - MINUTE; at += MINUTE, n++) {
-    write(call(at, { agent: `agent-${n % 6}` }));
+    calls.push(call(at, { agent: `agent-${n % 6}` }));
     if (new Date(at).getUTCHours() !== 9 || new Date(at).getUTCMinutes() >= 10) continue;
     for (let i = 0; i < 40; i++) {
       const outcome = i % 10 === 0 ? ('rate_limited' as const) : ('ok' as const);
-      write(call(at + 500 + i * 1_400, { agent: 'nightly-crawler', outcome }));
+      calls.push(call(at + 500 + i * 1_400, { agent: 'nightly-crawler', outcome }));
     }
   }
-  write(call(NOON - HOUR, { model: 'acme/other', agent: 'ann' }));
-  await Promise.all(released);
-  // Nobody waits longer for a row than the ledger's patience: on a busy machine some are still to be written.
-  await eventually('all calls are written', () => book.ledger.calls.pending === 0);
+  calls.push(call(NOON - HOUR, { model: 'acme/other', agent: 'ann' }));
+  await recordCalls(book, calls);
   await book.saveStatus(makeReport([], { timeScale: 60, lanes: [makeLane({ model: MODEL, limit: 120 })] }));
   return book;
 }
@@ -133,7 +112,7 @@ describe('usage', { concurrency: 4 }, () => {
   it('refuses what it cannot do, with what is expected', async (context) => {
     const { path } = await openBook(context);
     const cases = [
-      { args: ['--since', '90d'], said: /31d at most/ },
+      { args: ['--since', '90d'], said: /31d ago at most/ },
       { args: ['--per-replica', '0'], said: /--per-replica 0 is out of range\nhint: expected 1 or more calls/ },
       { args: ['--by', 'week'], said: /hour/ },
     ];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import yargs from 'yargs';
-import { refuseUnknown } from '../../src/cli/usage-error.ts';
-import { AppError } from '../../src/core/errors.ts';
+import { refuseUnknown } from '../../../src/cli/input/usage-error.ts';
+import { AppError } from '../../../src/core/errors.ts';
 
 /** What a command line is refused with: its message and its hint. */
 async function refusal(line: string): Promise<readonly [string, string | undefined]> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { dayText, openCalendar } from '../../src/cli/calendar.ts';
+import { dayText, openCalendar } from '../../../src/cli/terminal/calendar.ts';
 
 describe('a calendar', () => {
   const at = Date.UTC(2026, 2, 29, 0, 59);

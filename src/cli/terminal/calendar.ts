@@ -1,5 +1,5 @@
-import { AppError } from '../core/errors.ts';
-import type { Moment } from '../core/usage/demand.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Moment } from '../../core/usage/demand.ts';
 
 /** A time zone's calendar. */
 export interface Calendar {

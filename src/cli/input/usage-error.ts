@@ -1,6 +1,6 @@
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
-import { AppError } from '../core/errors.ts';
+import { AppError } from '../../core/errors.ts';
 
 /** What yargs says of a command line, in the words of this program. The keys are those of yargs' English locale. */
 const SENTENCES = {
