@@ -1,6 +1,6 @@
 import type { CallKey } from '../call.ts';
 
-/** What is kept of each of some calls, by gateway and time: two gateways may take calls in the same microsecond. */
+/** A map keyed by gateway and time of arrival, because two gateways may take calls in the same microsecond. */
 export class CallMap<T> {
   readonly #gateways = new Map<number, Map<number, T>>();
 

@@ -5,7 +5,7 @@ import { CallMap } from './call-map.ts';
 import { EARLY_US } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
 
-/** Who takes the calls in order. */
+/** Receives the calls in order: usually the judge. */
 export interface Taker {
   early(call: JudgedCall): void;
   take(call: JudgedCall): void;
@@ -24,14 +24,14 @@ export interface Assigned extends CallKey {
 }
 
 /**
- * The order in which calls are judged: by the time of their assignment, and within the same microsecond by gateway. The
- * ledger gives the same order again, whichever gateway's call was heard of first.
+ * The order in which calls are judged: by the time of their assignment, and within the same microsecond by gateway.
+ * Calls read from the ledger have the same order, whichever gateway reported its call first.
  */
 export function byAssignment(a: Omit<Assigned, 'waitedUs'>, b: Omit<Assigned, 'waitedUs'>): number {
   return a.assignedAtUs - b.assignedAtUs || a.gatewayId - b.gatewayId || a.arrivedAtUs - b.arrivedAtUs;
 }
 
-/** How a call's first attempt ended, or how the call did where that was well. */
+/** How a call's first attempt ended if it failed; otherwise how the call ended. */
 export interface Known {
   readonly outcome: Outcome;
   readonly knownAfterUs: number;
@@ -43,21 +43,23 @@ export interface Known {
 
 interface Entry {
   readonly assigned: Omit<Assigned, 'waitedUs'>;
-  /** Null while it is held. */
+  /** Null while the call is held. */
   waitedUs: number | null;
   known: Known | null;
 }
 
 /**
- * Behind a slow call others pile up. Once it is over, this many are handed on at once, or this part of them: a moment's
- * delay of the verdict rather than one of every call.
+ * Calls pile up behind a slow call. After it, one `advance` hands on at most `least` calls, or `part` of those that
+ * wait if that is more. This delays the verdict a little, because handing on all of them at once would delay every live
+ * call.
  */
 const AT_ONCE = { least: 1_500, part: 1 / 16 };
 
 /**
- * Puts a rollout's calls in the order in which they were assigned, whenever they end, and hands each on as soon as it is
- * decided: to `early` once it failed, ended, or is two seconds old; to `take` once it failed, ended, or is as old as
- * `lateUs`. Slow calls are so neither missed nor counted late, and the ledger's rows give the same order again.
+ * Puts a rollout's calls in the order in which they were assigned, whenever they end. It hands each call on as soon as
+ * it and all calls before it are decided: to `early` once it failed, ended, or is two seconds old; to `take` once it
+ * failed, ended, or is as old as `lateUs`. Thus every slow call is judged in its place, and the ledger's rows give the
+ * same order again.
  */
 export class CallOrder {
   readonly #taker: Taker;
@@ -77,19 +79,19 @@ export class CallOrder {
     this.#open.set(assigned, entry);
     const queue = this.#queue;
     let place = queue.length;
-    // Almost always 0 steps: another gateway's call of the same microsecond may have been heard of first.
+    // Almost always 0 steps: more only if another gateway's call of the same microsecond was reported first.
     while (place > this.#early && byAssignment((queue[place - 1] as Entry).assigned, assigned) > 0) place--;
     if (place === queue.length) queue.push(entry);
     else queue.splice(place, 0, entry);
   }
 
-  /** Its first attempt was sent after it was held for so long, or it ended without one. */
+  /** The call's first attempt was sent after the call was held for `waitedUs`, or the call ended without an attempt. */
   sent(call: CallKey, waitedUs: number): void {
     const entry = this.#open.get(call);
     if (entry !== undefined) entry.waitedUs = waitedUs;
   }
 
-  /** The first attempt failed, or the call ended. What comes second of one call says nothing new. */
+  /** The first attempt failed, or the call ended. Of one call only the first report counts. */
   known(call: CallKey, known: Known): void {
     const entry = this.#open.get(call);
     if (entry === undefined) return;
@@ -98,8 +100,8 @@ export class CallOrder {
   }
 
   /**
-   * Hands on what is decided by now. Calls of the current microsecond wait for the next time, because another call of the
-   * same microsecond may still be assigned and belong before them.
+   * Hands on the calls that are decided by now. Calls of the current microsecond wait until the next `advance`, because
+   * another call of the same microsecond may still be assigned and belong before them.
    */
   advance(nowUs: number): void {
     const queue = this.#queue;
@@ -107,7 +109,7 @@ export class CallOrder {
       const { assigned, waitedUs, known } = queue[this.#early] as Entry;
       if (assigned.assignedAtUs >= Math.floor(nowUs)) break;
       const ageUs = nowUs - assigned.assignedAtUs;
-      // What is still held will have been held for at least as long as this.
+      // A call that is still held has been held for its whole age so far.
       const heldUs = waitedUs ?? ageUs;
       if (known === null && heldUs < EARLY_US && ageUs - (waitedUs ?? 0) < EARLY_US) break;
       this.#taker.early(earlyView({ ...assigned, waitedUs: heldUs }, known));
@@ -128,8 +130,9 @@ export class CallOrder {
 }
 
 /**
- * A call as it is known within two seconds, whenever one looks. One that was held for as long is to be known of, since it
- * was assigned, but says nothing: as if it had been refused.
+ * What is known of a call at the age of two seconds, not counting how long it was held; the same whenever it is asked
+ * for. A call that was held for two seconds or longer counts as refused: it belongs in the order because it was
+ * assigned, but it has no score.
  */
 export function earlyView(assigned: Assigned, known: Known | null): JudgedCall {
   if (assigned.waitedUs >= EARLY_US) return viewAt(assigned, knownFailure('rate_limited', 0), EARLY_US);
@@ -154,20 +157,20 @@ function viewAt(
   }
   const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } = known;
   if (outcome === 'ok') return { ...base, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens };
-  // What came after a first attempt that failed, such as a fall-back, is not the role's doing.
+  // If the first attempt failed, what followed, such as a fall-back, is not the role's doing.
   const bare = { firstTokenUs: null, promptTokens: null, outputTokens: null };
   return { ...base, outcome, knownAfterUs, durationUs: knownAfterUs, ...bare };
 }
 
-/** What a failed first attempt leaves to be judged. */
+/** What is judged of a call if its first attempt failed. */
 export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
   const nothing = { firstTokenUs: null, promptTokens: null, outputTokens: null };
   return { outcome, knownAfterUs, durationUs: knownAfterUs, ...nothing };
 }
 
 /**
- * What an ended call leaves to be judged, as its row in the ledger says it too: without the time it was held here, which
- * is not the upstream's doing.
+ * What is judged of a call that ended; its row in the ledger gives the same. Times do not contain how long upshift held
+ * the call, because that is not the upstream's doing.
  */
 export function knownOf(call: Call): Known {
   const { outcome, waitedUs, promptTokens, outputTokens } = call;

@@ -4,16 +4,16 @@ import type { Drift } from '../stats/level.ts';
 import { Blocks } from './minute-blocks.ts';
 import type { Block } from './minute-blocks.ts';
 
-/** Ranges hold at all times at once with this chance of an error, and are tightest after about half an hour. */
+/** The chance that a range is wrong at any time at all. Ranges are tightest after about `TIGHT_MINUTES`. */
 const ALPHA = 0.05;
 const TIGHT_MINUTES = 30;
 
-/** The profile's drift counts as so many blocks against what this rollout shows. */
+/** The profile's drift has the weight of this many blocks of this rollout. */
 const PRIOR_BLOCKS = 60;
 
 /**
- * One metric of the two roles: their levels in the step, and the difference over the whole rollout with its range, by
- * blocks of minutes.
+ * Compares one metric of the two roles: their levels in the step, and their difference over the whole rollout with its
+ * range, computed from blocks of minutes.
  */
 export class Comparison {
   readonly #blocks: Blocks;
@@ -23,14 +23,17 @@ export class Comparison {
   readonly #step: Record<Role, { n: number; sum: number }> = { stable: { n: 0, sum: 0 }, canary: { n: 0, sum: 0 } };
   #differences = { n: 0, mean: 0, squares: 0, noise: 0 };
 
-  /** `variance`: of single scores, at least `least`; `drift`: of the difference of the roles' levels. */
+  /**
+   * `variance`: of single scores; it is never taken to be below `least`. `drift`: of the difference of the roles'
+   * levels.
+   */
   constructor(variance: number, drift: Drift, callsPerMinute: number, least = 0) {
     this.#blocks = new Blocks(variance, least);
     this.#prior = drift;
     this.#rho = rhoAfter(TIGHT_MINUTES, usualNoise(variance, callsPerMinute), drift, ALPHA / 2);
   }
 
-  /** How the difference of the levels wanders: as in the profile, or more where this rollout shows more. */
+  /** How the difference of the levels wanders: as in the profile, or more if this rollout shows more. */
   get drift(): Drift {
     const { n, squares, noise } = this.#differences;
     const shown = n < 2 ? 0 : squares / (n - 1) - noise / n;
@@ -79,7 +82,7 @@ export class Comparison {
   }
 }
 
-/** The sampling variance of a minute's difference where a fifth of the calls is the canary's. */
+/** The sampling variance of a minute's difference if a fifth of the calls goes to the canary. */
 export function usualNoise(variance: number, callsPerMinute: number): number {
   const calls = callsPerMinute > 0 ? callsPerMinute : 60;
   return variance / Math.max(10, calls * 0.2) + variance / Math.max(10, calls * 0.8);

@@ -3,24 +3,28 @@ import type { JudgePolicy, MetricName } from '../policy/judge.ts';
 import { SIZES } from './profile.ts';
 
 /**
- * How `budget.falseRollback` is shared out. First between the two tiers, then, within each, over the acting metrics by
- * their weights (the gate sends back for sizes alone: shares are betted on at their own margins already). Faults have
- * two bets, on early and on later ones; the gate looks at the whole rollout and at each step by itself.
+ * How `errorRates.falseRollback` is divided: first between the two tiers, then, within each tier, among the acting
+ * metrics by their weights. The gate rolls back for sizes only, because the bets on shares already use the shares' own
+ * margins. Faults have two bets: one on early faults, one on later ones. The gate tests the whole rollout and each
+ * step.
  */
 const SHARES = { bet: 0.8, gate: 0.2 };
 const FAULTS = { early: 0.8, late: 0.2 };
 const GATE = { rollout: 0.5, steps: 0.5 };
 
-/** What split and rejections may be wrong in: each of two sides. */
+/**
+ * The odds at which the split or the rejections make a verdict unhealthy: an error of 0.001, half for each of two
+ * sides.
+ */
 export const UNHEALTHY_AT = 2 / 0.001;
 
-/** What the evidence in a step must reach to pass, beside the running one. */
+/** The odds that the evidence of a single step must reach to pass, in addition to the evidence of the whole rollout. */
 export const STEP_AT = 20;
 
-/** How much wider than the margin the evidence of a single step is asked for (log margins of sizes). */
+/** The evidence of a single step is tested at the margin times this (for sizes: at the log margin times this). */
 export const WIDE = 5 / 3;
 
-/** Odds at which a metric sends a rollout back. */
+/** Odds at which a metric rolls back. */
 export interface FailOdds {
   readonly bet: number;
   /** Early faults; otherwise the same as `bet`. */
@@ -29,7 +33,10 @@ export interface FailOdds {
   readonly gateStep: number;
 }
 
-/** The odds that each metric needs to send a rollout back; those that only advise as if they acted alone. */
+/**
+ * The odds that each metric needs to roll back. A metric that only advises gets the odds it would need if it acted
+ * alone.
+ */
 export function failOdds({ errorRates, metrics }: JudgePolicy, steps: number): Record<MetricName, FailOdds> {
   const acting = METRICS.filter((name) => metrics[name].judge === 'act');
   const weigh = (names: readonly MetricName[]) =>

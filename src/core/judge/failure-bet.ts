@@ -1,7 +1,7 @@
 import type { Role } from '../route.ts';
 import { CoinBet } from '../stats/coin.ts';
 
-/** Scores of sizes are cut off here, margin included: what is much slower counts little more than what is slower. */
+/** Scores of sizes are limited to this range, margin included, so that a few extreme calls do not decide. */
 const CLIP = { least: -0.5, most: 1 };
 const LENGTH_CLIP = { least: -1.5, most: 1.5 };
 
@@ -33,7 +33,7 @@ export class ShareFailureBet {
   }
 }
 
-/** Bets that the canary's sizes are beyond stable's by more than a margin (in logarithms); one side or both. */
+/** Bets that the canary's sizes exceed stable's by more than a margin (in logarithms), on one side or on both. */
 export class SizeFailureBet {
   readonly #margin: number;
   readonly #clip: { readonly least: number; readonly most: number };
@@ -70,7 +70,7 @@ export class SizeFailureBet {
     for (const { bet } of this.#sides) bet.endMinute(true);
   }
 
-  /** The most it has been worth; of two sides each has its own half of the share. */
+  /** The highest wealth so far. If there are two sides, each has half of the stake. */
   get odds(): number {
     return Math.max(...this.#sides.map(({ bet }) => bet.peak)) / this.#sides.length;
   }

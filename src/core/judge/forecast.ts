@@ -13,15 +13,15 @@ export interface ForecastStep {
   /** 1..n */
   readonly step: number;
   readonly weight: number;
-  /** Until the evidence suffices for an endpoint that is as good as serverless, in the median; null: more than a week. */
+  /** The median time until the evidence suffices if the endpoint is as good as serverless; null: more than a week. */
   readonly minutes: number | null;
-  /** How long the step lasts with that, minutes. */
+  /** How long the step lasts then, minutes: its least duration if that is longer. */
   readonly lasts: number | null;
   /** Calls of both roles while it lasts. */
   readonly calls: number | null;
 }
 
-/** A stop of a rollout: the canary's weight, and how long it lasts at least, minutes. */
+/** A step of a rollout: the canary's weight, and its least duration, minutes. */
 export interface Stop {
   readonly weight: number;
   readonly least: number;
@@ -34,7 +34,7 @@ export interface Copies {
 }
 
 const WEEK_MINUTES = 7 * 24 * 60;
-/** A block needs so many calls of each role. */
+/** A block needs this many calls of each role. */
 const BLOCK_CALLS = 10;
 const SPANS = [30, 60, 120] as const;
 
@@ -42,18 +42,18 @@ interface Traffic {
   readonly callsPerMinute: number;
 }
 
-/** Evidence that grows as it does in the middle of all runs. */
+/** One metric's evidence, which grows as it does in the median run. */
 interface Course {
   readonly name: MetricName;
   minute(callsPerMinute: number, weight: number): void;
-  /** A minute of the stage of copies. */
+  /** A minute of the shadow stage. */
   copied(pairsPerMinute: number): void;
   /** Log odds, over the rollout and in this step. */
   odds(): { readonly rollout: number; readonly step: number };
   beginStep(): void;
 }
 
-/** How long each step takes at this traffic and drift, by the judge's own formulas with their middling values. */
+/** How long each step takes at this traffic and drift: the judge's own formulas, applied to typical values. */
 export function forecast(
   profile: Profile,
   policy: JudgePolicy,
@@ -87,7 +87,7 @@ export function forecast(
   });
 }
 
-/** How long the copies and all steps last together, minutes; null where some step takes more than a week. */
+/** How long the copies and all steps last together, minutes; null if a step takes more than a week. */
 export function totalMinutes(steps: readonly ForecastStep[], copies: Copies): number | null {
   let total = copies.minutes;
   for (const { lasts } of steps) {
@@ -97,7 +97,9 @@ export function totalMinutes(steps: readonly ForecastStep[], copies: Copies): nu
   return total;
 }
 
-/** The speed margins (0.15 = 15 % slower) that could be certified in half an hour, an hour and two, from a standing start. */
+/**
+ * The speed margins (0.15 = 15 % slower) that could be certified in 30, 60 and 120 minutes, without earlier evidence.
+ */
 export function certifiable(
   profile: Profile,
   policy: JudgePolicy,
@@ -193,7 +195,7 @@ function shareCourse(name: MetricName, profile: Profile, policy: JudgePolicy): C
   };
 }
 
-/** Adds a minute's mean growth to the logarithm of each stake's worth. */
+/** Adds a minute's mean growth to the logarithm of each stake's wealth. */
 function grow(logs: Float64Array, calls: number, weight: number, usual: number, margin: number): void {
   const guess = usual + (1 - weight) * margin;
   const worst = Math.max((1 + margin - guess) * (1 - weight), guess * weight);
@@ -206,7 +208,7 @@ function grow(logs: Float64Array, calls: number, weight: number, usual: number, 
   }
 }
 
-/** The same for pairs, of which either may show a 1. */
+/** The same for pairs; either half of a pair may score 1. */
 function growByPairs(logs: Float64Array, pairs: number, usual: number, margin: number): void {
   const one = usual * (1 - usual);
   for (let i = 0; i < logs.length; i++) {

@@ -12,14 +12,14 @@ import { summarize } from './sentence.ts';
 import { StableHealth } from './stable-health.ts';
 import type { JudgedCall, Verdict, VerdictStatus } from './verdict.ts';
 
-/** How much more often one role may blame its callers before the roles are not asked the same. */
+/** How much larger one role's share of rejected requests may be. Beyond this the roles do not get the same requests. */
 const REJECTIONS_MARGIN = 0.002;
 
-/** Minutes of one stream of calls in order of arrival. */
+/** Finds where minutes end in a stream of calls in order of arrival. */
 class Minutes {
   #now: number | null = null;
 
-  /** The minute that is over, if the call begins another one. */
+  /** The minute that has ended if the call is the first of a later minute; else null. */
   next(arrivedAtUs: number): number | null {
     const minute = Math.floor(arrivedAtUs / MINUTE_US);
     const before = this.#now;
@@ -34,19 +34,23 @@ class Minutes {
 }
 
 /**
- * Compares the canary with stable, call by call. Two tiers: bets on the coin of each call (`failure-bet.ts`), exact whatever both
- * roles go through together, send a much worse canary back within a few calls; block differences that allow for each
- * role's own drift (`gate`) let a step pass on positive evidence only, and send back what is slowly shown to be beyond
- * its margin. Two further bets watch the judge's own ground: whether the coin is the one that was told, and whether the
- * roles reject requests alike.
+ * Compares the canary with stable, call by call. It has two tiers:
  *
- * What may be said of it: a bet is exact at each moment, so it may rightly fire on an endpoint that is beyond the rollback
- * margin for some minutes only; where levels drift that much, rollback margins of sizes and what counts as slow are widened by
- * what the drift explains. The gate is exact for levels that wander as an AR(1) process with the profile's parameters,
- * and else as good as these. Shares have no gate against them: their rollback margin are narrow already. What either role
- * does with 429s, and what was slow before serverless's own drift, is in `scores.ts`.
+ * - Bets on the random assignment of each call (`failure-bet.ts`) find a much worse canary within a few calls. They are
+ *   exact whatever happens to both roles together.
+ * - The gate (`pass-gate.ts`) lets a step pass only on positive evidence, and finds a canary that is beyond its margin
+ *   over a longer time. It uses differences of blocks of minutes, and allows for each role's own drift.
  *
- * Memory does not grow with calls. Deterministic: the same calls in the same order give the same verdicts, bit for bit.
+ * Two further bets test the judge's own assumptions: that calls are split by the stated weights, and that the two roles
+ * reject requests equally often.
+ *
+ * Limits: A bet is exact at each moment, so that it may fire on an endpoint that is beyond the rollback margin for some
+ * minutes only. Therefore the rollback margins of sizes, and the latency from which a call is slow, are widened by what
+ * the profile's drift explains. The gate is exact if levels wander as an AR(1) process with the profile's parameters,
+ * and otherwise as good as these parameters. The gate never rolls back for a share, because the rollback margins of
+ * shares are narrow already. `scores.ts` says how 429s and slow calls of either role are scored.
+ *
+ * Memory does not grow with calls. The same calls in the same order give the same verdicts, bit for bit.
  */
 export class Judge {
   readonly #profile: Profile;
@@ -66,9 +70,9 @@ export class Judge {
   #taken = { early: 0, full: 0, pairs: 0 };
 
   /**
-   * `steps`: the canary's weight at each stop. `affinity`: what was assigned as a whole; where it is an agent for a while,
-   * its calls are no coins of their own, and the split is not watched. `toward`: the kind of the canary; the profile is
-   * of the other one.
+   * `steps`: the canary's weight at each step. `affinity`: what was assigned as a whole. If that is an agent, its calls
+   * are not assigned independently, so that the split is not tested. `toward`: the kind of the canary; the profile is
+   * that of the other kind.
    */
   constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[], affinity: Affinity, toward: Toward) {
     this.#profile = profile;
@@ -83,7 +87,7 @@ export class Judge {
     this.#health = new StableHealth(profile);
   }
 
-  /** Next eligible call in order of arrival, once it failed, ended, or is older than `EARLY_US`. */
+  /** Takes the next eligible call in order of arrival, once it failed, ended, or is older than `EARLY_US`. */
   early(call: JudgedCall): void {
     this.#taken.early++;
     if (this.#earlyMinutes.next(call.arrivedAtUs) !== null) {
@@ -97,7 +101,7 @@ export class Judge {
     const rejection = scoreRejection(call, this.#toward);
     const [more, less] = this.#rejections as [ShareFailureBet, ShareFailureBet];
     more.take(role, weight, rejection);
-    // The other side: the same bet with the roles exchanged.
+    // The same bet with the roles exchanged.
     less.take(role === 'canary' ? 'stable' : 'canary', 1 - weight, rejection);
   }
 
@@ -109,7 +113,7 @@ export class Judge {
     this.#split.peak = Math.max(this.#split.peak, more.value, less.value);
   }
 
-  /** Next eligible call in order of arrival, once it ended or failed, or is older than `profile.tauUs`. */
+  /** Takes the next eligible call in order of arrival, once it failed, ended, or is older than `profile.tauUs`. */
   take(call: JudgedCall): void {
     this.#taken.full++;
     this.#moveTo(call.arrivedAtUs, call.step);
@@ -120,7 +124,7 @@ export class Judge {
     for (const metric of this.#metrics) metric.take(call, scores[metric.name]);
   }
 
-  /** A pair of the shadow stage: the live call on serverless and its copy on the endpoint. */
+  /** Takes a pair of the shadow stage: the live call on serverless and its copy on the endpoint. */
   pair(stable: JudgedCall, canary: JudgedCall): void {
     this.#taken.pairs++;
     this.#moveTo(stable.arrivedAtUs, 0);
@@ -149,7 +153,7 @@ export class Judge {
     for (const metric of this.#metrics) metric.endMinute(minute, isUsual);
   }
 
-  /** What it says now about a step. */
+  /** The verdict on a step as of now. */
   verdict(step: number): Verdict {
     const { errorRates } = this.#policy;
     const passAt = 1 / (step >= this.#lastStep ? errorRates.falsePassLast : errorRates.falsePass);
@@ -168,7 +172,7 @@ export class Judge {
     else if (unsound !== null) status = 'unhealthy';
     else if (canaryCalls === 0) status = 'no data';
     else if (acting.length > 0 && acting.every(({ status }) => status === 'pass')) status = 'pass';
-    const told = {
+    const found = {
       status,
       cause: failed?.metric ?? (status === 'unhealthy' ? unsound : null),
       step,
@@ -176,7 +180,7 @@ export class Judge {
       canaryCalls,
       metrics,
     };
-    return { ...told, summary: summarize(told, this.#toward), taken: { ...this.#taken } };
+    return { ...found, summary: summarize(found, this.#toward), taken: { ...this.#taken } };
   }
 
   #unsound(): 'split' | 'rejections' | null {

@@ -1,4 +1,4 @@
-/** What a call should take, µs: a fixed part and a part for each token. */
+/** How long a call should take, µs: a fixed part and a part for each token. */
 export interface LatencyModel {
   readonly fixedUs: number;
   readonly perPromptTokenUs: number;
@@ -11,7 +11,7 @@ export interface LatencySample {
   readonly us: number;
 }
 
-/** A guess without any history. */
+/** The guess if there is no history. */
 const UNKNOWN: LatencyModel = { fixedUs: 1_000_000, perPromptTokenUs: 0, perOutputTokenUs: 20_000 };
 
 const ROUNDS = 12;
@@ -25,8 +25,8 @@ export function predict(model: LatencyModel, promptTokens: number, outputTokens:
 }
 
 /**
- * Fits non-negative coefficients to relative errors: reweighted least squares with Huber weights, the coefficients found
- * one after the other. In the end all are scaled so that the mean log deviation is 0.
+ * Fits non-negative coefficients to relative errors, by reweighted least squares with Huber weights and coordinate
+ * descent. At the end all coefficients are scaled so that the mean log deviation is 0.
  */
 export function fitLatency(samples: readonly LatencySample[]): LatencyModel {
   if (samples.length < 20) return UNKNOWN;
@@ -68,7 +68,7 @@ function improve(model: LatencyModel, samples: readonly LatencySample[]): Latenc
   return { fixedUs: found[0], perPromptTokenUs: found[1], perOutputTokenUs: found[2] };
 }
 
-/** Non-negative least squares by coordinates. */
+/** Non-negative least squares by coordinate descent. */
 function solve(a: Float64Array, b: Float64Array, begin: readonly [number, number, number]): [number, number, number] {
   const x: [number, number, number] = [...begin];
   for (let sweep = 0; sweep < SWEEPS; sweep++) {

@@ -1,27 +1,30 @@
 import type { Drift } from '../stats/level.ts';
 import { MINUTE_US } from '../time.ts';
 
-/** Floors: nobody's level stands stiller, and what looks stiller was not watched long enough. */
+/** The least drift: no real level is steadier, and one that seems so was not observed for long enough. */
 const LEAST: Drift = { sigma: 0.03, phi: 0.8 };
-/** Without history: a noisy shared service. */
+/** The drift if there is no history: that of a noisy shared service. */
 const UNKNOWN: Drift = { sigma: 0.1, phi: 0.9 };
 const MOST_PHI = 0.98;
-/** Below six hours the upper ends of 80 % ranges count. */
+/** With less history than this the upper ends of 80 % ranges are used. */
 const LONG_MINUTES = 360;
 const FEW_MINUTES = 20;
-/** Lags that the decay of the autocovariance is read from, minutes. */
+/** The lags that the decay of the autocovariance is fitted to, minutes. */
 const LAGS = 12;
 const MINUTE_CALLS = 5;
 /** Upper end of a one-sided 80 % range, in standard deviations. */
 const UPPER = 0.8416;
 
-/** Single calls beyond this say nothing of the level. */
+/**
+ * Single scores are limited to twice the spread without history times this, because outliers say nothing about the
+ * level.
+ */
 const CLIP = 1;
 
 /**
- * How the level of log scores wanders by minutes: an exponential decay is fitted to the autocovariances of the minute
- * means, that at lag 0 less what sampling explains. `spread` is the deviation of single calls within
- * minutes.
+ * Learns how the level of log scores wanders from minute to minute. It fits an exponential decay to the autocovariances
+ * of the minute means; the sampling variance is first subtracted from the one at lag 0. `spread` is the standard
+ * deviation of single calls within minutes.
  */
 export function learnDrift(
   scores: readonly { readonly arrivedAtUs: number; readonly z: number }[],
@@ -36,7 +39,7 @@ export function learnDrift(
 
   const covariances = covary(minutes);
   covariances[0] = (covariances[0] as number) - within * meanOf(minutes, ({ n }) => 1 / n);
-  // Deviations from a mean that was itself estimated are too small, by the variance of that mean at every lag.
+  // Autocovariances about an estimated mean are too small at every lag, by the variance of that mean.
   const first = fitDecay(covariances);
   const lost = (first.variance * (1 + first.phi)) / (1 - first.phi) / minutes.length;
   const { variance, phi } = fitDecay(covariances.map((covariance) => covariance + lost));
@@ -59,7 +62,7 @@ function covary(minutes: readonly Minute[]): number[] {
   });
 }
 
-/** The variance and correlation whose autocovariances variance * phi^lag come nearest: steadier than lag 1 alone. */
+/** The variance and phi whose autocovariances `variance * phi^lag` fit best. All lags are steadier than lag 1 alone. */
 function fitDecay(covariances: readonly number[]): { readonly variance: number; readonly phi: number } {
   let best = { variance: 1e-9, phi: 0, error: Number.POSITIVE_INFINITY };
   for (let step = 0; step <= 196; step++) {
@@ -89,7 +92,9 @@ function cautious(variance: number, phi: number, minutes: number): Drift {
   return floored(variance / Math.max(0.1, low), upperPhi);
 }
 
-/** The correlation of a tiny variance is noise: only the long-run variance of the two is kept. */
+/**
+ * The correlation of a tiny variance is noise, so that only the long-run variance that the two give together is kept.
+ */
 function floored(variance: number, phi: number): Drift {
   const sigma = Math.sqrt(variance);
   if (sigma >= LEAST.sigma) return { sigma, phi: clamp(phi, LEAST.phi, MOST_PHI) };
@@ -105,7 +110,7 @@ interface Minute {
   readonly squares: number;
 }
 
-/** Minutes with enough calls. `scores` are in order of arrival. */
+/** The minutes with at least `MINUTE_CALLS` calls. `scores` are in order of arrival. */
 function byMinute(scores: readonly { readonly arrivedAtUs: number; readonly z: number }[], clip: number): Minute[] {
   const minutes: Minute[] = [];
   let [minute, n, sum, squares] = [-1, 0, 0, 0];

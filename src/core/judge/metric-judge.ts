@@ -10,39 +10,43 @@ import type { Profile, Size } from './profile.ts';
 import { EARLY_US } from './scores.ts';
 import type { JudgedCall, MetricVerdict } from './verdict.ts';
 
-/** Evidence beyond this is told as this. */
+/** Larger odds are reported as this. */
 const MOST_ODDS = 1e12;
 
-/** Shares of answered calls below which a metric is not to be had on this route, once so many calls were seen. */
+/**
+ * If fewer than this share of the answered calls have a metric, once `SEEN` calls were seen, the route does not have
+ * it.
+ */
 const RARE = 0.1;
 const SEEN = 100;
 
-/** Scores of sizes in block means, in logarithms: single calls beyond it say no more about the level. */
+/** Scores of sizes are limited to this in block means (in logarithms), because outliers say nothing about the level. */
 const CLIP = 1;
 const LENGTH_CLIP = 2;
 
 /**
- * Bets are exact at each moment: an endpoint that is beyond the rollback margin for a few minutes, because its level drifts
- * that much, would rightly be sent back. The margin is therefore at least so many deviations of the roles' difference.
+ * The rollback margin of a size is at least this many standard deviations of the drift of the roles' difference. A bet
+ * is exact at each moment, so that it would otherwise fire on an endpoint whose level drifts beyond the margin for a
+ * few minutes.
  */
 const SWAYS = 3;
 
 /**
- * What is rare shows no variance until it happens: minutes without it would then outweigh all others, and any range of the
- * difference would be too narrow. It is taken to be at least so much more frequent than it was.
+ * The variance of a share is computed as if the share were larger by this. A rare event shows no variance until it
+ * happens, so that minutes without it would outweigh all others, and the range of the difference would be too narrow.
  */
 const UNSEEN = 0.01;
 
-/** How one metric is read at a moment. */
+/** What a verdict on one metric depends on, apart from its own data. */
 interface Reading {
   readonly passAt: number;
   readonly stepAt: number;
-  /** Whether the step asked about is the one under way. */
+  /** Whether the verdict is about the current step. */
   readonly isCurrent: boolean;
   readonly earlyOdds: number;
 }
 
-/** Everything the judge keeps of one metric. */
+/** What the judge keeps of one metric. */
 export class MetricJudge {
   readonly name: MetricName;
   readonly #policy: MetricPolicy;
@@ -51,8 +55,8 @@ export class MetricJudge {
   readonly #comparison: Comparison;
   readonly #failureBet: ShareFailureBet | SizeFailureBet;
   readonly #gate: ShareGate | SizeGate;
-  /** Answered stable calls, and those among them that told this metric. */
-  #coverage = { answered: 0, told: 0 };
+  /** Answered stable calls, and those among them that have a score on this metric. */
+  #coverage = { answered: 0, scored: 0 };
 
   constructor(name: MetricName, policy: MetricPolicy, profile: Profile, failAt: FailOdds) {
     this.name = name;
@@ -83,7 +87,7 @@ export class MetricJudge {
   take({ role, weight, outcome, knownAfterUs }: JudgedCall, score: number | null): void {
     if (role === 'stable' && outcome === 'ok') this.#cover(score);
     if (score !== null) this.#comparison.add(role, this.#clip(score));
-    // Faults that came early are bet on in the stream of their own.
+    // Early faults have a bet of their own.
     const isEarly = this.name === 'faults' && score === 1 && knownAfterUs <= EARLY_US;
     this.#failureBet.take(role, weight, isEarly ? 0 : score);
     if (this.#gate instanceof ShareGate) this.#gate.take(role, weight, score);
@@ -100,7 +104,7 @@ export class MetricJudge {
 
   #cover(score: number | null): void {
     this.#coverage.answered++;
-    if (score !== null) this.#coverage.told++;
+    if (score !== null) this.#coverage.scored++;
   }
 
   #clip(score: number): number {
@@ -127,7 +131,7 @@ export class MetricJudge {
     const isPass = passOdds >= passAt && stepOdds >= stepAt;
     return {
       metric: this.name,
-      judge: this.#isToBeHad() ? this.#policy.judge : 'advise',
+      judge: this.#isAvailable() ? this.#policy.judge : 'advise',
       status: failOdds >= failAt ? 'fail' : isPass ? 'pass' : 'open',
       stable: isCurrent ? this.#level('stable') : null,
       canary: isCurrent ? this.#level('canary') : null,
@@ -142,7 +146,7 @@ export class MetricJudge {
     };
   }
 
-  /** The evidence against it that is nearest to sending it back. */
+  /** The evidence against the canary that is nearest to its limit. */
   #worst(earlyOdds: number): { readonly failOdds: number; readonly failAt: number } {
     const all = [{ failOdds: this.#failureBet.odds, failAt: this.#failAt.bet }];
     if (this.name === 'faults') all.push({ failOdds: earlyOdds, failAt: this.#failAt.early });
@@ -153,11 +157,11 @@ export class MetricJudge {
     return all.reduce((worst, one) => (one.failOdds / one.failAt > worst.failOdds / worst.failAt ? one : worst));
   }
 
-  /** A route whose calls do not stream, or tell no tokens, is not held for want of them. */
-  #isToBeHad(): boolean {
-    const { answered, told } = this.#coverage;
+  /** False if the route's calls lack this metric (they do not stream, or report no tokens); it then holds no step. */
+  #isAvailable(): boolean {
+    const { answered, scored } = this.#coverage;
     const { calls, covered } = this.#profile;
-    if (answered >= SEEN) return told / answered >= RARE;
+    if (answered >= SEEN) return scored / answered >= RARE;
     return calls < SEEN || covered[this.name] >= RARE;
   }
 
@@ -172,8 +176,8 @@ export class MetricJudge {
     const range = this.#comparison.effect();
     if (range === null) return { effect: null, low: null, high: null };
     const isSize = sizeOf(this.name) !== null;
-    const told = (value: number) => (isSize ? Math.expm1(Math.min(27, value)) : Math.max(-1, Math.min(1, value)));
-    return { effect: told(range.mean), low: told(range.low), high: told(range.high) };
+    const inUnits = (value: number) => (isSize ? Math.expm1(Math.min(27, value)) : Math.max(-1, Math.min(1, value)));
+    return { effect: inUnits(range.mean), low: inUnits(range.low), high: inUnits(range.high) };
   }
 }
 
@@ -181,7 +185,7 @@ function sizeOf(name: MetricName): Size | null {
   return isShare(name) ? null : (SIZES.find((size) => size === name) ?? null);
 }
 
-/** What a middling call shows on serverless: ms, ms per token, or tokens. */
+/** What a typical call has on the stable upstream: ms, ms per token, or tokens. */
 function typicalOf(size: Size, { latency, firstToken, perTokenUs, typical }: Profile): number {
   switch (size) {
     case 'speed':

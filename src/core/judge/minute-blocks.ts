@@ -1,19 +1,19 @@
 import type { Role } from '../route.ts';
 
-/** Minutes are merged until each role has so many scores. */
+/** Minutes are merged until each role has this many scores. */
 const ENOUGH = 10;
-/** The spread within a role begins as if so many calls had shown the profile's. */
+/** The variance that each role begins with has the weight of this many calls. */
 const PRIOR = 50;
 
 /** The scores of one or a few minutes, of both roles. */
 export interface Block {
-  /** Minutes since the last block, this one's own included. */
+  /** Minutes since the last block, its own minutes included. */
   readonly minutes: number;
   /** Mean of the canary's scores less that of stable's. */
   readonly difference: number;
-  /** The variance of that difference by sampling alone. */
+  /** The part of that difference's variance that comes from sampling. */
   readonly noise: number;
-  /** Whether the stable role was itself all the while. */
+  /** Whether the stable role was at its usual level in all its minutes. */
   readonly isUsual: boolean;
 }
 
@@ -23,7 +23,7 @@ interface Sums {
   squares: number;
 }
 
-/** Gathers one metric's scores minute by minute into blocks that both roles have enough calls in. */
+/** Gathers one metric's scores minute by minute into blocks in which both roles have enough scores. */
 export class Blocks {
   readonly #open: Record<Role, Sums> = { stable: zero(), canary: zero() };
   /** Squared deviations within blocks, and their degrees of freedom. */
@@ -32,7 +32,7 @@ export class Blocks {
   #since: number | null = null;
   #isUsual = true;
 
-  /** `variance`: of single scores to begin with; `least`: what it is taken to be at least, whatever is seen. */
+  /** `variance`: of single scores, as a first guess; `least`: the least variance that is ever assumed. */
   constructor(variance: number, least = 0) {
     this.#least = least;
     const prior = () => ({ squares: variance * PRIOR, free: PRIOR });
@@ -46,7 +46,9 @@ export class Blocks {
     sums.squares += score * score;
   }
 
-  /** A minute is over: a block, if there is enough for one. Minutes are counted from any origin. */
+  /**
+   * Ends a minute. Returns a block if both roles have enough scores, else null. Minutes may be counted from any origin.
+   */
   endMinute(minute: number, isUsual: boolean): Block | null {
     this.#since ??= minute - 1;
     const { stable, canary } = this.#open;
@@ -72,7 +74,7 @@ export class Blocks {
     return Math.max(this.#least, within.squares / within.free) / n;
   }
 
-  /** Leaves out what is open: a block never spans two steps. */
+  /** Drops the open block. Called when a step begins, because a block never spans two steps. */
   drop(): void {
     this.#open.stable = zero();
     this.#open.canary = zero();

@@ -5,24 +5,30 @@ import type { Drift } from '../stats/level.ts';
 import { STEP_AT, WIDE } from './error-rates.ts';
 import type { Block } from './minute-blocks.ts';
 
-/** Odds that the canary is within its margin: over the rollout, and in this step at the wider margin. */
+/** Odds that the canary is within its margin: over the whole rollout, and in this step at the wider margin. */
 export interface PassOdds {
   readonly rollout: number;
   readonly step: number;
 }
 
-/** When the running evidence and that of a step are to be had most quickly, minutes. */
+/** The durations, minutes, at which the tests over the rollout and in a step are most sensitive. */
 export const ROLLOUT_MINUTES = 45;
 export const STEP_MINUTES = 12;
 
-/** Half of the stake is on an endpoint so far (of the margin) within the margin: a little worse than serverless, or as good. */
+/**
+ * Half of the stake is on a canary that is within the margin by this part of the margin: one that is slightly worse
+ * than stable, or equally good.
+ */
 export const AIM = 0.8;
 
-/** A block counts at most so far from the margin (and a standard deviation of sampling more): incidents buy little. */
+/**
+ * A block's distance from the margin is limited to this plus one standard deviation of sampling, so that incidents
+ * count little.
+ */
 const CLIP_LEAST = 0.2;
 const CLIP_MARGINS = 1.4;
 
-/** One side of a size: is the level beyond `margin` (in logarithms, signed)? */
+/** One side of a size: tests whether the level is beyond `margin` (in logarithms, signed). */
 class Side {
   readonly #margin: number;
   readonly #rho: number;
@@ -55,7 +61,7 @@ class Side {
   }
 }
 
-/** The gate of a size: block differences against the margin, drift-proof. Margins in logarithms. */
+/** The gate of a size: compares block differences with the margin, and allows for drift. Margins are in logarithms. */
 export class SizeGate {
   readonly #margins: readonly number[];
   readonly #rho: { readonly rollout: number; readonly step: number };
@@ -96,15 +102,18 @@ export class SizeGate {
     };
   }
 
-  /** The most the odds ever were that it is beyond its margin; in a step: beyond the wider one. */
+  /**
+   * The highest odds so far that the canary is beyond its margin; for a step: beyond the wider margin, in any step so
+   * far.
+   */
   failOdds(): PassOdds {
-    // Each side has its own half of the share.
+    // If there are two sides, each has half of the allowed error.
     const sides = this.#margins.length;
     return { rollout: this.#failRollout / sides, step: this.#failStep / sides };
   }
 }
 
-/** The gate of a share: bets that the canary's is not larger by the margin. */
+/** The gate of a share: bets that the canary's share is not larger than stable's by the margin. */
 export class ShareGate {
   readonly #margin: number;
   readonly #guess: number;

@@ -8,7 +8,7 @@ import { fitLatency, predict } from './latency-model.ts';
 import type { LatencyModel } from './latency-model.ts';
 import { learnDrift } from './level-drift.ts';
 
-/** A call of the past on the upstream that is to be stable. Times in clock µs. */
+/** A past call on the upstream that will be stable. Times in clock µs. */
 export interface HistoryCall {
   readonly arrivedAtUs: number;
   readonly durationUs: number;
@@ -19,8 +19,8 @@ export interface HistoryCall {
 }
 
 /**
- * What the stable upstream is like, learned before a rollout and frozen for it: plain JSON. Without enough history its values are
- * cautious: they make the judge slow, not rash.
+ * What the stable upstream is like. It is learned before a rollout, does not change during it, and is plain JSON. If
+ * there is too little history its values are cautious: the judge is then slower, but not wrong more often.
  */
 export interface Profile {
   readonly calls: number;
@@ -31,19 +31,19 @@ export interface Profile {
   readonly firstToken: LatencyModel;
   /** From one output token to the next, µs. */
   readonly perTokenUs: number;
-  /** A middling call; 0 where calls tell no tokens. */
+  /** Median counts of tokens; 0 if calls report none. */
   readonly typical: { readonly promptTokens: number; readonly outputTokens: number };
   /** A call is slow beyond this many times its predicted latency. */
   readonly slowRatio: number;
-  /** A call that still runs at this age is over: too slow, whatever comes of it. */
+  /** A call that still runs at this age, µs, counts as too slow, whatever happens later. */
   readonly tauUs: number;
   /** Shares 0..1. */
   readonly shares: { readonly faults: number; readonly tail: number; readonly empty: number };
-  /** Standard deviation of a call's log score about its prediction. */
+  /** Standard deviation of a call's log score around its prediction. */
   readonly spread: Readonly<Record<Size, number>>;
   /** How each size's level wanders from minute to minute (in logarithms). */
   readonly drift: Readonly<Record<Size, Drift>>;
-  /** Share of answered calls that tell a metric at all. */
+  /** Share of answered calls that have a metric at all, 0..1. */
   readonly covered: Readonly<Record<MetricName, number>>;
 }
 
@@ -51,25 +51,27 @@ export interface Profile {
 export const SIZES = ['speed', 'firstToken', 'perToken', 'length'] as const satisfies readonly MetricName[];
 export type Size = (typeof SIZES)[number];
 
-/** Below this many answered calls nothing but faults is believed. */
+/** With fewer answered calls than this every metric is expected. */
 const ENOUGH = 50;
 /** A longer history is thinned out evenly. */
 const MOST = 40_000;
-/** Shares begin as if this many calls had shown the first guess. */
+/** The first guess of a share has the weight of this many calls. */
 const PRIOR_CALLS = 100;
 const PRIOR_SHARE = 0.005;
 
-/** Output tokens below which no time per token is told. */
+/** A call with fewer output tokens has no time per token. */
 const FEW_TOKENS = 4;
 
 const SLOW_LEAST = 2.5;
-/** ... times what so many standard deviations of two wobbling levels explain: the tail is not the level. */
+/**
+ * The slow ratio is widened by this many standard deviations of two drifting levels, because a drift is no slow call.
+ */
 const SWAYS = 2;
 const SLOW_MOST = 10;
 const TAU_LEAST_US = 30e6;
 const TAU_MOST_US = 600e6;
 
-/** What an upstream was like as the stable one, from calls of the past in any order; works with few or none. */
+/** Learns the profile of an upstream from its past calls, in any order. Works with few calls or none. */
 export function learnProfile(history: readonly HistoryCall[], upstream: UpstreamKind): Profile {
   const toward = upstream === 'serverless' ? 'dedicated' : 'serverless';
   const calls = history.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs);
@@ -139,7 +141,7 @@ function coverage(
   calls: readonly HistoryCall[],
   scores: Readonly<Record<Size, readonly unknown[]>>,
 ): Record<MetricName, number> {
-  // With too little history everything is expected, and has to be shown.
+  // With too little history every metric is expected, so that a step needs evidence on it.
   const part = (count: number) => (calls.length < ENOUGH ? 1 : count / calls.length);
   return {
     faults: 1,
@@ -155,8 +157,8 @@ function coverage(
 type Timed = Pick<HistoryCall, 'durationUs' | 'firstTokenUs' | 'promptTokens' | 'outputTokens'>;
 
 /**
- * An answered call's size in logarithms, against what is predicted for its tokens: 0.1 is about 10 % more. Null where
- * the call does not tell it.
+ * The logarithm of an answered call's size over the size predicted for its tokens: 0.1 is about 10 % more. Null if the
+ * call does not have it.
  */
 export function logScore(
   size: Size,

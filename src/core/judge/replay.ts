@@ -8,36 +8,40 @@ import { isInTime, takePair } from './shadow-pairs.ts';
 import type { Pair } from './shadow-pairs.ts';
 import type { Verdict } from './verdict.ts';
 
-/** A call of a rollout as the ledger has it; in the order in which calls were assigned. */
+/** A call of a rollout as the ledger has it. */
 export type RecordedCall = Assigned & Known;
 
-/** A verdict that a stored decision saw. */
+/** A verdict that was stored with a decision. */
 export interface PastVerdict {
   readonly decisionId: number;
   /** When it was decided, epoch ms. */
   readonly at: number;
-  /** Version of the core that came to it. */
+  /** Version of the core that computed it. */
   readonly coreVersion: number;
   readonly verdict: Verdict;
 }
 
 export interface ReplayedVerdict extends PastVerdict {
-  /** What comes out on the same calls now; null where the ledger does not have as many. */
+  /** The verdict on the same calls now; null if the ledger has fewer calls than the stored verdict took. */
   readonly again: Verdict | null;
-  /** Whether it is the same to the letter; null if another version of the core came to it, so that the two may differ. */
+  /**
+   * Whether the two are equal, bit for bit; null if another version of the core computed the stored one: they may
+   * differ.
+   */
   readonly isSame: boolean | null;
 }
 
 /**
- * Judges a rollout's calls again, stopping wherever a verdict was stored, and compares. With the rollout's own policy and
- * profile every verdict of the same core version must come out the same, bit for bit; with another policy it shows what that
- * would have said. `coreVersion`: that of this program.
+ * Judges a rollout's calls again, stops at each place at which a verdict was stored, and compares the two verdicts.
+ * With the rollout's own policy and profile every verdict of the same core version must be the same, bit for bit. With
+ * another policy the result shows which verdicts that policy would have given. `coreVersion`: that of this program.
  */
 export function replay(
   past: {
     readonly profile: Profile;
+    /** In the order in which they were assigned. */
     readonly calls: readonly RecordedCall[];
-    /** In the order in which they set out. */
+    /** In the order in which they were sent. */
     readonly pairs: readonly Pair[];
     readonly verdicts: readonly PastVerdict[];
   },
@@ -65,7 +69,7 @@ interface Given {
   nextPair: number;
 }
 
-/** Hands on the calls that had been taken by a verdict; false where the ledger has fewer. */
+/** Hands on the calls that a verdict had taken; false if the ledger has fewer. */
 function takeUpTo(
   judge: Taker,
   given: Given,

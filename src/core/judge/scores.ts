@@ -7,13 +7,13 @@ import { logScore } from './profile.ts';
 import type { Profile } from './profile.ts';
 import type { JudgedCall } from './verdict.ts';
 
-/** A call that has not failed by this age, µs, is fine as far as early faults go. */
+/** A call that has not failed by this age, µs, is no early fault. */
 export const EARLY_US = 2e6;
 
-/** The score of what is over or broken: worse than any time. */
+/** The score of a call that failed or did not end in time: worse than any time. */
 const WORST = Number.POSITIVE_INFINITY;
 
-/** What one call says on each metric: shares 0 or 1, sizes in logarithms; null where it says nothing. */
+/** One call's score on each metric: 0 or 1 for shares, a logarithm for sizes; null if it has none. */
 export type Scores = Readonly<Record<MetricName, number | null>>;
 
 const NOTHING: Scores = {
@@ -26,12 +26,12 @@ const NOTHING: Scores = {
   empty: null,
 };
 
-/** Whether serverless, as the canary, could not take a call in time: that is what its limit costs, answered or not. */
+/** Whether serverless, as the canary, could not take a call in time. That is a cost of its limit, answered or not. */
 function wasKeptWaiting(call: JudgedCall, toward: Toward): boolean {
   return toward === 'serverless' && call.role === 'canary' && call.wasHeld === true;
 }
 
-/** Whether it failed within `EARLY_US`: 1, 0, or null where it is excluded. */
+/** Whether a call failed within `EARLY_US`: 1 or 0, or null if the call is excluded. */
 export function scoreEarly(call: JudgedCall, toward: Toward): number | null {
   if (wasKeptWaiting(call, toward)) return 1;
   if (call.outcome === null || call.knownAfterUs > EARLY_US) return 0;
@@ -39,7 +39,10 @@ export function scoreEarly(call: JudgedCall, toward: Toward): number | null {
   return isDecided(call.outcome, kind, toward) ? (isFault(call.outcome, kind, toward) ? 1 : 0) : null;
 }
 
-/** Whether the upstream blamed the caller within `EARLY_US`; null where serverless refused before it looked. */
+/**
+ * Whether the upstream rejected the request as the caller's error within `EARLY_US`: 1 or 0. Null if serverless refused
+ * it for its limit, because it had not examined the request.
+ */
 export function scoreRejection(call: JudgedCall, toward: Toward): number | null {
   if (call.outcome === null || call.knownAfterUs > EARLY_US) return 0;
   if (call.outcome === 'rate_limited' && upstreamOf(call.role, toward) === 'serverless') return null;
@@ -47,9 +50,10 @@ export function scoreRejection(call: JudgedCall, toward: Toward): number | null 
 }
 
 /**
- * What a call that was over at the age `profile.tauUs` says, whatever came of it later. `level`: how much slower than in
- * the profile stable is by now (in logarithms), known before the call; what is slow for both roles follows it, else
- * a drift of both would make any difference of levels a difference of tails.
+ * The scores of a call at the age `profile.tauUs`, whatever happens to it later. `level`: how much slower than in the
+ * profile stable is by now (in logarithms), learned from earlier calls. The latency from which a call is slow follows
+ * it in both roles. Otherwise, if both roles drifted, any difference of their levels would count as a difference of
+ * tails.
  */
 export function scoreCall(call: JudgedCall, profile: Profile, level: number, toward: Toward): Scores {
   const kind: UpstreamKind = upstreamOf(call.role, toward);
@@ -61,7 +65,7 @@ export function scoreCall(call: JudgedCall, profile: Profile, level: number, tow
     const firstToken = call.firstTokenUs === null ? WORST : logScore('firstToken', call, profile);
     return { ...NOTHING, faults: 0, speed: WORST, firstToken, tail: 1 };
   }
-  // A client that left waited in vain only if the call had become slow by then.
+  // A client that left is held against the role only if the call was slow by then.
   if (call.outcome !== 'ok') {
     const hasLeftSlow = call.outcome === 'client_left' && isSlow(call.durationUs, call, profile, level);
     return hasLeftSlow ? { ...NOTHING, tail: 1 } : NOTHING;

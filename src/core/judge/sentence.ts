@@ -13,29 +13,29 @@ const NAMES: Readonly<Record<Exclude<MetricName, 'speed'>, string>> = {
   empty: 'empty answers',
 };
 
-/** The subject of a metric's sentence; of its speed the canary itself is. */
+/** The subject of a metric's sentence; for speed it is the canary itself. */
 function subjectOf(metric: MetricName, toward: Toward): string {
   if (metric !== 'speed') return NAMES[metric];
   return toward === 'dedicated' ? 'endpoint' : 'serverless';
 }
 
-/** What a metric says of the canary, of the kind `toward`, in one sentence, figures first. */
+/** One sentence on one metric of the canary, figures first. `toward`: the canary's kind. */
 export function sentence(metric: MetricVerdict, toward: Toward): string {
   const name = subjectOf(metric.metric, toward);
-  const told = isShare(metric.metric) ? shareSentence(metric, name) : sizeSentence(metric, name);
-  return `${told}; ${evidence(metric)}`;
+  const comparison = isShare(metric.metric) ? shareSentence(metric, name) : sizeSentence(metric, name);
+  return `${comparison}; ${evidence(metric)}`;
 }
 
 function sizeSentence(
   { metric, status, stable, canary, effect, low, high, margin }: MetricVerdict,
   name: string,
 ): string {
-  const limit = metric === 'length' ? `limit ${percent(margin)} either way` : `limit ${ratio(metric, margin)}`;
+  const limit = metric === 'length' ? `limit ${percent(margin)} longer or shorter` : `limit ${ratio(metric, margin)}`;
   if (effect === null || low === null || high === null) return `${name}: no comparison yet; ${limit}`;
-  // What sends it back may be a bad quarter of an hour after a good one.
+  // A canary may fail in this step after it was good in the steps before.
   const now = stable === null || canary === null ? effect : canary / stable - 1;
   const isNew = status === 'fail' && (now < low || now > high);
-  const all = `${ratio(metric, effect)}${isNew ? ' over all' : ''} (${ratio(metric, low)} to ${ratio(metric, high)})`;
+  const all = `${ratio(metric, effect)}${isNew ? ' in the whole rollout' : ''} (${ratio(metric, low)} to ${ratio(metric, high)})`;
   return `${name} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
 }
 
@@ -43,17 +43,17 @@ function shareSentence({ status, stable, canary, effect, low, high, margin }: Me
   const limit = `limit +${points(margin)}`;
   const isKnown = effect !== null && low !== null && high !== null && high - low < 1;
   const range = isKnown ? `${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
-  // At the beginning of a step there is only what the steps before have shown.
+  // At the beginning of a step there is only the data of the steps before.
   if (canary === null || stable === null) {
     return `${name}: ${range === null ? 'no comparison yet' : `difference ${range}`}; ${limit}`;
   }
   const now = `${name} ${share(canary)} against ${share(stable)}`;
   if (range === null) return `${now}; ${limit}`;
   const isNew = status === 'fail' && isKnown && (canary - stable < low || canary - stable > high);
-  return `${now}${isNew ? ' in this step (over all' : ' (difference'} ${range}); ${limit}`;
+  return `${now}${isNew ? ' in this step (difference in the whole rollout' : ' (difference'} ${range}); ${limit}`;
 }
 
-/** The odds that matter: against it where it failed, else the smaller of what a pass needs. */
+/** The odds that matter: against the canary if it failed, else those that are furthest from what a pass needs. */
 function evidence({ status, passOdds, passAt, stepOdds, stepAt, failOdds, failAt }: MetricVerdict): string {
   if (status === 'fail') return `evidence against it ${odds(failOdds)} (limit ${odds(failAt)})`;
   const isStep = stepOdds / stepAt < passOdds / passAt;
@@ -63,22 +63,22 @@ function evidence({ status, passOdds, passAt, stepOdds, stepAt, failOdds, failAt
     : `evidence ${odds(passOdds)} of ${odds(passAt)}`;
 }
 
-/** What a kind of upstream is called in a sentence. */
+/** The name of a kind of upstream in a sentence. */
 export function sideName(kind: UpstreamKind): string {
   return kind === 'dedicated' ? 'the endpoint' : 'serverless';
 }
 
-/** The sentence of the metric that decided, or keeps the verdict from being a pass. */
+/** The sentence of the metric that decided the verdict, or of the one that is furthest from a pass. */
 export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>, toward: Toward): string {
   const { status, cause, metrics, stableCalls, canaryCalls } = verdict;
   const [stable, canary] = [sideName(upstreamOf('stable', toward)), sideName(toward)];
   const calls = `${canaryCalls} calls on ${canary}, ${stableCalls} on ${stable}`;
   if (status === 'no data') return `no call on ${canary} has been judged in this step`;
-  if (cause === 'split') return `${calls}: not the split that the weights say`;
-  if (cause === 'rejections') return `${calls}: the two reject requests differently`;
+  if (cause === 'split') return `${calls}: the split does not match the weights`;
+  if (cause === 'rejections') return `${calls}: the two do not reject requests equally often`;
   const acting = metrics.filter(({ judge }) => judge === 'act');
-  const told = metrics.find(({ metric }) => metric === cause) ?? weakest(acting) ?? metrics[0];
-  return told === undefined ? calls : sentence(told, toward);
+  const deciding = metrics.find(({ metric }) => metric === cause) ?? weakest(acting) ?? metrics[0];
+  return deciding === undefined ? calls : sentence(deciding, toward);
 }
 
 function weakest(metrics: readonly MetricVerdict[]): MetricVerdict | undefined {
@@ -86,12 +86,14 @@ function weakest(metrics: readonly MetricVerdict[]): MetricVerdict | undefined {
   return metrics.toSorted((a, b) => strength(a) - strength(b))[0];
 }
 
-const WORDS: Readonly<Record<string, readonly [string, string]>> = { length: ['longer', 'shorter'] };
+const WORDS: Readonly<Record<string, readonly [string, string, string]>> = {
+  length: ['longer', 'shorter', 'equally long'],
+};
 
 function ratio(metric: MetricName, value: number): string {
-  const [more, less] = WORDS[metric] ?? ['slower', 'faster'];
-  const told = percent(Math.abs(value));
-  return told === '0 %' ? 'as before' : `${told} ${value > 0 ? more : less}`;
+  const [more, less, same] = WORDS[metric] ?? ['slower', 'faster', 'equally fast'];
+  const size = percent(Math.abs(value));
+  return size === '0 %' ? same : `${size} ${value > 0 ? more : less}`;
 }
 
 function percent(value: number): string {
@@ -110,7 +112,7 @@ function signed(value: number): string {
   return `${value < 0 ? '-' : '+'}${points(Math.abs(value))}`;
 }
 
-/** `2 400 : 1`; two figures, groups of three. */
+/** Odds to two significant digits, in groups of three: `2 400 : 1`. */
 function odds(value: number): string {
   if (value >= 1e9) return 'over 1 000 000 000 : 1';
   if (value < 10) return `${Number(value.toFixed(value < 0.1 ? 2 : 1))} : 1`;

@@ -4,9 +4,9 @@ import { CallMap } from './call-map.ts';
 import { fullView } from './call-order.ts';
 import type { Known, Taker } from './call-order.ts';
 
-/** Which pair: the key of its live call. */
+/** Identifies a pair by its live call. */
 export interface PairKey extends CallKey {
-  /** When both halves were sent, epoch µs: once the live call had been held to keep a limit. */
+  /** When both halves were sent, epoch µs: after the live call was held, if it was. */
   readonly setOutAtUs: number;
 }
 
@@ -22,9 +22,10 @@ interface OpenPair extends PairKey {
 }
 
 /**
- * Puts the pairs of the shadow stage in the order in which they set out. A pair is handed on when it is as old as `lateUs`: by
- * then each half has ended or counts as too late, so that the ledger's rows give the same pairs in the same order again.
- * Once the first call of a step was assigned no pair comes any more: the judge is then about steps.
+ * Puts the pairs of the shadow stage in the order in which they were sent. A pair is handed on when it is as old as
+ * `lateUs`, because by then each half has ended or counts as too late. Thus the ledger's rows give the same pairs in
+ * the same order again. After the first call of a step was assigned, pairs that were not old enough by then are
+ * dropped.
  */
 export class Pairs {
   readonly #taker: Pick<Taker, 'pair'>;
@@ -38,7 +39,7 @@ export class Pairs {
     this.#lateUs = lateUs;
   }
 
-  /** One half has ended. One that comes when its pair is gone says nothing new. */
+  /** One half has ended. It is ignored if its pair was already handed on. */
   half(role: Role, { gatewayId, arrivedAtUs, setOutAtUs }: PairKey, known: Known): void {
     if (setOutAtUs <= this.#takenUpToUs) return;
     const key = { gatewayId, arrivedAtUs, setOutAtUs };
@@ -47,7 +48,7 @@ export class Pairs {
     this.#open.set(key, pair);
   }
 
-  /** A call of a step was assigned: pairs that were not old enough by then are left out. */
+  /** A call of a step was assigned at `atUs`: pairs that were not old enough by then are dropped. */
   close(atUs: number): void {
     this.#closedAtUs = Math.min(this.#closedAtUs, atUs);
   }
@@ -73,7 +74,7 @@ export function isInTime({ setOutAtUs }: PairKey, lateUs: number, firstStepAtUs:
   return setOutAtUs + lateUs <= firstStepAtUs;
 }
 
-/** Hands a pair on, unless both halves were too late: nobody knew of it then. True where it was. */
+/** Hands a pair on, and returns true, unless both halves were too late: then there is nothing to compare. */
 export function takePair(
   taker: Pick<Taker, 'pair'>,
   { gatewayId, arrivedAtUs, setOutAtUs, stable, canary }: Pair,

@@ -1,17 +1,21 @@
 import type { Profile } from './profile.ts';
 
-/** How far, in logarithms, stable's minute may be above its usual level: 49 % slower, or four deviations. */
+/**
+ * How far stable's minute may be above its usual level, in logarithms: 0.4 (49 % slower), or four standard deviations.
+ */
 const FAR = 0.4;
 const DEVIATIONS = 4;
-/** And its share of faults above the usual one: 3 points, or five deviations. */
+/** How far its share of faults may be above the usual share: 3 points plus five standard deviations. */
 const FAR_SHARE = 0.03;
 const SHARE_DEVIATIONS = 5;
-/** Its usual level follows it in about this time: a slow drift is usual, an incident is not. */
+/**
+ * The usual level follows the minutes in about this time, so that a slow drift becomes usual and an incident does not.
+ */
 const MEMORY_MINUTES = 40;
 
 /**
- * Whether the stable role is itself: while it is much slower or breaks much more often than it usually does, comparing
- * well with it says nothing for the canary.
+ * Tells whether the stable role is as usual. While it is much slower or fails much more often than usual, a good
+ * comparison with it is no evidence for the canary.
  */
 export class StableHealth {
   readonly #profile: Profile;
@@ -22,7 +26,9 @@ export class StableHealth {
     this.#profile = profile;
   }
 
-  /** How much slower than in the profile it usually is by now, in logarithms; from minutes that are over. */
+  /**
+   * How much slower than in the profile stable usually is by now, in logarithms; computed from minutes that have ended.
+   */
   get level(): number {
     return this.#level;
   }
@@ -38,7 +44,7 @@ export class StableHealth {
     minute.sum += Math.max(-2, Math.min(2, speed));
   }
 
-  /** A minute is over: was stable itself? */
+  /** Ends a minute. Returns whether stable was as usual in it. */
   endMinute(): boolean {
     const { calls, faults, timed, sum } = this.#minute;
     this.#minute = { calls: 0, faults: 0, timed: 0, sum: 0 };

@@ -53,7 +53,7 @@ const metricVerdict = storedAs<MetricVerdict>()(
   }),
 );
 
-/** A verdict as it is stored with the decision that saw it. */
+/** A verdict as it is stored with the decision that used it. */
 export const verdictSchema = storedAs<Verdict>()(
   z.strictObject({
     status: z.enum(['pass', 'fail', 'inconclusive', 'no data', 'unhealthy']),

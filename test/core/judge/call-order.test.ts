@@ -9,7 +9,7 @@ import { EARLY_US } from '../../../src/core/judge/scores.ts';
 
 const LATE_US = 30_000_000;
 
-/** Writes down what it is handed. */
+/** Records what it receives. */
 class Witness implements Taker {
   readonly earlier: object[] = [];
   readonly full: object[] = [];
@@ -35,7 +35,7 @@ interface OneCall {
 
 const outcomes = fc.constantFrom<Outcome>('ok', 'ok', 'ok', 'server_error', 'rate_limited', 'client_left');
 
-/** Calls of two gateways in the order of `byAssignment`; some take longer than anybody waits. */
+/** Calls of two gateways in the order of `byAssignment`; some take longer than `LATE_US`. */
 const calls: fc.Arbitrary<OneCall[]> = fc
   .array(
     fc.record({
@@ -81,14 +81,14 @@ const calls: fc.Arbitrary<OneCall[]> = fc
   .filter((all) => new Set(all.map(({ assigned: a }) => `${a.gatewayId} ${a.arrivedAtUs}`)).size === all.length);
 
 /**
- * Lets the calls happen, looking every `everyUs`, and calls `looked` after each look. What happens in the same microsecond
- * is heard of in the wrong order; `isEager`: with a look after each of these.
+ * Reports the calls, advances every `everyUs`, and calls `advanced` after that. Events of the same microsecond are
+ * reported in the wrong order; `isEager`: also advances after each event.
  */
 function live(
   all: readonly OneCall[],
   { everyUs, isEager = false }: { readonly everyUs: number; readonly isEager?: boolean },
   callOrder: CallOrder,
-  looked: (nowUs: number) => void,
+  advanced: (nowUs: number) => void,
 ): void {
   const events = all
     .toReversed()
@@ -112,12 +112,12 @@ function live(
       if (isEager) callOrder.advance(event.atUs);
     }
     callOrder.advance(nowUs);
-    looked(nowUs);
+    advanced(nowUs);
   }
 }
 
 describe('the order of calls', () => {
-  it('hands on each call once, in the order of assignment, as its row in the ledger tells it too', () => {
+  it('hands on each call once, in the order of assignment, the same as from its row in the ledger', () => {
     fc.assert(
       fc.property(calls, fc.integer({ min: 50_000, max: 5_000_000 }), fc.boolean(), (all, everyUs, isEager) => {
         const witness = new Witness();
@@ -135,7 +135,7 @@ describe('the order of calls', () => {
     );
   });
 
-  it('hands nobody on before it is decided, and keeps nobody longer than is waited for', () => {
+  it('hands on no call before it is decided, and every call once it and those before it are', () => {
     fc.assert(
       fc.property(calls, (all) => {
         const witness = new Witness();
@@ -159,7 +159,7 @@ describe('the order of calls', () => {
     );
   });
 
-  it('hands on what piled up behind a slow call in parts, and in order', () => {
+  it('hands on in parts, and in order, the calls that piled up behind a slow call', () => {
     const all = Array.from({ length: 6_000 }, (_, i): OneCall => {
       const atUs = 1_000_000 + i;
       const durationUs = i === 0 ? LATE_US : 1_000;
@@ -189,7 +189,7 @@ describe('the order of calls', () => {
     );
   });
 
-  it('knows of a call that is held, but hears nothing of it: as if it had been refused', () => {
+  it('counts a call that is held for two seconds as refused in its early view', () => {
     const assigned: Assigned = {
       gatewayId: 1,
       arrivedAtUs: 5,
@@ -206,7 +206,7 @@ describe('the order of calls', () => {
     assert.equal(earlyView({ ...assigned, waitedUs: EARLY_US - 1 }, known).outcome, 'server_error');
   });
 
-  it('says of a fault that a fall-back made good only what the first attempt did', () => {
+  it('shows only the failed first attempt of a call that a fall-back answered', () => {
     const assigned: Assigned = {
       gatewayId: 1,
       arrivedAtUs: 5,
@@ -230,7 +230,7 @@ describe('the order of calls', () => {
 });
 
 describe('pairs', () => {
-  it('come in the order in which they set out whichever half ended when, and as the ledger gives them again', () => {
+  it('come in the order in which they were sent, whichever half ended first, the same as from the ledger', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(calls, calls), { maxLength: 1 }),
@@ -249,13 +249,13 @@ describe('pairs', () => {
           const ends = all
             .toReversed()
             .flatMap((pair) => [
-              { atUs: pair.setOutAtUs + pair.stable.durationUs, tell: () => pairs.half('stable', pair, pair.stable) },
-              { atUs: pair.setOutAtUs + pair.canary.durationUs, tell: () => pairs.half('canary', pair, pair.canary) },
+              { atUs: pair.setOutAtUs + pair.stable.durationUs, report: () => pairs.half('stable', pair, pair.stable) },
+              { atUs: pair.setOutAtUs + pair.canary.durationUs, report: () => pairs.half('canary', pair, pair.canary) },
             ])
             .sort((a, b) => a.atUs - b.atUs);
-          for (const { atUs, tell } of ends) {
+          for (const { atUs, report } of ends) {
             pairs.advance(Math.floor(atUs / every) * every);
-            tell();
+            report();
           }
           pairs.advance((ends.at(-1)?.atUs ?? 0) + LATE_US);
           for (const pair of all.toSorted(inOrder)) takePair(expected, pair, LATE_US);

@@ -13,7 +13,7 @@ const ROLLOUT = { stops: STOPS, copies: NO_COPIES };
 const TRAFFIC = { callsPerMinute: 400 };
 
 describe('forecast', () => {
-  it('is near to what the judge then takes for an equal endpoint', () => {
+  it('is within a factor of two of the time that the judge takes for an equally good endpoint', () => {
     const [first] = forecast(profile(), POLICY, TRAFFIC, ROLLOUT);
     const taken = [1, 2, 3, 4, 5, 6, 7].map((seed) => {
       const judge = new Judge(profile(), POLICY, STEPS, 'call', 'dedicated');
@@ -28,11 +28,11 @@ describe('forecast', () => {
       return minutes;
     });
     const middle = taken.toSorted((a, b) => a - b)[3] as number;
-    const told = first?.minutes as number;
-    assert.ok(middle > told / 2 && middle < told * 2, `${middle} instead of ${told}`);
+    const expected = first?.minutes as number;
+    assert.ok(middle > expected / 2 && middle < expected * 2, `${middle} instead of ${expected}`);
   });
 
-  it('tells calls and minutes of each step, and that it takes longer with less traffic', () => {
+  it('has the calls and minutes of each step, and is longer with less traffic', () => {
     const steps = forecast(profile(), POLICY, TRAFFIC, ROLLOUT);
     assert.deepEqual(
       steps.map(({ step, weight }) => [step, weight]),
@@ -43,7 +43,7 @@ describe('forecast', () => {
     assert.ok((few?.minutes as number) > (steps[0]?.minutes as number));
   });
 
-  it('knows no time without calls or without a control group', () => {
+  it('has no time if there are no calls, or if a step has no control group', () => {
     assert.equal(forecast(profile(), POLICY, { callsPerMinute: 0 }, ROLLOUT)[0]?.minutes, null);
     const stops = [0.1, 1].map((weight) => ({ weight, least: 0 }));
     const steps = forecast(profile(), POLICY, TRAFFIC, { stops, copies: NO_COPIES });
@@ -51,7 +51,7 @@ describe('forecast', () => {
     assert.equal(totalMinutes(steps, NO_COPIES), null);
   });
 
-  it('lets a step last as long as it must, which is evidence for the next, as copies are', () => {
+  it('lets a step last for its least duration, and counts earlier steps and copies as evidence', () => {
     const copies = { share: 0.1, minutes: 10 };
     const quick = forecast(profile(), POLICY, TRAFFIC, ROLLOUT);
     const after = forecast(profile(), POLICY, TRAFFIC, { stops: STOPS, copies });

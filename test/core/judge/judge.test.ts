@@ -27,7 +27,7 @@ function metricOf(verdict: Verdict, name: string): MetricVerdict {
   return verdict.metrics.find(({ metric }) => metric === name) as MetricVerdict;
 }
 
-/** Canary calls until it goes back; the middle one of some seeds. */
+/** Canary calls until the verdict is `fail`: the median of some seeds. */
 function callsUntilBack(canary: Manner, quiet = 0): number {
   const counts = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((seed) => {
     const judge = newJudge();
@@ -48,7 +48,7 @@ describe('Judge', () => {
     assert.ok(verdict.canaryCalls > 2_200 && verdict.canaryCalls + verdict.stableCalls <= 24_000);
   });
 
-  it('has nothing to say before there are calls', () => {
+  it('says `no data` before there are calls', () => {
     const verdict = newJudge().verdict(1);
     assert.equal(verdict.status, 'no data');
     assert.equal(metricOf(verdict, 'speed').effect, null);
@@ -65,7 +65,7 @@ describe('Judge', () => {
     assert.ok(slow <= 65, `${slow}`);
   });
 
-  it('names the metric that sends it back', () => {
+  it('names the metric that fails', () => {
     const verdict = verdictAfter({ minutes: 30, weight: 0.1, canary: { faults: 0.1 } });
     assert.equal(verdict.status, 'fail');
     assert.equal(verdict.cause, 'faults');
@@ -79,7 +79,7 @@ describe('Judge', () => {
     }
   });
 
-  it('asks each step for evidence of its own', () => {
+  it('needs evidence from each step itself', () => {
     const first: Traffic = { minutes: 60, weight: 0.1 };
     const next = (canary: Manner) =>
       verdictAfter(first, { minutes: 10, weight: 0.5, step: 2, fromMinute: 1_060, seed: 2, canary });
@@ -90,7 +90,7 @@ describe('Judge', () => {
     assert.ok(metricOf(verdict, 'speed').passOdds >= 20 && metricOf(verdict, 'speed').stepOdds < 20);
   });
 
-  it('does not let troubles of serverless buy a pass for an endpoint that is 30 % slower', () => {
+  it('does not pass an endpoint that is 30 % slower because serverless is worse for some minutes', () => {
     const canary = { slower: 1.3 };
     for (const stable of [{ slower: 3 }, { faults: 0.3 }]) {
       const judge = newJudge();
@@ -106,7 +106,7 @@ describe('Judge', () => {
     }
   });
 
-  it('does not count refusals of serverless, but those of the endpoint', () => {
+  it('counts refusals by the endpoint as faults, but not those by serverless', () => {
     const judge = newJudge();
     const roll = dice(5);
     feed(judge, refusing('stable', roll));
@@ -123,13 +123,13 @@ describe('Judge', () => {
     }
   }
 
-  it('does not call the split wrong where agents are assigned as a whole', () => {
+  it('does not test the split if agents are assigned as a whole', () => {
     const judge = new Judge(profile(), POLICY, STEPS, 'agent', 'dedicated');
     feed(judge, judgedCalls({ minutes: 5, weight: 0.1, chance: 0.2 }));
     assert.notEqual(judge.verdict(1).cause, 'split');
   });
 
-  it('calls a wrong split unhealthy, and so roles that reject requests differently', () => {
+  it('is unhealthy if the split is wrong, or if one role rejects more requests', () => {
     const split = verdictAfter({ minutes: 5, weight: 0.1, chance: 0.2 });
     assert.deepEqual([split.status, split.cause], ['unhealthy', 'split']);
     const rejected = verdictAfter({ minutes: 10, weight: 0.1, canary: { rejects: 0.1 } });
@@ -138,7 +138,7 @@ describe('Judge', () => {
     assert.equal(both.status, 'inconclusive');
   });
 
-  it('takes calls that are over for the slowest, and sees an endpoint that hangs', () => {
+  it('counts calls that do not end in time as the slowest, and so finds an endpoint that hangs', () => {
     const judge = newJudge();
     const calls = [...judgedCalls({ minutes: 10, weight: 0.1 })];
     const hung = calls.map((call) =>
@@ -148,7 +148,7 @@ describe('Judge', () => {
     assert.ok(count <= 15, `${count}`);
   });
 
-  it('learns from shadow pairs: a bad endpoint goes back, a good one needs less time later', () => {
+  it('uses shadow pairs as evidence: a bad endpoint fails, a good one needs less time later', () => {
     const shadow = (canary: Manner, seed: number) => {
       const judge = newJudge();
       const roll = dice(seed);
@@ -170,7 +170,7 @@ describe('Judge', () => {
     assert.equal(judge.verdict(1).taken.pairs, 1_000);
   });
 
-  it('does not stop for a metric that only advises, or that the route does not tell', () => {
+  it('does not hold for a metric that only advises, or that the route does not have', () => {
     const metrics = { ...POLICY.metrics, length: { ...POLICY.metrics.length, judge: 'advise' as const } };
     const judge = newJudge({ ...POLICY, metrics });
     feed(judge, judgedCalls({ minutes: 40, weight: 0.1, canary: { longer: 0.3 } }));
@@ -209,7 +209,7 @@ describe('Judge', () => {
     assert.match(verdict.summary, /: 1$/);
   });
 
-  it('keeps up with 1,000 calls a second at a fraction of the time', () => {
+  it('judges a minute of 60,000 calls in less than three seconds', () => {
     const calls = [...judgedCalls({ minutes: 1, perMinute: 60_000, weight: 0.5 })];
     const judge = newJudge();
     const begun = process.hrtime.bigint();
@@ -260,7 +260,7 @@ describe('laws of the judge', () => {
     );
   });
 
-  it('never takes a fail back, whatever comes', () => {
+  it('stays at `fail`, whatever calls follow', () => {
     fc.assert(
       fc.property(traffic, (span) => {
         const judge = newJudge();
@@ -272,7 +272,7 @@ describe('laws of the judge', () => {
     );
   });
 
-  it('never passes with more faults of the canary what did not pass with fewer', () => {
+  it('never passes a canary with more faults if it does not pass it with fewer', () => {
     fc.assert(
       fc.property(fc.nat(1_000), fc.constantFrom(0.05, 0.2, 0.6), (seed, faults) => {
         const span = { minutes: 30, weight: 0.5, seed };

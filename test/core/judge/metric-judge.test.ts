@@ -5,8 +5,8 @@ import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import type { MetricVerdict } from '../../../src/core/judge/verdict.ts';
 import { feed, judgedCalls, profile } from '../../support/judged.ts';
 
-describe('what is told of a metric', () => {
-  it('tells the difference of a share that was rare before as it is, and no range that so few calls cannot bear', () => {
+describe('the verdict on one metric', () => {
+  it('has the true difference of a share that was rare before, and no range too narrow for so few calls', () => {
     const rare = { ...profile(), shares: { faults: 1e-4, tail: 1e-4, empty: 1e-4 } };
     const differenceAt = (faults: number) => {
       const judge = new Judge(rare, POLICY_DEFAULTS.judge, POLICY_DEFAULTS.steps, 'call', 'dedicated');

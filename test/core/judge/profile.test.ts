@@ -6,12 +6,12 @@ import { learnDrift } from '../../../src/core/judge/level-drift.ts';
 import { dice, normal } from '../../support/dice.ts';
 import { answer, pastCalls, profile } from '../../support/judged.ts';
 
-function isNear(told: number, known: number, part: number): void {
-  assert.ok(Math.abs(told - known) <= part * known, `${told} instead of ${known}`);
+function isNear(found: number, known: number, part: number): void {
+  assert.ok(Math.abs(found - known) <= part * known, `${found} instead of ${known}`);
 }
 
 describe('learnProfile', () => {
-  it('finds the parts that prompt and answer have in the time of a call', () => {
+  it('finds how much time of a call each prompt token and each output token takes', () => {
     const roll = dice(2);
     const history = Array.from({ length: 4_000 }, (_, i) => {
       const promptTokens = Math.round(1_000 * Math.exp(normal(roll)));
@@ -39,7 +39,7 @@ describe('learnProfile', () => {
     }
   });
 
-  it('tells traffic, shares and what calls tell', () => {
+  it('has the traffic, the shares, and which metrics calls have', () => {
     const { calls, spanMs, callsPerMinute, shares, covered, typical, tauUs, slowRatio } = profile();
     assert.equal(calls, 8 * 3_600);
     isNear(spanMs, 8 * 3_600_000, 0.001);
@@ -95,13 +95,13 @@ describe('learnDrift', () => {
     isNear(phi, 0.9, 0.05);
   });
 
-  it('takes more than it saw where it did not see six hours', () => {
+  it('assumes more drift than it saw if it saw less than six hours', () => {
     const [short, long] = [middle(90, 0.1, 0.9), middle(600, 0.1, 0.9)];
     const spread = ({ sigma, phi }: { sigma: number; phi: number }) => (sigma * sigma * (1 + phi)) / (1 - phi);
     assert.ok(spread(short) > spread(long), `${spread(short)} ${spread(long)}`);
   });
 
-  it('does not believe in a level that stands still', () => {
+  it('never assumes that a level does not drift', () => {
     assert.deepEqual(middle(600, 0, 0), { sigma: 0.03, phi: 0.8 });
   });
 });

@@ -22,29 +22,29 @@ const FASTER: MetricVerdict = {
 };
 
 describe('sentence', () => {
-  it('tells effect, range, limit and odds of a size', () => {
+  it('has effect, range, limit and odds of a size', () => {
     assert.equal(
       sentence(FASTER, 'dedicated'),
       'endpoint 14 % faster (21 % faster to 6 % faster); limit 15 % slower; evidence 2 400 : 1',
     );
   });
 
-  it('tells how a step is that goes wrong after better ones', () => {
+  it('says how the step is if it fails after better steps', () => {
     assert.match(
       sentence({ ...FASTER, status: 'fail', canary: 6_800, effect: 0.08, low: -0.31, high: 0.69 }, 'dedicated'),
-      /^endpoint 100 % slower in this step, 8 % slower over all \(31 % faster to 69 % slower\); limit 15 % slower; evidence against/,
+      /^endpoint 100 % slower in this step, 8 % slower in the whole rollout \(31 % faster to 69 % slower\); limit 15 % slower; evidence against/,
     );
   });
 
-  it('does not let the good steps before contradict the share of one that fails', () => {
+  it('keeps the share in a failed step apart from the difference in the whole rollout', () => {
     const tail = { ...FASTER, metric: 'tail', status: 'fail', stable: 0, canary: 0.4706, margin: 0.02 } as const;
     assert.match(
       sentence({ ...tail, effect: 0, low: -0.03, high: 0.03 }, 'dedicated'),
-      /^slow calls 47\.06 % against 0\.00 % in this step \(over all \+0\.00 points, -3\.00 points to \+3\.00 points\); limit/,
+      /^slow calls 47\.06 % against 0\.00 % in this step \(difference in the whole rollout \+0\.00 points, -3\.00 points to \+3\.00 points\); limit/,
     );
   });
 
-  it('tells what is still needed, and which of the two kinds of evidence is short', () => {
+  it('says what a pass still needs, from the kind of evidence that is furthest from it', () => {
     assert.match(
       sentence({ ...FASTER, status: 'open', stepOdds: 3.21 }, 'dedicated'),
       /evidence 3\.2 : 1 of 20 : 1 in this step$/,
@@ -55,7 +55,7 @@ describe('sentence', () => {
     );
   });
 
-  it('tells both levels, the difference and the limit of a share', () => {
+  it('has both levels, the difference and the limit of a share', () => {
     const faults = { ...FASTER, metric: 'faults', stable: 0.001, canary: 0.102, margin: 0.01 } as const;
     assert.equal(
       sentence(
@@ -66,7 +66,7 @@ describe('sentence', () => {
     );
   });
 
-  it('tells the difference of a share while a step has no calls of its own, and no range that leaves all open', () => {
+  it('has the difference of a share while a step has no calls of its own, but not if its range is useless', () => {
     const tail = { ...FASTER, metric: 'tail', stable: null, canary: null, effect: 0.06, margin: 0.01 } as const;
     assert.match(
       sentence({ ...tail, low: 0.04, high: 0.08 }, 'dedicated'),
@@ -75,13 +75,13 @@ describe('sentence', () => {
     assert.match(sentence({ ...tail, low: -1, high: 1 }, 'dedicated'), /^slow calls: no comparison yet; limit/);
   });
 
-  it('says so where there is nothing to compare, or no difference', () => {
+  it('says so if there is nothing to compare, or no difference', () => {
     const none = { effect: null, low: null, high: null, stable: null, canary: null };
     assert.match(sentence({ ...FASTER, ...none }, 'dedicated'), /^endpoint: no comparison yet; limit 15 % slower/);
     assert.match(
       sentence({ ...FASTER, metric: 'tail', ...none }, 'dedicated'),
       /^slow calls: no comparison yet; limit \+15/,
     );
-    assert.match(sentence({ ...FASTER, metric: 'length', effect: 0.0001 }, 'dedicated'), /^answers as before/);
+    assert.match(sentence({ ...FASTER, metric: 'length', effect: 0.0001 }, 'dedicated'), /^answers equally long/);
   });
 });

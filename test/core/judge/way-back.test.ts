@@ -12,7 +12,7 @@ import type { JudgedCall, Verdict } from '../../../src/core/judge/verdict.ts';
 import { dice } from '../../support/dice.ts';
 import { feed, judged, judgedCalls, profile } from '../../support/judged.ts';
 
-/** Half an hour at 25 % to the canary, of whose calls a share is changed. */
+/** The verdict after an hour with 25 % to the canary. A share of the canary's calls is changed. */
 function verdictOf(toward: Toward, share: number, change: (call: JudgedCall) => JudgedCall): Verdict {
   const judge = new Judge(profile(), POLICY_DEFAULTS.judge, POLICY_DEFAULTS.steps, 'call', toward);
   const roll = dice(5);
@@ -35,13 +35,13 @@ const held = (call: JudgedCall): JudgedCall => ({ ...call, wasHeld: true });
 const same = (call: JudgedCall): JudgedCall => call;
 
 describe('roles and kinds', () => {
-  it('are one pair on the way to the endpoint and the other one on the way back', () => {
+  it('are exchanged in a rollout toward serverless', () => {
     const kinds = (toward: Toward) => (['stable', 'canary'] as const).map((role) => upstreamOf(role, toward));
     assert.deepEqual(kinds('dedicated'), ['serverless', 'dedicated']);
     assert.deepEqual(kinds('serverless'), ['dedicated', 'serverless']);
   });
 
-  it('say where a call was assigned to; one without a role went to serverless', () => {
+  it('give the kind that a call was assigned to; a call without a role went to serverless', () => {
     const cases: readonly [Role | null, boolean | undefined, string][] = [
       [null, undefined, 'serverless'],
       [null, true, 'serverless'],
@@ -57,7 +57,7 @@ describe('roles and kinds', () => {
 });
 
 describe('faults on a way back', () => {
-  it('are those of the way there, and 429s of serverless, too', () => {
+  it('are those of a rollout toward the endpoint, and also 429s of serverless', () => {
     const more = OUTCOMES.filter((outcome: Outcome) => {
       const [there, back] = [isFault(outcome, 'serverless', 'dedicated'), isFault(outcome, 'serverless', 'serverless')];
       if (there) assert.ok(back);
@@ -69,7 +69,7 @@ describe('faults on a way back', () => {
     }
   });
 
-  it('are calls that serverless could not take in time, answered or not; of the endpoint they say nothing', () => {
+  it('are also calls that serverless could not take in time, answered or not, but not such calls of the endpoint', () => {
     const late = judged({ role: 'canary', wasHeld: true });
     assert.equal(scoreEarly(late, 'serverless'), 1);
     assert.equal(scoreCall(late, profile(), 0, 'serverless').faults, 1);
@@ -81,7 +81,7 @@ describe('faults on a way back', () => {
     }
   });
 
-  it('are no rejections of the caller, whichever role serverless plays', () => {
+  it('do not count as rejections if they are 429s, in either role of serverless', () => {
     const call = (role: Role) => refused(judged({ role }));
     assert.deepEqual(
       [scoreRejection(call('canary'), 'serverless'), scoreRejection(call('stable'), 'serverless')],
@@ -93,7 +93,7 @@ describe('faults on a way back', () => {
     );
   });
 
-  it('begin where a hold counts as a delay, in both views of a call', () => {
+  it('begin when a hold counts as a delay, in both views of a call', () => {
     const key = { gatewayId: GATEWAY_ID, arrivedAtUs: 0 };
     const assigned = { ...key, assignedAtUs: 0, role: 'canary' as const, step: 1, weight: 0.5 };
     const tokens = { firstTokenUs: 1, promptTokens: 1, outputTokens: 1 };
@@ -109,7 +109,7 @@ describe('faults on a way back', () => {
 });
 
 describe('the judge of a way back', () => {
-  it('passes a serverless that is as good as the endpoint, and says so of serverless', () => {
+  it('passes a serverless that is as good as the endpoint, and names serverless in its sentence', () => {
     const verdict = verdictOf('serverless', 0, same);
     assert.equal(verdict.status, 'pass', verdict.summary);
     const failed = verdictOf('serverless', 1, (call) => ({ ...call, durationUs: call.durationUs * 3 }));
@@ -121,13 +121,13 @@ describe('the judge of a way back', () => {
     ['refuses', refused],
     ['keeps waiting', held],
   ] as const) {
-    it(`fails a serverless that ${what} 5 % of its calls, which on the way there is no fault of it`, () => {
+    it(`fails a serverless that ${what} 5 % of its calls, which is no fault in a rollout toward the endpoint`, () => {
       const verdict = verdictOf('serverless', 0.05, change);
       assert.deepEqual([verdict.status, verdict.cause], ['fail', 'faults'], verdict.summary);
     });
   }
 
-  it('does not mind how long calls were held on the way to the endpoint', () => {
+  it('does not count held calls as faults in a rollout toward the endpoint', () => {
     assert.equal(verdictOf('dedicated', 0.05, held).status, 'pass');
   });
 });
