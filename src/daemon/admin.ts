@@ -34,7 +34,7 @@ export function createAdmin(report: () => StatusReport, isListed: (model: string
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
     registers: [registry],
   });
-  // prom-client hashes labels at every call; a child looked up by a short key does not.
+  // prom-client hashes the labels at every call. A map with a short key avoids that.
   const children = new Map<string, { total: Counter.Internal; seconds: PromHistogram.Internal<'upstream'> }>();
   const count = ({ model: named, role, servedBy, outcome, durationUs }: Call) => {
     const model = named === null ? '' : isListed(named) ? named : 'other';
@@ -63,17 +63,17 @@ export function createAdmin(report: () => StatusReport, isListed: (model: string
   };
 }
 
-/** An observer whose finished calls are counted too. */
+/** An observer that also counts finished calls for the metrics. */
 export function alsoCounted(observer: CallObserver, admin: Pick<Admin, 'ended'>): CallObserver {
   return {
     arrived: (arrival) => observer.arrived(arrival),
     sent: (arrival) => observer.sent(arrival),
-    failed: (...told) => observer.failed(...told),
+    failed: (...args) => observer.failed(...args),
     ended: (call) => {
       observer.ended(call);
       admin.ended(call);
     },
-    shadowed: (...told) => observer.shadowed(...told),
+    shadowed: (...args) => observer.shadowed(...args),
   };
 }
 
@@ -124,7 +124,7 @@ type AddGauge = (
   labelNames?: string[],
 ) => unknown;
 
-/** How calls to serverless are cared for. Lanes of models that no policy lists are told too: there are few of them. */
+/** Gauges of the lanes to serverless, also of models that no policy lists, because there are few of those. */
 function addLaneGauges(gauge: AddGauge): void {
   const perLane = (name: string, help: string, value: (lane: StatusReport['lanes'][number]) => number | null) =>
     gauge(
@@ -220,7 +220,7 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
   perRoute('upshift_awaiting_approval', '1 while a person is asked', (route) => (route.rollout?.ask ? 1 : 0));
 }
 
-/** The gauges of one scrape are read in one turn: one report serves them all. */
+/** All gauges of one scrape are read in the same turn of the event loop, so that one report is enough for them. */
 function onceIn(report: () => StatusReport): () => StatusReport {
   let last: StatusReport | null = null;
   return () => {

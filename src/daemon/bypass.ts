@@ -3,7 +3,7 @@ import type { BypassLog } from '../ledger/calls/bypass.ts';
 import type { Log } from './log.ts';
 import type { Routes } from './route/routes.ts';
 
-/** Has calls that went past the gateway written, and those that were new and are recent counted as demand. */
+/** Stores calls that went past the gateway. New calls count as demand if they are recent. */
 export function bypassTaker(ledger: Pick<BypassLog, 'record'>, routes: Routes, log: Log): TakeBypassed {
   return async (calls, dropped) => {
     const fresh = await ledger.record(calls);

@@ -33,15 +33,15 @@ import { restore, restoreWindows } from './restore.ts';
 import { Routes } from './route/routes.ts';
 import { Ticks } from './tick/ticks.ts';
 
-/** How often, in real time, operators' requests are looked for. */
+/** How often, in real time, the daemon looks for operators' requests. */
 const REQUESTS_EVERY_MS = 100;
-/** How often, in clock time, endpoints are asked how they are, the Hub whose token it is, and the policy is read. */
+/** How often, in clock time, the daemon reads the state of endpoints, checks the account and reads the policy file. */
 const ENDPOINT_EVERY_MS = 5_000;
 const ACCOUNT_EVERY_MS = 30_000;
 const POLICY_EVERY_MS = 5_000;
-/** How often, in clock time, it is read from the books what a call costs. */
+/** How often, in clock time, the daemon reads from the cost records what a call costs. */
 const COSTS_EVERY_MS = 300_000;
-/** How often, in clock time, endpoints are looked for that no rollout uses. */
+/** How often, in clock time, the daemon looks for endpoints that no rollout uses. */
 const SWEEP_EVERY_MS = 300_000;
 const DRAIN_MS = 30_000;
 
@@ -54,11 +54,11 @@ export interface DaemonOptions {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long calls may take to end once it closes, in real ms; 30 s unless said. */
+  /** How long calls may take to end after the daemon begins to close, in real ms; 30 s by default. */
   readonly drainMs?: number;
 }
 
-/** The shell: the only place where things are wired. `open` it, let it `run`, `close` it. */
+/** Connects all parts of the daemon; nothing else does. Call `open`, `run` and `close` in this order. */
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #ledger: Ledger;
@@ -78,8 +78,9 @@ export class Daemon {
   #ports = { gateway: 0, admin: 0 };
 
   /**
-   * Checks the policy, the token and the database, takes up what a former process left, and serves. Throws AppError
-   * before anything is served: `invalid` or `unauthorized` for the configuration, `conflict` for a port or a second daemon.
+   * Checks the policy, the token and the database, restores what a former process left, and begins to serve. Throws
+   * AppError before anything is served: `invalid` or `unauthorized` if the configuration or the ledger is wrong,
+   * `conflict` if a port is in use or another daemon holds the ledger.
    */
   static async open(options: DaemonOptions): Promise<Daemon> {
     const policy = await loadPolicy(options.policyPath);
@@ -189,7 +190,7 @@ export class Daemon {
     return this.#ports;
   }
 
-  /** Begins to tick. Returns at once. */
+  /** Starts the ticks and all other repeated work. Returns at once. */
   run(): void {
     const { clock } = this.#options;
     this.#loop.start();
@@ -206,7 +207,7 @@ export class Daemon {
     keepBooks(this.#loop, { ...this.#options, endpoints: this.#endpoints, journal, policy: () => this.#policy.policy });
   }
 
-  /** Stops deciding, lets running calls end for a while, cuts the rest, and leaves the books in order. */
+  /** Stops deciding, gives running calls some time to end, cuts off the rest, and closes the ledger. */
   async close(): Promise<{ cut: number }> {
     await this.#loop.stop();
     const { cut } = await this.#gateway.drain(this.#options.drainMs ?? DRAIN_MS);
@@ -258,13 +259,13 @@ export class Daemon {
     };
   }
 
-  /** Without a token there is nothing to be looked for. */
+  /** Without a token the management API refuses every request. */
   async #sweep(): Promise<void> {
     if (this.#options.environment.token !== null) await this.#sweeper.sweep();
   }
 
   async #lookForRequests(): Promise<void> {
-    // On a scaled clock a second is short: tick along with the look-ups.
+    // On a faster clock a tick a second is too slow, so each look for requests also ticks.
     if (this.#options.clock.scale > 1) return this.#loop.tick();
     if ((await this.#ledger.journal.pendingRequests()).length > 0) this.#loop.wake();
   }

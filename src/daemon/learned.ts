@@ -14,7 +14,8 @@ type Fact = LearnedKey & { readonly value: Learned[LearnedKind] | null };
 
 /**
  * What former processes and this one have learned, as the ledger has it. A row stays until something else is learned in
- * its place, so that it also survives restarts between which nobody calls. At most `MOST_LEARNED` rows of each kind stay.
+ * its place, so that it also survives restarts between which nobody calls. At most `MOST_LEARNED` rows of each kind
+ * stay.
  */
 export class LearnedRows {
   /** By key, the row that was used last at the end. */
@@ -27,8 +28,9 @@ export class LearnedRows {
   }
 
   /**
-   * Reads what is in the ledger. A row that cannot be read is logged, left out, and removed by the next save. The daemon
-   * starts nevertheless, because what was lost is learned again within minutes, and nothing is served until it starts.
+   * Reads what is in the ledger. A row that cannot be read is logged, left out, and removed by the next save. The
+   * daemon starts nevertheless, because what was lost is learned again within minutes, and nothing is served until it
+   * starts.
    */
   static async read(journal: Pick<Journal, 'learned'>, log: Log): Promise<LearnedRows> {
     const rows = new Map<string, LearnedRow>();
@@ -71,7 +73,10 @@ export class LearnedRows {
     return row === undefined ? null : readLearned(key, row.value);
   }
 
-  /** Writes what has changed since the last save. If that fails it rejects as the journal does, and the next save has it. */
+  /**
+   * Writes what has changed since the last save. If that fails it rejects as the journal does, and the next save has
+   * it.
+   */
   async save(facts: Iterable<Fact>, journal: Pick<Journal, 'saveLearned'>, now: number): Promise<void> {
     const next = new Map(this.#rows);
     for (const { value, ...key } of facts) {

@@ -6,14 +6,14 @@ import type { Log } from './log.ts';
 
 const LEAST_EVERY_MS = 200;
 
-/** Real ms for a span of clock time, but not so few that looking is all that is done. */
+/** Real ms for a span of clock time, at least 200, so that repeated work leaves time for everything else. */
 export function perClock(ms: number, { scale }: Pick<Clock, 'scale'>): number {
   return Math.max(LEAST_EVERY_MS, ms / scale);
 }
 
 /**
- * When things happen: a tick every second and whenever somebody wakes it, and other work at its own pace, all in real
- * time. Nothing of one kind overlaps; what fails is logged and tried again at its next time.
+ * Decides when work runs: a tick every second and after every `wake`, and other work at its own interval, all in real
+ * time. Work of one kind never overlaps. If work fails, the loop logs it and runs it again at its next time.
  */
 export class Loop {
   readonly #tick: () => Promise<void>;
@@ -31,19 +31,19 @@ export class Loop {
     this.#log = log;
   }
 
-  /** Fires when the loop stops: ends work that is under way. */
+  /** Aborted when the loop stops, so that running work ends. */
   get signal(): AbortSignal {
     return this.#stopping.signal;
   }
 
   start(): void {
-    // Its own notices would go to the console, and its care for overlaps is taken by `tick`.
+    // By default node-cron writes to the console. `tick` already prevents overlaps.
     const notice = (message: string | Error) => this.#log('warn', 'scheduler', { message: String(message) });
     const logger = { debug: () => undefined, info: () => undefined, warn: notice, error: notice };
     this.#cron = cron.schedule('* * * * * *', () => this.inBackground(this.tick()), { logger });
   }
 
-  /** Has work done again and again, a while after it began the last time, but never twice at once. */
+  /** Runs work every so many real ms. It skips a run while the one before has not ended. */
   every(ms: number, work: () => Promise<void>): void {
     let isBusy = false;
     const timer = setInterval(() => {
@@ -54,7 +54,7 @@ export class Loop {
     this.#timers.push(timer);
   }
 
-  /** Keeps work in mind until it ends, so that stopping can wait for it. */
+  /** Remembers work until it ends, so that `settled` can wait for it. Logs it if it fails. */
   inBackground(work: Promise<void>): void {
     const guarded = work
       .catch((error: unknown) => {
@@ -64,7 +64,7 @@ export class Loop {
     this.#background.add(guarded);
   }
 
-  /** Has a tick at once, however often it is said in one turn. */
+  /** Starts a tick at once; several calls in one turn of the event loop start one. */
   wake(): void {
     if (this.#isWoken || this.signal.aborted) return;
     this.#isWoken = true;
@@ -74,7 +74,7 @@ export class Loop {
     });
   }
 
-  /** Ticks never overlap: all who come while one runs share the next. */
+  /** Runs a tick. Ticks never overlap: all calls during a tick share the next one. */
   tick(): Promise<void> {
     if (this.signal.aborted) return Promise.resolve();
     if (this.#next !== null) return this.#next;
@@ -86,14 +86,14 @@ export class Loop {
     return (this.#next = this.#running.then(again, again));
   }
 
-  /** Begins nothing more. */
+  /** Starts no more work. */
   async stop(): Promise<void> {
     this.#stopping.abort(new AppError('unavailable', 'the daemon is stopping'));
     await this.#cron?.destroy();
     for (const timer of this.#timers) clearInterval(timer);
   }
 
-  /** Resolves when what had begun has ended. */
+  /** Resolves when all work that had started has ended. */
   async settled(): Promise<void> {
     await this.#running?.catch(() => undefined);
     await Promise.allSettled(this.#background);

@@ -13,7 +13,10 @@ import type { RouteWatch } from './route/watch.ts';
 import { shadowFigures } from './tick/observe.ts';
 import type { RouteMemory } from './tick/reconcile.ts';
 
-/** One route as `status` shows it. `filePolicyHash`: the policy file's, which may be newer than a rollout's. */
+/**
+ * One route as `status` shows it. `filePolicyHash`: hash of the policy file, which may be newer than a rollout's
+ * policy.
+ */
 export function reportRoute(
   watch: RouteWatch,
   memory: RouteMemory,
@@ -86,14 +89,14 @@ function reportAsk({ about, step, at }: Ask, id: number | null): RolloutStatus['
   return { id, ...(about !== undefined && { about }), step, at };
 }
 
-/** The endpoint's share at a stop. */
+/** The endpoint's share of calls at a step. */
 function endpointStop(step: number, { rollout, policy }: RouteWatch): number {
   const toward = rollout?.toward ?? 'dedicated';
   const weight = stopWeight(step, policy, toward);
   return toward === 'dedicated' ? weight : otherShare(weight);
 }
 
-/** The endpoint's shares, whichever role it plays. */
+/** The endpoint's shares of calls, as canary or as stable. */
 function shares(
   figures: StepFigures | null,
   toward: Toward,
@@ -108,23 +111,25 @@ function shares(
 }
 
 function notes(watch: RouteWatch, filePolicyHash: string): string[] {
-  const told: string[] = [];
+  const lines: string[] = [];
   const { rollout } = watch;
   if (watch.isForced)
-    told.push('the ledger cannot take the decision to go back: it is carried out in memory until it can');
+    lines.push(
+      'the ledger cannot store the decision to roll back: the rollback is carried out in memory and stored as soon as possible',
+    );
   for (const result of Object.values(watch.results)) {
-    if (result.problem !== null) told.push(problemText(result.problem));
+    if (result.problem !== null) lines.push(problemText(result.problem));
   }
-  if (rollout?.phase === 'draining' && rollout.hint !== null) told.push(rollout.hint);
+  if (rollout?.phase === 'draining' && rollout.hint !== null) lines.push(rollout.hint);
   if (rollout !== null && rollout.policyHash !== filePolicyHash) {
-    told.push(`the policy file has changed; this rollout keeps ${rollout.policyHash.slice(0, 8)}, as proposed`);
+    lines.push(`the policy file has changed; this rollout keeps ${rollout.policyHash.slice(0, 8)}, as proposed`);
   }
   if (isHiddenByDerivedAgents(watch.demand(), watch.filePolicy.criteria)) {
-    told.push(
+    lines.push(
       'calls and refusals meet the criteria, but most agents send no id: send X-Agent-Id, or call /agents/<id>/v1',
     );
   }
-  return told;
+  return lines;
 }
 
 /** With more lanes than this, those that were used least are not shown. */

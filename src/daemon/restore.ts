@@ -17,7 +17,7 @@ import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
 import { EndpointWorth, hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.ts';
 
-/** How far back a route's traffic is looked at, clock ms: a little more than is kept. */
+/** How far back the traffic of a route is read, clock ms: a little longer than the history keeps. */
 const LOAD_MS = LONGEST_SUSTAIN_MS + 900_000;
 
 /**
@@ -38,7 +38,7 @@ export async function restore(
       watch.lastRollout = rollout;
       continue;
     }
-    // Of two that are not over the older one is promoted, and the newer one a way back that took its place.
+    // If two rollouts are not over, the older one is promoted and the newer one is the way back that replaced it.
     const { rollout: older, policy } = watch;
     const replaced =
       older !== null && older.id === rollout.wayBack?.replaces
@@ -64,7 +64,7 @@ async function askIdOf({ id, ask }: Rollout, journal: Journal): Promise<number |
   return ask === null ? null : ((await journal.openAsk(id))?.id ?? null);
 }
 
-/** What a former process knew of a route's traffic goes on, unless nobody looked for longer than a window of it. */
+/** Restores a route's traffic history, unless no daemon ran for longer than one window of it. */
 async function restoreWorth(
   watch: RouteWatch,
   journal: Journal,
@@ -81,7 +81,7 @@ async function restoreWorth(
   }
 }
 
-/** Gives the judge of a rollout its calls and pairs again, in the order in which it had them. */
+/** Gives the judge of a rollout its calls and pairs again, in the same order as before. */
 async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Journal): Promise<void> {
   const { judging } = watch;
   if (judging === null) return;
@@ -102,8 +102,8 @@ async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Jou
 }
 
 /**
- * Fills windows from the ledger; null: those of all models in it. What held before the hole in our data no longer counts
- * as uninterrupted.
+ * Fills the windows of routes from the ledger; null: of all models in it. The time for which criteria held begins
+ * again, because no daemon saw what happened in between.
  */
 export async function restoreWindows(
   routes: Routes,
@@ -118,7 +118,7 @@ export async function restoreWindows(
   const longest = Math.max(0, ...policies.map(({ criteria }) => criteria.window));
   const calls = await journal.recentCalls(Math.floor((now - longest) * 1_000));
   calls.sort((a, b) => a.arrivedAtUs - b.arrivedAtUs);
-  // Filled aside: calls go on arriving in the old windows, whose seconds have passed these by.
+  // New windows are filled, because calls still arrive in the old ones, which take no calls from the past.
   const windows = new Map<RouteWatch, DemandWindow>();
   for (const call of calls) {
     const watch = call.model === null ? null : routes.watch(call.model);

@@ -62,7 +62,7 @@ test(
     await eventually('it would ask, and cannot', () => action() === 'ask');
     await stage.simulation.setFault({ target: 'endpoint', kind: 'refuses' });
     await eventually('the weight is 0', () => weight() === 0);
-    assert.ok(daemon.report().routes[0]?.notes.some((note) => note.includes('the ledger cannot take the decision')));
+    assert.ok(daemon.report().routes[0]?.notes.some((note) => note.includes('the ledger cannot store the decision')));
     // The cause is gone before the ledger can be written: what was decided still holds.
     await stage.simulation.clearFaults();
     assert.equal(daemon.report().routes[0]?.phase, 'stepping');

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 
 const PATIENCE_MS = 10_000;
 
-/** Whose token it is, as far as the Hub could be asked. */
+/** The account that the token belongs to, as far as the Hub could be reached. */
 export class Account {
   readonly #hub: HubClient;
   readonly #hasToken: boolean;
@@ -21,8 +21,8 @@ export class Account {
   }
 
   /**
-   * Asks the Hub, unless it is known. A refused token is thrown (AppError `unauthorized`); a Hub out of reach leaves the
-   * account unchecked.
+   * Asks the Hub, unless the account is known already. Throws AppError `unauthorized` if the Hub refuses the token. If
+   * the Hub cannot be reached, the account stays unchecked.
    */
   async check(): Promise<void> {
     if (this.state !== 'unchecked' || !this.#hasToken) return;

@@ -11,10 +11,10 @@ export interface EffectContext {
   readonly hub: HubClient;
   readonly token: string | null;
   readonly ledgerId: string;
-  /** What one kind of upstream has been like for a model, from the ledger. */
+  /** How one kind of upstream has served a model, from the ledger. */
   readonly learn: (model: string, upstream: UpstreamKind) => Promise<Profile>;
   readonly experience: SurveyContext['experience'];
-  /** Ends all work when the daemon closes. */
+  /** Aborted when the daemon closes. */
   readonly signal: AbortSignal;
   readonly wake: () => void;
   readonly log: (level: 'info' | 'warn' | 'error', message: string, facts?: object) => void;

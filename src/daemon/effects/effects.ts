@@ -16,11 +16,11 @@ import type { EffectContext } from './context.ts';
 import { changeScaling } from './scaling.ts';
 import { takeSurvey } from './survey.ts';
 
-/** No effect may take longer than this, in real time: the tick after decides what to do instead. */
+/** The longest that an effect may take, in real time. After that the next tick decides what to do. */
 const EFFECT_TIMEOUT_MS = 120_000;
 const READING_TIMEOUT_MS = 10_000;
 
-/** Begins an effect; its result is put where the next observation finds it, and the tick is woken. Never throws. */
+/** Carries out an effect, stores its result for the next observation, and wakes the tick. Never throws. */
 export function beginEffect(watch: RouteWatch, effect: EffectName, context: EffectContext): Promise<void> {
   watch.effects.add(effect);
   const rolloutId = watch.rollout?.id;
@@ -134,18 +134,18 @@ async function warm(
     engine,
     signal,
   });
-  const told = failed.map(({ shape, why }) => `${shape}: ${why}`);
+  const failures = failed.map(({ shape, why }) => `${shape}: ${why}`);
   if (shown.length === 0) {
     throw new AppError(
       'unavailable',
-      `the endpoint answers no shape of call that this traffic uses (${told.join('; ')})`,
+      `the endpoint answers no shape of call that this traffic uses (${failures.join('; ')})`,
     );
   }
   const profile = await learn(watch.model, 'serverless');
-  return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: told, profile } };
+  return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: failures, profile } };
 }
 
-/** Pauses the endpoint of a rollout; one that is not there, or not ours, is left as it is. */
+/** Pauses the endpoint of a rollout. Does nothing if it does not exist or upshift did not create it. */
 async function pauseOurs(rollout: Rollout, { endpoints }: EffectContext, signal: AbortSignal): Promise<void> {
   const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
   if (status !== null && isOurs(status)) await endpoints.pause(rollout.namespace, rollout.endpointName, signal);
@@ -164,7 +164,7 @@ export async function readEndpoints(watches: Iterable<RouteWatch>, context: Effe
       if (isNews) context.wake();
     } catch (error) {
       const { endpointName: endpoint } = rollout;
-      context.log('warn', 'endpoint cannot be looked at', { endpoint, error: errorMessage(error) });
+      context.log('warn', 'the state of an endpoint cannot be read', { endpoint, error: errorMessage(error) });
     }
   }
 }

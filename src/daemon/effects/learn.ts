@@ -6,10 +6,10 @@ import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { Experience } from './survey.ts';
 
-/** How far back an upstream is looked at, clock ms. */
+/** How far back calls are read to learn about an upstream, clock ms. */
 const HISTORY_MS = 86_400_000;
 
-/** What one kind of upstream has been like for a model lately, learned from the ledger. */
+/** Learns from the ledger how one kind of upstream has served a model lately. */
 export async function learnFrom(
   journal: Pick<Journal, 'historyCalls'>,
   { model, upstream }: { readonly model: string; readonly upstream: UpstreamKind },
@@ -18,7 +18,7 @@ export async function learnFrom(
   return learnProfile(await lately(journal, { model, upstream }, clock), upstream);
 }
 
-/** What a model was lately asked for, and how fast instances have served it, from the ledger. */
+/** Reads from the ledger the recent demand for a model, and how fast instances have served it. */
 export async function experienceOf(
   journal: Pick<Journal, 'historyCalls' | 'measuredSpeeds'>,
   model: string,

@@ -10,8 +10,8 @@ import type { EffectContext } from './context.ts';
 type ScalingEffect = Extract<EffectName, 'rescale' | 'sleep' | 'wake'>;
 
 /**
- * Changes the scaling, puts to sleep or wakes. Each may be done again after a crash without harm. Throws AppError `conflict`
- * where the endpoint is not ours, `not_found` where there is none.
+ * Changes the scaling of an endpoint, puts it to sleep or wakes it. Each can safely be repeated after a crash. Throws
+ * AppError `conflict` if upshift did not create the endpoint, `not_found` if it does not exist.
  */
 export async function changeScaling(
   rollout: Rollout,
@@ -36,7 +36,7 @@ export async function changeScaling(
   }
 }
 
-/** A call wakes it, says the documentation; where it goes on sleeping it is told to resume. */
+/** By the API's documentation a call wakes the endpoint. If it still sleeps after that, it is resumed explicitly. */
 async function wake(
   { namespace, endpointName: name }: Rollout,
   status: EndpointStatus,

@@ -15,7 +15,7 @@ import type { HubClient } from '../../huggingface/hub/hub.ts';
 import { whyNotListed } from '../../huggingface/management/quote.ts';
 import type { RouteWatch } from '../route/watch.ts';
 
-/** What the ledger tells of a model: what it was asked for, and how fast instances have served it. */
+/** What the ledger knows of a model: its recent demand, and how fast instances have served it. */
 export interface Experience {
   readonly demand: BusiestDemand;
   readonly measured: ReadonlyMap<string, MeasuredSpeed>;
@@ -30,7 +30,7 @@ export interface SurveyContext {
 
 /**
  * Reads prices, quota and the model, and chooses the instance that a rollout proposed now would get. Prices are always
- * live: where the list cannot be read it throws, and nothing is proposed.
+ * read anew: if the list cannot be read it throws, and nothing is proposed.
  */
 export async function takeSurvey(
   { model, filePolicy }: Pick<RouteWatch, 'model' | 'filePolicy'>,
@@ -44,16 +44,16 @@ export async function takeSurvey(
     hub.inspectModel(model, signal),
   ]);
   const none = { pricePerHourMicros: null, instance: null };
-  const told = (problem: string, hint: string, more: Partial<Survey> = none): Survey => ({
+  const refused = (problem: string, hint: string, more: Partial<Survey> = none): Survey => ({
     at: clock.now(),
     pricePerHourMicros: null,
     problem,
     hint,
     ...more,
   });
-  if (!seen.exists) return told(`the Hub knows no model ${model}`, 'check the name in the policy');
+  if (!seen.exists) return refused(`the Hub knows no model ${model}`, 'check the name in the policy');
   if (seen.isGatedForUs) {
-    return told(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
+    return refused(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
   }
   const [facts, { demand, measured }] = await Promise.all([hub.describeModel(model, signal), experience(model)]);
   const wanted = { facts, demand, measured, policy };
@@ -62,7 +62,7 @@ export async function takeSurvey(
   if (chosen === null) {
     const [problem, hint] = whyNone(choice, wanted, offers);
     const price = isNamed(policy) ? priceOf(choice.candidates.find(isMeant), policy) : null;
-    return told(problem, hint, { pricePerHourMicros: price, instance: null });
+    return refused(problem, hint, { pricePerHourMicros: price, instance: null });
   }
   const price = priceOf(chosen, policy);
   return {
@@ -81,7 +81,7 @@ function priceOf(candidate: Candidate | undefined, { maxReplica }: EndpointPolic
   return price === null ? null : price * maxReplica;
 }
 
-/** For as many replicas as the demand needs, but at least `minReplica`. */
+/** Price of as many replicas as the demand needs, but at least `minReplica`. */
 function expectedOf({ offer, replicas }: Candidate, { minReplica, maxReplica }: EndpointPolicy): number | null {
   const price = offer.pricePerHourMicros;
   return price === null ? null : price * Math.min(maxReplica, Math.max(minReplica, replicas));
@@ -120,7 +120,7 @@ function whyNone(
   return [`none of ${meant.length} instances fits; the nearest is ${because(nearest)}`, hint];
 }
 
-/** How near to being chosen an obstacle is: later ones are found where all before them are overcome. */
+/** How close to being chosen an instance is. A later obstacle is only found if the instance passed all before it. */
 const NEAREST = [
   'demand',
   'price unknown',
@@ -141,7 +141,7 @@ const HINTS: Readonly<Record<string, string>> = {
 function nearestOf(candidates: readonly Candidate[]): Candidate {
   for (const kind of NEAREST) {
     const found = candidates.find(({ obstacle }) => obstacle?.kind === kind);
-    // Of those that are too small the largest is the nearest.
+    // Among instances that are too small the largest is closest.
     if (found !== undefined && kind !== 'memory') return found;
     if (found !== undefined) {
       const usable = ({ hold, offer }: Candidate) => (hold?.usable ?? 0) * offer.numAccelerators;

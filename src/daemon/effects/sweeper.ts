@@ -23,31 +23,32 @@ export interface SweeperOptions {
   readonly endpoints: Pick<EndpointsClient, 'list' | 'get' | 'quote' | 'pause' | 'delete'>;
   /** The policy file as it was last read. */
   readonly policy: () => { readonly policy: Policy; readonly hash: string };
-  /** Ends work that is under way. */
+  /** Aborted when the daemon closes. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Looks through the namespaces of the policy and of the ledger's rollouts for endpoints that no rollout uses, and does
- * what the policy says: journals it first, and looks again right before. What fails is tried again by the next sweep.
+ * Looks for endpoints that no rollout uses, in the namespaces of the policy and of the ledger's rollouts, and does with
+ * them what the policy says. It stores each decision first, and reads the endpoint again right before it acts. What
+ * fails is tried again by the next sweep.
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
-  /** What was last written of each endpoint, so that only news is. */
-  readonly #told = new Map<string, string>();
-  /** What a person should know, by endpoint. */
+  /** What was last written about each endpoint, so that only changes are written. */
+  readonly #written = new Map<string, string>();
+  /** Messages for the operator, one for each endpoint. */
   #notes: readonly string[] = [];
 
   constructor(options: SweeperOptions) {
     this.#options = options;
   }
 
-  /** What the last sweep found that a person should see to. */
+  /** What the last sweep found that the operator should look at. */
   get notes(): readonly string[] {
     return this.#notes;
   }
 
-  /** One sweep. Throws where the ledger cannot be read; a namespace that cannot be listed is logged and passed over. */
+  /** One sweep. Throws if the ledger cannot be read. If a namespace cannot be listed, it is logged and skipped. */
   async sweep(): Promise<void> {
     const notes: string[] = [];
     const namespaces = await this.#namespaces();
@@ -80,14 +81,14 @@ export class Sweeper {
     }
   }
 
-  /** One endpoint: what it is, and what is to be done. Gives what a person should know of it. */
+  /** Decides about one endpoint and acts. Returns a message for the operator; null if there is none. */
   async #see(namespace: string, status: EndpointStatus): Promise<string | null> {
-    const seen = await this.#look(namespace, status);
+    const seen = await this.#observe(namespace, status);
     const decided = decideSweep(seen);
     const key = `${decided.finding} ${decided.action} ${status.state}`;
     const name = `${namespace}/${status.name}`;
-    const isNews = this.#told.get(name) !== key;
-    this.#told.set(name, key);
+    const isNews = this.#written.get(name) !== key;
+    this.#written.set(name, key);
     if (decided.action === 'wait') return null;
     if (decided.action === 'report_endpoint') {
       if (isNews) await this.#journal(seen, decided);
@@ -97,13 +98,15 @@ export class Sweeper {
     return null;
   }
 
-  /** Looks once more: since the list was read somebody may have changed it, or a rollout begun to use it. */
+  /**
+   * Reads the endpoint again, because somebody may have changed it, or a rollout may use it, since the list was read.
+   */
   async #carryOut(namespace: string, before: SweepSeen): Promise<void> {
     const { endpoints, log } = this.#options;
     const { name } = before.endpoint;
     const status = await endpoints.get(namespace, name, this.#signal());
     if (status === null) return;
-    const seen = await this.#look(namespace, status);
+    const seen = await this.#observe(namespace, status);
     const decided = decideSweep(seen);
     if (decided.action !== 'pause_endpoint' && decided.action !== 'delete_endpoint') return;
     await this.#journal(seen, decided);
@@ -112,8 +115,8 @@ export class Sweeper {
     log('warn', 'endpoint swept', { namespace, name, action: decided.action, detail: decided.detail });
   }
 
-  /** The ledger is asked after the API: what was made before the list was read is in it. */
-  async #look(namespace: string, status: EndpointStatus): Promise<SweepSeen> {
+  /** Reads the ledger after the API, so that it has every rollout whose endpoint is in the list. */
+  async #observe(namespace: string, status: EndpointStatus): Promise<SweepSeen> {
     const { endpoints, clock } = this.#options;
     const { pricePerHourMicros } = await priceNow(endpoints, namespace, status, this.#signal());
     const { policy } = this.#options.policy();
@@ -167,7 +170,7 @@ function isResting({ finding }: SweepDecision, { state }: EndpointStatus): boole
   return finding !== 'idle' && (state === 'paused' || state === 'failed');
 }
 
-/** What the core looks at of an endpoint. */
+/** What the core needs to know of an endpoint. */
 function foundOf(namespace: string, status: EndpointStatus, pricePerHourMicros: number | null): EndpointFound {
   const { name, model, state, tags, createdAt, updatedAt } = status;
   return { namespace, name, model, state, tags, createdAt, updatedAt, pricePerHourMicros };

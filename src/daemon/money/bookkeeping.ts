@@ -9,7 +9,7 @@ import type { Loop } from '../loop.ts';
 import { Books } from './books.ts';
 import { noteTariffs } from './tariffs.ts';
 
-/** How often, in clock time, it is seen whether a minute has begun; and prices and bills are asked for. */
+/** How often, in clock time, to check whether a minute has begun, and to read prices and bills. */
 const TURN_EVERY_MS = 5_000;
 const TARIFFS_EVERY_MS = 3_600_000;
 
@@ -22,7 +22,7 @@ export interface BookkeepingContext {
   readonly log: Log;
 }
 
-/** Keeps the books of money beside the ticks: endpoints every minute, prices and bills every hour. Needs a token. */
+/** Keeps the cost records beside the ticks: endpoints every minute, prices and bills every hour. Needs a token. */
 export function keepBooks(loop: Loop, context: BookkeepingContext): void {
   if (context.environment.token === null) return;
   const { clock, policy } = context;

@@ -11,27 +11,27 @@ import type { BookedEndpoint, BookEntry, EndpointIdentity } from '../../ledger/m
 import type { Log } from '../log.ts';
 
 const LOOK_TIMEOUT_MS = 20_000;
-/** How long, in clock time, a price is taken for what it was. */
+/** How long, in clock time, a price that was read stays valid. */
 const PRICE_MS = 3_600_000;
-/** The API's graphs are asked for so much at a time, and for no more than this in all, clock ms. */
+/** How much of the API's replica graphs one request covers, and how much at most in all, clock ms. */
 const PAGE_MS = 6 * 3_600_000;
 const LONGEST_MS = 31 * 86_400_000;
-/** So many times graphs that cannot be had just now are waited for, before the minutes are estimated. */
+/** After so many failed requests for graphs the minutes are estimated. */
 const PATIENCE = 5;
 
 export interface BooksContext {
   readonly clock: Clock;
   readonly endpoints: Pick<EndpointsClient, 'list' | 'quote' | 'replicas'>;
   readonly journal: Pick<Journal, 'bookedEndpoints' | 'book' | 'latestRollouts'>;
-  /** Where the policy would have endpoints. */
+  /** Namespaces in which the policy would create endpoints. */
   readonly namespaces: () => Iterable<string>;
   readonly log: Log;
 }
 
 /**
- * The books of our endpoints: each reading notes what is billed, and settles the minutes since the reading before. All that a
- * later reading needs is in the ledger: whatever keeps a reading from being made or written, for a minute or for days, the next
- * one settles it.
+ * The cost records of endpoints that upshift created. Each reading stores what is billed, and computes the minutes
+ * since the reading before. Everything that a reading needs is in the ledger, so if readings are missing, for a minute
+ * or for days, the next one computes that time too.
  */
 export class Books {
   readonly #context: BooksContext;
@@ -44,12 +44,12 @@ export class Books {
     this.#context = context;
   }
 
-  /** Reads the endpoints if a minute of the clock has begun since the last reading: at its turn a reading sees what the minute costs at least. */
+  /** Reads the endpoints if a minute of the clock has begun since the last reading. */
   async turn(): Promise<void> {
     if (minuteOf(this.#context.clock.now()) > this.#minute) await this.read();
   }
 
-  /** Looks at all endpoints of ours and books what was seen. Never throws. */
+  /** Reads all endpoints that upshift created and stores what was seen. Never throws. */
   async read(): Promise<void> {
     const { journal, clock, log } = this.#context;
     this.#minute = minuteOf(clock.now());
@@ -73,25 +73,26 @@ export class Books {
       if (entries.length > 0) await journal.book(entries);
       this.#isTroubled = false;
     } catch (error) {
-      if (!this.#isTroubled) log('warn', 'the books wait for the ledger', { error: errorMessage(error) });
+      if (!this.#isTroubled)
+        log('warn', 'cost records cannot be written: the ledger is not available', { error: errorMessage(error) });
       this.#isTroubled = true;
     }
   }
 
-  /** What a namespace's list has to say of our endpoints there; nothing where it cannot be had. */
+  /** Reads the endpoints of one namespace; none if its list cannot be read. */
   async #read(
     namespace: string,
     names: ReadonlySet<string>,
     known: readonly BookedEndpoint[],
   ): Promise<readonly BookEntry[]> {
     const { clock, endpoints, log } = this.#context;
-    // Before asking: what changes meanwhile is seen by the next reading.
+    // The time before the request: a change during it belongs to the next reading.
     const at = clock.now();
     let list: EndpointStatus[];
     try {
       list = await endpoints.list(namespace, AbortSignal.timeout(LOOK_TIMEOUT_MS));
     } catch (error) {
-      log('warn', 'endpoints cannot be booked now', { namespace, error: errorMessage(error) });
+      log('warn', 'endpoints cannot be read for the cost records', { namespace, error: errorMessage(error) });
       return [];
     }
     const entries: (BookEntry | null)[] = [];
@@ -119,13 +120,13 @@ export class Books {
     };
     const endpoint = identityOf(namespace, status, before?.createdAt ?? status.createdAt ?? Math.round(at));
     const from = before?.reading ?? atCreation(Math.max(Math.min(endpoint.createdAt, at), at - LONGEST_MS), reading);
-    // A clock that was set back: what is booked stays booked.
+    // If the clock was set back, minutes that are stored stay as they are.
     if (from.at > at) return null;
-    const told = isUnsure(from, reading) ? await this.#graphs(endpoint, from, at) : null;
-    return told === 'later' ? null : { endpoint, reading, at, spans: settle(from, reading, told) };
+    const graphs = isUnsure(from, reading) ? await this.#graphs(endpoint, from, at) : null;
+    return graphs === 'later' ? null : { endpoint, reading, at, spans: settle(from, reading, graphs) };
   }
 
-  /** What the API's graphs say of the time since a reading; `later` where they cannot be had just now. */
+  /** What the API's graphs show for the time since a reading; `later` if they cannot be read now. */
   async #graphs(
     { namespace, name }: EndpointIdentity,
     before: BookedReading,
@@ -134,7 +135,7 @@ export class Books {
     const key = `${namespace}/${name}`;
     const minutes = new Map<number, number>();
     let isByMinute = true;
-    let isTold = false;
+    let hasGraphs = false;
     try {
       for (let from = Math.max(before.at, until - LONGEST_MS); from <= until; from += PAGE_MS) {
         const span = { from, until: Math.min(until + 1, from + PAGE_MS) };
@@ -145,21 +146,24 @@ export class Books {
           AbortSignal.timeout(LOOK_TIMEOUT_MS),
         );
         if (page === null) continue;
-        isTold = true;
+        hasGraphs = true;
         isByMinute &&= page.isByMinute;
         for (const [minute, count] of page.minutes) minutes.set(minute, Math.max(minutes.get(minute) ?? 0, count));
       }
     } catch (error) {
       const times = (this.#inVain.get(key) ?? 0) + 1;
       this.#inVain.set(key, times);
-      this.#context.log('warn', 'the graphs of an endpoint cannot be had', { name, error: errorMessage(error) });
+      this.#context.log('warn', 'the replica graphs of an endpoint cannot be read', {
+        name,
+        error: errorMessage(error),
+      });
       if (times < PATIENCE) return 'later';
     }
     this.#inVain.delete(key);
-    return isTold ? { minutes, isByMinute } : null;
+    return hasGraphs ? { minutes, isByMinute } : null;
   }
 
-  /** Micro-dollars per replica and hour by the provider list; null where it cannot be had. */
+  /** Micro-dollars per replica and hour from the list of providers; null if it cannot be read. */
   async #price(namespace: string, { instance }: EndpointStatus): Promise<number | null> {
     const { clock, endpoints, log } = this.#context;
     const key = [namespace, ...Object.values(instance)].join(' ');
@@ -171,13 +175,13 @@ export class Books {
         (await endpoints.quote(namespace, instance, AbortSignal.timeout(LOOK_TIMEOUT_MS))).pricePerHourMicros ?? micros;
       this.#prices.set(key, { micros, at: clock.now() });
     } catch (error) {
-      log('warn', 'the price of an endpoint cannot be had', { instance: key, error: errorMessage(error) });
+      log('warn', 'the price of an endpoint cannot be read', { instance: key, error: errorMessage(error) });
     }
     return micros;
   }
 }
 
-/** One that was deleted and made again under its name is another endpoint. */
+/** An endpoint that was deleted and created again under the same name is another endpoint. */
 function isSameLife({ createdAt }: BookedEndpoint, status: EndpointStatus): boolean {
   return status.createdAt === null || status.createdAt === createdAt;
 }

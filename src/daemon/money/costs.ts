@@ -11,7 +11,7 @@ import type { SpendingSource } from './spending.ts';
 
 /** The traffic is counted over five minutes. */
 const WINDOWS_PER_HOUR = 12;
-/** How long, in clock time, an instance's price is taken for what it was, where only a criterion asks for it. */
+/** How long, in clock time, an instance's price stays valid if only a criterion needs it. */
 const SURVEY_MS = HOUR_MS;
 
 export interface RouteCostsContext {
@@ -22,7 +22,10 @@ export interface RouteCostsContext {
   readonly log: Log;
 }
 
-/** What a route's calls cost on either side: read from the books and the market now and then, asked for at every look. */
+/**
+ * What the calls of a route cost on serverless and on an endpoint. It is read at intervals and used by every
+ * observation.
+ */
 export class RouteCosts {
   readonly #context: RouteCostsContext;
 
@@ -30,7 +33,7 @@ export class RouteCosts {
     this.#context = context;
   }
 
-  /** Reads anew what may have changed, for routes that have or may get an endpoint. Never throws. */
+  /** Reads costs and prices again, for routes that have or may get an endpoint. Never throws. */
   async refresh(watches: Iterable<RouteWatch>): Promise<void> {
     await this.#each(watches, async (watch) => {
       await this.#read(watch);
@@ -38,7 +41,7 @@ export class RouteCosts {
     });
   }
 
-  /** The same from the books alone: nobody else is asked. */
+  /** The same from the ledger alone, without requests to Hugging Face. */
   read(watches: Iterable<RouteWatch>): Promise<void> {
     return this.#each(watches, (watch) => this.#read(watch));
   }
@@ -56,7 +59,7 @@ export class RouteCosts {
 
   async #read(watch: RouteWatch): Promise<void> {
     const { clock, journal } = this.#context;
-    // A route that nobody calls any more is the one that pays least: what its calls cost stays known.
+    // If nobody calls a route any more, the last known cost stays: its endpoint is then the least worth its price.
     watch.perCallMicros = (await journal.costPerCall(watch.model, clock.now())) ?? watch.perCallMicros;
   }
 
@@ -67,7 +70,7 @@ export class RouteCosts {
     if (isAsked && isOld && !watch.effects.has('survey')) watch.survey = await survey(watch);
   }
 
-  /** What a window's demand costs by the hour, and the endpoint that it would get; null where either is not known. */
+  /** What the demand of a window costs per hour, and the endpoint that it would get; null if either is unknown. */
   ofDemand(watch: RouteWatch, { calls }: DemandFigures): DemandCosts | null {
     const { perCallMicros: perCall } = watch;
     const dedicated = watch.survey?.expectedPerHourMicros ?? null;
@@ -76,7 +79,7 @@ export class RouteCosts {
     return { serverlessPerHourMicros: Math.round(perCall * perHour), dedicatedPerHourMicros: dedicated };
   }
 
-  /** What the whole traffic of a route with an endpoint costs on either side; null where that is not known. */
+  /** What the whole traffic of a route with an endpoint costs on either side; null if that is unknown. */
   ofRoute(watch: RouteWatch): Costs | null {
     const { rollout, worth, perCallMicros: perCall } = watch;
     const traffic = worth?.latest ?? null;

@@ -6,22 +6,25 @@ import type { Journal } from '../../ledger/journal/journal.ts';
 import { shrunkMs, timeoutsOf } from '../route/routes.ts';
 import type { RouteWatch } from '../route/watch.ts';
 
-/** Where it is known from what endpoints have cost. */
+/** Knows what endpoints have cost. */
 export interface SpendingSource {
-  /** Looks again, by `now` in epoch ms; before each observation that is more than a glance. */
+  /** Reads what was spent up to `now`, epoch ms. Called before each tick of a route. */
   refresh(watch: RouteWatch, now: number): Promise<void>;
-  /** What the endpoints of a route's model had cost at the last look; null where that is not known. */
+  /** What the endpoints of a route's model had cost when that was last read; null if it is unknown. */
   of(watch: RouteWatch): Spending | null;
 }
 
-/** How long calls on an endpoint are thought to take to end, as long as none was seen to take longer. */
+/** How long calls on an endpoint are assumed to take at most, until one takes longer. */
 const CALLS_END_MS = 300_000;
-/** From a look at which nothing was due to the next, and from the word to pause until it is carried out. */
+/** The time from one observation to the next, and from the decision to pause until the endpoint is paused. */
 const LOOK_AND_PAUSE_MS = 10_000;
 /** How long, in real time, calls on the endpoint may take to end once its weight is 0. */
 const DRAIN_MS = 30_000;
 
-/** From a look, over the next, until the endpoint is paused with its calls ended, in clock ms: as long as it may be. */
+/**
+ * The longest time from one observation, over the next one, until the endpoint is paused and its calls have ended,
+ * clock ms.
+ */
 export function rollbackMs(watch: RouteWatch, clock: Clock): number {
   const longest = Math.max(shrunkMs(CALLS_END_MS, clock), watch.longestOnEndpointMs / clock.scale);
   const calls = Math.min(longest, timeoutsOf(watch.policy, clock).totalMs);
@@ -29,8 +32,8 @@ export function rollbackMs(watch: RouteWatch, clock: Clock): number {
 }
 
 /**
- * How long, in real ms, the endpoint is kept for calls that are still on it. An endpoint that is left because of its price
- * alone, for a serverless that will do, or only for a while, is a good one: none of its calls is cut off.
+ * How long, in real ms, the endpoint is kept for calls that are still on it. If the endpoint works and is left because
+ * of its price, because serverless is enough, or only for a while, none of its calls is cut off.
  */
 export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Clock): number {
   const isGood =
@@ -39,10 +42,10 @@ export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Cloc
 }
 
 const FREE: ReadonlySet<string> = new Set(['absent', 'pending', 'paused', 'scaledToZero', 'failed']);
-/** Books change by the minute; until they are read again what may have been spent meanwhile is reckoned with. */
+/** Cost records change every minute. Between two readings the budget guard adds what may have been spent. */
 const READ_EVERY_MS = 5_000;
 
-/** What the books say. Where they cannot be read, what they last said stands, and its age tells. */
+/** What was spent by the cost records. If they cannot be read the last figures stay, with the time they were read. */
 export class BookedSpending implements SpendingSource {
   readonly #journal: Pick<Journal, 'spending'>;
   readonly #last = new WeakMap<RouteWatch, { readonly rolloutId: string | null; readonly spending: Spending }>();
@@ -54,7 +57,7 @@ export class BookedSpending implements SpendingSource {
   of(watch: RouteWatch): Spending | null {
     const last = this.#last.get(watch);
     if (last === undefined || last.rolloutId !== bookedUnder(watch)) return null;
-    // What is not in the books, and may well be billed, has cost something nevertheless.
+    // An endpoint that may be billed and is not recorded yet has cost something, so the spending is unknown.
     const { rollout, endpoint } = watch;
     const mayBeBilled = rollout !== null && 'startedAt' in rollout && !(endpoint !== null && FREE.has(endpoint.state));
     return mayBeBilled && last.spending.rolloutMicros === 0 ? null : last.spending;
@@ -70,7 +73,7 @@ export class BookedSpending implements SpendingSource {
   }
 }
 
-/** The rollout under which the route's endpoint is booked: on a way back that which it would end. */
+/** The rollout that the costs of the route's endpoint are recorded for: on a way back the promoted one. */
 function bookedUnder({ rollout }: RouteWatch): string | null {
   return rollout?.wayBack?.replaces ?? rollout?.id ?? null;
 }

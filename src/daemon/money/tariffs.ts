@@ -10,22 +10,22 @@ export interface TariffContext {
   readonly clock: Clock;
   readonly journal: Pick<Journal, 'bookPrices' | 'bookBill'>;
   readonly environment: { readonly routerUrl: string; readonly hubUrl: string; readonly token: string | null };
-  /** Where the policy would have endpoints: those that are organizations have a bill. */
+  /** Namespaces in which the policy would create endpoints. Those that are organizations have a bill. */
   readonly namespaces: () => Iterable<string>;
   readonly log: Log;
 }
 
-/** Bills are said to come late: the last days are read again. */
+/** Bills may be completed late, so the last days are read again. */
 const BILL_DAYS = 31;
 
-/** Notes what the router's providers ask for, and what the Hub has billed. Never throws: the next time tries again. */
+/** Stores the prices of the router's providers and what the Hub has billed. Never throws: the next run tries again. */
 export async function noteTariffs({ clock, journal, environment, namespaces, log }: TariffContext): Promise<void> {
   const { routerUrl, hubUrl, token } = environment;
   if (token === null) return;
   try {
     await journal.bookPrices(await listPrices(routerUrl, token), clock.now());
   } catch (error) {
-    log('warn', 'prices of serverless cannot be noted', { error: errorMessage(error) });
+    log('warn', 'prices of serverless cannot be stored', { error: errorMessage(error) });
   }
   for (const org of new Set(namespaces())) {
     try {
@@ -33,7 +33,7 @@ export async function noteTariffs({ clock, journal, environment, namespaces, log
       const bill = await readBill({ hubUrl, token }, org, { from: dayOf(now - BILL_DAYS * DAY_MS), until: dayOf(now) });
       if (bill !== null) await journal.bookBill(bill, now);
     } catch (error) {
-      log('warn', 'a bill cannot be noted', { org, error: errorMessage(error) });
+      log('warn', 'a bill cannot be stored', { org, error: errorMessage(error) });
     }
   }
 }

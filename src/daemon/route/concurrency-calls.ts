@@ -5,7 +5,7 @@ import type { HeededSigns } from '../../core/scaling/capacity.ts';
 import type { ConcurrencyCall } from '../../core/scaling/route-concurrency.ts';
 import type { LoggedCall } from '../../ledger/calls/history.ts';
 
-/** A call as the concurrency counts it; null where an endpoint could not have taken it, or nothing was sent. */
+/** A call as the concurrency counts it; null if an endpoint could not have served it, or if nothing was sent. */
 export function concurrencyCallOf(call: Call, rollout: Rollout | null): ConcurrencyCall | null {
   const [first] = call.attempts;
   if (first === undefined || (call.rolloutId !== null && !call.isEligible)) return null;
@@ -22,7 +22,7 @@ export function concurrencyCallOf(call: Call, rollout: Rollout | null): Concurre
   };
 }
 
-/** The same from a row of the ledger: what it took on the endpoint is told only where the endpoint's answer was the last. */
+/** The same from a row of the ledger, which has the time on the endpoint only if the endpoint gave the last answer. */
 export function loggedConcurrencyCall(call: LoggedCall): ConcurrencyCall | null {
   if (call.role !== null && !call.isEligible) return null;
   return {
@@ -36,7 +36,7 @@ export function loggedConcurrencyCall(call: LoggedCall): ConcurrencyCall | null 
   };
 }
 
-/** The signs of a full replica that the policy's judge acts on. */
+/** The signs of a full replica that the judge of the policy acts on. */
 export function heededSigns({ judge: { metrics } }: Pick<RoutePolicy, 'judge'>): HeededSigns {
   const acts = (...names: (keyof typeof metrics)[]) => names.some((name) => metrics[name].judge === 'act');
   return { firstToken: acts('firstToken'), other: acts('perToken', 'speed') };

@@ -6,7 +6,7 @@ import type { RolloutStatus } from '../../core/status.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import type { RouteWatch } from './watch.ts';
 
-/** Looks at what is in flight and tells the concurrency so far; undefined for a route that has no endpoint. */
+/** Counts the calls in flight and gives the concurrency so far; undefined if the route has no endpoint. */
 export function sampleConcurrency(
   watch: RouteWatch,
   nowMs: number,
@@ -26,7 +26,7 @@ export function sampleConcurrency(
   return isServing ? concurrency.figures(nowMs, rollout.since) : undefined;
 }
 
-/** Calls in five minutes that all ways to serverless take together; null where one of them has not shown it. */
+/** Calls in five minutes that all lanes to serverless take together; null if the limit of one is unknown. */
 export function serverlessLimit(
   { model, filePolicy }: Pick<RouteWatch, 'model' | 'filePolicy'>,
   gateway: Pick<Gateway, 'lanes'>,

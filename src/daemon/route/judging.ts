@@ -10,8 +10,8 @@ import type { RoutePolicy } from '../../core/policy/policy.ts';
 import type { Role, Toward } from '../../core/route.ts';
 
 /**
- * The judge of one rollout, with its calls on their way to it. The path of a call only puts a note down; what is decided
- * goes to the judge when a tick asks for a verdict.
+ * The judge of one rollout and the calls that it will judge. While a call runs it is only noted; the judge gets the
+ * calls that are decided when a tick asks for a verdict.
  */
 export class Judging {
   readonly rolloutId: string;
@@ -34,7 +34,7 @@ export class Judging {
     this.#pairs.close(assigned.assignedAtUs);
   }
 
-  /** A call's first attempt set out after it was held for so long, or it ended without one. */
+  /** A call's first attempt was sent after the call was held for `waitedUs`, or the call ended without an attempt. */
   sent(call: CallKey, waitedUs: number): void {
     this.#callOrder.sent(call, waitedUs);
   }
@@ -49,7 +49,7 @@ export class Judging {
     this.#pairs.half(role, key, known);
   }
 
-  /** What the judge says of a step, on what is decided by now. */
+  /** The verdict on a step, from the calls that are decided by now. */
   verdict(step: number, nowMs: number): Verdict {
     const nowUs = nowMs * 1_000;
     this.#pairs.advance(nowUs);
@@ -58,7 +58,7 @@ export class Judging {
   }
 }
 
-/** Whether a call is one of those that the judge takes in order: it has a role, and a weight that is not 0. */
+/** Whether the judge takes a call: it is eligible, has a role, and its step has a weight above 0. */
 export function isJudged(call: Pick<Arrival, 'role' | 'isEligible' | 'step'>): boolean {
   return call.role !== null && call.isEligible && call.step > 0;
 }

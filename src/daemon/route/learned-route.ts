@@ -1,6 +1,6 @@
 import type { LearnedConcurrency } from '../../core/scaling/route-concurrency.ts';
 
-/** What former processes have learned of a route; null for what they have not. */
+/** What former processes have learned of a route; null if they have not learned it. */
 export interface LearnedRoute {
   readonly concurrency: LearnedConcurrency | null;
   /** What a call lately cost on serverless in the mean, micro-dollars. */

@@ -13,7 +13,7 @@ const MOST_WATCHED = 1_000;
 const MOST_SHOWN = 20;
 const AGENT_BLOCK_MS = 600_000;
 
-/** All routes: what the gateway tells of calls goes in, the table that the gateway reads comes out. */
+/** All routes. The gateway reports calls to it and reads the routing table from it. */
 export class Routes implements CallObserver {
   readonly #watches = new Map<string, RouteWatch>();
   readonly #clock: Clock;
@@ -22,7 +22,7 @@ export class Routes implements CallObserver {
   #policy: Policy;
   #table: RouteTable;
   #generation = 0;
-  /** What a window's load costs: null until somebody who knows prices takes this over. */
+  /** What the demand of a window costs; null until `RouteCosts` replaces this function. */
   costsOf: (watch: RouteWatch, figures: DemandFigures) => DemandCosts | null = () => null;
   counts = { calls: 0, ineligible: 0, withoutToken: 0 };
 
@@ -52,7 +52,7 @@ export class Routes implements CallObserver {
     return this.#watches.values();
   }
 
-  /** The watch of a model; null where too many models that no policy lists have been seen. */
+  /** The watch of a model; null if too many models that the policy does not list are in use. */
   watch(model: string): RouteWatch | null {
     const known = this.#watches.get(model);
     if (known !== undefined) return known;
@@ -67,13 +67,13 @@ export class Routes implements CallObserver {
     return watch;
   }
 
-  /** A model that no policy lists and that nobody calls any more: nothing to decide, and nothing to write down. */
+  /** Whether the policy does not list a model and nobody calls it any more: there is nothing to decide or to store. */
   isIdle(watch: RouteWatch): boolean {
     watch.window.advance(this.#clock.now());
     return !this.isListed(watch.model) && watch.rollout === null && watch.window.calls === 0;
   }
 
-  /** The listed routes, and the busiest of the others: what a person can still read. */
+  /** The listed routes and the 20 busiest of the others: few enough for a person to read. */
   foremost(): RouteWatch[] {
     const all = [...this.#watches.values()];
     const others = all
@@ -82,7 +82,7 @@ export class Routes implements CallObserver {
     return [...all.filter((watch) => this.isListed(watch.model)), ...others.slice(0, MOST_SHOWN)];
   }
 
-  /** Makes room among the models that no policy lists; false where all of them are busy. */
+  /** Forgets models that the policy does not list and nobody calls; false if there are none. */
   #forgetIdle(): boolean {
     const before = this.#watches.size;
     for (const watch of this.#watches.values()) if (this.isIdle(watch)) this.#watches.delete(watch.model);
@@ -98,7 +98,7 @@ export class Routes implements CallObserver {
     return policyOf(this.#policy, model);
   }
 
-  /** Takes a new policy file's word. Returns the routes whose window must be filled again. */
+  /** Applies an edited policy file. Returns the routes whose window must be filled again. */
   adopt(policy: Policy): RouteWatch[] {
     this.#policy = policy;
     for (const route of policy.routes) {
@@ -111,7 +111,7 @@ export class Routes implements CallObserver {
     return changed;
   }
 
-  /** Replaces the gateway's table by what the rollouts stand for now. */
+  /** Builds the gateway's routing table again, from the rollouts as they are now. */
   rebuild(): void {
     this.#table = this.#build();
   }
@@ -153,7 +153,7 @@ export class Routes implements CallObserver {
     const routes = new Map<string, RouteEntry>();
     for (const watch of this.#watches.values()) {
       const timeouts = timeoutsOf(watch.policy, this.#clock);
-      // Care for serverless is the same before, during and after a rollout: as the file says today.
+      // The care settings come from the policy file of today, also during a rollout.
       const entry = { model: watch.model, timeouts, canary: canaryOf(watch), care: watch.filePolicy.care };
       routes.set(watch.model, entry);
     }
@@ -168,7 +168,7 @@ function canaryOf(watch: RouteWatch): Canary | null {
   const endpoint = rollout === null ? null : endpointOf(rollout);
   if (rollout === null || endpoint === null) return null;
   const isWayBack = rollout.toward === 'serverless';
-  // What the ledger cannot take yet: all weight is where the decision wants it.
+  // The ledger cannot store the decision yet, but the weight already follows it.
   const isKept = isWayBack && rollback?.decision.action === 'roll_back';
   if (rollback !== null && !isKept) return null;
   const { step, weight } = isKept ? { step: 0, weight: 0 } : weights(rollout, policy);
@@ -176,7 +176,7 @@ function canaryOf(watch: RouteWatch): Canary | null {
     rolloutId: rollout.id,
     toward: rollout.toward,
     step,
-    // As the ledger keeps it, so that what is judged now is judged again alike.
+    // Rounded as the ledger stores it, so that a replay judges the same.
     weight: Math.round(weight * 10_000) / 10_000,
     affinity: policy.affinity,
     blockMs: AGENT_BLOCK_MS,
@@ -192,7 +192,7 @@ function shadowOf({ policy: { shadow }, copiedBefore }: RouteWatch): ShadowShare
   return { share, concurrency, calls: Math.max(0, calls - copiedBefore), exclude: new Set(exclude) };
 }
 
-/** Sockets and processors do not run faster with the clock: no timeout shrinks below this, in real ms. */
+/** No timeout shrinks below this, in real ms, because sockets and processors do not run faster with the clock. */
 const LEAST_TIMEOUT_MS = 5_000;
 
 /** A span of real time that shrinks with a faster clock, in real ms. */

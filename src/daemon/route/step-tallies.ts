@@ -7,7 +7,7 @@ interface StepTally {
   readonly canary: RoleTally;
 }
 
-/** What both roles have come to, step by step of one rollout. */
+/** The figures of both roles for each step of one rollout. */
 export class StepTallies {
   readonly #toward: Toward;
   readonly #steps = new Map<number, StepTally>();

@@ -32,7 +32,7 @@ import type { Replaced } from './replaced.ts';
 import { StepTallies } from './step-tallies.ts';
 import { EndpointWorth } from './worth.ts';
 
-/** What was decided, and on what. */
+/** A decision to roll back, with the rollout and the observation that it was made on. */
 export interface Rollback {
   readonly rollout: Rollout;
   readonly seen: Observation;
@@ -41,7 +41,7 @@ export interface Rollback {
 
 const NO_SHADOW = { ended: 0, faults: 0 };
 
-/** Everything that is known of one route between two ticks. Fed by the gateway call by call; read by `observe`. */
+/** Everything that is known of one route. The gateway reports each call to it, and `observe` reads it. */
 export class RouteWatch {
   readonly model: string;
   /** What the policy file says today; a rollout pins what it said when it was proposed. */
@@ -49,7 +49,7 @@ export class RouteWatch {
   pinnedPolicy: RoutePolicy | null = null;
   rollout: Rollout | null = null;
   lastRollout: Rollout | null = null;
-  /** The promoted rollout that is active again where the way back that took its place comes to nothing. */
+  /** The promoted rollout that a way back has replaced. It is active again if the way back does not succeed. */
   replaced: Replaced | null = null;
   openAskId: number | null = null;
   survey: Survey | null = null;
@@ -59,25 +59,27 @@ export class RouteWatch {
   readonly shapes = new Set<CallShape>();
   readonly recent = new RecentOutcomes();
   window: DemandWindow;
-  /** What the window's load costs; null where that is not known. */
+  /** What the demand of the window costs; null if that is unknown. */
   costsOf: CostsOf = () => null;
-  /** What a call lately cost on serverless in the mean, micro-dollars; null where nobody knows. */
+  /** The mean cost of a recent call on serverless, micro-dollars; null if it is unknown. */
   perCallMicros: number | null;
-  /** Whether the endpoint is still worth its price; null while the route has none that serves it. */
+  /** Measures whether the endpoint is still worth its price; null while no endpoint serves the route. */
   worth: EndpointWorth | null = null;
   /** Faults of the canary in a row. */
   faultsInRow = 0;
-  /** Faults of the endpoint in a row where it is not the canary, on a way back. */
+  /** Faults of the endpoint in a row on a way back, where the endpoint is stable. */
   endpointFaultsInRow = 0;
-  /** Copies that a former process made for the rollout: they count against what the policy allows in all. */
+  /** Copies that a former process made for the rollout. The policy limits the number of all copies. */
   copiedBefore = 0;
   /** What became of the copies of the shadow stage. */
   shadow: Pick<ShadowFigures, 'ended' | 'faults'> = NO_SHADOW;
   /** The longest that a call of the rollout was on the endpoint, clock ms. */
   longestOnEndpointMs = 0;
-  /** When a tick last looked, clock ms. */
+  /** When a tick last observed the route, clock ms; 0 before the first. */
   observedAt = 0;
-  /** A decision to go back that the ledger cannot take: carried out in memory, and journalled as soon as it can be. */
+  /**
+   * A decision to roll back that the ledger cannot store yet. It is carried out in memory and stored when it can be.
+   */
   rollback: Rollback | null = null;
   #steps = new StepTallies('dedicated');
   #judging: Judging | null = null;
@@ -97,14 +99,14 @@ export class RouteWatch {
     return this.pinnedPolicy ?? this.filePolicy;
   }
 
-  /** Whether all weight has gone back although no event in the ledger says so yet. */
+  /** Whether a rollback is carried out in memory that the ledger has not stored yet. */
   get isForced(): boolean {
     return this.rollback !== null;
   }
 
   /**
-   * Takes a new policy file's word. What held under other criteria does not count as held under these. True where the
-   * window must be filled again because its length changed, or it is to tell of answers.
+   * Applies an edited policy file. If the criteria changed, the time for which they held begins again. Returns whether
+   * the window must be filled again, because its length changed or it must count answers from now on.
    */
   adopt(policy: RoutePolicy, nowMs: number): boolean {
     const before = this.filePolicy.criteria;
@@ -114,7 +116,7 @@ export class RouteWatch {
     return policy.criteria.window !== before.window || needsServed(policy.criteria) !== needsServed(before);
   }
 
-  /** An empty window of the length that the policy file says, to be filled and then put in place of the old one. */
+  /** An empty window of the length in the policy file. */
   newWindow(): DemandWindow {
     return new DemandWindow(
       this.filePolicy.criteria.window,
@@ -123,7 +125,7 @@ export class RouteWatch {
     );
   }
 
-  /** What the criteria see now. */
+  /** The figures that the criteria are compared with now. */
   demand(): DemandFigures {
     return this.#withCosts(this.window.figures());
   }
@@ -132,7 +134,10 @@ export class RouteWatch {
     return withCosts(figures, this.filePolicy.criteria, (seen) => this.costsOf(seen));
   }
 
-  /** Makes a rollout the active one, in place of another where it is a way back; figures begin anew where it is another. */
+  /**
+   * Sets the active rollout, and the rollout that it replaces if it is a way back. Figures start again for another
+   * rollout.
+   */
   setRollout(rollout: Rollout | null, policy: RoutePolicy | null, replaced = this.replaced): void {
     this.replaced = rollout?.wayBack === undefined ? null : replaced;
     if (rollout?.id !== this.rollout?.id) {
@@ -166,7 +171,7 @@ export class RouteWatch {
     return this.#judging;
   }
 
-  /** What the judge says of a step by now; null where nothing is judged. */
+  /** The verdict on a step by now; null if nothing is judged. */
   verdict(step: number, nowMs: number): Verdict | null {
     return this.#judging?.verdict(step, nowMs) ?? null;
   }
@@ -187,12 +192,12 @@ export class RouteWatch {
     if (this.#isCurrent(arrival) && isJudged(arrival)) this.#judging?.sent(arrival, arrival.waitedUs);
   }
 
-  /** Serverless could not take it in time: that counts as refused, once. */
+  /** Whether serverless could not take a call in time. Such a call counts as refused, once. */
   #isDelayed(arrival: Arrival): boolean {
     return arrival.waitedUs >= DELAYED_US && assignedTo(arrival) === 'serverless' && !arrival.isRepeat;
   }
 
-  /** True where the canary, or the endpoint, has now failed so often in a row that somebody should look. */
+  /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */
   failed(
     arrival: Arrival,
     outcome: Outcome,
@@ -241,7 +246,7 @@ export class RouteWatch {
     return this.rollout?.toward ?? 'dedicated';
   }
 
-  /** A call went past the gateway: demand for serverless while it is recent, and nothing that is judged. */
+  /** A call went past the gateway. It counts as demand for serverless if it is recent, and is never judged. */
   bypassed({ arrivedAtUs, shape, agent, isAgentDerived, outcome }: Call, nowMs: number): void {
     this.shapes.add(shape);
     this.worth?.arrived(arrivedAtUs / 1_000);
@@ -253,7 +258,10 @@ export class RouteWatch {
     );
   }
 
-  /** A copy of the shadow stage ended. True where the endpoint has failed so often in a row that somebody should look. */
+  /**
+   * A copy of the shadow stage ended. True if the endpoint has failed so often in a row that a tick should decide at
+   * once.
+   */
   shadowed(arrival: Arrival, shadow: Shadow): boolean {
     if (!this.#isCurrent(shadow)) return false;
     this.#judging?.half('canary', keyOf(arrival), shadow);
@@ -265,7 +273,7 @@ export class RouteWatch {
     return this.faultsInRow >= this.policy.limits.consecutiveFaults;
   }
 
-  /** Counts a call of the ledger again, after a restart. */
+  /** Counts a call from the ledger after a restart. */
   restore(step: number, role: Role, call: TalliedCall): void {
     if (upstreamOf(role, this.#toward) === 'dedicated') this.#wasOnEndpoint(call);
     const tally = this.#steps.of(step, role);

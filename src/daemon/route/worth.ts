@@ -5,24 +5,24 @@ import type { Costs, TrafficFigures } from '../../core/worth/traffic-history.ts'
 import { SloWatch } from '../../core/worth/slo-watch.ts';
 import type { SloFigures } from '../../core/worth/slo-watch.ts';
 
-/** A hole in what was seen that is no longer than a window of the load hides no change of it. */
+/** A gap in what was seen that is no longer than this hides no change of the traffic: it is one window of it. */
 export const SHORT_HOLE_MS = 300_000;
 
-/** What tells whether an endpoint is still worth its price: the route's whole load, and what it owes its callers. */
+/** Measures whether an endpoint is still worth its price: the whole traffic of the route, and the endpoint's SLO. */
 export class EndpointWorth {
   readonly #traffic: TrafficHistory;
   #policy: SloPolicy;
   #slo: SloWatch;
   #latest: TrafficFigures | null = null;
 
-  /** `knownSinceMs`: since when every call of the route is told of, here or by `loaded`. */
+  /** `knownSinceMs`: since when every call of the route is reported, by `arrived` or by `counted`. */
   constructor(policy: SloPolicy, { knownSinceMs, nowMs }: { readonly knownSinceMs: number; readonly nowMs: number }) {
     this.#traffic = new TrafficHistory(knownSinceMs);
     this.#policy = policy;
     this.#slo = new SloWatch(policy, nowMs);
   }
 
-  /** Takes a new policy file's word. */
+  /** Applies an edited policy file. */
   adopt(policy: SloPolicy, nowMs: number): void {
     if (JSON.stringify(policy) === JSON.stringify(this.#policy)) return;
     this.#policy = policy;
@@ -34,7 +34,7 @@ export class EndpointWorth {
     this.#traffic.arrived(atMs);
   }
 
-  /** So many calls arrived in a minute, as the ledger has them. */
+  /** Adds the calls that arrived in a minute, counted from the ledger. */
   counted(atMs: number, calls: number): void {
     this.#traffic.arrived(atMs, calls);
   }
@@ -47,13 +47,13 @@ export class EndpointWorth {
     this.#slo.failed(nowMs);
   }
 
-  /** Nothing was seen for so long. */
+  /** Nothing was seen for `holeMs` before `nowMs`. */
   interrupt(nowMs: number, holeMs: number): void {
     this.#slo.interrupt(nowMs);
     if (holeMs > SHORT_HOLE_MS) this.#traffic.interrupt(nowMs);
   }
 
-  /** The load now, against what would pay. */
+  /** The traffic now, compared with the traffic at which the endpoint is worth its price. */
   traffic(nowMs: number, policy: BackPolicy, costs: Costs | null): TrafficFigures | null {
     this.#latest = this.#traffic.figures(nowMs, payingTraffic(policy, costs));
     return this.#latest;
@@ -64,19 +64,19 @@ export class EndpointWorth {
     return this.#traffic.knownSince;
   }
 
-  /** The load as it was last looked at. */
+  /** The result of the last call of `traffic`. */
   get latest(): TrafficFigures | null {
     return this.#latest;
   }
 
-  /** Null where nothing is asked of the endpoint. */
+  /** How the endpoint keeps its SLO; null if the policy sets none. */
   slo(nowMs: number): SloFigures | null {
     const { p95, availability } = this.#policy;
     return p95 === null && availability === null ? null : this.#slo.figures(nowMs);
   }
 }
 
-/** Whether a rollout has an endpoint that serves, so that going back is to be thought of. */
+/** Whether a rollout has an endpoint that serves calls, so that a way back is possible. */
 export function hasServingEndpoint(rollout: Rollout | null): rollout is Rollout {
   return (
     rollout !== null &&

@@ -16,7 +16,7 @@ import { timeoutsOf } from '../route/routes.ts';
 import type { RouteWatch } from '../route/watch.ts';
 import { EndpointWorth, hasServingEndpoint } from '../route/worth.ts';
 
-/** A process that did not look for so long, in real time, was stopped or asleep: its own data has a hole there. */
+/** If the last observation is older than this, in real time, the process was stopped: its data has a gap there. */
 const GAP_MS = 10_000;
 
 export interface ObserveContext {
@@ -28,13 +28,14 @@ export interface ObserveContext {
   readonly filePolicyHash: string;
   readonly spending: Pick<SpendingSource, 'of'>;
   readonly newRolloutId: () => string;
-  /** What a route's calls cost on either side; null where that is not known. */
+  /** What the calls of a route cost on either side; null if that is unknown. */
   readonly costs: (watch: RouteWatch) => Costs | null;
 }
 
 /**
- * Gathers everything that a decision about a route may look at. It also brings what the watch measures up to now: windows
- * advance, or are interrupted after a gap, and `watch.worth` begins or ends with an endpoint that serves the route.
+ * Gathers everything that a decision about a route may look at. It also brings what the watch measures up to now:
+ * windows advance, or are interrupted after a gap, and `watch.worth` begins or ends with an endpoint that serves the
+ * route.
  */
 export function observe(watch: RouteWatch, request: OperatorRequest | null, context: ObserveContext): Observation {
   const now = Math.floor(context.clock.now());
@@ -83,7 +84,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
   };
 }
 
-/** What only a rollout whose endpoint serves has: its concurrency, and what serverless could take instead. */
+/** The concurrency of a rollout whose endpoint serves calls, and how many calls serverless could take instead. */
 function observeScaling(
   watch: RouteWatch,
   nowMs: number,
@@ -93,7 +94,7 @@ function observeScaling(
   return concurrency === undefined ? {} : { concurrency, serverlessLimit: serverlessLimit(watch, gateway) };
 }
 
-/** What tells whether, and how far, a route may go back; null where its endpoint does not serve it. */
+/** What a decision about a way back needs; null if no endpoint serves the route. */
 function observeBack(
   watch: RouteWatch,
   nowMs: number,
@@ -106,7 +107,7 @@ function observeBack(
     return null;
   }
   const policy = rollout.phase === 'promoted' ? filePolicy : watch.policy;
-  // A route that the file no longer lists has no policy that a way back could keep.
+  // If the policy file no longer lists the route, a way back has no policy to pin.
   if (policy.endpoint === null) return null;
   watch.worth ??= new EndpointWorth(filePolicy.back.slo, { knownSinceMs: nowMs, nowMs });
   return {
@@ -118,7 +119,7 @@ function observeBack(
   };
 }
 
-/** What became of the copies so far; null outside of the shadow stage. */
+/** The results of the copies so far; null outside the shadow stage. */
 export function shadowFigures(
   { rollout, shadow }: RouteWatch,
   gateway: Pick<Gateway, 'shadowCounts'>,
@@ -128,7 +129,7 @@ export function shadowFigures(
   return { sent, dropped: busy + usedUp, ...shadow };
 }
 
-/** What a decision may know of a request: not when it came, which is stored with it. */
+/** The part of a request that a decision may depend on and that is stored with it. */
 export function requestOf({ id, kind, rolloutId, askId, step, reason, by }: OperatorRequest): OperatorRequest {
   return { id, kind, rolloutId, askId, step, reason, by };
 }
@@ -163,7 +164,7 @@ function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {
   return (clock.now() - since) / clock.scale > drainPatienceMs(rollout, watch, clock);
 }
 
-/** Eight lower-case letters and digits without look-alikes. */
+/** Eight random lower-case letters and digits, without those that look alike (i, l, o, 0, 1). */
 export function newRolloutId(): string {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
   return Array.from(randomBytes(8), (byte) => letters[byte % letters.length]).join('');

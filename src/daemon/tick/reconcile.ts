@@ -16,13 +16,13 @@ import { afterwards } from '../route/replaced.ts';
 import type { Rollback, RouteWatch } from '../route/watch.ts';
 
 const ROW_EVERY_MS = 600_000;
-/** How long, in real time, the ledger may keep a decision to go back from being carried out. */
+/** How long, in real time, a rollback waits for the ledger before it is carried out in memory. */
 export const ROLLBACK_PATIENCE_MS = 2_000;
 
 /** What was last decided about a route, and what was last written of it. */
 export interface RouteMemory {
   decision: Decision | null;
-  /** What a person should know of the budgets. */
+  /** Messages for the operator about budgets. */
   notes: readonly string[];
   decidedAt: number;
   key: string;
@@ -34,17 +34,17 @@ export interface ReconcileContext {
   readonly clock: Clock;
   readonly journal: Pick<Journal, 'commit'>;
   readonly observe: (watch: RouteWatch, request: OperatorRequest | null) => Observation;
-  /** The pinned policy of a rollout that is being proposed: stored with it. */
+  /** The policy that a rollout pins when it is proposed; it is stored with it. */
   readonly policyRecord: () => NonNullable<JournalEntry['policy']>;
   readonly begin: (watch: RouteWatch, effect: EffectName) => void;
-  /** Called whenever what the gateway should do may have changed. */
+  /** Called whenever the gateway's routing table may have changed. */
   readonly changed: (watch: RouteWatch) => void;
 }
 
 /**
- * One tick of one route: observe, decide, journal, act. The decision and what happens by it are stored in one
- * transaction, before any of it is carried out; when that fails nothing has happened, and the next tick decides afresh.
- * Returns whether something was done, so that the caller may look again at once.
+ * One tick of one route: observe, decide, store, act. The decision and its events are stored in one transaction before
+ * any of it is carried out. If that fails nothing has happened, and the next tick decides again. Returns whether
+ * something was done, so that the caller may tick again at once.
  */
 export async function reconcile(
   watch: RouteWatch,
@@ -53,7 +53,7 @@ export async function reconcile(
   context: ReconcileContext,
 ): Promise<boolean> {
   const { rollout, rollback, filePolicy } = watch;
-  // What was carried out in memory is what is written, even where it would be decided differently by now.
+  // A rollback that was carried out in memory is stored as it was decided, even if the decision would differ now.
   const seen = rollback?.seen ?? context.observe(watch, request);
   const decision = rollback?.decision ?? decide(rollout, seen);
   const stop = rollout !== null && 'step' in rollout ? rollout.step : 0;
@@ -63,7 +63,7 @@ export async function reconcile(
   memory.notes = budgetNotes(rollout, seen);
   memory.ticks++;
   const mustWrite = decision.action !== 'wait' || key !== memory.key || seen.now - memory.writtenAt >= ROW_EVERY_MS;
-  // A model that is only watched has no story before its criteria hold; clients choose the names of such models.
+  // Clients choose the names of models that are only watched, so nothing is stored of them until their criteria hold.
   const isUneventful = memory.key === '' && decision.reason === 'criteria_not_met' && watch.policy.endpoint === null;
   if (!mustWrite || isUneventful) return false;
 
@@ -81,8 +81,8 @@ export async function reconcile(
 }
 
 /**
- * Decides in memory whether the weight must go back, and has it go back: for when a tick cannot, since it waits for the
- * ledger. The next tick that can writes it down.
+ * Decides in memory whether to roll back, and does it. It is for the time in which a tick waits for the ledger. The
+ * next tick that can write stores the decision.
  */
 export function rollBackAtOnce(watch: RouteWatch, context: Pick<ReconcileContext, 'observe' | 'changed'>): void {
   const { rollout } = watch;
@@ -106,7 +106,9 @@ function carryOutInMemory(watch: RouteWatch, rollback: Rollback, { changed }: Pi
   changed(watch);
 }
 
-/** Stores the decision. One to go back is carried out even where the ledger cannot take it: it only lowers the weight. */
+/**
+ * Stores the decision. A rollback is carried out even if the ledger cannot store it, because it only lowers the weight.
+ */
 async function commit(
   watch: RouteWatch,
   entry: JournalEntry,
@@ -132,7 +134,7 @@ interface Taken {
   readonly next: Rollout | null;
   readonly decision: Decision;
   readonly askId: number | null;
-  /** What the policy file said when this was decided. */
+  /** The route's policy in the file when this was decided. */
   readonly filePolicy: RoutePolicy;
 }
 
@@ -142,7 +144,7 @@ function take(watch: RouteWatch, { seen, next, decision, askId, filePolicy }: Ta
   const replaced = afterwards(watch.replaced, decision, seen.now);
   if (next !== null && !isActive(next)) {
     watch.lastRollout = next;
-    // A way back that came to nothing leaves the endpoint promoted, as it was, with what is asked about it.
+    // After a way back that did not succeed the endpoint stays promoted, and its open ask stays open.
     const goesOn = replaced !== null && isActive(replaced.rollout) ? replaced : null;
     watch.openAskId = goesOn?.openAskId ?? null;
     watch.setRollout(goesOn?.rollout ?? null, goesOn?.policy ?? null);

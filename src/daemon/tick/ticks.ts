@@ -29,14 +29,16 @@ export interface TicksOptions {
   /** The policy file as it was last read. */
   readonly policy: () => NonNullable<JournalEntry['policy']>;
   readonly spending: SpendingSource;
-  /** What a route's calls cost on either side; null where that is not known. */
+  /** What the calls of a route cost on either side; null if that is unknown. */
   readonly costs: ObserveContext['costs'];
   readonly begin: (watch: RouteWatch, effect: EffectName) => void;
   readonly report: () => StatusReport;
   readonly wake: () => void;
 }
 
-/** What a tick does: all routes, those with a rollout first, then the status for those who look. */
+/**
+ * Carries out ticks: first every route, those with a rollout before the others, then the status and what was learned.
+ */
 export class Ticks {
   readonly #options: TicksOptions;
   readonly #memories = new WeakMap<RouteWatch, RouteMemory>();
@@ -56,7 +58,7 @@ export class Ticks {
       if (routes.isIdle(watch)) continue;
       const mine = requests.filter((request) => request.model === watch.model);
       try {
-        // Each step may make the next one possible; the bound keeps a mistake from becoming a busy loop.
+        // Each decision may make the next one possible. The limit prevents an endless loop.
         for (let i = 0; i < 10; i++) {
           const request = mine.shift() ?? null;
           if (!(await this.#reconcileRoute(watch, request)) && mine.length === 0) break;
@@ -68,7 +70,7 @@ export class Ticks {
     await this.#saveStatus();
   }
 
-  /** What cannot be said in the ledger is said on /healthz and /metrics; the log is told once each time. */
+  /** Saves the status and what was learned. If that fails it is logged once, until it succeeds again. */
   async #saveStatus(): Promise<void> {
     try {
       const report = this.#options.report();
@@ -82,7 +84,7 @@ export class Ticks {
     }
   }
 
-  /** Where the ledger cannot be read nobody's wish is known, but the weight may still have to go back. */
+  /** The operators' requests; none if the ledger cannot be read, because a tick may still have to roll back. */
   async #pendingRequests(): Promise<PendingRequest[]> {
     try {
       return await this.#options.journal.pendingRequests();
@@ -92,7 +94,10 @@ export class Ticks {
     }
   }
 
-  /** The endpoint fails again and again: a tick looks, and where that waits for the ledger, the weight does not. */
+  /**
+   * The endpoint failed several times in a row: starts a tick, and rolls back in memory if the tick waits for the
+   * ledger.
+   */
   faulted(watch: RouteWatch): void {
     this.#options.wake();
     if (this.#faulty.has(watch)) return;
@@ -150,7 +155,7 @@ const ABOUT_MONEY: Partial<Record<Reason, 'warn' | 'error'>> = {
   stable_unable: 'error',
 };
 
-/** Money is worth a line of the log, too, and an endpoint that cannot be left is worth a loud one. */
+/** Logs decisions about money as warnings, and an endpoint that traffic cannot leave as an error. */
 function logMoney(model: string, decision: Decision | null, log: Log): void {
   const level = decision === null ? undefined : ABOUT_MONEY[decision.reason];
   if (decision === null || level === undefined) return;

@@ -5,8 +5,8 @@ import type { LedgerDb } from '../database.ts';
 const APPEND_ONLY = ['decisions', 'events', 'asks', 'requests', 'request_outcomes', 'policies'];
 
 /**
- * Compares a decision, which the chain protects, with the rows that it names and that the chain does not: what happened,
- * who asked for it, and what that person was told. Returns what does not fit.
+ * Compares a decision with the rows that it names: its events, the operator's request and the outcome of that request.
+ * The hash chain covers the decision, but not those rows. Returns what differs.
  */
 export function linkChecker(db: LedgerDb): (decision: { id: number; input: string; output: string }) => string[] {
   const events = db.prepare<[number], string>('SELECT data FROM events WHERE decision_id = ? ORDER BY id').pluck();
@@ -40,13 +40,13 @@ export function linkChecker(db: LedgerDb): (decision: { id: number; input: strin
   };
 }
 
-/** The tables that should only ever grow, but whose guard is gone. */
+/** The append-only tables whose triggers are missing. */
 export function unguarded(db: LedgerDb): string[] {
   const named = new Set(db.prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'trigger'").pluck().all());
   return APPEND_ONLY.filter((table) => !named.has(`${table}_no_update`) || !named.has(`${table}_no_delete`));
 }
 
-/** Whether all that `right` says stands in `left`, whatever the order of the keys. */
+/** Whether every key of `left` has the same value in `right`, in any order. */
 function isSame(left: unknown, right: unknown): boolean {
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return left === right;
   const keys = Object.keys(left);

@@ -4,7 +4,7 @@ import { linkChecker, unguarded } from './audit-links.ts';
 import { CHAIN_START, chainHash, sha256 } from './chain.ts';
 import type { DecisionColumns } from './chain.ts';
 
-/** What is wrong; `decisionId` is null where it is no single decision. */
+/** What is wrong; `decisionId` is null if it is not about a single decision. */
 interface AuditProblem {
   readonly decisionId: number | null;
   readonly what: string;
@@ -13,11 +13,11 @@ interface AuditProblem {
 export interface AuditReport {
   /** Rows read. */
   readonly decisions: number;
-  /** Of these: decided again with the same result asked for. */
+  /** Of these: decided again, with the result compared. */
   readonly rerun: number;
   /** Of these, by version: made by another version of the core, and so only checked against the chain. */
   readonly notCompared: readonly { readonly coreVersion: number; readonly decisions: number }[];
-  /** Hash of the last decision: who writes it down elsewhere sees later whether rows were cut off at the end. */
+  /** Hash of the last decision. If you keep it elsewhere you can see later whether rows at the end were removed. */
   readonly head: string | null;
   readonly problems: readonly AuditProblem[];
 }
@@ -37,9 +37,9 @@ const COLUMNS = `id, decided_at_ms AS at, model, rollout_id AS rolloutId, core_v
   parsed_hash AS parsedHash, action, reason, ticks, input, output, hash`;
 
 /**
- * Checks that no decision was changed, removed or put in between since it was written, nor the policy it was made
- * under, nor what happened by it and on whose word, and decides again from what each one saw. `redecide`: from the stored input and the parsed policy, both JSON,
- * to the output as it would be stored. Only reads.
+ * Checks that no decision was changed, removed or inserted since it was written, nor its policy, its events, or the
+ * operator's request that it answered. Then it decides again from each stored input. `redecide`: from the stored input
+ * and the parsed policy, both JSON, to the output as it would be stored. Only reads.
  */
 export function verifyAudit(
   db: LedgerDb,
@@ -77,7 +77,7 @@ export function verifyAudit(
   return { decisions, rerun, notCompared, head, problems };
 }
 
-/** In the order in which they lie in the file: a search for each would not find what lies beyond a damaged key. */
+/** Reads in the order of the file, because a search for each key would not find rows behind a damaged key. */
 function* readDecisions(db: LedgerDb, problems: AuditProblem[]): Generator<StoredDecision> {
   let last = 0;
   try {
@@ -137,7 +137,7 @@ function readPolicies(db: LedgerDb, problems: AuditProblem[]): Map<string, Store
   return policies;
 }
 
-/** Rows cut off at the end break no chain, but what happened by them still names them. */
+/** The chain does not show that rows at its end were removed, but events, asks and outcomes still name them. */
 function checkReferences(db: LedgerDb, lastId: number, problems: AuditProblem[]): void {
   const sql = `SELECT max(id) FROM (SELECT max(decision_id) AS id FROM events UNION ALL SELECT max(decision_id) FROM asks
     UNION ALL SELECT max(decision_id) FROM request_outcomes)`;
@@ -149,7 +149,7 @@ function checkReferences(db: LedgerDb, lastId: number, problems: AuditProblem[])
   }
 }
 
-/** Damage that changes no value, such as the length of a row, is still damage. */
+/** Finds damage that changes no value, such as a wrong length of a row. */
 function checkStructure(db: LedgerDb, problems: AuditProblem[]): void {
   try {
     for (const table of ['decisions', 'policies']) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** One decision as the chain covers it: every column but the hash itself. */
+/** The columns of a decision that the hash chain covers: all but the hash itself. */
 export interface DecisionColumns {
   readonly id: number;
   readonly at: number;
@@ -16,7 +16,7 @@ export interface DecisionColumns {
   readonly output: string;
 }
 
-/** What the first decision has before it. */
+/** The previous hash of the first decision. */
 export const CHAIN_START = '';
 
 /** SHA-256, as hex, over the hash of the row before and a canonical encoding of every column: a JSON array. */

@@ -21,7 +21,7 @@ export interface JournalEntry {
   readonly policy?: { readonly hash: string; readonly path: string; readonly text: string; readonly parsed: string };
   readonly decision?: JournalDecision;
   readonly rollout?: RolloutRow;
-  /** The promoted rollout that is over because the way back that took its place is. */
+  /** The promoted rollout that a way back replaced, if the decision changes it. */
   readonly replaced?: RolloutRow;
   readonly events: readonly {
     readonly rolloutId: string;
@@ -45,7 +45,7 @@ export interface JournalEntry {
   }[];
 }
 
-/** The keys of an entry's decision and ask; null where it had none. */
+/** The ids of an entry's decision and ask; null if it had none. */
 export interface Committed {
   readonly decisionId: number | null;
   readonly askId: number | null;

@@ -24,8 +24,8 @@ interface CallPages {
   /** The pairs of a rollout's shadow stage, in the order of their arrival. Both halves of each are in the ledger. */
   pairs(rolloutId: string): AsyncIterable<readonly JudgedPair[]>;
   /**
-   * The calls of a model that were assigned to one kind of upstream and ended within a span, epoch µs: the newest 200,000
-   * of them, in the order of their arrival. Only calls of a kind that a rollout can split.
+   * The calls of a model that were assigned to one kind of upstream and ended within a span, epoch µs: the newest
+   * 200,000 of them, in the order of their arrival. Only calls of a kind that a rollout can split.
    */
   historyCalls(
     model: string,
@@ -37,8 +37,9 @@ interface CallPages {
 
 /**
  * The journal: every method of `JournalStore`, carried out in a thread of its own. What `commit` and `book` have stored
- * survives a power cut. A method rejects with AppError `unavailable` if another program holds the file locked for longer
- * than two seconds, if the file cannot be written, or if the thread has died; the next call then starts a new thread.
+ * survives a power cut. A method rejects with AppError `unavailable` if another program holds the file locked for
+ * longer than two seconds, if the file cannot be written, or if the thread has died; the next call then starts a new
+ * thread.
  */
 export interface Journal extends RemoteStore, CallPages {
   /** Ends the thread. Every later call rejects with AppError `unavailable`. */

@@ -1,7 +1,9 @@
 import type { LearnedKey } from '../../core/learned.ts';
 import type { LedgerDb } from '../database.ts';
 
-/** One thing learned, as the ledger has it. `value`: JSON, see `core/learned.ts`; `at`: when it last changed, epoch ms. */
+/**
+ * One thing learned, as the ledger has it. `value`: JSON, see `core/learned.ts`; `at`: when it last changed, epoch ms.
+ */
 export interface LearnedRow extends LearnedKey {
   readonly value: string;
   readonly at: number;

@@ -5,7 +5,7 @@ import { readReport } from '../../core/stored-status.ts';
 import { unreadable } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
-/** What a person's word is wanted on. `figures`: JSON of what they should look at; `at`: epoch ms. */
+/** An ask that waits for an operator's answer. `figures`: JSON of the figures to decide by; `at`: epoch ms. */
 export interface OpenAsk {
   readonly id: number;
   readonly rolloutId: string;
@@ -17,7 +17,7 @@ export interface OpenAsk {
   readonly at: number;
 }
 
-/** An operator's request that has no outcome yet; `model` is null where its rollout is not known. */
+/** An operator's request that has no outcome yet; `model` is null if the ledger does not have its rollout. */
 export interface PendingRequest extends OperatorRequest {
   readonly model: string | null;
   readonly at: number;
@@ -28,14 +28,14 @@ const COLUMNS = `a.id, a.rollout_id AS rolloutId, ifnull(a.figures ->> '$.about'
 const IS_ANSWERED = `EXISTS (SELECT 1 FROM requests q JOIN request_outcomes o ON o.request_id = q.id
   WHERE q.ask_id = a.id AND o.result = 'done')`;
 
-/** The newest ask of a rollout, unless it was answered: an older one is stale, answered or not. */
+/** The newest ask of a rollout; null if it was answered, or if there is none. Older asks no longer matter. */
 export function openAsk(db: LedgerDb, rolloutId: string): OpenAsk | null {
   const sql = `SELECT ${COLUMNS} FROM asks a
     WHERE a.id = (SELECT max(id) FROM asks WHERE rollout_id = ?) AND NOT ${IS_ANSWERED}`;
   return db.prepare<[string], OpenAsk>(sql).get(rolloutId) ?? null;
 }
 
-/** The open asks of all rollouts that are not over and still want the answer, oldest first. */
+/** The open asks of all rollouts that still wait for the answer, oldest first. */
 export function openAsks(db: LedgerDb): (OpenAsk & { readonly model: string })[] {
   const sql = `SELECT ${COLUMNS}, r.model FROM asks a JOIN rollouts p ON p.id = a.rollout_id
     JOIN routes r ON r.id = p.route_id
@@ -55,8 +55,8 @@ export function pendingRequests(db: LedgerDb): PendingRequest[] {
 }
 
 /**
- * What the daemon last showed of itself. `updatedAt`: epoch ms. Null before the first time. Throws AppError `invalid` if it
- * cannot be read.
+ * What the daemon last showed of itself. `updatedAt`: epoch ms. Null before the first time. Throws AppError `invalid`
+ * if it cannot be read.
  */
 export function readStatus(db: LedgerDb): { report: StatusReport; pid: number; updatedAt: number } | null {
   const sql = 'SELECT pid, updated_at_ms AS updatedAt, status FROM daemon_status WHERE id = 1';
@@ -64,7 +64,7 @@ export function readStatus(db: LedgerDb): { report: StatusReport; pid: number; u
   return row === undefined ? null : { report: readReport(row.status), pid: row.pid, updatedAt: row.updatedAt };
 }
 
-/** An operator's wish. `askId`: the ask that an approval or rejection answers. `at`: epoch ms of clock time. */
+/** An operator's request. `askId`: the ask that an approval or rejection answers. `at`: epoch ms of clock time. */
 export interface NewRequest {
   readonly kind: OperatorRequest['kind'];
   readonly rolloutId: string;
@@ -99,7 +99,7 @@ export function insertRequest(db: LedgerDb, request: NewRequest): number {
   }
 }
 
-/** What became of a request; null while the daemon has not looked at it. */
+/** The outcome of a request; null until the daemon has handled it. */
 export function requestOutcome(
   db: LedgerDb,
   id: number,

@@ -8,7 +8,7 @@ import { FLAG } from '../calls/call-writer.ts';
 import { readPage, startOf, stepPage } from '../calls/history.ts';
 import type { LedgerDb } from '../database.ts';
 
-/** A rollout as it last stood. `snapshot`: JSON; times in epoch ms. */
+/** The newest state of a rollout. `snapshot`: JSON; times in epoch ms. */
 export interface RolloutRow {
   readonly id: string;
   readonly model: string;
@@ -20,7 +20,7 @@ export interface RolloutRow {
   readonly updatedAt: number;
 }
 
-/** A decision without its evidence. `at`: epoch ms; `ticks`: how many it stands for. */
+/** A decision without input and output. `at`: epoch ms; `ticks`: how many ticks the row stands for. */
 export interface DecisionRow {
   readonly id: number;
   readonly at: number;
@@ -34,7 +34,7 @@ export interface DecisionRow {
   readonly ticks: number;
 }
 
-/** A decision with what it saw and what came out, as JSON. */
+/** A decision with its input and output, JSON. */
 export interface DecisionRecord extends DecisionRow {
   readonly input: string;
   readonly output: string;
@@ -49,7 +49,7 @@ export interface EventRow {
   readonly data: string;
 }
 
-/** Shares of one step's eligible calls, 0..1. `units`: what was assigned by itself: calls, or agents' blocks of time. */
+/** Shares of one step's eligible calls, 0..1. `units`: how many calls, or agents' blocks of time, were assigned. */
 export interface StepShare {
   readonly step: number;
   /** The weight that was set. */
@@ -72,7 +72,9 @@ export function listRollouts(db: LedgerDb): RolloutRow[] {
   return db.prepare<[], RolloutRow>(`${ROLLOUT} ORDER BY p.created_at_ms, p.id`).all();
 }
 
-/** The one rollout whose id begins so; null where there is none. AppError `conflict` where there are several. */
+/**
+ * The rollout whose id begins with a prefix; null if there is none. Throws AppError `conflict` if there are several.
+ */
 export function findRollout(db: LedgerDb, prefix: string): RolloutRow | null {
   const sql = `${ROLLOUT} WHERE substr(p.id, 1, length(@prefix)) = @prefix ORDER BY p.id`;
   const found = db.prepare<{ prefix: string }, RolloutRow>(sql).all({ prefix });
@@ -85,7 +87,7 @@ export function findRollout(db: LedgerDb, prefix: string): RolloutRow | null {
   return exact;
 }
 
-/** The policy that a rollout keeps, for its route. AppError `not_found` where the ledger does not have it. */
+/** The policy of its route that a rollout pins. Throws AppError `not_found` if the ledger does not have it. */
 export function pinnedPolicy(db: LedgerDb, { id, model, policyHash }: RolloutRow): RoutePolicy {
   const sql = 'SELECT parsed FROM policies WHERE hash = ?';
   const parsed = db.prepare<[string], string>(sql).pluck().get(policyHash);
@@ -95,7 +97,7 @@ export function pinnedPolicy(db: LedgerDb, { id, model, policyHash }: RolloutRow
   throw new AppError('not_found', `the ledger does not have the policy of rollout ${id}`);
 }
 
-/** The newest decisions that fit, oldest first. `since`: epoch ms. */
+/** The newest decisions that match the filter, oldest first. `since`: epoch ms. */
 export function listDecisions(
   db: LedgerDb,
   filter: { readonly rollout?: string; readonly since?: number; readonly limit?: number } = {},
@@ -106,13 +108,13 @@ export function listDecisions(
   return db.prepare<object, DecisionRow>(sql).all({ rollout, since: Math.round(since), limit });
 }
 
-/** One decision with its evidence. */
+/** One decision with its input and output. */
 export function decision(db: LedgerDb, id: number): DecisionRecord | null {
   const sql = `${DECISION}, input, output, hash FROM decisions WHERE id = ?`;
   return db.prepare<[number], DecisionRecord>(sql).get(id) ?? null;
 }
 
-/** What happened to a rollout, in order. */
+/** The events of a rollout, in order. */
 export function events(db: LedgerDb, rolloutId: string): EventRow[] {
   const sql =
     'SELECT id, decision_id AS decisionId, happened_at_ms AS at, type, data FROM events WHERE rollout_id = ? ORDER BY id';
@@ -124,7 +126,7 @@ export function countCalls(db: LedgerDb): number {
   return db.prepare<[], number>('SELECT count(*) FROM calls').pluck().get() ?? 0;
 }
 
-/** How many tokens each kind of upstream has read and written, by its own count. */
+/** How many prompt and output tokens each kind of upstream has counted. */
 export function tokensServed(db: LedgerDb): { servedBy: string; prompt: number; output: number }[] {
   const sql = `SELECT CASE WHEN flags & ${FLAG.dedicated} THEN 'dedicated' ELSE 'serverless' END AS servedBy,
       total(prompt_tokens) AS prompt, total(output_tokens) AS output
@@ -133,8 +135,8 @@ export function tokensServed(db: LedgerDb): { servedBy: string; prompt: number; 
 }
 
 /**
- * What share of the eligible calls each step gave to the canary, and what share the endpoint served in the end, counted
- * from the calls. One entry for each weight that a step had. `blockMs`: length of an agent's block, clock ms.
+ * The share of eligible calls that each step assigned to the canary, and the share that the endpoint served in the end,
+ * counted from the calls. One entry for each weight that a step had. `blockMs`: length of an agent's block, clock ms.
  */
 export function measuredShares(
   db: LedgerDb,

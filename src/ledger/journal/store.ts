@@ -27,15 +27,15 @@ import { openAsk, pendingRequests } from './requests.ts';
 import type { OpenAsk, PendingRequest } from './requests.ts';
 import { writeEntry } from './write-entry.ts';
 
-/** A WAL of this size is worth a checkpoint; one of that size is cut off even if writers must wait for a moment. */
+/** A WAL of the first size is checkpointed. One of the second size is truncated, even if writers must wait a moment. */
 const CHECKPOINT_BYTES = 8 << 20;
 const TRUNCATE_BYTES = 64 << 20;
 
 const OVER = "('aborted', 'failed', 'returned')";
 
 /**
- * The journal inside its own thread. Other threads call its methods through `JournalThread`, so arguments and results are
- * values that pass between threads. A method may block: only its own thread waits, never the gateway's.
+ * The journal inside its own thread. Other threads call its methods through `JournalThread`, so arguments and results
+ * are values that pass between threads. A method may block: only its own thread waits, never the gateway's.
  */
 export class JournalStore {
   readonly #path: string;
@@ -131,7 +131,10 @@ export class JournalStore {
     return stepPage(this.#db, rolloutId, afterUs);
   }
 
-  /** How many calls of a model arrived in each minute since a time, both epoch ms. Repeats of refused calls do not count. */
+  /**
+   * How many calls of a model arrived in each minute since a time, both epoch ms. Repeats of refused calls do not
+   * count.
+   */
   callsPerMinute(model: string, sinceMs: number): { atMs: number; calls: number }[] {
     return callsPerMinute(this.#db, model, sinceMs);
   }
@@ -162,14 +165,17 @@ export class JournalStore {
   }
 
   /**
-   * What the endpoints of a model have cost lately, and what the endpoint of a rollout has cost in all, up to `now` (epoch
-   * ms), even if the last reading is older. Takes a millisecond or less.
+   * What the endpoints of a model have cost lately, and what the endpoint of a rollout has cost in all, up to `now`
+   * (epoch ms), even if the last reading is older. Takes a millisecond or less.
    */
   spending(model: string, rolloutId: string | null, now: number): Spending {
     return spending(this.#db, model, rolloutId, now);
   }
 
-  /** The mean cost of a recent call of a model on serverless, whichever provider served it, in micro-dollars; null if unknown. */
+  /**
+   * The mean cost of a recent call of a model on serverless, whichever provider served it, in micro-dollars; null if
+   * unknown.
+   */
   costPerCall(model: string, now: number): number | null {
     return costPerCall(this.#db, model, now);
   }
@@ -195,7 +201,7 @@ export class JournalStore {
     if (size < CHECKPOINT_BYTES) return;
     try {
       this.#quick.pragma('wal_checkpoint(PASSIVE)');
-      // Only little is left to be moved now, so that the short wait this asks of writers is within their patience.
+      // Little is left to move now, so writers wait less than their timeout.
       if (size >= TRUNCATE_BYTES) this.#quick.pragma('wal_checkpoint(TRUNCATE)');
     } catch (error) {
       if (!isBusy(error)) throw error;

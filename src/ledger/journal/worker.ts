@@ -17,11 +17,11 @@ setInterval(() => {
   try {
     store?.checkpoint();
   } catch {
-    // A file that cannot be checkpointed cannot be written either, and that is told to whoever writes.
+    // If the file cannot be checkpointed it cannot be written either, and then the next write reports the error.
   }
 }, CHECKPOINT_EVERY_MS);
 
-/** Opens the file with the first message, so that one that cannot be opened now is tried again with the next. */
+/** Opens the file with the first message. If that fails, the next message tries again. */
 function answer({ id, method, args }: JournalMessage): JournalReply {
   try {
     store ??= new JournalStore(path);
