@@ -2,8 +2,9 @@ import type { Rollout } from '../rollout/rollout.ts';
 import type { LedgerKnown, SweptRollout } from './sweep.ts';
 
 /**
- * What the sweep has to know of a ledger's rollouts. `hasServedSince`: whether a rollout's endpoint served a call that ended
- * at or after a time; asked only for those that are promoted, and have been for as long as `idleMs`. Null: never idle.
+ * What the sweep must know of a ledger's rollouts. `hasServedSince` says whether a rollout's endpoint served a call that
+ * ended at or after a time. It is called only for rollouts that have been promoted for at least `idleMs`, and for the ways
+ * back from them. If `idleMs` is null, no endpoint counts as idle.
  */
 export async function knownOf(
   ledgerId: string,
@@ -14,7 +15,7 @@ export async function knownOf(
   const idle: string[] = [];
   for (const { id, phase, since } of rollouts) {
     if (idleMs === null || phase !== 'promoted' || now - since < idleMs) continue;
-    // A way back that came to nothing has used it meanwhile.
+    // A way back that was aborted or failed used the same endpoint meanwhile.
     const its = rollouts.filter(({ wayBack }) => wayBack?.replaces === id).map((one) => one.id);
     let isUsed = false;
     for (const each of [id, ...its]) isUsed ||= await hasServedSince(each, now - idleMs);

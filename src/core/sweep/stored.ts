@@ -6,7 +6,7 @@ import type { EndpointFound, SweepDecision, SweepSeen, SweptRollout } from './sw
 
 const time = z.number().min(0);
 const text = z.string();
-/** A route is `watching` while it has no rollout. */
+/** `watching` is the phase of a route without a rollout, so no rollout has it. */
 const ROLLOUT_PHASES = PHASES.filter((phase) => phase !== 'watching');
 
 const endpoint = storedAs<EndpointFound>()(
@@ -56,7 +56,7 @@ export const sweepInputSchema = storedAs<{ readonly sweep: SweepSeen }>()(
   }),
 );
 
-/** The output of such a decision. */
+/** The output of a decision about an endpoint that no rollout uses. */
 export const sweepDecisionSchema = storedAs<SweepDecision>()(
   z.strictObject({
     finding: z.enum(['foreign', 'in_use', 'idle', 'ended', 'lost', 'unknown', 'no_ledger']),

@@ -6,12 +6,12 @@ import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
 import { DAY_MS } from '../time.ts';
 
-/** The tag that tells our endpoints from others in the account. */
+/** The tag of every endpoint that upshift creates. Other endpoints of the account do not have it. */
 export const OUR_TAG = 'managed-by:upshift';
 
 const LEDGER_TAG = 'upshift-ledger:';
 
-/** The tag that tells one ledger's endpoints from another's in the same account. */
+/** The tag that names the ledger whose process created an endpoint. Several ledgers may share an account. */
 export function ledgerTag(ledgerId: string): string {
   return `${LEDGER_TAG}${ledgerId}`;
 }
@@ -26,38 +26,38 @@ export interface EndpointFound {
   readonly tags: readonly string[];
   readonly createdAt: number | null;
   readonly updatedAt: number | null;
-  /** For the replicas that it has now; null where that is not known. */
+  /** For the replicas that it has now. Null if it is not known. */
   readonly pricePerHourMicros: number | null;
 }
 
-/** What the sweep has to know of a rollout. */
+/** What the sweep must know of a rollout. */
 export type SweptRollout = Pick<Rollout, 'id' | 'model' | 'endpointName' | 'namespace' | 'phase' | 'since'>;
 
-/** What a ledger knows. */
+/** What the sweep must know of a ledger. */
 export interface LedgerKnown {
   readonly ledgerId: string;
-  /** All rollouts that it ever had. */
+  /** All rollouts that the ledger ever had. */
   readonly rollouts: readonly SweptRollout[];
-  /** Ids of promoted rollouts whose endpoint has had no call for as long as the policy says. */
+  /** Ids of promoted rollouts whose endpoint has served no call for the time that the policy sets. */
   readonly idle: readonly string[];
 }
 
-/** Everything that a decision about one endpoint may look at: stored with it, and enough to decide again. */
+/** The whole input of a decision about one endpoint. It is stored with the decision, which can be computed again from it. */
 export interface SweepSeen {
   readonly now: number;
   readonly endpoint: EndpointFound;
-  /** The rollout whose endpoint it is; null where the ledger knows none. */
+  /** The rollout that uses or last used the endpoint. Null if the ledger knows none. */
   readonly rollout: SweptRollout | null;
-  /** Null where there is no ledger to ask. */
+  /** Null if there is no ledger. */
   readonly ledgerId: string | null;
   readonly isIdle: boolean;
   readonly policy: SweepPolicy;
 }
 
-/** What an endpoint is to this ledger. */
+/** How an endpoint relates to this ledger. */
 type Finding = 'foreign' | 'in_use' | 'idle' | 'ended' | 'lost' | 'unknown' | 'no_ledger';
 
-/** What is to be done about one endpoint, and why. */
+/** What to do about one endpoint, and why. */
 export interface SweepDecision {
   readonly finding: Finding;
   readonly action: Extract<Action, 'wait' | 'report_endpoint' | 'pause_endpoint' | 'delete_endpoint'>;
@@ -65,11 +65,11 @@ export interface SweepDecision {
     Reason,
     'endpoint_not_ours' | 'endpoint_in_use' | 'endpoint_idle' | 'endpoint_orphaned' | 'endpoint_unknown'
   >;
-  /** A sentence for people, figures first. */
+  /** The reason in words, for people. */
   readonly detail: string;
 }
 
-/** What one decision about an endpoint looks at, out of all that is known; `known` is null where there is no ledger. */
+/** Builds the input of the decision about one endpoint. `known` is null if there is no ledger. */
 export function sweepSeen(
   endpoint: EndpointFound,
   known: LedgerKnown | null,
@@ -77,7 +77,7 @@ export function sweepSeen(
 ): SweepSeen {
   const isIts = ({ id, namespace, endpointName }: SweptRollout) =>
     namespace === endpoint.namespace && (endpointName === endpoint.name || endpoint.name.endsWith(`-${id}`));
-  // A way back has the name of the endpoint that it leaves: whoever still uses it counts, else who used it last.
+  // A way back has the same endpoint as the rollout that it replaces. The active one of them counts, else the latest.
   const its = (known?.rollouts.filter(isIts) ?? []).toSorted((a, b) => b.since - a.since);
   const found = its.find((one) => isActive(one as Rollout)) ?? its[0];
   const rollout =
@@ -96,35 +96,35 @@ export function sweepSeen(
 }
 
 /**
- * What to do about one endpoint. Pure. One without our tag is never touched, and neither is one of a rollout that is not
- * over, nor any where no ledger says what is in use.
+ * What to do about one endpoint. Pure. Three kinds of endpoint are never paused or deleted: one without our tag, one whose
+ * rollout is not over, and any endpoint if there is no ledger, because then nothing says whether it is in use.
  */
 export function decideSweep(seen: SweepSeen): SweepDecision {
   const { endpoint, rollout, ledgerId, isIdle, policy } = seen;
-  const told = (finding: Finding, action: SweepDecision['action'], detail: string): SweepDecision => ({
+  const decision = (finding: Finding, action: SweepDecision['action'], detail: string): SweepDecision => ({
     finding,
     action,
     reason: REASONS[finding],
     detail,
   });
-  if (!endpoint.tags.includes(OUR_TAG)) return told('foreign', 'wait', 'upshift did not make it');
-  if (ledgerId === null) return told('no_ledger', 'report_endpoint', 'no ledger says whether a rollout uses it');
+  if (!endpoint.tags.includes(OUR_TAG)) return decision('foreign', 'wait', 'upshift did not create it');
+  if (ledgerId === null) return decision('no_ledger', 'report_endpoint', 'no ledger says whether a rollout uses it');
   if (rollout !== null && isActive(rollout as Rollout)) {
-    if (!isIdle) return told('in_use', 'wait', `rollout ${rollout.id} is ${rollout.phase}`);
+    if (!isIdle) return decision('in_use', 'wait', `rollout ${rollout.id} is ${rollout.phase}`);
     const span = policy.idle === null ? 'long' : longText(policy.idle);
-    return told(
+    return decision(
       'idle',
       'report_endpoint',
-      `rollout ${rollout.id} is promoted, but has had no call for ${span}${costText(seen)}`,
+      `rollout ${rollout.id} is promoted, but its endpoint has served no call for ${span}${costText(seen)}`,
     );
   }
-  if (rollout !== null) return decideOrphan(seen, 'ended', `rollout ${rollout.id} is over: ${rollout.phase}`);
+  if (rollout !== null) return decideOrphan(seen, 'ended', `rollout ${rollout.id} is over: it is ${rollout.phase}`);
   if (endpoint.tags.includes(ledgerTag(ledgerId))) {
-    return decideOrphan(seen, 'lost', 'this ledger made it, but knows no rollout of that name');
+    return decideOrphan(seen, 'lost', 'this ledger created it, but has no rollout for it');
   }
   const owner = endpoint.tags.find((tag) => tag.startsWith(LEDGER_TAG));
-  const whose = owner === undefined ? 'this ledger does not know it' : `it belongs to ${owner.replace(':', ' ')}`;
-  return told('unknown', UNKNOWN[policy.unknown](endpoint), `${whose}${costText(seen)}`);
+  const whose = owner === undefined ? 'this ledger has no record of it' : `it belongs to ${owner.replace(':', ' ')}`;
+  return decision('unknown', UNKNOWN[policy.unknown](endpoint), `${whose}${costText(seen)}`);
 }
 
 const REASONS: Readonly<Record<Finding, SweepDecision['reason']>> = {
@@ -143,7 +143,7 @@ const UNKNOWN: Readonly<Record<SweepPolicy['unknown'], (endpoint: EndpointFound)
   delete: () => 'delete_endpoint',
 };
 
-/** Nobody uses it any more: it stops costing money, and goes after a time of grace. */
+/** For an endpoint that no rollout uses any more: it is paused, so that it costs nothing, and deleted later. */
 function decideOrphan(seen: SweepSeen, finding: 'ended' | 'lost', why: string): SweepDecision {
   const { endpoint, rollout, policy, now } = seen;
   const reason = REASONS[finding];
@@ -153,26 +153,36 @@ function decideOrphan(seen: SweepSeen, finding: 'ended' | 'lost', why: string): 
   }
   if (policy.deleteAfter === null)
     return { finding, action: 'report_endpoint', reason, detail: `${why}; it costs nothing` };
-  // Whoever changed it last may still want it.
+  // The time counts from the last change too, because whoever changed the endpoint may still want it.
   const since = Math.max(rollout?.since ?? 0, endpoint.updatedAt ?? endpoint.createdAt ?? now);
   const left = since + policy.deleteAfter - now;
   if (left <= 0) {
-    return { finding, action: 'delete_endpoint', reason, detail: `${why}; it has rested for ${longText(now - since)}` };
+    return {
+      finding,
+      action: 'delete_endpoint',
+      reason,
+      detail: `${why}; it has been paused or failed for ${longText(now - since)}`,
+    };
   }
-  return { finding, action: 'report_endpoint', reason, detail: `${why}; it rests and is deleted in ${longText(left)}` };
+  return {
+    finding,
+    action: 'report_endpoint',
+    reason,
+    detail: `${why}; it costs nothing and is deleted in ${longText(left)}`,
+  };
 }
 
-/** Whether it costs nothing and serves nobody. One that is scaled to zero wakes up by itself, and still uses quota. */
+/** Whether it costs nothing and serves no calls. `scaledToZero` is not: it starts again at a call, and still uses quota. */
 function isResting({ state }: EndpointFound): boolean {
   return state === 'paused' || state === 'failed';
 }
 
-/** A span for people, in days where it has many hours. */
+/** A span for people: in days if it is two days or longer. */
 export function longText(ms: number): string {
   return ms >= 172_800_000 ? `${(ms / DAY_MS).toFixed(0)} days` : spanText(ms);
 }
 
-/** What is saved, where anything is. */
+/** What the endpoint costs now, as the end of a sentence. */
 function costText({ endpoint: { pricePerHourMicros } }: SweepSeen): string {
   if (pricePerHourMicros === null) return '; its price is not known';
   return pricePerHourMicros === 0 ? '; it costs nothing' : `; it costs ${priceText(pricePerHourMicros)}`;

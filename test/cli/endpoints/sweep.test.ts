@@ -83,10 +83,10 @@ describe('endpoints and their rollouts', { concurrency: 4 }, () => {
     assert.equal(code, 0);
     const text = out.replaceAll(/\s+/g, ' ');
     for (const expected of [
-      'orphan: rollout aaaabbbb is over: aborted; it costs $0.03/h; a sweep pauses it',
-      'orphan: rollout ccccdddd is over: aborted; it has rested for',
+      'orphan: rollout aaaabbbb is over: it is aborted; it costs $0.03/h; a sweep pauses it',
+      'orphan: rollout ccccdddd is over: it is aborted; it has been paused or failed for',
       'in use: rollout eeeeffff is promoted',
-      'unknown: this ledger does not know it; it costs $0.03/h',
+      'unknown: this ledger has no record of it; it costs $0.03/h',
       '4 endpoints in acme, $0.10/h together; 1 other, left alone',
     ]) {
       assert.ok(text.includes(expected), `${expected}\n${out}`);

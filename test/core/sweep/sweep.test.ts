@@ -45,35 +45,35 @@ function decided(found: EndpointFound, ledger: LedgerKnown | null, policy: Parti
 }
 
 describe('an endpoint of a rollout that is over', () => {
-  it('is paused, with what it costs, as long as it costs anything', () => {
+  it('is paused if it may cost money, and the detail says what it costs', () => {
     for (const state of ['pending', 'initializing', 'updating', 'updateFailed', 'running', 'scaledToZero'] as const) {
       assert.deepEqual(decided(endpoint({ state }), known(rollout())), [
         'ended',
         'pause_endpoint',
-        'rollout aaaabbbb is over: aborted; it costs $0.80/h',
+        'rollout aaaabbbb is over: it is aborted; it costs $0.80/h',
       ]);
     }
   });
 
-  it('is only told of where the policy says so', () => {
+  it('is only reported if the policy says so', () => {
     assert.equal(decided(endpoint(), known(rollout()), { ended: 'report' })[1], 'report_endpoint');
   });
 
-  it('rests for the time of grace, counted from its last change, and is then deleted', () => {
+  it('is deleted when `deleteAfter` has passed since its last change', () => {
     const paused = endpoint({ state: 'paused', pricePerHourMicros: 0, updatedAt: START });
     const at = (now: number) => decided(paused, known(rollout()), {}, now);
     assert.deepEqual(at(START + 7 * DAY - 1).slice(0, 2), ['ended', 'report_endpoint']);
     assert.deepEqual(at(START + 7 * DAY), [
       'ended',
       'delete_endpoint',
-      'rollout aaaabbbb is over: aborted; it has rested for 7 days',
+      'rollout aaaabbbb is over: it is aborted; it has been paused or failed for 7 days',
     ]);
     assert.equal(decided(paused, known(rollout()), { deleteAfter: null }, START + 900 * DAY)[1], 'report_endpoint');
   });
 });
 
-describe('an endpoint that a way back would have left', () => {
-  it('is in use where the way back came to nothing, and an orphan where it succeeded', () => {
+describe('an endpoint that a way back shares with the promoted rollout', () => {
+  it('is in use if the way back was aborted, and an orphan if it succeeded', () => {
     const promoted = rollout({ phase: 'promoted', since: START - 9 * DAY });
     const back = (phase: SweptRollout['phase']) => rollout({ id: 'ccccdddd', phase });
     for (const rollouts of [
@@ -87,8 +87,8 @@ describe('an endpoint that a way back would have left', () => {
   });
 });
 
-describe('an endpoint that the ledger knows no rollout of', () => {
-  it('is an orphan where this ledger made it, and unknown where another or nobody says so', () => {
+describe('an endpoint for which the ledger has no rollout', () => {
+  it('is an orphan if its tag names this ledger, and unknown if its tag names another or none', () => {
     assert.deepEqual(decided(endpoint(), known()).slice(0, 2), ['lost', 'pause_endpoint']);
     assert.deepEqual(decided(endpoint({ tags: [OUR_TAG] }), known()).slice(0, 2), ['unknown', 'report_endpoint']);
     const other = endpoint({ tags: [OUR_TAG, ledgerTag('ffff0000')] });
@@ -106,7 +106,7 @@ describe('an endpoint that the ledger knows no rollout of', () => {
     assert.equal(decided(unknown, known(), { unknown: 'delete' })[1], 'delete_endpoint');
   });
 
-  it('is found by the rollout’s id behind its name, made by a process that was killed or not', () => {
+  it('is matched to a rollout by the id at the end of its name, even if the ledger does not have the name', () => {
     const found = endpoint({ name: 'up-w-aaaabbbb', tags: [OUR_TAG] });
     assert.equal(decided(found, known(rollout()))[0], 'ended');
     assert.equal(decided(found, known(rollout({ phase: 'provisioning' })))[0], 'in_use');
@@ -115,16 +115,16 @@ describe('an endpoint that the ledger knows no rollout of', () => {
 });
 
 describe('a promoted endpoint without calls', () => {
-  it('is told of, and never paused by surprise', () => {
+  it('is reported and never paused', () => {
     const idle = { ...known(rollout({ phase: 'promoted' })), idle: ['aaaabbbb'] };
     assert.deepEqual(decided(endpoint(), idle), [
       'idle',
       'report_endpoint',
-      'rollout aaaabbbb is promoted, but has had no call for 24.0 h; it costs $0.80/h',
+      'rollout aaaabbbb is promoted, but its endpoint has served no call for 24.0 h; it costs $0.80/h',
     ]);
   });
 
-  it('is one that was promoted for so long, and served none in that time', async () => {
+  it('is idle if it was promoted at least `idle` ago and has served no call since then', async () => {
     const promoted = { ...promotedRollout(), since: START - 2 * DAY };
     const rollouts = [
       promoted,
@@ -133,8 +133,8 @@ describe('a promoted endpoint without calls', () => {
     ];
     const asked: [string, number][] = [];
     const idleOf = async (served: boolean, idleMs: number | null) => {
-      const look = (id: string, since: number) => asked.push([id, since]) > 0 && served;
-      return (await knownOf(LEDGER, rollouts, look, { idleMs, now: START })).idle;
+      const hasServed = (id: string, since: number) => asked.push([id, since]) > 0 && served;
+      return (await knownOf(LEDGER, rollouts, hasServed, { idleMs, now: START })).idle;
     };
     assert.deepEqual(await idleOf(false, DAY), ['aaaabbbb']);
     assert.deepEqual(await idleOf(true, DAY), []);
@@ -142,7 +142,7 @@ describe('a promoted endpoint without calls', () => {
     assert.deepEqual(await idleOf(false, null), []);
   });
 
-  it('was used by a way back that came to nothing', async () => {
+  it('is not idle if an aborted way back used it', async () => {
     const ended = { type: 'ended' as const, outcome: 'aborted' as const, reason: 'operator', hint: null };
     const rollouts = [promotedRollout(), backAtStep(1, ended)];
     const idleOf = async (served: string | null) =>
@@ -232,7 +232,7 @@ describe('in any world of endpoints, a sweep', () => {
     );
   const acts = ({ action }: { action: string }) => action === 'pause_endpoint' || action === 'delete_endpoint';
 
-  it('acts in these worlds, so that the laws below say something', () => {
+  it('pauses and deletes in some of these worlds, so that the next tests check something', () => {
     const actions = new Set<string>();
     always((_, __, { finding, action }) => actions.add(`${finding} ${action}`));
     for (const each of ['ended', 'lost', 'unknown']) {
@@ -240,13 +240,13 @@ describe('in any world of endpoints, a sweep', () => {
     }
   });
 
-  it('never touches an endpoint without our tag', () => {
+  it('never pauses or deletes an endpoint without our tag', () => {
     always(({ tags }, _, does) => {
       if (!tags.includes(OUR_TAG)) assert.equal(does.action, 'wait');
     });
   });
 
-  it('never touches the endpoint of a rollout that is not over', () => {
+  it('never pauses or deletes the endpoint of a rollout that is not over', () => {
     always(({ namespace, name }, ledger, does) => {
       const isUsed = ledger?.rollouts.some((one) => {
         return one.namespace === namespace && one.endpointName === name && !OVER.includes(one.phase);
@@ -255,19 +255,19 @@ describe('in any world of endpoints, a sweep', () => {
     });
   });
 
-  it('touches nothing where there is no ledger', () => {
+  it('pauses and deletes nothing if there is no ledger', () => {
     always((_, ledger, does) => {
       if (ledger === null) assert.ok(!acts(does));
     });
   });
 
-  it('deletes none that may still cost its user something, unless that is said of unknown ones', () => {
+  it('deletes no endpoint that may still cost money, unless the policy says so for unknown ones', () => {
     always(({ state }, _, { finding, action }) => {
       if (action === 'delete_endpoint' && finding !== 'unknown') assert.ok(state === 'paused' || state === 'failed');
     });
   });
 
-  it('decides the same again from what is stored', () => {
+  it('is computed again from its stored input with the same result', () => {
     fc.assert(
       fc.property(worlds, ({ now, policy, endpoints, ledger }) => {
         for (const found of endpoints) {
@@ -280,20 +280,20 @@ describe('in any world of endpoints, a sweep', () => {
 });
 
 describe('the block `sweep` of a policy', () => {
-  it('is filled in, spans and none alike', () => {
+  it('gets its defaults, and accepts spans and `none`', () => {
     const parsed = parsePolicy({ sweep: { deleteAfter: 'none', idle: '2h' } });
     assert.deepEqual(parsed.ok && parsed.policy.sweep, { ...SWEEP_DEFAULTS, deleteAfter: null, idle: 7_200_000 });
     const silent = parsePolicy({});
     assert.deepEqual(silent.ok && silent.policy.sweep, SWEEP_DEFAULTS);
   });
 
-  it('refuses what it does not know', () => {
-    for (const [sweep, told] of [
+  it('refuses unknown values and keys', () => {
+    for (const [sweep, message] of [
       [{ ended: 'delete' }, 'expected pause or report, got "delete"'],
       [{ after: '7d' }, 'unknown key; allowed here: ended, deleteAfter, unknown, idle'],
     ] as const) {
       const parsed = parsePolicy({ sweep });
-      assert.deepEqual(parsed.ok ? [] : parsed.issues.map(({ message }) => message), [told]);
+      assert.deepEqual(parsed.ok ? [] : parsed.issues.map((issue) => issue.message), [message]);
     }
   });
 });

@@ -53,7 +53,7 @@ test(
     const [row] = swept(stage).filter(({ action }) => action === 'pause_endpoint');
     assert.ok(row);
     assert.equal(row.model, MODEL);
-    assert.match(row.detail ?? '', /^this ledger made it, but knows no rollout of that name; it costs \$0\.80\/h$/);
+    assert.match(row.detail ?? '', /^this ledger created it, but has no rollout for it; it costs \$0\.80\/h$/);
     await eventually('the other ledger’s is told of', () =>
       daemon.report().endpoints?.some((told) => told.includes('yyyy8888')),
     );
