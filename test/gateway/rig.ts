@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { Arrival, Call, Outcome, Recorder, Shadow } from '../../src/core/call.ts';
 import { GATEWAY_ID, knownAfterUs } from '../../src/core/call.ts';
 import type { CarePolicy } from '../../src/core/policy/care.ts';
@@ -99,18 +100,56 @@ export function chatEvents(model: string, words: readonly string[]): string[] {
 
 export const SSE = { 'content-type': 'text/event-stream' };
 
-/** A clock that a test moves; its fraction still runs so that spans are positive. */
+/** A sleep of at most so many ms ends by itself; a longer one when the test moves the clock. */
+const SHORT_MS = 100;
+
+/**
+ * A clock that a test moves; its fraction still runs so that spans are positive. A short sleep ends when no more calls
+ * arrive: then all that were made at once are there, however slow the machine is.
+ */
 export class TestClock implements Clock {
   readonly scale = 1;
-  private offset = 0;
+  readonly #arrived: () => number;
+  #offset = 0;
+  #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
+
+  constructor(arrived: () => number) {
+    this.#arrived = arrived;
+  }
+
   now(): number {
-    return performance.timeOrigin + performance.now() + this.offset;
+    return performance.timeOrigin + performance.now() + this.#offset;
   }
-  sleep(): Promise<void> {
-    return Promise.reject(new Error('the gateway does not sleep on the clock'));
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const at = this.now() + ms;
+    signal?.addEventListener('abort', () => reject(signal.reason as Error));
+    if (ms > SHORT_MS) this.#sleepers.push({ at, wake: resolve });
+    else {
+      void this.quiet().then(() => {
+        this.advance(Math.max(0, at - this.now()));
+        resolve();
+      });
+    }
+    return promise;
   }
+
   advance(ms: number): void {
-    this.offset += ms;
+    this.#offset += ms;
+    const now = this.now();
+    const due = this.#sleepers.filter(({ at }) => at <= now);
+    this.#sleepers = this.#sleepers.filter(({ at }) => at > now);
+    for (const { wake } of due) wake();
+  }
+
+  /** Resolves when no call has arrived in ten turns of the event loop. */
+  async quiet(): Promise<void> {
+    for (let before = -1; before !== this.#arrived();) {
+      before = this.#arrived();
+      await pause(2);
+      for (let turn = 0; turn < 10; turn++) await nextTurn();
+    }
   }
 }
 
@@ -141,9 +180,9 @@ export const MODEL = 'acme/tiny';
 
 /** A gateway on a port of its own; with `endpoint`, all eligible chat calls for acme/tiny go there. */
 export async function startRig(options: RigOptions): Promise<Rig> {
-  const clock = new TestClock();
   const calls: Call[] = [];
   const arrivals: Arrival[] = [];
+  const clock = new TestClock(() => arrivals.length);
   const knownAfter = new Map<number, number>();
   const differing: string[] = [];
   const shadows: Shadow[] = [];

@@ -22,8 +22,8 @@ export interface BatchContext {
   /** The most items and bytes of all its calls together. */
   readonly most: number;
   readonly mostBytes: number;
-  /** Real ms from the first call until the batch is sent. */
-  readonly waitMs: number;
+  /** Resolves when the batch is to be sent; rejects if it is closed before. */
+  readonly wait: (closed: AbortSignal) => Promise<void>;
   /** Called when the batch takes no more calls. */
   closed(batch: Batch): void;
   /** Called when the batch failed as a whole and its calls are sent separately. */
@@ -89,7 +89,7 @@ export class Batch implements Dispatcher.DispatchHandler {
   #items = 0;
   #bytes = 0;
   #stage: 'open' | 'sent' | 'read' | 'passed' | 'over' = 'open';
-  readonly #timer: NodeJS.Timeout;
+  readonly #closed = new AbortController();
   #controller: Dispatcher.DispatchController | null = null;
   #headers: IncomingHttpHeaders = {};
   #chunks: Buffer[] = [];
@@ -97,7 +97,10 @@ export class Batch implements Dispatcher.DispatchHandler {
 
   constructor(context: BatchContext) {
     this.#context = context;
-    this.#timer = setTimeout(() => this.send(), context.waitMs);
+    void context.wait(this.#closed.signal).then(
+      () => this.send(),
+      () => undefined,
+    );
   }
 
   /** Whether a call still fits. */
@@ -240,7 +243,7 @@ export class Batch implements Dispatcher.DispatchHandler {
 
   #close(): void {
     this.#stage = 'over';
-    clearTimeout(this.#timer);
+    this.#closed.abort();
     this.#context.closed(this);
   }
 }

@@ -23,11 +23,11 @@ const IRRELEVANT = /^(?:user-agent|x-request-id|x-correlation-id|traceparent|tra
 
 /** Batches calls that ask the same of the same model with the same credentials: they are sent as one request. */
 export class Batches {
-  readonly #clock: Pick<Clock, 'now' | 'scale'>;
+  readonly #clock: Pick<Clock, 'now' | 'sleep'>;
   readonly #open = new Map<string, Batch>();
   readonly #formats = new Map<string, AnswerFormat>();
 
-  constructor(clock: Pick<Clock, 'now' | 'scale'>) {
+  constructor(clock: Pick<Clock, 'now' | 'sleep'>) {
     this.#clock = clock;
   }
 
@@ -75,7 +75,7 @@ export class Batches {
         format,
         most: policy.most,
         mostBytes: MOST_BYTES,
-        waitMs: policy.wait / clock.scale,
+        wait: (closed) => clock.sleep(policy.wait, closed),
         closed: (one) => {
           if (this.#open.get(key) === one) this.#open.delete(key);
         },

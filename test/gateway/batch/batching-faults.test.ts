@@ -154,12 +154,15 @@ describe('a client that leaves', () => {
 
   test('before the batch is sent is not in it', async () => {
     await using router = await startUpstream(engine());
-    await using rig = await startRig({ router: router.url, care: careOf(32, { batch: { wait: 300, most: 32 } }) });
+    await using rig = await startRig({ router: router.url, care: fullAt(32) });
     const leaving = start(rig, 'leaves');
     await eventually('it is there', () => rig.arrivals.length === 1);
     const staying = ['a', 'b'].map((input) => stay(rig, input));
     await eventually('they are there', () => rig.arrivals.length === 3);
     leaving.destroy();
+    await rig.recorded(1);
+    await rig.clock.quiet();
+    rig.clock.advance(30_000);
     const answers = await Promise.all(staying);
     assert.deepEqual(
       answers.map(({ data }) => data.length),

@@ -119,8 +119,8 @@ describe('the answer to a call in a batch', () => {
         [row.outcome, row.finalOutcome, row.attempts.length, row.servedBy],
         ['ok', 'ok', 1, 'serverless'],
       );
-      assert.ok(row.durationUs >= (WAIT - 5) * 1_000);
     }
+    assert.ok(Math.max(...rows.map(({ durationUs }) => durationUs)) >= WAIT * 1_000);
     assert.equal([...rig.gateway.lanes()][0]?.counts.sent, 1);
     assert.equal([...rig.gateway.lanes()][0]?.inFlight, 0);
     assert.equal(rig.arrivals.length, 2);

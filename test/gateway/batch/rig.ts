@@ -4,7 +4,7 @@ import type { Answer, Behaviour, Received, Rig, Upstream } from '../rig.ts';
 export const FEATURES = `/hf-inference/models/${MODEL}/pipeline/feature-extraction`;
 export const EMBEDDINGS = '/v1/embeddings';
 
-/** Real ms: long enough that calls which are made at once are in one batch. */
+/** Clock ms. The clock of the tests sees to it that calls which are made at once are in one batch. */
 export const WAIT = 60;
 
 export function careOf(most: number, more: object = {}) {
