@@ -5,13 +5,13 @@ import type { CostsOf, DemandFigures } from './criteria.ts';
 import { DemandWindow } from './demand-window.ts';
 import type { ServedCall } from './served-window.ts';
 
-/** A call of the past, as the criteria count it. */
+/** A past call, as the criteria count it. */
 export interface BacktestCall {
   readonly atMs: number;
   readonly agent: string;
   readonly isAgentDerived: boolean;
   readonly isRefused: boolean;
-  /** How it ended, where serverless had it. */
+  /** How it ended, if serverless served it. */
   readonly ended?: ServedCall & { readonly atMs: number };
 }
 
@@ -19,15 +19,15 @@ export interface BacktestCall {
 export interface HeldSpan {
   readonly since: number;
   readonly until: number;
-  /** When they had held long enough to propose; null where they did not. */
+  /** When they had held long enough to propose; null if they did not. */
   readonly proposedAt: number | null;
   /** The figures of its busiest second. */
   readonly peak: DemandFigures;
 }
 
 /**
- * What criteria would have said of past calls, which come in the order of their arrival: each span in which they held, and
- * when they would have led to a proposal. The cooldown plays no part: nothing was proposed then.
+ * Applies criteria to past calls, which must be in the order of their arrival. Returns each span in which the criteria
+ * held, and when they would have led to a proposal. The cooldown is not applied, because nothing was proposed then.
  */
 export function backtest(
   calls: readonly BacktestCall[],
@@ -59,7 +59,7 @@ export function backtest(
   };
   for (const { atMs, call } of momentsOf(calls, keepsServed)) {
     const now = Math.floor(atMs / SECOND_MS);
-    // Judged at the end of every second, also of those without a call, as long as something is in the window.
+    // The criteria are judged at the end of every second, with or without a call, while the window is not empty.
     const from = Number.isNaN(second) || now - second > criteria.window / SECOND_MS + 1 ? now : second + 1;
     if (from === now && second < now - 1) measure((second + criteria.window / SECOND_MS + 1) * SECOND_MS);
     for (let at = from; at <= now; at++) measure(at * SECOND_MS);
@@ -80,7 +80,7 @@ interface Moment {
   readonly call: BacktestCall | ServedCall;
 }
 
-/** The arrivals of calls, and where they are asked for also their ends, in the order of time. */
+/** The arrivals of calls, and also their ends if `hasEnds`, in the order of time. */
 function momentsOf(calls: readonly BacktestCall[], hasEnds: boolean): Moment[] {
   const moments: Moment[] = calls.map((call) => ({ atMs: call.atMs, call }));
   if (!hasEnds) return moments;

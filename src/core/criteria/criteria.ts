@@ -7,7 +7,7 @@ import type { ServedFigures } from './served-window.ts';
 export interface Measure {
   readonly criterion: CriterionName;
   readonly figure: 'calls' | 'agents' | 'refused' | 'p95' | 'availability' | 'ratio' | 'cheaperBy';
-  /** A count, a share, or clock ms for `p95`; null where it is not known, which is never more than the limit. */
+  /** A count, a share, a ratio, or clock ms for `p95`; null if it is not known: the limit is then not exceeded. */
   readonly now: number | null;
   readonly limit: number;
   readonly isMet: boolean;
@@ -16,13 +16,16 @@ export interface Measure {
 /** With fewer calls in the window than this, latency and availability are not known. */
 const LEAST_CALLS = 100;
 
-/** What costs by the hour, micro-dollars: the window's load on serverless, and an endpoint that could carry it. */
+/** Costs per hour, micro-dollars: of the window's traffic on serverless, and of an endpoint that could serve it. */
 export interface DemandCosts {
   readonly serverlessPerHourMicros: number;
   readonly dedicatedPerHourMicros: number;
 }
 
-/** Every figure that the policy sets a limit for, in the order of the criteria. Limits are exceeded, not reached. */
+/**
+ * Every figure that the policy sets a limit for, in the order of the criteria. A figure that equals its limit is not
+ * met.
+ */
 export function measure(figures: DemandFigures, policy: CriteriaPolicy): Measure[] {
   const above = (criterion: CriterionName, figure: Measure['figure'], now: number | null, limit: number): Measure => ({
     criterion,
@@ -50,7 +53,7 @@ export function measure(figures: DemandFigures, policy: CriteriaPolicy): Measure
   return measures;
 }
 
-/** Latencies that enough calls stand behind. */
+/** Latencies in clock ms; null with too few calls. */
 function latencyOf({
   served,
 }: DemandFigures): { readonly p50: number; readonly p95: number; readonly p99: number } | null {
@@ -65,15 +68,15 @@ function availabilityOf({ served }: DemandFigures): number | null {
 }
 
 /**
- * How many times the middle call the slowest hundredth takes. One window is enough for this: what differs from window to
- * window shows as p95 against a limit, while agents that wait for each other feel how far apart their calls are.
+ * The ratio of p99 to p50 in one window. Agents that wait for each other are slowed by this ratio. A latency that rises
+ * from one window to the next is found by the limit on p95.
  */
 function ratioOf(figures: DemandFigures): number | null {
   const latency = latencyOf(figures);
   return latency === null ? null : latency.p99 / latency.p50;
 }
 
-/** What part of serverless's costs an endpoint would save; negative where it is dearer. */
+/** The share of serverless's costs that an endpoint would save; negative if the endpoint is more expensive. */
 function cheaperByOf({ costs }: DemandFigures): number | null {
   if (costs === undefined || costs === null || costs.serverlessPerHourMicros <= 0) return null;
   return 1 - costs.dedicatedPerHourMicros / costs.serverlessPerHourMicros;
@@ -97,34 +100,39 @@ export function measureText({ figure, now, limit, isMet }: Measure): string {
       if (now === null) return 'availability not known yet';
       return `${percent(now, 2)} answered well ${limitText(percent(limit, 2))}`;
     case 'ratio':
-      if (now === null) return 'p99 against p50 not known yet';
+      if (now === null) return 'ratio of p99 to p50 not known yet';
       return `p99 ${now.toFixed(1)} times p50 ${limitText(limit.toFixed(1))}`;
     case 'cheaperBy':
       if (now === null) return 'costs not known';
-      if (now <= -1) return `dedicated ${(1 - now).toFixed(now > -9 ? 1 : 0)} times as dear`;
-      if (now < 0) return `dedicated ${percent(-now, 0)} dearer`;
+      if (now <= -1) return `dedicated ${(1 - now).toFixed(now > -9 ? 1 : 0)} times as expensive`;
+      if (now < 0) return `dedicated ${percent(-now, 0)} more expensive`;
       return `dedicated ${percent(now, 0)} cheaper ${limitText(percent(limit, 0))}`;
   }
 }
 
-/** What the criteria look at: one route, one sliding window. */
+/** The figures that the criteria judge: those of one route in one sliding window. */
 export interface DemandFigures {
   /** Calls that arrived and were assigned to serverless, sent or not; a repeat of a refused call counts once. */
   readonly calls: number;
   readonly agents: number;
-  /** How many of the agents sent no id of their own. */
+  /** How many of the agents sent no id, so that a name was derived. */
   readonly derivedAgents: number;
-  /** Calls whose first attempt was refused with 429, or that were refused here or held for a while to keep a limit. */
+  /**
+   * Calls whose first attempt serverless refused with 429, and calls that upshift refused or delayed to keep a limit.
+   */
   readonly refused: number;
-  /** `refused / calls`, 0 where there are no calls. */
+  /** `refused / calls`; 0 without calls. */
   readonly refusedShare: number;
-  /** How serverless answered; absent where no criterion asks for it. */
+  /** How serverless answered; absent if no criterion needs it. */
   readonly served?: ServedFigures;
-  /** Null where they are not known, absent where no criterion asks for them. */
+  /** Null if they are not known; absent if no criterion needs them. */
   readonly costs?: DemandCosts | null;
 }
 
-/** Tells what a window's load costs; null where prices are not known. Must be quick: it is asked every second. */
+/**
+ * Computes what a window's traffic costs; null if prices are not known. It must be quick, because it is called every
+ * second.
+ */
 export type CostsOf = (figures: DemandFigures) => DemandCosts | null;
 
 /** Which criteria are met, and whether that is enough. */
@@ -135,7 +143,7 @@ export interface CriteriaResult {
     Partial<Readonly<Record<CriterionName, boolean>>>;
 }
 
-/** Compares the figures of a window with the policy; every limit must be exceeded, not reached. */
+/** Compares the figures of a window with the policy. A figure that equals its limit is not met. */
 export function judgeCriteria(figures: DemandFigures, policy: CriteriaPolicy): CriteriaResult {
   const met: Partial<Record<CriterionName, boolean>> = {};
   for (const { criterion, isMet } of measure(figures, policy)) met[criterion] = met[criterion] === true || isMet;
@@ -150,26 +158,26 @@ function isEnough(met: CriteriaResult['met'], require: CriteriaPolicy['require']
   return count >= (require === 'all' ? all.length : require === 'any' ? 1 : require.atLeast);
 }
 
-/** Whether a policy's criteria ask how serverless answers: only then does a window keep it. */
+/** Whether a policy's criteria need to know how serverless answers. A window keeps this only then. */
 export function needsServed({ slo, predictability }: CriteriaPolicy): boolean {
   return slo !== undefined || predictability !== undefined;
 }
 
-/** The figures with what the load costs, where a criterion asks for that. */
+/** The figures, with the costs of the traffic if a criterion needs them. */
 export function withCosts(figures: DemandFigures, policy: CriteriaPolicy, costsOf: CostsOf): DemandFigures {
   return policy.cost === undefined ? figures : { ...figures, costs: costsOf(figures) };
 }
 
-/** What the criteria saw, figures first: one sentence for a decision. */
+/** The figures that the criteria judged, as one sentence for a decision. */
 export function demandText(figures: DemandFigures, policy: CriteriaPolicy): string {
   const { calls, agents, refusedShare } = figures;
-  const told = `${calls} calls, ${agents} agents, ${(refusedShare * 100).toFixed(1)} % refused in ${spanText(policy.window)}`;
-  return [told, ...measure(figures, policy).slice(3).map(measureText)].join('; ');
+  const first = `${calls} calls, ${agents} agents, ${(refusedShare * 100).toFixed(1)} % refused in ${spanText(policy.window)}`;
+  return [first, ...measure(figures, policy).slice(3).map(measureText)].join('; ');
 }
 
 /**
- * Whether unnamed agents are what keeps the criteria from holding: calls and refusals are there, agents are not, and
- * most of the agents seen were told apart only by token and user agent.
+ * Whether the criteria probably do not hold only because agents have no names: calls and refusals are met, agents are
+ * not, and most agents are distinguished only by token and user agent.
  */
 export function isHiddenByDerivedAgents(figures: DemandFigures, policy: CriteriaPolicy): boolean {
   const { holds, met } = judgeCriteria(figures, policy);

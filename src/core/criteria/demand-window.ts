@@ -6,16 +6,16 @@ import type { ServedCall } from './served-window.ts';
 
 const CALLS = 0;
 const REFUSED = 1;
-/** Agents whose newest call is of that second, and those of them whose name was derived. */
+/** Agents whose newest call is in that second, and those of them whose name was derived. */
 const AGENTS = 2;
 const DERIVED = 3;
 
 /**
- * The sliding window of one route's demand, in one-second buckets. Each call and each second costs the same however
- * many calls the window holds. Whether the criteria hold is judged at the end of every second, not when somebody looks,
- * so that "without interruption" does not depend on when ticks happen.
+ * The sliding window of one route's demand, in one-second buckets. The cost of a call and of a second does not depend
+ * on how many calls the window holds. Whether the criteria hold is judged at the end of every second, so that "without
+ * interruption" does not depend on when ticks happen.
  *
- * Times are epoch milliseconds and must not go far back: what is late counts in the current second.
+ * Times are epoch milliseconds. A call that is reported late counts in the current second, except with `arrivedLate`.
  */
 export class DemandWindow {
   readonly #holds: (figures: DemandFigures) => boolean;
@@ -25,7 +25,7 @@ export class DemandWindow {
   readonly #agents = new Map<string, { second: number; isDerived: boolean }>();
   #holdsSince: number | null = null;
 
-  /** `holds` says whether a window's figures meet the criteria; `keepsServed`, whether they are to tell of answers too. */
+  /** `holds`: whether a window's figures meet the criteria. `keepsServed`: whether the figures contain `served`. */
   constructor(windowMs: number, holds: (figures: DemandFigures) => boolean, keepsServed = false) {
     this.#size = Math.max(1, Math.ceil(windowMs / SECOND_MS));
     this.#holds = holds;
@@ -33,12 +33,12 @@ export class DemandWindow {
     this.#served = keepsServed ? new ServedWindow(this.#size) : null;
   }
 
-  /** Calls in the window: the one figure that costs nothing to ask. */
+  /** Calls in the window. Cheaper than `figures`. */
   get calls(): number {
     return this.#counts.total(CALLS);
   }
 
-  /** Since when the criteria have held at the end of every second; null where they do not hold. */
+  /** Since when the criteria have held at the end of every second, epoch ms; null if they do not hold. */
   get holdsSince(): number | null {
     return this.#holdsSince;
   }
@@ -50,8 +50,9 @@ export class DemandWindow {
   }
 
   /**
-   * Counts a call that is told long after its time, in the second in which it arrived; false where that is no longer, or
-   * not yet, in the window. What was judged stays judged.
+   * Counts a call that is reported long after its time, in the second in which it arrived. False, and nothing is
+   * counted, if that second is no longer, or not yet, in the window. Seconds that were judged already are not judged
+   * again.
    */
   arrivedLate(
     atMs: number,
@@ -87,18 +88,18 @@ export class DemandWindow {
     this.#counts.count(REFUSED);
   }
 
-  /** Counts how a call for serverless ended, in the second in which it did, where that is in the window. */
+  /** Counts how a call for serverless ended, in the second in which it ended, if that second is in the window. */
   ended(atMs: number, nowMs: number, call: ServedCall): void {
     if (this.#served === null) return;
     this.advance(nowMs);
     this.#served.ended(Math.min(this.#counts.now, Math.floor(atMs / SECOND_MS)), call);
   }
 
-  /** Lets time pass: judges every second that has ended and forgets what left the window. */
+  /** Moves the window on: judges every second that has ended, and forgets what left the window. */
   advance(nowMs: number): void {
     const target = Math.floor(nowMs / SECOND_MS);
     if (Number.isNaN(this.#counts.now)) this.#moveTo(target);
-    // After a silence longer than the window nothing is left of it.
+    // After a silence longer than the window nothing is left in it.
     if (target - this.#counts.now > 2 * this.#size) {
       this.#agents.clear();
       this.#holdsSince = null;
@@ -119,7 +120,7 @@ export class DemandWindow {
     }
   }
 
-  /** Our own data has a hole before `nowMs`: what held before it no longer counts as uninterrupted. */
+  /** Calls before `nowMs` were missed, so that the criteria no longer count as held without interruption. */
   interrupt(nowMs: number): void {
     this.advance(nowMs);
     this.#holdsSince = null;
@@ -134,7 +135,8 @@ export class DemandWindow {
       agents: this.#counts.total(AGENTS),
       derivedAgents: this.#counts.total(DERIVED),
       refused,
-      // A refusal counts when it is known, and a call when it arrived.
+      // A refusal counts when it becomes known, and a call when it arrives, so that there may be more refusals than
+      // calls.
       refusedShare: calls === 0 ? 0 : Math.min(1, refused / calls),
       ...(this.#served !== null && { served: this.#served.figures() }),
     };

@@ -3,45 +3,48 @@ import type { Call, Outcome } from '../call.ts';
 import { COARSE, Histogram } from '../stats/histogram.ts';
 import { SlidingCounts } from '../stats/sliding-counts.ts';
 
-/** What a call for serverless came to for its client. */
+/** How a call for serverless ended for its client. */
 export interface ServedCall {
-  /** How the call ended, whatever became of its first attempt. */
+  /** How the call ended, however its first attempt ended. */
   readonly outcome: Outcome;
-  /** From its arrival to its end, clock ms: what it was held for is part of it. */
+  /** From its arrival to its end, clock ms, including the time for which it was held. */
   readonly durationMs: number;
 }
 
-/** What a call, or its row in the ledger, says of that. */
+/** How a call, or its row in the ledger, ended for its client. */
 export function servedOf({ finalOutcome, durationUs }: Pick<Call, 'finalOutcome' | 'durationUs'>): ServedCall {
   return { outcome: finalOutcome, durationMs: durationUs / 1_000 };
 }
 
-/** How serverless served a route in the window: calls that ended in it. */
+/** How serverless served a route: the calls that ended in the window. */
 export interface ServedFigures {
   /** Calls that were answered well. */
   readonly answered: number;
-  /** Calls that ended in a fault or a refusal (429). What the caller or our own shutdown ended counts as neither. */
+  /**
+   * Calls that ended in a fault or a refusal (429). A call that the caller or upshift's shutdown ended is in neither.
+   */
   readonly failed: number;
-  /** Quantiles of how long the answered calls took, clock ms, right to 1.5 %; null where there are none. */
+  /** Quantiles of how long the answered calls took, clock ms, right to 1.5 %; null without answered calls. */
   readonly p50: number | null;
   readonly p95: number | null;
   readonly p99: number | null;
 }
 
-/** A window is kept in at most so many slots: what leaves it leaves a slot at a time. */
+/** A window has at most this many slots. Calls leave the window one slot at a time. */
 const MOST_SLOTS = 60;
 const ANSWERED = 0;
 const FAILED = 1;
 
 /**
- * How serverless answered, over a sliding window. Memory is fixed (130 KB for a route that is called), and a call costs
- * the same however many there are. The window is as long as it is told to be, less up to a sixtieth, never longer.
+ * How serverless answered, over a sliding window. Memory is fixed (130 KB for a route that is called), and the cost of
+ * a call does not depend on how many there are. The window is at most as long as asked for, and at most a sixtieth
+ * shorter.
  */
 export class ServedWindow {
   readonly #slotSeconds: number;
   readonly #size: number;
   readonly #counts: SlidingCounts;
-  /** Made with the first answer, because most models that clients name are hardly ever called. */
+  /** Created at the first answer, because most models that clients name are rarely called. */
   #latency: Histogram | null = null;
 
   /** `seconds`: the length of the window. */

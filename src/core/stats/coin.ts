@@ -4,7 +4,9 @@ import { Wealth } from './wealth.ts';
 const MEMORY = 1_000;
 const FIRST = 100;
 
-/** The same for the share of a role's calls that have a score. It is shorter because it must follow bursts of refusals. */
+/**
+ * The same for the share of a role's calls that have a score. It is shorter because it must follow bursts of refusals.
+ */
 const KEPT_MEMORY = 200;
 const KEPT_FIRST = 20;
 
@@ -22,13 +24,13 @@ export interface CoinRule {
 }
 
 /**
- * A sequential test that bets on the random assignment of each call to a role. Let A be 1 if the call went to the canary
- * and 0 otherwise, w the chance of A = 1, g the call's score (margin included) and m a guess of g from earlier calls only.
- * While the canary is not worse, E[(g - m)(A - w)] <= 0, whatever drifts, bursts and mixes both roles share, because A
- * is drawn independently of everything but the role's own effect on g. Each call multiplies the wealth by
- * 1 + s (g - m)(A - w) / worst, for several stakes s side by side, where -worst is the least value that the product can
- * have. The wealth is a test supermartingale (an e-process), so that it ever reaches 1/alpha with a chance of at most alpha
- * (Ville's inequality).
+ * A sequential test that bets on the random assignment of each call to a role. Let A be 1 if the call went to the
+ * canary and 0 otherwise, w the chance of A = 1, g the call's score (margin included) and m a guess of g from earlier
+ * calls only. While the canary is not worse, E[(g - m)(A - w)] <= 0, whatever drifts, bursts and mixes both roles
+ * share, because A is drawn independently of everything but the role's own effect on g. Each call multiplies the wealth
+ * by 1 + s (g - m)(A - w) / worst, for several stakes s side by side, where -worst is the least value that the product
+ * can have. The wealth is a test supermartingale (an e-process), so that it ever reaches 1/alpha with a chance of at
+ * most alpha (Ville's inequality).
  *
  * Sources: D. Ham, I. Bojinov, M. Lindon and M. Tingley, "Design-based confidence sequences" (arXiv 2210.08639), for
  * tests that rest on the random assignment alone; I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random

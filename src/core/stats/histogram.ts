@@ -10,8 +10,8 @@ export const FINE: Scale = { growth: Math.log(1.01), buckets: 2_400 };
 export const COARSE: Scale = { growth: Math.log(1.03), buckets: 540 };
 
 /**
- * Counts positive numbers in buckets, so that any quantile has a fixed cost in time and memory. Values below 1 count as 1.
- * The numbers can be kept apart in slots, each of which can be forgotten; a slot takes four bytes for each bucket.
+ * Counts positive numbers in buckets, so that any quantile has a fixed cost in time and memory. Values below 1 count as
+ * 1. The numbers can be kept apart in slots, each of which can be forgotten; a slot takes four bytes for each bucket.
  */
 export class Histogram {
   readonly #growth: number;
@@ -60,7 +60,9 @@ export class Histogram {
     own.fill(0);
   }
 
-  /** The smallest bucket below or in which a share `q` (0..1) of the numbers lies; null without numbers. */
+  /**
+   * The value of the lowest bucket such that a share `q` (0..1) of the numbers is in it or below; null without numbers.
+   */
   quantile(q: number): number | null {
     if (this.#total === 0) return null;
     const rank = Math.max(1, Math.ceil(q * this.#total));

@@ -8,14 +8,17 @@ export interface Drift {
 
 /**
  * Collects evidence on the mean of block differences d whose level wanders as an AR(1) process. A Kalman filter turns
- * them into independent innovations, so that (S, V) is an exact Gaussian likelihood: S has the mean mu V and the variance
- * V, where mu is the true mean. In the long run V grows per minute by 1 / (sigma^2 (1 + phi) / (1 - phi) + noise); from
- * the start on it grows faster, which a test restarted at every step lives on.
+ * them into independent innovations, so that (S, V) is an exact Gaussian likelihood: S has the mean mu V and the
+ * variance V, where mu is the true mean. In the long run V grows per minute by 1 / (sigma^2 (1 + phi) / (1 - phi) +
+ * noise). At the start it grows faster, so that a test which restarts at every step can still finish quickly.
  */
 export class LevelTest {
   #s = 0;
   #v = 0;
-  /** Expected deviation: of the data, and per unit of the mean; and the deviation's variance, null before any data. */
+  /**
+   * The filter's state: the expected deviation of the data, the same per unit of the mean, and its variance (null
+   * before any data).
+   */
   #deviation = 0;
   #signal = 0;
   #variance: number | null = null;
@@ -28,7 +31,9 @@ export class LevelTest {
     return this.#v;
   }
 
-  /** One block: `d`, the variance of its sampling noise, minutes since the last one, and the drift of the level. */
+  /**
+   * Takes a block: its difference `d`, the variance of its sampling noise, minutes since the last block, and the drift.
+   */
   add(d: number, noise: number, minutes: number, { sigma, phi }: Drift): void {
     const whole = sigma * sigma;
     const carry = phi ** minutes;
@@ -46,17 +51,17 @@ export class LevelTest {
     this.#signal = signal + gain * weight;
   }
 
-  /** Log odds that the mean is above 0, or, with `sign` -1, below. */
+  /** Log odds that the mean is above 0; with `sign` -1: below 0. */
   logOdds(sign: 1 | -1, rho: number): number {
     return logOddsAbove(sign * this.#s, this.#v, rho);
   }
 
-  /** The same where the mean is hoped to be about `aim` (> 0) above 0, or below. */
+  /** The same, most sensitive if the mean is `aim` (> 0) above 0; with `sign` -1: below 0. */
   logOddsAimed(sign: 1 | -1, rho: number, aim: number): number {
     return logOddsAimed(sign * this.#s, this.#v, rho, aim);
   }
 
-  /** The mean and a range that holds at all times at once with a chance of 1 - alpha; null without data. */
+  /** The mean, with a range that contains the true mean at all times with a chance of 1 - alpha; null without data. */
   range(rho: number, alpha: number): { readonly mean: number; readonly low: number; readonly high: number } | null {
     if (this.#v === 0) return null;
     const mean = this.#s / this.#v;
@@ -65,7 +70,7 @@ export class LevelTest {
   }
 }
 
-/** The prior that suits a decision after so many minutes of blocks with such noise. */
+/** The prior precision that is best for a decision after `minutes` blocks of one minute with this noise and drift. */
 export function rhoAfter(minutes: number, noise: number, drift: Drift, alpha: number): number {
   const test = new LevelTest();
   for (let minute = 0; minute < minutes; minute++) test.add(0, noise, 1, drift);

@@ -6,19 +6,19 @@ import { logNormalCdf } from './normal.ts';
  * logarithm of odds: under the null hypothesis these ever reach 1/alpha with a chance of at most alpha.
  */
 
-/** The `rho` for which the two-sided bound at `alpha` is tightest where V is `v`; one-sided tests want `2 * alpha`. */
+/** The `rho` for which the two-sided bound at `alpha` is tightest when V is `v`. One-sided tests pass `2 * alpha`. */
 export function bestRho(v: number, alpha: number): number {
   const log = -2 * Math.log(alpha);
   return v / (log + Math.log1p(log));
 }
 
-/** Against a mean of 0 or less: half-normal prior on positive effects. */
+/** Log odds against a mean of 0 or less, with a half-normal prior on positive effects. */
 export function logOddsAbove(s: number, v: number, rho: number): number {
   const total = v + rho;
   return 0.5 * Math.log((4 * rho) / total) + (s * s) / (2 * total) + logNormalCdf(s / Math.sqrt(total));
 }
 
-/** Against a mean of 0, either way. */
+/** Log odds against a mean of 0, two-sided. */
 export function logOddsApart(s: number, v: number, rho: number): number {
   return 0.5 * Math.log(rho / (v + rho)) + (s * s) / (2 * (v + rho));
 }
@@ -29,8 +29,8 @@ export function boundApart(v: number, rho: number, alpha: number): number {
 }
 
 /**
- * The same against a mean of 0 or less, where an effect of `aim` (> 0) is what is hoped for: half of the stake is on just
- * that effect, which shows it in the least time, half on all positive ones.
+ * Log odds against a mean of 0 or less. Half of the stake is on an effect of exactly `aim` (> 0), so that such an
+ * effect is found in the least time; the other half is on all positive effects.
  */
 export function logOddsAimed(s: number, v: number, rho: number, aim: number): number {
   const [any, aimed] = [logOddsAbove(s, v, rho), aim * s - (aim * aim * v) / 2];

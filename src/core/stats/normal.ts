@@ -1,6 +1,6 @@
 /**
- * The logarithm of the standard normal distribution function, in relative terms right to about 1e-7 in both tails
- * (Chebyshev fit of erfc as in Press et al., Numerical Recipes, `erfcc`).
+ * The logarithm of the standard normal distribution function. The relative error is about 1e-7 in both tails (Chebyshev
+ * fit of erfc as in Press et al., Numerical Recipes, `erfcc`).
  */
 export function logNormalCdf(x: number): number {
   const z = Math.abs(x) / Math.SQRT2;

@@ -1,7 +1,7 @@
 /**
- * Counters over the last `size` slots of time. Slots have equal length and are numbered from the epoch (for slots of one
- * second: `Math.floor(ms / 1_000)`). Each column is a counter of its own. Memory is fixed; counting and asking for a total
- * cost the same whatever the size, and moving on costs as much as the slots that pass.
+ * Counters over the last `size` slots of time. Slots have equal length and are numbered from the epoch (for slots of
+ * one second: `Math.floor(ms / 1_000)`). Each column is a separate counter. Memory is fixed. The cost of counting and
+ * of a total does not depend on the size; the cost of `advance` grows with the number of slots that pass.
  */
 export class SlidingCounts {
   readonly #size: number;
@@ -26,7 +26,7 @@ export class SlidingCounts {
 
   /** Moves on to a slot and forgets what leaves the window; an earlier slot changes nothing. */
   advance(slot: number): void {
-    // Most calls come in a slot that is known already.
+    // Most calls come in the newest slot.
     if (slot <= this.#now) return;
     if (slot - this.#now < this.#size) {
       while (this.#now < slot) this.#expire(++this.#now);

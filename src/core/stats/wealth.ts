@@ -1,17 +1,20 @@
-/** The shares of the largest safe stake that are tried side by side. */
+/** The shares of the largest safe stake; one bet is made with each. */
 export const STAKES = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9] as const;
 
-/** Wealth beyond this is given away: figures stay finite, and what was won falls again when luck turns. */
+/** Wealth beyond this is dropped, so that figures stay finite, and wealth falls again soon after bets begin to lose. */
 const LIMIT = 1e12;
 
-/** Half is staked at once; the k-th restart gets (1/2) HORIZON / ((HORIZON + k - 1) (HORIZON + k)), in all the other half. */
+/**
+ * Half is staked at the start. The k-th restart gets (1/2) HORIZON / ((HORIZON + k - 1) (HORIZON + k)); all restarts
+ * together get the other half.
+ */
 const HORIZON = 30;
 
 /**
- * What one unit of money becomes when it is bet, on a grid of stakes, on outcomes that are fair or worse under the null
- * hypothesis: never more than one unit in expectation, so it ever reaches 1/alpha with a chance of at most alpha
- * (Ville). Part of the money can be kept back for bets that start later: a running total that lost for an hour has
- * nothing left to win with.
+ * The wealth that one unit becomes by bets, on a grid of stakes, on outcomes whose mean is at most 0 under the null
+ * hypothesis. Its expectation is then at most one unit, so that it ever reaches 1/alpha with a chance of at most alpha
+ * (Ville's inequality). Part of the unit can be kept back for bets that start later, because bets that lost for an hour
+ * have too little left to win with.
  */
 export class Wealth {
   readonly #parts = new Float64Array(STAKES.length);
@@ -47,7 +50,7 @@ export class Wealth {
     for (let i = 0; i < STAKES.length; i++) this.#parts[i] = (this.#parts[i] as number) + share;
   }
 
-  /** Becomes what another one is. */
+  /** Copies the state of another wealth. */
   become(other: Wealth): void {
     this.#parts.set(other.#parts);
     this.#idle = other.#idle;

@@ -2,15 +2,15 @@ import type { SloPolicy } from '../policy/back.ts';
 import { SlidingCounts } from '../stats/sliding-counts.ts';
 import { MINUTE_MS } from '../time.ts';
 
-/** What an endpoint gave in the last five whole minutes, and since when that is not what it owes. */
+/** How an endpoint served in the last five whole minutes, and since when it has missed its SLO. */
 export interface SloFigures {
   /** Calls that it answered or failed. */
   readonly calls: number;
-  /** Share of its answers that took longer than `p95` allows; null where that is not asked for. */
+  /** Share of its answers that took longer than the policy's `p95`; null if the policy sets none. */
   readonly slowShare: number | null;
   /** Share of its calls that did not fail. */
   readonly availability: number;
-  /** Since when it has missed what it owes, without interruption; null where it does not. */
+  /** Since when it has missed its SLO without interruption, epoch ms; null if it does not miss it. */
   readonly missedSince: number | null;
 }
 
@@ -18,15 +18,15 @@ const WINDOW = 5;
 const ANSWERED = 0;
 const SLOW = 1;
 const FAILED = 2;
-/** A p95 is missed where more than this share is slower. */
+/** The p95 is missed if more than this share of the answers is slower. */
 const SLOW_SHARE = 0.05;
-/** In a window with fewer calls than this nothing is missed. */
+/** A window with fewer calls than this misses nothing. */
 const LEAST_CALLS = 20;
 
-/** One endpoint against what it owes, in windows of five whole minutes, each judged when it ends. */
+/** Compares one endpoint with its SLO, in windows of five whole minutes, each judged when it ends. */
 export class SloWatch {
   readonly #policy: SloPolicy;
-  /** Minute by minute: the window and the minute under way. */
+  /** By minute: the window, and the current minute. */
   readonly #counts = new SlidingCounts(3, WINDOW + 1);
   #missedSince: number | null = null;
 
@@ -35,20 +35,20 @@ export class SloWatch {
     this.#counts.advance(Math.floor(nowMs / MINUTE_MS));
   }
 
-  /** A call that the endpoint answered, and how long that took, clock ms. */
+  /** Counts a call that the endpoint answered, and how long it took, clock ms. */
   answered(atMs: number, durationMs: number): void {
     this.#advance(atMs);
     this.#counts.count(ANSWERED);
     if (this.#policy.p95 !== null && durationMs > this.#policy.p95) this.#counts.count(SLOW);
   }
 
-  /** A call that the endpoint failed. */
+  /** Counts a call that failed on the endpoint. */
   failed(atMs: number): void {
     this.#advance(atMs);
     this.#counts.count(FAILED);
   }
 
-  /** Not all of its calls before `nowMs` were seen. */
+  /** Calls before `nowMs` were missed, so that the time for which the SLO was missed starts again. */
   interrupt(nowMs: number): void {
     this.#advance(nowMs);
     this.#missedSince = null;

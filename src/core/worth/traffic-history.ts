@@ -3,7 +3,7 @@ import type { BackPolicy } from '../policy/back.ts';
 import { SlidingCounts } from '../stats/sliding-counts.ts';
 import { MINUTE_MS } from '../time.ts';
 
-/** What an hour of a route's calls costs on either side, and the traffic at which both cost the same. */
+/** What an hour of a route's calls costs on each kind of upstream, and the traffic at which both cost the same. */
 export interface Costs {
   readonly serverlessPerHourMicros: number;
   readonly dedicatedPerHourMicros: number;
@@ -14,50 +14,50 @@ export interface Costs {
 export interface TrafficFigures {
   /** Calls in the last five whole minutes. */
   readonly calls: number;
-  /** 95 % of the windows of the last day, as far as it was seen, have at most so many. */
+  /** The 95th percentile of the calls in the windows of the last day, or of the part of it that is known. */
   readonly p95: number;
-  /** Since when every window has been below the limit that it was looked at with; null where the last one is not. */
+  /** Since when every window has been below the given limit, epoch ms; null if the last window is not. */
   readonly belowSince: number | null;
-  /** Since when it has been seen without a hole. */
+  /** Since when every call is known, epoch ms. */
   readonly knownSince: number;
 }
 
-/** The span that Hugging Face's limits count over. */
+/** The span that Hugging Face's limits count over, minutes. */
 const WINDOW = 5;
 const MINUTES = LONGEST_SUSTAIN_MS / MINUTE_MS + WINDOW + 5;
 
 /**
- * The calls of one route minute by minute for a day, in fixed memory. Only minutes that have ended count, and only those
- * since which it was told of everything: what was not seen is not a low traffic.
+ * The calls of one route by minute, for a day, in fixed memory. Only minutes that have ended count, and only minutes in
+ * which every call is known, because a minute that was not observed is not one of low traffic.
  */
 export class TrafficHistory {
   readonly #calls = new SlidingCounts(1, MINUTES);
   #knownSince: number;
 
-  /** `knownSinceMs`: from when on every call is told of. */
+  /** `knownSinceMs`: from then on every call is reported. */
   constructor(knownSinceMs: number) {
     this.#knownSince = Math.ceil(knownSinceMs / MINUTE_MS);
     this.#calls.advance(Math.floor(knownSinceMs / MINUTE_MS));
   }
 
-  /** Counts `calls` that arrived in a minute; what is older than a day is not kept. */
+  /** Counts `calls` that arrived in the minute of `atMs`. Calls older than a day are not kept. */
   arrived(atMs: number, calls = 1): void {
     const minute = Math.floor(atMs / MINUTE_MS);
     this.#calls.advance(minute);
     this.#calls.add(0, minute, calls);
   }
 
-  /** From when on every call was seen, epoch ms. */
+  /** Since when every call is known, epoch ms. */
   get knownSince(): number {
     return this.#knownSince * MINUTE_MS;
   }
 
-  /** Not all calls before `nowMs` were seen. */
+  /** Calls before `nowMs` were missed. */
   interrupt(nowMs: number): void {
     this.#knownSince = Math.ceil(nowMs / MINUTE_MS);
   }
 
-  /** `limit`: calls in five minutes; null where there is none to be below. Null before the first whole window. */
+  /** `limit`: calls in five minutes; null if there is no limit. Returns null before the first whole window. */
   figures(nowMs: number, limit: number | null): TrafficFigures | null {
     const now = Math.floor(nowMs / MINUTE_MS);
     this.#calls.advance(now);
@@ -86,7 +86,10 @@ export class TrafficHistory {
   }
 }
 
-/** Calls in five minutes below which an endpoint no longer pays; null where that is not known, or no reason. */
+/**
+ * Calls in five minutes below which an endpoint is not worth its price; null if not known, or if the policy does not
+ * ask.
+ */
 export function payingTraffic(
   { below, calls }: Pick<BackPolicy, 'below' | 'calls'>,
   costs: Costs | null,
@@ -95,8 +98,8 @@ export function payingTraffic(
 }
 
 /**
- * The share of calls that serverless is expected to refuse: of a traffic, what is beyond its limit (both in calls in five
- * minutes). Null where its limit is not known.
+ * The share of calls that serverless is expected to refuse: the part of the traffic that is beyond its limit. Both are
+ * in calls per five minutes. Null if the limit is not known.
  */
 export function expectedRefused(traffic: number, limit: number | null): number | null {
   if (limit === null) return null;

@@ -50,7 +50,7 @@ describe('criteria that a policy adds', () => {
     );
   });
 
-  it('say no where an endpoint would be dearer, however much', () => {
+  it('say no if an endpoint would be more expensive, by any factor', () => {
     const dear = lines({ served, costs: { serverlessPerHourMicros: 5_000, dedicatedPerHourMicros: 800_000 } });
     assert.ok(
       dear.some((line) => /cheaper +no \/ 20\.0 % +░{12}$/.test(line)),

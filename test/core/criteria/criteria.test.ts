@@ -82,7 +82,7 @@ describe('criteria that a policy may add', () => {
     ['a ratio of 99 answers', served({ answered: 99, p99: 90_000 }), { predictability: { ratio: 5 } }, false],
     ['an endpoint cheaper by more', costing(10_000, 7_999), { cost: { cheaperBy: 0.2 } }, true],
     ['an endpoint cheaper by as much', costing(10_000, 8_000), { cost: { cheaperBy: 0.2 } }, false],
-    ['a dearer endpoint', costing(10_000, 12_000), { cost: { cheaperBy: 0 } }, false],
+    ['a more expensive endpoint', costing(10_000, 12_000), { cost: { cheaperBy: 0 } }, false],
     ['a serverless that costs nothing', costing(0, 0), { cost: { cheaperBy: 0 } }, false],
     ['costs that nobody knows', { ...figures(10, 1, 0), costs: null }, { cost: { cheaperBy: 0 } }, false],
   ];
@@ -94,7 +94,7 @@ describe('criteria that a policy may add', () => {
     });
   }
 
-  it('count for all, any and atLeast as the others do, and only where they are set', () => {
+  it('count for all, any and atLeast as the others do, and only if they are set', () => {
     const busy = { ...served({ p95: 30_000 }), ...figures(2_001, 51, 0.051) };
     const idle = { ...served(), ...figures(2_001, 51, 0.051) };
     assert.ok(judgeCriteria(busy, { ...policy('all'), ...SLO }).holds);
@@ -105,7 +105,7 @@ describe('criteria that a policy may add', () => {
     assert.deepEqual(Object.keys(judgeCriteria(busy, policy('all')).met), ['calls', 'agents', 'refused']);
   });
 
-  it('hold as sets where one of them is met whole', () => {
+  it('hold, if they are sets, as soon as all criteria of one set are met', () => {
     const sets = policy([
       ['calls', 'agents', 'refused'],
       ['calls', 'slo'],
@@ -118,7 +118,7 @@ describe('criteria that a policy may add', () => {
     assert.ok(!judgeCriteria({ ...served(), ...figures(2_001, 51, 0.05) }, limits).holds);
   });
 
-  it('are told beside the first three, which are told as ever where nothing is added', () => {
+  it('follow the first three in the sentence, which has only these if nothing is added', () => {
     const seen = { ...served({ p95: 24_100, p99: 30_000 }), ...figures(2_100, 64, 0.08), costs: null };
     assert.equal(demandText(seen, policy('all')), '2100 calls, 64 agents, 8.0 % refused in 5 min');
     const limits = { ...SLO, predictability: { ratio: 5 }, cost: { cheaperBy: 0.2 } };
@@ -129,15 +129,15 @@ describe('criteria that a policy may add', () => {
     );
   });
 
-  describe('the costs of both sides are told', () => {
-    const told: [serverless: number, dedicated: number, text: string][] = [
+  describe('the sentence compares the costs', () => {
+    const sentences: [serverless: number, dedicated: number, text: string][] = [
       [10_000, 7_000, 'dedicated 30 % cheaper (more than 20 %)'],
       [10_000, 9_000, 'dedicated 10 % cheaper (not more than 20 %)'],
-      [10_000, 15_000, 'dedicated 50 % dearer'],
-      [10_000, 24_000, 'dedicated 2.4 times as dear'],
-      [10_000, 1_613_000, 'dedicated 161 times as dear'],
+      [10_000, 15_000, 'dedicated 50 % more expensive'],
+      [10_000, 24_000, 'dedicated 2.4 times as expensive'],
+      [10_000, 1_613_000, 'dedicated 161 times as expensive'],
     ];
-    for (const [serverless, dedicated, text] of told) {
+    for (const [serverless, dedicated, text] of sentences) {
       it(`as ${text}`, () => {
         const limits = { ...policy('all'), cost: { cheaperBy: 0.2 } };
         assert.equal(demandText(costing(serverless, dedicated), limits).split('; ').at(-1), text);
@@ -149,25 +149,25 @@ describe('criteria that a policy may add', () => {
 describe('isHiddenByDerivedAgents', () => {
   const all = policy('all');
 
-  it('tells that unnamed agents are what is missing', () => {
+  it('is true if most agents have no name, and too few agents are all that is missing', () => {
     assert.ok(isHiddenByDerivedAgents(figures(2500, 3, 0.1, 2), all));
   });
 
-  it('says nothing where most agents are named', () => {
+  it('is false if most agents have names', () => {
     assert.ok(!isHiddenByDerivedAgents(figures(2500, 4, 0.1, 2), all));
   });
 
-  it('says nothing where calls or refusals are missing too', () => {
+  it('is false if calls or refusals are missing too', () => {
     assert.ok(!isHiddenByDerivedAgents(figures(100, 3, 0.1, 3), all));
     assert.ok(!isHiddenByDerivedAgents(figures(2500, 3, 0, 3), all));
   });
 
-  it('says nothing where other criteria are missing too', () => {
+  it('is false if other criteria are missing too', () => {
     const limits = { ...policy('all'), slo: { p95: 20_000 } };
     assert.ok(!isHiddenByDerivedAgents(figures(2500, 3, 0.1, 3), limits));
   });
 
-  it('says nothing where the criteria hold without the agents', () => {
+  it('is false if the criteria hold without the agents', () => {
     assert.ok(!isHiddenByDerivedAgents(figures(2500, 3, 0.1, 3), policy({ atLeast: 2 })));
   });
 });

@@ -15,13 +15,13 @@ const WINDOW_MS = 10_000;
 const BASE_SECOND = START / 1_000;
 
 interface Step {
-  /** Ms since the step before; negative for what is told late. */
+  /** Ms since the step before; negative for a late report. */
   readonly afterMs: number;
   readonly what: 'arrived' | 'refused' | 'advance';
   readonly agent: number;
 }
 
-/** Mostly dense, sometimes late, now and then a silence: shorter than the window, about as long, or far longer. */
+/** Mostly dense, sometimes late, sometimes a silence that is shorter than the window, about as long, or far longer. */
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.record({
     afterMs: fc.oneof(
@@ -54,7 +54,7 @@ function feed(window: DemandWindow, all: readonly Step[]): number {
   return at;
 }
 
-/** The same, counted anew for every second from a list of everything that ever happened. */
+/** The same window, counted again for every second from a list of all events. */
 class Recount {
   readonly #arrived: { second: number; agent: number }[] = [];
   readonly #refused: number[] = [];
@@ -65,7 +65,7 @@ class Recount {
     let at = START;
     for (const { afterMs, what, agent } of all) {
       at += afterMs;
-      // What is told late counts in the current second.
+      // A late report counts in the current second.
       this.#second = Math.max(this.#second, Math.floor(at / 1_000));
       this.#first ??= this.#second;
       if (what === 'arrived') this.#arrived.push({ second: this.#second, agent });
@@ -98,7 +98,7 @@ class Recount {
 }
 
 describe('DemandWindow', () => {
-  it('counts what a recount of everything counts: calls, agents, refusals', () => {
+  it('agrees with a recount of all events on calls, agents and refusals', () => {
     fc.assert(
       fc.property(steps, (all) => {
         const window = new DemandWindow(WINDOW_MS, holds);
@@ -109,7 +109,7 @@ describe('DemandWindow', () => {
     );
   });
 
-  it('holds since when a recount says that every second held', () => {
+  it('holds since the same second as in a recount', () => {
     fc.assert(
       fc.property(steps, (all) => {
         const window = new DemandWindow(WINDOW_MS, holds);
@@ -120,10 +120,10 @@ describe('DemandWindow', () => {
     );
   });
 
-  it('does not care when somebody looks', () => {
-    const looks = fc.array(fc.nat(4), { minLength: 1, maxLength: 40 });
+  it('does not depend on when it is advanced', () => {
+    const advances = fc.array(fc.nat(4), { minLength: 1, maxLength: 40 });
     fc.assert(
-      fc.property(steps, looks, (all, counts) => {
+      fc.property(steps, advances, (all, counts) => {
         const seldom = new DemandWindow(WINDOW_MS, holds);
         const often = new DemandWindow(WINDOW_MS, holds);
         let at = START;
@@ -131,9 +131,9 @@ describe('DemandWindow', () => {
         for (const [i, step] of all.entries()) {
           const before = at;
           at += step.afterMs;
-          // Looking ahead of what is told, of a call that is late or of none, would make a late call later still.
-          const isTold = step.afterMs > 0 && step.what !== 'advance';
-          const extra = isTold ? (counts[i % counts.length] as number) : 0;
+          // An advance before a late call, or to a time without a call, would make a late call even later.
+          const isReported = step.afterMs > 0 && step.what !== 'advance';
+          const extra = isReported ? (counts[i % counts.length] as number) : 0;
           for (let k = 1; k <= extra; k++) often.advance(before + (step.afterMs * k) / (extra + 1));
           latest = Math.max(latest, at);
           for (const window of [seldom, often]) {
@@ -148,12 +148,12 @@ describe('DemandWindow', () => {
     );
   });
 
-  it('counts what is told long after its time as if it had been told in time', () => {
-    const late = fc.array(fc.boolean(), { minLength: 1, maxLength: 40 });
+  it('counts a call that is reported long after its time as if it had been reported in time', () => {
+    const choices = fc.array(fc.boolean(), { minLength: 1, maxLength: 40 });
     fc.assert(
-      fc.property(steps, late, (all, choice) => {
+      fc.property(steps, choices, (all, choice) => {
         const inTime = new DemandWindow(WINDOW_MS, holds);
-        const told = new DemandWindow(WINDOW_MS, holds);
+        const late = new DemandWindow(WINDOW_MS, holds);
         const kept: { at: number; agent: number; isRefused: boolean }[] = [];
         let at = START;
         for (const [i, { afterMs, agent, what }] of all.entries()) {
@@ -163,30 +163,30 @@ describe('DemandWindow', () => {
           if (isRefused) inTime.refused(at);
           if (choice[i % choice.length] === true) kept.push({ at, agent, isRefused });
           else {
-            told.arrived(at, name(agent), isDerived(agent));
-            if (isRefused) told.refused(at);
+            late.arrived(at, name(agent), isDerived(agent));
+            if (isRefused) late.refused(at);
           }
         }
         for (const call of kept.toReversed()) {
           const agent = { agent: name(call.agent), isDerived: isDerived(call.agent) };
           const isIn = Math.floor(call.at / 1_000) > Math.floor(at / 1_000) - WINDOW_MS / 1_000;
-          assert.equal(told.arrivedLate(call.at, at, agent, call.isRefused), isIn);
+          assert.equal(late.arrivedLate(call.at, at, agent, call.isRefused), isIn);
         }
-        assert.deepEqual(told.figures(), inTime.figures());
-        for (const window of [inTime, told]) window.advance(at + 4_000);
-        assert.deepEqual(told.figures(), inTime.figures());
+        assert.deepEqual(late.figures(), inTime.figures());
+        for (const window of [inTime, late]) window.advance(at + 4_000);
+        assert.deepEqual(late.figures(), inTime.figures());
       }),
       { numRuns: 300 },
     );
   });
 
-  it('does not count what is told as of a time to come', () => {
+  it('does not count a call that is reported before its time', () => {
     const window = new DemandWindow(WINDOW_MS, () => false);
     assert.equal(window.arrivedLate(START + 5_000, START, { agent: 'a', isDerived: false }, true), false);
     assert.deepEqual(window.figures(), { calls: 0, agents: 0, derivedAgents: 0, refused: 0, refusedShare: 0 });
   });
 
-  it('begins anew after a hole in our own data, without forgetting what it counted', () => {
+  it('starts `holdsSince` again after missed calls, and keeps what it counted', () => {
     const window = new DemandWindow(WINDOW_MS, ({ calls }) => calls > 2);
     for (let i = 0; i < 20; i++) window.arrived(START + i * 500, 'a', false);
     assert.notEqual(window.holdsSince, null);
@@ -207,30 +207,34 @@ describe('DemandWindow', () => {
     assert.deepEqual(window.figures(), { calls: 0, agents: 0, derivedAgents: 0, refused: 0, refusedShare: 0 });
   });
 
-  it('sustains the load of the trace once', () => {
+  it('holds for long enough once in the demand of the trace', () => {
     const lengths = stretches(arrivals());
     assert.equal(lengths.filter((length) => length >= 300_000).length, 1, JSON.stringify(lengths));
   });
 
-  it('tells a stretch that sustains from the flickers before and after it', () => {
+  it('distinguishes a long stretch from the short ones before and after it', () => {
     // Calls in the window, second by second: above 2000 for 1 s, for 673 s and for 2 s.
     const totals = [...times(2_001, 1), ...times(2_000, 3), ...times(2_003, 673), ...times(2_000, 3)];
     totals.push(...times(2_004, 2), ...times(2_000, 3));
     assert.deepEqual(stretches(arrivalsFor(totals)), [1_000, 673_000, 2_000]);
   });
 
-  it('sustains the recorded trace once, though it crosses 2000 calls three times', { skip: skipTrace }, () => {
-    const lengths = stretches(recordedArrivals());
-    assert.equal(lengths.length, 3, JSON.stringify(lengths));
-    assert.equal(lengths.filter((length) => length >= 300_000).length, 1, JSON.stringify(lengths));
-  });
+  it(
+    'holds for long enough once in the recorded trace, which exceeds 2000 calls three times',
+    { skip: skipTrace },
+    () => {
+      const lengths = stretches(recordedArrivals());
+      assert.equal(lengths.length, 3, JSON.stringify(lengths));
+      assert.equal(lengths.filter((length) => length >= 300_000).length, 1, JSON.stringify(lengths));
+    },
+  );
 });
 
-/** How long, in ms, the window held more than 2000 calls, each time it did. */
+/** Each stretch in which the window had more than 2000 calls, ms. */
 function stretches(all: Iterable<number>): number[] {
   const window = new DemandWindow(300_000, ({ calls }) => calls > 2_000);
   const spans: { since: number; seconds: number }[] = [];
-  const look = (second: number) => {
+  const read = (second: number) => {
     window.advance(START + second * 1_000);
     const since = window.holdsSince;
     if (since === null) return;
@@ -240,10 +244,10 @@ function stretches(all: Iterable<number>): number[] {
   };
   let second = 0;
   for (const at of all) {
-    for (; second * 1_000 <= at; second++) look(second);
+    for (; second * 1_000 <= at; second++) read(second);
     window.arrived(START + at, 'a', false);
   }
-  look(second);
+  read(second);
   return spans.map(({ seconds }) => seconds * 1_000);
 }
 
@@ -251,7 +255,7 @@ function times(total: number, seconds: number): number[] {
   return Array.from({ length: seconds }, () => total);
 }
 
-/** Arrivals (ms) that make a window of 300 s hold 2000 calls first, and then these totals. */
+/** Arrivals (ms) that give a window of 300 s first 2000 calls and then these totals. */
 function* arrivalsFor(totals: readonly number[]): Generator<number> {
   const perSecond: number[] = Array.from({ length: 300 }, (_, i) => (i % 3 === 2 ? 6 : 7));
   let before = 2_000;

@@ -11,7 +11,7 @@ import { START } from '../../support/samples.ts';
 const FIRST = START / 1_000;
 
 interface Ended {
-  /** Seconds since the one before; negative for what is told late. */
+  /** Seconds since the one before; negative for a late report. */
   readonly after: number;
   readonly outcome: Outcome;
   readonly durationMs: number;
@@ -30,7 +30,7 @@ const endings: fc.Arbitrary<Ended[]> = fc.array(
   { maxLength: 200 },
 );
 
-/** Everything that ended in the window, found anew from a list; quantiles are the exact ones. */
+/** All calls that ended in the window, counted again from a list, with exact quantiles. */
 function recount(all: readonly Ended[], seconds: number): ServedFigures {
   const slotSeconds = Math.ceil(seconds / 60);
   const size = Math.floor(seconds / slotSeconds);
@@ -40,7 +40,7 @@ function recount(all: readonly Ended[], seconds: number): ServedFigures {
   for (const one of all) {
     second += one.after;
     latest = Math.max(latest, second);
-    // What is told when it is no longer in the window is not counted.
+    // A call that is reported after it left the window is not counted.
     if (slotOf(second) > slotOf(latest) - size) kept.push({ ...one, slot: slotOf(second) });
   }
   const inside = kept.filter(({ slot }) => slot > slotOf(latest) - size);
@@ -68,26 +68,26 @@ function feed(window: ServedWindow, all: readonly Ended[]): void {
 }
 
 describe('ServedWindow', () => {
-  it('counts what a recount of everything counts, and knows quantiles to 1.5 % or a millisecond', () => {
+  it('agrees with a recount of all calls, in quantiles to 1.5 % or a millisecond', () => {
     fc.assert(
       fc.property(endings, fc.constantFrom(1, 7, 60, 61, 300, 3_600), (all, seconds) => {
         const window = new ServedWindow(seconds);
         feed(window, all);
-        const told = window.figures();
+        const figures = window.figures();
         const exact = recount(all, seconds);
         for (const name of ['p50', 'p95', 'p99'] as const) {
-          const [found, wanted] = [told[name], exact[name]];
+          const [found, wanted] = [figures[name], exact[name]];
           if (found === null || wanted === null) assert.equal(found, wanted);
           else assert.ok(Math.abs(found - wanted) <= 0.015 * wanted + 1, `${name} ${found} is not ${wanted}`);
         }
         const counts = ({ answered, failed }: ServedFigures) => [answered, failed];
-        assert.deepEqual(counts(told), counts(exact));
+        assert.deepEqual(counts(figures), counts(exact));
       }),
       { numRuns: 300 },
     );
   });
 
-  it('is never longer than it is told to be, and shorter by at most a sixtieth and a second', () => {
+  it('is at most as long as asked for, and shorter by at most a sixtieth and a second', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 86_400 }), fc.nat(100_000), (seconds, offset) => {
         const isIn = (age: number) => {
@@ -120,7 +120,7 @@ describe('ServedWindow', () => {
 describe('a demand window that keeps how calls were served', () => {
   const ended = { outcome: 'ok', durationMs: 900 } as const;
 
-  it('tells of it only where that is asked for', () => {
+  it('has `served` only if asked to', () => {
     const without = new DemandWindow(10_000, () => false);
     without.ended(START, START, ended);
     assert.ok(!('served' in without.figures()));
@@ -129,7 +129,7 @@ describe('a demand window that keeps how calls were served', () => {
     assert.equal(kept.figures().served?.answered, 1);
   });
 
-  it('judges each second with the answers that had ended by then, whenever somebody looks', () => {
+  it('judges each second with the answers that had ended by then, whenever it is advanced', () => {
     const slow = ({ served }: DemandFigures) => (served?.p95 ?? 0) > 1_000;
     const at = fc.array(fc.record({ after: fc.nat(4_000), isSlow: fc.boolean() }), { maxLength: 60 });
     fc.assert(
@@ -150,7 +150,7 @@ describe('a demand window that keeps how calls were served', () => {
     );
   });
 
-  it('counts ends that are told afterwards, as a restart does, as if they had been told in time', () => {
+  it('counts ends that are reported afterwards, as after a restart, as if they had been reported in time', () => {
     const at = fc.array(fc.nat(3_000), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(at, (gaps) => {

@@ -5,13 +5,13 @@ import type { CoinRule } from '../../../src/core/stats/coin.ts';
 import { Wealth } from '../../../src/core/stats/wealth.ts';
 import { dice } from '../../support/dice.ts';
 
-/** A weight that rises along the way, as steps make it, and fixed scores with bursts: the same for whoever gets the call. */
+/** A weight that rises as in steps, and fixed scores with bursts. A call's score is the same whichever role gets it. */
 const WEIGHTS = [0.1, 0.1, 0.1, 0.25, 0.25, 0.25, 0.5, 0.5, 0.5, 0.75, 0.75, 0.97];
 const SCORES = [0, 1, 1, 0.2, 0, 0.7, 1, 0, 0, 1, 0.4, 1];
 const WORSE: CoinRule = { claim: 'worse', top: 1, guess: 0.1, canRestart: true };
 const FINE: CoinRule = { claim: 'fine', top: 1, guess: 0.1, canRestart: false };
 
-/** The mean worth over all sequences of coins, each with its chance; a minute ends after every third call. */
+/** The mean wealth over all sequences of coins, weighted by their chances. A minute ends after every third call. */
 function meanWorth(rule: CoinRule, n: number, read: (bet: CoinBet) => number): number {
   let mean = 0;
   for (let coins = 0; coins < 2 ** n; coins++) {
@@ -37,7 +37,7 @@ describe('coin bet', () => {
     });
   }
 
-  it('is worth at most 1 where what it wins while stable is not itself is given back', () => {
+  it('is worth at most 1 on average if its winnings in minutes in which stable is unusual are dropped', () => {
     const settled = meanWorth(FINE, 11, (bet) => bet.settled);
     assert.ok(settled <= 1, `${settled}`);
   });
@@ -55,11 +55,11 @@ describe('coin bet', () => {
       }
       if (bet.peak >= 1 / alpha) fired++;
     }
-    // With a chance of alpha there are at most 36 of 2 000 in all but one of 1 000 repetitions.
+    // With a chance of alpha there would be more than 36 of 2 000 in only one of 1 000 repetitions.
     assert.ok(fired <= 36, `${fired}`);
   });
 
-  it('is not fooled by scores that one role withholds more often', () => {
+  it('does not win only because one role has more calls without a score', () => {
     const bet = new CoinBet({ ...WORSE, guess: 0.05 });
     const roll = dice(7);
     for (let i = 0; i < 20_000; i++) {
@@ -94,7 +94,7 @@ describe('coin bet', () => {
     }
   });
 
-  it('says nothing where there is no coin', () => {
+  it('does not bet if the assignment is not random', () => {
     const bet = new CoinBet(WORSE);
     for (const weight of [0, 1]) {
       for (let i = 0; i < 50; i++) bet.take(weight === 1 ? 'canary' : 'stable', weight, i % 2);
@@ -104,7 +104,7 @@ describe('coin bet', () => {
 });
 
 describe('wealth', () => {
-  it('is finite and can fall again, however lucky it was', () => {
+  it('is finite, and can fall again however often it won', () => {
     const wealth = new Wealth({ canRestart: true });
     for (let i = 0; i < 10_000; i++) wealth.bet(1, 0.1);
     const most = wealth.value;

@@ -17,8 +17,8 @@ describe('Histogram', () => {
         for (const number of numbers) histogram.add(number);
         const sorted = numbers.toSorted((a, b) => a - b);
         const exact = sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] as number;
-        const told = histogram.quantile(q);
-        assert.ok(told !== null && Math.abs(told - exact) <= exact * 0.01, `${told} instead of ${exact}`);
+        const found = histogram.quantile(q);
+        assert.ok(found !== null && Math.abs(found - exact) <= exact * 0.01, `${found} instead of ${exact}`);
       }),
     );
   });
@@ -35,7 +35,7 @@ describe('Histogram', () => {
     );
   });
 
-  it('counts what is too small or too large in its outermost buckets', () => {
+  it('counts values that are too small or too large in its outermost buckets', () => {
     const histogram = new Histogram(FINE);
     for (const value of [0, -1, 1, 1e300]) histogram.add(value);
     assert.equal(histogram.total, 4);

@@ -6,7 +6,7 @@ import { dice, normal } from '../../support/dice.ts';
 const DRIFT = { sigma: 0.08, phi: 0.85 };
 const NOISE = 0.004;
 
-/** Block differences of a level that wanders about `mean`. */
+/** Block differences of a level that wanders around `mean`. */
 function* differences(mean: number, minutes: number, seed: number): Generator<number> {
   const roll = dice(seed);
   let level = DRIFT.sigma * normal(roll);
@@ -30,11 +30,11 @@ describe('level test', () => {
         }
       }
     }
-    // With a chance of 5 % there are at most 131 of 2 000 in all but one of 1 000 repetitions.
+    // With a chance of 5 % there would be more than 131 of 2 000 in only one of 1 000 repetitions.
     assert.ok(fired <= 131, `${fired}`);
   });
 
-  it('does not reach it more often where an effect is hoped for', () => {
+  it('does not reach it more often if it is aimed at an effect', () => {
     const rho = rhoAfter(45, NOISE, DRIFT, 0.05);
     let fired = 0;
     for (let seed = 1; seed <= 2_000; seed++) {
@@ -50,7 +50,7 @@ describe('level test', () => {
     assert.ok(fired <= 131, `${fired}`);
   });
 
-  it('is quicker where the effect is what was hoped for', () => {
+  it('is quicker if the effect is the one that it is aimed at', () => {
     const rho = rhoAfter(45, NOISE, DRIFT, 0.05);
     const minutes = { plain: 0, aimed: 0 };
     for (let seed = 1; seed <= 200; seed++) {
@@ -79,7 +79,7 @@ describe('level test', () => {
     assert.ok(covered >= 188, `${covered}`);
   });
 
-  it('grows in the long run by what the long-run variance says', () => {
+  it('has a V that grows per minute by 1 over the long-run variance', () => {
     const test = new LevelTest();
     const at: number[] = [];
     for (let minute = 0; minute < 400; minute++) {

@@ -3,13 +3,13 @@ import { describe, it } from 'node:test';
 import { bestRho, boundApart, logOddsAbove, logOddsApart } from '../../../src/core/stats/mixture.ts';
 import { logNormalCdf } from '../../../src/core/stats/normal.ts';
 
-function near(told: number, known: number, tolerance = 1e-5): void {
-  assert.ok(Math.abs(told - known) <= tolerance * Math.max(1, Math.abs(known)), `${told} instead of ${known}`);
+function near(found: number, known: number, tolerance = 1e-5): void {
+  assert.ok(Math.abs(found - known) <= tolerance * Math.max(1, Math.abs(known)), `${found} instead of ${known}`);
 }
 
 /** Published values: the tests of confseq, at an optimal V of 100 and alpha 0.05. */
 describe('normal mixture', () => {
-  it('has the rho that confseq has', () => near(bestRho(100, 0.05), 12.60056));
+  it('has the same rho as confseq', () => near(bestRho(100, 0.05), 12.60056));
 
   it('gives the odds and the bound of the two-sided test', () => {
     const rho = bestRho(100, 0.05);
@@ -29,7 +29,7 @@ describe('normal mixture', () => {
     near(low, 27.66071);
   });
 
-  it('is even before any data', () => near(logOddsAbove(0, 0, 5), 0, 1e-6));
+  it('gives odds of 1 before any data', () => near(logOddsAbove(0, 0, 5), 0, 1e-6));
 });
 
 describe('log of the normal distribution function', () => {

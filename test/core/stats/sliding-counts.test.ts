@@ -11,7 +11,7 @@ const step = fc.record({
 });
 
 describe('SlidingCounts', () => {
-  it('counts what a recount of everything counts, slot by slot and in all', () => {
+  it('agrees with a recount of all events, in each slot and in total', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 10 }), fc.array(step, { maxLength: 60 }), (size, steps) => {
         const counts = new SlidingCounts(3, size);

@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 const BEGIN = Math.ceil(START / MINUTE) * MINUTE;
 const POLICY = { p95: 1_000, availability: 0.99, sustain: 600_000 };
 
-/** Ten calls a minute for some minutes, of which so many are slow, and so many fail. */
+/** Ten calls a minute for some minutes. Of each ten, some are slow and some fail. */
 function play(watch: SloWatch, from: number, minutes: number, { slow = 0, failed = 0 }): void {
   for (let minute = from; minute < from + minutes; minute++) {
     const at = BEGIN + minute * MINUTE;
@@ -19,7 +19,7 @@ function play(watch: SloWatch, from: number, minutes: number, { slow = 0, failed
 }
 
 describe('SloWatch', () => {
-  it('finds what is owed given, with p95 and availability within their bounds', () => {
+  it('is kept if p95 and availability are within their bounds', () => {
     const watch = new SloWatch(POLICY, BEGIN);
     play(watch, 0, 20, {});
     const figures = watch.figures(BEGIN + 20 * MINUTE);
@@ -30,19 +30,19 @@ describe('SloWatch', () => {
     ['more than 5 % of answers are slow', { slow: 1 }, { slowShare: 0.1, availability: 1 }],
     ['too many calls fail', { failed: 1 }, { slowShare: 0, availability: 0.9 }],
   ] as const) {
-    it(`is missed from the first whole window on in which ${what}`, () => {
+    it(`is missed from the end of the first window in which ${what}`, () => {
       const watch = new SloWatch(POLICY, BEGIN);
       play(watch, 0, 10, {});
       play(watch, 10, 10, load);
       const seen = watch.figures(BEGIN + 20 * MINUTE);
       assert.deepEqual({ slowShare: seen.slowShare, availability: seen.availability }, figures);
-      // One bad minute of five has 2 % slow or failed calls: too many failures, but not too many slow ones before three.
+      // One bad minute of five has 2 % slow or failed calls. That is too many failures, but it takes three for slow calls.
       const since = what.includes('slow') ? 13 : 11;
       assert.equal(seen.missedSince, BEGIN + since * MINUTE);
     });
   }
 
-  it('is met again as soon as one window is, and begins anew', () => {
+  it('is kept again after one good window, and `missedSince` then starts again', () => {
     const watch = new SloWatch(POLICY, BEGIN);
     play(watch, 0, 10, { failed: 5 });
     play(watch, 10, 6, {});
@@ -51,7 +51,7 @@ describe('SloWatch', () => {
     assert.equal(watch.figures(BEGIN + 17 * MINUTE).missedSince, BEGIN + 17 * MINUTE);
   });
 
-  it('is not missed by few calls, nor by none', () => {
+  it('is not missed by a window with few calls or none', () => {
     const watch = new SloWatch(POLICY, BEGIN);
     for (let i = 0; i < 19; i++) watch.failed(BEGIN + i);
     assert.equal(watch.figures(BEGIN + MINUTE).missedSince, null);
@@ -61,14 +61,14 @@ describe('SloWatch', () => {
     assert.equal(watch.figures(BEGIN + 600 * MINUTE).missedSince, null);
   });
 
-  it('asks for nothing that the policy leaves out', () => {
+  it('does not judge what the policy does not set', () => {
     const watch = new SloWatch({ p95: null, availability: null, sustain: 60_000 }, BEGIN);
     play(watch, 0, 10, { slow: 5, failed: 5 });
     const { slowShare, missedSince } = watch.figures(BEGIN + 10 * MINUTE);
     assert.deepEqual([slowShare, missedSince], [null, null]);
   });
 
-  it('does not go on over a hole in what was seen', () => {
+  it('starts `missedSince` again after missed calls', () => {
     const watch = new SloWatch(POLICY, BEGIN);
     play(watch, 0, 10, { failed: 5 });
     watch.interrupt(BEGIN + 10 * MINUTE);

@@ -7,7 +7,7 @@ import { START } from '../../support/samples.ts';
 const MINUTE = 60_000;
 const BEGIN = Math.ceil(START / MINUTE) * MINUTE;
 
-/** A history of so many calls in each minute, looked at when the last one has ended. */
+/** A history with these counts of calls, one for each minute, after the last minute has ended. */
 function historyOf(counts: readonly number[], knownSinceMs = BEGIN): TrafficHistory {
   const history = new TrafficHistory(knownSinceMs);
   counts.forEach((calls, i) => history.arrived(BEGIN + (i + 0.5) * MINUTE, calls));
@@ -16,20 +16,20 @@ function historyOf(counts: readonly number[], knownSinceMs = BEGIN): TrafficHist
 
 const endOf = (counts: readonly number[]) => BEGIN + counts.length * MINUTE;
 
-describe('LoadHistory', () => {
-  it('says nothing before five whole minutes were seen, and nothing of the minute that runs', () => {
+describe('TrafficHistory', () => {
+  it('has no figures before five whole minutes are known, and does not count the current minute', () => {
     const counts = [1, 2, 3, 4, 5];
     assert.equal(historyOf(counts).figures(endOf(counts) - 1, 100), null);
     assert.equal(historyOf(counts).figures(endOf(counts), 100)?.calls, 15);
     assert.equal(historyOf([...counts, 1_000]).figures(endOf(counts) + 30_000, 100)?.calls, 15);
   });
 
-  it('tells what its windows of five minutes were, and since when all were below a limit', () => {
+  it('has the figures of its windows of five minutes, and since when all were below a limit', () => {
     const minutes = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 5, maxLength: 1_600 });
     fc.assert(
       fc.property(minutes, fc.integer({ min: 1, max: 200 }), (counts, limit) => {
         const figures = historyOf(counts).figures(endOf(counts), limit);
-        // The last day, and the windows that lie in it as a whole.
+        // The windows that are completely in the last day.
         const first = Math.max(0, counts.length - 1_449);
         const windows: { end: number; calls: number }[] = [];
         for (let end = first + 5; end <= counts.length; end++) {
@@ -46,7 +46,7 @@ describe('LoadHistory', () => {
     );
   });
 
-  it('takes what it did not see for no low traffic', () => {
+  it('does not count minutes with unknown calls as low traffic', () => {
     const counts = Array.from({ length: 30 }, () => 1);
     const history = historyOf(counts);
     assert.equal(history.figures(endOf(counts), 10)?.belowSince, BEGIN + 5 * MINUTE);
@@ -54,7 +54,7 @@ describe('LoadHistory', () => {
     assert.equal(history.figures(endOf(counts) + 5 * MINUTE, 10), null);
     const since = endOf(counts) + 6 * MINUTE;
     assert.equal(history.figures(since, 10)?.belowSince, since);
-    // Calls that were told of are no reason to believe in minutes that were not looked at.
+    // Calls may have been reported in minutes that are not completely known.
     assert.equal(historyOf(counts, endOf(counts) - 2 * MINUTE).figures(endOf(counts), 10), null);
   });
 
@@ -70,16 +70,16 @@ describe('LoadHistory', () => {
     assert.equal(history.figures(later, 1)?.p95, 0);
   });
 
-  it('is below no limit where there is none', () => {
+  it('is not below a limit if there is none', () => {
     const counts = [0, 0, 0, 0, 0, 0];
     assert.equal(historyOf(counts).figures(endOf(counts), null)?.belowSince, null);
   });
 });
 
-describe('payingLoad', () => {
+describe('payingTraffic', () => {
   const costs = { serverlessPerHourMicros: 1, dedicatedPerHourMicros: 2, breakEvenCallsPerMinute: 100 };
 
-  it('is a share of break-even in five minutes, else the plain bound, else unknown', () => {
+  it('is a share of the break-even traffic, else the policy’s calls, else unknown', () => {
     assert.equal(payingTraffic({ below: 0.8, calls: 7 }, costs), 400);
     assert.equal(payingTraffic({ below: 0.8, calls: 7 }, null), 7);
     assert.equal(payingTraffic({ below: null, calls: 7 }, costs), 7);
@@ -88,7 +88,7 @@ describe('payingLoad', () => {
 });
 
 describe('expectedRefused', () => {
-  it('is what a traffic has beyond the limit, and unknown with it', () => {
+  it('is the share of the traffic beyond the limit, and unknown if the limit is', () => {
     assert.equal(expectedRefused(300, null), null);
     assert.equal(expectedRefused(0, 0), 0);
     assert.equal(expectedRefused(300, 300), 0);
