@@ -77,9 +77,7 @@ export class RouteWatch {
   longestOnEndpointMs = 0;
   /** When a tick last observed the route, clock ms; 0 before the first. */
   observedAt = 0;
-  /**
-   * A decision to roll back that the ledger cannot store yet. It is carried out in memory and stored when it can be.
-   */
+  /** A decision to roll back that the ledger cannot store yet: it is carried out in memory until it can. */
   rollback: Rollback | null = null;
   #steps = new StepTallies('dedicated');
   #judging: Judging | null = null;
@@ -134,10 +132,7 @@ export class RouteWatch {
     return withCosts(figures, this.filePolicy.criteria, (seen) => this.costsOf(seen));
   }
 
-  /**
-   * Sets the active rollout, and the rollout that it replaces if it is a way back. Figures start again for another
-   * rollout.
-   */
+  /** Sets the active rollout and, on a way back, the one it replaces. Figures start again for another rollout. */
   setRollout(rollout: Rollout | null, policy: RoutePolicy | null, replaced = this.replaced): void {
     this.replaced = rollout?.wayBack === undefined ? null : replaced;
     if (rollout?.id !== this.rollout?.id) {
@@ -258,10 +253,7 @@ export class RouteWatch {
     );
   }
 
-  /**
-   * A copy of the shadow stage ended. True if the endpoint has failed so often in a row that a tick should decide at
-   * once.
-   */
+  /** A copy of the shadow stage ended. True if the endpoint's faults in a row need a tick at once. */
   shadowed(arrival: Arrival, shadow: Shadow): boolean {
     if (!this.#isCurrent(shadow)) return false;
     this.#judging?.half('canary', keyOf(arrival), shadow);
