@@ -1,42 +1,45 @@
 import type { Outcome } from '../call.ts';
 
 /**
- * What one replica can carry, measured: calls are put into levels by how many were at work at once per ready replica in
- * the ten seconds in which they set out, each level a quarter higher than the one below. An engine that is full queues, and
- * queueing shows as a later first token, and batches that are too large as more time for each token. A level is well where
- * none of these signs is worse than at the lowest levels that were seen (the endpoint's own unloaded level) by more than a
- * factor, and no more than one call in fifty was turned away for want of room. Each call costs the same, and memory is
- * bounded: levels times signs.
+ * The measured concurrency that one replica can carry. Calls are grouped into levels by concurrency per ready replica in the
+ * ten seconds in which they set out. Each level is a quarter higher than the one below. An engine that is full queues calls,
+ * and the first token comes later. If its batches are too large, each token takes longer. A level is well if two things
+ * hold: no sign is worse than at the lowest levels that were seen (the endpoint without much demand) by more than a factor,
+ * and at most one call in fifty was turned away because the engine was full. Each call takes the same time to count, and the
+ * memory is bounded by levels times signs.
  */
 export interface Capacity {
-  /** Calls at once per replica, up to which it was seen to be well. */
+  /** Calls at once per replica: the mean of the highest level that was well. */
   readonly carried: number;
-  /** Whether it was seen to be worse above that; else nobody knows yet where its limit is. */
+  /** Whether a higher level was seen to be full. If false, the limit is not known yet. */
   readonly isLimit: boolean;
 }
 
-/** Signs, each of them the logarithm of µs: how they are told is `signsOf`'s affair. */
+/** How many signs a call may give. Each is the logarithm of a time in µs; `signsOf` defines them. */
 export const SIGNS = 4;
 const FIRST_TOKEN = 0;
 
-/** Worse than unloaded by this factor: full. It is well again only below the other one, so that it does not flap. */
+/**
+ * A level is full above `FULL` times the lowest levels. It is well again only below `WELL` times, so that it does not
+ * flap.
+ */
 const FULL = { firstToken: 2, other: 1.5 } as const;
 const WELL = { firstToken: 1.6, other: 1.3 } as const;
 const TURNED_AWAY = 0.02;
 
 const STEP = Math.log(1.25);
 const LEVELS = 48;
-/** So many calls in so many spans of ten seconds make a level known. */
+/** A level is known once it has this many calls in this many spans of ten seconds. */
 const ENOUGH_CALLS = 30;
 const ENOUGH_SPANS = 6;
-/** Beyond this the old half of a level is forgotten. */
+/** Above this many calls, a level's counts are halved, so that older calls count less. */
 const MOST_CALLS = 4_000;
 
 /** What the calls of one span of ten seconds showed. */
 export interface Signs {
   readonly calls: number;
   readonly turnedAway: number;
-  /** Per sign: how many calls told it, and the sum of the logarithms. */
+  /** Per sign: how many calls gave it, and the sum of the logarithms. */
   readonly counts: readonly number[];
   readonly sums: readonly number[];
 }
@@ -52,7 +55,7 @@ interface Level {
   isFull: boolean;
 }
 
-/** A call as capacity looks at it, times in µs from when it set out. */
+/** What capacity needs of a call. Times in µs from when it set out. */
 export interface SignedCall {
   readonly outcome: Outcome;
   readonly durationUs: number;
@@ -60,12 +63,12 @@ export interface SignedCall {
   readonly outputTokens: number | null;
 }
 
-/** Output tokens below which no time per token is told. */
+/** With fewer output tokens than this, a call gives no time per token. */
 const FEW_TOKENS = 4;
 
 /**
- * What a call tells: the first token, the time per token after it, the time per token of an answer that does not stream,
- * or the time of an answer without tokens. Null for each that it does not tell.
+ * The signs of a call: the time to the first token, the time per token after it, the time per token of an answer that does
+ * not stream, and the time of an answer without tokens. Null for each that the call does not give.
  */
 export function signsOf({ outcome, durationUs, firstTokenUs, outputTokens }: SignedCall): (number | null)[] {
   if (outcome !== 'ok' || durationUs <= 0) return [null, null, null, null];
@@ -79,23 +82,23 @@ export function signsOf({ outcome, durationUs, firstTokenUs, outputTokens }: Sig
   return outputTokens === null || tokens === 0 ? [null, null, null, log(durationUs)] : [null, null, null, null];
 }
 
-/** Whether a call was turned away for want of room. */
+/** Whether a call was turned away because the engine was full. */
 export function isTurnedAway(outcome: Outcome): boolean {
   return outcome === 'rate_limited' || outcome === 'unavailable' || outcome === 'first_byte_timeout';
 }
 
-/** The level of so many calls at once per replica. */
+/** The level of a concurrency per replica. */
 function levelOf(perReplica: number): number {
   return perReplica <= 1 ? 0 : Math.min(LEVELS - 1, Math.floor(Math.log(perReplica) / STEP));
 }
 
-/** What outlives the process: plain JSON. */
+/** What is stored, so that the next process continues from it: plain JSON. */
 export type LearnedCapacity = readonly (readonly [level: number, found: Readonly<Level>])[];
 
-/** Which signs make a level full: those that the policy's judge acts on too. */
+/** Which signs can make a level full: those that the policy's judge acts on too. */
 export interface HeededSigns {
   readonly firstToken: boolean;
-  /** Time per token, and of answers without tokens. */
+  /** Time per token, and the time of answers without tokens. */
   readonly other: boolean;
 }
 
@@ -113,7 +116,7 @@ export class CapacityTable {
     this.#assess();
   }
 
-  /** Null as long as too little was seen. */
+  /** Null while no level with enough calls was well. */
   get capacity(): Capacity | null {
     return this.#capacity;
   }
@@ -125,7 +128,7 @@ export class CapacityTable {
     ]);
   }
 
-  /** A span has passed with so many calls at once per ready replica. */
+  /** Adds a span of ten seconds with its calls at once per ready replica. */
   span(perReplica: number, signs: Signs): void {
     const level = this.#level(levelOf(perReplica));
     level.spans++;
@@ -134,7 +137,7 @@ export class CapacityTable {
     this.#assess();
   }
 
-  /** Calls of a span that has passed have ended only now. */
+  /** Adds calls that ended after their span was added. */
   late(perReplica: number, signs: Signs): void {
     this.#add(this.#level(levelOf(perReplica)), signs);
   }
@@ -174,7 +177,7 @@ export class CapacityTable {
       return (sign === FIRST_TOKEN ? this.#heeds.firstToken : this.#heeds.other) ? baseOf(known, sign) : null;
     });
     for (const level of known) level.isFull = isFull(level, base);
-    // Load only ever makes it worse: a level that was well says that one below it had bad luck.
+    // More concurrency never makes an engine faster. If a level was well, a full level below it was bad luck.
     const best = known.findLastIndex((level) => !level.isFull);
     const highest = known[best];
     this.#capacity =
@@ -187,7 +190,7 @@ export class CapacityTable {
   }
 }
 
-/** The mean of a sign at the lowest levels that together have enough calls; null where none tells it. */
+/** The mean of a sign at the lowest levels that together have enough calls. Null if too few calls give it. */
 function baseOf(known: readonly Level[], sign: number): number | null {
   let [count, sum] = [0, 0];
   for (const level of known) {

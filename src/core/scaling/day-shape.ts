@@ -1,6 +1,6 @@
 import { HOUR_MS } from '../time.ts';
 
-/** The load in one hour of the day. Calls at once are means over ten seconds. */
+/** The demand in one hour of the day. `mean`, `p95` and `peak` are of calls at once, each a mean over ten seconds. */
 export interface HourConcurrency {
   /** 0..23, UTC. */
   readonly hour: number;
@@ -10,13 +10,13 @@ export interface HourConcurrency {
   readonly tokensPerSecond: number;
 }
 
-/** An hour of which less than this was measured says nothing. */
+/** Cells of ten seconds. An hour with fewer measured cells is not counted. */
 const LEAST_CELLS = 60;
 const MOST_CELLS = 360;
 
 export type LearnedDay = readonly HourConcurrency[];
 
-/** The shape of the day, hour by hour: of the days before each counts half as much as the one after it. */
+/** The demand of each hour of the day. Each day counts half as much as the day after it. */
 export class DayShape {
   readonly #hours = new Map<number, HourConcurrency>();
   #startMs = Number.NaN;
@@ -31,12 +31,12 @@ export class DayShape {
     return this.hours;
   }
 
-  /** The hours that were measured, from midnight on. */
+  /** The hours that were measured, from midnight UTC on. */
   get hours(): readonly HourConcurrency[] {
     return [...this.#hours.values()].sort((a, b) => a.hour - b.hour);
   }
 
-  /** Ten seconds have passed with so many calls at once. */
+  /** Adds ten seconds: their calls at once and their output tokens. */
   add(atMs: number, atOnce: number, tokens: number): void {
     const startMs = Math.floor(atMs / HOUR_MS) * HOUR_MS;
     if (startMs !== this.#startMs) {
@@ -62,7 +62,7 @@ export class DayShape {
       hour,
       mean: blend(values.reduce((sum, value) => sum + value, 0) / values.length, before?.mean),
       p95: blend(values[Math.ceil(values.length * 0.95) - 1] as number, before?.p95),
-      // A peak is remembered: half of how much higher it was is forgotten each day.
+      // An earlier, higher peak still counts: each day, half of the difference to it is forgotten.
       peak: Math.max(blend(peak, before?.peak), Math.round(peak * 1_000) / 1_000),
       tokensPerSecond: blend(tokens / (values.length * 10), before?.tokensPerSecond),
     });

@@ -5,7 +5,7 @@ import type { ConcurrencySeen } from './route-concurrency.ts';
 import { isSameScaling, measuresPending } from './scaling.ts';
 import type { Measure, Scaling } from './scaling.ts';
 
-/** Another scaling, and why: a sentence for each figure that changes. */
+/** Another scaling, and why: one sentence for each figure that changes. */
 export interface ScalingProposal {
   readonly scaling: Scaling;
   readonly why: readonly string[];
@@ -16,27 +16,31 @@ export interface ProposalInput {
   readonly concurrency: ConcurrencySeen;
   readonly present: Scaling;
   readonly endpoint: Pick<EndpointPolicy, 'engine' | 'accelerator'>;
-  /** Bounds for the replicas, what they may cost included. */
+  /** Bounds for the replicas. They already respect what the replicas may cost. */
   readonly from: number;
   readonly to: number;
-  /** How long the change should fit: the hours of the day that count. */
+  /** How long the change should fit, ms. It decides which hours of the day count. */
   readonly every: number;
   readonly sleep: SleepPolicy | null;
 }
 
-/** Replicas that always run are to be used by so much at most, so that what comes on top finds room while others start. */
+/** The most use of the replicas that always run. The rest is kept free for further calls while more replicas start. */
 const USE = 0.8;
-/** Fewer replicas only where they would do with so much more concurrency, and another threshold only beyond so much change. */
+/**
+ * Fewer replicas only if they suffice for this many times the concurrency. Another threshold only if it changes by more
+ * than this factor.
+ */
 const SLACK = 1.25;
-/** The API's bounds for sleeping by itself, minutes. */
+/** The API's bounds for scaling to zero by itself, minutes. */
 const LEAST_TIMEOUT = 15;
 const MOST_TIMEOUT = 2_880;
 
 /**
- * What the endpoint's scaling should be, from what was measured; null where it fits. At least as many replicas as carry the
- * mean of the busiest hour to come, at most as many as carry the highest peak of any hour. A replica is added when those
- * that run are at 80 % of what one was seen to carry. More replicas, or a lower threshold, only where the limit was really
- * seen: an endpoint that was well at every concurrency needs none. What is proposed is proposed again once it is in force.
+ * The scaling that fits what was measured. Null if the present one fits, or if nothing is known of the capacity. The minimum
+ * is as many replicas as carry the mean of the busiest hour to come. The maximum is as many as carry the highest peak of any
+ * hour. A replica is added when the running ones are at 80 % of what one was seen to carry. There are more replicas or a
+ * lower threshold only if the limit was seen, because an endpoint that was well at every concurrency needs neither. The
+ * proposal is stable: once it is in force, the same figures propose nothing else.
  */
 export function proposeScaling(input: ProposalInput): ScalingProposal | null {
   const { concurrency, present, sleep } = input;
@@ -65,7 +69,10 @@ function fewest(input: ProposalInput, capacity: Known): number {
   return replicasFor(meanOf(input).mean, present, capacity.carried * USE, { ...input, isLimit: capacity.isLimit });
 }
 
-/** So many replicas for a concurrency, within bounds: more only where the limit is known, fewer only with room to spare. */
+/**
+ * The replicas for a concurrency, within bounds: more only if the limit is known, fewer only if they suffice with
+ * slack.
+ */
 function replicasFor(
   atOnce: number,
   present: number,
@@ -82,7 +89,10 @@ function peakOf({ concurrency }: ProposalInput): number {
   return Math.max(concurrency.route.p95, ...concurrency.hours.map(({ peak }) => peak));
 }
 
-/** The busiest hour until the next change, the last ten minutes included. */
+/**
+ * The highest mean concurrency of the hours until the next change and of the last ten minutes. `hour` is null for the
+ * latter.
+ */
 function meanOf({ concurrency, now, every }: ProposalInput): { readonly mean: number; readonly hour: number | null } {
   const first = Math.floor(now / HOUR_MS);
   const hours = Math.min(24, Math.floor((now + every) / HOUR_MS) - first + 1);
@@ -94,7 +104,7 @@ function meanOf({ concurrency, now, every }: ProposalInput): { readonly mean: nu
   return busiest;
 }
 
-/** When a replica is added; the present threshold is kept as long as it is near enough. */
+/** When a replica is added. The present threshold is kept if it is near enough. */
 function measureOf({ concurrency, present, endpoint }: ProposalInput, capacity: Known): Measure {
   if (!measuresPending(endpoint)) return { hardwareUsage: USE * 100 };
   const pending = capacity.carried * USE * (concurrency.pendingShare ?? 1);
@@ -114,30 +124,32 @@ function reasons(input: ProposalInput, next: Scaling): string[] {
   const carried = numberText(concurrency.capacity?.carried ?? 0);
   const seen =
     concurrency.capacity?.isLimit === true ? `a replica carries ${carried}` : `a replica was well at ${carried}`;
-  const told: string[] = [];
+  const sentences: string[] = [];
   if (next.minReplica !== present.minReplica) {
     const { mean, hour } = meanOf(input);
     const when = hour === null ? 'in the last ten minutes' : `at ${String(hour).padStart(2, '0')} h UTC`;
     const why =
-      next.minReplica === 0 ? 'scaling.sleep lets it sleep' : `${numberText(mean)} calls at once ${when}, ${seen}`;
-    told.push(`at least ${next.minReplica} (now ${present.minReplica}): ${why}`);
+      next.minReplica === 0
+        ? 'scaling.sleep allows scale to zero'
+        : `${numberText(mean)} calls at once ${when}, ${seen}`;
+    sentences.push(`at least ${next.minReplica} (now ${present.minReplica}): ${why}`);
   }
   if (next.maxReplica !== present.maxReplica) {
     const why = `${numberText(peakOf(input))} calls at once at the peak, ${seen}`;
-    told.push(`at most ${next.maxReplica} (now ${present.maxReplica}): ${why}`);
+    sentences.push(`at most ${next.maxReplica} (now ${present.maxReplica}): ${why}`);
   }
   if (next.measure !== null && JSON.stringify(next.measure) !== JSON.stringify(present.measure)) {
     const why = measuresPending(endpoint)
       ? `${USE * 100} % of ${carried}, of which ${Math.round((concurrency.pendingShare ?? 1) * 100)} % wait for a status`
       : 'the engine is full when its hardware is';
-    told.push(
+    sentences.push(
       `another replica at ${'pendingRequests' in next.measure ? `${next.measure.pendingRequests} pending calls each` : `${next.measure.hardwareUsage} % use`}: ${why}`,
     );
   }
   if (next.scaleToZeroTimeout !== present.scaleToZeroTimeout && next.scaleToZeroTimeout !== null) {
-    told.push(`asleep by itself after ${next.scaleToZeroTimeout} min without a call`);
+    sentences.push(`scaled to zero after ${next.scaleToZeroTimeout} min without a call`);
   }
-  return told;
+  return sentences;
 }
 
 /** `4`, `3.5`, `41`: calls at once, for people. */

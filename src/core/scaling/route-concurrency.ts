@@ -3,15 +3,15 @@ import type { Capacity, HeededSigns, LearnedCapacity, SignedCall, Signs } from '
 import { DayShape } from './day-shape.ts';
 import type { HourConcurrency, LearnedDay } from './day-shape.ts';
 
-/** Load is counted in cells of this length: "at once" is a mean over ten seconds. */
+/** Concurrency is counted in cells of this length: "calls at once" is a mean over ten seconds. */
 export const CELL_MS = 10_000;
 const CELL_US = CELL_MS * 1_000;
-/** Cells that recent figures look back on: ten minutes. */
+/** Cells that recent figures cover: ten minutes. */
 const RECENT = 60;
 const FIVE_MINUTES = 30;
-/** Room for as many to come: a call may be told of when it sets out. */
+/** The ring also has space for the same number of later cells. */
 const RING = 2 * RECENT + 8;
-/** A cell is settled after half a minute: what ends later still counts for the level that the cell then had. */
+/** A cell is settled after half a minute. A call that ends later still counts for the level that the cell had then. */
 const UNSETTLED = 3;
 
 /** Calls at once over the last ten minutes, in cells of ten seconds. */
@@ -23,18 +23,18 @@ interface Concurrency {
 
 /** What is known of a route's concurrency. */
 export interface ConcurrencySeen {
-  /** Since when it has been measured without a gap, epoch ms. */
+  /** When the measurement without a gap began, epoch ms. */
   readonly since: number;
-  /** Calls that the endpoint could take, wherever they went. */
+  /** Calls that the endpoint could take, on any upstream. */
   readonly route: Concurrency;
-  /** Calls that went to the endpoint, since the step began. */
+  /** Calls that went to the endpoint since the step began. */
   readonly endpoint: Concurrency;
   readonly tokensPerSecond: number;
   /** Calls that set out in the last five minutes, those in flight included. */
   readonly recentCalls: number;
-  /** Of the time that a call takes on the endpoint: the share until it has an HTTP status; null where there was none. */
+  /** The share of a call's time on the endpoint before it has an HTTP status, 0..1. Null if there were no calls on it. */
   readonly pendingShare: number | null;
-  /** When the newest call that the endpoint could take set out, epoch ms; null where none has been seen. */
+  /** When the newest call that the endpoint could take set out, epoch ms. Null if none was seen. */
   readonly lastCallAt: number | null;
   readonly capacity: Capacity | null;
   /** Hours of the day (UTC) that were measured. */
@@ -49,9 +49,9 @@ export interface ConcurrencyCall extends SignedCall {
   readonly firstByteUs: number | null;
 }
 
-/** What outlives the process: plain JSON. */
+/** What is stored, so that the next process continues from it: plain JSON. */
 export interface LearnedConcurrency {
-  /** The endpoint that `capacity` is about; null: none. */
+  /** The endpoint whose capacity it is. Null if there is none. */
   readonly endpointName: string | null;
   readonly capacity: LearnedCapacity;
   readonly day: LearnedDay;
@@ -59,7 +59,7 @@ export interface LearnedConcurrency {
 
 interface Cell {
   readonly index: number;
-  /** Calls of the route that set out in it and have ended. */
+  /** Calls of the route that set out in the cell and have ended. */
   setOut: number;
   routeUs: number;
   endpointUs: number;
@@ -68,7 +68,7 @@ interface Cell {
   samples: number;
   routeSamples: number;
   endpointSamples: number;
-  /** The fewest replicas that were ready; null where nobody has looked. */
+  /** The fewest replicas that were ready. Null if no sample knew it. */
   ready: number | null;
   calls: number;
   turnedAway: number;
@@ -79,20 +79,23 @@ interface Cell {
   isSettled: boolean;
 }
 
-/** A route's concurrency, from its calls as they end and from looks at what is in flight. Each call costs the same. */
+/**
+ * A route's concurrency, from calls as they end and from samples of the calls in flight. Each call takes the same time
+ * to count.
+ */
 export class RouteConcurrency {
   readonly #ring: (Cell | undefined)[] = Array.from({ length: RING });
   readonly #day: DayShape;
   #heeds: HeededSigns;
   #table: CapacityTable;
   #endpointName: string | null;
-  /** Since when somebody has looked without a gap, epoch ms. */
+  /** When the samples without a gap began, epoch ms. */
   #since: number | null = null;
   /** The newest cell that is settled. */
   #settled: number | null = null;
   #firstCell: number | null = null;
   #lastCallAt: number | null = null;
-  /** Calls of the route in flight when somebody last looked. */
+  /** Calls of the route in flight at the last sample. */
   #inFlight = 0;
 
   constructor(heeds: HeededSigns, learned: LearnedConcurrency | null = null) {
@@ -106,7 +109,7 @@ export class RouteConcurrency {
     return { endpointName: this.#endpointName, capacity: this.#table.learned, day: this.#day.learned };
   }
 
-  /** What was seen of another endpoint says nothing of this one. */
+  /** Sets the endpoint and the signs that count. What was learned about another endpoint is dropped. */
   setEndpoint(endpointName: string, heeds: HeededSigns): void {
     const isHeedful = heeds.firstToken === this.#heeds.firstToken && heeds.other === this.#heeds.other;
     if (endpointName === this.#endpointName && isHeedful) return;
@@ -115,7 +118,7 @@ export class RouteConcurrency {
     this.#endpointName = endpointName;
   }
 
-  /** A call has ended. */
+  /** Counts a call that has ended. */
   ended(call: ConcurrencyCall): void {
     const { setOutAtUs, durationUs, isOnEndpoint, outcome } = call;
     this.#lastCallAt = Math.max(this.#lastCallAt ?? 0, setOutAtUs / 1_000);
@@ -131,25 +134,25 @@ export class RouteConcurrency {
     if (!isOnEndpoint) return;
     own.pendingUs += Math.min(call.firstByteUs ?? durationUs, durationUs);
     const signs = signsOf(call);
-    const told: Signs = {
+    const shown: Signs = {
       calls: 1,
       turnedAway: isTurnedAway(outcome) ? 1 : 0,
       counts: signs.map((sign) => Number(sign !== null)),
       sums: signs.map((sign) => sign ?? 0),
     };
     if (own.isSettled) {
-      if (own.perReplica !== null) this.#table.late(own.perReplica, told);
+      if (own.perReplica !== null) this.#table.late(own.perReplica, shown);
       return;
     }
     own.calls += 1;
-    own.turnedAway += told.turnedAway;
+    own.turnedAway += shown.turnedAway;
     for (let i = 0; i < SIGNS; i++) {
-      own.counts[i] = (own.counts[i] as number) + (told.counts[i] as number);
-      own.sums[i] = (own.sums[i] as number) + (told.sums[i] as number);
+      own.counts[i] = (own.counts[i] as number) + (shown.counts[i] as number);
+      own.sums[i] = (own.sums[i] as number) + (shown.sums[i] as number);
     }
   }
 
-  /** Somebody looks: so many calls are in flight, and so many replicas are ready (null: not known). */
+  /** Counts a sample: the calls in flight, and the replicas that are ready (null if not known). */
   sample(nowMs: number, inFlight: { readonly route: number; readonly endpoint: number }, ready: number | null): void {
     this.#advance(nowMs);
     const cell = this.#cell(Math.floor(nowMs / CELL_MS));
@@ -162,7 +165,7 @@ export class RouteConcurrency {
     if (ready !== null) cell.ready = Math.min(cell.ready ?? ready, ready);
   }
 
-  /** `sinceMs`: when the step began that the endpoint's figures are about. */
+  /** The figures at a time. `sinceMs`: when the step began, which is where the endpoint's figures begin. */
   figures(nowMs: number, sinceMs: number): ConcurrencySeen {
     const last = Math.floor(nowMs / CELL_MS) - 1;
     const first = Math.max(last - RECENT + 1, this.#firstCell ?? last);
@@ -194,7 +197,7 @@ export class RouteConcurrency {
     this.#firstCell ??= now;
     this.#since ??= nowMs;
     const until = now - UNSETTLED;
-    // Nobody looked for so long: what was then is not known, and not nothing.
+    // There was no sample for so long that the concurrency of that time is not known. It must not count as zero.
     if (this.#settled === null || until - this.#settled > RECENT) {
       if (this.#settled !== null) [this.#firstCell, this.#since] = [now, nowMs];
       this.#settled = until - 1;
@@ -216,7 +219,7 @@ export class RouteConcurrency {
     this.#table.span(cell.perReplica, cell);
   }
 
-  /** Hands each cell that a span touches its part of it. */
+  /** Gives each cell that a span touches its part of the span. */
   #spread(fromUs: number, untilUs: number, give: (cell: Cell, us: number) => void): void {
     const last = Math.floor(untilUs / CELL_US);
     const first = Math.max(Math.floor(fromUs / CELL_US), last - RECENT);
@@ -231,7 +234,7 @@ export class RouteConcurrency {
     return this.#cell(Math.floor(us / CELL_US));
   }
 
-  /** A cell to write to; null where it is too old. */
+  /** A cell to write to. Null if it is too old. */
   #cell(index: number): Cell | null {
     const slot = index % RING;
     const found = this.#ring[slot];
@@ -266,7 +269,10 @@ export class RouteConcurrency {
   }
 }
 
-/** Calls that still run are known from looks alone, calls of a former process from their ends alone. */
+/**
+ * The larger of two figures, because running calls are known only from samples, and a former process's calls only from
+ * their ends.
+ */
 function atOnce(cell: Cell | null, where: 'route' | 'endpoint'): number {
   if (cell === null) return 0;
   const sampled = cell.samples === 0 ? 0 : cell[`${where}Samples`] / cell.samples;
@@ -281,7 +287,7 @@ function concurrencyOf(values: readonly number[]): Concurrency {
   return { mean: round(mean), p95: round(p95), peak: round(sorted.at(-1) as number) };
 }
 
-/** What is stored with every decision need not have sixteen digits. */
+/** Three decimal places, because the figures are stored with every decision. */
 function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }

@@ -1,18 +1,18 @@
 import type { EndpointPolicy } from '../policy/endpoint.ts';
 
-/** What of an endpoint's scaling can be changed while it runs, as the management API has it. */
+/** The settings of an endpoint's scaling that can be changed while it runs, as the management API has them. */
 export interface Scaling {
-  /** 0: it may be scaled to zero. */
+  /** 0 if the endpoint may be scaled to zero. */
   readonly minReplica: number;
   readonly maxReplica: number;
-  /** Minutes without a call, 15 to 2880; null: never. Only with `minReplica: 0`. */
+  /** Minutes without a call before it is scaled to zero, 15 to 2880. Null: never. Only with `minReplica: 0`. */
   readonly scaleToZeroTimeout: number | null;
   readonly measure: Measure | null;
 }
 
 /**
- * When a replica is added: more calls per replica without an HTTP status over 20 seconds, or a mean use of processor or GPU
- * over a minute, in per cent.
+ * When a replica is added: above a number of calls per replica that have no HTTP status yet, over 20 seconds, or above a mean
+ * use of the processor or GPU over a minute, in per cent.
  */
 export type Measure = { readonly pendingRequests: number } | { readonly hardwareUsage: number };
 
@@ -21,14 +21,18 @@ const DEFAULT_PENDING = 1.5;
 const DEFAULT_USAGE = 80;
 
 /**
- * Engines for language models batch and queue: their GPU is busy at any load, and a queue is what tells. What runs on
- * processors, and TEI, whose calls are short and alike, is full when the hardware is.
+ * Whether replicas are added by pending calls and not by hardware use. Engines for language models batch and queue. Their GPU
+ * is busy at any demand, so only the queue shows that they are full. An engine on a CPU, and TEI, whose calls are short and
+ * alike, is full when its hardware is.
  */
 export function measuresPending({ engine, accelerator }: Pick<EndpointPolicy, 'engine' | 'accelerator'>): boolean {
   return engine !== 'tei' && accelerator !== 'cpu';
 }
 
-/** What an endpoint is created with: its policy's replicas, and the API's own thresholds where there is room to scale. */
+/**
+ * The scaling that an endpoint is created with: its policy's replicas, and the API's default threshold if they may
+ * differ.
+ */
 export function firstScaling(
   endpoint: Pick<EndpointPolicy, 'engine' | 'accelerator' | 'minReplica' | 'maxReplica'>,
 ): Scaling {
@@ -46,7 +50,7 @@ export function isSameScaling(a: Scaling, b: Scaling): boolean {
   );
 }
 
-/** Whether what was wanted is what is seen; a measure that was not told stays as it was. */
+/** Whether the endpoint has the wanted scaling. If no measure is wanted, any measure will do. */
 export function isInForce(wanted: Scaling, seen: Scaling): boolean {
   return isSameScaling(wanted, wanted.measure === null ? { ...seen, measure: null } : seen);
 }
@@ -57,7 +61,7 @@ export function scalingText({ minReplica, maxReplica, scaleToZeroTimeout, measur
     minReplica === maxReplica
       ? `${minReplica} ${minReplica === 1 ? 'replica' : 'replicas'}`
       : `${minReplica} to ${maxReplica} replicas`;
-  const sleeps = scaleToZeroTimeout === null ? '' : `, asleep after ${scaleToZeroTimeout} min without a call`;
+  const sleeps = scaleToZeroTimeout === null ? '' : `, scaled to zero after ${scaleToZeroTimeout} min without a call`;
   return `${replicas}${measure === null ? '' : `, another at ${measureText(measure)}`}${sleeps}`;
 }
 

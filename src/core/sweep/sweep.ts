@@ -42,7 +42,10 @@ export interface LedgerKnown {
   readonly idle: readonly string[];
 }
 
-/** The whole input of a decision about one endpoint. It is stored with the decision, which can be computed again from it. */
+/**
+ * The whole input of a decision about one endpoint. It is stored with the decision, which can be computed again from
+ * it.
+ */
 export interface SweepSeen {
   readonly now: number;
   readonly endpoint: EndpointFound;
@@ -172,7 +175,9 @@ function decideOrphan(seen: SweepSeen, finding: 'ended' | 'lost', why: string): 
   };
 }
 
-/** Whether it costs nothing and serves no calls. `scaledToZero` is not: it starts again at a call, and still uses quota. */
+/**
+ * Whether it costs nothing and serves no calls. `scaledToZero` is not: it starts again at a call, and still uses quota.
+ */
 function isResting({ state }: EndpointFound): boolean {
   return state === 'paused' || state === 'failed';
 }

@@ -41,42 +41,42 @@ describe('what one replica carries', () => {
     assert.equal(feed(new CapacityTable(ALL), { perReplica: 4, calls: 4 }), null);
   });
 
-  it('is at least what it was well at, its limit not seen', () => {
+  it('is the highest level that was well, and is no limit if no level was full', () => {
     const table = new CapacityTable(ALL);
     assert.deepEqual(feed(table, { perReplica: 2 }, { perReplica: 12 }), { carried: 12, isLimit: false });
   });
 
   const full: readonly (readonly [string, Partial<Seen>])[] = [
-    ['the first token comes later than twice as late as unloaded', { firstTokenMs: 410 }],
-    ['a token takes more than half as much time again', { perTokenMs: 31 }],
+    ['the first token takes more than twice as long as at the lowest level', { firstTokenMs: 410 }],
+    ['a token takes more than 1.5 times as long as at the lowest level', { perTokenMs: 31 }],
     ['more than one call in fifty is turned away', { refused: 1 }],
   ];
   for (const [when, how] of full) {
-    it(`ends below the load at which ${when}`, () => {
+    it(`ends below the concurrency at which ${when}`, () => {
       const seen = feed(new CapacityTable(ALL), { perReplica: 2 }, { perReplica: 8 }, { perReplica: 16, ...how });
       assert.deepEqual(seen, { carried: 8, isLimit: true });
     });
   }
 
-  it('does not end where it is but somewhat slower', () => {
+  it('does not end at a level that is only somewhat slower', () => {
     const slower = { perReplica: 16, firstTokenMs: 380, perTokenMs: 29 };
     assert.deepEqual(feed(new CapacityTable(ALL), { perReplica: 2 }, slower), { carried: 16, isLimit: false });
   });
 
-  it('takes a bad level below a good one for bad luck', () => {
+  it('ignores a full level below one that was well', () => {
     const unlucky = { perReplica: 4, firstTokenMs: 900 };
     const seen = feed(new CapacityTable(ALL), { perReplica: 1 }, unlucky, { perReplica: 10 });
     assert.deepEqual(seen, { carried: 10, isLimit: false });
   });
 
-  it('heeds no sign that the judge only tells of', () => {
+  it('ignores signs that the judge only reports', () => {
     const slow = [{ perReplica: 2 }, { perReplica: 16, firstTokenMs: 2_000, perTokenMs: 90 }];
     const deaf = { firstToken: false, other: false };
     assert.deepEqual(feed(new CapacityTable(deaf), ...slow), { carried: 16, isLimit: false });
     assert.deepEqual(feed(new CapacityTable({ ...deaf, firstToken: true }), ...slow)?.carried, 2);
   });
 
-  it('is full until it is clearly well again: between the two factors nothing changes', () => {
+  it('keeps a level full or well while a sign is between the two factors', () => {
     const between = { perReplica: 16, firstTokenMs: 350, spans: 200 };
     const before = new CapacityTable(ALL);
     assert.equal(feed(before, { perReplica: 2 }, between)?.isLimit, false);
@@ -86,7 +86,7 @@ describe('what one replica carries', () => {
     assert.equal(feed(after, { perReplica: 16, firstTokenMs: 220, spans: 800 })?.isLimit, false);
   });
 
-  it('goes on from what a former process learned, as if there had been one', () => {
+  it('continues from what a former process learned, as if there had been one process', () => {
     const how = fc.record({
       perReplica: fc.double({ min: 0.5, max: 60, noNaN: true }),
       firstTokenMs: fc.integer({ min: 100, max: 900 }),
@@ -106,13 +106,13 @@ describe('what one replica carries', () => {
     );
   });
 
-  it('is never more than the highest load that was seen, and its memory stays bounded', () => {
-    const load = fc.double({ min: 0.01, max: 1e6, noNaN: true });
+  it('is never more than the highest concurrency that was seen, and its memory stays bounded', () => {
+    const concurrency = fc.double({ min: 0.01, max: 1e6, noNaN: true });
     fc.assert(
-      fc.property(fc.array(load, { minLength: 1, maxLength: 100 }), (loads) => {
+      fc.property(fc.array(concurrency, { minLength: 1, maxLength: 100 }), (levels) => {
         const table = new CapacityTable(ALL);
-        feed(table, ...loads.map((perReplica) => ({ perReplica })));
-        assert.ok((table.capacity?.carried ?? 0) <= Math.max(...loads) + 0.001);
+        feed(table, ...levels.map((perReplica) => ({ perReplica })));
+        assert.ok((table.capacity?.carried ?? 0) <= Math.max(...levels) + 0.001);
         assert.ok(table.learned.length <= 48);
         assert.ok(table.learned.every(([, { calls }]) => calls <= 4_000));
       }),
@@ -125,31 +125,38 @@ describe('the signs of a call', () => {
   const call = { outcome: 'ok' as Outcome, durationUs: 1_200_000, firstTokenUs: null, outputTokens: null };
   const cases: readonly (readonly [string, Partial<typeof call> | object, readonly boolean[]])[] = [
     [
-      'a stream tells its first token and its time per token',
+      'a stream gives its first token and its time per token',
       { firstTokenUs: 200_000, outputTokens: 101 },
       [true, true, false, false],
     ],
     [
-      'a short stream tells its first token alone',
+      'a short stream gives its first token only',
       { firstTokenUs: 200_000, outputTokens: 2 },
       [true, false, false, false],
     ],
-    ['an answer that comes whole tells its time per token', { outputTokens: 50 }, [false, false, true, false]],
-    ['an answer without tokens tells its time', {}, [false, false, false, true]],
-    ['a short answer that comes whole tells nothing', { outputTokens: 2 }, [false, false, false, false]],
-    ['a call that failed tells nothing', { outcome: 'server_error', outputTokens: 50 }, [false, false, false, false]],
+    ['an answer that comes whole gives its time per token', { outputTokens: 50 }, [false, false, true, false]],
+    ['an answer without tokens gives its time', {}, [false, false, false, true]],
+    ['a short answer that comes whole gives no sign', { outputTokens: 2 }, [false, false, false, false]],
+    ['a call that failed gives no sign', { outcome: 'server_error', outputTokens: 50 }, [false, false, false, false]],
   ];
-  for (const [claim, change, told] of cases) {
+  for (const [claim, change, given] of cases) {
     it(claim, () => {
       assert.deepEqual(
         signsOf({ ...call, ...change }).map((sign) => sign !== null),
-        told,
+        given,
       );
     });
   }
 
-  it('counts as turned away what found no room, and no other fault', () => {
-    const told: Outcome[] = ['rate_limited', 'unavailable', 'first_byte_timeout', 'server_error', 'ok', 'client_left'];
-    assert.deepEqual(told.map(isTurnedAway), [true, true, true, false, false, false]);
+  it('count a call as turned away only if the engine was full', () => {
+    const outcomes: Outcome[] = [
+      'rate_limited',
+      'unavailable',
+      'first_byte_timeout',
+      'server_error',
+      'ok',
+      'client_left',
+    ];
+    assert.deepEqual(outcomes.map(isTurnedAway), [true, true, true, false, false, false]);
   });
 });

@@ -95,7 +95,7 @@ describe('a proposal of another scaling, whatever was measured,', () => {
     );
   });
 
-  it('is not changed again while the concurrency stays the same: it does not flap', () => {
+  it('is not changed again while the concurrency stays the same', () => {
     fc.assert(
       fc.property(inputs, (given) => {
         const proposal = proposeScaling(given);
@@ -105,7 +105,7 @@ describe('a proposal of another scaling, whatever was measured,', () => {
     );
   });
 
-  it('raises nothing that a concurrency up to a fifth lower takes back', () => {
+  it('adds no replicas that a concurrency up to a fifth lower would remove', () => {
     fc.assert(
       fc.property(inputs, fc.double({ min: 0.81, max: 1, noNaN: true }), (given, factor) => {
         const { concurrency, present } = given;
@@ -125,7 +125,7 @@ describe('a proposal of another scaling, whatever was measured,', () => {
     );
   });
 
-  it('adds replicas only where their limit was really seen', () => {
+  it('adds replicas only if the limit of one was seen', () => {
     fc.assert(
       fc.property(inputs, (given) => {
         if (given.concurrency.capacity?.isLimit === true) return;
@@ -138,24 +138,32 @@ describe('a proposal of another scaling, whatever was measured,', () => {
 });
 
 describe('proposeScaling', () => {
-  it('proposes nothing while nobody knows what a replica carries', () => {
+  it('proposes nothing while the capacity of a replica is not known', () => {
     assert.equal(proposeScaling(input({ concurrency: concurrencyOf({ capacity: null }) })), null);
   });
 
   const table: readonly (readonly [string, Partial<ConcurrencySeen>, readonly number[]])[] = [
-    ['carries the last ten minutes, of whose peak it cannot know more', {}, [2, 2]],
-    ['carries the mean with replicas that always run, at 80 %', { route: { mean: 15, p95: 18, peak: 20 } }, [2, 2]],
+    ['keeps the replicas if they carry the last ten minutes', {}, [2, 2]],
+    [
+      'carries the mean at 80 % use of the replicas that always run',
+      { route: { mean: 15, p95: 18, peak: 20 } },
+      [2, 2],
+    ],
     ['carries the peak of the busiest hour with replicas that may be added', { hours: [hour(3, 10, 55)] }, [2, 6]],
     ['runs as many as the busiest hour to come needs', { hours: [hour(EIGHT + 3, 31, 31)] }, [4, 4]],
-    ['leaves an hour that is over to the autoscaler', { hours: [hour(EIGHT - 1, 31, 31)] }, [2, 4]],
+    ['leaves a busy hour that is over to the autoscaler', { hours: [hour(EIGHT - 1, 31, 31)] }, [2, 4]],
     ['stays within bounds', { route: { mean: 500, p95: 600, peak: 700 } }, [8, 8]],
-    ['does with fewer where there is room to spare', { route: { mean: 1, p95: 2, peak: 3 } }, [1, 1]],
+    [
+      'proposes fewer replicas if they carry the concurrency with slack',
+      { route: { mean: 1, p95: 2, peak: 3 } },
+      [1, 1],
+    ],
   ];
   for (const [claim, concurrency, wanted] of table) {
     it(claim, () => assert.deepEqual(replicas(input({ concurrency: concurrencyOf(concurrency) })), wanted));
   }
 
-  it('adds a replica at 80 % of what one carries, as far as it waits for a status', () => {
+  it('adds a replica at 80 % of what one carries, times the share that waits for a status', () => {
     const measured = (pendingShare: number) =>
       proposeScaling(input({ concurrency: concurrencyOf({ pendingShare, hours: [hour(3, 10, 55)] }) }))?.scaling
         .measure;
@@ -164,7 +172,7 @@ describe('proposeScaling', () => {
     assert.deepEqual(measured(0), { pendingRequests: 1 });
   });
 
-  it('looks at the hardware where the engine does not queue', () => {
+  it('adds a replica by hardware use if the engine does not queue', () => {
     for (const endpoint of [
       { ...ENDPOINT_POLICY, engine: 'tei' as const },
       { ...ENDPOINT_POLICY, accelerator: 'cpu' as const },
@@ -176,7 +184,7 @@ describe('proposeScaling', () => {
     }
   });
 
-  it('says for each figure why', () => {
+  it('gives a reason for each figure', () => {
     const { why } = proposeScaling(input({ concurrency: concurrencyOf({ hours: [hour(EIGHT + 1, 31, 55)] }) })) ?? {};
     assert.deepEqual(why, [
       'at least 4 (now 1): 31 calls at once at 09 h UTC, a replica carries 10',
@@ -185,14 +193,14 @@ describe('proposeScaling', () => {
     ]);
   });
 
-  it('lets it sleep by itself where the policy has it sleep', () => {
+  it('lets the endpoint scale to zero if the policy has `sleep`', () => {
     const { scaling } = proposeScaling(input({ sleep: { after: 2_700_000, calls: 10 } })) ?? {};
     assert.deepEqual([scaling?.minReplica, scaling?.scaleToZeroTimeout], [0, 45]);
   });
 });
 
 describe('a scaling', () => {
-  it('is in force where the API shows it; a measure that was not told stays as it was', () => {
+  it('is in force if the API shows it, with any measure if none is wanted', () => {
     const wanted = { ...PRESENT, measure: null };
     assert.ok(isInForce(PRESENT, { ...PRESENT }) && isInForce(wanted, PRESENT));
     assert.ok(!isInForce(PRESENT, { ...PRESENT, maxReplica: 3 }) && !isInForce(PRESENT, wanted));

@@ -22,7 +22,7 @@ function watchUntil(concurrency: RouteConcurrency, fromMs: number, untilMs: numb
 }
 
 describe('calls at once', () => {
-  it('are the time that calls took, in each ten seconds, whenever they began and ended', () => {
+  it('are the time that calls took in each ten seconds, divided by ten seconds', () => {
     const calls = fc.array(
       fc.record({ at: fc.integer({ min: 0, max: 290_000 }), lasts: fc.integer({ min: 1, max: 120_000 }) }),
       { minLength: 1, maxLength: 80 },
@@ -48,14 +48,14 @@ describe('calls at once', () => {
     );
   });
 
-  it('are what is in flight where calls have not ended yet', () => {
+  it('are the sampled calls in flight if calls have not ended yet', () => {
     const concurrency = new RouteConcurrency(ALL);
     for (let at = 0; at < 60_000; at += 1_000) concurrency.sample(START + at, { route: 30, endpoint: 20 }, 1);
     const { route, endpoint } = concurrency.figures(START + 60_000, START);
     assert.deepEqual([route.mean, endpoint.mean], [30, 20]);
   });
 
-  it('are those of the step, for the endpoint, and of ten minutes, for the route', () => {
+  it('cover the step for the endpoint and ten minutes for the route', () => {
     const concurrency = new RouteConcurrency(ALL);
     concurrency.sample(START, NOBODY, 1);
     for (let at = 0; at < 300_000; at += 1_000) concurrency.ended(call(at, 10_000));
@@ -63,7 +63,7 @@ describe('calls at once', () => {
     assert.ok(seen.route.mean > 6 && seen.endpoint.mean < 1.5, JSON.stringify(seen));
   });
 
-  it('of the time before nobody looked for ten minutes are not known', () => {
+  it('are forgotten after ten minutes without a sample', () => {
     const concurrency = new RouteConcurrency(ALL);
     watchUntil(concurrency, 0, 60_000);
     for (let at = 0; at < 60_000; at += 1_000) concurrency.ended(call(at, 5_000));
@@ -72,7 +72,7 @@ describe('calls at once', () => {
     assert.deepEqual([seen.since, seen.route.mean, seen.recentCalls], [START + HOUR, 0, 0]);
   });
 
-  it('are the same from the rows of the ledger, in the order of their ends, as they were live', () => {
+  it('are the same from the rows of the ledger, in the order of their ends, as from live calls', () => {
     const calls = Array.from({ length: 500 }, (_, i) => call(i * 600, 1_000 + ((i * 7_919) % 40_000)));
     const live = new RouteConcurrency(ALL);
     for (const one of calls) live.ended(one);
@@ -86,7 +86,7 @@ describe('calls at once', () => {
 });
 
 describe('the concurrency', () => {
-  it('counts calls of five minutes, those in flight included, and knows the newest', () => {
+  it('counts the calls of five minutes, those in flight included, and has the time of the newest', () => {
     const concurrency = new RouteConcurrency(ALL);
     concurrency.sample(START, NOBODY, 1);
     assert.equal(concurrency.figures(START, START).lastCallAt, null);
@@ -96,7 +96,7 @@ describe('the concurrency', () => {
     assert.deepEqual([seen.recentCalls, seen.lastCallAt], [29 + 3, START + 600_000]);
   });
 
-  it('tells how much of a call is spent without a status, and how many tokens come', () => {
+  it('has the share of a call without a status, and the tokens per second', () => {
     const concurrency = new RouteConcurrency(ALL);
     concurrency.sample(START, NOBODY, 1);
     for (let at = 0; at < 600_000; at += 1_000) concurrency.ended(call(at, 4_000));
@@ -105,7 +105,7 @@ describe('the concurrency', () => {
     assert.equal(seen.tokensPerSecond, 50);
   });
 
-  it('learns what ready replicas carry: twice as many at once on two is the same for each', () => {
+  it('learns the capacity per ready replica: twice the calls on two replicas is the same capacity', () => {
     const learn = (each: number, ready: number) => {
       const concurrency = new RouteConcurrency(ALL);
       for (let at = 0; at < 200_000; at += 1_000) {
@@ -119,7 +119,7 @@ describe('the concurrency', () => {
     assert.ok(Math.abs(learn(2, 2) - learn(1, 1)) < 0.01);
   });
 
-  it('learns nothing of capacity while nobody knows how many replicas are ready', () => {
+  it('learns no capacity while the number of ready replicas is not known', () => {
     const concurrency = new RouteConcurrency(ALL);
     for (let at = 0; at < 200_000; at += 500) {
       concurrency.sample(START + at, NOBODY, null);
@@ -156,7 +156,7 @@ describe('the shape of the day', () => {
     for (let at = atMs; at < atMs + HOUR; at += CELL_MS) day.add(at, atOnce, atOnce * 10);
   }
 
-  it('has an hour once it is over, by its number in UTC', () => {
+  it('has an hour, numbered in UTC, once the hour is over', () => {
     const day = new DayShape();
     pass(day, MIDNIGHT + 8 * HOUR, 12);
     assert.deepEqual(day.hours, []);
@@ -164,7 +164,7 @@ describe('the shape of the day', () => {
     assert.deepEqual(day.hours, [{ hour: 8, mean: 12, p95: 12, peak: 12, tokensPerSecond: 12 }]);
   });
 
-  it('counts yesterday half, and keeps the higher peak a while', () => {
+  it('counts yesterday half, and lowers a higher peak slowly', () => {
     const day = new DayShape();
     pass(day, MIDNIGHT, 20);
     pass(day, MIDNIGHT + 24 * HOUR, 10);
@@ -172,7 +172,7 @@ describe('the shape of the day', () => {
     assert.deepEqual([hourOf(day, 0)?.mean, hourOf(day, 0)?.peak], [15, 15]);
   });
 
-  it('says nothing of an hour of which too little was measured, and never has more than 24', () => {
+  it('has no hour with too few measured cells, and never more than 24 hours', () => {
     const day = new DayShape();
     day.add(MIDNIGHT, 5, 0);
     for (let hour = 1; hour <= 60; hour++) pass(day, MIDNIGHT + hour * HOUR, 1);
