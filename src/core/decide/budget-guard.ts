@@ -14,24 +14,29 @@ import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { decideRollback, rollBack } from './rollback.ts';
 
-/** The way back where the observation does not say: calls end within five minutes, and looks and pauses take seconds. */
+/**
+ * How long a rollback takes until the endpoint is paused, if the observation does not contain it: calls end within five
+ * minutes, and reading and pausing the endpoint take seconds.
+ */
 const ROLLBACK_MS = 310_000;
 
-/** A question comes so long before the endpoint must be left, at the latest: somebody has to read it. */
+/**
+ * A question is asked at least this long before the endpoint must be left, because an operator needs time to answer.
+ */
 const ANSWER_MS = 600_000;
 
 /**
- * Keeps what a rollout's endpoint costs within the budgets: says so when one runs low, asks whether it may be exceeded,
- * and goes back in time. Null where there is nothing to say.
+ * Keeps the cost of a rollout's endpoint within the budgets: it warns when a budget runs low, asks whether the budget
+ * may be exceeded, and rolls back before the budget is used up. Null if there is nothing to do.
  */
 export function decideBudget(rollout: Rollout, seen: Observation): Decision | null {
   const rollback = budgetRollback(rollout, seen);
   if (rollback !== null) return rollback;
-  // What must go back for another reason has no time for questions.
+  // If the rollout is rolled back for another reason, a question about the budget is pointless.
   return isLive(rollout) && decideRollback(rollout, seen) !== null ? null : budgetWord(rollout, seen);
 }
 
-/** What is to be said, or asked, before a budget is used up; null where that is nothing. */
+/** The warning or the question before a budget is used up; null if there is none. */
 export function budgetWord(rollout: Rollout, seen: Observation): Decision | null {
   const standing = standingOf(rollout, seen);
   if (standing === null) return null;
@@ -39,14 +44,14 @@ export function budgetWord(rollout: Rollout, seen: Observation): Decision | null
   const marks = rollout.budget ?? [];
   const hasMark = ({ name }: Limit, mark: 'warned' | 'asked') => countOf(marks, name, mark) > 0;
   if (isAbout(rollout.ask, 'budget') && !limits.some(({ name }) => name === lastAsked(rollout))) {
-    const reason = 'the day that it was about is over';
+    const reason = 'the day of this budget is over';
     const events = [{ type: 'ask_withdrawn' as const, about: 'budget' as const, step: stepOf(rollout), reason }];
     return decision('withdraw_ask', 'budget_renewed', reason, { events });
   }
   const { warnAt, askAt } = budgetOf(seen);
   const low = limits.find((limit) => isLow(limit, standing, Math.min(warnAt, askAt)) && !hasMark(limit, 'warned'));
   if (low !== undefined) {
-    return decision('warn', 'budget_low', toldOf(low, rates), { events: [mark('budget_warned', low)] });
+    return decision('warn', 'budget_low', restText(low, rates), { events: [mark('budget_warned', low)] });
   }
   const due = limits.find((limit) => isLow(limit, standing, askAt) && !hasMark(limit, 'asked'));
   if (due === undefined || isAbout(rollout.ask, 'budget')) return null;
@@ -54,36 +59,42 @@ export function budgetWord(rollout: Rollout, seen: Observation): Decision | null
   return decision('ask', 'budget_nearly_used', askText(due, rates), { events: [mark('budget_asked', due), asked] });
 }
 
-/** Whether the endpoint must be left now so that a budget is kept. Goes back, or holds where serverless takes no calls. */
+/**
+ * Rolls back if the endpoint must be left now to keep a budget, or waits if serverless refuses connections. Null if the
+ * endpoint need not be left.
+ */
 export function budgetRollback(rollout: Rollout, seen: Observation): Decision | null {
-  const told = overspending(rollout, seen);
-  if (told === null) return null;
-  if (!isLive(rollout)) return leave(rollout, 'aborted', 'over_budget', told);
-  return { ...rollBack(rollout, seen, 'over_budget', told), verdict: seen.verdict };
+  const cause = overspending(rollout, seen);
+  if (cause === null) return null;
+  if (!isLive(rollout)) return leave(rollout, 'aborted', 'over_budget', cause);
+  return { ...rollBack(rollout, seen, 'over_budget', cause), verdict: seen.verdict };
 }
 
-/** Why a rollout's endpoint must be left now so that a budget is kept, figures first; null where it need not. */
+/** Why a rollout's endpoint must be left now to keep a budget, figures first; null if it need not be left. */
 export function overspending(rollout: Rollout, seen: Observation): string | null {
   const standing = standingOf(rollout, seen);
   if (standing === null) return null;
   const { limits, rates, rollbackMs } = standing;
   const used = limits.find((limit) => mustRollBack(limit, rates, rollbackMs));
   if (used === undefined) return null;
-  return `${shareText(used)}; at ${priceText(rates.most)} it must be left now to keep the budget`;
+  return `${shareText(used)}; at ${priceText(rates.most)} the endpoint must be left now to keep the budget`;
 }
 
-/** What a yes to going over a budget brings: as much again, for the same day or rollout. Null where that day is over. */
+/**
+ * What an approval to exceed a budget adds: the same amount again, for the same day or rollout. `text` says it for
+ * people. Null if the day of the budget is over.
+ */
 export function extendBudget(
   rollout: Rollout,
   seen: Observation,
-): { readonly event: BudgetEvent; readonly told: string } | null {
+): { readonly event: BudgetEvent; readonly text: string } | null {
   const limit = standingOf(rollout, seen)?.limits.find(({ name }) => name === lastAsked(rollout));
   if (limit === undefined) return null;
   const span = { hour: 'an hour of this rollout', day: 'today', rollout: 'this rollout' }[limit.scope];
-  return { event: mark('budget_extended', limit), told: `${moneyText(limit.baseMicros)} more for ${span}` };
+  return { event: mark('budget_extended', limit), text: `${moneyText(limit.baseMicros)} more for ${span}` };
 }
 
-/** What a person should know of the budgets, most urgent first; empty while they are far from used up. */
+/** The budgets that run low, one sentence each, for people. Empty if no budget runs low. */
 export function budgetNotes(rollout: Rollout | null, seen: Observation): string[] {
   const standing = rollout === null ? null : standingOf(rollout, seen);
   if (standing === null) return [];
@@ -94,7 +105,7 @@ export function budgetNotes(rollout: Rollout | null, seen: Observation): string[
     .map((limit) => {
       if (mustRollBack(limit, rates, rollbackMs)) return `budget: ${shareText(limit)}, and the endpoint cannot be left`;
       const leftMs = Math.max(0, lasts(limit, rates.most) - rollbackMs - MINUTE_MS);
-      return `budget: ${toldOf(limit, rates)}; goes back to serverless in about ${spanText(leftMs)}`;
+      return `budget: ${restText(limit, rates)}; upshift rolls back to serverless in about ${spanText(leftMs)}`;
     });
 }
 
@@ -109,7 +120,7 @@ interface Standing {
   readonly rollbackMs: number;
 }
 
-/** Null where the rollout has no endpoint, or leaves it. */
+/** Null if the rollout has no endpoint yet, or is leaving it. */
 function standingOf(rollout: Rollout, seen: Observation): Standing | null {
   const since = runsSince(rollout);
   if (since === null) return null;
@@ -121,7 +132,7 @@ function standingOf(rollout: Rollout, seen: Observation): Standing | null {
   return { limits, rates, rollbackMs: seen.budget?.rollbackMs ?? ROLLBACK_MS };
 }
 
-/** Since when the endpoint costs money; null where there is none, or it is being left. */
+/** Since when the endpoint may cost money; null if there is none, or it is being left. */
 function runsSince(rollout: Rollout): number | null {
   if (rollout.phase === 'draining' || isOver(rollout.phase)) return null;
   return rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : null);
@@ -131,7 +142,7 @@ function stepOf(rollout: Rollout): number {
   return 'step' in rollout ? rollout.step : 0;
 }
 
-/** The budget that an open question is about: the newest that was asked about. */
+/** The budget that was asked about last. An open question about a budget is about this one. */
 function lastAsked({ budget = [] }: Rollout): string | undefined {
   return budget.findLast((one) => one.mark === 'asked')?.budget;
 }
@@ -145,10 +156,11 @@ function shareText({ scope, spentMicros, budgetMicros }: Limit): string {
   return `${moneyText(spentMicros)} of ${moneyText(budgetMicros)} are spent ${spentText(scope)} (${percent} %)`;
 }
 
-function toldOf(limit: Limit, { present }: Rates): string {
+function restText(limit: Limit, { present }: Rates): string {
   return `${shareText(limit)}; at ${priceText(present)} the rest lasts ${spanText(lasts(limit, present))}`;
 }
 
 function askText(limit: Limit, rates: Rates): string {
-  return `may it go over? ${toldOf(limit, rates)}; a yes adds ${moneyText(limit.baseMicros)}, without one it goes back in time`;
+  const added = moneyText(limit.baseMicros);
+  return `may this budget be exceeded? ${restText(limit, rates)}; an approval adds ${added}, without it upshift rolls back in time`;
 }

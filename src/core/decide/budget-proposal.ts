@@ -8,17 +8,17 @@ import { priceText, spanText } from '../text.ts';
 import { DAY_MS } from '../time.ts';
 import type { Observation } from './observation.ts';
 
-/** The least that a rollout must be able to take: the default policy's steps, copies and control group take an hour. */
+/** The budgets must pay for at least this long. The default policy's steps, copies and control group take an hour. */
 const LEAST_MS = 3_600_000;
 
 const NOTHING_SPENT: Omit<Spending, 'at'> = { hourMicros: 0, dayMicros: 0, rolloutMicros: 0, ratePerHourMicros: 0 };
 
-/** The budget in force: the tighter of the policy's that is pinned and the file's, figure by figure. */
+/** The budget in force: for each figure, the lower of the rollout's pinned policy and the policy file. */
 export function budgetOf({ policy, budget }: Pick<Observation, 'policy' | 'budget'>): BudgetPolicy {
   return tighter(policy.budget ?? NO_BUDGET, budget?.file ?? NO_BUDGET);
 }
 
-/** Why an endpoint at this price breaks a budget, figures first; null where it does not. */
+/** Why an endpoint at this price breaks a budget, figures first; null if it does not. */
 export function overBudget(seen: Observation, pricePerHourMicros: number): string | null {
   const budget = budgetOf(seen);
   const price = priceText(pricePerHourMicros);
@@ -31,10 +31,10 @@ export function overBudget(seen: Observation, pricePerHourMicros: number): strin
   const short = limitsFor(seen).find((limit) => !paysFor(limit, pricePerHourMicros));
   if (short === undefined) return null;
   const least = costOf(pricePerHourMicros, LEAST_MS);
-  return `${price}: ${lastsText(short, pricePerHourMicros)}; a rollout takes an hour at least, ${moneyText(least)}`;
+  return `${price}: ${lastsText(short, pricePerHourMicros)}; a rollout takes at least an hour, which costs ${moneyText(least)}`;
 }
 
-/** How long the budgets last at this price, for people; empty where none is set. */
+/** How long the budgets last at this price, for people; empty if none is set. */
 export function budgetText(seen: Observation, pricePerHourMicros: number): string {
   return limitsFor(seen)
     .filter(({ scope }) => scope !== 'hour')
@@ -42,7 +42,7 @@ export function budgetText(seen: Observation, pricePerHourMicros: number): strin
     .join('');
 }
 
-/** The budgets before anything of a rollout is spent. */
+/** The budgets before a rollout has spent anything. */
 function limitsFor(seen: Observation): Limit[] {
   const { now } = seen;
   const spending = { ...(seen.spending ?? { ...NOTHING_SPENT, at: now }), rolloutMicros: 0 };
@@ -51,7 +51,7 @@ function limitsFor(seen: Observation): Limit[] {
 
 function paysFor({ scope, budgetMicros, spentMicros, endsInMs }: Limit, pricePerHourMicros: number): boolean {
   const least = costOf(pricePerHourMicros, LEAST_MS);
-  // The rest of a day that is almost over must be paid by it, and an hour by the next.
+  // If the day is almost over, its budget must pay for the rest of the day, and the next day's budget for the hour.
   const rest = costOf(pricePerHourMicros, Math.min(LEAST_MS, endsInMs ?? LEAST_MS));
   if (scope === 'rollout') return least <= budgetMicros;
   return least <= budgetMicros && spentMicros + rest <= budgetMicros;

@@ -5,22 +5,25 @@ import type { Observation } from './observation.ts';
 
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
 
-/** As long as no limit was seen: so many times what was carried well may be tried. The default's steps rise by no more. */
+/**
+ * If no limit was seen, the concurrency may grow to this multiple of what was carried well. The default policy's steps
+ * rise by no more than this.
+ */
 const GROWTH = 2.5;
 /**
- * A question that is open is withdrawn only where it is too much by this factor, so that it does not come and go; as long as
- * it is open a yes is taken.
+ * An open question is withdrawn only if the expected concurrency exceeds the capacity by this factor, so that the
+ * question is not asked and withdrawn again and again. An approval is accepted as long as the question is open.
  */
 export const OPEN_SLACK = 1.1;
 
 /**
- * Why the ready replicas cannot be given the next weight; null where they can, or nothing was measured. Where a limit was
- * seen, the busiest twentieth of the time (p95) must stay within it at the next weight. Where none was, the mean may grow to
- * 2.5 times what was carried well, or by as much as the policy's own longest step: the judge guards. `slack`: a factor on
- * what they can carry.
+ * Why the ready replicas cannot be given the next weight; null if they can, or if nothing was measured. If a limit was
+ * seen, the p95 of the concurrency must stay within it at the next weight. If none was seen, the mean may grow to 2.5
+ * times what was carried well, or by the factor of the policy's longest step if that is more, because the judge still
+ * compares the calls. `slack`: a factor on what the replicas can carry.
  */
 export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): string | null {
-  // On a way back the endpoint only gets less.
+  // In a way back the endpoint only gets fewer calls.
   if (rollout.toward === 'serverless') return null;
   const { concurrency, endpoint, policy } = seen;
   const ready = endpoint?.readyReplica ?? null;
@@ -37,12 +40,12 @@ export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): st
   if (expected <= can * growth * slack) return null;
   const next = isLast ? 'the promotion' : `step ${rollout.step + 1}`;
   const tried = isLimit ? '' : `, and at most ${numberText(growth)} times that is tried at once`;
-  const told = `${next} would bring ${numberText(expected)} calls at once; ${replicasText(ready)} seen to carry ${numberText(can)}${tried}`;
+  const excess = `${next} would bring ${numberText(expected)} calls at once; ${replicasText(ready)} seen to carry ${numberText(can)}${tried}`;
   const most = policy.endpoint?.maxReplica ?? 1;
   const needed = Math.ceil(expected / (carried * growth));
   const remedy =
     most >= needed ? `waits for ${needed} replicas` : `needs ${needed} replicas: raise endpoint.maxReplica (${most})`;
-  return `${told}; ${remedy}`;
+  return `${excess}; ${remedy}`;
 }
 
 function replicasText(replicas: number): string {

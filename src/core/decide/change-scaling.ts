@@ -12,14 +12,14 @@ import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { presentScaling, pricePerReplica } from './present-scaling.ts';
-import { canConnect } from './rollback.ts';
+import { canConnect, REFUSES } from './rollback.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
-/** After a sleep that was refused, the next attempt is so far away. */
+/** If Hugging Face refuses to scale the endpoint to zero, upshift tries again after this time. */
 const REFUSED_MS = 3_600_000;
 
-/** Whether a promoted endpoint is to sleep; null where it is not. */
+/** Begins a detour if a promoted endpoint may sleep, or already does; null if there is nothing to do. */
 export function decideSleep(rollout: Promoted, seen: Observation): Decision | null {
   const { sleep } = scalingOf(seen.policy);
   const { endpoint, concurrency, now } = seen;
@@ -27,19 +27,23 @@ export function decideSleep(rollout: Promoted, seen: Observation): Decision | nu
   const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
   if (endpoint?.state === 'scaledToZero' && endpoint.at >= rollout.since) {
     const detail = `${rollout.endpointName} is scaled to zero`;
-    if (canConnect(seen)) return decision('begin_detour', 'asleep', `${detail}: serverless serves`, { events });
-    return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
+    if (canConnect(seen)) {
+      return decision('begin_detour', 'asleep', `${detail}: serverless serves its calls`, { events });
+    }
+    return decision('wait', 'stable_unable', `${detail}, but ${REFUSES}`);
   }
   const refused = seen.results.sleep;
   if (refused?.problem != null && now - refused.at < REFUSED_MS) return null;
   if (concurrency === undefined || endpoint?.state !== 'running' || !canConnect(seen)) return null;
   const idleMs = now - Math.max(concurrency.lastCallAt ?? 0, concurrency.since, rollout.since);
   if (idleMs < sleep.after || concurrency.recentCalls > 0) return null;
-  const detail = `no call for ${spanText(idleMs)}: ${rollout.endpointName} may sleep, serverless serves`;
+  const detail = `no call for ${spanText(idleMs)}: ${rollout.endpointName} may sleep, and serverless serves its calls`;
   return decision('begin_detour', 'idle', detail, { events });
 }
 
-/** Whether a promoted endpoint's scaling is to follow the concurrency: one change at a time; null where there is none to make. */
+/**
+ * Adapts a promoted endpoint's scaling to the concurrency, one change at a time; null if there is nothing to change.
+ */
 export function decideRescale(rollout: Promoted, seen: Observation): Decision | null {
   const { adjust, every } = scalingOf(seen.policy);
   const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
@@ -53,30 +57,30 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   if (adjust === 'automatic') {
     const full = serverlessFull(seen);
     if (full !== null)
-      return decision('wait', 'serverless_full', `${proposalText(rollout, seen, proposal)}; waits, since ${full}`);
+      return decision('wait', 'serverless_full', `${proposalText(rollout, seen, proposal)}; waits because ${full}`);
     const approved = { type: 'approved' as const, about: 'scaling' as const, step, by: 'policy', reason: null };
     return begin(rollout, seen, proposal.scaling, 'concurrency_changed', proposal.why, [approved]);
   }
   const full = serverlessFull(seen);
-  const told = `${proposalText(rollout, seen, proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
+  const question = `${proposalText(rollout, seen, proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
   const { scaling } = proposal;
   const events = [{ type: 'asked' as const, about: 'scaling' as const, step, verdict: null, scaling }];
-  return decision('ask', 'needs_approval', told, { events });
+  return decision('ask', 'needs_approval', question, { events });
 }
 
-/** A question stays open as long as the present scaling does not fit, and what was asked for would. */
+/** A question stays open as long as the present scaling does not fit the concurrency and the proposed scaling does. */
 function reconsider(rollout: Promoted, seen: Observation): Decision {
   const asked = rollout.ask?.scaling;
-  const told = asked === undefined ? 'another scaling' : scalingText(asked);
+  const proposed = asked === undefined ? 'another scaling' : scalingText(asked);
   const now = propose(rollout, seen);
   const then = asked === undefined ? null : propose(rollout, seen, asked);
   const fits =
     then === null || (then.scaling.minReplica === asked?.minReplica && then.scaling.maxReplica === asked.maxReplica);
-  if (now !== null && fits) return decision('wait', 'awaiting_approval', `change the endpoint to ${told}`);
+  if (now !== null && fits) return decision('wait', 'awaiting_approval', `change the endpoint to ${proposed}`);
   const reason =
     now === null
-      ? 'the scaling as it is fits the concurrency again'
-      : `the concurrency has changed: ${told} would not fit it`;
+      ? 'the present scaling fits the concurrency again'
+      : `the concurrency has changed: ${proposed} would not fit it`;
   const events = [{ type: 'ask_withdrawn' as const, about: 'scaling' as const, step: rollout.step, reason }];
   return decision('withdraw_ask', 'concurrency_changed', reason, { events });
 }
@@ -89,22 +93,26 @@ function begin(
   why: readonly string[],
   before: readonly RolloutEvent[] = [],
 ): Decision {
-  const told = `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
+  const change = `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
   const { attempts, faults } = seen.stableRecent;
   if (!canConnect(seen) || (attempts >= 5 && faults * 2 >= attempts)) {
-    return decision('wait', 'stable_unable', `${told}; waits, since serverless fails ${faults} of ${attempts}`);
+    return decision('wait', 'stable_unable', `${change}; waits because serverless fails ${faults} of ${attempts}`);
   }
   const began = { type: 'detour_began' as const, why: 'rescale' as const, scaling, bridgedBefore: bridged(seen) };
-  return decision('begin_detour', reason, `${told}; serverless serves meanwhile`, { events: [...before, began] });
+  const detail = `${change}; serverless serves the calls meanwhile`;
+  return decision('begin_detour', reason, detail, { events: [...before, began] });
 }
 
-/** Within the policy's bounds, and within what its replicas may cost. `instead`: as if this were in force. */
+/**
+ * The scaling that fits, within the policy's bounds and price limits; null if none is better than the present one.
+ * `instead`: proposes as if this were the present scaling.
+ */
 function propose(rollout: Promoted, seen: Observation, instead: Scaling | null = null): ScalingProposal | null {
   const { endpoint } = seen.policy;
   const { from, to, every, sleep } = scalingOf(seen.policy);
   if (endpoint === null || seen.concurrency === undefined) return null;
   const price = pricePerReplica(rollout, seen);
-  // Beyond either it would have to be left again.
+  // If the endpoint cost more than either limit, it would have to be left again.
   const limit = Math.min(endpoint.maxPricePerHour ?? Infinity, budgetOf(seen).perHour ?? Infinity);
   const affordable = price === 0 ? Infinity : Math.floor((limit * 1_000_000) / price + 1e-9);
   const least = from ?? endpoint.minReplica;
@@ -129,13 +137,13 @@ function isDearer({ pricePerHourMicros }: Promoted, price: number): boolean {
   return price > pricePerHourMicros;
 }
 
-/** What serverless would refuse of the route's calls, where that is more than the policy bears; null where it is not. */
+/** Which share of the route's calls serverless could not take, for people; null if the policy allows that share. */
 function serverlessFull({ concurrency, serverlessLimit, policy }: Observation): string | null {
   const calls = concurrency?.recentCalls ?? 0;
   if (serverlessLimit == null || calls === 0) return null;
   const refused = Math.max(0, 1 - serverlessLimit / calls);
   if (refused <= policy.criteria.refused) return null;
-  return `serverless would have no place at once for about ${Math.round(refused * 100)} % of the calls`;
+  return `serverless could not take about ${Math.round(refused * 100)} % of the calls at once`;
 }
 
 function bridged({ figures }: Observation): number {

@@ -14,8 +14,8 @@ import { decideWatching } from './watching.ts';
 import { decideWayBack } from './way-back.ts';
 
 /**
- * What to do about one route, and why. Pure: the same rollout and observation give the same decision, whenever and
- * wherever it is run again. At most one step is taken; doing nothing is a decision with a reason.
+ * What to do about one route, and why. It is pure: the same rollout and observation always give the same decision. A
+ * decision enters at most one step. Doing nothing is a decision with a reason, too.
  */
 export function decide(rollout: Rollout | null, seen: Observation): Decision {
   if (rollout === null) return decideWatching(seen);
@@ -49,7 +49,7 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
   }
 }
 
-/** Going back waits for no person's question: that one is answered afterwards. An abort goes back by itself. */
+/** A rollback comes before the answer to an operator's request, except an abort, which itself is a rollback. */
 function decideUrgent(rollout: Rollout, seen: Observation): Decision | null {
   const { request } = seen;
   if (request === null || (request.kind === 'abort' && request.rolloutId === rollout.id)) return null;

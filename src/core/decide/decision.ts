@@ -5,8 +5,8 @@ import { problemText } from '../text.ts';
 import type { EffectName, Observation, OperatorRequest } from './observation.ts';
 
 /**
- * Version of the deciding and judging code, stored with every decision. It is raised whenever this code would decide or judge
- * differently on what was stored.
+ * Version of the code that decides and judges, stored with every decision. It must be raised when a change makes this
+ * code decide or judge differently on stored observations.
  */
 export const CORE_VERSION = 1;
 
@@ -48,7 +48,7 @@ export const ACTIONS = [
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** Why. One spelling in code, SQL, CLI and tests. */
+/** The reasons of decisions. They are spelled the same in code, SQL, CLI and tests. */
 export const REASONS = [
   // watching
   'criteria_not_met',
@@ -62,7 +62,7 @@ export const REASONS = [
   'too_expensive',
   'over_budget',
   'criteria_sustained',
-  // a person's word
+  // the operator
   'needs_approval',
   'awaiting_approval',
   'approved',
@@ -113,7 +113,7 @@ export const REASONS = [
   'slo_missed',
   'serverless_cannot',
   'learning',
-  // after
+  // after the promotion, and the end
   'promoted',
   'concurrency_changed',
   'serverless_full',
@@ -135,28 +135,31 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
-/** One answer to one observation: what to do, why, and what thereby happens. Carrying it out leaves no choices. */
+/**
+ * The answer to one observation: what to do, why, and which events happen by it. It leaves no choice to who carries it
+ * out.
+ */
 export interface Decision {
   readonly action: Action;
   readonly reason: Reason;
   /** A sentence for people, figures first. */
   readonly detail: string;
   readonly verdict: Verdict | null;
-  /** What happens to the rollout by this decision, in order. */
+  /** The rollout's events that happen by this decision, in order. */
   readonly events: readonly RolloutEvent[];
-  /** Work to begin, beside the ticks. */
+  /** Work that begins and runs beside the ticks. */
   readonly effect: EffectName | null;
-  /** What becomes of the operator's request that was looked at. */
+  /** The outcome of the operator's request in the observation. */
   readonly outcome: {
     readonly requestId: number;
     readonly result: 'done' | 'refused';
     readonly message: string;
   } | null;
-  /** What thereby happens to the promoted rollout that a way back takes the place of: its end, or a word on its budget. */
+  /** An event of the promoted rollout that a way back replaces: its end, or a warning or extension of its budget. */
   readonly replaced?: { readonly rolloutId: string; readonly event: RolloutEvent };
 }
 
-/** Builds a decision; what is not named is nothing. */
+/** Builds a decision. What `rest` does not name is null or empty. */
 export function decision(
   action: Action,
   reason: Reason,
@@ -166,7 +169,7 @@ export function decision(
   return { action, reason, detail, verdict: null, events: [], effect: null, outcome: null, ...rest };
 }
 
-/** A request that is not carried out, and why. */
+/** The decision not to carry out a request. `message` says why. */
 export function refuse(request: OperatorRequest, reason: Reason, message: string): Decision {
   const outcome = { requestId: request.id, result: 'refused' as const, message };
   return decision('refuse', reason, `${request.kind} by ${request.by} refused: ${message}`, { outcome });
@@ -178,8 +181,9 @@ export function done(request: OperatorRequest, message: string): Decision['outco
 }
 
 /**
- * Leaves the way forward. What never asked for an endpoint is over at once, and so is a way back, whose endpoint goes on;
- * everything else first gives its traffic back and then sees to the endpoint (`draining`).
+ * Ends a rollout without success; all traffic returns to the stable upstream. A proposal ends at once, because it has
+ * no endpoint yet. A way back ends at once, because its endpoint continues to serve. Every other rollout first drains,
+ * so that its endpoint is paused.
  */
 export function leave(
   rollout: Rollout,
@@ -197,7 +201,10 @@ export function leave(
 
 const AGAIN_AFTER_MS = 15_000;
 
-/** Begins an effect, unless one of its kind is under way or ended a moment ago: its result may not be seen yet. */
+/**
+ * Begins an effect, unless one of its kind is under way or ended in the last 15 s: readings may not show its result
+ * yet.
+ */
 export function beginEffect(seen: Observation, effect: EffectName, doing: Decision, waiting: Decision): Decision {
   if (seen.effects.includes(effect)) return waiting;
   const last = seen.results[effect];
@@ -207,12 +214,12 @@ export function beginEffect(seen: Observation, effect: EffectName, doing: Decisi
   return { ...doing, effect };
 }
 
-/** What the endpoint of a rollout is made on, and in how many replicas at most. */
+/** The instance that the endpoint of a rollout runs on, and its largest number of replicas, for people. */
 export function endpointText(seen: Observation, { instance }: Pick<Rollout, 'instance'>): string {
   const endpoint = seen.policy.endpoint;
   if (endpoint === null) return 'no endpoint';
   const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
-  // Older rollouts are pinned to what their policy names.
+  // A rollout without a pinned instance uses the one in its policy.
   const { vendor, region, instanceType, instanceSize } = instance ?? endpoint;
   return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}`;
 }

@@ -14,17 +14,23 @@ type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 type Rescale = Extract<Detour, { why: 'rescale' }>;
 type Sleep = Extract<Detour, { why: 'sleep' }>;
 
-/** A look so soon after a change may still show how it was. */
+/** A reading so soon after a change may still show the state before the change. */
 const SETTLE_MS = 10_000;
 
-/** A detour's next turn; null where the traffic is not away. */
+/** The state of an endpoint that no reading has shown since it was changed, for people. */
+const UNKNOWN = 'in an unknown state';
+
+/** What to do next in a detour; null if there is no detour. */
 export function decideDetour(rollout: Promoted, seen: Observation): Decision | null {
   const { detour } = rollout;
   if (detour === undefined) return null;
   return detour.why === 'rescale' ? rescaling(rollout, detour, seen) : sleeping(rollout, detour, seen);
 }
 
-/** Traffic first, then the change, then a healthy endpoint, then the traffic again. */
+/**
+ * First the traffic leaves the endpoint, then the scaling changes, then the endpoint is healthy, then the traffic
+ * returns.
+ */
 function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decision {
   const fresh = freshReading(seen, detour.since);
   const result = seen.results.rescale;
@@ -32,7 +38,7 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
   const isSame = fresh?.scaling != null && isInForce(detour.scaling, fresh.scaling);
   const isPut = put?.problem === null || isSame;
   const name = rollout.endpointName;
-  const told = scalingText(detour.scaling);
+  const wanted = scalingText(detour.scaling);
   if (fresh !== null && isReady(fresh)) {
     if (!isPut && put?.problem != null && isFinal(put.problem.code)) {
       return end(rollout, seen, 'given_up', 'change_refused', problemText(put.problem));
@@ -43,20 +49,21 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
       return end(rollout, seen, 'given_up', 'detour_overdue', `not changed in ${spanText(within)}${why}`);
     }
     if (!isPut && !canConnect(seen)) {
-      return end(rollout, seen, 'given_up', 'stable_unable', `serverless refuses connections: ${name} stays as it is`);
+      return end(rollout, seen, 'given_up', 'stable_unable', `serverless refuses connections: ${name} is not changed`);
     }
     if (isPut && fresh.at >= (put?.at ?? detour.since) + SETTLE_MS) {
-      return end(rollout, seen, 'done', 'rescaled', `${name} has ${told}; ${bridgedText(rollout, seen)}`);
+      return end(rollout, seen, 'done', 'rescaled', `${name} has ${wanted}; ${bridgedText(rollout, seen)}`);
     }
   }
-  const late = overdue(rollout, seen, detour.since, isPut ? 'it has not come back' : 'it could not be changed');
+  const failure = isPut ? 'has not become healthy again' : 'could not be changed';
+  const late = overdue(rollout, seen, detour.since, failure);
   if (late !== null) return late;
-  const state = fresh === null ? 'not looked at yet' : fresh.state;
+  const state = fresh?.state ?? UNKNOWN;
   if (isPut) return decision('wait', 'rescaling', `${name} is ${state}; ${bridgedText(rollout, seen)}`);
   const notYet = notYetReady(seen);
   if (notYet !== null) return notYet;
-  const doing = decision('rescale', 'rescaling', `changes ${name} to ${told}: no traffic is left on it`);
-  return beginEffect(seen, 'rescale', doing, decision('wait', 'rescaling', `${name} is being changed to ${told}`));
+  const doing = decision('rescale', 'rescaling', `changes ${name} to ${wanted}: no traffic is left on it`);
+  return beginEffect(seen, 'rescale', doing, decision('wait', 'rescaling', `${name} is being changed to ${wanted}`));
 }
 
 function sleeping(rollout: Promoted, detour: Sleep, seen: Observation): Decision {
@@ -74,7 +81,7 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
   if (isWanted && !rollout.isPaused && !seen.effects.includes('sleep')) {
     const why = canConnect(seen) ? `${calls} calls in five minutes` : 'serverless refuses connections';
     const events: DetourEvent[] = [{ type: 'waking' }];
-    const saved = `slept for ${spanText(seen.now - detour.since)}, which saved about ${savedText(rollout, detour, seen, seen.now)}`;
+    const saved = `it slept for ${spanText(seen.now - detour.since)}, which saved about ${savedText(rollout, detour, seen, seen.now)}`;
     return decision('wake', 'demand_returned', `${why}: wakes ${name}; ${saved}`, { events, effect: 'wake' });
   }
   if (fresh?.state === 'scaledToZero') {
@@ -97,45 +104,49 @@ function wakingUp(rollout: Promoted, detour: Sleep, wokenAt: number, seen: Obser
   if (isReady(fresh)) {
     const wakeMs = seen.now - wokenAt;
     const cost = dollars((pricePerReplica(rollout, seen) * wakeMs) / HOUR_MS);
-    const told = `${name} is awake after ${spanText(wakeMs)}, which cost about ${cost}`;
+    const woken = `${name} is awake after ${spanText(wakeMs)}, which cost about ${cost}`;
     const saved = `its sleep saved about ${savedText(rollout, detour, seen, wokenAt)}`;
-    return end(rollout, seen, 'done', 'awake', `${told}; ${saved}; ${bridgedText(rollout, seen)}`);
+    return end(rollout, seen, 'done', 'awake', `${woken}; ${saved}; ${bridgedText(rollout, seen)}`);
   }
-  const late = overdue(rollout, seen, wokenAt, 'it has not woken up');
+  const late = overdue(rollout, seen, wokenAt, 'has not woken up');
   if (late !== null) return late;
-  const state = fresh === null ? 'not looked at yet' : fresh.state;
+  const state = fresh?.state ?? UNKNOWN;
   const waiting = decision('wait', 'waking', `${name} is ${state}; ${bridgedText(rollout, seen)}`);
   if (fresh !== null && fresh.state !== 'scaledToZero') return waiting;
   return beginEffect(seen, 'wake', decision('wake', 'waking', `wakes ${name} again`), waiting);
 }
 
-/** The endpoint, if it was looked at after a moment and nothing is being done to it. */
+/** The reading of the endpoint, if it was taken at or after `sinceMs` and no effect is under way; else null. */
 function freshReading(seen: Observation, sinceMs: number): EndpointSeen | null {
   return seen.endpoint !== null && seen.endpoint.at >= sinceMs && seen.effects.length === 0 ? seen.endpoint : null;
 }
 
-/** Before anything is done to the endpoint: its calls have ended, and a new process has looked what was done already. */
+/**
+ * Waits before the endpoint is changed, until its calls have ended and there is a reading, because a process that died
+ * may already have changed it. Null if there is no need to wait.
+ */
 function notYetReady(seen: Observation): Decision | null {
   if (!seen.isDrained) return decision('wait', 'leaving', 'calls on the endpoint are ending');
-  return seen.endpoint === null ? decision('wait', 'leaving', 'the endpoint is looked at first') : null;
+  return seen.endpoint === null ? decision('wait', 'leaving', 'the state of the endpoint is not known yet') : null;
 }
 
 function isReady(endpoint: EndpointSeen | null): boolean {
   return endpoint?.state === 'running' && endpoint.isHealthy;
 }
 
-/** Problems that asking again does not cure. */
+/** Whether the problem stays if the request is repeated. */
 function isFinal(code: string): boolean {
   return code === 'invalid' || code === 'unauthorized' || code === 'conflict' || code === 'not_found';
 }
 
-function overdue(rollout: Promoted, seen: Observation, since: number, why: string): Decision | null {
+/** Rolls back if the detour takes longer than the policy allows; else null. */
+function overdue(rollout: Promoted, seen: Observation, since: number, failure: string): Decision | null {
   const { within } = scalingOf(seen.policy);
   if (seen.now - since <= within) return null;
-  return rollBack(rollout, seen, 'detour_overdue', `${rollout.endpointName}: ${why} in ${spanText(within)}`);
+  return rollBack(rollout, seen, 'detour_overdue', `${rollout.endpointName} ${failure} within ${spanText(within)}`);
 }
 
-/** The traffic goes back to the endpoint, unless the rollout is to stay as it is. */
+/** Ends the detour: the traffic returns to the endpoint, unless the rollout is paused. */
 function end(
   rollout: Promoted,
   seen: Observation,
@@ -143,7 +154,7 @@ function end(
   reason: Decision['reason'],
   detail: string,
 ): Decision {
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator: serverless goes on serving');
+  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator: serverless still serves the calls');
   const scaling = rollout.detour?.why === 'rescale' && outcome === 'done' ? rollout.detour.scaling : null;
   const price = scaling === null ? null : Math.round(pricePerReplica(rollout, seen) * scaling.maxReplica);
   const isDearer = price !== null && price !== rollout.pricePerHourMicros;

@@ -4,13 +4,13 @@ import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 
 /**
- * A creation whose answer was lost may still be carried out: absence is believed only so long after the last attempt,
- * and after so many looks of this process.
+ * If the answer to a creation was lost, Hugging Face may still create the endpoint. The endpoint counts as absent only
+ * this long after the last attempt to create it, and after this many readings of this process.
  */
 const SURE_ABSENT_MS = 120_000;
 const SURE_ABSENT_LOOKS = 24;
 
-/** Traffic has gone back: let running calls end, then see to it that the endpoint costs nothing, then close the book. */
+/** The endpoint gets no new calls: first its running calls end, then the endpoint is paused, then the rollout ends. */
 export function decideDraining(rollout: Extract<Rollout, { phase: 'draining' }>, seen: Observation): Decision {
   if (!seen.isDrained) return decision('wait', 'draining', 'calls on the endpoint are ending');
   const ended = { type: 'ended' as const, outcome: rollout.outcome, reason: rollout.reason, hint: rollout.hint };
@@ -18,7 +18,7 @@ export function decideDraining(rollout: Extract<Rollout, { phase: 'draining' }>,
   const { endpoint } = seen;
   const isFresh = endpoint !== null && endpoint.at >= rollout.since && seen.effects.length === 0;
   if (isFresh && endpoint.state === 'paused') return end(`${rollout.endpointName} is paused`);
-  if (isFresh && !endpoint.isOurs) return end(`${rollout.endpointName} is not ours and is left alone`);
+  if (isFresh && !endpoint.isOurs) return end(`${rollout.endpointName} was not created by upshift and is not changed`);
   if (isFresh && endpoint.state === 'absent' && refusalOf(seen) !== null)
     return end(`${rollout.endpointName} was never created`);
   const tried = Math.max(rollout.since, seen.results.ensure?.at ?? 0);
@@ -44,7 +44,9 @@ export function decideDraining(rollout: Extract<Rollout, { phase: 'draining' }>,
   return beginEffect(seen, 'pause', pausing, waiting);
 }
 
-/** Why Hugging Face would not create the endpoint; null where it was not asked, did, or may have. */
+/**
+ * Why Hugging Face refused to create the endpoint; null if it was not asked, has created it, or may have created it.
+ */
 export function refusalOf(seen: Observation): { readonly message: string; readonly hint: string | null } | null {
   const problem = seen.results.ensure?.problem ?? null;
   const mayPass = problem?.code === 'unavailable' || problem?.code === 'timeout' || problem?.code === 'internal';

@@ -3,10 +3,10 @@ import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
 import type { Observation } from './observation.ts';
 
-/** An endpoint that began to work so recently may be slow because it is cold, and is said to be. */
+/** An endpoint that has had traffic for less than this time may be slow because it is cold. */
 const COLD_MS = 600_000;
 
-/** What a failed verdict says to people. */
+/** A failed verdict in one sentence, for people. It adds that the endpoint may have been cold, if that is possible. */
 export function failureText(
   rollout: Extract<Rollout, { phase: 'shadowing' | 'stepping' | 'holding' }>,
   seen: Observation,
@@ -18,13 +18,13 @@ export function failureText(
   const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step === 1);
   if (!isEarly || age >= COLD_MS || !isSlowAsAWhole(verdict)) return summary;
   const what = rollout.phase === 'shadowing' ? 'copies' : 'live traffic';
-  return `${summary}; it has had ${what} for ${spanText(age)} only and may still have been cold: a later rollout may do better`;
+  return `${summary}; the endpoint had ${what} for only ${spanText(age)} and may still have been cold: a later rollout may pass`;
 }
 
-/** Beyond this share of slow calls they are not a few any more. */
+/** If more than this share of calls is slow, the endpoint counts as slow as a whole. */
 const MANY_SLOW = 0.2;
 
-/** A few slow calls, or some that never end, are no sign of a cold endpoint: that is slow in all it does. */
+/** Whether most calls are slow. A cold endpoint answers all calls slowly; a few slow calls have another cause. */
 function isSlowAsAWhole({ cause, metrics }: Verdict): boolean {
   if (cause !== 'tail') return cause === 'speed' || cause === 'firstToken' || cause === 'perToken';
   const tail = metrics.find(({ metric }) => metric === 'tail');

@@ -12,14 +12,14 @@ const inputLinks = z.object({
   observation: z.object({ request: z.object({ id: z.int() }).nullable().optional() }).optional(),
 });
 
-/** The rows of other tables that a decision names: what happened by it, what became of a request, and the request. */
+/** The rows of other tables that a decision names: its events, the outcome of a request, and the request. */
 export interface DecisionLinks extends z.output<typeof outputLinks> {
   readonly request: { readonly id: number } | null;
 }
 
 /**
- * Reads what a decision of any core version names, with all keys that are stored. Throws AppError `invalid`, which names
- * the row and what is wrong.
+ * Reads the links of a stored decision of any core version. Throws AppError `invalid`, which names the row and what is
+ * wrong.
  */
 export function readLinks(input: string, output: string, id: number): DecisionLinks {
   const { observation } = readStored(inputLinks, input, { table: 'decisions', row: `${id}, column input` });
@@ -30,8 +30,8 @@ export function readLinks(input: string, output: string, id: number): DecisionLi
 const verdictSeen = z.object({ observation: z.object({ verdict: verdictSchema.nullable() }).optional() });
 
 /**
- * Reads the verdict that a decision of any core version saw; null if it saw none. Throws AppError `invalid`, which names
- * the row and what is wrong.
+ * Reads the verdict in the observation of a stored decision of any core version; null if there was none. Throws
+ * AppError `invalid`, which names the row and what is wrong.
  */
 export function readVerdict(input: string, id: number): Verdict | null {
   const { observation } = readStored(verdictSeen, input, { table: 'decisions', row: `${id}, column input` });

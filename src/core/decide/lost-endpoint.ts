@@ -3,11 +3,11 @@ import { overspending } from './budget-guard.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
-import { canConnect, endpointTrouble } from './rollback.ts';
+import { bothFailText, canConnect, endpointTrouble, REFUSES } from './rollback.ts';
 
 /**
- * All traffic to serverless at once, since the endpoint can no longer serve it, or be paid for; null where it can. Where serverless
- * cannot either, traffic stays where it is.
+ * In a way back: sends all traffic to serverless at once, because the endpoint can no longer serve it or its budget is
+ * used up; null if neither is so. If serverless cannot serve it either, the traffic stays where it is.
  */
 export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | null {
   const { phase } = rollout;
@@ -18,12 +18,11 @@ export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | n
   const [reason, detail] = cause;
   const { verdict } = seen;
   if (!canConnect(seen)) {
-    return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`, { verdict });
+    return decision('wait', 'stable_unable', `${detail}, but ${REFUSES}`, { verdict });
   }
   const { attempts, faults } = seen.stableRecent;
   if (reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
-    const told = `${detail}, but serverless fails ${faults} of ${attempts} too: holding`;
-    return decision('wait', 'both_unhealthy', told, { verdict });
+    return decision('wait', 'both_unhealthy', `${detail}, ${bothFailText(seen)}`, { verdict });
   }
   const events = [
     { type: 'draining' as const, outcome: 'returned' as const, reason: `${reason}: ${detail}`, hint: null },
@@ -32,8 +31,8 @@ export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | n
 }
 
 function overBudget(rollout: Rollout, seen: Observation): [Reason, string] | null {
-  const told = overspending(rollout, seen);
-  return told === null ? null : ['over_budget', told];
+  const cause = overspending(rollout, seen);
+  return cause === null ? null : ['over_budget', cause];
 }
 
 function faultsInRow({ endpointFaultsInRow = 0, policy }: Observation): [Reason, string] | null {

@@ -15,7 +15,7 @@ import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { Costs, TrafficFigures } from '../worth/traffic-history.ts';
 import type { SloFigures } from '../worth/slo-watch.ts';
 
-/** Work that takes time and is carried out beside the ticks. At most one of a kind is under way for a route. */
+/** Work that takes time and runs beside the ticks. At most one effect of each kind is under way for a route. */
 export type EffectName = 'survey' | 'ensure' | 'warm' | 'learn' | 'pause' | 'rescale' | 'sleep' | 'wake';
 
 /** How the last effect of a kind ended. */
@@ -23,27 +23,27 @@ export interface EffectResult {
   readonly effect: EffectName;
   readonly at: number;
   readonly problem: { readonly code: ErrorCode; readonly message: string; readonly hint: string | null } | null;
-  /** Of `warm`: what the endpoint has shown. */
+  /** Only of `warm`: which shapes the endpoint answered, which failed, and the profile of serverless. */
   readonly warmed?: { readonly endpoint: WarmEndpoint; readonly failed: readonly string[]; readonly profile: Profile };
-  /** Of `learn`: what the endpoint has been like. */
+  /** Only of `learn`: what is usual for the endpoint. */
   readonly learned?: Profile;
 }
 
-/** What is known before money is proposed to be spent: price, quota and the model itself. */
+/** Price, quota and model, read before a rollout is proposed. */
 export interface Survey {
   readonly at: number;
-  /** For all replicas at `maxReplica`, micro-dollars per hour; null where the price is not known. */
+  /** For `maxReplica` replicas, micro-dollars per hour; null if the price is not known. */
   readonly pricePerHourMicros: number | null;
-  /** For the replicas that the concurrency seen needs, within the policy's bounds, micro-dollars per hour. Not in older surveys. */
+  /** For the replicas that the measured concurrency needs, within the policy's bounds, micro-dollars per hour. */
   readonly expectedPerHourMicros?: number | null;
-  /** Why the instance or the model cannot be had; null where it can. */
+  /** Why the instance or the model is not available; null if it is. */
   readonly problem: string | null;
   readonly hint: string | null;
-  /** What was chosen, or named; null where nothing fits. Surveys older than the choice have none. */
+  /** The instance that was chosen, or that the policy names; null if none fits. */
   readonly instance?: PinnedInstance | null;
 }
 
-/** An endpoint as the management API and its health route last showed it. */
+/** The last reading of an endpoint, from the management API and its health route. */
 export interface EndpointSeen {
   readonly at: number;
   readonly state:
@@ -59,19 +59,21 @@ export interface EndpointSeen {
   readonly url: string | null;
   /** Whether its health route answers 200. */
   readonly isHealthy: boolean;
-  /** Looks in a row, up to this one, at which it was not running and healthy. */
+  /** Readings in a row, including this one, in which it was not running and healthy. */
   readonly badReadings: number;
-  /** Whether it carries our tag; true where there is none. */
+  /** Whether it has upshift's tag; true if there is no endpoint. */
   readonly isOurs: boolean;
   readonly message: string | null;
-  /** Replicas that are ready, and that are wanted; older versions did not look. */
+  /**
+   * Replicas that are ready, and replicas that the endpoint is scaling to. Absent if the reading did not contain them.
+   */
   readonly readyReplica?: number;
   readonly targetReplica?: number;
-  /** Null where it cannot be read. */
+  /** Null if the reading did not contain it. */
   readonly scaling?: Scaling | null;
 }
 
-/** An operator's wish, waiting in the ledger. */
+/** A command of an operator that waits in the ledger. */
 export interface OperatorRequest {
   readonly id: number;
   readonly kind: 'approve' | 'reject' | 'pause' | 'resume' | 'abort';
@@ -84,93 +86,99 @@ export interface OperatorRequest {
   readonly by: string;
 }
 
-/** What serverless did in the last minute, whichever role it plays, attempts of fall-backs included. */
+/** What serverless did in the last minute, whichever role it has. Attempts of fall-backs are included. */
 export interface StableRecent {
   readonly attempts: number;
   readonly faults: number;
   readonly connectFailures: number;
 }
 
-/** Copies of the shadow stage, since it began or this process did. */
+/** Copies of the shadow stage, since the stage or this process began, whichever is later. */
 export interface ShadowFigures {
   readonly sent: number;
   readonly ended: number;
-  /** Copies that the endpoint failed. */
+  /** Copies that failed because of the endpoint. */
   readonly faults: number;
-  /** Calls chosen for copying and not copied: too many in flight, or too busy. */
+  /** Calls that were chosen but not copied, because too many copies were in flight or the gateway was too busy. */
   readonly dropped: number;
 }
 
-/** What keeping a budget needs beside what was spent. */
+/** What is needed to keep a budget, except what was spent. */
 interface BudgetSeen {
-  /** The file's own budget for the route: the tighter of it and the pinned one counts. */
+  /** The budget in the policy file. For each figure, the lower of it and the pinned policy's counts. */
   readonly file: BudgetPolicy;
-  /** From this look, over the next, until the endpoint is paused with its calls ended, clock ms. */
+  /**
+   * How long it takes from this tick, if the next one rolls back, until all calls have ended and the endpoint is
+   * paused, ms.
+   */
   readonly rollbackMs: number;
 }
 
-/** What a promoted route, or a way back, is looked at for. */
+/** The figures from which a way back is proposed and continued. */
 export interface BackSeen {
-  /** What holds for a way back: the file's policy, or that which a way back pins. */
+  /** The policy for a way back: the file's, or the one that the way back pins. */
   readonly policy: BackPolicy;
-  /** The share of calls that serverless may be expected to refuse. */
+  /** The largest share of calls (0..1) that serverless may be expected to refuse. */
   readonly refusedMost: number;
-  /** The whole route's traffic, whichever side it was assigned to; null before five whole minutes were seen. */
+  /** The whole route's traffic, whichever upstream it was assigned to; null before five whole minutes were seen. */
   readonly traffic: TrafficFigures | null;
-  /** What the endpoint owes and gives; null where nothing is asked of it. */
+  /** The endpoint's latency and availability against the policy's `slo`; null if the policy sets none. */
   readonly slo: SloFigures | null;
-  /** Calls in five minutes that serverless is thought to take, all its ways together; null where that is not known. */
+  /** Calls in five minutes that serverless is expected to take, over all its lanes; null if that is not known. */
   readonly serverlessLimit: number | null;
 }
 
-/** Everything that a decision may look at, `now` included. Frozen, stored, and enough to decide again offline. */
+/**
+ * Everything that a decision is based on, including the time. It is stored, so that the decision can be computed again.
+ */
 export interface Observation {
   readonly now: number;
   readonly model: string;
-  /** The policy in force: the one a rollout pins, else the file's. */
+  /** The policy in force: the one that the active rollout pins, else the file's. */
   readonly policy: RoutePolicy;
   readonly policyHash: string;
-  /** The file's policy, where it is no longer the one in force. */
+  /** The hash of the file's policy, if it is not the one in force; else null. */
   readonly newPolicyHash: string | null;
-  /** What the Hub said of our token; `unchecked` until it could be asked. */
+  /** Whether the Hub accepts the token; `unchecked` until the Hub could be asked. */
   readonly account: 'ok' | 'unchecked' | 'refused';
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
-  /** When the route's last rollout ended, and where it went. */
+  /** When the route's last rollout ended, clock ms, and its direction. */
   readonly lastEndedAt: number | null;
   readonly lastToward?: Toward | null;
   readonly survey: Survey | null;
-  /** What the model's endpoints have cost, and the active rollout's; null where it is not known. */
+  /** What the model's endpoints and the active rollout have cost; null if that is not known. */
   readonly spending?: Spending | null;
-  /** Absent before there were budgets. */
   readonly budget?: BudgetSeen;
-  /** The id and endpoint name that a rollout proposed now would get. */
+  /** The id and endpoint name of a rollout that would be proposed now. */
   readonly next: { readonly rolloutId: string; readonly endpointName: string };
   readonly endpoint: EndpointSeen | null;
   readonly effects: readonly EffectName[];
   readonly results: Partial<Readonly<Record<EffectName, EffectResult>>>;
   readonly figures: StepFigures | null;
-  /** What the judge says of the stop, or of the shadow stage, on the calls taken so far; null where nothing is judged. */
+  /** The verdict on the step or the shadow stage, from the calls judged so far; null if nothing is judged. */
   readonly verdict: Verdict | null;
-  /** What became of the copies of the shadow stage; null outside of it. */
+  /** The figures of the shadow stage; null in other phases. */
   readonly shadow: ShadowFigures | null;
-  /** Faults of the canary in a row, the last call that was decided being the last of them. */
+  /** How many of the canary's last decided calls, without a break, were faults. */
   readonly canaryFaultsInRow: number;
-  /** The same of the endpoint on a way back, where it is not the canary. */
+  /** The same for the endpoint in a way back, in which it is the stable upstream. */
   readonly endpointFaultsInRow?: number;
   readonly stableRecent: StableRecent;
-  /** Whether the calls that the endpoint was serving when its weight became 0 have ended, or their time is over. */
+  /** Whether the calls that were on the endpoint when it lost its traffic have ended, or have run out of time. */
   readonly isDrained: boolean;
   readonly request: OperatorRequest | null;
-  /** The route's concurrency, and what a replica was seen to carry; absent before it was measured, or without an endpoint. */
+  /**
+   * The route's concurrency and a replica's measured capacity; absent before it was measured, or without an endpoint.
+   */
   readonly concurrency?: ConcurrencySeen;
-  /** Calls in five minutes that serverless is thought to take; null where no limit was learned. */
+  /** Calls in five minutes that serverless is expected to take; null if no limit was learned. */
   readonly serverlessLimit?: number | null;
-  /** The newest ask of the rollout that is still open. */
+  /** The id of the rollout's newest open ask; null if none is open. */
   readonly openAskId: number | null;
-  /** Shapes of call seen on the route: what the endpoint should be asked to show. */
+  /** The shapes of calls on the route. The warm-up calls cover them. */
   readonly shapes: readonly CallShape[];
-  /** What the route's calls cost on either side; null or absent where that is not known. */
+  /** What the route's calls cost on serverless and on the endpoint; null or absent if that is not known. */
   readonly costs?: Costs | null;
-  /** Null or absent where no way back is to be thought of. */
+  /** Null or absent if no way back is possible. */
   readonly back?: BackSeen | null;
 }

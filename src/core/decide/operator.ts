@@ -15,11 +15,11 @@ import type { Observation, OperatorRequest } from './observation.ts';
 import { decideRollback, stepVerdict } from './rollback.ts';
 import { advance, serverlessHold } from './stepping.ts';
 
-/** What becomes of an operator's request; null only where there is nothing to say yet. */
+/** Answers an operator's request: it is carried out or refused. */
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {
   if (request.rolloutId !== rollout.id) {
     const isReplaced = request.rolloutId === rollout.wayBack?.replaces;
-    const why = isReplaced ? 'has a way back' : 'is over';
+    const why = isReplaced ? 'is being replaced by a way back' : 'is over';
     return refuse(request, 'stale_request', `rollout ${request.rolloutId} ${why}; ${rollout.id} is the active one`);
   }
   switch (request.kind) {
@@ -43,10 +43,10 @@ function answerAbort(rollout: Rollout, seen: Observation, request: OperatorReque
   const detail = `aborted by ${request.by}${request.reason === null ? '' : `: ${request.reason}`}`;
   const left = leave(rollout, 'aborted', 'operator', detail);
   const where = rollout.toward === 'serverless' ? 'the endpoint' : 'serverless';
-  return { ...left, outcome: done(request, `all weight is back on ${where}`) };
+  return { ...left, outcome: done(request, `all traffic is back on ${where}`) };
 }
 
-/** On a way back, why no traffic can return to the endpoint; null where it can, and on any other way. */
+/** Why no traffic can return to the endpoint of a way back; null if it can, or if the rollout is not a way back. */
 function endpointLost(rollout: Rollout, seen: Observation): Decision | null {
   return rollout.toward === 'serverless' ? leaveEndpoint(rollout, seen) : null;
 }
@@ -70,7 +70,7 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   const { ask } = rollout;
   if (ask === null) {
     const why =
-      seen.policy.approval === 'automatic' ? 'the policy approves by itself' : 'nothing is waiting for approval';
+      seen.policy.approval === 'automatic' ? 'the policy approves automatically' : 'nothing is waiting for approval';
     return refuse(request, 'nothing_asked', why);
   }
   if (request.askId !== seen.openAskId || (request.step !== null && !isAboutStep(ask, request.step))) {
@@ -82,8 +82,8 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   const because = request.reason === null ? '' : `: ${request.reason}`;
   if (request.kind === 'reject') {
     const left = leave(rollout, 'aborted', 'rejected', `step ${ask.step} rejected by ${request.by}${because}`);
-    const told = rollout.toward === 'serverless' ? 'the endpoint keeps its calls' : 'the rollout ends';
-    return { ...left, outcome: done(request, `rejected: ${told}`) };
+    const result = rollout.toward === 'serverless' ? 'the endpoint keeps its calls' : 'the rollout ends';
+    return { ...left, outcome: done(request, `rejected: ${result}`) };
   }
   if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
   const approved = { type: 'approved' as const, step: ask.step, by: request.by, reason: request.reason };
@@ -116,7 +116,7 @@ function isAboutStep(ask: Ask, step: number): boolean {
   return isAbout(ask, 'step') && ask.step === step;
 }
 
-/** A question that the rollout does not wait for: a yes grants it, a no leaves everything as it is. */
+/** Answers a question about the budget or the scaling. An approval grants it; a rejection changes nothing. */
 function answerAside(rollout: Rollout, seen: Observation, ask: Ask, request: OperatorRequest): Decision {
   const because = request.reason === null ? '' : `: ${request.reason}`;
   const { about = 'step', step } = ask;
@@ -125,16 +125,16 @@ function answerAside(rollout: Rollout, seen: Observation, ask: Ask, request: Ope
     const events = [{ type: 'ask_withdrawn' as const, about, step, reason: detail }];
     return decision('withdraw_ask', 'rejected', detail, {
       events,
-      outcome: done(request, 'rejected: all stays as it is'),
+      outcome: done(request, 'rejected: nothing changes'),
     });
   }
   const approved = { type: 'approved' as const, about, step, by: request.by, reason: request.reason };
   const detail = `${askText(ask)}: approved by ${request.by}${because}`;
   if (about === 'budget') {
     const more = extendBudget(rollout, seen);
-    if (more === null) return refuse(request, 'stale_request', 'the day that it was about is over');
+    if (more === null) return refuse(request, 'stale_request', 'the day of this budget is over');
     const events = [approved, more.event];
-    return decision('grant', 'approved', `${detail}; ${more.told}`, { events, outcome: done(request, more.told) });
+    return decision('grant', 'approved', `${detail}; ${more.text}`, { events, outcome: done(request, more.text) });
   }
   return decision('grant', 'approved', detail, {
     events: [approved],
@@ -142,7 +142,9 @@ function answerAside(rollout: Rollout, seen: Observation, ask: Ask, request: Ope
   });
 }
 
-/** The same for a way back, whose first step needs no verdict, but a serverless that can take it. */
+/**
+ * Answers an approval of a way back's step. Serverless must be able to take the calls; the first step needs no verdict.
+ */
 function approveBack(
   rollout: Rollout,
   seen: Observation,

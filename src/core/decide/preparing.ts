@@ -62,7 +62,7 @@ export function decideProvisioning(rollout: In<'provisioning'>, seen: Observatio
     const waiting = decision('wait', 'endpoint_missing', `${rollout.endpointName} is being created`);
     return beginEffect(seen, 'ensure', creating, waiting);
   }
-  const health = endpoint.state === 'running' ? ', its health route does not answer 200 yet' : '';
+  const health = endpoint.state === 'running' ? ', but its health route does not answer 200 yet' : '';
   return decision('wait', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}${health}`);
 }
 
@@ -74,10 +74,12 @@ export function decideWarming(rollout: In<'warming'>, seen: Observation): Decisi
   if (result?.warmed !== undefined && result.at >= rollout.since) {
     const next = seen.policy.shadow.share > 0 ? ('shadowing' as const) : ('stepping' as const);
     const events = [{ type: 'warmed' as const, ...result.warmed, next }];
-    return decision('finish_warming', 'warmed', `answers ${result.warmed.endpoint.shapes.join(', ')}`, { events });
+    return decision('finish_warming', 'warmed', `the endpoint answers ${result.warmed.endpoint.shapes.join(', ')}`, {
+      events,
+    });
   }
-  const warming = decision('warm', 'warming_up', 'warm-up calls through the inference client');
-  return beginEffect(seen, 'warm', warming, decision('wait', 'warming_up', 'warm-up calls are under way'));
+  const warming = decision('warm', 'warming_up', 'makes warm-up calls with the inference client');
+  return beginEffect(seen, 'warm', warming, decision('wait', 'warming_up', 'warm-up calls are being made'));
 }
 
 function provisionTimeout(rollout: In<'provisioning' | 'warming'>, seen: Observation): Decision | null {
@@ -94,22 +96,23 @@ function provisionTimeout(rollout: In<'provisioning' | 'warming'>, seen: Observa
   );
 }
 
-/** An endpoint that came up and then cannot serve, whoever did it. */
+/** Fails the rollout if the endpoint cannot serve: it is not upshift's, or it failed, was paused or was deleted. */
 function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): Decision | null {
   const { endpoint } = seen;
   if (endpoint === null || endpoint.at < rollout.startedAt) return null;
   if (!endpoint.isOurs) {
-    const hint = 'it is left alone; rename or delete it, or wait for the next proposal, which has another name';
+    const hint =
+      'upshift does not change it; rename or delete it, or wait for the next proposal, which uses another name';
     return leave(
       rollout,
       'failed',
       'endpoint_not_ours',
-      `${rollout.endpointName} exists, but upshift did not make it`,
+      `${rollout.endpointName} exists, but upshift did not create it`,
       hint,
     );
   }
   if (endpoint.state === 'failed' || endpoint.state === 'updateFailed') {
-    const hint = 'see its logs at Hugging Face; too little memory or capacity is the usual cause';
+    const hint = 'read its logs at Hugging Face; the usual cause is too little memory or capacity';
     return leave(rollout, 'failed', 'endpoint_failed', endpoint.message ?? 'the endpoint failed', hint);
   }
   if (endpoint.state === 'paused') {

@@ -8,12 +8,15 @@ type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
 const NO_ENDPOINT = { engine: 'vLLM', accelerator: 'gpu', minReplica: 1, maxReplica: 1 } as const;
 
-/** What a promoted endpoint's scaling is, as far as we have made it. */
+/** The scaling that upshift last gave a promoted endpoint. */
 export function presentScaling({ scaling }: Pick<Promoted, 'scaling'>, endpoint: EndpointPolicy | null): Scaling {
   return scaling ?? firstScaling(endpoint ?? NO_ENDPOINT);
 }
 
-/** What one replica costs, micro-dollars an hour, not rounded: the rollout's price is that of all that there may be. */
+/**
+ * What one replica costs, micro-dollars per hour, not rounded. The rollout's price is for the largest number of
+ * replicas.
+ */
 export function pricePerReplica(rollout: Promoted, { policy }: Pick<Observation, 'policy'>): number {
   return rollout.pricePerHourMicros / Math.max(1, presentScaling(rollout, policy.endpoint).maxReplica);
 }

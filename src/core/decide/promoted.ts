@@ -9,14 +9,17 @@ import { considerBack } from './way-back-cause.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
-/** After the promotion the endpoint is still watched: its weight goes back when it must, and step by step when it should. */
+/**
+ * Decides about a promoted route: a rollback, a detour, a change of the scaling, or the proposal of a way back if the
+ * endpoint is no longer worth its price or too slow.
+ */
 export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
   const urgent = decideRollback(rollout, seen) ?? decideDetour(rollout, seen) ?? decideSleep(rollout, seen);
   if (urgent !== null) return urgent;
   const rescale = decideRescale(rollout, seen);
   if (rescale !== null && rescale.action !== 'wait') return rescale;
   const back = considerBack(rollout, seen);
-  // A question about the scaling that nobody answers keeps no endpoint that does not pay.
+  // A way back may begin even if nobody answers an open question about the scaling.
   if (back !== null && (rescale === null || isUnderWay(back))) return back;
   return rescale ?? decision('wait', 'promoted', 'the endpoint serves all eligible calls');
 }

@@ -9,11 +9,13 @@ const ATTEMPTS = 0;
 const FAULTS = 1;
 const CONNECT_FAILURES = 2;
 
-/** What serverless did in the last minute of clock time, second by second. */
+/** Counts the outcomes of attempts at serverless in the last minute of clock time. */
 export class RecentOutcomes {
   readonly #counts = new SlidingCounts(3, SECONDS);
 
-  /** Counts one attempt at serverless. What the client cut off says nothing about serverless and is not counted. */
+  /**
+   * Counts one attempt at serverless, unless its client left or cut it off, because that says nothing about serverless.
+   */
   add(atMs: number, outcome: Outcome): void {
     if (outcome === 'client_left' || outcome === 'cut') return;
     this.#advance(atMs);
@@ -23,7 +25,7 @@ export class RecentOutcomes {
     if (outcome === 'connect_failed') this.#counts.count(CONNECT_FAILURES);
   }
 
-  /** The minute that ends at `nowMs`. */
+  /** The figures of the minute that ends at `nowMs`. */
   figures(nowMs: number): StableRecent {
     this.#advance(nowMs);
     return {

@@ -8,7 +8,7 @@ import type { Observation } from './observation.ts';
 
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
 
-/** Looks at the endpoint in a row: one that fails its health route once may only be busy. */
+/** This many bad readings in a row cause a rollback. After fewer, the endpoint may only be busy. */
 const MOST_BAD_READINGS = 3;
 
 const BAD_STATES = {
@@ -19,28 +19,39 @@ const BAD_STATES = {
   absent: 'endpoint_absent',
 } as const;
 
-/** Whether the weight must go back, and whether the other side can take it. Never waits for a person. */
+/** Said if the traffic cannot go to serverless. */
+export const REFUSES = 'serverless refuses connections: the traffic stays where it is';
+
+/**
+ * Rolls back if it must be, or waits if serverless fails too or refuses connections; null if there is no cause. It
+ * never waits for an operator.
+ */
 export function decideRollback(rollout: Live, seen: Observation): Decision | null {
   const cause = rollbackCause(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
   const { attempts, faults } = seen.stableRecent;
   if (canConnect(seen) && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
-    return decision('wait', 'both_unhealthy', `${detail}, but serverless fails ${faults} of ${attempts} too: holding`);
+    return decision('wait', 'both_unhealthy', `${detail}, ${bothFailText(seen)}`);
   }
   return { ...rollBack(rollout, seen, reason, detail), verdict: seen.verdict };
 }
 
+/** Said if faults in a row cause no rollback because serverless fails, too. */
+export function bothFailText({ stableRecent: { attempts, faults } }: Observation): string {
+  return `but serverless fails ${faults} of ${attempts} too: the traffic stays where it is`;
+}
+
 /**
- * Returns all weight to stable: to the endpoint on a way back, else to serverless, unless that refuses connections: then
- * traffic stays where it is.
+ * Rolls back: all traffic returns to the stable upstream, which is the endpoint in a way back and else serverless. If
+ * it is serverless and refuses connections, the traffic stays where it is.
  */
 export function rollBack(rollout: Live, seen: Observation, reason: Reason, detail: string): Decision {
   if (rollout.toward === 'serverless' || canConnect(seen)) return leave(rollout, 'aborted', reason, detail);
-  return decision('wait', 'stable_unable', `${detail}, but serverless refuses connections: holding`);
+  return decision('wait', 'stable_unable', `${detail}, but ${REFUSES}`);
 }
 
-/** Whether serverless takes connections. */
+/** Whether serverless accepts connections. Fewer than three attempts in the last minute count as yes. */
 export function canConnect({ stableRecent: { attempts, connectFailures } }: Observation): boolean {
   return attempts < 3 || connectFailures < attempts;
 }
@@ -49,21 +60,24 @@ function rollbackCause(rollout: Live, seen: Observation): [Reason, string] | nul
   const isAway = awaySince(rollout) !== null;
   const isAsleep = seen.endpoint?.state === 'scaledToZero' && maySleep(rollout, seen.policy);
   const trouble = isAsleep ? null : endpointTrouble(rollout.endpointName, rollout.startedAt, seen);
-  // An endpoint that is being changed or woken answers nobody.
+  // While an endpoint is being changed or woken, it answers no calls, so it may be unhealthy.
   if (trouble !== null && !(isAway && trouble[0] === 'endpoint_unhealthy')) return trouble;
   const hasTraffic = (rollout.phase !== 'stepping' || rollout.step > 0) && !isAway;
   if (hasTraffic && seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
     return ['consecutive_faults', `${seen.canaryFaultsInRow} faults of the endpoint in a row`];
   }
   if (rollout.phase === 'stepping' || rollout.phase === 'holding') {
-    // The last copies may end, and tell, after their stage: then nobody is to approve the first step.
+    // The last copies may end after the shadow stage. If the verdict fails then, the first step must not be entered.
     const verdict = rollout.step === 0 ? seen.verdict : stepVerdict(rollout, seen);
     if (verdict?.status === 'fail') return ['verdict_fail', failureText(rollout, seen, verdict)];
   }
   return null;
 }
 
-/** What the looks at an endpoint since a time say against it; null where that is nothing. */
+/**
+ * The reason to leave an endpoint, by its last reading, with a sentence for people. Null if there is none, or if the
+ * reading is older than `sinceMs`.
+ */
 export function endpointTrouble(name: string, sinceMs: number, { endpoint }: Observation): [Reason, string] | null {
   if (endpoint === null || endpoint.at < sinceMs) return null;
   if (endpoint.state in BAD_STATES) {
@@ -71,10 +85,13 @@ export function endpointTrouble(name: string, sinceMs: number, { endpoint }: Obs
     return [reason, `${name} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];
   }
   if (endpoint.badReadings < MOST_BAD_READINGS) return null;
-  return ['endpoint_unhealthy', `${name} is ${endpoint.state} but not healthy, ${endpoint.badReadings} looks in a row`];
+  return [
+    'endpoint_unhealthy',
+    `${name} is ${endpoint.state} but not healthy, ${endpoint.badReadings} readings in a row`,
+  ];
 }
 
-/** The verdict on the stop that a rollout stands at; null at step 0, where there is no traffic to judge. */
+/** The verdict on the rollout's present step; null at step 0, because it has no traffic, or if there is none yet. */
 export function stepVerdict(rollout: Stopped, seen: Observation): Verdict | null {
   return rollout.step === 0 || seen.verdict?.step !== rollout.step ? null : seen.verdict;
 }

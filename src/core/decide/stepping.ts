@@ -14,10 +14,13 @@ import { serverlessCannot, stepBackText } from './way-back-cause.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
-/** Where a next step may be entered from: a way back has no step before its first. */
+/** A rollout that may enter a step. A way back enters its first step from its proposal. */
 type Steppable = Stopped | Extract<Rollout, { phase: 'proposed' }>;
 
-/** Copies go to the endpoint and nobody depends on their answers: it is let finish, unless the endpoint is plainly out. */
+/**
+ * Copies of calls go to the endpoint, and no client depends on their answers. So the stage runs to its end unless the
+ * endpoint is clearly broken. A failed verdict rolls back only at the end.
+ */
 export function decideShadowing(rollout: Shadowing, seen: Observation): Decision {
   const { verdict } = seen;
   const rollback = decideRollback(rollout, seen);
@@ -38,39 +41,41 @@ export function decideShadowing(rollout: Shadowing, seen: Observation): Decision
 function shadowText({ shadow, verdict }: Observation): string {
   if (shadow === null || shadow.sent === 0) return 'no call has been copied yet';
   const dropped = shadow.dropped === 0 ? '' : `, ${shadow.dropped} not copied`;
-  const told = verdict === null ? '' : `; ${verdict.summary}`;
-  return `${shadow.ended} of ${shadow.sent} copies ended, ${shadow.faults} failed${dropped}${told}`;
+  const judged = verdict === null ? '' : `; ${verdict.summary}`;
+  return `${shadow.ended} of ${shadow.sent} copies ended, ${shadow.faults} failed${dropped}${judged}`;
 }
 
-/** One stop of the way: must it go back, may it go on, and if not, what is missing? */
+/**
+ * At a step of a rollout toward the endpoint: rolls back, enters the next step, asks about it, or says what is missing.
+ */
 export function decideStopped(rollout: Stopped, seen: Observation): Decision {
   const rollback = decideRollback(rollout, seen);
   return rollback ?? decideStep(rollout, seen);
 }
 
-/** A stop that need not be left: may the next one be entered, and if not, what is missing? */
+/** At a step that needs no rollback: enters the next step, asks about it, or says what is missing. */
 export function decideStep(rollout: Stopped, seen: Observation): Decision {
   const verdict = stepVerdict(rollout, seen);
   const hold = holdReason(rollout, seen, verdict) ?? serverlessHold(rollout, seen);
   if (hold !== null) return keepHolding(rollout, seen, verdict, hold);
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator', { verdict });
   const next = describeNext(rollout, seen);
-  const told = verdict === null ? next : `${next}; ${verdict.summary}`;
+  const detail = verdict === null ? next : `${next}; ${verdict.summary}`;
   if (seen.policy.approval === 'automatic') {
-    const advanced = advance(rollout, seen, 'approved_by_policy', told, verdict);
+    const advanced = advance(rollout, seen, 'approved_by_policy', detail, verdict);
     const approved = { type: 'approved' as const, step: rollout.step + 1, by: 'policy', reason: null };
     return { ...advanced, events: [approved, ...advanced.events] };
   }
   if (rollout.ask === null) {
     const events = [{ type: 'asked' as const, step: rollout.step + 1, verdict }];
-    return decision('ask', 'needs_approval', told, { events, verdict });
+    return decision('ask', 'needs_approval', detail, { events, verdict });
   }
-  // One question at a time: the step is asked about once the other has its answer.
-  const first = isAbout(rollout.ask, 'step') ? '' : `first ${askText(rollout.ask)}; then `;
-  return decision('wait', 'awaiting_approval', `${first}${told}`, { verdict });
+  // Only one question is open at a time, so the other question is answered first.
+  const first = isAbout(rollout.ask, 'step') ? '' : `first the question about ${askText(rollout.ask)}; then `;
+  return decision('wait', 'awaiting_approval', `${first}${detail}`, { verdict });
 }
 
-/** The decision to enter the next step, or to promote after the last. */
+/** The decision to enter the next step, or after the last step to promote, or in a way back to return all calls. */
 export function advance(
   rollout: Steppable,
   seen: Observation,
@@ -91,10 +96,10 @@ export function advance(
   return decision('enter_step', reason, detail, { events, verdict });
 }
 
-/** Why the endpoint of a way back that succeeded is left: not for any fault of it. */
+/** The reason stored with a way back that succeeded. */
 export const RETURNED = 'serverless has passed every step of the way back';
 
-/** The last stop of a way back was passed: serverless gets the rest, and the endpoint ends. */
+/** After the last step of a way back: serverless gets all calls, and the endpoint drains. */
 function returnAll(reason: Reason, detail: string, verdict: Verdict | null): Decision {
   const events = [{ type: 'draining' as const, outcome: 'returned' as const, reason: RETURNED, hint: null }];
   return decision('return', reason, detail, { events, verdict });
@@ -104,12 +109,14 @@ function nextStep(rollout: Steppable): number {
   return rollout.phase === 'proposed' ? 1 : rollout.step + 1;
 }
 
-/** Why serverless cannot be given the next step's share; null where it can, or is given none. */
+/**
+ * Why serverless cannot be given the next step's share of calls; null if it can, or if the rollout is not a way back.
+ */
 export function serverlessHold(rollout: Steppable, seen: Observation): [Reason, string] | null {
   if (rollout.toward !== 'serverless') return null;
   if (!canConnect(seen)) return ['stable_unable', 'serverless refuses connections'];
   if (seen.back == null) return null;
-  // A way back is begun only where serverless can take it all.
+  // A way back begins only if serverless can take all calls.
   const share = rollout.phase === 'stepping' ? stopWeight(nextStep(rollout), seen.policy, 'serverless') : 1;
   const cannot = serverlessCannot(seen.back, share);
   return cannot === null ? null : ['serverless_cannot', cannot];
@@ -117,7 +124,7 @@ export function serverlessHold(rollout: Steppable, seen: Observation): [Reason, 
 
 function describeNext(rollout: Stopped, seen: Observation): string {
   if (rollout.toward === 'serverless') {
-    if (rollout.phase === 'holding') return 'return: all calls go to serverless, the endpoint is paused';
+    if (rollout.phase === 'holding') return 'return: all calls go to serverless, and the endpoint is paused';
     return stepBackText(nextStep(rollout), seen);
   }
   if (rollout.phase === 'holding') return 'promote: the endpoint becomes stable';
@@ -126,7 +133,7 @@ function describeNext(rollout: Stopped, seen: Observation): string {
   return `step ${step} of ${seen.policy.steps.length}: ${percent} % to the endpoint`;
 }
 
-/** Why a step may not end yet; null where it may. */
+/** Why the next step may not be entered yet; null if it may. */
 function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null): [Reason, string] | null {
   if (rollout.step === 0) return null;
   if (verdict === null) return ['gathering', 'nothing has been judged yet'];
@@ -146,13 +153,16 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   return full === null ? null : ['capacity', full];
 }
 
-/** How many calls of the canary must have been judged in a stop: there are few where an endpoint no longer pays. */
+/**
+ * How many calls of the canary must have been judged in a step. A way back may need fewer, because its route has little
+ * traffic.
+ */
 export function leastCalls({ toward }: Pick<Rollout, 'toward'>, { policy }: Pick<Observation, 'policy'>): number {
   const { back, limits } = policy;
   return toward === 'serverless' ? (back.minCalls ?? limits.minCalls) : limits.minCalls;
 }
 
-/** How long a stop lasts at least. */
+/** The shortest time that a step lasts, ms. */
 export function bakeTime({ phase }: Pick<Rollout, 'phase'>, { policy }: Pick<Observation, 'policy'>): number {
   return phase === 'holding' ? Math.max(policy.limits.bake, policy.holdBack.time) : policy.limits.bake;
 }
@@ -173,9 +183,12 @@ function keepHolding(
   const isVeryLate = seen.now - rollout.startedAt > rolloutWithin;
   if (!isLate && !isVeryLate) return decision('wait', reason, detail, { verdict });
   const why = isVeryLate ? 'rollout_overdue' : 'step_overdue';
-  const told = `${isVeryLate ? `rollout older than ${spanText(rolloutWithin)}` : `step older than ${spanText(stepWithin)}`}; ${detail}`;
-  // On a way back calls are few, and the endpoint that it would go back to is the one that is too dear: it goes on.
+  const age = isVeryLate
+    ? `the rollout is older than ${spanText(rolloutWithin)}`
+    : `the step is older than ${spanText(stepWithin)}`;
+  const late = `${age}; ${detail}`;
+  // An overdue way back is not rolled back, because it has few calls and the endpoint costs too much or is too slow.
   const mustLeave = seen.policy.approval === 'automatic' && rollout.toward === 'dedicated';
-  if (mustLeave) return { ...rollBack(rollout, seen, why, told), verdict };
-  return decision('wait', why, told, { verdict });
+  if (mustLeave) return { ...rollBack(rollout, seen, why, late), verdict };
+  return decision('wait', why, late, { verdict });
 }

@@ -53,7 +53,7 @@ const survey = storedAs<Survey>()(
   }),
 );
 
-/** An endpoint as it was last seen. */
+/** The schema of an endpoint's reading. */
 export const endpointSeenSchema = storedAs<EndpointSeen>()(
   z.strictObject({
     at: time,
@@ -109,7 +109,7 @@ const demand = {
   costs: z.strictObject({ serverlessPerHourMicros: micros, dedicatedPerHourMicros: micros }).nullable().optional(),
 };
 
-/** A window's figures with when its criteria began to hold. */
+/** The schema of a window's figures, with the time since when the criteria hold. */
 export const demandSchema = storedAs<DemandFigures & { readonly holdsSince: number | null }>()(
   z.strictObject({ ...demand, holdsSince: time.nullable() }),
 );
@@ -130,15 +130,15 @@ const role = storedAs<RoleFigures>()(
   }),
 );
 
-/** Both roles of a step. */
+/** The schema of the figures of both roles of a step. */
 export const stepFiguresSchema = storedAs<StepFigures>()(z.strictObject({ step: count, stable: role, canary: role }));
 
-/** Copies of the shadow stage. */
+/** The schema of the figures of the shadow stage. */
 export const shadowFiguresSchema = storedAs<ShadowFigures>()(
   z.strictObject({ sent: count, ended: count, faults: count, dropped: count }),
 );
 
-/** A route's whole traffic. */
+/** The schema of a route's whole traffic. */
 export const trafficSchema = storedAs<TrafficFigures>()(
   z.strictObject({ calls: count, p95: amount, belowSince: time.nullable(), knownSince: time }),
 );
@@ -172,7 +172,7 @@ const costs = storedAs<Costs>()(
   }),
 );
 
-/** An observation as it is stored with the decision about it. */
+/** The schema of an observation, as it is stored with its decision. */
 export const observationSchema = storedAs<Observation>()(
   z.strictObject({
     now: time,
@@ -208,18 +208,18 @@ export const observationSchema = storedAs<Observation>()(
   }),
 );
 
-/** What a decision about a route was made of. */
+/** What `decide` was called with. */
 export interface DecisionInput {
   readonly rollout: Rollout | null;
   readonly observation: Observation;
 }
 
-/** The input of a decision about a route. */
+/** The schema of a stored decision's input. */
 export const decisionInputSchema = storedAs<DecisionInput>()(
   z.strictObject({ rollout: rolloutSchema.nullable(), observation: observationSchema }),
 );
 
-/** The output of a decision about a route. */
+/** The schema of a stored decision's output. */
 export const decisionSchema = storedAs<Decision>()(
   z.strictObject({
     action: z.enum(ACTIONS),

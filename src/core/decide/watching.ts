@@ -7,7 +7,10 @@ import type { Observation } from './observation.ts';
 
 const SURVEY_VALID_MS = 600_000;
 
-/** A route without a rollout: is it time for one, and can it be had? */
+/**
+ * Decides about a route without a rollout: proposes one if the criteria have held long enough and an endpoint is
+ * available.
+ */
 export function decideWatching(seen: Observation): Decision {
   if (seen.request !== null) {
     return refuse(seen.request, 'stale_request', `rollout ${seen.request.rolloutId} is over`);
@@ -15,42 +18,42 @@ export function decideWatching(seen: Observation): Decision {
   const { criteria, endpoint } = seen.policy;
   const { demand } = seen;
   const { holds } = judgeCriteria(demand, criteria);
-  const told = demandText(demand, criteria);
-  if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', told);
+  const figures = demandText(demand, criteria);
+  if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', figures);
   const held = seen.now - demand.holdsSince;
   if (held < criteria.sustain) {
-    return decision('wait', 'sustaining', `${told}; held for ${spanText(held)} of ${spanText(criteria.sustain)}`);
+    return decision('wait', 'sustaining', `${figures}; held for ${spanText(held)} of ${spanText(criteria.sustain)}`);
   }
   if (endpoint === null) {
     return decision(
       'wait',
       'would_propose_add_endpoint',
-      `${told}; would propose: add an \`endpoint\` block for ${seen.model}`,
+      `${figures}; upshift would propose a rollout: add an \`endpoint\` block for ${seen.model}`,
     );
   }
   const cooldown = seen.lastToward === 'serverless' ? seen.policy.back.cooldown : criteria.cooldown;
   if (seen.lastEndedAt !== null && seen.now - seen.lastEndedAt < cooldown) {
     const left = cooldown - (seen.now - seen.lastEndedAt);
-    return decision('wait', 'cooldown', `${told}; cooling down for another ${spanText(left)}`);
+    return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);
   }
-  return decideProposing(seen, told);
+  return decideProposing(seen, figures);
 }
 
-/** The criteria have held long enough: is there something that can be proposed, at a price that is allowed? */
-function decideProposing(seen: Observation, told: string): Decision {
+/** After the criteria have held long enough: proposes an endpoint, if one is available at an allowed price. */
+function decideProposing(seen: Observation, figures: string): Decision {
   const { endpoint } = seen.policy;
   if (seen.account === 'unchecked') {
-    return decision('wait', 'account_unchecked', 'the Hub could not be asked yet whose token this is');
+    return decision('wait', 'account_unchecked', 'the Hub could not be asked yet whether HF_TOKEN is valid');
   }
   if (seen.account === 'refused') return decision('wait', 'account_refused', 'the Hub refuses HF_TOKEN');
   const { survey } = seen;
   if (survey === null || seen.now - survey.at > SURVEY_VALID_MS) {
-    const asking = decision('survey', 'survey_missing', 'asks for price, quota and the model');
+    const asking = decision('survey', 'survey_missing', 'reads price, quota and the model');
     return beginEffect(
       seen,
       'survey',
       asking,
-      decision('wait', 'survey_missing', 'price, quota and model are being read'),
+      decision('wait', 'survey_missing', 'price, quota and the model are being read'),
     );
   }
   if (survey.problem !== null) {
@@ -78,5 +81,5 @@ function decideProposing(seen: Observation, told: string): Decision {
   };
   const events = [{ type: 'proposed' as const, rollout }];
   const what = `${endpointText(seen, rollout)} at ${priceText(price)}${budgetText(seen, price)}`;
-  return decision('propose', 'criteria_sustained', `${told}; ${what}`, { events });
+  return decision('propose', 'criteria_sustained', `${figures}; ${what}`, { events });
 }

@@ -13,60 +13,64 @@ type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
 const LEARNED_VALID_MS = 600_000;
 
-/** Why a promoted route may have to go back. */
+/** Why a way back may be needed. */
 interface Cause {
   readonly reason: 'traffic_low' | 'slo_missed';
-  readonly told: string;
+  /** The cause in figures, for people. */
+  readonly figures: string;
   readonly since: number;
-  /** How long it must have held. */
+  /** How long it must have held before a way back is proposed, ms. */
   readonly sustain: number;
 }
 
 /**
- * Whether it is time for a rollout back to serverless, and whether serverless can take it. Null: nothing speaks for it, or
- * it is paused.
+ * Proposes a way back if a cause has held long enough and serverless can take the calls; else says what it waits for.
+ * Null if there is no cause, or if the rollout is paused.
  */
 export function considerBack(rollout: Promoted, seen: Observation): Decision | null {
   const { back } = seen;
   if (back == null || rollout.isPaused) return null;
   const cause = sloCause(back) ?? trafficCause(seen, back);
   if (cause === null) return null;
-  const { told } = cause;
+  const { figures } = cause;
   const held = seen.now - cause.since;
   if (held < cause.sustain) {
-    return decision('wait', 'sustaining', `${told}; held for ${spanText(held)} of ${spanText(cause.sustain)}`);
+    return decision('wait', 'sustaining', `${figures}; held for ${spanText(held)} of ${spanText(cause.sustain)}`);
   }
   const left = restLeft(rollout, seen, cause.reason);
-  if (left > 0) return decision('wait', 'cooldown', `${told}; nothing is proposed for another ${spanText(left)}`);
+  if (left > 0) return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);
   const cannot = serverlessCannot(back, 1);
-  if (cannot !== null) return decision('wait', 'serverless_cannot', `${told}; ${cannot}`);
+  if (cannot !== null) return decision('wait', 'serverless_cannot', `${figures}; ${cannot}`);
   return decideProposing(rollout, seen, cause);
 }
 
-/** What the endpoint owes, and does not give. */
+/** The endpoint misses the policy's `slo`. */
 function sloCause({ slo, policy }: BackSeen): Cause | null {
   if (slo === null || slo.missedSince === null) return null;
   const { p95, availability, sustain } = policy.slo;
-  const told: string[] = [];
+  const missed: string[] = [];
   if (p95 !== null && slo.slowShare !== null) {
-    told.push(`${percent(slo.slowShare)} of answers take longer than ${latency(p95)} (allowed: 5 %)`);
+    missed.push(`${percent(slo.slowShare)} of answers take longer than ${latency(p95)} (allowed: 5 %)`);
   }
   if (availability !== null)
-    told.push(`${percent(slo.availability)} of calls answered (wanted: ${percent(availability)})`);
-  return { reason: 'slo_missed', told: `on the endpoint ${told.join(', ')}`, since: slo.missedSince, sustain };
+    missed.push(`${percent(slo.availability)} of calls are answered (wanted: ${percent(availability)})`);
+  return { reason: 'slo_missed', figures: `on the endpoint ${missed.join(', ')}`, since: slo.missedSince, sustain };
 }
 
-/** A traffic for which the endpoint is too dear. */
+/** The traffic is too low for the endpoint's price. */
 function trafficCause({ costs = null }: Observation, { traffic, policy }: BackSeen): Cause | null {
   if (traffic === null || traffic.belowSince === null) return null;
   const limit = Math.round(payingTraffic(policy, costs) ?? 0);
   const isPriced = costs !== null && policy.below !== null;
   const why = isPriced ? `${percent(policy.below ?? 0)} of break-even` : 'back.calls';
-  const told = `${traffic.calls} calls in 5 min, below ${limit} (${why})`;
-  return { reason: 'traffic_low', told, since: traffic.belowSince, sustain: policy.sustain };
+  const figures = `${traffic.calls} calls in 5 min, below ${limit} (${why})`;
+  return { reason: 'traffic_low', figures, since: traffic.belowSince, sustain: policy.sustain };
 }
 
-/** How long nothing may be proposed yet, ms: soon after a way back, and a low traffic not soon after the promotion. */
+/**
+ * How long no way back may be proposed yet, ms: for the policy's `cooldown` after the last way back, and for `after`
+ * after the promotion if the cause is low traffic.
+ */
 function restLeft(rollout: Promoted, seen: Observation, reason: Cause['reason']): number {
   const { after, cooldown } = (seen.back as BackSeen).policy;
   const sinceEnd =
@@ -75,15 +79,15 @@ function restLeft(rollout: Promoted, seen: Observation, reason: Cause['reason'])
   return Math.max(0, cooldown - sinceEnd, after - sincePromotion);
 }
 
-function decideProposing(rollout: Promoted, seen: Observation, { reason, told, since }: Cause): Decision {
+function decideProposing(rollout: Promoted, seen: Observation, { reason, figures, since }: Cause): Decision {
   const result = seen.results.learn;
   if (result?.learned === undefined || seen.now - result.at > LEARNED_VALID_MS) {
-    const learning = decision('learn', 'learning', `${told}; learns what the endpoint has been like`);
+    const learning = decision('learn', 'learning', `${figures}; reads what is usual for the endpoint`);
     return beginEffect(
       seen,
       'learn',
       learning,
-      decision('wait', 'learning', 'what the endpoint has been like is read'),
+      decision('wait', 'learning', 'what is usual for the endpoint is being read'),
     );
   }
   const wayBack: WayBack = {
@@ -97,7 +101,7 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, told, s
   const next = {
     id: seen.next.rolloutId,
     model: seen.model,
-    // A way back is a rollout of its own: it keeps what the file says today.
+    // A way back is a new rollout, so it pins the present policy file.
     policyHash: seen.newPolicyHash ?? seen.policyHash,
     toward: 'serverless' as const,
     createdAt: seen.now,
@@ -106,14 +110,14 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, told, s
     pricePerHourMicros,
     criteriaSince: since,
     wayBack,
-    // It is the same endpoint, and the same money: what was granted holds on.
+    // The endpoint is the same, so its extended budgets stay extended.
     ...(budget.length > 0 && { budget }),
   };
-  const detail = `back to serverless: ${told}; ${forecastText(seen.back as BackSeen)}`;
+  const detail = `back to serverless: ${figures}; ${forecastText(seen.back as BackSeen)}`;
   return decision('propose', reason satisfies Reason, detail, { events: [{ type: 'proposed', rollout: next }] });
 }
 
-/** Why serverless cannot be given such a share of the route's traffic (0..1); null where it can, or nobody knows. */
+/** Why serverless cannot take this share of the route's traffic (0..1); null if it can, or if that is not known. */
 export function serverlessCannot({ traffic, serverlessLimit, refusedMost }: BackSeen, share: number): string | null {
   const refused = traffic === null ? null : expectedRefused(traffic.p95 * share, serverlessLimit);
   if (traffic === null || refused === null || refused <= refusedMost) return null;
@@ -121,11 +125,11 @@ export function serverlessCannot({ traffic, serverlessLimit, refusedMost }: Back
   return `serverless would refuse ${percent(refused)} of ${calls} calls in 5 min (its limit: ${Math.round(serverlessLimit ?? 0)}; allowed: ${percent(refusedMost)})`;
 }
 
-/** What is expected of serverless under the route's whole traffic. */
+/** How many of the route's calls serverless is expected to refuse, for people. */
 export function forecastText({ traffic, serverlessLimit }: BackSeen): string {
   const refused = traffic === null ? null : expectedRefused(traffic.p95, serverlessLimit);
   if (traffic === null || refused === null) {
-    return 'what serverless takes is not known, so each step shows it';
+    return 'it is not known how many calls serverless takes; each step shows it';
   }
   return `serverless would refuse ${percent(refused)} of ${traffic.p95} calls in 5 min (its limit: ${Math.round(serverlessLimit ?? 0)})`;
 }

@@ -14,9 +14,9 @@ import { advance, decideStep, serverlessHold } from './stepping.ts';
 import { forecastText, stepBackText } from './way-back-cause.ts';
 
 /**
- * A rollout toward serverless: the endpoint is stable, serverless the canary. Where serverless is not good enough the
- * weight returns to the endpoint, which is promoted as before; where the endpoint itself is lost, all goes to serverless
- * at once, and that is the end of both rollouts.
+ * Decides about a rollout toward serverless, in which the endpoint is stable and serverless is the canary. If
+ * serverless is not good enough, all traffic returns to the endpoint, which is promoted as before. If the endpoint is
+ * lost, all traffic goes to serverless at once, and both rollouts end.
  */
 export function decideWayBack(rollout: Rollout, seen: Observation): Decision {
   const { request } = seen;
@@ -27,10 +27,10 @@ export function decideWayBack(rollout: Rollout, seen: Observation): Decision {
   if (returned !== null) return returned;
   if (request !== null) {
     const answer = answerRequest(rollout, seen, request);
-    if (answer !== null) return tellBoth(rollout, answer);
+    if (answer !== null) return noteForBoth(rollout, answer);
   }
   const word = budgetWord(rollout, seen);
-  if (word !== null) return tellBoth(rollout, word);
+  if (word !== null) return noteForBoth(rollout, word);
   switch (rollout.phase) {
     case 'proposed':
       return decideProposed(rollout, seen);
@@ -48,13 +48,13 @@ export function decideWayBack(rollout: Rollout, seen: Observation): Decision {
   }
 }
 
-/** Serverless is not good enough: the endpoint gets all of its calls again. */
+/** Rolls back if serverless is not good enough, so that the endpoint gets all calls again; null if it need not. */
 function keepEndpoint(rollout: Rollout, seen: Observation): Decision | null {
   if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') return null;
   const { verdict } = seen;
   if (seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
-    const told = `${seen.canaryFaultsInRow} faults of serverless in a row`;
-    return { ...rollBack(rollout, seen, 'consecutive_faults', told), verdict };
+    const faults = `${seen.canaryFaultsInRow} faults of serverless in a row`;
+    return { ...rollBack(rollout, seen, 'consecutive_faults', faults), verdict };
   }
   const found = stepVerdict(rollout, seen);
   if (found?.status !== 'fail') return null;
@@ -67,16 +67,18 @@ function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: 
   const { proposalOpen } = seen.policy.limits;
   const hold = serverlessHold(rollout, seen);
   const isOld = seen.now - rollout.since > proposalOpen;
-  // What is held meanwhile keeps the promoted rollout behind it from following its load.
+  // While a proposal is open, the promoted rollout's scaling cannot follow its concurrency. So the proposal must
+  // expire.
   if (isOld && (seen.policy.approval === 'manual' || hold !== null)) {
-    const why = hold === null ? 'nobody answered' : `not begun, since ${hold[1]},`;
-    return leave(rollout, 'aborted', 'proposal_expired', `${why} in ${spanText(proposalOpen)}`);
+    const open = spanText(proposalOpen);
+    const why = hold === null ? `nobody answered in ${open}` : `not begun in ${open}: ${hold[1]}`;
+    return leave(rollout, 'aborted', 'proposal_expired', why);
   }
   if (hold !== null) {
-    const [why, told] = hold;
-    if (!isAbout(rollout.ask, 'step')) return decision('wait', why, told);
-    const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: told }];
-    return decision('withdraw_ask', why, told, { events });
+    const [why, detail] = hold;
+    if (!isAbout(rollout.ask, 'step')) return decision('wait', why, detail);
+    const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: detail }];
+    return decision('withdraw_ask', why, detail, { events });
   }
   if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
   if (seen.policy.approval === 'automatic') {
@@ -87,24 +89,24 @@ function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: 
   if (rollout.ask === null) {
     return decision('ask', 'needs_approval', what, { events: [{ type: 'asked', step: 1, verdict: null }] });
   }
-  const first = isAbout(rollout.ask, 'step') ? '' : `first ${askText(rollout.ask)}; then `;
+  const first = isAbout(rollout.ask, 'step') ? '' : `first the question about ${askText(rollout.ask)}; then `;
   return decision('wait', 'awaiting_approval', `${first}${what}`);
 }
 
 /**
- * What is said and granted of a budget on the way holds for the promoted rollout, too: where the way back comes to nothing,
- * the same endpoint goes on under it.
+ * Stores a budget's warning or extension for the promoted rollout, too, because the same endpoint continues under it if
+ * the way back does not succeed.
  */
-function tellBoth({ wayBack }: Rollout, decided: Decision): Decision {
+function noteForBoth({ wayBack }: Rollout, decided: Decision): Decision {
   const event = decided.events.find(({ type }) => type === 'budget_warned' || type === 'budget_extended');
   if (event === undefined || wayBack === undefined) return decided;
   return { ...decided, replaced: { rolloutId: wayBack.replaces, event } };
 }
 
-/** With the way back the promoted rollout that it replaces is over, too: nothing is left that a restart could take up. */
+/** When the way back ends, the promoted rollout that it replaces ends in the same decision. */
 function endBoth({ id, wayBack }: Rollout, decided: Decision): Decision {
   if (decided.action !== 'end' || wayBack === undefined) return decided;
-  const reason = `rollout ${id} has brought its calls back to serverless`;
+  const reason = `rollout ${id} has moved all calls back to serverless`;
   const event = { type: 'ended' as const, outcome: 'returned' as const, reason, hint: null };
   return { ...decided, replaced: { rolloutId: wayBack.replaces, event } };
 }

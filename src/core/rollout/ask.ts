@@ -11,7 +11,9 @@ export type AskAbout = 'step' | 'budget' | 'scaling';
 export interface Ask {
   /** Absent: a step. */
   readonly about?: AskAbout;
-  /** 0 = provision, 1..n = enter the n-th step, n + 1 = promote. If it is not about a step: the rollout's present step. */
+  /**
+   * 0 = provision, 1..n = enter the n-th step, n + 1 = promote. If it is not about a step: the rollout's present step.
+   */
   readonly step: number;
   readonly at: number;
   readonly verdict: Verdict | null;

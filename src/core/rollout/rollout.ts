@@ -50,15 +50,17 @@ export interface WayBack {
   /** The id of the promoted rollout. It ends if this one succeeds, and is active again if this one does not. */
   readonly replaces: string;
   readonly endpoint: WarmEndpoint;
-  /** What was usual for the endpoint before. It does not change, so that all calls of the rollout are measured alike. */
+  /**
+   * What was usual for the endpoint before. It does not change, so that all calls of the rollout are measured alike.
+   */
   readonly profile: Profile;
   /** When upshift began to create the endpoint, clock ms. It may cost money since then. */
   readonly runsSince: number;
 }
 
 /**
- * How a rollout ends. `returned`: all calls go to serverless, because a way back has succeeded or because the endpoint had
- * to be left during a way back.
+ * How a rollout ends. `returned`: all calls go to serverless, because a way back has succeeded or because the endpoint
+ * had to be left during a way back.
  */
 export type RolloutOutcome = 'aborted' | 'failed' | 'returned';
 
@@ -159,7 +161,9 @@ export function isLive(rollout: Rollout): rollout is Live {
   return phase === 'shadowing' || phase === 'stepping' || phase === 'holding' || phase === 'promoted';
 }
 
-/** A rollout's step and the canary's share of eligible calls (0..1), by the rollout's policy. Computed, never stored. */
+/**
+ * A rollout's step and the canary's share of eligible calls (0..1), by the rollout's policy. Computed, never stored.
+ */
 export function weights(
   rollout: Rollout | null,
   policy: Pick<RoutePolicy, 'steps' | 'holdBack'>,
@@ -178,8 +182,8 @@ export function weights(
 }
 
 /**
- * The canary's weight at a step (0..1), 0 at step 0. At the last step a control group stays on the stable upstream. A way
- * back uses the policy's weights for the endpoint in reverse order: if the policy has 10, 25, 50, 75 and 100 %, the
+ * The canary's weight at a step (0..1), 0 at step 0. At the last step a control group stays on the stable upstream. A
+ * way back uses the policy's weights for the endpoint in reverse order: if the policy has 10, 25, 50, 75 and 100 %, the
  * endpoint has 75, 50, 25, 10 and 0 %, not counting the control group.
  */
 export function stopWeight(
@@ -193,8 +197,8 @@ export function stopWeight(
 }
 
 /**
- * The calls of a promoted endpoint go to serverless for a while, because the endpoint cannot answer. `rescale`: its scaling
- * is being changed, and its proxy answers 503 for most of a minute meanwhile. `sleep`: it is scaled to zero.
+ * The calls of a promoted endpoint go to serverless for a while, because the endpoint cannot answer. `rescale`: its
+ * scaling is being changed, and its proxy answers 503 for most of a minute meanwhile. `sleep`: it is scaled to zero.
  */
 export type Detour =
   | {

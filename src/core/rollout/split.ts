@@ -1,9 +1,9 @@
 import type { Canary, Role } from '../route.ts';
 
 /**
- * A number in [0, 1) for a unit of assignment. The same salt and unit always give the same number. It is MurmurHash3 (x86,
- * 32 bit, public domain) over the characters of the salt and then of the unit. If the unit is a whole number, its low and
- * high 32 bits are hashed.
+ * A number in [0, 1) for a unit of assignment. The same salt and unit always give the same number. It is MurmurHash3
+ * (x86, 32 bit, public domain) over the characters of the salt and then of the unit. If the unit is a whole number, its
+ * low and high 32 bits are hashed.
  */
 export function draw(salt: string, unit: string | number): number {
   let hash = absorbText(0, salt);
@@ -42,8 +42,8 @@ export function unitOf(
 }
 
 /**
- * The role of an eligible call. No random number is used, so the audit can compute the role again. A higher weight moves
- * units only from stable to canary, never from canary to stable.
+ * The role of an eligible call. No random number is used, so the audit can compute the role again. A higher weight
+ * moves units only from stable to canary, never from canary to stable.
  */
 export function assign(
   canary: Pick<Canary, 'rolloutId' | 'weight' | 'affinity' | 'blockMs'>,
@@ -54,8 +54,8 @@ export function assign(
 }
 
 /**
- * Whether a call is chosen to be copied in the shadow stage. Each call is chosen separately. The salt differs from that of
- * `assign`, so that the choice is independent of the role that the same call would have in a step.
+ * Whether a call is chosen to be copied in the shadow stage. Each call is chosen separately. The salt differs from that
+ * of `assign`, so that the choice is independent of the role that the same call would have in a step.
  */
 export function isShadowed(rolloutId: string, share: number, arrivedAtUs: number): boolean {
   return draw(`${rolloutId}/shadow`, arrivedAtUs) < share;

@@ -12,8 +12,8 @@ export interface RoleFigures {
   readonly decided: number;
   readonly faults: number;
   /**
-   * Answers with 429. A 429 of the endpoint is also a fault. A 429 of serverless is a fault only in a way back, because in
-   * a rollout toward the endpoint it is the problem that the rollout solves.
+   * Answers with 429. A 429 of the endpoint is also a fault. A 429 of serverless is a fault only in a way back, because
+   * in a rollout toward the endpoint it is the problem that the rollout solves.
    */
   readonly refused: number;
   /** Answers that blame the client (other 4xx). They are not faults, but both roles should have equally many. */
@@ -64,7 +64,9 @@ export interface TalliedCall {
   readonly firstTokenUs: number | null;
 }
 
-/** Counts the figures of one role in one step, from live calls, or from the ledger after a restart with the same result. */
+/**
+ * Counts the figures of one role in one step, from live calls, or from the ledger after a restart with the same result.
+ */
 export class RoleTally {
   readonly #toward: Toward;
   readonly #upstream: UpstreamKind;
@@ -88,8 +90,8 @@ export class RoleTally {
   }
 
   /**
-   * Counts a call whose assigned attempt did not succeed; a fall-back may still be under way. If it is called for a call,
-   * `ended` must get `isCounted` true for that call.
+   * Counts a call whose assigned attempt did not succeed; a fall-back may still be under way. If it is called for a
+   * call, `ended` must get `isCounted` true for that call.
    */
   faulted(outcome: Outcome): void {
     if (outcome === 'rate_limited') this.#refused++;
@@ -111,7 +113,10 @@ export class RoleTally {
     if (call.firstTokenUs !== null) this.#ttft.add(call.firstTokenUs);
   }
 
-  /** The present figures. `overdue`: the number of calls in flight for longer than the first-byte limit; they are faults. */
+  /**
+   * The present figures. `overdue`: the number of calls in flight for longer than the first-byte limit; they are
+   * faults.
+   */
   figures(overdue = 0): RoleFigures {
     const ms = (us: number | null) => (us === null ? null : Math.round(us / 10) / 100);
     return {

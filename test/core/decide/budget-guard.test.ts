@@ -102,7 +102,7 @@ describe('a budget that runs low', () => {
   it('is told of in the status, with the time that is left', () => {
     const notes = budgetNotes(promotedRollout(), seeing({ perDay: 5 }, { spending: spent(4.6) }));
     assert.deepEqual(notes, [
-      'budget: $4.60 of $5.00 are spent today (92 %); at $1.30/h the rest lasts 18 min; goes back to serverless in about 12 min',
+      'budget: $4.60 of $5.00 are spent today (92 %); at $1.30/h the rest lasts 18 min; upshift rolls back to serverless in about 12 min',
     ]);
   });
 

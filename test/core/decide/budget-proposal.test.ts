@@ -29,14 +29,14 @@ describe('a proposal', () => {
       'the rest of the day does not pay for an hour',
       { perDay: 5 },
       3.2,
-      '$4.50/h: $5.00 a day lasts 67 min, $3.20 are spent today; a rollout takes an hour at least, $4.50',
+      '$4.50/h: $5.00 a day lasts 67 min, $3.20 are spent today; a rollout takes at least an hour, which costs $4.50',
     ],
     ['the day pays for an hour', { perDay: 5 }, 0.5, null],
     [
       'a rollout may cost less than an hour',
       { perRollout: 4 },
       0,
-      '$4.50/h: $4.00 a rollout lasts 53 min; a rollout takes an hour at least, $4.50',
+      '$4.50/h: $4.00 a rollout lasts 53 min; a rollout takes at least an hour, which costs $4.50',
     ],
   ];
   for (const [why, budget, today, told] of cases) {

@@ -410,7 +410,7 @@ describe('a promoted endpoint whose concurrency has changed', () => {
     const automatic = { policy: policy({ adjust: 'automatic', to: 4 }), serverlessLimit: 300 };
     const decided = decide(promotedRollout(), ask(automatic));
     assert.deepEqual(told(decided), ['wait', 'serverless_full', null]);
-    assert.match(decided.detail, /no place at once for about 50 % of the calls/);
+    assert.match(decided.detail, /could not take about 50 % of the calls at once/);
     assert.equal(decide(promotedRollout(), ask({ ...automatic, serverlessLimit: 590 })).action, 'begin_detour');
   });
 

@@ -151,7 +151,7 @@ describe('decideStopped', () => {
   it('holds and says so where a step is overdue', () => {
     const decided = decideStopped(atStep(1), at(1, 121, {}, OPEN));
     assert.deepEqual([decided.action, decided.reason], ['wait', 'step_overdue']);
-    assert.match(decided.detail, /^step older than 2\.0 h; errors are not known/);
+    assert.match(decided.detail, /^the step is older than 2\.0 h; errors are not known/);
   });
 
   it('holds and says so where the whole rollout is overdue', () => {

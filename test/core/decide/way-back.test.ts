@@ -115,10 +115,13 @@ describe('a promoted route', () => {
     const { detail } = decide(promotedRollout(), missed);
     assert.match(
       detail,
-      /20 % of answers take longer than 2 s \(allowed: 5 %\), 97 % of calls answered \(wanted: 99 %\)/,
+      /20 % of answers take longer than 2 s \(allowed: 5 %\), 97 % of calls are answered \(wanted: 99 %\)/,
     );
     assert.match(detail, /serverless would refuse 37.5 % of 320 calls in 5 min \(its limit: 200; allowed: 5 %\)/);
-    assert.match(decide(promotedRollout(), seen()).detail, /what serverless takes is not known, so each step shows it/);
+    assert.match(
+      decide(promotedRollout(), seen()).detail,
+      /it is not known how many calls serverless takes; each step shows it/,
+    );
   });
 });
 

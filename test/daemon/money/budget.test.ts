@@ -29,7 +29,7 @@ test(
     );
     assert.match(daemon.report().routes[0]?.notes[0] ?? '', /^budget: \$\d\.\d\d of \$5\.00 are spent/);
     const { detail } = JSON.parse(ask.figures) as { detail: string };
-    assert.match(detail, /^may it go over\? \$\d\.\d\d of \$5\.00 are spent .*; a yes adds \$5\.00/);
+    assert.match(detail, /^may this budget be exceeded\? \$\d\.\d\d of \$5\.00 are spent .*; an approval adds \$5\.00/);
     const over = await eventually('the rollout is over', () => {
       const rollout = newestRollout(stage);
       return rollout?.phase === 'aborted' ? rollout : null;
