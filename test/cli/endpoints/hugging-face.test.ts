@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import { namedInstance } from '../../../src/core/sizing/pinned.ts';
+import { HOUR_MS } from '../../../src/core/time.ts';
 import { createClock } from '../../../src/files/clock.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
@@ -16,7 +17,10 @@ const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 
 /** A local Hugging Face with one endpoint of ours and one of somebody else's. */
 async function openHuggingFace(context: TestContext): Promise<{ simulation: Simulation; env: Record<string, string> }> {
-  const simulation = await startSimulation({ clock: createClock({ scale: 1, start: 0 }) });
+  const simulation = await startSimulation({
+    clock: createClock({ scale: 1, start: 0 }),
+    limits: { pendingMs: HOUR_MS },
+  });
   context.after(() => simulation.close());
   const client = createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN });
   const policy = { ...ENDPOINT_POLICY, instanceType: 'nvidia-l4' };
