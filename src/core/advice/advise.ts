@@ -69,7 +69,7 @@ function heldThen(
 }
 
 /** In a lane that has a limit, those are thought to have set it that refuse about as much as the whole of it. */
-export function isLimited(provider: string, lanes: WaysSeen['lanes']): boolean {
+function isLimited(provider: string, lanes: WaysSeen['lanes']): boolean {
   return lanes.some(({ limit, providers }) => {
     const own = providers.find((one) => one.provider === provider);
     if (limit === null || own === undefined) return false;

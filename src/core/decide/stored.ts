@@ -173,7 +173,7 @@ const costs = storedAs<Costs>()(
 );
 
 /** The schema of an observation, as it is stored with its decision. */
-export const observationSchema = storedAs<Observation>()(
+const observationSchema = storedAs<Observation>()(
   z.strictObject({
     now: time,
     model: text,

@@ -217,7 +217,7 @@ export type Detour =
     };
 
 /** What a promoted rollout may also have. A field is absent if it does not apply. */
-export interface Promoting {
+interface Promoting {
   readonly detour?: Detour;
   /** The scaling to which the endpoint was last changed; absent: the policy's. */
   readonly scaling?: Scaling;
