@@ -4,23 +4,26 @@ import { countOf } from './budget-marks.ts';
 import type { BudgetMark } from './budget-marks.ts';
 import type { Spending } from './spending.ts';
 
-/** What a minute that has begun is billed in. */
+/** A minute is billed in full once it has begun. */
 const BILLED_MS = 60_000;
 
 /** One budget as it stands. Money in micro-dollars. */
 export interface Limit {
   readonly scope: 'hour' | 'day' | 'rollout';
-  /** What its marks call it. */
+  /** Its name in the marks. */
   readonly name: string;
-  /** As the policy says, and with its extensions. */
+  /** The policy's budget (`baseMicros`), and the same with its extensions (`budgetMicros`). */
   readonly baseMicros: number;
   readonly budgetMicros: number;
   readonly spentMicros: number;
-  /** Until it begins anew; null where it never does, or, of the hour, always. */
+  /**
+   * Time until the budget starts again, ms. Null for a rollout's, which never does, and for the hour's, which moves on
+   * all the time.
+   */
   readonly endsInMs: number | null;
 }
 
-/** What is paid: now, and with all the replicas that there may be. Micro-dollars per hour. */
+/** The present cost, and the cost with the most replicas that there may be. Micro-dollars per hour. */
 export interface Rates {
   readonly present: number;
   readonly most: number;
@@ -31,7 +34,10 @@ export function costOf(ratePerHourMicros: number, ms: number): number {
   return Math.ceil((ratePerHourMicros * ms) / HOUR_MS);
 }
 
-/** The budgets that are set, and what is spent of them by `now`: since the books were asked, as much as can be. */
+/**
+ * The budgets that are set, and what is spent of them by `now`. The time since `spending.at` counts at the highest
+ * rate, `most`.
+ */
 export function limitsOf(
   budget: BudgetPolicy,
   marks: readonly BudgetMark[],
@@ -64,7 +70,7 @@ export function limitsOf(
   ];
 }
 
-/** Whether a budget would be used up before it begins anew, if things went on at this rate. */
+/** Whether a budget would be used up before it starts again if the cost stayed at this rate. */
 export function runsOut({ scope, budgetMicros, spentMicros, endsInMs }: Limit, ratePerHourMicros: number): boolean {
   if (ratePerHourMicros <= 0) return false;
   if (scope === 'hour') return ratePerHourMicros > budgetMicros;
@@ -72,8 +78,9 @@ export function runsOut({ scope, budgetMicros, spentMicros, endsInMs }: Limit, r
 }
 
 /**
- * Whether an endpoint must be left now, so that what is spent until it is paused stays within the budget: with one look
- * more it could not, even if replicas were added meanwhile. `wayBackMs`: from this look, over the next, to the pause.
+ * Whether the rollout must be rolled back now, so that the spending until the endpoint is paused stays within the budget. If
+ * it waited for the next reading, it could exceed the budget, because replicas may be added meanwhile. `rollbackMs`: the time
+ * from this reading, over the next one, to the pause.
  */
 export function mustRollBack(limit: Limit, { most }: Rates, rollbackMs: number): boolean {
   if (!runsOut(limit, most)) return false;
@@ -86,7 +93,7 @@ export function lasts({ budgetMicros, spentMicros }: Limit, ratePerHourMicros: n
   return (Math.max(0, budgetMicros - spentMicros) / ratePerHourMicros) * HOUR_MS;
 }
 
-/** What is known of an endpoint whose costs nobody has booked: that it cannot have cost more than this. */
+/** The spending that is assumed for an endpoint whose costs are not recorded: the most that it can have cost. */
 export function assumedSpending(pricePerHourMicros: number, startedAt: number, now: number): Spending {
   const ms = Math.max(0, now - startedAt);
   return {

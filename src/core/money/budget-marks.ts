@@ -1,16 +1,22 @@
-/** What was said and granted of a budget. A budget's name: `hour`, `rollout`, or `day` and the day's number since 1970. */
+/**
+ * A warning, an ask or an extension of a budget. A budget's name is `hour`, `rollout`, or `day` and the day's number
+ * since 1970.
+ */
 export interface BudgetMark {
   readonly budget: string;
   readonly mark: 'warned' | 'asked' | 'extended';
 }
 
-/** What happens to a rollout about its budgets. */
+/** A rollout's event about one of its budgets. */
 export interface BudgetEvent {
   readonly type: 'budget_warned' | 'budget_asked' | 'budget_extended';
   readonly budget: string;
 }
 
-/** The marks after an event: an extension begins warnings and questions anew, and a new day forgets those before it. */
+/**
+ * The marks after an event. An extension removes the budget's warnings and asks. An event of a new day removes the
+ * marks of earlier days.
+ */
 export function marked(marks: readonly BudgetMark[], { type, budget }: BudgetEvent): readonly BudgetMark[] {
   const mark = type === 'budget_warned' ? 'warned' : type === 'budget_asked' ? 'asked' : 'extended';
   const isPast = (one: BudgetMark) =>
@@ -19,13 +25,16 @@ export function marked(marks: readonly BudgetMark[], { type, budget }: BudgetEve
   return [...marks.filter((one) => !isPast(one) && !isAnswered(one)), { budget, mark }];
 }
 
-/** The marks that a rollout hands on to one that takes its place: a question that is open is asked there anew. */
+/**
+ * The marks that a rollout passes to the rollout that replaces it. The mark of an open ask is left out, so that it is
+ * asked again.
+ */
 export function handedOn(marks: readonly BudgetMark[], isAskOpen: boolean): readonly BudgetMark[] {
   const open = isAskOpen ? marks.findLastIndex(({ mark }) => mark === 'asked') : -1;
   return marks.filter((_, i) => i !== open);
 }
 
-/** How often a mark was set on a budget. */
+/** How many times a budget has a mark. */
 export function countOf(marks: readonly BudgetMark[], budget: string, mark: BudgetMark['mark']): number {
   return marks.filter((one) => one.budget === budget && one.mark === mark).length;
 }

@@ -1,25 +1,25 @@
 import { DAY_MS, monthOf } from '../time.ts';
 
-/** What this month comes to, if it goes on as lately. An estimate. */
+/** What this month will cost if spending continues as in the last days. An estimate. */
 export interface MonthForecast {
   /** e.g. `2026-11` */
   readonly month: string;
-  /** Since the month's first minute (UTC), as far as the books reach. */
+  /** Spent since the month's first minute (UTC), or since the cost records begin. */
   readonly spentMicros: number;
-  /** By the month's end. */
+  /** The estimate for the whole month. */
   readonly micros: number;
-  /** The span whose course is taken to go on, ms: up to seven days before now. */
+  /** The span whose mean spending is assumed to continue, ms: at most the last seven days. */
   readonly basisMs: number;
   readonly perDayMicros: number;
 }
 
 export const BASIS_MS = 7 * DAY_MS;
-/** Less of the past than this says nothing of a month. */
+/** With less of the past than this there is no forecast. */
 const LEAST_MS = 3_600_000;
 
 /**
- * Spent so far this month, and the rest of it at the mean of the last days. `basis`: what was spent since `from`, which is
- * seven days ago or when the books begin. Null where they are too young.
+ * The month's spending so far, plus the rest of the month at the mean of the last days. `basis`: what was spent since `from`,
+ * which is seven days ago or when the cost records begin. Null if they began less than an hour ago.
  */
 export function forecastMonth(
   now: number,

@@ -1,15 +1,15 @@
-/** What one provider asks for a model, micro-dollars per million tokens; null where the router's list does not tell. */
+/** One provider's price for a model, micro-dollars per million tokens. Null if the router's list does not have it. */
 export interface ProviderPrice {
   readonly model: string;
   readonly provider: string;
   readonly inputMicros: number | null;
   readonly outputMicros: number | null;
   readonly isFree: boolean;
-  /** False where the list says that it is down, or has it no more. */
+  /** False if the list says that the provider is down, or no longer has it. */
   readonly isLive: boolean;
 }
 
-/** A price and since when it is in force, epoch ms. */
+/** A price, and when it came into force, epoch ms. */
 export interface DatedPrice extends ProviderPrice {
   readonly fromAt: number;
 }
@@ -20,24 +20,28 @@ export interface Tokens {
   readonly output: number;
 }
 
-/** Money, and how much of it is an estimate. Micro-dollars, not rounded: they are added up first. */
+/**
+ * Money, and how much of it is an estimate. Micro-dollars, not rounded, because amounts are rounded after they are
+ * summed.
+ */
 export interface Amount {
   readonly micros: number;
   readonly estimatedMicros: number;
 }
 
-/** Looks up what tokens cost at a time. */
+/** The prices of tokens over time. */
 export interface PriceBook {
   /**
-   * What tokens of calls that ended at `at` cost with a provider. Where it is not known who served them, or what that one
-   * asked then, it is an estimate: by the model's cheapest live provider at the time. Null where no price is known at all.
+   * What tokens cost at a provider at the time `at`. If the provider or its price at that time is not known, the cost is an
+   * estimate: by the provider's first known price, else by the model's cheapest live provider at the time. Null if no price is
+   * known.
    */
   cost(model: string, provider: string | null, at: number, tokens: Tokens): Amount | null;
-  /** When prices of a model changed, epoch ms, each once. */
+  /** The times at which a price of the models changed, epoch ms, in order and each once. */
   changes(models: ReadonlySet<string>): readonly number[];
 }
 
-/** A price book of all prices that ever were. */
+/** A price book of all recorded prices. */
 export function priceBook(prices: readonly DatedPrice[]): PriceBook {
   const byModel = new Map<string, Map<string, DatedPrice[]>>();
   for (const price of [...prices].sort((a, b) => a.fromAt - b.fromAt)) {

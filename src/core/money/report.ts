@@ -16,13 +16,13 @@ import type {
 import { BASIS_MS, forecastMonth } from './month.ts';
 import type { PriceBook } from './price-book.ts';
 
-/** What a report is made of. Times in epoch ms; spans of rows never reach across `from`, a day's turn, or `now`. */
+/** The input of a report. Times in epoch ms. No row's span contains `from`, midnight UTC or `now` inside it. */
 export interface CostInput {
   readonly from: number;
   readonly now: number;
-  /** When the books begin; null where they are empty. */
+  /** When the cost records begin. Null if there are none. */
   readonly begin: number | null;
-  /** Also of the days before `from` that the month's forecast needs. */
+  /** It also has the days before `from` that the month's forecast needs. */
   readonly usage: readonly UsageRow[];
   readonly endpoints: readonly EndpointUse[];
   readonly book: PriceBook;
@@ -35,12 +35,12 @@ interface Costing {
   readonly means: MeanTokens;
 }
 
-/** How far back a report reads, whatever span was asked for: what its forecast needs. */
+/** The first time that a report must read, epoch ms. It may be before `from`, because the forecast needs more days. */
 export function readsFrom(from: number, now: number): number {
   return Math.min(from, monthOf(now).from, now - BASIS_MS);
 }
 
-/** Adds up what both sides cost, and says what it would have cost on the other. */
+/** Sums what both upstreams cost, and what the same calls would have cost on only one of them. */
 export function costReport(input: CostInput): CostReport {
   const { from, now, begin, book, by, bills } = input;
   const costing = { book, means: meanTokens(input.usage) };
@@ -52,7 +52,7 @@ export function costReport(input: CostInput): CostReport {
     .map((model) => {
       const mine = <T extends { readonly model: string }>(rows: readonly T[]) =>
         rows.filter((row) => row.model === model);
-      // What an endpoint costs is known from former ones too.
+      // The rate of an endpoint can be known from earlier endpoints too.
       return routeCost(
         model,
         { usage: mine(usage), uses: mine(endpoints), known: mine(input.endpoints), minutes },
@@ -141,7 +141,7 @@ interface RouteRows {
 
 function routeCost(model: string, { usage, uses, known, minutes }: RouteRows, costing: Costing): RouteCost {
   const serverless = sideCost(usage, 'serverless', costing);
-  // The endpoint's calls as serverless would have priced them.
+  // The endpoint's calls at the prices of serverless.
   const moved = sideCost(usage, 'dedicated', costing);
   const priced = serverless.calls + moved.calls - serverless.unpricedCalls - moved.unpricedCalls;
   const all = serverless.micros + moved.micros;
@@ -170,7 +170,7 @@ function breakEven(
   };
 }
 
-/** What an endpoint of some minutes costs an hour, in the mean while it is billed; null where that is not known. */
+/** What an endpoint costs per hour: the mean of its billed minutes. Null if no price is known. */
 function rateOf(uses: readonly EndpointUse[]): Pick<BreakEven, 'ratePerHourMicros' | 'replicas'> | null {
   const billed = uses.filter(({ replicas, priceMicros }) => replicas > 0 && priceMicros !== null);
   const minutes = billed.reduce((sum, { fromMinute, untilMinute }) => sum + untilMinute - fromMinute, 0);
@@ -230,7 +230,7 @@ function linesByDay(usage: readonly UsageRow[], endpoints: readonly EndpointUse[
   return lines.list().sort((a, b) => a.key.localeCompare(b.key));
 }
 
-/** Endpoints' money is shared out among agents by the calls that each had there. */
+/** If `by` is `agent`, an endpoint's cost is divided among the agents by their calls on it. */
 function linesBy(
   by: Exclude<CostGrouping, 'day'>,
   usage: readonly UsageRow[],
@@ -254,11 +254,11 @@ function linesBy(
 function keyOf(by: Exclude<CostGrouping, 'day'>, row: UsageRow): string {
   if (by === 'route') return row.model;
   if (by === 'agent') return row.agent ?? '';
-  return row.upstream === 'dedicated' ? `endpoint for ${row.model}` : `serverless ${row.provider ?? '(not told)'}`;
+  return row.upstream === 'dedicated' ? `endpoint for ${row.model}` : `serverless ${row.provider ?? '(not reported)'}`;
 }
 
 function month({ now, begin, usage, endpoints }: CostInput & { readonly begin: number }, { book, means }: Costing) {
-  // The row in which the books begin reaches back to its day's first moment; no other reaches across.
+  // The row in which the cost records begin starts at midnight, so it may begin before `from`. No other row does.
   const spentSince = (from: number) => {
     const calls = usage.filter((row) => row.untilAt > from && row.upstream === 'serverless');
     const uses = endpoints.flatMap((use) => within(use, from, now) ?? []);

@@ -1,9 +1,9 @@
 import type { Limit } from './budget-limits.ts';
 
-/** How a budget's span is called behind its sum: `$5.00 a day`. */
+/** A budget's span, to be written after its sum: `$5.00 a day`. */
 export const SCOPES: Readonly<Record<Limit['scope'], string>> = { hour: 'an hour', day: 'a day', rollout: 'a rollout' };
 
-/** When what is spent of a budget was: `$3.20 are spent today`. */
+/** The time of a budget's spending: `today` in `$3.20 are spent today`. */
 export function spentText(scope: Limit['scope']): string {
   return { hour: 'in the last hour', day: 'today', rollout: 'on this rollout' }[scope];
 }

@@ -29,53 +29,53 @@ const TABLE: readonly [title: string, minutes: string, spans: () => ReturnType<t
   ['nothing changed', '1r 1r', () => settle(booked(reading(0, 1)), reading(1, 1), null)],
   ['nothing changed for long', '1r 1r 1r 1r 1r', () => settle(booked(reading(0, 1)), reading(4, 1), null)],
   [
-    'paused, which told when',
+    'paused between two readings, with the time of the change',
     '1e 0r',
     () => settle(booked(reading(0, 1)), reading(1, 0, { updatedAt: AT + 9_000 }), null),
   ],
   [
-    'paused in a gap, which told when',
+    'paused in a gap, with the time of the change',
     '1e 1e 1e 0e 0r',
     () => settle(booked(reading(0, 1)), reading(4, 0, { updatedAt: AT + 2 * MINUTE_MS + 1 }), null),
   ],
   [
-    'paused in a gap, when is not told',
+    'paused in a gap, without the time of the change',
     '1e 1e 0e 0e 0r',
     () => settle(booked(reading(0, 1)), reading(4, 0, { updatedAt: null }), null),
   ],
   [
-    'the minute of a pause keeps what it had',
+    'the minute of a pause keeps the replicas that are already recorded',
     '1r 0r',
     () => settle(booked(reading(0, 0), { replicas: 1 }), reading(1, 0), null),
   ],
   [
-    'graphs say what nobody saw',
+    'graphs show changes between the readings',
     '1m 3m 0m 2m 1m',
-    () => settle(booked(reading(0, 1)), reading(4, 1), told({ 0: 1, 1: 3, 3: 2 })),
+    () => settle(booked(reading(0, 1)), reading(4, 1), graphs({ 0: 1, 1: 3, 3: 2 })),
   ],
   [
-    'what was seen is billed, whatever graphs say',
+    'replicas that a reading saw count even if the graphs have none',
     '1m 0m 1m',
-    () => settle(booked(reading(0, 1)), reading(2, 1), told({ 0: 0, 1: 0 })),
+    () => settle(booked(reading(0, 1)), reading(2, 1), graphs({ 0: 0, 1: 0 })),
   ],
   [
-    'before the first point of the graphs nothing is told',
+    'minutes before the first point of the graphs are estimated',
     '1e 1e 2m 0m 1m',
-    () => settle(booked(reading(0, 1)), reading(4, 1, { updatedAt: AT + 3 * MINUTE_MS }), told({ 2: 2, 4: 1 })),
+    () => settle(booked(reading(0, 1)), reading(4, 1, { updatedAt: AT + 3 * MINUTE_MS }), graphs({ 2: 2, 4: 1 })),
   ],
   [
     'coarse graphs are an estimate',
     '1e 2e 1e',
-    () => settle(booked(reading(0, 1)), reading(2, 1), { ...told({ 0: 1, 1: 2 }), isByMinute: false }),
+    () => settle(booked(reading(0, 1)), reading(2, 1), { ...graphs({ 0: 1, 1: 2 }), isByMinute: false }),
   ],
   [
-    'whoever runs when first seen was started since',
+    'an endpoint that runs when first seen counts from its creation',
     '1e 1e 1e 1r',
     () => settle(atCreation(AT, reading(3, 1)), reading(3, 1, { updatedAt: AT + 2 * MINUTE_MS }), null),
   ],
   ['gone between two readings', '1r', () => settleGone(booked(reading(0, 1)), AT + MINUTE_MS)],
   [
-    'gone between two readings, the later a bit late',
+    'gone between two readings, of which the later is a few seconds late',
     '1r',
     () => settleGone(booked(reading(0, 1)), AT + MINUTE_MS + 4_000),
   ],
@@ -83,7 +83,7 @@ const TABLE: readonly [title: string, minutes: string, spans: () => ReturnType<t
   ['paused and gone in a gap', '0r', () => settleGone(booked(reading(0, 0)), AT + 4 * MINUTE_MS)],
 ];
 
-function told(counts: Record<number, number>): ReplicaMinutes {
+function graphs(counts: Record<number, number>): ReplicaMinutes {
   const entries = Object.entries(counts).map(([minute, count]) => [1_000 + Number(minute), count] as const);
   return { minutes: new Map(entries), isByMinute: true };
 }
@@ -92,7 +92,7 @@ for (const [title, expected, spans] of TABLE) {
   test(`minutes are settled: ${title}`, () => assert.equal(minutes(spans()), expected));
 }
 
-test('states that are billed are those that hold machines', () => {
+test('states with replicas that run or start are billed', () => {
   const of = (state: string) => billedReplicas(state, { ready: 1, target: 2 });
   assert.deepEqual(['initializing', 'updating', 'running'].map(of), [2, 2, 2]);
   assert.deepEqual(['pending', 'paused', 'failed', 'scaledToZero', 'unheard'].map(of), [0, 0, 0, 0, 0]);
@@ -100,24 +100,24 @@ test('states that are billed are those that hold machines', () => {
   assert.equal(billedReplicas('initializing', { ready: 0, target: 0 }), 1);
 });
 
-test('two readings that agree and are close are all that is needed', () => {
+test('two close readings that agree need no graphs', () => {
   assert.equal(isUnsure(reading(0, 1), reading(1, 1)), false);
   assert.equal(isUnsure(reading(0, 1), reading(1, 2)), true);
   assert.equal(isUnsure(reading(0, 1), reading(1, 1, { updatedAt: AT + 5 })), true);
   assert.equal(isUnsure(reading(0, 1), reading(3, 1)), true);
 });
 
-test('spans follow each other without a hole, and begin and end with the readings', () => {
+test('spans are consecutive, and begin and end with the readings', () => {
   const replicas = fc.integer({ min: 0, max: 3 });
-  const graphs = fc.option(
-    fc.dictionary(fc.integer({ min: 0, max: 60 }).map(String), replicas).map((counts) => told(counts)),
+  const someGraphs = fc.option(
+    fc.dictionary(fc.integer({ min: 0, max: 60 }).map(String), replicas).map((counts) => graphs(counts)),
   );
   fc.assert(
     fc.property(
       replicas,
       replicas,
       fc.integer({ min: 0, max: 60 * MINUTE_MS }),
-      graphs,
+      someGraphs,
       (before, after, later, counts) => {
         const end = { ...reading(0, after), at: AT + later, updatedAt: AT + later / 2 };
         const spans = settle(booked(reading(0, before)), end, counts);

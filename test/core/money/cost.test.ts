@@ -65,19 +65,19 @@ const PRICES: readonly [title: string, DatedPrice[], string | null, number | nul
     30_000,
     false,
   ],
-  ['a name in other letters', [price('groq', 0, 50_000)], 'Groq', 150_000, false],
+  ['the price of a provider whose name differs only in case', [price('groq', 0, 50_000)], 'Groq', 150_000, false],
   ['a free provider', [price('groq', 0, null, { isFree: true })], 'groq', 0, false],
   ['the first known price, for calls before it', [price('groq', NOON, 50_000)], 'groq', 150_000, true],
-  ['the cheapest, where nobody told who served', [price('a', 0, 50_000), price('b', 0, 20_000)], null, 60_000, true],
+  ['the cheapest, if the provider is not known', [price('a', 0, 50_000), price('b', 0, 20_000)], null, 60_000, true],
   ['the cheapest that is live', [price('a', 0, 50_000), price('b', 0, 20_000, { isLive: false })], null, 150_000, true],
   [
-    'the cheapest, where the server asks nothing that is known',
+    'the cheapest, if the price of the provider is not known',
     [price('a', 0, 50_000), price('b', 0, null)],
     'b',
     150_000,
     true,
   ],
-  ['nothing, where nothing is known', [price('a', 0, null)], 'a', null, false],
+  ['an unknown amount, if no price is known', [price('a', 0, null)], 'a', null, false],
 ];
 
 for (const [title, prices, provider, micros, isEstimate] of PRICES) {
@@ -88,12 +88,12 @@ for (const [title, prices, provider, micros, isEstimate] of PRICES) {
   });
 }
 
-test('calls that told no tokens are taken for the mean of those that did, else for their bytes, and called an estimate', () => {
+test('calls without reported tokens are estimated by the mean of the others, else by their bytes', () => {
   const book = priceBook([price('groq', 0, 1_000_000)]);
   const rows = [row(), row({ calls: 5, toldCalls: 0, promptTokens: 0, outputTokens: 0, untoldRequestBytes: 400 })];
-  const [told, untold] = rows.map((one) => onServerless(one, book, meanTokens(rows)));
-  assert.deepEqual([told?.micros, told?.estimatedMicros], [2_000, 0]);
-  assert.deepEqual([untold?.micros, untold?.estimatedMicros], [1_000, 1_000]);
+  const [reported, unreported] = rows.map((one) => onServerless(one, book, meanTokens(rows)));
+  assert.deepEqual([reported?.micros, reported?.estimatedMicros], [2_000, 0]);
+  assert.deepEqual([unreported?.micros, unreported?.estimatedMicros], [1_000, 1_000]);
   const alone = rows.slice(1);
   const [byBytes] = alone.map((one) => onServerless(one, book, meanTokens(alone)));
   assert.deepEqual([byBytes?.micros, byBytes?.estimatedMicros], [100, 100]);
@@ -113,7 +113,7 @@ function input(more: Partial<CostInput>): CostInput {
   };
 }
 
-test('both sides, the break-even, and what the same calls would have cost', () => {
+test('a report has both upstreams, the break-even, and what the same calls would have cost on one', () => {
   // A day: 14 400 calls on serverless at 100 micro-dollars, and as many on an endpoint that ran for ten hours.
   const calls = { calls: 14_400, toldCalls: 14_400, promptTokens: 14_400_000, outputTokens: 7_200_000 };
   const usage = [row(calls), row({ ...calls, upstream: 'dedicated', provider: null })];
@@ -144,7 +144,7 @@ test('both sides, the break-even, and what the same calls would have cost', () =
   );
 });
 
-test('days have what was spent in them, across midnight', () => {
+test('a cost that spans midnight is divided between the two days', () => {
   const report = costReport(input({ endpoints: [use(-13 * 60, 2 * 60)] }));
   assert.deepEqual(
     report.days.map(({ key, dedicatedMicros }) => [key, dedicatedMicros]),
@@ -155,7 +155,7 @@ test('days have what was spent in them, across midnight', () => {
   );
 });
 
-test('agents share an endpoint by their calls there', () => {
+test('an endpoint’s cost is divided among agents by their calls on it', () => {
   const dedicated = { upstream: 'dedicated' as const, provider: null };
   const usage = [row({ ...dedicated, agent: 'a', calls: 30 }), row({ ...dedicated, agent: 'b', calls: 10 })];
   const report = costReport(input({ usage, endpoints: [use(-60, 60)], by: 'agent' }));
@@ -173,7 +173,7 @@ test('agents share an endpoint by their calls there', () => {
   );
 });
 
-test('calls that are not priced by tokens, and minutes without a price, are in no sum and are told', () => {
+test('calls that are not priced by tokens, and minutes without a price, are counted but in no sum', () => {
   const usage = [row({ hasTokens: false }), row({ model: 'unlisted' })];
   const report = costReport(input({ usage, endpoints: [use(-60, 60, { priceMicros: null })] }));
   assert.deepEqual([report.serverless.calls, report.serverless.unpricedCalls, report.totalMicros], [20, 20, 0]);
@@ -181,7 +181,7 @@ test('calls that are not priced by tokens, and minutes without a price, are in n
   assert.equal(report.savedMicros, null);
 });
 
-test('the month is what was spent and the rest at the mean of the last days', () => {
+test('the month is what was spent so far plus the rest at the mean of the last days', () => {
   const left = 6.5;
   const forecast = forecastMonth(NOON, 5_000_000, { from: NOON - 2 * DAY, micros: 4_000_000 });
   assert.deepEqual(forecast, {
@@ -194,7 +194,7 @@ test('the month is what was spent and the rest at the mean of the last days', ()
   assert.equal(forecastMonth(NOON, 1, { from: NOON - 60_000, micros: 1 }), null);
 });
 
-test('however lines are grouped, they add up to the totals', () => {
+test('lines add up to the totals in every grouping', () => {
   const rows = fc.array(
     fc
       .record({
