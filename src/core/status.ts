@@ -91,8 +91,8 @@ export interface RolloutStatus {
   readonly endpointName: string;
   readonly endpoint: EndpointSeen | null;
   readonly pricePerHourMicros: number;
-  /** Left out by older versions, and for rollouts that are pinned to none. */
-  readonly instance?: PinnedInstance;
+  /** What the endpoint runs on. */
+  readonly instance: PinnedInstance;
   /** As it was made, or last changed; absent before the promotion. */
   readonly scaling?: Scaling;
   readonly concurrency?: ConcurrencySeen;

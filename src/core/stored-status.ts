@@ -46,7 +46,7 @@ const rollout = storedAs<RolloutStatus>()(
     endpointName: text,
     endpoint: endpointSeenSchema.nullable(),
     pricePerHourMicros: z.number(),
-    instance: instanceSchema.optional(),
+    instance: instanceSchema,
     scaling: scalingSchema.optional(),
     concurrency: concurrencySeenSchema.optional(),
     detour: detourSchema.optional(),

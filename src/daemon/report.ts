@@ -79,7 +79,7 @@ function reportRollout(
     endpointName: rollout.endpointName,
     endpoint: watch.endpoint,
     pricePerHourMicros: rollout.pricePerHourMicros,
-    ...(rollout.instance === undefined ? {} : { instance: rollout.instance }),
+    instance: rollout.instance,
     ...reportScaling(watch),
     ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.openAskId),
   };

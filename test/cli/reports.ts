@@ -4,6 +4,7 @@ import type { RoleFigures } from '../../src/core/rollout/step-figures.ts';
 import { NO_FIGURES } from '../../src/core/rollout/step-figures.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../../src/core/status.ts';
+import { INSTANCE, NO_REPLICAS } from '../support/samples.ts';
 
 /** 2026-11-24 12:00:00Z */
 export const NOON = Date.UTC(2026, 10, 24, 12);
@@ -113,6 +114,7 @@ export function makeRollout(over: Partial<RolloutStatus> = {}): RolloutStatus {
     bakeMs: 5 * MINUTE,
     minCalls: 200,
     endpointName: 'up-llama-3-1-8b-k3v9q2ab',
+    instance: INSTANCE,
     endpoint: {
       at: NOON,
       state: 'running',
@@ -121,6 +123,7 @@ export function makeRollout(over: Partial<RolloutStatus> = {}): RolloutStatus {
       badReadings: 0,
       isOurs: true,
       message: null,
+      ...NO_REPLICAS,
     },
     pricePerHourMicros: 4_000_000,
     ask: null,

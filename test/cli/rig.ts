@@ -17,7 +17,7 @@ import { createClock } from '../../src/files/clock.ts';
 import { openLedger } from '../../src/ledger/open.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { makeCall } from '../ledger/rig.ts';
-import { ENDPOINT_POLICY, MODEL, observation, START } from '../support/samples.ts';
+import { ENDPOINT_POLICY, INSTANCE, MODEL, observation, START, SURVEY } from '../support/samples.ts';
 import { eventually } from '../support/waiting.ts';
 import { makeReport } from './reports.ts';
 
@@ -182,7 +182,7 @@ export async function recordCalls({ ledger }: Pick<Book, 'ledger'>, calls: Itera
 }
 
 /** A book whose one rollout is proposed, and asks whether to create the endpoint. */
-export async function openAskingBook(context: TestContext, instance?: PinnedInstance): Promise<Book> {
+export async function openAskingBook(context: TestContext, instance: PinnedInstance = INSTANCE): Promise<Book> {
   const book = await openBook(context);
   const demand = {
     calls: 2_400,
@@ -192,8 +192,7 @@ export async function openAskingBook(context: TestContext, instance?: PinnedInst
     refusedShare: 0.1,
     holdsSince: START - 400_000,
   };
-  const chosen = instance === undefined ? {} : { instance };
-  const survey = { at: START, pricePerHourMicros: 1_300_000, problem: null, hint: null, ...chosen };
+  const survey = { ...SURVEY, instance };
   await book.tick();
   await book.tick({ demand, survey });
   await book.tick({ demand, survey });

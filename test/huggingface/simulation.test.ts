@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePolicy } from '../../src/core/policy/parse.ts';
-import { namedInstance } from '../../src/core/sizing/pinned.ts';
 import { createClock } from '../../src/files/clock.ts';
 import { createHubClient } from '../../src/huggingface/hub/hub.ts';
 import { createEndpointsClient } from '../../src/huggingface/management/endpoints.ts';
@@ -13,6 +12,7 @@ import { checkHealth, readServedModel } from '../../src/huggingface/probe/probe.
 import { warmUp } from '../../src/huggingface/probe/warm.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
 import { PATIENT } from '../support/waiting.ts';
+import { namedInstance } from '../support/named-instance.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 const TOKEN = 'hf_simulated';

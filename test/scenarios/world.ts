@@ -30,7 +30,7 @@ import type { JournalEntry } from '../../src/ledger/journal/entry.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openForReading, openLedger } from '../../src/ledger/open.ts';
 import { insertRequest } from '../../src/ledger/journal/requests.ts';
-import { MODEL, PROFILE, START, WARM } from '../support/samples.ts';
+import { MODEL, PROFILE, START, WARM, SURVEY } from '../support/samples.ts';
 import { SpendingEstimate } from '../support/spending.ts';
 import type { Traffic } from './traffic.ts';
 import { makeCall } from './traffic.ts';
@@ -275,7 +275,9 @@ export class World {
       badReadings: 0,
       isOurs: true,
       message: null,
-      ...(ready !== undefined && { readyReplica: ready, targetReplica: ready }),
+      readyReplica: ready ?? null,
+      targetReplica: ready ?? null,
+      scaling: null,
     };
   }
 
@@ -303,7 +305,7 @@ export class World {
 
   /** The survey that is under way brings this. */
   async survey(pricePerHour: number, problem: string | null): Promise<void> {
-    this.watch.survey = { at: this.now, pricePerHourMicros: pricePerHour * 1_000_000, problem, hint: null };
+    this.watch.survey = { ...SURVEY, at: this.now, pricePerHourMicros: pricePerHour * 1_000_000, problem };
     await this.finish('survey', 'ok');
   }
 

@@ -1,6 +1,7 @@
-import type { Observation } from '../../src/core/decide/observation.ts';
+import type { Observation, Survey } from '../../src/core/decide/observation.ts';
 import type { RoleFigures } from '../../src/core/rollout/step-figures.ts';
 import { NO_FIGURES } from '../../src/core/rollout/step-figures.ts';
+import { NO_BUDGET } from '../../src/core/policy/budget.ts';
 import type { CriteriaPolicy } from '../../src/core/policy/criteria.ts';
 import type { EndpointPolicy } from '../../src/core/policy/endpoint.ts';
 import type { LimitsPolicy, RoutePolicy } from '../../src/core/policy/policy.ts';
@@ -10,6 +11,7 @@ import type { RolloutEvent } from '../../src/core/rollout/event.ts';
 import { evolve } from '../../src/core/rollout/evolve.ts';
 import { stopWeight } from '../../src/core/rollout/rollout.ts';
 import { learnProfile } from '../../src/core/judge/profile.ts';
+import type { PinnedInstance } from '../../src/core/sizing/pinned.ts';
 import type { Verdict } from '../../src/core/judge/verdict.ts';
 
 /** A round moment on the clock; the tests' time begins here. */
@@ -33,6 +35,35 @@ export const ENDPOINT_POLICY: EndpointPolicy = {
   env: {},
   maxPricePerHour: 10,
 };
+
+/** What that policy names. */
+export const INSTANCE: PinnedInstance = {
+  vendor: 'aws',
+  region: 'us-east-1',
+  accelerator: 'gpu',
+  instanceType: 'nvidia-a10g',
+  instanceSize: 'x1',
+  numAccelerators: 1,
+  tensorParallelSize: null,
+  engine: 'vLLM',
+  image: 'vllm/vllm-openai:v0.23.0',
+  maxContext: null,
+  gguf: null,
+  reason: 'named by the policy',
+};
+
+/** A survey that found it, at $1.30 an hour. */
+export const SURVEY: Survey = {
+  at: START,
+  pricePerHourMicros: 1_300_000,
+  expectedPerHourMicros: null,
+  problem: null,
+  hint: null,
+  instance: INSTANCE,
+};
+
+/** What is seen of the replicas of an endpoint that is absent. */
+export const NO_REPLICAS = { readyReplica: null, targetReplica: null, scaling: null } as const;
 
 export const WARM: WarmEndpoint = {
   url: 'http://127.0.0.1:9/writer',
@@ -91,7 +122,10 @@ export function observation(changes: Partial<Observation> = {}): Observation {
     account: 'ok',
     demand: { calls: 0, agents: 0, derivedAgents: 0, refused: 0, refusedShare: 0, holdsSince: null },
     lastEndedAt: null,
+    lastToward: null,
     survey: null,
+    spending: null,
+    budget: { file: NO_BUDGET, rollbackMs: 310_000 },
     next: { rolloutId: 'aaaabbbb', endpointName: 'writer-aaaabbbb' },
     endpoint: null,
     effects: [],
@@ -100,11 +134,14 @@ export function observation(changes: Partial<Observation> = {}): Observation {
     verdict: null,
     shadow: null,
     canaryFaultsInRow: 0,
+    endpointFaultsInRow: 0,
     stableRecent: { attempts: 100, faults: 0, connectFailures: 0 },
     isDrained: true,
     request: null,
     openAskId: null,
     shapes: ['chat', 'chat+stream'],
+    costs: null,
+    back: null,
     ...changes,
   };
 }
@@ -120,6 +157,7 @@ const PROPOSED: RolloutEvent = {
     endpointName: 'writer-aaaabbbb',
     namespace: 'acme',
     pricePerHourMicros: 1_300_000,
+    instance: INSTANCE,
     criteriaSince: START - 300_000,
   },
 };
@@ -178,8 +216,9 @@ export const TO_PROMOTED: readonly RolloutEvent[] = [PROPOSED, ...TO_WARM, ...en
 /** A way back of that rollout, proposed at START, to which these events then happened. */
 export function wayBackAfter(...events: readonly RolloutEvent[]): Rollout {
   const { id: replaces, endpoint, startedAt: runsSince, ...promoted } = promotedRollout();
-  const { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, criteriaSince } = promoted;
-  const fixed = { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, criteriaSince };
+  const { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, instance, criteriaSince } =
+    promoted;
+  const fixed = { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, instance, criteriaSince };
   const wayBack = { replaces, endpoint, profile: PROFILE, runsSince };
   const proposed: RolloutEvent = {
     type: 'proposed',

@@ -15,7 +15,17 @@ import type { Verdict } from '../../src/core/judge/verdict.ts';
 import type { ScalingPolicy } from '../../src/core/policy/scaling.ts';
 import { SCALING_DEFAULTS } from '../../src/core/policy/scaling.ts';
 import { concurrencyOf } from './concurrency.ts';
-import { observation, PROFILE, promotedRollout, routePolicy, START, TO_PROMOTED, verdictOn, WARM } from './samples.ts';
+import {
+  observation,
+  PROFILE,
+  promotedRollout,
+  routePolicy,
+  START,
+  TO_PROMOTED,
+  verdictOn,
+  WARM,
+  SURVEY,
+} from './samples.ts';
 
 /** What one tick of a random walk will bring: most of it good, so that walks get far; some of it anything. */
 export interface Weather {
@@ -265,7 +275,7 @@ function backOf(day: Weather, policy: RoutePolicy, now: number): Observation['ba
 function surveyOf({ survey }: Weather, now: number): Observation['survey'] {
   if (survey === 'missing') return null;
   const problem = survey === 'refused' ? 'no quota' : null;
-  return { at: now, pricePerHourMicros: survey === 'dear' ? 99_000_000 : 1_300_000, problem, hint: null };
+  return { ...SURVEY, at: now, pricePerHourMicros: survey === 'dear' ? 99_000_000 : 1_300_000, problem };
 }
 
 function endpointOf(rollout: Rollout | null, day: Weather, now: number): EndpointSeen | null {
@@ -282,6 +292,7 @@ function endpointOf(rollout: Rollout | null, day: Weather, now: number): Endpoin
     message: null,
     readyReplica: day.ready,
     targetReplica: day.ready,
+    scaling: null,
   };
 }
 

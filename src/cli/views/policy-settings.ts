@@ -1,6 +1,5 @@
 import { metricName } from '../../core/judge/sentence.ts';
 import type { BackPolicy } from '../../core/policy/back.ts';
-import { NO_BUDGET } from '../../core/policy/budget.ts';
 import type { BudgetPolicy } from '../../core/policy/budget.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import { isSets, requireText } from '../../core/policy/criteria.ts';
@@ -8,7 +7,6 @@ import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
 import { isShare, METRICS } from '../../core/policy/judge.ts';
 import type { MetricName, MetricPolicy } from '../../core/policy/judge.ts';
 import type { RoutePolicy, ShadowPolicy } from '../../core/policy/policy.ts';
-import { scalingOf } from '../../core/policy/scaling.ts';
 import type { ScalingPolicy } from '../../core/policy/scaling.ts';
 import { longText } from '../../core/sweep/sweep.ts';
 import { spanText } from '../../core/text.ts';
@@ -42,12 +40,12 @@ export function settings(route: RoutePolicy): Setting[] {
     ['proposal open', longText(limits.proposalOpen)],
     ...wayBack(route.back, criteria),
     ...cared(route.care),
-    ...scaled(scalingOf(route)),
+    ...scaled(route.scaling),
     [
       'timeouts',
       `${spanText(timeouts.connect)} connect, ${spanText(timeouts.firstByte)} first byte, ${spanText(timeouts.betweenChunks)} between, ${spanText(timeouts.total)} in all`,
     ],
-    ...budgeted(route.budget ?? NO_BUDGET),
+    ...budgeted(route.budget),
     ...placed(route),
   ];
 }
@@ -107,7 +105,7 @@ function wayBack(
     ['back', low.length === 0 ? 'not for low traffic' : `traffic ${low.join(', ')}; for ${longText(sustain)}`],
     ['  slo missed', missed.length === 0 ? null : `${missed.join(' or ')}; for ${spanText(slo.sustain)}`],
     ['  only if', `serverless would refuse at most ${percentText(refused ?? criteria.refused)}`],
-    ['  a step', minCalls === undefined ? null : `at least ${countText(minCalls, 'call')} of serverless`],
+    ['  a step', `at least ${countText(minCalls, 'call')} of serverless`],
     ['  not within', `${longText(after)} of a promotion, ${longText(cooldown)} of a way back`],
   ];
 }

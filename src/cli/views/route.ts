@@ -223,10 +223,9 @@ function metricLines(metric: MetricVerdict, toward: Toward, page: Page): string[
 function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const { endpoint, endpointName, pricePerHourMicros, startedAt, instance } = rollout;
   const price = priceText(pricePerHourMicros);
-  const on = instance === undefined ? [] : [offerText(instance)];
   if (phase === 'proposed' && !isWayBack(rollout)) {
-    const why = instance === undefined ? [] : [`on ${offerText(instance)}: ${instance.reason}`];
-    return [`${endpointName} does not exist yet; it would cost ${price}`, ...why];
+    const why = `on ${offerText(instance)}: ${instance.reason}`;
+    return [`${endpointName} does not exist yet; it would cost ${price}`, why];
   }
   const state = endpoint === null ? 'not read yet' : endpoint.state;
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
@@ -234,5 +233,5 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;
   const head = `${endpointName}  ${state}${health}`;
   const line = `${head}  ${cost}`;
-  return [...(line.length <= page.width - 11 ? [line] : [head, cost]), ...on];
+  return [...(line.length <= page.width - 11 ? [line] : [head, cost]), offerText(instance)];
 }

@@ -22,7 +22,7 @@ export function scalingLines({ endpoint, scaling, concurrency, detour }: Rollout
 
 /** `1 of 2 ready`; null where nobody has looked. */
 export function replicasText(endpoint: Observation['endpoint']): string | null {
-  if (endpoint?.readyReplica === undefined || endpoint.targetReplica === undefined) return null;
+  if (endpoint === null || endpoint.readyReplica === null) return null;
   return `${endpoint.readyReplica} of ${endpoint.targetReplica} ready`;
 }
 

@@ -15,12 +15,6 @@ import type { Observation } from './observation.ts';
 import { decideRollback, rollBack } from './rollback.ts';
 
 /**
- * How long a rollback takes until the endpoint is paused, if the observation does not contain it: calls end within five
- * minutes, and reading and pausing the endpoint take seconds.
- */
-const ROLLBACK_MS = 310_000;
-
-/**
  * A question is asked at least this long before the endpoint must be left, because an operator needs time to answer.
  */
 const ANSWER_MS = 600_000;
@@ -129,7 +123,7 @@ function standingOf(rollout: Rollout, seen: Observation): Standing | null {
   const spending = seen.spending ?? assumedSpending(price, since, now);
   const rates = { present: spending.ratePerHourMicros, most: Math.max(price, spending.ratePerHourMicros) };
   const limits = limitsOf(budgetOf(seen), rollout.budget ?? [], spending, { most: rates.most, now });
-  return { limits, rates, rollbackMs: seen.budget?.rollbackMs ?? ROLLBACK_MS };
+  return { limits, rates, rollbackMs: seen.budget.rollbackMs };
 }
 
 /** Since when the endpoint may cost money; null if there is none, or it is being left. */

@@ -2,7 +2,7 @@ import { costOf, lasts, limitsOf } from '../money/budget-limits.ts';
 import type { Limit } from '../money/budget-limits.ts';
 import type { Spending } from '../money/spending.ts';
 import { moneyText, SCOPES, spentText } from '../money/text.ts';
-import { NO_BUDGET, tighter } from '../policy/budget.ts';
+import { tighter } from '../policy/budget.ts';
 import type { BudgetPolicy } from '../policy/budget.ts';
 import { priceText, spanText } from '../text.ts';
 import { DAY_MS } from '../time.ts';
@@ -15,7 +15,7 @@ const NOTHING_SPENT: Omit<Spending, 'at'> = { hourMicros: 0, dayMicros: 0, rollo
 
 /** The budget in force: for each figure, the lower of the rollout's pinned policy and the policy file. */
 export function budgetOf({ policy, budget }: Pick<Observation, 'policy' | 'budget'>): BudgetPolicy {
-  return tighter(policy.budget ?? NO_BUDGET, budget?.file ?? NO_BUDGET);
+  return tighter(policy.budget, budget.file);
 }
 
 /** Why an endpoint at this price breaks a budget, figures first; null if it does not. */
@@ -25,7 +25,7 @@ export function overBudget(seen: Observation, pricePerHourMicros: number): strin
   if (budget.perHour !== null && pricePerHourMicros > budget.perHour * 1_000_000) {
     return `${price} exceeds the budget of ${moneyText(budget.perHour * 1_000_000)} an hour`;
   }
-  if (seen.spending == null && (budget.perDay !== null || budget.perHour !== null)) {
+  if (seen.spending === null && (budget.perDay !== null || budget.perHour !== null)) {
     return `${price}: what was spent today is not known yet`;
   }
   const short = limitsFor(seen).find((limit) => !paysFor(limit, pricePerHourMicros));

@@ -1,4 +1,3 @@
-import { scalingOf } from '../policy/scaling.ts';
 import { isAbout } from '../rollout/ask.ts';
 import type { RolloutEvent } from '../rollout/event.ts';
 import type { Rollout } from '../rollout/rollout.ts';
@@ -21,7 +20,7 @@ const REFUSED_MS = 3_600_000;
 
 /** Begins a detour if a promoted endpoint may sleep, or already does; null if there is nothing to do. */
 export function decideSleep(rollout: Promoted, seen: Observation): Decision | null {
-  const { sleep } = scalingOf(seen.policy);
+  const { sleep } = seen.policy.scaling;
   const { endpoint, concurrency, now } = seen;
   if (sleep === null || rollout.isPaused) return null;
   const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
@@ -45,7 +44,7 @@ export function decideSleep(rollout: Promoted, seen: Observation): Decision | nu
  * Adapts a promoted endpoint's scaling to the concurrency, one change at a time; null if there is nothing to change.
  */
 export function decideRescale(rollout: Promoted, seen: Observation): Decision | null {
-  const { adjust, every } = scalingOf(seen.policy);
+  const { adjust, every } = seen.policy.scaling;
   const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
   if (adjust === 'off' || rollout.isPaused || seen.concurrency === undefined || !isWell) return null;
   if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
@@ -109,7 +108,7 @@ function begin(
  */
 function propose(rollout: Promoted, seen: Observation, instead: Scaling | null = null): ScalingProposal | null {
   const { endpoint } = seen.policy;
-  const { from, to, every, sleep } = scalingOf(seen.policy);
+  const { from, to, every, sleep } = seen.policy.scaling;
   if (endpoint === null || seen.concurrency === undefined) return null;
   const price = pricePerReplica(rollout, seen);
   // If the endpoint cost more than either limit, it would have to be left again.

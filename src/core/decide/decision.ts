@@ -219,7 +219,6 @@ export function endpointText(seen: Observation, { instance }: Pick<Rollout, 'ins
   const endpoint = seen.policy.endpoint;
   if (endpoint === null) return 'no endpoint';
   const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
-  // A rollout without a pinned instance uses the one in its policy.
-  const { vendor, region, instanceType, instanceSize } = instance ?? endpoint;
+  const { vendor, region, instanceType, instanceSize } = instance;
   return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}`;
 }

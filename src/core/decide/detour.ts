@@ -1,4 +1,3 @@
-import { scalingOf } from '../policy/scaling.ts';
 import type { DetourEvent } from '../rollout/event.ts';
 import type { Detour, Rollout } from '../rollout/rollout.ts';
 import { isInForce, scalingText } from '../scaling/scaling.ts';
@@ -43,7 +42,7 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
     if (!isPut && put?.problem != null && isFinal(put.problem.code)) {
       return end(rollout, seen, 'given_up', 'change_refused', problemText(put.problem));
     }
-    const { within } = scalingOf(seen.policy);
+    const { within } = seen.policy.scaling;
     if (!isPut && seen.now - detour.since > within) {
       const why = put?.problem == null ? '' : `: ${problemText(put.problem)}`;
       return end(rollout, seen, 'given_up', 'detour_overdue', `not changed in ${spanText(within)}${why}`);
@@ -73,7 +72,7 @@ function sleeping(rollout: Promoted, detour: Sleep, seen: Observation): Decision
 }
 
 function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Decision {
-  const { sleep } = scalingOf(seen.policy);
+  const { sleep } = seen.policy.scaling;
   const name = rollout.endpointName;
   const fresh = freshReading(seen, detour.since);
   const calls = seen.concurrency?.recentCalls ?? 0;
@@ -141,7 +140,7 @@ function isFinal(code: string): boolean {
 
 /** Rolls back if the detour takes longer than the policy allows; else null. */
 function overdue(rollout: Promoted, seen: Observation, since: number, failure: string): Decision | null {
-  const { within } = scalingOf(seen.policy);
+  const { within } = seen.policy.scaling;
   if (seen.now - since <= within) return null;
   return rollBack(rollout, seen, 'detour_overdue', `${rollout.endpointName} ${failure} within ${spanText(within)}`);
 }

@@ -35,7 +35,7 @@ function overBudget(rollout: Rollout, seen: Observation): [Reason, string] | nul
   return cause === null ? null : ['over_budget', cause];
 }
 
-function faultsInRow({ endpointFaultsInRow = 0, policy }: Observation): [Reason, string] | null {
+function faultsInRow({ endpointFaultsInRow, policy }: Observation): [Reason, string] | null {
   if (endpointFaultsInRow < policy.limits.consecutiveFaults) return null;
   return ['consecutive_faults', `${endpointFaultsInRow} faults of the endpoint in a row`];
 }

@@ -35,12 +35,12 @@ export interface Survey {
   /** For `maxReplica` replicas, micro-dollars per hour; null if the price is not known. */
   readonly pricePerHourMicros: number | null;
   /** For the replicas that the measured concurrency needs, within the policy's bounds, micro-dollars per hour. */
-  readonly expectedPerHourMicros?: number | null;
+  readonly expectedPerHourMicros: number | null;
   /** Why the instance or the model is not available; null if it is. */
   readonly problem: string | null;
   readonly hint: string | null;
   /** The instance that was chosen, or that the policy names; null if none fits. */
-  readonly instance?: PinnedInstance | null;
+  readonly instance: PinnedInstance | null;
 }
 
 /** The last reading of an endpoint, from the management API and its health route. */
@@ -64,13 +64,11 @@ export interface EndpointSeen {
   /** Whether it has upshift's tag; true if there is no endpoint. */
   readonly isOurs: boolean;
   readonly message: string | null;
-  /**
-   * Replicas that are ready, and replicas that the endpoint is scaling to. Absent if the reading did not contain them.
-   */
-  readonly readyReplica?: number;
-  readonly targetReplica?: number;
+  /** Replicas that are ready, and replicas that the endpoint is scaling to; null if there is no endpoint. */
+  readonly readyReplica: number | null;
+  readonly targetReplica: number | null;
   /** Null if the reading did not contain it. */
-  readonly scaling?: Scaling | null;
+  readonly scaling: Scaling | null;
 }
 
 /** A command of an operator that waits in the ledger. */
@@ -144,11 +142,11 @@ export interface Observation {
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
   /** When the route's last rollout ended, clock ms, and its direction. */
   readonly lastEndedAt: number | null;
-  readonly lastToward?: Toward | null;
+  readonly lastToward: Toward | null;
   readonly survey: Survey | null;
   /** What the model's endpoints and the active rollout have cost; null if that is not known. */
-  readonly spending?: Spending | null;
-  readonly budget?: BudgetSeen;
+  readonly spending: Spending | null;
+  readonly budget: BudgetSeen;
   /** The id and endpoint name of a rollout that would be proposed now. */
   readonly next: { readonly rolloutId: string; readonly endpointName: string };
   readonly endpoint: EndpointSeen | null;
@@ -162,7 +160,7 @@ export interface Observation {
   /** How many of the canary's last decided calls, without a break, were faults. */
   readonly canaryFaultsInRow: number;
   /** The same for the endpoint in a way back, in which it is the stable upstream. */
-  readonly endpointFaultsInRow?: number;
+  readonly endpointFaultsInRow: number;
   readonly stableRecent: StableRecent;
   /** Whether the calls that were on the endpoint when it lost its traffic have ended, or have run out of time. */
   readonly isDrained: boolean;
@@ -177,8 +175,8 @@ export interface Observation {
   readonly openAskId: number | null;
   /** The shapes of calls on the route. The warm-up calls cover them. */
   readonly shapes: readonly CallShape[];
-  /** What the route's calls cost on serverless and on the endpoint; null or absent if that is not known. */
-  readonly costs?: Costs | null;
-  /** Null or absent if no way back is possible. */
-  readonly back?: BackSeen | null;
+  /** What the route's calls cost on serverless and on the endpoint; null if that is not known. */
+  readonly costs: Costs | null;
+  /** Null if no way back is possible. */
+  readonly back: BackSeen | null;
 }

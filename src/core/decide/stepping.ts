@@ -115,7 +115,7 @@ function nextStep(rollout: Steppable): number {
 export function serverlessHold(rollout: Steppable, seen: Observation): [Reason, string] | null {
   if (rollout.toward !== 'serverless') return null;
   if (!canConnect(seen)) return ['stable_unable', 'serverless refuses connections'];
-  if (seen.back == null) return null;
+  if (seen.back === null) return null;
   // A way back begins only if serverless can take all calls.
   const share = rollout.phase === 'stepping' ? stopWeight(nextStep(rollout), seen.policy, 'serverless') : 1;
   const cannot = serverlessCannot(seen.back, share);

@@ -46,10 +46,10 @@ const survey = storedAs<Survey>()(
   z.strictObject({
     at: time,
     pricePerHourMicros: micros.nullable(),
-    expectedPerHourMicros: micros.nullable().optional(),
+    expectedPerHourMicros: micros.nullable(),
     problem: text.nullable(),
     hint: text.nullable(),
-    instance: instanceSchema.nullable().optional(),
+    instance: instanceSchema.nullable(),
   }),
 );
 
@@ -73,9 +73,9 @@ export const endpointSeenSchema = storedAs<EndpointSeen>()(
     badReadings: count,
     isOurs: z.boolean(),
     message: text.nullable(),
-    readyReplica: count.optional(),
-    targetReplica: count.optional(),
-    scaling: scalingSchema.nullable().optional(),
+    readyReplica: count.nullable(),
+    targetReplica: count.nullable(),
+    scaling: scalingSchema.nullable(),
   }),
 );
 
@@ -183,10 +183,10 @@ const observationSchema = storedAs<Observation>()(
     account: z.enum(['ok', 'unchecked', 'refused']),
     demand: demandSchema,
     lastEndedAt: time.nullable(),
-    lastToward: z.enum(['serverless', 'dedicated']).nullable().optional(),
+    lastToward: z.enum(['serverless', 'dedicated']).nullable(),
     survey: survey.nullable(),
-    spending: spending.nullable().optional(),
-    budget: z.strictObject({ file: budgetSchema, rollbackMs: amount }).optional(),
+    spending: spending.nullable(),
+    budget: z.strictObject({ file: budgetSchema, rollbackMs: amount }),
     next: z.strictObject({ rolloutId: text, endpointName: text }),
     endpoint: endpointSeenSchema.nullable(),
     effects: z.array(effect),
@@ -195,7 +195,7 @@ const observationSchema = storedAs<Observation>()(
     verdict: verdictSchema.nullable(),
     shadow: shadowFiguresSchema.nullable(),
     canaryFaultsInRow: count,
-    endpointFaultsInRow: count.optional(),
+    endpointFaultsInRow: count,
     stableRecent: z.strictObject({ attempts: count, faults: count, connectFailures: count }),
     isDrained: z.boolean(),
     request: request.nullable(),
@@ -203,8 +203,8 @@ const observationSchema = storedAs<Observation>()(
     serverlessLimit: amount.nullable().optional(),
     openAskId: count.nullable(),
     shapes: z.array(text),
-    costs: costs.nullable().optional(),
-    back: back.nullable().optional(),
+    costs: costs.nullable(),
+    back: back.nullable(),
   }),
 );
 

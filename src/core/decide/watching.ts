@@ -59,8 +59,9 @@ function decideProposing(seen: Observation, figures: string): Decision {
   if (survey.problem !== null) {
     return decision('wait', 'not_available', problemText({ message: survey.problem, hint: survey.hint }));
   }
-  const price = survey.pricePerHourMicros;
+  const { pricePerHourMicros: price, instance } = survey;
   if (price === null || endpoint === null) return decision('wait', 'not_available', 'the price is not known');
+  if (instance === null) return decision('wait', 'not_available', 'no instance was chosen');
   if (endpoint.maxPricePerHour !== undefined && price > endpoint.maxPricePerHour * 1_000_000) {
     const limit = priceText(endpoint.maxPricePerHour * 1_000_000);
     return decision('wait', 'too_expensive', `${priceText(price)} exceeds maxPricePerHour ${limit}`);
@@ -76,7 +77,7 @@ function decideProposing(seen: Observation, figures: string): Decision {
     endpointName: seen.next.endpointName,
     namespace: endpoint.namespace,
     pricePerHourMicros: price,
-    ...(survey.instance == null ? {} : { instance: survey.instance }),
+    instance,
     criteriaSince: seen.demand.holdsSince ?? seen.now,
   };
   const events = [{ type: 'proposed' as const, rollout }];

@@ -29,7 +29,7 @@ interface Cause {
  */
 export function considerBack(rollout: Promoted, seen: Observation): Decision | null {
   const { back } = seen;
-  if (back == null || rollout.isPaused) return null;
+  if (back === null || rollout.isPaused) return null;
   const cause = sloCause(back) ?? trafficCause(seen, back);
   if (cause === null) return null;
   const { figures } = cause;
@@ -58,7 +58,7 @@ function sloCause({ slo, policy }: BackSeen): Cause | null {
 }
 
 /** The traffic is too low for the endpoint's price. */
-function trafficCause({ costs = null }: Observation, { traffic, policy }: BackSeen): Cause | null {
+function trafficCause({ costs }: Observation, { traffic, policy }: BackSeen): Cause | null {
   if (traffic === null || traffic.belowSince === null) return null;
   const limit = Math.round(payingTraffic(policy, costs) ?? 0);
   const isPriced = costs !== null && policy.below !== null;
@@ -96,7 +96,7 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, figures
     profile: result.learned,
     runsSince: rollout.startedAt,
   };
-  const { endpointName, namespace, pricePerHourMicros } = rollout;
+  const { endpointName, namespace, pricePerHourMicros, instance } = rollout;
   const budget = handedOn(rollout.budget ?? [], isAbout(rollout.ask, 'budget'));
   const next = {
     id: seen.next.rolloutId,
@@ -108,6 +108,7 @@ function decideProposing(rollout: Promoted, seen: Observation, { reason, figures
     endpointName,
     namespace,
     pricePerHourMicros,
+    instance,
     criteriaSince: since,
     wayBack,
     // The endpoint is the same, so its extended budgets stay extended.

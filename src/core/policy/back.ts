@@ -13,8 +13,8 @@ export interface BackPolicy {
   readonly after: number;
   /** How long after a way back, however it ended, nothing is proposed in either direction. */
   readonly cooldown: number;
-  /** Calls of serverless that must have been judged in a step before it may end. Not in policies of older rollouts. */
-  readonly minCalls?: number;
+  /** Calls of serverless that must have been judged in a step before it may end. */
+  readonly minCalls: number;
   /** The share of calls that serverless may be expected to refuse; null: as many as the criteria say. */
   readonly refused: number | null;
   readonly slo: SloPolicy;
@@ -81,14 +81,14 @@ export const BACK_KEYS = { back: Object.keys(backShape.shape), slo: Object.keys(
 
 /** What a block says, on top of what held before it. */
 export function fillBack(base: BackPolicy, given: z.output<typeof backSchema> = {}): BackPolicy {
-  const { below, calls, sustain, after, cooldown, minCalls = base.minCalls, refused, slo } = given;
+  const { below, calls, sustain, after, cooldown, minCalls, refused, slo } = given;
   return {
     below: below === undefined ? base.below : below,
     calls: calls === undefined ? base.calls : calls,
     sustain: sustain ?? base.sustain,
     after: after ?? base.after,
     cooldown: cooldown ?? base.cooldown,
-    ...(minCalls !== undefined && { minCalls }),
+    minCalls: minCalls ?? base.minCalls,
     refused: refused ?? base.refused,
     slo: {
       p95: slo?.p95 === undefined ? base.slo.p95 : slo.p95,

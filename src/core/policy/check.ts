@@ -2,7 +2,6 @@ import { criteriaSet, isSets } from './criteria.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import type { PolicyIssue } from './issue.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
-import { scalingOf } from './scaling.ts';
 
 /** What tokens of Hugging Face and of OpenAI-like services look like. */
 const SECRET = /\b(?:hf_|sk-)[\w-]{8,}/;
@@ -34,7 +33,7 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   const before = steps.at(-2) ?? 0;
   if (1 - holdBack.share <= before) say(['holdBack', 'share'], `leaves less than the step before, ${before}`);
   if ((steps[0] ?? 1) < 0.0001) say(['steps', 0], 'expected at least 0.01%');
-  const { warnAt = 0, askAt = 0 } = route.budget ?? {};
+  const { warnAt, askAt } = route.budget;
   if (warnAt > askAt)
     say(['budget', 'warnAt'], `a warning comes before the question: expected at most askAt, ${askAt}`);
   if (endpoint === null) return issues;
@@ -80,7 +79,7 @@ function checkRequire(criteria: CriteriaPolicy): { readonly keys: (string | numb
 function checkScaling(route: Pick<RoutePolicy, 'endpoint' | 'scaling'>): [key: string, message: string][] {
   const { endpoint } = route;
   if (endpoint === null) return [];
-  const { adjust, from, to } = scalingOf(route);
+  const { adjust, from, to } = route.scaling;
   const issues: [string, string][] = [];
   const most = to ?? endpoint.maxReplica;
   const least = from ?? endpoint.minReplica;

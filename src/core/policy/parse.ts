@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { fillBack } from './back.ts';
-import { NO_BUDGET } from './budget.ts';
 import type { CarePolicy } from './care.ts';
 import { checkPolicy } from './check.ts';
 import type { CriteriaPolicy } from './criteria.ts';
@@ -10,7 +9,6 @@ import type { PolicyIssue } from './issue.ts';
 import { METRICS } from './judge.ts';
 import type { JudgePolicy } from './judge.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
-import { SCALING_DEFAULTS } from './scaling.ts';
 import { KNOWN_KEYS, policySchema } from './schema.ts';
 import { SWEEP_DEFAULTS } from './sweep.ts';
 
@@ -53,9 +51,9 @@ function fill(base: Filled, given: Settings): Filled {
     holdBack: { ...base.holdBack, ...given.holdBack },
     back: fillBack(base.back, given.back),
     care: fillCare(base.care, given.care ?? {}),
-    scaling: { ...SCALING_DEFAULTS, ...base.scaling, ...given.scaling },
+    scaling: { ...base.scaling, ...given.scaling },
     timeouts: { ...base.timeouts, ...given.timeouts },
-    budget: { ...NO_BUDGET, ...base.budget, ...given.budget },
+    budget: { ...base.budget, ...given.budget },
   };
 }
 

@@ -58,8 +58,7 @@ export interface RoutePolicy {
   readonly holdBack: HoldBackPolicy;
   readonly back: BackPolicy;
   readonly care: CarePolicy;
-  /** Absent in policies that older versions pinned. */
-  readonly scaling?: ScalingPolicy;
+  readonly scaling: ScalingPolicy;
   /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: {
     readonly connect: number;
@@ -67,8 +66,7 @@ export interface RoutePolicy {
     readonly betweenChunks: number;
     readonly total: number;
   };
-  /** Absent in policies that were stored before there were budgets: none. */
-  readonly budget?: BudgetPolicy;
+  readonly budget: BudgetPolicy;
   readonly endpoint: EndpointPolicy | null;
 }
 

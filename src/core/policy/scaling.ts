@@ -34,11 +34,6 @@ export const SCALING_DEFAULTS: ScalingPolicy = {
   sleep: null,
 };
 
-/** The scaling that applies to a route. */
-export function scalingOf(policy: { readonly scaling?: ScalingPolicy }): ScalingPolicy {
-  return policy.scaling ?? SCALING_DEFAULTS;
-}
-
 const replicas = count(1, 64);
 
 /** The schemas of `scaling` in a policy file. `span`: gives the schema of a span between two limits, in ms. */

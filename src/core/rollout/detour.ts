@@ -1,4 +1,3 @@
-import { scalingOf } from '../policy/scaling.ts';
 import type { ScalingPolicy } from '../policy/scaling.ts';
 import type { DetourEvent, RolloutEvent } from './event.ts';
 import type { Rollout } from './rollout.ts';
@@ -47,6 +46,6 @@ export function awaySince(rollout: Rollout | null): number | null {
 }
 
 /** Whether the policy lets the endpoint be scaled to zero, so that this is not a reason for a rollback. */
-export function maySleep({ phase }: Pick<Rollout, 'phase'>, policy: { readonly scaling?: ScalingPolicy }): boolean {
-  return phase === 'promoted' && scalingOf(policy).sleep !== null;
+export function maySleep({ phase }: Pick<Rollout, 'phase'>, policy: { readonly scaling: ScalingPolicy }): boolean {
+  return phase === 'promoted' && policy.scaling.sleep !== null;
 }

@@ -89,7 +89,7 @@ function baseOf(rollout: Rollout): RolloutBase {
     endpointName,
     namespace,
     pricePerHourMicros,
-    ...(instance === undefined ? {} : { instance }),
+    instance,
     criteriaSince,
     ...(budget !== undefined && { budget }),
     ...(wayBack !== undefined && { wayBack }),

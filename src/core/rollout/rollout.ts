@@ -75,8 +75,8 @@ export interface RolloutBase {
   readonly endpointName: string;
   readonly namespace: string;
   readonly pricePerHourMicros: number;
-  /** The instance that its endpoint runs on. If absent, the instance in the policy is used. */
-  readonly instance?: PinnedInstance;
+  /** The instance that its endpoint runs on. */
+  readonly instance: PinnedInstance;
   /** When the criteria, or the cause of a way back, began to hold, clock ms. */
   readonly criteriaSince: number;
   /** Every rollout toward serverless has it, and no other rollout does. */

@@ -42,7 +42,7 @@ const fixed = {
   endpointName: text,
   namespace: text,
   pricePerHourMicros: z.number(),
-  instance: instanceSchema.optional(),
+  instance: instanceSchema,
   criteriaSince: time,
   wayBack: wayBack.optional(),
   budget: z.array(z.strictObject({ budget: text, mark: z.enum(['warned', 'asked', 'extended']) })).optional(),

@@ -1,6 +1,3 @@
-import type { EndpointPolicy } from '../policy/endpoint.ts';
-import { acceleratorOf } from './accelerators.ts';
-import { imageFor } from './engine.ts';
 import type { NamedEngine } from './engine.ts';
 
 /** The instance that a rollout is pinned to, and how its engine is to be told of it. */
@@ -21,28 +18,4 @@ export interface PinnedInstance {
   readonly gguf: { readonly path: string; readonly context: number; readonly calls: number } | null;
   /** Why this one, in words. */
   readonly reason: string;
-}
-
-/**
- * The instance that a policy names in full, for rollouts that were pinned to none since they are older than the choice; null
- * where it leaves something open.
- */
-export function namedInstance(policy: EndpointPolicy, numAccelerators: number): PinnedInstance | null {
-  const { vendor, region, instanceType, instanceSize, accelerator = 'gpu', engine = 'vLLM' } = policy;
-  if (vendor === undefined || region === undefined || instanceType === undefined || instanceSize === undefined)
-    return null;
-  return {
-    vendor,
-    region,
-    accelerator,
-    instanceType,
-    instanceSize,
-    numAccelerators,
-    tensorParallelSize: numAccelerators > 1 ? numAccelerators : null,
-    engine,
-    image: policy.image ?? imageFor(engine, accelerator, acceleratorOf(instanceType)) ?? '',
-    maxContext: null,
-    gguf: null,
-    reason: 'named by the policy',
-  };
 }

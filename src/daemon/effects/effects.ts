@@ -1,10 +1,6 @@
 import type { EffectName, EffectResult, EndpointSeen } from '../../core/decide/observation.ts';
 import { AppError, errorCode, errorMessage } from '../../core/errors.ts';
-import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
-import { namedInstance } from '../../core/sizing/pinned.ts';
-import type { PinnedInstance } from '../../core/sizing/pinned.ts';
-import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { ensureEndpoint } from '../../huggingface/management/ensure.ts';
 import { checkHealth, readServedModel } from '../../huggingface/probe/probe.ts';
 import { endpointSpec } from '../../huggingface/management/spec.ts';
@@ -84,35 +80,18 @@ async function ensure(
 ): Promise<EndpointSeen> {
   const policy = watch.policy.endpoint;
   if (policy === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
-  const [model, instance] = await Promise.all([
-    hub.inspectModel(watch.model, signal),
-    instanceOf(rollout, policy, endpoints, signal),
-  ]);
+  const model = await hub.inspectModel(watch.model, signal);
   const spec = endpointSpec({
     name: rollout.endpointName,
     policy,
     model: watch.model,
     task: model.task,
     token: model.isGated ? token : null,
-    instance,
+    instance: rollout.instance,
     ledgerId,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
   return seenAs(status, { isHealthy: false, badReadings: 1, at: clock.now() });
-}
-
-/** The instance that the rollout is pinned to; of rollouts older than the choice, what their policy names. */
-async function instanceOf(
-  { instance, model }: Rollout,
-  policy: EndpointPolicy,
-  endpoints: Pick<EndpointsClient, 'quote'>,
-  signal: AbortSignal,
-): Promise<PinnedInstance> {
-  if (instance !== undefined) return instance;
-  const named = namedInstance(policy, 1);
-  if (named === null) throw new AppError('internal', `the rollout of ${model} is pinned to no instance`);
-  const { numAccelerators } = await endpoints.quote(policy.namespace, named, signal);
-  return namedInstance(policy, numAccelerators) ?? named;
 }
 
 async function warm(
@@ -124,7 +103,7 @@ async function warm(
   if (rollout.phase !== 'warming') throw new AppError('internal', `warming in phase ${rollout.phase}`);
   const { url } = rollout;
   const servedModel = await readServedModel(url, token, watch.model, signal);
-  const engine = rollout.instance?.engine ?? watch.policy.endpoint?.engine ?? 'vLLM';
+  const engine = rollout.instance.engine;
   const { shown, failed } = await warmUp({
     url,
     token,
@@ -181,7 +160,8 @@ async function readEndpoint(
   const at = clock.now();
   const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
   if (status === null) {
-    return { at, state: 'absent', url: null, isHealthy: false, badReadings, isOurs: true, message: null };
+    const replicas = { readyReplica: null, targetReplica: null, scaling: null };
+    return { at, state: 'absent', url: null, isHealthy: false, badReadings, isOurs: true, message: null, ...replicas };
   }
   let isHealthy = false;
   if (status.state === 'running' && status.url !== null) {

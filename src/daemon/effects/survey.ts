@@ -43,12 +43,13 @@ export async function takeSurvey(
     endpoints.offers(policy.namespace, signal),
     hub.inspectModel(model, signal),
   ]);
-  const none = { pricePerHourMicros: null, instance: null };
-  const refused = (problem: string, hint: string, more: Partial<Survey> = none): Survey => ({
+  const refused = (problem: string, hint: string, more: Partial<Survey> = {}): Survey => ({
     at: clock.now(),
     pricePerHourMicros: null,
+    expectedPerHourMicros: null,
     problem,
     hint,
+    instance: null,
     ...more,
   });
   if (!seen.exists) return refused(`the Hub knows no model ${model}`, 'check the name in the policy');
@@ -62,7 +63,7 @@ export async function takeSurvey(
   if (chosen === null) {
     const [problem, hint] = whyNone(choice, wanted, offers);
     const price = isNamed(policy) ? priceOf(choice.candidates.find(isMeant), policy) : null;
-    return refused(problem, hint, { pricePerHourMicros: price, instance: null });
+    return refused(problem, hint, { pricePerHourMicros: price });
   }
   const price = priceOf(chosen, policy);
   return {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { assignedTo } from '../../core/call.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { BackSeen, Observation, OperatorRequest, ShadowFigures } from '../../core/decide/observation.ts';
-import { NO_BUDGET } from '../../core/policy/budget.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import { isLive, weights } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
@@ -63,7 +62,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     lastToward: watch.lastRollout?.toward ?? null,
     survey: watch.survey,
     spending: context.spending.of(watch),
-    budget: { file: watch.filePolicy.budget ?? NO_BUDGET, rollbackMs: rollbackMs(watch, context.clock) },
+    budget: { file: watch.filePolicy.budget, rollbackMs: rollbackMs(watch, context.clock) },
     next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
     endpoint: watch.endpoint,
     effects: [...watch.effects],

@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parseSince } from '../../../src/cli/input/span.ts';
 import { CORE_VERSION } from '../../../src/core/decide/decision.ts';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { ENDPOINT_POLICY, openAskingBook, upshift } from '../rig.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 describe('audit', { concurrency: 4 }, () => {
   it('lists every decision with its reason', async (context) => {

@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { HOUR_MS } from '../../../src/core/time.ts';
 import { createClock } from '../../../src/files/clock.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
@@ -11,6 +10,7 @@ import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
 import type { Simulation } from '../../../src/simulation/server.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { ENDPOINT_POLICY, spawnUpshift, temporaryFolder, upshift } from '../rig.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 const TOKEN = 'hf_test';
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';

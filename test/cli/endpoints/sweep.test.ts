@@ -5,7 +5,6 @@ import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import type { EndpointPolicy } from '../../../src/core/policy/endpoint.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { createClock } from '../../../src/files/clock.ts';
 import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
@@ -13,6 +12,7 @@ import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { promotedRollout, rolloutAfter } from '../../support/samples.ts';
 import { ENDPOINT_POLICY, MODEL, openBook, temporaryFolder, upshift } from '../rig.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 const TOKEN = 'hf_test';
 

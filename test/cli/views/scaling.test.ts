@@ -4,6 +4,7 @@ import { renderStatus } from '../../../src/cli/views/status.ts';
 import type { RolloutStatus } from '../../../src/core/status.ts';
 import { concurrencyOf } from '../../support/concurrency.ts';
 import { makeReport, makeRollout, makeRoute, NOON } from '../reports.ts';
+import { NO_REPLICAS } from '../../support/samples.ts';
 
 const MINUTE = 60_000;
 const SCALING = { minReplica: 2, maxReplica: 4, scaleToZeroTimeout: null, measure: { pendingRequests: 8 } };
@@ -18,7 +19,7 @@ const RUNNING = {
 
 /** The lines of the page from `endpoint` on. */
 function shown(over: Partial<RolloutStatus>): string {
-  const endpoint = { ...RUNNING, message: null, readyReplica: 2, targetReplica: 3 };
+  const endpoint = { ...RUNNING, message: null, readyReplica: 2, targetReplica: 3, scaling: null };
   const rollout = makeRollout({ step: 6, weight: 1, verdict: null, figures: null, endpoint, ...over });
   const detail = 'the endpoint serves all eligible calls';
   const decision = { action: 'wait' as const, reason: 'promoted' as const, detail, at: NOON };
@@ -49,6 +50,7 @@ describe('the page of status shows of replicas', () => {
       [
         ' endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy',
         '           $4.00/h, at most $1.00 so far',
+        '           aws us-east-1 nvidia-a10g x1',
         ' replicas  2 of 3 ready; 2 to 4 replicas, another at 8 pending calls each',
         ' at once   10 calls at once on the endpoint (14 at p95), 10 in all; a replica',
         '           has carried 10, which is its limit',
@@ -56,8 +58,11 @@ describe('the page of status shows of replicas', () => {
     );
   });
 
-  it('nothing that an older daemon did not tell', () => {
-    assert.doesNotMatch(shown({ endpoint: { ...RUNNING, message: null } }), /replicas|concurrency|detour/);
+  it('nothing that is not known', () => {
+    assert.doesNotMatch(
+      shown({ endpoint: { ...RUNNING, message: null, ...NO_REPLICAS } }),
+      /replicas|concurrency|detour/,
+    );
   });
 
   it('that a limit is not known yet', () => {

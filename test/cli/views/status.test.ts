@@ -3,15 +3,16 @@ import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { ViewOptions } from '../../../src/cli/views/page.ts';
 import { renderStatus } from '../../../src/cli/views/status.ts';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import type { StatusReport } from '../../../src/core/status.ts';
-import { ENDPOINT_POLICY } from '../../support/samples.ts';
+import { ENDPOINT_POLICY, NO_REPLICAS } from '../../support/samples.ts';
 import { HOLDING, makeLane, makeReport, makeRollout, makeRoute, NOON } from '../reports.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 const OPTIONS: ViewOptions = { width: 80, color: false, isRunning: true, now: NOON + 800 };
 
 const WITHOUT_TRAFFIC = { step: 0, weight: 0, assignedShare: null, servedShare: null, figures: null, verdict: null };
 const STARTING = {
+  ...NO_REPLICAS,
   at: NOON,
   state: 'initializing' as const,
   url: null,
@@ -87,6 +88,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
            npx upshift reject k3v9q2ab   ends the rollout
  open      since 11:40:00Z, 20 min
  endpoint  up-llama-3-1-8b-k3v9q2ab does not exist yet; it would cost $4.00/h
+           on aws us-east-1 nvidia-a10g x1: named by the policy
  criteria  calls   2 113 / 2 000  ████████████ ok
            agents     64 / 50     ████████████ ok
            429s    7.9 % / 5.0 %  ████████████ ok
@@ -132,6 +134,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  [ endpoint starting ]-[ 10 ]-[ 25 ]-[ 50 ]-[ 75 ]-[ 100 ]-[ promoted ]
  now       endpoint starting: up-llama is initializing
  endpoint  up-llama-3-1-8b-k3v9q2ab  initializing  $4.00/h, at most $1.00 so far
+           aws us-east-1 nvidia-a10g x1
  demand    calls 2 113 / 2 000, agents 64 / 50, 429s 7.9 % / 5.0 % in 5 min
 `,
     );
@@ -171,6 +174,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
            against 3400 ms (limit 4080 ms)
  endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy
            $4.00/h, at most $1.00 so far
+           aws us-east-1 nvidia-a10g x1
  demand    calls 2 113 / 2 000, agents 64 / 50, 429s 7.9 % / 5.0 % in 5 min
  ! the policy file has changed; this rollout keeps 5f3a9c1e, as proposed
 `,
@@ -204,6 +208,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
 
  endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy
            $4.00/h, at most $1.00 so far
+           aws us-east-1 nvidia-a10g x1
  demand    calls 1 810 / 2 000, agents 64 / 50, 429s 2.1 % / 5.0 % in 5 min
 `,
     );
@@ -235,6 +240,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  now       traffic first: pauses up-llama: no traffic is left
  endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy
            $4.00/h, at most $1.00 so far
+           aws us-east-1 nvidia-a10g x1
  demand    calls 1 810 / 2 000, agents 64 / 50, 429s 2.1 % / 5.0 % in 5 min
 
 ─ org/a ────────────────────────────────────────────────────────────── WATCHING
@@ -313,6 +319,7 @@ ledger ok
  endpoint  up-llama-3-1-8b-k3v9q2ab  running,
            healthy
            $4.00/h, at most $1.00 so far
+           aws us-east-1 nvidia-a10g x1
  demand    calls 2 113 / 2 000, agents 64 / 50,
            429s 7.9 % / 5.0 % in 5 min
 `,

@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 
 function endpoint(readyReplica: number): EndpointSeen {
   const seen = { at: START, state: 'running' as const, url: WARM.url, isHealthy: true, badReadings: 0, isOurs: true };
-  return { ...seen, message: null, readyReplica, targetReplica: readyReplica };
+  return { ...seen, message: null, readyReplica, targetReplica: readyReplica, scaling: null };
 }
 
 /** At a step after its bake time, with this concurrency on so many ready replicas. */
@@ -70,7 +70,6 @@ describe('the next weight', () => {
 
   const unknown: readonly (readonly [string, Partial<Observation>])[] = [
     ['nothing was measured', { concurrency: concurrencyOf({ capacity: null }) }],
-    ['an older version saw it', { endpoint: { ...endpoint(1), readyReplica: undefined } }],
     ['the endpoint has not been looked at', { endpoint: null }],
   ];
   for (const [when, change] of unknown) {

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../../src/core/decide/decide.ts';
 import { decideAgain } from '../../../src/core/decide-again.ts';
-import type { EndpointSeen, Observation, Survey } from '../../../src/core/decide/observation.ts';
+import type { EndpointSeen, Observation } from '../../../src/core/decide/observation.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
 import type { RolloutEvent } from '../../../src/core/rollout/event.ts';
 import { evolve } from '../../../src/core/rollout/evolve.ts';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import {
   atStep,
   ENDPOINT_POLICY,
@@ -18,12 +17,14 @@ import {
   START,
   TO_WARM,
   WARM,
+  SURVEY,
+  NO_REPLICAS,
 } from '../../support/samples.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 const MINUTE = 60_000;
 const HOLDING = { calls: 2_100, agents: 64, derivedAgents: 0, refused: 168, refusedShare: 0.08 };
 const SUSTAINED = { ...HOLDING, holdsSince: START - 5 * MINUTE };
-const SURVEY: Survey = { at: START, pricePerHourMicros: 1_300_000, problem: null, hint: null };
 const AUTOMATIC = routePolicy({ approval: 'automatic' });
 
 /** What the watching route sees once everything is in place, and what a test wants otherwise. */
@@ -32,7 +33,17 @@ function ripe(changes: Partial<Observation> = {}): Observation {
 }
 
 function endpoint(state: EndpointSeen['state'], changes: Partial<EndpointSeen> = {}): EndpointSeen {
-  return { at: START + 1, state, url: null, isHealthy: false, badReadings: 0, isOurs: true, message: null, ...changes };
+  return {
+    at: START + 1,
+    state,
+    url: null,
+    isHealthy: false,
+    badReadings: 0,
+    isOurs: true,
+    message: null,
+    ...NO_REPLICAS,
+    ...changes,
+  };
 }
 
 const told = (decided: { action: string; reason: string }) => `${decided.action} ${decided.reason}`;
@@ -118,11 +129,6 @@ describe('the instance that was chosen', () => {
     );
     const later = TO_WARM.reduce<Rollout | null>((state, event) => evolve(state, event, START), rollout);
     assert.deepEqual([later?.phase, later?.instance], ['stepping', instance]);
-  });
-
-  it('is absent where the survey is older than the choice: the decision comes out as it did', () => {
-    const [proposed] = decide(null, ripe()).events;
-    assert.ok(proposed?.type === 'proposed' && !('instance' in proposed.rollout));
   });
 });
 

@@ -22,6 +22,7 @@ import {
   observation,
   promotedRollout,
   routePolicy,
+  NO_REPLICAS,
 } from '../../support/samples.ts';
 
 const SECOND = 1_000;
@@ -46,6 +47,7 @@ function seenAs(state: EndpointSeen['state'], at: number, change: Partial<Endpoi
     badReadings: isHealthy ? 0 : 9,
     isOurs: true,
     message: null,
+    ...NO_REPLICAS,
     ...change,
   };
 }
@@ -485,19 +487,5 @@ describe('a promoted endpoint whose concurrency has changed', () => {
     const open = after(promotedRollout(), START + 7 * HOUR, ...decide(promotedRollout(), ask()).events);
     const calm = concurrencyOf({ ...LIMIT, route: { mean: 4, p95: 12, peak: 14 } });
     assert.deepEqual(told(decide(open, ask({ concurrency: calm }))), ['withdraw_ask', 'concurrency_changed', null]);
-  });
-
-  it('decides as before on what an older version saw', () => {
-    const old = observation({ now: START + 9 * HOUR, endpoint: seenAs('running', START + 9 * HOUR) });
-    const { scaling: _, ...pinned } = old.policy;
-    assert.deepEqual(decide(promotedRollout(), { ...old, policy: pinned }), {
-      action: 'wait',
-      reason: 'promoted',
-      detail: 'the endpoint serves all eligible calls',
-      verdict: null,
-      events: [],
-      effect: null,
-      outcome: null,
-    });
   });
 });

@@ -14,6 +14,7 @@ import {
   START,
   TO_WARM,
   verdictOn,
+  NO_REPLICAS,
 } from '../../support/samples.ts';
 
 const ASKED: RolloutEvent = { type: 'asked', step: 0, verdict: null };
@@ -186,6 +187,7 @@ describe('going back', () => {
           badReadings: 0,
           isOurs: true,
           message: null,
+          ...NO_REPLICAS,
         },
       },
     ],

@@ -21,6 +21,7 @@ import {
   START,
   verdictOn,
   wayBackAfter,
+  NO_REPLICAS,
 } from '../../support/samples.ts';
 
 const DAY = 86_400_000;
@@ -81,7 +82,8 @@ describe('a promoted route', () => {
   }
 
   function gone() {
-    return { state: 'absent' as const, url: null, isHealthy: false, badReadings: 1, isOurs: true, message: null };
+    const state = 'absent' as const;
+    return { state, url: null, isHealthy: false, badReadings: 1, isOurs: true, message: null, ...NO_REPLICAS };
   }
 
   it('stays where it is while it is paused', () => {
@@ -161,7 +163,16 @@ describe('the weights of a way back', () => {
 });
 
 const readAt = (state: 'running' | 'paused' | 'failed' | 'absent' | 'scaledToZero', badReadings = 0) => ({
-  endpoint: { at: NOW, state, url: null, isHealthy: badReadings === 0, badReadings, isOurs: true, message: null },
+  endpoint: {
+    at: NOW,
+    state,
+    url: null,
+    isHealthy: badReadings === 0,
+    badReadings,
+    isOurs: true,
+    message: null,
+    ...NO_REPLICAS,
+  },
 });
 const DOWN = { attempts: 10, faults: 10, connectFailures: 10 };
 const SICK = { attempts: 10, faults: 6, connectFailures: 0 };

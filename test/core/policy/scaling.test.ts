@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Policy } from '../../../src/core/policy/policy.ts';
+import type { RoutePolicy } from '../../../src/core/policy/policy.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
-import { SCALING_DEFAULTS, scalingOf } from '../../../src/core/policy/scaling.ts';
+import { SCALING_DEFAULTS } from '../../../src/core/policy/scaling.ts';
 import { ENDPOINT_POLICY } from '../../support/samples.ts';
 
 function parse(defaults: object, scaling: object | undefined, endpoint: object = {}) {
@@ -10,16 +10,15 @@ function parse(defaults: object, scaling: object | undefined, endpoint: object =
   return parsePolicy({ defaults: { scaling: defaults }, routes: [route] });
 }
 
-function read(defaults: object, scaling?: object, endpoint?: object): Policy['routes'][number]['scaling'] {
+function read(defaults: object, scaling?: object, endpoint?: object): RoutePolicy['scaling'] | undefined {
   const parsed = parse(defaults, scaling, endpoint);
   assert.ok(parsed.ok, JSON.stringify(parsed));
   return parsed.policy.routes[0]?.scaling;
 }
 
 describe('the scaling of a policy', () => {
-  it('is off where nothing is said, and where an older version pinned the policy', () => {
+  it('is off if nothing is said', () => {
     assert.deepEqual(read({}), SCALING_DEFAULTS);
-    assert.deepEqual(scalingOf({}), SCALING_DEFAULTS);
     assert.equal(SCALING_DEFAULTS.adjust, 'off');
     assert.equal(SCALING_DEFAULTS.sleep, null);
   });

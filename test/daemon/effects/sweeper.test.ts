@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
 import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
@@ -12,6 +11,7 @@ import type { Stage } from '../../support/stage.ts';
 import { MODEL, openStage, policyText } from '../../support/stage.ts';
 import { startTraffic } from '../../support/traffic.ts';
 import { PATIENT, eventually } from '../../support/waiting.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 const clientOf = (stage: Stage) => createEndpointsClient({ baseUrl: stage.simulation.endpointsUrl, token: 'hf_test' });
 

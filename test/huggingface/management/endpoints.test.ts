@@ -4,7 +4,6 @@ import * as fc from 'fast-check';
 import { AppError } from '../../../src/core/errors.ts';
 import type { EndpointPolicy } from '../../../src/core/policy/endpoint.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import type { PinnedInstance } from '../../../src/core/sizing/pinned.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
@@ -13,6 +12,7 @@ import { endpointName, endpointSpec } from '../../../src/huggingface/management/
 import { isOurs } from '../../../src/huggingface/management/status.ts';
 import { endpointBody, serve } from '../rig.ts';
 import type { Answer, Rig, Seen } from '../rig.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 const TOKEN = 'hf_secretsecret123';
 const NAMES = { namespace: 'acme', vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', instanceSize: 'x1' };

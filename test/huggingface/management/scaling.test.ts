@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
-import { namedInstance } from '../../../src/core/sizing/pinned.ts';
 import { createClock } from '../../../src/files/clock.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { knock, scalingChange } from '../../../src/huggingface/management/scaling.ts';
@@ -11,6 +10,7 @@ import { checkHealth } from '../../../src/huggingface/probe/probe.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { endpointBody, serve } from '../rig.ts';
 import { PATIENT } from '../../support/waiting.ts';
+import { namedInstance } from '../../support/named-instance.ts';
 
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 const TOKEN = 'hf_simulated';
