@@ -4,18 +4,18 @@ import type { Windows } from './demand.ts';
 import type { Queued } from './queue.ts';
 import type { Ramp } from './ramp.ts';
 
-/** What the calls are measured by. */
+/** The limit that the calls are compared with. */
 export interface Yardstick {
-  /** In five minutes. */
+  /** Calls in five minutes. */
   readonly calls: number;
   /**
-   * Learned from refusals; or what was taken while calls were refused or delayed, where the limit that is thought to hold now
-   * cannot have held then; or, where nothing was learned, the policy's own criterion.
+   * `learned`: from refusals. `taken`: what serverless took while calls were refused or delayed, if the learned limit
+   * cannot have held then. `policy`: the policy's criterion `calls`, if nothing was learned.
    */
   readonly source: 'learned' | 'taken' | 'policy';
 }
 
-/** A provider that the router lists for a model. Dollars per million tokens; null where it does not tell. */
+/** A provider that the router lists for a model. Prices in dollars per million tokens; null if the router has none. */
 export interface ServingProvider {
   readonly provider: string;
   readonly inputPrice: number | null;
@@ -24,16 +24,16 @@ export interface ServingProvider {
 
 /** A provider that was tried. */
 export interface TriedProvider extends ProviderCounts {
-  /** Whether it is what a learned limit was learned from. */
+  /** Whether a learned limit was probably learned from its refusals. */
   readonly isLimited: boolean;
 }
 
-/** Another provider, and the name to call the model by. */
+/** A provider that was not tried, and the name by which a client calls the model there. */
 export interface OtherProvider extends ServingProvider {
   readonly model: string;
 }
 
-/** What would do for a route instead of a GPU, and on what figures. Times in epoch ms and clock ms, shares 0..1. */
+/** What would be enough for a route instead of a GPU, with the figures. Times in epoch ms and clock ms, shares 0..1. */
 export interface Advice {
   readonly model: string;
   readonly calls: number;
@@ -45,23 +45,26 @@ export interface Advice {
   readonly limit: Yardstick;
   readonly windows: Windows;
   readonly queue: Queued & { readonly maxWaitMs: number };
-  /** Null where no window is above the limit. */
+  /** Null if no window is above the limit. */
   readonly fewer: FewerAgents | null;
   readonly ramp: Ramp | null;
-  /** Since the daemon's start. */
+  /** Counted since the daemon's start. */
   readonly providers: readonly TriedProvider[];
-  /** Those that serve the model and were not tried; null where nobody asked. */
+  /** Providers that serve the model and were not tried; null if the router was not asked. */
   readonly others: readonly OtherProvider[] | null;
   readonly verdict: AdviceVerdict;
 }
 
-/** What would do instead of a GPU, by itself. */
+/** A change that would be enough by itself, instead of a GPU. */
 export type Remedy = 'provider' | 'ramp' | 'queue' | 'agents';
 
 export interface AdviceVerdict {
-  /** `unknown`: no call; `fine`: nothing needs to be done; `remedy`: one of those would do; `migrate`: none would. */
+  /**
+   * `unknown`: not enough is known; `fine`: no change is needed; `remedy`: each of `remedies` is enough; `migrate`:
+   * none is.
+   */
   readonly kind: 'unknown' | 'fine' | 'remedy' | 'migrate';
   readonly remedies: readonly Remedy[];
-  /** A sentence for the verdict, and then one for each remedy, numbers first. */
+  /** A sentence on the verdict, then one on each remedy, each with its figures first. */
   readonly reasons: readonly string[];
 }

@@ -10,16 +10,16 @@ import { queueUp } from './queue.ts';
 import { rampOf } from './ramp.ts';
 import { adviceVerdict } from './verdict.ts';
 
-/** What the daemon and the router tell of a model's ways to serverless. */
+/** What the daemon knows of a model's lanes, and the router of its providers. */
 export interface WaysSeen {
   readonly lanes: readonly Pick<LaneKey & LaneStatus, 'limit' | 'providers'>[];
-  /** Null where nobody asked. */
+  /** Null if the router was not asked. */
   readonly serving: readonly ServingProvider[] | null;
 }
 
 const MOST_PEAKS = 10;
 
-/** Says with figures what would do instead of a GPU. */
+/** Computes what would be enough instead of a GPU, with the figures. */
 export function advise(policy: RoutePolicy, demand: Demand, { lanes, serving }: WaysSeen): Advice {
   const { model, care, criteria } = policy;
   const { atMs } = demand;
@@ -49,14 +49,17 @@ export function advise(policy: RoutePolicy, demand: Demand, { lanes, serving }: 
   return { ...seen, verdict: adviceVerdict(seen, { refused: criteria.refused, listed: care.providers }) };
 }
 
-/** What all ways of a model that ever refused take together, else what the policy says is much. */
+/** The learned limits of all the model's lanes together; if there is none, the policy's criterion `calls`. */
 export function yardstickOf(lanes: WaysSeen['lanes'], criteria: RoutePolicy['criteria']): Yardstick {
   const limits = lanes.flatMap(({ limit }) => limit ?? []);
   if (limits.length > 0) return { calls: limits.reduce((sum, limit) => sum + limit, 0), source: 'learned' };
   return { calls: Math.round((criteria.calls * WINDOW_MS) / criteria.window), source: 'policy' };
 }
 
-/** A learned limit, unless what came of the calls contradicts it: it moves with every window that serverless counts over. */
+/**
+ * The limit that held in the span. A learned limit is the newest one, and may have changed since. If calls were refused
+ * although every window was within it, what serverless took then is used instead.
+ */
 function heldThen(
   limit: Yardstick,
   demand: Demand,
@@ -68,7 +71,10 @@ function heldThen(
   return taken === null || taken >= limit.calls ? limit : { calls: taken, source: 'taken' };
 }
 
-/** In a lane that has a limit, those are thought to have set it that refuse about as much as the whole of it. */
+/**
+ * Whether a provider probably caused the limit of a lane: it refuses at least half as large a share of its attempts as
+ * the whole lane does.
+ */
 function isLimited(provider: string, lanes: WaysSeen['lanes']): boolean {
   return lanes.some(({ limit, providers }) => {
     const own = providers.find((one) => one.provider === provider);

@@ -1,19 +1,19 @@
 import { inWindow } from './demand.ts';
 import type { Demand } from './demand.ts';
 
-/** How much less the agents would have to ask for to stay within the limit in its fullest windows. */
+/** How many agents fewer, or how many calls each, would keep the fullest windows within the limit. */
 export interface FewerAgents {
-  /** In the fullest window. */
+  /** Agents in the fullest window. */
   readonly atPeak: number;
-  /** So many of them fewer, if those that stay ask for as much as the average. */
+  /** This many agents fewer are enough if the others make the average number of calls. */
   readonly fewer: number;
-  /** So many of the busiest would be enough. */
+  /** This many agents fewer are enough if they are the busiest. */
   readonly busiest: number;
-  /** Calls per agent in five minutes at most; null where one each is too much. */
+  /** At most this many calls of each agent in five minutes; null if even one call each is too much. */
   readonly cap: number | null;
 }
 
-/** What holds for all of the windows that end at these times, the fullest first. */
+/** The figures that are enough for all windows that end at `ends`, the fullest first. */
 export function fewerAgents(demand: Demand, ends: readonly number[], limit: number): FewerAgents {
   let [atPeak, fewer, busiest] = [0, 0, 0];
   let cap: number = Number.POSITIVE_INFINITY;
@@ -28,7 +28,7 @@ export function fewerAgents(demand: Demand, ends: readonly number[], limit: numb
   return { atPeak, fewer: Math.min(fewer, atPeak), busiest, cap: cap >= 1 && Number.isFinite(cap) ? cap : null };
 }
 
-/** How many calls each agent has in a window, the most first. */
+/** How many calls each agent has in a window, the largest count first. */
 function countsIn({ atMs, agentOf }: Demand, endMs: number): number[] {
   const counts = new Map<number, number>();
   for (const place of inWindow(atMs, endMs)) {
@@ -44,13 +44,13 @@ function busiestOf(counts: readonly number[], excess: number): number {
   return taken;
 }
 
-/** The most that each may ask for so that all together stay within the limit; `counts`: the most first. */
+/** The most calls that each agent may make so that all together stay within the limit. `counts`: the largest first. */
 export function capOf(counts: readonly number[], limit: number): number {
   let rest = counts.reduce((sum, count) => sum + count, 0);
   if (rest <= limit) return Number.POSITIVE_INFINITY;
   for (const [i, count] of counts.entries()) {
     rest -= count;
-    // The first i + 1 are cut down to the same, the others ask for less than that.
+    // The first i + 1 agents are limited to the cap; the others make fewer calls than that.
     const cap = Math.floor((limit - rest) / (i + 1));
     if (cap >= (counts[i + 1] ?? 0)) return Math.max(0, cap);
   }

@@ -1,12 +1,12 @@
 import { SECOND_MS } from '../time.ts';
 
-/** The window that Hugging Face's limits are taken to count over. */
+/** The window that Hugging Face's limits are assumed to count over. */
 export const WINDOW_MS = 300_000;
 const SECONDS = WINDOW_MS / SECOND_MS;
-/** An agent that was silent for so long and calls again has started anew. */
+/** An agent that calls again after it was silent for this long has started again. */
 export const SILENCE_MS = 600_000;
 
-/** A call of the past, as demand. */
+/** A past call, as demand. */
 export interface DemandCall {
   readonly atMs: number;
   readonly agent: string;
@@ -17,10 +17,10 @@ export interface DemandCall {
   readonly isTaken: boolean;
 }
 
-/** What a model was asked for in a span: its calls in the order of their arrival. */
+/** The calls for a model in a span, in the order of their arrival. Arrays have one element for each call. */
 export interface Demand {
   readonly atMs: readonly number[];
-  /** For each call the place of its agent in `agents`, and whether the agent started with it. */
+  /** The index of the call's agent in `agents`, and whether the agent started with this call. */
   readonly agentOf: readonly number[];
   readonly isStart: readonly boolean[];
   readonly isRefused: readonly boolean[];
@@ -28,11 +28,11 @@ export interface Demand {
   readonly agents: readonly string[];
   readonly derivedAgents: number;
   readonly refused: number;
-  /** Up to when calls were looked at, epoch ms. */
+  /** The end of the span, epoch ms. */
   readonly untilMs: number;
 }
 
-/** Sorts the calls of a span into demand. Those before it only tell which agents were there already. */
+/** Makes demand of the calls of a span. Calls before it only show which agents had started already. */
 export function demandOf(
   calls: readonly DemandCall[],
   { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
@@ -61,10 +61,10 @@ export function demandOf(
   return { atMs, agentOf, isStart, isRefused, isTaken, agents: [...places.keys()], derivedAgents, refused, untilMs };
 }
 
-/** What the sliding windows of five minutes held, looked at every second in which they hold anything. */
+/** The calls in the sliding windows of five minutes that end with each second; empty windows are left out. */
 export interface Windows {
   readonly peak: number;
-  /** Where the fullest window ends, epoch ms. */
+  /** The end of the fullest window, epoch ms. */
   readonly peakAt: number;
   readonly p95: number;
   /** Share of the windows that hold more than the limit. */
@@ -85,7 +85,7 @@ export function windowsOf(atMs: readonly number[], limit: number): Windows {
   return { peak, peakAt, p95, aboveShare: held.length === 0 ? 0 : above / held.length };
 }
 
-/** The fullest windows above a limit that do not overlap, the fullest first: where they end, epoch ms. */
+/** The ends, epoch ms, of the fullest windows above a limit that do not overlap, the fullest first. */
 export function peaksOf(atMs: readonly number[], limit: number, most: number): number[] {
   const above = [...slide(atMs)].filter(({ calls }) => calls > limit).sort((a, b) => b.calls - a.calls);
   const ends: number[] = [];
@@ -97,8 +97,8 @@ export function peaksOf(atMs: readonly number[], limit: number, most: number): n
 }
 
 /**
- * What serverless took in the windows in which more than a share of the calls was refused or delayed: the middle of them;
- * null where there are none.
+ * How many calls serverless took in the windows in which more than `share` of the calls were refused or delayed: the
+ * median; null if there are no such windows.
  */
 export function takenUnderPressure({ atMs, isRefused, isTaken }: Demand, share: number): number | null {
   const refused = atMs.filter((_, place) => isRefused[place]);
@@ -114,7 +114,9 @@ export function takenUnderPressure({ atMs, isRefused, isTaken }: Demand, share: 
   return seen.sort((a, b) => a - b)[seen.length >> 1] ?? null;
 }
 
-/** How many of some times are in the window that ends at a time; `mark` goes along with it. */
+/**
+ * How many of `mark.some` are in the window that ends at `endMs`. Moves `mark` to that window; it only moves forward.
+ */
 function countTo(mark: { readonly some: readonly number[]; from: number; to: number }, endMs: number): number {
   const { some } = mark;
   while (mark.to < some.length && (some[mark.to] as number) < endMs) mark.to++;
@@ -122,7 +124,7 @@ function countTo(mark: { readonly some: readonly number[]; from: number; to: num
   return mark.to - mark.from;
 }
 
-/** The places in `atMs`, which is in order, of the calls in the window that ends at a time. */
+/** The indices in `atMs`, which is sorted, of the calls in the window that ends at `endMs`. */
 export function* inWindow(atMs: readonly number[], endMs: number): Generator<number> {
   let [low, high] = [0, atMs.length];
   while (low < high) {
@@ -148,7 +150,7 @@ function* slide(atMs: readonly number[]): Generator<{ readonly calls: number; re
     calls -= seconds.get(second - SECONDS) ?? 0;
     while ((busy[next] ?? Number.POSITIVE_INFINITY) <= second) next++;
     if (calls > 0) yield { calls, endMs: (second + 1) * SECOND_MS };
-    // Nothing is left in the window: on to the next call.
+    // The window is empty: go to the next call.
     else second = (busy[next] as number) - 1;
   }
 }

@@ -1,24 +1,26 @@
 import { DELAYED_US } from '../call.ts';
 import { FINE, Histogram } from '../stats/histogram.ts';
 
-/** What a queue in front of the limit would have made of past calls. Times in clock ms, shares of all calls. */
+/**
+ * The effect that a queue in front of the limit would have had on past calls. Times in clock ms, shares of all calls.
+ */
 export interface Queued {
   readonly heldShare: number;
-  /** Held for so long that the criteria count it as refused. */
+  /** Calls held for so long that the criteria count them as refused. */
   readonly delayedShare: number;
-  /** Of the calls that were held; null where none was. */
+  /** Quantiles over the calls that were held; null if none was. */
   readonly waitedP50: number | null;
   readonly waitedP95: number | null;
   readonly refused: number;
   readonly refusedShare: number;
 }
 
-/** What may go out at once after a quiet moment, as in the gateway's own pace: so much time's worth. */
+/** After a quiet moment the calls of this much time may go out at once, as in the gateway's own limiter. */
 const BURST_MS = 2_000;
 
 /**
- * Sends calls, in the order of their arrival, through a queue that lets out so many a second. One that would wait longer
- * than `maxWaitMs`, or behind more than `most` others, is refused and takes no place.
+ * Sends calls, in the order of their arrival, through a queue that lets out `perSecond` calls a second. A call that
+ * would wait longer than `maxWaitMs`, or behind more than `most` others, is refused at once and takes no place.
  */
 export function queueUp(
   atMs: readonly number[],

@@ -2,18 +2,21 @@ import { MINUTE_MS } from '../time.ts';
 import { inWindow, WINDOW_MS, windowsOf } from './demand.ts';
 import type { Demand } from './demand.ts';
 
-/** What a slower start of the agents would make of the fullest window. */
+/** The effect of a slower start of the agents on the fullest window. */
 export interface Ramp {
+  /** Agents in the fullest window. */
   readonly atPeak: number;
   /** Agents of the fullest window that started within it. */
   readonly started: number;
-  /** Calls of the five minutes after it; null where they are not over. */
+  /** Calls in the five minutes after it; null if these are not over. */
   readonly after: number | null;
-  /** Whether starts made it: at least half of its agents began in it, and what came after was within the limit. */
+  /**
+   * Whether starts caused it: at least half of its agents started in it, and the demand after it was within the limit.
+   */
   readonly isCause: boolean;
-  /** The shortest ramp that keeps within the limit, else the best that was tried. Null where none would help. */
+  /** The shortest ramp that keeps within the limit, else the best one that was tried; null if none would help. */
   readonly minutes: number | null;
-  /** The fullest window then. */
+  /** Calls in the fullest window with that ramp. */
   readonly peak: number;
 }
 
@@ -21,8 +24,8 @@ const MINUTES = [2, 5, 10, 15, 20, 30, 45, 60];
 const CAUSE = 0.5;
 
 /**
- * Looks whether starts made the window that ends at a time, and at which ramp it would have stayed within a limit.
- * `refused`: the share from which demand is thought to be held back, so that there is more of it than can be seen.
+ * Finds whether starts caused the window that ends at `endMs`, and with which ramp it would have stayed within `limit`.
+ * `refused`: if more than this share of the calls is refused, true demand is assumed to be larger than the calls show.
  */
 export function rampOf(
   demand: Demand,
@@ -52,7 +55,10 @@ export function rampOf(
   return { ...seen, ...best };
 }
 
-/** When the calls would come if no agent started within `gapMs` of another: all that an agent does is put off alike. */
+/**
+ * When the calls would arrive if no agent started within `gapMs` of another. All calls of an agent are delayed by the
+ * same time as its start.
+ */
 export function ramped({ atMs, agentOf, isStart, agents }: Demand, gapMs: number): number[] {
   const putOffMs = new Float64Array(agents.length);
   let lastMs = Number.NEGATIVE_INFINITY;

@@ -1,16 +1,16 @@
 import { SECOND_MS } from '../time.ts';
 import type { UsageLog } from './log.ts';
 
-/** A span of time, epoch ms, and the length of the windows that are looked at in it, ms. */
+/** A span of time, epoch ms, and the length of the sliding windows in it, ms. */
 export interface UsageSpan {
   readonly fromMs: number;
   readonly untilMs: number;
   readonly windowMs: number;
 }
 
-/** Demand second by second: what arrived, and what each window held that ends with a second. */
+/** Demand by second. `held`: the calls of the window that ends with each second. */
 export interface SecondsOfDemand {
-  /** Where the first second begins, epoch ms. */
+  /** The beginning of the first second, epoch ms. */
   readonly startMs: number;
   readonly windowSeconds: number;
   readonly calls: Uint32Array;
@@ -39,7 +39,7 @@ export function secondsOf(log: UsageLog, { fromMs, untilMs, windowMs }: UsageSpa
   return { startMs: first * SECOND_MS, windowSeconds, calls, refused, held };
 }
 
-/** The last seconds of the fullest windows that do not overlap, the fullest first; none that is empty. */
+/** The last seconds of the fullest windows that do not overlap, the fullest first. Empty windows are left out. */
 export function fullest({ held, windowSeconds }: SecondsOfDemand, most: number): number[] {
   const ends: number[] = [];
   while (ends.length < most) {
@@ -55,14 +55,16 @@ export function fullest({ held, windowSeconds }: SecondsOfDemand, most: number):
   return ends;
 }
 
-/** Share of the time in which the window held more than so many calls. */
+/** Share of the seconds whose window held more than `limit` calls, 0..1. */
 export function aboveShare({ held }: SecondsOfDemand, limit: number): number {
   let above = 0;
   for (const calls of held) if (calls > limit) above++;
   return above / held.length;
 }
 
-/** The span in so many equal parts, or one for each second where it has fewer: the fullest window of each. */
+/**
+ * Divides the span into equal parts (`parts`, or one for each second if there are fewer): the fullest window of each.
+ */
 export function timelineOf({ held }: SecondsOfDemand, parts: number): number[] {
   const count = Math.min(parts, held.length);
   const timeline = Array.from({ length: count }, () => 0);
@@ -73,7 +75,7 @@ export function timelineOf({ held }: SecondsOfDemand, parts: number): number[] {
   return timeline;
 }
 
-/** Where in the calendar a moment lies. Monday is 0. */
+/** A moment's place in the calendar. Monday is 0. */
 export interface Moment {
   /** `2026-11-24` */
   readonly date: string;
@@ -81,7 +83,7 @@ export interface Moment {
   readonly hour: number;
 }
 
-/** What happened in a part of the calendar. */
+/** The calls of a part of the calendar. */
 interface Part {
   readonly calls: number;
   readonly refused: number;
@@ -89,17 +91,17 @@ interface Part {
   readonly fullest: number;
 }
 
-/** A day, and its hours: the fullest window of each; null where the span does not reach. */
+/** A day, with the fullest window of each hour; null for hours outside the span. */
 export interface DayOfUsage extends Part {
   readonly date: string;
   readonly weekday: number;
   readonly hours: readonly (number | null)[];
 }
 
-/** Time zones differ by quarters of an hour, and change at one. */
+/** Offsets of time zones are multiples of a quarter of an hour, and change only at one. */
 const QUARTER_SECONDS = 900;
 
-/** Sorts a span into the days of a calendar, and their hours. */
+/** Divides a span into days and hours of a calendar. */
 export function daysOf(demand: SecondsOfDemand, momentOf: (atMs: number) => Moment): DayOfUsage[] {
   const { startMs, calls, refused, held } = demand;
   const days = new Map<

@@ -1,4 +1,4 @@
-/** How many calls were in flight at once, over time. */
+/** The concurrency of calls over time. */
 export interface InFlight {
   readonly mean: number;
   readonly p95: number;
@@ -6,8 +6,8 @@ export interface InFlight {
 }
 
 /**
- * From when calls began and when they ended, in any order, over a span; what lies outside of it is cut off. A call that
- * ends as another begins makes room for it.
+ * Computes the concurrency in a span from the times at which calls began and ended, in any order. Times outside the
+ * span are cut off. If a call ends at the moment another begins, the two are not in flight at once.
  */
 export function inFlightOf(
   begins: Float64Array,
@@ -15,7 +15,7 @@ export function inFlightOf(
   { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
 ): InFlight {
   const [starts, stops] = [begins.toSorted(), ends.toSorted()];
-  /** For how long so many calls were in flight. */
+  /** For each concurrency, how long it lasted, ms. */
   const lasted: number[] = [];
   let [level, peak, at] = [0, 0, fromMs];
   const pass = (untilNext: number) => {

@@ -1,16 +1,16 @@
-/** A call of the past, as usage counts it. Times in epoch ms. */
+/** A past call, as usage counts it. Times in epoch ms. */
 export interface UsageCall {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
-  /** A number that stands for its agent. */
+  /** The number of its agent. */
   readonly agent: number;
   /** Serverless refused its first attempt, or could not take it in time. */
   readonly isRefused: boolean;
   /** It repeats a refused call, which counts once as demand. */
   readonly isRepeat: boolean;
-  /** An endpoint answered it; everything else was serverless's. */
+  /** An endpoint answered it. Every other call counts as serverless's. */
   readonly isDedicated: boolean;
-  /** Of prompt and answer, as far as they are known. */
+  /** Tokens of prompt and answer, as far as they are known. */
   readonly tokens: number;
 }
 
@@ -18,7 +18,7 @@ const REFUSED = 1;
 const REPEAT = 2;
 const DEDICATED = 4;
 
-/** Calls in the order in which they came in, as columns: 25 bytes for each, so that millions have room. */
+/** Calls in the order in which they were added, as columns: 25 bytes for each call, so that millions fit in memory. */
 export class UsageLog {
   #arrived = new Float64Array(1_024);
   #ended = new Float64Array(1_024);

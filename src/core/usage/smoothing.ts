@@ -1,7 +1,7 @@
 import { MINUTE_MS } from '../time.ts';
 import type { SecondsOfDemand } from './demand.ts';
 
-/** What the same calls would come to, were those of any such span spread evenly over it. */
+/** The fullest window if the calls of every span of `overMs` were spread evenly over it. */
 export interface Spread {
   readonly overMs: number;
   /** Calls in the fullest window. */
@@ -12,7 +12,10 @@ const SPANS_MS = [10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1_44
   (minutes) => minutes * MINUTE_MS,
 );
 
-/** The fullest window after spreading, for spans longer than the window and within what was looked at; falls, or nearly. */
+/**
+ * The fullest window after spreading, for spans longer than the window and not longer than the log. The longer the
+ * span, the emptier the window, with small exceptions.
+ */
 export function spreadsOf({ calls, windowSeconds }: SecondsOfDemand): Spread[] {
   const before = new Float64Array(calls.length + 1);
   for (let second = 0; second < calls.length; second++) {
@@ -28,7 +31,7 @@ export function spreadsOf({ calls, windowSeconds }: SecondsOfDemand): Spread[] {
   });
 }
 
-/** The shortest spreading that keeps within a limit; null where none does. */
+/** The shortest spreading that keeps within a limit; null if none does. */
 export function spreadWithin(spreads: readonly Spread[], limit: number): Spread | null {
   return spreads.find(({ fullest }) => fullest <= limit) ?? null;
 }

@@ -9,7 +9,7 @@ import type { UsageLog } from './log.ts';
 import { spreadsOf, spreadWithin } from './smoothing.ts';
 import type { Spread } from './smoothing.ts';
 
-/** An agent's part. Shares of all calls of the span, and of those in the fullest windows. */
+/** One agent's calls. `share` is of all calls of the span; `peakShare` is of those in the fullest windows. */
 export interface AgentUsage {
   readonly agent: string;
   readonly calls: number;
@@ -26,24 +26,26 @@ export interface Peak {
   readonly calls: number;
   readonly agents: number;
   readonly refusedShare: number;
-  /** Who made most of it. */
+  /** The agents with the most calls in it. */
   readonly busiest: readonly { readonly agent: string; readonly share: number }[];
 }
 
-/** What would come of it if the peaks were smoothed. In calls per window; `limit` is what is thought to be taken. */
+/** The effect of smoothing the peaks, in calls per window. `limit`: what serverless probably takes. */
 interface Smoothing {
   readonly limit: Yardstick;
-  /** Share of the time in which the window held more. */
+  /** Share of the time in which the window held more calls than the limit. */
   readonly aboveShare: number;
-  /** The peak, as so many times what an even load would be. */
+  /** The fullest window over the mean window. */
   readonly peakToMean: number;
   readonly spreads: readonly Spread[];
-  /** The shortest spreading within the limit, and below the policy's criterion; null where none is. */
+  /**
+   * The shortest spreading that is within the limit, and within the policy's criterion `calls`; null if there is none.
+   */
   readonly withinLimit: Spread | null;
   readonly belowCriteria: Spread | null;
 }
 
-/** Of the policy's criteria those that usage is held against. */
+/** The policy's criteria that usage is compared with. */
 type UsageCriteria = Pick<CriteriaPolicy, 'calls' | 'refused'>;
 
 /** How a route is used, when and by whom. Times in epoch ms, shares 0..1. */
@@ -68,10 +70,10 @@ export interface Usage {
   /** The busiest in the peaks first. */
   readonly busiest: readonly AgentUsage[];
   readonly inFlight: { readonly all: InFlight; readonly serverless: InFlight; readonly dedicated: InFlight };
-  /** By the minute in which calls ended. */
+  /** A call's tokens count in the minute in which it ended. */
   readonly tokensPerMinute: { readonly mean: number; readonly peak: number; readonly peakAt: number };
   readonly smoothing: Smoothing;
-  /** Replicas for the calls at once, where it is known how many one takes. */
+  /** Replicas needed for the concurrency; null if it is not known how many calls one replica takes at once. */
   readonly replicas: {
     readonly perReplica: number;
     readonly peak: number;
@@ -80,11 +82,11 @@ export interface Usage {
   } | null;
 }
 
-/** What usage needs to know beside the calls. */
+/** What `usageOf` needs in addition to the calls. */
 export interface UsageContext {
   readonly model: string;
   readonly untilMs: number;
-  /** How far back calls are looked at; where the first one came later, from there. */
+  /** The span begins here, or at the first call if that came later. */
   readonly sinceMs: number;
   readonly windowMs: number;
   readonly limit: Yardstick;
@@ -99,7 +101,9 @@ const MOST_PEAKS = 5;
 const MOST_IN_PEAK = 3;
 const MOST_AGENTS = 20;
 
-/** Says when a route is used and by whom, and what smoothing its peaks would save. The log holds a call at least. */
+/**
+ * Computes when a route is used and by whom, and what smoothing its peaks would save. The log has at least one call.
+ */
 export function usageOf(log: UsageLog, context: UsageContext): Usage {
   const { model, untilMs, windowMs, perReplica } = context;
   const span = { fromMs: Math.max(context.sinceMs, firstOf(log)), untilMs, windowMs };

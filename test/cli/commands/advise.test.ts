@@ -115,10 +115,10 @@ meta-llama/Llama-3.1-8B-Instruct
            it: the starts are not its cause
  providers groq 10.0 % of 9 000 attempts refused, 3 faults
            novita 0.0 % of 400 attempts refused
- verdict   4000 calls at the peak against 1500: no GPU needed, another provider
-           would do
-           - 0.0 % of 400 tries refused by novita, 10.0 % of 9000 by groq: call
-             meta-llama/Llama-3.1-8B-Instruct:novita, or set care.providers:
-             [novita]
+ verdict   4000 calls at the peak against a limit of 1500: no GPU needed,
+           another provider would be enough
+           - 0.0 % of 400 attempts refused by novita, 10.0 % of 9000 by groq:
+             call meta-llama/Llama-3.1-8B-Instruct:novita, or set
+             care.providers: [novita]
  next      try that first; npx upshift advise --since 1h then shows the effect
 `;

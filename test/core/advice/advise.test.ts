@@ -15,16 +15,16 @@ const NO_WAYS: WaysSeen = { lanes: [], serving: null };
 
 interface Swarm {
   readonly agents: number;
-  /** Of each agent, and how long it goes on. */
+  /** The time between two calls of an agent, and how long it goes on calling. */
   readonly everyMs: number;
   readonly minutes: number;
   readonly fromMinute?: number;
-  /** Between the starts of two agents. */
+  /** The time between the starts of two agents. */
   readonly gapMs?: number;
   readonly refused?: number;
 }
 
-/** Agents that call at a steady pace, one after the other's start. */
+/** The calls of agents that start one after another and call at a steady pace. */
 function swarm({ agents, everyMs, minutes, fromMinute = 0, gapMs = 100, refused = 0 }: Swarm): DemandCall[] {
   return Array.from({ length: agents }, (_, agent) =>
     Array.from({ length: Math.floor((minutes * MINUTE) / everyMs) }, (_, n) => ({
@@ -37,7 +37,7 @@ function swarm({ agents, everyMs, minutes, fromMinute = 0, gapMs = 100, refused 
   ).flat();
 }
 
-/** The demand of calls whose agents have stopped long ago, from a time on. */
+/** The demand of calls from a time on, in a span that ends long after the last call. */
 const past = (calls: readonly DemandCall[], fromMs = START) => demandOf(calls, { fromMs, untilMs: START + 1e9 });
 
 const lane = (limit: number | null, ...providers: readonly (readonly [string, number, number])[]) => ({
@@ -48,7 +48,7 @@ const lane = (limit: number | null, ...providers: readonly (readonly [string, nu
 const times = fc.array(fc.integer({ min: 0, max: 2_000_000 }), { maxLength: 200 });
 
 describe('sliding windows', () => {
-  it('hold what calls there are, wherever the calls are', () => {
+  it('hold the calls in them, whenever the calls arrive', () => {
     fc.assert(
       fc.property(times, fc.integer({ min: 0, max: 50 }), (atMs, limit) => {
         const sorted = atMs.toSorted((a, b) => a - b);
@@ -62,7 +62,7 @@ describe('sliding windows', () => {
     );
   });
 
-  it('that are the fullest do not overlap, and all are above the limit', () => {
+  it('have fullest ones that do not overlap and are above the limit', () => {
     fc.assert(
       fc.property(times, fc.integer({ min: 0, max: 20 }), (atMs, limit) => {
         const sorted = atMs.toSorted((a, b) => a - b);
@@ -74,7 +74,7 @@ describe('sliding windows', () => {
     );
   });
 
-  it('pass over a silence', () => {
+  it('skip a silence', () => {
     const calls = [
       ...swarm({ agents: 10, everyMs: 10_000, minutes: 10 }),
       ...swarm({ agents: 10, everyMs: 5_000, minutes: 10, fromMinute: 10_000 }),
@@ -88,15 +88,15 @@ describe('sliding windows', () => {
 describe('a queue at the limit', () => {
   const at = { perSecond: 2, maxWaitMs: 30_000, most: 1_000 };
 
-  it('keeps nobody waiting below it', () => {
+  it('holds no call if demand is below the limit', () => {
     const calls = Array.from({ length: 600 }, (_, i) => i * 501);
     const { heldShare, refused, waitedP50 } = queueUp(calls, at);
     assert.deepEqual([heldShare, refused, waitedP50], [0, 0, null]);
   });
 
-  it('holds a crowd as long as it takes, and refuses those that would wait too long', () => {
+  it('holds a burst for as long as the limit needs, and refuses calls that would wait too long', () => {
     const { heldShare, refused, waitedP95, delayedShare } = queueUp(Array<number>(100).fill(0), at);
-    // Four of the burst, then two a second for thirty seconds.
+    // Four calls go out at once, then two a second for thirty seconds.
     assert.equal(refused, 100 - 4 - 60);
     assert.equal(heldShare, 0.6);
     assert.equal(delayedShare, 0.59);
@@ -104,22 +104,22 @@ describe('a queue at the limit', () => {
     assert.equal(queueUp(Array<number>(100).fill(0), { ...at, most: 10 }).refused, 100 - 4 - 10);
   });
 
-  it('lets out no more than the limit and a burst, whatever comes, and says so in shares', () => {
+  it('never lets out more than the limit and a burst, and its shares agree with that', () => {
     fc.assert(
       fc.property(times, fc.integer({ min: 1, max: 20 }), (atMs, perSecond) => {
         const sorted = atMs.toSorted((a, b) => a - b);
-        const told = queueUp(sorted, { ...at, perSecond });
+        const queued = queueUp(sorted, { ...at, perSecond });
         const spanMs = (sorted.at(-1) ?? 0) - (sorted[0] ?? 0) + at.maxWaitMs;
-        assert.ok(sorted.length - told.refused <= Math.ceil((perSecond * (spanMs + 2_000)) / 1_000) + 1);
-        assert.ok(told.delayedShare <= told.heldShare && told.heldShare + told.refusedShare <= 1 + 1e-9);
-        assert.ok((told.waitedP50 ?? 0) <= (told.waitedP95 ?? 0) && (told.waitedP95 ?? 0) <= at.maxWaitMs * 1.01);
+        assert.ok(sorted.length - queued.refused <= Math.ceil((perSecond * (spanMs + 2_000)) / 1_000) + 1);
+        assert.ok(queued.delayedShare <= queued.heldShare && queued.heldShare + queued.refusedShare <= 1 + 1e-9);
+        assert.ok((queued.waitedP50 ?? 0) <= (queued.waitedP95 ?? 0) && (queued.waitedP95 ?? 0) <= at.maxWaitMs * 1.01);
       }),
     );
   });
 });
 
 describe('fewer agents', () => {
-  it('a cap is the highest that keeps within the limit', () => {
+  it('have the highest cap that keeps within the limit', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 30 }),
@@ -137,7 +137,7 @@ describe('fewer agents', () => {
     );
   });
 
-  it('is as many as the peak is too high, or the few that ask for much', () => {
+  it('are as many as the peak is too high, or the few that make many calls', () => {
     const even = past(swarm({ agents: 50, everyMs: 6_000, minutes: 10 }));
     const ends = peaksOf(even.atMs, 2_000, 10);
     // 50 calls each in five minutes.
@@ -148,7 +148,7 @@ describe('fewer agents', () => {
     assert.deepEqual([busiest, cap], [1, 500]);
   });
 
-  it('cannot be told as a cap where one call each is too much', () => {
+  it('have no cap if one call each is too much', () => {
     const demand = past(swarm({ agents: 50, everyMs: 30_000, minutes: 10 }));
     assert.equal(fewerAgents(demand, peaksOf(demand.atMs, 40, 10), 40).cap, null);
   });
@@ -156,10 +156,10 @@ describe('fewer agents', () => {
 
 describe('a ramp', () => {
   const AT = { limit: 1_000, refused: 0.05 };
-  // Each agent asks for much at first and then rests.
+  // Each agent makes many calls at first and then none.
   const burst = swarm({ agents: 60, everyMs: 3_000, minutes: 2, gapMs: 200 });
 
-  it('would do where agents that start together make the peak', () => {
+  it('is enough if agents that start together cause the peak', () => {
     const demand = past(burst);
     const [end = 0] = peaksOf(demand.atMs, 1_000, 1);
     const ramp = rampOf(demand, end, AT);
@@ -167,7 +167,7 @@ describe('a ramp', () => {
     assert.ok(ramp.peak <= 1_000);
   });
 
-  it('would not do where the agents were there already: a silence tells a start, and so does what came before', () => {
+  it('is not enough if the agents had started before; an agent starts with its first call or after a silence', () => {
     const steady = swarm({ agents: 60, everyMs: 6_000, minutes: 60 });
     const demand = past(steady, START + 30 * MINUTE);
     assert.equal(demand.isStart.includes(true), false);
@@ -184,7 +184,7 @@ describe('a ramp', () => {
     assert.equal(again.isStart.filter(Boolean).length, 120);
   });
 
-  it('would not do for what goes on, is held back, or is not over', () => {
+  it('is not enough if the demand goes on, if it is held back, or if the time after the peak is not over', () => {
     const steady = swarm({ agents: 60, everyMs: 6_000, minutes: 20 });
     const heldBack = [...burst, ...swarm({ agents: 60, everyMs: 60_000, minutes: 20, refused: 0.5 })];
     for (const [demand, after] of [
@@ -198,7 +198,7 @@ describe('a ramp', () => {
     }
   });
 
-  it('puts nobody off by less than nothing, and keeps starts apart', () => {
+  it('never moves a call earlier, and keeps starts apart', () => {
     const demand = past(burst);
     const late = ramped(demand, 5_000);
     assert.ok(late.every((at, i) => at >= (demand.atMs[i] as number)));
@@ -222,18 +222,25 @@ describe('advice', () => {
     readonly string[],
     RegExp,
   ])[] = [
-    ['of no call', past([]), [], 'unknown', [], /^0 calls/],
-    ['of demand within the limit', calm, [lane(2_500)], 'fine', [], /^2200 calls at the peak against 2500: no GPU/],
+    ['is unknown without calls', past([]), [], 'unknown', [], /^0 calls/],
     [
-      'of demand beyond the policy that is served',
+      'is fine within the limit',
+      calm,
+      [lane(2_500)],
+      'fine',
+      [],
+      /^2200 calls at the peak against a limit of 2500: no GPU/,
+    ],
+    [
+      'is fine if serverless takes more than the policy’s criterion',
       past(swarm({ agents: 80, everyMs: 6_000, minutes: 30, refused: 0.01 })),
       [lane(null)],
       'fine',
       [],
-      /^1\.\d % refused \(4000 calls at the peak against 2000 of the policy\)/,
+      /^1\.\d % refused \(4000 calls at the peak against the policy's 2000\)/,
     ],
     [
-      'of refusals before anything was learned',
+      'is unknown if calls are refused before a limit was learned',
       past(swarm({ agents: 10, everyMs: 6_000, minutes: 10, refused: 0.5 })),
       [],
       'unknown',
@@ -241,33 +248,40 @@ describe('advice', () => {
       /limit is not known yet/,
     ],
     [
-      'of twice what it takes',
+      'is to migrate at twice the limit',
       heavy,
       [lane(2_000, ['groq', 9_000, 1_800])],
       'migrate',
       [],
-      /^4000 calls at the peak against 2000: past it, migrate; .*40 of 80 agents/,
+      /^4000 calls at the peak against a limit of 2000: migrate; .*40 of 80 agents/,
     ],
     [
-      'of a provider that takes what another refuses',
+      'is another provider if one takes what another refuses',
       heavy,
       [lane(2_000, ['groq', 9_000, 1_800], ['novita', 400, 2])],
       'remedy',
       ['provider'],
-      /^4000 .*another provider would do$/,
+      /^4000 .*another provider would be enough$/,
     ],
     [
-      'of too few tries at another provider',
+      'does not trust a provider with too few attempts',
       heavy,
       [lane(2_000, ['groq', 9_000, 1_800], ['novita', 40, 0])],
       'migrate',
       [],
       /^4000/,
     ],
-    ['of starts', burst, [lane(1_000)], 'remedy', ['ramp'], /a slower ramp would do$/],
-    ['of a little too much', slightly, [lane(2_000)], 'remedy', ['agents'], /fewer agents would do$/],
+    ['is a ramp if starts cause the peak', burst, [lane(1_000)], 'remedy', ['ramp'], /a slower ramp would be enough$/],
     [
-      'of a short crowd',
+      'is fewer agents if demand is a little too high',
+      slightly,
+      [lane(2_000)],
+      'remedy',
+      ['agents'],
+      /fewer agents would be enough$/,
+    ],
+    [
+      'is the queue for a short burst',
       past([
         ...swarm({ agents: 20, everyMs: 6_000, minutes: 180, gapMs: 59_700 }),
         ...swarm({ agents: 1, everyMs: 500, minutes: 4.2, fromMinute: 100 }).map((one) => ({ ...one, agent: 'late' })),
@@ -275,7 +289,7 @@ describe('advice', () => {
       [lane(1_450)],
       'remedy',
       ['queue', 'agents'],
-      /the queue or fewer agents would do$/,
+      /the queue or fewer agents would be enough$/,
     ],
   ];
   for (const [title, demand, lanes, kind, remedies, first] of rows) {
@@ -288,7 +302,7 @@ describe('advice', () => {
     });
   }
 
-  it('takes a provider that never refused for one that has room, where another’s limit was reached without many refusals', () => {
+  it('is another provider if one never refused and another reached its limit with few refusals', () => {
     const of = (...lanes: WaysSeen['lanes']) => advise(policy, heavy, { lanes, serving: null });
     const one = of(lane(2_000, ['groq', 9_000, 180]), lane(null, ['novita', 400, 0]));
     assert.deepEqual(one.verdict.remedies, ['provider']);
@@ -302,37 +316,37 @@ describe('advice', () => {
     assert.equal(of(lane(1_500, ['groq', 9_000, 180]), lane(500, ['novita', 4_000, 80])).verdict.kind, 'migrate');
   });
 
-  it('names the model as another provider is called, and the policy’s key, or says that it is there', () => {
+  it('names the model at the other provider and the policy’s key, or says that the policy lists the provider', () => {
     const lanes = [lane(2_000, ['groq', 9_000, 1_800]), lane(null, ['novita', 400, 2])];
-    const told = (providers: readonly string[]) =>
+    const reason = (providers: readonly string[]) =>
       advise({ ...policy, care: { ...policy.care, providers } }, heavy, { lanes, serving: null }).verdict.reasons[1];
     assert.equal(
-      told([]),
-      `0.5 % of 400 tries refused by novita, 20.0 % of 9000 by groq: call ${MODEL}:novita, or set care.providers: [novita]`,
+      reason([]),
+      `0.5 % of 400 attempts refused by novita, 20.0 % of 9000 by groq: call ${MODEL}:novita, or set care.providers: [novita]`,
     );
-    assert.match(told(['novita']) ?? '', /care\.providers has it already$/);
+    assert.match(reason(['novita']) ?? '', /care\.providers already lists it$/);
   });
 
-  it('tells who else serves the model, without those that were tried', () => {
+  it('lists the other providers that serve the model, without those that were tried', () => {
     const serving = ['groq', 'together'].map((provider) => ({ provider, inputPrice: 0.1, outputPrice: null }));
     const { others, verdict } = advise(policy, heavy, { lanes: [lane(2_000, ['groq', 9_000, 1_800])], serving });
     assert.deepEqual(others, [
       { provider: 'together', inputPrice: 0.1, outputPrice: null, model: `${MODEL}:together` },
     ]);
     assert.equal(verdict.kind, 'migrate');
-    assert.match(verdict.reasons[1] ?? '', /^1 not tried yet: first call .*:together/);
+    assert.match(verdict.reasons[1] ?? '', /^1 provider not tried yet: first call .*:together/);
   });
 
-  it('measures by what was taken while calls were refused, where the limit that is known now cannot have held then', () => {
+  it('uses what serverless took while it refused calls, if the learned limit cannot have held then', () => {
     const { limit, verdict } = advise(policy, heavy, { ...NO_WAYS, lanes: [lane(5_000)] });
     assert.equal(limit.source, 'taken');
-    // Of up to 4,000 calls a fifth was refused; the agents came one by one.
+    // A fifth of up to 4,000 calls was refused. The agents started one by one.
     assert.ok(limit.calls > 1_500 && limit.calls <= 3_200, String(limit.calls));
     assert.equal(verdict.kind, 'migrate');
     assert.equal(advise(policy, calm, { ...NO_WAYS, lanes: [lane(5_000)] }).limit.source, 'learned');
   });
 
-  it('takes the policy’s calls as the yardstick where nothing was learned, by its window', () => {
+  it('uses the policy’s criterion, scaled to five minutes, if nothing was learned', () => {
     const limitOf = (window: number, lanes: WaysSeen['lanes']) =>
       advise(routePolicy({ criteria: { ...policy.criteria, calls: 300, window } }), burst, { ...NO_WAYS, lanes }).limit;
     assert.deepEqual(limitOf(MINUTE, [lane(null)]), { calls: 1_500, source: 'policy' });

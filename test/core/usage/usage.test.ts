@@ -66,7 +66,7 @@ describe('demand, second by second', () => {
   const isIn = ({ arrivedAtMs, isRepeat }: UsageCall) =>
     !isRepeat && arrivedAtMs >= SPAN.fromMs && arrivedAtMs < SPAN.untilMs;
 
-  it('holds in each window what a recount of the calls finds there', () => {
+  it('agrees with a recount of the calls in each window', () => {
     fc.assert(
       fc.property(calls, fc.nat(4 * 3_600 - 1), (all, second) => {
         const { held, calls: arrived, refused } = secondsOf(logOf(all), SPAN);
@@ -80,7 +80,7 @@ describe('demand, second by second', () => {
     );
   });
 
-  it('has fullest windows that do not overlap, from the fullest of all downwards', () => {
+  it('has fullest windows that do not overlap, the fullest first', () => {
     fc.assert(
       fc.property(calls, (all) => {
         const demand = secondsOf(logOf(all), SPAN);
@@ -98,7 +98,7 @@ describe('demand, second by second', () => {
     );
   });
 
-  it('is sorted into days and hours without losing a call or a peak', () => {
+  it('is divided into days and hours without losing a call or a peak', () => {
     fc.assert(
       fc.property(calls, fc.integer({ min: -48, max: 48 }), (all, quarters) => {
         const demand = secondsOf(logOf(all), SPAN);
@@ -115,7 +115,7 @@ describe('demand, second by second', () => {
     );
   });
 
-  it('knows nothing of hours that the span does not reach', () => {
+  it('has no figure for hours outside the span', () => {
     const demand = secondsOf(logOf([call(MONDAY + 1)]), { ...SPAN, fromMs: MONDAY + 2.5 * HOUR });
     const [day] = daysOf(demand, momentOf);
     assert.deepEqual(day?.hours.slice(0, 6), [null, null, 0, 0, null, null]);
@@ -123,7 +123,7 @@ describe('demand, second by second', () => {
 });
 
 describe('calls in flight', () => {
-  it('are what is found by looking at every moment at which one begins or ends', () => {
+  it('agree with a recount at every moment at which a call begins or ends', () => {
     fc.assert(
       fc.property(calls, (all) => {
         const found = inFlightOf(
@@ -155,7 +155,7 @@ describe('calls in flight', () => {
 });
 
 describe('spreading', () => {
-  it('over a multiple of the window never makes a fuller window than there was', () => {
+  it('over a multiple of the window never gives a fuller window than before', () => {
     fc.assert(
       fc.property(calls, (all) => {
         const demand = secondsOf(logOf(all), SPAN);
@@ -165,7 +165,7 @@ describe('spreading', () => {
     );
   });
 
-  it('of a burst takes as long as the burst is too big', () => {
+  it('of a burst needs a span in proportion to the size of the burst', () => {
     // 600 calls within a minute: 100 in five minutes once they are spread over half an hour.
     const burst = Array.from({ length: 600 }, (_, i) => call(MONDAY + HOUR + i * 100));
     const spreads = spreadsOf(secondsOf(logOf(burst), SPAN));
@@ -176,7 +176,10 @@ describe('spreading', () => {
 });
 
 describe('usage', () => {
-  /** A call a minute of nine agents all day; from noon the tenth makes three hundred in five minutes, half of them refused. */
+  /**
+   * Nine agents make one call a minute all day. From noon the tenth makes 300 in five minutes; half of them are
+   * refused.
+   */
   const day = [
     ...Array.from({ length: 24 * 60 }, (_, i) => call(MONDAY + i * 60_000, { agent: i % 9 })),
     ...Array.from({ length: 300 }, (_, i) =>
@@ -184,7 +187,7 @@ describe('usage', () => {
     ),
   ];
 
-  it('tells of a peak when it was, who made it and what was refused', () => {
+  it('says when a peak was, which agents made it and how much was refused', () => {
     const usage = usageOf(logOf(day), context());
     const [peak, second] = usage.peaks;
     assert.deepEqual([peak?.calls, peak?.fromMs], [305, MONDAY + 12 * HOUR]);
@@ -204,26 +207,26 @@ describe('usage', () => {
     assert.ok(twice.inFlight.all.mean > 1.9 * once.inFlight.all.mean);
   });
 
-  it('begins with the first call where the ledger is younger than the span', () => {
+  it('begins with the first call if that is later than the span', () => {
     const usage = usageOf(logOf(day.slice(-300)), context());
     assert.equal(usage.fromMs, MONDAY + 12 * HOUR);
     assert.deepEqual([usage.days[0]?.hours[11], usage.days[0]?.hours[12]], [null, 300]);
   });
 
-  it('tells the sides apart, and both together', () => {
+  it('has the concurrency of each kind of upstream, and of both together', () => {
     const half = day.map((one, i) => ({ ...one, isDedicated: i % 2 === 0 }));
     const { all, serverless, dedicated } = usageOf(logOf(half), context()).inFlight;
     assert.ok(Math.abs(serverless.mean + dedicated.mean - all.mean) < 1e-9);
     assert.ok(all.peak >= Math.max(serverless.peak, dedicated.peak));
   });
 
-  it('needs as many replicas as carry its calls at once', () => {
+  it('has as many replicas as its concurrency needs', () => {
     const { inFlight, replicas } = usageOf(logOf(day), context({ perReplica: 2 }));
     assert.deepEqual([inFlight.all.peak, replicas], [3, { perReplica: 2, peak: 2, p95: 1, mean: 1 }]);
     assert.equal(usageOf(logOf(day), context()).replicas, null);
   });
 
-  it('counts the tokens of a minute where calls end', () => {
+  it('counts tokens in the minute in which calls end', () => {
     const { mean, peak, peakAt } = usageOf(logOf(day), context()).tokensPerMinute;
     assert.equal(mean, 17_400 / (24 * 60));
     assert.deepEqual([peak, peakAt], [610, MONDAY + 12 * HOUR + 60_000]);
