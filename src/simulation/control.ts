@@ -9,7 +9,7 @@ import type { Fault } from './faults.ts';
 import type { Router } from './router/router.ts';
 import type { World } from './world.ts';
 
-/** What is known of an endpoint from within; times are clock time. */
+/** An endpoint seen from inside the simulation; times are clock time. */
 interface EndpointReport {
   readonly name: string;
   readonly namespace: string;
@@ -43,7 +43,7 @@ export interface SimulationState {
   /** Answers by part and status; status 0 is a connection that was cut or left hanging. */
   readonly counters: Record<string, Record<string, number>>;
   readonly router: { readonly inFlight: number; readonly window: Record<string, number> };
-  /** Living and deleted ones, oldest first. */
+  /** Existing and deleted ones, oldest first. */
   readonly endpoints: readonly EndpointReport[];
   readonly created: number;
   readonly spentMicroDollars: number;
@@ -90,8 +90,8 @@ function reportOf(endpoint: Endpoint): EndpointReport {
 }
 
 /**
- * `GET /state`; `POST /faults` with `{target, kind, share?, factor?, name?, lastsMs?}` to switch a fault on, or
- * `{clear: true, target?, kind?}` to switch faults off. Answers the faults then in force.
+ * `GET /state`; `POST /faults` with `{target, kind, share?, factor?, name?, lastsMs?}` switches a fault on, and with
+ * `{clear: true, target?, kind?}` switches faults off. The answer lists the faults that are then in force.
  */
 export async function answerControl(parts: SimulationParts, exchange: Exchange): Promise<void> {
   const { world, fleet } = parts;

@@ -1,4 +1,4 @@
-/** How many answers of each status each part gave; status 0 stands for a connection that was cut or left hanging. */
+/** Counts the answers of each part by status; status 0 is a connection that was cut or left hanging. */
 export interface Counters {
   add(upstream: string, status: number): void;
   of(upstream: string, status: number): number;

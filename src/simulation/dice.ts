@@ -1,6 +1,6 @@
 import type { Dice } from '../core/dice.ts';
 
-/** A source of chance of its own for each seed, which gives the same run (a 32-bit multiply-and-xor-shift generator). */
+/** A source of random numbers; the same seed gives the same numbers (a 32-bit multiply-and-xor-shift generator). */
 export function seededDice(seed: number): Dice {
   let state = seed >>> 0;
   function next(): number {

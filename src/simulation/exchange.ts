@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Counters } from './counters.ts';
 
-/** One request at the simulation and the answer to it; `path` is what follows the part's prefix, without the query. */
+/** One request to the simulation and its answer; `path` is the part after the prefix, without the query. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Whose answers are counted: `router`, `hub`, `management`, `control` or `endpoint:NAME`. */
+  /** The part that counts the answer: `router`, `hub`, `management`, `control` or `endpoint:NAME`. */
   readonly upstream: string;
   readonly counters: Counters;
 }
@@ -35,7 +35,7 @@ export function openExchange(
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
-/** The whole body of a request; rejects when the client breaks off or sends more than 64 MiB. */
+/** The whole body of a request; rejects if the client disconnects or sends more than 64 MiB. */
 export function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -51,7 +51,7 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-/** A JSON object, or undefined where the text is none. */
+/** A JSON object; undefined if the text is not one. */
 export function parseObject(body: Buffer): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(body.toString('utf8'));
@@ -65,7 +65,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Answers with JSON; `body` may be text that is JSON already. Counts the answer before it leaves. */
+/** Answers with JSON; `body` may already be JSON text. Counts the answer before sending it. */
 export function sendJson(
   exchange: Exchange,
   status: number,

@@ -5,10 +5,10 @@ import { isObject } from './exchange.ts';
 
 const FAULT_KINDS = {
   /**
-   * What an endpoint's own server does, whatever the management API says of it. Both `dies` and `refuses` close the
-   * listener and cut calls that wait for an answer; `dies` also breaks the answers that have begun, `refuses` lets them end.
-   * `hangs` answers nothing, not even its health route; `stalls` leaves calls unfinished, one half of them before the
-   * first byte, the other after half of the answer. `short` changes how many tokens an answer has.
+   * What an endpoint's own server does, whatever state the management API shows. `dies` and `refuses` both close the
+   * listener and cut calls that wait for an answer. `dies` also breaks the answers that have begun; `refuses` lets them
+   * end. `hangs` answers nothing, not even the health route. `stalls` leaves calls unfinished: one half before the
+   * first byte, the other half after half of the answer. `short` changes how many tokens an answer has.
    */
   endpoint: [
     'dies',
@@ -31,17 +31,17 @@ const FAULT_KINDS = {
 type FaultTarget = keyof typeof FAULT_KINDS;
 type FaultKind = (typeof FAULT_KINDS)[FaultTarget][number];
 
-/** Something that goes wrong from now on. */
+/** A fault to switch on. */
 export interface Fault {
   readonly target: FaultTarget;
   readonly kind: FaultKind;
-  /** Share of the calls that are struck, 0..1; 1 unless said. */
+  /** Share of the calls that the fault hits, 0..1; 1 by default. */
   readonly share: number;
-  /** What a struck call's times (`slow`, 3 unless said) or output tokens (`short`, 0.7 unless said) are multiplied by. */
+  /** Factor on the times of a hit call (`slow`, 3 by default) or on its output tokens (`short`, 0.7 by default). */
   readonly factor: number;
-  /** The endpoint it strikes; all of them where it is missing. */
+  /** The endpoint that the fault hits; all endpoints if it is missing. */
   readonly name: string | undefined;
-  /** Clock time at which it is over by itself; null: when it is cleared. */
+  /** Clock time at which the fault ends by itself; null: it lasts until it is cleared. */
   readonly endsAt: number | null;
 }
 
@@ -49,7 +49,7 @@ export type FaultInput = Pick<Fault, 'target' | 'kind'> & {
   share?: number;
   factor?: number;
   name?: string;
-  /** Clock ms until it is over by itself. */
+  /** Clock ms until the fault ends by itself. */
   lastsMs?: number;
 };
 
@@ -62,7 +62,7 @@ export interface FaultBoard {
   find(target: FaultTarget, kind: FaultKind, name?: string): Fault | undefined;
   /** Whether the fault is in force and hits this call. */
   strikes(target: FaultTarget, kind: FaultKind, name?: string): boolean;
-  /** What a call's times (`slow`) or tokens (`short`) are multiplied by; 1 where the fault does not hit it. */
+  /** Factor on a call's times (`slow`) or tokens (`short`); 1 if the fault does not hit the call. */
   factor(target: FaultTarget, kind: 'slow' | 'short', name?: string): number;
 }
 
@@ -100,7 +100,7 @@ export function createFaultBoard(dice: Dice, clock: Clock): FaultBoard {
   };
 }
 
-/** What stays as it is until it is cleared. */
+/** Faults that last until they are cleared. */
 const LASTING: readonly FaultKind[] = ['dies', 'refuses', 'fails'];
 
 /** Reads `{target, kind, share?, factor?, name?, lastsMs?}`; throws `invalid` naming the field, the value and what is allowed. */

@@ -3,38 +3,38 @@ import { AppError } from '../core/errors.ts';
 import type { KeptEndpoint } from './endpoint/life.ts';
 import type { Usage } from './usage.ts';
 
-/** What a killed and restarted simulation has again; times are clock time. */
+/** The state that a killed simulation has again after a restart; times are clock time. */
 export interface Kept {
   readonly version: 1;
   readonly startedAt: number;
   readonly port: number;
-  /** How the clock runs: endpoints go on existing, and being billed, while no process is there. */
+  /** How the clock runs. It must go on, because endpoints exist and are billed while no process runs. */
   readonly scale: number;
   readonly clockStart: number;
-  /** Living and deleted ones. */
+  /** Existing and deleted ones. */
   readonly endpoints: readonly KeptEndpoint[];
   readonly usage: readonly Usage[];
 }
 
-/** Writes the state file, so that what was answered survives a kill. */
+/** Writes the state file, so that answered requests survive a kill. */
 export interface Keeper {
-  /** At once. */
+  /** Writes at once. */
   now(): void;
-  /** Soon: for what happens with every call. A kill loses at most a quarter of a second of it. */
+  /** Writes within a quarter of a second, for events that come with every call. A kill loses at most that time. */
   soon(): void;
   close(): void;
 }
 
 const SOON_MS = 250;
 
-/** A keeper of a file; one without a path keeps nothing. */
+/** A keeper for the file at a path; without a path it keeps nothing. */
 export function createKeeper(path: string | null, take: () => Kept): Keeper {
   let timer: NodeJS.Timeout | null = null;
   const now = () => {
     if (timer !== null) clearTimeout(timer);
     timer = null;
     if (path === null) return;
-    // Whole or not at all: a kill in the middle leaves the former file.
+    // The file is replaced as a whole, because a kill during the write must leave the former file intact.
     try {
       writeFileSync(`${path}.new`, JSON.stringify(take()));
       renameSync(`${path}.new`, path);
@@ -53,7 +53,7 @@ export function createKeeper(path: string | null, take: () => Kept): Keeper {
   };
 }
 
-/** What a former process left in a state file; null where there is none yet. Throws AppError `invalid`. */
+/** The state that a former process left in the file; null if there is no file yet. Throws AppError `invalid`. */
 export function readKept(path: string): Kept | null {
   if (!existsSync(path)) return null;
   try {

@@ -19,24 +19,24 @@ export interface Limits {
   /** Calls of one model that each provider takes in one fixed window; the rest are refused with 429. */
   readonly routerCalls: number;
   readonly routerWindowMs: number;
-  /** What its 429 asks for in `Retry-After`; null where it says nothing, as most providers do. */
+  /** The value of `Retry-After` in a 429; null: the header is missing, as with most providers. */
   readonly routerRetryAfterSeconds: number | null;
-  /** Calls that the router handles at once; beyond them it answers 503. */
+  /** Calls that the router handles at once; it answers further calls with 503. */
   readonly routerInFlight: number;
-  /** Calls that slow the router to twice its usual times. */
+  /** Calls at once that slow the router to twice its usual times. */
   readonly routerComfort: number;
   readonly routerSpeed: Speed;
-  /** An endpoint's times are the router's times this factor. */
+  /** Factor on the router's times that gives an endpoint's times. */
   readonly endpointFactor: number;
-  /** Calls that one replica works on at once; beyond them calls wait in a queue. */
+  /** Calls that one replica works on at once; further calls wait in a queue. */
   readonly replicaCalls: number;
   readonly pendingMs: number;
   readonly initializingMs: number;
-  /** How long after `running` the engine has its weights. */
+  /** Time from `running` until the engine has loaded its weights. */
   readonly healthLagMs: number;
-  /** From scaled to zero to running. */
+  /** Time from scaled to zero to running. */
   readonly wakeMs: number;
-  /** How long a change of a running endpoint takes it off the air. */
+  /** Time for which a change takes a running endpoint off the air. */
   readonly updateMs: number;
 }
 
@@ -46,8 +46,8 @@ export const DEFAULT_LIMITS: Limits = {
   routerRetryAfterSeconds: null,
   routerInFlight: 800,
   routerComfort: 400,
-  // A slow provider: at 60 times real time a first token after half a second would be there in eight milliseconds, and what
-  // a busy machine adds to them would be taken for the provider's own unrest.
+  // The provider is slow on purpose. At 60 times real time, a first token after half a second arrives after eight real
+  // milliseconds. Delays of a busy machine would then look like fluctuations of the provider.
   routerSpeed: { baseMs: 2_000, perPromptTokenMs: 0.45, perOutputTokenMs: 36, sigma: 0.25 },
   endpointFactor: 0.7,
   replicaCalls: 128,
@@ -59,8 +59,8 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 /**
- * Takes every token that starts with `hf_` and does not contain `bad`. A token that contains `norouter`, `nomanage`,
- * `nocall` or `nopay` lacks that right: this is how a test plays a token of too narrow a scope.
+ * Accepts every token that starts with `hf_` and does not contain `bad`. A token that contains `norouter`, `nomanage`,
+ * `nocall` or `nopay` lacks that right, so that a test can use a token whose scope is too narrow.
  */
 export function defaultOwner(token: string | undefined): TokenOwner | undefined {
   if (!token?.startsWith('hf_') || token.includes('bad')) return undefined;

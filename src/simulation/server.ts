@@ -26,21 +26,22 @@ import { createUsageBook } from './usage.ts';
 import type { World } from './world.ts';
 
 export interface SimulationOptions {
-  /** Scaled or not: all latencies, states and costs run on it; sockets are real. */
+  /** May be scaled. All latencies, states and costs use this clock; sockets are real. */
   readonly clock: Clock;
-  /** 0, the default, takes any free port. */
+  /** 0, the default, means any free port. */
   readonly port?: number;
-  /** Repeats the same latencies and failures; 1 unless said. */
+  /** The same seed repeats the same latencies and failures; 1 by default. */
   readonly seed?: number;
   readonly limits?: Partial<Limits>;
   readonly models?: readonly SimulatedModel[];
-  /** The account's quota of accelerators by instance type; the catalogue's where it is left out. */
+  /** The account's quota of accelerators by instance type; the catalogue's if left out. */
   readonly quotas?: Readonly<Record<string, number>>;
-  /** Who a token belongs to; undefined refuses it. The default is described at `defaultOwner`. */
+  /** The owner of a token; undefined refuses the token. `defaultOwner` describes the default. */
   readonly tokens?: (token: string | undefined) => TokenOwner | undefined;
   /**
-   * Where endpoints, their history and the bill are kept, so that a killed simulation has them again; its clock must go on
-   * as it ran, from `clockStart`. Faults, counters and calls in flight are not kept. Nothing is kept unless it is said where.
+   * The file that keeps endpoints, their history and the bill, so that a killed simulation has them again after a
+   * restart. Its clock must then continue from the same `clockStart`. Faults, counters and calls in flight are not
+   * kept. Without this path nothing is kept.
    */
   readonly keep?: { readonly path: string; readonly clockStart: number };
 }
@@ -49,15 +50,15 @@ export interface SimulationOptions {
 export interface Simulation extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
-  /** Goes into `UPSHIFT_ROUTER_URL`. */
+  /** The value for `UPSHIFT_ROUTER_URL`. */
   readonly routerUrl: string;
-  /** Goes into `HF_ENDPOINT`. */
+  /** The value for `HF_ENDPOINT`. */
   readonly hubUrl: string;
-  /** Goes into `UPSHIFT_ENDPOINTS_URL`; without `/v2`. */
+  /** The value for `UPSHIFT_ENDPOINTS_URL`; without `/v2`. */
   readonly endpointsUrl: string;
   readonly controlUrl: string;
   state(): SimulationState;
-  /** What an endpoint, also a deleted one, has cost up to now. */
+  /** The cost of an endpoint up to now; deleted endpoints are known too. */
   spentMicroDollars(name: string): number;
   /** Switches a fault on; resolves when it is in force. */
   setFault(fault: FaultInput): Promise<void>;
@@ -68,8 +69,8 @@ export interface Simulation extends AsyncDisposable {
 
 /**
  * Starts a local Hugging Face over real HTTP on loopback: the router under `/router`, the Hub under `/hub`, the
- * management API under `/endpoints`, switches and figures under `/control`, pictures that it made under `/media`; each
- * dedicated endpoint on a port of its own.
+ * management API under `/endpoints`, fault switches and figures under `/control`, generated pictures under `/media`.
+ * Each dedicated endpoint has its own port.
  */
 export async function startSimulation(options: SimulationOptions): Promise<Simulation> {
   const kept = options.keep === undefined ? null : readKept(options.keep.path);
@@ -81,7 +82,7 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
       response.destroy(error instanceof Error ? error : undefined);
     });
   });
-  // Longer than any client keeps an idle connection, so that no call meets one that is just being closed.
+  // Longer than any client keeps an idle connection, so that no call uses a connection that is just being closed.
   server.keepAliveTimeout = 65_000;
   server.listen(options.port || port, '127.0.0.1');
   await once(server, 'listening').catch((cause: unknown) => {

@@ -22,8 +22,8 @@ const OUTPUT_TOKENS = [7, 41, 54, 67, 77, 85, 91, 96, 103, 113, 129, 151, 177, 2
 const LAST_MINUTE_MS = 9_600;
 
 /**
- * The arrivals of that hour, played `times` times in a row: as many a minute as recorded, spread within the minute by
- * chance, tokens drawn from the quantiles (prompt and output independently). The same seed gives the same trace.
+ * The arrivals of that hour, played `times` times in a row. Each minute has the recorded number of calls at random
+ * times; tokens are drawn from the quantiles (prompt and output independently). The same seed gives the same trace.
  */
 export function azureConversation(times: number, seed: number): Arrival[] {
   const dice = seededDice(seed);
@@ -53,15 +53,15 @@ function drawTokens(quantiles: readonly number[], rank: number): number {
   return Math.round(low + (high - low) * (place - below));
 }
 
-/** The same trace with only a share (0..1) of its calls, evenly thinned. */
+/** The same trace with only a share (0..1) of its calls, thinned evenly. */
 export function scaleLoad(trace: readonly Arrival[], share: number): Arrival[] {
   if (!(share > 0 && share <= 1)) {
-    throw new AppError('invalid', `the load's share is ${share}; allowed: above 0 up to 1`);
+    throw new AppError('invalid', `the trace's share is ${share}; allowed: above 0 up to 1`);
   }
   return trace.filter((_, index) => Math.floor((index + 1) * share) > Math.floor(index * share));
 }
 
-/** Reads a trace file (`.csv` or `.csv.gz`, see `readTrace`); throws `not_found` where there is none. */
+/** Reads a trace file (`.csv` or `.csv.gz`, see `readTrace`). Throws `not_found` if it cannot be read. */
 export async function loadTrace(path: string): Promise<Arrival[]> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     const hint = 'a trace is a CSV file, plain or .gz, with a header line that names t_ms';
@@ -70,15 +70,15 @@ export async function loadTrace(path: string): Promise<Arrival[]> {
   return readTrace(bytes, path);
 }
 
-/** What a call without a token count is given: the medians of the trace above. */
+/** The token counts of a call that has none: the medians of the trace above. */
 const MEDIAN_TOKENS = { prompt_tokens: 1020, output_tokens: 129 };
 const MAX_MS = 31 * 24 * 3_600_000;
 const MAX_TOKENS = 1_000_000;
 
 /**
- * Reads a trace: CSV, plain or gzipped, one call a line. The header names the columns: `t_ms` (milliseconds since the
- * start of the run) is needed, `prompt_tokens` and `output_tokens` are used where they are there and not empty, all
- * others are ignored. Lines may be in any order; the first call is moved to 0. Throws `invalid` naming file, line,
+ * Reads a trace: CSV, plain or gzipped, one call per line. The header names the columns. `t_ms` (milliseconds since the
+ * start of the run) is required; `prompt_tokens` and `output_tokens` are used if they are present and not empty; all
+ * other columns are ignored. Lines may be in any order; the first call is moved to 0. Throws `invalid` with file, line,
  * column, value and what is allowed.
  */
 export function readTrace(source: string | Uint8Array, filename: string): Arrival[] {

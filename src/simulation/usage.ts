@@ -1,4 +1,4 @@
-/** What one account used of one model by one provider on one day (UTC), as the bill counts it. */
+/** The usage of one account, model, provider and day (UTC), as the bill counts it. */
 export interface Usage {
   readonly payer: string;
   /** `2026-11-24` */
@@ -8,11 +8,11 @@ export interface Usage {
   readonly requests: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Dollars per million tokens times tokens: micro-dollars. */
+  /** Dollars per million tokens, times tokens: micro-dollars. */
   readonly micros: number;
 }
 
-/** The router's count of what it served. */
+/** The router's record of the calls that it served. */
 export interface UsageBook {
   add(use: Omit<Usage, 'requests'>): void;
   list(): readonly Usage[];

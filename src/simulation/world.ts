@@ -13,7 +13,7 @@ export interface World {
   readonly startedAt: number;
   readonly limits: Limits;
   readonly models: ReadonlyMap<string, SimulatedModel>;
-  /** Accelerators that the account may use, by instance type, where that is not the catalogue's figure. */
+  /** Accelerators that the account may use, by instance type; overrides the catalogue's figures. */
   readonly quotas: Readonly<Record<string, number>>;
   readonly owner: (token: string | undefined) => TokenOwner | undefined;
   readonly dice: Dice;

@@ -61,7 +61,7 @@ test('openai chats, streams, embeds and lists at the router', async () => {
   await assert.rejects(wrong, (error) => error instanceof APIError && error.code === 'model_not_supported');
 });
 
-test('@huggingface/hub learns who we are, what a model is, and whether we may have it', async () => {
+test('@huggingface/hub reads the user of the token, the facts of a model, and whether the token may use it', async () => {
   await using sim = await startFast();
   const { hubUrl } = sim;
   const me = await whoAmI({ hubUrl, accessToken: TOKEN });
@@ -80,7 +80,7 @@ test('@huggingface/hub learns who we are, what a model is, and whether we may ha
   await assert.rejects(modelInfo({ hubUrl, name: 'no/such' }), statusIs(401));
 });
 
-test('a gated model shows its card to everyone and lets in only those who were granted access', async () => {
+test('a gated model shows its card to everyone and serves only users who were granted access', async () => {
   await using sim = await startFast();
   const models = `${sim.hubUrl}/api/models`;
   const card = await send('GET', `${models}/meta-llama/Llama-3.3-70B-Instruct?expand[]=gated`);

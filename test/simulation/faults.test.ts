@@ -11,7 +11,7 @@ const STEP_MS = 10;
 const { baseMs, perPromptTokenMs, perOutputTokenMs } = DEFAULT_LIMITS.routerSpeed;
 const NO_SPREAD = { routerSpeed: { ...DEFAULT_LIMITS.routerSpeed, sigma: 0 } };
 
-/** A simulation that stands still, with a running endpoint, and clock ms until a call has its first token and its end. */
+/** A simulation on a stopped clock with a running endpoint; gives the clock ms until a call's first token and its end. */
 async function startTimed() {
   const clock = handClock();
   const sim = await startFast({ clock, limits: NO_SPREAD });
@@ -41,7 +41,7 @@ function isNear(actual: number, expected: number): void {
   assert.ok(Math.abs(actual - expected) <= 2 * STEP_MS, `${actual}, expected about ${expected}`);
 }
 
-test('times are a fixed part, a part for each prompt token and one for each output token, on both sides', async () => {
+test('on both sides a call takes a fixed time, a time per prompt token and a time per output token', async () => {
   await using timed = await startTimed();
   for (const [upstream, factor] of [
     ['router', 1],
@@ -71,7 +71,7 @@ test('a slow endpoint takes longer to its first token and between tokens, and so
   }
 });
 
-test('a slow fault with a share slows that share of calls and leaves the others alone', () => {
+test('a slow fault with a share slows only that share of calls', () => {
   const board = createFaultBoard(seededDice(5), handClock());
   board.set({ target: 'endpoint', kind: 'slow', share: 0.06, factor: 4 });
   const factors = Array.from({ length: 5_000 }, () => board.factor('endpoint', 'slow', 'one'));
@@ -81,7 +81,7 @@ test('a slow fault with a share slows that share of calls and leaves the others 
   assert.equal(board.factor('router', 'slow'), 1);
 });
 
-test('a fault that lasts a while is over by itself, in clock time', async () => {
+test('a fault with a duration ends by itself, in clock time', async () => {
   const clock = handClock();
   await using sim = await startFast({ clock });
   const set = { target: 'router', kind: 'errors', lastsMs: 600_000 };
@@ -99,7 +99,7 @@ test('a fault that lasts a while is over by itself, in clock time', async () => 
   assert.match(dies.json.error, /lastsMs of a fault is 5; allowed: nothing for dies/);
 });
 
-test('short answers say honestly how short they are, and end earlier', async () => {
+test('short answers report their true number of tokens, and end earlier', async () => {
   await using timed = await startTimed();
   const usual = await timed.measure('endpoint:one', { max_tokens: 200 });
   await timed.sim.setFault({ target: 'endpoint', kind: 'short' });
@@ -149,7 +149,7 @@ test('stalled calls never end: half of them without a byte, half after a part of
   assert.equal((await send('POST', `${url}/v1/chat/completions`, chat())).status, 200);
 });
 
-test('where no length is dictated, both sides draw it alike', async () => {
+test('both sides draw the same length if the call sets none', async () => {
   await using sim = await startFast();
   const endpointUrl = await startEndpoint(sim, endpointBody('one'));
   const routerMean = await meanLogTokens(sim.routerUrl);

@@ -11,7 +11,7 @@ function stateFile(): string {
   return join(mkdtempSync(join(tmpdir(), 'upshift-state-')), 'sim.json');
 }
 
-test('a simulation that is restarted has its endpoints, their history and its meter, and was billed meanwhile', async () => {
+test('a restarted simulation has its endpoints, their history and their cost, and billed the time in between', async () => {
   const clock = handClock();
   const keep = { path: stateFile(), clockStart: 0 };
   const before = await startFast({ clock, keep });
@@ -37,7 +37,7 @@ test('a simulation that is restarted has its endpoints, their history and its me
   assert.equal(again.status, 200);
 });
 
-test('every change is in the file before it is answered', async () => {
+test('every change is in the file before its request is answered', async () => {
   const clock = handClock();
   const keep = { path: stateFile(), clockStart: 0 };
   await using first = await startFast({ clock, keep });
@@ -53,7 +53,7 @@ test('every change is in the file before it is answered', async () => {
   for (const [method, path, body] of steps) {
     clock.advance(130_000);
     await send(method, `${base}${path}`, body);
-    // As if it were killed now: this is what another process would read.
+    // Another process reads this file if the simulation is killed now.
     const kept = readKept(keep.path)?.endpoints[0];
     const mine = first.state().endpoints[0];
     assert.deepEqual(
@@ -65,7 +65,7 @@ test('every change is in the file before it is answered', async () => {
   }
 });
 
-test('the bill of an organization is what was served at its expense, and it is kept', async () => {
+test('the bill of an organization lists the calls billed to it, and survives a restart', async () => {
   const keep = { path: stateFile(), clockStart: 0 };
   const clock = fastClock(1_000);
   const before = await startFast({ clock, keep });
@@ -82,7 +82,7 @@ test('the bill of an organization is what was served at its expense, and it is k
   await using after = await startFast({ clock, keep });
   const url = `${after.hubUrl}/api/organizations/acme-labs/billing/usage/inference`;
   const ask = () => send('GET', `${url}?startDate=2026-01-01T00:00:00Z&endDate=2036-01-01T00:00:00Z`);
-  // The client may still hold a connection to the process that was there before.
+  // The client may still hold a connection to the former process.
   const { json } = await ask().catch(ask);
   assert.deepEqual([json.length, json[0].usage.length], [1, 1]);
   const { requestCount, costCents, inputTokens, outputTokens } = json[0].usage[0];
@@ -91,7 +91,7 @@ test('the bill of an organization is what was served at its expense, and it is k
   assert.equal((await send('GET', `${after.hubUrl}/api/organizations/other/billing/usage/inference`)).status, 404);
 });
 
-test('a file that is no state file is refused and left as it was', async () => {
+test('a file that is not a state file is refused and stays unchanged', async () => {
   const path = stateFile();
   writeFileSync(path, '{}');
   await assert.rejects(startFast({ keep: { path, clockStart: 0 } }), { code: 'invalid' });

@@ -59,7 +59,7 @@ export function endpointBody(name: string, change: { model?: object; scaling?: o
   };
 }
 
-/** Runs until `isSo`; the test runner's own limit ends a wait in vain. */
+/** Waits until `isSo`; the test runner's own time limit ends the wait otherwise. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setImmediate(resolve));
 }

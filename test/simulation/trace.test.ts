@@ -9,7 +9,7 @@ import { checkDemand } from './demand.ts';
 
 const RECORDED = new URL('../../../shared/data/azure_llm_2023_conv.csv.gz', import.meta.url).pathname;
 
-test('the trace has the recorded number of calls, in order, and repeats itself for a seed', () => {
+test('the trace has the recorded number of calls, in order, and the same seed gives the same trace', () => {
   const trace = azureConversation(2, 1);
   assert.equal(trace.length, 2 * 19_366);
   assert.ok(trace.every((arrival, index) => index === 0 || arrival.atMs >= (trace[index - 1]?.atMs ?? 0)));
@@ -27,7 +27,7 @@ test('tokens follow the recorded quantiles', () => {
   assert.ok(trace.every((each) => each.outputTokens >= 7 && each.outputTokens <= 1000));
 });
 
-test('at full load the default limit refuses enough for five minutes and more, however the windows fall', () => {
+test('at the full trace the default limit refuses enough calls for five minutes and more, whenever the windows begin', () => {
   for (const seed of [1, 20231116]) {
     const trace = azureConversation(2, seed);
     for (let offsetMs = 0; offsetMs < 300_000; offsetMs += 20_000) {
@@ -39,14 +39,14 @@ test('at full load the default limit refuses enough for five minutes and more, h
   }
 });
 
-test('at half load the router refuses nothing', () => {
+test('at half the trace the router refuses nothing', () => {
   const half = scaleLoad(azureConversation(2, 1), 0.5);
   assert.equal(half.length, 19_366);
   assert.deepEqual(checkDemand(half, DEFAULT_LIMITS.routerCalls, 0), { longestS: 0, fromS: 0, refused: 0 });
   assert.throws(() => scaleLoad(half, 5), /share is 5; allowed: above 0 up to 1/);
 });
 
-test('a file is read plain or packed, in any order, with gaps filled', () => {
+test('a trace file is read plain or gzipped, in any order, and missing token counts are filled in', () => {
   const text = 't_ms,session,prompt_tokens,output_tokens\n2500,u1,10,20\r\n500,,,\n\n';
   const expected = [
     { atMs: 0, promptTokens: 1020, outputTokens: 129 },
@@ -56,7 +56,7 @@ test('a file is read plain or packed, in any order, with gaps filled', () => {
   assert.deepEqual(readTrace(gzipSync(text), 'a.csv.gz'), expected);
 });
 
-test('a wrong file is refused with line, column, value and what is allowed', async () => {
+test('a wrong trace file is refused with line, column, value and what is allowed', async () => {
   const cases: [string | Uint8Array, RegExp][] = [
     ['time,tokens\n1,2\n', /a\.csv, line 1: the header "time,tokens" names no t_ms/],
     ['t_ms\n', /a\.csv has a header but no calls/],

@@ -41,7 +41,7 @@ const WHOLE: Readonly<Record<AnswerKind, (wanted: Wanted, text: string) => objec
   message: messageObject,
 };
 
-/** The events of a streamed answer: the first is due at the first token, the last when the answer is whole. */
+/** The events of a streamed answer: the first is due at the first token, the last when the answer is complete. */
 export function streamedAnswer(wanted: Wanted, chunks: number): string[] {
   const text = answerText(wanted);
   const size = Math.max(1, Math.ceil(text.length / chunks));
@@ -76,7 +76,7 @@ function usage({ promptTokens, outputTokens }: Wanted): object {
   };
 }
 
-/** An OpenAI embeddings answer; `base64` is what the openai client asks for by itself. */
+/** An OpenAI embeddings answer; the openai client asks for `base64` by default. */
 export function embeddingAnswer(model: string, texts: readonly string[], format: unknown, size: number): string {
   const data = texts.map((text, index) => {
     const vector = embed(text, size);
@@ -87,7 +87,7 @@ export function embeddingAnswer(model: string, texts: readonly string[], format:
   return JSON.stringify({ object: 'list', data, model, usage: { prompt_tokens: tokens, total_tokens: tokens } });
 }
 
-/** A vector of length 1 that depends on the text alone: equal texts are near, others are not. */
+/** A vector of length 1 that depends on the text alone: equal texts have equal vectors, other texts have distant ones. */
 export function embed(text: string, size: number): number[] {
   let hash = 2166136261;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 16777619) >>> 0;
@@ -96,7 +96,7 @@ export function embed(text: string, size: number): number[] {
   return raw.map((x) => Math.round((x / norm) * 1e6) / 1e6);
 }
 
-/** JSON text that fits the `response_format` of a call, or undefined where it asks for none. */
+/** JSON text that fits the `response_format` of a call; undefined if the call has none. */
 export function structuredText(format: unknown): string | undefined {
   if (!isObject(format) || typeof format['type'] !== 'string' || !format['type'].startsWith('json')) return undefined;
   const wrapped = format['json_schema'];
@@ -104,7 +104,7 @@ export function structuredText(format: unknown): string | undefined {
   return JSON.stringify(isObject(schema) ? sampleOf(schema) : { answer: 'yes' });
 }
 
-/** A value that fits a plain JSON schema: types, properties, enums; other keywords are not looked at. */
+/** A value that fits a plain JSON schema: types, properties, enums; other keywords are ignored. */
 function sampleOf(schema: Record<string, unknown>): unknown {
   if (Array.isArray(schema['enum'])) return schema['enum'][0];
   if ('const' in schema) return schema['const'];
@@ -128,7 +128,7 @@ function sampleOf(schema: Record<string, unknown>): unknown {
   }
 }
 
-/** How many tokens texts to embed are taken for. */
+/** An estimate of the tokens in texts to embed. */
 export function textTokens(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0);
 }

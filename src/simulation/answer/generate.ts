@@ -7,7 +7,7 @@ import type { AnswerKind, Wanted } from './wanted.ts';
 
 /** How long an engine takes, in clock milliseconds. */
 export interface Speed {
-  /** Before anything else. */
+  /** A fixed part of every call. */
   readonly baseMs: number;
   readonly perPromptTokenMs: number;
   readonly perOutputTokenMs: number;
@@ -15,13 +15,13 @@ export interface Speed {
   readonly sigma: number;
 }
 
-/** When the first token is out and when the last, after the call was taken up; clock milliseconds. */
+/** The times of the first and the last token, counted from the start of the work on the call; clock milliseconds. */
 export interface Timing {
   readonly firstTokenMs: number;
   readonly totalMs: number;
 }
 
-/** Draws the times of one call; `factor` is the load's and a fault's slowness. */
+/** Draws the times of one call; `factor` combines the effect of concurrency and of a `slow` fault. */
 export function drawTiming(
   speed: Speed,
   tokens: { prompt: number; output: number },
@@ -33,13 +33,13 @@ export function drawTiming(
   return { firstTokenMs, totalMs: firstTokenMs + scale * Math.max(0, tokens.output - 1) * speed.perOutputTokenMs };
 }
 
-/** Longest answer that `max_tokens` dictates; above it the length is drawn. */
+/** Longest answer that `max_tokens` sets exactly; above it the length is drawn. */
 const MAX_DICTATED_TOKENS = 4096;
 
 /**
- * What a body asks for. `max_tokens` (or its other spellings) up to 4,096 is the exact length of the answer, so that a
- * trace dictates it. Prompt tokens are `metadata.prompt_tokens` where a caller states them (bodies of a played trace are
- * short), else a quarter of the body's bytes.
+ * Reads what a body asks for. `max_tokens` (or its other spellings) up to 4,096 is the exact length of the answer, so
+ * that a trace can set it. Prompt tokens are `metadata.prompt_tokens` if the caller states them (bodies of a played
+ * trace are short), otherwise a quarter of the body's bytes.
  */
 export function readWanted(
   kind: AnswerKind,
@@ -64,12 +64,12 @@ export function readWanted(
 }
 
 const MAX_CHUNKS = 12;
-/** Real milliseconds between two chunks, at least: finer pacing costs processor time and shows nothing. */
+/** Least real milliseconds between two chunks, because finer pacing costs processor time and shows nothing more. */
 const MIN_CHUNK_GAP_MS = 8;
 
 /**
- * Gives the answer at its times: whole, or as server-sent events. Where it ends half-way, the connection breaks (`cut`)
- * or is left open (`stall`). Resolves when the answer is out, stalled, or the client has left.
+ * Sends the answer at its times: whole, or as server-sent events. If it ends half-way, the connection breaks (`cut`) or
+ * stays open (`stall`). Resolves when the answer is sent or stalled, or the client has left.
  */
 export async function giveAnswer(
   exchange: Exchange,
@@ -107,7 +107,7 @@ export async function giveAnswer(
   response.end();
 }
 
-/** Sends the head and half the body of an answer, then cuts the connection or leaves it at that. */
+/** Sends the head and half the body of an answer, then cuts the connection or leaves it open. */
 function breakOff(
   { response, counters, upstream }: Exchange,
   body: string,

@@ -11,7 +11,7 @@ export function messageObject(wanted: Wanted, text: string): object {
   };
 }
 
-/** The same as events: what it costs to read comes with the first one, what it cost to write with the last but one. */
+/** The same as events: the prompt tokens come with the first event, the output tokens with the last but one. */
 export function messageEvents(wanted: Wanted, pieces: readonly string[]): string[] {
   const event = (type: string, fields: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
   const usage = { input_tokens: wanted.promptTokens, output_tokens: 0 };

@@ -17,7 +17,9 @@ export function responseObject(wanted: Wanted, text: string): object {
   };
 }
 
-/** The same as events: begun, its one item and its one part opened, filled and closed, completed. */
+/**
+ * The same as events: response created; its one item and its one part opened, filled and closed; response completed.
+ */
 export function responseEvents(wanted: Wanted, pieces: readonly string[], text: string): string[] {
   let sequence = 0;
   const event = (type: string, fields: object) =>

@@ -11,12 +11,12 @@ export interface TaskCall {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Whether a model takes such a body: JSON with `inputs`, or the bytes of a sound where it listens. */
+/** Whether a model accepts such a body: JSON with `inputs`, or the bytes of a sound if its task takes sound. */
 export function takesBody(model: SimulatedModel, raw: Buffer): boolean {
   return raw.length > 0 && (model.task === 'automatic-speech-recognition' || parseObject(raw) !== undefined);
 }
 
-/** Answers a task in the form that Hugging Face's own client expects of it; pictures go out as the bytes of a PNG. */
+/** Answers a task in the form that Hugging Face's own client expects; pictures are sent as the bytes of a PNG. */
 export function answerTask(exchange: Exchange, model: SimulatedModel, { raw, pipeline, headers }: TaskCall): void {
   const inputs = parseObject(raw)?.['inputs'];
   switch (model.task) {
@@ -33,7 +33,7 @@ export function answerTask(exchange: Exchange, model: SimulatedModel, { raw, pip
   }
 }
 
-/** What was heard tells what came: how many bytes, and their checksum. */
+/** The transcript states what arrived: how many bytes, and their checksum. */
 export function heard(sound: Buffer): string {
   return `${sound.length} bytes of sound, ${crc32(sound).toString(16)}`;
 }
@@ -66,7 +66,7 @@ const SIDE = 64;
 export function picture(text: string): Buffer {
   const rows = Buffer.alloc(SIDE * (1 + SIDE * 3));
   const seed = crc32(text);
-  // Each row begins with the number of its filter: 0, none.
+  // Each row begins with the number of its filter; 0 means none.
   for (let at = 0; at < rows.length; at += 1) {
     if (at % (1 + SIDE * 3) !== 0) rows[at] = (seed >>> (at % 24)) ^ at;
   }

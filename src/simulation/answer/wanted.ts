@@ -1,15 +1,15 @@
 export type AnswerKind = 'chat' | 'completion' | 'response' | 'message';
 
-/** What a call asks for, read from its body. */
+/** What a call asks for, as its body states it. */
 export interface Wanted {
   readonly kind: AnswerKind;
   readonly id: string;
-  /** The name the answer carries. */
+  /** The model's name in the answer. */
   readonly model: string;
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly createdSeconds: number;
   readonly includeUsage: boolean;
-  /** Text of the answer where it must be a certain one (JSON); otherwise filler of about the right length. */
+  /** The exact text of the answer if the call needs one (JSON); otherwise filler of about the right length. */
   readonly text: string | undefined;
 }

@@ -4,7 +4,7 @@ import type { EndpointSpec } from './spec.ts';
 
 const UP_EVERY_MS = 60_000;
 const DOWN_EVERY_MS = 120_000;
-/** After a replica was taken away none other is for so long. */
+/** The time after the removal of a replica in which no other replica is removed. */
 const STABLE_MS = 300_000;
 const PENDING_OVER_MS = 20_000;
 const USAGE_OVER_MS = 60_000;
@@ -16,41 +16,41 @@ interface Sample {
   readonly at: number;
   /** Calls without an HTTP status. */
   readonly pending: number;
-  /** How busy the machines are, 0..1 and above. */
+  /** How busy the machines are, 0 and above; 1 is full. */
   readonly usage: number;
 }
 
 /**
- * Adds and takes away replicas as Hugging Face documents it: looks every minute whether one more is needed, every two
- * whether one less would do, and holds for five minutes after taking one away. It has no timer: whoever looks at the
- * endpoint has it catch up on the looks that were due.
+ * Adds and removes replicas as Hugging Face documents it. It checks every minute whether one more is needed, and every
+ * two minutes whether one fewer is enough. After a removal it removes no other for five minutes. It has no timer: each
+ * use of the endpoint first makes up for the checks that were due.
  */
 export class Autoscaler {
   #samples: Sample[] = [];
-  #lookedAt: number | null = null;
-  #looks = 0;
+  #checkedAt: number | null = null;
+  #checks = 0;
   #fewerAt = Number.NEGATIVE_INFINITY;
 
-  /** Takes note of the load, at most once a second. */
-  note(at: number, load: () => Omit<Sample, 'at'>): void {
+  /** Records the demand, at most once a second. */
+  note(at: number, demand: () => Omit<Sample, 'at'>): void {
     const last = this.#samples.at(-1);
     if (last !== undefined && at - last.at < SAMPLE_EVERY_MS) return;
-    this.#samples.push({ at, ...load() });
+    this.#samples.push({ at, ...demand() });
     if (this.#samples.length > 240) this.#samples = this.#samples.slice(-120);
   }
 
-  /** The plan after all looks that were due by `now`; the same plan where nothing is to change. */
+  /** The plan after all checks that were due by `now`; the same plan if nothing changes. */
   follow(changes: Change[], now: number, { scaling, compute }: EndpointSpec, startMs: number): Change[] {
     let plan = changes;
     const begun = changeAt(changes, now);
     if (begun.state !== 'running') {
-      this.#lookedAt = null;
+      this.#checkedAt = null;
       return plan;
     }
-    this.#lookedAt ??= now;
-    for (let at = this.#lookedAt + UP_EVERY_MS; at <= now; at += UP_EVERY_MS) {
-      this.#lookedAt = at;
-      this.#looks++;
+    this.#checkedAt ??= now;
+    for (let at = this.#checkedAt + UP_EVERY_MS; at <= now; at += UP_EVERY_MS) {
+      this.#checkedAt = at;
+      this.#checks++;
       const { replicas, state } = changeAt(plan, at);
       if (state !== 'running') continue;
       const wanted = this.#wanted(at, replicas, scaling);
@@ -66,17 +66,17 @@ export class Autoscaler {
       ? Number(measure['hardwareUsage'] ?? DEFAULT_USAGE) / 100
       : Number(measure?.['pendingRequests'] ?? DEFAULT_PENDING);
     const over = isUsage ? USAGE_OVER_MS : PENDING_OVER_MS;
-    const load = this.#mean(at - over, at, isUsage ? 'usage' : 'pending');
-    const each = isUsage ? load : load / replicas;
+    const mean = this.#mean(at - over, at, isUsage ? 'usage' : 'pending');
+    const each = isUsage ? mean : mean / replicas;
     if (each > threshold && replicas < maxReplica) return replicas + 1;
-    const mayLook = this.#looks % (DOWN_EVERY_MS / UP_EVERY_MS) === 0 && at - this.#fewerAt >= STABLE_MS;
-    if (!mayLook || replicas <= Math.max(1, minReplica)) return replicas;
+    const mayShrink = this.#checks % (DOWN_EVERY_MS / UP_EVERY_MS) === 0 && at - this.#fewerAt >= STABLE_MS;
+    if (!mayShrink || replicas <= Math.max(1, minReplica)) return replicas;
     if ((each * replicas) / (replicas - 1) > threshold) return replicas;
     this.#fewerAt = at;
     return replicas - 1;
   }
 
-  /** The mean of what was noted in a span; what was noted last before it, where nothing was. */
+  /** The mean of the samples in a span; if there are none, the last sample before it. */
   #mean(from: number, until: number, what: 'pending' | 'usage'): number {
     const within = this.#samples.filter((sample) => sample.at > from && sample.at <= until);
     if (within.length === 0) return this.#samples.findLast((sample) => sample.at <= until)?.[what] ?? 0;
@@ -84,7 +84,10 @@ export class Autoscaler {
   }
 }
 
-/** The plan with so many replicas from a moment on: a new one is paid for at once, and ready when it has started. */
+/**
+ * The plan with this number of replicas from `at` on. A new replica costs money at once, and is ready once it has
+ * started.
+ */
 function withReplicas(
   changes: readonly Change[],
   at: number,
@@ -95,7 +98,7 @@ function withReplicas(
   const ready = now.ready ?? now.replicas;
   const starts = changes.filter((each) => each.at > at && each.state === 'running').map((each) => each.at);
   const isMore = replicas > now.replicas;
-  // One that still starts is the first to go.
+  // Replicas that are still starting are removed first.
   const kept = isMore ? [...starts, at + startMs] : starts.slice(0, Math.max(0, replicas - ready));
   const base = { ...now, replicas, microDollarsPerHour: rate * replicas };
   const first: Change = { ...base, at, ready: Math.min(ready, replicas) };

@@ -87,7 +87,7 @@ const GCP: readonly Row[] = [
   ['nvidia-h100', 'x8', 'NVIDIA H100', 'available', 8, 184, 1920, 640, 80, 0],
 ];
 
-/** Prices of Hugging Face's public price list (autumn 2026), a part of it; quotas are the simulated account's. */
+/** A part of Hugging Face's public price list (autumn 2026); quotas are those of the simulated account. */
 export const CATALOGUE: readonly Compute[] = [
   ...at('aws', 'us-east-1', US_EAST),
   ...at('aws', 'us-east-2', US_EAST_2),

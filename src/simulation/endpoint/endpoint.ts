@@ -12,7 +12,7 @@ import { Places } from './places.ts';
 import { changeTo, NO_CAPACITY, startPlan, updatePlan, wakePlan } from './plan.ts';
 import type { EndpointSpec } from './spec.ts';
 
-/** A dedicated endpoint: its states in clock time, what it has cost, and the server that stands for its replicas. */
+/** A dedicated endpoint: its states in clock time, its cost, and the server that stands for its replicas. */
 export class Endpoint {
   readonly namespace: string;
   readonly createdAt: number;
@@ -40,7 +40,7 @@ export class Endpoint {
     this.#port = kept.port;
     this.#changes = changes === null ? startPlan(this.#world, this.spec, kept.createdAt) : [...changes];
     this.#server = createServer((request, response) => {
-      // A connection kept alive from before would still be served.
+      // Otherwise a connection that is still open from before would be served.
       if (this.#isShut()) {
         request.socket.destroy();
         return;
@@ -56,7 +56,7 @@ export class Endpoint {
     this.#server.keepAliveTimeout = 65_000;
   }
 
-  /** Listens on a port of its own and begins with `pending`. */
+  /** Listens on its own port and begins with `pending`. */
   static async open(world: World, namespace: string, spec: EndpointSpec): Promise<Endpoint> {
     const now = world.clock.now();
     const made = { namespace, spec, createdAt: now, changedAt: now, deletedAt: null, lastUsedAt: null, port: 0 };
@@ -65,7 +65,10 @@ export class Endpoint {
     return endpoint;
   }
 
-  /** One that a former process had: it went on existing meanwhile. Its port is the same unless somebody took it. */
+  /**
+   * Restores an endpoint of a former process; it existed in the meantime too. It has the same port unless the port is
+   * taken.
+   */
   static async reopen(world: World, kept: KeptEndpoint): Promise<Endpoint> {
     const endpoint = new Endpoint(world, kept, kept.changes);
     if (kept.deletedAt === null) await endpoint.#listen().catch(() => endpoint.#listen(0));
@@ -78,7 +81,7 @@ export class Endpoint {
     this.#port = (this.#server.address() as AddressInfo).port;
   }
 
-  /** What a later process needs to go on with it. */
+  /** The state that a later process needs to continue this endpoint. */
   kept(): KeptEndpoint {
     return {
       namespace: this.namespace,
@@ -92,7 +95,7 @@ export class Endpoint {
     };
   }
 
-  /** When its state or its specification last changed. */
+  /** The time of the last change of its state or its specification. */
   get updatedAt(): number {
     return Math.max(this.#changedAt, this.now().at);
   }
@@ -101,14 +104,14 @@ export class Endpoint {
     return this.spec.name;
   }
 
-  /** Base URL; null until it was scheduled for the first time. */
+  /** Base URL; null until it is scheduled for the first time. */
   get url(): string | null {
     const now = this.#world.clock.now();
     const isScheduled = this.#changes.some((each) => each.at <= now && each.state === 'initializing');
     return isScheduled ? `http://127.0.0.1:${this.#port}` : null;
   }
 
-  /** The change in force, after an idle endpoint has been scaled to zero. */
+  /** The change in force, after the check whether idle time has scaled the endpoint to zero. */
   now(): Change {
     if (this.deletedAt !== undefined) return changeAt(this.#changes, this.deletedAt);
     const now = this.#world.clock.now();
@@ -127,7 +130,7 @@ export class Endpoint {
     return this.now().state;
   }
 
-  /** Whether the engine has its weights: some time after `running`. */
+  /** Whether the engine has loaded its weights: this takes some time after `running`. */
   isLoaded(): boolean {
     const { state, loadedAt } = this.now();
     return state === 'running' && (loadedAt ?? 0) <= this.#world.clock.now();
@@ -139,13 +142,13 @@ export class Endpoint {
     return this.#changes.filter((each) => each.at <= this.#ending().at);
   }
 
-  /** What it has cost up to now. */
+  /** Its cost up to now. */
   spentMicroDollars(): number {
     this.now();
     return spentMicroDollars(this.#changes, this.#ending());
   }
 
-  /** Its replicas minute by minute from the one of `from` on. */
+  /** Its replicas minute by minute, beginning with the minute of `from`. */
   minutes(from: number): ReturnType<typeof minutesOf> {
     this.now();
     return minutesOf(this.#changes, from, this.#ending());
@@ -171,7 +174,7 @@ export class Endpoint {
     this.#follow(startPlan(this.#world, this.spec, this.#world.clock.now()));
   }
 
-  /** From scaled to zero back to work, without the wait for a machine. */
+  /** Starts it again from scaled to zero, without the wait for a machine. */
   wake(): void {
     const now = this.#world.clock.now();
     const { wakeMs } = this.#world.limits;
@@ -179,7 +182,7 @@ export class Endpoint {
     this.#follow(wakePlan(this.spec, now, wakeMs));
   }
 
-  /** Takes on a changed specification; a running endpoint is off the air for a while. */
+  /** Applies a changed specification; a running endpoint is off the air for a while. */
   update(spec: EndpointSpec): void {
     const now = this.#world.clock.now();
     const { state, replicas: before } = this.now();
@@ -191,7 +194,7 @@ export class Endpoint {
     this.#follow(updatePlan(spec, now, this.#world.limits.updateMs, before));
   }
 
-  /** Brings the listener and the plan in line with the faults in force. */
+  /** Applies the faults in force to the listener and the plan. */
   async applyFaults(): Promise<void> {
     const { faults, clock } = this.#world;
     const now = clock.now();
@@ -222,9 +225,9 @@ export class Endpoint {
     return Math.max(1, this.readyReplicas) * this.#world.limits.replicaCalls;
   }
 
-  /** Catches up on what the autoscaler would have done by now. */
+  /** Applies everything that the autoscaler would have done by now. */
   #autoscale(now: number): void {
-    this.#autoscaler.note(now, () => this.#load(now));
+    this.#autoscaler.note(now, () => this.#demand(now));
     const plan = this.#autoscaler.follow(this.#changes, now, this.spec, this.#world.limits.initializingMs);
     if (plan === this.#changes) return;
     this.#changes = plan;
@@ -232,7 +235,7 @@ export class Endpoint {
   }
 
   /** Calls without an HTTP status, and how busy the replicas are. */
-  #load(now: number): { pending: number; usage: number } {
+  #demand(now: number): { pending: number; usage: number } {
     const { replicas, ready = replicas } = changeAt(this.#changes, now);
     const pending = [...this.#answering].filter((response) => !response.headersSent).length;
     return { pending, usage: this.inFlight / (Math.max(1, ready) * this.#world.limits.replicaCalls) };
@@ -246,13 +249,13 @@ export class Endpoint {
     return this.#places.taken;
   }
 
-  /** Waits for a place; resolves with false when `onLeave` said that the client has left. */
+  /** Waits for a place; resolves with false if `onLeave` reports that the client has left. */
   take(onLeave: (leave: () => void) => void): Promise<boolean> {
     this.#used();
     return this.#places.take(onLeave);
   }
 
-  /** Gives the place to the next in the queue. */
+  /** Gives the place to the next call in the queue. */
   release(): void {
     this.#used();
     this.#places.release();
@@ -287,7 +290,7 @@ export class Endpoint {
   }
 
   #follow(plan: Change[]): void {
-    // It may have fallen asleep before.
+    // It may have been scaled to zero before.
     this.now();
     this.#changes = replan(this.#changes, this.#world.clock.now(), plan);
     this.#world.keeper.now();

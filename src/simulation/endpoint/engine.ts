@@ -16,14 +16,14 @@ interface ServedEndpoint {
   readonly spec: EndpointSpec;
   readonly createdAt: number;
   readonly state: EndpointState;
-  /** Calls being worked on, and how many may be at once. */
+  /** Calls in work, and how many may be in work at once. */
   readonly inFlight: number;
   readonly slots: number;
-  /** Whether the engine has its weights. */
+  /** Whether the engine has loaded its weights. */
   isLoaded(): boolean;
   /** Starts an endpoint that is scaled to zero. */
   wake(): void;
-  /** Waits for a place; resolves with false if `onLeave` said that the client has left. */
+  /** Waits for a place; resolves with false if `onLeave` reports that the client has left. */
   take(onLeave: (leave: () => void) => void): Promise<boolean>;
   release(): void;
 }
@@ -63,14 +63,17 @@ function isDenied(world: World, endpoint: ServedEndpoint, exchange: Exchange): b
   return true;
 }
 
-/** The first call to a sleeping endpoint wakes it; `X-Scale-Up-Timeout: seconds` has the proxy hold the call. */
+/**
+ * The first call to an endpoint that is scaled to zero wakes it. With `X-Scale-Up-Timeout: seconds` the proxy holds the
+ * call.
+ */
 async function wakeUp(world: World, endpoint: ServedEndpoint, exchange: Exchange): Promise<void> {
   endpoint.wake();
   const seconds = Number(exchange.request.headers['x-scale-up-timeout']);
   if (!(seconds > 0)) return;
   const { clock } = world;
   const until = clock.now() + Math.min(seconds * 1000, world.limits.wakeMs + 1);
-  // Timers may fire up to a millisecond early, which is a second on a fast clock.
+  // Timers may fire up to a millisecond early, which can be a second on a fast clock.
   while (clock.now() < until) await clock.sleep(until - clock.now());
 }
 
@@ -91,7 +94,7 @@ function describe(endpoint: ServedEndpoint, exchange: Exchange): void {
   sendJson(exchange, 200, { object: 'list', data });
 }
 
-/** vLLM alone refuses a model name that it does not serve; the others take any. */
+/** Only vLLM refuses a model name that it does not serve; the other engines accept any name. */
 function servesByName(endpoint: ServedEndpoint): boolean {
   const { engine, image } = endpoint.spec.model;
   const fields = image[engine] as { url?: unknown } | undefined;
@@ -99,9 +102,9 @@ function servesByName(endpoint: ServedEndpoint): boolean {
 }
 
 /**
- * What each engine has a route for; `task` is `POST /`. vLLM's and SGLang's documentation list chat, completions,
- * embeddings, responses and messages, llama.cpp's server has the first three and messages, TGI generates only, TEI embeds
- * only, and the default toolkit knows nothing but `{"inputs": ...}`. Others are taken for a vLLM of some kind.
+ * The routes of each engine; `task` is `POST /`. The documentation of vLLM and SGLang lists chat, completions,
+ * embeddings, responses and messages. llama.cpp's server has the first three and messages, TGI only generates, TEI only
+ * embeds, and the default toolkit only accepts `{"inputs": ...}`. Other engines are treated like vLLM.
  */
 const ROUTES: Readonly<Record<string, readonly EngineShape[]>> = {
   llamacpp: ['chat', 'completion', 'embedding', 'message'],
@@ -174,8 +177,8 @@ async function serve(
 ): Promise<void> {
   const { clock, dice, limits, faults, newId } = world;
   const { name } = endpoint;
-  const load = endpoint.inFlight / endpoint.slots;
-  const factor = limits.endpointFactor * faults.factor('endpoint', 'slow', name) * (1 + 0.5 * load ** 2);
+  const occupancy = endpoint.inFlight / endpoint.slots;
+  const factor = limits.endpointFactor * faults.factor('endpoint', 'slow', name) * (1 + 0.5 * occupancy ** 2);
   const [served = ''] = servedNames(endpoint.spec);
   const bytes = raw.length;
   const isCut = faults.strikes('endpoint', 'cuts', name);

@@ -5,12 +5,12 @@ import { Endpoint } from './endpoint.ts';
 import type { KeptEndpoint } from './life.ts';
 import type { EndpointSpec } from './spec.ts';
 
-/** All endpoints of the simulation, in the order in which they were created. */
+/** All endpoints of the simulation, in order of their creation. */
 export class Fleet {
   readonly #world: World;
   /** By `namespace/name`. */
   readonly #living = new Map<string, Endpoint>();
-  /** What a deleted endpoint has cost stays known. */
+  /** Deleted endpoints are kept, because their cost stays known. */
   readonly #deleted: Endpoint[] = [];
 
   constructor(world: World) {
@@ -26,11 +26,12 @@ export class Fleet {
     return this.#living.get(`${namespace}/${name}`);
   }
 
-  /** Starts an endpoint. Undefined if another one has the name. */
+  /** Starts an endpoint. Undefined if another endpoint has the name. */
   async create(namespace: string, spec: EndpointSpec): Promise<Endpoint | undefined> {
     if (this.get(namespace, spec.name)) return undefined;
     const endpoint = await Endpoint.open(this.#world, namespace, spec);
-    // Listening took a turn of the event loop: of two requests for one name the later is the one refused.
+    // Opening the port took one turn of the event loop, so another request may have taken the name meanwhile. The later
+    // request is refused.
     if (this.get(namespace, spec.name)) {
       endpoint.close();
       return undefined;
@@ -48,7 +49,7 @@ export class Fleet {
     this.#world.keeper.now();
   }
 
-  /** The endpoints that a former process had, as `kept` returned them. */
+  /** Restores the endpoints of a former process, as `kept` returned them. */
   async reopen(kept: readonly KeptEndpoint[]): Promise<void> {
     for (const one of kept) {
       const endpoint = await Endpoint.reopen(this.#world, one);
@@ -57,24 +58,30 @@ export class Fleet {
     }
   }
 
-  /** Living and deleted endpoints, as a later process needs them. */
+  /** Existing and deleted endpoints, in the form in which a later process restores them. */
   kept(): KeptEndpoint[] {
     return this.all().map((endpoint) => endpoint.kept());
   }
 
-  /** Living and deleted endpoints, the deleted ones first. */
+  /** Existing and deleted endpoints, the deleted ones first. */
   all(): Endpoint[] {
     return [...this.#deleted, ...this.#living.values()];
   }
 
-  /** An endpoint of any namespace by its name, a living one before a deleted one. Throws AppError `not_found`. */
+  /**
+   * An endpoint of any namespace by its name; an existing one is preferred to a deleted one. Throws AppError
+   * `not_found`.
+   */
   find(name: string): Endpoint {
     const found = [...this.#living.values(), ...this.#deleted.toReversed()].find((each) => each.name === name);
     if (!found) throw new AppError('not_found', `there is no endpoint ${name} in the simulation`);
     return found;
   }
 
-  /** Accelerators of an instance type in use. Paused and failed endpoints use none, one that is scaled to zero still does. */
+  /**
+   * Accelerators of an instance type in use. Paused and failed endpoints use none; an endpoint that is scaled to zero
+   * still does.
+   */
   usedAccelerators({ vendor, instanceType }: Compute): number {
     let used = 0;
     for (const { state, spec } of this.#living.values()) {
@@ -86,7 +93,7 @@ export class Fleet {
     return used;
   }
 
-  /** Has every endpoint do what the faults in force say. */
+  /** Applies the faults in force to every endpoint. */
   async applyFaults(): Promise<void> {
     for (const endpoint of this.#living.values()) await endpoint.applyFaults();
   }

@@ -10,42 +10,43 @@ export interface Change {
   readonly at: number;
   readonly state: EndpointState;
   readonly message: string;
-  /** What the state costs: micro-dollars per hour, all replicas together. */
+  /** The cost of the state: micro-dollars per hour, all replicas together. */
   readonly microDollarsPerHour: number;
   readonly replicas: number;
-  /** How many of them are ready; absent: all, as soon as it runs. */
+  /** How many of them are ready; absent: all, as soon as the endpoint runs. */
   readonly ready?: number;
-  /** From when on the engine has its weights; only in `running`. */
+  /** The time at which the engine has loaded its weights; only in `running`. */
   readonly loadedAt?: number;
 }
 
-/** The change in force at `now`: the last that is not in the future. */
+/** The change in force at `now`: the last change that is not in the future. */
 export function changeAt(changes: readonly Change[], now: number): Change {
   const change = changes.findLast((each) => each.at <= now) ?? changes[0];
   if (!change) throw new RangeError('an endpoint has at least one change');
   return change;
 }
 
-/** The past of `changes` at `now`, followed by a new plan; a planned future is dropped. */
+/** The past of `changes` at `now`, followed by a new plan; planned future changes are dropped. */
 export function replan(changes: readonly Change[], now: number, plan: readonly Change[]): Change[] {
   return [...changes.filter((each) => each.at <= now), ...plan];
 }
 
-/** What an endpoint was in one minute of clock time. `minute`: whole minutes since 1970. */
+/** The replicas of an endpoint in one minute of clock time. `minute`: whole minutes since 1970. */
 interface Minute {
   readonly minute: number;
-  /** The most replicas that answered, and that were being started or changed, at any moment of it. */
+  /** The most replicas that answered, and that were being started or changed, at any moment of the minute. */
   readonly ready: number;
   readonly starting: number;
 }
 
 /**
- * What an endpoint has cost up to `now`, in micro-dollars, rounded once.
+ * The cost of an endpoint up to `now`, in micro-dollars, rounded once.
  *
- * The meter: a minute of clock time (from :00 to :00, not from the endpoint's start) counts whole when the endpoint was
- * initializing, updating or running at any moment of it, at the highest rate that it had in that minute. A state ends just
- * before the next begins; the one in force counts for the minute of `now`. Hugging Face says that it bills per minute while
- * an endpoint initializes and runs, and not how it rounds; the books of a ledger count by the same rule.
+ * The meter: a minute of clock time (from :00 to :00, not from the endpoint's start) counts as a whole if the endpoint
+ * was initializing, updating or running at any moment of it, at the highest rate of that minute. A state ends just
+ * before the next one begins; the state in force counts for the minute of `now`. Hugging Face documents that it bills
+ * per minute while an endpoint initializes and runs, but not how it rounds. The cost records of a ledger use the same
+ * rule.
  */
 export function spentMicroDollars(changes: readonly Change[], now: Ending): number {
   let sum = 0;
@@ -53,7 +54,7 @@ export function spentMicroDollars(changes: readonly Change[], now: Ending): numb
   for (const { change, first, last } of lived(changes, now)) {
     const rate = change.microDollarsPerHour;
     if (rate === 0) continue;
-    // A minute that was counted already costs what the dearer of its states does.
+    // A minute that two states share costs as much as the more expensive state.
     if (first === open.minute) {
       sum += Math.max(0, rate - open.rate) + rate * (last - first);
       open = { minute: last, rate: last === first ? Math.max(rate, open.rate) : rate };
@@ -65,7 +66,7 @@ export function spentMicroDollars(changes: readonly Change[], now: Ending): numb
   return Math.round(sum / 60);
 }
 
-/** Its replicas minute by minute from the one of `from` on, for the graphs of the management API. */
+/** Its replicas minute by minute, beginning with the minute of `from`, for the graphs of the management API. */
 export function minutesOf(changes: readonly Change[], from: number, now: Ending): Minute[] {
   const minutes = new Map<number, Minute>();
   for (const { change, first, last } of lived(changes, now)) {
@@ -82,13 +83,13 @@ export function minutesOf(changes: readonly Change[], from: number, now: Ending)
   return [...minutes.values()];
 }
 
-/** How long a life is looked at: to `at`; one that `isOver` ended just before it. */
+/** The end of the period that counts: `at`, or just before it if `isOver`. */
 interface Ending {
   readonly at: number;
   readonly isOver: boolean;
 }
 
-/** Each state that has begun, with the first and the last minute that it touched. */
+/** Each state that has begun, with its first and its last minute. */
 function* lived(changes: readonly Change[], { at, isOver }: Ending) {
   for (const [index, change] of changes.entries()) {
     const next = changes[index + 1]?.at;
@@ -100,7 +101,7 @@ function* lived(changes: readonly Change[], { at, isOver }: Ending) {
   }
 }
 
-/** What of an endpoint outlives a restart. */
+/** The state of an endpoint that survives a restart. */
 export interface KeptEndpoint {
   readonly namespace: string;
   readonly spec: EndpointSpec;

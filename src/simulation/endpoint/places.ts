@@ -4,7 +4,7 @@ export class Places {
   readonly #waiting: Array<() => void> = [];
   #taken = 0;
 
-  /** `slots`: how many there are now. */
+  /** `slots`: how many places there are now. */
   constructor(slots: () => number) {
     this.#slots = slots;
   }
@@ -17,7 +17,7 @@ export class Places {
     return this.#waiting.length;
   }
 
-  /** Waits for a place; resolves with false when `onLeave` said that the client has left. */
+  /** Waits for a place; resolves with false if `onLeave` reports that the client has left. */
   async take(onLeave: (leave: () => void) => void): Promise<boolean> {
     if (this.#taken < this.#slots()) {
       this.#taken += 1;
@@ -35,7 +35,7 @@ export class Places {
     });
   }
 
-  /** Gives free places to the next in the queue: more than one where a replica has become ready. */
+  /** Gives free places to the next calls in the queue: more than one if a replica has become ready. */
   release(): void {
     this.#taken -= 1;
     while (this.#waiting.length > 0 && this.#taken < this.#slots()) {

@@ -6,7 +6,7 @@ const READY = 'Endpoint is ready';
 export const NO_CAPACITY = 'Scheduling failure: not enough hardware capacity';
 const RENTED: ReadonlySet<EndpointState> = new Set(['initializing', 'updating', 'running']);
 
-/** A state from `at` on, with the replicas that it holds (those that always run, unless said) and what they cost. */
+/** A state from `at` on, with its replicas (by default those that always run) and their cost. */
 export function changeTo(
   { scaling, compute }: EndpointSpec,
   at: number,
@@ -19,7 +19,7 @@ export function changeTo(
   return { at, state, message, replicas, microDollarsPerHour: rate * replicas };
 }
 
-/** What becomes of an endpoint that is started now: it waits for a machine, loads, and runs; or it fails. */
+/** The plan of an endpoint that starts now: it waits for a machine, loads, and runs; or it fails. */
 export function startPlan(world: World, spec: EndpointSpec, now: number): Change[] {
   const { limits, faults } = world;
   const scheduledAt = now + limits.pendingMs;
@@ -33,14 +33,14 @@ export function startPlan(world: World, spec: EndpointSpec, now: number): Change
   return [pending, initializing, { ...changeTo(spec, runningAt, 'running', READY), loadedAt }];
 }
 
-/** From scaled to zero back to work, without the wait for a machine. */
+/** The plan from scaled to zero to running, without the wait for a machine. */
 export function wakePlan(spec: EndpointSpec, now: number, wakeMs: number): Change[] {
   const at = now + wakeMs;
   const waking = changeTo(spec, now, 'initializing', 'Endpoint is waking up');
   return [waking, { ...changeTo(spec, at, 'running', READY), loadedAt: at }];
 }
 
-/** A running endpoint that takes on another specification: it keeps its replicas within the new bounds. */
+/** The plan of a running endpoint that gets another specification: it keeps its replicas within the new bounds. */
 export function updatePlan(spec: EndpointSpec, now: number, updateMs: number, before: number): Change[] {
   const { minReplica, maxReplica } = spec.scaling;
   const replicas = Math.min(maxReplica, Math.max(1, minReplica, before));
@@ -49,13 +49,13 @@ export function updatePlan(spec: EndpointSpec, now: number, updateMs: number, be
   return [updating, { ...changeTo(spec, at, 'running', READY, replicas), loadedAt: at }];
 }
 
-/** Why the engine could never load the model on that machine, or undefined. */
+/** Why the engine can never load the model on that machine, or undefined. */
 function deployProblem(world: World, spec: EndpointSpec): string | undefined {
   const model = world.models.get(spec.model.repository);
   if (!model || model.access === 'private') return `Repository not found: ${spec.model.repository}`;
   if (model.access === 'gated' || model.access === 'closed') return `Access to model ${model.id} is restricted`;
   const gpuGb = spec.compute.gpuMemoryGb;
-  // Two bytes for each parameter, before any room for the cache.
+  // Two bytes for each parameter; the cache is not counted.
   if (gpuGb !== null && model.parameters * 2 > gpuGb * 1e9) return 'torch.OutOfMemoryError: CUDA out of memory';
   return undefined;
 }

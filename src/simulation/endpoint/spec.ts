@@ -4,7 +4,7 @@ import type { Compute } from './catalogue.ts';
 
 type Json = Record<string, unknown>;
 
-/** An endpoint as asked for, checked. `type` is coerced as the real API does: an unknown one becomes `private`. */
+/** A requested endpoint, checked. As in the real API, an unknown `type` becomes `private`. */
 export interface EndpointSpec {
   readonly name: string;
   readonly type: 'public' | 'authenticated' | 'private';
@@ -56,7 +56,7 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   llamacpp: ['ctxSize', 'modelPath', 'nParallel', 'threadsHttp'],
 };
 
-/** Reads the body of `POST /v2/endpoint/{namespace}`; throws ValidationError in the API's own words. */
+/** Reads the body of `POST /v2/endpoint/{namespace}`. Throws ValidationError with the API's own text. */
 export function readSpec(body: Json): EndpointSpec {
   const name = body['name'];
   check(typeof name === 'string' && /^[a-z0-9-]{1,32}$/.test(name), 'name: must match [a-z0-9-] and be 1..32 long');
@@ -133,7 +133,7 @@ function readModel(model: Json, instance: Compute): EndpointSpec['model'] {
   const frameworks = ['custom', 'pytorch', 'llamacpp'];
   check(frameworks.includes(String(framework)), `model.framework: expected one of ${frameworks.join(', ')}`);
   if ('task' in model && typeof task !== 'string') {
-    // Unlike revision, the task may not be null: the parser of the real API fails on it.
+    // The task may not be null, unlike the revision, because the parser of the real API fails on it.
     throw new ValidationError('Failed to parse the request body as JSON: model.task: expected value');
   }
   const image = objectAt(model, 'image', 'model.');
@@ -185,7 +185,7 @@ function check(isRight: boolean, problem: string): void {
   if (!isRight) throw new ValidationError(`VALIDATION_FAILED: ${problem}`);
 }
 
-/** The names under which vLLM serves the model: those of `--served-model-name`, else the repository. */
+/** The names under which vLLM serves the model: those of `--served-model-name`, otherwise the repository. */
 export function servedNames(spec: EndpointSpec): string[] {
   const words = spec.model.args.flatMap((arg) => arg.trim().split(/\s+/));
   const flag = '--served-model-name';
@@ -198,7 +198,7 @@ export function servedNames(spec: EndpointSpec): string[] {
   return end < 0 ? rest : rest.slice(0, end);
 }
 
-/** The path that says whether the engine is well. */
+/** The path of the engine's health route. */
 export function healthRoute(spec: EndpointSpec): string {
   const fields = spec.model.image[spec.model.engine] as { healthRoute?: unknown } | undefined;
   return typeof fields?.healthRoute === 'string' ? fields.healthRoute : '/health';

@@ -4,9 +4,9 @@ import type { TokenOwner } from '../limits.ts';
 import type { World } from '../world.ts';
 
 /**
- * `GET /api/organizations/{org}/billing/usage/inference?startDate&endDate`: what the router served at an organization's
- * expense (`X-HF-Bill-To`), day by day: `[{period, usage: [{user, model, provider, requestCount, costCents, inputTokens,
- * outputTokens}]}]`. False where the path is another one.
+ * `GET /api/organizations/{org}/billing/usage/inference?startDate&endDate`: the calls that the router billed to an
+ * organization (`X-HF-Bill-To`), day by day: `[{period, usage: [{user, model, provider, requestCount, costCents,
+ * inputTokens, outputTokens}]}]`. Returns false for any other path.
  */
 export function answerBilling(world: World, exchange: Exchange, owner: TokenOwner | undefined): boolean {
   const asked = /^\/api\/organizations\/([^/]+)\/billing\/usage\/inference$/.exec(exchange.path);

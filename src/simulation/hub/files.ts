@@ -3,12 +3,12 @@ import type { Exchange } from '../exchange.ts';
 import type { SimulatedModel } from './models.ts';
 
 const BYTES: Readonly<Record<string, number>> = { F32: 4, I64: 8, BF16: 2, F16: 2 };
-/** The library takes no tensor with a longer side. */
+/** The library refuses a tensor with a longer side. */
 const LONGEST_SIDE = 2 ** 31;
-/** Weights are zeros, and only so many of them are handed out at once. */
+/** Weights are zeros; this is the most bytes that one answer holds. */
 const MOST_BYTES = 1_048_576;
 
-/** A file of a repository: its first bytes, and how many zeros come after them. */
+/** A file of a repository: its first bytes, and the number of zeros after them. */
 interface HubFile {
   readonly head: Buffer;
   readonly size: number;
@@ -25,8 +25,9 @@ export function namesOf(model: SimulatedModel): string[] {
 }
 
 /**
- * `GET` and `HEAD /{model}/resolve/{revision}/{path}`: a redirect to where the Hub keeps its small files, and there the
- * bytes that `Range` asks for, as the Hub has it; the weights themselves are zeros, behind a header that is true.
+ * `GET` and `HEAD /{model}/resolve/{revision}/{path}`: a redirect to the address of small files, as on the Hub. That
+ * address serves the bytes that `Range` asks for. The header of a weight file is correct; the weights themselves are
+ * zeros.
  */
 export function answerFile(
   exchange: Exchange,

@@ -6,13 +6,13 @@ import { answerBilling } from './billing.ts';
 import { answerFile, namesOf, treeOf } from './files.ts';
 import type { SimulatedModel } from './models.ts';
 
-/** `/api/models/{model}` with what may follow, and where the files of a model are. */
+/** `/api/models/{model}` with the paths that may follow, and the paths of a model's files. */
 const CARD = /^\/api\/models\/([^/]+\/[^/]+)(?:\/(auth-check|tree)(?:\/[^/]+)?|\/revision\/[^/]+)?$/;
 const FILE = /^(?:\/([^/]+\/[^/]+)\/(resolve|raw)|\/api\/resolve-cache\/models\/([^/]+\/[^/]+))\/[^/]+\/(.+)$/;
 
 /**
- * The Hub's few routes: `GET /api/whoami-v2`, `GET /api/models/{org}/{name}[/revision/{revision}]` with `expand`, `GET
- * /api/models/{org}/{name}/auth-check`, `GET /api/models/{org}/{name}/tree/{revision}`, files by
+ * The routes of the Hub that upshift uses: `GET /api/whoami-v2`, `GET /api/models/{org}/{name}[/revision/{revision}]`
+ * with `expand`, `GET /api/models/{org}/{name}/auth-check`, `GET /api/models/{org}/{name}/tree/{revision}`, files by
  * `/{org}/{name}/resolve/{revision}/{path}`, and the bill of an organization.
  */
 export function answerHub(world: World, exchange: Exchange): void {
@@ -31,7 +31,7 @@ export function answerHub(world: World, exchange: Exchange): void {
   if (!asked) return sendJson(exchange, 404, { error: 'Not Found' });
   const model = world.models.get(asked[1] ?? file?.[3] ?? '');
   if (!model || model.access === 'private') {
-    // The Hub does not tell strangers whether a repository exists: without a token it says 401.
+    // Without a token the Hub answers 401, because it does not reveal whether a repository exists.
     const status = owner ? 404 : 401;
     return sendJson(exchange, status, { error: 'Repository not found' }, { 'x-error-code': 'RepoNotFound' });
   }
@@ -119,14 +119,14 @@ function modelCard(model: SimulatedModel, expand: readonly string[]): object {
   return Object.fromEntries(['_id', 'id', ...expand].filter((key) => key in card).map((key) => [key, card[key]]));
 }
 
-/** What the Hub's API repeats of a config: neither layers nor heads. */
+/** The part of a config that the Hub's API repeats: neither layers nor heads. */
 function shortConfig({ config }: SimulatedModel): object {
   if (config === undefined) return {};
   const kept = ['architectures', 'model_type', 'quantization_config'];
   return { config: Object.fromEntries(Object.entries(config).filter(([key]) => kept.includes(key))) };
 }
 
-/** A stable 24-digit id, as the Hub gives to everything. */
+/** A stable id of 24 hex digits, in the form that the Hub uses. */
 function idOf(name: string): string {
   return Buffer.from(name.padEnd(12, '.')).toString('hex').slice(0, 24);
 }

@@ -1,4 +1,4 @@
-/** What the published `config.json` of these models says of their shape; the rest of each is left out. */
+/** The fields of these models' published `config.json` that describe their shape; all other fields are left out. */
 export const CONFIGS: Readonly<Record<string, object>> = {
   'meta-llama/Llama-3.1-8B-Instruct': llama({
     num_hidden_layers: 32,

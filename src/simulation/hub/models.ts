@@ -1,6 +1,6 @@
 import { CONFIGS } from './model-configs.ts';
 
-/** What a model does, in the Hub's words. */
+/** A model's task, as the Hub names it. */
 type ModelTask =
   'text-generation' | 'feature-extraction' | 'text-classification' | 'automatic-speech-recognition' | 'text-to-image';
 
@@ -9,30 +9,31 @@ export interface SimulatedModel {
   /** `org/name`. */
   readonly id: string;
   readonly task: ModelTask;
-  /** Completes text and knows no chat: providers list it for another task than their other language models. */
+  /** Completes text but does not chat: providers list it under another task than their chat models. */
   readonly isBase?: true;
   readonly parameters: number;
-  /** Parameters by dtype, as the Hub counts them; all BF16 where it is left out, null where the Hub does not count them. */
+  /** Parameters by dtype, as the Hub counts them. Left out: all are BF16. Null: the Hub does not count them. */
   readonly dtypes?: Readonly<Record<string, number>> | null;
-  /** Its `config.json`; there is none where it is left out. */
+  /** Its `config.json`; left out: the repository has none. */
   readonly config?: object;
-  /** Files of weights at the top of the repository with their bytes; `model.safetensors` where it is left out. */
+  /** Weight files at the top of the repository with their bytes; left out: one `model.safetensors`. */
   readonly files?: Readonly<Record<string, number>>;
   /**
-   * `gated`: everyone sees the card, only those let in may use it (this token is not); `granted`: gated, and this token
-   * is let in; `closed`: even the card is refused with 403; `private`: exists for nobody but its owner.
+   * `gated`: everyone sees the card, but only granted users may use the model (this token is not granted). `granted`:
+   * gated, and this token is granted. `closed`: even the card is refused with 403. `private`: visible to its owner
+   * only.
    */
   readonly access: 'open' | 'granted' | 'gated' | 'closed' | 'private';
-  /** Who serves it behind the router, the fastest first; empty where nobody does. */
+  /** Providers that serve it behind the router, the fastest first; empty if none does. */
   readonly providers: readonly string[];
-  /** What a provider calls it, where that is not its id. */
+  /** A provider's own name for the model, if it differs from the id. */
   readonly providerIds?: Readonly<Record<string, string>>;
   /** Dollars per million tokens, as the router's list shows them. */
   readonly pricing: { readonly input: number; readonly output: number };
   readonly dimensions?: number;
 }
 
-/** What the simulation knows unless it is told otherwise. */
+/** The models that the simulation knows by default. */
 const MODELS: readonly SimulatedModel[] = [
   {
     id: 'meta-llama/Llama-3.1-8B-Instruct',
@@ -117,7 +118,7 @@ const MODELS: readonly SimulatedModel[] = [
     id: 'openai/gpt-oss-20b',
     task: 'text-generation',
     parameters: 20_914_757_184,
-    // Weights that are packed two to a byte are counted one by one.
+    // Weights that are packed two to a byte are counted individually.
     dtypes: { U8: 19_110_297_600, BF16: 1_804_459_584 },
     files: {
       'model-00000-of-00002.safetensors': 4_792_272_488,
@@ -144,7 +145,7 @@ const MODELS: readonly SimulatedModel[] = [
   },
 ];
 
-/** ... and their configs. */
+/** The configs of these models. */
 export const DEFAULT_MODELS: readonly SimulatedModel[] = MODELS.map((model) => {
   const config = CONFIGS[model.id];
   return config === undefined ? model : { ...model, config };

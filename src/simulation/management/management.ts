@@ -71,7 +71,7 @@ function answerProvider(managed: Managed, exchange: Exchange, owner: TokenOwner,
   sendJson(exchange, 200, { vendors });
 }
 
-/** With the `quota` fault the account may use no more than it uses already. */
+/** With the `quota` fault, the account may not use more than it already uses. */
 function maximum({ world, fleet }: Managed, compute: Compute): number {
   if (world.faults.find('management', 'quota')) return fleet.usedAccelerators(compute);
   return world.quotas[compute.instanceType] ?? compute.maxAccelerators;
@@ -173,7 +173,7 @@ function resume(managed: Managed, exchange: Exchange, endpoint: Endpoint, show: 
   return show();
 }
 
-/** Merges what the body names into the endpoint; the name, and the engine, stay. */
+/** Merges the fields of the body into the endpoint; name and engine stay the same. */
 async function update(exchange: Exchange, endpoint: Endpoint, show: () => void): Promise<void> {
   const body = parseObject(await readBody(exchange.request));
   if (!body) return sendJson(exchange, 400, { error: 'Failed to parse the request body as JSON' });

@@ -3,13 +3,13 @@ import type { Endpoint } from '../endpoint/endpoint.ts';
 import { parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 
-/** As many points as a week has minutes. */
+/** The minutes of one week. */
 const MOST_MINUTES = 10_080;
 
 /**
- * `POST .../metrics {start, stop}`: of the real API's graphs the one that can be told honestly, how many replicas ran. One
- * point a minute, at the minute's beginning in epoch seconds: the most replicas at any moment of it, by status. (The real
- * API's labels of a status, and how it sums a window up, are not documented.)
+ * `POST .../metrics {start, stop}`: how many replicas ran. It is the only graph of the real API that the simulation can
+ * give correctly. It has one point per minute, at the start of the minute in epoch seconds: the most replicas at any
+ * moment of that minute, by status. (The real API does not document its status labels, nor how it sums up a window.)
  */
 export async function answerMetrics(exchange: Exchange, endpoint: Endpoint): Promise<void> {
   const body = parseObject(await readBody(exchange.request));

@@ -1,6 +1,6 @@
 import type { World } from '../world.ts';
 
-/** Calls in the present window of time: each provider of a model takes only so many. */
+/** Counts calls in the present window of time: each provider of a model accepts a limited number. */
 export class CallWindow {
   readonly #world: World;
   /** By model and provider: `org/name:provider`. */
@@ -11,7 +11,7 @@ export class CallWindow {
     this.#world = world;
   }
 
-  /** Counts a call; false if the provider takes no more of the model in this window. */
+  /** Counts a call; false if the provider accepts no more calls of the model in this window. */
   take(modelId: string, provider: string): boolean {
     const { routerWindowMs, routerCalls } = this.#world.limits;
     const number = Math.floor((this.#world.clock.now() - this.#world.startedAt) / routerWindowMs);
@@ -24,7 +24,7 @@ export class CallWindow {
     return true;
   }
 
-  /** Calls taken, by model and provider. */
+  /** Accepted calls, by model and provider. */
   counts(): Record<string, number> {
     return Object.fromEntries(this.#taken);
   }

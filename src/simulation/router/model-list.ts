@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
 
-/** `GET /v1/models` and `GET /v1/models/{org}/{name}`: who serves a model, and at what price. */
+/** `GET /v1/models` and `GET /v1/models/{org}/{name}`: the providers of a model and their prices. */
 export function listModels(world: World, exchange: Exchange): void {
   const created = Math.floor(world.startedAt / 1000);
   if (exchange.path === '/v1/models') {

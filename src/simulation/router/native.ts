@@ -11,7 +11,7 @@ const TOGETHER: ReadonlyMap<string, NativeShape> = new Map([
   ['/together/v1/audio/transcriptions', 'transcript'],
 ]);
 
-/** The native shape of a `POST`; undefined where it is none. */
+/** The native shape of a `POST`; undefined if it has none. */
 export function nativeShapeOf(path: string): NativeShape | undefined {
   return TOGETHER.get(path) ?? (path.startsWith('/fal-ai/') ? 'queue' : undefined);
 }
@@ -35,7 +35,7 @@ export interface NativeCall {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Together's answers, and fal.ai's queue, which takes a job and is asked for it until it is done. */
+/** Together's answers, and fal.ai's queue: it accepts a job, and the client polls until the job is done. */
 export class NativeRoutes {
   readonly #world: World;
   readonly #jobs = new Map<string, { readonly prompt: string; readonly readyAt: number }>();
@@ -74,7 +74,7 @@ export class NativeRoutes {
   }
 }
 
-/** `/media/{text}.png`: where the pictures of a queue lie. */
+/** `/media/{text}.png`: the pictures that a queue has made. */
 export function answerMedia(exchange: Exchange): void {
   const name = /^\/(.+)\.png$/.exec(exchange.path)?.[1];
   if (name === undefined) return sendJson(exchange, 404, { detail: 'Not Found' });

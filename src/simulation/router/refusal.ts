@@ -7,14 +7,14 @@ const NO_CREDITS =
   'You have depleted your monthly included credits. Purchase pre-paid credits to continue using Inference Providers. ' +
   'Alternatively, subscribe to PRO to get 20x more included credits.';
 
-/** Whether a call is not taken, for a fault or for a limit. Then it has been answered, or hangs. */
+/** Whether a fault or a limit refuses a call. If so, the call has been answered, or hangs. */
 export function isRefused(
   { faults, limits }: World,
   exchange: Exchange,
   call: {
     readonly modelId: string;
     readonly provider: string;
-    /** Calls being worked on. */
+    /** Calls in work. */
     readonly inFlight: number;
     readonly window: CallWindow;
   },
@@ -38,14 +38,14 @@ export function isRefused(
   return true;
 }
 
-/** In the form of the provider that refuses, as the router passes it on. */
+/** A refusal in the form of the provider, because the router passes it on. */
 function rateLimited(model: string, limit: number): object {
   const where = `Rate limit reached for model \`${model}\` in organization \`org_simulated\` service tier \`on_demand\``;
   const message = `${where} on requests per 5 minutes (RPM): Limit ${limit}, Used ${limit}, Requested 1.`;
   return { error: { message, type: 'requests', code: 'rate_limit_exceeded' } };
 }
 
-/** The body of a refusal because no provider serves the model. */
+/** The body of a refusal if no provider serves the model. */
 export function unsupported(model: string): object {
   const message = `The requested model '${model}' is not supported by any provider you have enabled.`;
   return { error: { message, type: 'invalid_request_error', param: 'model', code: 'model_not_supported' } };

@@ -13,7 +13,7 @@ import { isRefused, unsupported } from './refusal.ts';
 import { findModel, isWritten, readTarget, takesBytes } from './target.ts';
 import type { Target } from './target.ts';
 
-/** A call that is taken: its model and provider are known. */
+/** A call that the router accepted: its model and provider are known. */
 interface TakenCall {
   readonly target: Target;
   readonly raw: Buffer;
@@ -22,9 +22,9 @@ interface TakenCall {
   readonly provider: string;
 }
 
-/** How a call is answered, before it is known whether it is written token by token. */
+/** How a call is answered; whether token by token is not decided yet. */
 interface Serving {
-  /** What the times of the call are multiplied by. */
+  /** Factor on the times of the call. */
   readonly factor: number;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -44,12 +44,12 @@ export class Router {
     this.#native = new NativeRoutes(world);
   }
 
-  /** Calls being worked on. */
+  /** Calls in work. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Calls taken in the present window, by model and provider: `org/name:provider`. */
+  /** Calls accepted in the present window, by model and provider: `org/name:provider`. */
   window(): Record<string, number> {
     return this.#window.counts();
   }

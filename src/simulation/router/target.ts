@@ -8,7 +8,7 @@ import type { NativeShape } from './native.ts';
 
 export type Shape = AnswerKind | 'embedding' | 'task' | NativeShape;
 
-/** What the path of a call to the router says. */
+/** The facts in the path of a call to the router. */
 export interface Target {
   readonly shape: Shape;
   readonly provider: string | undefined;
@@ -17,10 +17,10 @@ export interface Target {
   readonly pipeline: string | undefined;
 }
 
-/** The model that a call names; `model` is undefined if nobody knows it. */
+/** The model that a call names; `model` is undefined if it is unknown. */
 export interface Named {
   readonly asked: string;
-  /** What follows the colon: a provider or a policy such as `fastest`. */
+  /** The part after the colon: a provider or a policy such as `fastest`. */
   readonly suffix: string | undefined;
   readonly model: SimulatedModel | undefined;
 }
@@ -46,7 +46,7 @@ export function findModel(
   call: { readonly path: string; readonly raw: Buffer; readonly body: Record<string, unknown> },
 ): Named {
   if (shape === 'queue') {
-    // fal.ai names the model, by its own id, in the path.
+    // fal.ai calls name the model in the path, by fal.ai's own id.
     const id = call.path.slice(1).split('/').slice(1).join('/');
     const model = [...models.values()].find(({ providerIds }) => providerIds?.['fal-ai'] === id);
     return { asked: id, suffix: undefined, model };
@@ -57,12 +57,12 @@ export function findModel(
   return { asked, suffix, model: models.get(id) };
 }
 
-/** Whether a body that is no JSON object will do: a form, or what the model's task takes. */
+/** Whether a body that is not a JSON object is allowed: a form, or a body that the model's task accepts. */
 export function takesBytes(shape: Shape, raw: Buffer, model: SimulatedModel | undefined): boolean {
   return shape === 'transcript' || (shape === 'task' && (!model || takesBody(model, raw)));
 }
 
-/** Whether a shape is answered with text that is written token by token. */
+/** Whether the answer to a shape is text, written token by token. */
 export function isWritten(shape: Shape): shape is AnswerKind {
   return shape === 'chat' || shape === 'completion' || shape === 'response' || shape === 'message';
 }

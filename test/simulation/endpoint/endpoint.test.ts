@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { handClock } from '../clocks.ts';
 import { LLAMA, MINILM, chat, endpointBody, send, startEndpoint, startFast, until } from '../support.ts';
 
-test('vLLM serves the repository by its name, or by the name it was told', async () => {
+test('vLLM serves the repository by its name, or by the name in --served-model-name', async () => {
   await using sim = await startFast();
   const plain = await startEndpoint(sim, endpointBody('plain'));
   assert.equal((await send('GET', `${plain}/v1/models`)).json.data[0].id, LLAMA);
@@ -60,7 +60,7 @@ test('a paused endpoint answers 400 and stays paused', async () => {
   assert.equal(sim.state().endpoints[0]?.state, 'paused');
 });
 
-test('an idle endpoint sleeps, costs nothing, and the first call wakes it', async () => {
+test('an idle endpoint scales to zero, costs nothing, and the first call wakes it', async () => {
   const clock = handClock();
   await using sim = await startFast({ clock });
   const scaling = { minReplica: 0, maxReplica: 1, scaleToZeroTimeout: 15 };
@@ -78,7 +78,7 @@ test('an idle endpoint sleeps, costs nothing, and the first call wakes it', asyn
   assert.equal((await send('GET', `${url}/health`)).status, 200);
 });
 
-test('X-Scale-Up-Timeout has the proxy hold the first call', async () => {
+test('with X-Scale-Up-Timeout the proxy holds the first call', async () => {
   await using sim = await startFast();
   const url = await startEndpoint(sim, endpointBody('one'));
   await send('POST', `${sim.endpointsUrl}/v2/endpoint/acme/one/scale-to-zero`);
@@ -86,7 +86,7 @@ test('X-Scale-Up-Timeout has the proxy hold the first call', async () => {
   assert.equal((await fetch(`${url}/health`, { headers })).status, 200);
 });
 
-test('calls beyond the capacity of the replicas wait in a queue, and leave it with their client', async () => {
+test('calls beyond the capacity of the replicas wait in a queue, and leave it if their client leaves', async () => {
   const clock = handClock();
   await using sim = await startFast({ clock, limits: { replicaCalls: 2 } });
   await send('POST', `${sim.endpointsUrl}/v2/endpoint/acme`, endpointBody('one'));
@@ -112,7 +112,7 @@ test('calls beyond the capacity of the replicas wait in a queue, and leave it wi
   await until(() => report()?.inFlight === 0);
 });
 
-test('a dead endpoint refuses connections while the API calls it running, and may come back', async () => {
+test('a dead endpoint refuses connections while the API shows it as running, and may come back', async () => {
   await using sim = await startFast();
   const url = await startEndpoint(sim, endpointBody('one'));
   await send('POST', `${sim.controlUrl}/faults`, { target: 'endpoint', kind: 'dies' });
@@ -122,7 +122,7 @@ test('a dead endpoint refuses connections while the API calls it running, and ma
   assert.equal((await send('GET', `${url}/health`)).status, 200);
 });
 
-test('death breaks the streams that are under way', async () => {
+test('the fault `dies` breaks the streams that have begun', async () => {
   const clock = handClock();
   await using sim = await startFast({ clock });
   await send('POST', `${sim.endpointsUrl}/v2/endpoint/acme`, endpointBody('one'));
@@ -134,7 +134,7 @@ test('death breaks the streams that are under way', async () => {
   await assert.rejects(answer);
 });
 
-test('an endpoint that refuses cuts what waits and lets begun streams end', async () => {
+test('the fault `refuses` cuts the calls that wait and lets begun streams end', async () => {
   const clock = handClock();
   await using sim = await startFast({ clock });
   await send('POST', `${sim.endpointsUrl}/v2/endpoint/acme`, endpointBody('one'));
@@ -161,7 +161,7 @@ test('an endpoint that refuses cuts what waits and lets begun streams end', asyn
   await assert.rejects(send('POST', url, chat()));
 });
 
-test('errors, refusals, sickness and cuts strike the endpoint they name', async () => {
+test('faults hit only the endpoint that they name', async () => {
   await using sim = await startFast();
   const one = await startEndpoint(sim, endpointBody('one'));
   const two = await startEndpoint(sim, endpointBody('two'));
@@ -186,7 +186,7 @@ test('errors, refusals, sickness and cuts strike the endpoint they name', async 
   assert.deepEqual([await call(one), await call(two)], [200, 503]);
 });
 
-test('a share of faults strikes about that share of calls', async () => {
+test('a fault with a share hits about that share of calls', async () => {
   await using sim = await startFast();
   const url = await startEndpoint(sim, endpointBody('one'));
   await sim.setFault({ target: 'endpoint', kind: 'errors', share: 0.3 });

@@ -20,7 +20,7 @@ async function stage() {
   await look();
   const url = `${sim.state().endpoints[0]?.url}`;
   const leave = new AbortController();
-  /** So many calls that are never answered. */
+  /** Sends this number of calls, which are never answered. */
   const hang = async (calls: number) => {
     await sim.setFault({ target: 'endpoint', kind: 'hangs' });
     const headers = { authorization: 'Bearer hf_test' };
@@ -31,7 +31,7 @@ async function stage() {
     await until(() => of() === before + calls);
     await sim.clearFaults();
   };
-  /** Lets minutes pass, looked at twice a minute. */
+  /** Advances the clock by minutes, and reads the endpoint twice a minute. */
   const pass = async (minutes: number) => {
     for (let i = 0; i < minutes * 2; i++) {
       clock.advance(MINUTE / 2);
@@ -41,7 +41,7 @@ async function stage() {
   return { clock, sim, path, look, url, hang, pass, leave: () => leave.abort() };
 }
 
-test('more pending calls than the threshold start one replica a minute, paid for at once and ready once started', async () => {
+test('if more calls are pending than the threshold, one replica a minute starts; it is billed at once and ready once it has started', async () => {
   const { sim, look, hang, pass, clock, leave } = await stage();
   await using _ = sim;
   assert.deepEqual(await look(), ['running', 1, 1]);
@@ -64,7 +64,7 @@ test('more pending calls than the threshold start one replica a minute, paid for
   });
 });
 
-test('replicas go one at a time, five minutes apart, and never below the fewest', async () => {
+test('replicas are removed one at a time, five minutes apart, and never below minReplica', async () => {
   const { sim, look, hang, pass, leave } = await stage();
   await using _ = sim;
   await hang(8);
@@ -83,7 +83,7 @@ test('replicas go one at a time, five minutes apart, and never below the fewest'
   assert.deepEqual(await look(), ['running', 1, 1]);
 });
 
-test('a load below the threshold starts nothing, however long it lasts', async () => {
+test('demand below the threshold starts no replica, however long it lasts', async () => {
   const { sim, look, hang, pass, leave } = await stage();
   await using _ = sim;
   await hang(1);
@@ -104,7 +104,7 @@ test('a change of the scaling alone takes the endpoint off the air, and keeps it
   assert.equal((await send('GET', `${url}/health`)).status, 200);
 });
 
-test('resuming one that is scaled to zero starts it', async () => {
+test('resuming an endpoint that is scaled to zero starts it', async () => {
   const { sim, path, look, clock } = await stage();
   await using _ = sim;
   await send('POST', `${path}/scale-to-zero`);

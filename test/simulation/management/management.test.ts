@@ -30,7 +30,7 @@ test('an endpoint is pending, then initializing, then running, and healthy only 
   assert.deepEqual(states, ['pending', 'initializing', 'running']);
 });
 
-test('each minute of the clock in which it initialized or ran costs whole, for every replica, and no other', async () => {
+test('each clock minute in which the endpoint initialized or ran is billed as a whole for every replica, and no other minute is billed', async () => {
   await using setting = await setUp();
   const { clock, sim, base } = setting;
   // The clock stands at 20 s past the minute.
@@ -46,7 +46,7 @@ test('each minute of the clock in which it initialized or ran costs whole, for e
   clock.advance(58 * 60_000);
   assert.equal(sim.spentMicroDollars('one'), 1_600_000);
   await send('POST', `${base}/one/pause`);
-  // Paused at the very turn of the minute: that minute is not begun any more.
+  // It is paused exactly at the start of a minute, so that this minute does not count.
   assert.equal(sim.spentMicroDollars('one'), 1_573_333);
   clock.advance(3_600_000);
   assert.equal(sim.spentMicroDollars('one'), 1_573_333);
@@ -78,7 +78,7 @@ test('the graph of replicas counts the minutes that the meter counts', async () 
   assert.equal((await send('POST', `${base}/one/metrics`, { start: 'x' })).status, 400);
 });
 
-test('what is made can be listed, paused, resumed, put to sleep and deleted', async () => {
+test('an endpoint can be listed, paused, resumed, scaled to zero and deleted', async () => {
   await using setting = await setUp();
   const { clock, sim, base, status } = setting;
   await send('POST', base, endpointBody('one'));
@@ -100,7 +100,7 @@ test('what is made can be listed, paused, resumed, put to sleep and deleted', as
   assert.equal(sim.state().created, 2);
 });
 
-test('a name is used once', async () => {
+test('a second endpoint with the same name is refused', async () => {
   await using setting = await setUp();
   const { base, sim } = setting;
   const both = await Promise.all([send('POST', base, endpointBody('one')), send('POST', base, endpointBody('one'))]);
@@ -108,7 +108,7 @@ test('a name is used once', async () => {
   assert.equal(sim.state().created, 1);
 });
 
-test('a body that is wrong is refused in the words of the API', async () => {
+test('a wrong body is refused with the text of the real API', async () => {
   await using setting = await setUp();
   const { base } = setting;
   const cases: [object, RegExp][] = [
@@ -132,7 +132,7 @@ test('a body that is wrong is refused in the words of the API', async () => {
   assert.equal((await send('POST', base, '{')).status, 400);
 });
 
-test('an unknown type becomes private without a word', async () => {
+test('an unknown type becomes private without an error', async () => {
   await using setting = await setUp();
   const { base } = setting;
   const { status, json } = await send('POST', base, { ...endpointBody('one'), type: 'protected' });
@@ -153,7 +153,7 @@ test('a change merges, replaces the arguments, takes the endpoint off the air, a
   assert.equal(other.status, 400);
 });
 
-test('prices, availability and quota are told, and the quota holds', async () => {
+test('the API shows prices, availability and quota, and enforces the quota', async () => {
   await using setting = await setUp();
   const { sim, base, clock } = setting;
   const l4 = async () => {
@@ -175,7 +175,7 @@ test('prices, availability and quota are told, and the quota holds', async () =>
   assert.equal(anyone.status, 200);
 });
 
-test('tokens without the right, the means or the namespace are refused', async () => {
+test('tokens without the right, the credit or the namespace are refused', async () => {
   await using setting = await setUp();
   const { sim, base } = setting;
   assert.equal((await send('GET', base, undefined, 'hf_bad')).status, 401);
@@ -185,7 +185,7 @@ test('tokens without the right, the means or the namespace are refused', async (
   assert.deepEqual([poor.status, /Payment method required/.test(poor.text)], [403, true]);
 });
 
-test('failures come on demand', async () => {
+test('each management fault makes its requests fail', async () => {
   await using setting = await setUp();
   const { clock, sim, base, status } = setting;
   await sim.setFault({ target: 'management', kind: 'payment' });

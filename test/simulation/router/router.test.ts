@@ -14,7 +14,7 @@ test('the answer is as long as max_tokens says and the prompt as long as the met
   assert.match(headers.get('x-request-id') ?? '', /./);
 });
 
-test('a stream ends with finish_reason, with usage only where it was asked for, and with [DONE]', async () => {
+test('a stream ends with finish_reason, with usage only if the call asks for it, and with [DONE]', async () => {
   await using sim = await startFast();
   const url = `${sim.routerUrl}/v1/chat/completions`;
   const plain = await send('POST', url, chat({ stream: true }));
@@ -91,7 +91,7 @@ test('wrong tokens, models and bodies are refused as the router refuses them', a
   assert.equal((await send('POST', `${sim.routerUrl}/v1/nonsense`, {})).status, 404);
 });
 
-test('structured answers fit what was asked for', async () => {
+test('structured answers fit the schema that the call names', async () => {
   await using sim = await startFast();
   const properties = { city: { type: 'string' }, size: { type: 'integer' } };
   const schema = { type: 'object', properties, required: ['city', 'size'] };
@@ -123,7 +123,7 @@ test('calls beyond the limit of a window get 429 in the form of a provider, unti
   assert.deepEqual(sim.state().counters['router'], { 200: 4, 429: 1 });
 });
 
-test('a spike of calls at once gets 503', async () => {
+test('too many calls at once get 503', async () => {
   const clock = handClock();
   await using sim = await startFast({ clock, limits: { routerInFlight: 2 } });
   const url = `${sim.routerUrl}/v1/chat/completions`;
@@ -134,7 +134,7 @@ test('a spike of calls at once gets 503', async () => {
   for (const answer of first) assert.equal((await answer).status, 200);
 });
 
-test('credits, refusals and outages are switched while it runs', async () => {
+test('faults for credit, refusals and outages can be switched on and off while the simulation runs', async () => {
   await using sim = await startFast();
   const url = `${sim.routerUrl}/v1/chat/completions`;
   for (const [kind, status] of [
@@ -154,7 +154,7 @@ test('credits, refusals and outages are switched while it runs', async () => {
   await assert.rejects(send('POST', url, chat()));
 });
 
-test('a fault that does not exist is refused with what is allowed', async () => {
+test('an unknown fault is refused, and the error lists the allowed ones', async () => {
   await using sim = await startFast();
   const refused = await send('POST', `${sim.controlUrl}/faults`, { target: 'router', kind: 'dies' });
   assert.equal(refused.status, 400);
