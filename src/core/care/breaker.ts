@@ -10,8 +10,11 @@ export type Breaker =
 
 export const CLOSED: Breaker = { state: 'closed', faultsInRow: 0 };
 
-/** What an attempt's outcome says of the upstream's health; a 429, a caller's mistake, and who left say nothing. */
-const SAYS: Partial<Record<Outcome, 'fault' | 'well'>> = {
+/**
+ * What an attempt's outcome shows about the upstream's health. A 429, a 402 or a caller's mistake shows that it
+ * answers. An outcome that is not listed shows nothing, such as a client that left.
+ */
+const HEALTH: Partial<Record<Outcome, 'fault' | 'well'>> = {
   ok: 'well',
   rate_limited: 'well',
   no_credits: 'well',
@@ -27,7 +30,7 @@ const SAYS: Partial<Record<Outcome, 'fault' | 'well'>> = {
   total_timeout: 'fault',
 };
 
-/** Whether a call may go to the upstream; where not, when to ask again (clock ms). */
+/** Whether a call may go to the upstream; if not, `askAt` is when to ask again (clock ms). */
 export function admits(breaker: Breaker, policy: BreakerPolicy, nowMs: number): { ok: boolean; askAt: number } {
   switch (breaker.state) {
     case 'closed':
@@ -35,7 +38,7 @@ export function admits(breaker: Breaker, policy: BreakerPolicy, nowMs: number): 
     case 'open':
       return { ok: nowMs >= breaker.until, askAt: breaker.until };
     case 'half-open':
-      // A probe that never ends must not keep the upstream out for good.
+      // After a cool-down another probe may go out, because a probe that never ends must not keep the breaker open.
       return {
         ok: breaker.probing < policy.probes || nowMs >= breaker.since + policy.cooldown,
         askAt: breaker.since + policy.cooldown,
@@ -43,7 +46,7 @@ export function admits(breaker: Breaker, policy: BreakerPolicy, nowMs: number): 
   }
 }
 
-/** A call goes out. After the cool-down it is a probe. */
+/** A call is sent. If the breaker is not closed, the call is a probe. */
 export function sent(breaker: Breaker, nowMs: number): Breaker {
   if (breaker.state === 'open') return { state: 'half-open', since: nowMs, probing: 1, cause: breaker.cause };
   if (breaker.state === 'half-open') return { ...breaker, since: nowMs, probing: breaker.probing + 1 };
@@ -51,19 +54,19 @@ export function sent(breaker: Breaker, nowMs: number): Breaker {
 }
 
 /**
- * An attempt ended. `wasProbe`: it was sent while the breaker was not closed. An attempt that was under way when the
- * breaker opened says nothing new.
+ * An attempt ended. `wasProbe`: it was sent while the breaker was not closed. Attempts that were under way when the
+ * breaker opened are ignored.
  */
 export function ended(
   breaker: Breaker,
   policy: BreakerPolicy,
   { outcome, wasProbe, nowMs }: { readonly outcome: Outcome; readonly wasProbe: boolean; readonly nowMs: number },
 ): Breaker {
-  const says = SAYS[outcome];
+  const health = HEALTH[outcome];
   switch (breaker.state) {
     case 'closed': {
-      if (says === 'well') return breaker.faultsInRow === 0 ? breaker : CLOSED;
-      if (says === undefined) return breaker;
+      if (health === 'well') return breaker.faultsInRow === 0 ? breaker : CLOSED;
+      if (health === undefined) return breaker;
       const faultsInRow = breaker.faultsInRow + 1;
       if (faultsInRow < policy.faults) return { state: 'closed', faultsInRow };
       return { state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome };
@@ -72,8 +75,8 @@ export function ended(
       return breaker;
     case 'half-open':
       if (!wasProbe) return breaker;
-      if (says === 'well') return CLOSED;
-      if (says === 'fault') return { state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome };
+      if (health === 'well') return CLOSED;
+      if (health === 'fault') return { state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome };
       return { ...breaker, probing: Math.max(0, breaker.probing - 1) };
   }
 }

@@ -1,10 +1,11 @@
 /**
- * A bounded queue in which agents take turns: each turn takes an agent's oldest item, so that who asks for much waits by
- * himself. Where it is full, the newest item of the agent that has the most gives way to an agent that has less.
+ * A bounded queue in which agents take turns. Each turn takes an agent's oldest item, so an agent with many items
+ * delays only itself. If the queue is full and an agent with fewer items adds one, the newest item of the agent with
+ * the most items is dropped.
  */
 export class FairQueue<T> {
   readonly #most: number;
-  /** In the order of their turns. */
+  /** Each agent's items, oldest first. The agents are in the order of their turns. */
   readonly #agents = new Map<string, T[]>();
   #size = 0;
 
@@ -20,7 +21,7 @@ export class FairQueue<T> {
     return this.#agents.size;
   }
 
-  /** How many come before the next item of an agent. */
+  /** How many items at most are taken before an item that the agent would add now. */
   ahead(agent: string): number {
     const own = this.#agents.get(agent)?.length ?? 0;
     let ahead = own;
@@ -29,21 +30,21 @@ export class FairQueue<T> {
   }
 
   /**
-   * Puts an item at the end of its agent's line, or, with `isFirst`, at its head. Returns what gave way: nothing (null),
-   * another item, or the item itself.
+   * Puts an item at the end of its agent's items, or at their head with `isFirst`. Returns the item that is dropped for
+   * it: null, another item, or the item itself.
    */
   add(agent: string, item: T, isFirst = false): T | null {
-    const gaveWay = this.#size < this.#most ? null : this.#makeRoom(agent);
+    const dropped = this.#size < this.#most ? null : this.#makeRoom(agent);
     if (this.#size >= this.#most) return item;
     let items = this.#agents.get(agent);
     if (items === undefined) this.#agents.set(agent, (items = []));
     if (isFirst) items.unshift(item);
     else items.push(item);
     this.#size++;
-    return gaveWay;
+    return dropped;
   }
 
-  /** Takes out the item whose turn it is. */
+  /** Removes and returns the item whose turn it is; undefined if the queue is empty. */
   take(): T | undefined {
     for (const [agent, items] of this.#agents) {
       const item = items.shift();
@@ -55,7 +56,7 @@ export class FairQueue<T> {
     return undefined;
   }
 
-  /** Takes out an item; false where it is not in. */
+  /** Removes an item; false if it is not in the queue. */
   remove(agent: string, item: T): boolean {
     const items = this.#agents.get(agent);
     const at = items?.indexOf(item) ?? -1;
@@ -66,7 +67,7 @@ export class FairQueue<T> {
     return true;
   }
 
-  /** All items that are in now: the oldest of each agent in the order of their turns, then the next of each. */
+  /** All items in the queue: the oldest of each agent in the order of their turns, then the next of each. */
   items(): T[] {
     const all: T[] = [];
     let lines = [...this.#agents.values()];

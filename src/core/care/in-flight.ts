@@ -1,26 +1,26 @@
-/** What an overload leaves of the calls that were in flight. */
+/** After an overload the limit is this part of the calls that were in flight, and never less than LEAST. */
 const FALL = 0.7;
 const LEAST = 4;
-/** An overload says something once in so long: the calls it meets are all of one crowd. */
+/** At least this long passes between two falls, because calls that are refused together belong to one overload. */
 const QUIET_MS = 2_000;
-/** Every upstream has a bad moment: only where more than this share of the latest calls is sent away are there too many. */
+/** The limit falls only if at least this share of the latest calls was refused, because every upstream refuses some. */
 const OFTEN = 0.1;
 const LATEST = 50;
 
-/** What is kept of a limit of calls in flight across restarts. */
+/** The part of an in-flight limit that is kept across restarts. */
 export interface LearnedInFlight {
-  /** Calls in flight that the upstream bears; null: it has never been overloaded. */
+  /** Calls in flight that the upstream can take; null: it has never been overloaded. */
   readonly most: number | null;
 }
 
 /**
- * Learns how many calls at once an upstream bears, from its overloads (many 503s while others are answered): it falls by
- * a third with each, and rises by one with every round of answers that the limit held back. Nothing is held back before the
- * first overload. Times are clock ms.
+ * Learns how many calls at once an upstream can take. It learns from overloads: many 503s while other calls are
+ * answered. Each overload lowers the limit by 30 %. While calls wait, the limit rises by one each time as many calls as
+ * the limit were answered. No call is held before the first overload. Times are clock ms.
  */
 export class InFlightLimit {
   #most: number | null;
-  /** Share of the latest calls that were sent away. */
+  /** Share of the latest calls that were refused with 503. */
   #share = 0;
   #fellAtMs = Number.NEGATIVE_INFINITY;
   inFlight = 0;
@@ -43,7 +43,7 @@ export class InFlightLimit {
     if (this.#most !== null && isWanted) this.#most += 1 / this.#most;
   }
 
-  /** A call was sent away because there were too many. `others`: in flight beside it. */
+  /** The upstream refused a call because it had too many. `others`: the other calls in flight. */
   overloaded(others: number, nowMs: number): void {
     this.#share += (1 - this.#share) / LATEST;
     if (this.#share < OFTEN || nowMs - this.#fellAtMs < QUIET_MS) return;

@@ -3,22 +3,22 @@ import type { LearnedInFlight } from './in-flight.ts';
 import type { ProviderCounts } from './providers.ts';
 import type { LearnedRate } from './rate-limit.ts';
 
-/** Which calls share a limit: those of one model, by one provider ('' where the router chooses). */
+/** Which calls share a limit: those of one model, by one provider ('' if the router chooses). */
 export interface LaneKey {
   readonly model: string;
   readonly provider: string;
 }
 
-/** What of a lane outlives the process. */
+/** The part of a lane that is kept across restarts. */
 export interface LearnedLane {
   readonly rate: LearnedRate;
   readonly inFlight: LearnedInFlight;
   readonly breaker: Breaker;
 }
 
-/** What is shown of a lane. */
+/** The state of a lane, for display. */
 export interface LaneStatus {
-  /** Calls per five minutes that the upstream is thought to take; null where it has refused none. */
+  /** Calls per five minutes that the upstream takes, as far as is known; null if it has refused none. */
   readonly limit: number | null;
   readonly isBlocked: boolean;
   readonly inFlight: number;
@@ -27,11 +27,11 @@ export interface LaneStatus {
   readonly waitingAgents: number;
   readonly breaker: Breaker;
   readonly retryShare: number;
-  /** When the account was last said to have no credits (402), clock ms; null where it never was. */
+  /** When serverless last answered 402 (the account has no credits), clock ms; null if it never did. */
   readonly noCreditsAt: number | null;
-  /** Since the gateway was made. */
+  /** Since the gateway started. */
   readonly counts: Readonly<LaneCounts>;
-  /** Who took its attempts. */
+  /** The providers that took its attempts. */
   readonly providers: readonly ProviderCounts[];
 }
 
@@ -40,6 +40,6 @@ export interface LaneCounts {
   refusedByUpstream: number;
   refusedHere: number;
   held: number;
-  /** Answers of 402: never tried again. */
+  /** Answers with 402, which are never retried. */
   noCredits: number;
 }

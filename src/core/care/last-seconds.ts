@@ -4,7 +4,7 @@ import { SECOND_MS } from '../time.ts';
 const TAKEN = 0;
 const REFUSED = 1;
 
-/** What an upstream took and what it refused in each of the last seconds. Times are clock ms. */
+/** How many calls an upstream took and how many it refused in each of the last seconds. Times are clock ms. */
 export class Seconds {
   readonly #length: number;
   readonly #counts: SlidingCounts;
@@ -16,7 +16,7 @@ export class Seconds {
     this.#counts = new SlidingCounts(2, length);
   }
 
-  /** Moves on; true the first time. */
+  /** Moves on to `nowMs`; true the first time. */
   advance(nowMs: number): boolean {
     const isFirst = Number.isNaN(this.#beganAtMs);
     if (isFirst) this.#beganAtMs = nowMs;
@@ -24,7 +24,7 @@ export class Seconds {
     return isFirst;
   }
 
-  /** Counts a call that was taken, or takes one back that turned out not to be. */
+  /** Counts a call as taken (1), or removes one that was counted as taken but was not (-1). */
   taken(atMs: number, change: 1 | -1): void {
     const second = Math.floor(atMs / SECOND_MS);
     if (change === 1 || this.#counts.at(TAKEN, second) > 0) this.#counts.add(TAKEN, second, change);
@@ -34,16 +34,18 @@ export class Seconds {
     this.#counts.add(REFUSED, Math.floor(atMs / SECOND_MS));
   }
 
-  /** What was taken over as many of the last seconds as hold `calls` calls. */
+  /**
+   * Calls taken in the latest complete seconds: as few seconds as together hold `calls` calls, else all that are kept.
+   */
   takenIn(nowMs: number, calls: number): { readonly taken: number; readonly perSecond: number } {
     let [taken, seconds] = [0, 0];
     const most = Math.min(this.#length, Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS)));
-    // The second under way is not over.
+    // The current second is left out because it is not over.
     for (; seconds < most && taken < calls; seconds++) taken += this.#counts.at(TAKEN, this.#counts.now - 1 - seconds);
     return { taken, perSecond: taken / Math.max(1, seconds) };
   }
 
-  /** The share that was refused of the calls of the last `seconds` seconds. */
+  /** The share (0..1) of the calls of the last `seconds` seconds that was refused. */
   shareRefused(seconds: number): number {
     let [taken, refused] = [0, 0];
     const { now } = this.#counts;

@@ -2,9 +2,9 @@ import { isFault } from '../call.ts';
 import type { Outcome } from '../call.ts';
 import { ROUTER_CHOICES } from '../policy/care.ts';
 
-/** What became of the attempts that one provider took, since the gateway was made. */
+/** The outcomes of the attempts that one provider took, since the gateway started. */
 export interface ProviderCounts {
-  /** As the answers named it, else as the call did; '' where nobody told. */
+  /** The name from the answers, else from the calls; '' if neither named one. */
   readonly provider: string;
   readonly tried: number;
   readonly refused: number;
@@ -13,10 +13,10 @@ export interface ProviderCounts {
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,39}$/;
 const MOST = 16;
-/** Stands for providers beyond the number that is told apart, and for names that are none. */
+/** Stands for the providers beyond the first MOST, and for texts that cannot be a provider's name. */
 const OTHER = 'other';
 
-/** Counts attempts by the provider that took them; the number of providers told apart is bounded. */
+/** Counts attempts by the provider that took them. The number of providers is bounded. */
 export class ProviderTally {
   readonly #counts = new Map<string, { tried: number; refused: number; faults: number }>();
 
@@ -31,8 +31,8 @@ export class ProviderTally {
     return [...this.#counts].map(([provider, counts]) => ({ provider, ...counts }));
   }
 
-  #of(told: string): { tried: number; refused: number; faults: number } {
-    const lower = told.toLowerCase();
+  #of(given: string): { tried: number; refused: number; faults: number } {
+    const lower = given.toLowerCase();
     const named = lower === '' || NAME.test(lower) ? (ROUTER_CHOICES.has(lower) ? '' : lower) : OTHER;
     const provider = this.#counts.has(named) || this.#counts.size < MOST ? named : OTHER;
     let counts = this.#counts.get(provider);

@@ -6,92 +6,98 @@ import { UsedUp } from './used-up-windows.ts';
 const WINDOW_MS = 300_000;
 const SECONDS = WINDOW_MS / SECOND_MS;
 
-/** Calls go out a little faster than the limit: what is never asked for is never granted. Costs about as many refusals. */
+/** Calls go out about 5 % faster than the limit, because otherwise a raised limit would never be noticed. */
 const LEAD = 1.05;
-/** So much more than a window's worth, without a refusal, shows that the limit has risen; the pace then doubles in this time. */
+/** This many times the calls of a window at the limit, all without a refusal, show that the limit has risen. */
 const SHOWN = 1.01;
+/** Once the limit is known to have risen, the pace doubles in this time. */
 const DOUBLING_MS = 5_000;
-/** Below this share of refusals over a minute there is nothing to learn. */
+/** Up to this share of refusals over AIM_SECONDS, single refusals do not change the limit. */
 const AIM = 0.02;
 const AIM_SECONDS = 60;
-/** A window of which much was lost to something else says little of the limit: it falls to no less than half at once. */
+/** The limit falls to no less than this part at once, because something else may have cost much of a window. */
 const MOST_FALL = 0.5;
-/** And what no refusal contradicts lets it rise to twice as much at once. */
+/** The limit rises to at most this many times the measured one at once. */
 const MOST_RISE = 2;
 /**
- * A limit that is counted continuously shows in the last so many calls; one that is counted in windows, in all of them. Of
- * fewer nothing is learned: somebody else may have used up what there was.
+ * A continuously counted limit is measured over this many last calls, one counted in windows over the whole window.
+ * Fewer calls show nothing, because other clients may have used up the limit.
  */
 const RECENT_CALLS = 100;
-/** Just above a limit that is counted continuously one of twenty is refused: after so many in a row it was not the pace. */
+/**
+ * If so many calls were taken before a refusal, the pace is not its cause: at the limit one call in twenty is refused.
+ */
 const CLEAN_RUN = 60;
-/** Refused for longer than this: a window was used up. */
+/** If everything is refused for longer than this, a window was used up. */
 const LONG_MS = 5_000;
-/** Refusals in a row, none taken between them, that say that nothing is taken any more. */
+/** After this many refusals in a row everything counts as refused. */
 const ROW = 3;
-/** While nothing is taken, one call at a time asks, at first after a second, later every five. */
+/** While everything is refused, one call at a time asks: the first after one second, later ones every five seconds. */
 const ASK_FIRST_MS = 1_000;
 const ASK_MOST_MS = 5_000;
-/** A call that asked and was not refused for so long was taken. */
+/** An asking call counts as taken if it is not refused within this time and this many times a usual refusal's time. */
 const TAKEN_LEAST_MS = 500;
 const TAKEN_LATENCIES = 3;
-/** A limit that is told again is the same within this. */
+/** A stated limit within this share of the known one is not a new limit. */
 const NEWS = 0.01;
-/** What may go out at once after a quiet moment, in time at the pace. */
+/** The calls that may go out at once after a quiet moment: as many as the pace gives in this time. */
 const BURST_MS = 2_000;
 const STEPS = 10;
-/** A quota that was told is spent no faster than so that it would last for this long: a crowd goes out, and some stays. */
+/** Calls left of a stated quota are sent as if they had to last this long, or until its reset if that is sooner. */
 const SPEND_MS = 30_000;
 
-/** What is kept of a rate limit across restarts. */
+/** The part of a rate limit that is kept across restarts. */
 export interface LearnedRate {
   /** Calls per second that the upstream takes; null: it has never refused any. */
   readonly perSecond: number | null;
 }
 
-/** A call that was let out. */
+/** A call that was sent. */
 export interface Outgoing {
   readonly sequence: number;
   readonly atMs: number;
 }
 
 /**
- * Learns how many calls an upstream takes, from which it takes and which it refuses (429), and paces calls just above
- * that. Nothing is held back before the first refusals. The limit is what was taken over the last five minutes when it
- * was reached, whether the upstream counts in windows or continuously; more than a window's worth without a refusal
- * shows that it has risen. While everything is refused only single calls ask whether that is over.
+ * Learns how many calls per second an upstream takes and paces calls just above that. It learns from the calls that the
+ * upstream takes and refuses (429). No call is held before the first refusals. The learned limit is the rate at which
+ * calls were taken when the limit was reached: over five minutes if a window was used up, else over the latest calls.
+ * More calls than a window holds at that rate, all without a refusal, show that the limit has risen. While everything
+ * is refused, single calls ask whether calls are taken again.
  *
- * All times are clock ms, handed in and never going back.
+ * All times are clock ms. The caller passes them in, and they never go back.
  */
 export class RateLimit {
   readonly #rampMs: number;
   readonly #seconds = new Seconds(SECONDS);
   #limit: number | null;
-  /** Calls per second that are let out; null: all. */
+  /** Calls per second that are sent; null: no limit. */
   #pace: number | null;
   #paceAtMs = Number.NaN;
-  /** What the upstream said of its quota; null where it says nothing, as is usual. */
-  #told: { readonly perSecond: number; readonly untilMs: number } | null = null;
+  /** The pace of the quota that the upstream stated, and until when it holds; null if it states none, as is usual. */
+  #quota: { readonly perSecond: number; readonly untilMs: number } | null = null;
   #tokens = 1;
   #tokensAtMs = Number.NaN;
   #sequence = 0;
   #lastRefused = -1;
   #row = 0;
-  /** Calls taken before the refusals that came last. */
+  /** Calls taken without a refusal before the latest refusals in a row. */
   #run = 0;
   #refusalMs = 0;
+  /** Refusals of calls sent before this sequence number are ignored. */
   #askedFrom = 0;
   #blockedAtMs = 0;
   #blocked: { nextAtMs: number; pauseMs: number; asking: Outgoing | null } | null = null;
-  /** Calls taken since the last refusal, how many of them show that the limit has risen, and from where it then rises. */
   #sinceRefusal = 0;
+  /** If #sinceRefusal is more than this, the limit has risen. */
   #enough: number;
+  /** The limit that was last measured or stated, calls per second; a rise starts from it. */
   #measured: number;
   readonly #usedUp = new UsedUp();
-  /** Since when the pace rises to its old height, after a restart or an outage; null otherwise. */
+  /** Set after a restart or an outage: when the pace began to rise again, and how long the rise takes. */
   #ramp: { readonly fromMs: number; readonly spanMs: number } | null = null;
 
-  /** `rampMs`: how long the way from a tenth of a known limit to all of it takes, in ten steps; 0: at once. */
+  /** `rampMs`: how long the pace takes to rise from a tenth of a known limit to all of it, in ten steps; 0: at once. */
   constructor(rampMs: number, learned: LearnedRate = { perSecond: null }) {
     this.#rampMs = rampMs;
     this.#limit = learned.perSecond;
@@ -100,7 +106,7 @@ export class RateLimit {
     this.#pace = learned.perSecond === null ? null : learned.perSecond * LEAD;
   }
 
-  /** Calls per second that the upstream is thought to take; null where it has refused none. */
+  /** Calls per second that the upstream takes, as far as is known; null if it has refused none. */
   get limit(): number | null {
     return this.#limit;
   }
@@ -109,14 +115,14 @@ export class RateLimit {
     return { perSecond: this.#limit };
   }
 
-  /** Whether everything was refused lately, so that single calls ask. */
+  /** Whether everything is refused, so that only single calls ask. */
   get isBlocked(): boolean {
     return this.#blocked !== null;
   }
 
-  /** Calls per second that are let out now; null: all. */
+  /** Calls per second that are sent now; null: no limit. */
   paceAt(nowMs: number): number | null {
-    if (this.#told !== null && nowMs < this.#told.untilMs) return this.#told.perSecond;
+    if (this.#quota !== null && nowMs < this.#quota.untilMs) return this.#quota.perSecond;
     return this.#ownPaceAt(nowMs);
   }
 
@@ -126,13 +132,13 @@ export class RateLimit {
     return step >= STEPS ? this.#pace : (this.#pace * Math.max(1, step)) / STEPS;
   }
 
-  /** Begins again from a tenth of a known limit, as after a restart or when an upstream comes back. */
+  /** Restarts at a tenth of a known limit. Used after a restart and when an upstream recovers. */
   ramp(nowMs: number, spanMs = this.#rampMs): void {
     this.#ramp = { fromMs: nowMs, spanMs };
     this.#tokens = Math.min(this.#tokens, 1);
   }
 
-  /** When the next call may go out: `nowMs` or earlier where it may at once. */
+  /** When the next call may go out: `nowMs` or earlier if it may go at once. */
   nextAt(nowMs: number): number {
     this.#advance(nowMs);
     if (this.#blocked !== null) {
@@ -144,10 +150,10 @@ export class RateLimit {
     this.#refill(nowMs, pace);
     if (this.#tokens >= 1) return nowMs;
     const atMs = nowMs + ((1 - this.#tokens) / pace) * SECOND_MS;
-    return this.#told === null || this.#told.untilMs <= nowMs ? atMs : Math.min(atMs, this.#told.untilMs);
+    return this.#quota === null || this.#quota.untilMs <= nowMs ? atMs : Math.min(atMs, this.#quota.untilMs);
   }
 
-  /** Lets a call out; `nextAt` must have said that it may go. `isWanted`: whether more are waiting. */
+  /** Sends a call; `nextAt` must have allowed it. `isWanted`: whether more calls are waiting. */
   send(nowMs: number, isWanted: boolean): Outgoing {
     this.#advance(nowMs);
     const call = { sequence: ++this.#sequence, atMs: nowMs };
@@ -159,15 +165,15 @@ export class RateLimit {
       if (isWanted) this.#grow(nowMs);
       else this.#paceAtMs = nowMs;
     }
-    // Taken, until it is known to be refused: refusals come at once, answers after seconds.
+    // Counts as taken until it is refused, because refusals come at once and answers after seconds.
     this.#seconds.taken(nowMs, 1);
     this.#sinceRefusal++;
     return call;
   }
 
   /**
-   * The upstream refused a call; `retryAfterMs`: what it said, null where nothing. However long that is, one call asks
-   * once in five minutes.
+   * The upstream refused a call. `retryAfterMs`: the wait that it asked for, null if none. A wait of more than five
+   * minutes counts as five minutes, so that one call asks at least that often.
    */
   refused(call: Outgoing, nowMs: number, retryAfterMs: number | null): void {
     this.#advance(nowMs);
@@ -179,7 +185,7 @@ export class RateLimit {
       this.#askAgain(call, nowMs, pauseMs);
       return;
     }
-    // Sent before it was asked whether the upstream takes calls again: known already.
+    // This call was sent before the upstream took calls again, so its refusal shows nothing new.
     if (call.sequence < this.#askedFrom) return;
     this.#row = call.sequence === this.#lastRefused + 1 ? this.#row + 1 : 1;
     if (this.#row === 1) this.#run = this.#sinceRefusal;
@@ -191,26 +197,26 @@ export class RateLimit {
     } else if (this.#seconds.shareRefused(AIM_SECONDS) > AIM) this.#learn(nowMs, false);
   }
 
-  /** The upstream took a call, as its answer says. */
+  /** The upstream took a call: its answer has begun. */
   taken(call: Outgoing, nowMs: number): void {
     this.#advance(nowMs);
     if (this.#blocked?.asking?.sequence === call.sequence) this.#unblock(nowMs);
   }
 
-  /** The upstream says how many calls a second it takes: there is nothing to learn. */
-  toldLimit(perSecond: number, nowMs: number): void {
+  /** The upstream states how many calls per second it takes. That becomes the limit. */
+  limitStated(perSecond: number, nowMs: number): void {
     this.#advance(nowMs);
     if (this.#limit === null || Math.abs(this.#limit / perSecond - 1) > NEWS) this.#settle(perSecond, nowMs);
   }
 
-  /** What the upstream says of its quota: so many calls are left for so long. */
-  told(left: number, resetMs: number, nowMs: number): void {
+  /** The upstream states its quota: `left` calls until it is reset after `resetMs`. */
+  quotaStated(left: number, resetMs: number, nowMs: number): void {
     this.#advance(nowMs);
     const untilMs = nowMs + Math.min(resetMs, WINDOW_MS);
-    this.#told = resetMs <= 0 ? null : { perSecond: (left / Math.min(resetMs, SPEND_MS)) * SECOND_MS, untilMs };
+    this.#quota = resetMs <= 0 ? null : { perSecond: (left / Math.min(resetMs, SPEND_MS)) * SECOND_MS, untilMs };
   }
 
-  /** It went out, and something else came of it (an outage, say): it counts neither way. */
+  /** A sent call was neither taken nor refused (an outage, for example). It counts as neither. */
   cancelled(call: Outgoing): void {
     this.#seconds.taken(call.atMs, -1);
     if (this.#blocked?.asking?.sequence === call.sequence) this.#blocked.asking = null;
@@ -242,7 +248,7 @@ export class RateLimit {
     return Math.max(TAKEN_LEAST_MS, TAKEN_LATENCIES * this.#refusalMs);
   }
 
-  /** A call that asked was taken: what was taken over the window is the limit. */
+  /** An asking call was taken. Calls go out again, and the limit may be learned from the calls that were taken. */
   #unblock(nowMs: number): void {
     this.#blocked = null;
     this.#row = 0;
@@ -256,7 +262,7 @@ export class RateLimit {
     if (isLong || this.#limit === null || this.#run < CLEAN_RUN) this.#learn(nowMs, isLong);
   }
 
-  /** What was taken over the window, or of late, is the limit. */
+  /** Sets the limit to the rate of calls taken: over the window if it was used up, else over the latest calls. */
   #learn(nowMs: number, isWindowUsedUp: boolean): void {
     if (isWindowUsedUp && !this.#usedUp.isLikely(nowMs)) return;
     const { taken, perSecond } = this.#seconds.takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);

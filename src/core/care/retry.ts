@@ -2,19 +2,22 @@ import type { Outcome } from '../call.ts';
 import type { RetryPolicy } from '../policy/care.ts';
 import { SlidingCounts } from '../stats/sliding-counts.ts';
 
-/** So many retries in a window are always allowed: a share of few calls is none. */
+/** This many retries in a window are always allowed, because a share of a few calls is less than one. */
 const ALWAYS = 10;
 const SLOTS = 10;
 
-/** Whether trying again may help, and does no harm: nothing of it was done, or nothing of it can be known. */
+/**
+ * Whether a retry may help and does no harm: the upstream did not take the call, or a proxy before it gave no answer.
+ */
 export function isRepeatable(outcome: Outcome, status: number): boolean {
   if (outcome === 'rate_limited' || outcome === 'unavailable' || outcome === 'connect_failed') return true;
   return outcome === 'server_error' && (status === 502 || status === 504);
 }
 
 /**
- * The pause before the n-th retry (1..), clock ms: exponential with full jitter (Brooker, "Exponential Backoff And Jitter",
- * AWS 2015), `draw` in [0, 1); never shorter than what the upstream asked for.
+ * The pause before the n-th retry (1..), clock ms: exponential with full jitter (Brooker, "Exponential Backoff And
+ * Jitter", AWS 2015). `draw` is in [0, 1). The pause is never shorter than `askedMs`, the wait that the upstream asked
+ * for.
  */
 export function backoffMs(n: number, { base, cap }: RetryPolicy, draw: number, askedMs: number | null): number {
   const jittered = draw * Math.min(cap, base * 2 ** (n - 1));

@@ -16,7 +16,7 @@ export const breakerSchema = storedAs<Breaker>()(
   ]),
 );
 
-/** What was learned of a lane. */
+/** The learned part of a lane, as it is stored. */
 export const learnedLaneSchema = storedAs<LearnedLane>()(
   z.strictObject({
     rate: z.strictObject({ perSecond: z.number().positive().nullable() }),

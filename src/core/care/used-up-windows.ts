@@ -1,34 +1,46 @@
-/** Windows are used up so far apart at least. What refuses everything more often counts no windows, or short ones. */
+/**
+ * Windows are used up at least this far apart. An upstream that refuses everything more often counts no windows or
+ * short ones.
+ */
 const APART_MS = 240_000;
-/** A window that is used up gives as much at a lower pace; less than this says that something else was in the way. */
+/**
+ * A used-up window gives as many calls at a lower pace. If it gives less than this part, the cause was something else.
+ */
 const SAME = 0.9;
+/** From this part on, a window gave as many calls as the one before. */
 const AS_MUCH = 0.99;
-/** And at a lower pace less of it is lost: between these parts of what was, refusals do not depend on the pace. */
+/**
+ * At a lower pace less time of a window is lost to refusals. If the lost time is between these parts of the time lost
+ * before, the refusals do not depend on the pace.
+ */
 const AS_LONG = { least: 0.5, most: 1.25 };
 
 /**
- * What windows that were used up say of the limit. An upstream that refuses everything now and then, whatever the pace,
- * looks alike: falling to what was taken between would then make less of it each time, without end. Times are clock ms.
+ * What used-up windows show about the limit. An upstream that sometimes refuses everything at any pace looks the same
+ * as one whose window is used up. If the limit fell to the calls taken each time, it would fall without end; this class
+ * stops that. Times are clock ms.
  */
 export class UsedUp {
-  /** From where the limit has fallen, and what the last window gave; null once another gave as much. */
+  /**
+   * The limit before it fell, and the rate and the lost time of the last window; null once another window gave as much.
+   */
   #fall: { readonly from: number; readonly perSecond: number; readonly lostMs: number } | null = null;
   #atMs = Number.NEGATIVE_INFINITY;
   #lostMs = 0;
 
-  /** Everything was refused for so long. */
+  /** Everything was refused for `ms`. */
   lost(ms: number): void {
     this.#lostMs += ms;
   }
 
-  /** Whether a window may have been used up, for all that is known of the one before. */
+  /** Whether enough time has passed since the last used-up window for another to be used up. */
   isLikely(nowMs: number): boolean {
     return nowMs - this.#atMs >= APART_MS;
   }
 
   /**
-   * A window that was likely used up gave `perSecond`. Returns the limit that is to be: `lower`, or where falling has only
-   * made less of the time between refusals, that from which it fell.
+   * A window that was likely used up gave `perSecond` calls per second. Returns the new limit: `lower`, or the limit
+   * before the last fall if that fall did not reduce the refusals. `now`: the present limit, null if none is known.
    */
   limit(now: number | null, lower: number, perSecond: number, nowMs: number): number {
     const { from, ...last } = this.#fall ?? { from: now ?? lower, perSecond: 0, lostMs: 0 };

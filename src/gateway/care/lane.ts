@@ -175,12 +175,12 @@ export class Lane {
 
   /** The upstream states how many calls per second it accepts. */
   limitStated(perSecond: number): void {
-    this.#rate.toldLimit(perSecond, this.#clock.now());
+    this.#rate.limitStated(perSecond, this.#clock.now());
   }
 
   /** The upstream states in a successful answer how many calls are left until its quota is reset. */
   quotaStated(left: number, resetMs: number): void {
-    this.#rate.told(left, resetMs, this.#clock.now());
+    this.#rate.quotaStated(left, resetMs, this.#clock.now());
   }
 
   /** Refuses the waiters whose deadline has passed, and admits those that it can. */

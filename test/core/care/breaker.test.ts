@@ -11,14 +11,14 @@ function after(outcomes: readonly Outcome[], from: Breaker = CLOSED, nowMs = 0):
 }
 
 describe('a breaker', () => {
-  it('opens after so many faults in a row, of whatever kind, and not before', () => {
+  it('opens after the set number of faults in a row, of any kind, and not before', () => {
     const faults: Outcome[] = ['server_error', 'connect_failed', 'unavailable', 'idle_timeout', 'broken_stream'];
     assert.equal(after(faults.slice(1)).state, 'closed');
     assert.equal(after(faults).state, 'open');
     assert.equal(after([...faults.slice(1), 'ok', ...faults.slice(1)]).state, 'closed');
   });
 
-  it('takes a refusal or a mistake of the caller for a sign of life, and who left for none', () => {
+  it("counts a refusal or a caller's mistake as an answer, and ignores clients that left", () => {
     const four: Outcome[] = ['server_error', 'server_error', 'server_error', 'server_error'];
     for (const outcome of ['rate_limited', 'client_error', 'no_credits'] as const) {
       assert.deepEqual(after([...four, outcome]), CLOSED);
@@ -26,7 +26,7 @@ describe('a breaker', () => {
     assert.equal(after([...four, 'client_left', 'server_error']).state, 'open');
   });
 
-  it('lets nobody in while it cools down, then one to try, and closes or opens by what comes of it', () => {
+  it('admits no call while it cools down, then one probe, and closes or opens by its outcome', () => {
     const open = after(Array<Outcome>(5).fill('connect_failed'), CLOSED, 1_000);
     assert.deepEqual(admits(open, POLICY, 60_999), { ok: false, askAt: 61_000 });
     assert.ok(admits(open, POLICY, 61_000).ok);
@@ -40,14 +40,14 @@ describe('a breaker', () => {
     assert.ok(admits(still, POLICY, 122_000).ok);
   });
 
-  it('hears nothing new from calls that were under way when it opened', () => {
+  it('ignores calls that were under way when it opened', () => {
     const open = after(Array<Outcome>(5).fill('connect_failed'));
     assert.equal(after(['ok'], open), open);
     const probing = sent(open, 60_000);
     assert.equal(after(['ok'], probing), probing);
   });
 
-  it('does not wait for ever for a probe that never ends', () => {
+  it('sends another probe if the last one never ends', () => {
     const probing = sent(after(Array<Outcome>(5).fill('connect_failed')), 60_000);
     assert.ok(!admits(probing, POLICY, 119_999).ok);
     assert.ok(admits(probing, POLICY, 120_000).ok);

@@ -1,7 +1,7 @@
 import { RateLimit } from '../../../src/core/care/rate-limit.ts';
 import { dice } from '../../support/dice.ts';
 
-/** How a service counts calls: in windows that begin anew, or continuously with a small reserve. */
+/** How a service counts calls: in windows that are reset, or continuously with a small reserve. */
 export type Counting = 'windows' | 'continuous';
 
 export const WINDOW_MS = 300_000;
@@ -10,17 +10,17 @@ const ANSWER_MS = 3_000;
 const PATIENCE_MS = 30_000;
 const RESERVE = 20;
 
-/** What was seen in one window. */
+/** What happened in one window. */
 export interface Seen {
   taken: number;
   refused: number;
-  /** Calls that waited in vain. */
+  /** Calls that waited until their deadline. */
   lost: number;
 }
 
 /**
  * Agents that each make one call after the other, with a pause between, before a service that takes `limit(t)` calls in a
- * window of five minutes, through a `RateLimit` and a queue. Everything happens on a clock of its own.
+ * window of five minutes, through a `RateLimit` and a queue. It has its own clock.
  */
 export class Crowd {
   readonly rate: RateLimit;
@@ -53,7 +53,7 @@ export class Crowd {
 
   readonly #again: () => void;
 
-  /** Lets everything happen until then. */
+  /** Runs the events up to then. */
   runUntil(ms: number): void {
     for (;;) {
       const next = this.#events.at(-1);

@@ -12,7 +12,7 @@ describe('a fair queue', () => {
     assert.equal(queue.take(), undefined);
   });
 
-  it('makes who has most give way when it is full, but nobody for who has as much', () => {
+  it('drops an item of the agent with the most if it is full, but not for an agent with as many', () => {
     const queue = new FairQueue<string>(3);
     for (const item of ['a1', 'a2', 'a3']) assert.equal(queue.add('a', item), null);
     assert.equal(queue.add('b', 'b1'), 'a3');
@@ -21,7 +21,7 @@ describe('a fair queue', () => {
     assert.equal(queue.size, 3);
   });
 
-  it('knows how many come before the next one of an agent', () => {
+  it('knows how many items come before the next one of an agent', () => {
     const items = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 30 });
     fc.assert(
       fc.property(items, fc.constantFrom('a', 'b', 'c', 'd', 'e'), (agents, agent) => {
@@ -31,13 +31,13 @@ describe('a fair queue', () => {
         queue.add(agent, 'mine');
         let before = 0;
         while (queue.take() !== 'mine') before++;
-        // Agents that come after in this round are counted as if they came before: never told too little.
+        // Agents that come after in this round are counted as if they came before, so the number is never too low.
         assert.ok(before <= ahead && ahead - before <= 4, `${before} of ${ahead}`);
       }),
     );
   });
 
-  it('holds what was put in and not taken, whatever happens', () => {
+  it('holds every item that was added and neither taken nor removed nor dropped', () => {
     const acts = fc.array(
       fc.oneof(
         fc.record({ kind: fc.constant('add' as const), agent: fc.constantFrom('a', 'b', 'c') }),

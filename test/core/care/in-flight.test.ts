@@ -14,13 +14,13 @@ function play(
 }
 
 describe('a limit of calls in flight', () => {
-  it('is none before the first overload', () => {
+  it('is not set before the first overload', () => {
     const limit = new InFlightLimit();
     limit.inFlight = 10_000;
     assert.ok(limit.hasRoom);
   });
 
-  it('falls where many calls are sent away while others are answered, and rises with what is answered', () => {
+  it('falls if many calls are refused while others are answered, and rises with answers', () => {
     const limit = new InFlightLimit();
     play(limit, { calls: 100, crowd: 100, isAway: (n) => n % 2 === 0 });
     const { most } = limit.learned;
@@ -29,7 +29,7 @@ describe('a limit of calls in flight', () => {
     assert.ok((limit.learned.most ?? 0) > most);
   });
 
-  it('does not fall because an upstream fails one of a hundred calls, however many there are', () => {
+  it('does not fall if an upstream refuses one of a hundred calls, even with many in flight', () => {
     const limit = new InFlightLimit();
     play(limit, { calls: 10_000, crowd: 100, isAway: (n) => n % 100 === 0 });
     assert.equal(limit.learned.most, null);

@@ -8,7 +8,7 @@ const byName = (tally: ProviderTally) =>
   Object.fromEntries(tally.counts.map(({ provider, tried, refused, faults }) => [provider, [tried, refused, faults]]));
 
 describe('a tally of providers', () => {
-  it('counts tries, refusals and faults; a caller who left or was wrong is a try and no fault', () => {
+  it('counts attempts, refusals and faults; a client that left or made a mistake is no fault', () => {
     const tally = new ProviderTally();
     for (const outcome of ['ok', 'rate_limited', 'server_error', 'client_error', 'client_left'] as const) {
       tally.count('groq', outcome);
@@ -16,13 +16,13 @@ describe('a tally of providers', () => {
     assert.deepEqual(byName(tally), { groq: [5, 1, 1] });
   });
 
-  it('takes a name however it is written, and what the router chooses by for no name', () => {
+  it('ignores the case of a name, and counts a router choice as no name', () => {
     const tally = new ProviderTally();
     for (const name of ['Groq', 'groq', 'fastest', '', 'auto', 'a b', 'x'.repeat(60)]) tally.count(name, 'ok');
     assert.deepEqual(byName(tally), { groq: [2, 0, 0], '': [3, 0, 0], other: [2, 0, 0] });
   });
 
-  it('loses no attempt, and tells a bounded number apart, whatever names come', () => {
+  it('loses no attempt and keeps a bounded number of names, for any names', () => {
     const attempt = fc.tuple(fc.string({ maxLength: 3 }), fc.constantFrom(...OUTCOMES));
     fc.assert(
       fc.property(fc.array(attempt, { maxLength: 200 }), (attempts) => {
@@ -39,7 +39,7 @@ describe('a tally of providers', () => {
     );
   });
 
-  it('is summed over lanes, the most used first; a lane may tell of none', () => {
+  it('is summed over lanes, the most used provider first; a lane may have none', () => {
     const [a, b] = [new ProviderTally(), new ProviderTally()];
     a.count('groq', 'ok');
     b.count('novita', 'ok');

@@ -12,7 +12,7 @@ function near(value: number, wanted: number, share: number): void {
 
 for (const counting of ['windows', 'continuous'] as const satisfies readonly Counting[]) {
   describe(`a rate limit before a service that counts in ${counting}`, () => {
-    it('finds a hidden limit within 15 % in two windows, uses 95 % of it, and asks for little more', () => {
+    it('finds a hidden limit within 15 % in two windows, uses 95 % of it, and sends few calls beyond it', () => {
       const crowd = new Crowd(counting, { ...CROWD, limit: () => 2_000 });
       crowd.runUntil(2 * WINDOW_MS);
       near(crowd.learned, 2_000, 0.15);
@@ -42,7 +42,7 @@ for (const counting of ['windows', 'continuous'] as const satisfies readonly Cou
 }
 
 describe('a rate limit', () => {
-  it('holds nothing back before the first refusals', () => {
+  it('holds no call before the first refusals', () => {
     const rate = new RateLimit(180_000);
     for (let i = 0; i < 10_000; i++) {
       assert.ok(rate.nextAt(i / 10) <= i / 10);
@@ -51,7 +51,7 @@ describe('a rate limit', () => {
     assert.equal(rate.limit, null);
   });
 
-  it('lets single calls ask while everything is refused, ever more rarely, and waits as long as it was told to', () => {
+  it('lets single calls ask less and less often while everything is refused, and waits as long as the upstream asks', () => {
     const rate = new RateLimit(0);
     let now = 0;
     const sentAt: number[] = [];
@@ -68,16 +68,16 @@ describe('a rate limit', () => {
     );
     assert.ok(rate.isBlocked);
 
-    const told = new RateLimit(0);
-    told.refused(told.send(0, true), 50, 55_000);
-    assert.equal(told.nextAt(51), 55_050);
+    const asked = new RateLimit(0);
+    asked.refused(asked.send(0, true), 50, 55_000);
+    assert.equal(asked.nextAt(51), 55_050);
   });
 
-  it('does not hold a crowd back that is far below the quota that was told', () => {
+  it('does not hold a burst that is far below the stated quota', () => {
     const rate = new RateLimit(0);
     let [now, left] = [0, 900];
     for (let n = 0; n < 200; n++) {
-      rate.told(left, 290_000 - now, now);
+      rate.quotaStated(left, 290_000 - now, now);
       now = Math.max(now, rate.nextAt(now));
       rate.send(now, true);
       left--;
@@ -85,19 +85,19 @@ describe('a rate limit', () => {
     assert.ok(now < 15_000, `${now}`);
   });
 
-  it('asks once in five minutes however long it was told to wait', () => {
+  it('asks once in five minutes even if the upstream asks for a longer wait', () => {
     for (const retryAfterMs of [86_400_000, 1_764_000_000_000, Number.POSITIVE_INFINITY]) {
       const rate = new RateLimit(0);
       rate.refused(rate.send(0, true), 50, retryAfterMs);
       assert.equal(rate.nextAt(51), 50 + WINDOW_MS);
     }
     const rate = new RateLimit(0);
-    rate.told(0, 86_400_000, 0);
+    rate.quotaStated(0, 86_400_000, 0);
     rate.send(0, true);
     assert.equal(rate.nextAt(1), WINDOW_MS);
   });
 
-  it('goes on as soon as a call that asked is answered, however slowly others were refused', () => {
+  it('sends calls again as soon as an asking call is answered, even if refusals took long', () => {
     const rate = new RateLimit(0);
     for (let i = 0; i < 20; i++) {
       const at = rate.nextAt(i * 100_000);
@@ -110,17 +110,17 @@ describe('a rate limit', () => {
     assert.ok(rate.nextAt(now + 2_000) <= now + 2_000);
   });
 
-  it('does not wake for nothing once a quota that it was told is over', () => {
+  it('never names the end of a past quota as the time of the next call', () => {
     const rate = new RateLimit(0, { perSecond: 0.5 });
-    rate.told(10, 1_000, 0);
+    rate.quotaStated(10, 1_000, 0);
     let now = 2_000;
     while (rate.nextAt(now) <= now) rate.send(now, true);
     assert.ok(rate.nextAt(now) > now + 100);
   });
 
-  it('keeps to a quota that it was told, until it begins anew', () => {
+  it('keeps to a stated quota until the quota is reset', () => {
     const rate = new RateLimit(0);
-    rate.told(10, 10_000, 0);
+    rate.quotaStated(10, 10_000, 0);
     let [now, sent] = [0, 0];
     while (now < 10_000) {
       now = Math.max(now + 1, rate.nextAt(now));
@@ -128,14 +128,14 @@ describe('a rate limit', () => {
       sent++;
     }
     assert.ok(sent <= 13, `${sent}`);
-    rate.told(0, 5_000, now);
+    rate.quotaStated(0, 5_000, now);
     assert.ok(rate.nextAt(now) >= now + 4_000);
     assert.ok(rate.nextAt(now + 5_001) <= now + 5_001);
   });
 
-  it('takes a limit that it was told for what it is', () => {
+  it('adopts a stated limit as it is', () => {
     const rate = new RateLimit(0);
-    rate.toldLimit(5, 0);
+    rate.limitStated(5, 0);
     assert.equal(rate.limit, 5);
     let [now, sent] = [0, 0];
     while (now < 60_000) {
@@ -144,7 +144,7 @@ describe('a rate limit', () => {
       sent++;
     }
     assert.ok(sent > 300 && sent < 330, `${sent}`);
-    rate.toldLimit(10, now);
+    rate.limitStated(10, now);
     assert.equal(rate.limit, 10);
   });
 
@@ -158,13 +158,13 @@ describe('a rate limit', () => {
     );
   });
 
-  it('does not fall because of what was no refusal', () => {
+  it('does not fall because of calls that were not refused', () => {
     const rate = new RateLimit(0, { perSecond: 10 });
     for (let now = 0; now < 60_000; now += 500) rate.cancelled(rate.send(now, true));
     assert.equal(rate.limit, 10);
   });
 
-  it('is not worn down by an upstream that refuses everything now and then, whatever the pace', () => {
+  it('does not fall without end if an upstream sometimes refuses everything at any pace', () => {
     for (const [everyMs, awayMs] of [
       [60_000, 10_000],
       [150_000, 30_000],

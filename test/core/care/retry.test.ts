@@ -7,7 +7,7 @@ import { OUTCOMES } from '../../../src/core/call.ts';
 const POLICY = { most: 5, base: 1_000, cap: 16_000, share: 0.2 };
 
 describe('a retry', () => {
-  it('is made of what was refused or never reached anybody, and of nothing else', () => {
+  it('follows only calls that were refused or not delivered', () => {
     const may = OUTCOMES.filter((outcome) => isRepeatable(outcome, 0));
     assert.deepEqual(may, ['rate_limited', 'unavailable', 'connect_failed']);
     assert.deepEqual(
@@ -17,7 +17,7 @@ describe('a retry', () => {
     assert.ok(!isRepeatable('no_credits', 402));
   });
 
-  it('pauses between nothing and a bound that doubles up to the cap, and never less than it was asked to', () => {
+  it('pauses between zero and a bound that doubles up to the cap, and never less than the upstream asks', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (n, draw) => {
         const pause = backoffMs(n, POLICY, draw, null);
@@ -28,15 +28,15 @@ describe('a retry', () => {
     );
   });
 
-  it('has a budget: a share of the calls of the window, or ten', () => {
-    const budget = new RetryAllowance(300_000);
+  it('is allowed for a share of the calls of the window, or ten times', () => {
+    const allowance = new RetryAllowance(300_000);
     let granted = 0;
     for (let i = 0; i < 1_000; i++) {
-      budget.call(i * 100);
-      if (budget.take(i * 100, 0.2)) granted++;
+      allowance.call(i * 100);
+      if (allowance.take(i * 100, 0.2)) granted++;
     }
     assert.ok(granted <= 201 && granted >= 190, `${granted}`);
-    assert.ok(budget.shareAt(100_000) <= 0.201);
+    assert.ok(allowance.shareAt(100_000) <= 0.201);
     const idle = new RetryAllowance(300_000);
     assert.equal(Array.from({ length: 50 }, () => idle.take(0, 0.2)).filter(Boolean).length, 10);
     assert.ok(idle.take(400_000, 0.2));
