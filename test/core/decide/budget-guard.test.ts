@@ -38,7 +38,7 @@ const spent = (dollars: number, changes: Partial<Spending> = {}): Spending => ({
   ...changes,
 });
 
-/** What is seen at START of a route with this budget, its way back taking five minutes. */
+/** An observation at START of a route with this budget, whose rollback takes five minutes. */
 function seeing(budget: Partial<BudgetPolicy>, changes: Partial<Observation> = {}, file: Partial<BudgetPolicy> = {}) {
   return observation({
     policy: routePolicy({ budget: { ...NO_BUDGET, ...budget } }),
@@ -68,11 +68,11 @@ describe('a budget that runs low', () => {
         const warned = decide(begun, seeing({ perDay: 5 }, { spending: spent(4.01) }));
         assert.deepEqual([warned.action, warned.reason], ['warn', 'budget_low']);
         assert.equal(warned.detail, '$4.01 of $5.00 are spent today (80 %); at $1.30/h the rest lasts 46 min');
-        const told = after(begun, warned);
-        assert.notEqual(decide(told, seeing({ perDay: 5 }, { spending: spent(4.02) })).action, 'warn', 'once');
-        const asked = decide(told, seeing({ perDay: 5 }, { spending: spent(4.51) }));
+        const known = after(begun, warned);
+        assert.notEqual(decide(known, seeing({ perDay: 5 }, { spending: spent(4.02) })).action, 'warn', 'once');
+        const asked = decide(known, seeing({ perDay: 5 }, { spending: spent(4.51) }));
         assert.deepEqual([asked.action, asked.reason], ['ask', 'budget_nearly_used']);
-        const asking = after(told, asked);
+        const asking = after(known, asked);
         assert.equal(asking.ask?.about, 'budget');
         assert.notEqual(decide(asking, seeing({ perDay: 5 }, { spending: spent(4.52) })).action, 'ask', 'once');
         const kept = decide(asking, seeing({ perDay: 5 }, { spending: spent(4.88) }));
@@ -93,20 +93,20 @@ describe('a budget that runs low', () => {
     assert.deepEqual([waiting.action, waiting.reason], ['wait', 'promoted']);
   });
 
-  it('is of no interest where the day ends before it is used up', () => {
+  it('causes nothing if the day ends before it is used up', () => {
     const seen = seeing({ perDay: 21 }, { now: START + 15 * HOUR, spending: spent(19, { at: START + 15 * HOUR }) });
     assert.deepEqual(decide(promotedRollout(), seen).reason, 'promoted');
     assert.deepEqual(budgetNotes(promotedRollout(), seen), []);
   });
 
-  it('is told of in the status, with the time that is left', () => {
+  it('is shown in the status, with the time until the rollback', () => {
     const notes = budgetNotes(promotedRollout(), seeing({ perDay: 5 }, { spending: spent(4.6) }));
     assert.deepEqual(notes, [
       'budget: $4.60 of $5.00 are spent today (92 %); at $1.30/h the rest lasts 18 min; upshift rolls back to serverless in about 12 min',
     ]);
   });
 
-  it('is each budget by itself', () => {
+  it('is kept for each budget separately', () => {
     for (const budget of [{ perDay: 5 }, { perRollout: 5 }]) {
       const decided = decide(promotedRollout(), seeing(budget, { spending: spent(4.95) }));
       assert.deepEqual([decided.action, decided.reason], ['roll_back', 'over_budget']);
@@ -118,8 +118,8 @@ describe('a budget that runs low', () => {
   });
 });
 
-describe('the tighter of the pinned budget and the file’s', () => {
-  it('counts, whichever it is', () => {
+describe('the lower of the pinned budget and the file’s', () => {
+  it('counts, whichever of the two it is', () => {
     const spending = spent(4.9);
     for (const [pinned, file] of [
       [5, 100],
@@ -134,8 +134,8 @@ describe('the tighter of the pinned budget and the file’s', () => {
   });
 });
 
-describe('an endpoint whose costs nobody knows', () => {
-  it('is thought to have cost its price since it was asked for', () => {
+describe('an endpoint whose costs are not known', () => {
+  it('is assumed to have cost its full price since upshift began to create it', () => {
     for (const spending of [null, undefined]) {
       const seen = seeing({ perRollout: 2 }, { now: START + 2 * HOUR });
       const decided = decide(promotedRollout(), { ...seen, ...(spending === null && { spending }) });
@@ -143,20 +143,20 @@ describe('an endpoint whose costs nobody knows', () => {
     }
   });
 
-  it('is as dear since the books were last asked as it can be', () => {
+  it('is assumed to cost its full price since the last cost record', () => {
     const old = spent(4, { at: START - HOUR });
     assert.equal(decide(promotedRollout(), seeing({ perDay: 5 }, { spending: old })).reason, 'over_budget');
   });
 });
 
-describe('a yes to going over', () => {
+describe('an approval to exceed a budget', () => {
   const asked = (dollars: number) =>
     [dollars * 0.85, dollars * 0.91].reduce<Rollout>(
       (rollout, sum) => after(rollout, decide(rollout, seeing({ perDay: dollars }, { spending: spent(sum) }))),
       promotedRollout(),
     );
 
-  it('extends the budget by as much again, and warns and asks anew', () => {
+  it('adds the same amount again, and later warns and asks again', () => {
     const yes = decide(asked(5), answer('approve', { perDay: 5 }, 4.6));
     assert.deepEqual([yes.action, yes.reason, yes.outcome?.message], ['grant', 'approved', '$5.00 more for today']);
     const extended = after(asked(5), yes);
@@ -165,7 +165,7 @@ describe('a yes to going over', () => {
     assert.deepEqual([at(4.9), at(7.9), at(8.1), at(9.95)], ['promoted', 'promoted', 'budget_low', 'over_budget']);
   });
 
-  it('is for that day alone: the question is withdrawn, and the extension forgotten, when it is over', () => {
+  it('is valid only for that day: when it is over, the question is withdrawn and the extension ends', () => {
     const tomorrow = START + 17 * HOUR;
     const next = { now: tomorrow, spending: spent(4.51, { at: tomorrow, rolloutMicros: 9_000_000 }) };
     const withdrawn = decide(asked(5), seeing({ perDay: 5 }, next));
@@ -176,14 +176,14 @@ describe('a yes to going over', () => {
     assert.equal(decide(extended, seeing({ perDay: 5 }, next)).reason, 'budget_low', 'of $5 again');
   });
 
-  it('does not come too late: it is heard before the endpoint is left in the same tick', () => {
+  it('counts before a rollback in the same tick', () => {
     const decided = decide(asked(5), answer('approve', { perDay: 5 }, 4.99));
     assert.equal(decided.action, 'grant');
   });
 });
 
 describe('a step', () => {
-  it('is not entered where the endpoint must be left for its price', () => {
+  it('is not entered if the endpoint must be left to keep a budget', () => {
     const rollout = atStep(0, { type: 'asked', step: 1, verdict: null });
     const decided = decide(rollout, answer('approve', { perDay: 5 }, 4.95));
     assert.deepEqual([decided.action, decided.reason], ['refuse', 'over_budget']);
@@ -191,7 +191,7 @@ describe('a step', () => {
 });
 
 describe('a serverless that refuses connections', () => {
-  it('keeps traffic where it is, and the status says that money is spent', () => {
+  it('keeps the traffic on the endpoint, and the status says that more money is spent', () => {
     const down = { attempts: 100, faults: 100, connectFailures: 100 };
     const seen = seeing({ perDay: 5 }, { spending: spent(5.2), stableRecent: down });
     const decided = decide(promotedRollout(), seen);
@@ -215,7 +215,7 @@ function answer(kind: 'approve' | 'reject', budget: Partial<BudgetPolicy>, sum: 
   return seeing(budget, { spending: spent(sum), request, openAskId: 3 });
 }
 
-/** Rates that change at any time, never above the price with all replicas, and looks that come early or late. */
+/** Rates that change at any time, never above the price with all replicas, and readings that come early or late. */
 const schedules = fc.record({
   startsInDay: fc.integer({ min: 0, max: DAY - 1 }),
   perDay: fc.option(fc.integer({ min: 1_300_000, max: 40_000_000 }), { nil: null }),
@@ -253,7 +253,7 @@ describe('with any schedule of rates', () => {
           }
         };
         const total = () => [...days.values()].reduce((sum, one) => sum + one, 0);
-        // Half of the way back is the time to the next look at most, the rest the calls' and the pause's.
+        // At most half of a rollback's time passes before the next reading; calls end and the endpoint is paused in the rest.
         const interval = rollbackMs / 2;
         let rollout: Rollout = promotedRollout();
         for (const { after: share, rate } of readings) {
@@ -267,7 +267,7 @@ describe('with any schedule of rates', () => {
           if (rollout.phase !== 'draining') continue;
           kept++;
           bill(now + Math.floor((rollbackMs - interval) * wayBack), PRICE);
-          // A minute that has begun is paid.
+          // A minute is paid if it has begun.
           bill(Math.ceil(now / MINUTE) * MINUTE, PRICE);
           break;
         }

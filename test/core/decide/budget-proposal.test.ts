@@ -39,19 +39,19 @@ describe('a proposal', () => {
       '$4.50/h: $4.00 a rollout lasts 53 min; a rollout takes at least an hour, which costs $4.50',
     ],
   ];
-  for (const [why, budget, today, told] of cases) {
-    it(`is ${told === null ? 'made' : 'refused with the figure'} where ${why}`, () => {
-      assert.equal(overBudget(seeing(budget, today), 4_500_000), told);
+  for (const [why, budget, today, problem] of cases) {
+    it(`is ${problem === null ? 'made' : 'refused with the figure'} if ${why}`, () => {
+      assert.equal(overBudget(seeing(budget, today), 4_500_000), problem);
     });
   }
 
-  it('near midnight needs today only what is left of it, and the whole hour of a day', () => {
+  it('near midnight needs from today’s budget only the rest of the day, and a daily budget that pays for an hour', () => {
     const now = START + 15.75 * HOUR;
     assert.equal(overBudget(seeing({ perDay: 5 }, 3.8, { now }), 4_500_000), null);
     assert.match(overBudget(seeing({ perDay: 4 }, 0, { now }), 4_500_000) ?? '', /lasts 53 min/);
   });
 
-  it('is not made where a budget is set and nobody knows what was spent', () => {
+  it('is not made if a budget is set and it is not known what was spent', () => {
     assert.match(overBudget(seeing({ perDay: 50 }, 0, { spending: null }), 4_500_000) ?? '', /not known yet/);
     assert.equal(overBudget(seeing({}, 0, { spending: null }), 4_500_000), null);
   });
@@ -65,7 +65,7 @@ describe('a proposal', () => {
     assert.equal(budgetText(seeing({}), 4_500_000), '');
   });
 
-  it('that waits is not asked about, approved or provisioned where meanwhile too much was spent', () => {
+  it('is not asked about, approved or provisioned if too much was spent while it waited', () => {
     const proposed = rolloutAfter();
     const asked = rolloutAfter({ type: 'asked', step: 0, verdict: null });
     const over = seeing({ perDay: 2 }, 1.5);
@@ -89,14 +89,14 @@ describe('a proposal', () => {
 
 describe('the block `budget` of a policy', () => {
   const parsed = (budget: object) => parsePolicy({ defaults: { budget } });
-  it('is none where it is left out, and is filled in where it is not', () => {
+  it('sets no budget if it is left out, and gets defaults if it is there', () => {
     const silent = parsePolicy({});
     assert.deepEqual(silent.ok && silent.policy.watched.budget, NO_BUDGET);
     const given = parsed({ perDay: 5, perHour: 'none', warnAt: '50%' });
     assert.deepEqual(given.ok && given.policy.watched.budget, { ...NO_BUDGET, perDay: 5, warnAt: 0.5 });
   });
 
-  for (const [wrong, told] of [
+  for (const [wrong, issue] of [
     [{ perDay: 0 }, 'expected more than 0, got 0'],
     [{ perDay: '$5' }, 'expected dollars above 0 such as 4.50, or none, got "$5"'],
     [{ perMonth: 5 }, 'unknown key; allowed here: perHour, perDay, perRollout, warnAt, askAt'],
@@ -104,11 +104,11 @@ describe('the block `budget` of a policy', () => {
   ] as const) {
     it(`refuses ${JSON.stringify(wrong)}`, () => {
       const found = parsed(wrong);
-      assert.deepEqual(found.ok ? [] : found.issues.map(({ message }) => message), [told]);
+      assert.deepEqual(found.ok ? [] : found.issues.map(({ message }) => message), [issue]);
     });
   }
 
-  it('is another one than the judge’s', () => {
+  it('is not a setting of the judge', () => {
     const found = parsePolicy({ defaults: { judge: { errorRates: { perDay: 1 } } } });
     assert.match(
       found.ok ? '' : (found.issues[0]?.message ?? ''),

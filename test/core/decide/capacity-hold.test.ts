@@ -34,21 +34,21 @@ function at(
 }
 
 describe('the next weight', () => {
-  it('waits where it would bring more than the ready replicas carry, with the figures', () => {
+  it('waits if it would bring more calls than the ready replicas carry, and gives the figures', () => {
     const seen = at(2, { mean: 18, p95: 20.5, capacity: { carried: 12, isLimit: true } });
     const decided = decide(atStep(2), seen);
     assert.deepEqual([decided.action, decided.reason], ['wait', 'capacity']);
-    const told = 'step 3 would bring 41 calls at once; 2 replicas were seen to carry 24; waits for 4 replicas';
-    assert.equal(decided.detail, told);
+    const expected = 'step 3 would bring 41 calls at once; 2 replicas were seen to carry 24; waits for 4 replicas';
+    assert.equal(decided.detail, expected);
   });
 
-  it('says what to raise where more replicas are not allowed', () => {
+  it('says which setting to raise if more replicas are not allowed', () => {
     const policy = routePolicy();
     const seen = at(2, { mean: 18, p95: 20.5, capacity: { carried: 12, isLimit: true } }, { policy });
     assert.match(capacityHold(atStep(2), seen) ?? '', /needs 4 replicas: raise endpoint\.maxReplica \(1\)$/);
   });
 
-  it('comes once enough replicas are ready', () => {
+  it('is entered once enough replicas are ready', () => {
     const seen = at(2, { mean: 18, p95: 20.5, ready: 4, capacity: { carried: 12, isLimit: true } });
     assert.equal(decide(atStep(2), seen).action, 'ask');
   });
@@ -62,7 +62,7 @@ describe('the next weight', () => {
     );
   });
 
-  it('may grow by as much as the policy itself says, where its steps are longer', () => {
+  it('may grow by as much as the longest step of the policy, if that is more', () => {
     const policy = routePolicy({ steps: [0.05, 0.5, 1] });
     const seen = at(1, { mean: 4, ready: 1, capacity: { carried: 4, isLimit: false } }, { policy });
     assert.equal(capacityHold(atStep(1), seen), null);
@@ -70,10 +70,10 @@ describe('the next weight', () => {
 
   const unknown: readonly (readonly [string, Partial<Observation>])[] = [
     ['nothing was measured', { concurrency: concurrencyOf({ capacity: null }) }],
-    ['the endpoint has not been looked at', { endpoint: null }],
+    ['there is no reading of the endpoint', { endpoint: null }],
   ];
   for (const [when, change] of unknown) {
-    it(`is not held for capacity where ${when}`, () => {
+    it(`does not wait for capacity if ${when}`, () => {
       assert.equal(
         capacityHold(atStep(2), at(2, { mean: 500, capacity: { carried: 1, isLimit: true } }, change)),
         null,
@@ -81,7 +81,7 @@ describe('the next weight', () => {
     });
   }
 
-  it('withdraws a question only where it is clearly too much', () => {
+  it('causes the withdrawal of a question only if it is clearly too much', () => {
     const asked = atStep(2, { type: 'asked', step: 3, verdict: null });
     const concurrency = (p95: number) => ({ mean: 5, p95, capacity: { carried: 12, isLimit: true } });
     assert.equal(decide(atStep(2), at(2, concurrency(12.5))).reason, 'capacity');
@@ -89,7 +89,7 @@ describe('the next weight', () => {
     assert.equal(decide(asked, at(2, concurrency(14))).action, 'withdraw_ask');
   });
 
-  it('takes a yes as long as the question is open, and refuses it where it is clearly too much', () => {
+  it('can be approved as long as the question is open, unless it is clearly too much', () => {
     const asked = atStep(2, { type: 'asked', step: 3, verdict: null });
     const request = {
       id: 1,
@@ -109,7 +109,7 @@ describe('the next weight', () => {
     assert.deepEqual(answered(14), ['refuse', 'capacity']);
   });
 
-  it('is never entered beyond what was measured, whatever was', () => {
+  it('never brings more calls than the measured capacity allows', () => {
     const figures = fc.record({
       step: fc.integer({ min: 1, max: 5 }),
       mean: fc.double({ min: 0, max: 100, noNaN: true }),

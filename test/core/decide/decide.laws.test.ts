@@ -24,7 +24,7 @@ function always(check: (tick: Tick) => void, runs = 300): void {
 }
 
 const weightOf = (rollout: Rollout | null, { seen }: Tick) => weights(rollout, seen.policy).weight;
-/** The endpoint's share; over, a way back has left it as it was promoted, or with nothing. */
+/** The endpoint's share. After a way back it is that of a promoted endpoint, or 0. */
 const shareOf = (rollout: Rollout | null, { seen, decided }: Tick) =>
   rollout !== null && isWayBack(rollout) && isOver(rollout.phase)
     ? Number(decided.replaced?.event.type !== 'ended')
@@ -37,7 +37,7 @@ const isLost = ({ before, seen }: Tick) => before !== null && isWayBack(before) 
 const isOwn = ({ before, seen }: Tick) => seen.request !== null && seen.request.rolloutId === before?.id;
 
 describe('whatever happens, the core', () => {
-  it('reaches every phase in these walks, so that the laws below say something', () => {
+  it('reaches every phase in these walks, so that the other laws are tested in every phase', () => {
     const reached = new Set<Phase>();
     const actions = new Set<string>();
     for (const { policy, days, isPromoted } of fc.sample(walks, { numRuns: 400, seed: 7 })) {
@@ -74,7 +74,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('decides the same again from what was stored, to the letter', () => {
+  it('gives exactly the same decision again from the stored input', () => {
     always(({ before, seen, decided }) => {
       const stored = JSON.stringify({ rollout: before, observation: seen });
       assert.equal(decideAgain(stored), JSON.stringify(decided));
@@ -88,7 +88,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('gives the same rollout when its events are folded anew', () => {
+  it('gives the same rollout when it is computed from its events again', () => {
     always(({ after, history }) => {
       if (after === null) return;
       const stored = JSON.parse(JSON.stringify(history)) as typeof history;
@@ -101,7 +101,7 @@ describe('whatever happens, the core', () => {
     always((tick) => {
       if (!rises(tick) || has(tick, 'detour_ended')) return;
       const { before, decided, seen } = tick;
-      // Of the weight that a promotion adds, the control group's, the next law speaks; of a lost endpoint another one.
+      // Other laws are about the control group's weight, which a promotion adds, and about a lost endpoint.
       if (before?.phase === 'holding' || decided.action === 'leave_endpoint') return;
       assert.ok(before?.phase === 'stepping' || (before?.phase === 'proposed' && isWayBack(before)));
       const step = 'step' in before ? before.step : 0;
@@ -139,7 +139,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('leaves a promoted endpoint for serverless only where that takes connections, and comes back to a healthy one', () => {
+  it('begins a detour only if serverless accepts connections, and ends it only if the endpoint is healthy', () => {
     always((tick) => {
       const { before, seen } = tick;
       if (has(tick, 'detour_began')) {
@@ -154,7 +154,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('changes, puts to sleep and wakes only what has no traffic', () => {
+  it('changes, scales to zero and wakes an endpoint only while it has no traffic', () => {
     always((tick) => {
       const { before, decided, after } = tick;
       if (!['rescale', 'sleep', 'wake'].includes(decided.effect ?? '')) return;
@@ -163,7 +163,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('changes no scaling without an approval, and none beyond the policy and the price', () => {
+  it('changes no scaling without an approval, and never beyond the limits of the policy and the price', () => {
     always((tick) => {
       const { decided, before, seen } = tick;
       const began = decided.events.find((event) => event.type === 'detour_began');
@@ -194,7 +194,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('leaves nothing on a canary that drains, and pauses its endpoint only then', () => {
+  it('gives a draining canary no calls, and pauses its endpoint only then', () => {
     always((tick) => {
       const { before, after, decided, seen } = tick;
       if (after?.phase === 'draining') assert.equal(endpointShare(after, seen.policy), 0);
@@ -202,7 +202,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('ends as what it was leaving for, and only from a proposal or from draining', () => {
+  it('ends with the outcome with which it began to drain, and only from a proposal or from draining', () => {
     always(({ before, after, decided }) => {
       if (after === null || !isOver(after.phase) || !('reason' in after)) return;
       if (isWayBack(after) && before?.phase !== 'draining') return assert.equal(after.phase, 'aborted');
@@ -212,7 +212,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('aborts whenever an operator says so, in every phase', () => {
+  it('aborts in every phase if an operator requests it', () => {
     always((tick) => {
       const { before, after, seen, decided } = tick;
       if (!isOwn(tick) || seen.request?.kind !== 'abort' || before?.phase === 'draining' || isLost(tick)) return;
@@ -222,7 +222,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('goes nowhere but back while paused', () => {
+  it('enters no step while paused, but may roll back', () => {
     always((tick) => {
       if (tick.before?.isPaused !== true || tick.decided.action === 'leave_endpoint') return;
       assert.ok(!rises(tick));
@@ -230,7 +230,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('goes back whenever the verdict on its step fails, and serverless can take it', () => {
+  it('rolls back whenever the verdict on its step fails and serverless accepts connections', () => {
     always((tick) => {
       const { before, seen, after } = tick;
       if (before?.phase !== 'stepping' && before?.phase !== 'holding') return;
@@ -241,7 +241,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('goes back while paused, too, and whatever is asked in the same tick', () => {
+  it('rolls back also while paused, and whatever is requested in the same tick', () => {
     always((tick) => {
       const { before, seen, after } = tick;
       if (before === null || !isLive(before) || isWayBack(before)) return;
@@ -250,7 +250,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('goes back whenever its budget is used up, unless serverless refuses connections or a person has a word', () => {
+  it('rolls back whenever its budget is used up, unless serverless refuses connections or a request is answered', () => {
     let isUsedUp = 0;
     always((tick) => {
       const { before, seen, after } = tick;
@@ -265,7 +265,7 @@ describe('whatever happens, the core', () => {
     assert.ok(isUsedUp > 10, `${isUsedUp}`);
   });
 
-  it('never gives traffic by itself to a serverless that refuses connections', () => {
+  it('never moves traffic to serverless while that refuses connections, unless an operator requests it', () => {
     always((tick) => {
       const { before, seen, decided } = tick;
       if (!(shareOf(tick.after, tick) < shareOf(before, tick))) return;
@@ -276,7 +276,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('refuses an answer to anything but the open question', () => {
+  it('refuses an answer that is not about the open question', () => {
     always((tick) => {
       const { before, seen, decided } = tick;
       const { request } = seen;
@@ -288,7 +288,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('answers every request in the same tick, unless it has to go back first', () => {
+  it('answers every request in the same tick, unless it has to roll back first', () => {
     always((tick) => {
       const { seen, decided } = tick;
       if (seen.request === null) return assert.equal(decided.outcome, null);
@@ -300,7 +300,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('proposes nothing while it cools down', () => {
+  it('proposes nothing during the cooldown', () => {
     always((tick) => {
       const { lastEndedAt, lastToward, now, policy } = tick.seen;
       if (!has(tick, 'proposed') || lastEndedAt === null) return;
@@ -309,7 +309,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('begins a way back only from a promoted rollout, with a cause and a serverless that can take it all', () => {
+  it('begins a way back only from a promoted rollout, with a cause, and if serverless can take all calls', () => {
     always((tick) => {
       const { before, after, seen } = tick;
       if (!has(tick, 'proposed') || !isWayBack(after)) return;
@@ -321,7 +321,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('lowers the share of the endpoint on a way back, and gives it back whole or not at all', () => {
+  it('only lowers the endpoint’s share in a way back, or returns all of it', () => {
     always((tick) => {
       const { before, after } = tick;
       if (!isWayBack(before) || after === null) return;
@@ -331,7 +331,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('returns to the endpoint whenever serverless fails on a way back, unless the endpoint is lost', () => {
+  it('returns all traffic to the endpoint whenever serverless fails in a way back, unless the endpoint is lost', () => {
     always((tick) => {
       const { before, seen, after } = tick;
       if (!isWayBack(before) || (before?.phase !== 'stepping' && before?.phase !== 'holding') || isLost(tick)) return;
@@ -341,7 +341,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('leaves a lost endpoint for serverless at once, whatever is asked, if serverless takes connections', () => {
+  it('sends all traffic from a lost endpoint to serverless at once, whatever is requested, if serverless accepts connections', () => {
     always((tick) => {
       const { before, seen, after, decided } = tick;
       if (decided.action === 'leave_endpoint') assert.ok(isLost(tick));
@@ -353,7 +353,7 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('ends a way back that has succeeded and what it replaces in one decision, once the endpoint costs nothing', () => {
+  it('ends a successful way back and the rollout that it replaces in one decision, once the endpoint costs nothing', () => {
     always((tick) => {
       const { before, after, decided } = tick;
       const isReturned = after?.phase === 'returned';
@@ -364,17 +364,17 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('comes to rest: looking again at the same, a tick soon has nothing more to do', () => {
+  it('soon has nothing more to do if the observation stays the same', () => {
     always(({ seen, decided, after }) => {
       let [rollout, last, effects] = [after, decided, seen.effects];
-      const told: string[] = [];
-      while (last.action !== 'wait' && told.length < 8) {
-        told.push(`${last.action} ${last.reason}`);
+      const taken: string[] = [];
+      while (last.action !== 'wait' && taken.length < 8) {
+        taken.push(`${last.action} ${last.reason}`);
         if (last.effect !== null) effects = [...effects, last.effect];
         last = decide(rollout, { ...seen, request: null, effects });
         rollout = last.events.reduce((state, event) => evolve(state, event, seen.now), rollout);
       }
-      assert.equal(last.action, 'wait', told.join(', '));
+      assert.equal(last.action, 'wait', taken.join(', '));
     });
   });
 });

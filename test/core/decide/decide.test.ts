@@ -27,7 +27,7 @@ const HOLDING = { calls: 2_100, agents: 64, derivedAgents: 0, refused: 168, refu
 const SUSTAINED = { ...HOLDING, holdsSince: START - 5 * MINUTE };
 const AUTOMATIC = routePolicy({ approval: 'automatic' });
 
-/** What the watching route sees once everything is in place, and what a test wants otherwise. */
+/** An observation of a watched route that can be proposed, with the changes of a test. */
 function ripe(changes: Partial<Observation> = {}): Observation {
   return observation({ demand: SUSTAINED, survey: SURVEY, ...changes });
 }
@@ -46,7 +46,7 @@ function endpoint(state: EndpointSeen['state'], changes: Partial<EndpointSeen> =
   };
 }
 
-const told = (decided: { action: string; reason: string }) => `${decided.action} ${decided.reason}`;
+const inShort = (decided: { action: string; reason: string }) => `${decided.action} ${decided.reason}`;
 
 describe('a watched route', () => {
   const cases: readonly [why: string, seen: Observation, expected: string][] = [
@@ -82,14 +82,14 @@ describe('a watched route', () => {
     ['everything is in place', ripe(), 'propose criteria_sustained'],
   ];
   for (const [why, seen, expected] of cases) {
-    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(null, seen)), expected));
+    it(`decides "${expected}" if ${why}`, () => assert.equal(inShort(decide(null, seen)), expected));
   }
 
   it('tries a survey that failed again after a while, not at once', () => {
     const problem = { code: 'unavailable' as const, message: 'survey: no answer', hint: null };
     const failed = (at: number) => ripe({ survey: null, results: { survey: { effect: 'survey', at, problem } } });
-    assert.equal(told(decide(null, failed(START - 1_000))), 'wait effect_failed');
-    assert.equal(told(decide(null, failed(START - MINUTE))), 'survey survey_missing');
+    assert.equal(inShort(decide(null, failed(START - 1_000))), 'wait effect_failed');
+    assert.equal(inShort(decide(null, failed(START - MINUTE))), 'survey survey_missing');
   });
 
   it('proposes with figures, instance and price, and spends nothing yet', () => {
@@ -114,7 +114,7 @@ describe('the instance that was chosen', () => {
   assert.ok(instance);
   const seen = ripe({ survey: { ...SURVEY, instance } });
 
-  it('is proposed, pinned and told, whatever the policy names', () => {
+  it('is proposed, pinned and shown, whatever the policy names', () => {
     const decided = decide(null, seen);
     assert.match(decided.detail, /; aws us-east-1 nvidia-l40s x1 at \$1\.30\/h$/);
     const rollout = decided.events.reduce<Rollout | null>((state, event) => evolve(state, event, START), null);
@@ -136,27 +136,27 @@ describe('a proposed rollout', () => {
   const asked = rolloutAfter({ type: 'asked', step: 0, verdict: null });
 
   it('asks once, and then waits', () => {
-    assert.equal(told(decide(rolloutAfter(), observation())), 'ask needs_approval');
-    assert.equal(told(decide(asked, observation())), 'wait awaiting_approval');
+    assert.equal(inShort(decide(rolloutAfter(), observation())), 'ask needs_approval');
+    assert.equal(inShort(decide(asked, observation())), 'wait awaiting_approval');
   });
 
   it('stays open for a day and then expires', () => {
-    assert.equal(told(decide(asked, observation({ now: START + 1440 * MINUTE }))), 'wait awaiting_approval');
+    assert.equal(inShort(decide(asked, observation({ now: START + 1440 * MINUTE }))), 'wait awaiting_approval');
     const decided = decide(asked, observation({ now: START + 1440 * MINUTE + 1 }));
-    assert.equal(told(decided), 'end proposal_expired');
+    assert.equal(inShort(decided), 'end proposal_expired');
     assert.equal(decided.events[0]?.type, 'ended');
   });
 
-  it('stays open though the criteria no longer hold', () => {
-    assert.equal(told(decide(asked, observation({ now: START + 60 * MINUTE }))), 'wait awaiting_approval');
+  it('stays open even if the criteria no longer hold', () => {
+    assert.equal(inShort(decide(asked, observation({ now: START + 60 * MINUTE }))), 'wait awaiting_approval');
   });
 
-  it('is approved by a policy that does so, and never while paused', () => {
+  it('is approved by the policy if that says so, but never while paused', () => {
     const decided = decide(rolloutAfter(), observation({ policy: AUTOMATIC }));
-    assert.equal(told(decided), 'provision approved_by_policy');
+    assert.equal(inShort(decided), 'provision approved_by_policy');
     const paused = rolloutAfter({ type: 'paused', by: 'ann@desk', reason: null });
-    assert.equal(told(decide(paused, observation({ policy: AUTOMATIC }))), 'wait paused');
-    assert.equal(told(decide(paused, observation())), 'wait paused');
+    assert.equal(inShort(decide(paused, observation({ policy: AUTOMATIC }))), 'wait paused');
+    assert.equal(inShort(decide(paused, observation())), 'wait paused');
   });
 });
 
@@ -171,7 +171,7 @@ describe('a provisioning rollout', () => {
     ['it was made and then deleted', { endpoint: endpoint('absent') }, 'fail endpoint_absent'],
     ["it is somebody else's", { endpoint: endpoint('pending', { isOurs: false }) }, 'fail endpoint_not_ours'],
     [
-      'it became ready while nobody looked, beyond its time',
+      'it became ready too late, but before the daemon read it',
       {
         now: START + 40 * MINUTE,
         endpoint: endpoint('running', { url: WARM.url, isHealthy: true, at: START + 40 * MINUTE }),
@@ -205,14 +205,14 @@ describe('a provisioning rollout', () => {
     ],
   ];
   for (const [why, changes, expected] of cases) {
-    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(rollout, observation(changes))), expected));
+    it(`decides "${expected}" if ${why}`, () => assert.equal(inShort(decide(rollout, observation(changes))), expected));
   }
 
   it('begins the effect that it decides on', () => {
     assert.equal(decide(rollout, observation()).effect, 'ensure');
   });
 
-  it('gives the reason of a refusal with its hint', () => {
+  it('gives the reason for a refusal, with its hint', () => {
     const [event] = decide(rollout, observation({ results: refusal('invalid') })).events;
     assert.deepEqual(event, {
       type: 'draining',
@@ -222,9 +222,9 @@ describe('a provisioning rollout', () => {
     });
   });
 
-  it('is made once: noted when it is first seen, and created only before that', () => {
+  it('is created only once: after it has been seen, it is not created again', () => {
     assert.equal(
-      told(decide(fresh, observation({ endpoint: endpoint('absent') }))),
+      inShort(decide(fresh, observation({ endpoint: endpoint('absent') }))),
       'ensure_endpoint endpoint_missing',
     );
     const seen = decide(fresh, observation({ endpoint: endpoint('pending') }));
@@ -247,16 +247,16 @@ describe('a warming rollout', () => {
     ['its time is over', { now: START + 30 * MINUTE + 1 }, 'fail provision_timeout'],
   ];
   for (const [why, changes, expected] of cases) {
-    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(rollout, observation(changes))), expected));
+    it(`decides "${expected}" if ${why}`, () => assert.equal(inShort(decide(rollout, observation(changes))), expected));
   }
 });
 
 describe('a paused rollout that has no endpoint yet', () => {
-  it('begins nothing that costs money, but still fails when it must', () => {
+  it('begins nothing that costs money, but still fails if it must', () => {
     const pause: RolloutEvent = { type: 'paused', by: 'ops@host', reason: null };
     const paused = rolloutAfter(...TO_WARM.slice(0, 3), pause);
-    assert.equal(told(decide(paused, observation({}))), 'wait paused');
-    assert.equal(told(decide(paused, observation({ endpoint: endpoint('failed') }))), 'fail endpoint_failed');
+    assert.equal(inShort(decide(paused, observation({}))), 'wait paused');
+    assert.equal(inShort(decide(paused, observation({ endpoint: endpoint('failed') }))), 'fail endpoint_failed');
   });
 });
 
@@ -268,8 +268,16 @@ describe('a draining rollout', () => {
   });
   const cases: readonly [why: string, changes: Partial<Observation>, expected: string][] = [
     ['calls are still running', { isDrained: false, endpoint: endpoint('running') }, 'wait draining'],
-    ['nothing was seen since', { endpoint: endpoint('running', { at: START - 1 }) }, 'pause_endpoint traffic_first'],
-    ['an old look said paused', { endpoint: endpoint('paused', { at: START - 1 }) }, 'pause_endpoint traffic_first'],
+    [
+      'there is no reading since it began to drain',
+      { endpoint: endpoint('running', { at: START - 1 }) },
+      'pause_endpoint traffic_first',
+    ],
+    [
+      'only an old reading said paused',
+      { endpoint: endpoint('paused', { at: START - 1 }) },
+      'pause_endpoint traffic_first',
+    ],
     ['it runs', { endpoint: endpoint('running') }, 'pause_endpoint traffic_first'],
     ['it is being paused', { effects: ['pause'] }, 'wait traffic_first'],
     ['it is paused', { endpoint: endpoint('paused') }, 'end drained'],
@@ -293,7 +301,7 @@ describe('a draining rollout', () => {
     ["it is somebody else's", { endpoint: endpoint('running', { isOurs: false }) }, 'end drained'],
     ['it failed and cannot be paused', { endpoint: endpoint('failed'), results: paused('invalid') }, 'end drained'],
     [
-      'pausing succeeded a moment ago but is not to be seen yet',
+      'pausing succeeded a moment ago, but no reading shows it yet',
       {
         endpoint: endpoint('running'),
         results: { pause: { effect: 'pause' as const, at: START, problem: null } },
@@ -307,17 +315,17 @@ describe('a draining rollout', () => {
     ],
   ];
   for (const [why, changes, expected] of cases) {
-    it(`decides "${expected}" where ${why}`, () => assert.equal(told(decide(rollout, observation(changes))), expected));
+    it(`decides "${expected}" if ${why}`, () => assert.equal(inShort(decide(rollout, observation(changes))), expected));
   }
 
-  it('ends as what it was leaving for', () => {
+  it('ends with the outcome with which it began to drain', () => {
     const [event] = decide(rollout, observation({ endpoint: endpoint('paused') })).events;
     assert.deepEqual(event, { type: 'ended', outcome: 'aborted', reason: 'operator', hint: null });
   });
 });
 
 describe('decideAgain', () => {
-  it('gives the very text that was stored', () => {
+  it('gives exactly the text that was stored', () => {
     for (const rollout of [null, rolloutAfter(), atStep(0), atStep(4), promotedRollout()]) {
       const seen = ripe();
       assert.equal(decideAgain(JSON.stringify({ rollout, observation: seen })), JSON.stringify(decide(rollout, seen)));

@@ -65,7 +65,7 @@ const AWAY = after(promotedRollout(), START, {
 const ASLEEP = after(promotedRollout(), START, { type: 'detour_began', why: 'sleep', bridgedBefore: 5 });
 const WAKING = after(ASLEEP, START + HOUR, { type: 'waking' });
 
-/** What is seen so long after START, on a promoted route whose policy follows the concurrency. */
+/** An observation this long after START, on a promoted route whose scaling follows the concurrency. */
 function seen(afterMs: number, change: Partial<Observation> = {}): Observation {
   const figures = { step: 6, stable: { ...NO_FIGURES, assigned: 47 }, canary: NO_FIGURES };
   const concurrency = concurrencyOf({ recentCalls: 0 });
@@ -74,10 +74,10 @@ function seen(afterMs: number, change: Partial<Observation> = {}): Observation {
 }
 
 const done = (at: number) => ({ effect: 'rescale' as const, at, problem: null });
-const told = ({ action, reason, effect }: Decision) => [action, reason, effect];
+const inShort = ({ action, reason, effect }: Decision) => [action, reason, effect];
 
 describe('a route whose traffic is away from its endpoint', () => {
-  it('has no weight on it, until the detour has ended', () => {
+  it('has weight 0 until the detour has ended', () => {
     for (const rollout of [AWAY, ASLEEP, WAKING]) assert.equal(weights(rollout, routePolicy()).weight, 0);
     const ended = after(AWAY, START, { type: 'detour_ended', outcome: 'done', bridged: 3, pricePerHourMicros: 9 });
     assert.equal(weights(ended, routePolicy()).weight, 1);
@@ -85,7 +85,7 @@ describe('a route whose traffic is away from its endpoint', () => {
     assert.deepEqual([ended.scaling, ended.pricePerHourMicros], [WANTED, 9]);
   });
 
-  it('is as it was before a change that was given up', () => {
+  it('is unchanged after a change that was given up', () => {
     const ended = after(AWAY, START + 5, {
       type: 'detour_ended',
       outcome: 'given_up',
@@ -116,31 +116,31 @@ describe('a route whose traffic is away from its endpoint', () => {
       ['wait', 'rescaling', null],
     ],
     [
-      'changes nothing again that is as it was wanted',
+      'does not change what already has the wanted scaling',
       MINUTE,
       { endpoint: seenAs('updating', START + MINUTE, { scaling: WANTED }) },
       ['wait', 'rescaling', null],
     ],
     [
-      'waits while it is off the air, however many looks were bad',
+      'waits while the endpoint answers nothing, however many readings were bad',
       MINUTE,
       { results: { rescale: done(START + SECOND) }, endpoint: seenAs('updating', START + MINUTE) },
       ['wait', 'rescaling', null],
     ],
     [
-      'does not believe a look right after the change',
+      'does not trust a reading right after the change',
       MINUTE,
       { results: { rescale: done(START + MINUTE) }, endpoint: seenAs('running', START + MINUTE + 5 * SECOND) },
       ['wait', 'rescaling', null],
     ],
     [
-      'comes back once it runs and is healthy',
+      'returns to the endpoint once that runs and is healthy',
       2 * MINUTE,
       { results: { rescale: done(START + SECOND) }, endpoint: seenAs('running', START + 2 * MINUTE) },
       ['end_detour', 'rescaled', null],
     ],
     [
-      'comes back where a change is refused for good',
+      'returns to the endpoint if a change is refused for good',
       MINUTE,
       {
         results: {
@@ -151,7 +151,7 @@ describe('a route whose traffic is away from its endpoint', () => {
       ['end_detour', 'change_refused', null],
     ],
     [
-      'tries again where the API was away',
+      'tries again if the API did not answer',
       MINUTE,
       {
         results: {
@@ -166,47 +166,47 @@ describe('a route whose traffic is away from its endpoint', () => {
       ['rescale', 'rescaling', 'rescale'],
     ],
     [
-      'comes back where it could not be changed in time',
+      'returns to the endpoint if that could not be changed in time',
       HOUR,
       { endpoint: seenAs('running', START + HOUR) },
       ['end_detour', 'detour_overdue', null],
     ],
     [
-      'comes back unchanged where serverless fails it before the change',
+      'returns to the unchanged endpoint if serverless fails before the change',
       SECOND,
       { stableRecent: REFUSING, endpoint: seenAs('running', START + SECOND) },
       ['end_detour', 'stable_unable', null],
     ],
     [
-      'leaves an endpoint that does not come back',
+      'rolls back if the endpoint does not become healthy',
       HOUR,
       { results: { rescale: done(START + SECOND) }, endpoint: seenAs('updating', START + HOUR) },
       ['roll_back', 'detour_overdue', null],
     ],
     [
-      'leaves an endpoint that has failed',
+      'rolls back if the endpoint has failed',
       MINUTE,
       { endpoint: seenAs('updateFailed', START + MINUTE) },
       ['roll_back', 'endpoint_failed', null],
     ],
     [
-      'leaves an endpoint that somebody has paused',
+      'rolls back if somebody has paused the endpoint',
       MINUTE,
       { endpoint: seenAs('paused', START + MINUTE) },
       ['roll_back', 'endpoint_paused', null],
     ],
     [
-      'is not sent back for faults of before',
+      'does not roll back because of faults before the detour',
       SECOND,
       { canaryFaultsInRow: 9, endpoint: seenAs('running', START) },
       ['rescale', 'rescaling', 'rescale'],
     ],
   ];
   for (const [claim, afterMs, change, wanted] of changing) {
-    it(claim, () => assert.deepEqual(told(decide(AWAY, seen(afterMs, change))), wanted));
+    it(claim, () => assert.deepEqual(inShort(decide(AWAY, seen(afterMs, change))), wanted));
   }
 
-  it('tells what the change costs from now on, and how many calls serverless has served', () => {
+  it('says what the endpoint costs from now on, and how many calls serverless has served', () => {
     const change = { results: { rescale: done(START + SECOND) }, endpoint: seenAs('running', START + MINUTE) };
     const { events, detail } = decide(AWAY, seen(MINUTE, change));
     // Two replicas at most were $1.30; four are twice as much.
@@ -218,15 +218,15 @@ describe('a route whose traffic is away from its endpoint', () => {
     );
   });
 
-  it('stays away while it is paused, and comes back when it is resumed', () => {
+  it('stays on serverless while it is paused, and returns when it is resumed', () => {
     const paused = after(AWAY, START, { type: 'paused', by: 'ann@desk', reason: null });
     const change = { results: { rescale: done(START + SECOND) }, endpoint: seenAs('running', START + MINUTE) };
-    assert.deepEqual(told(decide(paused, seen(MINUTE, change))), ['wait', 'paused', null]);
+    assert.deepEqual(inShort(decide(paused, seen(MINUTE, change))), ['wait', 'paused', null]);
     const resumed = after(paused, START, { type: 'resumed', by: 'ann@desk', reason: null });
     assert.equal(decide(resumed, seen(MINUTE, change)).action, 'end_detour');
   });
 
-  it('ends when an operator says so', () => {
+  it('ends if an operator aborts', () => {
     const request: OperatorRequest = {
       id: 1,
       kind: 'abort',
@@ -246,8 +246,8 @@ describe('an endpoint that may sleep', () => {
   const idle = (change: Partial<Observation> = {}) =>
     seen(HOUR, { endpoint: seenAs('running', START + HOUR), ...change });
 
-  it('is left by the traffic once nobody has called it for so long', () => {
-    assert.deepEqual(told(decide(promotedRollout(), idle())), ['begin_detour', 'idle', null]);
+  it('loses its traffic once it has had no call for long enough', () => {
+    assert.deepEqual(inShort(decide(promotedRollout(), idle())), ['begin_detour', 'idle', null]);
   });
 
   const awake: readonly (readonly [string, Partial<Observation>])[] = [
@@ -257,7 +257,7 @@ describe('an endpoint that may sleep', () => {
     ],
     ['calls are in flight', { concurrency: concurrencyOf({ recentCalls: 1 }) }],
     [
-      'it has not been watched for so long',
+      'it has not been watched for long enough',
       { concurrency: concurrencyOf({ recentCalls: 0, since: START + 31 * MINUTE }) },
     ],
     ['its concurrency is not measured', { concurrency: undefined }],
@@ -265,7 +265,7 @@ describe('an endpoint that may sleep', () => {
     ['it is paused', {}],
   ];
   for (const [when, change] of awake) {
-    it(`stays awake where ${when}`, () => {
+    it(`stays awake if ${when}`, () => {
       const isPaused = when === 'it is paused';
       const rollout = isPaused
         ? after(promotedRollout(), START, { type: 'paused', by: 'a', reason: null })
@@ -274,15 +274,15 @@ describe('an endpoint that may sleep', () => {
     });
   }
 
-  it('is let sleep where the platform has put it to sleep', () => {
+  it('stays asleep if the platform has scaled it to zero', () => {
     const endpoint = seenAs('scaledToZero', START + MINUTE);
-    assert.deepEqual(told(decide(promotedRollout(), seen(MINUTE, { endpoint }))), ['begin_detour', 'asleep', null]);
+    assert.deepEqual(inShort(decide(promotedRollout(), seen(MINUTE, { endpoint }))), ['begin_detour', 'asleep', null]);
   });
 
-  it('is sent back for being scaled to zero where the policy has no sleep', () => {
+  it('causes a rollback if it is scaled to zero and the policy has no sleep', () => {
     const endpoint = seenAs('scaledToZero', START + MINUTE);
     const decided = decide(promotedRollout(), seen(MINUTE, { endpoint, policy: policy({}) }));
-    assert.deepEqual(told(decided), ['roll_back', 'endpoint_scaled_to_zero', null]);
+    assert.deepEqual(inShort(decided), ['roll_back', 'endpoint_scaled_to_zero', null]);
   });
 
   const asleep: readonly (readonly [string, Rollout, number, Partial<Observation>, unknown[]])[] = [
@@ -294,7 +294,7 @@ describe('an endpoint that may sleep', () => {
       ['sleep', 'idle', 'sleep'],
     ],
     [
-      'sleeps on while few calls come',
+      'stays asleep while few calls come',
       ASLEEP,
       HOUR,
       { endpoint: seenAs('scaledToZero', START + HOUR), concurrency: concurrencyOf({ recentCalls: 10 }) },
@@ -308,7 +308,7 @@ describe('an endpoint that may sleep', () => {
       ['wake', 'demand_returned', 'wake'],
     ],
     [
-      'is woken where serverless refuses connections',
+      'is woken if serverless refuses connections',
       ASLEEP,
       HOUR,
       { endpoint: seenAs('scaledToZero', START + HOUR), stableRecent: REFUSING },
@@ -322,7 +322,7 @@ describe('an endpoint that may sleep', () => {
       ['wait', 'idle', null],
     ],
     [
-      'stays awake where it cannot be put to sleep',
+      'stays awake if it cannot be scaled to zero',
       ASLEEP,
       MINUTE,
       {
@@ -334,21 +334,21 @@ describe('an endpoint that may sleep', () => {
       ['end_detour', 'change_refused', null],
     ],
     [
-      'takes its time to wake up',
+      'is waited for while it wakes up',
       WAKING,
       HOUR + MINUTE,
       { endpoint: seenAs('initializing', START + HOUR + MINUTE) },
       ['wait', 'waking', null],
     ],
     [
-      'is woken again where it sleeps on',
+      'is woken again if it is still asleep',
       WAKING,
       HOUR + MINUTE,
       { endpoint: seenAs('scaledToZero', START + HOUR + MINUTE) },
       ['wake', 'waking', 'wake'],
     ],
     [
-      'does not believe a look of before it was woken',
+      'does not trust a reading from before it was woken',
       WAKING,
       HOUR + MINUTE,
       { endpoint: seenAs('running', START + HOUR - 1), effects: ['wake'] },
@@ -362,7 +362,7 @@ describe('an endpoint that may sleep', () => {
       ['end_detour', 'awake', null],
     ],
     [
-      'is left where it does not wake up',
+      'causes a rollback if it does not wake up',
       WAKING,
       2 * HOUR,
       { endpoint: seenAs('initializing', START + 2 * HOUR) },
@@ -370,10 +370,10 @@ describe('an endpoint that may sleep', () => {
     ],
   ];
   for (const [claim, rollout, afterMs, change, wanted] of asleep) {
-    it(claim, () => assert.deepEqual(told(decide(rollout, seen(afterMs, change))), wanted));
+    it(claim, () => assert.deepEqual(inShort(decide(rollout, seen(afterMs, change))), wanted));
   }
 
-  it('tells what its sleep saved, what waking cost, and who served meanwhile', () => {
+  it('says what its sleep saved, what waking cost, and how many calls serverless served', () => {
     const change = { endpoint: seenAs('running', START + HOUR + 3 * MINUTE) };
     const { detail } = decide(WAKING, seen(HOUR + 3 * MINUTE, change));
     assert.match(
@@ -393,37 +393,37 @@ describe('a promoted endpoint whose concurrency has changed', () => {
       ...change,
     });
 
-  it('is left alone before its time, without figures, and under adjust: off', () => {
+  it('is not changed too early, without figures, or with adjust: off', () => {
     assert.equal(decide(promotedRollout(), { ...ask(), now: START + 5 * HOUR }).reason, 'promoted');
     const { concurrency: _, ...older } = ask();
     assert.equal(decide(promotedRollout(), older).reason, 'promoted');
     assert.equal(decide(promotedRollout(), ask({ policy: policy({ to: 4 }) })).reason, 'promoted');
   });
 
-  it('is changed by itself where the policy says so', () => {
+  it('is changed automatically if the policy says so', () => {
     const decided = decide(promotedRollout(), ask({ policy: policy({ adjust: 'automatic', to: 4 }) }));
-    assert.deepEqual(told(decided), ['begin_detour', 'concurrency_changed', null]);
+    assert.deepEqual(inShort(decided), ['begin_detour', 'concurrency_changed', null]);
     const [approved, began] = decided.events;
     assert.ok(approved?.type === 'approved' && approved.about === 'scaling' && approved.by === 'policy');
     assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 4);
   });
 
-  it('waits by itself for an hour in which serverless has room for it', () => {
+  it('waits automatically until serverless can take the calls', () => {
     const automatic = { policy: policy({ adjust: 'automatic', to: 4 }), serverlessLimit: 300 };
     const decided = decide(promotedRollout(), ask(automatic));
-    assert.deepEqual(told(decided), ['wait', 'serverless_full', null]);
+    assert.deepEqual(inShort(decided), ['wait', 'serverless_full', null]);
     assert.match(decided.detail, /could not take about 50 % of the calls at once/);
     assert.equal(decide(promotedRollout(), ask({ ...automatic, serverlessLimit: 590 })).action, 'begin_detour');
   });
 
-  it('keeps within what its replicas may cost', () => {
+  it('stays within the price limit for its replicas', () => {
     const dear = policy({ adjust: 'automatic', to: 4 }, { maxPricePerHour: 2 });
     // A replica is $0.65.
     const [, began] = decide(promotedRollout(), ask({ policy: dear })).events;
     assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
   });
 
-  it('keeps within the budget of an hour, whatever its replicas may cost, and tells how long the others last', () => {
+  it('stays within the hourly budget, whatever its replicas may cost, and says how long the other budgets last', () => {
     const budget = { ...NO_BUDGET, perHour: 2 };
     const [, began] = decide(promotedRollout(), {
       ...ask({ policy: policy({ adjust: 'automatic', to: 4 }) }),
@@ -438,7 +438,7 @@ describe('a promoted endpoint whose concurrency has changed', () => {
     assert.match(asked.detail, /\$2\.60\/h \(now \$1\.30\/h\); \$100\.00 a day is enough/);
   });
 
-  it('goes back where it does not pay, although nobody answers what was asked of its scaling', () => {
+  it('begins a way back if it is not worth its price, even if a question about its scaling is open', () => {
     const open = after(promotedRollout(), START + 7 * HOUR, ...decide(promotedRollout(), ask()).events);
     const back: Observation['back'] = {
       policy: { ...BACK_DEFAULTS, after: 0, sustain: HOUR },
@@ -447,25 +447,25 @@ describe('a promoted endpoint whose concurrency has changed', () => {
       slo: null,
       serverlessLimit: null,
     };
-    assert.deepEqual(told(decide(open, ask({ back }))), ['learn', 'learning', 'learn']);
+    assert.deepEqual(inShort(decide(open, ask({ back }))), ['learn', 'learning', 'learn']);
     const learned = { learn: { effect: 'learn' as const, at: START + 7 * HOUR, problem: null, learned: PROFILE } };
-    assert.deepEqual(told(decide(open, ask({ back, results: learned }))), ['propose', 'traffic_low', null]);
+    assert.deepEqual(inShort(decide(open, ask({ back, results: learned }))), ['propose', 'traffic_low', null]);
     const sustained = { ...back, policy: { ...back.policy, sustain: 8 * HOUR } };
     assert.equal(decide(open, ask({ back: sustained })).reason, 'awaiting_approval');
   });
 
-  it('may have as many replicas as it has, at the price that it has', () => {
+  it('may keep its present replicas at its present price', () => {
     const exact = policy({ adjust: 'automatic', to: 4 }, { minReplica: 1, maxReplica: 3, maxPricePerHour: 1.3 });
     const [, began] = decide(promotedRollout(), ask({ policy: exact })).events;
     assert.ok(began?.type === 'detour_began' && began.why === 'rescale' && began.scaling.maxReplica === 3);
   });
 
-  it('is asked about once, and a yes is carried out when serverless can take it', () => {
+  it('is asked about once, and after an approval is changed when serverless can take the calls', () => {
     const asked = decide(promotedRollout(), ask());
     assert.equal(asked.action, 'ask');
     assert.match(asked.detail, /4 replicas.*, at most \$2\.60\/h \(now \$1\.30\/h\) \(at least/);
     const open = after(promotedRollout(), START + 7 * HOUR, ...asked.events);
-    assert.deepEqual(told(decide(open, ask())), ['wait', 'awaiting_approval', null]);
+    assert.deepEqual(inShort(decide(open, ask())), ['wait', 'awaiting_approval', null]);
     const request: OperatorRequest = {
       id: 1,
       kind: 'approve',
@@ -478,14 +478,14 @@ describe('a promoted endpoint whose concurrency has changed', () => {
     const granted = after(open, START + 7 * HOUR, ...decide(open, ask({ request, openAskId: 3 })).events);
     assert.equal(decide(granted, ask({ stableRecent: REFUSING })).reason, 'stable_unable');
     const begun = decide(granted, ask());
-    assert.deepEqual(told(begun), ['begin_detour', 'approved', null]);
+    assert.deepEqual(inShort(begun), ['begin_detour', 'approved', null]);
     const away = after(granted, START + 7 * HOUR, ...begun.events);
     assert.ok(away.phase === 'promoted' && away.granted === undefined && away.detour?.why === 'rescale');
   });
 
-  it('is no longer asked about once what was asked for would not fit', () => {
+  it('is no longer asked about once the proposed scaling would not fit', () => {
     const open = after(promotedRollout(), START + 7 * HOUR, ...decide(promotedRollout(), ask()).events);
     const calm = concurrencyOf({ ...LIMIT, route: { mean: 4, p95: 12, peak: 14 } });
-    assert.deepEqual(told(decide(open, ask({ concurrency: calm }))), ['withdraw_ask', 'concurrency_changed', null]);
+    assert.deepEqual(inShort(decide(open, ask({ concurrency: calm }))), ['withdraw_ask', 'concurrency_changed', null]);
   });
 });

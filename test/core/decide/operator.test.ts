@@ -36,7 +36,7 @@ function request(kind: OperatorRequest['kind'], changes: Partial<OperatorRequest
   return { id: 7, kind, rolloutId: 'aaaabbbb', askId: null, step: null, reason: null, by: 'ann@desk', ...changes };
 }
 
-/** Long after the bake time of step `step`, both sides alike, with this request and ask 3 open. */
+/** An observation long after the bake time of step `step`, with equal upstreams, this request and ask 3 open. */
 function asking(step: number, wish: OperatorRequest, changes: Partial<Observation> = {}): Observation {
   return observation({
     now: START + 600_000,
@@ -61,7 +61,7 @@ describe('abort', () => {
     });
   }
 
-  it('is refused where the rollout is draining already', () => {
+  it('is refused if the rollout is already draining', () => {
     const decided = decide(rolloutAfter(...TO_WARM, DRAINING), asking(0, request('abort')));
     assert.deepEqual([decided.action, decided.reason], ['refuse', 'stale_request']);
   });
@@ -80,7 +80,7 @@ describe('pause and resume', () => {
     });
   }
 
-  it('are refused where there is nothing to change', () => {
+  it('are refused if there is nothing to change', () => {
     assert.equal(decide(atStep(3), asking(3, request('resume'))).reason, 'stale_request');
     assert.equal(decide(atStep(3, PAUSED), asking(3, request('pause'))).reason, 'stale_request');
     assert.equal(decide(rolloutAfter(...TO_WARM, DRAINING), asking(0, request('pause'))).reason, 'stale_request');
@@ -88,7 +88,7 @@ describe('pause and resume', () => {
 });
 
 describe('approve', () => {
-  it('starts provisioning, and says at what price', () => {
+  it('starts provisioning, and says the price', () => {
     const decided = decide(rolloutAfter(ASKED), asking(0, request('approve', { askId: 3, reason: 'go' })));
     assert.equal(decided.action, 'provision');
     assert.deepEqual(decided.events, [
@@ -109,7 +109,7 @@ describe('approve', () => {
     assert.equal(decided.outcome?.result, 'done');
   });
 
-  it('promotes where the last step was asked about', () => {
+  it('promotes if the question was about the promotion', () => {
     const rollout = atStep(5, { type: 'asked', step: 6, verdict: null });
     const decided = decide(rollout, asking(5, request('approve', { askId: 3 })));
     assert.equal(decided.action, 'promote');
@@ -141,14 +141,14 @@ describe('approve', () => {
     ],
   ];
   for (const [why, rollout, wish, changes, reason] of refused) {
-    it(`is refused where ${why}`, () => {
+    it(`is refused if ${why}`, () => {
       const decided = decide(rollout, asking(2, wish, changes));
       assert.deepEqual([decided.action, decided.reason, decided.events], ['refuse', reason, []]);
       assert.deepEqual([decided.outcome?.requestId, decided.outcome?.result], [7, 'refused']);
     });
   }
 
-  it('is good though figures drift, as long as the verdict stays a pass', () => {
+  it('is accepted even if the figures have changed, as long as the verdict is a pass', () => {
     const verdict = verdictOn(2, { canaryCalls: 900, summary: 'endpoint 3 % slower' });
     assert.equal(decide(asked, asking(2, request('approve', { askId: 3 }), { verdict })).action, 'enter_step');
   });
@@ -162,7 +162,7 @@ describe('reject', () => {
     assert.match(decided.detail, /step 0 rejected by ann@desk: no money/);
   });
 
-  it('gives the traffic back where there is some', () => {
+  it('returns the traffic if there is any on the endpoint', () => {
     const rollout = atStep(2, { type: 'asked', step: 3, verdict: null });
     const decided = decide(rollout, asking(2, request('reject', { askId: 3 })));
     assert.deepEqual(
@@ -172,7 +172,7 @@ describe('reject', () => {
   });
 });
 
-describe('going back', () => {
+describe('a rollback', () => {
   const asked = atStep(2, { type: 'asked', step: 3, verdict: null });
   const bad: readonly [string, Partial<Observation>][] = [
     ['the endpoint fails call after call', { canaryFaultsInRow: 5 }],
@@ -193,7 +193,7 @@ describe('going back', () => {
     ],
   ];
   for (const [why, changes] of bad) {
-    it(`wins over an approval where ${why}; the approval is answered afterwards`, () => {
+    it(`comes before an approval if ${why}; the approval is answered afterwards`, () => {
       const wish = request('approve', { askId: 3 });
       const first = decide(asked, asking(2, wish, changes));
       assert.deepEqual([first.action, first.outcome], ['roll_back', null]);
@@ -202,25 +202,25 @@ describe('going back', () => {
       assert.deepEqual([second.action, second.reason], ['refuse', 'nothing_asked']);
     });
 
-    it(`wins over a pause where ${why}`, () => {
+    it(`comes before a pause if ${why}`, () => {
       assert.equal(decide(promotedRollout(), asking(6, request('pause'), changes)).action, 'roll_back');
     });
   }
 
-  it('does not wait for the answer to an abort of a rollout that is over', () => {
+  it('comes before the answer to an abort of a rollout that is over', () => {
     const wish = request('abort', { rolloutId: 'zzzzzzzz' });
     const decided = decide(atStep(2), asking(2, wish, { canaryFaultsInRow: 5 }));
     assert.deepEqual([decided.action, decided.reason, decided.outcome], ['roll_back', 'consecutive_faults', null]);
   });
 
-  it('needs no approval and no policy that approves', () => {
+  it('needs no approval', () => {
     const policy = routePolicy({ approval: 'manual' });
     const decided = decide(atStep(2, PAUSED), observation({ policy, canaryFaultsInRow: 5 }));
     assert.equal(decided.action, 'roll_back');
   });
 });
 
-describe('an answer to a question about something else than a step', () => {
+describe('an answer to a question that is not about a step', () => {
   const about = 'scaling' as const;
   const asked: RolloutEvent = { type: 'asked', about, step: 2, verdict: null };
   const places: readonly (readonly [string, Rollout])[] = [
@@ -229,14 +229,14 @@ describe('an answer to a question about something else than a step', () => {
     ['promoted', evolve(promotedRollout(), asked, START)],
   ];
   for (const [phase, rollout] of places) {
-    it(`grants it in a rollout that is ${phase}, and only closes the question`, () => {
+    it(`grants what was asked in a rollout that is ${phase}, and changes nothing else`, () => {
       const decided = decide(rollout, asking(2, request('approve', { askId: 3 })));
       assert.deepEqual([decided.action, decided.reason, decided.outcome?.result], ['grant', 'approved', 'done']);
       const after = decided.events.reduce<Rollout>((state, event) => evolve(state, event, START), rollout);
       assert.deepEqual(after, { ...rollout, ask: null });
     });
 
-    it(`leaves a rollout that is ${phase} as it is after a no`, () => {
+    it(`does not change a rollout that is ${phase} if it is a rejection`, () => {
       const decided = decide(rollout, asking(2, request('reject', { askId: 3 })));
       assert.deepEqual([decided.action, decided.reason], ['withdraw_ask', 'rejected']);
       const after = decided.events.reduce<Rollout>((state, event) => evolve(state, event, START), rollout);
@@ -244,7 +244,7 @@ describe('an answer to a question about something else than a step', () => {
     });
   }
 
-  it('is refused where it says a step, or answers an older question', () => {
+  it('is refused if it names a step, or answers an older question', () => {
     for (const wish of [request('approve', { askId: 3, step: 2 }), request('approve', { askId: 2 })]) {
       const decided = decide(atStep(2, asked), asking(2, wish));
       assert.deepEqual([decided.action, decided.reason], ['refuse', 'stale_request']);

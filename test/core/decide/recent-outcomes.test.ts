@@ -19,15 +19,15 @@ describe('RecentOutcomes', () => {
     fc.assert(
       fc.property(attempts, fc.nat(90_000), (all, wait) => {
         const recent = new RecentOutcomes();
-        const told: { second: number; outcome: Outcome }[] = [];
+        const added: { second: number; outcome: Outcome }[] = [];
         let at = START;
         for (const { afterMs, outcome } of all) {
           at += afterMs;
           recent.add(at, outcome);
-          told.push({ second: Math.floor(at / 1_000), outcome });
+          added.push({ second: Math.floor(at / 1_000), outcome });
         }
         const now = Math.floor((at + wait) / 1_000);
-        const inside = told
+        const inside = added
           .filter(({ second }) => second > now - 60)
           .map(({ outcome }) => outcome)
           .filter((outcome) => outcome !== 'client_left' && outcome !== 'cut');
@@ -40,7 +40,7 @@ describe('RecentOutcomes', () => {
     );
   });
 
-  it('counts a 429 as an attempt that serverless was able to answer', () => {
+  it('counts a 429 as an attempt but not as a fault', () => {
     const recent = new RecentOutcomes();
     recent.add(START, 'rate_limited');
     assert.deepEqual(recent.figures(START), { attempts: 1, faults: 0, connectFailures: 0 });

@@ -39,7 +39,7 @@ function seen(changes: Partial<Observation> = {}): Observation {
   return observation({ now: NOW, costs: COSTS, back: back(), results: LEARNED, ...changes });
 }
 
-const told = ({ action, reason }: Decision) => `${action} ${reason}`;
+const inShort = ({ action, reason }: Decision) => `${action} ${reason}`;
 const owes = { ...BACK_DEFAULTS, slo: { p95: 2_000, availability: 0.99, sustain: 1_800_000 } };
 
 describe('a promoted route', () => {
@@ -47,28 +47,32 @@ describe('a promoted route', () => {
     ['whose traffic has been low for a day', {}, 'propose traffic_low'],
     ['whose traffic is not low', { back: back({ traffic: { ...LOAD, belowSince: null } }) }, 'wait promoted'],
     ['whose traffic is not known yet', { back: back({ traffic: null }) }, 'wait promoted'],
-    ['for which no way back is thought of', { back: null }, 'wait promoted'],
+    ['without figures for a way back', { back: null }, 'wait promoted'],
     [
-      'low for a millisecond less',
+      'whose traffic has been low for a millisecond less',
       { back: back({ traffic: { ...LOAD, belowSince: NOW - DAY + 1 } }) },
       'wait sustaining',
     ],
     ['a day after a way back', { lastToward: 'serverless', lastEndedAt: NOW - DAY }, 'propose traffic_low'],
-    ['less than that after it', { lastToward: 'serverless', lastEndedAt: NOW - DAY + 1 }, 'wait cooldown'],
+    ['less than a day after a way back', { lastToward: 'serverless', lastEndedAt: NOW - DAY + 1 }, 'wait cooldown'],
     ['soon after a rollout that was aborted', { lastToward: 'dedicated', lastEndedAt: NOW - 1 }, 'propose traffic_low'],
-    ['with a serverless that takes 305', { back: back({ serverlessLimit: 305 }) }, 'propose traffic_low'],
-    ['with a serverless that takes 303', { back: back({ serverlessLimit: 303 }) }, 'wait serverless_cannot'],
-    ['whose endpoint is not known', { results: {} }, 'learn learning'],
-    ['... and is being learned', { results: {}, effects: ['learn'] }, 'wait learning'],
-    ['... as it was long ago', { results: { learn: { ...LEARNED.learn, at: NOW - 600_001 } } }, 'learn learning'],
+    ['for which serverless takes 305 calls', { back: back({ serverlessLimit: 305 }) }, 'propose traffic_low'],
+    ['for which serverless takes 303 calls', { back: back({ serverlessLimit: 303 }) }, 'wait serverless_cannot'],
+    ['whose usual figures are not known', { results: {} }, 'learn learning'],
+    ['whose usual figures are being read', { results: {}, effects: ['learn'] }, 'wait learning'],
     [
-      '... and cannot be',
+      'whose usual figures were read long ago',
+      { results: { learn: { ...LEARNED.learn, at: NOW - 600_001 } } },
+      'learn learning',
+    ],
+    [
+      'whose usual figures cannot be read',
       { results: { learn: { effect: 'learn', at: NOW, problem: { code: 'unavailable', message: 'no', hint: null } } } },
       'wait effect_failed',
     ],
-    ['that misses what it owes', { back: back({ traffic: null, policy: owes, slo: SLO }) }, 'propose slo_missed'],
+    ['whose endpoint misses its slo', { back: back({ traffic: null, policy: owes, slo: SLO }) }, 'propose slo_missed'],
     [
-      '... for not long enough',
+      'whose endpoint has missed its slo for too short a time',
       { back: back({ traffic: null, policy: owes, slo: { ...SLO, missedSince: NOW - 1_799_999 } }) },
       'wait sustaining',
     ],
@@ -77,7 +81,7 @@ describe('a promoted route', () => {
   for (const [what, changes, expected] of cases) {
     it(`${what}: ${expected}`, () => {
       const decided = decide(promotedRollout(), seen(changes));
-      assert.equal(told(decided), expected);
+      assert.equal(inShort(decided), expected);
     });
   }
 
@@ -90,13 +94,13 @@ describe('a promoted route', () => {
     assert.equal(decide({ ...promotedRollout(), isPaused: true }, seen()).reason, 'promoted');
   });
 
-  it('may miss what it owes on its first day, but a low traffic is no reason on it', () => {
+  it('may begin a way back on its first day because of its slo, but not because of low traffic', () => {
     const young = { ...promotedRollout(), since: NOW - DAY + 1 };
     assert.equal(considerBack(young, seen())?.reason, 'cooldown');
     assert.equal(considerBack(young, seen({ back: back({ policy: owes, slo: SLO }) }))?.reason, 'slo_missed');
   });
 
-  it('proposes under the file’s policy of today, with the endpoint as it is', () => {
+  it('proposes with the present policy file and the present endpoint', () => {
     const promoted = promotedRollout();
     const decided = decide(promoted, seen({ newPolicyHash: 'newer' }));
     const [event] = decided.events;
@@ -109,7 +113,7 @@ describe('a promoted route', () => {
     assert.equal(rollout.endpointName, promoted.endpointName);
   });
 
-  it('says what speaks for it in figures', () => {
+  it('gives the cause of a way back in figures', () => {
     assert.match(decide(promotedRollout(), seen()).detail, /300 calls in 5 min, below 400 \(80 % of break-even\)/);
     const plain = back({ policy: { ...BACK_DEFAULTS, calls: 350 } });
     assert.match(decide(promotedRollout(), seen({ costs: null, back: plain })).detail, /below 350 \(back.calls\)/);
@@ -128,7 +132,7 @@ describe('a promoted route', () => {
 });
 
 describe('the weights of a way back', () => {
-  it('never fall, and leave the endpoint at each stop what it had at one of the way there', () => {
+  it('never fall, and give the endpoint at each step a share that it had at a step of the first rollout', () => {
     const steps = fc
       .uniqueArray(fc.integer({ min: 1, max: 9_999 }), { minLength: 1, maxLength: 9 })
       .map((points) => [...points.sort((a, b) => a - b).map((point) => point / 10_000), 1]);
@@ -144,7 +148,7 @@ describe('the weights of a way back', () => {
     );
   });
 
-  it('leave the endpoint the steps in reverse, down to a control group and nothing', () => {
+  it('give the endpoint the policy’s steps in reverse order, down to a control group and then 0', () => {
     const shares = POLICY_DEFAULTS.steps.map((_, i) => 1 - stopWeight(i + 1, POLICY_DEFAULTS, 'serverless'));
     assert.deepEqual(
       shares.map((share) => Math.round(share * 100)),
@@ -182,26 +186,36 @@ describe('a way back', () => {
   const pass = (step: number) => ({ verdict: verdictOn(step) });
   const cases: readonly (readonly [string, Rollout, Partial<Observation>, string])[] = [
     ['proposed', wayBackAfter(), {}, 'ask needs_approval'],
-    ['proposed, hands off', wayBackAfter(), { policy: automatic }, 'enter_step approved_by_policy'],
-    ['proposed, of late too much', wayBackAfter(), { back: back({ serverlessLimit: 100 }) }, 'wait serverless_cannot'],
-    ['proposed, serverless is down', wayBackAfter(), { stableRecent: DOWN }, 'wait stable_unable'],
-    ['proposed to nobody for a day', wayBackAfter(), { now: START + DAY + 1 }, 'end proposal_expired'],
+    ['proposed with approval: automatic', wayBackAfter(), { policy: automatic }, 'enter_step approved_by_policy'],
+    [
+      'proposed, but serverless now takes too few calls',
+      wayBackAfter(),
+      { back: back({ serverlessLimit: 100 }) },
+      'wait serverless_cannot',
+    ],
+    ['proposed, but serverless refuses connections', wayBackAfter(), { stableRecent: DOWN }, 'wait stable_unable'],
+    ['proposed and not answered for a day', wayBackAfter(), { now: START + DAY + 1 }, 'end proposal_expired'],
     ['at a step', backAtStep(1), { now: START + 1_000, verdict: verdictOn(1) }, 'wait baking'],
     ['at a step that passed', backAtStep(1), pass(1), 'ask needs_approval'],
-    ['... hands off', backAtStep(1), { ...pass(1), policy: automatic }, 'enter_step approved_by_policy'],
     [
-      '... with a limit below the next',
+      'at a step that passed, with approval: automatic',
+      backAtStep(1),
+      { ...pass(1), policy: automatic },
+      'enter_step approved_by_policy',
+    ],
+    [
+      'at a step that passed, if serverless takes fewer calls than the next step brings',
       backAtStep(1),
       { ...pass(1), back: back({ serverlessLimit: 151 }) },
       'wait serverless_cannot',
     ],
     [
-      '... with a limit that it keeps',
+      'at a step that passed, if serverless takes the calls of the next step',
       backAtStep(1),
       { ...pass(1), back: back({ serverlessLimit: 153 }) },
       'ask needs_approval',
     ],
-    ['at its last stop', backAtStep(5), { ...pass(5), policy: automatic }, 'return approved_by_policy'],
+    ['at its last step', backAtStep(5), { ...pass(5), policy: automatic }, 'return approved_by_policy'],
     [
       'with a verdict that failed',
       backAtStep(2),
@@ -210,7 +224,12 @@ describe('a way back', () => {
     ],
     ['with faults of serverless', backAtStep(2), { canaryFaultsInRow: 5 }, 'roll_back consecutive_faults'],
     ['with faults of the endpoint', backAtStep(2), { endpointFaultsInRow: 5 }, 'leave_endpoint consecutive_faults'],
-    ['... only proposed', wayBackAfter(), { endpointFaultsInRow: 5 }, 'leave_endpoint consecutive_faults'],
+    [
+      'only proposed, with faults of the endpoint',
+      wayBackAfter(),
+      { endpointFaultsInRow: 5 },
+      'leave_endpoint consecutive_faults',
+    ],
     [
       'with faults of both',
       backAtStep(2),
@@ -230,22 +249,22 @@ describe('a way back', () => {
       'wait serverless_cannot',
     ],
     [
-      'not begun for a day, since serverless cannot take it',
+      'not begun for a day because serverless cannot take the calls',
       wayBackAfter(),
       { now: START + DAY + 1, back: back({ traffic: LOAD, serverlessLimit: 10 }), policy: automatic },
       'end proposal_expired',
     ],
-    ['with a dead endpoint', backAtStep(2), readAt('paused'), 'leave_endpoint endpoint_paused'],
-    ['with a failed one', backAtStep(5), readAt('failed'), 'leave_endpoint endpoint_failed'],
-    ['with a sick one', backAtStep(5), readAt('running', 3), 'leave_endpoint endpoint_unhealthy'],
+    ['with a paused endpoint', backAtStep(2), readAt('paused'), 'leave_endpoint endpoint_paused'],
+    ['with a failed endpoint', backAtStep(5), readAt('failed'), 'leave_endpoint endpoint_failed'],
+    ['with an unhealthy endpoint', backAtStep(5), readAt('running', 3), 'leave_endpoint endpoint_unhealthy'],
     [
-      'with a dead one and a failed verdict',
+      'with a deleted endpoint and a failed verdict',
       backAtStep(2),
       { ...readAt('absent'), verdict: verdictOn(2, { status: 'fail' }) },
       'leave_endpoint endpoint_absent',
     ],
     [
-      'with a dead one, serverless down',
+      'with a deleted endpoint, while serverless refuses connections',
       backAtStep(2),
       { ...readAt('absent'), stableRecent: DOWN },
       'wait stable_unable',
@@ -257,11 +276,11 @@ describe('a way back', () => {
         rollout,
         observation({ now: START + 3_600_000, back: back({ traffic: LOAD }), ...changes }),
       );
-      assert.equal(told(decided), expected);
+      assert.equal(inShort(decided), expected);
     });
   }
 
-  it('is over at once where it came to nothing, and drains the endpoint where it did not', () => {
+  it('ends at once if it did not succeed, and drains the endpoint if it did', () => {
     const nothing = decide(backAtStep(2), observation({ canaryFaultsInRow: 5 }));
     assert.deepEqual(
       nothing.events.map(({ type }) => type),
@@ -272,7 +291,7 @@ describe('a way back', () => {
     const draining = evolve(backAtStep(2), lost.events[0] as never, NOW);
     assert.ok(draining.phase === 'draining' && draining.outcome === 'returned');
     const ended = decide(draining, observation({ now: NOW, ...readAt('paused') }));
-    assert.equal(told(ended), 'end drained');
+    assert.equal(inShort(ended), 'end drained');
     assert.equal(ended.replaced?.rolloutId, promotedRollout().id);
     assert.equal(evolve(draining, ended.events[0] as never, NOW).phase, 'returned');
   });
@@ -282,7 +301,7 @@ describe('a way back', () => {
     openAskId: 7,
   });
 
-  it('enters its first step by the answer to its proposal', () => {
+  it('enters its first step when its proposal is approved', () => {
     const rollout = wayBackAfter({ type: 'asked', step: 1, verdict: null });
     const decided = decide(rollout, observation({ back: back(), ...asks('approve') }));
     assert.deepEqual(
@@ -294,20 +313,20 @@ describe('a way back', () => {
     assert.deepEqual([weights(entered, POLICY_DEFAULTS).weight, entered.profile], [0.25, PROFILE]);
   });
 
-  it('refuses an approval that serverless cannot keep, and any word that would send calls to a lost endpoint', () => {
+  it('refuses an approval if serverless cannot take the calls, and any request that would send calls to a lost endpoint', () => {
     const rollout = wayBackAfter({ type: 'asked', step: 1, verdict: null });
     const cannot = decide(rollout, observation({ back: back({ serverlessLimit: 10 }), ...asks('approve') }));
-    assert.deepEqual([told(cannot), cannot.outcome?.result], ['refuse serverless_cannot', 'refused']);
+    assert.deepEqual([inShort(cannot), cannot.outcome?.result], ['refuse serverless_cannot', 'refused']);
     for (const kind of ['abort', 'reject', 'approve'] as const) {
       const lost = { ...readAt('failed'), stableRecent: DOWN };
       assert.equal(
-        told(decide(rollout, observation({ back: back(), ...lost, ...asks(kind) }))),
+        inShort(decide(rollout, observation({ back: back(), ...lost, ...asks(kind) }))),
         'refuse stable_unable',
       );
     }
   });
 
-  it('gives all weight back to the endpoint when it is aborted or rejected', () => {
+  it('returns all calls to the endpoint if it is aborted or rejected', () => {
     const rollout = backAtStep(3, { type: 'asked', step: 4, verdict: null });
     for (const kind of ['abort', 'reject'] as const) {
       const decided = decide(rollout, observation({ back: back(), ...asks(kind) }));
