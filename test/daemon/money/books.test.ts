@@ -61,6 +61,7 @@ function happening(kinds: { readonly canLoseGraphs: boolean }): fc.Arbitrary<Hap
   );
 }
 
+// Every run of the tests draws other days: what thirty of them miss, the next thirty may find.
 /** A day of things that happen: some close to each other, within a minute, some hours apart. */
 function schedule(kinds: { readonly canLoseGraphs: boolean }): fc.Arbitrary<Timed[]> {
   const pause = fc.oneof(
@@ -151,9 +152,9 @@ test('the money in the ledger is that of the meter, to the minute, whatever cras
         await stage.close();
       }
     }),
-    { numRuns: 50, endOnFailure: true },
+    { numRuns: 30, endOnFailure: true },
   );
-  assert.ok(readings > 2_000 && lives > 60, `${readings} readings at ${lives} endpoints`);
+  assert.ok(readings > 1_200 && lives > 36, `${readings} readings at ${lives} endpoints`);
 });
 
 interface SpanRow {
@@ -210,9 +211,9 @@ test('whatever was deleted in the dark or lost its graphs: a minute that is not 
         await stage.close();
       }
     }),
-    { numRuns: 20, endOnFailure: true },
+    { numRuns: 12, endOnFailure: true },
   );
-  assert.ok(checked > 1_000);
+  assert.ok(checked > 600);
 });
 
 test('an API that serves no graphs leaves a day without readings an estimate, and a quiet one exact', async () => {
