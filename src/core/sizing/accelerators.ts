@@ -1,13 +1,13 @@
-/** What an accelerator can do that no price list tells. */
+/** Properties of an accelerator that the price list does not have. */
 export interface Accelerator {
-  /** CUDA compute capability; what dtypes it computes in hangs on it. */
+  /** CUDA compute capability. It decides in which dtypes the accelerator computes. */
   readonly capability: number;
-  /** Bytes a second between memory and chip: the bound of decoding. */
+  /** Bytes per second between memory and chip. They bound the speed of decoding. */
   readonly bytesPerSecond: number;
 }
 
 /**
- * By the name of the instance type, which tells the accelerator. Bandwidths and capabilities as NVIDIA's data sheets give
+ * By the instance type, whose name contains the accelerator. Bandwidths and capabilities as NVIDIA's data sheets give
  * them: T4, L4, A10 (the A10G has the same memory), L40S, A100 80 GB SXM, H100 SXM, H200, B200, RTX PRO 6000 Blackwell
  * Server Edition.
  */
@@ -23,7 +23,7 @@ const ACCELERATORS: Readonly<Record<string, Accelerator>> = {
   'nvidia-rtx-pro-6000': { capability: 12.0, bytesPerSecond: 1_597e9 },
 };
 
-/** The accelerator of an instance type; null where it is not in the table. */
+/** The accelerator of an instance type. Null if it is not in the table. */
 export function acceleratorOf(instanceType: string): Accelerator | null {
   return ACCELERATORS[instanceType] ?? null;
 }

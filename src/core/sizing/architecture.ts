@@ -1,6 +1,6 @@
 import { at, count } from '../json.ts';
 
-/** What of a transformer decides how large its cache is. */
+/** The properties of a transformer that decide the size of its cache and of its activations. */
 export interface Architecture {
   readonly layers: number;
   readonly heads: number;
@@ -10,24 +10,26 @@ export interface Architecture {
   readonly hidden: number;
   readonly intermediate: number;
   readonly vocabulary: number;
-  /** The longest context that the model was made for; null where it is not told. */
+  /** The longest context that the model supports, tokens. Null if the config does not have it. */
   readonly maxContext: number | null;
-  /** Multi-head latent attention (DeepSeek): numbers kept of a token in a layer instead of keys and values. */
+  /**
+   * With multi-head latent attention (DeepSeek): how many numbers a layer keeps of a token instead of keys and values.
+   */
   readonly latent: number | null;
-  /** Layers that look back no further than `tokens`; the others keep the whole context. */
+  /** Layers that keep only the last `tokens` of the context. The other layers keep all of it. */
   readonly sliding: { readonly layers: number; readonly tokens: number } | null;
-  /** Layers that keep no cache that grows (linear attention, state spaces). */
+  /** Layers whose cache does not grow with the context (linear attention, state spaces). */
   readonly cacheless: number;
-  /** Whether it says of itself that it writes text. */
+  /** Whether the config's `architectures` name a model that writes text. */
   readonly isDecoder: boolean;
 }
 
-/** Where multimodal models keep the config of their language part. */
+/** The keys under which multimodal models have the config of their language part. */
 const NESTED = ['text_config', 'llm_config', 'language_config', 'thinker_config'];
 
 /**
- * Reads a model's `config.json` as transformers writes it, under the several names that model families use; null where it
- * does not tell layers, heads and width.
+ * Reads a model's `config.json` as transformers writes it. Model families use different names for the same figure. Null if
+ * it does not have the number of layers, the number of heads and the hidden size.
  */
 export function readArchitecture(config: unknown): Architecture | null {
   const own = readOne(config, config);
@@ -65,7 +67,7 @@ function readOne(config: unknown, top: unknown): Architecture | null {
   };
 }
 
-/** `layer_types` where the config has it; else what the families did before it existed. */
+/** By `layer_types` if the config has it, else by the settings that model families used before it existed. */
 function windows(config: unknown, layers: number): Pick<Architecture, 'sliding' | 'cacheless'> {
   const types = at(config, 'layer_types');
   const window = count(at(config, 'sliding_window')) ?? count(at(config, 'attention_chunk_size'));

@@ -1,22 +1,25 @@
 import type { HistoryCall } from '../judge/profile.ts';
 
-/** What an endpoint has to carry: the busiest five minutes of a history. Figures that the calls do not tell are null. */
+/**
+ * The demand that an endpoint must carry: the busiest five minutes of a history. A figure is null if the calls do not
+ * have it.
+ */
 export interface BusiestDemand {
-  /** Calls looked at, and how many of them arrived in the busiest window. */
+  /** Calls of the history, and how many of them arrived in the busiest window (`windowCalls`). */
   readonly calls: number;
   readonly windowCalls: number;
-  /** Calls in flight at once, on the average of the window, as long as serverless took for them (Little's law). */
+  /** Mean calls in flight in the window, by the time that serverless took for them (Little's law). */
   readonly inFlight: number;
-  /** Tokens, prompt and answer, that nineteen of twenty calls stay within. */
+  /** Tokens of prompt and answer together: the 95th percentile of the calls. */
   readonly tokens: number | null;
-  /** Of the longest call. */
+  /** Tokens of the longest call. */
   readonly longest: number | null;
   readonly outputPerSecond: number | null;
 }
 
 const WINDOW_MS = 300_000;
 
-/** Nothing was seen yet. */
+/** The demand of a history without calls. */
 export const NO_DEMAND: BusiestDemand = {
   calls: 0,
   windowCalls: 0,
@@ -26,7 +29,7 @@ export const NO_DEMAND: BusiestDemand = {
   outputPerSecond: null,
 };
 
-/** The demand of a history, whose calls may be in any order. */
+/** The busiest demand of a history. Its calls may be in any order. */
 export function busiestDemand(history: readonly HistoryCall[]): BusiestDemand {
   if (history.length === 0) return NO_DEMAND;
   const calls = history.toSorted((a, b) => a.arrivedAtUs - b.arrivedAtUs);
@@ -35,21 +38,21 @@ export function busiestDemand(history: readonly HistoryCall[]): BusiestDemand {
   const answered = window.filter(({ outcome }) => outcome === 'ok');
   const seconds = WINDOW_MS / 1_000;
   const output = answered.flatMap(({ outputTokens }) => outputTokens ?? []);
-  // Without a function to compare with, numbers are sorted several times as fast: a day may have 200,000 calls.
+  // A typed array without a comparator sorts several times as fast, and a day may have 200,000 calls.
   const totals = Float64Array.from(
     calls.flatMap(({ promptTokens, outputTokens }) =>
       promptTokens === null ? [] : promptTokens + (outputTokens ?? 0),
     ),
   ).sort();
-  // Answers that tell no tokens are taken to be like those that do.
-  const told = output.length === 0 ? null : answered.length / output.length;
+  // Answers without a token count are assumed to have the mean of the others.
+  const perReported = output.length === 0 ? null : answered.length / output.length;
   return {
     calls: calls.length,
     windowCalls: window.length,
     inFlight: sum(answered.map(({ durationUs }) => durationUs)) / 1e6 / seconds,
     tokens: totals[Math.floor(totals.length * 0.95)] ?? null,
     longest: totals.at(-1) ?? null,
-    outputPerSecond: told === null ? null : (sum(output) * told) / seconds,
+    outputPerSecond: perReported === null ? null : (sum(output) * perReported) / seconds,
   };
 }
 

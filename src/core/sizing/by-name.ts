@@ -1,8 +1,9 @@
 import type { ModelFacts } from './facts.ts';
 
 /**
- * What a model's name says of it, for when the Hub cannot be asked: `8B`, `0.5b` or `8x7B` parameters, in BF16, that write
- * text. Null where the name holds no size. (A mixture shares its attention: `8x7B` counts rather too many.)
+ * A model's facts by its name, for use if the Hub cannot be asked. The name gives the parameters (`8B`, `0.5b` or `8x7B`). The
+ * model is assumed to write text and to have BF16 weights. Null if the name has no size. For a mixture such as `8x7B` the
+ * count is somewhat too high, because its experts share their attention.
  */
 export function factsByName(model: string): ModelFacts | null {
   const found = /(?:^|[-_.])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])/i.exec(model.split('/').at(-1) ?? '');

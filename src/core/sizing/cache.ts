@@ -2,23 +2,24 @@ import type { Architecture } from './architecture.ts';
 import { parameterCount } from './facts.ts';
 import type { ModelFacts } from './facts.ts';
 
-/** How large the cache of keys and values is. */
+/** The settings that decide the size of the cache of keys and values. */
 export interface CacheSetting {
-  /** Bytes of one number: 2 unless the engine is told to keep 8 bits. */
+  /** Bytes of one number: 2, or 1 if the engine's arguments set an 8-bit cache. */
   readonly bytesPerNumber: number;
-  /** Accelerators that share the model: each keeps its part of the heads, at least one of them. */
+  /** Accelerators that share the model. Each keeps its part of the heads, and at least one head. */
   readonly parallel: number;
 }
 
-/** Where no config tells: what grouped-query models of 8B keep of a token, and by how much it grows with the model. */
+/** For a model without a config: the cache per token of grouped-query models of 8B parameters. */
 const BYTES_PER_TOKEN_AT_8B = 131_072;
 
 /**
- * Bytes that one accelerator keeps of one call with so many tokens. `2 x layers x kv_heads x head_dim x bytes x tokens`
- * (keys and values; "Efficient Memory Management for Large Language Model Serving with PagedAttention", section 3); with
- * latent attention `layers x (kv_lora_rank + qk_rope_head_dim) x bytes x tokens`, whole on each accelerator (DeepSeek-V2,
- * section 2.1); a sliding layer keeps no more tokens than its window. Where no config is known, 128 KiB a token for 8B
- * parameters and with the square root of the size, as the grouped-query models of 1B to 70B have it within a half.
+ * Bytes of cache that one accelerator keeps of one call with `tokens` tokens: `2 x layers x kv_heads x head_dim x bytes x
+ * tokens` (keys and values; "Efficient Memory Management for Large Language Model Serving with PagedAttention", section 3).
+ * With latent attention it is `layers x (kv_lora_rank + qk_rope_head_dim) x bytes x tokens`, complete on each accelerator
+ * (DeepSeek-V2, section 2.1). A sliding layer keeps at most the tokens of its window. If no config is known, it is 128 KiB
+ * per token for 8B parameters and grows with the square root of the size. This is right within a half for the grouped-query
+ * models of 1B to 70B.
  */
 export function cacheBytes(facts: ModelFacts, tokens: number, { bytesPerNumber, parallel }: CacheSetting): number {
   const { architecture } = facts;
@@ -29,7 +30,7 @@ export function cacheBytes(facts: ModelFacts, tokens: number, { bytesPerNumber, 
   return kept * numbersPerToken(architecture, parallel) * bytesPerNumber;
 }
 
-/** Numbers that one layer keeps of one token on one of so many accelerators. */
+/** Numbers that one layer keeps of one token on one of `parallel` accelerators. */
 function numbersPerToken({ latent, kvHeads, headDim }: Architecture, parallel: number): number {
   return latent ?? 2 * Math.max(1, Math.ceil(kvHeads / parallel)) * headDim;
 }
@@ -39,7 +40,7 @@ function guessPerToken(facts: ModelFacts): number {
   return BYTES_PER_TOKEN_AT_8B * Math.sqrt(parameters / 8e9);
 }
 
-/** The most tokens, in steps of 1024, that one call may have in so many bytes of cache; 0 where not even 1024 fit. */
+/** The most tokens of one call whose cache fits in `bytes`, in steps of 1024. 0 if 1024 do not fit. */
 export function tokensIn(facts: ModelFacts, bytes: number, setting: CacheSetting): number {
   const most = facts.architecture?.maxContext ?? 131_072;
   let [low, high] = [0, Math.ceil(most / 1024)];

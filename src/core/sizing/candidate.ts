@@ -14,7 +14,7 @@ import { needOf, NO_NEED } from './replicas.ts';
 import type { ReplicaNeed } from './replicas.ts';
 import type { MeasuredSpeed } from './speed.ts';
 
-/** Why an offer is not chosen; the first of these that applies, in this order. */
+/** Why an offer is not chosen: the first of these that applies, in this order. */
 type Obstacle =
   | 'not named'
   | 'denied'
@@ -30,25 +30,25 @@ type Obstacle =
   | 'demand'
   | 'price';
 
-/** An offer, held against a model, a demand and a policy. */
+/** An offer, checked for a model, a demand and a policy. */
 export interface Candidate extends ReplicaNeed {
   readonly offer: Offer;
-  /** Null where it may be chosen. */
+  /** Null if the offer may be chosen. */
   readonly obstacle: { readonly kind: Obstacle; readonly text: string } | null;
-  /** How the model lies in its memory; null where that was not looked at, or is not known. */
+  /** How the model fits in its memory. Null if this was not checked or is not known. */
   readonly hold: Hold | null;
 }
 
-/** What the candidates are held against. */
+/** What the offers are checked for. */
 export interface Wanted {
   readonly facts: ModelFacts;
   readonly demand: BusiestDemand;
   readonly policy: InstanceWish;
-  /** What was measured of an instance, by type and size such as `nvidia-l4 x1`. */
+  /** Measured speeds by instance type and size, such as `nvidia-l4 x1`. */
   readonly measured: ReadonlyMap<string, MeasuredSpeed>;
 }
 
-/** What a policy says of instances. */
+/** The settings of a policy that concern the instance. */
 export type InstanceWish = Pick<
   EndpointPolicy,
   | 'vendor'
@@ -66,15 +66,15 @@ export type InstanceWish = Pick<
   | 'maxPricePerHour'
 >;
 
-/** What a CPU is good for: TEI embeds and classifies there, up to about this many parameters in bearable time. */
+/** The largest model that TEI runs on a CPU in acceptable time, in parameters. */
 const CPU_PARAMETERS = 500e6;
 
-/** Whether a policy names one instance and nothing is left to choose. */
+/** Whether a policy names one instance in full, so that there is no choice. */
 export function isNamed({ vendor, region, instanceType, instanceSize }: InstanceWish): boolean {
   return [vendor, region, instanceType, instanceSize].every((given) => given !== undefined);
 }
 
-/** Holds one offer against what is wanted. */
+/** Checks one offer for the model, the demand and the policy. */
 export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
   const { facts, demand, policy } = wanted;
   const none = { offer, hold: null, ...NO_NEED };
@@ -90,7 +90,7 @@ export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
     const text =
       facts.parameters === null && facts.fileBytes === null
         ? 'the size of the model is not known'
-        : 'its memory is not told';
+        : 'its memory size is not known';
     return { ...none, obstacle: isNamed(policy) ? whyNotHad(offer, policy) : { kind: 'size unknown', text } };
   }
   if (hold.why !== null) return { ...none, hold, obstacle: { kind: 'memory', text: hold.why } };
@@ -116,7 +116,10 @@ function whyNotHere(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
   return null;
 }
 
-/** Whether its kind of accelerator and the engine go with the model. What a policy names in full is taken as said. */
+/**
+ * Whether the accelerator and the engine can serve the model. The kind of accelerator is not checked if the policy
+ * names the instance in full.
+ */
 function whyNotServed(offer: Offer, { facts, policy }: Wanted): Candidate['obstacle'] {
   const engine = engineFor(policy, facts);
   const card = acceleratorOf(offer.instanceType);
@@ -127,7 +130,7 @@ function whyNotServed(offer: Offer, { facts, policy }: Wanted): Candidate['obsta
       return say('accelerator', 'a CPU serves small embedding models only');
     }
   } else if (card === null && !isNamed(policy)) {
-    return say('accelerator', 'upshift does not know this accelerator: name it to take it');
+    return say('accelerator', 'upshift does not know this accelerator; name the instance in full to use it');
   }
   if (policy.image === undefined && imageFor(engine, offer.accelerator, card) === null) {
     return say('engine', `${engine} needs endpoint.image here`);
@@ -145,10 +148,13 @@ function whyNotServed(offer: Offer, { facts, policy }: Wanted): Candidate['obsta
 function whyNotHad(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
   const why = whyNotToBeHad(offer, policy.minReplica);
   if (why !== null) return { kind: 'not to be had', text: why };
-  return offer.pricePerHourMicros === null ? { kind: 'price unknown', text: 'its price is not told' } : null;
+  return offer.pricePerHourMicros === null ? { kind: 'price unknown', text: 'its price is not known' } : null;
 }
 
-/** Whether it carries the demand for the money; an instance that is named in full is the operator's own choice. */
+/**
+ * Whether the offer carries the demand within the replicas and the price. Not checked if the policy names the instance
+ * in full.
+ */
 function whyNotCarried(offer: Offer, policy: InstanceWish, replicas: number): Candidate['obstacle'] {
   if (isNamed(policy)) return null;
   const { maxReplica, maxPricePerHour } = policy;

@@ -9,15 +9,15 @@ import { offerText } from './offer.ts';
 import type { Offer } from './offer.ts';
 import type { PinnedInstance } from './pinned.ts';
 
-/** All offers, held against a model and a demand, and the one that is chosen. */
+/** All offers, checked for a model and a demand, and the chosen one. */
 export interface Choice {
-  /** Those that may be chosen first, by rank; the others by price. */
+  /** First the offers that may be chosen, by rank. Then the others, by price. */
   readonly candidates: readonly Candidate[];
-  /** Null where none fits. One whose only obstacle is its price is chosen where all others have another. */
+  /** Null if none fits. If no offer is without an obstacle, it is one whose only obstacle is its price. */
   readonly chosen: Candidate | null;
 }
 
-/** More slots than this llama.cpp hardly serves faster. */
+/** With more slots than this, llama.cpp is hardly faster. */
 const MOST_SLOTS = 16;
 
 /**
@@ -42,13 +42,13 @@ export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
   return { candidates, chosen };
 }
 
-/** Micro-dollars per hour for the replicas that the demand needs; infinite where the price is not told. */
+/** Micro-dollars per hour for the replicas that the demand needs. Infinite if the price is not known. */
 export function costOf({ offer, replicas }: Candidate, { policy }: Pick<Wanted, 'policy'>): number {
   const price = offer.pricePerHourMicros ?? Number.POSITIVE_INFINITY;
   return price * Math.max(policy.minReplica, replicas);
 }
 
-/** What a rollout is pinned to. */
+/** The instance to which a rollout is pinned. */
 export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): PinnedInstance {
   const { offer, hold } = candidate;
   const { facts, policy } = wanted;
@@ -72,7 +72,7 @@ export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): Pinne
   };
 }
 
-/** llama.cpp divides its context evenly among so many calls, and takes the memory for all of it when it starts. */
+/** llama.cpp divides its context evenly among its calls, and allocates the memory for all of it when it starts. */
 function ggufOf({ hold }: Candidate, { facts, demand, policy }: Wanted): PinnedInstance['gguf'] {
   const settings = engineSettings(policy.args);
   const each = contextNeeded(facts, demand, settings) ?? 0;

@@ -1,4 +1,7 @@
-/** The value of the last of some flags in an engine's arguments, written `--flag value` or `--flag=value`; null where there is none. */
+/**
+ * The value of the last of some flags in an engine's arguments, written `--flag value` or `--flag=value`. Null if none
+ * is there.
+ */
 export function flagValue(args: readonly string[], ...flags: readonly string[]): string | null {
   let found: string | null = null;
   args.forEach((arg, i) => {
@@ -10,24 +13,24 @@ export function flagValue(args: readonly string[], ...flags: readonly string[]):
   return found;
 }
 
-/** The longest context that the engine is told to take. */
+/** The flags that set the engine's longest context. */
 export const CONTEXT_FLAGS = ['--max-model-len', '--context-length', '--max-total-tokens'] as const;
 
-/** What a policy's arguments tell an engine about memory. */
+/** An engine's memory settings by the policy's arguments. */
 export interface EngineSettings {
-  /** The share of an accelerator that the engine takes, 0..1. */
+  /** The share of an accelerator's memory that the engine uses, 0..1. */
   readonly share: number;
   readonly cacheBytesPerNumber: number;
-  /** The context that it is told to take; null where it is not told. */
+  /** The longest context that is set, tokens. Null if none is set. */
   readonly context: number | null;
-  /** Whether it is told to compute in 16-bit floats whatever the weights are stored as. */
+  /** Whether the engine must compute in 16-bit floats, whatever the dtype of the weights. */
   readonly isHalf: boolean;
 }
 
-/** vLLM's own default; SGLang's lies near it. */
+/** vLLM's default. SGLang's is close to it. */
 const SHARE = 0.9;
 
-/** Reads what `args` say of memory, for vLLM and SGLang alike. */
+/** Reads the memory settings of `args`, for vLLM and SGLang. */
 export function engineSettings(args: readonly string[]): EngineSettings {
   const share = Number(flagValue(args, '--gpu-memory-utilization', '--mem-fraction-static') ?? SHARE);
   const context = Number(flagValue(args, ...CONTEXT_FLAGS) ?? Number.NaN);

@@ -3,12 +3,12 @@ import type { Accelerator } from './accelerators.ts';
 import { kindOf } from './facts.ts';
 import type { ModelFacts } from './facts.ts';
 
-/** What a policy can name. */
+/** The engines that a policy can name. */
 export type NamedEngine = NonNullable<EndpointPolicy['engine']>;
 
 /**
- * The engine of a policy; where it names none, the one that serves such models: TEI for embeddings, llama.cpp for GGUF, else
- * vLLM. An image without an engine is one of vLLM.
+ * The engine of a policy. If the policy names none, it is the engine for the kind of model: TEI for embeddings, llama.cpp for
+ * GGUF, else vLLM. If the policy names an image but no engine, the engine is vLLM.
  */
 export function engineFor({ engine, image }: Pick<EndpointPolicy, 'engine' | 'image'>, facts: ModelFacts): NamedEngine {
   if (engine !== undefined) return engine;
@@ -29,7 +29,7 @@ const TEI_TAGS: ReadonlyMap<number, string> = new Map([
   [9.0, 'hopper-'],
 ]);
 
-/** The container image of an engine where the policy names none; null where there is none that is known to do. */
+/** The container image of an engine if the policy names none. Null if upshift knows none for it. */
 export function imageFor(engine: NamedEngine, accelerator: string, card: Accelerator | null): string | null {
   if (engine === 'vLLM') return VLLM_IMAGE;
   if (engine !== 'tei') return null;

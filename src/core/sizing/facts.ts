@@ -5,29 +5,31 @@ import type { Architecture } from './architecture.ts';
 export interface Quantization {
   /** `quant_method` in lower case: `gptq`, `awq`, `bitsandbytes`, `compressed-tensors`, `mxfp4`, `fp8`, ... */
   readonly method: string;
-  /** Bits of one weight; null where neither method nor config tells. */
+  /** Bits of one weight. Null if neither the method nor the config has them. */
   readonly bits: number | null;
-  /** Weights that share one scale; null where it is not told. */
+  /** How many weights share one scale. Null if it is not known. */
   readonly groupSize: number | null;
 }
 
-/** What is known of a model, as far as it decides what it needs. Unknown things are null and are told as unknown. */
+/**
+ * The facts about a model that decide which instance it needs. What is not known is null, and is reported as not known.
+ */
 export interface ModelFacts {
   readonly model: string;
   /** The Hub's `pipeline_tag`. */
   readonly task: string | null;
-  /** Parameters by dtype of the tensors that hold them, as the Hub counts them: packed weights count one by one. */
+  /** Parameters by the dtype of their tensors, as the Hub counts them. Packed weights are counted one by one. */
   readonly parameters: Readonly<Record<string, number>> | null;
-  /** Bytes of the weights' files; null where they were not asked for. */
+  /** Bytes of the weights' files. Null if they were not asked for. */
   readonly fileBytes: number | null;
   readonly quantization: Quantization | null;
-  /** Null where the config was not there or could not be read. */
+  /** Null if the config was missing or could not be read. */
   readonly architecture: Architecture | null;
-  /** The file that llama.cpp would load, where the repository holds GGUF and nothing else. */
+  /** The file that llama.cpp would load. Null unless the repository has GGUF weights only. */
   readonly gguf: { readonly path: string } | null;
 }
 
-/** What a model does, as far as its memory hangs on it. */
+/** What a model does, as far as its memory depends on it. */
 export type ModelKind = 'generates' | 'embeds' | 'other';
 
 const GENERATES = new Set([
@@ -49,7 +51,7 @@ const EMBEDS = new Set([
   'fill-mask',
 ]);
 
-/** Whether a model writes text (and keeps a cache), embeds or classifies (and keeps none), or does something else. */
+/** Whether a model writes text (with a cache), embeds or classifies (without a cache), or does something else. */
 export function kindOf({ task, architecture, gguf }: Pick<ModelFacts, 'task' | 'architecture' | 'gguf'>): ModelKind {
   if (task !== null && EMBEDS.has(task)) return 'embeds';
   if (task !== null && GENERATES.has(task)) return 'generates';
@@ -57,18 +59,21 @@ export function kindOf({ task, architecture, gguf }: Pick<ModelFacts, 'task' | '
   return 'other';
 }
 
-/** Parameters of all dtypes together; null where the Hub does not count them. */
+/** Parameters of all dtypes together. Null if the Hub does not count them. */
 export function parameterCount({ parameters }: Pick<ModelFacts, 'parameters'>): number | null {
   if (parameters === null) return null;
   return Object.values(parameters).reduce((sum, count) => sum + count, 0);
 }
 
-/** Reads `quantization_config` (transformers' config.json, the model's own or its text part's); null where there is none. */
+/**
+ * Reads `quantization_config` of transformers' config.json: the model's own, else its text part's. Null if there is
+ * none.
+ */
 export function readQuantization(config: unknown): Quantization | null {
   const given = at(config, 'quantization_config') ?? at(at(config, 'text_config'), 'quantization_config');
   if (typeof given !== 'object' || given === null) return null;
-  const told = at(given, 'quant_method');
-  const method = typeof told === 'string' ? told.toLowerCase() : 'unknown';
+  const named = at(given, 'quant_method');
+  const method = typeof named === 'string' ? named.toLowerCase() : 'unknown';
   const [group] = Object.values((at(given, 'config_groups') ?? {}) as Readonly<Record<string, unknown>>);
   const weights = at(group, 'weights');
   const bits = count(at(given, 'bits')) ?? count(at(weights, 'num_bits')) ?? bitsOf(method, given);

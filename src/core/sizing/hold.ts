@@ -8,41 +8,43 @@ import { activationBytes, contextNeeded, CPU_ENGINE_BYTES, ENGINE_BYTES, tokensO
 import type { Offer } from './offer.ts';
 import { weightsOf } from './weights.ts';
 
-/** How a model lies in the memory of one instance. All bytes are of one of its accelerators. */
+/** How a model fits in the memory of one instance. All bytes are for one of its accelerators. */
 export interface Hold {
-  /** What the engine may take: its share of the memory that is told, GB read as 10^9 bytes, which no card has less than. */
+  /** What the engine may use: its share of the listed memory. A GB is read as 10^9 bytes, because no card has less. */
   readonly usable: number;
   /** Weights, activations and the engine itself. */
   readonly fixed: number;
   /** What is left for caches. */
   readonly room: number;
   readonly parallel: number;
-  /** Calls whose caches fit at once, by the tokens that calls have; null for models that keep no cache. */
+  /** Calls whose caches fit at once, by the tokens of the demand's calls. Null for models without a cache. */
   readonly calls: number | null;
-  /** The context that the engine must be told where it cannot hold the model's own; null where it need not be told. */
+  /** The context, in tokens, to set for the engine if the model's own does not fit. Null if none needs to be set. */
   readonly maxContext: number | null;
-  /** Why it does not fit, with the figures; null where it does. */
+  /** Why the model does not fit, with the figures. Null if it fits. */
   readonly why: string | null;
 }
 
 const PARALLEL_FLAGS = ['--tensor-parallel-size', '-tp', '--tp', '--tp-size'] as const;
 
-/** The part of the room that is counted on where an engine is told a context: it does not start where that has none. */
+/** The share of `room` that a set context may use, because an engine does not start if the context does not fit. */
 const SURE = 0.9;
 
-/** How many accelerators share the model, or why they cannot: the attention heads must divide evenly (vLLM refuses else). */
+/**
+ * How many accelerators share the model, or why they cannot. The attention heads must divide evenly, else vLLM refuses.
+ */
 export function parallelOf(offer: Offer, facts: ModelFacts, args: readonly string[]): number | string {
-  const told = Number(flagValue(args, ...PARALLEL_FLAGS) ?? Number.NaN);
-  if (Number.isInteger(told) && told > 0) return told;
+  const given = Number(flagValue(args, ...PARALLEL_FLAGS) ?? Number.NaN);
+  if (Number.isInteger(given) && given > 0) return given;
   if (flagValue(args, '--data-parallel-size', '--dp', '-dp') !== null || offer.accelerator === 'cpu') return 1;
   const { numAccelerators } = offer;
   const heads = facts.architecture?.heads ?? null;
-  // llama.cpp puts whole layers on each.
+  // llama.cpp puts whole layers on each accelerator.
   if (facts.gguf !== null || heads === null || heads % numAccelerators === 0) return Math.max(1, numAccelerators);
   return `${heads} attention heads do not divide by ${numAccelerators} accelerators`;
 }
 
-/** Lays a model into an instance with accelerators; null where its size or the instance's is not known. */
+/** How a model fits in an instance with accelerators. Null if its size or the instance's memory is not known. */
 export function holdOn(
   offer: Offer,
   facts: ModelFacts,
@@ -76,13 +78,13 @@ export function holdOn(
   return {
     ...base,
     calls: one === 0 ? null : Math.floor(room / one),
-    // What the model takes by itself is known only from its config; without it, the engine finds out.
+    // The model's own context is known only from its config. Without a config, the engine sets it.
     maxContext: settings.context === null && own !== null && most < own ? Math.max(context, most) : null,
     why: null,
   };
 }
 
-/** Lays a small model into the memory of a machine: TEI computes in 32 bits on CPUs. */
+/** How a small model fits in the memory of a machine without accelerators. TEI computes in 32 bits on CPUs. */
 export function holdOnCpu(offer: Offer, facts: ModelFacts): Hold | null {
   const parameters = parameterCount(facts);
   if (parameters === null || offer.memoryGb === null) return null;

@@ -5,38 +5,38 @@ import { kindOf } from './facts.ts';
 import type { ModelFacts } from './facts.ts';
 import { weightsOf } from './weights.ts';
 
-/** One part of what a model needs, with its arithmetic in words. Bytes; GB here are 10^9 of them, as price lists have it. */
+/** One part of the memory that a model needs, with its arithmetic in words. */
 interface MemoryTerm {
   readonly name: 'weights' | 'cache' | 'activations' | 'engine';
   readonly bytes: number;
   readonly arithmetic: string;
 }
 
-/** What a model needs for a demand, were it on one accelerator. */
+/** The memory that a model needs for a demand on one accelerator. */
 export interface MemoryNeed {
   readonly terms: readonly MemoryTerm[];
   readonly bytes: number;
-  /** The context that must fit, in tokens; null for models that keep no cache. */
+  /** The context that must fit, in tokens. Null for models without a cache. */
   readonly context: number | null;
-  /** Things that are guessed, in words. */
+  /** The assumptions behind the figures, in words. */
   readonly guesses: readonly string[];
 }
 
-/** CUDA context, libraries and communication buffers of one process; what vLLM logs as `non_torch_memory` lies below it. */
+/** CUDA context, libraries and communication buffers of one process. What vLLM logs as `non_torch_memory` is less. */
 export const ENGINE_BYTES = 600e6;
 /** Python, the HTTP server and the runtime of an engine on a CPU. */
 export const CPU_ENGINE_BYTES = 600e6;
-/** Tokens of one forward pass: vLLM's `max_num_batched_tokens` where it is not set; TEI's `max_batch_tokens` is 16384. */
+/** Tokens of one forward pass: the default of vLLM's `max_num_batched_tokens`. TEI's `max_batch_tokens` is 16384. */
 const BATCH_TOKENS = 8_192;
 const EMBED_BATCH_TOKENS = 16_384;
 /** Rows of logits at once: a quarter of vLLM's `max_num_seqs` at 32 bits each, twice while sampling. */
 const LOGIT_ROWS = 256;
-/** The context that must fit where nothing was seen. */
+/** The context that must fit if no calls were seen. */
 const CONTEXT_UNSEEN = 8_192;
-/** Room for calls somewhat longer than the longest seen. */
+/** Calls may become longer than the longest seen by this factor. */
 const LONGER = 1.25;
 
-/** The context, in tokens, that a call must find room for; null for models that keep no cache. */
+/** The context, in tokens, that must fit for one call. Null for models without a cache. */
 export function contextNeeded(facts: ModelFacts, demand: BusiestDemand, { context }: EngineSettings): number | null {
   if (kindOf(facts) !== 'generates') return null;
   if (context !== null) return context;
@@ -44,15 +44,16 @@ export function contextNeeded(facts: ModelFacts, demand: BusiestDemand, { contex
   return Math.min(seen, facts.architecture?.maxContext ?? seen);
 }
 
-/** Tokens of one call in flight: of nineteen in twenty seen, else of the context that must fit. */
+/** Tokens of one call in flight: the 95th percentile of those seen, else the context that must fit. */
 export function tokensOfCall(demand: BusiestDemand, context: number): number {
   return Math.min(context, demand.tokens ?? context);
 }
 
 /**
  * Activations of a forward pass, per accelerator: hidden states and the gate and up projections of a batch in 16 bits
- * (`tokens x (4 hidden + 2 intermediate) x 2`), the latter shared, and the logits. A measure, not a bound: vLLM profiles
- * its own at the start. Of unknown models a tenth of the weights, 256 MB at least.
+ * (`tokens x (4 hidden + 2 intermediate) x 2`), and the logits. Accelerators share the projections and the logits. It is an
+ * estimate and not a bound, because vLLM measures its own at the start. For a model without a config it is a tenth of the
+ * weights, and at least 256 MB.
  */
 export function activationBytes(facts: ModelFacts, parallel: number): number {
   const { architecture } = facts;
@@ -63,9 +64,7 @@ export function activationBytes(facts: ModelFacts, parallel: number): number {
   return BATCH_TOKENS * (4 * hidden + (2 * intermediate) / parallel) * 2 + logits;
 }
 
-/**
- * What a model needs for a demand, term by term. Null where the weights are not known: then nothing can be said.
- */
+/** The memory that a model needs for a demand, term by term. Null if the size of the weights is not known. */
 export function memoryNeed(facts: ModelFacts, demand: BusiestDemand, settings: EngineSettings): MemoryNeed | null {
   const weights = weightsOf(facts);
   if (weights === null) return null;
@@ -114,10 +113,10 @@ function guessesOf(facts: ModelFacts, demand: BusiestDemand): string[] {
   const guesses: string[] = [];
   const kind = kindOf(facts);
   if (facts.architecture === null)
-    guesses.push('its config is not known: cache and activations are estimates by its size');
-  if (kind === 'other') guesses.push(`nothing is known of what ${facts.task ?? 'its task'} needs beside its weights`);
+    guesses.push('its config is not known: cache and activations are estimated by its size');
+  if (kind === 'other') guesses.push(`it is not known what ${facts.task ?? 'its task'} needs besides the weights`);
   if (kind === 'generates' && demand.longest === null) {
-    guesses.push(`no tokens were seen: a context of ${CONTEXT_UNSEEN} is taken`);
+    guesses.push(`no tokens were seen: a context of ${CONTEXT_UNSEEN} is assumed`);
   }
   return guesses;
 }

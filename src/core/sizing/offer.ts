@@ -1,4 +1,4 @@
-/** One instance that Inference Endpoints rents out, in one region. */
+/** One instance that Inference Endpoints offers in one region. */
 export interface Offer {
   readonly vendor: string;
   readonly region: string;
@@ -7,21 +7,21 @@ export interface Offer {
   readonly instanceType: string;
   readonly instanceSize: string;
   readonly numAccelerators: number;
-  /** Of all accelerators together, in GB of 10^9 bytes; null where there are none or it is not told. */
+  /** Memory of all accelerators together, in GB of 10^9 bytes. Null if there are none or it is not known. */
   readonly gpuMemoryGb: number | null;
-  /** Of the machine, in GB of 10^9 bytes. */
+  /** Memory of the machine, in GB of 10^9 bytes. Null if it is not known. */
   readonly memoryGb: number | null;
-  /** Micro-dollars per replica and hour; null where it is not told. */
+  /** Micro-dollars per replica and hour. Null if it is not known. */
   readonly pricePerHourMicros: number | null;
   /** `available`, `low_availability`, `not_available`, `reserved`, `deprecated`, or `unknown`. */
   readonly status: string;
-  /** Why its vendor, region or itself is closed, in words; null where it is open. */
+  /** Why the vendor, the region or the instance is not available, in words. Null if all are. */
   readonly closed: string | null;
-  /** Accelerators of the account's quota; null where it is not told. */
+  /** Accelerators of the account's quota. Null if it is not known. */
   readonly quota: { readonly most: number; readonly used: number } | null;
 }
 
-/** Accelerators left in the account's quota; null where it is not told. */
+/** Accelerators left in the account's quota. Null if it is not known. */
 export function quotaLeft({ quota }: Pick<Offer, 'quota'>): number | null {
   return quota === null ? null : Math.max(0, quota.most - quota.used);
 }
@@ -31,7 +31,7 @@ export function offerText(offer: Pick<Offer, 'vendor' | 'region' | 'instanceType
   return `${offer.vendor} ${offer.region} ${offer.instanceType} ${offer.instanceSize}`;
 }
 
-/** Why an offer cannot be had now, for so many replicas; null where it can. */
+/** Why an offer is not available now for a number of replicas. Null if it is. */
 export function whyNotToBeHad(offer: Offer, replicas: number): string | null {
   if (offer.closed !== null) return offer.closed;
   const left = quotaLeft(offer);

@@ -1,6 +1,6 @@
 import type { NamedEngine } from './engine.ts';
 
-/** The instance that a rollout is pinned to, and how its engine is to be told of it. */
+/** The instance to which a rollout is pinned, and the settings of its engine. */
 export interface PinnedInstance {
   readonly vendor: string;
   readonly region: string;
@@ -8,14 +8,14 @@ export interface PinnedInstance {
   readonly instanceType: string;
   readonly instanceSize: string;
   readonly numAccelerators: number;
-  /** Accelerators that share the model; null where it lies on one. */
+  /** Accelerators that share the model. Null if it is on one. */
   readonly tensorParallelSize: number | null;
   readonly engine: NamedEngine;
   readonly image: string;
-  /** The longest context that the engine is told to take; null where the model's own fits. */
+  /** The context, in tokens, to set for the engine. Null if the model's own fits or the policy sets it. */
   readonly maxContext: number | null;
-  /** What llama.cpp must be told; null for other engines. */
+  /** llama.cpp's file, its whole context in tokens, and its calls at once. Null for other engines. */
   readonly gguf: { readonly path: string; readonly context: number; readonly calls: number } | null;
-  /** Why this one, in words. */
+  /** Why this instance was chosen, in words. */
   readonly reason: string;
 }

@@ -9,26 +9,27 @@ import { contextNeeded, tokensOfCall } from './memory.ts';
 import { decodePerSecond } from './speed.ts';
 import type { MeasuredSpeed } from './speed.ts';
 
-/** How many replicas a demand needs, and what they bring. */
+/** How many replicas a demand needs, and their speed. */
 export interface ReplicaNeed {
   readonly replicas: number;
-  /** Tokens a second of one replica when it is full; null where it cannot be estimated. */
+  /** Tokens per second of one replica when it is full. Null if it cannot be estimated. */
   readonly perSecond: number | null;
-  /** Where that is from. */
+  /** Where `perSecond` is from. */
   readonly source: 'measured' | 'estimate' | null;
-  /** Whether it computes in wider numbers than the weights have, and is rather slower than estimated. */
+  /** Whether it computes in wider numbers than the weights have. Then it is slower than estimated. */
   readonly isWidened: boolean;
 }
 
 export const NO_NEED: ReplicaNeed = { replicas: 1, perSecond: null, source: null, isWidened: false };
 
-/** vLLM's own bound of calls that it works on at once where it is not told another. */
+/** vLLM's default limit of calls at once. */
 const MOST_CALLS = 256;
 const MOST_REPLICAS = 64;
 
 /**
- * The fewest replicas whose caches hold the calls in flight and that write the tokens a second of the demand, when each has
- * as many calls as fit. One where the demand or the speed is not known.
+ * The fewest replicas whose caches hold the demand's calls in flight, and that write its tokens per second if each works on as
+ * many calls as fit. The speed does not count if it or the demand's tokens are not known.
+ * One for a model that does not write text.
  */
 export function needOf(
   facts: ModelFacts,

@@ -3,18 +3,18 @@ import { cacheBytes } from './cache.ts';
 import type { ModelFacts } from './facts.ts';
 import { weightsOf } from './weights.ts';
 
-/** What an instance has shown with this model in this ledger. */
+/** The speed of an instance with this model, measured from the calls of this ledger. */
 export interface MeasuredSpeed {
-  /** From one token of an answer to the next, µs; the middle of its calls. */
+  /** Time from one token of an answer to the next, µs: the median of its calls. */
   readonly perTokenUs: number;
   /** Calls in flight at once while it was measured. */
   readonly inFlight: number;
 }
 
-/** The part of its bandwidth that an accelerator brings to decoding where nothing was measured; a guess on the safe side. */
+/** The share of an accelerator's bandwidth that decoding uses if nothing was measured. It is a cautious guess. */
 const EFFICIENCY = 0.6;
 
-/** How an instance would be used. */
+/** How an instance is used. */
 export interface Use {
   readonly accelerator: Accelerator;
   readonly accelerators: number;
@@ -25,10 +25,10 @@ export interface Use {
 }
 
 /**
- * Tokens a second of one replica with so many calls in flight. Each step of decoding reads all weights and the calls'
- * caches once: `calls x bandwidth x efficiency / (weights + calls x cache)`, the memory-bound part of the roofline ("Efficiently
- * Scaling Transformer Inference", section 2). All experts of a mixture are counted, since a batch touches them all. What was
- * measured on such an instance replaces the guess of the efficiency. Null where the weights are not known.
+ * Tokens per second of one replica with `calls` calls in flight. Each step of decoding reads all weights and the calls' caches
+ * once: `calls x bandwidth x efficiency / (weights + calls x cache)`, the memory-bound part of the roofline ("Efficiently
+ * Scaling Transformer Inference", section 2). All experts of a mixture count, because a batch uses all of them. If the
+ * instance was measured, the efficiency is computed from that and not guessed. Null if the size of the weights is not known.
  */
 export function decodePerSecond(facts: ModelFacts, calls: number, use: Use): number | null {
   const weights = weightsOf(facts);

@@ -1,7 +1,7 @@
-/** A size of swarm, by the calls of its busiest five minutes, and the policy that is made for it. */
+/** A size of swarm, by the calls of its busiest five minutes, and the example policy for it. */
 export interface SwarmSize {
   readonly name: '1-10' | '10-50' | '50-200' | '200-up';
-  /** Calls in five minutes: from, up to but not including. */
+  /** Calls in five minutes: at least `from`, and fewer than `to`. */
   readonly from: number;
   readonly to: number;
   readonly policy: string;
@@ -14,7 +14,9 @@ export const SWARM_SIZES: readonly SwarmSize[] = [
   { name: '200-up', from: 10_000, to: Number.POSITIVE_INFINITY, policy: 'policies/swarm-200-up.yaml' },
 ];
 
-/** The size of a swarm. Calls tell it, and not agents, which may call often or seldom: capacity is calls. */
+/**
+ * The size of a swarm by its calls in five minutes. Agents are not counted, because one agent may call often or seldom.
+ */
 export function swarmSize(calls: number): SwarmSize {
   return SWARM_SIZES.find(({ to }) => calls < to) as SwarmSize;
 }

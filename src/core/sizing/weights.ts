@@ -25,7 +25,7 @@ const BITS: Readonly<Record<string, number>> = {
 /** Containers into which several narrow weights are packed. */
 const CONTAINERS = new Set(['I32', 'U32', 'I16', 'U16', 'I8', 'U8']);
 
-/** Weights in memory, with the arithmetic in words. */
+/** The memory of the weights, with the arithmetic in words. */
 export interface Weights {
   readonly bytes: number;
   /** Such as `8.03 B BF16 x 2 bytes`. */
@@ -33,13 +33,13 @@ export interface Weights {
 }
 
 /**
- * What the weights take: parameters of each dtype times its bytes, as they are stored. (vLLM loads F32 as half of it, which
- * is not counted on.)
+ * The memory of the weights: the parameters of each dtype times its bytes, as they are stored. (vLLM loads F32 in half of
+ * that. The estimate does not rely on it.)
  *
- * Of quantised models the Hub counts the weights that are packed into I32 or U8 one by one, but before autumn 2025 it
- * counted the containers. The bytes of their files are right either way, and are taken where they are known; else bits per
- * weight and scales are counted: mxfp4 has 8 bits for 32 weights, nvfp4 8 for 16, bitsandbytes 32 for 64, others 16 for a
- * group (128 unless told). Null where the Hub knows neither parameters nor files.
+ * For quantised models the Hub counts the weights that are packed into I32 or U8 one by one. Before autumn 2025 it counted
+ * the containers. The bytes of the files are right in both cases, so they are used if they are known. Else the bits per weight
+ * and the scales are counted: mxfp4 has 8 bits for 32 weights, nvfp4 8 for 16, bitsandbytes 32 for 64, others 16 for a group
+ * (of 128 if the config does not say). Null if the Hub has neither parameters nor files.
  */
 export function weightsOf(facts: ModelFacts): Weights | null {
   const { parameters, fileBytes, quantization, gguf } = facts;

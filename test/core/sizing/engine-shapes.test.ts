@@ -15,15 +15,15 @@ const TABLE: readonly [shape: string, engines: readonly Engine[]][] = [
   // response_format: each has its own grammar engine; whether it keeps to the schema is asked.
   ['chat+structured', ['vLLM', 'sGLang', 'llamacpp', 'tgi']],
   ['chat+stream+tools+structured', ['vLLM', 'sGLang', 'llamacpp', 'tgi']],
-  // Whether a model sees is a matter of the model, and nobody asks it while warming.
+  // Whether a model understands images depends on the model, and no probe asks for it while warming.
   ['chat+media', []],
   ['chat+stream+media', []],
   // /v1/completions: the same four.
   ['completion', ['vLLM', 'sGLang', 'llamacpp', 'tgi']],
   ['completion+stream', ['vLLM', 'sGLang', 'llamacpp', 'tgi']],
-  // /v1/embeddings: TEI for nothing else, TGI never, the rest where the model embeds.
+  // /v1/embeddings: TEI serves nothing else, TGI never serves it, and the others serve it if the model embeds.
   ['embedding', ['vLLM', 'sGLang', 'llamacpp', 'tei']],
-  // vLLM and SGLang serve /v1/responses, but an answer's id (previous_response_id) is known only where it was given.
+  // vLLM and SGLang serve /v1/responses, but an answer's id (previous_response_id) is known only on the upstream that gave it.
   ['response', []],
   ['response+stream', []],
   // vLLM, SGLang and llama.cpp serve /v1/messages in their newer versions; its events name the model deep inside.
@@ -37,7 +37,7 @@ const TABLE: readonly [shape: string, engines: readonly Engine[]][] = [
 
 const ENGINES: readonly Engine[] = ['vLLM', 'sGLang', 'llamacpp', 'tgi', 'tei', 'huggingface'];
 
-describe('what an engine may be given', () => {
+describe('the shapes that an engine may be sent', () => {
   for (const engine of ENGINES) {
     for (const [shape, engines] of TABLE) {
       const isAble = engines.includes(engine);
@@ -47,7 +47,7 @@ describe('what an engine may be given', () => {
     }
   }
 
-  it('is probed kind by kind, before any feature of it', () => {
+  it('have each base kind before its features', () => {
     for (const engine of ENGINES) {
       const seen = new Set<string>();
       for (const shape of engineShapes(engine)) {

@@ -53,7 +53,7 @@ describe('a config', () => {
     });
   }
 
-  it('that is anything at all is read or not, and never breaks or stalls what comes after', () => {
+  it('of any shape is read or is null, and never makes sizing throw or hang', () => {
     const number = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(1e308, 2 ** 53 - 1, -1));
     const keys = [
       'num_hidden_layers',
@@ -97,7 +97,7 @@ describe('a quantisation', () => {
     });
   }
 
-  it('is none where the config has none', () => {
+  it('is null if the config has none', () => {
     for (const config of [null, {}, { quantization_config: null }]) assert.equal(readQuantization(config), null);
   });
 });
@@ -114,13 +114,13 @@ describe('a name', () => {
     ['org/base-v2', null],
   ];
   for (const [model, parameters] of rows) {
-    it(`${model} tells ${parameters === null ? 'no size' : `${parameters / 1e9} B`}`, () => {
+    it(`${model} gives ${parameters === null ? 'no size' : `${parameters / 1e9} B`}`, () => {
       assert.deepEqual(factsByName(model)?.parameters ?? null, parameters === null ? null : { BF16: parameters });
     });
   }
 });
 
-it('arguments of an engine are counted with, in either spelling, and nonsense is not', () => {
+it('arguments of an engine are read in both spellings, and invalid values are ignored', () => {
   const args = [
     '--gpu-memory-utilization=0.8',
     '--kv-cache-dtype',
@@ -134,7 +134,7 @@ it('arguments of an engine are counted with, in either spelling, and nonsense is
   assert.deepEqual(engineSettings(['--gpu-memory-utilization', 'much', '--max-model-len=auto']), none);
 });
 
-it('what a model does is told by its task, else by its config', () => {
+it('the kind of a model is decided by its task, else by its config', () => {
   assert.equal(kindOf(SHAPES.miniLm), 'embeds');
   assert.equal(kindOf(SHAPES.llama8b), 'generates');
   assert.equal(kindOf({ ...SHAPES.llama8b, task: null }), 'generates');

@@ -107,7 +107,7 @@ describe('the memory that a model needs', () => {
     });
   }
 
-  it('takes the files of quantised weights, whichever way the Hub counts them', () => {
+  it('uses the file sizes of quantised weights, in both ways that the Hub counts them', () => {
     const packed = {
       ...SHAPES.qwenGptq,
       parameters: { I32: 815_661_056, F16: 1_090_328_064 },
@@ -131,7 +131,7 @@ describe('the memory that a model needs', () => {
     });
   }
 
-  it('shares the heads of a cache among accelerators, and a latent one not at all', () => {
+  it('divides the heads of a cache among accelerators, but not a latent cache', () => {
     const on = (facts: ModelFacts, parallel: number) => cacheBytes(facts, 1, { bytesPerNumber: 2, parallel });
     assert.deepEqual(
       [1, 2, 8, 16].map((n) => on(SHAPES.llama8b, n)),
@@ -140,7 +140,7 @@ describe('the memory that a model needs', () => {
     assert.equal(on(SHAPES.deepseek, 8), on(SHAPES.deepseek, 1));
   });
 
-  it('shows each term with its arithmetic, and no cache where there is none', () => {
+  it('shows each term with its arithmetic, and no cache for a model without one', () => {
     const need = memoryNeed(
       SHAPES.llama8b,
       { ...NO_DEMAND, inFlight: 20, tokens: 1_000, longest: 1_600 },
@@ -163,10 +163,10 @@ describe('the memory that a model needs', () => {
     );
   });
 
-  it('says what is guessed', () => {
+  it('names its assumptions', () => {
     const guesses = (facts: ModelFacts) => memoryNeed(facts, NO_DEMAND, engineSettings([]))?.guesses.join('; ') ?? '';
     assert.match(guesses(SHAPES.llama70bGated), /its config is not known/);
-    assert.match(guesses(SHAPES.llama8b), /^no tokens were seen: a context of 8192 is taken$/);
+    assert.match(guesses(SHAPES.llama8b), /^no tokens were seen: a context of 8192 is assumed$/);
     assert.equal(memoryNeed({ ...SHAPES.llama8b, parameters: null }, NO_DEMAND, engineSettings([])), null);
   });
 });
@@ -175,7 +175,7 @@ describe('an offer', () => {
   const rows: [string, ModelFacts, string, Partial<InstanceWish>, RegExp][] = [
     ['needs BF16', SHAPES.llama1b, 'aws us-east-1 nvidia-t4 x1', {}, /^dtype: has no BF16; --dtype half/],
     [
-      'may be told to do without',
+      'needs no BF16 with --dtype half',
       SHAPES.llama1b,
       'aws us-east-1 nvidia-t4 x1',
       { args: ['--dtype', 'half'] },
@@ -184,7 +184,7 @@ describe('an offer', () => {
     ['needs FP8', SHAPES.llama8bFp8, 'aws us-east-1 nvidia-t4 x1', {}, /^dtype: has no FP8/],
     ['widens FP8 on Ampere', SHAPES.llama8bFp8, 'aws us-east-1 nvidia-a10g x1', {}, /^null$/],
     [
-      'needs room for its weights',
+      'needs memory for the weights',
       SHAPES.llama70b,
       'aws us-east-1 nvidia-a100 x2',
       {},
@@ -197,9 +197,15 @@ describe('an offer', () => {
       {},
       /^parallel: 28 attention heads do not divide by 8/,
     ],
-    ['is told otherwise', SHAPES.qwenGptq, 'aws us-east-1 nvidia-a100 x8', { args: ['-tp', '4'] }, /^null$/],
     [
-      'is no CPU for a language model',
+      'uses the parallelism of the arguments',
+      SHAPES.qwenGptq,
+      'aws us-east-1 nvidia-a100 x8',
+      { args: ['-tp', '4'] },
+      /^null$/,
+    ],
+    [
+      'with a CPU serves no language model',
       SHAPES.llama1b,
       'aws us-east-1 intel-spr x16',
       {},
@@ -219,15 +225,28 @@ describe('an offer', () => {
       {},
       /^engine: llamacpp needs endpoint\.image/,
     ],
-    ['has one', SHAPES.gguf, 'aws us-east-1 nvidia-t4 x1', { engine: 'llamacpp', image: 'llama:1' }, /^null$/],
+    [
+      'with an image serves GGUF',
+      SHAPES.gguf,
+      'aws us-east-1 nvidia-t4 x1',
+      { engine: 'llamacpp', image: 'llama:1' },
+      /^null$/,
+    ],
     ['is denied by vendor', SHAPES.llama8b, 'gcp us-east4 nvidia-l4 x1', { deny: ['gcp'] }, /^denied: .*gcp/],
     ['is denied by type', SHAPES.llama8b, 'gcp us-east4 nvidia-l4 x1', { deny: ['nvidia-l4'] }, /^denied/],
     ['is denied by size', SHAPES.llama8b, 'gcp us-east4 nvidia-l4 x1', { deny: ['nvidia-l4/x1'] }, /^denied/],
-    ['is elsewhere', SHAPES.llama8b, 'gcp us-east4 nvidia-l4 x1', { regions: ['aws/us-east-1'] }, /^elsewhere/],
+    [
+      'is in a region that the policy does not list',
+      SHAPES.llama8b,
+      'gcp us-east4 nvidia-l4 x1',
+      { regions: ['aws/us-east-1'] },
+      /^elsewhere/,
+    ],
     ['costs too much', SHAPES.llama8b, 'aws us-east-1 nvidia-a10g x1', { maxPricePerHour: 0.9 }, /^price: \$1\.00\/h/],
   ];
-  for (const [title, facts, instance, wish, told] of rows) {
-    it(`${title}: ${facts.model} on ${instance}`, () => assert.match(String(obstacleOf(facts, instance, wish)), told));
+  for (const [title, facts, instance, wish, obstacle] of rows) {
+    it(`${title}: ${facts.model} on ${instance}`, () =>
+      assert.match(String(obstacleOf(facts, instance, wish)), obstacle));
   }
 
   it('that is deprecated, or beyond the quota, is not chosen', () => {
@@ -248,7 +267,7 @@ describe('the policy', () => {
     assert.equal(chosenText(SHAPES.llama8b, { regions: regions.toReversed() }), 'gcp us-east4 nvidia-l4 x1 $0.7');
   });
 
-  it('is taken at its word where it names an instance, as long as the model fits', () => {
+  it('decides the instance if it names one in full and the model fits', () => {
     const named = { vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-a100', instanceSize: 'x1' };
     assert.equal(chosenText(SHAPES.llama8b, named), 'aws us-east-1 nvidia-a100 x1 $2.5');
     assert.equal(chosenText(SHAPES.llama70b, named), 'none');
@@ -258,21 +277,21 @@ describe('the policy', () => {
     );
   });
 
-  it('may name a part, and the cheapest of that is taken', () => {
+  it('may name a part of the instance, and the cheapest that matches is chosen', () => {
     assert.equal(
       chosenText(SHAPES.llama8b, { vendor: 'aws', instanceType: 'nvidia-a100' }),
       'aws us-east-1 nvidia-a100 x1 $2.5',
     );
   });
 
-  it('that forbids all prices still hears of the cheapest, which is refused by its price', () => {
+  it('with a limit below all prices gets the cheapest, with its price as the obstacle', () => {
     const { chosen } = choose(SHAPES.llama8b, { maxPricePerHour: 0.1 });
     assert.deepEqual([chosen?.obstacle?.kind, chosen?.offer.vendor], ['price', 'gcp']);
   });
 });
 
 describe('what is pinned', () => {
-  it('tells engine, image, parallelism and the context that has room', () => {
+  it('has the engine, the image, the parallelism and the context that fits', () => {
     const { instance } = choose(SHAPES.llama8b, { regions: ['aws/us-east-1'] });
     assert.deepEqual(instance, {
       vendor: 'aws',
@@ -299,7 +318,7 @@ describe('what is pinned', () => {
     assert.equal(choose(SHAPES.e5Mistral).instance?.image.split(':')[1], '89-1.9');
   });
 
-  it('tells llama.cpp its file, and a context for each of its calls', () => {
+  it('has llama.cpp’s file, and a context for each of its calls', () => {
     const demand = { ...NO_DEMAND, inFlight: 3.2, tokens: 900, longest: 4_000 };
     const { instance } = choose(SHAPES.gguf, { engine: 'llamacpp', image: 'llama:1' }, demand);
     // 4,000 x 1.25 in steps of 1024.
@@ -334,7 +353,7 @@ describe('a demand', () => {
     assert.equal(busiestDemand([call(0, 1, null, null)]).longest, null);
   });
 
-  it('takes as many replicas as hold its calls and write its tokens', () => {
+  it('needs as many replicas as hold its calls and write its tokens', () => {
     // An L4 has room for 3.94 GB / 131 MB = 30 calls of 1000 tokens: 30 x 0.6 x 300 GB/s / (16.06 + 3.93 GB) = 270 a second.
     const demand: BusiestDemand = {
       calls: 1,
@@ -351,7 +370,7 @@ describe('a demand', () => {
     assert.equal(need({ outputPerSecond: 900 })?.replicas, 4);
   });
 
-  it('that one cheap replica cannot carry goes to a larger instance, or to several where the policy lets it', () => {
+  it('that one cheap replica cannot carry gets a larger instance, or several replicas if the policy allows them', () => {
     const demand: BusiestDemand = {
       calls: 1,
       windowCalls: 1,
@@ -365,13 +384,13 @@ describe('a demand', () => {
     assert.equal(chosenText(SHAPES.llama8b, { maxReplica: 2 }, demand), 'gcp us-east4 nvidia-l4 x1 $0.7');
   });
 
-  it('longer than a card has room for goes to a larger one', () => {
+  it('with calls too long for a card gets a larger card', () => {
     // 40,000 x 1.25 = 50,176 tokens x 131,072 bytes = 6.6 GB, on an L4 3.94 are left.
     const long = { ...NO_DEMAND, longest: 40_000, tokens: 900 };
     assert.equal(chosenText(SHAPES.llama8b, {}, long), 'aws us-east-1 nvidia-l40s x1 $1.8');
   });
 
-  it('is estimated by what was measured on the same instance, where something was', () => {
+  it('is estimated by the measured speed of the same instance if there is one', () => {
     const accelerator = { capability: 8.9, bytesPerSecond: 300e9 };
     const use = { accelerator, accelerators: 1, cacheBytesPerNumber: 2, tokens: 1_000, measured: null };
     const guessed = decodePerSecond(SHAPES.llama8b, 10, use) ?? 0;
@@ -398,7 +417,7 @@ describe('for any model and demand', () => {
     deny: fc.subarray(['aws', 'nvidia-l4', 'us-east4']),
   });
 
-  it('nothing that may be chosen is cheaper than what is', () => {
+  it('no offer that may be chosen is cheaper than the chosen one', () => {
     fc.assert(
       fc.property(facts, demand, wish, (model, seen, wanted) => {
         const { choice, chosen } = choose(model, wanted, seen);
@@ -410,7 +429,7 @@ describe('for any model and demand', () => {
     );
   });
 
-  it('what is chosen holds the model, a call as long as the longest and all of the demand', () => {
+  it('the chosen offer holds the model, the longest call and the whole demand', () => {
     fc.assert(
       fc.property(facts, demand, wish, (model, seen, wanted) => {
         const { chosen, instance } = choose(model, wanted, seen);
@@ -424,7 +443,7 @@ describe('for any model and demand', () => {
     );
   });
 
-  it('more memory of the same never loses a model that fitted', () => {
+  it('a model that fits still fits with more memory', () => {
     fc.assert(
       fc.property(facts, demand, fc.double({ min: 1, max: 4, noNaN: true }), (model, seen, factor) => {
         const larger = OFFERS.map((o) => ({
