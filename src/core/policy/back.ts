@@ -1,40 +1,40 @@
 import { z } from 'zod';
 import { count, share, span, UNIT_MS } from './values.ts';
 
-/** When a promoted route goes back to serverless. Spans in clock ms, shares 0..1. */
+/** When a rollout toward serverless is proposed for a promoted route. Spans in clock ms, shares 0..1. */
 export interface BackPolicy {
-  /** The share of break-even below which an endpoint no longer pays; null: not a reason. */
+  /** An endpoint no longer pays if demand is below this share of break-even; null: not a reason. */
   readonly below: number | null;
-  /** Calls in five minutes below which it no longer pays, where what it costs is not known; null: not a reason. */
+  /** If its cost is not known, it no longer pays below this many calls in five minutes; null: not a reason. */
   readonly calls: number | null;
-  /** How long the load must have been below, without interruption. */
+  /** How long demand must have been below without interruption. */
   readonly sustain: number;
-  /** How long after a promotion a low load is no reason yet. */
+  /** For this long after a promotion, low demand is no reason. */
   readonly after: number;
-  /** How long after a way back, however it ended, nothing is proposed in either direction. */
+  /** For this long after a way back ends in any way, nothing is proposed in either direction. */
   readonly cooldown: number;
   /** Calls of serverless that must have been judged in a step before it may end. */
   readonly minCalls: number;
-  /** The share of calls that serverless may be expected to refuse; null: as many as the criteria say. */
+  /** The share of calls that serverless may be expected to refuse; null: the share of the criteria. */
   readonly refused: number | null;
   readonly slo: SloPolicy;
 }
 
-/** What an endpoint owes its callers. */
+/** What an endpoint must deliver. */
 export interface SloPolicy {
-  /** At most 5 % of its answers may take longer, clock ms; null: not asked for. */
+  /** At most 5 % of its answers may take longer than this, clock ms; null: no target. */
   readonly p95: number | null;
-  /** At least this share of its calls must not fail; null: not asked for. */
+  /** At least this share of its calls must not fail; null: no target. */
   readonly availability: number | null;
-  /** How long it must have been missed, without interruption. */
+  /** How long a target must have been missed without interruption. */
   readonly sustain: number;
 }
 
-/** The load is remembered minute by minute for so long. */
+/** The longest time for which demand is remembered minute by minute. */
 export const LONGEST_SUSTAIN_MS = UNIT_MS.d;
 const LONGEST_SLO_MS = 6 * UNIT_MS.h;
 
-/** What holds where a policy is silent. */
+/** The values of settings that a policy leaves out. */
 export const BACK_DEFAULTS: BackPolicy = {
   below: 0.8,
   calls: null,
@@ -73,13 +73,13 @@ const backShape = z
 
 const OFF = { below: null, calls: null, slo: { p95: null, availability: null } };
 
-/** `off` is short for no reason at all. */
+/** `off` switches off every reason. */
 export const backSchema = z.preprocess((given) => (given === 'off' ? OFF : given), backShape);
 
-/** What is allowed in the two blocks. */
+/** The keys that the two blocks may have. */
 export const BACK_KEYS = { back: Object.keys(backShape.shape), slo: Object.keys(sloShape.shape) };
 
-/** What a block says, on top of what held before it. */
+/** The settings of `base`, replaced by those that the block gives. */
 export function fillBack(base: BackPolicy, given: z.output<typeof backSchema> = {}): BackPolicy {
   const { below, calls, sustain, after, cooldown, minCalls, refused, slo } = given;
   return {

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-/** What may be spent on a route's endpoints, in dollars; null: as much as it takes. Shares 0..1. */
+/** What may be spent on a route's endpoints, in dollars; null: no limit. Shares 0..1. */
 export interface BudgetPolicy {
-  /** For all replicas; above it nothing is proposed, and nothing goes on for as long as it takes to spend it. */
+  /** For all replicas. If they cost more, no rollout is proposed, and a running one counts as over budget. */
   readonly perHour: number | null;
   /** From 00:00 to 24:00 UTC. */
   readonly perDay: number | null;
   /** From the creation of the rollout's endpoint until it is paused. */
   readonly perRollout: number | null;
-  /** From this share of a budget on it is said, and from that on a person is asked whether it may be exceeded. */
+  /** From `warnAt` of a budget on a warning is shown. From `askAt` on a person is asked whether it may be exceeded. */
   readonly warnAt: number;
   readonly askAt: number;
 }
@@ -26,7 +26,7 @@ const dollars = z
 export const budgetSchema = <Share extends z.ZodType<number>>(share: Share) =>
   z.strictObject({ perHour: dollars, perDay: dollars, perRollout: dollars, warnAt: share, askAt: share }).partial();
 
-/** Figure by figure the tighter of two budgets. */
+/** The lower of two budgets, for each of their values. */
 export function tighter(one: BudgetPolicy, other: BudgetPolicy): BudgetPolicy {
   const least = (a: number | null, b: number | null) => (a === null || b === null ? (a ?? b) : Math.min(a, b));
   return {

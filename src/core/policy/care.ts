@@ -1,33 +1,33 @@
-/** How calls are tried again. */
+/** How calls are retried. */
 export interface RetryPolicy {
   /** Attempts after the first, at most. */
   readonly most: number;
-  /** Clock ms: the longest first pause, and the longest of all. */
+  /** Clock ms: the longest first pause, and the longest pause of all. */
   readonly base: number;
   readonly cap: number;
-  /** Share of the calls of a window, 0..1. */
+  /** Retries at most, as a share of the calls of a window, 0..1. */
   readonly share: number;
 }
 
 /** How calls for embeddings are sent together. */
 export interface BatchPolicy {
-  /** How long the first one waits for others, clock ms. */
+  /** How long the first call waits for others, clock ms. */
   readonly wait: number;
-  /** Texts in one request, at most; with 1 each call goes by itself. */
+  /** Texts in one request, at most; if 1, each call is sent alone. */
   readonly most: number;
 }
 
-/** How calls to serverless are cared for. Spans in clock ms, shares 0..1. */
+/** How calls to serverless are paced, retried and queued. Spans in clock ms, shares 0..1. */
 export interface CarePolicy {
   readonly retries: RetryPolicy;
-  /** How long a call may take in all until its last attempt sets out; a client may ask for less. */
+  /** The last attempt of a call starts no later than this after its arrival; a client may ask for less. */
   readonly maxWait: number;
-  /** Calls that may wait for a place at once. */
+  /** Calls that may wait for a permit at once. */
   readonly queue: number;
-  /** How long the way from a tenth of a known limit to all of it takes, after a start or an outage. */
+  /** After a start or an outage, the time in which the pace rises from a tenth of a known limit to all of it. */
   readonly ramp: number;
   readonly breaker: BreakerPolicy;
-  /** Providers that may take what serverless refuses or has no place for, in this order. */
+  /** Providers that may take the calls that serverless refuses or cannot take now, in this order. */
   readonly providers: readonly string[];
   readonly batch: BatchPolicy;
 }
@@ -36,11 +36,11 @@ export interface CarePolicy {
 export interface BreakerPolicy {
   /** Faults in a row. */
   readonly faults: number;
-  /** Clock ms. */
+  /** How long it stays open, clock ms. */
   readonly cooldown: number;
-  /** Calls that may try at once whether the upstream is back. */
+  /** Calls that may test at once whether the upstream answers again. */
   readonly probes: number;
 }
 
-/** What may stand behind a model's name and is no provider: the router's ways to choose one. */
+/** Suffixes of a model's name that are no provider: the ways in which the router chooses one. */
 export const ROUTER_CHOICES: ReadonlySet<string> = new Set(['fastest', 'cheapest', 'preferred', 'auto']);

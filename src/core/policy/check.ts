@@ -3,12 +3,12 @@ import type { CriteriaPolicy } from './criteria.ts';
 import type { PolicyIssue } from './issue.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
 
-/** What tokens of Hugging Face and of OpenAI-like services look like. */
+/** The form of tokens of Hugging Face and of OpenAI-like services. */
 const SECRET = /\b(?:hf_|sk-)[\w-]{8,}/;
 
 /**
- * What can only be seen of a whole route: settings that contradict each other, and secrets, which would be stored with
- * every decision.
+ * Checks that need a whole route: settings that contradict each other, and secrets. Secrets are refused because a
+ * policy is stored with every decision.
  */
 export function checkPolicy({ watched, routes }: Policy): PolicyIssue[] {
   return [...checkRoute(watched, ['defaults']), ...routes.flatMap((route, i) => checkRoute(route, ['routes', i]))];
@@ -16,51 +16,53 @@ export function checkPolicy({ watched, routes }: Policy): PolicyIssue[] {
 
 function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): PolicyIssue[] {
   const issues: PolicyIssue[] = [];
-  const say = (keys: readonly (string | number)[], message: string) =>
+  const report = (keys: readonly (string | number)[], message: string) =>
     issues.push({ path: [...path, ...keys], message });
   const { limits, steps, holdBack, endpoint } = route;
   if (route.criteria.slo !== undefined && Object.keys(route.criteria.slo).length === 0) {
-    say(['criteria', 'slo'], 'expected p95, availability or both');
+    report(['criteria', 'slo'], 'expected p95, availability or both');
   }
-  for (const { keys, message } of checkRequire(route.criteria)) say(['criteria', 'require', ...keys], message);
-  if (limits.bake > limits.stepWithin) say(['limits', 'bake'], 'a step must last longer than limits.stepWithin allows');
+  for (const { keys, message } of checkRequire(route.criteria)) report(['criteria', 'require', ...keys], message);
+  if (limits.bake > limits.stepWithin)
+    report(['limits', 'bake'], 'expected at most limits.stepWithin: a step lasts at least limits.bake');
   if (limits.bake * steps.length > limits.rolloutWithin) {
-    say(['limits', 'rolloutWithin'], `${steps.length} steps of limits.bake each take longer than this`);
+    report(
+      ['limits', 'rolloutWithin'],
+      `expected more: ${steps.length} steps of limits.bake each take longer than this`,
+    );
   }
   if (holdBack.share < 0.005 || holdBack.share > 0.5) {
-    say(['holdBack', 'share'], 'expected 0.5% to 50%: without a control group the last step could not be judged');
+    report(['holdBack', 'share'], 'expected 0.5% to 50%: the last step is judged against this control group');
   }
   const before = steps.at(-2) ?? 0;
-  if (1 - holdBack.share <= before) say(['holdBack', 'share'], `leaves less than the step before, ${before}`);
-  if ((steps[0] ?? 1) < 0.0001) say(['steps', 0], 'expected at least 0.01%');
+  if (1 - holdBack.share <= before)
+    report(['holdBack', 'share'], `expected less: the last step must be above the step before, ${before}`);
+  if ((steps[0] ?? 1) < 0.0001) report(['steps', 0], 'expected at least 0.01%');
   const { warnAt, askAt } = route.budget;
   if (warnAt > askAt)
-    say(['budget', 'warnAt'], `a warning comes before the question: expected at most askAt, ${askAt}`);
+    report(['budget', 'warnAt'], `expected at most askAt, ${askAt}: the warning comes before the question`);
   if (endpoint === null) return issues;
-  for (const [key, message] of checkScaling(route)) say(['scaling', key], message);
+  for (const [key, message] of checkScaling(route)) report(['scaling', key], message);
   const { engine, image, region, regions } = endpoint;
   const hasNoImage = engine !== undefined && engine !== 'vLLM' && engine !== 'tei' && image === undefined;
   if (hasNoImage || (engine !== undefined && engine !== 'vLLM' && image?.startsWith('vllm/') === true)) {
-    say(['endpoint', 'engine'], `${engine} needs an image of its own: set endpoint.image`);
+    report(['endpoint', 'engine'], `${engine} needs an image of its own: set endpoint.image`);
   }
   if (region !== undefined && regions.length > 0) {
-    say(
-      ['endpoint', 'regions'],
-      'name one region (region), or several in the order in which they are wanted (regions)',
-    );
+    report(['endpoint', 'regions'], 'set either region (one) or regions (several, the preferred first)');
   }
   const remedy = 'a policy is stored with every decision: keep secrets out of it';
   endpoint.args.forEach((arg, i) => {
     if (SECRET.test(arg) || arg.startsWith('--api-key'))
-      say(['endpoint', 'args', i], `this looks like a secret; ${remedy}`);
+      report(['endpoint', 'args', i], `this looks like a secret; ${remedy}`);
   });
   for (const [name, value] of Object.entries(endpoint.env)) {
-    if (SECRET.test(value)) say(['endpoint', 'env', name], `this looks like a secret; ${remedy}`);
+    if (SECRET.test(value)) report(['endpoint', 'env', name], `this looks like a secret; ${remedy}`);
   }
   return issues;
 }
 
-/** Criteria can only be required where they have a limit. */
+/** A criterion can only be required if it has a limit. */
 function checkRequire(criteria: CriteriaPolicy): { readonly keys: (string | number)[]; readonly message: string }[] {
   const { require } = criteria;
   const known = criteriaSet(criteria);
@@ -75,7 +77,7 @@ function checkRequire(criteria: CriteriaPolicy): { readonly keys: (string | numb
   return [{ keys: ['atLeast'], message: `expected at most ${known.length}, as only ${known.join(', ')} have a limit` }];
 }
 
-/** What of a route's scaling contradicts itself or its endpoint: the key, and what is wrong. */
+/** The settings of a route's scaling that contradict each other or its endpoint: the key, and what is wrong. */
 function checkScaling(route: Pick<RoutePolicy, 'endpoint' | 'scaling'>): [key: string, message: string][] {
   const { endpoint } = route;
   if (endpoint === null) return [];

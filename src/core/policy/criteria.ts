@@ -2,33 +2,33 @@
 
 /** When to migrate. Spans in clock ms, shares 0..1. */
 export interface CriteriaPolicy {
-  /** The sliding span that the figures are counted over. */
+  /** The sliding window over which calls are counted. */
   readonly window: number;
-  /** Calls that arrived for serverless in the window: more than this. */
+  /** Met if more than this many calls arrived for serverless in the window. */
   readonly calls: number;
-  /** Distinct agents in the window: more than this. */
+  /** Met if more than this many distinct agents called in the window. */
   readonly agents: number;
-  /** Share of calls refused with 429 at their first attempt, or refused here or held to keep a limit: more than this. */
+  /** Met above this share of calls that serverless refused (429) first, or that upshift refused or held for a limit. */
   readonly refused: number;
-  /** What serverless should keep to: missed where its p95 (clock ms) is above, or the share answered well is below. */
+  /** The target for serverless. Met as a reason if its p95 (clock ms) is above, or its share of good answers below. */
   readonly slo?: { readonly p95?: number; readonly availability?: number };
-  /** How many times the middle call's time the slowest hundredth takes: more than this. */
+  /** Met if the 99th percentile of the times is more than this many times the median. */
   readonly predictability?: { readonly ratio: number };
-  /** What part of serverless's costs an endpoint would save at this load: more than this. */
+  /** Met if an endpoint would save more than this share of the serverless cost at the present demand. */
   readonly cost?: { readonly cheaperBy: number };
-  /** How many of those that are set must be met, or sets of which one must be met whole. */
+  /** How many of the set criteria must be met, or sets of criteria of which one must be met completely. */
   readonly require: 'all' | 'any' | { readonly atLeast: number } | readonly (readonly CriterionName[])[];
-  /** How long they must hold without interruption. */
+  /** How long they must be met without interruption. */
   readonly sustain: number;
-  /** How long after a rollout that did not succeed nothing is proposed. */
+  /** For this long after a rollout that did not succeed, nothing is proposed. */
   readonly cooldown: number;
 }
 
-/** The reasons to migrate. The first three always have a limit, the others where the policy sets one. */
+/** The reasons to migrate. The first three always have a limit. The others have one if the policy sets it. */
 export const CRITERIA = ['calls', 'agents', 'refused', 'slo', 'predictability', 'cost'] as const;
 export type CriterionName = (typeof CRITERIA)[number];
 
-/** Whether a policy names sets of criteria, one of which must hold whole. */
+/** Whether a policy names sets of criteria, one of which must be met completely. */
 export function isSets(require: CriteriaPolicy['require']): require is readonly (readonly CriterionName[])[] {
   return Array.isArray(require);
 }

@@ -3,7 +3,7 @@ import { NO_BUDGET } from './budget.ts';
 import type { RoutePolicy } from './policy.ts';
 import { SCALING_DEFAULTS } from './scaling.ts';
 
-/** What holds where a policy is silent. */
+/** The values of settings that a policy leaves out. */
 export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   approval: 'manual',
   criteria: {

@@ -4,14 +4,14 @@ import type { z } from 'zod';
 export interface PolicyIssue {
   readonly path: readonly (string | number)[];
   readonly message: string;
-  /** Set where the last key of the path, and not its value, is what is wrong. */
+  /** Set if the last key of the path is wrong, and not its value. */
   readonly isKey?: true;
 }
 
 /**
- * What zod found in `root`, in plain words; an unknown key becomes an issue of its own, at the key. `knownKeys` tells
- * what is allowed in a block, by the block's name: `''` at the top, `settings`, `route`, else its own key,
- * behind its block's where two are called the same.
+ * What zod found in `root`, in plain words. Each unknown key becomes an issue at that key. `knownKeys` holds the
+ * allowed keys of each block by the block's name: `''` at the top, `settings`, `route`, else its own key. If two blocks
+ * have the same key, the name of the block around it comes first (`back.slo`).
  */
 export function readIssue(
   issue: z.core.$ZodIssue,

@@ -1,7 +1,7 @@
 /**
- * What is compared, in the order it is told. `faults`, `tail` and `empty` are shares of calls, with margins in absolute
- * terms (0.005 = half a point); the others are sizes, with margins in relative terms (0.15 = 15 % slower, or, for
- * `length`, shorter or longer).
+ * The metrics that are compared, in the order in which they are shown. `faults`, `tail` and `empty` are shares of
+ * calls, with margins in absolute terms (0.005 = half a point); the others are sizes, with margins in relative terms
+ * (0.15 = 15 % slower, or, for `length`, shorter or longer).
  */
 export const METRICS = ['faults', 'speed', 'firstToken', 'perToken', 'tail', 'length', 'empty'] as const;
 
@@ -16,11 +16,11 @@ export function isShare(metric: MetricName): boolean {
 export interface MetricPolicy {
   /** How much worse the endpoint may be: a pass is evidence that it is not worse by more. */
   readonly margin: number;
-  /** Evidence, however early, that it is worse by more than this sends it back at once. */
+  /** If evidence at any time shows that it is worse by more than this, the rollout rolls back at once. */
   readonly rollbackMargin: number;
-  /** Its part in the allowance of false rollbacks (`falseRollback`), against those of the other metrics. */
+  /** Its part of the allowed false rollbacks (`falseRollback`), relative to the weights of the other metrics. */
   readonly weight: number;
-  /** `advise`: shown, but it neither stops a rollout nor sends it back. */
+  /** `advise`: it is shown, but it neither holds a rollout nor rolls it back. */
   readonly judge: 'act' | 'advise';
 }
 
@@ -28,9 +28,9 @@ export interface MetricPolicy {
 export interface JudgePolicy {
   /** How often, in shares of rollouts or steps, the judge may be wrong. */
   readonly errorRates: {
-    /** A rollout that goes back although the endpoint is within its margins. */
+    /** A rollout that rolls back although the endpoint is within its margins. */
     readonly falseRollback: number;
-    /** A step that passes although the endpoint is beyond a margin; and the last one. */
+    /** A step that passes although the endpoint is beyond a margin. `falsePassLast` holds for the last step. */
     readonly falsePass: number;
     readonly falsePassLast: number;
   };

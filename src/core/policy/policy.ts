@@ -13,14 +13,14 @@ export interface LimitsPolicy {
   readonly bake: number;
   /** Calls of the endpoint that must have been judged in a step before it may end. */
   readonly minCalls: number;
-  /** Canary faults in a row, while stable is healthy, after which all traffic goes back at once. */
+  /** Canary faults in a row, while stable is healthy, after which the rollout rolls back at once. */
   readonly consecutiveFaults: number;
   /** From the approval to a warm endpoint. */
   readonly provisionWithin: number;
-  /** A step that takes longer holds and says so; under `approval: automatic` it aborts. */
+  /** If a step takes longer, the rollout holds and says so; under `approval: automatic` it is aborted. */
   readonly stepWithin: number;
   readonly rolloutWithin: number;
-  /** How long a proposal waits for a person's word. */
+  /** How long a proposal waits for a person's answer. */
   readonly proposalOpen: number;
 }
 
@@ -30,7 +30,7 @@ export interface ShadowPolicy {
   readonly share: number;
   /** How long the stage lasts, clock ms. */
   readonly time: number;
-  /** Copies in flight at once, at most; what comes beyond is not copied, and counted. */
+  /** Copies in flight at once, at most. Calls beyond that are counted but not copied. */
   readonly concurrency: number;
   /** Copies in all, at most. */
   readonly calls: number;
@@ -44,7 +44,7 @@ interface HoldBackPolicy {
   readonly time: number;
 }
 
-/** Everything that holds for one route, defaults filled in. */
+/** All settings of one route, defaults filled in. */
 export interface RoutePolicy {
   readonly model: string;
   readonly approval: 'manual' | 'automatic';
@@ -70,10 +70,10 @@ export interface RoutePolicy {
   readonly endpoint: EndpointPolicy | null;
 }
 
-/** A whole policy: what holds for each listed route, and for models that are only watched. */
+/** A whole policy: the settings of each listed route, and those of models that are only watched. */
 export interface Policy {
   readonly watched: RoutePolicy;
   readonly routes: readonly RoutePolicy[];
-  /** What becomes of endpoints that no rollout uses. */
+  /** What the sweep does with endpoints that no rollout uses. */
   readonly sweep: SweepPolicy;
 }

@@ -12,7 +12,7 @@ import { sweepSchema } from './sweep.ts';
 import { count, margin, share, span, UNIT_MS } from './values.ts';
 
 /**
- * What a policy file may say. Spans are written as `30s`, `5m`, `6h`, shares as `0.05` or `5%`; both become numbers here
+ * The form of a policy file. Spans are written as `30s`, `5m`, `6h`, shares as `0.05` or `5%`; both become numbers here
  * (clock milliseconds, 0..1). Unknown keys are refused.
  */
 
@@ -49,7 +49,7 @@ const requireSchema = z
       error: `expected all, any, {atLeast: n} with n from 1 to ${CRITERIA.length}, or sets such as [[calls, refused], [slo]]`,
     },
   )
-  // A union tells only that none of its forms fits: the names are looked at once it is clear that they are sets.
+  // The names are checked here because a failed union reports only that none of its forms fits.
   .transform((require, context) => {
     const isKnown = (name: string) => (CRITERIA as readonly string[]).includes(name);
     for (const [i, set] of Array.isArray(require) ? require.entries() : []) {
@@ -114,8 +114,11 @@ const holdBackSchema = z.strictObject({ share: share.describe('share from 0.5% u
 
 const providerSchema = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected a provider such as groq, as it stands behind the model: org/name:groq')
-  .refine((provider) => !ROUTER_CHOICES.has(provider), 'expected a provider; this is how the router chooses one');
+  .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected a provider such as groq, as written after a model: org/name:groq')
+  .refine(
+    (provider) => !ROUTER_CHOICES.has(provider),
+    'expected a provider, but this is a way in which the router chooses one',
+  );
 
 const careSchema = z.strictObject({
   retries: z.strictObject({ most: count(0, 20), base: span(1), cap: span(1), share }).partial(),
@@ -149,7 +152,7 @@ const settings = {
 
 export const policySchema = z
   .strictObject({
-    // An empty block, such as one whose lines are all comments, says nothing.
+    // An empty block, such as one with comments only, sets nothing.
     defaults: z
       .strictObject(settings)
       .nullish()
@@ -187,7 +190,7 @@ export const policySchema = z
     });
   });
 
-/** What is allowed in a block, by the block's name: `''` at the top, `settings`, `route`, else its own key. */
+/** The allowed keys of a block, by the block's name: `''` at the top, `settings`, `route`, else its own key. */
 export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(policySchema.shape),
   settings: Object.keys(settings),

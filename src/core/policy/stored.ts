@@ -35,7 +35,7 @@ export const CRITERIA_SHAPE = {
 
 const criteriaSchema = storedAs<CriteriaPolicy>()(z.strictObject(CRITERIA_SHAPE));
 
-/** When a way back is thought of. */
+/** When a way back is proposed. */
 export const backSchema = storedAs<BackPolicy>()(
   z.strictObject({
     below: share.nullable(),
@@ -127,7 +127,7 @@ export const routePolicySchema = storedAs<RoutePolicy>()(
   }),
 );
 
-/** What becomes of endpoints that no rollout uses. */
+/** What the sweep does with endpoints that no rollout uses. */
 export const sweepPolicySchema = storedAs<SweepPolicy>()(
   z.strictObject({
     ended: z.enum(['pause', 'report']),

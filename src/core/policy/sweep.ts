@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-/** What becomes of endpoints that upshift made and that no rollout uses. Spans in clock ms. */
+/** What happens to endpoints that upshift created and that no rollout uses. Spans in clock ms. */
 export interface SweepPolicy {
-  /** Those of rollouts that are over, as long as they cost money. */
+  /** Endpoints of rollouts that are over, as long as they cost money. */
   readonly ended: 'pause' | 'report';
-  /** How long such an endpoint rests before it is deleted; null: for ever. */
+  /** How long such an endpoint stays paused before it is deleted; null: it is never deleted. */
   readonly deleteAfter: number | null;
-  /** Those that this ledger does not know: another installation may use them. */
+  /** Endpoints that this ledger does not know. Another installation may use them. */
   readonly unknown: 'report' | 'pause' | 'delete';
-  /** How long a promoted endpoint may be without calls until that is said; null: for ever. */
+  /** After this time without calls a promoted endpoint is reported; null: it is never reported. */
   readonly idle: number | null;
 }
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * How single values are written in a policy: every block of it is made of these. A description says form and range, as
- * `docs/policy.md` shows them.
+ * The forms of single values in a policy. A schema's description gives the form and the range, and `docs/policy.md`
+ * shows it.
  */
 
 const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
@@ -14,7 +14,7 @@ const MARGIN_WANTED = 'expected a margin such as 0.15 or "15%"';
 
 const LONGEST_MS = 365 * UNIT_MS.d;
 
-/** Milliseconds as a policy writes them, in the largest unit that needs no fraction: `5m`. */
+/** Milliseconds in the form of a policy, in the largest unit that needs no fraction: `5m`. */
 function written(ms: number): string {
   const unit = (['d', 'h', 'm', 's'] as const).find((one) => ms % UNIT_MS[one] === 0) ?? 'ms';
   return `${ms / UNIT_MS[unit]}${unit}`;

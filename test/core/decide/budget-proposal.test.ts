@@ -100,7 +100,7 @@ describe('the block `budget` of a policy', () => {
     [{ perDay: 0 }, 'expected more than 0, got 0'],
     [{ perDay: '$5' }, 'expected dollars above 0 such as 4.50, or none, got "$5"'],
     [{ perMonth: 5 }, 'unknown key; allowed here: perHour, perDay, perRollout, warnAt, askAt'],
-    [{ warnAt: '95%' }, 'a warning comes before the question: expected at most askAt, 0.9'],
+    [{ warnAt: '95%' }, 'expected at most askAt, 0.9: the warning comes before the question'],
   ] as const) {
     it(`refuses ${JSON.stringify(wrong)}`, () => {
       const found = parsed(wrong);

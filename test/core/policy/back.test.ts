@@ -22,7 +22,7 @@ function issues(given: unknown): string {
 }
 
 describe('the block `back` of a policy', () => {
-  it('is its defaults where it is silent, one piece at a time', () => {
+  it('has the default for each setting that it leaves out', () => {
     assert.deepEqual(back({}), BACK_DEFAULTS);
     assert.deepEqual(back({ sustain: '2h', slo: { p95: '10s' } }, { below: '50%' }), {
       ...BACK_DEFAULTS,
@@ -32,7 +32,7 @@ describe('the block `back` of a policy', () => {
     });
   });
 
-  it('has no reason left where it is off, as a whole or piece by piece', () => {
+  it('has no reason left if it is off as a whole or setting by setting', () => {
     const none = { ...BACK_DEFAULTS, below: null, calls: null };
     assert.deepEqual(back('off'), none);
     assert.deepEqual(back({ calls: 100, slo: { p95: '1s', availability: '99%' } }, 'off'), none);
@@ -41,7 +41,7 @@ describe('the block `back` of a policy', () => {
     assert.equal(back({ slo: { p95: '1s' } }, { slo: { p95: 'off' } }).slo.p95, null);
   });
 
-  it('is refused where it says what cannot be', () => {
+  it('is refused if a value is out of range', () => {
     assert.match(issues({ sustain: '2d' }), /back\.sustain: expected at most 1d, got "2d"/);
     assert.match(issues({ slo: { sustain: '7h' } }), /back\.slo\.sustain: expected at most 6h/);
     assert.match(issues({ below: '120%' }), /back\.below: expected a share/);

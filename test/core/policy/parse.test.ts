@@ -27,14 +27,14 @@ function issues(value: unknown): string[] {
 }
 
 describe('a policy', () => {
-  it('is the defaults where it is silent', () => {
+  it('has the defaults for everything that it leaves out', () => {
     const watched = { ...POLICY_DEFAULTS, model: '*', endpoint: null };
     for (const value of [undefined, null, {}, { defaults: null, routes: null }]) {
       assert.deepEqual(parsed(value), { watched, routes: [], sweep: SWEEP_DEFAULTS });
     }
   });
 
-  it('lets a route differ from the defaults, and the defaults from what is built in', () => {
+  it('lets a route override the defaults, and the defaults override the built-in values', () => {
     const { watched, routes } = parsed({
       defaults: { criteria: { calls: 10 }, affinity: 'agent', timeouts: { connect: '1s' } },
       routes: [{ model: 'a/b', criteria: { agents: 3 }, steps: ['50%', 1], limits: { bake: '90s' } }, { model: 'c/d' }],
@@ -46,7 +46,7 @@ describe('a policy', () => {
     assert.deepEqual(second, { ...watched, model: 'c/d' });
   });
 
-  it('takes further criteria and sets of them, and lets a route add to an slo', () => {
+  it('accepts the optional criteria and sets of criteria, and lets a route add to an slo', () => {
     const { watched, routes } = parsed({
       defaults: {
         criteria: { slo: { availability: '99%' }, cost: { cheaperBy: '20%' }, require: [['slo'], ['cost', 'calls']] },
@@ -72,7 +72,7 @@ describe('a policy', () => {
     });
   });
 
-  it('leaves the instance open, to be chosen in the regions that are wanted, less what is denied', () => {
+  it('may leave the instance open, and names the regions and the denied choices', () => {
     const endpoint = {
       namespace: 'acme',
       regions: ['aws/us-east-1'],
@@ -84,15 +84,15 @@ describe('a policy', () => {
     assert.deepEqual([given?.regions, given?.deny], [endpoint.regions, endpoint.deny]);
   });
 
-  it('lists providers by the names that stand behind a model, and not how the router chooses one', () => {
+  it('accepts provider names as written after a model, and refuses router choices', () => {
     const care = (providers: unknown) => ({ defaults: { care: { providers } } });
     assert.deepEqual(parsed(care(['groq', 'fal-ai'])).watched.care.providers, ['groq', 'fal-ai']);
-    assert.match(issues(care(['fastest'])).join(), /^defaults\.care\.providers\.0: expected a provider; this is how/);
+    assert.match(issues(care(['fastest'])).join(), /^defaults\.care\.providers\.0: expected a provider, but this is/);
     assert.match(issues(care([':groq'])).join(), /^defaults\.care\.providers\.0: expected a provider such as groq/);
     assert.match(issues(care('groq')).join(), /^defaults\.care\.providers: expected a list/);
   });
 
-  it('reads a share the same as number and as percentage', () => {
+  it('reads a number and a percentage as the same share', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 100 }), (percent) => {
         const read = (refused: unknown) => parsed({ defaults: { criteria: { refused } } }).watched.criteria.refused;
@@ -101,14 +101,14 @@ describe('a policy', () => {
     );
   });
 
-  it('never throws, whatever it is given', () => {
+  it('is parsed without an exception for any value', () => {
     fc.assert(fc.property(fc.anything(), (value) => void parsePolicy(value)));
     const near = fc.record({ defaults: fc.anything(), routes: fc.anything() }, { requiredKeys: [] });
     fc.assert(fc.property(near, (value) => void parsePolicy(value)));
   });
 });
 
-describe('a wrong policy is refused with what was found and what is allowed', () => {
+describe('a wrong policy is refused, and the error says what was found and what is allowed', () => {
   const defaults = (value: unknown) => ({ defaults: value });
   const route = (value: object) => ({ routes: [{ model: 'a/b', ...value }] });
   const rows: [unknown, string | RegExp][] = [
@@ -159,11 +159,11 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
     [defaults({ criteria: { window: '2d' } }), 'defaults.criteria.window: expected at most 1d, got "2d"'],
     [
       defaults({ limits: { bake: '3h', stepWithin: '2h' } }),
-      'defaults.limits.bake: a step must last longer than limits.stepWithin allows',
+      'defaults.limits.bake: expected at most limits.stepWithin: a step lasts at least limits.bake',
     ],
     [
       defaults({ limits: { bake: '1h', rolloutWithin: '2h' } }),
-      'defaults.limits.rolloutWithin: 5 steps of limits.bake each take longer than this',
+      'defaults.limits.rolloutWithin: expected more: 5 steps of limits.bake each take longer than this',
     ],
     [defaults({ steps: ['0.001%', 1] }), 'defaults.steps.0: expected at least 0.01%'],
     [
@@ -188,7 +188,7 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
       route({ endpoint: { ...ENDPOINT, namespace: undefined } }),
       /endpoint\.namespace: missing: namespace is required$/,
     ],
-    [route({ endpoint: { ...ENDPOINT, regions: ['aws/us-east-1'] } }), /endpoint\.regions: name one region \(region\)/],
+    [route({ endpoint: { ...ENDPOINT, regions: ['aws/us-east-1'] } }), /endpoint\.regions: set either region \(one\)/],
     [
       route({ endpoint: { namespace: 'acme', regions: ['us-east-1'] } }),
       /expected vendor\/region such as aws.*"us-east-1"$/,
@@ -217,7 +217,7 @@ describe('a wrong policy is refused with what was found and what is allowed', ()
     });
   }
 
-  it('all at once, each unknown key by itself', () => {
+  it('with all its errors at once, one for each unknown key', () => {
     assert.equal(issues({ a: 1, b: 2, defaults: { approval: 1, c: 3 } }).length, 4);
   });
 });

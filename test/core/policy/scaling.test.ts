@@ -17,13 +17,13 @@ function read(defaults: object, scaling?: object, endpoint?: object): RoutePolic
 }
 
 describe('the scaling of a policy', () => {
-  it('is off if nothing is said', () => {
+  it('is off if the policy leaves it out', () => {
     assert.deepEqual(read({}), SCALING_DEFAULTS);
     assert.equal(SCALING_DEFAULTS.adjust, 'off');
     assert.equal(SCALING_DEFAULTS.sleep, null);
   });
 
-  it('is what a route says, then what the defaults say', () => {
+  it('comes from the route, else from the defaults', () => {
     const read1 = read({ adjust: 'ask', every: '2h', sleep: { after: '1h' } }, { every: '1h', to: 3 });
     const sleep = { after: 3_600_000, calls: 10 };
     assert.deepEqual(read1, { ...SCALING_DEFAULTS, adjust: 'ask', every: 3_600_000, to: 3, sleep });
@@ -32,23 +32,23 @@ describe('the scaling of a policy', () => {
   });
 
   const refused: readonly (readonly [string, object, object, RegExp])[] = [
-    ['fewer at most than at least', { from: 3, to: 2 }, {}, /expected at least as many as the 3 that always run/],
-    ['more at least than the endpoint has', { from: 3 }, { maxReplica: 2 }, /from.*expected at least as many/],
+    ['a maximum below the minimum', { from: 3, to: 2 }, {}, /expected at least as many as the 3 that always run/],
+    ['a minimum above the maximum of the endpoint', { from: 3 }, { maxReplica: 2 }, /from.*expected at least as many/],
     [
-      'more replicas by itself at any price',
+      'automatic scaling to more replicas at any price',
       { adjust: 'automatic', to: 4 },
       { maxPricePerHour: undefined },
       /set endpoint\.maxPricePerHour/,
     ],
-    ['changes every minute', { every: '1m' }, {}, /expected at least 10m/],
+    ['a change every minute', { every: '1m' }, {}, /expected at least 10m/],
     ['a sleep without a span', { sleep: { calls: 3 } }, {}, /expected \{after: 30m\}/],
-    ['a word that it does not know', { sleeps: '30m' }, {}, /sleeps/],
+    ['an unknown key', { sleeps: '30m' }, {}, /sleeps/],
   ];
-  for (const [what, scaling, endpoint, told] of refused) {
-    it(`is refused where it wants ${what}`, () => {
+  for (const [what, scaling, endpoint, expected] of refused) {
+    it(`is refused if it has ${what}`, () => {
       const parsed = parse({}, scaling, endpoint);
       assert.ok(!parsed.ok);
-      assert.match(parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'), told);
+      assert.match(parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'), expected);
     });
   }
 });
