@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 
-/** Where real time comes from: the wall (epoch ms, may jump) and a steady count (ms, never jumps). */
+/** The sources of real time: the wall clock (epoch ms, may jump) and a steady count (ms, never jumps). */
 export interface TimeSource {
   readonly wall: () => number;
   readonly steady: () => number;
@@ -8,16 +8,19 @@ export interface TimeSource {
 
 const SYSTEM: TimeSource = { wall: () => Date.now(), steady: () => performance.now() };
 
-/** How far the steady count may drift from the wall before it is set anew: suspends, NTP, an operator. */
+/**
+ * How far the steady count may drift from the wall clock before it is set again: after a suspend, an NTP correction, or
+ * a change by an operator.
+ */
 const DRIFT_MS = 100;
 
-/** The longest wait that a timer of Node takes. */
+/** The longest wait that a Node timer supports. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 /**
- * A clock with a resolution below the microsecond that follows the wall clock and never goes back: where the wall jumps
- * back, it runs at half speed until the wall has caught up. With `scale` > 1, `now` is `start + (real - start) * scale`;
- * `start` is in real epoch ms and is shared by all processes of one simulation.
+ * A clock with a resolution below the microsecond that follows the wall clock and never goes back: if the wall clock
+ * jumps back, this clock runs at half speed until the wall clock has caught up. With `scale` > 1, `now` is `start +
+ * (real - start) * scale`. `start` is in real epoch ms; all processes of one simulation share it.
  */
 export function createClock(
   { scale, start }: { readonly scale: number; readonly start: number },

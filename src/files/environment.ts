@@ -1,8 +1,8 @@
 import { AppError } from '../core/errors.ts';
 
-/** What the environment says. URLs have no trailing slash. */
+/** The settings from the environment. URLs have no trailing slash. */
 export interface Environment {
-  /** `HF_TOKEN`; null where it is not set. Never written anywhere. */
+  /** `HF_TOKEN`; null if it is not set. upshift never writes it anywhere. */
   readonly token: string | null;
   /** `UPSHIFT_ROUTER_URL`: the serverless router. */
   readonly routerUrl: string;
@@ -53,7 +53,7 @@ function readToken(env: NodeJS.ProcessEnv): string | null {
   const token = env['HF_TOKEN']?.trim() ?? '';
   if (token === '') return null;
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new AppError('invalid', 'HF_TOKEN contains spaces or characters that no token has', {
+    throw new AppError('invalid', 'HF_TOKEN contains spaces or other characters that are not allowed in a token', {
       hint: 'copy the token again from https://huggingface.co/settings/tokens',
     });
   }
@@ -90,7 +90,7 @@ function readScale(env: NodeJS.ProcessEnv): number {
   const scale = Number(value);
   if (!Number.isFinite(scale) || scale <= 0) {
     throw new AppError('invalid', `UPSHIFT_TIME_SCALE: "${value}" is not a number above 0`, {
-      hint: 'set it to how many seconds pass in one real second, e.g. 60, or unset it',
+      hint: 'set it to the number of clock seconds per real second, e.g. 60, or unset it',
     });
   }
   return scale;
@@ -100,7 +100,7 @@ function refuseScaleOutside(urls: Readonly<Record<Upstream, string>>, scale: num
   const outside = Object.entries(urls).find(([, url]) => !isLoopback(url));
   if (outside === undefined) return;
   throw new AppError('invalid', `UPSHIFT_TIME_SCALE: ${scale} is refused, since ${outside[0]} is ${outside[1]}`, {
-    hint: 'time is scaled against a simulation only: set all three URLs to loopback, or unset UPSHIFT_TIME_SCALE',
+    hint: 'only a simulation may scale time: set all three URLs to loopback, or unset UPSHIFT_TIME_SCALE',
   });
 }
 

@@ -11,18 +11,20 @@ import type { Policy } from '../core/policy/policy.ts';
 export interface LoadedPolicy {
   readonly path: string;
   readonly text: string;
-  /** SHA-256 of the text, in hex: what a rollout pins. */
+  /** SHA-256 of the text, in hex; a rollout keeps it. */
   readonly hash: string;
   readonly policy: Policy;
-  /** The resolved policy, defaults filled in, as JSON with sorted keys. */
+  /** The resolved policy with defaults, as JSON with sorted keys. */
   readonly parsed: string;
 }
 
 const LARGEST_BYTES = 1_048_576;
-/** How often aliases may be repeated in total: above any honest use, far below a "billion laughs". */
+/**
+ * The most repetitions of aliases in total: more than any honest policy has, far fewer than a "billion laughs" file.
+ */
 const MOST_ALIASES = 100;
 
-/** Reads and checks a policy file (YAML 1.2). Throws AppError `invalid` listing every issue, one per line. */
+/** Reads and checks a policy file (YAML 1.2). Throws AppError `invalid` with every issue, one per line. */
 export async function loadPolicy(path: string): Promise<LoadedPolicy> {
   let bytes: Buffer;
   try {
@@ -45,7 +47,7 @@ export async function loadPolicy(path: string): Promise<LoadedPolicy> {
   return parsePolicyText(text, path);
 }
 
-/** Checks the text of a policy; `path` is for messages. Throws AppError `invalid` listing every issue, one per line. */
+/** Checks the text of a policy; messages name `path`. Throws AppError `invalid` with every issue, one per line. */
 export function parsePolicyText(text: string, path: string): LoadedPolicy {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2', stringKeys: true });
@@ -121,7 +123,7 @@ function sentence({ path, message }: PolicyIssue): string {
   return where === '' ? message : `${where}: ${message}`;
 }
 
-/** Where in the text an issue is: the value it names, an unknown key itself, or the block that lacks a key. */
+/** The position of an issue in the text: the value that it names, the unknown key, or the block that lacks a key. */
 function offsetOf(document: Document, { path, isKey }: PolicyIssue): number {
   let node = document.contents;
   let offset = node?.range?.[0] ?? 0;

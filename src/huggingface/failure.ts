@@ -1,8 +1,8 @@
 import { AppError } from '../core/errors.ts';
 
 /**
- * What a service of Hugging Face said, as one line without secrets: `error` or `message` of a JSON body
- * (`{"error": "..."}`, `{"error": {"message": "..."}}`, `{"message": "..."}`), else the text itself.
+ * A Hugging Face service's error text, as one line without secrets: `error` or `message` of a JSON body (`{"error":
+ * "..."}`, `{"error": {"message": "..."}}`, `{"message": "..."}`), otherwise the text itself.
  */
 export function saidIn(body: unknown): string {
   const text = typeof body === 'string' ? body : (textIn(body) ?? JSON.stringify(body) ?? '');
@@ -23,7 +23,7 @@ function textIn(body: unknown): string | undefined {
   return typeof message === 'string' ? message : undefined;
 }
 
-/** Parses JSON; text that is none comes back as it is. */
+/** Parses JSON; returns text that is not JSON unchanged. */
 export function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -35,13 +35,13 @@ export function jsonOrText(text: string): unknown {
 const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']);
 
 /**
- * A request that got no answer, as AppError `timeout` or `unavailable`. Where the caller's own signal ended it, its
- * reason comes back as it is.
+ * The error for a request that got no answer: AppError `timeout` or `unavailable`. If the caller's own signal ended the
+ * request, its reason is returned unchanged.
  */
 export function noAnswer(action: string, where: string, cause: unknown, signal?: AbortSignal): unknown {
   if (cause instanceof AppError) return cause;
   if (signal?.aborted === true) return signal.reason;
-  const hint = `check that ${where} can be reached from here; it is tried again`;
+  const hint = `check that ${where} can be reached from here; upshift tries again`;
   const code = codeOf(cause);
   if (TIMEOUTS.has(code) || (cause instanceof Error && cause.name === 'TimeoutError')) {
     return new AppError('timeout', `${action}: no answer from ${where} in time`, { hint, cause });
@@ -52,7 +52,7 @@ export function noAnswer(action: string, where: string, cause: unknown, signal?:
   });
 }
 
-/** The code of a network error; `fetch` keeps it in the cause, and a connection to several addresses in a list. */
+/** The code of a network error. `fetch` keeps it in the cause; a connection to several addresses keeps it in a list. */
 export function codeOf(error: unknown): string {
   let current: unknown = error;
   for (let depth = 0; depth < 4 && typeof current === 'object' && current !== null; depth++) {

@@ -8,8 +8,8 @@ import { at, number, text } from './json.ts';
 const LIST_MS = 15_000;
 
 /**
- * Who serves which model behind the router, from its `GET /v1/models`; providers that it says are down are left out.
- * Throws AppError `unauthorized`, `unavailable` or `timeout`.
+ * The providers of each model behind the router, from its `GET /v1/models`; leaves out providers that the list marks as
+ * down. Throws AppError `unauthorized`, `unavailable` or `timeout`.
  */
 export async function listProviders(
   routerUrl: string,
@@ -18,7 +18,10 @@ export async function listProviders(
   return new Map((await listModels(routerUrl, token)).flatMap(readModel));
 }
 
-/** What all providers ask for all models, those that are down too; from the same list, with the same errors. */
+/**
+ * The prices of all providers for all models, including providers that are down; from the same list, with the same
+ * errors.
+ */
 export async function listPrices(routerUrl: string, token: string): Promise<ProviderPrice[]> {
   return (await listModels(routerUrl, token)).flatMap((model) => {
     const id = text(at(model, 'id'));

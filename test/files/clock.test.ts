@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { createClock } from '../../src/files/clock.ts';
 
-/** A wall and a steady count that are moved by hand. */
+/** A wall clock and a steady count that the test moves. */
 function handMoved(wall: number) {
   const time = { wall, steady: 1_000 };
   const pass = (ms: number) => {
@@ -15,7 +15,7 @@ function handMoved(wall: number) {
 }
 
 describe('the clock', () => {
-  it('tells epoch milliseconds with a fraction', () => {
+  it('gives epoch milliseconds with a fraction', () => {
     const clock = createClock({ scale: 1, start: 0 });
     assert.ok(Math.abs(clock.now() - Date.now()) < 200);
     const seen = new Set<number>();
@@ -23,7 +23,7 @@ describe('the clock', () => {
     assert.ok(seen.size > 100, 'it does not stand still within a millisecond');
   });
 
-  it('runs faster by its scale from the shared start', () => {
+  it('runs faster by its scale, counted from the shared start', () => {
     const { pass, source } = handMoved(10_000);
     const clock = createClock({ scale: 60, start: 9_000 }, source);
     assert.equal(clock.now(), 9_000 + 1_000 * 60);
@@ -32,7 +32,7 @@ describe('the clock', () => {
     assert.equal(createClock({ scale: 60, start: 9_000 }, source).now(), clock.now());
   });
 
-  it('follows the wall where it leaps ahead, and not its small steps', () => {
+  it('follows the wall clock if it jumps ahead, but not its small steps', () => {
     const { time, pass, source } = handMoved(10_000);
     const clock = createClock({ scale: 1, start: 0 }, source);
     time.wall += 90;
@@ -43,7 +43,7 @@ describe('the clock', () => {
     assert.equal(clock.now(), 10_095 + 3_600_000);
   });
 
-  it('slows down where the wall leaps back, until it has caught up', () => {
+  it('slows down if the wall clock jumps back, until the wall clock has caught up', () => {
     const { time, pass, source } = handMoved(100_000);
     const clock = createClock({ scale: 1, start: 0 }, source);
     assert.equal(clock.now(), 100_000);
@@ -55,7 +55,7 @@ describe('the clock', () => {
     assert.equal(time.wall, 102_000);
   });
 
-  it('never goes back, whatever the wall does', () => {
+  it('never goes back, whatever the wall clock does', () => {
     const moves = fc.array(fc.tuple(fc.integer({ min: -1e7, max: 1e7 }), fc.double({ min: 0, max: 1e5, noNaN: true })));
     fc.assert(
       fc.property(moves, (list) => {

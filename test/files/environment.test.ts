@@ -10,7 +10,7 @@ const LOCAL = {
 };
 
 describe('the environment', () => {
-  it('is Hugging Face in real time where nothing is set', () => {
+  it('is Hugging Face in real time if nothing is set', () => {
     for (const env of [{}, { HF_TOKEN: '', UPSHIFT_ROUTER_URL: ' ', UPSHIFT_TIME_SCALE: '' }]) {
       assert.deepEqual(readEnvironment(env), {
         token: null,
@@ -55,7 +55,7 @@ describe('the environment', () => {
     ['a start that is no time', { ...LOCAL, UPSHIFT_TIME_START: 'now' }, /UPSHIFT_TIME_START: "now"/, /simulate/],
   ];
   for (const [title, env, message, hint] of rows) {
-    it(`is refused with value, variable and remedy: ${title}`, () => {
+    it(`is refused with the value, the variable and the remedy: ${title}`, () => {
       assert.throws(
         () => readEnvironment(env),
         (error) => {

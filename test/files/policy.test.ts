@@ -37,14 +37,14 @@ describe('the policies that come with upshift', () => {
     for (const name of names) await loadPolicy(join(POLICIES, name));
   });
 
-  it('default.yaml has the defaults that hold without it', async () => {
+  it('default.yaml has the same values as the built-in defaults', async () => {
     const { policy } = await loadPolicy(join(POLICIES, 'default.yaml'));
     assert.deepEqual(policy.watched, { ...POLICY_DEFAULTS, model: '*', endpoint: null });
     assert.deepEqual(policy.routes, []);
     assert.deepEqual(policy.sweep, SWEEP_DEFAULTS);
   });
 
-  it("default.yaml's example holds once its # are taken off", async () => {
+  it("default.yaml's example is valid without its # signs", async () => {
     const text = await readFile(join(POLICIES, 'default.yaml'), 'utf8');
     const [head = '', example = ''] = text.split(/^(?=routes:$)/m);
     const { policy } = parsePolicyText(head + example.replaceAll(/^#/gm, ''), 'default.yaml');
@@ -54,7 +54,7 @@ describe('the policies that come with upshift', () => {
     assert.partialDeepStrictEqual(policy.routes[0]?.endpoint, defaults);
   });
 
-  it('hands-off.yaml asks nobody and says what may be spent', async () => {
+  it('hands-off.yaml needs no approval and states what may be spent', async () => {
     const { policy } = await loadPolicy(join(POLICIES, 'hands-off.yaml'));
     assert.equal(policy.watched.approval, 'automatic');
     assert.ok(policy.routes.every(({ endpoint }) => (endpoint?.maxPricePerHour ?? 0) > 0));
@@ -73,7 +73,7 @@ describe('the policies that come with upshift', () => {
 });
 
 describe('a loaded policy', () => {
-  it('carries its text, the hash of the text, and one resolved form for equal policies', () => {
+  it('has its text, the hash of the text, and the same resolved form as an equal policy', () => {
     const text = 'routes:\n  - model: a/b\n    affinity: agent\n    steps: [10%, 1]\n';
     const loaded = parsePolicyText(text, 'my.yaml');
     assert.equal(loaded.text, text);
@@ -139,7 +139,7 @@ describe('a wrong file is refused with its line, column and path', () => {
     });
   }
 
-  it('all issues, one a line, from top to bottom', () => {
+  it('all issues are listed, one per line, from top to bottom', () => {
     const found = refusal(
       'routes:\n  - model: a b\n    affinity: none\ndefaults:\n  steps: [2]\n  approvals: manual\n',
     );

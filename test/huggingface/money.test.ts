@@ -47,7 +47,7 @@ test('graphs are read in seconds or milliseconds, by the minute or by wider wind
   assert.deepEqual((await replicasFrom({ body: { replicasRunning: { series: two } } }))?.minutes, [[1_000, 3]]);
 });
 
-test('graphs that are not served, or are empty, tell nothing; an API that fails is another matter', async () => {
+test('a graph that is missing or empty gives null, but a failing API rejects', async () => {
   for (const status of [400, 404, 501]) assert.equal(await replicasFrom({ status, body: { error: 'no' } }), null);
   for (const body of [{}, { replicasRunning: null }, { replicasRunning: { series: [] } }]) {
     assert.equal(await replicasFrom({ body }), null);
@@ -57,7 +57,7 @@ test('graphs that are not served, or are empty, tell nothing; an API that fails 
   }
 });
 
-test('prices are read of all providers, also where some of it is missing', async () => {
+test('prices of all providers are read, even if some fields are missing', async () => {
   const providers = [
     { provider: 'groq', status: 'live', pricing: { input: 0.05, output: 0.08 }, is_free: false },
     { provider: 'down', status: 'error', pricing: { input: 0.01, output: 0.01 } },
@@ -82,7 +82,7 @@ test('prices are read of all providers, also where some of it is missing', async
   );
 });
 
-test('a bill is added up over members, and no organization has none', async () => {
+test('a bill is added up over the members, and is null if there is no organization', async () => {
   const use = { model: 'm', provider: 'groq', requestCount: 2, costCents: 1.5 };
   const days = { from: '2026-11-23', until: '2026-11-24' };
   const usage = [{ ...use, user: 'a' }, { ...use, user: 'b' }, { costCents: 0.1 }];

@@ -18,7 +18,7 @@ const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 const TOKEN = 'hf_simulated';
 
 describe('against the simulated Hugging Face', () => {
-  it('an endpoint is quoted, made once, warmed up, paused and deleted', PATIENT, async () => {
+  it('an endpoint is quoted, created once, warmed up, paused and deleted', PATIENT, async () => {
     const clock = createClock({ scale: 600, start: Date.now() });
     await using simulation = await startSimulation({ clock });
     const hub = createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN });

@@ -7,10 +7,10 @@ import { at, number, text } from '../json.ts';
 const BILL_MS = 15_000;
 
 /**
- * What an organization's bill says of serverless between two days (`2026-11-24`, both included), added up over its
- * members: `GET {hub}/api/organizations/{org}/billing/usage/inference` answers `[{period, usage: [{user, model, provider,
- * requestCount, costCents}]}]`. Null where the namespace is no organization whose bill the token may read. There is no
- * such route for Inference Endpoints. Throws AppError `unavailable` or `timeout`.
+ * The serverless calls on an organization's bill between two days (`2026-11-24`, both included), added up over its
+ * members: `GET {hub}/api/organizations/{org}/billing/usage/inference` answers `[{period, usage: [{user, model,
+ * provider, requestCount, costCents}]}]`. Null if the namespace is not an organization whose bill the token may read.
+ * There is no such route for Inference Endpoints. Throws AppError `unavailable` or `timeout`.
  */
 export async function readBill(
   { hubUrl, token }: { readonly hubUrl: string; readonly token: string },
@@ -36,7 +36,7 @@ export async function readBill(
   if (status >= 400 && status < 500 && status !== 429) return null;
   if (status !== 200 || !Array.isArray(body)) {
     throw new AppError('unavailable', `${action}: the Hub answered ${status}: ${saidIn(body)}`, {
-      hint: 'see https://status.huggingface.co; it is asked again in an hour',
+      hint: 'see https://status.huggingface.co; upshift asks again in an hour',
     });
   }
   return added(body.flatMap((period) => linesIn(org, period)));
@@ -56,7 +56,7 @@ function linesIn(org: string, period: unknown): BillLine[] {
   }));
 }
 
-/** One line for each day, model and provider, whoever called. */
+/** One line for each day, model and provider, over all users. */
 function added(lines: readonly BillLine[]): BillLine[] {
   const sums = new Map<string, BillLine>();
   for (const line of lines) {

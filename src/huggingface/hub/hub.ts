@@ -4,35 +4,35 @@ import type { ModelFacts } from '../../core/sizing/facts.ts';
 import { noAnswer, saidIn } from '../failure.ts';
 import { readFacts } from './model-facts.ts';
 
-/** Whose token it is. */
+/** The user of the token. */
 interface Account {
   readonly name: string;
   readonly orgs: readonly { readonly name: string; readonly canPay: boolean | null }[];
-  /** Whether a payment method is there; null where the Hub does not tell. */
+  /** Whether a payment method exists; null if the Hub does not state it. */
   readonly canPay: boolean | null;
 }
 
-/** What the Hub says of a model. */
+/** The Hub's facts about a model. */
 interface ModelSeen {
   readonly exists: boolean;
-  /** Whether it asks for an agreement before it is used: its engine then needs a token. */
+  /** Whether users must accept an agreement first; its engine then needs a token. */
   readonly isGated: boolean;
-  /** Whether it exists and this token may not use it. */
+  /** Whether the model exists but this token may not use it. */
   readonly isGatedForUs: boolean;
   /** The Hub's `pipeline_tag`, such as `text-generation`. */
   readonly task: string | null;
-  /** How many parameters its weights have, from their safetensors headers. */
+  /** The parameters of its weights, from their safetensors headers. */
   readonly parameters: number | null;
 }
 
 /**
- * The Hub. Methods throw AppError `unauthorized` (the token is missing or refused), `unavailable` (out of reach, 5xx,
- * 429), `timeout`, or the signal's own reason.
+ * A client of the Hub. Methods throw AppError `unauthorized` (the token is missing or refused), `unavailable`
+ * (unreachable, 5xx, 429), `timeout`, or the signal's own reason.
  */
 export interface HubClient {
   whoAmI(signal?: AbortSignal): Promise<Account>;
   inspectModel(model: string, signal?: AbortSignal): Promise<ModelSeen>;
-  /** What tells how large a model is. Also throws `not_found` where the Hub shows no such model to this token. */
+  /** The facts about the size of a model. Also throws `not_found` if the Hub shows this token no such model. */
   describeModel(model: string, signal?: AbortSignal): Promise<ModelFacts>;
 }
 
@@ -40,7 +40,7 @@ export interface HubOptions {
   /** Without a trailing slash. */
   readonly hubUrl: string;
   readonly token: string | null;
-  /** How long one answer may take, in real ms; 15 s where it is left out. */
+  /** Time limit of one answer, in real ms; 15 s by default. */
   readonly timeoutMs?: number;
 }
 
@@ -48,7 +48,7 @@ const ABSENT: ModelSeen = { exists: false, isGated: false, isGatedForUs: false, 
 const NAME = /^\w[\w.-]*(?:\/\w[\w.-]*)?$/;
 const TOKEN_HINT = 'set HF_TOKEN to a valid token from https://huggingface.co/settings/tokens';
 
-/** A client of the Hub over `@huggingface/hub`, which takes neither a signal nor a time limit of its own. */
+/** A client of the Hub over `@huggingface/hub`, which supports neither a signal nor a time limit. */
 export function createHubClient({ hubUrl, token, timeoutMs = 15_000 }: HubOptions): HubClient {
   const within = (signal?: AbortSignal): typeof fetch => {
     const limit = AbortSignal.timeout(timeoutMs);
@@ -92,7 +92,7 @@ export function createHubClient({ hubUrl, token, timeoutMs = 15_000 }: HubOption
         if (error instanceof HubApiError) {
           if (error.statusCode === 404) return ABSENT;
           if (error.statusCode === 403) return { ...ABSENT, exists: true, isGated: true, isGatedForUs: true };
-          // Without a token the Hub says 401 for what does not exist, is private, or is gated.
+          // Without a token the Hub answers 401 for a model that does not exist, is private, or is gated.
           if (error.statusCode === 401 && (token === null || /not found/i.test(error.message))) return ABSENT;
         }
         throw failed(action, hubUrl, error, signal);
@@ -114,16 +114,16 @@ async function describeModel(
 ): Promise<ModelFacts> {
   const action = `asking the Hub how large ${model} is`;
   const hint = 'check the name, and whether HF_TOKEN may see it';
-  if (!NAME.test(model)) throw new AppError('not_found', `${action}: that is no name of a model`, { hint });
+  if (!NAME.test(model)) throw new AppError('not_found', `${action}: the name is not valid`, { hint });
   try {
     return await readFacts(model, { hubUrl, fetch: bounded, ...(token === null ? {} : { accessToken: token }) });
   } catch (error) {
     if (error instanceof HubApiError) {
       const { statusCode, message } = error;
-      // The Hub says 401 of what it does not show to strangers, and of a token that is no good.
+      // The Hub answers 401 both for a model that it hides from this token and for an invalid token.
       const isHidden = statusCode === 401 && (token === null || /not found/i.test(message));
       if (isHidden || statusCode === 403 || statusCode === 404) {
-        throw new AppError('not_found', `${action}: it shows us no such model (${statusCode})`, { hint });
+        throw new AppError('not_found', `${action}: the Hub shows HF_TOKEN no such model (${statusCode})`, { hint });
       }
     }
     throw failed(action, hubUrl, error, signal);
@@ -131,8 +131,8 @@ async function describeModel(
 }
 
 /**
- * A gated model's card is there for everyone; whether its files are tells `GET /api/models/{model}/auth-check`, the
- * route behind `auth_check` of huggingface_hub, which the JavaScript library does not have.
+ * Everyone may read a gated model's card. `GET /api/models/{model}/auth-check` states whether this token may read its
+ * files. It is the route behind `auth_check` of huggingface_hub, which the JavaScript library does not have.
  */
 async function isLetIn(bounded: typeof fetch, hubUrl: string, model: string, token: string | null): Promise<boolean> {
   const response = await bounded(`${hubUrl}/api/models/${model}/auth-check`, {
@@ -141,9 +141,13 @@ async function isLetIn(bounded: typeof fetch, hubUrl: string, model: string, tok
   await response.body?.cancel();
   if (response.ok) return true;
   if (response.status === 401 || response.status === 403 || response.status === 404) return false;
-  throw new AppError('unavailable', `the Hub answered ${response.status} when asked whether we may use ${model}`, {
-    hint: 'see https://status.huggingface.co; it is tried again',
-  });
+  throw new AppError(
+    'unavailable',
+    `the Hub answered ${response.status} when asked whether HF_TOKEN may use ${model}`,
+    {
+      hint: 'see https://status.huggingface.co; upshift tries again',
+    },
+  );
 }
 
 function readAccount(me: Awaited<ReturnType<typeof whoAmI>>): Account {
@@ -165,16 +169,16 @@ function failed(action: string, hubUrl: string, error: unknown, signal?: AbortSi
       return new AppError('unauthorized', `${action}: HF_TOKEN is refused (${status})`, { hint: TOKEN_HINT });
     }
     return new AppError('unavailable', `${action}: the Hub answered ${status}: ${saidIn(error.message)}`, {
-      hint: 'see https://status.huggingface.co; it is tried again',
+      hint: 'see https://status.huggingface.co; upshift tries again',
     });
   }
-  // The library's own check of the token's form.
+  // The library itself checks the form of the token.
   if (error instanceof TypeError && error.message.includes('hf_')) {
     return new AppError('unauthorized', `${action}: HF_TOKEN does not begin with hf_`, { hint: TOKEN_HINT });
   }
   if (error instanceof SyntaxError || (error instanceof TypeError && error.message !== 'fetch failed')) {
     return new AppError('unavailable', `${action}: the answer of ${hubUrl} cannot be read`, {
-      hint: 'check HF_ENDPOINT: is it the Hub?',
+      hint: 'check that HF_ENDPOINT is the Hub',
       cause: error,
     });
   }

@@ -11,7 +11,7 @@ import { readArchitecture } from '../../core/sizing/architecture.ts';
 import { readQuantization } from '../../core/sizing/facts.ts';
 import type { ModelFacts } from '../../core/sizing/facts.ts';
 
-/** How the Hub is asked. */
+/** How to reach the Hub. */
 export interface HubAccess {
   readonly hubUrl: string;
   readonly fetch: typeof fetch;
@@ -23,15 +23,16 @@ interface WeightFile {
   readonly bytes: number;
 }
 
-/** Files that are no JSON, or no safetensors, or come from a server that does not tell how long they are. */
+/** Errors for files that are not JSON or not safetensors, or whose server does not state their length. */
 const MALFORMED = [SyntaxError, SafetensorParseError, InvalidApiResponseFormatError];
 const LARGEST_CONFIG_BYTES = 4 * 1_048_576;
 
 /**
- * What the Hub knows of a model that tells how large it is. From `GET /api/models/{model}` come task and parameters by dtype;
- * its `config` holds neither layers nor heads, so `config.json` is read; where it counts no parameters, the headers of the
- * safetensors are; and where a count alone is no size (quantised weights, GGUF, no safetensors), the files' sizes are.
- * What a token is not let in to, or what is not there, stays unknown. Rejects as `@huggingface/hub` does.
+ * The Hub's facts about the size of a model. `GET /api/models/{model}` gives the task and the parameters by dtype. Its
+ * `config` has neither layers nor heads, so `config.json` is read. If it counts no parameters, the headers of the
+ * safetensors files are read. If a count alone gives no size (quantised weights, GGUF, no safetensors), the files'
+ * sizes are used. Facts that the token may not read, or that do not exist, stay unknown. Rejects as `@huggingface/hub`
+ * does.
  */
 export async function readFacts(model: string, access: HubAccess): Promise<ModelFacts> {
   const info = await modelInfo({
@@ -63,12 +64,15 @@ export async function readFacts(model: string, access: HubAccess): Promise<Model
   };
 }
 
-/** A list that the library promises, and some answers lack. */
+/** A list that the library's types promise, but that some answers lack. */
 function listed(tags: readonly string[] | undefined): readonly string[] {
   return tags ?? [];
 }
 
-/** The answer; undefined where what was asked for is not there, is not for us, or is not what it says it is. */
+/**
+ * The answer; undefined if the file does not exist, the token may not read it, or its content is not of the expected
+ * form.
+ */
 async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();
@@ -77,7 +81,7 @@ async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
       if ([401, 403, 404].includes(error.statusCode)) return undefined;
       throw error;
     }
-    // The library throws a plain Error where a repository has weights of other names than it looks for.
+    // The library throws a plain Error if a repository's weight files have unexpected names.
     const isElsewhere = error instanceof Error && error.message.includes('does not seem to contain safetensors');
     if (isElsewhere || MALFORMED.some((kind) => error instanceof kind)) return undefined;
     throw error;
@@ -108,7 +112,7 @@ async function listWeights(model: string, access: HubAccess): Promise<WeightFile
   return files;
 }
 
-/** The weights that an engine would load: repositories hold them twice at times, whole and in shards, or in older formats. */
+/** The weights that an engine loads. Some repositories hold them twice: whole and in shards, or in older formats. */
 function chooseWeights(files: readonly WeightFile[]): readonly WeightFile[] {
   const tensors = files.filter(({ path }) => path.endsWith('.safetensors'));
   const shards = tensors.filter(({ path }) => /^model-\d+-of-\d+\.safetensors$/.test(path));
@@ -120,8 +124,8 @@ function chooseWeights(files: readonly WeightFile[]): readonly WeightFile[] {
 }
 
 /**
- * The file that llama.cpp would take by itself (`--hf-repo` without a quantisation): Q4_K_M, else the first; with all its
- * parts, the first part in front. Projectors for pictures are none.
+ * The file that llama.cpp loads by default (`--hf-repo` without a quantisation): Q4_K_M, otherwise the first; with all
+ * its parts, the first part in front. Projectors for pictures do not count.
  */
 function chooseGguf(files: readonly WeightFile[]): readonly WeightFile[] {
   const all = files

@@ -5,17 +5,17 @@ import { jsonOrText, noAnswer, saidIn } from '../failure.ts';
 import { readStatus } from './status.ts';
 import type { EndpointStatus } from './status.ts';
 
-/** Where the management API is, and how it is called. */
+/** The address and the credentials of the management API. */
 export interface ManagementOptions {
   /** Without a trailing slash. */
   readonly baseUrl: string;
   readonly token: string | null;
   readonly dispatcher?: Dispatcher;
-  /** How long one answer may take, in real ms; 30 s where it is left out. */
+  /** Time limit of one answer, in real ms; 30 s by default. */
   readonly timeoutMs?: number;
 }
 
-/** What the management API answered. `body` is JSON, or text if it is none. */
+/** The answer of the management API. `body` is JSON, or text if it is not JSON. */
 export interface Answer {
   readonly status: number;
   readonly body: unknown;
@@ -30,7 +30,7 @@ export const PUBLIC_LIST = '/v2/provider';
 
 const LARGEST_ANSWER_BYTES = 16 * 1_048_576;
 
-/** Opens the management API: what it returns makes requests of it. */
+/** Returns a function that makes requests of the management API. */
 export function openManagement({ baseUrl, token, dispatcher, timeoutMs = 30_000 }: ManagementOptions): Send {
   return async (method, path, body, signal) => {
     const action = `${method} ${path.split('?')[0]}`;
@@ -67,7 +67,7 @@ export function openManagement({ baseUrl, token, dispatcher, timeoutMs = 30_000 
 
 const TOKEN_HINT = 'set HF_TOKEN to a token with the scope inference.endpoints.write for the namespace';
 
-/** The body of a 2xx answer; anything else is thrown. */
+/** The body of a 2xx answer; throws for any other. */
 export function accepted({ status, body }: Answer, action: string, namespace: string): unknown {
   if (status >= 200 && status < 300) {
     if (typeof body === 'object' || body === '') return body;
@@ -76,7 +76,7 @@ export function accepted({ status, body }: Answer, action: string, namespace: st
   throw refused(status, saidIn(body), action, namespace);
 }
 
-/** The endpoint in a 2xx answer; anything else is thrown. */
+/** The endpoint in a 2xx answer; throws for any other. */
 export function statusIn(answer: Answer, action: string, namespace: string): EndpointStatus {
   const status = readStatus(accepted(answer, action, namespace));
   if (status.name === '') throw unreadable(action);
@@ -90,21 +90,22 @@ function refused(status: number, said: string, action: string, namespace: string
   if (status === 402 || /payment/i.test(said)) {
     return make('unauthorized', `add a payment method for ${namespace} at https://huggingface.co/settings/billing`);
   }
-  // The status of a quota that is used up is not documented; the word is all there is to go by.
+  // The status of an exhausted quota is not documented, so only the word in the text identifies it.
   if (status < 500 && /quota/i.test(said)) {
     return make('conflict', 'pause or delete an endpoint, choose another instance, or ask Hugging Face for more quota');
   }
   if (status === 403) return make('unauthorized', TOKEN_HINT);
   if (status === 404) return make('not_found', `check the namespace ${namespace} and that its endpoint exists`);
-  if (status === 409) return make('conflict', 'look at `upshift endpoints`: the name or the state is taken');
-  if (status === 429) return make('unavailable', 'the management API limits requests; it is tried again later');
-  if (status >= 500) return make('unavailable', 'see https://status.huggingface.co; it is tried again');
+  if (status === 409)
+    return make('conflict', 'see `upshift endpoints`: the name is taken, or the state does not allow this');
+  if (status === 429) return make('unavailable', 'the management API limits requests; upshift tries again later');
+  if (status >= 500) return make('unavailable', 'see https://status.huggingface.co; upshift tries again');
   return make('invalid', 'correct the endpoint block of the policy');
 }
 
-/** The error for an answer that is not what the API documents. */
+/** The error for an answer whose form the API does not document. */
 export function unreadable(action: string): AppError {
   return new AppError('unavailable', `${action}: the management API's answer cannot be read`, {
-    hint: 'check UPSHIFT_ENDPOINTS_URL: is it the management API?',
+    hint: 'check that UPSHIFT_ENDPOINTS_URL is the management API',
   });
 }

@@ -13,29 +13,30 @@ import { readStatus } from './status.ts';
 import type { EndpointStatus } from './status.ts';
 
 /**
- * The management API of Inference Endpoints (OpenAPI 2.0.0, `api.endpoints.huggingface.cloud`); no library of Hugging Face
- * for JavaScript has it. One request per method, no retries: the caller's next turn is the retry.
+ * The management API of Inference Endpoints (OpenAPI 2.0.0, `api.endpoints.huggingface.cloud`); Hugging Face has no
+ * JavaScript library for it. Each method makes one request without retries, because the caller's next turn is the
+ * retry.
  *
  * Every method throws AppError: `unauthorized` (401, 402, 403), `not_found`, `conflict` (409, quota), `invalid` (other
- * 4xx), `unavailable` (429, 5xx, out of reach), `timeout`; or the signal's own reason. No message holds a token.
+ * 4xx), `unavailable` (429, 5xx, unreachable), `timeout`; or the signal's own reason. No message holds a token.
  */
 export interface EndpointsClient {
-  /** All endpoints of a namespace, ours and others'. */
+  /** All endpoints of a namespace, whoever created them. */
   list(namespace: string, signal?: AbortSignal): Promise<EndpointStatus[]>;
-  /** One endpoint; null where there is none of that name. */
+  /** One endpoint; null if there is none of that name. */
   get(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus | null>;
   create(namespace: string, spec: EndpointSpec, signal?: AbortSignal): Promise<EndpointStatus>;
   /** Merges `change` into the endpoint. Its engine cannot be changed. */
   update(namespace: string, name: string, change: object, signal?: AbortSignal): Promise<EndpointStatus>;
-  /** Stops it and its bill. One that is paused already stays so. */
+  /** Pauses it, which ends its cost. A paused endpoint stays paused. */
   pause(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus>;
-  /** Starts it again. One that runs already stays so. */
+  /** Starts it again. A running endpoint stays running. */
   resume(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus>;
-  /** Stops it until somebody calls it: it then still counts towards the quota. */
+  /** Scales it to zero until the next call; it still counts towards the quota. */
   scaleToZero(namespace: string, name: string, signal?: AbortSignal): Promise<EndpointStatus>;
-  /** Deletes it. One that is gone already stays so. */
+  /** Deletes it. No error if it is already deleted. */
   delete(namespace: string, name: string, signal?: AbortSignal): Promise<void>;
-  /** Its billed replicas in a span, epoch ms; null where the API serves no such graph. */
+  /** Its billed replicas in a span, epoch ms; null if the API has no such graph. */
   replicas(
     namespace: string,
     name: string,
@@ -44,7 +45,10 @@ export interface EndpointsClient {
   ): Promise<ReplicaMinutes | null>;
   /** Price, quota and availability of an instance for this account. */
   quote(namespace: string, instance: Instance, signal?: AbortSignal): Promise<Quote>;
-  /** All instances with their prices, and the account's quota; with null the public list, which needs no token and has none. */
+  /**
+   * All instances with their prices, and the account's quota. With null: the public list, which needs no token and has
+   * no quota.
+   */
   offers(namespace: string | null, signal?: AbortSignal): Promise<Offer[]>;
 }
 
@@ -73,7 +77,7 @@ function readingMethods(send: Send): Omit<EndpointsClient, Changing> {
     async replicas(namespace, name, { from, until }, signal) {
       const span = { start: new Date(from).toISOString(), stop: new Date(until).toISOString() };
       const answer = await send('POST', `${one(namespace, name)}/metrics`, span, signal);
-      // Not every plan, version or endpoint has graphs: that is no failure.
+      // Not every plan, version or endpoint has graphs, so a missing graph is not an error.
       if (answer.status === 501 || (answer.status >= 400 && answer.status < 429)) return null;
       return readReplicas(accepted(answer, `reading the graphs of ${name}`, namespace));
     },
@@ -83,7 +87,7 @@ function readingMethods(send: Send): Omit<EndpointsClient, Changing> {
   };
 }
 
-/** The methods that start, stop or change an endpoint, and with it its bill. */
+/** The methods that start, stop or change an endpoint, and therefore its cost. */
 function changingMethods(send: Send, get: EndpointsClient['get']): Pick<EndpointsClient, Changing> {
   return {
     async create(namespace, spec, signal) {
@@ -141,7 +145,7 @@ async function listAll(send: Send, namespace: string, signal?: AbortSignal): Pro
     if (!Array.isArray(items)) throw unreadable('listing endpoints');
     for (const item of items) found.push(readStatus(item));
     cursor = text(at(body, 'nextCursor'));
-    // A cursor that comes back would go round for ever.
+    // A repeated cursor would make this loop endless.
     if (cursor !== null && (cursors.has(cursor) || cursors.size >= MOST_PAGES)) throw unreadable('listing endpoints');
     if (cursor !== null) cursors.add(cursor);
   } while (cursor !== null);

@@ -5,8 +5,9 @@ import { isOurs } from './status.ts';
 import type { EndpointStatus } from './status.ts';
 
 /**
- * The endpoint of a spec's name: found, or made. Never a second one: it is looked up first, and again where the name was
- * taken meanwhile or the answer to the creation was lost. Throws AppError `conflict` where the name is not ours.
+ * Finds the endpoint with the spec's name, or creates it. It never creates a second one: it looks the name up first,
+ * and again if the name was taken meanwhile or the answer to the creation was lost. Throws AppError `conflict` if
+ * upshift did not create the endpoint of that name.
  */
 export async function ensureEndpoint(
   client: Pick<EndpointsClient, 'get' | 'create'>,
@@ -17,8 +18,8 @@ export async function ensureEndpoint(
   const adopt = async () => {
     const found = await client.get(namespace, spec.name, signal);
     if (found === null || isOurs(found)) return found;
-    throw new AppError('conflict', `there is an endpoint ${namespace}/${spec.name} that upshift did not make`, {
-      hint: 'rename or delete that endpoint, then let the rollout be proposed again',
+    throw new AppError('conflict', `the endpoint ${namespace}/${spec.name} exists, but upshift did not create it`, {
+      hint: 'rename or delete that endpoint; upshift then proposes the rollout again',
     });
   };
   const found = await adopt();

@@ -1,6 +1,6 @@
 import type { Offer } from '../../core/sizing/offer.ts';
 
-/** The day of the copy of Hugging Face's public price list (docs, `support/pricing`) that these rows are from. */
+/** The date of the copy of Hugging Face's public price list (docs, `support/pricing`) that these rows come from. */
 export const LIST_DATE = '2026-08-20';
 
 type Row = readonly [place: string, type: string, size: string, memoryGb: number, price: number];
@@ -17,7 +17,10 @@ const CPU: readonly Row[] = [
   ['gcp us-east4', 'intel-spr', 'x8', 16, 0.4],
 ];
 
-/** Memory is that of all accelerators together. The list names no regions: these are where they were seen. */
+/**
+ * Memory is the total of all accelerators. The list names no regions: these are the regions in which the instances were
+ * seen.
+ */
 const GPU: readonly Row[] = [
   ['aws us-east-1', 'nvidia-t4', 'x1', 14, 0.5],
   ['aws us-east-1', 'nvidia-t4', 'x4', 56, 3],
@@ -50,8 +53,9 @@ const GPU: readonly Row[] = [
 ];
 
 /**
- * The price list as it was on LIST_DATE, without what was deprecated: for showing what there might be where the API is out of
- * reach. Availability and quota are unknown, prices may have changed: never to spend money on.
+ * The price list of LIST_DATE without deprecated rows. It only shows which instances may exist if the API is
+ * unreachable. Availability and quota are unknown and prices may have changed, so never spend money on the basis of
+ * this list.
  */
 export function listedOffers(): Offer[] {
   return [...CPU.map((row) => toOffer(row, 'cpu')), ...GPU.map((row) => toOffer(row, 'gpu'))];

@@ -2,13 +2,13 @@ import type { ReplicaMinutes } from '../../core/money/books.ts';
 import { MINUTE_MS } from '../../core/time.ts';
 import { at, number } from '../json.ts';
 
-/** Points beyond this are milliseconds: the API does not document the unit of `x`. */
+/** Larger values of `x` are milliseconds, smaller ones seconds, because the API does not document the unit. */
 const LATEST_SECONDS = 1e11;
 
 /**
- * Reads `replicasRunning` out of the answer to `POST .../metrics` (AllGraphs): `{timeWindowSeconds, replicasRunning:
- * {series: [{status, data: [{x, y}]}]}}`. The spelling of `status` is not documented; the series of an endpoint that starts
- * and then runs overlap in one window, so that the largest of them is what was billed. Null where there is no point.
+ * Reads `replicasRunning` from the answer to `POST .../metrics` (AllGraphs): `{timeWindowSeconds, replicasRunning:
+ * {series: [{status, data: [{x, y}]}]}}`. The spelling of `status` is not documented. If an endpoint starts and then
+ * runs within one window, its series overlap, so the largest of them is the billed number. Null if there is no point.
  */
 export function readReplicas(body: unknown): ReplicaMinutes | null {
   const series = at(at(body, 'replicasRunning'), 'series');
@@ -21,7 +21,7 @@ export function readReplicas(body: unknown): ReplicaMinutes | null {
       if (x === null || y === null) continue;
       const first = Math.floor((x > LATEST_SECONDS ? x : x * 1_000) / MINUTE_MS);
       for (let minute = first; minute < first + windowMinutes; minute++) {
-        // A mean over the window may be a fraction: some moment of it had a whole replica.
+        // A mean over the window may be a fraction. It is rounded up, because at some moment a whole replica ran.
         minutes.set(minute, Math.max(minutes.get(minute) ?? 0, Math.ceil(y)));
       }
     }

@@ -4,10 +4,11 @@ import { at, number, text } from '../json.ts';
 const CLOSED = new Set(['deprecated', 'not_available']);
 
 /**
- * Reads all of `GET /v2/provider/{namespace}`, or of the public `GET /v2/provider`, whose quotas are placeholders: `{vendors:
- * [{name, status, regions: [{name, status, computes: [{accelerator, instanceType, instanceSize, status, pricePerHour,
- * numAccelerators, memoryGb, gpuMemoryGb, quota: {maxAccelerators, usedAccelerators}}]}]}]}`. Rows that name no instance are
- * left out. Closed by the rule of Hugging Face's own command line: deprecated or not available.
+ * Reads all of `GET /v2/provider/{namespace}`, or of the public `GET /v2/provider`, whose quotas are placeholders:
+ * `{vendors: [{name, status, regions: [{name, status, computes: [{accelerator, instanceType, instanceSize, status,
+ * pricePerHour, numAccelerators, memoryGb, gpuMemoryGb, quota: {maxAccelerators, usedAccelerators}}]}]}]}`. Rows that
+ * name no instance are left out. An offer is closed if it is deprecated or not available, as in Hugging Face's own
+ * command line.
  */
 export function readOffers(body: unknown, { hasQuota }: { readonly hasQuota: boolean }): Offer[] {
   return list(at(body, 'vendors')).flatMap((vendor) =>

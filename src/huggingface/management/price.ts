@@ -3,14 +3,14 @@ import type { EndpointStatus } from './status.ts';
 
 const OFF = new Set<EndpointStatus['state']>(['paused', 'scaledToZero', 'failed']);
 
-/** What an endpoint costs with the replicas that it has now, micro-dollars per hour; null where the price is not known. */
+/** The cost of an endpoint with its present replicas, micro-dollars per hour; null if the price is unknown. */
 export async function priceNow(
   client: Pick<EndpointsClient, 'quote'>,
   namespace: string,
   { state, targetReplica, readyReplica, instance }: EndpointStatus,
   signal?: AbortSignal,
 ): Promise<{ readonly replicas: number; readonly pricePerHourMicros: number | null }> {
-  // One that is being made counts from the beginning.
+  // An endpoint that is being created costs money from the beginning.
   const replicas = OFF.has(state) ? 0 : Math.max(targetReplica, readyReplica);
   if (replicas === 0) return { replicas, pricePerHourMicros: 0 };
   const price = (await client.quote(namespace, instance, signal)).pricePerHourMicros;

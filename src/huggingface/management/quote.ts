@@ -7,27 +7,27 @@ export interface Instance {
   readonly region: string;
   readonly instanceType: string;
   readonly instanceSize: string;
-  /** How many of them must fit into the quota; 1 where it is left out. */
+  /** Number of them that must fit into the quota; 1 by default. */
   readonly minReplica?: number;
 }
 
-/** What an instance costs, and whether it can be had. */
+/** The price of an instance, and whether it is available. */
 export interface Quote {
-  /** Micro-dollars per replica and hour; null where the list does not know the instance. */
+  /** Micro-dollars per replica and hour; null if the list does not have the instance. */
   readonly pricePerHourMicros: number | null;
   /** `available`, `low_availability`, `not_available`, `reserved`, `deprecated`, or `unknown`. */
   readonly status: string;
-  /** Accelerators left in the account's quota; null where it is not told. */
+  /** Accelerators left in the account's quota; null if it is unknown. */
   readonly quotaLeft: number | null;
   readonly numAccelerators: number;
   readonly isDeployable: boolean;
-  /** Why it cannot be had; null where it can. */
+  /** Why the instance is not available; null if it is. */
   readonly why: string | null;
 }
 
 /**
- * Looks one instance up among the offers of an account. Deployable by the rule of Hugging Face's own command line: not
- * deprecated, available, and enough quota left.
+ * Finds one instance among the offers of an account. It is deployable by the rule of Hugging Face's own command line:
+ * not deprecated, available, and enough quota left.
  */
 export function readQuote(offers: readonly Offer[], wanted: Instance): Quote {
   const found = findOffer(offers, wanted);
@@ -56,7 +56,7 @@ function findOffer(
   );
 }
 
-/** Which part of an instance's name no offer has, and what there is instead. */
+/** The part of an instance's name that no offer has, and the values that exist instead. */
 export function whyNotListed(offers: readonly Offer[], wanted: Partial<Instance>): string {
   const { vendor, region, instanceType, instanceSize } = wanted;
   const inVendor = offers.filter((offer) => vendor === undefined || offer.vendor === vendor);

@@ -1,19 +1,19 @@
 import type { Scaling } from '../../core/scaling/scaling.ts';
 import { bearer, limited } from '../http.ts';
 
-/** How long a call that only wakes may take, in real ms: what it is answered does not matter. */
+/** Time limit of the wake call, in real ms. It can be short, because the answer does not matter. */
 const WAKE_MS = 10_000;
 
-/** A change of the scaling and of nothing else: what is left out of a `PUT` stays as it is. */
+/** The body of a `PUT` that changes only the scaling: fields that are left out stay as they are. */
 export function scalingChange({ minReplica, maxReplica, scaleToZeroTimeout, measure }: Scaling): object {
   const scaling = { minReplica, maxReplica, scaleToZeroTimeout, ...(measure !== null && { measure }) };
   return { compute: { scaling } };
 }
 
 /**
- * A call that wakes an endpoint which is scaled to zero, as any call does. It asks for the health route, and the proxy need
- * not hold it (`X-Scale-Up-Timeout`, seconds): who waits for the endpoint looks again. Never rejects, but with the reason
- * of a signal that has ended it.
+ * Wakes an endpoint that is scaled to zero: any call wakes it. This call goes to the health route. The proxy need not
+ * hold it (`X-Scale-Up-Timeout`, seconds), because the caller checks the endpoint again later. Rejects only with the
+ * reason of the signal that ended it.
  */
 export async function knock(
   url: string,

@@ -37,8 +37,9 @@ export interface EndpointSpec {
 const LONGEST_NAME = 32;
 
 /**
- * The name of a rollout's endpoint: `up-`, as much of the model's name as fits, the rollout's id whole. The same for the
- * same rollout for ever, so that what a dead process made is found again. The API allows `[a-z0-9-]`, 32 characters.
+ * The name of a rollout's endpoint: `up-`, as much of the model's name as fits, and the whole rollout id. The same
+ * rollout always gets the same name, so that upshift finds an endpoint that a dead process created. The API allows
+ * `[a-z0-9-]`, 32 characters.
  */
 export function endpointName(model: string, rolloutId: string): string {
   const room = LONGEST_NAME - 'up--'.length - rolloutId.length;
@@ -52,23 +53,23 @@ export function endpointName(model: string, rolloutId: string): string {
   return slug === '' ? `up-${rolloutId}` : `up-${slug}-${rolloutId}`;
 }
 
-/** What an endpoint is made from. */
+/** The inputs of an endpoint's create body. */
 export interface EndpointWish {
   readonly name: string;
   readonly policy: EndpointPolicy;
   /** Repository on the Hub. */
   readonly model: string;
-  /** The model's `pipeline_tag`; left out where it is not known (the API refuses null). */
+  /** The model's `pipeline_tag`; left out if it is unknown, because the API refuses null. */
   readonly task?: string | null;
-  /** Handed to the engine as the secret `HF_TOKEN`; only gated models need one. */
+  /** The engine gets it as the secret `HF_TOKEN`; only gated models need one. */
   readonly token?: string | null;
-  /** The instance that was chosen, or named. */
+  /** The instance that upshift chose or the policy names. */
   readonly instance: PinnedInstance;
-  /** The ledger that knows its rollout: told by a tag, so that it can be found again. */
+  /** The ledger that holds its rollout. A tag on the endpoint names it, so that upshift can find the endpoint again. */
   readonly ledgerId?: string;
 }
 
-/** The create body for a wish; see `EndpointSpec`. */
+/** The create body for an endpoint; see `EndpointSpec`. */
 export function endpointSpec(wish: EndpointWish): EndpointSpec {
   const { policy, task, token, instance } = wish;
   const { minReplica, maxReplica, measure } = firstScaling(policy);
@@ -97,13 +98,14 @@ export function endpointSpec(wish: EndpointWish): EndpointSpec {
 }
 
 /**
- * The API refuses vLLM and SGLang on several accelerators unless they are told how to share the model, and llama.cpp unless
- * it is told its file, its context in all, how many calls divide it and how many threads answer HTTP.
+ * The engine's settings for sharing the machine. The API requires them: vLLM and SGLang on several accelerators need to
+ * know how to share the model. llama.cpp needs its file, its total context, the number of calls that share the context,
+ * and the number of HTTP threads.
  */
 function imageOf({ policy, instance }: EndpointWish): EndpointSpec['model']['image'] {
   const { engine, tensorParallelSize, gguf } = instance;
   const image: Record<string, string | number> = { url: instance.image, healthRoute: '/health' };
-  // Images of vLLM listen on 8000; where the others listen is left to the platform.
+  // Images of vLLM listen on 8000; the platform sets the port of the others.
   if (engine === 'vLLM') image['port'] = 8000;
   const canShare = engine === 'vLLM' || engine === 'sGLang';
   const isTold = hasFlag(policy.args, '--tensor-parallel-size', '-tp', '--tp', '--tp-size', '--data-parallel-size');
@@ -113,7 +115,7 @@ function imageOf({ policy, instance }: EndpointWish): EndpointSpec['model']['ima
       modelPath: gguf.path,
       ctxSize: gguf.context,
       nParallel: gguf.calls,
-      // One for each call, and some for /health and /metrics while all are busy.
+      // One thread for each call, and a few for /health and /metrics while all calls are busy.
       threadsHttp: gguf.calls + 2,
     });
   }
@@ -121,8 +123,9 @@ function imageOf({ policy, instance }: EndpointWish): EndpointSpec['model']['ima
 }
 
 /**
- * vLLM serves under the path it loads from unless it is told the repository's name, and answers 404 to any other. It does not
- * start where a call of the model's full context has no room: then it is told the longest that has.
+ * The arguments of vLLM. By default vLLM serves the model under the path it loads from and answers 404 to any other
+ * name, so it needs the repository's name. It does not start if one call of the model's full context does not fit into
+ * memory; in that case it gets the longest context that fits.
  */
 function argsOf({ policy, model, instance }: EndpointWish): readonly string[] {
   const { engine, maxContext } = instance;

@@ -18,9 +18,9 @@ type EndpointState = (typeof STATES)[number];
 /** An Inference Endpoint as the management API shows it. */
 export interface EndpointStatus {
   readonly name: string;
-  /** A state that upshift does not know is shown as `updating` (neither ready nor failed), and told in `message`. */
+  /** A state that upshift does not know is read as `updating` (neither ready nor failed), and `message` names it. */
   readonly state: EndpointState;
-  /** No trailing slash; null until it is scheduled, and where it is neither https nor loopback. */
+  /** No trailing slash; null until the endpoint is scheduled, and if the URL is neither https nor loopback. */
   readonly url: string | null;
   readonly type: string;
   /** The repository that it serves. */
@@ -31,7 +31,7 @@ export interface EndpointStatus {
   readonly targetReplica: number;
   /** Null where it cannot be read. */
   readonly scaling: Scaling | null;
-  /** Epoch ms; null where it is not told. */
+  /** Epoch ms; null if the API does not state it. */
   readonly createdAt: number | null;
   readonly updatedAt: number | null;
   readonly tags: readonly string[];
@@ -41,16 +41,16 @@ export interface EndpointStatus {
     readonly instanceType: string;
     readonly instanceSize: string;
   };
-  /** Path of the health route, `/health` where the API names none. */
+  /** Path of the health route; `/health` if the API names none. */
   readonly healthRoute: string;
 }
 
-/** Whether upshift made it. */
+/** Whether upshift created it. */
 export function isOurs(status: Pick<EndpointStatus, 'tags'>): boolean {
   return status.tags.includes(OUR_TAG);
 }
 
-/** Reads `EndpointWithStatus` (OpenAPI 2.0.0 of the management API), tolerating what is left out or new. */
+/** Reads `EndpointWithStatus` (OpenAPI 2.0.0 of the management API); tolerates missing and new fields. */
 export function readStatus(value: unknown): EndpointStatus {
   const status = at(value, 'status');
   const stated = text(at(status, 'state')) ?? '';
@@ -88,7 +88,7 @@ function time(value: unknown): number | null {
   return Number.isNaN(parsed) ? null : parsed;
 }
 
-// The daemon's token goes to this URL with every call.
+// The URL is checked, because the daemon sends its token to it with every call.
 function readAddress(value: string | null): { url: string | null; problem: string | null } {
   if (value === null) return { url: null, problem: null };
   const url = URL.parse(value);
@@ -106,7 +106,7 @@ function readHealthRoute(value: unknown): string {
   return route.startsWith('/') ? route : `/${route}`;
 }
 
-/** The scaling that an endpoint's body tells; null where it cannot be read. `metric` and `threshold` are its old spelling. */
+/** The scaling in an endpoint's body; null if it cannot be read. `metric` and `threshold` are its old spelling. */
 export function readScaling(body: unknown): Scaling | null {
   const scaling = at(at(body, 'compute'), 'scaling');
   const [minReplica, maxReplica] = [number(at(scaling, 'minReplica')), number(at(scaling, 'maxReplica'))];

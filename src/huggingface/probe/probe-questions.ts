@@ -2,17 +2,17 @@ import type { InferenceClient } from '@huggingface/inference';
 import type { CallShape } from '../../core/route.ts';
 import { at, text } from '../json.ts';
 
-/** Posts JSON to a path of the endpoint; rejects with what was said where the answer is not 2xx. */
+/** Posts JSON to a path of the endpoint; rejects with the error text if the answer is not 2xx. */
 export type Post = (path: string, body: object) => Promise<unknown>;
 
-/** What a question is asked with. */
+/** The means that a question uses for its call. */
 interface Means {
   readonly client: InferenceClient;
   readonly model: string;
   readonly post: Post;
 }
 
-/** Makes one small call; resolves with what is wrong with the answer, null where nothing is. */
+/** Makes one small call; resolves with the problem of the answer, null if there is none. */
 export type Question = (means: Means) => Promise<string | null>;
 
 const ASKS: Readonly<Record<CallShape, Question>> = {
@@ -25,7 +25,7 @@ const ASKS: Readonly<Record<CallShape, Question>> = {
   embedding: askEmbedding,
 };
 
-/** The question for a shape; undefined where there is none. */
+/** The question for a shape; undefined if there is none. */
 export function askFor(shape: CallShape): Question | undefined {
   return Object.hasOwn(ASKS, shape) ? ASKS[shape] : undefined;
 }
@@ -48,7 +48,8 @@ async function askCompletion({ client, model }: Means): Promise<string | null> {
 }
 
 async function askCompletionStream({ client, model }: Means): Promise<string | null> {
-  // The client's types promise TGI's own events; with an endpoint URL it calls /v1/completions and passes on what comes.
+  // The client's types promise TGI's own events; with an endpoint URL the client calls /v1/completions and passes on
+  // the events as they are.
   const inputs = { model, inputs: 'One, two,', parameters: { max_new_tokens: 8 } };
   const chunks: AsyncIterable<unknown> = client.textGenerationStream(inputs);
   return judgeStream(chunks, (choice) => text(at(choice, 'text')) !== null);
@@ -78,7 +79,7 @@ async function askTools({ client, model }: Means): Promise<string | null> {
   if (problem !== null) return problem;
   const calls = at(at(choice, 'message'), 'tool_calls');
   if (!Array.isArray(calls) || calls.length === 0) {
-    // Without its parser an engine hands out the model's own notation as text.
+    // Without its tool parser, an engine returns the model's own notation as text.
     const content = text(at(at(choice, 'message'), 'content')) ?? '';
     return content.includes(TOOL) ? 'the tool call came as text: set a tool call parser in endpoint.args' : null;
   }
@@ -116,7 +117,9 @@ async function askStructured({ client, model }: Means): Promise<string | null> {
   return given === 'yes' || given === 'no' ? null : 'the answer does not fit the JSON schema that was asked for';
 }
 
-/** The client's own embedding call sends `POST /` in the toolkit's shape; agents send OpenAI's, and this is about theirs. */
+/**
+ * Uses OpenAI's shape, because agents send that. The client's own embedding call sends `POST /` in the toolkit's shape.
+ */
 async function askEmbedding({ model, post }: Means): Promise<string | null> {
   const answer = await post('/v1/embeddings', { model, input: 'hello' });
   const data = at(answer, 'data');
@@ -151,7 +154,7 @@ async function judgeStream(
   return isFinished ? null : 'the stream does not say how it finished';
 }
 
-/** Content, thoughts or tool calls: within a few tokens a reasoning model may not get beyond its thoughts. */
+/** Content, reasoning or tool calls: within a few tokens, a reasoning model may produce only reasoning. */
 function hasSubstance(message: unknown): boolean {
   const calls = at(message, 'tool_calls');
   return (

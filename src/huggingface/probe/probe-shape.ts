@@ -5,23 +5,25 @@ import { bearer, limited } from '../http.ts';
 import { askFor } from './probe-questions.ts';
 import type { Post } from './probe-questions.ts';
 
-/** How one probe of a shape ended. */
+/** The result of one probe of a shape. */
 export interface ProbeResult {
   readonly ok: boolean;
-  /** HTTP status of the answer; null where there was none, or it broke off. A wrong answer with 200 is not ok. */
+  /**
+   * HTTP status of the answer; null if there was none, or if it broke off. A wrong answer with status 200 is not ok.
+   */
   readonly status: number | null;
-  /** What was wrong, in one line without secrets; null where nothing was. */
+  /** The problem, in one line without secrets; null if there was none. */
   readonly error: string | null;
-  /** Real ms from asking to the end of the answer. */
+  /** Real ms from the request to the end of the answer. */
   readonly latencyMs: number;
 }
 
-/** How long the answer to a probe may take: a cold engine compiles at its first calls. */
+/** The time limit of one probe. It is long, because a cold engine compiles during its first calls. */
 const PROBE_MS = 60_000;
 
 /**
- * Makes one call of a shape (see `core/route.ts`) with Hugging Face's own client and checks the answer: its form, that
- * there is something in it, that it says how it finished. Rejects only with the reason of a signal that has ended it.
+ * Makes one call of a shape (see `core/route.ts`) with Hugging Face's own client and checks the answer: it has the
+ * right form, it has content, and it states why it finished. Rejects only with the reason of the signal that ended it.
  */
 export async function probeShape(
   url: string,
@@ -39,7 +41,7 @@ export async function probeShape(
     status = response.status;
     return response;
   };
-  // With retry_on_error left on, a 503 is repeated at once and without end.
+  // With retry_on_error on, the client repeats a 503 at once and without end.
   const options = { endpointUrl: url, retry_on_error: false, signal: bounded, fetch: noting };
   const client = new InferenceClient(token ?? undefined, options);
   const post: Post = async (path, body) => {
@@ -67,14 +69,14 @@ export async function probeShape(
   }
 }
 
-/** How the connection failed; null where it did not. */
+/** Why the connection failed; null if it did not. */
 function howBroken(error: unknown): string | null {
   if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
   const code = codeOf(error);
   return code === '' ? null : `no connection, or a broken one (${code})`;
 }
 
-/** What the endpoint said; the client's own words, which surround it, only where it said nothing. */
+/** The endpoint's own error text; the client's error text around it only if the endpoint sent none. */
 function whatWasSaid(error: unknown): string {
   const said = error instanceof InferenceClientProviderApiError ? saidIn(error.httpResponse.body) : '';
   if (said !== '' && said !== '{}') return said;

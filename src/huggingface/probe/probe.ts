@@ -3,13 +3,13 @@ import { jsonOrText, noAnswer, saidIn } from '../failure.ts';
 import { bearer, limited } from '../http.ts';
 import { at, text } from '../json.ts';
 
-/** How long a look at a small route may take, in real ms. */
+/** Time limit of a request to a small route, in real ms. */
 const LOOK_MS = 10_000;
 const CALL_HINT = 'give HF_TOKEN the scope inference.endpoints.infer.write';
 
 /**
- * Asks an endpoint's health route. Every answer but 200, and none, is not ok; rejects only with the reason of a signal
- * that has ended it. `running` does not yet mean that the model is loaded: this does.
+ * Calls an endpoint's health route. Any answer but 200, and no answer, is not ok. Rejects only with the reason of the
+ * signal that ended it. The state `running` does not yet mean that the model is loaded; a 200 from this route does.
  */
 export async function checkHealth(
   url: string,
@@ -32,8 +32,9 @@ export async function checkHealth(
 }
 
 /**
- * The name under which the engine serves the model, from `GET /v1/models`: `wanted` if it is listed, else the first one.
- * Engines without that route (TEI) take any name. Throws AppError `unauthorized`, `unavailable` or `timeout`.
+ * The name under which the engine serves the model, from `GET /v1/models`: `wanted` if it is listed, otherwise the
+ * first one. Engines without that route (TEI) accept any name. Throws AppError `unauthorized`, `unavailable` or
+ * `timeout`.
  */
 export async function readServedModel(
   url: string,
@@ -64,7 +65,7 @@ export async function readServedModel(
   const [first] = ids;
   if (status !== 200 || first === undefined) {
     throw new AppError('unavailable', `${action}: it answered ${status} without a model: ${saidIn(body)}`, {
-      hint: 'the engine may still be starting; it is asked again',
+      hint: 'the engine may still be starting; upshift asks it again',
     });
   }
   return ids.includes(wanted) ? wanted : first;

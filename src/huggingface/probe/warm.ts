@@ -8,17 +8,17 @@ import type { ProbeResult } from './probe-shape.ts';
 export interface WarmUpWish {
   readonly url: string;
   readonly token: string | null;
-  /** The model's name on the Hub; where no `servedModel` is known it is asked for by this. */
+  /** The model's name on the Hub; calls use it if no `servedModel` is known. */
   readonly model: string;
   readonly servedModel: string | null;
-  /** The shapes seen in traffic; where there are none, the engine's first is probed. */
+  /** The shapes seen in traffic; if there are none, the engine's first shape is probed. */
   readonly shapes: readonly CallShape[];
   readonly engine: Engine;
   readonly signal?: AbortSignal;
 }
 
 export interface WarmUp {
-  /** What the endpoint has answered rightly: base kinds, and kinds with one feature. */
+  /** The shapes that the endpoint has answered correctly: base kinds, and kinds with one feature. */
   readonly shown: readonly CallShape[];
   readonly failed: readonly { readonly shape: CallShape; readonly why: string }[];
   /** How many calls succeeded. */
@@ -26,14 +26,14 @@ export interface WarmUp {
 }
 
 const FEWEST_CALLS = 3;
-/** Answers of something that is still starting, or full: they say nothing of the shape. */
+/** Statuses of an endpoint that is starting or full; they prove nothing about the shape. */
 const PASSING = new Set([429, 502, 503, 504]);
 
 /**
- * Makes an endpoint ready: probes what covers the shapes seen (each kind, and each kind with each feature alone), then
- * repeats until three calls in all have succeeded. Throws AppError `unavailable` where a kind by itself gets no answer
- * (starting, full, out of reach), or where three calls do not succeed: it is worth trying again. A shape that is answered
- * wrongly, or refused, is told in `failed`.
+ * Makes an endpoint ready: probes the shapes that cover the traffic (each kind, and each kind with each feature alone),
+ * then repeats until three calls in all have succeeded. Throws AppError `unavailable` if a kind alone gets no answer
+ * (starting, full, unreachable), or if three calls do not succeed; the caller may try again. `failed` lists the shapes
+ * that are refused or answered wrongly.
  */
 export async function warmUp(wish: WarmUpWish): Promise<WarmUp> {
   const { url, token, engine, signal } = wish;
@@ -61,7 +61,7 @@ export async function warmUp(wish: WarmUpWish): Promise<WarmUp> {
   for (let i = 0; calls < FEWEST_CALLS && shown.length > 0; i++) {
     const shape = shown[i % shown.length] as CallShape;
     const result = await probeShape(url, token, model, shape, signal);
-    // What answered a moment ago and does not now is not ready for traffic.
+    // An endpoint that answered a moment ago and does not answer now is not ready for traffic.
     if (!result.ok) throw notReady(shape, result);
     calls++;
   }
@@ -89,6 +89,6 @@ function isPassing({ ok, status }: ProbeResult): boolean {
 function notReady(shape: CallShape, { status, error }: ProbeResult): AppError {
   const answered = status === null ? '' : ` (${status})`;
   return new AppError('unavailable', `the endpoint does not answer ${shape} yet${answered}: ${error ?? 'unknown'}`, {
-    hint: 'it is warmed up again; see its log in the Endpoints console',
+    hint: 'upshift warms it up again; see its log in the Endpoints console',
   });
 }

@@ -26,8 +26,8 @@ const CARD = {
   safetensors: { parameters: { BF16: 8_000 }, total: 8_000 },
 };
 
-describe('who am I', () => {
-  it('is told by the Hub', async () => {
+describe('the user of the token', () => {
+  it('comes from the Hub', async () => {
     await using rig = await serve(() => ({ body: ME }));
     assert.deepEqual(await createHubClient({ hubUrl: rig.url, token: TOKEN }).whoAmI(), {
       name: 'alice',
@@ -69,7 +69,7 @@ describe('who am I', () => {
     });
   }
 
-  it('ends with the reason of the caller who no longer waits', async () => {
+  it('rejects with the reason of the signal of the caller', async () => {
     await using rig = await serve(() => 'silent');
     const controller = new AbortController();
     const waiting = createHubClient({ hubUrl: rig.url, token: TOKEN }).whoAmI(controller.signal);
@@ -96,7 +96,7 @@ describe('a model', () => {
     assert.deepEqual(await inspect({ body: bare }), { ...there, task: null, parameters: null });
   });
 
-  it('is gated for us where the Hub refuses us its files', async () => {
+  it('is gated for the token if the Hub refuses the token its files', async () => {
     const gated: Answer = { body: { ...CARD, gated: 'manual' } };
     const refused: Answer = { status: 403, body: { error: 'not in the authorized list' } };
     assert.deepEqual(await inspect(gated), { ...there, isGated: true });
@@ -104,12 +104,12 @@ describe('a model', () => {
     assert.deepEqual(await inspect(refused), { ...absent, exists: true, isGated: true, isGatedForUs: true });
   });
 
-  it('does not exist where the Hub says so', async () => {
+  it('does not exist if the Hub answers so', async () => {
     assert.deepEqual(await inspect({ status: 404, body: { error: 'Repository not found' } }), absent);
     assert.deepEqual(await inspect({ status: 401, body: { error: 'Repository not found' } }, {}, null), absent);
   });
 
-  it('is not asked for under a name that no model can have', async () => {
+  it('is not requested if its name is not valid', async () => {
     await using rig = await serve(() => ({ body: CARD }));
     const hub = createHubClient({ hubUrl: rig.url, token: TOKEN });
     for (const name of ['a/b/c', '../whoami-v2', 'a b', 'a/b?x=1', '']) {

@@ -8,13 +8,13 @@ import type { Answer } from '../rig.ts';
 
 const TOKEN = 'hf_secretsecret123';
 
-describe('what the simulated Hub tells of a model, by the real library', () => {
+describe('the facts of a model from the simulated Hub, read with the real library', () => {
   const describeOne = async (model: string, token: string | null = TOKEN) => {
     await using simulation = await startSimulation({ clock: fastClock(1000) });
     return await createHubClient({ hubUrl: simulation.hubUrl, token }).describeModel(model);
   };
 
-  it('has parameters by dtype, and the layers that only config.json tells', async () => {
+  it('have parameters by dtype, and the layers from config.json', async () => {
     const facts = await describeOne('meta-llama/Llama-3.1-8B-Instruct');
     assert.deepEqual(facts.parameters, { BF16: 8_030_261_248 });
     const { layers, kvHeads, headDim, maxContext } = facts.architecture ?? {};
@@ -22,35 +22,35 @@ describe('what the simulated Hub tells of a model, by the real library', () => {
     assert.deepEqual([facts.fileBytes, facts.quantization, facts.gguf], [null, null, null]);
   });
 
-  it('has the sizes of files where weights are quantised', async () => {
+  it('have the sizes of files if the weights are quantised', async () => {
     const facts = await describeOne('openai/gpt-oss-20b');
     assert.deepEqual(facts.quantization, { method: 'mxfp4', bits: 4, groupSize: null });
     assert.equal(facts.fileBytes, 4_792_272_488 + 4_798_702_184 + 4_170_342_232);
     assert.deepEqual(facts.architecture?.sliding, { layers: 12, tokens: 128 });
   });
 
-  it('has what the headers of the safetensors say where the Hub counts nothing', async () => {
+  it('have the counts of the safetensors headers if the Hub counts nothing', async () => {
     const facts = await describeOne('mistralai/Mistral-7B-v0.3');
     assert.deepEqual([facts.parameters, facts.fileBytes], [{ BF16: 7_248_023_552 }, null]);
   });
 
-  it('has the file that llama.cpp would take of a repository of GGUF', async () => {
+  it('have the file of a GGUF repository that llama.cpp loads', async () => {
     const facts = await describeOne('bartowski/Llama-3.2-3B-Instruct-GGUF');
     assert.deepEqual([facts.gguf, facts.fileBytes], [{ path: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf' }, 2_019_377_696]);
   });
 
-  it('lacks the config of a gated model, and of a granted one without a token', async () => {
+  it('lack the config of a gated model, and of a granted one without a token', async () => {
     const gated = await describeOne('meta-llama/Llama-3.3-70B-Instruct');
     assert.deepEqual([gated.parameters, gated.architecture], [{ BF16: 70_553_706_496 }, null]);
     assert.equal((await describeOne('google/gemma-2-2b-it')).architecture?.layers, 26);
     assert.equal((await describeOne('google/gemma-2-2b-it', null)).architecture, null);
   });
 
-  it('is not told with a token that is no good', async () => {
+  it('are refused to an invalid token', async () => {
     await assert.rejects(describeOne('meta-llama/Llama-3.1-8B-Instruct', 'hf_bad'), { code: 'unauthorized' });
   });
 
-  it('is nothing for a model that is not there', async () => {
+  it('are `not_found` for a model that does not exist', async () => {
     for (const model of ['org/nothing', 'acme/closed-model', '../secrets']) {
       await assert.rejects(describeOne(model), { code: 'not_found' });
     }
@@ -67,7 +67,7 @@ const CARD = {
   safetensors: { parameters: { BF16: 8_000 }, total: 8_000 },
 };
 
-describe('what a Hub tells of a model', () => {
+describe('the facts of a model', () => {
   const describeOne = async (card: object, files: readonly [string, number][], config: Answer) => {
     const siblings = files.map(([rfilename]) => ({ rfilename }));
     await using rig = await serve(({ path }) => {
@@ -116,12 +116,12 @@ describe('what a Hub tells of a model', () => {
     ],
   ];
   for (const [title, files, bytes] of rows) {
-    it(`counts what an engine would load of ${title}`, async () => {
+    it(`count the files that an engine loads of ${title}`, async () => {
       assert.equal((await describeOne(quantised, files, none)).fileBytes, bytes);
     });
   }
 
-  it('counts all parts of a GGUF, and no projector', async () => {
+  it('count all parts of a GGUF, and no projector', async () => {
     const files: [string, number][] = [
       ['mmproj-a.gguf', 50],
       ['m-Q4_K_M-00001-of-00002.gguf', 3],
@@ -132,14 +132,14 @@ describe('what a Hub tells of a model', () => {
     assert.deepEqual([facts.gguf, facts.fileBytes], [{ path: 'm-Q4_K_M-00001-of-00002.gguf' }, 7]);
   });
 
-  it('may be a config that is none: then the shape is unknown, and nothing breaks', async () => {
+  it('have no shape, and no error, if the config cannot be read', async () => {
     for (const config of [none, { body: '<html></html>' }, { body: [] }]) {
       const facts = await describeOne({}, [['model.safetensors', 4]], config);
       assert.deepEqual([facts.architecture, facts.parameters], [null, { BF16: 8_000 }]);
     }
   });
 
-  it('is unknown for now, and not unknown for good, while the Hub is in trouble', async () => {
+  it('reject with `unavailable` while the Hub fails', async () => {
     await assert.rejects(describeOne({}, [], { status: 500, body: 'oops' }), { code: 'unavailable' });
   });
 });

@@ -29,7 +29,7 @@ function policyOf(more: object = {}): EndpointPolicy {
   return endpoint;
 }
 
-/** A policy with the instance that it names, and what a test wants of that otherwise. */
+/** A policy that names an instance, with a test's own changes. */
 function pinned(more: object = {}, numAccelerators = 1, instance: Partial<PinnedInstance> = {}) {
   const policy = policyOf(more);
   const named = namedInstance(policy, numAccelerators);
@@ -49,7 +49,7 @@ async function refusal(doing: Promise<unknown>): Promise<AppError> {
 }
 
 describe('the management client', () => {
-  it('reads an endpoint, and null where there is none', async () => {
+  it('reads an endpoint, and null if there is none', async () => {
     await using rig = await serve(({ path }) =>
       path.endsWith('/up-x')
         ? { body: endpointBody('up-x', 'running') }
@@ -86,7 +86,7 @@ describe('the management client', () => {
   });
 
   for (const url of ['http://example.com', 'ftp://127.0.0.1', 'nonsense', 'http://127.0.0.1.example.com']) {
-    it(`never hands out ${url} as the url of an endpoint`, async () => {
+    it(`never returns ${url} as the URL of an endpoint`, async () => {
       await using rig = await serve(() => ({ body: endpointBody('up-x', 'running', { url }) }));
       const found = await client(rig).get('acme', 'up-x');
       assert.equal(found?.url, null);
@@ -94,7 +94,7 @@ describe('the management client', () => {
     });
   }
 
-  it('tolerates an endpoint of which little is told', async () => {
+  it('tolerates an endpoint with few fields', async () => {
     await using rig = await serve(() => ({ body: { name: 'up-x', status: { state: 'pending' } } }));
     const found = await client(rig).get('acme', 'up-x');
     assert.equal(found?.state, 'pending');
@@ -113,13 +113,13 @@ describe('the management client', () => {
     assert.deepEqual(names, ['up-null', 'up-a b', 'up-c']);
   });
 
-  it('does not go round for ever on a cursor that comes back', async () => {
+  it('stops if a cursor repeats', async () => {
     await using rig = await serve(() => ({ body: { items: [], nextCursor: 'again' } }));
     assert.equal((await refusal(client(rig).list('acme'))).code, 'unavailable');
     assert.equal(rig.seen.length, 2);
   });
 
-  it('takes "already running" for a resumed endpoint', async () => {
+  it('accepts "already running" as success of resume', async () => {
     await using rig = await serve(({ method }) =>
       method === 'POST'
         ? { status: 400, body: { error: 'Endpoint is already running' } }
@@ -128,7 +128,7 @@ describe('the management client', () => {
     assert.equal((await client(rig).resume('acme', 'up-x')).state, 'running');
   });
 
-  it('takes an endpoint that is paused already for paused, and only such a one', async () => {
+  it('accepts a refused pause only if the endpoint is already paused', async () => {
     let state = 'paused';
     await using rig = await serve(({ method }) =>
       method === 'POST' ? { status: 400, body: { error: 'Bad state' } } : { body: endpointBody('up-x', state) },
@@ -138,7 +138,7 @@ describe('the management client', () => {
     assert.equal((await refusal(client(rig).pause('acme', 'up-x'))).code, 'invalid');
   });
 
-  it('is content when what it deletes is gone', async () => {
+  it('accepts that the endpoint to delete no longer exists', async () => {
     await using rig = await serve((_, count) =>
       count === 1 ? { status: 200, body: '' } : { status: 404, body: 'gone' },
     );
@@ -150,7 +150,7 @@ describe('the management client', () => {
     );
   });
 
-  it('sends the create body and changes as they are', async () => {
+  it('sends the create body and changes unchanged', async () => {
     await using rig = await serve(() => ({ body: endpointBody('up-x', 'pending') }));
     await client(rig).create('acme', SPEC);
     await client(rig).update('acme', 'up-x', { compute: { scaling: { maxReplica: 2 } } });
@@ -208,7 +208,7 @@ describe('a refusal of the management API', () => {
     assert.equal(rig.seen.length, 0);
   });
 
-  it('is unavailable where nobody listens, and a timeout where nobody answers', async () => {
+  it('is `unavailable` if nothing listens, and `timeout` if nothing answers', async () => {
     const rig = await serve(() => 'silent');
     assert.equal((await refusal(client(rig, 50).get('acme', 'up-x'))).code, 'timeout');
     await rig[Symbol.asyncDispose]();
@@ -217,7 +217,7 @@ describe('a refusal of the management API', () => {
     assert.match(error.message, /ECONNREFUSED/);
   });
 
-  it('ends with the reason of the caller who no longer waits', async () => {
+  it('rejects with the reason of the signal of the caller', async () => {
     await using rig = await serve(() => 'silent');
     const controller = new AbortController();
     const waiting = client(rig).get('acme', 'up-x', controller.signal);
@@ -245,7 +245,7 @@ describe('a quote', () => {
     return quote;
   };
 
-  it('has price in micro-dollars, status and what is left of the quota', async () => {
+  it('has the price in micro-dollars, the status and the remaining quota', async () => {
     assert.deepEqual(await ask({}), {
       pricePerHourMicros: 800_000,
       status: 'available',
@@ -270,7 +270,7 @@ describe('a quote', () => {
     ['a size that is not there', {}, { instanceSize: 'x9' }, {}, false, /no nvidia-l4 x9; there are: nvidia-l4 x1/],
   ];
   for (const [title, more, wanted, place, isDeployable, why] of rows) {
-    it(`says whether it can be had: ${title}`, async () => {
+    it(`states whether the instance is available: ${title}`, async () => {
       const quote = await ask(more, wanted, place);
       assert.equal(quote.isDeployable, isDeployable);
       assert.match(String(quote.why), why);
@@ -279,7 +279,7 @@ describe('a quote', () => {
 });
 
 describe('the name of an endpoint', () => {
-  it('is valid, deterministic and holds the rollout id whole, for any model', () => {
+  it('is valid and deterministic and holds the whole rollout id, for any model', () => {
     const ids = fc.stringMatching(/^[a-z0-9]{8}$/);
     const models = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[\w.-]{1,40}\/[\w.-]{1,80}$/));
     fc.assert(
@@ -294,13 +294,13 @@ describe('the name of an endpoint', () => {
     );
   });
 
-  it('can be read by people', () => {
+  it('is readable', () => {
     assert.equal(endpointName('meta-llama/Llama-3.1-8B-Instruct', 'a1b2c3d4'), 'up-llama-3-1-8b-instruc-a1b2c3d4');
   });
 });
 
 describe('the create body', () => {
-  it('makes an authenticated vLLM that serves the repository under its own name', () => {
+  it('creates an authenticated vLLM that serves the repository under its own name', () => {
     assert.deepEqual(SPEC, {
       name: 'up-model-a1b2c3d4',
       type: 'authenticated',
@@ -338,7 +338,7 @@ describe('the create body', () => {
     assert.equal(model.image['vLLM']?.['tensorParallelSize'], 4);
   });
 
-  it('tells vLLM the longest context that has room, unless the policy does', () => {
+  it('gives vLLM the longest context that fits, unless the policy sets one', () => {
     const short = { maxContext: 40_960 };
     const { model } = endpointSpec({ ...wish, ...pinned({}, 1, short) });
     assert.deepEqual(model.args, ['--served-model-name', 'acme/model', '--max-model-len', '40960']);
@@ -346,7 +346,7 @@ describe('the create body', () => {
     assert.deepEqual(spec.model.args, ['--served-model-name', 'acme/model', '--max-model-len=8192']);
   });
 
-  it('tells llama.cpp its file, its context and how many calls share it', () => {
+  it('gives llama.cpp its file, its context and the number of calls that share it', () => {
     const gguf = { path: 'model-Q4_K_M.gguf', context: 32_768, calls: 4 };
     const { model } = endpointSpec({ ...wish, ...pinned({ engine: 'llamacpp', image: 'llama:1' }, 1, { gguf }) });
     assert.deepEqual(model.image, {
@@ -361,7 +361,7 @@ describe('the create body', () => {
     });
   });
 
-  it('scales on pending requests where it may scale', () => {
+  it('scales on pending requests if it may scale', () => {
     const { compute } = endpointSpec({ ...wish, ...pinned({ minReplica: 1, maxReplica: 3 }) });
     assert.deepEqual(compute.scaling, {
       minReplica: 1,
@@ -371,7 +371,7 @@ describe('the create body', () => {
     });
   });
 
-  it('carries task and token only where there are any', () => {
+  it('has a task and a token only if they are known', () => {
     const { model } = endpointSpec({ ...wish, ...pinned(), task: 'text-generation', token: TOKEN });
     assert.equal(model.task, 'text-generation');
     assert.deepEqual(model.secrets, { HF_TOKEN: TOKEN });
@@ -406,21 +406,21 @@ describe('ensuring an endpoint', () => {
     return { rig, stored };
   }
 
-  it('makes one where there is none, and finds it again', async () => {
+  it('creates one if there is none, and finds it again', async () => {
     const { rig, stored } = await oneEndpoint(() => null);
     await using _ = rig;
     for (let i = 0; i < 3; i++) assert.equal((await ensureEndpoint(client(rig), 'acme', SPEC)).state, 'pending');
     assert.equal(stored.creations, 1);
   });
 
-  it('adopts what it made when the answer was lost', async () => {
+  it('adopts the endpoint that it created if the answer was lost', async () => {
     const { rig, stored } = await oneEndpoint(() => 'cut');
     await using _ = rig;
     assert.equal((await ensureEndpoint(client(rig), 'acme', SPEC)).name, SPEC.name);
     assert.equal(stored.creations, 1);
   });
 
-  it('adopts what it made when the answer was too late, or an error', async () => {
+  it('adopts the endpoint that it created if the answer was late or an error', async () => {
     for (const spoilt of ['silent', { status: 500, body: 'oops' }] as const) {
       const { rig, stored } = await oneEndpoint(() => spoilt);
       await using _ = rig;
@@ -429,7 +429,7 @@ describe('ensuring an endpoint', () => {
     }
   });
 
-  it('adopts what another process of ours made in between', async () => {
+  it('adopts the endpoint that another upshift process created in between', async () => {
     let looks = 0;
     await using rig = await serve(({ method }) => {
       if (method === 'POST') return { status: 409, body: { error: 'taken' } };
@@ -438,14 +438,14 @@ describe('ensuring an endpoint', () => {
     assert.equal((await ensureEndpoint(client(rig), 'acme', SPEC)).state, 'initializing');
   });
 
-  it("refuses another's endpoint of the same name", async () => {
+  it('refuses an endpoint of the same name that upshift did not create', async () => {
     const { rig, stored } = await oneEndpoint(() => null, endpointBody(SPEC.name, 'running', {}, { tags: ['theirs'] }));
     await using _ = rig;
     assert.equal((await refusal(ensureEndpoint(client(rig), 'acme', SPEC))).code, 'conflict');
     assert.equal(stored.creations, 0);
   });
 
-  it('passes on a refusal', async () => {
+  it('rejects with the refusal of the API', async () => {
     await using rig = await serve(({ method }) =>
       method === 'GET' ? { status: 404, body: {} } : { status: 403, body: { error: 'Quota exceeded' } },
     );

@@ -40,7 +40,7 @@ describe('offers', () => {
     ]);
   });
 
-  it('tell why they are closed: the vendor, the region or the instance', () => {
+  it('state why they are closed: the vendor, the region or the instance', () => {
     const closed = (...given: Parameters<typeof list>) => readOffers(list(...given), { hasQuota: true })[0]?.closed;
     assert.equal(closed([compute({ status: 'deprecated' })]), 'nvidia-l4 x1 is deprecated');
     assert.equal(closed([compute({})], {}, { status: 'not_available' }), 'aws us-east-1 is not available');
@@ -48,7 +48,7 @@ describe('offers', () => {
     assert.equal(closed([compute({ status: 'low_availability' })]), null);
   });
 
-  it('survive whatever is left out or strange', () => {
+  it('tolerate missing and unexpected fields', () => {
     for (const body of [null, 'text', [], {}, { vendors: [null, { name: 'aws' }, { name: 'gcp', regions: [{}] }] }]) {
       assert.deepEqual(readOffers(body, { hasQuota: true }), []);
     }
@@ -56,7 +56,7 @@ describe('offers', () => {
     assert.deepEqual([bare?.pricePerHourMicros, bare?.quota, bare?.gpuMemoryGb], [null, null, null]);
   });
 
-  it('of the public list need no token and tell no quota', async () => {
+  it('of the public list need no token and have no quota', async () => {
     await using simulation = await startSimulation({ clock: fastClock(1000), quotas: { 'nvidia-a100': 16 } });
     const client = (token: string | null) => createEndpointsClient({ baseUrl: simulation.endpointsUrl, token });
     const open = await client(null).offers(null);
@@ -69,14 +69,14 @@ describe('offers', () => {
   });
 });
 
-describe('the price list for when there is no other', () => {
-  it('knows neither status nor quota, and each instance once', () => {
+describe('the built-in price list', () => {
+  it('has neither status nor quota, and each instance once', () => {
     const offers = listedOffers();
     assert.ok(offers.every(({ status, quota }) => status === 'unknown' && quota === null));
     assert.equal(new Set(offers.map(offerText)).size, offers.length);
   });
 
-  it('agrees with the simulation where both have an instance', async () => {
+  it('has the price of the simulation for each instance that both have', async () => {
     await using simulation = await startSimulation({ clock: fastClock(1000) });
     const live = await createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: null }).offers(null);
     const known = new Map(live.map((offer) => [offerText(offer), offer]));

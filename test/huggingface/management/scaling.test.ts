@@ -26,13 +26,13 @@ function specOf(more: object = {}) {
   return endpointSpec({ name: 'up-one', policy, model: MODEL, instance });
 }
 
-describe('an endpoint with room to scale is made with', () => {
-  it('the pending calls at which an engine that queues gets another replica', () => {
+describe('an endpoint that may scale is created with', () => {
+  it('a threshold of pending calls, if its engine has a queue', () => {
     assert.deepEqual(specOf({ maxReplica: 3 }).compute.scaling.measure, { pendingRequests: 1.5 });
     assert.equal(specOf().compute.scaling.measure, undefined);
   });
 
-  it('the use of the hardware, where the engine is full when that is', () => {
+  it('a threshold of hardware usage, if the engine is full when its hardware is fully used', () => {
     const tei = { engine: 'tei', image: 'tei:1', maxReplica: 3 };
     assert.deepEqual(specOf(tei).compute.scaling.measure, { hardwareUsage: 80 });
     assert.deepEqual(specOf({ accelerator: 'cpu', maxReplica: 3 }).compute.scaling.measure, { hardwareUsage: 80 });
@@ -42,7 +42,7 @@ describe('an endpoint with room to scale is made with', () => {
 describe('the scaling of an endpoint', () => {
   const scaling = { minReplica: 0, maxReplica: 3, scaleToZeroTimeout: 15, measure: { pendingRequests: 4 } };
 
-  it('is read as the API shows it, or not at all', () => {
+  it('is read as the API shows it, or is null', () => {
     const body = (over: object) => ({ compute: { scaling: { ...scaling, ...over } } });
     assert.deepEqual(readScaling(body({ metric: 'pendingRequests', threshold: 4 })), scaling);
     assert.deepEqual(readScaling(body({ measure: { hardwareUsage: 70 } }))?.measure, { hardwareUsage: 70 });
@@ -51,7 +51,7 @@ describe('the scaling of an endpoint', () => {
     for (const broken of [{}, null, 'no', body({ minReplica: '1' })]) assert.equal(readScaling(broken), null);
   });
 
-  it('is changed by naming nothing else: no image is sent back', () => {
+  it('is changed by a body without any other field, such as the image', () => {
     assert.deepEqual(scalingChange(scaling), { compute: { scaling } });
     assert.deepEqual(
       Object.keys((scalingChange({ ...scaling, measure: null }) as { compute: { scaling: object } }).compute.scaling),
@@ -59,7 +59,7 @@ describe('the scaling of an endpoint', () => {
     );
   });
 
-  it('is put to zero with a request of its own', async () => {
+  it('is scaled to zero with a separate request', async () => {
     await using rig = await serve(() => ({ body: endpointBody('up-x', 'scaledToZero') }));
     const client = createEndpointsClient({ baseUrl: rig.url, token: TOKEN });
     assert.equal((await client.scaleToZero('acme', 'up-x')).state, 'scaledToZero');
@@ -96,7 +96,7 @@ describe('the scaling of an endpoint', () => {
     assert.ok((await checkHealth(awake.url ?? '', TOKEN, awake.healthRoute)).ok);
   });
 
-  it('cannot be woken by a knock at a door that is not there, and that is no failure', async () => {
+  it('a wake call to an unreachable endpoint is not an error', async () => {
     await knock('http://127.0.0.1:9', TOKEN, '/health', AbortSignal.timeout(20_000));
     await assert.rejects(
       knock('http://127.0.0.1:9', TOKEN, '/health', AbortSignal.abort(new Error('closed'))),

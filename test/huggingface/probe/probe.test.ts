@@ -52,7 +52,7 @@ describe('the health route', () => {
     });
   }
 
-  it('is not ok where there is no answer, and rejects only for the caller who no longer waits', async () => {
+  it('is not ok if there is no answer, and rejects only with the reason of the signal of the caller', async () => {
     await using rig = await serve(() => 'cut');
     assert.deepEqual(await checkHealth(rig.url, null, '/health'), { ok: false, status: null });
     const reason = new Error('closing');
@@ -67,7 +67,7 @@ describe('the served model', () => {
   };
   const models = (...ids: string[]) => ({ body: { object: 'list', data: ids.map((id) => ({ id })) } });
 
-  it('is the wanted one where it is listed, else the first', async () => {
+  it('is the wanted one if it is listed, otherwise the first', async () => {
     assert.equal(await read(models('other', 'acme/model')), 'acme/model');
     assert.equal(await read(models('/repository', 'other')), '/repository');
   });
@@ -76,7 +76,7 @@ describe('the served model', () => {
     assert.equal(await read({ status: 404, body: '' }), 'acme/model');
   });
 
-  it('is not known while the engine starts, or refuses us', async () => {
+  it('is not known while the engine starts, or if it refuses the token', async () => {
     await assert.rejects(read({ status: 503, body: { error: 'loading' } }), { code: 'unavailable' });
     await assert.rejects(read({ body: { data: [] } }), { code: 'unavailable' });
     await assert.rejects(read('cut'), { code: 'unavailable' });
@@ -89,7 +89,7 @@ describe('the served model', () => {
 });
 
 describe('a probe', () => {
-  it('is ok for every shape that an engine answers rightly, in few tokens and by the served name', async () => {
+  it('is ok for every shape that an engine answers correctly, with few tokens and the served name', async () => {
     await using rig = await serve(engine);
     for (const shape of engineShapes('vLLM')) {
       const result = await probeShape(rig.url, TOKEN, 'served', shape);
@@ -152,12 +152,12 @@ describe('a probe', () => {
     });
   }
 
-  it('counts thoughts as an answer', async () => {
+  it('accepts reasoning as an answer', async () => {
     await using rig = await serve(() => ({ body: message(null, { reasoning_content: 'Hm' }, 'length') }));
     assert.equal((await probeShape(rig.url, TOKEN, 'served', 'chat')).ok, true);
   });
 
-  it('asks once where it is answered 503, or not at all', async () => {
+  it('calls only once if the answer is 503 or missing', async () => {
     for (const [answer, status] of [
       [{ status: 503, body: { error: 'loading' } }, 503],
       ['cut', null],
@@ -168,7 +168,7 @@ describe('a probe', () => {
     }
   });
 
-  it('ends with the reason of the caller who no longer waits', async () => {
+  it('rejects with the reason of the signal of the caller', async () => {
     await using rig = await serve(() => 'silent');
     const controller = new AbortController();
     const waiting = probeShape(rig.url, TOKEN, 'served', 'chat', controller.signal);
@@ -196,21 +196,21 @@ describe('warming up', () => {
     return { ...(await warmUp(wish)), asked: rig.seen.length };
   };
 
-  it('shows what covers the shapes seen, kinds before features', async () => {
+  it('probes the shapes that cover the traffic, kinds before features', async () => {
     const { shown, failed, calls } = await warm(['chat+stream+tools', 'embedding'], engine, 'vLLM');
     assert.deepEqual(shown, ['chat', 'chat+stream', 'chat+tools', 'embedding']);
     assert.deepEqual(failed, []);
     assert.equal(calls, 4);
   });
 
-  it('makes three calls that succeed, whatever was seen', async () => {
+  it('makes three successful calls, whatever shapes the traffic has', async () => {
     for (const shapes of [['chat'], []]) {
       const { shown, calls, asked } = await warm(shapes, engine, 'vLLM');
       assert.deepEqual([shown, calls, asked], [['chat'], 3, 3]);
     }
   });
 
-  it('tells what the engine cannot do, and shows the rest', async () => {
+  it('lists the shapes that fail, and shows the others', async () => {
     const refusing = (seen: Seen): Answer =>
       'tools' in (seen.body as object) ? { status: 400, body: { error: { message: 'no parser' } } } : engine(seen);
     const { shown, failed } = await warm(['chat+tools', 'chat+media', 'response'], refusing, 'vLLM');
@@ -222,14 +222,14 @@ describe('warming up', () => {
     assert.match(failed.at(-1)?.why ?? '', /no parser/);
   });
 
-  it('shows nothing where a kind is refused', async () => {
+  it('shows no shape of a kind that is refused', async () => {
     const refusing: Answer = { status: 404, body: { error: { message: 'The model does not exist.' } } };
     const { shown, failed, calls } = await warm(['chat+stream'], () => refusing, 'vLLM');
     assert.deepEqual([shown, calls], [[], 0]);
     assert.match(failed[1]?.why ?? '', /chat by itself failed/);
   });
 
-  it('asks TEI for embeddings alone', async () => {
+  it('probes only embeddings on TEI', async () => {
     const { shown, failed } = await warm(['chat', 'embedding'], engine, 'tei');
     assert.deepEqual(shown, ['embedding']);
     assert.deepEqual(
@@ -238,7 +238,7 @@ describe('warming up', () => {
     );
   });
 
-  it('is worth trying again while the engine starts, and does not mind one bad moment', async () => {
+  it('is `unavailable` while the engine starts, and tolerates one failed call', async () => {
     const loading: Answer = { status: 503, body: { error: 'loading' } };
     await assert.rejects(
       warm(['chat'], () => loading, 'vLLM'),
@@ -248,7 +248,7 @@ describe('warming up', () => {
     assert.deepEqual([shown, calls], [['chat'], 3]);
   });
 
-  it('is not over where an engine stops answering meanwhile', async () => {
+  it('does not succeed if the engine stops answering meanwhile', async () => {
     const dying = (seen: Seen, count: number): Answer => (count > 1 ? 'cut' : engine(seen));
     await assert.rejects(warm(['chat'], dying, 'vLLM'), { code: 'unavailable' });
   });
