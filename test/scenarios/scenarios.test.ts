@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { formatTranscript, parseTranscript, runTranscript } from './script.ts';
 
-/** UPDATE_SCENARIOS=1 writes down what was really decided: commit such a change only with its reason. */
+/** UPDATE_SCENARIOS=1 writes the real decisions to the files. Commit such a change only with its reason. */
 const isRewriting = process.env['UPDATE_SCENARIOS'] === '1';
 
 describe('scenarios', { concurrency: 2 }, () => {

@@ -27,13 +27,13 @@ export function parseTranscript(text: string): Transcript {
 }
 
 export function formatTranscript({ about, blocks }: Transcript): string {
-  const told = blocks.map(({ commands, expected }) => {
+  const texts = blocks.map(({ commands, expected }) => {
     return `${commands.join('\n')}\n----${expected === '' ? '' : `\n${expected}`}\n`;
   });
-  return [`${about.join('\n')}\n`, ...told].join('\n');
+  return [`${about.join('\n')}\n`, ...texts].join('\n');
 }
 
-/** Runs a transcript from its `policy` line to its end; what was really decided, block by block. */
+/** Runs a transcript from its `policy` line to its end; returns it with the real decisions, block by block. */
 export async function runTranscript({ about, blocks }: Transcript): Promise<Transcript> {
   const [policy = '', ...rest] = blocks[0]?.commands ?? [];
   await using world = await new World(policyOf(policy)).open();
@@ -69,7 +69,7 @@ const FURTHER: Readonly<Record<string, (text: string) => unknown>> = {
   require: (text) => (text === 'all' || text === 'any' ? text : text.split('|').map((set) => set.split('+'))),
 };
 
-/** `policy steps=10,50,100 bake=5m approval=manual`: a route's settings, the rest as the defaults have it. */
+/** `policy steps=10,50,100 bake=5m approval=manual`: a route's settings; all others are the defaults. */
 function policyOf(line: string): object {
   const [name, ...settings] = line.split(' ');
   if (name !== 'policy') throw new Error(`a transcript begins with its policy, not with "${line}"`);
@@ -122,10 +122,10 @@ function budgetSetting(setting: string): [string, number] {
 }
 
 const QUIET: Traffic = { agents: 64, refused: 0.08, endpoint: 'ok', serverless: 'ok' };
-/** On the way to the endpoint, a transcript may name the sides by their roles. */
+/** In a rollout toward the endpoint, a transcript may name the upstreams by their roles. */
 const SIDES: Readonly<Record<string, string>> = { canary: 'endpoint', stable: 'serverless' };
 
-/** The language of the transcripts: one method per word, words as a person would say them. */
+/** Runs the commands of a transcript. */
 class Script {
   readonly #world: World;
   #traffic = QUIET;
@@ -222,12 +222,12 @@ class Script {
   }
 
   /**
-   * `reach proposed`, `reach provisioning`, `reach warming`, `reach 50%`, `reach promoted`: the good way there, with
-   * everybody saying yes, told in one line.
+   * `reach proposed`, `reach provisioning`, `reach warming`, `reach 50%`, `reach promoted`: goes there with
+   * good traffic and an approval of every question, and writes one line.
    */
   async #reach(where: string): Promise<void> {
     const world = this.#world;
-    const told = [...world.lines];
+    const linesBefore = [...world.lines];
     const perMinute = Math.ceil((world.policy.criteria.calls * 1.2 * 60_000) / world.policy.criteria.window);
     for (let minute = 0; !this.#isAt(where); minute++) {
       if (minute > 600) throw new Error(`cannot reach ${where}: ${world.lines.at(-1)}`);
@@ -235,7 +235,7 @@ class Script {
       if (this.#isAt(where)) break;
       await world.call(perMinute, 60_000, QUIET);
     }
-    world.lines = [...told, `        reached ${where}`];
+    world.lines = [...linesBefore, `        reached ${where}`];
   }
 
   #isAt(where: string): boolean {
@@ -245,7 +245,7 @@ class Script {
     return (rollout.step === 0 ? 0 : (policy.steps[rollout.step - 1] ?? 1)) * 100 === Number.parseFloat(where);
   }
 
-  /** Everything that may go on goes on. */
+  /** Ends effects and answers questions until the phase is reached or nothing is left to do. */
   async #help(where: string): Promise<void> {
     const world = this.#world;
     for (let i = 0; i < 10 && !this.#isAt(where); i++) {

@@ -3,14 +3,14 @@ import { assignedTo, GATEWAY_ID } from '../../src/core/call.ts';
 import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
 import { assign } from '../../src/core/rollout/split.ts';
 
-/** How each side answers. A share is of the calls that go there. */
+/** How each upstream answers. A share is a share of the calls that go to it. */
 export interface Traffic {
   readonly agents: number;
   /** Share of serverless's calls that it answers with 429. */
   readonly refused: number;
   readonly endpoint: 'ok' | 'fail' | 'slow';
   readonly serverless: 'ok' | 'fail' | 'slow' | 'down';
-  /** How long serverless takes, ms; 400 unless told. */
+  /** How long serverless takes, ms; 400 if absent. */
   readonly took?: number;
   /** Every fiftieth call takes so many times as long. */
   readonly spread?: number;
@@ -26,7 +26,7 @@ export interface OneCall {
 const ANSWER_US = 400_000;
 const SLOW_US = 2_000_000;
 
-/** The n-th call of a traffic and everything that became of it: where it was assigned, what failed, who served it. */
+/** The n-th call of a traffic: its arrival, and the call with its assignment and its attempts. */
 export function makeCall(n: number, atMs: number, model: string, canary: Canary | null, traffic: Traffic): OneCall {
   const agent = `agent-${n % traffic.agents}`;
   const arrivedAtUs = Math.round(atMs * 1_000);

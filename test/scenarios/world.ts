@@ -44,8 +44,8 @@ const GATEWAY = {
 };
 
 /**
- * The daemon's own watch, observation, tick and restart over a real ledger, with a clock that the scenario moves. The
- * gateway and Hugging Face are played: calls are made by `traffic.ts`, effects end as the scenario says.
+ * The daemon's own watch, observation, tick and restart over a real ledger, with a clock that the scenario moves. It
+ * has no gateway and no Hugging Face: `traffic.ts` makes the calls, and the scenario says how effects end.
  */
 export class World {
   readonly #folder = mkdtempSync(join(tmpdir(), 'upshift-scenario-'));
@@ -67,10 +67,10 @@ export class World {
   #shown = '';
   #weight = 0;
   now = START;
-  /** What was decided since somebody last took it: one line each. */
+  /** The decisions since the lines were last taken, one line each. */
   lines: string[] = [];
 
-  /** `policy`: one route's settings as they would stand in a policy file. */
+  /** `policy`: one route's settings, as in a policy file. */
   constructor(policy: object) {
     const text = JSON.stringify({ routes: [{ model: MODEL, ...policy }] });
     const parsed = parsePolicy(JSON.parse(text));
@@ -105,7 +105,7 @@ export class World {
     return this;
   }
 
-  /** Evenly spread calls, ticking once a second. */
+  /** Makes evenly spread calls, with one tick a second. */
   async call(count: number, spanMs: number, traffic: Traffic): Promise<void> {
     const began = this.now;
     for (let i = 0; i < count; i++) {
@@ -118,7 +118,7 @@ export class World {
     await this.#passTo(began + spanMs, SECOND);
   }
 
-  /** Lets time pass without calls: a tick a second, or six hundred ticks where it is long. */
+  /** Lets time pass without calls: a tick a second, or six hundred ticks if it is long. */
   async pass(ms: number): Promise<void> {
     await this.#passTo(this.now + ms, Math.max(SECOND, ms / 600));
   }
@@ -144,7 +144,7 @@ export class World {
     this.#open.calls.record(call, () => undefined);
   }
 
-  /** One tick as the daemon has it: look again as long as something was done. */
+  /** One tick as in the daemon: it decides again as long as something was done. */
   async tick(): Promise<void> {
     this.#isWoken = false;
     await this.#reconcile([]);
@@ -198,7 +198,7 @@ export class World {
     return committed;
   }
 
-  /** The endpoint's share, whichever role it plays. */
+  /** The endpoint's share of calls, whichever role it has. */
   #showWeight(): void {
     this.#routes.rebuild();
     const canary = this.#routes.table.routes.get(MODEL)?.canary ?? null;
@@ -213,7 +213,7 @@ export class World {
     return `${Math.floor(seconds / 3_600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
   }
 
-  /** Stores an operator's request as the CLI does, and lets the daemon look. `askId`: the open one unless told. */
+  /** Stores an operator's request as the CLI does, and lets the daemon read it. `askId`: the open one unless given. */
   async request(kind: OperatorRequest['kind'], reason: string | null, askId?: number): Promise<void> {
     const { watch } = this;
     const rollout = watch.rollout ?? watch.lastRollout;
@@ -237,20 +237,20 @@ export class World {
     await this.#reconcile(await this.#open.journal.pendingRequests());
   }
 
-  /** What the policy file says of the budget from now on; a rollout keeps what it pinned. */
+  /** Changes the budget in the policy file; a rollout keeps the policy that it pinned. */
   async setBudget(budget: Partial<BudgetPolicy>): Promise<void> {
     const { watch } = this;
     watch.adopt({ ...watch.filePolicy, budget: { ...NO_BUDGET, ...budget } }, this.now);
     await this.tick();
   }
 
-  /** What serverless is thought to take in five minutes; null: nobody knows. */
+  /** Sets how many calls serverless takes in five minutes; null: not known. */
   async setLimit(limit: number | null): Promise<void> {
     this.#lanes = limit === null ? [] : [{ model: MODEL, provider: '', limit } as LaneKey & LaneStatus];
     await this.tick();
   }
 
-  /** The load at which both sides cost the same; null: nobody knows. */
+  /** Sets the demand at which both upstreams cost the same; null: not known. */
   async setBreakEven(callsPerMinute: number | null): Promise<void> {
     const prices = { serverlessPerHourMicros: 900_000, dedicatedPerHourMicros: 1_300_000 };
     this.#costs = callsPerMinute === null ? null : { ...prices, breakEvenCallsPerMinute: callsPerMinute };
@@ -262,7 +262,7 @@ export class World {
     await this.tick();
   }
 
-  /** The daemon's next look at the endpoint. */
+  /** The daemon's next reading of the endpoint. */
   async see(state: EndpointSeen['state'], isHealthy: boolean, ready?: number): Promise<void> {
     this.watch.endpoint = this.#endpoint(state, isHealthy, ready);
     await this.tick();
@@ -283,7 +283,7 @@ export class World {
     };
   }
 
-  /** An effect that is under way ends: well (`ok`), or with this problem. */
+  /** Ends an effect that is under way, with success (`ok`) or with this problem. */
   async finish(effect: EffectName, outcome: 'ok' | { readonly code: string; readonly message: string }): Promise<void> {
     const { watch } = this;
     if (!watch.effects.delete(effect)) throw new Error(`${effect} is not under way`);
@@ -305,13 +305,13 @@ export class World {
     await this.tick();
   }
 
-  /** The survey that is under way brings this. */
+  /** Ends the survey that is under way with this result. */
   async survey(pricePerHour: number, problem: string | null): Promise<void> {
     this.watch.survey = { ...SURVEY, at: this.now, pricePerHourMicros: pricePerHour * 1_000_000, problem };
     await this.finish('survey', 'ok');
   }
 
-  /** The process ends and another takes its place: all it knows is in the ledger. */
+  /** Ends the process and starts another one, which knows only what is in the ledger. */
   async restart(): Promise<void> {
     await this.#learned?.save(learnedFacts(this.#routes, GATEWAY), this.#open.journal, this.now);
     await this.#open.close();
@@ -324,17 +324,17 @@ export class World {
     await this.tick();
   }
 
-  /** Both roles of the step a rollout stands at. */
+  /** The figures of both roles at the rollout's step. */
   figures(): string {
     const { rollout } = this.watch;
     const step = rollout !== null && 'step' in rollout ? rollout.step : 0;
     const { stable, canary } = this.watch.figures(step, { stable: 0, canary: 0 });
-    const told = (name: string, { assigned, decided, faults, refused, p95 }: typeof stable) =>
+    const roleText = (name: string, { assigned, decided, faults, refused, p95 }: typeof stable) =>
       `${name} ${assigned} assigned, ${decided} decided, ${faults} faults, ${refused} refused, p95 ${p95 ?? 'none'} ms`;
-    return `        step ${step}: ${told('stable', stable)}; ${told('canary', canary)}`;
+    return `        step ${step}: ${roleText('stable', stable)}; ${roleText('canary', canary)}`;
   }
 
-  /** Closes the ledger and checks what every scenario must leave behind. */
+  /** Closes the ledger and checks what must be true after every scenario. */
   async check(): Promise<void> {
     await this.#ledger?.close();
     this.#ledger = null;
