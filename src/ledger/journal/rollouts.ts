@@ -1,11 +1,9 @@
 import { AppError } from '../../core/errors.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { readPolicy } from '../../core/policy/stored.ts';
-import { RoleTally } from '../../core/rollout/step-figures.ts';
-import type { StepFigures } from '../../core/rollout/step-figures.ts';
-import type { Affinity, Toward } from '../../core/route.ts';
+import type { Affinity } from '../../core/route.ts';
 import { FLAG } from '../calls/call-writer.ts';
-import { readPage, startOf, stepPage } from '../calls/history.ts';
+import { startOf } from '../calls/history.ts';
 import type { LedgerDb } from '../database.ts';
 
 /** The newest state of a rollout. `snapshot`: JSON; times in epoch ms. */
@@ -160,19 +158,4 @@ export function measuredShares(
     measured: row.assigned / row.calls,
     served: dedicated / row.calls,
   }));
-}
-
-/** Both roles' figures in one step, counted from the calls exactly as the daemon counts them while they run. */
-export function roleFigures(db: LedgerDb, rolloutId: string, step: number, toward: Toward): StepFigures {
-  const tallies = { stable: new RoleTally('stable', toward), canary: new RoleTally('canary', toward) };
-  for (let after: number | null = 0; after !== null;) {
-    const page = stepPage(db, rolloutId, after);
-    for (const call of readPage(page)) {
-      if (call.step !== step || call.role === null) continue;
-      tallies[call.role].arrived();
-      tallies[call.role].ended(call, false);
-    }
-    after = page.next;
-  }
-  return { step, stable: tallies.stable.figures(), canary: tallies.canary.figures() };
 }

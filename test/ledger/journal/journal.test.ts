@@ -3,14 +3,7 @@ import { describe, it } from 'node:test';
 import { AppError } from '../../../src/core/errors.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { insertRequest, openAsks, readStatus, requestOutcome } from '../../../src/ledger/journal/requests.ts';
-import {
-  decision,
-  events,
-  findRollout,
-  listDecisions,
-  measuredShares,
-  roleFigures,
-} from '../../../src/ledger/journal/rollouts.ts';
+import { decision, events, findRollout, listDecisions, measuredShares } from '../../../src/ledger/journal/rollouts.ts';
 import { makeReport, makeRoute } from '../../cli/reports.ts';
 import {
   POLICY_HASH,
@@ -196,8 +189,6 @@ describe('journal', () => {
     const share = { step: 2, weight: 0.25, calls: 400, assigned: 100, measured: 0.25, served: 0.25 };
     assert.deepEqual(measuredShares(db, 'abcdefgh', { affinity: 'call', blockMs: 1 }), [{ ...share, units: 400 }]);
     assert.deepEqual(measuredShares(db, 'abcdefgh', { affinity: 'agent', blockMs: 400 }), [{ ...share, units: 400 }]);
-    assert.equal(roleFigures(db, 'abcdefgh', 2, 'dedicated').canary.decided, 100);
-    assert.equal(roleFigures(db, 'abcdefgh', 3, 'dedicated').canary.decided, 0);
     let calls = 0;
     for await (const page of ledger.journal.stepCalls('abcdefgh')) calls += page.length;
     assert.equal(calls, 400);
