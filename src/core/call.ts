@@ -6,51 +6,51 @@ export const OUTCOMES = [
   'ok',
   'rate_limited', // 429
   'no_credits', // 402
-  'client_error', // any other 4xx that is the caller's own doing
+  'client_error', // any other 4xx that the caller caused
   'unauthorized', // 401, 403
   'not_found', // 404, 410
-  'paused', // 400 of an endpoint that is paused
+  'paused', // 400 from a paused endpoint
   'server_error', // 5xx other than 503
   'unavailable', // 503
   'connect_failed', // refused, reset before a response, name not found, connect timeout
   'first_byte_timeout',
   'idle_timeout', // silent between two chunks
   'broken_stream', // ended before its message was complete
-  'client_left', // the client went away before the outcome was known
-  'cut', // the gateway's own shutdown cut it
-  'gateway_error', // the gateway answered by itself: bad request, unknown path, too large
-  'total_timeout', // went on for longer than any answer may take
+  'client_left', // the client left before the outcome was known
+  'cut', // ended by the gateway's own shutdown
+  'gateway_error', // the gateway itself answered with an error: bad request, unknown path, too large
+  'total_timeout', // longer than any answer may take
 ] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** Number of the only gateway that there is today; the ledger knows it by the same number. */
+/** Number of the only gateway; the ledger has the same number. */
 export const GATEWAY_ID = 1;
 
 /** Which call it is: the two together are unique in a ledger. */
 export interface CallKey {
   /** Number of the gateway that took the call. */
   readonly gatewayId: number;
-  /** When the call arrived there, epoch microseconds: also what assigns it to a role. */
+  /** When the call arrived there, epoch microseconds. It also decides the call's role. */
   readonly arrivedAtUs: number;
 }
 
-/** One try at one upstream. */
+/** One attempt at one upstream. */
 export interface AttemptRecord {
   readonly upstream: UpstreamKind;
-  /** Clock microseconds from the call's arrival to the start of this try. */
+  /** Clock microseconds from the call's arrival to the start of this attempt. */
   readonly startedAfterUs: number;
-  /** HTTP status, 0 where none came. */
+  /** HTTP status, 0 if none came. */
   readonly status: number;
   readonly outcome: Outcome;
-  /** Clock microseconds from the start of this try to the first byte of its answer; null where none came. */
+  /** Clock microseconds from the start of this attempt to the first byte of its answer; null if none came. */
   readonly firstByteUs: number | null;
   readonly durationUs: number;
 }
 
 /**
- * Clock microseconds from a call's arrival until it was known how an attempt had ended: an error status tells it with the
- * first byte, anything else only the end does.
+ * Clock microseconds from a call's arrival until an attempt's outcome was known: with an error status at the first
+ * byte, else at the end of the answer.
  */
 export function knownAfterUs({
   startedAfterUs,
@@ -61,7 +61,7 @@ export function knownAfterUs({
   return startedAfterUs + (status >= 400 && firstByteUs !== null ? firstByteUs : durationUs);
 }
 
-/** What one finished call leaves behind. All times in clock microseconds. Never holds prompt, completion or token. */
+/** The record of one finished call. All times in clock microseconds. It never contains prompt, completion or token. */
 export interface Call extends CallKey {
   readonly durationUs: number;
   readonly model: string | null;
@@ -69,59 +69,59 @@ export interface Call extends CallKey {
   readonly agent: string;
   /** Whether the agent's id was derived from token and user agent instead of being sent. */
   readonly isAgentDerived: boolean;
-  /** The rollout whose weights were in force; null where none was. */
+  /** The rollout whose weights applied; null if none did. */
   readonly rolloutId: string | null;
   readonly step: number;
   /** The canary's weight at the time of assignment, 0..1. */
   readonly weight: number;
-  /** The role the call was assigned to, whoever served it; null where there was nothing to assign. */
+  /** The role that the call was assigned to, whichever upstream served it; null if it was not assigned. */
   readonly role: Role | null;
-  /** Whether the call's shape could have been split; ineligible calls take no part in weights and verdicts. */
+  /** Whether the call's shape could have been split; weights and verdicts leave out ineligible calls. */
   readonly isEligible: boolean;
-  /** The upstream whose answer the client got; null where the gateway answered by itself. */
+  /** The upstream whose answer the client got; null if the gateway itself answered. */
   readonly servedBy: UpstreamKind | null;
-  /** Who served it behind serverless's router, where that is known. */
+  /** The provider that served it behind the serverless router, if known. */
   readonly provider?: string | null;
-  /** The status the client saw; 0 where it left or was cut before one. */
+  /** The status that the client got; 0 if it left or was cut off before one. */
   readonly status: number;
-  /** How the assigned (first) attempt ended: what counts for the role. */
+  /** How the assigned (first) attempt ended. This counts for the role. */
   readonly outcome: Outcome;
   /** How the call ended for the client. */
   readonly finalOutcome: Outcome;
   readonly hasClientLeft: boolean;
-  /** Whether it went out without any credentials. */
+  /** Whether it was sent without credentials. */
   readonly hasNoToken: boolean;
   /** From arrival to the first byte sent to the client. */
   readonly firstByteUs: number | null;
-  /** ... and to the first token; null where the answer is no stream, whose bytes all come at its end. */
+  /** From arrival to the first token; null if the answer is no stream, because then all bytes come at its end. */
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
   readonly requestBytes: number;
   readonly responseBytes: number;
-  /** `arrivedAtUs` of the refused call of the same gateway that this one repeats: it counts once as demand. */
+  /** `arrivedAtUs` of the refused call of the same gateway that this one repeats. The two count once as demand. */
   readonly repeatOfUs: number | null;
   /** Whether a copy of it was sent to the endpoint. */
   readonly hasShadow: boolean;
-  /** How long it was held here before its first attempt, so that a limit is kept; 0 where it was not. */
+  /** How long the gateway held it before its first attempt to keep a limit; 0 if it did not. */
   readonly waitedUs: number;
   /** Whether it went past the gateway, straight to serverless, and was reported later. */
   readonly isBypass?: boolean;
-  /** Whether its role is one of a way back, in which serverless is the canary. */
+  /** Whether its role belongs to a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
   readonly attempts: readonly AttemptRecord[];
 }
 
 /**
- * What the copy of a call came to that was sent to the endpoint in the shadow stage; its answer was read and thrown away.
- * Its key is that of the live call.
- * Times in clock microseconds from the live call's arrival, as if the copy had set out at the same moment as the call.
+ * The result of a copy of a call. The copy was sent to the endpoint in the shadow stage, and its answer was read and
+ * discarded. Its key is the key of the live call. Times are clock microseconds from the live call's arrival, as if the
+ * copy had started at the same moment as the call.
  */
 export interface Shadow extends CallKey {
   readonly rolloutId: string;
-  /** HTTP status, 0 where none came. */
+  /** HTTP status, 0 if none came. */
   readonly status: number;
-  /** `cut` where our own shutdown ended it, or where it was still streaming after the longest time that a copy may take. */
+  /** `cut` if our own shutdown ended it, or if it still streamed after the longest time that a copy may take. */
   readonly outcome: Outcome;
   /** Until the outcome was known. */
   readonly knownAfterUs: number;
@@ -146,10 +146,10 @@ const FAULTS: ReadonlySet<Outcome> = new Set([
 ]);
 
 /**
- * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 is a fault of the endpoint (it is its
- * capacity). Of serverless it is the illness that is treated while traffic leaves it, and no fault; on the way back it
- * is what must not happen again, and one. A 401, 403 or 404 is the caller's affair on serverless but ours on our own
- * endpoint.
+ * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 from the endpoint is always a
+ * fault, because the endpoint lacks capacity. A 429 from serverless is no fault in a rollout toward dedicated, because
+ * 429s are the reason for that rollout. It is a fault on a way back, because serverless must take the traffic again. A
+ * 401, 403 or 404 is the caller's mistake on serverless, but a fault of our own endpoint.
  */
 export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward): boolean {
   if (outcome === 'rate_limited') return upstream === 'dedicated' || toward === 'serverless';
@@ -157,30 +157,30 @@ export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward
 }
 
 /**
- * Whether a call was decided, i.e. may be compared: it got an answer or a fault. What the client or our own shutdown cut
- * off says nothing about the upstream, and neither does a request that was wrong in itself.
+ * Whether a call was decided, which means that it may be compared: it got an answer or a fault. A call that the client
+ * or our own shutdown cut off shows nothing about the upstream, and neither does a wrong request.
  */
 export function isDecided(outcome: Outcome, upstream: UpstreamKind, toward: Toward): boolean {
   return outcome === 'ok' || isFault(outcome, upstream, toward);
 }
 
 /**
- * Where finished calls go. `release` is called exactly once: when the row is durable, or when the ledger's patience is
- * over. Only then may the end of the response go out to the client.
+ * Where finished calls go. `release` is called exactly once: when the row is durable, or when the ledger has waited as
+ * long as it may. Only then may the end of the response be sent to the client.
  */
 export interface Recorder {
   record(call: Call, release: () => void): void;
-  /** Nobody waits for it: it gives way to calls where there is no room. */
+  /** No client waits for it. If the ledger is full, it is dropped before any call. */
   recordShadow(shadow: Shadow): void;
-  /** Whether answers go out before their rows are durable. */
+  /** Whether answers are sent before their rows are durable. */
   readonly isDegraded: boolean;
 }
 
-/** What is known of a call when it has been assigned to a role. */
+/** What is known about a call once it is assigned to a role. */
 export interface Arrival extends CallKey {
   /** When its request was read and its role assigned, epoch µs. */
   readonly assignedAtUs: number;
-  /** How long it was then held, so that a limit is kept, until its first attempt began or it ended without one; clock µs. */
+  /** How long it was then held to keep a limit, until its first attempt or its end without one; clock µs. */
   readonly waitedUs: number;
   readonly model: string | null;
   readonly shape: CallShape;
@@ -188,34 +188,37 @@ export interface Arrival extends CallKey {
   readonly isAgentDerived: boolean;
   readonly rolloutId: string | null;
   readonly step: number;
-  /** The canary's weight, 0..1; 0 where there is none. */
+  /** The canary's weight, 0..1; 0 if there is none. */
   readonly weight: number;
   readonly role: Role | null;
   readonly isEligible: boolean;
   readonly hasNoToken: boolean;
   /** Whether it repeats a refused call that already counts as demand. */
   readonly isRepeat: boolean;
-  /** Whether its role is one of a way back, in which serverless is the canary. */
+  /** Whether its role belongs to a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
 }
 
-/** Which upstream a call was assigned to, whoever served it; serverless where there was nothing to assign. */
+/** The upstream that a call was assigned to, whichever served it; serverless if it was not assigned. */
 export function assignedTo({ role, isWayBack }: Pick<Arrival, 'role' | 'isWayBack'>): UpstreamKind {
   return role === null ? 'serverless' : upstreamOf(role, isWayBack === true ? 'serverless' : 'dedicated');
 }
 
-/** A call that was held for longer than this counts as one that serverless could not take. */
+/** A call that was held for longer than this counts as a call that serverless could not take. */
 export const DELAYED_US = 1_000_000;
 
-/** Who watches the gateway's calls as they happen. Called on the path of a call: must be quick and must not throw. */
+/**
+ * Observes the gateway's calls as they happen. Its methods run on the path of a call: they must be quick and must not
+ * throw.
+ */
 export interface CallObserver {
   arrived(arrival: Arrival): void;
-  /** Its first attempt sets out: at once, or once the upstream's limit has a place for it. Or it ends without one. */
+  /** Its first attempt starts, at once or when the upstream's limit permits it. Or the call ends without an attempt. */
   sent(arrival: Arrival): void;
   /**
-   * The first attempt's outcome is known and is not `ok`, or the gateway refused the call because of a limit, without an
-   * attempt; the call may still be served by a retry or a fall-back. `knownAfterUs`: as
-   * the function of this name says it of the attempt in the call's row, to the microsecond.
+   * The first attempt's outcome is known and is not `ok`, or the gateway refused the call because of a limit, without
+   * an attempt. The call may still be served by a retry or a fall-back. `knownAfterUs`: exactly what the function of
+   * this name gives for the attempt in the call's row.
    */
   failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void;
   ended(call: Call): void;

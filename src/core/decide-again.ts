@@ -25,8 +25,8 @@ export function readOutput(output: string, id: number): Decision | SweepDecision
 }
 
 /**
- * Decides a stored observation, or what a sweep has seen of an endpoint, again, offline. The text must equal what was
- * stored. Throws AppError `invalid` if the input cannot be read.
+ * Repeats a stored decision offline, from the observation of a rollout or from what a sweep saw of an endpoint. The
+ * result must equal the stored text. Throws AppError `invalid` if the input cannot be read.
  */
 export function decideAgain(input: string): string {
   const stored = readInput(input);

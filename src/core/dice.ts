@@ -1,4 +1,4 @@
-/** Repeatable chance, handed to the rooms above as the clock is: the core itself throws no dice. */
+/** Repeatable random numbers. The layers above the core get them as they get the clock; the core itself uses none. */
 export interface Dice {
   /** Uniform in [0, 1). */
   next(): number;

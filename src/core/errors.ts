@@ -1,4 +1,4 @@
-/** What went wrong, coarsely: callers branch on this and on nothing else. */
+/** The kind of an error. Callers branch on this and on nothing else. */
 export const ERROR_CODES = [
   'invalid',
   'not_found',
@@ -11,8 +11,8 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
- * The one error type. `message` says what failed, with the value; `hint` says what the operator can do; the cause is
- * chained and never pasted into the message.
+ * The one error type. `message` says what failed, with the value; `hint` says what the operator can do; `cause` is
+ * chained and never copied into the message.
  */
 export class AppError extends Error {
   readonly code: ErrorCode;
@@ -26,7 +26,7 @@ export class AppError extends Error {
   }
 }
 
-/** The code of any thrown value; `internal` for what is not ours. */
+/** The code of any thrown value; `internal` if it is no AppError. */
 export function errorCode(error: unknown): ErrorCode {
   return error instanceof AppError ? error.code : 'internal';
 }

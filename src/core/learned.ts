@@ -6,22 +6,22 @@ import type { LearnedConcurrency } from './scaling/route-concurrency.ts';
 import { hourSchema } from './scaling/stored.ts';
 import { readStored, storedAs } from './stored.ts';
 
-/** What a call of a model lately cost on serverless in the mean, micro-dollars. */
+/** The recent mean cost of a model's call on serverless, micro-dollars. */
 interface LearnedCallCost {
   readonly perCallMicros: number;
 }
 
-/** The span for which every call of a model's route was seen, epoch ms: `until` is when the daemon last looked. */
+/** The span in which every call of a model's route was seen, epoch ms. `until`: when the daemon last read the calls. */
 export interface SeenTraffic {
   readonly knownSince: number;
   readonly until: number;
 }
 
-/** What a daemon learns and the next one goes on from, by the name under which the ledger keeps it. */
+/** What a daemon learns and the next daemon starts from, by the name that it has in the ledger. */
 export interface Learned {
   /** The limits and the breaker of one lane. */
   readonly lane: LearnedLane;
-  /** What the endpoint of a model can carry at once, and the shape of the day. */
+  /** How many calls at once a model's endpoint can take, and the demand over the hours of a day. */
   readonly concurrency: LearnedConcurrency;
   readonly call_cost: LearnedCallCost;
   readonly traffic: SeenTraffic;
@@ -29,14 +29,14 @@ export interface Learned {
 
 export type LearnedKind = keyof Learned;
 
-/** One thing learned. `provider`: of a lane, '' where the router chooses; '' for everything else. */
+/** One thing learned. `provider`: of a lane, '' if the router chooses; '' for everything else. */
 export interface LearnedKey<K extends LearnedKind = LearnedKind> {
   readonly what: K;
   readonly model: string;
   readonly provider: string;
 }
 
-/** The ledger keeps at most so many rows of each kind: those that a daemon used last. */
+/** The ledger keeps at most this many rows of each kind: the ones that a daemon used last. */
 export const MOST_LEARNED = 1_000;
 
 const time = z.number().min(0);
@@ -72,7 +72,7 @@ export function readLearned<K extends LearnedKind>(key: LearnedKey<K>, value: st
   return readStored(SCHEMAS[key.what], value, { table: 'learned', row: learnedText(key) });
 }
 
-/** Which row it is, for people. */
+/** The name of a row, for people. */
 export function learnedText({ what, model, provider }: LearnedKey): string {
   return [what, 'of', model, ...(provider === '' ? [] : [`by ${provider}`])].join(' ');
 }

@@ -3,7 +3,9 @@ import type { CarePolicy } from './policy/care.ts';
 /** What an upstream is. Never confuse it with the role it plays in a rollout. */
 export type UpstreamKind = 'serverless' | 'dedicated';
 
-/** The part an upstream plays in a rollout. Toward dedicated the endpoint is the canary, on the way back serverless is. */
+/**
+ * The part an upstream plays in a rollout. Toward dedicated the endpoint is the canary. On a way back serverless is.
+ */
 export type Role = 'stable' | 'canary';
 
 /** Where a rollout moves traffic to: the kind of its canary. */
@@ -15,13 +17,13 @@ export function upstreamOf(role: Role, toward: Toward): UpstreamKind {
   return toward === 'dedicated' ? 'serverless' : 'dedicated';
 }
 
-/** What the unit of assignment is: each call by itself, or an agent for a block of time. */
+/** The unit of assignment: each call by itself, or an agent for a block of time. */
 export type Affinity = 'call' | 'agent';
 
-/** The kinds of call, by path. `native` is a provider's or task's own shape, always left on serverless. */
+/** The kinds of call, by path. `native` is a provider's or a task's own format; it always stays on serverless. */
 export type CallKind = 'chat' | 'completion' | 'embedding' | 'response' | 'message' | 'models' | 'native';
 
-/** What in a request an engine may be unable to do. */
+/** A feature of a request that an engine may not support. */
 export type CallFeature = 'stream' | 'tools' | 'structured' | 'media';
 
 /**
@@ -32,7 +34,7 @@ export type CallShape = string;
 
 const CALL_FEATURES: readonly CallFeature[] = ['stream', 'tools', 'structured', 'media'];
 
-/** Joins a kind and its features to a shape. */
+/** The shape of a kind and its features. */
 export function callShape(kind: CallKind, features: ReadonlySet<CallFeature>): CallShape {
   let shape: string = kind;
   for (const feature of CALL_FEATURES) if (features.has(feature)) shape += `+${feature}`;
@@ -40,7 +42,7 @@ export function callShape(kind: CallKind, features: ReadonlySet<CallFeature>): C
 }
 
 /**
- * Whether a shape is covered by what was shown: its kind by itself, and its kind with each feature alone.
+ * Whether the endpoint has shown that it can answer a shape: its kind alone, and its kind with each single feature.
  * `chat+stream+tools` is eligible when `chat`, `chat+stream` and `chat+tools` were answered.
  */
 export function isEligible(shape: CallShape, shown: ReadonlySet<CallShape>): boolean {
@@ -50,8 +52,8 @@ export function isEligible(shape: CallShape, shown: ReadonlySet<CallShape>): boo
 }
 
 /**
- * Whether an agent or a shape is kept out. A kind keeps out all of its shapes, and a kind with one feature all of them
- * that use it: `chat+tools` keeps out `chat+stream+tools` too.
+ * Whether an agent or a shape is excluded. A kind excludes all of its shapes. A kind with one feature excludes all of
+ * its shapes with that feature: `chat+tools` also excludes `chat+stream+tools`.
  */
 export function isExcluded(agent: string, shape: CallShape, excluded: ReadonlySet<string>): boolean {
   if (excluded.size === 0) return false;
@@ -66,9 +68,9 @@ export interface ShadowShare {
   readonly share: number;
   /** Copies of the rollout in flight at once, at most. */
   readonly concurrency: number;
-  /** Copies that this process may make for the rollout, counted from its first one: not lowered as they are made. */
+  /** The total of copies that this process may make for the rollout, from the first one on. It does not count down. */
   readonly calls: number;
-  /** Agents and shapes of call that are never copied, read as `isExcluded` does. */
+  /** Agents and shapes of call that are never copied, as in `isExcluded`. */
   readonly exclude: ReadonlySet<string>;
 }
 
@@ -77,23 +79,23 @@ export interface Canary {
   readonly rolloutId: string;
   /** The kind of the canary. On a way back the endpoint below is the stable upstream. */
   readonly toward: Toward;
-  /** 1..n: the stop the rollout stands at; n + 1 once promoted; 0 before any weight. */
+  /** 1..n: the step that the rollout is at; n + 1 once promoted; 0 before any weight. */
   readonly step: number;
-  /** The canary's share of eligible calls, 0..1, in whole ten-thousandths: as the ledger keeps it. */
+  /** The canary's share of eligible calls, 0..1, in whole ten-thousandths, as the ledger stores it. */
   readonly weight: number;
   readonly affinity: Affinity;
   /** Length of a block for `affinity: agent`, in clock ms. */
   readonly blockMs: number;
   /** Base URL of the endpoint, no trailing slash. */
   readonly url: string;
-  /** The name the engine serves the model under, from its `/v1/models`. */
+  /** The model's name on the engine, from its `/v1/models`. */
   readonly servedModel: string;
   readonly shapes: ReadonlySet<CallShape>;
   /** Null outside the shadow stage. */
   readonly shadow: ShadowShare | null;
 }
 
-/** Spans in real milliseconds: sockets do not run on the scaled clock. */
+/** Spans in real milliseconds, because sockets do not run on the scaled clock. */
 export interface Timeouts {
   readonly connectMs: number;
   /** From sending the request to the endpoint's first byte. */
@@ -103,16 +105,18 @@ export interface Timeouts {
   readonly totalMs: number;
 }
 
-/** What the gateway knows of one model. `canary` is null where all traffic stays on serverless. */
+/** What the gateway knows of one model. `canary` is null if all traffic stays on serverless. */
 export interface RouteEntry {
   readonly model: string;
   readonly timeouts: Timeouts;
   readonly canary: Canary | null;
-  /** How its calls to serverless are cared for; null: they are passed on as they are. */
+  /** How its calls to serverless are paced, retried and queued; null: they are passed on unchanged. */
   readonly care: CarePolicy | null;
 }
 
-/** The gateway's whole knowledge: replaced as a whole, never changed. Models not in it are passed through and watched. */
+/**
+ * All routes of the gateway. It is replaced as a whole, never changed. Calls of other models are passed on and counted.
+ */
 export interface RouteTable {
   readonly generation: number;
   readonly routes: ReadonlyMap<string, RouteEntry>;

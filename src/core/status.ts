@@ -14,8 +14,8 @@ import type { PinnedInstance } from './sizing/pinned.ts';
 import type { TrafficFigures } from './worth/traffic-history.ts';
 
 /**
- * What the daemon shows of itself: one row in the ledger, which the command line reads. It is for display alone: a new
- * process takes nothing from it. Times in epoch ms of clock time.
+ * The daemon's status: one row in the ledger, which the command line reads. It is only for display: a new process does
+ * not start from it. Times in epoch ms of clock time.
  */
 export interface StatusReport {
   readonly version: string;
@@ -35,13 +35,13 @@ export interface StatusReport {
     readonly withoutToken: number;
   };
   readonly routes: readonly RouteStatus[];
-  /** Endpoints that somebody should look at: no rollout uses them, or no call does. */
+  /** One sentence for each endpoint that a person should check, because no rollout or no call uses it. */
   readonly endpoints: readonly string[];
   /** The busiest lanes to serverless, the busiest first. */
   readonly lanes: readonly (LaneKey & LaneStatus)[];
 }
 
-/** One route, as a person wants to see it. */
+/** The status of one route. */
 export interface RouteStatus {
   readonly model: string;
   readonly phase: Phase;
@@ -54,14 +54,14 @@ export interface RouteStatus {
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
   readonly criteria: CriteriaPolicy & { readonly result: CriteriaResult };
   readonly rollout: RolloutStatus | null;
-  /** How the route's last rollout ended, where none is active. */
+  /** How the route's last rollout ended; null if there is none or one is active. */
   readonly lastRollout: {
     readonly id: string;
     readonly phase: Phase;
     readonly at: number;
     readonly reason: string;
   } | null;
-  /** Things that a person should know and do, most urgent first. */
+  /** What a person should know or do, the most urgent first. */
   readonly notes: readonly string[];
   /** The whole route's traffic; null while no endpoint serves it. */
   readonly traffic: TrafficFigures | null;
@@ -72,11 +72,11 @@ export interface RolloutStatus {
   readonly toward: Toward;
   readonly createdAt: number;
   readonly since: number;
-  /** When the endpoint was asked for: from then on it may cost money. Null before. */
+  /** When the endpoint was requested. From then on it may cost money. Null before. */
   readonly startedAt: number | null;
   readonly isPaused: boolean;
   readonly step: number;
-  /** The endpoint's share of eligible calls at each step, and now: on a way back it goes down. */
+  /** The endpoint's share of eligible calls at each step (`steps`) and now (`weight`). On a way back it falls. */
   readonly steps: readonly number[];
   readonly weight: number;
   /** Shares of this step's eligible calls: assigned to the endpoint, and served by it. Null before the first call. */
@@ -85,7 +85,7 @@ export interface RolloutStatus {
   readonly figures: StepFigures | null;
   readonly verdict: Verdict | null;
   readonly shadow: ShadowFigures | null;
-  /** How long the stop, or the shadow stage, lasts at least. */
+  /** How long the step or the shadow stage lasts at least. */
   readonly bakeMs: number;
   readonly minCalls: number;
   readonly endpointName: string;
@@ -93,11 +93,11 @@ export interface RolloutStatus {
   readonly pricePerHourMicros: number;
   /** What the endpoint runs on. */
   readonly instance: PinnedInstance;
-  /** As it was made, or last changed; absent before the promotion. */
+  /** As created or last changed; absent before the promotion. */
   readonly scaling?: Scaling;
   readonly concurrency?: ConcurrencySeen;
   readonly detour?: Detour;
-  /** `about` absent: a step. */
+  /** If `about` is absent, the ask is about a step. */
   readonly ask: {
     readonly id: number | null;
     readonly about?: AskAbout;

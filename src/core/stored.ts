@@ -1,21 +1,21 @@
 import type { z } from 'zod';
 import { AppError, errorMessage } from './errors.ts';
 
-/** A type without readonly, and with every optional key present: what two types must have in common to be the same. */
+/** A type without readonly and with all optional keys required. Two types count as the same if these are the same. */
 type Plain<T> = T extends readonly unknown[]
   ? { -readonly [I in keyof T]: Plain<T[I]> }
   : T extends object
     ? { -readonly [K in keyof T]-?: Plain<T[K]> }
     : T;
 
-/** `unknown` if a schema reads exactly the values of T; else the schema is refused where it is written. */
+/** `unknown` if a schema reads exactly the values of T; else the schema does not compile. */
 type Exactly<T, S extends z.ZodType> = [Plain<T>, Plain<z.output<S>>] extends [Plain<z.output<S>>, Plain<T>]
   ? unknown
   : { readonly differsFrom: Plain<T> };
 
 /**
- * The schema of values of type T as they are stored: JSON. It is a compile error if the schema reads a key more or less
- * than T has, or another type. A schema only checks: it has no defaults and changes nothing.
+ * The schema of values of type T as they are stored: JSON. It is a compile error if the schema has a key more or less
+ * than T, or another type. A schema only checks: it has no defaults and changes nothing.
  */
 export function storedAs<T>(): <S extends z.ZodType<T>>(schema: S & Exactly<T, S>) => z.ZodType<T> {
   return (schema) => schema;
@@ -30,9 +30,9 @@ export interface StoredAt {
 const MOST_PROBLEMS = 3;
 
 /**
- * Reads a stored JSON text. Gives exactly the value that the text holds, keys in their order, so that it can be hashed or
- * written again unchanged. `choose`: the schema, or picks it by the value. Throws AppError `invalid`, which names the
- * table, the row and what is wrong.
+ * Reads a stored JSON text. Returns exactly the value in the text, with its keys in the same order, so that it can be
+ * hashed or stored again unchanged. `choose`: the schema, or a function that chooses it by the value. Throws AppError
+ * `invalid`, which names the table, the row and what is wrong.
  */
 export function readStored<T>(
   choose: z.ZodType<T> | ((value: unknown) => z.ZodType<T>),

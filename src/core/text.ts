@@ -1,6 +1,6 @@
 import { HOUR_MS, MINUTE_MS } from './time.ts';
 
-/** A problem with its remedy in one sentence. */
+/** A problem and its hint in one sentence. */
 export function problemText(problem: { readonly message: string; readonly hint: string | null }): string {
   return problem.hint === null ? problem.message : `${problem.message}: ${problem.hint}`;
 }

@@ -11,7 +11,7 @@ export function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
 }
 
-/** The month that a time is in, UTC: `2026-11`, its first moment and that of the next month. */
+/** The UTC month of a time: its name (`2026-11`), its first moment, and the first moment of the next month. */
 export function monthOf(at: number): { readonly name: string; readonly from: number; readonly until: number } {
   const date = new Date(at);
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];

@@ -1,4 +1,4 @@
-/** One call of a recorded or generated load. */
+/** One call of recorded or generated traffic. */
 export interface Arrival {
   /** Clock milliseconds since the start of the trace. */
   readonly atMs: number;

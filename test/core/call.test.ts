@@ -17,24 +17,24 @@ const NEITHER: readonly Outcome[] = ['ok', 'no_credits', 'client_error', 'client
 const ENDPOINT_ONLY: readonly Outcome[] = ['rate_limited', 'unauthorized', 'not_found'];
 
 describe('isFault', () => {
-  it('knows every outcome in this table', () => {
+  it('is tested below for every outcome', () => {
     assert.deepEqual([...EITHER, ...NEITHER, ...ENDPOINT_ONLY].sort(), [...OUTCOMES].sort());
   });
 
   for (const outcome of EITHER) {
-    it(`holds ${outcome} against either upstream`, () => {
+    it(`counts ${outcome} against either upstream`, () => {
       assert.ok(isFault(outcome, 'dedicated', 'dedicated'));
       assert.ok(isFault(outcome, 'serverless', 'dedicated'));
     });
   }
   for (const outcome of NEITHER) {
-    it(`holds ${outcome} against neither upstream`, () => {
+    it(`counts ${outcome} against neither upstream`, () => {
       assert.ok(!isFault(outcome, 'dedicated', 'dedicated'));
       assert.ok(!isFault(outcome, 'serverless', 'dedicated'));
     });
   }
   for (const outcome of ENDPOINT_ONLY) {
-    it(`holds ${outcome} against the endpoint, not against serverless`, () => {
+    it(`counts ${outcome} against the endpoint, not against serverless`, () => {
       assert.ok(isFault(outcome, 'dedicated', 'dedicated'));
       assert.ok(!isFault(outcome, 'serverless', 'dedicated'));
     });
@@ -42,7 +42,7 @@ describe('isFault', () => {
 });
 
 describe('isDecided', () => {
-  it('is true of answers and of faults, and of nothing else', () => {
+  it('is true for answers and faults, and for nothing else', () => {
     for (const outcome of OUTCOMES) {
       for (const upstream of ['serverless', 'dedicated'] as const) {
         assert.equal(
@@ -56,7 +56,7 @@ describe('isDecided', () => {
 });
 
 describe('OUTCOMES', () => {
-  it('keeps the positions that ledgers hold as numbers', () => {
+  it('keeps the positions that ledgers store as numbers', () => {
     assert.equal(OUTCOMES.indexOf('ok'), 0);
     assert.equal(OUTCOMES.indexOf('rate_limited'), 1);
     assert.equal(OUTCOMES.indexOf('unavailable'), 8);

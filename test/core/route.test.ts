@@ -4,11 +4,11 @@ import type { CallFeature } from '../../src/core/route.ts';
 import { callShape, isEligible, isExcluded } from '../../src/core/route.ts';
 
 describe('callShape', () => {
-  it('names the kind alone where no feature is used', () => {
+  it('is the kind alone if no feature is used', () => {
     assert.equal(callShape('chat', new Set()), 'chat');
   });
 
-  it('orders features the same way however they were found', () => {
+  it('has its features in one order, whatever order they were found in', () => {
     const found: CallFeature[] = ['tools', 'media', 'stream'];
     assert.equal(callShape('chat', new Set(found)), 'chat+stream+tools+media');
     assert.equal(callShape('chat', new Set(found.toReversed())), 'chat+stream+tools+media');
@@ -29,7 +29,7 @@ describe('isEligible', () => {
     ['', ['chat'], false],
   ];
   for (const [shape, shown, expected] of cases) {
-    it(`${expected ? 'splits' : 'keeps'} "${shape}" where [${shown.join(', ')}] was shown`, () => {
+    it(`${expected ? 'splits' : 'keeps'} "${shape}" if [${shown.join(', ')}] was shown`, () => {
       assert.equal(isEligible(shape, new Set(shown)), expected);
     });
   }
@@ -46,7 +46,7 @@ describe('isExcluded', () => {
     ['a', 'completion+stream', ['chat+stream'], false],
   ];
   for (const [agent, shape, excluded, expected] of cases) {
-    it(`${expected ? 'keeps out' : 'lets through'} ${agent} with ${shape} where [${excluded.join(', ')}] is excluded`, () => {
+    it(`${expected ? 'excludes' : 'admits'} ${agent} with ${shape} if [${excluded.join(', ')}] is excluded`, () => {
       assert.equal(isExcluded(agent, shape, new Set(excluded)), expected);
     });
   }

@@ -5,7 +5,7 @@ import { DAY_MS, dayOf, monthOf } from '../../src/core/time.ts';
 
 const times = fc.integer({ min: Date.UTC(1970, 0), max: Date.UTC(2400, 0) });
 
-test('a day is the same from midnight to midnight UTC, and the next one after that', () => {
+test('a day lasts from midnight to midnight UTC', () => {
   fc.assert(
     fc.property(times, (at) => {
       const midnight = Math.floor(at / DAY_MS) * DAY_MS;
@@ -16,7 +16,7 @@ test('a day is the same from midnight to midnight UTC, and the next one after th
   );
 });
 
-test('a month has its time in it, begins on a first day, and ends where the next one begins', () => {
+test('a month contains its time, begins on a first day, and ends when the next month begins', () => {
   fc.assert(
     fc.property(times, (at) => {
       const { name, from, until } = monthOf(at);

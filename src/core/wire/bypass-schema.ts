@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { BYPASS_ENDS, LONGEST_AGENT, LONGEST_MODEL, MOST_REPORTED } from './bypass.ts';
 import type { BypassReport } from './bypass.ts';
 
-/** 2020, in epoch µs: no call is older. */
+/** The start of 2020, epoch µs: older times are refused. */
 const LEAST_US = 1_577_836_800_000_000;
 const LONGEST_US = 86_400_000_000;
 /** How far the caller's clock may be ahead. */
@@ -19,7 +19,7 @@ const name = (longest: number) =>
     .string()
     .min(1)
     .max(longest)
-    .refine((text) => text.isWellFormed() && !CONTROL.test(text), 'holds characters that no name has');
+    .refine((text) => text.isWellFormed() && !CONTROL.test(text), 'contains characters that are not allowed in a name');
 
 const outcome = z
   .strictObject({
@@ -34,16 +34,19 @@ const outcome = z
     end: z.enum(BYPASS_ENDS),
     hasNoToken: z.boolean(),
   })
-  .refine(({ startedAfterUs, durationUs }) => startedAfterUs <= durationUs, 'ends before it sets out')
+  .refine(({ startedAfterUs, durationUs }) => startedAfterUs <= durationUs, 'ends before it starts')
   .refine(
     ({ firstByteUs, startedAfterUs, durationUs }) =>
       firstByteUs === null || (firstByteUs >= startedAfterUs && firstByteUs <= durationUs),
-    'has its first byte before it sets out, or after its end',
+    'has its first byte before its start or after its end',
   )
-  .refine(({ status, firstByteUs }) => (status === 0) === (firstByteUs === null), 'has a status or a first byte alone')
+  .refine(
+    ({ status, firstByteUs }) => (status === 0) === (firstByteUs === null),
+    'has only one of status and first byte',
+  )
   .refine(
     ({ status, end }) => end === 'left' || (status === 0) === (end === 'unreached'),
-    'has an end that its status denies',
+    'has an end that contradicts its status',
   );
 
 const report = z.strictObject({
@@ -51,7 +54,10 @@ const report = z.strictObject({
   outcomes: z.array(outcome).max(MOST_REPORTED),
 });
 
-/** Reads a report, all of it or nothing. `nowUs`: epoch µs. Throws AppError `invalid` that says what is wrong, and where. */
+/**
+ * Reads a report; one wrong outcome refuses all of it. `nowUs`: epoch µs. Throws AppError `invalid`: what is wrong,
+ * where.
+ */
 export function readBypassReport(value: unknown, nowUs: number): BypassReport {
   const read = report.safeParse(value);
   if (!read.success) {

@@ -3,7 +3,7 @@ import type { CallShape } from '../route.ts';
 /** Where the gateway takes reports of calls that went past it. */
 export const REPORT_PATH = '/upshift/outcomes';
 
-/** So many calls, and so many bytes, a report may have. */
+/** The most calls and the most bytes of a report. */
 export const MOST_REPORTED = 500;
 export const LONGEST_REPORT = 1 << 20;
 
@@ -11,37 +11,37 @@ export const LONGEST_AGENT = 128;
 export const LONGEST_MODEL = 1_024;
 
 /**
- * How a call that went past the gateway ended: with its answer's end, with an answer that broke off, because its caller
- * left, or without any answer.
+ * How a call that went past the gateway ended: its answer was complete, its answer broke off, its caller left, or no
+ * answer came.
  */
 export const BYPASS_ENDS = ['complete', 'broken', 'left', 'unreached'] as const;
 
 /**
- * What is told of a call that went past the gateway, straight to serverless, because the gateway was away. Never holds
- * prompt, completion or token. Spans in µs.
+ * The report of a call that went past the gateway, straight to serverless, because the gateway did not answer. It never
+ * contains prompt, completion or token. Spans in µs.
  */
 export interface Bypass {
-  /** Epoch µs by the caller's clock; with its duration and the agent it tells this call from others. */
+  /** Epoch µs by the caller's clock. Together with the duration and the agent it identifies the call. */
   readonly arrivedAtUs: number;
-  /** From its arrival to when it set out to serverless: what the gateway that went away had cost. */
+  /** From its arrival to its start toward serverless: the time lost on the gateway that did not answer. */
   readonly startedAfterUs: number;
-  /** From its arrival to its end; where its status is that of an error, to the first byte. */
+  /** From its arrival to its end; if its status is an error, to its first byte. */
   readonly durationUs: number;
-  /** From its arrival; null where no answer came. */
+  /** From its arrival; null if no answer came. */
   readonly firstByteUs: number | null;
   readonly model: string | null;
   readonly shape: CallShape;
   readonly agent: string;
-  /** HTTP status, 0 where none came. */
+  /** HTTP status, 0 if none came. */
   readonly status: number;
   readonly end: (typeof BYPASS_ENDS)[number];
-  /** Whether it went out without any credentials. */
+  /** Whether it was sent without credentials. */
   readonly hasNoToken: boolean;
 }
 
-/** What a caller reports in one go. */
+/** One report of a caller. */
 export interface BypassReport {
-  /** How many calls it had to forget, because too many waited. */
+  /** How many calls are left out because too many waited to be reported. */
   readonly dropped: number;
   readonly outcomes: readonly Bypass[];
 }

@@ -4,8 +4,8 @@ export function ownCredentials(authorization: string | undefined, apiKey: string
 }
 
 /**
- * The credentials of a call to serverless: the caller's own, or a token that stands in where it sends none or the
- * placeholder `Bearer upshift`. Null where there are none at all.
+ * The credentials of a call to serverless: the caller's own. If the caller sends none, or the placeholder `Bearer
+ * upshift`, they are those of `token`. Null if there is no token either.
  */
 export function serverlessAuthorization(sent: string | undefined, token: string | null): string | null {
   if (sent !== undefined && sent !== '' && !/^bearer\s*(?:upshift)?\s*$/i.test(sent)) return sent;

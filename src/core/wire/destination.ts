@@ -1,13 +1,13 @@
 import type { CallKind } from '../route.ts';
 
-/** Where a request goes, as far as its method and path say. */
+/** Where a request goes, according to its method and path. */
 export interface Destination {
   readonly kind: CallKind;
   /** Path and query on the router, before its own prefix. Calls that may be split have the same path on an endpoint. */
   readonly path: string;
-  /** The agent's id, where the path began with `/agents/{id}/`. */
+  /** The agent's id, if the path began with `/agents/{id}/`; else null. */
   readonly agent: string | null;
-  /** The model, where the path names it. */
+  /** The model, if the path names it; else null. */
   readonly model: string | null;
 }
 
@@ -44,10 +44,10 @@ const OPENAI_KINDS: ReadonlyMap<string, CallKind> = new Map([
 
 const NATIVE_METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'DELETE']);
 
-// A path that climbs could carry our token to places of the router that no client may reach through us.
+// Paths with `..` are refused, because they could carry our token to parts of the router that clients must not reach.
 const CLIMBING = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|\\|%5c|%2f%2e|%2e%2f/i;
 
-/** Finds the destination of a request, or null where the gateway serves no such path. `url` is the request target. */
+/** Finds the destination of a request, or null if the gateway does not serve its path. `url` is the request target. */
 export function locate(method: string, url: string): Destination | null {
   if (method === 'POST') {
     const kind = OPENAI_KINDS.get(url);
