@@ -2,19 +2,19 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { AppError } from '../core/errors.ts';
 
-/** An open ledger file, as the functions of this room take it. */
+/** A connection to a ledger file. */
 export type LedgerDb = Database.Database;
 
 /** Marks a file as a ledger of this program: "upsh" in the header's application id. */
 export const APPLICATION_ID = 0x75707368;
 
-/** More than the schema and the tables that a ledger is created with take. */
+/** More than a new ledger takes: its schema and its first rows. */
 const BEGINNING_BYTES = 1 << 20;
 
-/** What a path holds, found without changing a byte of it. `version`: of its schema. */
+/** What is at a path. `version`: number of the newest migration in the file. */
 export type Inspection = { readonly kind: 'absent' } | { readonly kind: 'ledger'; readonly version: number };
 
-/** Opens a connection. `timeout`: how long, in ms, SQLite itself may wait for a lock, blocking the thread. */
+/** Opens a connection. `timeout`: how long, in ms, SQLite may wait for a lock. The thread is blocked while it waits. */
 export function connect(path: string, options: { timeout: number; readonly?: boolean }): LedgerDb {
   try {
     return new Database(path, { timeout: options.timeout, readonly: options.readonly ?? false });
@@ -24,8 +24,8 @@ export function connect(path: string, options: { timeout: number; readonly?: boo
 }
 
 /**
- * Looks at a path before anything may be written to it. Throws AppError `invalid` for what is no SQLite database and
- * `conflict` for another program's.
+ * Finds out what is at a path without changing a byte of it. Throws AppError `invalid` if it is no SQLite database, and
+ * `conflict` if it is another program's.
  */
 export function inspect(path: string): Inspection {
   if (!existsSync(path)) return { kind: 'absent' };
@@ -36,8 +36,8 @@ export function inspect(path: string): Inspection {
 }
 
 /**
- * Runs a query on a ledger's schema without leaving a trace: no -wal, no -shm, no byte changed. Where nobody has the file
- * open, SQLite is shown a copy in memory of its beginning, which holds the tables that a ledger was created with.
+ * Runs a query on the first tables of a ledger and leaves no trace: no -wal file, no -shm file, no byte changed. If nobody
+ * has the file open, SQLite reads a copy of the file's beginning in memory, which contains these tables.
  */
 export function peek<T>(path: string, look: (db: LedgerDb) => T): T {
   const db = isInUse(path) ? connect(path, { timeout: 1_000, readonly: true }) : new Database(readBeginning(path));
@@ -50,7 +50,7 @@ export function peek<T>(path: string, look: (db: LedgerDb) => T): T {
   }
 }
 
-/** The error for a file that SQLite cannot read; anything that is an AppError already stays as it is. */
+/** The AppError for an error of SQLite about a file; an AppError is returned as it is. */
 export function unreadable(path: string, error: unknown): AppError {
   if (error instanceof AppError) return error;
   const code = sqliteCode(error);
@@ -64,28 +64,28 @@ export function unreadable(path: string, error: unknown): AppError {
   });
 }
 
-/** SQLite's own name for an error, e.g. `SQLITE_BUSY`; empty for what is not SQLite's. */
+/** SQLite's name for an error, e.g. `SQLITE_BUSY`; empty if it is not an error of SQLite. */
 export function sqliteCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-/** Whether somebody else's lock was in the way: trying again later may help. */
+/** Whether another connection's lock caused the error, so that trying again later may help. */
 export function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error));
 }
 
-// Closing a file that this process also has open through SQLite would drop SQLite's locks on it (POSIX). A file that any
-// process has open in WAL mode has its -shm beside it; and then SQLite itself can look without leaving anything.
+// If this process has a file open through SQLite, it must not open and close the file itself: POSIX then drops SQLite's
+// locks. A file that any process has open in WAL mode has a -shm file beside it. Then SQLite can read it without a trace.
 function isInUse(path: string): boolean {
   return existsSync(`${path}-shm`);
 }
 
-// Offsets from SQLite's file format: magic at 0, page size at 16, WAL or not at 18 and 19, size in pages at 28, user
+// Offsets in SQLite's file format: magic at 0, page size at 16, journal mode at 18 and 19, size in pages at 28, user
 // version at 60, application id at 68.
 function inspectHeader(path: string, size: number): Inspection {
   const header = readStart(path, 100);
   if (header.length < 100 || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') throw notSqlite(path);
-  const found = judge(path, header.readUInt32BE(68), header.readUInt32BE(60));
+  const found = identify(path, header.readUInt32BE(68), header.readUInt32BE(60));
   const isCut = size < header.readUInt32BE(28) * header.readUInt16BE(16);
   if (isCut && !existsSync(`${path}-wal`)) throw damaged(path, undefined);
   return found;
@@ -112,7 +112,7 @@ function readStart(path: string, length: number): Buffer {
 
 function inspectOpened(path: string): Inspection {
   return peek(path, (db) =>
-    judge(
+    identify(
       path,
       db.pragma('application_id', { simple: true }) as number,
       db.pragma('user_version', { simple: true }) as number,
@@ -120,7 +120,7 @@ function inspectOpened(path: string): Inspection {
   );
 }
 
-function judge(path: string, applicationId: number, version: number): Inspection {
+function identify(path: string, applicationId: number, version: number): Inspection {
   if (applicationId === APPLICATION_ID) return { kind: 'ledger', version };
   throw new AppError('conflict', `${path} is a database of another program`, {
     hint: 'it was not touched; name another file with --db',

@@ -4,19 +4,19 @@ import { AppError } from '../core/errors.ts';
 import { isBusy } from './database.ts';
 import type { LedgerDb } from './database.ts';
 
-/** Held until released or until the process ends, however it ends. */
+/** A lock of this process. It ends when it is released, or when the process ends, also by a crash. */
 export interface Lock {
   release(): void;
 }
 
 /**
- * Makes this process the only daemon of a ledger: SQLite's write lock on `<db>.lock`, which a crash releases. Throws
- * AppError `conflict`, naming the process that holds it, and leaves its lock alone.
+ * Makes this process the only daemon of a ledger. The lock is SQLite's write lock on `<db>.lock`, because a crash releases
+ * it. Throws AppError `conflict`, which names the process that has the lock.
  */
 export function acquireLock(dbPath: string): Lock {
   const db = open(lockPath(dbPath), 200);
   try {
-    // Who writes the pid has the lock only for that moment: take it for good, and see that nobody came in between.
+    // Committing the pid releases the lock for a moment. So take it again, and check that no other process wrote its pid.
     for (;;) {
       db.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL) STRICT; DELETE FROM holder');
       db.prepare('INSERT INTO holder (pid) VALUES (?)').run(process.pid);

@@ -40,7 +40,7 @@ export function migrate(path: string, now: number, migrations: readonly Migratio
   checkSchema(path, migrations);
   const db = connect(path, { timeout: 5_000 });
   try {
-    // A new file gets its schema through a rollback journal, so that its header says whose it is from the beginning.
+    // A new file gets its schema in rollback mode, so that the file itself, not a -wal file, says that it is a ledger.
     const isNew = db.pragma('page_count', { simple: true }) === 0;
     // Retention will give pages back to the disk. SQLite takes this setting only before the first table.
     if (isNew) db.pragma('auto_vacuum = INCREMENTAL');
@@ -90,8 +90,8 @@ function anotherBuild(path: string, applied: Applied, known: Migration): AppErro
     `another build of upshift made ${path}: it has schema ${theirs}, this build ${ours}`,
     {
       hint:
-        'it was not changed; run the build that made it, or start a new ledger with --db FILE. Before you leave the old one, ' +
-        'run `upshift endpoints`: endpoints that it manages stay up and cost money until you pause or delete them',
+        'it was not changed; run the build that made it, or start a new ledger with --db FILE. Before you leave the ' +
+        'old one, run `upshift endpoints`: endpoints that it manages stay up and cost money until you pause or delete them',
     },
   );
 }

@@ -12,26 +12,25 @@ import type { Journal } from './journal/journal.ts';
 import { acquireLock } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
 
-/** The ledger as the daemon holds it. */
+/** The ledger as the daemon uses it. */
 export interface Ledger {
   readonly calls: CallLog;
   readonly bypass: BypassLog;
   readonly journal: Journal;
-  /** Random, made with the file: keys the hashes that stand for agents without a name. */
+  /** Random, made with the file. It keys the hashes that stand for agents without a name. */
   readonly agentSalt: string;
-  /** Random, made with the file: tells the endpoints of this ledger from those of others. */
+  /** Random, made with the file. It tells the endpoints of this ledger from those of other ledgers. */
   readonly id: string;
   readonly close: () => Promise<void>;
 }
 
 /**
- * Creates or opens a ledger, brings it to the newest schema and keeps other daemons from it. Throws AppError: `conflict`
- * where another daemon holds it or it is another program's or version's, `invalid` where it is no database; in all of
- * these the file is as it was.
+ * Creates or opens a ledger, brings it to the newest schema and keeps other daemons from it. Throws AppError and leaves the
+ * file as it is: `conflict` if another daemon has it, or another program or build made it; `invalid` if it is no database.
  */
 export async function openLedger(path: string, { clock }: { readonly clock: Clock }): Promise<Ledger> {
   checkFolder(path);
-  // Before the lock file is made: what is refused gets no company either.
+  // Before the lock file is made, so that a refused file gets no lock file beside it.
   checkSchema(path);
   const lock = acquireLock(path);
   try {
@@ -59,8 +58,8 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
 }
 
 /**
- * Opens a ledger beside the daemon, if there is one, or without it; only `insertRequest` may write through it. Throws
- * AppError: `not_found`, `conflict` where it is another program's or of another version, `invalid` where it is no database.
+ * Opens a ledger for reading, whether a daemon has it open or not; only `insertRequest` may write through it. Throws
+ * AppError: `not_found`, `conflict` if another program or build made it, `invalid` if it is no database.
  */
 export function openForReading(path: string): LedgerDb {
   const schema = checkSchema(path);
@@ -70,7 +69,7 @@ export function openForReading(path: string): LedgerDb {
     });
   }
   if (schema === 'behind') {
-    throw new AppError('conflict', `${path} was made by an older version`, {
+    throw new AppError('conflict', `${path} has an older schema`, {
       hint: 'start the daemon of this version once: it brings the file up to date',
     });
   }
@@ -93,7 +92,7 @@ function checkFolder(path: string): void {
   });
 }
 
-/** A ledger of simulated time holds times and open questions that mean nothing in real time, and the other way round. */
+/** Refuses a ledger of simulated time in real time, and the reverse: its times and open questions would mean nothing. */
 function checkTime(path: string, scale: number): void {
   const db = connect(path, { timeout: 5_000 });
   try {
@@ -111,12 +110,12 @@ function checkTime(path: string, scale: number): void {
 
 const LEDGER_ID = 'ledger_id';
 
-/** The id of a ledger; null where no daemon of this version has opened it yet. */
+/** The id of a ledger; null if no daemon has opened it yet. */
 export function readLedgerId(db: LedgerDb): string | null {
   return db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(LEDGER_ID) ?? null;
 }
 
-/** Something random that is made once, as hex. */
+/** A random value in the ledger, as hex: made at the first time, read later. */
 function ensureRandom(path: string, key: string, bytes: number): string {
   const db = connect(path, { timeout: 5_000 });
   try {

@@ -12,7 +12,7 @@ import type { Page } from './pages.ts';
 export type Choice =
   { readonly kind: 'rollout'; readonly rolloutId: string } | ({ readonly kind: 'history' } & History);
 
-/** Of what a history is: calls that ended within a span, epoch µs. */
+/** Calls of a history: those that ended within a span, epoch µs. */
 interface History {
   readonly model: string;
   readonly upstream: UpstreamKind;
@@ -28,7 +28,7 @@ export interface Span {
   readonly longestUs: number;
 }
 
-/** Some calls in the order of their arrival, as numbers, so that they pass cheaply between threads. */
+/** Some calls in the order of their arrival, as numbers, because numbers pass between threads at little cost. */
 export interface ArrivalPage extends Page {
   /** CALL_COLUMNS numbers per call; NaN stands for null. */
   readonly figures: Float64Array;
@@ -130,7 +130,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
   return {
     gatewayId: number(14),
     arrivedAtUs: number(0),
-    // One that was never sent was held until it ended.
+    // A call that was never sent was held until it ended.
     assignedAtUs: number(0) + (Number.isNaN(first.startedAfterUs) ? durationUs : first.startedAfterUs - waitedUs),
     waitedUs,
     role: (number(1) & FLAG.canary) === 0 ? 'stable' : 'canary',
@@ -157,7 +157,7 @@ export function toFigures(rows: readonly Raw[], columns: number): Float64Array {
 }
 
 const ROLES = FLAG.canary | FLAG.wayBack;
-/** A role of a way back is the other way round; one without a role went to serverless. */
+/** On a way back stable is the endpoint. A call without a role went to serverless. */
 const ASSIGNED_TO: Readonly<Record<UpstreamKind, string>> = {
   serverless: `c.flags & ${FLAG.bypass} = 0 AND c.flags & ${ROLES | FLAG.hasRole} NOT IN (${FLAG.hasRole | FLAG.canary}, ${FLAG.hasRole | FLAG.wayBack})`,
   dedicated: `c.flags & ${ROLES | FLAG.hasRole} IN (${FLAG.hasRole | FLAG.canary}, ${FLAG.hasRole | FLAG.wayBack})`,
@@ -183,8 +183,8 @@ function termsOf(db: LedgerDb, choice: Choice): Terms {
       most: -1,
     };
   }
-  // Of kinds that an endpoint may be given: what else a model is used for says nothing of what will be compared. Nor do
-  // calls past the gateway: others took their times, and they may be told of when what was usual has been learned.
+  // Only kinds of calls that an endpoint can answer, because only these are compared. Calls past the gateway are left out,
+  // because other programs measured their times, and because they may be reported after the profile was learned.
   return {
     where: `c.route_id = (SELECT id FROM routes WHERE model = ?) AND ${ASSIGNED_TO[choice.upstream]}
       AND c.shape_id IN (

@@ -3,10 +3,10 @@ import { AppError } from '../../core/errors.ts';
 import type { CallLog } from './call-log.ts';
 import type { CallRow } from './call-writer.ts';
 
-/** Where calls go that went past the gateway and are reported later: each once, however often it is reported. */
+/** Records calls that went past the gateway and are reported later. A call that is reported again is not recorded again. */
 export class BypassLog {
   readonly #calls: CallLog;
-  /** Those that are on their way to the file. */
+  /** Calls that are being written. */
   readonly #awaited = new Set<string>();
 
   constructor(calls: CallLog) {
@@ -14,8 +14,8 @@ export class BypassLog {
   }
 
   /**
-   * Resolves when the calls are durable, with those that were new. Rejects with `unavailable` where the file takes no rows
-   * just now: then they have to be reported again.
+   * Resolves when the calls are durable, with those that were new. Rejects with `unavailable` if the file takes no rows
+   * just now; then they must be reported again.
    */
   async record(calls: readonly Call[]): Promise<readonly Call[]> {
     if (this.#calls.isClosed || this.#calls.isDegraded) {

@@ -8,8 +8,8 @@ import type { Time } from './time.ts';
 
 export interface CallLogOptions {
   /**
-   * Writes rows elsewhere than in this thread. Resolves with how many of them were refused for good; rejects where none
-   * was written. Rows may be handed over twice and must not be written twice.
+   * Writes rows in another thread. Resolves with how many of them were refused for good; rejects if none was written. Rows
+   * may be handed over twice and must not be written twice.
    */
   readonly catchUp: (rows: readonly CallRow[], shadows: readonly Shadow[]) => Promise<number>;
   /** How long, in real ms, an answer waits for its row. */
@@ -21,9 +21,9 @@ export interface CallLogOptions {
 }
 
 const RETRY_AFTER_MS = [1, 2, 5, 10];
-/** More rows than this are not written in one go: the gateway's thread must not stand still for long. */
+/** At most so many rows are written in one transaction, because the gateway's thread must not stand still for long. */
 const COMMIT_ROWS = 1_000;
-/** While each turn brings at least so many calls, their commit waits: for at most so many calls, and so many ms. */
+/** While each turn of the event loop brings at least so many calls, the commit waits; at most for so many calls or ms. */
 const BUSY_ROWS = 8;
 const BUSY_MOST = 256;
 const BUSY_MS = 2;
@@ -31,9 +31,9 @@ const CATCH_UP_ROWS = 200;
 const CATCH_UP_PAUSE_MS = 20;
 
 /**
- * Where the gateway's finished calls go. Rows that come in one turn of the event loop share a transaction, and their
- * answers are released when it is committed. Where the file cannot take them within the patience, answers go out at
- * once and the rows follow through `catchUp`, until none waits and the file is quick again. Times in real ms.
+ * Records the gateway's finished calls. Rows of one turn of the event loop share a transaction, and their answers are
+ * released when it is committed. If the file cannot take them within the patience, answers are released at once and the
+ * rows are written through `catchUp`, until none waits and the file is quick again. Times in real ms.
  */
 export class CallLog implements Recorder {
   readonly #db: LedgerDb;
@@ -45,7 +45,7 @@ export class CallLog implements Recorder {
   #rows: CallRow[] = [];
   #releases: (() => void)[] = [];
   #shadows: Shadow[] = [];
-  /** How many rows are on their way through `catchUp`. */
+  /** How many rows `catchUp` is writing. */
   #handedOver = 0;
   #idle: (() => void)[] = [];
   /** The newest time that a row of each gateway has got, epoch µs. */
@@ -86,7 +86,7 @@ export class CallLog implements Recorder {
     return this.#rows.length + this.#shadows.length + this.#handedOver;
   }
 
-  /** Rows that were given up: too many waited, or the file refused their values. */
+  /** How many rows were given up, because too many waited or the file refused their values. */
   get lost(): number {
     return this.#lost;
   }
@@ -96,7 +96,7 @@ export class CallLog implements Recorder {
     return this.#isDegraded;
   }
 
-  /** What the last failed commit said; null since the file takes rows again. */
+  /** The error of the last failed commit; null once the file takes rows again. */
   get problem(): unknown {
     return this.#problem;
   }
@@ -122,10 +122,10 @@ export class CallLog implements Recorder {
     this.#schedule();
   }
 
-  /** Records rows whose places in the file are known already. `release` is called once for all of them. */
+  /** Records rows whose keys are known already. `release` is called once for all of them. */
   recordRows(rows: readonly CallRow[], release: () => void): void {
     this.#begin();
-    // One release for each row: answers go out by the number of rows that were written.
+    // One release for each row, because as many are called as rows were written.
     rows.forEach((row, n) => {
       this.#rows.push(row);
       this.#releases.push(n === rows.length - 1 ? release : () => undefined);
@@ -133,7 +133,7 @@ export class CallLog implements Recorder {
     this.#schedule();
   }
 
-  /** Whether the file has a call at its place. */
+  /** Whether the file has a call. */
   has(row: CallRow): boolean {
     return this.#writer.has(row);
   }
@@ -150,7 +150,7 @@ export class CallLog implements Recorder {
     void this.#runCatchUp();
   }
 
-  /** Resolves to true when nothing waits any more, or to false after `withinMs`. */
+  /** Resolves to true when no row waits any more, or to false after `withinMs`. */
   async flush(withinMs = 5_000): Promise<boolean> {
     if (this.pending === 0) return true;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -161,7 +161,7 @@ export class CallLog implements Recorder {
     return this.pending === 0;
   }
 
-  /** Writes what waits, for at most `withinMs`; what then still waits is lost. */
+  /** Writes the rows that wait, for at most `withinMs`; rows that then still wait are lost. */
   async close(withinMs = 5_000): Promise<void> {
     if (this.#isClosed) return;
     await this.flush(withinMs);
@@ -174,7 +174,7 @@ export class CallLog implements Recorder {
     this.#db.close();
   }
 
-  /** Notes since when the oldest row waits. */
+  /** Sets since when the oldest row waits. */
   #begin(): void {
     if (this.#rows.length === 0 && this.#shadows.length === 0) this.#oldestAt = this.#time.now();
   }
@@ -213,7 +213,7 @@ export class CallLog implements Recorder {
     this.#time.after(Math.min(afterMs, Math.ceil(leftMs)), () => this.#commit());
   }
 
-  /** From now on answers do not wait, nor do those that waited until now. */
+  /** Releases all answers that wait. From now on answers do not wait. */
   #degrade(): void {
     this.#retries = 0;
     this.#isDegraded = true;
@@ -228,7 +228,7 @@ export class CallLog implements Recorder {
     setImmediate(() => this.#look(0));
   }
 
-  /** Commits, unless calls end in such numbers that waiting for those of the next turn makes each of them cheaper. */
+  /** Commits, unless so many calls end that each becomes cheaper if the commit waits for those of the next turn. */
   #look(before: number): void {
     const count = this.#rows.length;
     const isGrowing = count >= before + BUSY_ROWS && count < BUSY_MOST;
@@ -236,7 +236,7 @@ export class CallLog implements Recorder {
     else this.#commit();
   }
 
-  /** Hands block after block over until none waits; the answers to these rows have gone out. */
+  /** Hands over block after block until no row waits. The answers to these rows are released already. */
   async #runCatchUp(): Promise<void> {
     if (this.#isCatchingUp) return;
     this.#isCatchingUp = true;
@@ -271,7 +271,7 @@ export class CallLog implements Recorder {
 
   #dropOldest(): void {
     if (this.pending <= this.#mostPending) return;
-    // Several at a time: taking one off the front of a long array moves all the others. Shadows are the first to go.
+    // Several at a time, because taking one off the front of a long array moves all others. Copies are given up first.
     const count = Math.max(this.pending - this.#mostPending, Math.floor(this.#mostPending / 100));
     const { length } = this.#shadows.splice(0, count);
     this.#lost += length + this.#rows.splice(0, count - length).length;

@@ -32,7 +32,7 @@ export const FLAG = {
 const OUTCOME_IDS: ReadonlyMap<Outcome, number> = new Map(OUTCOMES.map((outcome, id) => [outcome, id]));
 const MOST_ATTEMPTS = 4;
 
-/** So many rows in one statement cost a third less than one by one. */
+/** Rows in one statement: so many together cost a third less than one by one. */
 const BLOCK = 16;
 const INSERT_CALL = `INSERT INTO calls (ended_at_us, gateway_id, duration_us, route_id, agent_id, shape_id, rollout_name_id,
   step, weight_per_10000, flags, status, outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens,
@@ -45,7 +45,7 @@ const CALL_COLUMNS = 23;
 const ATTEMPT_COLUMNS = 9;
 const SHADOW_COLUMNS = 11;
 
-/** Writes calls through one connection. Writing the same row twice leaves one. */
+/** Writes calls through one connection. A row that is written twice is there once. */
 export class CallWriter {
   readonly #names;
   readonly #insertCall;
@@ -92,8 +92,8 @@ export class CallWriter {
   }
 
   /**
-   * Writes calls and shadows in one transaction: all, or none and it throws SQLite's error. Returns how many of them
-   * SQLite refuses for good, whatever the state of the file.
+   * Writes calls and copies in one transaction. Throws SQLite's error if it writes none. Returns how many of them SQLite
+   * refuses for good, whatever the state of the file.
    */
   write(rows: readonly CallRow[], shadows: readonly Shadow[] = []): number {
     let refused = 0;
@@ -115,8 +115,8 @@ export class CallWriter {
   }
 
   /**
-   * Writes a whole block of calls that had one attempt each, and returns how many were refused for good. Null where none
-   * was written: they are fewer or of another kind, a place is taken, or a value is refused.
+   * Writes a whole block of calls that had one attempt each, and returns how many were refused for good. Null if it wrote
+   * none, because they are fewer or had more attempts, a key is taken, or a value is refused.
    */
   #writeBlock(block: readonly CallRow[]): number | null {
     if (block.length < BLOCK || block.some(({ call }) => call.attempts.length !== 1)) return null;
@@ -126,7 +126,7 @@ export class CallWriter {
       this.#bindCall(calls, endedAtUs, call);
       bindAttempt(attempts, { endedAtUs, gatewayId: call.gatewayId, position: 0 }, call.attempts[0] as AttemptRecord);
     }
-    // What SQLite refuses of a statement it refuses whole.
+    // If SQLite refuses one row of a statement, it refuses them all.
     if (!isTaken(() => this.#insertCalls.run(...calls))) return null;
     if (isTaken(() => this.#insertAttempts.run(...attempts))) return 0;
     return countRefused(block, ({ endedAtUs, call }) => this.#writeAttempts(endedAtUs, call));
@@ -232,7 +232,7 @@ function heldUs(endedAtUs: number, { role, attempts, waitedUs, arrivedAtUs, dura
 
 type Bound = number | null;
 
-/** Runs what writes something; false where SQLite refuses it for good. */
+/** Runs a write; false if SQLite refuses it for good. */
 function isTaken(write: () => void): boolean {
   try {
     write();
@@ -286,7 +286,7 @@ function flagsOf(call: Call): number {
   );
 }
 
-/** A value that no state of the file would make acceptable: waiting with it would hold up all rows behind it. */
+/** Whether the row itself is at fault. Such a row is given up, because it would hold up all rows behind it for ever. */
 function isRowsOwnFault(error: unknown): boolean {
   const code = sqliteCode(error);
   return code.startsWith('SQLITE_CONSTRAINT') || code === 'SQLITE_MISMATCH' || !code.startsWith('SQLITE_');

@@ -6,7 +6,7 @@ import { FLAG } from './call-writer.ts';
 import { cutPage, pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';
 
-/** A call as it stands in the ledger; of its attempts only how the first one ended. Times in epoch µs and µs. */
+/** A call in the ledger; of its attempts only how the first one ended. Times in epoch µs and µs. */
 export interface LoggedCall extends CallKey {
   readonly endedAtUs: number;
   readonly durationUs: number;
@@ -32,7 +32,7 @@ export interface LoggedCall extends CallKey {
   readonly isBypass: boolean;
 }
 
-/** Some calls in the order of their ends, as numbers, so that they pass cheaply between threads. */
+/** Some calls in the order of their ends, as numbers, because numbers pass between threads at little cost. */
 export interface CallPage extends Page {
   /** COLUMNS numbers per call; NaN stands for null. */
   readonly figures: Float64Array;
@@ -53,7 +53,7 @@ export function recentPage(db: LedgerDb, afterUs: number): CallPage {
   return toPage(db, db.prepare(`${SELECT} ${ORDER}`).raw().all(afterUs) as Raw[]);
 }
 
-/** The eligible calls that a rollout assigned to a role, ended after a time, epoch µs. */
+/** The eligible calls that a rollout assigned to a role and that ended after a time, epoch µs. */
 export function stepPage(db: LedgerDb, rolloutId: string, afterUs: number): CallPage {
   const eligible = FLAG.eligible | FLAG.hasRole;
   const rows = db

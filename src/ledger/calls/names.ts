@@ -1,11 +1,11 @@
 import type { LedgerDb } from '../database.ts';
 
-/** Beyond this many names the memory is emptied; the table keeps them all. */
+/** If there are more names than this, the memory is emptied. The table keeps them all. */
 const MOST_NAMES = 100_000;
 
 /**
- * The numbers of names in one dictionary table, remembered. A name that a transaction adds counts only once the
- * transaction is settled: `forget` takes back what was rolled back.
+ * Remembers the numbers of names in one dictionary table. After each transaction `keep` or `forget` must be called, because
+ * a name that was added is not there if the transaction was rolled back.
  */
 export class Names {
   readonly #known = new Map<string, number>();
@@ -27,7 +27,7 @@ export class Names {
     this.#add = db.prepare(`INSERT INTO ${table} (${column}${extra}) VALUES (?${mark})`);
   }
 
-  /** The number of a name, added within the running transaction where it is new. */
+  /** The number of a name. A new name is added in the running transaction. */
   id(name: string): number {
     return this.#known.get(name) ?? this.#lookUp(name);
   }

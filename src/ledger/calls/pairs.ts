@@ -10,7 +10,7 @@ import { cutPage, pagesOf } from './pages.ts';
 
 /** A live call of the shadow stage and its copy. */
 export interface JudgedPair extends CallKey {
-  /** When both halves set out: once the call had been held for as long as a limit wanted. */
+  /** When both halves were sent, epoch µs: once the live call had been held to keep a limit. */
   readonly setOutAtUs: number;
   readonly stable: Known;
   readonly canary: Known;
@@ -22,7 +22,7 @@ const LIVE = `c.ended_at_us - c.duration_us = +s.arrived_at_us AND c.gateway_id 
   AND c.flags & ${FLAG.hasShadow}`;
 const PAIR_COLUMNS = CALL_COLUMNS + 6;
 
-/** The next pairs of a rollout of which both halves are in the ledger, arrived after a time, epoch µs. */
+/** The next pairs of a rollout that arrived after a time, epoch µs, and of which both halves are in the ledger. */
 export function pairPage(db: LedgerDb, rolloutId: string, afterUs: number): ArrivalPage {
   const found = db
     .prepare(

@@ -4,17 +4,18 @@ import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';
 import { startOf } from './history.ts';
 
-/** Rollouts, the newest first, and calls of each that are looked at. */
+/** How many rollouts are read, the newest first, and how many calls of each. */
 const MOST_ROLLOUTS = 8;
 const MOST_CALLS = 5_000;
-/** Fewer calls say nothing, and so does the pace of fewer tokens. */
+/** With fewer calls, or fewer tokens in an answer, the speed is not known well enough. */
 const LEAST_CALLS = 50;
 const LEAST_TOKENS = 4;
 
 /**
- * How fast the endpoints of a model's rollouts have written, by what they were pinned to (`nvidia-l4 x1`; the newest rollout
- * that says enough): from the newest answers that streamed, the middle time from token to token, and how many were in flight
- * on each replica while they did. Rollouts that may have had several replicas say nothing, since nobody tells how many there were.
+ * How fast the endpoints of a model's rollouts have written, by instance (e.g. `nvidia-l4 x1`): the median time from token
+ * to token of the newest streamed answers, and how many calls were in flight on a replica meanwhile. Of each instance the
+ * newest rollout with enough calls counts. Rollouts that may have had several replicas are left out, because the ledger
+ * does not say how many there were.
  */
 export function measuredSpeeds(db: LedgerDb, model: string): Map<string, MeasuredSpeed> {
   const speeds = new Map<string, MeasuredSpeed>();
@@ -41,7 +42,8 @@ function speedOf(db: LedgerDb, rolloutId: string): MeasuredSpeed | null {
   const rows = db
     .prepare(
       `SELECT ended_at_us, duration_us, first_token_us, output_tokens FROM calls
-       WHERE ended_at_us > ? AND rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?) AND flags & ${served} = ${served}
+       WHERE ended_at_us > ? AND rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?)
+         AND flags & ${served} = ${served}
          AND outcome_id = ${OUTCOMES.indexOf('ok')} ORDER BY ended_at_us DESC LIMIT ${MOST_CALLS}`,
     )
     .raw()

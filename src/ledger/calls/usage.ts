@@ -4,7 +4,7 @@ import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';
 import { cutPage, pagesOf } from './pages.ts';
 
-/** A call for a model, which stands as the number that the ledger knows it by. */
+/** A call for a model. `model` and `agent` are their numbers in the ledger. */
 export interface LoggedUsage extends UsageCall {
   readonly model: number;
 }
@@ -13,8 +13,8 @@ const PAGE_ROWS = 20_000;
 const REFUSED_ID = OUTCOMES.indexOf('rate_limited');
 
 /**
- * All calls for models that ended after one time and not after another, epoch µs, in the order of their ends; of one model
- * where it is named. Reads only what usage needs, about a million calls a second.
+ * All calls for models that ended after one time and not after another, epoch µs, in the order of their ends; only those of
+ * `model` if it is given. Reads only what usage needs, about a million calls a second.
  */
 export function* usageCalls(
   db: LedgerDb,
@@ -59,7 +59,7 @@ type Row = readonly [
   tokens: number,
 ];
 
-/** Tells the model, or the agent, that a number stands for. */
+/** Finds the model, or the agent, of a number. */
 export function namesOf(db: LedgerDb): {
   readonly model: (id: number) => string;
   readonly agent: (id: number) => string;

@@ -14,18 +14,18 @@ export interface EndpointIdentity {
   readonly instance: string;
 }
 
-/** An endpoint in the books that was not missed yet. */
+/** A recorded endpoint that still exists, as far as is known. */
 export interface BookedEndpoint extends EndpointIdentity {
   readonly reading: BookedReading;
 }
 
-/** What is to be written of one endpoint: `spans` replace what is there from their first minute on. */
+/** What is written of one endpoint. `spans` replace the spans that are there from their first minute on. */
 export interface BookEntry {
   readonly endpoint: EndpointIdentity;
   readonly spans: readonly BookSpan[];
-  /** Null where the reading did not find it any more. */
+  /** Null if the endpoint no longer exists. */
   readonly reading: EndpointReading | null;
-  /** When that was seen, epoch ms. */
+  /** When it was read, epoch ms. */
   readonly at: number;
 }
 
@@ -40,10 +40,10 @@ interface EndpointRow extends EndpointIdentity {
   readonly minuteSource: BookSource | null;
 }
 
-/** The endpoints that were there at the last reading. */
+/** The endpoints that existed at the last reading. */
 export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
-  const sql = `SELECT e.namespace, e.name, e.created_at_ms AS createdAt, e.model, e.instance, e.last_seen_at_ms AS at, e.state,
-      e.replicas, e.hourly_price_micros AS priceMicros, e.updated_at_ms AS updatedAt, s.replicas AS minuteReplicas,
+  const sql = `SELECT e.namespace, e.name, e.created_at_ms AS createdAt, e.model, e.instance,
+      e.last_seen_at_ms AS at, e.state, e.replicas, e.hourly_price_micros AS priceMicros, e.updated_at_ms AS updatedAt, s.replicas AS minuteReplicas,
       s.hourly_price_micros AS minutePriceMicros, s.source AS minuteSource
     FROM endpoints e LEFT JOIN endpoint_spans s ON s.endpoint_id = e.id
       AND s.from_minute = (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = e.id)
@@ -76,12 +76,12 @@ export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
     );
 }
 
-/** Writes readings and what follows from them; call within a transaction. */
+/** Writes readings and the spans that follow from them. Call it within a transaction. */
 export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
   for (const entry of entries) {
     const id = bookEndpoint(db, entry);
     bookSpans(db, id, entry.spans);
-    // Minutes that were booked while nobody could tell the price.
+    // Minutes that were written while the price was not known.
     const price = entry.reading?.priceMicros ?? null;
     if (price !== null) {
       const sql =
@@ -99,12 +99,14 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
   }
   const seenAt = Math.round(reading.at);
   const updatedAt = reading.updatedAt === null ? null : Math.round(reading.updatedAt);
-  const sql = `INSERT INTO endpoints (namespace, name, created_at_ms, model, rollout_id, instance, first_seen_at_ms, last_seen_at_ms,
-      state, replicas, hourly_price_micros, updated_at_ms)
-    VALUES (?, ?, ?, ?, (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
+  const sql = `INSERT INTO endpoints (namespace, name, created_at_ms, model, rollout_id, instance, first_seen_at_ms,
+      last_seen_at_ms, state, replicas, hourly_price_micros, updated_at_ms)
+    VALUES (?, ?, ?, ?,
+      (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
       ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, name, created_at_ms) DO UPDATE SET model = excluded.model, instance = excluded.instance,
-      rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at_ms = excluded.last_seen_at_ms, state = excluded.state,
+      rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at_ms = excluded.last_seen_at_ms,
+      state = excluded.state,
       replicas = excluded.replicas, hourly_price_micros = ifnull(excluded.hourly_price_micros, hourly_price_micros),
       updated_at_ms = excluded.updated_at_ms, gone_at_ms = NULL
     RETURNING id`;
@@ -139,7 +141,8 @@ function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {
   );
   const last = db
     .prepare<unknown[], BookSpan>(
-      `SELECT from_minute AS fromMinute, until_minute AS untilMinute, state, replicas, hourly_price_micros AS priceMicros, source
+      `SELECT from_minute AS fromMinute, until_minute AS untilMinute, state, replicas,
+         hourly_price_micros AS priceMicros, source
        FROM endpoint_spans WHERE endpoint_id = ? ORDER BY from_minute DESC LIMIT 1`,
     )
     .get(id);
@@ -157,20 +160,22 @@ function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {
   }
 }
 
-/** See `Spending`. An answer takes one reading at each endpoint of the model that is or was billed lately. */
+/** See `Spending`. */
 export function spending(db: LedgerDb, model: string, rolloutId: string | null, now: number): Spending {
   const minute = minuteOf(now);
   const from = { hour: minute - 59, day: Math.floor(now / 86_400_000) * 1_440 };
-  // What is not booked yet goes on as the last reading saw it.
+  // After the last reading an endpoint is assumed to go on unchanged.
   const spans = `SELECT s.from_minute, s.until_minute, s.replicas * ifnull(s.hourly_price_micros, 0) AS rate, e.rollout_id
       FROM endpoints e JOIN endpoint_spans s ON s.endpoint_id = e.id WHERE e.model = $model
-    UNION ALL SELECT e.last_seen_at_ms / ${MINUTE_MS} + 1, $minute + 1, e.replicas * ifnull(e.hourly_price_micros, 0), e.rollout_id
+    UNION ALL SELECT e.last_seen_at_ms / ${MINUTE_MS} + 1, $minute + 1,
+        e.replicas * ifnull(e.hourly_price_micros, 0), e.rollout_id
       FROM endpoints e WHERE e.model = $model AND e.gone_at_ms IS NULL AND e.last_seen_at_ms / ${MINUTE_MS} < $minute`;
   const since = (name: string) =>
     `total(max(0, min(until_minute, $minute + 1) - max(from_minute, ${name})) * rate) / 60`;
   const sql = `SELECT ${since('$hour')} AS hour, ${since('$day')} AS day,
       total((until_minute - from_minute) * rate * (rollout_id IS $rolloutId AND $rolloutId IS NOT NULL)) / 60 AS rollout,
-      (SELECT total(replicas * ifnull(hourly_price_micros, 0)) FROM endpoints WHERE model = $model AND gone_at_ms IS NULL) AS rate
+      (SELECT total(replicas * ifnull(hourly_price_micros, 0)) FROM endpoints
+        WHERE model = $model AND gone_at_ms IS NULL) AS rate
     FROM (${spans})`;
   const sums = db
     .prepare<unknown[], { hour: number; day: number; rollout: number; rate: number }>(sql)

@@ -22,8 +22,8 @@ interface Grouped {
 }
 
 /**
- * The calls that upstreams answered well and that ended between the first and the last of some times (epoch ms, ascending),
- * added up between each two of them, by model, upstream and provider, and by agent where that is asked for.
+ * Sums of the calls that upstreams answered without an error, for each span between two neighbours of `times` (epoch ms,
+ * ascending), by model, upstream and provider, and by agent if `byAgent`.
  */
 export function usageBetween(
   db: LedgerDb,
@@ -32,14 +32,16 @@ export function usageBetween(
 ): UsageRow[] {
   const isUntold = 'c.prompt_tokens IS NULL AND c.output_tokens IS NULL';
   const grouped = db.prepare<unknown[], Grouped>(
-    `SELECT r.model, p.name AS provider, ${byAgent ? 'a.name' : 'NULL'} AS agent, c.flags & ${FLAG.dedicated} <> 0 AS isDedicated,
+    `SELECT r.model, p.name AS provider, ${byAgent ? 'a.name' : 'NULL'} AS agent,
+       c.flags & ${FLAG.dedicated} <> 0 AS isDedicated,
        s.name NOT IN ('native', 'models') AS hasTokens, count(*) AS calls, sum(NOT (${isUntold})) AS toldCalls,
        total(c.prompt_tokens) AS promptTokens, total(c.output_tokens) AS outputTokens,
        total(c.request_bytes * (${isUntold})) AS untoldRequestBytes,
        total(c.response_bytes * (${isUntold})) AS untoldResponseBytes
      FROM calls c JOIN routes r ON r.id = c.route_id JOIN shapes s ON s.id = c.shape_id
      LEFT JOIN providers p ON p.id = c.provider_id ${byAgent ? 'LEFT JOIN agents a ON a.id = c.agent_id' : ''}
-     WHERE c.ended_at_us >= $from AND c.ended_at_us < $until AND c.flags & ${FLAG.served} AND c.status < 400 AND s.name <> 'models'
+     WHERE c.ended_at_us >= $from AND c.ended_at_us < $until AND c.flags & ${FLAG.served} AND c.status < 400
+       AND s.name <> 'models'
        AND ($model IS NULL OR r.model = $model)
      GROUP BY c.route_id, c.provider_id, 4, 5 ${byAgent ? ', c.agent_id' : ''} ORDER BY 1, 4, 2, 3`,
   );
@@ -57,26 +59,28 @@ export function usageBetween(
 }
 
 /**
- * The minutes of endpoints since a time, epoch ms, up to the one of `now`: after the last look each is taken to go on as it
- * was, which is an estimate.
+ * The minutes of endpoints since a time, epoch ms, up to the minute of `now`. After the last reading an endpoint is assumed
+ * to go on unchanged, which is an estimate.
  */
 export function endpointsSince(db: LedgerDb, from: number, now: number, model: string | null): EndpointUse[] {
   const sql = `SELECT e.model, e.name, s.from_minute AS fromMinute, s.until_minute AS untilMinute, s.replicas,
       s.hourly_price_micros AS priceMicros, s.source = 'estimate' AS isEstimate
     FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
     WHERE s.until_minute > $from AND s.replicas > 0 AND ($model IS NULL OR e.model = $model)
-    UNION ALL SELECT model, name, last_seen_at_ms / ${MINUTE_MS} + 1, $minute + 1, replicas, hourly_price_micros, 1 FROM endpoints
-    WHERE gone_at_ms IS NULL AND replicas > 0 AND last_seen_at_ms / ${MINUTE_MS} < $minute AND ($model IS NULL OR model = $model)`;
+    UNION ALL SELECT model, name, last_seen_at_ms / ${MINUTE_MS} + 1, $minute + 1, replicas, hourly_price_micros, 1
+    FROM endpoints
+    WHERE gone_at_ms IS NULL AND replicas > 0 AND last_seen_at_ms / ${MINUTE_MS} < $minute
+      AND ($model IS NULL OR model = $model)`;
   const rows = db
     .prepare<unknown[], Omit<EndpointUse, 'isEstimate'> & { isEstimate: number }>(sql)
     .all({ from: minuteOf(from), minute: minuteOf(now), model });
   return rows.map((row) => ({ ...row, isEstimate: row.isEstimate === 1 }));
 }
 
-/** What is recent enough to tell what a call costs: a day, and not more calls of all routes than this. */
+/** Calls from which the cost of a call is computed: those of the last day, and at most so many of all routes. */
 const RECENT = { ms: 86_400_000, calls: 20_000 };
 
-/** What a recent call of a model costs on serverless in the mean, whoever served it; micro-dollars, null where unknown. */
+/** Mean cost of a recent call of a model if serverless serves it, micro-dollars; null if not known. */
 export function costPerCall(db: LedgerDb, model: string, now: number): number | null {
   const nth = db
     .prepare<[number], number>('SELECT ended_at_us FROM calls ORDER BY ended_at_us DESC LIMIT 1 OFFSET ?')
@@ -86,7 +90,7 @@ export function costPerCall(db: LedgerDb, model: string, now: number): number | 
   const [means, book] = [meanTokens(rows), priceBook(listPrices(db))];
   let [micros, calls] = [0, 0];
   for (const row of rows) {
-    // A span of calls may begin before a price was first noted: it is priced as of now.
+    // The calls may be older than the first price that is known, so they are priced as of now.
     const priced = onServerless({ ...row, fromAt: now }, book, means);
     micros += priced.micros;
     calls += row.calls - priced.unpricedCalls;
@@ -94,7 +98,7 @@ export function costPerCall(db: LedgerDb, model: string, now: number): number | 
   return calls === 0 ? null : micros / calls;
 }
 
-/** When the books begin, epoch ms: with the first call or the first minute of an endpoint. Null where there is neither. */
+/** When the cost records begin, epoch ms: with the first call or the first minute of an endpoint; null without either. */
 export function beginOfBooks(db: LedgerDb): number | null {
   const sql = `SELECT min(at) FROM (SELECT min(ended_at_us) / 1000 AS at FROM calls
     UNION ALL SELECT min(from_minute) * ${MINUTE_MS} FROM endpoint_spans)`;

@@ -10,7 +10,7 @@ interface PriceRow extends Omit<DatedPrice, 'isFree' | 'isLive'> {
   readonly isLive: number;
 }
 
-/** Notes what has changed in the router's list of prices since the last time; call within a transaction. */
+/** Writes the changes in the router's list of prices since the last time. Call it within a transaction. */
 export function bookPrices(db: LedgerDb, prices: readonly ProviderPrice[], at: number): void {
   const keyOf = ({ model, provider }: Pick<ProviderPrice, 'model' | 'provider'>) => `${model} ${provider}`;
   const before = new Map(
@@ -46,14 +46,14 @@ function readPrice(row: PriceRow): DatedPrice {
   return { ...row, isFree: row.isFree === 1, isLive: row.isLive === 1 };
 }
 
-/** All prices that ever were, the oldest first. */
+/** All prices, old ones too, the oldest first. */
 export function listPrices(db: LedgerDb): DatedPrice[] {
   const sql = `SELECT model, provider, input_micros AS inputMicros, output_micros AS outputMicros, is_free AS isFree,
     is_live AS isLive, from_at_ms AS fromAt FROM provider_prices ORDER BY from_at_ms`;
   return db.prepare<[], PriceRow>(sql).all().map(readPrice);
 }
 
-/** Replaces what is known of the days that a bill tells of; call within a transaction. */
+/** Writes the days of a bill in place of what was known of them. Call it within a transaction. */
 export function bookBill(db: LedgerDb, lines: readonly BillLine[], at: number): void {
   const insert = db.prepare(
     'INSERT OR REPLACE INTO bills (org, day, model, provider, calls, cost_micros, seen_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)',
