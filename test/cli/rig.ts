@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import type { Call } from '../../src/core/call.ts';
 import { decide } from '../../src/core/decide/decide.ts';
 import { CORE_VERSION } from '../../src/core/decide/decision.ts';
@@ -19,15 +21,10 @@ import type { Ledger } from '../../src/ledger/open.ts';
 import { makeCall } from '../ledger/rig.ts';
 import { ENDPOINT_POLICY, INSTANCE, MODEL, observation, START, SURVEY } from '../support/samples.ts';
 import { eventually } from '../support/waiting.ts';
+import type { CommandLine, Ran } from './command-thread.ts';
 import { makeReport } from './reports.ts';
 
 const ENTRY = fileURLToPath(new URL('../../src/cli/upshift.js', import.meta.url));
-
-export interface Ran {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
 
 /** An environment without anything of this machine's that a command would listen to. */
 function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
@@ -62,9 +59,25 @@ export function spawnUpshift(
   return { child, ended, said };
 }
 
-/** Runs `upshift` to its end. */
+let thread: Worker | null = null;
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs a command line to its end, after those before it, in a thread that has loaded the program once: as a process,
+ * most commands take longer to load than to run. For what only a process has, such as signals, there is `spawnUpshift`.
+ */
 export function upshift(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  return spawnUpshift(args, { env }).ended;
+  const ran = last.then(async () => {
+    thread ??= new Worker(new URL('command-thread.ts', import.meta.url));
+    thread.ref();
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    thread.postMessage({ args, env: environment(env) } satisfies CommandLine);
+    const [answer] = (await once(thread, 'message')) as [Ran];
+    thread.unref();
+    return answer;
+  });
+  last = ran.catch(() => undefined);
+  return ran;
 }
 
 export function temporaryFolder(context: TestContext): string {

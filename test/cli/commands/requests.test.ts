@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pendingRequests } from '../../../src/ledger/journal/requests.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
-import { openAskingBook, openBook, spawnUpshift, upshift } from '../rig.ts';
+import { openAskingBook, openBook, upshift } from '../rig.ts';
 import type { Book } from '../rig.ts';
 
 /** What the ledger has been asked for and has not answered. */
@@ -18,15 +19,15 @@ function pending(book: Book) {
 
 /** Runs a command while this process answers its request as the daemon would. */
 async function whileDeciding(book: Book, args: readonly string[]) {
-  const running = spawnUpshift([...args, '--db', book.path]);
+  const running = upshift([...args, '--db', book.path]);
   const state = { isOver: false };
-  void running.ended.finally(() => (state.isOver = true));
+  void running.finally(() => (state.isOver = true));
   while (!state.isOver) {
     const [request] = await book.ledger.journal.pendingRequests();
     if (request !== undefined) await book.tick({ request });
-    await new Promise((resolve) => setImmediate(resolve));
+    await pause(5);
   }
-  return running.ended;
+  return running;
 }
 
 describe('requests', { concurrency: 4 }, () => {

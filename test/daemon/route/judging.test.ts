@@ -86,7 +86,7 @@ test('plan and backtest say what is missing where the ledger knows no call', PAT
   const { close } = await openDaemon(t, stage);
   await close();
   const planned = await upshift(['plan', '--model', 'org/unknown', '--db', stage.dbPath], simulated(stage));
-  assert.match(planned.out, /nothing can be said without a\s+history/);
+  assert.match(planned.out, /not known without a\s+history/);
   const tested = await upshift(['backtest', '--db', stage.dbPath]);
   assert.match(tested.out, /no call in this span/);
 });
