@@ -11,29 +11,32 @@ import { isUnreachable } from './unreachable.ts';
 import { watched } from './watched.ts';
 import type { End } from './watched.ts';
 
-/** A `fetch` that sends calls for Hugging Face through the gateway, and past it while it is away. */
+/**
+ * A `fetch` that sends calls for Hugging Face through the gateway, and directly to Hugging Face while the gateway is
+ * unreachable.
+ */
 export interface UpshiftFetch {
   (...args: Parameters<typeof globalThis.fetch>): Promise<Response>;
   /**
-   * Reports what waits in the spool now, instead of when the gateway has answered a call or after a while. Resolves to
+   * Reports the waiting outcomes now, instead of after the gateway's next answer or after a while. Resolves with
    * whether nothing waits any more; never rejects.
    */
   report(): Promise<boolean>;
 }
 
-/** Where clients of earlier years call: the gateway and today's router have the same paths under their own names. */
+/** The former base URL of clients: the gateway and the present router have the same paths under their own URLs. */
 const FORMER_ROUTER = 'https://api-inference.huggingface.co';
 
-/** Makes a fetch of its own. Throws nothing: what is wrong with its settings is what its calls reject with. */
+/** Makes a separate fetch. It does not throw: if an option is wrong, its calls reject. */
 export function createUpshiftFetch(options: UpshiftFetchOptions = {}): UpshiftFetch {
   let made: Ways | null = null;
-  // The environment is read at the first call: a program may fill it after it has imported this.
+  // The environment is read at the first call, because a program may set it after the import.
   const ways = () => (made ??= new Ways(readSettings(options, process.env)));
   const send = async (...args: Parameters<typeof globalThis.fetch>) => ways().send(...args);
   return Object.assign(send, { report: async () => ways().report() });
 }
 
-/** A call that is for Hugging Face. */
+/** A call for Hugging Face. */
 interface Aim {
   readonly gatewayUrl: string;
   readonly routerUrl: string;
@@ -44,7 +47,7 @@ class Ways {
   readonly #settings: Settings;
   readonly #bases: readonly string[];
   readonly #reporter: Reporter;
-  /** Until when the gateway is left alone, on the clock of `performance.now()`. */
+  /** Time until which calls bypass the gateway, on the clock of `performance.now()`. */
   #awayUntil = 0;
   #lastUs = 0;
 
@@ -62,13 +65,13 @@ class Ways {
     const arrival = this.#arrive();
     const outgoing = await readOutgoing(input, init, method);
     const { headers, signal } = outgoing;
-    // A header holds bytes: a name beyond ASCII goes as UTF-8, as the gateway reads it.
+    // A header holds bytes. A name beyond ASCII is sent as UTF-8, which the gateway expects.
     if (!headers.get('x-agent-id')?.trim() && aim.destination.agent === null) {
       headers.set('x-agent-id', Buffer.from(agent).toString('latin1'));
     }
     if (performance.now() >= this.#awayUntil) {
       try {
-        // What the caller sends by, a proxy for instance, is for the way to Hugging Face.
+        // A dispatcher of the caller, such as a proxy, is for the connection to Hugging Face, not for the gateway.
         const answer = await fetch(aim.gatewayUrl, initOf(outgoing, headers, { dispatcher: undefined }));
         this.#awayUntil = 0;
         this.#reporter.reachable();
@@ -97,7 +100,7 @@ class Ways {
     return { gatewayUrl: `${gateway}${path}`, routerUrl: `${router}${destination.path}`, destination };
   }
 
-  /** Goes straight to Hugging Face, with the caller's own credentials, and keeps how that ended. */
+  /** Calls Hugging Face directly with the caller's own credentials, and keeps the outcome for the report. */
   async #goPast({ routerUrl, destination }: Aim, outgoing: Outgoing, arrival: Arrival): Promise<Response> {
     const { signal } = outgoing;
     const { arrivedAtUs } = arrival;
@@ -113,10 +116,10 @@ class Ways {
     const startedAfterUs = sinceUs();
     let firstByteUs: number | null = null;
     let status = 0;
-    let isTold = false;
+    let isReported = false;
     const onEnd = (end: End) => {
-      if (isTold) return;
-      isTold = true;
+      if (isReported) return;
+      isReported = true;
       const spans = { startedAfterUs, durationUs: sinceUs(), firstByteUs };
       const asked = readQuestion(destination, outgoing.headers, outgoing.body);
       const hasNoToken = authorization === null;
@@ -133,7 +136,10 @@ class Ways {
     }
   }
 
-  /** A new call: now, or a little later where that is taken, to the µs, since other processes call at the same ms. */
+  /**
+   * The start of a new call, moved by microseconds if this fetch already used that time. It has microseconds because
+   * other processes may call in the same millisecond.
+   */
   #arrive(): Arrival {
     const startedMs = performance.now();
     const us = Date.now() * 1_000 + (Math.floor(startedMs * 1_000) % 1_000);
@@ -142,7 +148,7 @@ class Ways {
   }
 }
 
-/** When a call was made, epoch µs, and the same moment on the clock of `performance.now()`, which nobody sets. */
+/** The time of a call, epoch µs, and the same moment on the clock of `performance.now()`, which never jumps. */
 interface Arrival {
   readonly arrivedAtUs: number;
   readonly startedMs: number;

@@ -1,13 +1,13 @@
-/** What a call may send. */
+/** The body of a call. */
 export type Body = NonNullable<RequestInit['body']>;
 
-/** A call as it can be sent, and sent again. */
+/** A call in a form that can be sent more than once. */
 export interface Outgoing {
   readonly method: string;
   readonly headers: Headers;
   readonly body: Body | null;
   readonly signal: AbortSignal | undefined;
-  /** What else the caller asks of `fetch`. */
+  /** The caller's other options for `fetch`. */
   readonly rest: RequestInit;
 }
 
@@ -24,8 +24,8 @@ export function targetOf(
 }
 
 /**
- * Reads the arguments of a `fetch`. A body that comes as a stream is read whole, so that it can be sent twice; rejects
- * with the signal's reason where that aborts meanwhile.
+ * Reads the arguments of a `fetch`. A body that is a stream is read completely, so that it can be sent twice; rejects
+ * with the signal's reason if the signal aborts meanwhile.
  */
 export async function readOutgoing(input: Input, init: RequestInit | undefined, method: string): Promise<Outgoing> {
   const request = asRequest(input);
@@ -38,7 +38,7 @@ export async function readOutgoing(input: Input, init: RequestInit | undefined, 
   return { method, headers, body, signal, rest: { ...redirect, ...init } };
 }
 
-/** Requests of another copy of the standard are taken as well. */
+/** Also accepts Request objects from another implementation of the standard. */
 function asRequest(input: Input): Request | null {
   return typeof input === 'string' || input instanceof URL || !('url' in input) ? null : input;
 }

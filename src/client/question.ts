@@ -5,7 +5,7 @@ import { baseModel } from '../core/wire/destination.ts';
 import type { Destination } from '../core/wire/destination.ts';
 import type { Body } from './outgoing.ts';
 
-/** What a call asks for: what the gateway would have read of it. */
+/** The model and shape of a call, as the gateway reads them. */
 export interface Question {
   readonly model: string | null;
   readonly shape: CallShape;
@@ -13,7 +13,7 @@ export interface Question {
 
 const MEDIA = /"(?:image_url|video_url|input_audio)"/;
 
-/** Reads a call's model and shape from its path and body. What is no JSON object says nothing. */
+/** Reads a call's model and shape from its path and body. A body that is not a JSON object gives neither. */
 export function readQuestion({ kind, model }: Destination, headers: Headers, body: Body | null): Question {
   const isEncoded = (headers.get('content-encoding') ?? 'identity') !== 'identity';
   const text = kind === 'models' || isEncoded ? null : textOf(body);
@@ -47,7 +47,7 @@ function parseObject(text: string): Record<string, unknown> | null {
   }
 }
 
-/** A model's name as a report may have it. */
+/** A model's name in the form that a report allows. */
 function nameOf(model: string | null): string | null {
   if (model === null || model === '' || model.length > LONGEST_MODEL) return null;
   return /[\x00-\x1f\x7f]/.test(model) || !model.isWellFormed() ? null : model;

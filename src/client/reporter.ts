@@ -6,10 +6,10 @@ import type { Batch } from './spool.ts';
 
 const LONGEST_PAUSE_MS = 60_000;
 const PATIENCE_MS = 10_000;
-/** What another try would get again: the report itself is not taken. */
+/** Statuses that refuse the report for good, so that a retry is useless. */
 const REFUSED: ReadonlySet<number> = new Set([400, 413, 422]);
 
-/** Keeps the outcomes of calls that went past the gateway, and reports them once it is back. */
+/** Keeps the outcomes of calls that bypassed the gateway, and reports them once it is reachable again. */
 export class Reporter {
   readonly #settings: Settings;
   readonly #spool: Spool;
@@ -18,10 +18,10 @@ export class Reporter {
   #pauseMs: number;
   #running: Promise<boolean> | null = null;
   #notBefore = 0;
-  /** A former process may have left some. */
+  /** True at first, because a former process may have left some. */
   #mayHave = true;
 
-  /** `isBack` is called when a report was taken. */
+  /** `isBack` is called when a report was accepted. */
   constructor(settings: Settings, isBack: () => void) {
     this.#settings = settings;
     this.#spool = new Spool(settings.spool, settings.mostSpooled);
@@ -35,12 +35,12 @@ export class Reporter {
     this.#later();
   }
 
-  /** The gateway has answered a call: what waits is reported, beside it. */
+  /** Called when the gateway has answered a call: waiting outcomes are reported in the background. */
   reachable(): void {
     if (this.#mayHave && this.#running === null && performance.now() >= this.#notBefore) void this.report();
   }
 
-  /** Reports what waits. True where nothing waits any more. */
+  /** Reports the waiting outcomes. True if nothing waits any more. */
   report(): Promise<boolean> {
     this.#running ??= this.#reportAll().finally(() => {
       this.#running = null;
@@ -68,7 +68,7 @@ export class Reporter {
     }
   }
 
-  /** Whether a report was taken, or refused for good; null where it has to be made again. */
+  /** Whether a report was accepted, or refused for good; null if it must be sent again. */
   async #send({ lines, dropped }: Batch): Promise<boolean | null> {
     const { gateway, fetch } = this.#settings;
     const outcomes = lines.map(parse).filter((outcome) => outcome !== null);
@@ -83,7 +83,7 @@ export class Reporter {
       await answer.arrayBuffer();
       if (REFUSED.has(answer.status)) return false;
       if (!answer.ok) {
-        // It is there, and takes no reports: it is an older one, or its ledger is not well.
+        // The gateway is reachable but accepts no reports: it is an older version, or its ledger has a problem.
         this.#notBefore = performance.now() + LONGEST_PAUSE_MS;
         return null;
       }

@@ -3,26 +3,31 @@ import { basename, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
 import { LONGEST_AGENT } from '../core/wire/bypass.ts';
 
-/** What may be said when a fetch is made; what is not said comes from the environment, read at the first call. */
+/** Options of a fetch; missing ones come from the environment, which is read at the first call. */
 export interface UpshiftFetchOptions {
-  /** Base URL of the gateway; else `UPSHIFT_GATEWAY_URL`, else `http://127.0.0.1:8787`. */
+  /** Base URL of the gateway; default: `UPSHIFT_GATEWAY_URL`, then `http://127.0.0.1:8787`. */
   readonly gateway?: string;
-  /** Who calls, where the call itself does not say so; else `UPSHIFT_AGENT_ID`, else the program's name and process id. */
+  /**
+   * The agent's name for calls that do not name one; default: `UPSHIFT_AGENT_ID`, then the program's name and process
+   * id.
+   */
   readonly agent?: string;
-  /** The token of calls that send none or a placeholder, while the gateway is away; else `HF_TOKEN`. */
+  /**
+   * The token for calls that send none or a placeholder, used while the gateway is unreachable; default: `HF_TOKEN`.
+   */
   readonly token?: string;
-  /** Base URL of Hugging Face's router; else `UPSHIFT_ROUTER_URL`, else `https://router.huggingface.co`. */
+  /** Base URL of Hugging Face's router; default: `UPSHIFT_ROUTER_URL`, then `https://router.huggingface.co`. */
   readonly router?: string;
   /**
-   * The file in which the outcomes of calls wait that went past the gateway; null: they are forgotten. Else
-   * `UPSHIFT_SPOOL`, else a file in the user's state folder.
+   * The file that keeps the outcomes of calls that bypassed the gateway until they are reported; null: they are not
+   * kept. Default: `UPSHIFT_SPOOL`, then a file in the user's state folder.
    */
   readonly spool?: string | null;
-  /** How many outcomes wait at most, 10 000; beyond it the oldest are dropped and counted. */
+  /** The most outcomes in the file; 10 000 by default. Beyond it the oldest are dropped and counted. */
   readonly mostSpooled?: number;
-  /** How long the gateway is left alone once it could not be reached, in ms; 5 s. */
+  /** How long calls bypass the gateway after it was unreachable, in ms; 5 s by default. */
   readonly awayMs?: number;
-  /** What sends the calls; Node's own fetch. */
+  /** The function that sends the calls; Node's own fetch by default. */
   readonly fetch?: typeof globalThis.fetch;
 }
 
@@ -43,10 +48,10 @@ const GATEWAY = 'http://127.0.0.1:8787';
 const MOST_SPOOLED = 10_000;
 const AWAY_MS = 5_000;
 
-/** Kept before anybody can put our own function in its place. */
+/** Kept at import, because a program may replace the global fetch by ours later. */
 const nodeFetch = globalThis.fetch;
 
-/** Reads what is not given from the environment. Throws AppError `invalid` for a URL that cannot be used. */
+/** Reads missing options from the environment. Throws AppError `invalid` for an unusable URL. */
 export function readSettings(options: UpshiftFetchOptions, env: NodeJS.ProcessEnv): Settings {
   const said = (value: string | undefined, variable: string) => value?.trim() || env[variable]?.trim() || null;
   const gateway = readBase(said(options.gateway, 'UPSHIFT_GATEWAY_URL') ?? GATEWAY, 'the gateway');
@@ -62,7 +67,7 @@ export function readSettings(options: UpshiftFetchOptions, env: NodeJS.ProcessEn
   };
 }
 
-/** An agent's name as the gateway and the ledger take it. */
+/** An agent's name in the form that the gateway and the ledger accept. */
 export function agentName(text: string): string {
   return text
     .replaceAll(/[\x00-\x1f\x7f]/g, ' ')
@@ -78,24 +83,26 @@ function readBase(value: string, what: string): string {
     throw new AppError('invalid', `the URL of ${what} is neither https nor http`, { hint });
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new AppError('invalid', `the URL of ${what} holds more than a base URL does`, { hint });
+    throw new AppError('invalid', `the URL of ${what} has a query, a fragment or credentials; a base URL has none`, {
+      hint,
+    });
   }
   if (url.protocol === 'http:' && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) {
-    throw new AppError('invalid', `${url.origin} of ${what} would get tokens unencrypted`, {
+    throw new AppError('invalid', `${url.origin} of ${what} would receive tokens unencrypted`, {
       hint: 'use https; http is allowed on loopback only',
     });
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
-/** One process is one agent. */
+/** The default name: one process is one agent. */
 function programName(): string {
   const script = process.argv[1];
   const name = script === undefined ? 'node' : basename(script).replace(/\.[cm]?[jt]sx?$/, '');
   return `${name}-${process.pid}`;
 }
 
-/** One file for each gateway, so that its calls are reported to it and to no other. */
+/** The default file: one for each gateway, so that its calls are reported only to it. */
 function defaultSpool(gateway: string, env: NodeJS.ProcessEnv): string {
   const name = gateway.replace(/^https?:\/\//, '').replaceAll(/[^\w.-]+/g, '-');
   return join(stateFolder(env), `outcomes-${name}.jsonl`);
@@ -105,7 +112,7 @@ function stateFolder(env: NodeJS.ProcessEnv): string {
   const state = env['XDG_STATE_HOME'];
   if (state !== undefined && state.startsWith('/')) return join(state, 'upshift');
   const home = homedir();
-  // Some containers run as a user that has no home.
+  // Some containers run as a user that has no home folder.
   if (home !== '' && home !== '/' && home !== '/nonexistent') return join(home, '.local', 'state', 'upshift');
   return join(tmpdir(), `upshift-${userInfo().uid}`);
 }

@@ -13,14 +13,14 @@ import {
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Whoever holds the lock for longer than this is dead: it is held for the time of one small write. */
+/** A lock that is older than this belongs to a dead process, because a live one holds it only for one small write. */
 const STALE_MS = 5_000;
 const AGAIN_MS = 10;
 
 /** The oldest lines of a spool. */
 export interface Batch {
   readonly lines: readonly string[];
-  /** How many lines were dropped because there were too many. */
+  /** The number of lines dropped because the file was full. */
   readonly dropped: number;
 }
 
@@ -30,8 +30,9 @@ interface Content {
 }
 
 /**
- * A small file of lines that wait to be reported, shared by all programs that name it: at most so many, of which the
- * oldest are dropped and counted. What cannot be written waits in memory, within the same bound. Nothing here throws.
+ * A small file of lines that wait to be reported; all programs with the same path share it. It has a limit of lines;
+ * beyond it the oldest are dropped and counted. Lines that cannot be written wait in memory, within the same limit. No
+ * method throws.
  */
 export class Spool {
   readonly #path: string | null;
@@ -39,7 +40,7 @@ export class Spool {
   #waiting: string[] = [];
   #dropped = 0;
   #isWriting = false;
-  /** What the file was like when its lines were counted last. */
+  /** The state of the file when its lines were last counted. */
   #counted = { size: 0, lines: 0 };
 
   constructor(path: string | null, most: number) {
@@ -47,7 +48,7 @@ export class Spool {
     this.#most = most;
   }
 
-  /** Adds a line: to the file at once, unless another program has it just now. */
+  /** Adds a line: to the file at once, unless another program holds the lock. */
   add(line: string): void {
     if (this.#path === null) return;
     this.#waiting.push(line);
@@ -55,13 +56,13 @@ export class Spool {
     if (!this.#isWriting && !this.#tryWrite()) void this.#writeSoon();
   }
 
-  /** The oldest lines, at most so many. */
+  /** The oldest lines, up to a limit. */
   async read(most: number): Promise<Batch> {
     const { lines, dropped } = (await this.#locked((content) => content)) ?? { lines: [], dropped: 0 };
     return { lines: [...lines, ...this.#waiting].slice(0, most), dropped: dropped + this.#dropped };
   }
 
-  /** Forgets what was reported. */
+  /** Removes the lines that were reported. */
   async remove({ lines, dropped }: Batch, nowDropped = 0): Promise<void> {
     const gone = new Set(lines);
     this.#waiting = this.#waiting.filter((line) => !gone.has(line));
@@ -75,7 +76,10 @@ export class Spool {
     this.#dropped = Math.max(0, this.#dropped - left) + nowDropped;
   }
 
-  /** Writes what waits. False where another program has the file; where the file cannot be written, it goes on waiting. */
+  /**
+   * Writes the waiting lines. False if another program holds the lock. If the file cannot be written, the lines keep
+   * waiting.
+   */
   #tryWrite(): boolean {
     const path = this.#path;
     if (path === null || this.#waiting.length === 0) return true;
@@ -88,7 +92,7 @@ export class Spool {
     try {
       this.#append(path);
     } catch {
-      // It waits in memory: a disk that is full or read-only must not fail a call.
+      // The line waits in memory, because a full or read-only disk must not fail a call.
     } finally {
       unlock(path);
     }
@@ -123,7 +127,7 @@ export class Spool {
     this.#isWriting = false;
   }
 
-  /** Works on the file while no other program does; null where there is none or it cannot be read. */
+  /** Works on the file under the lock; null if there is no file or it cannot be read. */
   async #locked<T>(work: (content: Content, save: (content: Content) => void) => T): Promise<T | null> {
     const path = this.#path;
     if (path === null || sizeOf(path) === 0) return null;
@@ -151,7 +155,7 @@ export class Spool {
   }
 }
 
-/** Several at a time, since each time the file is written anew. Returns how many. */
+/** Drops several lines at a time, because each time the whole file is rewritten. Returns their number. */
 function dropOldest(lines: string[], most: number): number {
   if (lines.length <= most) return 0;
   return lines.splice(0, Math.max(lines.length - most, Math.floor(most / 10))).length;
@@ -168,7 +172,7 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Takes the lock; false where another program has it. */
+/** Takes the lock; false if another program has it. */
 function lock(path: string): boolean {
   const name = `${path}.lock`;
   try {
@@ -186,6 +190,6 @@ function unlock(path: string): void {
   try {
     unlinkSync(`${path}.lock`);
   } catch {
-    // Whoever thought that we were dead has taken it.
+    // Another program may have taken the lock because it considered this one dead.
   }
 }

@@ -1,4 +1,4 @@
-/** What Node and its fetch call a connection that was refused, never came about, or was lost before an answer began. */
+/** Error codes of Node and its fetch for a connection that was refused, failed, or was lost before an answer began. */
 const CODES: ReadonlySet<string> = new Set([
   'EADDRNOTAVAIL',
   'EAI_AGAIN',
@@ -16,7 +16,7 @@ const CODES: ReadonlySet<string> = new Set([
 ]);
 const DEEPEST = 5;
 
-/** Whether what a `fetch` rejected with says that nobody was there to answer. */
+/** Whether the error of a `fetch` means that the server was unreachable. */
 export function isUnreachable(error: unknown, depth = 0): boolean {
   if (!(error instanceof Error) || depth > DEEPEST) return false;
   if ('code' in error && typeof error.code === 'string' && CODES.has(error.code)) return true;

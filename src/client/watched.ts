@@ -2,13 +2,13 @@ import type { BYPASS_ENDS } from '../core/wire/bypass.ts';
 
 export type End = (typeof BYPASS_ENDS)[number];
 
-/** What the last event of a stream says: whoever has read it may leave. */
+/** The last event of a stream: a client that has read it may disconnect without an error. */
 const LAST_EVENT = /\[DONE\]|message_stop|response\.completed/;
 const TAIL_BYTES = 4_096;
 
 /**
- * An answer whose end is told when its body has been read, breaks off, or is given up; the first counts. A
- * body that nobody reads tells nothing. An answer without a body, or with the status of an error, tells at once.
+ * An answer that reports its end once: when its body is read, breaks off, or is cancelled; the first of these counts. A
+ * body that nobody reads reports nothing. An answer without a body, or with an error status, reports at once.
  */
 export function watched(answer: Response, signal: AbortSignal | undefined, onEnd: (end: End) => void): Response {
   const { body, status, statusText, headers, url, redirected } = answer;
@@ -19,7 +19,7 @@ export function watched(answer: Response, signal: AbortSignal | undefined, onEnd
   const reader = body.getReader();
   let last: Uint8Array = new Uint8Array();
   const left = () => onEnd(LAST_EVENT.test(Buffer.from(last).toString('latin1')) ? 'complete' : 'left');
-  // Whoever aborts may not look at the body again.
+  // A caller that aborts may never read the body again.
   signal?.addEventListener('abort', left, { once: true });
   const ended = (end: End) => {
     signal?.removeEventListener('abort', left);
@@ -31,7 +31,7 @@ export function watched(answer: Response, signal: AbortSignal | undefined, onEnd
       try {
         const { done, value } = await reader.read();
         if (!done) {
-          // Enqueued bytes change hands: the end of them is looked at in a copy.
+          // Enqueued bytes change owner, so a copy of their end is checked.
           last = value.slice(-TAIL_BYTES);
           controller.enqueue(value);
           return;

@@ -1,16 +1,16 @@
-/** The longest whole answer that is read; a stream may be of any length, since only the current line of it is kept. */
+/** The longest whole answer that is read; a stream may have any length, because only its current line is kept. */
 const LONGEST = 16 * 1024 * 1024;
 
-// Inside a JSON string a quote is escaped, so these never match in what a model wrote, only in the event's own keys.
+// A quote inside a JSON string is escaped, so these patterns match only the event's own keys, never the model's text.
 const FIRST_TOKEN =
   /"(?:content|text|reasoning|reasoning_content|refusal)"\s*:\s*"(?!")|"tool_calls"\s*:\s*\[\s*[^\]\s]/;
 const FINISHED = /"finish_reason":\s*"/;
 const FAILED = /^data:\s*\{\s*"error"\s*:/;
 
-/** Reads a chat answer while it arrives: when its first token came, and whether it is a complete one. */
+/** Reads a chat answer while it arrives: the time of its first token, and whether it is complete. */
 export class Answer {
   readonly #isStreamed: boolean;
-  /** Of a whole answer all of it, of a stream the line that has not ended. */
+  /** The whole text of a plain answer; of a stream the unfinished line. */
   #text = '';
   #length = 0;
   #hasToken = false;
@@ -21,7 +21,7 @@ export class Answer {
     this.#isStreamed = isStreamed;
   }
 
-  /** How many characters came. */
+  /** The number of characters received. */
   get length(): number {
     return this.#length;
   }
@@ -30,7 +30,7 @@ export class Answer {
     return this.#text.length > LONGEST;
   }
 
-  /** Takes the next piece; true where a stream's first token is in it. */
+  /** Adds the next piece; true if it contains a stream's first token. */
   take(piece: string): boolean {
     this.#length += piece.length;
     this.#text += piece;
@@ -49,12 +49,12 @@ export class Answer {
     if (FAILED.test(line)) this.#error ??= line.slice(5).trim();
   }
 
-  /** The start of what came, for an answer that is no completion. */
+  /** The start of the received text, for an answer that is not a completion. */
   get start(): string {
     return messageOf(this.#text);
   }
 
-  /** Why an answer that has ended with 2xx is not a complete one; undefined where it is. */
+  /** Why an answer with status 2xx is not complete; undefined if it is complete. */
   findFault(): string | undefined {
     if (this.#isStreamed) {
       this.#read(this.#text);
@@ -73,7 +73,7 @@ export class Answer {
 
 const MESSAGE_LENGTH = 160;
 
-/** The message of an error body in OpenAI's or Hugging Face's form, else the start of the text. */
+/** The message of an error body in OpenAI's or Hugging Face's form, otherwise the start of the text. */
 function messageOf(text: string): string {
   return (/"(?:message|error)"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text).slice(0, MESSAGE_LENGTH);
 }

@@ -1,12 +1,15 @@
-/** What one call asks for. */
+/** The content of one call. */
 export interface BodyWish {
   readonly model: string;
-  /** Stands at the beginning of the prompt, so that no two prompts are the same. */
+  /** Start of the prompt; it makes every prompt different. */
   readonly name: string;
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly isStreamed: boolean;
-  /** A short prompt, and its true length in `metadata.prompt_tokens`: cheap, and only the simulation understands it. */
+  /**
+   * Send a short prompt and state its intended length in `metadata.prompt_tokens`. This is cheap, but only the
+   * simulation understands it.
+   */
   readonly isAbridged?: boolean;
 }
 
@@ -14,7 +17,7 @@ const PROMPT = 'Look at the figures of the last hour and say which of the open t
 const CHARACTERS_PER_TOKEN = 4;
 const ABRIDGED_CHARACTERS = 300;
 
-/** The body of a chat call, its prompt about as many tokens long as wished: four characters count as one. */
+/** The body of a chat call whose prompt has about the wanted number of tokens; four characters count as one token. */
 export function writeBody(wish: BodyWish): string {
   const { model, name, promptTokens, outputTokens, isStreamed, isAbridged = false } = wish;
   const whole = promptTokens * CHARACTERS_PER_TOKEN;

@@ -4,35 +4,38 @@ import { request as requestSecure } from 'node:https';
 import type { Clock } from '../core/clock.ts';
 import { Answer } from './answer.ts';
 
-/** Where an agent's calls go. */
+/** The target of an agent's calls. */
 export interface Target {
   readonly url: URL;
   readonly agent: Agent;
   readonly clock: Clock;
-  /** Sent as credentials; undefined sends none. */
+  /** Sent as credentials; undefined: none are sent. */
   readonly token: string | undefined;
-  /** Real milliseconds after which a request that has not ended is given up. */
+  /** Real milliseconds after which a request that has not ended is aborted. */
   readonly timeoutMs: number;
 }
 
-/** How a request may end: a complete answer, a refusal (429), one of five failures, or cut off by whoever drives. */
+/**
+ * How a request ends: a complete answer, a refusal (429), one of the other failures, or cut off by the load test
+ * itself.
+ */
 export type EndKind = 'ok' | 'refused' | FailureKind | 'cut';
 type FailureKind = 'server' | 'connection' | 'timeout' | 'other';
 
-/** How a request ended for the agent; times in clock milliseconds from its sending. */
+/** The end of a request as the agent sees it; times in clock milliseconds since it was sent. */
 export interface Ended {
   readonly kind: EndKind;
-  /** 0 where none came. */
+  /** 0 if there was no status. */
   readonly status: number;
-  /** Why it is a failure; undefined for a complete 2xx, for a 429, and for what was cut. */
+  /** Why it is a failure; undefined for a complete 2xx, for a 429, and for a request that was cut off. */
   readonly failure: string | undefined;
   readonly durationMs: number;
   readonly firstByteMs: number;
-  /** Of a stream; null for others, and where none came. */
+  /** Of a stream; null for other answers, and if no token came. */
   readonly firstTokenMs: number | null;
-  /** What `Retry-After` asked for. */
+  /** The wait that `Retry-After` asks for. */
   readonly retryAfterMs: number | undefined;
-  /** How often a gateway tried upstream, as it says in `x-upshift-attempts`; 1 where it says nothing. */
+  /** The gateway's attempts, from its header `x-upshift-attempts`; 1 if the header is missing. */
   readonly attempts: number;
 }
 
@@ -49,7 +52,7 @@ export function makeCall(target: Target, wish: CallWish): Promise<Ended> {
   return new Promise((resolve) => new Exchange(target, wish, resolve).start());
 }
 
-/** One request from its sending to its end, which is told once. */
+/** One request from its sending to its end; the end is reported once. */
 class Exchange {
   readonly #target: Target;
   readonly #wish: CallWish;
@@ -132,7 +135,7 @@ class Exchange {
     this.#end(fault === undefined ? 'ok' : 'other', fault);
   }
 
-  /** Ends it; whatever happens after the first end is of no interest. */
+  /** Ends the request; later events are ignored. */
   #end(kind: EndKind, failure: string | undefined): void {
     clearTimeout(this.#timer);
     this.#wish.signal?.removeEventListener('abort', this.#cut);
@@ -157,7 +160,7 @@ class Exchange {
   }
 }
 
-/** Seconds are taken as clock time; a date is ignored. */
+/** Seconds count as clock time; a date is ignored. */
 function readRetryAfter(incoming: IncomingMessage | undefined): number | undefined {
   const seconds = Number(incoming?.headers['retry-after'] ?? Number.NaN);
   return seconds >= 0 ? seconds * 1000 : undefined;

@@ -1,11 +1,11 @@
 import { FINE, Histogram } from '../core/stats/histogram.ts';
 import type { EndKind } from './call.ts';
 
-/** How a call may fail. */
+/** The kinds of failure. */
 export const FAILURES = ['refused', 'server', 'connection', 'timeout', 'other'] as const;
 export type Failure = (typeof FAILURES)[number];
 
-/** Calls by how they ended, `cut` being neither good nor bad. */
+/** Calls by how they ended; `cut` counts neither as success nor as failure. */
 export type Ends = Readonly<Record<EndKind, number>>;
 
 export interface Quantiles {
@@ -14,23 +14,23 @@ export interface Quantiles {
   readonly p99: number;
 }
 
-/** What is known of the calls that should have begun in a span of time. */
+/** The figures of the calls that were due in a span of time. */
 export interface SpanReport {
   readonly calls: number;
-  /** Requests that were sent in the span, those of retries included. */
+  /** Requests that were sent in the span, retries included. */
   readonly requests: number;
   readonly retries: number;
   readonly ends: Ends;
-  /** Failed calls of all that ended; 0 where none did. */
+  /** Share of failed calls among those that ended; 0 if none ended. */
   readonly errorShare: number;
-  /** Of good calls, from when they should have begun to their end; null where there are none. */
+  /** Of successful calls, from the time they were due to their end; null if there are none. */
   readonly latencyMs: Quantiles | null;
-  /** Of good streams. */
+  /** Of successful streams. */
   readonly firstTokenMs: Quantiles | null;
   readonly peakInFlight: number;
 }
 
-/** Counts calls and their times in a fixed amount of memory, about 20 KB: quantiles are of 1 % histograms. */
+/** Counts calls and their times in a fixed amount of memory, about 20 KB; quantiles come from 1 % histograms. */
 export class Figures {
   readonly #ends: Record<EndKind, number> = {
     ok: 0,
@@ -48,7 +48,7 @@ export class Figures {
   #retries = 0;
   #peakInFlight: number;
 
-  /** `inFlight`: how many requests were under way when it began. */
+  /** `inFlight`: the number of requests in flight at its beginning. */
   constructor(inFlight = 0) {
     this.#peakInFlight = inFlight;
   }
@@ -99,19 +99,19 @@ function quantiles(histogram: Histogram): Quantiles | null {
   return histogram.total === 0 ? null : { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
 }
 
-/** Figures for one span of time after the other, all of the same width. */
+/** Figures for consecutive spans of time, all of the same width. */
 export class Series {
   readonly #spans: Figures[] = [];
   readonly #most: number;
   readonly widthMs: number;
 
-  /** At most `most` spans: what comes later counts in the last. */
+  /** At most `most` spans; later events count in the last one. */
   constructor(widthMs: number, most: number) {
     this.widthMs = widthMs;
     this.#most = most;
   }
 
-  /** The span that holds this time, counted from the beginning; `inFlight`: how many requests are under way. */
+  /** The span that contains this time, counted from the beginning; `inFlight`: the number of requests in flight. */
   at(ms: number, inFlight: number): Figures {
     const index = Math.max(0, Math.min(this.#most - 1, Math.floor(ms / this.widthMs)));
     for (let next = this.#spans.length; next <= index; next++) this.#spans.push(new Figures(inFlight));

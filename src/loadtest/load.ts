@@ -13,15 +13,15 @@ import { Tally } from './tally.ts';
 import type { TallyReport } from './tally.ts';
 
 export interface LoadOptions {
-  /** Where the calls go, `/v1/chat/completions` included. */
+  /** The URL of the calls, including `/v1/chat/completions`. */
   readonly url: URL;
-  /** Sent as credentials; undefined sends none. */
+  /** Sent as credentials; undefined: none are sent. */
   readonly token: string | undefined;
   readonly clock: Clock;
   readonly dice: Dice;
-  /** Arrivals to play (open loop); null keeps `concurrency` calls going (closed loop). */
+  /** Arrivals to play (open loop); null: keep `concurrency` calls in flight (closed loop). */
   readonly trace: readonly Arrival[] | null;
-  /** Closed loop: how many calls go on at once. Open loop: at most so many. */
+  /** Closed loop: the number of calls at once. Open loop: the most calls at once. */
   readonly concurrency: number;
   readonly rampMs: number;
   /** No call begins after this; clock milliseconds. */
@@ -31,49 +31,52 @@ export interface LoadOptions {
   readonly agents: number;
   readonly model: string;
   readonly isStreamed: boolean;
-  /** The longest answer a call asks for; in a closed loop each asks for just that. */
+  /** The longest answer that a call asks for; in a closed loop every call asks for exactly this length. */
   readonly maxTokens: number;
   readonly retries: number;
-  /** Real milliseconds after which a request is given up. */
+  /** Real milliseconds after which a request is aborted. */
   readonly timeoutMs: number;
-  /** How long calls may go on when no more are sent, and when the load was told to stop; real milliseconds. */
+  /**
+   * How long calls may still run after the last one was sent, and (`stoppedDrainMs`) after the load test was stopped;
+   * real milliseconds.
+   */
   readonly drainMs: number;
   readonly stoppedDrainMs: number;
-  /** Ends the load early. */
+  /** Ends the load test early. */
   readonly stop: AbortSignal;
 }
 
 /** Why no more calls were sent. */
 export type Ending = 'time' | 'calls' | 'trace' | 'stopped';
 
-/** What the load has come to so far. */
+/** The state of a load test that is running. */
 export interface LoadProgress {
   readonly passedMs: number;
   readonly total: SpanReport;
   readonly inFlight: number;
-  /** Why no more calls are sent, while those under way are waited for; null before. */
+  /** Why no more calls are sent, while calls in flight still end; null before. */
   readonly ending: Ending | null;
 }
 
 export interface LoadReport extends TallyReport {
   readonly startedAt: number;
-  /** Until no more calls were sent; clock milliseconds. */
+  /** Time until no more calls were sent; clock milliseconds. */
   readonly lengthMs: number;
   readonly endedBy: Ending;
-  /** Of all attempts, a gateway's upstream included, the share that were not the first of their call. */
+  /** The share of all attempts, a gateway's upstream attempts included, that were not the first of their call. */
   readonly retryShare: number;
-  /** How far the sending fell behind a trace, at worst; clock milliseconds. */
+  /** The longest delay of a call behind its time in the trace; clock milliseconds. */
   readonly latestMs: number;
 }
 
-/** A load under way. */
+/** A running load test. */
 export interface Load {
   progress(): LoadProgress;
   /** Resolves when the last call has ended or was cut off; never rejects. */
   readonly ended: Promise<LoadReport>;
 }
 
-/** Begins to send calls. All of it is bounded: in time, in calls, in memory, and in how long the last calls may take. */
+/** Starts to send calls. Time, calls, memory and the duration of the last calls are all bounded. */
 export function startLoad(options: LoadOptions): Load {
   const run = new Run(options);
   return { progress: () => run.progress(), ended: run.run() };
@@ -84,10 +87,10 @@ class Run {
   readonly #target: Target;
   readonly #tally: Tally;
   readonly #startedAt: number;
-  /** Ends the sending; `#cut` what is under way then. */
+  /** Ends the sending; `#cut` then ends the calls in flight. */
   readonly #enough = new AbortController();
   readonly #cut = new AbortController();
-  /** What is under way when the sending ends is still repeated, but not when the load was told to stop. */
+  /** Ends the retries. They continue after a normal end of the sending, but not after the load test was stopped. */
   readonly #noRepeats: AbortSignal;
   #endedBy: Ending = 'time';
   #count = 0;
@@ -149,7 +152,7 @@ class Run {
     this.#enough.abort();
   }
 
-  /** Sends until it is enough. */
+  /** Sends calls until the plan is complete. */
   async #send(): Promise<{ running: Iterable<Promise<unknown>>; latestMs: number }> {
     const { trace, clock, concurrency, rampMs } = this.#options;
     const stop = this.#enough.signal;
@@ -200,7 +203,7 @@ class Run {
     };
   }
 
-  /** Waits for the calls under way, and cuts off those that take too long. */
+  /** Waits for the calls in flight, and cuts off those that take too long. */
   async #drain(running: Iterable<Promise<unknown>>): Promise<void> {
     const { stop, drainMs, stoppedDrainMs } = this.#options;
     const over = new AbortController();

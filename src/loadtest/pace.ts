@@ -6,22 +6,25 @@ export interface TracePace {
   readonly trace: readonly Arrival[];
   readonly clock: Clock;
   readonly stop?: AbortSignal | undefined;
-  /** At most so many calls at once; what is due beyond it waits, and its wait is part of its latency. No limit unless said. */
+  /**
+   * The most calls at once. Calls that are due beyond it wait, and their wait is part of their latency. No limit by
+   * default.
+   */
   readonly limit?: number;
-  /** Sends one; `dueAt` is when it should have gone out, clock time. Must not reject. */
+  /** Sends one call; `dueAt` is the time at which it was due, clock time. Must not reject. */
   readonly send: (arrival: Arrival, dueAt: number) => Promise<unknown>;
 }
 
-/** How far a trace got. */
+/** The result of playing a trace. */
 export interface Played {
   readonly played: number;
-  /** How far the sending fell behind the trace, at worst; clock milliseconds. */
+  /** The longest delay of a call behind its time in the trace; clock milliseconds. */
   readonly latestMs: number;
   /** The calls that have not ended. */
   readonly running: ReadonlySet<Promise<unknown>>;
 }
 
-/** Open loop: every call goes out at its time whether earlier ones have ended or not. Returns when all have gone out. */
+/** Open loop: every call is sent at its time, whether earlier calls have ended or not. Returns when all are sent. */
 export async function playTrace({ trace, clock, stop, limit, send }: TracePace): Promise<Played> {
   const running = new Set<Promise<unknown>>();
   const start = clock.now() - (trace[0]?.atMs ?? 0);
@@ -49,23 +52,25 @@ export async function playTrace({ trace, clock, stop, limit, send }: TracePace):
 
 export interface BusyPace {
   readonly concurrency: number;
-  /** Clock milliseconds over which the workers begin, one after the other; 0: all at once. */
+  /** Clock milliseconds over which the workers start, one after the other; 0: all at once. */
   readonly rampMs: number;
   readonly clock: Clock;
   readonly stop: AbortSignal;
-  /** Makes one call; whether it went well. Must not reject. */
+  /** Makes one call; resolves with whether it succeeded. Must not reject. */
   readonly send: (worker: number) => Promise<boolean>;
 }
 
-/** After a failure a worker's next call begins this long after the failed one did, at the earliest; clock milliseconds. */
+/** The least time between the starts of a failed call and of the same worker's next call; clock milliseconds. */
 const FAILED_MS = 1_000;
 
-/** Closed loop: each worker makes one call after the other until told to stop. Resolves when the last has ended. */
+/**
+ * Closed loop: each worker makes one call after the other until it is stopped. Resolves when the last call has ended.
+ */
 export async function keepBusy({ concurrency, rampMs, clock, stop, send }: BusyPace): Promise<void> {
   const start = clock.now();
   const work = async (worker: number): Promise<void> => {
     let dueAt = start + (rampMs * worker) / concurrency;
-    // Told to stop while it came to its turn: another worker's call was the last.
+    // Another worker's call may have been the last one while this worker waited for its start.
     while ((await isDue(dueAt, clock, stop)) && !stop.aborted) {
       const startedAt = clock.now();
       const isGood = await send(worker);

@@ -8,32 +8,32 @@ import { drawWaits, openAgent, sendCall } from './sending.ts';
 import type { CallPlan } from './sending.ts';
 
 export interface SwarmOptions {
-  /** Where the agents call, e.g. `http://127.0.0.1:8787`; `/v1/chat/completions` is appended. */
+  /** The base URL of the calls, e.g. `http://127.0.0.1:8787`; `/v1/chat/completions` is appended. */
   readonly baseUrl: string;
   readonly clock: Clock;
   readonly trace: readonly Arrival[];
   readonly agents: number;
   readonly model: string;
   readonly token: string;
-  /** Stops sending; calls that are under way still end. */
+  /** Stops sending; calls in flight still end. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SwarmProgress) => void;
-  /** Share of calls that ask for a stream; 0.4 unless said. */
+  /** Share of calls that ask for a stream; 0.4 by default. */
   readonly streams?: number;
-  /** Whether each call carries `X-Agent-Id: agent-NN`; true unless said. */
+  /** Whether each call carries `X-Agent-Id: agent-NN`; true by default. */
   readonly named?: boolean;
-  /** How often a refused call is sent again; 2 unless said. */
+  /** The most retries of a refused call; 2 by default. */
   readonly repeats?: number;
-  /** Real milliseconds after which an agent gives up on a call; 150,000 unless said. */
+  /** Real milliseconds after which an agent aborts a call; 150,000 by default. */
   readonly timeoutMs?: number;
   readonly dice: Dice;
 }
 
 export interface SwarmProgress {
-  /** Arrivals of the trace that have been sent, of `total`. */
+  /** Arrivals of the trace that were sent, of `total`. */
   readonly played: number;
   readonly total: number;
-  /** Requests that have ended, repeats included. */
+  /** Requests that have ended, retries included. */
   readonly calls: number;
   readonly refused: number;
   readonly clientFailures: number;
@@ -46,28 +46,28 @@ interface Quantiles {
   readonly p99: number;
 }
 
-/** What the agents saw. */
+/** The results as the agents saw them. */
 export interface SwarmReport {
   readonly played: number;
   readonly total: number;
-  /** Requests that ended, each repeat a request of its own. */
+  /** Requests that ended; each retry counts as a request. */
   readonly calls: number;
   readonly repeats: number;
   readonly streams: number;
-  /** Ended requests by status; 0 where none came. */
+  /** Ended requests by status; 0 if there was no status. */
   readonly byStatus: Record<string, number>;
   /** Answers with 429. */
   readonly refused: number;
-  /** Anything but a complete 2xx or a 429: other statuses, broken answers and streams, connections. */
+  /** Requests without a complete 2xx or a 429: other statuses, broken answers and streams, connections. */
   readonly clientFailures: number;
-  /** These by status: 2xx where the answer broke off, 0 where none came. */
+  /** These failures by status: 2xx if the answer broke off, 0 if there was no status. */
   readonly failedByStatus: Record<string, number>;
   /** The first failures, at most 20. */
   readonly failures: readonly Failure[];
-  /** Clock milliseconds of good answers, from sending to the end and to the first byte. */
+  /** Clock milliseconds of complete answers, from sending to the end and to the first byte. */
   readonly latencyMs: Quantiles;
   readonly firstByteMs: Quantiles;
-  /** How far the sending fell behind the trace, at worst; clock milliseconds. */
+  /** The longest delay of a call behind its time in the trace; clock milliseconds. */
   readonly latestMs: number;
 }
 
@@ -86,8 +86,8 @@ const REPEATS = 2;
 const TIMEOUT_MS = 150_000;
 
 /**
- * Plays a trace as a swarm of agents: every call goes out at its time whether earlier ones have ended or not, from an
- * agent drawn by chance. A refused call is repeated with the same body after `Retry-After` or 1 to 4 s of clock time.
+ * Plays a trace as a swarm of agents: every call is sent at its time, whether earlier calls have ended or not, by a
+ * random agent. A refused call is repeated with the same body after `Retry-After`, or after 1 to 4 s of clock time.
  * Resolves when all calls have ended.
  */
 export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
@@ -137,7 +137,7 @@ export function nameAgent(index: number): string {
   return `agent-${String(index + 1).padStart(2, '0')}`;
 }
 
-/** The books of a swarm. */
+/** The counts of a swarm. */
 class Tally {
   #calls = 0;
   #repeats = 0;

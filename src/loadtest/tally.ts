@@ -2,38 +2,38 @@ import type { Ended } from './call.ts';
 import { Figures, Series } from './figures.ts';
 import type { SpanReport } from './figures.ts';
 
-/** The most windows that figures are kept for. */
+/** The most windows for which figures are kept. */
 export const MOST_WINDOWS = 300;
 
-/** Spans of a chart. */
+/** The number of points in a chart. */
 const POINTS = 200;
 const LEAST_POINT_MS = 1_000;
-/** Calls that end after the last one was sent belong to the spans they began in; these are for the last few late ones. */
+/** Extra points. Calls that end after the sending has stopped may need them. */
 const SPARE = 2;
 
 const MOST_REASONS = 5;
 
-/** A failure's reason as it was first told, and how many failures gave the same. */
+/** The first text of a failure reason, and the number of failures with the same text (numbers ignored). */
 export interface Reason {
   readonly reason: string;
   count: number;
 }
 
-/** What all calls of a load come to. */
+/** The figures of all calls of a load test. */
 export interface TallyReport {
   readonly total: SpanReport;
   readonly windows: readonly SpanReport[];
   readonly points: readonly SpanReport[];
   readonly pointMs: number;
-  /** Requests that ended, by status; 0 where none came. */
+  /** Ended requests by status; 0 if there was no status. */
   readonly byStatus: Readonly<Record<string, number>>;
-  /** What a gateway tried upstream beyond the first time of each request. */
+  /** The gateway's upstream attempts beyond the first of each request. */
   readonly furtherAttempts: number;
   readonly inFlight: number;
   readonly reasons: readonly Reason[];
 }
 
-/** The books of a load, in a bounded amount of memory however long it runs; times count from its beginning. */
+/** The counts of a load test, in a bounded amount of memory for any duration; times count from its beginning. */
 export class Tally {
   readonly #total = new Figures();
   readonly #windows: Series;
@@ -43,13 +43,13 @@ export class Tally {
   #furtherAttempts = 0;
   #inFlight = 0;
 
-  /** `lengthMs`: how long the load is to last. */
+  /** `lengthMs`: the planned duration of the load test. */
   constructor(lengthMs: number, windowMs: number) {
     this.#windows = new Series(windowMs, Math.min(MOST_WINDOWS, Math.ceil(lengthMs / windowMs)));
     this.#points = new Series(Math.max(LEAST_POINT_MS, lengthMs / POINTS), POINTS + SPARE);
   }
 
-  /** A call that should begin now, or should have begun. */
+  /** Records a call that is due at this time. */
   begin(dueMs: number): void {
     for (const figures of this.#around(dueMs)) figures.begin();
   }
@@ -60,7 +60,7 @@ export class Tally {
     for (const figures of spans) figures.send(isRetry, this.#inFlight);
   }
 
-  /** A request has ended, now. */
+  /** Records that a request ended at this time. */
   endRequest({ status, attempts, failure }: Ended, atMs: number): void {
     this.#points.at(atMs, this.#inFlight);
     this.#inFlight--;
@@ -73,7 +73,7 @@ export class Tally {
     else if (this.#reasons.size < MOST_REASONS) this.#reasons.set(key, { reason: failure, count: 1 });
   }
 
-  /** A call has ended with its last request, which was sent at `sentMs`. */
+  /** Records the end of a call with its last request, which was sent at `sentMs`. */
   endCall({ kind, durationMs, firstTokenMs }: Ended, { dueMs, sentMs }: { dueMs: number; sentMs: number }): void {
     const lateMs = sentMs - dueMs;
     const tokenMs = firstTokenMs === null ? null : lateMs + firstTokenMs;

@@ -59,7 +59,7 @@ test('other URLs, and paths that the gateway does not serve, are fetched as they
   assert.deepEqual(desk.rows(), []);
 });
 
-test('a gateway that is away: straight to Hugging Face, and reported once it is back', async (t) => {
+test('while the gateway is unreachable, calls go directly to Hugging Face and are reported once it is reachable again', async (t) => {
   const desk = await openDesk(t);
   const fetch = desk.fetch();
   await desk.goAway();
@@ -94,7 +94,7 @@ test('a gateway that is away: straight to Hugging Face, and reported once it is 
   assert.deepEqual([desk.spooled(), desk.reported.length], [[''], 3]);
 });
 
-test('a program that ends before it knows that its report was taken: the next one reports again, and nothing is twice', async (t) => {
+test('if a program ends before its report is confirmed, the next program reports again, and no call is recorded twice', async (t) => {
   const desk = await openDesk(t);
   await desk.goAway();
   const ending = desk.fetch({
@@ -130,7 +130,7 @@ test('two programs that report the same at the same time leave one row each', as
   assert.deepEqual(desk.spooled(), ['']);
 });
 
-test('the gateway is left alone for a while, and then used again', async (t) => {
+test('calls bypass an unreachable gateway for a while, and then use it again', async (t) => {
   const desk = await openDesk(t);
   let tried = 0;
   const fetch = desk.fetch({
@@ -151,7 +151,7 @@ test('the gateway is left alone for a while, and then used again', async (t) => 
   });
 });
 
-test('a gateway that is lost before the first byte is gone past; one that has answered is not', async (t) => {
+test('a call bypasses a gateway that is lost before the first byte, but not one that has answered', async (t) => {
   const desk = await openDesk(t);
   let breaks = 'before';
   await using broken = await startUpstream((res) => {
@@ -172,7 +172,7 @@ test('a gateway that is lost before the first byte is gone past; one that has an
   assert.equal(desk.spooled().length, 1);
 });
 
-test('the token stands in for a placeholder or none, and goes to Hugging Face alone', async (t) => {
+test('the token replaces a placeholder or a missing token, and is sent to Hugging Face only', async (t) => {
   const desk = await openDesk(t);
   await desk.goAway();
   await using router = await startUpstream((res) => json(res, 200, { fine: true }));
@@ -193,7 +193,7 @@ test('the token stands in for a placeholder or none, and goes to Hugging Face al
   assert.deepEqual(new Set(desk.rows().map(({ agent }) => agent)), new Set(['zoë']));
 });
 
-test('an aborted call ends as the caller left, before and within its answer', async (t) => {
+test('an aborted call is recorded as left by the caller, before and within its answer', async (t) => {
   const desk = await openDesk(t);
   await using slow = await startUpstream((res, { body }) => {
     if (!body.includes('"stream":true')) return;
@@ -226,7 +226,7 @@ test('an aborted call ends as the caller left, before and within its answer', as
   assert.deepEqual(desk.spooled(), ['']);
 });
 
-test('bodies that come as streams, forms or bytes reach either way whole', async (t) => {
+test('bodies that come as streams, forms or bytes arrive complete through the gateway and past it', async (t) => {
   const desk = await openDesk(t);
   const text = chat().body as string;
   const bodies = () => [
@@ -248,7 +248,7 @@ test('bodies that come as streams, forms or bytes reach either way whole', async
   assert.deepEqual(models, [null, LLAMA, LLAMA]);
 });
 
-test('nobody is there at all: the error of the way to Hugging Face', async (t) => {
+test('if gateway and Hugging Face are unreachable, the call rejects with the error of Hugging Face', async (t) => {
   const desk = await openDesk(t);
   await desk.goAway();
   await desk.sim.close();
@@ -259,7 +259,7 @@ test('nobody is there at all: the error of the way to Hugging Face', async (t) =
   );
 });
 
-test('openai works with upshiftFetch as the environment says, through the gateway and past it', async (t) => {
+test('openai works with upshiftFetch with settings from the environment, through the gateway and past it', async (t) => {
   const desk = await openDesk(t);
   setEnvironment(t, {
     UPSHIFT_GATEWAY_URL: desk.url,
@@ -314,8 +314,8 @@ test('@huggingface/inference and the AI SDK take it as their fetch', async (t) =
   ]);
 });
 
-test('what is wrong with the settings is what calls reject with', async () => {
+test('calls reject with the error in the settings', async () => {
   const fetch = createUpshiftFetch({ gateway: 'http://upshift.example:8787', spool: null });
-  await assert.rejects(fetch(CHAT), /http:\/\/upshift.example:8787 of the gateway would get tokens unencrypted/);
+  await assert.rejects(fetch(CHAT), /http:\/\/upshift.example:8787 of the gateway would receive tokens unencrypted/);
   await assert.rejects(createUpshiftFetch({ router: 'ftp://x', spool: null })(CHAT), /neither https nor http/);
 });

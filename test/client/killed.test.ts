@@ -7,7 +7,7 @@ import { startDaemon } from '../support/processes.ts';
 import { MODEL, openStage } from '../support/stage.ts';
 import { PATIENT } from '../support/waiting.ts';
 
-test('a daemon that is killed and started again: calls go on, and each is in the ledger', PATIENT, async (t) => {
+test('while a daemon is killed and started again, calls continue, and each is in the ledger', PATIENT, async (t) => {
   const stage = await openStage(t, { scale: 1, limits: { routerCalls: 1_000_000 } });
   const { env, dbPath, policyPath } = stage;
   const first = await startDaemon(t, { env, dbPath, policyPath });

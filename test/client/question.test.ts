@@ -32,7 +32,7 @@ test('a call past the gateway has the model and the shape that the gateway would
   );
 });
 
-test('what it cannot read says nothing, and no name breaks a report', () => {
+test('an unreadable body gives no model and no shape, and no name makes a report invalid', () => {
   const chat = locate('POST', '/v1/chat/completions') as Destination;
   for (const body of ['no json', '[]', 'null', '"text"', new FormData(), null]) {
     assert.deepEqual(readQuestion(chat, new Headers(), body), { model: null, shape: 'chat' });

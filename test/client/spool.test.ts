@@ -18,7 +18,7 @@ function pathFor(t: TestContext): string {
 const line = (n: number) => JSON.stringify({ n });
 const numbers = (lines: readonly string[]) => lines.map((each) => (JSON.parse(each) as { n: number }).n);
 
-test('keeps what is added, in a file for its owner alone, and forgets what was reported', async (t) => {
+test('keeps added lines in a file that only its owner can read, and removes reported lines', async (t) => {
   const path = pathFor(t);
   const spool = new Spool(path, 100);
   for (let n = 0; n < 5; n++) spool.add(line(n));
@@ -30,7 +30,7 @@ test('keeps what is added, in a file for its owner alone, and forgets what was r
   assert.deepEqual(numbers((await spool.read(10)).lines), [3, 4, 5]);
 });
 
-test('drops the oldest beyond its bound, and counts them until that was reported', async (t) => {
+test('drops the oldest lines beyond its limit, and counts them until the count is reported', async (t) => {
   const path = pathFor(t);
   const spool = new Spool(path, 20);
   for (let n = 0; n < 25; n++) {
@@ -49,7 +49,7 @@ test('drops the oldest beyond its bound, and counts them until that was reported
   assert.deepEqual(await spool.read(100), { lines: [line(25)], dropped: 0 });
 });
 
-test('waits in memory, within the same bound, where the file cannot be written', async (t) => {
+test('keeps lines in memory, within the same limit, if the file cannot be written', async (t) => {
   const path = pathFor(t);
   mkdirSync(path, { recursive: true });
   const spool = new Spool(path, 10);
@@ -61,7 +61,7 @@ test('waits in memory, within the same bound, where the file cannot be written',
   assert.deepEqual(await new Spool(null, 10).read(10), { lines: [], dropped: 0 });
 });
 
-test('waits for another program that has the file, and not for a dead one', async (t) => {
+test('waits for another program that holds the lock, but not for a dead one', async (t) => {
   const path = pathFor(t);
   const spool = new Spool(path, 10);
   spool.add(line(0));
@@ -73,7 +73,7 @@ test('waits for another program that has the file, and not for a dead one', asyn
   await eventually('the line', () => linesOf(path).length === 2);
 });
 
-test('programs that share a file lose nothing of each other', async (t) => {
+test('programs that share a file lose no lines of each other', async (t) => {
   const path = pathFor(t);
   const module = JSON.stringify(join(import.meta.dirname, '../../src/client/spool.ts'));
   const program = `

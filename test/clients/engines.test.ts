@@ -68,7 +68,7 @@ async function post(desk: Desk, path: string, body: object): Promise<number> {
 }
 
 for (const engine of ENGINES) {
-  test(`${engine} gets what it was seen to answer, and serverless all the rest`, async (t) => {
+  test(`${engine} gets the shapes that it has answered, and serverless gets all others`, async (t) => {
     for (const model of [LLAMA, MINILM]) {
       const desk = await openDesk(t);
       const shown = await promote(desk, engine, model);

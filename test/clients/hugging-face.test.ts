@@ -122,7 +122,7 @@ test('with a custom fetch it calls the native routes of a provider, forms with f
   );
 });
 
-test('where it polls a queue it asks with the global fetch, which must go to the gateway too', async (t) => {
+test('it polls a queue with the global fetch, which must use the gateway too', async (t) => {
   const desk = await openDesk(t);
   const near = fetchNear(desk);
   const real = fetch;
@@ -144,7 +144,7 @@ function replaceFetch(t: TestContext, by: (url: string, init?: RequestInit) => P
   t.after(() => replaced.mock.restore());
 }
 
-test('a 429 and a 502 are its own errors with what was said, and are not repeated', async (t) => {
+test('a 429 and a 502 are its own errors with the text of the answer, and are not retried', async (t) => {
   const desk = await openDesk(t);
   const client = withUrl(desk);
   const stream = async () => {

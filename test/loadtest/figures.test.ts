@@ -31,8 +31,8 @@ function tallyOf(many: readonly { dueMs: number; waitMs: number; durationMs: num
   return tally.report();
 }
 
-describe('the books of a load', () => {
-  it('come to the same by windows, by points and in all', () => {
+describe('the counts of a load test', () => {
+  it('have the same sums by window, by point and in total', () => {
     fc.assert(
       fc.property(calls, (many) => {
         const { total, windows, points, inFlight } = tallyOf(many);
@@ -65,7 +65,7 @@ describe('the books of a load', () => {
     );
   });
 
-  it('count what failed of what ended, and time only what succeeded, from when it was due', () => {
+  it('count failures among the calls that ended, and time only successful calls, from the time they were due', () => {
     fc.assert(
       fc.property(calls, (many) => {
         const { total } = tallyOf(many);
@@ -107,7 +107,7 @@ describe('an answer', () => {
     );
   });
 
-  it('has no first token before there is one, and is no answer without its end', () => {
+  it('has no first token before one arrives, and is not complete without its end', () => {
     const answer = new Answer(true);
     const end = STREAM.indexOf('data: {"choices":[{"delta":{"content":"a');
     assert.equal(answer.take(STREAM.slice(0, end)), false);

@@ -20,7 +20,7 @@ function near(figure: number | undefined, expected: number): void {
 }
 
 describe('a closed loop', () => {
-  it('keeps as many calls going as it was told, no more, and ends at the number of calls', async () => {
+  it('keeps exactly the given number of calls in flight, and ends at the number of calls', async () => {
     let [now, most, seen] = [0, 0, 0];
     const waiting: Asked[] = [];
     const answer = (asked: Asked) => {
@@ -39,7 +39,7 @@ describe('a closed loop', () => {
     assert.deepEqual([most, report.total.peakInFlight, report.total.ends.ok], [4, 4, 40]);
   });
 
-  it('begins evenly over the ramp', async () => {
+  it('starts its workers evenly over the ramp', async () => {
     const clock = fastClock(100);
     const begun = clock.now();
     const at: number[] = [];
@@ -58,12 +58,12 @@ describe('a closed loop', () => {
     assert.ok(endedBy === 'time' && lengthMs > 15_000, `${endedBy} after ${lengthMs}`);
   });
 
-  it('does not hammer a server that fails at once', async () => {
+  it('waits before the next call if a server fails at once', async () => {
     const report = await drive(({ response }) => response.writeHead(503).end(), { concurrency: 2, durationMs: 20_000 });
     assert.ok(report.total.calls <= 2 * 21, String(report.total.calls));
   });
 
-  it('names its agents, and asks for what it was told', async () => {
+  it('names its agents, and sends the given model and lengths', async () => {
     const agents = new Set<unknown>();
     const bodies: Record<string, unknown>[] = [];
     const answer = (asked: Asked) => {
@@ -81,7 +81,7 @@ describe('a closed loop', () => {
 describe('an open loop', () => {
   const trace = [0, 0, 0].map((atMs) => ({ atMs, promptTokens: 10, outputTokens: 7 }));
 
-  it('counts latency from the time a call should have gone out, waiting included', async () => {
+  it('counts latency from the time a call was due, including its wait', async () => {
     const clock = handClock();
     const answer = (asked: Asked) => {
       clock.advance(1_000);
@@ -93,7 +93,7 @@ describe('an open loop', () => {
     near(total.latencyMs?.p99, 3_000);
   });
 
-  it('sends calls at their times however slow the server is', async () => {
+  it('sends calls at their times, even if the server is slow', async () => {
     const waiting: Asked[] = [];
     const answer = (asked: Asked) => {
       if (waiting.push(asked) === 3) waiting.forEach(good);
@@ -102,7 +102,7 @@ describe('an open loop', () => {
     assert.deepEqual([total.ends.ok, total.peakInFlight], [3, 3]);
   });
 
-  it('asks for answers as long as the trace says', async () => {
+  it('asks for answers of the length in the trace', async () => {
     const asked: unknown[] = [];
     const answer = (one: Asked) => {
       asked.push((JSON.parse(one.body) as { max_tokens: unknown }).max_tokens);
@@ -115,7 +115,7 @@ describe('an open loop', () => {
 });
 
 describe('a load', () => {
-  it('tells failures apart', async () => {
+  it('distinguishes the kinds of failure', async () => {
     const cases: [(asked: Asked) => void, EndKind, RegExp?][] = [
       [({ response }) => response.writeHead(429).end('{}'), 'refused'],
       [({ response }) => response.writeHead(503).end('{"error":"is loading"}'), 'server', /status 503: is loading/],
@@ -144,12 +144,12 @@ describe('a load', () => {
     }
   });
 
-  it('repeats nothing unless it is told to', async () => {
+  it('retries nothing by default', async () => {
     const { total, retryShare } = await drive(({ response }) => response.writeHead(503).end());
     assert.deepEqual([total.calls, total.requests, total.retries, retryShare], [40, 40, 0, 0]);
   });
 
-  it('counts its own retries and what a gateway tried beyond once', async () => {
+  it('counts its own retries and the further attempts of a gateway', async () => {
     let count = 0;
     const answer = (asked: Asked) => {
       if ((count += 1) % 2 === 1) asked.response.writeHead(503).end();
@@ -162,7 +162,7 @@ describe('a load', () => {
     assert.deepEqual(report.byStatus, { 200: 10, 503: 10 });
   });
 
-  it('cuts what does not end in time, and counts it neither way', async () => {
+  it('cuts off calls that do not end in time, and counts them neither as success nor as failure', async () => {
     let count = 0;
     const answer = (asked: Asked) => {
       // The first and the last hang; the last begins when all between have ended.
@@ -172,7 +172,7 @@ describe('a load', () => {
     assert.deepEqual([total.calls, total.ends.ok, total.ends.cut, total.errorShare], [8, 6, 2, 0]);
   });
 
-  it('ends early when it is told to stop, with the figures so far', async () => {
+  it('ends early if it is stopped, with the figures so far', async () => {
     const stop = new AbortController();
     let count = 0;
     const answer = (asked: Asked) => {
@@ -185,7 +185,7 @@ describe('a load', () => {
     assert.equal(total.ends.ok, total.calls);
   });
 
-  it('sends credentials only where it is given them, and never tells them', async () => {
+  it('sends credentials only if it has them, and never shows them', async () => {
     const seen: unknown[] = [];
     const answer = ({ request, response }: Asked) => {
       seen.push(request.headers.authorization);

@@ -51,7 +51,7 @@ test('every call of the trace is played, from many agents, some of them streamed
   assert.equal(sim.state().counters['router']?.['200'], 300);
 });
 
-test('a refused call is repeated twice with the same body and is no failure', async () => {
+test('a refused call is retried twice with the same body and does not count as a failure', async () => {
   const bodies = new Map<string, number>();
   const agents = new Set<unknown>();
   await using server = await serve((request, response) => {
@@ -96,13 +96,13 @@ test('errors, dead servers, cut answers and streams without an end are failures,
   assert.match(report.failures[0]?.reason ?? '', /stream without finish_reason/);
 });
 
-test('a silent server is given up on', async () => {
+test('a call to a silent server is aborted', async () => {
   await using server = await serve(() => undefined);
   const report = await runSwarm(swarmOf(1, server.url, { timeoutMs: 30 }));
   assert.match(report.failures[0]?.reason ?? '', /not answered within 30 ms/);
 });
 
-test('told to stop, it sends no more and waits for what is under way', async () => {
+test('a stopped swarm sends no more calls and waits for those in flight', async () => {
   const stop = new AbortController();
   await using sim = await startFast();
   const onProgress = () => stop.abort();
@@ -112,7 +112,7 @@ test('told to stop, it sends no more and waits for what is under way', async () 
   assert.equal(report.clientFailures, 0);
 });
 
-test('agents without a name send none', async () => {
+test('agents without a name send no agent header', async () => {
   const named: unknown[] = [];
   await using server = await serve((request, response) => {
     named.push(request.headers['x-agent-id']);

@@ -20,7 +20,7 @@ import { exitCodeOf, gather, toJson } from './report.ts';
 import type { DemoResult } from './report.ts';
 import { summary } from './summary.ts';
 
-/** What `simulate --json` says of itself. */
+/** The output of `simulate --json`. */
 interface SimulationSaid {
   readonly controlUrl: string;
   readonly env: Readonly<Record<string, string>>;
@@ -29,7 +29,10 @@ interface SimulationSaid {
 const AGENTS = 64;
 const SEED = 20231116;
 const SWARM_SEED = 7;
-/** How often the trace is played: with a person at the keyboard until the rollout is over, up to three quarters of an hour. */
+/**
+ * How often the trace is played. If a person answers the requests, it plays until the rollout is over, up to three
+ * quarters of an hour.
+ */
 const PLAYS = 2;
 const MANUAL_PLAYS = 45;
 
@@ -46,7 +49,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const children: Running<unknown>[] = [];
   const interrupted = new AbortController();
   const onSignal = () => interrupted.abort();
-  // SIGHUP: the terminal was closed; the children must not outlive it.
+  // SIGHUP means that the terminal was closed; the children must end with it.
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
   try {
     const played = await play(options, { folder, dbPath, policy, trace, children, interrupted: interrupted.signal });
@@ -68,12 +71,12 @@ interface Stage {
   readonly dbPath: string;
   readonly policy: Policy;
   readonly trace: readonly Arrival[];
-  /** Processes that were started, the one to stop first in front. */
+  /** The started processes; the one to stop first is in front. */
   readonly children: Running<unknown>[];
   readonly interrupted: AbortSignal;
 }
 
-/** Starts simulation and daemon, sends the calls, directs what happens meanwhile, and prints the result. */
+/** Starts the simulation and the daemon, sends the calls, directs the events, and prints the result. */
 async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   const { dbPath, policy, trace } = stage;
   const { simulation, daemon, env } = await startBoth(options, stage);
@@ -105,7 +108,7 @@ async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   return result;
 }
 
-/** Starts the simulation, and the daemon that takes it for Hugging Face. */
+/** Starts the simulation, and the daemon that uses it as Hugging Face. */
 async function startBoth({ scale, policy }: DemoOptions, { folder, dbPath, children }: Stage) {
   const simulation = await startUpshift<SimulationSaid>(
     ['simulate', '--port', '0', '--scale', String(scale)],

@@ -15,8 +15,8 @@ import { runUpshift } from './processes.ts';
 import { VARIANTS } from './variants.ts';
 import type { Variant } from './variants.ts';
 
-const LOOK_EVERY_MS = 200;
-/** Real time that the swarm still runs once the rollout is over, so that the way back is seen under traffic. */
+const READ_EVERY_MS = 200;
+/** Real time for which the swarm continues after the rollout is over, so that the rollback is visible under traffic. */
 const AFTERMATH_MS = 5_000;
 
 interface DirectorOptions {
@@ -25,11 +25,14 @@ interface DirectorOptions {
   readonly controlUrl: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
-  /** Null where nothing is drawn in place. */
+  /** Null if nothing is drawn in place. */
   readonly screen: Screen | null;
 }
 
-/** Plays the people: watches the ledger, answers what is asked through the real command line, breaks what was asked for. */
+/**
+ * Plays the operator: reads the ledger, answers requests for approval with the real command line, and switches the
+ * chosen fault on.
+ */
 export class Director {
   readonly #given: DirectorOptions;
   readonly #over = new AbortController();
@@ -46,7 +49,7 @@ export class Director {
     this.#given = given;
   }
 
-  /** Fires when there is nothing more to see. */
+  /** Fires when there is nothing more to show. */
   get isOver(): AbortSignal {
     return this.#over.signal;
   }
@@ -66,12 +69,12 @@ export class Director {
       while (!this.#finished.signal.aborted && !signal.aborted) {
         this.#report = readStatus(db)?.report ?? null;
         const route = this.#report?.routes.find((one) => one.phase !== 'watching' || one.lastRollout !== null);
-        // First what is broken: the word that lets traffic in comes after it.
+        // The fault comes first, because the approval that lets traffic in must come after it.
         await this.#breakThings(route);
         if (!this.#given.options.manual) for (const ask of openAsks(db)) await this.#answer(ask);
         this.#noteEnd(route);
         this.#draw();
-        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+        await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
       }
     } finally {
       db.close();
@@ -86,7 +89,7 @@ export class Director {
     const words = [verb, ask.rolloutId, ...which, '--reason', 'demo', '--db', this.#given.dbPath];
     const { code, output } = await runUpshift(words, this.#given.env);
     this.answers.push(`upshift ${words.slice(0, 4).join(' ')}: ${output.split('\n')[0]}`);
-    // A verdict may change between question and answer; the daemon then asks again.
+    // A verdict may change between request and answer; the daemon then asks again.
     if (code === 4) this.#answered.delete(ask.id);
     else if (code !== 0) throw new AppError('internal', `upshift ${verb} ended with ${code}: ${output}`);
   }
@@ -131,7 +134,7 @@ export class Director {
     screen.draw([head, '', view, '', ...manual, ...said].join('\n'));
   }
 
-  /** A line where the phase or the reason has changed: a log should not repeat itself. */
+  /** Prints a line only if the phase or the reason has changed, so that the log does not repeat itself. */
   #say(line: string, done: number): void {
     const key = line.replaceAll(/[\d.,]+/g, '');
     if (key === this.#lastSaid) return;
@@ -140,7 +143,7 @@ export class Director {
   }
 }
 
-/** Whether a fault's moment has come. `at`: percent of the traffic. */
+/** Whether it is time to switch the fault on. `at`: percent of the traffic. */
 function isTime(from: Variant['from'], route: RouteStatus | undefined, at: number): boolean {
   if (from === 'start') return true;
   const rollout = route?.rollout ?? null;

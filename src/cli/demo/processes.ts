@@ -7,21 +7,21 @@ import { AppError } from '../../core/errors.ts';
 
 const ENTRY = new URL('../upshift.js', import.meta.url).pathname;
 
-/** A child that has said where it listens. */
+/** A child process that has reported its address. */
 export interface Running<T> {
   readonly child: ChildProcess;
-  /** The JSON line it announced itself with. */
+  /** The JSON line with which it reported its address. */
   readonly said: T;
-  /** Ends it and waits; kills it where it does not end within `patienceMs`. */
+  /** Ends the process and waits; kills it if it does not end within `patienceMs`. */
   stop(patienceMs?: number): Promise<void>;
 }
 
-/** Starts `upshift <args> --json` as a process of its own and waits for its first line. Its log goes to a file. */
+/** Starts `upshift <args> --json` as a separate process and waits for its first line. Its log goes to a file. */
 export async function startUpshift<T>(args: string[], env: NodeJS.ProcessEnv, logPath: string): Promise<Running<T>> {
   const child = spawn(process.execPath, [ENTRY, ...args, '--json'], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own: Ctrl-C is for the demo, which then stops its children in order.
+    // It gets its own process group, so that Ctrl-C reaches only the demo, which then stops its children in order.
     detached: true,
   });
   let tail = '';
@@ -50,7 +50,7 @@ async function stop(child: ChildProcess, patienceMs: number): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Runs one `upshift` command to its end, as a person would type it. */
+/** Runs one `upshift` command to its end, as an operator types it. */
 export async function runUpshift(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';

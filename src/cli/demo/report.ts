@@ -19,14 +19,14 @@ import type { SwarmReport } from '../../loadtest/swarm.ts';
 import { VARIANTS } from './variants.ts';
 import type { Variant, VariantName } from './variants.ts';
 
-/** What a run of the demo came to. */
+/** The result of a run of the demo. */
 export interface DemoResult {
   readonly fault: VariantName | null;
   readonly phase: string;
   readonly reason: string | null;
-  /** Why it was promoted, or what it still waits for, as the ledger has it; null without a rollout. */
+  /** Why it was promoted, or what it still waits for, from the ledger; null without a rollout. */
   readonly why: string | null;
-  /** How far serverless's level of speed wandered from minute to minute, as the rollout had it when it ended; else null. */
+  /** The drift of serverless's usual speed from minute to minute at the end of the rollout; otherwise null. */
   readonly drift: number | null;
   readonly swarm: SwarmReport;
   readonly ledgerCalls: number;
@@ -41,9 +41,9 @@ export interface DemoResult {
   readonly decisions: number;
   readonly auditVerified: boolean;
   readonly timeline: readonly EventRow[];
-  /** What each upstream's answers held, in tokens. */
+  /** The tokens in each upstream's answers. */
   readonly tokens: readonly { readonly servedBy: string; readonly prompt: number; readonly output: number }[];
-  /** What serverless charges, dollars a million tokens; null where it does not say. */
+  /** The price of serverless, dollars per million tokens; null if it is unknown. */
   readonly pricing: { readonly input: number; readonly output: number } | null;
 }
 
@@ -52,7 +52,7 @@ interface ControlState {
   readonly endpoints: readonly { name: string; state: string; spentMicroDollars: number; pricePerHour: number }[];
 }
 
-/** Reads the ledger and the simulation's books once everything has ended. */
+/** Reads the ledger and the simulation's cost records after everything has ended. */
 export async function gather(given: {
   fault: VariantName | null;
   dbPath: string;
@@ -97,17 +97,22 @@ export async function gather(given: {
   }
 }
 
-/** Why a rollout that has not gone back stands where it does: the figures it was promoted on, else what it waits for. */
+/**
+ * The reason for the present phase of a rollout that has not rolled back: the figures of its promotion, otherwise what
+ * it waits for.
+ */
 function lastWord(db: LedgerDb, { id, phase }: Rollout): string | null {
   const decisions = listDecisions(db, { rollout: id });
   if (phase !== 'promoted') return decisions.at(-1)?.detail ?? null;
-  // A person's approval says who said it; the figures were in the question, after what was asked.
+  // A person's approval names only the person; the request holds the figures, after its question.
   const isGrounds = ({ action, reason }: DecisionRow) =>
     action === 'ask' || (action === 'promote' && reason === 'approved_by_policy');
   return decisions.findLast(isGrounds)?.detail?.replace(/^[^;]*; /, '') ?? null;
 }
 
-/** What the cheapest provider behind the router charges for a model, dollars a million tokens; null where nobody says. */
+/**
+ * The price of the cheapest provider behind the router for a model, dollars per million tokens; null if none states it.
+ */
 async function serverlessPrice(
   routerUrl: string,
   token: string,
@@ -130,7 +135,7 @@ export function toJson(result: DemoResult): object {
   return { ...line, rollback: { reason: result.reason, endpoints: result.endpoints.map(({ state }) => state) } };
 }
 
-/** How many of the agents' failures nothing could have prevented, and why; null where there are none. */
+/** The number of the agents' failures that nothing could prevent, and why; null if there are none. */
 export function unavoidable({ fault, swarm }: DemoResult): { readonly calls: number; readonly why: string } | null {
   const variant: Variant | null = fault === null ? null : VARIANTS[fault];
   if (variant?.unavoidable === undefined) return null;
@@ -139,7 +144,7 @@ export function unavoidable({ fault, swarm }: DemoResult): { readonly calls: num
   return calls === 0 ? null : { calls, why };
 }
 
-/** How a run ended; `held`: neither promoted nor rolled back when the traffic was over. */
+/** How a run ended; `held`: neither promoted nor rolled back at the end of the traffic. */
 export type Ending = 'promoted' | 'rolled back' | 'held' | 'rejected' | 'failed' | 'not proposed';
 
 export function endingOf({ phase, reason }: Pick<DemoResult, 'phase' | 'reason'>): Ending {

@@ -9,11 +9,11 @@ import { VARIANTS } from './variants.ts';
 import type { Variant, VariantName } from './variants.ts';
 
 const HOURS_A_MONTH = 730;
-/** The simulated serverless wanders by a few percent; what is beyond comes from the machine. */
+/** The simulated serverless drifts by a few percent; a larger drift comes from the machine. */
 const USUAL_DRIFT = 0.1;
 const LABEL = 13;
 
-/** What a run of the demo came to, for a person. `kept`: where its ledger and logs stay, if they do. */
+/** The result of a run of the demo, for people. `kept`: the folder of its ledger and logs, if they are kept. */
 export function summary(result: DemoResult, kept: string | undefined): string {
   const width = Math.min(100, widthOf(process.stdout)) - 4;
   const lines = ['', ...wrap(conclusion(result), width + 2), ''];
@@ -38,7 +38,7 @@ function conclusion(result: DemoResult): string {
   const ending = endingOf(result);
   switch (ending) {
     case 'not proposed':
-      return 'Nothing was proposed: the criteria did not hold long enough.';
+      return 'upshift proposed nothing: the criteria did not hold long enough.';
     case 'promoted':
       return `Promoted: all figures are within their margins${why === null ? '' : `; the least certain one: ${why}`}.`;
     case 'held':
@@ -47,20 +47,20 @@ function conclusion(result: DemoResult): string {
       const last = steps.at(-1);
       const where =
         last === undefined ? 'before the first step' : `at step ${steps.length}, ${weightText(last.weight)} %`;
-      // The code in front of the words stands in the list below.
+      // The reason code is left out here, because the list below shows it.
       const words = reason?.replace(/^[a-z_]+: /, '') ?? 'no reason was given';
       return `${ending.charAt(0).toUpperCase()}${ending.slice(1)} ${where}: ${words}.`;
     }
   }
 }
 
-/** Says so if this machine was too busy for a certain verdict. */
+/** A sentence if this machine was too busy for a clear verdict. */
 function noise({ drift }: DemoResult): string {
   if (drift === null || drift <= USUAL_DRIFT) return '';
   return ` This machine was too busy for a clear verdict: the speed of serverless drifted by ${percent(drift)} from minute to minute.`;
 }
 
-/** What `--fault` made fail, and whether the run ended as it should. */
+/** The effect of `--fault`, and whether the run ended as expected. */
 function played(result: DemoResult, fault: VariantName): string {
   const { what, expected }: Variant = VARIANTS[fault];
   const verdict = expected.some((one) => one === endingOf(result)) ? 'and it was' : `but it was ${endingOf(result)}`;
@@ -92,7 +92,7 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   return lines;
 }
 
-/** What it would have cost at Hugging Face; the demo itself costs nothing. */
+/** The cost at Hugging Face; the demo itself costs nothing. */
 function money({ endpoints, tokens, pricing }: DemoResult): [string, string][] {
   const spent = endpoints.reduce((sum, { spentMicroDollars }) => sum + spentMicroDollars, 0);
   const lines: [string, string][] = [];
@@ -116,7 +116,7 @@ function describe(row: EventRow): string {
   const parts = ['step', 'weight', 'by', 'reason', 'url'].flatMap((key) => {
     const value = event[key];
     if (key === 'weight' && typeof value === 'number') return [`${weightText(value)} %`];
-    // Of a decision's reason the code: its words are above.
+    // Only the code of a decision's reason, because its text is above.
     if (typeof value === 'string') return [`${key} ${value.replace(/^([a-z_]+): .*$/s, '$1')}`];
     return typeof value === 'number' ? [`${key} ${value}`] : [];
   });

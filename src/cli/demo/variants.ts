@@ -3,24 +3,24 @@ import type { FaultInput } from '../../simulation/faults.ts';
 import { DEFAULT_LIMITS } from '../../simulation/limits.ts';
 import { wrap } from '../terminal/print.ts';
 
-/** What yargs wraps at. */
+/** The width at which yargs wraps. */
 const HELP_WIDTH = 80;
-/** Makes a healthy endpoint, which is faster, as slow as serverless. */
+/** Factor that makes a healthy endpoint, which is faster, as slow as serverless. */
 const AS_SERVERLESS = 1 / DEFAULT_LIMITS.endpointFactor;
 
-/** One way for a migration to go wrong. */
+/** A fault that a migration may meet. */
 export interface Variant {
   /** One sentence without its full stop. */
   readonly what: string;
   readonly faults: readonly FaultInput[];
   /**
-   * When it begins: with the endpoint; once the endpoint is warm, since its first calls decide what it is given at all;
-   * with its first live calls; or at the weight of `--at`.
+   * When the fault begins. `start`: with the endpoint. `warm`: once the endpoint is warm, because the first calls
+   * decide which shapes it gets. `live`: with its first live calls. `weight`: at the weight of `--at`.
    */
   readonly from: 'start' | 'warm' | 'live' | 'weight';
-  /** What may come of it under policies/demo.yaml, the likeliest first. */
+  /** The possible endings under policies/demo.yaml, the most likely first. */
   readonly expected: readonly ('rolled back' | 'held' | 'promoted')[];
-  /** Failures that agents see whatever is decided, by the status that they got, and why. */
+  /** Failures that agents see whatever upshift decides: the status that they get, and why. */
   readonly unavoidable?: { readonly status: number; readonly why: string };
 }
 
@@ -80,7 +80,7 @@ export const VARIANTS = {
     ],
     from: 'live',
     expected: ['promoted'],
-    unavoidable: { status: 500, why: 'failed by serverless, to which there is no other place to go' },
+    unavoidable: { status: 500, why: 'failed by serverless, and no other upstream could answer' },
   },
 } as const satisfies Readonly<Record<string, Variant>>;
 
@@ -96,5 +96,5 @@ export function variantsText(): string {
     const lines = wrap(`${what} (${expected.join(' or ')})`, HELP_WIDTH - width - 4);
     return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(width)}  ${line}`);
   });
-  return ['What --fault takes, and how the demo should then end:', ...lines].join('\n');
+  return ['The values of --fault, and how the demo should end with each:', ...lines].join('\n');
 }

@@ -1,4 +1,4 @@
-/** One line of a chart: a value for each step, null where there is none. */
+/** One line of a chart: a value for each step, null if there is none. */
 interface Line {
   readonly name: string;
   readonly color: string;
@@ -9,7 +9,7 @@ export interface Chart {
   readonly title: string;
   readonly lines: readonly Line[];
   readonly stepMs: number;
-  /** A value on the axis, for people. */
+  /** Formats a value on the axis for a reader. */
   readonly valueText: (value: number) => string;
   readonly timeText: (ms: number) => string;
 }
@@ -50,7 +50,7 @@ export function drawChart(chart: Chart): string {
   );
 }
 
-/** Where there is no value the line is interrupted; a value between two gaps is a short dash. */
+/** The line is interrupted at missing values; a value between two gaps becomes a short dash. */
 function pathOf(values: readonly (number | null)[], x: (step: number) => number, y: (value: number) => number): string {
   let isDown = false;
   return values
@@ -66,14 +66,17 @@ function pathOf(values: readonly (number | null)[], x: (step: number) => number,
     .join('');
 }
 
-/** The least of 1, 2, 4, 5 or 10 times a power of ten that is not below the value: a quarter of it is a round number. */
+/**
+ * The least value of 1, 2, 4, 5 or 10 times a power of ten that is not below this value, so that a quarter of it is a
+ * round number.
+ */
 function niceTop(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 2, 4, 5, 10].find((factor) => factor * power >= value) ?? 10) * power;
 }
 
-/** Text as it may stand in HTML. */
+/** Escapes text for HTML. */
 export function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }

@@ -10,11 +10,14 @@ import { openScreen } from '../terminal/screen.ts';
 import type { LoadPlan } from './plan.ts';
 import { failuresText, rateText, shapeText } from './report.ts';
 
-/** Real milliseconds between two looks, and between two lines where there is no terminal. */
+/** Real milliseconds between two updates on a terminal, and between two lines without a terminal. */
 const DRAW_EVERY_MS = 1_000;
 const SAY_EVERY_MS = 15_000;
 
-/** Looks at a load until it has ended: on a terminal as a page, elsewhere as a line now and then on standard error. */
+/**
+ * Shows a load test until it has ended: on a terminal as a live view, otherwise as a line on standard error at
+ * intervals.
+ */
 export async function showProgress(load: Load, plan: LoadPlan, json: boolean): Promise<LoadReport> {
   const stream = process.stderr.isTTY ? process.stderr : !json && process.stdout.isTTY ? process.stdout : null;
   if (stream === null) return json ? load.ended : say(load, plan);
@@ -29,7 +32,7 @@ export async function showProgress(load: Load, plan: LoadPlan, json: boolean): P
     draw();
     await each(load, DRAW_EVERY_MS, draw);
   } finally {
-    // The report says it all again.
+    // The report repeats all figures, so the live view is cleared.
     screen.draw('');
     screen.close();
   }
@@ -43,7 +46,7 @@ async function say(load: Load, plan: LoadPlan): Promise<LoadReport> {
   return load.ended;
 }
 
-/** Does it now and then until the load has ended. */
+/** Runs `work` at intervals until the load test has ended. */
 async function each(load: Load, everyMs: number, work: () => void): Promise<void> {
   const over = new AbortController();
   void load.ended.then(() => over.abort());
@@ -59,7 +62,7 @@ function lineOf({ passedMs, total, inFlight, ending }: LoadProgress, plan: LoadP
   return `${spanText(passedMs)} ${stand}: ${numberText(calls)} calls, ${numberText(inFlight)} in flight, ${numberText(failedOf(ends))} failed${p95}`;
 }
 
-/** The length of a trace is that of its arrivals; its plan has some to spare. */
+/** A trace lasts until its last arrival, although its plan allows some more time. */
 function lengthOf({ trace, durationMs }: LoadPlan): number {
   return Math.min(durationMs, trace?.at(-1)?.atMs ?? durationMs);
 }
@@ -70,7 +73,7 @@ function doneShare(passedMs: number, plan: LoadPlan): number {
 
 const MOST_RATES = 60;
 
-/** How many calls ended in each second of the last minute, between two looks. */
+/** The calls that ended per second between two updates, for the last updates. */
 class Pace {
   readonly rates: number[] = [];
   #last: { readonly passedMs: number; readonly ended: number } | undefined;
@@ -87,7 +90,7 @@ class Pace {
 
 const BLOCKS = '▁▂▃▄▅▆▇█';
 
-/** Numbers from 0 up as blocks of eight heights, the largest one the highest. */
+/** Numbers from 0 up as blocks of eight heights; the largest number has the highest block. */
 export function sparkline(values: readonly number[]): string {
   const top = Math.max(...values, Number.MIN_VALUE);
   return values.map((value) => BLOCKS[Math.min(7, Math.floor((Math.max(0, value) / top) * 8))] ?? '').join('');
@@ -100,7 +103,7 @@ export interface LiveOptions {
   readonly color: boolean;
 }
 
-/** The page that is shown while a load goes on. */
+/** The live view of a running load test. */
 export function renderLive(progress: LoadProgress, plan: LoadPlan, { rates, width, color }: LiveOptions): string {
   const paint = createPaint(color);
   const { passedMs, total, inFlight, ending } = progress;
@@ -125,13 +128,13 @@ export function renderLive(progress: LoadProgress, plan: LoadPlan, { rates, widt
     ...(plan.isStreamed ? [line('first token', quantilesText(firstTokenMs, paint))] : []),
     '',
     ending === null
-      ? paint.dim(' Ctrl-C ends it, with the report so far')
+      ? paint.dim(' Ctrl-C ends the load test and prints the report so far')
       : paint.yellow(` no more calls are sent; ${waitingText(inFlight, ending, plan)}`),
   ].join('\n');
 }
 
 function waitingText(inFlight: number, ending: Ending, { drainMs, stoppedDrainMs }: LoadPlan): string {
-  const wait = (ms: number) => `${numberText(inFlight)} in flight get ${ms / 1_000} s`;
+  const wait = (ms: number) => `${numberText(inFlight)} in flight have ${ms / 1_000} s to end`;
   return ending === 'stopped' ? `${wait(stoppedDrainMs)}, Ctrl-C cuts them now` : wait(drainMs);
 }
 

@@ -20,7 +20,7 @@ svg text { font-size: 11px; fill: var(--dim); } svg path { fill: none; stroke-wi
 div.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: 0.25rem 0.7rem 0.25rem 0; text-align: right; white-space: nowrap; } th { color: var(--dim); font-weight: normal; } th:first-child, td:first-child { text-align: left; }
 `;
 
-/** The report as one page that needs nothing from anywhere: no script, no font, no picture. */
+/** The report as one self-contained HTML page: no script, no external font or picture. */
 export function renderPage(report: LoadReport, plan: LoadPlan): string {
   const { total, startedAt, lengthMs, retryShare, reasons } = report;
   const title = `Load test of ${clean(plan.url.host)}`;
@@ -56,7 +56,7 @@ export function renderPage(report: LoadReport, plan: LoadPlan): string {
         ]),
     ...charts(report, plan).map(drawChart),
     `<h2>By windows of ${spanText(plan.windowMs)}</h2><div class="wide">${windowTable(report, plan)}</div>`,
-    '<p>A call belongs to the moment it should have begun. Latencies are of calls that succeeded, within 1 %.</p>',
+    '<p>A call counts in the window in which it was due. Latencies are those of successful calls, exact to 1 %.</p>',
     '</body></html>\n',
   ].join('\n');
 }

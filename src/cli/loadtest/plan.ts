@@ -7,7 +7,7 @@ import { seededDice } from '../../simulation/dice.ts';
 import { checkNumber } from '../input/options.ts';
 import { parseSpan } from '../input/span.ts';
 
-/** What the command line says; undefined where nothing. */
+/** The options of the command line; undefined if an option is missing. */
 export interface LoadWords {
   readonly preset: PresetName | undefined;
   readonly concurrency: number | undefined;
@@ -40,10 +40,10 @@ export const PRESETS = {
 export type PresetName = keyof typeof PRESETS;
 
 const FREE_DURATION = '1m';
-/** The most calls at once that a trace may come to. */
+/** The default limit of calls at once for a trace. */
 const TRACE_CONCURRENCY = 1_000;
 const TRACE_AGENTS = 64;
-/** How much longer than its trace a load may take where calls had to wait. */
+/** Extra time beyond the length of a trace, for calls that had to wait. */
 const TRACE_SPARE_MS = 60_000;
 /** Real milliseconds. */
 const [DRAIN_MS, STOPPED_DRAIN_MS] = [30_000, 5_000];
@@ -51,10 +51,10 @@ const MAX_TOKENS = 128;
 const MOST_CONCURRENCY = 10_000;
 const LONGEST_MS = 24 * 3_600_000;
 
-/** A load as it will be sent. */
+/** A load test as it will run. */
 export type LoadPlan = Omit<LoadOptions, 'stop'>;
 
-/** Fills in what was not said, and refuses what cannot be. */
+/** Fills in missing options. Throws AppError `invalid` for options that are not allowed. */
 export function planLoad(
   words: LoadWords,
   { url, token, trace, clock }: Pick<LoadPlan, 'url' | 'token' | 'trace'> & { readonly clock: Clock },
@@ -74,7 +74,7 @@ export function planLoad(
   const windowMs = readSpan('window', words.window, 1_000, LONGEST_MS);
   if (durationMs / windowMs > MOST_WINDOWS) {
     throw new AppError('invalid', `--window ${words.window} would make more than ${MOST_WINDOWS} windows`, {
-      hint: 'expected a longer one',
+      hint: 'expected a longer window',
     });
   }
   return {
@@ -108,7 +108,7 @@ function chooseScenario(
     return { concurrency: concurrency ?? TRACE_CONCURRENCY, durationMs: Math.min(lengthMs, durationMs), rampMs: 0 };
   }
   if (preset === undefined && concurrency === undefined) {
-    throw new AppError('invalid', 'no load is named', {
+    throw new AppError('invalid', 'no load test is specified', {
       hint: 'add --preset baseline, --concurrency 10 or --trace FILE; see `npx upshift loadtest --help`',
     });
   }
@@ -139,14 +139,14 @@ function checkWhole(flag: string, value: number, least: number, most: number): v
 }
 
 /**
- * Where the calls go. A token that is to be sent goes over https, or to this machine; a clock that runs faster is for a
+ * The URL of the calls. A token is only sent over https or to this machine. A faster clock is only allowed for a
  * simulation on this machine.
  */
 export function readTarget(text: string, { sendsToken, scale }: { sendsToken: boolean; scale: number }): URL {
   const hint = 'expected a base URL such as http://127.0.0.1:8787 or https://host/v1';
   const url = URL.parse(text);
   if (url === null) throw new AppError('invalid', `"${text}" is not a URL`, { hint });
-  // The value is not repeated here: it holds a password.
+  // The value is not repeated here, because it holds a password.
   if (url.username !== '' || url.password !== '') {
     throw new AppError('invalid', 'the base URL must not hold a user name or password', { hint });
   }
@@ -164,7 +164,7 @@ export function readTarget(text: string, { sendsToken, scale }: { sendsToken: bo
   }
   if (scale !== 1 && !isLocal) {
     throw new AppError('invalid', `UPSHIFT_TIME_SCALE: ${scale} is refused, because ${url.host} is not this machine`, {
-      hint: 'time is scaled against a simulation only: unset UPSHIFT_TIME_SCALE',
+      hint: 'only a simulation may scale time: unset UPSHIFT_TIME_SCALE',
     });
   }
   const path = url.pathname.replace(/\/+$/, '');

@@ -7,7 +7,7 @@ import { clean, cleanAll, painter, table, widthOf, wrap } from '../terminal/prin
 import type { Paint } from '../terminal/print.ts';
 import type { LoadPlan } from './plan.ts';
 
-/** What people and programs call the ways to fail. */
+/** The names of the failure kinds for people and programs. */
 export const FAILURE_NAMES: Readonly<Record<Failure, string>> = {
   refused: '429',
   server: '5xx',
@@ -23,13 +23,13 @@ const ENDINGS: Readonly<Record<Ending, string>> = {
   stopped: 'was stopped',
 };
 
-/** Calls a second, for people: `4.2`, `120`. */
+/** Calls per second, for people: `4.2`, `120`. */
 export function rateText(calls: number, ms: number): string {
   const rate = ms > 0 ? (calls * 1_000) / ms : 0;
   return rate < 100 ? rate.toFixed(1) : numberText(rate);
 }
 
-/** What a load is, in a few words. */
+/** A short description of a load test. */
 export function shapeText({ trace, concurrency, durationMs, rampMs, agents, isStreamed }: LoadPlan): string {
   const streams = isStreamed ? ', streamed' : '';
   const names = countText(agents, 'agent');
@@ -38,7 +38,7 @@ export function shapeText({ trace, concurrency, durationMs, rampMs, agents, isSt
   return `${numberText(concurrency)} at once by ${names} for ${spanText(durationMs)}${ramp}${streams}`;
 }
 
-/** Failures by kind, those that there are: `429 10 (0.5 %)`. */
+/** Failures by kind, only kinds that occurred: `429 10 (0.5 %)`. */
 export function failuresText(ends: Ends): string {
   const ended = failedOf(ends) + ends.ok;
   const kinds = FAILURES.filter((kind) => ends[kind] > 0);
@@ -100,7 +100,7 @@ function times({ latencyMs, firstTokenMs }: SpanReport, isStreamed: boolean, pai
   return table(columns, rows, paint);
 }
 
-/** The most windows that are listed; all are in --json. */
+/** The most windows in the terminal report; --json has all. */
 const LISTED = 24;
 
 function windows({ total, windows, lengthMs }: LoadReport, { windowMs }: LoadPlan, paint: Paint): string[] {

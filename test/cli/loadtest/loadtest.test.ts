@@ -138,7 +138,7 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
     writeFileSync(there, 'mine');
     const cases: [string, RegExp, number?][] = [
       ['', /an argument is missing/],
-      [OFF, /no load is named/],
+      [OFF, /no load test is specified/],
       [`${OFF} --concurrency 1 --send-token`, /needs HF_TOKEN, which is not set/],
       [`${OFF} --preset high --trace none.csv`, /--trace and --preset cannot be used together/],
       [`${OFF} --concurrency 1 --html ${there}`, /already exists/, 4],
@@ -195,7 +195,7 @@ describe('a plan', () => {
 
   it('refuses what is out of range, naming the option', () => {
     const cases: [Partial<LoadWords>, RegExp][] = [
-      [{}, /no load is named/],
+      [{}, /no load test is specified/],
       [{ concurrency: 0 }, /--concurrency 0 is out of range/],
       [{ concurrency: 1, duration: '5' }, /--duration "5" is not a span of time/],
       [{ concurrency: 1, duration: '25h' }, /--duration 25h is out of range/],
@@ -258,7 +258,7 @@ describe('the live page', () => {
       );
       return text;
     }) as [string, string];
-    assert.match(last, /10 000 in flight get 5 s, Ctrl-C cuts them now/);
+    assert.match(last, /10 000 in flight have 5 s to end, Ctrl-C cuts them now/);
     assert.match(page, /░ +33 % +5 min of 15 min/);
     assert.match(page, /failed +83\.3 %/);
   });
