@@ -53,14 +53,14 @@ const nodeFetch = globalThis.fetch;
 
 /** Reads missing options from the environment. Throws AppError `invalid` for an unusable URL. */
 export function readSettings(options: UpshiftFetchOptions, env: NodeJS.ProcessEnv): Settings {
-  const said = (value: string | undefined, variable: string) => value?.trim() || env[variable]?.trim() || null;
-  const gateway = readBase(said(options.gateway, 'UPSHIFT_GATEWAY_URL') ?? GATEWAY, 'the gateway');
+  const stated = (value: string | undefined, variable: string) => value?.trim() || env[variable]?.trim() || null;
+  const gateway = readBase(stated(options.gateway, 'UPSHIFT_GATEWAY_URL') ?? GATEWAY, 'the gateway');
   return {
     gateway,
-    router: readBase(said(options.router, 'UPSHIFT_ROUTER_URL') ?? ROUTER, 'the router'),
-    agent: agentName(said(options.agent, 'UPSHIFT_AGENT_ID') ?? programName()) || 'node',
-    token: said(options.token, 'HF_TOKEN'),
-    spool: options.spool === null ? null : (said(options.spool, 'UPSHIFT_SPOOL') ?? defaultSpool(gateway, env)),
+    router: readBase(stated(options.router, 'UPSHIFT_ROUTER_URL') ?? ROUTER, 'the router'),
+    agent: agentName(stated(options.agent, 'UPSHIFT_AGENT_ID') ?? programName()) || 'node',
+    token: stated(options.token, 'HF_TOKEN'),
+    spool: options.spool === null ? null : (stated(options.spool, 'UPSHIFT_SPOOL') ?? defaultSpool(gateway, env)),
     mostSpooled: Math.max(1, Math.floor(options.mostSpooled ?? MOST_SPOOLED)),
     awayMs: options.awayMs ?? AWAY_MS,
     fetch: options.fetch ?? nodeFetch,

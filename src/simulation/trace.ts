@@ -128,8 +128,8 @@ function readLine(line: string, from: { columns: readonly string[]; place: strin
   const cell = (column: string) => cells[columns.indexOf(column)]?.trim() ?? '';
   const time = Number(cell('t_ms'));
   if (cell('t_ms') === '' || !(time >= 0 && Number.isFinite(time))) {
-    const said = `${place}, column t_ms: "${cell('t_ms')}" is not a time; allowed: a number of milliseconds from 0`;
-    throw new AppError('invalid', said, { hint: UNIT_HINT });
+    const message = `${place}, column t_ms: "${cell('t_ms')}" is not a time; allowed: a number of milliseconds from 0`;
+    throw new AppError('invalid', message, { hint: UNIT_HINT });
   }
   const tokens = (column: 'prompt_tokens' | 'output_tokens'): number => {
     const text = cell(column);

@@ -110,7 +110,7 @@ test('if a program ends before its report is confirmed, the next program reports
   assert.equal(await ending.report(), false);
   const rows = desk.rows();
   assert.deepEqual([rows.length, desk.spooled().length], [3, 3]);
-  // The first call that the gateway answers has what a former program left reported.
+  // After the first call that the gateway answers, the lines of a former program are reported.
   await (await desk.fetch()(CHAT, chat())).text();
   await eventually('nothing waits', () => desk.spooled().join('') === '');
   assert.deepEqual(desk.rows().slice(0, 3), rows);
@@ -221,7 +221,7 @@ test('an aborted call is recorded as left by the caller, before and within its a
   await desk.comeBack();
   await fetch.report();
   assert.deepEqual(new Set(desk.rows().map(({ outcome }) => outcome)), new Set(['client_left']));
-  // The way through the gateway obeys the signal too, and is not gone past.
+  // A call through the gateway obeys the signal too, and does not then bypass the gateway.
   await assert.rejects(desk.fetch()(CHAT, chat({}, { signal: AbortSignal.abort() })), { name: 'AbortError' });
   assert.deepEqual(desk.spooled(), ['']);
 });

@@ -47,14 +47,14 @@ test('while a daemon is killed and started again, calls continue, and each is in
   over.abort();
   await Promise.all(work);
   for (const fetch of agents) assert.equal(await fetch.report(), true);
-  // An answer that had begun breaks off with the daemon: nobody may send its call again.
+  // An answer that has begun breaks off with the daemon, and its call must not be sent again.
   const others = failures.filter((error) => !(error instanceof TypeError && error.message === 'terminated'));
   assert.deepEqual(others, []);
   const count = (where: string) =>
     stage.read((db) => db.prepare<[], number>(`SELECT count(*) FROM call_log WHERE ${where}`).pluck().get() ?? 0);
   const [all, past] = [count('1'), count('bypassed_gateway')];
   assert.ok(past > 0 && past < all, `${past} of ${all}`);
-  // A call that was lost when its row was there already has one more: of each agent at most one is on its way at once.
+  // A call that was lost after its row was written has a second row. Each agent has at most one call in flight.
   assert.ok(all >= calls - failures.length && all <= calls + agents.length, `${all} rows of ${calls} calls`);
   t.diagnostic(`${calls} calls, ${all} rows, ${past} past the gateway`);
 });

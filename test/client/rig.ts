@@ -41,23 +41,23 @@ export interface Row {
   readonly first_byte_ms: number | null;
 }
 
-/** A simulated router, a ledger, and a gateway that can be taken away and brought back. */
+/** A simulated router, a ledger, and a gateway that can be stopped and started again. */
 export interface Desk {
   readonly sim: Simulation;
   readonly folder: string;
   readonly spool: string;
   readonly ledger: Ledger;
-  /** The gateway's URL, whether or not it is there. */
+  /** The gateway's URL, also while it is stopped. */
   readonly url: string;
-  /** Calls that the gateway was told of and that were new. */
+  /** Reported calls that were new to the gateway. */
   readonly reported: Call[];
   goAway(): Promise<void>;
   comeBack(): Promise<void>;
   rows(): readonly Row[];
   someRows(count: number): Promise<readonly Row[]>;
-  /** The lines that wait. */
+  /** The lines in the spool. */
   spooled(): string[];
-  /** A fetch of an agent, that takes the router to be Hugging Face's. */
+  /** A fetch of an agent that uses the simulated router as Hugging Face's. */
   fetch(options?: UpshiftFetchOptions): UpshiftFetch;
 }
 

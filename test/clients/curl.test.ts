@@ -27,11 +27,11 @@ const WHISPER = 'openai/whisper-large-v3';
 interface Ran {
   readonly code: number | null;
   readonly out: string;
-  /** How many times something arrived. */
+  /** The number of chunks received. */
   readonly pieces: number;
 }
 
-/** Runs a shell's line in a folder with `call.json` in it. */
+/** Runs a shell command in a folder that contains `call.json`. */
 async function run(folder: string, line: string): Promise<Ran> {
   const env = { PATH: process.env['PATH'], HF_TOKEN: TOKEN, CURL_HOME: folder };
   const child = spawn('sh', ['-c', line], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });

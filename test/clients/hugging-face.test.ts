@@ -10,7 +10,7 @@ const FLUX = 'black-forest-labs/FLUX.1-schnell';
 const WHISPER = 'openai/whisper-large-v3';
 const DISTILBERT = 'distilbert/distilbert-base-uncased-finetuned-sst-2-english';
 const MISTRAL = 'mistralai/Mistral-7B-v0.3';
-/** 200 KB with every byte in it, as no text has. */
+/** 200 KB with every byte value, so that it is not valid text. */
 const SOUND = Uint8Array.from({ length: 200_000 }, (_, at) => (at * 31) % 256);
 const HEARD = heard(Buffer.from(SOUND));
 
@@ -22,7 +22,7 @@ const ofModel = (desk: Desk, model: string) => connect(desk, '`@huggingface/infe
 const withProvider = (desk: Desk) =>
   connect(desk, '`@huggingface/inference`, with a provider', { fetch: fetchNear(desk) });
 
-/** Node's own fetch, with the Hub, which the client asks who serves a model, in the simulation too. */
+/** Node's own fetch, with the Hub in the simulation too. The client asks the Hub for the providers of a model. */
 function fetchNear(desk: Desk, real = fetch) {
   return (url: string, init?: RequestInit) => real(url.replace('https://huggingface.co', desk.sim.hubUrl), init);
 }
@@ -117,7 +117,7 @@ test('with a custom fetch it calls the native routes of a provider, forms with f
   assert.ok((rows[0]?.output ?? 0) > 0);
   assert.deepEqual(
     rows.map((row) => ({ ...row, prompt: null, output: null })),
-    // The model of a form is not read.
+    // The gateway does not read the model of a form.
     [native(MISTRAL), native(FLUX), native(null)],
   );
 });
@@ -132,7 +132,7 @@ test('it polls a queue with the global fetch, which must use the gateway too', a
   const asked = { provider: 'fal-ai', model: FLUX, inputs: 'a bird' } as const;
   const drawn = await client.textToImage(asked, { outputType: 'blob' });
   assert.deepEqual(await bytesOf(drawn), picture('a bird'));
-  // The job, one look or more at its state, its result; the picture itself comes from the provider.
+  // The job, one or more reads of its state, and its result. The picture itself comes from the provider.
   const rows = await desk.rows(3);
   assert.deepEqual(rows.map(factsOf), [native(null), native(null), native(null)]);
 });

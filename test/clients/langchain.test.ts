@@ -4,7 +4,7 @@ import { ChatOpenAI } from '@langchain/openai';
 import { LLAMA, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
-/** `maxRetries` is 6 unless said, with waits between them. */
+/** `maxRetries` is 6 by default, with waits between retries. */
 class Once extends ChatOpenAI {
   constructor(fields: ConstructorParameters<typeof ChatOpenAI>[0]) {
     super({ ...(fields as object), maxRetries: 0, maxTokens: 30 });

@@ -23,10 +23,10 @@ export const TOKEN = 'hf_client';
 export const AGENT = 'planner-7';
 export const messages = [{ role: 'user' as const, content: 'Say hello.' }];
 
-/** What a 429 asks for. */
+/** The `Retry-After` of a 429. */
 export const RETRY_AFTER = 7;
 
-/** A call as the ledger's view `call_log` tells it, a part of it. */
+/** A part of a row of the ledger's view `call_log`. */
 export interface Row {
   readonly model: string | null;
   readonly shape: string;
@@ -46,11 +46,11 @@ export interface Desk {
   readonly sim: Simulation;
   /** The gateway. */
   readonly url: string;
-  /** The ledger's rows, once there are so many; fails where there are more. */
+  /** The ledger's rows, once there are this many; fails if there are more. */
   rows(count: number): Promise<readonly Row[]>;
   /** A line of the table in docs/clients.md, with this gateway's URL and AGENT, evaluated with these names. */
   line(client: string, names: Readonly<Record<string, unknown>>): unknown;
-  /** Has the simulation's calls for a model go to an endpoint of it, all that are eligible. */
+  /** Sends all eligible calls for a model to an endpoint of the simulation. */
   promote(model: string, to: Pick<Canary, 'url' | 'shapes' | 'servedModel'>): void;
 }
 
@@ -127,17 +127,17 @@ export function lineFor(client: string): string {
   return /`([^`]+)`\s*\|\s*$/.exec(row)?.[1] ?? assert.fail(`no code in ${row}`);
 }
 
-/** Evaluates the page's own text: it is what the tests are about. */
+/** Evaluates the text of the page itself, because the tests check that text. */
 function evaluate(code: string, names: Readonly<Record<string, unknown>>): unknown {
   return compileFunction(`return (${code});`, Object.keys(names))(...Object.values(names)) as unknown;
 }
 
-/** The parts of a row that each client's test is about. */
+/** The parts of a row that each client's test checks. */
 export function factsOf({ model, shape, agent, outcome, status, prompt_tokens, output_tokens }: Row) {
   return { model, shape, agent, outcome, status, prompt: prompt_tokens, output: output_tokens };
 }
 
-/** A row of a call that went well. */
+/** The row of a successful call. */
 export function well(shape: string, more: Partial<ReturnType<typeof factsOf>> = {}): ReturnType<typeof factsOf> {
   return { model: LLAMA, shape, agent: AGENT, outcome: 'ok', status: 200, prompt: null, output: null, ...more };
 }
@@ -164,7 +164,7 @@ export async function errorOf(call: PromiseLike<unknown>): Promise<unknown> {
   return assert.fail('the call should have failed');
 }
 
-/** Refused by the provider: what the ledger has of it. */
+/** The row of a call that the provider refused. */
 export const REFUSED = { outcome: 'rate_limited', status: 429 } as const;
-/** The router said 503, and the gateway 502 in its place. */
+/** The row of a call that the router answered with 503 and the gateway therefore with 502. */
 export const UNAVAILABLE = { outcome: 'unavailable', status: 502 } as const;

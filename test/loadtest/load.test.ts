@@ -7,7 +7,7 @@ import { fastClock, handClock } from '../simulation/clocks.ts';
 import type { Asked } from './rig.ts';
 import { GOOD, loadOf, serve } from './rig.ts';
 
-/** Drives a server that answers as told, to the end. */
+/** Runs a load test to its end against a server with the given answers. */
 async function drive(answer: (asked: Asked) => void, more: Partial<LoadOptions> = {}) {
   await using server = await serve(answer);
   return await startLoad(loadOf(server.url, more)).ended;
@@ -27,7 +27,7 @@ describe('a closed loop', () => {
       seen += 1;
       most = Math.max(most, (now += 1));
       waiting.push(asked);
-      // Nobody is answered before all agents are there.
+      // No call is answered before the calls of all agents have arrived.
       if (waiting.length < 4 && seen + waiting.length < 40) return;
       for (const one of waiting.splice(0)) {
         now -= 1;
@@ -165,7 +165,7 @@ describe('a load', () => {
   it('cuts off calls that do not end in time, and counts them neither as success nor as failure', async () => {
     let count = 0;
     const answer = (asked: Asked) => {
-      // The first and the last hang; the last begins when all between have ended.
+      // The first and the last call hang; the last one begins when all others have ended.
       if ((count += 1) > 1 && count < 8) good(asked);
     };
     const { total } = await drive(answer, { concurrency: 2, maxCalls: 8, drainMs: 10 });

@@ -9,14 +9,14 @@ import { fastClock } from '../simulation/clocks.ts';
 /** A complete answer to a call that asks for no stream. */
 export const GOOD = JSON.stringify({ choices: [{ message: { content: 'yes' }, finish_reason: 'stop' }] });
 
-/** What a server was sent. */
+/** A request that the server received. */
 export interface Asked {
   readonly request: IncomingMessage;
   readonly body: string;
   readonly response: ServerResponse;
 }
 
-/** A server on a port of its own that answers each request, once it is whole, as it is told. */
+/** A server on its own port that answers each complete request with the given function. */
 export async function serve(answer: (asked: Asked) => void) {
   const server = createServer((request, response) => {
     let body = '';
@@ -32,7 +32,7 @@ export async function serve(answer: (asked: Asked) => void) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.asyncDispose]: stop };
 }
 
-/** A small closed load on a fast clock; whatever is not the point of a test. */
+/** Options of a small closed loop on a fast clock; each test overrides what it tests. */
 export function loadOf(baseUrl: string, more: Partial<LoadOptions> = {}): LoadOptions {
   return {
     url: new URL(`${baseUrl}/v1/chat/completions`),

@@ -80,7 +80,7 @@ interface Stage {
 async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   const { dbPath, policy, trace } = stage;
   const { simulation, daemon, env } = await startBoth(options, stage);
-  const { controlUrl } = simulation.said;
+  const { controlUrl } = simulation.announced;
   const { timeScale, timeStart, token, routerUrl } = readEnvironment(env);
   const clock = createClock({ scale: timeScale, start: timeStart });
   const screen = !options.json && process.stdout.isTTY ? openScreen(process.stdout) : null;
@@ -88,7 +88,7 @@ async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   const ended = AbortSignal.any([stage.interrupted, director.isOver]);
   const directing = director.run(ended);
   const swarm = await runSwarm({
-    baseUrl: daemon.said.gateway,
+    baseUrl: daemon.announced.gateway,
     clock,
     trace,
     agents: AGENTS,
@@ -116,7 +116,7 @@ async function startBoth({ scale, policy }: DemoOptions, { folder, dbPath, child
     join(folder, 'simulation.log'),
   );
   children.push(simulation);
-  const env = { ...process.env, ...simulation.said.env };
+  const env = { ...process.env, ...simulation.announced.env };
   const daemon = await startUpshift<{ gateway: string }>(
     ['start', '--db', dbPath, '--policy', policy, '--port', '0', '--admin-port', '0'],
     env,

@@ -129,9 +129,9 @@ export class Director {
     const head = `demo ${options.scale}x  ${bar(done, 24)} ${Math.round(done * 100)} %   ${progress?.calls ?? 0} calls, ${progress?.clientFailures ?? 0} failed`;
     const [width, color] = [widthOf(process.stdout), hasColor(process.stdout)];
     const view = renderStatus(this.#report, { width, color, isRunning: true, now: clock.now() });
-    const said = this.answers.slice(-3).map((line) => cut(`  ${line}`, width));
+    const answers = this.answers.slice(-3).map((line) => cut(`  ${line}`, width));
     const manual = options.manual ? [`  in a second terminal: export UPSHIFT_DB=${this.#given.dbPath}`] : [];
-    screen.draw([head, '', view, '', ...manual, ...said].join('\n'));
+    screen.draw([head, '', view, '', ...manual, ...answers].join('\n'));
   }
 
   /** Prints a line only if the phase or the reason has changed, so that the log does not repeat itself. */

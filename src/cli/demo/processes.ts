@@ -11,7 +11,7 @@ const ENTRY = new URL('../upshift.js', import.meta.url).pathname;
 export interface Running<T> {
   readonly child: ChildProcess;
   /** The JSON line with which it reported its address. */
-  readonly said: T;
+  readonly announced: T;
   /** Ends the process and waits; kills it if it does not end within `patienceMs`. */
   stop(patienceMs?: number): Promise<void>;
 }
@@ -38,7 +38,7 @@ export async function startUpshift<T>(args: string[], env: NodeJS.ProcessEnv, lo
       hint: `its log is ${logPath}`,
     });
   }
-  return { child, said: JSON.parse(first) as T, stop: (patienceMs = 40_000) => stop(child, patienceMs) };
+  return { child, announced: JSON.parse(first) as T, stop: (patienceMs = 40_000) => stop(child, patienceMs) };
 }
 
 async function stop(child: ChildProcess, patienceMs: number): Promise<void> {

@@ -29,7 +29,7 @@ export interface EndpointStatus {
   readonly errorMessage: string | null;
   readonly readyReplica: number;
   readonly targetReplica: number;
-  /** Null where it cannot be read. */
+  /** Null if it cannot be read. */
   readonly scaling: Scaling | null;
   /** Epoch ms; null if the API does not state it. */
   readonly createdAt: number | null;

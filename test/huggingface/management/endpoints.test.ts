@@ -390,7 +390,7 @@ describe('the create body', () => {
 });
 
 describe('ensuring an endpoint', () => {
-  /** A management API with one place for an endpoint; `disturb` may spoil the answer to a creation. */
+  /** A management API that holds one endpoint; `disturb` may replace the answer to a creation. */
   async function oneEndpoint(disturb: (made: object | null) => Answer | null, first: object | null = null) {
     const stored: { endpoint: object | null; creations: number } = { endpoint: first, creations: 0 };
     const rig = await serve(({ method, body }: Seen) => {
