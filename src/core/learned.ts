@@ -73,6 +73,6 @@ export function readLearned<K extends LearnedKind>(key: LearnedKey<K>, value: st
 }
 
 /** The name of a row, for people. */
-export function learnedText({ what, model, provider }: LearnedKey): string {
+function learnedText({ what, model, provider }: LearnedKey): string {
   return [what, 'of', model, ...(provider === '' ? [] : [`by ${provider}`])].join(' ');
 }

@@ -1,6 +1,6 @@
 import type { LaneKey, LearnedLane } from '../core/care/lane-status.ts';
 import { errorMessage } from '../core/errors.ts';
-import { learnedText, MOST_LEARNED, readLearned } from '../core/learned.ts';
+import { MOST_LEARNED, readLearned } from '../core/learned.ts';
 import type { Learned, LearnedKey, LearnedKind, SeenTraffic } from '../core/learned.ts';
 import type { Gateway } from '../gateway/server.ts';
 import type { Journal } from '../ledger/journal/journal.ts';
@@ -38,7 +38,7 @@ export class LearnedRows {
     for (const row of await journal.learned()) {
       try {
         readLearned(row, row.value);
-        rows.set(learnedText(row), row);
+        rows.set(keyOf(row), row);
       } catch (error) {
         log('warn', 'something learned cannot be read; it is learned again', { error: errorMessage(error) });
         unreadable.push(row);
@@ -69,7 +69,7 @@ export class LearnedRows {
 
   #read<K extends LearnedKind>(what: K, model: string): Learned[K] | null {
     const key = { what, model, provider: '' };
-    const row = this.#rows.get(learnedText(key));
+    const row = this.#rows.get(keyOf(key));
     return row === undefined ? null : readLearned(key, row.value);
   }
 
@@ -80,7 +80,7 @@ export class LearnedRows {
   async save(facts: Iterable<Fact>, journal: Pick<Journal, 'saveLearned'>, now: number): Promise<void> {
     const next = new Map(this.#rows);
     for (const { value, ...key } of facts) {
-      const name = learnedText(key);
+      const name = keyOf(key);
       const before = next.get(name);
       next.delete(name);
       if (value === null) continue;
@@ -95,6 +95,11 @@ export class LearnedRows {
     this.#rows = next;
     this.#unreadable = [];
   }
+}
+
+/** A key of its own for each row; the name for people is none, because a model's name may contain its words. */
+function keyOf({ what, model, provider }: LearnedKey): string {
+  return JSON.stringify([what, model, provider]);
 }
 
 /** Removes of each kind the rows beyond the most that are kept: those that were not used for the longest time. */

@@ -107,7 +107,8 @@ function shares(
   if (all === 0) return { assignedShare: null, servedShare: null };
   const [endpoint, other] = toward === 'dedicated' ? [canary, stable] : [stable, canary];
   const served = endpoint.assigned - endpoint.servedElsewhere + other.servedElsewhere;
-  return { assignedShare: endpoint.assigned / all, servedShare: served / all };
+  // Calls that were assigned before these figures began can end elsewhere while they are counted.
+  return { assignedShare: endpoint.assigned / all, servedShare: Math.min(1, Math.max(0, served / all)) };
 }
 
 function notes(watch: RouteWatch, filePolicyHash: string): string[] {

@@ -103,6 +103,21 @@ describe('what was learned', () => {
     assert.deepEqual(third.problems, []);
   });
 
+  it('has a row for each lane, whatever clients call their models', async (context) => {
+    const { journal } = await setUp(context);
+    const rows = await LearnedRows.read(journal, silent);
+    const lanes = [
+      { model: 'org/m', provider: 'groq' },
+      { model: 'org/m by groq', provider: '' },
+    ];
+    const facts = lanes.map((lane, i) => ({ what: 'lane' as const, ...lane, value: laneOf(i + 1) }));
+    await rows.save(facts, journal, START);
+    assert.deepEqual(
+      [...(await LearnedRows.read(journal, silent)).lanes()].map(([lane]) => lane),
+      lanes,
+    );
+  });
+
   it('is written where it has changed, and nowhere else', async (context) => {
     const { journal } = await setUp(context);
     const written: number[] = [];

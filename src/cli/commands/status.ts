@@ -67,7 +67,8 @@ function look(db: LedgerDb, clock: Clock, { db: path }: StatusOptions, trustsFre
   if (row === null) {
     throw new AppError('not_found', `no daemon has run on ${path} yet`, { hint: 'start it: npx upshift start' });
   }
-  const { report } = row;
+  const { report, problem } = row;
+  if (report === null) throw problem;
   const now = timeOf(clock, report);
   const isFresh = trustsFresh && report.timeScale === clock.scale && (now - report.at) / clock.scale < FRESH_MS;
   return { report, now, isRunning: isFresh || isLocked(path) };

@@ -13,7 +13,8 @@ export class Seconds {
   /** `length`: how many seconds are kept. */
   constructor(length: number) {
     this.#length = length;
-    this.#counts = new SlidingCounts(2, length);
+    // One more for the current second, which is not over.
+    this.#counts = new SlidingCounts(2, length + 1);
   }
 
   /** Moves on to `nowMs`; true the first time. */

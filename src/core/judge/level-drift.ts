@@ -33,7 +33,8 @@ export function learnDrift(
   const minutes = byMinute(scores, 2 * unknownSpread * CLIP);
   const counted = minutes.reduce((sum, { n }) => sum + n - 1, 0);
   if (counted < FEW_MINUTES) return { spread: unknownSpread, drift: UNKNOWN };
-  const within = minutes.reduce((sum, { squares }) => sum + squares, 0) / counted;
+  // Rounding can make the sum of squares of equal scores a little less than 0.
+  const within = Math.max(0, minutes.reduce((sum, { squares }) => sum + squares, 0) / counted);
   const spread = Math.max(0.05, Math.sqrt(within));
   if (minutes.length < FEW_MINUTES) return { spread, drift: UNKNOWN };
 

@@ -92,7 +92,12 @@ const metricSchema = z.strictObject({
   judge: z.enum(['act', 'advise']),
 });
 
-const errorRatesSchema = z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share });
+const LEAST_ERROR_RATE = 0.000001;
+/** An error rate of 0 would need infinite odds: no evidence would ever be enough. */
+const errorRate = share.refine((rate) => rate >= LEAST_ERROR_RATE, {
+  error: `expected a share of at least ${LEAST_ERROR_RATE}, because no evidence is ever enough for 0`,
+});
+const errorRatesSchema = z.strictObject({ falseRollback: errorRate, falsePass: errorRate, falsePassLast: errorRate });
 
 const judgeSchema = z.strictObject({
   errorRates: errorRatesSchema.partial().optional(),

@@ -89,10 +89,6 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#owner.broke(this, !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
   }
 
-  get hasEnded(): boolean {
-    return this.endedAtUs !== 0;
-  }
-
   /** Notes when it ended, and how, unless that is known already. */
   settle(outcome: Outcome, nowUs: number): void {
     this.outcome ??= outcome;

@@ -40,14 +40,19 @@ export function readAllowedRate(headers: IncomingHttpHeaders): number | null {
   return least;
 }
 
+/** A longer header is ignored, because reading it takes long and is work on the path of a call. */
+const LONGEST_HEADER = 1_024;
+
 /** A quoted string, and quoted strings behind it where only parameters may be. */
 const REPEATED_NAME = /("(?:[^"\\]|\\.)*")(?:\s*;\s*"(?:[^"\\]|\\.)*")*/g;
 
 function listOf(header: string | string[] | undefined): List {
   if (header === undefined) return [];
   const text = typeof header === 'string' ? header : header.join(', ');
-  // The Hub sends `"fixed window";"api";q=500;w=300`, which is not a list of structured fields (RFC 9651).
-  return parse(text) ?? parse(text.replaceAll(REPEATED_NAME, '$1')) ?? [];
+  if (text.length > LONGEST_HEADER) return [];
+  // The Hub sends `"fixed window";"api";q=500;w=300`, which is not a list of structured fields (RFC 9651). In such a list
+  // no quoted string follows a semicolon, so that removing it changes no valid header.
+  return parse(text.replaceAll(REPEATED_NAME, '$1')) ?? [];
 }
 
 function parse(text: string): List | null {

@@ -54,14 +54,31 @@ export function pendingRequests(db: LedgerDb): PendingRequest[] {
   return db.prepare<[], PendingRequest>(sql).all();
 }
 
+/** What the daemon last showed of itself. */
+export interface SavedStatus {
+  /** Null if it cannot be read, e.g. because a daemon of another build wrote it. */
+  readonly report: StatusReport | null;
+  /** Why it cannot be read: an AppError `invalid`. */
+  readonly problem: unknown;
+  readonly pid: number;
+  /** Epoch ms. */
+  readonly updatedAt: number;
+}
+
 /**
- * What the daemon last showed of itself. `updatedAt`: epoch ms. Null before the first time. Throws AppError `invalid`
- * if it cannot be read.
+ * Reads what the daemon last showed of itself; null before the first time. It does not throw if that cannot be read,
+ * because an operator must be able to abort a rollout all the same.
  */
-export function readStatus(db: LedgerDb): { report: StatusReport; pid: number; updatedAt: number } | null {
+export function readStatus(db: LedgerDb): SavedStatus | null {
   const sql = 'SELECT pid, updated_at_ms AS updatedAt, status FROM daemon_status WHERE id = 1';
   const row = db.prepare<[], { pid: number; updatedAt: number; status: string }>(sql).get();
-  return row === undefined ? null : { report: readReport(row.status), pid: row.pid, updatedAt: row.updatedAt };
+  if (row === undefined) return null;
+  const { status, ...saved } = row;
+  try {
+    return { report: readReport(status), problem: null, ...saved };
+  } catch (problem) {
+    return { report: null, problem, ...saved };
+  }
 }
 
 /** An operator's request. `askId`: the ask that an approval or rejection answers. `at`: epoch ms of clock time. */

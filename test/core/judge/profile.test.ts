@@ -10,6 +10,17 @@ function isNear(found: number, known: number, part: number): void {
   assert.ok(Math.abs(found - known) <= part * known, `${found} instead of ${known}`);
 }
 
+describe('learnDrift', () => {
+  it('has a number for calls that all take the same time', () => {
+    for (const z of [0.1, 1 / 3, Math.log(0.7), 1e-3]) {
+      for (let n = 2; n <= 12; n++) {
+        const scores = Array.from({ length: 30 * n }, (_, i) => ({ arrivedAtUs: (i * 60e6) / n, z }));
+        assert.ok(learnDrift(scores, 0.5).spread > 0, `${n} calls a minute of ${z}`);
+      }
+    }
+  });
+});
+
 describe('learnProfile', () => {
   it('finds how much time of a call each prompt token and each output token takes', () => {
     const roll = dice(2);

@@ -205,6 +205,7 @@ describe('a wrong policy is refused, and the error says what was found and what 
       /endpoint: approval: automatic .*set endpoint\.maxPricePerHour/,
     ],
     [{ ...defaults({ approval: 'automatic' }), ...route({ endpoint: ENDPOINT }) }, /maxPricePerHour/],
+    [defaults({ judge: { errorRates: { falseRollback: 0 } } }), /falseRollback: expected a share of at least 0.000001/],
     [[], ': expected a block of keys, got []'],
     ['routes', ': expected a block of keys, got "routes"'],
   ];

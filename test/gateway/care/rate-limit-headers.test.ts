@@ -22,6 +22,13 @@ describe('a RateLimit header', () => {
     }
   });
 
+  it('is ignored if it is very long', () => {
+    const long = (length: number) => `"${'a'.repeat(length)}";r=1;t=2`;
+    assert.deepEqual(quotaIn(long(1_000)), { left: 1, resetMs: 2_000 });
+    assert.equal(quotaIn(long(1_024)), null);
+    assert.equal(quotaIn(String.raw`"a"`.repeat(4_000)), null);
+  });
+
   it('may have any character in a quoted name', () => {
     assert.deepEqual(quotaIn('"a;r=0;t=9, b=1";r=7;t=30'), { left: 7, resetMs: 30_000 });
     assert.deepEqual(quotaIn(String.raw`"a\";r=0;t=9, \"b";r=7;t=30`), { left: 7, resetMs: 30_000 });

@@ -110,9 +110,12 @@ describe('journal', () => {
     assert.equal(await journal.openAsk('abcdefgh'), null);
     const report = makeReport([makeRoute()]);
     await journal.saveStatus(JSON.stringify(report), START_MS);
-    assert.deepEqual(readStatus(db), { report, pid: process.pid, updatedAt: START_MS });
+    assert.deepEqual(readStatus(db), { report, problem: null, pid: process.pid, updatedAt: START_MS });
     await journal.saveStatus(JSON.stringify({ ...report, pid: 'none', more: 1 }), START_MS);
-    assert.throws(() => readStatus(db), /table daemon_status, column status: pid: .*expected number.*; .*"more"/);
+    // Nobody is kept from an abort by what is only for display.
+    const unreadable = readStatus(db);
+    assert.equal(unreadable?.report, null);
+    assert.match(String(unreadable?.problem), /daemon_status, column status: pid: .*expected number.*; .*"more"/);
     db.close();
     await close();
   });
