@@ -166,7 +166,7 @@ interface Kept {
 
 /** Lets the core walk through the weather, as the daemon would. */
 export function* walk(policy: RoutePolicy, days: readonly Weather[], isPromoted = false): Generator<Tick> {
-  let history: { event: RolloutEvent; at: number }[] = [];
+  let history: Tick['history'] = [];
   if (isPromoted) history = TO_PROMOTED.map((event) => ({ event, at: START }));
   let before: Rollout | null = isPromoted ? promotedRollout() : null;
   let now = START;
@@ -185,7 +185,7 @@ export function* walk(policy: RoutePolicy, days: readonly Weather[], isPromoted 
         [history, rollouts] = [[], rollouts + 1];
       }
       if (event.type === 'asked') asks++;
-      history.push({ event, at: now });
+      history = [...history, { event, at: now }];
       after = evolve(after, event, now);
     }
     yield { before, seen, decided, after, history };
@@ -200,7 +200,7 @@ export function* walk(policy: RoutePolicy, days: readonly Weather[], isPromoted 
       last = { lastEndedAt: now, lastToward: after.toward };
       const kept: Kept | null = promoted !== null && isActive(promoted.rollout) ? promoted : null;
       after = kept?.rollout ?? null;
-      history = [...(kept?.history ?? [])];
+      history = kept?.history ?? [];
       promoted = null;
     }
     before = after;
