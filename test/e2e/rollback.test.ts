@@ -98,7 +98,7 @@ async function assertWayBack({ stage, daemon, traffic, rolloutId }: Running): Pr
 
 function canaryCalls(stage: Stage, sinceUs = 0): { assigned: number; served: number } {
   const sql = `SELECT count(*) AS assigned, coalesce(sum(served_by = 'dedicated'), 0) AS served FROM call_log
-    WHERE role = 'canary' AND id > ?`;
+    WHERE role = 'canary' AND ended_at_us > ?`;
   return stage.read((db) => db.prepare<[number], { assigned: number; served: number }>(sql).get(sinceUs)) as {
     assigned: number;
     served: number;

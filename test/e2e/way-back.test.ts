@@ -14,7 +14,7 @@ const BACK = { calls: 150, below: 'off', sustain: '2m', after: '1m', cooldown: '
 /** Calls since a time that one kind of upstream served, and how many there were. */
 function servedSince(stage: Stage, sinceUs: number): { all: number; dedicated: number } {
   const sql = `SELECT count(*) AS "all", total(served_by = 'dedicated') AS dedicated FROM call_log
-    WHERE id - duration_ms * 1000 > ? AND model = ?`;
+    WHERE ended_at_us - duration_ms * 1000 > ? AND model = ?`;
   return stage.read(
     (db) => db.prepare<[number, string], { all: number; dedicated: number }>(sql).get(sinceUs, MODEL) as never,
   );
