@@ -3,7 +3,7 @@ import type { StatusReport } from '../core/status.ts';
 import { createClock } from '../files/clock.ts';
 import { readEnvironment } from '../files/environment.ts';
 import type { LedgerDb } from '../ledger/database.ts';
-import { readStatus } from '../ledger/journal/requests.ts';
+import { readStatus } from '../ledger/journal/status.ts';
 import { openForReading } from '../ledger/open.ts';
 
 /** A ledger that a command reads. */

@@ -10,7 +10,7 @@ import type { StatusReport } from '../../src/core/status.ts';
 import { createClock } from '../../src/files/clock.ts';
 import type { LedgerDb } from '../../src/ledger/database.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { readStatus } from '../../src/ledger/journal/requests.ts';
+import { readStatus } from '../../src/ledger/journal/status.ts';
 import { METRICS } from '../../src/core/policy/judge.ts';
 import { atEnd } from './ending.ts';
 import type { Simulation, SimulationOptions } from '../../src/simulation/server.ts';

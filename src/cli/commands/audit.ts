@@ -4,7 +4,7 @@ import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
 import type { AuditReport } from '../../ledger/journal/audit.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
+import { readStatus } from '../../ledger/journal/status.ts';
 import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
 import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
 import { openForReading } from '../../ledger/open.ts';

@@ -10,7 +10,7 @@ import { createEndpointsClient } from '../../huggingface/management/endpoints.ts
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { isOurs } from '../../huggingface/management/status.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
+import { readStatus } from '../../ledger/journal/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { describe } from '../endpoints/our-endpoints.ts';
 import type { OurEndpoint, SweepContext } from '../endpoints/our-endpoints.ts';

@@ -23,7 +23,7 @@ import { historyCalls } from '../../ledger/calls/arrivals.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
 import { measuredSpeeds } from '../../ledger/calls/speeds.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
+import { readStatus } from '../../ledger/journal/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { withGlobals, withPolicy } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { readStatus } from '../../ledger/journal/requests.ts';
+import { readStatus } from '../../ledger/journal/status.ts';
 import { isLocked } from '../../ledger/lock.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';

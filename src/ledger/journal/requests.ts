@@ -1,7 +1,5 @@
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import type { AskAbout } from '../../core/rollout/ask.ts';
-import type { StatusReport } from '../../core/status.ts';
-import { readReport } from '../../core/stored-status.ts';
 import { unreadable } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
@@ -52,33 +50,6 @@ export function pendingRequests(db: LedgerDb): PendingRequest[] {
     FROM requests q LEFT JOIN rollouts p ON p.id = q.rollout_id LEFT JOIN routes r ON r.id = p.route_id
     WHERE q.id NOT IN (SELECT request_id FROM request_outcomes) ORDER BY q.id`;
   return db.prepare<[], PendingRequest>(sql).all();
-}
-
-/** What the daemon last showed of itself. */
-export interface SavedStatus {
-  /** Null if it cannot be read, e.g. because a daemon of another build wrote it. */
-  readonly report: StatusReport | null;
-  /** Why it cannot be read: an AppError `invalid`. */
-  readonly problem: unknown;
-  readonly pid: number;
-  /** Epoch ms. */
-  readonly updatedAt: number;
-}
-
-/**
- * Reads what the daemon last showed of itself; null before the first time. It does not throw if that cannot be read,
- * because an operator must be able to abort a rollout all the same.
- */
-export function readStatus(db: LedgerDb): SavedStatus | null {
-  const sql = 'SELECT pid, updated_at_ms AS updatedAt, status FROM daemon_status WHERE id = 1';
-  const row = db.prepare<[], { pid: number; updatedAt: number; status: string }>(sql).get();
-  if (row === undefined) return null;
-  const { status, ...saved } = row;
-  try {
-    return { report: readReport(status), problem: null, ...saved };
-  } catch (problem) {
-    return { report: null, problem, ...saved };
-  }
 }
 
 /** An operator's request. `askId`: the ask that an approval or rejection answers. `at`: epoch ms of clock time. */

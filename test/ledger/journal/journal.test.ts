@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AppError } from '../../../src/core/errors.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
-import { insertRequest, openAsks, readStatus, requestOutcome } from '../../../src/ledger/journal/requests.ts';
+import { insertRequest, openAsks, requestOutcome } from '../../../src/ledger/journal/requests.ts';
+import { readStatus } from '../../../src/ledger/journal/status.ts';
 import { decision, events, findRollout, listDecisions, measuredShares } from '../../../src/ledger/journal/rollouts.ts';
 import { makeReport, makeRoute } from '../../cli/reports.ts';
 import {
