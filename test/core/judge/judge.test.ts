@@ -209,12 +209,12 @@ describe('Judge', () => {
     assert.match(verdict.summary, /: 1$/);
   });
 
-  it('judges a minute of 60,000 calls in less than three seconds', () => {
+  it('judges a minute of 60,000 calls in less than three seconds of processor time', () => {
     const calls = [...judgedCalls({ minutes: 1, perMinute: 60_000, weight: 0.5 })];
     const judge = newJudge();
-    const begun = process.hrtime.bigint();
+    const begun = process.cpuUsage();
     feed(judge, calls);
-    const ms = Number(process.hrtime.bigint() - begun) / 1e6;
+    const ms = process.cpuUsage(begun).user / 1e3;
     assert.ok(ms < 3_000, `${ms} ms for a minute of them`);
   });
 });

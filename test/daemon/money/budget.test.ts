@@ -11,13 +11,17 @@ import { PATIENT, eventually } from '../../support/waiting.ts';
 /** $5.00 an hour, the dearest instance that the simulated account may use. */
 const DEAR = { region: 'us-west-2', instanceType: 'nvidia-h200', instanceSize: 'x1' };
 
+/** Two minutes in a second: 20 calls a minute, of which serverless refuses about half. */
+const FAST = { scale: 120, limits: { routerCalls: 10 } };
+const criteria = { calls: 10 };
+
 test(
   'a budget of $5 a day stops an endpoint of $5 an hour in time: said, asked, traffic back, paused, no call failed',
   PATIENT,
   async (t) => {
     // A day may end while this runs; a rollout does not.
     const budget = { perDay: 5, perRollout: 5 };
-    const stage = await openStage(t, { policy: { endpoint: DEAR, defaults: { budget } } });
+    const stage = await openStage(t, { ...FAST, policy: { criteria, endpoint: DEAR, defaults: { budget } } });
     const logged: string[] = [];
     const log: Log = (level, message) => logged.push(`${level} ${message}`);
     const { daemon, gateway } = await openDaemon(t, stage, { log });
@@ -38,7 +42,8 @@ test(
     assert.equal(stage.simulation.state().endpoints.find(({ name }) => name === endpointName)?.state, 'paused');
     const dollars = stage.simulation.spentMicroDollars(endpointName) / 1_000_000;
     t.diagnostic(`$${dollars.toFixed(2)} were spent`);
-    assert.ok(dollars <= 5 && dollars > 3.5, `$${dollars}`);
+    // What a rollback may take in real time is set aside, and costs twice as much on a clock that is twice as fast.
+    assert.ok(dollars <= 5 && dollars > 3, `$${dollars}`);
     // It paused a good endpoint: not a call of it was cut off, and serverless goes on taking them.
     await traffic.stop();
     assert.deepEqual(traffic.failures(), []);
