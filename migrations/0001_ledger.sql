@@ -57,7 +57,8 @@ INSERT INTO outcomes (id, name) VALUES
   (0, 'ok'), (1, 'rate_limited'), (2, 'no_credits'), (3, 'client_error'), (4, 'unauthorized'), (5, 'not_found'),
   (6, 'paused'), (7, 'server_error'), (8, 'unavailable'), (9, 'connect_failed'), (10, 'first_byte_timeout'),
   (11, 'idle_timeout'), (12, 'broken_stream'), (13, 'client_left'), (14, 'cut'), (15, 'gateway_error'),
-  (16, 'total_timeout');
+  (16, 'total_timeout'), (17, 'incomplete_answer'), (18, 'empty_answer'), (19, 'rejected_by_endpoint'),
+  (20, 'local_error');
 
 -- Ids of rollouts, as calls and copies refer to them.
 CREATE TABLE rollout_names (

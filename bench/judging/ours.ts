@@ -1,4 +1,5 @@
-import { GATEWAY_ID, isFault } from '../../src/core/call.ts';
+import { GATEWAY_ID } from '../../src/core/call.ts';
+import { isFault } from '../../src/core/outcome.ts';
 import { earlyView, fullView } from '../../src/core/judge/call-order.ts';
 import { forecast, totalMinutes } from '../../src/core/judge/forecast.ts';
 import { Judge } from '../../src/core/judge/judge.ts';

@@ -1,4 +1,4 @@
-import type { Outcome } from '../../src/core/call.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
 import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import type { Role } from '../../src/core/route.ts';
 

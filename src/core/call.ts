@@ -1,28 +1,6 @@
+import type { Outcome } from './outcome.ts';
 import { upstreamOf } from './route.ts';
-import type { CallShape, Role, Toward, UpstreamKind } from './route.ts';
-
-/** How an attempt (or a call's first attempt) ended. The position is the number stored in the ledger: append only. */
-export const OUTCOMES = [
-  'ok',
-  'rate_limited', // 429
-  'no_credits', // 402
-  'client_error', // any other 4xx that the caller caused
-  'unauthorized', // 401, 403
-  'not_found', // 404, 410
-  'paused', // 400 from a paused endpoint
-  'server_error', // 5xx other than 503
-  'unavailable', // 503
-  'connect_failed', // refused, reset before a response, name not found, connect timeout
-  'first_byte_timeout',
-  'idle_timeout', // silent between two chunks
-  'broken_stream', // ended before its message was complete
-  'client_left', // the client left before the outcome was known
-  'cut', // ended by the gateway's own shutdown
-  'gateway_error', // the gateway itself answered with an error: bad request, unknown path, too large
-  'total_timeout', // longer than any answer may take
-] as const;
-
-export type Outcome = (typeof OUTCOMES)[number];
+import type { CallShape, Role, UpstreamKind } from './route.ts';
 
 /** Number of the only gateway; the ledger has the same number. */
 export const GATEWAY_ID = 1;
@@ -130,38 +108,6 @@ export interface Shadow extends CallKey {
   readonly durationUs: number;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
-}
-
-const FAULTS: ReadonlySet<Outcome> = new Set([
-  'unauthorized',
-  'not_found',
-  'paused',
-  'server_error',
-  'unavailable',
-  'connect_failed',
-  'first_byte_timeout',
-  'idle_timeout',
-  'broken_stream',
-  'total_timeout',
-]);
-
-/**
- * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 from the endpoint is always a
- * fault, because the endpoint lacks capacity. A 429 from serverless is no fault in a rollout toward dedicated, because
- * 429s are the reason for that rollout. It is a fault on a way back, because serverless must take the traffic again. A
- * 401, 403 or 404 is the caller's mistake on serverless, but a fault of our own endpoint.
- */
-export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward): boolean {
-  if (outcome === 'rate_limited') return upstream === 'dedicated' || toward === 'serverless';
-  return FAULTS.has(outcome) && (upstream === 'dedicated' || (outcome !== 'unauthorized' && outcome !== 'not_found'));
-}
-
-/**
- * Whether a call was decided, which means that it may be compared: it got an answer or a fault. A call that the client
- * or our own shutdown cut off shows nothing about the upstream, and neither does a wrong request.
- */
-export function isDecided(outcome: Outcome, upstream: UpstreamKind, toward: Toward): boolean {
-  return outcome === 'ok' || isFault(outcome, upstream, toward);
 }
 
 /**

@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { assignedTo } from '../core/call.ts';
-import type { Arrival, Call, Outcome } from '../core/call.ts';
+import type { Arrival, Call } from '../core/call.ts';
+import type { Outcome } from '../core/outcome.ts';
+import { judgeNext } from '../core/care/next.ts';
+import type { Next } from '../core/care/next.ts';
 import { errorMessage } from '../core/errors.ts';
 import { Attempt } from './attempt/attempt.ts';
 import type { AttemptOwner } from './attempt/attempt.ts';
@@ -8,7 +11,7 @@ import { Delivery } from './attempt/delivery.ts';
 import type { Head } from './attempt/delivery.ts';
 import { toEndpoint, toServerless } from './attempt/outbound.ts';
 import type { OutboundRequest } from './attempt/outbound.ts';
-import { mayFallBack, outcomeOfStatus } from './attempt/outcome.ts';
+import { outcomeOfStatus } from './attempt/outcome.ts';
 import { admissionFor } from './care/admission.ts';
 import type { Admission } from './care/admission.ts';
 import { refusalReply } from './care/refusal.ts';
@@ -204,7 +207,7 @@ export class AssignedCall implements AttemptOwner {
 
   /** Sends the call to serverless, once, if the outcome allows it and no byte has reached the client. */
   #fallsBack(attempt: Attempt, outcome: Outcome): boolean {
-    if (attempt.upstream !== 'dedicated' || !mayFallBack(outcome) || this.#res.headersSent) return false;
+    if (this.#next(attempt, outcome) !== 'elsewhere') return false;
     this.#leave(attempt, outcome);
     this.#shared.counters.fallbacks++;
     this.#toServerless();
@@ -215,13 +218,17 @@ export class AssignedCall implements AttemptOwner {
   #retries(attempt: Attempt, outcome: Outcome, headers: IncomingHttpHeaders | null): boolean {
     const admission = this.#admission;
     if (admission === null || attempt.upstream !== 'serverless' || this.#res.headersSent) return false;
-    if (!admission.tryAgain(outcome, attempt.status, headers)) {
+    if (!admission.tryAgain(outcome, this.#next(attempt, outcome) === 'again', headers)) {
       admission.release(outcome, headers);
       return false;
     }
     this.#leave(attempt, outcome);
     this.#shared.counters.retries++;
     return true;
+  }
+
+  #next({ upstream, status }: Attempt, outcome: Outcome): Next['step'] {
+    return judgeNext({ upstream, outcome, status, hasReachedClient: this.#res.headersSent }).step;
   }
 
   /** Ends an attempt that another one follows. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Call, Outcome } from '../core/call.ts';
+import type { Call } from '../core/call.ts';
+import type { Outcome } from '../core/outcome.ts';
 import { errorMessage } from '../core/errors.ts';
 import { readBypassReport } from '../core/wire/bypass-schema.ts';
 import { LONGEST_REPORT } from '../core/wire/bypass.ts';

@@ -1,5 +1,6 @@
 import { knownAfterUs } from '../core/call.ts';
-import type { Call, Outcome } from '../core/call.ts';
+import type { Call } from '../core/call.ts';
+import type { Outcome } from '../core/outcome.ts';
 import type { Attempt } from './attempt/attempt.ts';
 import type { Ending } from './ending.ts';
 import { heldUntil } from './request/assignment.ts';

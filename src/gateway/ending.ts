@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Outcome } from '../core/call.ts';
+import type { Outcome } from '../core/outcome.ts';
 import type { UpstreamKind } from '../core/route.ts';
 import type { Delivery } from './attempt/delivery.ts';
 import { outcomeOfStatus } from './attempt/outcome.ts';

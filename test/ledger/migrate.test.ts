@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } fr
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import Database from 'better-sqlite3';
-import { OUTCOMES } from '../../src/core/call.ts';
+import { OUTCOMES } from '../../src/core/outcome.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { checkSchema, migrate, readMigrations } from '../../src/ledger/migrate.ts';
 import type { Migration } from '../../src/ledger/migrate.ts';

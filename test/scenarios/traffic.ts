@@ -1,4 +1,5 @@
-import type { Arrival, AttemptRecord, Call, Outcome } from '../../src/core/call.ts';
+import type { Arrival, AttemptRecord, Call } from '../../src/core/call.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
 import { assignedTo, GATEWAY_ID } from '../../src/core/call.ts';
 import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
 import { assign } from '../../src/core/rollout/split.ts';

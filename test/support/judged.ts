@@ -1,4 +1,4 @@
-import type { Outcome } from '../../src/core/call.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
 import { learnProfile } from '../../src/core/judge/profile.ts';
 import type { HistoryCall, Profile } from '../../src/core/judge/profile.ts';
 import type { Judge } from '../../src/core/judge/judge.ts';

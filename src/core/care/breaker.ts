@@ -1,4 +1,5 @@
-import type { Outcome } from '../call.ts';
+import { meaningOf } from '../outcome.ts';
+import type { Outcome } from '../outcome.ts';
 import type { BreakerPolicy } from '../policy/care.ts';
 
 /** The state of one upstream's breaker. Times in clock ms. */
@@ -9,26 +10,6 @@ export type Breaker =
   | { readonly state: 'half-open'; readonly since: number; readonly probing: number; readonly cause: Outcome };
 
 export const CLOSED: Breaker = { state: 'closed', faultsInRow: 0 };
-
-/**
- * What an attempt's outcome shows about the upstream's health. A 429, a 402 or a caller's mistake shows that it
- * answers. An outcome that is not listed shows nothing, such as a client that left.
- */
-const HEALTH: Partial<Record<Outcome, 'fault' | 'well'>> = {
-  ok: 'well',
-  rate_limited: 'well',
-  no_credits: 'well',
-  client_error: 'well',
-  unauthorized: 'well',
-  not_found: 'well',
-  server_error: 'fault',
-  unavailable: 'fault',
-  connect_failed: 'fault',
-  first_byte_timeout: 'fault',
-  idle_timeout: 'fault',
-  broken_stream: 'fault',
-  total_timeout: 'fault',
-};
 
 /** Whether a call may go to the upstream; if not, `askAt` is when to ask again (clock ms). */
 export function admits(breaker: Breaker, policy: BreakerPolicy, nowMs: number): { ok: boolean; askAt: number } {
@@ -62,11 +43,11 @@ export function ended(
   policy: BreakerPolicy,
   { outcome, wasProbe, nowMs }: { readonly outcome: Outcome; readonly wasProbe: boolean; readonly nowMs: number },
 ): Breaker {
-  const health = HEALTH[outcome];
+  const { health } = meaningOf(outcome);
   switch (breaker.state) {
     case 'closed': {
       if (health === 'well') return breaker.faultsInRow === 0 ? breaker : CLOSED;
-      if (health === undefined) return breaker;
+      if (health === null) return breaker;
       const faultsInRow = breaker.faultsInRow + 1;
       if (faultsInRow < policy.faults) return { state: 'closed', faultsInRow };
       return { state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome };

@@ -1,5 +1,5 @@
-import { isFault } from '../call.ts';
-import type { Outcome } from '../call.ts';
+import { isFault } from '../outcome.ts';
+import type { Outcome } from '../outcome.ts';
 import { ROUTER_CHOICES } from '../policy/care.ts';
 
 /** The outcomes of the attempts that one provider took, since the gateway started. */

@@ -1,18 +1,9 @@
-import type { Outcome } from '../call.ts';
 import type { RetryPolicy } from '../policy/care.ts';
 import { SlidingCounts } from '../stats/sliding-counts.ts';
 
 /** This many retries in a window are always allowed, because a share of a few calls is less than one. */
 const ALWAYS = 10;
 const SLOTS = 10;
-
-/**
- * Whether a retry may help and does no harm: the upstream did not take the call, or a proxy before it gave no answer.
- */
-export function isRepeatable(outcome: Outcome, status: number): boolean {
-  if (outcome === 'rate_limited' || outcome === 'unavailable' || outcome === 'connect_failed') return true;
-  return outcome === 'server_error' && (status === 502 || status === 504);
-}
 
 /**
  * The pause before the n-th retry (1..), clock ms: exponential with full jitter (Brooker, "Exponential Backoff And

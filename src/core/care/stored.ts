@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { OUTCOMES } from '../call.ts';
+import { OUTCOMES } from '../outcome.ts';
 import { storedAs } from '../stored.ts';
 import type { Breaker } from './breaker.ts';
 import type { LearnedLane } from './lane-status.ts';

@@ -1,5 +1,6 @@
-import { isDecided } from '../call.ts';
-import type { Call, Outcome } from '../call.ts';
+import { isDecided } from '../outcome.ts';
+import type { Call } from '../call.ts';
+import type { Outcome } from '../outcome.ts';
 import { COARSE, Histogram } from '../stats/histogram.ts';
 import { SlidingCounts } from '../stats/sliding-counts.ts';
 

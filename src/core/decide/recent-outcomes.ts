@@ -1,5 +1,5 @@
-import { isFault } from '../call.ts';
-import type { Outcome } from '../call.ts';
+import { isFault } from '../outcome.ts';
+import type { Outcome } from '../outcome.ts';
 import { SlidingCounts } from '../stats/sliding-counts.ts';
 import { SECOND_MS } from '../time.ts';
 import type { StableRecent } from './observation.ts';

@@ -1,5 +1,6 @@
 import { DELAYED_US, knownAfterUs } from '../call.ts';
-import type { Call, CallKey, Outcome } from '../call.ts';
+import type { Call, CallKey } from '../call.ts';
+import type { Outcome } from '../outcome.ts';
 import type { Role } from '../route.ts';
 import { CallMap } from './call-map.ts';
 import { EARLY_US } from './scores.ts';

@@ -1,5 +1,5 @@
-import { isDecided, isFault } from '../call.ts';
-import type { Outcome } from '../call.ts';
+import { isDecided, isFault } from '../outcome.ts';
+import type { Outcome } from '../outcome.ts';
 import type { MetricName } from '../policy/judge.ts';
 import type { UpstreamKind } from '../route.ts';
 import type { Drift } from '../stats/level.ts';

@@ -1,4 +1,4 @@
-import { isDecided, isFault } from '../call.ts';
+import { isDecided, isFault } from '../outcome.ts';
 import type { MetricName } from '../policy/judge.ts';
 import { upstreamOf } from '../route.ts';
 import type { Toward, UpstreamKind } from '../route.ts';

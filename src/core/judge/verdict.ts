@@ -1,4 +1,4 @@
-import type { Outcome } from '../call.ts';
+import type { Outcome } from '../outcome.ts';
 import type { MetricName } from '../policy/judge.ts';
 import type { Role } from '../route.ts';
 

@@ -1,5 +1,5 @@
-import { isDecided, isFault } from '../call.ts';
-import type { Outcome } from '../call.ts';
+import { isDecided, isFault } from '../outcome.ts';
+import type { Outcome } from '../outcome.ts';
 import { upstreamOf } from '../route.ts';
 import type { Role, Toward, UpstreamKind } from '../route.ts';
 import { FINE, Histogram } from '../stats/histogram.ts';

@@ -1,4 +1,4 @@
-import type { Outcome } from '../call.ts';
+import type { Outcome } from '../outcome.ts';
 
 /**
  * The measured concurrency that one replica can carry. Calls are grouped into levels by concurrency per ready replica in the
@@ -80,11 +80,6 @@ export function signsOf({ outcome, durationUs, firstTokenUs, outputTokens }: Sig
   }
   if (tokens >= FEW_TOKENS) return [null, null, log(durationUs / tokens), null];
   return outputTokens === null || tokens === 0 ? [null, null, null, log(durationUs)] : [null, null, null, null];
-}
-
-/** Whether a call was turned away because the engine was full. */
-export function isTurnedAway(outcome: Outcome): boolean {
-  return outcome === 'rate_limited' || outcome === 'unavailable' || outcome === 'first_byte_timeout';
 }
 
 /** The level of a concurrency per replica. */

@@ -1,4 +1,5 @@
-import { CapacityTable, isTurnedAway, SIGNS, signsOf } from './capacity.ts';
+import { meaningOf } from '../outcome.ts';
+import { CapacityTable, SIGNS, signsOf } from './capacity.ts';
 import type { Capacity, HeededSigns, LearnedCapacity, SignedCall, Signs } from './capacity.ts';
 import { DayShape } from './day-shape.ts';
 import type { HourConcurrency, LearnedDay } from './day-shape.ts';
@@ -136,7 +137,7 @@ export class RouteConcurrency {
     const signs = signsOf(call);
     const shown: Signs = {
       calls: 1,
-      turnedAway: isTurnedAway(outcome) ? 1 : 0,
+      turnedAway: meaningOf(outcome).isTurnedAway ? 1 : 0,
       counts: signs.map((sign) => Number(sign !== null)),
       sums: signs.map((sign) => sign ?? 0),
     };

@@ -1,4 +1,5 @@
-import type { Arrival, Call, CallObserver, Outcome, Shadow } from '../../core/call.ts';
+import type { Arrival, Call, CallObserver, Shadow } from '../../core/call.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts';
 import { policyOf } from '../../core/policy/of-model.ts';

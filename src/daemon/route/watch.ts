@@ -1,5 +1,7 @@
-import { assignedTo, DELAYED_US, isFault } from '../../core/call.ts';
-import type { Arrival, Call, Outcome, Shadow } from '../../core/call.ts';
+import { assignedTo, DELAYED_US } from '../../core/call.ts';
+import { isFault } from '../../core/outcome.ts';
+import type { Arrival, Call, Shadow } from '../../core/call.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import { judgeCriteria, needsServed, withCosts } from '../../core/criteria/criteria.ts';
 import type { CostsOf, DemandFigures } from '../../core/criteria/criteria.ts';
 import { DemandWindow } from '../../core/criteria/demand-window.ts';

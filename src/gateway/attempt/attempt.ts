@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { AttemptRecord, Outcome } from '../../core/call.ts';
+import type { AttemptRecord } from '../../core/call.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import type { UpstreamKind } from '../../core/route.ts';
 import type { OutboundRequest } from './outbound.ts';
 import { outcomeOfError } from './outcome.ts';

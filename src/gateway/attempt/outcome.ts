@@ -1,24 +1,4 @@
-import type { Outcome } from '../../core/call.ts';
-
-const FALLS_BACK: ReadonlySet<Outcome> = new Set([
-  'connect_failed',
-  'first_byte_timeout',
-  'rate_limited',
-  'server_error',
-  'unavailable',
-  'unauthorized',
-  'not_found',
-  'paused',
-  'broken_stream',
-  'idle_timeout',
-]);
-
-/**
- * Whether a call whose attempt at an endpoint ended like this may be sent to serverless, if the client got no byte yet.
- */
-export function mayFallBack(outcome: Outcome): boolean {
-  return FALLS_BACK.has(outcome);
-}
+import type { Outcome } from '../../core/outcome.ts';
 
 /** The outcome of an attempt with this HTTP status. */
 export function outcomeOfStatus(status: number): Outcome {

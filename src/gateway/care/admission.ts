@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Outcome } from '../../core/call.ts';
-import { backoffMs, isRepeatable } from '../../core/care/retry.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import { backoffMs } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import type { Target } from '../attempt/targets.ts';
@@ -161,8 +161,11 @@ export class Admission implements Waiter {
     lane.release(permit, outcome, headers === null ? null : pauseOf(headers));
   }
 
-  /** Whether another attempt follows one that ended with `outcome`. If so, `sendNow` or `refused` is called later. */
-  tryAgain(outcome: Outcome, status: number, headers: IncomingHttpHeaders | null): boolean {
+  /**
+   * Whether another attempt follows one that ended with `outcome`. If so, `sendNow` or `refused` is called later.
+   * `isRepeatable`: whether the upstream may get the call again.
+   */
+  tryAgain(outcome: Outcome, isRepeatable: boolean, headers: IncomingHttpHeaders | null): boolean {
     const policy = this.#policy;
     const clock = this.#clock;
     const nowMs = clock.now();
@@ -172,7 +175,7 @@ export class Admission implements Waiter {
       this.#enterAfter(0, false);
       return true;
     }
-    if (!isRepeatable(outcome, status) || this.#retries >= policy.retries.most) return false;
+    if (!isRepeatable || this.#retries >= policy.retries.most) return false;
     const requestedMs = headers === null ? null : pauseOf(headers);
     const pauseMs = backoffMs(this.#retries + 1, policy.retries, Math.random(), requestedMs);
     if (nowMs + pauseMs >= this.deadlineMs) return false;

@@ -1,4 +1,5 @@
-import type { Outcome } from '../../core/call.ts';
+import { meaningOf } from '../../core/outcome.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import { providerOf } from '../request/incoming-call.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
@@ -13,9 +14,6 @@ interface LaneOption {
   /** What is appended to the model's name; null: the call is sent as the client sent it. */
   readonly suffix: string | null;
 }
-
-/** How a listed provider answers if it does not serve the model, the token or this kind of call. */
-const UNABLE: ReadonlySet<Outcome> = new Set(['client_error', 'not_found', 'unauthorized']);
 
 /** The lanes that one call may take, and the one it takes now. */
 export class LaneChoice {
@@ -53,7 +51,7 @@ export class LaneChoice {
     const { current } = this;
     const own = this.#own;
     if (this.#listOthers === null) return false;
-    if (current !== own && UNABLE.has(outcome)) {
+    if (current !== own && meaningOf(outcome).isUnable) {
       current.lane.noteUnable();
       this.#unable.push(current);
       return true;

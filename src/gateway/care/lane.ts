@@ -1,4 +1,4 @@
-import type { Outcome } from '../../core/call.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import { admits, CLOSED, ended, sent } from '../../core/care/breaker.ts';
 import type { Breaker } from '../../core/care/breaker.ts';
 import { FairQueue } from '../../core/care/fair-queue.ts';

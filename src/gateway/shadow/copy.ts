@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { knownAfterUs } from '../../core/call.ts';
-import type { Arrival, Outcome, Shadow } from '../../core/call.ts';
+import type { Arrival, Shadow } from '../../core/call.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import { errorMessage } from '../../core/errors.ts';
 import { Attempt } from '../attempt/attempt.ts';
 import type { AttemptOwner } from '../attempt/attempt.ts';

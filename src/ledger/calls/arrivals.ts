@@ -1,4 +1,5 @@
-import { knownAfterUs, OUTCOMES } from '../../core/call.ts';
+import { knownAfterUs } from '../../core/call.ts';
+import { OUTCOMES } from '../../core/outcome.ts';
 import type { HistoryCall } from '../../core/judge/profile.ts';
 import type { RecordedCall } from '../../core/judge/replay.ts';
 import type { UpstreamKind } from '../../core/route.ts';

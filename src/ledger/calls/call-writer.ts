@@ -1,5 +1,6 @@
-import { OUTCOMES } from '../../core/call.ts';
-import type { AttemptRecord, Call, Outcome, Shadow } from '../../core/call.ts';
+import { OUTCOMES } from '../../core/outcome.ts';
+import type { AttemptRecord, Call, Shadow } from '../../core/call.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import { sqliteCode } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { Names } from './names.ts';

@@ -1,5 +1,6 @@
-import { OUTCOMES } from '../../core/call.ts';
-import type { CallKey, Outcome } from '../../core/call.ts';
+import { OUTCOMES } from '../../core/outcome.ts';
+import type { CallKey } from '../../core/call.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import type { CallShape, Role, UpstreamKind } from '../../core/route.ts';
 import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';

@@ -1,4 +1,4 @@
-import { OUTCOMES } from '../../core/call.ts';
+import { OUTCOMES } from '../../core/outcome.ts';
 import type { CallKey } from '../../core/call.ts';
 import type { Known } from '../../core/judge/call-order.ts';
 import type { LedgerDb } from '../database.ts';

@@ -1,4 +1,4 @@
-import { OUTCOMES } from '../../core/call.ts';
+import { OUTCOMES } from '../../core/outcome.ts';
 import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
 import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';

@@ -1,4 +1,5 @@
-import { DELAYED_US, OUTCOMES } from '../../core/call.ts';
+import { DELAYED_US } from '../../core/call.ts';
+import { OUTCOMES } from '../../core/outcome.ts';
 import type { UsageCall } from '../../core/usage/log.ts';
 import type { LedgerDb } from '../database.ts';
 import { FLAG } from './call-writer.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CLOSED, admits, ended, sent } from '../../../src/core/care/breaker.ts';
 import type { Breaker } from '../../../src/core/care/breaker.ts';
-import type { Outcome } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
 
 const POLICY = { faults: 5, cooldown: 60_000, probes: 1 };
 

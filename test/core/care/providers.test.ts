@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { OUTCOMES } from '../../../src/core/call.ts';
+import { OUTCOMES } from '../../../src/core/outcome.ts';
 import { ProviderTally, sumProviders } from '../../../src/core/care/providers.ts';
 
 const byName = (tally: ProviderTally) =>

@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { RetryAllowance, backoffMs, isRepeatable } from '../../../src/core/care/retry.ts';
-import { OUTCOMES } from '../../../src/core/call.ts';
+import { RetryAllowance, backoffMs } from '../../../src/core/care/retry.ts';
 
 const POLICY = { most: 5, base: 1_000, cap: 16_000, share: 0.2 };
 
 describe('a retry', () => {
-  it('follows only calls that were refused or not delivered', () => {
-    const may = OUTCOMES.filter((outcome) => isRepeatable(outcome, 0));
-    assert.deepEqual(may, ['rate_limited', 'unavailable', 'connect_failed']);
-    assert.deepEqual(
-      [500, 501, 502, 504].map((status) => isRepeatable('server_error', status)),
-      [false, false, true, true],
-    );
-    assert.ok(!isRepeatable('no_credits', 402));
-  });
-
   it('pauses between zero and a bound that doubles up to the cap, and never less than the upstream asks', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (n, draw) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
 import type { DemandFigures } from '../../../src/core/criteria/criteria.ts';
 import type { ServedFigures } from '../../../src/core/criteria/served-window.ts';
 import { ServedWindow } from '../../../src/core/criteria/served-window.ts';

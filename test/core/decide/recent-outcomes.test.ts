@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../../src/core/call.ts';
-import { OUTCOMES, isFault } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
+import { OUTCOMES, isFault } from '../../../src/core/outcome.ts';
 import { RecentOutcomes } from '../../../src/core/decide/recent-outcomes.ts';
 import { START } from '../../support/samples.ts';
 

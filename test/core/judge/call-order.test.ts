@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Assigned, Known, Taker } from '../../../src/core/judge/call-order.ts';
 import { byAssignment, CallOrder, earlyView, fullView } from '../../../src/core/judge/call-order.ts';
 import { Pairs, inOrder, takePair } from '../../../src/core/judge/shadow-pairs.ts';

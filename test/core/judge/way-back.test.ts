@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Outcome } from '../../../src/core/call.ts';
-import { assignedTo, DELAYED_US, GATEWAY_ID, isFault, OUTCOMES } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
+import { assignedTo, DELAYED_US, GATEWAY_ID } from '../../../src/core/call.ts';
+import { isFault, OUTCOMES } from '../../../src/core/outcome.ts';
 import { earlyView, fullView } from '../../../src/core/judge/call-order.ts';
 import { Judge } from '../../../src/core/judge/judge.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../../src/core/call.ts';
-import { OUTCOMES, isDecided, isFault } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
+import { OUTCOMES, isDecided, isFault } from '../../../src/core/outcome.ts';
 import type { TalliedCall } from '../../../src/core/rollout/step-figures.ts';
 import { NO_FIGURES, RoleTally } from '../../../src/core/rollout/step-figures.ts';
 import { upstreamOf } from '../../../src/core/route.ts';

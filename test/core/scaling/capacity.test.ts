@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Capacity, Signs } from '../../../src/core/scaling/capacity.ts';
-import { CapacityTable, isTurnedAway, signsOf } from '../../../src/core/scaling/capacity.ts';
+import { CapacityTable, signsOf } from '../../../src/core/scaling/capacity.ts';
 
 const ALL = { firstToken: true, other: true };
 
@@ -147,16 +147,4 @@ describe('the signs of a call', () => {
       );
     });
   }
-
-  it('count a call as turned away only if the engine was full', () => {
-    const outcomes: Outcome[] = [
-      'rate_limited',
-      'unavailable',
-      'first_byte_timeout',
-      'server_error',
-      'ok',
-      'client_left',
-    ];
-    assert.deepEqual(outcomes.map(isTurnedAway), [true, true, true, false, false, false]);
-  });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Arrival, Outcome, Shadow } from '../../../src/core/call.ts';
+import type { Arrival, Shadow } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
 import type { ShadowShare } from '../../../src/core/route.ts';
 import { Copy } from '../../../src/gateway/shadow/copy.ts';
 import type { OutboundRequest } from '../../../src/gateway/attempt/outbound.ts';

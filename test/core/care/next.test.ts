@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { judgeNext } from '../../../src/core/care/next.ts';
+import { OUTCOMES, meaningOf } from '../../../src/core/outcome.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
+
+const after = (outcome: Outcome, upstream: 'serverless' | 'dedicated', status = 0) =>
+  judgeNext({ upstream, outcome, status, hasReachedClient: false });
+
+describe('what follows an attempt', () => {
+  it('is nothing once a byte has reached the client', () => {
+    for (const outcome of OUTCOMES) {
+      for (const upstream of ['serverless', 'dedicated'] as const) {
+        const next = judgeNext({ upstream, outcome, status: 502, hasReachedClient: true });
+        assert.deepEqual(next, { step: 'give', why: 'has_reached_client' });
+      }
+    }
+  });
+
+  it('at an endpoint is serverless, if its row says so, and never the endpoint again', () => {
+    for (const outcome of OUTCOMES) {
+      assert.equal(after(outcome, 'dedicated').step, meaningOf(outcome).fallsBack ? 'elsewhere' : 'give', outcome);
+    }
+  });
+
+  it('at serverless is a repeat only of calls that it did not take', () => {
+    const again = OUTCOMES.filter((outcome) => after(outcome, 'serverless').step === 'again');
+    assert.deepEqual(again, ['rate_limited', 'unavailable', 'connect_failed', 'local_error']);
+    assert.deepEqual(
+      [500, 501, 502, 504, 505].map((status) => after('server_error', 'serverless', status).step),
+      ['give', 'give', 'again', 'again', 'give'],
+    );
+    assert.deepEqual(after('incomplete_answer', 'serverless', 200), { step: 'give', why: 'was_taken' });
+    assert.deepEqual(after('no_credits', 'serverless', 402), { step: 'give', why: 'would_end_the_same' });
+  });
+});
