@@ -8,6 +8,7 @@ export type Post = (path: string, body: object) => Promise<unknown>;
 /** The means that a question uses for its call. */
 interface Means {
   readonly client: InferenceClient;
+  /** The name to give in a request; whatever it is, the engine's own name is sent in its place. */
   readonly model: string;
   readonly post: Post;
 }

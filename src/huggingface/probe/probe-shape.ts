@@ -18,12 +18,16 @@ export interface ProbeResult {
   readonly latencyMs: number;
 }
 
+/** What the client is told to call; `named` replaces it. */
+const STAND_IN = 'model';
+
 /** The time limit of one probe. It is long, because a cold engine compiles during its first calls. */
 const PROBE_MS = 60_000;
 
 /**
  * Makes one call of a shape (see `core/route.ts`) with Hugging Face's own client and checks the answer: it has the
- * right form, it has content, and it states why it finished. Rejects only with the reason of the signal that ended it.
+ * right form, it has content, and it states why it finished. The body names the model as the gateway will name it.
+ * Rejects only with the reason of the signal that ended it.
  */
 export async function probeShape(
   url: string,
@@ -37,7 +41,7 @@ export async function probeShape(
   let status: number | null = null;
   const bounded = limited(PROBE_MS, signal);
   const noting: typeof fetch = async (input, init) => {
-    const response = await fetch(input, init);
+    const response = await fetch(input, named(init, model));
     status = response.status;
     return response;
   };
@@ -60,13 +64,24 @@ export async function probeShape(
     latencyMs: performance.now() - began,
   });
   try {
-    return ended(await ask({ client, model, post }));
+    return ended(await ask({ client, model: STAND_IN, post }));
   } catch (error) {
     signal?.throwIfAborted();
     const broken = howBroken(error);
     if (broken !== null) status = null;
     return ended(broken ?? whatWasSaid(error));
   }
+}
+
+/**
+ * The request with the engine's name for the model in its body. The client cannot be given that name, because it takes
+ * a name that begins with a slash for a URL and refuses it before it sends anything. llama.cpp, SGLang and TGI name a
+ * model by the path that they loaded it from.
+ */
+function named(init: RequestInit | undefined, model: string): RequestInit | undefined {
+  if (typeof init?.body !== 'string') return init;
+  const sent: unknown = JSON.parse(init.body);
+  return { ...init, body: JSON.stringify(Object.assign({}, sent, { model })) };
 }
 
 /** Why the connection failed; null if it did not. */

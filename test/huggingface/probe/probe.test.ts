@@ -9,6 +9,15 @@ import { events, serve } from '../rig.ts';
 import type { Answer, Seen } from '../rig.ts';
 
 const TOKEN = 'hf_secretsecret123';
+/** Names that engines have for a model, among them paths and what looks like a URL. */
+const SERVED_NAMES = [
+  'served',
+  'acme/model',
+  '/repository',
+  '/repository/a/Q4_K_M.gguf',
+  'https://model',
+  'ä "quoted"',
+];
 
 const message = (content: unknown, more: object = {}, finish: string | null = 'stop') => ({
   choices: [{ index: 0, finish_reason: finish, message: { role: 'assistant', content, ...more } }],
@@ -89,21 +98,23 @@ describe('the served model', () => {
 });
 
 describe('a probe', () => {
-  it('is ok for every shape that an engine answers correctly, with few tokens and the served name', async () => {
-    await using rig = await serve(engine);
-    for (const shape of engineShapes('vLLM')) {
-      const result = await probeShape(rig.url, TOKEN, 'served', shape);
-      assert.deepEqual({ ...result, latencyMs: 0 }, { ok: true, status: 200, error: null, latencyMs: 0 }, shape);
-      assert.ok(result.latencyMs > 0);
-    }
-    assert.equal(rig.seen.length, engineShapes('vLLM').length);
-    for (const { path, body, authorization } of rig.seen) {
-      const asked = body as { model: string; max_tokens?: number };
-      assert.equal(asked.model, 'served');
-      assert.equal(authorization, `Bearer ${TOKEN}`);
-      if (path !== '/v1/embeddings') assert.ok((asked.max_tokens ?? 1_000) <= 64);
-    }
-  });
+  for (const name of SERVED_NAMES) {
+    it(`of ${name} is ok for every shape that an engine answers correctly, with few tokens`, async () => {
+      await using rig = await serve(engine);
+      for (const shape of engineShapes('vLLM')) {
+        const result = await probeShape(rig.url, TOKEN, name, shape);
+        assert.deepEqual({ ...result, latencyMs: 0 }, { ok: true, status: 200, error: null, latencyMs: 0 }, shape);
+        assert.ok(result.latencyMs > 0);
+      }
+      assert.equal(rig.seen.length, engineShapes('vLLM').length);
+      for (const { path, body, authorization } of rig.seen) {
+        const asked = body as { model: string; max_tokens?: number };
+        assert.equal(asked.model, name);
+        assert.equal(authorization, `Bearer ${TOKEN}`);
+        if (path !== '/v1/embeddings') assert.ok((asked.max_tokens ?? 1_000) <= 64);
+      }
+    });
+  }
 
   const wrong: [string, string, Answer, RegExp][] = [
     ['chat', 'no choices', { body: {} }, /no choices/],
