@@ -202,7 +202,7 @@ function readReport(dbPath: string): StatusReport | null {
   }
 }
 
-/** One endpoint by its name. Throws AppError `not_found`, or `conflict` where upshift did not make it. */
+/** One endpoint by its name. Throws AppError `not_found`, or `conflict` if upshift did not create it. */
 async function find(client: EndpointsClient, namespaces: Namespaces, name: string): Promise<Found> {
   const found = (await listAll(client, namespaces)).find(({ status }) => status.name === name);
   if (found === undefined) {
