@@ -6,7 +6,7 @@ export interface SweepPolicy {
   readonly ended: 'pause' | 'report';
   /** How long such an endpoint stays paused before it is deleted; null: it is never deleted. */
   readonly deleteAfter: number | null;
-  /** Endpoints that this ledger does not know. Another installation may use them. */
+  /** Endpoints that this ledger has no record of. Another installation may use them. */
   readonly unknown: 'report' | 'pause' | 'delete';
   /** After this time without calls a promoted endpoint is reported; null: it is never reported. */
   readonly idle: number | null;
