@@ -1,7 +1,8 @@
+import type { EndpointState } from '../core/endpoint-state.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { Endpoint } from './endpoint/endpoint.ts';
 import type { Fleet } from './endpoint/fleet.ts';
-import type { Change, EndpointState } from './endpoint/life.ts';
+import type { Change } from './endpoint/life.ts';
 import { parseObject, readBody, sendJson } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { parseFault } from './faults.ts';

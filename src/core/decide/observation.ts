@@ -1,4 +1,5 @@
 import type { DemandFigures } from '../criteria/criteria.ts';
+import type { EndpointState } from '../endpoint-state.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Profile } from '../judge/profile.ts';
 import type { Verdict } from '../judge/verdict.ts';
@@ -46,16 +47,7 @@ export interface Survey {
 /** The last reading of an endpoint, from the management API and its health route. */
 export interface EndpointSeen {
   readonly at: number;
-  readonly state:
-    | 'absent'
-    | 'pending'
-    | 'initializing'
-    | 'updating'
-    | 'updateFailed'
-    | 'running'
-    | 'paused'
-    | 'failed'
-    | 'scaledToZero';
+  readonly state: EndpointState | 'absent';
   readonly url: string | null;
   /** Whether its health route answers 200. */
   readonly isHealthy: boolean;

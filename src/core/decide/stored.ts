@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DemandFigures } from '../criteria/criteria.ts';
+import { ENDPOINT_STATES } from '../endpoint-state.ts';
 import { ERROR_CODES } from '../errors.ts';
 import { profileSchema, verdictSchema } from '../judge/stored.ts';
 import type { Spending } from '../money/spending.ts';
@@ -57,17 +58,7 @@ const survey = storedAs<Survey>()(
 export const endpointSeenSchema = storedAs<EndpointSeen>()(
   z.strictObject({
     at: time,
-    state: z.enum([
-      'absent',
-      'pending',
-      'initializing',
-      'updating',
-      'updateFailed',
-      'running',
-      'paused',
-      'failed',
-      'scaledToZero',
-    ]),
+    state: z.enum(['absent', ...ENDPOINT_STATES]),
     url: text.nullable(),
     isHealthy: z.boolean(),
     badReadings: count,

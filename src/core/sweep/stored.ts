@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ENDPOINT_STATES } from '../endpoint-state.ts';
 import { sweepPolicySchema } from '../policy/stored.ts';
 import { PHASES } from '../rollout/rollout.ts';
 import { storedAs } from '../stored.ts';
@@ -14,16 +15,7 @@ const endpoint = storedAs<EndpointFound>()(
     namespace: text,
     name: text,
     model: text,
-    state: z.enum([
-      'pending',
-      'initializing',
-      'updating',
-      'updateFailed',
-      'running',
-      'paused',
-      'failed',
-      'scaledToZero',
-    ]),
+    state: z.enum(ENDPOINT_STATES),
     tags: z.array(text),
     createdAt: time.nullable(),
     updatedAt: time.nullable(),

@@ -1,5 +1,5 @@
 import type { Action, Reason } from '../decide/decision.ts';
-import type { EndpointSeen } from '../decide/observation.ts';
+import type { EndpointState } from '../endpoint-state.ts';
 import type { SweepPolicy } from '../policy/sweep.ts';
 import { isActive } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
@@ -22,7 +22,7 @@ export interface EndpointFound {
   readonly name: string;
   /** The repository that it serves. */
   readonly model: string;
-  readonly state: Exclude<EndpointSeen['state'], 'absent'>;
+  readonly state: EndpointState;
   readonly tags: readonly string[];
   readonly createdAt: number | null;
   readonly updatedAt: number | null;

@@ -1,19 +1,8 @@
+import { ENDPOINT_STATES } from '../../core/endpoint-state.ts';
+import type { EndpointState } from '../../core/endpoint-state.ts';
 import type { Measure, Scaling } from '../../core/scaling/scaling.ts';
 import { OUR_TAG } from '../../core/sweep/sweep.ts';
 import { at, number, text } from '../json.ts';
-
-const STATES = [
-  'pending',
-  'initializing',
-  'updating',
-  'updateFailed',
-  'running',
-  'paused',
-  'failed',
-  'scaledToZero',
-] as const;
-
-type EndpointState = (typeof STATES)[number];
 
 /** An Inference Endpoint as the management API shows it. */
 export interface EndpointStatus {
@@ -54,7 +43,7 @@ export function isOurs(status: Pick<EndpointStatus, 'tags'>): boolean {
 export function readStatus(value: unknown): EndpointStatus {
   const status = at(value, 'status');
   const stated = text(at(status, 'state')) ?? '';
-  const state = STATES.find((known) => known === stated);
+  const state = ENDPOINT_STATES.find((known) => known === stated);
   const message = text(at(status, 'message'));
   const address = readAddress(text(at(status, 'url')));
   const compute = at(value, 'compute');

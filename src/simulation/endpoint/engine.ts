@@ -1,3 +1,4 @@
+import type { EndpointState } from '../../core/endpoint-state.ts';
 import { embeddingAnswer } from '../answer/answers.ts';
 import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
 import { shapeOf } from '../answer/shapes.ts';
@@ -6,7 +7,6 @@ import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchang
 import type { Exchange } from '../exchange.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
-import type { EndpointState } from './life.ts';
 import { healthRoute, servedNames } from './spec.ts';
 import type { EndpointSpec } from './spec.ts';
 

@@ -1,9 +1,6 @@
+import type { EndpointState } from '../../core/endpoint-state.ts';
 import { MINUTE_MS } from '../../core/time.ts';
 import type { EndpointSpec } from './spec.ts';
-
-/** The eight states of `status.state`. */
-export type EndpointState =
-  'pending' | 'initializing' | 'updating' | 'updateFailed' | 'running' | 'paused' | 'failed' | 'scaledToZero';
 
 /** A change of state, past or planned. */
 export interface Change {

@@ -1,5 +1,6 @@
+import type { EndpointState } from '../../core/endpoint-state.ts';
 import type { World } from '../world.ts';
-import type { Change, EndpointState } from './life.ts';
+import type { Change } from './life.ts';
 import type { EndpointSpec } from './spec.ts';
 
 const READY = 'Endpoint is ready';
