@@ -22,8 +22,7 @@ export function decide(rollout: Rollout | null, seen: Observation): Decision {
   if (rollout.toward === 'serverless') return decideWayBack(rollout, seen);
   const urgent = decideUrgent(rollout, seen);
   if (urgent !== null) return urgent;
-  const answer = seen.request === null ? null : answerRequest(rollout, seen, seen.request);
-  if (answer !== null) return answer;
+  if (seen.request !== null) return answerRequest(rollout, seen, seen.request);
   const budget = decideBudget(rollout, seen);
   if (budget !== null) return budget;
   switch (rollout.phase) {

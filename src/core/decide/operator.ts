@@ -16,7 +16,7 @@ import { decideRollback, stepVerdict } from './rollback.ts';
 import { advance, serverlessHold } from './stepping.ts';
 
 /** Answers an operator's request: it is carried out or refused. */
-export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision | null {
+export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
   if (request.rolloutId !== rollout.id) {
     const isReplaced = request.rolloutId === rollout.wayBack?.replaces;
     const why = isReplaced ? 'is being replaced by a way back' : 'is over';

@@ -25,10 +25,7 @@ export function decideWayBack(rollout: Rollout, seen: Observation): Decision {
   const isOwnAbort = request?.kind === 'abort' && request.rolloutId === rollout.id;
   const returned = lost === null && !isOwnAbort ? keepEndpoint(rollout, seen) : null;
   if (returned !== null) return returned;
-  if (request !== null) {
-    const answer = answerRequest(rollout, seen, request);
-    if (answer !== null) return noteForBoth(rollout, answer);
-  }
+  if (request !== null) return noteForBoth(rollout, answerRequest(rollout, seen, request));
   const word = budgetWord(rollout, seen);
   if (word !== null) return noteForBoth(rollout, word);
   switch (rollout.phase) {
