@@ -11,6 +11,8 @@ import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { stopWeight } from '../../core/rollout/rollout.ts';
 import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { factsByName } from '../../core/sizing/by-name.ts';
+import { busiestSwarm, planSizing } from '../../core/sizing/plan.ts';
+import type { FactsFound, OfferList, SizingPlan } from '../../core/sizing/plan.ts';
 import { longText } from '../../core/sweep/sweep.ts';
 import { spanText } from '../../core/text.ts';
 import { readEnvironment } from '../../files/environment.ts';
@@ -29,13 +31,11 @@ import { withGlobals, withPolicy } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { parseSince } from '../input/span.ts';
 import { openClock, timeOf } from '../session.ts';
-import { busiestSwarm, NO_TOKEN, orProblem, planSizing } from '../sizing-plan.ts';
-import type { FactsFound, OfferList, SizingPlan } from '../sizing-plan.ts';
 import { countText, numberText, percentText, weightText } from '../terminal/format.ts';
 import { cleanAll, painter, printJson, printText, table, warn, widthOf } from '../terminal/print.ts';
 import { entry } from '../views/page.ts';
 import type { Page } from '../views/page.ts';
-import { renderSizing } from '../views/sizing.ts';
+import { NO_TOKEN, renderSizing } from '../views/sizing.ts';
 
 interface PlanOptions extends GlobalOptions {
   readonly policy: string;
@@ -146,6 +146,17 @@ async function ask(route: RoutePolicy, { hubUrl, endpointsUrl, token }: Environm
     return { found, list: { offers: open.value, source: 'public', of: null, problem: ofAccount.problem } };
   }
   return { found, list: { offers: listedOffers(), source: 'list', of: LIST_DATE, problem: open.problem } };
+}
+
+/** The answer, or the problem in a sentence. Rethrows what is neither a problem of the network nor of rights. */
+async function orProblem<T>(ask: () => Promise<T>): Promise<{ value: T | null; problem: string | null }> {
+  try {
+    return { value: await ask(), problem: null };
+  } catch (error) {
+    const passes = error instanceof AppError && error.code !== 'internal' && error.code !== 'invalid';
+    if (!passes) throw error;
+    return { value: null, problem: error.message };
+  }
 }
 
 /** The calls of a model that asked for serverless in a span. */

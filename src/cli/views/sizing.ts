@@ -1,11 +1,13 @@
 import type { Candidate } from '../../core/sizing/candidate.ts';
 import { offerText, quotaLeft } from '../../core/sizing/offer.ts';
-import { NO_TOKEN } from '../sizing-plan.ts';
-import type { SizingPlan } from '../sizing-plan.ts';
+import type { SizingPlan } from '../../core/sizing/plan.ts';
 import { countText, numberText } from '../terminal/format.ts';
 import { pad, table, wrap } from '../terminal/print.ts';
 import { entry } from './page.ts';
 import type { Page } from './page.ts';
+
+/** The problem of a list of offers if there is no token to ask for the account's own. */
+export const NO_TOKEN = 'HF_TOKEN is not set';
 
 type SizingPage = Pick<Page, 'width' | 'paint'>;
 

@@ -1,20 +1,19 @@
-import { demandOf, inWindow, windowsOf } from '../core/advice/demand.ts';
-import type { DemandCall } from '../core/advice/demand.ts';
-import { AppError } from '../core/errors.ts';
-import type { EndpointPolicy } from '../core/policy/endpoint.ts';
-import type { BusiestDemand } from '../core/sizing/busiest-demand.ts';
-import type { InstanceWish } from '../core/sizing/candidate.ts';
-import { chooseOffer, pin } from '../core/sizing/choice.ts';
-import type { Choice } from '../core/sizing/choice.ts';
-import { engineSettings } from '../core/sizing/engine-args.ts';
-import type { ModelFacts } from '../core/sizing/facts.ts';
-import { memoryNeed } from '../core/sizing/memory.ts';
-import type { MemoryNeed } from '../core/sizing/memory.ts';
-import type { Offer } from '../core/sizing/offer.ts';
-import type { PinnedInstance } from '../core/sizing/pinned.ts';
-import type { MeasuredSpeed } from '../core/sizing/speed.ts';
-import { swarmSize } from '../core/sizing/swarm-size.ts';
-import type { SwarmSize } from '../core/sizing/swarm-size.ts';
+import { demandOf, inWindow, windowsOf } from '../advice/demand.ts';
+import type { DemandCall } from '../advice/demand.ts';
+import type { EndpointPolicy } from '../policy/endpoint.ts';
+import type { BusiestDemand } from './busiest-demand.ts';
+import type { InstanceWish } from './candidate.ts';
+import { chooseOffer, pin } from './choice.ts';
+import type { Choice } from './choice.ts';
+import { engineSettings } from './engine-args.ts';
+import type { ModelFacts } from './facts.ts';
+import { memoryNeed } from './memory.ts';
+import type { MemoryNeed } from './memory.ts';
+import type { Offer } from './offer.ts';
+import type { PinnedInstance } from './pinned.ts';
+import type { MeasuredSpeed } from './speed.ts';
+import { swarmSize } from './swarm-size.ts';
+import type { SwarmSize } from './swarm-size.ts';
 
 /** Instances, and how far to trust what is said of them. */
 export interface OfferList {
@@ -88,25 +87,11 @@ export function planSizing(
   };
 }
 
-/** The calls and agents of the fullest five minutes; null where there were no calls. */
+/** The calls and agents of the busiest five minutes of a span, epoch ms; null if there were no calls. */
 export function busiestSwarm(calls: readonly DemandCall[], fromMs: number, untilMs: number): SwarmSeen | null {
   const demand = demandOf(calls, { fromMs, untilMs });
   if (demand.atMs.length === 0) return null;
   const { peak, peakAt } = windowsOf(demand.atMs, 0);
   const agents = new Set([...inWindow(demand.atMs, peakAt)].map((place) => demand.agentOf[place]));
   return { calls: peak, agents: agents.size };
-}
-
-/** What is wrong where quota cannot be asked for. */
-export const NO_TOKEN = 'HF_TOKEN is not set';
-
-/** The value, or what is wrong in a sentence; only what is no trouble of the network or of rights is thrown. */
-export async function orProblem<T>(ask: () => Promise<T>): Promise<{ value: T | null; problem: string | null }> {
-  try {
-    return { value: await ask(), problem: null };
-  } catch (error) {
-    const passes = error instanceof AppError && error.code !== 'internal' && error.code !== 'invalid';
-    if (!passes) throw error;
-    return { value: null, problem: error.message };
-  }
 }
