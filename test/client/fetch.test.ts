@@ -7,11 +7,11 @@ import OpenAI from 'openai';
 import { createUpshiftFetch } from '../../src/client/fetch.ts';
 import { upshiftFetch } from '../../src/index.ts';
 import { targetOf } from '../../src/client/outgoing.ts';
-import { setEnvironment } from '../clients/rig.ts';
 import { json, startUpstream } from '../gateway/rig.ts';
+import { LLAMA, setEnvironment } from '../support/desk.ts';
+import type { Row } from '../support/desk.ts';
 import { eventually } from '../support/waiting.ts';
-import type { Row } from './rig.ts';
-import { CHAT, LLAMA, ROUTER, TOKEN, chat, openDesk } from './rig.ts';
+import { CHAT, ROUTER, TOKEN, chat, openDesk } from './rig.ts';
 
 const facts = (row: Row) =>
   [row.model, row.shape, row.agent, row.outcome, row.status, row.served_by, row.bypassed_gateway].join(' ');

@@ -4,7 +4,8 @@ import { createHuggingFace } from '@ai-sdk/huggingface';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, embed, generateText, streamText } from 'ai';
 import type { LanguageModel } from 'ai';
-import { LLAMA, MINILM, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, openDesk, factsOf, well } from './rig.ts';
+import { LLAMA, RETRY_AFTER } from '../support/desk.ts';
+import { MINILM, REFUSED, TOKEN, UNAVAILABLE, errorOf, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const token = TOKEN;

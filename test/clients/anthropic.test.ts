@@ -1,19 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import {
-  LLAMA,
-  REFUSED,
-  RETRY_AFTER,
-  TOKEN,
-  UNAVAILABLE,
-  errorOf,
-  messages,
-  openDesk,
-  setEnvironment,
-  factsOf,
-  well,
-} from './rig.ts';
+import { LLAMA, RETRY_AFTER, setEnvironment } from '../support/desk.ts';
+import { REFUSED, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const connect = (desk: Desk) =>

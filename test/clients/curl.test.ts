@@ -6,19 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { heard } from '../../src/simulation/answer/tasks.ts';
-import {
-  AGENT,
-  LLAMA,
-  REFUSED,
-  RETRY_AFTER,
-  TOKEN,
-  UNAVAILABLE,
-  lineFor,
-  messages,
-  openDesk,
-  factsOf,
-  well,
-} from './rig.ts';
+import { AGENT, LLAMA, RETRY_AFTER } from '../support/desk.ts';
+import { REFUSED, TOKEN, UNAVAILABLE, lineFor, messages, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const skip = spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed';

@@ -11,7 +11,8 @@ import { isEligible } from '../../src/core/route.ts';
 import { readServedModel } from '../../src/huggingface/probe/probe.ts';
 import { warmUp } from '../../src/huggingface/probe/warm.ts';
 import { endpointBody, startEndpoint } from '../simulation/support.ts';
-import { LLAMA, MINILM, TOKEN, messages, openDesk } from './rig.ts';
+import { LLAMA } from '../support/desk.ts';
+import { MINILM, TOKEN, messages, openDesk } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const LLAMACPP = { ctxSize: 8192, modelPath: '/repository', nParallel: 4, threadsHttp: 4 };

@@ -3,7 +3,8 @@ import { mock, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
 import { heard, picture } from '../../src/simulation/answer/tasks.ts';
-import { LLAMA, MINILM, REFUSED, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, factsOf, well } from './rig.ts';
+import { LLAMA } from '../support/desk.ts';
+import { MINILM, REFUSED, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const FLUX = 'black-forest-labs/FLUX.1-schnell';

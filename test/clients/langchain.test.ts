@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChatOpenAI } from '@langchain/openai';
-import { LLAMA, REFUSED, RETRY_AFTER, TOKEN, UNAVAILABLE, errorOf, openDesk, factsOf, well } from './rig.ts';
+import { LLAMA, RETRY_AFTER } from '../support/desk.ts';
+import { REFUSED, TOKEN, UNAVAILABLE, errorOf, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 /** `maxRetries` is 6 by default, with waits between retries. */

@@ -1,20 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI from 'openai';
-import {
-  LLAMA,
-  MINILM,
-  REFUSED,
-  RETRY_AFTER,
-  TOKEN,
-  UNAVAILABLE,
-  errorOf,
-  messages,
-  openDesk,
-  setEnvironment,
-  factsOf,
-  well,
-} from './rig.ts';
+import { LLAMA, RETRY_AFTER, setEnvironment } from '../support/desk.ts';
+import { MINILM, REFUSED, TOKEN, UNAVAILABLE, errorOf, messages, openDesk, factsOf, well } from './rig.ts';
 import type { Desk } from './rig.ts';
 
 const connect = (desk: Desk) => desk.line('`openai`', { OpenAI, token: TOKEN }) as OpenAI;
