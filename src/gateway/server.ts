@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
 import { REPORT_PATH } from '../core/wire/bypass.ts';
+import { answerAside } from './aside.ts';
 import { Targets } from './attempt/targets.ts';
 import type { DispatcherFor } from './attempt/targets.ts';
 import { Batches } from './batch/batches.ts';
@@ -84,6 +85,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const server = createServer({ keepAliveTimeout: 0, keepAlive: true, noDelay: true }, (req, res) => {
     if (isDraining) res.shouldKeepAlive = false;
     if (takeBypassed !== undefined && req.url === REPORT_PATH) return answerReport(req, res, takeBypassed, shared);
+    if (req.method !== 'POST' && answerAside(req, res)) return;
     counters.requests++;
     const exchange = new Exchange(shared, req, res);
     live.add(exchange);

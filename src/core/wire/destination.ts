@@ -40,37 +40,64 @@ const OPENAI_KINDS: ReadonlyMap<string, CallKind> = new Map([
   ['/v1/embeddings', 'embedding'],
   ['/v1/responses', 'response'],
   ['/v1/messages', 'message'],
+  // It answers with a number, not with a completion, and no engine serves it.
+  ['/v1/messages/count_tokens', 'native'],
 ]);
 
-const NATIVE_METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'DELETE']);
+const NATIVE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE']);
+
+/** A target in absolute form: its scheme and host, and what follows. */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
+
+/** The names of this machine, with any port, because a tunnel may change the port. */
+const OURS = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i;
 
 // Paths with `..` are refused, because they could carry our token to parts of the router that clients must not reach.
-const CLIMBING = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|\\|%5c|%2f%2e|%2e%2f/i;
+const CLIMBING = /(?:^|\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|%5c/i;
 
-/** Finds the destination of a request, or null if the gateway does not serve its path. `url` is the request target. */
+/**
+ * Finds the destination of a request, or null if the gateway does not serve its path. `url` is the request target.
+ * Slashes that are repeated count as one. So does a slash at the end of a path of OpenAI's.
+ */
 export function locate(method: string, url: string): Destination | null {
   if (method === 'POST') {
     const kind = OPENAI_KINDS.get(url);
     if (kind !== undefined) return { kind, path: url, agent: null, model: null };
   }
-  const prefix = /^\/agents\/([^/?]+)(?=\/)/.exec(url);
-  if (prefix === null) return locatePlain(method, url, null);
+  const target = plainTarget(url);
+  if (target === null) return null;
+  const prefix = /^\/agents\/([^/]+)(?=\/)/.exec(target.path);
+  if (prefix === null) return locatePlain(method, target, null);
   const agent = decode(prefix[1] ?? '');
-  return agent === null ? null : locatePlain(method, url.slice(prefix[0].length), agent);
+  if (agent === null) return null;
+  return locatePlain(method, { ...target, path: target.path.slice(prefix[0].length) }, agent);
 }
 
-function locatePlain(method: string, url: string, agent: string | null): Destination | null {
-  const mark = url.indexOf('?');
-  const path = mark < 0 ? url : url.slice(0, mark);
-  const query = mark < 0 ? '' : url.slice(mark);
+/** A request target without scheme, host and repeated slashes. `query`: with its question mark, or ''. */
+interface PlainTarget {
+  readonly path: string;
+  readonly query: string;
+}
+
+/**
+ * The path and query of a target. Null if the target names another host: whoever uses the gateway as a proxy for that
+ * host must not have its credentials sent to the router.
+ */
+function plainTarget(url: string): PlainTarget | null {
+  const absolute = ABSOLUTE.exec(url);
+  if (absolute !== null && !OURS.test(absolute[1] ?? '')) return null;
+  const target = absolute === null ? url : (absolute[2] ?? '');
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  if (!path.startsWith('/')) return null;
+  return { path: path.replaceAll(/\/{2,}/g, '/'), query: mark < 0 ? '' : target.slice(mark) };
+}
+
+function locatePlain(method: string, { path, query }: PlainTarget, agent: string | null): Destination | null {
   if (CLIMBING.test(path)) return null;
-  if (method === 'POST') {
-    const kind = OPENAI_KINDS.get(path);
-    if (kind !== undefined) return { kind, path: url, agent, model: null };
-  }
-  if (method === 'GET' && (path === '/v1/models' || path.startsWith('/v1/models/'))) {
-    return { kind: 'models', path: url, agent, model: null };
-  }
+  const bare = path.endsWith('/') ? path.slice(0, -1) : path;
+  const kind = openAiKind(method, bare);
+  if (kind !== null) return { kind, path: `${bare}${query}`, agent, model: null };
   if (!NATIVE_METHODS.has(method)) return null;
   const [, first = '', ...rest] = path.split('/');
   if (first === 'models') {
@@ -79,7 +106,23 @@ function locatePlain(method: string, url: string, agent: string | null): Destina
   }
   if (!PROVIDERS.has(first) || rest.length === 0) return null;
   const model = first === 'hf-inference' && rest[0] === 'models' ? modelOf(rest.slice(1)) : null;
-  return { kind: 'native', path: url, agent, model };
+  return { kind: 'native', path: `${path}${query}`, agent, model };
+}
+
+/**
+ * Whether a request only asks if a server is there: clients ask for these paths before their first call. `url` is the
+ * request target.
+ */
+export function isGreeting(method: string, url: string): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  const path = plainTarget(url)?.path;
+  return path === '/' || path === '/api/hello';
+}
+
+function openAiKind(method: string, path: string): CallKind | null {
+  if (method === 'POST') return OPENAI_KINDS.get(path) ?? null;
+  const isRead = method === 'GET' || method === 'HEAD';
+  return isRead && (path === '/v1/models' || path.startsWith('/v1/models/')) ? 'models' : null;
 }
 
 /** `org/name` or the bare name of old models, before a sub-path such as `pipeline/...` or `v1/...`. */

@@ -165,7 +165,9 @@ export class Delivery {
     if (head.renamed !== null && this.#isReadable) body = spliceModel(body, head.renamed);
     this.sentBytes = body.length;
     const headers = headersOf(head, this.upstream);
-    if (head.status !== 204 && head.status !== 304) headers.push('content-length', String(body.length));
+    // The answer to a HEAD states the length of a body that does not come.
+    const length = res.req.method === 'HEAD' ? this.#length : body.length;
+    if (head.status !== 204 && head.status !== 304) headers.push('content-length', String(length));
     if (body.length > SMALL_BODY) {
       if (this.#isReadable && head.status < 400) this.#wholeUsage = usageOf(body);
       return () => {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { callShape } from '../../core/route.ts';
 import type { CallFeature, CallShape } from '../../core/route.ts';
-import { baseModel } from '../../core/wire/destination.ts';
+import { baseModel, PROVIDERS } from '../../core/wire/destination.ts';
 import type { Destination } from '../../core/wire/destination.ts';
 import { INVALID_JSON, NO_MODEL } from './reply.ts';
 import type { Reply } from './reply.ts';
@@ -42,21 +42,27 @@ export function readContent(destination: Destination, encoding: string | undefin
   if (kind === 'models' || isEncoded) return { model, suffix: '', shape: kind, scan: null };
   if (kind === 'native') {
     const scan = model === null && body.length > 0 ? scanObject(body) : null;
-    const named = scan === null || scan.model === null ? null : scan.model;
-    return { model: model ?? (named === null ? null : baseModel(named)), suffix: '', shape: kind, scan };
+    const named = scan === null ? null : scan.model;
+    if (model !== null || named === null || named === '') return { model, suffix: '', shape: kind, scan };
+    return { ...splitModel(named), shape: kind, scan };
   }
   const scan = scanObject(body);
   if (scan === null) return INVALID_JSON;
   if (scan.model === null || scan.model === '') return NO_MODEL;
-  const base = baseModel(scan.model);
-  return { model: base, suffix: scan.model.slice(base.length + 1), shape: shapeOf(destination, scan), scan };
+  return { ...splitModel(scan.model), shape: shapeOf(destination, scan), scan };
+}
+
+function splitModel(named: string): Pick<CallContent, 'model' | 'suffix'> {
+  const model = baseModel(named);
+  return { model, suffix: named.slice(model.length + 1) };
 }
 
 /**
  * The provider whose limit applies to a call: the one that its path or its model names; '' if the router chooses one.
  */
 export function providerOf({ kind, path }: Destination, { suffix }: CallContent): string {
-  return kind === 'native' ? (path.split('/', 2)[1] ?? '') : suffix;
+  const first = kind === 'native' ? (path.split('/', 2)[1] ?? '') : '';
+  return PROVIDERS.has(first) ? first : suffix;
 }
 
 /**

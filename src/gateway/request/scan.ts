@@ -21,6 +21,8 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 const BEYOND_ASCII = /[\x80-\xff]/;
+/** As UTF-8, one character per byte. Some Windows programs begin a text with it. */
+const BYTE_ORDER_MARK = '\xef\xbb\xbf';
 const LONGEST_KEY = 128;
 const LONGEST_MODEL = 1024;
 
@@ -44,7 +46,7 @@ export function scanObject(body: Buffer): Scan | null {
     isStructured: false,
     hasMedia: false,
   };
-  let at = skipSpace(text, 0);
+  let at = skipSpace(text, text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0);
   if (text.charCodeAt(at) !== OPEN_BRACE) return null;
   at = skipSpace(text, at + 1);
   if (text.charCodeAt(at) === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? found : null;

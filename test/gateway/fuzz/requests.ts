@@ -81,7 +81,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       Buffer.from('{"model":""}'),
       Buffer.from('{"model":"\\ud800"}'),
       Buffer.from('{'.repeat(50_000)),
-      Buffer.from('\u{feff}{"model":"acme/split"}'),
+      Buffer.from('\u{feff}\u{feff}{"model":"acme/split"}'),
     ]);
     return { ...ANY, pieces: [requestOf(call, { body })], allowed: [400] };
   },
