@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { assignedTo } from '../core/call.ts';
 import type { Arrival, Call } from '../core/call.ts';
+import { meaningOf } from '../core/outcome.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { judgeNext } from '../core/care/next.ts';
 import type { Next } from '../core/care/next.ts';
@@ -11,7 +12,9 @@ import { Delivery } from './attempt/delivery.ts';
 import type { Head } from './attempt/delivery.ts';
 import { toEndpoint, toServerless } from './attempt/outbound.ts';
 import type { OutboundRequest } from './attempt/outbound.ts';
+import { ErrorReader } from './attempt/error-reader.ts';
 import { outcomeOfStatus } from './attempt/outcome.ts';
+import { unavailableReply } from './attempt/unavailable.ts';
 import { admissionFor } from './care/admission.ts';
 import type { Admission } from './care/admission.ts';
 import { refusalReply } from './care/refusal.ts';
@@ -57,6 +60,8 @@ export class AssignedCall implements AttemptOwner {
   #state: State = WAITING;
   /** Its access to serverless; null if the policy sets no limits there, or if it has not been sent there. */
   #admission: Admission | null = null;
+  /** The latest attempt that another one followed. Its answer is kept in case that none comes from that one. */
+  #last: Attempt | null = null;
 
   constructor(
     owner: CallOwner,
@@ -132,8 +137,17 @@ export class AssignedCall implements AttemptOwner {
   }
 
   refused(refusal: Refusal): void {
+    const last = this.#last;
+    if (last !== null) return this.#giveBack(last);
     this.#history.noteRefused();
     this.#end(replied(this.#res, refusalReply(refusal), 'rate_limited'));
+  }
+
+  /** No further attempt is made after all: the client gets what the last one got. */
+  #giveBack(attempt: Attempt): void {
+    this.#last = null;
+    this.#state = { name: 'trying', attempt };
+    if (!attempt.giveBack()) this.#end(replied(this.#res, UPSTREAM_UNAVAILABLE, attempt.outcome as Outcome));
   }
 
   /** A fault of the gateway itself: it is logged, and the client gets an error. */
@@ -151,8 +165,9 @@ export class AssignedCall implements AttemptOwner {
     if (status >= 400 && (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, headers))) return;
     if (attempt.upstream === 'serverless' && outcome === 'ok') this.#admission?.answerBegan(headers);
     if (outcome === 'unavailable') {
-      attempt.discard();
-      this.#end(replied(this.#res, UPSTREAM_UNAVAILABLE, outcome));
+      void new ErrorReader(attempt, (body) => {
+        if (!this.#isOver) this.#end(replied(this.#res, unavailableReply(headers, body), outcome));
+      });
       return;
     }
     const head = this.#headOf(attempt, status, headers, outcome);
@@ -209,6 +224,7 @@ export class AssignedCall implements AttemptOwner {
   #fallsBack(attempt: Attempt, outcome: Outcome): boolean {
     if (this.#next(attempt, outcome) !== 'elsewhere') return false;
     this.#leave(attempt, outcome);
+    attempt.discard();
     this.#shared.counters.fallbacks++;
     this.#toServerless();
     return true;
@@ -218,13 +234,22 @@ export class AssignedCall implements AttemptOwner {
   #retries(attempt: Attempt, outcome: Outcome, headers: IncomingHttpHeaders | null): boolean {
     const admission = this.#admission;
     if (admission === null || attempt.upstream !== 'serverless' || this.#res.headersSent) return false;
-    if (!admission.tryAgain(outcome, this.#next(attempt, outcome) === 'again', headers)) {
-      admission.release(outcome, headers);
+    if (!admission.tryAgain(outcome, this.#next(attempt, outcome) === 'again', attempt, headers)) {
+      admission.release(outcome, attempt, headers);
       return false;
     }
     this.#leave(attempt, outcome);
+    this.#keep(attempt, outcome, headers);
     this.#shared.counters.retries++;
     return true;
+  }
+
+  /** Keeps an attempt's answer for the client, unless the client never asked the provider that gave it. */
+  #keep(attempt: Attempt, outcome: Outcome, headers: IncomingHttpHeaders | null): void {
+    if (meaningOf(outcome).isUnable) return attempt.discard();
+    this.#last?.discard();
+    this.#last = attempt;
+    attempt.hold(headers);
   }
 
   #next({ upstream, status }: Attempt, outcome: Outcome): Next['step'] {
@@ -234,7 +259,6 @@ export class AssignedCall implements AttemptOwner {
   /** Ends an attempt that another one follows. */
   #leave(attempt: Attempt, outcome: Outcome): void {
     this.#history.noteOutcome(attempt, outcome, this.#shared.nowUs());
-    attempt.discard();
     this.#state = WAITING;
   }
 
@@ -253,6 +277,7 @@ export class AssignedCall implements AttemptOwner {
 
   #end(ending: Ending): void {
     const row = this.#history.close(ending, this.#attemptNow);
+    this.#last?.discard();
     this.#admission?.release(ending.attemptOutcome);
     this.#admission?.end();
     this.#state = OVER;

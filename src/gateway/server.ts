@@ -18,6 +18,7 @@ import { Exchange } from './exchange.ts';
 import type { InFlight } from './exchange.ts';
 import { LiveSet } from './live-set.ts';
 import { Agents } from './request/agent.ts';
+import { BodyHashes } from './request/body-hash.ts';
 import { Repeats } from './request/repeats.ts';
 import { Shadows } from './shadow/shadows.ts';
 import type { ShadowCounts } from './shadow/shadows.ts';
@@ -151,6 +152,7 @@ function startChecks({ live, shadows, lanes, coarse }: Parts): () => void {
 
 function share(options: GatewayOptions): Parts {
   const { clock } = options;
+  const bodyHashes = new BodyHashes();
   let lastArrivalUs = 0;
   return {
     gatewayId: options.gatewayId,
@@ -160,7 +162,8 @@ function share(options: GatewayOptions): Parts {
     recorder: options.recorder,
     observer: guarded(options.observer, options.log ?? (() => undefined)),
     agents: new Agents(options.agentSalt),
-    repeats: new Repeats(),
+    bodyHashes,
+    repeats: new Repeats(bodyHashes),
     targets: new Targets(options.dispatcherFor),
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
     live: new LiveSet<Exchange>(),

@@ -6,6 +6,7 @@ import type { Batches } from './batch/batches.ts';
 import type { Lanes } from './care/lanes.ts';
 import type { Indexed, LiveSet } from './live-set.ts';
 import type { Agents } from './request/agent.ts';
+import type { BodyHashes } from './request/body-hash.ts';
 import type { Repeats } from './request/repeats.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
@@ -29,6 +30,7 @@ export interface Shared {
   readonly recorder: Recorder;
   readonly observer: CallObserver;
   readonly agents: Agents;
+  readonly bodyHashes: BodyHashes;
   readonly repeats: Repeats;
   readonly targets: Targets;
   readonly maxBodyBytes: number;

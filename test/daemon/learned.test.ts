@@ -29,7 +29,7 @@ const silent = () => undefined;
 const laneOf = (perSecond: number): LearnedLane => ({
   rate: { perSecond },
   inFlight: { most: null },
-  breaker: { state: 'open', since: START, until: START + MINUTE, cause: 'unavailable' },
+  breaker: { state: 'open', since: START, until: START + MINUTE, cause: 'unavailable', agents: null },
 });
 
 /** The parts of a daemon that learn, of one process. */

@@ -8,6 +8,7 @@ import { LiveSet } from '../../src/gateway/live-set.ts';
 import { Meter, readUsage } from '../../src/gateway/attempt/meter.ts';
 import { serverlessAuthorization } from '../../src/core/wire/credentials.ts';
 import { PROVIDERS, locate } from '../../src/core/wire/destination.ts';
+import { BodyHashes } from '../../src/gateway/request/body-hash.ts';
 import { Repeats } from '../../src/gateway/request/repeats.ts';
 import { chatAnswer, chatEvents } from './rig.ts';
 
@@ -142,7 +143,7 @@ test('identifies agents by the id that they send, otherwise by token and user ag
 });
 
 test('a refused body counts as repeated for a minute, and only for its agent', () => {
-  const repeats = new Repeats();
+  const repeats = new Repeats(new BodyHashes());
   const body = Buffer.from('body');
   assert.equal(repeats.find('a', '/p', body, 1), null);
   repeats.refused('a', '/p', body, { arrivedAtUs: 1, repeatOfUs: null });

@@ -25,7 +25,9 @@ export function laneLines(lanes: readonly (LaneKey & LaneStatus)[], page: Page):
     const next =
       breaker.state === 'open' ? `next attempt in ${spanText(Math.max(0, breaker.until - page.now))}` : 'trying';
     const cause = breaker.cause.replaceAll('_', ' ');
-    return [...lines, ...alert(`serverless fails (${cause}): calls are refused, ${next}`, page)];
+    const { agents } = breaker;
+    const who = agents === null ? ['', 'calls'] : [` for ${countText(agents, 'agent')}`, 'their calls'];
+    return [...lines, ...alert(`serverless fails${who[0]} (${cause}): ${who[1]} are refused, ${next}`, page)];
   });
   const providers = sumProviders(lanes);
   const isShown = providers.length > 1 || providers.some(({ refused }) => refused > 0);

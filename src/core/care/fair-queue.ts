@@ -21,12 +21,22 @@ export class FairQueue<T> {
     return this.#agents.size;
   }
 
-  /** How many items at most are taken before an item that the agent would add now. */
-  ahead(agent: string): number {
-    const own = this.#agents.get(agent)?.length ?? 0;
+  /**
+   * How many items at most are taken before an item that the agent would add now. `counts`: whether an item may be taken
+   * before; without it, all may.
+   */
+  ahead(agent: string, counts?: (item: T) => boolean): number {
+    const lengthOf = (items: readonly T[]) => (counts === undefined ? items.length : items.filter(counts).length);
+    const own = lengthOf(this.#agents.get(agent) ?? []);
     let ahead = own;
-    for (const [other, items] of this.#agents) if (other !== agent) ahead += Math.min(items.length, own + 1);
+    for (const [other, items] of this.#agents) if (other !== agent) ahead += Math.min(lengthOf(items), own + 1);
     return ahead;
+  }
+
+  /** The item whose turn it is; undefined if the queue is empty. */
+  get first(): T | undefined {
+    for (const [, items] of this.#agents) return items[0];
+    return undefined;
   }
 
   /**
@@ -44,10 +54,15 @@ export class FairQueue<T> {
     return dropped;
   }
 
-  /** Removes and returns the item whose turn it is; undefined if the queue is empty. */
-  take(): T | undefined {
+  /**
+   * Removes and returns the item whose turn it is; undefined if there is none. `may`: whether an item may be taken; an
+   * agent whose items may not be taken keeps its turn.
+   */
+  take(may?: (item: T) => boolean): T | undefined {
     for (const [agent, items] of this.#agents) {
-      const item = items.shift();
+      const at = may === undefined ? 0 : items.findIndex(may);
+      if (at < 0) continue;
+      const [item] = items.splice(at, 1);
       this.#size--;
       this.#agents.delete(agent);
       if (items.length > 0) this.#agents.set(agent, items);

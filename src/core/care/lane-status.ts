@@ -1,4 +1,4 @@
-import type { Breaker } from './breaker.ts';
+import type { BreakerState } from './breaker.ts';
 import type { LearnedInFlight } from './in-flight.ts';
 import type { ProviderCounts } from './providers.ts';
 import type { LearnedRate } from './rate-limit.ts';
@@ -13,7 +13,7 @@ export interface LaneKey {
 export interface LearnedLane {
   readonly rate: LearnedRate;
   readonly inFlight: LearnedInFlight;
-  readonly breaker: Breaker;
+  readonly breaker: BreakerState;
 }
 
 /** The state of a lane, for display. */
@@ -25,7 +25,7 @@ export interface LaneStatus {
   readonly inFlightLimit: number | null;
   readonly waiting: number;
   readonly waitingAgents: number;
-  readonly breaker: Breaker;
+  readonly breaker: BreakerState;
   readonly retryShare: number;
   /** When serverless last answered 402 (the account has no credits), clock ms; null if it never did. */
   readonly noCreditsAt: number | null;

@@ -24,6 +24,17 @@ export interface AttemptOwner {
   broke(attempt: Attempt, outcome: Outcome, error: Error): void;
 }
 
+/** What an attempt has received and not reported. */
+interface Held {
+  readonly headers: IncomingHttpHeaders | null;
+  readonly chunks: Buffer[];
+  bytes: number;
+  /** Reports how the answer ended; null while it goes on. */
+  end: (() => void) | null;
+}
+
+/** So many bytes of an answer that may be passed on later are kept. Beyond that, reading waits. */
+const MOST_HELD = 64 * 1024;
 // Large enough for the body of an error. If it is read to its end, the connection can be used again.
 const MOST_DISCARDED = 64 * 1024;
 const LONGEST_DISCARD_MS = 5_000;
@@ -37,13 +48,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
   outcome: Outcome | null = null;
   firstByteAtUs: number | null = null;
   endedAtUs = 0;
-  readonly #owner: AttemptOwner;
+  #owner: AttemptOwner;
   readonly #clocks: Clocks;
   readonly #request: OutboundRequest;
   #controller: Dispatcher.DispatchController | null = null;
   readonly #sentAtMs: number;
   #lastSignAtMs = 0;
   #isPaused = false;
+  /** What the owner has not been told yet; null if it is told everything at once. */
+  #held: Held | null = null;
   #isIgnored = false;
   #isCancelled = false;
   #discarded = 0;
@@ -93,12 +106,40 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Notes when it ended, and how, unless that is known already. */
   settle(outcome: Outcome, nowUs: number): void {
     this.outcome ??= outcome;
-    this.endedAtUs = nowUs;
+    if (this.endedAtUs === 0) this.endedAtUs = nowUs;
+  }
+
+  /** Whether there was a connection to the upstream, on which it was sent. */
+  get hasConnected(): boolean {
+    return this.#controller !== null;
+  }
+
+  /** Gives the attempt to another owner, which gets what is not reported yet. */
+  handTo(owner: AttemptOwner): void {
+    this.#owner = owner;
+  }
+
+  /** Reads on, but keeps what comes until `giveBack`. `headers`: of the answer, which the owner knows; null: none. */
+  hold(headers: IncomingHttpHeaders | null): void {
+    this.#held = { headers, chunks: [], bytes: 0, end: null };
+  }
+
+  /** Reports the answer from its beginning. False, and nothing is reported, if the attempt holds none. */
+  giveBack(): boolean {
+    const held = this.#held;
+    if (held === null || held.headers === null) return false;
+    this.#held = null;
+    this.#owner.answered(this, this.status, held.headers);
+    for (const chunk of held.chunks) this.#owner.data(this, chunk);
+    if (held.end === null) this.resume();
+    else held.end();
+    return true;
   }
 
   /** Ignores the rest of the answer, but reads it. */
   discard(): void {
     this.#isIgnored = true;
+    this.#held = null;
     this.#controller?.resume();
     setTimeout(() => this.cancel(), LONGEST_DISCARD_MS).unref();
   }
@@ -151,17 +192,29 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#isIgnored) {
       this.#lastSignAtMs = this.#clocks.coarse.nowMs;
-      this.#owner.data(this, chunk);
+      if (this.#held === null) this.#owner.data(this, chunk);
+      else this.#keep(this.#held, chunk);
     } else if ((this.#discarded += chunk.length) > MOST_DISCARDED) this.cancel();
   }
 
   onResponseEnd(): void {
-    if (!this.#isIgnored) this.#owner.completed(this);
+    if (!this.#isIgnored) this.#report(() => this.#owner.completed(this));
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#isIgnored) return;
     this.#isIgnored = true;
-    this.#owner.broke(this, outcomeOfError(error, this.status !== 0), error);
+    this.#report(() => this.#owner.broke(this, outcomeOfError(error, this.status !== 0), error));
+  }
+
+  #keep(held: Held, chunk: Buffer): void {
+    held.chunks.push(chunk);
+    held.bytes += chunk.length;
+    if (held.bytes > MOST_HELD) this.pause();
+  }
+
+  #report(end: () => void): void {
+    if (this.#held === null) end();
+    else this.#held.end = end;
   }
 }

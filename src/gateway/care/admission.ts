@@ -3,13 +3,16 @@ import type { Outcome } from '../../core/outcome.ts';
 import { backoffMs } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
+import type { Attempt } from '../attempt/attempt.ts';
 import type { Target } from '../attempt/targets.ts';
 import type { Batches, BatchMember } from '../batch/batches.ts';
 import type { Lanes } from './lanes.ts';
 import type { Assignment } from '../request/assignment.ts';
+import type { BodyHashes } from '../request/body-hash.ts';
 import { clientPatienceMs } from '../request/incoming-call.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
-import type { Permit, Waiter } from './lane.ts';
+import type { Fault } from './lane.ts';
+import type { Permit, Waiter } from './waiting-line.ts';
 import { readAllowedRate, readQuota } from './rate-limit-headers.ts';
 import type { Refusal } from './refusal.ts';
 import { pauseOf } from './retry-after.ts';
@@ -27,9 +30,13 @@ interface AdmissionOwner {
   fail(error: unknown): void;
 }
 
+/** What is asked about an attempt that has ended. */
+type EndedAttempt = Pick<Attempt, 'hasConnected'>;
+
 /** What all admissions of a gateway share. */
 interface AdmissionParts {
   readonly lanes: Lanes;
+  readonly bodyHashes: BodyHashes;
   readonly batches: Batches;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
 }
@@ -47,9 +54,10 @@ export function admissionFor(
   // A call that may join a batch stays on its own lane: a batch has one provider.
   const choice = laneChoiceFor(shared.lanes, incoming, care, member === null ? care.providers : []);
   const patienceMs = Math.min(care.maxWait, clientPatienceMs(incoming.headers));
+  const bodyHash = () => shared.bodyHashes.of(incoming.destination.path, incoming.body);
   return new Admission(
     owner,
-    { choice, policy: care, clock: shared.clock, member },
+    { choice, policy: care, clock: shared.clock, member, bodyHash },
     { agent: arrival.agent, patienceMs },
   );
 }
@@ -61,6 +69,8 @@ interface Surroundings {
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   /** Null if the call is never sent in a batch. */
   readonly member: BatchMember | null;
+  /** What stands for the call's path and body. */
+  readonly bodyHash: () => string;
 }
 
 /**
@@ -75,17 +85,19 @@ export class Admission implements Waiter {
   readonly #policy: CarePolicy;
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
   readonly #member: BatchMember | null;
+  readonly #bodyHash: () => string;
   readonly #owner: AdmissionOwner;
   #permit: Permit | null = null;
   /** The provider that the answer named; null until an answer has begun, and if it names none. */
   #namedProvider: string | null = null;
   #retries = 0;
+  #hasFaulted = false;
   #timer: NodeJS.Timeout | null = null;
   #isOver = false;
 
   constructor(
     owner: AdmissionOwner,
-    { choice, policy, clock, member }: Surroundings,
+    { choice, policy, clock, member, bodyHash }: Surroundings,
     { agent, patienceMs }: { agent: string; patienceMs: number },
   ) {
     this.#owner = owner;
@@ -93,6 +105,7 @@ export class Admission implements Waiter {
     this.#policy = policy;
     this.#clock = clock;
     this.#member = member;
+    this.#bodyHash = bodyHash;
     this.agent = agent;
     this.deadlineMs = clock.now() + patienceMs;
   }
@@ -108,7 +121,7 @@ export class Admission implements Waiter {
   }
 
   #enter(isRetry: boolean): void {
-    this.#choice.choose(this.agent);
+    this.#choice.choose(this);
     const answer = this.#choice.current.lane.enter(this, isRetry);
     if (answer === null) this.wasHeld = true;
     else if (answer === 'in_batch') this.admit(null);
@@ -127,7 +140,7 @@ export class Admission implements Waiter {
 
   /** The call joined a batch without a permit and is now sent by itself: it takes a permit like any other call. */
   #sentAlone(): void {
-    if (!this.#isOver) this.#permit ??= this.#choice.current.lane.grantInAnyCase();
+    if (!this.#isOver) this.#permit ??= this.#choice.current.lane.grantInAnyCase(this);
   }
 
   admit(permit: Permit | null): void {
@@ -150,28 +163,44 @@ export class Admission implements Waiter {
     this.#owner.refused(refusal);
   }
 
-  /** Gives the permit back, if there is one: the attempt has ended with `outcome`. `headers`: the answer's, if any. */
-  release(outcome: Outcome, headers: IncomingHttpHeaders | null = null): void {
+  /**
+   * Gives the permit back, if there is one: the attempt has ended with `outcome`. `attempt`: null if it is not known.
+   * `headers`: the answer's, if any.
+   */
+  release(outcome: Outcome, attempt: EndedAttempt | null = null, headers: IncomingHttpHeaders | null = null): void {
     const permit = this.#permit;
     const named = this.#namedProvider;
     if (permit === null) return;
     const { lane, provider } = this.#choice.current;
     this.#permit = this.#namedProvider = null;
     lane.countAttempt((headers === null ? named : namedProvider(headers)) ?? provider, outcome);
-    lane.release(permit, outcome, headers === null ? null : pauseOf(headers));
+    const isUnreachable = outcome === 'connect_failed' && attempt !== null && !attempt.hasConnected;
+    const fault: Fault = { bodyOf: () => this.#faultyBody(), isUnreachable };
+    lane.release(permit, outcome, headers === null ? null : pauseOf(headers), fault);
+  }
+
+  #faultyBody(): string | null {
+    if (this.#hasFaulted) return null;
+    this.#hasFaulted = true;
+    return this.#bodyHash();
   }
 
   /**
    * Whether another attempt follows one that ended with `outcome`. If so, `sendNow` or `refused` is called later.
    * `isRepeatable`: whether the upstream may get the call again.
    */
-  tryAgain(outcome: Outcome, isRepeatable: boolean, headers: IncomingHttpHeaders | null): boolean {
+  tryAgain(
+    outcome: Outcome,
+    isRepeatable: boolean,
+    attempt: EndedAttempt,
+    headers: IncomingHttpHeaders | null,
+  ): boolean {
     const policy = this.#policy;
     const clock = this.#clock;
     const nowMs = clock.now();
     if (this.#isOver || nowMs >= this.deadlineMs) return false;
-    if (this.#choice.leaves(outcome, this.agent)) {
-      this.release(outcome, headers);
+    if (this.#choice.leaves(outcome, this)) {
+      this.release(outcome, attempt, headers);
       this.#enterAfter(0, false);
       return true;
     }
@@ -181,7 +210,7 @@ export class Admission implements Waiter {
     if (nowMs + pauseMs >= this.deadlineMs) return false;
     if (!this.#choice.current.lane.retryAllowance.take(nowMs, policy.retries.share)) return false;
     this.#retries++;
-    this.release(outcome, headers);
+    this.release(outcome, attempt, headers);
     this.#enterAfter(pauseMs, true);
     return true;
   }

@@ -4,6 +4,7 @@ import type { CarePolicy } from '../../core/policy/care.ts';
 import { providerOf } from '../request/incoming-call.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Lane } from './lane.ts';
+import type { Waiter } from './waiting-line.ts';
 import type { Lanes } from './lanes.ts';
 
 /** A lane that a call may take: the one that the client's request names, or that of a provider in the policy's list. */
@@ -31,23 +32,23 @@ export class LaneChoice {
     this.#listOthers = listOthers;
   }
 
-  /** Takes the lane on which a call of the agent waits the least: its own unless another is better. */
-  choose(agent: string): void {
+  /** Takes the lane on which the call waits the least: its own unless another is better. */
+  choose(call: Waiter): void {
     const own = this.#own;
     this.current = own;
     if (this.#listOthers === null) return;
-    let least = own.lane.waitMs(agent);
+    let least = own.lane.waitMs(call);
     if (least === 0 && this.#refusedBy.length === 0) return;
     for (const option of this.#others()) {
       if (this.#unable.includes(option)) continue;
-      const waitMs = option.lane.waitMs(agent);
+      const waitMs = option.lane.waitMs(call);
       const isUntried = waitMs === least && this.#hasRefused(this.current) && !this.#hasRefused(option);
       if (waitMs < least || isUntried) [this.current, least] = [option, waitMs];
     }
   }
 
   /** Whether a call whose attempt ended with `outcome` takes another lane at once. It leaves each lane once at most. */
-  leaves(outcome: Outcome, agent: string): boolean {
+  leaves(outcome: Outcome, call: Waiter): boolean {
     const { current } = this;
     const own = this.#own;
     if (this.#listOthers === null) return false;
@@ -59,7 +60,7 @@ export class LaneChoice {
     if (outcome !== 'rate_limited' || this.#hasRefused(current)) return false;
     this.#refusedBy.push(current);
     return [own, ...this.#others()].some(
-      (option) => !this.#hasRefused(option) && !this.#unable.includes(option) && option.lane.waitMs(agent) === 0,
+      (option) => !this.#hasRefused(option) && !this.#unable.includes(option) && option.lane.waitMs(call) === 0,
     );
   }
 

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import type { BodyHashes } from './body-hash.ts';
 
 const OPEN_FOR_US = 60_000_000;
 const MOST_AGENTS = 10_000;
@@ -12,12 +12,16 @@ interface Refusal {
 
 /**
  * Remembers which bodies of which agents serverless refused within the last minute of clock time, so that a repeat is
- * not counted as new demand. Only hashes of bodies are kept, with a key that is new in each process. They are computed
- * only for refused calls and for calls of agents with a remembered refusal.
+ * not counted as new demand. Only hashes of bodies are kept. They are computed only for refused calls and for
+ * calls of agents with a remembered refusal.
  */
 export class Repeats {
-  readonly #key = randomBytes(32);
+  readonly #hashes: BodyHashes;
   readonly #agents = new Map<string, Map<string, Refusal>>();
+
+  constructor(hashes: BodyHashes) {
+    this.#hashes = hashes;
+  }
 
   /** `arrivedAtUs` of the refused call that this one repeats; null if it is new. */
   find(agent: string, path: string, body: Buffer, nowUs: number): number | null {
@@ -29,12 +33,12 @@ export class Repeats {
       this.#agents.delete(agent);
       return null;
     }
-    return open.get(this.#hash(path, body))?.firstAtUs ?? null;
+    return open.get(this.#hashes.of(path, body))?.firstAtUs ?? null;
   }
 
   /** Notes that serverless refused a call at its first attempt. `repeatOfUs`: what `find` returned for it. */
   refused(agent: string, path: string, body: Buffer, call: { arrivedAtUs: number; repeatOfUs: number | null }): void {
-    const hash = this.#hash(path, body);
+    const hash = this.#hashes.of(path, body);
     const open = this.#agents.get(agent) ?? new Map<string, Refusal>();
     open.delete(hash);
     this.#agents.delete(agent);
@@ -48,12 +52,8 @@ export class Repeats {
   served(agent: string, path: string, body: Buffer): void {
     const open = this.#agents.get(agent);
     if (open === undefined) return;
-    open.delete(this.#hash(path, body));
+    open.delete(this.#hashes.of(path, body));
     if (open.size === 0) this.#agents.delete(agent);
-  }
-
-  #hash(path: string, body: Buffer): string {
-    return createHmac('sha256', this.#key).update(`${path}\n`).update(body).digest('base64');
   }
 }
 

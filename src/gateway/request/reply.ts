@@ -6,14 +6,16 @@ export interface Reply {
   readonly status: number;
   readonly code: string;
   readonly message: string;
+  /** The error's type; by default it follows from the status. */
+  readonly type?: string;
   /** Further headers, names and values in turn. */
   readonly headers?: readonly string[];
 }
 
 /** Sends an error in OpenAI's format. */
-export function sendReply(res: ServerResponse, { status, code, message, headers }: Reply): void {
-  const type = status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'upstream_error';
-  const body = JSON.stringify({ error: { message, type, code } });
+export function sendReply(res: ServerResponse, { status, code, message, type, headers }: Reply): void {
+  const usual = status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'upstream_error';
+  const body = JSON.stringify({ error: { message, type: type ?? usual, code } });
   const own = [
     'content-type',
     'application/json',

@@ -47,10 +47,14 @@ describe('how serverless is cared for', () => {
   });
 
   it('says when the breaker is open, until when and why', () => {
-    const open = { state: 'open', since: NOON, until: NOON + 42_000, cause: 'connect_failed' } as const;
+    const open = { state: 'open', since: NOON, until: NOON + 42_000, cause: 'connect_failed', agents: null } as const;
     assert.match(
       shown(lane({ breaker: open })),
       /serverless fails \(connect failed\): calls are refused, next attempt in 42 s/,
+    );
+    assert.match(
+      shown(lane({ breaker: { ...open, agents: 2 } })),
+      /serverless fails for 2 agents \(connect failed\): their calls are refused/,
     );
   });
 

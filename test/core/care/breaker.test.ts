@@ -1,55 +1,131 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CLOSED, admits, ended, sent } from '../../../src/core/care/breaker.ts';
-import type { Breaker } from '../../../src/core/care/breaker.ts';
+import * as fc from 'fast-check';
+import { Breaker, CLOSED } from '../../../src/core/care/breaker.ts';
+import type { Ended } from '../../../src/core/care/breaker.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 
 const POLICY = { faults: 5, cooldown: 60_000, probes: 1 };
 
-function after(outcomes: readonly Outcome[], from: Breaker = CLOSED, nowMs = 0): Breaker {
-  return outcomes.reduce((breaker, outcome) => ended(breaker, POLICY, { outcome, wasProbe: false, nowMs }), from);
+let bodies = 0;
+
+/** An attempt that ended: of agent a and with a body of its own, unless it says something else. */
+function attempt(given: Partial<Omit<Ended, 'bodyOf'>> & { body?: string | null } = {}): Ended {
+  const { body = `body ${bodies++}`, ...rest } = given;
+  const bodyOf = () => body;
+  return { outcome: 'server_error', agent: 'a', bodyOf, isUnreachable: false, wasProbe: false, nowMs: 0, ...rest };
 }
 
+function after(attempts: readonly Ended[], breaker = new Breaker()): Breaker {
+  for (const one of attempts) breaker.ended(POLICY, one);
+  return breaker;
+}
+
+const by = (agents: readonly string[], outcome: Outcome = 'server_error', nowMs = 0) =>
+  agents.map((agent) => attempt({ agent, outcome, nowMs }));
+const OUTAGE = ['a', 'b', 'c', 'a', 'b'];
+const stateAfter = (attempts: readonly Ended[]) => after(attempts).state.state;
+
 describe('a breaker', () => {
-  it('opens after the set number of faults in a row, of any kind, and not before', () => {
+  it('opens for all after the set number of faults in a row, of any kind, of three agents', () => {
     const faults: Outcome[] = ['server_error', 'connect_failed', 'unavailable', 'idle_timeout', 'broken_stream'];
-    assert.equal(after(faults.slice(1)).state, 'closed');
-    assert.equal(after(faults).state, 'open');
-    assert.equal(after([...faults.slice(1), 'ok', ...faults.slice(1)]).state, 'closed');
+    const attempts = faults.map((outcome, i) => attempt({ outcome, agent: OUTAGE[i] ?? '' }));
+    assert.equal(stateAfter(attempts.slice(1)), 'closed');
+    const open = after(attempts);
+    assert.equal(open.state.state, 'open');
+    for (const agent of ['a', 'b', 'c', 'd']) assert.ok(open.stops(agent));
+    assert.equal(stateAfter([...attempts.slice(1), attempt({ outcome: 'ok' }), ...attempts.slice(1)]), 'closed');
+  });
+
+  it('opens for all as soon as so many attempts in a row found no connection, whoever made them', () => {
+    const unreachable = attempt({ outcome: 'connect_failed', body: null, isUnreachable: true });
+    assert.equal(stateAfter(Array<Ended>(4).fill(unreachable)), 'closed');
+    const open = after(Array<Ended>(5).fill(unreachable));
+    assert.ok(open.stops('a') && open.stops('b'));
+  });
+
+  it('opens only for the agents of the faults if they are fewer than three, until anybody is answered', () => {
+    for (const agents of [['a'], ['a', 'b']]) {
+      const open = after(by(OUTAGE.map((_, i) => agents[i % agents.length] ?? '')));
+      assert.deepEqual([open.stops('a'), open.stops('b'), open.stops('c')], [true, agents.length > 1, false]);
+      assert.deepEqual(open.learned, CLOSED);
+      assert.ok(!open.admits('a', POLICY, 0).ok && open.admits('c', POLICY, 0).ok);
+      assert.equal(open.sent('c', 0), false);
+      open.ended(POLICY, attempt({ agent: 'c', outcome: 'ok' }));
+      assert.deepEqual(open.state, CLOSED);
+    }
+  });
+
+  it('opens for all once a third agent meets a fault', () => {
+    const open = after(by(['a', 'a', 'a', 'a', 'a', 'b']));
+    assert.ok(!open.stops('c'));
+    after(by(['c']), open);
+    assert.ok(open.stops('d'));
+    assert.notDeepEqual(open.learned, CLOSED);
+  });
+
+  it('never opens for all by one body, by one call, or by the faults of two agents', () => {
+    const agents = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 50 });
+    const two = fc.array(fc.constantFrom('a', 'b'), { maxLength: 50 });
+    const outcome = fc.constantFrom<Outcome>('server_error', 'unavailable', 'connect_failed', 'total_timeout');
+    fc.assert(
+      fc.property(agents, two, outcome, (many, few, how) => {
+        for (const body of ['poison', null]) {
+          const open = after(many.map((agent) => attempt({ agent, body, outcome: how })));
+          assert.deepEqual(open.state, CLOSED);
+        }
+        assert.ok(!after(by(few, how)).stops('z'));
+      }),
+    );
+  });
+
+  it('opens by the faults of three agents whatever their order, and whatever a poisoned body does between them', () => {
+    const faults = fc.shuffledSubarray(['a', 'a', 'b', 'b', 'c', 'c', 'p', 'p'], { minLength: 8 });
+    fc.assert(
+      fc.property(faults, (agents) => {
+        const open = after(agents.map((agent) => attempt({ agent, ...(agent === 'p' && { body: 'poison' }) })));
+        assert.ok(open.stops('z'));
+      }),
+    );
   });
 
   it("counts a refusal or a caller's mistake as an answer, and ignores clients that left", () => {
-    const four: Outcome[] = ['server_error', 'server_error', 'server_error', 'server_error'];
     for (const outcome of ['rate_limited', 'client_error', 'no_credits'] as const) {
-      assert.deepEqual(after([...four, outcome]), CLOSED);
+      assert.equal(stateAfter([...by(OUTAGE.slice(1)), attempt({ outcome }), attempt()]), 'closed');
     }
-    assert.equal(after([...four, 'client_left', 'server_error']).state, 'open');
+    assert.equal(stateAfter([...by(OUTAGE.slice(1)), attempt({ outcome: 'client_left' }), attempt()]), 'open');
   });
 
   it('admits no call while it cools down, then one probe, and closes or opens by its outcome', () => {
-    const open = after(Array<Outcome>(5).fill('connect_failed'), CLOSED, 1_000);
-    assert.deepEqual(admits(open, POLICY, 60_999), { ok: false, askAt: 61_000 });
-    assert.ok(admits(open, POLICY, 61_000).ok);
-    const probing = sent(open, 61_000);
-    assert.equal(probing.state, 'half-open');
-    assert.ok(!admits(probing, POLICY, 61_001).ok);
-    const back = ended(probing, POLICY, { outcome: 'ok', wasProbe: true, nowMs: 62_000 });
-    assert.deepEqual(back, CLOSED);
-    const still = ended(probing, POLICY, { outcome: 'server_error', wasProbe: true, nowMs: 62_000 });
-    assert.ok(!admits(still, POLICY, 121_999).ok);
-    assert.ok(admits(still, POLICY, 122_000).ok);
+    const open = () => after(by(OUTAGE, 'connect_failed', 1_000));
+    assert.deepEqual(open().admits('a', POLICY, 60_999), { ok: false, askAt: 61_000 });
+    assert.ok(open().admits('a', POLICY, 61_000).ok);
+    const probing = () => {
+      const breaker = open();
+      assert.ok(breaker.sent('a', 61_000));
+      return breaker;
+    };
+    assert.equal(probing().state.state, 'half-open');
+    assert.ok(!probing().admits('a', POLICY, 61_001).ok);
+    const back = probing();
+    assert.ok(back.ended(POLICY, attempt({ outcome: 'ok', wasProbe: true, nowMs: 62_000 })));
+    assert.deepEqual(back.state, CLOSED);
+    const still = after([attempt({ wasProbe: true, nowMs: 62_000 })], probing());
+    assert.ok(!still.admits('a', POLICY, 121_999).ok);
+    assert.ok(still.admits('a', POLICY, 122_000).ok);
   });
 
-  it('ignores calls that were under way when it opened', () => {
-    const open = after(Array<Outcome>(5).fill('connect_failed'));
-    assert.equal(after(['ok'], open), open);
-    const probing = sent(open, 60_000);
-    assert.equal(after(['ok'], probing), probing);
+  it('ignores calls that were under way when it opened for all', () => {
+    const open = after(by(OUTAGE));
+    assert.equal(after([attempt({ outcome: 'ok' })], open).state.state, 'open');
+    open.sent('a', 60_000);
+    assert.equal(after([attempt({ outcome: 'ok' })], open).state.state, 'half-open');
   });
 
   it('sends another probe if the last one never ends', () => {
-    const probing = sent(after(Array<Outcome>(5).fill('connect_failed')), 60_000);
-    assert.ok(!admits(probing, POLICY, 119_999).ok);
-    assert.ok(admits(probing, POLICY, 120_000).ok);
+    const probing = after(by(OUTAGE));
+    probing.sent('a', 60_000);
+    assert.ok(!probing.admits('a', POLICY, 119_999).ok);
+    assert.ok(probing.admits('a', POLICY, 120_000).ok);
   });
 });

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { Lane } from '../../../src/gateway/care/lane.ts';
-import type { Permit } from '../../../src/gateway/care/lane.ts';
+import type { Permit } from '../../../src/gateway/care/waiting-line.ts';
 import { Lanes } from '../../../src/gateway/care/lanes.ts';
 import type { LearnedLane } from '../../../src/core/care/lane-status.ts';
 import { pauseOf } from '../../../src/gateway/care/retry-after.ts';
@@ -26,7 +26,7 @@ const CARE = {
 const KNOWN: LearnedLane = {
   rate: { perSecond: 1 },
   inFlight: { most: null },
-  breaker: { state: 'closed', faultsInRow: 0 },
+  breaker: { state: 'closed' },
 };
 
 const fine: Behaviour = (res) => json(res, 200, chatAnswer(MODEL));
@@ -254,7 +254,7 @@ test('calls that wait for a probe are sent as soon as it is answered, long befor
       },
       false,
     ) as Permit;
-  lane.release(enter(), 'server_error', null);
+  lane.release(enter(), 'server_error', null, { bodyOf: () => 'a body', isUnreachable: false });
   await setTimeout(410);
   const probe = enter();
   assert.deepEqual([enter(), enter()], [null, null]);

@@ -1,0 +1,20 @@
+import { createHmac, randomBytes } from 'node:crypto';
+
+/**
+ * Hashes of requests, by which a body is recognised without being kept. Their key is new in each process, so that they
+ * say nothing to anybody else. A body is hashed once at most.
+ */
+export class BodyHashes {
+  readonly #key = randomBytes(32);
+  readonly #known = new WeakMap<Buffer, string>();
+
+  /** What stands for a request with this path and body. */
+  of(path: string, body: Buffer): string {
+    // All requests without a body may share one buffer.
+    const known = body.length === 0 ? undefined : this.#known.get(body);
+    if (known !== undefined) return known;
+    const hash = createHmac('sha256', this.#key).update(`${path}\n`).update(body).digest('base64');
+    if (body.length > 0) this.#known.set(body, hash);
+    return hash;
+  }
+}
