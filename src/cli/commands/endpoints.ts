@@ -177,7 +177,7 @@ async function sweepContext(client: EndpointsClient, options: EndpointsCommandOp
   const clock = openClock();
   const path = options.policy ?? report?.policy.path;
   const now = () => Math.floor(timeOf(clock, report));
-  const context = { client, dbPath: options.db, policy: SWEEP_DEFAULTS, now };
+  const context = { client, dbPath: options.db, policy: SWEEP_DEFAULTS, now, leftOut: new Set<string>() };
   if (path === undefined) return context;
   try {
     return { ...context, policy: (await loadPolicy(path)).policy.sweep };

@@ -1,6 +1,7 @@
 import { errorCode, errorMessage } from '../../core/errors.ts';
 import type { SweepPolicy } from '../../core/policy/sweep.ts';
-import { readRollout } from '../../core/rollout/stored.ts';
+import { isOver } from '../../core/rollout/rollout.ts';
+import { readRollouts } from '../../core/rollout/stored.ts';
 import { knownOf } from '../../core/sweep/known.ts';
 import { decideSweep, sweepSeen } from '../../core/sweep/sweep.ts';
 import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep/sweep.ts';
@@ -37,6 +38,8 @@ export interface SweepContext {
   readonly dbPath: string;
   readonly policy: SweepPolicy;
   readonly now: () => number;
+  /** Rollouts of which a warning has said that they cannot be read. */
+  readonly leftOut: Set<string>;
 }
 
 /** One endpoint with everything that is known of it by now. */
@@ -71,7 +74,7 @@ export async function describe(
 }
 
 /** What the ledger knows; null if there is no ledger. Warns of one that cannot be read, and then knows nothing. */
-async function readKnown({ dbPath, policy }: SweepContext, now: number): Promise<LedgerKnown | null> {
+async function readKnown({ dbPath, policy, leftOut }: SweepContext, now: number): Promise<LedgerKnown | null> {
   let db;
   try {
     db = openForReading(dbPath);
@@ -80,7 +83,12 @@ async function readKnown({ dbPath, policy }: SweepContext, now: number): Promise
     return null;
   }
   try {
-    const rollouts = listRollouts(db).map(readRollout);
+    const rollouts = readRollouts(listRollouts(db), ({ id, phase }, error) => {
+      // The endpoint of such a rollout would count as one that no rollout uses.
+      if (!isOver(phase)) throw error;
+      if (!leftOut.has(id)) warn(`rollout ${id} cannot be read and is left out: ${errorMessage(error)}`);
+      leftOut.add(id);
+    });
     const served = (id: string, since: number) => hasServedSince(db, id, since);
     return await knownOf(readLedgerId(db) ?? '', rollouts, served, { idleMs: policy.idle, now });
   } finally {

@@ -150,6 +150,24 @@ export function readRollout({ id, snapshot }: { readonly id: string; readonly sn
   return readStored(rolloutSchema, snapshot, { table: 'rollouts', row: `${id}, column snapshot` });
 }
 
+/**
+ * Reads rows of the table `rollouts`. A row that cannot be read is handed to `leaveOut`, with the AppError `invalid`, and
+ * left out, unless `leaveOut` throws.
+ */
+export function readRollouts<R extends { readonly id: string; readonly snapshot: string }>(
+  rows: readonly R[],
+  leaveOut: (row: R, error: unknown) => void,
+): Rollout[] {
+  return rows.flatMap((row) => {
+    try {
+      return [readRollout(row)];
+    } catch (error) {
+      leaveOut(row, error);
+      return [];
+    }
+  });
+}
+
 /** Reads an event of the table `events`. Throws AppError `invalid`, which says what is wrong. */
 export function readEvent({ id, data }: { readonly id: number; readonly data: string }): RolloutEvent {
   return readStored(eventSchema, data, { table: 'events', row: `${id}, column data` });

@@ -3,7 +3,8 @@ import { CORE_VERSION } from '../../core/decide/decision.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { Policy } from '../../core/policy/policy.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
-import { readRollout } from '../../core/rollout/stored.ts';
+import { isOver } from '../../core/rollout/rollout.ts';
+import { readRollouts } from '../../core/rollout/stored.ts';
 import { knownOf } from '../../core/sweep/known.ts';
 import { decideSweep, OUR_TAG, sweepSeen } from '../../core/sweep/sweep.ts';
 import type { EndpointFound, LedgerKnown, SweepDecision, SweepSeen } from '../../core/sweep/sweep.ts';
@@ -11,6 +12,7 @@ import type { EndpointsClient } from '../../huggingface/management/endpoints.ts'
 import { priceNow } from '../../huggingface/management/price.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
+import { logUnreadable } from '../log.ts';
 import type { Log } from '../log.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -36,11 +38,13 @@ export class Sweeper {
   readonly #options: SweeperOptions;
   /** What was last written about each endpoint, so that only changes are written. */
   readonly #written = new Map<string, string>();
+  readonly #logUnreadable: ReturnType<typeof logUnreadable>;
   /** Messages for the operator, one for each endpoint. */
   #notes: readonly string[] = [];
 
   constructor(options: SweeperOptions) {
     this.#options = options;
+    this.#logUnreadable = logUnreadable(options.log);
   }
 
   /** What the last sweep found that the operator should look at. */
@@ -48,7 +52,10 @@ export class Sweeper {
     return this.#notes;
   }
 
-  /** One sweep. Throws if the ledger cannot be read. If a namespace cannot be listed, it is logged and skipped. */
+  /**
+   * One sweep. Throws if the ledger, or a rollout that is not over, cannot be read. A namespace that cannot be listed is
+   * logged and skipped, and so is a rollout that is over and cannot be read.
+   */
   async sweep(): Promise<void> {
     const notes: string[] = [];
     const namespaces = await this.#namespaces();
@@ -133,8 +140,12 @@ export class Sweeper {
     return knownOf(ledgerId, await this.#rollouts(), (id, since) => journal.hasServedSince(id, since), { idleMs, now });
   }
 
+  /** A rollout that is not over must be readable: else its endpoint would count as one that no rollout uses. */
   async #rollouts(): Promise<Rollout[]> {
-    return (await this.#options.journal.allRollouts()).map(readRollout);
+    return readRollouts(await this.#options.journal.allRollouts(), (row, error) => {
+      if (!isOver(row.phase)) throw error;
+      this.#logUnreadable(row, error);
+    });
   }
 
   async #journal(seen: SweepSeen, decided: SweepDecision): Promise<void> {

@@ -2,12 +2,13 @@ import type { Clock } from '../../core/clock.ts';
 import { errorMessage } from '../../core/errors.ts';
 import { atCreation, billedReplicas, isUnsure, minuteOf, settle, settleGone } from '../../core/money/books.ts';
 import type { BookedReading, EndpointReading, ReplicaMinutes } from '../../core/money/books.ts';
-import { readRollout } from '../../core/rollout/stored.ts';
+import { readRollouts } from '../../core/rollout/stored.ts';
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { isOurs } from '../../huggingface/management/status.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { BookedEndpoint, BookEntry, EndpointIdentity } from '../../ledger/money/books.ts';
+import { logUnreadable } from '../log.ts';
 import type { Log } from '../log.ts';
 
 const LOOK_TIMEOUT_MS = 20_000;
@@ -35,6 +36,7 @@ export interface BooksContext {
  */
 export class Books {
   readonly #context: BooksContext;
+  readonly #logUnreadable: ReturnType<typeof logUnreadable>;
   readonly #prices = new Map<string, { readonly micros: number | null; readonly at: number }>();
   readonly #inVain = new Map<string, number>();
   #minute = -1;
@@ -42,6 +44,7 @@ export class Books {
 
   constructor(context: BooksContext) {
     this.#context = context;
+    this.#logUnreadable = logUnreadable(context.log);
   }
 
   /** Reads the endpoints if a minute of the clock has begun since the last reading. */
@@ -56,7 +59,9 @@ export class Books {
     try {
       const known = await journal.bookedEndpoints();
       const active = (await journal.latestRollouts()).filter(({ isOver }) => !isOver);
-      const rollouts = active.map(readRollout).map(({ namespace, endpointName: name }) => ({ namespace, name }));
+      // The endpoint of a rollout that cannot be read is still found by its tag.
+      const readable = readRollouts(active, this.#logUnreadable);
+      const rollouts = readable.map(({ namespace, endpointName: name }) => ({ namespace, name }));
       const namespaces = new Set([
         ...this.#context.namespaces(),
         ...known.map((each) => each.namespace),

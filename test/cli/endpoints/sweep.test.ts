@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
+import Database from 'better-sqlite3';
 import type { EndpointPolicy } from '../../../src/core/policy/endpoint.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
 import { createClock } from '../../../src/files/clock.ts';
@@ -67,6 +68,13 @@ async function openScene(context: TestContext): Promise<Scene> {
   const { endpointsUrl, hubUrl } = simulation;
   const env = { UPSHIFT_ENDPOINTS_URL: endpointsUrl, HF_ENDPOINT: hubUrl, HF_TOKEN: TOKEN };
   return { client, env, db: book.path, policy };
+}
+
+/** Writes something else over the snapshot of a rollout. */
+function spoil(path: string, id: string): void {
+  const db = new Database(path);
+  db.prepare("UPDATE rollouts SET snapshot = '{}' WHERE id = ?").run(id);
+  db.close();
 }
 
 async function states({ client }: Scene): Promise<Record<string, string>> {
@@ -144,5 +152,26 @@ describe('endpoints and their rollouts', { concurrency: 4 }, () => {
     const { code, err } = await upshift(['endpoints', '--sweep', '--pause', 'x'], { HF_TOKEN: TOKEN });
     assert.equal(code, 2);
     assert.match(err, /--sweep and --pause cannot be used together/);
+  });
+
+  it('leaves out a rollout that is over and cannot be read, and says so once', async (context) => {
+    const scene = await openScene(context);
+    spoil(scene.db, 'aaaabbbb');
+    const { code, out, err } = await upshift(['endpoints', '--policy', scene.policy, '--db', scene.db], scene.env);
+    assert.equal(code, 0);
+    assert.match(out, /orphan: rollout ccccdddd is over/);
+    assert.match(out, /in use: rollout eeeeffff is promoted/);
+    assert.equal(err.match(/rollout aaaabbbb cannot be read and is left out/g)?.length, 1, err);
+  });
+
+  it('sweeps nothing if a rollout that is not over cannot be read', async (context) => {
+    const scene = await openScene(context);
+    spoil(scene.db, 'eeeeffff');
+    const before = await states(scene);
+    const args = ['endpoints', '--sweep', '--yes', '--policy', scene.policy, '--db', scene.db];
+    const { code, err } = await upshift(args, scene.env);
+    assert.equal(code, 2);
+    assert.match(err, /table rollouts, eeeeffff, column snapshot/);
+    assert.deepEqual(await states(scene), before);
   });
 });

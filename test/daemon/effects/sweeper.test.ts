@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { Sweeper } from '../../../src/daemon/effects/sweeper.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { endpointSpec } from '../../../src/huggingface/management/spec.ts';
 import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { listDecisions } from '../../../src/ledger/journal/rollouts.ts';
+import { loadPolicy } from '../../../src/files/policy.ts';
+import { openLedger } from '../../../src/ledger/open.ts';
+import { atEnd } from '../../support/ending.ts';
 import { openDaemon } from '../../support/inside.ts';
 import { abort, approveUpTo, assertAudited, inPhase } from '../../support/rollout.ts';
-import { ENDPOINT_POLICY } from '../../support/samples.ts';
+import { ENDPOINT_POLICY, rolloutAfter } from '../../support/samples.ts';
 import type { Stage } from '../../support/stage.ts';
 import { MODEL, openStage, policyText } from '../../support/stage.ts';
 import { startTraffic } from '../../support/traffic.ts';
@@ -113,3 +117,45 @@ test(
     assert.equal((await client.list('acme')).length, 1, 'and there is no second one');
   },
 );
+
+test('a rollout that is over and cannot be read is logged once, and the sweep goes on', PATIENT, async (t) => {
+  const stage = await openStage(t);
+  const client = clientOf(stage);
+  const ledger = await openLedger(stage.dbPath, { clock: stage.clock });
+  atEnd(t, () => ledger.close());
+  const over = rolloutAfter({ type: 'ended', outcome: 'aborted', reason: 'operator', hint: null });
+  const name = (id: string) => `up-llama-${id}`;
+  const store = async (id: string, phase: string, snapshot: string) => {
+    await client.create('acme', specOf(name(id), ledger.id));
+    const { policyHash, toward, createdAt } = over;
+    const row = { id, model: MODEL, policyHash, toward, phase, snapshot, createdAt, updatedAt: createdAt };
+    await ledger.journal.commit({ rollout: row, events: [], outcomes: [] });
+  };
+  await store('aaaabbbb', 'aborted', '{}');
+  await store('ccccdddd', 'aborted', JSON.stringify({ ...over, id: 'ccccdddd', endpointName: name('ccccdddd') }));
+  const unreadable: unknown[] = [];
+  const { policy } = await loadPolicy(stage.policyPath);
+  const sweeper = new Sweeper({
+    clock: stage.clock,
+    log: (_, message, facts) => {
+      if (message.includes('cannot be read')) unreadable.push(facts);
+    },
+    ledgerId: ledger.id,
+    journal: ledger.journal,
+    endpoints: client,
+    policy: () => ({ policy, hash: over.policyHash }),
+    signal: new AbortController().signal,
+  });
+  for (const _ of [1, 2]) {
+    await sweeper.sweep();
+    for (const id of ['aaaabbbb', 'ccccdddd']) assert.equal(await stateOf(client, name(id)), 'paused');
+  }
+  assert.equal(unreadable.length, 1);
+  assert.match(JSON.stringify(unreadable), /"rollout":"aaaabbbb"/);
+
+  // Its endpoint would count as one that no rollout uses.
+  await store('eeeeffff', 'promoted', '{}');
+  await client.resume('acme', name('ccccdddd'));
+  await assert.rejects(sweeper.sweep(), /eeeeffff/);
+  for (const id of ['ccccdddd', 'eeeeffff']) assert.notEqual(await stateOf(client, name(id)), 'paused');
+});

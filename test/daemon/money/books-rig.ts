@@ -7,6 +7,7 @@ import { Books } from '../../../src/daemon/money/books.ts';
 import type { BooksContext } from '../../../src/daemon/money/books.ts';
 import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
+import type { JournalEntry } from '../../../src/ledger/journal/entry.ts';
 import { JournalStore } from '../../../src/ledger/journal/store.ts';
 import { migrate } from '../../../src/ledger/migrate.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
@@ -32,6 +33,10 @@ export interface Stage {
   /** Goes on to a time, looking at every turn of a minute from `from` on, else at none. */
   readonly passTo: (at: number, from?: number) => Promise<void>;
   readonly query: <Row>(sql: string) => Row[];
+  /** Stores a rollout. */
+  readonly store: (rollout: NonNullable<JournalEntry['rollout']>) => void;
+  /** What the books have logged: the message and its facts. */
+  readonly logged: string[];
   readonly close: () => Promise<void>;
   readonly startAt: number;
   readings: number;
@@ -64,6 +69,7 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
   let graphsWellAt = 0;
   let unlockedAt = 0;
   let hasFailed = false;
+  const logged: string[] = [];
   const stage = { clock, sim: await start(), startAt: clock.now(), readings: 0, lastReadingAt: 0 };
   let apiBackAt = 0;
   const isApiWell = () => clock.now() >= apiBackAt;
@@ -90,7 +96,10 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
         },
       },
       namespaces: () => [NAMESPACE],
-      log: () => (hasFailed = true),
+      log(_, message, facts) {
+        logged.push(`${message} ${JSON.stringify(facts)}`);
+        hasFailed = true;
+      },
     };
     const endpoints = client();
     books = new Books({ ...context, endpoints });
@@ -171,6 +180,8 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
   };
   return Object.assign(stage, {
     happen,
+    logged,
+    store: (rollout: NonNullable<JournalEntry['rollout']>) => store.commit({ rollout, events: [], outcomes: [] }),
     async passTo(at: number, from = 0) {
       if (from > clock.now()) clock.advance(from - clock.now());
       for (;;) {

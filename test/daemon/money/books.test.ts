@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { billedReplicas } from '../../../src/core/money/books.ts';
 import { MINUTE_MS } from '../../../src/core/time.ts';
 import type { SimulationState } from '../../../src/simulation/control.ts';
+import { makeRollout } from '../../ledger/rig.ts';
 import type { Happening, Stage } from './books-rig.ts';
 import { openStage } from './books-rig.ts';
 
@@ -269,6 +270,26 @@ test('an endpoint that somebody else made is not in the books', async () => {
       stage.query<Row>(BY_ENDPOINT).map(({ name }) => name),
       ['e1'],
     );
+  } finally {
+    await stage.close();
+  }
+});
+
+test('a rollout that cannot be read is logged once, and the books go on', async () => {
+  const stage = await openStage();
+  try {
+    for (const [id, phase] of [
+      ['aaaabbbb', 'aborted'],
+      ['ccccdddd', 'promoted'],
+    ] as const) {
+      stage.store(makeRollout({ id, phase, snapshot: '{}' }));
+    }
+    await stage.happen({ kind: 'create', which: 1 });
+    await stage.passTo(stage.startAt + 10 * MINUTE_MS);
+    const [row] = stage.query<Row>(BY_ENDPOINT);
+    assert.equal(Math.round(row?.micros ?? 0), stage.sim.spentMicroDollars('e1'));
+    assert.equal(stage.logged.length, 1, stage.logged.join('\n'));
+    assert.match(stage.logged[0] ?? '', /^a rollout cannot be read and is left out .*"rollout":"ccccdddd"/);
   } finally {
     await stage.close();
   }
