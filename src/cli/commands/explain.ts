@@ -11,6 +11,8 @@ import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { commandSuffix } from '../session.ts';
 import { hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
+import { renderForeign } from '../views/explained-row.ts';
+import type { ForeignDecision } from '../views/explained-row.ts';
 import { renderExplanation } from '../views/explanation.ts';
 import type { ExplainedDecision } from '../views/explanation.ts';
 
@@ -33,7 +35,8 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
         'Exit status: 0 ok, 2 no such decision.\n' +
           '--json: one object: the row of the decision, "input" (rollout and observation),\n' +
           '"output" (the decision), "events", "hash", and "again": "same" or "different" if\n' +
-          'the decision was made again, "not compared" if another core version made it.',
+          'the decision was made again, "not compared" if another core version made it,\n' +
+          '"not readable" if this version cannot even read it.',
       ),
   handler: (options) => {
     const id = Number(options.decision.replace(/^#/, ''));
@@ -54,7 +57,10 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
       if (options.json) printJson(explained);
       else {
         const options = { width: widthOf(process.stdout), color: hasColor(process.stdout) };
-        printText(renderExplanation(explained, { ...options, suffix: commandSuffix(path) ?? '' }));
+        const page = { ...options, suffix: commandSuffix(path) ?? '' };
+        printText(
+          explained.again === 'not readable' ? renderForeign(explained, page) : renderExplanation(explained, page),
+        );
       }
     } finally {
       db.close();
@@ -62,7 +68,8 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
   },
 };
 
-function read(row: DecisionRecord, happened: readonly EventRow[]): ExplainedDecision {
+/** A decision of another core version in the words of the ledger, if this version cannot read it. */
+function read(row: DecisionRecord, happened: readonly EventRow[]): ExplainedDecision | ForeignDecision {
   const { input, output, ...rest } = row;
   let again: ExplainedDecision['again'] = 'not compared';
   try {
@@ -75,9 +82,28 @@ function read(row: DecisionRecord, happened: readonly EventRow[]): ExplainedDeci
       again,
     };
   } catch (cause) {
-    throw new AppError('internal', `decision ${row.id} cannot be read: ${errorMessage(cause)}`, {
-      hint: 'npx upshift audit --verify says whether it was changed',
-      cause,
-    });
+    if (row.coreVersion !== CORE_VERSION) return asStored(row, happened);
+    throw unreadable(row, cause);
   }
+}
+
+function asStored(row: DecisionRecord, happened: readonly EventRow[]): ForeignDecision {
+  try {
+    return {
+      ...row,
+      input: JSON.parse(row.input),
+      output: JSON.parse(row.output),
+      events: happened.map(({ at, type, data }) => ({ at, type, data: JSON.parse(data) as unknown })),
+      again: 'not readable',
+    };
+  } catch (cause) {
+    throw unreadable(row, cause);
+  }
+}
+
+function unreadable({ id }: DecisionRecord, cause: unknown): AppError {
+  return new AppError('internal', `decision ${id} cannot be read: ${errorMessage(cause)}`, {
+    hint: 'npx upshift audit --verify says whether it was changed',
+    cause,
+  });
 }

@@ -10,6 +10,7 @@ import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { readEvent } from '../../core/rollout/stored.ts';
 import { loadPolicy } from '../../files/policy.ts';
 import { pastCalls, pastPairs, pastVerdicts } from '../../ledger/calls/judged.ts';
+import type { PastVerdicts } from '../../ledger/calls/judged.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { events, listRollouts, pinnedPolicy } from '../../ledger/journal/rollouts.ts';
 import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
@@ -50,7 +51,9 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
           'With --policy it is always 0. Verdicts of another core version are counted,\n' +
           'but not compared; they do not change the exit status.\n' +
           '--json: one line for each verdict {"decisionId","at","coreVersion","step",\n' +
-          '"verdict","again","isSame"}; isSame is null if it was not compared.',
+          '"verdict","again","isSame"}; isSame is null if it was not compared. After them,\n' +
+          'one line for each verdict of another core version that this one cannot read,\n' +
+          'with null for "step", "verdict", "again" and "isSame".',
       ),
   handler: async ({ db: path, json, replay: named, policy: file }) => {
     const other = file === undefined ? null : (await loadPolicy(file)).policy;
@@ -58,12 +61,15 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
     try {
       const rollout = chooseRollout(listRollouts(db), named);
       const policy = other === null ? pinnedPolicy(db, rollout) : policyOf(other, rollout.model);
-      const found = cleanAll(judgeAgain(db, rollout, policy));
+      const past = pastVerdicts(db, rollout.id);
+      const found = cleanAll(judgeAgain(db, rollout, { policy, verdicts: past.verdicts }));
+      const left = madeByOthers(past.unreadable, 'cannot be read, so not compared');
       if (json) {
         for (const { decisionId, at, coreVersion, verdict, again, isSame } of found) {
           printJson({ decisionId, at, coreVersion, step: verdict.step, verdict, again, isSame });
         }
-      } else printText(other === null ? renderReplay(rollout, found) : renderOther(rollout, found));
+        for (const row of past.unreadable) printJson({ ...row, step: null, verdict: null, again: null, isSame: null });
+      } else printText(other === null ? renderReplay(rollout, found, left) : renderOther(rollout, found, left));
       process.exitCode = other !== null || found.every(({ isSame }) => isSame !== false) ? EXIT.ok : EXIT.failed;
     } finally {
       db.close();
@@ -71,12 +77,16 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
   },
 };
 
-function judgeAgain(db: LedgerDb, rollout: RolloutRow, policy: RoutePolicy): readonly ReplayedVerdict[] {
+function judgeAgain(
+  db: LedgerDb,
+  rollout: RolloutRow,
+  { policy, verdicts }: { readonly policy: RoutePolicy; readonly verdicts: PastVerdicts['verdicts'] },
+): readonly ReplayedVerdict[] {
   const past = {
     profile: profileOf(db, rollout),
     calls: pastCalls(db, rollout.id),
     pairs: pastPairs(db, rollout.id),
-    verdicts: pastVerdicts(db, rollout.id),
+    verdicts,
   };
   const toward = rollout.toward === 'serverless' ? 'serverless' : 'dedicated';
   return replay(past, policy, { toward, coreVersion: CORE_VERSION });
@@ -94,13 +104,17 @@ function profileOf(db: LedgerDb, { id }: RolloutRow): Profile {
   });
 }
 
-function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict[]): string {
+function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict[], left: readonly string[]): string {
   const paint = painter(process.stdout);
   const compared = found.filter(({ isSame }) => isSame !== null);
   const different = compared.filter(({ isSame }) => isSame === false);
   const head = [
     `${paint.bold(id)}  ${model}: ${countText(compared.length, 'verdict')} judged again from its calls`,
-    ...notCompared(found),
+    ...madeByOthers(
+      found.filter(({ isSame }) => isSame === null),
+      'not compared',
+    ),
+    ...left,
   ].join('\n');
   if (different.length === 0) {
     const next = `npx upshift judge --replay ${id} --policy FILE: shows what another policy would have said`;
@@ -114,20 +128,16 @@ function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict
   return [head, paint.red(`${different.length} came out differently:`), ...verdicts].join('\n');
 }
 
-/** How many verdicts other core versions made, one line for each version. */
-function notCompared(found: readonly ReplayedVerdict[]): string[] {
-  const versions = Map.groupBy(
-    found.filter(({ isSame }) => isSame === null),
-    ({ coreVersion }) => coreVersion,
-  );
-  return [...versions].map(
+/** How many verdicts other core versions made, one line for each version, and what became of them. */
+function madeByOthers(rows: readonly { readonly coreVersion: number }[], what: string): string[] {
+  return [...Map.groupBy(rows, ({ coreVersion }) => coreVersion)].map(
     ([version, { length }]) =>
-      `${countText(length, 'verdict')} made by core version ${version}, this is ${CORE_VERSION}: not compared`,
+      `${countText(length, 'verdict')} made by core version ${version}, this is ${CORE_VERSION}: ${what}`,
   );
 }
 
 /** One line whenever the verdict then, or the one by this policy, changes. */
-function renderOther({ id, model }: RolloutRow, found: readonly ReplayedVerdict[]): string {
+function renderOther({ id, model }: RolloutRow, found: readonly ReplayedVerdict[], left: readonly string[]): string {
   const paint = painter(process.stdout);
   const width = widthOf(process.stdout);
   const key = ({ verdict, again }: ReplayedVerdict) => `${verdict.step} ${verdict.status} ${again?.status ?? ''}`;
@@ -144,7 +154,7 @@ function renderOther({ id, model }: RolloutRow, found: readonly ReplayedVerdict[
     `  ${lines[i] ?? ''}`,
     ...(again === null ? [] : [paint.dim(`          ${cut(again.summary, width - 10)}`)]),
   ]);
-  return [`${paint.bold(id)}  ${model}`, `  ${titles}`, ...rendered].join('\n');
+  return [`${paint.bold(id)}  ${model}`, ...left, `  ${titles}`, ...rendered].join('\n');
 }
 
 function word({ status, cause }: Verdict, paint: Paint): string {

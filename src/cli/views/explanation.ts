@@ -1,5 +1,4 @@
 import { judgeCriteria, measure, measureText } from '../../core/criteria/criteria.ts';
-import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { Decision } from '../../core/decide/decision.ts';
 import type { Observation } from '../../core/decide/observation.ts';
 import { forecastText } from '../../core/decide/way-back-cause.ts';
@@ -16,11 +15,13 @@ import { offerText } from '../../core/sizing/offer.ts';
 import type { SweepSeen } from '../../core/sweep/sweep.ts';
 import { priceText, problemText, spanText } from '../../core/text.ts';
 import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
-import { countText, dateText, latencyText, numberText, percentText, timeText, weightText } from '../terminal/format.ts';
-import { cleanAll, createPaint, table, wrap } from '../terminal/print.ts';
+import { countText, latencyText, numberText, percentText, timeText, weightText } from '../terminal/format.ts';
+import { cleanAll, createPaint, table } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
 import { moneyLines, swept } from './explained-money.ts';
 import type { Line } from './explained-money.ts';
+import { check, decided, LABEL_WIDTH, lines } from './explained-row.ts';
+import type { ExplanationPage } from './explained-row.ts';
 import { detourText, replicasText, seenConcurrencyText } from './scaling.ts';
 
 /** A decision with everything it was made from. */
@@ -34,13 +35,8 @@ export interface ExplainedDecision extends DecisionRow {
   readonly again: 'same' | 'different' | 'not compared';
 }
 
-const LABEL_WIDTH = 12;
-
 /** A decision as sentences and small tables. Pure. */
-export function renderExplanation(
-  explained: ExplainedDecision,
-  { width, color, suffix }: { readonly width: number; readonly color: boolean; readonly suffix: string },
-): string {
+export function renderExplanation(explained: ExplainedDecision, { width, color, suffix }: ExplanationPage): string {
   const paint = createPaint(color);
   const safe = cleanAll(explained);
   const line = lines(LABEL_WIDTH, width, paint);
@@ -49,13 +45,7 @@ export function renderExplanation(
   const { output } = safe;
   const toward = ('rollout' in safe.input ? safe.input.rollout?.toward : undefined) ?? 'dedicated';
   return [
-    `${paint.bold(`decision ${safe.id}`)}  ${dateText(safe.at)}  ${safe.model}`,
-    ...line('decided', `${output.action}, because ${output.reason.replaceAll('_', ' ')}`),
-    ...line('that is', output.detail),
-    ...line(
-      'stands for',
-      safe.ticks === 1 ? null : `${countText(safe.ticks, 'tick')} with the same reason; this is the newest`,
-    ),
+    ...decided(safe, paint, line),
     '',
     paint.bold('What it saw'),
     ...('sweep' in safe.input
@@ -69,38 +59,9 @@ export function renderExplanation(
           ...happened(safe, toward, lines(eventWidth, width, paint)),
         ]),
     '',
-    paint.bold('How to check it'),
-    ...line('core', `made by core version ${safe.coreVersion}${AGAIN[safe.again]}`),
-    ...line('policy', safe.policyHash),
-    ...line('hash', safe.hash),
-    ...nextTexts(safe, suffix).flatMap((text, i) => line(i === 0 ? 'next' : '', text)),
-    '',
+    ...check(safe, { paint, suffix }, line),
   ].join('\n');
 }
-
-/** Sentences beside labels of one width. */
-function lines(labelWidth: number, width: number, paint: Paint): Line {
-  return (label, text) =>
-    text === null
-      ? []
-      : wrap(text, width - labelWidth - 2).map(
-          (part, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(part === '' ? 0 : labelWidth))}${part}`,
-        );
-}
-
-/** Commands to type, a line each. `suffix`: what they need to reach the same ledger. */
-function nextTexts({ rolloutId }: ExplainedDecision, suffix: string): string[] {
-  const command = (words: string) => `npx upshift ${words} ${suffix}`.trimEnd();
-  const around =
-    rolloutId === null ? [] : [`${command(`audit --rollout ${rolloutId}`)}: the decisions before and after`];
-  return [...around, `${command('audit --verify')}: makes every decision again and compares`];
-}
-
-const AGAIN = {
-  same: '; made again from what it saw, it comes out the same',
-  different: '; made again from what it saw, it comes out DIFFERENTLY',
-  'not compared': `, this is ${CORE_VERSION}: not compared`,
-} as const;
 
 function seen(rollout: Rollout | null, observation: Observation, line: Line): string[] {
   const { demand, policy, stableRecent, effects, account, survey, request, now } = observation;

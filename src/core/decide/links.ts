@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { verdictSchema } from '../judge/stored.ts';
 import type { Verdict } from '../judge/verdict.ts';
 import { readStored } from '../stored.ts';
+import { CORE_VERSION } from './decision.ts';
 
 const outputLinks = z.object({
   events: z.array(z.unknown()).optional(),
@@ -28,12 +29,21 @@ export function readLinks(input: string, output: string, id: number): DecisionLi
 }
 
 const verdictSeen = z.object({ observation: z.object({ verdict: verdictSchema.nullable() }).optional() });
+const anyVerdictSeen = z.object({ observation: z.object({ verdict: z.unknown() }).optional() });
 
 /**
- * Reads the verdict in the observation of a stored decision of any core version; null if there was none. Throws
- * AppError `invalid`, which names the row and what is wrong.
+ * Reads the verdict in the observation of a stored decision; null if there was none, `unreadable` if another core
+ * version stored it in a form that this one does not know. Throws AppError `invalid`, which names the row and what is
+ * wrong.
  */
-export function readVerdict(input: string, id: number): Verdict | null {
-  const { observation } = readStored(verdictSeen, input, { table: 'decisions', row: `${id}, column input` });
-  return observation?.verdict ?? null;
+export function readVerdict(
+  input: string,
+  { id, coreVersion }: { readonly id: number; readonly coreVersion: number },
+): Verdict | null | 'unreadable' {
+  const where = { table: 'decisions', row: `${id}, column input` };
+  const { observation } = readStored(anyVerdictSeen, input, where);
+  const verdict = observation?.verdict ?? null;
+  if (verdict === null) return null;
+  if (coreVersion !== CORE_VERSION && !verdictSchema.safeParse(verdict).success) return 'unreadable';
+  return readStored(verdictSeen, input, where).observation?.verdict ?? null;
 }

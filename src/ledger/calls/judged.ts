@@ -17,14 +17,24 @@ export function pastPairs(db: LedgerDb, rolloutId: string): Pair[] {
   return [...pairs(db, rolloutId)].sort(inOrder);
 }
 
-/** The verdicts that a rollout's decisions saw, oldest first. */
-export function pastVerdicts(db: LedgerDb, rolloutId: string): PastVerdict[] {
+/** The verdicts that a rollout's decisions saw, and decisions of other core versions with one that this one cannot read. */
+export interface PastVerdicts {
+  readonly verdicts: readonly PastVerdict[];
+  readonly unreadable: readonly Omit<PastVerdict, 'verdict'>[];
+}
+
+/** The verdicts that a rollout's decisions saw, oldest first. Throws AppError `invalid` if a row was changed. */
+export function pastVerdicts(db: LedgerDb, rolloutId: string): PastVerdicts {
   const sql = `SELECT id AS decisionId, decided_at_ms AS at, core_version AS coreVersion, input FROM decisions
     WHERE rollout_id = ? ORDER BY id`;
   const rows = db.prepare<[string], Omit<PastVerdict, 'verdict'> & { input: string }>(sql).all(rolloutId);
-  return rows.flatMap(({ input, ...decided }) => {
+  const verdicts: PastVerdict[] = [];
+  const unreadable: Omit<PastVerdict, 'verdict'>[] = [];
+  for (const { input, ...decided } of rows) {
     // What a sweep saw of the rollout's endpoint has no verdict.
-    const verdict = readVerdict(input, decided.decisionId);
-    return verdict === null ? [] : [{ ...decided, verdict }];
-  });
+    const verdict = readVerdict(input, { id: decided.decisionId, coreVersion: decided.coreVersion });
+    if (verdict === 'unreadable') unreadable.push(decided);
+    else if (verdict !== null) verdicts.push({ ...decided, verdict });
+  }
+  return { verdicts, unreadable };
 }

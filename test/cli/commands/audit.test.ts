@@ -109,6 +109,36 @@ describe('explain', { concurrency: 4 }, () => {
     assert.match(out, /it\s+comes\s+out\s+the\s+same/);
   });
 
+  it('says of a decision that it cannot read that another core version made it, and shows the row', async (context) => {
+    const { path, ledger, close } = await openAskingBook(context);
+    const decision = {
+      at: 1_800_000_004_000,
+      model: 'acme/writer',
+      rolloutId: 'aaaabbbb',
+      coreVersion: CORE_VERSION + 1,
+      policyHash: null,
+      action: 'wait',
+      reason: 'thinking_it_over',
+      input: JSON.stringify({ rollout: 'aaaabbbb', observation: { mood: 'good' } }),
+      output: JSON.stringify({ detail: 'something that only that version knows' }),
+      ticks: 1,
+    };
+    await ledger.journal.commit({ decision, events: [], outcomes: [] });
+    await close();
+    const { code, out, err } = await upshift(['explain', '4', '--db', path]);
+    assert.equal(code, 0, err);
+    assert.match(
+      out,
+      /decided {5}wait, because thinking it over\n {2}that is {5}something that only that version knows\n/,
+    );
+    const core = `core {8}made by core version ${CORE_VERSION + 1}, this is ${CORE_VERSION}, which cannot read what\\s+that`;
+    assert.match(out, new RegExp(core));
+    const json = await upshift(['explain', '4', '--json', '--db', path]);
+    assert.equal(json.code, 0);
+    const { again, input } = JSON.parse(json.out) as Record<string, unknown>;
+    assert.deepEqual({ again, input }, { again: 'not readable', input: JSON.parse(decision.input) as unknown });
+  });
+
   it('tells the instance that was chosen and why, and decides the same again', async (context) => {
     const named = namedInstance(ENDPOINT_POLICY, 1);
     assert.ok(named);

@@ -11,7 +11,7 @@ import { openBook, upshift } from '../rig.ts';
 const OTHER = CORE_VERSION + 1;
 
 /** A ledger with a rollout whose decisions saw verdicts, each by a version of the core. */
-async function judged(context: TestContext, seen: readonly (readonly [number, Verdict])[]): Promise<string> {
+async function judged(context: TestContext, seen: readonly (readonly [number, object])[]): Promise<string> {
   const { path, ledger, close } = await openBook(context);
   const { id, model, policyHash, toward, phase } = atStep(1);
   const parsed = JSON.stringify({ watched: routePolicy(), sweep: SWEEP_DEFAULTS, routes: [routePolicy()] });
@@ -69,6 +69,34 @@ describe('judge --replay', { concurrency: 4 }, () => {
       ],
     );
     assert.equal(json.code, 0);
+  });
+
+  it('counts the verdicts of another core version that it cannot read', async (context) => {
+    const path = await judged(context, [
+      [OTHER, { mood: 'good' }],
+      [CORE_VERSION, verdictNow()],
+    ]);
+    const { code, out, err } = await upshift(['judge', '--replay', 'aaaabbbb', '--db', path]);
+    assert.equal(code, 0, err);
+    assert.match(out, /1 verdict judged again from its calls/);
+    const made = `1 verdict made by core version ${OTHER}, this is ${CORE_VERSION}: cannot be read, so not compared`;
+    assert.match(out, new RegExp(made));
+    const json = await upshift(['judge', '--replay', 'aaaabbbb', '--json', '--db', path]);
+    const lines = json.out.trim().split('\n');
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line) as { coreVersion: number; isSame: boolean | null }).map(pick),
+      [
+        [CORE_VERSION, true],
+        [OTHER, null],
+      ],
+    );
+  });
+
+  it('refuses a verdict of its own version that it cannot read', async (context) => {
+    const path = await judged(context, [[CORE_VERSION, { mood: 'good' }]]);
+    const { code, err } = await upshift(['judge', '--replay', 'aaaabbbb', '--db', path]);
+    assert.equal(code, 2);
+    assert.match(err, /table decisions, 1, column input: /);
   });
 
   it('says that nothing was compared, and not that all was the same', async (context) => {

@@ -142,7 +142,7 @@ it('a rollout whose endpoint was swept can still be judged again', async (contex
   const db = openForReading(path);
   context.after(() => db.close());
   assert.deepEqual(
-    pastVerdicts(db, 'aaaaaaaa').map((one) => one.verdict),
+    pastVerdicts(db, 'aaaaaaaa').verdicts.map((one) => one.verdict),
     [verdict],
   );
 });
