@@ -58,7 +58,7 @@ class Ways {
   }
 
   async send(...[input, init]: Parameters<typeof globalThis.fetch>): Promise<Response> {
-    const { fetch, agent, awayMs } = this.#settings;
+    const { fetch, agent, awayMs, toGateway } = this.#settings;
     const { url, method } = targetOf(input, init);
     const aim = this.#aimOf(method, url);
     if (aim === null) return fetch(input, init);
@@ -71,8 +71,7 @@ class Ways {
     }
     if (performance.now() >= this.#awayUntil) {
       try {
-        // A dispatcher of the caller, such as a proxy, is for the connection to Hugging Face, not for the gateway.
-        const answer = await fetch(aim.gatewayUrl, initOf(outgoing, headers, { dispatcher: undefined }));
+        const answer = await fetch(aim.gatewayUrl, initOf(outgoing, headers, toGateway));
         this.#awayUntil = 0;
         this.#reporter.reachable();
         return answer;

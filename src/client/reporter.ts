@@ -70,11 +70,12 @@ export class Reporter {
 
   /** Whether a report was accepted, or refused for good; null if it must be sent again. */
   async #send({ lines, dropped }: Batch): Promise<boolean | null> {
-    const { gateway, fetch } = this.#settings;
+    const { gateway, fetch, toGateway } = this.#settings;
     const outcomes = lines.map(parse).filter((outcome) => outcome !== null);
     const report: BypassReport = { dropped: dropped + lines.length - outcomes.length, outcomes };
     try {
       const answer = await fetch(`${gateway}${REPORT_PATH}`, {
+        ...toGateway,
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(report),

@@ -1,5 +1,6 @@
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
+import { directDispatcher } from './direct.ts';
 import { AppError } from '../core/errors.ts';
 import { LONGEST_AGENT } from '../core/wire/bypass.ts';
 
@@ -41,12 +42,16 @@ export interface Settings {
   readonly mostSpooled: number;
   readonly awayMs: number;
   readonly fetch: typeof globalThis.fetch;
+  /** Further options of each request to the gateway. */
+  readonly toGateway: object;
 }
 
 export const ROUTER = 'https://router.huggingface.co';
 const GATEWAY = 'http://127.0.0.1:8787';
 const MOST_SPOOLED = 10_000;
 const AWAY_MS = 5_000;
+
+const LOOPBACK = /^https?:\/\/(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?(?:\/|$)/;
 
 /** Kept at import, because a program may replace the global fetch by ours later. */
 const nodeFetch = globalThis.fetch;
@@ -64,6 +69,9 @@ export function readSettings(options: UpshiftFetchOptions, env: NodeJS.ProcessEn
     mostSpooled: Math.max(1, Math.floor(options.mostSpooled ?? MOST_SPOOLED)),
     awayMs: options.awayMs ?? AWAY_MS,
     fetch: options.fetch ?? nodeFetch,
+    // A dispatcher of the caller, such as a proxy, is for the connection to Hugging Face, not for the gateway. Only
+    // Node's own fetch surely accepts one of Node's.
+    toGateway: { dispatcher: options.fetch === undefined && LOOPBACK.test(gateway) ? directDispatcher() : undefined },
   };
 }
 
@@ -87,7 +95,7 @@ function readBase(value: string, what: string): string {
       hint,
     });
   }
-  if (url.protocol === 'http:' && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) {
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.origin)) {
     throw new AppError('invalid', `${url.origin} of ${what} would receive tokens unencrypted`, {
       hint: 'use https; http is allowed on loopback only',
     });

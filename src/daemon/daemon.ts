@@ -11,6 +11,7 @@ import { createEndpointsClient } from '../huggingface/management/endpoints.ts';
 import type { EndpointsClient } from '../huggingface/management/endpoints.ts';
 import { createHubClient } from '../huggingface/hub/hub.ts';
 import type { HubClient } from '../huggingface/hub/hub.ts';
+import { useProxies } from '../huggingface/proxy.ts';
 import { openLedger } from '../ledger/open.ts';
 import type { Ledger } from '../ledger/open.ts';
 import { alsoCounted, createAdmin } from './admin.ts';
@@ -28,6 +29,7 @@ import { Loop, perClock } from './loop.ts';
 import { keepBooks } from './money/bookkeeping.ts';
 import { RouteCosts } from './money/costs.ts';
 import { BookedSpending } from './money/spending.ts';
+import { logProxies } from './proxies.ts';
 import { reportLanes, reportRoute } from './report.ts';
 import { restore, restoreWindows } from './restore.ts';
 import { Routes } from './route/routes.ts';
@@ -86,6 +88,8 @@ export class Daemon {
     const policy = await loadPolicy(options.policyPath);
     const hub = createHubClient({ hubUrl: options.environment.hubUrl, token: options.environment.token });
     const { environment, log } = options;
+    useProxies(environment.proxies);
+    logProxies(environment, log);
     const account = new Account(hub, environment.token, log);
     await account.check();
     await using undo = new AsyncDisposableStack();
@@ -157,6 +161,7 @@ export class Daemon {
       table: () => this.#routes.table,
       routerUrl: environment.routerUrl,
       token: environment.token,
+      proxies: environment.proxies,
       clock,
       recorder: calls,
       observer: alsoCounted(this.#routes, this.#admin),

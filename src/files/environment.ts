@@ -1,4 +1,6 @@
 import { AppError } from '../core/errors.ts';
+import { readProxies } from '../core/wire/proxy.ts';
+import type { Proxies } from '../core/wire/proxy.ts';
 
 /** The settings from the environment. URLs have no trailing slash. */
 export interface Environment {
@@ -10,6 +12,8 @@ export interface Environment {
   readonly endpointsUrl: string;
   /** `HF_ENDPOINT`: the Hub, under the name that Hugging Face's own tools use. */
   readonly hubUrl: string;
+  /** `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`: how other hosts are reached. */
+  readonly proxies: Proxies;
   /** `UPSHIFT_TIME_SCALE`: clock milliseconds per real millisecond; 1 outside the simulation. */
   readonly timeScale: number;
   /** `UPSHIFT_TIME_START`: the real time, in epoch ms, at which scaled and real time are equal. */
@@ -38,6 +42,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
     routerUrl: urls.UPSHIFT_ROUTER_URL,
     endpointsUrl: urls.UPSHIFT_ENDPOINTS_URL,
     hubUrl: urls.HF_ENDPOINT,
+    proxies: readProxies(env),
     timeScale,
     timeStart: readStart(env, timeScale),
   };

@@ -7,8 +7,10 @@ import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
 import type { RouteTable } from '../core/route.ts';
 import { REPORT_PATH } from '../core/wire/bypass.ts';
+import { NO_PROXIES } from '../core/wire/proxy.ts';
+import type { Proxies } from '../core/wire/proxy.ts';
 import { answerAside } from './aside.ts';
-import { Targets } from './attempt/targets.ts';
+import { dispatchersThrough, Targets } from './attempt/targets.ts';
 import type { DispatcherFor } from './attempt/targets.ts';
 import { Batches } from './batch/batches.ts';
 import { answerReport } from './bypass.ts';
@@ -42,6 +44,8 @@ export interface GatewayOptions {
   readonly takeBypassed?: TakeBypassed;
   /** What a former process learned about the limits of upstreams. */
   readonly learned?: Iterable<readonly [LaneKey, LearnedLane]>;
+  /** The proxies between the gateway and its upstreams; none by default. */
+  readonly proxies?: Proxies;
   readonly dispatcherFor?: DispatcherFor;
   readonly log?: Log;
   /** Largest request body in bytes; 32 MiB by default. */
@@ -164,7 +168,7 @@ function share(options: GatewayOptions): Parts {
     agents: new Agents(options.agentSalt),
     bodyHashes,
     repeats: new Repeats(bodyHashes),
-    targets: new Targets(options.dispatcherFor),
+    targets: new Targets(options.dispatcherFor ?? dispatchersThrough(options.proxies ?? NO_PROXIES)),
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
     live: new LiveSet<Exchange>(),
     shadows: new Shadows(),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AppError } from '../../src/core/errors.ts';
+import { NO_PROXIES } from '../../src/core/wire/proxy.ts';
 import { readEnvironment } from '../../src/files/environment.ts';
 
 const LOCAL = {
@@ -17,6 +18,7 @@ describe('the environment', () => {
         routerUrl: 'https://router.huggingface.co',
         endpointsUrl: 'https://api.endpoints.huggingface.cloud',
         hubUrl: 'https://huggingface.co',
+        proxies: NO_PROXIES,
         timeScale: 1,
         timeStart: 0,
       });
@@ -30,6 +32,7 @@ describe('the environment', () => {
       routerUrl: 'http://127.0.0.1:9001/router',
       endpointsUrl: 'http://localhost:9001',
       hubUrl: 'http://[::1]:9001/hub',
+      proxies: NO_PROXIES,
       timeScale: 60,
       timeStart: 1_764_000_000_000,
     });

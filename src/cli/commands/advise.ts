@@ -9,6 +9,7 @@ import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { useProxies } from '../../huggingface/proxy.ts';
 import { listProviders } from '../../huggingface/providers.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
@@ -111,7 +112,8 @@ function show(advice: readonly Advice[], { json, since }: AdviseOptions): void {
 }
 
 async function askRouter(): Promise<ReadonlyMap<string, readonly ServingProvider[]>> {
-  const { routerUrl, token } = readEnvironment(process.env);
+  const { routerUrl, token, proxies } = readEnvironment(process.env);
+  useProxies(proxies);
   if (token === null) {
     throw new AppError('unauthorized', '--online asks the router, and HF_TOKEN is not set', {
       hint: 'set HF_TOKEN, or leave out --online',

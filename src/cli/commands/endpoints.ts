@@ -5,6 +5,7 @@ import { SWEEP_DEFAULTS } from '../../core/policy/sweep.ts';
 import type { StatusReport } from '../../core/status.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { useProxies } from '../../huggingface/proxy.ts';
 import { createHubClient } from '../../huggingface/hub/hub.ts';
 import { createEndpointsClient } from '../../huggingface/management/endpoints.ts';
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
@@ -78,7 +79,8 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
           '--pause and --delete, one object {"namespace","name","state"}.',
       ),
   handler: async (options) => {
-    const { endpointsUrl, hubUrl, token } = readEnvironment(process.env);
+    const { endpointsUrl, hubUrl, token, proxies } = readEnvironment(process.env);
+    useProxies(proxies);
     if (token === null) {
       throw new AppError('unauthorized', 'HF_TOKEN is not set', {
         hint: 'set it to a token with the scope inference.endpoints.write, from https://huggingface.co/settings/tokens',

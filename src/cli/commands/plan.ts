@@ -18,6 +18,7 @@ import { spanText } from '../../core/text.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import type { Environment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { useProxies } from '../../huggingface/proxy.ts';
 import { createHubClient } from '../../huggingface/hub/hub.ts';
 import { createEndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { LIST_DATE, listedOffers } from '../../huggingface/management/list-prices.ts';
@@ -96,6 +97,7 @@ export const planCommand: CommandModule<object, PlanOptions> = {
     const { policy } = await loadPolicy(options.policy);
     const routes = chosen(policy, options.model);
     const environment = readEnvironment(process.env);
+    useProxies(environment.proxies);
     const asked = await Promise.all(routes.map((route) => ask(route, environment)));
     const db = openIfThere(options.db);
     try {

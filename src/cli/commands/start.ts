@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import { Daemon } from '../../daemon/daemon.ts';
 import { createLog } from '../../daemon/log.ts';
+import { proxiesInUse } from '../../daemon/proxies.ts';
 import { createClock } from '../../files/clock.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { nextSignal, stopAtSecondSignal } from '../terminal/signals.ts';
@@ -42,6 +43,10 @@ export const startCommand: CommandModule<object, StartOptions> = {
           '                        uses it for calls that carry no token\n' +
           '  UPSHIFT_ROUTER_URL, UPSHIFT_ENDPOINTS_URL, HF_ENDPOINT\n' +
           '                        other base URLs than those of Hugging Face\n' +
+          '  HTTPS_PROXY, HTTP_PROXY, NO_PROXY\n' +
+          '                        proxies between upshift and Hugging Face; localhost,\n' +
+          '                        127.0.0.1 and ::1 never take one\n' +
+          '  NODE_EXTRA_CA_CERTS   file with further certificates to trust (PEM)\n' +
           'The log goes to standard error, as lines of JSON.\n' +
           'After SIGTERM or Ctrl-C, running calls get 30 s to end. A second signal stops\n' +
           'the daemon at once.\n' +
@@ -74,7 +79,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
     });
     // Listening before it says that it runs: who reads that may send one at once.
     const signalled = nextSignal();
-    announce(daemon, options);
+    announce(daemon, options, proxiesInUse(environment));
     daemon.run();
     const signal = await signalled;
     stopAtSecondSignal();
@@ -84,7 +89,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
   },
 };
 
-function announce(daemon: Daemon, { json, db, policy }: StartOptions): void {
+function announce(daemon: Daemon, { json, db, policy }: StartOptions, proxies: Readonly<Record<string, string>>): void {
   const gateway = `http://127.0.0.1:${daemon.ports.gateway}`;
   const admin = `http://127.0.0.1:${daemon.ports.admin}`;
   if (json) {
@@ -94,5 +99,6 @@ function announce(daemon: Daemon, { json, db, policy }: StartOptions): void {
   console.log(`upshift ${VERSION}  ledger ${db}  policy ${policy}`);
   console.log(`gateway ${gateway}/v1   set your agents' base URL to this`);
   console.log(`admin   ${admin}/healthz and /metrics`);
+  for (const [host, proxy] of Object.entries(proxies)) console.log(`proxy   ${proxy} for ${host}`);
   console.log('watch   npx upshift status --watch');
 }

@@ -1,5 +1,8 @@
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
+import { proxyFor } from '../../core/wire/proxy.ts';
+import type { Proxies } from '../../core/wire/proxy.ts';
+import { Proxied } from './proxied.ts';
 
 /** Where an attempt is sent: an upstream's base URL in its parts, and a dispatcher. */
 export interface Target {
@@ -21,7 +24,7 @@ export class Targets {
   readonly #dispatcherFor: DispatcherFor;
   readonly #byConnectMs = new Map<number, Map<string, PooledTarget>>();
 
-  constructor(dispatcherFor: DispatcherFor = poolFor) {
+  constructor(dispatcherFor: DispatcherFor) {
     this.#dispatcherFor = dispatcherFor;
   }
 
@@ -45,6 +48,14 @@ export class Targets {
     this.#byConnectMs.clear();
     await Promise.all(all.map((target) => target.dispatcher.destroy()));
   }
+}
+
+/** Connections that take these proxies where they apply. */
+export function dispatchersThrough(proxies: Proxies): DispatcherFor {
+  return (origin, connectMs) => {
+    const proxy = proxyFor(proxies, origin);
+    return proxy === null ? poolFor(origin, connectMs) : new Proxied(proxy, connectMs);
+  };
 }
 
 // HTTP/2 costs 1.7 times as much processor time per call. With one connection per call in flight, no call delays
