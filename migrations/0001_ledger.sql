@@ -100,7 +100,8 @@ CREATE TABLE calls (
   weight_per_10000 INTEGER NOT NULL,
   -- Sum of: 1 eligible; 2 has a role; 4 the role is canary; 8 an upstream's answer reached the client; 16 that upstream
   -- is dedicated; 32 the client left; 64 had no token; 128 a copy was sent to the endpoint; 256 went past the gateway
-  -- straight to serverless and was reported later, with the caller's times; 512 the role is one of a way back.
+  -- straight to serverless and was reported later, with the caller's times; 512 the role is one of a way back; 1024 it
+  -- is known whether the answer held any output; 2048 it held none.
   flags INTEGER NOT NULL,
   -- HTTP status that the client got; 0 if none.
   status INTEGER NOT NULL,
@@ -182,6 +183,8 @@ CREATE TABLE shadows (
   prompt_tokens INTEGER,
   -- Tokens of the answer, as the endpoint counted them. Null if it did not say.
   output_tokens INTEGER,
+  -- Whether the answer held no output: 1 or 0. Null if it could not be read.
+  is_empty INTEGER,
   PRIMARY KEY (arrived_at_us, gateway_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -508,6 +511,8 @@ SELECT
   c.first_token_us / 1000.0 AS first_token_ms, -- from arrival to the first token of a stream
   c.prompt_tokens AS prompt_tokens, -- tokens of the prompt
   c.output_tokens AS output_tokens, -- tokens of the answer
+  -- 1 if the answer held no text, tool call, reasoning or data; null if that is not known
+  CASE WHEN c.flags & 1024 THEN c.flags & 2048 <> 0 END AS is_empty,
   c.request_bytes AS request_bytes, -- length of the request's body
   c.response_bytes AS response_bytes, -- length of the answer's body
   c.flags & 32 <> 0 AS client_left, -- 1 if the client left before the end
@@ -569,6 +574,7 @@ SELECT
   s.first_token_us / 1000.0 AS first_token_ms, -- until the first token of a stream
   s.prompt_tokens AS prompt_tokens, -- tokens of the prompt
   s.output_tokens AS output_tokens, -- tokens of the answer
+  s.is_empty AS is_empty, -- 1 if the answer held no output; null if that is not known
   c.ended_at_us AS live_ended_at_us, -- with the gateway: key of the live call
   c.status AS live_status, -- HTTP status that the client got
   l.name AS live_outcome, -- how its first attempt ended

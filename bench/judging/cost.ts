@@ -61,6 +61,7 @@ function main(rate: number, minutes: number): void {
         firstTokenUs: isFault ? null : Math.round(0.2 * durationUs),
         promptTokens: 1_500,
         outputTokens: isFault ? null : 150,
+        isEmpty: null,
       };
       const at = second + Math.ceil(seconds);
       const due = ending.get(at) ?? [];

@@ -29,6 +29,7 @@ export function historyCall(arrivedAtUs: number, seen: Seen): HistoryCall {
     firstTokenUs: seen.firstTokenMs === null ? null : Math.round(seen.firstTokenMs * 1_000),
     promptTokens: seen.promptTokens,
     outputTokens: seen.outcome === 'ok' ? seen.outputTokens : null,
+    isEmpty: null,
   };
 }
 

@@ -75,6 +75,8 @@ export interface Call extends CallKey {
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
+  /** Whether the answer held no text, tool call, reasoning or data; null if it could not be read, or if there was none. */
+  readonly isEmpty: boolean | null;
   readonly requestBytes: number;
   readonly responseBytes: number;
   /** `arrivedAtUs` of the refused call of the same gateway that this one repeats. The two count once as demand. */
@@ -108,6 +110,8 @@ export interface Shadow extends CallKey {
   readonly durationUs: number;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
+  /** Whether the answer held no text, tool call, reasoning or data; null if it could not be read, or if there was none. */
+  readonly isEmpty: boolean | null;
 }
 
 /**

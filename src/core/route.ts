@@ -23,6 +23,11 @@ export type Affinity = 'call' | 'agent';
 /** The kinds of call, by path. `native` is a provider's or a task's own format; it always stays on serverless. */
 export type CallKind = 'chat' | 'completion' | 'embedding' | 'response' | 'message' | 'models' | 'native';
 
+/** Whether calls of a kind, and so their answers, are in one of OpenAI's or Anthropic's formats. */
+export function isOpenAi(kind: CallKind): boolean {
+  return kind !== 'models' && kind !== 'native';
+}
+
 /** A feature of a request that an engine may not support. */
 export type CallFeature = 'stream' | 'tools' | 'structured' | 'media';
 

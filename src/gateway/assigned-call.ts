@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { assignedTo } from '../core/call.ts';
 import type { Arrival, Call } from '../core/call.ts';
 import { meaningOf } from '../core/outcome.ts';
@@ -23,11 +23,13 @@ import { servingProvider } from './care/serving-provider.ts';
 import { CallHistory } from './call-history.ts';
 import { brokenOff, delivered, replied, stopped } from './ending.ts';
 import type { Ending } from './ending.ts';
+import { isOpenAi } from '../core/route.ts';
 import { renamedTo } from './request/assignment.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
 import { INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
 import type { Shared } from './shared.ts';
+import type { AnswerHeaders } from './request/headers.ts';
 
 /** Seconds until a client may ask again, if serverless refused its call and did not say when. */
 const RETRY_AFTER_S = 5;
@@ -160,9 +162,9 @@ export class AssignedCall implements AttemptOwner {
 
   // --- what its attempts report ---
 
-  answered(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void {
-    const outcome = outcomeOfStatus(status);
-    if (status >= 400 && (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, headers))) return;
+  answered(attempt: Attempt, status: number, headers: AnswerHeaders): void {
+    const outcome = outcomeOfStatus(status, attempt.upstream);
+    if (outcome !== 'ok' && (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, headers))) return;
     if (attempt.upstream === 'serverless' && outcome === 'ok') this.#admission?.answerBegan(headers);
     if (outcome === 'unavailable') {
       void new ErrorReader(attempt, (body) => {
@@ -182,6 +184,8 @@ export class AssignedCall implements AttemptOwner {
   completed(attempt: Attempt): void {
     const delivery = this.#delivery;
     if (delivery === null || (delivery.isPaused() && this.#fallsBack(attempt, 'paused'))) return;
+    const outcome = delivery.judge();
+    if (outcome !== 'ok' && this.#fallsBack(attempt, outcome)) return;
     this.#end(delivered(delivery));
   }
 
@@ -231,7 +235,7 @@ export class AssignedCall implements AttemptOwner {
   }
 
   /** Tries serverless again if that may help and no byte has reached the client. */
-  #retries(attempt: Attempt, outcome: Outcome, headers: IncomingHttpHeaders | null): boolean {
+  #retries(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
     const admission = this.#admission;
     if (admission === null || attempt.upstream !== 'serverless' || this.#res.headersSent) return false;
     if (!admission.tryAgain(outcome, this.#next(attempt, outcome) === 'again', attempt, headers)) {
@@ -262,11 +266,12 @@ export class AssignedCall implements AttemptOwner {
     this.#state = WAITING;
   }
 
-  #headOf(attempt: Attempt, status: number, headers: IncomingHttpHeaders, outcome: Outcome): Head {
+  #headOf(attempt: Attempt, status: number, headers: AnswerHeaders, outcome: Outcome): Head {
     const isServed = attempt.upstream === 'serverless' && outcome === 'ok';
     return {
       status,
       headers,
+      isOpenAi: isOpenAi(this.#incoming.destination.kind),
       mayBePaused: status === 400 && attempt.upstream === 'dedicated',
       renamed: renamedTo(this.#history.assignment, attempt.upstream),
       provider: isServed ? servingProvider(headers, this.#admission?.suffix ?? null, this.#incoming) : null,

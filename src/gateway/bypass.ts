@@ -108,6 +108,7 @@ function toCall(gatewayId: number, bypass: Bypass): Call {
     firstTokenUs: null,
     promptTokens: null,
     outputTokens: null,
+    isEmpty: null,
     requestBytes: 0,
     responseBytes: 0,
     repeatOfUs: null,
@@ -121,5 +122,5 @@ function toCall(gatewayId: number, bypass: Bypass): Call {
 function outcomeOf({ end, status }: Bypass): Outcome {
   if (end === 'left') return 'client_left';
   if (end === 'unreached') return 'connect_failed';
-  return end === 'broken' ? 'broken_stream' : outcomeOfStatus(status);
+  return end === 'broken' ? 'broken_stream' : outcomeOfStatus(status, 'serverless');
 }

@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http';
 import type { Outcome } from '../core/outcome.ts';
 import type { UpstreamKind } from '../core/route.ts';
 import type { Delivery } from './attempt/delivery.ts';
-import { outcomeOfStatus } from './attempt/outcome.ts';
 import { sendReply } from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
 
@@ -25,8 +24,8 @@ export interface Ending {
 
 /** The upstream's answer is complete. */
 export function delivered(delivery: Delivery): Ending {
+  const outcome = delivery.judge();
   const finish = delivery.finish();
-  const outcome = delivery.hasFailed ? 'server_error' : outcomeOfStatus(delivery.status);
   return { ...servedBy(delivery), outcome, attemptOutcome: outcome, hasClientLeft: false, finish };
 }
 

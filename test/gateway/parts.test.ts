@@ -5,12 +5,10 @@ import { INFERENCE_PROVIDERS } from '@huggingface/inference';
 import { Agents } from '../../src/gateway/request/agent.ts';
 import { isForeign, requestHeaders, responseHeaders } from '../../src/gateway/request/headers.ts';
 import { LiveSet } from '../../src/gateway/live-set.ts';
-import { Meter, readUsage } from '../../src/gateway/attempt/meter.ts';
 import { serverlessAuthorization } from '../../src/core/wire/credentials.ts';
 import { PROVIDERS, locate } from '../../src/core/wire/destination.ts';
 import { BodyHashes } from '../../src/gateway/request/body-hash.ts';
 import { Repeats } from '../../src/gateway/request/repeats.ts';
-import { chatAnswer, chatEvents } from './rig.ts';
 
 test('knows the paths of OpenAI, the router and the Hub', () => {
   const table: [string, string, string, string, string | null][] = [
@@ -156,69 +154,6 @@ test('a refused body counts as repeated for a minute, and only for its agent', (
   repeats.refused('a', '/p', body, { arrivedAtUs: 120_000_000, repeatOfUs: null });
   repeats.served('a', '/p', body);
   assert.equal(repeats.find('a', '/p', body, 120_000_001), null);
-});
-
-test('reads usage in both spellings, and the last one that has numbers', () => {
-  assert.deepEqual(readUsage(JSON.stringify(chatAnswer('m'))), { promptTokens: 7, outputTokens: 11 });
-  assert.deepEqual(readUsage('{"usage" : {"input_tokens": 3,\n"output_tokens" :4}}'), {
-    promptTokens: 3,
-    outputTokens: 4,
-  });
-  assert.deepEqual(readUsage('data: {"usage":{"prompt_tokens":5}}\n\ndata: {"usage":null}'), {
-    promptTokens: 5,
-    outputTokens: null,
-  });
-  const anthropic =
-    'data: {"message":{"usage":{"input_tokens":6,"output_tokens":0}}}\n\ndata: {"usage":{"output_tokens":4}}';
-  assert.deepEqual(readUsage(anthropic), { promptTokens: 6, outputTokens: 4 });
-  assert.deepEqual(readUsage('{"content":"\\"usage\\":{\\"prompt_tokens\\":9}"}'), {
-    promptTokens: null,
-    outputTokens: null,
-  });
-});
-
-test('a stream is measured alike, wherever its chunks end', () => {
-  const events = chatEvents('m', ['Hel', 'lo']);
-  const bytes = Buffer.from(events.join(''));
-  const firstTokenEnd = Buffer.byteLength(events.slice(0, 2).join(''));
-  const finishEnd = Buffer.byteLength(events.slice(0, 4).join(''));
-  fc.assert(
-    fc.property(fc.uniqueArray(fc.nat(bytes.length), { maxLength: 40 }), (cuts) => {
-      const meter = new Meter(true);
-      const bounds = [0, ...cuts.toSorted((a, b) => a - b), bytes.length];
-      let firstToken = -1;
-      for (let i = 1; i < bounds.length; i++) {
-        const isFirst = meter.chunk(bytes.subarray(bounds[i - 1], bounds[i]));
-        if (isFirst) firstToken = bounds[i] as number;
-        if ((bounds[i] as number) >= finishEnd) assert.ok(meter.isComplete);
-        if ((bounds[i] as number) < finishEnd - 40) assert.ok(!meter.isComplete);
-      }
-      assert.equal(
-        firstToken,
-        bounds.find((bound) => bound >= firstTokenEnd),
-      );
-      assert.deepEqual(meter.usage, { promptTokens: 7, outputTokens: 2 });
-      assert.equal(meter.hasFailed, false);
-    }),
-  );
-});
-
-test('a stream of single bytes is measured as well, and one that ends in an error event has failed', () => {
-  const meter = new Meter(true);
-  for (const byte of Buffer.from(chatEvents('m', ['Hi']).join(''))) meter.chunk(Buffer.from([byte]));
-  assert.deepEqual(meter.usage, { promptTokens: 7, outputTokens: 1 });
-  const failing = new Meter(true);
-  failing.chunk(Buffer.from('data: {"choices":[]}\n\n'));
-  failing.chunk(Buffer.from('data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n'));
-  assert.equal(failing.hasFailed, true);
-  for (const data of [
-    '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}',
-    '{"type":"response.failed","response":{}}',
-  ]) {
-    const broken = new Meter(true);
-    broken.chunk(Buffer.from(`event: error\ndata: ${data}\n\n`));
-    assert.equal(broken.hasFailed, true);
-  }
 });
 
 test('elements are added to and removed from the live set in any order', () => {

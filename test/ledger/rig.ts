@@ -54,6 +54,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     firstTokenUs: 160_000 + ((n * 104_729) % 700_000),
     promptTokens: 200 + ((n * 31) % 4_000),
     outputTokens: 20 + ((n * 17) % 700),
+    isEmpty: [null, false, true][n % 3] ?? null,
     requestBytes: 1_000 + ((n * 131) % 40_000),
     responseBytes: 700 + ((n * 61) % 9_000),
     repeatOfUs: null,
@@ -88,6 +89,7 @@ export function makeShadow(n: number, changes: Partial<Shadow> = {}): Shadow {
     durationUs: 800_000 + n,
     promptTokens: 200 + n,
     outputTokens: 20 + n,
+    isEmpty: [null, false, true][n % 3] ?? null,
     ...changes,
   };
 }

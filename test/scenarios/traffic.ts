@@ -64,6 +64,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     firstTokenUs: last.outcome === 'ok' ? ANSWER_US / 2 : null,
     promptTokens: 200,
     outputTokens: 50,
+    isEmpty: false,
     requestBytes: 1_000,
     responseBytes: 2_000,
     repeatOfUs: null,

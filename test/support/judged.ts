@@ -25,12 +25,19 @@ export function answer(
 ): Answer {
   const failed = roll() < rejects ? 'client_error' : roll() < faults ? 'server_error' : null;
   if (failed !== null) {
-    return { outcome: failed, durationUs: 50_000, firstTokenUs: null, promptTokens: 500, outputTokens: null };
+    return {
+      outcome: failed,
+      durationUs: 50_000,
+      firstTokenUs: null,
+      promptTokens: 500,
+      outputTokens: null,
+      isEmpty: null,
+    };
   }
   const outputTokens = Math.max(1, Math.round(100 * longer * Math.exp(0.5 * normal(roll))));
   const firstTokenUs = Math.round(300_000 * slower * Math.exp(0.3 * normal(roll)));
   const durationUs = firstTokenUs + Math.round(10_000 * outputTokens * slower * Math.exp(0.3 * normal(roll)));
-  return { outcome: 'ok', durationUs, firstTokenUs, promptTokens: 500, outputTokens };
+  return { outcome: 'ok', durationUs, firstTokenUs, promptTokens: 500, outputTokens, isEmpty: null };
 }
 
 /** Hours of history at 60 calls a minute, the level of minutes wandering by 4 %. */
@@ -93,6 +100,7 @@ export function judged(call: Partial<JudgedCall>): JudgedCall {
     firstTokenUs: 300_000,
     promptTokens: 500,
     outputTokens: 100,
+    isEmpty: null,
     ...call,
     outcome,
     durationUs,

@@ -40,6 +40,7 @@ export interface Known {
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
+  readonly isEmpty: boolean | null;
 }
 
 interface Entry {
@@ -154,18 +155,20 @@ function viewAt(
   const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...held };
   if (known === null || known.knownAfterUs >= atUs) {
     const running = { outcome: null, knownAfterUs: atUs, durationUs: atUs };
-    return { ...base, ...running, firstTokenUs: null, promptTokens: null, outputTokens: null };
+    return { ...base, ...running, firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null };
   }
-  const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } = known;
-  if (outcome === 'ok') return { ...base, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens };
+  const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty } = known;
+  if (outcome === 'ok') {
+    return { ...base, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty };
+  }
   // If the first attempt failed, what followed, such as a fall-back, is not the role's doing.
-  const bare = { firstTokenUs: null, promptTokens: null, outputTokens: null };
+  const bare = { firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null };
   return { ...base, outcome, knownAfterUs, durationUs: knownAfterUs, ...bare };
 }
 
 /** What is judged of a call if its first attempt failed. */
 export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
-  const nothing = { firstTokenUs: null, promptTokens: null, outputTokens: null };
+  const nothing = { firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null };
   return { outcome, knownAfterUs, durationUs: knownAfterUs, ...nothing };
 }
 
@@ -174,10 +177,10 @@ export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
  * the call, because that is not the upstream's doing.
  */
 export function knownOf(call: Call): Known {
-  const { outcome, waitedUs, promptTokens, outputTokens } = call;
+  const { outcome, waitedUs, promptTokens, outputTokens, isEmpty } = call;
   const [first] = call.attempts;
   const firstTokenUs = call.firstTokenUs === null ? null : call.firstTokenUs - waitedUs;
   const durationUs = call.durationUs - waitedUs;
   const knownAfter = first === undefined ? durationUs : knownAfterUs(first) - waitedUs;
-  return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens };
+  return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty };
 }

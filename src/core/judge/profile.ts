@@ -16,6 +16,7 @@ export interface HistoryCall {
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
+  readonly isEmpty: boolean | null;
 }
 
 /**
@@ -129,7 +130,7 @@ function learnAnswers(
     shares: {
       faults,
       tail: share(ratios.filter((ratio) => ratio > slowRatio).length, ratios.length),
-      empty: share(calls.filter((call) => call.outputTokens === 0).length, calls.length),
+      empty: share(calls.filter((call) => emptiness(call) === 1).length, calls.length),
     },
     spread: Object.fromEntries(learned.map(([size, { spread }]) => [size, spread])) as Record<Size, number>,
     drift: Object.fromEntries(learned.map(([size, { drift }]) => [size, drift])) as Record<Size, Drift>,
@@ -150,8 +151,16 @@ function coverage(
     firstToken: part(scores.firstToken.length),
     perToken: part(scores.perToken.length),
     length: part(scores.length.length),
-    empty: part(calls.filter((call) => call.outputTokens !== null).length),
+    empty: part(calls.filter((call) => emptiness(call) !== null).length),
   };
+}
+
+/**
+ * Whether an answer was empty: 1 or 0; null if that is not known. Where the answer could not be read, tokens tell.
+ */
+export function emptiness({ isEmpty, outputTokens }: Pick<HistoryCall, 'isEmpty' | 'outputTokens'>): number | null {
+  if (isEmpty !== null) return Number(isEmpty);
+  return outputTokens === null ? null : Number(outputTokens === 0);
 }
 
 type Timed = Pick<HistoryCall, 'durationUs' | 'firstTokenUs' | 'promptTokens' | 'outputTokens'>;

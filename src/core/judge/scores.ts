@@ -3,7 +3,7 @@ import type { MetricName } from '../policy/judge.ts';
 import { upstreamOf } from '../route.ts';
 import type { Toward, UpstreamKind } from '../route.ts';
 import { predict } from './latency-model.ts';
-import { logScore } from './profile.ts';
+import { emptiness, logScore } from './profile.ts';
 import type { Profile } from './profile.ts';
 import type { JudgedCall } from './verdict.ts';
 
@@ -77,7 +77,7 @@ export function scoreCall(call: JudgedCall, profile: Profile, level: number, tow
     perToken: logScore('perToken', call, profile),
     tail: isSlow(call.durationUs, call, profile, level) ? 1 : 0,
     length: logScore('length', call, profile),
-    empty: call.outputTokens === null ? null : call.outputTokens === 0 ? 1 : 0,
+    empty: emptiness(call),
   };
 }
 

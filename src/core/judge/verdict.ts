@@ -22,6 +22,8 @@ export interface JudgedCall {
   readonly firstTokenUs: number | null;
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
+  /** Whether the answer held no text, tool call, reasoning or data; null if it could not be read, or if there was none. */
+  readonly isEmpty: boolean | null;
   /** Whether it was held for longer than `DELAYED_US` before it was sent, or until it ended. */
   readonly wasHeld?: boolean;
 }

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { AttemptRecord } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
@@ -6,6 +5,7 @@ import type { UpstreamKind } from '../../core/route.ts';
 import type { OutboundRequest } from './outbound.ts';
 import { outcomeOfError } from './outcome.ts';
 import type { Target } from './targets.ts';
+import type { AnswerHeaders } from '../request/headers.ts';
 
 /** The clocks of an attempt. */
 export interface Clocks {
@@ -17,7 +17,7 @@ export interface Clocks {
 
 /** Receives the answer to an attempt. It is not called any more once the attempt is discarded or cancelled. */
 export interface AttemptOwner {
-  answered(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void;
+  answered(attempt: Attempt, status: number, headers: AnswerHeaders): void;
   data(attempt: Attempt, chunk: Buffer): void;
   completed(attempt: Attempt): void;
   /** There was no answer, or it was not complete. `error`: from the dispatcher. */
@@ -181,7 +181,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#isCancelled) controller.abort(new Error('cancelled'));
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (this.#isIgnored || status < 200) return;
     this.status = status;
     this.#lastSignAtMs = this.#clocks.coarse.nowMs;

@@ -1,18 +1,23 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import type { Usage } from '../../core/answer/output.ts';
+import type { Outcome } from '../../core/outcome.ts';
 import type { UpstreamKind } from '../../core/route.ts';
-import { ATTEMPTS_HEADER, isEventStream, isPlain, responseHeaders } from '../request/headers.ts';
+import { ATTEMPTS_HEADER, headerOf, isEventStream, isPlain, responseHeaders } from '../request/headers.ts';
 import type { Attempt } from './attempt.ts';
-import { Meter, readUsage } from './meter.ts';
-import type { Usage } from './meter.ts';
-import { saysPaused } from './outcome.ts';
+import { readerFor } from './answer-reader.ts';
+import type { AnswerReader } from './answer-reader.ts';
+import { outcomeOfStatus, saysPaused } from './outcome.ts';
 import { EventSplicer, spliceModel } from './splice.ts';
+import type { AnswerHeaders } from '../request/headers.ts';
 
 /** An upstream's answer before its body, and how it is to be passed on. */
 export interface Head {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: AnswerHeaders;
   /** Whether the body must be read before any of it is sent, because it may say that the endpoint is paused. */
   readonly mayBePaused: boolean;
+  /** Whether the call is in one of OpenAI's or Anthropic's formats. */
+  readonly isOpenAi: boolean;
   /** The model's name for the client, if the endpoint uses another one; otherwise null. */
   readonly renamed: string | null;
   /** The provider that answers behind the router of serverless; null if it is not known. */
@@ -26,18 +31,21 @@ export interface Head {
 const LARGEST_WHOLE = 256 * 1024;
 const LARGEST_RENAMED = 32 * 1024 * 1024;
 const LARGEST_PAUSED = 64 * 1024;
-const USAGE_NEAR_END = 16 * 1024;
+const LARGEST_HELD = 64 * 1024;
 const SMALL_BODY = 8 * 1024;
+const COLON = 0x3a;
 
 /**
  * Passes one answer on to the client. Small answers of known length are kept and sent in one piece. Others are streamed
  * with back-pressure. In both cases the end of the message is sent only when the function that `finish` returns is
  * called.
+ *
+ * An endpoint's stream is held until its first output, because until then serverless can still answer in its place.
  */
 export class Delivery {
   readonly status: number;
   readonly upstream: UpstreamKind;
-  readonly firstByteAtUs: number;
+  firstByteAtUs: number;
   firstTokenAtUs: number | null = null;
   sentBytes = 0;
   readonly provider: string | null;
@@ -46,15 +54,17 @@ export class Delivery {
   readonly #head: Head;
   readonly #isEvents: boolean;
   readonly #isReadable: boolean;
+  /** Null for an answer without a success status. */
+  readonly #reader: AnswerReader | null;
   readonly #length: number;
   #wholeLimit: number;
+  /** Whether an endpoint's stream is kept only until its first output. */
+  #isHeld: boolean;
   #kept: Buffer[] | null = [];
   #keptBytes = 0;
   #received = 0;
-  #held: Buffer | null = null;
-  #meter: Meter | null = null;
+  #last: Buffer | null = null;
   #splicer: EventSplicer | null = null;
-  #wholeUsage: Usage | null = null;
   #isWaiting = false;
 
   constructor(res: ServerResponse, attempt: Attempt, head: Head) {
@@ -68,27 +78,33 @@ export class Delivery {
     const { headers } = head;
     this.#isEvents = isEventStream(headers);
     this.#isReadable = isPlain(headers);
+    this.#reader = head.status >= 300 ? null : readerFor(headers, head.isOpenAi);
     this.#length = lengthOf(head);
-    this.#wholeLimit = this.#length >= 0 && this.#length <= LARGEST_WHOLE ? LARGEST_WHOLE : -1;
-    if (head.mayBePaused) this.#wholeLimit = Math.max(this.#wholeLimit, LARGEST_PAUSED);
-    if (head.renamed !== null && !this.#isEvents && this.#isReadable) this.#wholeLimit = LARGEST_RENAMED;
-    if (this.#isEvents && !head.mayBePaused) this.#wholeLimit = -1;
+    this.#isHeld = this.upstream === 'dedicated' && this.#isEvents && this.#isReadable && head.status < 400;
+    this.#wholeLimit = this.#limitOfWhole();
     if (this.#wholeLimit < 0) this.#stream();
   }
 
   /** Takes the next piece of the body. `clock`: for the time of the first token. */
   chunk(chunk: Buffer, clock: { nowUs(): number }): void {
     this.#received += chunk.length;
+    if (this.#reader !== null && this.#reader.chunk(chunk)) this.firstTokenAtUs = clock.nowUs();
     if (this.#kept === null) {
-      this.#forward(chunk, clock);
+      this.#forward(chunk);
       return;
     }
     this.#kept.push(chunk);
     this.#keptBytes += chunk.length;
-    if (this.#keptBytes <= this.#wholeLimit) return;
+    if (this.#keptBytes <= this.#wholeLimit && !(this.#isHeld && this.#mayGo(chunk))) return;
     const early = this.#kept;
+    if (this.#isHeld) this.firstByteAtUs = clock.nowUs();
     this.#stream();
-    for (const each of early) this.#forward(each, clock);
+    for (const each of early) this.#forward(each);
+  }
+
+  /** How the answer was; to be asked once the upstream's message is complete. */
+  judge(): Outcome {
+    return this.#reader === null ? outcomeOfStatus(this.status, this.upstream) : this.#reader.end();
   }
 
   /** The upstream's message is complete. Returns a function that sends the end of ours. */
@@ -104,24 +120,44 @@ export class Delivery {
 
   /** Whether the model has finished, even if more bytes may come. */
   get isComplete(): boolean {
-    return this.#meter !== null && this.#isReadable && this.#meter.isComplete;
+    return this.#reader !== null && this.#reader.isComplete;
   }
 
-  /** Whether a stream that began with success ended in an error event. */
-  get hasFailed(): boolean {
-    return this.#meter !== null && this.#isReadable && this.status < 400 && this.#meter.hasFailed;
+  /** Whether the answer has no output; null if that is not known. To be asked once its message is complete. */
+  get isEmpty(): boolean | null {
+    const hasOutput = this.#reader === null ? null : this.#reader.hasOutput;
+    return hasOutput === null ? null : !hasOutput;
   }
 
-  /** The tokens that the upstream counted; null if the answer cannot be read. */
+  /** The tokens that the upstream counted; null if the answer has none. */
   get usage(): Usage | null {
-    return this.#wholeUsage ?? (this.#isReadable && this.#meter !== null ? this.#meter.usage : null);
+    return this.#reader === null ? null : this.#reader.usage;
+  }
+
+  /** The most bytes that are kept before any is passed on; -1: the answer is passed on as it comes. */
+  #limitOfWhole(): number {
+    const { mayBePaused, renamed } = this.#head;
+    if (this.#isHeld) return LARGEST_HELD;
+    if (mayBePaused) return Math.max(LARGEST_PAUSED, this.#isSmall ? LARGEST_WHOLE : -1);
+    if (this.#isEvents) return -1;
+    if (renamed !== null && this.#isReadable) return LARGEST_RENAMED;
+    return this.#isSmall ? LARGEST_WHOLE : -1;
+  }
+
+  get #isSmall(): boolean {
+    return this.#length >= 0 && this.#length <= LARGEST_WHOLE;
+  }
+
+  /** Whether a held stream is passed on now: it has output, or it is a comment, which is to show the client a life. */
+  #mayGo(chunk: Buffer): boolean {
+    return this.firstTokenAtUs !== null || this.isComplete || chunk[0] === COLON;
   }
 
   #stream(): void {
     const head = this.#head;
     const res = this.#res;
     this.#kept = null;
-    this.#meter = new Meter(this.#isEvents);
+    this.#isHeld = false;
     if (head.renamed !== null && this.#isEvents && this.#isReadable) this.#splicer = new EventSplicer(head.renamed);
     const headers = headersOf(head, this.upstream);
     if (this.#length >= 0 && this.#splicer === null) headers.push('content-length', String(this.#length));
@@ -129,12 +165,13 @@ export class Delivery {
     res.flushHeaders();
   }
 
-  #forward(chunk: Buffer, clock: { nowUs(): number }): void {
-    if ((this.#meter as Meter).chunk(chunk) && this.status < 400) this.firstTokenAtUs = clock.nowUs();
+  #forward(chunk: Buffer): void {
     const out = this.#splicer === null ? chunk : this.#splicer.push(chunk);
     if (out.length === 0) return;
-    if (this.#length >= 0 && this.#received >= this.#length && this.#splicer === null) this.#held = out;
-    else this.#write(out);
+    if (this.#length >= 0 && this.#received >= this.#length && this.#splicer === null) {
+      if (this.#last !== null) this.#write(this.#last);
+      this.#last = out;
+    } else this.#write(out);
   }
 
   #write(chunk: Buffer): void {
@@ -152,33 +189,36 @@ export class Delivery {
     const res = this.#res;
     const rest = this.#splicer === null ? null : this.#splicer.flush();
     if (rest !== null && rest.length > 0) this.#write(rest);
-    const held = this.#held;
-    if (held === null) return () => res.end();
-    this.sentBytes += held.length;
-    return () => res.end(held);
+    const last = this.#last;
+    if (last === null) return () => res.end();
+    this.sentBytes += last.length;
+    return () => res.end(last);
+  }
+
+  #renamed(body: Buffer, model: string): Buffer {
+    if (!this.#isEvents) return spliceModel(body, model);
+    const splicer = new EventSplicer(model);
+    return Buffer.concat([splicer.push(body), splicer.flush()]);
   }
 
   #finishWhole(kept: readonly Buffer[]): () => void {
     const res = this.#res;
     const head = this.#head;
     let body = kept.length === 1 ? (kept[0] as Buffer) : Buffer.concat(kept);
-    if (head.renamed !== null && this.#isReadable) body = spliceModel(body, head.renamed);
+    if (head.renamed !== null && this.#isReadable) body = this.#renamed(body, head.renamed);
     this.sentBytes = body.length;
     const headers = headersOf(head, this.upstream);
     // The answer to a HEAD states the length of a body that does not come.
     const length = res.req.method === 'HEAD' ? this.#length : body.length;
     if (head.status !== 204 && head.status !== 304) headers.push('content-length', String(length));
     if (body.length > SMALL_BODY) {
-      if (this.#isReadable && head.status < 400) this.#wholeUsage = usageOf(body);
       return () => {
         res.writeHead(head.status, headers);
         res.end(body);
       };
     }
-    // Node sends a small body in one write together with its headers only if it is a string; the usage needs one as
-    // well.
+    // Node sends a small body in one write together with its headers only if it is a string.
     const text = body.toString('latin1');
-    if (this.#isReadable && head.status < 400) this.#wholeUsage = readUsage(text);
     return () => {
       res.writeHead(head.status, headers);
       res.end(text, 'latin1');
@@ -193,16 +233,9 @@ function headersOf({ headers, attempts, retryAfter }: Head, upstream: UpstreamKi
   return out;
 }
 
-function usageOf(body: Buffer): Usage {
-  const near = readUsage(body.toString('latin1', Math.max(0, body.length - USAGE_NEAR_END)));
-  if (near.promptTokens !== null || near.outputTokens !== null || body.length <= USAGE_NEAR_END) return near;
-  const at = body.lastIndexOf('"usage"');
-  return at < 0 ? near : readUsage(body.toString('latin1', at, at + USAGE_NEAR_END));
-}
-
 /** The declared length of a body in bytes; -1 if it is not declared. */
 function lengthOf({ status, headers }: Head): number {
   if (status === 204 || status === 304) return 0;
-  const text = headers['content-length'];
+  const text = headerOf(headers, 'content-length');
   return text === undefined ? -1 : Number(text);
 }

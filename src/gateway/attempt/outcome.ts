@@ -1,8 +1,13 @@
 import type { Outcome } from '../../core/outcome.ts';
+import type { UpstreamKind } from '../../core/route.ts';
 
-/** The outcome of an attempt with this HTTP status. */
-export function outcomeOfStatus(status: number): Outcome {
-  if (status < 400) return 'ok';
+/**
+ * The outcome of an attempt with this HTTP status. A redirect is the router's right, but no answer of an endpoint: where
+ * it leads nobody sends a call.
+ */
+export function outcomeOfStatus(status: number, upstream: UpstreamKind): Outcome {
+  if (status < 300) return 'ok';
+  if (status < 400) return upstream === 'dedicated' ? 'server_error' : 'ok';
   if (status >= 500) return status === 503 ? 'unavailable' : 'server_error';
   if (status === 429) return 'rate_limited';
   if (status === 402) return 'no_credits';

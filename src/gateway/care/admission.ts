@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Outcome } from '../../core/outcome.ts';
 import { backoffMs } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -19,6 +18,7 @@ import { pauseOf } from './retry-after.ts';
 import { namedProvider } from './serving-provider.ts';
 import { laneChoiceFor } from './lane-choice.ts';
 import type { LaneChoice } from './lane-choice.ts';
+import type { AnswerHeaders } from '../request/headers.ts';
 
 /** Who is admitted. */
 interface AdmissionOwner {
@@ -167,7 +167,7 @@ export class Admission implements Waiter {
    * Gives the permit back, if there is one: the attempt has ended with `outcome`. `attempt`: null if it is not known.
    * `headers`: the answer's, if any.
    */
-  release(outcome: Outcome, attempt: EndedAttempt | null = null, headers: IncomingHttpHeaders | null = null): void {
+  release(outcome: Outcome, attempt: EndedAttempt | null = null, headers: AnswerHeaders | null = null): void {
     const permit = this.#permit;
     const named = this.#namedProvider;
     if (permit === null) return;
@@ -193,7 +193,7 @@ export class Admission implements Waiter {
     outcome: Outcome,
     isRepeatable: boolean,
     attempt: EndedAttempt,
-    headers: IncomingHttpHeaders | null,
+    headers: AnswerHeaders | null,
   ): boolean {
     const policy = this.#policy;
     const clock = this.#clock;
@@ -223,7 +223,7 @@ export class Admission implements Waiter {
   }
 
   /** A successful answer has begun; its headers may state limits. */
-  answerBegan(headers: IncomingHttpHeaders): void {
+  answerBegan(headers: AnswerHeaders): void {
     const { lane } = this.#choice.current;
     this.#namedProvider = namedProvider(headers);
     if (this.#permit !== null) lane.answerBegan(this.#permit);

@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { parseList } from 'structured-headers';
 import type { List } from 'structured-headers';
+import type { AnswerHeaders } from '../request/headers.ts';
 
 /** What an upstream says of a quota. */
 export interface Quota {
@@ -14,7 +14,7 @@ export interface Quota {
  * The quota in a `RateLimit` header, `"api";r=489;t=189` (IETF draft-ietf-httpapi-ratelimit-headers). If it has
  * several, the one with the fewest calls left. Null if there is none that can be read.
  */
-export function readQuota(headers: IncomingHttpHeaders): Quota | null {
+export function readQuota(headers: AnswerHeaders): Quota | null {
   let least: Quota | null = null;
   for (const [, parameters] of listOf(headers['ratelimit'])) {
     const left = countOf(parameters.get('r'));
@@ -29,7 +29,7 @@ export function readQuota(headers: IncomingHttpHeaders): Quota | null {
  * Calls per second that a `RateLimit-Policy` header allows, `"burst";q=100;w=10, "api";q=2000;w=300`: the least of its
  * quotas over their windows. Null if there is none that can be read.
  */
-export function readAllowedRate(headers: IncomingHttpHeaders): number | null {
+export function readAllowedRate(headers: AnswerHeaders): number | null {
   let least: number | null = null;
   for (const [, parameters] of listOf(headers['ratelimit-policy'])) {
     const quota = countOf(parameters.get('q'));

@@ -1,12 +1,13 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { readQuota } from './rate-limit-headers.ts';
+import { headerOf } from '../request/headers.ts';
+import type { AnswerHeaders } from '../request/headers.ts';
 
 /**
  * How long an answer asks the client to wait, ms: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); without it,
  * the time until a used-up quota in `RateLimit` is reset. Null if neither can be read.
  */
-export function pauseOf(headers: IncomingHttpHeaders): number | null {
-  const retryAfter = headers['retry-after']?.trim() ?? '';
+export function pauseOf(headers: AnswerHeaders): number | null {
+  const retryAfter = headerOf(headers, 'retry-after')?.trim() ?? '';
   if (retryAfter !== '') {
     const seconds = Number(retryAfter);
     if (Number.isFinite(seconds)) return seconds < 0 ? null : seconds * 1_000;

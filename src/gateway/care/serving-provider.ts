@@ -1,11 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { providerOf } from '../request/incoming-call.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
+import { headerOf } from '../request/headers.ts';
+import type { AnswerHeaders } from '../request/headers.ts';
 
 /** The provider that an answer names; null if it names none. */
-export function namedProvider(headers: IncomingHttpHeaders): string | null {
-  const named = headers['x-inference-provider'];
-  return typeof named === 'string' && named !== '' ? named : null;
+export function namedProvider(headers: AnswerHeaders): string | null {
+  return headerOf(headers, 'x-inference-provider') || null;
 }
 
 const IS_PROVIDER = /^[\w.-]{1,64}$/;
@@ -18,7 +18,7 @@ const CHOICES: ReadonlySet<string> = new Set(['', 'fastest', 'cheapest', 'prefer
  * neither names one.
  */
 export function servingProvider(
-  headers: IncomingHttpHeaders,
+  headers: AnswerHeaders,
   suffix: string | null,
   { destination, content }: IncomingCall,
 ): string | null {

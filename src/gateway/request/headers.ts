@@ -81,19 +81,28 @@ export function requestHeaders(raw: readonly string[], authorization: string | n
   return all;
 }
 
+/** The headers of an answer. One that came several times is a list, whatever it is. */
+export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** The value of an answer's header: the first, if it came several times. */
+export function headerOf(headers: AnswerHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return value === undefined || typeof value === 'string' ? value : value[0];
+}
+
 /** Whether an answer is a stream of events. */
-export function isEventStream(headers: IncomingHttpHeaders): boolean {
-  return headers['content-type']?.startsWith('text/event-stream') ?? false;
+export function isEventStream(headers: AnswerHeaders): boolean {
+  return headerOf(headers, 'content-type')?.toLowerCase().trimStart().startsWith('text/event-stream') ?? false;
 }
 
 /** Whether an answer is uncompressed. Some servers compress although they were asked not to. */
-export function isPlain(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers['content-encoding'];
-  return encoding === undefined || encoding === 'identity';
+export function isPlain(headers: AnswerHeaders): boolean {
+  const encoding = headerOf(headers, 'content-encoding');
+  return encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity';
 }
 
 /** The headers of an answer, names and values in turn, without hop-by-hop headers and without content-length. */
-export function responseHeaders(headers: IncomingHttpHeaders, upstream: string): string[] {
+export function responseHeaders(headers: AnswerHeaders, upstream: string): string[] {
   const out: string[] = [UPSTREAM_HEADER, upstream];
   for (const name in headers) {
     if (RESPONSE_DROPS.has(name)) continue;
@@ -101,7 +110,8 @@ export function responseHeaders(headers: IncomingHttpHeaders, upstream: string):
     if (typeof value === 'string') out.push(name, value);
     else if (value !== undefined) for (const each of value) out.push(name, each);
   }
-  const named = headers.connection === undefined ? null : namedBy(headers.connection);
+  const { connection } = headers;
+  const named = connection === undefined ? null : namedBy(String(connection));
   return named === null ? out : without(out, named);
 }
 

@@ -1,18 +1,19 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { knownAfterUs } from '../../core/call.ts';
 import type { Arrival, Shadow } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import { errorMessage } from '../../core/errors.ts';
 import { Attempt } from '../attempt/attempt.ts';
 import type { AttemptOwner } from '../attempt/attempt.ts';
-import { Meter } from '../attempt/meter.ts';
+import { readerFor } from '../attempt/answer-reader.ts';
+import type { AnswerReader } from '../attempt/answer-reader.ts';
 import type { OutboundRequest } from '../attempt/outbound.ts';
 import { outcomeOfStatus, saysPaused } from '../attempt/outcome.ts';
-import { isEventStream, isPlain } from '../request/headers.ts';
 import type { Shared } from '../shared.ts';
+import type { AnswerHeaders } from '../request/headers.ts';
 
 /** Real ms after which an answer that still streams is cut. */
 const LONGEST_MS = 600_000;
+const LARGEST_ERROR = 64 * 1024;
 
 /** One copy of a live call, sent to an endpoint: its answer is read, measured and discarded. */
 export class Copy implements AttemptOwner {
@@ -24,7 +25,9 @@ export class Copy implements AttemptOwner {
   readonly #ended: (copy: Copy) => void;
   readonly #attempt: Attempt;
   readonly #startedMs: number;
-  #meter: Meter | null = null;
+  #reader: AnswerReader | null = null;
+  /** The body of a 400, which may say that the endpoint is paused. */
+  #errorText = '';
   #firstTokenAtUs: number | null = null;
   #isOver = false;
 
@@ -67,24 +70,25 @@ export class Copy implements AttemptOwner {
     this.#end('cut');
   }
 
-  answered(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void {
-    // A 400 is read to its end, since it may say that the endpoint is paused.
-    if (status <= 400) {
-      this.#meter = new Meter(isPlain(headers) && isEventStream(headers));
-      return;
+  answered(attempt: Attempt, status: number, headers: AnswerHeaders): void {
+    const outcome = outcomeOfStatus(status, attempt.upstream);
+    // Only shapes of OpenAI's and Anthropic's formats are split, so that only those are copied.
+    if (outcome === 'ok') this.#reader = readerFor(headers, true);
+    else if (status !== 400) {
+      attempt.discard();
+      this.#end(outcome);
     }
-    attempt.discard();
-    this.#end(outcomeOfStatus(status));
   }
 
-  data(attempt: Attempt, chunk: Buffer): void {
-    if ((this.#meter as Meter).chunk(chunk) && attempt.status < 400) this.#firstTokenAtUs = this.#shared.nowUs();
+  data(_: Attempt, chunk: Buffer): void {
+    if (this.#reader === null) {
+      if (this.#errorText.length < LARGEST_ERROR) this.#errorText += chunk.toString('latin1');
+    } else if (this.#reader.chunk(chunk)) this.#firstTokenAtUs = this.#shared.nowUs();
   }
 
-  completed(attempt: Attempt): void {
-    const meter = this.#meter as Meter;
-    if (attempt.status < 400) this.#end(meter.hasFailed ? 'server_error' : 'ok');
-    else this.#end(saysPaused(meter.tailText()) ? 'paused' : outcomeOfStatus(attempt.status));
+  completed({ status, upstream }: Attempt): void {
+    if (this.#reader !== null) this.#end(this.#reader.end());
+    else this.#end(saysPaused(this.#errorText) ? 'paused' : outcomeOfStatus(status, upstream));
   }
 
   broke(_: Attempt, outcome: Outcome): void {
@@ -114,7 +118,8 @@ export class Copy implements AttemptOwner {
     // Times are given as if the copy had been sent at the same moment as the live call.
     const asIfArrivedAtUs = this.#attempt.startedAtUs - startedAfterUs;
     const row = this.#attempt.toRow(asIfArrivedAtUs);
-    const usage = this.#meter === null ? null : this.#meter.usage;
+    const reader = this.#reader;
+    const hasOutput = reader === null || row.outcome !== 'ok' ? null : reader.hasOutput;
     return {
       gatewayId: arrival.gatewayId,
       arrivedAtUs: arrival.arrivedAtUs,
@@ -125,8 +130,9 @@ export class Copy implements AttemptOwner {
       firstByteUs: row.firstByteUs === null ? null : startedAfterUs + row.firstByteUs,
       firstTokenUs: firstTokenAtUs === null ? null : firstTokenAtUs - asIfArrivedAtUs,
       durationUs: startedAfterUs + row.durationUs,
-      promptTokens: usage === null ? null : usage.promptTokens,
-      outputTokens: usage === null ? null : usage.outputTokens,
+      promptTokens: reader === null ? null : reader.usage.promptTokens,
+      outputTokens: reader === null ? null : reader.usage.outputTokens,
+      isEmpty: hasOutput === null ? null : !hasOutput,
     };
   }
 }

@@ -115,8 +115,10 @@ export function* readJudged({ figures }: ArrivalPage): Generator<RecordedCall> {
 
 /** The calls of a page of a history. */
 export function* readPast(page: ArrivalPage): Generator<HistoryCall> {
-  for (const { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens } of readJudged(page)) {
-    yield { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens };
+  for (const { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty } of readJudged(
+    page,
+  )) {
+    yield { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty };
   }
 }
 
@@ -143,6 +145,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
     firstTokenUs: firstTokenUs === null ? null : firstTokenUs - waitedUs,
     promptTokens: orNull(7),
     outputTokens: orNull(8),
+    isEmpty: (number(1) & FLAG.emptinessKnown) === 0 ? null : (number(1) & FLAG.empty) !== 0,
   };
 }
 

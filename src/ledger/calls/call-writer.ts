@@ -28,6 +28,9 @@ export const FLAG = {
   bypass: 256,
   /** The role is one of a way back: stable is the endpoint. */
   wayBack: 512,
+  /** Whether the answer held any output was found out, and it held none. */
+  emptinessKnown: 1024,
+  empty: 2048,
 } as const;
 
 const OUTCOME_IDS: ReadonlyMap<Outcome, number> = new Map(OUTCOMES.map((outcome, id) => [outcome, id]));
@@ -41,10 +44,10 @@ const INSERT_CALL = `INSERT INTO calls (ended_at_us, gateway_id, duration_us, ro
 const INSERT_ATTEMPT = `INSERT INTO attempts (call_ended_at_us, gateway_id, position, upstream, started_after_us, status,
   outcome_id, first_byte_us, duration_us) VALUES`;
 const INSERT_SHADOW = `INSERT INTO shadows (arrived_at_us, gateway_id, rollout_name_id, outcome_id, status, known_after_us,
-  first_byte_us, first_token_us, duration_us, prompt_tokens, output_tokens) VALUES`;
+  first_byte_us, first_token_us, duration_us, prompt_tokens, output_tokens, is_empty) VALUES`;
 const CALL_COLUMNS = 23;
 const ATTEMPT_COLUMNS = 9;
-const SHADOW_COLUMNS = 11;
+const SHADOW_COLUMNS = 12;
 
 /** Writes calls through one connection. A row that is written twice is there once. */
 export class CallWriter {
@@ -175,6 +178,7 @@ export class CallWriter {
       shadow.durationUs,
       shadow.promptTokens,
       shadow.outputTokens,
+      shadow.isEmpty === null ? null : Number(shadow.isEmpty),
     ];
     this.#insertShadow.run(...values);
   }
@@ -283,7 +287,8 @@ function flagsOf(call: Call): number {
     (call.hasNoToken ? FLAG.noToken : 0) |
     (call.hasShadow ? FLAG.hasShadow : 0) |
     (call.isBypass === true ? FLAG.bypass : 0) |
-    (call.isWayBack === true ? FLAG.wayBack : 0)
+    (call.isWayBack === true ? FLAG.wayBack : 0) |
+    (call.isEmpty === null ? 0 : call.isEmpty ? FLAG.emptinessKnown | FLAG.empty : FLAG.emptinessKnown)
   );
 }
 

@@ -20,14 +20,14 @@ const PAGE_ROWS = 5_000;
 /** Without the plus SQLite does not use the index: a bare column brings its affinity, and the index is on an expression. */
 const LIVE = `c.ended_at_us - c.duration_us = +s.arrived_at_us AND c.gateway_id = s.gateway_id
   AND c.flags & ${FLAG.hasShadow}`;
-const PAIR_COLUMNS = CALL_COLUMNS + 6;
+const PAIR_COLUMNS = CALL_COLUMNS + 7;
 
 /** The next pairs of a rollout that arrived after a time, epoch µs, and of which both halves are in the ledger. */
 export function pairPage(db: LedgerDb, rolloutId: string, afterUs: number): ArrivalPage {
   const found = db
     .prepare(
       `SELECT ${CALL_SELECT}, s.outcome_id, s.known_after_us, s.duration_us, s.first_token_us, s.prompt_tokens,
-         s.output_tokens
+         s.output_tokens, s.is_empty
        FROM shadows s
        CROSS JOIN calls c ON ${LIVE}
        ${FIRST_ATTEMPT}
@@ -58,6 +58,7 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
       firstTokenUs: orNull(3),
       promptTokens: orNull(4),
       outputTokens: orNull(5),
+      isEmpty: orNull(6) === null ? null : number(6) === 1,
     };
     const { gatewayId, arrivedAtUs, waitedUs } = stable;
     yield { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, stable, canary };

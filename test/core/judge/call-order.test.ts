@@ -62,7 +62,7 @@ const calls: fc.Arbitrary<OneCall[]> = fc
     const made = drawn.map(({ gatewayId, gapUs, uploadUs, outcome, afterUs, isCanary, waitedUs }): OneCall => {
       atUs += gapUs;
       const role = isCanary ? 'canary' : 'stable';
-      const tokens = { firstTokenUs: Math.min(afterUs, 500), promptTokens: 7, outputTokens: 9 };
+      const tokens = { firstTokenUs: Math.min(afterUs, 500), promptTokens: 7, outputTokens: 9, isEmpty: false };
       return {
         assigned: {
           gatewayId,
@@ -163,7 +163,7 @@ describe('the order of calls', () => {
     const all = Array.from({ length: 6_000 }, (_, i): OneCall => {
       const atUs = 1_000_000 + i;
       const durationUs = i === 0 ? LATE_US : 1_000;
-      const tokens = { firstTokenUs: 500, promptTokens: 7, outputTokens: 9 };
+      const tokens = { firstTokenUs: 500, promptTokens: 7, outputTokens: 9, isEmpty: false };
       return {
         assigned: {
           gatewayId: 1,
@@ -199,7 +199,7 @@ describe('the order of calls', () => {
       weight: 0.5,
       waitedUs: EARLY_US,
     };
-    const tokens = { firstTokenUs: null, promptTokens: 1, outputTokens: 1 };
+    const tokens = { firstTokenUs: null, promptTokens: 1, outputTokens: 1, isEmpty: null };
     const known: Known = { outcome: 'server_error', knownAfterUs: 10, durationUs: 10, ...tokens };
     assert.equal(earlyView(assigned, known).outcome, 'rate_limited');
     assert.equal(fullView(assigned, known, LATE_US).outcome, 'server_error');
@@ -223,6 +223,7 @@ describe('the order of calls', () => {
       firstTokenUs: 8_000_000,
       promptTokens: 10,
       outputTokens: 20,
+      isEmpty: false,
     };
     const view = fullView(assigned, known, LATE_US);
     assert.deepEqual([view.durationUs, view.firstTokenUs, view.outputTokens], [1_000, null, null]);

@@ -29,7 +29,15 @@ describe('learnProfile', () => {
       const outputTokens = Math.round(200 * Math.exp(0.7 * normal(roll)));
       const firstTokenUs = (400_000 + 100 * promptTokens) * Math.exp(0.2 * normal(roll));
       const durationUs = (400_000 + 100 * promptTokens + 15_000 * outputTokens) * Math.exp(0.2 * normal(roll));
-      return { arrivedAtUs: i * 1e5, durationUs, outcome: 'ok' as const, firstTokenUs, promptTokens, outputTokens };
+      return {
+        arrivedAtUs: i * 1e5,
+        durationUs,
+        outcome: 'ok' as const,
+        firstTokenUs,
+        promptTokens,
+        outputTokens,
+        isEmpty: null,
+      };
     });
     const { latency, firstToken } = learnProfile(history, 'serverless');
     isNear(latency.perOutputTokenUs, 15_000, 0.05);

@@ -31,6 +31,7 @@ const refused = (call: JudgedCall): JudgedCall => ({
   durationUs: 20_000,
   firstTokenUs: null,
   outputTokens: null,
+  isEmpty: null,
 });
 const held = (call: JudgedCall): JudgedCall => ({ ...call, wasHeld: true });
 const same = (call: JudgedCall): JudgedCall => call;
@@ -97,7 +98,7 @@ describe('faults on a way back', () => {
   it('begin when a hold counts as a delay, in both views of a call', () => {
     const key = { gatewayId: GATEWAY_ID, arrivedAtUs: 0 };
     const assigned = { ...key, assignedAtUs: 0, role: 'canary' as const, step: 1, weight: 0.5 };
-    const tokens = { firstTokenUs: 1, promptTokens: 1, outputTokens: 1 };
+    const tokens = { firstTokenUs: 1, promptTokens: 1, outputTokens: 1, isEmpty: null };
     const known = { outcome: 'ok' as const, knownAfterUs: 1_000, durationUs: 1_000, ...tokens };
     for (const waitedUs of [0, DELAYED_US - 1, DELAYED_US, 5 * DELAYED_US]) {
       const views = [earlyView({ ...assigned, waitedUs }, known), fullView({ ...assigned, waitedUs }, known, 1e9)];

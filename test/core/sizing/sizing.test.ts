@@ -334,6 +334,7 @@ describe('a demand', () => {
     firstTokenUs: null,
     promptTokens: prompt,
     outputTokens: output,
+    isEmpty: null,
   });
 
   it('is the busiest five minutes: calls in flight, tokens a second, the longest call of all', () => {

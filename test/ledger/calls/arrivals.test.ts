@@ -139,13 +139,14 @@ describe('calls in the order of their arrival', () => {
     ];
     await write(ledger, [...calls, ...others]);
     const found = await all(ledger.journal.historyCalls('org/model', 0, Number.MAX_SAFE_INTEGER));
-    const pick = ({ arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens }: Call) => ({
+    const pick = ({ arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty }: Call) => ({
       arrivedAtUs,
       durationUs,
       outcome,
       firstTokenUs,
       promptTokens,
       outputTokens,
+      isEmpty,
     });
     assertSame(found, calls.map(pick));
     const [sinceUs, untilUs] = [START_MS * 1_000 + 3_000_000, START_MS * 1_000 + 9_000_000];
@@ -180,9 +181,18 @@ describe('calls in the order of their arrival', () => {
     for (const shadow of [...shadows.slice(10), makeShadow(9_000)].toReversed()) ledger.calls.recordShadow(shadow);
     await write(ledger, calls);
     const expected = shadows.slice(10).map((shadow, i) => {
-      const { gatewayId, arrivedAtUs, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens } =
-        shadow;
-      const canary = { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens };
+      const {
+        gatewayId,
+        arrivedAtUs,
+        outcome,
+        knownAfterUs,
+        durationUs,
+        firstTokenUs,
+        promptTokens,
+        outputTokens,
+        isEmpty,
+      } = shadow;
+      const canary = { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty };
       const live = calls[2 * (i + 10)] as Call;
       return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable: ordered(live), canary };
     });

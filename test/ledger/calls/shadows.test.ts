@@ -53,6 +53,7 @@ describe('shadows', () => {
       first_token_ms: 95.001,
       prompt_tokens: 201,
       output_tokens: 21,
+      is_empty: 0,
       live_ended_at_us: call.arrivedAtUs + call.durationUs,
       live_status: 429,
       live_outcome: 'rate_limited',

@@ -1,0 +1,199 @@
+import type { Outcome } from '../outcome.ts';
+import { NO_USAGE, hasOutput, isReason, isSomething, objectOf, objectsOf, saysError, usageOf } from './output.ts';
+import type { Json, Usage } from './output.ts';
+import { SseLines } from './sse.ts';
+import type { LineTaker } from './sse.ts';
+import { DeltaTemplate } from './template.ts';
+
+/** How an answer with a success status was, once its message is complete. */
+export type AnswerOutcome = Extract<Outcome, 'ok' | 'server_error' | 'incomplete_answer' | 'empty_answer'>;
+
+/** The most choices whose ends are followed; a request for more is no usual one. */
+const MOST_CHOICES = 4_096;
+const LONGEST_ERROR = 1_024;
+
+/**
+ * Reads a streamed answer while it comes, in the formats of chat and text completions (`choices`), OpenAI's responses,
+ * Anthropic's messages and TGI. It tells when the first output came, what tokens the upstream counted, and at the end
+ * whether the stream ended as its protocol ends.
+ *
+ * A stream ended well if every choice that it opened has a finish reason, or if `response.completed`, `message_stop` or
+ * TGI's `generated_text` came. Some servers give no finish reason: for those, output that is followed by a usage chunk,
+ * or by a usage and `[DONE]`, has ended well too. `response.incomplete` ended well if the caller's own limit of tokens
+ * is its reason, as `finish_reason: "length"` does.
+ */
+export class StreamedAnswer implements LineTaker {
+  readonly #lines = new SseLines(this);
+  readonly #template = new DeltaTemplate();
+  readonly #opened = new Set<number>();
+  readonly #finished = new Set<number>();
+  #isTerminated = false;
+  #hasOutput = false;
+  #hasFailed = false;
+  #errorText: string | null = null;
+  #isOther = false;
+  #isDone = false;
+  #endsWithUsage = false;
+  /** Data lines that are no JSON by themselves: an event may have several. */
+  #partial = '';
+  #usage: Usage = NO_USAGE;
+
+  readonly #isOpenAi: boolean;
+
+  /** `isOpenAi`: whether the call's format is known, so that events of another format are no answer to it. */
+  constructor(isOpenAi: boolean) {
+    this.#isOpenAi = isOpenAi;
+  }
+
+  /** Takes the next piece. Returns true if the first output of the answer is in it. */
+  push(piece: string): boolean {
+    const had = this.#hasOutput;
+    this.#lines.push(piece);
+    return this.#hasOutput && !had;
+  }
+
+  /** How the answer was, if its message ends here. */
+  end(): AnswerOutcome {
+    this.#lines.end();
+    this.blank();
+    if (this.isComplete) return 'ok';
+    if (this.#hasFailed) return 'server_error';
+    if (this.#isOther && !this.#isOpenAi && this.#opened.size === 0) return 'ok';
+    return this.#hasOutput ? 'incomplete_answer' : 'empty_answer';
+  }
+
+  /** Whether the model has finished, even if more bytes may come. */
+  get isComplete(): boolean {
+    if (this.#isTerminated) return true;
+    if (this.#hasFailed) return false;
+    if (this.#opened.size === 0) return false;
+    if (this.#finished.size === this.#opened.size) return true;
+    const hasUsage = this.#usage.promptTokens !== null || this.#usage.outputTokens !== null;
+    return this.#hasOutput && this.#finished.size === 0 && hasUsage && (this.#endsWithUsage || this.#isDone);
+  }
+
+  /** Whether a text, a tool call or reasoning has come. */
+  get hasOutput(): boolean {
+    return this.#hasOutput;
+  }
+
+  /** The start of the event that says that the answer failed, as it was sent; null if none does. */
+  get errorText(): string | null {
+    return this.#errorText;
+  }
+
+  /** The tokens so far. */
+  get usage(): Usage {
+    return this.#usage;
+  }
+
+  data(value: string): void {
+    if (this.#template.fits(value)) {
+      this.#endsWithUsage = false;
+      return;
+    }
+    if (value === '[DONE]') {
+      this.#isDone = true;
+      return;
+    }
+    const text = this.#partial === '' ? value : `${this.#partial}\n${value}`;
+    const parsed = parse(text) ?? (this.#partial === '' ? null : parse(value));
+    this.#partial = parsed === null ? text : '';
+    const event = parsed === null ? null : objectOf(parsed.value);
+    if (event !== null) this.#take(event, value);
+    else if (parsed !== null) this.#isOther = true;
+  }
+
+  event(name: string): void {
+    if (name === 'error') this.#fail(null);
+  }
+
+  unknown(name: string, value: string): void {
+    if (name === 'error') this.#fail(value);
+  }
+
+  blank(): void {
+    // Text that is no JSON is somebody's own format, unless it is the beginning of a JSON text that was cut off.
+    if (this.#partial !== '' && !/^\s*[[{]/.test(this.#partial)) this.#isOther = true;
+    this.#partial = '';
+  }
+
+  unreadable(): void {
+    this.#isTerminated = true;
+    this.#hasOutput = true;
+  }
+
+  #fail(text: string | null): void {
+    this.#hasFailed = true;
+    this.#errorText ??= text === null ? null : text.slice(0, LONGEST_ERROR);
+  }
+
+  #take(event: Json, line: string): void {
+    const usage = usageOf(event);
+    const hasUsage = usage !== NO_USAGE;
+    if (hasUsage) {
+      // Anthropic's streams give the prompt's tokens at the beginning only.
+      this.#usage = {
+        promptTokens: usage.promptTokens ?? this.#usage.promptTokens,
+        outputTokens: usage.outputTokens ?? this.#usage.outputTokens,
+      };
+    }
+    this.#endsWithUsage = hasUsage && !isSomething(event.choices);
+    if (saysError(event)) this.#fail(line);
+    const { choices, type } = event;
+    if (Array.isArray(choices)) this.#takeChoices(objectsOf(choices), event, line);
+    else if (typeof type === 'string') this.#takeTyped(type, event);
+    else if ('token' in event || 'generated_text' in event) this.#takeTgi(event);
+    else if (!hasUsage && !this.#hasFailed) this.#isOther = true;
+  }
+
+  #takeChoices(choices: readonly Json[], event: Json, line: string): void {
+    choices.forEach((choice, position) => {
+      const index = typeof choice.index === 'number' ? choice.index : position;
+      if (this.#opened.size < MOST_CHOICES) this.#opened.add(index);
+      const { finish_reason: reason } = choice;
+      if (reason === 'error') this.#hasFailed = true;
+      else if (isReason(reason) && this.#opened.has(index)) this.#finished.add(index);
+      const delta = objectOf(choice.delta) ?? objectOf(choice.message) ?? choice;
+      this.#hasOutput ||= hasOutput(delta);
+      if (choices.length === 1 && !isReason(reason)) this.#template.learn(line, event, delta);
+    });
+  }
+
+  #takeTyped(type: string, event: Json): void {
+    const { delta } = event;
+    if (type.startsWith('response.')) {
+      const response = objectOf(event.response);
+      if (type === 'response.completed') {
+        this.#isTerminated = true;
+        this.#hasOutput ||= isSomething(response?.output);
+      } else if (type === 'response.incomplete') {
+        this.#isTerminated = objectOf(response?.incomplete_details)?.reason === 'max_output_tokens';
+      }
+      if (type.endsWith('.delta') && isSomething(delta)) this.#hasOutput = true;
+      return;
+    }
+    if (type === 'message_stop') this.#isTerminated = true;
+    else if (type === 'content_block_delta') this.#hasOutput ||= hasOutput(objectOf(delta));
+    else if (type === 'content_block_start') {
+      const block = objectOf(event.content_block);
+      this.#hasOutput ||= hasOutput(block) || block?.type === 'tool_use';
+    } else if (!ANTHROPIC.has(type) && !this.#hasFailed) this.#isOther = true;
+  }
+
+  #takeTgi(event: Json): void {
+    if (typeof event.generated_text === 'string') this.#isTerminated = true;
+    const token = objectOf(event.token);
+    this.#hasOutput ||= hasOutput(event) || (token !== null && token.special !== true && hasOutput(token));
+  }
+}
+
+const ANTHROPIC: ReadonlySet<string> = new Set(['message_start', 'message_delta', 'content_block_stop', 'ping']);
+
+function parse(text: string): { readonly value: unknown } | null {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,155 @@
+import { NO_USAGE, usageOf } from '../../core/answer/output.ts';
+import type { Usage } from '../../core/answer/output.ts';
+import { StreamedAnswer } from '../../core/answer/stream.ts';
+import type { AnswerOutcome } from '../../core/answer/stream.ts';
+import { readWhole } from '../../core/answer/whole.ts';
+import type { WholeAnswer } from '../../core/answer/whole.ts';
+import { skipSpace, skipValue } from '../../core/json-scan.ts';
+import { headerOf, isEventStream, isPlain } from '../request/headers.ts';
+import type { AnswerHeaders } from '../request/headers.ts';
+
+/** A larger whole answer is not kept: only its end is read. */
+const LARGEST_KEPT = 1024 * 1024;
+const TAIL_BYTES = 16 * 1024;
+
+const UNKNOWN: WholeAnswer = { outcome: 'ok', hasOutput: null, usage: NO_USAGE };
+
+/** What is known of the answer of an attempt, read as it comes. */
+export interface AnswerReader {
+  /** Takes the next piece. Returns true if the first output of a stream is in it. */
+  chunk(chunk: Buffer): boolean;
+  /** How the answer was; to be asked once its message is complete. */
+  end(): AnswerOutcome;
+  /** Whether the model has finished, even if more bytes may come. */
+  readonly isComplete: boolean;
+  /** Whether the answer holds any output; null if that is not known. */
+  readonly hasOutput: boolean | null;
+  /** The tokens that the upstream counted so far. */
+  readonly usage: Usage;
+}
+
+/**
+ * The reader of an answer with a success status. `isOpenAi`: whether the call was in one of OpenAI's or Anthropic's
+ * formats, so that its answer has to be one.
+ */
+export function readerFor(headers: AnswerHeaders, isOpenAi: boolean): AnswerReader {
+  if (!isPlain(headers)) return new UnreadableAnswer();
+  if (isEventStream(headers)) return new EventsReader(isOpenAi);
+  const isJson = isOpenAi || (headerOf(headers, 'content-type') ?? '').includes('json');
+  return isJson ? new WholeReader(isOpenAi) : new UnreadableAnswer();
+}
+
+/** A stream of events. */
+class EventsReader implements AnswerReader {
+  readonly #answer: StreamedAnswer;
+  #outcome: AnswerOutcome | null = null;
+
+  constructor(isOpenAi: boolean) {
+    this.#answer = new StreamedAnswer(isOpenAi);
+  }
+
+  chunk(chunk: Buffer): boolean {
+    return this.#answer.push(chunk.toString('latin1'));
+  }
+
+  end(): AnswerOutcome {
+    return (this.#outcome ??= this.#answer.end());
+  }
+
+  get isComplete(): boolean {
+    return this.#answer.isComplete;
+  }
+
+  get hasOutput(): boolean {
+    return this.#answer.hasOutput;
+  }
+
+  get usage(): Usage {
+    return this.#answer.usage;
+  }
+}
+
+/** An answer in one piece of JSON. */
+class WholeReader implements AnswerReader {
+  readonly isComplete = false;
+  readonly #isOpenAi: boolean;
+  #kept: Buffer[] = [];
+  #length = 0;
+  #answer: WholeAnswer | null = null;
+
+  constructor(isOpenAi: boolean) {
+    this.#isOpenAi = isOpenAi;
+  }
+
+  chunk(chunk: Buffer): boolean {
+    this.#length += chunk.length;
+    this.#kept.push(chunk);
+    // Of an answer that is too large, the end is kept.
+    if (this.#length > LARGEST_KEPT && this.#kept.length > 1) {
+      const all = Buffer.concat(this.#kept);
+      this.#kept = [Buffer.from(all.subarray(Math.max(0, all.length - TAIL_BYTES)))];
+    }
+    return false;
+  }
+
+  end(): AnswerOutcome {
+    return this.#read().outcome;
+  }
+
+  get hasOutput(): boolean | null {
+    return this.#read().hasOutput;
+  }
+
+  get usage(): Usage {
+    return this.#read().usage;
+  }
+
+  #read(): WholeAnswer {
+    if (this.#answer !== null) return this.#answer;
+    const [first] = this.#kept;
+    const body = this.#kept.length === 1 && first !== undefined ? first : Buffer.concat(this.#kept);
+    const answer =
+      this.#length > LARGEST_KEPT ? readEnd(body.toString('latin1')) : this.#readAll(body.toString('latin1'));
+    return (this.#answer = answer);
+  }
+
+  #readAll(text: string): WholeAnswer {
+    if (!this.#isOpenAi && text === '') return UNKNOWN;
+    return readWhole(text, this.#isOpenAi);
+  }
+}
+
+/** What the end of a large answer shows: whether it ends as JSON does, and the usage if that stands there. */
+function readEnd(text: string): WholeAnswer {
+  const end = text.trimEnd();
+  if (!end.endsWith('}') && !end.endsWith(']'))
+    return { outcome: 'incomplete_answer', hasOutput: true, usage: NO_USAGE };
+  const key = end.lastIndexOf('"usage"');
+  const colon = key < 0 ? -1 : skipSpace(end, key + 7);
+  const start = skipSpace(end, colon + 1);
+  const found = colon < 0 || end[colon] !== ':' ? undefined : parsed(end.slice(start, skipValue(end, start)));
+  return { outcome: 'ok', hasOutput: true, usage: usageOf({ usage: found }) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An answer that nothing is known of: it is compressed, or a picture, or a sound. */
+class UnreadableAnswer implements AnswerReader {
+  readonly isComplete = false;
+  readonly hasOutput = null;
+  readonly usage = NO_USAGE;
+
+  chunk(): boolean {
+    return false;
+  }
+
+  end(): AnswerOutcome {
+    return 'ok';
+  }
+}
