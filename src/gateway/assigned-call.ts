@@ -9,7 +9,6 @@ import { errorMessage } from '../core/errors.ts';
 import { Attempt } from './attempt/attempt.ts';
 import type { AttemptOwner } from './attempt/attempt.ts';
 import { Delivery } from './attempt/delivery.ts';
-import type { Head } from './attempt/delivery.ts';
 import { toEndpoint, toServerless } from './attempt/outbound.ts';
 import type { OutboundRequest } from './attempt/outbound.ts';
 import { ErrorReader } from './attempt/error-reader.ts';
@@ -19,20 +18,15 @@ import { admissionFor } from './care/admission.ts';
 import type { Admission } from './care/admission.ts';
 import { refusalReply } from './care/refusal.ts';
 import type { Refusal } from './care/refusal.ts';
-import { servingProvider } from './care/serving-provider.ts';
 import { CallHistory } from './call-history.ts';
 import { brokenOff, delivered, replied, stopped } from './ending.ts';
 import type { Ending } from './ending.ts';
-import { isOpenAi } from '../core/route.ts';
-import { renamedTo } from './request/assignment.ts';
+import { headOf } from './head.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
 import { INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
 import type { Shared } from './shared.ts';
 import type { AnswerHeaders } from './request/headers.ts';
-
-/** Seconds until a client may ask again, if serverless refused its call and did not say when. */
-const RETRY_AFTER_S = 5;
 
 /** What a call is doing. */
 type State =
@@ -172,7 +166,7 @@ export class AssignedCall implements AttemptOwner {
       });
       return;
     }
-    const head = this.#headOf(attempt, status, headers, outcome);
+    const head = headOf(this.#history, this.#incoming, this.#admission, { attempt, status, headers, outcome });
     if (outcome !== 'ok' && !head.mayBePaused) this.#history.noteOutcome(attempt, outcome, null);
     this.#state = { name: 'delivering', attempt, delivery: new Delivery(this.#res, attempt, head) };
   }
@@ -249,7 +243,7 @@ export class AssignedCall implements AttemptOwner {
   }
 
   /** Keeps an attempt's answer for the client, unless the client never asked the provider that gave it. */
-  #keep(attempt: Attempt, outcome: Outcome, headers: IncomingHttpHeaders | null): void {
+  #keep(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): void {
     if (meaningOf(outcome).isUnable) return attempt.discard();
     this.#last?.discard();
     this.#last = attempt;
@@ -264,20 +258,6 @@ export class AssignedCall implements AttemptOwner {
   #leave(attempt: Attempt, outcome: Outcome): void {
     this.#history.noteOutcome(attempt, outcome, this.#shared.nowUs());
     this.#state = WAITING;
-  }
-
-  #headOf(attempt: Attempt, status: number, headers: AnswerHeaders, outcome: Outcome): Head {
-    const isServed = attempt.upstream === 'serverless' && outcome === 'ok';
-    return {
-      status,
-      headers,
-      isOpenAi: isOpenAi(this.#incoming.destination.kind),
-      mayBePaused: status === 400 && attempt.upstream === 'dedicated',
-      renamed: renamedTo(this.#history.assignment, attempt.upstream),
-      provider: isServed ? servingProvider(headers, this.#admission?.suffix ?? null, this.#incoming) : null,
-      attempts: this.#history.attempts.length,
-      retryAfter: outcome === 'rate_limited' && this.#admission !== null ? RETRY_AFTER_S : null,
-    };
   }
 
   #end(ending: Ending): void {

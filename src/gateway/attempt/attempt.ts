@@ -26,7 +26,7 @@ export interface AttemptOwner {
 
 /** What an attempt has received and not reported. */
 interface Held {
-  readonly headers: IncomingHttpHeaders | null;
+  readonly headers: AnswerHeaders | null;
   readonly chunks: Buffer[];
   bytes: number;
   /** Reports how the answer ended; null while it goes on. */
@@ -120,7 +120,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   /** Reads on, but keeps what comes until `giveBack`. `headers`: of the answer, which the owner knows; null: none. */
-  hold(headers: IncomingHttpHeaders | null): void {
+  hold(headers: AnswerHeaders | null): void {
     this.#held = { headers, chunks: [], bytes: 0, end: null };
   }
 

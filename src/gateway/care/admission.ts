@@ -189,12 +189,7 @@ export class Admission implements Waiter {
    * Whether another attempt follows one that ended with `outcome`. If so, `sendNow` or `refused` is called later.
    * `isRepeatable`: whether the upstream may get the call again.
    */
-  tryAgain(
-    outcome: Outcome,
-    isRepeatable: boolean,
-    attempt: EndedAttempt,
-    headers: AnswerHeaders | null,
-  ): boolean {
+  tryAgain(outcome: Outcome, isRepeatable: boolean, attempt: EndedAttempt, headers: AnswerHeaders | null): boolean {
     const policy = this.#policy;
     const clock = this.#clock;
     const nowMs = clock.now();

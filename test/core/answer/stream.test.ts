@@ -213,7 +213,7 @@ describe('a streamed answer', () => {
   });
 
   it('that came in single bytes is the same', () => {
-    for (const [what, text, outcome] of STREAMS) assert.equal(read([...text]).outcome, outcome, what);
+    for (const [what, text, outcome] of STREAMS) assert.equal(read(text.split('')).outcome, outcome, what);
   });
 
   it('of another format than the call’s is left alone where the format is not known', () => {
