@@ -42,7 +42,7 @@ function needLines({ need, problem, facts, demand }: SizingPlan, page: SizingPag
   ];
   const width = page.width - 11 - 24;
   const laid = lines.flatMap(([name, size, text]) => {
-    const [first = '', ...rest] = entry('', [text], { ...page, width: width + 11 }).map((line) => line.trimStart());
+    const [first = '', ...rest] = wrap(text, width);
     return [`${pad(name, 11)}  ${pad(size, 9, 'right')}  ${first}`, ...rest.map((line) => ' '.repeat(24) + line)];
   });
   const inFlight = demand.inFlight < 10 ? demand.inFlight.toFixed(1) : numberText(demand.inFlight);
