@@ -214,6 +214,12 @@ function guarded(observer: CallObserver, log: Log): CallObserver {
   };
 }
 
+/**
+ * Connections that may wait while this process is busy. The kernel resets some of those beyond it, and their calls would
+ * fail without a row in the ledger. The kernel's own limit (`net.core.somaxconn`, usually 4096) applies too.
+ */
+const BACKLOG = 4_096;
+
 function listen(server: Server, port: number, host: string): Promise<{ port: number }> {
   if (!LOOPBACK.has(host)) {
     throw new AppError('invalid', `host ${host} is not loopback`, {
@@ -229,7 +235,7 @@ function listen(server: Server, port: number, host: string): Promise<{ port: num
     }
   };
   server.once('error', onError);
-  server.listen(port, host, () => {
+  server.listen({ port, host, backlog: BACKLOG }, () => {
     server.off('error', onError);
     resolve({ port: (server.address() as AddressInfo).port });
   });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { GATEWAY_ID } from '../../src/core/call.ts';
 import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, recorder, startRig, startUpstream } from './rig.ts';
@@ -266,4 +268,30 @@ test('listens on loopback only, and reports a port that is in use', async () => 
     return code === 'conflict' && message.includes(port) && hint.includes('--port');
   });
   await third.close();
+});
+
+/** Connections that the kernel has made to a port and that its process has not yet accepted. */
+function waitingAt(port: number): number {
+  const end = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const LISTENING = '0A';
+  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
+    const [, local = '', , state, queues = ''] = line.trim().split(/\s+/);
+    if (state === LISTENING && local.endsWith(end)) return Number.parseInt(queues.split(':')[1] ?? '', 16);
+  }
+  return assert.fail(`nobody listens on port ${port}`);
+}
+
+test('a thousand connections wait while the process is busy, and none is refused', async () => {
+  const COUNT = 1_000;
+  await using rig = await startRig({ router: 'http://127.0.0.1:1' });
+  const port = Number(new URL(rig.url).port);
+  const sockets = Array.from({ length: COUNT }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+  // They connect before this, and the gateway can accept none until this function waits for something else.
+  await new Promise<void>((resolve) => {
+    process.nextTick(resolve);
+  });
+  let most = 0;
+  for (let looks = 0; most < COUNT && looks < 100; looks++) most = Math.max(most, waitingAt(port));
+  for (const socket of sockets) socket.destroy();
+  assert.equal(most, COUNT);
 });
