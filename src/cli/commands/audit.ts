@@ -154,7 +154,7 @@ function renderAudit({ decisions, rerun, notCompared, head, problems }: AuditRep
       ...lines,
       paint.green('verified: no decision was changed, removed or inserted'),
       `head ${head ?? 'none'}`,
-      paint.dim('Keep this head somewhere else: it later shows whether the newest rows were removed.'),
+      paint.dim('Keep this head elsewhere: it shows later whether the newest rows were removed.'),
       paint.dim('The chain does not cover calls.'),
     ].join('\n');
   }

@@ -20,7 +20,8 @@ import { chooseRollout } from '../input/choose-rollout.ts';
 import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { countText, timeText } from '../terminal/format.ts';
-import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../terminal/print.ts';
+import { commandSuffix } from '../session.ts';
+import { cleanAll, cut, painter, printJson, printText, table, widthOf, wrap } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
 
 interface JudgeOptions extends GlobalOptions {
@@ -69,7 +70,8 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
           printJson({ decisionId, at, coreVersion, step: verdict.step, verdict, again, isSame });
         }
         for (const row of past.unreadable) printJson({ ...row, step: null, verdict: null, again: null, isSame: null });
-      } else printText(other === null ? renderReplay(rollout, found, left) : renderOther(rollout, found, left));
+      } else
+        printText(other === null ? renderReplay(rollout, found, { left, path }) : renderOther(rollout, found, left));
       process.exitCode = other !== null || found.every(({ isSame }) => isSame !== false) ? EXIT.ok : EXIT.failed;
     } finally {
       db.close();
@@ -104,12 +106,17 @@ function profileOf(db: LedgerDb, { id }: RolloutRow): Profile {
   });
 }
 
-function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict[], left: readonly string[]): string {
+function renderReplay(
+  { id, model }: RolloutRow,
+  found: readonly ReplayedVerdict[],
+  { left, path }: { readonly left: readonly string[]; readonly path: string },
+): string {
   const paint = painter(process.stdout);
   const compared = found.filter(({ isSame }) => isSame !== null);
   const different = compared.filter(({ isSame }) => isSame === false);
   const head = [
-    `${paint.bold(id)}  ${model}: ${countText(compared.length, 'verdict')} judged again from its calls`,
+    `${paint.bold(id)}  ${model}`,
+    `${countText(compared.length, 'verdict')} judged again from its calls`,
     ...madeByOthers(
       found.filter(({ isSame }) => isSame === null),
       'not compared',
@@ -117,9 +124,13 @@ function renderReplay({ id, model }: RolloutRow, found: readonly ReplayedVerdict
     ...left,
   ].join('\n');
   if (different.length === 0) {
-    const next = `npx upshift judge --replay ${id} --policy FILE: shows what another policy would have said`;
+    const command = `npx upshift judge --replay ${id} --policy FILE ${commandSuffix(path) ?? ''}`.trimEnd();
+    const [next = '', ...more] = wrap(
+      `${command}: shows what another policy would have said`,
+      widthOf(process.stdout) - 6,
+    );
     const same = compared.length === 0 ? '' : `\n${paint.green('every verdict came out exactly the same')}`;
-    return `${head}${same}\n\n${paint.dim('next')}  ${next}`;
+    return [`${head}${same}`, '', `${paint.dim('next')}  ${next}`, ...more.map((line) => `      ${line}`)].join('\n');
   }
   const verdicts = different.map(
     ({ decisionId, verdict, again }) =>

@@ -269,7 +269,7 @@ function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] 
     ...table(columns, rows, paint).map((line) => `  ${line}`),
     '',
     totalMs === null
-      ? paint.yellow('  Some step would not pass within a week: widen its margins, or wait for more traffic.')
+      ? paint.yellow('  Some step would take over a week: widen its margins, or wait for more traffic.')
       : `  In all about ${longText(totalMs)}, plus the time until somebody approves.`,
   ];
 }

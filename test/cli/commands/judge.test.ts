@@ -59,6 +59,7 @@ describe('judge --replay', { concurrency: 4 }, () => {
     assert.equal(code, 0, out);
     assert.match(out, /1 verdict judged again from its calls/);
     assert.match(out, new RegExp(`1 verdict made by core version ${OTHER}, this is ${CORE_VERSION}: not compared`));
+    assert.ok(out.replaceAll(/\s+/g, ' ').includes(`judge --replay aaaabbbb --policy FILE --db ${path}: shows`), out);
     const json = await upshift(['judge', '--replay', 'aaaabbbb', '--json', '--db', path]);
     const lines = json.out.trim().split('\n');
     assert.deepEqual(
