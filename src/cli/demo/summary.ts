@@ -86,7 +86,9 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   ];
   const accepted = unavoidable(result);
   if (accepted !== null) lines.push(['unavoidable', `${numberText(accepted.calls)} of the failed: ${accepted.why}`]);
-  const reasons = new Set(swarm.failures.map(({ status, reason }) => (status === 0 || status >= 400 ? reason : `${status} ${reason}`)));
+  const reasons = new Set(
+    swarm.failures.map(({ status, reason }) => (status === 0 || status >= 400 ? reason : `${status} ${reason}`)),
+  );
   for (const reason of [...reasons].slice(0, 3)) lines.push(['failed', reason]);
   if (kept !== undefined) lines.push(['kept in', `${kept}; npx upshift audit --db ${kept}/upshift.db`]);
   return lines;
