@@ -3,6 +3,14 @@ import { SECOND_MS } from '../time.ts';
 
 const TAKEN = 0;
 const REFUSED = 1;
+/** Counted in a second in which more calls were wanted than were sent. */
+const WANTED = 2;
+
+/** How many calls were taken, and their rate over the seconds in question. */
+interface Taken {
+  readonly taken: number;
+  readonly perSecond: number;
+}
 
 /** How many calls an upstream took and how many it refused in each of the last seconds. Times are clock ms. */
 export class Seconds {
@@ -14,7 +22,7 @@ export class Seconds {
   constructor(length: number) {
     this.#length = length;
     // One more for the current second, which is not over.
-    this.#counts = new SlidingCounts(2, length + 1);
+    this.#counts = new SlidingCounts(3, length + 1);
   }
 
   /** Moves on to `nowMs`; true the first time. */
@@ -35,15 +43,38 @@ export class Seconds {
     this.#counts.add(REFUSED, Math.floor(atMs / SECOND_MS));
   }
 
+  /** Notes that more calls are wanted now than are sent. */
+  wanted(): void {
+    this.#counts.count(WANTED);
+  }
+
+  /** Calls taken in all the seconds that are kept, the current one included. */
+  get takenInAll(): number {
+    return this.#counts.total(TAKEN);
+  }
+
   /**
-   * Calls taken in the latest complete seconds: as few seconds as together hold `calls` calls, else all that are kept.
+   * Calls taken in the latest complete seconds in which the upstream was asked for more than it took or than were sent:
+   * as few seconds as together hold `calls` calls, else all that are kept. Other seconds show what was wanted, and not
+   * what the upstream takes.
    */
-  takenIn(nowMs: number, calls: number): { readonly taken: number; readonly perSecond: number } {
+  takenAtTheLimit(calls: number): Taken {
     let [taken, seconds] = [0, 0];
-    const most = Math.min(this.#length, Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS)));
-    // The current second is left out because it is not over.
-    for (; seconds < most && taken < calls; seconds++) taken += this.#counts.at(TAKEN, this.#counts.now - 1 - seconds);
+    const { now } = this.#counts;
+    for (let second = now - 1; second >= now - this.#length && taken < calls; second--) {
+      if (this.#counts.at(REFUSED, second) === 0 && this.#counts.at(WANTED, second) === 0) continue;
+      taken += this.#counts.at(TAKEN, second);
+      seconds++;
+    }
     return { taken, perSecond: taken / Math.max(1, seconds) };
+  }
+
+  /** Calls taken in all complete seconds that are kept. */
+  takenInComplete(nowMs: number): Taken {
+    const seconds = Math.min(this.#length, Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS)));
+    let taken = 0;
+    for (let age = 1; age <= seconds; age++) taken += this.#counts.at(TAKEN, this.#counts.now - age);
+    return { taken, perSecond: taken / seconds };
   }
 
   /** The share (0..1) of the calls of the last `seconds` seconds that was refused. */

@@ -1,5 +1,10 @@
 import { SECOND_MS } from '../time.ts';
+import { Block } from './block.ts';
+import type { Outgoing } from './block.ts';
 import { Seconds } from './last-seconds.ts';
+import { Quota } from './quota.ts';
+import { Ramp } from './ramp.ts';
+import { Tokens } from './tokens.ts';
 import { UsedUp } from './used-up-windows.ts';
 
 /** The longest window that a limit is expected to count over: Hugging Face counts calls over five minutes. */
@@ -32,9 +37,6 @@ const CLEAN_RUN = 60;
 const LONG_MS = 5_000;
 /** After this many refusals in a row everything counts as refused. */
 const ROW = 3;
-/** While everything is refused, one call at a time asks: the first after one second, later ones every five seconds. */
-const ASK_FIRST_MS = 1_000;
-const ASK_MOST_MS = 5_000;
 /** An asking call counts as taken if it is not refused within this time and this many times a usual refusal's time. */
 const TAKEN_LEAST_MS = 500;
 const TAKEN_LATENCIES = 3;
@@ -42,20 +44,16 @@ const TAKEN_LATENCIES = 3;
 const NEWS = 0.01;
 /** The calls that may go out at once after a quiet moment: as many as the pace gives in this time. */
 const BURST_MS = 2_000;
-const STEPS = 10;
-/** Calls left of a stated quota are sent as if they had to last this long, or until its reset if that is sooner. */
-const SPEND_MS = 30_000;
+/**
+ * The same before an upstream that counts in windows: what was not sent before may be sent at once, because the window has
+ * room for it.
+ */
+const SAVED_MS = 200_000;
 
 /** The part of a rate limit that is kept across restarts. */
 export interface LearnedRate {
   /** Calls per second that the upstream takes; null: it has never refused any. */
   readonly perSecond: number | null;
-}
-
-/** A call that was sent. */
-export interface Outgoing {
-  readonly sequence: number;
-  readonly atMs: number;
 }
 
 /**
@@ -74,10 +72,8 @@ export class RateLimit {
   /** Calls per second that are sent; null: no limit. */
   #pace: number | null;
   #paceAtMs = Number.NaN;
-  /** The pace of the quota that the upstream stated, and until when it holds; null if it states none, as is usual. */
-  #quota: { readonly perSecond: number; readonly untilMs: number } | null = null;
-  #tokens = 1;
-  #tokensAtMs = Number.NaN;
+  readonly #quota = new Quota();
+  readonly #tokens = new Tokens();
   #sequence = 0;
   #lastRefused = -1;
   #row = 0;
@@ -86,16 +82,17 @@ export class RateLimit {
   #refusalMs = 0;
   /** Refusals of calls sent before this sequence number are ignored. */
   #askedFrom = 0;
-  #blockedAtMs = 0;
-  #blocked: { nextAtMs: number; pauseMs: number; asking: Outgoing | null } | null = null;
+  #blocked: Block | null = null;
   #sinceRefusal = 0;
   /** If #sinceRefusal is more than this, the limit has risen. */
   #enough: number;
   /** The limit that was last measured or stated, calls per second; a rise starts from it. */
   #measured: number;
   readonly #usedUp = new UsedUp();
-  /** Set after a restart or an outage: when the pace began to rise again, and how long the rise takes. */
-  #ramp: { readonly fromMs: number; readonly spanMs: number } | null = null;
+  /** Whether the limit was learned from a used-up window, so that the upstream counts in windows. */
+  #hasWindows = false;
+  /** Begins after a restart or an outage. */
+  readonly #ramp = new Ramp();
 
   /** `rampMs`: how long the pace takes to rise from a tenth of a known limit to all of it, in ten steps; 0: at once. */
   constructor(rampMs: number, learned: LearnedRate = { perSecond: null }) {
@@ -122,46 +119,53 @@ export class RateLimit {
 
   /** Calls per second that are sent now; null: no limit. */
   paceAt(nowMs: number): number | null {
-    if (this.#quota !== null && nowMs < this.#quota.untilMs) return this.#quota.perSecond;
-    return this.#ownPaceAt(nowMs);
+    return this.#quota.paceAt(nowMs) ?? this.#ownPaceAt(nowMs);
   }
 
   #ownPaceAt(nowMs: number): number | null {
-    if (this.#pace === null || this.#ramp === null || this.#ramp.spanMs <= 0) return this.#pace;
-    const step = 1 + Math.floor((STEPS * (nowMs - this.#ramp.fromMs)) / this.#ramp.spanMs);
-    return step >= STEPS ? this.#pace : (this.#pace * Math.max(1, step)) / STEPS;
+    return this.#pace === null ? null : this.#pace * this.#ramp.shareAt(nowMs);
+  }
+
+  /** When a call that was not refused counts as taken, ms after it was sent. */
+  get takenAfterMs(): number {
+    return Math.max(TAKEN_LEAST_MS, TAKEN_LATENCIES * this.#refusalMs);
+  }
+
+  /** Another one that knows only the limit `perSecond`, at full pace. */
+  fork(perSecond: number | null, nowMs: number): RateLimit {
+    const other = new RateLimit(this.#rampMs, { perSecond });
+    other.#advance(nowMs);
+    other.#ramp.begin(nowMs, 0);
+    return other;
   }
 
   /** Restarts at a tenth of a known limit. Used after a restart and when an upstream recovers. */
   ramp(nowMs: number, spanMs = this.#rampMs): void {
-    this.#ramp = { fromMs: nowMs, spanMs };
-    this.#tokens = Math.min(this.#tokens, 1);
+    this.#ramp.begin(nowMs, spanMs);
+    this.#tokens.drop();
   }
 
   /** When the next call may go out: `nowMs` or earlier if it may go at once. */
   nextAt(nowMs: number): number {
     this.#advance(nowMs);
-    if (this.#blocked !== null) {
-      const { asking, nextAtMs } = this.#blocked;
-      return asking === null ? nextAtMs : asking.atMs + this.#takenAfterMs();
-    }
+    if (this.#blocked !== null) return this.#blocked.nextAt(this.takenAfterMs);
     const pace = this.paceAt(nowMs);
     if (pace === null) return nowMs;
     this.#refill(nowMs, pace);
-    if (this.#tokens >= 1) return nowMs;
-    const atMs = nowMs + ((1 - this.#tokens) / pace) * SECOND_MS;
-    return this.#quota === null || this.#quota.untilMs <= nowMs ? atMs : Math.min(atMs, this.#quota.untilMs);
+    const atMs = this.#tokens.nextAt(pace);
+    return this.#quota.untilMs <= nowMs ? atMs : Math.min(atMs, this.#quota.untilMs);
   }
 
   /** Sends a call; `nextAt` must have allowed it. `isWanted`: whether more calls are waiting. */
   send(nowMs: number, isWanted: boolean): Outgoing {
     this.#advance(nowMs);
     const call = { sequence: ++this.#sequence, atMs: nowMs };
-    if (this.#blocked !== null) this.#blocked.asking = call;
+    this.#blocked?.ask(call);
     const pace = this.paceAt(nowMs);
     if (pace !== null) {
       this.#refill(nowMs, pace);
-      this.#tokens--;
+      this.#tokens.take();
+      if (isWanted) this.#seconds.wanted();
       if (isWanted) this.#grow(nowMs);
       else this.#paceAtMs = nowMs;
     }
@@ -182,7 +186,7 @@ export class RateLimit {
     this.#seconds.refused(nowMs);
     this.#refusalMs += (nowMs - call.atMs - this.#refusalMs) / 8;
     if (this.#blocked !== null) {
-      this.#askAgain(call, nowMs, pauseMs);
+      this.#blocked.refused(call, nowMs, pauseMs);
       return;
     }
     // This call was sent before the upstream took calls again, so its refusal shows nothing new.
@@ -191,16 +195,14 @@ export class RateLimit {
     if (this.#row === 1) this.#run = this.#sinceRefusal;
     this.#lastRefused = Math.max(this.#lastRefused, call.sequence);
     this.#sinceRefusal = 0;
-    if (pauseMs !== null || this.#row >= ROW) {
-      this.#blocked = { nextAtMs: nowMs + (pauseMs ?? ASK_FIRST_MS), pauseMs: ASK_FIRST_MS, asking: null };
-      this.#blockedAtMs = nowMs;
-    } else if (this.#seconds.shareRefused(AIM_SECONDS) > AIM) this.#learn(nowMs, false);
+    if (pauseMs !== null || this.#row >= ROW) this.#blocked = new Block(nowMs, pauseMs);
+    else if (this.#seconds.shareRefused(AIM_SECONDS) > AIM) this.#learn(nowMs, false);
   }
 
   /** The upstream took a call: its answer has begun. */
   taken(call: Outgoing, nowMs: number): void {
     this.#advance(nowMs);
-    if (this.#blocked?.asking?.sequence === call.sequence) this.#unblock(nowMs);
+    if (this.#blocked !== null && this.#blocked.isAsking(call)) this.#unblock(this.#blocked, nowMs);
   }
 
   /** The upstream states how many calls per second it takes. That becomes the limit. */
@@ -212,62 +214,52 @@ export class RateLimit {
   /** The upstream states its quota: `left` calls until it is reset after `resetMs`. */
   quotaStated(left: number, resetMs: number, nowMs: number): void {
     this.#advance(nowMs);
-    const untilMs = nowMs + Math.min(resetMs, WINDOW_MS);
-    this.#quota = resetMs <= 0 ? null : { perSecond: (left / Math.min(resetMs, SPEND_MS)) * SECOND_MS, untilMs };
+    this.#quota.state(left, Math.min(resetMs, WINDOW_MS), nowMs);
   }
 
   /** A sent call was neither taken nor refused (an outage, for example). It counts as neither. */
   cancelled(call: Outgoing): void {
     this.#seconds.taken(call.atMs, -1);
-    if (this.#blocked?.asking?.sequence === call.sequence) this.#blocked.asking = null;
-  }
-
-  #askAgain(call: Outgoing, nowMs: number, retryAfterMs: number | null): void {
-    const blocked = this.#blocked as { nextAtMs: number; pauseMs: number; asking: Outgoing | null };
-    if (blocked.asking?.sequence === call.sequence) {
-      blocked.asking = null;
-      blocked.pauseMs = Math.min(ASK_MOST_MS, 2 * blocked.pauseMs);
-      blocked.nextAtMs = nowMs + blocked.pauseMs;
-    }
-    if (retryAfterMs !== null) blocked.nextAtMs = Math.max(blocked.nextAtMs, nowMs + retryAfterMs);
+    this.#blocked?.cancelled(call);
   }
 
   #advance(nowMs: number): void {
     if (this.#seconds.advance(nowMs)) this.#begin(nowMs);
-    const asking = this.#blocked?.asking;
-    if (asking != null && nowMs - asking.atMs >= this.#takenAfterMs()) this.#unblock(nowMs);
+    const blocked = this.#blocked;
+    if (blocked !== null && blocked.isTaken(nowMs, this.takenAfterMs)) this.#unblock(blocked, nowMs);
   }
 
   #begin(nowMs: number): void {
-    this.#tokensAtMs = nowMs;
+    this.#tokens.begin(nowMs);
     this.#paceAtMs = nowMs;
     if (this.#limit !== null) this.ramp(nowMs);
   }
 
-  #takenAfterMs(): number {
-    return Math.max(TAKEN_LEAST_MS, TAKEN_LATENCIES * this.#refusalMs);
-  }
-
   /** An asking call was taken. Calls go out again, and the limit may be learned from the calls that were taken. */
-  #unblock(nowMs: number): void {
+  #unblock({ sinceMs }: Block, nowMs: number): void {
     this.#blocked = null;
     this.#row = 0;
     this.#askedFrom = this.#sequence + 1;
     this.#lastRefused = this.#sequence;
     this.#sinceRefusal = 0;
-    this.#tokens = 1;
-    this.#tokensAtMs = nowMs;
-    this.#usedUp.lost(nowMs - this.#blockedAtMs);
-    const isLong = nowMs - this.#blockedAtMs > LONG_MS;
+    this.#tokens.begin(nowMs, true);
+    this.#usedUp.lost(nowMs - sinceMs);
+    const isLong = nowMs - sinceMs > LONG_MS;
     if (isLong || this.#limit === null || this.#run < CLEAN_RUN) this.#learn(nowMs, isLong);
   }
 
   /** Sets the limit to the rate of calls taken: over the window if it was used up, else over the latest calls. */
   #learn(nowMs: number, isWindowUsedUp: boolean): void {
     if (isWindowUsedUp && !this.#usedUp.isLikely(nowMs)) return;
-    const { taken, perSecond } = this.#seconds.takenIn(nowMs, isWindowUsedUp ? Number.POSITIVE_INFINITY : RECENT_CALLS);
+    // A pace that is still rising says nothing about what the upstream takes.
+    if (!isWindowUsedUp && this.#ramp.shareAt(nowMs) < 1) return;
+    const seconds = this.#seconds;
+    const { taken, perSecond } = isWindowUsedUp
+      ? seconds.takenInComplete(nowMs)
+      : seconds.takenAtTheLimit(RECENT_CALLS);
     if (taken < RECENT_CALLS) return;
     const limit = Math.max(MOST_FALL * this.#measured, perSecond);
+    this.#hasWindows = isWindowUsedUp;
     this.#settle(isWindowUsedUp ? this.#usedUp.limit(this.#limit, limit, perSecond, nowMs) : limit, nowMs);
   }
 
@@ -282,18 +274,20 @@ export class RateLimit {
   #grow(nowMs: number): void {
     const [limit, pace] = [this.#limit, this.#pace];
     if (limit === null || pace === null) return;
-    if (this.#sinceRefusal > this.#enough) {
-      const most = MOST_RISE * this.#measured;
-      this.#limit = Math.min(most, limit * 2 ** ((nowMs - this.#paceAtMs) / DOUBLING_MS));
-      this.#pace = this.#limit * LEAD;
-      if (this.#limit === most && this.#sinceRefusal > MOST_RISE * this.#enough) this.#settle(most, nowMs);
-    }
+    // Calls of more than one window show nothing: at low demand any number is taken without a refusal.
+    const { takenInAll } = this.#seconds;
+    const shown = Math.min(this.#sinceRefusal, takenInAll);
+    const most = MOST_RISE * this.#measured;
+    const risen = Math.min(most, limit * 2 ** ((nowMs - this.#paceAtMs) / DOUBLING_MS));
+    const next = takenInAll <= this.#enough ? this.#measured : shown > this.#enough ? risen : limit;
+    this.#limit = next;
+    this.#pace = next * LEAD;
+    if (next === most && shown > MOST_RISE * this.#enough) this.#settle(most, nowMs);
     this.#paceAtMs = nowMs;
   }
 
   #refill(nowMs: number, pace: number): void {
-    const most = Math.max(1, (pace * BURST_MS) / SECOND_MS);
-    this.#tokens = Math.min(most, this.#tokens + (pace * (nowMs - this.#tokensAtMs)) / SECOND_MS);
-    this.#tokensAtMs = nowMs;
+    const savesUp = this.#hasWindows && this.#quota.paceAt(nowMs) === null;
+    this.#tokens.refill(nowMs, pace, savesUp ? SAVED_MS : BURST_MS);
   }
 }

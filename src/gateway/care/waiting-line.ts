@@ -1,5 +1,5 @@
 import { FairQueue } from '../../core/care/fair-queue.ts';
-import type { Outgoing } from '../../core/care/rate-limit.ts';
+import type { Outgoing } from '../../core/care/block.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Refusal } from './refusal.ts';
 

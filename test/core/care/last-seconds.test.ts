@@ -10,6 +10,6 @@ it('a steady rate is measured exactly, over as many seconds as are kept', () => 
     seconds.advance(atMs);
     seconds.taken(atMs, 1);
   }
-  const { taken, perSecond: measured } = seconds.takenIn(99_900, Number.POSITIVE_INFINITY);
+  const { taken, perSecond: measured } = seconds.takenInComplete(99_900);
   assert.deepEqual({ taken, measured }, { taken: length * perSecond, measured: perSecond });
 });
