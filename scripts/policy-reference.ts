@@ -41,13 +41,14 @@ interface Entry {
 /** The form of every value that a policy may have, by its path. */
 export function schemaForms(): ReadonlyMap<string, Form> {
   const forms = new Map<string, Form>();
-  const { defaults, routes, sweep } = policySchema.shape;
+  const { defaults, routes, sweep, gateway } = policySchema.shape;
   const settings = resolve(defaults) as z.ZodObject;
   addForms(forms, settings, []);
   const { model, endpoint } = (resolve(routes) as z.ZodObject).shape as Record<string, z.ZodType>;
   addForms(forms, model as z.ZodType, ['model']);
   addForms(forms, endpoint as z.ZodType, ['endpoint']);
   addForms(forms, sweep, ['sweep']);
+  addForms(forms, gateway, ['gateway']);
   return forms;
 }
 

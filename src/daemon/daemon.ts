@@ -162,6 +162,7 @@ export class Daemon {
       routerUrl: environment.routerUrl,
       token: environment.token,
       proxies: environment.proxies,
+      settings: () => this.#policy.policy.gateway,
       clock,
       recorder: calls,
       observer: alsoCounted(this.#routes, this.#admin),

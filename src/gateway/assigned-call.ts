@@ -4,7 +4,6 @@ import type { Arrival, Call } from '../core/call.ts';
 import { meaningOf } from '../core/outcome.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { judgeNext } from '../core/care/next.ts';
-import type { Next } from '../core/care/next.ts';
 import { errorMessage } from '../core/errors.ts';
 import { Attempt } from './attempt/attempt.ts';
 import type { AttemptOwner } from './attempt/attempt.ts';
@@ -250,8 +249,9 @@ export class AssignedCall implements AttemptOwner {
     attempt.hold(headers);
   }
 
-  #next({ upstream, status }: Attempt, outcome: Outcome): Next['step'] {
-    return judgeNext({ upstream, outcome, status, hasReachedClient: this.#res.headersSent }).step;
+  #next({ upstream, status }: Attempt, outcome: Outcome) {
+    const isBodyGone = this.#incoming.upload !== null;
+    return judgeNext({ upstream, outcome, status, hasReachedClient: this.#res.headersSent, isBodyGone }).step;
   }
 
   /** Ends an attempt that another one follows. */

@@ -7,8 +7,8 @@ import { LONGEST_REPORT } from '../core/wire/bypass.ts';
 import type { Bypass, BypassReport } from '../core/wire/bypass.ts';
 import { outcomeOfStatus } from './attempt/outcome.ts';
 import { Body } from './request/body.ts';
-import { isForeign } from './request/headers.ts';
-import { FOREIGN_ORIGIN, sendReply, tooLarge, unknownPath } from './request/reply.ts';
+import { mayCall } from '../core/policy/gateway.ts';
+import { foreignOrigin, sendReply, tooLarge, unknownPath } from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
 import type { Shared } from './shared.ts';
 
@@ -23,16 +23,16 @@ export function answerReport(
   req: IncomingMessage,
   res: ServerResponse,
   take: TakeBypassed,
-  shared: Pick<Shared, 'gatewayId' | 'nowUs' | 'log'>,
+  shared: Pick<Shared, 'gatewayId' | 'nowUs' | 'log' | 'settings'>,
 ): void {
   const refuse = (reply: Reply) => {
     if (!res.headersSent) sendReply(res, reply);
   };
   const { origin } = req.headers;
   const isPost = req.method === 'POST';
-  if (!isPost || (origin !== undefined && isForeign(origin))) {
+  if (!isPost || (origin !== undefined && !mayCall(shared.settings(), origin))) {
     req.resume();
-    refuse(isPost ? FOREIGN_ORIGIN : unknownPath(req.method ?? '', req.url ?? ''));
+    refuse(isPost ? foreignOrigin(origin ?? '') : unknownPath(req.method ?? '', req.url ?? ''));
     return;
   }
   const flooded = () => {

@@ -58,7 +58,8 @@ export class CallHistory {
   /** Notes that the call was refused, so that a repeat of it is recognised. */
   noteRefused(): void {
     const { arrival, repeatOfUs } = this.assignment;
-    const { destination, body, arrivedAtUs } = this.#incoming;
+    const { destination, body, upload, arrivedAtUs } = this.#incoming;
+    if (upload !== null) return;
     this.#shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
   }
 
@@ -68,8 +69,9 @@ export class CallHistory {
     const endedAtUs = this.#shared.nowUs();
     if (this.attempts.length === 0) this.#noteNeverSent(outcome, endedAtUs);
     if (attempt !== null) this.noteOutcome(attempt, attemptOutcome, endedAtUs);
-    const { body, destination } = this.#incoming;
-    const row = callRow(this, ending, { endedAtUs, requestBytes: body.length });
+    const { body, upload, destination } = this.#incoming;
+    const requestBytes = upload === null ? body.length : upload.bytes;
+    const row = callRow(this, ending, { endedAtUs, requestBytes });
     const wasRefused = row.repeatOfUs !== null || row.outcome === 'rate_limited';
     if (wasRefused && outcome === 'ok') this.#shared.repeats.served(row.agent, destination.path, body);
     return row;

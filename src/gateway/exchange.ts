@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Arrival, Call } from '../core/call.ts';
+import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import { errorMessage } from '../core/errors.ts';
 import { locate } from '../core/wire/destination.ts';
 import type { Destination } from '../core/wire/destination.ts';
@@ -11,10 +12,12 @@ import type { Indexed } from './live-set.ts';
 import { assignCall } from './request/assignment.ts';
 import { Body } from './request/body.ts';
 import type { BodyOwner } from './request/body.ts';
-import { isForeign } from './request/headers.ts';
-import { readContent } from './request/incoming-call.ts';
-import { FOREIGN_ORIGIN, INTERNAL, tooLarge, unknownPath } from './request/reply.ts';
+import { admitPage } from './request/browser.ts';
+import { readContent, unreadContent } from './request/incoming-call.ts';
+import type { CallContent } from './request/incoming-call.ts';
+import { foreignOrigin, INTERNAL, tooLarge, unknownPath } from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
+import { Upload } from './request/upload.ts';
 import { unassignedRow } from './row.ts';
 import type { Shared } from './shared.ts';
 
@@ -29,6 +32,7 @@ type Stage =
   /** Its row is written or about to be; then the end of the answer goes out. */
   | { readonly name: 'over' };
 
+const NO_BODY = Buffer.alloc(0);
 const OVER: Stage = { name: 'over' };
 
 /** A call that has been assigned and has not ended. */
@@ -46,6 +50,9 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #arrivedAtUs: number;
+  readonly #settings: GatewayPolicy;
+  /** Null unless the body is too large to be kept. */
+  #upload: Upload | null = null;
   #stage: Stage;
 
   constructor(shared: Shared, req: IncomingMessage, res: ServerResponse) {
@@ -53,6 +60,7 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
     this.#req = req;
     this.#res = res;
     this.#arrivedAtUs = shared.nextArrivalUs();
+    this.#settings = shared.settings();
     this.#stage = { name: 'arrived', destination: locate(req.method ?? '', req.url ?? '') };
   }
 
@@ -63,28 +71,50 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
     this.#res.on('close', () => this.#stop('client_left'));
     if (stage.name !== 'arrived') return;
     const { destination } = stage;
-    const { origin } = req.headers;
-    if (destination !== null && (origin === undefined || !isForeign(origin))) {
-      this.#stage = { name: 'reading', destination, body: new Body(req, this.#shared.maxBodyBytes, this) };
+    const isAdmitted = admitPage(req, this.#res, this.#settings);
+    if (destination !== null && isAdmitted) {
+      const { maxBody } = this.#settings;
+      const body = new Body(req, maxBody, this);
+      this.#stage = { name: 'reading', destination, body };
+      if (Number(req.headers['content-length'] ?? 0) > maxBody && this.outgrown([])) body.leave();
       return;
     }
     req.resume();
-    this.#refuse(destination === null ? unknownPath(req.method ?? '', req.url ?? '') : FOREIGN_ORIGIN);
+    this.#refuse(isAdmitted ? unknownPath(req.method ?? '', req.url ?? '') : foreignOrigin(req.headers.origin ?? ''));
+  }
+
+  outgrown(first: readonly Buffer[]): boolean {
+    const stage = this.#stage;
+    if (stage.name !== 'reading' || this.#settings.oversized === 'reject') return false;
+    const { destination } = stage;
+    this.#upload = new Upload(this.#req, first);
+    this.#handle(() => this.#assign(NO_BODY, destination, unreadContent(destination)));
+    return true;
   }
 
   flooded(): void {
     if (this.#stage.name === 'over') return;
     this.#res.shouldKeepAlive = false;
-    this.#refuse(tooLarge(this.#shared.maxBodyBytes));
+    this.#refuse(tooLarge(this.#settings.maxBody));
   }
 
   received(body: Buffer | null): void {
     const stage = this.#stage;
     if (stage.name !== 'reading') return;
-    if (body === null) return this.#refuse(tooLarge(this.#shared.maxBodyBytes));
+    if (body === null) return this.#refuse(tooLarge(this.#settings.maxBody));
     const { destination } = stage;
+    const { headers } = this.#req;
+    this.#handle(() => {
+      const content = readContent(destination, headers['content-encoding'], body);
+      if ('code' in content) this.#refuse(content);
+      else this.#assign(body, destination, content);
+    });
+  }
+
+  /** Does something with the request; an error of the gateway itself becomes an answer. */
+  #handle(work: () => void): void {
     try {
-      this.#assign(body, destination);
+      work();
     } catch (error) {
       this.#shared.log('error', 'a call could not be handled', { error: errorMessage(error) });
       this.#endUnassigned(replied(this.#res, INTERNAL, 'gateway_error'));
@@ -114,6 +144,7 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
   ended(row: Call, finish: () => void): void {
     const shared = this.#shared;
     this.#stage = OVER;
+    this.#upload?.end();
     const release = () => this.#release(finish);
     try {
       shared.recorder.record(row, release);
@@ -124,12 +155,11 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
     shared.observer.ended(row);
   }
 
-  #assign(body: Buffer, destination: Destination): void {
+  #assign(body: Buffer, destination: Destination, content: CallContent): void {
     const shared = this.#shared;
     const { headers, rawHeaders, method = '' } = this.#req;
-    const content = readContent(destination, headers['content-encoding'], body);
-    if ('code' in content) return this.#refuse(content);
-    const incoming = { arrivedAtUs: this.#arrivedAtUs, method, headers, rawHeaders, destination, body, content };
+    const request = { arrivedAtUs: this.#arrivedAtUs, method, headers, rawHeaders, destination };
+    const incoming = { ...request, body, upload: this.#upload, content };
     const assignment = assignCall(shared, incoming);
     const call = new AssignedCall(this, shared, this.#res, { incoming, assignment });
     this.#stage = { name: 'serving', call };

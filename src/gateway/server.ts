@@ -5,6 +5,8 @@ import type { CallObserver, Recorder } from '../core/call.ts';
 import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane-status.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError, errorMessage } from '../core/errors.ts';
+import { GATEWAY_DEFAULTS } from '../core/policy/gateway.ts';
+import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import type { RouteTable } from '../core/route.ts';
 import { REPORT_PATH } from '../core/wire/bypass.ts';
 import { NO_PROXIES } from '../core/wire/proxy.ts';
@@ -48,8 +50,8 @@ export interface GatewayOptions {
   readonly proxies?: Proxies;
   readonly dispatcherFor?: DispatcherFor;
   readonly log?: Log;
-  /** Largest request body in bytes; 32 MiB by default. */
-  readonly maxBodyBytes?: number;
+  /** What the gateway takes; called once per request. The defaults of a policy if it is left out. */
+  readonly settings?: () => GatewayPolicy;
 }
 
 export interface Gateway {
@@ -73,7 +75,6 @@ export interface Gateway {
 }
 
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
-const DEFAULT_MAX_BODY = 32 * 1024 * 1024;
 const POLL_MS = 20;
 const MOST_STALL_MS = 1_000;
 const CHECK_MS = 50;
@@ -90,7 +91,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const server = createServer({ keepAliveTimeout: 0, keepAlive: true, noDelay: true }, (req, res) => {
     if (isDraining) res.shouldKeepAlive = false;
     if (takeBypassed !== undefined && req.url === REPORT_PATH) return answerReport(req, res, takeBypassed, shared);
-    if (req.method !== 'POST' && answerAside(req, res)) return;
+    if (req.method !== 'POST' && answerAside(req, res, shared.settings())) return;
     counters.requests++;
     const exchange = new Exchange(shared, req, res);
     live.add(exchange);
@@ -169,7 +170,7 @@ function share(options: GatewayOptions): Parts {
     bodyHashes,
     repeats: new Repeats(bodyHashes),
     targets: new Targets(options.dispatcherFor ?? dispatchersThrough(options.proxies ?? NO_PROXIES)),
-    maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
+    settings: options.settings ?? (() => GATEWAY_DEFAULTS),
     live: new LiveSet<Exchange>(),
     shadows: new Shadows(),
     lanes: lanesOf(options),

@@ -1,5 +1,6 @@
 import type { CallObserver, Recorder } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
+import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import type { RouteTable } from '../core/route.ts';
 import type { Targets } from './attempt/targets.ts';
 import type { Batches } from './batch/batches.ts';
@@ -33,7 +34,8 @@ export interface Shared {
   readonly bodyHashes: BodyHashes;
   readonly repeats: Repeats;
   readonly targets: Targets;
-  readonly maxBodyBytes: number;
+  /** The settings that hold for a request that arrives now. */
+  readonly settings: () => GatewayPolicy;
   readonly live: Pick<LiveSet<Indexed>, 'size' | 'delete'>;
   readonly shadows: Copies;
   readonly lanes: Lanes;

@@ -110,7 +110,11 @@ describe('a wrong file is refused with its line, column and path', () => {
     ['an alias of nothing', 'defaults: *a\n', /^my\.yaml:1:1: an alias \(\*name\) has no anchor/],
     ['an alias of itself', 'defaults: &a\n  criteria: *a\n', /^my\.yaml:/],
     ['a key that is a list', '? [a]\n: 1\n', /^my\.yaml:1:3: a key must be plain text$/],
-    ['__proto__', '__proto__: {}\n', /^my\.yaml:1:1: __proto__: unknown key; allowed here: defaults, routes, sweep$/],
+    [
+      '__proto__',
+      '__proto__: {}\n',
+      /^my\.yaml:1:1: __proto__: unknown key; allowed here: defaults, routes, sweep, gateway$/,
+    ],
     [
       'a key that is misspelt',
       'defaults:\n  limits:\n    bakes: 5m\n',

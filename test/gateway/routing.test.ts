@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import { test } from 'node:test';
+import { GATEWAY_DEFAULTS } from '../../src/core/policy/gateway.ts';
 import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, startRig, startUpstream } from './rig.ts';
 import type { Behaviour } from './rig.ts';
 
@@ -116,9 +117,11 @@ test('if the endpoint has another name for the model, it is replaced in the requ
   assert.equal(router.received.length, 0);
 });
 
+const small = () => ({ ...GATEWAY_DEFAULTS, maxBody: 1000, oversized: 'reject' as const });
+
 test('refuses what it cannot forward, and marks the answer as its own', async () => {
   await using router = await startUpstream(echo);
-  await using rig = await startRig({ router: router.url, maxBodyBytes: 1000 });
+  await using rig = await startRig({ router: router.url, settings: small });
   const cases: [Parameters<typeof ask>[1], number, string][] = [
     [{ path: '/nowhere', body: '{}' }, 404, 'unknown_path'],
     [{ body: 'hello' }, 400, 'invalid_json'],

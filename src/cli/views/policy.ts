@@ -1,5 +1,7 @@
+import type { GatewayPolicy } from '../../core/policy/gateway.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import type { SweepPolicy } from '../../core/policy/sweep.ts';
+import { bytesText } from '../../core/policy/values.ts';
 import { longText } from '../../core/sweep/sweep.ts';
 import { wrap } from '../terminal/print.ts';
 import type { Page } from './page.ts';
@@ -29,6 +31,9 @@ export function renderPolicy({ path, hash, policy }: Shown, page: PolicyPage): s
     '',
     `${paint.bold('sweep')}  of endpoints that no rollout uses`,
     ...rows(swept(policy.sweep), page),
+    '',
+    `${paint.bold('gateway')}  of all calls`,
+    ...rows(taken(policy.gateway), page),
     '',
     ...wrap(nextText(policy, path), page.width - 6).map(
       (line, i) => `${i === 0 ? paint.dim('next') : '    '}  ${line}`,
@@ -83,6 +88,14 @@ function swept({ ended, deleteAfter, unknown, idle }: SweepPolicy): Setting[] {
     ['after rollouts', `${ended}, ${grace}`],
     ['unknown ones', unknown],
     ['idle ones', idle === null ? 'never reported' : `reported after ${longText(idle)}, never paused`],
+  ];
+}
+
+function taken({ origins, maxBody, oversized }: GatewayPolicy): Setting[] {
+  const larger = oversized === 'pass' ? 'a larger one streams to serverless' : 'a larger one is refused';
+  return [
+    ['pages', ['pages on this machine', ...origins].join(', ')],
+    ['body', `at most ${bytesText(maxBody)}, ${larger}`],
   ];
 }
 

@@ -10,12 +10,14 @@ export interface EndedAttempt {
   readonly status: number;
   /** Whether a byte of the answer has reached the client. */
   readonly hasReachedClient: boolean;
+  /** Whether the call's body was not kept: it cannot be sent again. */
+  readonly isBodyGone: boolean;
 }
 
 /** What follows an attempt, and why. */
 export type Next =
   /** The client gets the answer, or an error if there is none. */
-  | { readonly step: 'give'; readonly why: 'has_reached_client' | 'was_taken' | 'would_end_the_same' }
+  | { readonly step: 'give'; readonly why: 'has_reached_client' | 'body_is_gone' | 'was_taken' | 'would_end_the_same' }
   /** The same upstream may get the call again. */
   | { readonly step: 'again'; readonly why: 'was_not_taken' }
   /** Serverless gets the call in the endpoint's place. */
@@ -26,8 +28,9 @@ export type Next =
  * because each call that it took is billed. A call of the endpoint may go to serverless once, as long as the client got
  * no byte. Whether there is time and allowance for a repeat is not judged here.
  */
-export function judgeNext({ upstream, outcome, status, hasReachedClient }: EndedAttempt): Next {
+export function judgeNext({ upstream, outcome, status, hasReachedClient, isBodyGone }: EndedAttempt): Next {
   if (hasReachedClient) return { step: 'give', why: 'has_reached_client' };
+  if (isBodyGone) return { step: 'give', why: 'body_is_gone' };
   const { fallsBack, repeatable, health } = meaningOf(outcome);
   if (upstream === 'dedicated') {
     return fallsBack

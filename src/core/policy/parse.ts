@@ -4,6 +4,7 @@ import type { CarePolicy } from './care.ts';
 import { checkPolicy } from './check.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import { POLICY_DEFAULTS } from './defaults.ts';
+import { GATEWAY_DEFAULTS } from './gateway.ts';
 import { readIssue } from './issue.ts';
 import type { PolicyIssue } from './issue.ts';
 import { METRICS } from './judge.ts';
@@ -21,7 +22,7 @@ export function parsePolicy(
     const issues = parsed.error.issues.flatMap((issue) => readIssue(issue, value, KNOWN_KEYS));
     return { ok: false, issues };
   }
-  const { defaults, routes, sweep } = parsed.data;
+  const { defaults, routes, sweep, gateway } = parsed.data;
   const base = fill(POLICY_DEFAULTS, defaults);
   const policy: Policy = {
     watched: { ...base, model: '*', endpoint: null },
@@ -31,6 +32,7 @@ export function parsePolicy(
       endpoint: route.endpoint ?? null,
     })),
     sweep: { ...SWEEP_DEFAULTS, ...sweep },
+    gateway: { ...GATEWAY_DEFAULTS, ...gateway },
   };
   const issues = checkPolicy(policy);
   return issues.length > 0 ? { ok: false, issues } : { ok: true, policy };

@@ -3,6 +3,7 @@ import type { BudgetPolicy } from './budget.ts';
 import type { CarePolicy } from './care.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import type { EndpointPolicy } from './endpoint.ts';
+import type { GatewayPolicy } from './gateway.ts';
 import type { JudgePolicy } from './judge.ts';
 import type { ScalingPolicy } from './scaling.ts';
 import type { SweepPolicy } from './sweep.ts';
@@ -76,4 +77,6 @@ export interface Policy {
   readonly routes: readonly RoutePolicy[];
   /** What the sweep does with endpoints that no rollout uses. */
   readonly sweep: SweepPolicy;
+  /** What the gateway takes. */
+  readonly gateway: GatewayPolicy;
 }

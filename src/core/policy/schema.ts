@@ -5,6 +5,7 @@ import { ROUTER_CHOICES } from './care.ts';
 import { CRITERIA } from './criteria.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import { endpointSchema } from './endpoint.ts';
+import { gatewaySchema } from './gateway.ts';
 import { METRICS } from './judge.ts';
 import type { MetricName } from './judge.ts';
 import { scalingSchemas } from './scaling.ts';
@@ -176,6 +177,7 @@ export const policySchema = z
       .nullish()
       .transform((given) => given ?? []),
     sweep: sweepSchema(span()).nullish(),
+    gateway: gatewaySchema.nullish(),
   })
   .superRefine((policy, context) => {
     const seen = new Set<string>();
@@ -222,4 +224,5 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   timeouts: Object.keys(timeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
   sweep: Object.keys(sweepSchema(span()).shape),
+  gateway: Object.keys(gatewaySchema.shape),
 };

@@ -6,6 +6,7 @@ import type { CarePolicy } from './care.ts';
 import { CRITERIA } from './criteria.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import { endpointSchema } from './endpoint.ts';
+import type { GatewayPolicy } from './gateway.ts';
 import { METRICS } from './judge.ts';
 import type { JudgePolicy } from './judge.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
@@ -137,8 +138,17 @@ export const sweepPolicySchema = storedAs<SweepPolicy>()(
   }),
 );
 
+const gateway = storedAs<GatewayPolicy>()(
+  z.strictObject({ origins: z.array(z.string()), maxBody: count, oversized: z.enum(['pass', 'reject']) }),
+);
+
 const policy = storedAs<Policy>()(
-  z.strictObject({ watched: routePolicySchema, routes: z.array(routePolicySchema), sweep: sweepPolicySchema }),
+  z.strictObject({
+    watched: routePolicySchema,
+    routes: z.array(routePolicySchema),
+    sweep: sweepPolicySchema,
+    gateway,
+  }),
 );
 
 /** Reads a policy of the table `policies`. `hash`: its key. Throws AppError `invalid`, which says what is wrong. */

@@ -64,6 +64,30 @@ export const count = (least = 0, most?: number) => {
   return whole.max(most).describe(`whole number from ${least} up to ${most}`);
 };
 
+const BYTES_WANTED = 'expected a size such as 512KiB or 32MiB';
+const UNIT_BYTES = { KiB: 1_024, MiB: 1_048_576 } as const;
+
+/** A number of bytes in the form of a policy: `32MiB`. */
+export function bytesText(count: number): string {
+  return count % UNIT_BYTES.MiB === 0 ? `${count / UNIT_BYTES.MiB}MiB` : `${count / UNIT_BYTES.KiB}KiB`;
+}
+
+/** A size such as `32MiB`, to bytes; `least` and `most` in bytes. */
+export const bytes = (least: number, most: number) =>
+  z
+    .string({ error: BYTES_WANTED })
+    .transform((text, context) => {
+      const match = /^(\d+)\s*(KiB|MiB)$/i.exec(text.trim());
+      const count =
+        match === null ? Number.NaN : Number(match[1]) * (/^k/i.test(match[2] ?? '') ? UNIT_BYTES.KiB : UNIT_BYTES.MiB);
+      if (count >= least && count <= most) return count;
+      const limit = count < least ? `at least ${bytesText(least)}` : `at most ${bytesText(most)}`;
+      const message = Number.isNaN(count) ? `${BYTES_WANTED}, got "${text}"` : `expected ${limit}, got "${text}"`;
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .describe(`size from ${bytesText(least)} up to ${bytesText(most)}`);
+
 /** A margin such as 0.15 or "15%", above 0. */
 export const margin = z
   .union([z.number(), z.string()], { error: MARGIN_WANTED })

@@ -181,6 +181,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#isCancelled) controller.abort(new Error('cancelled'));
   }
 
+  /** A piece of a body that streams was sent. */
+  onBodySent(): void {
+    this.#lastSignAtMs = this.#clocks.coarse.nowMs;
+  }
+
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (this.#isIgnored || status < 200) return;
     this.status = status;

@@ -3,6 +3,7 @@ import type { Assignment } from '../request/assignment.ts';
 import { requestHeaders } from '../request/headers.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Scan } from '../request/scan.ts';
+import type { Readable } from 'node:stream';
 import { spliceString } from './splice.ts';
 
 /** What an attempt sends, and to which upstream. */
@@ -14,7 +15,8 @@ export interface OutboundRequest {
   readonly method: string;
   /** Names and values in turn. */
   readonly headers: string[];
-  readonly body: Buffer | null;
+  /** A stream can be sent once only. */
+  readonly body: Buffer | Readable | null;
   /** Real ms. */
   readonly connectMs: number;
   readonly firstByteMs: number;
@@ -40,8 +42,8 @@ export function toServerless(
     url,
     path: incoming.destination.path,
     method: incoming.method,
-    headers: requestHeaders(incoming.rawHeaders, authorization, true),
-    body: incoming.body.length === 0 ? null : suffix === null ? incoming.body : withSuffix(incoming, suffix),
+    headers: serverlessHeaders(incoming, authorization),
+    body: serverlessBody(incoming, suffix),
     connectMs: timeouts.connectMs,
     firstByteMs: SERVERLESS_FIRST_BYTE_MS,
     betweenChunksMs: timeouts.betweenChunksMs,
@@ -49,7 +51,15 @@ export function toServerless(
   };
 }
 
-function withSuffix({ body, content }: IncomingCall, suffix: string): Buffer {
+function serverlessHeaders({ rawHeaders, upload }: IncomingCall, authorization: string | null): string[] {
+  const headers = requestHeaders(rawHeaders, authorization, true);
+  if (upload !== null && upload.length !== null) headers.push('content-length', upload.length);
+  return headers;
+}
+
+function serverlessBody({ body, upload, content }: IncomingCall, suffix: string | null): OutboundRequest['body'] {
+  if (upload !== null) return upload.stream;
+  if (body.length === 0 || suffix === null) return body.length === 0 ? null : body;
   const { model, modelStart, modelEnd } = content.scan as Scan;
   return spliceString(body, modelStart, modelEnd, `${model}:${suffix}`);
 }

@@ -39,7 +39,7 @@ export interface Assigning {
 
 /** Assigns a call by the table that is in force now. */
 export function assignCall(shared: Assigning, incoming: IncomingCall): Assignment {
-  const { arrivedAtUs, headers, destination, body } = incoming;
+  const { arrivedAtUs, headers, destination, body, upload } = incoming;
   const { model, shape, scan } = incoming.content;
   const table = shared.table();
   const entry = model === null ? undefined : table.routes.get(model);
@@ -54,7 +54,7 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
   const canSplit = canary !== null && scan !== null && isEligible(shape, canary.shapes);
   const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
   const authorization = serverlessAuthorization(sentCredentials, shared.token);
-  const repeatOfUs = shared.repeats.find(agent.id, destination.path, body, arrivedAtUs);
+  const repeatOfUs = upload === null ? shared.repeats.find(agent.id, destination.path, body, arrivedAtUs) : null;
   const isWayBack = canary?.toward === 'serverless';
   const isForEndpoint = assignedTo({ role, isWayBack }) === 'dedicated';
   const arrival: Arrival = {

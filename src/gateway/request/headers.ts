@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { ownCredentials } from '../../core/wire/credentials.ts';
 
 /** On each answer of an upstream: which kind of upstream it came from. */
-const UPSTREAM_HEADER = 'x-upshift-upstream';
+export const UPSTREAM_HEADER = 'x-upshift-upstream';
 
 /** Only on answers that the gateway made itself: the error's code. */
 export const ERROR_HEADER = 'x-upshift-error';
@@ -54,6 +54,13 @@ const RESPONSE_DROPS: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
   'content-length',
+  // What a browser may do with an answer is the gateway's to say.
+  'access-control-allow-origin',
+  'access-control-allow-credentials',
+  'access-control-allow-headers',
+  'access-control-allow-methods',
+  'access-control-expose-headers',
+  'access-control-max-age',
   UPSTREAM_HEADER,
   ERROR_HEADER,
   ATTEMPTS_HEADER,
@@ -125,11 +132,6 @@ function namedBy(value: string): ReadonlySet<string> | null {
 
 function without(flat: readonly string[], names: ReadonlySet<string>): string[] {
   return flat.filter((_, i) => !names.has((flat[i - (i % 2)] as string).toLowerCase()));
-}
-
-/** Whether the `Origin` header names a page of another site. Only browsers send that header. */
-export function isForeign(origin: string): boolean {
-  return !/^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i.test(origin);
 }
 
 /** The client's own credentials, as the value of an `Authorization` header; undefined if it sent none. */

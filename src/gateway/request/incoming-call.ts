@@ -7,6 +7,7 @@ import { INVALID_JSON, NO_MODEL } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { scanObject } from './scan.ts';
 import type { Scan } from './scan.ts';
+import type { Upload } from './upload.ts';
 
 /** A client's request after its body was read. */
 export interface IncomingCall {
@@ -17,7 +18,9 @@ export interface IncomingCall {
   /** Names and values in turn, as the client sent them. */
   readonly rawHeaders: readonly string[];
   readonly destination: Destination;
+  /** Empty if it is too large to be kept: then it is in `upload`. */
   readonly body: Buffer;
+  readonly upload: Upload | null;
   readonly content: CallContent;
 }
 
@@ -39,7 +42,7 @@ export interface CallContent {
 export function readContent(destination: Destination, encoding: string | undefined, body: Buffer): CallContent | Reply {
   const { kind, model } = destination;
   const isEncoded = encoding !== undefined && encoding !== '' && encoding !== 'identity';
-  if (kind === 'models' || isEncoded) return { model, suffix: '', shape: kind, scan: null };
+  if (kind === 'models' || isEncoded) return unreadContent(destination);
   if (kind === 'native') {
     const scan = model === null && body.length > 0 ? scanObject(body) : null;
     const named = scan === null ? null : scan.model;
@@ -50,6 +53,11 @@ export function readContent(destination: Destination, encoding: string | undefin
   if (scan === null) return INVALID_JSON;
   if (scan.model === null || scan.model === '') return NO_MODEL;
   return { ...splitModel(scan.model), shape: shapeOf(destination, scan), scan };
+}
+
+/** What the path alone shows of a request. */
+export function unreadContent({ kind, model }: Destination): CallContent {
+  return { model, suffix: '', shape: kind, scan: null };
 }
 
 function splitModel(named: string): Pick<CallContent, 'model' | 'suffix'> {

@@ -57,12 +57,13 @@ export const INVALID_REQUEST: Reply = {
 };
 
 // A web page in a browser on this machine can reach loopback. It must not be able to use the daemon's token.
-export const FOREIGN_ORIGIN: Reply = {
-  status: 403,
-  code: 'foreign_origin',
-  message:
-    'The gateway refuses calls from web pages of other sites: the Origin header names one. Call it from a program.',
-};
+export function foreignOrigin(origin: string): Reply {
+  return {
+    status: 403,
+    code: 'foreign_origin',
+    message: `The gateway refuses calls of this page: its origin is ${origin.slice(0, 200)}. Call from a program without an Origin header, or add the origin to gateway.origins in the policy.`,
+  };
+}
 
 export function tooLarge(maxBytes: number): Reply {
   return {

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { CORE_VERSION } from '../../../src/core/decide/decision.ts';
 import { Judge } from '../../../src/core/judge/judge.ts';
 import type { Verdict } from '../../../src/core/judge/verdict.ts';
+import { GATEWAY_DEFAULTS } from '../../../src/core/policy/gateway.ts';
 import { SWEEP_DEFAULTS } from '../../../src/core/policy/sweep.ts';
 import { MODEL, PROFILE, START, TO_WARM, atStep, routePolicy } from '../../support/samples.ts';
 import { openBook, upshift } from '../rig.ts';
@@ -14,7 +15,12 @@ const OTHER = CORE_VERSION + 1;
 async function judged(context: TestContext, seen: readonly (readonly [number, object])[]): Promise<string> {
   const { path, ledger, close } = await openBook(context);
   const { id, model, policyHash, toward, phase } = atStep(1);
-  const parsed = JSON.stringify({ watched: routePolicy(), sweep: SWEEP_DEFAULTS, routes: [routePolicy()] });
+  const parsed = JSON.stringify({
+    watched: routePolicy(),
+    sweep: SWEEP_DEFAULTS,
+    gateway: GATEWAY_DEFAULTS,
+    routes: [routePolicy()],
+  });
   await ledger.journal.commit({
     policy: { hash: policyHash, path: 'policy.yaml', text: '', parsed },
     rollout: { id, model, policyHash, toward, phase, snapshot: '{}', createdAt: START, updatedAt: START },

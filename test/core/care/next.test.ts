@@ -5,14 +5,19 @@ import { OUTCOMES, meaningOf } from '../../../src/core/outcome.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 
 const after = (outcome: Outcome, upstream: 'serverless' | 'dedicated', status = 0) =>
-  judgeNext({ upstream, outcome, status, hasReachedClient: false });
+  judgeNext({ upstream, outcome, status, hasReachedClient: false, isBodyGone: false });
 
 describe('what follows an attempt', () => {
-  it('is nothing once a byte has reached the client', () => {
+  it('is nothing once a byte has reached the client, or if the body was not kept', () => {
     for (const outcome of OUTCOMES) {
       for (const upstream of ['serverless', 'dedicated'] as const) {
-        const next = judgeNext({ upstream, outcome, status: 502, hasReachedClient: true });
-        assert.deepEqual(next, { step: 'give', why: 'has_reached_client' });
+        const ended = { upstream, outcome, status: 502 };
+        for (const isBodyGone of [false, true]) {
+          const next = judgeNext({ ...ended, hasReachedClient: true, isBodyGone });
+          assert.deepEqual(next, { step: 'give', why: 'has_reached_client' });
+        }
+        const gone = judgeNext({ ...ended, hasReachedClient: false, isBodyGone: true });
+        assert.deepEqual(gone, { step: 'give', why: 'body_is_gone' });
       }
     }
   });

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
+import { GATEWAY_DEFAULTS } from '../../../src/core/policy/gateway.ts';
 import { SWEEP_DEFAULTS } from '../../../src/core/policy/sweep.ts';
 import type { Policy } from '../../../src/core/policy/policy.ts';
 
@@ -30,7 +31,7 @@ describe('a policy', () => {
   it('has the defaults for everything that it leaves out', () => {
     const watched = { ...POLICY_DEFAULTS, model: '*', endpoint: null };
     for (const value of [undefined, null, {}, { defaults: null, routes: null }]) {
-      assert.deepEqual(parsed(value), { watched, routes: [], sweep: SWEEP_DEFAULTS });
+      assert.deepEqual(parsed(value), { watched, routes: [], sweep: SWEEP_DEFAULTS, gateway: GATEWAY_DEFAULTS });
     }
   });
 
@@ -112,7 +113,7 @@ describe('a wrong policy is refused, and the error says what was found and what 
   const defaults = (value: unknown) => ({ defaults: value });
   const route = (value: object) => ({ routes: [{ model: 'a/b', ...value }] });
   const rows: [unknown, string | RegExp][] = [
-    [{ default: {} }, 'default: unknown key; allowed here: defaults, routes, sweep'],
+    [{ default: {} }, 'default: unknown key; allowed here: defaults, routes, sweep, gateway'],
     [defaults({ criteria: { refusde: 1 } }), /^defaults\.criteria\.refusde: unknown key; allowed here: window, calls,/],
     [route({ enpoint: {} }), /^routes\.0\.enpoint: unknown key; allowed here: model, .*, endpoint$/],
     [route({ endpoint: { ...ENDPOINT, size: 1 } }), /^routes\.0\.endpoint\.size: unknown key; .*instanceSize/],

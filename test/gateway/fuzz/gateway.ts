@@ -2,6 +2,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { GATEWAY_ID } from '../../../src/core/call.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
+import { GATEWAY_DEFAULTS } from '../../../src/core/policy/gateway.ts';
 import type { Canary, RouteEntry } from '../../../src/core/route.ts';
 import { createGateway } from '../../../src/gateway/server.ts';
 
@@ -66,7 +67,7 @@ const gateway = createGateway({
     shadowed: () => undefined,
   },
   agentSalt: 'salt',
-  maxBodyBytes: MAX_BODY,
+  settings: () => ({ ...GATEWAY_DEFAULTS, maxBody: MAX_BODY, oversized: 'reject' }),
   log: (level, message, facts) => void errors.push(`${level}: ${message} ${JSON.stringify(facts)}`),
 });
 
