@@ -28,9 +28,10 @@ import type { RouteWatch } from '../../src/daemon/route/watch.ts';
 import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import type { JournalEntry } from '../../src/ledger/journal/entry.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
-import { openForReading, openLedger } from '../../src/ledger/open.ts';
+import { openForReading } from '../../src/ledger/open.ts';
 import { insertRequest } from '../../src/ledger/journal/requests.ts';
 import { MODEL, PROFILE, START, WARM, SURVEY } from '../support/samples.ts';
+import { openInThread } from '../support/in-thread.ts';
 import { SpendingEstimate } from '../support/spending.ts';
 import type { Traffic } from './traffic.ts';
 import { makeCall } from './traffic.ts';
@@ -43,6 +44,8 @@ const GATEWAY = {
   shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
 };
 
+type OpenLedger = ReturnType<typeof openInThread>;
+
 /**
  * The daemon's own watch, observation, tick and restart over a real ledger, with a clock that the scenario moves. It
  * has no gateway and no Hugging Face: `traffic.ts` makes the calls, and the scenario says how effects end.
@@ -53,7 +56,7 @@ export class World {
   readonly #clock: Clock = { now: () => this.now, sleep: () => Promise.reject(new Error('nobody sleeps')), scale: 1 };
   readonly #policy: Policy;
   readonly #policyRecord: NonNullable<JournalEntry['policy']>;
-  #ledger: Ledger | null = null;
+  #ledger: OpenLedger | null = null;
   #routes: Routes;
   #learned: LearnedRows | null = null;
   #memory: RouteMemory = newMemory();
@@ -90,13 +93,13 @@ export class World {
     return this.watch.policy;
   }
 
-  get #open(): Ledger {
+  get #open(): OpenLedger {
     if (this.#ledger === null) throw new Error('the ledger is not open');
     return this.#ledger;
   }
 
   async open(): Promise<this> {
-    this.#ledger = await openLedger(this.#dbPath, { clock: this.#clock });
+    this.#ledger = openInThread(this.#dbPath, this.now);
     const { journal } = this.#ledger;
     const learned = await LearnedRows.read(journal, () => undefined);
     this.#learned = learned;

@@ -54,7 +54,8 @@ export async function openJournal(path: string): Promise<Journal> {
   return { ...store, ...callPages(store), close: () => thread.close() };
 }
 
-function callPages(store: RemoteStore): CallPages {
+/** Reads the pages of calls of a store, whichever thread that is in. */
+export function callPages(store: RemoteStore): CallPages {
   return {
     recentCalls: async (sinceUs) => {
       const calls: LoggedCall[] = [];
