@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import test from 'node:test';
-import { listDecisions, listRollouts } from '../../src/ledger/journal/rollouts.ts';
+import { listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import type { FaultInput } from '../../src/simulation/faults.ts';
 import { startDaemon } from '../support/processes.ts';
 import type { DaemonProcess } from '../support/processes.ts';
@@ -11,6 +11,9 @@ import type { Traffic } from '../support/traffic.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { PATIENT, eventually } from '../support/waiting.ts';
 import { approveUpTo, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
+
+/** What comes in two seconds: the decision takes that long at most, and the calls of a machine that stood still wait too. */
+const FEW = 60;
 
 interface Running {
   readonly stage: Stage;
@@ -23,22 +26,22 @@ interface Running {
 async function runTo(t: TestContext, step: number, streams: number): Promise<Running> {
   const stage = await openStage(t);
   const daemon = await startDaemon(t, stage);
-  const traffic = startTraffic(t, { url: daemon.gateway, model: MODEL, rate: 60, streams });
+  const traffic = startTraffic(t, { url: daemon.gateway, model: MODEL, streams });
   await approveUpTo(stage, step);
   const { id: rolloutId } = step > 2 ? await inPhase(stage, 'promoted') : await inPhase(stage, 'stepping', step);
-  await eventually('the endpoint serves', () => canaryCalls(stage).served > 20);
+  await eventually('the endpoint serves', () => canaryCalls(stage).served > 10);
   return { stage, daemon, traffic, rolloutId };
 }
 
 for (const { claim, step, streams, fault } of [
   {
-    claim: 'an endpoint that dies at half the weight loses it within two seconds, and no client notices',
+    claim: 'an endpoint that dies at half the weight loses it after a few calls, and no client notices',
     step: 1,
     streams: 0,
     fault: { target: 'endpoint', kind: 'dies' },
   },
   {
-    claim: 'an endpoint that refuses connections once promoted loses the weight within two seconds, streams included',
+    claim: 'an endpoint that refuses connections once promoted loses the weight after a few calls, streams included',
     step: 3,
     streams: 0.3,
     fault: { target: 'endpoint', kind: 'refuses' },
@@ -52,13 +55,9 @@ for (const { claim, step, streams, fault } of [
     const ended = await inPhase(stage, 'aborted');
     assert.match(ended.reason, /^consecutive_faults: /);
 
-    const { decidedAt, fifthFaultAt, lastAssignedAt } = faultTimes(stage, strikesAt);
-    const tookMs = (decidedAt - fifthFaultAt) / stage.scale;
-    t.diagnostic(`weight 0 decided ${tookMs.toFixed(1)} ms after the fifth fault`);
-    assert.ok(tookMs < 2_000, `${tookMs} ms from the fifth fault to the decision`);
-    const assignedMs = (lastAssignedAt - fifthFaultAt) / stage.scale;
-    t.diagnostic(`last call for the endpoint ${assignedMs.toFixed(1)} ms after the fifth fault`);
-    assert.ok(assignedMs < 2_000, `${assignedMs} ms from the fifth fault to the last call for the endpoint`);
+    const calls = callsAfterFifthFault(stage, strikesAt);
+    t.diagnostic(`${calls} calls were assigned to the endpoint after its fifth fault was known`);
+    assert.ok(calls < FEW, `${calls} calls`);
     await assertWayBack(running);
   });
 }
@@ -105,18 +104,21 @@ function canaryCalls(stage: Stage, sinceUs = 0): { assigned: number; served: num
   };
 }
 
-/** When the endpoint's fifth fault since then was known, the decision to go back made, and the last call assigned to it. */
-function faultTimes(stage: Stage, since: number) {
-  const sql = `SELECT (c.ended_at_us - c.duration_us + t.started_after_us + t.duration_us) / 1e3 AS at FROM attempts t
+/** How many calls were assigned to the endpoint after the fifth fault since then was known. */
+function callsAfterFifthFault(stage: Stage, since: number): number {
+  const sql = `SELECT (c.ended_at_us - c.duration_us + t.started_after_us + t.duration_us) AS at FROM attempts t
     JOIN calls c ON c.ended_at_us = t.call_ended_at_us AND c.gateway_id = t.gateway_id
     JOIN outcomes o ON o.id = t.outcome_id
     WHERE t.upstream = 1 AND o.name <> 'ok' AND c.ended_at_us > ? * 1e3 ORDER BY at`;
   const faults = stage.read((db) => db.prepare<[number], number>(sql).pluck().all(since));
-  const decided = stage.read((db) => listDecisions(db)).find(({ action }) => action === 'roll_back');
-  const assigned = stage.read((db) =>
-    db.prepare<[], number>('SELECT max(ended_at_us - duration_us) / 1e3 FROM calls WHERE flags & 4 <> 0').pluck().get(),
-  );
   assert.ok(faults.length >= 5, `${faults.length} faults`);
-  assert.ok(decided);
-  return { decidedAt: decided.at, fifthFaultAt: faults[4] ?? 0, lastAssignedAt: assigned ?? 0 };
+  const assigned = 'SELECT count(*) FROM calls WHERE flags & 4 <> 0 AND ended_at_us - duration_us > ?';
+  return (
+    stage.read((db) =>
+      db
+        .prepare<[number], number>(assigned)
+        .pluck()
+        .get(faults[4] ?? 0),
+    ) ?? 0
+  );
 }
