@@ -6,9 +6,9 @@ import { startTraffic } from '../support/traffic.ts';
 import { PATIENT, eventually } from '../support/waiting.ts';
 
 test('what was learned of serverless outlives the daemon, and is shown to Prometheus', PATIENT, async (t) => {
-  const stage = await openStage(t, { limits: { routerCalls: 150 } });
+  const stage = await openStage(t, { limits: { routerCalls: 60 } });
   const first = await openDaemon(t, stage);
-  const before = startTraffic(t, { url: first.gateway, model: MODEL, rate: 240 });
+  const before = startTraffic(t, { url: first.gateway, model: MODEL, rate: 120 });
   const lane = (daemon: typeof first.daemon) => daemon.report().lanes.find(({ model }) => model === MODEL);
   const learned = await eventually('a limit was learned', () => lane(first.daemon)?.limit);
   await eventually('it was written down', () => stage.report()?.lanes[0]?.limit != null);

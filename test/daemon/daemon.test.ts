@@ -13,10 +13,10 @@ import { PATIENT, eventually } from '../support/waiting.ts';
 test('a restart finds the window and the figures of the step as they were', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { criteria: { window: '2h' } } });
   const first = await openDaemon(t, stage);
-  const traffic = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60 });
+  const traffic = startTraffic(t, { url: first.gateway, model: MODEL });
   await approveUpTo(stage, 1);
   await eventually('the step has figures', () => {
-    return (first.daemon.report().routes[0]?.rollout?.figures?.canary.decided ?? 0) > 50;
+    return (first.daemon.report().routes[0]?.rollout?.figures?.canary.decided ?? 0) > 20;
   });
   await traffic.stop();
   const before = first.daemon.report().routes[0];
@@ -48,13 +48,13 @@ test(
   async (t) => {
     const stage = await openStage(t, { policy: { limits: { bake: '2m' } } });
     const { daemon, gateway } = await openDaemon(t, stage);
-    const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60, streams: 0 });
+    const traffic = startTraffic(t, { url: gateway, model: MODEL, streams: 0 });
     await approveUpTo(stage, 1);
     const { id } = await inPhase(stage, 'stepping', 1);
     const weight = () => daemon.report().routes[0]?.rollout?.weight;
     await eventually(
       'the endpoint serves',
-      () => (daemon.report().routes[0]?.rollout?.figures?.canary.decided ?? 0) > 20,
+      () => (daemon.report().routes[0]?.rollout?.figures?.canary.decided ?? 0) > 5,
     );
     const lock = await holdLock(t, stage.dbPath);
     // A tick that waits for the ledger with something else must not hold up the way back.
@@ -86,13 +86,10 @@ test('an endpoint paused and resumed while the ledger is locked has still lost i
     if (message === 'tick failed') failedTicks++;
   };
   const { daemon, gateway } = await openDaemon(t, stage, { log });
-  const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60, streams: 0 });
+  const traffic = startTraffic(t, { url: gateway, model: MODEL, streams: 0 });
   await approveUpTo(stage, 1);
   await inPhase(stage, 'stepping', 1);
-  await eventually(
-    'the endpoint serves',
-    () => (daemon.report().routes[0]?.rollout?.figures?.canary.decided ?? 0) > 20,
-  );
+  await eventually('the endpoint serves', () => (daemon.report().routes[0]?.rollout?.figures?.canary.decided ?? 0) > 5);
   const lock = await holdLock(t, stage.dbPath);
   await tell(stage, 'pause');
   await eventually('the weight is 0', () => daemon.report().routes[0]?.rollout?.weight === 0);
@@ -112,7 +109,7 @@ test('an endpoint paused and resumed while the ledger is locked has still lost i
 test('a ledger whose requests cannot be read does not keep the weight from going back', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { limits: { consecutiveFaults: 100_000 } } });
   const { gateway } = await openDaemon(t, stage);
-  const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60, streams: 0 });
+  const traffic = startTraffic(t, { url: gateway, model: MODEL, streams: 0 });
   await approveUpTo(stage, 1);
   await inPhase(stage, 'stepping', 1);
   const db = connect(stage.dbPath, { timeout: 5_000 });
@@ -128,11 +125,11 @@ test('calls of a shape that the endpoint cannot answer stay on serverless and ar
   const stage = await openStage(t);
   const { daemon, gateway, admin } = await openDaemon(t, stage);
   const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } }];
-  const plain = startTraffic(t, { url: gateway, model: MODEL, rate: 40, prefix: 'plain' });
+  const plain = startTraffic(t, { url: gateway, model: MODEL, rate: 20, prefix: 'plain' });
   const tooled = startTraffic(t, {
     url: gateway,
     model: MODEL,
-    rate: 20,
+    rate: 10,
     prefix: 'tooled',
     streams: 0,
     extra: { tools },
@@ -160,7 +157,7 @@ test('a name that the engine serves the model under is put in and taken out agai
     policy: { steps: ['50%', '100%'], endpoint: { args: ['--served-model-name', 'other'] } },
   });
   const { gateway } = await openDaemon(t, stage);
-  const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
+  const traffic = startTraffic(t, { url: gateway, model: MODEL });
   await approveUpTo(stage, 3);
   const { endpoint } = await inPhase(stage, 'promoted');
   assert.equal(endpoint.servedModel, 'other');

@@ -100,7 +100,7 @@ test('with the Hub out of reach it serves, and proposes nothing until the Hub is
   const hubPort = await freePort();
   const env = { ...stage.env, HF_ENDPOINT: `http://127.0.0.1:${hubPort}/hub` };
   const daemon = await startDaemon(t, { ...stage, env });
-  startTraffic(t, { url: daemon.gateway, model: MODEL, rate: 60 });
+  startTraffic(t, { url: daemon.gateway, model: MODEL });
   await eventually('the criteria hold and the account is the reason to wait', () => {
     return stage.report()?.routes[0]?.decision?.reason === 'account_unchecked';
   });

@@ -51,10 +51,11 @@ export interface PolicyWish {
  */
 export function policyText(wish: PolicyWish = {}): string {
   const defaults = {
-    criteria: { window: '1m', calls: 30, agents: 10, refused: '5%', sustain: '30s', cooldown: '6h', ...wish.criteria },
-    limits: { bake: '30s', minCalls: 20, ...wish.limits },
+    criteria: { window: '1m', calls: 15, agents: 10, refused: '5%', sustain: '15s', cooldown: '6h', ...wish.criteria },
+    // A busy machine must not be what ends a step: hours are minutes here.
+    limits: { bake: '15s', minCalls: 10, provisionWithin: '12h', stepWithin: '12h', ...wish.limits },
     shadow: { share: 0 },
-    holdBack: { share: '10%', time: '30s' },
+    holdBack: { share: '10%', time: '15s' },
     // What is refused is refused at once, so that demand does not wait.
     care: { maxWait: '0s' },
     judge: LOOSE_JUDGE,
@@ -95,18 +96,18 @@ export interface StageOptions {
   readonly policy?: PolicyWish;
 }
 
-/** Sets up a folder, a policy and a simulation that refuses about half of 60 calls a second. All gone after the test. */
+/** Sets up a folder, a policy and a simulation that refuses about half of 30 calls a second. All gone after the test. */
 export async function openStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
   const folder = openFolder(t);
   const scale = options.scale ?? 60;
   const start = Date.now();
   const clock = createClock({ scale, start });
   const limits = {
-    routerCalls: 30,
+    routerCalls: 15,
     routerWindowMs: 60_000,
-    pendingMs: 10_000,
-    initializingMs: 20_000,
-    healthLagMs: 5_000,
+    pendingMs: 5_000,
+    initializingMs: 5_000,
+    healthLagMs: 2_000,
   };
   const simulation = await startSimulation({ clock, limits: { ...limits, ...options.limits } });
   atEnd(t, () => simulation.close());

@@ -20,8 +20,11 @@ export interface TrafficOptions {
   /** Base URL of the gateway. */
   readonly url: string;
   readonly model: string;
-  /** Calls in a real second, each sent at its time whether earlier ones have ended or not. */
-  readonly rate: number;
+  /**
+   * Calls in a real second, each sent at its time whether earlier ones have ended or not; 30 unless said, because calls
+   * are what takes most of a test's processor time.
+   */
+  readonly rate?: number;
   /** Share of calls that ask for a stream; 0.3 unless said. */
   readonly streams?: number;
   readonly maxTokens?: number;
@@ -43,7 +46,7 @@ export interface Traffic {
 
 /** Begins to call the gateway steadily over connections that are kept alive, until stopped or the test ends. */
 export function startTraffic(t: TestContext, options: TrafficOptions): Traffic {
-  const { url, model, rate, streams = 0.3, maxTokens = 20, prefix = 'call', named = true, extra = {} } = options;
+  const { url, model, rate = 30, streams = 0.3, maxTokens = 20, prefix = 'call', named = true, extra = {} } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 256 });
   const target = {
     url: new URL(`${url}/v1/chat/completions`),

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const LOOK_EVERY_MS = 20;
+const LOOK_EVERY_MS = 40;
 
 /** For tests of real processes: long enough on a busy machine, since it is there only to end a test that hangs. */
-export const PATIENT = { timeout: 180_000 };
+export const PATIENT = { timeout: 280_000 };
 
 /**
  * Looks until there is something to see, and gives it: anything but false, null and undefined. Fails with `what` when

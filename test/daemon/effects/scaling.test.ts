@@ -19,8 +19,8 @@ import { openAsks } from '../../../src/ledger/journal/requests.ts';
 import { startTraffic } from '../../support/traffic.ts';
 import { PATIENT, eventually } from '../../support/waiting.ts';
 
-/** Two minutes in a second: 30 calls a minute, of which serverless refuses about half. */
-const FAST = { scale: 120, limits: { routerCalls: 15 } };
+/** Two minutes in a second: 15 calls a minute, of which serverless refuses about half. */
+const FAST = { scale: 120, limits: { routerCalls: 8 } };
 const criteria = { calls: 10 };
 
 /** What happened by detours, in order. */
@@ -58,7 +58,7 @@ test('while its scaling is changed, serverless serves, and no call fails', PATIE
     },
   });
   const { gateway } = await openDaemon(t, stage);
-  const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
+  const traffic = startTraffic(t, { url: gateway, model: MODEL });
   const before = await approvedTo(stage, 'promoted');
   assert.equal(before.pricePerHourMicros, 1_600_000);
   await eventually('the traffic is away', () => detourOf(stage) === 'rescale');
@@ -90,7 +90,7 @@ test(
       },
     });
     const first = await openDaemon(t, stage);
-    const traffic = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60 });
+    const traffic = startTraffic(t, { url: first.gateway, model: MODEL });
     await approvedTo(stage, 'promoted');
     const ask = await eventually(
       'it asks',
@@ -110,7 +110,7 @@ test(
     const began = second.daemon.report().at;
     await eventually('it has saved what it knows', () => (stage.report()?.at ?? 0) > began + 10_000);
     assert.deepEqual(learnedCapacity(stage), known);
-    const again = startTraffic(t, { url: second.gateway, model: MODEL, rate: 60, prefix: 'again' });
+    const again = startTraffic(t, { url: second.gateway, model: MODEL, prefix: 'again' });
     await eventually('the traffic is back', () => detourOf(stage) === 'none');
     await eventually('it serves', () => (second.daemon.report().routes[0]?.rollout?.figures?.canary.assigned ?? 0) > 0);
     await again.stop();
@@ -129,7 +129,7 @@ test(
       policy: { criteria, defaults: { scaling: { sleep: { after: '5m', calls: 20 } } } },
     });
     const { gateway, daemon } = await openDaemon(t, stage);
-    const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
+    const traffic = startTraffic(t, { url: gateway, model: MODEL });
     await approvedTo(stage, 'promoted');
     await traffic.stop();
     const state = () => stage.simulation.state().endpoints[0]?.state;
@@ -142,7 +142,7 @@ test(
     assert.equal(state(), 'scaledToZero');
     await few.stop();
     assert.equal(stage.simulation.spentMicroDollars(asleepAt?.name ?? ''), spent);
-    const many = startTraffic(t, { url: gateway, model: MODEL, rate: 60, prefix: 'many' });
+    const many = startTraffic(t, { url: gateway, model: MODEL, prefix: 'many' });
     await eventually('it is awake', () => detourOf(stage) === 'none');
     await eventually('it serves', () => {
       const sql = "SELECT count(*) FROM call_log WHERE agent LIKE 'many-%' AND served_by = 'dedicated'";

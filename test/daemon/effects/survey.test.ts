@@ -137,7 +137,7 @@ test('a rollout is pinned to what was chosen, and its endpoint is made on that',
   const endpoint = { namespace: 'acme', regions: ['aws/us-east-1'], deny: ['nvidia-l4'], maxReplica: 4 };
   const stage = await openStage(t, { policy: { routes: [{ model: MODEL, endpoint }] } });
   const { daemon, gateway } = await openDaemon(t, stage);
-  startTraffic(t, { url: gateway, model: MODEL, rate: 60 });
+  startTraffic(t, { url: gateway, model: MODEL });
   await approveUpTo(stage, 0);
   const { instance, pricePerHourMicros, endpointName } = await inPhase(stage, 'stepping', 0);
   assert.ok(instance);

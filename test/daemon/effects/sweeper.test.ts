@@ -77,7 +77,7 @@ test('an endpoint that somebody resumed after its rollout was over is paused aga
   const stage = await openStage(t);
   const client = clientOf(stage);
   const { gateway } = await openDaemon(t, stage);
-  const traffic = startTraffic(t, { url: gateway, model: MODEL, rate: 60, streams: 0 });
+  const traffic = startTraffic(t, { url: gateway, model: MODEL, streams: 0 });
   await approveUpTo(stage, 0);
   const { id, endpointName } = await inPhase(stage, 'stepping', 0);
   abort(stage, id);
@@ -98,7 +98,7 @@ test(
     const stage = await openStage(t, { limits: { pendingMs: 600_000 } });
     const client = clientOf(stage);
     const first = await openDaemon(t, stage);
-    const traffic = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60, streams: 0 });
+    const traffic = startTraffic(t, { url: first.gateway, model: MODEL, streams: 0 });
     await approveUpTo(stage, 0);
     const { endpointName } = await inPhase(stage, 'provisioning');
     await traffic.stop();

@@ -35,14 +35,14 @@ test('every verdict comes out the same when judged again, across copies and a re
   // A machine that is ten times too slow still copies more than ten calls in five seconds.
   const stage = await openStage(t, { policy: { defaults: { shadow: { share: '100%', time: '5m' } } } });
   const first = await openDaemon(t, stage);
-  const before = startTraffic(t, { url: first.gateway, model: MODEL, rate: 60 });
+  const before = startTraffic(t, { url: first.gateway, model: MODEL });
   await approveUpTo(stage, 1);
   const { id } = await inPhase(stage, 'stepping', 1);
   await judged(first, ({ canaryCalls }) => canaryCalls > 20);
   await before.stop();
   await first.close();
   const second = await openDaemon(t, stage);
-  const after = startTraffic(t, { url: second.gateway, model: MODEL, rate: 60 });
+  const after = startTraffic(t, { url: second.gateway, model: MODEL });
   approve(stage, await askedFor(stage, 2));
   await judged(second, ({ taken }) => taken.full > 100);
   approve(stage, await askedFor(stage, 3));

@@ -13,7 +13,7 @@ import { PATIENT, eventually } from '../../support/waiting.ts';
 test('a rollout keeps the policy it was proposed under, and says that the file has changed', PATIENT, async (t) => {
   const stage = await openStage(t);
   const inside = await openDaemon(t, stage);
-  startTraffic(t, { url: inside.gateway, model: MODEL, rate: 60 });
+  startTraffic(t, { url: inside.gateway, model: MODEL });
   await approveUpTo(stage, 1);
   const { policyHash } = await inPhase(stage, 'stepping', 1);
   const other = policyText({ steps: ['5%', '100%'] });
@@ -68,7 +68,7 @@ test('what happens to one route leaves the other alone', PATIENT, async (t) => {
 test('a model that no policy lists is only watched, across a restart too', PATIENT, async (t) => {
   const stage = await openStage(t, { policy: { criteria: { window: '1h', sustain: '0s' } } });
   const inside = await openDaemon(t, stage);
-  const traffic = startTraffic(t, { url: inside.gateway, model: OTHER_MODEL, rate: 60 });
+  const traffic = startTraffic(t, { url: inside.gateway, model: OTHER_MODEL });
   const seen = await eventually('it would be proposed', () => {
     const { decision, demand } = route(inside, OTHER_MODEL);
     return decision?.reason === 'would_propose_add_endpoint' && { decision, demand };
@@ -87,7 +87,7 @@ test('a model that no policy lists is only watched, across a restart too', PATIE
 test('agents that send no id are named as what hides the demand', PATIENT, async (t) => {
   const stage = await openStage(t);
   const inside = await openDaemon(t, stage);
-  startTraffic(t, { url: inside.gateway, model: MODEL, rate: 60, named: false });
+  startTraffic(t, { url: inside.gateway, model: MODEL, named: false });
   await eventually('it says what to send', () =>
     route(inside, MODEL).notes.some((note) => note.includes('X-Agent-Id')),
   );
