@@ -148,8 +148,7 @@ function askFor(
   if (ask === undefined) {
     const route = report?.routes.find(({ rollout }) => rollout?.id === rolloutId);
     const decision = route?.decision ?? null;
-    const doing =
-      decision === null ? '' : `: it is ${route?.phase}, ${decision.reason.replaceAll('_', ' ')} (${decision.detail})`;
+    const doing = decision === null ? '' : `: it is ${route?.phase} (${decision.detail})`;
     throw new AppError('conflict', `rollout ${rolloutId} asks nothing now${doing}`, {
       hint:
         kind === 'reject' ? `to end it anyway: npx upshift abort ${rolloutId}` : 'watch it: npx upshift status --watch',
