@@ -4,6 +4,16 @@ import { once } from 'node:events';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 
+const HELP = `Usage: npm run bench:gateway -- [options]
+
+The whole gateway with its ledger against a bare proxy of node:http and undici, under the same loads. 1 is as good.
+
+  --rounds N   rounds of new processes (default 5)
+  --seconds N  how long each proxy is measured under each load, in each round (default 3)
+  --only NAME  only the load of this name, as the table prints it
+  --json       one line of JSON instead of the table
+`;
+
 /** One round of one proxy under one load. */
 interface Round {
   readonly perSecond: number;
@@ -157,8 +167,13 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
       only: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
   const count = Number(values.rounds);
   const ms = Number(values.seconds) * 1000;
   const clients = ['./upstream.ts', './load.ts'].map((file) => start(file, CLIENTS_CORE));
