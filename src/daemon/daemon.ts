@@ -51,6 +51,8 @@ export interface DaemonOptions {
   readonly dbPath: string;
   readonly policyPath: string;
   readonly port: number;
+  /** Where the gateway listens: 127.0.0.1 (by default) or ::1. */
+  readonly host?: string;
   readonly adminPort: number;
   readonly version: string;
   readonly environment: Environment;
@@ -102,7 +104,7 @@ export class Daemon {
     await restore(daemon.#routes, ledger.journal, options.clock, learned);
     await daemon.#costs.read(daemon.#routes.all());
     daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
-    daemon.#ports.gateway = (await daemon.#gateway.listen(options.port)).port;
+    daemon.#ports.gateway = (await daemon.#gateway.listen(options.port, options.host)).port;
     undo.move();
     return daemon;
   }

@@ -183,6 +183,7 @@ export class AssignedCall implements AttemptOwner {
   }
 
   broke(attempt: Attempt, outcome: Outcome, error: Error): void {
+    if (outcome === 'connect_failed') this.#shared.unreached.note(attempt.origin, error, this.#shared.coarse.nowMs);
     if (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, null)) return;
     const res = this.#res;
     const delivery = this.#delivery;

@@ -14,6 +14,7 @@ import type { Proxies } from '../core/wire/proxy.ts';
 import { answerAside } from './aside.ts';
 import { dispatchersThrough, Targets } from './attempt/targets.ts';
 import type { DispatcherFor } from './attempt/targets.ts';
+import { Unreached } from './attempt/unreached.ts';
 import { Batches } from './batch/batches.ts';
 import { answerReport } from './bypass.ts';
 import type { TakeBypassed } from './bypass.ts';
@@ -169,6 +170,7 @@ function share(options: GatewayOptions): Parts {
     agents: new Agents(options.agentSalt),
     bodyHashes,
     repeats: new Repeats(bodyHashes),
+    unreached: new Unreached((message, facts) => options.log?.('warn', message, facts)),
     targets: new Targets(options.dispatcherFor ?? dispatchersThrough(options.proxies ?? NO_PROXIES)),
     settings: options.settings ?? (() => GATEWAY_DEFAULTS),
     live: new LiveSet<Exchange>(),

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import type { RouteTable } from '../core/route.ts';
 import type { Targets } from './attempt/targets.ts';
+import type { Unreached } from './attempt/unreached.ts';
 import type { Batches } from './batch/batches.ts';
 import type { Lanes } from './care/lanes.ts';
 import type { Indexed, LiveSet } from './live-set.ts';
@@ -34,6 +35,7 @@ export interface Shared {
   readonly bodyHashes: BodyHashes;
   readonly repeats: Repeats;
   readonly targets: Targets;
+  readonly unreached: Unreached;
   /** The settings that hold for a request that arrives now. */
   readonly settings: () => GatewayPolicy;
   readonly live: Pick<LiveSet<Indexed>, 'size' | 'delete'>;

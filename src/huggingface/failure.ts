@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import { certificateRemedy } from '../core/wire/certificates.ts';
 
 /**
  * A Hugging Face service's error text, as one line without secrets: `error` or `message` of a JSON body (`{"error":
@@ -41,8 +42,8 @@ const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UN
 export function noAnswer(action: string, where: string, cause: unknown, signal?: AbortSignal): unknown {
   if (cause instanceof AppError) return cause;
   if (signal?.aborted === true) return signal.reason;
-  const hint = `check that ${where} can be reached from here; upshift tries again`;
   const code = codeOf(cause);
+  const hint = certificateRemedy(code) ?? `check that ${where} can be reached from here; upshift tries again`;
   if (TIMEOUTS.has(code) || (cause instanceof Error && cause.name === 'TimeoutError')) {
     return new AppError('timeout', `${action}: no answer from ${where} in time`, { hint, cause });
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer, connect as connectTo } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import Database from 'better-sqlite3';
@@ -40,6 +41,18 @@ test('what cannot be started says so in a sentence, and nothing listens', PATIEN
   assert.equal(await answers(port), false);
   assert.equal(await answers(adminPort), false);
   assert.deepEqual(readdirSync(stage.folder).sort(), ['bad.yaml', 'policy.yaml']);
+});
+
+test('the gateway listens where --host says, and says where', PATIENT, async (t) => {
+  const stage = await openStage(t);
+  const hasSix = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+  for (const [host, address] of [['localhost', '127.0.0.1'], ...(hasSix ? [['::1', '[::1]']] : [])]) {
+    const dbPath = join(stage.folder, `${address}.db`);
+    const { env, policyPath } = stage;
+    const daemon = await startDaemon(t, { env, policyPath, dbPath, ...(host !== undefined && { host }) });
+    assert.equal(new URL(daemon.gateway).hostname, address);
+    assert.equal((await fetch(daemon.gateway, { method: 'HEAD' })).status, 200);
+  }
 });
 
 test('a database that is not its own is refused, and not a byte of it changes', PATIENT, async (t) => {

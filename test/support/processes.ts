@@ -29,13 +29,15 @@ export interface DaemonWish {
   readonly policyPath: string;
   readonly port?: number;
   readonly adminPort?: number;
+  /** Where the gateway listens; 127.0.0.1 by default. */
+  readonly host?: string;
 }
 
 /** Starts `upshift start` and waits until it serves. Killed after the test, however that ends. */
 export async function startDaemon(t: TestContext, wish: DaemonWish): Promise<DaemonProcess> {
-  const { env, dbPath, policyPath, port = 0, adminPort = 0 } = wish;
+  const { env, dbPath, policyPath, port = 0, adminPort = 0, host = '127.0.0.1' } = wish;
   const args = ['start', '--db', dbPath, '--policy', policyPath, '--port', `${port}`, '--admin-port', `${adminPort}`];
-  const child = launch(t, [ENTRY, ...args, '--json'], env);
+  const child = launch(t, [ENTRY, ...args, '--host', host, '--json'], env);
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const line = await firstLine(child);

@@ -31,7 +31,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
       .option('host', {
         type: 'string',
         default: '127.0.0.1',
-        describe: 'Address to listen on; only loopback addresses are allowed',
+        describe: 'Address of the gateway: 127.0.0.1, which localhost stands for, or ::1',
       })
       .example(
         'HF_TOKEN=... npx upshift start --policy policies/default.yaml',
@@ -71,6 +71,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
       dbPath: options.db,
       policyPath: options.policy,
       port: options.port,
+      host: addressOf(options.host),
       adminPort: options.adminPort,
       version: VERSION,
       environment,
@@ -89,8 +90,18 @@ export const startCommand: CommandModule<object, StartOptions> = {
   },
 };
 
-function announce(daemon: Daemon, { json, db, policy }: StartOptions, proxies: Readonly<Record<string, string>>): void {
-  const gateway = `http://127.0.0.1:${daemon.ports.gateway}`;
+/** The address that `--host` names: the name may be either address, depending on the machine. */
+function addressOf(host: string): string {
+  return host === 'localhost' ? '127.0.0.1' : host;
+}
+
+function announce(
+  daemon: Daemon,
+  { json, db, policy, host }: StartOptions,
+  proxies: Readonly<Record<string, string>>,
+): void {
+  const address = addressOf(host);
+  const gateway = `http://${address.includes(':') ? `[${address}]` : address}:${daemon.ports.gateway}`;
   const admin = `http://127.0.0.1:${daemon.ports.admin}`;
   if (json) {
     console.log(JSON.stringify({ gateway, admin, pid: process.pid, db, policy }));

@@ -103,6 +103,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#owner.broke(this, !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
   }
 
+  /** Scheme, host and port of the upstream. */
+  get origin(): string {
+    return new URL(this.#request.url).origin;
+  }
+
   /** Notes when it ended, and how, unless that is known already. */
   settle(outcome: Outcome, nowUs: number): void {
     this.outcome ??= outcome;

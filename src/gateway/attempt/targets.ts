@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import { proxyFor } from '../../core/wire/proxy.ts';
 import type { Proxies } from '../../core/wire/proxy.ts';
 import { Proxied } from './proxied.ts';
+import { following } from './redirect.ts';
 
 /** Where an attempt is sent: an upstream's base URL in its parts, and a dispatcher. */
 export interface Target {
@@ -13,7 +14,7 @@ export interface Target {
 }
 
 interface PooledTarget extends Target {
-  readonly dispatcher: Dispatcher;
+  readonly pool: Dispatcher;
 }
 
 /** Creates the connections to one origin (scheme, host, port). */
@@ -35,7 +36,8 @@ export class Targets {
 
   #make(url: string, connectMs: number): PooledTarget {
     const { origin, pathname } = new URL(url);
-    const target = { origin, prefix: pathname.replace(/\/+$/, ''), dispatcher: this.#dispatcherFor(origin, connectMs) };
+    const pool = this.#dispatcherFor(origin, connectMs);
+    const target = { origin, prefix: pathname.replace(/\/+$/, ''), pool, dispatcher: following(pool) };
     let byUrl = this.#byConnectMs.get(connectMs);
     if (byUrl === undefined) this.#byConnectMs.set(connectMs, (byUrl = new Map()));
     byUrl.set(url, target);
@@ -46,7 +48,7 @@ export class Targets {
   async close(): Promise<void> {
     const all = [...this.#byConnectMs.values()].flatMap((byUrl) => [...byUrl.values()]);
     this.#byConnectMs.clear();
-    await Promise.all(all.map((target) => target.dispatcher.destroy()));
+    await Promise.all(all.map((target) => target.pool.destroy()));
   }
 }
 

@@ -61,7 +61,7 @@ describe('a batch that fails', () => {
       res.write('{"data":[', () => res.destroy());
     },
     'a compressed answer': (res) => res.writeHead(200, { 'content-encoding': 'gzip' }).end('??'),
-    'another place': (res) => res.writeHead(307, { location: '/elsewhere' }).end(),
+    'another place': (res) => res.writeHead(307, { location: 'https://elsewhere.example/' }).end(),
   };
   for (const [name, behave] of Object.entries(useless)) {
     test(`${name} for all of them: each is sent by itself`, async () => {

@@ -68,7 +68,9 @@ const gateway = createGateway({
   },
   agentSalt: 'salt',
   settings: () => ({ ...GATEWAY_DEFAULTS, maxBody: MAX_BODY, oversized: 'reject' }),
-  log: (level, message, facts) => void errors.push(`${level}: ${message} ${JSON.stringify(facts)}`),
+  log: (level, message, facts) => {
+    if (level === 'error') errors.push(`${level}: ${message} ${JSON.stringify(facts)}`);
+  },
 });
 
 const routes = new Map<string, RouteEntry>([
