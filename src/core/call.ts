@@ -1,3 +1,4 @@
+import { isRejection } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import { upstreamOf } from './route.ts';
 import type { CallShape, Role, UpstreamKind } from './route.ts';
@@ -26,17 +27,28 @@ export interface AttemptRecord {
   readonly durationUs: number;
 }
 
+/** The part of an attempt that says when its outcome was known. */
+export type TimedAttempt = Pick<AttemptRecord, 'upstream' | 'startedAfterUs' | 'status' | 'firstByteUs' | 'durationUs'>;
+
 /**
- * Clock microseconds from a call's arrival until an attempt's outcome was known: with an error status at the first
- * byte, else at the end of the answer.
+ * Clock microseconds from a call's arrival until the outcome of its first attempt was known: with an error status at
+ * the first byte, else at the end of the answer. If an endpoint rejected the call, the outcome is known once serverless
+ * has answered or failed as well, because only that shows whose mistake it was. `last`: the call's last attempt, if it
+ * is another one.
  */
-export function knownAfterUs({
-  startedAfterUs,
-  status,
-  firstByteUs,
-  durationUs,
-}: Pick<AttemptRecord, 'startedAfterUs' | 'status' | 'firstByteUs' | 'durationUs'>): number {
+export function knownAfterUs(first: TimedAttempt, last: Omit<TimedAttempt, 'upstream' | 'status'> | null): number {
+  const { upstream, startedAfterUs, status, firstByteUs, durationUs } = first;
+  if (last !== null && upstream === 'dedicated' && isRejection(status)) {
+    return last.startedAfterUs + (last.firstByteUs ?? last.durationUs);
+  }
   return startedAfterUs + (status >= 400 && firstByteUs !== null ? firstByteUs : durationUs);
+}
+
+/** `knownAfterUs` of a call's attempts; null if it has none. */
+export function knownAfterAllUs(attempts: readonly TimedAttempt[]): number | null {
+  const [first] = attempts;
+  if (first === undefined) return null;
+  return knownAfterUs(first, attempts.length > 1 ? (attempts.at(-1) as TimedAttempt) : null);
 }
 
 /** The record of one finished call. All times in clock microseconds. It never contains prompt, completion or token. */
@@ -168,7 +180,7 @@ export interface CallObserver {
   /**
    * The first attempt's outcome is known and is not `ok`, or the gateway refused the call because of a limit, without
    * an attempt. The call may still be served by a retry or a fall-back. `knownAfterUs`: exactly what the function of
-   * this name gives for the attempt in the call's row.
+   * this name gives for the attempts in the call's row.
    */
   failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void;
   ended(call: Call): void;

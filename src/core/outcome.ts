@@ -112,6 +112,20 @@ export function meaningOf(outcome: Outcome): Meaning {
 }
 
 /**
+ * Statuses by which an endpoint says that it does not take a request, rightly or not: too long for its context, of a
+ * kind that its engine does not know, out of memory (TGI: 424), a path that it lacks, a body that its proxy refuses.
+ */
+const REJECTIONS: ReadonlySet<number> = new Set([400, 404, 408, 413, 421, 422, 424, 501, 505]);
+
+/** Whether a status of an endpoint rejects the request, so that only serverless's answer shows whose mistake it was. */
+export function isRejection(status: number): boolean {
+  return REJECTIONS.has(status);
+}
+
+/** Every status for which `isRejection` holds. */
+export const REJECTING_STATUSES: readonly number[] = [...REJECTIONS];
+
+/**
  * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 from the endpoint is always a
  * fault, because the endpoint lacks capacity. A 429 from serverless is no fault in a rollout toward dedicated, because
  * 429s are the reason for that rollout. It is a fault on a way back, because serverless must take the traffic again.

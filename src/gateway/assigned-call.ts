@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { assignedTo } from '../core/call.ts';
 import type { Arrival, Call } from '../core/call.ts';
-import { meaningOf } from '../core/outcome.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { judgeNext } from '../core/care/next.ts';
 import { errorMessage } from '../core/errors.ts';
@@ -21,6 +20,7 @@ import { CallHistory } from './call-history.ts';
 import { brokenOff, delivered, replied, stopped } from './ending.ts';
 import type { Ending } from './ending.ts';
 import { headOf } from './head.ts';
+import { KeptAnswers } from './kept-answers.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
 import { INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
@@ -52,11 +52,11 @@ export class AssignedCall implements AttemptOwner {
   readonly #res: ServerResponse;
   readonly #incoming: IncomingCall;
   readonly #history: CallHistory;
+  readonly #kept: KeptAnswers;
   #state: State = WAITING;
   /** Its access to serverless; null if the policy sets no limits there, or if it has not been sent there. */
   #admission: Admission | null = null;
-  /** The latest attempt that another one followed. Its answer is kept in case that none comes from that one. */
-  #last: Attempt | null = null;
+  #hasFallenBack = false;
 
   constructor(
     owner: CallOwner,
@@ -69,6 +69,7 @@ export class AssignedCall implements AttemptOwner {
     this.#res = res;
     this.#incoming = incoming;
     this.#history = new CallHistory(shared, incoming, assignment);
+    this.#kept = new KeptAnswers(this.#history, shared);
   }
 
   get arrival(): Arrival {
@@ -132,7 +133,7 @@ export class AssignedCall implements AttemptOwner {
   }
 
   refused(refusal: Refusal): void {
-    const last = this.#last;
+    const last = this.#kept.take();
     if (last !== null) return this.#giveBack(last);
     this.#history.noteRefused();
     this.#end(replied(this.#res, refusalReply(refusal), 'rate_limited'));
@@ -140,7 +141,6 @@ export class AssignedCall implements AttemptOwner {
 
   /** No further attempt is made after all: the client gets what the last one got. */
   #giveBack(attempt: Attempt): void {
-    this.#last = null;
     this.#state = { name: 'trying', attempt };
     if (!attempt.giveBack()) this.#end(replied(this.#res, UPSTREAM_UNAVAILABLE, attempt.outcome as Outcome));
   }
@@ -157,7 +157,9 @@ export class AssignedCall implements AttemptOwner {
 
   answered(attempt: Attempt, status: number, headers: AnswerHeaders): void {
     const outcome = outcomeOfStatus(status, attempt.upstream);
-    if (outcome !== 'ok' && (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, headers))) return;
+    if (this.#settlesRejection(attempt, outcome, headers)) return;
+    if (outcome !== 'ok' && (this.#fallsBack(attempt, outcome, headers) || this.#retries(attempt, outcome, headers)))
+      return;
     if (attempt.upstream === 'serverless' && outcome === 'ok') this.#admission?.answerBegan(headers);
     if (outcome === 'unavailable') {
       void new ErrorReader(attempt, (body) => {
@@ -166,7 +168,7 @@ export class AssignedCall implements AttemptOwner {
       return;
     }
     const head = headOf(this.#history, this.#incoming, this.#admission, { attempt, status, headers, outcome });
-    if (outcome !== 'ok' && !head.mayBePaused) this.#history.noteOutcome(attempt, outcome, null);
+    if (outcome !== 'ok') this.#history.noteOutcome(attempt, outcome, null);
     this.#state = { name: 'delivering', attempt, delivery: new Delivery(this.#res, attempt, head) };
   }
 
@@ -176,15 +178,16 @@ export class AssignedCall implements AttemptOwner {
 
   completed(attempt: Attempt): void {
     const delivery = this.#delivery;
-    if (delivery === null || (delivery.isPaused() && this.#fallsBack(attempt, 'paused'))) return;
+    if (delivery === null) return;
     const outcome = delivery.judge();
-    if (outcome !== 'ok' && this.#fallsBack(attempt, outcome)) return;
+    if (outcome !== 'ok' && this.#fallsBack(attempt, outcome, null)) return;
     this.#end(delivered(delivery));
   }
 
   broke(attempt: Attempt, outcome: Outcome, error: Error): void {
     if (outcome === 'connect_failed') this.#shared.unreached.note(attempt.origin, error, this.#shared.coarse.nowMs);
-    if (this.#fallsBack(attempt, outcome) || this.#retries(attempt, outcome, null)) return;
+    if (this.#settlesRejection(attempt, outcome, null)) return;
+    if (this.#fallsBack(attempt, outcome, null) || this.#retries(attempt, outcome, null)) return;
     const res = this.#res;
     const delivery = this.#delivery;
     if (outcome === 'gateway_error') {
@@ -201,7 +204,8 @@ export class AssignedCall implements AttemptOwner {
   /** Makes an attempt at serverless: at once, or if the policy limits calls there, when a permit is granted. */
   #toServerless(): void {
     try {
-      this.#admission = admissionFor(this, this.#shared, this.#incoming, this.#history.assignment);
+      const canWait = !this.#kept.hasRejection;
+      this.#admission = admissionFor(this, this.#shared, this.#incoming, this.#history.assignment, canWait);
       if (this.#admission === null) this.sendNow();
       else this.#admission.begin();
     } catch (error) {
@@ -219,12 +223,28 @@ export class AssignedCall implements AttemptOwner {
   }
 
   /** Sends the call to serverless, once, if the outcome allows it and no byte has reached the client. */
-  #fallsBack(attempt: Attempt, outcome: Outcome): boolean {
-    if (this.#next(attempt, outcome) !== 'elsewhere') return false;
-    this.#leave(attempt, outcome);
-    attempt.discard();
+  #fallsBack(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
+    const { step, why } = this.#next(attempt, outcome);
+    if (step !== 'elsewhere' || this.#hasFallenBack) return false;
+    this.#hasFallenBack = true;
+    if (why === 'endpoint_rejected' && headers !== null) {
+      this.#kept.keepRejection(attempt, headers);
+      this.#state = WAITING;
+    } else {
+      this.#leave(attempt, outcome);
+      attempt.discard();
+    }
     this.#shared.counters.fallbacks++;
     this.#toServerless();
+    return true;
+  }
+
+  /** Whether the client gets the endpoint's own rejection, because serverless has no better answer. */
+  #settlesRejection(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
+    const rejected = this.#kept.settle(attempt, outcome, attempt.status);
+    if (rejected === null) return false;
+    this.#admission?.release(outcome, attempt, headers);
+    this.#giveBack(rejected);
     return true;
   }
 
@@ -232,27 +252,19 @@ export class AssignedCall implements AttemptOwner {
   #retries(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
     const admission = this.#admission;
     if (admission === null || attempt.upstream !== 'serverless' || this.#res.headersSent) return false;
-    if (!admission.tryAgain(outcome, this.#next(attempt, outcome) === 'again', attempt, headers)) {
+    if (!admission.tryAgain(outcome, this.#next(attempt, outcome).step === 'again', attempt, headers)) {
       admission.release(outcome, attempt, headers);
       return false;
     }
     this.#leave(attempt, outcome);
-    this.#keep(attempt, outcome, headers);
+    this.#kept.keep(attempt, outcome, headers);
     this.#shared.counters.retries++;
     return true;
   }
 
-  /** Keeps an attempt's answer for the client, unless the client never asked the provider that gave it. */
-  #keep(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): void {
-    if (meaningOf(outcome).isUnable) return attempt.discard();
-    this.#last?.discard();
-    this.#last = attempt;
-    attempt.hold(headers);
-  }
-
   #next({ upstream, status }: Attempt, outcome: Outcome) {
     const isBodyGone = this.#incoming.upload !== null;
-    return judgeNext({ upstream, outcome, status, hasReachedClient: this.#res.headersSent, isBodyGone }).step;
+    return judgeNext({ upstream, outcome, status, hasReachedClient: this.#res.headersSent, isBodyGone });
   }
 
   /** Ends an attempt that another one follows. */
@@ -263,7 +275,7 @@ export class AssignedCall implements AttemptOwner {
 
   #end(ending: Ending): void {
     const row = this.#history.close(ending, this.#attemptNow);
-    this.#last?.discard();
+    this.#kept.discard();
     this.#admission?.release(ending.attemptOutcome);
     this.#admission?.end();
     this.#state = OVER;

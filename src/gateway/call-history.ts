@@ -1,4 +1,4 @@
-import { knownAfterUs } from '../core/call.ts';
+import { knownAfterAllUs } from '../core/call.ts';
 import type { Call } from '../core/call.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Attempt } from './attempt/attempt.ts';
@@ -50,7 +50,8 @@ export class CallHistory {
     else attempt.settle(outcome, endedAtUs);
     if (isKnown || outcome === 'ok' || attempt !== this.attempts[0]) return;
     const { arrival } = this.assignment;
-    const knownAfter = knownAfterUs(attempt.toRow(arrival.arrivedAtUs));
+    const rows = this.attempts.map((each) => each.toRow(arrival.arrivedAtUs));
+    const knownAfter = knownAfterAllUs(rows) as number;
     this.#shared.observer.failed(arrival, outcome, attempt.upstream, knownAfter);
     if (outcome === 'rate_limited' && attempt.upstream === 'serverless') this.noteRefused();
   }
@@ -69,6 +70,9 @@ export class CallHistory {
     const endedAtUs = this.#shared.nowUs();
     if (this.attempts.length === 0) this.#noteNeverSent(outcome, endedAtUs);
     if (attempt !== null) this.noteOutcome(attempt, attemptOutcome, endedAtUs);
+    // An endpoint rejected the call, and the call ends before serverless shows whose mistake that is.
+    const [first] = this.attempts;
+    if (first !== undefined && first.outcome === null) this.noteOutcome(first, attemptOutcome, endedAtUs);
     const { body, upload, destination } = this.#incoming;
     const requestBytes = upload === null ? body.length : upload.bytes;
     const row = callRow(this, ending, { endedAtUs, requestBytes });

@@ -32,7 +32,6 @@ export function headOf(
     status,
     headers,
     isOpenAi: isOpenAi(incoming.destination.kind),
-    mayBePaused: status === 400 && upstream === 'dedicated',
     renamed: renamedTo(assignment, upstream),
     provider: isServed ? servingProvider(headers, admission?.suffix ?? null, incoming) : null,
     attempts: attempts.length,

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { Arrival, Call, Recorder, Shadow } from '../../src/core/call.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
-import { GATEWAY_ID, knownAfterUs } from '../../src/core/call.ts';
+import { GATEWAY_ID, knownAfterAllUs } from '../../src/core/call.ts';
 import type { CarePolicy } from '../../src/core/policy/care.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Canary, RouteTable, Timeouts, UpstreamKind } from '../../src/core/route.ts';
@@ -210,7 +210,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       ended: (call) => {
         calls.push(call);
         const [first] = call.attempts;
-        const expected = first === undefined || call.outcome === 'ok' ? undefined : knownAfterUs(first);
+        const expected = first === undefined || call.outcome === 'ok' ? undefined : knownAfterAllUs(call.attempts);
         const observed = knownAfter.get(call.arrivedAtUs);
         // A call that was never sent has no attempt.
         const isOurs = first === undefined;

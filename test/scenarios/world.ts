@@ -141,7 +141,7 @@ export class World {
     this.#routes.sent(arrival);
     const [first] = call.attempts;
     if (first !== undefined && first.outcome !== 'ok') {
-      this.#routes.failed(arrival, first.outcome, first.upstream, knownAfterUs(first));
+      this.#routes.failed(arrival, first.outcome, first.upstream, knownAfterUs(first, null));
     }
     this.#routes.ended(call);
     this.#open.calls.record(call, () => undefined);

@@ -1,4 +1,4 @@
-import { DELAYED_US, knownAfterUs } from '../call.ts';
+import { DELAYED_US, knownAfterAllUs } from '../call.ts';
 import type { Call, CallKey } from '../call.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Role } from '../route.ts';
@@ -178,9 +178,9 @@ export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
  */
 export function knownOf(call: Call): Known {
   const { outcome, waitedUs, promptTokens, outputTokens, isEmpty } = call;
-  const [first] = call.attempts;
   const firstTokenUs = call.firstTokenUs === null ? null : call.firstTokenUs - waitedUs;
   const durationUs = call.durationUs - waitedUs;
-  const knownAfter = first === undefined ? durationUs : knownAfterUs(first) - waitedUs;
+  const afterUs = knownAfterAllUs(call.attempts);
+  const knownAfter = afterUs === null ? durationUs : afterUs - waitedUs;
   return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty };
 }

@@ -83,11 +83,22 @@ export function takePair(
   const assigned = { gatewayId, arrivedAtUs, assignedAtUs: setOutAtUs, step: 0, weight: 0.5, waitedUs: 0 };
   const [live, copy] = [
     fullView({ ...assigned, role: 'stable' }, stable, lateUs),
-    fullView({ ...assigned, role: 'canary' }, canary, lateUs),
+    fullView({ ...assigned, role: 'canary' }, settledCopy(stable, canary, lateUs), lateUs),
   ];
   if (live.outcome === null && copy.outcome === null) return false;
   taker.pair(live, copy);
   return true;
+}
+
+/**
+ * A copy that the endpoint rejected, in the light of the live call: if serverless answered that, the endpoint was wrong.
+ * If serverless rejected it too, the caller was. Otherwise nothing is shown.
+ */
+function settledCopy(live: Known | null, copy: Known | null, lateUs: number): Known | null {
+  if (copy === null || live === null || live.knownAfterUs >= lateUs) return copy;
+  const isRejected = copy.outcome === 'client_error' || copy.outcome === 'not_found';
+  if (isRejected && live.outcome === 'ok') return { ...copy, outcome: 'rejected_by_endpoint' };
+  return isRejected && live.outcome === copy.outcome ? { ...copy, outcome: 'client_error' } : copy;
 }
 
 /** The key of the pair of a live call. */

@@ -15,6 +15,7 @@ import type {
   ShadowFigures,
   Survey,
 } from '../../core/decide/observation.ts';
+import { UpstreamFaults } from '../../core/decide/upstream-faults.ts';
 import { RecentOutcomes } from '../../core/decide/recent-outcomes.ts';
 import { knownFailure, knownOf } from '../../core/judge/call-order.ts';
 import { keyOf } from '../../core/judge/shadow-pairs.ts';
@@ -67,10 +68,10 @@ export class RouteWatch {
   perCallMicros: number | null;
   /** Measures whether the endpoint is still worth its price; null while no endpoint serves the route. */
   worth: EndpointWorth | null = null;
-  /** Faults of the canary in a row. */
-  faultsInRow = 0;
-  /** Faults of the endpoint in a row on a way back, where the endpoint is stable. */
-  endpointFaultsInRow = 0;
+  /** In a row. */
+  readonly canaryFaults = new UpstreamFaults();
+  /** In a row, on a way back, where the endpoint is stable. */
+  readonly endpointFaults = new UpstreamFaults();
   /** Copies that a former process made for the rollout. The policy limits the number of all copies. */
   copiedBefore = 0;
   /** What became of the copies of the shadow stage. */
@@ -139,8 +140,8 @@ export class RouteWatch {
     this.replaced = rollout?.wayBack === undefined ? null : replaced;
     if (rollout?.id !== this.rollout?.id) {
       this.#steps = new StepTallies(rollout?.toward ?? 'dedicated');
-      this.faultsInRow = 0;
-      this.endpointFaultsInRow = 0;
+      this.canaryFaults.reset();
+      this.endpointFaults.reset();
       this.shadow = NO_SHADOW;
       this.copiedBefore = 0;
       this.longestOnEndpointMs = 0;
@@ -148,7 +149,7 @@ export class RouteWatch {
       this.rollback = null;
       for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
     }
-    if (awaySince(rollout) !== awaySince(this.rollout)) this.faultsInRow = 0;
+    if (awaySince(rollout) !== awaySince(this.rollout)) this.canaryFaults.reset();
     this.rollout = rollout;
     this.pinnedPolicy = rollout === null ? null : policy;
     if (rollout !== null) this.concurrency?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
@@ -212,9 +213,9 @@ export class RouteWatch {
     const kind = assignedTo(arrival);
     if (!isFault(outcome, kind, this.#toward)) return false;
     if (kind === 'dedicated') this.worth?.failed(nowMs);
-    if (arrival.role === 'canary') this.faultsInRow++;
-    else if (kind === 'dedicated') this.endpointFaultsInRow++;
-    return Math.max(this.faultsInRow, this.endpointFaultsInRow) >= this.policy.limits.consecutiveFaults;
+    if (arrival.role === 'canary') this.canaryFaults.fault(outcome, arrival.agent);
+    else if (kind === 'dedicated') this.endpointFaults.fault(outcome, arrival.agent);
+    return Math.max(this.canaryFaults.count, this.endpointFaults.count) >= this.policy.limits.consecutiveFaults;
   }
 
   ended(call: Call, nowMs: number): void {
@@ -233,10 +234,10 @@ export class RouteWatch {
   }
 
   #answered(call: Call, nowMs: number): void {
-    if (call.role === 'canary') this.faultsInRow = 0;
+    if (call.role === 'canary') this.canaryFaults.reset();
     if (assignedTo(call) !== 'dedicated') return;
     this.worth?.answered(nowMs, call.durationUs / 1_000);
-    this.endpointFaultsInRow = 0;
+    this.endpointFaults.reset();
   }
 
   get #toward(): Toward {
@@ -260,11 +261,11 @@ export class RouteWatch {
     if (!this.#isCurrent(shadow)) return false;
     this.#judging?.half('canary', keyOf(arrival), shadow);
     this.shadow = { ...this.shadow, ended: this.shadow.ended + 1 };
-    if (shadow.outcome === 'ok') this.faultsInRow = 0;
+    if (shadow.outcome === 'ok') this.canaryFaults.reset();
     if (!isFault(shadow.outcome, 'dedicated', this.#toward)) return false;
     this.shadow = { ...this.shadow, faults: this.shadow.faults + 1 };
-    this.faultsInRow++;
-    return this.faultsInRow >= this.policy.limits.consecutiveFaults;
+    this.canaryFaults.fault(shadow.outcome, arrival.agent);
+    return this.canaryFaults.count >= this.policy.limits.consecutiveFaults;
   }
 
   /** Counts a call from the ledger after a restart. */
@@ -288,12 +289,7 @@ export class RouteWatch {
     return this.rollout !== null && call.rolloutId === this.rollout.id;
   }
 
-  #tally(call: {
-    readonly rolloutId: string | null;
-    readonly role: Role | null;
-    readonly isEligible: boolean;
-    readonly step: number;
-  }): RoleTally | null {
+  #tally(call: Pick<Arrival, 'rolloutId' | 'role' | 'isEligible' | 'step'>): RoleTally | null {
     if (call.role === null || !call.isEligible || !this.#isCurrent(call)) return null;
     return this.#steps.of(call.step, call.role);
   }

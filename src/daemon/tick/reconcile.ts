@@ -156,7 +156,7 @@ function take(watch: RouteWatch, { seen, next, decision, askId, filePolicy }: Ta
     watch.openAskId = null;
     return;
   }
-  if (next?.phase !== watch.rollout?.phase) watch.faultsInRow = 0;
+  if (next?.phase !== watch.rollout?.phase) watch.canaryFaults.reset();
   watch.setRollout(next, seen.policy, replaced);
   watch.openAskId = next?.ask == null ? null : (askId ?? watch.openAskId);
 }

@@ -129,15 +129,22 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#held = { headers, chunks: [], bytes: 0, end: null };
   }
 
+  /** What is held of the answer's body, one character for each byte. */
+  get heldText(): string {
+    return this.#held === null ? '' : Buffer.concat(this.#held.chunks).toString('latin1');
+  }
+
   /** Reports the answer from its beginning. False, and nothing is reported, if the attempt holds none. */
   giveBack(): boolean {
     const held = this.#held;
     if (held === null || held.headers === null) return false;
     this.#held = null;
+    this.#isPaused = false;
     this.#owner.answered(this, this.status, held.headers);
     for (const chunk of held.chunks) this.#owner.data(this, chunk);
-    if (held.end === null) this.resume();
-    else held.end();
+    if (held.end !== null) held.end();
+    // If the client does not take it as fast, the owner resumes later.
+    else if (!this.#isPaused) this.#resumeSoon();
     return true;
   }
 
@@ -145,7 +152,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   discard(): void {
     this.#isIgnored = true;
     this.#held = null;
-    this.#controller?.resume();
+    this.#resumeSoon();
     setTimeout(() => this.cancel(), LONGEST_DISCARD_MS).unref();
   }
 
@@ -167,6 +174,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#isPaused = false;
     this.#lastSignAtMs = this.#clocks.coarse.nowMs;
     this.#controller?.resume();
+  }
+
+  /** Resumes in a turn of its own: the dispatcher must not read one answer while it reports a piece of another one. */
+  #resumeSoon(): void {
+    setImmediate(() => this.resume());
   }
 
   /** What the ledger stores of it. `arrivedAtUs`: the call's arrival, epoch µs. */

@@ -6,7 +6,7 @@ import { ATTEMPTS_HEADER, headerOf, isEventStream, isPlain, responseHeaders } fr
 import type { Attempt } from './attempt.ts';
 import { readerFor } from './answer-reader.ts';
 import type { AnswerReader } from './answer-reader.ts';
-import { outcomeOfStatus, saysPaused } from './outcome.ts';
+import { outcomeOfStatus } from './outcome.ts';
 import { EventSplicer, spliceModel } from './splice.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
 
@@ -14,8 +14,6 @@ import type { AnswerHeaders } from '../request/headers.ts';
 export interface Head {
   readonly status: number;
   readonly headers: AnswerHeaders;
-  /** Whether the body must be read before any of it is sent, because it may say that the endpoint is paused. */
-  readonly mayBePaused: boolean;
   /** Whether the call is in one of OpenAI's or Anthropic's formats. */
   readonly isOpenAi: boolean;
   /** The model's name for the client, if the endpoint uses another one; otherwise null. */
@@ -30,7 +28,6 @@ export interface Head {
 
 const LARGEST_WHOLE = 256 * 1024;
 const LARGEST_RENAMED = 32 * 1024 * 1024;
-const LARGEST_PAUSED = 64 * 1024;
 const LARGEST_HELD = 64 * 1024;
 const SMALL_BODY = 8 * 1024;
 const COLON = 0x3a;
@@ -112,12 +109,6 @@ export class Delivery {
     return this.#kept === null ? this.#finishStream() : this.#finishWhole(this.#kept);
   }
 
-  /** Whether the body that is kept so far says that the endpoint is paused. */
-  isPaused(): boolean {
-    if (!this.#head.mayBePaused || this.#kept === null || this.#keptBytes > LARGEST_PAUSED) return false;
-    return saysPaused(Buffer.concat(this.#kept).toString('latin1'));
-  }
-
   /** Whether the model has finished, even if more bytes may come. */
   get isComplete(): boolean {
     return this.#reader !== null && this.#reader.isComplete;
@@ -136,9 +127,8 @@ export class Delivery {
 
   /** The most bytes that are kept before any is passed on; -1: the answer is passed on as it comes. */
   #limitOfWhole(): number {
-    const { mayBePaused, renamed } = this.#head;
+    const { renamed } = this.#head;
     if (this.#isHeld) return LARGEST_HELD;
-    if (mayBePaused) return Math.max(LARGEST_PAUSED, this.#isSmall ? LARGEST_WHOLE : -1);
     if (this.#isEvents) return -1;
     if (renamed !== null && this.#isReadable) return LARGEST_RENAMED;
     return this.#isSmall ? LARGEST_WHOLE : -1;

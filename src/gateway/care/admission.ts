@@ -41,19 +41,23 @@ interface AdmissionParts {
   readonly clock: Pick<Clock, 'now' | 'scale'>;
 }
 
-/** Admits a call to serverless; null if the policy sets no limits there. */
+/**
+ * Admits a call to serverless; null if the policy sets no limits there. `canWait`: whether it may wait for a place, as
+ * long as the policy and its client allow.
+ */
 export function admissionFor(
   owner: AdmissionOwner,
   shared: AdmissionParts,
   incoming: IncomingCall,
   assignment: Assignment,
+  canWait: boolean,
 ): Admission | null {
   const { arrival, care, authorization } = assignment;
   if (care === null) return null;
   const member = care.batch.most > 1 ? shared.batches.memberFor(incoming, authorization, care.batch) : null;
   // A call that may join a batch stays on its own lane: a batch has one provider.
   const choice = laneChoiceFor(shared.lanes, incoming, care, member === null ? care.providers : []);
-  const patienceMs = Math.min(care.maxWait, clientPatienceMs(incoming.headers));
+  const patienceMs = !canWait ? 0 : Math.min(care.maxWait, clientPatienceMs(incoming.headers));
   const bodyHash = () => shared.bodyHashes.of(incoming.destination.path, incoming.body);
   return new Admission(
     owner,

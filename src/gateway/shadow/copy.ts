@@ -126,7 +126,7 @@ export class Copy implements AttemptOwner {
       rolloutId: arrival.rolloutId as string,
       status: row.status,
       outcome: row.outcome,
-      knownAfterUs: knownAfterUs(row),
+      knownAfterUs: knownAfterUs(row, null),
       firstByteUs: row.firstByteUs === null ? null : startedAfterUs + row.firstByteUs,
       firstTokenUs: firstTokenAtUs === null ? null : firstTokenAtUs - asIfArrivedAtUs,
       durationUs: startedAfterUs + row.durationUs,

@@ -1,5 +1,5 @@
 import { knownAfterUs } from '../../core/call.ts';
-import { OUTCOMES } from '../../core/outcome.ts';
+import { OUTCOMES, REJECTING_STATUSES } from '../../core/outcome.ts';
 import type { HistoryCall } from '../../core/judge/profile.ts';
 import type { RecordedCall } from '../../core/judge/replay.ts';
 import type { UpstreamKind } from '../../core/route.ts';
@@ -48,8 +48,12 @@ export const CALL_SELECT = `c.ended_at_us - c.duration_us AS arrived_at_us, c.fl
     WHERE t.call_ended_at_us = c.ended_at_us AND t.gateway_id = c.gateway_id
     ORDER BY t.position DESC LIMIT 1), c.duration_us),
   c.first_token_us, c.prompt_tokens, c.output_tokens, f.started_after_us, f.status, f.first_byte_us, f.duration_us,
-  ifnull(c.waited_us, 0), c.gateway_id`;
-export const CALL_COLUMNS = 15;
+  ifnull(c.waited_us, 0), c.gateway_id, f.upstream,
+  CASE WHEN f.upstream = 1 AND f.status IN (${REJECTING_STATUSES.join()}) THEN (
+    SELECT t.started_after_us + ifnull(t.first_byte_us, t.duration_us) FROM attempts t
+    WHERE t.call_ended_at_us = c.ended_at_us AND t.gateway_id = c.gateway_id AND t.position > 0
+    ORDER BY t.position DESC LIMIT 1) END`;
+export const CALL_COLUMNS = 17;
 /** Joins the first attempt `f` of a call `c`. */
 export const FIRST_ATTEMPT =
   'LEFT JOIN attempts f ON f.call_ended_at_us = c.ended_at_us AND f.gateway_id = c.gateway_id AND f.position = 0';
@@ -129,7 +133,15 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
   const waitedUs = number(13);
   const durationUs = number(5) - waitedUs;
   const firstTokenUs = orNull(6);
-  const first = { startedAfterUs: number(9), status: number(10), firstByteUs: orNull(11), durationUs: number(12) };
+  const first = {
+    upstream: number(15) === 1 ? ('dedicated' as const) : ('serverless' as const),
+    startedAfterUs: number(9),
+    status: number(10),
+    firstByteUs: orNull(11),
+    durationUs: number(12),
+  };
+  const lastKnownUs = orNull(16);
+  const last = lastKnownUs === null ? null : { startedAfterUs: lastKnownUs, firstByteUs: 0, durationUs: 0 };
   return {
     gatewayId: number(14),
     arrivedAtUs: number(0),
@@ -140,7 +152,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
     step: number(2),
     weight: number(3) / 10_000,
     outcome: OUTCOMES[number(4)] ?? 'gateway_error',
-    knownAfterUs: Number.isNaN(first.startedAfterUs) ? durationUs : knownAfterUs(first) - waitedUs,
+    knownAfterUs: Number.isNaN(first.startedAfterUs) ? durationUs : knownAfterUs(first, last) - waitedUs,
     durationUs,
     firstTokenUs: firstTokenUs === null ? null : firstTokenUs - waitedUs,
     promptTokens: orNull(7),

@@ -156,11 +156,11 @@ describe('the table on a way back', () => {
   it('goes to the right side at once where the ledger cannot take the decision', () => {
     const changed = () => undefined;
     const failing = new Stand().begin(backAtStep(3));
-    failing.watch.faultsInRow = 5;
+    for (let i = 0; i < 5; i++) failing.watch.canaryFaults.fault('server_error', 'a');
     rollBackAtOnce(failing.watch, { observe: failing.look, changed });
     assert.deepEqual([failing.canary?.toward, failing.canary?.weight], ['serverless', 0]);
     const lost = new Stand().begin(backAtStep(3));
-    lost.watch.endpointFaultsInRow = 5;
+    for (let i = 0; i < 5; i++) lost.watch.endpointFaults.fault('server_error', 'a');
     rollBackAtOnce(lost.watch, { observe: lost.look, changed });
     assert.equal(lost.canary, null);
     const well = new Stand().begin(backAtStep(5));

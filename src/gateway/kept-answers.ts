@@ -1,0 +1,77 @@
+import { settleRejection } from '../core/care/next.ts';
+import { meaningOf } from '../core/outcome.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Attempt } from './attempt/attempt.ts';
+import { saysPaused } from './attempt/outcome.ts';
+import type { CallHistory } from './call-history.ts';
+import type { AnswerHeaders } from './request/headers.ts';
+
+/** Answers of a call's earlier attempts, which the client gets after all if no later one is better. */
+export class KeptAnswers {
+  readonly #history: CallHistory;
+  readonly #clock: { nowUs(): number };
+  #last: Attempt | null = null;
+  /** The endpoint's attempt that rejected the call, until serverless shows whose mistake that is. */
+  #rejected: Attempt | null = null;
+
+  constructor(history: CallHistory, clock: { nowUs(): number }) {
+    this.#history = history;
+    this.#clock = clock;
+  }
+
+  /** Keeps the answer of an attempt at serverless, unless the client never asked the provider that gave it. */
+  keep(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): void {
+    if (meaningOf(outcome).isUnable) return attempt.discard();
+    this.#last?.discard();
+    this.#last = attempt;
+    attempt.hold(headers);
+  }
+
+  /** Keeps the endpoint's answer that rejects the call. The outcome of its attempt is not known yet. */
+  keepRejection(attempt: Attempt, headers: AnswerHeaders): void {
+    attempt.endedAtUs = this.#clock.nowUs();
+    attempt.hold(headers);
+    this.#rejected = attempt;
+  }
+
+  get hasRejection(): boolean {
+    return this.#rejected !== null;
+  }
+
+  /**
+   * Serverless has answered or failed the call: if the endpoint had rejected it, that shows whose mistake it was. Returns
+   * the endpoint's attempt if the client gets its answer, because serverless has none that is better; else null.
+   * `status`: 0 if serverless gave none.
+   */
+  settle(attempt: Attempt, outcome: Outcome, status: number): Attempt | null {
+    const rejected = this.#rejected;
+    if (rejected === null || attempt === rejected) return null;
+    const settled = settleRejection(outcome, status);
+    if (settled.answer === 'dedicated') {
+      attempt.settle(outcome, this.#clock.nowUs());
+      attempt.discard();
+      return this.#takeRejected(rejected, settled.outcome);
+    }
+    this.#takeRejected(rejected, settled.outcome).discard();
+    return null;
+  }
+
+  /** No further attempt can be made: the attempt whose answer the client gets; null if none is kept. */
+  take(): Attempt | null {
+    if (this.#rejected !== null) return this.#takeRejected(this.#rejected, 'client_error');
+    const last = this.#last;
+    this.#last = null;
+    return last;
+  }
+
+  discard(): void {
+    this.#last?.discard();
+    this.#rejected?.discard();
+  }
+
+  #takeRejected(rejected: Attempt, outcome: Outcome): Attempt {
+    this.#rejected = null;
+    this.#history.noteOutcome(rejected, saysPaused(rejected.heldText) ? 'paused' : outcome, this.#clock.nowUs());
+    return rejected;
+  }
+}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { REJECTING_STATUSES } from '../../src/core/outcome.ts';
+import { MODEL, ask, chat, chatAnswer, json, startRig, startUpstream } from './rig.ts';
+import type { Behaviour } from './rig.ts';
+
+const WHOLE = JSON.stringify(chatAnswer(MODEL));
+const fine: Behaviour = (res) => json(res, 200, chatAnswer(MODEL));
+const rejects =
+  (status: number): Behaviour =>
+  (res) =>
+    json(res, status, { error: { message: `${status} from the endpoint` } });
+
+for (const status of REJECTING_STATUSES) {
+  test(`serverless answers a call that the endpoint rejects with ${status}: the endpoint was wrong`, async () => {
+    await using router = await startUpstream(fine);
+    await using endpoint = await startUpstream(rejects(status));
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+    const answer = await ask(rig.url, { body: chat() });
+    assert.deepEqual([answer.status, answer.body], [200, WHOLE]);
+    assert.equal(answer.headers['x-upshift-upstream'], 'serverless');
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.outcome, call?.finalOutcome], ['rejected_by_endpoint', 'ok']);
+    assert.deepEqual(
+      call?.attempts.map((each) => [each.upstream, each.status, each.outcome]),
+      [
+        ['dedicated', status, 'rejected_by_endpoint'],
+        ['serverless', 200, 'ok'],
+      ],
+    );
+    assert.deepEqual(rig.failures, [{ outcome: 'rejected_by_endpoint', upstream: 'dedicated' }]);
+    assert.deepEqual([endpoint.received.length, router.received.length], [1, 1]);
+  });
+
+  test(`a call that both reject, the endpoint with ${status}, is the caller’s mistake`, async () => {
+    await using router = await startUpstream((res) => json(res, 422, { error: 'no' }));
+    await using endpoint = await startUpstream(rejects(status));
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+    const answer = await ask(rig.url, { body: chat() });
+    assert.deepEqual([answer.status, answer.body], [422, '{"error":"no"}']);
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.outcome, call?.finalOutcome], ['client_error', 'client_error']);
+    assert.deepEqual(rig.failures, [{ outcome: 'client_error', upstream: 'dedicated' }]);
+  });
+}
+
+/** What serverless does that shows nothing about the endpoint. */
+const NO_BETTER: readonly (readonly [what: string, behave: Behaviour, outcome: string])[] = [
+  ['has no place', rejects(429), 'rate_limited'],
+  ['fails', rejects(500), 'server_error'],
+  ['is unavailable', rejects(503), 'unavailable'],
+  ['does not know the token', rejects(401), 'unauthorized'],
+  ['has no credits left', rejects(402), 'no_credits'],
+  ['cannot be reached', (res) => res.destroy(), 'connect_failed'],
+];
+
+for (const [what, behave, outcome] of NO_BETTER) {
+  test(`if serverless ${what}, the client gets the endpoint’s own rejection, and nobody is blamed`, async () => {
+    await using router = await startUpstream(behave);
+    await using endpoint = await startUpstream((res) => json(res, 400, { error: `too long ${'x'.repeat(40_000)}` }));
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+    const answer = await ask(rig.url, { body: chat() });
+    assert.equal(answer.status, 400);
+    assert.match(answer.body, /^{"error":"too long x{40000}"}$/);
+    assert.equal(answer.headers['x-upshift-upstream'], 'dedicated');
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.outcome, call?.servedBy, call?.status], ['client_error', 'dedicated', 400]);
+    assert.deepEqual(
+      call?.attempts.map((each) => each.outcome),
+      ['client_error', outcome],
+    );
+    assert.equal(router.received.length, 1);
+  });
+}
+
+test('a rejection that is too large to keep still reaches the client whole', async () => {
+  const body = 'x'.repeat(900_000);
+  await using router = await startUpstream(rejects(429));
+  await using endpoint = await startUpstream((res) => json(res, 422, body));
+  await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+  const answer = await ask(rig.url, { body: chat() });
+  assert.deepEqual([answer.status, answer.body.length], [422, body.length + 2]);
+});
+
+test('a client that leaves before serverless has answered leaves the rejection undecided', async () => {
+  const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
+  await using router = await startUpstream(() => asked());
+  await using endpoint = await startUpstream(rejects(404));
+  await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+  const leaving = new AbortController();
+  const call = fetch(`${rig.url}/v1/chat/completions`, { method: 'POST', body: chat(), signal: leaving.signal });
+  await isAsked;
+  leaving.abort();
+  await assert.rejects(call);
+  const [row] = await rig.recorded(1);
+  assert.deepEqual([row?.outcome, row?.finalOutcome], ['client_left', 'client_left']);
+});
