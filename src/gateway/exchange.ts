@@ -13,7 +13,8 @@ import { assignCall } from './request/assignment.ts';
 import { Body } from './request/body.ts';
 import type { BodyOwner } from './request/body.ts';
 import { admitPage } from './request/browser.ts';
-import { readContent, unreadContent } from './request/incoming-call.ts';
+import { decodeBody, isEncoded } from './request/decode.ts';
+import { readContent, readEncoded, unreadContent } from './request/incoming-call.ts';
 import type { CallContent } from './request/incoming-call.ts';
 import { foreignOrigin, INTERNAL, tooLarge, unknownPath } from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
@@ -103,12 +104,25 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
     if (stage.name !== 'reading') return;
     if (body === null) return this.#refuse(tooLarge(this.#settings.maxBody));
     const { destination } = stage;
-    const { headers } = this.#req;
+    const encoding = this.#req.headers['content-encoding'];
+    if (isEncoded(encoding)) {
+      // `#decode` handles its own errors: its promise never rejects.
+      void this.#decode(encoding, body, destination);
+      return;
+    }
     this.#handle(() => {
-      const content = readContent(destination, headers['content-encoding'], body);
+      const content = readContent(destination, body);
       if ('code' in content) this.#refuse(content);
       else this.#assign(body, destination, content);
     });
+  }
+
+  /** Looks into an encoded body to find out whose call it is. The body goes on as it came. */
+  async #decode(encoding: string, body: Buffer, destination: Destination): Promise<void> {
+    const text = await decodeBody(encoding, body, this.#settings.maxBody);
+    // The client may have left meanwhile.
+    if (this.#stage.name !== 'reading') return;
+    this.#handle(() => this.#assign(body, destination, readEncoded(destination, text)));
   }
 
   /** Does something with the request; an error of the gateway itself becomes an answer. */

@@ -85,7 +85,7 @@ test('shapes that the endpoint has not answered before stay on serverless as ine
       ['models', null, false],
     ],
   );
-  assert.equal(rig.arrivals[3]?.model, null);
+  assert.equal(rig.arrivals[3]?.model, MODEL);
 });
 
 test('a share of the calls goes to the endpoint, and each answer names its upstream', async () => {

@@ -36,13 +36,12 @@ export interface CallContent {
 }
 
 /**
- * Reads what a request asks for. An encoded body, or one in a provider's own format, may remain unread. A body in one
- * of OpenAI's formats must be a JSON object with a model; otherwise the reply for the client is returned.
+ * Reads what a request asks for. A body in a provider's own format may remain unread. A body in one of OpenAI's formats
+ * must be a JSON object with a model; otherwise the reply for the client is returned.
  */
-export function readContent(destination: Destination, encoding: string | undefined, body: Buffer): CallContent | Reply {
+export function readContent(destination: Destination, body: Buffer): CallContent | Reply {
   const { kind, model } = destination;
-  const isEncoded = encoding !== undefined && encoding !== '' && encoding !== 'identity';
-  if (kind === 'models' || isEncoded) return unreadContent(destination);
+  if (kind === 'models') return unreadContent(destination);
   if (kind === 'native') {
     const scan = model === null && body.length > 0 ? scanObject(body) : null;
     const named = scan === null ? null : scan.model;
@@ -53,6 +52,16 @@ export function readContent(destination: Destination, encoding: string | undefin
   if (scan === null) return INVALID_JSON;
   if (scan.model === null || scan.model === '') return NO_MODEL;
   return { ...splitModel(scan.model), shape: shapeOf(destination, scan), scan };
+}
+
+/**
+ * Reads what a request asks for whose body is encoded. `text`: the decoded body; null if it cannot be decoded. What is
+ * wrong with it is the upstream's to say. There is no scan, because the body goes on as it came: nothing in it can be
+ * replaced, and so it stays with serverless.
+ */
+export function readEncoded(destination: Destination, text: Buffer | null): CallContent {
+  const content = text === null ? unreadContent(destination) : readContent(destination, text);
+  return 'code' in content ? unreadContent(destination) : { ...content, scan: null };
 }
 
 /** What the path alone shows of a request. */
