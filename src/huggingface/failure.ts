@@ -1,12 +1,13 @@
 import { AppError } from '../core/errors.ts';
 import { certificateRemedy } from '../core/wire/certificates.ts';
+import { errorText } from '../core/wire/error-text.ts';
 
 /**
  * A Hugging Face service's error text, as one line without secrets: `error` or `message` of a JSON body (`{"error":
  * "..."}`, `{"error": {"message": "..."}}`, `{"message": "..."}`), otherwise the text itself.
  */
 export function saidIn(body: unknown): string {
-  const text = typeof body === 'string' ? body : (textIn(body) ?? JSON.stringify(body) ?? '');
+  const text = errorText(body) ?? JSON.stringify(body) ?? '';
   const line = withoutSecrets(text).replaceAll(/\s+/g, ' ').trim();
   return line.length <= 300 ? line : `${line.slice(0, 297)}...`;
 }
@@ -14,23 +15,6 @@ export function saidIn(body: unknown): string {
 /** Replaces everything that looks like a token. */
 function withoutSecrets(text: string): string {
   return text.replaceAll(/\b(?:hf|api_org)_[A-Za-z0-9]{3,}/g, 'hf_***').replaceAll(/Bearer\s+\S+/gi, 'Bearer ***');
-}
-
-function textIn(body: unknown): string | undefined {
-  if (typeof body !== 'object' || body === null) return undefined;
-  const { error, message } = body as { error?: unknown; message?: unknown };
-  if (typeof error === 'string') return error;
-  if (typeof error === 'object' && error !== null) return textIn({ message: (error as { message?: unknown }).message });
-  return typeof message === 'string' ? message : undefined;
-}
-
-/** Parses JSON; returns text that is not JSON unchanged. */
-export function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
 }
 
 const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']);

@@ -1,7 +1,8 @@
 import type { ServingProvider } from '../core/advice/advice.ts';
 import { AppError } from '../core/errors.ts';
 import type { ProviderPrice } from '../core/money/price-book.ts';
-import { jsonOrText, noAnswer, saidIn } from './failure.ts';
+import { jsonOrText } from '../core/wire/error-text.ts';
+import { noAnswer, saidIn } from './failure.ts';
 import { bearer, limited } from './http.ts';
 import { at, number, text } from './json.ts';
 

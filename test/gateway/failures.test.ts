@@ -24,6 +24,7 @@ const failing: [string, Behaviour, string][] = [
     (res) => json(res, 400, { error: 'Bad Request: The endpoint is paused, ask a maintainer to restart it' }),
     'paused',
   ],
+  ['invalid state', (res) => json(res, 400, { error: 'Bad Request: Invalid state', code: 'BAD_REQUEST' }), 'paused'],
   ['reset', (res) => res.destroy(), 'connect_failed'],
   ['large 500', (res) => json(res, 500, { error: 'x'.repeat(300_000) }), 'server_error'],
 ];

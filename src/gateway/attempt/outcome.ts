@@ -1,5 +1,6 @@
 import type { Outcome } from '../../core/outcome.ts';
 import type { UpstreamKind } from '../../core/route.ts';
+import { proxyMeaning } from '../../core/wire/proxy-answers.ts';
 
 /**
  * The outcome of an attempt with this HTTP status. A redirect is the router's right, but no answer of an endpoint: where
@@ -17,7 +18,7 @@ export function outcomeOfStatus(status: number, upstream: UpstreamKind): Outcome
 
 /** Whether the body of a 400 from an endpoint says that the endpoint is paused. */
 export function saysPaused(body: string): boolean {
-  return /paused/i.test(body);
+  return proxyMeaning(400, body) === 'paused';
 }
 
 /**

@@ -1,6 +1,7 @@
 import { AppError } from '../../core/errors.ts';
 import type { BillLine } from '../../core/money/cost.ts';
-import { jsonOrText, noAnswer, saidIn } from '../failure.ts';
+import { jsonOrText } from '../../core/wire/error-text.ts';
+import { noAnswer, saidIn } from '../failure.ts';
 import { bearer, limited } from '../http.ts';
 import { at, number, text } from '../json.ts';
 

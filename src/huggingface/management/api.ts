@@ -1,7 +1,8 @@
 import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { AppError } from '../../core/errors.ts';
-import { jsonOrText, noAnswer, saidIn } from '../failure.ts';
+import { jsonOrText } from '../../core/wire/error-text.ts';
+import { noAnswer, saidIn } from '../failure.ts';
 import { readStatus } from './status.ts';
 import type { EndpointStatus } from './status.ts';
 

@@ -1,6 +1,7 @@
 import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
 import type { CallShape } from '../../core/route.ts';
-import { codeOf, jsonOrText, saidIn } from '../failure.ts';
+import { jsonOrText } from '../../core/wire/error-text.ts';
+import { codeOf, saidIn } from '../failure.ts';
 import { bearer, limited } from '../http.ts';
 import { askFor } from './probe-questions.ts';
 import type { Post } from './probe-questions.ts';

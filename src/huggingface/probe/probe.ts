@@ -1,11 +1,13 @@
 import { AppError } from '../../core/errors.ts';
-import { jsonOrText, noAnswer, saidIn } from '../failure.ts';
+import { jsonOrText } from '../../core/wire/error-text.ts';
+import { noAnswer, saidIn } from '../failure.ts';
 import { bearer, limited } from '../http.ts';
 import { at, text } from '../json.ts';
 
 /** Time limit of a request to a small route, in real ms. */
 const LOOK_MS = 10_000;
-const CALL_HINT = 'give HF_TOKEN the scope inference.endpoints.infer.write';
+/** What helps if a token may not call an endpoint. */
+export const CALL_HINT = 'give HF_TOKEN the scope inference.endpoints.infer.write';
 
 /**
  * Calls an endpoint's health route. Any answer but 200, and no answer, is not ok. Rejects only with the reason of the

@@ -2,6 +2,9 @@ import { AppError } from '../../core/errors.ts';
 import type { CallShape } from '../../core/route.ts';
 import { engineShapes } from '../../core/sizing/engine-shapes.ts';
 import type { Engine } from '../../core/sizing/engine-shapes.ts';
+import { proxyMeaning } from '../../core/wire/proxy-answers.ts';
+import type { ProxyMeaning } from '../../core/wire/proxy-answers.ts';
+import { CALL_HINT } from './probe.ts';
 import { probeShape } from './probe-shape.ts';
 import type { ProbeResult } from './probe-shape.ts';
 
@@ -26,14 +29,14 @@ export interface WarmUp {
 }
 
 const FEWEST_CALLS = 3;
-/** Statuses of an endpoint that is starting or full; they prove nothing about the shape. */
+/** Statuses of an endpoint that is starting or full. */
 const PASSING = new Set([429, 502, 503, 504]);
 
 /**
  * Makes an endpoint ready: probes the shapes that cover the traffic (each kind, and each kind with each feature alone),
  * then repeats until three calls in all have succeeded. Throws AppError `unavailable` if a kind alone gets no answer
- * (starting, full, unreachable), or if three calls do not succeed; the caller may try again. `failed` lists the shapes
- * that are refused or answered wrongly.
+ * (starting, full, paused, unreachable), or if three calls do not succeed; the caller may try again. Throws
+ * `unauthorized` if the token may not call the endpoint. `failed` lists the shapes that are refused or answered wrongly.
  */
 export async function warmUp(wish: WarmUpWish): Promise<WarmUp> {
   const { url, token, engine, signal } = wish;
@@ -55,6 +58,7 @@ export async function warmUp(wish: WarmUpWish): Promise<WarmUp> {
       calls++;
       continue;
     }
+    if (meaningOf(result) === 'forbidden') throw forbidden(shape, result);
     if (isPassing(result) && kind === shape) throw notReady(shape, result);
     failed.push({ shape, why: result.error ?? 'unknown' });
   }
@@ -82,8 +86,20 @@ function plan(shapes: readonly CallShape[], engine: Engine) {
   };
 }
 
-function isPassing({ ok, status }: ProbeResult): boolean {
-  return !ok && (status === null || PASSING.has(status));
+/** Whether a result proves nothing about the shape, because the endpoint was not there to answer. */
+function isPassing(result: ProbeResult): boolean {
+  const { ok, status } = result;
+  return !ok && (status === null || PASSING.has(status) || meaningOf(result) === 'paused');
+}
+
+function meaningOf({ status, error }: ProbeResult): ProxyMeaning | null {
+  return status === null || error === null ? null : proxyMeaning(status, error);
+}
+
+function forbidden(shape: CallShape, { status, error }: ProbeResult): AppError {
+  return new AppError('unauthorized', `the endpoint refuses a call of ${shape} (${status}): ${error}`, {
+    hint: CALL_HINT,
+  });
 }
 
 function notReady(shape: CallShape, { status, error }: ProbeResult): AppError {

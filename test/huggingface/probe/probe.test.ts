@@ -259,6 +259,30 @@ describe('warming up', () => {
     assert.deepEqual([shown, calls], [['chat'], 3]);
   });
 
+  const notThere: readonly (readonly [string, Answer, string])[] = [
+    [
+      'is paused',
+      { status: 400, body: { error: 'Bad Request: The endpoint is paused, ask a maintainer' } },
+      'unavailable',
+    ],
+    ['was paused, as in 2024', { status: 400, body: { error: 'Bad Request: Invalid state' } }, 'unavailable'],
+    ['is scaled to zero', { status: 503, body: { error: '503 Service Unavailable' } }, 'unavailable'],
+    [
+      'refuses the token',
+      { status: 403, body: { error: 'missing permissions: inference.endpoints.infer.write' } },
+      'unauthorized',
+    ],
+    ['does not know the token', { status: 401, body: { error: '401 Unauthorized' } }, 'unauthorized'],
+  ];
+  for (const [title, answer, code] of notThere) {
+    it(`is \`${code}\` and shows nothing about a shape if the endpoint ${title}`, async () => {
+      await assert.rejects(
+        warm(['chat+stream'], () => answer, 'vLLM'),
+        { code },
+      );
+    });
+  }
+
   it('does not succeed if the engine stops answering meanwhile', async () => {
     const dying = (seen: Seen, count: number): Answer => (count > 1 ? 'cut' : engine(seen));
     await assert.rejects(warm(['chat'], dying, 'vLLM'), { code: 'unavailable' });
