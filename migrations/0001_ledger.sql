@@ -60,6 +60,18 @@ INSERT INTO outcomes (id, name) VALUES
   (16, 'total_timeout'), (17, 'incomplete_answer'), (18, 'empty_answer'), (19, 'rejected_by_endpoint'),
   (20, 'local_error');
 
+-- Why the endpoint of a call's model could not get the call. The numbers are the positions in INELIGIBLE_REASONS of
+-- src/core/eligibility.ts.
+CREATE TABLE ineligible_reasons (
+  -- Number of the reason.
+  id INTEGER PRIMARY KEY,
+  -- Name of the reason.
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+INSERT INTO ineligible_reasons (id, name) VALUES
+  (0, 'unread'), (1, 'provider'), (2, 'media'), (3, 'shape'), (4, 'too_large'), (5, 'too_long');
+
 -- Ids of rollouts, as calls and copies refer to them.
 CREATE TABLE rollout_names (
   -- Number of the rollout.
@@ -129,6 +141,8 @@ CREATE TABLE calls (
   attempt_count INTEGER,
   -- Provider that served the call behind the router: providers.id. Null if not known.
   provider_id INTEGER,
+  -- Why the endpoint of the model could not get the call: ineligible_reasons.id. Null if it could, or if there was none.
+  ineligible_reason_id INTEGER,
   PRIMARY KEY (ended_at_us, gateway_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -500,7 +514,8 @@ SELECT
   c.step AS step, -- step of that rollout
   c.weight_per_10000 / 10000.0 AS weight, -- weight of the canary, 0 to 1
   CASE WHEN c.flags & 2 = 0 THEN NULL WHEN c.flags & 4 THEN 'canary' ELSE 'stable' END AS role, -- role it was assigned
-  c.flags & 1 AS is_eligible, -- 1 if its shape can be split
+  c.flags & 1 AS is_eligible, -- 1 if it could be split
+  i.name AS ineligible_reason, -- why the endpoint of its model could not get it
   -- upstream whose answer the client got
   CASE WHEN c.flags & 8 = 0 THEN NULL WHEN c.flags & 16 THEN 'dedicated' ELSE 'serverless' END AS served_by,
   c.status AS status, -- HTTP status that the client got
@@ -535,7 +550,8 @@ LEFT JOIN shapes s ON s.id = c.shape_id
 LEFT JOIN rollout_names n ON n.id = c.rollout_name_id
 LEFT JOIN outcomes f ON f.id = c.outcome_id
 LEFT JOIN outcomes l ON l.id = c.final_outcome_id
-LEFT JOIN providers p ON p.id = c.provider_id;
+LEFT JOIN providers p ON p.id = c.provider_id
+LEFT JOIN ineligible_reasons i ON i.id = c.ineligible_reason_id;
 
 -- Attempts of calls.
 CREATE VIEW attempt_log AS

@@ -1,4 +1,5 @@
 import { isRejection } from './outcome.ts';
+import type { IneligibleReason } from './eligibility.ts';
 import type { Outcome } from './outcome.ts';
 import { upstreamOf } from './route.ts';
 import type { CallShape, Role, UpstreamKind } from './route.ts';
@@ -66,8 +67,10 @@ export interface Call extends CallKey {
   readonly weight: number;
   /** The role that the call was assigned to, whichever upstream served it; null if it was not assigned. */
   readonly role: Role | null;
-  /** Whether the call's shape could have been split; weights and verdicts leave out ineligible calls. */
+  /** Whether the call could have been split; weights and verdicts leave out ineligible calls. */
   readonly isEligible: boolean;
+  /** Why its model's endpoint could not get it; absent if it could, or if there was none. */
+  readonly ineligibleReason?: IneligibleReason;
   /** The upstream whose answer the client got; null if the gateway itself answered. */
   readonly servedBy: UpstreamKind | null;
   /** The provider that served it behind the serverless router, if known. */
@@ -154,6 +157,8 @@ export interface Arrival extends CallKey {
   readonly weight: number;
   readonly role: Role | null;
   readonly isEligible: boolean;
+  /** Why its model's endpoint cannot get it; absent if it can, or if there is none. */
+  readonly ineligibleReason?: IneligibleReason;
   readonly hasNoToken: boolean;
   /** Whether it repeats a refused call that already counts as demand. */
   readonly isRepeat: boolean;

@@ -1,3 +1,4 @@
+import type { EndpointLimits } from './endpoint-limits.ts';
 import type { CarePolicy } from './policy/care.ts';
 
 /** What an upstream is. Never confuse it with the role it plays in a rollout. */
@@ -96,6 +97,8 @@ export interface Canary {
   /** The model's name on the engine, from its `/v1/models`. */
   readonly servedModel: string;
   readonly shapes: ReadonlySet<CallShape>;
+  /** What its engine takes at most; absent: nothing is known. */
+  readonly limits?: EndpointLimits;
   /** Null outside the shadow stage. */
   readonly shadow: ShadowShare | null;
 }

@@ -2,6 +2,7 @@ import type { LaneKey, LaneStatus } from './care/lane-status.ts';
 import type { CriteriaResult, DemandFigures } from './criteria/criteria.ts';
 import type { Action, Reason } from './decide/decision.ts';
 import type { EndpointSeen, ShadowFigures } from './decide/observation.ts';
+import type { IneligibleReason } from './eligibility.ts';
 import type { Verdict } from './judge/verdict.ts';
 import type { CriteriaPolicy } from './policy/criteria.ts';
 import type { AskAbout } from './rollout/ask.ts';
@@ -32,6 +33,8 @@ export interface StatusReport {
     readonly inFlight: number;
     readonly calls: number;
     readonly ineligible: number;
+    /** Of the ineligible calls, how many for which reason. */
+    readonly ineligibleBecause: Readonly<Partial<Record<IneligibleReason, number>>>;
     readonly withoutToken: number;
   };
   readonly routes: readonly RouteStatus[];

@@ -11,6 +11,7 @@ import {
   stepFiguresSchema,
   trafficSchema,
 } from './decide/stored.ts';
+import { INELIGIBLE_REASONS } from './eligibility.ts';
 import { verdictSchema } from './judge/stored.ts';
 import { PHASES } from './rollout/rollout.ts';
 import { detourSchema } from './rollout/stored.ts';
@@ -122,7 +123,13 @@ const report = storedAs<StatusReport>()(
     policy: z.strictObject({ path: text, hash: text, problem: text.nullable() }),
     account: z.strictObject({ state: z.enum(['ok', 'unchecked', 'refused']), name: text.nullable() }),
     ledger: z.strictObject({ pending: count, lost: count, isDegraded: z.boolean() }),
-    gateway: z.strictObject({ inFlight: count, calls: count, ineligible: count, withoutToken: count }),
+    gateway: z.strictObject({
+      inFlight: count,
+      calls: count,
+      ineligible: count,
+      ineligibleBecause: z.partialRecord(z.enum(INELIGIBLE_REASONS), count),
+      withoutToken: count,
+    }),
     routes: z.array(route),
     endpoints: z.array(text),
     lanes: z.array(lane),

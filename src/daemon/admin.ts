@@ -188,7 +188,7 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
   gauge('upshift_calls_without_token', 'Calls that went out with no token', ({ gateway }, set) =>
     set.set(gateway.withoutToken),
   );
-  gauge('upshift_calls_ineligible', 'Calls of a shape the endpoint cannot answer', ({ gateway }, set) =>
+  gauge('upshift_calls_ineligible', 'Calls that the endpoint cannot answer', ({ gateway }, set) =>
     set.set(gateway.ineligible),
   );
   const perRoute = (name: string, help: string, value: (route: StatusReport['routes'][number]) => number | null) =>

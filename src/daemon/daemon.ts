@@ -245,7 +245,11 @@ export class Daemon {
       policy: { path: options.policyPath, hash: this.#policy.hash, problem: this.#policyProblem },
       account: { state: this.#account.state, name: this.#account.name },
       ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
-      gateway: { inFlight: [...this.#gateway.inFlight()].length, ...this.#routes.counts },
+      gateway: {
+        inFlight: [...this.#gateway.inFlight()].length,
+        ...this.#routes.counts,
+        ineligibleBecause: { ...this.#routes.ineligible },
+      },
       routes,
       endpoints: this.#sweeper.notes,
       lanes: reportLanes(this.#gateway),

@@ -80,6 +80,7 @@ export function callRow(
     weight: arrival.weight,
     role: arrival.role,
     isEligible: arrival.isEligible,
+    ...(arrival.ineligibleReason !== undefined && { ineligibleReason: arrival.ineligibleReason }),
     servedBy,
     provider: delivery === null ? null : delivery.provider,
     status,

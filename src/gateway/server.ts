@@ -24,6 +24,7 @@ import type { InFlight } from './exchange.ts';
 import { LiveSet } from './live-set.ts';
 import { Agents } from './request/agent.ts';
 import { BodyHashes } from './request/body-hash.ts';
+import { LearnedLimits } from './request/learned-limits.ts';
 import { Repeats } from './request/repeats.ts';
 import { Shadows } from './shadow/shadows.ts';
 import type { ShadowCounts } from './shadow/shadows.ts';
@@ -173,6 +174,7 @@ function share(options: GatewayOptions): Parts {
     unreached: new Unreached((message, facts) => options.log?.('warn', message, facts)),
     targets: new Targets(options.dispatcherFor ?? dispatchersThrough(options.proxies ?? NO_PROXIES)),
     settings: options.settings ?? (() => GATEWAY_DEFAULTS),
+    limits: new LearnedLimits(),
     live: new LiveSet<Exchange>(),
     shadows: new Shadows(),
     lanes: lanesOf(options),

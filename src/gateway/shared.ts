@@ -11,6 +11,7 @@ import type { Agents } from './request/agent.ts';
 import type { BodyHashes } from './request/body-hash.ts';
 import type { Repeats } from './request/repeats.ts';
 import type { Assignment } from './request/assignment.ts';
+import type { LearnedLimits } from './request/learned-limits.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
 
 /** Writes one line of the log. `message`: constant; `facts`: what varies. */
@@ -34,6 +35,7 @@ export interface Shared {
   readonly agents: Agents;
   readonly bodyHashes: BodyHashes;
   readonly repeats: Repeats;
+  readonly limits: LearnedLimits;
   readonly targets: Targets;
   readonly unreached: Unreached;
   /** The settings that hold for a request that arrives now. */

@@ -119,7 +119,9 @@ describe('status', { concurrency: 4 }, () => {
     const running = spawnUpshift(['status', '--watch', '--db', book.path]);
     await running.said(/WATCHING/);
     await book.saveStatus(
-      makeReport([makeRoute()], { gateway: { inFlight: 0, calls: 7, ineligible: 0, withoutToken: 0 } }),
+      makeReport([makeRoute()], {
+        gateway: { inFlight: 0, calls: 7, ineligible: 0, ineligibleBecause: {}, withoutToken: 0 },
+      }),
     );
     await book.saveStatus(makeReport([makeRoute({ phase: 'draining' })]));
     await running.said(/DRAINING/);

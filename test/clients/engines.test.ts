@@ -54,7 +54,7 @@ async function promote(desk: Desk, engine: Engine, model: string): Promise<reado
   const name = engine.toLowerCase();
   const body = endpointBody(name, { model: { repository: model, image: IMAGES[engine], args: ARGS } });
   const url = await startEndpoint(desk.sim, body);
-  const servedModel = await readServedModel(url, TOKEN, model);
+  const { name: servedModel } = await readServedModel(url, TOKEN, model);
   const shapes = [...Object.keys(CALLS), 'native'];
   const { shown } = await warmUp({ url, token: TOKEN, model, servedModel, shapes, engine });
   desk.promote(model, { url, servedModel, shapes: new Set(shown) });

@@ -144,7 +144,9 @@ test('calls of a shape that the endpoint cannot answer stay on serverless and ar
     rows().map((row) => ({ ...row, calls: 0 })),
     [{ servedBy: 'serverless', isEligible: 0, role: null, calls: 0 }],
   );
-  assert.ok(daemon.report().gateway.ineligible > 20);
+  const counts = daemon.report().gateway;
+  assert.ok(counts.ineligible > 20);
+  assert.deepEqual(counts.ineligibleBecause, { shape: counts.ineligible });
   const metrics = await (await fetch(`${admin}/metrics`)).text();
   assert.match(metrics, /^upshift_calls_ineligible [1-9]\d*$/m);
   await plain.stop();

@@ -76,17 +76,81 @@ test('shapes that the endpoint has not answered before stay on serverless as ine
   await ask(rig.url, { path: '/v1/models', method: 'GET' });
   assert.equal(endpoint.received.length, 0);
   assert.deepEqual(
-    rig.arrivals.map((one) => [one.shape, one.role, one.isEligible]),
+    rig.arrivals.map((one) => [one.shape, one.role, one.isEligible, one.ineligibleReason]),
     [
-      ['chat+structured', null, false],
-      ['chat+media', null, false],
-      ['completion', null, false],
-      ['chat', null, false],
-      ['models', null, false],
+      ['chat+structured', null, false, 'shape'],
+      ['chat+media', null, false, 'media'],
+      ['completion', null, false, 'shape'],
+      // Without a model there is no endpoint that could have got it.
+      ['chat', null, false, undefined],
+      ['models', null, false, undefined],
     ],
   );
   assert.equal(rig.arrivals[3]?.model, MODEL);
 });
+
+const part = (value: object) => chat({ messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }, value] }] });
+const LIMITS = { promptTokens: null, totalTokens: 1_000, bodyBytes: 20_000 };
+const unfit: readonly (readonly [title: string, body: string, reason: string, shape: string])[] = [
+  ['a picture', part({ type: 'image_url', image_url: { url: 'data:' } }), 'media', 'chat+media'],
+  ['a video', part({ type: 'video_url', video_url: { url: 'https://x/y' } }), 'media', 'chat+media'],
+  ['sound', part({ type: 'input_audio', input_audio: { data: 'AA', format: 'wav' } }), 'media', 'chat+media'],
+  ['sound by URL', part({ type: 'audio_url', audio_url: { url: 'data:' } }), 'media', 'chat+media'],
+  ['an embedded picture', part({ type: 'image_embeds', image_embeds: 'AA' }), 'media', 'chat+media'],
+  ['embedded sound', part({ type: 'audio_embeds', audio_embeds: 'AA' }), 'media', 'chat+media'],
+  ['a file', part({ type: 'file', file: { file_data: 'data:' } }), 'media', 'chat+media'],
+  ['a file that comes last', part({ file: { file_id: 'f' }, type: 'file' }), 'media', 'chat+media'],
+  ['an answer in sound', chat({ modalities: ['text', 'audio'], audio: { voice: 'a' } }), 'media', 'chat+media'],
+  ['a provider', chat({ model: `${MODEL}:groq` }), 'provider', 'chat'],
+  ['a provider that nobody knows', chat({ model: `${MODEL}:nobody` }), 'provider', 'chat'],
+  ['functions', chat({ functions: [{ name: 'f', parameters: {} }] }), 'shape', 'chat+tools'],
+  ['a JSON schema of vLLM', chat({ guided_json: {} }), 'shape', 'chat+structured'],
+  ['choices of vLLM', chat({ guided_choice: ['a'] }), 'shape', 'chat+structured'],
+  ['a structure of vLLM', chat({ structured_outputs: { regex: 'a' } }), 'shape', 'chat+structured'],
+  ['a regex of SGLang', chat({ regex: 'a' }), 'shape', 'chat+structured'],
+  ['a grammar of llama.cpp', chat({ grammar: 'root ::= "a"' }), 'shape', 'chat+structured'],
+  ['a long prompt', chat({ messages: [{ role: 'user', content: 'word '.repeat(2_000) }] }), 'too_long', 'chat'],
+  ['a long answer', chat({ max_tokens: 1_000 }), 'too_long', 'chat'],
+  ['a long answer by its new name', chat({ max_completion_tokens: 1_000 }), 'too_long', 'chat'],
+  ['a large body', chat({ messages: [{ role: 'user', content: 'word '.repeat(5_000) }] }), 'too_large', 'chat'],
+];
+for (const [title, body, reason, shape] of unfit) {
+  test(`${title} never goes to the endpoint: ${reason}`, async () => {
+    await using router = await startUpstream(echo);
+    await using endpoint = await startUpstream(echo);
+    const canary = { shapes: new Set(['chat']), limits: LIMITS };
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url, canary });
+    assert.equal((await ask(rig.url, { body })).status, 200);
+    assert.deepEqual([router.received.length, endpoint.received.length], [1, 0]);
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.shape, call?.role, call?.isEligible, call?.ineligibleReason], [shape, null, false, reason]);
+  });
+}
+
+const fitting: readonly (readonly [title: string, more: Record<string, unknown>])[] = [
+  ['a tool with a parameter that is called file', { tools: [{ type: 'function', function: { name: 'file' } }] }],
+  ['a message that is the word file', { messages: [{ role: 'user', content: 'file' }] }],
+  ['modalities without sound', { modalities: ['text'] }],
+  ['no functions', { functions: [] }],
+  ['nothing structured', { response_format: null, guided_json: null }],
+  ...['fastest', 'cheapest', 'preferred', 'auto', 'Fastest'].map((choice): [string, Record<string, unknown>] => [
+    `the choice ${choice} of the router`,
+    { model: `${MODEL}:${choice}` },
+  ]),
+  ['a prompt that may just fit', { messages: [{ role: 'user', content: 'word '.repeat(1_500) }] }],
+  ['an answer that may just fit', { max_tokens: 900 }],
+];
+for (const [title, more] of fitting) {
+  test(`${title} does not keep a call from the endpoint`, async () => {
+    await using router = await startUpstream(echo);
+    await using endpoint = await startUpstream(echo);
+    const canary = { shapes: new Set(['chat', 'chat+tools']), limits: LIMITS };
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url, canary });
+    await ask(rig.url, { body: chat(more) });
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.servedBy, call?.isEligible, call?.ineligibleReason], ['dedicated', true, undefined]);
+  });
+}
 
 test('a share of the calls goes to the endpoint, and each answer names its upstream', async () => {
   await using router = await startUpstream(echo);

@@ -54,7 +54,7 @@ describe('against the simulated Hugging Face', () => {
     }
     const url = status.url ?? assert.fail('it has no url');
     assert.deepEqual(status.instance, instance);
-    const servedModel = await readServedModel(url, TOKEN, MODEL);
+    const { name: servedModel } = await readServedModel(url, TOKEN, MODEL);
     assert.equal(servedModel, MODEL);
     const wish = { url, token: TOKEN, model: MODEL, servedModel, engine: 'vLLM' } as const;
     const warm = await warmUp({ ...wish, shapes: ['chat+stream', 'chat+structured', 'completion+stream'] });

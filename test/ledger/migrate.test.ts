@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } fr
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import Database from 'better-sqlite3';
+import { INELIGIBLE_REASONS } from '../../src/core/eligibility.ts';
 import { OUTCOMES } from '../../src/core/outcome.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { checkSchema, migrate, readMigrations } from '../../src/ledger/migrate.ts';
@@ -48,11 +49,13 @@ describe('migrate', () => {
     db.close();
   });
 
-  it('holds the outcomes at the numbers that the core gives them', (context) => {
+  it('holds the outcomes and the reasons of ineligible calls at the numbers that the core gives them', (context) => {
     const path = temporaryPath(context);
     migrate(path, START_MS);
     const db = new Database(path, { readonly: true });
     assert.deepEqual(db.prepare('SELECT name FROM outcomes ORDER BY id').pluck().all(), OUTCOMES);
+    const reasons = db.prepare('SELECT name FROM ineligible_reasons ORDER BY id').pluck().all();
+    assert.deepEqual(reasons, INELIGIBLE_REASONS);
     db.close();
   });
 

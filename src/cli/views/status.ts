@@ -32,8 +32,9 @@ function headerLines(report: StatusReport, page: Page): string[] {
     ...facts([`policy ${policy.path} ${policy.hash.slice(0, 8)}`, accountText(report, paint), ...scale], page),
   );
   const calls = `${countText(gateway.calls, 'call')}, ${numberText(gateway.inFlight)} in flight`;
-  const ineligible = gateway.ineligible === 0 ? [] : [`${numberText(gateway.ineligible)} ineligible`];
-  lines.push(...facts([`gateway :${report.gatewayPort}`, calls, ...ineligible, ledgerText(ledger, paint)], page));
+  lines.push(
+    ...facts([`gateway :${report.gatewayPort}`, calls, ...ineligibleTexts(gateway), ledgerText(ledger, paint)], page),
+  );
   if (!page.isRunning) lines.push(...alert('the daemon is not running: npx upshift start', page));
   if (policy.problem !== null)
     lines.push(...alert(`policy: ${policy.problem}; the last valid one stays in force`, page));
@@ -45,6 +46,18 @@ function headerLines(report: StatusReport, page: Page): string[] {
   if (ledger.lost > 0)
     lines.push(...alert(`${countText(ledger.lost, 'call')} could not be written to the ledger and are lost`, page));
   return lines;
+}
+
+const MOST_REASONS = 3;
+
+/** How many calls an endpoint could not get, and the most frequent reasons. */
+function ineligibleTexts({ ineligible, ineligibleBecause }: StatusReport['gateway']): string[] {
+  if (ineligible === 0) return [];
+  const reasons = Object.entries(ineligibleBecause)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, MOST_REASONS)
+    .map(([reason, calls]) => `${numberText(calls)} ${reason.replaceAll('_', ' ')}`);
+  return [`${numberText(ineligible)} ineligible${reasons.length === 0 ? '' : ` (${reasons.join(', ')})`}`];
 }
 
 function stateText(report: StatusReport, page: Page): string {

@@ -43,6 +43,8 @@ export interface WarmEndpoint {
   readonly servedModel: string;
   /** The shapes of calls that it has answered. */
   readonly shapes: readonly CallShape[];
+  /** Tokens of a prompt and its answer together, as its engine states them; absent if it does not. */
+  readonly contextTokens?: number;
 }
 
 /** What is known when a way back begins, because its endpoint already serves calls. */

@@ -16,7 +16,7 @@ const outcome = z.enum(['aborted', 'failed', 'returned']);
 
 /** The schema of an endpoint that has answered warm-up calls. */
 export const warmEndpointSchema = storedAs<WarmEndpoint>()(
-  z.strictObject({ url: text, servedModel: text, shapes: z.array(text) }),
+  z.strictObject({ url: text, servedModel: text, shapes: z.array(text), contextTokens: count.optional() }),
 );
 
 const wayBack = storedAs<WayBack>()(

@@ -102,13 +102,13 @@ async function warm(
 ): Promise<Outcome> {
   if (rollout.phase !== 'warming') throw new AppError('internal', `warming in phase ${rollout.phase}`);
   const { url } = rollout;
-  const servedModel = await readServedModel(url, token, watch.model, signal);
+  const served = await readServedModel(url, token, watch.model, signal);
   const engine = rollout.instance.engine;
   const { shown, failed } = await warmUp({
     url,
     token,
     model: watch.model,
-    servedModel,
+    servedModel: served.name,
     shapes: [...watch.shapes],
     engine,
     signal,
@@ -121,7 +121,9 @@ async function warm(
     );
   }
   const profile = await learn(watch.model, 'serverless');
-  return { problem: null, warmed: { endpoint: { url, servedModel, shapes: shown }, failed: failures, profile } };
+  const { name: servedModel, contextTokens } = served;
+  const endpoint = { url, servedModel, shapes: shown, ...(contextTokens !== null && { contextTokens }) };
+  return { problem: null, warmed: { endpoint, failed: failures, profile } };
 }
 
 /** Pauses the endpoint of a rollout. Does nothing if it does not exist or upshift did not create it. */

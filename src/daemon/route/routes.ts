@@ -2,10 +2,14 @@ import type { Arrival, Call, CallObserver, Shadow } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { DemandCosts, DemandFigures } from '../../core/criteria/criteria.ts';
+import type { IneligibleReason } from '../../core/eligibility.ts';
+import type { EndpointLimits } from '../../core/endpoint-limits.ts';
 import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { endpointOf, weights } from '../../core/rollout/rollout.ts';
+import type { Rollout, WarmEndpoint } from '../../core/rollout/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../../core/route.ts';
+import { engineLimits } from '../../core/sizing/engine-limits.ts';
 import { NOTHING_LEARNED } from './learned-route.ts';
 import type { LearnedRoute } from './learned-route.ts';
 import { RouteWatch } from './watch.ts';
@@ -26,6 +30,8 @@ export class Routes implements CallObserver {
   /** What the demand of a window costs; null until `RouteCosts` replaces this function. */
   costsOf: (watch: RouteWatch, figures: DemandFigures) => DemandCosts | null = () => null;
   counts = { calls: 0, ineligible: 0, withoutToken: 0 };
+  /** Of the ineligible calls, how many for which reason. */
+  readonly ineligible: Partial<Record<IneligibleReason, number>> = {};
 
   /**
    * `faulted` is called when a canary has failed so often in a row that a tick should not wait for its time. `learned`:
@@ -120,7 +126,11 @@ export class Routes implements CallObserver {
   arrived(arrival: Arrival): void {
     this.counts.calls++;
     if (arrival.hasNoToken) this.counts.withoutToken++;
-    if (arrival.rolloutId !== null && !arrival.isEligible) this.counts.ineligible++;
+    const { ineligibleReason: reason } = arrival;
+    if (reason !== undefined) {
+      this.counts.ineligible++;
+      this.ineligible[reason] = (this.ineligible[reason] ?? 0) + 1;
+    }
     if (arrival.model !== null) this.watch(arrival.model)?.arrived(arrival);
   }
 
@@ -184,8 +194,17 @@ function canaryOf(watch: RouteWatch): Canary | null {
     url: endpoint.url,
     servedModel: endpoint.servedModel,
     shapes: new Set(endpoint.shapes),
+    limits: limitsOf(rollout, policy, endpoint),
     shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(watch) : null,
   };
+}
+
+function limitsOf(
+  { instance }: Rollout,
+  { endpoint: wish }: RoutePolicy,
+  { contextTokens }: WarmEndpoint,
+): EndpointLimits {
+  return engineLimits(instance.engine, wish ?? { args: [], env: {} }, contextTokens ?? null);
 }
 
 function shadowOf({ policy: { shadow }, copiedBefore }: RouteWatch): ShadowShare {

@@ -1,15 +1,19 @@
 import { assignedTo } from '../../core/call.ts';
 import type { Arrival } from '../../core/call.ts';
+import { ineligibleReason } from '../../core/eligibility.ts';
+import type { IneligibleReason } from '../../core/eligibility.ts';
+import { NO_LIMITS } from '../../core/endpoint-limits.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import { assign } from '../../core/rollout/split.ts';
-import { isEligible } from '../../core/route.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../../core/route.ts';
 import { serverlessAuthorization } from '../../core/wire/credentials.ts';
 import type { RouteTable } from '../../core/route.ts';
 import type { Agents } from './agent.ts';
 import type { Repeats } from './repeats.ts';
 import { credentialsOf } from './headers.ts';
+import { demandsProvider } from './incoming-call.ts';
 import type { IncomingCall } from './incoming-call.ts';
+import type { LearnedLimits } from './learned-limits.ts';
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 
@@ -34,13 +38,14 @@ export interface Assigning {
   readonly token: string | null;
   readonly agents: Agents;
   readonly repeats: Repeats;
+  readonly limits: LearnedLimits;
   nowUs(): number;
 }
 
 /** Assigns a call by the table that is in force now. */
 export function assignCall(shared: Assigning, incoming: IncomingCall): Assignment {
   const { arrivedAtUs, headers, destination, body, upload } = incoming;
-  const { model, shape, scan } = incoming.content;
+  const { model, shape } = incoming.content;
   const table = shared.table();
   const entry = model === null ? undefined : table.routes.get(model);
   const canary = entry?.canary ?? null;
@@ -51,7 +56,8 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
     sentCredentials,
     headers['user-agent'],
   );
-  const canSplit = canary !== null && scan !== null && isEligible(shape, canary.shapes);
+  const reason = canary === null ? null : whyIneligible(shared.limits, incoming, canary);
+  const canSplit = canary !== null && reason === null;
   const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
   const authorization = serverlessAuthorization(sentCredentials, shared.token);
   const repeatOfUs = upload === null ? shared.repeats.find(agent.id, destination.path, body, arrivedAtUs) : null;
@@ -71,12 +77,38 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
     weight: canary === null ? 0 : canary.weight,
     role,
     isEligible: canSplit,
+    ...(reason !== null && { ineligibleReason: reason }),
     hasNoToken: (isForEndpoint ? shared.token : authorization) === null,
     isRepeat: repeatOfUs !== null,
     ...(isWayBack && { isWayBack }),
   };
   const { timeouts, care } = entry ?? table.fallback;
   return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };
+}
+
+/** Why the endpoint of a call's model cannot get the call; null if it can. */
+function whyIneligible(
+  limits: LearnedLimits,
+  { body, content }: IncomingCall,
+  canary: Canary,
+): IneligibleReason | null {
+  const { shape, scan } = content;
+  const asked = {
+    shape,
+    isRead: scan !== null,
+    demandsProvider: demandsProvider(content),
+    bodyBytes: body.length,
+    escapes: () => countEscapes(body),
+    maxTokens: scan === null ? null : scan.maxTokens,
+    isBatch: scan !== null && scan.isBatch,
+  };
+  return ineligibleReason(asked, canary.shapes, limits.of(canary.url, canary.limits ?? NO_LIMITS));
+}
+
+function countEscapes(body: Buffer): number {
+  let count = 0;
+  for (let at = body.indexOf('\\u'); at >= 0; at = body.indexOf('\\u', at + 2)) count++;
+  return count;
 }
 
 /** The assignment of a call that has waited for a permit until now. `nowUs`: epoch µs. */

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { ROUTER_CHOICES } from '../../core/policy/care.ts';
 import { callShape } from '../../core/route.ts';
 import type { CallFeature, CallShape } from '../../core/route.ts';
 import { baseModel, PROVIDERS } from '../../core/wire/destination.ts';
@@ -80,6 +81,11 @@ function splitModel(named: string): Pick<CallContent, 'model' | 'suffix'> {
 export function providerOf({ kind, path }: Destination, { suffix }: CallContent): string {
   const first = kind === 'native' ? (path.split('/', 2)[1] ?? '') : '';
   return PROVIDERS.has(first) ? first : suffix;
+}
+
+/** Whether the client demands a provider: its suffix is none of the ways in which the router chooses one. */
+export function demandsProvider({ suffix }: CallContent): boolean {
+  return suffix !== '' && !ROUTER_CHOICES.has(suffix.toLowerCase());
 }
 
 /**

@@ -8,7 +8,12 @@ export interface Scan {
   isStream: boolean;
   hasTools: boolean;
   isStructured: boolean;
+  /** Pictures, sound, video or files, in the request or asked for in the answer. */
   hasMedia: boolean;
+  /** The tokens that the answer may have at most, if the request says so; otherwise null. */
+  maxTokens: number | null;
+  /** Whether its size shows nothing about the length of a prompt: it has several, or has the engine shorten it. */
+  isBatch: boolean;
 }
 
 const QUOTE = 0x22;
@@ -25,14 +30,63 @@ const BEYOND_ASCII = /[\x80-\xff]/;
 const BYTE_ORDER_MARK = '\xef\xbb\xbf';
 const LONGEST_KEY = 128;
 const LONGEST_MODEL = 1024;
+const LONGEST_NUMBER = 24;
 
-const KEYS: ReadonlySet<string> = new Set(['model', 'stream', 'tools', 'response_format']);
-const MEDIA: ReadonlySet<string> = new Set(['image_url', 'video_url', 'input_audio']);
+type Take = (found: Scan, text: string, start: number, end: number) => void;
+
+const takeTools: Take = (found, text, start) => {
+  found.hasTools ||= isGiven(text, start) && text.charCodeAt(skipSpace(text, start + 1)) !== CLOSE_BRACKET;
+};
+const takeStructured: Take = (found, text, start) => {
+  found.isStructured ||= isGiven(text, start);
+};
+const takeMaxTokens: Take = (found, text, start, end) => {
+  const tokens = Number(text.slice(start, Math.min(end, start + LONGEST_NUMBER)));
+  if (Number.isSafeInteger(tokens) && tokens >= 0) found.maxTokens = Math.min(tokens, found.maxTokens ?? tokens);
+};
+const takeBatch: Take = (found, text, start) => {
+  found.isBatch ||= text.charCodeAt(start) === OPEN_BRACKET;
+};
+
+/** What the keys beside `model` say. */
+const KEYS: ReadonlyMap<string, Take> = new Map<string, Take>([
+  ['stream', (found, text, start) => (found.isStream = text.charCodeAt(start) === 0x74)],
+  ['tools', takeTools],
+  // What OpenAI had before `tools`.
+  ['functions', takeTools],
+  ['response_format', takeStructured],
+  // vLLM, "Structured Outputs": the keys before and since 0.12. SGLang: regex, ebnf, json_schema. llama.cpp: grammar.
+  ['guided_json', takeStructured],
+  ['guided_regex', takeStructured],
+  ['guided_choice', takeStructured],
+  ['guided_grammar', takeStructured],
+  ['structured_outputs', takeStructured],
+  ['regex', takeStructured],
+  ['ebnf', takeStructured],
+  ['json_schema', takeStructured],
+  ['grammar', takeStructured],
+  ['max_tokens', takeMaxTokens],
+  ['max_completion_tokens', takeMaxTokens],
+  ['prompt', takeBatch],
+  ['input', takeBatch],
+  ['truncate_prompt_tokens', (found, text, start) => (found.isBatch ||= isGiven(text, start))],
+  ['modalities', (found, text, start, end) => (found.hasMedia ||= text.slice(start, end).includes('"audio"'))],
+]);
+/** The strings, as keys or as values, that only parts of a message with media have. */
+const MEDIA: ReadonlySet<string> = new Set([
+  'image_url',
+  'video_url',
+  'audio_url',
+  'input_audio',
+  'image_embeds',
+  'audio_embeds',
+]);
+const TYPE_BEFORE = /"type"\s*:\s*$/;
 
 /**
- * Scans a JSON object in one pass, by the rules of strings and nesting alone. If a key is repeated, the last one
- * counts, as in JSON.parse. Numbers, literals and the insides of nested values are not checked. Returns null if the
- * bytes cannot be a JSON object.
+ * Scans a JSON object in one pass, by the rules of strings and nesting alone. If `model` or `stream` is repeated, the
+ * last one counts, as in JSON.parse; a feature counts if any key asks for it. Numbers, literals and the insides of
+ * nested values are not checked. Returns null if the bytes cannot be a JSON object.
  */
 export function scanObject(body: Buffer): Scan | null {
   // With one byte per character, positions in the text are positions in the body, and indexOf can search for quotes.
@@ -45,6 +99,8 @@ export function scanObject(body: Buffer): Scan | null {
     hasTools: false,
     isStructured: false,
     hasMedia: false,
+    maxTokens: null,
+    isBatch: false,
   };
   let at = skipSpace(text, text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0);
   if (text.charCodeAt(at) !== OPEN_BRACE) return null;
@@ -72,7 +128,11 @@ function scanMember(text: string, from: number, found: Scan): number {
   if (end < 0) return -1;
   const key = nameOf(text, from, keyEnd);
   if (key === null) return -1;
-  if (KEYS.has(key) && !take(text, key, start, end, found)) return -1;
+  if (key === 'model') {
+    if (!takeModel(text, start, end, found)) return -1;
+  } else {
+    KEYS.get(key)?.(found, text, start, end);
+  }
   at = skipSpace(text, end);
   return at;
 }
@@ -85,26 +145,23 @@ function nameOf(text: string, start: number, end: number): string | null {
   return key.includes('\\') ? decodeString(text, start, end + 1) : key;
 }
 
-function take(text: string, key: string, start: number, end: number, found: Scan): boolean {
-  const first = text.charCodeAt(start);
-  if (key === 'model') {
-    found.model = null;
-    found.modelStart = found.modelEnd = -1;
-    if (first !== QUOTE) return true;
-    if (end - start > LONGEST_MODEL) return false;
-    const model = decodeString(text, start, end);
-    if (model === null) return false;
-    found.model = model;
-    found.modelStart = start;
-    found.modelEnd = end;
-  } else if (key === 'stream') {
-    found.isStream = first === 0x74;
-  } else if (key === 'tools') {
-    found.hasTools = first !== 0x6e && text.charCodeAt(skipSpace(text, start + 1)) !== CLOSE_BRACKET;
-  } else {
-    found.isStructured = first !== 0x6e;
-  }
+/** Notes the model. Returns whether its value can be read. */
+function takeModel(text: string, start: number, end: number, found: Scan): boolean {
+  found.model = null;
+  found.modelStart = found.modelEnd = -1;
+  if (text.charCodeAt(start) !== QUOTE) return true;
+  if (end - start > LONGEST_MODEL) return false;
+  const model = decodeString(text, start, end);
+  if (model === null) return false;
+  found.model = model;
+  found.modelStart = start;
+  found.modelEnd = end;
   return true;
+}
+
+/** Whether a value is not null. */
+function isGiven(text: string, start: number): boolean {
+  return text.charCodeAt(start) !== 0x6e;
 }
 
 /** Decodes a JSON string token, quotes included; null if its escapes or characters are not valid JSON. */
@@ -177,11 +234,19 @@ function skipNested(text: string, from: number, found: Scan): number {
   return -1;
 }
 
-/** Notes media by the unescaped strings `"image_url"` and the like, as keys or as values. */
+/**
+ * Notes media by the unescaped strings `"image_url"` and the like, as keys or as values. `"file"` counts only as a type,
+ * because tools often have a parameter of that name.
+ */
 function noteMedia(text: string, quote: number, end: number, found: Scan): void {
   const length = end - quote - 1;
-  if ((length === 9 || length === 11) && !found.hasMedia) {
-    const first = text.charCodeAt(quote + 1);
-    if ((first === 0x69 || first === 0x76) && MEDIA.has(text.slice(quote + 1, end))) found.hasMedia = true;
+  // The lengths and first letters of the names come first, because this runs for each string of a body.
+  if (length > 12 || (length < 9 && length !== 4) || found.hasMedia) return;
+  const first = text.charCodeAt(quote + 1);
+  if (length === 4) {
+    const isFile = first === 0x66 && text.startsWith('file', quote + 1);
+    if (isFile) found.hasMedia = TYPE_BEFORE.test(text.slice(Math.max(0, quote - 64), quote));
+  } else if (first === 0x61 || first === 0x69 || first === 0x76) {
+    found.hasMedia = MEDIA.has(text.slice(quote + 1, end));
   }
 }

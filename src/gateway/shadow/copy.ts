@@ -15,6 +15,9 @@ import type { AnswerHeaders } from '../request/headers.ts';
 const LONGEST_MS = 600_000;
 const LARGEST_ERROR = 64 * 1024;
 
+/** Refusals that are read to their end: they may say that the endpoint is paused, or what it takes at most. */
+const READ: ReadonlySet<number> = new Set([400, 413, 422]);
+
 /** One copy of a live call, sent to an endpoint: its answer is read, measured and discarded. */
 export class Copy implements AttemptOwner {
   index = -1;
@@ -74,7 +77,7 @@ export class Copy implements AttemptOwner {
     const outcome = outcomeOfStatus(status, attempt.upstream);
     // Only shapes of OpenAI's and Anthropic's formats are split, so that only those are copied.
     if (outcome === 'ok') this.#reader = readerFor(headers, true);
-    else if (status !== 400) {
+    else if (!READ.has(status)) {
       attempt.discard();
       this.#end(outcome);
     }
@@ -87,8 +90,10 @@ export class Copy implements AttemptOwner {
   }
 
   completed({ status, upstream }: Attempt): void {
-    if (this.#reader !== null) this.#end(this.#reader.end());
-    else this.#end(saysPaused(this.#errorText) ? 'paused' : outcomeOfStatus(status, upstream));
+    if (this.#reader !== null) return this.#end(this.#reader.end());
+    const body = this.#errorText;
+    this.#shared.limits.learn(this.#request.url, body);
+    this.#end(status === 400 && saysPaused(body) ? 'paused' : outcomeOfStatus(status, upstream));
   }
 
   broke(_: Attempt, outcome: Outcome): void {

@@ -1,4 +1,5 @@
 import { AppError } from '../../core/errors.ts';
+import { count } from '../../core/json.ts';
 import { jsonOrText } from '../../core/wire/error-text.ts';
 import { noAnswer, saidIn } from '../failure.ts';
 import { bearer, limited } from '../http.ts';
@@ -33,17 +34,23 @@ export async function checkHealth(
   }
 }
 
+/** A model as its engine serves it. */
+export interface ServedModel {
+  readonly name: string;
+  /** The engine's context in tokens, `max_model_len`. vLLM and SGLang state it; null if the engine does not. */
+  readonly contextTokens: number | null;
+}
+
 /**
- * The name under which the engine serves the model, from `GET /v1/models`: `wanted` if it is listed, otherwise the
- * first one. Engines without that route (TEI) accept any name. Throws AppError `unauthorized`, `unavailable` or
- * `timeout`.
+ * The model that the engine serves, from `GET /v1/models`: `wanted` if it is listed, otherwise the first one. Engines
+ * without that route (TEI) accept any name. Throws AppError `unauthorized`, `unavailable` or `timeout`.
  */
 export async function readServedModel(
   url: string,
   token: string | null,
   wanted: string,
   signal?: AbortSignal,
-): Promise<string> {
+): Promise<ServedModel> {
   const action = 'asking the endpoint for its models';
   let status: number;
   let body: unknown;
@@ -58,17 +65,22 @@ export async function readServedModel(
   } catch (cause) {
     throw noAnswer(action, url, cause, signal);
   }
-  if (status === 404) return wanted;
+  if (status === 404) return { name: wanted, contextTokens: null };
   if (status === 401 || status === 403) {
     throw new AppError('unauthorized', `${action}: it answered ${status}: ${saidIn(body)}`, { hint: CALL_HINT });
   }
   const listed = at(body, 'data');
-  const ids = Array.isArray(listed) ? listed.flatMap((model) => text(at(model, 'id')) ?? []) : [];
-  const [first] = ids;
+  const served = Array.isArray(listed) ? listed.flatMap((model) => readModel(model) ?? []) : [];
+  const [first] = served;
   if (status !== 200 || first === undefined) {
     throw new AppError('unavailable', `${action}: it answered ${status} without a model: ${saidIn(body)}`, {
       hint: 'the engine may still be starting; upshift asks it again',
     });
   }
-  return ids.includes(wanted) ? wanted : first;
+  return served.find(({ name }) => name === wanted) ?? first;
+}
+
+function readModel(model: unknown): ServedModel | null {
+  const name = text(at(model, 'id'));
+  return name === null ? null : { name, contextTokens: count(at(model, 'max_model_len')) };
 }

@@ -4,7 +4,7 @@ import type { HistoryCall } from '../../core/judge/profile.ts';
 import type { RecordedCall } from '../../core/judge/replay.ts';
 import type { UpstreamKind } from '../../core/route.ts';
 import type { LedgerDb } from '../database.ts';
-import { FLAG } from './call-writer.ts';
+import { FLAG } from './flags.ts';
 import { startOf } from './history.ts';
 import { pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';

@@ -1,8 +1,11 @@
 import { OUTCOMES } from '../../core/outcome.ts';
 import type { AttemptRecord, Call, Shadow } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
+import { INELIGIBLE_REASONS } from '../../core/eligibility.ts';
+import type { IneligibleReason } from '../../core/eligibility.ts';
 import { sqliteCode } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
+import { flagsOf } from './flags.ts';
 import { Names } from './names.ts';
 
 /** A call on its way to the file. */
@@ -15,37 +18,20 @@ export interface CallRow {
   readonly call: Call;
 }
 
-/** Bits of `calls.flags`. */
-export const FLAG = {
-  eligible: 1,
-  hasRole: 2,
-  canary: 4,
-  served: 8,
-  dedicated: 16,
-  clientLeft: 32,
-  noToken: 64,
-  hasShadow: 128,
-  bypass: 256,
-  /** The role is one of a way back: stable is the endpoint. */
-  wayBack: 512,
-  /** Whether the answer held any output was found out, and it held none. */
-  emptinessKnown: 1024,
-  empty: 2048,
-} as const;
-
 const OUTCOME_IDS: ReadonlyMap<Outcome, number> = new Map(OUTCOMES.map((outcome, id) => [outcome, id]));
+const REASON_IDS: ReadonlyMap<IneligibleReason, number> = new Map(INELIGIBLE_REASONS.map((reason, id) => [reason, id]));
 const MOST_ATTEMPTS = 4;
 
 /** Rows in one statement: so many together cost a third less than one by one. */
 const BLOCK = 16;
 const INSERT_CALL = `INSERT INTO calls (ended_at_us, gateway_id, duration_us, route_id, agent_id, shape_id, rollout_name_id,
   step, weight_per_10000, flags, status, outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens,
-  output_tokens, request_bytes, response_bytes, repeat_gap_us, waited_us, attempt_count, provider_id) VALUES`;
+  output_tokens, request_bytes, response_bytes, repeat_gap_us, waited_us, attempt_count, provider_id, ineligible_reason_id) VALUES`;
 const INSERT_ATTEMPT = `INSERT INTO attempts (call_ended_at_us, gateway_id, position, upstream, started_after_us, status,
   outcome_id, first_byte_us, duration_us) VALUES`;
 const INSERT_SHADOW = `INSERT INTO shadows (arrived_at_us, gateway_id, rollout_name_id, outcome_id, status, known_after_us,
   first_byte_us, first_token_us, duration_us, prompt_tokens, output_tokens, is_empty) VALUES`;
-const CALL_COLUMNS = 23;
+const CALL_COLUMNS = 24;
 const ATTEMPT_COLUMNS = 9;
 const SHADOW_COLUMNS = 12;
 
@@ -221,6 +207,7 @@ export class CallWriter {
       heldUs(endedAtUs, call) || null,
       call.attempts.length > MOST_ATTEMPTS ? call.attempts.length : null,
       call.provider == null ? null : providers.id(call.provider),
+      call.ineligibleReason === undefined ? null : (REASON_IDS.get(call.ineligibleReason) as number),
     );
   }
 }
@@ -275,20 +262,6 @@ function bindAttempt(values: Bound[], { endedAtUs, gatewayId, position }: Attemp
     OUTCOME_IDS.get(attempt.outcome) as number,
     attempt.firstByteUs === null ? null : Math.round(attempt.firstByteUs),
     Math.round(attempt.durationUs),
-  );
-}
-
-function flagsOf(call: Call): number {
-  return (
-    (call.isEligible ? FLAG.eligible : 0) |
-    (call.role === null ? 0 : call.role === 'canary' ? FLAG.hasRole | FLAG.canary : FLAG.hasRole) |
-    (call.servedBy === null ? 0 : call.servedBy === 'dedicated' ? FLAG.served | FLAG.dedicated : FLAG.served) |
-    (call.hasClientLeft ? FLAG.clientLeft : 0) |
-    (call.hasNoToken ? FLAG.noToken : 0) |
-    (call.hasShadow ? FLAG.hasShadow : 0) |
-    (call.isBypass === true ? FLAG.bypass : 0) |
-    (call.isWayBack === true ? FLAG.wayBack : 0) |
-    (call.isEmpty === null ? 0 : call.isEmpty ? FLAG.emptinessKnown | FLAG.empty : FLAG.emptinessKnown)
   );
 }
 

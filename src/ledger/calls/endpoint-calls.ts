@@ -1,5 +1,5 @@
 import type { LedgerDb } from '../database.ts';
-import { FLAG } from './call-writer.ts';
+import { FLAG } from './flags.ts';
 
 /** Whether the endpoint of a rollout has served a call that ended at or after a time, epoch ms. */
 export function hasServedSince(db: LedgerDb, rolloutId: string, since: number): boolean {

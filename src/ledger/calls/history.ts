@@ -3,7 +3,7 @@ import type { CallKey } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { CallShape, Role, UpstreamKind } from '../../core/route.ts';
 import type { LedgerDb } from '../database.ts';
-import { FLAG } from './call-writer.ts';
+import { FLAG } from './flags.ts';
 import { cutPage, pagesOf } from './pages.ts';
 import type { Page } from './pages.ts';
 

@@ -4,7 +4,7 @@ import type { Known } from '../../core/judge/call-order.ts';
 import type { LedgerDb } from '../database.ts';
 import { CALL_COLUMNS, CALL_SELECT, FIRST_ATTEMPT, judgedAt, toFigures } from './arrivals.ts';
 import type { ArrivalPage, Raw } from './arrivals.ts';
-import { FLAG } from './call-writer.ts';
+import { FLAG } from './flags.ts';
 import { startOf } from './history.ts';
 import { cutPage, pagesOf } from './pages.ts';
 

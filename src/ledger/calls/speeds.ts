@@ -1,7 +1,7 @@
 import { OUTCOMES } from '../../core/outcome.ts';
 import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
 import type { LedgerDb } from '../database.ts';
-import { FLAG } from './call-writer.ts';
+import { FLAG } from './flags.ts';
 import { startOf } from './history.ts';
 
 /** How many rollouts are read, the newest first, and how many calls of each. */

@@ -2,7 +2,7 @@ import { DELAYED_US } from '../../core/call.ts';
 import { OUTCOMES } from '../../core/outcome.ts';
 import type { UsageCall } from '../../core/usage/log.ts';
 import type { LedgerDb } from '../database.ts';
-import { FLAG } from './call-writer.ts';
+import { FLAG } from './flags.ts';
 import { cutPage, pagesOf } from './pages.ts';
 
 /** A call for a model. `model` and `agent` are their numbers in the ledger. */

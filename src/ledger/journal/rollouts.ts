@@ -2,7 +2,7 @@ import { AppError } from '../../core/errors.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { readPolicy } from '../../core/policy/stored.ts';
 import type { Affinity } from '../../core/route.ts';
-import { FLAG } from '../calls/call-writer.ts';
+import { FLAG } from '../calls/flags.ts';
 import { startOf } from '../calls/history.ts';
 import type { LedgerDb } from '../database.ts';
 

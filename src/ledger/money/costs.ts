@@ -3,7 +3,7 @@ import { meanTokens, onServerless } from '../../core/money/cost.ts';
 import type { EndpointUse, UsageRow } from '../../core/money/cost.ts';
 import { priceBook } from '../../core/money/price-book.ts';
 import { MINUTE_MS } from '../../core/time.ts';
-import { FLAG } from '../calls/call-writer.ts';
+import { FLAG } from '../calls/flags.ts';
 import type { LedgerDb } from '../database.ts';
 import { listPrices } from './prices.ts';
 

@@ -52,10 +52,10 @@ test('a copy is sent with the daemon’s token and the endpoint’s name for the
     'x-agent-id': 'a',
     'x-own': '1',
   };
-  const body = chat({ model: `${MODEL}:groq` });
+  const body = chat({ model: `${MODEL}:fastest` });
   const answer = await ask(rig.url, { body, headers });
   await firstShadow(rig);
-  assert.deepEqual(JSON.parse(answer.body), chatAnswer(`${MODEL}:groq`));
+  assert.deepEqual(JSON.parse(answer.body), chatAnswer(`${MODEL}:fastest`));
   assert.equal(answer.headers['x-upshift-upstream'], 'serverless');
   assert.equal(router.received[0]?.body, body);
   assert.equal(router.received[0]?.headers.authorization, 'Bearer hf_client');
@@ -156,6 +156,26 @@ for (const [name, behave, outcome, status] of ends) {
     assert.equal(rig.calls[0]?.finalOutcome, 'ok');
   });
 }
+
+test('an endpoint that refuses a copy as too long gets no such call any more', async () => {
+  const said = "This model's maximum context length is 100 tokens. However, you requested 1000 tokens";
+  await using router = await startUpstream(echo);
+  await using endpoint = await startUpstream((res) => json(res, 400, { error: { message: said, code: 400 } }));
+  await using rig = await startRig(shadowing(router.url, endpoint.url));
+  const long = chat({ messages: [{ role: 'user', content: 'word '.repeat(200) }] });
+  await ask(rig.url, { body: long });
+  await firstShadow(rig);
+  await ask(rig.url, { body: long });
+  await ask(rig.url, { body: chat() });
+  assert.deepEqual(
+    rig.arrivals.map(({ ineligibleReason, isEligible }) => [ineligibleReason, isEligible]),
+    [
+      [undefined, true],
+      ['too_long', false],
+      [undefined, true],
+    ],
+  );
+});
 
 test('a copy without an answer delays no call, and is given up at the endpoint’s timeout', async () => {
   await using router = await startUpstream(echo);

@@ -75,14 +75,31 @@ describe('the served model', () => {
     return await readServedModel(rig.url, TOKEN, 'acme/model');
   };
   const models = (...ids: string[]) => ({ body: { object: 'list', data: ids.map((id) => ({ id })) } });
+  const named = (name: string) => ({ name, contextTokens: null });
 
   it('is the wanted one if it is listed, otherwise the first', async () => {
-    assert.equal(await read(models('other', 'acme/model')), 'acme/model');
-    assert.equal(await read(models('/repository', 'other')), '/repository');
+    assert.deepEqual(await read(models('other', 'acme/model')), named('acme/model'));
+    assert.deepEqual(await read(models('/repository', 'other')), named('/repository'));
   });
 
   it('is the wanted one on engines that list none', async () => {
-    assert.equal(await read({ status: 404, body: '' }), 'acme/model');
+    assert.deepEqual(await read({ status: 404, body: '' }), named('acme/model'));
+  });
+
+  it('comes with its context, where the engine states one', async () => {
+    const context = async (max_model_len: unknown) =>
+      (
+        await read({
+          body: {
+            data: [
+              { id: 'other', max_model_len: 1 },
+              { id: 'acme/model', max_model_len },
+            ],
+          },
+        })
+      ).contextTokens;
+    assert.equal(await context(8192), 8192);
+    for (const other of [undefined, null, 0, -1, 8192.5, '8192']) assert.equal(await context(other), null);
   });
 
   it('is not known while the engine starts, or if it refuses the token', async () => {

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
+import { INELIGIBLE_REASONS } from '../../../src/core/eligibility.ts';
 import type { AttemptRecord } from '../../../src/core/call.ts';
 import type { CallRow } from '../../../src/ledger/calls/call-writer.ts';
 import { CallWriter } from '../../../src/ledger/calls/call-writer.ts';
@@ -74,6 +75,9 @@ describe('calls', () => {
       makeCall(4, { promptTokens: null, outputTokens: null, attempts: [...makeCall(4).attempts, second] }),
       makeCall(5, { rolloutId: null, outcome: 'gateway_error', attempts: [] }),
       makeCall(6, { isBypass: true, rolloutId: null, role: null, isEligible: false }),
+      ...INELIGIBLE_REASONS.map((reason, i) =>
+        makeCall(7 + i, { role: null, isEligible: false, ineligibleReason: reason }),
+      ),
     ];
     await Promise.all(given.map((call) => record(ledger.calls, call)));
     const calls = await ledger.journal.recentCalls(0);
@@ -94,6 +98,11 @@ describe('calls', () => {
       .raw()
       .all() as string[][];
     assert.equal(shown[1]?.[1], shown[0]?.[0]);
+    const reasons = db.prepare('SELECT ineligible_reason FROM call_log ORDER BY arrived').pluck().all();
+    assert.deepEqual(
+      reasons,
+      given.map(({ ineligibleReason }) => ineligibleReason ?? null),
+    );
     db.close();
     await ledger.close();
   });

@@ -1,0 +1,34 @@
+import type { Call } from '../../core/call.ts';
+
+/** Bits of `calls.flags`. */
+export const FLAG = {
+  eligible: 1,
+  hasRole: 2,
+  canary: 4,
+  served: 8,
+  dedicated: 16,
+  clientLeft: 32,
+  noToken: 64,
+  hasShadow: 128,
+  bypass: 256,
+  /** The role is one of a way back: stable is the endpoint. */
+  wayBack: 512,
+  /** Whether the answer held any output was found out, and it held none. */
+  emptinessKnown: 1024,
+  empty: 2048,
+} as const;
+
+/** The bits of a call. */
+export function flagsOf(call: Call): number {
+  return (
+    (call.isEligible ? FLAG.eligible : 0) |
+    (call.role === null ? 0 : call.role === 'canary' ? FLAG.hasRole | FLAG.canary : FLAG.hasRole) |
+    (call.servedBy === null ? 0 : call.servedBy === 'dedicated' ? FLAG.served | FLAG.dedicated : FLAG.served) |
+    (call.hasClientLeft ? FLAG.clientLeft : 0) |
+    (call.hasNoToken ? FLAG.noToken : 0) |
+    (call.hasShadow ? FLAG.hasShadow : 0) |
+    (call.isBypass === true ? FLAG.bypass : 0) |
+    (call.isWayBack === true ? FLAG.wayBack : 0) |
+    (call.isEmpty === null ? 0 : call.isEmpty ? FLAG.emptinessKnown | FLAG.empty : FLAG.emptinessKnown)
+  );
+}
