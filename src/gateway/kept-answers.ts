@@ -5,18 +5,19 @@ import type { Attempt } from './attempt/attempt.ts';
 import { saysPaused } from './attempt/outcome.ts';
 import type { CallHistory } from './call-history.ts';
 import type { AnswerHeaders } from './request/headers.ts';
+import type { Shared } from './shared.ts';
 
 /** Answers of a call's earlier attempts, which the client gets after all if no later one is better. */
 export class KeptAnswers {
   readonly #history: CallHistory;
-  readonly #clock: { nowUs(): number };
+  readonly #shared: Pick<Shared, 'nowUs' | 'limits'>;
   #last: Attempt | null = null;
   /** The endpoint's attempt that rejected the call, until serverless shows whose mistake that is. */
   #rejected: Attempt | null = null;
 
-  constructor(history: CallHistory, clock: { nowUs(): number }) {
+  constructor(history: CallHistory, shared: Pick<Shared, 'nowUs' | 'limits'>) {
     this.#history = history;
-    this.#clock = clock;
+    this.#shared = shared;
   }
 
   /** Keeps the answer of an attempt at serverless, unless the client never asked the provider that gave it. */
@@ -29,7 +30,7 @@ export class KeptAnswers {
 
   /** Keeps the endpoint's answer that rejects the call. The outcome of its attempt is not known yet. */
   keepRejection(attempt: Attempt, headers: AnswerHeaders): void {
-    attempt.endedAtUs = this.#clock.nowUs();
+    attempt.endedAtUs = this.#shared.nowUs();
     attempt.hold(headers);
     this.#rejected = attempt;
   }
@@ -48,7 +49,7 @@ export class KeptAnswers {
     if (rejected === null || attempt === rejected) return null;
     const settled = settleRejection(outcome, status);
     if (settled.answer === 'dedicated') {
-      attempt.settle(outcome, this.#clock.nowUs());
+      attempt.settle(outcome, this.#shared.nowUs());
       attempt.discard();
       return this.#takeRejected(rejected, settled.outcome);
     }
@@ -71,7 +72,9 @@ export class KeptAnswers {
 
   #takeRejected(rejected: Attempt, outcome: Outcome): Attempt {
     this.#rejected = null;
-    this.#history.noteOutcome(rejected, saysPaused(rejected.heldText) ? 'paused' : outcome, this.#clock.nowUs());
+    const { canary } = this.#history.assignment;
+    if (canary !== null) this.#shared.limits.learn(canary.url, rejected.heldText);
+    this.#history.noteOutcome(rejected, saysPaused(rejected.heldText) ? 'paused' : outcome, this.#shared.nowUs());
     return rejected;
   }
 }

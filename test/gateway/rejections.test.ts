@@ -44,6 +44,36 @@ for (const status of REJECTING_STATUSES) {
   });
 }
 
+const TOO_LONG: readonly (readonly [engine: string, status: number, body: object])[] = [
+  [
+    'vLLM',
+    400,
+    { error: { message: "This model's maximum context length is 100 tokens. However, you requested 600" } },
+  ],
+  ['SGLang', 400, { message: "The input (500 tokens) is longer than the model's context length (100 tokens)." }],
+  ['llama.cpp', 400, { error: { message: 'request (500 tokens) exceeds the available context size (100 tokens)' } }],
+  ['TGI', 422, { error: 'Input validation error: `inputs` tokens + `max_new_tokens` must be <= 100. Given: 500' }],
+];
+for (const [engine, status, body] of TOO_LONG) {
+  test(`${engine} gets no call any more that is as long as one that it rejected as too long`, async () => {
+    await using router = await startUpstream(fine);
+    await using endpoint = await startUpstream((res, got) =>
+      got.body.length > 300 ? json(res, status, body) : json(res, 200, chatAnswer(MODEL)),
+    );
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+    const long = chat({ messages: [{ role: 'user', content: 'word '.repeat(300) }] });
+    for (const each of [long, long, chat()]) assert.equal((await ask(rig.url, { body: each })).body, WHOLE);
+    assert.deepEqual(
+      (await rig.recorded(3)).map(({ outcome, ineligibleReason, servedBy }) => [outcome, ineligibleReason, servedBy]),
+      [
+        ['rejected_by_endpoint', undefined, 'serverless'],
+        ['ok', 'too_long', 'serverless'],
+        ['ok', undefined, 'dedicated'],
+      ],
+    );
+  });
+}
+
 /** What serverless does that shows nothing about the endpoint. */
 const NO_BETTER: readonly (readonly [what: string, behave: Behaviour, outcome: string])[] = [
   ['has no place', rejects(429), 'rate_limited'],
