@@ -70,7 +70,7 @@ CREATE TABLE ineligible_reasons (
 ) STRICT;
 
 INSERT INTO ineligible_reasons (id, name) VALUES
-  (0, 'unread'), (1, 'provider'), (2, 'media'), (3, 'shape'), (4, 'too_large'), (5, 'too_long');
+  (0, 'unchangeable'), (1, 'provider'), (2, 'media'), (3, 'shape'), (4, 'too_large'), (5, 'too_long');
 
 -- Ids of rollouts, as calls and copies refer to them.
 CREATE TABLE rollout_names (

@@ -7,7 +7,7 @@ import type { CallShape } from './route.ts';
  * only. If there are several reasons, the first of this list is given.
  */
 export const INELIGIBLE_REASONS = [
-  'unread', // the gateway cannot read the body, because it is encoded, not JSON, or too large to keep
+  'unchangeable', // the body goes on as it came, because it is encoded, not JSON, or too large to keep
   'provider', // the client demands a provider behind the router
   'media', // pictures, sound, video or files
   'shape', // the endpoint has not shown that it can answer calls of that shape
@@ -20,7 +20,8 @@ export type IneligibleReason = (typeof INELIGIBLE_REASONS)[number];
 /** What is known of a call before it is sent. */
 export interface CallAsked {
   readonly shape: CallShape;
-  readonly isRead: boolean;
+  /** Whether the model's name in its body can be replaced by the engine's. */
+  readonly isChangeable: boolean;
   readonly demandsProvider: boolean;
   readonly bodyBytes: number;
   /** Characters of the body that are written as six bytes, `\u00e9`. It is asked only of a long body. */
@@ -37,7 +38,7 @@ export function ineligibleReason(
   shown: ReadonlySet<CallShape>,
   limits: EndpointLimits,
 ): IneligibleReason | null {
-  if (!call.isRead) return 'unread';
+  if (!call.isChangeable) return 'unchangeable';
   if (call.demandsProvider) return 'provider';
   if (call.shape.includes('+media')) return 'media';
   if (!isEligible(call.shape, shown)) return 'shape';

@@ -9,7 +9,7 @@ import type { EndpointLimits } from '../../src/core/endpoint-limits.ts';
 const SHOWN = new Set(['chat', 'chat+stream', 'completion', 'embedding']);
 const PLAIN: CallAsked = {
   shape: 'chat',
-  isRead: true,
+  isChangeable: true,
   demandsProvider: false,
   bodyBytes: 200,
   escapes: () => 0,
@@ -21,7 +21,7 @@ const limits = (some: Partial<EndpointLimits>): EndpointLimits => ({ ...NO_LIMIT
 describe('why an endpoint cannot get a call', () => {
   const cases: readonly (readonly [string, Partial<CallAsked>, Partial<EndpointLimits>, string | null])[] = [
     ['a plain call', {}, { totalTokens: 8192, promptTokens: 8192, bodyBytes: 2_000_000 }, null],
-    ['a body that was not read', { isRead: false }, {}, 'unread'],
+    ['a body that goes on as it came', { isChangeable: false }, {}, 'unchangeable'],
     ['a provider that the client demands', { demandsProvider: true }, {}, 'provider'],
     ['a picture', { shape: 'chat+media' }, {}, 'media'],
     ['a picture in a stream', { shape: 'chat+stream+media' }, {}, 'media'],

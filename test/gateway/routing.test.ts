@@ -81,8 +81,8 @@ test('shapes that the endpoint has not answered before stay on serverless as ine
       ['chat+structured', null, false, 'shape'],
       ['chat+media', null, false, 'media'],
       ['completion', null, false, 'shape'],
+      ['chat', null, false, 'unchangeable'],
       // Without a model there is no endpoint that could have got it.
-      ['chat', null, false, undefined],
       ['models', null, false, undefined],
     ],
   );

@@ -95,7 +95,7 @@ function whyIneligible(
   const { shape, scan } = content;
   const asked = {
     shape,
-    isRead: scan !== null,
+    isChangeable: scan !== null,
     demandsProvider: demandsProvider(content),
     bodyBytes: body.length,
     escapes: () => countEscapes(body),
