@@ -41,6 +41,14 @@ export function deal(agents: number, factor: number, seed: number): readonly (re
   return hands;
 }
 
+/** How the agents call. `tokens`: how many tokens they have together. */
+interface Swarm {
+  readonly clock: Clock;
+  readonly manners: Manners;
+  readonly model: string;
+  readonly tokens: number;
+}
+
 /**
  * One hour of agents that each make one call after the other: the next one when it is due by the trace, or when the
  * one before has ended, whichever is later. What is not begun within the hour is left out.
@@ -48,20 +56,21 @@ export function deal(agents: number, factor: number, seed: number): readonly (re
 export async function runAgents(
   baseUrl: string,
   hands: readonly (readonly Arrival[])[],
-  { clock, manners, model }: { readonly clock: Clock; readonly manners: Manners; readonly model: string },
+  { clock, manners, model, tokens }: Swarm,
 ): Promise<Seen> {
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
-  const target: Target = {
+  const targetOf = (number: number): Target => ({
     url: new URL(`${baseUrl}/v1/chat/completions`),
     agent,
     clock,
-    token: 'hf_bench',
+    token: `hf_bench${number % tokens}`,
     timeoutMs: 150_000,
-  };
+  });
   const startMs = clock.now();
   const done: Done[] = [];
   const counts = { refused: 0, failed: 0 };
   const live = async (hand: readonly Arrival[], number: number): Promise<void> => {
+    const target = targetOf(number);
     for (const [turn, { atMs, promptTokens, outputTokens }] of hand.entries()) {
       const waitMs = startMs + atMs - clock.now();
       if (waitMs > 0) await clock.sleep(waitMs);

@@ -11,11 +11,12 @@ import type { Manners, Seen } from './agents.ts';
 
 const HELP = `Usage: npm run bench:care -- [options]
 
-An hour of a swarm before a serverless router that takes 2000 calls in five minutes, three times: agents that take a
-refusal as a failure, agents that back off by 1, 2, 4, 8, 16 s, and agents of the first kind behind the gateway. Real HTTP
-on loopback on a clock that runs faster.
+An hour of a swarm before a serverless router that takes 2000 calls in five minutes, four times: agents that take a
+refusal as a failure, agents that back off by 1, 2, 4, 8, 16 s, and agents of the first kind behind the gateway, with one
+token and with several tokens of one account. Real HTTP on loopback on a clock that runs faster.
 
   --agents N    default 100, each with one call at a time
+  --tokens N    tokens of the last run, default 64
   --factor X    times the calls of the recorded hour, default 1.4
   --scale X     clock seconds in a real second, default 60
   --seed N      default 1
@@ -51,6 +52,7 @@ interface Row {
 const { values: options } = parseArgs({
   options: {
     agents: { type: 'string', default: '100' },
+    tokens: { type: 'string', default: '64' },
     factor: { type: 'string', default: '1.4' },
     scale: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
@@ -63,34 +65,38 @@ if (options.help) process.stdout.write(HELP);
 else await main();
 
 async function main(): Promise<void> {
-  const [agents, factor, scale, seed] = [options.agents, options.factor, options.scale, options.seed].map(Number);
-  if (!agents || !factor || !scale || !seed) throw new Error('expected numbers above 0; see --help');
+  const given = [options.agents, options.tokens, options.factor, options.scale, options.seed];
+  const [agents, tokens, factor, scale, seed] = given.map(Number);
+  if (!agents || !tokens || !factor || !scale || !seed) throw new Error('expected numbers above 0; see --help');
   const hands = deal(agents, factor, seed);
   const rows: Row[] = [];
-  for (const [name, manners, care] of [
-    ['no retry', 'no retry', null],
-    ['fixed back-off', 'fixed back-off', null],
-    ['upshift', 'no retry', POLICY_DEFAULTS.care],
-  ] as const satisfies readonly (readonly [string, Manners, CarePolicy | null])[]) {
+  for (const [name, manners, care, count] of [
+    ['no retry', 'no retry', null, 1],
+    ['fixed back-off', 'fixed back-off', null, 1],
+    ['upshift', 'no retry', POLICY_DEFAULTS.care, 1],
+    [`upshift, ${tokens} tokens`, 'no retry', POLICY_DEFAULTS.care, tokens],
+  ] as const satisfies readonly (readonly [string, Manners, CarePolicy | null, number])[]) {
     process.stderr.write(`${name}: an hour in ${Math.round(3_600 / scale)} s ...\n`);
-    rows.push(await runOnce({ name, manners, care }, hands, scale));
+    rows.push(await runOnce({ name, manners, care, tokens: count }, hands, scale));
   }
-  const [plain] = rows as [Row];
-  const upshift = rows.at(-1) as Row;
+  const [plain, , upshift, several] = rows as [Row, Row, Row, Row];
   const fewer = 1 - upshift.refused / plain.refused;
   if (options.json)
-    process.stdout.write(`${JSON.stringify({ agents, factor, scale, seed, limit: LIMIT, fewer, rows })}\n`);
-  else process.stdout.write(`${tableOf(rows)}\n\n429s seen by agents: ${percent(fewer)} fewer behind the gateway.\n`);
+    process.stdout.write(`${JSON.stringify({ agents, tokens, factor, scale, seed, limit: LIMIT, fewer, rows })}\n`);
+  else
+    process.stdout.write(
+      `${tableOf(rows)}\n\n429s seen by agents: ${percent(fewer)} fewer behind the gateway. ${times(several, upshift)}\n`,
+    );
 }
 
 async function runOnce(
-  { name, manners, care }: { name: string; manners: Manners; care: CarePolicy | null },
+  { name, manners, care, tokens }: { name: string; manners: Manners; care: CarePolicy | null; tokens: number },
   hands: ReturnType<typeof deal>,
   scale: number,
 ): Promise<Row> {
   const clock = createClock({ scale, start: Date.now() });
   await using simulation = await startSimulation({ clock, limits: { routerCalls: LIMIT, routerWindowMs: WINDOW_MS } });
-  const run = (url: string) => runAgents(url, hands, { clock, manners, model: MODEL });
+  const run = (url: string) => runAgents(url, hands, { clock, manners, model: MODEL, tokens });
   if (care === null) {
     const seen = await run(simulation.routerUrl);
     const none = { afterTwoWindows: null, atTheEnd: null };
@@ -174,6 +180,11 @@ function rowOf(
 
 function at(values: readonly number[], share: number): number {
   return Math.round(values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? 0);
+}
+
+function times(several: Row, one: Row): string {
+  const ratio = (several.refusedByRouter / one.refusedByRouter).toFixed(2);
+  return `429s by the router: ${ratio} times as many with several tokens as with one.`;
 }
 
 function percent(share: number): string {

@@ -23,7 +23,7 @@ import { Exchange } from './exchange.ts';
 import type { InFlight } from './exchange.ts';
 import { LiveSet } from './live-set.ts';
 import { Agents } from './request/agent.ts';
-import { BodyHashes } from './request/body-hash.ts';
+import { Hashes } from './request/hashes.ts';
 import { LearnedLimits } from './request/learned-limits.ts';
 import { Repeats } from './request/repeats.ts';
 import { Shadows } from './shadow/shadows.ts';
@@ -159,7 +159,7 @@ function startChecks({ live, shadows, lanes, coarse }: Parts): () => void {
 
 function share(options: GatewayOptions): Parts {
   const { clock } = options;
-  const bodyHashes = new BodyHashes();
+  const hashes = new Hashes();
   let lastArrivalUs = 0;
   return {
     gatewayId: options.gatewayId,
@@ -169,8 +169,8 @@ function share(options: GatewayOptions): Parts {
     recorder: options.recorder,
     observer: guarded(options.observer, options.log ?? (() => undefined)),
     agents: new Agents(options.agentSalt),
-    bodyHashes,
-    repeats: new Repeats(bodyHashes),
+    hashes,
+    repeats: new Repeats(hashes),
     unreached: new Unreached((message, facts) => options.log?.('warn', message, facts)),
     targets: new Targets(options.dispatcherFor ?? dispatchersThrough(options.proxies ?? NO_PROXIES)),
     settings: options.settings ?? (() => GATEWAY_DEFAULTS),

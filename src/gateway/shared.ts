@@ -8,7 +8,7 @@ import type { Batches } from './batch/batches.ts';
 import type { Lanes } from './care/lanes.ts';
 import type { Indexed, LiveSet } from './live-set.ts';
 import type { Agents } from './request/agent.ts';
-import type { BodyHashes } from './request/body-hash.ts';
+import type { Hashes } from './request/hashes.ts';
 import type { Repeats } from './request/repeats.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { LearnedLimits } from './request/learned-limits.ts';
@@ -33,7 +33,7 @@ export interface Shared {
   readonly recorder: Recorder;
   readonly observer: CallObserver;
   readonly agents: Agents;
-  readonly bodyHashes: BodyHashes;
+  readonly hashes: Hashes;
   readonly repeats: Repeats;
   readonly limits: LearnedLimits;
   readonly targets: Targets;

@@ -7,7 +7,7 @@ import { requestHeaders, responseHeaders } from '../../src/gateway/request/heade
 import { LiveSet } from '../../src/gateway/live-set.ts';
 import { serverlessAuthorization } from '../../src/core/wire/credentials.ts';
 import { PROVIDERS, locate } from '../../src/core/wire/destination.ts';
-import { BodyHashes } from '../../src/gateway/request/body-hash.ts';
+import { Hashes } from '../../src/gateway/request/hashes.ts';
 import { Repeats } from '../../src/gateway/request/repeats.ts';
 
 test('knows the paths of OpenAI, the router and the Hub', () => {
@@ -141,7 +141,7 @@ test('identifies agents by the id that they send, otherwise by token and user ag
 });
 
 test('a refused body counts as repeated for a minute, and only for its agent', () => {
-  const repeats = new Repeats(new BodyHashes());
+  const repeats = new Repeats(new Hashes());
   const body = Buffer.from('body');
   assert.equal(repeats.find('a', '/p', body, 1), null);
   repeats.refused('a', '/p', body, { arrivedAtUs: 1, repeatOfUs: null });

@@ -139,6 +139,12 @@ export class RateLimit {
     return other;
   }
 
+  /** Returns to a limit that was known before; null: none. */
+  restore(perSecond: number | null, nowMs: number): void {
+    this.#settle(perSecond ?? 0, nowMs);
+    if (perSecond === null) this.#limit = this.#pace = null;
+  }
+
   /** Restarts at a tenth of a known limit. Used after a restart and when an upstream recovers. */
   ramp(nowMs: number, spanMs = this.#rampMs): void {
     this.#ramp.begin(nowMs, spanMs);
@@ -165,7 +171,6 @@ export class RateLimit {
     if (pace !== null) {
       this.#refill(nowMs, pace);
       this.#tokens.take();
-      if (isWanted) this.#seconds.wanted();
       if (isWanted) this.#grow(nowMs);
       else this.#paceAtMs = nowMs;
     }
@@ -272,6 +277,7 @@ export class RateLimit {
   }
 
   #grow(nowMs: number): void {
+    this.#seconds.wanted();
     const [limit, pace] = [this.#limit, this.#pace];
     if (limit === null || pace === null) return;
     // Calls of more than one window show nothing: at low demand any number is taken without a refusal.

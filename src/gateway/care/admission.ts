@@ -7,7 +7,7 @@ import type { Target } from '../attempt/targets.ts';
 import type { Batches, BatchMember } from '../batch/batches.ts';
 import type { Lanes } from './lanes.ts';
 import type { Assignment } from '../request/assignment.ts';
-import type { BodyHashes } from '../request/body-hash.ts';
+import type { Hashes } from '../request/hashes.ts';
 import { clientPatienceMs } from '../request/incoming-call.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Fault } from './lane.ts';
@@ -36,7 +36,7 @@ type EndedAttempt = Pick<Attempt, 'hasConnected'>;
 /** What all admissions of a gateway share. */
 interface AdmissionParts {
   readonly lanes: Lanes;
-  readonly bodyHashes: BodyHashes;
+  readonly hashes: Hashes;
   readonly batches: Batches;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
 }
@@ -58,10 +58,14 @@ export function admissionFor(
   // A call that may join a batch stays on its own lane: a batch has one provider.
   const choice = laneChoiceFor(shared.lanes, incoming, care, member === null ? care.providers : []);
   const patienceMs = !canWait ? 0 : Math.min(care.maxWait, clientPatienceMs(incoming.headers));
-  const bodyHash = () => shared.bodyHashes.of(incoming.destination.path, incoming.body);
+  const { hashes } = shared;
+  const hashOf = {
+    body: () => hashes.of(incoming.destination.path, incoming.body),
+    credential: () => hashes.ofCredential(authorization ?? ''),
+  };
   return new Admission(
     owner,
-    { choice, policy: care, clock: shared.clock, member, bodyHash },
+    { choice, policy: care, clock: shared.clock, member, hashOf },
     { agent: arrival.agent, patienceMs },
   );
 }
@@ -73,8 +77,8 @@ interface Surroundings {
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   /** Null if the call is never sent in a batch. */
   readonly member: BatchMember | null;
-  /** What stands for the call's path and body. */
-  readonly bodyHash: () => string;
+  /** What stands for the call's path and body, and for its credential. */
+  readonly hashOf: { readonly body: () => string; readonly credential: () => string };
 }
 
 /**
@@ -89,7 +93,8 @@ export class Admission implements Waiter {
   readonly #policy: CarePolicy;
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
   readonly #member: BatchMember | null;
-  readonly #bodyHash: () => string;
+  readonly #hashOf: Surroundings['hashOf'];
+  #credential: string | null = null;
   readonly #owner: AdmissionOwner;
   #permit: Permit | null = null;
   /** The provider that the answer named; null until an answer has begun, and if it names none. */
@@ -101,7 +106,7 @@ export class Admission implements Waiter {
 
   constructor(
     owner: AdmissionOwner,
-    { choice, policy, clock, member, bodyHash }: Surroundings,
+    { choice, policy, clock, member, hashOf }: Surroundings,
     { agent, patienceMs }: { agent: string; patienceMs: number },
   ) {
     this.#owner = owner;
@@ -109,7 +114,7 @@ export class Admission implements Waiter {
     this.#policy = policy;
     this.#clock = clock;
     this.#member = member;
-    this.#bodyHash = bodyHash;
+    this.#hashOf = hashOf;
     this.agent = agent;
     this.deadlineMs = clock.now() + patienceMs;
   }
@@ -131,6 +136,10 @@ export class Admission implements Waiter {
     else if (answer === 'in_batch') this.admit(null);
     else if ('kind' in answer) this.refuse(answer);
     else this.admit(answer);
+  }
+
+  get credential(): string {
+    return (this.#credential ??= this.#hashOf.credential());
   }
 
   get canJoinBatch(): boolean {
@@ -186,7 +195,7 @@ export class Admission implements Waiter {
   #faultyBody(): string | null {
     if (this.#hasFaulted) return null;
     this.#hasFaulted = true;
-    return this.#bodyHash();
+    return this.#hashOf.body();
   }
 
   /**
@@ -225,11 +234,13 @@ export class Admission implements Waiter {
   answerBegan(headers: AnswerHeaders): void {
     const { lane } = this.#choice.current;
     this.#namedProvider = namedProvider(headers);
-    if (this.#permit !== null) lane.answerBegan(this.#permit);
+    const permit = this.#permit;
+    if (permit === null) return;
+    lane.answerBegan(permit);
     const perSecond = readAllowedRate(headers);
-    if (perSecond !== null) lane.limitStated(perSecond);
+    if (perSecond !== null) lane.limitStated(permit, perSecond);
     const quota = readQuota(headers);
-    if (quota !== null) lane.quotaStated(quota.left, quota.resetMs);
+    if (quota !== null) lane.quotaStated(permit, quota.left, quota.resetMs);
   }
 
   /** The call has ended: it waits no longer. */

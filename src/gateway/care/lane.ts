@@ -4,7 +4,7 @@ import type { Ended } from '../../core/care/breaker.ts';
 import { InFlightLimit } from '../../core/care/in-flight.ts';
 import type { LaneCounts, LaneStatus, LearnedLane } from '../../core/care/lane-status.ts';
 import { ProviderTally } from '../../core/care/providers.ts';
-import { RateLimit } from '../../core/care/rate-limit.ts';
+import { Rates } from '../../core/care/rates.ts';
 import { RetryAllowance } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
@@ -38,7 +38,7 @@ export class Lane implements Gate {
   readonly #providers = new ProviderTally();
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
   #policy: CarePolicy;
-  readonly #rate: RateLimit;
+  readonly #rates: Rates;
   readonly #inFlight: InFlightLimit;
   readonly #line: WaitingLine;
   readonly #breaker: Breaker;
@@ -50,7 +50,7 @@ export class Lane implements Gate {
   constructor(policy: CarePolicy, clock: Pick<Clock, 'now' | 'scale'>, learned: LearnedLane | null) {
     this.#policy = policy;
     this.#clock = clock;
-    this.#rate = new RateLimit(policy.ramp, learned?.rate);
+    this.#rates = new Rates(policy.ramp, learned?.rate);
     this.#inFlight = new InFlightLimit(learned?.inFlight);
     this.#line = new WaitingLine(policy.queue, this, clock);
     this.#breaker = new Breaker(learned?.breaker);
@@ -115,20 +115,20 @@ export class Lane implements Gate {
    * `fault`: needed if `outcome` is a fault.
    */
   release(permit: Permit, outcome: Outcome, retryAfterMs: number | null, fault = NO_FAULT): void {
-    const { outgoing } = permit;
+    const { sent } = permit;
     const nowMs = this.#clock.now();
     const isWanted = this.#line.size > 0;
     this.#inFlight.inFlight--;
     if (outcome === 'rate_limited') {
       this.counts.refusedByUpstream++;
-      this.#rate.refused(outgoing, nowMs, retryAfterMs);
+      this.#rates.refused(sent, nowMs, retryAfterMs);
     } else if (outcome === 'unavailable' || outcome === 'connect_failed') {
-      this.#rate.cancelled(outgoing);
+      this.#rates.cancelled(sent);
       const isCrowd = outcome === 'unavailable' && nowMs - this.#answeredAtMs < RECENTLY_MS;
       if (isCrowd) this.#inFlight.overloaded(this.#inFlight.inFlight, nowMs);
-    } else if (outcome === 'no_credits') {
-      this.counts.noCredits++;
-      this.#noCreditsAtMs = nowMs;
+    } else if (outcome === 'no_credits' || outcome === 'unauthorized') {
+      this.#rates.denied(sent, nowMs);
+      if (outcome === 'no_credits') this.#noteNoCredits(nowMs);
     } else if (outcome === 'ok') {
       this.#answeredAtMs = nowMs;
       this.#inFlight.answered(isWanted);
@@ -136,30 +136,35 @@ export class Lane implements Gate {
     this.#noteOutcome(outcome, permit, fault, nowMs);
   }
 
+  #noteNoCredits(nowMs: number): void {
+    this.counts.noCredits++;
+    this.#noCreditsAtMs = nowMs;
+  }
+
   #noteOutcome(outcome: Outcome, { waiter, wasProbe }: Permit, fault: Fault, nowMs: number): void {
     const policy = this.#policy;
     const isBack = this.#breaker.ended(policy.breaker, { outcome, wasProbe, agent: waiter.agent, nowMs, ...fault });
     // The traffic returns gradually, within one cool-down at most.
-    if (isBack) this.#rate.ramp(nowMs, Math.min(policy.ramp, policy.breaker.cooldown));
+    if (isBack) this.#rates.ramp(nowMs, Math.min(policy.ramp, policy.breaker.cooldown));
     this.#line.drain();
   }
 
   /** A successful answer has begun. That ends a probe: it has shown that the upstream answers. */
   answerBegan(permit: Permit): void {
     const nowMs = this.#clock.now();
-    this.#rate.taken(permit.outgoing, nowMs);
+    this.#rates.taken(permit.sent, nowMs);
     if (permit.wasProbe) this.#noteOutcome('ok', permit, NO_FAULT, nowMs);
     else if (this.#line.size > 0) this.#line.drain();
   }
 
   /** The upstream states how many calls per second it accepts. */
-  limitStated(perSecond: number): void {
-    this.#rate.limitStated(perSecond, this.#clock.now());
+  limitStated({ sent }: Permit, perSecond: number): void {
+    sent.rate.limitStated(perSecond, this.#clock.now());
   }
 
   /** The upstream states in a successful answer how many calls are left until its quota is reset. */
-  quotaStated(left: number, resetMs: number): void {
-    this.#rate.quotaStated(left, resetMs, this.#clock.now());
+  quotaStated({ sent }: Permit, left: number, resetMs: number): void {
+    sent.rate.quotaStated(left, resetMs, this.#clock.now());
   }
 
   /** Refuses the waiters whose deadline has passed, and admits those that it can. */
@@ -173,14 +178,14 @@ export class Lane implements Gate {
   }
 
   get learned(): LearnedLane {
-    return { rate: this.#rate.learned, inFlight: this.#inFlight.learned, breaker: this.#breaker.learned };
+    return { rate: this.#rates.shared.learned, inFlight: this.#inFlight.learned, breaker: this.#breaker.learned };
   }
 
   get status(): LaneStatus {
-    const { perSecond } = this.#rate.learned;
+    const { perSecond } = this.#rates.shared.learned;
     return {
       limit: perSecond === null ? null : Math.round((perSecond * WINDOW_MS) / 1_000),
-      isBlocked: this.#rate.isBlocked,
+      isBlocked: this.#rates.shared.isBlocked,
       inFlight: this.#inFlight.inFlight,
       inFlightLimit: this.#inFlight.learned.most,
       waiting: this.#line.size,
@@ -200,21 +205,21 @@ export class Lane implements Gate {
   }
 
   get isSameForAll(): boolean {
-    return this.#breaker.isSameForAll;
+    return this.#breaker.isSameForAll && this.#rates.isSameForAll;
   }
 
-  nextAt({ agent }: Waiter, nowMs: number): number {
-    const { ok, askAt } = this.#breaker.admits(agent, this.#policy.breaker, nowMs);
+  nextAt(waiter: Waiter, nowMs: number): number {
+    const { ok, askAt } = this.#breaker.admits(waiter.agent, this.#policy.breaker, nowMs);
     // No further probe is allowed: only the end of one can change that.
     if (!ok) return Math.max(askAt, nowMs + 1);
-    return this.#rate.nextAt(nowMs);
+    return this.#rates.nextAt(waiter, nowMs);
   }
 
   grant(waiter: Waiter, nowMs: number): Permit {
     const wasProbe = this.#breaker.sent(waiter.agent, nowMs);
     this.#inFlight.inFlight++;
     this.counts.sent++;
-    return { waiter, outgoing: this.#rate.send(nowMs, this.#line.size > 0), wasProbe };
+    return { waiter, sent: this.#rates.send(waiter, nowMs, this.#line.size > 0), wasProbe };
   }
 
   #refusalKind({ agent }: Waiter): Refusal['kind'] {
@@ -231,7 +236,7 @@ export class Lane implements Gate {
     // A probe is under way and may be answered at any moment.
     if (this.#breaker.stops(waiter.agent) && this.#breaker.state.state === 'half-open') return 0;
     const untilNext = Math.max(0, this.nextAt(waiter, nowMs) - nowMs);
-    const perSecond = this.#rate.limit;
+    const perSecond = this.#rates.limitOf(waiter);
     return untilNext + (perSecond === null ? 0 : (this.#line.ahead(waiter, nowMs) / perSecond) * 1_000);
   }
 }

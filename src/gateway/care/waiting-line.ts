@@ -1,10 +1,10 @@
 import { FairQueue } from '../../core/care/fair-queue.ts';
-import type { Outgoing } from '../../core/care/block.ts';
+import type { Caller, Sent } from '../../core/care/rates.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Refusal } from './refusal.ts';
 
 /** A call that asks for a permit. */
-export interface Waiter {
+export interface Waiter extends Caller {
   readonly agent: string;
   /** Clock ms: it is not sent later than this. */
   readonly deadlineMs: number;
@@ -19,7 +19,7 @@ export interface Waiter {
 /** The permission for one request to the upstream; `release` gives it back. */
 export interface Permit {
   readonly waiter: Waiter;
-  readonly outgoing: Outgoing;
+  readonly sent: Sent;
   readonly wasProbe: boolean;
 }
 

@@ -1,4 +1,4 @@
-import type { BodyHashes } from './body-hash.ts';
+import type { Hashes } from './hashes.ts';
 
 const OPEN_FOR_US = 60_000_000;
 const MOST_AGENTS = 10_000;
@@ -16,10 +16,10 @@ interface Refusal {
  * calls of agents with a remembered refusal.
  */
 export class Repeats {
-  readonly #hashes: BodyHashes;
+  readonly #hashes: Hashes;
   readonly #agents = new Map<string, Map<string, Refusal>>();
 
-  constructor(hashes: BodyHashes) {
+  constructor(hashes: Hashes) {
     this.#hashes = hashes;
   }
 

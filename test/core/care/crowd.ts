@@ -10,6 +10,9 @@ const ANSWER_MS = 3_000;
 const PATIENCE_MS = 30_000;
 const RESERVE = 20;
 
+/** What the crowd asks of a rate limit. */
+type Rate = Pick<RateLimit, 'limit' | 'nextAt' | 'send' | 'refused'>;
+
 /** What happened in one window. */
 export interface Seen {
   taken: number;
@@ -23,7 +26,7 @@ export interface Seen {
  * window of five minutes, through a `RateLimit` and a queue. It has its own clock.
  */
 export class Crowd {
-  readonly rate: RateLimit;
+  readonly rate: Rate;
   readonly seen: Seen[] = [];
   readonly #counting: Counting;
   readonly #limit: (nowMs: number) => number;
@@ -38,7 +41,7 @@ export class Crowd {
   constructor(
     counting: Counting,
     { agents, pauseMs, limit }: { agents: number; pauseMs: number; limit: (nowMs: number) => number },
-    rate = new RateLimit(0),
+    rate: Rate = new RateLimit(0),
   ) {
     this.#counting = counting;
     this.#limit = limit;

@@ -248,6 +248,7 @@ test('calls that wait for a probe are sent as soon as it is answered, long befor
     lane.enter(
       {
         agent: 'a',
+        credential: 'a',
         deadlineMs: Number.POSITIVE_INFINITY,
         canJoinBatch: false,
         admit: () => went++,

@@ -1,10 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
 /**
- * Hashes of requests, by which a body is recognised without being kept. Their key is new in each process, so that they
- * say nothing to anybody else. A body is hashed once at most.
+ * Hashes by which a body or a credential is recognised without being kept. Their key is new in each process, so that
+ * they say nothing to anybody else. A body is hashed once at most.
  */
-export class BodyHashes {
+export class Hashes {
   readonly #key = randomBytes(32);
   readonly #known = new WeakMap<Buffer, string>();
 
@@ -16,5 +16,10 @@ export class BodyHashes {
     const hash = createHmac('sha256', this.#key).update(`${path}\n`).update(body).digest('base64');
     if (body.length > 0) this.#known.set(body, hash);
     return hash;
+  }
+
+  /** What stands for a value of `Authorization`. */
+  ofCredential(authorization: string): string {
+    return createHmac('sha256', this.#key).update(authorization).digest('base64');
   }
 }
