@@ -46,17 +46,18 @@ test(
   'it goes back in memory where a locked ledger cannot take the decision, and writes it down later',
   PATIENT,
   async (t) => {
-    const stage = await openStage(t, { policy: { limits: { bake: '2m' } } });
+    const stage = await openStage(t, { policy: { limits: { bake: '5m' } } });
     const { daemon, gateway } = await openDaemon(t, stage);
     const traffic = startTraffic(t, { url: gateway, model: MODEL, streams: 0 });
     await approveUpTo(stage, 1);
     const { id } = await inPhase(stage, 'stepping', 1);
+    // Before the step may ask, however busy the machine is.
+    const lock = await holdLock(t, stage.dbPath);
     const weight = () => daemon.report().routes[0]?.rollout?.weight;
     await eventually(
       'the endpoint serves',
       () => (daemon.report().routes[0]?.rollout?.figures?.canary.decided ?? 0) > 5,
     );
-    const lock = await holdLock(t, stage.dbPath);
     // A tick that waits for the ledger with something else must not hold up the way back.
     const action = () => daemon.report().routes[0]?.decision?.action;
     await eventually('it would ask, and cannot', () => action() === 'ask');
