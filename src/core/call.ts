@@ -29,17 +29,24 @@ export interface AttemptRecord {
 }
 
 /** The part of an attempt that says when its outcome was known. */
-export type TimedAttempt = Pick<AttemptRecord, 'upstream' | 'startedAfterUs' | 'status' | 'firstByteUs' | 'durationUs'>;
+export type TimedAttempt = Omit<AttemptRecord, 'outcome'> & {
+  /** Null while it is not known. */
+  readonly outcome: Outcome | null;
+};
 
 /**
  * Clock microseconds from a call's arrival until the outcome of its first attempt was known: with an error status at
  * the first byte, else at the end of the answer. If an endpoint rejected the call, the outcome is known once serverless
- * has answered or failed as well, because only that shows whose mistake it was. `last`: the call's last attempt, if it
+ * has answered or failed as well, because only that shows whose mistake it was; a paused
+ * endpoint says so by itself. `last`: the call's last attempt, if it
  * is another one.
  */
-export function knownAfterUs(first: TimedAttempt, last: Omit<TimedAttempt, 'upstream' | 'status'> | null): number {
-  const { upstream, startedAfterUs, status, firstByteUs, durationUs } = first;
-  if (last !== null && upstream === 'dedicated' && isRejection(status)) {
+export function knownAfterUs(
+  first: TimedAttempt,
+  last: Pick<TimedAttempt, 'startedAfterUs' | 'firstByteUs' | 'durationUs'> | null,
+): number {
+  const { upstream, outcome, startedAfterUs, status, firstByteUs, durationUs } = first;
+  if (last !== null && upstream === 'dedicated' && isRejection(status) && outcome !== 'paused') {
     return last.startedAfterUs + (last.firstByteUs ?? last.durationUs);
   }
   return startedAfterUs + (status >= 400 && firstByteUs !== null ? firstByteUs : durationUs);

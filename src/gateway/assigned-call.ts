@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { assignedTo } from '../core/call.ts';
-import type { Arrival, Call } from '../core/call.ts';
+import type { Arrival } from '../core/call.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { judgeNext } from '../core/care/next.ts';
 import { errorMessage } from '../core/errors.ts';
@@ -10,7 +10,7 @@ import { Delivery } from './attempt/delivery.ts';
 import { toEndpoint, toServerless } from './attempt/outbound.ts';
 import type { OutboundRequest } from './attempt/outbound.ts';
 import { ErrorReader } from './attempt/error-reader.ts';
-import { outcomeOfStatus } from './attempt/outcome.ts';
+import { outcomeOfStatus, saysPaused } from './attempt/outcome.ts';
 import { unavailableReply } from './attempt/unavailable.ts';
 import { admissionFor } from './care/admission.ts';
 import type { Admission } from './care/admission.ts';
@@ -18,12 +18,12 @@ import { refusalReply } from './care/refusal.ts';
 import type { Refusal } from './care/refusal.ts';
 import { CallHistory } from './call-history.ts';
 import { brokenOff, delivered, replied, stopped } from './ending.ts';
-import type { Ending } from './ending.ts';
+import type { CallOwner, Ending } from './ending.ts';
 import { headOf } from './head.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
-import { INTERNAL, INVALID_REQUEST, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
+import { INTERNAL, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
 import type { Shared } from './shared.ts';
 import type { AnswerHeaders } from './request/headers.ts';
 
@@ -38,12 +38,6 @@ type State =
 
 const WAITING: State = { name: 'waiting' };
 const OVER: State = { name: 'over' };
-
-/** Who made a call from a request, and has the client's connection. */
-export interface CallOwner {
-  /** Called once. The row is to be stored first, and then `finish` sends the end of the answer. */
-  ended(row: Call, finish: () => void): void;
-}
 
 /** One call from its assignment to its end: makes its attempts and passes one answer on. */
 export class AssignedCall implements AttemptOwner {
@@ -188,15 +182,7 @@ export class AssignedCall implements AttemptOwner {
     if (outcome === 'connect_failed') this.#shared.unreached.note(attempt.origin, error, this.#shared.coarse.nowMs);
     if (this.#settlesRejection(attempt, outcome, null)) return;
     if (this.#fallsBack(attempt, outcome, null) || this.#retries(attempt, outcome, null)) return;
-    const res = this.#res;
-    const delivery = this.#delivery;
-    if (outcome === 'gateway_error') {
-      this.#end(replied(res, 'code' in error ? INVALID_REQUEST : INTERNAL, outcome));
-    } else if (delivery !== null && res.headersSent) {
-      this.#end(brokenOff(res, delivery, outcome));
-    } else {
-      this.#end(replied(res, outcome.endsWith('_timeout') ? UPSTREAM_TIMEOUT : UPSTREAM_UNAVAILABLE, outcome));
-    }
+    this.#end(brokenOff(this.#res, this.#delivery, outcome, error));
   }
 
   // --- attempts ---
@@ -226,17 +212,30 @@ export class AssignedCall implements AttemptOwner {
   #fallsBack(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
     const { step, why } = this.#next(attempt, outcome);
     if (step !== 'elsewhere' || this.#hasFallenBack) return false;
+    if (why === 'endpoint_rejected' && headers !== null)
+      attempt.hold(headers, () => this.#rejectedBy(attempt, outcome));
+    else this.#goElsewhere(attempt, outcome);
+    return true;
+  }
+
+  /** The endpoint's rejection is here, as much of it as is kept. A paused endpoint has rejected nothing. */
+  #rejectedBy(attempt: Attempt, outcome: Outcome): void {
+    const isPaused = attempt.status === 400 && saysPaused(attempt.heldText);
+    if (isPaused) return this.#goElsewhere(attempt, 'paused');
+    this.#kept.keepRejection(attempt);
+    this.#goElsewhere(null, outcome);
+  }
+
+  /** Sends the call to serverless. `attempt`: the endpoint's, whose answer nobody gets; null if it is kept. */
+  #goElsewhere(attempt: Attempt | null, outcome: Outcome): void {
     this.#hasFallenBack = true;
-    if (why === 'endpoint_rejected' && headers !== null) {
-      this.#kept.keepRejection(attempt, headers);
-      this.#state = WAITING;
-    } else {
+    if (attempt !== null) {
       this.#leave(attempt, outcome);
       attempt.discard();
     }
+    this.#state = WAITING;
     this.#shared.counters.fallbacks++;
     this.#toServerless();
-    return true;
   }
 
   /** Whether the client gets the endpoint's own rejection, because serverless has no better answer. */

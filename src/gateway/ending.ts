@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
+import type { Call } from '../core/call.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { UpstreamKind } from '../core/route.ts';
 import type { Delivery } from './attempt/delivery.ts';
-import { sendReply } from './request/reply.ts';
+import { INTERNAL, INVALID_REQUEST, sendReply, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
 
 /** How a call ends, for the client and for the ledger. */
@@ -22,6 +23,12 @@ export interface Ending {
   readonly finish: () => void;
 }
 
+/** Who made a call from a request, and has the client's connection. */
+export interface CallOwner {
+  /** Called once. The row is to be stored first, and then `finish` sends the end of the answer. */
+  ended(row: Call, finish: () => void): void;
+}
+
 /** The upstream's answer is complete. */
 export function delivered(delivery: Delivery): Ending {
   const outcome = delivery.judge();
@@ -29,8 +36,15 @@ export function delivered(delivery: Delivery): Ending {
   return { ...servedBy(delivery), outcome, attemptOutcome: outcome, hasClientLeft: false, finish };
 }
 
-/** The upstream's answer broke off after a part of it had reached the client: the connection is closed. */
-export function brokenOff(res: ServerResponse, delivery: Delivery, outcome: Outcome): Ending {
+/**
+ * An attempt broke, and no other follows. If a part of the answer has reached the client, the connection is closed.
+ * Otherwise the gateway says why there is none. `error`: from the dispatcher.
+ */
+export function brokenOff(res: ServerResponse, delivery: Delivery | null, outcome: Outcome, error: Error): Ending {
+  if (outcome === 'gateway_error') return replied(res, 'code' in error ? INVALID_REQUEST : INTERNAL, outcome);
+  if (delivery === null || !res.headersSent) {
+    return replied(res, outcome.endsWith('_timeout') ? UPSTREAM_TIMEOUT : UPSTREAM_UNAVAILABLE, outcome);
+  }
   const finish = () => void res.destroy();
   return { ...servedBy(delivery), outcome, attemptOutcome: outcome, hasClientLeft: false, finish };
 }

@@ -2,7 +2,6 @@ import { settleRejection } from '../core/care/next.ts';
 import { meaningOf } from '../core/outcome.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Attempt } from './attempt/attempt.ts';
-import { saysPaused } from './attempt/outcome.ts';
 import type { CallHistory } from './call-history.ts';
 import type { AnswerHeaders } from './request/headers.ts';
 import type { Shared } from './shared.ts';
@@ -28,10 +27,9 @@ export class KeptAnswers {
     attempt.hold(headers);
   }
 
-  /** Keeps the endpoint's answer that rejects the call. The outcome of its attempt is not known yet. */
-  keepRejection(attempt: Attempt, headers: AnswerHeaders): void {
+  /** Keeps the endpoint's answer that rejects the call, and that the attempt holds. Its outcome is not known yet. */
+  keepRejection(attempt: Attempt): void {
     attempt.endedAtUs = this.#shared.nowUs();
-    attempt.hold(headers);
     this.#rejected = attempt;
   }
 
@@ -74,7 +72,7 @@ export class KeptAnswers {
     this.#rejected = null;
     const { canary } = this.#history.assignment;
     if (canary !== null) this.#shared.limits.learn(canary.url, rejected.heldText);
-    this.#history.noteOutcome(rejected, saysPaused(rejected.heldText) ? 'paused' : outcome, this.#shared.nowUs());
+    this.#history.noteOutcome(rejected, outcome, this.#shared.nowUs());
     return rejected;
   }
 }

@@ -60,7 +60,7 @@ for (const [name, modelAt, shape] of clients) {
     await desk.sim.setFault({ target: 'router', kind: 'unavailable' });
     const failed = await errorOf(generateText(asked));
     assert.ok(APICallError.isInstance(failed));
-    assert.match(failed.message, /Try again after a few seconds/);
+    assert.match(failed.message, /is currently loading/);
     assert.deepEqual([failed.statusCode, failed.isRetryable], [502, true]);
     assert.deepEqual((await desk.rows(3)).map(factsOf), [
       well(shape, REFUSED),

@@ -39,7 +39,7 @@ test('@anthropic-ai/sdk reads a 429 and a 502 as its own errors, Retry-After inc
   await desk.sim.setFault({ target: 'router', kind: 'unavailable' });
   const error = await errorOf(client.messages.create(asked));
   assert.ok(error instanceof Anthropic.InternalServerError);
-  assert.match(error.message, /Try again after a few seconds/);
+  assert.match(error.message, /is currently loading/);
   assert.equal(error.status, 502);
   assert.deepEqual((await desk.rows(3)).map(factsOf), [
     well('message', REFUSED),

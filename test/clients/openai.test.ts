@@ -82,7 +82,7 @@ test('openai reads a 429 and a 502 as its own errors, Retry-After included', asy
   await desk.sim.setFault({ target: 'router', kind: 'unavailable' });
   const error = await ask(false);
   assert.ok(error instanceof OpenAI.InternalServerError);
-  assert.match(error.message, /Try again after a few seconds/);
+  assert.match(error.message, /is currently loading/);
   assert.deepEqual([error.status, error.code, error.type], [502, 'upstream_unavailable', 'upstream_error']);
   assert.deepEqual((await desk.rows(3)).map(factsOf), [
     well('chat', REFUSED),

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readProxies } from '../../src/core/wire/proxy.ts';
 import { OUTSIDE, startProxy } from '../support/proxy.ts';
-import { ask, chat, json, startRig, startUpstream } from './rig.ts';
+import { MODEL, ask, chat, chatAnswer, json, startRig, startUpstream } from './rig.ts';
 
 const portOf = (url: string) => Number(new URL(url).port);
 
 test('a call reaches an upstream of another host in a tunnel of the proxy, and one on this machine without it', async () => {
   await using router = await startUpstream((res, { headers }) => json(res, 200, { tags: headers['x-tag'] }));
-  await using endpoint = await startUpstream((res) => json(res, 200, {}));
+  await using endpoint = await startUpstream((res) => json(res, 200, chatAnswer(MODEL)));
   await using proxy = await startProxy(portOf(router.url));
   const proxies = readProxies({ HTTP_PROXY: proxy.url.replace('//', '//user:pass@') });
   await using rig = await startRig({ router: `${OUTSIDE}/base`, endpoint: endpoint.url, proxies });

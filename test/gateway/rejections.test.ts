@@ -112,6 +112,22 @@ test('a rejection that is too large to keep still reaches the client whole', asy
   assert.deepEqual([answer.status, answer.body.length], [422, body.length + 2]);
 });
 
+test('a paused endpoint has rejected nothing: the client gets what serverless says', async () => {
+  for (const [behave, status] of [
+    [fine, 200],
+    [rejects(429), 429],
+  ] as const) {
+    await using router = await startUpstream(behave);
+    await using endpoint = await startUpstream((res) =>
+      json(res, 400, { error: 'Bad Request: The endpoint is paused' }),
+    );
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url });
+    assert.equal((await ask(rig.url, { body: chat() })).status, status);
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.outcome, call?.servedBy], ['paused', 'serverless']);
+  }
+});
+
 test('a client that leaves before serverless has answered leaves the rejection undecided', async () => {
   const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
   await using router = await startUpstream(() => asked());

@@ -31,6 +31,8 @@ interface Held {
   bytes: number;
   /** Reports how the answer ended; null while it goes on. */
   end: (() => void) | null;
+  /** Called once, when the answer has ended or when as much of it is held as may be; null: not called. */
+  whenHeld: (() => void) | null;
 }
 
 /** So many bytes of an answer that may be passed on later are kept. Beyond that, reading waits. */
@@ -124,9 +126,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#owner = owner;
   }
 
-  /** Reads on, but keeps what comes until `giveBack`. `headers`: of the answer, which the owner knows; null: none. */
-  hold(headers: AnswerHeaders | null): void {
-    this.#held = { headers, chunks: [], bytes: 0, end: null };
+  /**
+   * Reads on, but keeps what comes until `giveBack`. `headers`: of the answer, which the owner knows; null: none.
+   * `whenHeld`: called when the answer has ended, or when as much of it is held as may be.
+   */
+  hold(headers: AnswerHeaders | null, whenHeld: (() => void) | null = null): void {
+    this.#held = { headers, chunks: [], bytes: 0, end: null, whenHeld };
   }
 
   /** What is held of the answer's body, one character for each byte. */
@@ -232,11 +237,21 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #keep(held: Held, chunk: Buffer): void {
     held.chunks.push(chunk);
     held.bytes += chunk.length;
-    if (held.bytes > MOST_HELD) this.pause();
+    if (held.bytes <= MOST_HELD) return;
+    this.pause();
+    tellHeld(held);
   }
 
   #report(end: () => void): void {
-    if (this.#held === null) end();
-    else this.#held.end = end;
+    const held = this.#held;
+    if (held === null) return end();
+    held.end = end;
+    tellHeld(held);
   }
+}
+
+function tellHeld(held: Held): void {
+  const { whenHeld } = held;
+  held.whenHeld = null;
+  whenHeld?.();
 }

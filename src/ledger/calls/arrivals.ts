@@ -133,7 +133,9 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
   const waitedUs = number(13);
   const durationUs = number(5) - waitedUs;
   const firstTokenUs = orNull(6);
+  const outcome = OUTCOMES[number(4)] ?? 'gateway_error';
   const first = {
+    outcome,
     upstream: number(15) === 1 ? ('dedicated' as const) : ('serverless' as const),
     startedAfterUs: number(9),
     status: number(10),
@@ -151,7 +153,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
     role: (number(1) & FLAG.canary) === 0 ? 'stable' : 'canary',
     step: number(2),
     weight: number(3) / 10_000,
-    outcome: OUTCOMES[number(4)] ?? 'gateway_error',
+    outcome,
     knownAfterUs: Number.isNaN(first.startedAfterUs) ? durationUs : knownAfterUs(first, last) - waitedUs,
     durationUs,
     firstTokenUs: firstTokenUs === null ? null : firstTokenUs - waitedUs,
