@@ -8,7 +8,8 @@ const FAULT_KINDS = {
    * What an endpoint's own server does, whatever state the management API shows. `dies` and `refuses` both close the
    * listener and cut calls that wait for an answer. `dies` also breaks the answers that have begun; `refuses` lets them
    * end. `hangs` answers nothing, not even the health route. `stalls` leaves calls unfinished: one half before the
-   * first byte, the other half after half of the answer. `short` changes how many tokens an answer has.
+   * first byte, the other half after half of the answer. `short` changes how many tokens an answer has. `narrow`
+   * shrinks the context that the engine takes, but not the one that it states.
    */
   endpoint: [
     'dies',
@@ -23,6 +24,7 @@ const FAULT_KINDS = {
     'ratelimits',
     'slow',
     'short',
+    'narrow',
   ],
   router: ['errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'credits', 'cuts'],
   management: ['down', 'errors', 'slow', 'quota', 'capacity', 'payment'],
@@ -37,7 +39,7 @@ export interface Fault {
   readonly kind: FaultKind;
   /** Share of the calls that the fault hits, 0..1; 1 by default. */
   readonly share: number;
-  /** Factor on the times of a hit call (`slow`, 3 by default) or on its output tokens (`short`, 0.7 by default). */
+  /** Factor on the times of a hit call (`slow`, 3 by default), on its output tokens (`short`, 0.7), or on the context (`narrow`, 0.01). */
   readonly factor: number;
   /** The endpoint that the fault hits; all endpoints if it is missing. */
   readonly name: string | undefined;
@@ -62,9 +64,11 @@ export interface FaultBoard {
   find(target: FaultTarget, kind: FaultKind, name?: string): Fault | undefined;
   /** Whether the fault is in force and hits this call. */
   strikes(target: FaultTarget, kind: FaultKind, name?: string): boolean;
-  /** Factor on a call's times (`slow`) or tokens (`short`); 1 if the fault does not hit the call. */
-  factor(target: FaultTarget, kind: 'slow' | 'short', name?: string): number;
+  /** Factor on a call's times (`slow`), its tokens (`short`) or the context that it gets (`narrow`); 1 if the fault does not hit the call. */
+  factor(target: FaultTarget, kind: 'slow' | 'short' | 'narrow', name?: string): number;
 }
+
+const DEFAULT_FACTORS: Readonly<Partial<Record<FaultKind, number>>> = { short: 0.7, narrow: 0.01 };
 
 export function createFaultBoard(dice: Dice, clock: Clock): FaultBoard {
   let faults: readonly Fault[] = [];
@@ -78,7 +82,7 @@ export function createFaultBoard(dice: Dice, clock: Clock): FaultBoard {
   }
   const hits = ({ share }: Fault) => share >= 1 || dice.next() < share;
   return {
-    set({ target, kind, share = 1, factor = kind === 'short' ? 0.7 : 3, name, lastsMs }) {
+    set({ target, kind, share = 1, factor = DEFAULT_FACTORS[kind] ?? 3, name, lastsMs }) {
       const others = faults.filter((f) => f.target !== target || f.kind !== kind || f.name !== name);
       const endsAt = lastsMs === undefined ? null : clock.now() + lastsMs;
       faults = [...others, { target, kind, share, factor, name, endsAt }];

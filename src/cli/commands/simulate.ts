@@ -67,7 +67,10 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
           'updated or ran. With --state, endpoints exist and are billed even while no\n' +
           'process runs, and a new process uses the same port and continues the clock.\n' +
           'Ctrl-C ends the simulation. POST /control/faults makes something fail, and\n' +
-          'GET /control/state shows what was counted.\n' +
+          'GET /control/state shows what was counted. For example, an endpoint that\n' +
+          'takes a hundredth of the context that it states:\n' +
+          '{"target":"endpoint","kind":"narrow","factor":0.01}. A kind that does not\n' +
+          'exist is refused with the list of all kinds.\n' +
           '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.',
       ),
   handler: simulate,

@@ -1,7 +1,6 @@
-import { isObject } from '../exchange.ts';
 import { messageEvents, messageObject } from './messages.ts';
 import { responseEvents, responseObject } from './responses.ts';
-import type { AnswerKind, Wanted } from './wanted.ts';
+import type { AnswerKind, ToolCall, Wanted } from './wanted.ts';
 
 const FILLER =
   'The agents asked for a plan and the plan was to look at the figures first, then at the cost, then to decide. '.repeat(
@@ -26,7 +25,7 @@ const WHOLE: Readonly<Record<AnswerKind, (wanted: Wanted, text: string) => objec
     object: 'chat.completion',
     created: wanted.createdSeconds,
     model: wanted.model,
-    choices: [{ ...FINISH, message: { role: 'assistant', content } }],
+    choices: [chatChoice(wanted, content)],
     usage: usage(wanted),
   }),
   completion: (wanted, text) => ({
@@ -39,16 +38,32 @@ const WHOLE: Readonly<Record<AnswerKind, (wanted: Wanted, text: string) => objec
   }),
   response: (wanted, text) => responseObject(wanted, text),
   message: messageObject,
+  generation: (wanted, text) => ({ generated_text: text, details: generationDetails(wanted) }),
 };
+
+function chatChoice({ id, tool }: Wanted, content: string): object {
+  if (tool === undefined) return { ...FINISH, message: { role: 'assistant', content } };
+  const message = { role: 'assistant', content: null, tool_calls: [calledTool(id, tool)] };
+  return { ...FINISH, finish_reason: 'tool_calls', message };
+}
+
+function calledTool(id: string, { name, args }: ToolCall): object {
+  return { id: `call_${id}`, type: 'function', function: { name, arguments: args } };
+}
+
+function generationDetails({ outputTokens, promptTokens }: Wanted): object {
+  return { finish_reason: 'length', generated_tokens: outputTokens, input_length: promptTokens, seed: null };
+}
 
 /** The events of a streamed answer: the first is due at the first token, the last when the answer is complete. */
 export function streamedAnswer(wanted: Wanted, chunks: number): string[] {
-  const text = answerText(wanted);
+  const text = wanted.tool?.args ?? answerText(wanted);
   const size = Math.max(1, Math.ceil(text.length / chunks));
   const pieces: string[] = [];
   for (let at = 0; at < text.length; at += size) pieces.push(text.slice(at, at + size));
   if (wanted.kind === 'response') return responseEvents(wanted, pieces, text);
   if (wanted.kind === 'message') return messageEvents(wanted, pieces);
+  if (wanted.kind === 'generation') return generationEvents(wanted, pieces, text);
   return openAiEvents(wanted, pieces);
 }
 
@@ -59,13 +74,31 @@ function openAiEvents(wanted: Wanted, pieces: readonly string[]): string[] {
   const open = JSON.stringify(head).slice(0, -1);
   const events = pieces.map((piece, index) => {
     const content = JSON.stringify(piece);
-    const reason = index === pieces.length - 1 ? '"stop"' : 'null';
+    const reason = index < pieces.length - 1 ? 'null' : wanted.tool === undefined ? '"stop"' : '"tool_calls"';
     const role = index === 0 ? '"role":"assistant",' : '';
-    const part = isChat ? `"delta":{${role}"content":${content}}` : `"text":${content}`;
+    const said =
+      wanted.tool === undefined ? `"content":${content}` : `"tool_calls":[${toolPiece(wanted, piece, index)}]`;
+    const part = isChat ? `"delta":{${role}${said}}` : `"text":${content}`;
     return `data: ${open},"choices":[{"index":0,${part},"logprobs":null,"finish_reason":${reason}}]}\n\n`;
   });
   if (wanted.includeUsage) events.push(`data: ${open},"choices":[],"usage":${JSON.stringify(usage(wanted))}}\n\n`);
   return [...events, 'data: [DONE]\n\n'];
+}
+
+/** A piece of a tool call's arguments; the first piece also names the tool. */
+function toolPiece({ id, tool }: Wanted, piece: string, index: number): string {
+  const named = tool === undefined || index > 0 ? {} : calledTool(id, { ...tool, args: piece });
+  return JSON.stringify({ index: 0, function: { arguments: piece }, ...named });
+}
+
+/** TGI's own events: no space behind `data:`, and no `[DONE]`; the last one has the whole text. */
+function generationEvents(wanted: Wanted, pieces: readonly string[], text: string): string[] {
+  return pieces.map((piece, at) => {
+    const isLast = at === pieces.length - 1;
+    const token = { id: at + 1, text: piece, logprob: -0.1, special: false };
+    const end = { generated_text: isLast ? text : null, details: isLast ? generationDetails(wanted) : null };
+    return `data:${JSON.stringify({ index: at + 1, token, ...end })}\n\n`;
+  });
 }
 
 function usage({ promptTokens, outputTokens }: Wanted): object {
@@ -94,38 +127,6 @@ export function embed(text: string, size: number): number[] {
   const raw = Array.from({ length: size }, (_, index) => Math.sin((hash % 65_521) + index * 1.7));
   const norm = Math.sqrt(raw.reduce((sum, x) => sum + x * x, 0)) || 1;
   return raw.map((x) => Math.round((x / norm) * 1e6) / 1e6);
-}
-
-/** JSON text that fits the `response_format` of a call; undefined if the call has none. */
-export function structuredText(format: unknown): string | undefined {
-  if (!isObject(format) || typeof format['type'] !== 'string' || !format['type'].startsWith('json')) return undefined;
-  const wrapped = format['json_schema'];
-  const schema = isObject(wrapped) ? wrapped['schema'] : format['value'];
-  return JSON.stringify(isObject(schema) ? sampleOf(schema) : { answer: 'yes' });
-}
-
-/** A value that fits a plain JSON schema: types, properties, enums; other keywords are ignored. */
-function sampleOf(schema: Record<string, unknown>): unknown {
-  if (Array.isArray(schema['enum'])) return schema['enum'][0];
-  if ('const' in schema) return schema['const'];
-  switch (schema['type']) {
-    case 'string':
-      return 'text';
-    case 'integer':
-    case 'number':
-      return 1;
-    case 'boolean':
-      return true;
-    case 'array':
-      return isObject(schema['items']) ? [sampleOf(schema['items'])] : [];
-    case 'null':
-      return null;
-    default: {
-      const properties = isObject(schema['properties']) ? schema['properties'] : {};
-      const entries = Object.entries(properties);
-      return Object.fromEntries(entries.map(([key, part]) => [key, isObject(part) ? sampleOf(part) : null]));
-    }
-  }
 }
 
 /** An estimate of the tokens in texts to embed. */

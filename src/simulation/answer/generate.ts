@@ -2,7 +2,8 @@ import type { Clock } from '../../core/clock.ts';
 import type { Dice } from '../../core/dice.ts';
 import { isObject, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
-import { streamedAnswer, structuredText, wholeAnswer } from './answers.ts';
+import { streamedAnswer, wholeAnswer } from './answers.ts';
+import { structuredText, toolCall } from './samples.ts';
 import type { AnswerKind, Wanted } from './wanted.ts';
 
 /** How long an engine takes, in clock milliseconds. */
@@ -46,21 +47,35 @@ export function readWanted(
   body: Record<string, unknown>,
   from: { bytes: number; id: string; model: string; nowMs: number; dice: Dice },
 ): Wanted {
-  const limit = body['max_completion_tokens'] ?? body['max_tokens'] ?? body['max_output_tokens'];
-  const isDictated = typeof limit === 'number' && limit >= 1 && limit <= MAX_DICTATED_TOKENS;
-  const metadata = body['metadata'];
-  const stated = isObject(metadata) ? Number(metadata['prompt_tokens']) : Number.NaN;
+  const limit = answerLimitOf(body);
+  const isDictated = limit !== undefined && limit >= 1 && limit <= MAX_DICTATED_TOKENS;
   const options = body['stream_options'];
   return {
     kind,
     id: from.id,
     model: from.model,
-    promptTokens: Number.isFinite(stated) && stated >= 0 ? Math.round(stated) : Math.ceil(from.bytes / 4),
+    promptTokens: promptTokensOf(body, from.bytes),
     outputTokens: isDictated ? Math.round(limit) : Math.min(2048, Math.ceil(150 * from.dice.jitter(0.6))),
     createdSeconds: Math.floor(from.nowMs / 1000),
     includeUsage: isObject(options) && options['include_usage'] === true,
     text: structuredText(body['response_format']),
+    tool: kind === 'chat' ? toolCall(body) : undefined,
   };
+}
+
+/** The tokens of a prompt, stated or estimated. `bytes`: of the body. */
+export function promptTokensOf(body: Readonly<Record<string, unknown>>, bytes: number): number {
+  const metadata = body['metadata'];
+  const stated = isObject(metadata) ? Number(metadata['prompt_tokens']) : Number.NaN;
+  return Number.isFinite(stated) && stated >= 0 ? Math.round(stated) : Math.ceil(bytes / 4);
+}
+
+/** The most tokens that an answer may have; undefined if the body does not say. */
+export function answerLimitOf(body: Readonly<Record<string, unknown>>): number | undefined {
+  const parameters = isObject(body['parameters']) ? body['parameters'] : {};
+  const limit =
+    body['max_completion_tokens'] ?? body['max_tokens'] ?? body['max_output_tokens'] ?? parameters['max_new_tokens'];
+  return typeof limit === 'number' ? limit : undefined;
 }
 
 const MAX_CHUNKS = 12;

@@ -1,13 +1,14 @@
 import type { EndpointState } from '../../core/endpoint-state.ts';
 import { embeddingAnswer } from '../answer/answers.ts';
-import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
-import { shapeOf } from '../answer/shapes.ts';
+import { answerLimitOf, drawTiming, giveAnswer, promptTokensOf, readWanted } from '../answer/generate.ts';
+import { isStreamed, shapeOf } from '../answer/shapes.ts';
 import { answerTask, takesBody } from '../answer/tasks.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
-import { healthRoute, servedNames } from './spec.ts';
+import { listServed, refuseLong, servedNames, servesByName } from './served.ts';
+import { healthRoute } from './spec.ts';
 import type { EndpointSpec } from './spec.ts';
 
 /** The endpoint that the engine runs on. */
@@ -77,39 +78,24 @@ async function wakeUp(world: World, endpoint: ServedEndpoint, exchange: Exchange
   while (clock.now() < until) await clock.sleep(until - clock.now());
 }
 
-function describe(endpoint: ServedEndpoint, exchange: Exchange): void {
-  const [served = ''] = servedNames(endpoint.spec);
-  if (exchange.path !== '/v1/models') return sendJson(exchange, 404, { detail: 'Not Found' });
-  const created = Math.floor(endpoint.createdAt / 1000);
-  const ids = servesByName(endpoint) ? servedNames(endpoint.spec) : [served];
-  const data = ids.map((id) => ({
-    id,
-    object: 'model',
-    created,
-    owned_by: endpoint.spec.model.engine.toLowerCase(),
-    root: '/repository',
-    parent: null,
-    max_model_len: 131_072,
-  }));
-  sendJson(exchange, 200, { object: 'list', data });
-}
+/** TEI and the default toolkit have no list of models. */
+const WITHOUT_LIST: ReadonlySet<string> = new Set(['tei', 'huggingface', 'huggingfaceNeuron']);
 
-/** Only vLLM refuses a model name that it does not serve; the other engines accept any name. */
-function servesByName(endpoint: ServedEndpoint): boolean {
-  const { engine, image } = endpoint.spec.model;
-  const fields = image[engine] as { url?: unknown } | undefined;
-  return engine.startsWith('vLLM') || (engine === 'custom' && String(fields?.url).includes('vllm'));
+function describe({ spec, createdAt }: ServedEndpoint, exchange: Exchange): void {
+  const hasList = exchange.path === '/v1/models' && !WITHOUT_LIST.has(spec.model.engine);
+  if (!hasList) return sendJson(exchange, 404, { detail: 'Not Found' });
+  sendJson(exchange, 200, { object: 'list', data: listServed(spec, createdAt) });
 }
 
 /**
  * The routes of each engine; `task` is `POST /`. The documentation of vLLM and SGLang lists chat, completions,
- * embeddings, responses and messages. llama.cpp's server has the first three and messages, TGI only generates, TEI only
- * embeds, and the default toolkit only accepts `{"inputs": ...}`. Other engines are treated like vLLM.
+ * embeddings, responses and messages. llama.cpp's server has the first three and messages, TGI only generates (also in its
+ * own form), TEI only embeds, and the default toolkit only accepts `{"inputs": ...}`. Other engines are treated like vLLM.
  */
 const ROUTES: Readonly<Record<string, readonly EngineShape[]>> = {
   llamacpp: ['chat', 'completion', 'embedding', 'message'],
-  tgi: ['chat', 'completion', 'task'],
-  tgiNeuron: ['chat', 'completion', 'task'],
+  tgi: ['chat', 'completion', 'task', 'generation'],
+  tgiNeuron: ['chat', 'completion', 'task', 'generation'],
   tei: ['embedding', 'task'],
   huggingface: ['task'],
   huggingfaceNeuron: ['task'],
@@ -120,15 +106,19 @@ type EngineShape = NonNullable<ReturnType<typeof shapeOf>>;
 
 async function generate(world: World, endpoint: ServedEndpoint, exchange: Exchange): Promise<void> {
   const raw = await readBody(exchange.request);
-  const shape = exchange.path === '/' ? 'task' : shapeOf(exchange.path);
-  const isRouted = shape === 'task' || exchange.path.startsWith('/v1/');
+  const isTgi = endpoint.spec.model.engine.startsWith('tgi');
+  const isStream = isStreamed(exchange.path, parseObject(raw) ?? {});
+  const shape = exchange.path !== '/' ? shapeOf(exchange.path) : isTgi && isStream ? 'generation' : 'task';
+  const isRouted = shape === 'task' || shape === 'generation' || exchange.path.startsWith('/v1/');
   if (!shape || !isRouted || !(ROUTES[endpoint.spec.model.engine] ?? ALL_ROUTES).includes(shape)) {
     return sendJson(exchange, 404, { detail: 'Not Found' });
   }
   const model = world.models.get(endpoint.spec.model.repository);
   const body = parseObject(raw) ?? (shape === 'task' && model && takesBody(model, raw) ? {} : undefined);
   if (!body) return sendJson(exchange, 400, vllmError(400, 'BadRequestError', 'The body is no JSON object'));
-  const problem = shape === 'task' ? undefined : findProblem(endpoint, { shape, body, model });
+  const asked = { shape, body, model };
+  const problem =
+    shape === 'task' ? undefined : (findProblem(endpoint, asked) ?? findLong(world, endpoint, asked, raw));
   if (problem) return sendJson(exchange, problem.status, problem.body);
   const isTaken = await endpoint.take((leave) => exchange.response.once('close', leave));
   if (!isTaken) return;
@@ -151,7 +141,7 @@ function findProblem(
 ): { status: number; body: object } | undefined {
   const { spec } = endpoint;
   const asked = body['model'];
-  if (servesByName(endpoint) && typeof asked === 'string' && !servedNames(spec).includes(asked)) {
+  if (servesByName(endpoint.spec) && typeof asked === 'string' && !servedNames(spec).includes(asked)) {
     const message = `The model \`${asked}\` does not exist.`;
     return { status: 404, body: { error: { message, type: 'NotFoundError', param: 'model', code: 404 } } };
   }
@@ -162,11 +152,22 @@ function findProblem(
   }
   const wantsTools = Array.isArray(body['tools']) && body['tools'].length > 0 && body['tool_choice'] !== 'none';
   const hasParser = spec.model.args.some((arg) => arg.includes('--enable-auto-tool-choice'));
-  if (servesByName(endpoint) && wantsTools && !hasParser) {
+  if (servesByName(endpoint.spec) && wantsTools && !hasParser) {
     const message = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set';
     return { status: 400, body: vllmError(400, 'BadRequestError', message) };
   }
   return undefined;
+}
+
+function findLong(
+  { faults }: World,
+  { spec, name }: ServedEndpoint,
+  { shape, body }: Asked,
+  raw: Buffer,
+): { status: number; body: object } | undefined {
+  if (shape === 'embedding') return undefined;
+  const tokens = { prompt: promptTokensOf(body, raw.length), answer: answerLimitOf(body) ?? 0 };
+  return refuseLong(spec, tokens, faults.factor('endpoint', 'narrow', name));
 }
 
 async function serve(
@@ -194,7 +195,7 @@ async function serve(
     return sendJson(exchange, 200, embeddingAnswer(named, input, body['encoding_format'], model?.dimensions ?? 384));
   }
   const id = newId(shape === 'chat' ? 'chatcmpl' : shape);
-  const asked = typeof body['model'] === 'string' && servesByName(endpoint) ? body['model'] : served;
+  const asked = typeof body['model'] === 'string' && servesByName(endpoint.spec) ? body['model'] : served;
   const full = readWanted(shape, body, { bytes, id, model: asked, nowMs: clock.now(), dice });
   const length = faults.factor('endpoint', 'short', name);
   const wanted = { ...full, outputTokens: Math.max(1, Math.round(full.outputTokens * length)) };
@@ -204,7 +205,12 @@ async function serve(
   const isStalled = faults.strikes('endpoint', 'stalls', name);
   if (isStalled && dice.next() < 0.5) return exchange.counters.add(exchange.upstream, 0);
   const end = isStalled ? 'stall' : isCut ? 'cut' : 'whole';
-  await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, end, headers });
+  await giveAnswer(exchange, wanted, timing, {
+    clock,
+    isStreamed: isStreamed(exchange.path, body),
+    end,
+    headers,
+  });
 }
 
 function vllmError(code: number, type: string, message: string): object {

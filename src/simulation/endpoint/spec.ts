@@ -185,19 +185,6 @@ function check(isRight: boolean, problem: string): void {
   if (!isRight) throw new ValidationError(`VALIDATION_FAILED: ${problem}`);
 }
 
-/** The names under which vLLM serves the model: those of `--served-model-name`, otherwise the repository. */
-export function servedNames(spec: EndpointSpec): string[] {
-  const words = spec.model.args.flatMap((arg) => arg.trim().split(/\s+/));
-  const flag = '--served-model-name';
-  const at = words.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
-  if (at < 0) return [spec.model.repository];
-  const inline = words[at]?.slice(flag.length + 1);
-  if (inline) return [inline];
-  const rest = words.slice(at + 1);
-  const end = rest.findIndex((word) => word.startsWith('-'));
-  return end < 0 ? rest : rest.slice(0, end);
-}
-
 /** The path of the engine's health route. */
 export function healthRoute(spec: EndpointSpec): string {
   const fields = spec.model.image[spec.model.engine] as { healthRoute?: unknown } | undefined;

@@ -1,5 +1,7 @@
+import { ROUTER_CHOICES } from '../../core/policy/care.ts';
 import { embeddingAnswer, textTokens } from '../answer/answers.ts';
 import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
+import { isStreamed } from '../answer/shapes.ts';
 import { answerTask } from '../answer/tasks.ts';
 import type { AnswerKind } from '../answer/wanted.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
@@ -28,8 +30,6 @@ interface Serving {
   readonly factor: number;
   readonly headers: Readonly<Record<string, string>>;
 }
-
-const POLICIES = ['fastest', 'cheapest', 'preferred', 'auto'];
 
 /** Hugging Face's serverless router. */
 export class Router {
@@ -82,7 +82,7 @@ export class Router {
     }
     if (!model || model.providers.length === 0) return sendJson(exchange, 400, unsupported(asked));
     const wanted = target.provider ?? suffix;
-    const isPolicy = wanted === undefined || POLICIES.includes(wanted);
+    const isPolicy = wanted === undefined || ROUTER_CHOICES.has(wanted);
     const provider = isPolicy ? (model.providers[0] ?? '') : wanted;
     if (!isPolicy && provider !== 'hf-inference' && !model.providers.includes(provider)) {
       return sendJson(exchange, 400, { error: `Model not supported by provider ${provider}` });
@@ -104,6 +104,9 @@ export class Router {
     const headers = { 'x-request-id': newId('req'), 'x-inference-provider': call.provider };
     const factor = faults.factor('router', 'slow') * (1 + (this.#inFlight / limits.routerComfort) ** 2);
     if (isWritten(shape)) return this.#write(exchange, call, shape, { factor, headers });
+    // The inference API streams text in TGI's form.
+    const isGeneration = shape === 'task' && model.task === 'text-generation' && body['stream'] === true;
+    if (isGeneration) return this.#write(exchange, call, 'generation', { factor, headers });
     await clock.sleep(drawTiming(limits.routerSpeed, { prompt: raw.length / 4, output: 1 }, factor, dice).totalMs);
     if (shape === 'task') return answerTask(exchange, model, { raw, pipeline, headers });
     if (shape !== 'embedding') return this.#native.answer(exchange, { shape, raw, body, headers });
@@ -123,7 +126,7 @@ export class Router {
     const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
     const end = faults.strikes('router', 'cuts') ? 'cut' : 'whole';
     if (end === 'whole') this.#bill(exchange, call, { input: tokens.prompt, output: tokens.output });
-    await giveAnswer(exchange, wanted, timing, { clock, isStreamed: body['stream'] === true, end, headers });
+    await giveAnswer(exchange, wanted, timing, { clock, isStreamed: isStreamed(exchange.path, body), end, headers });
   }
 
   /** Bills tokens to the account that `X-HF-Bill-To` names, else to the token's owner. */

@@ -64,5 +64,7 @@ export function takesBytes(shape: Shape, raw: Buffer, model: SimulatedModel | un
 
 /** Whether the answer to a shape is text, written token by token. */
 export function isWritten(shape: Shape): shape is AnswerKind {
-  return shape === 'chat' || shape === 'completion' || shape === 'response' || shape === 'message';
+  return (
+    shape === 'generation' || shape === 'chat' || shape === 'completion' || shape === 'response' || shape === 'message'
+  );
 }
