@@ -3,7 +3,14 @@ import type { Call } from '../core/call.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { UpstreamKind } from '../core/route.ts';
 import type { Delivery } from './attempt/delivery.ts';
-import { INTERNAL, INVALID_REQUEST, sendReply, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
+import {
+  INTERNAL,
+  INVALID_REQUEST,
+  LOCAL_TROUBLE,
+  sendReply,
+  UPSTREAM_TIMEOUT,
+  UPSTREAM_UNAVAILABLE,
+} from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
 
 /** How a call ends, for the client and for the ledger. */
@@ -43,6 +50,7 @@ export function delivered(delivery: Delivery): Ending {
 export function brokenOff(res: ServerResponse, delivery: Delivery | null, outcome: Outcome, error: Error): Ending {
   if (outcome === 'gateway_error') return replied(res, 'code' in error ? INVALID_REQUEST : INTERNAL, outcome);
   if (delivery === null || !res.headersSent) {
+    if (outcome === 'local_error') return replied(res, LOCAL_TROUBLE, outcome);
     return replied(res, outcome.endsWith('_timeout') ? UPSTREAM_TIMEOUT : UPSTREAM_UNAVAILABLE, outcome);
   }
   const finish = () => void res.destroy();

@@ -290,7 +290,8 @@ export function ask(
   { path = '/v1/chat/completions', method = 'POST', headers, body }: Ask,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const req = request(`${url}${path}`, { method, headers: { 'content-type': 'application/json', ...headers } });
+    const all = { 'content-type': 'application/json', ...headers };
+    const req = request(`${url}${path}`, { method, headers: all, maxHeaderSize: 128 * 1024 });
     req.on('error', reject);
     req.on('response', (res) => {
       const chunks: Buffer[] = [];

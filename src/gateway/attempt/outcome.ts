@@ -22,12 +22,50 @@ export function saysPaused(body: string): boolean {
 }
 
 /**
- * The outcome of an attempt that ended with an error of the dispatcher (undici 8: docs/docs/api/Errors.md). If no
- * answer had begun, the connection failed; that includes a reused connection that was reset. Bytes that are not HTTP
- * are a broken answer.
+ * What this machine lacks: file descriptors, local ports, memory for sockets, a network. The call was not sent, and no
+ * upstream is to blame.
+ */
+const LOCAL_TROUBLE: ReadonlySet<string> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'EADDRNOTAVAIL',
+  'ENOBUFS',
+  'ENOMEM',
+  'ENETDOWN',
+  'ERR_MEMORY_ALLOCATION_FAILED',
+]);
+
+/**
+ * Errors of the dispatcher that show that bytes of an answer came, even if it reported none of it: headers that are too
+ * large, an answer of another length than it says, an answer or a change of protocol that nobody asked for. The
+ * upstream has taken such a call, so that it must not be sent again.
+ */
+const ANSWERED: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+]);
+const UNASKED: ReadonlySet<string> = new Set(['bad response', 'bad upgrade']);
+
+/**
+ * The outcome of an attempt that ended with an error of the dispatcher (undici 8: docs/docs/api/Errors.md). If no byte
+ * of an answer came, the connection failed; that includes a reused connection that was reset. Bytes that are not HTTP
+ * are a broken answer; undici gives some of these errors no code.
  */
 export function outcomeOfError(error: Error, hasAnswer: boolean): Outcome {
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'UND_ERR_INVALID_ARG') return 'gateway_error';
-  return hasAnswer || code.startsWith('HPE_') ? 'broken_stream' : 'connect_failed';
+  if (hasAnswer || ANSWERED.has(code) || code.startsWith('HPE_') || error.name === 'HTTPParserError') {
+    return 'broken_stream';
+  }
+  if (code === 'UND_ERR_SOCKET' && UNASKED.has(error.message)) return 'broken_stream';
+  return isLocal(error) ? 'local_error' : 'connect_failed';
+}
+
+/** Whether an error, or one of those that it stands for, is the trouble of this machine. */
+function isLocal(error: Error): boolean {
+  if ('code' in error && LOCAL_TROUBLE.has(String(error.code))) return true;
+  if (error instanceof RangeError && /allocation failed/i.test(error.message)) return true;
+  if (error instanceof AggregateError) return error.errors.some((each) => each instanceof Error && isLocal(each));
+  return error.cause instanceof Error && isLocal(error.cause);
 }

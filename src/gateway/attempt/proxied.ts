@@ -1,5 +1,6 @@
 import { ProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
+import { LARGEST_HEADERS } from './largest-headers.ts';
 
 /**
  * Connections to upstreams through a proxy, each in a tunnel of its own (`CONNECT`), so that the proxy sees no token.
@@ -11,6 +12,7 @@ export class Proxied extends ProxyAgent {
       uri: proxy,
       proxyTunnel: true,
       connectTimeout: connectMs,
+      maxHeaderSize: LARGEST_HEADERS,
       allowH2: false,
       connections: null,
       pipelining: 1,

@@ -2,6 +2,7 @@ import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 import { proxyFor } from '../../core/wire/proxy.ts';
 import type { Proxies } from '../../core/wire/proxy.ts';
+import { LARGEST_HEADERS } from './largest-headers.ts';
 import { Proxied } from './proxied.ts';
 import { following } from './redirect.ts';
 
@@ -63,5 +64,6 @@ export function dispatchersThrough(proxies: Proxies): DispatcherFor {
 // HTTP/2 costs 1.7 times as much processor time per call. With one connection per call in flight, no call delays
 // another.
 function poolFor(origin: string, connectMs: number): Dispatcher {
-  return new Pool(origin, { connectTimeout: connectMs, allowH2: false, connections: null, pipelining: 1 });
+  const options = { connectTimeout: connectMs, maxHeaderSize: LARGEST_HEADERS };
+  return new Pool(origin, { ...options, allowH2: false, connections: null, pipelining: 1 });
 }

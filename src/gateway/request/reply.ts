@@ -81,6 +81,14 @@ export const UPSTREAM_UNAVAILABLE: Reply = {
   headers: ['retry-after', '5'],
 };
 
+export const LOCAL_TROUBLE: Reply = {
+  status: 502,
+  code: 'gateway_exhausted',
+  message:
+    'The machine of the gateway cannot open a connection: it lacks file descriptors, ports or memory. Its log has the reason. Try again after a few seconds.',
+  headers: ['retry-after', '5'],
+};
+
 export const UPSTREAM_TIMEOUT: Reply = {
   status: 504,
   code: 'upstream_timeout',

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { errors } from 'undici';
+import { outcomeOfError } from '../../src/gateway/attempt/outcome.ts';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
+import { MODEL, ask, chat, chatAnswer, startRig } from './rig.ts';
+
+const coded = (code: string, message = code) => Object.assign(new Error(message), { code });
+
+const ERRORS: readonly (readonly [error: Error, hasAnswer: boolean, outcome: string])[] = [
+  [coded('ECONNREFUSED'), false, 'connect_failed'],
+  [coded('ECONNRESET'), false, 'connect_failed'],
+  [coded('ECONNRESET'), true, 'broken_stream'],
+  [coded('ENOTFOUND'), false, 'connect_failed'],
+  [new errors.ConnectTimeoutError(), false, 'connect_failed'],
+  [new errors.SocketError('other side closed'), false, 'connect_failed'],
+  [new errors.SocketError('other side closed'), true, 'broken_stream'],
+  [new errors.SocketError('bad response'), false, 'broken_stream'],
+  [new errors.HeadersOverflowError(), false, 'broken_stream'],
+  [new errors.HTTPParserError('Invalid header value char'), false, 'broken_stream'],
+  [coded('HPE_INVALID_HEADER_TOKEN'), false, 'broken_stream'],
+  [new errors.ResponseContentLengthMismatchError(), false, 'broken_stream'],
+  [new errors.InvalidArgumentError('invalid request path'), false, 'gateway_error'],
+  [coded('EMFILE'), false, 'local_error'],
+  [coded('EADDRNOTAVAIL'), false, 'local_error'],
+  [new AggregateError([coded('ECONNREFUSED'), coded('EADDRNOTAVAIL')]), false, 'local_error'],
+  [new RangeError('Array buffer allocation failed'), false, 'local_error'],
+  [new Error('connect', { cause: coded('ENFILE') }), false, 'local_error'],
+  // Once an answer had begun, the upstream has taken the call, whatever ended it.
+  [coded('EMFILE'), true, 'broken_stream'],
+];
+
+for (const [error, hasAnswer, outcome] of ERRORS) {
+  const what = `${error.name} ${'code' in error ? String(error.code) : error.message}`;
+  test(`${what} ${hasAnswer ? 'within' : 'without'} an answer is ${outcome}`, () => {
+    assert.equal(outcomeOfError(error, hasAnswer), outcome);
+  });
+}
+
+const BODY = JSON.stringify(chatAnswer(MODEL));
+const HEADS: readonly (readonly [what: string, head: string, status: number])[] = [
+  ['headers of 20 KB', `HTTP/1.1 200 OK\r\nX-Large: ${'x'.repeat(20_000)}`, 200],
+  ['headers of 70 KB', `HTTP/1.1 200 OK\r\nX-Large: ${'x'.repeat(70_000)}`, 502],
+  ['a header with a control character', 'HTTP/1.1 200 OK\r\nX-Odd: a\u0001b', 502],
+  ['a header whose name has a blank', 'HTTP/1.1 200 OK\r\nBad Header: x', 502],
+  ['an answer that nobody asked for before it', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK', 502],
+  ['no HTTP', 'SSH-2.0-OpenSSH_9.6', 502],
+];
+
+for (const [what, head, status] of HEADS) {
+  test(`a call whose answer has ${what} is sent once`, async () => {
+    let asked = 0;
+    await using upstream = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        asked++;
+        socket.write(
+          `${head}\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
+          'latin1',
+        );
+      });
+    });
+    const { promise: isListening, resolve } = Promise.withResolvers<void>();
+    upstream.listen(0, '127.0.0.1', resolve);
+    await isListening;
+    const { port } = upstream.address() as AddressInfo;
+    await using rig = await startRig({ router: `http://127.0.0.1:${port}`, care: POLICY_DEFAULTS.care });
+    const answer = await ask(rig.url, { body: chat() });
+    assert.deepEqual([answer.status, asked], [status, 1]);
+    const [call] = await rig.recorded(1);
+    assert.equal(call?.outcome, status === 200 ? 'ok' : 'broken_stream');
+  });
+}
