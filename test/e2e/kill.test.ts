@@ -50,8 +50,12 @@ test('a rollout survives SIGKILL in each of its phases, under traffic', PATIENT,
   await eventually('calls are split as before', () => weightsSince(stage, restartedAtUs).calls > 40);
   assert.deepEqual(weightsSince(stage, restartedAtUs).weights, [{ step: 2, weight: 5_000 }]);
 
-  const approved = await runUpshift(t, ['approve', '--step', '3', '--db', stage.dbPath], stage.env);
-  assert.equal(approved.code, 0, approved.stderr);
+  // The question is taken back and put again as the evidence changes; in between there is nothing to approve.
+  await eventually('the approval is taken', async () => {
+    const { code, stderr } = await runUpshift(t, ['approve', '--step', '3', '--db', stage.dbPath], stage.env);
+    assert.equal(code, 0, stderr);
+    return true;
+  });
   await askedFor(stage, 4);
   const promoted = await approvedTo(stage, 'promoted');
   assert.deepEqual(await daemon.die(), promoted);
