@@ -18,15 +18,20 @@ const poisoned =
   };
 
 const breakerOf = ({ gateway }: Rig) => [...gateway.lanes()][0]?.breaker;
-const askAs = (rig: Rig, agent: string, body: Record<string, unknown>) =>
-  ask(rig.url, { body: chat(body), headers: { 'x-agent-id': agent } });
+const askAs = (rig: Rig, agent: string, body: Record<string, unknown>, query = '') =>
+  ask(rig.url, { path: `/v1/chat/completions${query}`, body: chat(body), headers: { 'x-agent-id': agent } });
 
 test('a call that its upstream cannot stand, however often it is repeated, stops no call', async () => {
-  for (const how of ['answer', 'reset'] as const) {
+  const numbered = (agent: string) => `?try=${agent}`;
+  for (const [how, queryOf] of [
+    ['answer', () => ''],
+    ['reset', () => ''],
+    ['answer', numbered],
+  ] as const) {
     await using router = await startUpstream(poisoned(how));
     await using rig = await startRig({ router: router.url, care: CARE });
     for (const agent of ['a', 'b', 'c', 'd', 'e', 'f']) {
-      assert.equal((await askAs(rig, agent, { user: 'poison' })).status, 502);
+      assert.equal((await askAs(rig, agent, { user: 'poison' }, queryOf(agent))).status, 502);
     }
     assert.equal(breakerOf(rig)?.state, 'closed');
     assert.equal((await askAs(rig, 'g', {})).status, 200);
