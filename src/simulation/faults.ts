@@ -3,13 +3,21 @@ import type { Dice } from '../core/dice.ts';
 import { AppError } from '../core/errors.ts';
 import { isObject } from './exchange.ts';
 
+/** Faults of an endpoint that answers 200 with something that is no answer. */
+export const BROKEN_ANSWERS = ['empty', 'garbage', 'html', 'error200'] as const;
+
+export type BrokenAnswer = (typeof BROKEN_ANSWERS)[number];
+
 const FAULT_KINDS = {
   /**
    * What an endpoint's own server does, whatever state the management API shows. `dies` and `refuses` both close the
    * listener and cut calls that wait for an answer. `dies` also breaks the answers that have begun; `refuses` lets them
    * end. `hangs` answers nothing, not even the health route. `stalls` leaves calls unfinished: one half before the
    * first byte, the other half after half of the answer. `short` changes how many tokens an answer has. `narrow`
-   * shrinks the context that the engine takes, but not the one that it states.
+   * shrinks the context that the engine takes, but not the one that it states. `rejects` answers 400, if `shape` is
+   * given only calls of that shape. The last five answer 200: `truncated` with the first half of an answer, `empty` with
+   * nothing (in a stream, `[DONE]` alone), `garbage` with bytes that are neither JSON nor events, `html` with a page,
+   * `error200` with an error in JSON.
    */
   endpoint: [
     'dies',
@@ -25,6 +33,9 @@ const FAULT_KINDS = {
     'slow',
     'short',
     'narrow',
+    'rejects',
+    'truncated',
+    ...BROKEN_ANSWERS,
   ],
   router: ['errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'credits', 'cuts'],
   management: ['down', 'errors', 'slow', 'quota', 'capacity', 'payment'],
@@ -43,6 +54,8 @@ export interface Fault {
   readonly factor: number;
   /** The endpoint that the fault hits; all endpoints if it is missing. */
   readonly name: string | undefined;
+  /** The shape of the calls that the fault hits (`rejects`), as `chat+tools`; all calls if it is missing. */
+  readonly shape: string | undefined;
   /** Clock time at which the fault ends by itself; null: it lasts until it is cleared. */
   readonly endsAt: number | null;
 }
@@ -51,6 +64,7 @@ export type FaultInput = Pick<Fault, 'target' | 'kind'> & {
   share?: number;
   factor?: number;
   name?: string;
+  shape?: string;
   /** Clock ms until the fault ends by itself. */
   lastsMs?: number;
 };
@@ -62,8 +76,8 @@ export interface FaultBoard {
   clear(target?: FaultTarget, kind?: FaultKind): void;
   list(): readonly Fault[];
   find(target: FaultTarget, kind: FaultKind, name?: string): Fault | undefined;
-  /** Whether the fault is in force and hits this call. */
-  strikes(target: FaultTarget, kind: FaultKind, name?: string): boolean;
+  /** Whether the fault is in force and hits this call; `shape`: of the call, if faults of a shape may hit it. */
+  strikes(target: FaultTarget, kind: FaultKind, name?: string, shape?: string): boolean;
   /** Factor on a call's times (`slow`), its tokens (`short`) or the context that it gets (`narrow`); 1 if the fault does not hit the call. */
   factor(target: FaultTarget, kind: 'slow' | 'short' | 'narrow', name?: string): number;
 }
@@ -82,10 +96,10 @@ export function createFaultBoard(dice: Dice, clock: Clock): FaultBoard {
   }
   const hits = ({ share }: Fault) => share >= 1 || dice.next() < share;
   return {
-    set({ target, kind, share = 1, factor = DEFAULT_FACTORS[kind] ?? 3, name, lastsMs }) {
+    set({ target, kind, share = 1, factor = DEFAULT_FACTORS[kind] ?? 3, name, shape, lastsMs }) {
       const others = faults.filter((f) => f.target !== target || f.kind !== kind || f.name !== name);
       const endsAt = lastsMs === undefined ? null : clock.now() + lastsMs;
-      faults = [...others, { target, kind, share, factor, name, endsAt }];
+      faults = [...others, { target, kind, share, factor, name, shape, endsAt }];
     },
     clear(target, kind) {
       const isCleared = (f: Fault) => (target === undefined || f.target === target) && (!kind || f.kind === kind);
@@ -93,9 +107,9 @@ export function createFaultBoard(dice: Dice, clock: Clock): FaultBoard {
     },
     list,
     find,
-    strikes(target, kind, name) {
+    strikes(target, kind, name, shape) {
       const fault = find(target, kind, name);
-      return fault !== undefined && hits(fault);
+      return fault !== undefined && (fault.shape === undefined || fault.shape === shape) && hits(fault);
     },
     factor(target, kind, name) {
       const fault = find(target, kind, name);
@@ -111,7 +125,7 @@ const LASTING: readonly FaultKind[] = ['dies', 'refuses', 'fails'];
 export function parseFault(value: unknown): FaultInput {
   if (!isObject(value))
     throw new AppError('invalid', 'a fault is a JSON object {"target","kind","share","factor",...}');
-  const { target, kind, share, factor, name, lastsMs } = value;
+  const { target, kind, share, factor, name, shape, lastsMs } = value;
   const kinds = Object.entries(FAULT_KINDS).find(([known]) => known === target)?.[1] as readonly unknown[] | undefined;
   if (!kinds) throw refused('target', target, Object.keys(FAULT_KINDS).join(', '));
   if (!kinds.includes(kind)) throw refused('kind', kind, kinds.join(', '));
@@ -122,6 +136,9 @@ export function parseFault(value: unknown): FaultInput {
     throw refused('factor', factor, 'a number above 0');
   }
   if (name !== undefined && typeof name !== 'string') throw refused('name', name, 'the name of an endpoint');
+  if (shape !== undefined && (typeof shape !== 'string' || kind !== 'rejects')) {
+    throw refused('shape', shape, 'for rejects, the shape of a call, as chat+tools');
+  }
   if (lastsMs !== undefined && !(typeof lastsMs === 'number' && lastsMs > 0)) {
     throw refused('lastsMs', lastsMs, 'a number of milliseconds above 0');
   }
@@ -134,6 +151,7 @@ export function parseFault(value: unknown): FaultInput {
     ...(share === undefined ? {} : { share }),
     ...(factor === undefined ? {} : { factor }),
     ...(name === undefined ? {} : { name }),
+    ...(shape === undefined ? {} : { shape }),
     ...(lastsMs === undefined ? {} : { lastsMs }),
   };
 }

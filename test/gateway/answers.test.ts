@@ -35,6 +35,8 @@ const BAD: readonly (readonly [what: string, isStream: boolean, behave: Behaviou
   ['an error in place of the first token', true, says('text/event-stream', ROLE, ERROR, DONE), 'server_error'],
   ['an error for a stream, as JSON', true, (res) => json(res, 200, { error: { message: 'x' } }), 'server_error'],
   ['a page for a stream', true, (res) => json(res, 200, '<html>'), 'incomplete_answer'],
+  ['a page of unknown length', false, says('text/html', '<html>', '</html>'), 'incomplete_answer'],
+  ['a page of unknown length for a stream', true, says('text/html', '<html>', '</html>'), 'incomplete_answer'],
   ['an error', false, (res) => json(res, 200, { error: { message: 'x', code: 502 } }), 'server_error'],
   ['vLLM’s error', false, (res) => json(res, 200, { object: 'error', message: 'x' }), 'server_error'],
   ['nothing in it', false, (res) => json(res, 200, { id: 'c', choices: [] }), 'empty_answer'],

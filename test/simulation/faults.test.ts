@@ -165,3 +165,45 @@ async function meanLogTokens(url: Simulation['routerUrl']): Promise<number> {
   assert.ok(answers.length > 200);
   return answers.reduce((sum, { json }) => sum + Math.log(json.usage.completion_tokens), 0) / answers.length;
 }
+
+for (const [kind, whole, streamed] of [
+  ['empty', '', 'data: [DONE]\n\n'],
+  ['garbage', /^[^[{]+$/, /^(?!data:)[^[{]+$/],
+  ['html', /^<!DOCTYPE html>/, /^<!DOCTYPE html>/],
+  ['truncated', /^\{"id".*[^}]$/s, /^data: (?!.*"finish_reason":"stop").*$/s],
+  ['error200', /^\{"error":/, /^\{"error":/],
+] as const) {
+  test(`an endpoint with the fault ${kind} answers 200, and its message is whole, but its answer is none`, async () => {
+    await using sim = await startFast();
+    const url = `${await startEndpoint(sim, endpointBody('one'))}/v1/chat/completions`;
+    await sim.setFault({ target: 'endpoint', kind });
+    for (const [stream, expected] of [
+      [false, whole],
+      [true, streamed],
+    ] as const) {
+      // A body that is cut off would make `fetch` fail.
+      const { status, bytes } = await bytesOf(url, chat({ stream, max_tokens: 200 }));
+      assert.equal(status, 200);
+      if (typeof expected === 'string') assert.equal(bytes, expected);
+      else assert.match(bytes, expected);
+    }
+  });
+}
+
+async function bytesOf(url: string, body: object): Promise<{ status: number; bytes: string }> {
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()).toString('latin1') };
+}
+
+test('the fault rejects hits calls of one shape if it names one, and every call if not', async () => {
+  await using sim = await startFast();
+  const url = `${await startEndpoint(sim, endpointBody('one'))}/v1/chat/completions`;
+  const asked = async (more: object) => (await send('POST', url, chat(more))).status;
+  await sim.setFault({ target: 'endpoint', kind: 'rejects', shape: 'chat+stream' });
+  assert.deepEqual([await asked({}), await asked({ stream: true })], [200, 400]);
+  await sim.setFault({ target: 'endpoint', kind: 'rejects' });
+  assert.equal(await asked({}), 400);
+  const wrong = await send('POST', `${sim.controlUrl}/faults`, { target: 'endpoint', kind: 'slow', shape: 'chat' });
+  assert.match(wrong.json.error, /^shape of a fault is "chat"; allowed: for rejects/);
+});

@@ -25,6 +25,7 @@ const ENDPOINT = {
   region: 'us-east-1',
   instanceType: 'nvidia-l4',
   instanceSize: 'x1',
+  maxPricePerHour: 9,
 };
 
 /** A judge that a few calls satisfy: of latencies, which a busy machine moves on a scaled clock, it only tells. */
@@ -93,6 +94,8 @@ export interface StageOptions {
   /** 60 unless said: a minute in a second. */
   readonly scale?: number;
   readonly limits?: SimulationOptions['limits'];
+  /** Other models, and quotas for many endpoints. */
+  readonly hub?: Pick<SimulationOptions, 'models' | 'quotas'>;
   readonly policy?: PolicyWish;
 }
 
@@ -109,7 +112,7 @@ export async function openStage(t: TestContext, options: StageOptions = {}): Pro
     initializingMs: 5_000,
     healthLagMs: 2_000,
   };
-  const simulation = await startSimulation({ clock, limits: { ...limits, ...options.limits } });
+  const simulation = await startSimulation({ clock, ...options.hub, limits: { ...limits, ...options.limits } });
   atEnd(t, () => simulation.close());
   const dbPath = join(folder, 'upshift.db');
   const policyPath = join(folder, 'policy.yaml');

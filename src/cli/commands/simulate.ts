@@ -69,7 +69,9 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
           'Ctrl-C ends the simulation. POST /control/faults makes something fail, and\n' +
           'GET /control/state shows what was counted. For example, an endpoint that\n' +
           'takes a hundredth of the context that it states:\n' +
-          '{"target":"endpoint","kind":"narrow","factor":0.01}. A kind that does not\n' +
+          '{"target":"endpoint","kind":"narrow","factor":0.01}, or one that ends 2 % of\n' +
+          'its streams with nothing in them:\n' +
+          '{"target":"endpoint","kind":"empty","share":0.02}. A kind that does not\n' +
           'exist is refused with the list of all kinds.\n' +
           '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.',
       ),

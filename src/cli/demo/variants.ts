@@ -60,6 +60,12 @@ export const VARIANTS = {
       why: 'hung after a part of the answer had reached the agent: such a call cannot be tried again',
     },
   },
+  empty: {
+    what: "5 % of the endpoint's answers have status 200 and nothing in them",
+    faults: [{ target: 'endpoint', kind: 'empty', share: 0.05 }],
+    from: 'warm',
+    expected: ['rolled back'],
+  },
   'short-answers': {
     what: "the endpoint's answers are 40 % shorter, and so it is faster",
     faults: [{ target: 'endpoint', kind: 'short', factor: 0.6 }],

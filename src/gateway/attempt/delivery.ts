@@ -37,7 +37,8 @@ const COLON = 0x3a;
  * with back-pressure. In both cases the end of the message is sent only when the function that `finish` returns is
  * called.
  *
- * An endpoint's stream is held until its first output, because until then serverless can still answer in its place.
+ * An endpoint's stream is held until its first output, because until then serverless can still answer in its place. Its
+ * other answers of unknown length are kept like small ones, for the same reason.
  */
 export class Delivery {
   readonly status: number;
@@ -127,11 +128,13 @@ export class Delivery {
 
   /** The most bytes that are kept before any is passed on; -1: the answer is passed on as it comes. */
   #limitOfWhole(): number {
-    const { renamed } = this.#head;
+    const { renamed, isOpenAi, status } = this.#head;
     if (this.#isHeld) return LARGEST_HELD;
     if (this.#isEvents) return -1;
     if (renamed !== null && this.#isReadable) return LARGEST_RENAMED;
-    return this.#isSmall ? LARGEST_WHOLE : -1;
+    // An endpoint's answer may turn out to be none, as a page of a proxy, whose length is often not declared.
+    const mayBeNone = this.upstream === 'dedicated' && isOpenAi && status < 300 && this.#length < 0;
+    return this.#isSmall || mayBeNone ? LARGEST_WHOLE : -1;
   }
 
   get #isSmall(): boolean {

@@ -84,19 +84,25 @@ const MIN_CHUNK_GAP_MS = 8;
 
 /**
  * Sends the answer at its times: whole, or as server-sent events. If it ends half-way, the connection breaks (`cut`) or
- * stays open (`stall`). Resolves when the answer is sent or stalled, or the client has left.
+ * stays open (`stall`), or the message ends as if it were whole (`half`). Resolves when the answer is sent or stalled, or the client has left.
  */
 export async function giveAnswer(
   exchange: Exchange,
   wanted: Wanted,
   timing: Timing,
-  how: { clock: Clock; isStreamed: boolean; end: 'whole' | 'cut' | 'stall'; headers: Readonly<Record<string, string>> },
+  how: {
+    clock: Clock;
+    isStreamed: boolean;
+    end: 'whole' | 'cut' | 'stall' | 'half';
+    headers: Readonly<Record<string, string>>;
+  },
 ): Promise<void> {
   const { response } = exchange;
   if (!how.isStreamed) {
     await how.clock.sleep(timing.totalMs);
-    if (how.end !== 'whole') breakOff(exchange, wholeAnswer(wanted), how.headers, how.end === 'cut');
-    else sendJson(exchange, 200, wholeAnswer(wanted), how.headers);
+    const answer = wholeAnswer(wanted);
+    if (how.end === 'cut' || how.end === 'stall') breakOff(exchange, answer, how.headers, how.end === 'cut');
+    else sendJson(exchange, 200, how.end === 'half' ? answer.slice(0, answer.length / 2) : answer, how.headers);
     return;
   }
   const restMs = timing.totalMs - timing.firstTokenMs;
@@ -115,6 +121,7 @@ export async function giveAnswer(
     if (response.destroyed) return;
     if (how.end !== 'whole' && index * 2 > paced) {
       if (how.end === 'cut') response.destroy();
+      else if (how.end === 'half') response.end();
       return;
     }
     response.write(index === paced ? events.slice(index).join('') : events[index]);

@@ -1,10 +1,12 @@
 import type { EndpointState } from '../../core/endpoint-state.ts';
 import { embeddingAnswer } from '../answer/answers.ts';
+import { giveBroken } from '../answer/broken.ts';
 import { answerLimitOf, drawTiming, giveAnswer, promptTokensOf, readWanted } from '../answer/generate.ts';
 import { isStreamed, shapeOf } from '../answer/shapes.ts';
 import { answerTask, takesBody } from '../answer/tasks.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
+import { BROKEN_ANSWERS } from '../faults.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
 import { listServed, refuseLong, servedNames, servesByName } from './served.ts';
@@ -118,7 +120,9 @@ async function generate(world: World, endpoint: ServedEndpoint, exchange: Exchan
   if (!body) return sendJson(exchange, 400, vllmError(400, 'BadRequestError', 'The body is no JSON object'));
   const asked = { shape, body, model };
   const problem =
-    shape === 'task' ? undefined : (findProblem(endpoint, asked) ?? findLong(world, endpoint, asked, raw));
+    shape === 'task'
+      ? undefined
+      : (findProblem(endpoint, asked) ?? findRejected(world, endpoint, asked) ?? findLong(world, endpoint, asked, raw));
   if (problem) return sendJson(exchange, problem.status, problem.body);
   const isTaken = await endpoint.take((leave) => exchange.response.once('close', leave));
   if (!isTaken) return;
@@ -150,13 +154,23 @@ function findProblem(
     const what = isEmbedder ? 'generation' : 'Embeddings';
     return { status: 400, body: vllmError(400, 'BadRequestError', `The model does not support ${what} API`) };
   }
-  const wantsTools = Array.isArray(body['tools']) && body['tools'].length > 0 && body['tool_choice'] !== 'none';
   const hasParser = spec.model.args.some((arg) => arg.includes('--enable-auto-tool-choice'));
-  if (servesByName(endpoint.spec) && wantsTools && !hasParser) {
+  if (servesByName(endpoint.spec) && wantsTools(body) && !hasParser) {
     const message = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set';
     return { status: 400, body: vllmError(400, 'BadRequestError', message) };
   }
   return undefined;
+}
+
+function wantsTools(body: Record<string, unknown>): boolean {
+  return Array.isArray(body['tools']) && body['tools'].length > 0 && body['tool_choice'] !== 'none';
+}
+
+function findRejected({ faults }: World, { name }: ServedEndpoint, { shape, body }: Asked) {
+  const features = [body['stream'] === true && '+stream', wantsTools(body) && '+tools'];
+  const whole = [shape, ...features.filter((feature) => feature !== false)].join('');
+  if (!faults.strikes('endpoint', 'rejects', name, whole)) return undefined;
+  return { status: 400, body: vllmError(400, 'BadRequestError', `Calls like this (${whole}) are not supported`) };
 }
 
 function findLong(
@@ -202,9 +216,15 @@ async function serve(
   const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
   const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
   const headers = { 'x-request-id': id };
+  const broken = BROKEN_ANSWERS.find((kind) => faults.strikes('endpoint', kind, name));
+  if (broken !== undefined) {
+    await clock.sleep(timing.firstTokenMs);
+    return giveBroken(exchange, broken, isStreamed(exchange.path, body));
+  }
   const isStalled = faults.strikes('endpoint', 'stalls', name);
   if (isStalled && dice.next() < 0.5) return exchange.counters.add(exchange.upstream, 0);
-  const end = isStalled ? 'stall' : isCut ? 'cut' : 'whole';
+  const isTruncated = faults.strikes('endpoint', 'truncated', name);
+  const end = isStalled ? 'stall' : isCut ? 'cut' : isTruncated ? 'half' : 'whole';
   await giveAnswer(exchange, wanted, timing, {
     clock,
     isStreamed: isStreamed(exchange.path, body),
