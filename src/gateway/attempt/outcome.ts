@@ -1,6 +1,7 @@
 import type { Outcome } from '../../core/outcome.ts';
 import type { UpstreamKind } from '../../core/route.ts';
 import { proxyMeaning } from '../../core/wire/proxy-answers.ts';
+import { wasAnswered } from './connector.ts';
 
 /**
  * The outcome of an attempt with this HTTP status. A redirect is the router's right, but no answer of an endpoint: where
@@ -55,7 +56,13 @@ const UNASKED: ReadonlySet<string> = new Set(['bad response', 'bad upgrade']);
 export function outcomeOfError(error: Error, hasAnswer: boolean): Outcome {
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'UND_ERR_INVALID_ARG') return 'gateway_error';
-  if (hasAnswer || ANSWERED.has(code) || code.startsWith('HPE_') || error.name === 'HTTPParserError') {
+  if (
+    hasAnswer ||
+    wasAnswered(error) ||
+    ANSWERED.has(code) ||
+    code.startsWith('HPE_') ||
+    error.name === 'HTTPParserError'
+  ) {
     return 'broken_stream';
   }
   if (code === 'UND_ERR_SOCKET' && UNASKED.has(error.message)) return 'broken_stream';

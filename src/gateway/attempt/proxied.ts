@@ -1,5 +1,6 @@
-import { ProxyAgent } from 'undici';
-import type { Dispatcher } from 'undici';
+import { Pool, ProxyAgent } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
+import { filtered } from './connector.ts';
 import { LARGEST_HEADERS } from './largest-headers.ts';
 
 /**
@@ -16,12 +17,19 @@ export class Proxied extends ProxyAgent {
       allowH2: false,
       connections: null,
       pipelining: 1,
+      factory: tunnels,
     });
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     return super.dispatch({ ...options, headers: byName(options.headers as string[]) }, handler);
   }
+}
+
+/** The connections to one origin, each in a tunnel that `connect` opens. */
+function tunnels(origin: string | URL, options: object): Dispatcher {
+  const { connect } = options as { readonly connect: buildConnector.connector };
+  return new Pool(origin, { ...options, connect: filtered(connect) });
 }
 
 /** Headers by name. The class above keeps only the last of equal names in a flat list. */

@@ -1,7 +1,8 @@
-import { Pool } from 'undici';
+import { buildConnector, Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 import { proxyFor } from '../../core/wire/proxy.ts';
 import type { Proxies } from '../../core/wire/proxy.ts';
+import { filtered } from './connector.ts';
 import { LARGEST_HEADERS } from './largest-headers.ts';
 import { Proxied } from './proxied.ts';
 import { following } from './redirect.ts';
@@ -64,6 +65,6 @@ export function dispatchersThrough(proxies: Proxies): DispatcherFor {
 // HTTP/2 costs 1.7 times as much processor time per call. With one connection per call in flight, no call delays
 // another.
 function poolFor(origin: string, connectMs: number): Dispatcher {
-  const options = { connectTimeout: connectMs, maxHeaderSize: LARGEST_HEADERS };
-  return new Pool(origin, { ...options, allowH2: false, connections: null, pipelining: 1 });
+  const connect = filtered(buildConnector({ timeout: connectMs, allowH2: false }));
+  return new Pool(origin, { connect, maxHeaderSize: LARGEST_HEADERS, connections: null, pipelining: 1 });
 }
