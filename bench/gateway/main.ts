@@ -1,15 +1,19 @@
-import { fork, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus, totalmem } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startBare, startChild, startUpshift } from './proxy.ts';
+import type { Proxy } from './proxy.ts';
 
 const HELP = `Usage: npm run bench:gateway -- [options]
 
-The whole gateway with its ledger against a bare proxy of node:http and undici, under the same loads. 1 is as good.
+\`upshift start\` with policies/default.yaml against a bare proxy of node:http and undici, under the same loads.
+Ratios: 1 is as good. Needs Linux.
 
   --rounds N   rounds of new processes (default 5)
   --seconds N  how long each proxy is measured under each load, in each round (default 3)
+  --against F  measure the checkout in folder F in the same rounds too
   --only NAME  only the load of this name, as the table prints it
   --json       one line of JSON instead of the table
 `;
@@ -22,11 +26,21 @@ interface Round {
 
 interface Result {
   readonly load: string;
-  readonly bare: Round;
-  readonly gateway: Round;
-  /** The gateway against the bare proxy: 1 is as good. */
+  readonly proxy: string;
+  readonly perSecond: number;
+  readonly cpuUs: number;
+  /** Against the bare proxy: 1 is as good. */
   readonly perSecondRatio: number;
   readonly cpuRatio: number;
+}
+
+/** What is measured. */
+interface Wish {
+  readonly loads: typeof LOADS;
+  /** How long each proxy is measured under each load in a round. */
+  readonly ms: number;
+  /** The checkouts of upshift. */
+  readonly folders: readonly (string | undefined)[];
 }
 
 const CONNECTIONS = 64;
@@ -58,28 +72,10 @@ function bodyOf(bytes: number, isStream: boolean): string {
   return make();
 }
 
-/**
- * Starts a process, bound to one core if the system can do that, because otherwise the processes disturb each other.
- */
-function start(file: string, core: string): ChildProcess {
-  // PROFILE=folder writes processor profiles of each process there.
-  const { PROFILE } = process.env;
-  const execArgv = PROFILE === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${PROFILE}/${file.slice(2, -3)}`];
-  const child = fork(new URL(file, import.meta.url), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  if (cpus().length > 1) spawnSync('taskset', ['-acp', core, String(child.pid)], { stdio: 'ignore' });
-  return child;
-}
-
 async function answer<T>(child: ChildProcess, message?: object): Promise<T> {
   const reply = once(child, 'message') as Promise<[T]>;
   if (message !== undefined) child.send(message);
   return (await reply)[0];
-}
-
-/** A proxy that listens. */
-interface Proxy {
-  readonly child: ChildProcess;
-  readonly port: number;
 }
 
 /** What one proxy did in one slice of time. */
@@ -89,43 +85,37 @@ interface Slice {
   readonly cpuUs: number;
 }
 
-async function measure(load: ChildProcess, { child, port }: Proxy, body: string, ms: number): Promise<Slice> {
-  const before = await answer<{ cpuUs: number }>(child, { ask: 'cpu' });
-  const order = { port, connections: CONNECTIONS, ms, body };
+async function measure(load: ChildProcess, proxy: Proxy, body: string, ms: number): Promise<Slice> {
+  const before = proxy.cpuUs();
+  const order = { port: proxy.port, connections: CONNECTIONS, ms, body };
   const done = await answer<{ requests: number; failures: number; elapsedMs: number }>(load, order);
-  const after = await answer<{ cpuUs: number }>(child, { ask: 'cpu' });
   if (done.failures > 0) throw new Error(`${done.failures} of ${done.requests} requests failed`);
-  return { requests: done.requests, elapsedMs: done.elapsedMs, cpuUs: after.cpuUs - before.cpuUs };
+  return { requests: done.requests, elapsedMs: done.elapsedMs, cpuUs: proxy.cpuUs() - before };
 }
 
 /**
- * One round. Both proxies are new processes, because two processes of the same program can differ by a tenth for as
- * long as they run. They are measured in turns of half a second, so that other work of the machine affects both alike.
+ * One round. All proxies are new processes, because two processes of the same program can differ by a tenth for as
+ * long as they run. They are measured in turns of half a second, so that other work of the machine affects all alike.
  */
-async function takeRound(
-  load: ChildProcess,
-  upstream: string,
-  loads: typeof LOADS,
-  ms: number,
-): Promise<Map<string, readonly [Round, Round]>> {
-  const children = ['./bare.ts', './whole.ts'].map((file) => start(file, PROXIES_CORE));
+async function takeRound(load: ChildProcess, upstream: string, wish: Wish): Promise<Map<string, Round[]>> {
+  const proxies: Proxy[] = [await startBare(upstream, PROXIES_CORE)];
   try {
-    const proxies: Proxy[] = [];
-    for (const child of children) proxies.push({ child, ...(await answer<{ port: number }>(child, { upstream })) });
-    const round = new Map<string, readonly [Round, Round]>();
-    for (const { name, body } of loads) {
+    for (const folder of wish.folders) proxies.push(await startUpshift(upstream, PROXIES_CORE, folder));
+    const round = new Map<string, Round[]>();
+    for (const { name, body } of wish.loads) {
       for (const proxy of proxies) await measure(load, proxy, body, WARM_UP_MS);
-      const slices: [Slice[], Slice[]] = [[], []];
-      for (let turn = 0; turn < Math.max(1, Math.round(ms / SLICE_MS)); turn++) {
-        for (const which of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-          slices[which].push(await measure(load, proxies[which] as Proxy, body, SLICE_MS));
+      const slices = proxies.map((): Slice[] => []);
+      for (let turn = 0; turn < Math.max(1, Math.round(wish.ms / SLICE_MS)); turn++) {
+        const order = [...proxies.keys()];
+        for (const which of turn % 2 === 0 ? order : order.toReversed()) {
+          slices[which]?.push(await measure(load, proxies[which] as Proxy, body, SLICE_MS));
         }
       }
-      round.set(name, [roundOf(slices[0]), roundOf(slices[1])]);
+      round.set(name, slices.map(roundOf));
     }
     return round;
   } finally {
-    for (const child of children) child.disconnect();
+    await Promise.all(proxies.map((proxy) => proxy.end()));
   }
 }
 
@@ -143,21 +133,22 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }
 
-function summarise(load: string, bare: readonly Round[], gateway: readonly Round[]): Result {
-  const of = (rounds: readonly Round[]) => ({
-    perSecond: Math.round(median(rounds.map((round) => round.perSecond))),
-    cpuUs: Math.round(median(rounds.map((round) => round.cpuUs)) * 10) / 10,
+/** `rounds`: of each round what each proxy did, the bare one first. */
+function summarise(load: string, names: readonly string[], rounds: readonly Round[][]): Result[] {
+  return names.map((proxy, which) => {
+    const of = (pick: (round: Round, bare: Round) => number) =>
+      median(rounds.map((round) => pick(round[which] as Round, round[0] as Round)));
+    // Each round has all proxies side by side, so that the median of the rounds' ratios is least affected by noise.
+    const ratio = (pick: (round: Round, bare: Round) => number) => Math.round(of(pick) * 1000) / 1000;
+    return {
+      load,
+      proxy,
+      perSecond: Math.round(of((round) => round.perSecond)),
+      cpuUs: Math.round(of((round) => round.cpuUs) * 10) / 10,
+      perSecondRatio: ratio((round, bare) => round.perSecond / bare.perSecond),
+      cpuRatio: ratio((round, bare) => bare.cpuUs / round.cpuUs),
+    };
   });
-  // Each round has both proxies side by side, so that the median of the rounds' ratios is least affected by noise.
-  const ratio = (each: (bare: Round, gateway: Round) => number) =>
-    Math.round(median(bare.map((round, i) => each(round, gateway[i] as Round))) * 1000) / 1000;
-  return {
-    load,
-    bare: of(bare),
-    gateway: of(gateway),
-    perSecondRatio: ratio((b, g) => g.perSecond / b.perSecond),
-    cpuRatio: ratio((b, g) => b.cpuUs / g.cpuUs),
-  };
 }
 
 async function main(): Promise<void> {
@@ -167,6 +158,7 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
       only: { type: 'string' },
+      against: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -175,25 +167,26 @@ async function main(): Promise<void> {
     return;
   }
   const count = Number(values.rounds);
-  const ms = Number(values.seconds) * 1000;
-  const clients = ['./upstream.ts', './load.ts'].map((file) => start(file, CLIENTS_CORE));
+  const { only, against } = values;
+  const wish: Wish = {
+    loads: LOADS.filter(({ name }) => only === undefined || only === name),
+    ms: Number(values.seconds) * 1000,
+    folders: against === undefined ? [undefined] : [undefined, resolve(against)],
+  };
+  const names = ['bare', 'upshift', ...(against === undefined ? [] : [against])];
+  const clients = ['./upstream.ts', './load.ts'].map((file) => startChild(file, CLIENTS_CORE));
   const [upstream, load] = clients as [ChildProcess, ChildProcess];
   try {
     const { port } = await answer<{ port: number }>(upstream);
-    const chosen = LOADS.filter(({ name }) => values.only === undefined || values.only === name);
-    const rounds: Map<string, readonly [Round, Round]>[] = [];
-    for (let i = 0; i < count; i++) rounds.push(await takeRound(load, `http://127.0.0.1:${port}`, chosen, ms));
-    const results = chosen.map(({ name }) => {
-      const taken = rounds.map((round) => round.get(name) as readonly [Round, Round]);
-      return summarise(
-        name,
-        taken.map(([bare]) => bare),
-        taken.map(([, gateway]) => gateway),
-      );
+    const rounds: Map<string, Round[]>[] = [];
+    for (let i = 0; i < count; i++) rounds.push(await takeRound(load, `http://127.0.0.1:${port}`, wish));
+    const results = wish.loads.flatMap(({ name }) => {
+      const taken = rounds.map((round) => round.get(name) as Round[]);
+      return summarise(name, names, taken);
     });
     print(results, values.json, { rounds: count, connections: CONNECTIONS });
   } finally {
-    for (const child of clients) child.disconnect();
+    for (const client of clients) client.disconnect();
   }
 }
 
@@ -207,13 +200,12 @@ function print(results: readonly Result[], isJson: boolean, facts: { rounds: num
     `${machine.cpus} cores, ${machine.memoryGb} GB, Node ${machine.node}; ${facts.connections} connections, medians of ${facts.rounds} rounds. Ratios: 1 is as good as bare.`,
   );
   console.table(
-    results.map(({ load, bare, gateway, perSecondRatio, cpuRatio }) => ({
+    results.map(({ load, proxy, perSecond, cpuUs, perSecondRatio, cpuRatio }) => ({
       load,
-      'bare/s': bare.perSecond,
-      'gateway/s': gateway.perSecond,
+      proxy,
+      'calls/s': perSecond,
       ratio: perSecondRatio,
-      'bare us': bare.cpuUs,
-      'gateway us': gateway.cpuUs,
+      'us/call': cpuUs,
       'us ratio': cpuRatio,
     })),
   );
