@@ -34,6 +34,11 @@ export class SseLines {
     this.#taker = taker;
   }
 
+  /** Whether the next piece begins a line. */
+  get isAtLineStart(): boolean {
+    return this.#length === 0 && !this.#isSkipping;
+  }
+
   push(piece: string): void {
     const text = this.#isAfterReturn || piece.includes('\r') ? this.#withLineFeeds(piece) : piece;
     let start = 0;

@@ -49,7 +49,16 @@ export class StreamedAnswer implements LineTaker {
   push(piece: string): boolean {
     const had = this.#hasOutput;
     this.#lines.push(piece);
+    this.#template.learnFrame(piece);
     return this.#hasOutput && !had;
+  }
+
+  /** Takes the first bytes of the next piece if they say nothing new, which costs least. Returns how many it took. */
+  skip(chunk: Uint8Array): number {
+    if (!this.#lines.isAtLineStart || this.#partial !== '') return 0;
+    const taken = this.#template.skip(chunk);
+    if (taken > 0) this.#endsWithUsage = false;
+    return taken;
   }
 
   /** How the answer was, if its message ends here. */

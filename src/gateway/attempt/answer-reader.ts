@@ -49,7 +49,8 @@ class EventsReader implements AnswerReader {
   }
 
   chunk(chunk: Buffer): boolean {
-    return this.#answer.push(chunk.toString('latin1'));
+    const taken = this.#answer.skip(chunk);
+    return taken < chunk.length && this.#answer.push(chunk.toString('latin1', taken));
   }
 
   end(): AnswerOutcome {

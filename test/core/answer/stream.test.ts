@@ -34,6 +34,22 @@ function read(pieces: readonly string[], isOpenAi = true): Read {
   return { outcome, hasOutput: answer.hasOutput, isComplete, usage: answer.usage, firstAt };
 }
 
+/** The same from bytes: those that say nothing new are skipped. `skipped`: how many. */
+function readBytes(pieces: readonly Uint8Array[]): Read & { readonly skipped: number } {
+  const answer = new StreamedAnswer(true);
+  let skipped = 0;
+  const firstAt = pieces
+    .map((piece) => {
+      const taken = answer.skip(piece);
+      skipped += taken;
+      return taken < piece.length && answer.push(Buffer.from(piece.subarray(taken)).toString('latin1'));
+    })
+    .indexOf(true);
+  const { isComplete } = answer;
+  const outcome = answer.end();
+  return { outcome, hasOutput: answer.hasOutput, isComplete, usage: answer.usage, firstAt, skipped };
+}
+
 /** What each stream is: its pieces, its outcome, and whether it has output. */
 const STREAMS: readonly (readonly [what: string, pieces: string, outcome: AnswerOutcome, hasOutput: boolean])[] = [
   // As its protocol ends.
@@ -279,14 +295,40 @@ describe('a streamed answer', () => {
         chunk({ content: 'x', tool_calls: [{}] }),
       ),
     );
+    const cuts = fc.array(fc.nat(3000), { maxLength: 6 });
+    let skipped = 0;
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 30 }), (events) => {
-        const quick = read(events);
-        // A key that differs in every event keeps any event from being recognised by its parts.
-        const slow = read(events.map((each, i) => each.replace('data: {', `data: {"n":${i},`)));
-        assert.deepEqual(quick, slow);
-      }),
+      fc.property(
+        fc.array(event, { maxLength: 30 }),
+        fc.constantFrom('\n', '\r\n'),
+        cuts,
+        (events, lineEnd, places) => {
+          const quick = read(events);
+          // A key that differs in every event keeps any event from being recognised by its parts.
+          const slow = read(events.map((each, i) => each.replace('data: {', `data: {"n":${i},`)));
+          assert.deepEqual(quick, slow);
+          const bytes = events.map((each) => Buffer.from(each.replaceAll('\n', lineEnd)));
+          const all = Buffer.concat(bytes);
+          const ends = [0, ...places.filter((at) => at < all.length).sort((a, b) => a - b), all.length];
+          const whole = readBytes(bytes);
+          const cut = readBytes(ends.slice(1).map((to, i) => all.subarray(ends[i], to)));
+          assert.deepEqual({ ...whole, skipped: 0 }, { ...slow, skipped: 0 });
+          assert.deepEqual({ ...cut, firstAt: 0, skipped: 0 }, { ...slow, firstAt: 0, skipped: 0 });
+          skipped += whole.skipped;
+        },
+      ),
       { numRuns: 2_000 },
     );
+    assert.ok(skipped > 100_000, `${skipped} bytes`);
+  });
+
+  it('skips no event with an escape that JSON does not know, a line end, or another choice', () => {
+    const [before, after] = chunk({ content: '|' }).split('|') as [string, string];
+    for (const text of ['\\x41', '\\', '\r\n\r\ndata: ', '\t']) {
+      const { skipped } = readBytes([WORD, `${before}${text}${after}`].map((each) => Buffer.from(each)));
+      assert.equal(skipped, 0, JSON.stringify(text));
+    }
+    const fine = readBytes([WORD, `${before}a\\n\\"b${after}`].map((each) => Buffer.from(each)));
+    assert.ok(fine.skipped > 0);
   });
 });
