@@ -1,7 +1,10 @@
 import { scanObject } from '../request/scan.ts';
 
 const LONGEST_LINE = 1024 * 1024;
-const NEWLINE = 0x0a;
+const LINE_FEED = 0x0a;
+const RETURN = 0x0d;
+const BYTE_ORDER_MARK = '\u00ef\u00bb\u00bf';
+const FIELD = 'data:';
 const EMPTY = Buffer.alloc(0);
 
 /** A copy of `body` in which the bytes [start, end) are replaced by `text` as a JSON string. */
@@ -17,12 +20,14 @@ export function spliceModel(body: Buffer, model: string): Buffer {
 
 /**
  * Replaces the top-level `model` in the events of a stream. It passes on whole lines, because a chunk may end anywhere;
- * each `data:` line is one JSON text. A line longer than a megabyte is passed on unchanged.
+ * each `data:` line is one JSON text. Lines end with LF, CR or CRLF, whose LF counts as a line of its own: a CR is not
+ * held back until more comes. A line longer than a megabyte is passed on unchanged.
  */
 export class EventSplicer {
   readonly #model: string;
   #rest: Buffer = EMPTY;
   #isInLongLine = false;
+  #isFirst = true;
 
   constructor(model: string) {
     this.#model = model;
@@ -30,7 +35,7 @@ export class EventSplicer {
 
   /** What can be passed on after this chunk; may be empty. */
   push(chunk: Buffer): Buffer {
-    const last = chunk.lastIndexOf(NEWLINE);
+    const last = Math.max(chunk.lastIndexOf(LINE_FEED), chunk.lastIndexOf(RETURN));
     if (last < 0) {
       if (this.#isInLongLine) return chunk;
       this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -38,19 +43,19 @@ export class EventSplicer {
       this.#isInLongLine = true;
       return this.#take();
     }
-    const tail = chunk.subarray(last + 1);
     const head = chunk.subarray(0, last + 1);
     const whole = this.#rest.length === 0 ? head : Buffer.concat([this.#rest, head]);
-    this.#rest = tail;
+    this.#rest = chunk.subarray(last + 1);
     const out: Buffer[] = [];
+    const ends = new LineEnds(whole);
     let start = 0;
     if (this.#isInLongLine) {
-      start = whole.indexOf(NEWLINE) + 1;
+      start = ends.after(0);
       out.push(whole.subarray(0, start));
       this.#isInLongLine = false;
     }
     while (start < whole.length) {
-      const end = whole.indexOf(NEWLINE, start) + 1;
+      const end = ends.after(start);
       out.push(this.#line(whole.subarray(start, end)));
       start = end;
     }
@@ -69,9 +74,34 @@ export class EventSplicer {
   }
 
   #line(line: Buffer): Buffer {
-    if (line.length < 7 || line.toString('latin1', 0, 5) !== 'data:') return line;
-    const payload = line.subarray(5);
+    const at = this.#isFirst && line.toString('latin1', 0, 3) === BYTE_ORDER_MARK ? 3 : 0;
+    this.#isFirst = false;
+    const start = at + FIELD.length;
+    if (line.length < start + 2 || line.toString('latin1', at, start) !== FIELD) return line;
+    const payload = line.subarray(start);
     const spliced = spliceModel(payload, this.#model);
-    return spliced === payload ? line : Buffer.concat([line.subarray(0, 5), spliced]);
+    return spliced === payload ? line : Buffer.concat([line.subarray(0, start), spliced]);
+  }
+}
+
+/** Finds the ends of lines in bytes from left to right. */
+class LineEnds {
+  readonly #bytes: Buffer;
+  #feed: number;
+  #return: number;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.#feed = bytes.indexOf(LINE_FEED);
+    this.#return = bytes.indexOf(RETURN);
+  }
+
+  /** Where the line that starts here ends, its line end included. */
+  after(start: number): number {
+    if (this.#feed >= 0 && this.#feed < start) this.#feed = this.#bytes.indexOf(LINE_FEED, start);
+    // Streams without any CR are searched for one only once.
+    if (this.#return >= 0 && this.#return < start) this.#return = this.#bytes.indexOf(RETURN, start);
+    if (this.#return < 0) return this.#feed + 1;
+    return (this.#feed < 0 ? this.#return : Math.min(this.#feed, this.#return)) + 1;
   }
 }
