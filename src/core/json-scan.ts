@@ -17,34 +17,48 @@ export interface Member {
 /** Longer names are none that anybody looks for: they are given as ''. */
 const LONGEST_KEY = 128;
 
+/** Takes a string within a value: the indexes of its quotes. */
+export type TakeString = (text: string, quote: number, end: number) => void;
+
+/** Takes a member: the indexes of its name's quotes and of its value. Returns false if that cannot be JSON. */
+export type TakeMember = (text: string, quote: number, keyEnd: number, start: number, end: number) => boolean;
+
 /**
- * The members of a JSON object, found by the rules of strings and nesting alone: numbers, literals and the insides of
- * nested values are not checked. Null if the text cannot be one whole JSON object. Works on text with one character for
- * each byte as well as on decoded text.
+ * Finds the members of a JSON object by the rules of strings and nesting alone: numbers, literals and the insides of
+ * nested values are not checked. Returns whether the text from `from` on is one whole JSON object, as far as that shows.
+ * Works on text with one character for each byte as well as on decoded text.
  */
-export function topMembers(text: string): Member[] | null {
-  const members: Member[] = [];
-  let at = skipSpace(text, 0);
-  if (text.charCodeAt(at) !== OPEN_BRACE) return null;
+export function walkMembers(text: string, from: number, takeMember: TakeMember, takeString?: TakeString): boolean {
+  let at = skipSpace(text, from);
+  if (text.charCodeAt(at) !== OPEN_BRACE) return false;
   at = skipSpace(text, at + 1);
-  if (text.charCodeAt(at) === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? members : null;
+  if (text.charCodeAt(at) === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length;
   for (;;) {
-    if (text.charCodeAt(at) !== QUOTE) return null;
+    if (text.charCodeAt(at) !== QUOTE) return false;
+    const quote = at;
     const keyEnd = skipString(text, at + 1);
-    if (keyEnd < 0) return null;
-    const key = keyEnd - at > LONGEST_KEY ? '' : text.slice(at + 1, keyEnd);
+    if (keyEnd < 0) return false;
     at = skipSpace(text, keyEnd + 1);
-    if (text.charCodeAt(at) !== COLON) return null;
+    if (text.charCodeAt(at) !== COLON) return false;
     const start = skipSpace(text, at + 1);
-    const end = skipValue(text, start);
-    if (end < 0) return null;
-    members.push({ key, start, end });
+    const end = skipValue(text, start, takeString);
+    if (end < 0 || !takeMember(text, quote, keyEnd, start, end)) return false;
     at = skipSpace(text, end);
     const next = text.charCodeAt(at);
-    if (next === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? members : null;
-    if (next !== COMMA) return null;
+    if (next === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length;
+    if (next !== COMMA) return false;
     at = skipSpace(text, at + 1);
   }
+}
+
+/** The members of a JSON object; null if the text cannot be one whole JSON object. */
+export function topMembers(text: string): Member[] | null {
+  const members: Member[] = [];
+  const isObject = walkMembers(text, 0, (_, quote, keyEnd, start, end) => {
+    members.push({ key: keyEnd - quote > LONGEST_KEY ? '' : text.slice(quote + 1, keyEnd), start, end });
+    return true;
+  });
+  return isObject ? members : null;
 }
 
 /** The index of the first character from `from` on that is no white space of JSON. */
@@ -70,13 +84,15 @@ function skipString(text: string, from: number): number {
 }
 
 /** The index after a value that begins at `from`; -1 if it does not end or is empty. */
-export function skipValue(text: string, from: number): number {
+export function skipValue(text: string, from: number, takeString?: TakeString): number {
   const first = text.charCodeAt(from);
   if (first === QUOTE) {
     const end = skipString(text, from + 1);
-    return end < 0 ? -1 : end + 1;
+    if (end < 0) return -1;
+    takeString?.(text, from, end);
+    return end + 1;
   }
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return skipNested(text, from);
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return skipNested(text, from, takeString);
   let at = from;
   for (; at < text.length; at++) {
     const byte = text.charCodeAt(at);
@@ -86,14 +102,16 @@ export function skipValue(text: string, from: number): number {
   return at === from ? -1 : at;
 }
 
-function skipNested(text: string, from: number): number {
+function skipNested(text: string, from: number, takeString?: TakeString): number {
   let depth = 0;
   const { length } = text;
   for (let at = from; at < length; at++) {
     const byte = text.charCodeAt(at);
     if (byte === QUOTE) {
-      at = skipString(text, at + 1);
-      if (at < 0) return -1;
+      const end = skipString(text, at + 1);
+      if (end < 0) return -1;
+      takeString?.(text, at, end);
+      at = end;
     } else if (byte >= OPEN_BRACKET) {
       if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
       else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) return at + 1;

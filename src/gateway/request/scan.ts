@@ -1,3 +1,6 @@
+import { skipSpace, walkMembers } from '../../core/json-scan.ts';
+import type { TakeMember, TakeString } from '../../core/json-scan.ts';
+
 /** What the gateway needs from a JSON body, found without parsing all of it. */
 export interface Scan {
   /** The last top-level `model`, if it is a string; otherwise null. */
@@ -17,13 +20,8 @@ export interface Scan {
 }
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 /** As UTF-8, one character per byte. Some Windows programs begin a text with it. */
@@ -102,39 +100,15 @@ export function scanObject(body: Buffer): Scan | null {
     maxTokens: null,
     isBatch: false,
   };
-  let at = skipSpace(text, text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0);
-  if (text.charCodeAt(at) !== OPEN_BRACE) return null;
-  at = skipSpace(text, at + 1);
-  if (text.charCodeAt(at) === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? found : null;
-  for (;;) {
-    at = scanMember(text, at, found);
-    if (at < 0) return null;
-    const next = text.charCodeAt(at);
-    if (next === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? found : null;
-    if (next !== COMMA) return null;
-    at = skipSpace(text, at + 1);
-  }
-}
-
-/** Scans `"key": value` and the white space after it; returns the index of what follows, or -1. */
-function scanMember(text: string, from: number, found: Scan): number {
-  if (text.charCodeAt(from) !== QUOTE) return -1;
-  const keyEnd = skipString(text, from + 1);
-  if (keyEnd < 0) return -1;
-  let at = skipSpace(text, keyEnd + 1);
-  if (text.charCodeAt(at) !== COLON) return -1;
-  const start = skipSpace(text, at + 1);
-  const end = skipValue(text, start, found);
-  if (end < 0) return -1;
-  const key = nameOf(text, from, keyEnd);
-  if (key === null) return -1;
-  if (key === 'model') {
-    if (!takeModel(text, start, end, found)) return -1;
-  } else {
-    KEYS.get(key)?.(found, text, start, end);
-  }
-  at = skipSpace(text, end);
-  return at;
+  const takeString: TakeString = (_, quote, end) => noteMedia(text, quote, end, found);
+  const takeMember: TakeMember = (_, quote, keyEnd, start, end) => {
+    const key = nameOf(text, quote, keyEnd);
+    if (key === 'model') return takeModel(text, start, end, found);
+    if (key !== null) KEYS.get(key)?.(found, text, start, end);
+    return key !== null;
+  };
+  const from = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+  return walkMembers(text, from, takeMember, takeString) ? found : null;
 }
 
 /** A key's text; '' if it is too long to be one that is looked for; null if its escapes are invalid. */
@@ -174,64 +148,6 @@ function decodeString(text: string, start: number, end: number): string | null {
   } catch {
     return null;
   }
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from;
-  for (;;) {
-    const byte = text.charCodeAt(at);
-    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
-    at++;
-  }
-}
-
-/** The index of the closing quote; `from`: after the opening one. -1 if there is none. */
-function skipString(text: string, from: number): number {
-  for (let at = from; ;) {
-    const quote = text.indexOf('"', at);
-    if (quote < 0 || text.charCodeAt(quote - 1) !== BACKSLASH) return quote;
-    let run = quote - 1;
-    while (run > from && text.charCodeAt(run - 1) === BACKSLASH) run--;
-    if (((quote - run) & 1) === 0) return quote;
-    at = quote + 1;
-  }
-}
-
-/** The index after a value that begins at `from`; -1 if it does not end or is empty. */
-function skipValue(text: string, from: number, found: Scan): number {
-  const first = text.charCodeAt(from);
-  if (first === QUOTE) {
-    const end = skipString(text, from + 1);
-    if (end < 0) return -1;
-    noteMedia(text, from, end, found);
-    return end + 1;
-  }
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return skipNested(text, from, found);
-  let at = from;
-  for (; at < text.length; at++) {
-    const byte = text.charCodeAt(at);
-    if (byte === COMMA || byte === CLOSE_BRACE || byte <= 0x20) break;
-    if (byte === QUOTE || byte === COLON || byte === OPEN_BRACE || byte === OPEN_BRACKET) return -1;
-  }
-  return at === from ? -1 : at;
-}
-
-function skipNested(text: string, from: number, found: Scan): number {
-  let depth = 0;
-  const { length } = text;
-  for (let at = from; at < length; at++) {
-    const byte = text.charCodeAt(at);
-    if (byte === QUOTE) {
-      const end = skipString(text, at + 1);
-      if (end < 0) return -1;
-      noteMedia(text, at, end, found);
-      at = end;
-    } else if (byte >= OPEN_BRACKET) {
-      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
-      else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) return at + 1;
-    }
-  }
-  return -1;
 }
 
 /**
