@@ -70,7 +70,8 @@ CREATE TABLE ineligible_reasons (
 ) STRICT;
 
 INSERT INTO ineligible_reasons (id, name) VALUES
-  (0, 'unchangeable'), (1, 'provider'), (2, 'media'), (3, 'shape'), (4, 'too_large'), (5, 'too_long');
+  (0, 'unchangeable'), (1, 'provider'), (2, 'media'), (3, 'shape'), (4, 'too_large'), (5, 'too_long'),
+  (6, 'rejected');
 
 -- Ids of rollouts, as calls and copies refer to them.
 CREATE TABLE rollout_names (
@@ -365,8 +366,9 @@ CREATE TABLE daemon_status (
 -- again.
 CREATE TABLE learned (
   -- What was learned. lane: limits and breaker of a lane to serverless. concurrency: what an endpoint can carry, and how
-  -- traffic changes over the day. call_cost: what a call costs on serverless. traffic: since when every call is known.
-  what TEXT NOT NULL CHECK (what IN ('lane', 'concurrency', 'call_cost', 'traffic')),
+  -- traffic changes over the day. call_cost: what a call costs on serverless. traffic: since when every call is known. rejections: which calls an
+  -- endpoint rejects.
+  what TEXT NOT NULL CHECK (what IN ('lane', 'concurrency', 'call_cost', 'traffic', 'rejections')),
   -- Model that it was learned of.
   model TEXT NOT NULL,
   -- Provider of a lane; empty if the router chooses it, and for everything but lanes.

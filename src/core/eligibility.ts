@@ -13,6 +13,7 @@ export const INELIGIBLE_REASONS = [
   'shape', // the endpoint has not shown that it can answer calls of that shape
   'too_large', // the body has more bytes than the engine takes
   'too_long', // the prompt, or the prompt and the longest answer together, cannot fit into the engine's context
+  'rejected', // the endpoint lately rejected most calls of that shape, and serverless answered them
 ] as const;
 
 export type IneligibleReason = (typeof INELIGIBLE_REASONS)[number];
@@ -32,18 +33,23 @@ export interface CallAsked {
   readonly isBatch: boolean;
 }
 
-/** Why a call cannot go to an endpoint that has shown some shapes and has some limits; null if it can. */
+/**
+ * Why a call cannot go to an endpoint that has shown some shapes and has some limits; null if it can. `isWithheld`:
+ * whether the endpoint rejects most calls of that shape.
+ */
 export function ineligibleReason(
   call: CallAsked,
   shown: ReadonlySet<CallShape>,
   limits: EndpointLimits,
+  isWithheld = false,
 ): IneligibleReason | null {
   if (!call.isChangeable) return 'unchangeable';
   if (call.demandsProvider) return 'provider';
   if (call.shape.includes('+media')) return 'media';
   if (!isEligible(call.shape, shown)) return 'shape';
   if (limits.bodyBytes !== null && call.bodyBytes > limits.bodyBytes) return 'too_large';
-  return isTooLong(call, limits) ? 'too_long' : null;
+  if (isTooLong(call, limits)) return 'too_long';
+  return isWithheld ? 'rejected' : null;
 }
 
 /**

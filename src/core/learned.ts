@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { learnedLaneSchema } from './care/stored.ts';
 import type { LearnedLane } from './care/lane-status.ts';
+import type { LearnedRejections } from './rejected-shapes.ts';
 import { SIGNS } from './scaling/capacity.ts';
 import type { LearnedConcurrency } from './scaling/route-concurrency.ts';
 import { hourSchema } from './scaling/stored.ts';
@@ -25,6 +26,8 @@ export interface Learned {
   readonly concurrency: LearnedConcurrency;
   readonly call_cost: LearnedCallCost;
   readonly traffic: SeenTraffic;
+  /** Shapes of which a model's endpoint rejects most calls. */
+  readonly rejections: LearnedRejections;
 }
 
 export type LearnedKind = keyof Learned;
@@ -65,6 +68,12 @@ const SCHEMAS: { readonly [K in LearnedKind]: z.ZodType<Learned[K]> } = {
   concurrency: concurrencySchema,
   call_cost: storedAs<LearnedCallCost>()(z.strictObject({ perCallMicros: amount })),
   traffic: storedAs<SeenTraffic>()(z.strictObject({ knownSince: time, until: time })),
+  rejections: storedAs<LearnedRejections>()(
+    z.strictObject({
+      endpointName: z.string(),
+      withheld: z.array(z.strictObject({ shape: z.string(), until: time, spanMs: amount.positive() })),
+    }),
+  ),
 };
 
 /** Reads a value of the table `learned`. Throws AppError `invalid`, which names the row and what is wrong. */

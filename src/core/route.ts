@@ -97,6 +97,8 @@ export interface Canary {
   /** The model's name on the engine, from its `/v1/models`. */
   readonly servedModel: string;
   readonly shapes: ReadonlySet<CallShape>;
+  /** Shapes that it lately rejected, and until when (clock ms) it gets no call of them; absent: none. */
+  readonly withheld?: ReadonlyMap<CallShape, number>;
   /** What its engine takes at most; absent: nothing is known. */
   readonly limits?: EndpointLimits;
   /** Null outside the shadow stage. */

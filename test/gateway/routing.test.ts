@@ -127,6 +127,22 @@ for (const [title, body, reason, shape] of unfit) {
   });
 }
 
+for (const [what, shape, inMs, reason] of [
+  ['a shape that the endpoint does not get for now', 'chat', 60_000, 'rejected'],
+  ['a shape that it gets again', 'chat', -60_000, undefined],
+  ['another shape', 'chat+stream', 60_000, undefined],
+] as const) {
+  test(`a call of ${what} is ${reason === undefined ? 'eligible' : 'not eligible'}`, async () => {
+    await using router = await startUpstream(echo);
+    await using endpoint = await startUpstream(echo);
+    const canary = { shapes: new Set(['chat']), withheld: new Map([[shape, Date.now() + inMs]]) };
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url, canary });
+    await ask(rig.url, { body: chat() });
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.isEligible, call?.ineligibleReason], [reason === undefined, reason]);
+  });
+}
+
 const fitting: readonly (readonly [title: string, more: Record<string, unknown>])[] = [
   ['a tool with a parameter that is called file', { tools: [{ type: 'function', function: { name: 'file' } }] }],
   ['a message that is the word file', { messages: [{ role: 'user', content: 'file' }] }],

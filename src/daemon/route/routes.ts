@@ -1,3 +1,4 @@
+import { assignedTo } from '../../core/call.ts';
 import type { Arrival, Call, CallObserver, Shadow } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -131,7 +132,11 @@ export class Routes implements CallObserver {
       this.counts.ineligible++;
       this.ineligible[reason] = (this.ineligible[reason] ?? 0) + 1;
     }
-    if (arrival.model !== null) this.watch(arrival.model)?.arrived(arrival);
+    const watch = arrival.model === null ? null : this.watch(arrival.model);
+    if (watch === null) return;
+    watch.arrived(arrival);
+    const isTried = assignedTo(arrival) === 'dedicated' && watch.rejected.sent(arrival.shape, this.#clock.now());
+    if (isTried) this.rebuild();
   }
 
   sent(arrival: Arrival): void {
@@ -148,11 +153,27 @@ export class Routes implements CallObserver {
   shadowed(arrival: Arrival, shadow: Shadow): void {
     if (arrival.model === null) return;
     const watch = this.watch(arrival.model);
-    if (watch?.shadowed(arrival, shadow) === true) this.#faulted(watch);
+    if (watch === null) return;
+    if (watch.shadowed(arrival, shadow)) this.#faulted(watch);
+    this.#noteShape(watch, arrival, shadow);
   }
 
   ended(call: Call): void {
-    if (call.model !== null) this.watch(call.model)?.ended(call, this.#clock.now());
+    const watch = call.model === null ? null : this.watch(call.model);
+    if (watch === null) return;
+    watch.ended(call, this.#clock.now());
+    if (assignedTo(call) === 'dedicated') this.#noteShape(watch, call, call);
+  }
+
+  /** Notes whether the endpoint answered a call or a copy of its shape. */
+  #noteShape(
+    watch: RouteWatch,
+    { shape, agent }: Pick<Arrival, 'shape' | 'agent'>,
+    { rolloutId, outcome }: Pick<Call, 'rolloutId' | 'outcome'>,
+  ): void {
+    if (rolloutId !== watch.rollout?.id || (outcome !== 'ok' && outcome !== 'rejected_by_endpoint')) return;
+    const result = { agent, isRejected: outcome !== 'ok' };
+    if (watch.rejected.ended(shape, result, this.#clock.now())) this.rebuild();
   }
 
   /** A call went past the gateway some time ago. */
@@ -194,6 +215,7 @@ function canaryOf(watch: RouteWatch): Canary | null {
     url: endpoint.url,
     servedModel: endpoint.servedModel,
     shapes: new Set(endpoint.shapes),
+    withheld: new Map(watch.rejected.withheld.map(({ shape, until }) => [shape, until])),
     limits: limitsOf(rollout, policy, endpoint),
     shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(watch) : null,
   };

@@ -6,21 +6,14 @@ import { judgeCriteria, needsServed, withCosts } from '../../core/criteria/crite
 import type { CostsOf, DemandFigures } from '../../core/criteria/criteria.ts';
 import { DemandWindow } from '../../core/criteria/demand-window.ts';
 import { servedOf } from '../../core/criteria/served-window.ts';
-import type { Decision } from '../../core/decide/decision.ts';
-import type {
-  EffectName,
-  EffectResult,
-  EndpointSeen,
-  Observation,
-  ShadowFigures,
-  Survey,
-} from '../../core/decide/observation.ts';
+import type { EffectName, EffectResult, EndpointSeen, ShadowFigures, Survey } from '../../core/decide/observation.ts';
 import { UpstreamFaults } from '../../core/decide/upstream-faults.ts';
 import { RecentOutcomes } from '../../core/decide/recent-outcomes.ts';
 import { knownFailure, knownOf } from '../../core/judge/call-order.ts';
 import { keyOf } from '../../core/judge/shadow-pairs.ts';
 import type { Verdict } from '../../core/judge/verdict.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
+import { RejectedShapes } from '../../core/rejected-shapes.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/step-figures.ts';
@@ -32,15 +25,9 @@ import { NOTHING_LEARNED } from './learned-route.ts';
 import type { LearnedRoute } from './learned-route.ts';
 import { heededSigns, concurrencyCallOf } from './concurrency-calls.ts';
 import type { Replaced } from './replaced.ts';
+import type { Rollback } from './rollback.ts';
 import { StepTallies } from './step-tallies.ts';
 import { EndpointWorth } from './worth.ts';
-
-/** A decision to roll back, with the rollout and the observation that it was made on. */
-export interface Rollback {
-  readonly rollout: Rollout;
-  readonly seen: Observation;
-  readonly decision: Decision;
-}
 
 const NO_SHADOW = { ended: 0, faults: 0 };
 
@@ -82,6 +69,8 @@ export class RouteWatch {
   observedAt = 0;
   /** A decision to roll back that the ledger cannot store yet: it is carried out in memory until it can. */
   rollback: Rollback | null = null;
+  /** Shapes of which the endpoint rejects most calls. */
+  readonly rejected: RejectedShapes;
   #steps = new StepTallies('dedicated');
   #judging: Judging | null = null;
   readonly #learned: LearnedRoute;
@@ -92,6 +81,7 @@ export class RouteWatch {
     this.filePolicy = policy;
     this.#learned = learned;
     this.perCallMicros = learned.perCallMicros;
+    this.rejected = new RejectedShapes(learned.rejections);
     this.window = this.newWindow();
   }
 
@@ -152,7 +142,10 @@ export class RouteWatch {
     if (awaySince(rollout) !== awaySince(this.rollout)) this.canaryFaults.reset();
     this.rollout = rollout;
     this.pinnedPolicy = rollout === null ? null : policy;
-    if (rollout !== null) this.concurrency?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
+    if (rollout !== null) {
+      this.rejected.setEndpoint(rollout.endpointName);
+      this.concurrency?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
+    }
     if (rollout === null || !('profile' in rollout)) this.#judging = null;
     else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
   }

@@ -13,7 +13,8 @@ import type { JournalEntry } from '../../ledger/journal/entry.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
 import { afterwards } from '../route/replaced.ts';
-import type { Rollback, RouteWatch } from '../route/watch.ts';
+import type { Rollback } from '../route/rollback.ts';
+import type { RouteWatch } from '../route/watch.ts';
 
 const ROW_EVERY_MS = 600_000;
 /** How long, in real time, a rollback waits for the ledger before it is carried out in memory. */

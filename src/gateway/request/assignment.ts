@@ -89,7 +89,7 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
 /** Why the endpoint of a call's model cannot get the call; null if it can. */
 function whyIneligible(
   limits: LearnedLimits,
-  { body, content }: IncomingCall,
+  { arrivedAtUs, body, content }: IncomingCall,
   canary: Canary,
 ): IneligibleReason | null {
   const { shape, scan } = content;
@@ -102,7 +102,8 @@ function whyIneligible(
     maxTokens: scan === null ? null : scan.maxTokens,
     isBatch: scan !== null && scan.isBatch,
   };
-  return ineligibleReason(asked, canary.shapes, limits.of(canary.url, canary.limits ?? NO_LIMITS));
+  const isWithheld = arrivedAtUs < 1_000 * (canary.withheld?.get(shape) ?? 0);
+  return ineligibleReason(asked, canary.shapes, limits.of(canary.url, canary.limits ?? NO_LIMITS), isWithheld);
 }
 
 function countEscapes(body: Buffer): number {
