@@ -111,7 +111,8 @@ async function runOnce(
     const last = call.attempts.at(-1);
     if (call.finalOutcome === 'ok' && last !== undefined) waits.push(last.startedAfterUs / 1_000);
   };
-  const timeouts = { connectMs: 5_000, firstByteMs: 60_000, betweenChunksMs: 60_000, totalMs: 600_000 };
+  const serverless = { betweenChunksMs: 60_000, totalMs: 600_000 };
+  const timeouts = { connectMs: 5_000, firstByteMs: 60_000, ...serverless, serverless };
   const gateway = createGateway({
     gatewayId: GATEWAY_ID,
     table: () => ({ generation: 1, routes: new Map(), fallback: { timeouts, care } }),

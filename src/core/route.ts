@@ -110,9 +110,12 @@ export interface Timeouts {
   readonly connectMs: number;
   /** From sending the request to the endpoint's first byte. */
   readonly firstByteMs: number;
+  /** Of the endpoint's answer. */
   readonly betweenChunksMs: number;
-  /** From sending the request to the end of the answer. */
+  /** From sending the request to the end of the endpoint's answer. */
   readonly totalMs: number;
+  /** The same of serverless's answers. */
+  readonly serverless: { readonly betweenChunksMs: number; readonly totalMs: number };
 }
 
 /** What the gateway knows of one model. `canary` is null if all traffic stays on serverless. */

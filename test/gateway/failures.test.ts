@@ -109,7 +109,10 @@ test('a stream that stalls is cut and recorded as idle', async () => {
     res.writeHead(200, SSE);
     res.write(chatEvents(MODEL, ['Hel'])[1]);
   });
-  await using rig = await startRig({ router: router.url, timeouts: { betweenChunksMs: 100 } });
+  await using rig = await startRig({
+    router: router.url,
+    timeouts: { serverless: { betweenChunksMs: 100, totalMs: 60_000 } },
+  });
   const answer = await ask(rig.url, { body: chat({ stream: true }) });
   assert.equal(answer.isComplete, false);
   assert.equal((await rig.recorded(1))[0]?.outcome, 'idle_timeout');
@@ -159,7 +162,10 @@ test('the client gets a 502 if serverless cannot be reached, a 504 if it is late
     res.writeHead(200, { 'content-length': '10' });
     res.write('x');
   });
-  await using third = await startRig({ router: stalled.url, timeouts: { betweenChunksMs: 100 } });
+  await using third = await startRig({
+    router: stalled.url,
+    timeouts: { serverless: { betweenChunksMs: 100, totalMs: 60_000 } },
+  });
   assert.equal((await ask(third.url, { body: chat() })).status, 504);
 });
 
@@ -169,7 +175,10 @@ test('an answer that does not end is cut, and is a fault of its upstream', async
     const talking = setInterval(() => res.write('data: {"choices":[{"delta":{"content":"and "}}]}\n\n'), 10);
     res.on('close', () => clearInterval(talking));
   });
-  await using rig = await startRig({ router: router.url, timeouts: { totalMs: 200 } });
+  await using rig = await startRig({
+    router: router.url,
+    timeouts: { serverless: { betweenChunksMs: 60_000, totalMs: 200 } },
+  });
   const answer = await ask(rig.url, { body: chat({ stream: true }) });
   assert.deepEqual([answer.status, answer.isComplete], [200, false]);
   const [call] = await rig.recorded(1);

@@ -248,7 +248,16 @@ test('listens on loopback only, and reports a port that is in use', async () => 
     table: () => ({
       generation: 1,
       routes: new Map(),
-      fallback: { timeouts: { connectMs: 1, firstByteMs: 1, betweenChunksMs: 1, totalMs: 1 }, care: null },
+      fallback: {
+        timeouts: {
+          connectMs: 1,
+          firstByteMs: 1,
+          betweenChunksMs: 1,
+          totalMs: 1,
+          serverless: { betweenChunksMs: 1, totalMs: 1 },
+        },
+        care: null,
+      },
     }),
     routerUrl: 'http://127.0.0.1:1',
     token: null,

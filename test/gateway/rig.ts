@@ -154,7 +154,13 @@ export class TestClock implements Clock {
   }
 }
 
-const TIMEOUTS: Timeouts = { connectMs: 2000, firstByteMs: 60_000, betweenChunksMs: 120_000, totalMs: 1_800_000 };
+const TIMEOUTS: Timeouts = {
+  connectMs: 2000,
+  firstByteMs: 60_000,
+  betweenChunksMs: 120_000,
+  totalMs: 1_800_000,
+  serverless: { betweenChunksMs: 120_000, totalMs: 1_800_000 },
+};
 
 export interface Rig extends AsyncDisposable {
   readonly gateway: Gateway;

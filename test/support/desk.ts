@@ -26,7 +26,13 @@ export const AGENT = 'planner-7';
 /** The `Retry-After` of a 429, in seconds. */
 export const RETRY_AFTER = 7;
 
-export const TIMEOUTS = { connectMs: 2_000, firstByteMs: 10_000, betweenChunksMs: 10_000, totalMs: 60_000 };
+export const TIMEOUTS = {
+  connectMs: 2_000,
+  firstByteMs: 10_000,
+  betweenChunksMs: 10_000,
+  totalMs: 60_000,
+  serverless: { betweenChunksMs: 10_000, totalMs: 60_000 },
+};
 
 /** A part of a row of the ledger's view `call_log`. */
 export interface Row {

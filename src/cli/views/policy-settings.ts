@@ -45,6 +45,10 @@ export function settings(route: RoutePolicy): Setting[] {
       'timeouts',
       `${spanText(timeouts.connect)} connect, ${spanText(timeouts.firstByte)} first byte, ${spanText(timeouts.betweenChunks)} between, ${spanText(timeouts.total)} in all`,
     ],
+    [
+      '  serverless',
+      `${spanText(timeouts.serverless.betweenChunks)} between, ${spanText(timeouts.serverless.total)} in all`,
+    ],
     ...budgeted(route.budget),
     ...placed(route),
   ];

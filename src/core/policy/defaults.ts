@@ -51,6 +51,12 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     batch: { wait: 5, most: 1 },
   },
   scaling: SCALING_DEFAULTS,
-  timeouts: { connect: 2_000, firstByte: 60_000, betweenChunks: 120_000, total: 1_800_000 },
+  timeouts: {
+    connect: 2_000,
+    firstByte: 60_000,
+    betweenChunks: 120_000,
+    total: 1_800_000,
+    serverless: { betweenChunks: 600_000, total: 7_200_000 },
+  },
   budget: NO_BUDGET,
 };

@@ -54,7 +54,11 @@ function fill(base: Filled, given: Settings): Filled {
     back: fillBack(base.back, given.back),
     care: fillCare(base.care, given.care ?? {}),
     scaling: { ...base.scaling, ...given.scaling },
-    timeouts: { ...base.timeouts, ...given.timeouts },
+    timeouts: {
+      ...base.timeouts,
+      ...given.timeouts,
+      serverless: { ...base.timeouts.serverless, ...given.timeouts?.serverless },
+    },
     budget: { ...base.budget, ...given.budget },
   };
 }

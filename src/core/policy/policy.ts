@@ -66,6 +66,8 @@ export interface RoutePolicy {
     readonly firstByte: number;
     readonly betweenChunks: number;
     readonly total: number;
+    /** Those of serverless; all others but `connect` are those of the endpoint. */
+    readonly serverless: { readonly betweenChunks: number; readonly total: number };
   };
   readonly budget: BudgetPolicy;
   readonly endpoint: EndpointPolicy | null;

@@ -136,7 +136,14 @@ const careSchema = z.strictObject({
   batch: z.strictObject({ wait: span(), most: count(1, 2_048) }).partial(),
 });
 
-const timeoutsSchema = z.strictObject({ connect: span(1), firstByte: span(1), betweenChunks: span(1), total: span(1) });
+const serverlessTimeoutsSchema = z.strictObject({ betweenChunks: span(1), total: span(1) });
+
+const timeoutsSchema = z.strictObject({
+  connect: span(1),
+  firstByte: span(1),
+  ...serverlessTimeoutsSchema.shape,
+  serverless: serverlessTimeoutsSchema.partial(),
+});
 
 const scalingSchema = scalingSchemas(span);
 
@@ -222,6 +229,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   scaling: Object.keys(scalingSchema.scaling.shape),
   sleep: Object.keys(scalingSchema.sleep.shape),
   timeouts: Object.keys(timeoutsSchema.shape),
+  serverless: Object.keys(serverlessTimeoutsSchema.shape),
   endpoint: Object.keys(endpointSchema.shape),
   sweep: Object.keys(sweepSchema(span()).shape),
   gateway: Object.keys(gatewaySchema.shape),

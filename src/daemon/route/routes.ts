@@ -250,5 +250,9 @@ export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Clock): Timeout
     firstByteMs: real(timeouts.firstByte),
     betweenChunksMs: real(timeouts.betweenChunks),
     totalMs: real(timeouts.total),
+    serverless: {
+      betweenChunksMs: real(timeouts.serverless.betweenChunks),
+      totalMs: real(timeouts.serverless.total),
+    },
   };
 }

@@ -46,8 +46,7 @@ export function toServerless(
     body: serverlessBody(incoming, suffix),
     connectMs: timeouts.connectMs,
     firstByteMs: SERVERLESS_FIRST_BYTE_MS,
-    betweenChunksMs: timeouts.betweenChunksMs,
-    totalMs: timeouts.totalMs,
+    ...timeouts.serverless,
   };
 }
 

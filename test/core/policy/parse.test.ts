@@ -37,14 +37,25 @@ describe('a policy', () => {
 
   it('lets a route override the defaults, and the defaults override the built-in values', () => {
     const { watched, routes } = parsed({
-      defaults: { criteria: { calls: 10 }, affinity: 'agent', timeouts: { connect: '1s' } },
-      routes: [{ model: 'a/b', criteria: { agents: 3 }, steps: ['50%', 1], limits: { bake: '90s' } }, { model: 'c/d' }],
+      defaults: {
+        criteria: { calls: 10 },
+        affinity: 'agent',
+        timeouts: { connect: '1s', serverless: { total: '3h' } },
+      },
+      routes: [
+        { model: 'a/b', criteria: { agents: 3 }, steps: ['50%', 1], limits: { bake: '90s' } },
+        { model: 'c/d', timeouts: { serverless: { betweenChunks: '4m' } } },
+      ],
     });
     assert.equal(watched.criteria.calls, 10);
+    const timeouts = { ...POLICY_DEFAULTS.timeouts, connect: 1_000 };
+    const { betweenChunks } = timeouts.serverless;
+    assert.deepEqual(watched.timeouts, { ...timeouts, serverless: { betweenChunks, total: 10_800_000 } });
     const [first, second] = routes;
     assert.deepEqual(first?.criteria, { ...POLICY_DEFAULTS.criteria, calls: 10, agents: 3 });
     assert.deepEqual([first?.steps, first?.affinity, first?.limits.bake], [[0.5, 1], 'agent', 90_000]);
-    assert.deepEqual(second, { ...watched, model: 'c/d' });
+    const serverless = { betweenChunks: 240_000, total: 10_800_000 };
+    assert.deepEqual(second, { ...watched, model: 'c/d', timeouts: { ...timeouts, serverless } });
   });
 
   it('accepts the optional criteria and sets of criteria, and lets a route add to an slo', () => {
@@ -114,6 +125,10 @@ describe('a wrong policy is refused, and the error says what was found and what 
   const route = (value: object) => ({ routes: [{ model: 'a/b', ...value }] });
   const rows: [unknown, string | RegExp][] = [
     [{ default: {} }, 'default: unknown key; allowed here: defaults, routes, sweep, gateway'],
+    [
+      defaults({ timeouts: { serverless: { firstByte: '1s' } } }),
+      'defaults.timeouts.serverless.firstByte: unknown key; allowed here: betweenChunks, total',
+    ],
     [defaults({ criteria: { refusde: 1 } }), /^defaults\.criteria\.refusde: unknown key; allowed here: window, calls,/],
     [route({ enpoint: {} }), /^routes\.0\.enpoint: unknown key; allowed here: model, .*, endpoint$/],
     [route({ endpoint: { ...ENDPOINT, size: 1 } }), /^routes\.0\.endpoint\.size: unknown key; .*instanceSize/],

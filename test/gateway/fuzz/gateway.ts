@@ -11,7 +11,8 @@ import { createGateway } from '../../../src/gateway/server.ts';
  */
 
 const [routerUrl = '', endpointUrl = ''] = process.argv.slice(2);
-const TIMEOUTS = { connectMs: 2_000, firstByteMs: 500, betweenChunksMs: 20_000, totalMs: 60_000 };
+const serverless = { betweenChunksMs: 20_000, totalMs: 60_000 };
+const TIMEOUTS = { connectMs: 2_000, firstByteMs: 500, ...serverless, serverless };
 const { care } = POLICY_DEFAULTS;
 /** As by default, but no call waits for long and the breaker never opens. */
 const breaker = { ...care.breaker, faults: 1_000_000 };
