@@ -23,6 +23,25 @@ export function connect(path: string, options: { timeout: number; readonly?: boo
   }
 }
 
+const STATEMENTS = new WeakMap<LedgerDb, Map<string, Database.Statement>>();
+
+/**
+ * The statement of a connection with this text, prepared only once: that takes longer than most statements run. It is
+ * kept as long as the connection, so the texts must be few. All who use a text must want its rows in the same form,
+ * plucked or not.
+ */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as in `prepare`: only the caller knows them
+export function prepared<Params extends unknown[] | object = unknown[], Row = unknown>(
+  db: LedgerDb,
+  sql: string,
+): ReturnType<typeof db.prepare<Params, Row>> {
+  let known = STATEMENTS.get(db);
+  if (known === undefined) STATEMENTS.set(db, (known = new Map()));
+  let statement = known.get(sql);
+  if (statement === undefined) known.set(sql, (statement = db.prepare(sql)));
+  return statement as ReturnType<typeof db.prepare<Params, Row>>;
+}
+
 /**
  * Finds out what is at a path without changing a byte of it. Throws AppError `invalid` if it is no SQLite database, and
  * `conflict` if it is another program's.

@@ -1,4 +1,5 @@
 import type { LearnedKey } from '../../core/learned.ts';
+import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
 /**
@@ -12,13 +13,14 @@ export interface LearnedRow extends LearnedKey {
 /** All that was learned, the newest change last. */
 export function learned(db: LedgerDb): LearnedRow[] {
   const sql = 'SELECT what, model, provider, value, learned_at_ms AS at FROM learned ORDER BY learned_at_ms';
-  return db.prepare<[], LearnedRow>(sql).all();
+  return prepared<[], LearnedRow>(db, sql).all();
 }
 
 /** Writes rows, each in place of the one with its key, and removes others: all or nothing. */
 export function saveLearned(db: LedgerDb, rows: readonly LearnedRow[], removed: readonly LearnedKey[]): void {
-  const remove = db.prepare('DELETE FROM learned WHERE what = ? AND model = ? AND provider = ?');
-  const write = db.prepare(
+  const remove = prepared(db, 'DELETE FROM learned WHERE what = ? AND model = ? AND provider = ?');
+  const write = prepared(
+    db,
     'INSERT OR REPLACE INTO learned (what, model, provider, value, learned_at_ms) VALUES (?, ?, ?, ?, ?)',
   );
   db.transaction(() => {

@@ -1,6 +1,6 @@
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import type { AskAbout } from '../../core/rollout/ask.ts';
-import { unreadable } from '../database.ts';
+import { prepared, unreadable } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
 /** An ask that waits for an operator's answer. `figures`: JSON of the figures to decide by; `at`: epoch ms. */
@@ -30,7 +30,7 @@ const IS_ANSWERED = `EXISTS (SELECT 1 FROM requests q JOIN request_outcomes o ON
 export function openAsk(db: LedgerDb, rolloutId: string): OpenAsk | null {
   const sql = `SELECT ${COLUMNS} FROM asks a
     WHERE a.id = (SELECT max(id) FROM asks WHERE rollout_id = ?) AND NOT ${IS_ANSWERED}`;
-  return db.prepare<[string], OpenAsk>(sql).get(rolloutId) ?? null;
+  return prepared<[string], OpenAsk>(db, sql).get(rolloutId) ?? null;
 }
 
 /** The open asks of all rollouts that still wait for the answer, oldest first. */
@@ -40,7 +40,7 @@ export function openAsks(db: LedgerDb): (OpenAsk & { readonly model: string })[]
     WHERE p.phase NOT IN ('draining', 'aborted', 'failed', 'returned') AND a.id = (SELECT max(id) FROM asks WHERE rollout_id = p.id)
       AND NOT ${IS_ANSWERED} AND json_type(p.snapshot, '$.ask') IS NOT 'null'
     ORDER BY a.id`;
-  return db.prepare<[], OpenAsk & { model: string }>(sql).all();
+  return prepared<[], OpenAsk & { model: string }>(db, sql).all();
 }
 
 /** Requests in the order they came, without those that have an outcome. */
@@ -49,7 +49,7 @@ export function pendingRequests(db: LedgerDb): PendingRequest[] {
       q.by_user || '@' || q.by_host AS "by", r.model, q.requested_at_ms AS at
     FROM requests q LEFT JOIN rollouts p ON p.id = q.rollout_id LEFT JOIN routes r ON r.id = p.route_id
     WHERE q.id NOT IN (SELECT request_id FROM request_outcomes) ORDER BY q.id`;
-  return db.prepare<[], PendingRequest>(sql).all();
+  return prepared<[], PendingRequest>(db, sql).all();
 }
 
 /** An operator's request. `askId`: the ask that an approval or rejection answers. `at`: epoch ms of clock time. */
@@ -95,5 +95,5 @@ export function requestOutcome(
   const sql =
     'SELECT result, message, decision_id AS decisionId, settled_at_ms AS at FROM request_outcomes WHERE request_id = ?';
   type Row = { result: 'done' | 'refused'; message: string; decisionId: number | null; at: number };
-  return db.prepare<[number], Row>(sql).get(id) ?? null;
+  return prepared<[number], Row>(db, sql).get(id) ?? null;
 }

@@ -4,6 +4,7 @@ import { readPolicy } from '../../core/policy/stored.ts';
 import type { Affinity } from '../../core/route.ts';
 import { FLAG } from '../calls/flags.ts';
 import { startOf } from '../calls/history.ts';
+import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
 /** The newest state of a rollout. `snapshot`: JSON; times in epoch ms. */
@@ -67,7 +68,7 @@ const DECISION = `SELECT id, decided_at_ms AS at, model, rollout_id AS rolloutId
 
 /** All rollouts, oldest first. */
 export function listRollouts(db: LedgerDb): RolloutRow[] {
-  return db.prepare<[], RolloutRow>(`${ROLLOUT} ORDER BY p.created_at_ms, p.id`).all();
+  return prepared<[], RolloutRow>(db, `${ROLLOUT} ORDER BY p.created_at_ms, p.id`).all();
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { StatusReport } from '../../core/status.ts';
 import { readReport } from '../../core/stored-status.ts';
+import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
 // Not in a file that the journal's thread loads: it would load the schemas of everything stored with it, in every start.
@@ -21,7 +22,7 @@ export interface SavedStatus {
  */
 export function readStatus(db: LedgerDb): SavedStatus | null {
   const sql = 'SELECT pid, updated_at_ms AS updatedAt, status FROM daemon_status WHERE id = 1';
-  const row = db.prepare<[], { pid: number; updatedAt: number; status: string }>(sql).get();
+  const row = prepared<[], { pid: number; updatedAt: number; status: string }>(db, sql).get();
   if (row === undefined) return null;
   const { status, ...saved } = row;
   try {

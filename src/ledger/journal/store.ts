@@ -14,7 +14,7 @@ import { callsPerMinute, recentPage, stepPage } from '../calls/history.ts';
 import type { CallPage } from '../calls/history.ts';
 import { pairPage } from '../calls/pairs.ts';
 import { measuredSpeeds } from '../calls/speeds.ts';
-import { connect, isBusy } from '../database.ts';
+import { connect, isBusy, prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { book, bookedEndpoints, spending } from '../money/books.ts';
 import type { BookedEndpoint, BookEntry } from '../money/books.ts';
@@ -101,14 +101,15 @@ export class JournalStore {
   /** The policy with a hash (SHA-256 of its text, as hex); null if the ledger does not have it. */
   policy(hash: string): { path: string; text: string; parsed: string } | null {
     const sql = 'SELECT path, text, parsed FROM policies WHERE hash = ?';
-    return this.#db.prepare<[string], { path: string; text: string; parsed: string }>(sql).get(hash) ?? null;
+    return prepared<[string], { path: string; text: string; parsed: string }>(this.#db, sql).get(hash) ?? null;
   }
 
   /** Replaces this process' status, JSON, which the command line reads. `at`: epoch ms. */
   saveStatus(status: string, at: number): void {
-    this.#quick
-      .prepare('INSERT OR REPLACE INTO daemon_status (id, pid, updated_at_ms, status) VALUES (1, ?, ?, ?)')
-      .run(process.pid, Math.round(at), status);
+    prepared(
+      this.#quick,
+      'INSERT OR REPLACE INTO daemon_status (id, pid, updated_at_ms, status) VALUES (1, ?, ?, ?)',
+    ).run(process.pid, Math.round(at), status);
   }
 
   /** All that a daemon has learned and written down, the newest change last. */
@@ -216,7 +217,7 @@ export class JournalStore {
   #rollouts(where: string): StoredRollout[] {
     const sql = `SELECT p.id, r.model, p.phase, p.policy_hash AS policyHash, p.snapshot, p.created_at_ms AS createdAt,
       p.updated_at_ms AS updatedAt, p.phase IN ${OVER} AS isOver FROM rollouts p JOIN routes r ON r.id = p.route_id ${where}`;
-    const rows = this.#db.prepare<[], Omit<StoredRollout, 'isOver'> & { isOver: number }>(sql).all();
+    const rows = prepared<[], Omit<StoredRollout, 'isOver'> & { isOver: number }>(this.#db, sql).all();
     return rows.map((row) => ({ ...row, isOver: row.isOver === 1 }));
   }
 }

@@ -1,3 +1,4 @@
+import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { CHAIN_START, chainHash, sha256 } from './chain.ts';
 import type { Committed, JournalDecision, JournalEntry } from './entry.ts';
@@ -11,13 +12,15 @@ export function writeEntry(db: LedgerDb, entry: JournalEntry): Committed {
   if (replaced !== undefined) writeRollout(db, replaced);
   if (rollout !== undefined) writeRollout(db, rollout);
   const decisionId = decision === undefined ? null : writeDecision(db, decision);
-  const addEvent = db.prepare(
+  const addEvent = prepared(
+    db,
     'INSERT INTO events (decision_id, rollout_id, happened_at_ms, type, data) VALUES (?, ?, ?, ?, ?)',
   );
   for (const event of entry.events) {
     addEvent.run(decisionId, event.rolloutId, Math.round(event.at), event.type, event.data);
   }
-  const addOutcome = db.prepare(
+  const addOutcome = prepared(
+    db,
     'INSERT INTO request_outcomes (request_id, decision_id, result, message, settled_at_ms) VALUES (?, ?, ?, ?, ?)',
   );
   for (const outcome of entry.outcomes) {
@@ -31,15 +34,17 @@ function writePolicy(
   { hash, path, text, parsed }: NonNullable<JournalEntry['policy']>,
   at: number,
 ): void {
-  db.prepare(
+  prepared(
+    db,
     `INSERT INTO policies (hash, parsed_hash, path, text, parsed, first_seen_at_ms) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (hash) DO NOTHING`,
   ).run(hash, sha256(parsed), path, text, parsed, Math.round(at));
 }
 
 function writeRollout(db: LedgerDb, rollout: RolloutRow): void {
-  db.prepare('INSERT INTO routes (model) VALUES (?) ON CONFLICT DO NOTHING').run(rollout.model);
-  db.prepare(
+  prepared(db, 'INSERT INTO routes (model) VALUES (?) ON CONFLICT DO NOTHING').run(rollout.model);
+  prepared(
+    db,
     `INSERT INTO rollouts (id, route_id, policy_hash, toward, phase, snapshot, created_at_ms, updated_at_ms)
        VALUES (?, (SELECT id FROM routes WHERE model = ?), ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET policy_hash = excluded.policy_hash, toward = excluded.toward,
@@ -57,11 +62,11 @@ function writeRollout(db: LedgerDb, rollout: RolloutRow): void {
 }
 
 function writeDecision(db: LedgerDb, decision: JournalDecision): number {
-  const last = db
-    .prepare<[], { id: number; hash: string }>('SELECT id, hash FROM decisions ORDER BY id DESC LIMIT 1')
-    .get();
-  const parsedHash = db
-    .prepare<[string | null], string>('SELECT parsed_hash FROM policies WHERE hash = ?')
+  const last = prepared<[], { id: number; hash: string }>(
+    db,
+    'SELECT id, hash FROM decisions ORDER BY id DESC LIMIT 1',
+  ).get();
+  const parsedHash = prepared<[string | null], string>(db, 'SELECT parsed_hash FROM policies WHERE hash = ?')
     .pluck()
     .get(decision.policyHash);
   // SQLite stores ill-formed UTF-16 as other text, and the hash must cover the text that is stored.
@@ -72,7 +77,8 @@ function writeDecision(db: LedgerDb, decision: JournalDecision): number {
   };
   const [id, at] = [(last?.id ?? 0) + 1, Math.round(decision.at)];
   const row = { ...decision, ...text, id, at, parsedHash: parsedHash ?? null };
-  db.prepare(
+  prepared(
+    db,
     `INSERT INTO decisions (id, decided_at_ms, model, rollout_id, core_version, policy_hash, parsed_hash, action, reason, ticks,
          input, output, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
@@ -94,11 +100,10 @@ function writeDecision(db: LedgerDb, decision: JournalDecision): number {
 }
 
 function writeAsk(db: LedgerDb, ask: NonNullable<JournalEntry['ask']>, decisionId: number | null): number {
-  const { lastInsertRowid } = db
-    .prepare(
-      `INSERT INTO asks (decision_id, rollout_id, step, policy_hash, verdict, figures, asked_at_ms)
+  const { lastInsertRowid } = prepared(
+    db,
+    `INSERT INTO asks (decision_id, rollout_id, step, policy_hash, verdict, figures, asked_at_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    )
-    .run(decisionId, ask.rolloutId, ask.step, ask.policyHash, ask.verdict, ask.figures, Math.round(ask.at));
+  ).run(decisionId, ask.rolloutId, ask.step, ask.policyHash, ask.verdict, ask.figures, Math.round(ask.at));
   return Number(lastInsertRowid);
 }

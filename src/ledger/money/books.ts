@@ -2,6 +2,7 @@ import { isAlike, minuteOf } from '../../core/money/books.ts';
 import type { BookedReading, BookSource, BookSpan, EndpointReading } from '../../core/money/books.ts';
 import type { Spending } from '../../core/money/spending.ts';
 import { MINUTE_MS } from '../../core/time.ts';
+import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 
 /** Which endpoint it is. `createdAt`: epoch ms, as the management API says. */
@@ -48,8 +49,7 @@ export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
     FROM endpoints e LEFT JOIN endpoint_spans s ON s.endpoint_id = e.id
       AND s.from_minute = (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = e.id)
     WHERE e.gone_at_ms IS NULL`;
-  return db
-    .prepare<[], EndpointRow>(sql)
+  return prepared<[], EndpointRow>(db, sql)
     .all()
     .map(
       ({
@@ -86,7 +86,7 @@ export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
     if (price !== null) {
       const sql =
         'UPDATE endpoint_spans SET hourly_price_micros = ? WHERE endpoint_id = ? AND hourly_price_micros IS NULL';
-      db.prepare(sql).run(price, id);
+      prepared(db, sql).run(price, id);
     }
   }
 }
@@ -95,7 +95,7 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
   const { namespace, name, createdAt, model, instance } = endpoint;
   if (reading === null) {
     const sql = `UPDATE endpoints SET gone_at_ms = ? WHERE namespace = ? AND name = ? AND created_at_ms = ? RETURNING id`;
-    return db.prepare<unknown[], number>(sql).pluck().get(Math.round(at), namespace, name, createdAt) as number;
+    return prepared<unknown[], number>(db, sql).pluck().get(Math.round(at), namespace, name, createdAt) as number;
   }
   const seenAt = Math.round(reading.at);
   const updatedAt = reading.updatedAt === null ? null : Math.round(reading.updatedAt);
@@ -110,8 +110,7 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
       replicas = excluded.replicas, hourly_price_micros = ifnull(excluded.hourly_price_micros, hourly_price_micros),
       updated_at_ms = excluded.updated_at_ms, gone_at_ms = NULL
     RETURNING id`;
-  return db
-    .prepare<unknown[], number>(sql)
+  return prepared<unknown[], number>(db, sql)
     .pluck()
     .get(
       namespace,
@@ -133,25 +132,25 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
 function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {
   const [first, ...rest] = spans;
   if (first === undefined) return;
-  db.prepare('DELETE FROM endpoint_spans WHERE endpoint_id = ? AND from_minute >= ?').run(id, first.fromMinute);
-  db.prepare('UPDATE endpoint_spans SET until_minute = ? WHERE endpoint_id = ? AND until_minute > ?').run(
+  prepared(db, 'DELETE FROM endpoint_spans WHERE endpoint_id = ? AND from_minute >= ?').run(id, first.fromMinute);
+  prepared(db, 'UPDATE endpoint_spans SET until_minute = ? WHERE endpoint_id = ? AND until_minute > ?').run(
     first.fromMinute,
     id,
     first.fromMinute,
   );
-  const last = db
-    .prepare<unknown[], BookSpan>(
-      `SELECT from_minute AS fromMinute, until_minute AS untilMinute, state, replicas,
+  const last = prepared<unknown[], BookSpan>(
+    db,
+    `SELECT from_minute AS fromMinute, until_minute AS untilMinute, state, replicas,
          hourly_price_micros AS priceMicros, source
        FROM endpoint_spans WHERE endpoint_id = ? ORDER BY from_minute DESC LIMIT 1`,
-    )
-    .get(id);
+  ).get(id);
   const isSame = last !== undefined && last.untilMinute === first.fromMinute && isAlike(last, first);
   if (isSame) {
     const sql = 'UPDATE endpoint_spans SET until_minute = ? WHERE endpoint_id = ? AND from_minute = ?';
-    db.prepare(sql).run(first.untilMinute, id, last.fromMinute);
+    prepared(db, sql).run(first.untilMinute, id, last.fromMinute);
   }
-  const insert = db.prepare(
+  const insert = prepared(
+    db,
     `INSERT INTO endpoint_spans (endpoint_id, from_minute, until_minute, state, replicas, hourly_price_micros, source)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
@@ -177,9 +176,12 @@ export function spending(db: LedgerDb, model: string, rolloutId: string | null, 
       (SELECT total(replicas * ifnull(hourly_price_micros, 0)) FROM endpoints
         WHERE model = $model AND gone_at_ms IS NULL) AS rate
     FROM (${spans})`;
-  const sums = db
-    .prepare<unknown[], { hour: number; day: number; rollout: number; rate: number }>(sql)
-    .get({ model, minute, rolloutId, ...from }) as { hour: number; day: number; rollout: number; rate: number };
+  const sums = prepared<unknown[], { hour: number; day: number; rollout: number; rate: number }>(db, sql).get({
+    model,
+    minute,
+    rolloutId,
+    ...from,
+  }) as { hour: number; day: number; rollout: number; rate: number };
   return {
     hourMicros: Math.round(sums.hour),
     dayMicros: Math.round(sums.day),

@@ -4,6 +4,7 @@ import type { EndpointUse, UsageRow } from '../../core/money/cost.ts';
 import { priceBook } from '../../core/money/price-book.ts';
 import { MINUTE_MS } from '../../core/time.ts';
 import { FLAG } from '../calls/flags.ts';
+import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { listPrices } from './prices.ts';
 
@@ -82,9 +83,10 @@ const RECENT = { ms: 86_400_000, calls: 20_000 };
 
 /** Mean cost of a recent call of a model if serverless serves it, micro-dollars; null if not known. */
 export function costPerCall(db: LedgerDb, model: string, now: number): number | null {
-  const nth = db
-    .prepare<[number], number>('SELECT ended_at_us FROM calls ORDER BY ended_at_us DESC LIMIT 1 OFFSET ?')
-    .pluck();
+  const nth = prepared<[number], number>(
+    db,
+    'SELECT ended_at_us FROM calls ORDER BY ended_at_us DESC LIMIT 1 OFFSET ?',
+  ).pluck();
   const from = Math.max(now - RECENT.ms, (nth.get(RECENT.calls) ?? 0) / 1_000);
   const rows = usageBetween(db, [from, now], { byAgent: false, model });
   const [means, book] = [meanTokens(rows), priceBook(listPrices(db))];
