@@ -284,7 +284,7 @@ export class Daemon {
 
   async #reloadPolicy(): Promise<void> {
     try {
-      const policy = await loadPolicy(this.#options.policyPath);
+      const policy = await loadPolicy(this.#options.policyPath, this.#policy);
       this.#policyProblem = null;
       if (policy.hash === this.#policy.hash) return;
       this.#policy = policy;

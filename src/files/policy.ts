@@ -24,8 +24,11 @@ const LARGEST_BYTES = 1_048_576;
  */
 const MOST_ALIASES = 100;
 
-/** Reads and checks a policy file (YAML 1.2). Throws AppError `invalid` with every issue, one per line. */
-export async function loadPolicy(path: string): Promise<LoadedPolicy> {
+/**
+ * Reads and checks a policy file (YAML 1.2). Gives `known` if the file still says the same. Throws AppError `invalid`
+ * with every issue, one per line.
+ */
+export async function loadPolicy(path: string, known?: LoadedPolicy): Promise<LoadedPolicy> {
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
@@ -44,7 +47,7 @@ export async function loadPolicy(path: string): Promise<LoadedPolicy> {
   } catch (cause) {
     throw new AppError('invalid', `the policy ${path} is not UTF-8 text`, { cause });
   }
-  return parsePolicyText(text, path);
+  return known?.path === path && known.text === text ? known : parsePolicyText(text, path);
 }
 
 /** Checks the text of a policy; messages name `path`. Throws AppError `invalid` with every issue, one per line. */

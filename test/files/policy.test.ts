@@ -154,7 +154,7 @@ describe('a wrong file is refused with its line, column and path', () => {
   });
 });
 
-describe('a file that cannot be read', () => {
+describe('a policy file', () => {
   let folder = '';
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'upshift-policy-'));
@@ -169,12 +169,24 @@ describe('a file that cannot be read', () => {
     });
   };
 
-  it('is refused with the reason', async () => {
+  it('is refused with the reason if it cannot be read', async () => {
     await writeFile(join(folder, 'latin.yaml'), Buffer.from([0x23, 0xe4, 0xf6]));
     await writeFile(join(folder, 'large.yaml'), '#'.repeat(1_048_577));
     await refused('none.yaml', /none\.yaml: there is no such file/);
     await refused('.', /it is a folder/);
     await refused('latin.yaml', /not UTF-8/);
     await refused('large.yaml', /1048577 bytes/);
+  });
+
+  it('gives what is known as long as the file says the same', async () => {
+    const path = join(folder, 'known.yaml');
+    await writeFile(path, 'routes: []\n');
+    const known = await loadPolicy(path);
+    assert.equal(await loadPolicy(path, known), known);
+    await writeFile(path, 'routes: [{ model: org/new }]\n');
+    const next = await loadPolicy(path, known);
+    assert.equal(next.policy.routes[0]?.model, 'org/new');
+    await writeFile(path, 'routes: 5\n');
+    await assert.rejects(loadPolicy(path, next), AppError);
   });
 });

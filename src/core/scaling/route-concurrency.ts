@@ -170,17 +170,23 @@ export class RouteConcurrency {
   figures(nowMs: number, sinceMs: number): ConcurrencySeen {
     const last = Math.floor(nowMs / CELL_MS) - 1;
     const first = Math.max(last - RECENT + 1, this.#firstCell ?? last);
-    const begun = Math.max(first, Math.ceil(sinceMs / CELL_MS));
-    const cells = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => this.#peek(first + i));
-    const sum = (of: (cell: Cell) => number) => cells.reduce((all, cell) => all + (cell === null ? 0 : of(cell)), 0);
-    const busyUs = sum(({ endpointUs }) => endpointUs);
+    const [route, endpoint]: [number[], number[]] = [[], []];
+    let [tokens, pendingUs, busyUs] = [0, 0, 0];
+    for (let index = first; index <= last; index++) {
+      const cell = this.#peek(index);
+      route.push(atOnce(cell, 'route'));
+      if (index * CELL_MS >= sinceMs) endpoint.push(atOnce(cell, 'endpoint'));
+      tokens += cell?.tokens ?? 0;
+      pendingUs += cell?.pendingUs ?? 0;
+      busyUs += cell?.endpointUs ?? 0;
+    }
     return {
       since: Math.floor(this.#since ?? nowMs),
-      route: concurrencyOf(cells.map((cell) => atOnce(cell, 'route'))),
-      endpoint: concurrencyOf(cells.slice(begun - first).map((cell) => atOnce(cell, 'endpoint'))),
-      tokensPerSecond: round(sum(({ tokens }) => tokens) / Math.max(1, (cells.length * CELL_MS) / 1_000)),
+      route: concurrencyOf(route),
+      endpoint: concurrencyOf(endpoint),
+      tokensPerSecond: round(tokens / Math.max(1, (route.length * CELL_MS) / 1_000)),
       recentCalls: this.#recentCalls(last + 1) + this.#inFlight,
-      pendingShare: busyUs === 0 ? null : round(Math.min(1, sum(({ pendingUs }) => pendingUs) / busyUs)),
+      pendingShare: busyUs === 0 ? null : round(Math.min(1, pendingUs / busyUs)),
       lastCallAt: this.#lastCallAt === null ? null : Math.floor(this.#lastCallAt),
       capacity: this.#table.capacity,
       hours: this.#day.hours,
@@ -276,16 +282,16 @@ export class RouteConcurrency {
  */
 function atOnce(cell: Cell | null, where: 'route' | 'endpoint'): number {
   if (cell === null) return 0;
-  const sampled = cell.samples === 0 ? 0 : cell[`${where}Samples`] / cell.samples;
-  return Math.max(cell[`${where}Us`] / CELL_US, sampled);
+  const [us, inFlight] =
+    where === 'route' ? [cell.routeUs, cell.routeSamples] : [cell.endpointUs, cell.endpointSamples];
+  return Math.max(us / CELL_US, cell.samples === 0 ? 0 : inFlight / cell.samples);
 }
 
 function concurrencyOf(values: readonly number[]): Concurrency {
-  if (values.length === 0) return { mean: 0, p95: 0, peak: 0 };
-  const sorted = values.toSorted((a, b) => a - b);
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const p95 = sorted[Math.ceil(values.length * 0.95) - 1] as number;
-  return { mean: round(mean), p95: round(p95), peak: round(sorted.at(-1) as number) };
+  const sorted = Float64Array.from(values).sort();
+  const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  const p95 = sorted[Math.ceil(values.length * 0.95) - 1] ?? 0;
+  return { mean: round(mean), p95: round(p95), peak: round(sorted.at(-1) ?? 0) };
 }
 
 /** Three decimal places, because the figures are stored with every decision. */

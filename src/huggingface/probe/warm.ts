@@ -5,7 +5,6 @@ import type { Engine } from '../../core/sizing/engine-shapes.ts';
 import { proxyMeaning } from '../../core/wire/proxy-answers.ts';
 import type { ProxyMeaning } from '../../core/wire/proxy-answers.ts';
 import { CALL_HINT } from './probe.ts';
-import { probeShape } from './probe-shape.ts';
 import type { ProbeResult } from './probe-shape.ts';
 
 export interface WarmUpWish {
@@ -42,6 +41,8 @@ export async function warmUp(wish: WarmUpWish): Promise<WarmUp> {
   const { url, token, engine, signal } = wish;
   const model = wish.servedModel ?? wish.model;
   const { probed, left } = plan(wish.shapes, engine);
+  // Its library has 150 modules, and a daemon rarely warms up an endpoint.
+  const { probeShape } = await import('./probe-shape.ts');
   const shown: CallShape[] = [];
   const failed = left.map((shape) => ({ shape, why: `not probed on ${engine}: stays on serverless` }));
   let calls = 0;
