@@ -20,24 +20,26 @@ type In<R, P> = R extends { readonly phase: infer Q } ? (P extends Q ? R : never
 
 /** Waits until the newest rollout is in a phase, and at a step where one is named. */
 export function inPhase<P extends Rollout['phase']>(stage: Stage, phase: P, step?: number): Promise<In<Rollout, P>> {
-  return eventually(`a rollout is ${phase}${step === undefined ? '' : ` at step ${step}`}`, () => {
+  const look = () => {
     const rollout = newestRollout(stage);
-    if (rollout?.phase !== phase || (step !== undefined && (!('step' in rollout) || rollout.step !== step))) {
-      if (rollout !== null)
-        throw new Error(`it is ${rollout.phase}, ${JSON.stringify(stage.report()?.routes[0]?.decision)}`);
-      throw new Error(`there is none, ${JSON.stringify(stage.report()?.routes[0]?.decision)}`);
-    }
-    return rollout as In<Rollout, P>;
+    const isThere = rollout?.phase === phase && (step === undefined || ('step' in rollout && rollout.step === step));
+    return isThere ? (rollout as In<Rollout, P>) : null;
+  };
+  const where = step === undefined ? '' : ` at step ${step}`;
+  return eventually(`a rollout is ${phase}${where}`, look, {
+    tell: () => `it is ${newestRollout(stage)?.phase ?? 'none'}, ${decided(stage)}`,
   });
+}
+
+/** What the daemon last decided, by its own account. Reading that takes long. */
+function decided(stage: Stage): string {
+  return JSON.stringify(stage.report()?.routes[0]?.decision);
 }
 
 /** Waits for the open question about a step. */
 export function askedFor(stage: Stage, step: number): Promise<OpenAsk> {
-  return eventually(`there is an ask for step ${step}`, () => {
-    const ask = stage.read(openAsks).find((open) => open.step === step);
-    if (ask === undefined) throw new Error(JSON.stringify(stage.report()?.routes[0]?.decision));
-    return ask;
-  });
+  const look = () => stage.read(openAsks).find((open) => open.step === step);
+  return eventually(`there is an ask for step ${step}`, look, { tell: () => decided(stage) });
 }
 
 /** Puts an approval of an ask into the ledger, as the command line does. */
@@ -64,15 +66,15 @@ export async function approveUpTo(stage: Stage, step: number, from = 0): Promise
 /** Says yes to every step that is asked about, and again where that came too early or too late, until a phase is reached. */
 export async function approvedTo<P extends Rollout['phase']>(stage: Stage, phase: P): ReturnType<typeof inPhase<P>> {
   const answeredAt = new Map<number, number>();
-  await eventually(`it is ${phase}`, () => {
+  const look = () => {
     for (const ask of stage.read(openAsks)) {
       if (ask.about !== 'step' || Date.now() - (answeredAt.get(ask.id) ?? 0) < 1_000) continue;
       answeredAt.set(ask.id, Date.now());
       approve(stage, ask);
     }
-    if (newestRollout(stage)?.phase === phase) return true;
-    throw new Error(JSON.stringify(stage.report()?.routes[0]?.decision));
-  });
+    return newestRollout(stage)?.phase === phase;
+  };
+  await eventually(`it is ${phase}`, look, { tell: () => decided(stage) });
   return inPhase(stage, phase);
 }
 

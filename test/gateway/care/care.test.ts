@@ -262,7 +262,7 @@ test('calls that wait for a probe are sent as soon as it is answered, long befor
   assert.deepEqual([enter(), enter()], [null, null]);
   assert.equal(went, 0);
   lane.release(probe, 'ok', null);
-  await eventually('both went', () => went === 2, cooldown / 10);
+  await eventually('both went', () => went === 2, { withinMs: cooldown / 10 });
 });
 
 test('Retry-After is read in seconds and as a date; without it, a used-up quota is read', () => {
