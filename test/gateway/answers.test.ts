@@ -128,6 +128,36 @@ test('an endpoint’s stream is held until its first output, but not once it say
   assert.deepEqual([call?.outcome, call?.servedBy], ['empty_answer', 'dedicated']);
 });
 
+test('a stream that is not declared as one is read and passed on as one', async () => {
+  for (const type of ['text/plain', 'application/json', 'application/octet-stream']) {
+    for (const side of ['serverless', 'dedicated'] as const) {
+      const gate = Promise.withResolvers<void>();
+      const behave: Behaviour = (res) => {
+        res.writeHead(200, { 'content-type': type });
+        for (const text of EVENTS.slice(0, 2)) res.write(text);
+        void gate.promise.then(() => res.end(EVENTS.slice(2).join('')));
+      };
+      await using upstream = await startUpstream(behave);
+      await using rig = await startRig(
+        side === 'serverless' ? { router: upstream.url } : { router: 'http://127.0.0.1:1', endpoint: upstream.url },
+      );
+      const body = chat({ stream: true });
+      const answer = await fetch(`${rig.url}/v1/chat/completions`, { method: 'POST', body });
+      const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+      // The first piece comes before the stream ends.
+      let text = new TextDecoder().decode((await reader.read()).value);
+      gate.resolve();
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        text += new TextDecoder().decode(next.value);
+      }
+      assert.equal(text, EVENTS.join(''));
+      const [call] = await rig.recorded(1);
+      assert.deepEqual([call?.outcome, call?.servedBy, call?.isEmpty], ['ok', side, false]);
+      assert.notEqual(call?.firstTokenUs, null);
+    }
+  }
+});
+
 test('a renamed stream is held and renamed alike', async () => {
   await using router = await startUpstream(fine);
   await using endpoint = await startUpstream(says('text/event-stream', ...chatEvents('/repository', WORDS)));

@@ -1,6 +1,29 @@
 /** A JSON value whose parts are looked at by name. */
 export type Json = Readonly<Record<string, unknown>>;
 
+/**
+ * The value of a JSON text; undefined if it is none. A byte order mark before it and Python's NaN and Infinity, which
+ * JSON does not have, are taken as most clients take them.
+ */
+export function parseAnswer(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    const plain = text.replace(/^(?:\u00ef\u00bb\u00bf|\ufeff)/, '').replace(NO_JSON_NUMBERS, toNull);
+    return plain === text ? undefined : parseAnswer(plain);
+  }
+}
+
+/**
+ * Strings are matched too, so that the words within them are left alone. One that does not end is matched as well,
+ * because the search would otherwise begin again at each of its quotes.
+ */
+const NO_JSON_NUMBERS = /"(?:[^"\\]|\\[^]?)*"?|-?(?:NaN|Infinity)/g;
+
+function toNull(found: string): string {
+  return found.startsWith('"') ? found : 'null';
+}
+
 /** The value as an object; null if it is none. */
 export function objectOf(value: unknown): Json | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : null;
@@ -47,6 +70,7 @@ export function saysError(value: Json): boolean {
   const { error, object, type } = value;
   if (typeof error === 'string' ? error !== '' : typeof error === 'object' && error !== null) return true;
   if (object === 'error' || type === 'error' || type === 'response.failed') return true;
+  if (objectsOf(value.choices).some(({ finish_reason: reason }) => reason === 'error')) return true;
   return isReason(value.error_message) && !isSomething(value.choices);
 }
 

@@ -1,5 +1,15 @@
 import type { Outcome } from '../outcome.ts';
-import { NO_USAGE, hasOutput, isReason, isSomething, objectOf, objectsOf, saysError, usageOf } from './output.ts';
+import {
+  NO_USAGE,
+  hasOutput,
+  isReason,
+  isSomething,
+  objectOf,
+  objectsOf,
+  parseAnswer,
+  saysError,
+  usageOf,
+} from './output.ts';
 import type { Json, Usage } from './output.ts';
 import { SseLines } from './sse.ts';
 import type { LineTaker } from './sse.ts';
@@ -106,11 +116,11 @@ export class StreamedAnswer implements LineTaker {
       return;
     }
     const text = this.#partial === '' ? value : `${this.#partial}\n${value}`;
-    const parsed = parse(text) ?? (this.#partial === '' ? null : parse(value));
-    this.#partial = parsed === null ? text : '';
-    const event = parsed === null ? null : objectOf(parsed.value);
+    const parsed = parseAnswer(text) ?? (this.#partial === '' ? undefined : parseAnswer(value));
+    this.#partial = parsed === undefined ? text : '';
+    const event = objectOf(parsed);
     if (event !== null) this.#take(event, value);
-    else if (parsed !== null) this.#isOther = true;
+    else if (parsed !== undefined) this.#isOther = true;
   }
 
   event(name: string): void {
@@ -161,8 +171,7 @@ export class StreamedAnswer implements LineTaker {
       const index = typeof choice.index === 'number' ? choice.index : position;
       if (this.#opened.size < MOST_CHOICES) this.#opened.add(index);
       const { finish_reason: reason } = choice;
-      if (reason === 'error') this.#hasFailed = true;
-      else if (isReason(reason) && this.#opened.has(index)) this.#finished.add(index);
+      if (isReason(reason) && this.#opened.has(index)) this.#finished.add(index);
       const delta = objectOf(choice.delta) ?? objectOf(choice.message) ?? choice;
       this.#hasOutput ||= hasOutput(delta);
       if (choices.length === 1 && !isReason(reason)) this.#template.learn(line, event, delta);
@@ -198,11 +207,3 @@ export class StreamedAnswer implements LineTaker {
 }
 
 const ANTHROPIC: ReadonlySet<string> = new Set(['message_start', 'message_delta', 'content_block_stop', 'ping']);
-
-function parse(text: string): { readonly value: unknown } | null {
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch {
-    return null;
-  }
-}

@@ -1,5 +1,15 @@
 import { skipSpace, topMembers } from '../json-scan.ts';
-import { NO_USAGE, hasOutput, isReason, isSomething, objectOf, objectsOf, saysError, usageOf } from './output.ts';
+import {
+  NO_USAGE,
+  hasOutput,
+  isReason,
+  isSomething,
+  objectOf,
+  objectsOf,
+  parseAnswer,
+  saysError,
+  usageOf,
+} from './output.ts';
 import type { Json, Usage } from './output.ts';
 import type { AnswerOutcome } from './stream.ts';
 
@@ -16,6 +26,8 @@ const LARGEST_PARSED = 8 * 1024;
 /** Values of the top level that are parsed even if the answer is large. */
 const SMALL_MEMBERS: ReadonlySet<string> = new Set(['error', 'error_message', 'object', 'type', 'usage', 'x_groq']);
 const LARGEST_MEMBER = 16 * 1024;
+/** A string that holds this has other quotes, because those within a string are escaped. */
+const FAILED_CHOICE = /"finish_reason"\s*:\s*"error"/;
 /** Lists of the top level that hold an answer, in any format. */
 const ANSWERS: readonly string[] = ['choices', 'output', 'content', 'data'];
 
@@ -31,7 +43,7 @@ export function readWhole(text: string, isOpenAi: boolean): WholeAnswer {
   const start = skipSpace(text, 0);
   if (start >= text.length) return EMPTY;
   if (text.length > LARGEST_PARSED) return readLarge(text, isOpenAi);
-  const value = parse(text);
+  const value = parseAnswer(text);
   const object = objectOf(value);
   if (object !== null) return judge(object, isOpenAi);
   if (!isOpenAi && value !== undefined) return { outcome: 'ok', hasOutput: null, usage: NO_USAGE };
@@ -59,7 +71,7 @@ function readLarge(text: string, isOpenAi: boolean): WholeAnswer {
   const members = topMembers(text);
   if (members === null) {
     const isList = text.charCodeAt(skipSpace(text, 0)) === 0x5b;
-    return !isOpenAi && isList && parse(text) !== undefined
+    return !isOpenAi && isList && parseAnswer(text) !== undefined
       ? { outcome: 'ok', hasOutput: null, usage: NO_USAGE }
       : CUT_OFF;
   }
@@ -67,25 +79,16 @@ function readLarge(text: string, isOpenAi: boolean): WholeAnswer {
   let made = false;
   for (const { key, start, end } of members) {
     const isSmall = SMALL_MEMBERS.has(key) && end - start <= LARGEST_MEMBER;
-    if (isSmall) small[key] = parse(text.slice(start, end));
+    if (isSmall) small[key] = parseAnswer(text.slice(start, end));
     else if (ANSWERS.includes(key)) {
       // So large an answer is not empty unless its list is.
       const isList = text.charCodeAt(start) === 0x5b && text.charCodeAt(skipSpace(text, start + 1)) !== 0x5d;
       made ||= isList;
-      if (isList) small[key] = [1];
+      if (isList) small[key] = FAILED_CHOICE.test(text.slice(start, end)) ? [{ finish_reason: 'error' }] : [1];
     }
   }
   const usage = usageOf(small);
   if (saysError(small)) return { outcome: 'server_error', hasOutput: false, usage };
   if (!isOpenAi) return { outcome: 'ok', hasOutput: null, usage };
   return { outcome: made ? 'ok' : 'empty_answer', hasOutput: made, usage };
-}
-
-/** The value of a JSON text; undefined if it is none. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -12,6 +12,9 @@ import type { AnswerHeaders } from '../request/headers.ts';
 const LARGEST_KEPT = 1024 * 1024;
 const TAIL_BYTES = 16 * 1024;
 
+/** How the lines of an event stream begin, behind a byte order mark too. */
+const EVENTS = /^(?:\xef\xbb\xbf)?(?:data|event|id|retry)?:/;
+
 const UNKNOWN: WholeAnswer = { outcome: 'ok', hasOutput: null, usage: NO_USAGE };
 
 /** What is known of the answer of an attempt, read as it comes. */
@@ -70,20 +73,25 @@ class EventsReader implements AnswerReader {
   }
 }
 
-/** An answer in one piece of JSON. */
+/** An answer in one piece of JSON, or a stream of events that is not declared as one. */
 class WholeReader implements AnswerReader {
-  readonly isComplete = false;
   readonly #isOpenAi: boolean;
   #kept: Buffer[] = [];
   #length = 0;
   #answer: WholeAnswer | null = null;
+  /** Not null if the answer turns out to be a stream. */
+  #events: EventsReader | null = null;
 
   constructor(isOpenAi: boolean) {
     this.#isOpenAi = isOpenAi;
   }
 
   chunk(chunk: Buffer): boolean {
+    if (this.#length === 0 && EVENTS.test(chunk.toString('latin1', 0, 16))) {
+      this.#events = new EventsReader(this.#isOpenAi);
+    }
     this.#length += chunk.length;
+    if (this.#events !== null) return this.#events.chunk(chunk);
     this.#kept.push(chunk);
     // Of an answer that is too large, the end is kept.
     if (this.#length > LARGEST_KEPT && this.#kept.length > 1) {
@@ -94,15 +102,19 @@ class WholeReader implements AnswerReader {
   }
 
   end(): AnswerOutcome {
-    return this.#read().outcome;
+    return this.#events?.end() ?? this.#read().outcome;
+  }
+
+  get isComplete(): boolean {
+    return this.#events?.isComplete ?? false;
   }
 
   get hasOutput(): boolean | null {
-    return this.#read().hasOutput;
+    return this.#events?.hasOutput ?? this.#read().hasOutput;
   }
 
   get usage(): Usage {
-    return this.#read().usage;
+    return (this.#events ?? this.#read()).usage;
   }
 
   #read(): WholeAnswer {

@@ -93,7 +93,7 @@ export class Delivery {
     }
     this.#kept.push(chunk);
     this.#keptBytes += chunk.length;
-    if (this.#keptBytes <= this.#wholeLimit && !(this.#isHeld && this.#mayGo(chunk))) return;
+    if (this.#keptBytes <= this.#wholeLimit && !this.#mayGo(chunk)) return;
     const early = this.#kept;
     if (this.#isHeld) this.firstByteAtUs = clock.nowUs();
     this.#stream();
@@ -141,9 +141,12 @@ export class Delivery {
     return this.#length >= 0 && this.#length <= LARGEST_WHOLE;
   }
 
-  /** Whether a held stream is passed on now: it has output, or it is a comment, which is to show the client a life. */
+  /**
+   * Whether what was kept is passed on now: it is a stream, declared or not, that has output; or it is a held one that is
+   * complete, or that says by a comment that it is alive.
+   */
   #mayGo(chunk: Buffer): boolean {
-    return this.firstTokenAtUs !== null || this.isComplete || chunk[0] === COLON;
+    return this.firstTokenAtUs !== null || (this.#isHeld && (this.isComplete || chunk[0] === COLON));
   }
 
   #stream(): void {

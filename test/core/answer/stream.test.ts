@@ -179,6 +179,12 @@ const STREAMS: readonly (readonly [what: string, pieces: string, outcome: Answer
   ],
   ['finish reason error alone', WORD + chunk({}, 'error') + DONE, 'server_error', true],
   ['TGI, a text', `${WORD}data:{"error":"CUDA error","error_type":"generation"}\n\n`, 'server_error', true],
+  [
+    'numbers that only Python writes, in the last event',
+    `${WORD}data: {"choices":[{"index":0,"delta":{},"logprobs":[-Infinity,NaN],"finish_reason":"stop"}]}\n\n`,
+    'ok',
+    true,
+  ],
   ['a field named error', `${WORD}error: {"code":500}\n\n`, 'server_error', true],
   ['an event named error', `${WORD}event: error\ndata: {"message":"died"}\n\n`, 'server_error', true],
   ['an event named error, its name last', `${WORD}data: {"message":"died"}\nevent: error\n\n`, 'server_error', true],

@@ -36,6 +36,7 @@ const ANSWERS: readonly (readonly [what: string, value: unknown, outcome: string
   ['an error beside choices', { ...chat({ content: 'a' }), error: { code: 502 } }, 'server_error', false],
   ['vLLM’s error of old', { object: 'error', message: 'x', code: 500 }, 'server_error', false],
   ['TGI’s error', { error: 'x', error_type: 'generation' }, 'server_error', false],
+  ['a choice that failed', chat({ content: 'a' }, 'error'), 'server_error', false],
   ['choices null', { choices: null, error_message: 'x' }, 'server_error', false],
 ];
 
@@ -46,6 +47,31 @@ describe('a whole answer', () => {
       assert.deepEqual([answer.outcome, answer.hasOutput], [outcome, hasOutput]);
     });
   }
+
+  it('is read as clients read it: behind a byte order mark, and with the numbers that only Python writes', () => {
+    const numbers = '"logprobs":[NaN,-Infinity,Infinity]';
+    for (const [what, value, outcome] of ANSWERS) {
+      const text = JSON.stringify(value);
+      const odd = text === '{}' ? `{${numbers}}` : text.replace('{', `{${numbers},`);
+      for (const mark of ['\u00ef\u00bb\u00bf', '\ufeff']) {
+        assert.equal(readWhole(`${mark}${text}`, true).outcome, outcome, what);
+        assert.equal(readWhole(`${mark}${odd}`, true).outcome, outcome, what);
+      }
+    }
+    fc.assert(
+      fc.property(fc.constantFrom('NaN', '-Infinity', 'nan', '"NaN', '\\', '{', 'Infinity"'), (content) => {
+        const text = JSON.stringify(chat({ content })).replace('{', `{${numbers},`);
+        assert.deepEqual(readWhole(text, true), readWhole(JSON.stringify(chat({ content })), true));
+        assert.equal(readWhole(text.slice(0, -1), true).outcome, 'incomplete_answer');
+      }),
+    );
+  });
+
+  it('that was cut off within a long text of quotes is read once, not once for each quote', () => {
+    const text = `{"choices":[{"message":{"content":"${'\\"'.repeat(4_000)}`;
+    assert.equal(readWhole(text.slice(0, 8_000), true).outcome, 'incomplete_answer');
+    assert.equal(readWhole(text.slice(0, 7_999), true).outcome, 'incomplete_answer');
+  });
 
   it('is the same with white space around it, printed over lines, and when it is large', () => {
     for (const [what, value, outcome] of ANSWERS) {
