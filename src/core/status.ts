@@ -36,12 +36,22 @@ export interface StatusReport {
     /** Of the ineligible calls, how many for which reason. */
     readonly ineligibleBecause: Readonly<Partial<Record<IneligibleReason, number>>>;
     readonly withoutToken: number;
+    /** Null if this machine could send every attempt since the start. */
+    readonly localTrouble: LocalTrouble | null;
   };
   readonly routes: readonly RouteStatus[];
   /** One sentence for each endpoint that a person should check, because no rollout or no call uses it. */
   readonly endpoints: readonly string[];
   /** The busiest lanes to serverless, the busiest first. */
   readonly lanes: readonly (LaneKey & LaneStatus)[];
+}
+
+/** Attempts that this machine could not send, for lack of file descriptors, ports or memory. */
+export interface LocalTrouble {
+  readonly attempts: number;
+  readonly lastAt: number;
+  /** Why the last one could not be sent. */
+  readonly error: string;
 }
 
 /** The status of one route. */

@@ -129,6 +129,7 @@ const report = storedAs<StatusReport>()(
       ineligible: count,
       ineligibleBecause: z.partialRecord(z.enum(INELIGIBLE_REASONS), count),
       withoutToken: count,
+      localTrouble: z.strictObject({ attempts: count, lastAt: time, error: text }).nullable(),
     }),
     routes: z.array(route),
     endpoints: z.array(text),

@@ -108,9 +108,11 @@ async function answer(
     return;
   }
   if (isRead && request.url === '/healthz') {
-    const { ledger, at, version } = report();
+    const { ledger, at, version, gateway } = report();
     const isWell = !ledger.isDegraded && ledger.lost === 0;
-    const body = { status: isWell ? 'ok' : 'degraded', version, at, ledger };
+    // What this machine could not send is no failed health: a restart would not help.
+    const { localTrouble } = gateway;
+    const body = { status: isWell ? 'ok' : 'degraded', version, at, ledger, localTrouble };
     response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
     return;
   }

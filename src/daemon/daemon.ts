@@ -249,6 +249,7 @@ export class Daemon {
         inFlight: [...this.#gateway.inFlight()].length,
         ...this.#routes.counts,
         ineligibleBecause: { ...this.#routes.ineligible },
+        localTrouble: this.#gateway.localTrouble(),
       },
       routes,
       endpoints: this.#sweeper.notes,

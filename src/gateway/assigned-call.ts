@@ -179,8 +179,7 @@ export class AssignedCall implements AttemptOwner {
   }
 
   broke(attempt: Attempt, outcome: Outcome, error: Error): void {
-    if (outcome === 'connect_failed' || outcome === 'local_error')
-      this.#shared.unreached.note(attempt.origin, error, this.#shared.coarse.nowMs);
+    this.#shared.unreached.note(outcome, attempt.origin, error, this.#shared.coarse.nowMs);
     if (this.#settlesRejection(attempt, outcome, null)) return;
     if (this.#fallsBack(attempt, outcome, null) || this.#retries(attempt, outcome, null)) return;
     this.#end(brokenOff(this.#res, this.#delivery, outcome, error));

@@ -8,6 +8,7 @@ import { AppError, errorMessage } from '../core/errors.ts';
 import { GATEWAY_DEFAULTS } from '../core/policy/gateway.ts';
 import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import type { RouteTable } from '../core/route.ts';
+import type { LocalTrouble } from '../core/status.ts';
 import { REPORT_PATH } from '../core/wire/bypass.ts';
 import { NO_PROXIES } from '../core/wire/proxy.ts';
 import type { Proxies } from '../core/wire/proxy.ts';
@@ -74,6 +75,8 @@ export interface Gateway {
   /** Cuts everything at once. */
   close(): Promise<void>;
   readonly counters: Readonly<Counters>;
+  /** The attempts that this machine could not send; null if there were none. */
+  localTrouble(): LocalTrouble | null;
 }
 
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
@@ -132,6 +135,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       await drain(0);
     },
     counters,
+    localTrouble: () => shared.unreached.local,
   };
 }
 
@@ -171,7 +175,10 @@ function share(options: GatewayOptions): Parts {
     agents: new Agents(options.agentSalt),
     hashes,
     repeats: new Repeats(hashes),
-    unreached: new Unreached((message, facts) => options.log?.('warn', message, facts)),
+    unreached: new Unreached(
+      (message, facts) => options.log?.('warn', message, facts),
+      () => clock.now(),
+    ),
     targets: new Targets(options.dispatcherFor ?? dispatchersThrough(options.proxies ?? NO_PROXIES)),
     settings: options.settings ?? (() => GATEWAY_DEFAULTS),
     limits: new LearnedLimits(),

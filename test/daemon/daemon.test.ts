@@ -191,6 +191,7 @@ test('health and metrics answer, and nothing else', PATIENT, async (t) => {
       version: '0.0.0-test',
       at: 0,
       ledger: { pending: 0, lost: 0, isDegraded: false },
+      localTrouble: null,
     },
   );
   const metrics = await (await fetch(`${admin}/metrics`)).text();

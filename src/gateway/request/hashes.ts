@@ -13,7 +13,10 @@ export class Hashes {
     // All requests without a body may share one buffer.
     const known = body.length === 0 ? undefined : this.#known.get(body);
     if (known !== undefined) return known;
-    const hash = createHmac('sha256', this.#key).update(`${path.split('?', 1)[0]}\n`).update(body).digest('base64');
+    const hash = createHmac('sha256', this.#key)
+      .update(`${path.split('?', 1)[0]}\n`)
+      .update(body)
+      .digest('base64');
     if (body.length > 0) this.#known.set(body, hash);
     return hash;
   }

@@ -96,7 +96,8 @@ export class Copy implements AttemptOwner {
     this.#end(status === 400 && saysPaused(body) ? 'paused' : outcomeOfStatus(status, upstream));
   }
 
-  broke(_: Attempt, outcome: Outcome): void {
+  broke(attempt: Attempt, outcome: Outcome, error: Error): void {
+    this.#shared.unreached.note(outcome, attempt.origin, error, this.#shared.coarse.nowMs);
     this.#end(outcome);
   }
 

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { StatusReport } from '../../src/core/status.ts';
+import { readReport } from '../../src/core/stored-status.ts';
+import { createAdmin } from '../../src/daemon/admin.ts';
+import { makeReport } from '../cli/reports.ts';
+
+const QUIET = makeReport([]);
+const TROUBLE = { attempts: 3, lastAt: 1_000, error: 'too many open files (EMFILE)' };
+
+/** What /healthz says of a status. */
+async function healthOf(report: StatusReport): Promise<Record<string, unknown>> {
+  const admin = createAdmin(
+    () => report,
+    () => true,
+  );
+  const { port } = await admin.listen(0);
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+    assert.equal(answer.status, 200);
+    return (await answer.json()) as Record<string, unknown>;
+  } finally {
+    await admin.close();
+  }
+}
+
+test('/healthz says what this machine could not send, and that is no failed health', async () => {
+  for (const localTrouble of [null, TROUBLE]) {
+    const report = { ...QUIET, gateway: { ...QUIET.gateway, localTrouble } };
+    const { status, localTrouble: said } = await healthOf(report);
+    assert.deepEqual([status, said], ['ok', localTrouble]);
+    assert.deepEqual(readReport(JSON.stringify(report)).gateway.localTrouble, localTrouble);
+  }
+});
+
+test('/healthz is degraded if the ledger is, or has lost a call', async () => {
+  for (const ledger of [
+    { pending: 1, lost: 0, isDegraded: true },
+    { pending: 0, lost: 1, isDegraded: false },
+  ]) {
+    const health = await healthOf({ ...QUIET, ledger });
+    assert.deepEqual([health['status'], health['ledger']], ['degraded', ledger]);
+  }
+});
