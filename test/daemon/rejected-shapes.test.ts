@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openDaemon } from '../support/inside.ts';
 import type { InsideDaemon } from '../support/inside.ts';
-import { approveUpTo, inPhase } from '../support/rollout.ts';
+import { inPhase } from '../support/rollout.ts';
 import type { Stage } from '../support/stage.ts';
-import { MODEL, openStage } from '../support/stage.ts';
+import { AT_ONCE, MODEL, NO_REFUSALS, openStage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { PATIENT, eventually } from '../support/waiting.ts';
 
@@ -14,10 +14,9 @@ test(
   'a shape of which the endpoint rejects most calls goes to serverless, and comes back once it is mended',
   PATIENT,
   async (t) => {
-    const stage = await openStage(t, { scale: 120 });
+    const stage = await openStage(t, { scale: 120, limits: NO_REFUSALS, policy: AT_ONCE });
     const first = await openDaemon(t, stage);
     const traffic = startTraffic(t, { url: first.gateway, model: MODEL });
-    await approveUpTo(stage, 3);
     await inPhase(stage, 'promoted');
     const before = callsOf(stage);
     await stage.simulation.setFault({ target: 'endpoint', kind: 'rejects', shape: SHAPE });

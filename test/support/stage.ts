@@ -46,6 +46,15 @@ export interface PolicyWish {
   readonly endpoint?: object;
 }
 
+/** A rollout that any call is enough for, and that goes on by itself. */
+export const AT_ONCE = {
+  criteria: { calls: 1, agents: 1, refused: 0, require: 'any', sustain: '1s' },
+  defaults: { approval: 'automatic' },
+} satisfies PolicyWish;
+
+/** Limits of a simulation whose router refuses no call. */
+export const NO_REFUSALS = { routerCalls: 1_000_000 };
+
 /**
  * A policy under which a few calls a second and few seconds of scaled time are enough. Latencies are hardly compared:
  * on a scaled clock a busy machine's hiccup counts for seconds.
