@@ -93,7 +93,9 @@ for (const { share, rate, steps } of [
     await eventually('it has traffic', () => rolloutOf(stage, MODEL)?.phase === 'stepping');
     await stage.simulation.setFault({ target: 'endpoint', kind: 'empty', share });
     // On a slow machine the calls that this takes come slowly.
-    await eventually('it is rolled back', () => rolloutOf(stage, MODEL)?.phase === 'aborted', 200_000);
+    await eventually('it is rolled back', () => rolloutOf(stage, MODEL)?.phase === 'aborted', {
+      withinMs: 200_000,
+    });
     await traffic.stop();
     assert.match(reasonOf(stage, MODEL), /^(verdict_fail|consecutive_faults): /);
     const { step, calls, empty } = exposureOf(stage);
