@@ -118,10 +118,15 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
 
   /** Looks into an encoded body to find out whose call it is. The body goes on as it came. */
   async #decode(encoding: string, body: Buffer, destination: Destination): Promise<void> {
-    const text = await decodeBody(encoding, body, this.#settings.maxBody);
+    const { maxBody, oversized } = this.#settings;
+    const text = await decodeBody(encoding, body, maxBody);
     // The client may have left meanwhile.
     if (this.#stage.name !== 'reading') return;
-    this.#handle(() => this.#assign(body, destination, readEncoded(destination, text)));
+    this.#handle(() => {
+      if (text === 'bomb' || (text === 'oversized' && oversized === 'reject'))
+        this.#refuse(tooLarge(maxBody, 'decoded'));
+      else this.#assign(body, destination, readEncoded(destination, typeof text === 'string' ? null : text));
+    });
   }
 
   /** Does something with the request; an error of the gateway itself becomes an answer. */

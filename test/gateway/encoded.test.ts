@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
@@ -19,6 +19,8 @@ const ENCODINGS: readonly (readonly [name: string, encode: Encode])[] = [
   ['deflate', deflateSync],
   ['deflate', deflateRawSync],
 ];
+
+const TWICE = ['gzip, br', (text: string | Buffer) => brotliCompressSync(gzipSync(text))] as const;
 
 /** Answers with the hash of the bytes that came; the rig's upstream keeps bodies as text. */
 function hashOf(body: string | Buffer): string {
@@ -58,8 +60,8 @@ test('what cannot be decoded, or is no call once decoded, is left to the upstrea
     ['gzip', Buffer.from('no gzip')],
     ['gzip', whole.subarray(0, whole.length - 9)],
     ['br', whole],
-    ['gzip, br', brotliCompressSync(whole)],
     ['aes128gcm', whole],
+    ['gzip, gzip, gzip, gzip', gzipSync(gzipSync(gzipSync(whole)))],
     ['gzip', gzipSync('no JSON')],
     ['gzip', gzipSync('{"messages":[]}')],
     ['gzip', Buffer.alloc(0)],
@@ -72,21 +74,54 @@ test('what cannot be decoded, or is no call once decoded, is left to the upstrea
   }
 });
 
-test('a small body that stands for an endless text is decoded to the limit and no further', async () => {
+test('a body in several encodings is decoded from the last to the first', async () => {
+  await using router = await startUpstream(hashing);
+  await using rig = await startRig({ router: router.url });
+  const body = brotliCompressSync(gzipSync(chat()));
+  for (const name of ['gzip, br', 'identity,gzip,BR']) {
+    assert.equal((await ask(rig.url, { body, headers: { 'content-encoding': name } })).status, 200);
+    assert.equal(rig.calls.at(-1)?.model, MODEL);
+  }
+});
+
+test('a small body that stands for an endless text is refused, and is decoded to the limit and no further', async () => {
   const most = 1024 * 1024;
   const text = chat({ pad: 'x'.repeat(16 * most) });
   await using router = await startUpstream(hashing);
-  const settings = () => ({ ...GATEWAY_DEFAULTS, maxBody: most });
-  await using rig = await startRig({ router: router.url, settings });
-  for (const [name, encode] of ENCODINGS) {
-    const body = encode(text);
-    assert.ok(body.length < most / 8);
-    assert.equal(await decodeBody(name, body, most), null);
-    assert.equal((await ask(rig.url, { body, headers: { 'content-encoding': name } })).status, 200);
-    assert.equal(rig.calls.at(-1)?.model, null);
-    const fitting = encode(chat({ pad: 'x'.repeat(most / 2) }));
-    assert.equal((await ask(rig.url, { body: fitting, headers: { 'content-encoding': name } })).status, 200);
-    assert.equal(rig.calls.at(-1)?.model, MODEL);
+  for (const oversized of ['pass', 'reject'] as const) {
+    const settings = () => ({ ...GATEWAY_DEFAULTS, maxBody: most, oversized });
+    await using rig = await startRig({ router: router.url, settings });
+    for (const [name, encode] of [...ENCODINGS, TWICE]) {
+      const body = encode(text);
+      assert.ok(body.length < most / 8);
+      assert.equal(await decodeBody(name, body, most), 'bomb');
+      const asked = router.received.length;
+      const refused = await ask(rig.url, { body, headers: { 'content-encoding': name } });
+      assert.deepEqual([refused.status, refused.headers['x-upshift-error']], [413, 'body_too_large'], name);
+      assert.equal(router.received.length, asked);
+      const fitting = encode(chat({ pad: 'x'.repeat(most / 2) }));
+      assert.equal((await ask(rig.url, { body: fitting, headers: { 'content-encoding': name } })).status, 200);
+      assert.equal(rig.calls.at(-1)?.model, MODEL);
+    }
+  }
+});
+
+test('an honest body whose text is too large is treated as one that was sent plain', async () => {
+  const most = 64 * 1024;
+  const text = chat({ pad: randomBytes(2 * most).toString('hex') });
+  await using router = await startUpstream(hashing);
+  for (const [oversized, status] of [
+    ['pass', 200],
+    ['reject', 413],
+  ] as const) {
+    const settings = () => ({ ...GATEWAY_DEFAULTS, maxBody: most, oversized });
+    await using rig = await startRig({ router: router.url, settings });
+    // Plain, it is too large already when it is sent.
+    const body = gzipSync(chat({ pad: randomBytes(8_000).toString('hex').repeat(6) }));
+    assert.ok(body.length < most);
+    assert.equal((await ask(rig.url, { body, headers: { 'content-encoding': 'gzip' } })).status, status);
+    assert.equal((await ask(rig.url, { body: text })).status, status);
+    if (oversized === 'pass') assert.equal(rig.calls.at(-1)?.model, null);
   }
 });
 
@@ -101,7 +136,7 @@ test('a body is decoded beside the event loop', async () => {
     // Work that blocked would be done by now: only other threads need a turn of the event loop.
     for (let n = 0; n < 100; n++) await Promise.resolve();
     assert.equal(isDecoded, false, name);
-    assert.ok((await decoded)?.equals(text), name);
+    assert.deepEqual(await decoded, text, name);
   }
 });
 

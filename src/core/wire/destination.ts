@@ -11,6 +11,8 @@ export interface Destination {
   readonly model: string | null;
 }
 
+const CONTROL = /\p{Cc}/u;
+
 /** The router's first path segments, from the provider list of `@huggingface/inference` 4.13.30. */
 export const PROVIDERS: ReadonlySet<string> = new Set([
   'baseten',
@@ -133,9 +135,11 @@ function modelOf(segments: readonly string[]): string | null {
   return decode(hasOrganization ? `${first}/${second}` : first);
 }
 
+/** A part of a path as its sender meant it; null if it is none, or if it could write to a terminal. */
 function decode(text: string): string | null {
   try {
-    return decodeURIComponent(text);
+    const plain = decodeURIComponent(text);
+    return CONTROL.test(plain) ? null : plain;
   } catch {
     return null;
   }

@@ -65,11 +65,11 @@ export function foreignOrigin(origin: string): Reply {
   };
 }
 
-export function tooLarge(maxBytes: number): Reply {
+export function tooLarge(maxBytes: number, form: 'sent' | 'decoded' = 'sent'): Reply {
   return {
     status: 413,
     code: 'body_too_large',
-    message: `The request body is larger than ${maxBytes} bytes, the most that the gateway accepts. Send less, or use several calls.`,
+    message: `The${form === 'decoded' ? ' decoded' : ''} request body is larger than ${maxBytes} bytes, the most that the gateway accepts. Send less, or use several calls.`,
   };
 }
 

@@ -85,6 +85,14 @@ describe('locate', () => {
     assert.deepEqual(locate('POST', '/v1/messages/count_tokens?beta=true'), found);
   });
 
+  it('a name in a path that could write to a terminal is none', () => {
+    for (const code of ['%00', '%0a', '%1b', '%7f', '%c2%9b']) {
+      assert.equal(locate('POST', `/agents/a${code}/v1/chat/completions`), null, code);
+      assert.equal(locate('POST', `/hf-inference/models/acme/a${code}`)?.model, null, code);
+    }
+    assert.equal(locate('POST', '/agents/caf%C3%A9/v1/chat/completions')?.agent, 'caf\u00e9');
+  });
+
   it('refuses a target that is no path', () => {
     for (const target of ['*', '', 'v1/models', 'groq/x', 'localhost:443', 'x/groq/y']) {
       for (const method of ['GET', 'POST', 'OPTIONS', 'CONNECT']) assert.equal(locate(method, target), null, target);
