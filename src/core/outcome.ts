@@ -111,19 +111,24 @@ export function meaningOf(outcome: Outcome): Meaning {
   return MEANINGS[outcome];
 }
 
+/** Statuses that say something of the endpoint itself: it does not know the token, is gone, or is full. */
+const OWN_STATUSES: ReadonlySet<number> = new Set([401, 403, 410, 429]);
+
 /**
- * Statuses by which an endpoint says that it does not take a request, rightly or not: too long for its context, of a
+ * Every status by which an endpoint says that it does not take a request, rightly or not: too long for its context, of a
  * kind that its engine does not know, out of memory (TGI: 424), a path that it lacks, a body that its proxy refuses.
  */
-const REJECTIONS: ReadonlySet<number> = new Set([400, 404, 408, 413, 421, 422, 424, 501, 505]);
+export const REJECTING_STATUSES: readonly number[] = [
+  ...Array.from({ length: 100 }, (_, n) => 400 + n).filter((status) => !OWN_STATUSES.has(status)),
+  501,
+  505,
+];
+const REJECTIONS: ReadonlySet<number> = new Set(REJECTING_STATUSES);
 
 /** Whether a status of an endpoint rejects the request, so that only serverless's answer shows whose mistake it was. */
 export function isRejection(status: number): boolean {
   return REJECTIONS.has(status);
 }
-
-/** Every status for which `isRejection` holds. */
-export const REJECTING_STATUSES: readonly number[] = [...REJECTIONS];
 
 /**
  * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 from the endpoint is always a

@@ -240,7 +240,7 @@ export class AssignedCall implements AttemptOwner {
 
   /** Whether the client gets the endpoint's own rejection, because serverless has no better answer. */
   #settlesRejection(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
-    const rejected = this.#kept.settle(attempt, outcome, attempt.status);
+    const rejected = this.#kept.settle(attempt, outcome);
     if (rejected === null) return false;
     this.#admission?.release(outcome, attempt, headers);
     this.#giveBack(rejected);

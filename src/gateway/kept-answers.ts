@@ -40,12 +40,11 @@ export class KeptAnswers {
   /**
    * Serverless has answered or failed the call: if the endpoint had rejected it, that shows whose mistake it was. Returns
    * the endpoint's attempt if the client gets its answer, because serverless has none that is better; else null.
-   * `status`: 0 if serverless gave none.
    */
-  settle(attempt: Attempt, outcome: Outcome, status: number): Attempt | null {
+  settle(attempt: Attempt, outcome: Outcome): Attempt | null {
     const rejected = this.#rejected;
     if (rejected === null || attempt === rejected) return null;
-    const settled = settleRejection(outcome, status);
+    const settled = settleRejection(outcome);
     if (settled.answer === 'dedicated') {
       attempt.settle(outcome, this.#shared.nowUs());
       attempt.discard();

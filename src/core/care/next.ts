@@ -56,12 +56,12 @@ export interface Settled {
 /**
  * Whose mistake a call was that an endpoint rejected: the endpoint's if serverless answers it, the caller's if
  * serverless rejects it too. If serverless has no place for it or fails, nothing is shown, and the client gets the
- * endpoint's own answer. `status`: 0 if serverless gave none.
+ * endpoint's own answer. `outcome`: that of serverless's attempt.
  */
-export function settleRejection(outcome: Outcome, status: number): Settled {
+export function settleRejection(outcome: Outcome): Settled {
   if (outcome === 'ok') return { outcome: 'rejected_by_endpoint', answer: 'serverless' };
   return {
     outcome: 'client_error',
-    answer: isRejection(status) || outcome === 'client_error' ? 'serverless' : 'dedicated',
+    answer: outcome === 'client_error' || outcome === 'not_found' ? 'serverless' : 'dedicated',
   };
 }
