@@ -44,7 +44,7 @@ export function toServerless(
     method: incoming.method,
     headers: serverlessHeaders(incoming, authorization),
     body: serverlessBody(incoming, suffix),
-    connectMs: timeouts.connectMs,
+    ...timeouts,
     firstByteMs: SERVERLESS_FIRST_BYTE_MS,
     ...timeouts.serverless,
   };
