@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Call } from '../core/call.ts';
+import { errorMessage } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { UpstreamKind } from '../core/route.ts';
 import type { Delivery } from './attempt/delivery.ts';
@@ -12,6 +13,7 @@ import {
   UPSTREAM_UNAVAILABLE,
 } from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
+import type { Shared } from './shared.ts';
 
 /** How a call ends, for the client and for the ledger. */
 export interface Ending {
@@ -34,6 +36,17 @@ export interface Ending {
 export interface CallOwner {
   /** Called once. The row is to be stored first, and then `finish` sends the end of the answer. */
   ended(row: Call, finish: () => void): void;
+}
+
+/** Stores the row of a request that has ended. `release`: called once it is stored; lets the end of the answer go out. */
+export function storeRow({ recorder, observer, log }: Shared, row: Call, release: () => void): void {
+  try {
+    recorder.record(row, release);
+  } catch (error) {
+    log('error', 'a call could not be recorded', { error: errorMessage(error) });
+    release();
+  }
+  observer.ended(row);
 }
 
 /** The upstream's answer is complete. */

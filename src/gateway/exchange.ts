@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Arrival, Call } from '../core/call.ts';
 import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import { errorMessage } from '../core/errors.ts';
 import { locate } from '../core/wire/destination.ts';
 import type { Destination } from '../core/wire/destination.ts';
 import { AssignedCall } from './assigned-call.ts';
-import { replied, stopped } from './ending.ts';
+import { replied, stopped, storeRow } from './ending.ts';
 import type { CallOwner, Ending } from './ending.ts';
 import type { Indexed } from './live-set.ts';
 import { assignCall } from './request/assignment.ts';
@@ -15,7 +16,14 @@ import { admitPage } from './request/browser.ts';
 import { decodeBody, isEncoded } from './request/decode.ts';
 import { readContent, readEncoded, unreadContent } from './request/incoming-call.ts';
 import type { CallContent } from './request/incoming-call.ts';
-import { foreignOrigin, INTERNAL, tooLarge, unknownPath } from './request/reply.ts';
+import {
+  foreignOrigin,
+  INTERNAL,
+  tooLarge,
+  UNKNOWN_EXPECTATION,
+  unknownPath,
+  unreadableRequest,
+} from './request/reply.ts';
 import type { Reply } from './request/reply.ts';
 import { Upload } from './request/upload.ts';
 import { unassignedRow } from './row.ts';
@@ -71,8 +79,8 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
     this.#res.on('close', () => this.#stop('client_left'));
     if (stage.name !== 'arrived') return;
     const { destination } = stage;
-    const isAdmitted = admitPage(req, this.#res, this.#settings);
-    if (destination !== null && isAdmitted) {
+    const refusal = this.#refusal(destination);
+    if (destination !== null && refusal === null) {
       const { maxBody } = this.#settings;
       const body = new Body(req, maxBody, this);
       this.#stage = { name: 'reading', destination, body };
@@ -80,7 +88,17 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
       return;
     }
     req.resume();
-    this.#refuse(isAdmitted ? unknownPath(req.method ?? '', req.url ?? '') : foreignOrigin(req.headers.origin ?? ''));
+    this.#refuse(refusal ?? unknownPath(req.method ?? '', req.url ?? ''));
+  }
+
+  /** Why a request is refused, whatever its body is; null if it is not, or if it has no destination. */
+  #refusal(destination: Destination | null): Reply | null {
+    const req = this.#req;
+    const { host, origin, expect } = req.headers;
+    if (!admitPage(req, this.#res, this.#settings)) return foreignOrigin(origin ?? '');
+    if (destination === null) return null;
+    if (host === undefined && req.httpVersion === '1.1') return unreadableRequest('it has no Host header');
+    return expect === undefined || /\b100-continue\b/i.test(expect) ? null : UNKNOWN_EXPECTATION;
   }
 
   outgrown(first: readonly Buffer[]): boolean {
@@ -160,17 +178,23 @@ export class Exchange implements BodyOwner, CallOwner, Indexed {
   }
 
   ended(row: Call, finish: () => void): void {
-    const shared = this.#shared;
     this.#stage = OVER;
     this.#upload?.end();
-    const release = () => this.#release(finish);
-    try {
-      shared.recorder.record(row, release);
-    } catch (error) {
-      shared.log('error', 'a call could not be recorded', { error: errorMessage(error) });
-      release();
-    }
-    shared.observer.ended(row);
+    storeRow(this.#shared, row, () => this.#release(finish));
+  }
+
+  /**
+   * What comes on a connection cannot be read any more. Returns whether this exchange uses the connection; then it
+   * answers, if its own request is what cannot be read. `reply`: null if the client has left.
+   */
+  spoiled(socket: Socket, reply: Reply | null): boolean {
+    if (this.#req.socket !== socket) return false;
+    this.closeAfter();
+    const { name } = this.#stage;
+    if (this.#req.complete) this.#res.on('finish', () => socket.end());
+    else if (name === 'serving' || reply === null) socket.destroy();
+    else if (name !== 'over') this.#refuse(reply);
+    return true;
   }
 
   #assign(body: Buffer, destination: Destination, content: CallContent): void {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener, Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { CallObserver, Recorder } from '../core/call.ts';
 import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane-status.ts';
 import type { Clock } from '../core/clock.ts';
@@ -30,6 +30,7 @@ import { Repeats } from './request/repeats.ts';
 import { Shadows } from './shadow/shadows.ts';
 import type { ShadowCounts } from './shadow/shadows.ts';
 import type { Counters, Log, Shared } from './shared.ts';
+import { UnreadableRequests } from './unreadable.ts';
 
 export interface GatewayOptions {
   /** Number of this gateway in the ledger. */
@@ -90,10 +91,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { live, counters } = shared;
   const { takeBypassed } = options;
   let isDraining = false;
-  // Clients close idle connections themselves, because a call on a connection that is being closed would be reset. A
-  // timer for each connection would cost every call 2 to 3 us; the kernel's keep-alive probes find clients that are
-  // gone.
-  const server = createServer({ keepAliveTimeout: 0, keepAlive: true, noDelay: true }, (req, res) => {
+  const handle: RequestListener = (req, res) => {
     if (isDraining) res.shouldKeepAlive = false;
     if (takeBypassed !== undefined && req.url === REPORT_PATH) return answerReport(req, res, takeBypassed, shared);
     if (req.method !== 'POST' && answerAside(req, res, shared.settings())) return;
@@ -101,8 +99,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     const exchange = new Exchange(shared, req, res);
     live.add(exchange);
     exchange.start();
-  });
-
+  };
+  const server = serve(handle, new UnreadableRequests(shared, live));
   const stopChecks = startChecks(shared);
 
   async function drain(ms: number): Promise<{ finished: number; cut: number }> {
@@ -137,6 +135,18 @@ export function createGateway(options: GatewayOptions): Gateway {
     counters,
     localTrouble: () => shared.unreached.local,
   };
+}
+
+/** A server that leaves every refusal to us: those that Node makes by itself would leave no row. */
+function serve(handle: RequestListener, unreadable: UnreadableRequests): Server {
+  // Clients close idle connections themselves, because a call on a connection that is being closed would be reset. A
+  // timer for each connection would cost every call 2 to 3 us; the kernel's keep-alive probes find clients that are
+  // gone.
+  const settings = { keepAliveTimeout: 0, keepAlive: true, noDelay: true, requireHostHeader: false };
+  const server = createServer(settings, handle);
+  server.on('checkExpectation', handle);
+  server.on('clientError', (error, socket) => unreadable.take(error, socket as Socket));
+  return server;
 }
 
 /** What a gateway has beyond what its calls see. */

@@ -13,7 +13,14 @@ export interface Reply {
 }
 
 /** Sends an error in OpenAI's format. */
-export function sendReply(res: ServerResponse, { status, code, message, type, headers }: Reply): void {
+export function sendReply(res: ServerResponse, reply: Reply): void {
+  const { headers, body } = replyParts(reply);
+  res.writeHead(reply.status, headers);
+  res.end(body);
+}
+
+/** The headers of an error in OpenAI's format, names and values in turn, and its body. */
+export function replyParts({ status, code, message, type, headers }: Reply): { headers: string[]; body: string } {
   const usual = status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'upstream_error';
   const body = JSON.stringify({ error: { message, type: type ?? usual, code } });
   const own = [
@@ -24,8 +31,7 @@ export function sendReply(res: ServerResponse, { status, code, message, type, he
     ERROR_HEADER,
     code,
   ];
-  res.writeHead(status, headers === undefined ? own : [...own, ...headers]);
-  res.end(body);
+  return { headers: headers === undefined ? own : [...own, ...headers], body };
 }
 
 export function unknownPath(method: string, url: string): Reply {
@@ -36,6 +42,27 @@ export function unknownPath(method: string, url: string): Reply {
     message: `${method} ${path.slice(0, 200)} is not a path that the gateway serves. Use /v1/chat/completions, another path of OpenAI's API, /models/{org}/{name}, or a provider's path as on router.huggingface.co.`,
   };
 }
+
+/** `why`: in the parser's words. */
+export function unreadableRequest(why: string): Reply {
+  return {
+    status: 400,
+    code: 'unreadable_request',
+    message: `The request is no valid HTTP/1.1: ${why.slice(0, 200)}.`,
+  };
+}
+
+export const REQUEST_TIMEOUT: Reply = {
+  status: 408,
+  code: 'request_timeout',
+  message: 'The request did not arrive in time: its headers may take 60 seconds, and the whole of it 5 minutes.',
+};
+
+export const UNKNOWN_EXPECTATION: Reply = {
+  status: 417,
+  code: 'unknown_expectation',
+  message: 'The gateway knows no other expectation than 100-continue. Send the request without its Expect header.',
+};
 
 export const INVALID_JSON: Reply = {
   status: 400,
