@@ -8,9 +8,6 @@ export type LedgerDb = Database.Database;
 /** Marks a file as a ledger of this program: "upsh" in the header's application id. */
 export const APPLICATION_ID = 0x75707368;
 
-/** More than a new ledger takes: its schema and its first rows. */
-const BEGINNING_BYTES = 1 << 20;
-
 /** What is at a path. `version`: number of the newest migration in the file. */
 export type Inspection = { readonly kind: 'absent' } | { readonly kind: 'ledger'; readonly version: number };
 
@@ -51,15 +48,15 @@ export function inspect(path: string): Inspection {
   const stat = statSync(path);
   if (!stat.isFile()) throw new AppError('invalid', `${path} is not a file`, { hint: 'name a file for the ledger' });
   if (stat.size === 0) return { kind: 'absent' };
-  return isInUse(path) ? inspectOpened(path) : inspectHeader(path, stat.size);
+  return isInUse(path) ? inspectOpened(path) : inspectHeader(path);
 }
 
 /**
- * Runs a query on the first tables of a ledger and leaves no trace: no -wal file, no -shm file, no byte changed. If nobody
- * has the file open, SQLite reads a copy of the file's beginning in memory, which contains these tables.
+ * Runs a query on a ledger without changing a byte of the file. SQLite may leave its -wal and -shm files beside it, as it
+ * does for every reader.
  */
 export function peek<T>(path: string, look: (db: LedgerDb) => T): T {
-  const db = isInUse(path) ? connect(path, { timeout: 1_000, readonly: true }) : new Database(readBeginning(path));
+  const db = connect(path, { timeout: 1_000, readonly: true });
   try {
     return look(db);
   } catch (error) {
@@ -99,34 +96,18 @@ function isInUse(path: string): boolean {
   return existsSync(`${path}-shm`);
 }
 
-// Offsets in SQLite's file format: magic at 0, page size at 16, journal mode at 18 and 19, size in pages at 28, user
-// version at 60, application id at 68.
-function inspectHeader(path: string, size: number): Inspection {
-  const header = readStart(path, 100);
-  if (header.length < 100 || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') throw notSqlite(path);
-  const found = identify(path, header.readUInt32BE(68), header.readUInt32BE(60));
-  const isCut = size < header.readUInt32BE(28) * header.readUInt16BE(16);
-  if (isCut && !existsSync(`${path}-wal`)) throw damaged(path, undefined);
-  return found;
-}
-
-function readBeginning(path: string): Buffer {
-  const bytes = readStart(path, BEGINNING_BYTES);
-  const pageSize = bytes.readUInt16BE(16);
-  const pages = Math.floor(bytes.length / pageSize);
-  bytes[18] = bytes[19] = 1;
-  bytes.writeUInt32BE(pages, 28);
-  return bytes.subarray(0, pages * pageSize);
-}
-
-function readStart(path: string, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
+// Offsets in SQLite's file format: magic at 0, user version at 60, application id at 68. Whether the rest is damaged is
+// SQLite's to say, once it is known that the file is ours.
+function inspectHeader(path: string): Inspection {
+  const header = Buffer.alloc(100);
   const file = openSync(path, 'r');
   try {
-    return bytes.subarray(0, readSync(file, bytes, 0, length, 0));
+    const length = readSync(file, header, 0, header.length, 0);
+    if (length < header.length || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') throw notSqlite(path);
   } finally {
     closeSync(file);
   }
+  return identify(path, header.readUInt32BE(68), header.readUInt32BE(60));
 }
 
 function inspectOpened(path: string): Inspection {

@@ -158,8 +158,11 @@ function refused({ code, stdout, stderr }: Ran, expected: number, said: RegExp):
 }
 
 /** Every file of the stage's folder, with a hash of its bytes. */
+/** What is in a folder, but for the files that SQLite keeps beside a ledger that it reads. */
 function fingerprint({ folder }: Stage): string[] {
-  const files = readdirSync(folder).sort();
+  const files = readdirSync(folder)
+    .sort()
+    .filter((file) => !/-(shm|wal)$/.test(file));
   return files.map(
     (file) =>
       `${file} ${createHash('sha256')

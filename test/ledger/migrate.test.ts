@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { copyFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { INELIGIBLE_REASONS } from '../../src/core/eligibility.ts';
 import { OUTCOMES } from '../../src/core/outcome.ts';
@@ -24,14 +25,30 @@ function refusal(code: string, pattern: RegExp) {
   };
 }
 
-/** Both ways in refuse the file, and nothing about it or beside it changes. */
-async function refusesUntouched(path: string, code: string, pattern: RegExp): Promise<void> {
+/**
+ * Both ways in refuse the file, and nothing about it or beside it changes. A ledger is read by SQLite, which leaves its
+ * own two files beside it; what is no ledger is not.
+ */
+async function refusesUntouched(path: string, code: string, pattern: RegExp, isLedger = false): Promise<void> {
   const bytes = readFileSync(path);
   const names = readdirSync(dirname(path));
+  if (isLedger) names.push(...['-shm', '-wal'].map((end) => basename(path) + end));
   await assert.rejects(openLedger(path, { clock }), refusal(code, pattern));
   assert.throws(() => openForReading(path), refusal(code, pattern));
   assert.deepEqual(readFileSync(path), bytes);
   assert.deepEqual(readdirSync(dirname(path)), names);
+}
+
+/** A ledger of more than 3 MB. */
+function largeLedger(context: TestContext): string {
+  const path = temporaryPath(context);
+  migrate(path, START_MS);
+  const db = new Database(path);
+  db.exec(`INSERT INTO meta WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 3000)
+    SELECT 'filler ' || n, hex(zeroblob(600)) FROM k; PRAGMA wal_checkpoint(TRUNCATE)`);
+  db.close();
+  assert.ok(statSync(path).size > 3_000_000);
+  return path;
 }
 
 describe('migrate', () => {
@@ -108,7 +125,7 @@ describe('migrate', () => {
     const sql = 'CREATE TABLE later (a INTEGER) STRICT;';
     const later = { version: NEXT, name: '9999_later.sql', sql, checksum: 'x' };
     migrate(path, START_MS, [...MIGRATIONS, later]);
-    await refusesUntouched(path, 'conflict', new RegExp(`has schema ${NEXT}, newer than the ${NEXT - 1}`));
+    await refusesUntouched(path, 'conflict', new RegExp(`has schema ${NEXT}, newer than the ${NEXT - 1}`), true);
   });
 
   it('refuses a ledger of another build, names both schemas, and says what to do about its endpoints', async (context) => {
@@ -119,7 +136,7 @@ describe('migrate', () => {
     migrate(path, START_MS, [other, further]);
     const ours = MIGRATIONS[0]?.checksum.slice(0, 8);
     const says = `another build of upshift made ${path}: it has schema 0001_ledger.sql 01234567, this build 0001_ledger.sql ${ours}`;
-    await refusesUntouched(path, 'conflict', new RegExp(says.replaceAll('.', String.raw`\.`)));
+    await refusesUntouched(path, 'conflict', new RegExp(says.replaceAll('.', String.raw`\.`)), true);
     assert.throws(
       () => openForReading(path),
       ({ hint }: AppError) =>
@@ -150,7 +167,25 @@ describe('migrate', () => {
     const path = temporaryPath(context);
     migrate(path, START_MS);
     writeFileSync(path, readFileSync(path).subarray(0, 3_000));
-    await refusesUntouched(path, 'invalid', /damaged/);
+    await refusesUntouched(path, 'invalid', /damaged/, true);
+    const large = largeLedger(context);
+    writeFileSync(large, readFileSync(large).subarray(0, 1_200_000));
+    await refusesUntouched(large, 'invalid', /damaged/, true);
+  });
+
+  it('opens a large ledger wherever its schema stands in the file', async (context) => {
+    for (const rebuild of ['', 'VACUUM; DELETE FROM meta; PRAGMA incremental_vacuum;']) {
+      const path = largeLedger(context);
+      const db = new Database(path);
+      // What is made last stands at the end of the file.
+      for (let n = 0; n < 200; n++) db.exec(`CREATE VIEW later_${n} AS SELECT '${'x'.repeat(100)}'`);
+      db.exec(`${rebuild}; PRAGMA wal_checkpoint(TRUNCATE)`);
+      db.close();
+      assert.equal(checkSchema(path), 'current', rebuild);
+      const ledger = await openFor(context, path);
+      await ledger.close();
+      openForReading(path).close();
+    }
   });
 
   it('says that there is no ledger to read', (context) => {
