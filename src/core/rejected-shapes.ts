@@ -1,4 +1,5 @@
 import type { CallShape } from './route.ts';
+import { spanText } from './text.ts';
 import { HOUR_MS, MINUTE_MS } from './time.ts';
 
 /** A shape of call that an endpoint does not get for now, because it rejected most calls of that shape. */
@@ -106,6 +107,19 @@ export class RejectedShapes {
     return [...this.#states].flatMap(([shape, state]) =>
       state.state === 'withheld' ? [{ shape, until: state.until, spanMs: state.spanMs }] : [],
     );
+  }
+
+  /** What a person should know: which shapes are withheld, and of which others the endpoint rejects some calls. */
+  notes(nowMs: number): string[] {
+    return [...this.#states].flatMap(([shape, state]) => {
+      if (state.state === 'withheld') {
+        const left = spanText(Math.max(0, state.until - nowMs));
+        return `the endpoint rejected most calls of ${shape}: serverless gets them, and the endpoint the first in ${left}`;
+      }
+      const rejected = state.last.filter(({ isRejected }) => isRejected).length;
+      if (rejected < LEAST_REJECTED) return [];
+      return `the endpoint rejected ${rejected} of the last ${state.last.length} calls of ${shape}: serverless answered them`;
+    });
   }
 
   /** What the next process is to know; null if there is nothing. */

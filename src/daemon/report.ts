@@ -6,7 +6,6 @@ import { otherShare } from '../core/rollout/split.ts';
 import type { StepFigures } from '../core/rollout/step-figures.ts';
 import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
-import { problemText, spanText } from '../core/text.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { reportScaling } from './route/concurrency.ts';
 import type { RouteWatch } from './route/watch.ts';
@@ -121,12 +120,7 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   for (const result of Object.values(watch.results)) {
     if (result.problem !== null) lines.push(problemText(result.problem));
   }
-  for (const { shape, until } of watch.rejected.withheld) {
-    const left = spanText(Math.max(0, until - watch.observedAt));
-    lines.push(
-      `the endpoint rejected most calls of ${shape}: serverless gets them, and the endpoint the first in ${left}`,
-    );
-  }
+  if (rollout !== null && isLive(rollout)) lines.push(...watch.rejected.notes(watch.observedAt));
   if (rollout?.phase === 'draining' && rollout.hint !== null) lines.push(rollout.hint);
   if (rollout !== null && rollout.policyHash !== filePolicyHash) {
     lines.push(`the policy file has changed; this rollout keeps ${rollout.policyHash.slice(0, 8)}, as proposed`);

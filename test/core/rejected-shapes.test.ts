@@ -52,6 +52,30 @@ describe('a shape of which an endpoint rejects calls', () => {
     assert.deepEqual(shapes.withheld, [{ shape: SHAPE, until: 10 * MINUTE, spanMs: 10 * MINUTE }]);
   });
 
+  it('is told of from the fifth rejection of its last 20 calls, whether it is withheld or not', () => {
+    const told: readonly (readonly [calls: readonly Fed[], note: string | null])[] = [
+      [repeat(4, rejected('a')), null],
+      [repeat(4, rejected('a'), answered('b'), answered('b')), null],
+      [repeat(5, rejected('a'), answered('b'), answered('b')), `rejected 5 of the last 15 calls of ${SHAPE}`],
+      [repeat(30, rejected('a'), answered('b'), answered('b')), `rejected 6 of the last 20 calls of ${SHAPE}`],
+      [[...repeat(5, rejected('a'), answered('b')), ...repeat(20, answered('a'))], null],
+      [
+        repeat(5, rejected('a')),
+        `rejected most calls of ${SHAPE}: serverless gets them, and the endpoint the first in 7 min`,
+      ],
+    ];
+    for (const [calls, note] of told) {
+      const shapes = new RejectedShapes();
+      for (const call of calls) shapes.ended(SHAPE, call, 0);
+      const notes = shapes.notes(3 * MINUTE);
+      assert.deepEqual(
+        [notes.length, note === null || (notes[0] ?? '').startsWith(`the endpoint ${note}`)],
+        [note === null ? 0 : 1, true],
+        notes.join(),
+      );
+    }
+  });
+
   it('is tried by one call after ten minutes, then after twice as long each time, up to two hours', () => {
     const shapes = new RejectedShapes();
     withheldAfter(repeat(5, rejected('a')), shapes);
