@@ -6,6 +6,7 @@ import { otherShare } from '../core/rollout/split.ts';
 import type { StepFigures } from '../core/rollout/step-figures.ts';
 import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
+import { problemText } from '../core/text.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { reportScaling } from './route/concurrency.ts';
 import type { RouteWatch } from './route/watch.ts';
