@@ -2,7 +2,9 @@
 // Plain JavaScript that old Nodes can read too: the ledger's library crashes on them, so that the version is checked
 // before anything else is loaded. Keep imports to what Node 14 has.
 import { spawn } from 'child_process';
-import { existsSync } from 'fs';
+import { existsSync, lstatSync, mkdirSync } from 'fs';
+import { homedir } from 'os';
+import { dirname, join } from 'path';
 import { fileURLToPath } from 'url';
 
 const NEEDED = 24;
@@ -13,6 +15,8 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED) start();
 else startOnOwnNode();
 
 function start() {
+  // All that is made here is for its owner alone: the ledger, its lock, the cache.
+  process.umask(0o077);
   // A reader that has had enough (`| head`) is no failure of ours.
   process.stdout.on('error', (error) => {
     if (error.code !== 'EPIPE') throw error;
@@ -20,7 +24,10 @@ function start() {
   });
   import('module')
     // What was compiled once is not compiled again for the next command: half of its time.
-    .then(({ enableCompileCache }) => enableCompileCache())
+    .then(({ enableCompileCache }) => {
+      const folder = cacheFolder();
+      if (folder !== null) enableCompileCache(folder);
+    })
     .then(() => import(MAIN))
     .then(({ main }) => main(process.argv.slice(2)))
     .then((code) => {
@@ -31,6 +38,28 @@ function start() {
       process.exitCode = error && error.code === 'ERR_MODULE_NOT_FOUND' ? 2 : 1;
       if (process.exitCode === 2) process.stderr.write('hint: run `npm ci` in the folder of upshift first\n');
     });
+}
+
+// Whoever can write the cache runs code as this user, with the token. So it is in a folder of the user's own, and there is
+// none if another user could write that folder or could put another one in its place.
+function cacheFolder() {
+  const { XDG_CACHE_HOME: stated = '' } = process.env;
+  const base = stated.startsWith('/') ? stated : join(homedir(), '.cache');
+  const folder = join(base, 'upshift');
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return [folder, base, dirname(base)].every(isOwn) ? folder : null;
+  } catch {
+    return null;
+  }
+}
+
+function isOwn(folder) {
+  const stat = lstatSync(folder);
+  const { uid, mode } = stat;
+  const me = process.getuid ? process.getuid() : uid;
+  const isSticky = (mode & 0o1000) !== 0;
+  return stat.isDirectory() && (uid === me || uid === 0) && (isSticky || (mode & 0o022) === 0);
 }
 
 function startOnOwnNode() {

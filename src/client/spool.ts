@@ -1,17 +1,17 @@
 import {
   closeSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { APPEND, prepareOwnFile } from './own-file.ts';
 
 /** A lock that is older than this belongs to a dead process, because a live one holds it only for one small write. */
 const STALE_MS = 5_000;
@@ -84,7 +84,7 @@ export class Spool {
     const path = this.#path;
     if (path === null || this.#waiting.length === 0) return true;
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      prepareOwnFile(path);
       if (!lock(path)) return false;
     } catch {
       return true;
@@ -109,7 +109,7 @@ export class Spool {
       this.#save(path, content);
       this.#dropped = 0;
     } else {
-      const file = openSync(path, 'a', 0o600);
+      const file = openSync(path, APPEND, 0o600);
       try {
         writeSync(file, waiting.map((line) => `${line}\n`).join(''));
         this.#counted = { size: fstatSync(file).size, lines: this.#counted.lines + waiting.length };
@@ -132,6 +132,7 @@ export class Spool {
     const path = this.#path;
     if (path === null || sizeOf(path) === 0) return null;
     try {
+      prepareOwnFile(path);
       while (!lock(path)) await pause(AGAIN_MS);
     } catch {
       return null;
@@ -149,7 +150,8 @@ export class Spool {
     const all = dropped === 0 ? lines : [JSON.stringify({ dropped }), ...lines];
     const temporary = `${path}.new`;
     const text = all.map((line) => `${line}\n`).join('');
-    writeFileSync(temporary, text, { mode: 0o600 });
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
     this.#counted = { size: Buffer.byteLength(text), lines: lines.length };
   }

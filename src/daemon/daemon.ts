@@ -96,6 +96,7 @@ export class Daemon {
     await account.check();
     await using undo = new AsyncDisposableStack();
     const ledger = await openLedger(options.dbPath, { clock: options.clock });
+    for (const warning of ledger.warnings) log('warn', warning);
     undo.defer(() => ledger.close());
     const learned = await LearnedRows.read(ledger.journal, log);
     const daemon = new Daemon(options, { policy, ledger, hub, account, learned });

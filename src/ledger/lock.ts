@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import { AppError } from '../core/errors.ts';
 import { isBusy } from './database.ts';
 import type { LedgerDb } from './database.ts';
+import { createPrivate, realPath } from './ownership.ts';
 
 /** A lock of this process. It ends when it is released, or when the process ends, also by a crash. */
 export interface Lock {
@@ -14,6 +15,7 @@ export interface Lock {
  * it. Throws AppError `conflict`, which names the process that has the lock.
  */
 export function acquireLock(dbPath: string): Lock {
+  createPrivate(lockPath(dbPath));
   const db = open(lockPath(dbPath), 200);
   try {
     // Committing the pid releases the lock for a moment. So take it again, and check that no other process wrote its pid.
@@ -48,7 +50,7 @@ export function isLocked(dbPath: string): boolean {
 }
 
 function lockPath(dbPath: string): string {
-  return `${dbPath}.lock`;
+  return `${realPath(dbPath)}.lock`;
 }
 
 function open(path: string, timeout: number): LedgerDb {

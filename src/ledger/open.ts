@@ -11,9 +11,12 @@ import { openJournal } from './journal/journal.ts';
 import type { Journal } from './journal/journal.ts';
 import { acquireLock } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
+import { checkOwnership, keepPrivate } from './ownership.ts';
 
 /** The ledger as the daemon uses it. */
 export interface Ledger {
+  /** What speaks against the owners and rights of its files. */
+  readonly warnings: readonly string[];
   readonly calls: CallLog;
   readonly bypass: BypassLog;
   readonly journal: Journal;
@@ -30,23 +33,27 @@ export interface Ledger {
  */
 export async function openLedger(path: string, { clock }: { readonly clock: Clock }): Promise<Ledger> {
   checkFolder(path);
+  checkOwnership(path, 'run');
   // Before the lock file is made, so that a refused file gets no lock file beside it.
   checkSchema(path);
   const lock = acquireLock(path);
   try {
+    keepPrivate(path);
     migrate(path, clock.now());
     const agentSalt = ensureRandom(path, 'agent_salt', 16);
     const id = ensureRandom(path, LEDGER_ID, 4);
     checkTime(path, clock.scale);
     const journal = await openJournal(path);
     try {
+      // Once more, because another user may have put a file in the way while these were made.
+      const warnings = checkOwnership(path, 'run');
       const calls = new CallLog(path, { catchUp: (rows, shadows) => journal.writeCalls(rows, shadows) });
       const close = async () => {
         await calls.close();
         await journal.close();
         lock.release();
       };
-      return { calls, bypass: new BypassLog(calls), journal, agentSalt, id, close };
+      return { warnings, calls, bypass: new BypassLog(calls), journal, agentSalt, id, close };
     } catch (error) {
       await journal.close();
       throw error;
@@ -62,6 +69,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
  * AppError: `not_found`, `conflict` if another program or build made it, `invalid` if it is no database.
  */
 export function openForReading(path: string): LedgerDb {
+  if (existsSync(path)) checkOwnership(path, 'read');
   const schema = checkSchema(path);
   if (schema === 'absent') {
     throw new AppError('not_found', `there is no ledger at ${path}`, {

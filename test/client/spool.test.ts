@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { Spool } from '../../src/client/spool.ts';
@@ -59,6 +72,38 @@ test('keeps lines in memory, within the same limit, if the file cannot be writte
   await spool.remove(batch);
   assert.deepEqual(await spool.read(100), { lines: [], dropped: 0 });
   assert.deepEqual(await new Spool(null, 10).read(10), { lines: [], dropped: 0 });
+});
+
+test('writes nothing where another user could read or replace it, and follows no link', async (t) => {
+  const elsewhere = pathFor(t);
+  mkdirSync(dirname(elsewhere), { recursive: true });
+  writeFileSync(elsewhere, '');
+  const plants: readonly ((path: string) => void)[] = [
+    (path) => symlinkSync(elsewhere, path),
+    (path) => linkSync(elsewhere, path),
+    (path) => mkdirSync(path),
+    (path) => chmodSync(dirname(path), 0o777),
+    (path) => chmodSync(dirname(path), 0o770),
+    ...(process.geteuid?.() === 0
+      ? [
+          (path: string) => chownSync(dirname(path), 65_534, 65_534),
+          (path: string) => {
+            writeFileSync(path, '');
+            chownSync(path, 65_534, 65_534);
+          },
+        ]
+      : []),
+  ];
+  for (const plant of plants) {
+    const path = pathFor(t);
+    mkdirSync(dirname(path), { mode: 0o700 });
+    plant(path);
+    const spool = new Spool(path, 100);
+    spool.add(line(1));
+    assert.equal(readFileSync(elsewhere, 'utf8'), '');
+    assert.deepEqual(numbers((await spool.read(10)).lines), [1]);
+    assert.ok(!existsSync(path) || !statSync(path).isFile() || statSync(path).size === 0);
+  }
 });
 
 test('waits for another program that holds the lock, but not for a dead one', async (t) => {

@@ -1,0 +1,112 @@
+import { chmodSync, closeSync, existsSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { AppError } from '../core/errors.ts';
+
+/** The files that belong to a ledger, by what follows its name. */
+const PARTS = ['', '-wal', '-shm', '.lock'] as const;
+
+const OTHERS_WRITE = 0o002;
+const OTHERS = 0o007;
+const GROUP_WRITE = 0o020;
+const STICKY = 0o1000;
+const ROOT = 0;
+
+/** What is known of a file or folder. */
+type Facts = Pick<Stats, 'uid' | 'mode' | 'nlink'> & { readonly kind: 'file' | 'folder' | 'link' | 'other' };
+
+/** What speaks against trusting a file or folder of a ledger. */
+export interface Doubt {
+  /** A part of a sentence: `it belongs to user 1000`. */
+  readonly why: string;
+  /** Whether the ledger must not be used so. */
+  readonly refuses: boolean;
+}
+
+/**
+ * What speaks against a file or folder of a ledger; null if nothing does. Whoever may write one of them can invent
+ * approvals and prices, and can have the token and the prompts sent elsewhere. `uid`: whose ledger it is.
+ */
+export function doubtOf({ uid: owner, mode, nlink, kind }: Facts, uid: number): Doubt | null {
+  const refused = (why: string): Doubt => ({ why, refuses: true });
+  const isFolder = kind === 'folder';
+  if (kind === 'link') return refused('it is a symbolic link');
+  if (kind === 'other') return refused('it is not a regular file');
+  // Whoever has root's rights can do everything anyway.
+  if (owner !== uid && !(isFolder && owner === ROOT)) return refused(`it belongs to user ${owner}, not to user ${uid}`);
+  if (!isFolder && nlink > 1) return refused(`it has ${nlink} names (hard links)`);
+  // In a folder with this bit nobody else can replace a file of the owner.
+  if (isFolder && (mode & STICKY) !== 0) return null;
+  if ((mode & OTHERS_WRITE) !== 0) return refused('every user may write it');
+  return (mode & GROUP_WRITE) === 0 ? null : { why: 'its group may write it', refuses: false };
+}
+
+/**
+ * Checks the folder and the files of a ledger. Returns warnings. Throws AppError `conflict` if another user could have
+ * changed one of them. Root may read the ledgers of others. `use`: `run` is for the daemon.
+ */
+export function checkOwnership(path: string, use: 'run' | 'read'): string[] {
+  const me = process.geteuid?.();
+  // Windows has no such owners.
+  if (me === undefined) return [];
+  const file = realPath(path);
+  const found = PARTS.map((part) => file + part).filter((each) => lstatOf(each) !== null);
+  const isRootReading = me === ROOT && use === 'read';
+  const uid = isRootReading && existsSync(file) ? statSync(file).uid : me;
+  return [dirname(file), ...found].flatMap((each, n) => {
+    const facts = factsOf(each, n === 0);
+    const doubt = facts === null ? null : doubtOf(facts, uid);
+    if (doubt === null) return [];
+    if (doubt.refuses) throw refusal(each, doubt.why);
+    return [`${each}: ${doubt.why}, so that each of its members can change what the ledger says`];
+  });
+}
+
+/** Takes from everybody but the owner and the group what they may do with the files of a ledger. */
+export function keepPrivate(path: string): void {
+  const file = realPath(path);
+  for (const part of PARTS) {
+    const stat = lstatOf(file + part);
+    if (stat?.isFile() === true && (stat.mode & OTHERS) !== 0) chmodSync(file + part, stat.mode & 0o770);
+  }
+}
+
+/** Creates a file if there is none, and only for its owner. Nobody's link is followed. */
+export function createPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
+
+/** The path without symbolic links, because a ledger is one ledger by whatever name it is opened. */
+export function realPath(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  const folder = dirname(path);
+  return existsSync(folder) ? join(realpathSync(folder), basename(path)) : path;
+}
+
+function lstatOf(path: string): Stats | null {
+  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+}
+
+function factsOf(path: string, isFolder: boolean): Facts | null {
+  const stat = lstatOf(path);
+  if (stat === null) return null;
+  const kinds = [
+    [stat.isSymbolicLink(), 'link'],
+    [isFolder && stat.isDirectory(), 'folder'],
+    [!isFolder && stat.isFile(), 'file'],
+  ] as const;
+  const kind = kinds.find(([is]) => is)?.[1] ?? 'other';
+  return { uid: stat.uid, mode: stat.mode, nlink: stat.nlink, kind };
+}
+
+function refusal(path: string, why: string): AppError {
+  return new AppError('conflict', `${path} cannot be trusted: ${why}`, {
+    hint:
+      'it was not opened, because whoever can write it can invent approvals and send your token elsewhere. Keep a ledger ' +
+      'in a folder of its own that only its user may write (mkdir -m 700), and run upshift as this user',
+  });
+}
