@@ -4,7 +4,14 @@ import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import { listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import { Phoenix } from '../support/phoenix.ts';
 import { runUpshift } from '../support/processes.ts';
-import { approve, approveUpTo, askedFor, assertAllRecorded, assertAudited, inPhase } from '../support/rollout.ts';
+import {
+  approvedByCommand,
+  approveUpTo,
+  askedFor,
+  assertAllRecorded,
+  assertAudited,
+  inPhase,
+} from '../support/rollout.ts';
 import { MODEL, openStage } from '../support/stage.ts';
 import type { Stage } from '../support/stage.ts';
 import { startTraffic } from '../support/traffic.ts';
@@ -39,7 +46,7 @@ test('a promoted route goes back to serverless under traffic, whenever its daemo
     return stage.clock.now() * 1_000;
   };
   await die();
-  approve(stage, await askedFor(stage, 1));
+  await approveUpTo(stage, 1, 1);
   await inPhase(stage, 'stepping', 1);
   const restartedAtUs = await die();
   // Serverless is called slowly at first after a start: what waits for it has not ended yet.
@@ -51,16 +58,11 @@ test('a promoted route goes back to serverless under traffic, whenever its daemo
   const told = await runUpshift(t, ['status', '--db', stage.dbPath], stage.env);
   assert.match(told.stdout, /WAY BACK: STEPPING/);
   assert.match(told.stdout, /\[ 100 ok \]-\[ 50 now \]-\[ 10 \]-\[ returned \]/);
-  const approved = await runUpshift(
-    t,
-    ['approve', '--step', String((await askedFor(stage, 2)).step), '--db', stage.dbPath],
-    stage.env,
-  );
-  assert.equal(approved.code, 0, approved.stderr);
+  await approvedByCommand(t, stage, 2);
   await inPhase(stage, 'holding', 2);
-  const last = await askedFor(stage, 3);
+  await askedFor(stage, 3);
   await stage.simulation.setFault({ target: 'management', kind: 'down' });
-  approve(stage, last);
+  await approveUpTo(stage, 3, 3);
   await inPhase(stage, 'draining');
   const drainingSinceUs = stage.clock.now() * 1_000;
   // A verdict counts calls that are in flight: those that a kill cuts off could not be judged again from the ledger.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
 import { decideAgain } from '../../src/core/decide-again.ts';
 import { CORE_VERSION } from '../../src/core/decide/decision.ts';
 import type { Rollout } from '../../src/core/rollout/rollout.ts';
@@ -6,6 +7,7 @@ import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import type { OpenAsk } from '../../src/ledger/journal/requests.ts';
 import { insertRequest, openAsks } from '../../src/ledger/journal/requests.ts';
 import { listRollouts } from '../../src/ledger/journal/rollouts.ts';
+import { runUpshift } from './processes.ts';
 import type { Stage } from './stage.ts';
 import type { Sent } from './traffic.ts';
 import { eventually } from './waiting.ts';
@@ -58,24 +60,76 @@ function insert(stage: Stage, kind: 'approve' | 'abort', rolloutId: string, ask:
   return stage.read((db) => insertRequest(db, { kind, rolloutId, askId, step, ...who }));
 }
 
-/** Waits for the asks up to a step, one after the other, and approves each. */
-export async function approveUpTo(stage: Stage, step: number, from = 0): Promise<void> {
-  for (let next = from; next <= step; next++) approve(stage, await askedFor(stage, next));
+/**
+ * Why an approval may be refused that answers an open question: the evidence has changed since, or the question was
+ * taken back because of that, and is put again.
+ */
+const EVIDENCE = /^approve (?:verdict_changed|capacity|serverless_cannot|nothing_asked|stale_request)$/;
+
+interface Answered {
+  readonly id: number;
+  readonly kind: string;
+  readonly result: 'done' | 'refused';
+  readonly reason: string | null;
 }
 
-/** Says yes to every step that is asked about, and again where that came too early or too late, until a phase is reached. */
+/** What the daemon has answered, in the order in which it was asked: an answer that was given twice stands here twice. */
+export function answers(stage: Stage): Answered[] {
+  const sql = `SELECT q.id, q.kind, o.result, d.reason FROM requests q JOIN request_outcomes o ON o.request_id = q.id
+    LEFT JOIN decisions d ON d.id = o.decision_id ORDER BY q.id`;
+  return stage.read((db) => db.prepare<[], Answered>(sql).all());
+}
+
+/** Whether an approval was carried out, once the daemon has answered it. Fails if it was refused for another reason than the evidence. */
+export async function isCarriedOut(stage: Stage, request: number): Promise<boolean> {
+  const answer = await eventually('the approval is answered', () => answers(stage).find(({ id }) => id === request));
+  if (answer.result === 'refused') assert.match(`${answer.kind} ${answer.reason}`, EVIDENCE);
+  return answer.result === 'done';
+}
+
+/** Fails unless each request was answered once, and so many carried out; of the others only approvals may be refused, for the evidence. */
+export function assertAnsweredOnce(stage: Stage, carriedOut: number): void {
+  const given = answers(stage);
+  const asked = stage.read((db) => db.prepare('SELECT id FROM requests ORDER BY id').pluck().all());
+  assert.deepEqual(
+    given.map(({ id }) => id),
+    asked,
+  );
+  const refused = given.filter(({ result }) => result !== 'done');
+  assert.equal(given.length - refused.length, carriedOut, JSON.stringify(given));
+  for (const { kind, reason } of refused) assert.match(`${kind} ${reason}`, EVIDENCE);
+}
+
+/** Waits for the asks up to a step, one after the other, and approves each, again if the evidence has changed meanwhile. */
+export async function approveUpTo(stage: Stage, step: number, from = 0): Promise<void> {
+  for (let next = from; next <= step; next++) {
+    while (!(await isCarriedOut(stage, approve(stage, await askedFor(stage, next)))));
+  }
+}
+
+/**
+ * Approves a step on the command line, as often as it takes: the question is taken back and put again as the evidence
+ * changes, and in between there is nothing to approve.
+ */
+export function approvedByCommand(t: TestContext, { dbPath, env }: Stage, step: number): Promise<unknown> {
+  return eventually(`step ${step} is approved`, async () => {
+    const { code, stderr } = await runUpshift(t, ['approve', '--step', `${step}`, '--db', dbPath], env);
+    assert.equal(code, 0, stderr);
+    return true;
+  });
+}
+
+/** Says yes to every step that is asked about until a phase is reached. */
 export async function approvedTo<P extends Rollout['phase']>(stage: Stage, phase: P): ReturnType<typeof inPhase<P>> {
-  const answeredAt = new Map<number, number>();
   const look = () => {
-    for (const ask of stage.read(openAsks)) {
-      if (ask.about !== 'step' || Date.now() - (answeredAt.get(ask.id) ?? 0) < 1_000) continue;
-      answeredAt.set(ask.id, Date.now());
-      approve(stage, ask);
-    }
-    return newestRollout(stage)?.phase === phase;
+    if (newestRollout(stage)?.phase === phase) return 'there';
+    return stage.read(openAsks).find(({ about }) => about === 'step');
   };
-  await eventually(`it is ${phase}`, look, { tell: () => decided(stage) });
-  return inPhase(stage, phase);
+  for (;;) {
+    const ask = await eventually(`it asks, or is ${phase}`, look, { tell: () => decided(stage) });
+    if (ask === 'there') return inPhase(stage, phase);
+    await isCarriedOut(stage, approve(stage, ask));
+  }
 }
 
 /** Fails unless every answer that ended at its client is a row of the ledger, and one only. */
