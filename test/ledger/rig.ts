@@ -192,7 +192,7 @@ export class HandTime implements Time {
 }
 
 /** Looks again and again until it is so. */
-export async function until(isSo: () => boolean, withinMs = 10_000): Promise<void> {
+export async function until(isSo: () => boolean, withinMs = 60_000): Promise<void> {
   const end = performance.now() + withinMs;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${isSo.toString()}`);

@@ -61,7 +61,7 @@ export function endpointBody(name: string, change: { model?: object; scaling?: o
 
 /** Waits until `isSo`; the test runner's own time limit ends the wait otherwise. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setImmediate(resolve));
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** Creates an endpoint and waits until its engine answers; gives its URL. */

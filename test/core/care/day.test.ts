@@ -37,7 +37,7 @@ describe('a limit that was learned over hours of changing demand', () => {
           // Of 3,700 days one in a thousand went beyond 2.1 times, by 3.5 at most: two rises, each of twice at most.
           assert.ok(learned.least >= 0.5 * LIMIT && learned.most <= 4.2 * LIMIT, JSON.stringify(learned));
         }),
-        { numRuns: 60, endOnFailure: true },
+        { numRuns: 25, endOnFailure: true },
       );
     });
   }

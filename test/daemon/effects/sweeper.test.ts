@@ -28,6 +28,10 @@ const specOf = (name: string, ledgerId?: string) => {
 
 const stateOf = async (client: EndpointsClient, name: string) => (await client.get('acme', name))?.state ?? 'gone';
 
+/** Four minutes in a second: 7 or 8 calls a minute, of which serverless refuses about half. A sweep comes every 1.25 s. */
+const FAST = { scale: 240, limits: { routerCalls: 4 } };
+const criteria = { window: '4m', sustain: '1m' };
+
 /** The policy with a block `sweep`. */
 const withSweep = (sweep: object) => JSON.stringify({ ...(JSON.parse(policyText()) as object), sweep });
 
@@ -41,7 +45,7 @@ test(
   'what a lost or another ledger left is told apart, journalled, and only our own is paused; grace, then deleted',
   PATIENT,
   async (t) => {
-    const stage = await openStage(t);
+    const stage = await openStage(t, { scale: 480 });
     const client = clientOf(stage);
     const first = await openDaemon(t, stage);
     await first.close();
@@ -74,7 +78,7 @@ test(
 );
 
 test('an endpoint that somebody resumed after its rollout was over is paused again', PATIENT, async (t) => {
-  const stage = await openStage(t);
+  const stage = await openStage(t, { ...FAST, policy: { criteria } });
   const client = clientOf(stage);
   const { gateway } = await openDaemon(t, stage);
   const traffic = startTraffic(t, { url: gateway, model: MODEL, streams: 0 });
@@ -95,7 +99,8 @@ test(
   'an endpoint made by a process that was killed before the answer is the rollout’s: adopted, never swept',
   PATIENT,
   async (t) => {
-    const stage = await openStage(t, { limits: { pendingMs: 600_000 } });
+    const limits = { ...FAST.limits, pendingMs: 6_000_000 };
+    const stage = await openStage(t, { ...FAST, limits, policy: { criteria } });
     const client = clientOf(stage);
     const first = await openDaemon(t, stage);
     const traffic = startTraffic(t, { url: first.gateway, model: MODEL, streams: 0 });
@@ -109,7 +114,7 @@ test(
     const second = await openDaemon(t, stage);
     await eventually('it is seen', () => second.daemon.report().routes[0]?.rollout?.endpoint?.state !== 'absent');
     const sweeps = swept(stage).length;
-    // A look or two more: five minutes pass in five seconds.
+    // A look or two more.
     const from = stage.clock.now();
     await eventually('two sweeps have passed', () => stage.clock.now() - from > 660_000);
     assert.ok(!['paused', 'gone'].includes(await stateOf(client, endpointName)));
