@@ -4,7 +4,7 @@ import type { Draws } from './draws.ts';
 import { BEGIN_US, emptySeen, historyCall } from './trace.ts';
 import type { Seen, Trace } from './trace.ts';
 import { NORMAL } from './truths.ts';
-import type { Behaviour, Truth } from './truths.ts';
+import type { Behaviour, Truth, Unanswered } from './truths.ts';
 
 const FIXED_MS = 300;
 const MS_PER_PROMPT_TOKEN = 0.2;
@@ -105,23 +105,23 @@ function settle(draws: Draws, call: number, role: Role, is: Conditions, seen: Se
   seen.firstTokenMs = null;
   seen.outputTokens = 0;
   if (fate < is.refused) {
-    seen.outcome = 'rate_limited';
+    [seen.outcome, seen.status] = ['rate_limited', 429];
     seen.durationMs = REFUSED_MS * slower;
     return;
   }
   if (fate - is.refused < is.faults) {
-    seen.outcome = is.isDead ? 'connect_failed' : 'server_error';
+    [seen.outcome, seen.status] = is.isDead ? ['connect_failed', 0] : ['server_error', 500];
     seen.durationMs = FAULT_MS * slower;
     return;
   }
   const oddity = arm.oddity.values[call] as number;
-  seen.outcome = 'ok';
+  [seen.outcome, seen.status] = ['ok', 200];
   if (oddity < is.hangs) {
     seen.durationMs = Number.POSITIVE_INFINITY;
     return;
   }
   const factor = oddity - is.hangs < is.tail ? is.slower * is.tailFactor : is.slower;
-  const isEmpty = oddity >= 1 - EMPTY_SHARE;
+  const isEmpty = oddity >= 1 - EMPTY_SHARE - is.empty;
   const output = Math.min(MAX_OUTPUT, is.size * is.length * (arm.output.values[call] as number));
   seen.outputTokens = isEmpty ? 0 : Math.max(1, Math.round(output));
   const untilFirst = FIXED_MS + MS_PER_PROMPT_TOKEN * prompt;
@@ -131,4 +131,20 @@ function settle(draws: Draws, call: number, role: Role, is: Conditions, seen: Se
     const first = untilFirst * (arm.firstSlower.values[call] as number) * factor;
     seen.firstTokenMs = Math.min(first, 0.95 * seen.durationMs);
   }
+  if (
+    is.unanswered !== null &&
+    prompt > is.unanswered.longerThan &&
+    fate - is.refused - is.faults < is.unanswered.share
+  )
+    leaveUnanswered(seen, is.unanswered, untilFirst * slower * factor);
+}
+
+/** What would have been an answer is none. */
+function leaveUnanswered(seen: Seen, { outcome, status, at }: Unanswered, firstMs: number): void {
+  seen.outcome = outcome;
+  seen.status = status;
+  seen.durationMs = { once: REFUSED_MS, first: firstMs, half: (firstMs + seen.durationMs) / 2 }[at];
+  if (at === 'half') return;
+  seen.firstTokenMs = null;
+  seen.outputTokens = 0;
 }

@@ -2,11 +2,12 @@ import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import { emptySeen } from './trace.ts';
 import type { Trace } from './trace.ts';
 
-/** What one upstream answered within a minute, as a dashboard sees it: finished calls only. */
+/** What one upstream answered within a minute, as a dashboard sees it: finished calls only, by their status. */
 export interface MinuteFigures {
   calls: number;
+  /** No answer, or a status from 500 on; a 4xx is the caller's mistake there. */
   faults: number;
-  /** Of answers; refusals and faults are left out, in the rivals' favour. */
+  /** Of answers with status 200, whatever is in them; refusals and faults are left out, in the rivals' favour. */
   latenciesMs: number[];
 }
 
@@ -40,13 +41,13 @@ export class Minutes {
       const role = this.#trace.coin(call) < weight ? 'canary' : 'stable';
       if (role === 'canary') this.exposed++;
       this.#trace.read(call, role, minute, weight, this.#seen);
-      const { outcome, durationMs } = this.#seen;
+      const { status, durationMs } = this.#seen;
       const endMinute = Math.floor((this.#trace.arrivedAtMs(call) + durationMs) / 60_000);
       if (endMinute > LAST_MINUTE) continue;
       const figures = this.#bucket(endMinute)[role];
       figures.calls++;
-      if (outcome === 'ok') figures.latenciesMs.push(durationMs);
-      else if (outcome !== 'rate_limited') figures.faults++;
+      if (status === 200) figures.latenciesMs.push(durationMs);
+      else if (status === 0 || status >= 500) figures.faults++;
     }
     this.minute++;
     return this.#bucket(minute);

@@ -102,8 +102,9 @@ export class RecordedTrace implements Trace {
 
 function copyTo(seen: Seen, call: RecordedCall, role: Role): void {
   // An endpoint of one's own that refuses is at the end of its capacity; a mesh in front of it answers 503.
-  const refused = role === 'stable' ? 'rate_limited' : 'unavailable';
-  seen.outcome = call.end === 'ok' ? 'ok' : call.end === 'refused' ? refused : 'server_error';
+  const refused = role === 'stable' ? (['rate_limited', 429] as const) : (['unavailable', 503] as const);
+  const ended = { ok: ['ok', 200], refused, failed: ['server_error', 500] } as const;
+  [seen.outcome, seen.status] = ended[call.end];
   seen.durationMs = call.latencyMs;
   seen.firstTokenMs = call.firstTokenMs;
   seen.promptTokens = call.promptTokens;

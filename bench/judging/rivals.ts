@@ -7,7 +7,7 @@ import type { MinuteFigures, MinuteOfBoth } from './minutes.ts';
 
 /**
  * Other tools' rules, written anew from their documentation, with the parameters that it shows. No operator has tuned
- * them to this traffic. All look once a minute at what finished in that minute.
+ * them to this traffic. All look once a minute at the status and the latency of what finished in that minute.
  */
 export const RIVALS: readonly Contestant[] = [
   argo(0),

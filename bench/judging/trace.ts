@@ -8,6 +8,8 @@ export const BEGIN_US = 28_333_334 * 60e6;
 /** How a call went at one upstream. Reused from call to call: copy what must last. Times in ms from its arrival. */
 export interface Seen {
   outcome: Outcome;
+  /** HTTP status of the answer; 0 if there is none. */
+  status: number;
   /** Infinity where it never ends. */
   durationMs: number;
   firstTokenMs: number | null;
@@ -17,7 +19,7 @@ export interface Seen {
 
 /** Something for `read` to write into. */
 export function emptySeen(): Seen {
-  return { outcome: 'ok', durationMs: 0, firstTokenMs: null, promptTokens: 0, outputTokens: 0 };
+  return { outcome: 'ok', status: 200, durationMs: 0, firstTokenMs: null, promptTokens: 0, outputTokens: 0 };
 }
 
 /** What was seen, as a call of the ledger's history. */

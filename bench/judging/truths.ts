@@ -1,6 +1,20 @@
 /** What is right in a world: whether the endpoint should be promoted, must not be, or either may be. */
 export type Right = 'promote' | 'refuse' | 'either';
 
+import type { Outcome } from '../../src/core/outcome.ts';
+
+/** Calls that an upstream does not answer, although it may seem so. */
+export interface Unanswered {
+  /** What it is for a judge that reads the answers, and for one that reads the status. */
+  readonly outcome: Outcome;
+  readonly status: number;
+  /** Of the calls with longer prompts than `longerThan` tokens. */
+  readonly share: number;
+  readonly longerThan: number;
+  /** At what part of the answer it is known: at once, in place of the first token, or half-way. */
+  readonly at: 'once' | 'first' | 'half';
+}
+
 /** How one upstream behaves in a minute, beside its noise. Shares 0..1, factors on the time a call takes. */
 export interface Behaviour {
   readonly slower: number;
@@ -14,6 +28,9 @@ export interface Behaviour {
   readonly tailFactor: number;
   /** Factor on the tokens of an answer. */
   readonly length: number;
+  /** Share of answers that end as they should and have no token, beyond the usual ones. */
+  readonly empty: number;
+  readonly unanswered: Unanswered | null;
 }
 
 /** What the two upstreams are truly like. */
@@ -38,12 +55,27 @@ export const NORMAL: Behaviour = {
   tail: 0,
   tailFactor: 4,
   length: 1,
+  empty: 0,
+  unanswered: null,
 };
 
 const INCIDENT_MINUTES = 10;
 
 const incident = (minute: number, start: number): Partial<Behaviour> =>
   minute >= start && minute < start + INCIDENT_MINUTES ? { slower: 3, faults: 0.09 } : {};
+
+const unanswered =
+  (kind: Pick<Unanswered, 'outcome' | 'status' | 'at'>, share: number, longerThan = 0) =>
+  (): Partial<Behaviour> => ({ unanswered: { ...kind, share, longerThan } });
+
+const NO_ANSWER = { outcome: 'empty_answer', status: 200, at: 'first' } as const;
+const CUT_SHORT = { outcome: 'incomplete_answer', status: 200, at: 'half' } as const;
+const ERROR_IN_STREAM = { outcome: 'server_error', status: 200, at: 'half' } as const;
+const REJECTED = { outcome: 'rejected_by_endpoint', status: 400, at: 'once' } as const;
+const NO_MEMORY_424 = { outcome: 'rejected_by_endpoint', status: 424, at: 'first' } as const;
+const NO_MEMORY_500 = { outcome: 'server_error', status: 500, at: 'first' } as const;
+/** In a made-up trace 4.7 % of the prompts have more tokens than this, and 0.9 % more than twice as many. */
+const LONG = 8_000;
 
 /** From 1 to `to` over the first half hour. */
 const ramp = (minute: number, to: number): number => 1 + (to - 1) * Math.min(1, minute / 30);
@@ -76,5 +108,23 @@ export const TRUTHS: readonly Truth[] = [
   { name: '60 % slower from half', right: 'refuse', canary: (_, weight) => ({ slower: weight >= 0.5 ? 1.6 : 1 }) },
   { name: 'latency x2', right: 'refuse', isGross: true, canary: () => ({ slower: 2 }) },
   { name: 'dead', right: 'refuse', isGross: true, canary: () => ({ faults: 1, isDead: true }) },
+  { name: 'empty answers 2 %', right: 'refuse', canary: () => ({ empty: 0.02 }) },
+  { name: 'empty answers 5 %', right: 'refuse', canary: () => ({ empty: 0.05 }) },
+  { name: 'no answer 1 %', right: 'either', canary: unanswered(NO_ANSWER, 0.01) },
+  { name: 'no answer 2 %', right: 'refuse', canary: unanswered(NO_ANSWER, 0.02) },
+  { name: 'no answer 5 %', right: 'refuse', canary: unanswered(NO_ANSWER, 0.05) },
+  { name: 'no answer 50 %', right: 'refuse', isGross: true, canary: unanswered(NO_ANSWER, 0.5) },
+  { name: 'cut short 2 %', right: 'refuse', canary: unanswered(CUT_SHORT, 0.02) },
+  { name: 'cut short 5 %', right: 'refuse', canary: unanswered(CUT_SHORT, 0.05) },
+  { name: 'error in stream 2 %', right: 'refuse', canary: unanswered(ERROR_IN_STREAM, 0.02) },
+  { name: 'error in stream 5 %', right: 'refuse', canary: unanswered(ERROR_IN_STREAM, 0.05) },
+  { name: 'rejected 1 %', right: 'either', canary: unanswered(REJECTED, 0.01) },
+  { name: 'rejected 2 %', right: 'refuse', canary: unanswered(REJECTED, 0.02) },
+  { name: 'rejected 5 %', right: 'refuse', canary: unanswered(REJECTED, 0.05) },
+  { name: 'rejected 50 %', right: 'refuse', isGross: true, canary: unanswered(REJECTED, 0.5) },
+  { name: 'context 16k', right: 'either', canary: unanswered(REJECTED, 1, 2 * LONG) },
+  { name: 'context 8k', right: 'refuse', canary: unanswered(REJECTED, 1, LONG) },
+  { name: 'no memory, 424', right: 'refuse', canary: unanswered(NO_MEMORY_424, 1, LONG) },
+  { name: 'no memory, 500', right: 'refuse', canary: unanswered(NO_MEMORY_500, 1, LONG) },
   { name: 'cold for 3 min', right: 'either', canary: (minute) => ({ slower: minute < 3 ? 5 : 1 }) },
 ];

@@ -4,6 +4,8 @@ import { cellOf, wilson } from '../../bench/judging/cells.ts';
 import { Chance } from '../../bench/judging/chance.ts';
 import { Draws } from '../../bench/judging/draws.ts';
 import { MadeTrace } from '../../bench/judging/made-trace.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
+import type { MinuteFigures } from '../../bench/judging/minutes.ts';
 import { Minutes } from '../../bench/judging/minutes.ts';
 import { OURS, OURS_WITHOUT_SHADOW } from '../../bench/judging/ours.ts';
 import { RIVALS } from '../../bench/judging/rivals.ts';
@@ -24,6 +26,15 @@ const EQUAL: Truth = {
 
 function truth(name: string): Truth {
   return TRUTHS.find((candidate) => candidate.name === name) as Truth;
+}
+
+/** The same without the faults that every upstream has. */
+function withoutFaults(whole: Truth): Truth {
+  return {
+    ...whole,
+    stable: () => ({ faults: 0 }),
+    canary: (minute, weight) => ({ ...whole.canary?.(minute, weight), faults: 0 }),
+  };
 }
 
 describe('chance', () => {
@@ -75,6 +86,59 @@ describe('a made-up trace', () => {
     const minutes = new Minutes(new MadeTrace(new Draws(QUIET, 1), never));
     for (let i = 0; i < 10; i++) assert.equal(minutes.advance(0.5).canary.calls, 0);
     assert.ok(minutes.exposed > 1_000);
+  });
+});
+
+describe('calls that are not answered', () => {
+  const cases: readonly (readonly [truth: string, outcome: Outcome, status: number, share: number])[] = [
+    ['no answer 5 %', 'empty_answer', 200, 0.05],
+    ['cut short 5 %', 'incomplete_answer', 200, 0.05],
+    ['error in stream 5 %', 'server_error', 200, 0.05],
+    ['rejected 50 %', 'rejected_by_endpoint', 400, 0.5],
+    ['context 8k', 'rejected_by_endpoint', 400, 0.047],
+    ['no memory, 424', 'rejected_by_endpoint', 424, 0.047],
+    ['no memory, 500', 'server_error', 500, 0.047],
+  ];
+  for (const [name, outcome, status, share] of cases) {
+    it(`${name}: ${outcome} with status ${status}, and nothing of the kind at serverless`, () => {
+      const trace = new MadeTrace(new Draws(QUIET, 1), withoutFaults(truth(name)));
+      const seen = emptySeen();
+      const found = { stable: 0, canary: 0 };
+      const calls = trace.start(50) - trace.start(0);
+      for (let call = trace.start(0); call < trace.start(50); call++) {
+        for (const role of ['stable', 'canary'] as const) {
+          trace.read(call, role, 0, 0.5, seen);
+          if (seen.outcome === outcome && seen.status === status) found[role]++;
+        }
+      }
+      assert.ok(Math.abs(found.canary / calls - share) < 0.007, `${found.canary} of ${calls}`);
+      assert.equal(found.stable, 0);
+    });
+  }
+
+  it('are answers or callers’ mistakes to whoever looks at the status alone, unless it is a 5xx', () => {
+    const faultsOf = (name: string) => {
+      const minutes = new Minutes(new MadeTrace(new Draws(QUIET, 1), withoutFaults(truth(name))));
+      const seen = Array.from({ length: 20 }, () => minutes.advance(0.5).canary);
+      const sum = (of: (minute: MinuteFigures) => number) => seen.reduce((total, minute) => total + of(minute), 0);
+      const calls = sum((minute) => minute.calls);
+      return {
+        faults: sum(({ faults }) => faults) / calls,
+        answers: sum(({ latenciesMs }) => latenciesMs.length) / calls,
+      };
+    };
+    const [none, rejected, memory] = ['no answer 50 %', 'rejected 50 %', 'no memory, 500'].map(faultsOf);
+    assert.ok(none && none.faults === 0 && none.answers === 1, JSON.stringify(none));
+    assert.ok(rejected && rejected.faults === 0 && Math.abs(rejected.answers - 0.5) < 0.03, JSON.stringify(rejected));
+    assert.ok(memory && Math.abs(memory.faults - 0.047) < 0.012, JSON.stringify(memory));
+  });
+
+  it('are faults to our judge, which without a shadow stage needs few calls to see half of them', () => {
+    for (const name of ['no answer 50 %', 'rejected 50 %']) {
+      const { end, exposed } = OURS_WITHOUT_SHADOW.run(new MadeTrace(new Draws(CALM, 1), truth(name)));
+      assert.equal(end, 'rolledBack');
+      assert.ok(exposed < 40, `${exposed} calls`);
+    }
   });
 });
 
