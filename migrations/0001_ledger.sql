@@ -267,9 +267,7 @@ CREATE TABLE decisions (
   -- {sweep: SweepSeen} if it was about an endpoint that no rollout uses.
   input TEXT NOT NULL,
   -- JSON of what was decided: Decision, or SweepDecision for a sweep.
-  output TEXT NOT NULL,
-  -- SHA-256, as hex, over the hash of the row before and all columns above.
-  hash TEXT NOT NULL
+  output TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX decisions_by_model ON decisions (model, id);
 CREATE INDEX decisions_by_rollout ON decisions (rollout_id, id);
@@ -349,6 +347,26 @@ CREATE TABLE request_outcomes (
   -- When it was done or refused.
   settled_at_ms INTEGER NOT NULL
 ) STRICT;
+
+-- What was sealed, in order: each seal fixes some rows of other tables, and all seals before it. It is signed with a key
+-- that is not in this file. WITHOUT ROWID, so that no byte of a row is without meaning.
+CREATE TABLE seals (
+  -- Counts from 1 without gaps.
+  id INTEGER PRIMARY KEY,
+  -- What the rows are: a kind of src/ledger/journal/seals.ts.
+  what TEXT NOT NULL,
+  -- Which rows: a JSON array of the key. The newest seal of a key holds.
+  key TEXT NOT NULL,
+  -- SHA-256, as hex, of all columns of the rows.
+  digest TEXT NOT NULL,
+  -- When they were sealed.
+  sealed_at_ms INTEGER NOT NULL,
+  -- SHA-256, as hex, over the hash of the seal before and all columns above.
+  hash TEXT NOT NULL,
+  -- Ed25519 signature of the hash, as base64.
+  signature TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX seals_by_key ON seals (what, key, id);
 
 -- What the daemon last said of itself; the command status reads it. One row.
 CREATE TABLE daemon_status (
@@ -496,6 +514,8 @@ CREATE TRIGGER request_outcomes_no_update BEFORE UPDATE ON request_outcomes
   BEGIN SELECT raise(ABORT, 'request_outcomes is append-only'); END;
 CREATE TRIGGER request_outcomes_no_delete BEFORE DELETE ON request_outcomes
   BEGIN SELECT raise(ABORT, 'request_outcomes is append-only'); END;
+CREATE TRIGGER seals_no_update BEFORE UPDATE ON seals BEGIN SELECT raise(ABORT, 'seals is append-only'); END;
+CREATE TRIGGER seals_no_delete BEFORE DELETE ON seals BEGIN SELECT raise(ABORT, 'seals is append-only'); END;
 CREATE TRIGGER policies_no_update BEFORE UPDATE ON policies BEGIN SELECT raise(ABORT, 'policies is append-only'); END;
 CREATE TRIGGER policies_no_delete BEFORE DELETE ON policies BEGIN SELECT raise(ABORT, 'policies is append-only'); END;
 

@@ -9,6 +9,7 @@ import { connect, unreadable } from './database.ts';
 import type { LedgerDb } from './database.ts';
 import { openJournal } from './journal/journal.ts';
 import type { Journal } from './journal/journal.ts';
+import { checkMark } from './journal/mark.ts';
 import { acquireLock } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
 import { checkOwnership, keepPrivate } from './ownership.ts';
@@ -43,6 +44,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
     const agentSalt = ensureRandom(path, 'agent_salt', 16);
     const id = ensureRandom(path, LEDGER_ID, 4);
     checkTime(path, clock.scale);
+    checkLast(path);
     const journal = await openJournal(path);
     try {
       // Once more, because another user may have put a file in the way while these were made.
@@ -111,6 +113,16 @@ function checkTime(path: string, scale: number): void {
     throw new AppError('conflict', `${path} was made in ${made} time, and this daemon runs in ${kind} time`, {
       hint: 'name another file with --db; a ledger of a simulation cannot be taken over by a real daemon',
     });
+  } finally {
+    db.close();
+  }
+}
+
+/** Refuses an older copy of a ledger, or another one in its place. */
+function checkLast(path: string): void {
+  const db = connect(path, { timeout: 5_000, readonly: true });
+  try {
+    checkMark(path, db);
   } finally {
     db.close();
   }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
 
 /** The files that belong to a ledger, by what follows its name. */
-const PARTS = ['', '-wal', '-shm', '.lock'] as const;
+const PARTS = ['', '-wal', '-shm', '.lock', '.mark', '.key'] as const;
 
 const OTHERS_WRITE = 0o002;
 const OTHERS = 0o007;

@@ -1,13 +1,19 @@
+import { existsSync, readFileSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import { decideAgain } from '../../core/decide-again.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
+import { AppError } from '../../core/errors.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
-import type { AuditReport } from '../../ledger/journal/audit.ts';
+import type { AuditEvidence, AuditReport } from '../../ledger/journal/audit.ts';
+import { readCheckpoint, writeCheckpoint } from '../../ledger/journal/checkpoint.ts';
+import { keyPathOf, openKey, readPublicKey } from '../../ledger/journal/key.ts';
+import { readMark } from '../../ledger/journal/mark.ts';
+import { lastSeal } from '../../ledger/journal/seals.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
 import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
-import { openForReading } from '../../ledger/open.ts';
+import { openForReading, readLedgerId } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
 import { checkNumber, withGlobals } from '../input/options.ts';
@@ -17,18 +23,32 @@ import { commandSuffix, openClock, timeOf } from '../session.ts';
 import { countText, dateText, numberText } from '../terminal/format.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../terminal/print.ts';
 
+const ITSELF = [
+  'Whoever can write the ledger and its key can make all of it anew. To see that,',
+  'keep the public key or a checkpoint elsewhere (npx upshift audit key, npx',
+  'upshift audit checkpoint), and name it: --key FILE, --checkpoint FILE.',
+];
+
 interface AuditOptions extends GlobalOptions {
   readonly rollout: string | undefined;
   readonly since: string | undefined;
   readonly limit: number;
   readonly verify: boolean;
+  readonly action: 'checkpoint' | 'key' | undefined;
+  readonly key: string | undefined;
+  readonly checkpoint: string | undefined;
 }
 
 export const auditCommand: CommandModule<object, AuditOptions> = {
-  command: 'audit',
-  describe: 'List every decision with its reason, or verify that nobody changed them',
+  command: 'audit [action]',
+  describe: 'List every decision with its reason, or verify that nobody changed what the ledger says',
   builder: (yargs) =>
     withGlobals(yargs)
+      .positional('action', {
+        choices: ['checkpoint', 'key'] as const,
+        describe:
+          'checkpoint: print a signed line that later shows whether rows were removed or rewritten. key: print the public key',
+      })
       .option('rollout', {
         type: 'string',
         requiresArg: true,
@@ -50,24 +70,41 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
         default: false,
         describe: 'Check the chain of hashes, and make every decision again from what it saw',
       })
+      .option('key', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'File with the key that signs: for --verify the public one that you kept elsewhere',
+      })
+      .option('checkpoint', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'With --verify: a file with a checkpoint that you kept elsewhere',
+      })
       .example('npx upshift audit --since 2h', 'the decisions of the last two hours')
       .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'all decisions about one rollout')
       .example('npx upshift audit --verify', 'whether a decision was changed, removed or inserted')
+      .example('npx upshift audit key > upshift.pub', 'keep it elsewhere: it shows later who wrote the ledger')
+      .example('npx upshift audit --verify --key upshift.pub', 'whether this ledger was written by that daemon')
       .epilogue(
         'To see one decision in full: npx upshift explain ID.\n' +
           'Exit status: 0 ok, 1 if --verify finds a problem. Decisions of another core\n' +
           'version are counted, but not made again; they do not change the exit status.\n' +
           '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
           '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
-          '{"verified","coreVersion","decisions","rerun","notCompared":[{"coreVersion",\n' +
-          '"decisions"}],"head","problems":[{"decisionId","what"}]}.',
+          '{"verified","consistent","against":"outside"|"itself","coreVersion",\n' +
+          '"decisions","rerun","notCompared":[{"coreVersion","decisions"}],\n' +
+          '"covered":{kind:rows},"rollouts","seals","head",\n' +
+          '"problems":[{"decisionId","what"}]}. verified is true only if nothing was found\n' +
+          'and --key or --checkpoint was given.',
       ),
   handler: (options) => {
     const { limit } = options;
     checkNumber('limit', limit, Number.isInteger(limit) && limit >= 0, 'a whole number; 0 for all');
     const db = openForReading(options.db);
     try {
-      if (options.verify) verify(db, options);
+      if (options.action === 'checkpoint') printCheckpoint(db, options);
+      else if (options.action === 'key') process.stdout.write(readPublicKey(options.key ?? keyPathOf(options.db)));
+      else if (options.verify) verify(db, options);
       else list(db, options);
     } finally {
       db.close();
@@ -125,24 +162,67 @@ function renderDecisions(rows: readonly DecisionRow[], suffix = ''): string {
   ].join('\n');
 }
 
-function verify(db: LedgerDb, { json }: AuditOptions): void {
-  const isShown = process.stderr.isTTY && !json;
-  const progress = (done: number) => {
-    if (isShown && done % 500 === 0) process.stderr.write(`\r${numberText(done)} decisions checked`);
-  };
-  const report = verifyAudit(db, (input) => decideAgain(input), CORE_VERSION, progress);
-  if (isShown) process.stderr.write('\r\u001b[K');
-  const verified = report.problems.length === 0;
-  if (json) printJson({ verified, coreVersion: CORE_VERSION, ...report });
-  else printText(renderAudit(cleanAll(report)));
-  process.exitCode = verified ? EXIT.ok : EXIT.failed;
+function printCheckpoint(db: LedgerDb, { db: path, key, json }: AuditOptions): void {
+  const last = lastSeal(db);
+  if (last === null) {
+    throw new AppError('not_found', `${path} has nothing yet that a checkpoint could be of`, {
+      hint: 'make one after the first decision',
+    });
+  }
+  const checkpoint = { origin: originOf(db), seals: last.id, hash: last.hash };
+  const note = writeCheckpoint(checkpoint, openKey(key ?? keyPathOf(path)));
+  if (json) printJson({ ...checkpoint, note });
+  else process.stdout.write(note);
 }
 
-function renderAudit({ decisions, rerun, notCompared, head, problems }: AuditReport): string {
+function originOf(db: LedgerDb): string {
+  return `upshift/${readLedgerId(db)}`;
+}
+
+/** What the ledger is checked against. The key and the mark beside it show less, because whoever has it may have them. */
+function evidenceFor(db: LedgerDb, { db: path, key, checkpoint }: AuditOptions): AuditEvidence {
+  const beside = keyPathOf(path);
+  const publicKey = key !== undefined ? readPublicKey(key) : existsSync(beside) ? readPublicKey(beside) : null;
+  const mark = readMark(path);
+  const marks = mark === null ? [] : [{ ...mark, from: 'the mark beside the ledger' }];
+  if (checkpoint !== undefined) {
+    const { origin, seals, hash } = readCheckpoint(readFileSync(checkpoint, 'utf8'), publicKey);
+    if (origin !== originOf(db)) {
+      throw new AppError('conflict', `${checkpoint} is of ledger ${origin}, and this one is ${originOf(db)}`, {
+        hint: 'name the ledger that the checkpoint was made of',
+      });
+    }
+    marks.push({ seal: seals, hash, from: 'the checkpoint' });
+  }
+  return { publicKey, marks };
+}
+
+function verify(db: LedgerDb, options: AuditOptions): void {
+  const { json } = options;
+  const isShown = process.stderr.isTTY && !json;
+  const onProgress = (done: number) => {
+    if (isShown && done % 500 === 0) process.stderr.write(`\r${numberText(done)} decisions checked`);
+  };
+  const evidence = evidenceFor(db, options);
+  const report = verifyAudit(db, (input) => decideAgain(input), CORE_VERSION, { evidence, onProgress });
+  if (isShown) process.stderr.write('\r\u001b[K');
+  const consistent = report.problems.length === 0;
+  const against = options.key !== undefined || options.checkpoint !== undefined ? 'outside' : 'itself';
+  const verified = consistent && against === 'outside';
+  if (json) printJson({ verified, consistent, against, coreVersion: CORE_VERSION, ...report });
+  else printText(renderAudit(cleanAll(report), against));
+  process.exitCode = consistent ? EXIT.ok : EXIT.failed;
+}
+
+function renderAudit(report: AuditReport, against: 'outside' | 'itself'): string {
+  const { decisions, rerun, notCompared, covered, rollouts, seals, head, problems } = report;
   const paint = painter(process.stdout);
+  const rows = Object.entries(covered).filter(([, count]) => count > 0);
   const lines = [
-    `${countText(decisions, 'decision')} read: hashes, policies, events and approvals are checked`,
+    `${countText(decisions, 'decision')} read, with their events, questions and requests`,
     `${countText(rerun, 'decision')} made again from what they saw`,
+    `${countText(rollouts, 'rollout')} made again from their events`,
+    `${countText(seals, 'seal')} read: ${rows.map(([kind, count]) => `${kind} ${numberText(count)}`).join(', ')}`,
   ];
   for (const { coreVersion, decisions: count } of notCompared) {
     lines.push(
@@ -152,10 +232,14 @@ function renderAudit({ decisions, rerun, notCompared, head, problems }: AuditRep
   if (problems.length === 0) {
     return [
       ...lines,
-      paint.green('verified: no decision was changed, removed or inserted'),
+      paint.green(
+        against === 'outside'
+          ? 'verified: nothing sealed was changed, removed or inserted'
+          : 'consistent in itself: nothing sealed was changed, removed or inserted',
+      ),
       `head ${head ?? 'none'}`,
-      paint.dim('Keep this head elsewhere: it shows later whether the newest rows were removed.'),
-      paint.dim('The chain does not cover calls.'),
+      ...(against === 'outside' ? [] : ITSELF.map((line) => paint.dim(line))),
+      paint.dim('Calls are not sealed; npx upshift judge --replay judges those of a rollout again.'),
     ].join('\n');
   }
   const listed = problems.map(

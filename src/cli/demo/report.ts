@@ -5,6 +5,7 @@ import type { Rollout } from '../../core/rollout/rollout.ts';
 import { readRollout } from '../../core/rollout/stored.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
+import { keyPathOf, readPublicKey } from '../../ledger/journal/key.ts';
 import {
   countCalls,
   events,
@@ -69,7 +70,9 @@ export async function gather(given: {
   try {
     const last = listRollouts(db).at(-1);
     const rollout = last === undefined ? null : readRollout(last);
-    const audit = verifyAudit(db, decideAgain, CORE_VERSION);
+    // The demo's own daemon has just made the key.
+    const evidence = { publicKey: readPublicKey(keyPathOf(db.name)), marks: [] };
+    const audit = verifyAudit(db, decideAgain, CORE_VERSION, { evidence });
     const {
       affinity,
       steps: { length: stops },

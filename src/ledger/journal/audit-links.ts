@@ -2,7 +2,7 @@ import { readLinks } from '../../core/decide/links.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { LedgerDb } from '../database.ts';
 
-const APPEND_ONLY = ['decisions', 'events', 'asks', 'requests', 'request_outcomes', 'policies'];
+const APPEND_ONLY = ['decisions', 'events', 'asks', 'requests', 'request_outcomes', 'policies', 'seals'];
 
 /**
  * Compares a decision with the rows that it names: its events, the operator's request and the outcome of that request.

@@ -1,8 +1,12 @@
 import { errorMessage } from '../../core/errors.ts';
 import type { LedgerDb } from '../database.ts';
 import { linkChecker, unguarded } from './audit-links.ts';
-import { CHAIN_START, chainHash, sha256 } from './chain.ts';
-import type { DecisionColumns } from './chain.ts';
+import { checkRollouts } from './audit-rollouts.ts';
+import { checkSeals } from './audit-seals.ts';
+import type { SealsReport } from './audit-seals.ts';
+import { sha256 } from './chain.ts';
+import { differsFrom } from './mark.ts';
+import type { Mark } from './mark.ts';
 
 /** What is wrong; `decisionId` is null if it is not about a single decision. */
 interface AuditProblem {
@@ -15,15 +19,34 @@ export interface AuditReport {
   readonly decisions: number;
   /** Of these: decided again, with the result compared. */
   readonly rerun: number;
-  /** Of these, by version: made by another version of the core, and so only checked against the chain. */
+  /** Of these, by version: made by another version of the core, and so not decided again. */
   readonly notCompared: readonly { readonly coreVersion: number; readonly decisions: number }[];
-  /** Hash of the last decision. If you keep it elsewhere you can see later whether rows at the end were removed. */
+  /** How many rows of each kind are as they were sealed. */
+  readonly covered: SealsReport['covered'];
+  /** How many rollouts have a state that follows from their events. */
+  readonly rollouts: number;
+  /** How many seals there are. */
+  readonly seals: number;
+  /** Hash of the last seal. If you keep it elsewhere you can see later whether rows at the end were removed. */
   readonly head: string | null;
   readonly problems: readonly AuditProblem[];
 }
 
-interface StoredDecision extends DecisionColumns {
-  readonly hash: string;
+/** What the ledger is checked against, from outside of it. */
+export interface AuditEvidence {
+  /** The public key of its daemon, PEM; null: signatures are not checked. */
+  readonly publicKey: string | null;
+  /** Seals that it must have, each with where it was found: `the mark beside it`. */
+  readonly marks: readonly (Mark & { readonly from: string })[];
+}
+
+interface StoredDecision {
+  readonly id: number;
+  readonly coreVersion: number;
+  readonly policyHash: string | null;
+  readonly parsedHash: string | null;
+  readonly input: string;
+  readonly output: string;
 }
 
 interface StoredPolicy {
@@ -33,78 +56,108 @@ interface StoredPolicy {
   readonly parsed: string;
 }
 
-const COLUMNS = `id, decided_at_ms AS at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
-  parsed_hash AS parsedHash, action, reason, ticks, input, output, hash`;
+/** Nothing from outside the ledger. */
+const NO_EVIDENCE: AuditEvidence = { publicKey: null, marks: [] };
 
 /**
- * Checks that no decision was changed, removed or inserted since it was written, nor its policy, its events, or the
- * operator's request that it answered. Then it decides again from each stored input. `redecide`: from the stored input
- * and the parsed policy, both JSON, to the output as it would be stored. Only reads.
+ * Checks that nothing sealed was changed, removed or inserted since it was written, and that nothing which is to be
+ * sealed came from another hand. Then it decides again from each stored input. `redecide`: from the stored input and the
+ * parsed policy, both JSON, to the output as it would be stored. It reads one state of the ledger, even if a daemon
+ * writes meanwhile.
  */
 export function verifyAudit(
   db: LedgerDb,
   redecide: (input: string, policy: string | null) => string,
   coreVersion: number,
+  { evidence = NO_EVIDENCE, onProgress }: { evidence?: AuditEvidence; onProgress?: (done: number) => void } = {},
+): AuditReport {
+  db.exec('BEGIN');
+  try {
+    return verifyState(db, redecide, coreVersion, evidence, onProgress);
+  } finally {
+    if (db.inTransaction) db.exec('ROLLBACK');
+  }
+}
+
+function verifyState(
+  db: LedgerDb,
+  redecide: (input: string, policy: string | null) => string,
+  coreVersion: number,
+  { publicKey, marks }: AuditEvidence,
   onProgress?: (done: number) => void,
 ): AuditReport {
   const problems: AuditProblem[] = [];
-  const policies = readPolicies(db, problems);
-  let previous = { id: 0, hash: CHAIN_START };
-  let decisions = 0;
-  let rerun = 0;
+  const say = (decisionId: number | null, what: string) => void problems.push({ decisionId, what });
+  const sealed = attempt(say, 'the seals', () => checkSeals(db, publicKey, say));
+  for (const mark of marks) {
+    const what = differsFrom(db, mark);
+    if (what !== null) say(null, `seal ${mark.seal}, which ${mark.from} names, is ${what}`);
+  }
+  const counts = attempt(say, 'the decisions', () => checkDecisions(db, redecide, coreVersion, say, onProgress));
+  const folded = attempt(say, 'the rollouts', () => checkRollouts(db, coreVersion));
+  for (const what of folded?.wrong ?? []) say(null, what);
+  if (problems.length === 0) checkStructure(db, say);
+  for (const table of unguarded(db)) say(null, `the triggers that keep ${table} from being changed are gone`);
+  const { count = 0, head = null, covered = {} as SealsReport['covered'] } = sealed ?? {};
+  const { decisions = 0, rerun = 0, notCompared = [] } = counts ?? {};
+  return { decisions, rerun, notCompared, covered, rollouts: folded?.checked ?? 0, seals: count, head, problems };
+}
+
+/** Does one part of the check. What a damaged file keeps from being read is a finding, and the other parts go on. */
+function attempt<T>(say: (decisionId: number | null, what: string) => void, part: string, check: () => T): T | null {
+  try {
+    return check();
+  } catch (error) {
+    say(null, `${part} cannot be read: ${errorMessage(error)}`);
+    return null;
+  }
+}
+
+function checkDecisions(
+  db: LedgerDb,
+  redecide: (input: string, policy: string | null) => string,
+  coreVersion: number,
+  say: (decisionId: number | null, what: string) => void,
+  onProgress?: (done: number) => void,
+): Pick<AuditReport, 'decisions' | 'rerun' | 'notCompared'> {
+  const policies = readPolicies(db, say);
   const others = new Map<number, number>();
   const checkLinks = linkChecker(db);
-  for (const row of readDecisions(db, problems)) {
-    decisions++;
+  let decisions = 0;
+  let rerun = 0;
+  // In the order of the file, because a search for each key would not find rows behind a damaged key.
+  const sql = `SELECT id, core_version AS coreVersion, policy_hash AS policyHash, parsed_hash AS parsedHash, input, output
+    FROM decisions ORDER BY id`;
+  for (const row of readable(db.prepare<[], StoredDecision>(sql).iterate(), () =>
+    say(decisions + 1, 'cannot be read'),
+  )) {
+    const expected = decisions + 1;
+    if (row.id > expected) say(expected, row.id === expected + 1 ? 'missing' : `missing, up to ${row.id - 1}`);
+    if (row.id < expected) say(expected, `has the number ${row.id} now`);
+    decisions = Math.max(row.id, expected);
     const policy = row.policyHash === null ? undefined : policies.get(row.policyHash);
-    checkRow(row, previous, policy, problems);
-    for (const what of checkLinks(row)) problems.push({ decisionId: row.id, what });
+    if (row.parsedHash !== null && policy?.parsedHash !== row.parsedHash) {
+      say(row.id, `the policy ${row.policyHash} that it was made under is missing or was changed`);
+    }
+    for (const what of checkLinks(row)) say(row.id, what);
     if (row.coreVersion === coreVersion) {
       rerun++;
       const what = differs(row, policy, redecide);
-      if (what !== null) problems.push({ decisionId: row.id, what });
+      if (what !== null) say(row.id, what);
     } else others.set(row.coreVersion, (others.get(row.coreVersion) ?? 0) + 1);
-    previous = { id: Math.max(row.id, previous.id + 1), hash: row.hash };
     onProgress?.(decisions);
   }
-  checkReferences(db, previous.id, problems);
-  if (problems.length === 0) checkStructure(db, problems);
-  for (const table of unguarded(db)) {
-    problems.push({ decisionId: null, what: `the triggers that keep ${table} from being changed are gone` });
-  }
-  const head = decisions === 0 ? null : previous.hash;
   const notCompared = [...others].map(([version, count]) => ({ coreVersion: version, decisions: count }));
-  return { decisions, rerun, notCompared, head, problems };
+  return { decisions, rerun, notCompared };
 }
 
-/** Reads in the order of the file, because a search for each key would not find rows behind a damaged key. */
-function* readDecisions(db: LedgerDb, problems: AuditProblem[]): Generator<StoredDecision> {
-  let last = 0;
+/** The rows up to the first one that a damaged file keeps from being read. */
+function* readable<T>(rows: IterableIterator<T>, unreadable: () => void): Generator<T> {
   try {
-    for (const row of db.prepare<[], StoredDecision>(`SELECT ${COLUMNS} FROM decisions ORDER BY id`).iterate()) {
-      yield row;
-      last = row.id;
-    }
-  } catch (error) {
-    problems.push({ decisionId: last + 1, what: `cannot be read: ${errorMessage(error)}` });
+    yield* rows;
+  } catch {
+    unreadable();
   }
-}
-
-function checkRow(
-  row: StoredDecision,
-  previous: { readonly id: number; readonly hash: string },
-  policy: StoredPolicy | undefined,
-  problems: AuditProblem[],
-): void {
-  const say = (what: string, decisionId = row.id) => problems.push({ decisionId, what });
-  const expected = previous.id + 1;
-  if (row.id > expected) say(row.id === expected + 1 ? 'missing' : `missing, up to ${row.id - 1}`, expected);
-  if (row.id < expected) say(`has the number ${row.id} now`, expected);
-  if (chainHash(previous.hash, row) !== row.hash) say('changed after it was written: its hash does not fit');
-  if (row.parsedHash === null) return;
-  if (policy === undefined) say(`the policy ${row.policyHash} that it was made under is missing`);
-  else if (sha256(policy.parsed) !== row.parsedHash)
-    say(`the policy ${policy.hash} that it was made under was changed`);
 }
 
 function differs(
@@ -120,45 +173,33 @@ function differs(
   }
 }
 
-function readPolicies(db: LedgerDb, problems: AuditProblem[]): Map<string, StoredPolicy> {
-  const policies = new Map<string, StoredPolicy>();
+function readPolicies(db: LedgerDb, say: (decisionId: number | null, what: string) => void): Map<string, StoredPolicy> {
   const firstUse = db.prepare<[string], number>('SELECT min(id) FROM decisions WHERE policy_hash = ?').pluck();
   const sql = 'SELECT hash, parsed_hash AS parsedHash, text, parsed FROM policies';
-  try {
-    for (const policy of db.prepare<[], StoredPolicy>(sql).all()) {
-      policies.set(policy.hash, policy);
-      const say = (what: string) => problems.push({ decisionId: firstUse.get(policy.hash) ?? null, what });
-      if (sha256(policy.text) !== policy.hash) say(`the text of policy ${policy.hash} was changed`);
-      if (sha256(policy.parsed) !== policy.parsedHash) say(`the values of policy ${policy.hash} were changed`);
-    }
-  } catch (error) {
-    problems.push({ decisionId: null, what: `the policies cannot be read: ${errorMessage(error)}` });
+  const policies = new Map(
+    db
+      .prepare<[], StoredPolicy>(sql)
+      .all()
+      .map((policy) => [policy.hash, policy]),
+  );
+  for (const { hash, parsedHash, text, parsed } of policies.values()) {
+    const about = firstUse.get(hash) ?? null;
+    if (sha256(text) !== hash) say(about, `the text of policy ${hash} was changed`);
+    if (sha256(parsed) !== parsedHash) say(about, `the values of policy ${hash} were changed`);
   }
   return policies;
 }
 
-/** The chain does not show that rows at its end were removed, but events, asks and outcomes still name them. */
-function checkReferences(db: LedgerDb, lastId: number, problems: AuditProblem[]): void {
-  const sql = `SELECT max(id) FROM (SELECT max(decision_id) AS id FROM events UNION ALL SELECT max(decision_id) FROM asks
-    UNION ALL SELECT max(decision_id) FROM request_outcomes)`;
-  try {
-    const named = db.prepare<[], number | null>(sql).pluck().get() ?? 0;
-    if (named > lastId) problems.push({ decisionId: lastId + 1, what: `missing, up to ${named}` });
-  } catch (error) {
-    problems.push({ decisionId: null, what: `the events cannot be read: ${errorMessage(error)}` });
-  }
-}
-
 /** Finds damage that changes no value, such as a wrong length of a row. */
-function checkStructure(db: LedgerDb, problems: AuditProblem[]): void {
+function checkStructure(db: LedgerDb, say: (decisionId: number | null, what: string) => void): void {
   try {
-    for (const table of ['decisions', 'policies']) {
+    for (const table of ['decisions', 'policies', 'seals']) {
       const rows = db.pragma(`integrity_check('${table}')`) as { integrity_check: string }[];
       for (const { integrity_check: what } of rows) {
-        if (what !== 'ok') problems.push({ decisionId: null, what: `the table ${table} is damaged: ${what}` });
+        if (what !== 'ok') say(null, `the table ${table} is damaged: ${what}`);
       }
     }
   } catch (error) {
-    problems.push({ decisionId: null, what: `the file is damaged: ${errorMessage(error)}` });
+    say(null, `the file is damaged: ${errorMessage(error)}`);
   }
 }

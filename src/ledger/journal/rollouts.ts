@@ -109,7 +109,9 @@ export function listDecisions(
 
 /** One decision with its input and output. */
 export function decision(db: LedgerDb, id: number): DecisionRecord | null {
-  const sql = `${DECISION}, input, output, hash FROM decisions WHERE id = ?`;
+  const sql = `${DECISION}, input, output,
+      (SELECT hash FROM seals WHERE what = 'decision' AND key = json_array(decisions.id) ORDER BY id DESC LIMIT 1) AS hash
+    FROM decisions WHERE id = ?`;
   return db.prepare<[number], DecisionRecord>(sql).get(id) ?? null;
 }
 

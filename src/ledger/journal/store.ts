@@ -21,10 +21,14 @@ import type { BookedEndpoint, BookEntry } from '../money/books.ts';
 import { costPerCall } from '../money/costs.ts';
 import { bookBill, bookPrices } from '../money/prices.ts';
 import type { Committed, JournalEntry, StoredRollout } from './entry.ts';
+import { keyPathOf, openKey } from './key.ts';
+import type { LedgerKey } from './key.ts';
 import { learned, saveLearned } from './learned.ts';
 import type { LearnedRow } from './learned.ts';
+import { writeMark } from './mark.ts';
 import { openAsk, pendingRequests } from './requests.ts';
 import type { OpenAsk, PendingRequest } from './requests.ts';
+import { lastSeal } from './seals.ts';
 import { writeEntry } from './write-entry.ts';
 
 /** A WAL of the first size is checkpointed. One of the second size is truncated, even if writers must wait a moment. */
@@ -44,8 +48,13 @@ export class JournalStore {
   readonly #quick: LedgerDb;
   readonly #calls: CallWriter;
 
-  constructor(path: string) {
+  readonly #key: LedgerKey;
+  #marked = 0;
+
+  /** `keyPath`: the key that signs what is sealed. */
+  constructor(path: string, keyPath: string = keyPathOf(path)) {
     this.#path = path;
+    this.#key = openKey(keyPath);
     this.#db = connect(path, { timeout: 2_000 });
     this.#db.pragma('synchronous = FULL');
     this.#db.pragma('wal_autocheckpoint = 0');
@@ -61,7 +70,7 @@ export class JournalStore {
 
   /** Stores all of an entry or nothing. It survives a power cut once this returns. */
   commit(entry: JournalEntry): Committed {
-    return this.#db.transaction(() => writeEntry(this.#db, entry)).immediate();
+    return this.#sealed(() => writeEntry(this.#db, entry, this.#key.sign));
   }
 
   /** Writes calls and shadows. Returns how many were refused for good. */
@@ -183,17 +192,26 @@ export class JournalStore {
 
   /** Stores what has changed in the router's price list. `at`: epoch ms. */
   bookPrices(prices: readonly ProviderPrice[], at: number): void {
-    this.#db.transaction(() => bookPrices(this.#db, prices, at)).immediate();
+    this.#sealed(() => bookPrices(this.#db, prices, at, this.#key.sign));
   }
 
   /** Stores an organization's bill as the Hub reports it. `at`: epoch ms. */
   bookBill(lines: readonly BillLine[], at: number): void {
-    this.#db.transaction(() => bookBill(this.#db, lines, at)).immediate();
+    this.#sealed(() => bookBill(this.#db, lines, at, this.#key.sign));
   }
 
   /** See `speeds.ts`. */
   measuredSpeeds(model: string): Map<string, MeasuredSpeed> {
     return measuredSpeeds(this.#db, model);
+  }
+
+  /** Does a piece of work that seals rows in one transaction, then notes the newest seal outside the file. */
+  #sealed<T>(work: () => T): T {
+    const result = this.#db.transaction(work).immediate();
+    const last = lastSeal(this.#db);
+    if (last !== null && last.id !== this.#marked) writeMark(this.#path, { seal: last.id, hash: last.hash });
+    this.#marked = last?.id ?? 0;
+    return result;
   }
 
   /** Moves what the WAL holds into the file if there is enough of it. Readers and writers go on meanwhile. */

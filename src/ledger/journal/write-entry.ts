@@ -1,44 +1,66 @@
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-import { CHAIN_START, chainHash, sha256 } from './chain.ts';
+import { sha256 } from './chain.ts';
 import type { Committed, JournalDecision, JournalEntry } from './entry.ts';
 import type { RolloutRow } from './rollouts.ts';
+import { seal } from './seals.ts';
+import type { Sealed, Sign } from './seals.ts';
 
-/** Writes all parts of an entry. The caller makes it one transaction. */
-export function writeEntry(db: LedgerDb, entry: JournalEntry): Committed {
+/** Writes all parts of an entry, and seals what may not change. The caller makes it one transaction. */
+export function writeEntry(db: LedgerDb, entry: JournalEntry, sign: Sign): Committed {
   const { policy, decision, rollout, replaced, ask } = entry;
   const at = decision?.at ?? rollout?.updatedAt ?? ask?.at ?? 0;
-  if (policy !== undefined) writePolicy(db, policy, at);
+  const due: (readonly [Sealed, ...unknown[]])[] = [];
+  if (policy !== undefined && writePolicy(db, policy, at)) due.push(['policy', policy.hash]);
   if (replaced !== undefined) writeRollout(db, replaced);
   if (rollout !== undefined) writeRollout(db, rollout);
   const decisionId = decision === undefined ? null : writeDecision(db, decision);
-  const addEvent = prepared(
+  const events = writeEvents(db, entry, decisionId);
+  writeOutcomes(db, entry, decisionId);
+  const askId = ask === undefined ? null : writeAsk(db, ask, decisionId);
+  if (decisionId !== null) due.push(['decision', decisionId]);
+  else {
+    for (const id of events) due.push(['event', id]);
+    if (askId !== null) due.push(['ask', askId]);
+    for (const { requestId } of entry.outcomes) due.push(['request', requestId]);
+  }
+  seal(db, sign, at, due);
+  return { decisionId, askId };
+}
+
+/** Returns the ids of the events. */
+function writeEvents(db: LedgerDb, { events }: JournalEntry, decisionId: number | null): number[] {
+  const add = prepared(
     db,
     'INSERT INTO events (decision_id, rollout_id, happened_at_ms, type, data) VALUES (?, ?, ?, ?, ?)',
   );
-  for (const event of entry.events) {
-    addEvent.run(decisionId, event.rolloutId, Math.round(event.at), event.type, event.data);
-  }
-  const addOutcome = prepared(
+  return events.map(({ rolloutId, at, type, data }) =>
+    Number(add.run(decisionId, rolloutId, Math.round(at), type, data).lastInsertRowid),
+  );
+}
+
+function writeOutcomes(db: LedgerDb, { outcomes }: JournalEntry, decisionId: number | null): void {
+  const add = prepared(
     db,
     'INSERT INTO request_outcomes (request_id, decision_id, result, message, settled_at_ms) VALUES (?, ?, ?, ?, ?)',
   );
-  for (const outcome of entry.outcomes) {
-    addOutcome.run(outcome.requestId, decisionId, outcome.result, outcome.message, Math.round(outcome.at));
+  for (const { requestId, result, message, at } of outcomes) {
+    add.run(requestId, decisionId, result, message, Math.round(at));
   }
-  return { decisionId, askId: ask === undefined ? null : writeAsk(db, ask, decisionId) };
 }
 
+/** Returns whether the policy is new. */
 function writePolicy(
   db: LedgerDb,
   { hash, path, text, parsed }: NonNullable<JournalEntry['policy']>,
   at: number,
-): void {
-  prepared(
+): boolean {
+  const { changes } = prepared(
     db,
     `INSERT INTO policies (hash, parsed_hash, path, text, parsed, first_seen_at_ms) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (hash) DO NOTHING`,
   ).run(hash, sha256(parsed), path, text, parsed, Math.round(at));
+  return changes > 0;
 }
 
 function writeRollout(db: LedgerDb, rollout: RolloutRow): void {
@@ -62,25 +84,22 @@ function writeRollout(db: LedgerDb, rollout: RolloutRow): void {
 }
 
 function writeDecision(db: LedgerDb, decision: JournalDecision): number {
-  const last = prepared<[], { id: number; hash: string }>(
-    db,
-    'SELECT id, hash FROM decisions ORDER BY id DESC LIMIT 1',
-  ).get();
+  const last = prepared<[], number>(db, 'SELECT id FROM decisions ORDER BY id DESC LIMIT 1').pluck().get() ?? 0;
   const parsedHash = prepared<[string | null], string>(db, 'SELECT parsed_hash FROM policies WHERE hash = ?')
     .pluck()
     .get(decision.policyHash);
-  // SQLite stores ill-formed UTF-16 as other text, and the hash must cover the text that is stored.
+  // SQLite stores ill-formed UTF-16 as other text, and what is decided again must be the text that is stored.
   const text = {
     model: decision.model.toWellFormed(),
     input: decision.input.toWellFormed(),
     output: decision.output.toWellFormed(),
   };
-  const [id, at] = [(last?.id ?? 0) + 1, Math.round(decision.at)];
+  const [id, at] = [last + 1, Math.round(decision.at)];
   const row = { ...decision, ...text, id, at, parsedHash: parsedHash ?? null };
   prepared(
     db,
     `INSERT INTO decisions (id, decided_at_ms, model, rollout_id, core_version, policy_hash, parsed_hash, action, reason, ticks,
-         input, output, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         input, output) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     row.id,
     row.at,
@@ -94,7 +113,6 @@ function writeDecision(db: LedgerDb, decision: JournalDecision): number {
     row.ticks,
     row.input,
     row.output,
-    chainHash(last?.hash ?? CHAIN_START, row),
   );
   return row.id;
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import Database from 'better-sqlite3';
 import { parseSince } from '../../../src/cli/input/span.ts';
 import { CORE_VERSION } from '../../../src/core/decide/decision.ts';
+import { writeCheckpoint } from '../../../src/ledger/journal/checkpoint.ts';
+import { openKey } from '../../../src/ledger/journal/key.ts';
 import { ENDPOINT_POLICY, openAskingBook, upshift } from '../rig.ts';
 import { namedInstance } from '../../support/named-instance.ts';
 
@@ -51,13 +54,18 @@ describe('audit', { concurrency: 4 }, () => {
     assert.equal(code, 0);
     assert.match(
       out,
-      /3 decisions made again from what they saw\nverified: no decision was changed, removed or inserted\nhead [0-9a-f]{64}\n/,
+      /3 decisions made again from what they saw\n[^]*\nconsistent in itself: nothing sealed was changed, removed or inserted\nhead [0-9a-f]{64}\n/,
     );
     const json = await upshift(['audit', '--verify', '--json', '--db', book.path]);
     const { head, ...report } = JSON.parse(json.out) as { head: string };
     assert.match(head, /^[0-9a-f]{64}$/);
     assert.deepEqual(report, {
-      verified: true,
+      verified: false,
+      consistent: true,
+      against: 'itself',
+      covered: { decision: 3, event: 0, ask: 0, request: 0, policy: 0, price: 0, bill: 0 },
+      rollouts: 1,
+      seals: 3,
       decisions: 3,
       coreVersion: CORE_VERSION,
       rerun: 3,
@@ -81,10 +89,59 @@ describe('audit', { concurrency: 4 }, () => {
     writeFileSync(path, bytes);
     const { code, out } = await upshift(['audit', '--verify', '--db', path]);
     assert.equal(code, 1);
-    assert.match(out, /decision [23]: changed after it was written/);
+    assert.match(out, /decision [23]: changed after it was sealed/);
     const json = await upshift(['audit', '--verify', '--json', '--db', path]);
     assert.equal(json.code, 1);
     assert.equal((JSON.parse(json.out) as { verified: boolean }).verified, false);
+  });
+
+  it('names a rollout whose state does not follow from its events', async (context) => {
+    const { path, close } = await openAskingBook(context);
+    await close();
+    const db = new Database(path);
+    db.exec("UPDATE rollouts SET snapshot = json_set(snapshot, '$.endpoint.url', 'http://127.0.0.1:1')");
+    db.close();
+    const { code, out } = await upshift(['audit', '--verify', '--db', path]);
+    assert.equal(code, 1);
+    assert.match(out, /the file: rollout \w+: its state does not follow from its events/);
+  });
+
+  it('verifies only against a key or a checkpoint that was kept elsewhere', async (context) => {
+    const { path, close } = await openAskingBook(context);
+    await close();
+    const [key, checkpoint, other] = ['pub', 'note', 'other'].map((name) => `${path}.${name}`) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(key, (await upshift(['audit', 'key', '--db', path])).out);
+    const note = await upshift(['audit', 'checkpoint', '--db', path]);
+    assert.match(note.out, /^upshift\/[0-9a-f]+\n3\n[\w+/=]{44}\n\n\u2014 upshift\/[0-9a-f]+ [\w+/=]+\n$/);
+    writeFileSync(checkpoint, note.out);
+    const verify = (...words: string[]) => upshift(['audit', '--verify', '--db', path, ...words]);
+    for (const words of [
+      ['--key', key],
+      ['--checkpoint', checkpoint],
+      ['--key', key, '--checkpoint', checkpoint],
+    ]) {
+      const { code, out } = await verify(...words);
+      assert.equal(code, 0);
+      assert.match(out, /^verified: nothing sealed was changed/m);
+      const json = JSON.parse((await verify('--json', ...words)).out) as Record<string, unknown>;
+      assert.deepEqual([json['verified'], json['against']], [true, 'outside']);
+    }
+    openKey(other);
+    assert.match((await verify('--key', other)).out, /seal 1 was not signed with this key/);
+    writeFileSync(checkpoint, note.out.replace('\n3\n', '\n4\n'));
+    const { code, err } = await verify('--checkpoint', checkpoint);
+    assert.equal(code, 2);
+    assert.match(err, /the checkpoint was not signed with this key/);
+    const longer = writeCheckpoint(
+      { origin: note.out.split('\n')[0] ?? '', seals: 9, hash: 'ab'.repeat(32) },
+      openKey(`${path}.key`),
+    );
+    writeFileSync(checkpoint, longer);
+    assert.match((await verify('--checkpoint', checkpoint)).out, /seal 9, which the checkpoint names, is missing/);
   });
 
   it('takes spans and times, and nothing else', () => {

@@ -57,7 +57,14 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
 
   it('how many calls an endpoint could not get, and the three most frequent reasons', () => {
     const ineligibleBecause = { shape: 1, media: 1_200, too_long: 30, provider: 200, unchangeable: 2 };
-    const gateway = { inFlight: 1, calls: 9_000, ineligible: 1_433, ineligibleBecause, withoutToken: 0, localTrouble: null };
+    const gateway = {
+      inFlight: 1,
+      calls: 9_000,
+      ineligible: 1_433,
+      ineligibleBecause,
+      withoutToken: 0,
+      localTrouble: null,
+    };
     const [, , first, second] = renderStatus(makeReport([], { gateway }), OPTIONS).split('\n');
     assert.equal(first, 'gateway :8787   9 000 calls, 1 in flight');
     assert.equal(second, '1 433 ineligible (1 200 media, 200 provider, 30 too long)   ledger ok');

@@ -74,6 +74,9 @@ describe('audit', () => {
       decisions: COUNT,
       rerun: COUNT - 1,
       notCompared: [{ coreVersion: 0, decisions: 1 }],
+      covered: { decision: COUNT, event: 0, ask: 0, request: 0, policy: 1, price: 0, bill: 0 },
+      rollouts: 0,
+      seals: COUNT + 1,
       problems: [],
     });
     assert.match(head ?? '', /^[0-9a-f]{64}$/);
@@ -82,7 +85,9 @@ describe('audit', () => {
   const changes: [string, string, number | null][] = [
     ['a changed reason', "UPDATE decisions SET reason = 'over_limits' WHERE id = 3", 3],
     ['a changed time', 'UPDATE decisions SET decided_at_ms = decided_at_ms + 1 WHERE id = 4', 4],
-    ['a changed hash', "UPDATE decisions SET hash = replace(hash, substr(hash, 1, 1), 'x') WHERE id = 6", 6],
+    ['a changed seal', "UPDATE seals SET digest = 'x' WHERE key = '[6]'", 6],
+    ['a changed hash', "UPDATE seals SET hash = 'x' WHERE key = '[6]'", 6],
+    ['a removed seal', "DELETE FROM seals WHERE key = '[6]'", 6],
     ['a removed decision', 'DELETE FROM decisions WHERE id = 7', 7],
     ['removed decisions at the end', 'DELETE FROM decisions WHERE id > 10', 11],
     ['a policy that was changed', "UPDATE policies SET text = text || ' '", 1],

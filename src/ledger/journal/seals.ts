@@ -1,0 +1,118 @@
+import { prepared } from '../database.ts';
+import type { LedgerDb } from '../database.ts';
+import { sha256 } from './chain.ts';
+
+/**
+ * What a seal covers: rows that belong together and do not change once they are sealed. `key`: the JSON array of the
+ * values for the question marks of the queries. All columns of all rows that the queries find are covered.
+ */
+const SEALED = {
+  /** A decision with all that was written with it: events, the question, the words it answered and what it said to them. */
+  decision: {
+    keys: 'SELECT json_array(id) FROM decisions',
+    rows: [
+      'SELECT * FROM decisions WHERE id = ?',
+      'SELECT * FROM events WHERE decision_id = ? ORDER BY id',
+      'SELECT * FROM asks WHERE decision_id = ? ORDER BY id',
+      `SELECT * FROM request_outcomes o JOIN requests q ON q.id = o.request_id
+       WHERE o.decision_id = ? ORDER BY o.request_id`,
+    ],
+  },
+  /** An event that no decision led to. */
+  event: {
+    keys: 'SELECT json_array(id) FROM events WHERE decision_id IS NULL',
+    rows: ['SELECT * FROM events WHERE id = ?'],
+  },
+  /** A question that no decision asked. */
+  ask: {
+    keys: 'SELECT json_array(id) FROM asks WHERE decision_id IS NULL',
+    rows: ['SELECT * FROM asks WHERE id = ?'],
+  },
+  /** A request that was answered without a decision. */
+  request: {
+    keys: 'SELECT json_array(request_id) FROM request_outcomes WHERE decision_id IS NULL',
+    rows: ['SELECT * FROM request_outcomes o JOIN requests q ON q.id = o.request_id WHERE o.request_id = ?'],
+  },
+  policy: {
+    keys: 'SELECT json_array(hash) FROM policies',
+    rows: ['SELECT * FROM policies WHERE hash = ?'],
+  },
+  /** A price in the router's list. */
+  price: {
+    keys: 'SELECT json_array(model, provider, from_at_ms) FROM provider_prices',
+    rows: ['SELECT * FROM provider_prices WHERE model = ? AND provider = ? AND from_at_ms = ?'],
+  },
+  /** A line of an organization's bill. */
+  bill: {
+    keys: 'SELECT json_array(org, day, model, provider) FROM bills',
+    rows: ['SELECT * FROM bills WHERE org = ? AND day = ? AND model = ? AND provider = ?'],
+  },
+} as const satisfies Record<string, { readonly keys: string; readonly rows: readonly string[] }>;
+
+export type Sealed = keyof typeof SEALED;
+
+/** Everything that is sealed. */
+export const SEALED_KINDS = Object.keys(SEALED) as readonly Sealed[];
+
+/** The columns of a seal that the chain covers: all but the hash and its signature. */
+export interface Seal {
+  readonly id: number;
+  readonly what: string;
+  readonly key: string;
+  readonly digest: string;
+  readonly at: number;
+}
+
+/** The previous hash of the first seal. */
+export const CHAIN_START = '';
+
+/** SHA-256, as hex, over the hash of the seal before and a canonical encoding of every column: a JSON array. */
+export function sealHash(previous: string, { id, what, key, digest, at }: Seal): string {
+  return sha256(JSON.stringify([previous, id, what, key, digest, at]));
+}
+
+/** SHA-256, as hex, of the rows that a seal covers, as the ledger has them now; null if it has none of them. */
+export function digestOf(db: LedgerDb, what: Sealed, key: string): string | null {
+  const values = JSON.parse(key) as unknown[];
+  const found = SEALED[what].rows.map((sql) => statement(db, sql).all(...values));
+  return found.every((rows) => rows.length === 0) ? null : sha256(JSON.stringify(found));
+}
+
+function statement(db: LedgerDb, sql: string) {
+  return prepared<unknown[], unknown[]>(db, sql).raw();
+}
+
+/** The keys of all rows of a kind that a ledger has, sealed or not. */
+export function keysOf(db: LedgerDb, what: Sealed): string[] {
+  return db.prepare<[], string>(SEALED[what].keys).pluck().all();
+}
+
+/** Signs a text. Returns the signature as base64. */
+export type Sign = (text: string) => string;
+
+/**
+ * Seals rows as the ledger has them now. What was sealed before is sealed anew: the newest seal holds. Call it within
+ * the transaction that writes the rows. `at`: epoch ms.
+ */
+export function seal(db: LedgerDb, sign: Sign, at: number, rows: readonly (readonly [Sealed, ...unknown[]])[]): void {
+  const insert = prepared(
+    db,
+    'INSERT INTO seals (id, what, key, digest, sealed_at_ms, hash, signature) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  );
+  let last = lastSeal(db) ?? { id: 0, hash: CHAIN_START };
+  for (const [what, ...values] of rows) {
+    const key = JSON.stringify(values);
+    const digest = digestOf(db, what, key);
+    if (digest === null) throw new Error(`there is no ${what} ${key} to seal`);
+    const next = { id: last.id + 1, what, key, digest, at: Math.round(at) };
+    const hash = sealHash(last.hash, next);
+    insert.run(next.id, what, key, digest, next.at, hash, sign(hash));
+    last = { id: next.id, hash };
+  }
+}
+
+/** The newest seal; null if there is none. */
+export function lastSeal(db: LedgerDb): { readonly id: number; readonly hash: string } | null {
+  const sql = 'SELECT id, hash FROM seals ORDER BY id DESC LIMIT 1';
+  return prepared<[], { id: number; hash: string }>(db, sql).get() ?? null;
+}
