@@ -21,6 +21,9 @@ export type AnswerOutcome = Extract<Outcome, 'ok' | 'server_error' | 'incomplete
 /** The most choices whose ends are followed; a request for more is no usual one. */
 const MOST_CHOICES = 4_096;
 const LONGEST_ERROR = 1_024;
+/** Of an event with several lines, characters. A longer one cannot be judged. */
+const LONGEST_EVENT = 1024 * 1024;
+const BEGINS_JSON = /^\s*[[{]/;
 
 /**
  * Reads a streamed answer while it comes, in the formats of chat and text completions (`choices`), OpenAI's responses,
@@ -44,8 +47,9 @@ export class StreamedAnswer implements LineTaker {
   #isOther = false;
   #isDone = false;
   #endsWithUsage = false;
-  /** Data lines that are no JSON by themselves: an event may have several. */
-  #partial = '';
+  /** Data lines of the present event that are no JSON by themselves: an event may have several. */
+  #parts: string[] = [];
+  #partsLength = 0;
   #usage: Usage = NO_USAGE;
 
   readonly #isOpenAi: boolean;
@@ -65,7 +69,7 @@ export class StreamedAnswer implements LineTaker {
 
   /** Takes the first bytes of the next piece if they say nothing new, which costs least. Returns how many it took. */
   skip(chunk: Uint8Array): number {
-    if (!this.#lines.isAtLineStart || this.#partial !== '') return 0;
+    if (!this.#lines.isAtLineStart || this.#parts.length > 0) return 0;
     const taken = this.#template.skip(chunk);
     if (taken > 0) this.#endsWithUsage = false;
     return taken;
@@ -115,12 +119,28 @@ export class StreamedAnswer implements LineTaker {
       this.#isDone = true;
       return;
     }
-    const text = this.#partial === '' ? value : `${this.#partial}\n${value}`;
-    const parsed = parseAnswer(text) ?? (this.#partial === '' ? undefined : parseAnswer(value));
-    this.#partial = parsed === undefined ? text : '';
+    const parsed = parseAnswer(value);
     const event = objectOf(parsed);
-    if (event !== null) this.#take(event, value);
-    else if (parsed !== undefined) this.#isOther = true;
+    if (event !== null) {
+      this.#dropParts();
+      this.#take(event, value);
+    } else if (parsed !== undefined && this.#parts.length === 0) this.#isOther = true;
+    else if (value !== '' || this.#parts.length > 0) this.#keepPart(value);
+  }
+
+  #keepPart(value: string): void {
+    const [first] = this.#parts;
+    if (first !== undefined && !BEGINS_JSON.test(first)) return;
+    this.#partsLength += value.length;
+    this.#parts.push(value);
+    if (this.#partsLength <= LONGEST_EVENT) return;
+    this.#dropParts();
+    this.unreadable();
+  }
+
+  #dropParts(): void {
+    if (this.#parts.length > 0) this.#parts = [];
+    this.#partsLength = 0;
   }
 
   event(name: string): void {
@@ -132,9 +152,16 @@ export class StreamedAnswer implements LineTaker {
   }
 
   blank(): void {
+    const [first] = this.#parts;
+    if (first === undefined) return;
+    // Joined only here: to try it at each line would take time with the square of their number.
+    const text = this.#parts.join('\n');
+    const parsed = this.#parts.length > 1 ? parseAnswer(text) : undefined;
+    this.#dropParts();
+    const event = objectOf(parsed);
+    if (event !== null) this.#take(event, text);
     // Text that is no JSON is somebody's own format, unless it is the beginning of a JSON text that was cut off.
-    if (this.#partial !== '' && !/^\s*[[{]/.test(this.#partial)) this.#isOther = true;
-    this.#partial = '';
+    else if (parsed !== undefined || !BEGINS_JSON.test(first)) this.#isOther = true;
   }
 
   unreadable(): void {

@@ -118,6 +118,16 @@ const STREAMS: readonly (readonly [what: string, pieces: string, outcome: Answer
     true,
   ],
   [
+    'events in many data lines',
+    JSON.stringify([{ choices: [{ index: 0, delta: { content: 'a' }, finish_reason: 'stop' }] }], null, 1)
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => `data: ${line}\n`)
+      .join(''),
+    'ok',
+    true,
+  ],
+  [
     'a text that talks of errors',
     chunk({ content: '{"error": {"message": "x"}} finish_reason' }) + STOP + DONE,
     'ok',
@@ -337,4 +347,23 @@ describe('a streamed answer', () => {
     const fine = readBytes([WORD, `${before}a\\n\\"b${after}`].map((each) => Buffer.from(each)));
     assert.ok(fine.skipped > 0);
   });
+});
+
+it('an event of very many lines takes time with their number, not with its square', () => {
+  for (const line of ['data: plain text\n', 'data: {"a":\n']) {
+    const before = process.cpuUsage();
+    const answer = new StreamedAnswer(true);
+    for (let n = 0; n < 30_000; n++) answer.push(line);
+    assert.equal(answer.end(), 'empty_answer');
+    const { user } = process.cpuUsage(before);
+    assert.ok(user < 10_000_000, `${user} µs of processor time`);
+  }
+});
+
+it('an event of many lines that is too long to be read is not judged', () => {
+  const answer = new StreamedAnswer(true);
+  answer.push('data: [\n');
+  for (let n = 0; n < 17; n++) answer.push(`data: "${'x'.repeat(64 * 1024)}",\n`);
+  answer.push('data: 1]\n\n');
+  assert.equal(answer.end(), 'ok');
 });
