@@ -38,13 +38,16 @@ interface Withheld extends Omit<WithheldShape, 'shape'> {
 /** So many of the last calls of a shape are looked at, and so many of them have to be rejected. */
 const LAST = 20;
 const LEAST_REJECTED = 5;
+/** The last agents of a shape: so many, and for so long, clock ms. */
+const MOST_AGENTS = 20;
+const AGENT_MS = 10 * MINUTE_MS;
 const FIRST_SPAN_MS = 10 * MINUTE_MS;
 const LONGEST_SPAN_MS = 2 * HOUR_MS;
 
 /**
  * Finds the shapes of which an endpoint rejects most calls that serverless answers, so that they go to serverless at
- * once. Of the last calls of a shape more than half must be rejected, and so must calls of more than half of their
- * agents: one agent with odd calls withholds nothing from the others.
+ * once. Of the last calls of a shape more than half must be rejected, and so must calls of more than half of the agents
+ * that the endpoint lately had: one agent with odd calls withholds nothing from the others, however many it makes at once.
  *
  * After ten minutes the endpoint gets one call of the shape. If it answers, it gets all of them again; if not, it waits
  * twice as long as before, two hours at most.
@@ -52,6 +55,8 @@ const LONGEST_SPAN_MS = 2 * HOUR_MS;
 export class RejectedShapes {
   #endpointName: string | null = null;
   readonly #states = new Map<CallShape, Watched | Withheld>();
+  /** When the last call of each agent ended, the latest last. */
+  readonly #agents = new Map<CallShape, Map<string, number>>();
 
   constructor(learned: LearnedRejections | null = null) {
     if (learned === null) return;
@@ -63,7 +68,10 @@ export class RejectedShapes {
 
   /** Names the endpoint; what was learned of another one is forgotten. */
   setEndpoint(name: string): void {
-    if (name !== this.#endpointName) this.#states.clear();
+    if (name !== this.#endpointName) {
+      this.#states.clear();
+      this.#agents.clear();
+    }
     this.#endpointName = name;
   }
 
@@ -78,16 +86,32 @@ export class RejectedShapes {
   /** A call was answered or rejected by the endpoint. True if a shape is withheld from now on, or is not any more. */
   ended(shape: CallShape, { agent, isRejected }: Result, nowMs: number): boolean {
     const state = this.#states.get(shape);
+    const agents = this.#seen(shape, agent, nowMs);
     if (state === undefined && !isRejected) return false;
     if (state?.state === 'withheld') return this.#tried(shape, state, isRejected, nowMs);
     const last = [...(state?.last ?? []), { agent, isRejected }].slice(-LAST);
-    if (isMost(last)) {
+    if (
+      isMost(
+        last,
+        [...agents].filter(([, atMs]) => nowMs - atMs <= AGENT_MS).map(([each]) => each),
+      )
+    ) {
       this.#withhold(shape, FIRST_SPAN_MS, nowMs);
       return true;
     }
     if (last.some((each) => each.isRejected)) this.#states.set(shape, { state: 'watched', last });
     else this.#states.delete(shape);
     return false;
+  }
+
+  #seen(shape: CallShape, agent: string, nowMs: number): ReadonlyMap<string, number> {
+    let agents = this.#agents.get(shape);
+    if (agents === undefined) this.#agents.set(shape, (agents = new Map()));
+    agents.delete(agent);
+    agents.set(agent, nowMs);
+    const [oldest] = agents.keys();
+    if (agents.size > MOST_AGENTS && oldest !== undefined) agents.delete(oldest);
+    return agents;
   }
 
   #tried(shape: CallShape, state: Withheld, isRejected: boolean, nowMs: number): boolean {
@@ -129,10 +153,10 @@ export class RejectedShapes {
   }
 }
 
-function isMost(last: readonly Result[]): boolean {
+function isMost(last: readonly Result[], agents: readonly string[]): boolean {
   const rejected = last.filter(({ isRejected }) => isRejected);
   // One more than half, because the first that is looked at was rejected: every second call would be most of them.
   if (rejected.length < LEAST_REJECTED || 2 * rejected.length <= last.length + 1) return false;
-  const agents = (results: readonly Result[]) => new Set(results.map(({ agent }) => agent)).size;
-  return 2 * agents(rejected) > agents(last);
+  const agentsOf = (results: readonly Result[]) => results.map(({ agent }) => agent);
+  return 2 * new Set(agentsOf(rejected)).size > new Set([...agentsOf(last), ...agents]).size;
 }

@@ -33,7 +33,20 @@ describe('a shape of which an endpoint rejects calls', () => {
       repeat(9, rejected('odd'), rejected('odd'), answered('b'), answered('c')),
       null,
     ],
-    ['many, after very many good ones', [...repeat(500, answered('a')), ...repeat(5, rejected('b'))], 505],
+    ['many, after very many good ones', [...repeat(500, answered('a')), ...repeat(5, rejected('a'))], 505],
+    [
+      'many at once of one odd agent, after good ones of others',
+      [answered('b'), answered('c'), ...repeat(50, rejected('odd'))],
+      null,
+    ],
+    [
+      'all of a swarm of many agents, after good ones of all',
+      [
+        ...Array.from({ length: 100 }, (_, n) => answered(`agent ${n}`)),
+        ...Array.from({ length: 100 }, (_, n) => rejected(`agent ${n}`)),
+      ],
+      111,
+    ],
     [
       'a few, and then good ones for long',
       [...repeat(4, rejected('a')), ...repeat(20, answered('a')), rejected('a')],
@@ -45,6 +58,14 @@ describe('a shape of which an endpoint rejects calls', () => {
       assert.equal(withheldAfter(calls), after);
     });
   }
+
+  it('is withheld if nobody else has called for long', () => {
+    const shapes = new RejectedShapes();
+    for (const agent of ['b', 'c']) shapes.ended(SHAPE, answered(agent), 0);
+    const at = (ms: number) => repeat(20, rejected('a')).map((call) => shapes.ended(SHAPE, call, ms));
+    assert.equal(at(10 * MINUTE).includes(true), false);
+    assert.equal(at(10 * MINUTE + 1)[0], true);
+  });
 
   it('withholds no other shape', () => {
     const shapes = new RejectedShapes();
