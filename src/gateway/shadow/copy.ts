@@ -98,7 +98,9 @@ export class Copy implements AttemptOwner {
 
   broke(attempt: Attempt, outcome: Outcome, error: Error): void {
     this.#shared.unreached.note(outcome, attempt.origin, error, this.#shared.coarse.nowMs);
-    this.#end(outcome);
+    // A rejection is one, whatever becomes of its body.
+    if (attempt.status >= 400) this.completed(attempt);
+    else this.#end(outcome);
   }
 
   #end(outcome: Outcome): void {

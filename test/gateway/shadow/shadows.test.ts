@@ -118,6 +118,15 @@ const ends: [string, Behaviour, Outcome, number][] = [
   ['is starting', (res) => json(res, 503, { error: 'loading' }), 'unavailable', 503],
   ['is paused', (res) => json(res, 400, { error: 'Bad Request: The endpoint is paused' }), 'paused', 400],
   ['finds the request wrong', (res) => json(res, 400, { error: 'no' }), 'client_error', 400],
+  [
+    'finds the request wrong, and breaks off in saying so',
+    (res) => {
+      res.writeHead(400, { 'content-length': '100' });
+      res.write('{', () => res.destroy());
+    },
+    'client_error',
+    400,
+  ],
   ['resets', (res) => res.destroy(), 'connect_failed', 0],
   [
     'dies while it streams',
