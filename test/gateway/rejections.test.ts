@@ -143,3 +143,15 @@ test('a client that leaves before serverless has answered leaves the rejection u
   const [row] = await rig.recorded(1);
   assert.deepEqual([row?.outcome, row?.finalOutcome], ['client_left', 'client_left']);
 });
+
+test('a rejection whose body does not come is one all the same', async () => {
+  await using router = await startUpstream(fine);
+  await using endpoint = await startUpstream((res) => {
+    res.writeHead(422, { 'content-type': 'application/json' });
+    res.write('{"error":');
+  });
+  await using rig = await startRig({ router: router.url, endpoint: endpoint.url, timeouts: { betweenChunksMs: 1 } });
+  assert.equal((await ask(rig.url, { body: chat() })).status, 200);
+  const [call] = await rig.recorded(1);
+  assert.deepEqual([call?.outcome, call?.finalOutcome], ['rejected_by_endpoint', 'ok']);
+});

@@ -100,9 +100,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const isSilent =
       !this.#isPaused && nowMs - this.#lastSignAtMs >= (hasAnswer ? request.betweenChunksMs : request.firstByteMs);
     if (!isSilent && nowMs - this.#sentAtMs < request.totalMs) return;
-    const error = new Error('timed out');
+    const outcome = !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout';
     this.cancel();
-    this.#owner.broke(this, !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout', error);
+    this.#report(() => this.#owner.broke(this, outcome, new Error('timed out')));
   }
 
   /** Scheme, host and port of the upstream. */
