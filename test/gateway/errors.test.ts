@@ -8,6 +8,16 @@ import { ask, chat, startRig } from './rig.ts';
 
 const coded = (code: string, message = code) => Object.assign(new Error(message), { code });
 
+/** What Node gives if a host has several addresses: its code is that of the first error. */
+const several = (...codes: readonly string[]) =>
+  Object.assign(
+    new AggregateError(
+      codes.map((code) => coded(code)),
+      codes.join(),
+    ),
+    { code: codes[0] },
+  );
+
 const ERRORS: readonly (readonly [error: Error, hasAnswer: boolean, outcome: string])[] = [
   [coded('ECONNREFUSED'), false, 'connect_failed'],
   [coded('ECONNRESET'), false, 'connect_failed'],
@@ -24,7 +34,13 @@ const ERRORS: readonly (readonly [error: Error, hasAnswer: boolean, outcome: str
   [new errors.InvalidArgumentError('invalid request path'), false, 'gateway_error'],
   [coded('EMFILE'), false, 'local_error'],
   [coded('EADDRNOTAVAIL'), false, 'local_error'],
-  [new AggregateError([coded('ECONNREFUSED'), coded('EADDRNOTAVAIL')]), false, 'local_error'],
+  [several('EMFILE', 'EMFILE'), false, 'local_error'],
+  // No port is left for the one address, and there is no way to the other.
+  [several('ENETUNREACH', 'EADDRNOTAVAIL'), false, 'local_error'],
+  // A machine without IPv6 says EADDRNOTAVAIL of a host's IPv6 address: the host has refused all the same.
+  [several('ECONNREFUSED', 'EADDRNOTAVAIL'), false, 'connect_failed'],
+  [several('EADDRNOTAVAIL', 'ECONNREFUSED'), false, 'connect_failed'],
+  [several('ENETUNREACH', 'ENETUNREACH'), false, 'connect_failed'],
   [new RangeError('Array buffer allocation failed'), false, 'local_error'],
   [new Error('connect', { cause: coded('ENFILE') }), false, 'local_error'],
   // Once an answer had begun, the upstream has taken the call, whatever ended it.
@@ -32,7 +48,7 @@ const ERRORS: readonly (readonly [error: Error, hasAnswer: boolean, outcome: str
 ];
 
 for (const [error, hasAnswer, outcome] of ERRORS) {
-  const what = `${error.name} ${'code' in error ? String(error.code) : error.message}`;
+  const what = `${error.name} ${'code' in error && !(error instanceof AggregateError) ? String(error.code) : error.message}`;
   test(`${what} ${hasAnswer ? 'within' : 'without'} an answer is ${outcome}`, () => {
     assert.equal(outcomeOfError(error, hasAnswer), outcome);
   });

@@ -69,10 +69,23 @@ export function outcomeOfError(error: Error, hasAnswer: boolean): Outcome {
   return isLocal(error) ? 'local_error' : 'connect_failed';
 }
 
-/** Whether an error, or one of those that it stands for, is the trouble of this machine. */
+/** What says nothing of a host: this machine has no way to any address of that family. */
+const NO_WAY: ReadonlySet<string> = new Set(['ENETUNREACH', 'EAFNOSUPPORT']);
+
+/**
+ * Whether an error is the trouble of this machine. One that stands for several has tried several addresses of a host. It
+ * is, unless one of them shows something of the host: a machine without IPv6 says EADDRNOTAVAIL of every such address.
+ */
 function isLocal(error: Error): boolean {
+  if (error instanceof AggregateError) {
+    const errors = error.errors.filter((each): each is Error => each instanceof Error && !hasNoWay(each));
+    return errors.length > 0 && errors.every(isLocal);
+  }
   if ('code' in error && LOCAL_TROUBLE.has(String(error.code))) return true;
   if (error instanceof RangeError && /allocation failed/i.test(error.message)) return true;
-  if (error instanceof AggregateError) return error.errors.some((each) => each instanceof Error && isLocal(each));
   return error.cause instanceof Error && isLocal(error.cause);
+}
+
+function hasNoWay(error: Error): boolean {
+  return 'code' in error && NO_WAY.has(String(error.code));
 }
