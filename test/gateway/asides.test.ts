@@ -22,6 +22,16 @@ test('a HEAD gets the answer of a GET without its body, length included', async 
   );
 });
 
+test('the answer to a HEAD is well, whatever it says that its body would be', async () => {
+  for (const type of ['application/json', 'text/event-stream', 'text/html']) {
+    await using router = await startUpstream((res) => void res.writeHead(200, { 'content-type': type }).end());
+    await using rig = await startRig({ router: router.url });
+    await ask(rig.url, { method: 'HEAD', path: '/fal-ai/acme/tiny' });
+    const [call] = await rig.recorded(1);
+    assert.deepEqual([call?.outcome, call?.isEmpty], ['ok', null], type);
+  }
+});
+
 test('who only asks whether a server is there is told so, and no upstream and no row knows of it', async () => {
   await using router = await startUpstream((res) => json(res, 500, {}));
   await using rig = await startRig({ router: router.url });

@@ -52,7 +52,7 @@ export class Delivery {
   readonly #head: Head;
   readonly #isEvents: boolean;
   readonly #isReadable: boolean;
-  /** Null for an answer without a success status. */
+  /** Null for an answer without a success status, and for one to a HEAD, which has no body. */
   readonly #reader: AnswerReader | null;
   readonly #length: number;
   #wholeLimit: number;
@@ -76,7 +76,8 @@ export class Delivery {
     const { headers } = head;
     this.#isEvents = isEventStream(headers);
     this.#isReadable = isPlain(headers);
-    this.#reader = head.status >= 300 ? null : readerFor(headers, head.isOpenAi);
+    const isRead = head.status < 300 && res.req.method !== 'HEAD';
+    this.#reader = isRead ? readerFor(headers, head.isOpenAi) : null;
     this.#length = lengthOf(head);
     this.#isHeld = this.upstream === 'dedicated' && this.#isEvents && this.#isReadable && head.status < 400;
     this.#wholeLimit = this.#limitOfWhole();
