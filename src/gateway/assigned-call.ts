@@ -23,7 +23,7 @@ import { headOf } from './head.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
-import { INTERNAL, UPSTREAM_UNAVAILABLE } from './request/reply.ts';
+import { INTERNAL } from './request/reply.ts';
 import type { Shared } from './shared.ts';
 import type { AnswerHeaders } from './request/headers.ts';
 
@@ -36,6 +36,7 @@ type State =
   | { readonly name: 'delivering'; readonly attempt: Attempt; readonly delivery: Delivery }
   | { readonly name: 'over' };
 
+const NO_ANSWER = new Error('no answer');
 const WAITING: State = { name: 'waiting' };
 const OVER: State = { name: 'over' };
 
@@ -136,7 +137,7 @@ export class AssignedCall implements AttemptOwner {
   /** No further attempt is made after all: the client gets what the last one got. */
   #giveBack(attempt: Attempt): void {
     this.#state = { name: 'trying', attempt };
-    if (!attempt.giveBack()) this.#end(replied(this.#res, UPSTREAM_UNAVAILABLE, attempt.outcome as Outcome));
+    if (!attempt.giveBack()) this.#end(brokenOff(this.#res, null, attempt.outcome as Outcome, NO_ANSWER));
   }
 
   /** A fault of the gateway itself: it is logged, and the client gets an error. */
@@ -155,6 +156,7 @@ export class AssignedCall implements AttemptOwner {
     if (outcome !== 'ok' && (this.#fallsBack(attempt, outcome, headers) || this.#retries(attempt, outcome, headers)))
       return;
     if (attempt.upstream === 'serverless' && outcome === 'ok') this.#admission?.answerBegan(headers);
+    if (outcome !== 'ok') this.#history.noteOutcome(attempt, outcome, null);
     if (outcome === 'unavailable') {
       void new ErrorReader(attempt, (body) => {
         if (!this.#isOver) this.#end(replied(this.#res, unavailableReply(headers, body), outcome));
@@ -162,7 +164,6 @@ export class AssignedCall implements AttemptOwner {
       return;
     }
     const head = headOf(this.#history, this.#incoming, this.#admission, { attempt, status, headers, outcome });
-    if (outcome !== 'ok') this.#history.noteOutcome(attempt, outcome, null);
     this.#state = { name: 'delivering', attempt, delivery: new Delivery(this.#res, attempt, head) };
   }
 

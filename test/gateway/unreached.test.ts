@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { Pool } from 'undici';
+import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import { certificateRemedy } from '../../src/core/wire/certificates.ts';
 import { Unreached } from '../../src/gateway/attempt/unreached.ts';
 import type { Log } from '../../src/gateway/shared.ts';
@@ -106,4 +107,31 @@ test('a call that this machine cannot send is counted once for each attempt', as
     assert.deepEqual([answer.status, answer.headers['x-upshift-error']], [502, 'gateway_exhausted']);
     assert.equal(rig.gateway.localTrouble()?.attempts, n);
   }
+});
+
+test('a call that this machine could not send, and that has no place when it is to be sent again, is told so', async () => {
+  const { promise: connecting, resolve: waits } = Promise.withResolvers<() => void>();
+  let isFirst = true;
+  await using router = await startUpstream((res) => json(res, 429, {}, { 'retry-after': '3600' }));
+  const { care } = POLICY_DEFAULTS;
+  await using rig = await startRig({
+    router: router.url,
+    care: { ...care, retries: { ...care.retries, base: 1 } },
+    dispatcherFor: (origin) =>
+      new Pool(origin, {
+        connect: ({ hostname, port }, callback) => {
+          if (isFirst) {
+            isFirst = false;
+            return waits(() => callback(failure('EMFILE'), null));
+          }
+          const socket = connect(Number(port), hostname, () => callback(null, socket));
+        },
+      }),
+  });
+  const unsent = ask(rig.url, { body: chat() });
+  const fail = await connecting;
+  assert.equal((await ask(rig.url, { body: chat({ user: 'b' }) })).status, 429);
+  fail();
+  const answer = await unsent;
+  assert.deepEqual([answer.status, answer.headers['x-upshift-error']], [502, 'gateway_exhausted']);
 });

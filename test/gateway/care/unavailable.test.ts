@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { unavailableReply } from '../../../src/gateway/attempt/unavailable.ts';
 import { UPSTREAM_UNAVAILABLE } from '../../../src/gateway/request/reply.ts';
@@ -80,4 +81,22 @@ test('whatever a 503 says, the reply is a 502 with a message and a whole number 
     }),
     { numRuns: 1_000 },
   );
+});
+
+test('a client that leaves while the 503 is read hides nothing of it', async () => {
+  const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
+  await using router = await startUpstream((res) => {
+    res.writeHead(503);
+    res.write('{');
+    asked();
+  });
+  await using rig = await startRig({ router: router.url });
+  const leaving = new AbortController();
+  const call = fetch(`${rig.url}/v1/chat/completions`, { method: 'POST', body: chat(), signal: leaving.signal });
+  await isAsked;
+  while (rig.failures.length === 0) await pause(1);
+  leaving.abort();
+  await assert.rejects(call);
+  const [row] = await rig.recorded(1);
+  assert.deepEqual([row?.outcome, row?.finalOutcome], ['unavailable', 'client_left']);
 });
