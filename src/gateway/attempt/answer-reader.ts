@@ -7,6 +7,7 @@ import type { WholeAnswer } from '../../core/answer/whole.ts';
 import { skipSpace, skipValue } from '../../core/json-scan.ts';
 import { headerOf, isEventStream, isPlain } from '../request/headers.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
+import { CompressedAnswer } from './compressed-answer.ts';
 
 /** A larger whole answer is not kept: only its end is read. */
 const LARGEST_KEPT = 1024 * 1024;
@@ -36,10 +37,10 @@ export interface AnswerReader {
  * formats, so that its answer has to be one.
  */
 export function readerFor(headers: AnswerHeaders, isOpenAi: boolean): AnswerReader {
-  if (!isPlain(headers)) return new UnreadableAnswer();
-  if (isEventStream(headers)) return new EventsReader(isOpenAi);
   const isJson = isOpenAi || (headerOf(headers, 'content-type') ?? '').includes('json');
-  return isJson ? new WholeReader(isOpenAi) : new UnreadableAnswer();
+  if (!isJson && !isEventStream(headers)) return new UnreadableAnswer();
+  const plain = isEventStream(headers) ? new EventsReader(isOpenAi) : new WholeReader(isOpenAi);
+  return isPlain(headers) ? plain : new CompressedAnswer(headerOf(headers, 'content-encoding') ?? '', plain);
 }
 
 /** A stream of events. */
@@ -152,7 +153,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** An answer that nothing is known of: it is compressed, or a picture, or a sound. */
+/** An answer that nothing is known of: it is a picture, or a sound. */
 class UnreadableAnswer implements AnswerReader {
   readonly isComplete = false;
   readonly hasOutput = null;

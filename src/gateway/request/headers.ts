@@ -102,10 +102,13 @@ export function isEventStream(headers: AnswerHeaders): boolean {
   return headerOf(headers, 'content-type')?.toLowerCase().trimStart().startsWith('text/event-stream') ?? false;
 }
 
+/** Encodings that compress. Some servers name others that are none, as `utf-8`. */
+const COMPRESSING = /\b(?:gzip|deflate|br|zstd|compress|dcb|dcz)\b/i;
+
 /** Whether an answer is uncompressed. Some servers compress although they were asked not to. */
 export function isPlain(headers: AnswerHeaders): boolean {
   const encoding = headerOf(headers, 'content-encoding');
-  return encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity';
+  return encoding === undefined || !COMPRESSING.test(encoding);
 }
 
 /** The headers of an answer, names and values in turn, without hop-by-hop headers and without content-length. */
