@@ -7,11 +7,13 @@ import type { WholeAnswer } from '../../core/answer/whole.ts';
 import { skipSpace, skipValue } from '../../core/json-scan.ts';
 import { headerOf, isEventStream, isPlain } from '../request/headers.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
-import { CompressedAnswer } from './compressed-answer.ts';
+import { decodeAnswer } from './decode-answer.ts';
 
 /** A larger whole answer is not kept: only its end is read. */
 const LARGEST_KEPT = 1024 * 1024;
 const TAIL_BYTES = 16 * 1024;
+/** A compressed answer that is larger is not read, because that would hold up all other calls. */
+const LARGEST_COMPRESSED = 128 * 1024;
 
 /** How the lines of an event stream begin, behind a byte order mark too. */
 const EVENTS = /^(?:\xef\xbb\xbf)?(?:data|event|id|retry)?:/;
@@ -150,6 +152,55 @@ function parsed(text: string): unknown {
     return JSON.parse(text) as unknown;
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * An answer that was compressed although that was not asked for. It is read at its end, if it is not too large: nobody
+ * could tell otherwise that an upstream answers with nothing.
+ */
+class CompressedAnswer implements AnswerReader {
+  readonly isComplete = false;
+  readonly #encoding: string;
+  readonly #plain: AnswerReader;
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #outcome: AnswerOutcome | null = null;
+  #isRead = false;
+
+  /** `plain`: reads what comes out of it. */
+  constructor(encoding: string, plain: AnswerReader) {
+    this.#encoding = encoding;
+    this.#plain = plain;
+  }
+
+  chunk(chunk: Buffer): boolean {
+    this.#length += chunk.length;
+    if (this.#length <= LARGEST_COMPRESSED) this.#chunks.push(chunk);
+    else this.#chunks = [];
+    return false;
+  }
+
+  end(): AnswerOutcome {
+    return (this.#outcome ??= this.#judge());
+  }
+
+  get hasOutput(): boolean | null {
+    return this.#isRead ? this.#plain.hasOutput : null;
+  }
+
+  get usage(): Usage {
+    return this.#isRead ? this.#plain.usage : NO_USAGE;
+  }
+
+  #judge(): AnswerOutcome {
+    if (this.#length > LARGEST_COMPRESSED) return 'ok';
+    const text = decodeAnswer(this.#encoding, Buffer.concat(this.#chunks));
+    this.#chunks = [];
+    if (typeof text === 'string') return text === 'broken' ? 'incomplete_answer' : 'ok';
+    this.#isRead = true;
+    if (text.length > 0) this.#plain.chunk(text);
+    return this.#plain.end();
   }
 }
 
