@@ -7,15 +7,13 @@ import { sha256 } from './chain.ts';
  * values for the question marks of the queries. All columns of all rows that the queries find are covered.
  */
 const SEALED = {
-  /** A decision with all that was written with it: events, the question, the words it answered and what it said to them. */
+  /** A decision with the events that it led to and the question that it asked. */
   decision: {
     keys: 'SELECT json_array(id) FROM decisions',
     rows: [
       'SELECT * FROM decisions WHERE id = ?',
       'SELECT * FROM events WHERE decision_id = ? ORDER BY id',
       'SELECT * FROM asks WHERE decision_id = ? ORDER BY id',
-      `SELECT * FROM request_outcomes o JOIN requests q ON q.id = o.request_id
-       WHERE o.decision_id = ? ORDER BY o.request_id`,
     ],
   },
   /** An event that no decision led to. */
@@ -28,9 +26,9 @@ const SEALED = {
     keys: 'SELECT json_array(id) FROM asks WHERE decision_id IS NULL',
     rows: ['SELECT * FROM asks WHERE id = ?'],
   },
-  /** A request that was answered without a decision. */
+  /** A request that was answered, with its answer. */
   request: {
-    keys: 'SELECT json_array(request_id) FROM request_outcomes WHERE decision_id IS NULL',
+    keys: 'SELECT json_array(request_id) FROM request_outcomes',
     rows: ['SELECT * FROM request_outcomes o JOIN requests q ON q.id = o.request_id WHERE o.request_id = ?'],
   },
   policy: {

@@ -22,8 +22,8 @@ export function writeEntry(db: LedgerDb, entry: JournalEntry, sign: Sign): Commi
   else {
     for (const id of events) due.push(['event', id]);
     if (askId !== null) due.push(['ask', askId]);
-    for (const { requestId } of entry.outcomes) due.push(['request', requestId]);
   }
+  for (const { requestId } of entry.outcomes) due.push(['request', requestId]);
   seal(db, sign, at, due);
   return { decisionId, askId };
 }

@@ -18,7 +18,7 @@ const SEED = 20_261_125;
 const COUNT = 1_000;
 const AT_ONCE = 16;
 /** Bytes by which the heap and the buffers may each grow during the second half of the requests. */
-const MOST_GROWTH = 1024 * 1024;
+const MOST_GROWTH = 2 * 1024 * 1024;
 
 /**
  * Starts the gateway's process. V8 keeps compiled code, so that heap sizes can be compared. After `close` it must exit.

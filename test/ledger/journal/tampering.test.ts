@@ -136,11 +136,11 @@ const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[
   ],
   ['an edited question', `UPDATE asks SET figures = '{"detail":"p95 is 9 s"}'`, /decision 1: changed/],
   ['a moved time of a question', 'UPDATE asks SET asked_at_ms = 1', /decision 1: changed/],
-  ['another approver', "UPDATE requests SET by_user = 'cfo'", /decision 2: changed/],
+  ['another approver', "UPDATE requests SET by_user = 'cfo'", /the answered request 1 was changed/],
   ['another approver everywhere', OTHER_APPROVER, /decision 2: changed/],
-  ['a moved time of an approval', 'UPDATE requests SET requested_at_ms = 1', /decision 2: changed/],
-  ['another answer to a request', "UPDATE request_outcomes SET message = 'no'", /decision 2: changed/],
-  ['a moved time of an answer', 'UPDATE request_outcomes SET settled_at_ms = 1', /decision 2: changed/],
+  ['a moved time of an approval', 'UPDATE requests SET requested_at_ms = 1', /the answered request 1 was changed/],
+  ['another answer to a request', "UPDATE request_outcomes SET message = 'no'", /the answered request 1 was changed/],
+  ['a moved time of an answer', 'UPDATE request_outcomes SET settled_at_ms = 1', /the answered request 1 was changed/],
   ['a price of one', 'UPDATE provider_prices SET input_micros = 1', /the price org\/model acme \d+ was changed/],
   ['a removed price', 'DELETE FROM provider_prices', /the price org\/model acme \d+ was removed/],
   [
@@ -170,7 +170,7 @@ describe('what a forger does to a ledger', () => {
   it('a ledger that nobody touched is as it was sealed, and all of it is covered', async (context) => {
     const report = audit(await makeLedger(context));
     assert.deepEqual(found(report), []);
-    assert.deepEqual(report.covered, { decision: 3, event: 1, ask: 0, request: 0, policy: 1, price: 1, bill: 1 });
+    assert.deepEqual(report.covered, { decision: 3, event: 1, ask: 0, request: 1, policy: 1, price: 1, bill: 1 });
   });
 
   for (const [what, sql, named] of FORGERIES) {
