@@ -1,4 +1,6 @@
 import type { Arrival, CallKey } from '../call.ts';
+import { settleRejection } from '../care/next.ts';
+import type { Outcome } from '../outcome.ts';
 import type { Role } from '../route.ts';
 import { CallMap } from './call-map.ts';
 import { fullView } from './call-order.ts';
@@ -90,15 +92,17 @@ export function takePair(
   return true;
 }
 
+/** How a copy ends that the endpoint rejects, or whose path or model it does not know. */
+const REJECTED: ReadonlySet<Outcome> = new Set<Outcome>(['client_error', 'no_credits', 'not_found']);
+
 /**
- * A copy that the endpoint rejected, in the light of the live call: if serverless answered that, the endpoint was wrong.
- * If serverless rejected it too, the caller was. Otherwise nothing is shown.
+ * A copy that the endpoint rejected, in the light of the live call, as a rejected call is settled by the attempt that
+ * follows it.
  */
 function settledCopy(live: Known | null, copy: Known | null, lateUs: number): Known | null {
-  if (copy === null || live === null || live.knownAfterUs >= lateUs) return copy;
-  const isRejected = copy.outcome === 'client_error' || copy.outcome === 'not_found';
-  if (isRejected && live.outcome === 'ok') return { ...copy, outcome: 'rejected_by_endpoint' };
-  return isRejected && live.outcome === copy.outcome ? { ...copy, outcome: 'client_error' } : copy;
+  if (copy === null || !REJECTED.has(copy.outcome)) return copy;
+  const isKnown = live !== null && live.knownAfterUs < lateUs;
+  return { ...copy, outcome: isKnown ? settleRejection(live.outcome).outcome : 'client_error' };
 }
 
 /** The key of the pair of a live call. */

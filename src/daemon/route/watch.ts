@@ -1,5 +1,5 @@
 import { assignedTo, DELAYED_US } from '../../core/call.ts';
-import { isFault } from '../../core/outcome.ts';
+import { isFault, isRejection } from '../../core/outcome.ts';
 import type { Arrival, Call, Shadow } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import { judgeCriteria, needsServed, withCosts } from '../../core/criteria/criteria.ts';
@@ -257,7 +257,9 @@ export class RouteWatch {
     if (shadow.outcome === 'ok') this.canaryFaults.reset();
     if (!isFault(shadow.outcome, 'dedicated', this.#toward)) return false;
     this.shadow = { ...this.shadow, faults: this.shadow.faults + 1 };
-    this.canaryFaults.fault(shadow.outcome, arrival.agent);
+    // Whose mistake a rejection is shows only with the live call.
+    const isRejected = isRejection(shadow.status) && shadow.outcome !== 'paused';
+    this.canaryFaults.fault(isRejected ? 'rejected_by_endpoint' : shadow.outcome, arrival.agent);
     return this.canaryFaults.count >= this.policy.limits.consecutiveFaults;
   }
 

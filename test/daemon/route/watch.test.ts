@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Arrival } from '../../../src/core/call.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { Policy } from '../../../src/core/policy/policy.ts';
 import { restoreWindows } from '../../../src/daemon/restore.ts';
 import { Routes } from '../../../src/daemon/route/routes.ts';
+import { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import type { Journal } from '../../../src/ledger/journal/journal.ts';
 import type { LoggedCall } from '../../../src/ledger/calls/history.ts';
+import { routePolicy, shadowingRollout } from '../../support/samples.ts';
 
 const MODEL = 'org/model';
 const START = 1_760_000_000_000;
@@ -93,5 +96,43 @@ describe('a window that is filled again after a way back', () => {
     await restoreWindows(routes, null, journal, clock);
     const { calls, served } = routes.watch(MODEL)?.window.figures() ?? {};
     assert.deepEqual([calls, served?.answered], [3, 3]);
+  });
+});
+
+describe('copies in a row that the endpoint rejects', () => {
+  const rejected = (status: number, agents: readonly string[]) => {
+    const rollout = shadowingRollout();
+    const watch = new RouteWatch(rollout.model, routePolicy());
+    watch.setRollout(rollout, routePolicy());
+    const outcome: Outcome = status === 400 ? 'paused' : status === 404 ? 'not_found' : 'server_error';
+    return agents.map((agent, n) => {
+      const call = { ...arrival(START + n, agent), rolloutId: rollout.id };
+      const { gatewayId, arrivedAtUs } = call;
+      const times = { knownAfterUs: 1, firstByteUs: 1, firstTokenUs: null, durationUs: 1 };
+      const tokens = { promptTokens: null, outputTokens: null, isEmpty: null };
+      return watch.shadowed(call, {
+        gatewayId,
+        arrivedAtUs,
+        rolloutId: rollout.id,
+        status,
+        outcome,
+        ...times,
+        ...tokens,
+      });
+    });
+  };
+  const most = routePolicy().limits.consecutiveFaults;
+  const alone = Array.from({ length: 2 * most }, () => 'odd');
+  const three = Array.from({ length: 2 * most }, (_, n) => `agent ${n % 3}`);
+
+  it('end no rollout if they are of one agent, and do if they are of three', () => {
+    for (const status of [404, 501]) {
+      assert.equal(rejected(status, alone).includes(true), false);
+      assert.equal(rejected(status, three).indexOf(true), Math.max(2, most - 1));
+    }
+  });
+
+  it('are counted at once if the endpoint says something of itself', () => {
+    for (const status of [400, 500]) assert.equal(rejected(status, alone).indexOf(true), most - 1);
   });
 });

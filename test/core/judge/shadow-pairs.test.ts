@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Outcome } from '../../../src/core/outcome.ts';
+import type { Known } from '../../../src/core/judge/call-order.ts';
+import { takePair } from '../../../src/core/judge/shadow-pairs.ts';
+
+const LATE_US = 30_000_000;
+
+const known = (outcome: Outcome, knownAfterUs = 1_000): Known => ({
+  outcome,
+  knownAfterUs,
+  durationUs: knownAfterUs,
+  firstTokenUs: null,
+  promptTokens: null,
+  outputTokens: null,
+  isEmpty: null,
+});
+
+/** How a copy counts beside a live call. */
+function judged(live: Known | null, copy: Outcome): Outcome | null {
+  let outcome: Outcome | null = null;
+  const key = { gatewayId: 1, arrivedAtUs: 1, setOutAtUs: 1 };
+  const taker = { pair: (_: unknown, canary: { outcome: Outcome | null }) => void (outcome = canary.outcome) };
+  takePair(taker, { ...key, stable: live, canary: known(copy) }, LATE_US);
+  return outcome;
+}
+
+const REJECTED: readonly Outcome[] = ['client_error', 'not_found', 'no_credits'];
+const NOT_SETTLED: readonly Outcome[] = ['rate_limited', 'server_error', 'unavailable', 'no_credits', 'client_left'];
+
+test('a copy that the endpoint rejected is its fault if serverless answered, else nobody’s', () => {
+  for (const copy of REJECTED) {
+    assert.equal(judged(known('ok'), copy), 'rejected_by_endpoint');
+    for (const live of [...REJECTED, ...NOT_SETTLED]) assert.equal(judged(known(live), copy), 'client_error', live);
+    // What becomes of the live call is not known in time.
+    assert.equal(judged(known('ok', LATE_US), copy), 'client_error');
+    assert.equal(judged(null, copy), 'client_error');
+  }
+});
+
+test('any other end of a copy counts as it is, whatever became of the live call', () => {
+  for (const copy of ['ok', 'server_error', 'unauthorized', 'paused', 'empty_answer'] as const) {
+    for (const live of ['ok', 'client_error', 'rate_limited'] as const) assert.equal(judged(known(live), copy), copy);
+  }
+});
