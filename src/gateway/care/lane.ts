@@ -1,6 +1,7 @@
 import type { Outcome } from '../../core/outcome.ts';
 import { Breaker } from '../../core/care/breaker.ts';
 import type { Ended } from '../../core/care/breaker.ts';
+import { Crowding } from '../../core/care/crowding.ts';
 import { InFlightLimit } from '../../core/care/in-flight.ts';
 import type { LaneCounts, LaneStatus, LearnedLane } from '../../core/care/lane-status.ts';
 import { ProviderTally } from '../../core/care/providers.ts';
@@ -20,11 +21,6 @@ const NO_FAULT: Fault = { bodyOf: () => null, isUnreachable: false };
 
 const WINDOW_MS = 300_000;
 const LEAST_RETRY_AFTER_MS = 1_000;
-/**
- * A 503 counts as overload only if another call was answered within this time, clock ms. Otherwise it may come from a
- * faulty upstream, which takes no calls however few are sent.
- */
-const RECENTLY_MS = 10_000;
 /** After so many calls in a row that a listed provider cannot serve, it gets none for `LEFT_OUT_MS` (clock ms). */
 const UNABLE_IN_A_ROW = 3;
 const LEFT_OUT_MS = 600_000;
@@ -42,7 +38,7 @@ export class Lane implements Gate {
   readonly #inFlight: InFlightLimit;
   readonly #line: WaitingLine;
   readonly #breaker: Breaker;
-  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  readonly #crowding = new Crowding();
   #noCreditsAtMs: number | null = null;
   #unableInARow = 0;
   #leftOutUntilMs = Number.NEGATIVE_INFINITY;
@@ -115,7 +111,7 @@ export class Lane implements Gate {
    * `fault`: needed if `outcome` is a fault.
    */
   release(permit: Permit, outcome: Outcome, retryAfterMs: number | null, fault = NO_FAULT): void {
-    const { sent } = permit;
+    const { sent, waiter } = permit;
     const nowMs = this.#clock.now();
     const isWanted = this.#line.size > 0;
     this.#inFlight.inFlight--;
@@ -124,13 +120,13 @@ export class Lane implements Gate {
       this.#rates.refused(sent, nowMs, retryAfterMs);
     } else if (outcome === 'unavailable' || outcome === 'connect_failed') {
       this.#rates.cancelled(sent);
-      const isCrowd = outcome === 'unavailable' && nowMs - this.#answeredAtMs < RECENTLY_MS;
+      const isCrowd = outcome === 'unavailable' && this.#crowding.refused(waiter.agent, nowMs);
       if (isCrowd) this.#inFlight.overloaded(this.#inFlight.inFlight, nowMs);
     } else if (outcome === 'no_credits' || outcome === 'unauthorized') {
       this.#rates.denied(sent, nowMs);
       if (outcome === 'no_credits') this.#noteNoCredits(nowMs);
     } else if (outcome === 'ok') {
-      this.#answeredAtMs = nowMs;
+      this.#crowding.answered(waiter.agent, nowMs);
       this.#inFlight.answered(isWanted);
     }
     this.#noteOutcome(outcome, permit, fault, nowMs);
