@@ -1,6 +1,6 @@
 import type { LedgerDb } from '../database.ts';
 import { isSignedBy } from './key.ts';
-import { CHAIN_START, SEALED_KINDS, digestOf, keysOf, sealHash } from './seals.ts';
+import { CHAIN_START, REMOVED, SEALED_KINDS, digestOf, keysOf, sealHash } from './seals.ts';
 import type { Seal, Sealed } from './seals.ts';
 
 /** Takes what is wrong. `decisionId`: null if it is not about a single decision. */
@@ -27,6 +27,7 @@ const NAMES: Readonly<Record<Sealed, string>> = {
   policy: 'policy',
   price: 'price',
   bill: 'line of a bill',
+  span: 'span of an endpoint',
 };
 
 /**
@@ -37,7 +38,8 @@ export function checkSeals(db: LedgerDb, publicKey: string | null, say: Say): Se
   const newest = new Map<string, string>();
   const { count, head } = walkChain(db, publicKey, newest, say);
   const covered = Object.fromEntries(SEALED_KINDS.map((what) => [what, checkRows(db, what, newest, say)]));
-  for (const name of newest.keys()) {
+  for (const [name, digest] of newest) {
+    if (digest === REMOVED) continue;
     const [what, key] = split(name);
     say(decisionOf(what, key), `${subject(what, key)}removed after it was sealed`);
   }

@@ -45,12 +45,24 @@ const SEALED = {
     keys: 'SELECT json_array(org, day, model, provider) FROM bills',
     rows: ['SELECT * FROM bills WHERE org = ? AND day = ? AND model = ? AND provider = ?'],
   },
+  /** Minutes in a row of an endpoint, once another span follows or the endpoint is gone. */
+  span: {
+    keys: `SELECT json_array(s.endpoint_id, s.from_minute) FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
+      WHERE e.gone_at_ms IS NOT NULL OR s.from_minute < (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = e.id)`,
+    rows: [
+      `SELECT s.*, e.namespace, e.name, e.created_at_ms FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
+       WHERE s.endpoint_id = ? AND s.from_minute = ?`,
+    ],
+  },
 } as const satisfies Record<string, { readonly keys: string; readonly rows: readonly string[] }>;
 
 export type Sealed = keyof typeof SEALED;
 
 /** Everything that is sealed. */
 export const SEALED_KINDS = Object.keys(SEALED) as readonly Sealed[];
+
+/** The digest of rows that the daemon itself has removed. */
+export const REMOVED = '';
 
 /** The columns of a seal that the chain covers: all but the hash and its signature. */
 export interface Seal {
@@ -89,8 +101,8 @@ export function keysOf(db: LedgerDb, what: Sealed): string[] {
 export type Sign = (text: string) => string;
 
 /**
- * Seals rows as the ledger has them now. What was sealed before is sealed anew: the newest seal holds. Call it within
- * the transaction that writes the rows. `at`: epoch ms.
+ * Seals rows as the ledger has them now, or that they were removed. What was sealed before is sealed anew: the newest seal
+ * holds. Call it within the transaction that writes the rows. `at`: epoch ms.
  */
 export function seal(db: LedgerDb, sign: Sign, at: number, rows: readonly (readonly [Sealed, ...unknown[]])[]): void {
   const insert = prepared(
@@ -100,13 +112,18 @@ export function seal(db: LedgerDb, sign: Sign, at: number, rows: readonly (reado
   let last = lastSeal(db) ?? { id: 0, hash: CHAIN_START };
   for (const [what, ...values] of rows) {
     const key = JSON.stringify(values);
-    const digest = digestOf(db, what, key);
-    if (digest === null) throw new Error(`there is no ${what} ${key} to seal`);
+    const digest = digestOf(db, what, key) ?? REMOVED;
     const next = { id: last.id + 1, what, key, digest, at: Math.round(at) };
     const hash = sealHash(last.hash, next);
     insert.run(next.id, what, key, digest, next.at, hash, sign(hash));
     last = { id: next.id, hash };
   }
+}
+
+/** The digest by which rows were sealed last; null if they were not. */
+export function sealedDigest(db: LedgerDb, what: Sealed, key: string): string | null {
+  const sql = 'SELECT digest FROM seals WHERE what = ? AND key = ? ORDER BY id DESC LIMIT 1';
+  return prepared<[string, string], string>(db, sql).pluck().get(what, key) ?? null;
 }
 
 /** The newest seal; null if there is none. */

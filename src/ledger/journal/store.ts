@@ -171,7 +171,7 @@ export class JournalStore {
 
   /** Stores readings of endpoints and the minutes that follow from them: all or nothing. They survive a power cut. */
   book(entries: readonly BookEntry[]): void {
-    this.#db.transaction(() => book(this.#db, entries)).immediate();
+    this.#sealed(() => book(this.#db, entries, this.#key.sign));
   }
 
   /**

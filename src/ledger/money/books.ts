@@ -4,6 +4,8 @@ import type { Spending } from '../../core/money/spending.ts';
 import { MINUTE_MS } from '../../core/time.ts';
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
+import { REMOVED, digestOf, seal, sealedDigest } from '../journal/seals.ts';
+import type { Sign } from '../journal/seals.ts';
 
 /** Which endpoint it is. `createdAt`: epoch ms, as the management API says. */
 export interface EndpointIdentity {
@@ -76,19 +78,46 @@ export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
     );
 }
 
-/** Writes readings and the spans that follow from them. Call it within a transaction. */
-export function book(db: LedgerDb, entries: readonly BookEntry[]): void {
+/** Writes readings and the spans that follow from them, and seals spans that are over. Call it within a transaction. */
+export function book(db: LedgerDb, entries: readonly BookEntry[], sign: Sign): void {
   for (const entry of entries) {
     const id = bookEndpoint(db, entry);
     bookSpans(db, id, entry.spans);
-    // Minutes that were written while the price was not known.
-    const price = entry.reading?.priceMicros ?? null;
-    if (price !== null) {
-      const sql =
-        'UPDATE endpoint_spans SET hourly_price_micros = ? WHERE endpoint_id = ? AND hourly_price_micros IS NULL';
-      prepared(db, sql).run(price, id);
-    }
+    const priced = priceSpans(db, id, entry.reading?.priceMicros ?? null);
+    const from = Math.min(...priced, ...entry.spans.map(({ fromMinute }) => fromMinute));
+    // The last span before them may have ended earlier than before, or be over now.
+    sealSpans(db, id, startBefore(db, id, from), entry.at, sign);
   }
+}
+
+/** Notes the price in minutes that were written while it was not known. Returns where their spans begin. */
+function priceSpans(db: LedgerDb, id: number, price: number | null): number[] {
+  if (price === null) return [];
+  const sql = `UPDATE endpoint_spans SET hourly_price_micros = ?
+    WHERE endpoint_id = ? AND hourly_price_micros IS NULL RETURNING from_minute`;
+  return prepared<unknown[], number>(db, sql).pluck().all(price, id);
+}
+
+/** Where the last span begins that begins before a minute; that minute if there is none. */
+function startBefore(db: LedgerDb, id: number, minute: number): number {
+  const sql = 'SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = ? AND from_minute < ?';
+  return prepared<unknown[], number | null>(db, sql).pluck().get(id, minute) ?? minute;
+}
+
+/** Seals the spans from a minute on that are over and differ from what was sealed of them. */
+function sealSpans(db: LedgerDb, id: number, from: number, at: number, sign: Sign): void {
+  const over = `SELECT from_minute FROM endpoint_spans s WHERE endpoint_id = ?1 AND from_minute >= ?2
+      AND (from_minute < (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = ?1)
+        OR (SELECT gone_at_ms FROM endpoints WHERE id = ?1) IS NOT NULL)
+    UNION SELECT key ->> 1 FROM seals WHERE what = 'span' AND key ->> 0 = ?1 AND key ->> 1 >= ?2`;
+  const starts = prepared<unknown[], number>(db, over).pluck().all({ 1: id, 2: from });
+  const due = starts
+    .map((start) => ['span', id, start] as const)
+    .filter(([what, ...values]) => {
+      const key = JSON.stringify(values);
+      return (digestOf(db, what, key) ?? REMOVED) !== sealedDigest(db, what, key);
+    });
+  seal(db, sign, at, due);
 }
 
 function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): number {

@@ -63,7 +63,7 @@ describe('audit', { concurrency: 4 }, () => {
       verified: false,
       consistent: true,
       against: 'itself',
-      covered: { decision: 3, event: 0, ask: 0, request: 0, policy: 0, price: 0, bill: 0 },
+      covered: { decision: 3, event: 0, ask: 0, request: 0, policy: 0, price: 0, bill: 0, span: 0 },
       rollouts: 1,
       seals: 3,
       decisions: 3,

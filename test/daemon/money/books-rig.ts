@@ -8,6 +8,8 @@ import type { BooksContext } from '../../../src/daemon/money/books.ts';
 import type { EndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import type { JournalEntry } from '../../../src/ledger/journal/entry.ts';
+import { checkSeals } from '../../../src/ledger/journal/audit-seals.ts';
+import { keyPathOf, readPublicKey } from '../../../src/ledger/journal/key.ts';
 import { JournalStore } from '../../../src/ledger/journal/store.ts';
 import { migrate } from '../../../src/ledger/migrate.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
@@ -33,6 +35,8 @@ export interface Stage {
   /** Goes on to a time, looking at every turn of a minute from `from` on, else at none. */
   readonly passTo: (at: number, from?: number) => Promise<void>;
   readonly query: <Row>(sql: string) => Row[];
+  /** What the audit finds wrong with the seals. */
+  readonly findings: () => string[];
   /** Stores a rollout. */
   readonly store: (rollout: NonNullable<JournalEntry['rollout']>) => void;
   /** What the books have logged: the message and its facts. */
@@ -204,6 +208,16 @@ export async function openStage({ servesGraphs = true } = {}): Promise<Stage> {
       } finally {
         db.close();
       }
+    },
+    findings() {
+      const db = openForReading(dbPath);
+      const found: string[] = [];
+      try {
+        checkSeals(db, readPublicKey(keyPathOf(dbPath)), (_, what) => found.push(what));
+      } finally {
+        db.close();
+      }
+      return found;
     },
     async close() {
       await stage.sim.close();

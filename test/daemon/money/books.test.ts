@@ -147,6 +147,7 @@ test('the money in the ledger is that of the meter, to the minute, whatever cras
           assert.equal(row?.estimated ?? 0, 0);
         }
         assert.equal(rows.length, endpoints.length);
+        assert.deepEqual(stage.findings(), []);
         readings += stage.readings;
         lives += endpoints.length;
       } finally {
@@ -208,6 +209,7 @@ test('whatever was deleted in the dark or lost its graphs: a minute that is not 
             checked++;
           }
         }
+        assert.deepEqual(stage.findings(), []);
       } finally {
         await stage.close();
       }

@@ -74,7 +74,7 @@ describe('audit', () => {
       decisions: COUNT,
       rerun: COUNT - 1,
       notCompared: [{ coreVersion: 0, decisions: 1 }],
-      covered: { decision: COUNT, event: 0, ask: 0, request: 0, policy: 1, price: 0, bill: 0 },
+      covered: { decision: COUNT, event: 0, ask: 0, request: 0, policy: 1, price: 0, bill: 0, span: 0 },
       rollouts: 0,
       seals: COUNT + 1,
       problems: [],

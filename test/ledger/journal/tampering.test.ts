@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import { AppError } from '../../../src/core/errors.ts';
 import { verifyAudit } from '../../../src/ledger/journal/audit.ts';
+import type { BookSpan } from '../../../src/core/money/books.ts';
 import type { AuditReport } from '../../../src/ledger/journal/audit.ts';
 import { readCheckpoint, writeCheckpoint } from '../../../src/ledger/journal/checkpoint.ts';
 import { isSignedBy, keyPathOf, openKey, readPublicKey } from '../../../src/ledger/journal/key.ts';
@@ -50,6 +51,28 @@ async function makeLedger(context: TestContext): Promise<string> {
   await journal.commit({ events: [{ rolloutId: ROLLOUT, at: START_MS + 9, type: 'noted', data: '{}' }], outcomes: [] });
   await journal.bookPrices([{ ...PRICE, isFree: false, isLive: true }], START_MS);
   await journal.bookBill([BILL], START_MS);
+  const span = {
+    fromMinute: 10,
+    untilMinute: 20,
+    state: 'running',
+    replicas: 1,
+    priceMicros: 800_000,
+    source: 'reading',
+  };
+  await journal.book([
+    {
+      endpoint: {
+        namespace: 'org',
+        name: 'e',
+        createdAt: START_MS,
+        model: 'org/model',
+        instance: 'aws us-east-1 nvidia-l4 x1',
+      },
+      spans: [span, { ...span, fromMinute: 20, untilMinute: 21, replicas: 2 }] as BookSpan[],
+      reading: { at: START_MS, state: 'running', replicas: 2, priceMicros: 800_000, updatedAt: null },
+      at: START_MS,
+    },
+  ]);
   await close();
   return path;
 }
@@ -153,6 +176,17 @@ const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[
     'UPDATE bills SET cost_micros = 1',
     /the line of a bill org 2026-11-24 org\/model acme was changed/,
   ],
+  [
+    'a span at another price',
+    'UPDATE endpoint_spans SET hourly_price_micros = 1 WHERE from_minute = 10',
+    /the span of an endpoint 1 10 was changed/,
+  ],
+  ['a removed span', 'DELETE FROM endpoint_spans WHERE from_minute = 10', /the span of an endpoint 1 10 was removed/],
+  [
+    'an invented span',
+    "INSERT INTO endpoint_spans VALUES (1, 2, 9, 'running', 9, 1, 'reading')",
+    /the span of an endpoint 1 2 was never sealed/,
+  ],
   ['another text of a policy', "UPDATE policies SET text = 'routes: [ ]'", /the policy \w+ was changed/],
   ['another path of a policy', "UPDATE policies SET path = 'my.yaml'", /the policy \w+ was changed/],
   ['a removed policy', 'DELETE FROM policies', /the policy \w+ was removed/],
@@ -170,7 +204,16 @@ describe('what a forger does to a ledger', () => {
   it('a ledger that nobody touched is as it was sealed, and all of it is covered', async (context) => {
     const report = audit(await makeLedger(context));
     assert.deepEqual(found(report), []);
-    assert.deepEqual(report.covered, { decision: 3, event: 1, ask: 0, request: 1, policy: 1, price: 1, bill: 1 });
+    assert.deepEqual(report.covered, {
+      decision: 3,
+      event: 1,
+      ask: 0,
+      request: 1,
+      policy: 1,
+      price: 1,
+      bill: 1,
+      span: 1,
+    });
   });
 
   for (const [what, sql, named] of FORGERIES) {
