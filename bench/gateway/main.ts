@@ -45,7 +45,8 @@ interface Wish {
 
 const CONNECTIONS = 64;
 const SLICE_MS = 500;
-const WARM_UP_MS = 1000;
+/** So long V8 goes on to compile what the first calls run. */
+const WARM_UP_MS = 4000;
 const CLIENTS_CORE = '0';
 const PROXIES_CORE = '1';
 

@@ -26,7 +26,8 @@ const LARGEST_PARSED = 8 * 1024;
 /** Values of the top level that are parsed even if the answer is large. */
 const SMALL_MEMBERS: ReadonlySet<string> = new Set(['error', 'error_message', 'object', 'type', 'usage', 'x_groq']);
 const LARGEST_MEMBER = 16 * 1024;
-/** A string that holds this has other quotes, because those within a string are escaped. */
+// A text within a string does not match these, because the quotes within a string are escaped.
+const TEXT = /"(?:content|text|reasoning_content)"\s*:\s*"[^"]/;
 const FAILED_CHOICE = /"finish_reason"\s*:\s*"error"/;
 /** Lists of the top level that hold an answer, in any format. */
 const ANSWERS: readonly string[] = ['choices', 'output', 'content', 'data'];
@@ -43,11 +44,30 @@ export function readWhole(text: string, isOpenAi: boolean): WholeAnswer {
   const start = skipSpace(text, 0);
   if (start >= text.length) return EMPTY;
   if (text.length > LARGEST_PARSED) return readLarge(text, isOpenAi);
+  const usual = isOpenAi ? readUsual(text) : null;
+  if (usual !== null) return usual;
   const value = parseAnswer(text);
   const object = objectOf(value);
   if (object !== null) return judge(object, isOpenAi);
   if (!isOpenAi && value !== undefined) return { outcome: 'ok', hasOutput: null, usage: NO_USAGE };
   return CUT_OFF;
+}
+
+/**
+ * Reads an answer whose choices hold a text, at a part of what parsing it costs: most answers are so. Null if that does
+ * not show at once.
+ */
+function readUsual(text: string): WholeAnswer | null {
+  const members = topMembers(text);
+  const choices = members?.find(({ key }) => key === 'choices');
+  if (members === null || choices === undefined) return null;
+  const made = text.slice(choices.start, choices.end);
+  if (!TEXT.test(made) || FAILED_CHOICE.test(made)) return null;
+  const small: Record<string, unknown> = {};
+  for (const { key, start, end } of members) {
+    if (SMALL_MEMBERS.has(key)) small[key] = parseAnswer(text.slice(start, end));
+  }
+  return saysError(small) ? null : { outcome: 'ok', hasOutput: true, usage: usageOf(small) };
 }
 
 function judge(answer: Json, isOpenAi: boolean): WholeAnswer {

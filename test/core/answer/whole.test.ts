@@ -73,6 +73,41 @@ describe('a whole answer', () => {
     assert.equal(readWhole(text.slice(0, 7_999), true).outcome, 'incomplete_answer');
   });
 
+  it('is the same whether it is recognised by its parts or parsed', () => {
+    const word = fc.constantFrom('a', '', 'x"content":"y', '"finish_reason":"error"', '\\', '"}]}', '{"error":{}}');
+    const choice = fc.record({
+      index: fc.nat(2),
+      message: fc.record(
+        {
+          role: fc.constant('assistant'),
+          content: fc.option(word),
+          tool_calls: fc.array(fc.constant({ id: 't' }), { maxLength: 1 }),
+        },
+        { requiredKeys: ['role'] },
+      ),
+      finish_reason: fc.constantFrom('stop', '', null, 'error', 'tool_calls'),
+    });
+    const answer = fc.record(
+      {
+        id: word,
+        choices: fc.option(fc.array(choice, { maxLength: 3 })),
+        usage: fc.option(fc.constant(usage)),
+        error: fc.option(word),
+        object: word,
+      },
+      { requiredKeys: ['id'] },
+    );
+    fc.assert(
+      fc.property(answer, (value) => {
+        const text = JSON.stringify(value);
+        // A name that has an escape keeps an answer from being recognised by its parts.
+        const slow = text.replaceAll(/"(content|text)":/g, (name) => name.replace('t"', '\\u0074"'));
+        assert.deepEqual(readWhole(text, true), readWhole(slow, true), text);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it('is the same with white space around it, printed over lines, and when it is large', () => {
     for (const [what, value, outcome] of ANSWERS) {
       if (what === 'an object of nothing' || what === 'a response at the caller’s limit') continue;
