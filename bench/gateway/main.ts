@@ -46,7 +46,7 @@ interface Wish {
 const CONNECTIONS = 64;
 const SLICE_MS = 500;
 /** So long V8 goes on to compile what the first calls run. */
-const WARM_UP_MS = 4000;
+const WARM_UP_MS = 10_000;
 const CLIENTS_CORE = '0';
 const PROXIES_CORE = '1';
 
