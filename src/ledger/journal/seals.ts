@@ -2,6 +2,10 @@ import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { sha256 } from './chain.ts';
 
+/** Whether a span `s` of an endpoint `e` will not grow any more. */
+const IS_OVER = `(e.gone_at_ms IS NOT NULL
+  OR s.from_minute < (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = e.id))`;
+
 /**
  * What a seal covers: rows that belong together and do not change once they are sealed. `key`: the JSON array of the
  * values for the question marks of the queries. All columns of all rows that the queries find are covered.
@@ -48,10 +52,10 @@ const SEALED = {
   /** Minutes in a row of an endpoint, once another span follows or the endpoint is gone. */
   span: {
     keys: `SELECT json_array(s.endpoint_id, s.from_minute) FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
-      WHERE e.gone_at_ms IS NOT NULL OR s.from_minute < (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = e.id)`,
+      WHERE ${IS_OVER}`,
     rows: [
       `SELECT s.*, e.namespace, e.name, e.created_at_ms FROM endpoint_spans s JOIN endpoints e ON e.id = s.endpoint_id
-       WHERE s.endpoint_id = ? AND s.from_minute = ?`,
+       WHERE s.endpoint_id = ? AND s.from_minute = ? AND ${IS_OVER}`,
     ],
   },
 } as const satisfies Record<string, { readonly keys: string; readonly rows: readonly string[] }>;
@@ -61,7 +65,7 @@ export type Sealed = keyof typeof SEALED;
 /** Everything that is sealed. */
 export const SEALED_KINDS = Object.keys(SEALED) as readonly Sealed[];
 
-/** The digest of rows that the daemon itself has removed. */
+/** The digest of what the daemon itself has removed, or has opened again: a span that goes on after all. */
 export const REMOVED = '';
 
 /** The columns of a seal that the chain covers: all but the hash and its signature. */

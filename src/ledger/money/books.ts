@@ -104,18 +104,16 @@ function startBefore(db: LedgerDb, id: number, minute: number): number {
   return prepared<unknown[], number | null>(db, sql).pluck().get(id, minute) ?? minute;
 }
 
-/** Seals the spans from a minute on that are over and differ from what was sealed of them. */
+/** Seals the spans from a minute on that differ from what was sealed of them: those that are over, removed, or open again. */
 function sealSpans(db: LedgerDb, id: number, from: number, at: number, sign: Sign): void {
-  const over = `SELECT from_minute FROM endpoint_spans s WHERE endpoint_id = ?1 AND from_minute >= ?2
-      AND (from_minute < (SELECT max(from_minute) FROM endpoint_spans WHERE endpoint_id = ?1)
-        OR (SELECT gone_at_ms FROM endpoints WHERE id = ?1) IS NOT NULL)
+  const known = `SELECT from_minute FROM endpoint_spans WHERE endpoint_id = ?1 AND from_minute >= ?2
     UNION SELECT key ->> 1 FROM seals WHERE what = 'span' AND key ->> 0 = ?1 AND key ->> 1 >= ?2`;
-  const starts = prepared<unknown[], number>(db, over).pluck().all({ 1: id, 2: from });
+  const starts = prepared<unknown[], number>(db, known).pluck().all({ 1: id, 2: from });
   const due = starts
     .map((start) => ['span', id, start] as const)
     .filter(([what, ...values]) => {
       const key = JSON.stringify(values);
-      return (digestOf(db, what, key) ?? REMOVED) !== sealedDigest(db, what, key);
+      return (digestOf(db, what, key) ?? REMOVED) !== (sealedDigest(db, what, key) ?? REMOVED);
     });
   seal(db, sign, at, due);
 }

@@ -228,6 +228,35 @@ describe('what a forger does to a ledger', () => {
     });
   }
 
+  it('a span that is over, goes on after all, is written anew or removed, is no forgery', async (context) => {
+    const path = await makeLedger(context);
+    const { journal, close } = await openFor(context, path);
+    const span = (fromMinute: number, untilMinute: number, replicas: number): BookSpan => ({
+      fromMinute,
+      untilMinute,
+      state: 'running',
+      replicas,
+      priceMicros: 800_000,
+      source: 'reading',
+    });
+    const endpoint = { namespace: 'org', name: 'e', createdAt: START_MS, model: 'org/model', instance: 'x' };
+    const reading = { at: START_MS, state: 'running', replicas: 1, priceMicros: 800_000, updatedAt: null };
+    const days: readonly (readonly [spans: BookSpan[], isGone: boolean])[] = [
+      [[span(20, 25, 1)], false],
+      [[span(25, 26, 1)], false],
+      [[span(26, 27, 3), span(27, 28, 1)], false],
+      [[span(26, 28, 1), span(28, 29, 2)], false],
+      [[], true],
+      [[span(29, 30, 2)], false],
+      [[span(12, 30, 4)], false],
+    ];
+    for (const [spans, isGone] of days) {
+      await journal.book([{ endpoint, spans, reading: isGone ? null : reading, at: START_MS }]);
+      assert.deepEqual(found(audit(path)), []);
+    }
+    await close();
+  });
+
   it('a chain made anew shows that another key signed it, wherever the forger begins', async (context) => {
     const path = await makeLedger(context);
     const before = readMark(path);
