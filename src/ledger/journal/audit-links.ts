@@ -6,7 +6,8 @@ const APPEND_ONLY = ['decisions', 'events', 'asks', 'requests', 'request_outcome
 
 /**
  * Compares a decision with the rows that it names: its events, the operator's request and the outcome of that request.
- * The hash chain covers the decision, but not those rows. Returns what differs.
+ * Seals show that these rows are as they were written; this shows that they say what the decision says. Returns what
+ * differs.
  */
 export function linkChecker(db: LedgerDb): (decision: { id: number; input: string; output: string }) => string[] {
   const events = db.prepare<[number], string>('SELECT data FROM events WHERE decision_id = ? ORDER BY id').pluck();

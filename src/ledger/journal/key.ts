@@ -14,7 +14,7 @@ export interface LedgerKey {
   readonly publicKey: string;
 }
 
-/** Where a ledger's key is, if the policy of its host does not say otherwise: beside it. */
+/** Where a ledger's key is: beside it. */
 export function keyPathOf(dbPath: string): string {
   return `${realPath(dbPath)}.key`;
 }

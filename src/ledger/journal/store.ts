@@ -51,10 +51,9 @@ export class JournalStore {
   readonly #key: LedgerKey;
   #marked = 0;
 
-  /** `keyPath`: the key that signs what is sealed. */
-  constructor(path: string, keyPath: string = keyPathOf(path)) {
+  constructor(path: string) {
     this.#path = path;
-    this.#key = openKey(keyPath);
+    this.#key = openKey(keyPathOf(path));
     this.#db = connect(path, { timeout: 2_000 });
     this.#db.pragma('synchronous = FULL');
     this.#db.pragma('wal_autocheckpoint = 0');
