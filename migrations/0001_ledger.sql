@@ -311,7 +311,8 @@ CREATE TABLE asks (
 ) STRICT;
 CREATE INDEX asks_by_rollout ON asks (rollout_id, id);
 
--- What operators ask of the daemon. The daemon reads new rows at every tick.
+-- What operators ask of the daemon. Only the daemon writes rows: each was a word, a file of whoever said it, and has a seal.
+-- The daemon reads those without an outcome at every tick.
 CREATE TABLE requests (
   -- Counts up in the order in which requests came.
   id INTEGER PRIMARY KEY,
@@ -321,15 +322,21 @@ CREATE TABLE requests (
   rollout_id TEXT NOT NULL,
   -- Question that an approval or a rejection answers. Null for other kinds.
   ask_id INTEGER REFERENCES asks (id),
+  -- SHA-256, as hex, of that question as the operator saw it. Null for other kinds.
+  ask_digest TEXT,
   -- Step that the operator saw. Null if the request is not about a step.
   step INTEGER,
   -- Why, in the operator's words. Null if they gave no reason.
   reason TEXT,
-  -- User that ran the command.
+  -- User that owned the file of the word, as the operating system calls them.
   by_user TEXT NOT NULL,
-  -- Host that the command ran on.
+  -- Host that knows the user by this name: the one that the daemon runs on.
   by_host TEXT NOT NULL,
-  -- When it was requested.
+  -- Number of the user that owned the file of the word.
+  by_uid INTEGER NOT NULL,
+  -- Name of the word: its file's, without the end.
+  word TEXT NOT NULL UNIQUE,
+  -- When the file was written. On a simulated clock: when the daemon read it.
   requested_at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX requests_by_ask ON requests (ask_id);

@@ -281,7 +281,7 @@ export class Daemon {
   async #lookForRequests(): Promise<void> {
     // On a faster clock a tick a second is too slow, so each look for requests also ticks.
     if (this.#options.clock.scale > 1) return this.#loop.tick();
-    if ((await this.#ledger.journal.pendingRequests()).length > 0) this.#loop.wake();
+    if ((await this.#ticks.pendingRequests()).length > 0) this.#loop.wake();
   }
 
   async #reloadPolicy(): Promise<void> {

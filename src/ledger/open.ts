@@ -12,7 +12,7 @@ import type { Journal } from './journal/journal.ts';
 import { checkMark } from './journal/mark.ts';
 import { acquireLock } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
-import { checkOwnership, keepPrivate } from './ownership.ts';
+import { checkOwnership, keepPrivate, makeWordsFolder } from './ownership.ts';
 
 /** The ledger as the daemon uses it. */
 export interface Ledger {
@@ -40,6 +40,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
   const lock = acquireLock(path);
   try {
     keepPrivate(path);
+    makeWordsFolder(path);
     migrate(path, clock.now());
     const agentSalt = ensureRandom(path, 'agent_salt', 16);
     const id = ensureRandom(path, LEDGER_ID, 4);
@@ -67,8 +68,8 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
 }
 
 /**
- * Opens a ledger for reading, whether a daemon has it open or not; only `insertRequest` may write through it. Throws
- * AppError: `not_found`, `conflict` if another program or build made it, `invalid` if it is no database.
+ * Opens a ledger for reading, whether a daemon has it open or not. Throws AppError: `not_found`, `conflict` if another
+ * program or build made it, `invalid` if it is no database.
  */
 export function openForReading(path: string): LedgerDb {
   if (existsSync(path)) checkOwnership(path, 'read');

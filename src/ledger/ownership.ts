@@ -1,10 +1,13 @@
-import { chmodSync, closeSync, existsSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
 
-/** The files that belong to a ledger, by what follows its name. */
-const PARTS = ['', '-wal', '-shm', '.lock', '.mark', '.key'] as const;
+/** What follows the name of a ledger in the name of its folder of words. */
+const WORDS = '.words';
+
+/** What belongs to a ledger, by what follows its name: files, and one folder. */
+const PARTS = ['', '-wal', '-shm', '.lock', '.mark', '.key', WORDS] as const;
 
 const OTHERS_WRITE = 0o002;
 const OTHERS = 0o007;
@@ -12,8 +15,8 @@ const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
 const ROOT = 0;
 
-/** What is known of a file or folder. */
-type Facts = Pick<Stats, 'uid' | 'mode' | 'nlink'> & { readonly kind: 'file' | 'folder' | 'link' | 'other' };
+/** What is known of a file or folder. `words`: the folder of words. */
+type Facts = Pick<Stats, 'uid' | 'mode' | 'nlink'> & { readonly kind: 'file' | 'folder' | 'words' | 'link' | 'other' };
 
 /** What speaks against trusting a file or folder of a ledger. */
 export interface Doubt {
@@ -29,11 +32,12 @@ export interface Doubt {
  */
 export function doubtOf({ uid: owner, mode, nlink, kind }: Facts, uid: number): Doubt | null {
   const refused = (why: string): Doubt => ({ why, refuses: true });
-  const isFolder = kind === 'folder';
+  const isFolder = kind === 'folder' || kind === 'words';
   if (kind === 'link') return refused('it is a symbolic link');
-  if (kind === 'other') return refused('it is not a regular file');
-  // Whoever has root's rights can do everything anyway.
-  if (owner !== uid && !(isFolder && owner === ROOT)) return refused(`it belongs to user ${owner}, not to user ${uid}`);
+  if (kind === 'other') return refused('it is not the regular file or the folder that it must be');
+  // Whoever has root's rights can do everything anyway. But into its folder of words a daemon must be able to write.
+  if (owner !== uid && !(kind === 'folder' && owner === ROOT))
+    return refused(`it belongs to user ${owner}, not to user ${uid}`);
   if (!isFolder && nlink > 1) return refused(`it has ${nlink} names (hard links)`);
   // In a folder with this bit nobody else can replace a file of the owner.
   if (isFolder && (mode & STICKY) !== 0) return null;
@@ -54,7 +58,7 @@ export function checkOwnership(path: string, use: 'run' | 'read'): string[] {
   const isRootReading = me === ROOT && use === 'read';
   const uid = isRootReading && existsSync(file) ? statSync(file).uid : me;
   return [dirname(file), ...found].flatMap((each, n) => {
-    const facts = factsOf(each, n === 0);
+    const facts = factsOf(each, n === 0 ? 'folder' : each === file + WORDS ? 'words' : 'file');
     const doubt = facts === null ? null : doubtOf(facts, uid);
     if (doubt === null) return [];
     if (doubt.refuses) throw refusal(each, doubt.why);
@@ -71,13 +75,34 @@ export function keepPrivate(path: string): void {
   }
 }
 
+/** Where the words for a ledger's daemon are. */
+export function wordsPath(path: string): string {
+  return realPath(path) + WORDS;
+}
+
+/** Makes the folder of words, for the daemon's user alone, and takes from others what they may do with it. */
+export function makeWordsFolder(path: string): void {
+  const folder = wordsPath(path);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (fileCode(error) !== 'EEXIST') throw error;
+    if (lstatOf(folder)?.isDirectory() === true) chmodSync(folder, 0o700);
+  }
+}
+
 /** Creates a file if there is none, and only for its owner. Nobody's link is followed. */
 export function createPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (fileCode(error) !== 'EEXIST') throw error;
   }
+}
+
+/** What the file system calls an error, e.g. `EEXIST`; empty if it is not one of its errors. */
+export function fileCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 /** The path without symbolic links, because a ledger is one ledger by whatever name it is opened. */
@@ -91,15 +116,11 @@ function lstatOf(path: string): Stats | null {
   return lstatSync(path, { throwIfNoEntry: false }) ?? null;
 }
 
-function factsOf(path: string, isFolder: boolean): Facts | null {
+function factsOf(path: string, expected: 'file' | 'folder' | 'words'): Facts | null {
   const stat = lstatOf(path);
   if (stat === null) return null;
-  const kinds = [
-    [stat.isSymbolicLink(), 'link'],
-    [isFolder && stat.isDirectory(), 'folder'],
-    [!isFolder && stat.isFile(), 'file'],
-  ] as const;
-  const kind = kinds.find(([is]) => is)?.[1] ?? 'other';
+  const isExpected = expected === 'file' ? stat.isFile() : stat.isDirectory();
+  const kind = stat.isSymbolicLink() ? 'link' : isExpected ? expected : 'other';
   return { uid: stat.uid, mode: stat.mode, nlink: stat.nlink, kind };
 }
 

@@ -29,10 +29,10 @@ import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import type { JournalEntry } from '../../src/ledger/journal/entry.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openForReading } from '../../src/ledger/open.ts';
-import { insertRequest } from '../../src/ledger/journal/requests.ts';
 import { MODEL, PROFILE, START, WARM, SURVEY } from '../support/samples.ts';
 import { openInThread } from '../support/in-thread.ts';
 import { SpendingEstimate } from '../support/spending.ts';
+import { say } from '../support/words.ts';
 import type { Traffic } from './traffic.ts';
 import { makeCall } from './traffic.ts';
 
@@ -216,28 +216,21 @@ export class World {
     return `${Math.floor(seconds / 3_600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
   }
 
-  /** Stores an operator's request as the CLI does, and lets the daemon read it. `askId`: the open one unless given. */
+  /** Says a word as the command line does, and lets the daemon hear it. `askId`: the open one unless given. */
   async request(kind: OperatorRequest['kind'], reason: string | null, askId?: number): Promise<void> {
     const { watch } = this;
     const rollout = watch.rollout ?? watch.lastRollout;
     const needsAsk = kind === 'approve' || kind === 'reject';
-    const db = openForReading(this.#dbPath);
-    try {
-      insertRequest(db, {
-        kind,
-        rolloutId: rollout?.id ?? 'none',
-        askId: needsAsk ? (askId ?? watch.openAskId) : null,
-        step: null,
-        reason,
-        byUser: 'ann',
-        byHost: 'desk',
-        at: this.now,
-      });
-    } finally {
-      db.close();
-    }
-    await this.#reconcile(await this.#open.journal.pendingRequests());
-    await this.#reconcile(await this.#open.journal.pendingRequests());
+    const asked = needsAsk ? (askId ?? watch.openAskId) : null;
+    say(this.#dbPath, { kind, rolloutId: rollout?.id ?? 'none', askId: asked, reason });
+    await this.#answer();
+    await this.#answer();
+  }
+
+  async #answer(): Promise<void> {
+    const { requests, notes } = await this.#open.journal.pendingRequests(this.now);
+    assert.deepEqual(notes, []);
+    await this.#reconcile([...requests]);
   }
 
   /** Changes the budget in the policy file; a rollout keeps the policy that it pinned. */

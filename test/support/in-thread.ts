@@ -4,14 +4,19 @@ import type { Journal } from '../../src/ledger/journal/journal.ts';
 import { JournalStore } from '../../src/ledger/journal/store.ts';
 import type { RemoteStore } from '../../src/ledger/journal/thread.ts';
 import { migrate } from '../../src/ledger/migrate.ts';
+import { makeWordsFolder } from '../../src/ledger/ownership.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 
 const METHODS = Object.getOwnPropertyNames(JournalStore.prototype).filter((name) => name !== 'constructor');
 
-/** A ledger without a thread of its own, which takes longer to start than many a scenario to run. */
+/**
+ * A ledger without a thread of its own, which takes longer to start than many a scenario to run. Its operator is always
+ * the same one.
+ */
 export function openInThread(path: string, now: number): Pick<Ledger, 'calls' | 'journal' | 'close'> {
+  makeWordsFolder(path);
   migrate(path, now);
-  const store = new JournalStore(path);
+  const store = new JournalStore(path, () => ({ user: 'ann', host: 'desk' }));
   const methods = METHODS.map((name) => {
     const method = store[name as keyof JournalStore] as (...args: readonly unknown[]) => unknown;
     return [name, async (...args: readonly unknown[]) => method.apply(store, [...args])] as const;

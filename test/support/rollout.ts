@@ -5,12 +5,13 @@ import { CORE_VERSION } from '../../src/core/decide/decision.ts';
 import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import type { OpenAsk } from '../../src/ledger/journal/requests.ts';
-import { insertRequest, openAsks } from '../../src/ledger/journal/requests.ts';
+import { openAsks } from '../../src/ledger/journal/requests.ts';
 import { listRollouts } from '../../src/ledger/journal/rollouts.ts';
 import { runUpshift } from './processes.ts';
 import type { Stage } from './stage.ts';
 import type { Sent } from './traffic.ts';
 import { eventually } from './waiting.ts';
+import { say } from './words.ts';
 
 /** The stage's newest rollout as the ledger has it; null before the first. */
 export function newestRollout(stage: Stage): Rollout | null {
@@ -44,20 +45,14 @@ export function askedFor(stage: Stage, step: number): Promise<OpenAsk> {
   return eventually(`there is an ask for step ${step}`, look, { tell: () => decided(stage) });
 }
 
-/** Puts an approval of an ask into the ledger, as the command line does. */
-export function approve(stage: Stage, ask: OpenAsk): number {
-  return insert(stage, 'approve', ask.rolloutId, ask);
+/** Approves an ask, as the command line does. Returns the name of the word. */
+export function approve({ dbPath }: Stage, { id, rolloutId, step }: OpenAsk): string {
+  return say(dbPath, { kind: 'approve', rolloutId, askId: id, step });
 }
 
-/** Puts a wish to abort into the ledger, as the command line does. */
-export function abort(stage: Stage, rolloutId: string): number {
-  return insert(stage, 'abort', rolloutId, null);
-}
-
-function insert(stage: Stage, kind: 'approve' | 'abort', rolloutId: string, ask: OpenAsk | null): number {
-  const [askId, step] = [ask?.id ?? null, ask?.step ?? null];
-  const who = { reason: null, byUser: 'ann', byHost: 'desk', at: stage.clock.now() };
-  return stage.read((db) => insertRequest(db, { kind, rolloutId, askId, step, ...who }));
+/** Says that a rollout is to end, as the command line does. Returns the name of the word. */
+export function abort({ dbPath }: Stage, rolloutId: string): string {
+  return say(dbPath, { kind: 'abort', rolloutId });
 }
 
 /**
@@ -68,6 +63,7 @@ const EVIDENCE = /^approve (?:verdict_changed|capacity|serverless_cannot|nothing
 
 interface Answered {
   readonly id: number;
+  readonly word: string;
   readonly kind: string;
   readonly result: 'done' | 'refused';
   readonly reason: string | null;
@@ -75,14 +71,14 @@ interface Answered {
 
 /** What the daemon has answered, in the order in which it was asked: an answer that was given twice stands here twice. */
 export function answers(stage: Stage): Answered[] {
-  const sql = `SELECT q.id, q.kind, o.result, d.reason FROM requests q JOIN request_outcomes o ON o.request_id = q.id
+  const sql = `SELECT q.id, q.word, q.kind, o.result, d.reason FROM requests q JOIN request_outcomes o ON o.request_id = q.id
     LEFT JOIN decisions d ON d.id = o.decision_id ORDER BY q.id`;
   return stage.read((db) => db.prepare<[], Answered>(sql).all());
 }
 
 /** Whether an approval was carried out, once the daemon has answered it. Fails if it was refused for another reason than the evidence. */
-export async function isCarriedOut(stage: Stage, request: number): Promise<boolean> {
-  const answer = await eventually('the approval is answered', () => answers(stage).find(({ id }) => id === request));
+export async function isCarriedOut(stage: Stage, name: string): Promise<boolean> {
+  const answer = await eventually('the approval is answered', () => answers(stage).find(({ word }) => word === name));
   if (answer.result === 'refused') assert.match(`${answer.kind} ${answer.reason}`, EVIDENCE);
   return answer.result === 'done';
 }

@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
 import type { OperatorRequest } from '../../core/decide/observation.ts';
@@ -7,16 +6,18 @@ import { askText } from '../../core/rollout/ask.ts';
 import { isOver } from '../../core/rollout/rollout.ts';
 import type { StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
-import { insertRequest, openAsks, requestOutcome } from '../../ledger/journal/requests.ts';
+import { askDigest, openAsks, requestId, requestOutcome } from '../../ledger/journal/requests.ts';
+import type { OpenAsk } from '../../ledger/journal/requests.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { listRollouts } from '../../ledger/journal/rollouts.ts';
 import { isLocked } from '../../ledger/lock.ts';
 import { openForReading } from '../../ledger/open.ts';
+import { LONGEST_REASON } from '../../ledger/words/word.ts';
+import { writeWord } from '../../ledger/words/write-word.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
 import { checkNumber, withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
-import { openClock, timeOf } from '../session.ts';
 import { clean, painter, printJson, printText, warn } from '../terminal/print.ts';
 
 type Kind = OperatorRequest['kind'];
@@ -31,7 +32,6 @@ interface RequestOptions extends GlobalOptions {
 /** In real ms. */
 const PATIENCE_MS = 10_000;
 const LOOK_EVERY_MS = 50;
-const LONGEST_REASON = 500;
 
 export const approveCommand = answerCommand(
   'approve',
@@ -87,12 +87,14 @@ function plainCommand(kind: 'pause' | 'resume' | 'abort', describe: string): Com
 }
 
 const EPILOGUE =
-  'This command writes a request to the ledger, with your user name and host. The\n' +
-  'daemon carries it out once. If no daemon is running, the request waits for one.\n' +
+  'This command writes a word, a file beside the ledger. The daemon makes it a\n' +
+  'request in the ledger: the owner of the file is who asks. It carries it out\n' +
+  'once. If no daemon is running, the word waits for one.\n' +
   'Exit status: 0 done or queued, 1 no answer within 10 s, 2 no such rollout,\n' +
   '4 refused.\n' +
   '--json: {"request","kind","rollout",\n' +
-  '"result":"done"|"refused"|"queued"|"unanswered","message"}.';
+  '"result":"done"|"refused"|"queued"|"unanswered","message"}. request is the number\n' +
+  'of the request, or the name of the word as long as it is only that.';
 
 function common(yargs: Argv): Argv<RequestOptions> {
   return withGlobals(yargs)
@@ -107,7 +109,6 @@ function common(yargs: Argv): Argv<RequestOptions> {
 
 async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   check(options);
-  const clock = openClock();
   const db = openForReading(options.db);
   try {
     const { id: rolloutId, ...rollout } = chooseRollout(listRollouts(db), options.rollout);
@@ -117,12 +118,13 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
         hint: `see why: npx upshift audit --rollout ${rolloutId}`,
       });
     }
-    const [step, reason] = [options.step ?? null, options.reason ?? null];
-    const askId = kind === 'approve' || kind === 'reject' ? askFor(db, kind, rolloutId, step, report) : null;
+    const [step, reason] = [options.step ?? null, options.reason?.toWellFormed() ?? null];
+    const ask = kind === 'approve' || kind === 'reject' ? askFor(db, kind, rolloutId, step, report) : null;
     const isRunning = isLocked(options.db);
-    const at = timeOf(clock, report);
-    const request = insertRequest(db, { kind, rolloutId, askId, step, reason, ...sender(), at });
-    const answer = isRunning && options.wait ? await outcomeOf(db, request) : null;
+    const answers = { askId: ask?.id ?? null, askDigest: ask === null ? null : askDigest(ask) };
+    const word = writeWord(options.db, { kind, rolloutId, ...answers, step, reason });
+    const answer = isRunning && options.wait ? await outcomeOf(db, word) : null;
+    const request = requestId(db, word) ?? word;
     show({ request, kind, rollout: rolloutId }, answer, { isRunning, wasAwaited: isRunning && options.wait }, options);
   } finally {
     db.close();
@@ -143,7 +145,7 @@ function askFor(
   rolloutId: string,
   step: number | null,
   report: StatusReport | null,
-): number {
+): OpenAsk {
   const ask = openAsks(db).find((open) => open.rolloutId === rolloutId);
   if (ask === undefined) {
     const route = report?.routes.find(({ rollout }) => rollout?.id === rolloutId);
@@ -160,24 +162,13 @@ function askFor(
       hint: `look at it first: npx upshift status; then: npx upshift ${kind} ${rolloutId}${option}`,
     });
   }
-  return ask.id;
+  return ask;
 }
 
-/** Who asks, as the operating system knows them. */
-function sender(): { byUser: string; byHost: string } {
-  let byUser = `uid ${process.getuid?.() ?? 'unknown'}`;
-  try {
-    byUser = userInfo().username;
-  } catch {
-    // A user without a name, as containers have them: the number says who it is.
-  }
-  return { byUser, byHost: hostname() };
-}
-
-async function outcomeOf(db: LedgerDb, request: number): Promise<ReturnType<typeof requestOutcome>> {
+async function outcomeOf(db: LedgerDb, word: string): Promise<ReturnType<typeof requestOutcome>> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {
-    const outcome = requestOutcome(db, request);
+    const outcome = requestOutcome(db, word);
     if (outcome !== null || performance.now() > end) return outcome;
     await pause(LOOK_EVERY_MS);
   }
@@ -185,7 +176,7 @@ async function outcomeOf(db: LedgerDb, request: number): Promise<ReturnType<type
 
 /** Prints what became of a request, and sets the exit status. */
 function show(
-  request: { readonly request: number; readonly kind: Kind; readonly rollout: string },
+  request: { readonly request: number | string; readonly kind: Kind; readonly rollout: string },
   answer: ReturnType<typeof requestOutcome>,
   { isRunning, wasAwaited }: { readonly isRunning: boolean; readonly wasAwaited: boolean },
   { json }: RequestOptions,

@@ -52,7 +52,7 @@ export class Ticks {
   /** One tick. */
   async tick(): Promise<void> {
     const { routes, log } = this.#options;
-    const requests = await this.#pendingRequests();
+    const requests = await this.pendingRequests();
     const isIdleRoute = (watch: RouteWatch) => Number(watch.rollout === null);
     for (const watch of [...routes.all()].sort((a, b) => isIdleRoute(a) - isIdleRoute(b))) {
       if (routes.isIdle(watch)) continue;
@@ -85,11 +85,14 @@ export class Ticks {
   }
 
   /** The operators' requests; none if the ledger cannot be read, because a tick may still have to roll back. */
-  async #pendingRequests(): Promise<PendingRequest[]> {
+  async pendingRequests(): Promise<readonly PendingRequest[]> {
+    const { clock, journal, log } = this.#options;
     try {
-      return await this.#options.journal.pendingRequests();
+      const { requests, notes } = await journal.pendingRequests(clock.scale === 1 ? null : clock.now());
+      for (const note of notes) log('warn', note);
+      return requests;
     } catch (error) {
-      this.#options.log('error', 'requests cannot be read', { error: errorMessage(error) });
+      log('error', 'requests cannot be read', { error: errorMessage(error) });
       return [];
     }
   }

@@ -23,7 +23,7 @@ const NAMES: Readonly<Record<Sealed, string>> = {
   decision: 'decision',
   event: 'event',
   ask: 'question',
-  request: 'answered request',
+  request: 'request',
   policy: 'policy',
   price: 'price',
   bill: 'line of a bill',
@@ -80,7 +80,7 @@ function checkRows(db: LedgerDb, what: Sealed, newest: Map<string, string>, say:
     const digest = newest.get(name);
     newest.delete(name);
     const about = decisionOf(what, key);
-    if (digest === undefined) say(about, `${subject(what, key)}never sealed: the daemon did not write it`);
+    if (digest === undefined) say(about, `${subject(what, key)}never sealed: it came from another hand`);
     else if (digestNow(db, what, key) !== digest) {
       const also = what === 'decision' ? ', or a row that belongs to it was' : '';
       say(about, `${subject(what, key)}changed after it was sealed${also}`);

@@ -1,7 +1,14 @@
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import type { AskAbout } from '../../core/rollout/ask.ts';
-import { prepared, unreadable } from '../database.ts';
+import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
+import type { Who } from '../words/people.ts';
+import type { SpokenWord } from '../words/word-folder.ts';
+import { sha256 } from './chain.ts';
+import type { JournalEntry } from './entry.ts';
+import type { LedgerKey } from './key.ts';
+import { isSealedBy } from './own-seals.ts';
+import { seal } from './seals.ts';
 
 /** An ask that waits for an operator's answer. `figures`: JSON of the figures to decide by; `at`: epoch ms. */
 export interface OpenAsk {
@@ -43,7 +50,7 @@ export function openAsks(db: LedgerDb): (OpenAsk & { readonly model: string })[]
   return prepared<[], OpenAsk & { model: string }>(db, sql).all();
 }
 
-/** Requests in the order they came, without those that have an outcome. */
+/** Requests in the order they came, without those that have an outcome, whoever wrote them. */
 export function pendingRequests(db: LedgerDb): PendingRequest[] {
   const sql = `SELECT q.id, q.kind, q.rollout_id AS rolloutId, q.ask_id AS askId, q.step, q.reason,
       q.by_user || '@' || q.by_host AS "by", r.model, q.requested_at_ms AS at
@@ -52,48 +59,92 @@ export function pendingRequests(db: LedgerDb): PendingRequest[] {
   return prepared<[], PendingRequest>(db, sql).all();
 }
 
-/** An operator's request. `askId`: the ask that an approval or rejection answers. `at`: epoch ms of clock time. */
-export interface NewRequest {
-  readonly kind: OperatorRequest['kind'];
-  readonly rolloutId: string;
-  readonly askId: number | null;
-  readonly step: number | null;
-  readonly reason: string | null;
-  readonly byUser: string;
-  readonly byHost: string;
-  readonly at: number;
+/** Digest, as hex, of a question as people see it. An answer names it, so that it answers what was seen. */
+export function askDigest({ id, rolloutId, step, policyHash, verdict, figures, at }: OpenAsk): string {
+  return sha256(JSON.stringify([id, rolloutId, step, policyHash, verdict, figures, at]));
+}
+
+/** What a word needs so that it can become a row. */
+export interface Hearing {
+  readonly key: LedgerKey;
+  readonly who: Who;
+  /** The time, epoch ms, if the daemon's clock is simulated; null: the time of the word's file counts. */
+  readonly simulatedNow: number | null;
 }
 
 /**
- * Stores a request so that it survives a power cut; returns its id. Waits up to five seconds for a lock, then throws
- * AppError `unavailable`.
+ * Makes a word a row of `requests`, once, and seals it. An answer to a question that somebody has changed is refused with
+ * it. Returns why there is no row; null if there is one. The caller makes it one transaction.
  */
-export function insertRequest(db: LedgerDb, request: NewRequest): number {
-  db.pragma('query_only = OFF');
-  try {
-    db.pragma('synchronous = FULL');
-    const { kind, rolloutId, askId, step, reason, byUser, byHost, at } = request;
-    const { lastInsertRowid } = db
-      .prepare(
-        `INSERT INTO requests (kind, rollout_id, ask_id, step, reason, by_user, by_host, requested_at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(kind, rolloutId, askId, step, reason, byUser, byHost, Math.round(at));
-    return Number(lastInsertRowid);
-  } catch (error) {
-    throw unreadable(db.name, error);
-  } finally {
-    db.pragma('query_only = ON');
-  }
+export function addRequest(db: LedgerDb, word: SpokenWord, { key, who, simulatedNow }: Hearing): string | null {
+  const { name, kind, rolloutId, askId, step, reason, uid } = word;
+  // The daemon may have died before it removed the word.
+  if (requestId(db, name) !== null) return null;
+  const isKnown = prepared<[string], number>(db, 'SELECT 1 FROM rollouts WHERE id = ?').pluck().get(rolloutId);
+  if (isKnown === undefined) return `the ledger has no rollout ${rolloutId}`;
+  const ask = askId === null ? null : readAsk(db, askId);
+  if (askId !== null && ask?.rolloutId !== rolloutId) return `rollout ${rolloutId} never asked question ${askId}`;
+  const at = Math.round(simulatedNow ?? word.at);
+  const { user, host } = who(uid);
+  const { lastInsertRowid } = prepared(
+    db,
+    `INSERT INTO requests (kind, rollout_id, ask_id, ask_digest, step, reason, by_user, by_host, by_uid, word, requested_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(kind, rolloutId, askId, word.askDigest, step, reason, user, host, uid, name, at);
+  const id = Number(lastInsertRowid);
+  const doubt = ask === null ? null : doubtOf(db, ask, word.askDigest, key.publicKey);
+  if (doubt !== null) writeOutcome(db, { requestId: id, result: 'refused', message: doubt, at }, null);
+  seal(db, key.sign, at, [['request', id]]);
+  return null;
 }
 
-/** The outcome of a request; null until the daemon has handled it. */
+/** Writes what became of a request. The caller seals it. */
+export function writeOutcome(
+  db: LedgerDb,
+  { requestId: id, result, message, at }: JournalEntry['outcomes'][number],
+  decisionId: number | null,
+): void {
+  prepared(
+    db,
+    'INSERT INTO request_outcomes (request_id, decision_id, result, message, settled_at_ms) VALUES (?, ?, ?, ?, ?)',
+  ).run(id, decisionId, result, message, Math.round(at));
+}
+
+/** Why an answer to a question does not count, whatever it says; null if nothing speaks against it. */
+function doubtOf(db: LedgerDb, ask: OpenAsk & Asked, seen: string | null, publicKey: string): string | null {
+  const isSealed =
+    ask.decisionId === null
+      ? isSealedBy(db, publicKey, 'ask', [ask.id])
+      : isSealedBy(db, publicKey, 'decision', [ask.decisionId]);
+  if (!isSealed) {
+    return `question ${ask.id} is not what the daemon asked: somebody has changed the ledger (npx upshift audit --verify)`;
+  }
+  if (askDigest(ask) === seen) return null;
+  return `question ${ask.id} is not what you saw: look again (npx upshift status), then answer`;
+}
+
+interface Asked {
+  readonly decisionId: number | null;
+}
+
+/** A question, whether it is still open or not, and the decision that asked it; null if there is none. */
+export function readAsk(db: LedgerDb, id: number): (OpenAsk & Asked) | null {
+  const sql = `SELECT ${COLUMNS}, a.decision_id AS decisionId FROM asks a WHERE a.id = ?`;
+  return prepared<[number], OpenAsk & Asked>(db, sql).get(id) ?? null;
+}
+
+/** The number of the request that a word became; null if it is none yet. */
+export function requestId(db: LedgerDb, word: string): number | null {
+  return prepared<[string], number>(db, 'SELECT id FROM requests WHERE word = ?').pluck().get(word) ?? null;
+}
+
+/** What became of a word; null until the daemon has handled it. */
 export function requestOutcome(
   db: LedgerDb,
-  id: number,
+  word: string,
 ): { result: 'done' | 'refused'; message: string; decisionId: number | null; at: number } | null {
-  const sql =
-    'SELECT result, message, decision_id AS decisionId, settled_at_ms AS at FROM request_outcomes WHERE request_id = ?';
+  const sql = `SELECT o.result, o.message, o.decision_id AS decisionId, o.settled_at_ms AS at
+    FROM requests q JOIN request_outcomes o ON o.request_id = q.id WHERE q.word = ?`;
   type Row = { result: 'done' | 'refused'; message: string; decisionId: number | null; at: number };
-  return prepared<[number], Row>(db, sql).get(id) ?? null;
+  return prepared<[string], Row>(db, sql).get(word) ?? null;
 }

@@ -30,10 +30,10 @@ const SEALED = {
     keys: 'SELECT json_array(id) FROM asks WHERE decision_id IS NULL',
     rows: ['SELECT * FROM asks WHERE id = ?'],
   },
-  /** A request that was answered, with its answer. */
+  /** A request, sealed when it came, and with its answer once more. */
   request: {
-    keys: 'SELECT json_array(request_id) FROM request_outcomes',
-    rows: ['SELECT * FROM request_outcomes o JOIN requests q ON q.id = o.request_id WHERE o.request_id = ?'],
+    keys: 'SELECT json_array(id) FROM requests',
+    rows: ['SELECT * FROM requests WHERE id = ?', 'SELECT * FROM request_outcomes WHERE request_id = ?'],
   },
   policy: {
     keys: 'SELECT json_array(hash) FROM policies',

@@ -20,14 +20,18 @@ import { book, bookedEndpoints, spending } from '../money/books.ts';
 import type { BookedEndpoint, BookEntry } from '../money/books.ts';
 import { costPerCall } from '../money/costs.ts';
 import { bookBill, bookPrices } from '../money/prices.ts';
+import { askSystem } from '../words/people.ts';
+import type { Who } from '../words/people.ts';
 import type { Committed, JournalEntry, StoredRollout } from './entry.ts';
 import { keyPathOf, openKey } from './key.ts';
 import type { LedgerKey } from './key.ts';
 import { learned, saveLearned } from './learned.ts';
 import type { LearnedRow } from './learned.ts';
-import { writeMark } from './mark.ts';
-import { openAsk, pendingRequests } from './requests.ts';
-import type { OpenAsk, PendingRequest } from './requests.ts';
+import { readMark, writeMark } from './mark.ts';
+import { Inbox } from './inbox.ts';
+import type { Pending } from './inbox.ts';
+import { openAsk } from './requests.ts';
+import type { OpenAsk } from './requests.ts';
 import { lastSeal } from './seals.ts';
 import { writeEntry } from './write-entry.ts';
 
@@ -49,9 +53,11 @@ export class JournalStore {
   readonly #calls: CallWriter;
 
   readonly #key: LedgerKey;
+  readonly #inbox: Inbox;
   #marked = 0;
 
-  constructor(path: string) {
+  /** `who`: finds out who has said a word. */
+  constructor(path: string, who: Who = askSystem()) {
     this.#path = path;
     this.#key = openKey(keyPathOf(path));
     this.#db = connect(path, { timeout: 2_000 });
@@ -62,6 +68,8 @@ export class JournalStore {
     this.#quick.pragma('wal_autocheckpoint = 0');
     this.#quick.pragma('foreign_keys = OFF');
     this.#calls = new CallWriter(this.#quick);
+    this.#inbox = new Inbox({ db: this.#db, path, key: this.#key, who, newestSeal: () => this.#marked });
+    this.#marked = readMark(path)?.seal ?? 0;
   }
 
   /** Does nothing but open the file: the worker creates the store with the first message. */
@@ -69,7 +77,9 @@ export class JournalStore {
 
   /** Stores all of an entry or nothing. It survives a power cut once this returns. */
   commit(entry: JournalEntry): Committed {
-    return this.#sealed(() => writeEntry(this.#db, entry, this.#key.sign));
+    const committed = this.#sealed(() => writeEntry(this.#db, entry, this.#key.sign));
+    this.#inbox.answered(entry.outcomes.map(({ requestId }) => requestId));
+    return committed;
   }
 
   /** Writes calls and shadows. Returns how many were refused for good. */
@@ -77,9 +87,12 @@ export class JournalStore {
     return this.#calls.write(rows, shadows);
   }
 
-  /** The operators' requests that have no outcome, in the order they came. */
-  pendingRequests(): PendingRequest[] {
-    return pendingRequests(this.#db);
+  /**
+   * Makes rows of the words that wait in their folder. Returns the operators' requests that have no outcome, in the order
+   * they came, and what was wrong: no row that somebody else wrote is a request. `simulatedNow`: see `Hearing`.
+   */
+  pendingRequests(simulatedNow: number | null): Pending {
+    return this.#inbox.pending(simulatedNow, (work) => this.#sealed(work));
   }
 
   /** The newest ask of a rollout; null if it was answered, or if there is none. */
@@ -227,6 +240,7 @@ export class JournalStore {
   }
 
   close(): void {
+    this.#inbox.close();
     this.#quick.close();
     this.#db.close();
   }

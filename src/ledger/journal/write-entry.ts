@@ -2,6 +2,7 @@ import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { sha256 } from './chain.ts';
 import type { Committed, JournalDecision, JournalEntry } from './entry.ts';
+import { writeOutcome } from './requests.ts';
 import type { RolloutRow } from './rollouts.ts';
 import { seal } from './seals.ts';
 import type { Sealed, Sign } from './seals.ts';
@@ -16,7 +17,7 @@ export function writeEntry(db: LedgerDb, entry: JournalEntry, sign: Sign): Commi
   if (rollout !== undefined) writeRollout(db, rollout);
   const decisionId = decision === undefined ? null : writeDecision(db, decision);
   const events = writeEvents(db, entry, decisionId);
-  writeOutcomes(db, entry, decisionId);
+  for (const outcome of entry.outcomes) writeOutcome(db, outcome, decisionId);
   const askId = ask === undefined ? null : writeAsk(db, ask, decisionId);
   if (decisionId !== null) due.push(['decision', decisionId]);
   else {
@@ -37,16 +38,6 @@ function writeEvents(db: LedgerDb, { events }: JournalEntry, decisionId: number 
   return events.map(({ rolloutId, at, type, data }) =>
     Number(add.run(decisionId, rolloutId, Math.round(at), type, data).lastInsertRowid),
   );
-}
-
-function writeOutcomes(db: LedgerDb, { outcomes }: JournalEntry, decisionId: number | null): void {
-  const add = prepared(
-    db,
-    'INSERT INTO request_outcomes (request_id, decision_id, result, message, settled_at_ms) VALUES (?, ?, ?, ?, ?)',
-  );
-  for (const { requestId, result, message, at } of outcomes) {
-    add.run(requestId, decisionId, result, message, Math.round(at));
-  }
 }
 
 /** Returns whether the policy is new. */

@@ -212,7 +212,7 @@ describe('explain', { concurrency: 4 }, () => {
   it('tells the events apart from their facts, however long their names, and what to look at next', async (context) => {
     const { path, tick, ledger } = await openAskingBook(context);
     await upshift(['approve', '--no-wait', '--db', path]);
-    const [request] = await ledger.journal.pendingRequests();
+    const [request] = (await ledger.journal.pendingRequests(null)).requests;
     await tick({ request: request ?? null });
     const { out: proposed } = await upshift(['explain', '2', '--db', path]);
     assert.match(proposed, /What it caused\n {2}proposed {4}rollout \w{8}, toward dedicated\n/);

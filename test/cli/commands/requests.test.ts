@@ -2,19 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { pendingRequests } from '../../../src/ledger/journal/requests.ts';
-import { openForReading } from '../../../src/ledger/open.ts';
+import { wordsPath } from '../../../src/ledger/ownership.ts';
+import { WordFolder } from '../../../src/ledger/words/word-folder.ts';
 import { openAskingBook, openBook, upshift } from '../rig.ts';
 import type { Book } from '../rig.ts';
 
-/** What the ledger has been asked for and has not answered. */
+/** The words that wait for the daemon. */
 function pending(book: Book) {
-  const db = openForReading(book.path);
-  try {
-    return pendingRequests(db);
-  } finally {
-    db.close();
-  }
+  const folder = new WordFolder(wordsPath(book.path));
+  const { words, notes } = folder.look();
+  assert.deepEqual(notes, []);
+  return words;
 }
 
 /** Runs a command while this process answers its request as the daemon would. */
@@ -23,7 +21,7 @@ async function whileDeciding(book: Book, args: readonly string[]) {
   const state = { isOver: false };
   void running.finally(() => (state.isOver = true));
   while (!state.isOver) {
-    const [request] = await book.ledger.journal.pendingRequests();
+    const [request] = (await book.ledger.journal.pendingRequests(null)).requests;
     if (request !== undefined) await book.tick({ request });
     await pause(5);
   }
@@ -80,12 +78,14 @@ describe('requests', { concurrency: 4 }, () => {
     await book.close();
     const { code, out, err } = await upshift(['abort', '--reason', 'too expensive', '--db', book.path, '--json']);
     assert.equal(code, 0);
-    assert.equal((JSON.parse(out) as { result: string }).result, 'queued');
+    const { result, request: word } = JSON.parse(out) as Record<string, unknown>;
+    assert.equal(result, 'queued');
     assert.match(err, /warning: no daemon is running/);
     const [request] = pending(book);
+    assert.equal(request?.name, word);
     assert.equal(request?.kind, 'abort');
     assert.equal(request?.reason, 'too expensive');
-    assert.match(request?.by ?? '', /^.+@.+$/);
+    assert.equal(request?.uid, process.getuid?.());
   });
 
   it('--no-wait leaves the request to the daemon, exit 0', async (context) => {

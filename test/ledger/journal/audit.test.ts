@@ -6,8 +6,8 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { verifyAudit } from '../../../src/ledger/journal/audit.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
-import { insertRequest } from '../../../src/ledger/journal/requests.ts';
-import { POLICY, makeDecision, makeEntry, redecide, temporaryPath, openFor } from '../rig.ts';
+import { say } from '../../support/words.ts';
+import { POLICY, makeDecision, makeEntry, makeRollout, redecide, temporaryPath, openFor } from '../rig.ts';
 
 const COUNT = 12;
 
@@ -28,12 +28,12 @@ async function prepareLinked(context: TestContext): Promise<string> {
   const path = temporaryPath(context);
   const { journal, close } = await openFor(context, path);
   const request = { kind: 'abort' as const, rolloutId: 'abcdefgh', askId: null, step: null, reason: 'too slow' };
-  const db = openForReading(path);
-  const id = insertRequest(db, { ...request, byUser: 'ann', byHost: 'desk', at: 1 });
-  db.close();
+  await journal.commit({ rollout: makeRollout(), events: [], outcomes: [] });
+  say(path, request);
+  const [{ id, by } = { id: 0, by: '' }] = (await journal.pendingRequests(null)).requests;
   const events = [{ type: 'paused' }, { type: 'draining' }];
   const outcome = { requestId: id, result: 'done' as const, message: 'carried out' };
-  const input = JSON.stringify({ observation: { request: { id, ...request, by: 'ann@desk' } } });
+  const input = JSON.stringify({ observation: { request: { id, ...request, by } } });
   const decision = makeDecision(1, { input, output: JSON.stringify({ events, outcome }), coreVersion: 0 });
   await journal.commit(
     makeEntry(1, {

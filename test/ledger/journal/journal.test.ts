@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { hostname, userInfo } from 'node:os';
 import { describe, it } from 'node:test';
 import { AppError } from '../../../src/core/errors.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
-import { insertRequest, openAsks, requestOutcome } from '../../../src/ledger/journal/requests.ts';
+import { openAsks, requestId, requestOutcome } from '../../../src/ledger/journal/requests.ts';
 import { readStatus } from '../../../src/ledger/journal/status.ts';
 import { decision, events, findRollout, listDecisions, measuredShares } from '../../../src/ledger/journal/rollouts.ts';
 import { makeReport, makeRoute } from '../../cli/reports.ts';
+import { say } from '../../support/words.ts';
 import {
   POLICY_HASH,
   START_MS,
@@ -19,16 +21,7 @@ import {
 } from '../rig.ts';
 
 const ASK = { rolloutId: 'abcdefgh', step: 1, policyHash: POLICY_HASH, verdict: 'pass', figures: '{}', at: START_MS };
-const REQUEST = {
-  kind: 'approve' as const,
-  rolloutId: 'abcdefgh',
-  askId: 1,
-  step: 1,
-  reason: 'looks good',
-  byUser: 'ada',
-  byHost: 'desk',
-  at: START_MS,
-};
+const REQUEST = { kind: 'approve', rolloutId: 'abcdefgh', askId: 1, step: 1, reason: 'looks good' } as const;
 
 /** The ids of all decisions in a ledger, oldest first. */
 function decisionIds(path: string): number[] {
@@ -98,15 +91,17 @@ describe('journal', () => {
       openAsks(db).map(({ id, model }) => [id, model]),
       [[1, 'org/model']],
     );
-    const id = insertRequest(db, REQUEST);
+    const word = say(path, REQUEST);
     assert.throws(() => db.exec('DELETE FROM meta'), /readonly|query_only/);
-    const [pending] = await journal.pendingRequests();
-    assert.equal(pending?.by, 'ada@desk');
+    const [pending] = (await journal.pendingRequests(null)).requests;
+    const id = pending?.id ?? 0;
+    assert.equal(requestId(db, word), id);
+    assert.equal(pending?.by, `${userInfo().username}@${hostname()}`);
     assert.equal(pending?.model, 'org/model');
-    assert.equal(requestOutcome(db, id), null);
+    assert.equal(requestOutcome(db, word), null);
     await journal.commit(makeEntry(2, { outcomes: [{ requestId: id, at: START_MS, result: 'done', message: 'ok' }] }));
-    assert.deepEqual(await journal.pendingRequests(), []);
-    assert.equal(requestOutcome(db, id)?.decisionId, 2);
+    assert.deepEqual(await journal.pendingRequests(null), { requests: [], notes: [] });
+    assert.equal(requestOutcome(db, word)?.decisionId, 2);
     assert.deepEqual(openAsks(db), []);
     assert.equal(await journal.openAsk('abcdefgh'), null);
     const report = makeReport([makeRoute()]);
@@ -126,7 +121,8 @@ describe('journal', () => {
     const { journal, close } = await openFor(context, path);
     await journal.commit(makeEntry(1, { ask: ASK }));
     const db = openForReading(path);
-    const id = insertRequest(db, REQUEST);
+    say(path, REQUEST);
+    const id = (await journal.pendingRequests(null)).requests[0]?.id ?? 0;
     await journal.commit(makeEntry(2, { outcomes: [{ requestId: id, at: START_MS, result: 'done', message: 'ok' }] }));
     db.pragma('query_only = OFF');
     const columns = {

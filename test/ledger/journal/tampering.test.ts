@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign as signBytes, verify as verifyBytes } from 'node:crypto';
 import { copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
@@ -11,16 +12,16 @@ import type { AuditReport } from '../../../src/ledger/journal/audit.ts';
 import { readCheckpoint, writeCheckpoint } from '../../../src/ledger/journal/checkpoint.ts';
 import { isSignedBy, keyPathOf, openKey, readPublicKey } from '../../../src/ledger/journal/key.ts';
 import { readMark } from '../../../src/ledger/journal/mark.ts';
-import { insertRequest } from '../../../src/ledger/journal/requests.ts';
 import { SEALED_KINDS, keysOf, seal } from '../../../src/ledger/journal/seals.ts';
 import { openForReading, openLedger } from '../../../src/ledger/open.ts';
+import { say } from '../../support/words.ts';
 import { POLICY_HASH, START_MS, clock, makeDecision, makeEntry, openFor, redecide, temporaryPath } from '../rig.ts';
 
 const ROLLOUT = 'abcdefgh';
 const PRICE = { model: 'org/model', provider: 'acme', inputMicros: 100_000, outputMicros: 200_000 };
 const BILL = { org: 'org', day: '2026-11-24', model: 'org/model', provider: 'acme', calls: 9, micros: 900 };
 
-/** A ledger with everything that is sealed, closed; its path. One decision carried out an approval by ann. */
+/** A ledger with everything that is sealed, closed; its path. One decision carried out an approval. */
 async function makeLedger(context: TestContext): Promise<string> {
   const path = temporaryPath(context);
   const { journal, close } = await openFor(context, path);
@@ -33,12 +34,11 @@ async function makeLedger(context: TestContext): Promise<string> {
   };
   await journal.commit(makeEntry(1, { ask: { ...ask, at: START_MS } }));
   const request = { kind: 'approve' as const, rolloutId: ROLLOUT, askId: 1, step: 1, reason: 'fine' };
-  const db = openForReading(path);
-  const id = insertRequest(db, { ...request, byUser: 'ann', byHost: 'desk', at: START_MS + 1 });
-  db.close();
-  const event = { type: 'approved', by: 'ann@desk' };
+  say(path, request);
+  const [{ id, by } = { id: 0, by: '' }] = (await journal.pendingRequests(null)).requests;
+  const event = { type: 'approved', by };
   const outcome = { requestId: id, result: 'done' as const, message: 'approved' };
-  const input = JSON.stringify({ observation: { request: { id, ...request, by: 'ann@desk' } } });
+  const input = JSON.stringify({ observation: { request: { id, ...request, by } } });
   const output = JSON.stringify({ events: [event], outcome });
   await journal.commit(
     makeEntry(2, {
@@ -121,9 +121,11 @@ function sealAnew(db: Database.Database, sign: (text: string) => string): void {
   }
 }
 
+const APPROVER = `${userInfo().username}@`;
 const OTHER_APPROVER = `UPDATE requests SET by_user = 'cfo';
-  UPDATE decisions SET input = replace(input, 'ann@', 'cfo@'), output = replace(output, 'ann@', 'cfo@') WHERE id = 2;
-  UPDATE events SET data = replace(data, 'ann@', 'cfo@')`;
+  UPDATE decisions SET input = replace(input, '${APPROVER}', 'cfo@'), output = replace(output, '${APPROVER}', 'cfo@')
+  WHERE id = 2;
+  UPDATE events SET data = replace(data, '${APPROVER}', 'cfo@')`;
 
 /** What a forger does, and what names it. */
 const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[] = [
@@ -159,11 +161,18 @@ const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[
   ],
   ['an edited question', `UPDATE asks SET figures = '{"detail":"p95 is 9 s"}'`, /decision 1: changed/],
   ['a moved time of a question', 'UPDATE asks SET asked_at_ms = 1', /decision 1: changed/],
-  ['another approver', "UPDATE requests SET by_user = 'cfo'", /the answered request 1 was changed/],
+  ['another approver', "UPDATE requests SET by_user = 'cfo'", /the request 1 was changed/],
   ['another approver everywhere', OTHER_APPROVER, /decision 2: changed/],
-  ['a moved time of an approval', 'UPDATE requests SET requested_at_ms = 1', /the answered request 1 was changed/],
-  ['another answer to a request', "UPDATE request_outcomes SET message = 'no'", /the answered request 1 was changed/],
-  ['a moved time of an answer', 'UPDATE request_outcomes SET settled_at_ms = 1', /the answered request 1 was changed/],
+  ['a moved time of an approval', 'UPDATE requests SET requested_at_ms = 1', /the request 1 was changed/],
+  ['another answer to a request', "UPDATE request_outcomes SET message = 'no'", /the request 1 was changed/],
+  ['a moved time of an answer', 'UPDATE request_outcomes SET settled_at_ms = 1', /the request 1 was changed/],
+  ['a removed request', 'DELETE FROM requests', /the request 1 was changed|the request 1 was removed/],
+  [
+    'a request that nobody said',
+    `INSERT INTO requests (kind, rollout_id, by_user, by_host, by_uid, word, requested_at_ms)
+       VALUES ('approve', '${ROLLOUT}', 'cfo', 'desk', 0, 'w', 1)`,
+    /the request 2 was never sealed: it came from another hand/,
+  ],
   ['a price of one', 'UPDATE provider_prices SET input_micros = 1', /the price org\/model acme \d+ was changed/],
   ['a removed price', 'DELETE FROM provider_prices', /the price org\/model acme \d+ was removed/],
   [
@@ -266,7 +275,7 @@ describe('what a forger does to a ledger', () => {
     });
     const all = found(audit(path)).join('\n');
     assert.match(all, /seal 1 was not signed with this key/);
-    assert.match(all, new RegExp(`seal ${before?.seal}, which the mark names, is rewritten`));
+    assert.match(all, new RegExp(`seal ${before?.seal}, which the mark names, is (missing|rewritten)`));
     // Without the key and the mark, nothing is left that shows it.
     const db = openForReading(path);
     const blind = verifyAudit(db, redecide, 1).problems;

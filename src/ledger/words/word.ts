@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import type { OperatorRequest } from '../../core/decide/observation.ts';
+import { AppError } from '../../core/errors.ts';
+
+/** What somebody wants of the daemon, as a file says it. Who says it and when is not in it: the file system knows. */
+export interface Word extends Pick<OperatorRequest, 'kind' | 'rolloutId' | 'askId' | 'step' | 'reason'> {
+  /** Digest of the question as its answerer saw it; null if the word answers none. */
+  readonly askDigest: string | null;
+}
+
+/** The most bytes that a word may have. */
+export const LARGEST_WORD = 16_384;
+/** The most letters that a reason may have. */
+export const LONGEST_REASON = 500;
+
+const ANSWERS: readonly string[] = ['approve', 'reject'];
+const KINDS: readonly string[] = [...ANSWERS, 'pause', 'resume', 'abort'];
+const KEYS = 'ask,askDigest,kind,name,reason,rollout,step';
+const LONGEST_ID = 64;
+const DIGEST = /^[0-9a-f]{64}$/;
+const NAME = /^\d{16}-[0-9a-f]{16}$/;
+
+/** The end of a file's name while it is written, and when it is whole. */
+export const ENDS = { part: '.part', word: '.word' } as const;
+
+/** A new name, without its end. Names of later words sort behind those of earlier ones. `now`: epoch µs. */
+export function newName(now: number): string {
+  return `${String(Math.floor(now)).padStart(16, '0')}-${randomBytes(8).toString('hex')}`;
+}
+
+/** The name of the word in a file; null if the file's name is not that of a word. */
+export function nameOf(file: string): string | null {
+  const name = file.slice(0, -ENDS.word.length);
+  return file.endsWith(ENDS.word) && NAME.test(name) ? name : null;
+}
+
+/** A word as it stands in its file. It holds its own name, so that a copy under another name is none. */
+export function wordText(name: string, { kind, rolloutId, askId, askDigest, step, reason }: Word): string {
+  return `${JSON.stringify({ name, kind, rollout: rolloutId, ask: askId, askDigest, step, reason })}\n`;
+}
+
+/** Reads a word. Throws AppError `invalid`, which says what it is not. */
+export function readWord(name: string, text: string): Word {
+  const { name: own, kind, rollout, ask, askDigest, step, reason } = members(text);
+  // What answers no question is refused by a decision, which says why.
+  const answers = typeof kind === 'string' && ANSWERS.includes(kind) && ask !== null;
+  check('kind', typeof kind === 'string' && KINDS.includes(kind));
+  check('name', own === name);
+  check('rollout', isText(rollout, LONGEST_ID) && rollout !== '');
+  check('ask', answers ? isCount(ask) : ask === null);
+  check('askDigest', answers ? typeof askDigest === 'string' && DIGEST.test(askDigest) : askDigest === null);
+  check('step', step === null || isCount(step));
+  check('reason', reason === null || isText(reason, LONGEST_REASON));
+  return { kind, rolloutId: rollout, askId: ask, askDigest, step, reason } as Word;
+}
+
+function members(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown = null;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('invalid', 'it is not JSON', { cause });
+  }
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (
+    isObject &&
+    Object.keys(value as object)
+      .toSorted()
+      .join(',') === KEYS
+  )
+    return value as Record<string, unknown>;
+  throw new AppError('invalid', `it is no object of ${KEYS}`);
+}
+
+function check(member: string, isFine: boolean): void {
+  if (!isFine) throw new AppError('invalid', `its ${member} is wrong`);
+}
+
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === 'string' && value.length <= longest && value.isWellFormed();
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

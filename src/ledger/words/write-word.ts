@@ -1,0 +1,83 @@
+import {
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { AppError } from '../../core/errors.ts';
+import { checkOwnership, fileCode, realPath, wordsPath } from '../ownership.ts';
+import { ENDS, newName, wordText } from './word.ts';
+import type { Word } from './word.ts';
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+
+/**
+ * Writes a word for the daemon of a ledger, now or later; it survives a power cut. Returns its name. Throws AppError:
+ * `conflict` if another user could remove it, `unavailable` if it cannot be written.
+ */
+export function writeWord(dbPath: string, word: Word): string {
+  const folder = wordsPath(dbPath);
+  const name = newName((performance.timeOrigin + performance.now()) * 1_000);
+  try {
+    makeFolder(dbPath, folder);
+    checkOwnership(dbPath, 'read');
+    writeWhole(folder, name, wordText(name, word));
+    return name;
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError('unavailable', `nothing can be written into ${folder}`, {
+      hint: 'check the space of the disk, and that the folder is yours',
+      cause: error,
+    });
+  }
+}
+
+/** Only where no daemon of this version ever ran: it makes the folder when it starts. */
+function makeFolder(dbPath: string, folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (fileCode(error) === 'EEXIST') return;
+    throw error;
+  }
+  // Root may speak before the first start. The folder is the daemon's all the same.
+  const { uid, gid } = statSync(realPath(dbPath));
+  if (process.geteuid?.() === 0) chownSync(folder, uid, gid);
+}
+
+/** Under another name until it is whole, so that the daemon never reads a part of it. */
+function writeWhole(folder: string, name: string, text: string): void {
+  const part = join(folder, name + ENDS.part);
+  const file = openSync(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    // Only root writes into a folder of another user. Nobody but that user gets as far as the file.
+    if (statSync(folder).uid !== process.geteuid?.()) fchmodSync(file, 0o644);
+    writeSync(file, text);
+    fsyncSync(file);
+    renameSync(part, join(folder, name + ENDS.word));
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+  syncFolder(folder);
+}
+
+/** So that the new name, too, survives a power cut. */
+function syncFolder(folder: string): void {
+  const opened = openSync(folder, constants.O_RDONLY);
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { AppError } from '../../../src/core/errors.ts';
+import { LONGEST_REASON, nameOf, newName, readWord, wordText } from '../../../src/ledger/words/word.ts';
+import type { Word } from '../../../src/ledger/words/word.ts';
+
+const NAME = newName(1_796_073_890_921_915);
+const DIGEST = 'a'.repeat(64);
+const ABORT: Word = { kind: 'abort', rolloutId: 'abcdefgh', askId: null, askDigest: null, step: null, reason: null };
+const APPROVE: Word = { ...ABORT, kind: 'approve', askId: 7, askDigest: DIGEST, step: 0, reason: 'fine' };
+
+const members = (word: Word) => JSON.parse(wordText(NAME, word)) as Record<string, unknown>;
+
+const anyWord = fc.record({
+  kind: fc.constantFrom('approve', 'reject', 'pause', 'resume', 'abort'),
+  rolloutId: fc.string({ minLength: 1, maxLength: 64, unit: 'grapheme' }).filter((text) => text.length <= 64),
+  step: fc.option(fc.nat()),
+  reason: fc.option(
+    fc.string({ maxLength: LONGEST_REASON, unit: 'grapheme' }).filter((text) => text.length <= LONGEST_REASON),
+  ),
+  ask: fc.option(fc.record({ askId: fc.nat(), askDigest: fc.constant(DIGEST) })),
+});
+
+describe('a word', () => {
+  it('is read as it was written', () => {
+    fc.assert(
+      fc.property(anyWord, ({ ask, kind, ...rest }) => {
+        const isAnswer = kind === 'approve' || kind === 'reject';
+        const word = { ...rest, kind, ...((isAnswer ? ask : null) ?? { askId: null, askDigest: null }) } as Word;
+        assert.deepEqual(readWord(NAME, wordText(NAME, word)), word);
+      }),
+    );
+  });
+
+  it('is nothing but what can be written: one member more, less or different, and it is none', () => {
+    const strange: readonly unknown[] = [true, 1.5, -1, 2 ** 60, '', 'x', 'x'.repeat(501), '\ud800', [], {}, null];
+    for (const word of [ABORT, APPROVE]) {
+      const right = members(word);
+      const wrong: unknown[] = [null, [], 7, 'abort', { ...right, by: 'cfo' }];
+      for (const key of Object.keys(right)) {
+        const { [key]: _gone, ...less } = right;
+        wrong.push(less);
+        for (const value of strange) {
+          const isFine =
+            Object.is(value, right[key]) ||
+            (key === 'step' && value === null) ||
+            (key === 'reason' && (value === '' || value === 'x' || value === null)) ||
+            (key === 'rollout' && value === 'x');
+          if (!isFine) wrong.push({ ...right, [key]: value });
+        }
+      }
+      assert.deepEqual(readWord(NAME, JSON.stringify(right)), word);
+      for (const each of wrong) {
+        assert.throws(
+          () => readWord(NAME, JSON.stringify(each)),
+          { name: 'AppError', code: 'invalid' },
+          JSON.stringify(each),
+        );
+      }
+    }
+  });
+
+  it('is none under another name, and no name of a file but its own is that of a word', () => {
+    assert.throws(() => readWord(newName(1), wordText(NAME, ABORT)), AppError);
+    assert.equal(nameOf(`${NAME}.word`), NAME);
+    for (const file of ['', '.word', NAME, `${NAME}.part`, `${NAME}.word.word`, `x${NAME}.word`, `../${NAME}.word`]) {
+      assert.equal(nameOf(file), null, file);
+    }
+  });
+
+  it('has a name that sorts behind the earlier ones', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(), (a, b) => {
+        fc.pre(a !== b);
+        assert.equal(newName(1e15 + a) < newName(1e15 + b), a < b);
+      }),
+    );
+  });
+
+  it('is never read from what is no word, whatever its bytes', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json(), fc.string({ unit: 'binary' })), (text) => {
+        assert.throws(() => readWord(NAME, text), AppError);
+      }),
+    );
+  });
+});
