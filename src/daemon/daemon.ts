@@ -1,10 +1,8 @@
 import { GATEWAY_ID } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
-import { errorMessage } from '../core/errors.ts';
 import type { StatusReport } from '../core/status.ts';
 import type { Environment } from '../files/environment.ts';
 import { loadPolicy } from '../files/policy.ts';
-import type { LoadedPolicy } from '../files/policy.ts';
 import { createGateway } from '../gateway/server.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { createEndpointsClient } from '../huggingface/management/endpoints.ts';
@@ -29,9 +27,11 @@ import { Loop, perClock } from './loop.ts';
 import { keepBooks } from './money/bookkeeping.ts';
 import { RouteCosts } from './money/costs.ts';
 import { BookedSpending } from './money/spending.ts';
+import { PolicyFile } from './policy-file.ts';
 import { logProxies } from './proxies.ts';
-import { reportLanes, reportRoute } from './report.ts';
+import { reportDaemon } from './report.ts';
 import { restore, restoreWindows } from './restore.ts';
+import { RolesFile } from './roles.ts';
 import { Routes } from './route/routes.ts';
 import { Ticks } from './tick/ticks.ts';
 
@@ -62,6 +62,16 @@ export interface DaemonOptions {
   readonly drainMs?: number;
 }
 
+/** What is there before a daemon. */
+interface Given {
+  readonly policy: PolicyFile;
+  readonly roles: RolesFile;
+  readonly ledger: Ledger;
+  readonly hub: HubClient;
+  readonly account: Account;
+  readonly learned: LearnedRows;
+}
+
 /** Connects all parts of the daemon; nothing else does. Call `open`, `run` and `close` in this order. */
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -76,9 +86,9 @@ export class Daemon {
   readonly #costs: RouteCosts;
   readonly #ticks: Ticks;
   readonly #sweeper: Sweeper;
+  readonly #policy: PolicyFile;
+  readonly #roles: RolesFile;
   readonly #startedAt: number;
-  #policy: LoadedPolicy;
-  #policyProblem: string | null = null;
   #ports = { gateway: 0, admin: 0 };
 
   /**
@@ -87,7 +97,8 @@ export class Daemon {
    * `conflict` if a port is in use or another daemon holds the ledger.
    */
   static async open(options: DaemonOptions): Promise<Daemon> {
-    const policy = await loadPolicy(options.policyPath);
+    const policy = new PolicyFile(await loadPolicy(options.policyPath), options.log);
+    const roles = new RolesFile(options.dbPath, options.log);
     const hub = createHubClient({ hubUrl: options.environment.hubUrl, token: options.environment.token });
     const { environment, log } = options;
     useProxies(environment.proxies);
@@ -99,7 +110,7 @@ export class Daemon {
     for (const warning of ledger.warnings) log('warn', warning);
     undo.defer(() => ledger.close());
     const learned = await LearnedRows.read(ledger.journal, log);
-    const daemon = new Daemon(options, { policy, ledger, hub, account, learned });
+    const daemon = new Daemon(options, { policy, roles, ledger, hub, account, learned });
     undo.defer(() => daemon.#admin.close());
     undo.defer(() => daemon.#gateway.close());
     await restore(daemon.#routes, ledger.journal, options.clock, learned);
@@ -110,21 +121,19 @@ export class Daemon {
     return daemon;
   }
 
-  private constructor(
-    options: DaemonOptions,
-    given: { policy: LoadedPolicy; ledger: Ledger; hub: HubClient; account: Account; learned: LearnedRows },
-  ) {
+  private constructor(options: DaemonOptions, given: Given) {
     const { environment, clock, log } = options;
     const { policy, ledger } = given;
     this.#options = options;
     this.#policy = policy;
+    this.#roles = given.roles;
     this.#ledger = ledger;
     this.#hub = given.hub;
     this.#account = given.account;
     this.#loop = new Loop(() => this.#ticks.tick(), log);
     this.#startedAt = clock.now();
     this.#routes = new Routes(
-      policy.policy,
+      policy.loaded.policy,
       clock,
       (watch) => this.#ticks.faulted(watch),
       (model) => given.learned.route(model),
@@ -150,7 +159,7 @@ export class Daemon {
       ledgerId: ledger.id,
       journal: ledger.journal,
       endpoints: this.#endpoints,
-      policy: () => this.#policy,
+      policy: () => this.#policy.loaded,
       signal: this.#loop.signal,
     });
     this.#ticks = this.#newTicks(given.learned, spending);
@@ -165,7 +174,7 @@ export class Daemon {
       routerUrl: environment.routerUrl,
       token: environment.token,
       proxies: environment.proxies,
-      settings: () => this.#policy.policy.gateway,
+      settings: () => this.#policy.loaded.policy.gateway,
       clock,
       recorder: calls,
       observer: alsoCounted(this.#routes, this.#admin),
@@ -186,7 +195,8 @@ export class Daemon {
       gateway: this.#gateway,
       learned,
       account: () => this.#account.state,
-      policy: () => this.#policy,
+      roles: () => this.#roles.roles,
+      policy: () => this.#policy.loaded,
       spending,
       costs: (watch) => this.#costs.ofRoute(watch),
       begin: (watch, effect) => this.#loop.inBackground(beginEffect(watch, effect, this.#effectContext())),
@@ -210,10 +220,15 @@ export class Daemon {
     this.#loop.every(perClock(ACCOUNT_EVERY_MS, clock), () => this.#account.check());
     this.#loop.inBackground(this.#sweep());
     this.#loop.every(perClock(SWEEP_EVERY_MS, clock), () => this.#sweep());
-    this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadPolicy());
+    this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadFiles());
     this.#loop.every(perClock(COSTS_EVERY_MS, clock), () => this.#costs.refresh(this.#routes.all()));
     const journal = this.#ledger.journal;
-    keepBooks(this.#loop, { ...this.#options, endpoints: this.#endpoints, journal, policy: () => this.#policy.policy });
+    keepBooks(this.#loop, {
+      ...this.#options,
+      endpoints: this.#endpoints,
+      journal,
+      policy: () => this.#policy.loaded.policy,
+    });
   }
 
   /** Stops deciding, gives running calls some time to end, cuts off the rest, and closes the ledger. */
@@ -228,34 +243,18 @@ export class Daemon {
   }
 
   report(): StatusReport {
-    const { version, clock, dbPath: _, ...options } = this.#options;
-    const { calls } = this.#ledger;
-    const routes = this.#routes
-      .foremost()
-      .map((watch) =>
-        reportRoute(watch, this.#ticks.memory(watch), { gateway: this.#gateway, filePolicyHash: this.#policy.hash }),
-      );
-    return {
-      version,
-      pid: process.pid,
-      at: clock.now(),
+    return reportDaemon({
+      ...this.#options,
       startedAt: this.#startedAt,
-      gatewayPort: this.#ports.gateway,
-      adminPort: this.#ports.admin,
-      timeScale: clock.scale,
-      policy: { path: options.policyPath, hash: this.#policy.hash, problem: this.#policyProblem },
-      account: { state: this.#account.state, name: this.#account.name },
-      ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
-      gateway: {
-        inFlight: [...this.#gateway.inFlight()].length,
-        ...this.#routes.counts,
-        ineligibleBecause: { ...this.#routes.ineligible },
-        localTrouble: this.#gateway.localTrouble(),
-      },
-      routes,
+      ports: this.#ports,
+      policy: this.#policy,
+      account: this.#account,
+      calls: this.#ledger.calls,
+      gateway: this.#gateway,
+      routes: this.#routes,
+      memory: (watch) => this.#ticks.memory(watch),
       endpoints: this.#sweeper.notes,
-      lanes: reportLanes(this.#gateway),
-    };
+    });
   }
 
   #effectContext(): EffectContext {
@@ -284,16 +283,10 @@ export class Daemon {
     if ((await this.#ticks.pendingRequests()).length > 0) this.#loop.wake();
   }
 
-  async #reloadPolicy(): Promise<void> {
-    try {
-      const policy = await loadPolicy(this.#options.policyPath, this.#policy);
-      this.#policyProblem = null;
-      if (policy.hash === this.#policy.hash) return;
-      this.#policy = policy;
-      this.#options.log('info', 'policy changed', { path: policy.path, hash: policy.hash });
-      await restoreWindows(this.#routes, this.#routes.adopt(policy.policy), this.#ledger.journal, this.#options.clock);
-    } catch (error) {
-      this.#policyProblem = errorMessage(error);
-    }
+  async #reloadFiles(): Promise<void> {
+    this.#roles.reload();
+    if (!(await this.#policy.reload())) return;
+    const added = this.#routes.adopt(this.#policy.loaded.policy);
+    await restoreWindows(this.#routes, added, this.#ledger.journal, this.#options.clock);
   }
 }

@@ -1,4 +1,5 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria/criteria.ts';
+import type { Clock } from '../core/clock.ts';
 import { bakeTime, leastCalls } from '../core/decide/stepping.ts';
 import type { Ask } from '../core/rollout/ask.ts';
 import { endpointShare, isLive, isOver, stopWeight, weights } from '../core/rollout/rollout.ts';
@@ -8,10 +9,56 @@ import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import { problemText } from '../core/text.ts';
 import type { Gateway } from '../gateway/server.ts';
+import type { CallLog } from '../ledger/calls/call-log.ts';
+import type { Account } from './effects/account.ts';
+import type { PolicyFile } from './policy-file.ts';
 import { reportScaling } from './route/concurrency.ts';
+import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
 import { shadowFigures } from './tick/observe.ts';
 import type { RouteMemory } from './tick/reconcile.ts';
+
+/** What a daemon tells of itself. */
+interface DaemonParts {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly startedAt: number;
+  readonly ports: { readonly gateway: number; readonly admin: number };
+  readonly policy: Pick<PolicyFile, 'loaded' | 'problem'>;
+  readonly account: Pick<Account, 'state' | 'name'>;
+  readonly calls: Pick<CallLog, 'pending' | 'lost' | 'isDegraded'>;
+  readonly gateway: Gateway;
+  readonly routes: Routes;
+  readonly memory: (watch: RouteWatch) => RouteMemory;
+  readonly endpoints: StatusReport['endpoints'];
+}
+
+/** The whole daemon as `status` shows it. */
+export function reportDaemon(parts: DaemonParts): StatusReport {
+  const { version, clock, startedAt, ports, policy, account, calls, gateway, routes, memory, endpoints } = parts;
+  const { path, hash } = policy.loaded;
+  return {
+    version,
+    pid: process.pid,
+    at: clock.now(),
+    startedAt,
+    gatewayPort: ports.gateway,
+    adminPort: ports.admin,
+    timeScale: clock.scale,
+    policy: { path, hash, problem: policy.problem },
+    account: { state: account.state, name: account.name },
+    ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
+    gateway: {
+      inFlight: [...gateway.inFlight()].length,
+      ...routes.counts,
+      ineligibleBecause: { ...routes.ineligible },
+      localTrouble: gateway.localTrouble(),
+    },
+    routes: routes.foremost().map((watch) => reportRoute(watch, memory(watch), { gateway, filePolicyHash: hash })),
+    endpoints,
+    lanes: reportLanes(gateway),
+  };
+}
 
 /**
  * One route as `status` shows it. `filePolicyHash`: hash of the policy file, which may be newer than a rollout's
@@ -138,6 +185,6 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
 const MOST_LANES = 50;
 
 /** The busiest lanes to serverless, the busiest first. */
-export function reportLanes(gateway: Pick<Gateway, 'lanes'>): StatusReport['lanes'] {
+function reportLanes(gateway: Pick<Gateway, 'lanes'>): StatusReport['lanes'] {
   return [...gateway.lanes()].sort((a, b) => b.counts.sent - a.counts.sent).slice(0, MOST_LANES);
 }

@@ -80,6 +80,11 @@ export function wordsPath(path: string): string {
   return realPath(path) + WORDS;
 }
 
+/** Where it stands who may do what with a ledger's daemon. */
+export function rolesPath(path: string): string {
+  return `${realPath(path)}.roles`;
+}
+
 /** Makes the folder of words, for the daemon's user alone, and takes from others what they may do with it. */
 export function makeWordsFolder(path: string): void {
   const folder = wordsPath(path);

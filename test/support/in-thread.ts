@@ -16,7 +16,7 @@ const METHODS = Object.getOwnPropertyNames(JournalStore.prototype).filter((name)
 export function openInThread(path: string, now: number): Pick<Ledger, 'calls' | 'journal' | 'close'> {
   makeWordsFolder(path);
   migrate(path, now);
-  const store = new JournalStore(path, () => ({ user: 'ann', host: 'desk' }));
+  const store = new JournalStore(path, { personOf: () => ({ user: 'ann', host: 'desk' }), groupsOf: () => [] });
   const methods = METHODS.map((name) => {
     const method = store[name as keyof JournalStore] as (...args: readonly unknown[]) => unknown;
     return [name, async (...args: readonly unknown[]) => method.apply(store, [...args])] as const;

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Decision, Reason } from '../../core/decide/decision.ts';
 import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
 import { errorMessage } from '../../core/errors.ts';
+import type { Roles } from '../../core/roles/roles.ts';
 import type { StatusReport } from '../../core/status.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import type { JournalEntry } from '../../ledger/journal/entry.ts';
@@ -26,6 +27,8 @@ export interface TicksOptions {
   readonly gateway: ObserveContext['gateway'] & Pick<Gateway, 'learned'>;
   readonly learned: LearnedRows;
   readonly account: () => Observation['account'];
+  /** Who may ask for what. */
+  readonly roles: () => Roles;
   /** The policy file as it was last read. */
   readonly policy: () => NonNullable<JournalEntry['policy']>;
   readonly spending: SpendingSource;
@@ -86,9 +89,9 @@ export class Ticks {
 
   /** The operators' requests; none if the ledger cannot be read, because a tick may still have to roll back. */
   async pendingRequests(): Promise<readonly PendingRequest[]> {
-    const { clock, journal, log } = this.#options;
+    const { clock, journal, log, roles } = this.#options;
     try {
-      const { requests, notes } = await journal.pendingRequests(clock.scale === 1 ? null : clock.now());
+      const { requests, notes } = await journal.pendingRequests(clock.scale === 1 ? null : clock.now(), roles());
       for (const note of notes) log('warn', note);
       return requests;
     } catch (error) {

@@ -1,11 +1,11 @@
 import type { LedgerDb } from '../database.ts';
 import { wordsPath } from '../ownership.ts';
-import type { Who } from '../words/people.ts';
+import type { People } from '../words/people.ts';
 import { WordFolder } from '../words/word-folder.ts';
 import type { LedgerKey } from './key.ts';
 import { isSealedBy } from './own-seals.ts';
 import { addRequest, pendingRequests } from './requests.ts';
-import type { PendingRequest } from './requests.ts';
+import type { Hearing, PendingRequest } from './requests.ts';
 import { digestOf, lastSeal } from './seals.ts';
 
 /** What operators ask for. `notes`: what was wrong with words and rows since the last look, a sentence each. */
@@ -21,7 +21,7 @@ interface InboxOptions {
   readonly db: LedgerDb;
   readonly path: string;
   readonly key: LedgerKey;
-  readonly who: Who;
+  readonly people: People;
   /** The number of the newest seal that this ledger is known to have had. */
   readonly newestSeal: () => number;
 }
@@ -39,8 +39,8 @@ export class Inbox {
   }
 
   /** See `JournalStore.pendingRequests`. */
-  pending(simulatedNow: number | null, sealing: Sealing): Pending {
-    const notes = this.#takeWords(simulatedNow, sealing);
+  pending(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>, sealing: Sealing): Pending {
+    const notes = this.#takeWords(hearing, sealing);
     const checked = new Map<number, string | null>();
     const requests = pendingRequests(this.#given.db).filter(({ id }) => {
       const known = this.#checked.get(id);
@@ -63,13 +63,13 @@ export class Inbox {
     this.#folder.close();
   }
 
-  #takeWords(simulatedNow: number | null, sealing: Sealing): string[] {
+  #takeWords(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>, sealing: Sealing): string[] {
     const { words, notes } = this.#folder.look();
     if (words.length === 0) return [...notes];
-    const { db, key, who } = this.#given;
+    const { db, key, people } = this.#given;
     const refused = sealing(() =>
       words.flatMap((word) => {
-        const why = addRequest(db, word, { key, who, simulatedNow });
+        const why = addRequest(db, word, { key, people, ...hearing });
         return why === null ? [] : [`the word ${word.name} of user ${word.uid} is about nothing: ${why}`];
       }),
     );

@@ -1,8 +1,10 @@
 import type { OperatorRequest } from '../../core/decide/observation.ts';
+import { hasRole, roleFor } from '../../core/roles/roles.ts';
+import type { Roles } from '../../core/roles/roles.ts';
 import type { AskAbout } from '../../core/rollout/ask.ts';
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-import type { Who } from '../words/people.ts';
+import type { People } from '../words/people.ts';
 import type { SpokenWord } from '../words/word-folder.ts';
 import { sha256 } from './chain.ts';
 import type { JournalEntry } from './entry.ts';
@@ -67,16 +69,21 @@ export function askDigest({ id, rolloutId, step, policyHash, verdict, figures, a
 /** What a word needs so that it can become a row. */
 export interface Hearing {
   readonly key: LedgerKey;
-  readonly who: Who;
+  readonly people: People;
+  readonly roles: Roles;
   /** The time, epoch ms, if the daemon's clock is simulated; null: the time of the word's file counts. */
   readonly simulatedNow: number | null;
 }
 
 /**
- * Makes a word a row of `requests`, once, and seals it. An answer to a question that somebody has changed is refused with
- * it. Returns why there is no row; null if there is one. The caller makes it one transaction.
+ * Makes a word a row of `requests`, once, and seals it. A word of somebody who lacks the role for it, and an answer to a
+ * question that somebody has changed, are refused with it. Returns why there is no row; null if there is one. The caller makes it one transaction.
  */
-export function addRequest(db: LedgerDb, word: SpokenWord, { key, who, simulatedNow }: Hearing): string | null {
+export function addRequest(
+  db: LedgerDb,
+  word: SpokenWord,
+  { key, people, roles, simulatedNow }: Hearing,
+): string | null {
   const { name, kind, rolloutId, askId, step, reason, uid } = word;
   // The daemon may have died before it removed the word.
   if (requestId(db, name) !== null) return null;
@@ -85,14 +92,17 @@ export function addRequest(db: LedgerDb, word: SpokenWord, { key, who, simulated
   const ask = askId === null ? null : readAsk(db, askId);
   if (askId !== null && ask?.rolloutId !== rolloutId) return `rollout ${rolloutId} never asked question ${askId}`;
   const at = Math.round(simulatedNow ?? word.at);
-  const { user, host } = who(uid);
+  const { user, host } = people.personOf(uid);
   const { lastInsertRowid } = prepared(
     db,
     `INSERT INTO requests (kind, rollout_id, ask_id, ask_digest, step, reason, by_user, by_host, by_uid, word, requested_at_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(kind, rolloutId, askId, word.askDigest, step, reason, user, host, uid, name, at);
   const id = Number(lastInsertRowid);
-  const doubt = ask === null ? null : doubtOf(db, ask, word.askDigest, key.publicKey);
+  const mayAsk = hasRole(roles, roleFor(kind), { uid, user, groups: () => people.groupsOf(uid) });
+  const doubt = mayAsk
+    ? ask && doubtOf(db, ask, word.askDigest, key.publicKey)
+    : `${user} (user ${uid}) may not ${kind}: this needs the role ${roleFor(kind)}, which ${db.name}.roles gives`;
   if (doubt !== null) writeOutcome(db, { requestId: id, result: 'refused', message: doubt, at }, null);
   seal(db, key.sign, at, [['request', id]]);
   return null;

@@ -4,6 +4,7 @@ import type { BillLine } from '../../core/money/cost.ts';
 import type { ProviderPrice } from '../../core/money/price-book.ts';
 import type { Spending } from '../../core/money/spending.ts';
 import type { LearnedKey } from '../../core/learned.ts';
+import { defaultRoles } from '../../core/roles/roles.ts';
 import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
 import { arrivalPage, spanOf } from '../calls/arrivals.ts';
 import type { ArrivalPage, Choice, Span } from '../calls/arrivals.ts';
@@ -21,7 +22,7 @@ import type { BookedEndpoint, BookEntry } from '../money/books.ts';
 import { costPerCall } from '../money/costs.ts';
 import { bookBill, bookPrices } from '../money/prices.ts';
 import { askSystem } from '../words/people.ts';
-import type { Who } from '../words/people.ts';
+import type { People } from '../words/people.ts';
 import type { Committed, JournalEntry, StoredRollout } from './entry.ts';
 import { keyPathOf, openKey } from './key.ts';
 import type { LedgerKey } from './key.ts';
@@ -56,8 +57,8 @@ export class JournalStore {
   readonly #inbox: Inbox;
   #marked = 0;
 
-  /** `who`: finds out who has said a word. */
-  constructor(path: string, who: Who = askSystem()) {
+  /** `people`: finds out who has said a word. */
+  constructor(path: string, people: People = askSystem()) {
     this.#path = path;
     this.#key = openKey(keyPathOf(path));
     this.#db = connect(path, { timeout: 2_000 });
@@ -68,7 +69,7 @@ export class JournalStore {
     this.#quick.pragma('wal_autocheckpoint = 0');
     this.#quick.pragma('foreign_keys = OFF');
     this.#calls = new CallWriter(this.#quick);
-    this.#inbox = new Inbox({ db: this.#db, path, key: this.#key, who, newestSeal: () => this.#marked });
+    this.#inbox = new Inbox({ db: this.#db, path, key: this.#key, people, newestSeal: () => this.#marked });
     this.#marked = readMark(path)?.seal ?? 0;
   }
 
@@ -89,10 +90,11 @@ export class JournalStore {
 
   /**
    * Makes rows of the words that wait in their folder. Returns the operators' requests that have no outcome, in the order
-   * they came, and what was wrong: no row that somebody else wrote is a request. `simulatedNow`: see `Hearing`.
+   * they came, and what was wrong: no row that somebody else wrote is a request. `simulatedNow`: see `Hearing`. `roles`:
+   * who may ask for what.
    */
-  pendingRequests(simulatedNow: number | null): Pending {
-    return this.#inbox.pending(simulatedNow, (work) => this.#sealed(work));
+  pendingRequests(simulatedNow: number | null, roles = defaultRoles(process.geteuid?.() ?? 0)): Pending {
+    return this.#inbox.pending({ simulatedNow, roles }, (work) => this.#sealed(work));
   }
 
   /** The newest ask of a rollout; null if it was answered, or if there is none. */

@@ -22,12 +22,15 @@ import type { TestContext } from 'node:test';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { CORE_VERSION } from '../../../src/core/decide/decision.ts';
+import { defaultRoles } from '../../../src/core/roles/roles.ts';
+import type { Roles } from '../../../src/core/roles/roles.ts';
 import { verifyAudit } from '../../../src/ledger/journal/audit.ts';
 import { requestId, requestOutcome } from '../../../src/ledger/journal/requests.ts';
 import { JournalStore } from '../../../src/ledger/journal/store.ts';
 import { migrate } from '../../../src/ledger/migrate.ts';
 import { makeWordsFolder, wordsPath } from '../../../src/ledger/ownership.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
+import { askSystem } from '../../../src/ledger/words/people.ts';
 import { newName, wordText } from '../../../src/ledger/words/word.ts';
 import { writeWord } from '../../../src/ledger/words/write-word.ts';
 import { say, wordOf } from '../../support/words.ts';
@@ -60,7 +63,8 @@ class Scene {
   }
 
   #open(): JournalStore {
-    return new JournalStore(this.path, (uid) => ({ user: `user${uid}`, host: 'desk' }));
+    const personOf = (uid: number) => ({ user: `user${uid}`, host: 'desk' });
+    return new JournalStore(this.path, { personOf, groupsOf: (uid) => [`group${uid}`] });
   }
 
   /** Another process in the place of the one before, which was killed. */
@@ -157,7 +161,8 @@ describe('words on their way into the ledger', () => {
       chownSync(file, 12_345, 12_345);
       utimesSync(file, 1, 1);
       const before = Date.now();
-      const [request] = scene.store.pendingRequests(null).requests;
+      const roles = { ...defaultRoles(0), approve: [12_345] };
+      const [request] = scene.store.pendingRequests(null, roles).requests;
       assert.equal(request?.by, 'user12345@desk');
       assert.ok(Math.abs((request?.at ?? 0) - before) < 60_000);
       assert.equal(
@@ -166,6 +171,39 @@ describe('words on their way into the ledger', () => {
       );
     },
   );
+
+  it('are refused, with a row that says why, if who says them lacks the role', (context) => {
+    const scene = open(context);
+    const me = process.getuid?.() ?? 0;
+    const nobody = { read: [], call: [], approve: [], admin: [] };
+    const cases: readonly (readonly [kind: 'approve' | 'abort', Partial<Roles>, isAllowed: boolean])[] = [
+      ['approve', {}, false],
+      ['approve', { read: [me], call: [me] }, false],
+      ['approve', { approve: [`user${me}`] }, true],
+      ['approve', { approve: [`@group${me}`] }, true],
+      ['approve', { admin: [me] }, true],
+      ['abort', { approve: [me] }, false],
+      ['abort', { admin: [`@group${me}`] }, true],
+    ];
+    for (const [kind, roles, isAllowed] of cases) {
+      const word = say(scene.path, kind === 'approve' ? APPROVE : ABORT);
+      const { requests } = scene.store.pendingRequests(START_MS, { ...nobody, ...roles });
+      const id = scene.read((db) => requestId(db, word));
+      assert.equal(
+        requests.some((request) => request.id === id),
+        isAllowed,
+        `${kind} ${JSON.stringify(roles)}`,
+      );
+      const outcome = scene.read((db) => requestOutcome(db, word));
+      if (isAllowed) assert.equal(outcome, null);
+      else
+        assert.match(
+          outcome?.message ?? '',
+          kind === 'abort' ? /may not abort.* role admin/ : /may not approve.* role approve/,
+        );
+    }
+    assert.deepEqual(scene.read((db) => verifyAudit(db, redecide, CORE_VERSION)).problems, []);
+  });
 
   it('are for their sender alone, in a folder for the daemon’s user alone', (context) => {
     const scene = open(context);
@@ -390,11 +428,14 @@ describe('what is no word of anybody', () => {
 });
 
 describe('who has said a word', () => {
-  it('is called as the operating system calls them, or by their number', async () => {
-    const { askSystem } = await import('../../../src/ledger/words/people.ts');
-    const who = askSystem();
-    assert.deepEqual(who(process.getuid?.() ?? 0), { user: userInfo().username, host: hostname() });
-    assert.equal(who(0).user, 'root');
-    assert.equal(who(3_999_999_999).user, '3999999999');
+  it('is called as the operating system calls them, or by their number', () => {
+    const { personOf, groupsOf } = askSystem();
+    const me = process.getuid?.() ?? 0;
+    assert.deepEqual(personOf(me), { user: userInfo().username, host: hostname() });
+    assert.equal(personOf(0).user, 'root');
+    assert.equal(personOf(3_999_999_999).user, '3999999999');
+    const ids = process.getgroups?.() ?? [];
+    assert.equal(groupsOf(me).length, new Set([...ids, process.getgid?.()]).size);
+    assert.deepEqual(groupsOf(3_999_999_999), []);
   });
 });

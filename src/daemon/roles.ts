@@ -1,0 +1,43 @@
+import { errorMessage } from '../core/errors.ts';
+import { defaultRoles } from '../core/roles/roles.ts';
+import type { Roles } from '../core/roles/roles.ts';
+import { readRoles } from '../files/roles.ts';
+import { rolesPath } from '../ledger/ownership.ts';
+import type { Log } from './log.ts';
+
+/** Who may do what, as the file beside the ledger says. */
+export class RolesFile {
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #defaults = defaultRoles(process.geteuid?.() ?? 0);
+  #roles: Roles;
+  #problem = '';
+
+  /** Throws AppError if the file is wrong, or if another user could have written it. */
+  constructor(dbPath: string, log: Log) {
+    this.#path = rolesPath(dbPath);
+    this.#log = log;
+    this.#roles = readRoles(this.#path, this.#defaults);
+  }
+
+  get roles(): Roles {
+    return this.#roles;
+  }
+
+  /** Reads the file again. While it is wrong, what it said before holds. */
+  reload(): void {
+    try {
+      const roles = readRoles(this.#path, this.#defaults);
+      this.#problem = '';
+      if (JSON.stringify(roles) === JSON.stringify(this.#roles)) return;
+      this.#roles = roles;
+      this.#log('info', 'roles changed', { path: this.#path });
+    } catch (error) {
+      const problem = errorMessage(error);
+      if (problem !== this.#problem) {
+        this.#log('error', 'roles cannot be read: what they were before holds', { path: this.#path, error: problem });
+      }
+      this.#problem = problem;
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import { defaultRoles } from '../../src/core/roles/roles.ts';
+import { RolesFile } from '../../src/daemon/roles.ts';
+
+const DEFAULTS = defaultRoles(process.geteuid?.() ?? 0);
+
+function open(context: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'upshift-roles-'));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'upshift.db.roles');
+  return { folder, path, write: (text: string) => writeFileSync(path, text, { mode: 0o600 }) };
+}
+
+describe('the roles of a running daemon', () => {
+  it('are what the file says now, and while it is broken what it said before, logged once', (context) => {
+    const { folder, path, write } = open(context);
+    const said: string[] = [];
+    const file = new RolesFile(join(folder, 'upshift.db'), (level, what) => said.push(`${level} ${what}`));
+    assert.deepEqual(file.roles, DEFAULTS);
+    write('approve: [ann]');
+    file.reload();
+    file.reload();
+    assert.deepEqual(file.roles.approve, ['ann']);
+    write('approve: [');
+    for (let i = 0; i < 3; i++) file.reload();
+    assert.deepEqual(file.roles.approve, ['ann']);
+    rmSync(path);
+    file.reload();
+    assert.deepEqual(file.roles, DEFAULTS);
+    assert.deepEqual(said, [
+      'info roles changed',
+      'error roles cannot be read: what they were before holds',
+      'info roles changed',
+    ]);
+  });
+
+  it('must be readable when it starts', (context) => {
+    const { folder, write } = open(context);
+    write('approve: [');
+    assert.throws(() => new RolesFile(join(folder, 'upshift.db'), () => undefined), { code: 'invalid' });
+  });
+});
