@@ -113,7 +113,7 @@ export class Daemon {
     const daemon = new Daemon(options, { policy, roles, ledger, hub, account, learned });
     undo.defer(() => daemon.#admin.close());
     undo.defer(() => daemon.#gateway.close());
-    await restore(daemon.#routes, ledger.journal, options.clock, learned);
+    await restore(daemon.#routes, ledger.journal, options.clock, { learned, log });
     await daemon.#costs.read(daemon.#routes.all());
     daemon.#ports.admin = (await daemon.#admin.listen(options.adminPort)).port;
     daemon.#ports.gateway = (await daemon.#gateway.listen(options.port, options.host)).port;

@@ -3,38 +3,51 @@ import type { Clock } from '../core/clock.ts';
 import type { DemandWindow } from '../core/criteria/demand-window.ts';
 import { servedOf } from '../core/criteria/served-window.ts';
 import { byAssignment } from '../core/judge/call-order.ts';
-import type { Assigned, Known } from '../core/judge/call-order.ts';
+import type { RecordedCall } from '../core/judge/replay.ts';
 import type { SeenTraffic } from '../core/learned.ts';
 import { LONGEST_SUSTAIN_MS } from '../core/policy/back.ts';
+import { policyOf } from '../core/policy/of-model.ts';
 import type { RoutePolicy } from '../core/policy/policy.ts';
 import { readPolicy } from '../core/policy/stored.ts';
+import { isOver } from '../core/rollout/rollout.ts';
 import type { Rollout } from '../core/rollout/rollout.ts';
-import { readRollout } from '../core/rollout/stored.ts';
+import type { LoggedCall } from '../ledger/calls/history.ts';
+import type { EventPage } from '../ledger/journal/believe.ts';
+import { differsFromFold, Fold, rowOf } from '../ledger/journal/fold.ts';
+import type { Folded } from '../ledger/journal/fold.ts';
 import type { Journal } from '../ledger/journal/journal.ts';
 import type { LearnedRows } from './learned.ts';
+import type { Log } from './log.ts';
 import { loggedConcurrencyCall } from './route/concurrency-calls.ts';
+import type { Judging } from './route/judging.ts';
 import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
 import { EndpointWorth, hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.ts';
 
+/** So many calls may wait before the judge is asked to take them. */
+const MOST_WAITING = 1_000;
 /** How far back the traffic of a route is read, clock ms: a little longer than the history keeps. */
 const LOAD_MS = LONGEST_SUSTAIN_MS + 900_000;
 
 /**
- * Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. Rejects with
- * AppError `invalid` if a rollout or its policy cannot be read: without it nobody knows which endpoint costs money.
+ * Puts back what a restart forgot: rollouts with their pinned policies, open asks, figures and windows. Rollouts are made
+ * from their events, and nothing is believed that the daemon has not sealed. Rejects with AppError `conflict` if another
+ * program has changed what is needed, and with `invalid` if it cannot be read: without it nobody knows which endpoint
+ * costs money.
  */
 export async function restore(
   routes: Routes,
   journal: Journal,
   clock: Clock,
-  learned: Pick<LearnedRows, 'traffic'>,
+  { learned, log }: { readonly learned: Pick<LearnedRows, 'traffic'>; readonly log: Log },
 ): Promise<void> {
-  for (const { id, model, snapshot, isOver } of await journal.latestRollouts()) {
-    const watch = routes.watch(model);
+  await journal.checkHistory();
+  for (const folded of await foldLedger(journal)) {
+    await keepRow(folded, journal, log);
+    const { rollout } = folded;
+    const watch = routes.watch(rollout.model);
     if (watch === null) continue;
-    const rollout = readRollout({ id, snapshot });
-    if (isOver) {
+    if (isOver(rollout.phase)) {
       watch.lastRollout = rollout;
       continue;
     }
@@ -44,7 +57,7 @@ export async function restore(
       older !== null && older.id === rollout.wayBack?.replaces
         ? { rollout: older, policy, openAskId: await askIdOf(older, journal) }
         : null;
-    watch.setRollout(rollout, await pinnedPolicy(rollout, journal, routes), replaced);
+    watch.setRollout(rollout, await pinnedPolicy(rollout, journal), replaced);
   }
   for (const watch of routes.all()) {
     const { rollout } = watch;
@@ -58,6 +71,26 @@ export async function restore(
   }
   await restoreWindows(routes, null, journal, clock);
   routes.rebuild();
+}
+
+async function foldLedger(journal: Pick<Journal, 'sealedEvents'>): Promise<readonly Folded[]> {
+  const fold = new Fold();
+  for (let after: number | null = 0; after !== null;) {
+    const { events, next }: EventPage = await journal.sealedEvents(after);
+    for (const event of events) fold.take(event);
+    after = next;
+  }
+  return fold.rollouts;
+}
+
+/** Other commands and other parts of the daemon read the row, so a row that says something else is replaced. */
+async function keepRow(folded: Folded, journal: Pick<Journal, 'rollout' | 'commit'>, log: Log): Promise<void> {
+  const { id } = folded.rollout;
+  const row = await journal.rollout(id);
+  const what = row === null ? 'row' : differsFromFold(row, folded);
+  if (what === null) return;
+  log('error', 'the stored state of a rollout does not follow from its events: the events hold', { rollout: id, what });
+  await journal.commit({ rollout: rowOf(folded), events: [], outcomes: [] });
 }
 
 async function askIdOf({ id, ask }: Rollout, journal: Journal): Promise<number | null> {
@@ -92,18 +125,32 @@ async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Jou
       judging.half('canary', pair, pair.canary);
     }
   }
-  const calls: (Assigned & Known)[] = [];
-  for await (const page of journal.judgedCalls(rolloutId)) calls.push(...page.filter(({ step }) => step > 0));
-  for (const call of calls.sort(byAssignment)) {
+  // Calls come in the order of their arrival. A call that waits here was assigned later than it arrived, by the time that
+  // its body took.
+  let waiting: RecordedCall[] = [];
+  for await (const page of journal.judgedCalls(rolloutId)) {
+    const all = [...waiting, ...page.filter(({ step }) => step > 0)].sort(byAssignment);
+    const untilUs = page.at(-1)?.arrivedAtUs ?? 0;
+    const end = all.findIndex(({ assignedAtUs }) => assignedAtUs > untilUs);
+    waiting = end < 0 ? [] : all.slice(end);
+    hand(judging, end < 0 ? all : all.slice(0, end));
+  }
+  hand(judging, waiting);
+}
+
+/** Gives calls to the judge and lets it take them, so that they do not pile up before it. */
+function hand(judging: Judging, calls: readonly RecordedCall[]): void {
+  for (const call of calls) {
     judging.assigned(call);
     judging.sent(call, call.waitedUs);
     judging.known(call, call);
+    if (judging.waiting >= MOST_WAITING) judging.advance(call.assignedAtUs);
   }
 }
 
 /**
- * Fills the windows of routes from the ledger; null: of all models in it. The time for which criteria held begins
- * again, because no daemon saw what happened in between.
+ * Fills the windows of routes from the ledger, page by page; null: of all models in it. The time for which criteria held
+ * begins again, because no daemon saw what happened in between.
  */
 export async function restoreWindows(
   routes: Routes,
@@ -116,27 +163,19 @@ export async function restoreWindows(
   const policies = (watches ?? [...routes.all()]).map((watch) => watch.filePolicy);
   if (watches === null) policies.push(routes.policyOf('*'));
   const longest = Math.max(0, ...policies.map(({ criteria }) => criteria.window));
-  const calls = await journal.recentCalls(Math.floor((now - longest) * 1_000));
-  calls.sort((a, b) => a.arrivedAtUs - b.arrivedAtUs);
-  // New windows are filled, because calls still arrive in the old ones, which take no calls from the past.
+  // New windows are filled, because calls still arrive in the old ones.
   const windows = new Map<RouteWatch, DemandWindow>();
-  for (const call of calls) {
-    const watch = call.model === null ? null : routes.watch(call.model);
-    if (watch === null || !isMeant(watch)) continue;
-    const window = windows.get(watch) ?? watch.newWindow();
-    windows.set(watch, window);
-    watch.shapes.add(call.shape);
-    const counted = watches === null ? loggedConcurrencyCall(call) : null;
-    if (counted !== null) watch.concurrency?.ended(counted);
-    const at = call.arrivedAtUs / 1_000;
-    if (assignedTo(call) === 'dedicated' || call.isRepeat || at < now - watch.filePolicy.criteria.window) continue;
-    window.arrived(at, call.agent, call.isAgentDerived);
-    if (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US) window.refused(at);
-  }
-  for (const call of calls) {
-    const window = call.model === null ? undefined : windows.get(routes.watch(call.model) as RouteWatch);
-    if (assignedTo(call) === 'dedicated' || call.isRepeat || call.isBypass) continue;
-    window?.ended(call.endedAtUs / 1_000, now, servedOf(call));
+  for await (const page of journal.recentCalls(Math.floor((now - longest) * 1_000))) {
+    for (const call of page) {
+      const watch = call.model === null ? null : routes.watch(call.model);
+      if (watch === null || !isMeant(watch)) continue;
+      const window = windows.get(watch) ?? watch.newWindow();
+      windows.set(watch, window);
+      watch.shapes.add(call.shape);
+      const counted = watches === null ? loggedConcurrencyCall(call) : null;
+      if (counted !== null) watch.concurrency?.ended(counted);
+      count(window, call, now);
+    }
   }
   for (const watch of routes.all()) {
     if (!isMeant(watch)) continue;
@@ -145,8 +184,15 @@ export async function restoreWindows(
   }
 }
 
-async function pinnedPolicy(rollout: Rollout, journal: Journal, routes: Routes): Promise<RoutePolicy> {
-  const stored = await journal.policy(rollout.policyHash);
-  const policy = stored === null ? null : readPolicy(stored.parsed, rollout.policyHash);
-  return policy?.routes.find((route) => route.model === rollout.model) ?? routes.policyOf(rollout.model);
+/** Counts a call of the past as a window would have counted it that was there. */
+function count(window: DemandWindow, call: LoggedCall, now: number): void {
+  if (assignedTo(call) === 'dedicated' || call.isRepeat) return;
+  const isRefused = call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US;
+  window.arrivedLate(call.arrivedAtUs / 1_000, now, { agent: call.agent, isDerived: call.isAgentDerived }, isRefused);
+  if (!call.isBypass) window.ended(call.endedAtUs / 1_000, now, servedOf(call));
+}
+
+async function pinnedPolicy({ policyHash, model }: Rollout, journal: Pick<Journal, 'policy'>): Promise<RoutePolicy> {
+  const { parsed } = await journal.policy(policyHash);
+  return policyOf(readPolicy(parsed, policyHash), model);
 }

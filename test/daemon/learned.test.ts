@@ -5,6 +5,7 @@ import { CLOSED } from '../../src/core/care/breaker.ts';
 import type { LearnedLane } from '../../src/core/care/lane-status.ts';
 import { MOST_LEARNED } from '../../src/core/learned.ts';
 import { parsePolicy } from '../../src/core/policy/parse.ts';
+import type { Policy } from '../../src/core/policy/policy.ts';
 import { learnedFacts, LearnedRows } from '../../src/daemon/learned.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
@@ -16,7 +17,8 @@ import { openLedger } from '../../src/ledger/open.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openFor, temporaryPath } from '../ledger/rig.ts';
 import { openDaemon } from '../support/inside.ts';
-import { ENDPOINT_POLICY, promotedRollout, START } from '../support/samples.ts';
+import { ENDPOINT_POLICY, START, TO_PROMOTED } from '../support/samples.ts';
+import { storedRollout } from '../support/stored-rollout.ts';
 import { openStage, policyText, routeWith } from '../support/stage.ts';
 import { PATIENT, eventually } from '../support/waiting.ts';
 
@@ -41,12 +43,16 @@ interface Process {
   readonly save: (now?: number) => Promise<void>;
 }
 
-async function start({ journal }: Ledger): Promise<Process> {
+function policy(): Policy {
   const parsed = parsePolicy({ routes: MODELS.map((model) => ({ model, endpoint: ENDPOINT_POLICY })) });
   assert.ok(parsed.ok);
+  return parsed.policy;
+}
+
+async function start({ journal }: Ledger): Promise<Process> {
   const problems: string[] = [];
   const rows = await LearnedRows.read(journal, (_level, _message, more) => problems.push(JSON.stringify(more)));
-  const routes = new Routes(parsed.policy, CLOCK, silent, (model) => rows.route(model));
+  const routes = new Routes(policy(), CLOCK, silent, (model) => rows.route(model));
   const lanes = new Lanes(CLOCK, rows.lanes());
   const gateway = { learned: () => lanes.learned() };
   return {
@@ -206,25 +212,15 @@ describe('what was learned', () => {
     const ledger = await setUp(context);
     const knownSince = START - 60 * MINUTE;
     const [model] = MODELS as [string];
-    const rollout = { ...promotedRollout(), model };
+    const [proposed, ...then] = TO_PROMOTED;
+    assert.ok(proposed?.type === 'proposed');
+    const rollout = { ...proposed.rollout, model };
+    await ledger.journal.commit(storedRollout([{ ...proposed, rollout }, ...then], policy()));
     const run = async (now: number) => {
       const process = await start(ledger);
       const watch = process.routes.watch(model) as RouteWatch;
-      await ledger.journal.commit({
-        events: [],
-        outcomes: [],
-        rollout: {
-          id: rollout.id,
-          model,
-          policyHash: rollout.policyHash,
-          toward: 'dedicated',
-          phase: 'promoted',
-          snapshot: JSON.stringify(rollout),
-          createdAt: START,
-          updatedAt: START,
-        },
-      });
-      await restore(process.routes, ledger.journal, { ...CLOCK, now: () => now }, process.rows);
+      const log = (_: string, message: string) => assert.fail(message);
+      await restore(process.routes, ledger.journal, { ...CLOCK, now: () => now }, { learned: process.rows, log });
       const since = watch.worth?.knownSince;
       watch.observedAt = now;
       await process.save(now);

@@ -8,7 +8,10 @@ import { budgetNotes } from '../../src/core/decide/budget-guard.ts';
 import { decide } from '../../src/core/decide/decide.ts';
 import { parsePolicy } from '../../src/core/policy/parse.ts';
 import type { Policy } from '../../src/core/policy/policy.ts';
-import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import type { AppError } from '../../src/core/errors.ts';
+import type { RolloutEvent } from '../../src/core/rollout/event.ts';
+import type { Log } from '../../src/daemon/log.ts';
+import type { RouteWatch } from '../../src/daemon/route/watch.ts';
 import { BookedSpending } from '../../src/daemon/money/spending.ts';
 import { reportRoute } from '../../src/daemon/report.ts';
 import { LearnedRows } from '../../src/daemon/learned.ts';
@@ -17,16 +20,18 @@ import { Routes } from '../../src/daemon/route/routes.ts';
 import type { ObserveContext } from '../../src/daemon/tick/observe.ts';
 import { observe } from '../../src/daemon/tick/observe.ts';
 import { openLedger } from '../../src/ledger/open.ts';
+import { forge } from '../support/forge.ts';
 import {
-  atStep,
   ENDPOINT_POLICY,
+  enteredUpTo,
   MODEL,
-  promotedRollout,
+  PROPOSED,
   rolloutAfter,
-  shadowingRollout,
   START,
+  TO_PROMOTED,
   TO_WARM,
 } from '../support/samples.ts';
+import { storedRollout } from '../support/stored-rollout.ts';
 
 const NOW = START + 60_000;
 const CLOCK = { now: () => NOW, sleep: () => Promise.resolve(), scale: 1 };
@@ -43,57 +48,50 @@ function policy(): Policy {
   return parsed.policy;
 }
 
+const silent = () => undefined;
+
 /** A ledger as a daemon leaves it in the midst of a rollout. */
-async function leftLedger(context: TestContext, rollout: Rollout): Promise<string> {
+async function leftLedger(context: TestContext, events: readonly RolloutEvent[]): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'upshift-restore-'));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'upshift.db');
   const ledger = await openLedger(path, { clock: CLOCK });
-  const { id, model, policyHash, toward, phase } = rollout;
-  await ledger.journal.commit({
-    policy: { hash: policyHash, path: 'policy.yaml', text: '', parsed: JSON.stringify(policy()) },
-    rollout: {
-      id,
-      model,
-      policyHash,
-      toward,
-      phase,
-      snapshot: JSON.stringify(rollout),
-      createdAt: START,
-      updatedAt: START,
-    },
-    events: [],
-    outcomes: [],
-  });
+  await ledger.journal.commit(storedRollout([PROPOSED, ...events], policy()));
   await ledger.close();
   return path;
 }
 
-const [draining, aborted] = (['draining', 'ended'] as const).map((type) =>
-  rolloutAfter(...TO_WARM, { type, outcome: 'aborted', reason: 'operator', hint: null }),
-) as [Rollout, Rollout];
+/** Restores the routes of a ledger as a new process does. */
+async function restored(context: TestContext, path: string, log: Log = silent) {
+  const ledger = await openLedger(path, { clock: CLOCK });
+  context.after(() => ledger.close());
+  const routes = new Routes(policy(), CLOCK, silent);
+  const learned = await LearnedRows.read(ledger.journal, silent);
+  await restore(routes, ledger.journal, CLOCK, { learned, log });
+  return { ledger, watch: routes.watch(MODEL) as RouteWatch };
+}
 
-const CASES: readonly (readonly [Rollout, string])[] = [
-  [rolloutAfter(), 'ask needs_approval'],
-  [rolloutAfter(...TO_WARM.slice(0, 3)), 'ensure_endpoint endpoint_missing'],
-  [rolloutAfter(...TO_WARM.slice(0, 4)), 'warm warming_up'],
-  [shadowingRollout(), 'wait shadowing'],
-  [atStep(0), 'ask needs_approval'],
-  [atStep(1), 'wait baking'],
-  [atStep(5), 'wait baking'],
-  [promotedRollout(), 'wait promoted'],
-  [draining, 'pause_endpoint traffic_first'],
-  [aborted, 'wait criteria_not_met'],
+const [draining, aborted] = (['draining', 'ended'] as const).map((type): RolloutEvent[] => [
+  ...TO_WARM,
+  { type, outcome: 'aborted', reason: 'operator', hint: null },
+]) as [RolloutEvent[], RolloutEvent[]];
+
+const CASES: readonly (readonly [events: readonly RolloutEvent[], phase: string, expected: string])[] = [
+  [[], 'proposed', 'ask needs_approval'],
+  [TO_WARM.slice(0, 3), 'provisioning', 'ensure_endpoint endpoint_missing'],
+  [TO_WARM.slice(0, 4), 'warming', 'warm warming_up'],
+  [TO_WARM.slice(0, 5), 'shadowing', 'wait shadowing'],
+  [TO_WARM, 'stepping', 'ask needs_approval'],
+  [[...TO_WARM, ...enteredUpTo(1)], 'stepping', 'wait baking'],
+  [[...TO_WARM, ...enteredUpTo(5)], 'holding', 'wait baking'],
+  [TO_PROMOTED.slice(1), 'promoted', 'wait promoted'],
+  [draining, 'draining', 'pause_endpoint traffic_first'],
+  [aborted, 'watching', 'wait criteria_not_met'],
 ];
 
-for (const [rollout, expected] of CASES) {
-  test(`a rollout that is ${rollout.phase} goes on after a restart: ${expected}`, async (context) => {
-    const ledger = await openLedger(await leftLedger(context, rollout), { clock: CLOCK });
-    context.after(() => ledger.close());
-    const routes = new Routes(policy(), CLOCK, () => undefined);
-    await restore(routes, ledger.journal, CLOCK, await LearnedRows.read(ledger.journal, () => undefined));
-    const watch = routes.watch(MODEL);
-    assert.ok(watch !== null);
+for (const [events, phase, expected] of CASES) {
+  test(`a rollout with ${events.length + 1} events goes on after a restart: ${phase}, ${expected}`, async (context) => {
+    const { ledger, watch } = await restored(context, await leftLedger(context, events));
     const spending = new BookedSpending(ledger.journal);
     await spending.refresh(watch, NOW);
     const seen = observe(watch, null, {
@@ -110,9 +108,89 @@ for (const [rollout, expected] of CASES) {
     assert.equal(`${action} ${reason}`, expected);
     assert.deepEqual(budgetNotes(watch.rollout, seen), []);
     const gateway = GATEWAY as unknown as ObserveContext['gateway'];
-    assert.equal(
-      reportRoute(watch, MEMORY, { gateway, filePolicyHash: 'newer' }).phase,
-      watch.rollout?.phase ?? 'watching',
-    );
+    assert.equal(reportRoute(watch, MEMORY, { gateway, filePolicyHash: 'newer' }).phase, phase);
   });
 }
+
+/** What is done to a ledger, and what the refusal to run names. */
+const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[] = [
+  [
+    'an event that names another endpoint',
+    "UPDATE events SET data = replace(data, ':9/', ':8/') WHERE type = 'endpoint_ready'",
+    /event 5 of rollout aaaabbbb was changed/,
+  ],
+  ['an event of another time', 'UPDATE events SET happened_at_ms = 1 WHERE id = 3', /event 3 of rollout aaaabbbb/],
+  ['a missing event', 'DELETE FROM events WHERE id = 3', /list of what happened to rollout aaaabbbb/],
+  [
+    'events of the end that are missing',
+    'DELETE FROM events WHERE id > 4',
+    /list of what happened to rollout aaaabbbb was changed/,
+  ],
+  ['a rollout that is gone', 'DELETE FROM events; DELETE FROM rollouts', /list of what happened to rollout aaaabbbb/],
+  [
+    'an event without a seal',
+    `INSERT INTO events (rollout_id, happened_at_ms, type, data) VALUES ('aaaabbbb', 1, 'promoted', '{"type":"promoted"}')`,
+    /list of what happened to rollout aaaabbbb was changed/,
+  ],
+  [
+    'a rollout without a seal',
+    `INSERT INTO rollouts SELECT 'ccccdddd', route_id, policy_hash, toward, phase, snapshot, created_at_ms, updated_at_ms
+       FROM rollouts`,
+    /rollout ccccdddd was never sealed/,
+  ],
+  [
+    'events that another rollout had',
+    "UPDATE events SET rollout_id = 'ccccdddd' WHERE id > 4",
+    /list of what happened to rollout \w+ was/,
+  ],
+  ['a policy with other values', `UPDATE policies SET parsed = replace(parsed, '"acme"', '"evil"')`, /policy hash was/],
+  ['a policy with another text', "UPDATE policies SET text = 'x'", /policy hash was changed/],
+  ['a missing policy', 'DELETE FROM policies', /policy hash was changed/],
+  ['a question that was changed', "UPDATE asks SET figures = '{}'", /question 1 of rollout aaaabbbb was changed/],
+  ['a missing seal', 'DELETE FROM seals WHERE id = 2', /seal 2 is missing/],
+  ['a changed seal', 'UPDATE seals SET sealed_at_ms = 1 WHERE id = 2', /seal 2 was changed/],
+  [
+    'a newest seal of another hand',
+    "UPDATE seals SET signature = 'AAAA' WHERE id = (SELECT max(id) FROM seals)",
+    /the newest, was not signed with the key/,
+  ],
+];
+
+for (const [what, sql, named] of FORGERIES) {
+  test(`a daemon does not run on ${what}`, async (context) => {
+    const path = await leftLedger(context, TO_WARM);
+    const left = await openLedger(path, { clock: CLOCK });
+    const ask = { rolloutId: 'aaaabbbb', step: 1, policyHash: 'hash', verdict: 'pass', figures: '{"detail":"x"}' };
+    const asked = { type: 'asked', step: 1, verdict: null };
+    await left.journal.commit({
+      ask: { ...ask, at: START },
+      events: [{ rolloutId: 'aaaabbbb', at: START, type: 'asked', data: JSON.stringify(asked) }],
+      outcomes: [],
+    });
+    await left.close();
+    forge(path, (db) => db.exec(sql));
+    await assert.rejects(restored(context, path), (error: AppError) => {
+      assert.equal(error.code, 'conflict');
+      assert.match(error.message, named);
+      assert.match(error.hint ?? '', /nobody manages their endpoints.*upshift endpoints/);
+      return true;
+    });
+  });
+}
+
+test('events hold against a state that says something else, which is replaced and told', async (context) => {
+  const path = await leftLedger(context, TO_WARM);
+  forge(path, (db) =>
+    db.exec(`UPDATE rollouts SET phase = 'promoted',
+      snapshot = json_set(snapshot, '$.endpoint.url', 'http://127.0.0.1:8', '$.phase', 'promoted', '$.step', 6)`),
+  );
+  const told: string[] = [];
+  const log: Log = (level, message, facts) => void told.push(`${level} ${message} ${JSON.stringify(facts)}`);
+  const { ledger, watch } = await restored(context, path, log);
+  assert.deepEqual(watch.rollout, rolloutAfter(...TO_WARM));
+  assert.deepEqual(told, [
+    'error the stored state of a rollout does not follow from its events: the events hold {"rollout":"aaaabbbb","what":"state"}',
+  ]);
+  const row = await ledger.journal.rollout('aaaabbbb');
+  assert.deepEqual(JSON.parse(row?.snapshot ?? ''), watch.rollout);
+});

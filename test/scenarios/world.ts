@@ -104,7 +104,8 @@ export class World {
     const learned = await LearnedRows.read(journal, () => undefined);
     this.#learned = learned;
     this.#routes = this.#newRoutes(learned);
-    await restore(this.#routes, journal, this.#clock, learned);
+    const log = (_: string, message: string) => assert.fail(message);
+    await restore(this.#routes, journal, this.#clock, { learned, log });
     return this;
   }
 

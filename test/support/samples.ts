@@ -146,7 +146,8 @@ export function observation(changes: Partial<Observation> = {}): Observation {
   };
 }
 
-const PROPOSED: RolloutEvent = {
+/** The event with which the rollout of these samples begins. */
+export const PROPOSED: RolloutEvent = {
   type: 'proposed',
   rollout: {
     id: 'aaaabbbb',
@@ -187,7 +188,8 @@ export function atStep(
   return rollout;
 }
 
-function enteredUpTo(step: number): RolloutEvent[] {
+/** The events that lead a warm endpoint up to a step. */
+export function enteredUpTo(step: number): RolloutEvent[] {
   const { steps } = POLICY_DEFAULTS;
   return steps.slice(0, step).map((_, i) => ({
     type: 'step_entered',

@@ -13,7 +13,7 @@ import { pastCalls, pastPairs, pastVerdicts } from '../../ledger/calls/judged.ts
 import type { PastVerdicts } from '../../ledger/calls/judged.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { events, listRollouts, pinnedPolicy } from '../../ledger/journal/rollouts.ts';
-import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
+import type { RolloutRow } from '../../ledger/journal/rows.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';

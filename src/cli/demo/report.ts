@@ -14,7 +14,8 @@ import {
   measuredShares,
   tokensServed,
 } from '../../ledger/journal/rollouts.ts';
-import type { DecisionRow, EventRow } from '../../ledger/journal/rollouts.ts';
+import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
+import type { EventRow } from '../../ledger/journal/rows.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { SwarmReport } from '../../loadtest/swarm.ts';
 import { VARIANTS } from './variants.ts';

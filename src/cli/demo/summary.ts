@@ -1,6 +1,6 @@
 import { moneyText } from '../../core/money/text.ts';
 import { readEvent } from '../../core/rollout/stored.ts';
-import type { EventRow } from '../../ledger/journal/rollouts.ts';
+import type { EventRow } from '../../ledger/journal/rows.ts';
 import { bar, numberText, weightText } from '../terminal/format.ts';
 import { widthOf, wrap } from '../terminal/print.ts';
 import { endingOf, unavoidable } from './report.ts';

@@ -1,6 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import { isOver } from '../../core/rollout/rollout.ts';
-import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
+import type { RolloutRow } from '../../ledger/journal/rows.ts';
 
 /** The rollout that is meant. Throws AppError `not_found`, or `invalid` if several fit. */
 export function chooseRollout(rollouts: readonly RolloutRow[], named: string | undefined): RolloutRow {

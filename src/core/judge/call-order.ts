@@ -76,6 +76,11 @@ export class CallOrder {
     this.#lateUs = lateUs;
   }
 
+  /** How many calls were not handed to `take` yet. */
+  get waiting(): number {
+    return this.#queue.length - this.#full;
+  }
+
   assigned(assigned: Omit<Assigned, 'waitedUs'>): void {
     const entry: Entry = { assigned, waitedUs: null, known: null };
     this.#open.set(assigned, entry);

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { errorMessage } from '../../core/errors.ts';
 import { atCreation, billedReplicas, isUnsure, minuteOf, settle, settleGone } from '../../core/money/books.ts';
 import type { BookedReading, EndpointReading, ReplicaMinutes } from '../../core/money/books.ts';
+import { isOver } from '../../core/rollout/rollout.ts';
 import { readRollouts } from '../../core/rollout/stored.ts';
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import { isOurs } from '../../huggingface/management/status.ts';
@@ -58,7 +59,7 @@ export class Books {
     this.#minute = minuteOf(clock.now());
     try {
       const known = await journal.bookedEndpoints();
-      const active = (await journal.latestRollouts()).filter(({ isOver }) => !isOver);
+      const active = (await journal.latestRollouts()).filter(({ phase }) => !isOver(phase));
       // The endpoint of a rollout that cannot be read is still found by its tag.
       const readable = readRollouts(active, this.#logUnreadable);
       const rollouts = readable.map(({ namespace, endpointName: name }) => ({ namespace, name }));

@@ -51,10 +51,19 @@ export class Judging {
 
   /** The verdict on a step, from the calls that are decided by now. */
   verdict(step: number, nowMs: number): Verdict {
-    const nowUs = nowMs * 1_000;
+    this.advance(nowMs * 1_000);
+    return this.#judge.verdict(step);
+  }
+
+  /** Hands the judge what is decided by now. */
+  advance(nowUs: number): void {
     this.#pairs.advance(nowUs);
     this.#callOrder.advance(nowUs);
-    return this.#judge.verdict(step);
+  }
+
+  /** How many calls the judge has not taken yet. */
+  get waiting(): number {
+    return this.#callOrder.waiting;
   }
 }
 

@@ -10,8 +10,8 @@ import { evolve } from '../../core/rollout/evolve.ts';
 import { isActive } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { JournalEntry } from '../../ledger/journal/entry.ts';
+import { rowOf } from '../../ledger/journal/fold.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
-import type { RolloutRow } from '../../ledger/journal/rollouts.ts';
 import { afterwards } from '../route/replaced.ts';
 import type { Rollback } from '../route/rollback.ts';
 import type { RouteWatch } from '../route/watch.ts';
@@ -191,9 +191,9 @@ function toEntry(
     },
     ...(next !== null &&
       decision.events.length > 0 && {
-        rollout: rowOf(next, seen.now),
+        rollout: rowOf({ rollout: next, updatedAt: seen.now }),
       }),
-    ...(other !== null && { replaced: rowOf(other, seen.now) }),
+    ...(other !== null && { replaced: rowOf({ rollout: other, updatedAt: seen.now }) }),
     events: [
       ...decision.events.map((event) => toEvent(next?.id ?? '', event, seen.now)),
       ...(replaced === undefined ? [] : [toEvent(replaced.rolloutId, replaced.event, seen.now)]),
@@ -219,11 +219,6 @@ function askIn(decision: Decision, next: Rollout, seen: Observation): Pick<Journ
       at: seen.now,
     },
   };
-}
-
-function rowOf(rollout: Rollout, updatedAt: number): RolloutRow {
-  const { id, model, policyHash, toward, phase, createdAt } = rollout;
-  return { id, model, policyHash, toward, phase, snapshot: JSON.stringify(rollout), createdAt, updatedAt };
 }
 
 function toEvent(rolloutId: string, event: RolloutEvent, at: number): JournalEntry['events'][number] {

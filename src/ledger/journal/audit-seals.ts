@@ -23,6 +23,7 @@ const NAMES: Readonly<Record<Sealed, string>> = {
   decision: 'decision',
   event: 'event',
   ask: 'question',
+  rollout: 'list of events and questions of rollout',
   request: 'request',
   policy: 'policy',
   price: 'price',

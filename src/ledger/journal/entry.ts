@@ -1,4 +1,4 @@
-import type { RolloutRow } from './rollouts.ts';
+import type { RolloutRow } from './rows.ts';
 
 /** What was decided. `input`: JSON of {rollout, observation}; `output`: JSON of the decision; `at`: epoch ms. */
 export interface JournalDecision {
@@ -49,17 +49,4 @@ export interface JournalEntry {
 export interface Committed {
   readonly decisionId: number | null;
   readonly askId: number | null;
-}
-
-export interface StoredRollout {
-  readonly id: string;
-  readonly model: string;
-  readonly phase: string;
-  readonly policyHash: string;
-  /** JSON of the rollout. */
-  readonly snapshot: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  /** Whether it has ended. */
-  readonly isOver: boolean;
 }

@@ -13,7 +13,7 @@ import type { RemoteStore } from './thread.ts';
 /** Reads calls page by page, so that the daemon's thread can do other work between two pages. */
 interface CallPages {
   /** Calls that ended at or after a time, epoch µs, in the order of their ends. */
-  recentCalls(sinceUs: number): Promise<LoggedCall[]>;
+  recentCalls(sinceUs: number): AsyncIterable<readonly LoggedCall[]>;
   /** The eligible calls of a rollout that have a role, in the order of their ends. */
   stepCalls(rolloutId: string): AsyncIterable<readonly (LoggedCall & { readonly role: Role })[]>;
   /**
@@ -57,11 +57,7 @@ export async function openJournal(path: string): Promise<Journal> {
 /** Reads the pages of calls of a store, whichever thread that is in. */
 export function callPages(store: RemoteStore): CallPages {
   return {
-    recentCalls: async (sinceUs) => {
-      const calls: LoggedCall[] = [];
-      for await (const page of pages(sinceUs - 1, (after) => store.recentPage(after), readPage)) calls.push(...page);
-      return calls;
-    },
+    recentCalls: (sinceUs) => pages(sinceUs - 1, (after) => store.recentPage(after), readPage),
     stepCalls: (rolloutId) =>
       pages(0, (after) => store.stepPage(rolloutId, after), readPage) as ReturnType<CallPages['stepCalls']>,
     judgedCalls: (rolloutId) => byArrival(store, { kind: 'rollout', rolloutId }, readJudged),

@@ -6,18 +6,8 @@ import { FLAG } from '../calls/flags.ts';
 import { startOf } from '../calls/history.ts';
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-
-/** The newest state of a rollout. `snapshot`: JSON; times in epoch ms. */
-export interface RolloutRow {
-  readonly id: string;
-  readonly model: string;
-  readonly phase: string;
-  readonly toward: string;
-  readonly policyHash: string;
-  readonly snapshot: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-}
+import { EVENT, ROLLOUT } from './rows.ts';
+import type { EventRow, RolloutRow } from './rows.ts';
 
 /** A decision without input and output. `at`: epoch ms; `ticks`: how many ticks the row stands for. */
 export interface DecisionRow {
@@ -40,14 +30,6 @@ export interface DecisionRecord extends DecisionRow {
   readonly hash: string;
 }
 
-export interface EventRow {
-  readonly id: number;
-  readonly decisionId: number | null;
-  readonly at: number;
-  readonly type: string;
-  readonly data: string;
-}
-
 /** Shares of one step's eligible calls, 0..1. `units`: how many calls, or agents' blocks of time, were assigned. */
 export interface StepShare {
   readonly step: number;
@@ -59,9 +41,6 @@ export interface StepShare {
   readonly served: number;
   readonly units: number;
 }
-
-const ROLLOUT = `SELECT p.id, r.model, p.phase, p.toward, p.policy_hash AS policyHash, p.snapshot, p.created_at_ms AS createdAt,
-  p.updated_at_ms AS updatedAt FROM rollouts p JOIN routes r ON r.id = p.route_id`;
 
 const DECISION = `SELECT id, decided_at_ms AS at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
   action, reason, output ->> 'detail' AS detail, ticks`;
@@ -117,9 +96,7 @@ export function decision(db: LedgerDb, id: number): DecisionRecord | null {
 
 /** The events of a rollout, in order. */
 export function events(db: LedgerDb, rolloutId: string): EventRow[] {
-  const sql =
-    'SELECT id, decision_id AS decisionId, happened_at_ms AS at, type, data FROM events WHERE rollout_id = ? ORDER BY id';
-  return db.prepare<[string], EventRow>(sql).all(rolloutId);
+  return prepared<[string], EventRow>(db, `${EVENT} WHERE rollout_id = ? ORDER BY id`).all(rolloutId);
 }
 
 /** How many calls the ledger has. */

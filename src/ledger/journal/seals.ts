@@ -30,6 +30,19 @@ const SEALED = {
     keys: 'SELECT json_array(id) FROM asks WHERE decision_id IS NULL',
     rows: ['SELECT * FROM asks WHERE id = ?'],
   },
+  /**
+   * Which events and questions a rollout has had. Their own seals say what they are, and this one shows that none is missing
+   * and that none was given to another rollout.
+   */
+  rollout: {
+    keys: `SELECT json_array(id) FROM rollouts UNION SELECT json_array(rollout_id) FROM events
+      UNION SELECT json_array(rollout_id) FROM asks`,
+    rows: [
+      'SELECT id FROM rollouts WHERE id = ?',
+      'SELECT id, decision_id FROM events WHERE rollout_id = ? ORDER BY id',
+      'SELECT id, decision_id FROM asks WHERE rollout_id = ? ORDER BY id',
+    ],
+  },
   /** A request, sealed when it came, and with its answer once more. */
   request: {
     keys: 'SELECT json_array(id) FROM requests',

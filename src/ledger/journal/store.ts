@@ -23,7 +23,9 @@ import { costPerCall } from '../money/costs.ts';
 import { bookBill, bookPrices } from '../money/prices.ts';
 import { askSystem } from '../words/people.ts';
 import type { People } from '../words/people.ts';
-import type { Committed, JournalEntry, StoredRollout } from './entry.ts';
+import { checkHistory, checkSeal, checkWritten, foreign, sealedEvents } from './believe.ts';
+import type { EventPage } from './believe.ts';
+import type { Committed, JournalEntry } from './entry.ts';
 import { keyPathOf, openKey } from './key.ts';
 import type { LedgerKey } from './key.ts';
 import { learned, saveLearned } from './learned.ts';
@@ -33,6 +35,8 @@ import { Inbox } from './inbox.ts';
 import type { Pending } from './inbox.ts';
 import { openAsk } from './requests.ts';
 import type { OpenAsk } from './requests.ts';
+import { ROLLOUT } from './rows.ts';
+import type { RolloutRow } from './rows.ts';
 import { lastSeal } from './seals.ts';
 import { writeEntry } from './write-entry.ts';
 
@@ -97,13 +101,31 @@ export class JournalStore {
     return this.#inbox.pending({ simulatedNow, roles }, (work) => this.#sealed(work));
   }
 
-  /** The newest ask of a rollout; null if it was answered, or if there is none. */
+  /**
+   * The newest ask of a rollout; null if it was answered, or if there is none. Throws AppError `conflict` if it is not as it
+   * was sealed.
+   */
   openAsk(rolloutId: string): OpenAsk | null {
-    return openAsk(this.#db, rolloutId);
+    const ask = openAsk(this.#db, rolloutId);
+    if (ask === null) return null;
+    const sql = 'SELECT decision_id FROM asks WHERE id = ?';
+    const decisionId = prepared<[number], number | null>(this.#db, sql).pluck().get(ask.id) ?? null;
+    checkWritten(this.#db, { id: ask.id, decisionId, kind: 'ask' }, `question ${ask.id} of rollout ${rolloutId}`);
+    return ask;
+  }
+
+  /** See `believe.ts`. */
+  checkHistory(): void {
+    checkHistory(this.#db, this.#key.publicKey);
+  }
+
+  /** See `believe.ts`. */
+  sealedEvents(after: number): EventPage {
+    return sealedEvents(this.#db, after);
   }
 
   /** Of each route the rollouts that are not over and the newest one that is, oldest first. */
-  latestRollouts(): StoredRollout[] {
+  latestRollouts(): RolloutRow[] {
     const newest = `SELECT id FROM rollouts WHERE route_id = p.route_id AND phase IN ${OVER}
       ORDER BY created_at_ms DESC, updated_at_ms DESC LIMIT 1`;
     return this.#rollouts(
@@ -112,7 +134,7 @@ export class JournalStore {
   }
 
   /** Every rollout of the ledger, oldest first. */
-  allRollouts(): StoredRollout[] {
+  allRollouts(): RolloutRow[] {
     return this.#rollouts('ORDER BY p.created_at_ms');
   }
 
@@ -121,10 +143,21 @@ export class JournalStore {
     return hasServedSince(this.#db, rolloutId, since);
   }
 
-  /** The policy with a hash (SHA-256 of its text, as hex); null if the ledger does not have it. */
-  policy(hash: string): { path: string; text: string; parsed: string } | null {
+  /** The stored state of a rollout; null if the ledger does not have it. */
+  rollout(id: string): RolloutRow | null {
+    return prepared<[string], RolloutRow>(this.#db, `${ROLLOUT} WHERE p.id = ?`).get(id) ?? null;
+  }
+
+  /**
+   * The policy with a hash (SHA-256 of its text, as hex). Throws AppError `conflict` if the ledger does not have it as it was
+   * sealed.
+   */
+  policy(hash: string): { path: string; text: string; parsed: string } {
+    checkSeal(this.#db, 'policy', JSON.stringify([hash]), `policy ${hash}`);
     const sql = 'SELECT path, text, parsed FROM policies WHERE hash = ?';
-    return prepared<[string], { path: string; text: string; parsed: string }>(this.#db, sql).get(hash) ?? null;
+    const found = prepared<[string], { path: string; text: string; parsed: string }>(this.#db, sql).get(hash);
+    if (found === undefined) throw foreign(this.#db, `policy ${hash} is missing`);
+    return found;
   }
 
   /** Replaces this process' status, JSON, which the command line reads. `at`: epoch ms. */
@@ -247,10 +280,7 @@ export class JournalStore {
     this.#db.close();
   }
 
-  #rollouts(where: string): StoredRollout[] {
-    const sql = `SELECT p.id, r.model, p.phase, p.policy_hash AS policyHash, p.snapshot, p.created_at_ms AS createdAt,
-      p.updated_at_ms AS updatedAt, p.phase IN ${OVER} AS isOver FROM rollouts p JOIN routes r ON r.id = p.route_id ${where}`;
-    const rows = prepared<[], Omit<StoredRollout, 'isOver'> & { isOver: number }>(this.#db, sql).all();
-    return rows.map((row) => ({ ...row, isOver: row.isOver === 1 }));
+  #rollouts(where: string): RolloutRow[] {
+    return prepared<[], RolloutRow>(this.#db, `${ROLLOUT} ${where}`).all();
   }
 }

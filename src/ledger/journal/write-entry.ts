@@ -3,7 +3,7 @@ import type { LedgerDb } from '../database.ts';
 import { sha256 } from './chain.ts';
 import type { Committed, JournalDecision, JournalEntry } from './entry.ts';
 import { writeOutcome } from './requests.ts';
-import type { RolloutRow } from './rollouts.ts';
+import type { RolloutRow } from './rows.ts';
 import { seal } from './seals.ts';
 import type { Sealed, Sign } from './seals.ts';
 
@@ -24,6 +24,8 @@ export function writeEntry(db: LedgerDb, entry: JournalEntry, sign: Sign): Commi
     for (const id of events) due.push(['event', id]);
     if (askId !== null) due.push(['ask', askId]);
   }
+  const rollouts = [rollout?.id, replaced?.id, ask?.rolloutId, ...entry.events.map(({ rolloutId }) => rolloutId)];
+  for (const id of new Set(rollouts)) if (id !== undefined) due.push(['rollout', id]);
   for (const { requestId } of entry.outcomes) due.push(['request', requestId]);
   seal(db, sign, at, due);
   return { decisionId, askId };

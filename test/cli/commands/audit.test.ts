@@ -63,9 +63,9 @@ describe('audit', { concurrency: 4 }, () => {
       verified: false,
       consistent: true,
       against: 'itself',
-      covered: { decision: 3, event: 0, ask: 0, request: 0, policy: 0, price: 0, bill: 0, span: 0 },
+      covered: { decision: 3, event: 0, ask: 0, rollout: 1, request: 0, policy: 0, price: 0, bill: 0, span: 0 },
       rollouts: 1,
-      seals: 3,
+      seals: 5,
       decisions: 3,
       coreVersion: CORE_VERSION,
       rerun: 3,
@@ -116,7 +116,7 @@ describe('audit', { concurrency: 4 }, () => {
     ];
     writeFileSync(key, (await upshift(['audit', 'key', '--db', path])).out);
     const note = await upshift(['audit', 'checkpoint', '--db', path]);
-    assert.match(note.out, /^upshift\/[0-9a-f]+\n3\n[\w+/=]{44}\n\n\u2014 upshift\/[0-9a-f]+ [\w+/=]+\n$/);
+    assert.match(note.out, /^upshift\/[0-9a-f]+\n5\n[\w+/=]{44}\n\n\u2014 upshift\/[0-9a-f]+ [\w+/=]+\n$/);
     writeFileSync(checkpoint, note.out);
     const verify = (...words: string[]) => upshift(['audit', '--verify', '--db', path, ...words]);
     for (const words of [
@@ -132,7 +132,7 @@ describe('audit', { concurrency: 4 }, () => {
     }
     openKey(other);
     assert.match((await verify('--key', other)).out, /seal 1 was not signed with this key/);
-    writeFileSync(checkpoint, note.out.replace('\n3\n', '\n4\n'));
+    writeFileSync(checkpoint, note.out.replace('\n5\n', '\n4\n'));
     const { code, err } = await verify('--checkpoint', checkpoint);
     assert.equal(code, 2);
     assert.match(err, /the checkpoint was not signed with this key/);

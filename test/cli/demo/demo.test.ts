@@ -93,7 +93,7 @@ test('at 80 columns nothing is wider, and the reason is told once', () => {
   const reason = `verdict_fail: endpoint 32 % slower (17 % slower to 49 % slower); limit 20 % slower; ${'evidence '.repeat(9)}`;
   const timeline = ['draining', 'ended'].map((type, i) => {
     const data = JSON.stringify({ type, outcome: 'aborted', reason, hint: null });
-    return { id: i + 1, decisionId: null, at: 0, type, data };
+    return { id: i + 1, decisionId: null, rolloutId: 'aaaabbbb', at: 0, type, data };
   });
   const text = summary(resultOf({ phase: 'aborted', reason, timeline }), undefined);
   for (const line of text.split('\n')) assert.ok(line.length <= 80, line);

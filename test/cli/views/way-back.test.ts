@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { chooseRollout } from '../../../src/cli/input/choose-rollout.ts';
 import { renderStatus } from '../../../src/cli/views/status.ts';
 import type { RouteStatus } from '../../../src/core/status.ts';
-import type { RolloutRow } from '../../../src/ledger/journal/rollouts.ts';
+import type { RolloutRow } from '../../../src/ledger/journal/rows.ts';
 import { makeReport, makeRollout, makeRoute, NOON } from '../reports.ts';
 
 const LOAD = { calls: 300, p95: 1_240, belowSince: NOON - 3_600_000, knownSince: NOON - 86_400_000 };

@@ -63,9 +63,9 @@ describe('a policy file that changes', () => {
     for (const call of stored) routes.arrived(call);
     const changed = routes.adopt(policy({ ...loose, window: '2m' }));
     const journal = {
-      recentCalls: () => {
+      async *recentCalls() {
         routes.arrived(arrival(START + 60_000, 'late'));
-        return Promise.resolve(stored.map((call) => ({ ...call, outcome: 'ok' }) as unknown as LoggedCall));
+        yield stored.map((call) => ({ ...call, outcome: 'ok' }) as unknown as LoggedCall);
       },
     } as Pick<Journal, 'recentCalls'>;
     await restoreWindows(routes, changed, journal, clock);
@@ -92,7 +92,11 @@ describe('a window that is filled again after a way back', () => {
       ...[4, 5].map((second) => call(second, { role: 'stable', isWayBack: true, servedBy: 'dedicated' })),
       call(6, { role: 'canary', isWayBack: false, servedBy: 'dedicated' }),
     ];
-    const journal = { recentCalls: () => Promise.resolve(stored as unknown as LoggedCall[]) };
+    const journal = {
+      async *recentCalls() {
+        yield stored as unknown as LoggedCall[];
+      },
+    };
     await restoreWindows(routes, null, journal, clock);
     const { calls, served } = routes.watch(MODEL)?.window.figures() ?? {};
     assert.deepEqual([calls, served?.answered], [3, 3]);

@@ -10,6 +10,7 @@ import type { AttemptRecord } from '../../../src/core/call.ts';
 import type { CallRow } from '../../../src/ledger/calls/call-writer.ts';
 import { CallWriter } from '../../../src/ledger/calls/call-writer.ts';
 import { CallLog } from '../../../src/ledger/calls/call-log.ts';
+import type { LoggedCall } from '../../../src/ledger/calls/history.ts';
 import { migrate, readMigrations } from '../../../src/ledger/migrate.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { countCalls } from '../../../src/ledger/journal/rollouts.ts';
@@ -80,7 +81,8 @@ describe('calls', () => {
       ),
     ];
     await Promise.all(given.map((call) => record(ledger.calls, call)));
-    const calls = await ledger.journal.recentCalls(0);
+    const calls: LoggedCall[] = [];
+    for await (const page of ledger.journal.recentCalls(0)) calls.push(...page);
     calls.sort((a, b) => a.arrivedAtUs - b.arrivedAtUs);
     given.forEach((call, i) => {
       const { isRepeat, isBypass, endedAtUs, ...found } = calls[i] as (typeof calls)[0];

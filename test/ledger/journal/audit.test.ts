@@ -74,9 +74,9 @@ describe('audit', () => {
       decisions: COUNT,
       rerun: COUNT - 1,
       notCompared: [{ coreVersion: 0, decisions: 1 }],
-      covered: { decision: COUNT, event: 0, ask: 0, request: 0, policy: 1, price: 0, bill: 0, span: 0 },
+      covered: { decision: COUNT, event: 0, ask: 0, rollout: 1, request: 0, policy: 1, price: 0, bill: 0, span: 0 },
       rollouts: 0,
-      seals: COUNT + 1,
+      seals: 2 * COUNT + 1,
       problems: [],
     });
     assert.match(head ?? '', /^[0-9a-f]{64}$/);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { hostname, userInfo } from 'node:os';
 import { describe, it } from 'node:test';
 import { AppError } from '../../../src/core/errors.ts';
+import { isOver } from '../../../src/core/rollout/rollout.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { openAsks, requestId, requestOutcome } from '../../../src/ledger/journal/requests.ts';
 import { readStatus } from '../../../src/ledger/journal/status.ts';
@@ -44,7 +45,7 @@ describe('journal', () => {
     assert.equal(agentSalt, first.agentSalt);
     assert.match(agentSalt, /^[0-9a-f]{32}$/);
     assert.deepEqual(decisionIds(path), [1, 2]);
-    assert.equal((await journal.policy(POLICY_HASH))?.parsed, '{"routes":[]}');
+    assert.equal((await journal.policy(POLICY_HASH)).parsed, '{"routes":[]}');
     assert.equal((await journal.openAsk('abcdefgh'))?.id, 1);
     assert.equal((await journal.latestRollouts())[0]?.model, 'org/model');
     assert.equal((await journal.commit(makeEntry(3))).decisionId, 3);
@@ -72,7 +73,7 @@ describe('journal', () => {
     await commit('e', 'proposed', 4);
     await commit('c', 'failed', 1, 'org/other');
     const brief = (rows: Awaited<ReturnType<typeof journal.latestRollouts>>) =>
-      rows.map(({ id, isOver }) => [id, isOver]);
+      rows.map(({ id, phase }) => [id, isOver(phase)]);
     assert.deepEqual(brief(await journal.latestRollouts()), [
       ['c', true],
       ['d', true],

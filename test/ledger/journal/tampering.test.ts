@@ -15,6 +15,7 @@ import { readMark } from '../../../src/ledger/journal/mark.ts';
 import { SEALED_KINDS, keysOf, seal } from '../../../src/ledger/journal/seals.ts';
 import { openForReading, openLedger } from '../../../src/ledger/open.ts';
 import { say } from '../../support/words.ts';
+import { forge } from '../../support/forge.ts';
 import { POLICY_HASH, START_MS, clock, makeDecision, makeEntry, openFor, redecide, temporaryPath } from '../rig.ts';
 
 const ROLLOUT = 'abcdefgh';
@@ -92,21 +93,6 @@ function audit(path: string, publicKey = readPublicKey(keyPathOf(path))): AuditR
 const found = (report: AuditReport) =>
   report.problems.map(({ decisionId, what }) => `${decisionId === null ? '' : `decision ${decisionId}: `}${what}`);
 
-/** Opens a ledger as a forger does, who also removes what guards its rows, and puts it back. */
-function forge(path: string, work: (db: Database.Database) => void): void {
-  const db = new Database(path);
-  db.pragma('foreign_keys = OFF');
-  const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all() as {
-    name: string;
-    sql: string;
-  }[];
-  for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
-  work(db);
-  for (const { sql } of triggers) db.exec(sql);
-  db.pragma('wal_checkpoint(TRUNCATE)');
-  db.close();
-}
-
 /** A signature of somebody who has another key. */
 function foreignSign() {
   const { privateKey } = generateKeyPairSync('ed25519');
@@ -143,6 +129,11 @@ const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[
     /decision 4: never sealed/,
   ],
   ['a moved time of an event', 'UPDATE events SET happened_at_ms = 1 WHERE decision_id = 2', /decision 2: changed/],
+  [
+    'an event of another rollout',
+    "UPDATE events SET rollout_id = 'ijklmnop' WHERE decision_id = 3",
+    /list of events and questions of rollout ijklmnop was never sealed/,
+  ],
   ['a removed event', 'DELETE FROM events WHERE decision_id = 3', /decision 3: changed/],
   [
     'an event put under a decision',
@@ -217,6 +208,7 @@ describe('what a forger does to a ledger', () => {
       decision: 3,
       event: 1,
       ask: 0,
+      rollout: 1,
       request: 1,
       policy: 1,
       price: 1,

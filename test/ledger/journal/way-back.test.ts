@@ -3,10 +3,12 @@ import { describe, it } from 'node:test';
 import type { Call } from '../../../src/core/call.ts';
 import { verifyAudit } from '../../../src/ledger/journal/audit.ts';
 import type { JournalDecision } from '../../../src/ledger/journal/entry.ts';
+import type { LoggedCall } from '../../../src/ledger/calls/history.ts';
 import { pastVerdicts } from '../../../src/ledger/calls/judged.ts';
 import type { Ledger } from '../../../src/ledger/open.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { events } from '../../../src/ledger/journal/rollouts.ts';
+import { isOver } from '../../../src/core/rollout/rollout.ts';
 import { SWEEP_DEFAULTS } from '../../../src/core/policy/sweep.ts';
 import { observation, verdictOn } from '../../support/samples.ts';
 import { makeCall, makeEntry, makeRollout, openFor, START_MS, temporaryPath } from '../rig.ts';
@@ -39,7 +41,8 @@ describe('a way back in the ledger', () => {
     };
     assert.deepEqual(await of('serverless'), [0, 1, 3, 5]);
     assert.deepEqual(await of('dedicated'), [2, 4]);
-    const read = await ledger.journal.recentCalls(0);
+    const read: LoggedCall[] = [];
+    for await (const page of ledger.journal.recentCalls(0)) read.push(...page);
     assert.deepEqual(
       read.map(({ isWayBack }) => isWayBack),
       ROLES.map(({ isWayBack }) => isWayBack),
@@ -92,7 +95,7 @@ describe('a way back in the ledger', () => {
     const decision = { ...makeEntry(1).decision, output: '' } as NonNullable<ReturnType<typeof makeEntry>['decision']>;
     const told = { events: [ended], replaced: { rolloutId: 'aaaaaaaa', event: other }, outcome: null };
     await journal.commit({ ...makeEntry(1, both), decision: { ...decision, output: JSON.stringify(told) } });
-    assert.ok((await journal.latestRollouts()).every(({ isOver }) => isOver));
+    assert.ok((await journal.latestRollouts()).every(({ phase }) => isOver(phase)));
     const db = openForReading(path);
     assert.deepEqual(
       ['aaaaaaaa', 'bbbbbbbb'].map((id) => events(db, id).length),
