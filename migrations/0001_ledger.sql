@@ -347,11 +347,11 @@ CREATE TABLE request_outcomes (
   request_id INTEGER PRIMARY KEY REFERENCES requests (id),
   -- Decision that carried it out or refused it. Null if none did.
   decision_id INTEGER REFERENCES decisions (id),
-  -- Whether it was done.
-  result TEXT NOT NULL CHECK (result IN ('done', 'refused')),
+  -- What became of it: done, refused, or counted: it was one of several approvals that are needed, and not the last.
+  result TEXT NOT NULL CHECK (result IN ('done', 'counted', 'refused')),
   -- What the operator was told.
   message TEXT NOT NULL,
-  -- When it was done or refused.
+  -- When that was settled.
   settled_at_ms INTEGER NOT NULL
 ) STRICT;
 

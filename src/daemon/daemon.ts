@@ -99,6 +99,8 @@ export class Daemon {
   static async open(options: DaemonOptions): Promise<Daemon> {
     const policy = new PolicyFile(await loadPolicy(options.policyPath), options.log);
     const roles = new RolesFile(options.dbPath, options.log);
+    const doubt = roles.doubtAbout(policy.loaded.policy);
+    if (doubt !== null) options.log('warn', doubt);
     const hub = createHubClient({ hubUrl: options.environment.hubUrl, token: options.environment.token });
     const { environment, log } = options;
     useProxies(environment.proxies);

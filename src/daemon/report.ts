@@ -1,5 +1,6 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria/criteria.ts';
 import type { Clock } from '../core/clock.ts';
+import { approvalsText } from '../core/decide/approvals.ts';
 import { bakeTime, leastCalls } from '../core/decide/stepping.ts';
 import type { Ask } from '../core/rollout/ask.ts';
 import { endpointShare, isLive, isOver, stopWeight, weights } from '../core/rollout/rollout.ts';
@@ -169,6 +170,8 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
     if (result.problem !== null) lines.push(problemText(result.problem));
   }
   if (rollout !== null && isLive(rollout)) lines.push(...watch.rejected.notes(watch.observedAt));
+  const counted = rollout?.ask == null ? null : approvalsText(rollout.ask, watch.policy);
+  if (counted !== null) lines.push(counted);
   if (rollout?.phase === 'draining' && rollout.hint !== null) lines.push(rollout.hint);
   if (rollout !== null && rollout.policyHash !== filePolicyHash) {
     lines.push(`the policy file has changed; this rollout keeps ${rollout.policyHash.slice(0, 8)}, as proposed`);

@@ -1,5 +1,7 @@
 import { errorMessage } from '../core/errors.ts';
-import { defaultRoles } from '../core/roles/roles.ts';
+import { mostNeeded } from '../core/policy/approvals.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import { defaultRoles, mostApprovers } from '../core/roles/roles.ts';
 import type { Roles } from '../core/roles/roles.ts';
 import { readRoles } from '../files/roles.ts';
 import { rolesPath } from '../ledger/ownership.ts';
@@ -22,6 +24,17 @@ export class RolesFile {
 
   get roles(): Roles {
     return this.#roles;
+  }
+
+  /** Why several people cannot approve although a policy wants it; null if they can, or if it does not. */
+  doubtAbout({ watched, routes }: Policy): string | null {
+    const needed = Math.max(...[watched, ...routes].map(({ approvals }) => mostNeeded(approvals)));
+    const most = mostApprovers(this.#roles);
+    if (needed === 1 || most >= needed) return null;
+    return (
+      `the policy wants ${needed} people to approve, and ${most === 0 ? 'nobody' : `only ${most}`} may here, root aside: what ` +
+      `it asks will wait. Name more people in ${this.#path}, or want fewer (approvals)`
+    );
   }
 
   /** Reads the file again. While it is wrong, what it said before holds. */

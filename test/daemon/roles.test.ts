@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { defaultRoles } from '../../src/core/roles/roles.ts';
 import { RolesFile } from '../../src/daemon/roles.ts';
+import { parsePolicyText } from '../../src/files/policy.ts';
 
 const DEFAULTS = defaultRoles(process.geteuid?.() ?? 0);
 
@@ -37,6 +38,26 @@ describe('the roles of a running daemon', () => {
       'error roles cannot be read: what they were before holds',
       'info roles changed',
     ]);
+  });
+
+  it('are doubted if the policy wants more people than may approve', (context) => {
+    const { folder, write } = open(context);
+    const wanting = (people: number) =>
+      parsePolicyText(`defaults: { approvals: { promote: ${people} } }\n`, 'policy.yaml').policy;
+    const cases: readonly (readonly [file: string, people: number, doubt: RegExp | null])[] = [
+      ['{}', 1, null],
+      ['{ admin: [0] }', 2, /wants 2 people to approve, and nobody may here, root aside/],
+      ['{ admin: [0, 1001] }', 2, /wants 2 people to approve, and only 1 may here, root aside/],
+      ['{ admin: [1001], approve: [ann] }', 2, null],
+      ['{ admin: [1001], approve: [ann] }', 3, /wants 3 people to approve, and only 2 may here/],
+      ['{ approve: ["@ops"] }', 5, null],
+    ];
+    for (const [text, people, doubt] of cases) {
+      write(text);
+      const said = new RolesFile(join(folder, 'upshift.db'), () => undefined).doubtAbout(wanting(people));
+      if (doubt === null) assert.equal(said, null, text);
+      else assert.match(said ?? '', doubt);
+    }
   });
 
   it('must be readable when it starts', (context) => {

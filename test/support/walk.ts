@@ -3,6 +3,7 @@ import { decide } from '../../src/core/decide/decide.ts';
 import { BACK_DEFAULTS } from '../../src/core/policy/back.ts';
 import type { Decision } from '../../src/core/decide/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
+import { ONE_APPROVAL } from '../../src/core/policy/approvals.ts';
 import { NO_BUDGET } from '../../src/core/policy/budget.ts';
 import type { RoutePolicy } from '../../src/core/policy/policy.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
@@ -53,6 +54,8 @@ export interface Weather {
   /** Of a day's budget, where one is set. */
   readonly spentShare: number;
   readonly request: OperatorRequest['kind'] | 'none' | 'answer';
+  /** Number of the user who makes the request. */
+  readonly uid: number;
   readonly answers: 'open' | 'older' | 'nothing' | 'other step' | 'other rollout';
 }
 
@@ -117,6 +120,7 @@ const weather: fc.Arbitrary<Weather> = fc.record({
     { weight: 3, arbitrary: fc.constantFrom('pause' as const, 'resume' as const, 'approve' as const) },
     { weight: 1, arbitrary: fc.constantFrom('abort' as const, 'reject' as const) },
   ),
+  uid: fc.constantFrom(1_001, 1_002, 1_003),
   answers: usually<Weather['answers']>('open', 'older', 'nothing', 'other step', 'other rollout'),
 });
 
@@ -134,6 +138,13 @@ export const walks: fc.Arbitrary<{
   policy: fc
     .record({
       approval: fc.constantFrom<RoutePolicy['approval']>('manual', 'automatic'),
+      approvals: fc.constantFrom(ONE_APPROVAL, ONE_APPROVAL, {
+        provision: 2,
+        step: 2,
+        promote: 3,
+        budget: 2,
+        scaling: 2,
+      }),
       steps: fc.constantFrom<readonly number[]>([0.1, 0.25, 0.5, 0.75, 1], [0.5, 1]),
       budget: usually<RoutePolicy['budget']>(NO_BUDGET, { ...NO_BUDGET, perDay: 50 }, { ...NO_BUDGET, perDay: 50 }),
       shadow: fc.constantFrom(POLICY_DEFAULTS.shadow, { ...POLICY_DEFAULTS.shadow, share: 0 }),
@@ -337,6 +348,7 @@ function requestOf(rollout: Rollout | null, day: Weather, asks: number): Operato
     askId: day.answers === 'nothing' ? null : day.answers === 'older' ? asks - 1 : asks,
     step: day.answers === 'other step' ? 99 : step,
     reason: null,
-    by: 'ann@desk',
+    by: `user${day.uid}@desk`,
+    uid: day.uid,
   };
 }

@@ -90,11 +90,11 @@ const EPILOGUE =
   'This command writes a word, a file beside the ledger. The daemon makes it a\n' +
   'request in the ledger: the owner of the file is who asks. It carries it out\n' +
   'once. If no daemon is running, the word waits for one.\n' +
-  'Exit status: 0 done or queued, 1 no answer within 10 s, 2 no such rollout,\n' +
-  '4 refused.\n' +
-  '--json: {"request","kind","rollout",\n' +
-  '"result":"done"|"refused"|"queued"|"unanswered","message"}. request is the number\n' +
-  'of the request, or the name of the word as long as it is only that.';
+  'Exit status: 0 done, counted or queued, 1 no answer within 10 s,\n' +
+  '2 no such rollout, 4 refused.\n' +
+  '--json: {"request","kind","rollout","result":"done"|"counted"|"refused"|\n' +
+  '"queued"|"unanswered","message"}. counted: more people must approve. request:\n' +
+  'the number of the request, or the name of the word as long as it is only that.';
 
 function common(yargs: Argv): Argv<RequestOptions> {
   return withGlobals(yargs)
@@ -187,14 +187,20 @@ function show(
     (wasAwaited
       ? `the daemon runs, but has not answered within ${PATIENCE_MS / 1_000} s; the request stays queued`
       : `queued for the ${isRunning ? 'daemon' : 'next daemon'}`);
-  process.exitCode = { done: EXIT.ok, queued: EXIT.ok, refused: EXIT.refused, unanswered: EXIT.failed }[result];
+  process.exitCode = {
+    done: EXIT.ok,
+    counted: EXIT.ok,
+    queued: EXIT.ok,
+    refused: EXIT.refused,
+    unanswered: EXIT.failed,
+  }[result];
   if (json) printJson({ ...request, result, message });
   else if (result === 'refused') throw new AppError('conflict', `${request.kind} refused: ${message}`);
   else if (result === 'unanswered')
     throw new AppError('timeout', message, { hint: 'see its log, and npx upshift status' });
   else
     printText(
-      `${painter(process.stdout).green(result === 'done' ? 'done' : 'ok')}: ${request.kind} ${request.rollout}: ${clean(message)}`,
+      `${painter(process.stdout).green(result === 'queued' ? 'ok' : result)}: ${request.kind} ${request.rollout}: ${clean(message)}`,
     );
   if (!isRunning) warn('no daemon is running: the request is carried out once one is started (npx upshift start)');
 }

@@ -3,6 +3,7 @@ import type { Decision } from '../../core/decide/decision.ts';
 import type { Observation } from '../../core/decide/observation.ts';
 import { forecastText } from '../../core/decide/way-back-cause.ts';
 import { metricName, sentence, sideName } from '../../core/judge/sentence.ts';
+import { approvalsText } from '../../core/decide/approvals.ts';
 import { askText } from '../../core/rollout/ask.ts';
 import { isLive, stopWeight } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
@@ -117,11 +118,15 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
   ];
 }
 
-function rolloutText(rollout: Rollout | null, { now }: Observation): string {
+function rolloutText(rollout: Rollout | null, { now, policy }: Observation): string {
   if (rollout === null) return 'none: the route is only watched';
   const step = 'step' in rollout ? `, step ${rollout.step}` : '';
   const paused = rollout.isPaused ? ', paused' : '';
-  const ask = rollout.ask === null ? '' : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}`;
+  const counted = rollout.ask === null ? null : approvalsText(rollout.ask, policy);
+  const ask =
+    rollout.ask === null
+      ? ''
+      : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}${counted === null ? '' : `, ${counted}`}`;
   const where = rollout.toward === 'serverless' ? ' (way back)' : '';
   return `${rollout.id}${where}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
 }

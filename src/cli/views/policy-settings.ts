@@ -1,4 +1,6 @@
 import { metricName } from '../../core/judge/sentence.ts';
+import { QUESTIONS } from '../../core/policy/approvals.ts';
+import type { ApprovalsPolicy } from '../../core/policy/approvals.ts';
 import type { BackPolicy } from '../../core/policy/back.ts';
 import type { BudgetPolicy } from '../../core/policy/budget.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
@@ -20,6 +22,7 @@ export function settings(route: RoutePolicy): Setting[] {
   const { criteria, limits, timeouts } = route;
   return [
     ['approval', route.approval],
+    ['  people', peopleText(route.approvals)],
     ['criteria', criteriaText(criteria)],
     ['  slo missed', criteria.slo === undefined ? null : sloText(criteria.slo)],
     [
@@ -52,6 +55,12 @@ export function settings(route: RoutePolicy): Setting[] {
     ...budgeted(route.budget),
     ...placed(route),
   ];
+}
+
+/** How many people must approve what, where it is more than one; null if one is always enough. */
+function peopleText(approvals: ApprovalsPolicy): string | null {
+  const several = QUESTIONS.filter((question) => approvals[question] > 1);
+  return several.length === 0 ? null : several.map((question) => `${approvals[question]} for ${question}`).join(', ');
 }
 
 function judged({ limits, judge, holdBack }: RoutePolicy): Setting[] {

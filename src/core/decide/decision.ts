@@ -18,6 +18,7 @@ export const ACTIONS = [
   'propose',
   'ask',
   'withdraw_ask',
+  'count_approval',
   'grant',
   'warn',
   'provision',
@@ -67,6 +68,7 @@ export const REASONS = [
   'awaiting_approval',
   'approved',
   'approved_by_policy',
+  'already_approved',
   'rejected',
   'proposal_expired',
   'verdict_changed',
@@ -135,6 +137,10 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
+/** What becomes of a request. `counted`: it is one of several approvals that are needed, and not the last. */
+export const RESULTS = ['done', 'counted', 'refused'] as const;
+export type Result = (typeof RESULTS)[number];
+
 /**
  * The answer to one observation: what to do, why, and which events happen by it. It leaves no choice to who carries it
  * out.
@@ -152,7 +158,7 @@ export interface Decision {
   /** The outcome of the operator's request in the observation. */
   readonly outcome: {
     readonly requestId: number;
-    readonly result: 'done' | 'refused';
+    readonly result: Result;
     readonly message: string;
   } | null;
   /** An event of the promoted rollout that a way back replaces: its end, or a warning or extension of its budget. */

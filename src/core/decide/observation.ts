@@ -74,6 +74,8 @@ export interface OperatorRequest {
   readonly reason: string | null;
   /** `user@host`. */
   readonly by: string;
+  /** Number of the user. */
+  readonly uid: number;
 }
 
 /** What serverless did in the last minute, whichever role it has. Attempts of fall-backs are included. */

@@ -5,6 +5,7 @@ import type { RolloutEvent } from '../rollout/event.ts';
 import { isOver } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText } from '../text.ts';
+import { countApproval } from './approvals.ts';
 import { budgetRollback, extendBudget } from './budget-guard.ts';
 import { overBudget } from './budget-proposal.ts';
 import { capacityHold, OPEN_SLACK } from './capacity-hold.ts';
@@ -76,6 +77,12 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   if (request.askId !== seen.openAskId || (request.step !== null && !isAboutStep(ask, request.step))) {
     return refuse(request, 'stale_request', `it answers an older question; the open one is about ${askText(ask)}`);
   }
+  const answer = answerOpen(rollout, seen, ask, request);
+  return request.kind === 'approve' ? countApproval(ask, seen, request, answer) : answer;
+}
+
+/** Answers the open question, as one person may. */
+function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: OperatorRequest): Decision {
   if (!isAbout(ask, 'step')) return answerAside(rollout, seen, ask, request);
   const lost = endpointLost(rollout, seen);
   if (lost !== null) return refuse(request, lost.reason, lost.detail);

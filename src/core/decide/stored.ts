@@ -12,7 +12,7 @@ import { concurrencySeenSchema, scalingSchema } from '../scaling/stored.ts';
 import { instanceSchema } from '../sizing/stored.ts';
 import { storedAs } from '../stored.ts';
 import type { Costs, TrafficFigures } from '../worth/traffic-history.ts';
-import { ACTIONS, REASONS } from './decision.ts';
+import { ACTIONS, REASONS, RESULTS } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type {
   BackSeen,
@@ -79,6 +79,7 @@ const request = storedAs<OperatorRequest>()(
     step: count.nullable(),
     reason: text.nullable(),
     by: text,
+    uid: count,
   }),
 );
 
@@ -219,7 +220,7 @@ export const decisionSchema = storedAs<Decision>()(
     verdict: verdictSchema.nullable(),
     events: z.array(eventSchema),
     effect: effect.nullable(),
-    outcome: z.strictObject({ requestId: count, result: z.enum(['done', 'refused']), message: text }).nullable(),
+    outcome: z.strictObject({ requestId: count, result: z.enum(RESULTS), message: text }).nullable(),
     replaced: z.strictObject({ rolloutId: text, event: eventSchema }).optional(),
   }),
 );

@@ -1,3 +1,4 @@
+import type { Question } from './approvals.ts';
 import { criteriaSet, isSets } from './criteria.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import type { PolicyIssue } from './issue.ts';
@@ -38,6 +39,9 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
   if (1 - holdBack.share <= before)
     report(['holdBack', 'share'], `expected less: the last step must be above the step before, ${before}`);
   if ((steps[0] ?? 1) < 0.0001) report(['steps', 0], 'expected at least 0.01%');
+  for (const question of unasked(route)) {
+    if (route.approvals[question] > 1) report(['approvals', question], 'expected 1: this policy asks nobody about it');
+  }
   const { warnAt, askAt } = route.budget;
   if (warnAt > askAt)
     report(['budget', 'warnAt'], `expected at most askAt, ${askAt}: the warning comes before the question`);
@@ -60,6 +64,12 @@ function checkRoute(route: RoutePolicy, path: readonly (string | number)[]): Pol
     if (SECRET.test(value)) report(['endpoint', 'env', name], `this looks like a secret; ${remedy}`);
   }
   return issues;
+}
+
+/** What the policy lets upshift decide by itself. */
+function unasked({ approval, scaling }: RoutePolicy): Question[] {
+  const steps: Question[] = approval === 'automatic' ? ['provision', 'step', 'promote'] : [];
+  return scaling.adjust === 'automatic' ? [...steps, 'scaling'] : steps;
 }
 
 /** A criterion can only be required if it has a limit. */

@@ -1,3 +1,4 @@
+import { ONE_APPROVAL } from './approvals.ts';
 import { BACK_DEFAULTS } from './back.ts';
 import { NO_BUDGET } from './budget.ts';
 import type { RoutePolicy } from './policy.ts';
@@ -6,6 +7,7 @@ import { SCALING_DEFAULTS } from './scaling.ts';
 /** The values of settings that a policy leaves out. */
 export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   approval: 'manual',
+  approvals: ONE_APPROVAL,
   criteria: {
     window: 300_000,
     calls: 2_000,

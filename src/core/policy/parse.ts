@@ -44,6 +44,7 @@ type Settings = z.output<typeof policySchema>['defaults'];
 function fill(base: Filled, given: Settings): Filled {
   return {
     approval: given.approval ?? base.approval,
+    approvals: { ...base.approvals, ...given.approvals },
     criteria: fillCriteria(base.criteria, given.criteria ?? {}),
     steps: given.steps ?? base.steps,
     affinity: given.affinity ?? base.affinity,

@@ -1,3 +1,4 @@
+import type { ApprovalsPolicy } from './approvals.ts';
 import type { BackPolicy } from './back.ts';
 import type { BudgetPolicy } from './budget.ts';
 import type { CarePolicy } from './care.ts';
@@ -49,6 +50,7 @@ interface HoldBackPolicy {
 export interface RoutePolicy {
   readonly model: string;
   readonly approval: 'manual' | 'automatic';
+  readonly approvals: ApprovalsPolicy;
   readonly criteria: CriteriaPolicy;
   /** Rising weights, the last 1. */
   readonly steps: readonly number[];

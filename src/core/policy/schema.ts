@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { approvalsSchema, QUESTIONS } from './approvals.ts';
 import { BACK_KEYS, backSchema } from './back.ts';
 import { budgetSchema as moneySchema } from './budget.ts';
 import { ROUTER_CHOICES } from './care.ts';
@@ -149,6 +150,7 @@ const scalingSchema = scalingSchemas(span);
 
 const settings = {
   approval: z.enum(['manual', 'automatic']).optional(),
+  approvals: approvalsSchema.partial().optional(),
   criteria: criteriaSchema.partial().optional(),
   steps: stepsSchema.optional(),
   affinity: z.enum(['call', 'agent']).optional(),
@@ -209,6 +211,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(policySchema.shape),
   settings: Object.keys(settings),
   route: ['model', ...Object.keys(settings), 'endpoint'],
+  approvals: QUESTIONS,
   criteria: Object.keys(criteriaSchema.shape),
   slo: ['p95', 'availability'],
   predictability: ['ratio'],

@@ -98,6 +98,7 @@ export const routePolicySchema = storedAs<RoutePolicy>()(
   z.strictObject({
     model: z.string(),
     approval: z.enum(['manual', 'automatic']),
+    approvals: z.strictObject({ provision: count, step: count, promote: count, budget: count, scaling: count }),
     criteria: criteriaSchema,
     steps: z.array(share),
     affinity: z.enum(['call', 'agent']),

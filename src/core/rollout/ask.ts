@@ -7,6 +7,14 @@ import type { Scaling } from '../scaling/scaling.ts';
  */
 export type AskAbout = 'step' | 'budget' | 'scaling';
 
+/** Somebody who has approved what is asked, where more than one person must. */
+interface Approval {
+  /** Number of the user. */
+  readonly uid: number;
+  /** `user@host`. */
+  readonly by: string;
+}
+
 /** A question to the operator. */
 export interface Ask {
   /** Absent: a step. */
@@ -19,6 +27,8 @@ export interface Ask {
   readonly verdict: Verdict | null;
   /** About scaling: what the endpoint would be changed to. */
   readonly scaling?: Scaling;
+  /** The approvals so far; absent before the first. They go with the question. */
+  readonly approvals?: readonly Approval[];
 }
 
 /** Whether a question is open and is about this. */

@@ -27,6 +27,15 @@ export type RolloutEvent =
       readonly by: string;
       readonly reason: string | null;
     }
+  | {
+      /** One of several approvals that a question needs, but not the last. */
+      readonly type: 'approval_added';
+      readonly about?: AskAbout;
+      readonly step: number;
+      readonly uid: number;
+      readonly by: string;
+      readonly reason: string | null;
+    }
   | BudgetEvent
   | { readonly type: 'provisioning_started' }
   | { readonly type: 'endpoint_made'; readonly state: string }

@@ -24,6 +24,12 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
       const ask = isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask;
       return onScalingAsk({ ...rollout, ask }, event, rollout, at);
     }
+    case 'approval_added': {
+      const { ask } = rollout;
+      const { uid, by, about = 'step' } = event;
+      if (!isAbout(ask, about)) throw unexpected(rollout, event);
+      return { ...rollout, ask: { ...ask, approvals: [...(ask.approvals ?? []), { uid, by }] } };
+    }
     case 'budget_warned':
     case 'budget_asked':
     case 'budget_extended':

@@ -30,6 +30,7 @@ const ask = storedAs<Ask>()(
     at: time,
     verdict: verdictSchema.nullable(),
     scaling: scalingSchema.optional(),
+    approvals: z.array(z.strictObject({ uid: count, by: text })).optional(),
   }),
 );
 
@@ -103,6 +104,7 @@ export const eventSchema = storedAs<RolloutEvent>()(
     }),
     z.strictObject({ type: z.literal('ask_withdrawn'), about: about.optional(), step, reason: text }),
     z.strictObject({ type: z.literal('approved'), about: about.optional(), step, ...requested }),
+    z.strictObject({ type: z.literal('approval_added'), about: about.optional(), step, uid: count, ...requested }),
     z.strictObject({ type: z.enum(['budget_warned', 'budget_asked', 'budget_extended']), budget: text }),
     z.strictObject({ type: z.literal('provisioning_started') }),
     z.strictObject({ type: z.literal('endpoint_made'), state: text }),

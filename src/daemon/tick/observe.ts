@@ -129,8 +129,8 @@ export function shadowFigures(
 }
 
 /** The part of a request that a decision may depend on and that is stored with it. */
-export function requestOf({ id, kind, rolloutId, askId, step, reason, by }: OperatorRequest): OperatorRequest {
-  return { id, kind, rolloutId, askId, step, reason, by };
+export function requestOf({ id, kind, rolloutId, askId, step, reason, by, uid }: OperatorRequest): OperatorRequest {
+  return { id, kind, rolloutId, askId, step, reason, by, uid };
 }
 
 interface InFlight {

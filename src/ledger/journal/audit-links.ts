@@ -15,7 +15,7 @@ export function linkChecker(db: LedgerDb): (decision: { id: number; input: strin
     'SELECT request_id AS requestId, result, message FROM request_outcomes WHERE decision_id = ?',
   );
   const request = db.prepare<[number], object>(
-    `SELECT id, kind, rollout_id AS rolloutId, ask_id AS askId, step, reason, by_user || '@' || by_host AS by
+    `SELECT id, kind, rollout_id AS rolloutId, ask_id AS askId, step, reason, by_user || '@' || by_host AS by, by_uid AS uid
      FROM requests WHERE id = ?`,
   );
   return ({ id, input, output }) => {

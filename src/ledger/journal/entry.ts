@@ -1,3 +1,4 @@
+import type { Result } from '../../core/decide/decision.ts';
 import type { RolloutRow } from './rows.ts';
 
 /** What was decided. `input`: JSON of {rollout, observation}; `output`: JSON of the decision; `at`: epoch ms. */
@@ -40,7 +41,7 @@ export interface JournalEntry {
   readonly outcomes: readonly {
     readonly requestId: number;
     readonly at: number;
-    readonly result: 'done' | 'refused';
+    readonly result: Result;
     readonly message: string;
   }[];
 }

@@ -1,3 +1,4 @@
+import type { Result } from '../../core/decide/decision.ts';
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import { hasRole, roleFor } from '../../core/roles/roles.ts';
 import type { Roles } from '../../core/roles/roles.ts';
@@ -55,7 +56,7 @@ export function openAsks(db: LedgerDb): (OpenAsk & { readonly model: string })[]
 /** Requests in the order they came, without those that have an outcome, whoever wrote them. */
 export function pendingRequests(db: LedgerDb): PendingRequest[] {
   const sql = `SELECT q.id, q.kind, q.rollout_id AS rolloutId, q.ask_id AS askId, q.step, q.reason,
-      q.by_user || '@' || q.by_host AS "by", r.model, q.requested_at_ms AS at
+      q.by_user || '@' || q.by_host AS "by", q.by_uid AS uid, r.model, q.requested_at_ms AS at
     FROM requests q LEFT JOIN rollouts p ON p.id = q.rollout_id LEFT JOIN routes r ON r.id = p.route_id
     WHERE q.id NOT IN (SELECT request_id FROM request_outcomes) ORDER BY q.id`;
   return prepared<[], PendingRequest>(db, sql).all();
@@ -152,9 +153,9 @@ export function requestId(db: LedgerDb, word: string): number | null {
 export function requestOutcome(
   db: LedgerDb,
   word: string,
-): { result: 'done' | 'refused'; message: string; decisionId: number | null; at: number } | null {
+): { result: Result; message: string; decisionId: number | null; at: number } | null {
   const sql = `SELECT o.result, o.message, o.decision_id AS decisionId, o.settled_at_ms AS at
     FROM requests q JOIN request_outcomes o ON o.request_id = q.id WHERE q.word = ?`;
-  type Row = { result: 'done' | 'refused'; message: string; decisionId: number | null; at: number };
+  type Row = { result: Result; message: string; decisionId: number | null; at: number };
   return prepared<[string], Row>(db, sql).get(word) ?? null;
 }

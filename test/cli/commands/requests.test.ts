@@ -6,6 +6,9 @@ import { wordsPath } from '../../../src/ledger/ownership.ts';
 import { WordFolder } from '../../../src/ledger/words/word-folder.ts';
 import { openAskingBook, openBook, upshift } from '../rig.ts';
 import type { Book } from '../rig.ts';
+import type { Observation } from '../../../src/core/decide/observation.ts';
+import { ONE_APPROVAL } from '../../../src/core/policy/approvals.ts';
+import { routePolicy } from '../../support/samples.ts';
 
 /** The words that wait for the daemon. */
 function pending(book: Book) {
@@ -16,13 +19,13 @@ function pending(book: Book) {
 }
 
 /** Runs a command while this process answers its request as the daemon would. */
-async function whileDeciding(book: Book, args: readonly string[]) {
+async function whileDeciding(book: Book, args: readonly string[], seen: Partial<Observation> = {}) {
   const running = upshift([...args, '--db', book.path]);
   const state = { isOver: false };
   void running.finally(() => (state.isOver = true));
   while (!state.isOver) {
     const [request] = (await book.ledger.journal.pendingRequests(null)).requests;
-    if (request !== undefined) await book.tick({ request });
+    if (request !== undefined) await book.tick({ ...seen, request });
     await pause(5);
   }
   return running;
@@ -43,6 +46,19 @@ describe('requests', { concurrency: 4 }, () => {
     const [event] =
       (await upshift(['explain', '4', '--json', '--db', book.path])).out.match(/"type":"approved"[^}]*/) ?? [];
     assert.match(event ?? '', /"step":0,"by":"[^"]+@[^"]+","reason":"go"/);
+  });
+
+  it('one of two approvals is counted, exit 0, and the same person is not counted twice, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    const seen = { policy: routePolicy({ approvals: { ...ONE_APPROVAL, provision: 2 } }) };
+    const first = await whileDeciding(book, ['approve'], seen);
+    assert.deepEqual([first.code, first.err], [0, '']);
+    assert.match(first.out, /^counted: approve aaaabbbb: 1 of 2 approvals: \S+@\S+; one more person is needed\n$/);
+    const again = await whileDeciding(book, ['approve'], seen);
+    assert.equal(again.code, 4);
+    assert.match(again.err, /approve refused: you have already approved it; one more person is needed/);
+    const { out } = await upshift(['explain', '5', '--db', book.path]);
+    assert.match(out, /asks\s+about\s+step\s+0\s+since[^]*1\s+of\s+2\s+approvals/);
   });
 
   it('pause and resume are carried out, and refused where they change nothing, exit 4', async (context) => {

@@ -211,6 +211,7 @@ function answer(kind: 'approve' | 'reject', budget: Partial<BudgetPolicy>, sum: 
     step: null,
     reason: null,
     by: 'ann@desk',
+    uid: 1_001,
   };
   return seeing(budget, { spending: spent(sum), request, openAskId: 3 });
 }

@@ -79,6 +79,7 @@ describe('a proposal', () => {
       step: 0,
       reason: null,
       by: 'a@b',
+      uid: 1_001,
     } as const;
     const answered = decide(asked, { ...over, request, openAskId: 3 });
     assert.deepEqual([answered.action, answered.reason], ['refuse', 'over_budget']);

@@ -99,6 +99,7 @@ describe('the next weight', () => {
       step: 3,
       reason: null,
       by: 'ann@desk',
+      uid: 1_001,
     };
     const answered = (p95: number) => {
       const concurrency = { mean: 5, p95, capacity: { carried: 12, isLimit: true } };

@@ -66,7 +66,7 @@ describe('whatever happens, the core', () => {
     const phases: Phase[] = [...way, 'draining'];
     assert.deepEqual([...reached].sort(), [...phases, 'aborted', 'failed', 'returned'].sort());
     assert.deepEqual(
-      'enter_step promote return leave_endpoint withdraw_ask roll_back fail end pause resume refuse begin_detour rescale sleep wake end_detour grant'
+      'enter_step promote return leave_endpoint withdraw_ask roll_back fail end pause resume refuse count_approval begin_detour rescale sleep wake end_detour grant'
         .split(' ')
         .filter((action) => !actions.has(action)),
       [],
@@ -124,6 +124,25 @@ describe('whatever happens, the core', () => {
       assert.equal(seen.request.askId, seen.openAskId);
       assert.equal(before.ask?.step, entered.step);
     });
+  });
+
+  it('does what is asked only after as many people have approved it as the policy wants, each of them once', () => {
+    let several = 0;
+    always((tick) => {
+      const { before, seen, decided, history } = tick;
+      const approved = decided.events.find((event) => event.type === 'approved');
+      if (approved === undefined || approved.by === 'policy' || before?.ask == null) return;
+      const { about = 'step', step } = approved;
+      const isSame = (event: RolloutEvent) => ('about' in event ? event.about === about : about === 'step');
+      const since = history.findLastIndex(({ event }) => event.type === 'asked' && isSame(event));
+      const people = new Set([seen.request?.uid]);
+      for (const { event } of history.slice(since)) if (event.type === 'approval_added') people.add(event.uid);
+      const kind =
+        about !== 'step' ? about : step === 0 ? 'provision' : step > seen.policy.steps.length ? 'promote' : 'step';
+      assert.equal(people.size, seen.policy.approvals[kind]);
+      if (people.size > 1) several++;
+    });
+    assert.ok(several > 0, 'no walk had such a question');
   });
 
   it('raises the weight, or promotes, only after a pass, or onto a warm endpoint without traffic', () => {

@@ -235,6 +235,7 @@ describe('a route whose traffic is away from its endpoint', () => {
       step: null,
       reason: null,
       by: 'a@b',
+      uid: 1_001,
     };
     for (const rollout of [AWAY, ASLEEP, WAKING]) {
       assert.equal(decide(rollout, seen(MINUTE, { request })).action, 'roll_back');
@@ -474,6 +475,7 @@ describe('a promoted endpoint whose concurrency has changed', () => {
       step: null,
       reason: null,
       by: 'a@b',
+      uid: 1_001,
     };
     const granted = after(open, START + 7 * HOUR, ...decide(open, ask({ request, openAskId: 3 })).events);
     assert.equal(decide(granted, ask({ stableRecent: REFUSING })).reason, 'stable_unable');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../../src/core/decide/decide.ts';
 import type { Observation, OperatorRequest } from '../../../src/core/decide/observation.ts';
+import { ONE_APPROVAL } from '../../../src/core/policy/approvals.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
 import type { RolloutEvent } from '../../../src/core/rollout/event.ts';
 import { evolve } from '../../../src/core/rollout/evolve.ts';
@@ -33,7 +34,17 @@ const IN_EVERY_PHASE: readonly (readonly [string, Rollout])[] = [
 ];
 
 function request(kind: OperatorRequest['kind'], changes: Partial<OperatorRequest> = {}): OperatorRequest {
-  return { id: 7, kind, rolloutId: 'aaaabbbb', askId: null, step: null, reason: null, by: 'ann@desk', ...changes };
+  return {
+    id: 7,
+    kind,
+    rolloutId: 'aaaabbbb',
+    askId: null,
+    step: null,
+    reason: null,
+    by: 'ann@desk',
+    uid: 1_001,
+    ...changes,
+  };
 }
 
 /** An observation long after the bake time of step `step`, with equal upstreams, this request and ask 3 open. */
@@ -84,6 +95,65 @@ describe('pause and resume', () => {
     assert.equal(decide(atStep(3), asking(3, request('resume'))).reason, 'stale_request');
     assert.equal(decide(atStep(3, PAUSED), asking(3, request('pause'))).reason, 'stale_request');
     assert.equal(decide(rolloutAfter(...TO_WARM, DRAINING), asking(0, request('pause'))).reason, 'stale_request');
+  });
+});
+
+describe('approve, where two people must', () => {
+  const policy = routePolicy({ approvals: { ...ONE_APPROVAL, provision: 2, step: 2, promote: 3 } });
+  const ann = (changes: Partial<OperatorRequest> = {}) => request('approve', { askId: 3, ...changes });
+  const bob = (changes: Partial<OperatorRequest> = {}) => ann({ by: 'bob@desk', uid: 1_002, ...changes });
+  const after = (rollout: Rollout, events: readonly RolloutEvent[]) =>
+    events.reduce<Rollout>((state, event) => evolve(state, event, START), rollout);
+
+  it('counts the first one, says who is missing, and keeps the question open', () => {
+    const rollout = rolloutAfter(ASKED);
+    const decided = decide(rollout, asking(0, ann({ reason: 'go' }), { policy }));
+    assert.deepEqual([decided.action, decided.reason], ['count_approval', 'needs_approval']);
+    const message = '1 of 2 approvals: ann@desk; one more person is needed';
+    assert.deepEqual(decided.outcome, { requestId: 7, result: 'counted', message });
+    assert.equal(decided.detail, `step 0 approved by ann@desk: go; ${message}`);
+    const next = after(rollout, decided.events);
+    assert.deepEqual(next, { ...rollout, ask: { ...rollout.ask, approvals: [{ uid: 1_001, by: 'ann@desk' }] } });
+    const waiting = decide(next, asking(0, ann(), { policy, request: null }));
+    assert.deepEqual([waiting.action, waiting.reason], ['wait', 'awaiting_approval']);
+  });
+
+  it('carries out the second one if somebody else says it', () => {
+    const first = decide(rolloutAfter(ASKED), asking(0, ann(), { policy }));
+    const next = after(rolloutAfter(ASKED), first.events);
+    const again = decide(next, asking(0, ann({ id: 8, by: 'root@desk' }), { policy }));
+    assert.deepEqual([again.outcome?.result, again.reason], ['refused', 'already_approved']);
+    assert.equal(again.outcome?.message, 'you have already approved it; one more person is needed');
+    const second = decide(next, asking(0, bob(), { policy }));
+    assert.deepEqual([second.action, second.outcome?.result], ['provision', 'done']);
+    assert.deepEqual(second.events[0], { type: 'approved', step: 0, by: 'bob@desk', reason: null });
+  });
+
+  it('needs as many as the policy says for this kind of question', () => {
+    const asked = atStep(5, { type: 'asked', step: 6, verdict: null });
+    const one = decide(asked, asking(5, ann(), { policy }));
+    assert.match(one.outcome?.message ?? '', /^1 of 3 approvals: ann@desk; 2 more people are needed$/);
+    const two = decide(after(asked, one.events), asking(5, bob(), { policy }));
+    assert.match(two.outcome?.message ?? '', /^2 of 3 approvals: ann@desk, bob@desk; one more person is needed$/);
+    const three = decide(after(asked, [...one.events, ...two.events]), asking(5, ann({ uid: 1_003 }), { policy }));
+    assert.equal(three.action, 'promote');
+  });
+
+  it('refuses the first one as it would the last: if it could not be carried out now', () => {
+    const asked = atStep(2, { type: 'asked', step: 3, verdict: null });
+    const seen = { policy, verdict: verdictOn(2, { status: 'inconclusive' }) };
+    assert.equal(decide(asked, asking(2, ann(), seen)).reason, 'verdict_changed');
+    assert.equal(decide({ ...asked, isPaused: true }, asking(2, ann(), { policy })).reason, 'paused');
+  });
+
+  it('forgets approvals with the question, and one no ends it', () => {
+    const asked: RolloutEvent = { type: 'asked', step: 3, verdict: null };
+    const given = atStep(2, asked, { type: 'approval_added', step: 3, uid: 1_001, by: 'ann@desk', reason: null });
+    const withdrawn = evolve(given, { type: 'ask_withdrawn', step: 3, reason: 'worse' }, START);
+    assert.equal(withdrawn.ask, null);
+    assert.equal(evolve(withdrawn, asked, START).ask?.approvals, undefined);
+    const no = decide(given, asking(2, request('reject', { askId: 3, uid: 1_002 }), { policy }));
+    assert.deepEqual([no.action, no.outcome?.result], ['roll_back', 'done']);
   });
 });
 

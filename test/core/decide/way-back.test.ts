@@ -297,7 +297,7 @@ describe('a way back', () => {
   });
 
   const asks = (kind: OperatorRequest['kind']) => ({
-    request: { id: 1, kind, rolloutId: 'bbbbcccc', askId: 7, step: null, reason: null, by: 'ann@desk' },
+    request: { id: 1, kind, rolloutId: 'bbbbcccc', askId: 7, step: null, reason: null, by: 'ann@desk', uid: 1_001 },
     openAskId: 7,
   });
 

@@ -166,6 +166,16 @@ describe('a wrong policy is refused, and the error says what was found and what 
     ],
     [defaults({ criteria: { predictability: { ratio: 1 } } }), /ratio: expected more than 1, got 1$/],
     [defaults({ criteria: { cost: { cheaperBy: 20 } } }), /cheaperBy: expected a share .*, got 20$/],
+    [defaults({ approvals: { step: 0 } }), 'defaults.approvals.step: expected at least 1, got 0'],
+    [defaults({ approvals: { promote: 6 } }), 'defaults.approvals.promote: expected at most 5, got 6'],
+    [
+      defaults({ approvals: { abort: 2 } }),
+      'defaults.approvals.abort: unknown key; allowed here: provision, step, promote, budget, scaling',
+    ],
+    [
+      defaults({ approval: 'automatic', approvals: { step: 2 } }),
+      'defaults.approvals.step: expected 1: this policy asks nobody about it',
+    ],
     [defaults({ approval: true }), 'defaults.approval: expected manual or automatic, got true'],
     [defaults({ steps: ['50%', '20%', '100%'] }), 'defaults.steps.1: steps must rise: 0.2 does not exceed 0.5'],
     [defaults({ steps: [0.1, 0.1, 1] }), 'defaults.steps.1: steps must rise: 0.1 does not exceed 0.1'],

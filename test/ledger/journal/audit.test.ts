@@ -30,10 +30,10 @@ async function prepareLinked(context: TestContext): Promise<string> {
   const request = { kind: 'abort' as const, rolloutId: 'abcdefgh', askId: null, step: null, reason: 'too slow' };
   await journal.commit({ rollout: makeRollout(), events: [], outcomes: [] });
   say(path, request);
-  const [{ id, by } = { id: 0, by: '' }] = (await journal.pendingRequests(null)).requests;
+  const [{ id, by, uid } = { id: 0, by: '', uid: 0 }] = (await journal.pendingRequests(null)).requests;
   const events = [{ type: 'paused' }, { type: 'draining' }];
   const outcome = { requestId: id, result: 'done' as const, message: 'carried out' };
-  const input = JSON.stringify({ observation: { request: { id, ...request, by } } });
+  const input = JSON.stringify({ observation: { request: { id, ...request, by, uid } } });
   const decision = makeDecision(1, { input, output: JSON.stringify({ events, outcome }), coreVersion: 0 });
   await journal.commit(
     makeEntry(1, {

@@ -36,10 +36,10 @@ async function makeLedger(context: TestContext): Promise<string> {
   await journal.commit(makeEntry(1, { ask: { ...ask, at: START_MS } }));
   const request = { kind: 'approve' as const, rolloutId: ROLLOUT, askId: 1, step: 1, reason: 'fine' };
   say(path, request);
-  const [{ id, by } = { id: 0, by: '' }] = (await journal.pendingRequests(null)).requests;
+  const [{ id, by, uid } = { id: 0, by: '', uid: 0 }] = (await journal.pendingRequests(null)).requests;
   const event = { type: 'approved', by };
   const outcome = { requestId: id, result: 'done' as const, message: 'approved' };
-  const input = JSON.stringify({ observation: { request: { id, ...request, by } } });
+  const input = JSON.stringify({ observation: { request: { id, ...request, by, uid } } });
   const output = JSON.stringify({ events: [event], outcome });
   await journal.commit(
     makeEntry(2, {
@@ -153,6 +153,8 @@ const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[
   ['an edited question', `UPDATE asks SET figures = '{"detail":"p95 is 9 s"}'`, /decision 1: changed/],
   ['a moved time of a question', 'UPDATE asks SET asked_at_ms = 1', /decision 1: changed/],
   ['another approver', "UPDATE requests SET by_user = 'cfo'", /the request 1 was changed/],
+  ['another number of the approver', 'UPDATE requests SET by_uid = by_uid + 1', /the request 1 was changed/],
+  ['another word', "UPDATE requests SET word = 'x'", /the request 1 was changed/],
   ['another approver everywhere', OTHER_APPROVER, /decision 2: changed/],
   ['a moved time of an approval', 'UPDATE requests SET requested_at_ms = 1', /the request 1 was changed/],
   ['another answer to a request', "UPDATE request_outcomes SET message = 'no'", /the request 1 was changed/],
