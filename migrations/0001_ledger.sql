@@ -203,6 +203,50 @@ CREATE TABLE shadows (
   PRIMARY KEY (arrived_at_us, gateway_id)
 ) STRICT, WITHOUT ROWID;
 
+-- Closings of calls. Each takes the calls and copies of a day in UTC into the audit, some time after the day has ended.
+-- Rows that come later are late, and belong to the next closing.
+CREATE TABLE call_closings (
+  -- Counts from 1 without gaps.
+  id INTEGER PRIMARY KEY,
+  -- It covers the rows before this time that no closing before it covers, except for late ones of later closings.
+  until_us INTEGER NOT NULL,
+  -- When it was complete and sealed. Null while it is being made.
+  closed_at_ms INTEGER
+) STRICT;
+
+-- What a closing covers, block by block. A block begins where the one before it ends.
+CREATE TABLE call_blocks (
+  -- The closing: call_closings.id.
+  closing_id INTEGER NOT NULL REFERENCES call_closings (id),
+  -- 1 if the block has late rows, 0 if it has those of the day.
+  is_late INTEGER NOT NULL,
+  -- First moment after the block: calls.ended_at_us and shadows.arrived_at_us are before it.
+  until_us INTEGER NOT NULL,
+  -- Calls in the block.
+  call_count INTEGER NOT NULL,
+  -- Attempts in the block.
+  attempt_count INTEGER NOT NULL,
+  -- Copies in the block.
+  shadow_count INTEGER NOT NULL,
+  -- SHA-256, as hex, of all columns of these rows, with names instead of their numbers.
+  digest TEXT NOT NULL,
+  PRIMARY KEY (closing_id, is_late, until_us)
+) STRICT, WITHOUT ROWID;
+
+-- Calls and copies that were written after the closing that would have covered them had begun.
+CREATE TABLE late_calls (
+  -- The call: calls.ended_at_us. The copy: shadows.arrived_at_us.
+  key_at_us INTEGER NOT NULL,
+  -- The call: calls.gateway_id. The copy: shadows.gateway_id.
+  gateway_id INTEGER NOT NULL,
+  -- 1 for a copy, 0 for a call with its attempts.
+  is_copy INTEGER NOT NULL,
+  -- The closing that covers it: call_closings.id.
+  closing_id INTEGER NOT NULL,
+  PRIMARY KEY (key_at_us, gateway_id, is_copy)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX late_calls_by_closing ON late_calls (closing_id, key_at_us);
+
 -- Policy files under which a rollout was proposed.
 CREATE TABLE policies (
   -- SHA-256 of the column text, as hex.

@@ -24,7 +24,6 @@ import { Sweeper } from './effects/sweeper.ts';
 import { LearnedRows } from './learned.ts';
 import type { Log } from './log.ts';
 import { Loop, perClock } from './loop.ts';
-import { keepBooks } from './money/bookkeeping.ts';
 import { RouteCosts } from './money/costs.ts';
 import { BookedSpending } from './money/spending.ts';
 import { PolicyFile } from './policy-file.ts';
@@ -34,6 +33,7 @@ import { restore, restoreWindows } from './restore.ts';
 import { RolesFile } from './roles.ts';
 import { Routes } from './route/routes.ts';
 import { Ticks } from './tick/ticks.ts';
+import { keepUp } from './upkeep.ts';
 
 /** How often, in real time, the daemon looks for operators' requests. */
 const REQUESTS_EVERY_MS = 100;
@@ -225,7 +225,7 @@ export class Daemon {
     this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadFiles());
     this.#loop.every(perClock(COSTS_EVERY_MS, clock), () => this.#costs.refresh(this.#routes.all()));
     const journal = this.#ledger.journal;
-    keepBooks(this.#loop, {
+    keepUp(this.#loop, {
       ...this.#options,
       endpoints: this.#endpoints,
       journal,

@@ -5,14 +5,13 @@ import { CORE_VERSION } from '../../core/decide/decision.ts';
 import { AppError } from '../../core/errors.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
-import type { AuditEvidence, AuditReport } from '../../ledger/journal/audit.ts';
+import type { AuditEvidence } from '../../ledger/journal/audit.ts';
 import { readCheckpoint, writeCheckpoint } from '../../ledger/journal/checkpoint.ts';
 import { keyPathOf, openKey, readPublicKey } from '../../ledger/journal/key.ts';
 import { readMark } from '../../ledger/journal/mark.ts';
 import { lastSeal } from '../../ledger/journal/seals.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
-import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
 import { openForReading, readLedgerId } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
@@ -20,14 +19,9 @@ import { checkNumber, withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { parseSince } from '../input/span.ts';
 import { commandSuffix, openClock, timeOf } from '../session.ts';
-import { countText, dateText, numberText } from '../terminal/format.ts';
-import { cleanAll, cut, painter, printJson, printText, table, widthOf } from '../terminal/print.ts';
-
-const ITSELF = [
-  'Whoever can write the ledger and its key can make all of it anew. To see that,',
-  'keep the public key or a checkpoint elsewhere (npx upshift audit key, npx',
-  'upshift audit checkpoint), and name it: --key FILE, --checkpoint FILE.',
-];
+import { numberText } from '../terminal/format.ts';
+import { cleanAll, hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
+import { renderAudit, renderDecisions } from '../views/audit.ts';
 
 interface AuditOptions extends GlobalOptions {
   readonly rollout: string | undefined;
@@ -121,45 +115,7 @@ function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOpti
   });
   if (json) for (const row of rows) printJson(row);
   else if (rows.length === 0) printText('no decision matches; npx upshift audit --limit 0 lists all of them');
-  else printText(renderDecisions(cleanAll(rows), commandSuffix(path)));
-}
-
-function renderDecisions(rows: readonly DecisionRow[], suffix = ''): string {
-  const paint = painter(process.stdout);
-  const models = new Set(rows.map(({ model }) => model));
-  const columns = [
-    { title: 'id', side: 'right' as const },
-    { title: 'time' },
-    ...(models.size > 1 ? [{ title: 'route' }] : []),
-    { title: 'action' },
-    { title: 'reason' },
-    { title: 'ticks', side: 'right' as const },
-  ];
-  const cells = rows.map((row) => [
-    String(row.id),
-    dateText(row.at),
-    ...(models.size > 1 ? [cut(row.model.split('/').at(-1) ?? '', 24)] : []),
-    row.action === 'wait' ? row.action : paint.bold(row.action),
-    row.reason,
-    numberText(row.ticks),
-  ]);
-  const [head = '', ...lines] = table(columns, cells, paint);
-  const width = widthOf(process.stdout);
-  // The sentence has its own line, because a narrow window has no room for it beside the columns.
-  const decisions = rows.flatMap(({ detail }, i) => [
-    lines[i] ?? '',
-    paint.dim(`        ${cut(detail ?? '', width - 8)}`),
-  ]);
-  const [only] = models;
-  const shown = rows.findLast(({ action }) => action !== 'wait') ?? rows.at(-1);
-  const next = `npx upshift explain ${[shown?.id, suffix].join(' ').trimEnd()}: explains that decision`;
-  return [
-    ...(models.size === 1 ? [paint.bold(only ?? '')] : []),
-    head,
-    ...decisions,
-    '',
-    `${paint.dim('next')}  ${next}`,
-  ].join('\n');
+  else printText(renderDecisions(cleanAll(rows), { ...lookOf(process.stdout), commandSuffix: commandSuffix(path) }));
 }
 
 function printCheckpoint(db: LedgerDb, { db: path, key, json }: AuditOptions): void {
@@ -200,8 +156,8 @@ function evidenceFor(db: LedgerDb, { db: path, key, checkpoint }: AuditOptions):
 function verify(db: LedgerDb, options: AuditOptions): void {
   const { json } = options;
   const isShown = process.stderr.isTTY && !json;
-  const onProgress = (done: number) => {
-    if (isShown && done % 500 === 0) process.stderr.write(`\r${numberText(done)} decisions checked`);
+  const onProgress = (done: number, part: string) => {
+    if (isShown && done % 500 === 0) process.stderr.write(`\r${numberText(done)} ${part} checked\u001b[K`);
   };
   const evidence = evidenceFor(db, options);
   const report = verifyAudit(db, (input) => decideAgain(input), CORE_VERSION, { evidence, onProgress });
@@ -210,41 +166,10 @@ function verify(db: LedgerDb, options: AuditOptions): void {
   const against = options.key !== undefined || options.checkpoint !== undefined ? 'outside' : 'itself';
   const verified = consistent && against === 'outside';
   if (json) printJson({ verified, consistent, against, coreVersion: CORE_VERSION, ...report });
-  else printText(renderAudit(cleanAll(report), against));
+  else printText(renderAudit(cleanAll(report), { ...lookOf(process.stdout), against }));
   process.exitCode = consistent ? EXIT.ok : EXIT.failed;
 }
 
-function renderAudit(report: AuditReport, against: 'outside' | 'itself'): string {
-  const { decisions, rerun, notCompared, covered, rollouts, seals, head, problems } = report;
-  const paint = painter(process.stdout);
-  const rows = Object.entries(covered).filter(([, count]) => count > 0);
-  const lines = [
-    `${countText(decisions, 'decision')} read, with their events, questions and requests`,
-    `${countText(rerun, 'decision')} made again from what they saw`,
-    `${countText(rollouts, 'rollout')} made again from their events`,
-    `${countText(seals, 'seal')} read: ${rows.map(([kind, count]) => `${kind} ${numberText(count)}`).join(', ')}`,
-  ];
-  for (const { coreVersion, decisions: count } of notCompared) {
-    lines.push(
-      `${countText(count, 'decision')} made by core version ${coreVersion}, this is ${CORE_VERSION}: not compared`,
-    );
-  }
-  if (problems.length === 0) {
-    return [
-      ...lines,
-      paint.green(
-        against === 'outside'
-          ? 'verified: nothing sealed was changed, removed or inserted'
-          : 'consistent in itself: nothing sealed was changed, removed or inserted',
-      ),
-      `head ${head ?? 'none'}`,
-      ...(against === 'outside' ? [] : ITSELF.map((line) => paint.dim(line))),
-      paint.dim('Calls are not sealed; npx upshift judge --replay judges those of a rollout again.'),
-    ].join('\n');
-  }
-  const listed = problems.map(
-    ({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`,
-  );
-  const next = `${paint.dim('next')}  keep a copy of the file before anything else; npx upshift explain ID shows one`;
-  return [...lines, paint.red(`${countText(problems.length, 'problem')}:`), ...listed, next].join('\n');
+function lookOf(stream: NodeJS.WriteStream): { width: number; color: boolean } {
+  return { width: widthOf(stream), color: hasColor(stream) };
 }

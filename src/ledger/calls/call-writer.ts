@@ -6,6 +6,7 @@ import type { IneligibleReason } from '../../core/eligibility.ts';
 import { sqliteCode } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { flagsOf } from './flags.ts';
+import { LateCalls } from './late.ts';
 import { Names } from './names.ts';
 
 /** A call on its way to the file. */
@@ -38,6 +39,7 @@ const SHADOW_COLUMNS = 12;
 /** Writes calls through one connection. A row that is written twice is there once. */
 export class CallWriter {
   readonly #names;
+  readonly #late;
   readonly #insertCall;
   readonly #insertAttempt;
   readonly #insertShadow;
@@ -57,6 +59,7 @@ export class CallWriter {
       sent: new Names(db, 'agents', false),
       derived: new Names(db, 'agents', true),
     };
+    this.#late = new LateCalls(db);
     this.#insertCall = db.prepare(
       `${INSERT_CALL} ${marks(CALL_COLUMNS)} ON CONFLICT (ended_at_us, gateway_id) DO NOTHING`,
     );
@@ -89,6 +92,7 @@ export class CallWriter {
     let refused = 0;
     try {
       this.#begin.run();
+      this.#late.begin();
       for (let i = 0; i < rows.length; i += BLOCK) {
         const block = rows.slice(i, i + BLOCK);
         refused += this.#writeBlock(block) ?? countRefused(block, (row) => this.#writeRow(row));
@@ -118,6 +122,7 @@ export class CallWriter {
     }
     // If SQLite refuses one row of a statement, it refuses them all.
     if (!isTaken(() => this.#insertCalls.run(...calls))) return null;
+    for (const { endedAtUs, call } of block) this.#late.note(endedAtUs, call.gatewayId, false);
     if (isTaken(() => this.#insertAttempts.run(...attempts))) return 0;
     return countRefused(block, ({ endedAtUs, call }) => this.#writeAttempts(endedAtUs, call));
   }
@@ -127,7 +132,10 @@ export class CallWriter {
       const values: Bound[] = [];
       this.#bindCall(values, endedAtUs, call);
       const { changes } = this.#insertCall.run(...values);
-      if (changes === 1) return this.#writeAttempts(endedAtUs, call);
+      if (changes === 1) {
+        this.#late.note(endedAtUs, call.gatewayId, false);
+        return this.#writeAttempts(endedAtUs, call);
+      }
       // Either this very call is in the file already, or the clock of a former process was ahead and its call is there.
       if (this.#isAt(endedAtUs, call) === true) return;
     }
@@ -166,7 +174,8 @@ export class CallWriter {
       shadow.outputTokens,
       shadow.isEmpty === null ? null : Number(shadow.isEmpty),
     ];
-    this.#insertShadow.run(...values);
+    const { changes } = this.#insertShadow.run(...values);
+    if (changes === 1) this.#late.note(shadow.arrivedAtUs, shadow.gatewayId, true);
   }
 
   #writeAttempts(endedAtUs: number, { gatewayId, attempts }: Call): void {

@@ -3,8 +3,14 @@ import { isSignedBy } from './key.ts';
 import { CHAIN_START, REMOVED, SEALED_KINDS, digestOf, keysOf, sealHash } from './seals.ts';
 import type { Seal, Sealed } from './seals.ts';
 
-/** Takes what is wrong. `decisionId`: null if it is not about a single decision. */
-type Say = (decisionId: number | null, what: string) => void;
+/** Takes what is wrong. `decisionId`: null if it is not about a single decision. `seal`: the seal of what is wrong. */
+export type Say = (decisionId: number | null, what: string, seal?: number) => void;
+
+/** The seal that holds for some rows. */
+interface Holding {
+  readonly id: number;
+  readonly digest: string;
+}
 
 /** What the chain of seals shows. */
 export interface SealsReport {
@@ -29,6 +35,8 @@ const NAMES: Readonly<Record<Sealed, string>> = {
   price: 'price',
   bill: 'line of a bill',
   span: 'span of an endpoint',
+  endpoint: 'endpoint',
+  calls: 'closing of calls',
 };
 
 /**
@@ -36,13 +44,13 @@ const NAMES: Readonly<Record<Sealed, string>> = {
  * row has changed or is gone. `publicKey`: PEM; null: signatures are not checked. Only reads.
  */
 export function checkSeals(db: LedgerDb, publicKey: string | null, say: Say): SealsReport {
-  const newest = new Map<string, string>();
+  const newest = new Map<string, Holding>();
   const { count, head } = walkChain(db, publicKey, newest, say);
   const covered = Object.fromEntries(SEALED_KINDS.map((what) => [what, checkRows(db, what, newest, say)]));
-  for (const [name, digest] of newest) {
+  for (const [name, { id, digest }] of newest) {
     if (digest === REMOVED) continue;
     const [what, key] = split(name);
-    say(decisionOf(what, key), `${subject(what, key)}removed after it was sealed`);
+    say(decisionOf(what, key), `${subject(what, key)}removed after it was sealed`, id);
   }
   return { count, head, covered: covered as SealsReport['covered'] };
 }
@@ -51,7 +59,7 @@ export function checkSeals(db: LedgerDb, publicKey: string | null, say: Say): Se
 function walkChain(
   db: LedgerDb,
   publicKey: string | null,
-  newest: Map<string, string>,
+  newest: Map<string, Holding>,
   say: Say,
 ): { count: number; head: string | null } {
   const sql = 'SELECT id, what, key, digest, sealed_at_ms AS at, hash, signature FROM seals ORDER BY id';
@@ -61,30 +69,32 @@ function walkChain(
     const about = decisionOf(row.what, row.key);
     const expected = previous.id + 1;
     if (row.id !== expected)
-      say(about, `seal ${expected}${row.id - 1 > expected ? ` to ${row.id - 1}` : ''} is missing`);
-    else if (sealHash(previous.hash, row) !== row.hash) say(about, `seal ${row.id} was changed: its hash does not fit`);
+      say(about, `seal ${expected}${row.id - 1 > expected ? ` to ${row.id - 1}` : ''} is missing`, expected);
+    else if (sealHash(previous.hash, row) !== row.hash)
+      say(about, `seal ${row.id} was changed: its hash does not fit`, row.id);
     else if (publicKey !== null && !isSignedBy(publicKey, row.hash, row.signature)) {
       // One sentence says it of all that follow, because a chain that was made anew has no signature that is right.
-      if (unsigned++ === 0) say(about, `seal ${row.id} was not signed with this key, so somebody else wrote it`);
+      if (unsigned++ === 0)
+        say(about, `seal ${row.id} was not signed with this key, so somebody else wrote it`, row.id);
     }
-    newest.set(`${row.what} ${row.key}`, row.digest);
+    newest.set(`${row.what} ${row.key}`, row);
     previous = row;
   }
   return { count: previous.id, head: previous.id === 0 ? null : previous.hash };
 }
 
 /** Returns how many rows of a kind are as they were sealed. */
-function checkRows(db: LedgerDb, what: Sealed, newest: Map<string, string>, say: Say): number {
+function checkRows(db: LedgerDb, what: Sealed, newest: Map<string, Holding>, say: Say): number {
   let fine = 0;
   for (const key of keysOf(db, what)) {
     const name = `${what} ${key}`;
-    const digest = newest.get(name);
+    const sealed = newest.get(name);
     newest.delete(name);
     const about = decisionOf(what, key);
-    if (digest === undefined) say(about, `${subject(what, key)}never sealed: it came from another hand`);
-    else if (digestNow(db, what, key) !== digest) {
+    if (sealed === undefined) say(about, `${subject(what, key)}never sealed: it came from another hand`);
+    else if (digestNow(db, what, key) !== sealed.digest) {
       const also = what === 'decision' ? ', or a row that belongs to it was' : '';
-      say(about, `${subject(what, key)}changed after it was sealed${also}`);
+      say(about, `${subject(what, key)}changed after it was sealed${also}`, sealed.id);
     } else fine++;
   }
   return fine;

@@ -1,17 +1,22 @@
 import { errorMessage } from '../../core/errors.ts';
 import type { LedgerDb } from '../database.ts';
+import { checkCalls } from './audit-calls.ts';
+import type { CallsReport } from './audit-calls.ts';
 import { linkChecker, unguarded } from './audit-links.ts';
 import { checkRollouts } from './audit-rollouts.ts';
 import { checkSeals } from './audit-seals.ts';
-import type { SealsReport } from './audit-seals.ts';
+import type { Say, SealsReport } from './audit-seals.ts';
 import { sha256 } from './chain.ts';
 import { differsFrom } from './mark.ts';
 import type { Mark } from './mark.ts';
+import { sealOf } from './seals.ts';
 
 /** What is wrong; `decisionId` is null if it is not about a single decision. */
 interface AuditProblem {
   readonly decisionId: number | null;
   readonly what: string;
+  /** The seal of what is wrong; null if there is none. */
+  readonly seal: number | null;
 }
 
 export interface AuditReport {
@@ -23,12 +28,15 @@ export interface AuditReport {
   readonly notCompared: readonly { readonly coreVersion: number; readonly decisions: number }[];
   /** How many rows of each kind are as they were sealed. */
   readonly covered: SealsReport['covered'];
+  /** Which calls are as they were sealed, and which are not covered yet. */
+  readonly calls: CallsReport;
   /** How many rollouts have a state that follows from their events. */
   readonly rollouts: number;
   /** How many seals there are. */
   readonly seals: number;
   /** Hash of the last seal. If you keep it elsewhere you can see later whether rows at the end were removed. */
   readonly head: string | null;
+  /** The one that was sealed first comes first. */
   readonly problems: readonly AuditProblem[];
 }
 
@@ -56,6 +64,9 @@ interface StoredPolicy {
   readonly parsed: string;
 }
 
+/** Takes how much of a part of the check is done. */
+type OnProgress = (done: number, part: 'decisions' | 'calls') => void;
+
 /** Nothing from outside the ledger. */
 const NO_EVIDENCE: AuditEvidence = { publicKey: null, marks: [] };
 
@@ -69,7 +80,7 @@ export function verifyAudit(
   db: LedgerDb,
   redecide: (input: string, policy: string | null) => string,
   coreVersion: number,
-  { evidence = NO_EVIDENCE, onProgress }: { evidence?: AuditEvidence; onProgress?: (done: number) => void } = {},
+  { evidence = NO_EVIDENCE, onProgress }: { evidence?: AuditEvidence; onProgress?: OnProgress } = {},
 ): AuditReport {
   db.exec('BEGIN');
   try {
@@ -84,27 +95,48 @@ function verifyState(
   redecide: (input: string, policy: string | null) => string,
   coreVersion: number,
   { publicKey, marks }: AuditEvidence,
-  onProgress?: (done: number) => void,
+  onProgress?: OnProgress,
 ): AuditReport {
   const problems: AuditProblem[] = [];
-  const say = (decisionId: number | null, what: string) => void problems.push({ decisionId, what });
+  const say: Say = (decisionId, what, seal) => {
+    const found = seal ?? (decisionId === null ? null : sealOf(db, 'decision', decisionId));
+    problems.push({ decisionId, what, seal: found });
+  };
   const sealed = attempt(say, 'the seals', () => checkSeals(db, publicKey, say));
   for (const mark of marks) {
     const what = differsFrom(db, mark);
-    if (what !== null) say(null, `seal ${mark.seal}, which ${mark.from} names, is ${what}`);
+    if (what !== null) say(null, `seal ${mark.seal}, which ${mark.from} names, is ${what}`, mark.seal);
   }
   const counts = attempt(say, 'the decisions', () => checkDecisions(db, redecide, coreVersion, say, onProgress));
+  const calls = attempt(say, 'the calls', () =>
+    checkCalls(
+      db,
+      (what, closing) => say(null, what, sealOf(db, 'calls', closing) ?? undefined),
+      (done) => onProgress?.(done, 'calls'),
+    ),
+  );
   const folded = attempt(say, 'the rollouts', () => checkRollouts(db, coreVersion));
   for (const what of folded?.wrong ?? []) say(null, what);
   if (problems.length === 0) checkStructure(db, say);
   for (const table of unguarded(db)) say(null, `the triggers that keep ${table} from being changed are gone`);
+  problems.sort((one, other) => (one.seal ?? Infinity) - (other.seal ?? Infinity));
   const { count = 0, head = null, covered = {} as SealsReport['covered'] } = sealed ?? {};
   const { decisions = 0, rerun = 0, notCompared = [] } = counts ?? {};
-  return { decisions, rerun, notCompared, covered, rollouts: folded?.checked ?? 0, seals: count, head, problems };
+  return {
+    decisions,
+    rerun,
+    notCompared,
+    covered,
+    calls: calls ?? { covered: 0, until: null, open: 0 },
+    rollouts: folded?.checked ?? 0,
+    seals: count,
+    head,
+    problems,
+  };
 }
 
 /** Does one part of the check. What a damaged file keeps from being read is a finding, and the other parts go on. */
-function attempt<T>(say: (decisionId: number | null, what: string) => void, part: string, check: () => T): T | null {
+function attempt<T>(say: Say, part: string, check: () => T): T | null {
   try {
     return check();
   } catch (error) {
@@ -117,8 +149,8 @@ function checkDecisions(
   db: LedgerDb,
   redecide: (input: string, policy: string | null) => string,
   coreVersion: number,
-  say: (decisionId: number | null, what: string) => void,
-  onProgress?: (done: number) => void,
+  say: Say,
+  onProgress?: OnProgress,
 ): Pick<AuditReport, 'decisions' | 'rerun' | 'notCompared'> {
   const policies = readPolicies(db, say);
   const others = new Map<number, number>();
@@ -145,7 +177,7 @@ function checkDecisions(
       const what = differs(row, policy, redecide);
       if (what !== null) say(row.id, what);
     } else others.set(row.coreVersion, (others.get(row.coreVersion) ?? 0) + 1);
-    onProgress?.(decisions);
+    onProgress?.(decisions, 'decisions');
   }
   const notCompared = [...others].map(([version, count]) => ({ coreVersion: version, decisions: count }));
   return { decisions, rerun, notCompared };
@@ -173,7 +205,7 @@ function differs(
   }
 }
 
-function readPolicies(db: LedgerDb, say: (decisionId: number | null, what: string) => void): Map<string, StoredPolicy> {
+function readPolicies(db: LedgerDb, say: Say): Map<string, StoredPolicy> {
   const firstUse = db.prepare<[string], number>('SELECT min(id) FROM decisions WHERE policy_hash = ?').pluck();
   const sql = 'SELECT hash, parsed_hash AS parsedHash, text, parsed FROM policies';
   const policies = new Map(
@@ -191,7 +223,7 @@ function readPolicies(db: LedgerDb, say: (decisionId: number | null, what: strin
 }
 
 /** Finds damage that changes no value, such as a wrong length of a row. */
-function checkStructure(db: LedgerDb, say: (decisionId: number | null, what: string) => void): void {
+function checkStructure(db: LedgerDb, say: Say): void {
   try {
     for (const table of ['decisions', 'policies', 'seals']) {
       const rows = db.pragma(`integrity_check('${table}')`) as { integrity_check: string }[];

@@ -71,6 +71,23 @@ const SEALED = {
        WHERE s.endpoint_id = ? AND s.from_minute = ? AND ${IS_OVER}`,
     ],
   },
+  /** What was seen of an endpoint. When it was last seen moves with each look, so it counts once the endpoint is gone. */
+  endpoint: {
+    keys: 'SELECT json_array(namespace, name, created_at_ms) FROM endpoints',
+    rows: [
+      `SELECT id, namespace, name, created_at_ms, model, rollout_id, instance, first_seen_at_ms, state, replicas,
+         hourly_price_micros, updated_at_ms, gone_at_ms, iif(gone_at_ms IS NULL, NULL, last_seen_at_ms)
+       FROM endpoints WHERE namespace = ? AND name = ? AND created_at_ms = ?`,
+    ],
+  },
+  /** A day of calls, with the digest of each block of them. */
+  calls: {
+    keys: 'SELECT json_array(id) FROM call_closings WHERE closed_at_ms IS NOT NULL',
+    rows: [
+      'SELECT * FROM call_closings WHERE id = ? AND closed_at_ms IS NOT NULL',
+      'SELECT * FROM call_blocks WHERE closing_id = ? ORDER BY is_late, until_us',
+    ],
+  },
 } as const satisfies Record<string, { readonly keys: string; readonly rows: readonly string[] }>;
 
 export type Sealed = keyof typeof SEALED;
@@ -141,6 +158,28 @@ export function seal(db: LedgerDb, sign: Sign, at: number, rows: readonly (reado
 export function sealedDigest(db: LedgerDb, what: Sealed, key: string): string | null {
   const sql = 'SELECT digest FROM seals WHERE what = ? AND key = ? ORDER BY id DESC LIMIT 1';
   return prepared<[string, string], string>(db, sql).pluck().get(what, key) ?? null;
+}
+
+/** The newest seal of a row with one number as its key; null if there is none, or if it cannot be read. */
+export function sealOf(db: LedgerDb, what: Sealed, id: number): number | null {
+  try {
+    const sql = 'SELECT max(id) FROM seals WHERE what = ? AND key = ?';
+    return (
+      prepared<[string, string], number | null>(db, sql)
+        .pluck()
+        .get(what, JSON.stringify([id])) ?? null
+    );
+  } catch {
+    return null;
+  }
+}
+
+/** Of some rows those that differ from what was sealed of them: new, changed, removed, or open again. */
+export function unsealed<Row extends readonly [Sealed, ...unknown[]]>(db: LedgerDb, rows: readonly Row[]): Row[] {
+  return rows.filter(([what, ...values]) => {
+    const key = JSON.stringify(values);
+    return (digestOf(db, what, key) ?? REMOVED) !== (sealedDigest(db, what, key) ?? REMOVED);
+  });
 }
 
 /** The newest seal; null if there is none. */

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import type { Shadow } from '../../core/call.ts';
 import type { BillLine } from '../../core/money/cost.ts';
 import type { ProviderPrice } from '../../core/money/price-book.ts';
@@ -15,7 +14,7 @@ import { callsPerMinute, recentPage, stepPage } from '../calls/history.ts';
 import type { CallPage } from '../calls/history.ts';
 import { pairPage } from '../calls/pairs.ts';
 import { measuredSpeeds } from '../calls/speeds.ts';
-import { connect, isBusy, prepared } from '../database.ts';
+import { connect, prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import { book, bookedEndpoints, spending } from '../money/books.ts';
 import type { BookedEndpoint, BookEntry } from '../money/books.ts';
@@ -25,6 +24,7 @@ import { askSystem } from '../words/people.ts';
 import type { People } from '../words/people.ts';
 import { checkHistory, checkSeal, checkWritten, foreign, sealedEvents } from './believe.ts';
 import type { EventPage } from './believe.ts';
+import { Closing, closeAndSeal } from './closing.ts';
 import type { Committed, JournalEntry } from './entry.ts';
 import { keyPathOf, openKey } from './key.ts';
 import type { LedgerKey } from './key.ts';
@@ -38,11 +38,8 @@ import type { OpenAsk } from './requests.ts';
 import { ROLLOUT } from './rows.ts';
 import type { RolloutRow } from './rows.ts';
 import { lastSeal } from './seals.ts';
+import { emptyWal } from './wal.ts';
 import { writeEntry } from './write-entry.ts';
-
-/** A WAL of the first size is checkpointed. One of the second size is truncated, even if writers must wait a moment. */
-const CHECKPOINT_BYTES = 8 << 20;
-const TRUNCATE_BYTES = 64 << 20;
 
 const OVER = "('aborted', 'failed', 'returned')";
 
@@ -56,6 +53,7 @@ export class JournalStore {
   /** A second connection for what need not survive a power cut: late calls, the daemon's status, checkpoints. */
   readonly #quick: LedgerDb;
   readonly #calls: CallWriter;
+  readonly #closing: Closing;
 
   readonly #key: LedgerKey;
   readonly #inbox: Inbox;
@@ -75,6 +73,7 @@ export class JournalStore {
     this.#calls = new CallWriter(this.#quick);
     this.#inbox = new Inbox({ db: this.#db, path, key: this.#key, people, newestSeal: () => this.#marked });
     this.#marked = readMark(path)?.seal ?? 0;
+    this.#closing = new Closing(this.#quick);
   }
 
   /** Does nothing but open the file: the worker creates the store with the first message. */
@@ -90,6 +89,16 @@ export class JournalStore {
   /** Writes calls and shadows. Returns how many were refused for good. */
   writeCalls(rows: readonly CallRow[], shadows: readonly Shadow[] = []): number {
     return this.#calls.write(rows, shadows);
+  }
+
+  /**
+   * Does a piece of closing the days of calls that are over, so that they are sealed; it takes some milliseconds. `now`:
+   * epoch ms. Returns whether there is more to do.
+   */
+  closeCalls(now: number): boolean {
+    return this.#closing.turn(now, (id, at) =>
+      this.#sealed(() => closeAndSeal(this.#db, id, { at, sign: this.#key.sign })),
+    );
   }
 
   /**
@@ -261,17 +270,9 @@ export class JournalStore {
     return result;
   }
 
-  /** Moves what the WAL holds into the file if there is enough of it. Readers and writers go on meanwhile. */
+  /** See `wal.ts`. */
   checkpoint(): void {
-    const size = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-    if (size < CHECKPOINT_BYTES) return;
-    try {
-      this.#quick.pragma('wal_checkpoint(PASSIVE)');
-      // Little is left to move now, so writers wait less than their timeout.
-      if (size >= TRUNCATE_BYTES) this.#quick.pragma('wal_checkpoint(TRUNCATE)');
-    } catch (error) {
-      if (!isBusy(error)) throw error;
-    }
+    emptyWal(this.#quick, this.#path);
   }
 
   close(): void {

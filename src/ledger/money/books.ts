@@ -4,7 +4,7 @@ import type { Spending } from '../../core/money/spending.ts';
 import { MINUTE_MS } from '../../core/time.ts';
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-import { REMOVED, digestOf, seal, sealedDigest } from '../journal/seals.ts';
+import { seal, unsealed } from '../journal/seals.ts';
 import type { Sign } from '../journal/seals.ts';
 
 /** Which endpoint it is. `createdAt`: epoch ms, as the management API says. */
@@ -78,7 +78,10 @@ export function bookedEndpoints(db: LedgerDb): BookedEndpoint[] {
     );
 }
 
-/** Writes readings and the spans that follow from them, and seals spans that are over. Call it within a transaction. */
+/**
+ * Writes readings and the spans that follow from them, and seals what was seen and the spans that are over. Call it
+ * within a transaction.
+ */
 export function book(db: LedgerDb, entries: readonly BookEntry[], sign: Sign): void {
   for (const entry of entries) {
     const id = bookEndpoint(db, entry);
@@ -87,6 +90,8 @@ export function book(db: LedgerDb, entries: readonly BookEntry[], sign: Sign): v
     const from = Math.min(...priced, ...entry.spans.map(({ fromMinute }) => fromMinute));
     // The last span before them may have ended earlier than before, or be over now.
     sealSpans(db, id, startBefore(db, id, from), entry.at, sign);
+    const { namespace, name, createdAt } = entry.endpoint;
+    seal(db, sign, entry.at, unsealed(db, [['endpoint', namespace, name, createdAt]]));
   }
 }
 
@@ -109,13 +114,8 @@ function sealSpans(db: LedgerDb, id: number, from: number, at: number, sign: Sig
   const known = `SELECT from_minute FROM endpoint_spans WHERE endpoint_id = ?1 AND from_minute >= ?2
     UNION SELECT key ->> 1 FROM seals WHERE what = 'span' AND key ->> 0 = ?1 AND key ->> 1 >= ?2`;
   const starts = prepared<unknown[], number>(db, known).pluck().all({ 1: id, 2: from });
-  const due = starts
-    .map((start) => ['span', id, start] as const)
-    .filter(([what, ...values]) => {
-      const key = JSON.stringify(values);
-      return (digestOf(db, what, key) ?? REMOVED) !== (sealedDigest(db, what, key) ?? REMOVED);
-    });
-  seal(db, sign, at, due);
+  const due = starts.map((start) => ['span', id, start] as const);
+  seal(db, sign, at, unsealed(db, due));
 }
 
 function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): number {

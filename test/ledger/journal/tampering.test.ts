@@ -189,6 +189,14 @@ const FORGERIES: readonly (readonly [what: string, sql: string, named: RegExp])[
     "INSERT INTO endpoint_spans VALUES (1, 2, 9, 'running', 9, 1, 'reading')",
     /the span of an endpoint 1 2 was never sealed/,
   ],
+  ['a changed look at an endpoint', "UPDATE endpoints SET state = 'paused'", /the endpoint org e \d+ was changed/],
+  ['an endpoint of another model', "UPDATE endpoints SET model = 'x'", /the endpoint org e \d+ was changed/],
+  [
+    'an invented endpoint',
+    `INSERT INTO endpoints SELECT 2, 'org', 'f', created_at_ms, model, rollout_id, instance, first_seen_at_ms,
+       last_seen_at_ms, state, replicas, hourly_price_micros, updated_at_ms, gone_at_ms FROM endpoints`,
+    /the endpoint org f \d+ was never sealed/,
+  ],
   ['another text of a policy', "UPDATE policies SET text = 'routes: [ ]'", /the policy \w+ was changed/],
   ['another path of a policy', "UPDATE policies SET path = 'my.yaml'", /the policy \w+ was changed/],
   ['a removed policy', 'DELETE FROM policies', /the policy \w+ was removed/],
@@ -216,6 +224,8 @@ describe('what a forger does to a ledger', () => {
       price: 1,
       bill: 1,
       span: 1,
+      endpoint: 1,
+      calls: 0,
     });
   });
 

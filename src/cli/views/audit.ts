@@ -1,0 +1,117 @@
+import { CORE_VERSION } from '../../core/decide/decision.ts';
+import type { AuditReport } from '../../ledger/journal/audit.ts';
+import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
+import { countText, dateText, numberText } from '../terminal/format.ts';
+import { dayOf } from '../../core/time.ts';
+import { createPaint, cut, table, wrap } from '../terminal/print.ts';
+import type { Paint } from '../terminal/print.ts';
+import type { ViewOptions } from './page.ts';
+
+type Look = Pick<ViewOptions, 'width' | 'color'>;
+
+/** So many problems are listed, so that the first one stays in sight. */
+const MOST_LISTED = 10;
+
+const ITSELF =
+  'Whoever can write the ledger and its key can make all of it anew. To see that, keep the public key or a checkpoint ' +
+  'elsewhere (npx upshift audit key, npx upshift audit checkpoint), and name it: --key FILE, --checkpoint FILE.';
+
+/** The decisions, a line each and their figures below. */
+export function renderDecisions(
+  rows: readonly DecisionRow[],
+  { width, color, commandSuffix = '' }: Look & { readonly commandSuffix?: string },
+): string {
+  const paint = createPaint(color);
+  const models = new Set(rows.map(({ model }) => model));
+  const columns = [
+    { title: 'id', side: 'right' as const },
+    { title: 'time' },
+    ...(models.size > 1 ? [{ title: 'route' }] : []),
+    { title: 'action' },
+    { title: 'reason' },
+    { title: 'ticks', side: 'right' as const },
+  ];
+  const cells = rows.map((row) => [
+    String(row.id),
+    dateText(row.at),
+    ...(models.size > 1 ? [cut(row.model.split('/').at(-1) ?? '', 24)] : []),
+    row.action === 'wait' ? row.action : paint.bold(row.action),
+    row.reason,
+    numberText(row.ticks),
+  ]);
+  const [head = '', ...lines] = table(columns, cells, paint);
+  // The sentence has its own line, because a narrow window has no room for it beside the columns.
+  const decisions = rows.flatMap(({ detail }, i) => [
+    lines[i] ?? '',
+    paint.dim(`        ${cut(detail ?? '', width - 8)}`),
+  ]);
+  const [only] = models;
+  const shown = rows.findLast(({ action }) => action !== 'wait') ?? rows.at(-1);
+  const next = `npx upshift explain ${[shown?.id, commandSuffix].join(' ').trimEnd()}: explains that decision`;
+  return [
+    ...(models.size === 1 ? [paint.bold(only ?? '')] : []),
+    head,
+    ...decisions,
+    '',
+    `${paint.dim('next')}  ${next}`,
+  ].join('\n');
+}
+
+/** What the audit found, what it covers and what it does not. `against`: what the ledger was checked against. */
+export function renderAudit(
+  report: AuditReport,
+  { width, color, against }: Look & { readonly against: 'outside' | 'itself' },
+): string {
+  const paint = createPaint(color);
+  const paragraph = (text: string) => wrap(text, width).map((line) => paint.dim(line));
+  return [
+    ...coveredLines(report, width),
+    ...resultLines(report, against, paint),
+    ...(report.problems.length > 0 || against === 'outside' ? [] : paragraph(ITSELF)),
+    ...paragraph(notCovered(report)),
+    ...paragraph('npx upshift judge --replay ROLLOUT judges the calls of a rollout again.'),
+  ].join('\n');
+}
+
+function coveredLines(report: AuditReport, width: number): string[] {
+  const { decisions, rerun, notCompared, covered, calls, rollouts, seals } = report;
+  const kinds = Object.entries(covered).filter(([, count]) => count > 0);
+  return [
+    `${countText(decisions, 'decision')} read, with their events, questions and requests`,
+    `${countText(rerun, 'decision')} made again from what they saw`,
+    `${countText(rollouts, 'rollout')} made again from their events`,
+    ...(calls.until === null ? [] : [`${countText(calls.covered, 'call')} of days before ${dayOf(calls.until)} read`]),
+    ...wrap(
+      `${countText(seals, 'seal')} read: ${kinds.map(([kind, count]) => `${kind} ${numberText(count)}`).join(', ')}`,
+      width,
+    ),
+    ...notCompared.map(
+      ({ coreVersion, decisions: count }) =>
+        `${countText(count, 'decision')} made by core version ${coreVersion}, this is ${CORE_VERSION}: not compared`,
+    ),
+  ];
+}
+
+function resultLines({ problems, head }: AuditReport, against: 'outside' | 'itself', paint: Paint): string[] {
+  if (problems.length === 0) {
+    const word = against === 'outside' ? 'verified' : 'consistent in itself';
+    return [paint.green(`${word}: nothing sealed was changed, removed or inserted`), `head ${head ?? 'none'}`];
+  }
+  const lines = problems
+    .slice(0, MOST_LISTED)
+    .map(({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`);
+  const more = problems.length - lines.length;
+  return [
+    paint.red(`${countText(problems.length, 'problem')}${problems.length > 1 ? ', the oldest first' : ''}:`),
+    ...lines,
+    ...(more > 0 ? [`  and ${numberText(more)} more; --json lists all of them`] : []),
+    `${paint.dim('next')}  keep a copy of the file before anything else; npx upshift explain ID shows one`,
+  ];
+}
+
+function notCovered({ calls }: AuditReport): string {
+  const since = calls.until === null ? '' : ` since ${dayOf(calls.until)}`;
+  const open =
+    calls.open === 0 ? 'days that are not over' : `${countText(calls.open, 'call')}${since}, whose day is not closed`;
+  return `Not covered: ${open}, and the newest minutes of each endpoint.`;
+}
