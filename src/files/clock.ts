@@ -28,7 +28,9 @@ export function createClock(
 ): Clock {
   let anchorSteady = source.steady();
   let anchorWall = source.wall();
-  let last = { real: anchorWall, steady: anchorSteady };
+  // What was last given, and at which steady count. An array, because each call asks several times and new numbers in it
+  // make no garbage.
+  const last = new Float64Array([anchorWall, anchorSteady]);
 
   const real = (): number => {
     const steady = source.steady();
@@ -39,9 +41,11 @@ export function createClock(
       anchorSteady = steady;
     }
     const followed = anchorWall + (steady - anchorSteady);
-    const slowest = last.real + (steady - last.steady) / 2;
-    last = { real: Math.max(followed, slowest), steady };
-    return last.real;
+    const slowest = (last[0] as number) + (steady - (last[1] as number)) / 2;
+    const given = Math.max(followed, slowest);
+    last[0] = given;
+    last[1] = steady;
+    return given;
   };
 
   return {

@@ -1,4 +1,4 @@
-import { skipSpace, topMembers } from '../json-scan.ts';
+import { skipSpace, topMembers, walkMembers } from '../json-scan.ts';
 import {
   NO_USAGE,
   hasOutput,
@@ -25,9 +25,12 @@ export interface WholeAnswer {
 const LARGEST_PARSED = 8 * 1024;
 /** Values of the top level that are parsed even if the answer is large. */
 const SMALL_MEMBERS: ReadonlySet<string> = new Set(['error', 'error_message', 'object', 'type', 'usage', 'x_groq']);
+/** Of the names that matter, `error_message` is the longest. */
+const LONGEST_USUAL_KEY = 13;
 const LARGEST_MEMBER = 16 * 1024;
 // A text within a string does not match these, because the quotes within a string are escaped.
 const TEXT = /"(?:content|text|reasoning_content)"\s*:\s*"[^"]/;
+const UNUSUAL_KIND = /error|failed|\\/;
 const FAILED_CHOICE = /"finish_reason"\s*:\s*"error"/;
 /** Lists of the top level that hold an answer, in any format. */
 const ANSWERS: readonly string[] = ['choices', 'output', 'content', 'data'];
@@ -58,16 +61,20 @@ export function readWhole(text: string, isOpenAi: boolean): WholeAnswer {
  * not show at once.
  */
 function readUsual(text: string): WholeAnswer | null {
-  const members = topMembers(text);
-  const choices = members?.find(({ key }) => key === 'choices');
-  if (members === null || choices === undefined) return null;
-  const made = text.slice(choices.start, choices.end);
-  if (!TEXT.test(made) || FAILED_CHOICE.test(made)) return null;
-  const small: Record<string, unknown> = {};
-  for (const { key, start, end } of members) {
-    if (SMALL_MEMBERS.has(key)) small[key] = parseAnswer(text.slice(start, end));
-  }
-  return saysError(small) ? null : { outcome: 'ok', hasOutput: true, usage: usageOf(small) };
+  let made = '';
+  let usage: unknown;
+  const isObject = walkMembers(text, 0, (_, quote, keyEnd, start, end) => {
+    const length = keyEnd - quote - 1;
+    if (length > LONGEST_USUAL_KEY) return true;
+    const key = text.slice(quote + 1, keyEnd);
+    if (key === 'choices') made = text.slice(start, end);
+    else if (key === 'usage') usage = parseAnswer(text.slice(start, end));
+    else if (key === 'object' || key === 'type') return !UNUSUAL_KIND.test(text.slice(start, end));
+    else if (SMALL_MEMBERS.has(key)) return text.startsWith('null', start);
+    return true;
+  });
+  if (!isObject || !TEXT.test(made) || FAILED_CHOICE.test(made)) return null;
+  return { outcome: 'ok', hasOutput: true, usage: usage === undefined ? NO_USAGE : usageOf({ usage }) };
 }
 
 function judge(answer: Json, isOpenAi: boolean): WholeAnswer {

@@ -1,9 +1,11 @@
-/** A 503 and an answer belong together if no more time than this lies between them, clock ms. */
+/** A 503 and an answer belong together if no more time than this lies between them, clock ms, or half a second less. */
 const RECENTLY_MS = 10_000;
 /** 503s of fewer agents than this may be caused by their calls. */
 const AGENTS = 3;
 /** So many agents with answers are remembered. */
 const MOST_ANSWERED = 1_000;
+/** A later time of the same agent is noted only if it is later by this, clock ms, because every answer comes here. */
+const NEWS_MS = 500;
 
 /**
  * Tells the 503s of an upstream that has too many calls from those that have another cause. If no call was answered
@@ -31,8 +33,10 @@ export class Crowding {
   }
 }
 
-// A Map keeps the order of insertion.
 function note(times: Map<string, number>, agent: string, nowMs: number, most: number): void {
+  const since = nowMs - (times.get(agent) ?? Number.NEGATIVE_INFINITY);
+  if (since >= 0 && since < NEWS_MS) return;
+  // A Map keeps the order of insertion.
   times.delete(agent);
   times.set(agent, nowMs);
   const [oldest] = times.keys();

@@ -41,11 +41,25 @@ export class HeadFilter {
   take(piece: Buffer): Buffer {
     if (this.#place === 'body') return piece;
     this.#hasAnswer = true;
+    if (this.#isUsual(piece)) return piece;
     const out: Buffer[] = [];
     let rest = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
     this.#held = EMPTY;
     while (rest.length > 0) rest = this.#takePart(rest, out);
     return out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out);
+  }
+
+  /**
+   * Whether an answer begins with this piece, and its whole head is here and passes as it is. Almost every answer does:
+   * this test alone costs a part of what taking it apart costs.
+   */
+  #isUsual(piece: Buffer): boolean {
+    if (this.#place !== 'start' || this.#held.length > 0 || piece.length < START_LENGTH || piece[DIGIT_AT] === ONE)
+      return false;
+    const end = piece.indexOf(END_OF_HEAD);
+    if (end < 0 || hasControls(piece, end)) return false;
+    this.#place = 'body';
+    return true;
   }
 
   /** Takes one part of what came, at least a byte of it. Returns what follows. */
@@ -110,17 +124,17 @@ function mayBegin(start: string): boolean {
 }
 
 function mended(head: Buffer): Buffer {
-  // A loop takes half the time of a search in text made of it.
-  const { length } = head;
-  for (let at = 0; at < length; at++) {
-    const byte = head[at] as number;
-    if ((byte < SPACE || byte === DELETE) && isControl(byte)) return withoutControls(head);
-  }
-  return head;
+  return hasControls(head, head.length) ? Buffer.from(head.map((byte) => (isControl(byte) ? SPACE : byte))) : head;
 }
 
-function withoutControls(head: Buffer): Buffer {
-  return Buffer.from(head.map((byte) => (isControl(byte) ? SPACE : byte)));
+/** Whether a control character stands before `end`. */
+function hasControls(head: Buffer, end: number): boolean {
+  // A loop takes half the time of a search in text made of it.
+  for (let at = 0; at < end; at++) {
+    const byte = head[at] as number;
+    if ((byte < SPACE || byte === DELETE) && isControl(byte)) return true;
+  }
+  return false;
 }
 
 /** Whether a byte is a control character other than a tab and those that end lines. */

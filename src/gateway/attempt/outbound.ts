@@ -37,6 +37,7 @@ export function toServerless(
   url: string,
   suffix: string | null,
 ): OutboundRequest {
+  const { betweenChunksMs, totalMs } = timeouts.serverless;
   return {
     upstream: 'serverless',
     url,
@@ -44,9 +45,10 @@ export function toServerless(
     method: incoming.method,
     headers: serverlessHeaders(incoming, authorization),
     body: serverlessBody(incoming, suffix),
-    ...timeouts,
+    connectMs: timeouts.connectMs,
     firstByteMs: SERVERLESS_FIRST_BYTE_MS,
-    ...timeouts.serverless,
+    betweenChunksMs,
+    totalMs,
   };
 }
 

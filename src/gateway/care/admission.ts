@@ -10,6 +10,7 @@ import type { Assignment } from '../request/assignment.ts';
 import type { Hashes } from '../request/hashes.ts';
 import { clientPatienceMs } from '../request/incoming-call.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
+import { NO_FAULT } from './lane.ts';
 import type { Fault } from './lane.ts';
 import type { Permit, Waiter } from './waiting-line.ts';
 import { readAllowedRate, readQuota } from './rate-limit-headers.ts';
@@ -58,16 +59,9 @@ export function admissionFor(
   // A call that may join a batch stays on its own lane: a batch has one provider.
   const choice = laneChoiceFor(shared.lanes, incoming, care, member === null ? care.providers : []);
   const patienceMs = !canWait ? 0 : Math.min(care.maxWait, clientPatienceMs(incoming.headers));
-  const { hashes } = shared;
-  const hashOf = {
-    body: () => hashes.of(incoming.destination.path, incoming.body),
-    credential: () => hashes.ofCredential(authorization ?? ''),
-  };
-  return new Admission(
-    owner,
-    { choice, policy: care, clock: shared.clock, member, hashOf },
-    { agent: arrival.agent, patienceMs },
-  );
+  const { hashes, clock } = shared;
+  const call = { incoming, authorization: authorization ?? '', agent: arrival.agent, patienceMs };
+  return new Admission(owner, { choice, policy: care, clock, member, hashes }, call);
 }
 
 /** What an admission works with. */
@@ -77,8 +71,15 @@ interface Surroundings {
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   /** Null if the call is never sent in a batch. */
   readonly member: BatchMember | null;
-  /** What stands for the call's path and body, and for its credential. */
-  readonly hashOf: { readonly body: () => string; readonly credential: () => string };
+  readonly hashes: Hashes;
+}
+
+/** What an admission needs to know of its call. `patienceMs`: how long it may wait for a place, clock ms. */
+interface AdmittedCall {
+  readonly incoming: IncomingCall;
+  readonly authorization: string;
+  readonly agent: string;
+  readonly patienceMs: number;
 }
 
 /**
@@ -93,7 +94,8 @@ export class Admission implements Waiter {
   readonly #policy: CarePolicy;
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
   readonly #member: BatchMember | null;
-  readonly #hashOf: Surroundings['hashOf'];
+  readonly #hashes: Hashes;
+  readonly #call: AdmittedCall;
   #credential: string | null = null;
   readonly #owner: AdmissionOwner;
   #permit: Permit | null = null;
@@ -104,19 +106,16 @@ export class Admission implements Waiter {
   #timer: NodeJS.Timeout | null = null;
   #isOver = false;
 
-  constructor(
-    owner: AdmissionOwner,
-    { choice, policy, clock, member, hashOf }: Surroundings,
-    { agent, patienceMs }: { agent: string; patienceMs: number },
-  ) {
+  constructor(owner: AdmissionOwner, { choice, policy, clock, member, hashes }: Surroundings, call: AdmittedCall) {
     this.#owner = owner;
     this.#choice = choice;
     this.#policy = policy;
     this.#clock = clock;
     this.#member = member;
-    this.#hashOf = hashOf;
-    this.agent = agent;
-    this.deadlineMs = clock.now() + patienceMs;
+    this.#hashes = hashes;
+    this.#call = call;
+    this.agent = call.agent;
+    this.deadlineMs = clock.now() + call.patienceMs;
   }
 
   /** Asks for the first permit. */
@@ -139,7 +138,7 @@ export class Admission implements Waiter {
   }
 
   get credential(): string {
-    return (this.#credential ??= this.#hashOf.credential());
+    return (this.#credential ??= this.#hashes.ofCredential(this.#call.authorization));
   }
 
   get canJoinBatch(): boolean {
@@ -187,15 +186,20 @@ export class Admission implements Waiter {
     const { lane, provider } = this.#choice.current;
     this.#permit = this.#namedProvider = null;
     lane.countAttempt((headers === null ? named : namedProvider(headers)) ?? provider, outcome);
-    const isUnreachable = outcome === 'connect_failed' && attempt !== null && !attempt.hasConnected;
-    const fault: Fault = { bodyOf: () => this.#faultyBody(), isUnreachable };
+    const fault = outcome === 'ok' ? NO_FAULT : this.#faultOf(outcome, attempt);
     lane.release(permit, outcome, headers === null ? null : pauseOf(headers), fault);
+  }
+
+  #faultOf(outcome: Outcome, attempt: EndedAttempt | null): Fault {
+    const isUnreachable = outcome === 'connect_failed' && attempt !== null && !attempt.hasConnected;
+    return { bodyOf: () => this.#faultyBody(), isUnreachable };
   }
 
   #faultyBody(): string | null {
     if (this.#hasFaulted) return null;
     this.#hasFaulted = true;
-    return this.#hashOf.body();
+    const { incoming } = this.#call;
+    return this.#hashes.of(incoming.destination.path, incoming.body);
   }
 
   /**

@@ -17,7 +17,7 @@ import type { Gate, Permit, Waiter } from './waiting-line.ts';
 export type Fault = Pick<Ended, 'bodyOf' | 'isUnreachable'>;
 
 /** Of an attempt that was none. */
-const NO_FAULT: Fault = { bodyOf: () => null, isUnreachable: false };
+export const NO_FAULT: Fault = { bodyOf: () => null, isUnreachable: false };
 
 const WINDOW_MS = 300_000;
 const LEAST_RETRY_AFTER_MS = 1_000;
@@ -139,7 +139,9 @@ export class Lane implements Gate {
 
   #noteOutcome(outcome: Outcome, { waiter, wasProbe }: Permit, fault: Fault, nowMs: number): void {
     const policy = this.#policy;
-    const isBack = this.#breaker.ended(policy.breaker, { outcome, wasProbe, agent: waiter.agent, nowMs, ...fault });
+    const { bodyOf, isUnreachable } = fault;
+    const ended = { outcome, wasProbe, agent: waiter.agent, bodyOf, isUnreachable, nowMs };
+    const isBack = this.#breaker.ended(policy.breaker, ended);
     // The traffic returns gradually, within one cool-down at most.
     if (isBack) this.#rates.ramp(nowMs, Math.min(policy.ramp, policy.breaker.cooldown));
     this.#line.drain();
