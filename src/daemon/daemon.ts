@@ -1,6 +1,7 @@
 import { GATEWAY_ID } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { StatusReport } from '../core/status.ts';
+import { isLoopback } from '../files/environment.ts';
 import type { Environment } from '../files/environment.ts';
 import { loadPolicy } from '../files/policy.ts';
 import { createGateway } from '../gateway/server.ts';
@@ -265,6 +266,7 @@ export class Daemon {
       endpoints: this.#endpoints,
       hub: this.#hub,
       token: this.#options.environment.token,
+      isLocalApi: isLoopback(this.#options.environment.endpointsUrl),
       ledgerId: this.#ledger.id,
       learn: (model, upstream) => learnFrom(this.#ledger.journal, { model, upstream }, this.#options.clock),
       experience: (model) => experienceOf(this.#ledger.journal, model, this.#options.clock),

@@ -1,3 +1,4 @@
+import { isLoopbackHost } from '../core/endpoint-address.ts';
 import { AppError } from '../core/errors.ts';
 import { readProxies } from '../core/wire/proxy.ts';
 import type { Proxies } from '../core/wire/proxy.ts';
@@ -49,9 +50,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
 }
 
 /** Whether a URL's host is this machine's loopback interface. */
-function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url);
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+export function isLoopback(url: string): boolean {
+  return isLoopbackHost(new URL(url).hostname);
 }
 
 function readToken(env: NodeJS.ProcessEnv): string | null {

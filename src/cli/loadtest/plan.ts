@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { isLoopbackHost } from '../../core/endpoint-address.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Arrival } from '../../core/trace.ts';
 import type { LoadOptions } from '../../loadtest/load.ts';
@@ -156,7 +157,7 @@ export function readTarget(text: string, { sendsToken, scale }: { sendsToken: bo
   if (url.search !== '' || url.hash !== '') {
     throw new AppError('invalid', `"${text}" has a query or fragment; a base URL has neither`, { hint });
   }
-  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  const isLocal = isLoopbackHost(url.hostname);
   if (sendsToken && url.protocol === 'http:' && !isLocal) {
     throw new AppError('invalid', `--send-token would send HF_TOKEN to ${url.host} unencrypted`, {
       hint: 'use https; http is allowed on loopback only (http://127.0.0.1:PORT)',

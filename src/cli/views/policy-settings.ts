@@ -173,6 +173,7 @@ function placed({ endpoint }: RoutePolicy): Setting[] {
     ['endpoint', `${placeText(endpoint)}, for ${endpoint.namespace}`],
     ['  instance', `${instanceText(endpoint)}, ${replicasText(endpoint)}`],
     ['  not', endpoint.deny.length === 0 ? null : endpoint.deny.join(', ')],
+    ['  domains', endpoint.domains === undefined ? null : endpoint.domains.join(', ')],
     ['  engine', engineText(endpoint)],
     [
       '  at most',

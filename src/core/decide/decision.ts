@@ -89,6 +89,8 @@ export const REASONS = [
   'endpoint_absent',
   'endpoint_scaled_to_zero',
   'endpoint_unhealthy',
+  'endpoint_url_refused',
+  'endpoint_moved',
   // endpoints that no rollout uses
   'endpoint_in_use',
   'endpoint_idle',

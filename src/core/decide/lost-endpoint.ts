@@ -12,8 +12,7 @@ import { bothFailText, canConnect, endpointTrouble, REFUSES } from './rollback.t
 export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | null {
   const { phase } = rollout;
   if (phase !== 'proposed' && phase !== 'stepping' && phase !== 'holding') return null;
-  const cause =
-    endpointTrouble(rollout.endpointName, rollout.createdAt, seen) ?? faultsInRow(seen) ?? overBudget(rollout, seen);
+  const cause = endpointTrouble(rollout, rollout.createdAt, seen) ?? faultsInRow(seen) ?? overBudget(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
   const { verdict } = seen;

@@ -48,7 +48,10 @@ export interface Survey {
 export interface EndpointSeen {
   readonly at: number;
   readonly state: EndpointState | 'absent';
+  /** Null also if calls may not go there. */
   readonly url: string | null;
+  /** Where the management API says that it is, if calls may not go there; without a user name and password. */
+  readonly foreignUrl?: string;
   /** Whether its health route answers 200. */
   readonly isHealthy: boolean;
   /** Readings in a row, including this one, in which it was not running and healthy. */

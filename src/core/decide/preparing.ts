@@ -3,6 +3,7 @@ import { priceText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, leave } from './decision.ts';
 import type { Decision } from './decision.ts';
+import { FOREIGN_HINT, foreignText, movedText } from './address-text.ts';
 import { refusalOf } from './draining.ts';
 import type { Observation } from './observation.ts';
 
@@ -110,6 +111,18 @@ function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): D
       `${rollout.endpointName} exists, but upshift did not create it`,
       hint,
     );
+  }
+  if (endpoint.foreignUrl !== undefined) {
+    return leave(
+      rollout,
+      'failed',
+      'endpoint_url_refused',
+      foreignText(rollout.endpointName, endpoint.foreignUrl),
+      FOREIGN_HINT,
+    );
+  }
+  if (rollout.phase === 'warming' && endpoint.url !== null && endpoint.url !== rollout.url) {
+    return leave(rollout, 'failed', 'endpoint_moved', movedText(rollout.endpointName, endpoint.url));
   }
   if (endpoint.state === 'failed' || endpoint.state === 'updateFailed') {
     const hint = 'read its logs at Hugging Face; the usual cause is too little memory or capacity';

@@ -1,6 +1,8 @@
 import type { Verdict } from '../judge/verdict.ts';
 import { awaySince, maySleep } from '../rollout/detour.ts';
+import { endpointOf } from '../rollout/rollout.ts';
 import type { Live, Rollout } from '../rollout/rollout.ts';
+import { foreignText, movedText } from './address-text.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
@@ -59,7 +61,7 @@ export function canConnect({ stableRecent: { attempts, connectFailures } }: Obse
 function rollbackCause(rollout: Live, seen: Observation): [Reason, string] | null {
   const isAway = awaySince(rollout) !== null;
   const isAsleep = seen.endpoint?.state === 'scaledToZero' && maySleep(rollout, seen.policy);
-  const trouble = isAsleep ? null : endpointTrouble(rollout.endpointName, rollout.startedAt, seen);
+  const trouble = isAsleep ? null : endpointTrouble(rollout, rollout.startedAt, seen);
   // While an endpoint is being changed or woken, it answers no calls, so it may be unhealthy.
   if (trouble !== null && !(isAway && trouble[0] === 'endpoint_unhealthy')) return trouble;
   const hasTraffic = (rollout.phase !== 'stepping' || rollout.step > 0) && !isAway;
@@ -78,8 +80,14 @@ function rollbackCause(rollout: Live, seen: Observation): [Reason, string] | nul
  * The reason to leave an endpoint, by its last reading, with a sentence for people. Null if there is none, or if the
  * reading is older than `sinceMs`.
  */
-export function endpointTrouble(name: string, sinceMs: number, { endpoint }: Observation): [Reason, string] | null {
+export function endpointTrouble(rollout: Rollout, sinceMs: number, { endpoint }: Observation): [Reason, string] | null {
   if (endpoint === null || endpoint.at < sinceMs) return null;
+  const { endpointName: name } = rollout;
+  if (endpoint.foreignUrl !== undefined) return ['endpoint_url_refused', foreignText(name, endpoint.foreignUrl)];
+  const known = endpointOf(rollout);
+  if (known !== null && endpoint.url !== null && endpoint.url !== known.url) {
+    return ['endpoint_moved', movedText(name, endpoint.url)];
+  }
   if (endpoint.state in BAD_STATES) {
     const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
     return [reason, `${name} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];

@@ -60,6 +60,7 @@ export const endpointSeenSchema = storedAs<EndpointSeen>()(
     at: time,
     state: z.enum(['absent', ...ENDPOINT_STATES]),
     url: text.nullable(),
+    foreignUrl: text.optional(),
     isHealthy: z.boolean(),
     badReadings: count,
     isOurs: z.boolean(),

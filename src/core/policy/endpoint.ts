@@ -31,6 +31,12 @@ export const endpointSchema = z
       .default([]),
     minReplica: replicas.default(1),
     maxReplica: replicas.default(1),
+    domains: z
+      .array(
+        z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d{1,5})?$/, 'expected a domain such as models.example.com'),
+      )
+      .describe('list of domains')
+      .optional(),
     engine: z.enum(['vLLM', 'tei', 'tgi', 'sGLang', 'llamacpp']).optional(),
     image: z
       .string()

@@ -10,6 +10,8 @@ export interface EffectContext {
   readonly endpoints: EndpointsClient;
   readonly hub: HubClient;
   readonly token: string | null;
+  /** Whether the management API is on this machine: a simulation. */
+  readonly isLocalApi: boolean;
   readonly ledgerId: string;
   /** How one kind of upstream has served a model, from the ledger. */
   readonly learn: (model: string, upstream: UpstreamKind) => Promise<Profile>;

@@ -8,6 +8,7 @@ import { isOurs } from '../../huggingface/management/status.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import { warmUp } from '../../huggingface/probe/warm.ts';
 import type { RouteWatch } from '../route/watch.ts';
+import { addressOf } from './address.ts';
 import type { EffectContext } from './context.ts';
 import { changeScaling } from './scaling.ts';
 import { takeSurvey } from './survey.ts';
@@ -61,13 +62,13 @@ async function carryOut(
       return { problem: null, learned: await context.learn(watch.model, 'dedicated') };
     case 'pause':
       await pauseOurs(rollout, context, signal);
-      watch.endpoint = await readEndpoint(rollout, watch.endpoint, context, signal);
+      watch.endpoint = await readEndpoint(watch, rollout, context, signal);
       return { problem: null };
     case 'rescale':
     case 'sleep':
     case 'wake':
-      await changeScaling(rollout, effect, context, signal);
-      watch.endpoint = await readEndpoint(rollout, watch.endpoint, context, signal);
+      await changeScaling({ rollout, policy: watch.policy }, effect, context, signal);
+      watch.endpoint = await readEndpoint(watch, rollout, context, signal);
       return { problem: null };
   }
 }
@@ -75,7 +76,7 @@ async function carryOut(
 async function ensure(
   watch: RouteWatch,
   rollout: Rollout,
-  { endpoints, hub, token, ledgerId, clock }: EffectContext,
+  { endpoints, hub, token, ledgerId, clock, isLocalApi }: EffectContext,
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
   const policy = watch.policy.endpoint;
@@ -91,7 +92,8 @@ async function ensure(
     ledgerId,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
-  return seenAs(status, { isHealthy: false, badReadings: 1, at: clock.now() });
+  const address = addressOf(status, watch.policy, isLocalApi);
+  return seenAs(status, address, { isHealthy: false, badReadings: 1, at: clock.now() });
 }
 
 async function warm(
@@ -138,7 +140,7 @@ export async function readEndpoints(watches: Iterable<RouteWatch>, context: Effe
     const { rollout } = watch;
     if (rollout === null || (rollout.phase === 'proposed' && rollout.wayBack === undefined)) continue;
     try {
-      const seen = await readEndpoint(rollout, watch.endpoint, context, AbortSignal.timeout(READING_TIMEOUT_MS));
+      const seen = await readEndpoint(watch, rollout, context, AbortSignal.timeout(READING_TIMEOUT_MS));
       const isNews = seen.state !== watch.endpoint?.state || seen.badReadings !== watch.endpoint.badReadings;
       const isNewer = watch.endpoint === null || watch.endpoint.at <= seen.at;
       if (watch.rollout?.id === rollout.id && isNewer && !watch.effects.has('ensure')) watch.endpoint = seen;
@@ -152,12 +154,12 @@ export async function readEndpoints(watches: Iterable<RouteWatch>, context: Effe
 
 /** What the management API and the health route say of a rollout's endpoint now. */
 async function readEndpoint(
+  watch: RouteWatch,
   rollout: Rollout,
-  before: EndpointSeen | null,
-  { endpoints, token, clock }: EffectContext,
+  { endpoints, token, clock, isLocalApi }: EffectContext,
   signal: AbortSignal,
 ): Promise<EndpointSeen> {
-  const badReadings = (before?.badReadings ?? 0) + 1;
+  const badReadings = (watch.endpoint?.badReadings ?? 0) + 1;
   // Before asking: what another effect learns meanwhile is newer than this.
   const at = clock.now();
   const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
@@ -165,19 +167,24 @@ async function readEndpoint(
     const replicas = { readyReplica: null, targetReplica: null, scaling: null };
     return { at, state: 'absent', url: null, isHealthy: false, badReadings, isOurs: true, message: null, ...replicas };
   }
+  const address = addressOf(status, watch.policy, isLocalApi);
   let isHealthy = false;
-  if (status.state === 'running' && status.url !== null) {
-    isHealthy = (await checkHealth(status.url, token, status.healthRoute, signal)).ok;
+  if (status.state === 'running' && address.url !== null) {
+    isHealthy = (await checkHealth(address.url, token, status.healthRoute, signal)).ok;
   }
-  return seenAs(status, { isHealthy, badReadings: isHealthy ? 0 : badReadings, at });
+  return seenAs(status, address, { isHealthy, badReadings: isHealthy ? 0 : badReadings, at });
 }
 
-function seenAs(status: EndpointStatus, reading: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badReadings'>): EndpointSeen {
+function seenAs(
+  status: EndpointStatus,
+  address: Pick<EndpointSeen, 'url' | 'foreignUrl'>,
+  reading: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badReadings'>,
+): EndpointSeen {
   return {
     ...reading,
+    ...address,
     isOurs: isOurs(status),
     state: status.state,
-    url: status.url,
     message: status.errorMessage ?? status.message,
     readyReplica: status.readyReplica,
     targetReplica: status.targetReplica,

@@ -9,7 +9,7 @@ export interface EndpointStatus {
   readonly name: string;
   /** A state that upshift does not know is read as `updating` (neither ready nor failed), and `message` names it. */
   readonly state: EndpointState;
-  /** No trailing slash; null until the endpoint is scheduled, and if the URL is neither https nor loopback. */
+  /** No trailing slash; null until the endpoint is scheduled. Not checked: see `core/endpoint-address.ts`. */
   readonly url: string | null;
   readonly type: string;
   /** The repository that it serves. */
@@ -45,17 +45,16 @@ export function readStatus(value: unknown): EndpointStatus {
   const stated = text(at(status, 'state')) ?? '';
   const state = ENDPOINT_STATES.find((known) => known === stated);
   const message = text(at(status, 'message'));
-  const address = readAddress(text(at(status, 'url')));
   const compute = at(value, 'compute');
   const tags = at(value, 'tags');
   return {
     name: text(at(value, 'name')) ?? '',
     state: state ?? 'updating',
-    url: address.url,
+    url: text(at(status, 'url'))?.replace(/\/+$/, '') ?? null,
     type: text(at(value, 'type')) ?? '',
     model: text(at(at(value, 'model'), 'repository')) ?? '',
     message: state === undefined ? `state "${stated}" is not known; ${message ?? 'no message'}` : message,
-    errorMessage: text(at(status, 'errorMessage')) ?? address.problem,
+    errorMessage: text(at(status, 'errorMessage')),
     readyReplica: number(at(status, 'readyReplica')) ?? 0,
     targetReplica: number(at(status, 'targetReplica')) ?? 0,
     scaling: readScaling(value),
@@ -75,17 +74,6 @@ export function readStatus(value: unknown): EndpointStatus {
 function time(value: unknown): number | null {
   const parsed = typeof value === 'string' ? Date.parse(value) : Number.NaN;
   return Number.isNaN(parsed) ? null : parsed;
-}
-
-// The URL is checked, because the daemon sends its token to it with every call.
-function readAddress(value: string | null): { url: string | null; problem: string | null } {
-  if (value === null) return { url: null, problem: null };
-  const url = URL.parse(value);
-  const isLoopback = url !== null && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback))) {
-    return { url: null, problem: `its url ${value.slice(0, 200)} is not https and is not used` };
-  }
-  return { url: value.replace(/\/+$/, ''), problem: null };
 }
 
 function readHealthRoute(value: unknown): string {

@@ -178,6 +178,11 @@ describe('a provisioning rollout', () => {
       },
       'start_warming endpoint_ready',
     ],
+    [
+      'it is where no call may go',
+      { endpoint: endpoint('running', { foreignUrl: 'https://example.com/' }) },
+      'fail endpoint_url_refused',
+    ],
     ['it is being created', { effects: ['ensure'] }, 'wait endpoint_missing'],
     ['it is pending', { endpoint: endpoint('pending') }, 'wait endpoint_starting'],
     ['it initializes', { endpoint: endpoint('initializing') }, 'wait endpoint_starting'],
@@ -222,6 +227,14 @@ describe('a provisioning rollout', () => {
     });
   });
 
+  it('says where the endpoint is that gets no call, and which setting allows it', () => {
+    const foreign = endpoint('running', { foreignUrl: 'https://example.com/' });
+    const [event] = decide(rollout, observation({ endpoint: foreign })).events;
+    assert.ok(event?.type === 'draining');
+    assert.match(event.reason, /is at https:\/\/example\.com\/, which is below no domain/);
+    assert.match(event.hint ?? '', /endpoint\.domains of the policy/);
+  });
+
   it('is created only once: after it has been seen, it is not created again', () => {
     assert.equal(
       inShort(decide(fresh, observation({ endpoint: endpoint('absent') }))),
@@ -238,6 +251,16 @@ describe('a warming rollout', () => {
     warm: { effect: 'warm' as const, at, problem: null, warmed: { endpoint: WARM, failed: [], profile: PROFILE } },
   });
   const cases: readonly [why: string, changes: Partial<Observation>, expected: string][] = [
+    [
+      'it is where no call may go',
+      { endpoint: endpoint('running', { foreignUrl: 'https://example.com/' }), results: warmed(START) },
+      'fail endpoint_url_refused',
+    ],
+    [
+      'it has moved meanwhile',
+      { endpoint: endpoint('running', { url: 'http://127.0.0.1:8', isHealthy: true }), results: warmed(START) },
+      'fail endpoint_moved',
+    ],
     ['nothing was tried', {}, 'warm warming_up'],
     ['calls are under way', { effects: ['warm'] }, 'wait warming_up'],
     ['calls were answered', { results: warmed(START) }, 'finish_warming warmed'],
