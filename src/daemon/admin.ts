@@ -11,6 +11,8 @@ import type { StatusReport } from '../core/status.ts';
 export interface Admin {
   /** Counts a finished call. */
   ended(call: Call): void;
+  /** Takes the newest checkpoint of the ledger. `at`: epoch ms. */
+  checkpointed(checkpoint: { readonly seals: number; readonly hash: string; readonly at: number }): void;
   listen(port: number): Promise<{ port: number }>;
   close(): Promise<void>;
 }
@@ -54,12 +56,31 @@ export function createAdmin(report: () => StatusReport, isListed: (model: string
   });
   return {
     ended: (call) => count(call),
+    checkpointed: checkpointGauges(registry),
     listen: (port) => listen(server, port),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+/** So many digits of a hash tell one from another at a glance. */
+const HASH_DIGITS = 16;
+
+/** Gauges that let a monitoring system keep the checkpoints, which is a place outside the ledger. */
+function checkpointGauges(registry: Registry): Admin['checkpointed'] {
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name, help, labelNames, registers: [registry] });
+  const seals = gauge('upshift_checkpoint_seals', 'Seals that the newest checkpoint of the ledger covers');
+  const at = gauge('upshift_checkpoint_timestamp_seconds', 'When the newest checkpoint was written');
+  const info = gauge('upshift_checkpoint_info', 'First digits of the hash in the newest checkpoint', ['hash']);
+  return (checkpoint) => {
+    seals.set(checkpoint.seals);
+    at.set(checkpoint.at / 1_000);
+    info.reset();
+    info.set({ hash: checkpoint.hash.slice(0, HASH_DIGITS) }, 1);
   };
 }
 

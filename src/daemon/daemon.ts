@@ -231,6 +231,7 @@ export class Daemon {
       endpoints: this.#endpoints,
       journal,
       policy: () => this.#policy.loaded.policy,
+      checkpointed: (checkpoint) => this.#admin.checkpointed(checkpoint),
     });
   }
 

@@ -21,7 +21,7 @@ export class Loop {
   readonly #stopping = new AbortController();
   readonly #background = new Set<Promise<void>>();
   readonly #timers: NodeJS.Timeout[] = [];
-  #cron: ScheduledTask | null = null;
+  readonly #crons: ScheduledTask[] = [];
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #isWoken = false;
@@ -37,10 +37,16 @@ export class Loop {
   }
 
   start(): void {
-    // By default node-cron writes to the console. `tick` already prevents overlaps.
+    this.schedule('* * * * * *', () => this.tick());
+  }
+
+  /** Runs work at the real times in UTC that a cron expression names. */
+  schedule(expression: string, work: () => Promise<void>): void {
+    // By default node-cron writes to the console.
     const notice = (message: string | Error) => this.#log('warn', 'scheduler', { message: String(message) });
     const logger = { debug: () => undefined, info: () => undefined, warn: notice, error: notice };
-    this.#cron = cron.schedule('* * * * * *', () => this.inBackground(this.tick()), { logger });
+    const options = { logger, timezone: 'Etc/UTC' };
+    this.#crons.push(cron.schedule(expression, () => this.inBackground(work()), options));
   }
 
   /** Runs work every so many real ms. It skips a run while the one before has not ended. */
@@ -89,7 +95,7 @@ export class Loop {
   /** Starts no more work. */
   async stop(): Promise<void> {
     this.#stopping.abort(new AppError('unavailable', 'the daemon is stopping'));
-    await this.#cron?.destroy();
+    for (const task of this.#crons) await task.destroy();
     for (const timer of this.#timers) clearInterval(timer);
   }
 

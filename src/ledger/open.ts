@@ -10,6 +10,7 @@ import type { LedgerDb } from './database.ts';
 import { openJournal } from './journal/journal.ts';
 import type { Journal } from './journal/journal.ts';
 import { checkMark } from './journal/mark.ts';
+import { LEDGER_ID } from './ledger-id.ts';
 import { acquireLock } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
 import { checkOwnership, keepPrivate, makeWordsFolder } from './ownership.ts';
@@ -127,13 +128,6 @@ function checkLast(path: string): void {
   } finally {
     db.close();
   }
-}
-
-const LEDGER_ID = 'ledger_id';
-
-/** The id of a ledger; null if no daemon has opened it yet. */
-export function readLedgerId(db: LedgerDb): string | null {
-  return db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(LEDGER_ID) ?? null;
 }
 
 /** A random value in the ledger, as hex: made at the first time, read later. */

@@ -1,4 +1,16 @@
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  statSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
@@ -7,7 +19,7 @@ import { AppError } from '../core/errors.ts';
 const WORDS = '.words';
 
 /** What belongs to a ledger, by what follows its name: files, and one folder. */
-const PARTS = ['', '-wal', '-shm', '.lock', '.mark', '.key', WORDS] as const;
+const PARTS = ['', '-wal', '-shm', '.lock', '.mark', '.key', '.checkpoints', WORDS] as const;
 
 const OTHERS_WRITE = 0o002;
 const OTHERS = 0o007;
@@ -94,6 +106,17 @@ export function makeWordsFolder(path: string): void {
     if (fileCode(error) !== 'EEXIST') throw error;
     if (lstatOf(folder)?.isDirectory() === true) chmodSync(folder, 0o700);
   }
+}
+
+/**
+ * Replaces a file with one that only its owner may read, at once. Nobody's link is followed. `isDurable`: the text is on the
+ * disk before it is there.
+ */
+export function replacePrivate(path: string, text: string, isDurable = false): void {
+  const temporary = `${path}.new`;
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, text, { mode: 0o600, flag: 'wx', flush: isDurable });
+  renameSync(temporary, path);
 }
 
 /** Creates a file if there is none, and only for its owner. Nobody's link is followed. */

@@ -42,3 +42,27 @@ test('/healthz is degraded if the ledger is, or has lost a call', async () => {
     assert.deepEqual([health['status'], health['ledger']], ['degraded', ledger]);
   }
 });
+
+test('/metrics has the newest checkpoint, and no older one beside it', async () => {
+  const admin = createAdmin(
+    () => QUIET,
+    () => true,
+  );
+  const { port } = await admin.listen(0);
+  const lines = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return text.split('\n').filter((line) => line.startsWith('upshift_checkpoint_info'));
+  };
+  try {
+    assert.deepEqual(await lines(), []);
+    for (const [digit, seals] of [
+      ['a', 3],
+      ['b', 5],
+    ] as const) {
+      admin.checkpointed({ seals, hash: digit.repeat(64), at: 1_000 });
+      assert.deepEqual(await lines(), [`upshift_checkpoint_info{hash="${digit.repeat(16)}"} 1`]);
+    }
+  } finally {
+    await admin.close();
+  }
+});

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import { decideAgain } from '../../core/decide-again.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
@@ -6,13 +6,13 @@ import { AppError } from '../../core/errors.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { verifyAudit } from '../../ledger/journal/audit.ts';
 import type { AuditEvidence } from '../../ledger/journal/audit.ts';
-import { readCheckpoint, writeCheckpoint } from '../../ledger/journal/checkpoint.ts';
+import { checkpointOf, originOf, readCheckpoints, writeCheckpoint } from '../../ledger/journal/checkpoint.ts';
+import { checkpointsPath } from '../../ledger/journal/daily.ts';
 import { keyPathOf, openKey, readPublicKey } from '../../ledger/journal/key.ts';
 import { readMark } from '../../ledger/journal/mark.ts';
-import { lastSeal } from '../../ledger/journal/seals.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
-import { openForReading, readLedgerId } from '../../ledger/open.ts';
+import { openForReading } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
 import { checkNumber, withGlobals } from '../input/options.ts';
@@ -72,7 +72,8 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       .option('checkpoint', {
         type: 'string',
         requiresArg: true,
-        describe: 'With --verify: a file with a checkpoint that you kept elsewhere',
+        describe:
+          'With --verify: a file with checkpoints that you kept elsewhere, such as a copy of upshift.db.checkpoints',
       })
       .example('npx upshift audit --since 2h', 'the decisions of the last two hours')
       .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'all decisions about one rollout')
@@ -119,20 +120,15 @@ function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOpti
 }
 
 function printCheckpoint(db: LedgerDb, { db: path, key, json }: AuditOptions): void {
-  const last = lastSeal(db);
-  if (last === null) {
+  const checkpoint = checkpointOf(db);
+  if (checkpoint === null) {
     throw new AppError('not_found', `${path} has nothing yet that a checkpoint could be of`, {
       hint: 'make one after the first decision',
     });
   }
-  const checkpoint = { origin: originOf(db), seals: last.id, hash: last.hash };
   const note = writeCheckpoint(checkpoint, openKey(key ?? keyPathOf(path)));
   if (json) printJson({ ...checkpoint, note });
   else process.stdout.write(note);
-}
-
-function originOf(db: LedgerDb): string {
-  return `upshift/${readLedgerId(db)}`;
 }
 
 /** What the ledger is checked against. The key and the mark beside it show less, because whoever has it may have them. */
@@ -142,15 +138,21 @@ function evidenceFor(db: LedgerDb, { db: path, key, checkpoint }: AuditOptions):
   const mark = readMark(path);
   const marks = mark === null ? [] : [{ ...mark, from: 'the mark beside the ledger' }];
   if (checkpoint !== undefined) {
-    const { origin, seals, hash } = readCheckpoint(readFileSync(checkpoint, 'utf8'), publicKey);
-    if (origin !== originOf(db)) {
-      throw new AppError('conflict', `${checkpoint} is of ledger ${origin}, and this one is ${originOf(db)}`, {
-        hint: 'name the ledger that the checkpoint was made of',
-      });
+    for (const { origin, seals, hash } of readCheckpoints(readFileSync(checkpoint, 'utf8'), publicKey)) {
+      if (origin !== originOf(db)) {
+        throw new AppError('conflict', `${checkpoint} is of ledger ${origin}, and this one is ${originOf(db)}`, {
+          hint: 'name the ledger that the checkpoint was made of',
+        });
+      }
+      marks.push({ seal: seals, hash, from: 'the checkpoint' });
     }
-    marks.push({ seal: seals, hash, from: 'the checkpoint' });
   }
   return { publicKey, marks };
+}
+
+/** Whether a checkpoint was given that is not in the file beside the ledger: whoever can write one can write the other. */
+function isElsewhere({ db, checkpoint }: AuditOptions): boolean {
+  return checkpoint !== undefined && realpathSync(checkpoint) !== checkpointsPath(db);
 }
 
 function verify(db: LedgerDb, options: AuditOptions): void {
@@ -163,7 +165,7 @@ function verify(db: LedgerDb, options: AuditOptions): void {
   const report = verifyAudit(db, (input) => decideAgain(input), CORE_VERSION, { evidence, onProgress });
   if (isShown) process.stderr.write('\r\u001b[K');
   const consistent = report.problems.length === 0;
-  const against = options.key !== undefined || options.checkpoint !== undefined ? 'outside' : 'itself';
+  const against = options.key !== undefined || isElsewhere(options) ? 'outside' : 'itself';
   const verified = consistent && against === 'outside';
   if (json) printJson({ verified, consistent, against, coreVersion: CORE_VERSION, ...report });
   else printText(renderAudit(cleanAll(report), { ...lookOf(process.stdout), against }));

@@ -10,7 +10,8 @@ import { priceNow } from '../../huggingface/management/price.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import { hasServedSince } from '../../ledger/calls/endpoint-calls.ts';
 import { listRollouts } from '../../ledger/journal/rollouts.ts';
-import { openForReading, readLedgerId } from '../../ledger/open.ts';
+import { readLedgerId } from '../../ledger/ledger-id.ts';
+import { openForReading } from '../../ledger/open.ts';
 import { warn } from '../terminal/print.ts';
 
 /** One of our endpoints, as the command shows it. Money in micro-dollars, times in epoch ms. */

@@ -1,7 +1,10 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { AppError } from '../../core/errors.ts';
+import type { LedgerDb } from '../database.ts';
+import { readLedgerId } from '../ledger-id.ts';
 import { isSignedBy } from './key.ts';
 import type { LedgerKey } from './key.ts';
+import { lastSeal } from './seals.ts';
 
 /** What a checkpoint states: that a ledger had so many seals, and the hash of the newest, as hex. */
 export interface Checkpoint {
@@ -9,6 +12,17 @@ export interface Checkpoint {
   readonly origin: string;
   readonly seals: number;
   readonly hash: string;
+}
+
+/** What a checkpoint of a ledger says now; null if it has no seal yet. */
+export function checkpointOf(db: LedgerDb): Checkpoint | null {
+  const last = lastSeal(db);
+  return last === null ? null : { origin: originOf(db), seals: last.id, hash: last.hash };
+}
+
+/** The name of a ledger in its checkpoints. */
+export function originOf(db: LedgerDb): string {
+  return `upshift/${readLedgerId(db)}`;
 }
 
 /** The type of Ed25519 signatures in a signed note. */
@@ -25,23 +39,36 @@ export function writeCheckpoint({ origin, seals, hash }: Checkpoint, { sign, pub
   return `${text}\n\u2014 ${origin} ${signature.toString('base64')}\n`;
 }
 
+const NOTE = /((upshift\/[0-9a-f]+)\n(\d+)\n([A-Za-z0-9+/]+=*)\n)\n\u2014 \S+ ([A-Za-z0-9+/]+=*)(?:\n|$)/y;
+
 /**
- * Reads a checkpoint. `publicKey`: PEM; null: the signature is not checked. Throws AppError `invalid` if it is none, or
- * if the key did not sign it.
+ * Reads one or more checkpoints, in their order, with empty lines between them. `publicKey`: PEM; null: signatures are
+ * not checked. Throws AppError `invalid` if there is none, if there is anything else, or if the key did not sign one.
  */
-export function readCheckpoint(note: string, publicKey: string | null): Checkpoint {
-  const match = /^((upshift\/[0-9a-f]+)\n(\d+)\n([A-Za-z0-9+/]+=*)\n)\n\u2014 (\S+) ([A-Za-z0-9+/]+=*)\n?$/.exec(note);
-  if (match === null) {
-    throw new AppError('invalid', 'this is no checkpoint of upshift', {
-      hint: 'expected the output of `upshift audit checkpoint`, unchanged',
-    });
+export function readCheckpoints(notes: string, publicKey: string | null): Checkpoint[] {
+  const found: Checkpoint[] = [];
+  for (let at = 0; at < notes.length || found.length === 0;) {
+    NOTE.lastIndex = at;
+    const match = NOTE.exec(notes);
+    if (match === null) {
+      const which = found.length === 0 ? 'this is no checkpoint' : `what follows checkpoint ${found.length} is none`;
+      throw new AppError('invalid', `${which} of upshift`, {
+        hint: 'expected the output of `upshift audit checkpoint` or the file of daily checkpoints, unchanged',
+      });
+    }
+    found.push(readNote(match, publicKey));
+    for (at = NOTE.lastIndex; notes[at] === '\n';) at++;
   }
-  const [, text = '', origin = '', seals, hash = '', , signature = ''] = match;
+  return found;
+}
+
+function readNote(match: RegExpExecArray, publicKey: string | null): Checkpoint {
+  const [, text = '', origin = '', seals, hash = '', signature = ''] = match;
   const signed = Buffer.from(signature, 'base64');
   if (publicKey !== null) {
     const isThisKey = signed.subarray(0, KEY_ID_BYTES).equals(keyId(origin, publicKey));
     if (!isThisKey || !isSignedBy(publicKey, text, signed.subarray(KEY_ID_BYTES).toString('base64'))) {
-      throw new AppError('invalid', 'the checkpoint was not signed with this key', {
+      throw new AppError('invalid', `the checkpoint of ${seals} seals was not signed with this key`, {
         hint: 'use the key that was kept when the checkpoint was made, and the checkpoint as it was written',
       });
     }

@@ -1,8 +1,8 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { AppError } from '../../core/errors.ts';
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-import { realPath } from '../ownership.ts';
+import { realPath, replacePrivate } from '../ownership.ts';
 
 /** The newest seal that a ledger has had, kept outside of it. */
 export interface Mark {
@@ -26,11 +26,7 @@ export function readMark(dbPath: string): Mark | null {
 
 /** Replaces the mark. It is written after the seal is durable, so that it never names one that was lost. */
 export function writeMark(dbPath: string, mark: Mark): void {
-  const path = markPath(dbPath);
-  const temporary = `${path}.new`;
-  rmSync(temporary, { force: true });
-  writeFileSync(temporary, `${JSON.stringify(mark)}\n`, { mode: 0o600, flag: 'wx' });
-  renameSync(temporary, path);
+  replacePrivate(markPath(dbPath), `${JSON.stringify(mark)}\n`);
 }
 
 /** What a mark shows of a ledger: null if the ledger has the seal. */

@@ -25,6 +25,8 @@ import type { People } from '../words/people.ts';
 import { checkHistory, checkSeal, checkWritten, foreign, sealedEvents } from './believe.ts';
 import type { EventPage } from './believe.ts';
 import { Closing, closeAndSeal } from './closing.ts';
+import { keepCheckpoint } from './daily.ts';
+import type { DailyCheckpoint } from './daily.ts';
 import type { Committed, JournalEntry } from './entry.ts';
 import { keyPathOf, openKey } from './key.ts';
 import type { LedgerKey } from './key.ts';
@@ -99,6 +101,11 @@ export class JournalStore {
     return this.#closing.turn(now, (id, at) =>
       this.#sealed(() => closeAndSeal(this.#db, id, { at, sign: this.#key.sign })),
     );
+  }
+
+  /** See `daily.ts`. */
+  keepCheckpoint(leastAgeMs: number): DailyCheckpoint | null {
+    return keepCheckpoint(this.#db, this.#path, { key: this.#key, leastAgeMs });
   }
 
   /**

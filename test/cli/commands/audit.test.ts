@@ -148,12 +148,17 @@ describe('audit', { concurrency: 4 }, () => {
     writeFileSync(checkpoint, note.out.replace('\n5\n', '\n4\n'));
     const { code, err } = await verify('--checkpoint', checkpoint);
     assert.equal(code, 2);
-    assert.match(err, /the checkpoint was not signed with this key/);
+    assert.match(err, /the checkpoint of 4 seals was not signed with this key/);
     const longer = writeCheckpoint(
       { origin: note.out.split('\n')[0] ?? '', seals: 9, hash: 'ab'.repeat(32) },
       openKey(`${path}.key`),
     );
-    writeFileSync(checkpoint, longer);
+    // A file of several notes: all of them are looked at.
+    writeFileSync(checkpoint, `${note.out}\n${note.out}`);
+    assert.equal((await verify('--checkpoint', checkpoint)).code, 0);
+    writeFileSync(`${path}.checkpoints`, note.out);
+    assert.match((await verify('--checkpoint', `${path}.checkpoints`)).out, /^consistent in itself: /m);
+    writeFileSync(checkpoint, `${longer}\n${note.out}`);
     assert.match((await verify('--checkpoint', checkpoint)).out, /seal 9, which the checkpoint names, is missing/);
   });
 

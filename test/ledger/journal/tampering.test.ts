@@ -9,7 +9,7 @@ import { AppError } from '../../../src/core/errors.ts';
 import { verifyAudit } from '../../../src/ledger/journal/audit.ts';
 import type { BookSpan } from '../../../src/core/money/books.ts';
 import type { AuditReport } from '../../../src/ledger/journal/audit.ts';
-import { readCheckpoint, writeCheckpoint } from '../../../src/ledger/journal/checkpoint.ts';
+import { readCheckpoints, writeCheckpoint } from '../../../src/ledger/journal/checkpoint.ts';
 import { isSignedBy, keyPathOf, openKey, readPublicKey } from '../../../src/ledger/journal/key.ts';
 import { readMark } from '../../../src/ledger/journal/mark.ts';
 import { SEALED_KINDS, keysOf, seal } from '../../../src/ledger/journal/seals.ts';
@@ -348,13 +348,13 @@ describe('the key and its checkpoints', () => {
     assert.ok(mark !== null);
     const checkpoint = { origin: 'upshift/0123abcd', seals: mark.seal, hash: mark.hash };
     const note = writeCheckpoint(checkpoint, key);
-    assert.deepEqual(readCheckpoint(note, key.publicKey), checkpoint);
-    assert.deepEqual(readCheckpoint(note, null), checkpoint);
-    assert.throws(() => readCheckpoint(note, other.publicKey), /not signed with this key/);
+    assert.deepEqual(readCheckpoints(note, key.publicKey), [checkpoint]);
+    assert.deepEqual(readCheckpoints(note, null), [checkpoint]);
+    assert.throws(() => readCheckpoints(note, other.publicKey), /not signed with this key/);
     const [text = '', signature = ''] = note.split('\n\n');
     for (let at = 0; at < text.length; at++) {
       const changed = `${text.slice(0, at)}${text[at] === '1' ? '2' : '1'}${text.slice(at + 1)}\n\n${signature}`;
-      if (changed !== note) assert.throws(() => readCheckpoint(changed, key.publicKey), AppError);
+      if (changed !== note) assert.throws(() => readCheckpoints(changed, key.publicKey), AppError);
     }
     // As another program reads it: the signature follows four bytes, and is of the text with its last line end.
     const bytes = Buffer.from(signature.trim().split(' ')[2] ?? '', 'base64').subarray(4);
