@@ -7,6 +7,8 @@ export type LedgerDb = Database.Database;
 
 /** Marks a file as a ledger of this program: "upsh" in the header's application id. */
 export const APPLICATION_ID = 0x75707368;
+/** Marks a file as a copy of a ledger for reading: "upcp". */
+export const COPY_ID = 0x75706370;
 
 /** What is at a path. `version`: number of the newest migration in the file. */
 export type Inspection = { readonly kind: 'absent' } | { readonly kind: 'ledger'; readonly version: number };
@@ -49,6 +51,13 @@ export function inspect(path: string): Inspection {
   if (!stat.isFile()) throw new AppError('invalid', `${path} is not a file`, { hint: 'name a file for the ledger' });
   if (stat.size === 0) return { kind: 'absent' };
   return isInUse(path) ? inspectOpened(path) : inspectHeader(path);
+}
+
+/** Whether a file is a copy of a ledger for reading. */
+export function isCopy(path: string): boolean {
+  // A copy has no files beside it.
+  if (!existsSync(path) || isInUse(path) || !statSync(path).isFile()) return false;
+  return readHeader(path)?.readUInt32BE(APPLICATION_ID_AT) === COPY_ID;
 }
 
 /**
@@ -96,18 +105,38 @@ function isInUse(path: string): boolean {
   return existsSync(`${path}-shm`);
 }
 
-// Offsets in SQLite's file format: magic at 0, user version at 60, application id at 68. Whether the rest is damaged is
-// SQLite's to say, once it is known that the file is ours.
+// Offsets in SQLite's file format; its magic is at 0. Whether the rest is damaged is SQLite's to say, once it is known that
+// the file is ours.
+const USER_VERSION_AT = 60;
+const APPLICATION_ID_AT = 68;
+
 function inspectHeader(path: string): Inspection {
+  const header = readHeader(path);
+  if (header === null) throw notSqlite(path);
+  return identify(path, header.readUInt32BE(APPLICATION_ID_AT), header.readUInt32BE(USER_VERSION_AT));
+}
+
+/** The header of an SQLite file; null if it is none. Throws AppError `unauthorized` if this user may not read it. */
+function readHeader(path: string): Buffer | null {
   const header = Buffer.alloc(100);
-  const file = openSync(path, 'r');
+  const file = openHeader(path);
   try {
     const length = readSync(file, header, 0, header.length, 0);
-    if (length < header.length || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') throw notSqlite(path);
+    return length === header.length && header.toString('latin1', 0, 16) === 'SQLite format 3\0' ? header : null;
   } finally {
     closeSync(file);
   }
-  return identify(path, header.readUInt32BE(68), header.readUInt32BE(60));
+}
+
+function openHeader(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new AppError('unauthorized', `${path} cannot be read by this user`, {
+      hint: 'only the user whose daemon writes it may read it; ask for a copy: npx upshift audit copy FILE --group GROUP',
+      cause: error,
+    });
+  }
 }
 
 function inspectOpened(path: string): Inspection {
@@ -121,7 +150,7 @@ function inspectOpened(path: string): Inspection {
 }
 
 function identify(path: string, applicationId: number, version: number): Inspection {
-  if (applicationId === APPLICATION_ID) return { kind: 'ledger', version };
+  if (applicationId === APPLICATION_ID || applicationId === COPY_ID) return { kind: 'ledger', version };
   throw new AppError('conflict', `${path} is a database of another program`, {
     hint: 'it was not touched; name another file with --db',
   });

@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { BypassLog } from './calls/bypass.ts';
 import { CallLog } from './calls/call-log.ts';
-import { connect, unreadable } from './database.ts';
+import { connect, isCopy, unreadable } from './database.ts';
 import type { LedgerDb } from './database.ts';
 import { openJournal } from './journal/journal.ts';
 import type { Journal } from './journal/journal.ts';
@@ -35,6 +35,7 @@ export interface Ledger {
  */
 export async function openLedger(path: string, { clock }: { readonly clock: Clock }): Promise<Ledger> {
   checkFolder(path);
+  refuseCopy(path);
   checkOwnership(path, 'run');
   // Before the lock file is made, so that a refused file gets no lock file beside it.
   checkSchema(path);
@@ -73,7 +74,8 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
  * program or build made it, `invalid` if it is no database.
  */
 export function openForReading(path: string): LedgerDb {
-  if (existsSync(path)) checkOwnership(path, 'read');
+  // What a copy says is believed no more than its reader believes its giver. Nothing is done because of it.
+  if (existsSync(path) && !isCopy(path)) checkOwnership(path, 'read');
   const schema = checkSchema(path);
   if (schema === 'absent') {
     throw new AppError('not_found', `there is no ledger at ${path}`, {
@@ -94,6 +96,14 @@ export function openForReading(path: string): LedgerDb {
     db.close();
     throw unreadable(path, error);
   }
+}
+
+/** Throws AppError `conflict` if a file is a copy for reading: nobody acts on it. */
+export function refuseCopy(path: string): void {
+  if (!isCopy(path)) return;
+  throw new AppError('conflict', `${path} is a copy of a ledger, for reading`, {
+    hint: 'name the ledger itself with --db: a daemon runs on it',
+  });
 }
 
 function checkFolder(path: string): void {

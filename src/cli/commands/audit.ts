@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import { decideAgain } from '../../core/decide-again.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
@@ -12,6 +12,7 @@ import { keyPathOf, openKey, readPublicKey } from '../../ledger/journal/key.ts';
 import { readMark } from '../../ledger/journal/mark.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
+import { copyLedger } from '../../ledger/copy.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
@@ -28,20 +29,40 @@ interface AuditOptions extends GlobalOptions {
   readonly since: string | undefined;
   readonly limit: number;
   readonly verify: boolean;
-  readonly action: 'checkpoint' | 'key' | undefined;
+  readonly action: 'checkpoint' | 'key' | 'copy' | undefined;
+  readonly file: string | undefined;
+  readonly group: string | undefined;
   readonly key: string | undefined;
   readonly checkpoint: string | undefined;
 }
 
+const EPILOGUE =
+  'To see one decision in full: npx upshift explain ID.\n' +
+  'Exit status: 0 ok, 1 if --verify finds a problem. Decisions of another core\n' +
+  'version are counted, but not made again; they do not change the exit status.\n' +
+  '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
+  '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
+  '{"verified","consistent","against":"outside"|"itself","coreVersion",\n' +
+  '"decisions","rerun","notCompared":[{"coreVersion","decisions"}],\n' +
+  '"covered":{kind:rows},"rollouts","seals","head",\n' +
+  '"problems":[{"decisionId","what"}]}. verified is true only if nothing was found\n' +
+  'and --key or --checkpoint was given.';
+
 export const auditCommand: CommandModule<object, AuditOptions> = {
-  command: 'audit [action]',
+  command: 'audit [action] [file]',
   describe: 'List every decision with its reason, or verify that nobody changed what the ledger says',
   builder: (yargs) =>
     withGlobals(yargs)
       .positional('action', {
-        choices: ['checkpoint', 'key'] as const,
+        choices: ['checkpoint', 'key', 'copy'] as const,
         describe:
-          'checkpoint: print a signed line that later shows whether rows were removed or rewritten. key: print the public key',
+          'checkpoint: print a signed line that later shows whether rows were removed or rewritten. key: print the public key. copy: write a copy of the ledger for others to read, also while a daemon runs',
+      })
+      .positional('file', { type: 'string', describe: 'With copy: the file to write. It must not exist' })
+      .option('group', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'With copy: the group of users that may read it. Without it, only you may',
       })
       .option('rollout', {
         type: 'string',
@@ -79,19 +100,9 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'all decisions about one rollout')
       .example('npx upshift audit --verify', 'whether a decision was changed, removed or inserted')
       .example('npx upshift audit key > upshift.pub', 'keep it elsewhere: it shows later who wrote the ledger')
+      .example('npx upshift audit copy /tmp/audit.db --group audit', 'for those who may not read the ledger itself')
       .example('npx upshift audit --verify --key upshift.pub', 'whether this ledger was written by that daemon')
-      .epilogue(
-        'To see one decision in full: npx upshift explain ID.\n' +
-          'Exit status: 0 ok, 1 if --verify finds a problem. Decisions of another core\n' +
-          'version are counted, but not made again; they do not change the exit status.\n' +
-          '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
-          '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
-          '{"verified","consistent","against":"outside"|"itself","coreVersion",\n' +
-          '"decisions","rerun","notCompared":[{"coreVersion","decisions"}],\n' +
-          '"covered":{kind:rows},"rollouts","seals","head",\n' +
-          '"problems":[{"decisionId","what"}]}. verified is true only if nothing was found\n' +
-          'and --key or --checkpoint was given.',
-      ),
+      .epilogue(EPILOGUE),
   handler: (options) => {
     const { limit } = options;
     checkNumber('limit', limit, Number.isInteger(limit) && limit >= 0, 'a whole number; 0 for all');
@@ -99,6 +110,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
     try {
       if (options.action === 'checkpoint') printCheckpoint(db, options);
       else if (options.action === 'key') process.stdout.write(readPublicKey(options.key ?? keyPathOf(options.db)));
+      else if (options.action === 'copy') copy(db, options);
       else if (options.verify) verify(db, options);
       else list(db, options);
     } finally {
@@ -129,6 +141,20 @@ function printCheckpoint(db: LedgerDb, { db: path, key, json }: AuditOptions): v
   const note = writeCheckpoint(checkpoint, openKey(key ?? keyPathOf(path)));
   if (json) printJson({ ...checkpoint, note });
   else process.stdout.write(note);
+}
+
+function copy(db: LedgerDb, { file, group, json }: AuditOptions): void {
+  if (file === undefined) {
+    throw new AppError('invalid', 'no file is named for the copy', {
+      hint: 'for example: npx upshift audit copy audit.db',
+    });
+  }
+  copyLedger(db, file, group);
+  if (json) printJson({ file, group: group ?? null, bytes: statSync(file).size });
+  else
+    printText(
+      `${file}: a copy of ${db.name}, which ${group === undefined ? 'only you' : `the group ${group}`} may read`,
+    );
 }
 
 /** What the ledger is checked against. The key and the mark beside it show less, because whoever has it may have them. */

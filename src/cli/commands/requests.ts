@@ -11,7 +11,7 @@ import type { OpenAsk } from '../../ledger/journal/requests.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { listRollouts } from '../../ledger/journal/rollouts.ts';
 import { isLocked } from '../../ledger/lock.ts';
-import { openForReading } from '../../ledger/open.ts';
+import { openForReading, refuseCopy } from '../../ledger/open.ts';
 import { LONGEST_REASON } from '../../ledger/words/word.ts';
 import { writeWord } from '../../ledger/words/write-word.ts';
 import { EXIT } from '../exit.ts';
@@ -109,6 +109,7 @@ function common(yargs: Argv): Argv<RequestOptions> {
 
 async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   check(options);
+  refuseCopy(options.db);
   const db = openForReading(options.db);
   try {
     const { id: rolloutId, ...rollout } = chooseRollout(listRollouts(db), options.rollout);
