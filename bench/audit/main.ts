@@ -8,6 +8,7 @@ import { CallWriter } from '../../src/ledger/calls/call-writer.ts';
 import { connect } from '../../src/ledger/database.ts';
 import { verifyAudit } from '../../src/ledger/journal/audit.ts';
 import { openJournal } from '../../src/ledger/journal/journal.ts';
+import { keyPathOf } from '../../src/ledger/journal/key.ts';
 import { migrate } from '../../src/ledger/migrate.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import { START_MS, makeCall, makeDecision, redecide } from '../../test/ledger/rig.ts';
@@ -73,7 +74,7 @@ async function closeDay(
   path: string,
   now: number,
 ): Promise<{ closeMs: number; waitMs: number; longestWaitMs: number }> {
-  const journal = await openJournal(path);
+  const journal = await openJournal({ path, keyPath: keyPathOf(path) });
   const waits: number[] = [];
   const ended = new AbortController();
   const startedAt = performance.now();

@@ -50,6 +50,8 @@ const DRAIN_MS = 30_000;
 
 export interface DaemonOptions {
   readonly dbPath: string;
+  /** The key that signs what is sealed in the ledger; without it, the one beside the ledger. */
+  readonly keyPath?: string | undefined;
   readonly policyPath: string;
   readonly port: number;
   /** Where the gateway listens: 127.0.0.1 (by default) or ::1. */
@@ -109,7 +111,7 @@ export class Daemon {
     const account = new Account(hub, environment.token, log);
     await account.check();
     await using undo = new AsyncDisposableStack();
-    const ledger = await openLedger(options.dbPath, { clock: options.clock });
+    const ledger = await openLedger(options.dbPath, { clock: options.clock, keyPath: options.keyPath });
     for (const warning of ledger.warnings) log('warn', warning);
     undo.defer(() => ledger.close());
     const learned = await LearnedRows.read(ledger.journal, log);

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { isLoopbackHost } from '../core/endpoint-address.ts';
 import { AppError } from '../core/errors.ts';
 import { readProxies } from '../core/wire/proxy.ts';
@@ -15,6 +17,8 @@ export interface Environment {
   readonly hubUrl: string;
   /** `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`: how other hosts are reached. */
   readonly proxies: Proxies;
+  /** The credential `upshift.key` of systemd's `CREDENTIALS_DIRECTORY`; null if there is none. */
+  readonly keyPath: string | null;
   /** `UPSHIFT_TIME_SCALE`: clock milliseconds per real millisecond; 1 outside the simulation. */
   readonly timeScale: number;
   /** `UPSHIFT_TIME_START`: the real time, in epoch ms, at which scaled and real time are equal. */
@@ -44,6 +48,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
     endpointsUrl: urls.UPSHIFT_ENDPOINTS_URL,
     hubUrl: urls.HF_ENDPOINT,
     proxies: readProxies(env),
+    keyPath: readKeyPath(env),
     timeScale,
     timeStart: readStart(env, timeScale),
   };
@@ -63,6 +68,14 @@ function readToken(env: NodeJS.ProcessEnv): string | null {
     });
   }
   return token;
+}
+
+/** systemd.exec(5), LoadCredential: the folder has one file for each credential, which only the service's user may read. */
+function readKeyPath(env: NodeJS.ProcessEnv): string | null {
+  const folder = env['CREDENTIALS_DIRECTORY'];
+  if (folder === undefined || folder === '') return null;
+  const path = join(folder, 'upshift.key');
+  return existsSync(path) ? path : null;
 }
 
 function readUrl(env: NodeJS.ProcessEnv, variable: Upstream): string {

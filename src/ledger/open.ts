@@ -9,6 +9,7 @@ import { connect, isCopy, unreadable } from './database.ts';
 import type { LedgerDb } from './database.ts';
 import { openJournal } from './journal/journal.ts';
 import type { Journal } from './journal/journal.ts';
+import { keyPathOf } from './journal/key.ts';
 import { checkMark } from './journal/mark.ts';
 import { LEDGER_ID } from './ledger-id.ts';
 import { acquireLock } from './lock.ts';
@@ -33,7 +34,10 @@ export interface Ledger {
  * Creates or opens a ledger, brings it to the newest schema and keeps other daemons from it. Throws AppError and leaves the
  * file as it is: `conflict` if another daemon has it, or another program or build made it; `invalid` if it is no database.
  */
-export async function openLedger(path: string, { clock }: { readonly clock: Clock }): Promise<Ledger> {
+export async function openLedger(
+  path: string,
+  { clock, keyPath = keyPathOf(path) }: { readonly clock: Clock; readonly keyPath?: string | undefined },
+): Promise<Ledger> {
   checkFolder(path);
   refuseCopy(path);
   checkOwnership(path, 'run');
@@ -48,7 +52,7 @@ export async function openLedger(path: string, { clock }: { readonly clock: Cloc
     const id = ensureRandom(path, LEDGER_ID, 4);
     checkTime(path, clock.scale);
     checkLast(path);
-    const journal = await openJournal(path);
+    const journal = await openJournal({ path, keyPath });
     try {
       // Once more, because another user may have put a file in the way while these were made.
       const warnings = checkOwnership(path, 'run');

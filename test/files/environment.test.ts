@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { AppError } from '../../src/core/errors.ts';
 import { NO_PROXIES } from '../../src/core/wire/proxy.ts';
@@ -19,6 +22,7 @@ describe('the environment', () => {
         endpointsUrl: 'https://api.endpoints.huggingface.cloud',
         hubUrl: 'https://huggingface.co',
         proxies: NO_PROXIES,
+        keyPath: null,
         timeScale: 1,
         timeStart: 0,
       });
@@ -33,9 +37,21 @@ describe('the environment', () => {
       endpointsUrl: 'http://localhost:9001',
       hubUrl: 'http://[::1]:9001/hub',
       proxies: NO_PROXIES,
+      keyPath: null,
       timeScale: 60,
       timeStart: 1_764_000_000_000,
     });
+  });
+
+  it('names the key among the credentials of a service, if there is one', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'upshift-credentials-'));
+    try {
+      assert.equal(readEnvironment({ CREDENTIALS_DIRECTORY: folder }).keyPath, null);
+      writeFileSync(join(folder, 'upshift.key'), '');
+      assert.equal(readEnvironment({ CREDENTIALS_DIRECTORY: folder }).keyPath, join(folder, 'upshift.key'));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   const scaled = { ...LOCAL, UPSHIFT_TIME_START: '1' };

@@ -12,6 +12,7 @@ interface StartOptions {
   readonly db: string;
   readonly json: boolean;
   readonly policy: string;
+  readonly key: string | undefined;
   readonly port: number;
   readonly adminPort: number;
   readonly host: string;
@@ -26,6 +27,12 @@ export const startCommand: CommandModule<object, StartOptions> = {
     yargs
       .option('json', { type: 'boolean', default: false, describe: 'Print the addresses as one line of JSON' })
       .option('policy', { type: 'string', default: 'policies/default.yaml', describe: 'Path of the policy file' })
+      .option('key', {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'File with the key that signs what the ledger says. It is made if it is missing. Default: beside the ledger',
+      })
       .option('port', { type: 'number', default: 8787, describe: 'Port of the gateway' })
       .option('admin-port', { type: 'number', default: 8788, describe: 'Port that serves /healthz and /metrics' })
       .option('host', {
@@ -46,6 +53,8 @@ export const startCommand: CommandModule<object, StartOptions> = {
           '  HTTPS_PROXY, HTTP_PROXY, NO_PROXY\n' +
           '                        proxies between upshift and Hugging Face; localhost,\n' +
           '                        127.0.0.1 and ::1 never take one\n' +
+          '  CREDENTIALS_DIRECTORY folder of systemd credentials: if it has upshift.key, this is\n' +
+          '                        the key\n' +
           '  NODE_EXTRA_CA_CERTS   file with further certificates to trust (PEM)\n' +
           'The log goes to standard error, as lines of JSON.\n' +
           'After SIGTERM or Ctrl-C, running calls get 30 s to end. A second signal stops\n' +
@@ -69,6 +78,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
     const clock = createClock({ scale: environment.timeScale, start: environment.timeStart });
     const daemon = await Daemon.open({
       dbPath: options.db,
+      keyPath: options.key ?? environment.keyPath ?? undefined,
       policyPath: options.policy,
       port: options.port,
       host: addressOf(options.host),

@@ -8,6 +8,7 @@ import type { LoggedCall } from '../calls/history.ts';
 import { readPairs } from '../calls/pairs.ts';
 import type { JudgedPair } from '../calls/pairs.ts';
 import { JournalThread } from './thread.ts';
+import type { JournalFiles } from './thread.ts';
 import type { RemoteStore } from './thread.ts';
 
 /** Reads calls page by page, so that the daemon's thread can do other work between two pages. */
@@ -47,8 +48,8 @@ export interface Journal extends RemoteStore, CallPages {
 }
 
 /** Opens the journal of a ledger that exists and has the newest schema. Rejects as its methods do. */
-export async function openJournal(path: string): Promise<Journal> {
-  const thread = new JournalThread(path);
+export async function openJournal(files: JournalFiles): Promise<Journal> {
+  const thread = new JournalThread(files);
   const { store } = thread;
   await store.open();
   return { ...store, ...callPages(store), close: () => thread.close() };

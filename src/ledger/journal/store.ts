@@ -62,9 +62,9 @@ export class JournalStore {
   #marked = 0;
 
   /** `people`: finds out who has said a word. */
-  constructor(path: string, people: People = askSystem()) {
+  constructor(path: string, people: People = askSystem(), keyPath = keyPathOf(path)) {
     this.#path = path;
-    this.#key = openKey(keyPathOf(path));
+    this.#key = openKey(keyPath);
     this.#db = connect(path, { timeout: 2_000 });
     this.#db.pragma('synchronous = FULL');
     this.#db.pragma('wal_autocheckpoint = 0');

@@ -34,18 +34,24 @@ interface Waiting {
   readonly reject: (error: AppError) => void;
 }
 
+/** The ledger, and the key that signs what is sealed in it. */
+export interface JournalFiles {
+  readonly path: string;
+  readonly keyPath: string;
+}
+
 /** The worker and the calls that wait for its answers. The next call replaces a worker that has died. */
 export class JournalThread {
   /** The store's methods. Each rejects with AppError. */
   readonly store: RemoteStore;
-  readonly #path: string;
+  readonly #files: JournalFiles;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | null = null;
   #lastId = 0;
   #isClosed = false;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(files: JournalFiles) {
+    this.#files = files;
     const methods = METHODS.map((name) => [name, (...args: unknown[]) => this.#send(name as Method, args)] as const);
     this.store = Object.fromEntries(methods) as RemoteStore;
   }
@@ -76,7 +82,7 @@ export class JournalThread {
 
   #start(): Worker {
     const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    const worker = new Worker(new URL(name, import.meta.url), { workerData: { path: this.#path } });
+    const worker = new Worker(new URL(name, import.meta.url), { workerData: this.#files });
     worker.on('message', (reply: JournalReply) => this.#take(reply));
     worker.on('error', (error: unknown) => this.#died(worker, error));
     worker.on('exit', () => this.#died(worker, undefined));

@@ -2,13 +2,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AppError, errorMessage } from '../../core/errors.ts';
 import { isBusy, sqliteCode } from '../database.ts';
 import { JournalStore } from './store.ts';
-import type { JournalMessage, JournalReply } from './thread.ts';
+import type { JournalFiles, JournalMessage, JournalReply } from './thread.ts';
 
 const CHECKPOINT_EVERY_MS = 500;
 
 const port = parentPort;
 if (port === null) throw new AppError('internal', 'the journal worker must be started as a thread');
-const { path } = workerData as { readonly path: string };
+const { path, keyPath } = workerData as JournalFiles;
 let store: JournalStore | null = null;
 
 port.on('message', (message: JournalMessage) => port.postMessage(answer(message)));
@@ -24,7 +24,7 @@ setInterval(() => {
 /** Opens the file with the first message. If that fails, the next message tries again. */
 function answer({ id, method, args }: JournalMessage): JournalReply {
   try {
-    store ??= new JournalStore(path);
+    store ??= new JournalStore(path, undefined, keyPath);
     const work = store[method] as (...args: readonly unknown[]) => unknown;
     const value = work.apply(store, [...args]);
     if (method === 'close') store = null;
