@@ -775,3 +775,187 @@ SELECT
   is_live AS is_live -- 0 if it is down or no longer listed
 FROM provider_prices
 ORDER BY from_at_ms;
+
+-- Each approval: who gave it, how that is known, and what they saw. Automatic ones are those that the policy gave.
+CREATE VIEW approvals AS
+SELECT
+  e.rollout_id AS rollout, -- id of the rollout
+  r.model AS model, -- model that the rollout is for
+  strftime('%Y-%m-%dT%H:%M:%fZ', e.happened_at_ms / 1e3, 'unixepoch') AS approved, -- when it took effect, ISO time
+  ifnull(e.data ->> 'about', 'step') AS about, -- what it is about: step, budget or scaling
+  e.data ->> 'step' AS step, -- step that was approved, or in which it was
+  e.data ->> 'by' = 'policy' AS is_automatic, -- 1 if the policy gave it, not a person
+  e.type = 'approved' AS is_last, -- 0 if more people had to approve after it
+  CASE WHEN e.data ->> 'by' = 'policy' THEN 'policy' ELSE q.by_user || '@' || q.by_host END AS approved_by, -- who gave it
+  q.by_uid AS uid, -- number of the user
+  -- how it is known who gave it: owner of a file, or the policy that the rollout keeps
+  CASE WHEN e.data ->> 'by' = 'policy' THEN 'policy' WHEN q.id IS NOT NULL THEN 'owner of a file' END AS proven_by,
+  q.word AS word, -- name of that file
+  strftime('%Y-%m-%dT%H:%M:%fZ', q.requested_at_ms / 1e3, 'unixepoch') AS said, -- when the file was written, ISO time
+  q.reason AS reason, -- why, in the words of who gave it
+  q.ask_id AS question, -- question that was answered: asks.id
+  strftime('%Y-%m-%dT%H:%M:%fZ', a.asked_at_ms / 1e3, 'unixepoch') AS asked, -- when it was asked, ISO time
+  ifnull(a.verdict, d.output -> 'verdict' ->> 'status') AS verdict, -- status of the verdict that they saw
+  ifnull(a.figures ->> 'detail', d.output ->> 'detail') AS saw, -- what they saw, in a sentence
+  q.ask_digest AS saw_digest, -- SHA-256, as hex, of the question that they saw
+  ifnull(a.figures, d.input -> 'observation') -> 'figures' -> 'stable' ->> 'decided' AS stable_calls, -- compared calls
+  ifnull(a.figures, d.input -> 'observation') -> 'figures' -> 'canary' ->> 'decided' AS canary_calls, -- compared calls
+  ifnull(a.figures, d.input -> 'observation') -> 'figures' -> 'stable' ->> 'faults' AS stable_faults, -- failed calls
+  ifnull(a.figures, d.input -> 'observation') -> 'figures' -> 'canary' ->> 'faults' AS canary_faults, -- failed calls
+  ifnull(a.figures, d.input -> 'observation') -> 'figures' -> 'stable' ->> 'p95' AS stable_p95_ms, -- latency
+  ifnull(a.figures, d.input -> 'observation') -> 'figures' -> 'canary' ->> 'p95' AS canary_p95_ms, -- latency
+  e.decision_id AS decision, -- decision that carried it out
+  d.policy_hash AS policy_hash, -- policy that was in force
+  y.path AS policy_path -- where that policy was
+FROM events e
+LEFT JOIN rollouts p ON p.id = e.rollout_id
+LEFT JOIN routes r ON r.id = p.route_id
+LEFT JOIN decisions d ON d.id = e.decision_id
+LEFT JOIN request_outcomes u ON u.decision_id = e.decision_id AND e.data ->> 'by' <> 'policy'
+LEFT JOIN requests q ON q.id = u.request_id
+LEFT JOIN asks a ON a.id = q.ask_id
+LEFT JOIN policies y ON y.hash = d.policy_hash
+WHERE e.type IN ('approved', 'approval_added')
+ORDER BY e.id;
+
+-- The evidence on which each step was asked about, or approved by the policy: one row for each metric of the verdict, and
+-- one with null in its place if there was no verdict.
+CREATE VIEW step_evidence AS
+WITH evidence AS (
+  SELECT decision_id, rollout_id, id AS question, asked_at_ms AS at_ms, ifnull(figures ->> 'about', 'step') AS about, step,
+    figures -> 'verdict' AS judged, figures -> 'figures' AS figures
+  FROM asks
+  UNION ALL
+  SELECT e.decision_id, e.rollout_id, NULL, e.happened_at_ms, ifnull(e.data ->> 'about', 'step'), e.data ->> 'step',
+    d.output -> 'verdict', d.input -> 'observation' -> 'figures'
+  FROM events e JOIN decisions d ON d.id = e.decision_id
+  WHERE e.type = 'approved' AND e.data ->> 'by' = 'policy'
+)
+SELECT
+  v.rollout_id AS rollout, -- id of the rollout
+  r.model AS model, -- model that the rollout is for
+  strftime('%Y-%m-%dT%H:%M:%fZ', v.at_ms / 1e3, 'unixepoch') AS seen, -- when it was asked or approved, ISO time
+  v.about AS about, -- what it is about: step, budget or scaling
+  v.step AS step, -- step that is to be entered
+  v.question AS question, -- asks.id; null if the policy approved
+  v.decision_id AS decision, -- decision that asked or approved
+  v.judged ->> 'status' AS verdict, -- status of the verdict; null without one
+  v.judged ->> 'summary' AS summary, -- the verdict in a sentence
+  v.judged ->> 'step' AS judged_step, -- step that was judged
+  v.judged ->> 'stableCalls' AS stable_judged_calls, -- calls judged in that step
+  v.judged ->> 'canaryCalls' AS canary_judged_calls, -- calls judged in that step
+  v.figures -> 'stable' ->> 'decided' AS stable_calls, -- calls of that step that are compared
+  v.figures -> 'canary' ->> 'decided' AS canary_calls, -- calls of that step that are compared
+  v.figures -> 'stable' ->> 'faults' AS stable_faults, -- failed calls
+  v.figures -> 'canary' ->> 'faults' AS canary_faults, -- failed calls
+  v.figures -> 'stable' ->> 'refused' AS stable_refused, -- calls refused with 429
+  v.figures -> 'canary' ->> 'refused' AS canary_refused, -- calls refused with 429
+  v.figures -> 'stable' ->> 'p50' AS stable_p50_ms, -- median latency
+  v.figures -> 'canary' ->> 'p50' AS canary_p50_ms, -- median latency
+  v.figures -> 'stable' ->> 'p95' AS stable_p95_ms, -- latency
+  v.figures -> 'canary' ->> 'p95' AS canary_p95_ms, -- latency
+  m.value ->> 'metric' AS metric, -- metric that was judged; the columns below are about it
+  m.value ->> 'judge' AS judge, -- act, or advise if it is only shown
+  m.value ->> 'status' AS status, -- pass, fail or open
+  -- unit of the two levels
+  CASE m.value ->> 'metric'
+    WHEN 'speed' THEN 'ms' WHEN 'firstToken' THEN 'ms' WHEN 'perToken' THEN 'ms per token' WHEN 'length' THEN 'tokens'
+    ELSE iif(m.value IS NULL, NULL, 'share') END AS unit,
+  m.value ->> 'stable' AS stable_level, -- level of serverless, or of the endpoint on a way back
+  m.value ->> 'canary' AS canary_level, -- level of the endpoint, or of serverless on a way back
+  m.value ->> 'effect' AS effect_share, -- canary against stable: difference of shares, or ratio less 1
+  m.value ->> 'low' AS effect_low_share, -- lower end of its 95 % range
+  m.value ->> 'high' AS effect_high_share, -- upper end of its 95 % range
+  m.value ->> 'margin' AS margin_share, -- how much worse the canary may be
+  m.value ->> 'passOdds' AS pass_odds, -- odds that it is within the margin
+  m.value ->> 'passAt' AS pass_odds_needed, -- odds that a pass needs
+  m.value ->> 'failOdds' AS fail_odds, -- odds against the canary
+  m.value ->> 'failAt' AS fail_odds_limit -- odds at which the metric rolls back
+FROM evidence v
+LEFT JOIN rollouts p ON p.id = v.rollout_id
+LEFT JOIN routes r ON r.id = p.route_id
+LEFT JOIN json_each(v.judged, '$.metrics') m
+ORDER BY v.at_ms, v.decision_id, m.key;
+
+-- Of the calls that could be split, which share each upstream got and really served, for each weight of each step.
+CREATE VIEW served_shares AS
+SELECT
+  n.name AS rollout, -- id of the rollout
+  r.model AS model, -- model that was called
+  c.step AS step, -- step of the rollout
+  c.flags & 512 <> 0 AS is_way_back, -- 1 if the rollout led back to serverless
+  strftime('%Y-%m-%dT%H:%M:%fZ', min(c.ended_at_us) / 1e6, 'unixepoch') AS first_ended, -- end of the first call, ISO time
+  strftime('%Y-%m-%dT%H:%M:%fZ', max(c.ended_at_us) / 1e6, 'unixepoch') AS last_ended, -- end of the last call, ISO time
+  count(*) AS calls, -- calls that had a role
+  -- share that the endpoint should get, 0 to 1
+  iif(c.flags & 512, 1 - c.weight_per_10000 / 10000.0, c.weight_per_10000 / 10000.0) AS wanted_dedicated_share,
+  avg((c.flags & 4 <> 0) <> (c.flags & 512 <> 0)) AS assigned_dedicated_share, -- share that was sent there first
+  avg(c.flags & 24 = 24) AS dedicated_share, -- share that the endpoint served in the end
+  avg(c.flags & 24 = 8) AS serverless_share, -- share that serverless served in the end
+  avg(c.flags & 8 = 0) AS unserved_share -- share that got no answer of either
+FROM calls c
+JOIN rollout_names n ON n.id = c.rollout_name_id
+LEFT JOIN routes r ON r.id = c.route_id
+WHERE c.flags & 3 = 3
+GROUP BY c.rollout_name_id, c.route_id, c.flags & 512, c.step, c.weight_per_10000
+ORDER BY min(c.ended_at_us);
+
+-- What calls to serverless cost, by model, provider and day in UTC. Each call is priced as of its end. It is an estimate if
+-- its provider or the price at that time is not known (then the model's cheapest one counts, or the provider's first), or if the
+-- answer did not say its tokens (then the model's mean counts).
+CREATE VIEW serverless_costs AS
+WITH prices AS (
+  SELECT model, lower(provider) AS provider, from_at_ms, is_live,
+    -- The first price counts for the time before it, as an estimate.
+    iif(lag(from_at_ms) OVER history IS NULL, 0, from_at_ms) AS counts_from_ms,
+    lead(from_at_ms, 1, 9e15) OVER history AS until_ms,
+    iif(is_free, 0, input_micros) AS input_micros, iif(is_free, 0, output_micros) AS output_micros
+  FROM provider_prices WINDOW history AS (PARTITION BY model, lower(provider) ORDER BY from_at_ms)
+), served AS (
+  SELECT c.ended_at_us / 1000 AS ended_at_ms, r.model, p.name AS provider, c.flags & 16 <> 0 AS is_dedicated,
+    s.name <> 'native' AS has_tokens, c.prompt_tokens, c.output_tokens, c.request_bytes, c.response_bytes,
+    c.prompt_tokens IS NULL AND c.output_tokens IS NULL AS is_untold
+  FROM calls c
+  JOIN routes r ON r.id = c.route_id
+  JOIN shapes s ON s.id = c.shape_id
+  LEFT JOIN providers p ON p.id = c.provider_id
+  WHERE c.flags & 8 AND c.status < 400 AND s.name <> 'models'
+), means AS (
+  SELECT model, avg(ifnull(prompt_tokens, 0)) AS prompt, avg(ifnull(output_tokens, 0)) AS output
+  FROM served WHERE NOT is_untold GROUP BY model
+), tokened AS (
+  -- Where no answer said its tokens, four bytes are one.
+  SELECT c.*, iif(c.is_untold, ifnull(m.prompt, c.request_bytes / 4.0), ifnull(c.prompt_tokens, 0)) AS prompt,
+    iif(c.is_untold, ifnull(m.output, c.response_bytes / 4.0), ifnull(c.output_tokens, 0)) AS output
+  FROM served c LEFT JOIN means m ON m.model = c.model
+  WHERE NOT c.is_dedicated
+), priced AS (
+  -- Millionths of micro-dollars.
+  SELECT c.*, c.prompt * x.input_micros + iif(c.output = 0, 0, c.output * x.output_micros) AS exact,
+    ifnull(x.from_at_ms > c.ended_at_ms, 1) OR c.is_untold AS is_estimate
+  FROM tokened c
+  LEFT JOIN prices x ON c.has_tokens AND x.model = c.model AND x.provider = lower(c.provider)
+    AND x.counts_from_ms <= c.ended_at_ms AND x.until_ms > c.ended_at_ms
+), estimated AS (
+  SELECT c.*, ifnull(c.exact, (
+    SELECT c.prompt * y.input_micros + iif(c.output = 0, 0, c.output * y.output_micros) AS cost FROM prices y
+    WHERE c.has_tokens AND y.model = c.model AND y.counts_from_ms <= c.ended_at_ms AND y.until_ms > c.ended_at_ms
+      AND cost IS NOT NULL
+    ORDER BY y.is_live DESC, cost LIMIT 1
+  )) AS cost
+  FROM priced c
+)
+SELECT
+  strftime('%Y-%m-%d', ended_at_ms / 1e3, 'unixepoch') AS day, -- day in UTC
+  model AS model, -- model that was called
+  provider AS provider, -- provider that served; null if not known
+  count(*) AS calls, -- calls that were served without an error
+  sum(is_untold) AS calls_without_tokens, -- of these: calls whose answer did not say its tokens
+  sum(cost IS NULL) AS calls_without_price, -- of these: calls that are not in the dollars, because no price is known
+  total(prompt_tokens) AS prompt_tokens, -- tokens of prompts, as providers counted them
+  total(output_tokens) AS output_tokens, -- tokens of answers, as providers counted them
+  total(cost) / 1e12 AS dollars, -- what the calls cost
+  total(iif(is_estimate OR exact IS NULL, cost, 0)) / 1e12 AS estimated_dollars -- how much of that is an estimate
+FROM estimated
+GROUP BY 1, model, provider
+ORDER BY 1, model, provider;
