@@ -22,13 +22,14 @@ import { parseSince } from '../input/span.ts';
 import { commandSuffix, openClock, timeOf } from '../session.ts';
 import { numberText } from '../terminal/format.ts';
 import { cleanAll, hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
-import { renderAudit, renderDecisions } from '../views/audit.ts';
+import { decisionsCsv, renderAudit, renderDecisions } from '../views/audit.ts';
 
 interface AuditOptions extends GlobalOptions {
   readonly rollout: string | undefined;
   readonly since: string | undefined;
   readonly limit: number;
   readonly verify: boolean;
+  readonly csv: boolean;
   readonly action: 'checkpoint' | 'key' | 'copy' | undefined;
   readonly file: string | undefined;
   readonly group: string | undefined;
@@ -85,6 +86,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
         default: false,
         describe: 'Check the chain of hashes, and make every decision again from what it saw',
       })
+      .option('csv', { type: 'boolean', default: false, describe: 'Print the decisions as CSV, with times in UTC' })
       .option('key', {
         type: 'string',
         requiresArg: true,
@@ -98,6 +100,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       })
       .example('npx upshift audit --since 2h', 'the decisions of the last two hours')
       .example('npx upshift audit --rollout k3v9q2ab --limit 0', 'all decisions about one rollout')
+      .example('npx upshift audit --csv --limit 0 > decisions.csv', 'all decisions, for a spreadsheet')
       .example('npx upshift audit --verify', 'whether a decision was changed, removed or inserted')
       .example('npx upshift audit key > upshift.pub', 'keep it elsewhere: it shows later who wrote the ledger')
       .example('npx upshift audit copy /tmp/audit.db --group audit', 'for those who may not read the ledger itself')
@@ -105,6 +108,11 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       .epilogue(EPILOGUE),
   handler: (options) => {
     const { limit } = options;
+    if (options.csv && (options.json || options.verify || options.action !== undefined)) {
+      throw new AppError('invalid', '--csv is for the list of decisions', {
+        hint: 'leave out --json, --verify and the action',
+      });
+    }
     checkNumber('limit', limit, Number.isInteger(limit) && limit >= 0, 'a whole number; 0 for all');
     const db = openForReading(options.db);
     try {
@@ -119,7 +127,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
   },
 };
 
-function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOptions): void {
+function list(db: LedgerDb, { db: path, rollout, since, limit, json, csv: isCsv }: AuditOptions): void {
   const report = readStatus(db)?.report ?? null;
   const rows = listDecisions(db, {
     ...(rollout === undefined ? {} : { rollout: chooseRollout(listRollouts(db), rollout).id }),
@@ -127,6 +135,7 @@ function list(db: LedgerDb, { db: path, rollout, since, limit, json }: AuditOpti
     ...(limit === 0 ? {} : { limit }),
   });
   if (json) for (const row of rows) printJson(row);
+  else if (isCsv) printText(decisionsCsv(rows));
   else if (rows.length === 0) printText('no decision matches; npx upshift audit --limit 0 lists all of them');
   else printText(renderDecisions(cleanAll(rows), { ...lookOf(process.stdout), commandSuffix: commandSuffix(path) }));
 }

@@ -13,6 +13,7 @@ import type { GlobalOptions } from '../input/options.ts';
 import { parseSinceWithin } from '../input/span.ts';
 import { readLedger } from '../session.ts';
 import type { OpenedLedger } from '../session.ts';
+import { csv } from '../terminal/csv.ts';
 import { cleanAll, painter, printJson, printText, widthOf } from '../terminal/print.ts';
 import { renderCost } from '../views/cost.ts';
 
@@ -57,8 +58,8 @@ export const costCommand: CommandModule<object, CostOptions> = {
           '  ~           part of the line is an estimate, because an answer named no\n' +
           '              provider or no tokens, or because nobody read the state of an\n' +
           '              endpoint for a while\n' +
-          'Days are UTC. For SQL, use the views endpoint_costs, endpoint_minutes,\n' +
-          'price_log and call_log.\n' +
+          'Days are UTC. For SQL, use the views serverless_costs, endpoint_costs,\n' +
+          'endpoint_minutes, price_log and call_log.\n' +
           '--json: one line {"from","until","serverless":{"calls","promptTokens",\n' +
           '"outputTokens","micros","estimatedMicros","unpricedCalls","per1000CallsMicros",\n' +
           '"perMillionTokensMicros"},"dedicated":{"billedMinutes","minutesWithoutPrice",\n' +
@@ -111,16 +112,13 @@ function daysBetween(from: number, until: number): number[] {
 }
 
 function toCsv({ by, lines }: CostReport): string {
-  const head = [by, 'calls', 'serverless_dollars', 'endpoint_dollars', 'estimated_dollars'].join(',');
-  const dollars = (micros: number) => (micros / 1_000_000).toFixed(6);
-  const rows = lines.map(({ key, calls, serverlessMicros, dedicatedMicros, estimatedMicros }) =>
-    [quoted(key), calls, ...[serverlessMicros, dedicatedMicros, estimatedMicros].map(dollars)].join(','),
+  const dollars = (micros: number) => Number((micros / 1_000_000).toFixed(6));
+  return csv(
+    [by, 'calls', 'serverless_dollars', 'endpoint_dollars', 'estimated_dollars'],
+    lines.map(({ key, calls, serverlessMicros, dedicatedMicros, estimatedMicros }) => [
+      key,
+      calls,
+      ...[serverlessMicros, dedicatedMicros, estimatedMicros].map(dollars),
+    ]),
   );
-  return [head, ...rows].join('\n');
-}
-
-/** A spreadsheet takes what begins with one of these for a formula. */
-function quoted(text: string): string {
-  const safe = /^[=+\-@]/.test(text) ? `'${text}` : text;
-  return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

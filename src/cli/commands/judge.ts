@@ -64,14 +64,14 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
       const policy = other === null ? pinnedPolicy(db, rollout) : policyOf(other, rollout.model);
       const past = pastVerdicts(db, rollout.id);
       const found = cleanAll(judgeAgain(db, rollout, { policy, verdicts: past.verdicts }));
+      const shown = cleanAll(rollout);
       const left = madeByOthers(past.unreadable, 'cannot be read, so not compared');
       if (json) {
         for (const { decisionId, at, coreVersion, verdict, again, isSame } of found) {
           printJson({ decisionId, at, coreVersion, step: verdict.step, verdict, again, isSame });
         }
         for (const row of past.unreadable) printJson({ ...row, step: null, verdict: null, again: null, isSame: null });
-      } else
-        printText(other === null ? renderReplay(rollout, found, { left, path }) : renderOther(rollout, found, left));
+      } else printText(other === null ? renderReplay(shown, found, { left, path }) : renderOther(shown, found, left));
       process.exitCode = other !== null || found.every(({ isSame }) => isSame !== false) ? EXIT.ok : EXIT.failed;
     } finally {
       db.close();

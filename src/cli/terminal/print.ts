@@ -99,13 +99,17 @@ function wrapBelow(line: string, label: string, stream: Terminal): string[] {
   return [own + first, ...rest.map((part) => indent + part)];
 }
 
-/** Takes the control characters out of a text that others wrote, so that it cannot play tricks with the terminal. */
+/** Control characters, and what makes text run in another direction than it seems to. */
+const TRICKS = '\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
+const TRICKS_IN_LINES = new RegExp(`[${TRICKS}]`, 'g');
+const TRICKS_IN_A_LINE = new RegExp(`[${TRICKS}\\n]`, 'g');
+
+/**
+ * Takes control characters and marks of direction out of a text that others wrote, so that it cannot play tricks with the
+ * terminal.
+ */
 export function clean(text: string, keepsLines = false): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(
-    keepsLines ? /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g : /[\u0000-\u001f\u007f-\u009f]/g,
-    '\ufffd',
-  );
+  return text.replace(keepsLines ? TRICKS_IN_LINES : TRICKS_IN_A_LINE, '\ufffd');
 }
 
 /** The same for every text in a value. */

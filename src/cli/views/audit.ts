@@ -1,6 +1,7 @@
 import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { AuditReport } from '../../ledger/journal/audit.ts';
 import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
+import { csv } from '../terminal/csv.ts';
 import { countText, dateText, numberText } from '../terminal/format.ts';
 import { dayOf } from '../../core/time.ts';
 import { createPaint, cut, table, wrap } from '../terminal/print.ts';
@@ -55,6 +56,25 @@ export function renderDecisions(
     '',
     `${paint.dim('next')}  ${next}`,
   ].join('\n');
+}
+
+/** The decisions as CSV, with ISO times in UTC. */
+export function decisionsCsv(rows: readonly DecisionRow[]): string {
+  return csv(
+    ['id', 'time', 'model', 'rollout', 'action', 'reason', 'detail', 'ticks', 'core_version', 'policy_hash'],
+    rows.map(({ id, at, model, rolloutId, action, reason, detail, ticks, coreVersion, policyHash }) => [
+      id,
+      new Date(at).toISOString(),
+      model,
+      rolloutId,
+      action,
+      reason,
+      detail,
+      ticks,
+      coreVersion,
+      policyHash,
+    ]),
+  );
 }
 
 /** What the audit found, what it covers and what it does not. `against`: what the ledger was checked against. */

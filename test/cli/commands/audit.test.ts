@@ -48,6 +48,22 @@ describe('audit', { concurrency: 4 }, () => {
     assert.deepEqual(await ids('--limit', '0'), [1, 2, 3]);
   });
 
+  it('lists as CSV for a spreadsheet', async (context) => {
+    const { path } = await openAskingBook(context);
+    const { code, out } = await upshift(['audit', '--csv', '--limit', '1', '--db', path]);
+    assert.equal(code, 0);
+    const [head, row, end] = out.split('\r\n');
+    assert.equal(head, 'id,time,model,rollout,action,reason,detail,ticks,core_version,policy_hash');
+    assert.match(
+      row ?? '',
+      /^3,2027-01-15T08:00:03\.000Z,acme\/writer,\w{8},ask,needs_approval,create [^,]+,1,\d+,\w+$/,
+    );
+    assert.equal(end, '');
+    for (const words of [['--json'], ['--verify'], ['key']]) {
+      assert.equal((await upshift(['audit', '--csv', ...words, '--db', path])).code, 2);
+    }
+  });
+
   it('verifies that every decision follows from what it saw', async (context) => {
     const book = await openAskingBook(context);
     const { code, out } = await upshift(['audit', '--verify', '--db', book.path]);
