@@ -61,6 +61,8 @@ export interface DaemonOptions {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly log: Log;
+  /** Its members may approve, too; nobody else by default. */
+  readonly group?: string | undefined;
   /** How long calls may take to end after the daemon begins to close, in real ms; 30 s by default. */
   readonly drainMs?: number;
 }
@@ -100,18 +102,17 @@ export class Daemon {
    * `conflict` if a port is in use or another daemon holds the ledger.
    */
   static async open(options: DaemonOptions): Promise<Daemon> {
-    const policy = new PolicyFile(await loadPolicy(options.policyPath), options.log);
-    const roles = new RolesFile(options.dbPath, options.log);
-    const doubt = roles.doubtAbout(policy.loaded.policy);
-    if (doubt !== null) options.log('warn', doubt);
-    const hub = createHubClient({ hubUrl: options.environment.hubUrl, token: options.environment.token });
-    const { environment, log } = options;
+    const { dbPath, environment, log } = options;
+    const policy = new PolicyFile(await loadPolicy(options.policyPath), log);
+    const roles = new RolesFile(dbPath, options.group ?? null, log);
+    roles.warnAbout(policy.loaded.policy);
+    const hub = createHubClient({ hubUrl: environment.hubUrl, token: environment.token });
     useProxies(environment.proxies);
     logProxies(environment, log);
     const account = new Account(hub, environment.token, log);
     await account.check();
     await using undo = new AsyncDisposableStack();
-    const ledger = await openLedger(options.dbPath, { clock: options.clock, keyPath: options.keyPath });
+    const ledger = await openLedger(dbPath, options);
     for (const warning of ledger.warnings) log('warn', warning);
     undo.defer(() => ledger.close());
     const learned = await LearnedRows.read(ledger.journal, log);

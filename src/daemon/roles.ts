@@ -11,12 +11,16 @@ import type { Log } from './log.ts';
 export class RolesFile {
   readonly #path: string;
   readonly #log: Log;
-  readonly #defaults = defaultRoles(process.geteuid?.() ?? 0);
+  readonly #defaults: Roles;
   #roles: Roles;
   #problem = '';
 
-  /** Throws AppError if the file is wrong, or if another user could have written it. */
-  constructor(dbPath: string, log: Log) {
+  /**
+   * `group`: its members may speak to the daemon, and approve unless the file says otherwise. Throws AppError if the file is
+   * wrong, or if another user could have written it.
+   */
+  constructor(dbPath: string, group: string | null, log: Log) {
+    this.#defaults = defaultRoles(process.geteuid?.() ?? 0, group);
     this.#path = rolesPath(dbPath);
     this.#log = log;
     this.#roles = readRoles(this.#path, this.#defaults);
@@ -26,14 +30,16 @@ export class RolesFile {
     return this.#roles;
   }
 
-  /** Why several people cannot approve although a policy wants it; null if they can, or if it does not. */
-  doubtAbout({ watched, routes }: Policy): string | null {
+  /** Warns if the policy wants more people to approve than may here. */
+  warnAbout({ watched, routes }: Policy): void {
     const needed = Math.max(...[watched, ...routes].map(({ approvals }) => mostNeeded(approvals)));
     const most = mostApprovers(this.#roles);
-    if (needed === 1 || most >= needed) return null;
-    return (
-      `the policy wants ${needed} people to approve, and ${most === 0 ? 'nobody' : `only ${most}`} may here, root aside: what ` +
-      `it asks will wait. Name more people in ${this.#path}, or want fewer (approvals)`
+    if (needed === 1 || most >= needed) return;
+    const who = most === 0 ? 'nobody' : `only ${most}`;
+    this.#log(
+      'warn',
+      `the policy wants ${needed} people to approve, and ${who} may here, root aside: what it asks will wait. Name more people ` +
+        `in ${this.#path}, or want fewer (approvals)`,
     );
   }
 

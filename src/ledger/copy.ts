@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '../core/errors.ts';
 import { COPY_ID, connect, unreadable } from './database.ts';
 import type { LedgerDb } from './database.ts';
+import { giveToGroup, groupOf } from './group.ts';
 import { fileCode } from './ownership.ts';
 
 /**
@@ -18,12 +18,12 @@ export function copyLedger(db: LedgerDb, target: string, group?: string): void {
   if (!existsSync(dirname(target))) {
     throw new AppError('invalid', `there is no folder ${dirname(target)} for the copy`, { hint: 'make it first' });
   }
-  const groupId = group === undefined ? null : groupIdOf(group);
+  const given = group === undefined ? null : groupOf(group);
   const temporary = `${target}.${randomBytes(4).toString('hex')}.part`;
   try {
     closeSync(openSync(temporary, 'wx', 0o600));
     vacuumInto(db, temporary);
-    if (groupId !== null && group !== undefined) giveTo(temporary, { id: groupId, name: group });
+    if (given !== null) giveToGroup(temporary, given, 0o640);
     // A link fails if somebody has made the file meanwhile; a move would replace it.
     linkSync(temporary, target);
     flush(dirname(target));
@@ -51,31 +51,6 @@ function vacuumInto(db: LedgerDb, path: string): void {
     copy.close();
   }
   flush(path);
-}
-
-function giveTo(path: string, group: { readonly id: number; readonly name: string }): void {
-  try {
-    chownSync(path, process.geteuid?.() ?? 0, group.id);
-    chmodSync(path, 0o640);
-  } catch (error) {
-    throw new AppError('invalid', `the copy cannot be given to the group ${group.name}`, {
-      hint: 'only a member of a group, and root, can give a file to it: add this user to the group',
-      cause: error,
-    });
-  }
-}
-
-/** The number of a group, as the operating system has it. */
-function groupIdOf(name: string): number {
-  try {
-    const options = { stdio: ['ignore', 'pipe', 'ignore'] as ('ignore' | 'pipe')[], timeout: 5_000 };
-    const line = execFileSync('getent', ['group', '--', name], options).toString();
-    const id = Number(line.split(':')[2]);
-    if (Number.isInteger(id)) return id;
-  } catch {
-    // Said below.
-  }
-  throw new AppError('invalid', `there is no group ${name}`, { hint: 'name one that `getent group` lists' });
 }
 
 function flush(path: string): void {

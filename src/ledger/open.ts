@@ -14,7 +14,8 @@ import { checkMark } from './journal/mark.ts';
 import { LEDGER_ID } from './ledger-id.ts';
 import { acquireLock } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
-import { checkOwnership, keepPrivate, makeWordsFolder } from './ownership.ts';
+import { checkOwnership, keepPrivate } from './ownership.ts';
+import { closedFolders, makeFolders } from './words/folders.ts';
 
 /** The ledger as the daemon uses it. */
 export interface Ledger {
@@ -31,12 +32,16 @@ export interface Ledger {
 }
 
 /**
- * Creates or opens a ledger, brings it to the newest schema and keeps other daemons from it. Throws AppError and leaves the
- * file as it is: `conflict` if another daemon has it, or another program or build made it; `invalid` if it is no database.
+ * Creates or opens a ledger, brings it to the newest schema and keeps other daemons from it. `group`: its members may speak
+ * to the daemon, too. Throws AppError and leaves the file as it is: `conflict` if another daemon has it, or another program or build made it; `invalid` if it is no database.
  */
 export async function openLedger(
   path: string,
-  { clock, keyPath = keyPathOf(path) }: { readonly clock: Clock; readonly keyPath?: string | undefined },
+  {
+    clock,
+    keyPath = keyPathOf(path),
+    group = null,
+  }: { readonly clock: Clock; readonly keyPath?: string | undefined; readonly group?: string | null | undefined },
 ): Promise<Ledger> {
   checkFolder(path);
   refuseCopy(path);
@@ -46,7 +51,7 @@ export async function openLedger(
   const lock = acquireLock(path);
   try {
     keepPrivate(path);
-    makeWordsFolder(path);
+    makeFolders(path, group);
     migrate(path, clock.now());
     const agentSalt = ensureRandom(path, 'agent_salt', 16);
     const id = ensureRandom(path, LEDGER_ID, 4);
@@ -55,7 +60,7 @@ export async function openLedger(
     const journal = await openJournal({ path, keyPath });
     try {
       // Once more, because another user may have put a file in the way while these were made.
-      const warnings = checkOwnership(path, 'run');
+      const warnings = [...checkOwnership(path, 'run'), ...(group === null ? [] : closedFolders(path))];
       const calls = new CallLog(path, { catchUp: (rows, shadows) => journal.writeCalls(rows, shadows) });
       const close = async () => {
         await calls.close();

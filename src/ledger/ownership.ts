@@ -3,7 +3,6 @@ import {
   closeSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   openSync,
   realpathSync,
   statSync,
@@ -15,11 +14,9 @@ import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
 
-/** What follows the name of a ledger in the name of its folder of words. */
-const WORDS = '.words';
-
-/** What belongs to a ledger, by what follows its name: files, and one folder. */
-const PARTS = ['', '-wal', '-shm', '.lock', '.mark', '.key', '.checkpoints', WORDS] as const;
+/** What belongs to a ledger, by what follows its name. */
+const FILES = ['', '-wal', '-shm', '.lock', '.mark', '.key', '.checkpoints'] as const;
+const FOLDERS = { words: '.words', open: '.open' } as const;
 
 const OTHERS_WRITE = 0o002;
 const OTHERS = 0o007;
@@ -27,8 +24,9 @@ const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
 const ROOT = 0;
 
-/** What is known of a file or folder. `words`: the folder of words. */
-type Facts = Pick<Stats, 'uid' | 'mode' | 'nlink'> & { readonly kind: 'file' | 'folder' | 'words' | 'link' | 'other' };
+/** What is known of a file or folder. `own folder`: one that belongs to the ledger. */
+type Facts = Pick<Stats, 'uid' | 'mode' | 'nlink'> & { readonly kind: Kind | 'link' | 'other' };
+type Kind = 'file' | 'folder' | 'own folder';
 
 /** What speaks against trusting a file or folder of a ledger. */
 export interface Doubt {
@@ -44,10 +42,10 @@ export interface Doubt {
  */
 export function doubtOf({ uid: owner, mode, nlink, kind }: Facts, uid: number): Doubt | null {
   const refused = (why: string): Doubt => ({ why, refuses: true });
-  const isFolder = kind === 'folder' || kind === 'words';
+  const isFolder = kind === 'folder' || kind === 'own folder';
   if (kind === 'link') return refused('it is a symbolic link');
   if (kind === 'other') return refused('it is not the regular file or the folder that it must be');
-  // Whoever has root's rights can do everything anyway. But into its folder of words a daemon must be able to write.
+  // Whoever has root's rights can do everything anyway. But into its own folders a daemon must be able to write.
   if (owner !== uid && !(kind === 'folder' && owner === ROOT))
     return refused(`it belongs to user ${owner}, not to user ${uid}`);
   if (!isFolder && nlink > 1) return refused(`it has ${nlink} names (hard links)`);
@@ -66,11 +64,15 @@ export function checkOwnership(path: string, use: 'run' | 'read'): string[] {
   // Windows has no such owners.
   if (me === undefined) return [];
   const file = realPath(path);
-  const found = PARTS.map((part) => file + part).filter((each) => lstatOf(each) !== null);
+  const found: readonly (readonly [Kind, string])[] = [
+    ['folder', dirname(file)],
+    ...FILES.map((part) => ['file', file + part] as const),
+    ...Object.values(FOLDERS).map((part) => ['own folder', file + part] as const),
+  ];
   const isRootReading = me === ROOT && use === 'read';
   const uid = isRootReading && existsSync(file) ? statSync(file).uid : me;
-  return [dirname(file), ...found].flatMap((each, n) => {
-    const facts = factsOf(each, n === 0 ? 'folder' : each === file + WORDS ? 'words' : 'file');
+  return found.flatMap(([kind, each]) => {
+    const facts = factsOf(each, kind);
     const doubt = facts === null ? null : doubtOf(facts, uid);
     if (doubt === null) return [];
     if (doubt.refuses) throw refusal(each, doubt.why);
@@ -81,7 +83,7 @@ export function checkOwnership(path: string, use: 'run' | 'read'): string[] {
 /** Takes from everybody but the owner and the group what they may do with the files of a ledger. */
 export function keepPrivate(path: string): void {
   const file = realPath(path);
-  for (const part of PARTS) {
+  for (const part of FILES) {
     const stat = lstatOf(file + part);
     if (stat?.isFile() === true && (stat.mode & OTHERS) !== 0) chmodSync(file + part, stat.mode & 0o770);
   }
@@ -89,7 +91,12 @@ export function keepPrivate(path: string): void {
 
 /** Where the words for a ledger's daemon are. */
 export function wordsPath(path: string): string {
-  return realPath(path) + WORDS;
+  return realPath(path) + FOLDERS.words;
+}
+
+/** Where a ledger's daemon publishes what it asks and answers, for those who may not read the ledger. */
+export function openPath(path: string): string {
+  return realPath(path) + FOLDERS.open;
 }
 
 /** Where it stands who may do what with a ledger's daemon. */
@@ -97,25 +104,19 @@ export function rolesPath(path: string): string {
   return `${realPath(path)}.roles`;
 }
 
-/** Makes the folder of words, for the daemon's user alone, and takes from others what they may do with it. */
-export function makeWordsFolder(path: string): void {
-  const folder = wordsPath(path);
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch (error) {
-    if (fileCode(error) !== 'EEXIST') throw error;
-    if (lstatOf(folder)?.isDirectory() === true) chmodSync(folder, 0o700);
-  }
-}
-
 /**
- * Replaces a file with one that only its owner may read, at once. Nobody's link is followed. `isDurable`: the text is on the
- * disk before it is there.
+ * Replaces a file with one that only its owner may read, or others as `mode` says, at once. Nobody's link is followed.
+ * `isDurable`: the text is on the disk before it is there.
  */
-export function replacePrivate(path: string, text: string, isDurable = false): void {
+export function replacePrivate(
+  path: string,
+  text: string,
+  { isDurable = false, mode = 0o600 }: { readonly isDurable?: boolean; readonly mode?: number } = {},
+): void {
   const temporary = `${path}.new`;
   rmSync(temporary, { force: true });
   writeFileSync(temporary, text, { mode: 0o600, flag: 'wx', flush: isDurable });
+  if (mode !== 0o600) chmodSync(temporary, mode);
   renameSync(temporary, path);
 }
 
@@ -144,7 +145,7 @@ function lstatOf(path: string): Stats | null {
   return lstatSync(path, { throwIfNoEntry: false }) ?? null;
 }
 
-function factsOf(path: string, expected: 'file' | 'folder' | 'words'): Facts | null {
+function factsOf(path: string, expected: Kind): Facts | null {
   const stat = lstatOf(path);
   if (stat === null) return null;
   const isExpected = expected === 'file' ? stat.isFile() : stat.isDirectory();

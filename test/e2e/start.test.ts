@@ -157,12 +157,12 @@ function refused({ code, stdout, stderr }: Ran, expected: number, said: RegExp):
   assert.equal(stdout, '');
 }
 
-/** Every file of the stage's folder, with a hash of its bytes. */
-/** What is in a folder, but for the files that SQLite keeps beside a ledger that it reads. */
+/** The files in a folder, but for those that SQLite keeps beside a ledger that it reads. */
 function fingerprint({ folder }: Stage): string[] {
-  const files = readdirSync(folder)
-    .sort()
-    .filter((file) => !/-(shm|wal)$/.test(file));
+  const files = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/-(shm|wal)$/.test(entry.name))
+    .map(({ name }) => name)
+    .sort();
   return files.map(
     (file) =>
       `${file} ${createHash('sha256')

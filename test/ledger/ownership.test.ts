@@ -27,6 +27,10 @@ const FACTS: readonly (readonly [what: string, facts: object, verdict: 'fine' | 
   ['the folder for temporary files', { kind: 'folder', uid: 0, mode: 0o1777 }, 'fine'],
   ['a folder that all may write', { kind: 'folder', mode: 0o777 }, 'refused'],
   ['a folder that its group may write', { kind: 'folder', mode: 0o770 }, 'warning'],
+  ['an own folder', { kind: 'own folder', mode: 0o700 }, 'fine'],
+  ['an own folder into which a group may put files', { kind: 'own folder', mode: 0o3730 }, 'fine'],
+  ['an own folder in which a group may remove files', { kind: 'own folder', mode: 0o2730 }, 'warning'],
+  ['an own folder that belongs to root', { kind: 'own folder', uid: 0, mode: 0o700 }, 'refused'],
   ['a folder of another user', { kind: 'folder', uid: OTHER, mode: 0o755 }, 'refused'],
 ];
 

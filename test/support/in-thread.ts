@@ -4,7 +4,7 @@ import type { Journal } from '../../src/ledger/journal/journal.ts';
 import { JournalStore } from '../../src/ledger/journal/store.ts';
 import type { RemoteStore } from '../../src/ledger/journal/thread.ts';
 import { migrate } from '../../src/ledger/migrate.ts';
-import { makeWordsFolder } from '../../src/ledger/ownership.ts';
+import { makeFolders } from '../../src/ledger/words/folders.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 
 const METHODS = Object.getOwnPropertyNames(JournalStore.prototype).filter((name) => name !== 'constructor');
@@ -14,7 +14,7 @@ const METHODS = Object.getOwnPropertyNames(JournalStore.prototype).filter((name)
  * the same one.
  */
 export function openInThread(path: string, now: number): Pick<Ledger, 'calls' | 'journal' | 'close'> {
-  makeWordsFolder(path);
+  makeFolders(path, null);
   migrate(path, now);
   const store = new JournalStore(path, { personOf: () => ({ user: 'ann', host: 'desk' }), groupsOf: () => [] });
   const methods = METHODS.map((name) => {

@@ -31,13 +31,17 @@ export interface DaemonWish {
   readonly adminPort?: number;
   /** Where the gateway listens; 127.0.0.1 by default. */
   readonly host?: string;
+  /** Further words of the command line. */
+  readonly more?: readonly string[];
+  /** A command that runs another one as somebody else. */
+  readonly as?: readonly string[];
 }
 
 /** Starts `upshift start` and waits until it serves. Killed after the test, however that ends. */
 export async function startDaemon(t: TestContext, wish: DaemonWish): Promise<DaemonProcess> {
-  const { env, dbPath, policyPath, port = 0, adminPort = 0, host = '127.0.0.1' } = wish;
+  const { env, dbPath, policyPath, port = 0, adminPort = 0, host = '127.0.0.1', more = [], as } = wish;
   const args = ['start', '--db', dbPath, '--policy', policyPath, '--port', `${port}`, '--admin-port', `${adminPort}`];
-  const child = launch(t, [ENTRY, ...args, '--host', host, '--json'], env);
+  const child = launch(t, [ENTRY, ...args, '--host', host, '--json', ...more], env, as);
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const line = await firstLine(child);
@@ -95,9 +99,14 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs `upshift` with these words to its end. */
-export async function runUpshift(t: TestContext, words: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran> {
-  const child = launch(t, [ENTRY, ...words], env);
+/** Runs `upshift` with these words to its end. `as`: a command that runs another one as somebody else. */
+export async function runUpshift(
+  t: TestContext,
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+  as?: readonly string[],
+): Promise<Ran> {
+  const child = launch(t, [ENTRY, ...words], env, as);
   const output = { stdout: '', stderr: '' };
   child.stdout?.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
@@ -123,8 +132,14 @@ export async function exitOf(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-function launch(t: TestContext, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+function launch(
+  t: TestContext,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  as: readonly string[] = [],
+): ChildProcess {
+  const [command = '', ...words] = [...as, process.execPath, ...args];
+  const child = spawn(command, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const end = () => child.kill('SIGKILL');
   // The runner ends a file that takes too long without running what stands in `after`.
   const endAll = () => process.exit(1);

@@ -1,4 +1,4 @@
-import { askDigest, readAsk } from '../../src/ledger/journal/requests.ts';
+import { askDigest, readAsk } from '../../src/ledger/journal/asks.ts';
 import { openForReading } from '../../src/ledger/open.ts';
 import type { Word } from '../../src/ledger/words/word.ts';
 import { writeWord } from '../../src/ledger/words/write-word.ts';

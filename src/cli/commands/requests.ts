@@ -4,16 +4,12 @@ import type { OperatorRequest } from '../../core/decide/observation.ts';
 import { AppError } from '../../core/errors.ts';
 import { askText } from '../../core/rollout/ask.ts';
 import { isOver } from '../../core/rollout/rollout.ts';
-import type { StatusReport } from '../../core/status.ts';
-import type { LedgerDb } from '../../ledger/database.ts';
-import { askDigest, openAsks, requestId, requestOutcome } from '../../ledger/journal/requests.ts';
-import type { OpenAsk } from '../../ledger/journal/requests.ts';
-import { readStatus } from '../../ledger/journal/status.ts';
-import { listRollouts } from '../../ledger/journal/rollouts.ts';
-import { isLocked } from '../../ledger/lock.ts';
-import { openForReading, refuseCopy } from '../../ledger/open.ts';
+import { askDigest } from '../../ledger/journal/asks.ts';
+import type { OpenAsk } from '../../ledger/journal/asks.ts';
+import type { Reply } from '../../ledger/words/published.ts';
 import { LONGEST_REASON } from '../../ledger/words/word.ts';
-import { writeWord } from '../../ledger/words/write-word.ts';
+import { openBoard } from '../board.ts';
+import type { Board } from '../board.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
 import { checkNumber, withGlobals } from '../input/options.ts';
@@ -109,27 +105,21 @@ function common(yargs: Argv): Argv<RequestOptions> {
 
 async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   check(options);
-  refuseCopy(options.db);
-  const db = openForReading(options.db);
-  try {
-    const { id: rolloutId, ...rollout } = chooseRollout(listRollouts(db), options.rollout);
-    const report = readStatus(db)?.report ?? null;
-    if (isOver(rollout.phase)) {
-      throw new AppError('conflict', `rollout ${rolloutId} is over: it is ${rollout.phase}`, {
-        hint: `see why: npx upshift audit --rollout ${rolloutId}`,
-      });
-    }
-    const [step, reason] = [options.step ?? null, options.reason?.toWellFormed() ?? null];
-    const ask = kind === 'approve' || kind === 'reject' ? askFor(db, kind, rolloutId, step, report) : null;
-    const isRunning = isLocked(options.db);
-    const answers = { askId: ask?.id ?? null, askDigest: ask === null ? null : askDigest(ask) };
-    const word = writeWord(options.db, { kind, rolloutId, ...answers, step, reason });
-    const answer = isRunning && options.wait ? await outcomeOf(db, word) : null;
-    const request = requestId(db, word) ?? word;
-    show({ request, kind, rollout: rolloutId }, answer, { isRunning, wasAwaited: isRunning && options.wait }, options);
-  } finally {
-    db.close();
+  using board = openBoard(options.db);
+  const { id: rolloutId, ...rollout } = chooseRollout(board.rollouts(), options.rollout);
+  if (isOver(rollout.phase)) {
+    throw new AppError('conflict', `rollout ${rolloutId} is over: it is ${rollout.phase}`, {
+      hint: `see why: npx upshift audit --rollout ${rolloutId}`,
+    });
   }
+  const [step, reason] = [options.step ?? null, options.reason?.toWellFormed() ?? null];
+  const ask = kind === 'approve' || kind === 'reject' ? askFor(board, kind, rolloutId, step) : null;
+  const isRunning = board.isRunning();
+  const answers = { askId: ask?.id ?? null, askDigest: ask === null ? null : askDigest(ask) };
+  const word = board.say({ kind, rolloutId, ...answers, step, reason });
+  const reply = isRunning && options.wait ? await replyTo(board, word) : null;
+  const request = board.requestOf(word) ?? word;
+  show({ request, kind, rollout: rolloutId }, reply, { isRunning, wasAwaited: isRunning && options.wait }, options);
 }
 
 function check({ step, reason }: RequestOptions): void {
@@ -140,19 +130,11 @@ function check({ step, reason }: RequestOptions): void {
 }
 
 /** The open question that an answer is about. Throws AppError `conflict` if there is none, or if it is about another step. */
-function askFor(
-  db: LedgerDb,
-  kind: 'approve' | 'reject',
-  rolloutId: string,
-  step: number | null,
-  report: StatusReport | null,
-): OpenAsk {
-  const ask = openAsks(db).find((open) => open.rolloutId === rolloutId);
+function askFor(board: Board, kind: 'approve' | 'reject', rolloutId: string, step: number | null): OpenAsk {
+  const ask = board.asks().find((open) => open.rolloutId === rolloutId);
   if (ask === undefined) {
-    const route = report?.routes.find(({ rollout }) => rollout?.id === rolloutId);
-    const decision = route?.decision ?? null;
-    const doing = decision === null ? '' : `: it is ${route?.phase} (${decision.detail})`;
-    throw new AppError('conflict', `rollout ${rolloutId} asks nothing now${doing}`, {
+    const doing = board.doing(rolloutId);
+    throw new AppError('conflict', `rollout ${rolloutId} asks nothing now${doing === '' ? '' : `: it is ${doing}`}`, {
       hint:
         kind === 'reject' ? `to end it anyway: npx upshift abort ${rolloutId}` : 'watch it: npx upshift status --watch',
     });
@@ -166,11 +148,11 @@ function askFor(
   return ask;
 }
 
-async function outcomeOf(db: LedgerDb, word: string): Promise<ReturnType<typeof requestOutcome>> {
+async function replyTo(board: Board, word: string): Promise<Reply | null> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {
-    const outcome = requestOutcome(db, word);
-    if (outcome !== null || performance.now() > end) return outcome;
+    const reply = board.replyTo(word);
+    if (reply !== null || performance.now() > end) return reply;
     await pause(LOOK_EVERY_MS);
   }
 }
@@ -178,13 +160,13 @@ async function outcomeOf(db: LedgerDb, word: string): Promise<ReturnType<typeof 
 /** Prints what became of a request, and sets the exit status. */
 function show(
   request: { readonly request: number | string; readonly kind: Kind; readonly rollout: string },
-  answer: ReturnType<typeof requestOutcome>,
+  reply: Reply | null,
   { isRunning, wasAwaited }: { readonly isRunning: boolean; readonly wasAwaited: boolean },
   { json }: RequestOptions,
 ): void {
-  const result = answer?.result ?? (wasAwaited ? 'unanswered' : 'queued');
+  const result = reply?.result ?? (wasAwaited ? 'unanswered' : 'queued');
   const message =
-    answer?.message ??
+    reply?.message ??
     (wasAwaited
       ? `the daemon runs, but has not answered within ${PATIENCE_MS / 1_000} s; the request stays queued`
       : `queued for the ${isRunning ? 'daemon' : 'next daemon'}`);

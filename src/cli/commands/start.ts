@@ -16,6 +16,7 @@ interface StartOptions {
   readonly port: number;
   readonly adminPort: number;
   readonly host: string;
+  readonly group: string | undefined;
 }
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
@@ -39,6 +40,11 @@ export const startCommand: CommandModule<object, StartOptions> = {
         type: 'string',
         default: '127.0.0.1',
         describe: 'Address of the gateway: 127.0.0.1, which localhost stands for, or ::1',
+      })
+      .option('group', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Group of users who may approve and reject, without reading or writing the ledger',
       })
       .example(
         'HF_TOKEN=... npx upshift start --policy policies/default.yaml',
@@ -83,6 +89,7 @@ export const startCommand: CommandModule<object, StartOptions> = {
       port: options.port,
       host: addressOf(options.host),
       adminPort: options.adminPort,
+      group: options.group,
       version: VERSION,
       environment,
       clock,

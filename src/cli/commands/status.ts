@@ -7,12 +7,15 @@ import type { LedgerDb } from '../../ledger/database.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { isLocked } from '../../ledger/lock.ts';
 import { openForReading } from '../../ledger/open.ts';
+import type { Published } from '../../ledger/words/published.ts';
+import { isAlive, publishedOnly } from '../board.ts';
 import { EXIT } from '../exit.ts';
 import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { commandSuffix, openClock, timeOf } from '../session.ts';
 import { hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
 import { openScreen } from '../terminal/screen.ts';
+import { renderQuestions } from '../views/questions.ts';
 import { renderStatus } from '../views/status.ts';
 
 interface StatusOptions extends GlobalOptions {
@@ -46,11 +49,17 @@ export const statusCommand: CommandModule<object, StatusOptions> = {
       .example("npx upshift status --json | jq -r '.routes[].phase'", 'the phase of each route, for a script')
       .epilogue(
         'Exit status: 0 if the daemon is running, 3 if it is not. In both cases the last\n' +
-          'figures are shown.\n' +
+          'figures are shown. Somebody who may approve but not read the ledger sees what is\n' +
+          'asked (upshift start --group).\n' +
           '--json: one object, the report with "running": boolean. With --watch, one such\n' +
           'line for each new report.',
       ),
   handler: async (options) => {
+    const published = publishedOnly(options.db);
+    if (published !== null) {
+      process.exitCode = showQuestions(published, options);
+      return;
+    }
     const clock = openClock();
     const db = openForReading(options.db);
     try {
@@ -77,6 +86,14 @@ function look(db: LedgerDb, clock: Clock, { db: path }: StatusOptions, trustsFre
 function show({ report, isRunning, now }: Seen, { json, db }: StatusOptions): number {
   if (json) printJson({ ...report, running: isRunning });
   else printText(renderStatus(report, { ...viewOptions(db), isRunning, now }));
+  return isRunning ? EXIT.ok : EXIT.needsDaemon;
+}
+
+/** For those who may not read the ledger. */
+function showQuestions(published: Published, { json, db }: StatusOptions): number {
+  const isRunning = isAlive(published);
+  if (json) printJson({ running: isRunning, rollouts: published.rollouts, asks: published.asks });
+  else printText(renderQuestions(published, { ...viewOptions(db), isRunning }));
   return isRunning ? EXIT.ok : EXIT.needsDaemon;
 }
 

@@ -3,7 +3,7 @@ import { AppError } from '../../core/errors.ts';
 import type { AskAbout } from '../../core/rollout/ask.ts';
 import type { Phase } from '../../core/rollout/rollout.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
-import { openAsks } from '../../ledger/journal/requests.ts';
+import { openAsks } from '../../ledger/journal/asks.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { SwarmProgress } from '../../loadtest/swarm.ts';

@@ -35,6 +35,6 @@ export function entry(
 }
 
 /** Something that a person should know. */
-export function alert(text: string, page: Page): string[] {
+export function alert(text: string, page: Pick<Page, 'width' | 'paint'>): string[] {
   return wrap(text, page.width - 3).map((line, i) => ` ${i === 0 ? page.paint.yellow('!') : ' '} ${line}`);
 }

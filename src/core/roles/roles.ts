@@ -21,9 +21,13 @@ export interface Known {
 
 const ROOT = 0;
 
-/** Who may do what if nobody says otherwise: the daemon's user and root may do everything. */
-export function defaultRoles(uid: number): Roles {
-  return { read: [], call: [], approve: [], admin: uid === ROOT ? [ROOT] : [ROOT, uid] };
+/**
+ * Who may do what if nobody says otherwise: the daemon's user and root may do everything, and the members of the group that
+ * may speak to the daemon may approve.
+ */
+export function defaultRoles(uid: number, group: string | null = null): Roles {
+  const approve = group === null ? [] : [`@${group}`];
+  return { read: [], call: [], approve, admin: uid === ROOT ? [ROOT] : [ROOT, uid] };
 }
 
 /** The role that a request needs. */

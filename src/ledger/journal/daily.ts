@@ -40,7 +40,7 @@ export function keepCheckpoint(
   }
   if (now === null) return null;
   const note = writeCheckpoint(now, key);
-  replacePrivate(path, notes === '' ? note : `${notes}\n${note}`, true);
+  replacePrivate(path, notes === '' ? note : `${notes}\n${note}`, { isDurable: true });
   return { ...now, at: Date.now(), note };
 }
 

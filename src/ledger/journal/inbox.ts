@@ -1,10 +1,12 @@
 import type { LedgerDb } from '../database.ts';
 import { wordsPath } from '../ownership.ts';
 import type { People } from '../words/people.ts';
+import { Publisher } from '../words/published.ts';
 import { WordFolder } from '../words/word-folder.ts';
 import type { LedgerKey } from './key.ts';
 import { isSealedBy } from './own-seals.ts';
-import { addRequest, pendingRequests } from './requests.ts';
+import { openAsks } from './asks.ts';
+import { activeRollouts, addRequest, pendingRequests, replyTo, wordOf } from './requests.ts';
 import type { Hearing, PendingRequest } from './requests.ts';
 import { digestOf, lastSeal } from './seals.ts';
 
@@ -30,12 +32,15 @@ interface InboxOptions {
 export class Inbox {
   readonly #given: InboxOptions;
   readonly #folder: WordFolder;
+  /** Null if only the daemon's user may speak. */
+  readonly #publisher: Publisher | null;
   /** Digests of the waiting rows that this daemon wrote; null for those of another hand. */
   #checked = new Map<number, string | null>();
 
   constructor(given: InboxOptions) {
     this.#given = given;
     this.#folder = new WordFolder(wordsPath(given.path));
+    this.#publisher = Publisher.open(given.path);
   }
 
   /** See `JournalStore.pendingRequests`. */
@@ -51,12 +56,16 @@ export class Inbox {
       return isOwn;
     });
     this.#checked = checked;
+    this.#publish(notes);
     return { requests, notes };
   }
 
   /** These requests were answered: if their answers are gone later, somebody has removed them. */
   answered(ids: readonly number[]): void {
-    for (const id of ids) this.#checked.delete(id);
+    for (const id of ids) {
+      this.#checked.delete(id);
+      if (this.#publisher !== null) this.#reply(wordOf(this.#given.db, id));
+    }
   }
 
   close(): void {
@@ -67,14 +76,28 @@ export class Inbox {
     const { words, notes } = this.#folder.look();
     if (words.length === 0) return [...notes];
     const { db, key, people } = this.#given;
-    const refused = sealing(() =>
-      words.flatMap((word) => {
-        const why = addRequest(db, word, { key, people, ...hearing });
-        return why === null ? [] : [`the word ${word.name} of user ${word.uid} is about nothing: ${why}`];
-      }),
-    );
+    const heard = sealing(() => words.map((word) => addRequest(db, word, { key, people, ...hearing })));
     this.#folder.remove(words);
+    const refused = words.flatMap(({ name, uid }, i) => {
+      const why = heard[i] ?? null;
+      if (why === null) this.#reply(name);
+      else this.#publisher?.reply(name, { request: null, result: 'refused', message: why });
+      return why === null ? [] : [`the word ${name} of user ${uid} is about nothing: ${why}`];
+    });
     return [...notes, ...refused];
+  }
+
+  #reply(word: string | null): void {
+    const reply = word === null || this.#publisher === null ? null : replyTo(this.#given.db, word);
+    if (word !== null && reply !== null) this.#publisher?.reply(word, reply);
+  }
+
+  #publish(notes: string[]): void {
+    if (this.#publisher === null) return;
+    const { db } = this.#given;
+    this.#publisher.publish({ pid: process.pid, rollouts: activeRollouts(db), asks: openAsks(db) });
+    const note = this.#publisher.takeNote();
+    if (note !== null) notes.push(note);
   }
 
   /** The digest of a request that this ledger's key has sealed; null if it has not, or if seals are missing. */

@@ -17,24 +17,28 @@ import { checkOwnership, fileCode, realPath, wordsPath } from '../ownership.ts';
 import { ENDS, newName, wordText } from './word.ts';
 import type { Word } from './word.ts';
 
+const GROUP_WRITES = 0o020;
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
- * Writes a word for the daemon of a ledger, now or later; it survives a power cut. Returns its name. Throws AppError:
- * `conflict` if another user could remove it, `unavailable` if it cannot be written.
+ * Writes a word for the daemon of a ledger, now or later; it survives a power cut. `isMember`: the writer is only a member
+ * of the group that may speak. Returns its name. Throws AppError: `conflict` if another user could remove it, `unavailable`
+ * if it cannot be written.
  */
-export function writeWord(dbPath: string, word: Word): string {
+export function writeWord(dbPath: string, word: Word, isMember = false): string {
   const folder = wordsPath(dbPath);
   const name = newName((performance.timeOrigin + performance.now()) * 1_000);
   try {
-    makeFolder(dbPath, folder);
-    checkOwnership(dbPath, 'read');
+    if (!isMember) {
+      makeFolder(dbPath, folder);
+      checkOwnership(dbPath, 'read');
+    }
     writeWhole(folder, name, wordText(name, word));
     return name;
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new AppError('unavailable', `nothing can be written into ${folder}`, {
-      hint: 'check the space of the disk, and that the folder is yours',
+      hint: 'check the space of the disk, and that you may write into the folder (upshift start --group)',
       cause: error,
     });
   }
@@ -58,8 +62,7 @@ function writeWhole(folder: string, name: string, text: string): void {
   const part = join(folder, name + ENDS.part);
   const file = openSync(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    // Only root writes into a folder of another user. Nobody but that user gets as far as the file.
-    if (statSync(folder).uid !== process.geteuid?.()) fchmodSync(file, 0o644);
+    fchmodSync(file, modeIn(folder));
     writeSync(file, text);
     fsyncSync(file);
     renameSync(part, join(folder, name + ENDS.word));
@@ -72,12 +75,31 @@ function writeWhole(folder: string, name: string, text: string): void {
   syncFolder(folder);
 }
 
+/** The rights that let the daemon read a word in its folder. */
+function modeIn(folder: string): number {
+  const { uid, mode } = statSync(folder);
+  if (uid === process.geteuid?.()) return 0o600;
+  // What is not the group's is root's here: nobody but the daemon gets as far as the file.
+  return (mode & GROUP_WRITES) !== 0 ? 0o640 : 0o644;
+}
+
 /** So that the new name, too, survives a power cut. */
 function syncFolder(folder: string): void {
-  const opened = openSync(folder, constants.O_RDONLY);
+  const opened = openOrNull(folder);
+  if (opened === null) return;
   try {
     fsyncSync(opened);
   } finally {
     closeSync(opened);
+  }
+}
+
+/** Null for members of the group, who may not read the folder. */
+function openOrNull(folder: string): number | null {
+  try {
+    return openSync(folder, constants.O_RDONLY);
+  } catch (error) {
+    if (fileCode(error) === 'EACCES') return null;
+    throw error;
   }
 }

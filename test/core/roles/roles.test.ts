@@ -17,6 +17,14 @@ describe('roles', () => {
     }
   });
 
+  it('let the members of the group that may speak approve, and nothing else', () => {
+    const roles = defaultRoles(1_000, 'ops');
+    assert.deepEqual(
+      ROLES.filter((role) => hasRole(roles, role, ANN)),
+      ['approve'],
+    );
+  });
+
   it('are held by name, by number and by group, and admin holds all of them', () => {
     const cases: readonly (readonly [holder: Holder, holds: boolean])[] = [
       ['ann', true],

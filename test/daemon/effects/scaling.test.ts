@@ -15,7 +15,7 @@ import { MODEL, openStage } from '../../support/stage.ts';
 import type { LearnedCapacity } from '../../../src/core/scaling/capacity.ts';
 import { readLearned } from '../../../src/core/learned.ts';
 import { learned } from '../../../src/ledger/journal/learned.ts';
-import { openAsks } from '../../../src/ledger/journal/requests.ts';
+import { openAsks } from '../../../src/ledger/journal/asks.ts';
 import { startTraffic } from '../../support/traffic.ts';
 import { PATIENT, eventually } from '../../support/waiting.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Log } from '../../../src/daemon/log.ts';
-import { openAsks } from '../../../src/ledger/journal/requests.ts';
+import { openAsks } from '../../../src/ledger/journal/asks.ts';
 import { openDaemon } from '../../support/inside.ts';
 import { approveUpTo, assertAllRecorded, assertAudited, inPhase, newestRollout } from '../../support/rollout.ts';
 import { MODEL, openStage } from '../../support/stage.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { RouteStatus } from '../../../src/core/status.ts';
 import { listRollouts } from '../../../src/ledger/journal/rollouts.ts';
-import { openAsks } from '../../../src/ledger/journal/requests.ts';
+import { openAsks } from '../../../src/ledger/journal/asks.ts';
 import type { InsideDaemon } from '../../support/inside.ts';
 import { openDaemon } from '../../support/inside.ts';
 import { abort, approve, approveUpTo, inPhase } from '../../support/rollout.ts';

@@ -25,12 +25,13 @@ import { CORE_VERSION } from '../../../src/core/decide/decision.ts';
 import { defaultRoles } from '../../../src/core/roles/roles.ts';
 import type { Roles } from '../../../src/core/roles/roles.ts';
 import { verifyAudit } from '../../../src/ledger/journal/audit.ts';
-import { requestId, requestOutcome } from '../../../src/ledger/journal/requests.ts';
+import { requestId, replyTo } from '../../../src/ledger/journal/requests.ts';
 import { JournalStore } from '../../../src/ledger/journal/store.ts';
 import { migrate } from '../../../src/ledger/migrate.ts';
-import { makeWordsFolder, wordsPath } from '../../../src/ledger/ownership.ts';
+import { wordsPath } from '../../../src/ledger/ownership.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { askSystem } from '../../../src/ledger/words/people.ts';
+import { makeFolders } from '../../../src/ledger/words/folders.ts';
 import { newName, wordText } from '../../../src/ledger/words/word.ts';
 import { writeWord } from '../../../src/ledger/words/write-word.ts';
 import { say, wordOf } from '../../support/words.ts';
@@ -56,7 +57,7 @@ class Scene {
   store: JournalStore;
 
   constructor() {
-    makeWordsFolder(this.path);
+    makeFolders(this.path, null);
     migrate(this.path, START_MS);
     this.store = this.#open();
     this.store.commit(makeEntry(1, { decision: makeDecision(1, { coreVersion: 0 }), ask: { ...ASK, at: START_MS } }));
@@ -194,7 +195,7 @@ describe('words on their way into the ledger', () => {
         isAllowed,
         `${kind} ${JSON.stringify(roles)}`,
       );
-      const outcome = scene.read((db) => requestOutcome(db, word));
+      const outcome = scene.read((db) => replyTo(db, word));
       if (isAllowed) assert.equal(outcome, null);
       else
         assert.match(
@@ -409,8 +410,8 @@ describe('what is no word of anybody', () => {
     scene.forge(`UPDATE asks SET figures = '{"detail":"p95 is 1 s"}'`);
     const word = say(scene.path, APPROVE);
     assert.deepEqual(scene.look().requests, []);
-    const outcome = scene.read((db) => requestOutcome(db, word));
-    assert.deepEqual([outcome?.result, outcome?.decisionId], ['refused', null]);
+    const outcome = scene.read((db) => replyTo(db, word));
+    assert.equal(outcome?.result, 'refused');
     assert.match(outcome?.message ?? '', /is not what the daemon asked.*audit --verify/);
   });
 
@@ -420,7 +421,7 @@ describe('what is no word of anybody', () => {
     const word = say(scene.path, APPROVE);
     scene.forge(`UPDATE asks SET figures = '${ASK.figures}'`);
     assert.deepEqual(scene.look().requests, []);
-    assert.match(scene.read((db) => requestOutcome(db, word))?.message ?? '', /is not what you saw: look again/);
+    assert.match(scene.read((db) => replyTo(db, word))?.message ?? '', /is not what you saw: look again/);
     const { problems } = scene.read((db) => verifyAudit(db, redecide, CORE_VERSION));
     assert.ok(problems.every(({ what }) => what.includes('triggers')));
     assert.equal(scene.rows(), 1);
