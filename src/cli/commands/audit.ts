@@ -203,7 +203,8 @@ function verify(db: LedgerDb, options: AuditOptions): void {
   const against = options.key !== undefined || isElsewhere(options) ? 'outside' : 'itself';
   const verified = consistent && against === 'outside';
   if (json) printJson({ verified, consistent, against, coreVersion: CORE_VERSION, ...report });
-  else printText(renderAudit(cleanAll(report), { ...lookOf(process.stdout), against }));
+  else
+    printText(renderAudit(cleanAll(report), { ...lookOf(process.stdout), against, isTerminal: process.stdout.isTTY }));
   process.exitCode = consistent ? EXIT.ok : EXIT.failed;
 }
 

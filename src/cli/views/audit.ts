@@ -10,8 +10,8 @@ import type { ViewOptions } from './page.ts';
 
 type Look = Pick<ViewOptions, 'width' | 'color'>;
 
-/** So many problems are listed, so that the first one stays in sight. */
-const MOST_LISTED = 10;
+/** So many problems are listed in a terminal, so that the first one stays in sight. */
+const MOST_IN_SIGHT = 5;
 
 const ITSELF =
   'Whoever can write the ledger and its key can make all of it anew. To see that, keep the public key or a checkpoint ' +
@@ -77,17 +77,20 @@ export function decisionsCsv(rows: readonly DecisionRow[]): string {
   );
 }
 
-/** What the audit found, what it covers and what it does not. `against`: what the ledger was checked against. */
-export function renderAudit(
-  report: AuditReport,
-  { width, color, against }: Look & { readonly against: 'outside' | 'itself' },
-): string {
-  const paint = createPaint(color);
-  const paragraph = (text: string) => wrap(text, width).map((line) => paint.dim(line));
+interface AuditLook extends Look {
+  /** What the ledger was checked against. */
+  readonly against: 'outside' | 'itself';
+  readonly isTerminal: boolean;
+}
+
+/** What the audit found, what it covers and what it does not. A terminal gets the first problems, a file all of them. */
+export function renderAudit(report: AuditReport, look: AuditLook): string {
+  const paint = createPaint(look.color);
+  const paragraph = (text: string) => wrap(text, look.width).map((line) => paint.dim(line));
   return [
-    ...coveredLines(report, width),
-    ...resultLines(report, against, paint),
-    ...(report.problems.length > 0 || against === 'outside' ? [] : paragraph(ITSELF)),
+    ...coveredLines(report, look.width),
+    ...resultLines(report, look, paint),
+    ...(report.problems.length > 0 || look.against === 'outside' ? [] : paragraph(ITSELF)),
     ...paragraph(notCovered(report)),
     ...paragraph('npx upshift judge --replay ROLLOUT judges the calls of a rollout again.'),
   ].join('\n');
@@ -112,20 +115,27 @@ function coveredLines(report: AuditReport, width: number): string[] {
   ];
 }
 
-function resultLines({ problems, head }: AuditReport, against: 'outside' | 'itself', paint: Paint): string[] {
+function resultLines(
+  { problems, head }: AuditReport,
+  { against, isTerminal, width }: AuditLook,
+  paint: Paint,
+): string[] {
   if (problems.length === 0) {
     const word = against === 'outside' ? 'verified' : 'consistent in itself';
     return [paint.green(`${word}: nothing sealed was changed, removed or inserted`), `head ${head ?? 'none'}`];
   }
-  const lines = problems
-    .slice(0, MOST_LISTED)
-    .map(({ decisionId, what }) => `  ${decisionId === null ? 'the file' : `decision ${decisionId}`}: ${what}`);
-  const more = problems.length - lines.length;
+  const shown = problems
+    .slice(0, isTerminal ? MOST_IN_SIGHT : problems.length)
+    .map(({ decisionId, what }) => (decisionId === null ? what : `decision ${decisionId}: ${what}`));
+  const more = problems.length - shown.length;
   return [
     paint.red(`${countText(problems.length, 'problem')}${problems.length > 1 ? ', the oldest first' : ''}:`),
-    ...lines,
+    // A file gets every line whole, so that a program can find a sentence in it.
+    ...shown.flatMap((text) =>
+      isTerminal ? wrap(text, width - 4).map((line, n) => (n === 0 ? `  ${line}` : `    ${line}`)) : [`  ${text}`],
+    ),
     ...(more > 0 ? [`  and ${numberText(more)} more; --json lists all of them`] : []),
-    `${paint.dim('next')}  keep a copy of the file before anything else; npx upshift explain ID shows one`,
+    `${paint.dim('next')}  keep a copy of the file; npx upshift explain ID shows a decision`,
   ];
 }
 

@@ -132,7 +132,7 @@ describe('audit', { concurrency: 4 }, () => {
     db.close();
     const { code, out } = await upshift(['audit', '--verify', '--db', path]);
     assert.equal(code, 1);
-    assert.match(out, /the file: rollout \w+: its state does not follow from its events/);
+    assert.match(out, /  rollout \w+: its state does not follow from its events/);
   });
 
   it('verifies only against a key or a checkpoint that was kept elsewhere', async (context) => {
