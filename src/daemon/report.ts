@@ -70,7 +70,10 @@ export function reportRoute(
   memory: RouteMemory,
   { gateway, filePolicyHash }: { readonly gateway: Pick<Gateway, 'shadowCounts'>; readonly filePolicyHash: string },
 ): RouteStatus {
-  const { rollout, lastRollout } = watch;
+  const {
+    rollout,
+    state: { last },
+  } = watch;
   const figures = watch.demand();
   const { criteria } = watch.filePolicy;
   return {
@@ -81,8 +84,8 @@ export function reportRoute(
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
     lastRollout:
-      lastRollout !== null && 'reason' in lastRollout && isOver(lastRollout.phase)
-        ? { id: lastRollout.id, phase: lastRollout.phase, at: lastRollout.since, reason: lastRollout.reason }
+      last !== null && 'reason' in last && isOver(last.phase)
+        ? { id: last.id, phase: last.phase, at: last.since, reason: last.reason }
         : null,
     notes: [...memory.notes, ...notes(watch, filePolicyHash)],
     traffic: watch.worth?.latest ?? null,
@@ -115,9 +118,10 @@ function reportRollout(
     isPaused: rollout.isPaused,
     step,
     steps: policy.steps.map((_, i) => endpointStop(i + 1, watch)),
-    weight: watch.isForced
-      ? Number(watch.rollback?.decision.action === 'roll_back' && toward === 'serverless')
-      : endpointShare(rollout, policy),
+    weight:
+      watch.rollback === null
+        ? endpointShare(rollout, policy)
+        : Number(watch.rollback.decision.action === 'roll_back' && toward === 'serverless'),
     ...shares(figures, toward),
     figures,
     verdict: memory.decision?.verdict ?? null,
@@ -129,7 +133,7 @@ function reportRollout(
     pricePerHourMicros: rollout.pricePerHourMicros,
     instance: rollout.instance,
     ...reportScaling(watch),
-    ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.openAskId),
+    ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.state.active?.askId ?? null),
   };
 }
 
@@ -162,7 +166,7 @@ function shares(
 function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   const lines: string[] = [];
   const { rollout } = watch;
-  if (watch.isForced)
+  if (watch.rollback !== null)
     lines.push(
       'the ledger cannot store the decision to roll back: the rollback is carried out in memory and stored as soon as possible',
     );

@@ -9,8 +9,9 @@ import { LONGEST_SUSTAIN_MS } from '../core/policy/back.ts';
 import { policyOf } from '../core/policy/of-model.ts';
 import type { RoutePolicy } from '../core/policy/policy.ts';
 import { readPolicy } from '../core/policy/stored.ts';
-import { isOver } from '../core/rollout/rollout.ts';
 import type { Rollout } from '../core/rollout/rollout.ts';
+import { stateOf } from '../core/rollout/route-state.ts';
+import type { HeldRollout, RouteRollouts, RouteState } from '../core/rollout/route-state.ts';
 import type { LoggedCall } from '../ledger/calls/history.ts';
 import type { EventPage } from '../ledger/journal/believe.ts';
 import { differsFromFold, Fold, rowOf } from '../ledger/journal/fold.ts';
@@ -23,6 +24,8 @@ import type { Judging } from './route/judging.ts';
 import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
 import { EndpointWorth, hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.ts';
+
+type StateJournal = Pick<Journal, 'sealedEvents' | 'openAsk' | 'policy'>;
 
 /** So many calls may wait before the judge is asked to take them. */
 const MOST_WAITING = 1_000;
@@ -42,27 +45,12 @@ export async function restore(
   { learned, log }: { readonly learned: Pick<LearnedRows, 'traffic'>; readonly log: Log },
 ): Promise<void> {
   await journal.checkHistory();
-  for (const folded of await foldLedger(journal)) {
-    await keepRow(folded, journal, log);
-    const { rollout } = folded;
-    const watch = routes.watch(rollout.model);
-    if (watch === null) continue;
-    if (isOver(rollout.phase)) {
-      watch.lastRollout = rollout;
-      continue;
-    }
-    // If two rollouts are not over, the older one is promoted and the newer one is the way back that replaced it.
-    const { rollout: older, policy } = watch;
-    const replaced =
-      older !== null && older.id === rollout.wayBack?.replaces
-        ? { rollout: older, policy, openAskId: await askIdOf(older, journal) }
-        : null;
-    watch.setRollout(rollout, await pinnedPolicy(rollout, journal), replaced);
-  }
+  const fold = await foldLedger(journal);
+  for (const folded of fold.rollouts) await keepRow(folded, journal, log);
+  for (const [model, rollouts] of fold.routes) routes.watch(model)?.enter(await held(rollouts, journal));
   for (const watch of routes.all()) {
     const { rollout } = watch;
     if (rollout === null) continue;
-    watch.openAskId = await askIdOf(rollout, journal);
     for await (const page of journal.stepCalls(rollout.id)) {
       for (const call of page) watch.restore(call.step, call.role, call);
     }
@@ -73,14 +61,32 @@ export async function restore(
   routes.rebuild();
 }
 
-async function foldLedger(journal: Pick<Journal, 'sealedEvents'>): Promise<readonly Folded[]> {
+/** What the ledger holds of the state of every route, by model. */
+export async function storedStates(journal: StateJournal): Promise<ReadonlyMap<string, RouteState>> {
+  const states = new Map<string, RouteState>();
+  for (const [model, rollouts] of (await foldLedger(journal)).routes) states.set(model, await held(rollouts, journal));
+  return states;
+}
+
+async function foldLedger(journal: Pick<Journal, 'sealedEvents'>): Promise<Fold> {
   const fold = new Fold();
   for (let after: number | null = 0; after !== null;) {
     const { events, next }: EventPage = await journal.sealedEvents(after);
     for (const event of events) fold.take(event);
     after = next;
   }
-  return fold.rollouts;
+  return fold;
+}
+
+/** The state of a route that has these rollouts, with the policies and open questions that the ledger holds of them. */
+async function held(rollouts: RouteRollouts, journal: StateJournal): Promise<RouteState> {
+  const goesWith = new Map<string, Omit<HeldRollout, 'rollout'>>();
+  for (const rollout of [rollouts.active, rollouts.replaced]) {
+    if (rollout === null) continue;
+    const policy = await pinnedPolicy(rollout, journal);
+    goesWith.set(rollout.id, { policy, askId: await askIdOf(rollout, journal) });
+  }
+  return stateOf(rollouts, ({ id }) => goesWith.get(id) as Omit<HeldRollout, 'rollout'>);
 }
 
 /** Other commands and other parts of the daemon read the row, so a row that says something else is replaced. */
@@ -93,7 +99,7 @@ async function keepRow(folded: Folded, journal: Pick<Journal, 'rollout' | 'commi
   await journal.commit({ rollout: rowOf(folded), events: [], outcomes: [] });
 }
 
-async function askIdOf({ id, ask }: Rollout, journal: Journal): Promise<number | null> {
+async function askIdOf({ id, ask }: Rollout, journal: Pick<Journal, 'openAsk'>): Promise<number | null> {
   return ask === null ? null : ((await journal.openAsk(id))?.id ?? null);
 }
 

@@ -253,7 +253,7 @@ class Script {
       const [effect] = watch.effects;
       if (effect === 'survey') await world.survey(1.3, null);
       else if (effect !== undefined) await world.finish(effect, 'ok');
-      else if (watch.openAskId !== null) await world.request('approve', null);
+      else if (watch.rollout?.ask != null) await world.request('approve', null);
       else if (watch.rollout?.phase === 'provisioning' && watch.endpoint?.state === 'pending') {
         await world.see('running', true);
       } else return;

@@ -21,7 +21,7 @@ import { observe } from '../../src/daemon/tick/observe.ts';
 import type { RouteMemory } from '../../src/daemon/tick/reconcile.ts';
 import { reconcile } from '../../src/daemon/tick/reconcile.ts';
 import { learnedFacts, LearnedRows } from '../../src/daemon/learned.ts';
-import { restore } from '../../src/daemon/restore.ts';
+import { restore, storedStates } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
 import { NOTHING_LEARNED } from '../../src/daemon/route/learned-route.ts';
 import type { RouteWatch } from '../../src/daemon/route/watch.ts';
@@ -55,7 +55,7 @@ export class World {
   readonly #dbPath = join(this.#folder, 'upshift.db');
   readonly #clock: Clock = { now: () => this.now, sleep: () => Promise.reject(new Error('nobody sleeps')), scale: 1 };
   readonly #policy: Policy;
-  readonly #policyRecord: NonNullable<JournalEntry['policy']>;
+  #policyRecord: NonNullable<JournalEntry['policy']>;
   #ledger: OpenLedger | null = null;
   #routes: Routes;
   #learned: LearnedRows | null = null;
@@ -80,8 +80,7 @@ export class World {
     if (!parsed.ok)
       throw new Error(parsed.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
     this.#policy = parsed.policy;
-    const hash = createHash('sha256').update(text).digest('hex');
-    this.#policyRecord = { hash, path: 'policy.yaml', text, parsed: JSON.stringify(parsed.policy) };
+    this.#policyRecord = recordOf(text, parsed.policy);
     this.#routes = this.#newRoutes(null);
   }
 
@@ -165,7 +164,8 @@ export class World {
   async #reconcileOnce(request: OperatorRequest | null): Promise<boolean> {
     await this.#spending.refresh(this.watch, Math.floor(this.now));
     const { hash } = this.#policyRecord;
-    return reconcile(this.watch, this.#memory, request, {
+    const before = this.watch.state;
+    const isDone = await reconcile(this.watch, this.#memory, request, {
       clock: this.#clock,
       journal: { commit: (entry) => this.#commit(entry) },
       observe: (watch, wish) =>
@@ -186,6 +186,14 @@ export class World {
       },
       changed: () => this.#showWeight(),
     });
+    if (this.watch.state !== before) await this.#checkState();
+    return isDone;
+  }
+
+  /** The state is what a process that starts now makes of the ledger. */
+  async #checkState(): Promise<void> {
+    const stored = (await storedStates(this.#open.journal)).get(MODEL);
+    assert.deepEqual(stored, this.watch.state);
   }
 
   async #commit(entry: JournalEntry): ReturnType<Ledger['journal']['commit']> {
@@ -220,9 +228,9 @@ export class World {
   /** Says a word as the command line does, and lets the daemon hear it. `askId`: the open one unless given. */
   async request(kind: OperatorRequest['kind'], reason: string | null, askId?: number): Promise<void> {
     const { watch } = this;
-    const rollout = watch.rollout ?? watch.lastRollout;
+    const rollout = watch.rollout ?? watch.state.last;
     const needsAsk = kind === 'approve' || kind === 'reject';
-    const asked = needsAsk ? (askId ?? watch.openAskId) : null;
+    const asked = needsAsk ? (askId ?? watch.state.active?.askId ?? null) : null;
     say(this.#dbPath, { kind, rolloutId: rollout?.id ?? 'none', askId: asked, reason });
     await this.#answer();
     await this.#answer();
@@ -237,7 +245,9 @@ export class World {
   /** Changes the budget in the policy file; a rollout keeps the policy that it pinned. */
   async setBudget(budget: Partial<BudgetPolicy>): Promise<void> {
     const { watch } = this;
-    watch.adopt({ ...watch.filePolicy, budget: { ...NO_BUDGET, ...budget } }, this.now);
+    const route = { ...watch.filePolicy, budget: { ...NO_BUDGET, ...budget } };
+    watch.adopt(route, this.now);
+    this.#policyRecord = recordOf(JSON.stringify(route), { ...this.#policy, routes: [route] });
     await this.tick();
   }
 
@@ -367,6 +377,11 @@ export class World {
     const wake = () => (this.#isWoken = true);
     return new Routes(this.#policy, this.#clock, wake, (model) => learned?.route(model) ?? NOTHING_LEARNED);
   }
+}
+
+function recordOf(text: string, policy: Policy): NonNullable<JournalEntry['policy']> {
+  const hash = createHash('sha256').update(text).digest('hex');
+  return { hash, path: 'policy.yaml', text, parsed: JSON.stringify(policy) };
 }
 
 function newMemory(): RouteMemory {

@@ -86,7 +86,7 @@ function extend(spans: Span[], watch: RouteWatch, rollout: Rollout, now: number)
 const NEVER_BEGUN = /^(?:proposal_expired|rejected: step 0)\b/;
 
 /** The route's last rollout, if a former process ended it. */
-function recovered({ lastRollout: last }: RouteWatch): Span[] {
+function recovered({ state: { last } }: RouteWatch): Span[] {
   if (last === null || (last.phase !== 'draining' && 'reason' in last && NEVER_BEGUN.test(last.reason))) return [];
   return [{ rolloutId: last.id, from: last.createdAt, to: last.since, rate: last.pricePerHourMicros }];
 }

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { decide } from '../../src/core/decide/decide.ts';
 import { BACK_DEFAULTS } from '../../src/core/policy/back.ts';
+import { happenedBy } from '../../src/core/decide/decision.ts';
 import type { Decision } from '../../src/core/decide/decision.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
 import { ONE_APPROVAL } from '../../src/core/policy/approvals.ts';
@@ -8,10 +9,9 @@ import { NO_BUDGET } from '../../src/core/policy/budget.ts';
 import type { RoutePolicy } from '../../src/core/policy/policy.ts';
 import { POLICY_DEFAULTS } from '../../src/core/policy/defaults.ts';
 import type { Rollout } from '../../src/core/rollout/rollout.ts';
-import type { RolloutEvent } from '../../src/core/rollout/event.ts';
-import { evolve } from '../../src/core/rollout/evolve.ts';
+import { changedBy, nextState, rolloutsOf, WATCHED } from '../../src/core/rollout/route-state.ts';
+import type { Happened, RouteState } from '../../src/core/rollout/route-state.ts';
 import { isAbout } from '../../src/core/rollout/ask.ts';
-import { isActive } from '../../src/core/rollout/rollout.ts';
 import type { Verdict } from '../../src/core/judge/verdict.ts';
 import type { ScalingPolicy } from '../../src/core/policy/scaling.ts';
 import { SCALING_DEFAULTS } from '../../src/core/policy/scaling.ts';
@@ -166,55 +166,44 @@ export interface Tick {
   readonly decided: Decision;
   readonly after: Rollout | null;
   /** Everything that ever happened to the rollout in `after`, in order. */
-  readonly history: readonly { readonly event: RolloutEvent; readonly at: number }[];
-}
-
-/** The promoted rollout that a way back takes the place of. */
-interface Kept {
-  readonly rollout: Rollout;
-  readonly history: Tick['history'];
+  readonly history: readonly Happened[];
+  /** Everything that ever happened on the route, and the state to which the decisions have led it. */
+  readonly told: readonly Happened[];
+  readonly state: RouteState;
 }
 
 /** Lets the core walk through the weather, as the daemon would. */
 export function* walk(policy: RoutePolicy, days: readonly Weather[], isPromoted = false): Generator<Tick> {
-  let history: Tick['history'] = [];
-  if (isPromoted) history = TO_PROMOTED.map((event) => ({ event, at: START }));
-  let before: Rollout | null = isPromoted ? promotedRollout() : null;
+  const rolloutId = promotedRollout().id;
+  let told: readonly Happened[] = isPromoted ? TO_PROMOTED.map((event) => ({ rolloutId, event, at: START })) : [];
+  let state = nextState(WATCHED, { happened: told, filePolicy: policy, askId: null });
   let now = START;
   let asks = 0;
   let rollouts = 0;
-  let last: Pick<Observation, 'lastEndedAt' | 'lastToward'> = { lastEndedAt: null, lastToward: null };
-  let promoted: Kept | null = null;
   for (const day of days) {
     now += day.afterMs;
-    const seen = look(before, day, policy, { now, asks, ...last, rolloutId: `rollout${rollouts}` });
+    const { active, last } = state;
+    const before = active?.rollout ?? null;
+    const seen = look(before, day, policy, {
+      now,
+      asks,
+      openAskId: active?.askId ?? null,
+      lastEndedAt: last?.since ?? null,
+      lastToward: last?.toward ?? null,
+      rolloutId: `rollout${rollouts}`,
+    });
     const decided = decide(before, seen);
-    let after: Rollout | null = before;
-    for (const event of decided.events) {
-      if (event.type === 'proposed') {
-        promoted = before === null ? null : { rollout: before, history };
-        [history, rollouts] = [[], rollouts + 1];
-      }
+    const happened = happenedBy(decided, before, now);
+    for (const { event } of happened) {
+      if (event.type === 'proposed') rollouts++;
       if (event.type === 'asked') asks++;
-      history = [...history, { event, at: now }];
-      after = evolve(after, event, now);
     }
-    yield { before, seen, decided, after, history };
-    if (promoted !== null && decided.replaced !== undefined) {
-      const { event } = decided.replaced;
-      promoted = {
-        rollout: evolve(promoted.rollout, event, now),
-        history: [...promoted.history, { event, at: now }],
-      };
-    }
-    if (after !== null && !isActive(after)) {
-      last = { lastEndedAt: now, lastToward: after.toward };
-      const kept: Kept | null = promoted !== null && isActive(promoted.rollout) ? promoted : null;
-      after = kept?.rollout ?? null;
-      history = kept?.history ?? [];
-      promoted = null;
-    }
-    before = after;
+    const ownId = happened[decided.events.length - 1]?.rolloutId ?? '';
+    const after = changedBy(rolloutsOf(state), happened).get(ownId) ?? before;
+    told = [...told, ...happened];
+    state = nextState(state, { happened, filePolicy: policy, askId: asks });
+    const history = told.filter((each) => each.rolloutId === after?.id);
+    yield { before, seen, decided, after, history, told, state };
   }
 }
 
@@ -229,7 +218,7 @@ function look(
   rollout: Rollout | null,
   day: Weather,
   policy: RoutePolicy,
-  at: { now: number; asks: number; rolloutId: string } & Pick<Observation, 'lastEndedAt' | 'lastToward'>,
+  at: { now: number; asks: number; rolloutId: string } & Pick<Observation, 'openAskId' | 'lastEndedAt' | 'lastToward'>,
 ): Observation {
   const { now } = at;
   const isSustained = day.demand === 'sustained';
@@ -246,7 +235,7 @@ function look(
       holdsSince: isSustained ? now - 400_000 : null,
     },
     lastEndedAt: at.lastEndedAt,
-    lastToward: at.lastToward ?? null,
+    lastToward: at.lastToward,
     survey: surveyOf(day, now),
     next: { rolloutId: at.rolloutId, endpointName: `writer-${at.rolloutId}` },
     endpoint: endpointOf(rollout, day, now),
@@ -266,8 +255,8 @@ function look(
       ratePerHourMicros: rollout === null ? 0 : 9_000_000,
       at: now,
     },
-    request: requestOf(rollout, day, at.asks),
-    openAskId: rollout?.ask == null ? null : at.asks,
+    request: requestOf(rollout, day, at.openAskId ?? at.asks),
+    openAskId: at.openAskId,
   });
 }
 
@@ -337,7 +326,7 @@ function verdictOf(rollout: Rollout | null, day: Weather): Verdict | null {
   return verdictOn(step, { status: day.verdict, canaryCalls: day.isFew ? 20 : 300 });
 }
 
-function requestOf(rollout: Rollout | null, day: Weather, asks: number): OperatorRequest | null {
+function requestOf(rollout: Rollout | null, day: Weather, askId: number): OperatorRequest | null {
   if (day.request === 'none' || (day.request === 'answer' && rollout?.ask == null)) return null;
   const kind = day.request === 'answer' ? 'approve' : day.request;
   const step = rollout !== null && isAbout(rollout.ask, 'step') ? rollout.ask.step : null;
@@ -345,7 +334,7 @@ function requestOf(rollout: Rollout | null, day: Weather, asks: number): Operato
     id: 1,
     kind,
     rolloutId: day.answers === 'other rollout' || rollout === null ? 'zzzzzzzz' : rollout.id,
-    askId: day.answers === 'nothing' ? null : day.answers === 'older' ? asks - 1 : asks,
+    askId: day.answers === 'nothing' ? null : day.answers === 'older' ? askId - 1 : askId,
     step: day.answers === 'other step' ? 99 : step,
     reason: null,
     by: `user${day.uid}@desk`,

@@ -1,6 +1,7 @@
 import type { Verdict } from '../judge/verdict.ts';
 import type { RolloutEvent } from '../rollout/event.ts';
 import type { Rollout } from '../rollout/rollout.ts';
+import type { Happened } from '../rollout/route-state.ts';
 import { problemText } from '../text.ts';
 import type { EffectName, Observation, OperatorRequest } from './observation.ts';
 
@@ -165,6 +166,16 @@ export interface Decision {
   } | null;
   /** An event of the promoted rollout that a way back replaces: its end, or a warning or extension of its budget. */
   readonly replaced?: { readonly rolloutId: string; readonly event: RolloutEvent };
+}
+
+/** Everything that happens by a decision about a rollout at `at`, in the order in which it is stored. */
+export function happenedBy({ events, replaced }: Decision, rollout: Rollout | null, at: number): Happened[] {
+  let rolloutId = rollout?.id ?? '';
+  const own = events.map((event) => {
+    if (event.type === 'proposed') rolloutId = event.rollout.id;
+    return { rolloutId, event, at };
+  });
+  return replaced === undefined ? own : [...own, { ...replaced, at }];
 }
 
 /** Builds a decision. What `rest` does not name is null or empty. */

@@ -16,6 +16,8 @@ import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { RejectedShapes } from '../../core/rejected-shapes.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
+import { WATCHED } from '../../core/rollout/route-state.ts';
+import type { RouteState } from '../../core/rollout/route-state.ts';
 import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/step-figures.ts';
 import { upstreamOf } from '../../core/route.ts';
 import type { CallShape, Role, Toward, UpstreamKind } from '../../core/route.ts';
@@ -24,7 +26,6 @@ import { isJudged, Judging } from './judging.ts';
 import { NOTHING_LEARNED } from './learned-route.ts';
 import type { LearnedRoute } from './learned-route.ts';
 import { heededSigns, concurrencyCallOf } from './concurrency-calls.ts';
-import type { Replaced } from './replaced.ts';
 import type { Rollback } from './rollback.ts';
 import { StepTallies } from './step-tallies.ts';
 import { EndpointWorth } from './worth.ts';
@@ -36,12 +37,6 @@ export class RouteWatch {
   readonly model: string;
   /** What the policy file says today; a rollout pins what it said when it was proposed. */
   filePolicy: RoutePolicy;
-  pinnedPolicy: RoutePolicy | null = null;
-  rollout: Rollout | null = null;
-  lastRollout: Rollout | null = null;
-  /** The promoted rollout that a way back has replaced. It is active again if the way back does not succeed. */
-  replaced: Replaced | null = null;
-  openAskId: number | null = null;
   survey: Survey | null = null;
   endpoint: EndpointSeen | null = null;
   readonly effects = new Set<EffectName>();
@@ -71,6 +66,7 @@ export class RouteWatch {
   rollback: Rollback | null = null;
   /** Shapes of which the endpoint rejects most calls. */
   readonly rejected: RejectedShapes;
+  #state = WATCHED;
   #steps = new StepTallies('dedicated');
   #judging: Judging | null = null;
   readonly #learned: LearnedRoute;
@@ -87,12 +83,7 @@ export class RouteWatch {
 
   /** The policy in force: the rollout's own, else the file's. */
   get policy(): RoutePolicy {
-    return this.pinnedPolicy ?? this.filePolicy;
-  }
-
-  /** Whether a rollback is carried out in memory that the ledger has not stored yet. */
-  get isForced(): boolean {
-    return this.rollback !== null;
+    return this.#state.active?.policy ?? this.filePolicy;
   }
 
   /**
@@ -125,29 +116,43 @@ export class RouteWatch {
     return withCosts(figures, this.filePolicy.criteria, (seen) => this.costsOf(seen));
   }
 
-  /** Sets the active rollout and, on a way back, the one it replaces. Figures start again for another rollout. */
-  setRollout(rollout: Rollout | null, policy: RoutePolicy | null, replaced = this.replaced): void {
-    this.replaced = rollout?.wayBack === undefined ? null : replaced;
-    if (rollout?.id !== this.rollout?.id) {
-      this.#steps = new StepTallies(rollout?.toward ?? 'dedicated');
-      this.canaryFaults.reset();
-      this.endpointFaults.reset();
-      this.shadow = NO_SHADOW;
-      this.copiedBefore = 0;
-      this.longestOnEndpointMs = 0;
-      this.endpoint = null;
-      this.rollback = null;
-      for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
-    }
-    if (awaySince(rollout) !== awaySince(this.rollout)) this.canaryFaults.reset();
-    this.rollout = rollout;
-    this.pinnedPolicy = rollout === null ? null : policy;
+  /** The rollouts of the route, with the policies that they pin and their open questions. */
+  get state(): RouteState {
+    return this.#state;
+  }
+
+  /** The rollout that is not over; null if the route is only watched. */
+  get rollout(): Rollout | null {
+    return this.#state.active?.rollout ?? null;
+  }
+
+  /** Enters another state. What is measured of a rollout begins again with another rollout. */
+  enter(state: RouteState): void {
+    const before = this.rollout;
+    this.#state = state;
+    const { rollout } = this;
+    if (rollout?.id !== before?.id) this.#beginAgain(rollout);
+    const isElsewhere = rollout?.phase !== before?.phase || awaySince(rollout) !== awaySince(before);
+    if (isElsewhere) this.canaryFaults.reset();
+    if (rollout?.phase === 'draining') this.rollback = null;
     if (rollout !== null) {
       this.rejected.setEndpoint(rollout.endpointName);
       this.concurrency?.setEndpoint(rollout.endpointName, heededSigns(this.policy));
     }
     if (rollout === null || !('profile' in rollout)) this.#judging = null;
     else if (this.#judging?.rolloutId !== rollout.id) this.#judging = new Judging(rollout, this.policy);
+  }
+
+  #beginAgain(rollout: Rollout | null): void {
+    this.#steps = new StepTallies(rollout?.toward ?? 'dedicated');
+    this.canaryFaults.reset();
+    this.endpointFaults.reset();
+    this.shadow = NO_SHADOW;
+    this.copiedBefore = 0;
+    this.longestOnEndpointMs = 0;
+    this.endpoint = null;
+    this.rollback = null;
+    for (const effect of Object.keys(this.results) as EffectName[]) delete this.results[effect];
   }
 
   /** How many calls are at once, of a route that has an endpoint or may get one. */

@@ -1,18 +1,15 @@
 import type { Clock } from '../../core/clock.ts';
 import { budgetNotes } from '../../core/decide/budget-guard.ts';
 import { decide } from '../../core/decide/decide.ts';
-import { CORE_VERSION } from '../../core/decide/decision.ts';
+import { CORE_VERSION, happenedBy } from '../../core/decide/decision.ts';
 import type { Decision } from '../../core/decide/decision.ts';
 import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
-import type { RoutePolicy } from '../../core/policy/policy.ts';
-import type { RolloutEvent } from '../../core/rollout/event.ts';
-import { evolve } from '../../core/rollout/evolve.ts';
-import { isActive } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
+import { changedBy, nextState, rolloutsOf } from '../../core/rollout/route-state.ts';
+import type { Happened } from '../../core/rollout/route-state.ts';
 import type { JournalEntry } from '../../ledger/journal/entry.ts';
 import { rowOf } from '../../ledger/journal/fold.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
-import { afterwards } from '../route/replaced.ts';
 import type { Rollback } from '../route/rollback.ts';
 import type { RouteWatch } from '../route/watch.ts';
 
@@ -68,14 +65,18 @@ export async function reconcile(
   const isUneventful = memory.key === '' && decision.reason === 'criteria_not_met' && watch.policy.endpoint === null;
   if (!mustWrite || isUneventful) return false;
 
-  const next = decision.events.reduce<Rollout | null>((state, event) => evolve(state, event, seen.now), rollout);
-  const before = { rollout: rollback?.rollout ?? rollout, replaced: watch.replaced?.rollout ?? null };
-  const entry = toEntry(seen, before, next, decision, memory.ticks, context);
+  const happened = happenedBy(decision, rollout, seen.now);
+  const changed = changedBy(rolloutsOf(watch.state), happened);
+  const entry = toEntry(
+    { before: rollback?.rollout ?? rollout, seen, decision, happened, changed },
+    memory.ticks,
+    context.policyRecord(),
+  );
   const { askId } = await commit(watch, entry, rollbackOf(rollout, seen, decision), context);
   memory.key = key;
   memory.writtenAt = seen.now;
   memory.ticks = 0;
-  take(watch, { seen, next, decision, askId, filePolicy });
+  watch.enter(nextState(watch.state, { happened, filePolicy, askId }));
   context.changed(watch);
   if (decision.effect !== null) context.begin(watch, decision.effect);
   return decision.action !== 'wait';
@@ -130,75 +131,47 @@ async function commit(
   }
 }
 
-interface Taken {
+/** A decision, what it was made on, and the rollouts that it changes, by id. */
+interface Decided {
+  readonly before: Rollout | null;
   readonly seen: Observation;
-  readonly next: Rollout | null;
   readonly decision: Decision;
-  readonly askId: number | null;
-  /** The route's policy in the file when this was decided. */
-  readonly filePolicy: RoutePolicy;
-}
-
-function take(watch: RouteWatch, { seen, next, decision, askId, filePolicy }: Taken): void {
-  if (decision.events.some((event) => event.type === 'draining')) watch.rollback = null;
-  if (decision.events.length === 0) return;
-  const replaced = afterwards(watch.replaced, decision, seen.now);
-  if (next !== null && !isActive(next)) {
-    watch.lastRollout = next;
-    // After a way back that did not succeed the endpoint stays promoted, and its open ask stays open.
-    const goesOn = replaced !== null && isActive(replaced.rollout) ? replaced : null;
-    watch.openAskId = goesOn?.openAskId ?? null;
-    watch.setRollout(goesOn?.rollout ?? null, goesOn?.policy ?? null);
-    return;
-  }
-  if (next !== null && next.wayBack !== undefined && next.id !== watch.rollout?.id) {
-    const { rollout, policy, openAskId } = watch;
-    watch.setRollout(next, filePolicy, rollout === null ? null : { rollout, policy, openAskId });
-    watch.openAskId = null;
-    return;
-  }
-  if (next?.phase !== watch.rollout?.phase) watch.canaryFaults.reset();
-  watch.setRollout(next, seen.policy, replaced);
-  watch.openAskId = next?.ask == null ? null : (askId ?? watch.openAskId);
+  readonly happened: readonly Happened[];
+  readonly changed: ReadonlyMap<string, Rollout>;
 }
 
 function toEntry(
-  seen: Observation,
-  before: { readonly rollout: Rollout | null; readonly replaced: Rollout | null },
-  next: Rollout | null,
-  decision: Decision,
+  { before, seen, decision, happened, changed }: Decided,
   ticks: number,
-  context: ReconcileContext,
+  policy: NonNullable<JournalEntry['policy']>,
 ): JournalEntry {
   const isProposal = decision.events.some((event) => event.type === 'proposed');
-  const { hash, path, text, parsed } = context.policyRecord();
-  const { replaced } = decision;
-  const other =
-    replaced === undefined || before.replaced === null ? null : evolve(before.replaced, replaced.event, seen.now);
+  const ofReplaced = changed.get(decision.replaced?.rolloutId ?? '');
+  const own = [...changed.values()].find((rollout) => rollout !== ofReplaced);
+  const row = (rollout: Rollout) => rowOf({ rollout, updatedAt: seen.now });
   return {
-    ...(isProposal && { policy: { hash, path, text, parsed } }),
+    ...(isProposal && { policy }),
     decision: {
       at: seen.now,
       model: seen.model,
-      rolloutId: next?.id ?? null,
+      rolloutId: own?.id ?? before?.id ?? null,
       coreVersion: CORE_VERSION,
       policyHash: seen.policyHash,
       action: decision.action,
       reason: decision.reason,
-      input: JSON.stringify({ rollout: before.rollout, observation: seen }),
+      input: JSON.stringify({ rollout: before, observation: seen }),
       output: JSON.stringify(decision),
       ticks,
     },
-    ...(next !== null &&
-      decision.events.length > 0 && {
-        rollout: rowOf({ rollout: next, updatedAt: seen.now }),
-      }),
-    ...(other !== null && { replaced: rowOf({ rollout: other, updatedAt: seen.now }) }),
-    events: [
-      ...decision.events.map((event) => toEvent(next?.id ?? '', event, seen.now)),
-      ...(replaced === undefined ? [] : [toEvent(replaced.rolloutId, replaced.event, seen.now)]),
-    ],
-    ...(next !== null && askIn(decision, next, seen)),
+    ...(own !== undefined && { rollout: row(own) }),
+    ...(ofReplaced !== undefined && { replaced: row(ofReplaced) }),
+    events: happened.map(({ rolloutId, event, at }) => ({
+      rolloutId,
+      at,
+      type: event.type,
+      data: JSON.stringify(event),
+    })),
+    ...(own !== undefined && askIn(decision, own, seen)),
     outcomes: decision.outcome === null ? [] : [{ ...decision.outcome, at: seen.now }],
   };
 }
@@ -219,8 +192,4 @@ function askIn(decision: Decision, next: Rollout, seen: Observation): Pick<Journ
       at: seen.now,
     },
   };
-}
-
-function toEvent(rolloutId: string, event: RolloutEvent, at: number): JournalEntry['events'][number] {
-  return { rolloutId, at, type: event.type, data: JSON.stringify(event) };
 }

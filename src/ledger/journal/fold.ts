@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { evolve } from '../../core/rollout/evolve.ts';
-import { isOver } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
+import { afterEvent, NO_ROLLOUTS } from '../../core/rollout/route-state.ts';
+import type { RouteRollouts } from '../../core/rollout/route-state.ts';
 import { readEvent } from '../../core/rollout/stored.ts';
 import type { EventRow, RolloutRow } from './rows.ts';
 
@@ -20,34 +21,50 @@ export function foldEvent(before: Folded | null, event: EventRow): Folded {
 }
 
 /**
- * Makes rollouts from the events of a whole ledger. It keeps those that are not over, and of each model the newest that is,
- * so that its memory does not grow with the age of the ledger.
+ * Makes the rollouts of each route from the events of a whole ledger. It keeps those that a route has now and the one
+ * that ended last, so that its memory does not grow with the age of the ledger.
  */
 export class Fold {
-  readonly #active = new Map<string, Folded>();
-  readonly #over = new Map<string, Folded>();
+  readonly #routes = new Map<string, RouteRollouts>();
+  readonly #models = new Map<string, string>();
+  readonly #updatedAt = new Map<string, number>();
 
-  /** Takes the next event of the ledger. Throws as `foldEvent` does. */
-  take(event: EventRow): void {
-    const folded = foldEvent(this.#active.get(event.rolloutId) ?? null, event);
-    const { id, model, phase } = folded.rollout;
-    if (!isOver(phase)) {
-      this.#active.set(id, folded);
-      return;
-    }
-    this.#active.delete(id);
-    const other = this.#over.get(model);
-    if (other === undefined || byAge(other, folded) <= 0) this.#over.set(model, folded);
+  /** Takes the next event of the ledger. Throws if it cannot be read, or if it cannot happen in the state before. */
+  take(row: EventRow): void {
+    const { rolloutId, at } = row;
+    const event = readEvent(row);
+    const model = event.type === 'proposed' ? event.rollout.model : this.#models.get(rolloutId);
+    if (model === undefined) throw new Error(`event "${event.type}" cannot happen to rollout ${rolloutId}: it is over`);
+    const before = this.#routes.get(model) ?? NO_ROLLOUTS;
+    const after = afterEvent(before, { rolloutId, event, at });
+    this.#routes.set(model, after);
+    this.#models.set(rolloutId, model);
+    this.#updatedAt.set(rolloutId, at);
+    const kept = new Set(idsOf(after));
+    for (const id of [...idsOf(before), rolloutId]) if (!kept.has(id)) this.#forget(id);
   }
 
-  /** Those that it has kept, oldest first. */
+  #forget(id: string): void {
+    this.#models.delete(id);
+    this.#updatedAt.delete(id);
+  }
+
+  /** The rollouts of each route by now, by model. */
+  get routes(): ReadonlyMap<string, RouteRollouts> {
+    return this.#routes;
+  }
+
+  /** All rollouts that it has kept. */
   get rollouts(): Folded[] {
-    return [...this.#active.values(), ...this.#over.values()].sort(byAge);
+    return [...this.#routes.values()]
+      .flatMap(({ active, replaced, last }) => [last, replaced, active])
+      .filter((rollout) => rollout !== null)
+      .map((rollout) => ({ rollout, updatedAt: this.#updatedAt.get(rollout.id) ?? rollout.since }));
   }
 }
 
-function byAge(a: Folded, b: Folded): number {
-  return a.rollout.createdAt - b.rollout.createdAt || a.updatedAt - b.updatedAt;
+function idsOf({ active, replaced, last }: RouteRollouts): string[] {
+  return [active, replaced, last].flatMap((rollout) => (rollout === null ? [] : [rollout.id]));
 }
 
 /** The row of a rollout: a cache of what its events say. */

@@ -8,6 +8,7 @@ import type { Phase, Rollout } from '../../../src/core/rollout/rollout.ts';
 import type { RolloutEvent } from '../../../src/core/rollout/event.ts';
 import { leaveEndpoint } from '../../../src/core/decide/lost-endpoint.ts';
 import { endpointShare } from '../../../src/core/rollout/rollout.ts';
+import { afterEvent, NO_ROLLOUTS, rolloutsOf } from '../../../src/core/rollout/route-state.ts';
 import { evolve } from '../../../src/core/rollout/evolve.ts';
 import { isLive, isOver, weights } from '../../../src/core/rollout/rollout.ts';
 import { stepVerdict } from '../../../src/core/decide/rollback.ts';
@@ -105,6 +106,18 @@ describe('whatever happens, the core', () => {
       const replayed = stored.reduce<Rollout | null>((state, { event, at }) => evolve(state, event, at), null);
       assert.deepEqual(replayed, after);
     });
+  });
+
+  it('leads a route to the state that its events make again, step by step', () => {
+    let count = 0;
+    let replaced = 0;
+    always(({ told, state }) => {
+      if (state.replaced !== null) replaced++;
+      if (count++ % 5 !== 0) return;
+      const stored = JSON.parse(JSON.stringify(told)) as typeof told;
+      assert.deepEqual(stored.reduce(afterEvent, NO_ROLLOUTS), rolloutsOf(state));
+    });
+    assert.ok(replaced > 100, `${replaced} ticks with a way back`);
   });
 
   it('raises the weight only by entering the next step, approved in the same decision', () => {

@@ -11,6 +11,7 @@ import type { EffectContext } from '../../../src/daemon/effects/context.ts';
 import { beginEffect, readEndpoints } from '../../../src/daemon/effects/effects.ts';
 import { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import type { EndpointStatus } from '../../../src/huggingface/management/status.ts';
+import { routeState } from '../../support/route-state.ts';
 import { promotedRollout, rolloutAfter, routePolicy, START, TO_WARM } from '../../support/samples.ts';
 
 /** A server that answers everything well, and counts the connections that it gets. */
@@ -59,7 +60,7 @@ function contextOf(url: string, state: EndpointStatus['state'], isLocalApi: bool
 
 function watchOf(rollout: Rollout): RouteWatch {
   const watch = new RouteWatch(rollout.model, routePolicy());
-  watch.setRollout(rollout, routePolicy());
+  watch.enter(routeState(rollout, routePolicy()));
   return watch;
 }
 

@@ -7,6 +7,7 @@ import { RouteCosts } from '../../../src/daemon/money/costs.ts';
 import { Routes } from '../../../src/daemon/route/routes.ts';
 import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import { EndpointWorth } from '../../../src/daemon/route/worth.ts';
+import { routeState } from '../../support/route-state.ts';
 import { ENDPOINT_POLICY, MODEL, promotedRollout, START } from '../../support/samples.ts';
 
 const DAY = 86_400_000;
@@ -20,7 +21,7 @@ function newRoutes(): Routes {
 
 function promotedIn(routes: Routes): RouteWatch {
   const watch = routes.watch(MODEL) as RouteWatch;
-  watch.setRollout(promotedRollout(), watch.filePolicy);
+  watch.enter(routeState(promotedRollout(), watch.filePolicy));
   return watch;
 }
 

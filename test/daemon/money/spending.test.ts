@@ -7,6 +7,7 @@ import type { Spending } from '../../../src/core/money/spending.ts';
 import { RETURNED } from '../../../src/core/decide/stepping.ts';
 import { BookedSpending, drainPatienceMs, rollbackMs } from '../../../src/daemon/money/spending.ts';
 import { RouteWatch } from '../../../src/daemon/route/watch.ts';
+import { routeState } from '../../support/route-state.ts';
 import { backAtStep, MODEL, promotedRollout, routePolicy, START } from '../../support/samples.ts';
 
 const MINUTE = 60_000;
@@ -16,7 +17,7 @@ const clockAt = (scale: number): Clock => ({ now: () => START, sleep: () => Prom
 
 function watchOf(rollout: Rollout | null): RouteWatch {
   const watch = new RouteWatch(MODEL, routePolicy());
-  watch.setRollout(rollout, routePolicy());
+  watch.enter(routeState(rollout, routePolicy()));
   return watch;
 }
 
@@ -71,7 +72,7 @@ describe('what the books say', () => {
     isLocked = true;
     await books.refresh(watch, START + MINUTE);
     assert.deepEqual(books.of(watch), spent(7));
-    watch.setRollout({ ...promotedRollout(), id: 'another1' }, routePolicy());
+    watch.enter(routeState({ ...promotedRollout(), id: 'another1' }, routePolicy()));
     assert.equal(books.of(watch), null);
   });
 });

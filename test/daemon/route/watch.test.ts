@@ -11,6 +11,7 @@ import { Routes } from '../../../src/daemon/route/routes.ts';
 import { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import type { Journal } from '../../../src/ledger/journal/journal.ts';
 import type { LoggedCall } from '../../../src/ledger/calls/history.ts';
+import { routeState } from '../../support/route-state.ts';
 import { routePolicy, shadowingRollout } from '../../support/samples.ts';
 
 const MODEL = 'org/model';
@@ -107,7 +108,7 @@ describe('copies in a row that the endpoint rejects', () => {
   const rejected = (status: number, agents: readonly string[]) => {
     const rollout = shadowingRollout();
     const watch = new RouteWatch(rollout.model, routePolicy());
-    watch.setRollout(rollout, routePolicy());
+    watch.enter(routeState(rollout, routePolicy()));
     const outcome: Outcome = status === 400 ? 'paused' : status === 404 ? 'not_found' : 'server_error';
     return agents.map((agent, n) => {
       const call = { ...arrival(START + n, agent), rolloutId: rollout.id };

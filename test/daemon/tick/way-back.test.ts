@@ -6,11 +6,13 @@ import { DELAYED_US, GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
+import { WATCHED } from '../../../src/core/rollout/route-state.ts';
 import type { ObserveContext } from '../../../src/daemon/tick/observe.ts';
 import { observe } from '../../../src/daemon/tick/observe.ts';
 import { rollBackAtOnce } from '../../../src/daemon/tick/reconcile.ts';
 import { Routes } from '../../../src/daemon/route/routes.ts';
 import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
+import { routeState } from '../../support/route-state.ts';
 import { backAtStep, ENDPOINT_POLICY, MODEL, promotedRollout, START, wayBackAfter } from '../../support/samples.ts';
 
 /** A route with an endpoint, its clock, and what the gateway tells. */
@@ -38,8 +40,8 @@ class Stand {
   }
 
   begin(rollout: Rollout): this {
-    const promoted = { rollout: promotedRollout(), policy: this.watch.filePolicy };
-    this.watch.setRollout(rollout, this.watch.filePolicy, rollout.wayBack === undefined ? null : promoted);
+    const promoted = rollout.wayBack === undefined ? null : promotedRollout();
+    this.watch.enter(routeState(rollout, this.watch.filePolicy, promoted));
     return this;
   }
 
@@ -218,7 +220,7 @@ describe('a route’s traffic', () => {
     assert.equal(stand.look().back?.traffic?.calls, 5);
     stand.begin(wayBackAfter());
     assert.equal(stand.look().back?.traffic?.calls, 5);
-    stand.watch.setRollout(null, null);
+    stand.watch.enter(WATCHED);
     assert.equal(stand.look().back, null);
     assert.equal(stand.watch.worth, null);
   });
