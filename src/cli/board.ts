@@ -6,6 +6,7 @@ import { listRollouts } from '../ledger/journal/rollouts.ts';
 import { readStatus } from '../ledger/journal/status.ts';
 import { isLocked } from '../ledger/lock.ts';
 import { openForReading, refuseCopy } from '../ledger/open.ts';
+import { isAlive } from '../ledger/lock.ts';
 import { readPublished, readReply } from '../ledger/words/published.ts';
 import type { Published, Reply } from '../ledger/words/published.ts';
 import type { Word } from '../ledger/words/word.ts';
@@ -34,16 +35,6 @@ export function openBoard(dbPath: string): Board {
 /** What the daemon publishes for those who may not read its ledger; null for all others. Throws AppError. */
 export function publishedOnly(dbPath: string): Published | null {
   return mayRead(dbPath) ? null : published(dbPath);
-}
-
-/** Whether the daemon that published something runs. Nobody may ask its lock but its own user. */
-export function isAlive({ pid }: Published): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 function mayRead(dbPath: string): boolean {
@@ -80,7 +71,8 @@ function publicBoard(dbPath: string): Board {
     rollouts: () => known.rollouts,
     asks: () => known.asks,
     doing: (rolloutId) => known.rollouts.find(({ id }) => id === rolloutId)?.phase ?? '',
-    isRunning: () => isAlive(known),
+    // Nobody may ask the daemon's lock but its own user.
+    isRunning: () => isAlive(known.pid),
     say: (word) => writeWord(dbPath, word, true),
     replyTo: (name) => readReply(dbPath, name),
     requestOf: (name) => readReply(dbPath, name)?.request ?? null,

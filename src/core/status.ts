@@ -28,7 +28,13 @@ export interface StatusReport {
   readonly timeScale: number;
   readonly policy: { readonly path: string; readonly hash: string; readonly problem: string | null };
   readonly account: { readonly state: 'ok' | 'unchecked' | 'refused'; readonly name: string | null };
-  readonly ledger: { readonly pending: number; readonly lost: number; readonly isDegraded: boolean };
+  readonly ledger: {
+    readonly pending: number;
+    readonly lost: number;
+    readonly isDegraded: boolean;
+    /** What is wrong with its files, so that nothing new is decided; null if nothing is. */
+    readonly fault: string | null;
+  };
   readonly gateway: {
     readonly inFlight: number;
     readonly calls: number;

@@ -130,11 +130,13 @@ async function answer(
   }
   if (isRead && request.url === '/healthz') {
     const { ledger, at, version, gateway } = report();
-    const isWell = !ledger.isDegraded && ledger.lost === 0;
+    const isWell = !ledger.isDegraded && ledger.lost === 0 && ledger.fault === null;
     // What this machine could not send is no failed health: a restart would not help.
     const { localTrouble } = gateway;
     const body = { status: isWell ? 'ok' : 'degraded', version, at, ledger, localTrouble };
-    response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+    // A rollout goes on only after somebody has put the ledger back, so this is for a person to see.
+    const status = ledger.fault === null ? 200 : 503;
+    response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
     return;
   }
   response.writeHead(404, { 'content-type': 'text/plain' }).end('see /healthz and /metrics\n');
@@ -205,6 +207,9 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
     });
   gauge('upshift_ledger_pending', 'Calls waiting in memory for the ledger', ({ ledger }, set) =>
     set.set(ledger.pending),
+  );
+  gauge('upshift_ledger_fault', '1 while a file of the ledger is deleted or replaced', ({ ledger }, set) =>
+    set.set(Number(ledger.fault !== null)),
   );
   gauge('upshift_ledger_lost', 'Calls that could not be written', ({ ledger }, set) => set.set(ledger.lost));
   gauge('upshift_in_flight', 'Calls in flight', ({ gateway }, set) => set.set(gateway.inFlight));

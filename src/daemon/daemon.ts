@@ -228,11 +228,10 @@ export class Daemon {
     this.#loop.every(perClock(SWEEP_EVERY_MS, clock), () => this.#sweep());
     this.#loop.every(perClock(POLICY_EVERY_MS, clock), () => this.#reloadFiles());
     this.#loop.every(perClock(COSTS_EVERY_MS, clock), () => this.#costs.refresh(this.#routes.all()));
-    const journal = this.#ledger.journal;
     keepUp(this.#loop, {
       ...this.#options,
+      ...this.#ledger,
       endpoints: this.#endpoints,
-      journal,
       policy: () => this.#policy.loaded.policy,
       checkpointed: (checkpoint) => this.#admin.checkpointed(checkpoint),
     });
@@ -256,7 +255,7 @@ export class Daemon {
       ports: this.#ports,
       policy: this.#policy,
       account: this.#account,
-      calls: this.#ledger.calls,
+      ledger: this.#ledger,
       gateway: this.#gateway,
       routes: this.#routes,
       memory: (watch) => this.#ticks.memory(watch),

@@ -10,7 +10,7 @@ import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import { problemText } from '../core/text.ts';
 import type { Gateway } from '../gateway/server.ts';
-import type { CallLog } from '../ledger/calls/call-log.ts';
+import type { Ledger } from '../ledger/open.ts';
 import type { Account } from './effects/account.ts';
 import type { PolicyFile } from './policy-file.ts';
 import { reportScaling } from './route/concurrency.ts';
@@ -27,7 +27,7 @@ interface DaemonParts {
   readonly ports: { readonly gateway: number; readonly admin: number };
   readonly policy: Pick<PolicyFile, 'loaded' | 'problem'>;
   readonly account: Pick<Account, 'state' | 'name'>;
-  readonly calls: Pick<CallLog, 'pending' | 'lost' | 'isDegraded'>;
+  readonly ledger: Pick<Ledger, 'fault'> & { readonly calls: Pick<Ledger['calls'], 'pending' | 'lost' | 'isDegraded'> };
   readonly gateway: Gateway;
   readonly routes: Routes;
   readonly memory: (watch: RouteWatch) => RouteMemory;
@@ -36,8 +36,9 @@ interface DaemonParts {
 
 /** The whole daemon as `status` shows it. */
 export function reportDaemon(parts: DaemonParts): StatusReport {
-  const { version, clock, startedAt, ports, policy, account, calls, gateway, routes, memory, endpoints } = parts;
+  const { version, clock, startedAt, ports, policy, account, ledger, gateway, routes, memory, endpoints } = parts;
   const { path, hash } = policy.loaded;
+  const { calls } = ledger;
   return {
     version,
     pid: process.pid,
@@ -48,7 +49,12 @@ export function reportDaemon(parts: DaemonParts): StatusReport {
     timeScale: clock.scale,
     policy: { path, hash, problem: policy.problem },
     account: { state: account.state, name: account.name },
-    ledger: { pending: calls.pending, lost: calls.lost, isDegraded: calls.isDegraded },
+    ledger: {
+      pending: calls.pending,
+      lost: calls.lost,
+      isDegraded: calls.isDegraded,
+      fault: ledger.fault()?.text ?? null,
+    },
     gateway: {
       inFlight: [...gateway.inFlight()].length,
       ...routes.counts,

@@ -3,20 +3,43 @@ import Database from 'better-sqlite3';
 import { AppError } from '../core/errors.ts';
 import { isBusy } from './database.ts';
 import type { LedgerDb } from './database.ts';
-import { createPrivate, realPath } from './ownership.ts';
+import { createPrivate, fileCode, realPath } from './ownership.ts';
 
 /** A lock of this process. It ends when it is released, or when the process ends, also by a crash. */
 export interface Lock {
   release(): void;
+  /**
+   * Takes the lock again after somebody removed or replaced its file; false if another process has it. Does not wait.
+   */
+  renew(): boolean;
 }
+
+const PATIENCE_MS = 200;
 
 /**
  * Makes this process the only daemon of a ledger. The lock is SQLite's write lock on `<db>.lock`, because a crash releases
  * it. Throws AppError `conflict`, which names the process that has the lock.
  */
 export function acquireLock(dbPath: string): Lock {
+  let held = take(dbPath, PATIENCE_MS);
+  return {
+    release: () => held.close(),
+    renew: () => {
+      try {
+        const renewed = take(dbPath, 0);
+        held.close();
+        held = renewed;
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+function take(dbPath: string, timeoutMs: number): LedgerDb {
   createPrivate(lockPath(dbPath));
-  const db = open(lockPath(dbPath), 200);
+  const db = open(lockPath(dbPath), timeoutMs);
   try {
     // Committing the pid releases the lock for a moment. So take it again, and check that no other process wrote its pid.
     for (;;) {
@@ -26,7 +49,7 @@ export function acquireLock(dbPath: string): Lock {
       if (readHolder(db) === process.pid) break;
       db.exec('ROLLBACK');
     }
-    return { release: () => db.close() };
+    return db;
   } catch (error) {
     const refused = isBusy(error) ? heldBy(dbPath, readHolder(db)) : unusable(dbPath, error);
     db.close();
@@ -49,7 +72,18 @@ export function isLocked(dbPath: string): boolean {
   }
 }
 
-function lockPath(dbPath: string): string {
+/** Whether a process of this machine runs. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return fileCode(error) === 'EPERM';
+  }
+}
+
+/** Where the lock of a ledger is. */
+export function lockPath(dbPath: string): string {
   return `${realPath(dbPath)}.lock`;
 }
 

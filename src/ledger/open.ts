@@ -7,14 +7,16 @@ import { BypassLog } from './calls/bypass.ts';
 import { CallLog } from './calls/call-log.ts';
 import { connect, isCopy, unreadable } from './database.ts';
 import type { LedgerDb } from './database.ts';
-import { openJournal } from './journal/journal.ts';
+import { guarded, openJournal } from './journal/journal.ts';
 import type { Journal } from './journal/journal.ts';
 import { keyPathOf } from './journal/key.ts';
 import { checkMark } from './journal/mark.ts';
 import { LEDGER_ID } from './ledger-id.ts';
-import { acquireLock } from './lock.ts';
+import { acquireLock, isAlive } from './lock.ts';
 import { checkSchema, migrate } from './migrate.ts';
 import { checkOwnership, keepPrivate } from './ownership.ts';
+import { Presence } from './presence.ts';
+import type { Fault } from './presence.ts';
 import { closedFolders, makeFolders } from './words/folders.ts';
 
 /** The ledger as the daemon uses it. */
@@ -28,8 +30,17 @@ export interface Ledger {
   readonly agentSalt: string;
   /** Random, made with the file. It tells the endpoints of this ledger from those of other ledgers. */
   readonly id: string;
+  /** What is wrong with its files since it was opened; null if nothing is. */
+  readonly fault: () => Fault | null;
   readonly close: () => Promise<void>;
 }
+
+/** A status that a daemon saved so lately, in real ms, is a sign that it runs. */
+const FRESH_MS = 5_000;
+/** How often, in real ms, it is looked whether the files are where they were. */
+const LOOK_EVERY_MS = 250;
+/** What to do if a file of an open ledger is gone. */
+const FAULT_HINT = 'stop this daemon, put the ledger back in its place, and start it again';
 
 /**
  * Creates or opens a ledger, brings it to the newest schema and keeps other daemons from it. `group`: its members may speak
@@ -50,6 +61,7 @@ export async function openLedger(
   checkSchema(path);
   const lock = acquireLock(path);
   try {
+    checkAlone(path, clock);
     keepPrivate(path);
     makeFolders(path, group);
     migrate(path, clock.now());
@@ -57,17 +69,26 @@ export async function openLedger(
     const id = ensureRandom(path, LEDGER_ID, 4);
     checkTime(path, clock.scale);
     checkLast(path);
-    const journal = await openJournal({ path, keyPath });
+    const opened = await openJournal({ path, keyPath });
+    const presence = new Presence(path, lock);
+    const journal = guarded(opened, (kind) => refusalOf(presence, kind));
     try {
       // Once more, because another user may have put a file in the way while these were made.
       const warnings = [...checkOwnership(path, 'run'), ...(group === null ? [] : closedFolders(path))];
-      const calls = new CallLog(path, { catchUp: (rows, shadows) => journal.writeCalls(rows, shadows) });
+      const calls = new CallLog(path, {
+        catchUp: (rows, shadows) => journal.writeCalls(rows, shadows),
+        isHeld: () => presence.fault?.kind === 'ledger',
+      });
+      const timer = setInterval(() => look(presence, journal), LOOK_EVERY_MS);
+      timer.unref();
       const close = async () => {
+        clearInterval(timer);
         await calls.close();
         await journal.close();
         lock.release();
       };
-      return { warnings, calls, bypass: new BypassLog(calls), journal, agentSalt, id, close };
+      const fault = () => presence.fault;
+      return { warnings, calls, bypass: new BypassLog(calls), journal, agentSalt, id, fault, close };
     } catch (error) {
       await journal.close();
       throw error;
@@ -113,6 +134,39 @@ export function refuseCopy(path: string): void {
   throw new AppError('conflict', `${path} is a copy of a ledger, for reading`, {
     hint: 'name the ledger itself with --db: a daemon runs on it',
   });
+}
+
+/** Looks at the files. While one is gone, what is written is moved out of the WAL, which may be gone, too, or be another's. */
+function look(presence: Presence, journal: Pick<Journal, 'clearWal'>): void {
+  const fault = presence.look();
+  if (fault !== null && fault.kind !== 'lock') void journal.clearWal().catch(() => undefined);
+}
+
+/** Why nothing of a kind is stored now. It looks at the files before each decision, because a decision must not be in vain. */
+function refusalOf(presence: Presence, kind: 'records' | 'decides'): AppError | null {
+  const fault = kind === 'decides' ? presence.look() : presence.fault;
+  if (fault === null || (kind === 'records' && fault.kind !== 'ledger')) return null;
+  return new AppError('unavailable', fault.text, { hint: FAULT_HINT });
+}
+
+/**
+ * Refuses a ledger on which a daemon of this machine still runs although its lock is free: somebody has removed the lock's
+ * file. That daemon takes the lock again within a second.
+ */
+function checkAlone(path: string, clock: Clock): void {
+  if (checkSchema(path) !== 'current') return;
+  const db = connect(path, { timeout: 5_000, readonly: true });
+  try {
+    const sql = 'SELECT pid, updated_at_ms AS at FROM daemon_status';
+    const last = db.prepare<[], { pid: number; at: number }>(sql).get();
+    if (last === undefined || last.pid === process.pid || !isAlive(last.pid)) return;
+    if (Math.abs(clock.now() - last.at) / clock.scale > FRESH_MS) return;
+    throw new AppError('conflict', `${path} is in use by process ${last.pid}, although its lock was removed`, {
+      hint: 'one daemon per ledger: stop the other one, or name another file with --db. Never remove a lock file',
+    });
+  } finally {
+    db.close();
+  }
 }
 
 function checkFolder(path: string): void {

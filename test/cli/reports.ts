@@ -21,7 +21,7 @@ export function makeReport(routes: readonly RouteStatus[], over: Partial<StatusR
     timeScale: 1,
     policy: { path: 'policies/default.yaml', hash: '5f3a9c1e77', problem: null },
     account: { state: 'ok', name: 'acme' },
-    ledger: { pending: 0, lost: 0, isDegraded: false },
+    ledger: { pending: 0, lost: 0, isDegraded: false, fault: null },
     gateway: { inFlight: 12, calls: 41_210, ineligible: 0, ineligibleBecause: {}, withoutToken: 0, localTrouble: null },
     routes,
     endpoints: [],

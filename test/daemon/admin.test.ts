@@ -35,11 +35,28 @@ test('/healthz says what this machine could not send, and that is no failed heal
 
 test('/healthz is degraded if the ledger is, or has lost a call', async () => {
   for (const ledger of [
-    { pending: 1, lost: 0, isDegraded: true },
-    { pending: 0, lost: 1, isDegraded: false },
+    { pending: 1, lost: 0, isDegraded: true, fault: null },
+    { pending: 0, lost: 1, isDegraded: false, fault: null },
   ]) {
     const health = await healthOf({ ...QUIET, ledger });
     assert.deepEqual([health['status'], health['ledger']], ['degraded', ledger]);
+  }
+});
+
+test('/healthz fails while a file of the ledger is gone, and /metrics says so', async () => {
+  const admin = createAdmin(
+    () => ({ ...QUIET, ledger: { ...QUIET.ledger, fault: 'upshift.db was deleted' } }),
+    () => true,
+  );
+  const { port } = await admin.listen(0);
+  try {
+    const health = await fetch(`http://127.0.0.1:${port}/healthz`);
+    assert.equal(health.status, 503);
+    const { status, ledger } = (await health.json()) as Pick<StatusReport, 'ledger'> & { status: string };
+    assert.deepEqual([status, ledger.fault], ['degraded', 'upshift.db was deleted']);
+    assert.match(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text(), /^upshift_ledger_fault 1$/m);
+  } finally {
+    await admin.close();
   }
 });
 

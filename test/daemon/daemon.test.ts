@@ -190,7 +190,7 @@ test('health and metrics answer, and nothing else', PATIENT, async (t) => {
       status: 'ok',
       version: '0.0.0-test',
       at: 0,
-      ledger: { pending: 0, lost: 0, isDegraded: false },
+      ledger: { pending: 0, lost: 0, isDegraded: false, fault: null },
       localTrouble: null,
     },
   );

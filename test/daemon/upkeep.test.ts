@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Loop } from '../../src/daemon/loop.ts';
 import { keepUp } from '../../src/daemon/upkeep.ts';
+import type { Fault } from '../../src/ledger/presence.ts';
 import { DAY_MS } from '../../src/core/time.ts';
 import type { DailyCheckpoint } from '../../src/ledger/journal/daily.ts';
 
@@ -29,6 +30,7 @@ function upkeep(pieces: number) {
     schedule: (expression: string, work: () => Promise<void>) => scheduled.push({ expression, work }),
     inBackground: (work: Promise<void>) => begun.push(work),
   };
+  const faults: Fault[] = [];
   const taken: DailyCheckpoint[] = [];
   const logged: unknown[] = [];
   const context = {
@@ -36,10 +38,11 @@ function upkeep(pieces: number) {
     journal: { closeCalls, keepCheckpoint },
     environment: { token: null },
     log: (...told: unknown[]) => logged.push(told),
+    fault: () => faults[0] ?? null,
     checkpointed: (checkpoint: DailyCheckpoint) => taken.push(checkpoint),
   };
   const start = () => keepUp(loop as unknown as Loop, context as unknown as Parameters<typeof keepUp>[1]);
-  return { start, works, asked, stopping, checkpoints, ages, scheduled, begun, taken, logged };
+  return { start, works, asked, stopping, checkpoints, ages, scheduled, begun, faults, taken, logged };
 }
 
 describe('upkeep', () => {
@@ -48,19 +51,38 @@ describe('upkeep', () => {
     start();
     assert.deepEqual(
       works.map(({ ms }) => ms),
-      [600],
+      [500, 600],
     );
-    await works[0]?.work();
+    await works[1]?.work();
     assert.deepEqual(asked, [7, 7, 7, 7]);
   });
 
   it('stops between two pieces when the daemon stops', async () => {
     const { start, works, asked, stopping } = upkeep(Infinity);
     start();
-    const work = works[0]?.work();
+    const work = works[1]?.work();
     stopping.abort();
     await work;
     assert.equal(asked.length, 1);
+  });
+
+  it('says once that a file of the ledger is gone, and once that it is back', async () => {
+    const { start, works, faults, logged } = upkeep(0);
+    start();
+    const look = async () => works[0]?.work();
+    await look();
+    faults.push({ kind: 'ledger', text: 'it was moved' });
+    for (let i = 0; i < 3; i++) await look();
+    faults.pop();
+    for (let i = 0; i < 3; i++) await look();
+    assert.deepEqual(logged, [
+      [
+        'error',
+        'a file of the ledger is gone: nothing is decided until it is back',
+        { kind: 'ledger', fault: 'it was moved' },
+      ],
+      ['info', 'the ledger is where it was again'],
+    ]);
   });
 
   it('writes a checkpoint each day at half past one, and one at the start if the newest is a day old', async () => {

@@ -51,7 +51,7 @@ test('a ledger that another process locks fails no call, holds none up, and lose
   await traffic.stop();
   assert.deepEqual(traffic.failures(), []);
   await eventually('the last rows are written', async () => (await health()).ledger.pending === 0);
-  assert.deepEqual((await health()).ledger, { pending: 0, lost: 0, isDegraded: false });
+  assert.deepEqual((await health()).ledger, { pending: 0, lost: 0, isDegraded: false, fault: null });
   assertAllRecorded({ read: readerOf(t, dbPath) }, traffic.sent);
   assert.equal(await daemon.stop(), 0, daemon.stderr());
 });

@@ -5,10 +5,10 @@ import { AppError } from '../../core/errors.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
-import { isLocked } from '../../ledger/lock.ts';
+import { isAlive, isLocked } from '../../ledger/lock.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { Published } from '../../ledger/words/published.ts';
-import { isAlive, publishedOnly } from '../board.ts';
+import { publishedOnly } from '../board.ts';
 import { EXIT } from '../exit.ts';
 import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
@@ -79,8 +79,8 @@ function look(db: LedgerDb, clock: Clock, { db: path }: StatusOptions, trustsFre
   const { report, problem } = row;
   if (report === null) throw problem;
   const now = timeOf(clock, report);
-  const isFresh = trustsFresh && report.timeScale === clock.scale && (now - report.at) / clock.scale < FRESH_MS;
-  return { report, now, isRunning: isFresh || isLocked(path) };
+  const isFresh = report.timeScale === clock.scale && (now - report.at) / clock.scale < FRESH_MS;
+  return { report, now, isRunning: (isFresh && (trustsFresh || isAlive(row.pid))) || isLocked(path) };
 }
 
 function show({ report, isRunning, now }: Seen, { json, db }: StatusOptions): number {
@@ -91,7 +91,7 @@ function show({ report, isRunning, now }: Seen, { json, db }: StatusOptions): nu
 
 /** For those who may not read the ledger. */
 function showQuestions(published: Published, { json, db }: StatusOptions): number {
-  const isRunning = isAlive(published);
+  const isRunning = isAlive(published.pid);
   if (json) printJson({ running: isRunning, rollouts: published.rollouts, asks: published.asks });
   else printText(renderQuestions(published, { ...viewOptions(db), isRunning }));
   return isRunning ? EXIT.ok : EXIT.needsDaemon;

@@ -43,6 +43,8 @@ function headerLines(report: StatusReport, page: Page): string[] {
   if (gateway.withoutToken > 0) {
     lines.push(...alert(`${countText(gateway.withoutToken, 'call')} went out without a token: set HF_TOKEN`, page));
   }
+  if (ledger.fault !== null)
+    lines.push(...alert(`${ledger.fault}: nothing is decided until it is put back and the daemon is restarted`, page));
   if (ledger.lost > 0)
     lines.push(...alert(`${countText(ledger.lost, 'call')} could not be written to the ledger and are lost`, page));
   return lines;
@@ -78,6 +80,7 @@ function accountText({ account }: StatusReport, paint: Paint): string {
 }
 
 function ledgerText(ledger: StatusReport['ledger'], paint: Paint): string {
+  if (ledger.fault !== null) return paint.red('ledger gone');
   if (ledger.lost > 0) return paint.red(`ledger lost ${numberText(ledger.lost)}`);
   const pending = ledger.pending === 0 ? '' : `, ${numberText(ledger.pending)} pending`;
   return ledger.isDegraded ? paint.yellow(`ledger slow${pending}`) : `ledger ok${pending}`;

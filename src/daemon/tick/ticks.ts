@@ -47,6 +47,7 @@ export class Ticks {
   readonly #memories = new WeakMap<RouteWatch, RouteMemory>();
   readonly #faulty = new Set<RouteWatch>();
   #isStatusStale = false;
+  #areRequestsUnread = false;
 
   constructor(options: TicksOptions) {
     this.#options = options;
@@ -92,10 +93,12 @@ export class Ticks {
     const { clock, journal, log, roles } = this.#options;
     try {
       const { requests, notes } = await journal.pendingRequests(clock.scale === 1 ? null : clock.now(), roles());
+      this.#areRequestsUnread = false;
       for (const note of notes) log('warn', note);
       return requests;
     } catch (error) {
-      log('error', 'requests cannot be read', { error: errorMessage(error) });
+      if (!this.#areRequestsUnread) log('error', 'requests cannot be read', { error: errorMessage(error) });
+      this.#areRequestsUnread = true;
       return [];
     }
   }

@@ -16,6 +16,8 @@ export interface CallLogOptions {
   readonly patienceMs?: number;
   /** How many rows wait in memory before the oldest are given up. */
   readonly mostPending?: number;
+  /** Whether rows wait, because what is written now would be in vain. */
+  readonly isHeld?: () => boolean;
   /** Where time comes from: the system, unless a test moves it by hand. */
   readonly time?: Time;
 }
@@ -38,7 +40,7 @@ const CATCH_UP_PAUSE_MS = 20;
 export class CallLog implements Recorder {
   readonly #db: LedgerDb;
   readonly #writer: CallWriter;
-  readonly #catchUp: CallLogOptions['catchUp'];
+  readonly #options: Pick<CallLogOptions, 'catchUp' | 'isHeld'>;
   readonly #patienceMs: number;
   readonly #mostPending: number;
   readonly #time: Time;
@@ -60,7 +62,7 @@ export class CallLog implements Recorder {
   #problem: unknown = null;
 
   constructor(path: string, options: CallLogOptions) {
-    this.#catchUp = options.catchUp;
+    this.#options = options;
     this.#patienceMs = options.patienceMs ?? 50;
     this.#mostPending = options.mostPending ?? 200_000;
     this.#time = options.time ?? SYSTEM_TIME;
@@ -161,10 +163,10 @@ export class CallLog implements Recorder {
     return this.pending === 0;
   }
 
-  /** Writes the rows that wait, for at most `withinMs`; rows that then still wait are lost. */
+  /** Writes the rows that wait, for at most `withinMs` and unless they are held; rows that then still wait are lost. */
   async close(withinMs = 5_000): Promise<void> {
     if (this.#isClosed) return;
-    await this.flush(withinMs);
+    if (this.#options.isHeld?.() !== true) await this.flush(withinMs);
     this.#isClosed = true;
     this.#lost += this.pending;
     this.#rows = [];
@@ -182,6 +184,7 @@ export class CallLog implements Recorder {
   #commit(): void {
     this.#isScheduled = false;
     if (this.#isDegraded || this.#isClosed || (this.#rows.length === 0 && this.#shadows.length === 0)) return;
+    if (this.#options.isHeld?.() === true) return this.#degrade();
     const startedAt = this.#time.now();
     const rows = this.#rows.slice(0, COMMIT_ROWS);
     const shadows = this.#shadows.slice(0, COMMIT_ROWS);
@@ -204,10 +207,7 @@ export class CallLog implements Recorder {
 
   #retry(): void {
     const leftMs = this.#patienceMs - (this.#time.now() - this.#oldestAt);
-    if (leftMs <= 0) {
-      this.#degrade();
-      return;
-    }
+    if (leftMs <= 0) return this.#degrade();
     const afterMs = RETRY_AFTER_MS[Math.min(this.#retries++, RETRY_AFTER_MS.length - 1)] as number;
     this.#isScheduled = true;
     this.#time.after(Math.min(afterMs, Math.ceil(leftMs)), () => this.#commit());
@@ -248,7 +248,7 @@ export class CallLog implements Recorder {
       const startedAt = this.#time.now();
       try {
         // Not `+=` on the awaited value: rows may be dropped meanwhile, and counted.
-        const refused = await this.#catchUp(block, shadows);
+        const refused = await this.#options.catchUp(block, shadows);
         this.#lost += refused;
         this.#problem = null;
       } catch (error) {

@@ -1,3 +1,4 @@
+import type { AppError } from '../../core/errors.ts';
 import type { HistoryCall } from '../../core/judge/profile.ts';
 import type { RecordedCall } from '../../core/judge/replay.ts';
 import type { Role, UpstreamKind } from '../../core/route.ts';
@@ -53,6 +54,59 @@ export async function openJournal(files: JournalFiles): Promise<Journal> {
   const { store } = thread;
   await store.open();
   return { ...store, ...callPages(store), close: () => thread.close() };
+}
+
+/**
+ * What each method of the journal does to the file. `decides`: it stores what is acted on next, and must not do so in vain.
+ * `records`: it stores what has happened.
+ */
+const KINDS: Readonly<Record<keyof RemoteStore, 'reads' | 'records' | 'decides'>> = {
+  open: 'reads',
+  commit: 'decides',
+  writeCalls: 'records',
+  closeCalls: 'decides',
+  keepCheckpoint: 'decides',
+  pendingRequests: 'decides',
+  openAsk: 'reads',
+  checkHistory: 'reads',
+  sealedEvents: 'reads',
+  latestRollouts: 'reads',
+  allRollouts: 'reads',
+  hasServedSince: 'reads',
+  rollout: 'reads',
+  policy: 'reads',
+  saveStatus: 'records',
+  learned: 'reads',
+  saveLearned: 'records',
+  recentPage: 'reads',
+  stepPage: 'reads',
+  callsPerMinute: 'reads',
+  spanOf: 'reads',
+  arrivalPage: 'reads',
+  pairPage: 'reads',
+  bookedEndpoints: 'reads',
+  book: 'decides',
+  spending: 'reads',
+  costPerCall: 'reads',
+  bookPrices: 'decides',
+  bookBill: 'decides',
+  measuredSpeeds: 'reads',
+  clearWal: 'reads',
+};
+
+/** A journal whose methods reject while `refusal` gives a reason, by what they do to the file. */
+export function guarded(journal: Journal, refusal: (kind: 'records' | 'decides') => AppError | null): Journal {
+  const guards = Object.entries(KINDS).flatMap(([name, kind]) => {
+    if (kind === 'reads') return [];
+    const method = journal[name as keyof RemoteStore] as (...args: readonly unknown[]) => Promise<unknown>;
+    const guard = async (...args: readonly unknown[]) => {
+      const error = refusal(kind);
+      if (error !== null) throw error;
+      return method(...args);
+    };
+    return [[name, guard] as const];
+  });
+  return { ...journal, ...Object.fromEntries(guards) };
 }
 
 /** Reads the pages of calls of a store, whichever thread that is in. */

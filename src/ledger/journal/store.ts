@@ -40,7 +40,7 @@ import type { OpenAsk } from './asks.ts';
 import { ROLLOUT } from './rows.ts';
 import type { RolloutRow } from './rows.ts';
 import { lastSeal } from './seals.ts';
-import { emptyWal } from './wal.ts';
+import { clearWal, emptyWal } from './wal.ts';
 import { writeEntry } from './write-entry.ts';
 
 const OVER = "('aborted', 'failed', 'returned')";
@@ -78,8 +78,10 @@ export class JournalStore {
     this.#closing = new Closing(this.#quick);
   }
 
-  /** Does nothing but open the file: the worker creates the store with the first message. */
-  open(): void {}
+  /** Opens the file, with its WAL: the worker creates the store with the first message. */
+  open(): void {
+    lastSeal(this.#db);
+  }
 
   /** Stores all of an entry or nothing. It survives a power cut once this returns. */
   commit(entry: JournalEntry): Committed {
@@ -277,9 +279,13 @@ export class JournalStore {
     return result;
   }
 
-  /** See `wal.ts`. */
   checkpoint(): void {
     emptyWal(this.#quick, this.#path);
+  }
+
+  /** See `wal.ts`. */
+  clearWal(): void {
+    clearWal(this.#quick);
   }
 
   close(): void {

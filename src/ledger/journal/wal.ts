@@ -18,3 +18,15 @@ export function emptyWal(db: LedgerDb, path: string): void {
     if (!isBusy(error)) throw error;
   }
 }
+
+/**
+ * Moves all that the WAL holds into the file, and leaves nothing in it: SQLite would add what is left to whatever file
+ * somebody puts in the place of this one.
+ */
+export function clearWal(db: LedgerDb): void {
+  try {
+    db.pragma('wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+  }
+}

@@ -275,7 +275,7 @@ org/c  watching  1 810 calls, 64 agents, 2.1 % refused
   it('that no daemon runs, and how old the figures are', () => {
     shows(
       makeReport([makeRoute({ lastRollout: LAST })], {
-        ledger: { pending: 0, lost: 3, isDegraded: false },
+        ledger: { pending: 0, lost: 3, isDegraded: false, fault: null },
         account: { state: 'refused', name: null },
       }),
       `
