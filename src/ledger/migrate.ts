@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { AppError } from '../core/errors.ts';
 import { APPLICATION_ID, connect, inspect, peek, unreadable } from './database.ts';
 import type { LedgerDb } from './database.ts';
-import { sha256 } from './journal/chain.ts';
+import { sha256 } from './sha256.ts';
 
 /** One file of `migrations/`. Migrations only go forward, and a released one is never edited. */
 export interface Migration {

@@ -15,7 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
 
 /** What belongs to a ledger, by what follows its name. */
-const FILES = ['', '-wal', '-shm', '.lock', '.mark', '.key', '.checkpoints'] as const;
+const FILES = ['', '-wal', '-shm', '.lock', '.mark', '.key', '.checkpoints', '.reserve'] as const;
 const FOLDERS = { words: '.words', open: '.open' } as const;
 
 const OTHERS_WRITE = 0o002;

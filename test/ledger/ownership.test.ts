@@ -82,7 +82,7 @@ describe('the files of a ledger', () => {
   it('may be read by root whosever they are, and by their owner', { skip: !isRoot }, async (context) => {
     const path = temporaryPath(context);
     await (await openFor(context, path)).close();
-    for (const each of [path, `${path}.lock`, `${path}.key`, `${path}.words`, dirname(path)])
+    for (const each of [path, `${path}.lock`, `${path}.key`, `${path}.words`, `${path}.reserve`, dirname(path)])
       chownSync(each, 65_534, 65_534);
     openForReading(path).close();
     await assert.rejects(openLedger(path, { clock }), refused);

@@ -13,7 +13,7 @@ import type { Time } from '../../src/ledger/calls/time.ts';
 import type { JournalDecision, JournalEntry } from '../../src/ledger/journal/entry.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openLedger } from '../../src/ledger/open.ts';
-import { sha256 } from '../../src/ledger/journal/chain.ts';
+import { sha256 } from '../../src/ledger/sha256.ts';
 
 export const START_MS = 1_760_000_000_000;
 

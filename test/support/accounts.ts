@@ -31,7 +31,7 @@ export function whyNoAccounts(): string | false {
 }
 
 /** Whether a program ends well. */
-function runs(program: string, ...args: readonly string[]): boolean {
+export function runs(program: string, ...args: readonly string[]): boolean {
   return spawnSync(program, args).status === 0;
 }
 

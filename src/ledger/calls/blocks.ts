@@ -1,6 +1,6 @@
 import type { LedgerDb } from '../database.ts';
 import { prepared } from '../database.ts';
-import { sha256 } from '../journal/chain.ts';
+import { sha256 } from '../sha256.ts';
 
 /** Calls in a block, about: it takes a few milliseconds to read so many. */
 const BLOCK_CALLS = 500;

@@ -1,7 +1,7 @@
 import type { AskAbout } from '../../core/rollout/ask.ts';
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-import { sha256 } from './chain.ts';
+import { sha256 } from '../sha256.ts';
 
 /** An ask that waits for an operator's answer. `figures`: JSON of the figures to decide by; `at`: epoch ms. */
 export interface OpenAsk {

@@ -6,7 +6,7 @@ import { linkChecker, unguarded } from './audit-links.ts';
 import { checkRollouts } from './audit-rollouts.ts';
 import { checkSeals } from './audit-seals.ts';
 import type { Say, SealsReport } from './audit-seals.ts';
-import { sha256 } from './chain.ts';
+import { sha256 } from '../sha256.ts';
 import { differsFrom } from './mark.ts';
 import type { Mark } from './mark.ts';
 import { sealOf } from './seals.ts';

@@ -8,6 +8,7 @@ import { isSealedBy } from './own-seals.ts';
 import { openAsks } from './asks.ts';
 import { activeRollouts, addRequest, pendingRequests, replyTo, wordOf } from './requests.ts';
 import type { Hearing, PendingRequest } from './requests.ts';
+import type { Sealing } from './sealing.ts';
 import { digestOf, lastSeal } from './seals.ts';
 
 /** What operators ask for. `notes`: what was wrong with words and rows since the last look, a sentence each. */
@@ -16,16 +17,12 @@ export interface Pending {
   readonly notes: readonly string[];
 }
 
-/** Carries out work in one transaction that seals rows. */
-type Sealing = <T>(work: () => T) => T;
-
 interface InboxOptions {
   readonly db: LedgerDb;
   readonly path: string;
   readonly key: LedgerKey;
   readonly people: People;
-  /** The number of the newest seal that this ledger is known to have had. */
-  readonly newestSeal: () => number;
+  readonly sealing: Sealing;
 }
 
 /** The words of operators, on their way from the folder into the ledger, and from there to a tick. */
@@ -36,6 +33,8 @@ export class Inbox {
   readonly #publisher: Publisher | null;
   /** Digests of the waiting rows that this daemon wrote; null for those of another hand. */
   #checked = new Map<number, string | null>();
+  /** What was wrong with sealing at the last look. */
+  #problem: string | null = null;
 
   constructor(given: InboxOptions) {
     this.#given = given;
@@ -44,8 +43,8 @@ export class Inbox {
   }
 
   /** See `JournalStore.pendingRequests`. */
-  pending(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>, sealing: Sealing): Pending {
-    const notes = this.#takeWords(hearing, sealing);
+  pending(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>): Pending {
+    const notes = this.#takeWords(hearing);
     const checked = new Map<number, string | null>();
     const requests = pendingRequests(this.#given.db).filter(({ id }) => {
       const known = this.#checked.get(id);
@@ -57,6 +56,9 @@ export class Inbox {
     });
     this.#checked = checked;
     this.#publish(notes);
+    const { problem } = this.#given.sealing;
+    if (problem !== null && problem !== this.#problem) notes.push(problem);
+    this.#problem = problem;
     return { requests, notes };
   }
 
@@ -72,11 +74,11 @@ export class Inbox {
     this.#folder.close();
   }
 
-  #takeWords(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>, sealing: Sealing): string[] {
+  #takeWords(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>): string[] {
     const { words, notes } = this.#folder.look();
     if (words.length === 0) return [...notes];
-    const { db, key, people } = this.#given;
-    const heard = sealing(() => words.map((word) => addRequest(db, word, { key, people, ...hearing })));
+    const { db, key, people, sealing } = this.#given;
+    const heard = sealing.doUrgent(() => words.map((word) => addRequest(db, word, { key, people, ...hearing })));
     this.#folder.remove(words);
     const refused = words.flatMap(({ name, uid }, i) => {
       const why = heard[i] ?? null;
@@ -102,8 +104,8 @@ export class Inbox {
 
   /** The digest of a request that this ledger's key has sealed; null if it has not, or if seals are missing. */
   #ownDigest(id: number): string | null {
-    const { db, key, newestSeal } = this.#given;
-    const isWhole = (lastSeal(db)?.id ?? 0) >= newestSeal();
+    const { db, key, sealing } = this.#given;
+    const isWhole = (lastSeal(db)?.id ?? 0) >= sealing.newestSeal;
     return isWhole && isSealedBy(db, key.publicKey, 'request', [id]) ? this.#digest(id) : null;
   }
 

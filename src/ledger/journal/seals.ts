@@ -1,6 +1,6 @@
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-import { sha256 } from './chain.ts';
+import { sha256 } from '../sha256.ts';
 
 /** Whether a span `s` of an endpoint `e` will not grow any more. */
 const IS_OVER = `(e.gone_at_ms IS NOT NULL

@@ -1,4 +1,5 @@
 import type { Shadow } from '../../core/call.ts';
+import { AppError } from '../../core/errors.ts';
 import type { BillLine } from '../../core/money/cost.ts';
 import type { ProviderPrice } from '../../core/money/price-book.ts';
 import type { Spending } from '../../core/money/spending.ts';
@@ -32,13 +33,13 @@ import { keyPathOf, openKey } from './key.ts';
 import type { LedgerKey } from './key.ts';
 import { learned, saveLearned } from './learned.ts';
 import type { LearnedRow } from './learned.ts';
-import { readMark, writeMark } from './mark.ts';
 import { Inbox } from './inbox.ts';
 import type { Pending } from './inbox.ts';
 import { openAsk } from './asks.ts';
 import type { OpenAsk } from './asks.ts';
 import { ROLLOUT } from './rows.ts';
 import type { RolloutRow } from './rows.ts';
+import { Sealing } from './sealing.ts';
 import { lastSeal } from './seals.ts';
 import { clearWal, emptyWal } from './wal.ts';
 import { writeEntry } from './write-entry.ts';
@@ -58,8 +59,8 @@ export class JournalStore {
   readonly #closing: Closing;
 
   readonly #key: LedgerKey;
+  readonly #sealing: Sealing;
   readonly #inbox: Inbox;
-  #marked = 0;
 
   /** `people`: finds out who has said a word. */
   constructor(path: string, people: People = askSystem(), keyPath = keyPathOf(path)) {
@@ -73,8 +74,8 @@ export class JournalStore {
     this.#quick.pragma('wal_autocheckpoint = 0');
     this.#quick.pragma('foreign_keys = OFF');
     this.#calls = new CallWriter(this.#quick);
-    this.#inbox = new Inbox({ db: this.#db, path, key: this.#key, people, newestSeal: () => this.#marked });
-    this.#marked = readMark(path)?.seal ?? 0;
+    this.#sealing = new Sealing(this.#db, path);
+    this.#inbox = new Inbox({ db: this.#db, path, key: this.#key, people, sealing: this.#sealing });
     this.#closing = new Closing(this.#quick);
   }
 
@@ -85,13 +86,15 @@ export class JournalStore {
 
   /** Stores all of an entry or nothing. It survives a power cut once this returns. */
   commit(entry: JournalEntry): Committed {
-    const committed = this.#sealed(() => writeEntry(this.#db, entry, this.#key.sign));
+    const committed = this.#sealing.doUrgent(() => writeEntry(this.#db, entry, this.#key.sign));
     this.#inbox.answered(entry.outcomes.map(({ requestId }) => requestId));
     return committed;
   }
 
   /** Writes calls and shadows. Returns how many were refused for good. */
   writeCalls(rows: readonly CallRow[], shadows: readonly Shadow[] = []): number {
+    // They wait in memory, and would take the room that is kept for decisions.
+    if (this.#sealing.isShort) throw new AppError('unavailable', `the disk of ${this.#path} is full`);
     return this.#calls.write(rows, shadows);
   }
 
@@ -101,7 +104,7 @@ export class JournalStore {
    */
   closeCalls(now: number): boolean {
     return this.#closing.turn(now, (id, at) =>
-      this.#sealed(() => closeAndSeal(this.#db, id, { at, sign: this.#key.sign })),
+      this.#sealing.do(() => closeAndSeal(this.#db, id, { at, sign: this.#key.sign })),
     );
   }
 
@@ -116,7 +119,7 @@ export class JournalStore {
    * who may ask for what.
    */
   pendingRequests(simulatedNow: number | null, roles = defaultRoles(process.geteuid?.() ?? 0)): Pending {
-    return this.#inbox.pending({ simulatedNow, roles }, (work) => this.#sealed(work));
+    return this.#inbox.pending({ simulatedNow, roles });
   }
 
   /**
@@ -236,7 +239,7 @@ export class JournalStore {
 
   /** Stores readings of endpoints and the minutes that follow from them: all or nothing. They survive a power cut. */
   book(entries: readonly BookEntry[]): void {
-    this.#sealed(() => book(this.#db, entries, this.#key.sign));
+    this.#sealing.do(() => book(this.#db, entries, this.#key.sign));
   }
 
   /**
@@ -257,26 +260,17 @@ export class JournalStore {
 
   /** Stores what has changed in the router's price list. `at`: epoch ms. */
   bookPrices(prices: readonly ProviderPrice[], at: number): void {
-    this.#sealed(() => bookPrices(this.#db, prices, at, this.#key.sign));
+    this.#sealing.do(() => bookPrices(this.#db, prices, at, this.#key.sign));
   }
 
   /** Stores an organization's bill as the Hub reports it. `at`: epoch ms. */
   bookBill(lines: readonly BillLine[], at: number): void {
-    this.#sealed(() => bookBill(this.#db, lines, at, this.#key.sign));
+    this.#sealing.do(() => bookBill(this.#db, lines, at, this.#key.sign));
   }
 
   /** See `speeds.ts`. */
   measuredSpeeds(model: string): Map<string, MeasuredSpeed> {
     return measuredSpeeds(this.#db, model);
-  }
-
-  /** Does a piece of work that seals rows in one transaction, then notes the newest seal outside the file. */
-  #sealed<T>(work: () => T): T {
-    const result = this.#db.transaction(work).immediate();
-    const last = lastSeal(this.#db);
-    if (last !== null && last.id !== this.#marked) writeMark(this.#path, { seal: last.id, hash: last.hash });
-    this.#marked = last?.id ?? 0;
-    return result;
   }
 
   checkpoint(): void {

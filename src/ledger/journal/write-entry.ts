@@ -1,6 +1,6 @@
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
-import { sha256 } from './chain.ts';
+import { sha256 } from '../sha256.ts';
 import type { Committed, JournalDecision, JournalEntry } from './entry.ts';
 import { writeOutcome } from './requests.ts';
 import type { RolloutRow } from './rows.ts';

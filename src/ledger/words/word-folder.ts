@@ -13,7 +13,7 @@ import type { Dir } from 'node:fs';
 import { join } from 'node:path';
 import { errorMessage } from '../../core/errors.ts';
 import { fileCode } from '../ownership.ts';
-import { ENDS, LARGEST_WORD, nameOf, readWord } from './word.ts';
+import { ENDS, LARGEST_WORD, bareWord, fileOf, nameOf, readWord } from './word.ts';
 import type { Word } from './word.ts';
 
 /** A word with what the file system knows of it. */
@@ -73,7 +73,7 @@ export class WordFolder {
 
   /** Removes words that have become rows. */
   remove(words: readonly SpokenWord[]): void {
-    for (const { name } of words) this.#unlink(name + ENDS.word);
+    for (const { name } of words) this.#unlink(fileOf(name));
   }
 
   close(): void {
@@ -152,7 +152,7 @@ export class WordFolder {
 
 /** Throws if it is no word that somebody has said in a file of their own. */
 function readSpoken(folder: string, name: string): SpokenWord {
-  const file = openSync(join(folder, name + ENDS.word), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const file = openSync(join(folder, fileOf(name)), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
     // Of the opened file, because another one may be at its path by now.
     const stat = fstatSync(file);
@@ -163,7 +163,9 @@ function readSpoken(folder: string, name: string): SpokenWord {
     const length = readSync(file, bytes, 0, bytes.length, 0);
     if (length > LARGEST_WORD) throw new Error(`it has more than ${LARGEST_WORD} bytes`);
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length));
-    return { ...readWord(name, text), name, uid: stat.uid, at: Math.floor(stat.ctimeMs) };
+    const bare = bareWord(name);
+    if (bare !== null && length > 0) throw new Error('its name says it all, and it is not empty');
+    return { ...(bare ?? readWord(name, text)), name, uid: stat.uid, at: Math.floor(stat.ctimeMs) };
   } finally {
     closeSync(file);
   }

@@ -20,6 +20,9 @@ const LONGEST_ID = 64;
 const DIGEST = /^[0-9a-f]{64}$/;
 const NAME = /^\d{16}-[0-9a-f]{16}$/;
 
+/** The word that the name of an empty file says, where there was no room for more: `abort.k3v9q2ab.` and a random end. */
+const BARE = /^(abort|pause)\.([a-z0-9]{1,64})\.[0-9a-f]{16}$/;
+
 /** The end of a file's name while it is written, and when it is whole. */
 export const ENDS = { part: '.part', word: '.word' } as const;
 
@@ -28,8 +31,27 @@ export function newName(now: number): string {
   return `${String(Math.floor(now)).padStart(16, '0')}-${randomBytes(8).toString('hex')}`;
 }
 
+/** A new name that says the whole word; null if the word is too long for a name. */
+export function newBareName({ kind, rolloutId }: Word): string | null {
+  const name = `${kind}.${rolloutId}.${randomBytes(8).toString('hex')}`;
+  return BARE.test(name) ? name : null;
+}
+
+/** The word that a name says; null if its file does. */
+export function bareWord(name: string): Word | null {
+  const [, kind, rolloutId] = BARE.exec(name) ?? [];
+  if (kind === undefined || rolloutId === undefined) return null;
+  return { kind: kind as 'abort' | 'pause', rolloutId, askId: null, askDigest: null, step: null, reason: null };
+}
+
+/** Where the word with a name is. */
+export function fileOf(name: string): string {
+  return BARE.test(name) ? name : name + ENDS.word;
+}
+
 /** The name of the word in a file; null if the file's name is not that of a word. */
 export function nameOf(file: string): string | null {
+  if (BARE.test(file)) return file;
   const name = file.slice(0, -ENDS.word.length);
   return file.endsWith(ENDS.word) && NAME.test(name) ? name : null;
 }

@@ -14,10 +14,11 @@ import {
 import { join } from 'node:path';
 import { AppError } from '../../core/errors.ts';
 import { checkOwnership, fileCode, realPath, wordsPath } from '../ownership.ts';
-import { ENDS, newName, wordText } from './word.ts';
+import { ENDS, newBareName, newName, wordText } from './word.ts';
 import type { Word } from './word.ts';
 
 const GROUP_WRITES = 0o020;
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
@@ -33,8 +34,7 @@ export function writeWord(dbPath: string, word: Word, isMember = false): string 
       makeFolder(dbPath, folder);
       checkOwnership(dbPath, 'read');
     }
-    writeWhole(folder, name, wordText(name, word));
-    return name;
+    return write(folder, name, word);
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new AppError('unavailable', `nothing can be written into ${folder}`, {
@@ -57,8 +57,18 @@ function makeFolder(dbPath: string, folder: string): void {
   if (process.geteuid?.() === 0) chownSync(folder, uid, gid);
 }
 
+function write(folder: string, name: string, word: Word): string {
+  try {
+    return writeWhole(folder, name, wordText(name, word));
+  } catch (error) {
+    const bare = NO_ROOM.has(fileCode(error)) ? newBareName(word) : null;
+    if (bare === null) throw error;
+    return writeBare(folder, bare);
+  }
+}
+
 /** Under another name until it is whole, so that the daemon never reads a part of it. */
-function writeWhole(folder: string, name: string, text: string): void {
+function writeWhole(folder: string, name: string, text: string): string {
   const part = join(folder, name + ENDS.part);
   const file = openSync(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -73,6 +83,19 @@ function writeWhole(folder: string, name: string, text: string): void {
     closeSync(file);
   }
   syncFolder(folder);
+  return name;
+}
+
+/** Where there is no room for a word, a name says what must not wait: an empty file needs none. */
+function writeBare(folder: string, name: string): string {
+  const file = openSync(join(folder, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, modeIn(folder));
+  try {
+    fchmodSync(file, modeIn(folder));
+  } finally {
+    closeSync(file);
+  }
+  syncFolder(folder);
+  return name;
 }
 
 /** The rights that let the daemon read a word in its folder. */

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../../src/core/call.ts';
 import { openForReading, openLedger } from '../../../src/ledger/open.ts';
-import { sha256 } from '../../../src/ledger/journal/chain.ts';
+import { sha256 } from '../../../src/ledger/sha256.ts';
 import { measuredSpeeds } from '../../../src/ledger/calls/speeds.ts';
 import { clock, makeCall, START_MS, temporaryPath } from '../rig.ts';
 

@@ -32,7 +32,7 @@ import { wordsPath } from '../../../src/ledger/ownership.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { askSystem } from '../../../src/ledger/words/people.ts';
 import { makeFolders } from '../../../src/ledger/words/folders.ts';
-import { newName, wordText } from '../../../src/ledger/words/word.ts';
+import { newBareName, newName, wordText } from '../../../src/ledger/words/word.ts';
 import { writeWord } from '../../../src/ledger/words/write-word.ts';
 import { say, wordOf } from '../../support/words.ts';
 import { POLICY_HASH, START_MS, makeDecision, makeEntry, redecide } from '../rig.ts';
@@ -226,7 +226,7 @@ describe('words on their way into the ledger', () => {
     { skip: !isRoot && 'only root can have files of another user' },
     (context) => {
       const scene = open(context);
-      const owned = ['', '-wal', '-shm', '.key', '.mark'].map((part) => scene.path + part);
+      const owned = ['', '-wal', '-shm', '.key', '.mark', '.reserve'].map((part) => scene.path + part);
       for (const each of [scene.folder, ...owned]) chownSync(each, 12_345, 12_345);
       rmSync(scene.words, { recursive: true });
       const word = say(scene.path, ABORT);
@@ -306,6 +306,28 @@ describe('words on their way into the ledger', () => {
     assert.match(notes.join('\n'), /is no word, and cannot be removed: /);
     say(scene.path, ABORT);
     assert.deepEqual([scene.look().notes, scene.rows()], [[], 1]);
+  });
+
+  it('are said by the name of an empty file where there is no room, and only abort and pause', (context) => {
+    const scene = open(context);
+    const [abort, pause] = ['abort', 'pause'].map((kind) => `${kind}.${ROLLOUT}.0123456789abcdef`);
+    for (const name of [abort, pause]) writeFileSync(join(scene.words, name ?? ''), '');
+    const wrong = [
+      `approve.${ROLLOUT}.0123456789abcdef`,
+      `abort.${ROLLOUT}.x`,
+      'abort',
+      `abort.${ROLLOUT}.1123456789abcdef`,
+    ];
+    wrong.forEach((name, i) => writeFileSync(join(scene.words, name), i === 3 ? '{}' : ''));
+    const { requests, notes } = scene.lookAll();
+    assert.deepEqual(requests.map(({ kind, rolloutId }) => `${kind} ${rolloutId}`).toSorted(), [
+      `abort ${ROLLOUT}`,
+      `pause ${ROLLOUT}`,
+    ]);
+    assert.equal(notes.length, wrong.length, notes.join('\n'));
+    assert.ok(scene.read((db) => requestId(db, abort ?? '')) !== null);
+    assert.equal(newBareName({ ...wordOf(scene.path, ABORT), kind: 'resume' }), null);
+    assert.equal(newBareName({ ...wordOf(scene.path, ABORT), rolloutId: '../x' }), null);
   });
 
   it('that are still being written are left alone', (context) => {
