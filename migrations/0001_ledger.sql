@@ -58,7 +58,7 @@ INSERT INTO outcomes (id, name) VALUES
   (6, 'paused'), (7, 'server_error'), (8, 'unavailable'), (9, 'connect_failed'), (10, 'first_byte_timeout'),
   (11, 'idle_timeout'), (12, 'broken_stream'), (13, 'client_left'), (14, 'cut'), (15, 'gateway_error'),
   (16, 'total_timeout'), (17, 'incomplete_answer'), (18, 'empty_answer'), (19, 'rejected_by_endpoint'),
-  (20, 'local_error');
+  (20, 'local_error'), (21, 'circuit_open');
 
 -- Why the endpoint of a call's model could not get the call. The numbers are the positions in INELIGIBLE_REASONS of
 -- src/core/eligibility.ts.
@@ -114,7 +114,7 @@ CREATE TABLE calls (
   -- Sum of: 1 eligible; 2 has a role; 4 the role is canary; 8 an upstream's answer reached the client; 16 that upstream
   -- is dedicated; 32 the client left; 64 had no token; 128 a copy was sent to the endpoint; 256 went past the gateway
   -- straight to serverless and was reported later, with the caller's times; 512 the role is one of a way back; 1024 it
-  -- is known whether the answer held any output; 2048 it held none.
+  -- is known whether the answer held any output; 2048 it held none; 4096 it waited because serverless was out.
   flags INTEGER NOT NULL,
   -- HTTP status that the client got; 0 if none.
   status INTEGER NOT NULL,

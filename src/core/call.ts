@@ -111,6 +111,8 @@ export interface Call extends CallKey {
   readonly isBypass?: boolean;
   /** Whether its role belongs to a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
+  /** Whether it was held, or not sent, because serverless was out: that is no demand beyond a limit. */
+  readonly wasOut?: boolean;
   readonly attempts: readonly AttemptRecord[];
 }
 
@@ -154,6 +156,8 @@ export interface Arrival extends CallKey {
   readonly assignedAtUs: number;
   /** How long it was then held to keep a limit, until its first attempt or its end without one; clock µs. */
   readonly waitedUs: number;
+  /** Whether it was held, or not sent, because serverless was out. */
+  readonly wasOut?: boolean;
   readonly model: string | null;
   readonly shape: CallShape;
   readonly agent: string;
@@ -180,6 +184,11 @@ export function assignedTo({ role, isWayBack }: Pick<Arrival, 'role' | 'isWayBac
 
 /** A call that was held for longer than this counts as a call that serverless could not take. */
 export const DELAYED_US = 1_000_000;
+
+/** Whether a call shows that serverless takes no more calls. What waited because serverless was out does not show that. */
+export function isBeyondLimit({ outcome, waitedUs, wasOut }: Pick<Call, 'outcome' | 'waitedUs' | 'wasOut'>): boolean {
+  return outcome === 'rate_limited' || (waitedUs >= DELAYED_US && wasOut !== true);
+}
 
 /**
  * Observes the gateway's calls as they happen. Its methods run on the path of a call: they must be quick and must not

@@ -99,6 +99,8 @@ const MEANINGS = {
   rejected_by_endpoint: { by: 'endpoint', fallsBack: true, repeatable: 'no', health: 'well', ...HAS_ROOM },
   /** This machine could not send the call: no file descriptor, no local port, no memory. */
   local_error: { ...NOTHING, fallsBack: true, repeatable: 'yes' },
+  /** The gateway did not send the call, because serverless has failed repeatedly. That is no demand beyond a limit. */
+  circuit_open: { by: 'limit', fallsBack: false, repeatable: 'no', health: null, isTurnedAway: true, isUnable: false },
 } as const satisfies Record<string, Meaning>;
 
 export type Outcome = keyof typeof MEANINGS;

@@ -93,6 +93,7 @@ const lane = storedAs<LaneKey & LaneStatus>()(
     provider: text,
     limit: z.number().nullable(),
     isBlocked: z.boolean(),
+    isOut: z.boolean(),
     inFlight: z.int(),
     inFlightLimit: z.number().nullable(),
     waiting: count,

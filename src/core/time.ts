@@ -17,3 +17,8 @@ export function monthOf(at: number): { readonly name: string; readonly from: num
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
   return { name: dayOf(at).slice(0, 7), from: Date.UTC(year, month), until: Date.UTC(year, month + 1) };
 }
+
+/** A moment in UTC, to the second: `2026-11-24T12:03:05Z`. `at`: epoch ms. */
+export function momentText(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}

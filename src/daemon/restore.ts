@@ -1,4 +1,4 @@
-import { assignedTo, DELAYED_US } from '../core/call.ts';
+import { assignedTo, isBeyondLimit } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DemandWindow } from '../core/criteria/demand-window.ts';
 import { servedOf } from '../core/criteria/served-window.ts';
@@ -193,8 +193,12 @@ export async function restoreWindows(
 /** Counts a call of the past as a window would have counted it that was there. */
 function count(window: DemandWindow, call: LoggedCall, now: number): void {
   if (assignedTo(call) === 'dedicated' || call.isRepeat) return;
-  const isRefused = call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US;
-  window.arrivedLate(call.arrivedAtUs / 1_000, now, { agent: call.agent, isDerived: call.isAgentDerived }, isRefused);
+  window.arrivedLate(
+    call.arrivedAtUs / 1_000,
+    now,
+    { agent: call.agent, isDerived: call.isAgentDerived },
+    isBeyondLimit(call),
+  );
   if (!call.isBypass) window.ended(call.endedAtUs / 1_000, now, servedOf(call));
 }
 

@@ -14,7 +14,7 @@ import { outcomeOfStatus, saysPaused } from './attempt/outcome.ts';
 import { unavailableReply } from './attempt/unavailable.ts';
 import { admissionFor } from './care/admission.ts';
 import type { Admission } from './care/admission.ts';
-import { refusalReply } from './care/refusal.ts';
+import { outcomeOfRefusal, refusalReply } from './care/refusal.ts';
 import type { Refusal } from './care/refusal.ts';
 import { CallHistory } from './call-history.ts';
 import { brokenOff, delivered, replied, stopped } from './ending.ts';
@@ -116,7 +116,7 @@ export class AssignedCall implements AttemptOwner {
     const admission = this.#admission;
     const history = this.#history;
     const isFirst = history.attempts.length === 0;
-    if (isFirst && admission !== null && admission.wasHeld) history.noteHeld(shared.nowUs());
+    if (isFirst && admission !== null && admission.wasHeld) history.noteHeld(shared.nowUs(), admission.wasOut);
     const { assignment } = history;
     const { arrival, canary } = assignment;
     if (isFirst) shared.observer.sent(arrival);
@@ -131,7 +131,7 @@ export class AssignedCall implements AttemptOwner {
     const last = this.#kept.take();
     if (last !== null) return this.#giveBack(last);
     this.#history.noteRefused();
-    this.#end(replied(this.#res, refusalReply(refusal), 'rate_limited'));
+    this.#end(replied(this.#res, refusalReply(refusal), outcomeOfRefusal(refusal)));
   }
 
   /** No further attempt is made after all: the client gets what the last one got. */
@@ -274,7 +274,7 @@ export class AssignedCall implements AttemptOwner {
   }
 
   #end(ending: Ending): void {
-    const row = this.#history.close(ending, this.#attemptNow);
+    const row = this.#history.close(ending, this.#attemptNow, this.#admission?.wasOut ?? false);
     this.#kept.discard();
     this.#admission?.release(ending.attemptOutcome);
     this.#admission?.end();

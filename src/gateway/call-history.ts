@@ -35,9 +35,9 @@ export class CallHistory {
     return first !== undefined && first.outcome !== null;
   }
 
-  /** Notes that the call has waited for a permit until now. */
-  noteHeld(nowUs: number): void {
-    this.assignment = heldUntil(this.assignment, nowUs);
+  /** Notes that the call has waited for a permit until now. `wasOut`: whether because serverless was out. */
+  noteHeld(nowUs: number, wasOut: boolean): void {
+    this.assignment = heldUntil(this.assignment, nowUs, wasOut);
   }
 
   /**
@@ -64,11 +64,14 @@ export class CallHistory {
     this.#shared.repeats.refused(arrival.agent, destination.path, body, { arrivedAtUs, repeatOfUs });
   }
 
-  /** Notes that the call has ended. `attempt`: the one that was under way; null if none was. Returns the call's row. */
-  close(ending: Ending, attempt: Attempt | null): Call {
+  /**
+   * Notes that the call has ended. `attempt`: the one that was under way; null if none was. `wasOut`: whether it was not
+   * sent because serverless was out. Returns the call's row.
+   */
+  close(ending: Ending, attempt: Attempt | null, wasOut: boolean): Call {
     const { outcome, attemptOutcome } = ending;
     const endedAtUs = this.#shared.nowUs();
-    if (this.attempts.length === 0) this.#noteNeverSent(outcome, endedAtUs);
+    if (this.attempts.length === 0) this.#noteNeverSent(outcome, endedAtUs, wasOut);
     if (attempt !== null) this.noteOutcome(attempt, attemptOutcome, endedAtUs);
     // An endpoint rejected the call, and the call ends before serverless shows whose mistake that is.
     const [first] = this.attempts;
@@ -82,9 +85,9 @@ export class CallHistory {
   }
 
   /** A call that ends without an attempt counts for its role like any other: the comparison of the roles needs it. */
-  #noteNeverSent(outcome: Outcome, endedAtUs: number): void {
+  #noteNeverSent(outcome: Outcome, endedAtUs: number, wasOut: boolean): void {
     const { observer } = this.#shared;
-    this.noteHeld(endedAtUs);
+    this.noteHeld(endedAtUs, wasOut);
     const { arrival } = this.assignment;
     observer.sent(arrival);
     observer.failed(arrival, outcome, 'serverless', endedAtUs - arrival.arrivedAtUs);

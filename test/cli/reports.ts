@@ -60,6 +60,7 @@ export function makeLane(over: Partial<LaneKey & LaneStatus> = {}): LaneKey & La
     provider: '',
     limit: null,
     isBlocked: false,
+    isOut: false,
     inFlight: 0,
     inFlightLimit: null,
     waiting: 0,

@@ -26,6 +26,7 @@ const EXPECTED: Readonly<Record<Outcome, string>> = {
   empty_answer: 'U falls-back fault',
   rejected_by_endpoint: 'E falls-back well',
   local_error: 'N falls-back repeatable:yes',
+  circuit_open: 'L turned-away',
 };
 
 function inShort(outcome: Outcome): string {

@@ -3,7 +3,7 @@ import type { Advice, ServingProvider } from '../../core/advice/advice.ts';
 import { advise } from '../../core/advice/advise.ts';
 import { demandOf, SILENCE_MS } from '../../core/advice/demand.ts';
 import type { DemandCall } from '../../core/advice/demand.ts';
-import { assignedTo, DELAYED_US } from '../../core/call.ts';
+import { assignedTo, isBeyondLimit } from '../../core/call.ts';
 import { AppError } from '../../core/errors.ts';
 import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
@@ -129,8 +129,7 @@ function readDemand(db: LedgerDb, since: number, until: number): ReadonlyMap<str
     if (call.model === null || call.isRepeat) continue;
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
-    const isRefused =
-      assignedTo(call) === 'serverless' && (call.outcome === 'rate_limited' || call.waitedUs >= DELAYED_US);
+    const isRefused = assignedTo(call) === 'serverless' && isBeyondLimit(call);
     const isTaken = call.servedBy === 'serverless' && call.status < 400;
     const { agent, isAgentDerived } = call;
     calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, isTaken });

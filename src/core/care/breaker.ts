@@ -27,6 +27,13 @@ export type BreakerState =
 
 export const CLOSED: BreakerState = { state: 'closed' };
 
+/** The first probe goes out after this, and later ones after twice as long each, up to the policy's `cooldown`. */
+const FIRST_PAUSE_MS = 500;
+/** A probe without an answer for this long lets another one go out. */
+const PROBE_PATIENCE_MS = 5_000;
+/** An outage that begins so soon after the last one is the same outage. */
+const SAME_MS = 30_000;
+
 /** How an attempt ended. */
 export interface Ended {
   readonly outcome: Outcome;
@@ -51,6 +58,8 @@ export class Breaker {
   #state: BreakerState;
   /** The faults since the last answer. While the breaker stops some agents only, these are the agents. */
   readonly #faults = new FaultsInRow();
+  #pauseMs = 0;
+  #closedAtMs = Number.NEGATIVE_INFINITY;
 
   /** `learned`: the state of a former process, whose probes are gone with it. */
   constructor(learned: BreakerState = CLOSED) {
@@ -81,8 +90,8 @@ export class Breaker {
     const state = this.#state;
     if (state.state === 'closed' || !this.stops(agent)) return { ok: true, askAt: nowMs };
     if (state.state === 'open') return { ok: nowMs >= state.until, askAt: state.until };
-    // After a cool-down another probe may go out, because a probe that never ends must not keep the breaker open.
-    const askAt = state.since + policy.cooldown;
+    // A probe that never ends must not keep the breaker open.
+    const askAt = state.since + Math.min(policy.cooldown, Math.max(PROBE_PATIENCE_MS, this.#pauseMs));
     return { ok: state.probing < policy.probes || nowMs >= askAt, askAt };
   }
 
@@ -104,7 +113,7 @@ export class Breaker {
     const state = this.#state;
     if (attempt.wasProbe && state.state !== 'closed') return this.#probed(policy, health, attempt);
     if (health === null || (state.state !== 'closed' && !this.#isForSome)) return false;
-    if (health === 'well') this.#close();
+    if (health === 'well') this.#close(attempt.nowMs);
     else this.#fault(policy, attempt);
     return false;
   }
@@ -113,11 +122,12 @@ export class Breaker {
     const state = this.#state;
     if (state.state !== 'half-open') return false;
     if (health === 'well') {
-      this.#close();
+      this.#close(nowMs);
       return state.agents === null;
     }
     if (health === 'fault') {
-      this.#state = { ...state, state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome };
+      const until = nowMs + this.#nextPause(policy);
+      this.#state = { ...state, state: 'open', since: nowMs, until, cause: outcome };
     } else this.#state = { ...state, probing: Math.max(0, state.probing - 1) };
     return false;
   }
@@ -129,13 +139,23 @@ export class Breaker {
     const state = this.#state;
     const isNew = state.state === 'closed' || who === 'all';
     const agents = who === 'all' ? null : this.#faults.agents;
-    if (isNew) this.#state = { state: 'open', since: nowMs, until: nowMs + policy.cooldown, cause: outcome, agents };
-    else this.#state = { ...state, agents };
+    if (isNew) {
+      if (nowMs - this.#closedAtMs > SAME_MS) this.#pauseMs = 0;
+      const until = nowMs + this.#nextPause(policy);
+      this.#state = { state: 'open', since: nowMs, until, cause: outcome, agents };
+    } else this.#state = { ...state, agents };
     if (who === 'all') this.#faults.clear();
   }
 
-  #close(): void {
+  #nextPause({ cooldown }: BreakerPolicy): number {
+    this.#pauseMs = Math.min(cooldown, this.#pauseMs === 0 ? FIRST_PAUSE_MS : 2 * this.#pauseMs);
+    return this.#pauseMs;
+  }
+
+  #close(nowMs: number): void {
     this.#faults.clear();
+    if (this.#state.state === 'closed') return;
+    this.#closedAtMs = nowMs;
     this.#state = CLOSED;
   }
 

@@ -21,6 +21,8 @@ export interface LaneStatus {
   /** Calls per five minutes that the upstream takes, as far as is known; null if it has refused none. */
   readonly limit: number | null;
   readonly isBlocked: boolean;
+  /** Whether the upstream is out, or has just come back so that calls still wait for that reason. */
+  readonly isOut: boolean;
   readonly inFlight: number;
   readonly inFlightLimit: number | null;
   readonly waiting: number;

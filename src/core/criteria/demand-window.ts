@@ -24,6 +24,7 @@ export class DemandWindow {
   readonly #served: ServedWindow | null;
   readonly #agents = new Map<string, { second: number; isDerived: boolean }>();
   #holdsSince: number | null = null;
+  #out: { since: number; until: number } | null = null;
 
   /** `holds`: whether a window's figures meet the criteria. `keepsServed`: whether the figures contain `served`. */
   constructor(windowMs: number, holds: (figures: DemandFigures) => boolean, keepsServed = false) {
@@ -88,6 +89,23 @@ export class DemandWindow {
     this.#counts.count(REFUSED);
   }
 
+  /**
+   * Serverless is out. The criteria do not hold as long as the window has a part of an outage, because then failures and
+   * the repeats of them look like demand.
+   */
+  isOut(nowMs: number): void {
+    this.advance(nowMs);
+    const since = this.outage(nowMs)?.since ?? nowMs;
+    this.#out = { since, until: nowMs };
+    this.#holdsSince = null;
+  }
+
+  /** The outage of serverless of which the window has a part, epoch ms; null if there is none. */
+  outage(nowMs: number): { readonly since: number; readonly until: number } | null {
+    if (this.#out !== null && nowMs - this.#out.until > this.#size * SECOND_MS) this.#out = null;
+    return this.#out;
+  }
+
   /** Counts how a call for serverless ended, in the second in which it ended, if that second is in the window. */
   ended(atMs: number, nowMs: number, call: ServedCall): void {
     if (this.#served === null) return;
@@ -143,7 +161,8 @@ export class DemandWindow {
   }
 
   #judge(): void {
-    if (!this.#holds(this.figures())) this.#holdsSince = null;
+    const isOut = this.outage((this.#counts.now + 1) * SECOND_MS) !== null;
+    if (isOut || !this.#holds(this.figures())) this.#holdsSince = null;
     else this.#holdsSince ??= (this.#counts.now + 1) * SECOND_MS;
   }
 

@@ -63,6 +63,7 @@ export const REASONS = [
   'not_available',
   'too_expensive',
   'over_budget',
+  'serverless_out',
   'criteria_sustained',
   // the operator
   'needs_approval',

@@ -138,6 +138,8 @@ export interface Observation {
   readonly account: 'ok' | 'unchecked' | 'refused';
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
   /** When the route's last rollout ended, clock ms, and its direction. */
+  /** The outage of serverless of which the window of the demand has a part; absent if there is none. Clock ms. */
+  readonly outage?: { readonly since: number; readonly until: number };
   readonly lastEndedAt: number | null;
   readonly lastToward: Toward | null;
   readonly survey: Survey | null;

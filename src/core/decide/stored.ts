@@ -175,6 +175,7 @@ const observationSchema = storedAs<Observation>()(
     newPolicyHash: text.nullable(),
     account: z.enum(['ok', 'unchecked', 'refused']),
     demand: demandSchema,
+    outage: z.strictObject({ since: time, until: time }).optional(),
     lastEndedAt: time.nullable(),
     lastToward: z.enum(['serverless', 'dedicated']).nullable(),
     survey: survey.nullable(),

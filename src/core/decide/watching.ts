@@ -1,4 +1,5 @@
 import { demandText, judgeCriteria } from '../criteria/criteria.ts';
+import { momentText } from '../time.ts';
 import { priceText, problemText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, refuse } from './decision.ts';
@@ -19,6 +20,8 @@ export function decideWatching(seen: Observation): Decision {
   const { demand } = seen;
   const { holds } = judgeCriteria(demand, criteria);
   const figures = demandText(demand, criteria);
+  if (seen.outage !== undefined)
+    return decision('wait', 'serverless_out', `${outageText(seen, seen.outage)}; ${figures}`);
   if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', figures);
   const held = seen.now - demand.holdsSince;
   if (held < criteria.sustain) {
@@ -37,6 +40,12 @@ export function decideWatching(seen: Observation): Decision {
     return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);
   }
   return decideProposing(seen, figures);
+}
+
+function outageText({ now, policy }: Observation, { since, until }: NonNullable<Observation['outage']>): string {
+  if (until === now) return `not counting: serverless is out since ${momentText(since)}`;
+  const again = momentText(until + policy.criteria.window);
+  return `not counting until ${again}: serverless was out from ${momentText(since)} to ${momentText(until)}`;
 }
 
 /** After the criteria have held long enough: proposes an endpoint, if one is available at an allowed price. */

@@ -190,7 +190,8 @@ export class RouteWatch {
 
   /** Whether serverless could not take a call in time. Such a call counts as refused, once. */
   #isDelayed(arrival: Arrival): boolean {
-    return arrival.waitedUs >= DELAYED_US && assignedTo(arrival) === 'serverless' && !arrival.isRepeat;
+    const isDelayed = arrival.waitedUs >= DELAYED_US && arrival.wasOut !== true;
+    return isDelayed && assignedTo(arrival) === 'serverless' && !arrival.isRepeat;
   }
 
   /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */

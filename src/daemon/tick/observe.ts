@@ -11,6 +11,7 @@ import { endpointName } from '../../huggingface/management/spec.ts';
 import { drainPatienceMs, rollbackMs } from '../money/spending.ts';
 import type { SpendingSource } from '../money/spending.ts';
 import { sampleConcurrency, serverlessLimit } from '../route/concurrency.ts';
+import { isServerlessOut } from '../route/outage.ts';
 import { timeoutsOf } from '../route/routes.ts';
 import type { RouteWatch } from '../route/watch.ts';
 import { EndpointWorth, hasServingEndpoint } from '../route/worth.ts';
@@ -43,6 +44,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     watch.window.interrupt(now);
     watch.worth?.interrupt(now, holeMs);
   } else watch.window.advance(now);
+  if (isServerlessOut(watch, context.gateway)) watch.window.isOut(now);
   watch.observedAt = now;
   const { rollout } = watch;
   const rolloutId = context.newRolloutId();
@@ -50,6 +52,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
   const { step } = weights(rollout, watch.policy);
   const flight = observeInFlight(watch, step, context);
   const costs = context.costs(watch);
+  const outage = watch.window.outage(now);
   return {
     now,
     model: watch.model,
@@ -58,6 +61,7 @@ export function observe(watch: RouteWatch, request: OperatorRequest | null, cont
     newPolicyHash: policyHash === context.filePolicyHash ? null : context.filePolicyHash,
     account: context.account,
     demand: { ...watch.demand(), holdsSince: watch.window.holdsSince },
+    ...(outage !== null && { outage }),
     lastEndedAt: watch.state.last?.since ?? null,
     lastToward: watch.state.last?.toward ?? null,
     survey: watch.survey,

@@ -90,6 +90,8 @@ export class Admission implements Waiter {
   readonly deadlineMs: number;
   /** Whether it had to wait for a permit. */
   wasHeld = false;
+  /** Whether it waited, or was not sent, because serverless was out. */
+  wasOut = false;
   readonly #choice: LaneChoice;
   readonly #policy: CarePolicy;
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
@@ -130,7 +132,9 @@ export class Admission implements Waiter {
 
   #enter(isRetry: boolean): void {
     this.#choice.choose(this);
-    const answer = this.#choice.current.lane.enter(this, isRetry);
+    const { lane } = this.#choice.current;
+    const answer = lane.enter(this, isRetry);
+    if (answer === null || 'kind' in (answer as object)) this.wasOut ||= lane.isOut;
     if (answer === null) this.wasHeld = true;
     else if (answer === 'in_batch') this.admit(null);
     else if ('kind' in answer) this.refuse(answer);

@@ -5,6 +5,7 @@ import { Crowding } from '../../core/care/crowding.ts';
 import { InFlightLimit } from '../../core/care/in-flight.ts';
 import type { LaneCounts, LaneStatus, LearnedLane } from '../../core/care/lane-status.ts';
 import { ProviderTally } from '../../core/care/providers.ts';
+import { Recovery } from '../../core/care/recovery.ts';
 import { Rates } from '../../core/care/rates.ts';
 import { RetryAllowance } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -39,6 +40,8 @@ export class Lane implements Gate {
   readonly #line: WaitingLine;
   readonly #breaker: Breaker;
   readonly #crowding = new Crowding();
+  readonly #recovery = new Recovery();
+  #beforeOutage = 0;
   #noCreditsAtMs: number | null = null;
   #unableInARow = 0;
   #leftOutUntilMs = Number.NEGATIVE_INFINITY;
@@ -141,16 +144,36 @@ export class Lane implements Gate {
     const policy = this.#policy;
     const { bodyOf, isUnreachable } = fault;
     const ended = { outcome, wasProbe, agent: waiter.agent, bodyOf, isUnreachable, nowMs };
+    const wasOut = this.#stopsAll;
     const isBack = this.#breaker.ended(policy.breaker, ended);
-    // The traffic returns gradually, within one cool-down at most.
-    if (isBack) this.#rates.ramp(nowMs, Math.min(policy.ramp, policy.breaker.cooldown));
+    if (!wasOut && this.#stopsAll) this.#beforeOutage = Math.max(this.#beforeOutage, this.#inFlight.inFlight + 1);
+    if (isBack) this.#recover(nowMs);
     this.#line.drain();
+  }
+
+  /** The traffic returns as fast as it is answered. What was saved up for a window is gone. */
+  #recover(nowMs: number): void {
+    this.#rates.ramp(nowMs, 0);
+    this.#recovery.begin(this.#beforeOutage, nowMs + this.#policy.ramp);
+  }
+
+  get #stopsAll(): boolean {
+    return this.#breaker.state.state !== 'closed' && this.#breaker.isSameForAll;
+  }
+
+  /** Whether serverless is out, or has just come back so that calls still wait for that reason. */
+  get isOut(): boolean {
+    if (this.#stopsAll) return true;
+    if (!this.#recovery.isOver(this.#clock.now())) return true;
+    this.#beforeOutage = 0;
+    return false;
   }
 
   /** A successful answer has begun. That ends a probe: it has shown that the upstream answers. */
   answerBegan(permit: Permit): void {
     const nowMs = this.#clock.now();
     this.#rates.taken(permit.sent, nowMs);
+    this.#recovery.answered();
     if (permit.wasProbe) this.#noteOutcome('ok', permit, NO_FAULT, nowMs);
     else if (this.#line.size > 0) this.#line.drain();
   }
@@ -184,6 +207,7 @@ export class Lane implements Gate {
     return {
       limit: perSecond === null ? null : Math.round((perSecond * WINDOW_MS) / 1_000),
       isBlocked: this.#rates.shared.isBlocked,
+      isOut: this.isOut,
       inFlight: this.#inFlight.inFlight,
       inFlightLimit: this.#inFlight.learned.most,
       waiting: this.#line.size,
@@ -199,7 +223,7 @@ export class Lane implements Gate {
   // --- what its line asks ---
 
   get isFull(): boolean {
-    return !this.#inFlight.hasRoom;
+    return !this.#inFlight.hasRoom || !this.#recovery.hasRoom(this.#inFlight.inFlight);
   }
 
   get isSameForAll(): boolean {

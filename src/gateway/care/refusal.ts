@@ -1,3 +1,4 @@
+import type { Outcome } from '../../core/outcome.ts';
 import type { Reply } from '../request/reply.ts';
 
 const REFUSED = {
@@ -16,6 +17,11 @@ export function refusalReply({ kind, retryAfterMs }: Refusal): Reply {
     message: `${REFUSED[kind]} Try again in ${seconds} s.`,
     headers: ['retry-after', String(seconds)],
   };
+}
+
+/** How a call ends that is refused so. An outage of serverless is no limit of it. */
+export function outcomeOfRefusal({ kind }: Refusal): Outcome {
+  return kind === 'circuit_open' ? 'circuit_open' : 'rate_limited';
 }
 
 /** Why a call is not sent, and after how many clock ms it may be worth sending it again. */

@@ -112,10 +112,14 @@ function countEscapes(body: Buffer): number {
   return count;
 }
 
-/** The assignment of a call that has waited for a permit until now. `nowUs`: epoch µs. */
-export function heldUntil(assignment: Assignment, nowUs: number): Assignment {
+/**
+ * The assignment of a call that has waited for a permit until now. `nowUs`: epoch µs. `wasOut`: whether because serverless
+ * was out.
+ */
+export function heldUntil(assignment: Assignment, nowUs: number, wasOut: boolean): Assignment {
   const { arrival } = assignment;
-  return { ...assignment, arrival: { ...arrival, waitedUs: Math.max(0, nowUs - arrival.assignedAtUs) } };
+  const waitedUs = Math.max(0, nowUs - arrival.assignedAtUs);
+  return { ...assignment, arrival: { ...arrival, waitedUs, ...(wasOut && { wasOut }) } };
 }
 
 /**

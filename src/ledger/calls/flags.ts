@@ -16,6 +16,8 @@ export const FLAG = {
   /** Whether the answer held any output was found out, and it held none. */
   emptinessKnown: 1024,
   empty: 2048,
+  /** It waited because serverless was out, not because of a limit. */
+  outage: 4096,
 } as const;
 
 /** The bits of a call. */
@@ -29,6 +31,7 @@ export function flagsOf(call: Call): number {
     (call.hasShadow ? FLAG.hasShadow : 0) |
     (call.isBypass === true ? FLAG.bypass : 0) |
     (call.isWayBack === true ? FLAG.wayBack : 0) |
+    (call.wasOut === true ? FLAG.outage : 0) |
     (call.isEmpty === null ? 0 : call.isEmpty ? FLAG.emptinessKnown | FLAG.empty : FLAG.emptinessKnown)
   );
 }

@@ -28,6 +28,8 @@ export interface LoggedCall extends CallKey {
   readonly firstTokenUs: number | null;
   readonly isRepeat: boolean;
   readonly waitedUs: number;
+  /** Whether it waited because serverless was out. */
+  readonly wasOut: boolean;
   readonly hasNoToken: boolean;
   /** Whether it went past the gateway. */
   readonly isBypass: boolean;
@@ -101,6 +103,7 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
       firstTokenUs: orNull(10),
       isRepeat: orNull(11) !== null,
       waitedUs: orNull(12) ?? 0,
+      wasOut: (flags & FLAG.outage) !== 0,
       hasNoToken: (flags & FLAG.noToken) !== 0,
       isBypass: (flags & FLAG.bypass) !== 0,
     };

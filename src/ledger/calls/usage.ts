@@ -39,7 +39,9 @@ export function* usageCalls(
         arrivedAtMs: (endedAtUs - durationUs) / 1_000,
         endedAtMs: endedAtUs / 1_000,
         agent: agentId,
-        isRefused: (flags & FLAG.canary) === 0 && (outcome === REFUSED_ID || waitedUs >= DELAYED_US),
+        isRefused:
+          (flags & FLAG.canary) === 0 &&
+          (outcome === REFUSED_ID || (waitedUs >= DELAYED_US && (flags & FLAG.outage) === 0)),
         isRepeat: repeatGapUs !== null,
         isDedicated: (flags & FLAG.dedicated) !== 0,
         tokens,

@@ -14,6 +14,7 @@ function lane(over: Partial<LaneStatus & LaneKey> = {}): LaneKey & LaneStatus {
     provider: '',
     limit: null,
     isBlocked: false,
+    isOut: false,
     inFlight: 3,
     inFlightLimit: null,
     waiting: 0,

@@ -96,23 +96,34 @@ describe('a breaker', () => {
     assert.equal(stateAfter([...by(OUTAGE.slice(1)), attempt({ outcome: 'client_left' }), attempt()]), 'open');
   });
 
-  it('admits no call while it cools down, then one probe, and closes or opens by its outcome', () => {
-    const open = () => after(by(OUTAGE, 'connect_failed', 1_000));
-    assert.deepEqual(open().admits('a', POLICY, 60_999), { ok: false, askAt: 61_000 });
-    assert.ok(open().admits('a', POLICY, 61_000).ok);
-    const probing = () => {
-      const breaker = open();
-      assert.ok(breaker.sent('a', 61_000));
-      return breaker;
-    };
-    assert.equal(probing().state.state, 'half-open');
-    assert.ok(!probing().admits('a', POLICY, 61_001).ok);
-    const back = probing();
-    assert.ok(back.ended(POLICY, attempt({ outcome: 'ok', wasProbe: true, nowMs: 62_000 })));
-    assert.deepEqual(back.state, CLOSED);
-    const still = after([attempt({ wasProbe: true, nowMs: 62_000 })], probing());
-    assert.ok(!still.admits('a', POLICY, 121_999).ok);
-    assert.ok(still.admits('a', POLICY, 122_000).ok);
+  it('sends the first probe after half a second, and each later one after twice as long, up to the cool-down', () => {
+    const breaker = after(by(OUTAGE, 'connect_failed', 1_000));
+    let nowMs = 1_000;
+    for (const pauseMs of [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+      assert.deepEqual(breaker.admits('a', POLICY, nowMs + pauseMs - 1), { ok: false, askAt: nowMs + pauseMs });
+      nowMs += pauseMs;
+      assert.ok(breaker.admits('a', POLICY, nowMs).ok);
+      assert.ok(breaker.sent('a', nowMs));
+      assert.equal(breaker.state.state, 'half-open');
+      assert.ok(!breaker.admits('a', POLICY, nowMs + 1).ok);
+      after([attempt({ wasProbe: true, nowMs })], breaker);
+    }
+    breaker.sent('a', nowMs + 60_000);
+    assert.ok(breaker.ended(POLICY, attempt({ outcome: 'ok', wasProbe: true, nowMs: nowMs + 61_000 })));
+    assert.deepEqual(breaker.state, CLOSED);
+  });
+
+  it('goes on with the pauses of an outage that is soon back, and begins anew with a later one', () => {
+    for (const [laterMs, pauseMs] of [
+      [29_000, 1_000],
+      [31_000, 500],
+    ] as const) {
+      const breaker = after(by(OUTAGE, 'connect_failed', 0));
+      breaker.sent('a', 500);
+      breaker.ended(POLICY, attempt({ outcome: 'ok', wasProbe: true, nowMs: 500 }));
+      after(by(OUTAGE, 'connect_failed', 500 + laterMs), breaker);
+      assert.equal(breaker.admits('a', POLICY, 500 + laterMs).askAt, 500 + laterMs + pauseMs);
+    }
   });
 
   it('ignores calls that were under way when it opened for all', () => {
@@ -125,7 +136,7 @@ describe('a breaker', () => {
   it('sends another probe if the last one never ends', () => {
     const probing = after(by(OUTAGE));
     probing.sent('a', 60_000);
-    assert.ok(!probing.admits('a', POLICY, 119_999).ok);
-    assert.ok(probing.admits('a', POLICY, 120_000).ok);
+    assert.ok(!probing.admits('a', POLICY, 64_999).ok);
+    assert.ok(probing.admits('a', POLICY, 65_000).ok);
   });
 });

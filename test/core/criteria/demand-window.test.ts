@@ -230,6 +230,41 @@ describe('DemandWindow', () => {
   );
 });
 
+describe('an outage of serverless', () => {
+  const busy = (window: DemandWindow, second: number) => {
+    const at = START + second * 1_000;
+    for (let n = 0; n < 7; n++) window.arrived(at + n, `agent ${n}`, false);
+    for (let n = 0; n < 4; n++) window.refused(at + n);
+  };
+
+  it('keeps the criteria from holding as long as the window has a part of it', () => {
+    const window = new DemandWindow(WINDOW_MS, holds);
+    const seen: (number | null)[] = [];
+    for (let second = 0; second < 60; second++) {
+      busy(window, second);
+      if (second >= 20 && second < 25) window.isOut(START + second * 1_000 + 500);
+      seen.push(window.holdsSince);
+    }
+    window.advance(START + 60_000);
+    const secondsHeld = seen.flatMap((since, second) => (since === null ? [] : [second]));
+    assert.ok(secondsHeld.includes(19) && secondsHeld.includes(40));
+    assert.deepEqual(
+      secondsHeld.filter((second) => second >= 20 && second < 34),
+      [],
+    );
+    assert.ok((window.holdsSince as number) >= START + 34_500, String(window.holdsSince));
+  });
+
+  it('is one outage, from its first to its last sign, and is forgotten when it has left the window', () => {
+    const window = new DemandWindow(WINDOW_MS, holds);
+    for (const second of [1, 2, 9]) window.isOut(START + second * 1_000);
+    assert.deepEqual(window.outage(START + 19_000), { since: START + 1_000, until: START + 9_000 });
+    assert.equal(window.outage(START + 19_001), null);
+    window.isOut(START + 30_000);
+    assert.deepEqual(window.outage(START + 30_000), { since: START + 30_000, until: START + 30_000 });
+  });
+});
+
 /** Each stretch in which the window had more than 2000 calls, ms. */
 function stretches(all: Iterable<number>): number[] {
   const window = new DemandWindow(300_000, ({ calls }) => calls > 2_000);

@@ -64,6 +64,12 @@ describe('a watched route', () => {
       ripe({ policy: routePolicy({ endpoint: null }) }),
       'wait would_propose_add_endpoint',
     ],
+    ['serverless is out', ripe({ outage: { since: START - 600_000, until: START } }), 'wait serverless_out'],
+    [
+      'the window has a part of an outage',
+      ripe({ outage: { since: START - 600_000, until: START - 200_000 } }),
+      'wait serverless_out',
+    ],
     ['a rollout ended an hour ago', ripe({ lastEndedAt: START - 60 * MINUTE }), 'wait cooldown'],
     ['a rollout ended six hours ago', ripe({ lastEndedAt: START - 360 * MINUTE }), 'propose criteria_sustained'],
     ['the Hub was out of reach', ripe({ account: 'unchecked' }), 'wait account_unchecked'],

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { isBeyondLimit } from '../../../src/core/call.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import { eventually } from '../../support/waiting.ts';
 import { MODEL, ask, chat, chatAnswer, json, startRig, startUpstream } from '../rig.ts';
 import type { Behaviour, Rig } from '../rig.ts';
 
 const CARE = { ...POLICY_DEFAULTS.care, retries: { most: 5, base: 5, cap: 10, share: 0.2 }, ramp: 0 };
-const NO_RETRIES = { ...CARE, retries: { ...CARE.retries, most: 0 } };
+/** Calls that would have to wait are refused. */
+const NO_WAIT = { ...CARE, maxWait: 0, retries: { ...CARE.retries, most: 0 } };
+/** The breaker is open for longer than a call may wait after a pause of a second. */
+const SHORT_WAIT = { ...CARE, maxWait: 1_100 };
 
 /** Answers a body that has the word `poison` with 502, or with nothing if `how` is `reset`. */
 const poisoned =
@@ -42,7 +46,7 @@ test('a call that its upstream cannot stand, however often it is repeated, stops
 test('an agent whose calls all fail stops only its own, and gets a call through once others are answered', async () => {
   for (const how of ['answer', 'reset'] as const) {
     await using router = await startUpstream(poisoned(how));
-    await using rig = await startRig({ router: router.url, care: NO_RETRIES });
+    await using rig = await startRig({ router: router.url, care: NO_WAIT });
     for (let n = 0; n < 5; n++) assert.equal((await askAs(rig, 'odd', { user: 'poison', n })).status, 502);
     const stopped = await askAs(rig, 'odd', { n: 5 });
     assert.deepEqual([stopped.status, stopped.headers['x-upshift-error']], [429, 'circuit_open']);
@@ -56,7 +60,7 @@ test('an agent whose calls all fail stops only its own, and gets a call through 
 test('an outage opens the breaker for all: by many agents, and by many calls of one agent for that agent', async () => {
   for (const agents of [7, 1]) {
     await using router = await startUpstream((res) => json(res, 500, {}));
-    await using rig = await startRig({ router: router.url, care: CARE });
+    await using rig = await startRig({ router: router.url, care: NO_WAIT });
     const answers = [];
     for (let n = 0; n < 20; n++) answers.push(await askAs(rig, `agent ${n % agents}`, { n }));
     const seen = answers.map(({ headers }) => headers['x-upshift-error'] ?? 'the upstream');
@@ -67,7 +71,10 @@ test('an outage opens the breaker for all: by many agents, and by many calls of 
 test('no connection to the upstream opens it for all at once, by the attempts of one call', async () => {
   const router = await startUpstream((res) => json(res, 200, {}));
   await router[Symbol.asyncDispose]();
-  await using rig = await startRig({ router: router.url, care: { ...CARE, retries: { ...CARE.retries, most: 4 } } });
+  await using rig = await startRig({
+    router: router.url,
+    care: { ...CARE, maxWait: 400, retries: { ...CARE.retries, most: 4 } },
+  });
   const { status, headers } = await askAs(rig, 'a', {});
   assert.deepEqual([status, headers['x-upshift-error']], [502, 'upstream_unavailable']);
   assert.equal((await askAs(rig, 'b', {})).headers['x-upshift-error'], 'circuit_open');
@@ -91,7 +98,7 @@ for (const [name, behave] of Object.entries(LAST_ANSWERS)) {
       if (received.body.includes('"first"')) behave(res, received, req);
       else json(res, 500, {});
     });
-    await using rig = await startRig({ router: router.url, care: CARE });
+    await using rig = await startRig({ router: router.url, care: SHORT_WAIT });
     const first = askAs(rig, 'a', { user: 'first' });
     await eventually('it pauses', () => rig.failures.length === 1);
     for (let n = 0; n < 6; n++) await askAs(rig, `b${n % 3}`, { n });
@@ -113,3 +120,29 @@ for (const [name, behave] of Object.entries(LAST_ANSWERS)) {
     );
   });
 }
+
+test('a call that waits or is refused because serverless is out is marked so, and shows no limit', async () => {
+  let isDown = true;
+  await using router = await startUpstream((res) => (isDown ? json(res, 500, {}) : json(res, 200, chatAnswer(MODEL))));
+  await using rig = await startRig({
+    router: router.url,
+    care: { ...CARE, maxWait: 700, retries: { ...CARE.retries, most: 0 } },
+  });
+  for (let n = 0; n < 5; n++) await askAs(rig, `agent ${n}`, { n });
+  assert.equal(breakerOf(rig)?.state, 'open');
+  isDown = false;
+  // The first probe goes out after 500 ms, so that this call waits for it.
+  assert.equal((await askAs(rig, 'patient', {})).status, 200);
+  isDown = true;
+  for (let n = 0; n < 5; n++) await askAs(rig, `agent ${n}`, { m: n });
+  // The same outage: the next probe goes out after a second, and no call waits so long.
+  assert.equal((await askAs(rig, 'refused', {})).headers['x-upshift-error'], 'circuit_open');
+  const calls = await rig.recorded(12);
+  const of = (name: string) => calls.find(({ agent }) => agent === name);
+  const inShort = [of('patient'), of('refused')].map((call) => [call?.outcome, call?.wasOut, call?.attempts.length]);
+  assert.deepEqual(inShort, [
+    ['ok', true, 1],
+    ['circuit_open', true, 0],
+  ]);
+  assert.ok(calls.every((call) => !isBeyondLimit(call)));
+});
