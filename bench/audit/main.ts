@@ -21,6 +21,9 @@ A day of calls: how long it takes to close it, how long decisions wait meanwhile
   --json        print one line of JSON
 `;
 
+/** How many decisions are stored before the day is closed, for comparison. */
+const COMMITS_BEFORE = 500;
+
 const { values } = parseArgs({
   options: {
     calls: { type: 'string', default: '1000000' },
@@ -69,33 +72,41 @@ function writeDay(path: string, calls: number, day: number): void {
   db.close();
 }
 
-/** Closes the day in the journal's thread, with a decision every few milliseconds. */
-async function closeDay(
-  path: string,
-  now: number,
-): Promise<{ closeMs: number; waitMs: number; longestWaitMs: number }> {
+/** Closes the day in the journal's thread, with a decision every few milliseconds, after some without a closing. */
+async function closeDay(path: string, now: number): Promise<Record<string, number>> {
   const journal = await openJournal({ path, keyPath: keyPathOf(path) });
-  const waits: number[] = [];
+  let n = 0;
+  const commit = async (): Promise<number> => {
+    const askedAt = performance.now();
+    await journal.commit({ decision: makeDecision(++n), events: [], outcomes: [] });
+    const tookMs = performance.now() - askedAt;
+    await pause(20);
+    return tookMs;
+  };
+  await commit();
+  const before: number[] = [];
+  while (before.length < COMMITS_BEFORE) before.push(await commit());
   const ended = new AbortController();
   const startedAt = performance.now();
   const closing = (async () => {
     while (await journal.closeCalls(now)) await pause(2);
     ended.abort();
   })();
-  for (let n = 1; !ended.signal.aborted; n++) {
-    const askedAt = performance.now();
-    await journal.commit({ decision: makeDecision(n), events: [], outcomes: [] });
-    waits.push(performance.now() - askedAt);
-    await pause(20);
-  }
+  const during: number[] = [];
+  while (!ended.signal.aborted) during.push(await commit());
   await closing;
   const closeMs = performance.now() - startedAt;
   await journal.close();
-  waits.sort((one, other) => one - other);
-  return { closeMs, waitMs: waits[waits.length >> 1] ?? 0, longestWaitMs: waits.at(-1) ?? 0 };
+  return { ...waitsOf('before', before), ...waitsOf('meanwhile', during), closeMs };
+}
+
+function waitsOf(when: string, waits: readonly number[]): Record<string, number> {
+  const sorted = waits.toSorted((one, other) => one - other);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return { [`${when} p50 ms`]: at(0.5), [`${when} p99 ms`]: at(0.99), [`${when} longest`]: at(1) };
 }
 
 function table(figures: Record<string, number>): string {
-  const lines = Object.entries(figures).map(([name, value]) => `${name.padEnd(14)}${value.toFixed(1).padStart(12)}`);
+  const lines = Object.entries(figures).map(([name, value]) => `${name.padEnd(18)}${value.toFixed(1).padStart(12)}`);
   return `${lines.join('\n')}\n`;
 }
