@@ -45,8 +45,10 @@ const EPILOGUE =
   '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
   '{"verified","consistent","against":"outside"|"itself","coreVersion",\n' +
   '"decisions","rerun","notCompared":[{"coreVersion","decisions"}],\n' +
-  '"covered":{kind:rows},"rollouts","seals","head",\n' +
-  '"problems":[{"decisionId","what"}]}. verified is true only if nothing was found\n' +
+  '"covered":{kind:rows},"calls":{"covered","until","open"},"rollouts","seals",\n' +
+  '"head","problems":[{"decisionId","what","seal"}]}. calls: how many are as they\n' +
+  'were sealed, up to when days are closed (epoch ms), and how many come after.\n' +
+  'seal: the one of what is wrong. verified is true only if nothing was found\n' +
   'and --key or --checkpoint was given.';
 
 export const auditCommand: CommandModule<object, AuditOptions> = {

@@ -53,7 +53,7 @@ const OVER = "('aborted', 'failed', 'returned')";
 export class JournalStore {
   readonly #path: string;
   readonly #db: LedgerDb;
-  /** A second connection for what need not survive a power cut: late calls, the daemon's status, checkpoints. */
+  /** A second connection for what need not survive a power cut by itself: calls that waited, their digests, the status. */
   readonly #quick: LedgerDb;
   readonly #calls: CallWriter;
   readonly #closing: Closing;

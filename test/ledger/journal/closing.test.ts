@@ -192,6 +192,25 @@ describe('calls of closed days', () => {
       }
     });
 
+    it('by the whole audit, what was sealed first before the rest', (context) => {
+      const path = makeClosed(context);
+      const db = new Database(path);
+      db.exec(`UPDATE calls SET status = 500 WHERE ended_at_us >= ${(DAY + DAY_MS) * 1_000};
+        UPDATE calls SET status = 500 WHERE ended_at_us = ${DAY * 1_000 + 1}`);
+      db.close();
+      const reading = openForReading(path);
+      const { problems, calls } = verifyAudit(reading, redecide, 1);
+      reading.close();
+      assert.deepEqual(
+        problems.map(({ seal, what }) => [seal, what.split(' ')[0]]),
+        [
+          [1, 'calls'],
+          [2, 'calls'],
+        ],
+      );
+      assert.equal(calls.covered, 770 - 500 - 40);
+    });
+
     it('in the digests themselves, because they are sealed', (context) => {
       const path = makeClosed(context);
       const db = new Database(path);
