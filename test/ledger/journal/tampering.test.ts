@@ -320,6 +320,7 @@ describe('what a forger does to a ledger', () => {
       for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true });
       copyFileSync(file, `${path}.copy`);
       renameSync(`${path}.copy`, path);
+      assert.match(found(audit(path)).join('\n'), /seal \d+, which the mark names, is (?:missing|rewritten)/);
       await assert.rejects(openLedger(path, { clock }), (error: AppError) => {
         assert.match(error.message, told);
         assert.match(error.hint ?? '', /upshift endpoints/);
