@@ -127,7 +127,7 @@ export class Breaker {
     }
     if (health === 'fault') {
       const until = nowMs + this.#nextPause(policy);
-      this.#state = { ...state, state: 'open', since: nowMs, until, cause: outcome };
+      this.#state = { state: 'open', since: nowMs, until, cause: outcome, agents: state.agents };
     } else this.#state = { ...state, probing: Math.max(0, state.probing - 1) };
     return false;
   }
