@@ -4,7 +4,7 @@ import type { Ask } from '../rollout/ask.ts';
 import type { RolloutEvent } from '../rollout/event.ts';
 import { isOver } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
-import { priceText } from '../text.ts';
+import { priceText, spanText } from '../text.ts';
 import { countApproval } from './approvals.ts';
 import { budgetRollback, extendBudget } from './budget-guard.ts';
 import { overBudget } from './budget-proposal.ts';
@@ -91,6 +91,11 @@ function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: Oper
     const left = leave(rollout, 'aborted', 'rejected', `step ${ask.step} rejected by ${request.by}${because}`);
     const result = rollout.toward === 'serverless' ? 'the endpoint keeps its calls' : 'the rollout ends';
     return { ...left, outcome: done(request, `rejected: ${result}`) };
+  }
+  const { proposalOpen } = seen.policy.limits;
+  if (rollout.phase === 'proposed' && seen.now - rollout.since > proposalOpen) {
+    const over = `the proposal was open for ${spanText(proposalOpen)}, and its figures are old; while the criteria hold there is a new one`;
+    return refuse(request, 'proposal_expired', over);
   }
   if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
   const approved = { type: 'approved' as const, step: ask.step, by: request.by, reason: request.reason };

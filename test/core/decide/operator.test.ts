@@ -192,6 +192,13 @@ describe('approve', () => {
     ['it names no question', asked, request('approve'), {}, 'stale_request'],
     ['it is for another rollout', asked, request('approve', { askId: 3, rolloutId: 'zzzzzzzz' }), {}, 'stale_request'],
     ['nothing was asked', atStep(2), request('approve', { askId: 3 }), {}, 'nothing_asked'],
+    [
+      'the proposal has expired, and the approval waited while no daemon ran',
+      rolloutAfter(ASKED),
+      request('approve', { askId: 3 }),
+      { now: START + 86_400_001 },
+      'proposal_expired',
+    ],
     ['the rollout is paused', { ...asked, isPaused: true }, request('approve', { askId: 3 }), {}, 'paused'],
     ['there is no rollout', null, request('approve', { askId: 3 }), {}, 'stale_request'],
     ['the rollout is over', rolloutAfter(ASKED, ENDED), request('approve', { askId: 3 }), {}, 'nothing_asked'],
