@@ -112,7 +112,7 @@ function heldBy(dbPath: string, pid: number | null): AppError {
 
 function unusable(path: string, error: unknown): AppError {
   return new AppError('invalid', `cannot lock ${path}`, {
-    hint: 'check that its folder exists and may be written; a .lock file that is not ours may be in the way',
+    hint: 'check that its folder exists and may be written, and that the disk is not full; a .lock file that is not ours may be in the way',
     cause: error,
   });
 }

@@ -5,7 +5,7 @@ import { fileCode, realPath } from '../ownership.ts';
 
 const PART_BYTES = 65_536;
 const WHOLE_BYTES = 16 * PART_BYTES;
-/** So much must be free beside the reserve before it is made again. */
+/** If less than this is free beside the reserve, the disk counts as full. */
 const SPARE_BYTES = 4 * PART_BYTES;
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
@@ -45,7 +45,7 @@ export class Reserve {
       this.#open((file) => {
         this.#bytes = fstatSync(file).size;
         const missing = Math.max(0, WHOLE_BYTES - this.#bytes);
-        this.#isShort = missing > 0 && !hasRoom(this.#path, missing + SPARE_BYTES);
+        this.#isShort = !hasRoom(this.#path, missing + SPARE_BYTES);
         if (missing === 0 || this.#isShort) return;
         // Random, because a file system may store nothing for zeros.
         this.#bytes += writeSync(file, randomBytes(missing));
@@ -57,21 +57,40 @@ export class Reserve {
     }
   }
 
+  /** Does work that can wait, and notices if the disk is full. */
+  watch<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.#isShort ||= isFull(error);
+      throw error;
+    }
+  }
+
+  /** Does work that makes room, for which half of the reserve may be given up. */
+  invest<T>(work: () => T): T {
+    return this.#use(work, WHOLE_BYTES / 2);
+  }
+
   /** Does work that is to be stored; if the disk is full, gives up one part after the other until it can. */
   use<T>(work: () => T): T {
+    return this.#use(work, 0);
+  }
+
+  #use<T>(work: () => T, kept: number): T {
     for (;;) {
       try {
         return work();
       } catch (error) {
-        if (!isFull(error) || !this.#giveUp()) throw error;
+        if (!isFull(error) || !this.#giveUp(kept)) throw error;
       }
     }
   }
 
-  /** Returns false if nothing is left. */
-  #giveUp(): boolean {
+  /** Returns false if nothing is left but what is to be kept. */
+  #giveUp(kept: number): boolean {
     this.#isShort = true;
-    if (this.#bytes <= 0) return false;
+    if (this.#bytes <= kept) return false;
     this.#bytes = Math.max(0, this.#bytes - PART_BYTES);
     this.#open((file) => ftruncateSync(file, this.#bytes));
     return true;

@@ -29,9 +29,9 @@ export class Sealing {
     return this.#problem;
   }
 
-  /** Whether the disk is so full that what can wait must wait. */
-  get isShort(): boolean {
-    return this.#reserve.isShort;
+  /** The room on the disk that is kept for what must be stored. */
+  get reserve(): Reserve {
+    return this.#reserve;
   }
 
   /** Does a piece of work that seals rows in one transaction, then notes the newest seal outside the file. */

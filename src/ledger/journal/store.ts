@@ -94,8 +94,9 @@ export class JournalStore {
   /** Writes calls and shadows. Returns how many were refused for good. */
   writeCalls(rows: readonly CallRow[], shadows: readonly Shadow[] = []): number {
     // They wait in memory, and would take the room that is kept for decisions.
-    if (this.#sealing.isShort) throw new AppError('unavailable', `the disk of ${this.#path} is full`);
-    return this.#calls.write(rows, shadows);
+    const { reserve } = this.#sealing;
+    if (reserve.isShort) throw new AppError('unavailable', `the disk of ${this.#path} is full`);
+    return reserve.watch(() => this.#calls.write(rows, shadows));
   }
 
   /**
@@ -274,7 +275,10 @@ export class JournalStore {
   }
 
   checkpoint(): void {
-    emptyWal(this.#quick, this.#path);
+    const { reserve } = this.#sealing;
+    // The file may have to grow before the WAL, which is larger than what it holds, gives its room back.
+    if (reserve.isShort) reserve.invest(() => clearWal(this.#quick));
+    else emptyWal(this.#quick, this.#path);
   }
 
   /** See `wal.ts`. */

@@ -21,7 +21,7 @@ export function emptyWal(db: LedgerDb, path: string): void {
 
 /**
  * Moves all that the WAL holds into the file, and leaves nothing in it: SQLite would add what is left to whatever file
- * somebody puts in the place of this one.
+ * somebody puts in the place of this one, and on a full disk it takes room.
  */
 export function clearWal(db: LedgerDb): void {
   try {

@@ -64,6 +64,14 @@ describe('the room that is kept for decisions', () => {
     assert.equal(statSync(reservePath(path)).size, WHOLE);
   });
 
+  it('is kept by half from work that only makes room', (context) => {
+    const path = temporaryPath(context);
+    const reserve = new Reserve(path);
+    assert.throws(() => reserve.invest(failing(PARTS, 'SQLITE_FULL').work), { code: 'SQLITE_FULL' });
+    assert.equal(statSync(reservePath(path)).size, WHOLE / 2);
+    assert.equal(reserve.use(failing(PARTS / 2, 'SQLITE_FULL').work), 'stored');
+  });
+
   it('is made whole at the next start', (context) => {
     const path = temporaryPath(context);
     assert.equal(new Reserve(path).isShort, false);
@@ -86,7 +94,7 @@ describe('a disk without room for a byte', { skip: whyNoDisk() }, () => {
     const rows = (from: number) =>
       Array.from({ length: 50 }, (_, n) => ({ endedAtUs: from + n, call: makeCall(from + n) }));
     decide(1);
-    assert.equal(store.writeCalls(rows(1_000)), 0);
+    for (let n = 0; n < 20; n++) assert.equal(store.writeCalls(rows(100_000 + n * 50)), 0);
     disk.fill();
 
     const word = say(path, { kind: 'abort', rolloutId: 'abcdefgh', reason: 'it costs too much' });
@@ -102,12 +110,16 @@ describe('a disk without room for a byte', { skip: whyNoDisk() }, () => {
     assert.ok(statSync(reservePath(path)).size < WHOLE);
     assert.deepEqual(store.pendingRequests(null), { requests: [], notes: [] });
 
+    // The WAL has most of the disk: its room is found before anybody else makes some.
+    store.checkpoint();
+    assert.equal(statSync(`${path}-wal`).size, 0);
+    assert.equal(store.writeCalls(rows(3_000)), 0);
     disk.free();
     assert.equal(store.writeCalls(rows(2_000)), 0);
     assert.equal(statSync(reservePath(path)).size, WHOLE);
     const db = openForReading(path);
     const { problems, decisions } = verifyAudit(db, redecide, 1);
-    assert.equal(db.prepare('SELECT count(*) FROM calls').pluck().get(), 100);
+    assert.equal(db.prepare('SELECT count(*) FROM calls').pluck().get(), 20 * 50 + 100);
     db.close();
     assert.deepEqual([problems, decisions], [[], 11]);
   });
