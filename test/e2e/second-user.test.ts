@@ -74,16 +74,21 @@ test(
 
     const first = await run(member, ['approve', '--step', '0', '--reason', 'fine']);
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stdout, new RegExp(`^counted: .* 1 of 2 approvals: ${member.name}@`));
+    assert.match(
+      first.stdout,
+      new RegExp(`^question \\d+: step 0: create [^]*\ncounted: .* 1 of 2 approvals: ${member.name}@`),
+    );
     const again = await run(member, ['approve']);
     assert.match(`${again.code} ${again.stderr}`, /^4 .*you have already approved it/);
     for (const kind of ['pause', 'abort']) {
       const { code, stderr } = await run(member, [kind]);
       assert.match(`${code} ${stderr}`, new RegExp(`^4 .*may not ${kind}: this needs the role admin`));
     }
+    const told = await run(owner, ['status']);
+    assert.match(told.stdout, new RegExp(`1 of 2 approvals: ${member.name}@`));
     const second = await run(owner, ['approve']);
     assert.equal(second.code, 0, second.stderr);
-    assert.match(second.stdout, /^done: approve/);
+    assert.match(second.stdout, /^done: approve/m);
     await inPhase(stage, 'provisioning');
     await traffic.stop();
     const sql =

@@ -14,7 +14,8 @@ import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
 import { checkNumber, withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
-import { clean, painter, printJson, printText, warn } from '../terminal/print.ts';
+import { clean, painter, printJson, printText, warn, widthOf, wrap } from '../terminal/print.ts';
+import { questionText } from '../views/questions.ts';
 
 type Kind = OperatorRequest['kind'];
 
@@ -114,6 +115,11 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   }
   const [step, reason] = [options.step ?? null, options.reason?.toWellFormed() ?? null];
   const ask = kind === 'approve' || kind === 'reject' ? askFor(board, kind, rolloutId, step) : null;
+  // Before the word is said, and from the same row that its digest is of.
+  if (ask !== null && !options.json) {
+    const question = clean(`question ${ask.id}: ${questionText(ask)}`);
+    printText(wrap(question, widthOf(process.stdout)).join('\n'));
+  }
   const isRunning = board.isRunning();
   const answers = { askId: ask?.id ?? null, askDigest: ask === null ? null : askDigest(ask) };
   const word = board.say({ kind, rolloutId, ...answers, step, reason });

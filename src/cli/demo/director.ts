@@ -16,6 +16,8 @@ import { runUpshift } from './processes.ts';
 import { VARIANTS } from './variants.ts';
 import type { Variant } from './variants.ts';
 
+/** How the line begins in which a command says what became of a word; the question that it answers stands before it. */
+const ANSWER = /^(?:done|counted|ok|error)\b/;
 const READ_EVERY_MS = 200;
 /** Real time for which the swarm continues after the rollout is over, so that the rollback is visible under traffic. */
 const AFTERMATH_MS = 5_000;
@@ -89,7 +91,8 @@ export class Director {
     const which = ask.about === 'step' ? ['--step', String(ask.step)] : [];
     const words = [verb, ask.rolloutId, ...which, '--reason', 'demo', '--db', this.#given.dbPath];
     const { code, output } = await runUpshift(words, this.#given.env);
-    this.answers.push(`upshift ${words.slice(0, 4).join(' ')}: ${output.split('\n')[0]}`);
+    const said = output.split('\n').find((line) => ANSWER.test(line)) ?? output;
+    this.answers.push(`upshift ${words.slice(0, 4).join(' ')}: ${said}`);
     // A verdict may change between request and answer; the daemon then asks again.
     if (code === 4) this.#answered.delete(ask.id);
     else if (code !== 0) throw new AppError('internal', `upshift ${verb} ended with ${code}: ${output}`);

@@ -1,4 +1,5 @@
 import { askText } from '../../core/rollout/ask.ts';
+import type { OpenAsk } from '../../ledger/journal/asks.ts';
 import type { Published } from '../../ledger/words/published.ts';
 import { dateText } from '../terminal/format.ts';
 import { cleanAll, createPaint } from '../terminal/print.ts';
@@ -17,7 +18,7 @@ export function renderQuestions(published: Published, options: Omit<ViewOptions,
     const phase = rollouts.find(({ id }) => id === ask.rolloutId)?.phase ?? '';
     lines.push(
       page.paint.bold(`${ask.model}  ${phase}`),
-      ...entry('asks', [`${askText(ask)}: ${detailOf(ask.figures)}`], page),
+      ...entry('asks', [questionText(ask)], page),
       ...entry('verdict', [ask.verdict], page),
       ...entry('since', [dateText(ask.at)], page),
       ...entry('type', [`npx upshift approve ${ask.rolloutId}${which}${suffix}`], page, true),
@@ -27,7 +28,8 @@ export function renderQuestions(published: Published, options: Omit<ViewOptions,
   return `${lines.join('\n')}\n`;
 }
 
-function detailOf(figures: string): string {
-  const { detail } = JSON.parse(figures) as { readonly detail?: unknown };
-  return typeof detail === 'string' ? detail : 'no figures';
+/** What is asked, on which evidence: what the digest of an answer covers. */
+export function questionText(ask: Pick<OpenAsk, 'about' | 'step' | 'figures'>): string {
+  const { detail } = JSON.parse(ask.figures) as { readonly detail?: unknown };
+  return `${askText(ask)}: ${typeof detail === 'string' ? detail : 'no figures'}`;
 }

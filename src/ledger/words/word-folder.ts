@@ -34,6 +34,10 @@ export interface Heard {
 /** At most so many names are read in one look, and so many of their files. */
 const MOST_NAMES = 1_000;
 const MOST_FILES = 64;
+/** So many of them are told of one by one. */
+const MOST_NOTES = 20;
+/** So many names that cannot be removed are remembered; of more nothing is said. */
+const MOST_STUCK = 10_000;
 /** What is still a part after this time, real ms, is never going to be a word. */
 const STALE_PART_MS = 60_000;
 
@@ -68,6 +72,8 @@ export class WordFolder {
     const notes: string[] = [];
     if (this.#due.length === 0) this.#due = this.#find(notes);
     const words = this.#due.splice(0, MOST_FILES).flatMap((file) => this.#hear(file, notes));
+    const more = notes.splice(MOST_NOTES).length;
+    if (more > 0) notes.push(`${more} more files in ${this.#path} are no words`);
     return { words, notes };
   }
 
@@ -127,6 +133,7 @@ export class WordFolder {
 
   #discard(file: string, why: string, notes: string[]): void {
     const isGone = this.#unlink(file);
+    if (!isGone && this.#stuck.size >= MOST_STUCK) return;
     const what = `${join(this.#path, file)} is no word`;
     notes.push(isGone ? `${what}, and was removed: ${why}` : `${what}, and cannot be removed: ${why}`);
     if (!isGone) this.#stuck.add(file);

@@ -39,7 +39,7 @@ describe('requests', { concurrency: 4 }, () => {
       { code, out, err },
       {
         code: 0,
-        out: 'done: approve aaaabbbb: the endpoint writer-aaaabbbb is being created\n',
+        out: 'question 1: step 0: no figures\ndone: approve aaaabbbb: the endpoint writer-aaaabbbb is being created\n',
         err: '',
       },
     );
@@ -53,7 +53,7 @@ describe('requests', { concurrency: 4 }, () => {
     const seen = { policy: routePolicy({ approvals: { ...ONE_APPROVAL, provision: 2 } }) };
     const first = await whileDeciding(book, ['approve'], seen);
     assert.deepEqual([first.code, first.err], [0, '']);
-    assert.match(first.out, /^counted: approve aaaabbbb: 1 of 2 approvals: \S+@\S+; one more person is needed\n$/);
+    assert.match(first.out, /\ncounted: approve aaaabbbb: 1 of 2 approvals: \S+@\S+; one more person is needed\n$/);
     const again = await whileDeciding(book, ['approve'], seen);
     assert.equal(again.code, 4);
     assert.match(again.err, /approve refused: you have already approved it; one more person is needed/);

@@ -338,6 +338,14 @@ describe('words on their way into the ledger', () => {
     assert.ok(statSync(part).isFile());
   });
 
+  it('are told of one by one only as far as somebody can read it', (context) => {
+    const scene = open(context);
+    for (let i = 0; i < 500; i++) writeFileSync(join(scene.words, `junk ${i}`), '');
+    const { notes } = scene.look();
+    assert.equal(notes.length, 21);
+    assert.match(notes.at(-1) ?? '', /^480 more files in .* are no words$/);
+  });
+
   it('come through a crowd of others in bounded time', (context) => {
     const scene = open(context);
     for (let i = 0; i < 3_000; i++) writeFileSync(join(scene.words, `${newName(i)}.part`), '');
