@@ -46,7 +46,7 @@ export interface Weather {
   readonly isFew: boolean;
   readonly isOtherStep: boolean;
   readonly faultsInRow: number;
-  readonly recent: 'fine' | 'sick' | 'refusing' | 'silent';
+  readonly recent: 'fine' | 'sick' | 'refusing' | 'denying' | 'silent';
   readonly isDrained: boolean;
   readonly back: 'none' | 'low' | 'slow';
   readonly limit: 'enough' | 'unknown' | 'too low';
@@ -108,7 +108,7 @@ const weather: fc.Arbitrary<Weather> = fc.record({
   isFew: usually(false, true),
   isOtherStep: usually(false, false, true),
   faultsInRow: usually(0, 0, 0, 5),
-  recent: usually<Weather['recent']>('fine', 'sick', 'refusing', 'silent'),
+  recent: usually<Weather['recent']>('fine', 'sick', 'refusing', 'denying', 'silent'),
   isDrained: usually(true, false),
   back: fc.constantFrom<Weather['back']>('none', 'low', 'low', 'slow'),
   limit: usually<Weather['limit']>('enough', 'unknown', 'too low'),
@@ -211,6 +211,7 @@ const RECENT: Readonly<Record<Weather['recent'], Observation['stableRecent']>> =
   fine: { attempts: 100, faults: 1, connectFailures: 1 },
   sick: { attempts: 20, faults: 15, connectFailures: 0 },
   refusing: { attempts: 20, faults: 20, connectFailures: 20 },
+  denying: { attempts: 20, faults: 0, connectFailures: 0, callers: 20, denied: 19 },
   silent: { attempts: 0, faults: 0, connectFailures: 0 },
 };
 

@@ -97,7 +97,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
       'serverless',
       stableRecent.attempts === 0
         ? null
-        : `${countText(stableRecent.attempts, 'attempt')} in the last minute, ${numberText(stableRecent.faults)} failed, ${numberText(stableRecent.connectFailures)} not connected`,
+        : `${countText(stableRecent.attempts, 'attempt')} in the last minute, ${numberText(stableRecent.faults)} failed, ${numberText(stableRecent.connectFailures)} not connected${deniedText(stableRecent)}`,
     ),
     ...line('under way', effects.length === 0 ? null : effects.join(', ')),
     ...Object.values(observation.results).flatMap(({ effect, at, problem }) =>
@@ -237,4 +237,8 @@ function trafficText({ back }: Observation): string | null {
   const { calls, p95, belowSince } = back.traffic;
   const low = belowSince === null ? 'not too low' : `too low since ${timeText(belowSince)}`;
   return `${countText(calls, 'call')} in 5 min, p95 ${numberText(p95)}, ${low}; ${forecastText(back)}`;
+}
+
+function deniedText({ callers, denied }: Observation['stableRecent']): string {
+  return callers === undefined ? '' : `; ${denied} of ${countText(callers, 'agent')} denied (402, 401, 403)`;
 }

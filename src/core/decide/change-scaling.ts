@@ -11,7 +11,7 @@ import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { presentScaling, pricePerReplica } from './present-scaling.ts';
-import { canConnect, REFUSES } from './rollback.ts';
+import { serverlessUnable, staysText } from './serverless-unable.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
@@ -26,14 +26,15 @@ export function decideSleep(rollout: Promoted, seen: Observation): Decision | nu
   const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
   if (endpoint?.state === 'scaledToZero' && endpoint.at >= rollout.since) {
     const detail = `${rollout.endpointName} is scaled to zero`;
-    if (canConnect(seen)) {
+    const stays = staysText(seen);
+    if (stays === null) {
       return decision('begin_detour', 'asleep', `${detail}: serverless serves its calls`, { events });
     }
-    return decision('wait', 'stable_unable', `${detail}, but ${REFUSES}`);
+    return decision('wait', 'stable_unable', `${detail}, but ${stays}`);
   }
   const refused = seen.results.sleep;
   if (refused?.problem != null && now - refused.at < REFUSED_MS) return null;
-  if (concurrency === undefined || endpoint?.state !== 'running' || !canConnect(seen)) return null;
+  if (concurrency === undefined || endpoint?.state !== 'running' || serverlessUnable(seen) !== null) return null;
   const idleMs = now - Math.max(concurrency.lastCallAt ?? 0, concurrency.since, rollout.since);
   if (idleMs < sleep.after || concurrency.recentCalls > 0) return null;
   const detail = `no call for ${spanText(idleMs)}: ${rollout.endpointName} may sleep, and serverless serves its calls`;
@@ -94,8 +95,10 @@ function begin(
 ): Decision {
   const change = `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
   const { attempts, faults } = seen.stableRecent;
-  if (!canConnect(seen) || (attempts >= 5 && faults * 2 >= attempts)) {
-    return decision('wait', 'stable_unable', `${change}; waits because serverless fails ${faults} of ${attempts}`);
+  const unable = serverlessUnable(seen);
+  if (unable !== null || (attempts >= 5 && faults * 2 >= attempts)) {
+    const why = unable ?? `serverless fails ${faults} of ${attempts}`;
+    return decision('wait', 'stable_unable', `${change}; waits because ${why}`);
   }
   const began = { type: 'detour_began' as const, why: 'rescale' as const, scaling, bridgedBefore: bridged(seen) };
   const detail = `${change}; serverless serves the calls meanwhile`;

@@ -7,7 +7,8 @@ import { beginEffect, decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { EndpointSeen, Observation } from './observation.ts';
 import { presentScaling, pricePerReplica } from './present-scaling.ts';
-import { canConnect, rollBack } from './rollback.ts';
+import { rollBack } from './rollback.ts';
+import { serverlessUnable } from './serverless-unable.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 type Rescale = Extract<Detour, { why: 'rescale' }>;
@@ -47,8 +48,9 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
       const why = put?.problem == null ? '' : `: ${problemText(put.problem)}`;
       return end(rollout, seen, 'given_up', 'detour_overdue', `not changed in ${spanText(within)}${why}`);
     }
-    if (!isPut && !canConnect(seen)) {
-      return end(rollout, seen, 'given_up', 'stable_unable', `serverless refuses connections: ${name} is not changed`);
+    const unable = serverlessUnable(seen);
+    if (!isPut && unable !== null) {
+      return end(rollout, seen, 'given_up', 'stable_unable', `${unable}: ${name} is not changed`);
     }
     if (isPut && fresh.at >= (put?.at ?? detour.since) + SETTLE_MS) {
       return end(rollout, seen, 'done', 'rescaled', `${name} has ${wanted}; ${bridgedText(rollout, seen)}`);
@@ -76,9 +78,10 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
   const name = rollout.endpointName;
   const fresh = freshReading(seen, detour.since);
   const calls = seen.concurrency?.recentCalls ?? 0;
-  const isWanted = sleep === null || calls > sleep.calls || !canConnect(seen);
+  const unable = serverlessUnable(seen);
+  const isWanted = sleep === null || calls > sleep.calls || unable !== null;
   if (isWanted && !rollout.isPaused && !seen.effects.includes('sleep')) {
-    const why = canConnect(seen) ? `${calls} calls in five minutes` : 'serverless refuses connections';
+    const why = unable ?? `${calls} calls in five minutes`;
     const events: DetourEvent[] = [{ type: 'waking' }];
     const saved = `it slept for ${spanText(seen.now - detour.since)}, which saved about ${savedText(rollout, detour, seen, seen.now)}`;
     return decision('wake', 'demand_returned', `${why}: wakes ${name}; ${saved}`, { events, effect: 'wake' });

@@ -3,7 +3,8 @@ import { overspending } from './budget-guard.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
-import { bothFailText, canConnect, endpointTrouble, REFUSES } from './rollback.ts';
+import { bothFailText, endpointTrouble } from './rollback.ts';
+import { staysText } from './serverless-unable.ts';
 
 /**
  * In a way back: sends all traffic to serverless at once, because the endpoint can no longer serve it or its budget is
@@ -16,9 +17,8 @@ export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | n
   if (cause === null) return null;
   const [reason, detail] = cause;
   const { verdict } = seen;
-  if (!canConnect(seen)) {
-    return decision('wait', 'stable_unable', `${detail}, but ${REFUSES}`, { verdict });
-  }
+  const stays = staysText(seen);
+  if (stays !== null) return decision('wait', 'stable_unable', `${detail}, but ${stays}`, { verdict });
   const { attempts, faults } = seen.stableRecent;
   if (reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
     return decision('wait', 'both_unhealthy', `${detail}, ${bothFailText(seen)}`, { verdict });

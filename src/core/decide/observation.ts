@@ -86,6 +86,9 @@ export interface StableRecent {
   readonly attempts: number;
   readonly faults: number;
   readonly connectFailures: number;
+  /** Agents that called, and those of them whose newest call got 402, 401 or 403; absent if none did. */
+  readonly callers?: number;
+  readonly denied?: number;
 }
 
 /** Copies of the shadow stage, since the stage or this process began, whichever is later. */

@@ -8,30 +8,59 @@ const SECONDS = 60;
 const ATTEMPTS = 0;
 const FAULTS = 1;
 const CONNECT_FAILURES = 2;
+/** So many callers are remembered. Of more, those that called last. */
+const MOST_CALLERS = 1_000;
+
+/** The newest call of an agent. */
+interface Caller {
+  readonly second: number;
+  readonly isDenied: boolean;
+}
 
 /** Counts the outcomes of attempts at serverless in the last minute of clock time. */
 export class RecentOutcomes {
   readonly #counts = new SlidingCounts(3, SECONDS);
+  /**
+   * The agents that called, the latest last. They stand for the credentials of calls, which only the gateway knows and
+   * does not tell.
+   */
+  readonly #callers = new Map<string, Caller>();
 
   /**
    * Counts one attempt at serverless, unless its client left or cut it off, because that says nothing about serverless.
    */
-  add(atMs: number, outcome: Outcome): void {
+  add(atMs: number, outcome: Outcome, agent: string): void {
     if (outcome === 'client_left' || outcome === 'cut') return;
     this.#advance(atMs);
     this.#counts.count(ATTEMPTS);
     // A 429 is no fault here: serverless that refuses some calls can still take others.
     if (isFault(outcome, 'serverless', 'dedicated')) this.#counts.count(FAULTS);
     if (outcome === 'connect_failed') this.#counts.count(CONNECT_FAILURES);
+    const isDenied = outcome === 'no_credits' || outcome === 'unauthorized';
+    const second = Math.floor(atMs / SECOND_MS);
+    const known = this.#callers.get(agent);
+    if (known?.second !== second || known.isDenied !== isDenied) this.#noteCaller(agent, { second, isDenied });
+  }
+
+  #noteCaller(agent: string, caller: Caller): void {
+    this.#callers.delete(agent);
+    this.#callers.set(agent, caller);
+    if (this.#callers.size <= MOST_CALLERS) return;
+    const [oldest] = this.#callers.keys();
+    if (oldest !== undefined) this.#callers.delete(oldest);
   }
 
   /** The figures of the minute that ends at `nowMs`. */
   figures(nowMs: number): StableRecent {
     this.#advance(nowMs);
+    const first = Math.floor(nowMs / SECOND_MS) - SECONDS;
+    for (const [agent, { second }] of this.#callers) if (second <= first) this.#callers.delete(agent);
+    const denied = [...this.#callers.values()].filter(({ isDenied }) => isDenied).length;
     return {
       attempts: this.#counts.total(ATTEMPTS),
       faults: this.#counts.total(FAULTS),
       connectFailures: this.#counts.total(CONNECT_FAILURES),
+      ...(denied > 0 && { callers: this.#callers.size, denied }),
     };
   }
 

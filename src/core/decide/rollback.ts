@@ -7,6 +7,7 @@ import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
+import { serverlessUnable, staysText } from './serverless-unable.ts';
 
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
 
@@ -21,19 +22,16 @@ const BAD_STATES = {
   absent: 'endpoint_absent',
 } as const;
 
-/** Said if the traffic cannot go to serverless. */
-export const REFUSES = 'serverless refuses connections: the traffic stays where it is';
-
 /**
- * Rolls back if it must be, or waits if serverless fails too or refuses connections; null if there is no cause. It
- * never waits for an operator.
+ * Rolls back if it must be, or waits if serverless fails too or can take no traffic; null if there is no cause. It never
+ * waits for an operator.
  */
 export function decideRollback(rollout: Live, seen: Observation): Decision | null {
   const cause = rollbackCause(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
   const { attempts, faults } = seen.stableRecent;
-  if (canConnect(seen) && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
+  if (serverlessUnable(seen) === null && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
     return decision('wait', 'both_unhealthy', `${detail}, ${bothFailText(seen)}`);
   }
   return { ...rollBack(rollout, seen, reason, detail), verdict: seen.verdict };
@@ -46,16 +44,12 @@ export function bothFailText({ stableRecent: { attempts, faults } }: Observation
 
 /**
  * Rolls back: all traffic returns to the stable upstream, which is the endpoint in a way back and else serverless. If
- * it is serverless and refuses connections, the traffic stays where it is.
+ * it is serverless and can take no traffic, the traffic stays where it is.
  */
 export function rollBack(rollout: Live, seen: Observation, reason: Reason, detail: string): Decision {
-  if (rollout.toward === 'serverless' || canConnect(seen)) return leave(rollout, 'aborted', reason, detail);
-  return decision('wait', 'stable_unable', `${detail}, but ${REFUSES}`);
-}
-
-/** Whether serverless accepts connections. Fewer than three attempts in the last minute count as yes. */
-export function canConnect({ stableRecent: { attempts, connectFailures } }: Observation): boolean {
-  return attempts < 3 || connectFailures < attempts;
+  const stays = rollout.toward === 'serverless' ? null : staysText(seen);
+  if (stays === null) return leave(rollout, 'aborted', reason, detail);
+  return decision('wait', 'stable_unable', `${detail}, but ${stays}`);
 }
 
 function rollbackCause(rollout: Live, seen: Observation): [Reason, string] | null {

@@ -9,7 +9,8 @@ import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
-import { canConnect, decideRollback, rollBack, stepVerdict } from './rollback.ts';
+import { decideRollback, rollBack, stepVerdict } from './rollback.ts';
+import { serverlessUnable } from './serverless-unable.ts';
 import { serverlessCannot, stepBackText } from './way-back-cause.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
@@ -114,7 +115,8 @@ function nextStep(rollout: Steppable): number {
  */
 export function serverlessHold(rollout: Steppable, seen: Observation): [Reason, string] | null {
   if (rollout.toward !== 'serverless') return null;
-  if (!canConnect(seen)) return ['stable_unable', 'serverless refuses connections'];
+  const unable = serverlessUnable(seen);
+  if (unable !== null) return ['stable_unable', unable];
   if (seen.back === null) return null;
   // A way back begins only if serverless can take all calls.
   const share = rollout.phase === 'stepping' ? stopWeight(nextStep(rollout), seen.policy, 'serverless') : 1;

@@ -219,7 +219,7 @@ export class RouteWatch {
 
   ended(call: Call, nowMs: number): void {
     for (const attempt of call.attempts) {
-      if (attempt.upstream === 'serverless') this.recent.add(nowMs, attempt.outcome);
+      if (attempt.upstream === 'serverless') this.recent.add(nowMs, attempt.outcome, call.agent);
     }
     if (assignedTo(call) === 'serverless' && call.repeatOfUs === null) this.window.ended(nowMs, nowMs, servedOf(call));
     if (call.outcome === 'ok' && this.#isCurrent(call)) this.#answered(call, nowMs);

@@ -12,6 +12,7 @@ import { afterEvent, NO_ROLLOUTS, rolloutsOf } from '../../../src/core/rollout/r
 import { evolve } from '../../../src/core/rollout/evolve.ts';
 import { isLive, isOver, weights } from '../../../src/core/rollout/rollout.ts';
 import { stepVerdict } from '../../../src/core/decide/rollback.ts';
+import { serverlessUnable } from '../../../src/core/decide/serverless-unable.ts';
 import type { Tick } from '../../support/walk.ts';
 import { walk, walks } from '../../support/walk.ts';
 
@@ -181,13 +182,12 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('begins a detour only if serverless accepts connections, and ends it only if the endpoint is healthy', () => {
+  it('begins a detour only if serverless can take traffic, and ends it only if the endpoint is healthy', () => {
     always((tick) => {
       const { before, seen } = tick;
       if (has(tick, 'detour_began')) {
         assert.ok(before?.phase === 'promoted' && !before.isPaused);
-        const { attempts, connectFailures } = seen.stableRecent;
-        assert.ok(attempts < 3 || connectFailures < attempts);
+        assert.equal(serverlessUnable(seen), null);
       }
       if (!has(tick, 'detour_ended')) return;
       assert.ok(before?.phase === 'promoted' && before.detour !== undefined);
@@ -272,12 +272,11 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('rolls back whenever the verdict on its step fails and serverless accepts connections', () => {
+  it('rolls back whenever the verdict on its step fails and serverless can take traffic', () => {
     always((tick) => {
       const { before, seen, after } = tick;
       if (before?.phase !== 'stepping' && before?.phase !== 'holding') return;
-      if (isWayBack(before) || stepVerdict(before, seen)?.status !== 'fail' || seen.stableRecent.connectFailures > 1)
-        return;
+      if (isWayBack(before) || stepVerdict(before, seen)?.status !== 'fail' || serverlessUnable(seen) !== null) return;
       if (seen.stableRecent.faults <= 1) assert.equal(after?.phase, 'draining');
       assert.ok(!rises(tick));
     });
@@ -288,11 +287,12 @@ describe('whatever happens, the core', () => {
       const { before, seen, after } = tick;
       if (before === null || !isLive(before) || isWayBack(before)) return;
       const isDue = seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults && weightOf(before, tick) > 0;
-      if (isDue && seen.stableRecent.faults <= 1) assert.equal(after?.phase, 'draining');
+      if (isDue && seen.stableRecent.faults <= 1 && serverlessUnable(seen) === null)
+        assert.equal(after?.phase, 'draining');
     });
   });
 
-  it('rolls back whenever its budget is used up, unless serverless refuses connections or a request is answered', () => {
+  it('rolls back whenever its budget is used up, unless serverless can take no traffic or a request is answered', () => {
     let isUsedUp = 0;
     always((tick) => {
       const { before, seen, after } = tick;
@@ -300,21 +300,19 @@ describe('whatever happens, the core', () => {
       const isExtended = before.budget?.some(({ mark }) => mark === 'extended') === true;
       if (isExtended || (seen.spending?.dayMicros ?? 0) < 49_900_000) return;
       assert.ok(!(shareOf(after, tick) > shareOf(before, tick)));
-      if (seen.request !== null || seen.stableRecent.connectFailures > 1) return;
+      if (seen.request !== null || serverlessUnable(seen) !== null) return;
       isUsedUp++;
       assert.ok(after?.phase === 'draining' || seen.stableRecent.faults > 1, after?.phase);
     });
     assert.ok(isUsedUp > 10, `${isUsedUp}`);
   });
 
-  it('never moves traffic to serverless while that refuses connections, unless an operator requests it', () => {
+  it('never moves traffic to a serverless that can take none, unless an operator requests it', () => {
     always((tick) => {
       const { before, seen, decided } = tick;
       if (!(shareOf(tick.after, tick) < shareOf(before, tick))) return;
       if (decided.outcome?.result === 'done') return;
-      assert.ok(
-        seen.stableRecent.connectFailures === 0 || seen.stableRecent.attempts > seen.stableRecent.connectFailures,
-      );
+      assert.ok(serverlessUnable(seen) === null);
     });
   });
 
@@ -383,14 +381,13 @@ describe('whatever happens, the core', () => {
     });
   });
 
-  it('sends all traffic from a lost endpoint to serverless at once, whatever is requested, if serverless accepts connections', () => {
+  it('sends all traffic from a lost endpoint to serverless at once, whatever is requested, if serverless can take it', () => {
     always((tick) => {
       const { before, seen, after, decided } = tick;
       if (decided.action === 'leave_endpoint') assert.ok(isLost(tick));
       if (!isLost(tick)) return;
-      const { attempts, connectFailures, faults } = seen.stableRecent;
-      if (attempts >= 3 && connectFailures === attempts)
-        return assert.equal(shareOf(after, tick), shareOf(before, tick));
+      const { attempts, faults } = seen.stableRecent;
+      if (serverlessUnable(seen) !== null) return assert.equal(shareOf(after, tick), shareOf(before, tick));
       if (faults * 2 < attempts || attempts < 5) assert.equal(decided.action, 'leave_endpoint');
     });
   });

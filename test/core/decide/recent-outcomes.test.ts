@@ -10,6 +10,7 @@ const attempts = fc.array(
   fc.record({
     afterMs: fc.oneof({ weight: 5, arbitrary: fc.nat(5_000) }, { weight: 1, arbitrary: fc.nat(200_000) }),
     outcome: fc.constantFrom<Outcome>(...OUTCOMES),
+    agent: fc.constantFrom('a', 'b', 'c', 'd'),
   }),
   { maxLength: 60 },
 );
@@ -19,22 +20,25 @@ describe('RecentOutcomes', () => {
     fc.assert(
       fc.property(attempts, fc.nat(90_000), (all, wait) => {
         const recent = new RecentOutcomes();
-        const added: { second: number; outcome: Outcome }[] = [];
+        const added: { second: number; outcome: Outcome; agent: string }[] = [];
         let at = START;
-        for (const { afterMs, outcome } of all) {
+        for (const { afterMs, outcome, agent } of all) {
           at += afterMs;
-          recent.add(at, outcome);
-          added.push({ second: Math.floor(at / 1_000), outcome });
+          recent.add(at, outcome, agent);
+          added.push({ second: Math.floor(at / 1_000), outcome, agent });
         }
         const now = Math.floor((at + wait) / 1_000);
-        const inside = added
-          .filter(({ second }) => second > now - 60)
-          .map(({ outcome }) => outcome)
-          .filter((outcome) => outcome !== 'client_left' && outcome !== 'cut');
+        const counted = added.filter(
+          ({ second, outcome }) => second > now - 60 && outcome !== 'client_left' && outcome !== 'cut',
+        );
+        const inside = counted.map(({ outcome }) => outcome);
+        const newest = new Map(counted.map(({ agent, outcome }) => [agent, outcome]));
+        const denied = [...newest.values()].filter((last) => last === 'no_credits' || last === 'unauthorized').length;
         assert.deepEqual(recent.figures(at + wait), {
           attempts: inside.length,
           faults: inside.filter((outcome) => isFault(outcome, 'serverless', 'dedicated')).length,
           connectFailures: inside.filter((outcome) => outcome === 'connect_failed').length,
+          ...(denied > 0 && { callers: newest.size, denied }),
         });
       }),
     );
@@ -42,7 +46,7 @@ describe('RecentOutcomes', () => {
 
   it('counts a 429 as an attempt but not as a fault', () => {
     const recent = new RecentOutcomes();
-    recent.add(START, 'rate_limited');
+    recent.add(START, 'rate_limited', 'a');
     assert.deepEqual(recent.figures(START), { attempts: 1, faults: 0, connectFailures: 0 });
   });
 });

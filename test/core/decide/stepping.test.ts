@@ -220,6 +220,24 @@ for (const [name, decide] of [
       }
     });
 
+    it('waits if serverless denies more than half of those who call it, and of at least three', () => {
+      const calls = { attempts: 100, faults: 0, connectFailures: 0 };
+      const reasons = [
+        [20, 20],
+        [20, 11],
+        [20, 10],
+        [3, 2],
+        [2, 2],
+      ].map(([callers = 0, denied = 0]) => {
+        const decided = decide(at(3, 1, { canaryFaultsInRow: 5, stableRecent: { ...calls, callers, denied } }));
+        return decided.reason;
+      });
+      const [stays, leaves] = ['stable_unable', 'consecutive_faults'];
+      assert.deepEqual(reasons, [stays, stays, leaves, stays, leaves]);
+      const told = decide(at(3, 1, { canaryFaultsInRow: 5, stableRecent: { ...calls, callers: 20, denied: 19 } }));
+      assert.match(told.detail, /serverless answers 19 of 20 callers with 402 or 401: the traffic stays where it is$/);
+    });
+
     it('needs more than two refused connections to conclude that serverless refuses them', () => {
       const stableRecent = { attempts: 2, faults: 2, connectFailures: 2 };
       assert.equal(decide(at(3, 1, { canaryFaultsInRow: 5, stableRecent })).action, 'roll_back');
