@@ -332,6 +332,8 @@ CREATE TABLE events (
   data TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_by_rollout ON events (rollout_id, id);
+-- A seal covers a decision with its events and its question.
+CREATE INDEX events_by_decision ON events (decision_id, id);
 
 -- Questions that the daemon asks its operators. A newer question of the same rollout makes an older one stale.
 CREATE TABLE asks (
@@ -354,6 +356,7 @@ CREATE TABLE asks (
   asked_at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX asks_by_rollout ON asks (rollout_id, id);
+CREATE INDEX asks_by_decision ON asks (decision_id, id);
 
 -- What operators ask of the daemon. Only the daemon writes rows: each was a word, a file of whoever said it, and has a seal.
 -- The daemon reads those without an outcome at every tick.

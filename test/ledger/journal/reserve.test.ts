@@ -94,7 +94,7 @@ describe('a disk without room for a byte', { skip: whyNoDisk() }, () => {
     const rows = (from: number) =>
       Array.from({ length: 50 }, (_, n) => ({ endedAtUs: from + n, call: makeCall(from + n) }));
     decide(1);
-    for (let n = 0; n < 20; n++) assert.equal(store.writeCalls(rows(100_000 + n * 50)), 0);
+    for (let n = 0; n < 14; n++) assert.equal(store.writeCalls(rows(100_000 + n * 50)), 0);
     disk.fill();
 
     const word = say(path, { kind: 'abort', rolloutId: 'abcdefgh', reason: 'it costs too much' });
@@ -119,7 +119,7 @@ describe('a disk without room for a byte', { skip: whyNoDisk() }, () => {
     assert.equal(statSync(reservePath(path)).size, WHOLE);
     const db = openForReading(path);
     const { problems, decisions } = verifyAudit(db, redecide, 1);
-    assert.equal(db.prepare('SELECT count(*) FROM calls').pluck().get(), 20 * 50 + 100);
+    assert.equal(db.prepare('SELECT count(*) FROM calls').pluck().get(), 14 * 50 + 100);
     db.close();
     assert.deepEqual([problems, decisions], [[], 11]);
   });
