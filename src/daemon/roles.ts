@@ -12,6 +12,7 @@ export class RolesFile {
   readonly #path: string;
   readonly #log: Log;
   readonly #defaults: Roles;
+  readonly #group: string | null;
   #roles: Roles;
   #problem = '';
 
@@ -20,6 +21,7 @@ export class RolesFile {
    * wrong, or if another user could have written it.
    */
   constructor(dbPath: string, group: string | null, log: Log) {
+    this.#group = group;
     this.#defaults = defaultRoles(process.geteuid?.() ?? 0, group);
     this.#path = rolesPath(dbPath);
     this.#log = log;
@@ -33,13 +35,14 @@ export class RolesFile {
   /** Warns if the policy wants more people to approve than may here. */
   warnAbout({ watched, routes }: Policy): void {
     const needed = Math.max(...[watched, ...routes].map(({ approvals }) => mostNeeded(approvals)));
-    const most = mostApprovers(this.#roles);
+    // Without a group only the daemon's user and root can enter the folder of words.
+    const most = Math.min(this.#group === null ? 1 : Infinity, mostApprovers(this.#roles));
     if (needed === 1 || most >= needed) return;
     const who = most === 0 ? 'nobody' : `only ${most}`;
     this.#log(
       'warn',
-      `the policy wants ${needed} people to approve, and ${who} may here, root aside: what it asks will wait. Name more people ` +
-        `in ${this.#path}, or want fewer (approvals)`,
+      `the policy wants ${needed} people to approve, and ${who} may here, root aside: what it asks will wait. Start ` +
+        `with --group G, whose members can approve; name more people in ${this.#path}; or want fewer (approvals)`,
     );
   }
 

@@ -44,20 +44,21 @@ describe('the roles of a running daemon', () => {
     const { folder, write } = open(context);
     const wanting = (people: number) =>
       parsePolicyText(`defaults: { approvals: { promote: ${people} } }\n`, 'policy.yaml').policy;
-    const cases: readonly (readonly [file: string, people: number, doubt: RegExp | null])[] = [
-      ['{}', 1, null],
-      ['{ admin: [0] }', 2, /wants 2 people to approve, and nobody may here, root aside/],
-      ['{ admin: [0, 1001] }', 2, /wants 2 people to approve, and only 1 may here, root aside/],
-      ['{ admin: [1001], approve: [ann] }', 2, null],
-      ['{ admin: [1001], approve: [ann] }', 3, /wants 3 people to approve, and only 2 may here/],
-      ['{ approve: ["@ops"] }', 5, null],
+    const cases: readonly (readonly [file: string, group: string | null, people: number, doubt: RegExp | null])[] = [
+      ['{}', null, 1, null],
+      ['{ admin: [0] }', null, 2, /wants 2 people to approve, and nobody may here, root aside.*--group G/],
+      ['{ admin: [0, 1001] }', null, 2, /wants 2 people to approve, and only 1 may here, root aside/],
+      ['{ admin: [1001], approve: [ann] }', null, 2, /wants 2 people to approve, and only 1 may here/],
+      ['{ admin: [1001], approve: [ann] }', 'ops', 2, null],
+      ['{ admin: [1001], approve: [ann] }', 'ops', 3, /wants 3 people to approve, and only 2 may here/],
+      ['{ approve: ["@dev"] }', null, 2, /wants 2 people to approve/],
+      ['{}', 'ops', 5, null],
     ];
-    for (const [text, people, doubt] of cases) {
+    for (const [text, group, people, doubt] of cases) {
       write(text);
       const said: string[] = [];
-      new RolesFile(join(folder, 'upshift.db'), null, (level, what) => said.push(`${level} ${what}`)).warnAbout(
-        wanting(people),
-      );
+      const file = new RolesFile(join(folder, 'upshift.db'), group, (level, what) => said.push(`${level} ${what}`));
+      file.warnAbout(wanting(people));
       if (doubt === null) assert.deepEqual(said, [], text);
       else assert.match(said.join('\n'), doubt);
     }
