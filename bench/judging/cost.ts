@@ -41,7 +41,7 @@ function main(rate: number, minutes: number): void {
   const [truth] = TRUTHS;
   if (world === undefined || truth === undefined) return;
   const profile = learnProfile(new MadeTrace(new Draws(world, 1), truth).history(), 'serverless');
-  const judging = new Judging({ toward: 'dedicated', id: 'cost', profile }, POLICY_DEFAULTS);
+  const judging = new Judging({ toward: 'dedicated', profile }, POLICY_DEFAULTS);
   const chance = new Chance(1);
   /** Calls under way, by the second in which they end. */
   const ending = new Map<number, { key: CallKey; known: Known }[]>();
@@ -79,7 +79,8 @@ function main(rate: number, minutes: number): void {
     notesMs += sinceMs(from);
     ending.delete(second);
     from = process.cpuUsage();
-    judging.verdict(2, (BEGIN_US + (second + 1) * 1e6) / 1_000);
+    judging.advance(BEGIN_US + (second + 1) * 1e6);
+    judging.verdict(2);
     // The first minute is spent on becoming fast.
     if (second >= 60) ticksMs.push(sinceMs(from));
     if (second === 60) heapBefore = heapMb();

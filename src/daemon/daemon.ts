@@ -143,6 +143,7 @@ export class Daemon {
       clock,
       (watch) => this.#ticks.faulted(watch),
       (model) => given.learned.route(model),
+      (watch, figures) => this.#costs.ofDemand(watch, figures),
     );
     this.#admin = createAdmin(
       () => this.report(),
@@ -158,7 +159,6 @@ export class Daemon {
       survey: (watch) => takeSurvey(watch, this.#effectContext(), this.#loop.signal),
       log,
     });
-    this.#routes.costsOf = (watch, figures) => this.#costs.ofDemand(watch, figures);
     this.#sweeper = new Sweeper({
       clock,
       log,

@@ -80,13 +80,13 @@ export function reportRoute(
     rollout,
     state: { last },
   } = watch;
-  const figures = watch.demand();
+  const figures = watch.demand.figures();
   const { criteria } = watch.filePolicy;
   return {
     model: watch.model,
     phase: rollout?.phase ?? 'watching',
     decision: memory.decision === null ? null : decisionOf(memory.decision, memory.decidedAt),
-    demand: { ...figures, holdsSince: watch.window.holdsSince },
+    demand: { ...figures, holdsSince: watch.demand.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
     lastRollout:
@@ -114,7 +114,7 @@ function reportRollout(
   if (rollout === null) return null;
   const { step } = weights(rollout, policy);
   const { toward } = rollout;
-  const figures = isLive(rollout) ? watch.figures(step, { stable: 0, canary: 0 }) : null;
+  const figures = isLive(rollout) ? watch.measures.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
     toward,
@@ -176,7 +176,7 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
     lines.push(
       'the ledger cannot store the decision to roll back: the rollback is carried out in memory and stored as soon as possible',
     );
-  for (const result of Object.values(watch.results)) {
+  for (const result of Object.values(watch.reported.results)) {
     if (result.problem !== null) lines.push(problemText(result.problem));
   }
   if (rollout !== null && isLive(rollout)) lines.push(...watch.rejected.notes(watch.observedAt));
@@ -186,7 +186,7 @@ function notes(watch: RouteWatch, filePolicyHash: string): string[] {
   if (rollout !== null && rollout.policyHash !== filePolicyHash) {
     lines.push(`the policy file has changed; this rollout keeps ${rollout.policyHash.slice(0, 8)}, as proposed`);
   }
-  if (isHiddenByDerivedAgents(watch.demand(), watch.filePolicy.criteria)) {
+  if (isHiddenByDerivedAgents(watch.demand.figures(), watch.filePolicy.criteria)) {
     lines.push(
       'calls and refusals meet the criteria, but most agents send no id: send X-Agent-Id, or call /agents/<id>/v1',
     );

@@ -23,7 +23,7 @@ import { loggedConcurrencyCall } from './route/concurrency-calls.ts';
 import type { Judging } from './route/judging.ts';
 import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
-import { EndpointWorth, hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.ts';
+import { hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.ts';
 
 type StateJournal = Pick<Journal, 'sealedEvents' | 'openAsk' | 'policy'>;
 
@@ -52,7 +52,7 @@ export async function restore(
     const { rollout } = watch;
     if (rollout === null) continue;
     for await (const page of journal.stepCalls(rollout.id)) {
-      for (const call of page) watch.restore(call.step, call.role, call);
+      for (const call of page) watch.measures.restore(call.step, call.role, call);
     }
     await restoreJudging(watch, rollout.id, journal);
     await restoreWorth(watch, journal, clock, learned.traffic(watch.model));
@@ -114,18 +114,16 @@ async function restoreWorth(
   const nowMs = clock.now();
   const isSeen = traffic !== null && nowMs - traffic.until <= SHORT_HOLE_MS;
   const knownSinceMs = isSeen ? traffic.knownSince : nowMs;
-  watch.worth = new EndpointWorth(watch.filePolicy.back.slo, { knownSinceMs, nowMs });
-  for (const { atMs, calls } of await journal.callsPerMinute(watch.model, Math.max(knownSinceMs, nowMs - LOAD_MS))) {
-    watch.worth.counted(atMs, calls);
-  }
+  const minutes = await journal.callsPerMinute(watch.model, Math.max(knownSinceMs, nowMs - LOAD_MS));
+  watch.restoreTraffic({ knownSinceMs, nowMs }, minutes);
 }
 
 /** Gives the judge of a rollout its calls and pairs again, in the same order as before. */
 async function restoreJudging(watch: RouteWatch, rolloutId: string, journal: Journal): Promise<void> {
-  const { judging } = watch;
+  const { judging } = watch.measures;
   if (judging === null) return;
   for await (const page of journal.pairs(rolloutId)) {
-    watch.copiedBefore += page.length;
+    watch.measures.restoreCopies(page.length);
     for (const pair of page) {
       judging.half('stable', pair, pair.stable);
       judging.half('canary', pair, pair.canary);
@@ -175,18 +173,14 @@ export async function restoreWindows(
     for (const call of page) {
       const watch = call.model === null ? null : routes.watch(call.model);
       if (watch === null || !isMeant(watch)) continue;
-      const window = windows.get(watch) ?? watch.newWindow();
+      const window = windows.get(watch) ?? watch.demand.newWindow();
       windows.set(watch, window);
-      watch.shapes.add(call.shape);
-      const counted = watches === null ? loggedConcurrencyCall(call) : null;
-      if (counted !== null) watch.concurrency?.ended(counted);
+      watch.restoreCall(call.shape, watches === null ? loggedConcurrencyCall(call) : null);
       count(window, call, now);
     }
   }
   for (const watch of routes.all()) {
-    if (!isMeant(watch)) continue;
-    watch.window = windows.get(watch) ?? watch.newWindow();
-    watch.window.interrupt(now);
+    if (isMeant(watch)) watch.demand.refill(windows.get(watch) ?? watch.demand.newWindow(), now);
   }
 }
 

@@ -10,14 +10,14 @@ import { learnedFacts, LearnedRows } from '../../src/daemon/learned.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
 import type { RouteWatch } from '../../src/daemon/route/watch.ts';
-import { EndpointWorth } from '../../src/daemon/route/worth.ts';
 import { Lanes } from '../../src/gateway/care/lanes.ts';
 import { learned } from '../../src/ledger/journal/learned.ts';
 import { openLedger } from '../../src/ledger/open.ts';
 import type { Ledger } from '../../src/ledger/open.ts';
 import { openFor, temporaryPath } from '../ledger/rig.ts';
 import { openDaemon } from '../support/inside.ts';
-import { ENDPOINT_POLICY, START, TO_PROMOTED } from '../support/samples.ts';
+import { present, routeState } from '../support/route-state.ts';
+import { ENDPOINT_POLICY, promotedRollout, START, TO_PROMOTED } from '../support/samples.ts';
 import { storedRollout } from '../support/stored-rollout.ts';
 import { openStage, policyText, routeWith } from '../support/stage.ts';
 import { PATIENT, eventually } from '../support/waiting.ts';
@@ -72,8 +72,8 @@ async function setUp(context: TestContext): Promise<Ledger> {
 function learnAll({ routes }: Process, lanes: Map<string, LearnedLane>): void {
   for (const [i, model] of MODELS.entries()) {
     const watch = routes.watch(model) as RouteWatch;
-    watch.concurrency?.setEndpoint(`endpoint-${i}`, { firstToken: true, other: true });
-    watch.perCallMicros = i;
+    watch.enter(routeState({ ...promotedRollout(), endpointName: `endpoint-${i}` }, watch.filePolicy));
+    watch.priced(i);
     for (const provider of PROVIDERS) lanes.set(`${provider} ${model}`, laneOf(i + 1));
   }
 }
@@ -222,14 +222,15 @@ describe('what was learned', () => {
       const log = (_: string, message: string) => assert.fail(message);
       await restore(process.routes, ledger.journal, { ...CLOCK, now: () => now }, { learned: process.rows, log });
       const since = watch.worth?.knownSince;
-      watch.observedAt = now;
+      watch.advance(present(now));
       await process.save(now);
       return since;
     };
     const first = await start(ledger);
     const watch = first.routes.watch(model) as RouteWatch;
-    watch.worth = new EndpointWorth(watch.filePolicy.back.slo, { knownSinceMs: knownSince, nowMs: START });
-    watch.observedAt = START;
+    watch.enter(routeState(promotedRollout(), watch.filePolicy));
+    watch.advance(present(knownSince));
+    watch.advance(present(START));
     await first.save();
     assert.equal(await run(START + 4 * MINUTE), knownSince);
     assert.equal(await run(START + 8 * MINUTE), knownSince);

@@ -17,6 +17,7 @@ import { reportRoute } from '../../src/daemon/report.ts';
 import { LearnedRows } from '../../src/daemon/learned.ts';
 import { restore } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
+import { advance } from '../../src/daemon/tick/advance.ts';
 import type { ObserveContext } from '../../src/daemon/tick/observe.ts';
 import { observe } from '../../src/daemon/tick/observe.ts';
 import { openLedger } from '../../src/ledger/open.ts';
@@ -94,15 +95,16 @@ for (const [events, phase, expected] of CASES) {
     const { ledger, watch } = await restored(context, await leftLedger(context, events));
     const spending = new BookedSpending(ledger.journal);
     await spending.refresh(watch, NOW);
+    advance(watch, { clock: CLOCK, gateway: GATEWAY, costs: () => null });
     const seen = observe(watch, null, {
       clock: CLOCK,
       gateway: GATEWAY,
       account: 'ok',
-      policyHash: () => 'hash',
+      policyHash: 'hash',
       filePolicyHash: 'newer',
-      spending,
-      newRolloutId: () => 'cccccccc',
-      costs: () => null,
+      spending: spending.of(watch),
+      newRolloutId: 'cccccccc',
+      costs: null,
     });
     const { action, reason } = decide(watch.rollout, seen);
     assert.equal(`${action} ${reason}`, expected);

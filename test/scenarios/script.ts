@@ -184,7 +184,7 @@ class Script {
   #costs([serverless = '', , dedicated = '']: string[]): void {
     const micros = (dollars: string) => Math.round(Number(dollars) * 1_000_000);
     const costs = { serverlessPerHourMicros: micros(serverless), dedicatedPerHourMicros: micros(dedicated) };
-    this.#world.watch.costsOf = () => (serverless === 'unknown' ? null : costs);
+    this.#world.demandCosts = serverless === 'unknown' ? null : costs;
   }
 
   /**
@@ -250,7 +250,7 @@ class Script {
     const world = this.#world;
     for (let i = 0; i < 10 && !this.#isAt(where); i++) {
       const { watch } = world;
-      const [effect] = watch.effects;
+      const [effect] = watch.reported.running;
       if (effect === 'survey') await world.survey(1.3, null);
       else if (effect !== undefined) await world.finish(effect, 'ok');
       else if (watch.rollout?.ask != null) await world.request('approve', null);

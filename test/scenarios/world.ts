@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { knownAfterUs } from '../../src/core/call.ts';
 import type { LaneKey, LaneStatus } from '../../src/core/care/lane-status.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import type { DemandCosts } from '../../src/core/criteria/criteria.ts';
 import type { Costs } from '../../src/core/worth/traffic-history.ts';
 import { decideAgain } from '../../src/core/decide-again.ts';
 import { CORE_VERSION } from '../../src/core/decide/decision.ts';
@@ -17,6 +18,7 @@ import { parsePolicy } from '../../src/core/policy/parse.ts';
 import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import type { RolloutEvent } from '../../src/core/rollout/event.ts';
 import { evolve } from '../../src/core/rollout/evolve.ts';
+import { advance } from '../../src/daemon/tick/advance.ts';
 import { observe } from '../../src/daemon/tick/observe.ts';
 import type { RouteMemory } from '../../src/daemon/tick/reconcile.ts';
 import { reconcile } from '../../src/daemon/tick/reconcile.ts';
@@ -70,6 +72,8 @@ export class World {
   #shown = '';
   #weight = 0;
   now = START;
+  /** What the demand of the window costs on either side; null: not known. */
+  demandCosts: DemandCosts | null = null;
   /** The decisions since the lines were last taken, one line each. */
   lines: string[] = [];
 
@@ -164,24 +168,26 @@ export class World {
   async #reconcileOnce(request: OperatorRequest | null): Promise<boolean> {
     await this.#spending.refresh(this.watch, Math.floor(this.now));
     const { hash } = this.#policyRecord;
+    const gateway = { ...GATEWAY, lanes: () => this.#lanes };
     const before = this.watch.state;
     const isDone = await reconcile(this.watch, this.#memory, request, {
       clock: this.#clock,
       journal: { commit: (entry) => this.#commit(entry) },
+      advance: (watch) => advance(watch, { clock: this.#clock, gateway, costs: () => this.#costs }),
       observe: (watch, wish) =>
         observe(watch, wish, {
           clock: this.#clock,
-          gateway: { ...GATEWAY, lanes: () => this.#lanes },
+          gateway,
           account: this.#account,
-          policyHash: ({ rollout }) => rollout?.policyHash ?? hash,
+          policyHash: watch.rollout?.policyHash ?? hash,
           filePolicyHash: hash,
-          spending: this.#spending,
-          newRolloutId: () => `rollout${this.#rollouts}`,
-          costs: () => this.#costs,
+          spending: this.#spending.of(watch),
+          newRolloutId: `rollout${this.#rollouts}`,
+          costs: this.#costs,
         }),
       policyRecord: () => this.#policyRecord,
       begin: (watch, effect) => {
-        watch.effects.add(effect);
+        watch.reported.began(effect);
         this.lines.push(`        begins ${effect}`);
       },
       changed: () => this.#showWeight(),
@@ -271,7 +277,7 @@ export class World {
 
   /** The daemon's next reading of the endpoint. */
   async see(state: EndpointSeen['state'], isHealthy: boolean, ready?: number): Promise<void> {
-    this.watch.endpoint = this.#endpoint(state, isHealthy, ready);
+    this.watch.reported.saw(this.#endpoint(state, isHealthy, ready));
     await this.tick();
   }
 
@@ -292,29 +298,29 @@ export class World {
 
   /** Ends an effect that is under way, with success (`ok`) or with this problem. */
   async finish(effect: EffectName, outcome: 'ok' | { readonly code: string; readonly message: string }): Promise<void> {
-    const { watch } = this;
-    if (!watch.effects.delete(effect)) throw new Error(`${effect} is not under way`);
+    const { reported, shapes } = this.watch;
+    if (!reported.isRunning(effect)) throw new Error(`${effect} is not under way`);
     const isFine = outcome === 'ok';
     const problem = isFine ? null : { code: outcome.code as 'conflict', message: outcome.message, hint: null };
-    const warmed = { endpoint: { ...WARM, shapes: [...watch.shapes] }, failed: [], profile: PROFILE };
-    watch.results[effect] = {
+    const warmed = { endpoint: { ...WARM, shapes: [...shapes] }, failed: [], profile: PROFILE };
+    reported.ended({
       effect,
       at: this.now,
       problem,
       ...(effect === 'warm' && isFine && { warmed }),
       ...(effect === 'learn' && isFine && { learned: PROFILE }),
-    };
-    if (isFine && effect === 'ensure') watch.endpoint = this.#endpoint('pending', false);
-    if (isFine && effect === 'pause') watch.endpoint = this.#endpoint('paused', false);
-    if (isFine && effect === 'rescale') watch.endpoint = this.#endpoint('updating', false);
-    if (isFine && effect === 'sleep') watch.endpoint = this.#endpoint('scaledToZero', false);
-    if (isFine && effect === 'wake') watch.endpoint = this.#endpoint('initializing', false);
+    });
+    if (isFine && effect === 'ensure') reported.saw(this.#endpoint('pending', false));
+    if (isFine && effect === 'pause') reported.saw(this.#endpoint('paused', false));
+    if (isFine && effect === 'rescale') reported.saw(this.#endpoint('updating', false));
+    if (isFine && effect === 'sleep') reported.saw(this.#endpoint('scaledToZero', false));
+    if (isFine && effect === 'wake') reported.saw(this.#endpoint('initializing', false));
     await this.tick();
   }
 
   /** Ends the survey that is under way with this result. */
   async survey(pricePerHour: number, problem: string | null): Promise<void> {
-    this.watch.survey = { ...SURVEY, at: this.now, pricePerHourMicros: pricePerHour * 1_000_000, problem };
+    this.watch.reported.surveyed({ ...SURVEY, at: this.now, pricePerHourMicros: pricePerHour * 1_000_000, problem });
     await this.finish('survey', 'ok');
   }
 
@@ -335,7 +341,7 @@ export class World {
   figures(): string {
     const { rollout } = this.watch;
     const step = rollout !== null && 'step' in rollout ? rollout.step : 0;
-    const { stable, canary } = this.watch.figures(step, { stable: 0, canary: 0 });
+    const { stable, canary } = this.watch.measures.figures(step, { stable: 0, canary: 0 });
     const roleText = (name: string, { assigned, decided, faults, refused, p95 }: typeof stable) =>
       `${name} ${assigned} assigned, ${decided} decided, ${faults} faults, ${refused} refused, p95 ${p95 ?? 'none'} ms`;
     return `        step ${step}: ${roleText('stable', stable)}; ${roleText('canary', canary)}`;
@@ -375,7 +381,8 @@ export class World {
 
   #newRoutes(learned: LearnedRows | null): Routes {
     const wake = () => (this.#isWoken = true);
-    return new Routes(this.#policy, this.#clock, wake, (model) => learned?.route(model) ?? NOTHING_LEARNED);
+    const learnedOf = (model: string) => learned?.route(model) ?? NOTHING_LEARNED;
+    return new Routes(this.#policy, this.#clock, wake, learnedOf, () => this.demandCosts);
   }
 }
 

@@ -102,8 +102,7 @@ export class DemandWindow {
 
   /** The outage of serverless of which the window has a part, epoch ms; null if there is none. */
   outage(nowMs: number): { readonly since: number; readonly until: number } | null {
-    if (this.#out !== null && nowMs - this.#out.until > this.#size * SECOND_MS) this.#out = null;
-    return this.#out;
+    return this.#out !== null && nowMs - this.#out.until <= this.#size * SECOND_MS ? this.#out : null;
   }
 
   /** Counts how a call for serverless ended, in the second in which it ended, if that second is in the window. */

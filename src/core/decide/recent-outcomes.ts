@@ -31,7 +31,7 @@ export class RecentOutcomes {
    */
   add(atMs: number, outcome: Outcome, agent: string): void {
     if (outcome === 'client_left' || outcome === 'cut') return;
-    this.#advance(atMs);
+    this.advance(atMs);
     this.#counts.count(ATTEMPTS);
     // A 429 is no fault here: serverless that refuses some calls can still take others.
     if (isFault(outcome, 'serverless', 'dedicated')) this.#counts.count(FAULTS);
@@ -50,11 +50,8 @@ export class RecentOutcomes {
     if (oldest !== undefined) this.#callers.delete(oldest);
   }
 
-  /** The figures of the minute that ends at `nowMs`. */
-  figures(nowMs: number): StableRecent {
-    this.#advance(nowMs);
-    const first = Math.floor(nowMs / SECOND_MS) - SECONDS;
-    for (const [agent, { second }] of this.#callers) if (second <= first) this.#callers.delete(agent);
+  /** The figures of the minute up to the last `advance`, or to the last outcome if that was later. */
+  figures(): StableRecent {
     const denied = [...this.#callers.values()].filter(({ isDenied }) => isDenied).length;
     return {
       attempts: this.#counts.total(ATTEMPTS),
@@ -64,7 +61,11 @@ export class RecentOutcomes {
     };
   }
 
-  #advance(nowMs: number): void {
-    this.#counts.advance(Math.floor(nowMs / SECOND_MS));
+  /** Time moves on. */
+  advance(nowMs: number): void {
+    const second = Math.floor(nowMs / SECOND_MS);
+    if (second <= this.#counts.now) return;
+    this.#counts.advance(second);
+    for (const [agent, caller] of this.#callers) if (caller.second <= second - SECONDS) this.#callers.delete(agent);
   }
 }

@@ -19,14 +19,13 @@ const READING_TIMEOUT_MS = 10_000;
 
 /** Carries out an effect, stores its result for the next observation, and wakes the tick. Never throws. */
 export function beginEffect(watch: RouteWatch, effect: EffectName, context: EffectContext): Promise<void> {
-  watch.effects.add(effect);
+  watch.reported.began(effect);
   const rolloutId = watch.rollout?.id;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(EFFECT_TIMEOUT_MS)]);
   return carryOut(watch, effect, context, signal)
     .catch((error: unknown) => problem(effect, error))
     .then((result) => {
-      watch.effects.delete(effect);
-      if (watch.rollout?.id === rolloutId) watch.results[effect] = { ...result, effect, at: context.clock.now() };
+      watch.reported.ended({ ...result, effect, at: context.clock.now() }, watch.rollout?.id === rolloutId);
       if (result.problem !== null)
         context.log('warn', 'effect failed', { effect, model: watch.model, ...result.problem });
       context.wake();
@@ -47,14 +46,14 @@ async function carryOut(
   signal: AbortSignal,
 ): Promise<Outcome> {
   if (effect === 'survey') {
-    watch.survey = await takeSurvey(watch, context, signal);
+    watch.reported.surveyed(await takeSurvey(watch, context, signal));
     return { problem: null };
   }
   const { rollout } = watch;
   if (rollout === null) throw new AppError('internal', `${effect} without a rollout on ${watch.model}`);
   switch (effect) {
     case 'ensure':
-      watch.endpoint = await ensure(watch, rollout, context, signal);
+      watch.reported.saw(await ensure(watch, rollout, context, signal));
       return { problem: null };
     case 'warm':
       return warm(watch, rollout, context, signal);
@@ -62,13 +61,13 @@ async function carryOut(
       return { problem: null, learned: await context.learn(watch.model, 'dedicated') };
     case 'pause':
       await pauseOurs(rollout, context, signal);
-      watch.endpoint = await readEndpoint(watch, rollout, context, signal);
+      watch.reported.saw(await readEndpoint(watch, rollout, context, signal));
       return { problem: null };
     case 'rescale':
     case 'sleep':
     case 'wake':
       await changeScaling({ rollout, policy: watch.policy }, effect, context, signal);
-      watch.endpoint = await readEndpoint(watch, rollout, context, signal);
+      watch.reported.saw(await readEndpoint(watch, rollout, context, signal));
       return { problem: null };
   }
 }
@@ -143,7 +142,7 @@ export async function readEndpoints(watches: Iterable<RouteWatch>, context: Effe
       const seen = await readEndpoint(watch, rollout, context, AbortSignal.timeout(READING_TIMEOUT_MS));
       const isNews = seen.state !== watch.endpoint?.state || seen.badReadings !== watch.endpoint.badReadings;
       const isNewer = watch.endpoint === null || watch.endpoint.at <= seen.at;
-      if (watch.rollout?.id === rollout.id && isNewer && !watch.effects.has('ensure')) watch.endpoint = seen;
+      if (watch.rollout?.id === rollout.id && isNewer && !watch.reported.isRunning('ensure')) watch.reported.saw(seen);
       if (isNews) context.wake();
     } catch (error) {
       const { endpointName: endpoint } = rollout;

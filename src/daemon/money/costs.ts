@@ -59,21 +59,21 @@ export class RouteCosts {
 
   async #read(watch: RouteWatch): Promise<void> {
     const { clock, journal } = this.#context;
-    // If nobody calls a route any more, the last known cost stays: its endpoint is then the least worth its price.
-    watch.perCallMicros = (await journal.costPerCall(watch.model, clock.now())) ?? watch.perCallMicros;
+    watch.priced(await journal.costPerCall(watch.model, clock.now()));
   }
 
   async #survey(watch: RouteWatch): Promise<void> {
     const { clock, survey } = this.#context;
     const isAsked = watch.filePolicy.criteria.cost !== undefined && watch.rollout === null;
-    const isOld = watch.survey === null || clock.now() - watch.survey.at > SURVEY_MS;
-    if (isAsked && isOld && !watch.effects.has('survey')) watch.survey = await survey(watch);
+    const { reported } = watch;
+    const isOld = reported.survey === null || clock.now() - reported.survey.at > SURVEY_MS;
+    if (isAsked && isOld && !reported.isRunning('survey')) reported.surveyed(await survey(watch));
   }
 
   /** What the demand of a window costs per hour, and the endpoint that it would get; null if either is unknown. */
   ofDemand(watch: RouteWatch, { calls }: DemandFigures): DemandCosts | null {
     const { perCallMicros: perCall } = watch;
-    const dedicated = watch.survey?.expectedPerHourMicros ?? null;
+    const dedicated = watch.reported.survey?.expectedPerHourMicros ?? null;
     if (perCall === null || dedicated === null) return null;
     const perHour = (calls * HOUR_MS) / watch.filePolicy.criteria.window;
     return { serverlessPerHourMicros: Math.round(perCall * perHour), dedicatedPerHourMicros: dedicated };

@@ -25,9 +25,15 @@ const DRAIN_MS = 30_000;
  * The longest time from one observation, over the next one, until the endpoint is paused and its calls have ended,
  * clock ms.
  */
-export function rollbackMs(watch: RouteWatch, clock: Clock): number {
-  const longest = Math.max(shrunkMs(CALLS_END_MS, clock), watch.longestOnEndpointMs / clock.scale);
-  const calls = Math.min(longest, timeoutsOf(watch.policy, clock).totalMs);
+export function rollbackMs(
+  {
+    policy,
+    measures: { longestOnEndpointMs },
+  }: Pick<RouteWatch, 'policy'> & { readonly measures: Pick<RouteWatch['measures'], 'longestOnEndpointMs'> },
+  clock: Pick<Clock, 'scale'>,
+): number {
+  const longest = Math.max(shrunkMs(CALLS_END_MS, clock), longestOnEndpointMs / clock.scale);
+  const calls = Math.min(longest, timeoutsOf(policy, clock).totalMs);
   return Math.ceil((calls + shrunkMs(LOOK_AND_PAUSE_MS, clock)) * clock.scale);
 }
 
@@ -35,10 +41,14 @@ export function rollbackMs(watch: RouteWatch, clock: Clock): number {
  * How long, in real ms, the endpoint is kept for calls that are still on it. If the endpoint works and is left because
  * of its price, because serverless is enough, or only for a while, none of its calls is cut off.
  */
-export function drainPatienceMs(rollout: Rollout, watch: RouteWatch, clock: Clock): number {
+export function drainPatienceMs(
+  rollout: Rollout,
+  { policy }: Pick<RouteWatch, 'policy'>,
+  clock: Pick<Clock, 'scale'>,
+): number {
   const isGood =
     rollout.phase !== 'draining' || rollout.reason === RETURNED || rollout.reason.startsWith('over_budget');
-  return isGood ? timeoutsOf(watch.policy, clock).totalMs : DRAIN_MS;
+  return isGood ? timeoutsOf(policy, clock).totalMs : DRAIN_MS;
 }
 
 const FREE: ReadonlySet<string> = new Set(['absent', 'pending', 'paused', 'scaledToZero', 'failed']);

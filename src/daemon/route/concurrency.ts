@@ -4,16 +4,13 @@ import { isLive } from '../../core/rollout/rollout.ts';
 import type { ConcurrencySeen } from '../../core/scaling/route-concurrency.ts';
 import type { RolloutStatus } from '../../core/status.ts';
 import type { Gateway } from '../../gateway/server.ts';
-import type { RouteWatch } from './watch.ts';
+import type { Present, RouteWatch } from './watch.ts';
 
-/** Counts the calls in flight and gives the concurrency so far; undefined if the route has no endpoint. */
-export function sampleConcurrency(
-  watch: RouteWatch,
-  nowMs: number,
+/** The calls in flight that an endpoint which serves the route could take, and those of them that it has. */
+export function inFlightOf(
+  { rollout }: Pick<RouteWatch, 'rollout'>,
   gateway: Pick<Gateway, 'inFlight'>,
-): ConcurrencySeen | undefined {
-  const { concurrency, rollout } = watch;
-  if (concurrency === null) return undefined;
+): Present['inFlight'] {
   const inFlight = { route: 0, endpoint: 0 };
   const isServing = rollout !== null && isLive(rollout);
   for (const { arrival, isDecided } of isServing ? gateway.inFlight() : []) {
@@ -21,9 +18,16 @@ export function sampleConcurrency(
     inFlight.route++;
     if (assignedTo(arrival) === 'dedicated' && !isDecided) inFlight.endpoint++;
   }
-  const isFresh = isServing && watch.endpoint?.state === 'running';
-  concurrency.sample(nowMs, inFlight, isFresh ? (watch.endpoint?.readyReplica ?? null) : null);
-  return isServing ? concurrency.figures(nowMs, rollout.since) : undefined;
+  return inFlight;
+}
+
+/** The concurrency when a tick last looked; undefined if no endpoint serves the route. */
+export function concurrencySeen({
+  rollout,
+  concurrency,
+  observedAt,
+}: Pick<RouteWatch, 'rollout' | 'concurrency' | 'observedAt'>): ConcurrencySeen | undefined {
+  return rollout !== null && isLive(rollout) ? concurrency?.figures(observedAt, rollout.since) : undefined;
 }
 
 /** Calls in five minutes that all lanes to serverless take together; null if the limit of one is unknown. */
@@ -43,12 +47,11 @@ export function serverlessLimit(
 
 /** What `status` shows of a rollout's concurrency and scaling. */
 export function reportScaling(watch: RouteWatch): Pick<RolloutStatus, 'scaling' | 'concurrency' | 'detour'> {
-  const { rollout, concurrency, observedAt } = watch;
+  const { rollout } = watch;
+  const concurrency = concurrencySeen(watch);
   return {
     ...(rollout?.phase === 'promoted' && { scaling: presentScaling(rollout, watch.policy.endpoint) }),
     ...(rollout?.phase === 'promoted' && rollout.detour !== undefined && { detour: rollout.detour }),
-    ...(rollout !== null &&
-      isLive(rollout) &&
-      concurrency !== null && { concurrency: concurrency.figures(observedAt, rollout.since) }),
+    ...(concurrency !== undefined && { concurrency }),
   };
 }

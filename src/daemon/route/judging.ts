@@ -11,19 +11,17 @@ import type { Role, Toward } from '../../core/route.ts';
 
 /**
  * The judge of one rollout and the calls that it will judge. While a call runs it is only noted; the judge gets the
- * calls that are decided when a tick asks for a verdict.
+ * calls that are decided when a tick lets time move on.
  */
 export class Judging {
-  readonly rolloutId: string;
   readonly #judge: Judge;
   readonly #callOrder: CallOrder;
   readonly #pairs: Pairs;
 
   constructor(
-    { id, profile, toward }: { readonly id: string; readonly profile: Profile; readonly toward: Toward },
+    { profile, toward }: { readonly profile: Profile; readonly toward: Toward },
     policy: Pick<RoutePolicy, 'judge' | 'steps' | 'affinity'>,
   ) {
-    this.rolloutId = id;
     this.#judge = new Judge(profile, policy.judge, policy.steps, policy.affinity, toward);
     this.#callOrder = new CallOrder(this.#judge, profile.tauUs);
     this.#pairs = new Pairs(this.#judge, profile.tauUs);
@@ -49,9 +47,8 @@ export class Judging {
     this.#pairs.half(role, key, known);
   }
 
-  /** The verdict on a step, from the calls that are decided by now. */
-  verdict(step: number, nowMs: number): Verdict {
-    this.advance(nowMs * 1_000);
+  /** The verdict on a step, from the calls that the judge has by now. */
+  verdict(step: number): Verdict {
     return this.#judge.verdict(step);
   }
 

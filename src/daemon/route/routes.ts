@@ -19,35 +19,39 @@ const MOST_WATCHED = 1_000;
 const MOST_SHOWN = 20;
 const AGENT_BLOCK_MS = 600_000;
 
+/** What the demand of a route's window costs; null if that is unknown. */
+type CostsOfRoute = (watch: RouteWatch, figures: DemandFigures) => DemandCosts | null;
+
 /** All routes. The gateway reports calls to it and reads the routing table from it. */
 export class Routes implements CallObserver {
   readonly #watches = new Map<string, RouteWatch>();
   readonly #clock: Clock;
   readonly #faulted: (watch: RouteWatch) => void;
   readonly #learned: (model: string) => LearnedRoute;
+  readonly #costsOf: CostsOfRoute;
   #policy: Policy;
   #table: RouteTable;
   #generation = 0;
-  /** What the demand of a window costs; null until `RouteCosts` replaces this function. */
-  costsOf: (watch: RouteWatch, figures: DemandFigures) => DemandCosts | null = () => null;
   counts = { calls: 0, ineligible: 0, withoutToken: 0 };
   /** Of the ineligible calls, how many for which reason. */
   readonly ineligible: Partial<Record<IneligibleReason, number>> = {};
 
   /**
    * `faulted` is called when a canary has failed so often in a row that a tick should not wait for its time. `learned`:
-   * what former processes have learned of a model.
+   * what former processes have learned of a model. `costsOf`: what the demand of a window costs.
    */
   constructor(
     policy: Policy,
     clock: Clock,
     faulted: (watch: RouteWatch) => void,
     learned: (model: string) => LearnedRoute = () => NOTHING_LEARNED,
+    costsOf: CostsOfRoute = () => null,
   ) {
     this.#policy = policy;
     this.#clock = clock;
     this.#faulted = faulted;
     this.#learned = learned;
+    this.#costsOf = costsOf;
     for (const route of policy.routes) this.#add(route.model, route);
     this.#table = this.#build();
   }
@@ -69,16 +73,17 @@ export class Routes implements CallObserver {
   }
 
   #add(model: string, policy: RoutePolicy): RouteWatch {
-    const watch = new RouteWatch(model, policy, this.#learned(model));
-    watch.costsOf = (figures) => this.costsOf(watch, figures);
+    const watch: RouteWatch = new RouteWatch(model, policy, {
+      learned: this.#learned(model),
+      costsOf: (figures) => this.#costsOf(watch, figures),
+    });
     this.#watches.set(model, watch);
     return watch;
   }
 
   /** Whether the policy does not list a model and nobody calls it any more: there is nothing to decide or to store. */
   isIdle(watch: RouteWatch): boolean {
-    watch.window.advance(this.#clock.now());
-    return !this.isListed(watch.model) && watch.rollout === null && watch.window.calls === 0;
+    return !this.isListed(watch.model) && watch.rollout === null && watch.demand.calls === 0;
   }
 
   /** The listed routes and the 20 busiest of the others: few enough for a person to read. */
@@ -86,7 +91,7 @@ export class Routes implements CallObserver {
     const all = [...this.#watches.values()];
     const others = all
       .filter((watch) => !this.isListed(watch.model) && !this.isIdle(watch))
-      .sort((a, b) => b.window.calls - a.window.calls);
+      .sort((a, b) => b.demand.calls - a.demand.calls);
     return [...all.filter((watch) => this.isListed(watch.model)), ...others.slice(0, MOST_SHOWN)];
   }
 
@@ -229,7 +234,7 @@ function limitsOf(
   return engineLimits(instance.engine, wish ?? { args: [], env: {} }, contextTokens ?? null);
 }
 
-function shadowOf({ policy: { shadow }, copiedBefore }: RouteWatch): ShadowShare {
+function shadowOf({ policy: { shadow }, measures: { copiedBefore } }: RouteWatch): ShadowShare {
   const { share, concurrency, calls, exclude } = shadow;
   return { share, concurrency, calls: Math.max(0, calls - copiedBefore), exclude: new Set(exclude) };
 }
@@ -243,7 +248,7 @@ export function shrunkMs(ms: number, { scale }: Pick<Clock, 'scale'>): number {
 }
 
 /** The policy's timeouts in real ms. On a faster clock they shrink with it, as the simulation's answers do. */
-export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Clock): Timeouts {
+export function timeoutsOf({ timeouts }: RoutePolicy, { scale }: Pick<Clock, 'scale'>): Timeouts {
   const real = (ms: number) => shrunkMs(ms, { scale });
   return {
     connectMs: real(timeouts.connect),

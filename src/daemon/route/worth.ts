@@ -1,4 +1,5 @@
 import type { BackPolicy, SloPolicy } from '../../core/policy/back.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import { TrafficHistory, payingTraffic } from '../../core/worth/traffic-history.ts';
 import type { Costs, TrafficFigures } from '../../core/worth/traffic-history.ts';
@@ -14,6 +15,7 @@ export class EndpointWorth {
   #policy: SloPolicy;
   #slo: SloWatch;
   #latest: TrafficFigures | null = null;
+  #sloFigures: SloFigures | null = null;
 
   /** `knownSinceMs`: since when every call of the route is reported, by `arrived` or by `counted`. */
   constructor(policy: SloPolicy, { knownSinceMs, nowMs }: { readonly knownSinceMs: number; readonly nowMs: number }) {
@@ -53,10 +55,11 @@ export class EndpointWorth {
     if (holeMs > SHORT_HOLE_MS) this.#traffic.interrupt(nowMs);
   }
 
-  /** The traffic now, compared with the traffic at which the endpoint is worth its price. */
-  traffic(nowMs: number, policy: BackPolicy, costs: Costs | null): TrafficFigures | null {
+  /** Brings the figures up to now. The traffic is compared with the traffic at which the endpoint is worth its price. */
+  advance(nowMs: number, policy: BackPolicy, costs: Costs | null): void {
     this.#latest = this.#traffic.figures(nowMs, payingTraffic(policy, costs));
-    return this.#latest;
+    const { p95, availability } = this.#policy;
+    this.#sloFigures = p95 === null && availability === null ? null : this.#slo.figures(nowMs);
   }
 
   /** Since when every call of the route was seen, epoch ms. */
@@ -64,15 +67,14 @@ export class EndpointWorth {
     return this.#traffic.knownSince;
   }
 
-  /** The result of the last call of `traffic`. */
+  /** The traffic at the last `advance`. */
   get latest(): TrafficFigures | null {
     return this.#latest;
   }
 
-  /** How the endpoint keeps its SLO; null if the policy sets none. */
-  slo(nowMs: number): SloFigures | null {
-    const { p95, availability } = this.#policy;
-    return p95 === null && availability === null ? null : this.#slo.figures(nowMs);
+  /** How the endpoint kept its SLO at the last `advance`; null if the policy sets none. */
+  get slo(): SloFigures | null {
+    return this.#sloFigures;
   }
 }
 
@@ -82,4 +84,20 @@ export function hasServingEndpoint(rollout: Rollout | null): rollout is Rollout 
     rollout !== null &&
     (rollout.phase === 'promoted' || (rollout.wayBack !== undefined && rollout.phase !== 'draining'))
   );
+}
+
+/** The policy under which a route would go back to serverless, or goes; null if it has no way back. */
+export function wayBackPolicy({
+  rollout,
+  policy,
+  filePolicy,
+}: {
+  readonly rollout: Rollout | null;
+  readonly policy: RoutePolicy;
+  readonly filePolicy: RoutePolicy;
+}): RoutePolicy | null {
+  if (!hasServingEndpoint(rollout)) return null;
+  const meant = rollout.phase === 'promoted' ? filePolicy : policy;
+  // If the policy file no longer lists the route, a way back has no policy to pin.
+  return meant.endpoint === null ? null : meant;
 }

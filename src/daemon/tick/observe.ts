@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { assignedTo } from '../../core/call.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { BackSeen, Observation, OperatorRequest, ShadowFigures } from '../../core/decide/observation.ts';
+import type { Spending } from '../../core/money/spending.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import { isLive, weights } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
@@ -9,122 +10,119 @@ import type { Costs } from '../../core/worth/traffic-history.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import { endpointName } from '../../huggingface/management/spec.ts';
 import { drainPatienceMs, rollbackMs } from '../money/spending.ts';
-import type { SpendingSource } from '../money/spending.ts';
-import { sampleConcurrency, serverlessLimit } from '../route/concurrency.ts';
-import { isServerlessOut } from '../route/outage.ts';
+import { concurrencySeen, serverlessLimit } from '../route/concurrency.ts';
 import { timeoutsOf } from '../route/routes.ts';
+import type { Reported } from '../route/reported.ts';
+import type { RouteDemand } from '../route/route-demand.ts';
+import type { RolloutMeasures } from '../route/rollout-measures.ts';
 import type { RouteWatch } from '../route/watch.ts';
-import { EndpointWorth, hasServingEndpoint } from '../route/worth.ts';
-
-/** If the last observation is older than this, in real time, the process was stopped: its data has a gap there. */
-const GAP_MS = 10_000;
+import { wayBackPolicy } from '../route/worth.ts';
 
 export interface ObserveContext {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'scale'>;
   readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts' | 'lanes'>;
   readonly account: Observation['account'];
   /** Hash of the policy that is in force for the route, and of the file. */
-  readonly policyHash: (watch: RouteWatch) => string;
+  readonly policyHash: string;
   readonly filePolicyHash: string;
-  readonly spending: Pick<SpendingSource, 'of'>;
-  readonly newRolloutId: () => string;
-  /** What the calls of a route cost on either side; null if that is unknown. */
-  readonly costs: (watch: RouteWatch) => Costs | null;
+  readonly spending: Spending | null;
+  /** The id that a rollout gets if one is proposed now. */
+  readonly newRolloutId: string;
+  /** What the calls of the route cost on either side; null if that is unknown. */
+  readonly costs: Costs | null;
+}
+
+/** What an observation reads of a watch. Nothing in it changes the watch. */
+export interface Watched extends Pick<
+  RouteWatch,
+  | 'model'
+  | 'policy'
+  | 'filePolicy'
+  | 'state'
+  | 'rollout'
+  | 'observedAt'
+  | 'shapes'
+  | 'stableRecent'
+  | 'worth'
+  | 'concurrency'
+> {
+  readonly demand: Pick<RouteDemand, 'figures' | 'holdsSince' | 'outage'>;
+  readonly reported: Pick<Reported, 'running' | 'results' | 'endpoint' | 'survey'>;
+  readonly measures: Pick<
+    RolloutMeasures,
+    'figures' | 'verdict' | 'shadow' | 'canaryFaultsInRow' | 'endpointFaultsInRow' | 'longestOnEndpointMs'
+  >;
 }
 
 /**
- * Gathers everything that a decision about a route may look at. It also brings what the watch measures up to now:
- * windows advance, or are interrupted after a gap, and `watch.worth` begins or ends with an endpoint that serves the
- * route.
+ * Gathers everything that a decision about a route may look at, as it was when the watch last moved on. It changes
+ * nothing.
  */
-export function observe(watch: RouteWatch, request: OperatorRequest | null, context: ObserveContext): Observation {
-  const now = Math.floor(context.clock.now());
-  const holeMs = now - watch.observedAt;
-  if (holeMs / context.clock.scale > GAP_MS && watch.observedAt > 0) {
-    watch.window.interrupt(now);
-    watch.worth?.interrupt(now, holeMs);
-  } else watch.window.advance(now);
-  if (isServerlessOut(watch, context.gateway)) watch.window.isOut(now);
-  watch.observedAt = now;
-  const { rollout } = watch;
-  const rolloutId = context.newRolloutId();
-  const policyHash = context.policyHash(watch);
-  const { step } = weights(rollout, watch.policy);
+export function observe(watch: Watched, request: OperatorRequest | null, context: ObserveContext): Observation {
+  const { rollout, policy, filePolicy, state, reported, measures, observedAt: now } = watch;
+  const { account, clock, gateway, policyHash, filePolicyHash, newRolloutId: rolloutId } = context;
+  const { step } = weights(rollout, policy);
   const flight = observeInFlight(watch, step, context);
-  const costs = context.costs(watch);
-  const outage = watch.window.outage(now);
+  const outage = watch.demand.outage(now);
   return {
     now,
     model: watch.model,
-    policy: watch.policy,
+    policy,
     policyHash,
-    newPolicyHash: policyHash === context.filePolicyHash ? null : context.filePolicyHash,
-    account: context.account,
-    demand: { ...watch.demand(), holdsSince: watch.window.holdsSince },
+    newPolicyHash: policyHash === filePolicyHash ? null : filePolicyHash,
+    account,
+    demand: { ...watch.demand.figures(), holdsSince: watch.demand.holdsSince },
     ...(outage !== null && { outage }),
-    lastEndedAt: watch.state.last?.since ?? null,
-    lastToward: watch.state.last?.toward ?? null,
-    survey: watch.survey,
-    spending: context.spending.of(watch),
-    budget: { file: watch.filePolicy.budget, rollbackMs: rollbackMs(watch, context.clock) },
+    lastEndedAt: state.last?.since ?? null,
+    lastToward: state.last?.toward ?? null,
+    survey: reported.survey,
+    spending: context.spending,
+    budget: { file: filePolicy.budget, rollbackMs: rollbackMs(watch, clock) },
     next: { rolloutId, endpointName: endpointName(watch.model, rolloutId) },
-    endpoint: watch.endpoint,
-    effects: [...watch.effects],
-    results: { ...watch.results },
-    figures: rollout !== null && isLive(rollout) ? watch.figures(step, flight.overdue) : null,
-    verdict: watch.verdict(step, now),
-    shadow: shadowFigures(watch, context.gateway),
-    canaryFaultsInRow: watch.canaryFaults.count,
-    endpointFaultsInRow: watch.endpointFaults.count,
-    stableRecent: watch.recent.figures(now),
-    isDrained: isDrained(watch, flight.endpoint, context.clock),
+    endpoint: reported.endpoint,
+    effects: reported.running,
+    results: reported.results,
+    figures: rollout !== null && isLive(rollout) ? measures.figures(step, flight.overdue) : null,
+    verdict: measures.verdict(step),
+    shadow: shadowFigures(watch, gateway),
+    canaryFaultsInRow: measures.canaryFaultsInRow,
+    endpointFaultsInRow: measures.endpointFaultsInRow,
+    stableRecent: watch.stableRecent,
+    isDrained: isDrained(watch, flight.endpoint, clock),
     request: request === null ? null : requestOf(request),
-    openAskId: watch.state.active?.askId ?? null,
-    ...observeScaling(watch, now, context.gateway),
+    openAskId: state.active?.askId ?? null,
+    ...observeScaling(watch, gateway),
     shapes: [...watch.shapes].sort(),
-    costs,
-    back: observeBack(watch, now, costs, context),
+    costs: context.costs,
+    back: observeBack(watch, context),
   };
 }
 
 /** The concurrency of a rollout whose endpoint serves calls, and how many calls serverless could take instead. */
 function observeScaling(
-  watch: RouteWatch,
-  nowMs: number,
+  watch: Watched,
   gateway: ObserveContext['gateway'],
 ): Pick<Observation, 'concurrency' | 'serverlessLimit'> {
-  const concurrency = sampleConcurrency(watch, nowMs, gateway);
+  const concurrency = concurrencySeen(watch);
   return concurrency === undefined ? {} : { concurrency, serverlessLimit: serverlessLimit(watch, gateway) };
 }
 
-/** What a decision about a way back needs; null if no endpoint serves the route. */
-function observeBack(
-  watch: RouteWatch,
-  nowMs: number,
-  costs: Costs | null,
-  { gateway }: ObserveContext,
-): BackSeen | null {
-  const { rollout, filePolicy } = watch;
-  if (!hasServingEndpoint(rollout)) {
-    watch.worth = null;
-    return null;
-  }
-  const policy = rollout.phase === 'promoted' ? filePolicy : watch.policy;
-  // If the policy file no longer lists the route, a way back has no policy to pin.
-  if (policy.endpoint === null) return null;
-  watch.worth ??= new EndpointWorth(filePolicy.back.slo, { knownSinceMs: nowMs, nowMs });
+/** What a decision about a way back needs; null if there is no way back. */
+function observeBack(watch: Watched, { gateway }: ObserveContext): BackSeen | null {
+  const policy = wayBackPolicy(watch);
+  if (policy === null) return null;
   return {
     policy: policy.back,
     refusedMost: policy.back.refused ?? policy.criteria.refused,
-    traffic: watch.worth.traffic(nowMs, policy.back, costs),
-    slo: watch.worth.slo(nowMs),
+    traffic: watch.worth?.latest ?? null,
+    slo: watch.worth?.slo ?? null,
     serverlessLimit: serverlessLimit(watch, gateway),
   };
 }
 
 /** The results of the copies so far; null outside the shadow stage. */
 export function shadowFigures(
-  { rollout, shadow }: RouteWatch,
+  { rollout, measures: { shadow } }: Pick<Watched, 'rollout' | 'measures'>,
   gateway: Pick<Gateway, 'shadowCounts'>,
 ): ShadowFigures | null {
   if (rollout?.phase !== 'shadowing') return null;
@@ -144,12 +142,12 @@ interface InFlight {
   readonly overdue: Record<Role, number>;
 }
 
-function observeInFlight(watch: RouteWatch, step: number, { clock, gateway }: ObserveContext): InFlight {
+function observeInFlight(watch: Watched, step: number, { clock, gateway }: ObserveContext): InFlight {
   const overdue: Record<Role, number> = { stable: 0, canary: 0 };
   let endpoint = 0;
   const { rollout } = watch;
   if (rollout === null) return { endpoint, overdue };
-  const oldestUs = (clock.now() - timeoutsOf(watch.policy, clock).firstByteMs * clock.scale) * 1_000;
+  const oldestUs = (watch.observedAt - timeoutsOf(watch.policy, clock).firstByteMs * clock.scale) * 1_000;
   for (const { arrival, hasFirstByte, isDecided } of gateway.inFlight()) {
     const { role } = arrival;
     if (arrival.model === watch.model && assignedTo(arrival) === 'dedicated') endpoint++;
@@ -159,12 +157,12 @@ function observeInFlight(watch: RouteWatch, step: number, { clock, gateway }: Ob
   return { endpoint, overdue };
 }
 
-function isDrained(watch: RouteWatch, inFlight: number, clock: Clock): boolean {
+function isDrained(watch: Watched, inFlight: number, clock: ObserveContext['clock']): boolean {
   const { rollout } = watch;
   const since = rollout?.phase === 'draining' ? rollout.since : awaySince(rollout);
   if (rollout === null || since === null) return false;
   if (inFlight === 0) return true;
-  return (clock.now() - since) / clock.scale > drainPatienceMs(rollout, watch, clock);
+  return (watch.observedAt - since) / clock.scale > drainPatienceMs(rollout, watch, clock);
 }
 
 /** Eight random lower-case letters and digits, without those that look alike (i, l, o, 0, 1). */

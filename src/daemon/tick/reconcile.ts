@@ -31,6 +31,8 @@ export interface RouteMemory {
 export interface ReconcileContext {
   readonly clock: Clock;
   readonly journal: Pick<Journal, 'commit'>;
+  /** Brings what is measured of a route up to now. */
+  readonly advance: (watch: RouteWatch) => void;
   readonly observe: (watch: RouteWatch, request: OperatorRequest | null) => Observation;
   /** The policy that a rollout pins when it is proposed; it is stored with it. */
   readonly policyRecord: () => NonNullable<JournalEntry['policy']>;
@@ -40,7 +42,7 @@ export interface ReconcileContext {
 }
 
 /**
- * One tick of one route: observe, decide, store, act. The decision and its events are stored in one transaction before
+ * One tick of one route: advance, observe, decide, store, act. The decision and its events are stored in one transaction before
  * any of it is carried out. If that fails nothing has happened, and the next tick decides again. Returns whether
  * something was done, so that the caller may tick again at once.
  */
@@ -52,6 +54,7 @@ export async function reconcile(
 ): Promise<boolean> {
   const { rollout, rollback, filePolicy } = watch;
   // A rollback that was carried out in memory is stored as it was decided, even if the decision would differ now.
+  if (rollback === null) context.advance(watch);
   const seen = rollback?.seen ?? context.observe(watch, request);
   const decision = rollback?.decision ?? decide(rollout, seen);
   const stop = rollout !== null && 'step' in rollout ? rollout.step : 0;
@@ -86,9 +89,13 @@ export async function reconcile(
  * Decides in memory whether to roll back, and does it. It is for the time in which a tick waits for the ledger. The
  * next tick that can write stores the decision.
  */
-export function rollBackAtOnce(watch: RouteWatch, context: Pick<ReconcileContext, 'observe' | 'changed'>): void {
+export function rollBackAtOnce(
+  watch: RouteWatch,
+  context: Pick<ReconcileContext, 'advance' | 'observe' | 'changed'>,
+): void {
   const { rollout } = watch;
   if (rollout === null || watch.rollback !== null) return;
+  context.advance(watch);
   const seen = context.observe(watch, null);
   const rollback = rollbackOf(rollout, seen, decide(rollout, seen));
   if (rollback !== null) carryOutInMemory(watch, rollback, context);
@@ -104,7 +111,7 @@ function rollbackOf(rollout: Rollout | null, seen: Observation, decision: Decisi
 }
 
 function carryOutInMemory(watch: RouteWatch, rollback: Rollback, { changed }: Pick<ReconcileContext, 'changed'>): void {
-  watch.rollback ??= rollback;
+  watch.rollBack(rollback);
   changed(watch);
 }
 

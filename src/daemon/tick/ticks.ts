@@ -14,6 +14,8 @@ import type { Log } from '../log.ts';
 import type { SpendingSource } from '../money/spending.ts';
 import type { Routes } from '../route/routes.ts';
 import type { RouteWatch } from '../route/watch.ts';
+import { advance } from './advance.ts';
+import type { AdvanceContext } from './advance.ts';
 import { newRolloutId, observe } from './observe.ts';
 import type { ObserveContext } from './observe.ts';
 import { rollBackAtOnce, reconcile, ROLLBACK_PATIENCE_MS } from './reconcile.ts';
@@ -33,7 +35,7 @@ export interface TicksOptions {
   readonly policy: () => NonNullable<JournalEntry['policy']>;
   readonly spending: SpendingSource;
   /** What the calls of a route cost on either side; null if that is unknown. */
-  readonly costs: ObserveContext['costs'];
+  readonly costs: AdvanceContext['costs'];
   readonly begin: (watch: RouteWatch, effect: EffectName) => void;
   readonly report: () => StatusReport;
   readonly wake: () => void;
@@ -113,22 +115,28 @@ export class Ticks {
     this.#faulty.add(watch);
     const timer = setTimeout(() => {
       this.#faulty.delete(watch);
-      rollBackAtOnce(watch, { observe: this.#observe, changed: () => this.#options.routes.rebuild() });
+      const changed = () => this.#options.routes.rebuild();
+      rollBackAtOnce(watch, { advance: this.#advance, observe: this.#observe, changed });
     }, ROLLBACK_PATIENCE_MS);
     timer.unref();
   }
 
-  readonly #observe = (watch: RouteWatch, request: OperatorRequest | null): Observation =>
-    observe(watch, request, {
-      clock: this.#options.clock,
-      gateway: this.#options.gateway,
-      account: this.#options.account(),
-      policyHash: ({ rollout }) => rollout?.policyHash ?? this.#options.policy().hash,
-      filePolicyHash: this.#options.policy().hash,
-      spending: this.#options.spending,
-      newRolloutId,
-      costs: this.#options.costs,
+  readonly #advance = (watch: RouteWatch): void => advance(watch, this.#options);
+
+  readonly #observe = (watch: RouteWatch, request: OperatorRequest | null): Observation => {
+    const { clock, gateway, account, policy, spending, costs } = this.#options;
+    const { hash } = policy();
+    return observe(watch, request, {
+      clock,
+      gateway,
+      account: account(),
+      policyHash: watch.rollout?.policyHash ?? hash,
+      filePolicyHash: hash,
+      spending: spending.of(watch),
+      newRolloutId: newRolloutId(),
+      costs: costs(watch),
     });
+  };
 
   async #reconcileRoute(watch: RouteWatch, request: OperatorRequest | null): Promise<boolean> {
     const memory = this.memory(watch);
@@ -137,6 +145,7 @@ export class Ticks {
     const isDone = await reconcile(watch, memory, request, {
       clock: this.#options.clock,
       journal: this.#options.journal,
+      advance: this.#advance,
       observe: this.#observe,
       policyRecord: this.#options.policy,
       begin: this.#options.begin,

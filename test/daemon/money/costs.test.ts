@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { Survey } from '../../../src/core/decide/observation.ts';
 import { RouteCosts } from '../../../src/daemon/money/costs.ts';
 import { Routes } from '../../../src/daemon/route/routes.ts';
 import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
-import { EndpointWorth } from '../../../src/daemon/route/worth.ts';
-import { routeState } from '../../support/route-state.ts';
+import { present, routeState } from '../../support/route-state.ts';
 import { ENDPOINT_POLICY, MODEL, promotedRollout, START } from '../../support/samples.ts';
 
 const DAY = 86_400_000;
@@ -50,9 +48,10 @@ describe('what a route’s calls cost', () => {
     const watch = promotedIn(newRoutes());
     const costs = costsOf(500, null);
     await costs.read([watch]);
-    watch.worth = new EndpointWorth(POLICY_DEFAULTS.back.slo, { knownSinceMs: START, nowMs: START });
+    watch.advance(present(START));
     await costs.read([watch]);
-    const traffic = watch.worth.traffic(START + 2 * DAY, watch.filePolicy.back, costs.ofRoute(watch));
-    assert.ok(traffic !== null && traffic.belowSince !== null && START + 2 * DAY - traffic.belowSince >= DAY);
+    watch.advance({ ...present(START + 2 * DAY), costs: costs.ofRoute(watch) });
+    const belowSince = watch.worth?.latest?.belowSince;
+    assert.ok(belowSince != null && START + 2 * DAY - belowSince >= DAY);
   });
 });

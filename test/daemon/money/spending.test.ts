@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Clock } from '../../../src/core/clock.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
+import type { TalliedCall } from '../../../src/core/rollout/step-figures.ts';
 import { evolve } from '../../../src/core/rollout/evolve.ts';
 import type { Spending } from '../../../src/core/money/spending.ts';
 import { RETURNED } from '../../../src/core/decide/stepping.ts';
@@ -21,13 +22,18 @@ function watchOf(rollout: Rollout | null): RouteWatch {
   return watch;
 }
 
+/** A call that the endpoint answered after this time. */
+function calledFor(ms: number): TalliedCall {
+  return { outcome: 'ok', servedBy: 'dedicated', durationUs: ms * 1_000, firstByteUs: 1, firstTokenUs: null };
+}
+
 describe('the way back', () => {
   it('takes five minutes for calls to end, or as long as the longest call took, and a little to look and pause', () => {
     const watch = watchOf(promotedRollout());
     assert.equal(rollbackMs(watch, clockAt(1)), 310_000);
-    watch.longestOnEndpointMs = 12 * MINUTE;
+    watch.measures.restore(1, 'canary', calledFor(12 * MINUTE));
     assert.equal(rollbackMs(watch, clockAt(1)), 12 * MINUTE + 10_000);
-    watch.longestOnEndpointMs = 5 * HOUR;
+    watch.measures.restore(1, 'canary', calledFor(5 * HOUR));
     assert.equal(rollbackMs(watch, clockAt(1)), 30 * MINUTE + 10_000, 'no call lasts longer than timeouts.total');
   });
 

@@ -11,7 +11,7 @@ import { Routes } from '../../../src/daemon/route/routes.ts';
 import { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import type { Journal } from '../../../src/ledger/journal/journal.ts';
 import type { LoggedCall } from '../../../src/ledger/calls/history.ts';
-import { routeState } from '../../support/route-state.ts';
+import { present, routeState } from '../../support/route-state.ts';
 import { routePolicy, shadowingRollout } from '../../support/samples.ts';
 
 const MODEL = 'org/model';
@@ -52,10 +52,10 @@ describe('a policy file that changes', () => {
     const watch = routes.watch(MODEL);
     assert.ok(watch !== null);
     for (let second = 10; second < 60; second++) routes.arrived(arrival(START + second * 1_000, 'a'));
-    watch.window.advance(START + 60_000);
-    assert.notEqual(watch.window.holdsSince, null);
+    watch.advance(present(START + 60_000));
+    assert.notEqual(watch.demand.holdsSince, null);
     assert.deepEqual(routes.adopt(policy({ ...loose, calls: 3 })), []);
-    assert.equal(watch.window.holdsSince, null);
+    assert.equal(watch.demand.holdsSince, null);
   });
 
   it('counts calls once in a window of another length, also those that come while it is filled', async () => {
@@ -70,7 +70,7 @@ describe('a policy file that changes', () => {
       },
     } as Pick<Journal, 'recentCalls'>;
     await restoreWindows(routes, changed, journal, clock);
-    const figures = routes.watch(MODEL)?.window.figures();
+    const figures = routes.watch(MODEL)?.demand.figures();
     assert.deepEqual([figures?.calls, figures?.agents], [40, 7]);
   });
 });
@@ -99,7 +99,7 @@ describe('a window that is filled again after a way back', () => {
       },
     };
     await restoreWindows(routes, null, journal, clock);
-    const { calls, served } = routes.watch(MODEL)?.window.figures() ?? {};
+    const { calls, served } = routes.watch(MODEL)?.demand.figures() ?? {};
     assert.deepEqual([calls, served?.answered], [3, 3]);
   });
 });

@@ -1,98 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { LaneKey, LaneStatus } from '../../../src/core/care/lane-status.ts';
-import type { Arrival, Call } from '../../../src/core/call.ts';
-import { DELAYED_US, GATEWAY_ID } from '../../../src/core/call.ts';
-import type { Clock } from '../../../src/core/clock.ts';
-import { parsePolicy } from '../../../src/core/policy/parse.ts';
-import type { Rollout } from '../../../src/core/rollout/rollout.ts';
+import type { Arrival } from '../../../src/core/call.ts';
+import { DELAYED_US } from '../../../src/core/call.ts';
 import { WATCHED } from '../../../src/core/rollout/route-state.ts';
-import type { ObserveContext } from '../../../src/daemon/tick/observe.ts';
-import { observe } from '../../../src/daemon/tick/observe.ts';
 import { rollBackAtOnce } from '../../../src/daemon/tick/reconcile.ts';
-import { Routes } from '../../../src/daemon/route/routes.ts';
-import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
-import { routeState } from '../../support/route-state.ts';
-import { backAtStep, ENDPOINT_POLICY, MODEL, promotedRollout, START, wayBackAfter } from '../../support/samples.ts';
-
-/** A route with an endpoint, its clock, and what the gateway tells. */
-class Stand {
-  now = START;
-  lanes: (LaneKey & LaneStatus)[] = [];
-  inFlight: Arrival[] = [];
-  woken = 0;
-  readonly routes: Routes;
-  readonly #clock: Clock = { now: () => this.now, sleep: () => Promise.reject(new Error('no')), scale: 1 };
-
-  constructor(settings: object = {}) {
-    const parsed = parsePolicy({ routes: [{ model: MODEL, endpoint: ENDPOINT_POLICY, ...settings }] });
-    assert.ok(parsed.ok, JSON.stringify(parsed));
-    this.routes = new Routes(parsed.policy, this.#clock, () => this.woken++);
-  }
-
-  get watch(): RouteWatch {
-    return this.routes.watch(MODEL) as RouteWatch;
-  }
-
-  get canary() {
-    this.routes.rebuild();
-    return this.routes.table.routes.get(MODEL)?.canary ?? null;
-  }
-
-  begin(rollout: Rollout): this {
-    const promoted = rollout.wayBack === undefined ? null : promotedRollout();
-    this.watch.enter(routeState(rollout, this.watch.filePolicy, promoted));
-    return this;
-  }
-
-  readonly look = (watch = this.watch) => {
-    const context = {
-      clock: this.#clock,
-      gateway: {
-        lanes: () => this.lanes,
-        inFlight: () => this.inFlight.map((arrival) => ({ arrival, hasFirstByte: false, isDecided: false })),
-        shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
-      },
-      account: 'ok',
-      policyHash: () => 'hash',
-      filePolicyHash: 'hash',
-      newRolloutId: () => 'cccccccc',
-      costs: () => null,
-      spending: { of: () => null, refresh: () => Promise.resolve() },
-    } as unknown as ObserveContext;
-    return observe(watch, null, context);
-  };
-
-  arrive(over: Partial<Arrival> = {}): Arrival {
-    const { rollout } = this.watch;
-    const arrival: Arrival = {
-      gatewayId: GATEWAY_ID,
-      arrivedAtUs: this.now * 1_000,
-      assignedAtUs: this.now * 1_000,
-      waitedUs: 0,
-      model: MODEL,
-      shape: 'chat',
-      agent: `agent-${this.now}`,
-      isAgentDerived: false,
-      rolloutId: rollout?.id ?? null,
-      step: 1,
-      weight: 0.25,
-      role: 'stable',
-      isEligible: true,
-      hasNoToken: false,
-      isRepeat: false,
-      ...(rollout?.wayBack !== undefined && { isWayBack: true }),
-      ...over,
-    };
-    this.routes.arrived(arrival);
-    this.routes.sent(arrival);
-    return arrival;
-  }
-
-  end(arrival: Arrival, over: Partial<Call> = {}): void {
-    this.routes.ended({ ...arrival, outcome: 'ok', attempts: [], durationUs: 400_000, ...over } as unknown as Call);
-  }
-}
+import { backAtStep, MODEL, promotedRollout, START, wayBackAfter } from '../../support/samples.ts';
+import { Stand } from './stand.ts';
 
 describe('demand on a way back', () => {
   it('is what was assigned to serverless, the canary; the traffic is all of it', () => {
@@ -156,17 +70,22 @@ describe('the table on a way back', () => {
   });
 
   it('goes to the right side at once where the ledger cannot take the decision', () => {
-    const changed = () => undefined;
+    const rollBack = (stand: Stand) =>
+      rollBackAtOnce(stand.watch, { advance: stand.advance, observe: stand.observe, changed: () => undefined });
+    const fail = (stand: Stand, role: 'canary' | 'stable') => {
+      const upstream = role === 'canary' ? 'serverless' : 'dedicated';
+      for (let i = 0; i < 5; i++) stand.routes.failed(stand.arrive({ role }), 'server_error', upstream, 1_000);
+    };
     const failing = new Stand().begin(backAtStep(3));
-    for (let i = 0; i < 5; i++) failing.watch.canaryFaults.fault('server_error', 'a');
-    rollBackAtOnce(failing.watch, { observe: failing.look, changed });
+    fail(failing, 'canary');
+    rollBack(failing);
     assert.deepEqual([failing.canary?.toward, failing.canary?.weight], ['serverless', 0]);
     const lost = new Stand().begin(backAtStep(3));
-    for (let i = 0; i < 5; i++) lost.watch.endpointFaults.fault('server_error', 'a');
-    rollBackAtOnce(lost.watch, { observe: lost.look, changed });
+    fail(lost, 'stable');
+    rollBack(lost);
     assert.equal(lost.canary, null);
     const well = new Stand().begin(backAtStep(5));
-    rollBackAtOnce(well.watch, { observe: well.look, changed });
+    rollBack(well);
     assert.equal(well.canary?.weight, 0.97);
   });
 });

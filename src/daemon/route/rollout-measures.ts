@@ -1,0 +1,178 @@
+import { assignedTo } from '../../core/call.ts';
+import type { Arrival, Call, Shadow } from '../../core/call.ts';
+import type { ShadowFigures } from '../../core/decide/observation.ts';
+import { UpstreamFaults } from '../../core/decide/upstream-faults.ts';
+import { knownFailure, knownOf } from '../../core/judge/call-order.ts';
+import { keyOf } from '../../core/judge/shadow-pairs.ts';
+import type { Verdict } from '../../core/judge/verdict.ts';
+import { isFault, isRejection } from '../../core/outcome.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import type { RoutePolicy } from '../../core/policy/policy.ts';
+import { awaySince } from '../../core/rollout/detour.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
+import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/step-figures.ts';
+import { upstreamOf } from '../../core/route.ts';
+import type { Role, Toward } from '../../core/route.ts';
+import { isJudged, Judging } from './judging.ts';
+import { StepTallies } from './step-tallies.ts';
+
+/** What is measured of one rollout, or nothing where a route has none. Another rollout gets measures of its own. */
+export class RolloutMeasures {
+  readonly #policy: RoutePolicy;
+  readonly #toward: Toward;
+  readonly #steps: StepTallies;
+  readonly #canaryFaults = new UpstreamFaults();
+  readonly #endpointFaults = new UpstreamFaults();
+  #rollout: Rollout | null;
+  #judging: Judging | null = null;
+  #shadow: Pick<ShadowFigures, 'ended' | 'faults'> = { ended: 0, faults: 0 };
+  #copiedBefore = 0;
+  #longestOnEndpointMs = 0;
+
+  /** `policy`: what the rollout pins. */
+  constructor(rollout: Rollout | null, policy: RoutePolicy) {
+    this.#policy = policy;
+    this.#rollout = rollout;
+    this.#toward = rollout?.toward ?? 'dedicated';
+    this.#steps = new StepTallies(this.#toward);
+    this.#judging = this.#judge(rollout);
+  }
+
+  /** The rollout has changed: it may be in another phase, step or detour. */
+  changed(rollout: Rollout | null): void {
+    const before = this.#rollout;
+    this.#rollout = rollout;
+    const isElsewhere = rollout?.phase !== before?.phase || awaySince(rollout) !== awaySince(before);
+    if (isElsewhere) this.#canaryFaults.reset();
+    this.#judging = this.#judge(rollout);
+  }
+
+  #judge(rollout: Rollout | null): Judging | null {
+    if (rollout === null || !('profile' in rollout)) return null;
+    return this.#judging ?? new Judging(rollout, this.#policy);
+  }
+
+  /** The judge, from the shadow stage to the promotion. */
+  get judging(): Judging | null {
+    return this.#judging;
+  }
+
+  /** How many of the canary's last decided calls, without a break, were faults. */
+  get canaryFaultsInRow(): number {
+    return this.#canaryFaults.count;
+  }
+
+  /** The same for the endpoint on a way back, where it is stable. */
+  get endpointFaultsInRow(): number {
+    return this.#endpointFaults.count;
+  }
+
+  /** What became of the copies of the shadow stage. */
+  get shadow(): Pick<ShadowFigures, 'ended' | 'faults'> {
+    return this.#shadow;
+  }
+
+  /** Copies that a former process made. The policy limits the number of all copies. */
+  get copiedBefore(): number {
+    return this.#copiedBefore;
+  }
+
+  /** The longest that a call was on the endpoint, clock ms. */
+  get longestOnEndpointMs(): number {
+    return this.#longestOnEndpointMs;
+  }
+
+  /** Both roles of a step. `overdue`: calls in flight beyond the first-byte limit, per role. */
+  figures(step: number, overdue: Readonly<Record<Role, number>>): StepFigures {
+    return this.#steps.figures(step, overdue);
+  }
+
+  /** The verdict on a step, from the calls that were decided when time last moved on; null if nothing is judged. */
+  verdict(step: number): Verdict | null {
+    return this.#judging?.verdict(step) ?? null;
+  }
+
+  /** Time moves on: the judge gets the calls that are decided by now. */
+  advance(nowMs: number): void {
+    this.#judging?.advance(nowMs * 1_000);
+  }
+
+  /** Whether a call was assigned by the rollout. */
+  has(call: { readonly rolloutId: string | null }): boolean {
+    return this.#rollout !== null && call.rolloutId === this.#rollout.id;
+  }
+
+  /** Whether an outcome of a call of the rollout is a fault of the upstream that the call was assigned to. */
+  isFaultOf(arrival: Arrival, outcome: Outcome): boolean {
+    return this.has(arrival) && isFault(outcome, assignedTo(arrival), this.#toward);
+  }
+
+  arrived(arrival: Arrival): void {
+    this.#tally(arrival)?.arrived();
+    if (this.has(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
+  }
+
+  sent(arrival: Arrival): void {
+    if (this.has(arrival) && isJudged(arrival)) this.#judging?.sent(arrival, arrival.waitedUs);
+  }
+
+  /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */
+  failed(arrival: Arrival, outcome: Outcome, knownAfterUs: number): boolean {
+    if (this.has(arrival) && isJudged(arrival)) {
+      this.#judging?.known(arrival, knownFailure(outcome, knownAfterUs - arrival.waitedUs));
+    }
+    this.#tally(arrival)?.faulted(outcome);
+    if (!this.isFaultOf(arrival, outcome)) return false;
+    if (arrival.role === 'canary') this.#canaryFaults.fault(outcome, arrival.agent);
+    else if (assignedTo(arrival) === 'dedicated') this.#endpointFaults.fault(outcome, arrival.agent);
+    return Math.max(this.canaryFaultsInRow, this.endpointFaultsInRow) >= this.#policy.limits.consecutiveFaults;
+  }
+
+  ended(call: Call): void {
+    this.#tally(call)?.ended(call, call.outcome !== 'ok');
+    if (!this.has(call)) return;
+    if (call.outcome === 'ok') {
+      if (call.role === 'canary') this.#canaryFaults.reset();
+      if (assignedTo(call) === 'dedicated') this.#endpointFaults.reset();
+    }
+    if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
+    if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));
+    else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call, knownOf(call));
+  }
+
+  /** A copy of the shadow stage ended. True if the endpoint's faults in a row need a tick at once. */
+  shadowed(arrival: Arrival, shadow: Shadow): boolean {
+    if (!this.has(shadow)) return false;
+    this.#judging?.half('canary', keyOf(arrival), shadow);
+    this.#shadow = { ...this.#shadow, ended: this.#shadow.ended + 1 };
+    if (shadow.outcome === 'ok') this.#canaryFaults.reset();
+    if (!isFault(shadow.outcome, 'dedicated', this.#toward)) return false;
+    this.#shadow = { ...this.#shadow, faults: this.#shadow.faults + 1 };
+    // Whose mistake a rejection is shows only with the live call.
+    const isRejected = isRejection(shadow.status) && shadow.outcome !== 'paused';
+    this.#canaryFaults.fault(isRejected ? 'rejected_by_endpoint' : shadow.outcome, arrival.agent);
+    return this.canaryFaultsInRow >= this.#policy.limits.consecutiveFaults;
+  }
+
+  /** Counts a call of a former process. */
+  restore(step: number, role: Role, call: TalliedCall): void {
+    if (upstreamOf(role, this.#toward) === 'dedicated') this.#wasOnEndpoint(call);
+    const tally = this.#steps.of(step, role);
+    tally.arrived();
+    tally.ended(call, false);
+  }
+
+  /** Counts copies that a former process made. */
+  restoreCopies(copies: number): void {
+    this.#copiedBefore += copies;
+  }
+
+  #wasOnEndpoint({ durationUs }: Pick<Call, 'durationUs'>): void {
+    this.#longestOnEndpointMs = Math.max(this.#longestOnEndpointMs, durationUs / 1_000);
+  }
+
+  #tally(call: Pick<Arrival, 'rolloutId' | 'role' | 'isEligible' | 'step'>): RoleTally | null {
+    if (call.role === null || !call.isEligible || !this.has(call)) return null;
+    return this.#steps.of(call.step, call.role);
+  }
+}
