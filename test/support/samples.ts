@@ -215,18 +215,19 @@ export function promotedRollout(): Extract<Rollout, { phase: 'promoted' }> {
 /** Everything that happened to `promotedRollout()`, all at START. */
 export const TO_PROMOTED: readonly RolloutEvent[] = [PROPOSED, ...TO_WARM, ...enteredUpTo(5), { type: 'promoted' }];
 
-/** A way back of that rollout, proposed at START, to which these events then happened. */
-export function wayBackAfter(...events: readonly RolloutEvent[]): Rollout {
+/** The proposal of a way back of that rollout. */
+export function wayBackProposed(): RolloutEvent {
   const { id: replaces, endpoint, startedAt: runsSince, ...promoted } = promotedRollout();
   const { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, instance, criteriaSince } =
     promoted;
   const fixed = { model, policyHash, createdAt, endpointName, namespace, pricePerHourMicros, instance, criteriaSince };
   const wayBack = { replaces, endpoint, profile: PROFILE, runsSince };
-  const proposed: RolloutEvent = {
-    type: 'proposed',
-    rollout: { ...fixed, id: 'bbbbcccc', toward: 'serverless', wayBack },
-  };
-  return events.reduce((rollout, event) => evolve(rollout, event, START), evolve(null, proposed, START));
+  return { type: 'proposed', rollout: { ...fixed, id: 'bbbbcccc', toward: 'serverless', wayBack } };
+}
+
+/** This way back, proposed at START, to which these events then happened. */
+export function wayBackAfter(...events: readonly RolloutEvent[]): Rollout {
+  return events.reduce((rollout, event) => evolve(rollout, event, START), evolve(null, wayBackProposed(), START));
 }
 
 /** A way back that stands at a step since START; 5 = the last, with its control group. */

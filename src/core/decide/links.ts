@@ -10,11 +10,16 @@ const outputLinks = z.object({
   outcome: z.object({ requestId: z.int() }).nullable().optional(),
 });
 const inputLinks = z.object({
+  rollout: z.unknown().optional(),
   observation: z.object({ request: z.object({ id: z.int() }).nullable().optional() }).optional(),
 });
 
-/** The rows of other tables that a decision names: its events, the outcome of a request, and the request. */
+/**
+ * The rows of other tables that a decision names: its events, the outcome of a request, and the request. `rollout`: what
+ * the decision was about; undefined if it was about no route.
+ */
 export interface DecisionLinks extends z.output<typeof outputLinks> {
+  readonly rollout?: unknown;
   readonly request: { readonly id: number } | null;
 }
 
@@ -23,9 +28,9 @@ export interface DecisionLinks extends z.output<typeof outputLinks> {
  * wrong.
  */
 export function readLinks(input: string, output: string, id: number): DecisionLinks {
-  const { observation } = readStored(inputLinks, input, { table: 'decisions', row: `${id}, column input` });
+  const { observation, rollout } = readStored(inputLinks, input, { table: 'decisions', row: `${id}, column input` });
   const links = readStored(outputLinks, output, { table: 'decisions', row: `${id}, column output` });
-  return { ...links, request: observation?.request ?? null };
+  return { ...links, rollout, request: observation?.request ?? null };
 }
 
 const verdictSeen = z.object({ observation: z.object({ verdict: verdictSchema.nullable() }).optional() });

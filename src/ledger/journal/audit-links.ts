@@ -1,15 +1,19 @@
 import { readLinks } from '../../core/decide/links.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { LedgerDb } from '../database.ts';
+import type { StateChecker } from './audit-states.ts';
 
 const APPEND_ONLY = ['decisions', 'events', 'asks', 'requests', 'request_outcomes', 'policies', 'seals'];
 
 /**
- * Compares a decision with the rows that it names: its events, the operator's request and the outcome of that request.
- * Seals show that these rows are as they were written; this shows that they say what the decision says. Returns what
+ * Compares a decision with the rows that it names: its events, the operator's request and the outcome of that request,
+ * and the state that it was made on with the state that earlier events make. It takes decisions in their order. Seals show that these rows are as they were written; this shows that they say what the decision says. Returns what
  * differs.
  */
-export function linkChecker(db: LedgerDb): (decision: { id: number; input: string; output: string }) => string[] {
+export function linkChecker(
+  db: LedgerDb,
+  states: StateChecker,
+): (decision: { id: number; model: string; input: string; output: string }) => string[] {
   const events = db.prepare<[number], string>('SELECT data FROM events WHERE decision_id = ? ORDER BY id').pluck();
   const outcomes = db.prepare<[number], object>(
     'SELECT request_id AS requestId, result, message FROM request_outcomes WHERE decision_id = ?',
@@ -18,10 +22,10 @@ export function linkChecker(db: LedgerDb): (decision: { id: number; input: strin
     `SELECT id, kind, rollout_id AS rolloutId, ask_id AS askId, step, reason, by_user || '@' || by_host AS by, by_uid AS uid
      FROM requests WHERE id = ?`,
   );
-  return ({ id, input, output }) => {
+  return ({ id, model, input, output }) => {
     const wrong: string[] = [];
     try {
-      const { request: asked, ...happened } = readLinks(input, output, id);
+      const { request: asked, rollout, ...happened } = readLinks(input, output, id);
       if (happened.events !== undefined) {
         const stored = events.all(id);
         const { replaced } = happened;
@@ -32,6 +36,9 @@ export function linkChecker(db: LedgerDb): (decision: { id: number; input: strin
       if (happened.outcome !== undefined) {
         const expected = happened.outcome === null ? [] : [happened.outcome];
         if (!isSame(outcomes.all(id), expected)) wrong.push('what became of the request was changed');
+      }
+      if (!states.isMadeOnItsState({ id, model, rollout, events: happened.events ?? [] })) {
+        wrong.push('it was made on another state of its rollout than the events before it make');
       }
       if (asked != null && !isSame(request.get(asked.id), asked)) wrong.push(`the request ${asked.id} was changed`);
     } catch (error) {

@@ -6,6 +6,7 @@ import { linkChecker, unguarded } from './audit-links.ts';
 import { checkRollouts } from './audit-rollouts.ts';
 import { checkSeals } from './audit-seals.ts';
 import type { Say, SealsReport } from './audit-seals.ts';
+import { StateChecker } from './audit-states.ts';
 import { sha256 } from '../sha256.ts';
 import { differsFrom } from './mark.ts';
 import type { Mark } from './mark.ts';
@@ -50,6 +51,7 @@ export interface AuditEvidence {
 
 interface StoredDecision {
   readonly id: number;
+  readonly model: string;
   readonly coreVersion: number;
   readonly policyHash: string | null;
   readonly parsedHash: string | null;
@@ -154,11 +156,12 @@ function checkDecisions(
 ): Pick<AuditReport, 'decisions' | 'rerun' | 'notCompared'> {
   const policies = readPolicies(db, say);
   const others = new Map<number, number>();
-  const checkLinks = linkChecker(db);
+  const states = new StateChecker(db, coreVersion, (what) => say(null, what));
+  const checkLinks = linkChecker(db, states);
   let decisions = 0;
   let rerun = 0;
   // In the order of the file, because a search for each key would not find rows behind a damaged key.
-  const sql = `SELECT id, core_version AS coreVersion, policy_hash AS policyHash, parsed_hash AS parsedHash, input, output
+  const sql = `SELECT id, model, core_version AS coreVersion, policy_hash AS policyHash, parsed_hash AS parsedHash, input, output
     FROM decisions ORDER BY id`;
   for (const row of readable(db.prepare<[], StoredDecision>(sql).iterate(), () =>
     say(decisions + 1, 'cannot be read'),
@@ -179,6 +182,7 @@ function checkDecisions(
     } else others.set(row.coreVersion, (others.get(row.coreVersion) ?? 0) + 1);
     onProgress?.(decisions, 'decisions');
   }
+  states.finish();
   const notCompared = [...others].map(([version, count]) => ({ coreVersion: version, decisions: count }));
   return { decisions, rerun, notCompared };
 }

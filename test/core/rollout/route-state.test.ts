@@ -4,11 +4,19 @@ import type { RolloutEvent } from '../../../src/core/rollout/event.ts';
 import type { Happened, RouteRollouts, RouteState } from '../../../src/core/rollout/route-state.ts';
 import { afterEvent, changedBy, nextState, NO_ROLLOUTS, rolloutsOf } from '../../../src/core/rollout/route-state.ts';
 import { WATCHED } from '../../../src/core/rollout/route-state.ts';
-import { PROPOSED, promotedRollout, routePolicy, START, TO_PROMOTED, wayBackAfter } from '../../support/samples.ts';
+import {
+  PROPOSED,
+  promotedRollout,
+  routePolicy,
+  START,
+  TO_PROMOTED,
+  wayBackAfter,
+  wayBackProposed,
+} from '../../support/samples.ts';
 
 const PROMOTED = promotedRollout().id;
 const BACK = wayBackAfter().id;
-const BACK_PROPOSED: RolloutEvent = { type: 'proposed', rollout: wayBackAfter() };
+const BACK_PROPOSED = wayBackProposed();
 const FILE = routePolicy();
 const EDITED = routePolicy({ approval: 'automatic' });
 const SCALING_ASKED: RolloutEvent = { type: 'asked', about: 'scaling', step: 6, verdict: null };
