@@ -37,7 +37,8 @@ export function publishedOnly(dbPath: string): Published | null {
   return mayRead(dbPath) ? null : published(dbPath);
 }
 
-function mayRead(dbPath: string): boolean {
+/** Whether this user may read a ledger, or would be told why not by opening it. */
+export function mayRead(dbPath: string): boolean {
   try {
     accessSync(dbPath, constants.R_OK);
     return true;
@@ -80,10 +81,13 @@ function publicBoard(dbPath: string): Board {
   };
 }
 
-function published(dbPath: string): Published {
+/** What the daemon of a ledger publishes for this user. Throws AppError `unauthorized` if that is nothing. */
+export function published(dbPath: string): Published {
   const known = readPublished(dbPath);
   if (known !== null) return known;
   throw new AppError('unauthorized', `this user may not read ${dbPath}, and its daemon publishes nothing for them`, {
-    hint: 'ask whoever runs it for `upshift start --group G`, with a group that you are a member of',
+    hint:
+      'ask whoever runs it for `upshift start --group G`, with a group that you are a member of, and for the role read; or for a copy: ' +
+      'npx upshift audit copy FILE --group G',
   });
 }

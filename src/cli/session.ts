@@ -4,7 +4,7 @@ import { createClock } from '../files/clock.ts';
 import { readEnvironment } from '../files/environment.ts';
 import type { LedgerDb } from '../ledger/database.ts';
 import { readStatus } from '../ledger/journal/status.ts';
-import { openForReading } from '../ledger/open.ts';
+import { openToRead } from './reading.ts';
 
 /** A ledger that a command reads. */
 export interface OpenedLedger {
@@ -15,9 +15,9 @@ export interface OpenedLedger {
   readonly now: number;
 }
 
-/** Opens a ledger for reading, and closes it once `use` has returned. Throws AppError as `openForReading` does. */
-export function readLedger<T>(path: string, use: (ledger: OpenedLedger) => T): T {
-  const db = openForReading(path);
+/** Opens a ledger for reading, and closes it once `use` has returned. Throws AppError as `openToRead` does. */
+export async function readLedger<T>(path: string, use: (ledger: OpenedLedger) => T): Promise<T> {
+  const db = await openToRead(path);
   try {
     const report = readStatus(db)?.report ?? null;
     return use({ db, report, now: timeOf(openClock(), report) });

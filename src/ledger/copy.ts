@@ -7,6 +7,9 @@ import type { LedgerDb } from './database.ts';
 import { giveToGroup, groupOf } from './group.ts';
 import { fileCode } from './ownership.ts';
 
+/** These say that there is no room, or no more that this user may use. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
+
 /**
  * Writes one state of a ledger into a new file, for others to read, while a daemon goes on writing. Only its user may
  * read it, or with `group` the members of that group of the operating system too. The file carries the mark of a copy:
@@ -68,6 +71,12 @@ function occupied(target: string): AppError {
 
 function unwritable(target: string, error: unknown): AppError {
   if (error instanceof AppError) return error;
+  if (NO_ROOM.has(fileCode(error))) {
+    return new AppError('unavailable', `the disk has no room for the copy ${target}`, {
+      hint: 'make room, or name a file on another disk',
+      cause: error,
+    });
+  }
   return fileCode(error).startsWith('SQLITE')
     ? unreadable(target, error)
     : new AppError('invalid', `the copy cannot be written to ${target}`, {

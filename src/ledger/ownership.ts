@@ -16,7 +16,7 @@ import { AppError } from '../core/errors.ts';
 
 /** What belongs to a ledger, by what follows its name. */
 const FILES = ['', '-wal', '-shm', '.lock', '.mark', '.key', '.checkpoints', '.reserve'] as const;
-const FOLDERS = { words: '.words', open: '.open' } as const;
+const FOLDERS = { words: '.words', open: '.open', copies: '.copies' } as const;
 
 const OTHERS_WRITE = 0o002;
 const OTHERS = 0o007;
@@ -75,7 +75,7 @@ export function checkOwnership(path: string, use: 'run' | 'read'): string[] {
     const facts = factsOf(each, kind);
     const doubt = facts === null ? null : doubtOf(facts, uid);
     if (doubt === null) return [];
-    if (doubt.refuses) throw refusal(each, doubt.why);
+    if (doubt.refuses) throw refusal(each, doubt.why, use);
     return [`${each}: ${doubt.why}, so that each of its members can change what the ledger says`];
   });
 }
@@ -97,6 +97,11 @@ export function wordsPath(path: string): string {
 /** Where a ledger's daemon publishes what it asks and answers, for those who may not read the ledger. */
 export function openPath(path: string): string {
   return realPath(path) + FOLDERS.open;
+}
+
+/** Where a ledger's daemon puts copies for those who may read, but not the ledger itself. */
+export function copiesPath(path: string): string {
+  return realPath(path) + FOLDERS.copies;
 }
 
 /** Where it stands who may do what with a ledger's daemon. */
@@ -153,10 +158,14 @@ function factsOf(path: string, expected: Kind): Facts | null {
   return { uid: stat.uid, mode: stat.mode, nlink: stat.nlink, kind };
 }
 
-function refusal(path: string, why: string): AppError {
-  return new AppError('conflict', `${path} cannot be trusted: ${why}`, {
-    hint:
+function refusal(path: string, why: string, use: 'run' | 'read'): AppError {
+  const hint = {
+    run:
       'it was not opened, because whoever can write it can invent approvals and send your token elsewhere. Keep a ledger ' +
       'in a folder of its own that only its user may write (mkdir -m 700), and run upshift as this user',
-  });
+    read:
+      'it was not opened, because whoever can write it can change what it says. To read a ledger of another user, ask them ' +
+      'for a copy (npx upshift audit copy FILE --group GROUP) or for the role read (docs/approvals.md)',
+  };
+  return new AppError('conflict', `${path} cannot be trusted: ${why}`, { hint: hint[use] });
 }

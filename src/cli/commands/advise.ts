@@ -79,7 +79,7 @@ export const adviseCommand: CommandModule<object, AdviseOptions> = {
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
     const serving = options.online ? await askRouter() : null;
-    readLedger(options.db, ({ db, report, now }) => {
+    await readLedger(options.db, ({ db, report, now }) => {
       const since = parseSinceWithin(options.since, now, MOST_DAYS);
       const calls = readDemand(db, since, now);
       const advice = routesOf(policy, calls, options.model).map((route) => {

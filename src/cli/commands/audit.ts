@@ -13,12 +13,12 @@ import { readMark } from '../../ledger/journal/mark.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { listDecisions, listRollouts } from '../../ledger/journal/rollouts.ts';
 import { copyLedger } from '../../ledger/copy.ts';
-import { openForReading } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
 import { checkNumber, withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { parseSince } from '../input/span.ts';
+import { openToRead } from '../reading.ts';
 import { commandSuffix, openClock, timeOf } from '../session.ts';
 import { numberText } from '../terminal/format.ts';
 import { cleanAll, hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
@@ -108,7 +108,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       .example('npx upshift audit copy /tmp/audit.db --group audit', 'for those who may not read the ledger itself')
       .example('npx upshift audit --verify --key upshift.pub', 'whether this ledger was written by that daemon')
       .epilogue(EPILOGUE),
-  handler: (options) => {
+  handler: async (options) => {
     const { limit } = options;
     if (options.csv && (options.json || options.verify || options.action !== undefined)) {
       throw new AppError('invalid', '--csv is for the list of decisions', {
@@ -116,7 +116,7 @@ export const auditCommand: CommandModule<object, AuditOptions> = {
       });
     }
     checkNumber('limit', limit, Number.isInteger(limit) && limit >= 0, 'a whole number; 0 for all');
-    const db = openForReading(options.db);
+    const db = await openToRead(options.db);
     try {
       if (options.action === 'checkpoint') printCheckpoint(db, options);
       else if (options.action === 'key') process.stdout.write(readPublicKey(options.key ?? keyPathOf(options.db)));
@@ -169,7 +169,9 @@ function copy(db: LedgerDb, { file, group, json }: AuditOptions): void {
 }
 
 /** What the ledger is checked against. The key and the mark beside it show less, because whoever has it may have them. */
-function evidenceFor(db: LedgerDb, { db: path, key, checkpoint }: AuditOptions): AuditEvidence {
+function evidenceFor(db: LedgerDb, { key, checkpoint }: AuditOptions): AuditEvidence {
+  // A copy has none beside it.
+  const path = db.name;
   const beside = keyPathOf(path);
   const publicKey = key !== undefined ? readPublicKey(key) : existsSync(beside) ? readPublicKey(beside) : null;
   const mark = readMark(path);

@@ -44,7 +44,7 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
-    readLedger(options.db, ({ db, now }) => {
+    await readLedger(options.db, ({ db, now }) => {
       const since = options.since === undefined ? 0 : parseSince(options.since, now);
       const until = options.until === undefined ? now : parseSince(options.until, now);
       const criteriaOf = (model: string) => policyOf(policy, model).criteria;

@@ -68,11 +68,11 @@ export const costCommand: CommandModule<object, CostOptions> = {
           '"lines":[{"key","calls","serverlessMicros","dedicatedMicros",\n' +
           '"estimatedMicros"}],"days","month","bills"}; money in micro-dollars.',
       ),
-  handler: (options) => {
+  handler: async (options) => {
     if (options.csv && options.json) {
       throw new AppError('invalid', '--csv and --json together', { hint: 'choose one of the two' });
     }
-    readLedger(options.db, (ledger) => {
+    await readLedger(options.db, (ledger) => {
       const report = cleanAll(read(ledger, options));
       if (options.json) printJson(report);
       else if (options.csv) printText(toCsv(report));

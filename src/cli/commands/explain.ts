@@ -7,9 +7,9 @@ import { readEvent } from '../../core/rollout/stored.ts';
 import { decision, events } from '../../ledger/journal/rollouts.ts';
 import type { DecisionRecord } from '../../ledger/journal/rollouts.ts';
 import type { EventRow } from '../../ledger/journal/rows.ts';
-import { openForReading } from '../../ledger/open.ts';
 import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
+import { openToRead } from '../reading.ts';
 import { commandSuffix } from '../session.ts';
 import { hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
 import { renderForeign } from '../views/explained-row.ts';
@@ -39,7 +39,7 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
           'the decision was made again, "not compared" if another core version made it,\n' +
           '"not readable" if this version cannot even read it.',
       ),
-  handler: (options) => {
+  handler: async (options) => {
     const id = Number(options.decision.replace(/^#/, ''));
     if (!Number.isInteger(id) || id < 1) {
       throw new AppError('invalid', `"${options.decision}" is not the number of a decision`, {
@@ -47,7 +47,7 @@ export const explainCommand: CommandModule<object, ExplainOptions> = {
       });
     }
     const { db: path } = options;
-    const db = openForReading(path);
+    const db = await openToRead(path);
     try {
       const row = decision(db, id);
       if (row === null)

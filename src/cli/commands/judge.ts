@@ -14,12 +14,12 @@ import type { PastVerdicts } from '../../ledger/calls/judged.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { events, listRollouts, pinnedPolicy } from '../../ledger/journal/rollouts.ts';
 import type { RolloutRow } from '../../ledger/journal/rows.ts';
-import { openForReading } from '../../ledger/open.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
 import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { countText, timeText } from '../terminal/format.ts';
+import { openToRead } from '../reading.ts';
 import { commandSuffix } from '../session.ts';
 import { cleanAll, cut, painter, printJson, printText, table, widthOf, wrap } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
@@ -58,7 +58,7 @@ export const judgeCommand: CommandModule<object, JudgeOptions> = {
       ),
   handler: async ({ db: path, json, replay: named, policy: file }) => {
     const other = file === undefined ? null : (await loadPolicy(file)).policy;
-    const db = openForReading(path);
+    const db = await openToRead(path);
     try {
       const rollout = chooseRollout(listRollouts(db), named);
       const policy = other === null ? pinnedPolicy(db, rollout) : policyOf(other, rollout.model);

@@ -1,19 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CommandModule } from 'yargs';
 import type { Clock } from '../../core/clock.ts';
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorMessage } from '../../core/errors.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { isAlive, isLocked } from '../../ledger/lock.ts';
-import { openForReading } from '../../ledger/open.ts';
 import type { Published } from '../../ledger/words/published.ts';
 import { publishedOnly } from '../board.ts';
 import { EXIT } from '../exit.ts';
 import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
+import { openToRead } from '../reading.ts';
 import { commandSuffix, openClock, timeOf } from '../session.ts';
-import { hasColor, printJson, printText, widthOf } from '../terminal/print.ts';
+import { hasColor, printJson, printText, warn, widthOf } from '../terminal/print.ts';
 import { openScreen } from '../terminal/screen.ts';
 import { renderQuestions } from '../views/questions.ts';
 import { renderStatus } from '../views/status.ts';
@@ -50,18 +50,19 @@ export const statusCommand: CommandModule<object, StatusOptions> = {
       .epilogue(
         'Exit status: 0 if the daemon is running, 3 if it is not. In both cases the last\n' +
           'figures are shown. Somebody who may approve but not read the ledger sees what is\n' +
-          'asked (upshift start --group).\n' +
+          'asked (upshift start --group), with the role read all of it, from a copy.\n' +
           '--json: one object, the report with "running": boolean. With --watch, one such\n' +
           'line for each new report.',
       ),
   handler: async (options) => {
     const published = publishedOnly(options.db);
-    if (published !== null) {
-      process.exitCode = showQuestions(published, options);
+    if (published !== null && options.watch) throw noWatch();
+    const db = published === null ? await openToRead(options.db) : await openIfReader(published, options);
+    if (db === null) {
+      process.exitCode = showQuestions(published as Published, options);
       return;
     }
     const clock = openClock();
-    const db = openForReading(options.db);
     try {
       if (options.watch) await watch(db, clock, options);
       else process.exitCode = show(look(db, clock, options, false), options);
@@ -70,6 +71,24 @@ export const statusCommand: CommandModule<object, StatusOptions> = {
     }
   },
 };
+
+/** A copy of the ledger for who may read one; null for who may only approve, or if there is no copy, which is said. */
+async function openIfReader({ hasReaders }: Published, { db }: StatusOptions): Promise<LedgerDb | null> {
+  if (!hasReaders) return null;
+  try {
+    return await openToRead(db);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    warn(`this is only what is asked: ${errorMessage(error)}`);
+    return null;
+  }
+}
+
+function noWatch(): AppError {
+  return new AppError('invalid', 'status --watch reads the ledger itself, which this user may not read', {
+    hint: 'without --watch it shows one state; for more: watch -n 10 npx upshift status',
+  });
+}
 
 function look(db: LedgerDb, clock: Clock, { db: path }: StatusOptions, trustsFresh: boolean): Seen {
   const row = readStatus(db);
@@ -80,7 +99,10 @@ function look(db: LedgerDb, clock: Clock, { db: path }: StatusOptions, trustsFre
   if (report === null) throw problem;
   const now = timeOf(clock, report);
   const isFresh = report.timeScale === clock.scale && (now - report.at) / clock.scale < FRESH_MS;
-  return { report, now, isRunning: (isFresh && (trustsFresh || isAlive(row.pid))) || isLocked(path) };
+  // Of a copy: nobody may ask the daemon's lock but its own user.
+  const isRunning =
+    db.name === path ? (isFresh && (trustsFresh || isAlive(row.pid))) || isLocked(path) : isAlive(row.pid);
+  return { report, now, isRunning };
 }
 
 function show({ report, isRunning, now }: Seen, { json, db }: StatusOptions): number {

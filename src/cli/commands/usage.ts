@@ -89,7 +89,7 @@ export const usageCommand: CommandModule<object, UsageOptions> = {
     if (perReplica !== undefined) checkNumber('per-replica', perReplica, perReplica >= 1, '1 or more calls');
     const calendar = openCalendar(options.zone);
     const { policy } = await loadPolicy(options.policy);
-    readLedger(options.db, ({ db, report, now }) => {
+    await readLedger(options.db, ({ db, report, now }) => {
       const since = parseSinceWithin(options.since, now, MOST_DAYS);
       const logs = new Map<number, UsageLog>();
       const span = { afterUs: since * 1_000, untilUs: now * 1_000, model: options.model ?? null };

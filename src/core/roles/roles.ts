@@ -1,8 +1,8 @@
 import type { OperatorRequest } from '../decide/observation.ts';
 
 /**
- * What a person may do. `approve`: answer questions. `admin`: everything. `read` and `call` are kept, and nothing asks for
- * them yet.
+ * What a person may do. `approve`: answer questions. `read`: read copies of the ledger. `admin`: everything. `call` is kept,
+ * and nothing asks for it yet.
  */
 export const ROLES = ['read', 'call', 'approve', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
@@ -33,6 +33,11 @@ export function defaultRoles(uid: number, group: string | null = null): Roles {
 /** The role that a request needs. */
 export function roleFor(kind: OperatorRequest['kind']): Role {
   return kind === 'approve' || kind === 'reject' ? 'approve' : 'admin';
+}
+
+/** Whether anybody has a role but a user, by number, and root. */
+export function isHeldByOthers(roles: Roles, role: Role, uid: number): boolean {
+  return [...roles[role], ...roles.admin].some((holder) => holder !== uid && holder !== ROOT && holder !== 'root');
 }
 
 /** Whether a person has a role. Who has the role `admin` has all. */

@@ -94,9 +94,10 @@ export class Ticks {
   async pendingRequests(): Promise<readonly PendingRequest[]> {
     const { clock, journal, log, roles } = this.#options;
     try {
-      const { requests, notes } = await journal.pendingRequests(clock.scale === 1 ? null : clock.now(), roles());
+      const { requests, notes, news } = await journal.pendingRequests(clock.scale === 1 ? null : clock.now(), roles());
       this.#areRequestsUnread = false;
       for (const note of notes) log('warn', note);
+      for (const line of news) log('info', line);
       return requests;
     } catch (error) {
       if (!this.#areRequestsUnread) log('error', 'requests cannot be read', { error: errorMessage(error) });

@@ -1,8 +1,11 @@
+import { hasRole, isHeldByOthers } from '../../core/roles/roles.ts';
+import { Copies } from '../copies.ts';
 import type { LedgerDb } from '../database.ts';
 import { wordsPath } from '../ownership.ts';
 import type { People } from '../words/people.ts';
 import { Publisher } from '../words/published.ts';
 import { WordFolder } from '../words/word-folder.ts';
+import type { SpokenCopyWord, SpokenWord } from '../words/word-folder.ts';
 import type { LedgerKey } from './key.ts';
 import { isSealedBy } from './own-seals.ts';
 import { openAsks } from './asks.ts';
@@ -11,11 +14,17 @@ import type { Hearing, PendingRequest } from './requests.ts';
 import type { Sealing } from './sealing.ts';
 import { digestOf, lastSeal } from './seals.ts';
 
-/** What operators ask for. `notes`: what was wrong with words and rows since the last look, a sentence each. */
+/**
+ * What operators ask for. `notes`: what was wrong with words and rows since the last look, a sentence each. `news`: what else
+ * is worth a line in the log.
+ */
 export interface Pending {
   readonly requests: readonly PendingRequest[];
   readonly notes: readonly string[];
+  readonly news: readonly string[];
 }
+
+type Said = Pick<Hearing, 'simulatedNow' | 'roles'>;
 
 interface InboxOptions {
   readonly db: LedgerDb;
@@ -31,6 +40,8 @@ export class Inbox {
   readonly #folder: WordFolder;
   /** Null if only the daemon's user may speak. */
   readonly #publisher: Publisher | null;
+  /** Null if nobody but the daemon's user may ask for a copy. */
+  readonly #copies: Copies | null;
   /** Digests of the waiting rows that this daemon wrote; null for those of another hand. */
   #checked = new Map<number, string | null>();
   /** What was wrong with sealing at the last look. */
@@ -39,11 +50,16 @@ export class Inbox {
   constructor(given: InboxOptions) {
     this.#given = given;
     this.#folder = new WordFolder(wordsPath(given.path));
-    this.#publisher = Publisher.open(given.path);
+    const publisher = Publisher.open(given.path);
+    this.#publisher = publisher;
+    this.#copies =
+      publisher === null
+        ? null
+        : new Copies({ dbPath: given.path, reply: (word, reply) => publisher.reply(word, reply) });
   }
 
   /** See `JournalStore.pendingRequests`. */
-  pending(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>): Pending {
+  pending(hearing: Said): Pending {
     const notes = this.#takeWords(hearing);
     const checked = new Map<number, string | null>();
     const requests = pendingRequests(this.#given.db).filter(({ id }) => {
@@ -55,11 +71,11 @@ export class Inbox {
       return isOwn;
     });
     this.#checked = checked;
-    this.#publish(notes);
+    this.#publish(notes, hearing);
     const { problem } = this.#given.sealing;
     if (problem !== null && problem !== this.#problem) notes.push(problem);
     this.#problem = problem;
-    return { requests, notes };
+    return { requests, notes, news: this.#copies?.sweep() ?? [] };
   }
 
   /** These requests were answered: if their answers are gone later, somebody has removed them. */
@@ -72,21 +88,45 @@ export class Inbox {
 
   close(): void {
     this.#folder.close();
+    this.#copies?.close();
   }
 
-  #takeWords(hearing: Pick<Hearing, 'simulatedNow' | 'roles'>): string[] {
+  #takeWords(hearing: Said): string[] {
     const { words, notes } = this.#folder.look();
     if (words.length === 0) return [...notes];
+    const requests = words.filter((word) => word.kind !== 'copy');
+    const refused = requests.length === 0 ? [] : this.#takeRequests(requests, hearing);
+    for (const word of words) if (word.kind === 'copy') refused.push(...this.#takeCopyWord(word, hearing));
+    return [...notes, ...refused];
+  }
+
+  #takeRequests(words: readonly SpokenWord[], hearing: Said): string[] {
     const { db, key, people, sealing } = this.#given;
     const heard = sealing.doUrgent(() => words.map((word) => addRequest(db, word, { key, people, ...hearing })));
     this.#folder.remove(words);
-    const refused = words.flatMap(({ name, uid }, i) => {
+    return words.flatMap(({ name, uid }, i) => {
       const why = heard[i] ?? null;
       if (why === null) this.#reply(name);
       else this.#publisher?.reply(name, { request: null, result: 'refused', message: why });
       return why === null ? [] : [`the word ${name} of user ${uid} is about nothing: ${why}`];
     });
-    return [...notes, ...refused];
+  }
+
+  /** Returns what was wrong. */
+  #takeCopyWord(word: SpokenCopyWord, { roles }: Said): string[] {
+    const { people, path } = this.#given;
+    const { name, place, uid } = word;
+    this.#folder.remove([word]);
+    // Whoever said it while no daemon ran waits no more.
+    if (this.#copies === null || Date.now() - word.at > STALE_COPY_MS) return [];
+    const { user } = people.personOf(uid);
+    if (hasRole(roles, 'read', { uid, user, groups: () => people.groupsOf(uid) })) {
+      this.#copies.ask({ word: name, place, uid, user });
+      return [];
+    }
+    const message = `${user} (user ${uid}) may not read ${path}: this needs the role read, which ${path}.roles gives`;
+    this.#publisher?.reply(name, { request: null, result: 'refused', message });
+    return [message];
   }
 
   #reply(word: string | null): void {
@@ -94,10 +134,11 @@ export class Inbox {
     if (word !== null && reply !== null) this.#publisher?.reply(word, reply);
   }
 
-  #publish(notes: string[]): void {
+  #publish(notes: string[], { roles }: Said): void {
     if (this.#publisher === null) return;
     const { db } = this.#given;
-    this.#publisher.publish({ pid: process.pid, rollouts: activeRollouts(db), asks: openAsks(db) });
+    const hasReaders = isHeldByOthers(roles, 'read', process.geteuid?.() ?? 0);
+    this.#publisher.publish({ pid: process.pid, rollouts: activeRollouts(db), asks: openAsks(db), hasReaders });
     const note = this.#publisher.takeNote();
     if (note !== null) notes.push(note);
   }
@@ -113,6 +154,9 @@ export class Inbox {
     return digestOf(this.#given.db, 'request', JSON.stringify([id]));
   }
 }
+
+/** In real ms. */
+const STALE_COPY_MS = 60_000;
 
 const FOREIGN = (id: number) =>
   `request ${id} came from another hand: it is never carried out. See what else was changed: npx upshift audit --verify`;

@@ -2,12 +2,14 @@ import { chmodSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { giveToGroup, groupOf } from '../group.ts';
 import type { Group } from '../group.ts';
-import { fileCode, openPath, realPath, wordsPath } from '../ownership.ts';
+import { copiesPath, fileCode, openPath, realPath, wordsPath } from '../ownership.ts';
 
 /** Of the folder of words: only the daemon's user enters it, or the members of a group may put words into it. */
 const MODE = { alone: 0o700, group: 0o3730 } as const;
 /** Of the folder of what is published: members of the group may read it. */
 const PUBLISHED_MODE = 0o2750;
+/** Of the folder of copies: members of the group may open what they know the name of, and list nothing. */
+const COPIES_MODE = 0o2710;
 
 const GROUP_PASSES = 0o010;
 const OTHERS_PASS = 0o001;
@@ -19,8 +21,14 @@ const OTHERS_PASS = 0o001;
 export function makeFolders(dbPath: string, group: string | null): void {
   const given = group === null ? null : groupOf(group);
   makeFolder(wordsPath(dbPath), given === null ? MODE.alone : MODE.group, given);
-  if (given === null) rmSync(openPath(dbPath), { recursive: true, force: true });
-  else makeFolder(openPath(dbPath), PUBLISHED_MODE, given);
+  const shared = [
+    [openPath(dbPath), PUBLISHED_MODE],
+    [copiesPath(dbPath), COPIES_MODE],
+  ] as const;
+  for (const [folder, mode] of shared) {
+    if (given === null) rmSync(folder, { recursive: true, force: true });
+    else makeFolder(folder, mode, given);
+  }
 }
 
 function makeFolder(folder: string, mode: number, group: Group | null): void {

@@ -15,6 +15,8 @@ export interface Published {
   /** The rollouts that are not over. */
   readonly rollouts: readonly Pick<RolloutRow, 'id' | 'model' | 'phase' | 'toward'>[];
   readonly asks: readonly (OpenAsk & { readonly model: string })[];
+  /** Whether anybody but the daemon's user and root has the role `read`. */
+  readonly hasReaders: boolean;
 }
 
 /** What became of a word. */

@@ -14,10 +14,10 @@ import { join } from 'node:path';
 import { errorMessage } from '../../core/errors.ts';
 import { fileCode } from '../ownership.ts';
 import { ENDS, LARGEST_WORD, bareWord, fileOf, nameOf, readWord } from './word.ts';
-import type { Word } from './word.ts';
+import type { CopyWord, Word } from './word.ts';
 
-/** A word with what the file system knows of it. */
-export interface SpokenWord extends Word {
+/** What the file system knows of a word. */
+interface Spoken {
   readonly name: string;
   /** Whose file it is: who says it. */
   readonly uid: number;
@@ -25,9 +25,12 @@ export interface SpokenWord extends Word {
   readonly at: number;
 }
 
+export type SpokenWord = Spoken & Word;
+export type SpokenCopyWord = Spoken & CopyWord;
+
 /** What a look into the folder found. `notes`: what was wrong, a sentence each. */
 export interface Heard {
-  readonly words: readonly SpokenWord[];
+  readonly words: readonly (SpokenWord | SpokenCopyWord)[];
   readonly notes: readonly string[];
 }
 
@@ -77,8 +80,8 @@ export class WordFolder {
     return { words, notes };
   }
 
-  /** Removes words that have become rows. */
-  remove(words: readonly SpokenWord[]): void {
+  /** Removes words that were heard. */
+  remove(words: readonly Spoken[]): void {
     for (const { name } of words) this.#unlink(fileOf(name));
   }
 
@@ -121,7 +124,7 @@ export class WordFolder {
   }
 
   /** The word in a file; nothing if there is none, or none yet. */
-  #hear(file: string, notes: string[]): SpokenWord[] {
+  #hear(file: string, notes: string[]): (SpokenWord | SpokenCopyWord)[] {
     try {
       return [readSpoken(this.#path, nameOf(file) ?? '')];
     } catch (error) {
@@ -158,7 +161,7 @@ export class WordFolder {
 }
 
 /** Throws if it is no word that somebody has said in a file of their own. */
-function readSpoken(folder: string, name: string): SpokenWord {
+function readSpoken(folder: string, name: string): SpokenWord | SpokenCopyWord {
   const file = openSync(join(folder, fileOf(name)), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
     // Of the opened file, because another one may be at its path by now.

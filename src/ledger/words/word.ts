@@ -8,6 +8,15 @@ export interface Word extends Pick<OperatorRequest, 'kind' | 'rolloutId' | 'askI
   readonly askDigest: string | null;
 }
 
+/**
+ * The wish for a copy of the ledger to read. `place`: what only its writer knows of the copy's name, so that nobody else finds
+ * it. It is no request: it changes nothing.
+ */
+export interface CopyWord {
+  readonly kind: 'copy';
+  readonly place: string;
+}
+
 /** The most bytes that a word may have. */
 export const LARGEST_WORD = 16_384;
 /** The most letters that a reason may have. */
@@ -16,8 +25,10 @@ export const LONGEST_REASON = 500;
 const ANSWERS: readonly string[] = ['approve', 'reject'];
 const KINDS: readonly string[] = [...ANSWERS, 'pause', 'resume', 'abort'];
 const KEYS = 'ask,askDigest,kind,name,reason,rollout,step';
+const COPY_KEYS = 'kind,name,place';
 const LONGEST_ID = 64;
 const DIGEST = /^[0-9a-f]{64}$/;
+const PLACE = /^[0-9a-f]{32}$/;
 const NAME = /^\d{16}-[0-9a-f]{16}$/;
 
 /** The word that the name of an empty file says, where there was no room for more: `abort.k3v9q2ab.` and a random end. */
@@ -29,6 +40,11 @@ export const ENDS = { part: '.part', word: '.word' } as const;
 /** A new name, without its end. Names of later words sort behind those of earlier ones. `now`: epoch µs. */
 export function newName(now: number): string {
   return `${String(Math.floor(now)).padStart(16, '0')}-${randomBytes(8).toString('hex')}`;
+}
+
+/** A new place for a copy. */
+export function newPlace(): string {
+  return randomBytes(16).toString('hex');
 }
 
 /** A new name that says the whole word; null if the word is too long for a name. */
@@ -57,13 +73,27 @@ export function nameOf(file: string): string | null {
 }
 
 /** A word as it stands in its file. It holds its own name, so that a copy under another name is none. */
-export function wordText(name: string, { kind, rolloutId, askId, askDigest, step, reason }: Word): string {
+export function wordText(name: string, word: Word | CopyWord): string {
+  if (word.kind === 'copy') return `${JSON.stringify({ name, ...word })}\n`;
+  const { kind, rolloutId, askId, askDigest, step, reason } = word;
   return `${JSON.stringify({ name, kind, rollout: rolloutId, ask: askId, askDigest, step, reason })}\n`;
 }
 
 /** Reads a word. Throws AppError `invalid`, which says what it is not. */
-export function readWord(name: string, text: string): Word {
-  const { name: own, kind, rollout, ask, askDigest, step, reason } = members(text);
+export function readWord(name: string, text: string): Word | CopyWord {
+  const value = parse(text);
+  return kindOf(value) === 'copy' ? readCopyWord(name, value) : readRequest(name, value);
+}
+
+function readCopyWord(name: string, value: unknown): CopyWord {
+  const { name: own, place } = members(value, COPY_KEYS);
+  check('name', own === name);
+  check('place', typeof place === 'string' && PLACE.test(place));
+  return { kind: 'copy', place } as CopyWord;
+}
+
+function readRequest(name: string, value: unknown): Word {
+  const { name: own, kind, rollout, ask, askDigest, step, reason } = members(value, KEYS);
   // What answers no question is refused by a decision, which says why.
   const answers = typeof kind === 'string' && ANSWERS.includes(kind) && ask !== null;
   check('kind', typeof kind === 'string' && KINDS.includes(kind));
@@ -76,22 +106,22 @@ export function readWord(name: string, text: string): Word {
   return { kind, rolloutId: rollout, askId: ask, askDigest, step, reason } as Word;
 }
 
-function members(text: string): Readonly<Record<string, unknown>> {
-  let value: unknown = null;
+function parse(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new AppError('invalid', 'it is not JSON', { cause });
   }
+}
+
+function kindOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'kind' in value ? value.kind : null;
+}
+
+function members(value: unknown, keys: string): Readonly<Record<string, unknown>> {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (
-    isObject &&
-    Object.keys(value as object)
-      .toSorted()
-      .join(',') === KEYS
-  )
-    return value as Record<string, unknown>;
-  throw new AppError('invalid', `it is no object of ${KEYS}`);
+  if (isObject && Object.keys(value).toSorted().join(',') === keys) return value as Record<string, unknown>;
+  throw new AppError('invalid', `it is no object of ${keys}`);
 }
 
 function check(member: string, isFine: boolean): void {

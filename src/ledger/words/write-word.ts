@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { AppError } from '../../core/errors.ts';
 import { checkOwnership, fileCode, realPath, wordsPath } from '../ownership.ts';
 import { ENDS, newBareName, newName, wordText } from './word.ts';
-import type { Word } from './word.ts';
+import type { CopyWord, Word } from './word.ts';
 
 const GROUP_WRITES = 0o020;
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
@@ -26,7 +26,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
  * of the group that may speak. Returns its name. Throws AppError: `conflict` if another user could remove it, `unavailable`
  * if it cannot be written.
  */
-export function writeWord(dbPath: string, word: Word, isMember = false): string {
+export function writeWord(dbPath: string, word: Word | CopyWord, isMember = false): string {
   const folder = wordsPath(dbPath);
   const name = newName((performance.timeOrigin + performance.now()) * 1_000);
   try {
@@ -57,11 +57,11 @@ function makeFolder(dbPath: string, folder: string): void {
   if (process.geteuid?.() === 0) chownSync(folder, uid, gid);
 }
 
-function write(folder: string, name: string, word: Word): string {
+function write(folder: string, name: string, word: Word | CopyWord): string {
   try {
     return writeWhole(folder, name, wordText(name, word));
   } catch (error) {
-    const bare = NO_ROOM.has(fileCode(error)) ? newBareName(word) : null;
+    const bare = NO_ROOM.has(fileCode(error)) && word.kind !== 'copy' ? newBareName(word) : null;
     if (bare === null) throw error;
     return writeBare(folder, bare);
   }

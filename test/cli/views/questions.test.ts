@@ -19,7 +19,10 @@ const options = { width: 80, color: false, isRunning: true };
 describe('what is asked', () => {
   it('is shown with its evidence and what to type', () => {
     assert.equal(
-      renderQuestions({ pid: 1, rollouts: [ROLLOUT], asks: [ASK] }, { ...options, commandSuffix: '--db /srv/u.db' }),
+      renderQuestions(
+        { pid: 1, rollouts: [ROLLOUT], asks: [ASK], hasReaders: false },
+        { ...options, commandSuffix: '--db /srv/u.db' },
+      ),
       [
         'acme/writer  stepping',
         ' asks      step 2: step 2 of 5: 25 % to the endpoint',
@@ -33,7 +36,7 @@ describe('what is asked', () => {
   });
 
   it('says if nothing is asked, or nobody asks', () => {
-    const nothing = { pid: 1, rollouts: [], asks: [] };
+    const nothing = { pid: 1, rollouts: [], asks: [], hasReaders: false };
     assert.equal(renderQuestions(nothing, options), 'nothing is asked now\n');
     assert.match(renderQuestions(nothing, { ...options, isRunning: false }), /the daemon is not running/);
   });
@@ -44,6 +47,7 @@ describe('what is asked', () => {
         pid: 1,
         rollouts: [],
         asks: [{ ...ASK, model: 'a\u001b[2Jb', about: 'budget', figures: '{}' }],
+        hasReaders: false,
       },
       options,
     );

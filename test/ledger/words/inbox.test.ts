@@ -32,7 +32,7 @@ import { wordsPath } from '../../../src/ledger/ownership.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { askSystem } from '../../../src/ledger/words/people.ts';
 import { makeFolders } from '../../../src/ledger/words/folders.ts';
-import { newBareName, newName, wordText } from '../../../src/ledger/words/word.ts';
+import { newBareName, newName, newPlace, wordText } from '../../../src/ledger/words/word.ts';
 import { writeWord } from '../../../src/ledger/words/write-word.ts';
 import { say, wordOf } from '../../support/words.ts';
 import { POLICY_HASH, START_MS, makeDecision, makeEntry, redecide } from '../rig.ts';
@@ -216,9 +216,16 @@ describe('words on their way into the ledger', () => {
   it('wait where no daemon ever ran, and where the folder is gone', (context) => {
     const scene = open(context);
     rmSync(scene.words, { recursive: true });
-    assert.deepEqual(scene.look(), { requests: [], notes: [] });
+    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
     say(scene.path, ABORT);
     assert.equal(scene.look().requests.length, 1);
+  });
+
+  it('that wish for a copy are nothing where nobody else may speak', (context) => {
+    const scene = open(context);
+    writeWord(scene.path, { kind: 'copy', place: newPlace() });
+    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
+    assert.deepEqual([readdirSync(scene.words), scene.rows()], [[], 0]);
   });
 
   it(
@@ -256,11 +263,11 @@ describe('words on their way into the ledger', () => {
     // As it is found after the death: the row is there, and the file too.
     copyFileSync(join(scene.folder, 'kept'), file);
     scene.restart();
-    assert.deepEqual(scene.look(), { requests: [request], notes: [] });
+    assert.deepEqual(scene.look(), { requests: [request], notes: [], news: [] });
     scene.answer(request?.id ?? 0);
     copyFileSync(join(scene.folder, 'kept'), file);
     scene.restart();
-    assert.deepEqual(scene.look(), { requests: [], notes: [] });
+    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
     assert.deepEqual([scene.rows(), readdirSync(scene.words)], [1, []]);
   });
 
@@ -334,7 +341,7 @@ describe('words on their way into the ledger', () => {
     const scene = open(context);
     const part = join(scene.words, `${newName(1)}.part`);
     writeFileSync(part, '{');
-    assert.deepEqual(scene.look(), { requests: [], notes: [] });
+    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
     assert.ok(statSync(part).isFile());
   });
 

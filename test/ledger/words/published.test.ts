@@ -1,14 +1,30 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { openPath, wordsPath } from '../../../src/ledger/ownership.ts';
+import { copiesPath, openPath, wordsPath } from '../../../src/ledger/ownership.ts';
+import { migrate } from '../../../src/ledger/migrate.ts';
+import { JournalStore } from '../../../src/ledger/journal/store.ts';
 import { openForReading, openLedger } from '../../../src/ledger/open.ts';
 import { openAsks } from '../../../src/ledger/journal/asks.ts';
+import { copyPath } from '../../../src/ledger/copies.ts';
 import { closedFolders, makeFolders } from '../../../src/ledger/words/folders.ts';
 import { Publisher, readPublished, readReply } from '../../../src/ledger/words/published.ts';
+import { newPlace } from '../../../src/ledger/words/word.ts';
+import { writeWord } from '../../../src/ledger/words/write-word.ts';
+import { PATIENT, eventually } from '../../support/waiting.ts';
 import { say } from '../../support/words.ts';
 import { POLICY_HASH, START_MS, clock, makeEntry, temporaryPath } from '../rig.ts';
 
@@ -30,10 +46,17 @@ describe('the folders of a group that may speak', () => {
     makeFolders(path, null);
     assert.deepEqual([modeOf(wordsPath(path)), existsSync(openPath(path))], ['700', false]);
     makeFolders(path, GROUP);
-    assert.deepEqual([modeOf(wordsPath(path)), modeOf(openPath(path))], ['3730', '2750']);
+    assert.deepEqual(
+      [wordsPath, openPath, copiesPath].map((at) => modeOf(at(path))),
+      ['3730', '2750', '2710'],
+    );
     writeFileSync(join(openPath(path), 'open.json'), '{}');
+    writeFileSync(join(copiesPath(path), 'x.db'), '');
     makeFolders(path, null);
-    assert.deepEqual([modeOf(wordsPath(path)), existsSync(openPath(path))], ['700', false]);
+    assert.deepEqual(
+      [modeOf(wordsPath(path)), existsSync(openPath(path)), existsSync(copiesPath(path))],
+      ['700', false, false],
+    );
   });
 
   it('are not made for a group that does not exist, or that is an option', (context) => {
@@ -65,7 +88,7 @@ describe('what a daemon publishes', () => {
     const asks = openAsks(db);
     db.close();
     const rollouts = [{ id: 'abcdefgh', model: 'org/model', phase: 'stepping', toward: 'dedicated' }];
-    assert.deepEqual(readPublished(path), { pid: process.pid, rollouts, asks });
+    assert.deepEqual(readPublished(path), { pid: process.pid, rollouts, asks, hasReaders: false });
     assert.equal(modeOf(join(openPath(path), 'open.json')), '640');
     assert.equal(readReply(path, word), null);
     const id = request?.id ?? 0;
@@ -122,7 +145,7 @@ describe('what a daemon publishes', () => {
     makeFolders(path, GROUP);
     const publisher = Publisher.open(path);
     rmSync(openPath(path), { recursive: true });
-    const published = { pid: 1, rollouts: [], asks: [] };
+    const published = { pid: 1, rollouts: [], asks: [], hasReaders: false };
     publisher?.publish(published);
     assert.match(publisher?.takeNote() ?? '', /open\.json cannot be written/);
     publisher?.publish(published);
@@ -131,5 +154,61 @@ describe('what a daemon publishes', () => {
     publisher?.publish(published);
     assert.deepEqual(readPublished(path), published);
     assert.equal(Publisher.open(temporaryPath(context)), null);
+  });
+});
+
+describe('a wish for a copy', PATIENT, () => {
+  const nobody = { read: [], call: [], approve: [], admin: [] };
+
+  it('is granted to who has the role read, refused to all others, and no request', async (context) => {
+    const { path, journal } = await open(context);
+    const place = newPlace();
+    const [uid, wish] = [process.geteuid?.() ?? 0, { kind: 'copy', place } as const];
+    const denied = writeWord(path, wish);
+    const { notes } = await journal.pendingRequests(null, { ...nobody, approve: [uid] });
+    assert.match(notes.join(), /may not read .*: this needs the role read/);
+    assert.deepEqual(readReply(path, denied), { request: null, result: 'refused', message: notes[0] });
+    assert.ok(!existsSync(copyPath(path, place)));
+
+    const granted = writeWord(path, wish);
+    await journal.pendingRequests(null, { ...nobody, read: [uid] });
+    const { result, message } = await eventually('it is answered', () => readReply(path, granted));
+    assert.equal(result, 'done');
+    assert.match(
+      (await journal.pendingRequests(null)).news.join(),
+      new RegExp(`reads a copy of the ledger from ${message}$`),
+    );
+    const copy = openForReading(copyPath(path, place));
+    context.after(() => copy.close());
+    assert.equal(copy.prepare('SELECT count(*) FROM requests').pluck().get(), 0);
+    for (const file of readdirSync(openPath(path))) {
+      assert.ok(!readFileSync(join(openPath(path), file), 'utf8').includes(place), `${file} names the copy`);
+    }
+  });
+
+  it('is dropped if it is so old that nobody waits for it', (context) => {
+    const path = temporaryPath(context);
+    makeFolders(path, GROUP);
+    migrate(path, START_MS);
+    const store = new JournalStore(path);
+    context.after(() => store.close());
+    const word = writeWord(path, { kind: 'copy', place: newPlace() });
+    const later = Date.now() + 61_000;
+    context.mock.method(Date, 'now', () => later);
+    assert.deepEqual(store.pendingRequests(START_MS), { requests: [], notes: [], news: [] });
+    assert.deepEqual([readdirSync(wordsPath(path)), readReply(path, word)], [[], null]);
+  });
+
+  it('is told about only if others than the daemon’s user may read', async (context) => {
+    const { path, journal } = await open(context);
+    const uid = process.geteuid?.() ?? 0;
+    const told = async (roles: object) => {
+      await journal.pendingRequests(null, { ...nobody, ...roles });
+      return readPublished(path)?.hasReaders;
+    };
+    for (const roles of [{}, { read: [uid] }, { admin: [0, 'root'] }, { approve: ['@ops'] }])
+      assert.equal(await told(roles), false);
+    for (const roles of [{ read: ['@audit'] }, { read: [uid, 12_345] }, { admin: ['bob'] }])
+      assert.equal(await told(roles), true);
   });
 });

@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { AppError } from '../../../src/core/errors.ts';
-import { LONGEST_REASON, nameOf, newName, readWord, wordText } from '../../../src/ledger/words/word.ts';
-import type { Word } from '../../../src/ledger/words/word.ts';
+import { LONGEST_REASON, nameOf, newName, newPlace, readWord, wordText } from '../../../src/ledger/words/word.ts';
+import type { CopyWord, Word } from '../../../src/ledger/words/word.ts';
 
 const NAME = newName(1_796_073_890_921_915);
 const DIGEST = 'a'.repeat(64);
 const ABORT: Word = { kind: 'abort', rolloutId: 'abcdefgh', askId: null, askDigest: null, step: null, reason: null };
+const COPY: CopyWord = { kind: 'copy', place: newPlace() };
 const APPROVE: Word = { ...ABORT, kind: 'approve', askId: 7, askDigest: DIGEST, step: 0, reason: 'fine' };
 
-const members = (word: Word) => JSON.parse(wordText(NAME, word)) as Record<string, unknown>;
+const members = (word: Word | CopyWord) => JSON.parse(wordText(NAME, word)) as Record<string, unknown>;
 
 const anyWord = fc.record({
   kind: fc.constantFrom('approve', 'reject', 'pause', 'resume', 'abort'),
@@ -35,7 +36,7 @@ describe('a word', () => {
 
   it('is nothing but what can be written: one member more, less or different, and it is none', () => {
     const strange: readonly unknown[] = [true, 1.5, -1, 2 ** 60, '', 'x', 'x'.repeat(501), '\ud800', [], {}, null];
-    for (const word of [ABORT, APPROVE]) {
+    for (const word of [ABORT, APPROVE, COPY]) {
       const right = members(word);
       const wrong: unknown[] = [null, [], 7, 'abort', { ...right, by: 'cfo' }];
       for (const key of Object.keys(right)) {
@@ -59,6 +60,14 @@ describe('a word', () => {
         );
       }
     }
+  });
+
+  it('is a wish for a copy only with a place that is no path', () => {
+    for (const place of ['', '..', `${COPY.place}0`, COPY.place.toUpperCase() + 'A', `../${COPY.place.slice(3)}`]) {
+      assert.throws(() => readWord(NAME, wordText(NAME, { kind: 'copy', place })), AppError, place);
+    }
+    assert.deepEqual(readWord(NAME, wordText(NAME, COPY)), COPY);
+    assert.notEqual(newPlace(), newPlace());
   });
 
   it('is none under another name, and no name of a file but its own is that of a word', () => {
