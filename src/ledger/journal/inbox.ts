@@ -9,7 +9,7 @@ import type { SpokenCopyWord, SpokenWord } from '../words/word-folder.ts';
 import type { LedgerKey } from './key.ts';
 import { isSealedBy } from './own-seals.ts';
 import { openAsks } from './asks.ts';
-import { activeRollouts, addRequest, pendingRequests, replyTo, wordOf } from './requests.ts';
+import { activeRollouts, addRequest, hear, pendingRequests, replyTo, wordOf } from './requests.ts';
 import type { Hearing, PendingRequest } from './requests.ts';
 import type { Sealing } from './sealing.ts';
 import { digestOf, lastSeal } from './seals.ts';
@@ -102,13 +102,24 @@ export class Inbox {
 
   #takeRequests(words: readonly SpokenWord[], hearing: Said): string[] {
     const { db, key, people, sealing } = this.#given;
-    const heard = sealing.doUrgent(() => words.map((word) => addRequest(db, word, { key, people, ...hearing })));
+    const { roles, simulatedNow } = hearing;
+    const heard = words.map((word) => hear(word, { people, roles }));
+    const taken = sealing.doUrgent(() =>
+      heard.map((word) => {
+        const became = addRequest(db, word, { key, simulatedNow });
+        return { ...became, own: 'id' in became ? this.#digest(became.id) : null };
+      }),
+    );
     this.#folder.remove(words);
-    return words.flatMap(({ name, uid }, i) => {
-      const why = heard[i] ?? null;
-      if (why === null) this.#reply(name);
-      else this.#publisher?.reply(name, { request: null, result: 'refused', message: why });
-      return why === null ? [] : [`the word ${name} of user ${uid} is about nothing: ${why}`];
+    return heard.flatMap(({ name, uid }, i) => {
+      const became = taken[i];
+      if (became !== undefined && 'why' in became) {
+        this.#publisher?.reply(name, { request: null, result: 'refused', message: became.why });
+        return [`the word ${name} of user ${uid} is about nothing: ${became.why}`];
+      }
+      if (became !== undefined && 'id' in became) this.#checked.set(became.id, became.own);
+      this.#reply(name);
+      return [];
     });
   }
 

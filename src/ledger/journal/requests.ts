@@ -1,6 +1,6 @@
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import { hasRole, roleFor } from '../../core/roles/roles.ts';
-import type { Roles } from '../../core/roles/roles.ts';
+import type { Role, Roles } from '../../core/roles/roles.ts';
 import { prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
 import type { People } from '../words/people.ts';
@@ -44,37 +44,58 @@ export interface Hearing {
   readonly simulatedNow: number | null;
 }
 
+/** A word with who said it. `lacks`: the role that it needs and that they do not have; null if they may say it. */
+export interface HeardWord extends SpokenWord {
+  readonly user: string;
+  readonly host: string;
+  readonly lacks: Role | null;
+}
+
+/** Finds out who said a word, and whether they may. It may take a second: nothing is locked meanwhile. */
+export function hear(word: SpokenWord, { people, roles }: Pick<Hearing, 'people' | 'roles'>): HeardWord {
+  const { uid, kind } = word;
+  const { user, host } = people.personOf(uid);
+  const role = roleFor(kind);
+  const mayAsk = hasRole(roles, role, { uid, user, groups: () => people.groupsOf(uid) });
+  return { ...word, user, host, lacks: mayAsk ? null : role };
+}
+
+/** What became of a word: a row, which has this number; a row that was there; or nothing, for a reason. */
+export type Taken = { readonly id: number } | { readonly repeats: number } | { readonly why: string };
+
 /**
  * Makes a word a row of `requests`, once, and seals it. A word of somebody who lacks the role for it, and an answer to a
- * question that somebody has changed, are refused with it. Returns why there is no row; null if there is one. The caller makes it one transaction.
+ * question that somebody has changed, are refused with it. The caller makes it one transaction.
  */
 export function addRequest(
   db: LedgerDb,
-  word: SpokenWord,
-  { key, people, roles, simulatedNow }: Hearing,
-): string | null {
-  const { name, kind, rolloutId, askId, step, reason, uid } = word;
+  word: HeardWord,
+  { key, simulatedNow }: Pick<Hearing, 'key' | 'simulatedNow'>,
+): Taken {
+  const { name, kind, rolloutId, askId, step, reason, uid, user, host, lacks } = word;
   // The daemon may have died before it removed the word.
-  if (requestId(db, name) !== null) return null;
+  const repeats = requestId(db, name);
+  if (repeats !== null) return { repeats };
   const isKnown = prepared<[string], number>(db, 'SELECT 1 FROM rollouts WHERE id = ?').pluck().get(rolloutId);
-  if (isKnown === undefined) return `the ledger has no rollout ${rolloutId}`;
+  if (isKnown === undefined) return { why: `the ledger has no rollout ${rolloutId}` };
   const ask = askId === null ? null : readAsk(db, askId);
-  if (askId !== null && ask?.rolloutId !== rolloutId) return `rollout ${rolloutId} never asked question ${askId}`;
+  if (askId !== null && ask?.rolloutId !== rolloutId) {
+    return { why: `rollout ${rolloutId} never asked question ${askId}` };
+  }
   const at = Math.round(simulatedNow ?? word.at);
-  const { user, host } = people.personOf(uid);
   const { lastInsertRowid } = prepared(
     db,
     `INSERT INTO requests (kind, rollout_id, ask_id, ask_digest, step, reason, by_user, by_host, by_uid, word, requested_at_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(kind, rolloutId, askId, word.askDigest, step, reason, user, host, uid, name, at);
   const id = Number(lastInsertRowid);
-  const mayAsk = hasRole(roles, roleFor(kind), { uid, user, groups: () => people.groupsOf(uid) });
-  const doubt = mayAsk
-    ? ask && doubtOf(db, ask, word.askDigest, key.publicKey)
-    : `${user} (user ${uid}) may not ${kind}: this needs the role ${roleFor(kind)}, which ${db.name}.roles gives`;
+  const doubt =
+    lacks === null
+      ? ask && doubtOf(db, ask, word.askDigest, key.publicKey)
+      : `${user} (user ${uid}) may not ${kind}: this needs the role ${lacks}, which ${db.name}.roles gives`;
   if (doubt !== null) writeOutcome(db, { requestId: id, result: 'refused', message: doubt, at }, null);
   seal(db, key.sign, at, [['request', id]]);
-  return null;
+  return { id };
 }
 
 /** Writes what became of a request. The caller seals it. */

@@ -34,11 +34,9 @@ export interface Heard {
   readonly notes: readonly string[];
 }
 
-/** At most so many names are read in one look, and so many of their files. */
+/** At most so many names are read in one look, and so many words and so many other files dealt with. */
 const MOST_NAMES = 1_000;
-const MOST_FILES = 64;
-/** So many of them are told of one by one. */
-const MOST_NOTES = 20;
+const MOST_FILES = 16;
 /** So many names that cannot be removed are remembered; of more nothing is said. */
 const MOST_STUCK = 10_000;
 /** What is still a part after this time, real ms, is never going to be a word. */
@@ -56,8 +54,10 @@ const LATER: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO',
  */
 export class WordFolder {
   readonly #path: string;
-  /** Names that were found and not read yet, the oldest file first. */
+  /** Words that were found and not read yet, the oldest file first. */
   #due: string[] = [];
+  /** What was found beside them, and why it is no word. */
+  #strange: (readonly [file: string, why: string])[] = [];
   /** Where the last look at the names ended; null if it saw all. */
   #rest: Dir | null = null;
   /** What cannot be removed: it is said once. */
@@ -73,10 +73,9 @@ export class WordFolder {
    */
   look(): Heard {
     const notes: string[] = [];
-    if (this.#due.length === 0) this.#due = this.#find(notes);
+    if (this.#due.length === 0) this.#find();
     const words = this.#due.splice(0, MOST_FILES).flatMap((file) => this.#hear(file, notes));
-    const more = notes.splice(MOST_NOTES).length;
-    if (more > 0) notes.push(`${more} more files in ${this.#path} are no words`);
+    for (const [file, why] of this.#strange.splice(0, MOST_FILES)) this.#discard(file, why, notes);
     return { words, notes };
   }
 
@@ -91,17 +90,18 @@ export class WordFolder {
   }
 
   /** Goes on where the last look ended, so that a crowd of files hides no other. */
-  #find(notes: string[]): string[] {
+  #find(): void {
     const found: { readonly file: string; readonly at: bigint }[] = [];
+    this.#strange = [];
     for (const file of this.#names()) {
       const stat = lstatSync(join(this.#path, file), { bigint: true, throwIfNoEntry: false });
       if (stat === undefined || this.#stuck.has(file)) continue;
       if (nameOf(file) !== null) found.push({ file, at: stat.ctimeNs });
-      else if (!file.endsWith(ENDS.part)) this.#discard(file, 'its name is not that of a word', notes);
-      else if (Date.now() - Number(stat.ctimeMs) > STALE_PART_MS) this.#discard(file, 'it was never ended', notes);
+      else if (!file.endsWith(ENDS.part)) this.#strange.push([file, 'its name is not that of a word']);
+      else if (Date.now() - Number(stat.ctimeMs) > STALE_PART_MS) this.#strange.push([file, 'it was never ended']);
     }
     const isBefore = (a: (typeof found)[0], b: (typeof found)[0]) => (a.at === b.at ? a.file < b.file : a.at < b.at);
-    return found.sort((a, b) => (isBefore(a, b) ? -1 : 1)).map(({ file }) => file);
+    this.#due = found.sort((a, b) => (isBefore(a, b) ? -1 : 1)).map(({ file }) => file);
   }
 
   #names(): string[] {
