@@ -144,9 +144,7 @@ describe('a wrong file is refused with its line, column and path', () => {
   }
 
   it('all issues are listed, one per line, from top to bottom', () => {
-    const found = refusal(
-      'routes:\n  - model: a b\n    affinity: none\ndefaults:\n  steps: [2]\n  approvals: manual\n',
-    );
+    const found = refusal('routes:\n  - model: a b\n    affinity: none\ndefaults:\n  steps: [2]\n  aproval: manual\n');
     assert.deepEqual(
       found.map((line) => line.split(' ')[0]),
       ['my.yaml:2:12:', 'my.yaml:3:15:', 'my.yaml:5:11:', 'my.yaml:6:3:'],

@@ -134,11 +134,13 @@ export class Admission implements Waiter {
     this.#choice.choose(this);
     const { lane } = this.#choice.current;
     const answer = lane.enter(this, isRetry);
-    if (answer === null || 'kind' in (answer as object)) this.wasOut ||= lane.isOut;
-    if (answer === null) this.wasHeld = true;
-    else if (answer === 'in_batch') this.admit(null);
-    else if ('kind' in answer) this.refuse(answer);
-    else this.admit(answer);
+    if (answer === 'in_batch') this.admit(null);
+    else if (answer !== null && !('kind' in answer)) this.admit(answer);
+    else {
+      this.wasOut ||= lane.isOut;
+      if (answer === null) this.wasHeld = true;
+      else this.refuse(answer);
+    }
   }
 
   get credential(): string {

@@ -59,13 +59,13 @@ describe('roles and kinds', () => {
 });
 
 describe('faults on a way back', () => {
-  it('are those of a rollout toward the endpoint, and also 429s of serverless', () => {
+  it('are those of a rollout toward the endpoint, and also calls that serverless refuses or that wait for it in vain', () => {
     const more = OUTCOMES.filter((outcome: Outcome) => {
       const [there, back] = [isFault(outcome, 'serverless', 'dedicated'), isFault(outcome, 'serverless', 'serverless')];
       if (there) assert.ok(back);
       return back && !there;
     });
-    assert.deepEqual(more, ['rate_limited']);
+    assert.deepEqual(more, ['rate_limited', 'circuit_open']);
     for (const outcome of OUTCOMES) {
       assert.equal(isFault(outcome, 'dedicated', 'serverless'), isFault(outcome, 'dedicated', 'dedicated'));
     }
