@@ -20,13 +20,12 @@ export class Recovery {
   }
 
   isOver(nowMs: number): boolean {
-    if (nowMs >= this.#endsAtMs) this.#room = null;
-    return this.#room === null;
+    return this.#room === null || nowMs >= this.#endsAtMs;
   }
 
-  /** Whether another call may go out while `inFlight` are under way. */
-  hasRoom(inFlight: number): boolean {
-    return this.#room === null || inFlight < this.#room;
+  /** Whether another call may go out while `inFlight` are under way. `now` is asked only if it matters. */
+  hasRoom(inFlight: number, now: () => number): boolean {
+    return this.#room === null || inFlight < this.#room || now() >= this.#endsAtMs;
   }
 
   /** An answer has begun. */

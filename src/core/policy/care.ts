@@ -24,7 +24,10 @@ export interface CarePolicy {
   readonly maxWait: number;
   /** Calls that may wait for a permit at once. */
   readonly queue: number;
-  /** After a start or an outage, the time in which the pace rises from a tenth of a known limit to all of it. */
+  /**
+   * After a start, the time in which the pace rises from a tenth of a known limit to all of it. After an outage, the time
+   * after which all calls go, however few were answered.
+   */
   readonly ramp: number;
   readonly breaker: BreakerPolicy;
   /** Providers that may take the calls that serverless refuses or cannot take now, in this order. */
@@ -32,11 +35,11 @@ export interface CarePolicy {
   readonly batch: BatchPolicy;
 }
 
-/** When a breaker opens, and for how long. */
+/** When a breaker opens, and how it tries again. */
 export interface BreakerPolicy {
   /** Faults in a row. */
   readonly faults: number;
-  /** How long it stays open, clock ms. */
+  /** The longest pause before a probe, clock ms. The first is half a second, and each later one twice as long. */
   readonly cooldown: number;
   /** Calls that may test at once whether the upstream answers again. */
   readonly probes: number;

@@ -42,6 +42,7 @@ export class Lane implements Gate {
   readonly #crowding = new Crowding();
   readonly #recovery = new Recovery();
   #beforeOutage = 0;
+  readonly #now = (): number => this.#clock.now();
   #noCreditsAtMs: number | null = null;
   #unableInARow = 0;
   #leftOutUntilMs = Number.NEGATIVE_INFINITY;
@@ -146,7 +147,7 @@ export class Lane implements Gate {
     const ended = { outcome, wasProbe, agent: waiter.agent, bodyOf, isUnreachable, nowMs };
     const wasOut = this.#stopsAll;
     const isBack = this.#breaker.ended(policy.breaker, ended);
-    if (!wasOut && this.#stopsAll) this.#beforeOutage = Math.max(this.#beforeOutage, this.#inFlight.inFlight + 1);
+    if (!wasOut && this.#stopsAll) this.#noteOutage(nowMs);
     if (isBack) this.#recover(nowMs);
     this.#line.drain();
   }
@@ -157,16 +158,19 @@ export class Lane implements Gate {
     this.#recovery.begin(this.#beforeOutage, nowMs + this.#policy.ramp);
   }
 
+  /** Notes how many calls were under way. An outage that begins in the middle of a recovery is the same one. */
+  #noteOutage(nowMs: number): void {
+    const before = this.#recovery.isOver(nowMs) ? 0 : this.#beforeOutage;
+    this.#beforeOutage = Math.max(before, this.#inFlight.inFlight + 1);
+  }
+
   get #stopsAll(): boolean {
     return this.#breaker.state.state !== 'closed' && this.#breaker.isSameForAll;
   }
 
   /** Whether serverless is out, or has just come back so that calls still wait for that reason. */
   get isOut(): boolean {
-    if (this.#stopsAll) return true;
-    if (!this.#recovery.isOver(this.#clock.now())) return true;
-    this.#beforeOutage = 0;
-    return false;
+    return this.#stopsAll || !this.#recovery.isOver(this.#clock.now());
   }
 
   /** A successful answer has begun. That ends a probe: it has shown that the upstream answers. */
@@ -223,7 +227,7 @@ export class Lane implements Gate {
   // --- what its line asks ---
 
   get isFull(): boolean {
-    return !this.#inFlight.hasRoom || !this.#recovery.hasRoom(this.#inFlight.inFlight);
+    return !this.#inFlight.hasRoom || !this.#recovery.hasRoom(this.#inFlight.inFlight, this.#now);
   }
 
   get isSameForAll(): boolean {
