@@ -14,6 +14,13 @@ export interface TokenOwner {
   readonly mayCallEndpoints: boolean;
 }
 
+/**
+ * What an endpoint does with a call for which it has no place. `queue`: the call waits. `refuse429` and `refuse503`: it
+ * is refused in the words of the engine. `slow`: it is taken, and every call takes longer.
+ */
+export const WHEN_FULL = ['queue', 'refuse429', 'refuse503', 'slow'] as const;
+export type WhenFull = (typeof WHEN_FULL)[number];
+
 /** The figures of the simulation; all times in clock milliseconds. */
 export interface Limits {
   /** Calls of one model that each provider takes in one fixed window; the rest are refused with 429. */
@@ -28,8 +35,12 @@ export interface Limits {
   readonly routerSpeed: Speed;
   /** Factor on the router's times that gives an endpoint's times. */
   readonly endpointFactor: number;
-  /** Calls that one replica works on at once; further calls wait in a queue. */
+  /** Calls that one replica works on at once. */
   readonly replicaCalls: number;
+  /** What an endpoint does with further calls. */
+  readonly whenFull: WhenFull;
+  /** The value of `Retry-After` in the refusal of an endpoint that is full; null: the header is missing. */
+  readonly fullRetryAfterSeconds: number | null;
   readonly pendingMs: number;
   readonly initializingMs: number;
   /** Time from `running` until the engine has loaded its weights. */
@@ -51,6 +62,8 @@ export const DEFAULT_LIMITS: Limits = {
   routerSpeed: { baseMs: 2_000, perPromptTokenMs: 0.45, perOutputTokenMs: 36, sigma: 0.25 },
   endpointFactor: 0.7,
   replicaCalls: 128,
+  whenFull: 'queue',
+  fullRetryAfterSeconds: null,
   pendingMs: 20_000,
   initializingMs: 100_000,
   healthLagMs: 15_000,

@@ -1,6 +1,8 @@
 import type { CommandModule } from 'yargs';
 import { AppError } from '../../core/errors.ts';
 import { createClock } from '../../files/clock.ts';
+import { WHEN_FULL } from '../../simulation/limits.ts';
+import type { Limits, WhenFull } from '../../simulation/limits.ts';
 import { readKept } from '../../simulation/keeper.ts';
 import { startSimulation } from '../../simulation/server.ts';
 import { EXIT } from '../exit.ts';
@@ -12,12 +14,27 @@ interface SimulateOptions extends GlobalOptions {
   readonly port: number;
   readonly scale: number;
   readonly limit: number | undefined;
+  readonly slots: number | undefined;
+  readonly full: WhenFull | undefined;
   readonly seed: number;
   readonly state: string | undefined;
 }
 
 /** A token that the simulation takes; it stands for nobody. */
 const SIMULATED_TOKEN = 'hf_simulated';
+
+const EPILOGUE =
+  'An endpoint is billed for each minute of the clock in which it initialized,\n' +
+  'updated or ran. With --state, endpoints exist and are billed even while no\n' +
+  'process runs, and a new process uses the same port and continues the clock.\n' +
+  'Ctrl-C ends the simulation. POST /control/faults makes something fail, and\n' +
+  'GET /control/state shows what was counted. For example, an endpoint that\n' +
+  'takes a hundredth of the context that it states:\n' +
+  '{"target":"endpoint","kind":"narrow","factor":0.01}, or one that ends 2 % of\n' +
+  'its streams with nothing in them:\n' +
+  '{"target":"endpoint","kind":"empty","share":0.02}. A kind that does not\n' +
+  'exist is refused with the list of all kinds.\n' +
+  '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.';
 
 export const simulateCommand: CommandModule<object, SimulateOptions> = {
   command: 'simulate',
@@ -42,6 +59,16 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
         requiresArg: true,
         describe: 'Calls to a model that each provider takes in 5 minutes',
       })
+      .option('slots', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Calls that one replica of an endpoint works on at once',
+      })
+      .option('full', {
+        choices: WHEN_FULL,
+        requiresArg: true,
+        describe: 'What an endpoint does with further calls: hold them, refuse them, or slow down',
+      })
       .option('seed', {
         type: 'number',
         default: 1,
@@ -61,40 +88,25 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
         'npx upshift simulate --scale 60 --limit 1500',
         'one minute passes in a second; providers take fewer calls',
       )
+      .example('npx upshift simulate --slots 8 --full refuse503', 'an endpoint that is soon full, and says so')
       .example('npx upshift simulate --state sim.json', 'if you stop and start it again, its endpoints still exist')
-      .epilogue(
-        'An endpoint is billed for each minute of the clock in which it initialized,\n' +
-          'updated or ran. With --state, endpoints exist and are billed even while no\n' +
-          'process runs, and a new process uses the same port and continues the clock.\n' +
-          'Ctrl-C ends the simulation. POST /control/faults makes something fail, and\n' +
-          'GET /control/state shows what was counted. For example, an endpoint that\n' +
-          'takes a hundredth of the context that it states:\n' +
-          '{"target":"endpoint","kind":"narrow","factor":0.01}, or one that ends 2 % of\n' +
-          'its streams with nothing in them:\n' +
-          '{"target":"endpoint","kind":"empty","share":0.02}. A kind that does not\n' +
-          'exist is refused with the list of all kinds.\n' +
-          '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.',
-      ),
+      .epilogue(EPILOGUE),
   handler: simulate,
 };
 
-async function simulate({ port, scale, limit, seed, state, json }: SimulateOptions): Promise<void> {
+async function simulate(options: SimulateOptions): Promise<void> {
+  const { port, scale, seed, state, json } = options;
   checkNumber('port', port, Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port from 0 to 65535');
   checkNumber('scale', scale, scale > 0 && scale <= 1_000, 'a number above 0, up to 1000');
-  checkNumber(
-    'limit',
-    limit ?? 0,
-    limit === undefined || (Number.isInteger(limit) && limit > 0),
-    'a whole number above 0',
-  );
   checkNumber('seed', seed, Number.isInteger(seed), 'a whole number');
+  const limits = limitsOf(options);
   const start = state === undefined ? Date.now() : clockStart(state, scale);
   const simulation = await startSimulation({
     clock: createClock({ scale, start }),
     port,
     seed,
     ...(state === undefined ? {} : { keep: { path: state, clockStart: start } }),
-    ...(limit === undefined ? {} : { limits: { routerCalls: limit } }),
+    limits,
   });
   // Listening before it says that it runs: who reads that may send one at once.
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -115,6 +127,17 @@ async function simulate({ port, scale, limit, seed, state, json }: SimulateOptio
   const signal = await signalled;
   await simulation.close();
   process.exitCode = signal === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
+}
+
+function limitsOf({ limit, slots, full }: SimulateOptions): Partial<Limits> {
+  for (const [name, value] of Object.entries({ limit, slots })) {
+    if (value !== undefined) checkNumber(name, value, Number.isInteger(value) && value > 0, 'a whole number above 0');
+  }
+  return {
+    ...(limit === undefined ? {} : { routerCalls: limit }),
+    ...(slots === undefined ? {} : { replicaCalls: slots }),
+    ...(full === undefined ? {} : { whenFull: full }),
+  };
 }
 
 /** When the clock of a state file began, so that it goes on: its endpoints were billed meanwhile. */

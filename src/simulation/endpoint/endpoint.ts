@@ -22,7 +22,7 @@ export class Endpoint {
   lastUsedAt: number | undefined;
   readonly #world: World;
   readonly #server: Server;
-  readonly #places = new Places(() => this.slots);
+  readonly #places = new Places(() => (this.#world.limits.whenFull === 'slow' ? Infinity : this.slots));
   readonly #answering = new Set<ServerResponse>();
   readonly #autoscaler = new Autoscaler();
   #changedAt: number;
@@ -221,7 +221,7 @@ export class Endpoint {
     return state === 'running' ? ready : 0;
   }
 
-  /** Calls that may be worked on at once. */
+  /** Calls that the replicas have places for. */
   get slots(): number {
     return Math.max(1, this.readyReplicas) * this.#world.limits.replicaCalls;
   }

@@ -9,6 +9,7 @@ import type { Exchange } from '../exchange.ts';
 import { BROKEN_ANSWERS } from '../faults.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
+import { fullAnswer, refusesWhenFull, timesAt } from './full.ts';
 import { listServed, refuseLong, servedNames, servesByName } from './served.ts';
 import { healthRoute } from './spec.ts';
 import type { EndpointSpec } from './spec.ts';
@@ -19,7 +20,7 @@ interface ServedEndpoint {
   readonly spec: EndpointSpec;
   readonly createdAt: number;
   readonly state: EndpointState;
-  /** Calls in work, and how many may be in work at once. */
+  /** Calls in work, and for how many there are places. */
   readonly inFlight: number;
   readonly slots: number;
   /** Whether the engine has loaded its weights. */
@@ -124,6 +125,11 @@ async function generate(world: World, endpoint: ServedEndpoint, exchange: Exchan
       ? undefined
       : (findProblem(endpoint, asked) ?? findRejected(world, endpoint, asked) ?? findLong(world, endpoint, asked, raw));
   if (problem) return sendJson(exchange, problem.status, problem.body);
+  const { whenFull, fullRetryAfterSeconds } = world.limits;
+  if (refusesWhenFull(whenFull) && endpoint.inFlight >= endpoint.slots) {
+    const { status, body, headers } = fullAnswer(endpoint.spec, whenFull, fullRetryAfterSeconds);
+    return sendJson(exchange, status, body, headers);
+  }
   const isTaken = await endpoint.take((leave) => exchange.response.once('close', leave));
   if (!isTaken) return;
   try {
@@ -192,8 +198,8 @@ async function serve(
 ): Promise<void> {
   const { clock, dice, limits, faults, newId } = world;
   const { name } = endpoint;
-  const occupancy = endpoint.inFlight / endpoint.slots;
-  const factor = limits.endpointFactor * faults.factor('endpoint', 'slow', name) * (1 + 0.5 * occupancy ** 2);
+  const load = endpoint.inFlight / endpoint.slots;
+  const factor = limits.endpointFactor * faults.factor('endpoint', 'slow', name) * timesAt(load);
   const [served = ''] = servedNames(endpoint.spec);
   const bytes = raw.length;
   const isCut = faults.strikes('endpoint', 'cuts', name);

@@ -8,7 +8,8 @@ const REPOSITORY = '/repository';
 /** How an engine behaves where the engines differ. */
 type Family = 'vLLM' | 'sGLang' | 'llamacpp' | 'tgi' | 'other';
 
-function familyOf({ model: { engine, image } }: EndpointSpec): Family {
+/** The kind of engine that an endpoint runs. */
+export function familyOf({ model: { engine, image } }: EndpointSpec): Family {
   if (engine.startsWith('vLLM')) return 'vLLM';
   if (engine.startsWith('tgi')) return 'tgi';
   if (engine === 'sGLang' || engine === 'llamacpp') return engine;
