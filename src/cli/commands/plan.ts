@@ -3,7 +3,6 @@ import type { DemandCall } from '../../core/advice/demand.ts';
 import { bakeTime } from '../../core/decide/stepping.ts';
 import { AppError } from '../../core/errors.ts';
 import { certifiable, forecast, totalMinutes } from '../../core/judge/forecast.ts';
-import type { ForecastStep } from '../../core/judge/forecast.ts';
 import { learnProfile } from '../../core/judge/profile.ts';
 import type { Profile } from '../../core/judge/profile.ts';
 import { policyOf } from '../../core/policy/of-model.ts';
@@ -13,8 +12,9 @@ import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { factsByName } from '../../core/sizing/by-name.ts';
 import { busiestSwarm, planSizing } from '../../core/sizing/plan.ts';
 import type { FactsFound, OfferList, SizingPlan } from '../../core/sizing/plan.ts';
-import { longText } from '../../core/sweep/sweep.ts';
-import { spanText } from '../../core/text.ts';
+import { LoadCurve } from '../../core/usage/load-curve.ts';
+import { compareStates } from '../../core/worth/steady-states.ts';
+import type { SteadyStates } from '../../core/worth/steady-states.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import type { Environment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
@@ -24,18 +24,20 @@ import { createEndpointsClient } from '../../huggingface/management/endpoints.ts
 import { LIST_DATE, listedOffers } from '../../huggingface/management/list-prices.ts';
 import { historyCalls } from '../../ledger/calls/arrivals.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
+import { usageCalls } from '../../ledger/calls/usage.ts';
 import { measuredSpeeds } from '../../ledger/calls/speeds.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
+import { costPerCall } from '../../ledger/money/costs.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import { withGlobals, withPolicy } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { parseSince } from '../input/span.ts';
 import { openClock, timeOf } from '../session.ts';
-import { countText, numberText, percentText, weightText } from '../terminal/format.ts';
-import { cleanAll, painter, printJson, printText, table, warn, widthOf } from '../terminal/print.ts';
-import { entry } from '../views/page.ts';
-import type { Page } from '../views/page.ts';
+import { cleanAll, painter, printJson, printText, warn, widthOf } from '../terminal/print.ts';
+import { renderSteadyStates } from '../views/steady-states.ts';
+import { renderTimes } from '../views/times.ts';
+import type { PlannedTimes } from '../views/times.ts';
 import { NO_TOKEN, renderSizing } from '../views/sizing.ts';
 
 interface PlanOptions extends GlobalOptions {
@@ -44,17 +46,11 @@ interface PlanOptions extends GlobalOptions {
   readonly since: string;
 }
 
-/** What a rollout of one route would take, were the endpoint as good as serverless. Times in clock ms. */
-interface Plan {
-  readonly model: string;
-  readonly profile: Profile;
-  readonly margin: number;
-  readonly certifiable: readonly { readonly minutes: number; readonly margin: number }[];
-  readonly shadowMs: number;
-  readonly steps: readonly ForecastStep[];
-  /** Null where a step would never pass. */
-  readonly totalMs: number | null;
+/** What the command says of one route. */
+interface Plan extends PlannedTimes {
   readonly sizing: SizingPlan;
+  /** Null without calls, without an instance, or without prices. */
+  readonly steady: SteadyStates | null;
 }
 
 /** How long Hugging Face may take for one answer. Without the answer, the plan uses what is known. */
@@ -86,12 +82,15 @@ export const planCommand: CommandModule<object, PlanOptions> = {
           'prices are those of a dated list; upshift never proposes from that list.\n' +
           'Tokens/s: what one full replica can write. upshift assumes 60 % of the memory\n' +
           'bandwidth, unless the ledger has measured that instance. Long prompts add time.\n' +
+          'A month: 30 days as the calls of the ledger were, for each number of replicas.\n' +
+          'Calls that would find all places of the replicas taken go to serverless.\n' +
           'Times: medians for an endpoint that is as good as serverless. A better endpoint\n' +
           'passes sooner. A worse one does not pass. With less than six hours of calls in\n' +
           'the ledger, the judge is more cautious and steps take longer.\n' +
           '--json: one line for each route {"model","profile","margin","certifiable",\n' +
           '"shadowMs","steps","totalMs","sizing":{"facts","demand","need":{"terms"},\n' +
-          '"list","candidates","chosen","instance","swarm"}}.',
+          '"list","candidates","chosen","instance","swarm"},"steady":{"carries","states":\n' +
+          '[{"replicas","overflowShare","dedicatedMicros","serverlessMicros"}]}}.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
@@ -194,10 +193,29 @@ function planOf(
     swarm: busiestSwarm(demand, since, now),
     endpoint: policy.endpoint,
   });
-  return { ...timesOf(policy, learnProfile(history, 'serverless')), sizing };
+  const steady = db === null ? null : steadyOf(db, sizing, { model: policy.model, since, now });
+  return { ...timesOf(policy, learnProfile(history, 'serverless')), sizing, steady };
 }
 
-function timesOf(policy: RoutePolicy, profile: Profile): Omit<Plan, 'sizing'> {
+/** What a month costs with each number of replicas of the chosen instance. */
+function steadyOf(
+  db: LedgerDb,
+  { chosen }: SizingPlan,
+  { model, since, now }: { readonly model: string; readonly since: number; readonly now: number },
+): SteadyStates | null {
+  const calls = [...usageCalls(db, { afterUs: since * 1_000, untilUs: now * 1_000, model })];
+  const from = calls.reduce((first, { arrivedAtMs }) => Math.min(first, arrivedAtMs), now);
+  const route = readStatus(db)?.report?.routes.find((one) => one.model === model)?.rollout ?? null;
+  const isSame =
+    route?.instance.instanceType === chosen?.offer.instanceType &&
+    route?.instance.instanceSize === chosen?.offer.instanceSize;
+  return compareStates(new LoadCurve(calls, now - Math.max(since, from)), chosen, {
+    capacity: isSame ? (route?.concurrency?.capacity ?? null) : null,
+    perCallMicros: costPerCall(db, model, now),
+  });
+}
+
+function timesOf(policy: RoutePolicy, profile: Profile): PlannedTimes {
   const { shadow, steps, judge } = policy;
   const { callsPerMinute } = profile;
   const stops = steps.map((_, i) => ({
@@ -220,56 +238,6 @@ function timesOf(policy: RoutePolicy, profile: Profile): Omit<Plan, 'sizing'> {
 
 function render(plan: Plan): string {
   const page = { width: widthOf(process.stdout), paint: painter(process.stdout) };
-  return [...renderTimes(plan, page), '', ...renderSizing(plan.sizing, plan.model, page)].join('\n');
-}
-
-function renderTimes(plan: Plan, page: Pick<Page, 'width' | 'paint'>): string[] {
-  const { paint } = page;
-  const { model, profile, steps, shadowMs, totalMs } = plan;
-  const { speed } = profile.drift;
-  const seen = `${countText(profile.calls, 'call')} over ${spanText(profile.spanMs)}, ${numberText(Math.round(profile.callsPerMinute))} a minute`;
-  const head = [paint.bold(model), ...entry('history', [seen], page)];
-  if (profile.calls === 0)
-    return [...head, ...entry('times', ['not known without a history: let upshift watch for some hours'], page)];
-  const correlated = speed.phi <= 0 ? 0 : -1 / Math.log(speed.phi);
-  const margins = plan.certifiable.map(
-    ({ minutes, margin }) => `+${percentText(margin, 0)} in ${spanText(minutes * 60_000)}`,
-  );
-  const columns = [
-    { title: 'step', side: 'right' as const },
-    { title: 'weight', side: 'right' as const },
-    { title: 'evidence after', side: 'right' as const },
-    { title: 'lasts', side: 'right' as const },
-    { title: 'calls', side: 'right' as const },
-  ];
-  const rows = steps.map(({ step, weight, minutes, lasts, calls }) => [
-    String(step),
-    `${weightText(weight)} %`,
-    minutes === null ? paint.yellow('over a week') : minutes === 0 ? 'at once' : longText(minutes * 60_000),
-    lasts === null ? '-' : longText(lasts * 60_000),
-    calls === null ? '-' : numberText(calls),
-  ]);
-  const shadow = shadowMs === 0 ? [] : entry('shadow', [`${spanText(shadowMs)} of copies first`], page);
-  return [
-    ...head,
-    ...entry(
-      'drift',
-      [`${percentText(speed.sigma)} from minute to minute, correlated over ${spanText(correlated * 60_000)}`],
-      page,
-    ),
-    ...entry(
-      'speed',
-      [
-        `the policy allows +${percentText(plan.margin, 0)}; at ${weightText(steps[0]?.weight ?? 0)} % can be certified: ${margins.join(', ')}`,
-      ],
-      page,
-    ),
-    ...shadow,
-    '',
-    ...table(columns, rows, paint).map((line) => `  ${line}`),
-    '',
-    totalMs === null
-      ? paint.yellow('  Some step would take over a week: widen its margins, or wait for more traffic.')
-      : `  In all about ${longText(totalMs)}, plus the time until somebody approves.`,
-  ];
+  const month = renderSteadyStates(plan.steady, page);
+  return [...renderTimes(plan, page), '', ...renderSizing(plan.sizing, { model: plan.model, month }, page)].join('\n');
 }

@@ -14,11 +14,16 @@ type SizingPage = Pick<Page, 'width' | 'paint'>;
 /** With more than this, those that do not fit are counted. */
 const MOST_REFUSED = 24;
 
-/** What a model needs, what there is for it, and which of that would be chosen; then what to do. */
-export function renderSizing(plan: SizingPlan, model: string, page: SizingPage): string[] {
+/** What a model needs, what there is for it, which of that would be chosen, and what a month costs; then what to do. */
+export function renderSizing(
+  plan: SizingPlan,
+  { model, month }: { readonly model: string; readonly month: readonly string[] },
+  page: SizingPage,
+): string[] {
   return [
     ...needLines(plan, page),
     ...(plan.candidates.length === 0 ? [] : candidateLines(plan, page)),
+    ...month,
     ...swarmLines(plan, page),
     ...entry('next', nextTexts(plan, model), page),
   ];

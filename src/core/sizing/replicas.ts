@@ -12,6 +12,8 @@ import type { MeasuredSpeed } from './speed.ts';
 /** How many replicas a demand needs, and their speed. */
 export interface ReplicaNeed {
   readonly replicas: number;
+  /** Calls like those of the demand that one replica carries at once, by its caches and its speed. Null if not known. */
+  readonly carries: number | null;
   /** Tokens per second of one replica when it is full. Null if it cannot be estimated. */
   readonly perSecond: number | null;
   /** Where `perSecond` is from. */
@@ -20,7 +22,7 @@ export interface ReplicaNeed {
   readonly isWidened: boolean;
 }
 
-export const NO_NEED: ReplicaNeed = { replicas: 1, perSecond: null, source: null, isWidened: false };
+export const NO_NEED: ReplicaNeed = { replicas: 1, carries: null, perSecond: null, source: null, isWidened: false };
 
 /** vLLM's default limit of calls at once. */
 const MOST_CALLS = 256;
@@ -56,10 +58,11 @@ export function needOf(
           measured,
         });
   const byCalls = Math.ceil(demand.inFlight / calls);
-  const bySpeed =
-    perSecond === null || demand.outputPerSecond === null ? 1 : Math.ceil(demand.outputPerSecond / perSecond);
+  const speedShare = perSecond === null || demand.outputPerSecond === null ? null : demand.outputPerSecond / perSecond;
   return {
-    replicas: Math.min(MOST_REPLICAS, Math.max(1, byCalls, bySpeed)),
+    replicas: Math.min(MOST_REPLICAS, Math.max(1, byCalls, Math.ceil(speedShare ?? 1))),
+    // So many calls at once as in the demand write that share of what one replica can.
+    carries: speedShare === null || speedShare === 0 ? calls : Math.min(calls, demand.inFlight / speedShare),
     perSecond,
     source: perSecond === null ? null : measured === null ? 'estimate' : 'measured',
     isWidened: card !== null && isWidened(facts, card),

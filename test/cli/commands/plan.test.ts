@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../../src/core/call.ts';
+import { cheapestState } from '../../../src/core/worth/steady-states.ts';
+import type { SteadyStates } from '../../../src/core/worth/steady-states.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { fastClock } from '../../simulation/clocks.ts';
 import { openBook, recordCalls, temporaryFolder, upshift, watchedCall } from '../rig.ts';
@@ -38,6 +40,25 @@ function callAt(atMs: number, n: number): Call {
     promptTokens: isRefused ? null : 1_000,
     outputTokens: isRefused ? null : 100,
   });
+}
+
+/** The same, but each fourth minute has four times as many calls, and the price of a token is known. */
+async function peakyLedger(context: TestContext): Promise<string> {
+  const book = await openBook(context);
+  const start = Date.now() - 1_200_000;
+  const peaks = Array.from({ length: 24_000 }, (_, n) => ({ n, atMs: n * 50 })).filter(
+    ({ n, atMs }) => n % 4 === 0 || Math.floor(atMs / 60_000) % 4 === 0,
+  );
+  await recordCalls(
+    book,
+    peaks.map(({ n, atMs }) => ({ ...callAt(start + atMs, n), durationUs: 20_000_000, outputTokens: 500 })),
+  );
+  await book.ledger.journal.bookPrices(
+    [{ model: MODEL, provider: 'groq', inputMicros: 50_000, outputMicros: 80_000, isFree: false, isLive: true }],
+    start,
+  );
+  await book.close();
+  return book.path;
 }
 
 interface Planned {
@@ -89,6 +110,36 @@ describe('plan', { concurrency: 3 }, () => {
     assert.deepEqual(
       sizing.need?.terms.map(({ name }) => name),
       ['weights', 'cache', 'activations', 'engine'],
+    );
+  });
+
+  it('says what a month costs with each number of replicas, and marks the cheapest', async (context) => {
+    const path = await peakyLedger(context);
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const file = join(dirname(path), 'policy.yaml');
+    const endpoint = { namespace: 'acme', regions: ['aws/us-east-1'], deny: ['nvidia-l40s'], maxReplica: 8 };
+    writeFileSync(file, JSON.stringify({ routes: [{ model: MODEL, endpoint }] }));
+    const words = ['plan', '--db', path, '--policy', file];
+    const [page, json] = await Promise.all([upshift(words, env), upshift([...words, '--json'], env)]);
+    const { steady } = JSON.parse(json.out) as { steady: SteadyStates };
+    const { states } = steady;
+    assert.ok(states.length > 2 && states.some(({ overflowShare }) => overflowShare > 0 && overflowShare < 1));
+    assert.deepEqual([states[0]?.overflowShare, states.at(-1)?.overflowShare], [1, 0]);
+    const month = page.out.slice(page.out.indexOf(' a month '));
+    // The two runs have other ends of their day, so that only the replicas cost the same to the cent.
+    for (const { replicas, overflowShare, dedicatedMicros } of states) {
+      const name =
+        replicas === 0 ? 'all on serverless' : `${replicas} replicas?${overflowShare > 0 ? ' \\+ .* %' : '  '}`;
+      const money = dedicatedMicros === 0 ? '0\\.00' : (dedicatedMicros / 1e6).toLocaleString('en').replace(',', '.');
+      assert.match(month, new RegExp(`^ [ >] ${name}.*\\$${money} `, 'm'));
+    }
+    const best = cheapestState(states);
+    const marked = new RegExp(`^ > ${best?.replicas === 0 ? 'all on serverless' : `${best?.replicas} replica`}`, 'm');
+    assert.match(month, marked);
+    assert.deepEqual(
+      page.out.split('\n').filter((line) => line.length > 80),
+      [],
     );
   });
 

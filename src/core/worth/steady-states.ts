@@ -1,0 +1,90 @@
+import { DAY_MS, HOUR_MS } from '../time.ts';
+import type { Candidate } from '../sizing/candidate.ts';
+import type { Capacity } from '../scaling/capacity.ts';
+import type { LoadCurve } from '../usage/load-curve.ts';
+
+/** One way to serve a route for good: some replicas, and serverless for the calls that find them full. */
+export interface SteadyState {
+  /** 0: everything is on serverless. */
+  readonly replicas: number;
+  /** Share of the calls that overflow to serverless, 0..1. */
+  readonly overflowShare: number;
+  /** Micro-dollars in thirty days: the replicas, and the calls on serverless. */
+  readonly dedicatedMicros: number;
+  readonly serverlessMicros: number;
+}
+
+/** What steady states are computed from. */
+export interface SteadyInput {
+  readonly load: LoadCurve;
+  /** Calls at once that one replica carries. */
+  readonly carries: number;
+  /** Of one replica, micro-dollars. */
+  readonly pricePerHourMicros: number;
+  /** Of a call on serverless, micro-dollars. */
+  readonly perCallMicros: number;
+}
+
+/** The steady states of a route, and what they rest on. */
+export interface SteadyStates extends Omit<SteadyInput, 'load'> {
+  /** Whether `carries` was measured. If not, it is an estimate. */
+  readonly isMeasured: boolean;
+  /** The past that is taken to go on, ms, and its calls. */
+  readonly spanMs: number;
+  readonly calls: number;
+  readonly states: readonly SteadyState[];
+}
+
+/** A month of any year is counted as thirty days. */
+const MONTH_MS = 30 * DAY_MS;
+const MOST_REPLICAS = 64;
+
+/** The steady states of a load: on serverless alone, and with more and more replicas until no call overflows. */
+export function steadyStates({ load, carries, pricePerHourMicros, perCallMicros }: SteadyInput): SteadyState[] {
+  const callsPerMonth = (load.calls * MONTH_MS) / load.spanMs;
+  const states: SteadyState[] = [];
+  for (let replicas = 0; replicas <= MOST_REPLICAS; replicas++) {
+    const overflowShare = load.calls === 0 ? 0 : load.overflow(replicas * carries) / load.calls;
+    states.push({
+      replicas,
+      overflowShare,
+      dedicatedMicros: Math.round((replicas * pricePerHourMicros * MONTH_MS) / HOUR_MS),
+      serverlessMicros: Math.round(overflowShare * callsPerMonth * perCallMicros),
+    });
+    if (overflowShare === 0) break;
+  }
+  return states;
+}
+
+/** Micro-dollars in thirty days, both sides together. */
+export function monthlyMicros({ dedicatedMicros, serverlessMicros }: SteadyState): number {
+  return dedicatedMicros + serverlessMicros;
+}
+
+/** The cheapest of some states; of equal ones the one with the fewest replicas. Null if there is none. */
+export function cheapestState(states: readonly SteadyState[]): SteadyState | null {
+  return states.reduce<SteadyState | null>(
+    (best, state) => (best === null || monthlyMicros(state) < monthlyMicros(best) ? state : best),
+    null,
+  );
+}
+
+/**
+ * Compares the steady states of a route on an instance. Null if the load, the instance or a price is not known. A limit that
+ * was seen on this instance counts for more than an estimate, and a concurrency at which it was well is the least that it
+ * carries.
+ */
+export function compareStates(
+  load: LoadCurve,
+  candidate: Pick<Candidate, 'offer' | 'carries'> | null,
+  known: { readonly capacity: Capacity | null; readonly perCallMicros: number | null },
+): SteadyStates | null {
+  const { capacity, perCallMicros } = known;
+  const pricePerHourMicros = candidate?.offer.pricePerHourMicros ?? null;
+  const isMeasured = capacity !== null && (capacity.isLimit || capacity.carried >= (candidate?.carries ?? 0));
+  const carries = isMeasured ? capacity.carried : (candidate?.carries ?? null);
+  if (load.calls === 0 || carries === null || carries < 1) return null;
+  if (pricePerHourMicros === null || perCallMicros === null) return null;
+  const input = { carries, pricePerHourMicros, perCallMicros };
+  return { ...input, isMeasured, spanMs: load.spanMs, calls: load.calls, states: steadyStates({ ...input, load }) };
+}
