@@ -1,6 +1,8 @@
 /** While everything is refused, one call at a time asks: the first after one second, later ones every five seconds. */
 const ASK_FIRST_MS = 1_000;
 const ASK_MOST_MS = 5_000;
+/** So many asking calls in a row that were not refused in time show that calls are taken: a refusal may come late. */
+const SHOWN = 2;
 
 /** A call that was sent. */
 export interface Outgoing {
@@ -14,6 +16,8 @@ export class Block {
   #nextAtMs: number;
   #pauseMs = ASK_FIRST_MS;
   #asking: Outgoing | null = null;
+  /** Asking calls in a row that were not refused in time. */
+  #passed = 0;
 
   /** `askedMs`: the wait that the upstream asked for, null if none. */
   constructor(nowMs: number, askedMs: number | null) {
@@ -27,6 +31,7 @@ export class Block {
   }
 
   ask(call: Outgoing): void {
+    if (this.#asking !== null) this.#passed++;
     this.#asking = call;
   }
 
@@ -34,13 +39,14 @@ export class Block {
     return this.#asking?.sequence === call.sequence;
   }
 
-  /** Whether a call has been asking for so long that it counts as taken. */
+  /** Whether calls have been asking for so long that they count as taken. */
   isTaken(nowMs: number, takenAfterMs: number): boolean {
-    return this.#asking !== null && nowMs - this.#asking.atMs >= takenAfterMs;
+    return this.#passed >= SHOWN - 1 && this.#asking !== null && nowMs - this.#asking.atMs >= takenAfterMs;
   }
 
   /** A call was refused. */
   refused(call: Outgoing, nowMs: number, askedMs: number | null): void {
+    this.#passed = 0;
     if (this.isAsking(call)) {
       this.#asking = null;
       this.#pauseMs = Math.min(ASK_MOST_MS, 2 * this.#pauseMs);

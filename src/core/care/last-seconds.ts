@@ -7,7 +7,7 @@ const REFUSED = 1;
 const WANTED = 2;
 
 /** How many calls were taken, and their rate over the seconds in question. */
-interface Taken {
+export interface Taken {
   readonly taken: number;
   readonly perSecond: number;
 }
@@ -56,12 +56,13 @@ export class Seconds {
   /**
    * Calls taken in the latest complete seconds in which the upstream was asked for more than it took or than were sent:
    * as few seconds as together hold `calls` calls, else all that are kept. Other seconds show what was wanted, and not
-   * what the upstream takes.
+   * what the upstream takes. `openMs`: a call that was sent more recently than this may still be refused, so its second
+   * does not count.
    */
-  takenAtTheLimit(calls: number): Taken {
+  takenAtTheLimit(calls: number, openMs: number): Taken {
     let [taken, seconds] = [0, 0];
     const { now } = this.#counts;
-    for (let second = now - 1; second >= now - this.#length && taken < calls; second--) {
+    for (let second = now - Math.ceil(openMs / SECOND_MS); second >= now - this.#length && taken < calls; second--) {
       if (this.#counts.at(REFUSED, second) === 0 && this.#counts.at(WANTED, second) === 0) continue;
       taken += this.#counts.at(TAKEN, second);
       seconds++;
@@ -69,7 +70,7 @@ export class Seconds {
     return { taken, perSecond: taken / Math.max(1, seconds) };
   }
 
-  /** Calls taken in all complete seconds that are kept. */
+  /** Calls taken in all complete seconds that are kept. `nowMs`: now, or shortly before. */
   takenInComplete(nowMs: number): Taken {
     const seconds = Math.min(this.#length, Math.max(1, Math.floor((nowMs - this.#beganAtMs) / SECOND_MS)));
     let taken = 0;

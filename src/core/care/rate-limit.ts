@@ -2,8 +2,12 @@ import { SECOND_MS } from '../time.ts';
 import { Block } from './block.ts';
 import type { Outgoing } from './block.ts';
 import { Seconds } from './last-seconds.ts';
+import type { Taken } from './last-seconds.ts';
 import { Quota } from './quota.ts';
 import { Ramp } from './ramp.ts';
+import { RefusedRuns } from './refused-runs.ts';
+import { Reopening } from './reopening.ts';
+import { Rise } from './rise.ts';
 import { Tokens } from './tokens.ts';
 import { UsedUp } from './used-up-windows.ts';
 
@@ -13,17 +17,11 @@ const SECONDS = WINDOW_MS / SECOND_MS;
 
 /** Calls go out about 5 % faster than the limit, because otherwise a raised limit would never be noticed. */
 const LEAD = 1.05;
-/** This many times the calls of a window at the limit, all without a refusal, show that the limit has risen. */
-const SHOWN = 1.01;
-/** Once the limit is known to have risen, the pace doubles in this time. */
-const DOUBLING_MS = 5_000;
 /** Up to this share of refusals over AIM_SECONDS, single refusals do not change the limit. */
 const AIM = 0.02;
 const AIM_SECONDS = 60;
 /** The limit falls to no less than this part at once, because something else may have cost much of a window. */
 const MOST_FALL = 0.5;
-/** The limit rises to at most this many times the measured one at once. */
-const MOST_RISE = 2;
 /**
  * A continuously counted limit is measured over this many last calls, one counted in windows over the whole window.
  * Fewer calls show nothing, because other clients may have used up the limit.
@@ -75,31 +73,29 @@ export class RateLimit {
   readonly #quota = new Quota();
   readonly #tokens = new Tokens();
   #sequence = 0;
-  #lastRefused = -1;
-  #row = 0;
-  /** Calls taken without a refusal before the latest refusals in a row. */
-  #run = 0;
+  readonly #runs = new RefusedRuns();
+  /** Whether many calls were taken before the refusals that began the block. */
+  #wasClean = false;
   #refusalMs = 0;
   /** Refusals of calls sent before this sequence number are ignored. */
   #askedFrom = 0;
   #blocked: Block | null = null;
   #sinceRefusal = 0;
-  /** If #sinceRefusal is more than this, the limit has risen. */
-  #enough: number;
-  /** The limit that was last measured or stated, calls per second; a rise starts from it. */
-  #measured: number;
+  readonly #rise = new Rise(SECONDS);
+  /** What was taken in the window that ended when the last asking call was refused: the window was used up until then. */
+  #windowTaken: Taken | null = null;
   readonly #usedUp = new UsedUp();
   /** Whether the limit was learned from a used-up window, so that the upstream counts in windows. */
   #hasWindows = false;
   /** Begins after a restart or an outage. */
   readonly #ramp = new Ramp();
+  readonly #reopening = new Reopening();
 
   /** `rampMs`: how long the pace takes to rise from a tenth of a known limit to all of it, in ten steps; 0: at once. */
   constructor(rampMs: number, learned: LearnedRate = { perSecond: null }) {
     this.#rampMs = rampMs;
     this.#limit = learned.perSecond;
-    this.#measured = learned.perSecond ?? 0;
-    this.#enough = SHOWN * SECONDS * this.#measured;
+    this.#rise.settle(learned.perSecond ?? 0);
     this.#pace = learned.perSecond === null ? null : learned.perSecond * LEAD;
   }
 
@@ -123,7 +119,7 @@ export class RateLimit {
   }
 
   #ownPaceAt(nowMs: number): number | null {
-    return this.#pace === null ? null : this.#pace * this.#ramp.shareAt(nowMs);
+    return this.#pace === null ? this.#reopening.paceAt(nowMs) : this.#pace * this.#ramp.shareAt(nowMs);
   }
 
   /** When a call that was not refused counts as taken, ms after it was sent. */
@@ -191,16 +187,16 @@ export class RateLimit {
     this.#seconds.refused(nowMs);
     this.#refusalMs += (nowMs - call.atMs - this.#refusalMs) / 8;
     if (this.#blocked !== null) {
+      if (this.#blocked.isAsking(call)) this.#windowTaken = this.#seconds.takenInComplete(call.atMs);
       this.#blocked.refused(call, nowMs, pauseMs);
       return;
     }
     // This call was sent before the upstream took calls again, so its refusal shows nothing new.
     if (call.sequence < this.#askedFrom) return;
-    this.#row = call.sequence === this.#lastRefused + 1 ? this.#row + 1 : 1;
-    if (this.#row === 1) this.#run = this.#sinceRefusal;
-    this.#lastRefused = Math.max(this.#lastRefused, call.sequence);
+    const { length, cleanBefore } = this.#runs.add(call.sequence, CLEAN_RUN);
+    this.#wasClean = cleanBefore >= CLEAN_RUN;
     this.#sinceRefusal = 0;
-    if (pauseMs !== null || this.#row >= ROW) this.#blocked = new Block(nowMs, pauseMs);
+    if (pauseMs !== null || length >= ROW) this.#block(nowMs, pauseMs);
     else if (this.#seconds.shareRefused(AIM_SECONDS) > AIM) this.#learn(nowMs, false);
   }
 
@@ -240,17 +236,22 @@ export class RateLimit {
     if (this.#limit !== null) this.ramp(nowMs);
   }
 
+  #block(nowMs: number, pauseMs: number | null): void {
+    this.#blocked = new Block(nowMs, pauseMs);
+    this.#windowTaken = null;
+  }
+
   /** An asking call was taken. Calls go out again, and the limit may be learned from the calls that were taken. */
   #unblock({ sinceMs }: Block, nowMs: number): void {
     this.#blocked = null;
-    this.#row = 0;
     this.#askedFrom = this.#sequence + 1;
-    this.#lastRefused = this.#sequence;
+    this.#runs.clear();
     this.#sinceRefusal = 0;
     this.#tokens.begin(nowMs, true);
     this.#usedUp.lost(nowMs - sinceMs);
     const isLong = nowMs - sinceMs > LONG_MS;
-    if (isLong || this.#limit === null || this.#run < CLEAN_RUN) this.#learn(nowMs, isLong);
+    if (isLong || this.#limit === null || !this.#wasClean) this.#learn(nowMs, isLong);
+    if (this.#limit === null) this.#reopening.begin(nowMs);
   }
 
   /** Sets the limit to the rate of calls taken: over the window if it was used up, else over the latest calls. */
@@ -260,35 +261,29 @@ export class RateLimit {
     if (!isWindowUsedUp && this.#ramp.shareAt(nowMs) < 1) return;
     const seconds = this.#seconds;
     const { taken, perSecond } = isWindowUsedUp
-      ? seconds.takenInComplete(nowMs)
-      : seconds.takenAtTheLimit(RECENT_CALLS);
+      ? (this.#windowTaken ?? seconds.takenInComplete(nowMs))
+      : seconds.takenAtTheLimit(RECENT_CALLS, this.takenAfterMs);
     if (taken < RECENT_CALLS) return;
-    const limit = Math.max(MOST_FALL * this.#measured, perSecond);
+    const limit = Math.max(MOST_FALL * this.#rise.measured, perSecond);
     this.#hasWindows = isWindowUsedUp;
     this.#settle(isWindowUsedUp ? this.#usedUp.limit(this.#limit, limit, perSecond, nowMs) : limit, nowMs);
   }
 
   #settle(limit: number, nowMs: number): void {
     this.#limit = limit;
-    this.#measured = limit;
-    this.#enough = SHOWN * SECONDS * limit;
+    this.#rise.settle(limit);
     this.#pace = limit * LEAD;
     this.#paceAtMs = nowMs;
   }
 
   #grow(nowMs: number): void {
     this.#seconds.wanted();
-    const [limit, pace] = [this.#limit, this.#pace];
-    if (limit === null || pace === null) return;
-    // Calls of more than one window show nothing: at low demand any number is taken without a refusal.
-    const { takenInAll } = this.#seconds;
-    const shown = Math.min(this.#sinceRefusal, takenInAll);
-    const most = MOST_RISE * this.#measured;
-    const risen = Math.min(most, limit * 2 ** ((nowMs - this.#paceAtMs) / DOUBLING_MS));
-    const next = takenInAll <= this.#enough ? this.#measured : shown > this.#enough ? risen : limit;
-    this.#limit = next;
-    this.#pace = next * LEAD;
-    if (next === most && shown > MOST_RISE * this.#enough) this.#settle(most, nowMs);
+    const limit = this.#limit;
+    if (limit === null) return;
+    const spanMs = nowMs - this.#paceAtMs;
+    const shown = { inAll: this.#seconds.takenInAll, sinceRefusal: this.#sinceRefusal, spanMs };
+    this.#limit = this.#rise.next(limit, shown);
+    this.#pace = this.#limit * LEAD;
     this.#paceAtMs = nowMs;
   }
 

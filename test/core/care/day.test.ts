@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { WINDOW_MS } from './crowd.ts';
-import type { Counting } from './crowd.ts';
 import { Day } from './day.ts';
-import type { Span } from './day.ts';
+import type { Span, Weather } from './day.ts';
 
 const LIMIT = 1_000;
 
@@ -21,8 +20,8 @@ const spans = fc.array(
   { minLength: 4, maxLength: 12 },
 );
 
-function dayOf(counting: Counting, seed: number, all: readonly Span[]): Day {
-  const day = new Day(counting, LIMIT, seed);
+function dayOf(weather: Partial<Weather>, seed: number, all: readonly Span[]): Day {
+  const day = new Day({ counting: 'windows', limit: LIMIT, refusals: 'even', credentials: 1, ...weather }, seed);
   day.live(all);
   return day;
 }
@@ -32,7 +31,7 @@ describe('a limit that was learned over hours of changing demand', () => {
     it(`is never less than half or more than about four times the real one, before a service that counts in ${counting}`, () => {
       fc.assert(
         fc.property(fc.integer({ min: 1, max: 1_000 }), spans, (seed, all) => {
-          const { learned } = dayOf(counting, seed, all);
+          const { learned } = dayOf({ counting }, seed, all);
           if (learned === null) return;
           // Of 3,700 days one in a thousand went beyond 2.1 times, by 3.5 at most: two rises, each of twice at most.
           assert.ok(learned.least >= 0.5 * LIMIT && learned.most <= 4.2 * LIMIT, JSON.stringify(learned));
@@ -48,7 +47,7 @@ describe('a limit that was learned over hours of changing demand', () => {
       { ms: 240_000, perSecond: 1.5 },
       { ms: 20_000, perSecond: 12 },
     ]).flat();
-    const day = dayOf('windows', 1, [
+    const day = dayOf({}, 1, [
       { ms: hour / 2, perSecond: 8 },
       { ms: WINDOW_MS, perSecond: 1 },
     ]);
@@ -59,7 +58,7 @@ describe('a limit that was learned over hours of changing demand', () => {
 
   it('does not fall to what was wanted before calls came faster', () => {
     const steps = Array.from({ length: 8 }, (_, n) => ({ ms: 1_800_000, perSecond: n % 2 === 0 ? 0.4 : 6 }));
-    const { learned } = dayOf('continuous', 1, steps);
+    const { learned } = dayOf({ counting: 'continuous' }, 1, steps);
     assert.ok(learned !== null && learned.least >= 0.9 * LIMIT, JSON.stringify(learned));
   });
 
@@ -68,9 +67,35 @@ describe('a limit that was learned over hours of changing demand', () => {
       { ms: 390_000, perSecond: 0.6 },
       { ms: 30_000, perSecond: 20 },
     ]).flat();
-    const day = dayOf('windows', 1, [{ ms: 2 * WINDOW_MS, perSecond: 8 }, ...cycles]);
+    const day = dayOf({}, 1, [{ ms: 2 * WINDOW_MS, perSecond: 8 }, ...cycles]);
     const later = day.windows.slice(4);
     const givenUp = later.reduce((sum, window) => sum + window.givenUp, 0);
     assert.equal(givenUp, 0);
+  });
+
+  /** An hour of four times the limit, by seed. */
+  const hoursOf = (weather: Partial<Weather>) => {
+    const hour = [{ ms: 12 * WINDOW_MS, perSecond: (4_000 * LIMIT) / WINDOW_MS }];
+    return Array.from({ length: 20 }, (_, seed) => dayOf(weather, seed + 1, hour));
+  };
+
+  for (const counting of ['windows', 'continuous'] as const) {
+    it(`is right although refusals overtake each other, before a service that counts in ${counting}`, () => {
+      for (const { learned, windows, refused } of hoursOf({ counting, refusals: 'uneven' })) {
+        const taken = windows.reduce((sum, window) => sum + window.taken, 0);
+        assert.ok(learned !== null && learned.most <= 4.2 * LIMIT, JSON.stringify(learned));
+        assert.ok(taken >= 0.94 * 12 * LIMIT, `${taken} taken`);
+        assert.ok(refused <= 0.08 * taken, `${refused} refused`);
+      }
+    });
+  }
+
+  it('costs no more refusals if the calls have many credentials of one account', () => {
+    for (const refusals of ['even', 'uneven'] as const) {
+      const count = (credentials: number) =>
+        hoursOf({ refusals, credentials }).reduce((sum, { refused }) => sum + refused, 0);
+      const [one, many] = [count(1), count(64)];
+      assert.ok(many <= 1.2 * one, `${many} instead of ${one}`);
+    }
   });
 });

@@ -1,10 +1,10 @@
-import { RateLimit } from '../../../src/core/care/rate-limit.ts';
+import { Rates } from '../../../src/core/care/rates.ts';
+import type { Caller, Sent } from '../../../src/core/care/rates.ts';
 import { dice } from '../../support/dice.ts';
 import { WINDOW_MS } from './crowd.ts';
 import type { Counting } from './crowd.ts';
 
 const PATIENCE_MS = 30_000;
-const REFUSAL_MS = 60;
 const RESERVE = 20;
 const MOST_TRIES = 6;
 
@@ -12,6 +12,20 @@ const MOST_TRIES = 6;
 export interface Span {
   readonly ms: number;
   readonly perSecond: number;
+}
+
+/** How long a refusal takes, ms: always the same, or so differently that refusals overtake each other. */
+const REFUSAL_MS = { even: () => 60, uneven: (roll: () => number) => 100 - Math.log(1 - roll()) * 400 };
+
+/** What a day is like. */
+export interface Weather {
+  readonly counting: Counting;
+  /** Calls that the service takes in five minutes. */
+  readonly limit: number;
+  /** How long its refusals take. */
+  readonly refusals: keyof typeof REFUSAL_MS;
+  /** Whose calls they are: each call has one of so many credentials. */
+  readonly credentials: number;
 }
 
 /** What happened in one window of the service. */
@@ -22,21 +36,23 @@ interface WindowSeen {
 }
 
 interface Waiting {
+  readonly caller: Caller;
   readonly sinceMs: number;
   tries: number;
 }
 
 /**
  * A day of calls that come whether or not earlier ones were answered, as from a swarm with work to do, before a service
- * that takes `limit` calls in five minutes, through a `RateLimit` and a queue. It has its own clock.
+ * that takes `limit` calls in five minutes, through `Rates` and a queue. It has its own clock.
  */
 export class Day {
-  readonly rate = new RateLimit(180_000);
+  readonly rates = new Rates(180_000);
+  /** Calls that the service refused. */
+  refused = 0;
   readonly windows: WindowSeen[] = [];
   /** The least and the most that was learned, calls in five minutes; null until something was. */
   learned: { readonly least: number; readonly most: number } | null = null;
-  readonly #counting: Counting;
-  readonly #limit: number;
+  readonly #weather: Weather;
   readonly #roll;
   readonly #events: { readonly atMs: number; readonly happen: () => void }[] = [];
   readonly #queue: Waiting[] = [];
@@ -45,9 +61,8 @@ export class Day {
   #used = { window: -1, calls: 0 };
   #reserve = { calls: RESERVE, atMs: 0 };
 
-  constructor(counting: Counting, limit: number, seed: number) {
-    this.#counting = counting;
-    this.#limit = limit;
+  constructor(weather: Weather, seed: number) {
+    this.#weather = weather;
     this.#roll = dice(seed);
   }
 
@@ -83,7 +98,7 @@ export class Day {
   }
 
   #look(): void {
-    const { limit } = this.rate;
+    const { limit } = this.rates.shared;
     if (limit === null) return;
     const learned = (limit * WINDOW_MS) / 1_000;
     const { least, most } = this.learned ?? { least: learned, most: learned };
@@ -107,19 +122,20 @@ export class Day {
   }
 
   #arrived(): void {
-    const { limit } = this.rate;
-    const firstMs = Math.max(0, this.rate.nextAt(this.#now) - this.#now);
+    const caller = { credential: `${Math.floor(this.#roll() * this.#weather.credentials)}` };
+    const limit = this.rates.limitOf(caller);
+    const firstMs = Math.max(0, this.rates.nextAt(caller, this.#now) - this.#now);
     const waitMs = firstMs + (limit === null ? 0 : (this.#queue.length / limit) * 1_000);
     if (waitMs > PATIENCE_MS) this.#window.givenUp++;
     else {
-      this.#queue.push({ sinceMs: this.#now, tries: 0 });
+      this.#queue.push({ caller, sinceMs: this.#now, tries: 0 });
       this.#drain();
     }
   }
 
   #drain(): void {
     for (let [call] = this.#queue; call !== undefined; [call] = this.#queue) {
-      const nextMs = this.rate.nextAt(this.#now);
+      const nextMs = this.rates.nextAt(call.caller, this.#now);
       if (this.#now - call.sinceMs > PATIENCE_MS) {
         this.#queue.shift();
         this.#window.givenUp++;
@@ -137,17 +153,18 @@ export class Day {
   }
 
   #send(call: Waiting): void {
-    const outgoing = this.rate.send(this.#now, this.#queue.length > 0);
+    const sent: Sent = this.rates.send(call.caller, this.#now, this.#queue.length > 0);
     if (this.#takes()) {
       this.#window.taken++;
       this.#at(this.#now + 500 + this.#roll() * 5_000, () => {
-        this.rate.taken(outgoing, this.#now);
+        this.rates.taken(sent, this.#now);
         this.#drain();
       });
       return;
     }
-    this.#at(this.#now + REFUSAL_MS, () => {
-      this.rate.refused(outgoing, this.#now, null);
+    this.#at(this.#now + REFUSAL_MS[this.#weather.refusals](this.#roll), () => {
+      this.refused++;
+      this.rates.refused(sent, this.#now, null);
       const pauseMs = this.#roll() * Math.min(16_000, 1_000 * 2 ** call.tries);
       const again = () => {
         this.#queue.unshift(call);
@@ -159,12 +176,12 @@ export class Day {
   }
 
   #takes(): boolean {
-    if (this.#counting === 'windows') {
+    if (this.#weather.counting === 'windows') {
       const window = Math.floor(this.#now / WINDOW_MS);
       if (window !== this.#used.window) this.#used = { window, calls: 0 };
-      return this.#used.calls < this.#limit && ++this.#used.calls > 0;
+      return this.#used.calls < this.#weather.limit && ++this.#used.calls > 0;
     }
-    const more = ((this.#now - this.#reserve.atMs) * this.#limit) / WINDOW_MS;
+    const more = ((this.#now - this.#reserve.atMs) * this.#weather.limit) / WINDOW_MS;
     const calls = Math.min(RESERVE, this.#reserve.calls + more);
     this.#reserve = { calls: calls >= 1 ? calls - 1 : calls, atMs: this.#now };
     return calls >= 1;
