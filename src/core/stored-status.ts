@@ -94,6 +94,7 @@ const lane = storedAs<LaneKey & LaneStatus>()(
     limit: z.number().nullable(),
     isBlocked: z.boolean(),
     isOut: z.boolean(),
+    faultsInRow: z.int().min(0),
     inFlight: z.int(),
     inFlightLimit: z.number().nullable(),
     waiting: count,

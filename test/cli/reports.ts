@@ -61,6 +61,7 @@ export function makeLane(over: Partial<LaneKey & LaneStatus> = {}): LaneKey & La
     limit: null,
     isBlocked: false,
     isOut: false,
+    faultsInRow: 0,
     inFlight: 0,
     inFlightLimit: null,
     waiting: 0,

@@ -75,6 +75,11 @@ export class Breaker {
     return this.#isForSome ? CLOSED : this.#state;
   }
 
+  /** The faults since the last answer; 0 once they stop all calls. */
+  get faultsInRow(): number {
+    return this.#faults.count;
+  }
+
   /** Whether it treats the calls of all agents alike. */
   get isSameForAll(): boolean {
     return !this.#isForSome;

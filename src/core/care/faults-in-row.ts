@@ -20,6 +20,11 @@ export class FaultsInRow {
     return this.#agents.size;
   }
 
+  /** How many count. */
+  get count(): number {
+    return this.#unreachable + this.#bodies.size + this.#further;
+  }
+
   /** Whether a fault happened to a call of the agent, as far as agents are remembered. */
   isBy(agent: string): boolean {
     return this.#agents.has(agent);
@@ -37,7 +42,7 @@ export class FaultsInRow {
   /** Whose calls would fail if these faults go on, given that `faults` of them are enough. */
   reach(faults: number): 'none' | 'these agents' | 'all' {
     if (this.#unreachable >= faults) return 'all';
-    if (this.#unreachable + this.#bodies.size + this.#further < faults) return 'none';
+    if (this.count < faults) return 'none';
     return this.#agents.size >= AGENTS ? 'all' : 'these agents';
   }
 

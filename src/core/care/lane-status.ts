@@ -23,6 +23,8 @@ export interface LaneStatus {
   readonly isBlocked: boolean;
   /** Whether the upstream is out, or has just come back so that calls still wait for that reason. */
   readonly isOut: boolean;
+  /** Faults of the upstream since its last answer; 0 while it is out. */
+  readonly faultsInRow: number;
   readonly inFlight: number;
   readonly inFlightLimit: number | null;
   readonly waiting: number;

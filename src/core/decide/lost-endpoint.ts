@@ -3,8 +3,8 @@ import { overspending } from './budget-guard.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
-import { bothFailText, endpointTrouble } from './rollback.ts';
-import { staysText } from './serverless-unable.ts';
+import { endpointTrouble } from './rollback.ts';
+import { bothFailText, staysText } from './serverless-unable.ts';
 
 /**
  * In a way back: sends all traffic to serverless at once, because the endpoint can no longer serve it or its budget is
@@ -19,10 +19,8 @@ export function leaveEndpoint(rollout: Rollout, seen: Observation): Decision | n
   const { verdict } = seen;
   const stays = staysText(seen);
   if (stays !== null) return decision('wait', 'stable_unable', `${detail}, but ${stays}`, { verdict });
-  const { attempts, faults } = seen.stableRecent;
-  if (reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
-    return decision('wait', 'both_unhealthy', `${detail}, ${bothFailText(seen)}`, { verdict });
-  }
+  const bothFail = reason === 'consecutive_faults' ? bothFailText(seen) : null;
+  if (bothFail !== null) return decision('wait', 'both_unhealthy', `${detail}, but ${bothFail}`, { verdict });
   const events = [
     { type: 'draining' as const, outcome: 'returned' as const, reason: `${reason}: ${detail}`, hint: null },
   ];

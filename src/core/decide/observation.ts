@@ -52,9 +52,9 @@ export interface EndpointSeen {
   readonly url: string | null;
   /** Where the management API says that it is, if calls may not go there; without a user name and password. */
   readonly foreignUrl?: string;
-  /** Whether its health route answers 200. */
+  /** Whether its health route answers 200. It is not asked while that could start the endpoint. */
   readonly isHealthy: boolean;
-  /** Readings in a row, including this one, in which it was not running and healthy. */
+  /** Readings in a row, including this one, in which it was not healthy. */
   readonly badReadings: number;
   /** Whether it has upshift's tag; true if there is no endpoint. */
   readonly isOurs: boolean;
@@ -89,6 +89,8 @@ export interface StableRecent {
   /** Agents that called, and those of them whose newest call got 402, 401 or 403; absent if none did. */
   readonly callers?: number;
   readonly denied?: number;
+  /** Faults since the last answer, on the lane that has the fewest; absent: none. */
+  readonly faultsInRow?: number;
 }
 
 /** Copies of the shadow stage, since the stage or this process began, whichever is later. */
@@ -140,9 +142,12 @@ export interface Observation {
   /** Whether the Hub accepts the token; `unchecked` until the Hub could be asked. */
   readonly account: 'ok' | 'unchecked' | 'refused';
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
-  /** When the route's last rollout ended, clock ms, and its direction. */
-  /** The outage of serverless of which the window of the demand has a part; absent if there is none. Clock ms. */
+  /**
+   * The outage of serverless of which the window of the demand has a part; absent if there is none. Clock ms; `until` is
+   * now while it lasts.
+   */
   readonly outage?: { readonly since: number; readonly until: number };
+  /** When the route's last rollout ended, clock ms, and its direction. */
   readonly lastEndedAt: number | null;
   readonly lastToward: Toward | null;
   readonly survey: Survey | null;
@@ -163,6 +168,8 @@ export interface Observation {
   readonly canaryFaultsInRow: number;
   /** The same for the endpoint in a way back, in which it is the stable upstream. */
   readonly endpointFaultsInRow: number;
+  /** When the endpoint last answered a call or a copy of the rollout well, clock ms; absent: this process saw none. */
+  readonly endpointAnsweredAt?: number;
   readonly stableRecent: StableRecent;
   /** Whether the calls that were on the endpoint when it lost its traffic have ended, or have run out of time. */
   readonly isDrained: boolean;

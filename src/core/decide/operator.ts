@@ -13,7 +13,7 @@ import { decision, done, leave, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
-import { decideRollback, stepVerdict } from './rollback.ts';
+import { decideRollback, oddReading, stepVerdict } from './rollback.ts';
 import { advance, serverlessHold } from './stepping.ts';
 
 /** Answers an operator's request: it is carried out or refused. */
@@ -118,6 +118,8 @@ function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: Oper
   if (rollout.step > 0 && verdict?.status !== 'pass') {
     return refuse(request, 'verdict_changed', notPassed(verdict));
   }
+  const odd = oddReading(rollout, seen);
+  if (odd !== null) return refuse(request, ...odd);
   const full = capacityHold(rollout, seen, OPEN_SLACK);
   if (full !== null) return refuse(request, 'capacity', full);
   const next = advance(rollout, seen, 'approved', detail, verdict);

@@ -4,7 +4,7 @@ import type { Decision } from './decision.ts';
 import { decideDetour } from './detour.ts';
 import { decideRescale, decideSleep } from './change-scaling.ts';
 import type { Observation } from './observation.ts';
-import { decideRollback } from './rollback.ts';
+import { decideRollback, oddReading } from './rollback.ts';
 import { considerBack } from './way-back-cause.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
@@ -21,6 +21,8 @@ export function decidePromoted(rollout: Promoted, seen: Observation): Decision {
   const back = considerBack(rollout, seen);
   // A way back may begin even if nobody answers an open question about the scaling.
   if (back !== null && (rescale === null || isUnderWay(back))) return back;
+  const odd = oddReading(rollout, seen);
+  if (odd !== null && rescale === null) return decision('wait', ...odd);
   return rescale ?? decision('wait', 'promoted', 'the endpoint serves all eligible calls');
 }
 

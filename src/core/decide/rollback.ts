@@ -6,13 +6,16 @@ import { foreignText, movedText } from './address-text.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
-import type { Observation } from './observation.ts';
-import { serverlessUnable, staysText } from './serverless-unable.ts';
+import type { EndpointSeen, Observation } from './observation.ts';
+import { bothFailText, serverlessUnable, staysText } from './serverless-unable.ts';
 
 type Stopped = Extract<Rollout, { phase: 'stepping' | 'holding' }>;
 
 /** This many bad readings in a row cause a rollback. After fewer, the endpoint may only be busy. */
 const MOST_BAD_READINGS = 3;
+
+/** An answer of the endpoint speaks for it for so long. */
+const ANSWERED_MS = 60_000;
 
 const BAD_STATES = {
   failed: 'endpoint_failed',
@@ -30,16 +33,9 @@ export function decideRollback(rollout: Live, seen: Observation): Decision | nul
   const cause = rollbackCause(rollout, seen);
   if (cause === null) return null;
   const [reason, detail] = cause;
-  const { attempts, faults } = seen.stableRecent;
-  if (serverlessUnable(seen) === null && reason === 'consecutive_faults' && attempts >= 5 && faults * 2 >= attempts) {
-    return decision('wait', 'both_unhealthy', `${detail}, ${bothFailText(seen)}`);
-  }
+  const bothFail = reason === 'consecutive_faults' && serverlessUnable(seen) === null ? bothFailText(seen) : null;
+  if (bothFail !== null) return decision('wait', 'both_unhealthy', `${detail}, but ${bothFail}`);
   return { ...rollBack(rollout, seen, reason, detail), verdict: seen.verdict };
-}
-
-/** Said if faults in a row cause no rollback because serverless fails, too. */
-export function bothFailText({ stableRecent: { attempts, faults } }: Observation): string {
-  return `but serverless fails ${faults} of ${attempts} too: the traffic stays where it is`;
 }
 
 /**
@@ -71,10 +67,11 @@ function rollbackCause(rollout: Live, seen: Observation): [Reason, string] | nul
 }
 
 /**
- * The reason to leave an endpoint, by its last reading, with a sentence for people. Null if there is none, or if the
- * reading is older than `sinceMs`.
+ * The reason to leave an endpoint, by its last reading, with a sentence for people. Null if there is none, if the
+ * reading is older than `sinceMs`, or if the endpoint answers calls whatever the reading says.
  */
-export function endpointTrouble(rollout: Rollout, sinceMs: number, { endpoint }: Observation): [Reason, string] | null {
+export function endpointTrouble(rollout: Rollout, sinceMs: number, seen: Observation): [Reason, string] | null {
+  const { endpoint } = seen;
   if (endpoint === null || endpoint.at < sinceMs) return null;
   const { endpointName: name } = rollout;
   if (endpoint.foreignUrl !== undefined) return ['endpoint_url_refused', foreignText(name, endpoint.foreignUrl)];
@@ -82,15 +79,45 @@ export function endpointTrouble(rollout: Rollout, sinceMs: number, { endpoint }:
   if (known !== null && endpoint.url !== null && endpoint.url !== known.url) {
     return ['endpoint_moved', movedText(name, endpoint.url)];
   }
-  if (endpoint.state in BAD_STATES) {
-    const reason = BAD_STATES[endpoint.state as keyof typeof BAD_STATES];
-    return [reason, `${name} is ${endpoint.state}${endpoint.message ? ` (${endpoint.message})` : ''}`];
+  return answersCalls(rollout, seen, endpoint) ? null : badReading(rollout, endpoint);
+}
+
+/**
+ * What the last reading says against an endpoint that keeps its calls all the same, so that no weight is raised; null if there
+ * is nothing.
+ */
+export function oddReading(rollout: Rollout, seen: Observation): [Reason, string] | null {
+  const { endpoint } = seen;
+  if (endpoint === null) return null;
+  if (answersCalls(rollout, seen, endpoint)) {
+    const bad = badReading(rollout, { ...endpoint, badReadings: MOST_BAD_READINGS });
+    return bad !== null && endpoint.badReadings > 0 ? [bad[0], `${bad[1]}, but it answers calls`] : null;
   }
-  if (endpoint.badReadings < MOST_BAD_READINGS) return null;
-  return [
-    'endpoint_unhealthy',
-    `${name} is ${endpoint.state} but not healthy, ${endpoint.badReadings} readings in a row`,
-  ];
+  if (endpoint.state !== 'absent' || badReading(rollout, endpoint) !== null) return null;
+  return ['endpoint_absent', `${rollout.endpointName} is absent in ${endpoint.badReadings} readings in a row so far`];
+}
+
+/**
+ * Whether calls say more about the endpoint than its reading does: it answered one lately, and either nothing has failed
+ * since, or the state is not there for long. A state that means an end is believed at once.
+ */
+function answersCalls(rollout: Rollout, seen: Observation, { state, badReadings }: EndpointSeen): boolean {
+  const { endpointAnsweredAt: at, now } = seen;
+  if (at === undefined || now - at > ANSWERED_MS || (state in BAD_STATES && state !== 'absent')) return false;
+  const faults = rollout.toward === 'serverless' ? seen.endpointFaultsInRow : seen.canaryFaultsInRow;
+  return faults === 0 || badReadings < MOST_BAD_READINGS;
+}
+
+function badReading(
+  { endpointName: name }: Rollout,
+  { state, message, badReadings }: EndpointSeen,
+): [Reason, string] | null {
+  const isSeldomMissing = state === 'absent' && badReadings < MOST_BAD_READINGS;
+  if (state in BAD_STATES && !isSeldomMissing) {
+    return [BAD_STATES[state as keyof typeof BAD_STATES], `${name} is ${state}${message ? ` (${message})` : ''}`];
+  }
+  if (badReadings < MOST_BAD_READINGS) return null;
+  return ['endpoint_unhealthy', `${name} is ${state} but not healthy, ${badReadings} readings in a row`];
 }
 
 /** The verdict on the rollout's present step; null at step 0, because it has no traffic, or if there is none yet. */

@@ -9,7 +9,7 @@ import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
-import { decideRollback, rollBack, stepVerdict } from './rollback.ts';
+import { decideRollback, oddReading, rollBack, stepVerdict } from './rollback.ts';
 import { serverlessUnable } from './serverless-unable.ts';
 import { serverlessCannot, stepBackText } from './way-back-cause.ts';
 
@@ -137,6 +137,8 @@ function describeNext(rollout: Stopped, seen: Observation): string {
 
 /** Why the next step may not be entered yet; null if it may. */
 function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null): [Reason, string] | null {
+  const odd = rollout.toward === 'dedicated' ? oddReading(rollout, seen) : null;
+  if (odd !== null) return odd;
   if (rollout.step === 0) return null;
   if (verdict === null) return ['gathering', 'nothing has been judged yet'];
   if (verdict.status === 'unhealthy') return ['unhealthy', verdict.summary];

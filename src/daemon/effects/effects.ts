@@ -1,4 +1,5 @@
 import type { EffectName, EffectResult, EndpointSeen } from '../../core/decide/observation.ts';
+import type { EndpointState } from '../../core/endpoint-state.ts';
 import { AppError, errorCode, errorMessage } from '../../core/errors.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import { ensureEndpoint } from '../../huggingface/management/ensure.ts';
@@ -151,6 +152,9 @@ export async function readEndpoints(watches: Iterable<RouteWatch>, context: Effe
   }
 }
 
+/** A request to an endpoint in another state could start it, or has nobody to answer it. */
+const MAY_BE_ASKED: ReadonlySet<EndpointState> = new Set(['running', 'updating', 'initializing']);
+
 /** What the management API and the health route say of a rollout's endpoint now. */
 async function readEndpoint(
   watch: RouteWatch,
@@ -168,7 +172,7 @@ async function readEndpoint(
   }
   const address = addressOf(status, watch.policy, isLocalApi);
   let isHealthy = false;
-  if (status.state === 'running' && address.url !== null) {
+  if (address.url !== null && MAY_BE_ASKED.has(status.state)) {
     isHealthy = (await checkHealth(address.url, token, status.healthRoute, signal)).ok;
   }
   return seenAs(status, address, { isHealthy, badReadings: isHealthy ? 0 : badReadings, at });

@@ -28,6 +28,7 @@ export class RolloutMeasures {
   #shadow: Pick<ShadowFigures, 'ended' | 'faults'> = { ended: 0, faults: 0 };
   #copiedBefore = 0;
   #longestOnEndpointMs = 0;
+  #endpointAnsweredAt: number | null = null;
 
   /** `policy`: what the rollout pins. */
   constructor(rollout: Rollout | null, policy: RoutePolicy) {
@@ -65,6 +66,11 @@ export class RolloutMeasures {
   /** The same for the endpoint on a way back, where it is stable. */
   get endpointFaultsInRow(): number {
     return this.#endpointFaults.count;
+  }
+
+  /** When the endpoint last answered a call or a copy well, clock ms; null if it did not. */
+  get endpointAnsweredAt(): number | null {
+    return this.#endpointAnsweredAt;
   }
 
   /** What became of the copies of the shadow stage. */
@@ -133,7 +139,10 @@ export class RolloutMeasures {
     if (!this.has(call)) return;
     if (call.outcome === 'ok') {
       if (call.role === 'canary') this.#canaryFaults.reset();
-      if (assignedTo(call) === 'dedicated') this.#endpointFaults.reset();
+      if (assignedTo(call) === 'dedicated') {
+        this.#endpointFaults.reset();
+        this.#answeredAt(call);
+      }
     }
     if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
     if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));
@@ -145,7 +154,10 @@ export class RolloutMeasures {
     if (!this.has(shadow)) return false;
     this.#judging?.half('canary', keyOf(arrival), shadow);
     this.#shadow = { ...this.#shadow, ended: this.#shadow.ended + 1 };
-    if (shadow.outcome === 'ok') this.#canaryFaults.reset();
+    if (shadow.outcome === 'ok') {
+      this.#canaryFaults.reset();
+      this.#answeredAt(shadow);
+    }
     if (!isFault(shadow.outcome, 'dedicated', this.#toward)) return false;
     this.#shadow = { ...this.#shadow, faults: this.#shadow.faults + 1 };
     // Whose mistake a rejection is shows only with the live call.
@@ -165,6 +177,11 @@ export class RolloutMeasures {
   /** Counts copies that a former process made. */
   restoreCopies(copies: number): void {
     this.#copiedBefore += copies;
+  }
+
+  #answeredAt({ arrivedAtUs, durationUs }: Pick<Call, 'arrivedAtUs' | 'durationUs'>): void {
+    const at = (arrivedAtUs + durationUs) / 1_000;
+    this.#endpointAnsweredAt = Math.max(at, this.#endpointAnsweredAt ?? at);
   }
 
   #wasOnEndpoint({ durationUs }: Pick<Call, 'durationUs'>): void {

@@ -11,6 +11,7 @@ import type { Gateway } from '../../gateway/server.ts';
 import { endpointName } from '../../huggingface/management/spec.ts';
 import { drainPatienceMs, rollbackMs } from '../money/spending.ts';
 import { concurrencySeen, serverlessLimit } from '../route/concurrency.ts';
+import { serverlessFaultsInRow } from '../route/outage.ts';
 import { timeoutsOf } from '../route/routes.ts';
 import type { Reported } from '../route/reported.ts';
 import type { RouteDemand } from '../route/route-demand.ts';
@@ -50,7 +51,13 @@ export interface Watched extends Pick<
   readonly reported: Pick<Reported, 'running' | 'results' | 'endpoint' | 'survey'>;
   readonly measures: Pick<
     RolloutMeasures,
-    'figures' | 'verdict' | 'shadow' | 'canaryFaultsInRow' | 'endpointFaultsInRow' | 'longestOnEndpointMs'
+    | 'figures'
+    | 'verdict'
+    | 'shadow'
+    | 'canaryFaultsInRow'
+    | 'endpointFaultsInRow'
+    | 'endpointAnsweredAt'
+    | 'longestOnEndpointMs'
   >;
 }
 
@@ -87,7 +94,8 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
     shadow: shadowFigures(watch, gateway),
     canaryFaultsInRow: measures.canaryFaultsInRow,
     endpointFaultsInRow: measures.endpointFaultsInRow,
-    stableRecent: watch.stableRecent,
+    ...(measures.endpointAnsweredAt !== null && { endpointAnsweredAt: measures.endpointAnsweredAt }),
+    stableRecent: stableRecentOf(watch, gateway),
     isDrained: isDrained(watch, flight.endpoint, clock),
     request: request === null ? null : requestOf(request),
     openAskId: state.active?.askId ?? null,
@@ -96,6 +104,11 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
     costs: context.costs,
     back: observeBack(watch, context),
   };
+}
+
+function stableRecentOf(watch: Watched, gateway: ObserveContext['gateway']): Observation['stableRecent'] {
+  const faultsInRow = serverlessFaultsInRow(watch, gateway);
+  return { ...watch.stableRecent, ...(faultsInRow > 0 && { faultsInRow }) };
 }
 
 /** The concurrency of a rollout whose endpoint serves calls, and how many calls serverless could take instead. */

@@ -212,6 +212,7 @@ export class Lane implements Gate {
       limit: perSecond === null ? null : Math.round((perSecond * WINDOW_MS) / 1_000),
       isBlocked: this.#rates.shared.isBlocked,
       isOut: this.isOut,
+      faultsInRow: this.#breaker.faultsInRow,
       inFlight: this.#inFlight.inFlight,
       inFlightLimit: this.#inFlight.learned.most,
       waiting: this.#line.size,

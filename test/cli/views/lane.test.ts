@@ -15,6 +15,7 @@ function lane(over: Partial<LaneStatus & LaneKey> = {}): LaneKey & LaneStatus {
     limit: null,
     isBlocked: false,
     isOut: false,
+    faultsInRow: 0,
     inFlight: 3,
     inFlightLimit: null,
     waiting: 0,

@@ -35,7 +35,7 @@ function at(
 const OPEN: Partial<Verdict> = { status: 'inconclusive', summary: 'errors are not known well enough' };
 
 function endpoint(state: EndpointSeen['state'], atMs = START + MINUTE): EndpointSeen {
-  return { at: atMs, state, url: null, isHealthy: false, badReadings: 0, isOurs: true, message: null, ...NO_REPLICAS };
+  return { at: atMs, state, url: null, isHealthy: false, badReadings: 3, isOurs: true, message: null, ...NO_REPLICAS };
 }
 
 const types = (events: readonly RolloutEvent[]) => events.map((event) => event.type);
@@ -264,6 +264,13 @@ for (const [name, decide] of [
       assert.equal(decide(at(3, 1, readings(2))).action, 'wait');
       const decided = decide(at(3, 1, readings(3)));
       assert.deepEqual([decided.action, decided.reason], ['roll_back', 'endpoint_unhealthy']);
+    });
+
+    it('rolls back if the endpoint is absent only once it is so in three readings in a row', () => {
+      for (const badReadings of [1, 2]) {
+        const decided = decide(at(3, 1, { endpoint: { ...endpoint('absent'), badReadings } }));
+        assert.equal(decided.action, 'wait');
+      }
     });
 
     it('does not roll back because of a reading from before this endpoint existed', () => {

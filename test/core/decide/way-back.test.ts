@@ -87,7 +87,7 @@ describe('a promoted route', () => {
 
   function gone() {
     const state = 'absent' as const;
-    return { state, url: null, isHealthy: false, badReadings: 1, isOurs: true, message: null, ...NO_REPLICAS };
+    return { state, url: null, isHealthy: false, badReadings: 3, isOurs: true, message: null, ...NO_REPLICAS };
   }
 
   it('stays where it is while it is paused', () => {
@@ -260,13 +260,13 @@ describe('a way back', () => {
     [
       'with a deleted endpoint and a failed verdict',
       backAtStep(2),
-      { ...readAt('absent'), verdict: verdictOn(2, { status: 'fail' }) },
+      { ...readAt('absent', 3), verdict: verdictOn(2, { status: 'fail' }) },
       'leave_endpoint endpoint_absent',
     ],
     [
       'with a deleted endpoint, while serverless refuses connections',
       backAtStep(2),
-      { ...readAt('absent'), stableRecent: DOWN },
+      { ...readAt('absent', 3), stableRecent: DOWN },
       'wait stable_unable',
     ],
   ];
