@@ -58,7 +58,7 @@ INSERT INTO outcomes (id, name) VALUES
   (6, 'paused'), (7, 'server_error'), (8, 'unavailable'), (9, 'connect_failed'), (10, 'first_byte_timeout'),
   (11, 'idle_timeout'), (12, 'broken_stream'), (13, 'client_left'), (14, 'cut'), (15, 'gateway_error'),
   (16, 'total_timeout'), (17, 'incomplete_answer'), (18, 'empty_answer'), (19, 'rejected_by_endpoint'),
-  (20, 'local_error'), (21, 'circuit_open');
+  (20, 'local_error'), (21, 'circuit_open'), (22, 'saturated');
 
 -- Why the endpoint of a call's model could not get the call. The numbers are the positions in INELIGIBLE_REASONS of
 -- src/core/eligibility.ts.
@@ -853,6 +853,8 @@ SELECT
   v.figures -> 'canary' ->> 'faults' AS canary_faults, -- failed calls
   v.figures -> 'stable' ->> 'refused' AS stable_refused, -- calls refused with 429
   v.figures -> 'canary' ->> 'refused' AS canary_refused, -- calls refused with 429
+  v.figures -> 'stable' ->> 'saturated' AS stable_saturated, -- calls that found the endpoint full
+  v.figures -> 'canary' ->> 'saturated' AS canary_saturated, -- calls that found the endpoint full
   v.figures -> 'stable' ->> 'p50' AS stable_p50_ms, -- median latency
   v.figures -> 'canary' ->> 'p50' AS canary_p50_ms, -- median latency
   v.figures -> 'stable' ->> 'p95' AS stable_p95_ms, -- latency
@@ -893,11 +895,13 @@ SELECT
   -- share that the endpoint should get, 0 to 1
   iif(c.flags & 512, 1 - c.weight_per_10000 / 10000.0, c.weight_per_10000 / 10000.0) AS wanted_dedicated_share,
   avg((c.flags & 4 <> 0) <> (c.flags & 512 <> 0)) AS assigned_dedicated_share, -- share that was sent there first
+  avg(o.name = 'saturated') AS saturated_share, -- share that found the endpoint full
   avg(c.flags & 24 = 24) AS dedicated_share, -- share that the endpoint served in the end
   avg(c.flags & 24 = 8) AS serverless_share, -- share that serverless served in the end
   avg(c.flags & 8 = 0) AS unserved_share -- share that got no answer of either
 FROM calls c
 JOIN rollout_names n ON n.id = c.rollout_name_id
+JOIN outcomes o ON o.id = c.outcome_id
 LEFT JOIN routes r ON r.id = c.route_id
 WHERE c.flags & 3 = 3
 GROUP BY c.rollout_name_id, c.route_id, c.flags & 512, c.step, c.weight_per_10000

@@ -32,7 +32,7 @@ const NOTHING = { by: 'nobody', fallsBack: false, repeatable: 'no', health: null
  */
 const MEANINGS = {
   ok: { ...NOTHING, health: 'well' },
-  /** 429. */
+  /** 429. Of an endpoint: while it answers no other call; else `saturated`. */
   rate_limited: {
     by: 'limit',
     fallsBack: true,
@@ -101,6 +101,11 @@ const MEANINGS = {
   local_error: { ...NOTHING, fallsBack: true, repeatable: 'yes' },
   /** The gateway did not send the call, because serverless has failed repeatedly. That is no demand beyond a limit. */
   circuit_open: { by: 'limit', fallsBack: false, repeatable: 'no', health: null, isTurnedAway: true, isUnable: false },
+  /**
+   * The endpoint had no room for the call, although it answers others. It is well, and nothing is shown about the quality
+   * of its answers.
+   */
+  saturated: { ...NOTHING, fallsBack: true, repeatable: 'yes', health: 'well', isTurnedAway: true },
 } as const satisfies Record<string, Meaning>;
 
 export type Outcome = keyof typeof MEANINGS;
@@ -133,9 +138,9 @@ export function isRejection(status: number): boolean {
 }
 
 /**
- * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 from the endpoint is always a
- * fault, because the endpoint lacks capacity. A 429 from serverless is no fault in a rollout toward dedicated, because
- * 429s are the reason for that rollout. It is a fault on a way back, because serverless must take the traffic again.
+ * Whether an outcome counts against an upstream in a rollout `toward` a kind. A 429 from the endpoint is a fault unless
+ * it is `saturated`. A 429 from serverless is no fault in a rollout toward dedicated, because 429s are the reason for
+ * that rollout. It is a fault on a way back, because serverless must take the traffic again.
  */
 export function isFault(outcome: Outcome, upstream: UpstreamKind, toward: Toward): boolean {
   const { by } = meaningOf(outcome);

@@ -10,35 +10,26 @@ import { Delivery } from './attempt/delivery.ts';
 import { toEndpoint, toServerless } from './attempt/outbound.ts';
 import type { OutboundRequest } from './attempt/outbound.ts';
 import { ErrorReader } from './attempt/error-reader.ts';
-import { outcomeOfStatus, saysPaused } from './attempt/outcome.ts';
+import { saysPaused } from './attempt/outcome.ts';
 import { unavailableReply } from './attempt/unavailable.ts';
 import { admissionFor } from './care/admission.ts';
 import type { Admission } from './care/admission.ts';
 import { outcomeOfRefusal, refusalReply } from './care/refusal.ts';
 import type { Refusal } from './care/refusal.ts';
 import { CallHistory } from './call-history.ts';
+import { attemptOf, deliveryOf, OVER, WAITING } from './call-state.ts';
 import { brokenOff, delivered, replied, stopped } from './ending.ts';
 import type { CallOwner, Ending } from './ending.ts';
 import { headOf } from './head.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
+import { whenOutcomeKnown } from './overflow/answer-outcome.ts';
 import { INTERNAL } from './request/reply.ts';
 import type { Shared } from './shared.ts';
 import type { AnswerHeaders } from './request/headers.ts';
 
-/** What a call is doing. */
-type State =
-  /** It waits for a permit or for its next retry: no attempt is under way. */
-  | { readonly name: 'waiting' }
-  /** An attempt is under way, and nothing of its answer is passed on. */
-  | { readonly name: 'trying'; readonly attempt: Attempt }
-  | { readonly name: 'delivering'; readonly attempt: Attempt; readonly delivery: Delivery }
-  | { readonly name: 'over' };
-
 const NO_ANSWER = new Error('no answer');
-const WAITING: State = { name: 'waiting' };
-const OVER: State = { name: 'over' };
 
 /** One call from its assignment to its end: makes its attempts and passes one answer on. */
 export class AssignedCall implements AttemptOwner {
@@ -48,7 +39,7 @@ export class AssignedCall implements AttemptOwner {
   readonly #incoming: IncomingCall;
   readonly #history: CallHistory;
   readonly #kept: KeptAnswers;
-  #state: State = WAITING;
+  #state = WAITING;
   /** Its access to serverless; null if the policy sets no limits there, or if it has not been sent there. */
   #admission: Admission | null = null;
   #hasFallenBack = false;
@@ -150,16 +141,24 @@ export class AssignedCall implements AttemptOwner {
 
   // --- what its attempts report ---
 
-  answered(attempt: Attempt, status: number, headers: AnswerHeaders): void {
-    const outcome = outcomeOfStatus(status, attempt.upstream);
+  answered(attempt: Attempt, _: number, headers: AnswerHeaders): void {
+    whenOutcomeKnown(attempt, headers, (outcome, body) => {
+      if (!this.#isOver) this.#begun(attempt, headers, outcome, body);
+    });
+  }
+
+  /** An answer has begun, and its outcome so far is known. `body`: of an error that was read; null: not read. */
+  #begun(attempt: Attempt, headers: AnswerHeaders, outcome: Outcome, body: Buffer | null): void {
     if (this.#settlesRejection(attempt, outcome, headers)) return;
     if (outcome !== 'ok' && (this.#fallsBack(attempt, outcome, headers) || this.#retries(attempt, outcome, headers)))
       return;
     if (attempt.upstream === 'serverless' && outcome === 'ok') this.#admission?.answerBegan(headers);
     if (outcome !== 'ok') this.#history.noteOutcome(attempt, outcome, null);
-    if (outcome === 'unavailable') {
-      void new ErrorReader(attempt, (body) => {
-        if (!this.#isOver) this.#end(replied(this.#res, unavailableReply(headers, body), outcome));
+    if (body !== null) return this.#end(replied(this.#res, unavailableReply(headers, body), outcome));
+    const { status } = attempt;
+    if (status === 503) {
+      void new ErrorReader(attempt, (read) => {
+        if (!this.#isOver) this.#end(replied(this.#res, unavailableReply(headers, read), outcome));
       });
       return;
     }
@@ -206,6 +205,7 @@ export class AssignedCall implements AttemptOwner {
     this.#history.attempts.push(attempt);
     this.#state = { name: 'trying', attempt };
     const target = shared.targets.of(request.url, request.connectMs);
+    if (attempt.upstream === 'dedicated') attempt.countAt(shared.gates.of(request.url));
     attempt.send(this.#admission === null ? target : this.#admission.wrap(target));
   }
 
@@ -287,12 +287,10 @@ export class AssignedCall implements AttemptOwner {
   }
 
   get #attemptNow(): Attempt | null {
-    const state = this.#state;
-    return state.name === 'trying' || state.name === 'delivering' ? state.attempt : null;
+    return attemptOf(this.#state);
   }
 
   get #delivery(): Delivery | null {
-    const state = this.#state;
-    return state.name === 'delivering' ? state.delivery : null;
+    return deliveryOf(this.#state);
   }
 }

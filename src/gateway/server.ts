@@ -23,6 +23,7 @@ import { Lanes } from './care/lanes.ts';
 import { Exchange } from './exchange.ts';
 import type { InFlight } from './exchange.ts';
 import { LiveSet } from './live-set.ts';
+import { EndpointGates } from './overflow/endpoint-gates.ts';
 import { Agents } from './request/agent.ts';
 import { Hashes } from './request/hashes.ts';
 import { LearnedLimits } from './request/learned-limits.ts';
@@ -175,6 +176,7 @@ function share(options: GatewayOptions): Parts {
   const { clock } = options;
   const hashes = new Hashes();
   let lastArrivalUs = 0;
+  const coarse = { nowMs: performance.now() };
   return {
     gatewayId: options.gatewayId,
     table: options.table,
@@ -198,7 +200,8 @@ function share(options: GatewayOptions): Parts {
     batches: new Batches(clock),
     clock,
     counters: { requests: 0, refused: 0, fallbacks: 0, retries: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
-    coarse: { nowMs: performance.now() },
+    coarse,
+    gates: new EndpointGates(coarse),
     log: options.log ?? (() => undefined),
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),

@@ -6,6 +6,7 @@ import type { Targets } from './attempt/targets.ts';
 import type { Unreached } from './attempt/unreached.ts';
 import type { Batches } from './batch/batches.ts';
 import type { Lanes } from './care/lanes.ts';
+import type { EndpointGates } from './overflow/endpoint-gates.ts';
 import type { Indexed, LiveSet } from './live-set.ts';
 import type { Agents } from './request/agent.ts';
 import type { Hashes } from './request/hashes.ts';
@@ -44,6 +45,7 @@ export interface Shared {
   readonly shadows: Copies;
   readonly lanes: Lanes;
   readonly batches: Batches;
+  readonly gates: EndpointGates;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   readonly counters: Counters;
   readonly log: Log;

@@ -27,6 +27,7 @@ const EXPECTED: Readonly<Record<Outcome, string>> = {
   rejected_by_endpoint: 'E falls-back well',
   local_error: 'N falls-back repeatable:yes',
   circuit_open: 'L turned-away',
+  saturated: 'N falls-back repeatable:yes well turned-away',
 };
 
 function inShort(outcome: Outcome): string {

@@ -23,6 +23,7 @@ import { moneyLines, swept } from './explained-money.ts';
 import type { Line } from './explained-money.ts';
 import { check, decided, LABEL_WIDTH, lines } from './explained-row.ts';
 import type { ExplanationPage } from './explained-row.ts';
+import { fullText } from './overflow.ts';
 import { detourText, replicasText, seenConcurrencyText } from './scaling.ts';
 
 /** A decision with everything it was made from. */
@@ -180,7 +181,9 @@ function figures({ figures: step, policy }: Observation, toward: Toward, paint: 
     step.step === 0 || step.step > policy.steps.length
       ? []
       : [paint.dim(`${weightText(weight)} % was the share of the endpoint`)];
-  return ['', ...[...lines, ...results].map((line) => `  ${line}`)];
+  const full = fullText(dedicated);
+  const notes = full === null ? results : [...results, paint.dim(full)];
+  return ['', ...[...lines, ...notes].map((line) => `  ${line}`)];
 }
 
 function verdict({ verdict: found }: Decision, toward: Toward, line: Line): string[] {

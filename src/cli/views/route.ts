@@ -11,6 +11,7 @@ import { latencyText, numberText, percentText, timeText, weightText } from '../t
 import { lengthOf, table, wrap } from '../terminal/print.ts';
 import type { Style } from '../terminal/print.ts';
 import { bar, meters } from './meters.ts';
+import { fullText } from './overflow.ts';
 import { entry } from './page.ts';
 import type { Page } from './page.ts';
 import { scalingLines } from './scaling.ts';
@@ -154,7 +155,9 @@ function roleLines({ figures, toward }: RolloutStatus, page: Page): string[] {
   ];
   const { serverless, dedicated } = sides(figures, toward);
   const rows = [row('serverless', serverless), row('endpoint', dedicated)];
-  return ['', ...table(columns, rows, page.paint).map((line) => ` ${line}`)];
+  const full = fullText(dedicated);
+  const notes = full === null ? [] : [page.paint.dim(full)];
+  return ['', ...[...table(columns, rows, page.paint), ...notes].map((line) => ` ${line}`)];
 }
 
 function errorsText({ faults, decided }: RoleFigures, { paint }: Page): string {

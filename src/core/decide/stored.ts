@@ -113,6 +113,7 @@ const role = storedAs<RoleFigures>()(
     decided: count,
     faults: count,
     refused: count,
+    saturated: count,
     rejected: count,
     left: count,
     servedElsewhere: count,

@@ -12,10 +12,12 @@ export interface RoleFigures {
   readonly decided: number;
   readonly faults: number;
   /**
-   * Answers with 429. A 429 of the endpoint is also a fault. A 429 of serverless is a fault only in a way back, because
+   * Answers with 429. A 429 of the endpoint is also a fault, unless the endpoint is `saturated`. A 429 of serverless is a fault only in a way back, because
    * in a rollout toward the endpoint it is the problem that the rollout solves.
    */
   readonly refused: number;
+  /** Calls for which the endpoint had no room. They are not faults. */
+  readonly saturated: number;
   /** Answers that blame the client (other 4xx). They are not faults, but both roles should have equally many. */
   readonly rejected: number;
   /** Calls whose client left before the first byte. They are not faults, but both roles should have equally many. */
@@ -45,6 +47,7 @@ export const NO_FIGURES: RoleFigures = {
   decided: 0,
   faults: 0,
   refused: 0,
+  saturated: 0,
   rejected: 0,
   left: 0,
   servedElsewhere: 0,
@@ -76,6 +79,7 @@ export class RoleTally {
   #decided = 0;
   #faults = 0;
   #refused = 0;
+  #saturated = 0;
   #rejected = 0;
   #left = 0;
   #servedElsewhere = 0;
@@ -95,6 +99,7 @@ export class RoleTally {
    */
   faulted(outcome: Outcome): void {
     if (outcome === 'rate_limited') this.#refused++;
+    if (outcome === 'saturated') this.#saturated++;
     if (outcome === 'client_error' || outcome === 'no_credits') this.#rejected++;
     if (!isFault(outcome, this.#upstream, this.#toward)) return;
     this.#decided++;
@@ -124,6 +129,7 @@ export class RoleTally {
       decided: this.#decided + overdue,
       faults: this.#faults + overdue,
       refused: this.#refused,
+      saturated: this.#saturated,
       rejected: this.#rejected,
       left: this.#left,
       servedElsewhere: this.#servedElsewhere,

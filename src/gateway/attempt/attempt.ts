@@ -5,6 +5,7 @@ import type { UpstreamKind } from '../../core/route.ts';
 import type { OutboundRequest } from './outbound.ts';
 import { outcomeOfError } from './outcome.ts';
 import type { Target } from './targets.ts';
+import type { EndpointGate } from '../overflow/endpoint-gate.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
 
 /** The clocks of an attempt. */
@@ -62,6 +63,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #isIgnored = false;
   #isCancelled = false;
   #discarded = 0;
+  /** Where it counts as under way; null if it does not, or not any more. */
+  #gate: EndpointGate | null = null;
+  /** Its number there. */
+  #number = 0;
 
   constructor(owner: AttemptOwner, clocks: Clocks, request: OutboundRequest, startedAtUs: number) {
     this.#owner = owner;
@@ -71,6 +76,23 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.startedAtUs = startedAtUs;
     this.#sentAtMs = clocks.coarse.nowMs;
     this.#lastSignAtMs = this.#sentAtMs;
+  }
+
+  /** Counts as under way at an endpoint until it ends in any way. Called before it is sent. */
+  countAt(gate: EndpointGate): void {
+    this.#gate = gate;
+    this.#number = gate.begin();
+  }
+
+  /** It ended because the endpoint says that it has no room. Returns whether that is believed. */
+  wasRefused(): boolean {
+    return this.#gate?.refused(this.#number) ?? false;
+  }
+
+  #leaveGate(): void {
+    const gate = this.#gate;
+    this.#gate = null;
+    gate?.end();
   }
 
   send(target: Target): void {
@@ -100,9 +122,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const isSilent =
       !this.#isPaused && nowMs - this.#lastSignAtMs >= (hasAnswer ? request.betweenChunksMs : request.firstByteMs);
     if (!isSilent && nowMs - this.#sentAtMs < request.totalMs) return;
-    const outcome = !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : 'first_byte_timeout';
+    const outcome = !isSilent ? 'total_timeout' : hasAnswer ? 'idle_timeout' : this.#lateOutcome();
     this.cancel();
     this.#report(() => this.#owner.broke(this, outcome, new Error('timed out')));
+  }
+
+  /** An endpoint whose first byte is late has no room, if it answers other calls and is known to be full. */
+  #lateOutcome(): Outcome {
+    return this.#gate?.late(this.#number) === true ? 'saturated' : 'first_byte_timeout';
   }
 
   /** Scheme, host and port of the upstream. */
@@ -157,6 +184,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   discard(): void {
     this.#isIgnored = true;
     this.#held = null;
+    this.#leaveGate();
     this.#resumeSoon();
     setTimeout(() => this.cancel(), LONGEST_DISCARD_MS).unref();
   }
@@ -165,6 +193,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   cancel(): void {
     this.#isIgnored = true;
     this.#isCancelled = true;
+    this.#leaveGate();
     this.#controller?.abort(new Error('cancelled'));
   }
 
@@ -213,6 +242,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.status = status;
     this.#lastSignAtMs = this.#clocks.coarse.nowMs;
     this.firstByteAtUs = this.#clocks.nowUs();
+    if (status < 300) this.#gate?.answered();
     this.#owner.answered(this, status, headers);
   }
 
@@ -225,13 +255,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (!this.#isIgnored) this.#report(() => this.#owner.completed(this));
+    if (!this.#isIgnored) this.#over(() => this.#owner.completed(this));
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#isIgnored) return;
     this.#isIgnored = true;
-    this.#report(() => this.#owner.broke(this, outcomeOfError(error, this.status !== 0), error));
+    this.#over(() => this.#owner.broke(this, outcomeOfError(error, this.status !== 0), error));
   }
 
   #keep(held: Held, chunk: Buffer): void {
@@ -240,6 +270,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (held.bytes <= MOST_HELD) return;
     this.pause();
     tellHeld(held);
+  }
+
+  /** Reports the end. It counts as under way meanwhile, because the report may be of a refusal for lack of room. */
+  #over(end: () => void): void {
+    try {
+      this.#report(end);
+    } finally {
+      this.#leaveGate();
+    }
   }
 
   #report(end: () => void): void {

@@ -41,7 +41,11 @@ export class ErrorReader implements AttemptOwner {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#attempt.discard();
-    this.#read(Buffer.concat(this.#chunks));
+    // First what it says, so that a refusal counts while its call still counts as under way.
+    try {
+      this.#read(Buffer.concat(this.#chunks));
+    } finally {
+      this.#attempt.discard();
+    }
   }
 }

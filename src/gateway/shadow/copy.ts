@@ -8,6 +8,7 @@ import { readerFor } from '../attempt/answer-reader.ts';
 import type { AnswerReader } from '../attempt/answer-reader.ts';
 import type { OutboundRequest } from '../attempt/outbound.ts';
 import { outcomeOfStatus, saysPaused } from '../attempt/outcome.ts';
+import { mustBeRead, refusalOutcome } from '../overflow/answer-outcome.ts';
 import type { Shared } from '../shared.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
 
@@ -15,8 +16,8 @@ import type { AnswerHeaders } from '../request/headers.ts';
 const LONGEST_MS = 600_000;
 const LARGEST_ERROR = 64 * 1024;
 
-/** Refusals that are read to their end: they may say that the endpoint is paused, or what it takes at most. */
-const READ: ReadonlySet<number> = new Set([400, 413, 422]);
+/** Refusals that are read to their end: they may say that the endpoint is paused or full, or what it takes at most. */
+const READ: ReadonlySet<number> = new Set([400, 413, 422, 503]);
 
 /** One copy of a live call, sent to an endpoint: its answer is read, measured and discarded. */
 export class Copy implements AttemptOwner {
@@ -29,7 +30,7 @@ export class Copy implements AttemptOwner {
   readonly #attempt: Attempt;
   readonly #startedMs: number;
   #reader: AnswerReader | null = null;
-  /** The body of a 400, which may say that the endpoint is paused. */
+  /** The body of a refusal that is read. */
   #errorText = '';
   #firstTokenAtUs: number | null = null;
   #isOver = false;
@@ -54,9 +55,11 @@ export class Copy implements AttemptOwner {
   start(): void {
     const { url, connectMs } = this.#request;
     try {
+      this.#attempt.countAt(this.#shared.gates.of(url));
       this.#attempt.send(this.#shared.targets.of(url, connectMs));
     } catch (error) {
       this.#shared.log('error', 'a copy could not be sent', { error: errorMessage(error) });
+      this.#attempt.cancel();
       this.#end('gateway_error');
     }
   }
@@ -77,10 +80,14 @@ export class Copy implements AttemptOwner {
     const outcome = outcomeOfStatus(status, attempt.upstream);
     // Only shapes of OpenAI's and Anthropic's formats are split, so that only those are copied.
     if (outcome === 'ok') this.#reader = readerFor(headers, true);
-    else if (!READ.has(status)) {
-      attempt.discard();
-      this.#end(outcome);
-    }
+    else if (status === 429 || (status === 503 && !mustBeRead(status, headers))) {
+      this.#leave(attempt, refusalOutcome(attempt, null));
+    } else if (!READ.has(status)) this.#leave(attempt, outcome);
+  }
+
+  #leave(attempt: Attempt, outcome: Outcome): void {
+    attempt.discard();
+    this.#end(outcome);
   }
 
   data(_: Attempt, chunk: Buffer): void {
@@ -89,9 +96,11 @@ export class Copy implements AttemptOwner {
     } else if (this.#reader.chunk(chunk)) this.#firstTokenAtUs = this.#shared.nowUs();
   }
 
-  completed({ status, upstream }: Attempt): void {
+  completed(attempt: Attempt): void {
     if (this.#reader !== null) return this.#end(this.#reader.end());
+    const { status, upstream } = attempt;
     const body = this.#errorText;
+    if (status === 503) return this.#end(refusalOutcome(attempt, body));
     this.#shared.limits.learn(this.#request.url, body);
     this.#end(status === 400 && saysPaused(body) ? 'paused' : outcomeOfStatus(status, upstream));
   }

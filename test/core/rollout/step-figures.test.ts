@@ -77,6 +77,16 @@ describe('RoleTally', () => {
     assert.deepEqual(tally.figures(), { ...NO_FIGURES, refused: 1, decided: 1, faults: 1 });
   });
 
+  it('counts a call that found the endpoint full, and no fault', () => {
+    const tally = new RoleTally('canary', 'dedicated');
+    tally.faulted('saturated');
+    tally.ended(
+      { outcome: 'saturated', servedBy: 'serverless', durationUs: 9, firstByteUs: 5, firstTokenUs: null },
+      true,
+    );
+    assert.deepEqual(tally.figures(), { ...NO_FIGURES, saturated: 1, servedElsewhere: 1 });
+  });
+
   it('counts a fault once, even if a fall-back answered the call', () => {
     const tally = new RoleTally('canary', 'dedicated');
     tally.arrived();

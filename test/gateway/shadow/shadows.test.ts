@@ -4,6 +4,7 @@ import type { Arrival, Shadow } from '../../../src/core/call.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import type { ShadowShare } from '../../../src/core/route.ts';
 import { Copy } from '../../../src/gateway/shadow/copy.ts';
+import { EndpointGates } from '../../../src/gateway/overflow/endpoint-gates.ts';
 import type { OutboundRequest } from '../../../src/gateway/attempt/outbound.ts';
 import type { Shared } from '../../../src/gateway/shared.ts';
 import { MODEL, SSE, ask, chat, chatAnswer, chatEvents, json, recorder, startRig, startUpstream } from '../rig.ts';
@@ -211,13 +212,15 @@ test('a copy that falls silent is given up', async () => {
 test('a copy that lasts too long is cut, even if it is never silent', () => {
   const kept: Shadow[] = [];
   let aborts = 0;
+  const coarse = { nowMs: 1_000 };
   const dispatch = (_: unknown, handler: { onRequestStart: (controller: unknown) => void }) =>
     handler.onRequestStart({ abort: () => aborts++ });
   const shared = {
     recorder: { ...recorder(() => undefined), recordShadow: (shadow: Shadow) => kept.push(shadow) },
     observer: { shadowed: () => undefined },
     targets: { of: () => ({ origin: '', prefix: '', dispatcher: { dispatch } }) },
-    coarse: { nowMs: 1_000 },
+    gates: new EndpointGates(coarse),
+    coarse,
     nowUs: () => 5_000_000,
   } as unknown as Shared;
   const arrival = { arrivedAtUs: 4_000_000, rolloutId: 'r1' } as Arrival;

@@ -1,0 +1,148 @@
+/**
+ * A refusal counts as one for lack of room only if the endpoint began to answer another call within this time. Real ms,
+ * as the timeouts: sockets and processors do not run faster with the clock. The caller's clock stands still while the
+ * process is blocked, because it reads no answers then.
+ */
+const EVIDENCE_MS = 5_000;
+/** So many refusals, each of a call that was sent after the one before came, are no lack of room without an answer between. */
+const MOST_IN_A_ROW = 4;
+/** This much above the limit is tried, so that an endpoint is not kept at what it has carried so far. */
+const PROBED = 1.05;
+/** After a refusal nothing above the limit is tried until so many answers began: at most one call in twenty is refused. */
+const BETWEEN_PROBES = 20;
+/** Once full, the endpoint is open again below this part of its limit. */
+const OPEN_AGAIN = 0.95;
+
+/** What the measurements of an endpoint say about its room. */
+export interface EndpointCapacity {
+  /** Replicas that are ready; null: not known. */
+  readonly replicas: number | null;
+  /** Calls at once that they were seen to carry; null unless more was seen to be too much. */
+  readonly limit: number | null;
+}
+
+const UNKNOWN: EndpointCapacity = { replicas: null, limit: null };
+
+/**
+ * The calls and copies under way at one endpoint, how many it takes at once, and whether a refusal shows that it is full
+ * or that it is sick. Only numbers are kept: each call asks.
+ */
+export class EndpointLoad {
+  #inFlight = 0;
+  #sent = 0;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  #refusals = 0;
+  /** A refusal continues the row only if its call was sent as this one or later: a burst is one refusal. */
+  #rowFrom = 0;
+  #answersSinceFull = BETWEEN_PROBES;
+  /** Calls at once when it last refused one for lack of room, and its replicas then. */
+  #seen: number | null = null;
+  #seenReplicas: number | null = null;
+  #capacity = UNKNOWN;
+  /** The smaller of what was measured and what was seen. */
+  #limit: number | null = null;
+  #isFull = false;
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Calls at once that it takes; null if no limit was ever seen. */
+  get limit(): number | null {
+    return this.#limit;
+  }
+
+  /** Whether it has no room for a call that is drawn now. It stays full until it is clearly below its limit. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Whether one more call may be sent: for calls that wait for a place. */
+  get hasRoom(): boolean {
+    const limit = this.#limit;
+    return limit === null || this.#inFlight < (this.#answersSinceFull < BETWEEN_PROBES ? limit : limit * PROBED);
+  }
+
+  /** What was measured, or how many replicas are ready, may have changed. */
+  measured(capacity: EndpointCapacity): void {
+    const { replicas, limit } = capacity;
+    if (replicas === this.#capacity.replicas && limit === this.#capacity.limit) return;
+    this.#capacity = capacity;
+    this.#setLimit();
+  }
+
+  /** A call or a copy is sent. Returns its number. */
+  begin(): number {
+    this.#inFlight++;
+    if (!this.hasRoom) this.#isFull = true;
+    return this.#sent++;
+  }
+
+  /** A call or a copy is no longer under way. */
+  end(): void {
+    this.#inFlight--;
+    this.#openAgain();
+  }
+
+  /** It has begun to answer a call well. */
+  answered(nowMs: number): void {
+    this.#answeredAtMs = nowMs;
+    this.#refusals = 0;
+    this.#answersSinceFull++;
+    if (this.#seen === null || this.#inFlight <= this.#limitSeen()) return;
+    this.#seen = this.#inFlight;
+    this.#seenReplicas = this.#capacity.replicas;
+    this.#setLimit();
+  }
+
+  /**
+   * It refused the call with this number, and said that it lacks room. Returns whether that is so: words alone show
+   * nothing. The call still counts as under way.
+   */
+  refused(number: number, nowMs: number): boolean {
+    if (number >= this.#rowFrom) {
+      this.#refusals++;
+      this.#rowFrom = this.#sent;
+    }
+    if (!this.#isAlive(nowMs)) return false;
+    this.#answersSinceFull = 0;
+    this.#seen = Math.max(1, this.#inFlight - 1);
+    this.#seenReplicas = this.#capacity.replicas;
+    this.#setLimit();
+    this.#isFull = true;
+    return true;
+  }
+
+  /** The first byte of the call with this number is late. Returns whether that is for lack of room. */
+  late(number: number, nowMs: number): boolean {
+    const limit = this.#limit;
+    if (limit === null || this.#inFlight < OPEN_AGAIN * limit) return false;
+    if (number >= this.#rowFrom) {
+      this.#refusals++;
+      this.#rowFrom = this.#sent;
+    }
+    return this.#isAlive(nowMs);
+  }
+
+  #isAlive(nowMs: number): boolean {
+    return nowMs - this.#answeredAtMs <= EVIDENCE_MS && this.#refusals <= MOST_IN_A_ROW;
+  }
+
+  #limitSeen(): number {
+    const { replicas } = this.#capacity;
+    const seen = this.#seen ?? Number.POSITIVE_INFINITY;
+    if (replicas === null || this.#seenReplicas === null || this.#seenReplicas === 0) return seen;
+    return (seen * replicas) / this.#seenReplicas;
+  }
+
+  #setLimit(): void {
+    const least = Math.min(this.#limitSeen(), this.#capacity.limit ?? Number.POSITIVE_INFINITY);
+    this.#limit = Number.isFinite(least) ? Math.max(1, least) : null;
+    if (!this.hasRoom) this.#isFull = true;
+    this.#openAgain();
+  }
+
+  #openAgain(): void {
+    if (this.#limit === null || this.#inFlight < OPEN_AGAIN * this.#limit) this.#isFull = false;
+  }
+}
