@@ -52,6 +52,7 @@ export const costCommand: CommandModule<object, CostOptions> = {
           '  serverless  tokens of answered calls, at the price that the provider which\n' +
           '              served the call had when it ended. Calls for pictures and speech\n' +
           '              are counted but have no price\n' +
+          '  overflow    the part of serverless that endpoints had no room for\n' +
           '  endpoints   each minute in which an endpoint initialized, updated or ran,\n' +
           '              times its replicas and their price. Agents share it by the number\n' +
           '              of their calls there\n' +
@@ -62,11 +63,12 @@ export const costCommand: CommandModule<object, CostOptions> = {
           'endpoint_minutes, price_log and call_log.\n' +
           '--json: one line {"from","until","serverless":{"calls","promptTokens",\n' +
           '"outputTokens","micros","estimatedMicros","unpricedCalls","per1000CallsMicros",\n' +
-          '"perMillionTokensMicros"},"dedicated":{"billedMinutes","minutesWithoutPrice",\n' +
-          'and the same},"totalMicros","savedMicros","routes":[{"model","serverless",\n' +
-          '"dedicated","allServerlessMicros","allDedicatedMicros","breakEven"}],"by",\n' +
-          '"lines":[{"key","calls","serverlessMicros","dedicatedMicros",\n' +
-          '"estimatedMicros"}],"days","month","bills"}; money in micro-dollars.',
+          '"perMillionTokensMicros"},"overflow":{the same},"dedicated":{"billedMinutes",\n' +
+          '"minutesWithoutPrice", and the same},"totalMicros","savedMicros","routes":\n' +
+          '[{"model","serverless","dedicated","allServerlessMicros",\n' +
+          '"allDedicatedMicros","breakEven"}],"by","lines":[{"key","calls",\n' +
+          '"serverlessMicros","dedicatedMicros","estimatedMicros"}],"days","month",\n' +
+          '"bills"}; money in micro-dollars.',
       ),
   handler: async (options) => {
     if (options.csv && options.json) {

@@ -37,7 +37,7 @@ export function renderCost(report: CostReport, page: Page): string {
   ].join('\n');
 }
 
-function sides({ serverless, dedicated }: CostReport, { paint }: Page): string[] {
+function sides({ serverless, overflow, dedicated }: CostReport, { paint }: Page): string[] {
   const row = (name: string, side: SideCost) => [
     name,
     numberText(side.calls),
@@ -48,7 +48,8 @@ function sides({ serverless, dedicated }: CostReport, { paint }: Page): string[]
   ];
   const titles = ['', 'calls', 'tokens', 'spent', 'per 1 000 calls', 'per million tokens'];
   const columns = titles.map((title, i) => ({ title, side: i === 0 ? ('left' as const) : ('right' as const) }));
-  return table(columns, [row('serverless', serverless), row('endpoints', dedicated)], paint);
+  const part = overflow.calls === 0 ? [] : [row('  overflow', overflow)];
+  return table(columns, [row('serverless', serverless), ...part, row('endpoints', dedicated)], paint);
 }
 
 function lines(report: CostReport, { width, paint }: Page): string[] {

@@ -11,6 +11,8 @@ export interface UsageRow {
   readonly untilAt: number;
   readonly model: string;
   readonly upstream: 'serverless' | 'dedicated';
+  /** They were the endpoint's, which had no room for them. */
+  readonly isOverflow: boolean;
   /** Null if it is not known which provider served them behind the router. */
   readonly provider: string | null;
   /** Null unless the report is by agent. */
@@ -105,6 +107,8 @@ export interface CostReport {
   readonly from: number;
   readonly until: number;
   readonly serverless: SideCost;
+  /** The part of `serverless` that endpoints had no room for. */
+  readonly overflow: SideCost;
   readonly dedicated: DedicatedCost;
   readonly totalMicros: number;
   /**

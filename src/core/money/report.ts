@@ -62,10 +62,12 @@ export function costReport(input: CostInput): CostReport {
     .sort((a, b) => spentOn(b) - spentOn(a));
   const serverless = sideCost(usage, 'serverless', costing);
   const dedicated = dedicatedCost(usage, endpoints);
+  const overflowing = usage.filter(({ isOverflow }) => isOverflow);
   return {
     from,
     until: now,
     serverless,
+    overflow: sideCost(overflowing, 'serverless', costing),
     dedicated,
     totalMicros: serverless.micros + dedicated.micros,
     savedMicros: savedOn(routes),

@@ -18,6 +18,8 @@ export const FLAG = {
   empty: 2048,
   /** It waited because serverless was out, not because of a limit. */
   outage: 4096,
+  /** Its unit is the endpoint's, which had no room for it. */
+  overflow: 8192,
 } as const;
 
 /** The bits of a call. */

@@ -13,6 +13,7 @@ interface Grouped {
   readonly provider: string | null;
   readonly agent: string | null;
   readonly isDedicated: number;
+  readonly isOverflow: number;
   readonly hasTokens: number;
   readonly calls: number;
   readonly toldCalls: number;
@@ -34,7 +35,7 @@ export function usageBetween(
   const isUntold = 'c.prompt_tokens IS NULL AND c.output_tokens IS NULL';
   const grouped = db.prepare<unknown[], Grouped>(
     `SELECT r.model, p.name AS provider, ${byAgent ? 'a.name' : 'NULL'} AS agent,
-       c.flags & ${FLAG.dedicated} <> 0 AS isDedicated,
+       c.flags & ${FLAG.dedicated} <> 0 AS isDedicated, c.flags & ${FLAG.overflow} <> 0 AS isOverflow,
        s.name NOT IN ('native', 'models') AS hasTokens, count(*) AS calls, sum(NOT (${isUntold})) AS toldCalls,
        total(c.prompt_tokens) AS promptTokens, total(c.output_tokens) AS outputTokens,
        total(c.request_bytes * (${isUntold})) AS untoldRequestBytes,
@@ -44,16 +45,17 @@ export function usageBetween(
      WHERE c.ended_at_us >= $from AND c.ended_at_us < $until AND c.flags & ${FLAG.served} AND c.status < 400
        AND s.name <> 'models'
        AND ($model IS NULL OR r.model = $model)
-     GROUP BY c.route_id, c.provider_id, 4, 5 ${byAgent ? ', c.agent_id' : ''} ORDER BY 1, 4, 2, 3`,
+     GROUP BY c.route_id, c.provider_id, 4, 5, 6 ${byAgent ? ', c.agent_id' : ''} ORDER BY 1, 4, 2, 3, 5`,
   );
   return times.slice(1).flatMap((untilAt, i) => {
     const fromAt = times[i] as number;
     const rows = grouped.all({ from: Math.round(fromAt * 1_000), until: Math.round(untilAt * 1_000), model });
-    return rows.map(({ isDedicated, hasTokens, ...row }) => ({
+    return rows.map(({ isDedicated, isOverflow, hasTokens, ...row }) => ({
       ...row,
       fromAt,
       untilAt,
       upstream: isDedicated ? ('dedicated' as const) : ('serverless' as const),
+      isOverflow: isOverflow === 1,
       hasTokens: hasTokens === 1,
     }));
   });

@@ -15,7 +15,8 @@ it('the sizing of a model stands in the same columns with and without colours', 
     { offers: listedOffers(), source: 'list', of: null, problem: null },
     { demand: busiestDemand([]), measured: new Map(), swarm: null, endpoint: null },
   );
-  const lines = (isColoured: boolean) => renderSizing(sizing, { model: MODEL, month: [] }, { width: 80, paint: createPaint(isColoured) });
+  const lines = (isColoured: boolean) =>
+    renderSizing(sizing, { model: MODEL, month: [] }, { width: 80, paint: createPaint(isColoured) });
   const coloured = lines(true).map((line) => stripVTControlCharacters(line));
   assert.deepEqual(coloured, lines(false));
   assert.deepEqual(

@@ -37,6 +37,7 @@ function row(more: Partial<UsageRow> = {}): UsageRow {
     upstream: 'serverless',
     provider: 'groq',
     agent: null,
+    isOverflow: false,
     hasTokens: true,
     calls: 10,
     toldCalls: 10,
@@ -141,6 +142,31 @@ test('a report has both upstreams, the break-even, and what the same calls would
       ['endpoint for m', 14_400, 0, 8_000_000],
       ['serverless groq', 14_400, 1_440_000, 0],
     ],
+  );
+});
+
+test('overflow is the part of serverless that endpoints had no room for, and changes no sum', () => {
+  const rows = fc.array(
+    fc.record({
+      upstream: fc.constantFrom('serverless' as const, 'dedicated' as const),
+      isOverflow: fc.boolean(),
+      calls: fc.nat(50),
+      promptTokens: fc.nat(100_000),
+    }),
+    { maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(rows, (some) => {
+      const usage = some.map((one) => row({ ...one, toldCalls: one.calls }));
+      const report = costReport(input({ usage }));
+      const without = costReport(input({ usage: usage.map((one) => ({ ...one, isOverflow: false })) }));
+      const others = costReport(input({ usage: usage.filter(({ isOverflow }) => !isOverflow) }));
+      assert.deepEqual([report.serverless, report.totalMicros], [without.serverless, without.totalMicros]);
+      assert.equal(without.overflow.calls, 0);
+      assert.equal(report.overflow.calls, report.serverless.calls - others.serverless.calls);
+      // Each sum is rounded by itself.
+      assert.ok(Math.abs(report.overflow.micros - (report.serverless.micros - others.serverless.micros)) <= 1);
+    }),
   );
 });
 
