@@ -6,6 +6,7 @@ import type { IneligibleReason } from './eligibility.ts';
 import type { Verdict } from './judge/verdict.ts';
 import type { CriteriaPolicy } from './policy/criteria.ts';
 import type { AskAbout } from './rollout/ask.ts';
+import type { Alternative, LeftInstance } from './rollout/instances.ts';
 import type { Detour, Phase } from './rollout/rollout.ts';
 import type { StepFigures } from './rollout/step-figures.ts';
 import type { Toward } from './route.ts';
@@ -112,6 +113,9 @@ export interface RolloutStatus {
   readonly pricePerHourMicros: number;
   /** What the endpoint runs on. */
   readonly instance: PinnedInstance;
+  /** What may be tried next, while none has been had; and what could not be had. Absent: none. */
+  readonly alternatives?: readonly Alternative[];
+  readonly left?: readonly LeftInstance[];
   /** As created or last changed; absent before the promotion. */
   readonly scaling?: Scaling;
   readonly concurrency?: ConcurrencySeen;

@@ -14,7 +14,7 @@ import {
 import { INELIGIBLE_REASONS } from './eligibility.ts';
 import { verdictSchema } from './judge/stored.ts';
 import { PHASES } from './rollout/rollout.ts';
-import { detourSchema } from './rollout/stored.ts';
+import { alternativeSchema, detourSchema, leftInstanceSchema } from './rollout/stored.ts';
 import { concurrencySeenSchema, scalingSchema } from './scaling/stored.ts';
 import { instanceSchema } from './sizing/stored.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from './status.ts';
@@ -48,6 +48,8 @@ const rollout = storedAs<RolloutStatus>()(
     endpoint: endpointSeenSchema.nullable(),
     pricePerHourMicros: z.number(),
     instance: instanceSchema,
+    alternatives: z.array(alternativeSchema).optional(),
+    left: z.array(leftInstanceSchema).optional(),
     scaling: scalingSchema.optional(),
     concurrency: concurrencySeenSchema.optional(),
     detour: detourSchema.optional(),

@@ -272,7 +272,7 @@ export class Daemon {
       isLocalApi: isLoopback(this.#options.environment.endpointsUrl),
       ledgerId: this.#ledger.id,
       learn: (model, upstream) => learnFrom(this.#ledger.journal, { model, upstream }, this.#options.clock),
-      experience: (model) => experienceOf(this.#ledger.journal, model, this.#options.clock),
+      experience: (model, namespace) => experienceOf(this.#ledger.journal, { model, namespace }, this.#options.clock),
       signal: this.#loop.signal,
       wake: () => this.#loop.wake(),
       log: this.#options.log,

@@ -138,6 +138,8 @@ function reportRollout(
     endpoint: watch.endpoint,
     pricePerHourMicros: rollout.pricePerHourMicros,
     instance: rollout.instance,
+    ...(rollout.alternatives !== undefined && { alternatives: rollout.alternatives }),
+    ...(rollout.left !== undefined && { left: rollout.left }),
     ...reportScaling(watch),
     ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.state.active?.askId ?? null),
   };

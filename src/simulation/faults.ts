@@ -38,6 +38,7 @@ const FAULT_KINDS = {
     ...BROKEN_ANSWERS,
   ],
   router: ['errors', 'slow', 'hangs', 'ratelimits', 'unavailable', 'credits', 'cuts'],
+  /** `quota` and `capacity` hit one instance if they have its name: `nvidia-l4/x1`. */
   management: ['down', 'errors', 'slow', 'quota', 'capacity', 'payment'],
 } as const;
 
@@ -52,7 +53,7 @@ export interface Fault {
   readonly share: number;
   /** Factor on the times of a hit call (`slow`, 3 by default), on its output tokens (`short`, 0.7), or on the context (`narrow`, 0.01). */
   readonly factor: number;
-  /** The endpoint that the fault hits; all endpoints if it is missing. */
+  /** The endpoint that the fault hits, or the instance (`quota`, `capacity`); all if it is missing. */
   readonly name: string | undefined;
   /** The shape of the calls that the fault hits (`rejects`), as `chat+tools`; all calls if it is missing. */
   readonly shape: string | undefined;

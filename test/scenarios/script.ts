@@ -1,6 +1,7 @@
 import { LOOSE_JUDGE } from '../support/stage.ts';
 import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
-import { ENDPOINT_POLICY } from '../support/samples.ts';
+import type { Alternative } from '../../src/core/rollout/instances.ts';
+import { ENDPOINT_POLICY, INSTANCE } from '../support/samples.ts';
 import type { Traffic } from './traffic.ts';
 import { World } from './world.ts';
 
@@ -121,6 +122,11 @@ function budgetSetting(setting: string): [string, number] {
   return [key, Number(value)];
 }
 
+/** An instance to try next: each is dearer by 50 cents than the one before. */
+function alternative(instanceType: string, place: number): Alternative {
+  return { instance: { ...INSTANCE, instanceType }, pricePerHourMicros: 1_300_000 + (place + 1) * 500_000 };
+}
+
 const QUIET: Traffic = { agents: 64, refused: 0.08, endpoint: 'ok', serverless: 'ok' };
 /** In a rollout toward the endpoint, a transcript may name the upstreams by their roles. */
 const SIDES: Readonly<Record<string, string>> = { canary: 'endpoint', stable: 'serverless' };
@@ -147,6 +153,7 @@ class Script {
           rest[0] as EndpointSeen['state'],
           rest[0] === 'running' && rest[1] !== 'unhealthy',
           rest[1] === 'ready' ? Number(rest[2]) : undefined,
+          rest[1] === 'saying' ? rest.slice(2).join(' ') : null,
         );
       case 'file':
         return world.setBudget(Object.fromEntries(rest.map((setting) => budgetSetting(setting))));
@@ -158,6 +165,9 @@ class Script {
         return world.setBreakEven(rest[0] === 'unknown' ? null : Number(rest[0]));
       case 'survey':
         return world.survey(Number(rest[0]), rest.length > 1 ? rest.slice(1).join(' ') : null);
+      case 'alternatives':
+        world.alternatives = rest.map((name, i) => alternative(name, i));
+        return;
       case 'result':
         return this.#result(rest);
       case 'approve':

@@ -16,6 +16,7 @@ import { NO_BUDGET } from '../../src/core/policy/budget.ts';
 import type { Policy, RoutePolicy } from '../../src/core/policy/policy.ts';
 import { parsePolicy } from '../../src/core/policy/parse.ts';
 import type { Rollout } from '../../src/core/rollout/rollout.ts';
+import type { Alternative } from '../../src/core/rollout/instances.ts';
 import type { RolloutEvent } from '../../src/core/rollout/event.ts';
 import { evolve } from '../../src/core/rollout/evolve.ts';
 import { advance } from '../../src/daemon/tick/advance.ts';
@@ -74,6 +75,8 @@ export class World {
   now = START;
   /** What the demand of the window costs on either side; null: not known. */
   demandCosts: DemandCosts | null = null;
+  /** What the survey says may be tried next. */
+  alternatives: readonly Alternative[] = [];
   /** The decisions since the lines were last taken, one line each. */
   lines: string[] = [];
 
@@ -276,8 +279,13 @@ export class World {
   }
 
   /** The daemon's next reading of the endpoint. */
-  async see(state: EndpointSeen['state'], isHealthy: boolean, ready?: number): Promise<void> {
-    this.watch.reported.saw(this.#endpoint(state, isHealthy, ready));
+  async see(
+    state: EndpointSeen['state'],
+    isHealthy: boolean,
+    ready?: number,
+    message: string | null = null,
+  ): Promise<void> {
+    this.watch.reported.saw({ ...this.#endpoint(state, isHealthy, ready), message });
     await this.tick();
   }
 
@@ -312,6 +320,7 @@ export class World {
     });
     if (isFine && effect === 'ensure') reported.saw(this.#endpoint('pending', false));
     if (isFine && effect === 'pause') reported.saw(this.#endpoint('paused', false));
+    if (isFine && effect === 'delete') reported.saw(this.#endpoint('absent', false));
     if (isFine && effect === 'rescale') reported.saw(this.#endpoint('updating', false));
     if (isFine && effect === 'sleep') reported.saw(this.#endpoint('scaledToZero', false));
     if (isFine && effect === 'wake') reported.saw(this.#endpoint('initializing', false));
@@ -320,7 +329,10 @@ export class World {
 
   /** Ends the survey that is under way with this result. */
   async survey(pricePerHour: number, problem: string | null): Promise<void> {
-    this.watch.reported.surveyed({ ...SURVEY, at: this.now, pricePerHourMicros: pricePerHour * 1_000_000, problem });
+    const { alternatives, now: at } = this;
+    const next = alternatives.length === 0 ? {} : { alternatives };
+    const price = { pricePerHourMicros: pricePerHour * 1_000_000 };
+    this.watch.reported.surveyed({ ...SURVEY, at, ...price, problem, ...next });
     await this.finish('survey', 'ok');
   }
 

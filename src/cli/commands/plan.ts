@@ -6,6 +6,8 @@ import { certifiable, forecast, totalMinutes } from '../../core/judge/forecast.t
 import { learnProfile } from '../../core/judge/profile.ts';
 import type { Profile } from '../../core/judge/profile.ts';
 import { policyOf } from '../../core/policy/of-model.ts';
+import { NOTHING_TRIED } from '../../core/sizing/candidate.ts';
+import type { InstancesTried } from '../../core/sizing/candidate.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { stopWeight } from '../../core/rollout/rollout.ts';
 import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
@@ -25,6 +27,7 @@ import { LIST_DATE, listedOffers } from '../../huggingface/management/list-price
 import { historyCalls } from '../../ledger/calls/arrivals.ts';
 import { demandCalls } from '../../ledger/calls/history.ts';
 import { usageCalls } from '../../ledger/calls/usage.ts';
+import { leftLately } from '../../ledger/journal/left-lately.ts';
 import { measuredSpeeds } from '../../ledger/calls/speeds.ts';
 import type { LedgerDb } from '../../ledger/database.ts';
 import { costPerCall } from '../../ledger/money/costs.ts';
@@ -189,7 +192,7 @@ function planOf(
   const demand = db === null ? [] : demandFor(db, policy.model, since, now);
   const sizing = planSizing(found, list, {
     demand: busiestDemand(history),
-    measured: db === null ? new Map() : measuredSpeeds(db, policy.model),
+    tried: triedOf(policy, db, now),
     swarm: busiestSwarm(demand, since, now),
     endpoint: policy.endpoint,
   });
@@ -213,6 +216,12 @@ function steadyOf(
     capacity: isSame ? (route?.concurrency?.capacity ?? null) : null,
     perCallMicros: costPerCall(db, model, now),
   });
+}
+
+function triedOf({ model, endpoint }: RoutePolicy, db: LedgerDb | null, now: number): InstancesTried {
+  if (db === null) return NOTHING_TRIED;
+  const left = endpoint === null ? NOTHING_TRIED.leftLately : leftLately(db, endpoint.namespace, now);
+  return { measured: measuredSpeeds(db, model), leftLately: left };
 }
 
 function timesOf(policy: RoutePolicy, profile: Profile): PlannedTimes {

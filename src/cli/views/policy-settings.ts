@@ -189,7 +189,8 @@ function placeText({ vendor, region, regions }: Endpoint): string {
   return [vendor, region].filter((part) => part !== undefined).join(' ') || 'any region';
 }
 
-function instanceText({ instanceType, instanceSize }: Endpoint): string {
+function instanceText({ instanceType, instanceSize, instances }: Endpoint): string {
+  if (instances !== undefined) return instances.join(', else ');
   const named = [instanceType, instanceSize].filter((part) => part !== undefined).join(' ');
   if (instanceType !== undefined && instanceSize !== undefined) return named;
   return named === '' ? 'the cheapest that fits' : `the cheapest ${named} that fits`;

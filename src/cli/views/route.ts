@@ -1,6 +1,7 @@
 import { metricName, sentence } from '../../core/judge/sentence.ts';
 import type { MetricVerdict, VerdictStatus } from '../../core/judge/verdict.ts';
 import { moneyText } from '../../core/money/text.ts';
+import { alternativesText, triedText } from '../../core/rollout/instances.ts';
 import { sides } from '../../core/rollout/step-figures.ts';
 import type { RoleFigures } from '../../core/rollout/step-figures.ts';
 import type { Toward } from '../../core/route.ts';
@@ -228,7 +229,8 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   const price = priceText(pricePerHourMicros);
   if (phase === 'proposed' && !isWayBack(rollout)) {
     const why = `on ${offerText(instance)}: ${instance.reason}`;
-    return [`${endpointName} does not exist yet; it would cost ${price}`, why];
+    const next = alternativesText(rollout).replace('; ', '');
+    return [`${endpointName} does not exist yet; it would cost ${price}`, why, ...(next === '' ? [] : [next])];
   }
   const state = endpoint === null ? 'not read yet' : endpoint.state;
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';
@@ -236,5 +238,6 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;
   const head = `${endpointName}  ${state}${health}`;
   const line = `${head}  ${cost}`;
-  return [...(line.length <= page.width - 11 ? [line] : [head, cost]), offerText(instance)];
+  const tried = phase === 'provisioning' ? triedText(rollout) : null;
+  return [...(line.length <= page.width - 11 ? [line] : [head, cost]), tried ?? offerText(instance)];
 }

@@ -70,7 +70,7 @@ const SOURCES = {
 } as const;
 
 function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
-  const { candidates, chosen, list, minReplica } = plan;
+  const { candidates, chosen, alternatives, list, minReplica } = plan;
   const { paint } = page;
   const origin = SOURCES[list.source](list.of);
   const source = entry('instances', [list.problem === null ? origin : `${origin} (${list.problem})`], page);
@@ -95,6 +95,9 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
     ...(chosen === null
       ? []
       : [isTooDear ? '> is the cheapest, but costs more than maxPricePerHour' : '> would be chosen']),
+    ...(alternatives.length > 0
+      ? [`if it cannot be had: ${alternatives.map(({ offer }) => offerText(offer)).join(', then ')}`]
+      : []),
     ...(open.some(({ source: from }) => from !== null)
       ? ['tokens/s of one full replica: ~ by memory bandwidth, = measured here']
       : []),
@@ -104,7 +107,7 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
     ...source,
     `   ${head}`,
     ...marked,
-    ...legend.map((line) => `   ${paint.dim(line)}`),
+    ...legend.flatMap((text) => wrap(text, page.width - 3).map((line) => `   ${paint.dim(line)}`)),
     ...refusedLines(plan, page),
   ];
 }

@@ -7,6 +7,7 @@ import type { Spending } from '../money/spending.ts';
 import type { BackPolicy } from '../policy/back.ts';
 import type { BudgetPolicy } from '../policy/budget.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
+import type { Alternative } from '../rollout/instances.ts';
 import type { WarmEndpoint } from '../rollout/rollout.ts';
 import type { StepFigures } from '../rollout/step-figures.ts';
 import type { CallShape, Toward } from '../route.ts';
@@ -17,7 +18,7 @@ import type { Costs, TrafficFigures } from '../worth/traffic-history.ts';
 import type { SloFigures } from '../worth/slo-watch.ts';
 
 /** Work that takes time and runs beside the ticks. At most one effect of each kind is under way for a route. */
-export type EffectName = 'survey' | 'ensure' | 'warm' | 'learn' | 'pause' | 'rescale' | 'sleep' | 'wake';
+export type EffectName = 'survey' | 'ensure' | 'warm' | 'learn' | 'pause' | 'delete' | 'rescale' | 'sleep' | 'wake';
 
 /** How the last effect of a kind ended. */
 export interface EffectResult {
@@ -42,6 +43,8 @@ export interface Survey {
   readonly hint: string | null;
   /** The instance that was chosen, or that the policy names; null if none fits. */
   readonly instance: PinnedInstance | null;
+  /** The instances to try next, in this order, if that one cannot be had. Absent: none. */
+  readonly alternatives?: readonly Alternative[];
 }
 
 /** The last reading of an endpoint, from the management API and its health route. */

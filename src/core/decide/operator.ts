@@ -2,6 +2,7 @@ import type { Verdict } from '../judge/verdict.ts';
 import { askText, isAbout } from '../rollout/ask.ts';
 import type { Ask } from '../rollout/ask.ts';
 import type { RolloutEvent } from '../rollout/event.ts';
+import { alternativesText } from '../rollout/instances.ts';
 import { isOver } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
@@ -104,10 +105,15 @@ function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: Oper
   if (rollout.phase === 'proposed') {
     const over = overBudget(seen, rollout.pricePerHourMicros);
     if (over !== null) return refuse(request, 'over_budget', over);
-    return decision('provision', 'approved', `${detail}, at ${priceText(rollout.pricePerHourMicros)}`, {
-      events: [approved, { type: 'provisioning_started' }],
-      outcome: done(request, `the endpoint ${rollout.endpointName} is being created`),
-    });
+    return decision(
+      'provision',
+      'approved',
+      `${detail}, at ${priceText(rollout.pricePerHourMicros)}${alternativesText(rollout)}`,
+      {
+        events: [approved, { type: 'provisioning_started' }],
+        outcome: done(request, `the endpoint ${rollout.endpointName} is being created`),
+      },
+    );
   }
   if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') {
     return refuse(request, 'nothing_asked', 'nothing is waiting for approval');

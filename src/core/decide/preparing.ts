@@ -1,8 +1,10 @@
+import { alternativesText } from '../rollout/instances.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, leave } from './decision.ts';
 import type { Decision } from './decision.ts';
+import { decideLeaving, leaveInstance } from './next-instance.ts';
 import { FOREIGN_HINT, foreignText, movedText } from './address-text.ts';
 import { refusalOf } from './draining.ts';
 import type { Observation } from './observation.ts';
@@ -12,7 +14,7 @@ type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;
 export function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
   const price = rollout.pricePerHourMicros;
   const over = overBudget(seen, price);
-  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${budgetText(seen, price)}`;
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}`;
   if (seen.policy.approval === 'automatic' && !rollout.isPaused && over === null) {
     const events = [
       { type: 'approved' as const, step: 0, by: 'policy', reason: null },
@@ -40,8 +42,9 @@ export function decideProposed(rollout: In<'proposed'>, seen: Observation): Deci
 
 export function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {
   const { endpoint } = seen;
-  const bad = badState(rollout, seen);
-  if (bad !== null) return bad;
+  if (rollout.isLeaving === true) return decideLeaving(rollout, seen);
+  const stop = leaveInstance(rollout, seen) ?? badState(rollout, seen);
+  if (stop !== null) return stop;
   if (endpoint?.state === 'running' && endpoint.url !== null && endpoint.isHealthy && !rollout.isPaused) {
     const events = [{ type: 'endpoint_ready' as const, url: endpoint.url }];
     return decision('start_warming', 'endpoint_ready', `${rollout.endpointName} is running and healthy`, { events });

@@ -7,7 +7,7 @@ import type { Spending } from '../money/spending.ts';
 import { backSchema, budgetSchema, routePolicySchema } from '../policy/stored.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { RoleFigures, StepFigures } from '../rollout/step-figures.ts';
-import { eventSchema, rolloutSchema, warmEndpointSchema } from '../rollout/stored.ts';
+import { alternativeSchema, eventSchema, rolloutSchema, warmEndpointSchema } from '../rollout/stored.ts';
 import { concurrencySeenSchema, scalingSchema } from '../scaling/stored.ts';
 import { instanceSchema } from '../sizing/stored.ts';
 import { storedAs } from '../stored.ts';
@@ -31,7 +31,7 @@ const share = z.number().min(0).max(1);
 const micros = z.number();
 const text = z.string();
 
-const effect = z.enum(['survey', 'ensure', 'warm', 'learn', 'pause', 'rescale', 'sleep', 'wake']);
+const effect = z.enum(['survey', 'ensure', 'warm', 'learn', 'pause', 'delete', 'rescale', 'sleep', 'wake']);
 
 const effectResult = storedAs<EffectResult>()(
   z.strictObject({
@@ -51,6 +51,7 @@ const survey = storedAs<Survey>()(
     problem: text.nullable(),
     hint: text.nullable(),
     instance: instanceSchema.nullable(),
+    alternatives: z.array(alternativeSchema).optional(),
   }),
 );
 

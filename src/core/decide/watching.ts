@@ -1,10 +1,11 @@
 import { demandText, judgeCriteria } from '../criteria/criteria.ts';
+import { alternativesText } from '../rollout/instances.ts';
 import { momentText } from '../time.ts';
 import { priceText, problemText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
-import type { Observation } from './observation.ts';
+import type { Observation, Survey } from './observation.ts';
 
 const SURVEY_VALID_MS = 600_000;
 
@@ -87,9 +88,19 @@ function decideProposing(seen: Observation, figures: string): Decision {
     namespace: endpoint.namespace,
     pricePerHourMicros: price,
     instance,
+    ...affordable(survey, seen),
     criteriaSince: seen.demand.holdsSince ?? seen.now,
   };
   const events = [{ type: 'proposed' as const, rollout }];
-  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${budgetText(seen, price)}`;
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}`;
   return decision('propose', 'criteria_sustained', `${figures}; ${what}`, { events });
+}
+
+/** The instances to try next, as far as the policy's price and the budgets allow them. */
+function affordable({ alternatives = [] }: Survey, seen: Observation): Pick<Survey, 'alternatives'> {
+  const most = (seen.policy.endpoint?.maxPricePerHour ?? Number.POSITIVE_INFINITY) * 1_000_000;
+  const allowed = alternatives.filter(
+    ({ pricePerHourMicros: price }) => price <= most && overBudget(seen, price) === null,
+  );
+  return allowed.length === 0 ? {} : { alternatives: allowed };
 }

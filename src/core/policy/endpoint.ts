@@ -21,6 +21,20 @@ export const endpointSchema = z
     accelerator: z.enum(['cpu', 'gpu', 'neuron']).optional(),
     instanceType: name.optional(),
     instanceSize: name.optional(),
+    instances: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^(?:[a-z0-9-]+\/[a-z0-9-]+\/)?[a-z0-9-]+\/[a-z0-9-]+$/,
+            'expected an instance such as nvidia-l4/x1 or aws/us-east-1/nvidia-l4/x1',
+          ),
+      )
+      .min(1)
+      .max(8)
+      .refine((names) => new Set(names).size === names.length, 'expected each instance once')
+      .describe('list of [vendor/region/]type/size')
+      .optional(),
     regions: z
       .array(z.string().regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, 'expected vendor/region such as aws/us-east-1'))
       .describe('list of vendor/region')
@@ -50,4 +64,9 @@ export const endpointSchema = z
   .refine((endpoint) => endpoint.maxReplica >= endpoint.minReplica, {
     path: ['maxReplica'],
     message: 'expected maxReplica to be at least minReplica',
-  });
+  })
+  .refine(
+    ({ instances, instanceType, instanceSize }) =>
+      instances === undefined || (instanceType === undefined && instanceSize === undefined),
+    { path: ['instances'], message: 'expected either instances or instanceType and instanceSize, not both' },
+  );

@@ -2,7 +2,9 @@ import type { Profile } from '../judge/profile.ts';
 import type { Verdict } from '../judge/verdict.ts';
 import type { BudgetEvent } from '../money/budget-marks.ts';
 import type { Scaling } from '../scaling/scaling.ts';
+import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { AskAbout } from './ask.ts';
+import type { LeftFor } from './instances.ts';
 import type { RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 
 /** What happened to a rollout. A rollout is computed from its events and from nothing else. */
@@ -39,6 +41,20 @@ export type RolloutEvent =
   | BudgetEvent
   | { readonly type: 'provisioning_started' }
   | { readonly type: 'endpoint_made'; readonly state: string }
+  | {
+      /** The instance cannot be had. Its endpoint is deleted, if there is one. */
+      readonly type: 'instance_left';
+      readonly instance: string;
+      readonly cause: LeftFor;
+      readonly message: string;
+    }
+  | {
+      /** The next instance is tried under the same approval. Those before it in the list are too expensive now. */
+      readonly type: 'instance_next';
+      readonly endpointName: string;
+      readonly instance: PinnedInstance;
+      readonly pricePerHourMicros: number;
+    }
   | { readonly type: 'endpoint_ready'; readonly url: string }
   | {
       readonly type: 'warmed';

@@ -1,4 +1,6 @@
 import { marked } from '../money/budget-marks.ts';
+import { offerText } from '../sizing/offer.ts';
+import type { PinnedInstance } from '../sizing/pinned.ts';
 import { isAbout } from './ask.ts';
 import { isDetourEvent, onDetour, onScalingAsk } from './detour.ts';
 import type { RolloutEvent } from './event.ts';
@@ -41,10 +43,11 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'provisioning_started':
       return { ...base, phase: 'provisioning', startedAt: at, isMade: false, since: at };
     case 'endpoint_made':
-      if (rollout.phase !== 'provisioning') throw unexpected(rollout, event);
-      return { ...rollout, isMade: true };
+    case 'instance_left':
+    case 'instance_next':
+      return onProvisioning(rollout, event, at);
     case 'endpoint_ready':
-      return { ...base, phase: 'warming', startedAt, url: event.url, since: at };
+      return { ...without(base), phase: 'warming', startedAt, url: event.url, since: at };
     case 'warmed': {
       const judged = { startedAt, endpoint: event.endpoint, profile: event.profile };
       if (event.next === 'shadowing') return { ...base, ...judged, phase: 'shadowing', since: at };
@@ -68,6 +71,45 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   }
 }
 
+/** The endpoint is there, its instance cannot be had, or the next one is tried. */
+function onProvisioning(
+  rollout: Rollout,
+  event: Extract<RolloutEvent, { type: 'endpoint_made' | 'instance_left' | 'instance_next' }>,
+  at: number,
+): Rollout {
+  if (rollout.phase !== 'provisioning') throw unexpected(rollout, event);
+  if (event.type === 'endpoint_made') return { ...rollout, isMade: true };
+  if (event.type === 'instance_left') {
+    const { type: _, ...said } = event;
+    const left = [...(rollout.left ?? []), { ...said, endpointName: rollout.endpointName, at }];
+    return { ...rollout, left, isLeaving: true, since: at };
+  }
+  const { endpointName, instance, pricePerHourMicros } = event;
+  const { alternatives = [] } = rollout;
+  const rest = alternatives.slice(alternatives.findIndex((one) => isSame(one.instance, instance)) + 1);
+  return {
+    ...without(baseOf(rollout)),
+    ...(rest.length > 0 && { alternatives: rest }),
+    endpointName,
+    instance,
+    pricePerHourMicros,
+    phase: 'provisioning',
+    startedAt: at,
+    isMade: false,
+    since: at,
+  };
+}
+
+/** Nothing is left to try. */
+function without(base: RolloutBase): RolloutBase {
+  const { alternatives: _, ...rest } = base;
+  return rest;
+}
+
+function isSame(a: PinnedInstance, b: PinnedInstance): boolean {
+  return offerText(a) === offerText(b);
+}
+
 /** A rollout that ends has no open question. */
 function closed({ reason, hint }: Extract<RolloutEvent, { type: 'draining' | 'ended' }>) {
   return { ask: null, reason, hint };
@@ -85,7 +127,7 @@ function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { instance, criteriaSince, wayBack, isPaused, budget, since } = rollout;
+  const { instance, alternatives, left, criteriaSince, wayBack, isPaused, budget, since } = rollout;
   const fixed = {
     id,
     model,
@@ -97,6 +139,8 @@ function baseOf(rollout: Rollout): RolloutBase {
     pricePerHourMicros,
     instance,
     criteriaSince,
+    ...(alternatives !== undefined && { alternatives }),
+    ...(left !== undefined && { left }),
     ...(budget !== undefined && { budget }),
     ...(wayBack !== undefined && { wayBack }),
   };

@@ -3,8 +3,8 @@ import type { BudgetMark } from '../money/budget-marks.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
 import type { CallShape, Toward } from '../route.ts';
 import type { Scaling } from '../scaling/scaling.ts';
-import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { Ask } from './ask.ts';
+import type { CoveredInstances } from './instances.ts';
 import { otherShare } from './split.ts';
 
 /** The endpoint that gets calls or copies of calls in a rollout, or may get them soon; null if there is none. */
@@ -66,7 +66,7 @@ export interface WayBack {
  */
 export type RolloutOutcome = 'aborted' | 'failed' | 'returned';
 
-export interface RolloutBase {
+export interface RolloutBase extends CoveredInstances {
   /** Eight lower-case letters and digits; part of the endpoint's name. */
   readonly id: string;
   readonly model: string;
@@ -76,9 +76,6 @@ export interface RolloutBase {
   /** The endpoint's name. It is fixed before the endpoint is created, so that a restarted daemon finds the endpoint. */
   readonly endpointName: string;
   readonly namespace: string;
-  readonly pricePerHourMicros: number;
-  /** The instance that its endpoint runs on. */
-  readonly instance: PinnedInstance;
   /** When the criteria, or the cause of a way back, began to hold, clock ms. */
   readonly criteriaSince: number;
   /** Every rollout toward serverless has it, and no other rollout does. */
@@ -109,6 +106,8 @@ export type Rollout = RolloutBase &
         readonly startedAt: number;
         /** Whether the endpoint has been seen. upshift does not create it again after that. */
         readonly isMade: boolean;
+        /** Its instance cannot be had: the endpoint is being deleted, and the next instance comes afterwards. */
+        readonly isLeaving?: true;
       }
     | { readonly phase: 'warming'; readonly startedAt: number; readonly url: string }
     | ({
@@ -143,6 +142,11 @@ export type Rollout = RolloutBase &
         readonly hint: string | null;
       }
   );
+
+/** Whether two rollouts, or two states of one, are the same rollout with the same endpoint. */
+export function isSameEndpoint(a: Rollout | null, b: Rollout | null): boolean {
+  return a?.id === b?.id && a?.endpointName === b?.endpointName;
+}
 
 /** Whether a rollout in this phase has ended. */
 export function isOver(phase: string): phase is RolloutOutcome {

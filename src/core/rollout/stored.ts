@@ -5,6 +5,8 @@ import { instanceSchema } from '../sizing/stored.ts';
 import { readStored, storedAs } from '../stored.ts';
 import type { Ask } from './ask.ts';
 import type { RolloutEvent } from './event.ts';
+import { LEFT_FOR } from './instances.ts';
+import type { Alternative, LeftInstance } from './instances.ts';
 import type { Detour, Rollout, RolloutBase, WarmEndpoint, WayBack } from './rollout.ts';
 
 const time = z.number().min(0);
@@ -34,6 +36,18 @@ const ask = storedAs<Ask>()(
   }),
 );
 
+/** The schema of an instance that an approval covers. */
+export const alternativeSchema = storedAs<Alternative>()(
+  z.strictObject({ instance: instanceSchema, pricePerHourMicros: z.number() }),
+);
+
+const cause = z.enum(LEFT_FOR);
+
+/** The schema of an instance that could not be had. */
+export const leftInstanceSchema = storedAs<LeftInstance>()(
+  z.strictObject({ instance: text, endpointName: text, cause, message: text, at: time }),
+);
+
 const fixed = {
   id: text,
   model: text,
@@ -44,6 +58,8 @@ const fixed = {
   namespace: text,
   pricePerHourMicros: z.number(),
   instance: instanceSchema,
+  alternatives: z.array(alternativeSchema).optional(),
+  left: z.array(leftInstanceSchema).optional(),
   criteriaSince: time,
   wayBack: wayBack.optional(),
   budget: z.array(z.strictObject({ budget: text, mark: z.enum(['warned', 'asked', 'extended']) })).optional(),
@@ -65,7 +81,13 @@ const over = { reason: text, hint: text.nullable() };
 export const rolloutSchema = storedAs<Rollout>()(
   z.discriminatedUnion('phase', [
     z.strictObject({ ...base, phase: z.literal('proposed') }),
-    z.strictObject({ ...base, phase: z.literal('provisioning'), startedAt: time, isMade: z.boolean() }),
+    z.strictObject({
+      ...base,
+      phase: z.literal('provisioning'),
+      startedAt: time,
+      isMade: z.boolean(),
+      isLeaving: z.literal(true).optional(),
+    }),
     z.strictObject({ ...base, phase: z.literal('warming'), startedAt: time, url: text }),
     z.strictObject({ ...base, ...judged, phase: z.literal('shadowing') }),
     z.strictObject({ ...base, ...judged, phase: z.literal('stepping'), step }),
@@ -108,6 +130,13 @@ export const eventSchema = storedAs<RolloutEvent>()(
     z.strictObject({ type: z.enum(['budget_warned', 'budget_asked', 'budget_extended']), budget: text }),
     z.strictObject({ type: z.literal('provisioning_started') }),
     z.strictObject({ type: z.literal('endpoint_made'), state: text }),
+    z.strictObject({ type: z.literal('instance_left'), instance: text, cause, message: text }),
+    z.strictObject({
+      type: z.literal('instance_next'),
+      endpointName: text,
+      instance: instanceSchema,
+      pricePerHourMicros: z.number(),
+    }),
     z.strictObject({ type: z.literal('endpoint_ready'), url: text }),
     z.strictObject({
       type: z.literal('warmed'),

@@ -39,13 +39,22 @@ export interface Candidate extends ReplicaNeed {
   readonly hold: Hold | null;
 }
 
+/** What became of the instances that were tried. */
+export interface InstancesTried {
+  /** Measured speeds by instance type and size, such as `nvidia-l4 x1`. */
+  readonly measured: ReadonlyMap<string, MeasuredSpeed>;
+  /** The instances that could not be had lately, as `offerText` writes them. They are tried last. */
+  readonly leftLately: ReadonlySet<string>;
+}
+
+/** Without a ledger nothing is known of them. */
+export const NOTHING_TRIED: InstancesTried = { measured: new Map(), leftLately: new Set() };
+
 /** What the offers are checked for. */
-export interface Wanted {
+export interface Wanted extends InstancesTried {
   readonly facts: ModelFacts;
   readonly demand: BusiestDemand;
   readonly policy: InstanceWish;
-  /** Measured speeds by instance type and size, such as `nvidia-l4 x1`. */
-  readonly measured: ReadonlyMap<string, MeasuredSpeed>;
 }
 
 /** The settings of a policy that concern the instance. */
@@ -56,6 +65,7 @@ export type InstanceWish = Pick<
   | 'accelerator'
   | 'instanceType'
   | 'instanceSize'
+  | 'instances'
   | 'regions'
   | 'deny'
   | 'minReplica'
@@ -69,9 +79,18 @@ export type InstanceWish = Pick<
 /** The largest model that TEI runs on a CPU in acceptable time, in parameters. */
 const CPU_PARAMETERS = 500e6;
 
-/** Whether a policy names one instance in full, so that there is no choice. */
-export function isNamed({ vendor, region, instanceType, instanceSize }: InstanceWish): boolean {
+/** Whether a policy names one instance or several in full, so that there is no choice. */
+export function isNamed({ vendor, region, instanceType, instanceSize, instances }: InstanceWish): boolean {
+  if (instances !== undefined) return instances.every((name) => name.split('/').length === 4);
   return [vendor, region, instanceType, instanceSize].every((given) => given !== undefined);
+}
+
+/** The place of an offer in the policy's list of instances. Infinite if it is not in it, 0 if there is no list. */
+export function listPlace(offer: Offer, { instances }: Pick<InstanceWish, 'instances'>): number {
+  if (instances === undefined) return 0;
+  const short = `${offer.instanceType}/${offer.instanceSize}`;
+  const place = instances.findIndex((name) => name === short || name === `${offer.vendor}/${offer.region}/${short}`);
+  return place === -1 ? Number.POSITIVE_INFINITY : place;
 }
 
 /** Checks one offer for the model, the demand and the policy. */
@@ -107,6 +126,9 @@ function whyNotHere(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
     }
   }
   const { vendor, region, instanceType, instanceSize } = offer;
+  if (policy.instances !== undefined && listPlace(offer, policy) === Number.POSITIVE_INFINITY) {
+    return { kind: 'not named', text: 'not among the instances of the policy' };
+  }
   const names = [vendor, region, `${vendor}/${region}`, instanceType, `${instanceType}/${instanceSize}`];
   const denied = policy.deny.find((entry) => names.includes(entry));
   if (denied !== undefined) return { kind: 'denied', text: `the policy denies ${denied}` };

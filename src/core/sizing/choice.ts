@@ -1,6 +1,6 @@
 import { acceleratorOf } from './accelerators.ts';
 import { cacheBytes } from './cache.ts';
-import { candidateOf, isNamed } from './candidate.ts';
+import { candidateOf, isNamed, listPlace } from './candidate.ts';
 import type { Candidate, Wanted } from './candidate.ts';
 import { engineSettings } from './engine-args.ts';
 import { engineFor, imageFor } from './engine.ts';
@@ -17,22 +17,28 @@ export interface Choice {
   readonly chosen: Candidate | null;
 }
 
+/** How many more instances are tried, and how many times as much as the chosen one they may cost, without a list. */
+const MOST_ALTERNATIVES = 2;
+const DEAREST = 2;
+
 /** With more slots than this, llama.cpp is hardly faster. */
 const MOST_SLOTS = 16;
 
 /**
- * The cheapest offer that fits: first by the policy's order of regions, then by the price of the replicas that the demand
- * needs, then by speed.
+ * The cheapest offer that fits: first what could be had lately, then by the policy's list of instances, then by its order of
+ * regions, then by the price of the replicas that the demand needs, then by speed.
  */
 export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
   const { regions } = wanted.policy;
   const place = ({ offer }: Candidate) => regions.indexOf(`${offer.vendor}/${offer.region}`);
+  const listed = ({ offer }: Candidate) => listPlace(offer, wanted.policy);
+  const wasLeft = ({ offer }: Candidate) => Number(wanted.leftLately.has(offerText(offer)));
   const candidates = offers
     .map((offer) => candidateOf(offer, wanted))
     .toSorted(
       (a, b) =>
         Number(a.obstacle !== null) - Number(b.obstacle !== null) ||
-        (a.obstacle === null ? place(a) - place(b) : 0) ||
+        (a.obstacle === null ? wasLeft(a) - wasLeft(b) || listed(a) - listed(b) || place(a) - place(b) : 0) ||
         costOf(a, wanted) - costOf(b, wanted) ||
         (b.perSecond ?? 0) - (a.perSecond ?? 0) ||
         offerText(a.offer).localeCompare(offerText(b.offer), 'en'),
@@ -40,6 +46,26 @@ export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
   const dear = candidates.filter(({ obstacle }) => obstacle?.kind === 'price').sort((a, b) => place(a) - place(b));
   const chosen = candidates.find(({ obstacle }) => obstacle === null) ?? dear[0] ?? null;
   return { candidates, chosen };
+}
+
+/**
+ * The offers to try next if the chosen one cannot be had, in this order. If the policy lists instances, it is the best offer
+ * of each. Else it is the next two by rank, as long as they cost at most twice as much as the chosen one. None if the policy
+ * names one instance in full.
+ */
+export function alternativesTo(chosen: Candidate, { candidates }: Choice, wanted: Wanted): readonly Candidate[] {
+  const { policy } = wanted;
+  if (chosen.obstacle !== null) return [];
+  const others = candidates.filter((one) => one.obstacle === null && one !== chosen);
+  if (policy.instances === undefined) {
+    const most = costOf(chosen, wanted) * DEAREST;
+    return isNamed(policy) ? [] : others.filter((one) => costOf(one, wanted) <= most).slice(0, MOST_ALTERNATIVES);
+  }
+  const places = new Set([listPlace(chosen.offer, policy)]);
+  return others.filter(({ offer }) => {
+    const place = listPlace(offer, policy);
+    return !places.has(place) && places.add(place);
+  });
 }
 
 /** Micro-dollars per hour for the replicas that the demand needs. Infinite if the price is not known. */
@@ -82,14 +108,16 @@ function ggufOf({ hold }: Candidate, { facts, demand, policy }: Wanted): PinnedI
   return { path: facts.gguf?.path ?? '', context: each * calls, calls };
 }
 
-function reasonOf({ offer, hold, replicas }: Candidate, { candidates }: Choice, { policy }: Wanted): string {
+function reasonOf(candidate: Candidate, { candidates, chosen }: Choice, { policy }: Wanted): string {
+  const { offer, hold, replicas } = candidate;
   const held = hold === null ? 'its memory could not be checked' : `${gb(hold.fixed)} of ${gb(hold.usable)} usable`;
   const on = offer.numAccelerators > 1 ? ` on each of ${offer.numAccelerators}` : '';
   const needed = replicas > policy.maxReplica ? `; the demand is estimated to need ${replicas} replicas` : '';
   if (isNamed(policy)) return `named by the policy, ${held}${on}${needed}`;
   const fitting = candidates.filter(({ obstacle }) => obstacle === null).length;
   const carried = replicas > 1 ? `; ${replicas} replicas for the demand` : '';
-  return `the cheapest of ${Math.max(1, fitting)} that fit, ${held}${on}${carried}`;
+  const rank = policy.instances !== undefined ? 'one' : candidate === chosen ? 'the cheapest' : 'the next';
+  return `${rank} of ${Math.max(1, fitting)} that fit, ${held}${on}${carried}`;
 }
 
 function gb(bytes: number): string {

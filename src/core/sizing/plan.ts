@@ -2,8 +2,8 @@ import { demandOf, inWindow, windowsOf } from '../advice/demand.ts';
 import type { DemandCall } from '../advice/demand.ts';
 import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { BusiestDemand } from './busiest-demand.ts';
-import type { InstanceWish } from './candidate.ts';
-import { chooseOffer, pin } from './choice.ts';
+import type { Candidate, InstancesTried, InstanceWish } from './candidate.ts';
+import { alternativesTo, chooseOffer, pin } from './choice.ts';
 import type { Choice } from './choice.ts';
 import { engineSettings } from './engine-args.ts';
 import type { ModelFacts } from './facts.ts';
@@ -11,7 +11,6 @@ import { memoryNeed } from './memory.ts';
 import type { MemoryNeed } from './memory.ts';
 import type { Offer } from './offer.ts';
 import type { PinnedInstance } from './pinned.ts';
-import type { MeasuredSpeed } from './speed.ts';
 import { swarmSize } from './swarm-size.ts';
 import type { SwarmSize } from './swarm-size.ts';
 
@@ -42,6 +41,8 @@ export interface SizingPlan {
   readonly candidates: Choice['candidates'];
   readonly chosen: Choice['chosen'];
   readonly instance: PinnedInstance | null;
+  /** What would be tried next, in this order, if the chosen one cannot be had. */
+  readonly alternatives: readonly Candidate[];
   readonly minReplica: number;
   readonly hasEndpoint: boolean;
   readonly swarm: (SwarmSeen & { readonly size: SwarmSize }) | null;
@@ -61,15 +62,15 @@ export function planSizing(
   { offers, ...list }: OfferList,
   seen: {
     readonly demand: BusiestDemand;
-    readonly measured: ReadonlyMap<string, MeasuredSpeed>;
+    readonly tried: InstancesTried;
     readonly swarm: SwarmSeen | null;
     readonly endpoint: EndpointPolicy | null;
   },
 ): SizingPlan {
-  const { demand, measured, endpoint, swarm } = seen;
+  const { demand, tried, endpoint, swarm } = seen;
   const policy = endpoint ?? ANY_INSTANCE;
   const { facts, problem } = found;
-  const wanted = facts === null ? null : { facts, demand, policy, measured };
+  const wanted = facts === null ? null : { facts, demand, policy, ...tried };
   const choice = wanted === null ? { candidates: [], chosen: null } : chooseOffer(offers, wanted);
   const { candidates, chosen } = choice;
   return {
@@ -81,6 +82,7 @@ export function planSizing(
     candidates,
     chosen,
     instance: wanted === null || chosen === null ? null : pin(chosen, choice, wanted),
+    alternatives: wanted === null || chosen === null ? [] : alternativesTo(chosen, choice, wanted),
     minReplica: policy.minReplica,
     hasEndpoint: endpoint !== null,
     swarm: swarm === null ? null : { ...swarm, size: swarmSize(swarm.calls) },

@@ -21,8 +21,8 @@ export async function knownOf(
     for (const each of [id, ...its]) isUsed ||= await hasServedSince(each, now - idleMs);
     if (!isUsed) idle.push(id);
   }
-  const swept = ({ id, model, endpointName, namespace, phase, since }: Rollout): SweptRollout => {
-    return { id, model, endpointName, namespace, phase, since };
+  const swept = ({ id, model, endpointName, left, namespace, phase, since }: Rollout): SweptRollout => {
+    return { id, model, endpointName, ...(left !== undefined && { left }), namespace, phase, since };
   };
   return { ledgerId, rollouts: rollouts.map((rollout) => swept(rollout)), idle };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ENDPOINT_STATES } from '../endpoint-state.ts';
 import { sweepPolicySchema } from '../policy/stored.ts';
 import { PHASES } from '../rollout/rollout.ts';
+import { leftInstanceSchema } from '../rollout/stored.ts';
 import { storedAs } from '../stored.ts';
 import type { EndpointFound, SweepDecision, SweepSeen, SweptRollout } from './sweep.ts';
 
@@ -28,6 +29,7 @@ const rollout = storedAs<SweptRollout>()(
     id: text,
     model: text,
     endpointName: text,
+    left: z.array(leftInstanceSchema).optional(),
     namespace: text,
     phase: z.enum(ROLLOUT_PHASES),
     since: time,

@@ -31,7 +31,7 @@ export interface EndpointFound {
 }
 
 /** What the sweep must know of a rollout. */
-export type SweptRollout = Pick<Rollout, 'id' | 'model' | 'endpointName' | 'namespace' | 'phase' | 'since'>;
+export type SweptRollout = Pick<Rollout, 'id' | 'model' | 'endpointName' | 'left' | 'namespace' | 'phase' | 'since'>;
 
 /** What the sweep must know of a ledger. */
 export interface LedgerKnown {
@@ -90,6 +90,7 @@ export function sweepSeen(
           id: found.id,
           model: found.model,
           endpointName: found.endpointName,
+          ...(found.left !== undefined && { left: found.left }),
           namespace: found.namespace,
           phase: found.phase,
           since: found.since,
@@ -113,6 +114,9 @@ export function decideSweep(seen: SweepSeen): SweepDecision {
   if (!endpoint.tags.includes(OUR_TAG)) return decision('foreign', 'wait', 'upshift did not create it');
   if (ledgerId === null) return decision('no_ledger', 'report_endpoint', 'no ledger says whether a rollout uses it');
   if (rollout !== null && isActive(rollout as Rollout)) {
+    if (rollout.left?.some((one) => one.endpointName === endpoint.name && one.endpointName !== rollout.endpointName)) {
+      return decideOrphan(seen, 'ended', `rollout ${rollout.id} has gone on with ${rollout.endpointName}`);
+    }
     if (!isIdle) return decision('in_use', 'wait', `rollout ${rollout.id} is ${rollout.phase}`);
     const span = policy.idle === null ? 'long' : longText(policy.idle);
     return decision(

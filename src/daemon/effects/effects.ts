@@ -1,6 +1,7 @@
 import type { EffectName, EffectResult, EndpointSeen } from '../../core/decide/observation.ts';
 import type { EndpointState } from '../../core/endpoint-state.ts';
 import { AppError, errorCode, errorMessage } from '../../core/errors.ts';
+import { isSameEndpoint } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import { ensureEndpoint } from '../../huggingface/management/ensure.ts';
 import { checkHealth, readServedModel } from '../../huggingface/probe/probe.ts';
@@ -21,12 +22,12 @@ const READING_TIMEOUT_MS = 10_000;
 /** Carries out an effect, stores its result for the next observation, and wakes the tick. Never throws. */
 export function beginEffect(watch: RouteWatch, effect: EffectName, context: EffectContext): Promise<void> {
   watch.reported.began(effect);
-  const rolloutId = watch.rollout?.id;
+  const { rollout } = watch;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(EFFECT_TIMEOUT_MS)]);
   return carryOut(watch, effect, context, signal)
     .catch((error: unknown) => problem(effect, error))
     .then((result) => {
-      watch.reported.ended({ ...result, effect, at: context.clock.now() }, watch.rollout?.id === rolloutId);
+      watch.reported.ended({ ...result, effect, at: context.clock.now() }, isSameEndpoint(watch.rollout, rollout));
       if (result.problem !== null)
         context.log('warn', 'effect failed', { effect, model: watch.model, ...result.problem });
       context.wake();
@@ -62,6 +63,10 @@ async function carryOut(
       return { problem: null, learned: await context.learn(watch.model, 'dedicated') };
     case 'pause':
       await pauseOurs(rollout, context, signal);
+      watch.reported.saw(await readEndpoint(watch, rollout, context, signal));
+      return { problem: null };
+    case 'delete':
+      await deleteOurs(rollout, context, signal);
       watch.reported.saw(await readEndpoint(watch, rollout, context, signal));
       return { problem: null };
     case 'rescale':
@@ -134,6 +139,12 @@ async function pauseOurs(rollout: Rollout, { endpoints }: EffectContext, signal:
   if (status !== null && isOurs(status)) await endpoints.pause(rollout.namespace, rollout.endpointName, signal);
 }
 
+/** Deletes the endpoint of a rollout. Does nothing if it does not exist or upshift did not create it. */
+async function deleteOurs(rollout: Rollout, { endpoints }: EffectContext, signal: AbortSignal): Promise<void> {
+  const status = await endpoints.get(rollout.namespace, rollout.endpointName, signal);
+  if (status !== null && isOurs(status)) await endpoints.delete(rollout.namespace, rollout.endpointName, signal);
+}
+
 /** Looks how the endpoints of all rollouts are, and wakes the tick where one is no longer as it was. */
 export async function readEndpoints(watches: Iterable<RouteWatch>, context: EffectContext): Promise<void> {
   for (const watch of watches) {
@@ -143,7 +154,8 @@ export async function readEndpoints(watches: Iterable<RouteWatch>, context: Effe
       const seen = await readEndpoint(watch, rollout, context, AbortSignal.timeout(READING_TIMEOUT_MS));
       const isNews = seen.state !== watch.endpoint?.state || seen.badReadings !== watch.endpoint.badReadings;
       const isNewer = watch.endpoint === null || watch.endpoint.at <= seen.at;
-      if (watch.rollout?.id === rollout.id && isNewer && !watch.reported.isRunning('ensure')) watch.reported.saw(seen);
+      if (isSameEndpoint(watch.rollout, rollout) && isNewer && !watch.reported.isRunning('ensure'))
+        watch.reported.saw(seen);
       if (isNews) context.wake();
     } catch (error) {
       const { endpointName: endpoint } = rollout;

@@ -18,15 +18,15 @@ export async function learnFrom(
   return learnProfile(await lately(journal, { model, upstream }, clock), upstream);
 }
 
-/** Reads from the ledger the recent demand for a model, and how fast instances have served it. */
+/** Reads from the ledger the recent demand for a model, how fast instances have served it, and which could not be had. */
 export async function experienceOf(
-  journal: Pick<Journal, 'historyCalls' | 'measuredSpeeds'>,
-  model: string,
+  journal: Pick<Journal, 'historyCalls' | 'instancesTried'>,
+  { model, namespace }: { readonly model: string; readonly namespace: string },
   clock: Pick<Clock, 'now'>,
 ): Promise<Experience> {
   return {
     demand: busiestDemand(await lately(journal, { model, upstream: 'serverless' }, clock)),
-    measured: await journal.measuredSpeeds(model),
+    ...(await journal.instancesTried(model, namespace, clock.now())),
   };
 }
 

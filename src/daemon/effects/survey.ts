@@ -4,28 +4,26 @@ import { AppError } from '../../core/errors.ts';
 import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
 import type { BusiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { isNamed } from '../../core/sizing/candidate.ts';
-import type { Candidate, Wanted } from '../../core/sizing/candidate.ts';
-import { chooseOffer, pin } from '../../core/sizing/choice.ts';
+import type { Candidate, InstancesTried, Wanted } from '../../core/sizing/candidate.ts';
+import { alternativesTo, chooseOffer, pin } from '../../core/sizing/choice.ts';
 import type { Choice } from '../../core/sizing/choice.ts';
 import { offerText } from '../../core/sizing/offer.ts';
 import type { Offer } from '../../core/sizing/offer.ts';
-import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import type { HubClient } from '../../huggingface/hub/hub.ts';
 import { whyNotListed } from '../../huggingface/management/quote.ts';
 import type { RouteWatch } from '../route/watch.ts';
 
-/** What the ledger knows of a model: its recent demand, and how fast instances have served it. */
-export interface Experience {
+/** What the ledger knows of a model: its recent demand, and what became of instances. */
+export interface Experience extends InstancesTried {
   readonly demand: BusiestDemand;
-  readonly measured: ReadonlyMap<string, MeasuredSpeed>;
 }
 
 export interface SurveyContext {
   readonly clock: Pick<Clock, 'now'>;
   readonly endpoints: Pick<EndpointsClient, 'offers'>;
   readonly hub: Pick<HubClient, 'inspectModel' | 'describeModel'>;
-  readonly experience: (model: string) => Promise<Experience>;
+  readonly experience: (model: string, namespace: string) => Promise<Experience>;
 }
 
 /**
@@ -56,8 +54,8 @@ export async function takeSurvey(
   if (seen.isGatedForUs) {
     return refused(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
   }
-  const [facts, { demand, measured }] = await Promise.all([hub.describeModel(model, signal), experience(model)]);
-  const wanted = { facts, demand, measured, policy };
+  const [facts, known] = await Promise.all([hub.describeModel(model, signal), experience(model, policy.namespace)]);
+  const wanted = { facts, ...known, policy };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
   if (chosen === null) {
@@ -73,7 +71,21 @@ export async function takeSurvey(
     problem: null,
     hint: null,
     instance: pin(chosen, choice, wanted),
+    ...alternatives(chosen, choice, wanted),
   };
+}
+
+/** The instances to try next, with their prices. */
+function alternatives(
+  chosen: Candidate,
+  choice: Choice,
+  wanted: Wanted & { readonly policy: EndpointPolicy },
+): Pick<Survey, 'alternatives'> {
+  const next = alternativesTo(chosen, choice, wanted).flatMap((one) => {
+    const price = priceOf(one, wanted.policy);
+    return price === null ? [] : [{ instance: pin(one, choice, wanted), pricePerHourMicros: price }];
+  });
+  return next.length === 0 ? {} : { alternatives: next };
 }
 
 /** For all replicas at `maxReplica`, micro-dollars per hour. */

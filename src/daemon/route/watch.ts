@@ -7,7 +7,7 @@ import type { EndpointSeen, StableRecent } from '../../core/decide/observation.t
 import { RecentOutcomes } from '../../core/decide/recent-outcomes.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { RejectedShapes } from '../../core/rejected-shapes.ts';
-import { isLive } from '../../core/rollout/rollout.ts';
+import { isLive, isSameEndpoint } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import { WATCHED } from '../../core/rollout/route-state.ts';
 import type { RouteState } from '../../core/rollout/route-state.ts';
@@ -150,7 +150,7 @@ export class RouteWatch {
     return this.demand.adopt(policy.criteria, nowMs);
   }
 
-  /** Enters another state. What belongs to a rollout begins again with another rollout. */
+  /** Enters another state. What belongs to a rollout or to its endpoint begins again with another one. */
   enter(state: RouteState): void {
     const before = this.rollout;
     this.#state = state;
@@ -158,9 +158,9 @@ export class RouteWatch {
     if (rollout?.id === before?.id) this.#measures.changed(rollout);
     else {
       this.#measures = new RolloutMeasures(rollout, this.policy);
-      this.reported.beginAgain();
       this.#rollback = null;
     }
+    if (!isSameEndpoint(rollout, before)) this.reported.beginAgain();
     if (rollout?.phase === 'draining') this.#rollback = null;
     this.#countConcurrency();
     if (rollout === null) return;

@@ -90,7 +90,7 @@ const KINDS: Readonly<Record<keyof RemoteStore, 'reads' | 'records' | 'decides'>
   costPerCall: 'reads',
   bookPrices: 'decides',
   bookBill: 'decides',
-  measuredSpeeds: 'reads',
+  instancesTried: 'reads',
   clearWal: 'reads',
 };
 

@@ -5,7 +5,7 @@ import type { ProviderPrice } from '../../core/money/price-book.ts';
 import type { Spending } from '../../core/money/spending.ts';
 import type { LearnedKey } from '../../core/learned.ts';
 import { defaultRoles } from '../../core/roles/roles.ts';
-import type { MeasuredSpeed } from '../../core/sizing/speed.ts';
+import type { InstancesTried } from '../../core/sizing/candidate.ts';
 import { arrivalPage, spanOf } from '../calls/arrivals.ts';
 import type { ArrivalPage, Choice, Span } from '../calls/arrivals.ts';
 import { CallWriter } from '../calls/call-writer.ts';
@@ -14,6 +14,7 @@ import { hasServedSince } from '../calls/endpoint-calls.ts';
 import { callsPerMinute, recentPage, stepPage } from '../calls/history.ts';
 import type { CallPage } from '../calls/history.ts';
 import { pairPage } from '../calls/pairs.ts';
+import { leftLately } from './left-lately.ts';
 import { measuredSpeeds } from '../calls/speeds.ts';
 import { connect, prepared } from '../database.ts';
 import type { LedgerDb } from '../database.ts';
@@ -269,9 +270,9 @@ export class JournalStore {
     this.#sealing.do(() => bookBill(this.#db, lines, at, this.#key.sign));
   }
 
-  /** See `speeds.ts`. */
-  measuredSpeeds(model: string): Map<string, MeasuredSpeed> {
-    return measuredSpeeds(this.#db, model);
+  /** What became of the instances that were tried: see `speeds.ts` and `left-lately.ts`. */
+  instancesTried(model: string, namespace: string, now: number): InstancesTried {
+    return { measured: measuredSpeeds(this.#db, model), leftLately: leftLately(this.#db, namespace, now) };
   }
 
   checkpoint(): void {

@@ -129,7 +129,8 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
   const sql = `INSERT INTO endpoints (namespace, name, created_at_ms, model, rollout_id, instance, first_seen_at_ms,
       last_seen_at_ms, state, replicas, hourly_price_micros, updated_at_ms)
     VALUES (?, ?, ?, ?,
-      (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'endpointName' = ? AND snapshot ->> 'namespace' = ?),
+      (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'namespace' = ? AND (snapshot ->> 'endpointName' = ?
+        OR EXISTS (SELECT 1 FROM json_each(snapshot, '$.left') WHERE value ->> 'endpointName' = ?))),
       ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, name, created_at_ms) DO UPDATE SET model = excluded.model, instance = excluded.instance,
       rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at_ms = excluded.last_seen_at_ms,
@@ -144,8 +145,9 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
       name,
       createdAt,
       model,
-      name,
       namespace,
+      name,
+      name,
       instance,
       seenAt,
       seenAt,

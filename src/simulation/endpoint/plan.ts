@@ -26,7 +26,9 @@ export function startPlan(world: World, spec: EndpointSpec, now: number): Change
   const scheduledAt = now + limits.pendingMs;
   const runningAt = scheduledAt + limits.initializingMs;
   const pending = changeTo(spec, now, 'pending', 'Endpoint waiting to be scheduled');
-  if (faults.find('management', 'capacity')) return [pending, changeTo(spec, scheduledAt, 'failed', NO_CAPACITY)];
+  const { instanceType, instanceSize } = spec.compute;
+  if (faults.find('management', 'capacity', `${instanceType}/${instanceSize}`))
+    return [pending, changeTo(spec, scheduledAt, 'failed', NO_CAPACITY)];
   const initializing = changeTo(spec, scheduledAt, 'initializing', 'Endpoint is initializing');
   const problem = deployProblem(world, spec);
   if (problem !== undefined) return [pending, initializing, changeTo(spec, runningAt, 'failed', problem)];

@@ -73,7 +73,8 @@ function answerProvider(managed: Managed, exchange: Exchange, owner: TokenOwner,
 
 /** With the `quota` fault, the account may not use more than it already uses. */
 function maximum({ world, fleet }: Managed, compute: Compute): number {
-  if (world.faults.find('management', 'quota')) return fleet.usedAccelerators(compute);
+  if (world.faults.find('management', 'quota', `${compute.instanceType}/${compute.instanceSize}`))
+    return fleet.usedAccelerators(compute);
   return world.quotas[compute.instanceType] ?? compute.maxAccelerators;
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
+import { NOTHING_TRIED } from '../../../src/core/sizing/candidate.ts';
 import type { InstanceWish } from '../../../src/core/sizing/candidate.ts';
 import { cacheBytes } from '../../../src/core/sizing/cache.ts';
 import { chooseOffer, costOf, pin } from '../../../src/core/sizing/choice.ts';
@@ -25,7 +26,7 @@ function choose(
   demand: BusiestDemand = NO_DEMAND,
   offers: readonly Offer[] = OFFERS,
 ) {
-  const wanted = { facts, demand, policy: { ...ANY, ...wish }, measured: new Map() };
+  const wanted = { facts, demand, policy: { ...ANY, ...wish }, ...NOTHING_TRIED };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
   return { choice, chosen, instance: chosen === null ? null : pin(chosen, choice, wanted) };

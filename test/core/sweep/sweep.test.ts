@@ -44,6 +44,24 @@ function decided(found: EndpointFound, ledger: LedgerKnown | null, policy: Parti
   return [finding, action, detail];
 }
 
+const LEFT = {
+  instance: 'aws us-east-1 nvidia-l4 x1',
+  endpointName: 'up-writer-aaaabbbb',
+  cause: 'capacity_exhausted' as const,
+  message: 'none',
+  at: START,
+};
+
+it('an endpoint that its rollout has left for another instance is an orphan, and the present one is in use', () => {
+  const now = rollout({ phase: 'provisioning', endpointName: 'up-writer-2-aaaabbbb', left: [LEFT] });
+  assert.deepEqual(decided(endpoint(), known(now)), [
+    'ended',
+    'pause_endpoint',
+    'rollout aaaabbbb has gone on with up-writer-2-aaaabbbb; it costs $0.80/h',
+  ]);
+  assert.equal(decided(endpoint({ name: 'up-writer-2-aaaabbbb' }), known(now))[0], 'in_use');
+});
+
 describe('an endpoint of a rollout that is over', () => {
   it('is paused if it may cost money, and the detail says what it costs', () => {
     for (const state of ['pending', 'initializing', 'updating', 'updateFailed', 'running', 'scaledToZero'] as const) {

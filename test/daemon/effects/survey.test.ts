@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import test from 'node:test';
+import { NOTHING_TRIED } from '../../../src/core/sizing/candidate.ts';
 import type { Survey } from '../../../src/core/decide/observation.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { BusiestDemand } from '../../../src/core/sizing/busiest-demand.ts';
@@ -37,7 +38,7 @@ function survey(
     clock: { now: () => 1 },
     endpoints: createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN }),
     hub: createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN }),
-    experience: () => Promise.resolve({ demand, measured: new Map() }),
+    experience: () => Promise.resolve({ demand, ...NOTHING_TRIED }),
   };
   return takeSurvey({ model, filePolicy }, context, AbortSignal.timeout(20_000));
 }
@@ -45,7 +46,14 @@ function survey(
 describe('a survey', () => {
   it('chooses the cheapest that fits where the policy leaves it open, at live prices for all replicas', async () => {
     await using simulation = await startSimulation({ clock: fastClock(1000) });
-    const { instance, ...rest } = await survey(simulation, { minReplica: 1, maxReplica: 2 });
+    const { instance, alternatives, ...rest } = await survey(simulation, { minReplica: 1, maxReplica: 2 });
+    assert.deepEqual(
+      alternatives?.map((one) => [offerText(one.instance), one.pricePerHourMicros]),
+      [
+        ['aws us-east-1 nvidia-l4 x1', 1_600_000],
+        ['aws eu-west-1 nvidia-a10g x1', 2_000_000],
+      ],
+    );
     assert.deepEqual(rest, {
       at: 1,
       pricePerHourMicros: 1_400_000,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { NOTHING_TRIED } from '../../../src/core/sizing/candidate.ts';
 import { judgeCriteria } from '../../../src/core/criteria/criteria.ts';
 import type { RoutePolicy } from '../../../src/core/policy/policy.ts';
 import { NO_DEMAND } from '../../../src/core/sizing/busiest-demand.ts';
@@ -66,7 +67,7 @@ describe('the policies for four sizes of swarm', () => {
       await using simulation = await startSimulation({ clock: fastClock(1000) });
       const endpoints = createEndpointsClient({ baseUrl: simulation.endpointsUrl, token: TOKEN });
       const hub = createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN });
-      const experience = () => Promise.resolve({ demand: loadOf(window[0]), measured: new Map() });
+      const experience = () => Promise.resolve({ demand: loadOf(window[0]), ...NOTHING_TRIED });
       const context = { clock: { now: () => 1 }, endpoints, hub, experience };
       const { instance, problem, pricePerHourMicros } = await takeSurvey(
         { model, filePolicy: route },
