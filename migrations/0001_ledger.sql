@@ -114,7 +114,8 @@ CREATE TABLE calls (
   -- Sum of: 1 eligible; 2 has a role; 4 the role is canary; 8 an upstream's answer reached the client; 16 that upstream
   -- is dedicated; 32 the client left; 64 had no token; 128 a copy was sent to the endpoint; 256 went past the gateway
   -- straight to serverless and was reported later, with the caller's times; 512 the role is one of a way back; 1024 it
-  -- is known whether the answer held any output; 2048 it held none; 4096 it waited because serverless was out.
+  -- is known whether the answer held any output; 2048 it held none; 4096 it waited because serverless was
+  -- out; 16384 it was given to the endpoint, without a role, because serverless was out.
   flags INTEGER NOT NULL,
   -- HTTP status that the client got; 0 if none.
   status INTEGER NOT NULL,
@@ -364,7 +365,7 @@ CREATE TABLE requests (
   -- Counts up in the order in which requests came.
   id INTEGER PRIMARY KEY,
   -- What is requested.
-  kind TEXT NOT NULL CHECK (kind IN ('approve', 'reject', 'pause', 'resume', 'abort')),
+  kind TEXT NOT NULL CHECK (kind IN ('approve', 'reject', 'pause', 'resume', 'abort', 'through_outage')),
   -- Rollout that it is requested of: rollouts.id.
   rollout_id TEXT NOT NULL,
   -- Question that an approval or a rejection answers. Null for other kinds.
@@ -617,6 +618,7 @@ SELECT
   ) AS attempts, -- number of attempts
   ifnull(c.waited_us, 0) / 1000.0 AS waited_ms, -- how long it was held before the first attempt
   c.flags & 256 <> 0 AS bypassed_gateway, -- 1 if it went past the gateway
+  c.flags & 16384 <> 0 AS through_outage, -- 1 if the endpoint got it, without a role, because serverless was out
   p.name AS provider -- provider that served it behind the router
 FROM calls c
 LEFT JOIN gateways g ON g.id = c.gateway_id

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   reject: async (parser) => parser.command((await import('./commands/requests.ts')).rejectCommand),
   pause: async (parser) => parser.command((await import('./commands/requests.ts')).pauseCommand),
   resume: async (parser) => parser.command((await import('./commands/requests.ts')).resumeCommand),
+  promote: async (parser) => parser.command((await import('./commands/requests.ts')).promoteCommand),
   abort: async (parser) => parser.command((await import('./commands/requests.ts')).abortCommand),
   audit: async (parser) => parser.command((await import('./commands/audit.ts')).auditCommand),
   explain: async (parser) => parser.command((await import('./commands/explain.ts')).explainCommand),

@@ -111,6 +111,8 @@ export interface Call extends CallKey {
   readonly isBypass?: boolean;
   /** Whether its role belongs to a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
+  /** Whether it was given to the endpoint, without a role, because serverless was out. */
+  readonly isThroughOutage?: boolean;
   /** Whether it was held, or not sent, because serverless was out: that is no demand beyond a limit. */
   readonly wasOut?: boolean;
   readonly attempts: readonly AttemptRecord[];
@@ -175,10 +177,17 @@ export interface Arrival extends CallKey {
   readonly isRepeat: boolean;
   /** Whether its role belongs to a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
+  /** Whether it was given to the endpoint, without a role, because serverless was out. */
+  readonly isThroughOutage?: boolean;
 }
 
 /** The upstream that a call was assigned to, whichever served it; serverless if it was not assigned. */
-export function assignedTo({ role, isWayBack }: Pick<Arrival, 'role' | 'isWayBack'>): UpstreamKind {
+export function assignedTo({
+  role,
+  isWayBack,
+  isThroughOutage,
+}: Pick<Arrival, 'role' | 'isWayBack' | 'isThroughOutage'>): UpstreamKind {
+  if (isThroughOutage === true) return 'dedicated';
   return role === null ? 'serverless' : upstreamOf(role, isWayBack === true ? 'serverless' : 'dedicated');
 }
 

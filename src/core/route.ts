@@ -103,6 +103,13 @@ export interface Canary {
   readonly limits?: EndpointLimits;
   /** Null outside the shadow stage. */
   readonly shadow: ShadowShare | null;
+  /** Present while serverless is out and the endpoint takes its calls. */
+  readonly through?: ThroughShare;
+}
+
+/** How many calls at once the endpoint takes while serverless is out. */
+interface ThroughShare {
+  readonly atOnce: number;
 }
 
 /** Spans in real milliseconds, because sockets do not run on the scaled clock. */

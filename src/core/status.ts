@@ -7,7 +7,7 @@ import type { Verdict } from './judge/verdict.ts';
 import type { CriteriaPolicy } from './policy/criteria.ts';
 import type { AskAbout } from './rollout/ask.ts';
 import type { Alternative, LeftInstance } from './rollout/instances.ts';
-import type { Detour, Phase } from './rollout/rollout.ts';
+import type { Detour, Phase, Through } from './rollout/rollout.ts';
 import type { StepFigures } from './rollout/step-figures.ts';
 import type { Toward } from './route.ts';
 import type { ConcurrencySeen } from './scaling/route-concurrency.ts';
@@ -43,6 +43,8 @@ export interface StatusReport {
     /** Of the ineligible calls, how many for which reason. */
     readonly ineligibleBecause: Readonly<Partial<Record<IneligibleReason, number>>>;
     readonly withoutToken: number;
+    /** Calls that the endpoint got without a role, because serverless was out. */
+    readonly throughOutage: number;
     /** Null if this machine could send every attempt since the start. */
     readonly localTrouble: LocalTrouble | null;
   };
@@ -120,6 +122,8 @@ export interface RolloutStatus {
   readonly scaling?: Scaling;
   readonly concurrency?: ConcurrencySeen;
   readonly detour?: Detour;
+  /** Present while serverless is out and its calls go to the endpoint. */
+  readonly through?: Through;
   /** If `about` is absent, the ask is about a step. */
   readonly ask: {
     readonly id: number | null;

@@ -14,7 +14,7 @@ import {
 import { INELIGIBLE_REASONS } from './eligibility.ts';
 import { verdictSchema } from './judge/stored.ts';
 import { PHASES } from './rollout/rollout.ts';
-import { alternativeSchema, detourSchema, leftInstanceSchema } from './rollout/stored.ts';
+import { alternativeSchema, detourSchema, leftInstanceSchema, throughSchema } from './rollout/stored.ts';
 import { concurrencySeenSchema, scalingSchema } from './scaling/stored.ts';
 import { instanceSchema } from './sizing/stored.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from './status.ts';
@@ -53,6 +53,7 @@ const rollout = storedAs<RolloutStatus>()(
     scaling: scalingSchema.optional(),
     concurrency: concurrencySeenSchema.optional(),
     detour: detourSchema.optional(),
+    through: throughSchema.optional(),
     ask: z
       .strictObject({
         id: count.nullable(),
@@ -133,6 +134,7 @@ const report = storedAs<StatusReport>()(
       ineligible: count,
       ineligibleBecause: z.partialRecord(z.enum(INELIGIBLE_REASONS), count),
       withoutToken: count,
+      throughOutage: count,
       localTrouble: z.strictObject({ attempts: count, lastAt: time, error: text }).nullable(),
     }),
     routes: z.array(route),

@@ -188,6 +188,20 @@ function addLaneGauges(gauge: AddGauge): void {
   perProvider('upshift_provider_faults', 'Those of them that failed by its fault', ({ faults }) => faults);
 }
 
+/** Gauges of the calls of the gateway. */
+function addCallGauges(gauge: AddGauge): void {
+  gauge('upshift_in_flight', 'Calls in flight', ({ gateway }, set) => set.set(gateway.inFlight));
+  gauge('upshift_calls_without_token', 'Calls that went out with no token', ({ gateway }, set) =>
+    set.set(gateway.withoutToken),
+  );
+  gauge('upshift_calls_through_outage', 'Calls that the endpoint got because serverless was out', ({ gateway }, set) =>
+    set.set(gateway.throughOutage),
+  );
+  gauge('upshift_calls_ineligible', 'Calls that the endpoint cannot answer', ({ gateway }, set) =>
+    set.set(gateway.ineligible),
+  );
+}
+
 function addGauges(registry: Registry, report: () => StatusReport): void {
   const gauge = (
     name: string,
@@ -212,13 +226,7 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
     set.set(Number(ledger.fault !== null)),
   );
   gauge('upshift_ledger_lost', 'Calls that could not be written', ({ ledger }, set) => set.set(ledger.lost));
-  gauge('upshift_in_flight', 'Calls in flight', ({ gateway }, set) => set.set(gateway.inFlight));
-  gauge('upshift_calls_without_token', 'Calls that went out with no token', ({ gateway }, set) =>
-    set.set(gateway.withoutToken),
-  );
-  gauge('upshift_calls_ineligible', 'Calls that the endpoint cannot answer', ({ gateway }, set) =>
-    set.set(gateway.ineligible),
-  );
+  addCallGauges(gauge);
   const perRoute = (name: string, help: string, value: (route: StatusReport['routes'][number]) => number | null) =>
     gauge(
       name,
@@ -245,6 +253,9 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
     (route) => route.rollout?.assignedShare ?? null,
   );
   addLaneGauges(gauge);
+  perRoute('upshift_through_outage', '1 while serverless is out and its calls go to the endpoint', ({ rollout }) =>
+    Number(rollout?.through !== undefined),
+  );
   perRoute('upshift_awaiting_approval', '1 while a person is asked', (route) => (route.rollout?.ask ? 1 : 0));
 }
 

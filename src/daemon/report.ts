@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { approvalsText } from '../core/decide/approvals.ts';
 import { bakeTime, leastCalls } from '../core/decide/stepping.ts';
 import type { Ask } from '../core/rollout/ask.ts';
-import { endpointShare, isLive, isOver, stopWeight, weights } from '../core/rollout/rollout.ts';
+import { endpointShare, isLive, isOver, stopWeight, throughOf, weights } from '../core/rollout/rollout.ts';
 import { otherShare } from '../core/rollout/split.ts';
 import type { StepFigures } from '../core/rollout/step-figures.ts';
 import type { Toward } from '../core/route.ts';
@@ -114,6 +114,7 @@ function reportRollout(
   if (rollout === null) return null;
   const { step } = weights(rollout, policy);
   const { toward } = rollout;
+  const through = throughOf(rollout);
   const figures = isLive(rollout) ? watch.measures.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
@@ -141,6 +142,7 @@ function reportRollout(
     ...(rollout.alternatives !== undefined && { alternatives: rollout.alternatives }),
     ...(rollout.left !== undefined && { left: rollout.left }),
     ...reportScaling(watch),
+    ...(through !== null && { through }),
     ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.state.active?.askId ?? null),
   };
 }

@@ -99,6 +99,7 @@ export function callRow(
     hasShadow,
     waitedUs: arrival.waitedUs,
     ...(arrival.isWayBack === true && { isWayBack: true }),
+    ...(arrival.isThroughOutage === true && { isThroughOutage: true }),
     ...(arrival.wasOut === true && { wasOut: true }),
     attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
   };

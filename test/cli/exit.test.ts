@@ -120,7 +120,15 @@ describe('status', { concurrency: 4 }, () => {
     await running.said(/WATCHING/);
     await book.saveStatus(
       makeReport([makeRoute()], {
-        gateway: { inFlight: 0, calls: 7, ineligible: 0, ineligibleBecause: {}, withoutToken: 0, localTrouble: null },
+        gateway: {
+          inFlight: 0,
+          calls: 7,
+          ineligible: 0,
+          ineligibleBecause: {},
+          withoutToken: 0,
+          throughOutage: 0,
+          localTrouble: null,
+        },
       }),
     );
     await book.saveStatus(makeReport([makeRoute({ phase: 'draining' })]));

@@ -60,6 +60,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     repeatOfUs: null,
     hasShadow: false,
     isWayBack: false,
+    isThroughOutage: false,
     wasOut: n % 7 === 0,
     waitedUs: 0,
     attempts: [

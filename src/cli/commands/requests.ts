@@ -49,6 +49,22 @@ export const pauseCommand = plainCommand('pause', 'Keep a rollout at its present
 export const resumeCommand = plainCommand('resume', 'Let a paused rollout continue');
 export const abortCommand = plainCommand('abort', 'End a rollout: all its traffic rolls back to where it came from');
 
+export const promoteCommand: CommandModule<object, RequestOptions> = {
+  command: 'promote [rollout]',
+  describe: 'While serverless is out, give its calls to the endpoint before every step is passed',
+  builder: (yargs) =>
+    common(yargs)
+      .option('through-outage', {
+        choices: [true] as const,
+        boolean: true,
+        describe: 'Only until serverless is back. Nothing is compared meanwhile, and the step stays as it is',
+      })
+      .demandOption(['through-outage', 'reason'] as string[])
+      .example('npx upshift promote --through-outage --reason "serverless is down, the endpoint looks fine"', '')
+      .epilogue(EPILOGUE),
+  handler: (options) => carryOut('through_outage', options),
+};
+
 function answerCommand(
   kind: 'approve' | 'reject',
   describe: string,

@@ -24,6 +24,8 @@ import type { Line } from './explained-money.ts';
 import { check, decided, LABEL_WIDTH, lines } from './explained-row.ts';
 import type { ExplanationPage } from './explained-row.ts';
 import { fullText } from './overflow.ts';
+import { bridgedText } from '../../core/decide/outage.ts';
+import { throughOf } from '../../core/rollout/rollout.ts';
 import { detourText, replicasText, seenConcurrencyText } from './scaling.ts';
 
 /** A decision with everything it was made from. */
@@ -87,6 +89,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ...line('replicas', replicasText(observation.endpoint)),
     ...line('at once', seenConcurrencyText(observation)),
     ...line('detour', rollout?.phase === 'promoted' && rollout.detour ? detourText(rollout.detour, now) : null),
+    ...line('outage', throughText(rollout)),
     ...moneyLines(observation, line),
     ...line(
       'faults',
@@ -117,6 +120,11 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
         : `the file is now ${observation.newPolicyHash.slice(0, 8)}; this rollout keeps its own`,
     ),
   ];
+}
+
+function throughText(rollout: Rollout | null): string | null {
+  const through = throughOf(rollout);
+  return through === null ? null : `${bridgedText(through.since)}; by ${through.by}`;
 }
 
 function rolloutText(rollout: Rollout | null, { now, policy }: Observation): string {

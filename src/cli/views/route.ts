@@ -25,6 +25,7 @@ export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: P
     '',
     ...stepBar(route, rollout, page),
     ...(isMoving ? entry('share', [shareText(rollout)], page) : []),
+    ...throughLines(rollout, page),
     ...decisionLines(route, page),
     ...commandLines(route, rollout, page),
     ...askLines(route, rollout, page),
@@ -83,6 +84,17 @@ function shareText({ weight, assignedShare, servedShare, since }: RolloutStatus)
   if (assignedShare === null || servedShare === null) return `${set}, no eligible call yet`;
   const shares = `${set}   assigned ${percentText(assignedShare)}   served ${percentText(servedShare)}`;
   return `${shares}   since ${timeText(since)}`;
+}
+
+/** Whether the endpoint takes the calls of serverless, and who wanted it. */
+function throughLines({ through }: RolloutStatus, page: Page): string[] {
+  if (through === undefined) return [];
+  const by = through.by === 'policy' ? 'by itself, in the last step' : `wanted by ${through.by}`;
+  return entry(
+    'outage',
+    [`serverless is out since ${timeText(through.since)}: its calls go to the endpoint`, by],
+    page,
+  );
 }
 
 /** What the daemon decided last, and why. */

@@ -33,6 +33,8 @@ export const ACTIONS = [
   'finish_shadow',
   'enter_step',
   'promote',
+  'bridge_outage',
+  'end_outage',
   'return',
   'leave_endpoint',
   'roll_back',
@@ -66,6 +68,7 @@ export const REASONS = [
   'too_expensive',
   'over_budget',
   'serverless_out',
+  'serverless_back',
   'criteria_sustained',
   // the operator
   'needs_approval',

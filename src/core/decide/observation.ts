@@ -72,7 +72,7 @@ export interface EndpointSeen {
 /** A command of an operator that waits in the ledger. */
 export interface OperatorRequest {
   readonly id: number;
-  readonly kind: 'approve' | 'reject' | 'pause' | 'resume' | 'abort';
+  readonly kind: 'approve' | 'reject' | 'pause' | 'resume' | 'abort' | 'through_outage';
   readonly rolloutId: string;
   /** The ask that an approval or rejection answers. */
   readonly askId: number | null;

@@ -14,6 +14,7 @@ import { decision, done, leave, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
+import { answerThrough } from './outage.ts';
 import { decideRollback, oddReading, stepVerdict } from './rollback.ts';
 import { advance, serverlessHold } from './stepping.ts';
 
@@ -30,6 +31,8 @@ export function answerRequest(rollout: Rollout, seen: Observation, request: Oper
     case 'pause':
     case 'resume':
       return answerPause(rollout, request);
+    case 'through_outage':
+      return answerThrough(rollout, seen, request);
     case 'approve':
     case 'reject':
       return answerAsk(rollout, seen, request);

@@ -6,7 +6,7 @@ const LEAST = 3;
 type Seen = Pick<Observation, 'now' | 'outage' | 'stableRecent'>;
 
 /** Since when serverless has been out without interruption, clock ms; null if it is not out now. */
-function outSince({ now, outage }: Pick<Observation, 'now' | 'outage'>): number | null {
+export function outSince({ now, outage }: Pick<Observation, 'now' | 'outage'>): number | null {
   return outage !== undefined && outage.until >= now ? outage.since : null;
 }
 

@@ -9,6 +9,7 @@ import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
+import { decideOutage } from './outage.ts';
 import { decideRollback, oddReading, rollBack, stepVerdict } from './rollback.ts';
 import { serverlessUnable } from './serverless-unable.ts';
 import { serverlessCannot, stepBackText } from './way-back-cause.ts';
@@ -51,7 +52,7 @@ function shadowText({ shadow, verdict }: Observation): string {
  */
 export function decideStopped(rollout: Stopped, seen: Observation): Decision {
   const rollback = decideRollback(rollout, seen);
-  return rollback ?? decideStep(rollout, seen);
+  return rollback ?? decideOutage(rollout, seen) ?? decideStep(rollout, seen);
 }
 
 /** At a step that needs no rollback: enters the next step, asks about it, or says what is missing. */

@@ -75,7 +75,7 @@ export const endpointSeenSchema = storedAs<EndpointSeen>()(
 const request = storedAs<OperatorRequest>()(
   z.strictObject({
     id: count,
-    kind: z.enum(['approve', 'reject', 'pause', 'resume', 'abort']),
+    kind: z.enum(['approve', 'reject', 'pause', 'resume', 'abort', 'through_outage']),
     rolloutId: text,
     askId: z.int().nullable(),
     step: count.nullable(),

@@ -71,6 +71,14 @@ export type RolloutEvent =
       readonly phase: 'stepping' | 'holding';
     }
   | { readonly type: 'promoted' }
+  | {
+      /** The calls of a serverless that has been out since a time, clock ms, go to the endpoint. */
+      readonly type: 'outage_bridged';
+      readonly since: number;
+      readonly by: string;
+      readonly reason: string | null;
+    }
+  | { readonly type: 'outage_over' }
   | DetourEvent
   | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
   | { readonly type: 'resumed'; readonly by: string; readonly reason: string | null }

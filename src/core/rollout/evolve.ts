@@ -4,7 +4,8 @@ import type { PinnedInstance } from '../sizing/pinned.ts';
 import { isAbout } from './ask.ts';
 import { isDetourEvent, onDetour, onScalingAsk } from './detour.ts';
 import type { RolloutEvent } from './event.ts';
-import type { Judged, Rollout, RolloutBase } from './rollout.ts';
+import { throughOf } from './rollout.ts';
+import type { Judged, Rollout, RolloutBase, Through } from './rollout.ts';
 
 /**
  * Applies one event to a rollout. The first event must be `proposed`. `at`: when it happened, epoch ms of clock time.
@@ -16,6 +17,7 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   const base = baseOf(rollout);
   const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
   if (isDetourEvent(event)) return onDetour(rollout, event, at);
+  if (isOutageEvent(event)) return onOutage(rollout, event);
   switch (event.type) {
     case 'asked': {
       const { type: _, ...asked } = event;
@@ -37,9 +39,8 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'budget_extended':
       return { ...rollout, budget: marked(rollout.budget ?? [], event) };
     case 'paused':
-      return { ...rollout, isPaused: true };
     case 'resumed':
-      return { ...rollout, isPaused: false };
+      return { ...rollout, isPaused: event.type === 'paused' };
     case 'provisioning_started':
       return { ...base, phase: 'provisioning', startedAt: at, isMade: false, since: at };
     case 'endpoint_made':
@@ -59,7 +60,7 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'step_entered': {
       const judged = rollout.phase === 'stepping' ? judgedOf(rollout) : firstJudged(rollout, at);
       if (judged === null) throw unexpected(rollout, event);
-      return { ...base, ...judged, phase: event.phase, step: event.step, since: at };
+      return { ...base, ...judged, ...stillThrough(rollout), phase: event.phase, step: event.step, since: at };
     }
     case 'promoted':
       if (rollout.phase !== 'holding') throw unexpected(rollout, event);
@@ -108,6 +109,24 @@ function without(base: RolloutBase): RolloutBase {
 
 function isSame(a: PinnedInstance, b: PinnedInstance): boolean {
   return offerText(a) === offerText(b);
+}
+
+type OutageEvent = Extract<RolloutEvent, { type: 'outage_bridged' | 'outage_over' }>;
+
+function stillThrough(rollout: Rollout): { readonly through?: Through } {
+  const through = throughOf(rollout);
+  return through === null ? {} : { through };
+}
+
+function isOutageEvent(event: RolloutEvent): event is OutageEvent {
+  return event.type === 'outage_bridged' || event.type === 'outage_over';
+}
+
+/** The rollout after the calls of serverless began, or ceased, to go to the endpoint. */
+function onOutage(rollout: Rollout, event: OutageEvent): Rollout {
+  if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') throw unexpected(rollout, event);
+  const { through: _, ...rest } = rollout;
+  return event.type === 'outage_over' ? rest : { ...rest, through: { since: event.since, by: event.by } };
 }
 
 /** A rollout that ends has no open question. */

@@ -118,11 +118,13 @@ export type Rollout = RolloutBase &
         readonly phase: 'stepping';
         /** 0: the endpoint is ready and gets no calls yet; 1..n-1: the present step. */
         readonly step: number;
+        readonly through?: Through;
       } & Judged)
     | ({
         /** The last step: all calls except a small share, the control group, go to the canary. */
         readonly phase: 'holding';
         readonly step: number;
+        readonly through?: Through;
       } & Judged)
     | ({
         readonly phase: 'promoted';
@@ -221,6 +223,22 @@ export type Detour =
       /** When there was demand again and upshift began to wake it, clock ms. */
       readonly wokenAt?: number;
     };
+
+/**
+ * Serverless is out, and its calls go to the endpoint until it is back, as far as the endpoint carries them. No call has a role
+ * meanwhile.
+ */
+export interface Through {
+  /** When serverless went out, clock ms. */
+  readonly since: number;
+  /** Who wanted it: `user@host`, or `policy`. */
+  readonly by: string;
+}
+
+/** The outage through which the endpoint takes the calls of serverless; null if it takes only its own. */
+export function throughOf(rollout: Rollout | null): Through | null {
+  return rollout?.phase === 'stepping' || rollout?.phase === 'holding' ? (rollout.through ?? null) : null;
+}
 
 /** What a promoted rollout may also have. A field is absent if it does not apply. */
 interface Promoting {

@@ -7,7 +7,7 @@ import type { Ask } from './ask.ts';
 import type { RolloutEvent } from './event.ts';
 import { LEFT_FOR } from './instances.ts';
 import type { Alternative, LeftInstance } from './instances.ts';
-import type { Detour, Rollout, RolloutBase, WarmEndpoint, WayBack } from './rollout.ts';
+import type { Detour, Rollout, RolloutBase, Through, WarmEndpoint, WayBack } from './rollout.ts';
 
 const time = z.number().min(0);
 const step = z.int().min(0);
@@ -74,6 +74,9 @@ export const detourSchema = storedAs<Detour>()(
   ]),
 );
 
+/** The schema of an outage through which the endpoint takes the calls of serverless. */
+export const throughSchema = storedAs<Through>()(z.strictObject({ since: time, by: text }));
+
 const judged = { startedAt: time, endpoint: warmEndpointSchema, profile: profileSchema };
 const over = { reason: text, hint: text.nullable() };
 
@@ -90,8 +93,8 @@ export const rolloutSchema = storedAs<Rollout>()(
     }),
     z.strictObject({ ...base, phase: z.literal('warming'), startedAt: time, url: text }),
     z.strictObject({ ...base, ...judged, phase: z.literal('shadowing') }),
-    z.strictObject({ ...base, ...judged, phase: z.literal('stepping'), step }),
-    z.strictObject({ ...base, ...judged, phase: z.literal('holding'), step }),
+    z.strictObject({ ...base, ...judged, phase: z.literal('stepping'), step, through: throughSchema.optional() }),
+    z.strictObject({ ...base, ...judged, phase: z.literal('holding'), step, through: throughSchema.optional() }),
     z.strictObject({
       ...base,
       phase: z.literal('promoted'),
@@ -153,6 +156,8 @@ export const eventSchema = storedAs<RolloutEvent>()(
       phase: z.enum(['stepping', 'holding']),
     }),
     z.strictObject({ type: z.literal('promoted') }),
+    z.strictObject({ type: z.literal('outage_bridged'), since: time, ...requested }),
+    z.strictObject({ type: z.literal('outage_over') }),
     z.discriminatedUnion('why', [
       z.strictObject({
         type: z.literal('detour_began'),

@@ -30,6 +30,19 @@ export function concurrencySeen({
   return rollout !== null && isLive(rollout) ? concurrency?.figures(observedAt, rollout.since) : undefined;
 }
 
+/** Where nothing is known of an endpoint, so many calls at once are tried. */
+const TRIED_AT_ONCE = 4;
+/** More than it has carried is tried by this factor, so that it is not kept at what it had so far. */
+const PROBED = 1.05;
+
+/** How many calls at once the endpoint may get while it takes those of serverless. */
+export function carriedAtOnce(watch: Pick<RouteWatch, 'rollout' | 'concurrency' | 'observedAt' | 'endpoint'>): number {
+  const seen = concurrencySeen(watch);
+  const ready = watch.endpoint?.readyReplica ?? null;
+  if (seen?.capacity != null && ready !== null) return ready * seen.capacity.carried * PROBED;
+  return Math.max(TRIED_AT_ONCE, (seen?.endpoint.peak ?? 0) * PROBED);
+}
+
 /** Calls in five minutes that all lanes to serverless take together; null if the limit of one is unknown. */
 export function serverlessLimit(
   { model, filePolicy }: Pick<RouteWatch, 'model' | 'filePolicy'>,

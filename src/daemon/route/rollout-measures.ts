@@ -129,7 +129,8 @@ export class RolloutMeasures {
     }
     this.#tally(arrival)?.faulted(outcome);
     if (!this.isFaultOf(arrival, outcome)) return false;
-    if (arrival.role === 'canary') this.#canaryFaults.fault(outcome, arrival.agent);
+    // A call that the endpoint gets through an outage has no role: its faults are those of the endpoint all the same.
+    if (arrival.role === 'canary' || arrival.isThroughOutage === true) this.#canaryFaults.fault(outcome, arrival.agent);
     else if (assignedTo(arrival) === 'dedicated') this.#endpointFaults.fault(outcome, arrival.agent);
     return Math.max(this.canaryFaultsInRow, this.endpointFaultsInRow) >= this.#policy.limits.consecutiveFaults;
   }
@@ -138,7 +139,7 @@ export class RolloutMeasures {
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
     if (!this.has(call)) return;
     if (call.outcome === 'ok') {
-      if (call.role === 'canary') this.#canaryFaults.reset();
+      if (call.role === 'canary' || call.isThroughOutage === true) this.#canaryFaults.reset();
       if (assignedTo(call) === 'dedicated') {
         this.#endpointFaults.reset();
         this.#answeredAt(call);

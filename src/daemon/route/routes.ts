@@ -7,10 +7,11 @@ import type { IneligibleReason } from '../../core/eligibility.ts';
 import type { EndpointLimits } from '../../core/endpoint-limits.ts';
 import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
-import { endpointOf, weights } from '../../core/rollout/rollout.ts';
+import { endpointOf, throughOf, weights } from '../../core/rollout/rollout.ts';
 import type { Rollout, WarmEndpoint } from '../../core/rollout/rollout.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../../core/route.ts';
 import { engineLimits } from '../../core/sizing/engine-limits.ts';
+import { carriedAtOnce } from './concurrency.ts';
 import { NOTHING_LEARNED } from './learned-route.ts';
 import type { LearnedRoute } from './learned-route.ts';
 import { RouteWatch } from './watch.ts';
@@ -32,7 +33,7 @@ export class Routes implements CallObserver {
   #policy: Policy;
   #table: RouteTable;
   #generation = 0;
-  counts = { calls: 0, ineligible: 0, withoutToken: 0 };
+  counts = { calls: 0, ineligible: 0, withoutToken: 0, throughOutage: 0 };
   /** Of the ineligible calls, how many for which reason. */
   readonly ineligible: Partial<Record<IneligibleReason, number>> = {};
 
@@ -132,6 +133,7 @@ export class Routes implements CallObserver {
   arrived(arrival: Arrival): void {
     this.counts.calls++;
     if (arrival.hasNoToken) this.counts.withoutToken++;
+    if (arrival.isThroughOutage === true) this.counts.throughOutage++;
     const { ineligibleReason: reason } = arrival;
     if (reason !== undefined) {
       this.counts.ineligible++;
@@ -222,6 +224,7 @@ function canaryOf(watch: RouteWatch): Canary | null {
     shapes: new Set(endpoint.shapes),
     withheld: new Map(watch.rejected.withheld.map(({ shape, until }) => [shape, until])),
     limits: limitsOf(rollout, policy, endpoint),
+    ...(throughOf(rollout) !== null && { through: { atOnce: carriedAtOnce(watch) } }),
     shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(watch) : null,
   };
 }

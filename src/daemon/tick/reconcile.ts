@@ -4,6 +4,7 @@ import { decide } from '../../core/decide/decide.ts';
 import { CORE_VERSION, happenedBy } from '../../core/decide/decision.ts';
 import type { Decision } from '../../core/decide/decision.ts';
 import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
+import { throughOf } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import { changedBy, nextState, rolloutsOf } from '../../core/rollout/route-state.ts';
 import type { Happened } from '../../core/rollout/route-state.ts';
@@ -66,6 +67,8 @@ export async function reconcile(
   const mustWrite = decision.action !== 'wait' || key !== memory.key || seen.now - memory.writtenAt >= ROW_EVERY_MS;
   // Clients choose the names of models that are only watched, so nothing is stored of them until their criteria hold.
   const isUneventful = memory.key === '' && decision.reason === 'criteria_not_met' && watch.policy.endpoint === null;
+  // What the endpoint carries is measured all the time.
+  if (throughOf(rollout) !== null) context.changed(watch);
   if (!mustWrite || isUneventful) return false;
 
   const happened = happenedBy(decision, rollout, seen.now);

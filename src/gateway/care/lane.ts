@@ -173,6 +173,13 @@ export class Lane implements Gate {
     return this.#stopsAll || !this.#recovery.isOver(this.#clock.now());
   }
 
+  /** Whether a call of the agent would wait now because the upstream is out. It does not if it may be a probe. */
+  turnsAway(agent: string): boolean {
+    if (!this.isOut) return false;
+    if (this.#line.size > 0 || this.isFull) return true;
+    return !this.#breaker.admits(agent, this.#policy.breaker, this.#clock.now()).ok;
+  }
+
   /** A successful answer has begun. That ends a probe: it has shown that the upstream answers. */
   answerBegan(permit: Permit): void {
     const nowMs = this.#clock.now();

@@ -34,6 +34,25 @@ export class Lanes {
     return lane;
   }
 
+  /** Whether serverless is out for a model: every lane that its calls have used is out. */
+  isOut(model: string, { providers }: CarePolicy): boolean {
+    return this.#every(model, providers, (lane) => lane.isOut);
+  }
+
+  /** Whether a call of the agent would wait now because serverless is out, whichever lane it took. */
+  turnsAway(model: string, agent: string, { providers }: CarePolicy): boolean {
+    return this.#every(model, providers, (lane) => lane.turnsAway(agent));
+  }
+
+  #every(model: string, providers: readonly string[], is: (lane: Lane) => boolean): boolean {
+    const own = this.#lanes.get(nameOf(model, ''));
+    if (own === undefined || !is(own.lane)) return false;
+    return providers.every((provider) => {
+      const other = this.#lanes.get(nameOf(model, provider));
+      return other === undefined || is(other.lane);
+    });
+  }
+
   /** Refuses the calls that have waited past their deadline. */
   sweep(): void {
     for (const { lane } of this.#lanes.values()) lane.sweep();

@@ -7,13 +7,15 @@ import type { CarePolicy } from '../../core/policy/care.ts';
 import { assign } from '../../core/rollout/split.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../../core/route.ts';
 import { serverlessAuthorization } from '../../core/wire/credentials.ts';
-import type { RouteTable } from '../../core/route.ts';
+import type { RouteEntry, RouteTable } from '../../core/route.ts';
 import type { Agents } from './agent.ts';
 import type { Repeats } from './repeats.ts';
 import { credentialsOf } from './headers.ts';
 import { demandsProvider } from './incoming-call.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import type { LearnedLimits } from './learned-limits.ts';
+import { wayThroughOutage } from './through-outage.ts';
+import type { ThroughParts } from './through-outage.ts';
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 
@@ -32,7 +34,7 @@ export interface Assignment {
 }
 
 /** What is needed to assign a call. */
-export interface Assigning {
+export interface Assigning extends ThroughParts {
   readonly gatewayId: number;
   readonly table: () => RouteTable;
   readonly token: string | null;
@@ -58,11 +60,14 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
   );
   const reason = canary === null ? null : whyIneligible(shared.limits, incoming, canary);
   const canSplit = canary !== null && reason === null;
-  const role = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
+  const drawn = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
+  const through = drawn === null ? null : wayThroughOutage(shared, entry as RouteEntry, agent.id, drawn);
+  const role = through === null ? drawn : null;
   const authorization = serverlessAuthorization(sentCredentials, shared.token);
   const repeatOfUs = upload === null ? shared.repeats.find(agent.id, destination.path, body, arrivedAtUs) : null;
   const isWayBack = canary?.toward === 'serverless';
-  const isForEndpoint = assignedTo({ role, isWayBack }) === 'dedicated';
+  const isThroughOutage = through === 'dedicated';
+  const isForEndpoint = assignedTo({ role, isWayBack, isThroughOutage }) === 'dedicated';
   const arrival: Arrival = {
     gatewayId: shared.gatewayId,
     arrivedAtUs,
@@ -81,6 +86,7 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
     hasNoToken: (isForEndpoint ? shared.token : authorization) === null,
     isRepeat: repeatOfUs !== null,
     ...(isWayBack && { isWayBack }),
+    ...(isThroughOutage && { isThroughOutage }),
   };
   const { timeouts, care } = entry ?? table.fallback;
   return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };

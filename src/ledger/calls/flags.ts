@@ -20,6 +20,8 @@ export const FLAG = {
   outage: 4096,
   /** Its unit is the endpoint's, which had no room for it. */
   overflow: 8192,
+  /** It was given to the endpoint, without a role, because serverless was out. */
+  throughOutage: 16384,
 } as const;
 
 /** The bits of a call. */
@@ -34,6 +36,7 @@ export function flagsOf(call: Call): number {
     (call.isBypass === true ? FLAG.bypass : 0) |
     (call.isWayBack === true ? FLAG.wayBack : 0) |
     (call.wasOut === true ? FLAG.outage : 0) |
+    (call.isThroughOutage === true ? FLAG.throughOutage : 0) |
     (call.isEmpty === null ? 0 : call.isEmpty ? FLAG.emptinessKnown | FLAG.empty : FLAG.emptinessKnown)
   );
 }

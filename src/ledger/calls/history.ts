@@ -18,6 +18,8 @@ export interface LoggedCall extends CallKey {
   readonly step: number;
   readonly role: Role | null;
   readonly isWayBack: boolean;
+  /** Whether it was given to the endpoint, without a role, because serverless was out. */
+  readonly isThroughOutage: boolean;
   readonly isEligible: boolean;
   readonly servedBy: UpstreamKind | null;
   readonly status: number;
@@ -94,6 +96,7 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
       step: number(5),
       role: (flags & FLAG.hasRole) === 0 ? null : (flags & FLAG.canary) === 0 ? 'stable' : 'canary',
       isWayBack: (flags & FLAG.wayBack) !== 0,
+      isThroughOutage: (flags & FLAG.throughOutage) !== 0,
       isEligible: (flags & FLAG.eligible) !== 0,
       servedBy: (flags & FLAG.served) === 0 ? null : (flags & FLAG.dedicated) === 0 ? 'serverless' : 'dedicated',
       status: number(7),

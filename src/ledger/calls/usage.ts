@@ -40,7 +40,7 @@ export function* usageCalls(
         endedAtMs: endedAtUs / 1_000,
         agent: agentId,
         isRefused:
-          (flags & FLAG.canary) === 0 &&
+          (flags & (FLAG.canary | FLAG.throughOutage)) === 0 &&
           (outcome === REFUSED_ID || (waitedUs >= DELAYED_US && (flags & FLAG.outage) === 0)),
         isRepeat: repeatGapUs !== null,
         isDedicated: (flags & FLAG.dedicated) !== 0,

@@ -23,7 +23,7 @@ export const LARGEST_WORD = 16_384;
 export const LONGEST_REASON = 500;
 
 const ANSWERS: readonly string[] = ['approve', 'reject'];
-const KINDS: readonly string[] = [...ANSWERS, 'pause', 'resume', 'abort'];
+const KINDS: readonly string[] = [...ANSWERS, 'pause', 'resume', 'abort', 'through_outage'];
 const KEYS = 'ask,askDigest,kind,name,reason,rollout,step';
 const COPY_KEYS = 'kind,name,place';
 const LONGEST_ID = 64;

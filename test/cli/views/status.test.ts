@@ -63,6 +63,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
       ineligible: 1_433,
       ineligibleBecause,
       withoutToken: 0,
+      throughOutage: 0,
       localTrouble: null,
     };
     const [, , first, second] = renderStatus(makeReport([], { gateway }), OPTIONS).split('\n');

@@ -14,7 +14,7 @@ const APPROVE: Word = { ...ABORT, kind: 'approve', askId: 7, askDigest: DIGEST, 
 const members = (word: Word | CopyWord) => JSON.parse(wordText(NAME, word)) as Record<string, unknown>;
 
 const anyWord = fc.record({
-  kind: fc.constantFrom('approve', 'reject', 'pause', 'resume', 'abort'),
+  kind: fc.constantFrom('approve', 'reject', 'pause', 'resume', 'abort', 'through_outage'),
   rolloutId: fc.string({ minLength: 1, maxLength: 64, unit: 'grapheme' }).filter((text) => text.length <= 64),
   step: fc.option(fc.nat()),
   reason: fc.option(
