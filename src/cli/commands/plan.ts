@@ -190,29 +190,35 @@ function planOf(
 ): Plan {
   const history = db === null ? [] : [...historyCalls(db, policy.model, since * 1_000, now * 1_000)];
   const demand = db === null ? [] : demandFor(db, policy.model, since, now);
+  const load = db === null ? null : loadOf(db, policy.model, { since, now });
   const sizing = planSizing(found, list, {
     demand: busiestDemand(history),
     tried: triedOf(policy, db, now),
     swarm: busiestSwarm(demand, since, now),
     endpoint: policy.endpoint,
+    ...(load !== null && { load }),
   });
-  const steady = db === null ? null : steadyOf(db, sizing, { model: policy.model, since, now });
+  const steady = db === null || load === null ? null : steadyOf(db, sizing, { model: policy.model, load, now });
   return { ...timesOf(policy, learnProfile(history, 'serverless')), sizing, steady };
+}
+
+function loadOf(db: LedgerDb, model: string, { since, now }: { since: number; now: number }): LoadCurve {
+  const calls = [...usageCalls(db, { afterUs: since * 1_000, untilUs: now * 1_000, model })];
+  const from = calls.reduce((first, { arrivedAtMs }) => Math.min(first, arrivedAtMs), now);
+  return new LoadCurve(calls, now - Math.max(since, from));
 }
 
 /** What a month costs with each number of replicas of the chosen instance. */
 function steadyOf(
   db: LedgerDb,
   { chosen }: SizingPlan,
-  { model, since, now }: { readonly model: string; readonly since: number; readonly now: number },
+  { model, load, now }: { readonly model: string; readonly load: LoadCurve; readonly now: number },
 ): SteadyStates | null {
-  const calls = [...usageCalls(db, { afterUs: since * 1_000, untilUs: now * 1_000, model })];
-  const from = calls.reduce((first, { arrivedAtMs }) => Math.min(first, arrivedAtMs), now);
   const route = readStatus(db)?.report?.routes.find((one) => one.model === model)?.rollout ?? null;
   const isSame =
     route?.instance.instanceType === chosen?.offer.instanceType &&
     route?.instance.instanceSize === chosen?.offer.instanceSize;
-  return compareStates(new LoadCurve(calls, now - Math.max(since, from)), chosen, {
+  return compareStates(load, chosen, {
     capacity: isSame ? (route?.concurrency?.capacity ?? null) : null,
     perCallMicros: costPerCall(db, model, now),
   });

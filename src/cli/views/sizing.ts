@@ -83,7 +83,7 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
     offerText(each.offer),
     dollars(each.offer.pricePerHourMicros),
     quotaText(each),
-    String(Math.max(minReplica, each.replicas)),
+    replicasText(each, minReplica),
     speedText(each),
   ]);
   const [head = '', ...fitting] = open.length === 0 ? ['none fits'] : table(columns, rows, paint);
@@ -97,6 +97,9 @@ function candidateLines(plan: SizingPlan, page: SizingPage): string[] {
       : [isTooDear ? '> is the cheapest, but costs more than maxPricePerHour' : '> would be chosen']),
     ...(alternatives.length > 0
       ? [`if it cannot be had: ${alternatives.map(({ offer }) => offerText(offer)).join(', then ')}`]
+      : []),
+    ...(open.some(({ overflowShare }) => overflowShare !== null && overflowShare > 0)
+      ? ['1 of 2: replicas that the policy pays for, of those for all calls; others overflow']
       : []),
     ...(open.some(({ source: from }) => from !== null)
       ? ['tokens/s of one full replica: ~ by memory bandwidth, = measured here']
@@ -155,6 +158,12 @@ function dollars(micros: number | null): string {
 function quotaText({ offer }: Candidate): string {
   const left = quotaLeft(offer);
   return left === null ? '-' : String(left);
+}
+
+/** `2`, or `1 of 2` if the demand needs more than the policy pays for. */
+function replicasText({ replicas, within }: Candidate, minReplica: number): string {
+  const needed = Math.max(minReplica, replicas);
+  return needed > within ? `${within} of ${needed}` : String(needed);
 }
 
 function speedText({ perSecond, source, isWidened }: Candidate): string {

@@ -2,6 +2,7 @@ import type { Verdict } from '../judge/verdict.ts';
 import type { RolloutEvent } from '../rollout/event.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { Happened } from '../rollout/route-state.ts';
+import { mostReplicas } from '../sizing/pinned.ts';
 import { problemText } from '../text.ts';
 import type { EffectName, Observation, OperatorRequest } from './observation.ts';
 
@@ -245,7 +246,13 @@ export function beginEffect(seen: Observation, effect: EffectName, doing: Decisi
 export function endpointText(seen: Observation, { instance }: Pick<Rollout, 'instance'>): string {
   const endpoint = seen.policy.endpoint;
   if (endpoint === null) return 'no endpoint';
-  const replicas = endpoint.maxReplica > 1 ? `, up to ${endpoint.maxReplica} replicas` : '';
+  const most = mostReplicas(endpoint, instance);
+  const replicas = most > 1 ? `, up to ${most} replicas` : '';
   const { vendor, region, instanceType, instanceSize } = instance;
-  return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}`;
+  const { overflowShare = 0 } = instance;
+  const rest =
+    overflowShare > 0
+      ? `, about ${Math.max(1, Math.round(overflowShare * 100))} % of the calls overflow to serverless`
+      : '';
+  return `${vendor} ${region} ${instanceType} ${instanceSize}${replicas}${rest}`;
 }

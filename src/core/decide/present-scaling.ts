@@ -1,5 +1,6 @@
 import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { Rollout } from '../rollout/rollout.ts';
+import { mostReplicas } from '../sizing/pinned.ts';
 import { firstScaling } from '../scaling/scaling.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import type { Observation } from './observation.ts';
@@ -9,8 +10,11 @@ type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 const NO_ENDPOINT = { engine: 'vLLM', accelerator: 'gpu', minReplica: 1, maxReplica: 1 } as const;
 
 /** The scaling that upshift last gave a promoted endpoint. */
-export function presentScaling({ scaling }: Pick<Promoted, 'scaling'>, endpoint: EndpointPolicy | null): Scaling {
-  return scaling ?? firstScaling(endpoint ?? NO_ENDPOINT);
+export function presentScaling(
+  { scaling, instance }: Pick<Promoted, 'scaling' | 'instance'>,
+  endpoint: EndpointPolicy | null,
+): Scaling {
+  return scaling ?? firstScaling(endpoint ?? NO_ENDPOINT, mostReplicas(endpoint ?? NO_ENDPOINT, instance));
 }
 
 /**

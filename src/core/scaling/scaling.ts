@@ -30,13 +30,14 @@ export function measuresPending({ engine, accelerator }: Pick<EndpointPolicy, 'e
 }
 
 /**
- * The scaling that an endpoint is created with: its policy's replicas, and the API's default threshold if they may
- * differ.
+ * The scaling that an endpoint is created with: its policy's replicas, but `maxReplica` at most, and the API's default
+ * threshold if they may differ.
  */
 export function firstScaling(
-  endpoint: Pick<EndpointPolicy, 'engine' | 'accelerator' | 'minReplica' | 'maxReplica'>,
+  endpoint: Pick<EndpointPolicy, 'engine' | 'accelerator' | 'minReplica'>,
+  maxReplica: number,
 ): Scaling {
-  const { minReplica, maxReplica } = endpoint;
+  const { minReplica } = endpoint;
   const first = measuresPending(endpoint) ? { pendingRequests: DEFAULT_PENDING } : { hardwareUsage: DEFAULT_USAGE };
   return { minReplica, maxReplica, scaleToZeroTimeout: null, measure: maxReplica > minReplica ? first : null };
 }

@@ -13,6 +13,7 @@ import type { Offer } from './offer.ts';
 import { needOf, NO_NEED } from './replicas.ts';
 import type { ReplicaNeed } from './replicas.ts';
 import type { MeasuredSpeed } from './speed.ts';
+import type { LoadCurve } from '../usage/load-curve.ts';
 
 /** Why an offer is not chosen: the first of these that applies, in this order. */
 type Obstacle =
@@ -37,6 +38,10 @@ export interface Candidate extends ReplicaNeed {
   readonly obstacle: { readonly kind: Obstacle; readonly text: string } | null;
   /** How the model fits in its memory. Null if this was not checked or is not known. */
   readonly hold: Hold | null;
+  /** The most replicas that the policy allows and its price ceiling pays for. */
+  readonly within: number;
+  /** Share of the calls that would find so many replicas full, 0..1. Null if calls may not overflow or it is not known. */
+  readonly overflowShare: number | null;
 }
 
 /** What became of the instances that were tried. */
@@ -55,6 +60,8 @@ export interface Wanted extends InstancesTried {
   readonly facts: ModelFacts;
   readonly demand: BusiestDemand;
   readonly policy: InstanceWish;
+  /** The load that may overflow to serverless. Absent: the replicas must carry all of it. */
+  readonly load?: LoadCurve;
 }
 
 /** The settings of a policy that concern the instance. */
@@ -96,7 +103,8 @@ export function listPlace(offer: Offer, { instances }: Pick<InstanceWish, 'insta
 /** Checks one offer for the model, the demand and the policy. */
 export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
   const { facts, demand, policy } = wanted;
-  const none = { offer, hold: null, ...NO_NEED };
+  const within = replicasWithin(offer, policy);
+  const none = { offer, hold: null, within, overflowShare: null, ...NO_NEED };
   const placed = whyNotHere(offer, policy) ?? whyNotServed(offer, wanted);
   if (placed !== null) return { ...none, obstacle: placed };
   const settings = engineSettings(policy.args);
@@ -116,7 +124,8 @@ export function candidateOf(offer: Offer, wanted: Wanted): Candidate {
   const key = `${offer.instanceType} ${offer.instanceSize}`;
   const use = { card, hold, settings, measured: wanted.measured.get(key) ?? null };
   const need = needOf(facts, demand, use);
-  return { offer, hold, ...need, obstacle: whyNotHad(offer, policy) ?? whyNotCarried(offer, policy, need.replicas) };
+  const carried = { offer, hold, ...need, within, overflowShare: overflowShareOf(need, within, wanted) };
+  return { ...carried, obstacle: whyNotHad(offer, policy) ?? whyNotCarried(carried, policy) };
 }
 
 function whyNotHere(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
@@ -173,16 +182,39 @@ function whyNotHad(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {
   return offer.pricePerHourMicros === null ? { kind: 'price unknown', text: 'its price is not known' } : null;
 }
 
+/** At a ceiling that pays for fewer than the policy always runs, the policy counts: then the price is the obstacle. */
+function replicasWithin(
+  { pricePerHourMicros }: Offer,
+  { minReplica, maxReplica, maxPricePerHour }: InstanceWish,
+): number {
+  if (maxPricePerHour === undefined || pricePerHourMicros === null || pricePerHourMicros === 0) return maxReplica;
+  const paid = Math.floor((maxPricePerHour * 1e6) / pricePerHourMicros + 1e-9);
+  return paid < Math.max(1, minReplica) ? maxReplica : Math.min(maxReplica, paid);
+}
+
+function overflowShareOf({ replicas, carries }: ReplicaNeed, within: number, { load }: Wanted): number | null {
+  if (replicas <= within) return 0;
+  if (load === undefined || load.calls === 0 || carries === null || carries < 1) return null;
+  return load.overflow(within * carries) / load.calls;
+}
+
 /**
- * Whether the offer carries the demand within the replicas and the price. Not checked if the policy names the instance
- * in full.
+ * Whether the offer carries the demand within the replicas and the price, or as much of it as it can and the rest overflows.
+ * Not checked if the policy names the instance in full.
  */
-function whyNotCarried(offer: Offer, policy: InstanceWish, replicas: number): Candidate['obstacle'] {
+function whyNotCarried(
+  { offer, replicas, within, overflowShare }: Omit<Candidate, 'obstacle'>,
+  policy: InstanceWish,
+): Candidate['obstacle'] {
   if (isNamed(policy)) return null;
   const { maxReplica, maxPricePerHour } = policy;
-  if (replicas > maxReplica)
-    return { kind: 'demand', text: `the demand needs ${replicas} replicas, maxReplica is ${maxReplica}` };
-  const price = ((offer.pricePerHourMicros ?? 0) * maxReplica) / 1e6;
-  if (maxPricePerHour === undefined || price <= maxPricePerHour) return null;
-  return { kind: 'price', text: `$${price.toFixed(2)}/h exceeds maxPricePerHour` };
+  const dollars = (count: number) => ((offer.pricePerHourMicros ?? 0) * count) / 1e6;
+  const tooDear = (count: number) => ({
+    kind: 'price' as const,
+    text: `$${dollars(count).toFixed(2)}/h exceeds maxPricePerHour`,
+  });
+  if (maxPricePerHour !== undefined && dollars(within) > maxPricePerHour) return tooDear(within);
+  if (overflowShare !== null) return null;
+  if (within < Math.min(replicas, maxReplica)) return tooDear(Math.min(replicas, maxReplica));
+  return { kind: 'demand', text: `the demand needs ${replicas} replicas, maxReplica is ${maxReplica}` };
 }

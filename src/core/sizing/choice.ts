@@ -25,20 +25,23 @@ const DEAREST = 2;
 const MOST_SLOTS = 16;
 
 /**
- * The cheapest offer that fits: first what could be had lately, then by the policy's list of instances, then by its order of
- * regions, then by the price of the replicas that the demand needs, then by speed.
+ * The cheapest offer that fits: first what could be had lately, then by how little overflows, then by the policy's list of
+ * instances, then by its order of regions, then by the price of the replicas that the demand needs, then by speed.
  */
 export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
   const { regions } = wanted.policy;
   const place = ({ offer }: Candidate) => regions.indexOf(`${offer.vendor}/${offer.region}`);
   const listed = ({ offer }: Candidate) => listPlace(offer, wanted.policy);
+  const overflow = ({ overflowShare }: Candidate) => overflowShare ?? 0;
   const wasLeft = ({ offer }: Candidate) => Number(wanted.leftLately.has(offerText(offer)));
   const candidates = offers
     .map((offer) => candidateOf(offer, wanted))
     .toSorted(
       (a, b) =>
         Number(a.obstacle !== null) - Number(b.obstacle !== null) ||
-        (a.obstacle === null ? wasLeft(a) - wasLeft(b) || listed(a) - listed(b) || place(a) - place(b) : 0) ||
+        (a.obstacle === null
+          ? wasLeft(a) - wasLeft(b) || overflow(a) - overflow(b) || listed(a) - listed(b) || place(a) - place(b)
+          : 0) ||
         costOf(a, wanted) - costOf(b, wanted) ||
         (b.perSecond ?? 0) - (a.perSecond ?? 0) ||
         offerText(a.offer).localeCompare(offerText(b.offer), 'en'),
@@ -68,10 +71,10 @@ export function alternativesTo(chosen: Candidate, { candidates }: Choice, wanted
   });
 }
 
-/** Micro-dollars per hour for the replicas that the demand needs. Infinite if the price is not known. */
-export function costOf({ offer, replicas }: Candidate, { policy }: Pick<Wanted, 'policy'>): number {
+/** Micro-dollars per hour for the replicas that the demand needs and the policy pays for. Infinite without a known price. */
+export function costOf({ offer, replicas, within }: Candidate, { policy }: Pick<Wanted, 'policy'>): number {
   const price = offer.pricePerHourMicros ?? Number.POSITIVE_INFINITY;
-  return price * Math.max(policy.minReplica, replicas);
+  return price * Math.max(policy.minReplica, Math.min(replicas, within));
 }
 
 /** The instance to which a rollout is pinned. */
@@ -95,6 +98,15 @@ export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): Pinne
     maxContext: hold?.maxContext ?? null,
     gguf: engine === 'llamacpp' ? ggufOf(candidate, wanted) : null,
     reason: reasonOf(candidate, choice, wanted),
+    ...boundsOf(candidate, policy),
+  };
+}
+
+function boundsOf({ obstacle, within, overflowShare }: Candidate, { maxReplica }: Wanted['policy']) {
+  if (obstacle !== null) return {};
+  return {
+    ...(within < maxReplica && { maxReplica: within }),
+    ...(overflowShare !== null && overflowShare > 0 && { overflowShare }),
   };
 }
 
@@ -109,13 +121,14 @@ function ggufOf({ hold }: Candidate, { facts, demand, policy }: Wanted): PinnedI
 }
 
 function reasonOf(candidate: Candidate, { candidates, chosen }: Choice, { policy }: Wanted): string {
-  const { offer, hold, replicas } = candidate;
+  const { offer, hold, replicas, within } = candidate;
   const held = hold === null ? 'its memory could not be checked' : `${gb(hold.fixed)} of ${gb(hold.usable)} usable`;
   const on = offer.numAccelerators > 1 ? ` on each of ${offer.numAccelerators}` : '';
   const needed = replicas > policy.maxReplica ? `; the demand is estimated to need ${replicas} replicas` : '';
   if (isNamed(policy)) return `named by the policy, ${held}${on}${needed}`;
   const fitting = candidates.filter(({ obstacle }) => obstacle === null).length;
-  const carried = replicas > 1 ? `; ${replicas} replicas for the demand` : '';
+  const some = replicas > within ? `${within} of ${replicas}` : String(replicas);
+  const carried = replicas > 1 ? `; ${some} replicas for the demand` : '';
   const rank = policy.instances !== undefined ? 'one' : candidate === chosen ? 'the cheapest' : 'the next';
   return `${rank} of ${Math.max(1, fitting)} that fit, ${held}${on}${carried}`;
 }

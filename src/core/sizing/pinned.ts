@@ -18,4 +18,16 @@ export interface PinnedInstance {
   readonly gguf: { readonly path: string; readonly context: number; readonly calls: number } | null;
   /** Why this instance was chosen, in words. */
   readonly reason: string;
+  /** The most replicas that the policy's price ceiling pays for. Absent: the policy's `maxReplica`. */
+  readonly maxReplica?: number;
+  /** The share of the calls that is expected to overflow to serverless, 0..1. Absent: none. */
+  readonly overflowShare?: number;
+}
+
+/** The most replicas of an endpoint on an instance. */
+export function mostReplicas(
+  { maxReplica }: { readonly maxReplica: number },
+  instance: Pick<PinnedInstance, 'maxReplica'>,
+): number {
+  return Math.min(maxReplica, instance.maxReplica ?? maxReplica);
 }

@@ -3,6 +3,7 @@ import type { DemandCall } from '../advice/demand.ts';
 import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { BusiestDemand } from './busiest-demand.ts';
 import type { Candidate, InstancesTried, InstanceWish } from './candidate.ts';
+import type { LoadCurve } from '../usage/load-curve.ts';
 import { alternativesTo, chooseOffer, pin } from './choice.ts';
 import type { Choice } from './choice.ts';
 import { engineSettings } from './engine-args.ts';
@@ -65,12 +66,14 @@ export function planSizing(
     readonly tried: InstancesTried;
     readonly swarm: SwarmSeen | null;
     readonly endpoint: EndpointPolicy | null;
+    /** The load that may overflow; absent if calls may not. */
+    readonly load?: LoadCurve;
   },
 ): SizingPlan {
-  const { demand, tried, endpoint, swarm } = seen;
+  const { demand, tried, endpoint, swarm, load } = seen;
   const policy = endpoint ?? ANY_INSTANCE;
   const { facts, problem } = found;
-  const wanted = facts === null ? null : { facts, demand, policy, ...tried };
+  const wanted = facts === null ? null : { facts, demand, policy, ...tried, ...(load !== undefined && { load }) };
   const choice = wanted === null ? { candidates: [], chosen: null } : chooseOffer(offers, wanted);
   const { candidates, chosen } = choice;
   return {

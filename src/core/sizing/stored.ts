@@ -17,5 +17,7 @@ export const instanceSchema = storedAs<PinnedInstance>()(
     maxContext: z.int().min(1).nullable(),
     gguf: z.strictObject({ path: z.string(), context: z.int(), calls: z.int() }).nullable(),
     reason: z.string(),
+    maxReplica: z.int().min(1).optional(),
+    overflowShare: z.number().min(0).max(1).optional(),
   }),
 );

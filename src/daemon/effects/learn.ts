@@ -3,6 +3,8 @@ import { learnProfile } from '../../core/judge/profile.ts';
 import type { HistoryCall, Profile } from '../../core/judge/profile.ts';
 import type { UpstreamKind } from '../../core/route.ts';
 import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
+import { LoadCurve } from '../../core/usage/load-curve.ts';
+import type { LoadCall } from '../../core/usage/load-curve.ts';
 import type { Journal } from '../../ledger/journal/journal.ts';
 import type { Experience } from './survey.ts';
 
@@ -24,10 +26,18 @@ export async function experienceOf(
   { model, namespace }: { readonly model: string; readonly namespace: string },
   clock: Pick<Clock, 'now'>,
 ): Promise<Experience> {
+  const calls = await lately(journal, { model, upstream: 'serverless' }, clock);
   return {
-    demand: busiestDemand(await lately(journal, { model, upstream: 'serverless' }, clock)),
+    demand: busiestDemand(calls),
+    load: new LoadCurve(calls.map(loadCallOf), HISTORY_MS),
     ...(await journal.instancesTried(model, namespace, clock.now())),
   };
+}
+
+function loadCallOf({ arrivedAtUs, durationUs, outcome }: HistoryCall): LoadCall {
+  const arrivedAtMs = arrivedAtUs / 1_000;
+  const isRefused = outcome === 'rate_limited';
+  return { arrivedAtMs, endedAtMs: arrivedAtMs + durationUs / 1_000, isRefused, isRepeat: false };
 }
 
 async function lately(

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Survey } from '../../core/decide/observation.ts';
 import { AppError } from '../../core/errors.ts';
+import type { BudgetPolicy } from '../../core/policy/budget.ts';
 import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
 import type { BusiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { isNamed } from '../../core/sizing/candidate.ts';
@@ -9,6 +10,7 @@ import { alternativesTo, chooseOffer, pin } from '../../core/sizing/choice.ts';
 import type { Choice } from '../../core/sizing/choice.ts';
 import { offerText } from '../../core/sizing/offer.ts';
 import type { Offer } from '../../core/sizing/offer.ts';
+import type { LoadCurve } from '../../core/usage/load-curve.ts';
 import type { EndpointsClient } from '../../huggingface/management/endpoints.ts';
 import type { HubClient } from '../../huggingface/hub/hub.ts';
 import { whyNotListed } from '../../huggingface/management/quote.ts';
@@ -17,6 +19,8 @@ import type { RouteWatch } from '../route/watch.ts';
 /** What the ledger knows of a model: its recent demand, and what became of instances. */
 export interface Experience extends InstancesTried {
   readonly demand: BusiestDemand;
+  /** The load that may overflow to serverless. Absent: none may. */
+  readonly load?: LoadCurve;
 }
 
 export interface SurveyContext {
@@ -55,15 +59,15 @@ export async function takeSurvey(
     return refused(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
   }
   const [facts, known] = await Promise.all([hub.describeModel(model, signal), experience(model, policy.namespace)]);
-  const wanted = { facts, ...known, policy };
+  const wanted = { facts, ...known, policy: withinBudget(policy, filePolicy.budget) };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
   if (chosen === null) {
     const [problem, hint] = whyNone(choice, wanted, offers);
-    const price = isNamed(policy) ? priceOf(choice.candidates.find(isMeant), policy) : null;
+    const price = isNamed(policy) ? priceOf(choice.candidates.find(isMeant)) : null;
     return refused(problem, hint, { pricePerHourMicros: price });
   }
-  const price = priceOf(chosen, policy);
+  const price = priceOf(chosen);
   return {
     at: clock.now(),
     pricePerHourMicros: price,
@@ -75,6 +79,12 @@ export async function takeSurvey(
   };
 }
 
+/** A budget for an hour is a price ceiling too. */
+function withinBudget(policy: EndpointPolicy, { perHour }: BudgetPolicy): EndpointPolicy {
+  const most = Math.min(policy.maxPricePerHour ?? Number.POSITIVE_INFINITY, perHour ?? Number.POSITIVE_INFINITY);
+  return Number.isFinite(most) ? { ...policy, maxPricePerHour: most } : policy;
+}
+
 /** The instances to try next, with their prices. */
 function alternatives(
   chosen: Candidate,
@@ -82,22 +92,22 @@ function alternatives(
   wanted: Wanted & { readonly policy: EndpointPolicy },
 ): Pick<Survey, 'alternatives'> {
   const next = alternativesTo(chosen, choice, wanted).flatMap((one) => {
-    const price = priceOf(one, wanted.policy);
+    const price = priceOf(one);
     return price === null ? [] : [{ instance: pin(one, choice, wanted), pricePerHourMicros: price }];
   });
   return next.length === 0 ? {} : { alternatives: next };
 }
 
-/** For all replicas at `maxReplica`, micro-dollars per hour. */
-function priceOf(candidate: Candidate | undefined, { maxReplica }: EndpointPolicy): number | null {
+/** For all replicas that the endpoint may have, micro-dollars per hour. */
+function priceOf(candidate: Candidate | undefined): number | null {
   const price = candidate?.offer.pricePerHourMicros ?? null;
-  return price === null ? null : price * maxReplica;
+  return candidate === undefined || price === null ? null : price * candidate.within;
 }
 
 /** Price of as many replicas as the demand needs, but at least `minReplica`. */
-function expectedOf({ offer, replicas }: Candidate, { minReplica, maxReplica }: EndpointPolicy): number | null {
+function expectedOf({ offer, replicas, within }: Candidate, { minReplica }: EndpointPolicy): number | null {
   const price = offer.pricePerHourMicros;
-  return price === null ? null : price * Math.min(maxReplica, Math.max(minReplica, replicas));
+  return price === null ? null : price * Math.min(within, Math.max(minReplica, replicas));
 }
 
 function isMeant({ obstacle }: Candidate): boolean {

@@ -2,6 +2,7 @@ import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
 import { firstScaling } from '../../core/scaling/scaling.ts';
 import type { Measure } from '../../core/scaling/scaling.ts';
 import { CONTEXT_FLAGS } from '../../core/sizing/engine-args.ts';
+import { mostReplicas } from '../../core/sizing/pinned.ts';
 import type { PinnedInstance } from '../../core/sizing/pinned.ts';
 import { ledgerTag, OUR_TAG } from '../../core/sweep/sweep.ts';
 
@@ -72,7 +73,7 @@ export interface EndpointWish {
 /** The create body for an endpoint; see `EndpointSpec`. */
 export function endpointSpec(wish: EndpointWish): EndpointSpec {
   const { policy, task, token, instance } = wish;
-  const { minReplica, maxReplica, measure } = firstScaling(policy);
+  const { minReplica, maxReplica, measure } = firstScaling(policy, mostReplicas(policy, instance));
   return {
     name: wish.name,
     type: 'authenticated',

@@ -6,7 +6,15 @@ import type { BudgetPolicy } from '../../../src/core/policy/budget.ts';
 import { NO_BUDGET } from '../../../src/core/policy/budget.ts';
 import type { Observation } from '../../../src/core/decide/observation.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
-import { observation, rolloutAfter, routePolicy, START } from '../../support/samples.ts';
+import {
+  ENDPOINT_POLICY,
+  INSTANCE,
+  observation,
+  rolloutAfter,
+  routePolicy,
+  START,
+  SURVEY,
+} from '../../support/samples.ts';
 
 const HOUR = 3_600_000;
 
@@ -44,6 +52,15 @@ describe('a proposal', () => {
       assert.equal(overBudget(seeing(budget, today), 4_500_000), problem);
     });
   }
+
+  it('names the replicas that the price is for, and how much is expected to overflow', () => {
+    const instance = { ...INSTANCE, maxReplica: 2, overflowShare: 0.124 };
+    const policy = routePolicy({ endpoint: { ...ENDPOINT_POLICY, maxReplica: 8 } });
+    const demand = { ...observation().demand, holdsSince: START - 24 * HOUR };
+    const { action, detail } = decide(null, observation({ policy, demand, survey: { ...SURVEY, instance } }));
+    assert.equal(action, 'propose');
+    assert.match(detail, /, up to 2 replicas, about 12 % of the calls overflow to serverless at \$/);
+  });
 
   it('near midnight needs from today’s budget only the rest of the day, and a daily budget that pays for an hour', () => {
     const now = START + 15.75 * HOUR;

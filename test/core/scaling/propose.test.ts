@@ -69,7 +69,7 @@ const inputs: fc.Arbitrary<ProposalInput> = fc
     return input({
       now,
       concurrency: concurrencyOf({ route: at, endpoint: at, capacity, pendingShare, hours }),
-      present: firstScaling({ ...ENDPOINT_POLICY, engine, minReplica: least, maxReplica: least + more }),
+      present: firstScaling({ ...ENDPOINT_POLICY, engine, minReplica: least }, least + more),
       endpoint: { ...ENDPOINT_POLICY, engine },
       from,
       to: from + room,
