@@ -56,7 +56,14 @@ describe('a proposal', () => {
   it('names the replicas that the price is for, and how much is expected to overflow', () => {
     const instance = { ...INSTANCE, maxReplica: 2, overflowShare: 0.124 };
     const policy = routePolicy({ endpoint: { ...ENDPOINT_POLICY, maxReplica: 8 } });
-    const demand = { ...observation().demand, holdsSince: START - 24 * HOUR };
+    const demand = {
+      calls: 2_100,
+      agents: 64,
+      derivedAgents: 0,
+      refused: 168,
+      refusedShare: 0.08,
+      holdsSince: START - 24 * HOUR,
+    };
     const { action, detail } = decide(null, observation({ policy, demand, survey: { ...SURVEY, instance } }));
     assert.equal(action, 'propose');
     assert.match(detail, /, up to 2 replicas, about 12 % of the calls overflow to serverless at \$/);
