@@ -52,7 +52,10 @@ function shadowText({ shadow, verdict }: Observation): string {
  */
 export function decideStopped(rollout: Stopped, seen: Observation): Decision {
   const rollback = decideRollback(rollout, seen);
-  return rollback ?? decideOutage(rollout, seen) ?? decideStep(rollout, seen);
+  const outage = decideOutage(rollout, seen);
+  // Even a rollback that must wait for a side that can serve keeps no end of an outage waiting.
+  if (outage?.action === 'end_outage' && rollback?.action !== 'roll_back') return outage;
+  return rollback ?? outage ?? decideStep(rollout, seen);
 }
 
 /** At a step that needs no rollback: enters the next step, asks about it, or says what is missing. */

@@ -8,6 +8,7 @@ import { expectedRefused, payingTraffic } from '../worth/traffic-history.ts';
 import { beginEffect, decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { BackSeen, Observation } from './observation.ts';
+import { serverlessUnable } from './serverless-unable.ts';
 
 type Promoted = Extract<Rollout, { phase: 'promoted' }>;
 
@@ -39,6 +40,8 @@ export function considerBack(rollout: Promoted, seen: Observation): Decision | n
   }
   const left = restLeft(rollout, seen, cause.reason);
   if (left > 0) return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);
+  const unable = serverlessUnable(seen);
+  if (unable !== null) return decision('wait', 'stable_unable', `${figures}; ${unable}`);
   const cannot = serverlessCannot(back, 1);
   if (cannot !== null) return decision('wait', 'serverless_cannot', `${figures}; ${cannot}`);
   return decideProposing(rollout, seen, cause);
