@@ -242,7 +242,13 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   if (phase === 'proposed' && !isWayBack(rollout)) {
     const why = `on ${offerText(instance)}: ${instance.reason}`;
     const next = alternativesText(rollout).replace('; ', '');
-    return [`${endpointName} does not exist yet; it would cost ${price}`, why, ...(next === '' ? [] : [next])];
+    const notes = instance.caveats ?? [];
+    return [
+      `${endpointName} does not exist yet; it would cost ${price}`,
+      why,
+      ...(next === '' ? [] : [next]),
+      ...notes,
+    ];
   }
   const state = endpoint === null ? 'not read yet' : endpoint.state;
   const health = endpoint?.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy yet') : '';

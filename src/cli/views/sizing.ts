@@ -22,6 +22,7 @@ export function renderSizing(
 ): string[] {
   return [
     ...needLines(plan, page),
+    ...(plan.caveats.length === 0 ? [] : entry('note', plan.caveats, page)),
     ...(plan.candidates.length === 0 ? [] : candidateLines(plan, page)),
     ...month,
     ...swarmLines(plan, page),
@@ -37,7 +38,8 @@ function needLines({ need, problem, facts, demand }: SizingPlan, page: SizingPag
   const guessed = [...(problem === null ? [] : [problem]), ...(need?.guesses ?? [])];
   const guesses = guessed.length === 0 ? [] : entry('guessed', guessed, page);
   if (need === null) {
-    const why = facts === null ? 'the Hub does not know it' : 'the Hub shows neither parameters nor files';
+    const what = facts?.adapter === undefined ? '' : ' of its base';
+    const why = facts === null ? 'the Hub does not know it' : `the Hub shows neither parameters nor files${what}`;
     return [...entry('memory', [`${why}: its memory cannot be computed`], page), ...guesses];
   }
   const rows = need.terms.map(({ name, bytes, arithmetic }) => [name, gb(bytes), arithmetic] as const);

@@ -1,4 +1,4 @@
-import { alternativesText } from '../rollout/instances.ts';
+import { alternativesText, caveatsText } from '../rollout/instances.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
@@ -14,7 +14,7 @@ type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;
 export function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
   const price = rollout.pricePerHourMicros;
   const over = overBudget(seen, price);
-  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}`;
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}${caveatsText(rollout)}`;
   if (seen.policy.approval === 'automatic' && !rollout.isPaused && over === null) {
     const events = [
       { type: 'approved' as const, step: 0, by: 'policy', reason: null },

@@ -1,5 +1,5 @@
 import { demandText, judgeCriteria } from '../criteria/criteria.ts';
-import { alternativesText } from '../rollout/instances.ts';
+import { alternativesText, caveatsText } from '../rollout/instances.ts';
 import { momentText } from '../time.ts';
 import { priceText, problemText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
@@ -92,7 +92,7 @@ function decideProposing(seen: Observation, figures: string): Decision {
     criteriaSince: seen.demand.holdsSince ?? seen.now,
   };
   const events = [{ type: 'proposed' as const, rollout }];
-  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}`;
+  const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}${caveatsText(rollout)}`;
   return decision('propose', 'criteria_sustained', `${figures}; ${what}`, { events });
 }
 

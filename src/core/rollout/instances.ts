@@ -47,6 +47,11 @@ export function alternativesText(rollout: CoveredInstances): string {
   return `; if it cannot be had: ${each.join(', then ')}; at most ${priceText(priceCeiling(rollout))}`;
 }
 
+/** `; note: acme/writer is gated: the endpoint gets HF_TOKEN`. Empty if there is nothing to know of the model. */
+export function caveatsText({ instance: { caveats = [] } }: Pick<CoveredInstances, 'instance'>): string {
+  return caveats.length === 0 ? '' : `; note: ${caveats.join('; ')}`;
+}
+
 /** `aws us-east-1 nvidia-l4 x1: no capacity 12:03`. */
 function leftText({ instance, cause, at }: LeftInstance): string {
   return `${instance}: ${SAID[cause]} ${momentText(at)}`;

@@ -1,4 +1,5 @@
 import type { EndpointPolicy } from '../policy/endpoint.ts';
+import type { Adapter } from './adapter.ts';
 import { acceleratorOf } from './accelerators.ts';
 import type { BusiestDemand } from './busiest-demand.ts';
 import { whyNotComputed } from './dtype.ts';
@@ -20,6 +21,7 @@ type Obstacle =
   | 'not named'
   | 'denied'
   | 'elsewhere'
+  | 'adapter'
   | 'accelerator'
   | 'engine'
   | 'dtype'
@@ -155,6 +157,8 @@ function whyNotServed(offer: Offer, { facts, policy }: Wanted): Candidate['obsta
   const engine = engineFor(policy, facts);
   const card = acceleratorOf(offer.instanceType);
   const say = (kind: Obstacle, text: string) => ({ kind, text });
+  const unmerged = facts.adapter === undefined ? null : whyNotLoaded(facts.adapter, engine);
+  if (unmerged !== null) return say('adapter', unmerged);
   if (offer.accelerator === 'cpu') {
     const isSmall = kindOf(facts) === 'embeds' && (parameterCount(facts) ?? Number.POSITIVE_INFINITY) <= CPU_PARAMETERS;
     if (!isNamed(policy) && !(isSmall && engine === 'tei')) {
@@ -174,6 +178,13 @@ function whyNotServed(offer: Offer, { facts, policy }: Wanted): Candidate['obsta
       ? null
       : whyNotComputed(facts, card, engineSettings(policy.args));
   return why === null ? null : say('dtype', why);
+}
+
+/** Why an engine cannot serve an adapter. Null if it can. */
+function whyNotLoaded({ base, baseProblem, mustMerge }: Adapter, engine: string): string | null {
+  if (baseProblem !== null) return baseProblem;
+  if (mustMerge !== null) return `${mustMerge}: merge the adapter into ${base}`;
+  return engine === 'vLLM' ? null : `${engine} is not told of adapters: merge it into ${base}, or take vLLM`;
 }
 
 function whyNotHad(offer: Offer, policy: InstanceWish): Candidate['obstacle'] {

@@ -1,10 +1,12 @@
+import { loadedRank } from './adapter.ts';
 import { acceleratorOf } from './accelerators.ts';
-import { cacheBytes } from './cache.ts';
+import { caveatsOf } from './caveats.ts';
 import { candidateOf, isNamed, listPlace } from './candidate.ts';
 import type { Candidate, Wanted } from './candidate.ts';
 import { engineSettings } from './engine-args.ts';
 import { engineFor, imageFor } from './engine.ts';
-import { contextNeeded } from './memory.ts';
+import type { ModelFacts } from './facts.ts';
+import { contextNeeded, slotsFor } from './memory.ts';
 import { offerText } from './offer.ts';
 import type { Offer } from './offer.ts';
 import type { PinnedInstance } from './pinned.ts';
@@ -21,12 +23,9 @@ export interface Choice {
 const MOST_ALTERNATIVES = 2;
 const DEAREST = 2;
 
-/** With more slots than this, llama.cpp is hardly faster. */
-const MOST_SLOTS = 16;
-
 /**
- * The cheapest offer that fits: first what could be had lately, then by how little overflows, then by the policy's list of
- * instances, then by its order of regions, then by the price of the replicas that the demand needs, then by speed.
+ * The cheapest offer that fits: first what could be had lately, then by the policy's list of instances, then by how
+ * little overflows, then by its order of regions, then by the price of the replicas that the demand needs, then by speed.
  */
 export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
   const { regions } = wanted.policy;
@@ -40,7 +39,7 @@ export function chooseOffer(offers: readonly Offer[], wanted: Wanted): Choice {
       (a, b) =>
         Number(a.obstacle !== null) - Number(b.obstacle !== null) ||
         (a.obstacle === null
-          ? wasLeft(a) - wasLeft(b) || overflow(a) - overflow(b) || listed(a) - listed(b) || place(a) - place(b)
+          ? wasLeft(a) - wasLeft(b) || listed(a) - listed(b) || overflow(a) - overflow(b) || place(a) - place(b)
           : 0) ||
         costOf(a, wanted) - costOf(b, wanted) ||
         (b.perSecond ?? 0) - (a.perSecond ?? 0) ||
@@ -82,6 +81,7 @@ export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): Pinne
   const { offer, hold } = candidate;
   const { facts, policy } = wanted;
   const engine = engineFor(policy, facts);
+  const caveats = caveatsOf(facts, policy);
   const accelerator = offer.accelerator === 'cpu' || offer.accelerator === 'neuron' ? offer.accelerator : 'gpu';
   const parallel = hold?.parallel ?? offer.numAccelerators;
   const isShared = accelerator === 'gpu' && offer.numAccelerators > 1 && parallel > 1;
@@ -97,6 +97,8 @@ export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): Pinne
     image: policy.image ?? imageFor(engine, accelerator, acceleratorOf(offer.instanceType)) ?? '',
     maxContext: hold?.maxContext ?? null,
     gguf: engine === 'llamacpp' ? ggufOf(candidate, wanted) : null,
+    ...adapterOf(facts),
+    ...(caveats.length > 0 && { caveats }),
     reason: reasonOf(candidate, choice, wanted),
     ...boundsOf(candidate, policy),
   };
@@ -110,13 +112,16 @@ function boundsOf({ obstacle, within, overflowShare }: Candidate, { maxReplica }
   };
 }
 
+function adapterOf({ adapter }: ModelFacts): Pick<PinnedInstance, 'adapter'> {
+  if (adapter === undefined || adapter.base === null) return {};
+  return { adapter: { base: adapter.base, rank: loadedRank(adapter.rank) } };
+}
+
 /** llama.cpp divides its context evenly among its calls, and allocates the memory for all of it when it starts. */
 function ggufOf({ hold }: Candidate, { facts, demand, policy }: Wanted): PinnedInstance['gguf'] {
   const settings = engineSettings(policy.args);
   const each = contextNeeded(facts, demand, settings) ?? 0;
-  const one = cacheBytes(facts, each, { bytesPerNumber: settings.cacheBytesPerNumber, parallel: hold?.parallel ?? 1 });
-  const fitting = hold === null || one === 0 ? 1 : Math.floor(hold.room / one);
-  const calls = Math.max(1, Math.min(MOST_SLOTS, fitting, Math.ceil(demand.inFlight)));
+  const calls = Math.max(1, Math.min(hold?.calls ?? 1, slotsFor(demand)));
   return { path: facts.gguf?.path ?? '', context: each * calls, calls };
 }
 

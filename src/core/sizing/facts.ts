@@ -1,4 +1,5 @@
 import { at, count } from '../json.ts';
+import type { Adapter } from './adapter.ts';
 import type { Architecture } from './architecture.ts';
 
 /** How a model's weights are quantised, from `quantization_config` of its config. */
@@ -27,6 +28,21 @@ export interface ModelFacts {
   readonly architecture: Architecture | null;
   /** The file that llama.cpp would load. Null unless the repository has GGUF weights only. */
   readonly gguf: { readonly path: string } | null;
+  /** The adapter that the repository holds; the other facts are those of its base then. Absent: it is no adapter. */
+  readonly adapter?: Adapter;
+  /** Absent: not known. */
+  readonly access?: ModelAccess;
+}
+
+/** Who may use a model's files, and what is in them besides weights. An adapter and its base count together. */
+export interface ModelAccess {
+  /** The repositories that are gated, and that are private. */
+  readonly gated: readonly string[];
+  readonly private: readonly string[];
+  /** Those of the gated ones whose files this token may not read. */
+  readonly shut: readonly string[];
+  /** Whether its config names Python of the repository (`auto_map`), which an engine must be allowed to run. */
+  readonly hasCode: boolean;
 }
 
 /** What a model does, as far as its memory depends on it. */

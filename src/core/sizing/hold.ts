@@ -4,7 +4,7 @@ import { flagValue } from './engine-args.ts';
 import type { EngineSettings } from './engine-args.ts';
 import { parameterCount } from './facts.ts';
 import type { ModelFacts } from './facts.ts';
-import { activationBytes, contextNeeded, CPU_ENGINE_BYTES, ENGINE_BYTES, tokensOfCall } from './memory.ts';
+import { activationBytes, contextNeeded, CPU_ENGINE_BYTES, ENGINE_BYTES, MOST_SLOTS, tokensOfCall } from './memory.ts';
 import type { Offer } from './offer.ts';
 import { weightsOf } from './weights.ts';
 
@@ -74,10 +74,12 @@ export function holdOn(
   }
   const own = facts.architecture?.maxContext ?? null;
   const most = tokensIn(facts, room * SURE, setting);
-  const one = cacheBytes(facts, tokensOfCall(demand, context), setting);
+  // llama.cpp has slots, and each has room for the whole context.
+  const hasSlots = facts.gguf !== null;
+  const one = hasSlots ? longest : cacheBytes(facts, tokensOfCall(demand, context), setting);
   return {
     ...base,
-    calls: one === 0 ? null : Math.floor(room / one),
+    calls: one === 0 ? null : Math.min(Math.floor(room / one), hasSlots ? MOST_SLOTS : Number.POSITIVE_INFINITY),
     // The model's own context is known only from its config. Without a config, the engine sets it.
     maxContext: settings.context === null && own !== null && most < own ? Math.max(context, most) : null,
     why: null,

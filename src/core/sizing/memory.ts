@@ -36,6 +36,14 @@ const CONTEXT_UNSEEN = 8_192;
 /** Calls may become longer than the longest seen by this factor. */
 const LONGER = 1.25;
 
+/** With more slots than this, llama.cpp is hardly faster. */
+export const MOST_SLOTS = 16;
+
+/** Calls at once that llama.cpp is told for a demand. It divides its context evenly among them. */
+export function slotsFor({ inFlight }: BusiestDemand): number {
+  return Math.max(1, Math.min(MOST_SLOTS, Math.ceil(inFlight)));
+}
+
 /** The context, in tokens, that must fit for one call. Null for models without a cache. */
 export function contextNeeded(facts: ModelFacts, demand: BusiestDemand, { context }: EngineSettings): number | null {
   if (kindOf(facts) !== 'generates') return null;
@@ -81,11 +89,14 @@ export function memoryNeed(facts: ModelFacts, demand: BusiestDemand, settings: E
 
 function cacheTerm(facts: ModelFacts, demand: BusiestDemand, settings: EngineSettings, context: number): MemoryTerm {
   const setting = { bytesPerNumber: settings.cacheBytesPerNumber, parallel: 1 };
-  const tokens = tokensOfCall(demand, context);
-  const calls = Math.ceil(demand.inFlight);
+  const hasSlots = facts.gguf !== null;
+  const tokens = hasSlots ? context : tokensOfCall(demand, context);
+  const calls = hasSlots ? slotsFor(demand) : Math.ceil(demand.inFlight);
   const [one, longest] = [cacheBytes(facts, tokens, setting), cacheBytes(facts, context, setting)];
-  const isLongest = longest >= one * calls;
-  const count = isLongest ? `1 call of ${context} tokens` : `${calls} calls of ${tokens} tokens`;
+  const isLongest = !hasSlots && longest >= one * calls;
+  const count = isLongest
+    ? `1 call of ${context} tokens`
+    : `${calls} ${hasSlots ? 'slots' : 'calls'} of ${tokens} tokens`;
   const { architecture } = facts;
   if (architecture === null) {
     const each = cacheBytes(facts, 1, setting);

@@ -16,6 +16,10 @@ export interface PinnedInstance {
   readonly maxContext: number | null;
   /** llama.cpp's file, its whole context in tokens, and its calls at once. Null for other engines. */
   readonly gguf: { readonly path: string; readonly context: number; readonly calls: number } | null;
+  /** The adapter's base, which the endpoint serves, and the rank that vLLM is told. Absent: the model is no adapter. */
+  readonly adapter?: { readonly base: string; readonly rank: number };
+  /** What must be known of the model before money is spent, in words. Absent: nothing. */
+  readonly caveats?: readonly string[];
   /** Why this instance was chosen, in words. */
   readonly reason: string;
   /** The most replicas that the policy's price ceiling pays for. Absent: the policy's `maxReplica`. */

@@ -4,6 +4,7 @@ import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { BusiestDemand } from './busiest-demand.ts';
 import type { Candidate, InstancesTried, InstanceWish } from './candidate.ts';
 import type { LoadCurve } from '../usage/load-curve.ts';
+import { caveatsOf } from './caveats.ts';
 import { alternativesTo, chooseOffer, pin } from './choice.ts';
 import type { Choice } from './choice.ts';
 import { engineSettings } from './engine-args.ts';
@@ -38,6 +39,8 @@ export interface SizingPlan {
   readonly problem: string | null;
   readonly demand: BusiestDemand;
   readonly need: MemoryNeed | null;
+  /** What must be known of the model before money is spent, in words. */
+  readonly caveats: readonly string[];
   readonly list: Omit<OfferList, 'offers'>;
   readonly candidates: Choice['candidates'];
   readonly chosen: Choice['chosen'];
@@ -80,6 +83,7 @@ export function planSizing(
     facts,
     problem,
     demand,
+    caveats: facts === null ? [] : caveatsOf(facts, policy),
     need: facts === null ? null : memoryNeed(facts, demand, engineSettings(policy.args)),
     list,
     candidates,

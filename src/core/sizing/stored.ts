@@ -16,6 +16,8 @@ export const instanceSchema = storedAs<PinnedInstance>()(
     image: z.string(),
     maxContext: z.int().min(1).nullable(),
     gguf: z.strictObject({ path: z.string(), context: z.int(), calls: z.int() }).nullable(),
+    adapter: z.strictObject({ base: z.string(), rank: z.int().min(1) }).optional(),
+    caveats: z.array(z.string()).optional(),
     reason: z.string(),
     maxReplica: z.int().min(1).optional(),
     overflowShare: z.number().min(0).max(1).optional(),

@@ -1,3 +1,4 @@
+import { loadedRank } from './adapter.ts';
 import { parameterCount } from './facts.ts';
 import type { ModelFacts, Quantization } from './facts.ts';
 
@@ -42,6 +43,15 @@ export interface Weights {
  * (of 128 if the config does not say). Null if the Hub has neither parameters nor files.
  */
 export function weightsOf(facts: ModelFacts): Weights | null {
+  const own = ownWeights(facts);
+  const { adapter } = facts;
+  if (own === null || adapter === undefined) return own;
+  // vLLM keeps room for an adapter of the rank that it is told, which is the next in its list.
+  const bytes = Math.ceil((adapter.bytes ?? 0) * (loadedRank(adapter.rank) / Math.max(1, adapter.rank)));
+  return { bytes: own.bytes + bytes, arithmetic: `${own.arithmetic}, and ${(bytes / 1e9).toFixed(2)} GB of adapter` };
+}
+
+function ownWeights(facts: ModelFacts): Weights | null {
   const { parameters, fileBytes, quantization, gguf } = facts;
   if (gguf !== null) return fileBytes === null ? null : { bytes: fileBytes, arithmetic: `the file ${gguf.path}` };
   if (parameters === null || Object.keys(parameters).length === 0) {

@@ -9,6 +9,7 @@ import { endpointSpec } from '../../huggingface/management/spec.ts';
 import { isOurs } from '../../huggingface/management/status.ts';
 import type { EndpointStatus } from '../../huggingface/management/status.ts';
 import { warmUp } from '../../huggingface/probe/warm.ts';
+import type { ModelSeen } from '../../huggingface/hub/hub.ts';
 import type { RouteWatch } from '../route/watch.ts';
 import { addressOf } from './address.ts';
 import type { EffectContext } from './context.ts';
@@ -87,18 +88,29 @@ async function ensure(
   const policy = watch.policy.endpoint;
   if (policy === null) throw new AppError('internal', `no endpoint block for ${watch.model}`);
   const model = await hub.inspectModel(watch.model, signal);
+  const base = await baseOf(rollout, hub, signal);
   const spec = endpointSpec({
     name: rollout.endpointName,
     policy,
     model: watch.model,
-    task: model.task,
-    token: model.isGated ? token : null,
+    task: base?.task ?? model.task,
+    token: needsToken(model, base) ? token : null,
     instance: rollout.instance,
     ledgerId,
   });
   const status = await ensureEndpoint(endpoints, rollout.namespace, spec, signal);
   const address = addressOf(status, watch.policy, isLocalApi);
   return seenAs(status, address, { isHealthy: false, badReadings: 1, at: clock.now() });
+}
+
+/** What the Hub says of the base of an adapter; null if the model is none. */
+function baseOf({ instance }: Rollout, hub: EffectContext['hub'], signal: AbortSignal): Promise<ModelSeen> | null {
+  return instance.adapter === undefined ? null : hub.inspectModel(instance.adapter.base, signal);
+}
+
+/** The engine itself fetches gated models, and adapters that not everyone may read. */
+function needsToken(model: ModelSeen, base: ModelSeen | null): boolean {
+  return model.isGated || (base !== null && (base.isGated || model.isPrivate));
 }
 
 async function warm(

@@ -59,6 +59,13 @@ export async function takeSurvey(
     return refused(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
   }
   const [facts, known] = await Promise.all([hub.describeModel(model, signal), experience(model, policy.namespace)]);
+  const [shut] = facts.access?.shut ?? [];
+  if (shut !== undefined) {
+    return refused(
+      `${shut} is gated for us, and it is the base of ${model}`,
+      'ask for access at its page on the Hub with the account of HF_TOKEN',
+    );
+  }
   const wanted = { facts, ...known, policy: withinBudget(policy, filePolicy.budget) };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
@@ -153,12 +160,14 @@ const NEAREST = [
   'parallel',
   'dtype',
   'engine',
+  'adapter',
 ] as const;
 const HINTS: Readonly<Record<string, string>> = {
   demand: 'raise endpoint.maxReplica, or see `upshift plan` for what the demand needs',
   'not to be had': 'ask for quota at Hugging Face, or allow more regions; see `upshift plan`',
   'size unknown': 'name the instance in the endpoint block: it is then taken as said',
   engine: 'set endpoint.engine and endpoint.image',
+  adapter: 'merge the adapter into its base, and name the merged repository in the policy',
 };
 
 function nearestOf(candidates: readonly Candidate[]): Candidate {

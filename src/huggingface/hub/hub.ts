@@ -13,10 +13,11 @@ interface Account {
 }
 
 /** The Hub's facts about a model. */
-interface ModelSeen {
+export interface ModelSeen {
   readonly exists: boolean;
   /** Whether users must accept an agreement first; its engine then needs a token. */
   readonly isGated: boolean;
+  readonly isPrivate: boolean;
   /** Whether the model exists but this token may not use it. */
   readonly isGatedForUs: boolean;
   /** The Hub's `pipeline_tag`, such as `text-generation`. */
@@ -44,7 +45,14 @@ export interface HubOptions {
   readonly timeoutMs?: number;
 }
 
-const ABSENT: ModelSeen = { exists: false, isGated: false, isGatedForUs: false, task: null, parameters: null };
+const ABSENT: ModelSeen = {
+  exists: false,
+  isGated: false,
+  isPrivate: false,
+  isGatedForUs: false,
+  task: null,
+  parameters: null,
+};
 const NAME = /^\w[\w.-]*(?:\/\w[\w.-]*)?$/;
 const TOKEN_HINT = 'set HF_TOKEN to a valid token from https://huggingface.co/settings/tokens';
 
@@ -84,6 +92,7 @@ export function createHubClient({ hubUrl, token, timeoutMs = 15_000 }: HubOption
         return {
           exists: true,
           isGated,
+          isPrivate: found.private,
           isGatedForUs: isGated && !(await isLetIn(bounded, hubUrl, model, token)),
           task: found.task ?? null,
           parameters: found.safetensors?.total ?? null,
@@ -116,7 +125,12 @@ async function describeModel(
   const hint = 'check the name, and whether HF_TOKEN may see it';
   if (!NAME.test(model)) throw new AppError('not_found', `${action}: the name is not valid`, { hint });
   try {
-    return await readFacts(model, { hubUrl, fetch: bounded, ...(token === null ? {} : { accessToken: token }) });
+    const facts = await readFacts(model, { hubUrl, fetch: bounded, ...(token === null ? {} : { accessToken: token }) });
+    const shut: string[] = [];
+    for (const gated of facts.access?.gated ?? []) {
+      if (!(await isLetIn(bounded, hubUrl, gated, token))) shut.push(gated);
+    }
+    return facts.access === undefined || shut.length === 0 ? facts : { ...facts, access: { ...facts.access, shut } };
   } catch (error) {
     if (error instanceof HubApiError) {
       const { statusCode, message } = error;

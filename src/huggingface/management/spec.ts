@@ -85,7 +85,7 @@ export function endpointSpec(wish: EndpointWish): EndpointSpec {
       scaling: { minReplica, maxReplica, scaleToZeroTimeout: null, ...(measure !== null && { measure }) },
     },
     model: {
-      repository: wish.model,
+      repository: instance.adapter?.base ?? wish.model,
       revision: null,
       framework: instance.engine === 'llamacpp' ? 'llamacpp' : 'pytorch',
       ...(task ? { task } : {}),
@@ -126,12 +126,17 @@ function imageOf({ policy, instance }: EndpointWish): EndpointSpec['model']['ima
 /**
  * The arguments of vLLM. By default vLLM serves the model under the path it loads from and answers 404 to any other
  * name, so it needs the repository's name. It does not start if one call of the model's full context does not fit into
- * memory; in that case it gets the longest context that fits.
+ * memory; in that case it gets the longest context that fits. An adapter is a model of its own name beside its base; vLLM
+ * loads it from the Hub.
  */
 function argsOf({ policy, model, instance }: EndpointWish): readonly string[] {
   const { engine, maxContext } = instance;
   const own: string[] = [];
-  if (engine === 'vLLM' && !hasFlag(policy.args, '--served-model-name')) own.push('--served-model-name', model);
+  const served = instance.adapter?.base ?? model;
+  if (engine === 'vLLM' && !hasFlag(policy.args, '--served-model-name')) own.push('--served-model-name', served);
+  if (instance.adapter !== undefined && !hasFlag(policy.args, '--lora-modules')) {
+    own.push('--enable-lora', '--lora-modules', `${model}=${model}`, '--max-lora-rank', String(instance.adapter.rank));
+  }
   const flag = engine === 'vLLM' ? '--max-model-len' : engine === 'sGLang' ? '--context-length' : null;
   if (flag !== null && maxContext !== null && !hasFlag(policy.args, ...CONTEXT_FLAGS))
     own.push(flag, String(maxContext));

@@ -41,8 +41,14 @@ export function servedNames(spec: EndpointSpec): string[] {
     case 'sGLang':
       return namesIn(words) ?? [REPOSITORY];
     default:
-      return namesIn(words) ?? [repository];
+      return [...(namesIn(words) ?? [repository]), ...adaptersIn(words)];
   }
+}
+
+/** The adapters that vLLM serves beside its model, as `--lora-modules name=repository` names them. */
+function adaptersIn(words: readonly string[]): string[] {
+  const named = words.includes('--enable-lora') ? flagValue(words, '--lora-modules') : null;
+  return named === null ? [] : [named.slice(0, named.indexOf('='))];
 }
 
 function namesIn(words: readonly string[]): string[] | undefined {

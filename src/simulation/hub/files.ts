@@ -14,12 +14,20 @@ interface HubFile {
   readonly size: number;
 }
 
-/** The files at the top of a model's repository, as `GET /api/models/{model}/tree/{revision}` lists them. */
-export function treeOf(model: SimulatedModel): object[] {
-  return filesOf(model).map(([path, { size }]) => ({ type: 'file', oid: '0'.repeat(40), size, path }));
+/**
+ * The files of a model's repository, as `GET /api/models/{model}/tree/{revision}` lists them: all if it is asked for, else
+ * those at the top and the folders.
+ */
+export function treeOf(model: SimulatedModel, isRecursive: boolean): object[] {
+  const oid = '0'.repeat(40);
+  const files = filesOf(model).map(([path, { size }]) => ({ type: 'file', oid, size, path }));
+  if (isRecursive) return files;
+  const folders = new Set(files.flatMap(({ path }) => (path.includes('/') ? [path.slice(0, path.indexOf('/'))] : [])));
+  const top = files.filter(({ path }) => !path.includes('/'));
+  return [...[...folders].map((path) => ({ type: 'directory', oid, size: 0, path })), ...top];
 }
 
-/** The names of those files. */
+/** The paths of all files. */
 export function namesOf(model: SimulatedModel): string[] {
   return filesOf(model).map(([path]) => path);
 }
@@ -73,6 +81,10 @@ function filesOf(model: SimulatedModel): [path: string, file: HubFile][] {
   if (model.config !== undefined) {
     const head = Buffer.from(JSON.stringify(model.config, null, 2));
     files.push(['config.json', { head, size: head.length }]);
+  }
+  if (model.adapter !== undefined) {
+    const head = Buffer.from(JSON.stringify(model.adapter, null, 2));
+    files.push(['adapter_config.json', { head, size: head.length }]);
   }
   if (model.files === undefined) files.push(['model.safetensors', safetensors(model)]);
   for (const [path, size] of Object.entries(model.files ?? {})) files.push([path, { head: Buffer.alloc(0), size }]);

@@ -46,7 +46,7 @@ export function answerHub(world: World, exchange: Exchange): void {
   }
   if (file !== null) return answerFile(exchange, model, { path: file[4] ?? '', isResolved: file[2] !== 'resolve' });
   if (route === 'auth-check') return sendJson(exchange, 200, {});
-  if (route === 'tree') return sendJson(exchange, 200, treeOf(model));
+  if (route === 'tree') return sendJson(exchange, 200, treeOf(model, exchange.query.get('recursive') === 'true'));
   return sendJson(exchange, 200, modelCard(model, exchange.query.getAll('expand').concat(expandList(exchange))));
 }
 
@@ -102,8 +102,8 @@ function modelCard(model: SimulatedModel, expand: readonly string[]): object {
     likes: 1000,
     lastModified: '2026-06-01T00:00:00.000Z',
     createdAt: '2025-01-01T00:00:00.000Z',
-    library_name: model.task === 'feature-extraction' ? 'sentence-transformers' : 'transformers',
-    tags: [model.task, ...(namesOf(model).some((name) => name.endsWith('.gguf')) ? ['gguf'] : [])],
+    library_name: libraryOf(model),
+    tags: [...tagsOf(model), ...(model.tags ?? [])],
     sha: revisionOf(model.id),
     siblings: namesOf(model).map((rfilename) => ({ rfilename })),
     ...(model.dtypes === null
@@ -117,6 +117,23 @@ function modelCard(model: SimulatedModel, expand: readonly string[]): object {
     return { ...plain, safetensors };
   }
   return Object.fromEntries(['_id', 'id', ...expand].filter((key) => key in card).map((key) => [key, card[key]]));
+}
+
+function libraryOf({ task, adapter }: SimulatedModel): string {
+  if (adapter !== undefined) return 'peft';
+  return task === 'feature-extraction' ? 'sentence-transformers' : 'transformers';
+}
+
+/** The Hub tags what it sees in the files. */
+function tagsOf(model: SimulatedModel): string[] {
+  const { adapter = {}, config = {} } = model;
+  const base = (adapter as { base_model_name_or_path?: string }).base_model_name_or_path;
+  return [
+    model.task,
+    ...(namesOf(model).some((name) => name.endsWith('.gguf')) ? ['gguf'] : []),
+    ...(base === undefined ? [] : ['peft', 'lora', `base_model:adapter:${base}`]),
+    ...('auto_map' in config ? ['custom_code'] : []),
+  ];
 }
 
 /** The part of a config that the Hub's API repeats: neither layers nor heads. */

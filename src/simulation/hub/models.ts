@@ -16,7 +16,11 @@ export interface SimulatedModel {
   readonly dtypes?: Readonly<Record<string, number>> | null;
   /** Its `config.json`; left out: the repository has none. */
   readonly config?: object;
-  /** Weight files at the top of the repository with their bytes; left out: one `model.safetensors`. */
+  /** Its `adapter_config.json`; left out: it is no adapter. */
+  readonly adapter?: object;
+  /** Further tags of its card. */
+  readonly tags?: readonly string[];
+  /** Weight files with their bytes, by their paths; left out: one `model.safetensors`. */
   readonly files?: Readonly<Record<string, number>>;
   /**
    * `gated`: everyone sees the card, but only granted users may use the model (this token is not granted). `granted`:
@@ -145,8 +149,59 @@ const MODELS: readonly SimulatedModel[] = [
   },
 ];
 
+const FOLDERS = { Q4_K_M: [39_969_000_000, 2_551_000_000], Q8_0: [39_806_000_000, 35_170_000_000] };
+
+/** Repositories that are no model of their own, are in folders, or have code. */
+const ODD_MODELS: readonly SimulatedModel[] = [
+  {
+    id: 'acme/support-lora',
+    task: 'text-generation',
+    parameters: 20_971_520,
+    dtypes: { F32: 20_971_520 },
+    adapter: {
+      base_model_name_or_path: 'meta-llama/Llama-3.1-8B-Instruct',
+      peft_type: 'LORA',
+      task_type: 'CAUSAL_LM',
+      r: 12,
+      bias: 'none',
+      modules_to_save: null,
+    },
+    files: { 'adapter_model.safetensors': 84_000_000 },
+    access: 'open',
+    providers: ['nscale'],
+    pricing: { input: 0.05, output: 0.08 },
+  },
+  {
+    id: 'unsloth/Llama-3.3-70B-Instruct-GGUF',
+    task: 'text-generation',
+    parameters: 70_553_706_496,
+    dtypes: null,
+    tags: ['base_model:quantized:meta-llama/Llama-3.3-70B-Instruct'],
+    files: {
+      'mmproj-F16.gguf': 900_000_000,
+      ...Object.fromEntries(
+        Object.entries(FOLDERS).flatMap(([name, sizes]) =>
+          sizes.map((size, i) => [`${name}/Llama-3.3-70B-Instruct-${name}-0000${i + 1}-of-00002.gguf`, size]),
+        ),
+      ),
+    },
+    access: 'open',
+    providers: [],
+    pricing: { input: 0.59, output: 0.79 },
+  },
+  {
+    id: 'acme/own-code-7b',
+    task: 'text-generation',
+    parameters: 7_000_000_000,
+    config: { architectures: ['OwnForCausalLM'], model_type: 'own', auto_map: { AutoModelForCausalLM: 'own.Own' } },
+    access: 'granted',
+    providers: [],
+    pricing: { input: 0.1, output: 0.1 },
+  },
+];
+
 /** The configs of these models. */
-export const DEFAULT_MODELS: readonly SimulatedModel[] = MODELS.map((model) => {
+export const DEFAULT_MODELS: readonly SimulatedModel[] = [...MODELS, ...ODD_MODELS].map((model) => {
   const config = CONFIGS[model.id];
   return config === undefined ? model : { ...model, config };
 });

@@ -10,16 +10,27 @@ import { offerText } from '../../../src/core/sizing/offer.ts';
 import { takeSurvey } from '../../../src/daemon/effects/survey.ts';
 import { createEndpointsClient } from '../../../src/huggingface/management/endpoints.ts';
 import { createHubClient } from '../../../src/huggingface/hub/hub.ts';
+import { DEFAULT_MODELS } from '../../../src/simulation/hub/models.ts';
+import type { SimulatedModel } from '../../../src/simulation/hub/models.ts';
 import type { Simulation } from '../../../src/simulation/server.ts';
 import { startSimulation } from '../../../src/simulation/server.ts';
 import { fastClock } from '../../simulation/clocks.ts';
 import { openDaemon } from '../../support/inside.ts';
 import { approveUpTo, inPhase } from '../../support/rollout.ts';
-import { MODEL, openStage } from '../../support/stage.ts';
+import { AT_ONCE, MODEL, openStage } from '../../support/stage.ts';
 import { startTraffic } from '../../support/traffic.ts';
 import { PATIENT } from '../../support/waiting.ts';
 
 const TOKEN = 'hf_test';
+const LORA = DEFAULT_MODELS.find(({ id }) => id === 'acme/support-lora') as SimulatedModel;
+const ADAPTERS: readonly SimulatedModel[] = [
+  {
+    ...LORA,
+    id: 'acme/gated-lora',
+    adapter: { ...LORA.adapter, base_model_name_or_path: 'meta-llama/Llama-3.3-70B-Instruct' },
+  },
+  { ...LORA, id: 'acme/dora', adapter: { ...LORA.adapter, use_dora: true } },
+];
 const L4 = { vendor: 'aws', region: 'us-east-1', instanceType: 'nvidia-l4', instanceSize: 'x1' };
 
 function survey(
@@ -100,6 +111,18 @@ describe('a survey', () => {
     ],
     ['one beyond the quota', { ...L4, minReplica: 5, maxReplica: 5 }, /cannot be had: nvidia-l4 needs 5/, /quota/],
     ['a gated model', { model: 'meta-llama/Llama-3.3-70B-Instruct', ...L4 }, /is gated for us/, /ask for access/],
+    [
+      'an adapter whose base is gated',
+      { model: 'acme/gated-lora', ...L4 },
+      /meta-llama\/Llama-3\.3-70B-Instruct is gated for us, and it is the base of acme\/gated-lora/,
+      /ask for access/,
+    ],
+    [
+      'an adapter that must be merged',
+      { model: 'acme/dora', ...L4 },
+      /vLLM does not load DoRA: merge the adapter into meta-llama/,
+      /another instance|merge the adapter/,
+    ],
     ['a model that is not there', { model: 'org/nothing' }, /the Hub knows no model org\/nothing/, /name/],
     [
       'a region with nothing',
@@ -126,7 +149,10 @@ describe('a survey', () => {
   ];
   for (const [title, wanted, problem, hint] of problems) {
     it(`has a problem with ${title}`, async () => {
-      await using simulation = await startSimulation({ clock: fastClock(1000) });
+      await using simulation = await startSimulation({
+        clock: fastClock(1000),
+        models: [...DEFAULT_MODELS, ...ADAPTERS],
+      });
       const found = await survey(simulation, wanted);
       assert.match(String(found.problem), problem);
       assert.match(String(found.hint), hint);
@@ -158,4 +184,22 @@ test('a rollout is pinned to what was chosen, and its endpoint is made on that',
   const { pricePerHourMicros: single } = await client.quote('acme', instance);
   assert.equal(pricePerHourMicros, (single ?? 0) * 4);
   assert.deepEqual(daemon.report().routes[0]?.rollout?.instance, instance);
+});
+
+test('an adapter is promoted: the endpoint serves its base, and calls go to the adapter', PATIENT, async (t) => {
+  const adapter = 'acme/support-lora';
+  const endpoint = { namespace: 'acme', regions: ['aws/us-east-1'], maxPricePerHour: 9 };
+  const stage = await openStage(t, { policy: { ...AT_ONCE, routes: [{ model: adapter, endpoint }] } });
+  const daemon = await openDaemon(t, stage);
+  const traffic = startTraffic(t, { url: daemon.gateway, model: adapter });
+  const { endpoint: warm, instance } = await inPhase(stage, 'promoted');
+  await traffic.stop();
+  assert.equal(warm.servedModel, adapter);
+  assert.deepEqual(instance.adapter, { base: MODEL, rank: 16 });
+  assert.deepEqual(instance.caveats, [`${adapter} is an adapter of ${MODEL}: the endpoint loads both`]);
+  const proposal = stage.read((db) =>
+    db.prepare("SELECT output ->> 'detail' FROM decisions WHERE action = 'propose'").pluck().get(),
+  );
+  assert.match(String(proposal), /; note: acme\/support-lora is an adapter of meta-llama\/Llama-3\.1-8B-Instruct/);
+  assert.equal(stage.simulation.state().endpoints[0]?.repository, MODEL);
 });

@@ -84,8 +84,15 @@ describe('a model', () => {
     await using rig = await serve(({ path }) => (path.endsWith('/auth-check') ? access : card));
     return await createHubClient({ hubUrl: rig.url, token }).inspectModel('acme/model');
   };
-  const there = { exists: true, isGated: false, isGatedForUs: false, task: 'text-generation', parameters: 8_000 };
-  const absent = { exists: false, isGated: false, isGatedForUs: false, task: null, parameters: null };
+  const there = {
+    exists: true,
+    isGated: false,
+    isPrivate: false,
+    isGatedForUs: false,
+    task: 'text-generation',
+    parameters: 8_000,
+  };
+  const absent = { exists: false, isGated: false, isPrivate: false, isGatedForUs: false, task: null, parameters: null };
 
   it('exists with its task and size', async () => {
     assert.deepEqual(await inspect({ body: CARD }), there);

@@ -46,6 +46,28 @@ describe('the facts of a model from the simulated Hub, read with the real librar
     assert.equal((await describeOne('google/gemma-2-2b-it', null)).architecture, null);
   });
 
+  it('have the file in the folder of its quantisation, with all its parts', async () => {
+    const facts = await describeOne('unsloth/Llama-3.3-70B-Instruct-GGUF');
+    assert.deepEqual(facts.gguf, { path: 'Q4_K_M/Llama-3.3-70B-Instruct-Q4_K_M-00001-of-00002.gguf' });
+    assert.equal(facts.fileBytes, 39_969_000_000 + 2_551_000_000);
+  });
+
+  it('are those of the base, if it is an adapter', async () => {
+    const [facts, base] = [
+      await describeOne('acme/support-lora'),
+      await describeOne('meta-llama/Llama-3.1-8B-Instruct'),
+    ];
+    const adapter = { base: base.model, rank: 12, bytes: 84_000_000, mustMerge: null, baseProblem: null };
+    assert.deepEqual(facts, { ...base, model: 'acme/support-lora', adapter });
+  });
+
+  it('say that it is gated, whose, and that its config names code', async () => {
+    const shut = 'meta-llama/Llama-3.3-70B-Instruct';
+    assert.deepEqual((await describeOne(shut)).access, { gated: [shut], private: [], shut: [shut], hasCode: false });
+    const own = 'acme/own-code-7b';
+    assert.deepEqual((await describeOne(own)).access, { gated: [own], private: [], shut: [], hasCode: true });
+  });
+
   it('are refused to an invalid token', async () => {
     await assert.rejects(describeOne('meta-llama/Llama-3.1-8B-Instruct', 'hf_bad'), { code: 'unauthorized' });
   });
@@ -130,6 +152,19 @@ describe('the facts of a model', () => {
     ];
     const facts = await describeOne({ safetensors: undefined }, files, none);
     assert.deepEqual([facts.gguf, facts.fileBytes], [{ path: 'm-Q4_K_M-00001-of-00002.gguf' }, 7]);
+  });
+
+  it('have the file of a GGUF whose files cannot be listed', async () => {
+    await using rig = await serve(({ path }) => {
+      const siblings = [{ rfilename: 'mmproj-a.gguf' }, { rfilename: 'Q4_K_M/m-Q4_K_M.gguf' }];
+      return path.includes('/revision/')
+        ? { body: { ...CARD, safetensors: undefined, siblings } }
+        : { status: 403, body: {} };
+    });
+    const facts = await createHubClient({ hubUrl: rig.url, token: TOKEN, timeoutMs: 5_000 }).describeModel(
+      'acme/model',
+    );
+    assert.deepEqual([facts.gguf, facts.fileBytes], [{ path: 'Q4_K_M/m-Q4_K_M.gguf' }, null]);
   });
 
   it('have no shape, and no error, if the config cannot be read', async () => {

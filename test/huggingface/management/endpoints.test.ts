@@ -337,6 +337,17 @@ describe('the create body', () => {
     assert.deepEqual(spec.model.args, ['--served-model-name', 'acme/model', '--max-model-len=8192']);
   });
 
+  it('serves the base of an adapter and tells vLLM of the adapter, unless the policy does', () => {
+    const adapter = { base: 'acme/base', rank: 16 };
+    const { model } = endpointSpec({ ...wish, ...pinned({}, 1, { adapter }) });
+    assert.equal(model.repository, 'acme/base');
+    const told = ['--enable-lora', '--lora-modules', 'acme/model=acme/model', '--max-lora-rank', '16'];
+    assert.deepEqual(model.args, ['--served-model-name', 'acme/base', ...told]);
+    const own = ['--enable-lora', '--lora-modules=acme/model=/repository/lora'];
+    const spec = endpointSpec({ ...wish, ...pinned({ args: own }, 1, { adapter }) });
+    assert.deepEqual(spec.model.args, ['--served-model-name', 'acme/base', ...own]);
+  });
+
   it('gives llama.cpp its file, its context and the number of calls that share it', () => {
     const gguf = { path: 'model-Q4_K_M.gguf', context: 32_768, calls: 4 };
     const { model } = endpointSpec({ ...wish, ...pinned({ engine: 'llamacpp', image: 'llama:1' }, 1, { gguf }) });
