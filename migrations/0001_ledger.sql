@@ -115,7 +115,8 @@ CREATE TABLE calls (
   -- is dedicated; 32 the client left; 64 had no token; 128 a copy was sent to the endpoint; 256 went past the gateway
   -- straight to serverless and was reported later, with the caller's times; 512 the role is one of a way back; 1024 it
   -- is known whether the answer held any output; 2048 it held none; 4096 it waited because serverless was
-  -- out; 16384 it was given to the endpoint, without a role, because serverless was out.
+  -- out; 8192 it would have been drawn for the endpoint, which was full; 16384 it was given to the endpoint, without a
+  -- role, because serverless was out; 32768 it got no role because the endpoint was full.
   flags INTEGER NOT NULL,
   -- HTTP status that the client got; 0 if none.
   status INTEGER NOT NULL,
@@ -619,6 +620,8 @@ SELECT
   ifnull(c.waited_us, 0) / 1000.0 AS waited_ms, -- how long it was held before the first attempt
   c.flags & 256 <> 0 AS bypassed_gateway, -- 1 if it went past the gateway
   c.flags & 16384 <> 0 AS through_outage, -- 1 if the endpoint got it, without a role, because serverless was out
+  c.flags & 32768 <> 0 AS found_full, -- 1 if it got no role because the endpoint was full
+  c.flags & 8192 <> 0 AS is_overflow, -- 1 if it would have been drawn for the endpoint, had that not been full
   p.name AS provider -- provider that served it behind the router
 FROM calls c
 LEFT JOIN gateways g ON g.id = c.gateway_id

@@ -115,6 +115,10 @@ export interface Call extends CallKey {
   readonly isThroughOutage?: boolean;
   /** Whether it was held, or not sent, because serverless was out: that is no demand beyond a limit. */
   readonly wasOut?: boolean;
+  /** Whether its endpoint was full when it came, so that it got no role. */
+  readonly wasFull?: boolean;
+  /** Whether it would have been drawn for the endpoint, had there been room. */
+  readonly isOverflow?: boolean;
   readonly attempts: readonly AttemptRecord[];
 }
 
@@ -179,6 +183,10 @@ export interface Arrival extends CallKey {
   readonly isWayBack?: boolean;
   /** Whether it was given to the endpoint, without a role, because serverless was out. */
   readonly isThroughOutage?: boolean;
+  /** Whether its endpoint was full when it came: it got no role, and no figure of either role counts it. */
+  readonly wasFull?: boolean;
+  /** Whether it would have been drawn for the endpoint, had there been room. */
+  readonly isOverflow?: boolean;
 }
 
 /** The upstream that a call was assigned to, whichever served it; serverless if it was not assigned. */
@@ -194,9 +202,17 @@ export function assignedTo({
 /** A call that was held for longer than this counts as a call that serverless could not take. */
 export const DELAYED_US = 1_000_000;
 
-/** Whether a call shows that serverless takes no more calls. What waited because serverless was out does not show that. */
-export function isBeyondLimit({ outcome, waitedUs, wasOut }: Pick<Call, 'outcome' | 'waitedUs' | 'wasOut'>): boolean {
-  return outcome === 'rate_limited' || (waitedUs >= DELAYED_US && wasOut !== true);
+/**
+ * Whether a call shows that serverless takes no more calls. What waited because serverless was out, or for a place at the
+ * endpoint, does not show that.
+ */
+export function isBeyondLimit(call: Pick<Call, 'outcome' | 'waitedUs' | 'wasOut' | 'wasFull'>): boolean {
+  return call.outcome === 'rate_limited' || isDelayed(call);
+}
+
+/** Whether a call was held because serverless takes no more, and for so long that it counts as one too many. */
+export function isDelayed({ waitedUs, wasOut, wasFull }: Pick<Call, 'waitedUs' | 'wasOut' | 'wasFull'>): boolean {
+  return waitedUs >= DELAYED_US && wasOut !== true && wasFull !== true;
 }
 
 /**

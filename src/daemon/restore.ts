@@ -193,7 +193,7 @@ function count(window: DemandWindow, call: LoggedCall, now: number): void {
     { agent: call.agent, isDerived: call.isAgentDerived },
     isBeyondLimit(call),
   );
-  if (!call.isBypass) window.ended(call.endedAtUs / 1_000, now, servedOf(call));
+  if (!call.isBypass && !call.wasFull) window.ended(call.endedAtUs / 1_000, now, servedOf(call));
 }
 
 async function pinnedPolicy({ policyHash, model }: Rollout, journal: Pick<Journal, 'policy'>): Promise<RoutePolicy> {

@@ -1,19 +1,13 @@
 import type { ServerResponse } from 'node:http';
-import { assignedTo } from '../core/call.ts';
 import type { Arrival } from '../core/call.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { judgeNext } from '../core/care/next.ts';
 import { errorMessage } from '../core/errors.ts';
-import { Attempt } from './attempt/attempt.ts';
-import type { AttemptOwner } from './attempt/attempt.ts';
+import type { Attempt, AttemptOwner } from './attempt/attempt.ts';
 import { Delivery } from './attempt/delivery.ts';
-import { toEndpoint, toServerless } from './attempt/outbound.ts';
-import type { OutboundRequest } from './attempt/outbound.ts';
 import { ErrorReader } from './attempt/error-reader.ts';
 import { saysPaused } from './attempt/outcome.ts';
 import { unavailableReply } from './attempt/unavailable.ts';
-import { admissionFor } from './care/admission.ts';
-import type { Admission } from './care/admission.ts';
 import { outcomeOfRefusal, refusalReply } from './care/refusal.ts';
 import type { Refusal } from './care/refusal.ts';
 import { CallHistory } from './call-history.ts';
@@ -26,6 +20,7 @@ import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
 import { whenOutcomeKnown } from './overflow/answer-outcome.ts';
 import { INTERNAL } from './request/reply.ts';
+import { Sending } from './sending.ts';
 import type { Shared } from './shared.ts';
 import type { AnswerHeaders } from './request/headers.ts';
 
@@ -40,8 +35,7 @@ export class AssignedCall implements AttemptOwner {
   readonly #history: CallHistory;
   readonly #kept: KeptAnswers;
   #state = WAITING;
-  /** Its access to serverless; null if the policy sets no limits there, or if it has not been sent there. */
-  #admission: Admission | null = null;
+  readonly #sending: Sending;
   #hasFallenBack = false;
 
   constructor(
@@ -56,6 +50,7 @@ export class AssignedCall implements AttemptOwner {
     this.#incoming = incoming;
     this.#history = new CallHistory(shared, incoming, assignment);
     this.#kept = new KeptAnswers(this.#history, shared);
+    this.#sending = new Sending(this, shared, incoming, this.#history);
   }
 
   get arrival(): Arrival {
@@ -72,17 +67,18 @@ export class AssignedCall implements AttemptOwner {
     return this.#history.hasOutcome || (this.#delivery?.isComplete ?? false);
   }
 
+  /** Whether an attempt at the endpoint is under way. */
+  get isOnEndpoint(): boolean {
+    return this.#attemptNow?.upstream === 'dedicated' && this.#delivery?.isComplete !== true;
+  }
+
   /** Sends the call to the upstream that it is assigned to. */
   start(): void {
-    const shared = this.#shared;
-    const { assignment } = this.#history;
-    const { arrival } = assignment;
-    if (arrival.hasNoToken) shared.counters.withoutToken++;
+    const { arrival } = this;
+    if (arrival.hasNoToken) this.#shared.counters.withoutToken++;
     try {
-      shared.observer.arrived(arrival);
-      if (assignedTo(arrival) === 'serverless') return this.#toServerless();
-      shared.observer.sent(arrival);
-      this.#attempt(toEndpoint(this.#incoming, assignment, shared.token), arrival.assignedAtUs);
+      this.#shared.observer.arrived(arrival);
+      this.#sending.start();
     } catch (error) {
       this.fail(error);
     }
@@ -99,23 +95,10 @@ export class AssignedCall implements AttemptOwner {
     this.#end(stopped(this.#res, this.#delivery, why));
   }
 
-  // --- what its admission to serverless reports ---
+  // --- what is reported of sending its attempts ---
 
-  sendNow(): void {
-    const shared = this.#shared;
-    const incoming = this.#incoming;
-    const admission = this.#admission;
-    const history = this.#history;
-    const isFirst = history.attempts.length === 0;
-    if (isFirst && admission !== null && admission.wasHeld) history.noteHeld(shared.nowUs(), admission.wasOut);
-    const { assignment } = history;
-    const { arrival, canary } = assignment;
-    if (isFirst) shared.observer.sent(arrival);
-    const suffix = admission === null ? null : admission.suffix;
-    const request = toServerless(incoming, assignment, shared.routerUrl, suffix);
-    this.#attempt(request, isFirst ? arrival.assignedAtUs + arrival.waitedUs : shared.nowUs());
-    if (!isFirst || canary === null || canary.shadow === null || this.#isOver) return;
-    history.hasShadow = shared.shadows.offer(shared, incoming, assignment, arrival.assignedAtUs - arrival.arrivedAtUs);
+  trying(attempt: Attempt): void {
+    this.#state = { name: 'trying', attempt };
   }
 
   refused(refusal: Refusal): void {
@@ -134,7 +117,7 @@ export class AssignedCall implements AttemptOwner {
   /** A fault of the gateway itself: it is logged, and the client gets an error. */
   fail(error: unknown): void {
     this.#shared.log('error', 'a call could not be handled', { error: errorMessage(error) });
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#attemptNow?.cancel();
     this.#end(replied(this.#res, INTERNAL, 'gateway_error'));
   }
@@ -143,7 +126,7 @@ export class AssignedCall implements AttemptOwner {
 
   answered(attempt: Attempt, _: number, headers: AnswerHeaders): void {
     whenOutcomeKnown(attempt, headers, (outcome, body) => {
-      if (!this.#isOver) this.#begun(attempt, headers, outcome, body);
+      if (!this.isOver) this.#begun(attempt, headers, outcome, body);
     });
   }
 
@@ -152,17 +135,17 @@ export class AssignedCall implements AttemptOwner {
     if (this.#settlesRejection(attempt, outcome, headers)) return;
     if (outcome !== 'ok' && (this.#fallsBack(attempt, outcome, headers) || this.#retries(attempt, outcome, headers)))
       return;
-    if (attempt.upstream === 'serverless' && outcome === 'ok') this.#admission?.answerBegan(headers);
+    if (attempt.upstream === 'serverless' && outcome === 'ok') this.#sending.admission?.answerBegan(headers);
     if (outcome !== 'ok') this.#history.noteOutcome(attempt, outcome, null);
     if (body !== null) return this.#end(replied(this.#res, unavailableReply(headers, body), outcome));
     const { status } = attempt;
     if (status === 503) {
       void new ErrorReader(attempt, (read) => {
-        if (!this.#isOver) this.#end(replied(this.#res, unavailableReply(headers, read), outcome));
+        if (!this.isOver) this.#end(replied(this.#res, unavailableReply(headers, read), outcome));
       });
       return;
     }
-    const head = headOf(this.#history, this.#incoming, this.#admission, { attempt, status, headers, outcome });
+    const head = headOf(this.#history, this.#incoming, this.#sending.admission, { attempt, status, headers, outcome });
     this.#state = { name: 'delivering', attempt, delivery: new Delivery(this.#res, attempt, head) };
   }
 
@@ -187,32 +170,17 @@ export class AssignedCall implements AttemptOwner {
 
   // --- attempts ---
 
-  /** Makes an attempt at serverless: at once, or if the policy limits calls there, when a permit is granted. */
-  #toServerless(): void {
-    try {
-      const canWait = !this.#kept.hasRejection;
-      this.#admission = admissionFor(this, this.#shared, this.#incoming, this.#history.assignment, canWait);
-      if (this.#admission === null) this.sendNow();
-      else this.#admission.begin();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  #attempt(request: OutboundRequest, startedAtUs: number): void {
-    const shared = this.#shared;
-    const attempt = new Attempt(this, shared, request, startedAtUs);
-    this.#history.attempts.push(attempt);
-    this.#state = { name: 'trying', attempt };
-    const target = shared.targets.of(request.url, request.connectMs);
-    if (attempt.upstream === 'dedicated') attempt.countAt(shared.gates.of(request.url));
-    attempt.send(this.#admission === null ? target : this.#admission.wrap(target));
-  }
-
   /** Sends the call to serverless, once, if the outcome allows it and no byte has reached the client. */
   #fallsBack(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
     const { step, why } = this.#next(attempt, outcome);
-    if (step !== 'elsewhere' || this.#hasFallenBack) return false;
+    if (step !== 'elsewhere') return false;
+    if (outcome === 'saturated') {
+      this.#leave(attempt, outcome);
+      attempt.discard();
+      this.#sending.overflow();
+      return true;
+    }
+    if (this.#hasFallenBack) return false;
     if (why === 'endpoint_rejected' && headers !== null)
       attempt.hold(headers, () => this.#rejectedBy(attempt, outcome));
     else this.#goElsewhere(attempt, outcome);
@@ -236,30 +204,27 @@ export class AssignedCall implements AttemptOwner {
     }
     this.#state = WAITING;
     this.#shared.counters.fallbacks++;
-    this.#toServerless();
+    this.#sending.sendToServerless(!this.#kept.hasRejection);
   }
 
   /** Whether the client gets the endpoint's own rejection, because serverless has no better answer. */
   #settlesRejection(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
     const rejected = this.#kept.settle(attempt, outcome);
     if (rejected === null) return false;
-    this.#admission?.release(outcome, attempt, headers);
+    this.#sending.admission?.release(outcome, attempt, headers);
     this.#giveBack(rejected);
     return true;
   }
 
-  /** Tries serverless again if that may help and no byte has reached the client. */
+  /** Tries again after serverless if that may help and no byte has reached the client. */
   #retries(attempt: Attempt, outcome: Outcome, headers: AnswerHeaders | null): boolean {
-    const admission = this.#admission;
-    if (admission === null || attempt.upstream !== 'serverless' || this.#res.headersSent) return false;
-    if (!admission.tryAgain(outcome, this.#next(attempt, outcome).step === 'again', attempt, headers)) {
-      admission.release(outcome, attempt, headers);
-      return false;
-    }
-    this.#leave(attempt, outcome);
-    this.#kept.keep(attempt, outcome, headers);
-    this.#shared.counters.retries++;
-    return true;
+    if (attempt.upstream !== 'serverless' || this.#res.headersSent) return false;
+    const isRepeatable = this.#next(attempt, outcome).step === 'again';
+    return this.#sending.triesAgain(attempt, outcome, isRepeatable, headers, () => {
+      this.#leave(attempt, outcome);
+      this.#kept.keep(attempt, outcome, headers);
+      this.#shared.counters.retries++;
+    });
   }
 
   #next({ upstream, status }: Attempt, outcome: Outcome) {
@@ -274,15 +239,14 @@ export class AssignedCall implements AttemptOwner {
   }
 
   #end(ending: Ending): void {
-    const row = this.#history.close(ending, this.#attemptNow, this.#admission?.wasOut ?? false);
+    const row = this.#history.close(ending, this.#attemptNow, this.#sending.admission?.wasOut ?? false);
     this.#kept.discard();
-    this.#admission?.release(ending.attemptOutcome);
-    this.#admission?.end();
+    this.#sending.end(ending.attemptOutcome);
     this.#state = OVER;
     this.#owner.ended(row, ending.finish);
   }
 
-  get #isOver(): boolean {
+  get isOver(): boolean {
     return this.#state.name === 'over';
   }
 

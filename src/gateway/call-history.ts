@@ -41,6 +41,26 @@ export class CallHistory {
   }
 
   /**
+   * Notes that an attempt is about to be sent. `wasHeld`: whether the call has waited until now; `wasOut`: whether because
+   * serverless was out. Returns when the attempt starts, epoch µs.
+   */
+  noteSent(wasHeld: boolean, wasOut: boolean): number {
+    if (this.attempts.length > 0) return this.#shared.nowUs();
+    if (wasHeld) this.noteHeld(this.#shared.nowUs(), wasOut);
+    const { arrival } = this.assignment;
+    this.#shared.observer.sent(arrival);
+    return arrival.assignedAtUs + arrival.waitedUs;
+  }
+
+  /** Has a copy of the call sent to the endpoint, if the shadow stage wants one. */
+  offerCopy(): void {
+    const { arrival, canary } = this.assignment;
+    if (canary === null || canary.shadow === null) return;
+    const startedAfterUs = arrival.assignedAtUs - arrival.arrivedAtUs;
+    this.hasShadow = this.#shared.shadows.offer(this.#shared, this.#incoming, this.assignment, startedAfterUs);
+  }
+
+  /**
    * Notes an attempt's outcome as soon as it is known; a later one does not replace it. The first attempt's outcome is
    * what counts for the role. `endedAtUs`: null while the attempt goes on.
    */

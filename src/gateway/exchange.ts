@@ -49,6 +49,8 @@ export interface InFlight {
   readonly hasFirstByte: boolean;
   /** Whether the first attempt's outcome is known already. */
   readonly isDecided: boolean;
+  /** Whether the endpoint is working on it. */
+  readonly isOnEndpoint: boolean;
 }
 
 /** One HTTP request of a client and the answer to it: reads the request, has it served as a call, stores the row. */

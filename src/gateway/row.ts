@@ -101,6 +101,8 @@ export function callRow(
     ...(arrival.isWayBack === true && { isWayBack: true }),
     ...(arrival.isThroughOutage === true && { isThroughOutage: true }),
     ...(arrival.wasOut === true && { wasOut: true }),
+    ...(arrival.wasFull === true && { wasFull: true }),
+    ...(arrival.isOverflow === true && { isOverflow: true }),
     attempts: attempts.map((attempt) => attempt.toRow(arrivedAtUs)),
   };
 }

@@ -10,6 +10,8 @@ import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import type { RouteTable } from '../core/route.ts';
 import type { LocalTrouble } from '../core/status.ts';
 import { REPORT_PATH } from '../core/wire/bypass.ts';
+import type { EndpointCapacity } from '../core/overflow/endpoint-load.ts';
+import type { EndpointLoadStatus } from '../core/overflow/load-status.ts';
 import { NO_PROXIES } from '../core/wire/proxy.ts';
 import type { Proxies } from '../core/wire/proxy.ts';
 import { answerAside } from './aside.ts';
@@ -23,6 +25,7 @@ import { Lanes } from './care/lanes.ts';
 import { Exchange } from './exchange.ts';
 import type { InFlight } from './exchange.ts';
 import { LiveSet } from './live-set.ts';
+import type { OverflowRule } from './overflow/endpoint-gate.ts';
 import { EndpointGates } from './overflow/endpoint-gates.ts';
 import { Agents } from './request/agent.ts';
 import { Hashes } from './request/hashes.ts';
@@ -68,6 +71,10 @@ export interface Gateway {
   shadowCounts(rolloutId: string): Readonly<ShadowCounts>;
   /** Each lane that has been used: its limit, the calls that wait, its breaker. */
   lanes(): Iterable<LaneKey & LaneStatus>;
+  /** Says what is known of the room of the endpoint at a URL, and what may be done without room. */
+  told(url: string, capacity: EndpointCapacity, rule: OverflowRule): void;
+  /** How full the endpoint at a URL is; null if it has had no call. */
+  endpointLoad(url: string): EndpointLoadStatus | null;
   /** What each lane has learned; null if it has learned nothing, or has discarded what it had learned. */
   learned(): Iterable<readonly [LaneKey, LearnedLane | null]>;
   /**
@@ -128,6 +135,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     inFlight: () => inFlight(live),
     lanes: () => shared.lanes.status(),
     learned: () => shared.lanes.learned(),
+    told: (url, capacity, rule) => shared.gates.told(url, capacity, rule),
+    endpointLoad: (url) => shared.gates.status(url),
     shadowCounts: (rolloutId) => shared.shadows.countsOf(rolloutId),
     drain,
     close: async () => {
@@ -157,7 +166,7 @@ interface Parts extends Shared {
 }
 
 /** Checks at intervals for attempts that are silent and calls that wait too long. Returns a function that ends it. */
-function startChecks({ live, shadows, lanes, coarse }: Parts): () => void {
+function startChecks({ live, shadows, lanes, gates, clock, coarse }: Parts): () => void {
   let checkedAt = performance.now();
   const checking = setInterval(() => {
     // While this process was blocked it read no answers: that time does not count as silence of an upstream.
@@ -167,6 +176,7 @@ function startChecks({ live, shadows, lanes, coarse }: Parts): () => void {
     for (const exchange of live) exchange.expire(coarse.nowMs);
     shadows.expire(coarse.nowMs);
     lanes.sweep();
+    gates.sweep(clock.now());
   }, CHECK_MS);
   checking.unref();
   return () => clearInterval(checking);

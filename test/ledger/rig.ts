@@ -62,6 +62,8 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     isWayBack: false,
     isThroughOutage: false,
     wasOut: n % 7 === 0,
+    wasFull: n % 5 === 0,
+    isOverflow: n % 10 === 0,
     waitedUs: 0,
     attempts: [
       {

@@ -85,7 +85,8 @@ function run(
     if (calls === undefined) byModel.set(call.model, (calls = []));
     const isRefused = call.outcome === 'rate_limited' && assignedTo(call) === 'serverless';
     const { agent, isAgentDerived } = call;
-    const isServed = assignedTo(call) === 'serverless' && !call.isBypass && needsServed(criteriaOf(call.model));
+    const isServed =
+      assignedTo(call) === 'serverless' && !call.isBypass && !call.wasFull && needsServed(criteriaOf(call.model));
     const ended = isServed ? { ended: { atMs: call.endedAtUs / 1_000, ...servedOf(call) } } : {};
     calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused, ...ended });
   }

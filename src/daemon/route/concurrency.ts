@@ -1,4 +1,3 @@
-import { assignedTo } from '../../core/call.ts';
 import { presentScaling } from '../../core/decide/present-scaling.ts';
 import { isLive } from '../../core/rollout/rollout.ts';
 import type { ConcurrencySeen } from '../../core/scaling/route-concurrency.ts';
@@ -13,10 +12,10 @@ export function inFlightOf(
 ): Present['inFlight'] {
   const inFlight = { route: 0, endpoint: 0 };
   const isServing = rollout !== null && isLive(rollout);
-  for (const { arrival, isDecided } of isServing ? gateway.inFlight() : []) {
+  for (const { arrival, isOnEndpoint } of isServing ? gateway.inFlight() : []) {
     if (arrival.rolloutId !== rollout?.id || !arrival.isEligible) continue;
     inFlight.route++;
-    if (assignedTo(arrival) === 'dedicated' && !isDecided) inFlight.endpoint++;
+    if (isOnEndpoint) inFlight.endpoint++;
   }
   return inFlight;
 }

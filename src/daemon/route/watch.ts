@@ -1,4 +1,4 @@
-import { assignedTo, DELAYED_US } from '../../core/call.ts';
+import { assignedTo, isDelayed } from '../../core/call.ts';
 import type { Arrival, Call, Shadow } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { CostsOf } from '../../core/criteria/criteria.ts';
@@ -213,8 +213,7 @@ export class RouteWatch {
 
   /** Whether serverless could not take a call in time. Such a call counts as refused, once. */
   #isDelayed(arrival: Arrival): boolean {
-    const isDelayed = arrival.waitedUs >= DELAYED_US && arrival.wasOut !== true;
-    return isDelayed && assignedTo(arrival) === 'serverless' && !arrival.isRepeat;
+    return isDelayed(arrival) && assignedTo(arrival) === 'serverless' && !arrival.isRepeat;
   }
 
   /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */
@@ -237,7 +236,9 @@ export class RouteWatch {
       if (attempt.upstream === 'serverless') this.#recent.add(nowMs, attempt.outcome, call.agent);
     }
     const kind = assignedTo(call);
-    if (kind === 'serverless' && call.repeatOfUs === null) this.demand.window.ended(nowMs, nowMs, servedOf(call));
+    const isRepeat = call.repeatOfUs !== null;
+    if (kind === 'serverless' && !isRepeat && call.wasFull !== true)
+      this.demand.window.ended(nowMs, nowMs, servedOf(call));
     if (kind === 'dedicated' && call.outcome === 'ok' && this.#measures.has(call)) {
       this.#worth?.answered(nowMs, call.durationUs / 1_000);
     }

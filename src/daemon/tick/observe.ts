@@ -161,9 +161,9 @@ function observeInFlight(watch: Watched, step: number, { clock, gateway }: Obser
   const { rollout } = watch;
   if (rollout === null) return { endpoint, overdue };
   const oldestUs = (watch.observedAt - timeoutsOf(watch.policy, clock).firstByteMs * clock.scale) * 1_000;
-  for (const { arrival, hasFirstByte, isDecided } of gateway.inFlight()) {
+  for (const { arrival, hasFirstByte, isDecided, isOnEndpoint } of gateway.inFlight()) {
     const { role } = arrival;
-    if (arrival.model === watch.model && assignedTo(arrival) === 'dedicated') endpoint++;
+    if (arrival.model === watch.model && (isOnEndpoint || assignedTo(arrival) === 'dedicated')) endpoint++;
     if (arrival.rolloutId !== rollout.id || role === null || !arrival.isEligible) continue;
     if (arrival.step === step && !hasFirstByte && !isDecided && arrival.arrivedAtUs < oldestUs) overdue[role]++;
   }

@@ -35,7 +35,7 @@ interface AdmissionOwner {
 type EndedAttempt = Pick<Attempt, 'hasConnected'>;
 
 /** What all admissions of a gateway share. */
-interface AdmissionParts {
+export interface AdmissionParts {
   readonly lanes: Lanes;
   readonly hashes: Hashes;
   readonly batches: Batches;
@@ -63,6 +63,21 @@ export function admissionFor(
   const call = { incoming, authorization: authorization ?? '', agent: arrival.agent, patienceMs };
   return new Admission(owner, { choice, policy: care, clock, member, hashes }, call);
 }
+
+/**
+ * Whether serverless takes a call now, without a wait. `mostRefused`: it does not if it refused a larger share of calls
+ * lately, 0..1.
+ */
+export function serverlessTakes(
+  shared: AdmissionParts,
+  incoming: IncomingCall,
+  assignment: Assignment,
+  mostRefused: number,
+): boolean {
+  return admissionFor(NOBODY, shared, incoming, assignment, false)?.isFree(mostRefused) ?? true;
+}
+
+const NOBODY: AdmissionOwner = { sendNow: () => undefined, refused: () => undefined, fail: () => undefined };
 
 /** What an admission works with. */
 interface Surroundings {
@@ -118,6 +133,13 @@ export class Admission implements Waiter {
     this.#call = call;
     this.agent = call.agent;
     this.deadlineMs = clock.now() + call.patienceMs;
+  }
+
+  /** Whether it would get a permit now. `mostRefused`: the share of calls that serverless may have refused lately. */
+  isFree(mostRefused: number): boolean {
+    this.#choice.choose(this);
+    const { lane } = this.#choice.current;
+    return !lane.isOut && lane.waitMs(this) === 0 && lane.refusedLately <= mostRefused;
   }
 
   /** Asks for the first permit. */

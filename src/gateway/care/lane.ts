@@ -7,6 +7,7 @@ import type { LaneCounts, LaneStatus, LearnedLane } from '../../core/care/lane-s
 import { ProviderTally } from '../../core/care/providers.ts';
 import { Recovery } from '../../core/care/recovery.ts';
 import { Rates } from '../../core/care/rates.ts';
+import { RecentRefusals } from '../../core/care/recent-refusals.ts';
 import { RetryAllowance } from '../../core/care/retry.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
@@ -33,6 +34,7 @@ export class Lane implements Gate {
   readonly retryAllowance = new RetryAllowance(WINDOW_MS);
   readonly counts: LaneCounts = { sent: 0, refusedByUpstream: 0, refusedHere: 0, held: 0, noCredits: 0 };
   readonly #providers = new ProviderTally();
+  readonly #refusals = new RecentRefusals();
   readonly #clock: Pick<Clock, 'now' | 'scale'>;
   #policy: CarePolicy;
   readonly #rates: Rates;
@@ -119,6 +121,7 @@ export class Lane implements Gate {
     const nowMs = this.#clock.now();
     const isWanted = this.#line.size > 0;
     this.#inFlight.inFlight--;
+    this.#refusals.ended(nowMs, outcome === 'rate_limited');
     if (outcome === 'rate_limited') {
       this.counts.refusedByUpstream++;
       this.#rates.refused(sent, nowMs, retryAfterMs);
@@ -207,6 +210,11 @@ export class Lane implements Gate {
       waiter.refuse(this.#refusal(this.#refusalKind(waiter), this.#expectedWaitMs(waiter, nowMs)));
     }
     this.#line.drain();
+  }
+
+  /** The share of its calls that the upstream refused in the last minute, 0..1. */
+  get refusedLately(): number {
+    return this.#refusals.shareAt(this.#clock.now());
   }
 
   get learned(): LearnedLane {

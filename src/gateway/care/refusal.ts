@@ -4,6 +4,7 @@ import type { Reply } from '../request/reply.ts';
 const REFUSED = {
   over_limit: 'Serverless accepts no more calls at the moment, and this call would wait longer than it may.',
   queue_full: 'Too many calls are already waiting to be sent to serverless.',
+  endpoint_full: 'Neither the endpoint nor serverless has room for this call at the moment.',
   circuit_open:
     'Serverless has failed several times in a row. upshift checks from time to time whether it works again.',
 } as const;
@@ -26,6 +27,6 @@ export function outcomeOfRefusal({ kind }: Refusal): Outcome {
 
 /** Why a call is not sent, and after how many clock ms it may be worth sending it again. */
 export interface Refusal {
-  readonly kind: 'over_limit' | 'queue_full' | 'circuit_open';
+  readonly kind: 'over_limit' | 'queue_full' | 'endpoint_full' | 'circuit_open';
   readonly retryAfterMs: number;
 }

@@ -4,6 +4,7 @@ import { ineligibleReason } from '../../core/eligibility.ts';
 import type { IneligibleReason } from '../../core/eligibility.ts';
 import { NO_LIMITS } from '../../core/endpoint-limits.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
+import { servesCalls } from '../../core/overflow/serves-calls.ts';
 import { assign } from '../../core/rollout/split.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../../core/route.ts';
 import { serverlessAuthorization } from '../../core/wire/credentials.ts';
@@ -61,8 +62,10 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
   const reason = canary === null ? null : whyIneligible(shared.limits, incoming, canary);
   const canSplit = canary !== null && reason === null;
   const drawn = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
-  const through = drawn === null ? null : wayThroughOutage(shared, entry as RouteEntry, agent.id, drawn);
-  const role = through === null ? drawn : null;
+  // Whether the endpoint is full is known before the draw counts, so that both roles lose calls alike.
+  const wasFull = canSplit && servesCalls(canary) && shared.gates.of(canary.url).isFull;
+  const through = drawn === null || wasFull ? null : wayThroughOutage(shared, entry as RouteEntry, agent.id, drawn);
+  const role = through === null && !wasFull ? drawn : null;
   const authorization = serverlessAuthorization(sentCredentials, shared.token);
   const repeatOfUs = upload === null ? shared.repeats.find(agent.id, destination.path, body, arrivedAtUs) : null;
   const isWayBack = canary?.toward === 'serverless';
@@ -87,6 +90,7 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
     isRepeat: repeatOfUs !== null,
     ...(isWayBack && { isWayBack }),
     ...(isThroughOutage && { isThroughOutage }),
+    ...(wasFull && { wasFull, isOverflow: assignedTo({ role: drawn, isWayBack }) === 'dedicated' }),
   };
   const { timeouts, care } = entry ?? table.fallback;
   return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };

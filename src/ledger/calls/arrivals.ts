@@ -175,9 +175,12 @@ export function toFigures(rows: readonly Raw[], columns: number): Float64Array {
 }
 
 const ROLES = FLAG.canary | FLAG.wayBack;
-/** On a way back stable is the endpoint. A call without a role went to serverless, unless serverless was out. */
+/**
+ * On a way back stable is the endpoint. A call without a role went to serverless, unless serverless was out or the endpoint
+ * full.
+ */
 const ASSIGNED_TO: Readonly<Record<UpstreamKind, string>> = {
-  serverless: `c.flags & ${FLAG.bypass | FLAG.throughOutage} = 0 AND c.flags & ${ROLES | FLAG.hasRole} NOT IN (${FLAG.hasRole | FLAG.canary}, ${FLAG.hasRole | FLAG.wayBack})`,
+  serverless: `c.flags & ${FLAG.bypass | FLAG.throughOutage | FLAG.full} = 0 AND c.flags & ${ROLES | FLAG.hasRole} NOT IN (${FLAG.hasRole | FLAG.canary}, ${FLAG.hasRole | FLAG.wayBack})`,
   dedicated: `c.flags & ${ROLES | FLAG.hasRole} IN (${FLAG.hasRole | FLAG.canary}, ${FLAG.hasRole | FLAG.wayBack})`,
 };
 

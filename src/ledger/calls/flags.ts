@@ -18,10 +18,12 @@ export const FLAG = {
   empty: 2048,
   /** It waited because serverless was out, not because of a limit. */
   outage: 4096,
-  /** Its unit is the endpoint's, which had no room for it. */
+  /** It would have been drawn for the endpoint, which was full. */
   overflow: 8192,
   /** It was given to the endpoint, without a role, because serverless was out. */
   throughOutage: 16384,
+  /** It got no role because the endpoint was full. */
+  full: 32768,
 } as const;
 
 /** The bits of a call. */
@@ -37,6 +39,8 @@ export function flagsOf(call: Call): number {
     (call.isWayBack === true ? FLAG.wayBack : 0) |
     (call.wasOut === true ? FLAG.outage : 0) |
     (call.isThroughOutage === true ? FLAG.throughOutage : 0) |
+    (call.isOverflow === true ? FLAG.overflow : 0) |
+    (call.wasFull === true ? FLAG.full : 0) |
     (call.isEmpty === null ? 0 : call.isEmpty ? FLAG.emptinessKnown | FLAG.empty : FLAG.emptinessKnown)
   );
 }

@@ -32,6 +32,8 @@ export interface LoggedCall extends CallKey {
   readonly waitedUs: number;
   /** Whether it waited because serverless was out. */
   readonly wasOut: boolean;
+  /** Whether its endpoint was full, so that it got no role. */
+  readonly wasFull: boolean;
   readonly hasNoToken: boolean;
   /** Whether it went past the gateway. */
   readonly isBypass: boolean;
@@ -107,6 +109,7 @@ export function* readPage({ figures, models, shapes, agents }: CallPage): Genera
       isRepeat: orNull(11) !== null,
       waitedUs: orNull(12) ?? 0,
       wasOut: (flags & FLAG.outage) !== 0,
+      wasFull: (flags & FLAG.full) !== 0,
       hasNoToken: (flags & FLAG.noToken) !== 0,
       isBypass: (flags & FLAG.bypass) !== 0,
     };

@@ -41,7 +41,7 @@ export function* usageCalls(
         agent: agentId,
         isRefused:
           (flags & (FLAG.canary | FLAG.throughOutage)) === 0 &&
-          (outcome === REFUSED_ID || (waitedUs >= DELAYED_US && (flags & FLAG.outage) === 0)),
+          (outcome === REFUSED_ID || (waitedUs >= DELAYED_US && (flags & (FLAG.outage | FLAG.full)) === 0)),
         isRepeat: repeatGapUs !== null,
         isDedicated: (flags & FLAG.dedicated) !== 0,
         tokens,

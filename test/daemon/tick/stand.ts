@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LaneKey, LaneStatus } from '../../../src/core/care/lane-status.ts';
 import type { Arrival, Call } from '../../../src/core/call.ts';
-import { GATEWAY_ID } from '../../../src/core/call.ts';
+import { assignedTo, GATEWAY_ID } from '../../../src/core/call.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { parsePolicy } from '../../../src/core/policy/parse.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
@@ -47,7 +47,13 @@ export class Stand {
 
   readonly #gateway = {
     lanes: () => (this.isOut ? [{ model: MODEL, provider: '', limit: null, isOut: true }] : this.lanes),
-    inFlight: () => this.inFlight.map((arrival) => ({ arrival, hasFirstByte: false, isDecided: false })),
+    inFlight: () =>
+      this.inFlight.map((arrival) => ({
+        arrival,
+        hasFirstByte: false,
+        isDecided: false,
+        isOnEndpoint: assignedTo(arrival) === 'dedicated',
+      })),
     shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
   } as unknown as ObserveContext['gateway'];
 

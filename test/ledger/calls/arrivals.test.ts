@@ -129,13 +129,15 @@ describe('calls in the order of their arrival', () => {
 
   it('of a model’s past are those that serverless was asked for, within a span', async (context) => {
     const ledger = await openFor(context, temporaryPath(context));
+    const watched = { model: 'org/model', rolloutId: null, role: null, wasFull: false } as const;
     const calls = Array.from({ length: 11_000 }, (_, n) =>
-      makeCall(n, { model: 'org/model', rolloutId: null, role: null, isEligible: false, servedBy: 'serverless' }),
+      makeCall(n, { ...watched, isEligible: false, servedBy: 'serverless' }),
     );
     const others = [
-      makeCall(11_000, { model: 'org/model', role: 'canary' }),
-      makeCall(11_001, { model: 'org/model', role: 'stable', shape: 'native' }),
-      makeCall(11_002, { model: 'org/other', role: 'stable' }),
+      makeCall(11_000, { ...watched, role: 'canary' }),
+      makeCall(11_001, { ...watched, role: 'stable', shape: 'native' }),
+      makeCall(11_002, { ...watched, model: 'org/other', role: 'stable' }),
+      makeCall(11_003, { ...watched, wasFull: true }),
     ];
     await write(ledger, [...calls, ...others]);
     const found = await all(ledger.journal.historyCalls('org/model', 0, Number.MAX_SAFE_INTEGER));
