@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Call } from '../../../src/core/call.ts';
+import type { CostReport } from '../../../src/core/money/cost.ts';
 import { makeCall } from '../../ledger/rig.ts';
 import { makeReport, NOON } from '../reports.ts';
 import { openBook, upshift } from '../rig.ts';
@@ -115,6 +116,22 @@ describe('cost', { concurrency: 4 }, () => {
       agent: ['agent-0', 'agent-1', 'agent-2'],
       upstream: [`endpoint for ${MODEL}`, 'serverless groq'],
     });
+  });
+
+  it('has a line for what an endpoint had no room for, as a part of serverless', async (context) => {
+    const { path, ledger } = await moneyBook(context);
+    const rows = Array.from({ length: 5 }, (_, n) => ({
+      ...call(NOON - HOUR, n, n < 4 ? 'serverless' : 'dedicated'),
+      isOverflow: true,
+    }));
+    await Promise.all(rows.map((row) => new Promise<void>((done) => ledger.calls.record(row, done))));
+    const words = ['cost', '--db', path, '--since', '2d'];
+    const [page, json] = await Promise.all([upshift(words), upshift([...words, '--json'])]);
+    const { serverless, overflow } = JSON.parse(json.out) as CostReport;
+    assert.deepEqual([serverless.calls, serverless.micros], [34, 34 * 90_000]);
+    // The fifth had to wait, and the endpoint served it.
+    assert.deepEqual([overflow.calls, overflow.micros], [4, 4 * 90_000]);
+    assert.match(page.out, /^serverless +34 .*\n {2}overflow +4 +6\.0 M +\$0\.36 .*\nendpoints /m);
   });
 
   it('gives a spreadsheet what it can read, and no formula', async (context) => {
