@@ -5,6 +5,7 @@ import { forecastText } from '../../core/decide/way-back-cause.ts';
 import { metricName, sentence, sideName } from '../../core/judge/sentence.ts';
 import { approvalsText } from '../../core/decide/approvals.ts';
 import { askText } from '../../core/rollout/ask.ts';
+import { triedText } from '../../core/rollout/instances.ts';
 import { isLive, stopWeight } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import { otherShare } from '../../core/rollout/split.ts';
@@ -85,6 +86,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
       account === 'ok' ? null : `the Hub has ${account === 'refused' ? 'refused' : 'not checked'} the token`,
     ),
     ...line('survey', survey === null ? null : surveyText(survey)),
+    ...line('instances', rollout === null ? null : triedText(rollout, rollout.phase === 'provisioning')),
     ...line('endpoint', endpointText(observation)),
     ...line('replicas', replicasText(observation.endpoint)),
     ...line('at once', seenConcurrencyText(observation)),
@@ -153,10 +155,13 @@ function demandText({ demand, policy: { criteria } }: Observation): string {
   return [`${parts.join(', ')} in ${spanText(criteria.window)}`, ...more].join('; ');
 }
 
-function surveyText({ pricePerHourMicros, problem, hint, at, instance }: NonNullable<Observation['survey']>): string {
+function surveyText(survey: NonNullable<Observation['survey']>): string {
+  const { pricePerHourMicros, problem, hint, at, instance } = survey;
   const chosen = instance == null ? '' : `${offerText(instance)}, ${instance.reason}; `;
   const price = pricePerHourMicros === null ? 'price not known' : priceText(pricePerHourMicros);
-  return `${chosen}${price}, read at ${timeText(at)}${problem === null ? '' : `; ${problemText({ message: problem, hint })}`}`;
+  const next = survey.alternatives?.map((one) => offerText(one.instance)) ?? [];
+  const then = next.length === 0 ? '' : `, then ${next.join(', then ')}`;
+  return `${chosen}${price}${then}, read at ${timeText(at)}${problem === null ? '' : `; ${problemText({ message: problem, hint })}`}`;
 }
 
 function endpointText({ endpoint, now }: Observation): string | null {

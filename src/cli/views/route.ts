@@ -256,6 +256,6 @@ function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Pag
   const cost = startedAt == null ? price : `${price}, at most ${moneyText(spent)} so far`;
   const head = `${endpointName}  ${state}${health}`;
   const line = `${head}  ${cost}`;
-  const tried = phase === 'provisioning' ? triedText(rollout) : null;
+  const tried = triedText(rollout, phase === 'provisioning');
   return [...(line.length <= page.width - 11 ? [line] : [head, cost]), tried ?? offerText(instance)];
 }

@@ -53,7 +53,7 @@ function lackOf(rollout: Provisioning, seen: Observation): Lack | null {
   }
   if (endpoint === null || endpoint.at < rollout.startedAt || !endpoint.isOurs) return null;
   const message = endpoint.message ?? '';
-  if (endpoint.state === 'failed') {
+  if (endpoint.state === 'failed' || endpoint.state === 'updateFailed') {
     const cause = notToBeHad(message);
     return cause === null ? null : { cause, message, hint: null };
   }

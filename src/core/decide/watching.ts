@@ -57,7 +57,9 @@ function decideProposing(seen: Observation, figures: string): Decision {
   }
   if (seen.account === 'refused') return decision('wait', 'account_refused', 'the Hub refuses HF_TOKEN');
   const { survey } = seen;
-  if (survey === null || seen.now - survey.at > SURVEY_VALID_MS) {
+  // What the last rollout found out of the instances is not in a survey from before its end.
+  const validFrom = Math.max(seen.now - SURVEY_VALID_MS, seen.lastEndedAt ?? 0);
+  if (survey === null || survey.at < validFrom) {
     const asking = decision('survey', 'survey_missing', 'reads price, quota and the model');
     return beginEffect(
       seen,

@@ -57,13 +57,26 @@ function leftText({ instance, cause, at }: LeftInstance): string {
   return `${instance}: ${SAID[cause]} ${momentText(at)}`;
 }
 
-/** The instances that were left, and the present one: `...; now trying nvidia-a10g x1 (2 of 3)`. Null if none was left. */
-export function triedText(rollout: CoveredInstances): string | null {
-  const { left = [], alternatives = [], instance } = rollout;
+/**
+ * The instances that were left, and what comes after them: `...; now trying aws us-east-1 nvidia-a10g x1 (2 of 3)` until one was
+ * had. Null if none was left.
+ */
+export function triedText(
+  rollout: CoveredInstances & { readonly endpointName: string },
+  isTrying: boolean,
+): string | null {
+  const { left = [], alternatives = [], instance, endpointName } = rollout;
   if (left.length === 0) return null;
-  const of = left.length + 1 + alternatives.length;
-  const now = `now trying ${offerText(instance)} (${left.length + 1} of ${of})`;
-  return [...left.map(leftText), now].join('; ');
+  const isLeaving = left.at(-1)?.endpointName === endpointName;
+  const number = left.length + 1;
+  const of = left.length + alternatives.length + Number(!isLeaving);
+  const [next] = alternatives;
+  const leads = isLeaving
+    ? next && `next is ${offerText(next.instance)} (${number} of ${of})`
+    : isTrying
+      ? `now trying ${offerText(instance)} (${number} of ${of})`
+      : `it runs on ${offerText(instance)}`;
+  return [...left.map(leftText), ...(leads === undefined ? [] : [leads])].join('; ');
 }
 
 /**

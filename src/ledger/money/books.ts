@@ -124,14 +124,12 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
     const sql = `UPDATE endpoints SET gone_at_ms = ? WHERE namespace = ? AND name = ? AND created_at_ms = ? RETURNING id`;
     return prepared<unknown[], number>(db, sql).pluck().get(Math.round(at), namespace, name, createdAt) as number;
   }
+  const owner = ownerOf(db, namespace, name);
   const seenAt = Math.round(reading.at);
   const updatedAt = reading.updatedAt === null ? null : Math.round(reading.updatedAt);
   const sql = `INSERT INTO endpoints (namespace, name, created_at_ms, model, rollout_id, instance, first_seen_at_ms,
       last_seen_at_ms, state, replicas, hourly_price_micros, updated_at_ms)
-    VALUES (?, ?, ?, ?,
-      (SELECT id FROM rollouts WHERE toward = 'dedicated' AND snapshot ->> 'namespace' = ? AND (snapshot ->> 'endpointName' = ?
-        OR EXISTS (SELECT 1 FROM json_each(snapshot, '$.left') WHERE value ->> 'endpointName' = ?))),
-      ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, name, created_at_ms) DO UPDATE SET model = excluded.model, instance = excluded.instance,
       rollout_id = ifnull(rollout_id, excluded.rollout_id), last_seen_at_ms = excluded.last_seen_at_ms,
       state = excluded.state,
@@ -144,10 +142,8 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
       namespace,
       name,
       createdAt,
-      model,
-      namespace,
-      name,
-      name,
+      owner?.model ?? model,
+      owner?.id ?? null,
       instance,
       seenAt,
       seenAt,
@@ -156,6 +152,17 @@ function bookEndpoint(db: LedgerDb, { endpoint, reading, at }: BookEntry): numbe
       reading.priceMicros,
       updatedAt,
     ) as number;
+}
+
+/**
+ * The rollout that made an endpoint for one of its instances, and the model of its route. An endpoint may serve the
+ * repository of another model: the base of an adapter.
+ */
+function ownerOf(db: LedgerDb, namespace: string, name: string): { id: string; model: string } | undefined {
+  const sql = `SELECT r.id, m.model FROM rollouts r JOIN routes m ON m.id = r.route_id
+    WHERE r.toward = 'dedicated' AND r.snapshot ->> 'namespace' = ? AND (r.snapshot ->> 'endpointName' = ?
+      OR EXISTS (SELECT 1 FROM json_each(r.snapshot, '$.left') WHERE value ->> 'endpointName' = ?))`;
+  return prepared<unknown[], { id: string; model: string }>(db, sql).get(namespace, name, name);
 }
 
 function bookSpans(db: LedgerDb, id: number, spans: readonly BookSpan[]): void {

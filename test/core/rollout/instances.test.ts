@@ -78,15 +78,18 @@ describe('the instances of an approval', () => {
   it('are tried in their order, each with a deadline of its own', () => {
     const first = left(proposed([second, third]), START + 5);
     assert.ok(first.phase === 'provisioning' && first.isLeaving);
+    const l4 = 'aws us-east-1 nvidia-l4 x1';
+    const gone = 'aws us-east-1 nvidia-a10g x1: no capacity 2027-01-15T08:00:00Z';
+    assert.equal(triedText(first, true), `${gone}; next is ${l4} (2 of 3)`);
+    assert.equal(triedText(left(proposed([]), START + 5), true), gone);
+    assert.equal(triedText(next(first, second, START + 9), false), `${gone}; it runs on ${l4}`);
+    assert.equal(triedText(proposed([second]), true), null);
     const after = next(first, second, START + 9);
     assert.ok(after.phase === 'provisioning');
     assert.deepEqual([after.startedAt, after.isMade, after.isLeaving], [START + 9, false, undefined]);
     assert.deepEqual([after.endpointName, after.pricePerHourMicros], ['up-writer-2-aaaabbbb', 2_000_000]);
     assert.deepEqual(after.alternatives, [third]);
-    assert.equal(
-      triedText(after),
-      'aws us-east-1 nvidia-a10g x1: no capacity 2027-01-15T08:00:00Z; now trying aws us-east-1 nvidia-l4 x1 (2 of 3)',
-    );
+    assert.equal(triedText(after, true), `${gone}; now trying ${l4} (2 of 3)`);
   });
 
   it('are forgotten once one was had, but not those that were not', () => {

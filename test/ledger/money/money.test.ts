@@ -92,6 +92,27 @@ test('a reading is found again as it was booked, until the endpoint is missed', 
   assert.deepEqual(await ledger.journal.bookedEndpoints(), []);
 });
 
+test('endpoints of all instances of a rollout are booked to it and to its model', async (context) => {
+  const { ledger, query } = await open(context);
+  const { journal } = ledger;
+  const left = [{ endpointName: ENDPOINT.name }];
+  const snapshot = JSON.stringify({ namespace: 'acme', endpointName: 'up-model-2-abcdefgh', left });
+  const about = { id: 'abcdefgh', model: 'org/adapter', policyHash: 'x', toward: 'dedicated', phase: 'promoted' };
+  await journal.commit({ rollout: { ...about, snapshot, createdAt: 0, updatedAt: 0 }, events: [], outcomes: [] });
+  const second = { ...ENDPOINT, name: 'up-model-2-abcdefgh' };
+  const other = { ...ENDPOINT, namespace: 'acme-labs' };
+  for (const endpoint of [ENDPOINT, second, other]) {
+    await journal.book([entry(MIDNIGHT + 9, [span(MIDNIGHT, MIDNIGHT + 10)], { endpoint })]);
+  }
+  assert.deepEqual(query('SELECT name, model, rollout_id AS owner FROM endpoints ORDER BY id'), [
+    { name: ENDPOINT.name, model: 'org/adapter', owner: 'abcdefgh' },
+    { name: second.name, model: 'org/adapter', owner: 'abcdefgh' },
+    { name: ENDPOINT.name, model: 'org/model', owner: null },
+  ]);
+  const { rolloutMicros } = await journal.spending('org/adapter', 'abcdefgh', (MIDNIGHT + 9) * MINUTE);
+  assert.equal(rolloutMicros, 200_000);
+});
+
 test('spending knows the hour, the day, the rollout and the rate, up to now', async (context) => {
   const { ledger } = await open(context);
   const { journal } = ledger;
