@@ -16,15 +16,21 @@ export interface Adapter {
 
 /** The values of vLLM's `--max-lora-rank` (`vllm/config/lora.py`). */
 const RANKS = [8, 16, 32, 64, 128, 256, 320, 512];
-const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
+/** Neither `./base` nor `../base`, which are paths. */
+const REPOSITORY = /^\w[\w.-]*\/\w[\w.-]*$/;
+const BASE_TAG = 'base_model:adapter:';
 
-/** Reads PEFT's `adapter_config.json`. */
-export function readAdapter(config: unknown, bytes: number | null): Adapter {
-  const named = at(config, 'base_model_name_or_path');
-  const base = typeof named === 'string' && REPOSITORY.test(named) ? named : null;
+/**
+ * Reads PEFT's `adapter_config.json`. Its base may be a path on the disk of who trained it; then it is what a tag of the
+ * card names (`base_model:adapter:org/name`).
+ */
+export function readAdapter(config: unknown, bytes: number | null, tags: readonly string[] = []): Adapter {
+  const tagged = tags.find((tag) => tag.startsWith(BASE_TAG))?.slice(BASE_TAG.length);
+  const named = [at(config, 'base_model_name_or_path'), tagged];
+  const base = named.find((name): name is string => typeof name === 'string' && REPOSITORY.test(name)) ?? null;
   const ranks = [count(at(config, 'r')), ...Object.values(patternOf(config)).map((rank) => count(rank))];
   const rank = Math.max(0, ...ranks.filter((one) => one !== null));
-  const baseProblem = base === null ? 'its adapter_config.json names no repository of the Hub as its base' : null;
+  const baseProblem = base === null ? 'neither its adapter_config.json nor its card names its base on the Hub' : null;
   return { base, rank, bytes, mustMerge: whyMerge(config, rank), baseProblem };
 }
 

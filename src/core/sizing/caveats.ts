@@ -9,7 +9,8 @@ export function caveatsOf(facts: ModelFacts, { args }: Pick<EndpointPolicy, 'arg
   const caveats: string[] = [];
   if (adapter !== undefined) {
     const of = adapter.base ?? 'a model that its config does not name';
-    caveats.push(`${model} is an adapter of ${of}: the endpoint loads both`);
+    const canLoad = adapter.baseProblem === null && adapter.mustMerge === null;
+    caveats.push(`${model} is an adapter of ${of}${canLoad ? ': the endpoint loads both' : ''}`);
     if (adapter.baseProblem !== null) caveats.push(adapter.baseProblem);
     if (adapter.mustMerge !== null) caveats.push(`${adapter.mustMerge}: merge it into its base first`);
   }

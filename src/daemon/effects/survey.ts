@@ -131,7 +131,9 @@ function whyNone(
   const [first] = meant;
   if (first === undefined)
     return [
-      `the instance cannot be had: ${whyNotListed(offers, named(policy))}`,
+      policy.instances === undefined
+        ? `the instance cannot be had: ${whyNotListed(offers, named(policy))}`
+        : `none of ${policy.instances.join(', ')} is offered`,
       'correct the endpoint block of the policy',
     ];
   const because = ({ offer, obstacle }: Candidate) => `${offerText(offer)}: ${obstacle?.text ?? ''}`;

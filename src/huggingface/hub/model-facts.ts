@@ -94,7 +94,8 @@ async function readAdapterFacts(model: string, card: Card, access: HubAccess): P
   const files = (await orNothing(() => listWeights(model, false, access))) ?? [];
   const own = files.filter(({ path }) => path.startsWith('adapter_model.'));
   const bytes = own.length === 0 ? null : own.reduce((sum, each) => sum + each.bytes, 0);
-  const adapter = readAdapter(await orNothing(() => readJson(model, 'adapter_config.json', access)), bytes);
+  const config = await orNothing(() => readJson(model, 'adapter_config.json', access));
+  const adapter = readAdapter(config, bytes, card.tags);
   const { base } = adapter;
   const found = base === null ? undefined : await orNothing(() => readFacts(base, access));
   const of = accessOf(model, card, undefined);
@@ -190,11 +191,12 @@ function chooseWeights(files: readonly WeightFile[]): readonly WeightFile[] {
 
 /**
  * The file that llama.cpp loads by default (`--hf-repo` without a quantisation): Q4_K_M, otherwise the first; with all
- * its parts, the first part in front. Projectors for pictures do not count.
+ * its parts, the first part in front. Projectors for pictures and matrices of
+ * importance do not count.
  */
 function chooseGguf(files: readonly WeightFile[]): readonly WeightFile[] {
   const all = files
-    .filter(({ path }) => path.endsWith('.gguf') && !/mmproj/i.test(path))
+    .filter(({ path }) => path.endsWith('.gguf') && !/mmproj|imatrix/i.test(path))
     .toSorted((a, b) => a.path.localeCompare(b.path, 'en'));
   const first = all.find(({ path }) => /q4_k_m/i.test(path)) ?? all[0];
   if (first === undefined) return [];

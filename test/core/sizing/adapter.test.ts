@@ -50,10 +50,18 @@ function choose(facts: ModelFacts, wish: Partial<InstanceWish> = {}) {
 describe('what is read of an adapter', () => {
   for (const [title, config, expected] of READ) {
     it(title, () => {
-      const read = readAdapter(config, null);
+      const read = readAdapter(config, null, []);
       assert.deepEqual({ ...read, ...expected }, read);
     });
   }
+
+  it('has the base that its card names, if its config names a path', () => {
+    const config = { ...LORA, base_model_name_or_path: './outputs/merged' };
+    const tags = ['lora', 'base_model:org/model', 'base_model:adapter:org/model'];
+    assert.equal(readAdapter(config, null, tags).base, 'org/model');
+    assert.equal(readAdapter(LORA, null, tags).base, LORA.base_model_name_or_path);
+    assert.equal(readAdapter(config, null, ['lora']).base, null);
+  });
 
   it('is a rank that vLLM takes, and not below its own', () => {
     fc.assert(

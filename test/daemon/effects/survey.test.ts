@@ -109,6 +109,12 @@ describe('a survey', () => {
       /no nvidia-l4 x9; there are: .*nvidia-l4 x1/,
       /endpoint block/,
     ],
+    [
+      'instances that are not listed',
+      { instances: ['nvidia-l4/x9', 'aws/us-east-1/nvidia-b9/x1'] },
+      /none of nvidia-l4\/x9, aws\/us-east-1\/nvidia-b9\/x1 is offered/,
+      /endpoint block/,
+    ],
     ['one beyond the quota', { ...L4, minReplica: 5, maxReplica: 5 }, /cannot be had: nvidia-l4 needs 5/, /quota/],
     ['a gated model', { model: 'meta-llama/Llama-3.3-70B-Instruct', ...L4 }, /is gated for us/, /ask for access/],
     [

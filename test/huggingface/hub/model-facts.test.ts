@@ -143,9 +143,10 @@ describe('the facts of a model', () => {
     });
   }
 
-  it('count all parts of a GGUF, and no projector', async () => {
+  it('count all parts of a GGUF, and neither projectors nor matrices of importance', async () => {
     const files: [string, number][] = [
       ['mmproj-a.gguf', 50],
+      ['imatrix_Q4_K_M.gguf', 60],
       ['m-Q4_K_M-00001-of-00002.gguf', 3],
       ['m-Q4_K_M-00002-of-00002.gguf', 4],
       ['m-Q2_K.gguf', 1],
