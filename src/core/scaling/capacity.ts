@@ -13,6 +13,11 @@ export interface Capacity {
   readonly carried: number;
   /** Whether a higher level was seen to be full. If false, the limit is not known yet. */
   readonly isLimit: boolean;
+  /**
+   * Calls at once per replica that may be tried: one level below the lowest one that was seen to be full. It is more than
+   * `carried` if no level between the two has been seen yet. Absent if no limit is known.
+   */
+  readonly mayCarry?: number;
 }
 
 /** How many signs a call may give. Each is the logarithm of a time in µs; `signsOf` defines them. */
@@ -27,7 +32,8 @@ const FULL = { firstToken: 2, other: 1.5 } as const;
 const WELL = { firstToken: 1.6, other: 1.3 } as const;
 const TURNED_AWAY = 0.02;
 
-const STEP = Math.log(1.25);
+const LEVEL = 1.25;
+const STEP = Math.log(LEVEL);
 const LEVELS = 48;
 /** A level is known once it has this many calls in this many spans of ten seconds. */
 const ENOUGH_CALLS = 30;
@@ -174,15 +180,24 @@ export class CapacityTable {
     for (const level of known) level.isFull = isFull(level, base);
     // More concurrency never makes an engine faster. If a level was well, a full level below it was bad luck.
     const best = known.findLastIndex((level) => !level.isFull);
-    const highest = known[best];
-    this.#capacity =
-      highest === undefined
-        ? null
-        : {
-            carried: Math.round((highest.concurrency / highest.spans) * 1_000) / 1_000,
-            isLimit: best < known.length - 1,
-          };
+    const [highest, full] = [known[best], known[best + 1]];
+    if (highest === undefined) {
+      this.#capacity = null;
+      return;
+    }
+    const carried = meanOf(highest);
+    const mayCarry = full === undefined ? null : Math.max(carried, rounded(meanOf(full) / LEVEL));
+    this.#capacity = { carried, isLimit: full !== undefined, ...(mayCarry !== null && { mayCarry }) };
   }
+}
+
+/** Mean calls at once per replica. */
+function meanOf({ concurrency, spans }: Level): number {
+  return rounded(concurrency / spans);
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
 }
 
 /** The mean of a sign at the lowest levels that together have enough calls. Null if too few calls give it. */

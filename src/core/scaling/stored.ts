@@ -42,7 +42,7 @@ export const concurrencySeenSchema = storedAs<ConcurrencySeen>()(
     recentCalls: z.int().min(0),
     pendingShare: z.number().min(0).max(1).nullable(),
     lastCallAt: time.nullable(),
-    capacity: z.strictObject({ carried: amount, isLimit: z.boolean() }).nullable(),
+    capacity: z.strictObject({ carried: amount, isLimit: z.boolean(), mayCarry: amount.optional() }).nullable(),
     hours: z.array(hourSchema),
   }),
 );

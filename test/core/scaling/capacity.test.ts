@@ -54,9 +54,17 @@ describe('what one replica carries', () => {
   for (const [when, how] of full) {
     it(`ends below the concurrency at which ${when}`, () => {
       const seen = feed(new CapacityTable(ALL), { perReplica: 2 }, { perReplica: 8 }, { perReplica: 16, ...how });
-      assert.deepEqual(seen, { carried: 8, isLimit: true });
+      assert.deepEqual(seen, { carried: 8, isLimit: true, mayCarry: 12.8 });
     });
   }
+
+  it('may be more than was carried if the levels between that and a full one were not seen, and is not if they were', () => {
+    const table = new CapacityTable(ALL);
+    const late = { firstTokenMs: 900 };
+    assert.equal(feed(table, { perReplica: 4 }, { perReplica: 40, ...late })?.mayCarry, 32);
+    assert.equal(feed(table, { perReplica: 32, ...late })?.mayCarry, 25.6);
+    assert.deepEqual(feed(table, { perReplica: 25.6 }), { carried: 25.6, isLimit: true, mayCarry: 25.6 });
+  });
 
   it('does not end at a level that is only somewhat slower', () => {
     const slower = { perReplica: 16, firstTokenMs: 380, perTokenMs: 29 };
