@@ -23,6 +23,8 @@ const POLICY = {
     judge: {
       ...Object.fromEntries(METRICS.map((metric) => [metric, { judge: 'advise' }])),
       faults: { margin: 0.9, rollbackMargin: 0.9, judge: 'act' },
+      // What is judged also tells when the endpoint is full.
+      firstToken: { margin: 9, rollbackMargin: 9, judge: 'act' },
     },
     scaling: { adjust: 'off' },
     steps: ['50%', '100%'],

@@ -8,6 +8,7 @@ import { openForReading } from '../../src/ledger/open.ts';
 import { startLoad } from '../../src/loadtest/load.ts';
 import type { Load, LoadReport } from '../../src/loadtest/load.ts';
 import { seededDice } from '../../src/simulation/dice.ts';
+import { DEFAULT_LIMITS } from '../../src/simulation/limits.ts';
 import type { WhenFull } from '../../src/simulation/limits.ts';
 import { startSimulation } from '../../src/simulation/server.ts';
 import type { Simulation } from '../../src/simulation/server.ts';
@@ -57,8 +58,10 @@ const PHASES: readonly { readonly phase: Phase; readonly name: string; readonly 
   { phase: 'promoted', name: 'promoted', weight: 1 },
 ];
 /** The load of a swarm that the endpoint carries easily, so that the rollout goes on. */
-const CALM = 0.5;
-const ANSWER_TOKENS = 300;
+const CALM = 0.3;
+const ANSWER_TOKENS = 100;
+/** A first token that takes long: else a busy machine, whose delays the clock multiplies, would look like a full engine. */
+const SPEED = { ...DEFAULT_LIMITS.routerSpeed, baseMs: 10_000 };
 const LOOK_MS = 25;
 /** Long enough on a busy machine: a load needs some time to reach the endpoint. */
 const SETTLE_SHARE = 0.25;
@@ -71,6 +74,7 @@ export async function playEngine(engine: WhenFull, plan: Plan, folder: string): 
     clock,
     limits: {
       whenFull: engine,
+      routerSpeed: SPEED,
       replicaCalls: plan.places,
       routerCalls: 1_000_000,
       pendingMs: 5_000,
