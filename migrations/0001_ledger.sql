@@ -146,6 +146,9 @@ CREATE TABLE calls (
   provider_id INTEGER,
   -- Why the endpoint of the model could not get the call: ineligible_reasons.id. Null if it could, or if there was none.
   ineligible_reason_id INTEGER,
+  -- Hash of the unit that was assigned: the agent in a block of time, or the conversation (with a key). Null if it was
+  -- assigned by itself.
+  unit_id INTEGER,
   PRIMARY KEY (ended_at_us, gateway_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -592,6 +595,7 @@ SELECT
   c.step AS step, -- step of that rollout
   c.weight_per_10000 / 10000.0 AS weight, -- weight of the canary, 0 to 1
   CASE WHEN c.flags & 2 = 0 THEN NULL WHEN c.flags & 4 THEN 'canary' ELSE 'stable' END AS role, -- role it was assigned
+  c.unit_id AS unit_id, -- hash of the unit that was assigned; null: the call by itself
   c.flags & 1 AS is_eligible, -- 1 if it could be split
   i.name AS ineligible_reason, -- why the endpoint of its model could not get it
   -- upstream whose answer the client got

@@ -35,6 +35,12 @@ const BOUNDS: readonly Bound[] = [
   { world: 'calm', truth: 'error in stream 2 %', falsePromotion: 0.05 },
   { world: 'calm', truth: 'rejected 2 %', falsePromotion: 0.05 },
   { world: 'calm', truth: 'context 8k', falsePromotion: 0.05 },
+  ...['agents', 'sessions'].flatMap((world) => [
+    { world, truth: 'identical', falseRollback: 0 },
+    { world, truth: 'serverless incident', falseRollback: 0.05 },
+    { world, truth: '30 % slower', falsePromotion: 0 },
+    { world, truth: 'faults 10 %', falsePromotion: 0 },
+  ]),
   { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'no answer 50 %', falsePromotion: 0, exposedMedian: 30 },
   { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'rejected 50 %', falsePromotion: 0, exposedMedian: 30 },
   { judge: OURS_WITHOUT_SHADOW.name, world: 'calm', truth: 'faults 10 %', falsePromotion: 0, exposedMedian: 75 },

@@ -1,5 +1,8 @@
 import { Chance } from './chance.ts';
 import { Column, PAST_CALLS } from './trace.ts';
+import type { Affinity } from '../../src/core/route.ts';
+import { Units } from './units.ts';
+import type { Unit } from './units.ts';
 import type { World } from './worlds.ts';
 
 const MEDIAN_PROMPT = 1_500;
@@ -12,6 +15,9 @@ const RESIDUAL_SPREAD = 0.35;
 /** Of a call's residual, how much its first token shares; and what is its own, so that both spread alike. */
 const FIRST_SHARED = 0.7;
 const FIRST_OWN = Math.sqrt(1 - FIRST_SHARED ** 2);
+/** Of a call's residual, how much its unit shares, so that calls spread as they do without units. */
+const UNIT_SHARED = 0.6;
+const UNIT_OWN = Math.sqrt(1 - UNIT_SHARED ** 2);
 /** Levels are correlated over six minutes. */
 const PHI = Math.exp(-1 / 6);
 const FRESH = Math.sqrt(1 - PHI ** 2);
@@ -40,8 +46,13 @@ export class Draws {
   readonly atMs = new Column();
   readonly coin = new Column();
   readonly copyCoin = new Column();
+  /** Whether it streams is read from the lower digits. */
+  readonly streamCoin = new Column();
   readonly prompt = new Column();
   readonly arms = { stable: new ArmDraws(), canary: new ArmDraws() } as const;
+  /** The unit of each call, if units are assigned. */
+  readonly unit = new Column();
+  readonly #units: Units | null;
   readonly #world: World;
   readonly #chance: Chance;
   readonly #starts: number[];
@@ -49,6 +60,7 @@ export class Draws {
 
   constructor(world: World, seed: number) {
     this.#world = world;
+    this.#units = world.units === undefined ? null : new Units(world.units, seed);
     this.#chance = new Chance(seed);
     this.incident = 3 + Math.floor(this.#chance.uniform() * 20);
     this.arms.stable.level = this.#chance.normal();
@@ -56,6 +68,10 @@ export class Draws {
     this.past = this.#drawPast();
     this.#starts = [this.past];
     this.#nextAtMs = this.#gapMs();
+  }
+
+  get affinity(): Affinity {
+    return this.#world.units?.affinity ?? 'call';
   }
 
   get callsPerMinute(): number {
@@ -105,18 +121,29 @@ export class Draws {
   #drawCall(call: number, atMs: number): void {
     const chance = this.#chance;
     this.atMs.set(call, atMs);
-    this.coin.set(call, chance.uniform());
+    const unit = this.#units === null ? null : this.#units.next(atMs);
+    const coin = chance.uniform();
+    this.coin.set(call, unit === null ? coin : unit.coin);
+    this.streamCoin.set(call, coin);
+    if (unit !== null) this.unit.set(call, unit.id);
     this.copyCoin.set(call, chance.uniform());
     this.prompt.set(call, MEDIAN_PROMPT * Math.exp(PROMPT_SPREAD * chance.normal()));
     const question = QUESTION_SPREAD * chance.normal();
-    this.#drawOutcome(call, this.arms.stable, this.#world.stableDrift, question);
-    this.#drawOutcome(call, this.arms.canary, this.#world.canaryDrift, question);
+    this.#drawOutcome(call, this.arms.stable, { drift: this.#world.stableDrift, question, unit });
+    this.#drawOutcome(call, this.arms.canary, { drift: this.#world.canaryDrift, question, unit });
+    if (unit === null || this.#units?.sharesFate() === false) return;
+    for (const arm of [this.arms.stable, this.arms.canary]) arm.fate.set(call, unit.fate);
   }
 
-  #drawOutcome(call: number, arm: ArmDraws, drift: number, question: number): void {
+  #drawOutcome(
+    call: number,
+    arm: ArmDraws,
+    { drift, question, unit }: { readonly drift: number; readonly question: number; readonly unit: Unit | null },
+  ): void {
     const chance = this.#chance;
     const level = drift * arm.level;
-    const residual = chance.normal();
+    const own = chance.normal();
+    const residual = unit === null ? own : UNIT_SHARED * unit.pace + UNIT_OWN * own;
     const first = FIRST_SHARED * residual + FIRST_OWN * chance.normal();
     arm.output.set(call, MEDIAN_OUTPUT * Math.exp(question + ANSWER_SPREAD * chance.normal()));
     arm.slower.set(call, Math.exp(RESIDUAL_SPREAD * residual + level));

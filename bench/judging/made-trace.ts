@@ -1,5 +1,5 @@
 import type { HistoryCall } from '../../src/core/judge/profile.ts';
-import type { Role } from '../../src/core/route.ts';
+import type { Affinity, Role } from '../../src/core/route.ts';
 import type { Draws } from './draws.ts';
 import { BEGIN_US, emptySeen, historyCall } from './trace.ts';
 import type { Seen, Trace } from './trace.ts';
@@ -43,6 +43,14 @@ export class MadeTrace implements Trace {
 
   get callsPerMinute(): number {
     return this.#draws.callsPerMinute;
+  }
+
+  get affinity(): Affinity {
+    return this.#draws.affinity;
+  }
+
+  unit(call: number): number | undefined {
+    return this.affinity === 'call' ? undefined : this.#draws.unit.values[call];
   }
 
   start(minute: number): number {
@@ -127,7 +135,7 @@ function settle(draws: Draws, call: number, role: Role, is: Conditions, seen: Se
   const untilFirst = FIXED_MS + MS_PER_PROMPT_TOKEN * prompt;
   seen.durationMs = (untilFirst + MS_PER_OUTPUT_TOKEN * seen.outputTokens) * slower * factor;
   // The lower digits of the coin are as good as a coin of their own.
-  if (!isEmpty && ((draws.coin.values[call] as number) * 1_024) % 1 < STREAMED_SHARE) {
+  if (!isEmpty && ((draws.streamCoin.values[call] as number) * 1_024) % 1 < STREAMED_SHARE) {
     const first = untilFirst * (arm.firstSlower.values[call] as number) * factor;
     seen.firstTokenMs = Math.min(first, 0.95 * seen.durationMs);
   }

@@ -116,7 +116,7 @@ class Rollout {
     const { profile, forecast } = outlookOf(trace);
     this.#forecast = firstStep === 0 ? forecast : null;
     this.#lateUs = profile.tauUs;
-    this.#judge = new Judge(profile, policy, WEIGHTS, 'call', 'dedicated');
+    this.#judge = new Judge(profile, policy, WEIGHTS, trace.affinity, 'dedicated');
   }
 
   run(): Ending {
@@ -189,7 +189,9 @@ class Rollout {
     this.#trace.read(call, role, minute, weight, this.#seen);
     const arrivedAtUs = BEGIN_US + Math.round(this.#trace.arrivedAtMs(call) * 1_000);
     const key = { gatewayId: GATEWAY_ID, arrivedAtUs };
-    const assigned = { ...key, assignedAtUs: arrivedAtUs, role, step: this.#step, weight, waitedUs: 0 };
+    const unit = this.#trace.unit(call);
+    const shared = unit === undefined ? {} : { unit };
+    const assigned = { ...key, assignedAtUs: arrivedAtUs, role, step: this.#step, weight, ...shared, waitedUs: 0 };
     const told = historyCall(arrivedAtUs, this.#seen);
     const known = { ...told, knownAfterUs: told.durationUs };
     return { early: earlyView(assigned, known), full: fullView(assigned, known, this.#lateUs) };

@@ -21,6 +21,7 @@ const HISTORY_CALLS_PER_MINUTE = Math.floor(PAST_CALLS / HISTORY_MINUTES);
 
 /** Poisson arrivals; how calls go is drawn from recordings of real servers. */
 export class RecordedTrace implements Trace {
+  readonly affinity = 'call';
   readonly callsPerMinute = CALLS_PER_MINUTE;
   readonly #pair: RecordedPair;
   readonly #chance: Chance;
@@ -45,6 +46,10 @@ export class RecordedTrace implements Trace {
 
   arrivedAtMs(call: number): number {
     return this.#at.values[call] as number;
+  }
+
+  unit(): undefined {
+    return undefined;
   }
 
   coin(call: number): number {

@@ -1,6 +1,6 @@
 import type { Outcome } from '../../src/core/outcome.ts';
 import type { HistoryCall } from '../../src/core/judge/profile.ts';
-import type { Role } from '../../src/core/route.ts';
+import type { Affinity, Role } from '../../src/core/route.ts';
 
 /** When a rollout begins, in clock µs: any whole minute. */
 export const BEGIN_US = 28_333_334 * 60e6;
@@ -54,6 +54,9 @@ export interface Trace {
   /** How the call, which arrived in that minute, goes at that upstream under that weight. */
   read(call: number, role: Role, minute: number, weight: number, seen: Seen): void;
   readonly callsPerMinute: number;
+  readonly affinity: Affinity;
+  /** The unit of the call, which shares its coin; undefined if each call is assigned by itself. */
+  unit(call: number): number | undefined;
   /** What serverless did in the hours before, in order of arrival, all before `BEGIN_US`; the same array each time. Thinned out. */
   history(): readonly HistoryCall[];
 }

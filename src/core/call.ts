@@ -109,6 +109,8 @@ export interface Call extends CallKey {
   readonly waitedUs: number;
   /** Whether it went past the gateway, straight to serverless, and was reported later. */
   readonly isBypass?: boolean;
+  /** The unit that it was assigned with, if it may share one; absent: it was assigned by itself. */
+  readonly unit?: number;
   /** Whether its role belongs to a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
   /** Whether it was given to the endpoint, without a role, because serverless was out. */
@@ -179,6 +181,8 @@ export interface Arrival extends CallKey {
   readonly hasNoToken: boolean;
   /** Whether it repeats a refused call that already counts as demand. */
   readonly isRepeat: boolean;
+  /** The unit that it was assigned with, if it may share one; absent: it was assigned by itself. */
+  readonly unit?: number;
   /** Whether its role belongs to a way back, in which serverless is the canary. */
   readonly isWayBack?: boolean;
   /** Whether it was given to the endpoint, without a role, because serverless was out. */

@@ -18,8 +18,9 @@ export function upstreamOf(role: Role, toward: Toward): UpstreamKind {
   return toward === 'dedicated' ? 'serverless' : 'dedicated';
 }
 
-/** The unit of assignment: each call by itself, or an agent for a block of time. */
-export type Affinity = 'call' | 'agent';
+/** The units of assignment: each call by itself, an agent for a block of time, or a conversation. */
+export const AFFINITIES = ['call', 'agent', 'session'] as const;
+export type Affinity = (typeof AFFINITIES)[number];
 
 /** The kinds of call, by path. `native` is a provider's or a task's own format; it always stays on serverless. */
 export type CallKind = 'chat' | 'completion' | 'embedding' | 'response' | 'message' | 'models' | 'native';

@@ -98,6 +98,7 @@ export function callRow(
     repeatOfUs,
     hasShadow,
     waitedUs: arrival.waitedUs,
+    ...(arrival.unit !== undefined && { unit: arrival.unit }),
     ...(arrival.isWayBack === true && { isWayBack: true }),
     ...(arrival.isThroughOutage === true && { isThroughOutage: true }),
     ...(arrival.wasOut === true && { wasOut: true }),

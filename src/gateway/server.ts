@@ -30,6 +30,7 @@ import { EndpointGates } from './overflow/endpoint-gates.ts';
 import { Agents } from './request/agent.ts';
 import { Hashes } from './request/hashes.ts';
 import { LearnedLimits } from './request/learned-limits.ts';
+import { Sessions } from './request/sessions.ts';
 import { Repeats } from './request/repeats.ts';
 import { Shadows } from './shadow/shadows.ts';
 import type { ShadowCounts } from './shadow/shadows.ts';
@@ -184,9 +185,8 @@ function startChecks({ live, shadows, lanes, gates, clock, coarse }: Parts): () 
 
 function share(options: GatewayOptions): Parts {
   const { clock } = options;
-  const hashes = new Hashes();
+  const [hashes, coarse] = [new Hashes(), { nowMs: performance.now() }];
   let lastArrivalUs = 0;
-  const coarse = { nowMs: performance.now() };
   return {
     gatewayId: options.gatewayId,
     table: options.table,
@@ -195,6 +195,7 @@ function share(options: GatewayOptions): Parts {
     recorder: options.recorder,
     observer: guarded(options.observer, options.log ?? (() => undefined)),
     agents: new Agents(options.agentSalt),
+    sessions: new Sessions(options.agentSalt),
     hashes,
     repeats: new Repeats(hashes),
     unreached: new Unreached(

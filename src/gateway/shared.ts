@@ -10,6 +10,7 @@ import type { EndpointGates } from './overflow/endpoint-gates.ts';
 import type { Indexed, LiveSet } from './live-set.ts';
 import type { Agents } from './request/agent.ts';
 import type { Hashes } from './request/hashes.ts';
+import type { Sessions } from './request/sessions.ts';
 import type { Repeats } from './request/repeats.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { LearnedLimits } from './request/learned-limits.ts';
@@ -34,6 +35,7 @@ export interface Shared {
   readonly recorder: Recorder;
   readonly observer: CallObserver;
   readonly agents: Agents;
+  readonly sessions: Sessions;
   readonly hashes: Hashes;
   readonly repeats: Repeats;
   readonly limits: LearnedLimits;

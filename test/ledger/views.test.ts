@@ -215,10 +215,7 @@ describe('the view served_shares', () => {
          FROM served_shares WHERE rollout = ?`,
       )
       .all(ROLLOUT);
-    for (const { step, calls: count, measured, served } of measuredShares(db, ROLLOUT, {
-      affinity: 'call',
-      blockMs: 1,
-    })) {
+    for (const { step, calls: count, measured, served } of measuredShares(db, ROLLOUT)) {
       // The view tells models apart.
       const mine = rows.filter((each) => each.step === step);
       const sum = (of: (row: Share) => number) => mine.reduce((total, each) => total + of(each), 0);

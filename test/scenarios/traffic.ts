@@ -2,7 +2,7 @@ import type { Arrival, AttemptRecord, Call } from '../../src/core/call.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
 import { assignedTo, GATEWAY_ID } from '../../src/core/call.ts';
 import type { Canary, Role, UpstreamKind } from '../../src/core/route.ts';
-import { assign } from '../../src/core/rollout/split.ts';
+import { assign, unitOf } from '../../src/core/rollout/split.ts';
 
 /** How each upstream answers. A share is a share of the calls that go to it. */
 export interface Traffic {
@@ -31,7 +31,8 @@ const SLOW_US = 2_000_000;
 export function makeCall(n: number, atMs: number, model: string, canary: Canary | null, traffic: Traffic): OneCall {
   const agent = `agent-${n % traffic.agents}`;
   const arrivedAtUs = Math.round(atMs * 1_000);
-  const role: Role | null = canary === null ? null : assign(canary, arrivedAtUs, agent);
+  const unit = canary === null ? null : unitOf(canary, { arrivedAtUs, agent, session: null });
+  const role: Role | null = canary === null ? null : assign(canary, arrivedAtUs, unit);
   const isWayBack = canary?.toward === 'serverless';
   const attempts = attempt(n, assignedTo({ role, isWayBack }), traffic);
   const [first] = attempts as [AttemptRecord];
@@ -50,6 +51,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     role,
     isEligible: canary !== null,
     hasNoToken: false,
+    ...(unit !== null && { unit }),
     ...(isWayBack && { isWayBack }),
   };
   const call: Call = {

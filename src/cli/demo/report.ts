@@ -75,10 +75,9 @@ export async function gather(given: {
     const evidence = { publicKey: readPublicKey(keyPathOf(db.name)), marks: [] };
     const audit = verifyAudit(db, decideAgain, CORE_VERSION, { evidence });
     const {
-      affinity,
       steps: { length: stops },
     } = given.policy.routes[0] ?? given.policy.watched;
-    const steps = rollout === null ? [] : measuredShares(db, rollout.id, { affinity, blockMs: 600_000 });
+    const steps = rollout === null ? [] : measuredShares(db, rollout.id);
     return {
       fault: given.fault,
       phase: rollout?.phase ?? 'watching',

@@ -20,6 +20,8 @@ export interface Assigned extends CallKey {
   readonly role: Role;
   readonly step: number;
   readonly weight: number;
+  /** The unit that it was assigned with; absent: it was assigned by itself. */
+  readonly unit?: number;
   /** How long it was then held, until it was sent or ended. */
   readonly waitedUs: number;
 }
@@ -152,12 +154,12 @@ export function fullView(assigned: Assigned, known: Known | null, lateUs: number
 }
 
 function viewAt(
-  { assignedAtUs, role, step, weight, waitedUs }: Assigned,
+  { assignedAtUs, role, step, weight, unit, waitedUs }: Assigned,
   known: Known | null,
   atUs: number,
 ): JudgedCall {
   const held = waitedUs >= DELAYED_US ? { wasHeld: true } : {};
-  const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...held };
+  const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...(unit !== undefined && { unit }), ...held };
   if (known === null || known.knownAfterUs >= atUs) {
     const running = { outcome: null, knownAfterUs: atUs, durationUs: atUs };
     return { ...base, ...running, firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null };

@@ -9,6 +9,8 @@ import { MetricJudge } from './metric-judge.ts';
 import type { Profile } from './profile.ts';
 import { scoreCall, scoreEarly, scoreRejection } from './scores.ts';
 import { summarize } from './sentence.ts';
+import { FirstCalls, Units } from './units.ts';
+import type { UnitScore } from './units.ts';
 import { StableHealth } from './stable-health.ts';
 import type { JudgedCall, Verdict, VerdictStatus } from './verdict.ts';
 
@@ -50,12 +52,16 @@ class Minutes {
  * and otherwise as good as these parameters. The gate never rolls back for a share, because the rollback margins of
  * shares are narrow already. `scores.ts` says how 429s and slow calls of either role are scored.
  *
+ * If several calls are assigned as a whole (`units.ts`), the bets take the first call of each unit, and both tiers take each
+ * unit as one observation.
+ *
  * Memory does not grow with calls. The same calls in the same order give the same verdicts, bit for bit.
  */
 export class Judge {
   readonly #profile: Profile;
   readonly #policy: JudgePolicy;
-  readonly #affinity: Affinity;
+  /** Null if each call is assigned by itself. */
+  readonly #units: { readonly early: FirstCalls; readonly full: Units } | null;
   readonly #toward: Toward;
   readonly #lastStep: number;
   readonly #metrics: readonly MetricJudge[];
@@ -70,19 +76,19 @@ export class Judge {
   #taken = { early: 0, full: 0, pairs: 0 };
 
   /**
-   * `steps`: the canary's weight at each step. `affinity`: what was assigned as a whole. If that is an agent, its calls
-   * are not assigned independently, so that the split is not tested. `toward`: the kind of the canary; the profile is
+   * `steps`: the canary's weight at each step. `affinity`: what was assigned as a whole. `toward`: the kind of the canary; the profile is
    * that of the other kind.
    */
   constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[], affinity: Affinity, toward: Toward) {
     this.#profile = profile;
     this.#policy = policy;
-    this.#affinity = affinity;
     this.#toward = toward;
     this.#lastStep = steps.length;
     const odds = failOdds(policy, steps.length);
     this.#earlyFaults = new ShareFailureBet(policy.metrics.faults.rollbackMargin, profile.shares.faults);
-    this.#metrics = METRICS.map((name) => new MetricJudge(name, policy.metrics[name], profile, odds[name]));
+    const hasUnits = affinity !== 'call';
+    this.#metrics = METRICS.map((name) => new MetricJudge(name, policy.metrics[name], profile, odds[name], hasUnits));
+    this.#units = hasUnits ? { early: new FirstCalls(), full: new Units((unit) => this.#takeUnit(unit)) } : null;
     this.#rejections = [0, 1].map(() => new ShareFailureBet(REJECTIONS_MARGIN, 0.002));
     this.#health = new StableHealth(profile);
   }
@@ -95,6 +101,8 @@ export class Judge {
       this.#split.more.restart();
       this.#split.less.restart();
     }
+    // The calls of a unit share one coin: only the first of them is drawn.
+    if (this.#units?.early.isFirst(call) === false) return;
     const { role, weight } = call;
     this.#betOnSplit(role === 'canary' ? 1 - weight : -weight, weight);
     this.#earlyFaults.take(role, weight, scoreEarly(call, this.#toward));
@@ -106,7 +114,7 @@ export class Judge {
   }
 
   #betOnSplit(surprise: number, weight: number): void {
-    if (weight <= 0 || weight >= 1 || this.#affinity === 'agent') return;
+    if (weight <= 0 || weight >= 1) return;
     const { more, less } = this.#split;
     more.bet(surprise, weight);
     less.bet(-surprise, 1 - weight);
@@ -121,7 +129,19 @@ export class Judge {
     const scores = scoreCall(call, this.#profile, this.#health.level, this.#toward);
     if (scores.faults !== null) this.#decided[role]++;
     if (role === 'stable') this.#health.add(scores.faults, scores.speed);
-    for (const metric of this.#metrics) metric.take(call, scores[metric.name]);
+    if (this.#units === null) {
+      for (const metric of this.#metrics) metric.take(call, scores[metric.name]);
+      return;
+    }
+    const isFirst = this.#units.full.add(call, scores);
+    for (const metric of this.#metrics) {
+      metric.cover(call, scores[metric.name]);
+      if (isFirst) metric.takeFirst(call, scores[metric.name]);
+    }
+  }
+
+  #takeUnit({ role, weight, scores }: UnitScore): void {
+    for (const metric of this.#metrics) metric.takeUnit(role, weight, scores[metric.name]);
   }
 
   /** Takes a pair of the shadow stage: the live call on serverless and its copy on the endpoint. */
@@ -140,6 +160,7 @@ export class Judge {
   #moveTo(arrivedAtUs: number, step: number): void {
     const over = this.#minutes.next(arrivedAtUs);
     const isNewStep = step !== this.#step;
+    if (isNewStep) this.#units?.full.closeAll();
     if (over !== null) this.#endMinute(over);
     else if (isNewStep && this.#minutes.now !== null) this.#endMinute(this.#minutes.now);
     if (!isNewStep) return;

@@ -1,5 +1,6 @@
 import { isShare } from '../policy/judge.ts';
 import type { MetricName, MetricPolicy } from '../policy/judge.ts';
+import type { Role } from '../route.ts';
 import { Comparison, usualNoise } from './comparison.ts';
 import type { FailOdds } from './error-rates.ts';
 import { ShareFailureBet, SizeFailureBet } from './failure-bet.ts';
@@ -7,7 +8,7 @@ import { predict } from './latency-model.ts';
 import { ShareGate, SizeGate } from './pass-gate.ts';
 import { SIZES } from './profile.ts';
 import type { Profile, Size } from './profile.ts';
-import { EARLY_US } from './scores.ts';
+import { clipped, EARLY_US } from './scores.ts';
 import type { JudgedCall, MetricVerdict } from './verdict.ts';
 
 /** Larger odds are reported as this. */
@@ -19,10 +20,6 @@ const MOST_ODDS = 1e12;
  */
 const RARE = 0.1;
 const SEEN = 100;
-
-/** Scores of sizes are limited to this in block means (in logarithms), because outliers say nothing about the level. */
-const CLIP = 1;
-const LENGTH_CLIP = 2;
 
 /**
  * The rollback margin of a size is at least this many standard deviations of the drift of the roles' difference. A bet
@@ -54,11 +51,14 @@ export class MetricJudge {
   readonly #failAt: FailOdds;
   readonly #comparison: Comparison;
   readonly #failureBet: ShareFailureBet | SizeFailureBet;
+  /** On the first calls of units; null if each call is assigned by itself. */
+  readonly #firstBet: ShareFailureBet | SizeFailureBet | null;
   readonly #gate: ShareGate | SizeGate;
   /** Answered stable calls, and those among them that have a score on this metric. */
   #coverage = { answered: 0, scored: 0 };
 
-  constructor(name: MetricName, policy: MetricPolicy, profile: Profile, failAt: FailOdds) {
+  /** `hasUnits`: whether several calls may be assigned as a whole. */
+  constructor(name: MetricName, policy: MetricPolicy, profile: Profile, failAt: FailOdds, hasUnits = false) {
     this.name = name;
     this.#policy = policy;
     this.#profile = profile;
@@ -69,7 +69,8 @@ export class MetricJudge {
       const likely = usual + UNSEEN;
       const variance = likely * (1 - likely);
       this.#comparison = new Comparison(variance, { sigma: 0, phi: 0 }, profile.callsPerMinute, variance);
-      this.#failureBet = new ShareFailureBet(policy.rollbackMargin, usual);
+      const bet = () => new ShareFailureBet(policy.rollbackMargin, usual);
+      [this.#failureBet, this.#firstBet] = [bet(), hasUnits ? bet() : null];
       this.#gate = new ShareGate(policy.margin, usual);
       return;
     }
@@ -79,26 +80,49 @@ export class MetricJudge {
     const margin = Math.log1p(policy.margin);
     this.#comparison = new Comparison(variance, drift, profile.callsPerMinute);
     const rollbackMargin = Math.max(Math.log1p(policy.rollbackMargin), SWAYS * drift.sigma);
-    this.#failureBet = new SizeFailureBet(rollbackMargin, name === 'length');
+    const bet = () => new SizeFailureBet(rollbackMargin, name === 'length');
+    [this.#failureBet, this.#firstBet] = [bet(), hasUnits ? bet() : null];
     const margins = name === 'length' ? [margin, -margin] : [margin];
     this.#gate = new SizeGate(margins, usualNoise(variance, profile.callsPerMinute), drift);
   }
 
-  take({ role, weight, outcome, knownAfterUs }: JudgedCall, score: number | null): void {
-    if (role === 'stable' && outcome === 'ok') this.#cover(score);
-    if (score !== null) this.#comparison.add(role, this.#clip(score));
-    // Early faults have a bet of their own.
-    const isEarly = this.name === 'faults' && score === 1 && knownAfterUs <= EARLY_US;
-    this.#failureBet.take(role, weight, isEarly ? 0 : score);
+  take(call: JudgedCall, score: number | null): void {
+    const { role, weight } = call;
+    this.cover(call, score);
+    if (score !== null) this.#comparison.add(role, clipped(this.name, score));
+    this.#failureBet.take(role, weight, this.#lateScore(call, score));
     if (this.#gate instanceof ShareGate) this.#gate.take(role, weight, score);
+  }
+
+  /** Takes the first call of a unit. It has a coin of its own. */
+  takeFirst(call: JudgedCall, score: number | null): void {
+    this.#firstBet?.take(call.role, call.weight, this.#lateScore(call, score));
+  }
+
+  /** Takes a unit as one observation. */
+  takeUnit(role: Role, weight: number, score: number | null): void {
+    if (score !== null) this.#comparison.add(role, score);
+    this.#failureBet.take(role, weight, score);
+    if (this.#gate instanceof ShareGate) this.#gate.take(role, weight, score);
+  }
+
+  /** Counts a call for whether the route has this metric at all. */
+  cover({ role, outcome }: JudgedCall, score: number | null): void {
+    if (role === 'stable' && outcome === 'ok') this.#cover(score);
+  }
+
+  /** Early faults have a bet of their own. */
+  #lateScore({ knownAfterUs }: JudgedCall, score: number | null): number | null {
+    return this.name === 'faults' && score === 1 && knownAfterUs <= EARLY_US ? 0 : score;
   }
 
   pair(stable: number | null, canary: number | null): void {
     this.#cover(stable);
     if (stable === null || canary === null) return;
-    this.#comparison.add('stable', this.#clip(stable));
-    this.#comparison.add('canary', this.#clip(canary));
+    this.#comparison.add('stable', clipped(this.name, stable));
+    this.#comparison.add('canary', clipped(this.name, canary));
     this.#failureBet.pair(stable, canary);
+    this.#firstBet?.pair(stable, canary);
     if (this.#gate instanceof ShareGate) this.#gate.pair(stable, canary);
   }
 
@@ -107,13 +131,9 @@ export class MetricJudge {
     if (score !== null) this.#coverage.scored++;
   }
 
-  #clip(score: number): number {
-    const clip = this.name === 'length' ? LENGTH_CLIP : CLIP;
-    return Math.max(-clip, Math.min(clip, score));
-  }
-
   endMinute(minute: number, isUsual: boolean): void {
     this.#failureBet.endMinute();
+    this.#firstBet?.endMinute();
     const block = this.#comparison.endMinute(minute, isUsual);
     if (this.#gate instanceof ShareGate) this.#gate.endMinute(isUsual);
     else if (block !== null) this.#gate.add(block, this.#comparison.drift);
@@ -148,13 +168,19 @@ export class MetricJudge {
 
   /** The evidence against the canary that is nearest to its limit. */
   #worst(earlyOdds: number): { readonly failOdds: number; readonly failAt: number } {
-    const all = [{ failOdds: this.#failureBet.odds, failAt: this.#failAt.bet }];
+    const all = [{ failOdds: this.#betOdds(), failAt: this.#failAt.bet }];
     if (this.name === 'faults') all.push({ failOdds: earlyOdds, failAt: this.#failAt.early });
     if (this.#gate instanceof SizeGate) {
       const { rollout, step } = this.#gate.failOdds();
       all.push({ failOdds: rollout, failAt: this.#failAt.gate }, { failOdds: step, failAt: this.#failAt.gateStep });
     }
     return all.reduce((worst, one) => (one.failOdds / one.failAt > worst.failOdds / worst.failAt ? one : worst));
+  }
+
+  /** If there are two bets, each has half of the allowed error. */
+  #betOdds(): number {
+    const { odds } = this.#failureBet;
+    return this.#firstBet === null ? odds : Math.max(odds, this.#firstBet.odds) / 2;
   }
 
   /** False if the route's calls lack this metric (they do not stream, or report no tokens); it then holds no step. */

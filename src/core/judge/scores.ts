@@ -16,6 +16,16 @@ const WORST = Number.POSITIVE_INFINITY;
 /** One call's score on each metric: 0 or 1 for shares, a logarithm for sizes; null if it has none. */
 export type Scores = Readonly<Record<MetricName, number | null>>;
 
+/** Scores of sizes are limited to this where means are formed (in logarithms), because outliers say nothing about the level. */
+const CLIP = 1;
+const LENGTH_CLIP = 2;
+
+/** A score as it counts in a mean. */
+export function clipped(metric: MetricName, score: number): number {
+  const clip = metric === 'length' ? LENGTH_CLIP : CLIP;
+  return Math.max(-clip, Math.min(clip, score));
+}
+
 const NOTHING: Scores = {
   faults: null,
   speed: null,

@@ -13,6 +13,8 @@ export interface JudgedCall {
   readonly step: number;
   /** The canary's weight when it was assigned, 0..1. */
   readonly weight: number;
+  /** The unit that was assigned, if several calls may share it. */
+  readonly unit?: number;
   /** How its first attempt ended; null if it was still running when its time was over. */
   readonly outcome: Outcome | null;
   /** From its arrival until that was known. */

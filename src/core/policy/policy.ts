@@ -1,3 +1,4 @@
+import type { Affinity } from '../route.ts';
 import type { ApprovalsPolicy } from './approvals.ts';
 import type { BackPolicy } from './back.ts';
 import type { BudgetPolicy } from './budget.ts';
@@ -54,7 +55,7 @@ export interface RoutePolicy {
   readonly criteria: CriteriaPolicy;
   /** Rising weights, the last 1. */
   readonly steps: readonly number[];
-  readonly affinity: 'call' | 'agent';
+  readonly affinity: Affinity;
   readonly limits: LimitsPolicy;
   readonly judge: JudgePolicy;
   readonly shadow: ShadowPolicy;

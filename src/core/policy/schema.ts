@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AFFINITIES } from '../route.ts';
 import { approvalsSchema, QUESTIONS } from './approvals.ts';
 import { BACK_KEYS, backSchema } from './back.ts';
 import { budgetSchema as moneySchema } from './budget.ts';
@@ -153,7 +154,7 @@ const settings = {
   approvals: approvalsSchema.partial().optional(),
   criteria: criteriaSchema.partial().optional(),
   steps: stepsSchema.optional(),
-  affinity: z.enum(['call', 'agent']).optional(),
+  affinity: z.enum(AFFINITIES).optional(),
   limits: limitsSchema.partial().optional(),
   judge: judgeSchema.optional(),
   shadow: shadowSchema.partial().optional(),

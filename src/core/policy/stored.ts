@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AFFINITIES } from '../route.ts';
 import { readStored, storedAs } from '../stored.ts';
 import type { BackPolicy } from './back.ts';
 import type { BudgetPolicy } from './budget.ts';
@@ -101,7 +102,7 @@ export const routePolicySchema = storedAs<RoutePolicy>()(
     approvals: z.strictObject({ provision: count, step: count, promote: count, budget: count, scaling: count }),
     criteria: criteriaSchema,
     steps: z.array(share),
-    affinity: z.enum(['call', 'agent']),
+    affinity: z.enum(AFFINITIES),
     limits: z.strictObject({
       bake: ms,
       minCalls: count,

@@ -31,26 +31,41 @@ function absorb(hash: number, word: number): number {
   return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
 }
 
-/** The unit by which a call is assigned: its arrival (µs), or its agent within a block of clock time. */
-export function unitOf(
-  canary: Pick<Canary, 'affinity' | 'blockMs'>,
-  arrivedAtUs: number,
-  agent: string,
-): string | number {
-  if (canary.affinity === 'call') return arrivedAtUs;
-  return `${Math.floor(arrivedAtUs / 1000 / canary.blockMs)}:${agent}`;
+/** How long an agent keeps its side under `affinity: agent`, clock ms. */
+export const AGENT_BLOCK_MS = 600_000;
+
+/** What tells the unit of a call. `session`: the keyed hash of its conversation; null if it has none. */
+interface Unitary {
+  readonly arrivedAtUs: number;
+  readonly agent: string;
+  readonly session: number | null;
 }
 
 /**
- * The role of an eligible call. No random number is used, so the audit can compute the role again. A higher weight
+ * The unit by which a call is assigned, if several calls may share it: its agent within a block of clock time, or its
+ * conversation. Null if it is assigned by itself. It is a whole number below 2^53, as the ledger stores it.
+ */
+export function unitOf(
+  { affinity, blockMs }: Pick<Canary, 'affinity' | 'blockMs'>,
+  { arrivedAtUs, agent, session }: Unitary,
+): number | null {
+  if (affinity === 'call') return null;
+  if (affinity === 'session') return session;
+  const block = `${Math.floor(arrivedAtUs / 1_000 / blockMs)}`;
+  // Two draws of 32 and 21 bits.
+  return draw(block, agent) * 2 ** 53 + Math.floor(draw(`${block}/`, agent) * 2 ** 21);
+}
+
+/**
+ * The role of an eligible call. No random number is used, so the role can be computed again from the ledger. A higher weight
  * moves units only from stable to canary, never from canary to stable.
  */
 export function assign(
-  canary: Pick<Canary, 'rolloutId' | 'weight' | 'affinity' | 'blockMs'>,
+  { rolloutId, weight }: Pick<Canary, 'rolloutId' | 'weight'>,
   arrivedAtUs: number,
-  agent: string,
+  unit: number | null,
 ): Role {
-  return draw(canary.rolloutId, unitOf(canary, arrivedAtUs, agent)) < canary.weight ? 'canary' : 'stable';
+  return draw(rolloutId, unit ?? arrivedAtUs) < weight ? 'canary' : 'stable';
 }
 
 /**

@@ -9,6 +9,7 @@ import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
 import { endpointOf, throughOf, weights } from '../../core/rollout/rollout.ts';
 import type { Rollout, WarmEndpoint } from '../../core/rollout/rollout.ts';
+import { AGENT_BLOCK_MS } from '../../core/rollout/split.ts';
 import type { Canary, RouteEntry, RouteTable, ShadowShare, Timeouts, UpstreamKind } from '../../core/route.ts';
 import { engineLimits } from '../../core/sizing/engine-limits.ts';
 import { carriedAtOnce } from './concurrency.ts';
@@ -18,7 +19,6 @@ import { RouteWatch } from './watch.ts';
 
 const MOST_WATCHED = 1_000;
 const MOST_SHOWN = 20;
-const AGENT_BLOCK_MS = 600_000;
 
 /** What the demand of a route's window costs; null if that is unknown. */
 type CostsOfRoute = (watch: RouteWatch, figures: DemandFigures) => DemandCosts | null;

@@ -5,7 +5,7 @@ import type { IneligibleReason } from '../../core/eligibility.ts';
 import { NO_LIMITS } from '../../core/endpoint-limits.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
 import { servesCalls } from '../../core/overflow/serves-calls.ts';
-import { assign } from '../../core/rollout/split.ts';
+import { assign, unitOf } from '../../core/rollout/split.ts';
 import type { Canary, Timeouts, UpstreamKind } from '../../core/route.ts';
 import { serverlessAuthorization } from '../../core/wire/credentials.ts';
 import type { RouteEntry, RouteTable } from '../../core/route.ts';
@@ -15,6 +15,7 @@ import { credentialsOf } from './headers.ts';
 import { demandsProvider } from './incoming-call.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import type { LearnedLimits } from './learned-limits.ts';
+import type { Sessions } from './sessions.ts';
 import { wayThroughOutage } from './through-outage.ts';
 import type { ThroughParts } from './through-outage.ts';
 
@@ -42,6 +43,7 @@ export interface Assigning extends ThroughParts {
   readonly agents: Agents;
   readonly repeats: Repeats;
   readonly limits: LearnedLimits;
+  readonly sessions: Sessions;
   nowUs(): number;
 }
 
@@ -61,7 +63,8 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
   );
   const reason = canary === null ? null : whyIneligible(shared.limits, incoming, canary);
   const canSplit = canary !== null && reason === null;
-  const drawn = canSplit ? assign(canary, arrivedAtUs, agent.id) : null;
+  const unit = canSplit ? unitFor(shared.sessions, incoming, canary, agent.id) : null;
+  const drawn = canSplit ? assign(canary, arrivedAtUs, unit) : null;
   // Whether the endpoint is full is known before the draw counts, so that both roles lose calls alike.
   const wasFull = canSplit && servesCalls(canary) && shared.gates.of(canary.url).isFull;
   const through = drawn === null || wasFull ? null : wayThroughOutage(shared, entry as RouteEntry, agent.id, drawn);
@@ -88,12 +91,23 @@ export function assignCall(shared: Assigning, incoming: IncomingCall): Assignmen
     ...(reason !== null && { ineligibleReason: reason }),
     hasNoToken: (isForEndpoint ? shared.token : authorization) === null,
     isRepeat: repeatOfUs !== null,
+    ...(unit !== null && { unit }),
     ...(isWayBack && { isWayBack }),
     ...(isThroughOutage && { isThroughOutage }),
     ...(wasFull && { wasFull, isOverflow: assignedTo({ role: drawn, isWayBack }) === 'dedicated' }),
   };
   const { timeouts, care } = entry ?? table.fallback;
   return { arrival, canary, timeouts, care: model === null ? null : care, authorization, repeatOfUs };
+}
+
+/** The unit that a call is assigned with; null: by itself. */
+function unitFor(sessions: Sessions, incoming: IncomingCall, canary: Canary, agent: string): number | null {
+  // Where all calls go to one side, no unit decides anything.
+  if (canary.affinity === 'call' || canary.weight <= 0 || canary.weight >= 1) return null;
+  const { arrivedAtUs, headers, body, content } = incoming;
+  const places = content.scan === null ? null : content.scan.session;
+  const session = canary.affinity === 'session' ? sessions.of({ headers, body, places }) : null;
+  return unitOf(canary, { arrivedAtUs, agent, session });
 }
 
 /** Why the endpoint of a call's model cannot get the call; null if it can. */

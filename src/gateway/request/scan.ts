@@ -15,8 +15,24 @@ export interface Scan {
   hasMedia: boolean;
   /** The tokens that the answer may have at most, if the request says so; otherwise null. */
   maxTokens: number | null;
+  /** What tells the conversation, as byte ranges in the body. */
+  readonly session: SessionPlaces;
   /** Whether its size shows nothing about the length of a prompt: it has several, or has the engine shorten it. */
   isBatch: boolean;
+}
+
+/** Byte ranges [start, end) of values in the body; start is -1 if there is none. */
+export interface SessionPlaces {
+  /** `prompt_cache_key`, else `user`, if they are strings. */
+  keyStart: number;
+  keyEnd: number;
+  isCacheKey: boolean;
+  /** `system` or `instructions`, beside the messages. */
+  systemStart: number;
+  systemEnd: number;
+  /** The list of messages. */
+  messagesStart: number;
+  messagesEnd: number;
 }
 
 const QUOTE = 0x22;
@@ -46,6 +62,20 @@ const takeBatch: Take = (found, text, start) => {
   found.isBatch ||= text.charCodeAt(start) === OPEN_BRACKET;
 };
 
+const takeKey =
+  (isCacheKey: boolean): Take =>
+  ({ session }, text, start, end) => {
+    // An empty string names nothing, and a cache key says more than a user.
+    if (text.charCodeAt(start) !== QUOTE || end - start <= 2 || (session.isCacheKey && !isCacheKey)) return;
+    [session.keyStart, session.keyEnd, session.isCacheKey] = [start, end, isCacheKey];
+  };
+const takeSystem: Take = ({ session }, text, start, end) => {
+  if (isGiven(text, start)) [session.systemStart, session.systemEnd] = [start, end];
+};
+const takeMessages: Take = ({ session }, text, start, end) => {
+  if (text.charCodeAt(start) === OPEN_BRACKET) [session.messagesStart, session.messagesEnd] = [start, end];
+};
+
 /** What the keys beside `model` say. */
 const KEYS: ReadonlyMap<string, Take> = new Map<string, Take>([
   ['stream', (found, text, start) => (found.isStream = text.charCodeAt(start) === 0x74)],
@@ -66,7 +96,18 @@ const KEYS: ReadonlyMap<string, Take> = new Map<string, Take>([
   ['max_tokens', takeMaxTokens],
   ['max_completion_tokens', takeMaxTokens],
   ['prompt', takeBatch],
-  ['input', takeBatch],
+  [
+    'input',
+    (found, text, start, end) => {
+      takeBatch(found, text, start, end);
+      takeMessages(found, text, start, end);
+    },
+  ],
+  ['messages', takeMessages],
+  ['system', takeSystem],
+  ['instructions', takeSystem],
+  ['prompt_cache_key', takeKey(true)],
+  ['user', takeKey(false)],
   ['truncate_prompt_tokens', (found, text, start) => (found.isBatch ||= isGiven(text, start))],
   ['modalities', (found, text, start, end) => (found.hasMedia ||= text.slice(start, end).includes('"audio"'))],
 ]);
@@ -98,6 +139,15 @@ export function scanObject(body: Buffer): Scan | null {
     isStructured: false,
     hasMedia: false,
     maxTokens: null,
+    session: {
+      keyStart: -1,
+      keyEnd: -1,
+      isCacheKey: false,
+      systemStart: -1,
+      systemEnd: -1,
+      messagesStart: -1,
+      messagesEnd: -1,
+    },
     isBatch: false,
   };
   const takeString: TakeString = (_, quote, end) => noteMedia(text, quote, end, found);

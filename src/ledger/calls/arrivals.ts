@@ -52,8 +52,9 @@ export const CALL_SELECT = `c.ended_at_us - c.duration_us AS arrived_at_us, c.fl
   CASE WHEN f.upstream = 1 AND f.status IN (${REJECTING_STATUSES.join()}) THEN (
     SELECT t.started_after_us + ifnull(t.first_byte_us, t.duration_us) FROM attempts t
     WHERE t.call_ended_at_us = c.ended_at_us AND t.gateway_id = c.gateway_id AND t.position > 0
-    ORDER BY t.position DESC LIMIT 1) END`;
-export const CALL_COLUMNS = 17;
+    ORDER BY t.position DESC LIMIT 1) END,
+  c.unit_id`;
+export const CALL_COLUMNS = 18;
 /** Joins the first attempt `f` of a call `c`. */
 export const FIRST_ATTEMPT =
   'LEFT JOIN attempts f ON f.call_ended_at_us = c.ended_at_us AND f.gateway_id = c.gateway_id AND f.position = 0';
@@ -143,6 +144,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
     durationUs: number(12),
   };
   const lastKnownUs = orNull(16);
+  const unit = orNull(17);
   const last = lastKnownUs === null ? null : { startedAfterUs: lastKnownUs, firstByteUs: 0, durationUs: 0 };
   return {
     gatewayId: number(14),
@@ -153,6 +155,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
     role: (number(1) & FLAG.canary) === 0 ? 'stable' : 'canary',
     step: number(2),
     weight: number(3) / 10_000,
+    ...(unit !== null && { unit }),
     outcome,
     knownAfterUs: Number.isNaN(first.startedAfterUs) ? durationUs : knownAfterUs(first, last) - waitedUs,
     durationUs,

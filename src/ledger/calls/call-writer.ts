@@ -27,12 +27,12 @@ const MOST_ATTEMPTS = 4;
 const BLOCK = 16;
 const INSERT_CALL = `INSERT INTO calls (ended_at_us, gateway_id, duration_us, route_id, agent_id, shape_id, rollout_name_id,
   step, weight_per_10000, flags, status, outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens,
-  output_tokens, request_bytes, response_bytes, repeat_gap_us, waited_us, attempt_count, provider_id, ineligible_reason_id) VALUES`;
+  output_tokens, request_bytes, response_bytes, repeat_gap_us, waited_us, attempt_count, provider_id, ineligible_reason_id, unit_id) VALUES`;
 const INSERT_ATTEMPT = `INSERT INTO attempts (call_ended_at_us, gateway_id, position, upstream, started_after_us, status,
   outcome_id, first_byte_us, duration_us) VALUES`;
 const INSERT_SHADOW = `INSERT INTO shadows (arrived_at_us, gateway_id, rollout_name_id, outcome_id, status, known_after_us,
   first_byte_us, first_token_us, duration_us, prompt_tokens, output_tokens, is_empty) VALUES`;
-const CALL_COLUMNS = 24;
+const CALL_COLUMNS = 25;
 const ATTEMPT_COLUMNS = 9;
 const SHADOW_COLUMNS = 12;
 
@@ -217,6 +217,7 @@ export class CallWriter {
       call.attempts.length > MOST_ATTEMPTS ? call.attempts.length : null,
       call.provider == null ? null : providers.id(call.provider),
       call.ineligibleReason === undefined ? null : (REASON_IDS.get(call.ineligibleReason) as number),
+      call.unit ?? null,
     );
   }
 }

@@ -1,7 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { readPolicy } from '../../core/policy/stored.ts';
-import type { Affinity } from '../../core/route.ts';
 import { FLAG } from '../calls/flags.ts';
 import { startOf } from '../calls/history.ts';
 import { prepared } from '../database.ts';
@@ -114,19 +113,13 @@ export function tokensServed(db: LedgerDb): { servedBy: string; prompt: number; 
 
 /**
  * The share of eligible calls that each step assigned to the canary, and the share that the endpoint served in the end,
- * counted from the calls. One entry for each weight that a step had. `blockMs`: length of an agent's block, clock ms.
+ * counted from the calls. One entry for each weight that a step had.
  */
-export function measuredShares(
-  db: LedgerDb,
-  rolloutId: string,
-  { affinity, blockMs }: { readonly affinity: Affinity; readonly blockMs: number },
-): StepShare[] {
+export function measuredShares(db: LedgerDb, rolloutId: string): StepShare[] {
   const eligible = FLAG.eligible | FLAG.hasRole;
-  const block = Math.round(blockMs * 1_000);
-  const units =
-    affinity === 'call' ? 'count(*)' : `count(DISTINCT agent_id || ':' || ((ended_at_us - duration_us) / ${block}))`;
   const sql = `SELECT step, weight_per_10000 / 10000.0 AS weight, count(*) AS calls,
-      sum(flags & ${FLAG.canary} <> 0) AS assigned, sum(flags & ${FLAG.dedicated} <> 0) AS dedicated, ${units} AS units
+      sum(flags & ${FLAG.canary} <> 0) AS assigned, sum(flags & ${FLAG.dedicated} <> 0) AS dedicated, 
+      count(DISTINCT unit_id) + sum(unit_id IS NULL) AS units
     FROM calls WHERE ended_at_us > ? AND rollout_name_id = (SELECT id FROM rollout_names WHERE name = ?)
       AND flags & ${eligible} = ${eligible}
     GROUP BY step, weight_per_10000 ORDER BY step, weight_per_10000`;

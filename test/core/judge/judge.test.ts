@@ -123,12 +123,6 @@ describe('Judge', () => {
     }
   }
 
-  it('does not test the split if agents are assigned as a whole', () => {
-    const judge = new Judge(profile(), POLICY, STEPS, 'agent', 'dedicated');
-    feed(judge, judgedCalls({ minutes: 5, weight: 0.1, chance: 0.2 }));
-    assert.notEqual(judge.verdict(1).cause, 'split');
-  });
-
   it('is unhealthy if the split is wrong, or if one role rejects more requests', () => {
     const split = verdictAfter({ minutes: 5, weight: 0.1, chance: 0.2 });
     assert.deepEqual([split.status, split.cause], ['unhealthy', 'split']);

@@ -61,11 +61,13 @@ describe('draw', () => {
 });
 
 describe('assign', () => {
+  const unit = fc.option(fc.maxSafeNat());
+
   it('never moves a call from canary to stable when the weight rises', () => {
     fc.assert(
-      fc.property(share, share, fc.nat(), fc.string(), fc.constantFrom(CALL, AGENT), (a, b, at, agent, canary) => {
-        const low = assign({ ...canary, weight: Math.min(a, b) }, at, agent);
-        const high = assign({ ...canary, weight: Math.max(a, b) }, at, agent);
+      fc.property(share, share, fc.nat(), unit, (a, b, at, of) => {
+        const low = assign({ ...CALL, weight: Math.min(a, b) }, at, of);
+        const high = assign({ ...CALL, weight: Math.max(a, b) }, at, of);
         assert.ok(low === 'stable' || high === 'canary');
       }),
     );
@@ -73,9 +75,9 @@ describe('assign', () => {
 
   it('gives the canary nothing at weight 0 and everything at weight 1', () => {
     fc.assert(
-      fc.property(fc.nat(), fc.string(), (at, agent) => {
-        assert.equal(assign({ ...CALL, weight: 0 }, at, agent), 'stable');
-        assert.equal(assign({ ...CALL, weight: 1 }, at, agent), 'canary');
+      fc.property(fc.nat(), unit, (at, of) => {
+        assert.equal(assign({ ...CALL, weight: 0 }, at, of), 'stable');
+        assert.equal(assign({ ...CALL, weight: 1 }, at, of), 'canary');
       }),
     );
   });
@@ -85,27 +87,42 @@ describe('assign', () => {
       const calls = 20_000;
       let canary = 0;
       for (let i = 0; i < calls; i++) {
-        if (assign({ ...CALL, weight }, 1_800_000_000_000_000 + i * 3_333, 'a') === 'canary') canary++;
+        if (assign({ ...CALL, weight }, 1_800_000_000_000_000 + i * 3_333, null) === 'canary') canary++;
       }
       const error = Math.sqrt((weight * (1 - weight)) / calls);
       assert.ok(Math.abs(canary / calls - weight) < 4 * error, `${canary / calls} instead of ${weight}`);
     }
   });
 
-  it('keeps an agent in its role for a block of time under affinity: agent', () => {
+  it('keeps an agent in its role for a block of time under affinity: agent, and draws fairly among agents', () => {
     const block = 1_800_000_000_000_000;
-    for (let agent = 0; agent < 50; agent++) {
-      const roles = Array.from({ length: 60 }, (_, i) => assign(AGENT, block + i * 10_000_000, `agent-${agent}`));
+    let canaries = 0;
+    for (let n = 0; n < 2_000; n++) {
+      const roles = [0, 1, 59].map((i) => {
+        const arrivedAtUs = block + i * 10_000_000;
+        return assign(AGENT, arrivedAtUs, unitOf(AGENT, { arrivedAtUs, agent: `agent-${n}`, session: null }));
+      });
       assert.equal(new Set(roles).size, 1);
+      if (roles[0] === 'canary') canaries++;
     }
+    assert.ok(Math.abs(canaries - 1_000) < 100, `${canaries} of 2000`);
   });
 });
 
 describe('unitOf', () => {
-  it('is the arrival of the call, or its agent in a block of time', () => {
-    assert.equal(unitOf(CALL, 1_200_000_001, 'ann'), 1_200_000_001);
-    assert.equal(unitOf(AGENT, 1_200_000_001, 'ann'), '2:ann');
-    assert.equal(unitOf(AGENT, 1_199_999_999, 'ann'), '1:ann');
+  const call = { arrivedAtUs: 1_200_000_001, agent: 'ann', session: 7 };
+  it('is none by call, and the conversation by session', () => {
+    assert.equal(unitOf(CALL, call), null);
+    assert.equal(unitOf({ ...CALL, affinity: 'session' }, call), 7);
+    assert.equal(unitOf({ ...CALL, affinity: 'session' }, { ...call, session: null }), null);
+  });
+
+  it('is an agent in a block of time, as a whole number that the ledger can store', () => {
+    const block = (arrivedAtUs: number, agent = 'ann') => unitOf(AGENT, { ...call, arrivedAtUs, agent });
+    assert.equal(block(1_200_000_001), block(1_799_999_999));
+    const all = [block(1_200_000_001), block(1_199_999_999), block(1_800_000_000), block(1_200_000_001, 'bob')];
+    assert.equal(new Set(all).size, 4);
+    fc.assert(fc.property(fc.nat(), fc.string(), (at, agent) => assert.ok(Number.isSafeInteger(block(at, agent)))));
   });
 });
 
@@ -114,7 +131,7 @@ describe('isShadowed', () => {
     const start = 1_800_000_000_000_000;
     const calls = Array.from({ length: 20_000 }, (_, i) => start + i * 1_000);
     const chosen = calls.filter((us) => isShadowed(CALL.rolloutId, 0.2, us));
-    const both = chosen.filter((us) => assign(CALL, us, 'a') === 'canary');
+    const both = chosen.filter((us) => assign(CALL, us, null) === 'canary');
     assert.ok(Math.abs(chosen.length / calls.length - 0.2) < 0.012, `${chosen.length}`);
     assert.ok(Math.abs(both.length / chosen.length - 0.5) < 0.035, `${both.length} of ${chosen.length}`);
   });

@@ -32,10 +32,20 @@ function assertSame(found: readonly unknown[], expected: readonly unknown[]): vo
 
 /** A call as the call order had it. */
 function ordered(call: Call): object {
-  const { gatewayId, arrivedAtUs, role, step, weight, waitedUs, durationUs } = call;
+  const { gatewayId, arrivedAtUs, role, step, weight, unit, waitedUs, durationUs } = call;
   // One that was never sent was held until it ended.
   const assignedAtUs = arrivedAtUs + (call.attempts[0]?.startedAfterUs ?? durationUs) - waitedUs;
-  return { gatewayId, arrivedAtUs, assignedAtUs, waitedUs, role, step, weight, ...knownOf(call) };
+  return {
+    gatewayId,
+    arrivedAtUs,
+    assignedAtUs,
+    waitedUs,
+    role,
+    step,
+    weight,
+    ...(unit !== undefined && { unit }),
+    ...knownOf(call),
+  };
 }
 
 /** A call of the endpoint that failed with a status, or with none, and was served by serverless afterwards. */
@@ -101,7 +111,8 @@ describe('calls in the order of their arrival', () => {
     const calls = Array.from({ length: 12_000 }, (_, n) => {
       if (n % 50 === 0) return fallenBack(n, [0, 500, 422][(n / 50) % 3] as number);
       if (n % 11 === 0) return held(n, n % 2 === 0);
-      if (n % 7 !== 0) return makeCall(n, { firstTokenUs: n % 3 === 0 ? null : 17 });
+      const unit = n % 5 === 0 ? { unit: Number.MAX_SAFE_INTEGER - n } : {};
+      if (n % 7 !== 0) return makeCall(n, { firstTokenUs: n % 3 === 0 ? null : 17, ...unit });
       // Very many end in the same microsecond.
       const { arrivedAtUs, attempts } = makeCall(n);
       const durationUs = endUs - arrivedAtUs;

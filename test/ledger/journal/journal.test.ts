@@ -167,7 +167,7 @@ describe('journal', () => {
     const ledger = await openFor(context, path);
     await ledger.journal.commit(makeEntry(1));
     await ledger.journal.commit(makeEntry(2, { decision: makeDecision(2, { rolloutId: null }) }));
-    for (let n = 0; n < 400; n++) ledger.calls.record(makeCall(n), () => undefined);
+    for (let n = 0; n < 400; n++) ledger.calls.record(makeCall(n, n < 200 ? {} : { unit: n % 7 }), () => undefined);
     ledger.calls.record(makeCall(400, { isEligible: false, role: null }), () => undefined);
     await ledger.calls.flush();
     const db = openForReading(path);
@@ -189,8 +189,8 @@ describe('journal', () => {
     assert.equal(decision(db, 3), null);
     assert.equal(events(db, 'abcdefgh').length, 2);
     const share = { step: 2, weight: 0.25, calls: 400, assigned: 100, measured: 0.25, served: 0.25 };
-    assert.deepEqual(measuredShares(db, 'abcdefgh', { affinity: 'call', blockMs: 1 }), [{ ...share, units: 400 }]);
-    assert.deepEqual(measuredShares(db, 'abcdefgh', { affinity: 'agent', blockMs: 400 }), [{ ...share, units: 400 }]);
+    // The second half has seven units, each call of the first half is one.
+    assert.deepEqual(measuredShares(db, 'abcdefgh'), [{ ...share, units: 207 }]);
     let calls = 0;
     for await (const page of ledger.journal.stepCalls('abcdefgh')) calls += page.length;
     assert.equal(calls, 400);

@@ -1,0 +1,105 @@
+import { METRICS } from '../policy/judge.ts';
+import type { MetricName } from '../policy/judge.ts';
+import type { Role } from '../route.ts';
+import { MINUTE_US } from '../time.ts';
+import { clipped } from './scores.ts';
+import type { Scores } from './scores.ts';
+import type { JudgedCall } from './verdict.ts';
+
+/** The calls of a unit are gathered for so long from its first call on, and then count as one observation. */
+const GATHERED_US = 5 * MINUTE_US;
+/** With more units at once, the oldest is closed early. */
+const MOST_OPEN = 20_000;
+/** So many units are known at least. A unit that was not seen for as long counts as new. */
+const MOST_KNOWN = 50_000;
+
+/** Finds the first call of each unit. Its memory is bounded. */
+export class FirstCalls {
+  #young = new Set<number>();
+  #old = new Set<number>();
+
+  /** Whether a call is the first of its unit. A call that was assigned by itself always is. */
+  isFirst({ unit }: Pick<JudgedCall, 'unit'>): boolean {
+    if (unit === undefined) return true;
+    if (this.#young.has(unit)) return false;
+    const isKnown = this.#old.has(unit);
+    this.#young.add(unit);
+    if (this.#young.size >= MOST_KNOWN) [this.#old, this.#young] = [this.#young, new Set()];
+    return !isKnown;
+  }
+}
+
+/** One unit as one observation: the means of what its calls scored; null where none has a score. */
+export interface UnitScore {
+  readonly role: Role;
+  /** The canary's weight when its first call was assigned. */
+  readonly weight: number;
+  readonly scores: Scores;
+}
+
+interface Open {
+  readonly role: Role;
+  readonly weight: number;
+  readonly sinceUs: number;
+  readonly sums: Record<MetricName, { n: number; sum: number }>;
+}
+
+/**
+ * Gathers the calls of units that were assigned as a whole. The calls of a unit share one coin, and often one fate: a
+ * conversation that is too long fails on every call. So a unit is evidence once, by the mean of its calls, and never again.
+ */
+export class Units {
+  readonly #first = new FirstCalls();
+  readonly #open = new Map<number, Open>();
+  readonly #take: (unit: UnitScore) => void;
+
+  /** `take` gets each unit once, when it is closed. */
+  constructor(take: (unit: UnitScore) => void) {
+    this.#take = take;
+  }
+
+  /** Takes the next call in order of arrival. Returns whether it is the first of its unit. */
+  add(call: JudgedCall, scores: Scores): boolean {
+    this.#closeUntil(call.arrivedAtUs - GATHERED_US);
+    const { unit, role, weight } = call;
+    const isFirst = this.#first.isFirst(call);
+    if (unit === undefined) {
+      this.#take({ role, weight, scores });
+      return true;
+    }
+    if (isFirst) {
+      if (this.#open.size >= MOST_OPEN) this.#closeUntil(Number.POSITIVE_INFINITY, 1);
+      this.#open.set(unit, { role, weight, sinceUs: call.arrivedAtUs, sums: noSums() });
+    }
+    const open = this.#open.get(unit);
+    // What comes after a unit was closed is no evidence: its coin is known.
+    if (open === undefined) return isFirst;
+    for (const metric of METRICS) {
+      const score = scores[metric];
+      if (score === null) continue;
+      open.sums[metric].n++;
+      // One call that never ended must not outweigh all others.
+      open.sums[metric].sum += clipped(metric, score);
+    }
+    return isFirst;
+  }
+
+  /** Closes all units, because a step ends: a unit belongs to the step in which it began. */
+  closeAll(): void {
+    this.#closeUntil(Number.POSITIVE_INFINITY);
+  }
+
+  #closeUntil(untilUs: number, most = Number.POSITIVE_INFINITY): void {
+    let left = most;
+    for (const [unit, { role, weight, sinceUs, sums }] of this.#open) {
+      if (sinceUs > untilUs || left-- <= 0) return;
+      this.#open.delete(unit);
+      const mean = (metric: MetricName) => (sums[metric].n === 0 ? null : sums[metric].sum / sums[metric].n);
+      this.#take({ role, weight, scores: Object.fromEntries(METRICS.map((name) => [name, mean(name)])) as Scores });
+    }
+  }
+}
+
+function noSums(): Open['sums'] {
+  return Object.fromEntries(METRICS.map((name) => [name, { n: 0, sum: 0 }])) as Open['sums'];
+}
