@@ -4,6 +4,7 @@ import type { Action, Reason } from './decide/decision.ts';
 import type { EndpointSeen, ShadowFigures } from './decide/observation.ts';
 import type { IneligibleReason } from './eligibility.ts';
 import type { Verdict } from './judge/verdict.ts';
+import type { EndpointLoadStatus } from './overflow/load-status.ts';
 import type { CriteriaPolicy } from './policy/criteria.ts';
 import type { AskAbout } from './rollout/ask.ts';
 import type { Alternative, LeftInstance } from './rollout/instances.ts';
@@ -120,6 +121,8 @@ export interface RolloutStatus {
   readonly left?: readonly LeftInstance[];
   /** As created or last changed; absent before the promotion. */
   readonly scaling?: Scaling;
+  /** How full the endpoint is; absent before its first call in this process. */
+  readonly load?: EndpointLoadStatus;
   readonly concurrency?: ConcurrencySeen;
   readonly detour?: Detour;
   /** Present while serverless is out and its calls go to the endpoint. */

@@ -18,6 +18,7 @@ import { alternativeSchema, detourSchema, leftInstanceSchema, throughSchema } fr
 import { concurrencySeenSchema, scalingSchema } from './scaling/stored.ts';
 import { instanceSchema } from './sizing/stored.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from './status.ts';
+import type { EndpointLoadStatus } from './overflow/load-status.ts';
 import { readStored, storedAs } from './stored.ts';
 
 const time = z.number().min(0);
@@ -25,6 +26,20 @@ const count = z.int().min(0);
 const share = z.number().min(0).max(1);
 const text = z.string();
 const phase = z.enum(PHASES);
+
+const load = storedAs<EndpointLoadStatus>()(
+  z.strictObject({
+    inFlight: count,
+    limit: z.number().min(0).nullable(),
+    fullAt: z.number().min(0).nullable(),
+    sent: count,
+    waiting: count,
+    saturated: count,
+    overflowed: count,
+    waited: count,
+    refused: count,
+  }),
+);
 
 const rollout = storedAs<RolloutStatus>()(
   z.strictObject({
@@ -51,6 +66,7 @@ const rollout = storedAs<RolloutStatus>()(
     alternatives: z.array(alternativeSchema).optional(),
     left: z.array(leftInstanceSchema).optional(),
     scaling: scalingSchema.optional(),
+    load: load.optional(),
     concurrency: concurrencySeenSchema.optional(),
     detour: detourSchema.optional(),
     through: throughSchema.optional(),

@@ -5,7 +5,8 @@ import type { Call, CallObserver } from '../core/call.ts';
 import { sumProviders } from '../core/care/providers.ts';
 import type { ProviderCounts } from '../core/care/providers.ts';
 import { AppError } from '../core/errors.ts';
-import type { StatusReport } from '../core/status.ts';
+import type { EndpointLoadStatus } from '../core/overflow/load-status.ts';
+import type { RouteStatus, StatusReport } from '../core/status.ts';
 
 /** Read-only HTTP beside the gateway: `/healthz` and `/metrics`, on loopback. */
 export interface Admin {
@@ -202,6 +203,20 @@ function addCallGauges(gauge: AddGauge): void {
   );
 }
 
+/** Gauges of how full the endpoint of each route is. */
+function addOverflowGauges(
+  perRoute: (name: string, help: string, value: (route: RouteStatus) => number | null) => unknown,
+) {
+  const ofLoad = (name: string, help: string, value: (load: EndpointLoadStatus) => number | null) =>
+    perRoute(name, help, ({ rollout }) => (rollout?.load === undefined ? null : value(rollout.load)));
+  ofLoad('upshift_endpoint_in_flight', 'Calls and copies in flight at the endpoint', ({ inFlight }) => inFlight);
+  ofLoad('upshift_endpoint_limit', 'Calls at once that the endpoint is thought to take', ({ limit }) => limit);
+  ofLoad('upshift_endpoint_waiting', 'Calls that wait for a place at the endpoint', ({ waiting }) => waiting);
+  ofLoad('upshift_saturated_total', 'Calls that the endpoint had no room for', ({ saturated }) => saturated);
+  ofLoad('upshift_overflow_calls_total', 'Calls that went to serverless instead', ({ overflowed }) => overflowed);
+  ofLoad('upshift_overflow_refused_total', 'Calls that neither side had room for', ({ refused }) => refused);
+}
+
 function addGauges(registry: Registry, report: () => StatusReport): void {
   const gauge = (
     name: string,
@@ -252,6 +267,7 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
     'Share of eligible calls assigned to the endpoint in this step',
     (route) => route.rollout?.assignedShare ?? null,
   );
+  addOverflowGauges(perRoute);
   addLaneGauges(gauge);
   perRoute('upshift_through_outage', '1 while serverless is out and its calls go to the endpoint', ({ rollout }) =>
     Number(rollout?.through !== undefined),

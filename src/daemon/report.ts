@@ -74,7 +74,10 @@ export function reportDaemon(parts: DaemonParts): StatusReport {
 export function reportRoute(
   watch: RouteWatch,
   memory: RouteMemory,
-  { gateway, filePolicyHash }: { readonly gateway: Pick<Gateway, 'shadowCounts'>; readonly filePolicyHash: string },
+  {
+    gateway,
+    filePolicyHash,
+  }: { readonly gateway: Pick<Gateway, 'shadowCounts' | 'endpointLoad'>; readonly filePolicyHash: string },
 ): RouteStatus {
   const {
     rollout,
@@ -108,7 +111,7 @@ function decisionOf(
 function reportRollout(
   watch: RouteWatch,
   memory: RouteMemory,
-  gateway: Pick<Gateway, 'shadowCounts'>,
+  gateway: Pick<Gateway, 'shadowCounts' | 'endpointLoad'>,
 ): RolloutStatus | null {
   const { rollout, policy } = watch;
   if (rollout === null) return null;
@@ -141,7 +144,7 @@ function reportRollout(
     instance: rollout.instance,
     ...(rollout.alternatives !== undefined && { alternatives: rollout.alternatives }),
     ...(rollout.left !== undefined && { left: rollout.left }),
-    ...reportScaling(watch),
+    ...reportScaling(watch, gateway),
     ...(through !== null && { through }),
     ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.state.active?.askId ?? null),
   };

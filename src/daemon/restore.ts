@@ -21,6 +21,7 @@ import type { LearnedRows } from './learned.ts';
 import type { Log } from './log.ts';
 import { loggedConcurrencyCall } from './route/concurrency-calls.ts';
 import type { Judging } from './route/judging.ts';
+import { restoreOverflow } from './route/overflow.ts';
 import type { Routes } from './route/routes.ts';
 import type { RouteWatch } from './route/watch.ts';
 import { hasServingEndpoint, SHORT_HOLE_MS } from './route/worth.ts';
@@ -58,6 +59,7 @@ export async function restore(
     await restoreWorth(watch, journal, clock, learned.traffic(watch.model));
   }
   await restoreWindows(routes, null, journal, clock);
+  for (const watch of routes.all()) await restoreOverflow(watch, journal, clock.now());
   routes.rebuild();
 }
 

@@ -41,6 +41,7 @@ const GATEWAY = {
   inFlight: () => [],
   lanes: () => [],
   shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
+  endpointLoad: () => null,
 };
 
 function policy(): Policy {

@@ -45,6 +45,7 @@ const GATEWAY = {
   inFlight: () => [],
   learned: () => [],
   shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
+  endpointLoad: () => null,
 };
 
 type OpenLedger = ReturnType<typeof openInThread>;

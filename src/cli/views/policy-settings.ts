@@ -4,6 +4,7 @@ import type { ApprovalsPolicy } from '../../core/policy/approvals.ts';
 import type { BackPolicy } from '../../core/policy/back.ts';
 import type { BudgetPolicy } from '../../core/policy/budget.ts';
 import type { CarePolicy } from '../../core/policy/care.ts';
+import type { OverflowPolicy } from '../../core/policy/overflow.ts';
 import { isSets, requireText } from '../../core/policy/criteria.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
 import { isShare, METRICS } from '../../core/policy/judge.ts';
@@ -43,6 +44,7 @@ export function settings(route: RoutePolicy): Setting[] {
     ['proposal open', longText(limits.proposalOpen)],
     ...wayBack(route.back, criteria),
     ...cared(route.care),
+    overflowed(route.overflow),
     ...scaled(route.scaling),
     [
       'timeouts',
@@ -134,6 +136,12 @@ function cared({ retries, maxWait, queue, ramp, breaker, providers, batch }: Car
     ['  providers', providers.length === 0 ? null : providers.join(', ')],
     ['  batch', batch.most === 1 ? null : `up to ${batch.most} texts that come within ${latencyText(batch.wait)}`],
   ];
+}
+
+function overflowed({ enabled, maxPerDay }: OverflowPolicy): Setting {
+  if (!enabled) return ['overflow', 'what the endpoint has no room for waits there'];
+  const most = maxPerDay === null ? '' : `, for at most $${maxPerDay} a day`;
+  return ['overflow', `what the endpoint has no room for goes to serverless${most}`];
 }
 
 function scaled({ adjust, from, to, every, within, sleep }: ScalingPolicy): Setting[] {

@@ -114,6 +114,7 @@ const WORTH_ABORTING = new Set([
   'unhealthy',
   'serverless_cannot',
   'capacity',
+  'saturated',
 ]);
 
 /** The commands to type, if the daemon asks something or a person can help. */

@@ -6,15 +6,18 @@ import { scalingText } from '../../core/scaling/scaling.ts';
 import type { RolloutStatus } from '../../core/status.ts';
 import { spanText } from '../../core/text.ts';
 import { countText, timeText } from '../terminal/format.ts';
+import { capacityText } from './overflow.ts';
 import { entry } from './page.ts';
 import type { Page } from './page.ts';
 
 /** How many replicas there are, what concurrency they have, and where the traffic is while it is away from them. */
-export function scalingLines({ endpoint, scaling, concurrency, detour }: RolloutStatus, page: Page): string[] {
+export function scalingLines(rollout: RolloutStatus, page: Page): string[] {
+  const { endpoint, scaling, concurrency, detour, load } = rollout;
   const ready = replicasText(endpoint);
   const bounds = scaling === undefined ? '' : `; ${scalingText(scaling)}`;
   return [
     ...(ready === null ? [] : entry('replicas', [`${ready}${bounds}`], page)),
+    ...(load === undefined || load.sent === 0 ? [] : entry('capacity', [capacityText(load)], page)),
     ...(concurrency === undefined ? [] : entry('at once', [concurrencyText(concurrency)], page)),
     ...(detour === undefined ? [] : entry('detour', [detourText(detour, page.now)], page)),
   ];

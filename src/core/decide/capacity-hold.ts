@@ -41,11 +41,30 @@ export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): st
   const next = isLast ? 'the promotion' : `step ${rollout.step + 1}`;
   const tried = isLimit ? '' : `, and at most ${numberText(growth)} times that is tried at once`;
   const excess = `${next} would bring ${numberText(expected)} calls at once; ${replicasText(ready)} seen to carry ${numberText(can)}${tried}`;
+  return `${excess}; ${remedyText(Math.ceil(expected / (carried * growth)), seen)}`;
+}
+
+/**
+ * Why the present weight brings the endpoint more calls at once than it takes; null if it does not, or if the endpoint has
+ * never said that it is full. That is a finding about its size, and none about the quality of its answers. `slack`: a
+ * factor on what it takes.
+ */
+export function saturatedHold(rollout: Stopped, seen: Observation, slack = 1): string | null {
+  const { concurrency, endpoint, endpointFullAt: fullAt, policy } = seen;
+  if (rollout.toward === 'serverless' || rollout.step === 0 || concurrency === undefined || fullAt === undefined)
+    return null;
+  const planned = concurrency.route.p95 * stopWeight(rollout.step, policy, rollout.toward);
+  if (planned <= fullAt * slack) return null;
+  const ready = Math.max(1, endpoint?.readyReplica ?? 1);
+  const needed = Math.ceil((planned * ready) / fullAt);
+  return `carries ${numberText(fullAt)} calls at once, the step brings ${numberText(planned)}; ${remedyText(needed, seen)}`;
+}
+
+function remedyText(needed: number, { policy }: Observation): string {
   const most = policy.endpoint?.maxReplica ?? 1;
-  const needed = Math.ceil(expected / (carried * growth));
-  const remedy =
-    most >= needed ? `waits for ${needed} replicas` : `needs ${needed} replicas: raise endpoint.maxReplica (${most})`;
-  return `${excess}; ${remedy}`;
+  return most >= needed
+    ? `waits for ${needed} replicas`
+    : `needs ${needed} replicas: raise endpoint.maxReplica (${most})`;
 }
 
 function replicasText(replicas: number): string {

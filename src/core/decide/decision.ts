@@ -116,6 +116,7 @@ export const REASONS = [
   'both_unhealthy',
   'stable_unable',
   'capacity',
+  'saturated',
   'step_overdue',
   'rollout_overdue',
   // money

@@ -183,6 +183,8 @@ export interface Observation {
   readonly concurrency?: ConcurrencySeen;
   /** Calls in five minutes that serverless is expected to take; null if no limit was learned. */
   readonly serverlessLimit?: number | null;
+  /** Calls at once at which the endpoint last said that it is full; absent if it has not said so. */
+  readonly endpointFullAt?: number;
   /** The id of the rollout's newest open ask; null if none is open. */
   readonly openAskId: number | null;
   /** The shapes of calls on the route. The warm-up calls cover them. */

@@ -9,7 +9,7 @@ import { priceText, spanText } from '../text.ts';
 import { countApproval } from './approvals.ts';
 import { budgetRollback, extendBudget } from './budget-guard.ts';
 import { overBudget } from './budget-proposal.ts';
-import { capacityHold, OPEN_SLACK } from './capacity-hold.ts';
+import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
 import { decision, done, leave, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
@@ -131,6 +131,8 @@ function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: Oper
   if (odd !== null) return refuse(request, ...odd);
   const full = capacityHold(rollout, seen, OPEN_SLACK);
   if (full !== null) return refuse(request, 'capacity', full);
+  const small = saturatedHold(rollout, seen, OPEN_SLACK);
+  if (small !== null) return refuse(request, 'saturated', small);
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
 }

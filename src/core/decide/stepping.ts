@@ -4,7 +4,7 @@ import { askText, isAbout } from '../rollout/ask.ts';
 import { stopWeight } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
-import { capacityHold, OPEN_SLACK } from './capacity-hold.ts';
+import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
@@ -146,6 +146,9 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (rollout.step === 0) return null;
   if (verdict === null) return ['gathering', 'nothing has been judged yet'];
   if (verdict.status === 'unhealthy') return ['unhealthy', verdict.summary];
+  const slack = rollout.ask === null ? 1 : OPEN_SLACK;
+  const saturated = saturatedHold(rollout, seen, slack);
+  if (saturated !== null) return ['saturated', saturated];
   const spent = seen.now - rollout.since;
   const bake = bakeTime(rollout, seen);
   if (spent < bake) return ['baking', `${spanText(spent)} of ${spanText(bake)}; ${verdict.summary}`];
@@ -157,7 +160,7 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
     ];
   }
   if (verdict.status !== 'pass') return ['gathering', verdict.summary];
-  const full = capacityHold(rollout, seen, rollout.ask === null ? 1 : OPEN_SLACK);
+  const full = capacityHold(rollout, seen, slack);
   return full === null ? null : ['capacity', full];
 }
 
@@ -196,7 +199,8 @@ function keepHolding(
     : `the step is older than ${spanText(stepWithin)}`;
   const late = `${age}; ${detail}`;
   // An overdue way back is not rolled back, because it has few calls and the endpoint costs too much or is too slow.
-  const mustLeave = seen.policy.approval === 'automatic' && rollout.toward === 'dedicated';
+  // Neither is one whose endpoint is too small: what it has room for, it answers.
+  const mustLeave = seen.policy.approval === 'automatic' && rollout.toward === 'dedicated' && reason !== 'saturated';
   if (mustLeave) return { ...rollBack(rollout, seen, why, late), verdict };
   return decision('wait', why, late, { verdict });
 }

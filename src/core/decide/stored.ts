@@ -205,6 +205,7 @@ const observationSchema = storedAs<Observation>()(
     request: request.nullable(),
     concurrency: concurrencySeenSchema.optional(),
     serverlessLimit: amount.nullable().optional(),
+    endpointFullAt: amount.optional(),
     openAskId: count.nullable(),
     shapes: z.array(text),
     costs: costs.nullable(),

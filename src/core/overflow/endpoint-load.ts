@@ -47,9 +47,19 @@ export class EndpointLoad {
     return this.#inFlight;
   }
 
+  /** Calls and copies that were sent to it. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   /** Calls at once that it takes; null if no limit was ever seen. */
   get limit(): number | null {
     return this.#limit;
+  }
+
+  /** Calls at once at which it last said that it is full, for the replicas of now; null if it never said so. */
+  get fullAt(): number | null {
+    return this.#seen === null ? null : this.#limitSeen();
   }
 
   /** Whether it has no room for a call that is drawn now. It stays full until it is clearly below its limit. */

@@ -4,6 +4,10 @@ export interface EndpointLoadStatus {
   readonly inFlight: number;
   /** Calls at once that it takes; null if no limit was ever seen. */
   readonly limit: number | null;
+  /** Calls at once at which it last said that it is full; null if it never said so. */
+  readonly fullAt: number | null;
+  /** Calls and copies that were sent to it. */
+  readonly sent: number;
   /** Calls that wait for a place. */
   readonly waiting: number;
   /** Calls and copies that it refused, or left without a first byte, for lack of room. */

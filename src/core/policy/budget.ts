@@ -17,7 +17,8 @@ export const NO_BUDGET: BudgetPolicy = { perHour: null, perDay: null, perRollout
 
 const DOLLARS_WANTED = 'expected dollars above 0 such as 4.50, or none';
 
-const dollars = z
+/** A sum in a policy. */
+export const dollars = z
   .union([z.number().positive(), z.literal('none')], { error: DOLLARS_WANTED })
   .transform((value) => (value === 'none' ? null : value))
   .describe('dollars above 0, or none');

@@ -1,6 +1,7 @@
 import { ONE_APPROVAL } from './approvals.ts';
 import { BACK_DEFAULTS } from './back.ts';
 import { NO_BUDGET } from './budget.ts';
+import { OVERFLOW_DEFAULTS } from './overflow.ts';
 import type { RoutePolicy } from './policy.ts';
 import { SCALING_DEFAULTS } from './scaling.ts';
 
@@ -52,6 +53,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
     providers: [],
     batch: { wait: 5, most: 1 },
   },
+  overflow: OVERFLOW_DEFAULTS,
   scaling: SCALING_DEFAULTS,
   timeouts: {
     connect: 2_000,

@@ -54,6 +54,7 @@ function fill(base: Filled, given: Settings): Filled {
     holdBack: { ...base.holdBack, ...given.holdBack },
     back: fillBack(base.back, given.back),
     care: fillCare(base.care, given.care ?? {}),
+    overflow: { ...base.overflow, ...given.overflow },
     scaling: { ...base.scaling, ...given.scaling },
     timeouts: {
       ...base.timeouts,

@@ -7,6 +7,7 @@ import type { CriteriaPolicy } from './criteria.ts';
 import type { EndpointPolicy } from './endpoint.ts';
 import type { GatewayPolicy } from './gateway.ts';
 import type { JudgePolicy } from './judge.ts';
+import type { OverflowPolicy } from './overflow.ts';
 import type { ScalingPolicy } from './scaling.ts';
 import type { SweepPolicy } from './sweep.ts';
 
@@ -62,6 +63,7 @@ export interface RoutePolicy {
   readonly holdBack: HoldBackPolicy;
   readonly back: BackPolicy;
   readonly care: CarePolicy;
+  readonly overflow: OverflowPolicy;
   readonly scaling: ScalingPolicy;
   /** In ms of real time; on a simulation's faster clock the daemon shrinks them, to no less than five seconds. */
   readonly timeouts: {

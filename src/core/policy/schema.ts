@@ -10,6 +10,7 @@ import { endpointSchema } from './endpoint.ts';
 import { gatewaySchema } from './gateway.ts';
 import { METRICS } from './judge.ts';
 import type { MetricName } from './judge.ts';
+import { overflowSchema } from './overflow.ts';
 import { scalingSchemas } from './scaling.ts';
 import { sweepSchema } from './sweep.ts';
 import { count, margin, share, span, UNIT_MS } from './values.ts';
@@ -161,6 +162,7 @@ const settings = {
   holdBack: holdBackSchema.partial().optional(),
   back: backSchema.optional(),
   care: careSchema.partial().optional(),
+  overflow: overflowSchema.optional(),
   scaling: scalingSchema.scaling.optional(),
   timeouts: timeoutsSchema.partial().optional(),
   budget: moneySchema(share).optional(),
@@ -230,6 +232,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   retries: Object.keys(careSchema.shape.retries.shape),
   breaker: Object.keys(careSchema.shape.breaker.shape),
   batch: Object.keys(careSchema.shape.batch.shape),
+  overflow: Object.keys(overflowSchema.shape),
   scaling: Object.keys(scalingSchema.scaling.shape),
   sleep: Object.keys(scalingSchema.sleep.shape),
   timeouts: Object.keys(timeoutsSchema.shape),

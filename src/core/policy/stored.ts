@@ -11,6 +11,7 @@ import type { GatewayPolicy } from './gateway.ts';
 import { METRICS } from './judge.ts';
 import type { JudgePolicy } from './judge.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
+import type { OverflowPolicy } from './overflow.ts';
 import type { ScalingPolicy } from './scaling.ts';
 import type { SweepPolicy } from './sweep.ts';
 
@@ -83,6 +84,8 @@ const judge = storedAs<JudgePolicy>()(
   }),
 );
 
+const overflow = storedAs<OverflowPolicy>()(z.strictObject({ enabled: z.boolean(), maxPerDay: money }));
+
 const scaling = storedAs<ScalingPolicy>()(
   z.strictObject({
     adjust: z.enum(['off', 'ask', 'automatic']),
@@ -123,6 +126,7 @@ export const routePolicySchema = storedAs<RoutePolicy>()(
     holdBack: z.strictObject({ share, time: ms }),
     back: backSchema,
     care,
+    overflow,
     scaling,
     timeouts: z.strictObject({
       connect: ms,

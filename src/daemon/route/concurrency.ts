@@ -1,5 +1,6 @@
 import { presentScaling } from '../../core/decide/present-scaling.ts';
-import { isLive } from '../../core/rollout/rollout.ts';
+import type { EndpointLoadStatus } from '../../core/overflow/load-status.ts';
+import { endpointOf, isLive } from '../../core/rollout/rollout.ts';
 import type { ConcurrencySeen } from '../../core/scaling/route-concurrency.ts';
 import type { RolloutStatus } from '../../core/status.ts';
 import type { Gateway } from '../../gateway/server.ts';
@@ -58,12 +59,26 @@ export function serverlessLimit(
 }
 
 /** What `status` shows of a rollout's concurrency and scaling. */
-export function reportScaling(watch: RouteWatch): Pick<RolloutStatus, 'scaling' | 'concurrency' | 'detour'> {
+export function reportScaling(
+  watch: RouteWatch,
+  gateway: Pick<Gateway, 'endpointLoad'>,
+): Pick<RolloutStatus, 'scaling' | 'concurrency' | 'detour' | 'load'> {
   const { rollout } = watch;
+  const load = endpointLoadOf(watch, gateway);
   const concurrency = concurrencySeen(watch);
   return {
     ...(rollout?.phase === 'promoted' && { scaling: presentScaling(rollout, watch.policy.endpoint) }),
     ...(rollout?.phase === 'promoted' && rollout.detour !== undefined && { detour: rollout.detour }),
+    ...(load !== null && { load }),
     ...(concurrency !== undefined && { concurrency }),
   };
+}
+
+/** How full the endpoint of a route is; null if it has had no call, or if there is none. */
+export function endpointLoadOf(
+  { rollout }: Pick<RouteWatch, 'rollout'>,
+  gateway: Pick<Gateway, 'endpointLoad'>,
+): EndpointLoadStatus | null {
+  const endpoint = rollout === null ? null : endpointOf(rollout);
+  return endpoint === null ? null : gateway.endpointLoad(endpoint.url);
 }

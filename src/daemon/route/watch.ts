@@ -5,6 +5,7 @@ import type { CostsOf } from '../../core/criteria/criteria.ts';
 import { servedOf } from '../../core/criteria/served-window.ts';
 import type { EndpointSeen, StableRecent } from '../../core/decide/observation.ts';
 import { RecentOutcomes } from '../../core/decide/recent-outcomes.ts';
+import { hasOverflowed, OverflowDay } from '../../core/overflow/overflow-day.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
 import { RejectedShapes } from '../../core/rejected-shapes.ts';
 import { isLive, isSameEndpoint } from '../../core/rollout/rollout.ts';
@@ -50,6 +51,7 @@ export class RouteWatch {
   readonly model: string;
   readonly reported = new Reported();
   readonly demand: RouteDemand;
+  readonly overflowDay = new OverflowDay();
   /** Shapes of which the endpoint rejects most calls. */
   readonly rejected: RejectedShapes;
   readonly #learned: LearnedRoute;
@@ -235,6 +237,7 @@ export class RouteWatch {
     for (const attempt of call.attempts) {
       if (attempt.upstream === 'serverless') this.#recent.add(nowMs, attempt.outcome, call.agent);
     }
+    if (hasOverflowed(call)) this.overflowDay.count(nowMs);
     const kind = assignedTo(call);
     const isRepeat = call.repeatOfUs !== null;
     if (kind === 'serverless' && !isRepeat && call.wasFull !== true)

@@ -10,7 +10,7 @@ import type { Costs } from '../../core/worth/traffic-history.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import { endpointName } from '../../huggingface/management/spec.ts';
 import { drainPatienceMs, rollbackMs } from '../money/spending.ts';
-import { concurrencySeen, serverlessLimit } from '../route/concurrency.ts';
+import { concurrencySeen, endpointLoadOf, serverlessLimit } from '../route/concurrency.ts';
 import { serverlessFaultsInRow } from '../route/outage.ts';
 import { timeoutsOf } from '../route/routes.ts';
 import type { Reported } from '../route/reported.ts';
@@ -21,7 +21,7 @@ import { wayBackPolicy } from '../route/worth.ts';
 
 export interface ObserveContext {
   readonly clock: Pick<Clock, 'scale'>;
-  readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts' | 'lanes'>;
+  readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts' | 'lanes' | 'endpointLoad'>;
   readonly account: Observation['account'];
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: string;
@@ -111,13 +111,16 @@ function stableRecentOf(watch: Watched, gateway: ObserveContext['gateway']): Obs
   return { ...watch.stableRecent, ...(faultsInRow > 0 && { faultsInRow }) };
 }
 
-/** The concurrency of a rollout whose endpoint serves calls, and how many calls serverless could take instead. */
+/** The concurrency of a rollout whose endpoint serves calls, and how many calls either side could take. */
 function observeScaling(
   watch: Watched,
   gateway: ObserveContext['gateway'],
-): Pick<Observation, 'concurrency' | 'serverlessLimit'> {
+): Pick<Observation, 'concurrency' | 'serverlessLimit' | 'endpointFullAt'> {
   const concurrency = concurrencySeen(watch);
-  return concurrency === undefined ? {} : { concurrency, serverlessLimit: serverlessLimit(watch, gateway) };
+  if (concurrency === undefined) return {};
+  const fullAt = endpointLoadOf(watch, gateway)?.fullAt ?? null;
+  const endpointFullAt = fullAt === null ? {} : { endpointFullAt: Math.round(fullAt * 1_000) / 1_000 };
+  return { concurrency, serverlessLimit: serverlessLimit(watch, gateway), ...endpointFullAt };
 }
 
 /** What a decision about a way back needs; null if there is no way back. */

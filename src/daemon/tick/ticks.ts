@@ -13,6 +13,7 @@ import type { LearnedRows } from '../learned.ts';
 import type { Log } from '../log.ts';
 import type { SpendingSource } from '../money/spending.ts';
 import type { Routes } from '../route/routes.ts';
+import { tellOverflow } from '../route/overflow.ts';
 import type { RouteWatch } from '../route/watch.ts';
 import { advance } from './advance.ts';
 import type { AdvanceContext } from './advance.ts';
@@ -26,7 +27,7 @@ export interface TicksOptions {
   readonly log: Log;
   readonly journal: Journal;
   readonly routes: Routes;
-  readonly gateway: ObserveContext['gateway'] & Pick<Gateway, 'learned'>;
+  readonly gateway: ObserveContext['gateway'] & Pick<Gateway, 'learned' | 'told'>;
   readonly learned: LearnedRows;
   readonly account: () => Observation['account'];
   /** Who may ask for what. */
@@ -122,7 +123,10 @@ export class Ticks {
     timer.unref();
   }
 
-  readonly #advance = (watch: RouteWatch): void => advance(watch, this.#options);
+  readonly #advance = (watch: RouteWatch): void => {
+    advance(watch, this.#options);
+    tellOverflow(watch, this.#options.gateway);
+  };
 
   readonly #observe = (watch: RouteWatch, request: OperatorRequest | null): Observation => {
     const { clock, gateway, account, policy, spending, costs } = this.#options;

@@ -59,8 +59,8 @@ export class EndpointGate {
   }
 
   get status(): EndpointLoadStatus {
-    const { inFlight, limit } = this.load;
-    return { inFlight, limit, waiting: this.waiting, ...this.#counts };
+    const { inFlight, limit, fullAt, sent } = this.load;
+    return { inFlight, limit, fullAt, sent, waiting: this.waiting, ...this.#counts };
   }
 
   /** What is known of the endpoint's room, and what may be done without it, may have changed. */

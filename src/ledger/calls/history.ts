@@ -138,13 +138,23 @@ function toPage(db: LedgerDb, found: readonly Raw[]): CallPage {
   return { figures, models, shapes, agents, next };
 }
 
+/** The calls of a model that arrived in a minute, and those of them that overflowed to serverless. */
+export interface CallsOfMinute {
+  readonly atMs: number;
+  readonly calls: number;
+  readonly overflowed: number;
+}
+
 /** How many calls of a model arrived in each minute since a time, epoch ms, of those that have ended. */
-export function callsPerMinute(db: LedgerDb, model: string, sinceMs: number): { atMs: number; calls: number }[] {
-  const sql = `SELECT (ended_at_us - duration_us) / 60000000 * 60000 AS atMs, count(*) AS calls FROM calls
+export function callsPerMinute(db: LedgerDb, model: string, sinceMs: number): CallsOfMinute[] {
+  const sql = `SELECT (ended_at_us - duration_us) / 60000000 * 60000 AS atMs, count(*) AS calls,
+      sum((flags & ${FLAG.overflow} <> 0 OR outcome_id = ${OUTCOMES.indexOf('saturated')})
+        AND flags & ${FLAG.served | FLAG.dedicated} = ${FLAG.served}) AS overflowed
+    FROM calls
     WHERE ended_at_us > @since AND route_id = (SELECT id FROM routes WHERE model = @model)
       AND ended_at_us - duration_us >= @since AND repeat_gap_us IS NULL
     GROUP BY 1 ORDER BY 1`;
-  return db.prepare<object, { atMs: number; calls: number }>(sql).all({ model, since: Math.floor(sinceMs * 1_000) });
+  return db.prepare<object, CallsOfMinute>(sql).all({ model, since: Math.floor(sinceMs * 1_000) });
 }
 
 /** All calls that ended after one time and not after another, epoch µs, in the order of their ends. */

@@ -12,6 +12,7 @@ import { CallWriter } from '../calls/call-writer.ts';
 import type { CallRow } from '../calls/call-writer.ts';
 import { hasServedSince } from '../calls/endpoint-calls.ts';
 import { callsPerMinute, recentPage, stepPage } from '../calls/history.ts';
+import type { CallsOfMinute } from '../calls/history.ts';
 import type { CallPage } from '../calls/history.ts';
 import { pairPage } from '../calls/pairs.ts';
 import { leftLately } from './left-lately.ts';
@@ -215,7 +216,7 @@ export class JournalStore {
    * How many calls of a model arrived in each minute since a time, both epoch ms. Repeats of refused calls do not
    * count.
    */
-  callsPerMinute(model: string, sinceMs: number): { atMs: number; calls: number }[] {
+  callsPerMinute(model: string, sinceMs: number): CallsOfMinute[] {
     return callsPerMinute(this.#db, model, sinceMs);
   }
 

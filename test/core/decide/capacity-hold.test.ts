@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { decide } from '../../../src/core/decide/decide.ts';
 import type { EndpointSeen, Observation } from '../../../src/core/decide/observation.ts';
 import { stopWeight, weights } from '../../../src/core/rollout/rollout.ts';
-import { capacityHold } from '../../../src/core/decide/capacity-hold.ts';
+import { capacityHold, saturatedHold } from '../../../src/core/decide/capacity-hold.ts';
 import type { Capacity } from '../../../src/core/scaling/capacity.ts';
 import { ENDPOINT_POLICY, START, WARM, atStep, observation, routePolicy, verdictOn } from '../../support/samples.ts';
 import { concurrencyOf } from '../../support/concurrency.ts';
@@ -132,5 +132,47 @@ describe('the next weight', () => {
         assert.ok(expected <= ready * carried * (isLimit ? 1 : 2.5) + 1e-9);
       }),
     );
+  });
+});
+
+describe('an endpoint that says that it is full', () => {
+  const busy = concurrencyOf({ route: { mean: 80, p95: 96, peak: 96 }, endpoint: { mean: 11, p95: 11, peak: 11 } });
+  const full = (change: Partial<Observation> = {}) =>
+    observation({
+      now: START + 31 * MINUTE,
+      verdict: verdictOn(2),
+      endpoint: endpoint(1),
+      concurrency: busy,
+      endpointFullAt: 11,
+      ...change,
+    });
+
+  it('holds its step with the figures and what helps, whatever the verdict', () => {
+    for (const verdict of [verdictOn(2), { ...verdictOn(2), status: 'inconclusive' as const }]) {
+      const { action, reason, detail } = decide(atStep(2), full({ verdict }));
+      assert.deepEqual([action, reason], ['wait', 'saturated']);
+      assert.equal(
+        detail,
+        'carries 11 calls at once, the step brings 24; needs 3 replicas: raise endpoint.maxReplica (1)',
+      );
+    }
+  });
+
+  it('is no reason to go back, however late the step is', () => {
+    const policy = routePolicy({ approval: 'automatic' });
+    const decided = decide(atStep(2), full({ policy, now: START + 7 * 86_400_000 }));
+    assert.deepEqual([decided.action, decided.events], ['wait', []]);
+    assert.match(decided.detail, /carries 11 calls at once/);
+  });
+
+  it('is no reason to hold if the step brings no more than it takes, or on a way back', () => {
+    assert.notEqual(decide(atStep(2), full({ endpointFullAt: 24 })).reason, 'saturated');
+    assert.equal(saturatedHold({ ...atStep(2), toward: 'serverless' }, full()), null);
+    assert.equal(saturatedHold(atStep(0), full()), null);
+  });
+
+  it('is compared with some slack once the next step is asked about', () => {
+    assert.match(saturatedHold(atStep(2), full({ endpointFullAt: 23 })) ?? '', /^carries 23/);
+    assert.equal(saturatedHold(atStep(2), full({ endpointFullAt: 23 }), 1.1), null);
   });
 });

@@ -55,6 +55,7 @@ export class Stand {
         isOnEndpoint: assignedTo(arrival) === 'dedicated',
       })),
     shadowCounts: () => ({ sent: 0, inFlight: 0, busy: 0, excluded: 0, usedUp: 0 }),
+    endpointLoad: () => null,
   } as unknown as ObserveContext['gateway'];
 
   /** Lets the watch come up to now. */

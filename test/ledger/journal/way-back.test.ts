@@ -63,10 +63,12 @@ describe('a way back in the ledger', () => {
     await Promise.all(given.map((call) => record(ledger, call)));
     const minute = (n: number) => at(n, 0) / 1_000;
     assert.deepEqual(await ledger.journal.callsPerMinute('org/model', minute(0)), [
-      { atMs: minute(0), calls: 2 },
-      { atMs: minute(2), calls: 1 },
+      { atMs: minute(0), calls: 2, overflowed: 0 },
+      { atMs: minute(2), calls: 1, overflowed: 0 },
     ]);
-    assert.deepEqual(await ledger.journal.callsPerMinute('org/model', minute(1)), [{ atMs: minute(2), calls: 1 }]);
+    assert.deepEqual(await ledger.journal.callsPerMinute('org/model', minute(1)), [
+      { atMs: minute(2), calls: 1, overflowed: 0 },
+    ]);
     assert.deepEqual(await ledger.journal.callsPerMinute('org/none', minute(0)), []);
   });
 
