@@ -48,7 +48,10 @@ export class Reported {
     this.#survey = survey;
   }
 
-  /** Another rollout is active. What effects do goes on, and the survey is about the model, so both stay. */
+  /**
+   * Another rollout is active, or the rollout has another endpoint. What effects do goes on, and the survey is about the
+   * model, so both stay.
+   */
   beginAgain(): void {
     this.#results = {};
     this.#endpoint = null;
