@@ -316,7 +316,10 @@ CREATE TABLE decisions (
   -- {sweep: SweepSeen} if it was about an endpoint that no rollout uses.
   input TEXT NOT NULL,
   -- JSON of what was decided: Decision, or SweepDecision for a sweep.
-  output TEXT NOT NULL
+  output TEXT NOT NULL,
+  -- What stands in the way: one of the causes of docs/causes.md. Null if nothing does. It is read from output, which a
+  -- seal covers and which comes out the same when it is decided again.
+  cause TEXT GENERATED ALWAYS AS (output ->> 'cause') VIRTUAL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX decisions_by_model ON decisions (model, id);
 CREATE INDEX decisions_by_rollout ON decisions (rollout_id, id);
@@ -704,6 +707,7 @@ SELECT
   rollout_id AS rollout, -- rollout that it is about
   action AS action, -- what was decided to do
   reason AS reason, -- why
+  cause AS cause, -- what stands in the way: docs/causes.md; null if nothing does
   output ->> 'detail' AS detail, -- the figures, in a sentence
   ticks AS ticks, -- how many ticks the row stands for
   core_version AS core_version, -- version of the deciding code
@@ -719,6 +723,7 @@ SELECT
   e.type AS event, -- what happened
   d.action AS action, -- what was decided to do
   d.reason AS reason, -- why
+  d.cause AS cause, -- what stands in the way: docs/causes.md; null if nothing does
   d.output ->> 'detail' AS detail, -- the figures, in a sentence
   e.decision_id AS decision, -- number of the decision
   q.by_user || '@' || q.by_host AS requested_by -- operator that requested it

@@ -230,9 +230,9 @@ export interface CallObserver {
   /**
    * The first attempt's outcome is known and is not `ok`, or the gateway refused the call because of a limit, without
    * an attempt. The call may still be served by a retry or a fall-back. `knownAfterUs`: exactly what the function of
-   * this name gives for the attempts in the call's row.
+   * this name gives for the attempts in the call's row. `errorCode`: of the error that ended it; empty without one.
    */
-  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void;
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number, errorCode: string): void;
   ended(call: Call): void;
   /** The copy of a call has ended, before or after the call itself. */
   shadowed(arrival: Arrival, shadow: Shadow): void;

@@ -1,4 +1,5 @@
 import type { LaneKey, LaneStatus } from './care/lane-status.ts';
+import type { Cause } from './cause.ts';
 import type { CriteriaResult, DemandFigures } from './criteria/criteria.ts';
 import type { Action, Reason } from './decide/decision.ts';
 import type { EndpointSeen, ShadowFigures } from './decide/observation.ts';
@@ -71,6 +72,8 @@ export interface RouteStatus {
   readonly decision: {
     readonly action: Action;
     readonly reason: Reason;
+    /** Absent: nothing is in the way. */
+    readonly cause?: Cause;
     readonly detail: string;
     readonly at: number;
   } | null;
@@ -83,6 +86,8 @@ export interface RouteStatus {
     readonly phase: Phase;
     readonly at: number;
     readonly reason: string;
+    readonly hint: string | null;
+    readonly cause?: Cause;
   } | null;
   /** What a person should know or do, the most urgent first. */
   readonly notes: readonly string[];

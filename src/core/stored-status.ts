@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CAUSES } from './cause.ts';
 import { breakerSchema } from './care/stored.ts';
 import type { LaneKey, LaneStatus } from './care/lane-status.ts';
 import { CRITERIA } from './policy/criteria.ts';
@@ -90,7 +91,15 @@ const route = storedAs<RouteStatus>()(
   z.strictObject({
     model: text,
     phase,
-    decision: z.strictObject({ action: z.enum(ACTIONS), reason: z.enum(REASONS), detail: text, at: time }).nullable(),
+    decision: z
+      .strictObject({
+        action: z.enum(ACTIONS),
+        reason: z.enum(REASONS),
+        cause: z.enum(CAUSES).optional(),
+        detail: text,
+        at: time,
+      })
+      .nullable(),
     demand: demandSchema,
     criteria: z.strictObject({
       ...CRITERIA_SHAPE,
@@ -100,7 +109,16 @@ const route = storedAs<RouteStatus>()(
       }),
     }),
     rollout: rollout.nullable(),
-    lastRollout: z.strictObject({ id: text, phase, at: time, reason: text }).nullable(),
+    lastRollout: z
+      .strictObject({
+        id: text,
+        phase,
+        at: time,
+        reason: text,
+        hint: text.nullable(),
+        cause: z.enum(CAUSES).optional(),
+      })
+      .nullable(),
     notes: z.array(text),
     traffic: trafficSchema.nullable(),
   }),

@@ -217,6 +217,20 @@ function addOverflowGauges(
   ofLoad('upshift_overflow_refused_total', 'Calls that neither side had room for', ({ refused }) => refused);
 }
 
+/** What stands in the way of each route. */
+function addCauseGauge(gauge: AddGauge): void {
+  gauge(
+    'upshift_cause',
+    '1 for what stands in the way of a route now: docs/causes.md',
+    ({ routes }, set) => {
+      for (const { model, decision } of routes) {
+        if (decision?.cause !== undefined) set.set({ model, cause: decision.cause }, 1);
+      }
+    },
+    ['model', 'cause'],
+  );
+}
+
 function addGauges(registry: Registry, report: () => StatusReport): void {
   const gauge = (
     name: string,
@@ -272,6 +286,7 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
   perRoute('upshift_through_outage', '1 while serverless is out and its calls go to the endpoint', ({ rollout }) =>
     Number(rollout?.through !== undefined),
   );
+  addCauseGauge(gauge);
   perRoute('upshift_awaiting_approval', '1 while a person is asked', (route) => (route.rollout?.ask ? 1 : 0));
 }
 

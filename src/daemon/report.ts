@@ -4,6 +4,7 @@ import { approvalsText } from '../core/decide/approvals.ts';
 import { bakeTime, leastCalls } from '../core/decide/stepping.ts';
 import type { Ask } from '../core/rollout/ask.ts';
 import { endpointShare, isLive, isOver, stopWeight, throughOf, weights } from '../core/rollout/rollout.ts';
+import type { Rollout } from '../core/rollout/rollout.ts';
 import { otherShare } from '../core/rollout/split.ts';
 import type { StepFigures } from '../core/rollout/step-figures.ts';
 import type { Toward } from '../core/route.ts';
@@ -92,20 +93,23 @@ export function reportRoute(
     demand: { ...figures, holdsSince: watch.demand.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
-    lastRollout:
-      last !== null && 'reason' in last && isOver(last.phase)
-        ? { id: last.id, phase: last.phase, at: last.since, reason: last.reason }
-        : null,
+    lastRollout: last !== null && 'reason' in last ? endOf(last) : null,
     notes: [...memory.notes, ...notes(watch, filePolicyHash)],
     traffic: watch.worth?.latest ?? null,
   };
 }
 
+/** How a rollout ended; null if it has not. */
+function endOf(rollout: Extract<Rollout, { readonly reason: string }>): RouteStatus['lastRollout'] {
+  const { id, phase, since, reason, hint, cause } = rollout;
+  return isOver(phase) ? { id, phase, at: since, reason, hint, ...(cause !== undefined && { cause }) } : null;
+}
+
 function decisionOf(
-  { action, reason, detail }: NonNullable<RouteMemory['decision']>,
+  { action, reason, cause, detail }: NonNullable<RouteMemory['decision']>,
   at: number,
 ): NonNullable<RouteStatus['decision']> {
-  return { action, reason, detail, at };
+  return { action, reason, ...(cause !== undefined && { cause }), detail, at };
 }
 
 function reportRollout(

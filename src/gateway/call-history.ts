@@ -72,7 +72,7 @@ export class CallHistory {
     const { arrival } = this.assignment;
     const rows = this.attempts.map((each) => each.toRow(arrival.arrivedAtUs));
     const knownAfter = knownAfterAllUs(rows) as number;
-    this.#shared.observer.failed(arrival, outcome, attempt.upstream, knownAfter);
+    this.#shared.observer.failed(arrival, outcome, attempt.upstream, knownAfter, attempt.errorCode);
     if (outcome === 'rate_limited' && attempt.upstream === 'serverless') this.noteRefused();
   }
 
@@ -110,6 +110,6 @@ export class CallHistory {
     this.noteHeld(endedAtUs, wasOut);
     const { arrival } = this.assignment;
     observer.sent(arrival);
-    observer.failed(arrival, outcome, 'serverless', endedAtUs - arrival.arrivedAtUs);
+    observer.failed(arrival, outcome, 'serverless', endedAtUs - arrival.arrivedAtUs, '');
   }
 }

@@ -244,7 +244,7 @@ function guarded(observer: CallObserver, log: Log): CallObserver {
   return {
     arrived: guard((arrival) => observer.arrived(arrival)),
     sent: guard((arrival) => observer.sent(arrival)),
-    failed: guard((arrival, outcome, upstream, knownAfter) => observer.failed(arrival, outcome, upstream, knownAfter)),
+    failed: guard((...failure) => observer.failed(...failure)),
     ended: guard((call) => observer.ended(call)),
     shadowed: guard((arrival, shadow) => observer.shadowed(arrival, shadow)),
   };

@@ -37,6 +37,22 @@ export function noAnswer(action: string, where: string, cause: unknown, signal?:
   });
 }
 
+const WHY: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'its name does not resolve',
+  ECONNREFUSED: 'it refuses the connection',
+  ECONNRESET: 'it closes the connection',
+  UND_ERR_SOCKET: 'it closes the connection',
+};
+
+/** Why a host gave no answer, for people, after `it`. */
+export function whyNoAnswer(error: unknown): string {
+  const code = codeOf(error);
+  if (TIMEOUTS.has(code) || (error instanceof Error && error.name === 'TimeoutError'))
+    return 'it is silent for too long';
+  return `${WHY[code] ?? 'it cannot be reached'}${code === '' ? '' : ` (${code})`}`;
+}
+
 /** The code of a network error. `fetch` keeps it in the cause; a connection to several addresses keeps it in a list. */
 export function codeOf(error: unknown): string {
   let current: unknown = error;

@@ -149,7 +149,7 @@ export class World {
     this.#routes.sent(arrival);
     const [first] = call.attempts;
     if (first !== undefined && first.outcome !== 'ok') {
-      this.#routes.failed(arrival, first.outcome, first.upstream, knownAfterUs(first, null));
+      this.#routes.failed(arrival, first.outcome, first.upstream, knownAfterUs(first, null), '');
     }
     this.#routes.ended(call);
     this.#open.calls.record(call, () => undefined);

@@ -42,7 +42,7 @@ const EPILOGUE =
   'Exit status: 0 ok, 1 if --verify finds a problem. Decisions of another core\n' +
   'version are counted, but not made again; they do not change the exit status.\n' +
   '--json: one line for each decision {"id","at","model","rolloutId","action",\n' +
-  '"reason","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
+  '"reason","cause","detail","ticks","coreVersion","policyHash"}; with --verify one object\n' +
   '{"verified","consistent","against":"outside"|"itself","coreVersion",\n' +
   '"decisions","rerun","notCompared":[{"coreVersion","decisions"}],\n' +
   '"covered":{kind:rows},"calls":{"covered","until","open"},"rollouts","seals",\n' +

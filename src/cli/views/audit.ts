@@ -61,14 +61,15 @@ export function renderDecisions(
 /** The decisions as CSV, with ISO times in UTC. */
 export function decisionsCsv(rows: readonly DecisionRow[]): string {
   return csv(
-    ['id', 'time', 'model', 'rollout', 'action', 'reason', 'detail', 'ticks', 'core_version', 'policy_hash'],
-    rows.map(({ id, at, model, rolloutId, action, reason, detail, ticks, coreVersion, policyHash }) => [
+    ['id', 'time', 'model', 'rollout', 'action', 'reason', 'cause', 'detail', 'ticks', 'core_version', 'policy_hash'],
+    rows.map(({ id, at, model, rolloutId, action, reason, cause, detail, ticks, coreVersion, policyHash }) => [
       id,
       new Date(at).toISOString(),
       model,
       rolloutId,
       action,
       reason,
+      cause,
       detail,
       ticks,
       coreVersion,

@@ -1,8 +1,10 @@
+import { causeMeaning, CAUSES } from '../../core/cause.ts';
 import { CORE_VERSION } from '../../core/decide/decision.ts';
 import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
 import { countText, dateText } from '../terminal/format.ts';
 import { cleanAll, createPaint, wrap } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
+import { answerText } from './cause.ts';
 import type { Line } from './explained-money.ts';
 
 /** A decision of another core version that this one cannot read: its row, and the JSON as it is stored. */
@@ -51,11 +53,19 @@ export function decided(row: DecisionRow, paint: Paint, line: Line): string[] {
     `${paint.bold(`decision ${row.id}`)}  ${dateText(row.at)}  ${row.model}`,
     ...line('decided', `${row.action}, because ${row.reason.replaceAll('_', ' ')}`),
     ...line('that is', row.detail),
+    ...causeLines(row.cause, line),
     ...line(
       'stands for',
       row.ticks === 1 ? null : `${countText(row.ticks, 'tick')} with the same reason; this is the newest`,
     ),
   ];
+}
+
+/** What stands in the way, and what a person can do about it. A cause of another version has no words here. */
+function causeLines(cause: string | null, line: Line): string[] {
+  const known = CAUSES.find((each) => each === cause);
+  if (known === undefined) return line('cause', cause);
+  return [...line('cause', `${known}: ${causeMeaning(known).means}`), ...line('to do', answerText(known))];
 }
 
 /** How to check a decision. */

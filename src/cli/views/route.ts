@@ -11,6 +11,7 @@ import { priceText, spanText } from '../../core/text.ts';
 import { latencyText, numberText, percentText, timeText, weightText } from '../terminal/format.ts';
 import { lengthOf, table, wrap } from '../terminal/print.ts';
 import type { Style } from '../terminal/print.ts';
+import { answerLines } from './cause.ts';
 import { bar, meters } from './meters.ts';
 import { fullText } from './overflow.ts';
 import { entry } from './page.ts';
@@ -103,7 +104,8 @@ export function decisionLines({ decision, rollout }: RouteStatus, page: Page): s
   // The verdict has a line of its own.
   const summary = rollout?.verdict?.summary;
   const detail = summary === undefined ? decision.detail : decision.detail.replace(`; ${summary}`, '');
-  return entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
+  const now = entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
+  return [...now, ...answerLines(decision.cause, page)];
 }
 
 const WORTH_ABORTING = new Set([

@@ -3,6 +3,7 @@ import { spanText } from '../../core/text.ts';
 import { countText, numberText, percentText, timeText } from '../terminal/format.ts';
 import { cleanAll, createPaint, cut, lengthOf } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
+import { answerLines } from './cause.ts';
 import { criteriaLines } from './criteria.ts';
 import { laneLines } from './lane.ts';
 import { alert, entry } from './page.ts';
@@ -131,10 +132,10 @@ function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page
   else lines.push(...decisionLines(route, page));
   lines.push(...criteriaLines(route, page), ...trafficLines(route, page), ...laneLines(lanes, page));
   if (rollout === null && lastRollout !== null) {
-    const { id, phase, at, reason } = lastRollout;
-    lines.push(
-      ...entry('before', [`rollout ${id} ${phase} ${spanText(Math.max(0, page.now - at))} ago: ${reason}`], page),
-    );
+    const { id, phase, at, reason, hint, cause } = lastRollout;
+    const before = `rollout ${id} ${phase} ${spanText(Math.max(0, page.now - at))} ago: ${reason}`;
+    lines.push(...entry('before', [before], page));
+    lines.push(...(hint === null ? answerLines(cause, page) : entry('to do', [hint], page)));
   }
   for (const note of notes) lines.push(...alert(note, page));
   return lines;

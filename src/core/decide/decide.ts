@@ -1,6 +1,7 @@
 import { isLive } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { decideBudget } from './budget-guard.ts';
+import { withCause } from './cause-of.ts';
 import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { decideDraining } from './draining.ts';
@@ -18,6 +19,10 @@ import { decideWayBack } from './way-back.ts';
  * decision enters at most one step. Doing nothing is a decision with a reason, too.
  */
 export function decide(rollout: Rollout | null, seen: Observation): Decision {
+  return withCause(decideRoute(rollout, seen));
+}
+
+function decideRoute(rollout: Rollout | null, seen: Observation): Decision {
   if (rollout === null) return decideWatching(seen);
   if (rollout.toward === 'serverless') return decideWayBack(rollout, seen);
   const urgent = decideUrgent(rollout, seen);

@@ -1,3 +1,4 @@
+import type { Cause } from '../cause.ts';
 import type { Verdict } from '../judge/verdict.ts';
 import type { RolloutEvent } from '../rollout/event.ts';
 import type { Rollout } from '../rollout/rollout.ts';
@@ -99,6 +100,7 @@ export const REASONS = [
   'endpoint_absent',
   'endpoint_scaled_to_zero',
   'endpoint_unhealthy',
+  'endpoint_forbidden',
   'endpoint_url_refused',
   'endpoint_moved',
   // endpoints that no rollout uses
@@ -161,6 +163,8 @@ export type Result = (typeof RESULTS)[number];
 export interface Decision {
   readonly action: Action;
   readonly reason: Reason;
+  /** Absent: nothing is in the way. `decide` sets it. */
+  readonly cause?: Cause;
   /** A sentence for people, figures first. */
   readonly detail: string;
   readonly verdict: Verdict | null;

@@ -13,7 +13,8 @@ const SURE_ABSENT_LOOKS = 24;
 /** The endpoint gets no new calls: first its running calls end, then the endpoint is paused, then the rollout ends. */
 export function decideDraining(rollout: Extract<Rollout, { phase: 'draining' }>, seen: Observation): Decision {
   if (!seen.isDrained) return decision('wait', 'draining', 'calls on the endpoint are ending');
-  const ended = { type: 'ended' as const, outcome: rollout.outcome, reason: rollout.reason, hint: rollout.hint };
+  const { outcome, reason, hint, cause } = rollout;
+  const ended = { type: 'ended' as const, outcome, reason, hint, ...(cause !== undefined && { cause }) };
   const end = (detail: string) => decision('end', 'drained', detail, { events: [ended] });
   const { endpoint } = seen;
   const isFresh = endpoint !== null && endpoint.at >= rollout.since && seen.effects.length === 0;

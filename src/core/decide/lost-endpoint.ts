@@ -1,3 +1,4 @@
+import { faultsText } from '../fault-kind.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { overspending } from './budget-guard.ts';
 import { decision } from './decision.ts';
@@ -32,7 +33,7 @@ function overBudget(rollout: Rollout, seen: Observation): [Reason, string] | nul
   return cause === null ? null : ['over_budget', cause];
 }
 
-function faultsInRow({ endpointFaultsInRow, policy }: Observation): [Reason, string] | null {
-  if (endpointFaultsInRow < policy.limits.consecutiveFaults) return null;
-  return ['consecutive_faults', `${endpointFaultsInRow} faults of the endpoint in a row`];
+function faultsInRow({ endpointFaultsInRow: count, endpointFaultRow, policy }: Observation): [Reason, string] | null {
+  if (count < policy.limits.consecutiveFaults) return null;
+  return ['consecutive_faults', faultsText('the endpoint', count, endpointFaultRow)];
 }

@@ -1,6 +1,7 @@
 import type { DemandFigures } from '../criteria/criteria.ts';
 import type { EndpointState } from '../endpoint-state.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { FaultRow } from '../fault-kind.ts';
 import type { Profile } from '../judge/profile.ts';
 import type { Verdict } from '../judge/verdict.ts';
 import type { Spending } from '../money/spending.ts';
@@ -57,6 +58,11 @@ export interface EndpointSeen {
   readonly foreignUrl?: string;
   /** Whether its health route answers 200. It is not asked while that could start the endpoint. */
   readonly isHealthy: boolean;
+  /**
+   * What its health route said instead of 200, and since when it has had this status, clock ms; absent if it was not asked or
+   * answered 200. `status`: null if there was no answer.
+   */
+  readonly health?: { readonly status: number | null; readonly said: string; readonly since: number };
   /** Readings in a row, including this one, in which it was not healthy. */
   readonly badReadings: number;
   /** Whether it has upshift's tag; true if there is no endpoint. */
@@ -171,6 +177,9 @@ export interface Observation {
   readonly canaryFaultsInRow: number;
   /** The same for the endpoint in a way back, in which it is the stable upstream. */
   readonly endpointFaultsInRow: number;
+  /** Of which kinds they were; absent if there are none. */
+  readonly canaryFaultRow?: FaultRow;
+  readonly endpointFaultRow?: FaultRow;
   /** When the endpoint last answered a call or a copy of the rollout well, clock ms; absent: this process saw none. */
   readonly endpointAnsweredAt?: number;
   readonly stableRecent: StableRecent;

@@ -4,6 +4,7 @@ import { priceText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, leave } from './decision.ts';
 import type { Decision } from './decision.ts';
+import { isDenied, isDeniedForLong, lastStateText, SCOPE_HINT } from './health-text.ts';
 import { decideLeaving, leaveInstance } from './next-instance.ts';
 import { FOREIGN_HINT, foreignText, movedText } from './address-text.ts';
 import { refusalOf } from './draining.ts';
@@ -66,8 +67,8 @@ export function decideProvisioning(rollout: In<'provisioning'>, seen: Observatio
     const waiting = decision('wait', 'endpoint_missing', `${rollout.endpointName} is being created`);
     return beginEffect(seen, 'ensure', creating, waiting);
   }
-  const health = endpoint.state === 'running' ? ', but its health route does not answer 200 yet' : '';
-  return decision('wait', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}${health}`);
+  const reason = isDenied(endpoint) ? 'endpoint_forbidden' : 'endpoint_starting';
+  return decision('wait', reason, lastStateText(rollout.endpointName, endpoint));
 }
 
 export function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
@@ -90,13 +91,15 @@ function provisionTimeout(rollout: In<'provisioning' | 'warming'>, seen: Observa
   const limit = seen.policy.limits.provisionWithin;
   if (seen.now - rollout.startedAt <= limit) return null;
   const last = seen.results.warm?.problem ?? seen.results.ensure?.problem ?? null;
-  const message = `not ready within ${spanText(limit)}${last === null ? '' : `; last problem: ${last.message}`}`;
+  const state = lastStateText(rollout.endpointName, seen.endpoint);
+  const problem = last === null ? '' : `; last problem: ${last.message}`;
+  const message = `not ready within ${spanText(limit)}: ${state}${problem}`;
   return leave(
     rollout,
     'failed',
     'provision_timeout',
     message,
-    last?.hint ?? 'raise limits.provisionWithin or choose another instance',
+    last?.hint ?? 'read its logs at Hugging Face; raise limits.provisionWithin or choose another instance',
   );
 }
 
@@ -133,6 +136,9 @@ function badState(rollout: In<'provisioning' | 'warming'>, seen: Observation): D
   }
   if (endpoint.state === 'paused') {
     return leave(rollout, 'failed', 'endpoint_paused', 'the endpoint was paused while it was being prepared');
+  }
+  if (isDeniedForLong(endpoint, seen.now)) {
+    return leave(rollout, 'failed', 'endpoint_forbidden', lastStateText(rollout.endpointName, endpoint), SCOPE_HINT);
   }
   if (endpoint.state === 'absent' && (rollout.phase === 'warming' || rollout.isMade)) {
     return leave(rollout, 'failed', 'endpoint_absent', 'the endpoint was deleted while it was being prepared');

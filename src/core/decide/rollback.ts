@@ -1,4 +1,5 @@
 import type { Verdict } from '../judge/verdict.ts';
+import { faultsText } from '../fault-kind.ts';
 import { awaySince, maySleep } from '../rollout/detour.ts';
 import { endpointOf } from '../rollout/rollout.ts';
 import type { Live, Rollout } from '../rollout/rollout.ts';
@@ -6,6 +7,7 @@ import { foreignText, movedText } from './address-text.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { failureText } from './failure-text.ts';
+import { healthText, isDenied } from './health-text.ts';
 import type { EndpointSeen, Observation } from './observation.ts';
 import { bothFailText, serverlessUnable, staysText } from './serverless-unable.ts';
 
@@ -24,6 +26,9 @@ const BAD_STATES = {
   scaledToZero: 'endpoint_scaled_to_zero',
   absent: 'endpoint_absent',
 } as const;
+
+/** What a reading says of an endpoint that runs. */
+const NO_ANSWER: ReadonlySet<Reason> = new Set(['endpoint_unhealthy', 'endpoint_forbidden']);
 
 /**
  * Rolls back if it must be, or waits if serverless fails too or can take no traffic; null if there is no cause. It never
@@ -53,10 +58,11 @@ function rollbackCause(rollout: Live, seen: Observation): [Reason, string] | nul
   const isAsleep = seen.endpoint?.state === 'scaledToZero' && maySleep(rollout, seen.policy);
   const trouble = isAsleep ? null : endpointTrouble(rollout, rollout.startedAt, seen);
   // While an endpoint is being changed or woken, it answers no calls, so it may be unhealthy.
-  if (trouble !== null && !(isAway && trouble[0] === 'endpoint_unhealthy')) return trouble;
+  if (trouble !== null && !(isAway && NO_ANSWER.has(trouble[0]))) return trouble;
   const hasTraffic = (rollout.phase !== 'stepping' || rollout.step > 0) && !isAway;
   if (hasTraffic && seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
-    return ['consecutive_faults', `${seen.canaryFaultsInRow} faults of the endpoint in a row`];
+    const { canaryFaultsInRow: count, canaryFaultRow: row } = seen;
+    return ['consecutive_faults', faultsText('the endpoint', count, row)];
   }
   if (rollout.phase === 'stepping' || rollout.phase === 'holding') {
     // The last copies may end after the shadow stage. If the verdict fails then, the first step must not be entered.
@@ -108,16 +114,16 @@ function answersCalls(rollout: Rollout, seen: Observation, { state, badReadings 
   return faults === 0 || badReadings < MOST_BAD_READINGS;
 }
 
-function badReading(
-  { endpointName: name }: Rollout,
-  { state, message, badReadings }: EndpointSeen,
-): [Reason, string] | null {
+function badReading({ endpointName: name }: Rollout, endpoint: EndpointSeen): [Reason, string] | null {
+  const { state, message, badReadings } = endpoint;
   const isSeldomMissing = state === 'absent' && badReadings < MOST_BAD_READINGS;
   if (state in BAD_STATES && !isSeldomMissing) {
     return [BAD_STATES[state as keyof typeof BAD_STATES], `${name} is ${state}${message ? ` (${message})` : ''}`];
   }
   if (badReadings < MOST_BAD_READINGS) return null;
-  return ['endpoint_unhealthy', `${name} is ${state} but not healthy, ${badReadings} readings in a row`];
+  const health = healthText(endpoint);
+  const detail = `${name} is ${state} but not healthy, ${badReadings} readings in a row${health === null ? '' : `: ${health}`}`;
+  return [isDenied(endpoint) ? 'endpoint_forbidden' : 'endpoint_unhealthy', detail];
 }
 
 /** The verdict on the rollout's present step; null at step 0, because it has no traffic, or if there is none yet. */

@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { CAUSES } from '../cause.ts';
 import type { DemandFigures } from '../criteria/criteria.ts';
 import { ENDPOINT_STATES } from '../endpoint-state.ts';
 import { ERROR_CODES } from '../errors.ts';
+import { FAULT_KINDS } from '../fault-kind.ts';
+import type { FaultRow } from '../fault-kind.ts';
 import { profileSchema, verdictSchema } from '../judge/stored.ts';
 import type { Spending } from '../money/spending.ts';
 import { backSchema, budgetSchema, routePolicySchema } from '../policy/stored.ts';
@@ -63,6 +66,7 @@ export const endpointSeenSchema = storedAs<EndpointSeen>()(
     url: text.nullable(),
     foreignUrl: text.optional(),
     isHealthy: z.boolean(),
+    health: z.strictObject({ status: count.nullable(), said: text, since: time }).optional(),
     badReadings: count,
     isOurs: z.boolean(),
     message: text.nullable(),
@@ -167,6 +171,10 @@ const costs = storedAs<Costs>()(
   }),
 );
 
+const faultRow = storedAs<FaultRow>()(
+  z.strictObject({ kinds: z.partialRecord(z.enum(FAULT_KINDS), count), lastAt: time }),
+);
+
 /** The schema of an observation, as it is stored with its decision. */
 const observationSchema = storedAs<Observation>()(
   z.strictObject({
@@ -192,6 +200,8 @@ const observationSchema = storedAs<Observation>()(
     shadow: shadowFiguresSchema.nullable(),
     canaryFaultsInRow: count,
     endpointFaultsInRow: count,
+    canaryFaultRow: faultRow.optional(),
+    endpointFaultRow: faultRow.optional(),
     endpointAnsweredAt: time.optional(),
     stableRecent: z.strictObject({
       attempts: count,
@@ -229,6 +239,7 @@ export const decisionSchema = storedAs<Decision>()(
   z.strictObject({
     action: z.enum(ACTIONS),
     reason: z.enum(REASONS),
+    cause: z.enum(CAUSES).optional(),
     detail: text,
     verdict: verdictSchema.nullable(),
     events: z.array(eventSchema),

@@ -1,3 +1,4 @@
+import { faultsText } from '../fault-kind.ts';
 import { askText, isAbout } from '../rollout/ask.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
@@ -50,7 +51,7 @@ function keepEndpoint(rollout: Rollout, seen: Observation): Decision | null {
   if (rollout.phase !== 'stepping' && rollout.phase !== 'holding') return null;
   const { verdict } = seen;
   if (seen.canaryFaultsInRow >= seen.policy.limits.consecutiveFaults) {
-    const faults = `${seen.canaryFaultsInRow} faults of serverless in a row`;
+    const faults = faultsText('serverless', seen.canaryFaultsInRow, seen.canaryFaultRow);
     return { ...rollBack(rollout, seen, 'consecutive_faults', faults), verdict };
   }
   const found = stepVerdict(rollout, seen);

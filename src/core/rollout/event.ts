@@ -1,3 +1,4 @@
+import type { Cause } from '../cause.ts';
 import type { Profile } from '../judge/profile.ts';
 import type { Verdict } from '../judge/verdict.ts';
 import type { BudgetEvent } from '../money/budget-marks.ts';
@@ -87,12 +88,14 @@ export type RolloutEvent =
       readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;
+      readonly cause?: Cause;
     }
   | {
       readonly type: 'ended';
       readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;
+      readonly cause?: Cause;
     };
 
 export type DetourEvent =

@@ -130,8 +130,8 @@ function onOutage(rollout: Rollout, event: OutageEvent): Rollout {
 }
 
 /** A rollout that ends has no open question. */
-function closed({ reason, hint }: Extract<RolloutEvent, { type: 'draining' | 'ended' }>) {
-  return { ask: null, reason, hint };
+function closed({ reason, hint, cause }: Extract<RolloutEvent, { type: 'draining' | 'ended' }>) {
+  return { ask: null, reason, hint, ...(cause !== undefined && { cause }) };
 }
 
 /** A way back creates no endpoint, so it goes directly from its proposal to its first step. */

@@ -1,3 +1,4 @@
+import type { Cause } from '../cause.ts';
 import type { Profile } from '../judge/profile.ts';
 import type { BudgetMark } from '../money/budget-marks.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
@@ -137,11 +138,13 @@ export type Rollout = RolloutBase &
         readonly outcome: RolloutOutcome;
         readonly reason: string;
         readonly hint: string | null;
+        readonly cause?: Cause;
       }
     | {
         readonly phase: RolloutOutcome;
         readonly reason: string;
         readonly hint: string | null;
+        readonly cause?: Cause;
       }
   );
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CAUSES } from '../cause.ts';
 import { profileSchema, verdictSchema } from '../judge/stored.ts';
 import { scalingSchema } from '../scaling/stored.ts';
 import { instanceSchema } from '../sizing/stored.ts';
@@ -78,7 +79,7 @@ export const detourSchema = storedAs<Detour>()(
 export const throughSchema = storedAs<Through>()(z.strictObject({ since: time, by: text }));
 
 const judged = { startedAt: time, endpoint: warmEndpointSchema, profile: profileSchema };
-const over = { reason: text, hint: text.nullable() };
+const over = { reason: text, hint: text.nullable(), cause: z.enum(CAUSES).optional() };
 
 /** The schema of a rollout's stored snapshot. */
 export const rolloutSchema = storedAs<Rollout>()(

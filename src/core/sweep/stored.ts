@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CAUSES } from '../cause.ts';
 import { ENDPOINT_STATES } from '../endpoint-state.ts';
 import { sweepPolicySchema } from '../policy/stored.ts';
 import { PHASES } from '../rollout/rollout.ts';
@@ -56,6 +57,7 @@ export const sweepDecisionSchema = storedAs<SweepDecision>()(
     finding: z.enum(['foreign', 'in_use', 'idle', 'ended', 'lost', 'unknown', 'no_ledger']),
     action: z.enum(['wait', 'report_endpoint', 'pause_endpoint', 'delete_endpoint']),
     reason: z.enum(['endpoint_not_ours', 'endpoint_in_use', 'endpoint_idle', 'endpoint_orphaned', 'endpoint_unknown']),
+    cause: z.enum(CAUSES).optional(),
     detail: text,
   }),
 );

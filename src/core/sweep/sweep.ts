@@ -1,3 +1,5 @@
+import type { Cause } from '../cause.ts';
+import { causeOf } from '../decide/cause-of.ts';
 import type { Action, Reason } from '../decide/decision.ts';
 import type { EndpointState } from '../endpoint-state.ts';
 import type { SweepPolicy } from '../policy/sweep.ts';
@@ -68,6 +70,8 @@ export interface SweepDecision {
     Reason,
     'endpoint_not_ours' | 'endpoint_in_use' | 'endpoint_idle' | 'endpoint_orphaned' | 'endpoint_unknown'
   >;
+  /** Absent: nothing is in the way. */
+  readonly cause?: Cause;
   /** The reason in words, for people. */
   readonly detail: string;
 }
@@ -104,6 +108,12 @@ export function sweepSeen(
  * rollout is not over, and any endpoint if there is no ledger, because then nothing says whether it is in use.
  */
 export function decideSweep(seen: SweepSeen): SweepDecision {
+  const decided = decideEndpoint(seen);
+  const cause = causeOf(decided.reason, null);
+  return cause === null ? decided : { ...decided, cause };
+}
+
+function decideEndpoint(seen: SweepSeen): SweepDecision {
   const { endpoint, rollout, ledgerId, isIdle, policy } = seen;
   const decision = (finding: Finding, action: SweepDecision['action'], detail: string): SweepDecision => ({
     finding,

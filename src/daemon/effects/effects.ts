@@ -195,17 +195,20 @@ async function readEndpoint(
     return { at, state: 'absent', url: null, isHealthy: false, badReadings, isOurs: true, message: null, ...replicas };
   }
   const address = addressOf(status, watch.policy, isLocalApi);
-  let isHealthy = false;
-  if (address.url !== null && MAY_BE_ASKED.has(status.state)) {
-    isHealthy = (await checkHealth(address.url, token, status.healthRoute, signal)).ok;
+  if (address.url === null || !MAY_BE_ASKED.has(status.state)) {
+    return seenAs(status, address, { isHealthy: false, badReadings, at });
   }
-  return seenAs(status, address, { isHealthy, badReadings: isHealthy ? 0 : badReadings, at });
+  const { ok, status: code, said } = await checkHealth(address.url, token, status.healthRoute, signal);
+  if (ok) return seenAs(status, address, { isHealthy: true, badReadings: 0, at });
+  const before = watch.endpoint?.health;
+  const health = { status: code, said, since: before?.status === code ? before.since : at };
+  return seenAs(status, address, { isHealthy: false, health, badReadings, at });
 }
 
 function seenAs(
   status: EndpointStatus,
   address: Pick<EndpointSeen, 'url' | 'foreignUrl'>,
-  reading: Pick<EndpointSeen, 'at' | 'isHealthy' | 'badReadings'>,
+  reading: Pick<EndpointSeen, 'at' | 'isHealthy' | 'health' | 'badReadings'>,
 ): EndpointSeen {
   return {
     ...reading,

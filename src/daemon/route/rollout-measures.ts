@@ -1,6 +1,7 @@
 import { assignedTo } from '../../core/call.ts';
 import type { Arrival, Call, Shadow } from '../../core/call.ts';
 import type { ShadowFigures } from '../../core/decide/observation.ts';
+import type { FaultRow } from '../../core/fault-kind.ts';
 import { UpstreamFaults } from '../../core/decide/upstream-faults.ts';
 import { knownFailure, knownOf } from '../../core/judge/call-order.ts';
 import { keyOf } from '../../core/judge/shadow-pairs.ts';
@@ -15,6 +16,13 @@ import { upstreamOf } from '../../core/route.ts';
 import type { Role, Toward } from '../../core/route.ts';
 import { isJudged, Judging } from './judging.ts';
 import { StepTallies } from './step-tallies.ts';
+
+/** When an outcome was known: clock ms, and µs after the arrival; and the code of the error that ended it, or empty. */
+export interface KnownFailure {
+  readonly knownAfterUs: number;
+  readonly nowMs: number;
+  readonly errorCode: string;
+}
 
 /** What is measured of one rollout, or nothing where a route has none. Another rollout gets measures of its own. */
 export class RolloutMeasures {
@@ -63,9 +71,18 @@ export class RolloutMeasures {
     return this.#canaryFaults.count;
   }
 
+  /** Of which kinds they were; null if there are none. */
+  get canaryFaultRow(): FaultRow | null {
+    return this.#canaryFaults.row;
+  }
+
   /** The same for the endpoint on a way back, where it is stable. */
   get endpointFaultsInRow(): number {
     return this.#endpointFaults.count;
+  }
+
+  get endpointFaultRow(): FaultRow | null {
+    return this.#endpointFaults.row;
   }
 
   /** When the endpoint last answered a call or a copy well, clock ms; null if it did not. */
@@ -123,15 +140,17 @@ export class RolloutMeasures {
   }
 
   /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */
-  failed(arrival: Arrival, outcome: Outcome, knownAfterUs: number): boolean {
+  failed(arrival: Arrival, outcome: Outcome, { knownAfterUs, nowMs, errorCode }: KnownFailure): boolean {
+    const fault = { code: errorCode, atMs: nowMs };
     if (this.has(arrival) && isJudged(arrival)) {
       this.#judging?.known(arrival, knownFailure(outcome, knownAfterUs - arrival.waitedUs));
     }
     this.#tally(arrival)?.faulted(outcome);
     if (!this.isFaultOf(arrival, outcome)) return false;
     // A call that the endpoint gets through an outage has no role: its faults are those of the endpoint all the same.
-    if (arrival.role === 'canary' || arrival.isThroughOutage === true) this.#canaryFaults.fault(outcome, arrival.agent);
-    else if (assignedTo(arrival) === 'dedicated') this.#endpointFaults.fault(outcome, arrival.agent);
+    if (arrival.role === 'canary' || arrival.isThroughOutage === true)
+      this.#canaryFaults.fault(outcome, arrival.agent, fault);
+    else if (assignedTo(arrival) === 'dedicated') this.#endpointFaults.fault(outcome, arrival.agent, fault);
     return Math.max(this.canaryFaultsInRow, this.endpointFaultsInRow) >= this.#policy.limits.consecutiveFaults;
   }
 
@@ -163,7 +182,8 @@ export class RolloutMeasures {
     this.#shadow = { ...this.#shadow, faults: this.#shadow.faults + 1 };
     // Whose mistake a rejection is shows only with the live call.
     const isRejected = isRejection(shadow.status) && shadow.outcome !== 'paused';
-    this.#canaryFaults.fault(isRejected ? 'rejected_by_endpoint' : shadow.outcome, arrival.agent);
+    const atMs = (shadow.arrivedAtUs + shadow.durationUs) / 1_000;
+    this.#canaryFaults.fault(isRejected ? 'rejected_by_endpoint' : shadow.outcome, arrival.agent, { atMs });
     return this.canaryFaultsInRow >= this.#policy.limits.consecutiveFaults;
   }
 

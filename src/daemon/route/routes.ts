@@ -150,10 +150,10 @@ export class Routes implements CallObserver {
     if (arrival.model !== null) this.watch(arrival.model)?.sent(arrival, this.#clock.now());
   }
 
-  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number): void {
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number, errorCode: string): void {
     if (arrival.model === null) return;
     const watch = this.watch(arrival.model);
-    const known = { knownAfterUs, nowMs: this.#clock.now() };
+    const known = { knownAfterUs, nowMs: this.#clock.now(), errorCode };
     if (watch?.failed(arrival, outcome, upstream, known) === true) this.#faulted(watch);
   }
 

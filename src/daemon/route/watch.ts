@@ -23,6 +23,7 @@ import { Reported } from './reported.ts';
 import { RouteDemand } from './route-demand.ts';
 import type { Rollback } from './rollback.ts';
 import { RolloutMeasures } from './rollout-measures.ts';
+import type { KnownFailure } from './rollout-measures.ts';
 import { EndpointWorth, hasServingEndpoint, wayBackPolicy } from './worth.ts';
 
 /** What a tick brings to a watch before it observes it. */
@@ -219,18 +220,14 @@ export class RouteWatch {
   }
 
   /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */
-  failed(
-    arrival: Arrival,
-    outcome: Outcome,
-    upstream: UpstreamKind,
-    { knownAfterUs, nowMs }: { readonly knownAfterUs: number; readonly nowMs: number },
-  ): boolean {
+  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, known: KnownFailure): boolean {
+    const { nowMs } = known;
     if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat && !this.#isDelayed(arrival)) {
       this.demand.window.refused(nowMs);
     }
     const isOnEndpoint = assignedTo(arrival) === 'dedicated';
     if (isOnEndpoint && this.#measures.isFaultOf(arrival, outcome)) this.#worth?.failed(nowMs);
-    return this.#measures.failed(arrival, outcome, knownAfterUs);
+    return this.#measures.failed(arrival, outcome, known);
   }
 
   ended(call: Call, nowMs: number): void {

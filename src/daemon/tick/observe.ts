@@ -56,6 +56,8 @@ export interface Watched extends Pick<
     | 'shadow'
     | 'canaryFaultsInRow'
     | 'endpointFaultsInRow'
+    | 'canaryFaultRow'
+    | 'endpointFaultRow'
     | 'endpointAnsweredAt'
     | 'longestOnEndpointMs'
   >;
@@ -94,6 +96,7 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
     shadow: shadowFigures(watch, gateway),
     canaryFaultsInRow: measures.canaryFaultsInRow,
     endpointFaultsInRow: measures.endpointFaultsInRow,
+    ...faultRows(measures),
     ...(measures.endpointAnsweredAt !== null && { endpointAnsweredAt: measures.endpointAnsweredAt }),
     stableRecent: stableRecentOf(watch, gateway),
     isDrained: isDrained(watch, flight.endpoint, clock),
@@ -103,6 +106,13 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
     shapes: [...watch.shapes].sort(),
     costs: context.costs,
     back: observeBack(watch, context),
+  };
+}
+
+function faultRows({ canaryFaultRow, endpointFaultRow }: Watched['measures']): Partial<Observation> {
+  return {
+    ...(canaryFaultRow !== null && { canaryFaultRow }),
+    ...(endpointFaultRow !== null && { endpointFaultRow }),
   };
 }
 

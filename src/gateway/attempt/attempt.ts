@@ -4,6 +4,7 @@ import type { Outcome } from '../../core/outcome.ts';
 import type { UpstreamKind } from '../../core/route.ts';
 import type { OutboundRequest } from './outbound.ts';
 import { outcomeOfError } from './outcome.ts';
+import { codeOf } from './unreached.ts';
 import type { Target } from './targets.ts';
 import type { EndpointGate } from '../overflow/endpoint-gate.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
@@ -49,6 +50,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   status = 0;
   /** Null until it is known. */
   outcome: Outcome | null = null;
+  /** Code of the dispatcher's error that ended it; empty if there is none. */
+  errorCode = '';
   firstByteAtUs: number | null = null;
   endedAtUs = 0;
   #owner: AttemptOwner;
@@ -261,6 +264,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#isIgnored) return;
     this.#isIgnored = true;
+    this.errorCode = codeOf(error);
     this.#over(() => this.#owner.broke(this, outcomeOfError(error, this.status !== 0), error));
   }
 

@@ -45,7 +45,8 @@ export class Unreached {
   }
 }
 
-function codeOf(error: Error): string {
+/** The code of an error; empty if it has none. */
+export function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 

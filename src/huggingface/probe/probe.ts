@@ -1,7 +1,7 @@
 import { AppError } from '../../core/errors.ts';
 import { count } from '../../core/json.ts';
 import { jsonOrText } from '../../core/wire/error-text.ts';
-import { noAnswer, saidIn } from '../failure.ts';
+import { noAnswer, saidIn, whyNoAnswer } from '../failure.ts';
 import { bearer, limited } from '../http.ts';
 import { at, text } from '../json.ts';
 
@@ -9,6 +9,13 @@ import { at, text } from '../json.ts';
 const LOOK_MS = 10_000;
 /** What helps if a token may not call an endpoint. */
 export const CALL_HINT = 'give HF_TOKEN the scope inference.endpoints.infer.write';
+
+/** What a health route said. `status`: null if there was no answer; `said`: what is wrong, empty if nothing is. */
+interface Health {
+  readonly ok: boolean;
+  readonly status: number | null;
+  readonly said: string;
+}
 
 /**
  * Calls an endpoint's health route. Any answer but 200, and no answer, is not ok. Rejects only with the reason of the
@@ -19,18 +26,22 @@ export async function checkHealth(
   token: string | null,
   healthRoute: string,
   signal?: AbortSignal,
-): Promise<{ readonly ok: boolean; readonly status: number | null }> {
+): Promise<Health> {
   try {
     const response = await fetch(`${url}${healthRoute}`, {
       headers: bearer(token),
       redirect: 'manual',
       signal: limited(LOOK_MS, signal),
     });
-    await response.body?.cancel();
-    return { ok: response.status === 200, status: response.status };
-  } catch {
+    const { status } = response;
+    if (status === 200) {
+      await response.body?.cancel();
+      return { ok: true, status, said: '' };
+    }
+    return { ok: false, status, said: saidIn(jsonOrText(await response.text())) };
+  } catch (error) {
     signal?.throwIfAborted();
-    return { ok: false, status: null };
+    return { ok: false, status: null, said: whyNoAnswer(error) };
   }
 }
 

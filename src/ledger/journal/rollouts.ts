@@ -18,6 +18,7 @@ export interface DecisionRow {
   readonly policyHash: string | null;
   readonly action: string;
   readonly reason: string;
+  readonly cause: string | null;
   readonly detail: string | null;
   readonly ticks: number;
 }
@@ -42,7 +43,7 @@ export interface StepShare {
 }
 
 const DECISION = `SELECT id, decided_at_ms AS at, model, rollout_id AS rolloutId, core_version AS coreVersion, policy_hash AS policyHash,
-  action, reason, output ->> 'detail' AS detail, ticks`;
+  action, reason, cause, output ->> 'detail' AS detail, ticks`;
 
 /** All rollouts, oldest first. */
 export function listRollouts(db: LedgerDb): RolloutRow[] {

@@ -53,10 +53,10 @@ describe('audit', { concurrency: 4 }, () => {
     const { code, out } = await upshift(['audit', '--csv', '--limit', '1', '--db', path]);
     assert.equal(code, 0);
     const [head, row, end] = out.split('\r\n');
-    assert.equal(head, 'id,time,model,rollout,action,reason,detail,ticks,core_version,policy_hash');
+    assert.equal(head, 'id,time,model,rollout,action,reason,cause,detail,ticks,core_version,policy_hash');
     assert.match(
       row ?? '',
-      /^3,2027-01-15T08:00:03\.000Z,acme\/writer,\w{8},ask,needs_approval,create [^,]+,1,\d+,\w+$/,
+      /^3,2027-01-15T08:00:03\.000Z,acme\/writer,\w{8},ask,needs_approval,approval,create [^,]+,1,\d+,\w+$/,
     );
     assert.equal(end, '');
     for (const words of [['--json'], ['--verify'], ['key']]) {

@@ -27,7 +27,9 @@ const LAST = {
   id: 'k3v9q2ab',
   phase: 'aborted' as const,
   at: NOON - 3_600_000,
-  reason: 'consecutive_faults: 5 faults of the endpoint in a row',
+  reason: 'consecutive_faults: the endpoint refused the connection 5 times in a row, last 11:00:00Z',
+  hint: null,
+  cause: 'faults' as const,
 };
 
 /** Compares a page with what is written below the test, without the line break that the literal begins with. */
@@ -294,8 +296,10 @@ gateway :8787   41 210 calls, 12 in flight   ledger lost 3
            429s    2.1 % / 5.0 %  █████░░░░░░░
            held      0 s / 5 min  ░░░░░░░░░░░░
            needed: above these limits in 5 min, all of them
- before    rollout k3v9q2ab aborted 64 min ago: consecutive_faults: 5 faults of
-           the endpoint in a row
+ before    rollout k3v9q2ab aborted 64 min ago: consecutive_faults: the endpoint
+           refused the connection 5 times in a row, last 11:00:00Z
+ to do     Read the kinds of faults in upshift explain, and the logs of the
+           endpoint; repair it before the next proposal.
 `,
       { isRunning: false, now: NOON + 240_000 },
     );

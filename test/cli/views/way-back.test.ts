@@ -70,7 +70,7 @@ describe('the status of a way back', () => {
     const text = shown({ phase: 'draining', rollout });
     assert.match(text, /\[ 10 ok \]-\[ 3 ok \]-\[ 0 pausing \]/);
     assert.match(
-      shown({ lastRollout: { id: 'abc', phase: 'returned', at: NOON, reason: 'done' } }),
+      shown({ lastRollout: { id: 'abc', phase: 'returned', at: NOON, reason: 'done', hint: null } }),
       /rollout abc returned/,
     );
   });

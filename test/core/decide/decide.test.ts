@@ -230,6 +230,7 @@ describe('a provisioning rollout', () => {
       outcome: 'failed',
       reason: 'provision_refused: ensure: refused',
       hint: 'ask for quota',
+      cause: 'refused',
     });
   });
 

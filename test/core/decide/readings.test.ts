@@ -129,7 +129,7 @@ describe('faults of both sides at once', () => {
       const seen = answering('running', 0, { ...FAULTS, stableRecent: { ...FINE, faultsInRow: 3 } });
       const decided = decide(rollout, seen);
       assert.deepEqual([decided.action, decided.reason], ['wait', 'both_unhealthy']);
-      assert.match(decided.detail, /9 faults of the endpoint in a row, but serverless has failed 3 times in a row/);
+      assert.match(decided.detail, /the endpoint failed 9 times in a row, but serverless has failed 3 times in a row/);
     }
   });
 

@@ -48,8 +48,8 @@ function happen(stand: Stand, { what, role, afterMs }: Happening): void {
   if (what === 'in flight') stand.inFlight.push(arrival);
   const isOnEndpoint = (role === 'canary') !== (arrival.isWayBack === true);
   const upstream = isOnEndpoint ? 'dedicated' : 'serverless';
-  if (what === 'failed') stand.routes.failed(arrival, 'server_error', upstream, 1_000);
-  if (what === 'refused') stand.routes.failed(arrival, 'rate_limited', upstream, 1_000);
+  if (what === 'failed') stand.routes.failed(arrival, 'server_error', upstream, 1_000, '');
+  if (what === 'refused') stand.routes.failed(arrival, 'rate_limited', upstream, 1_000, '');
   if (what === 'answered') stand.end(arrival, { servedBy: upstream });
 }
 
@@ -95,6 +95,7 @@ function frozen(watch: RouteWatch): Watched {
   const { model, policy, filePolicy, state, rollout, observedAt, shapes, stableRecent, demand, measures } = watch;
   const { running, results, endpoint, survey } = watch.reported;
   const { shadow, canaryFaultsInRow, endpointFaultsInRow, endpointAnsweredAt, longestOnEndpointMs } = measures;
+  const { canaryFaultRow, endpointFaultRow } = measures;
   const step = rollout !== null && 'step' in rollout ? rollout.step : 0;
   const [figures, outage, verdict] = [demand.figures(), demand.outage(observedAt), measures.verdict(step)];
   const atOnce = rollout === null ? null : (watch.concurrency?.figures(observedAt, rollout.since) ?? null);
@@ -114,6 +115,8 @@ function frozen(watch: RouteWatch): Watched {
       shadow,
       canaryFaultsInRow,
       endpointFaultsInRow,
+      canaryFaultRow,
+      endpointFaultRow,
       endpointAnsweredAt,
       longestOnEndpointMs,
       figures: (at, overdue) => measures.figures(at, overdue),

@@ -35,7 +35,7 @@ describe('faults on a way back', () => {
     const stand = new Stand().begin(backAtStep(1));
     const fail = (role: 'stable' | 'canary', outcome: 'rate_limited' | 'server_error') => {
       const upstream = role === 'canary' ? 'serverless' : 'dedicated';
-      stand.routes.failed(stand.arrive({ role }), outcome, upstream, 1_000);
+      stand.routes.failed(stand.arrive({ role }), outcome, upstream, 1_000, '');
     };
     for (let i = 0; i < 4; i++) fail('canary', 'rate_limited');
     for (let i = 0; i < 4; i++) fail('stable', 'server_error');
@@ -74,7 +74,7 @@ describe('the table on a way back', () => {
       rollBackAtOnce(stand.watch, { advance: stand.advance, observe: stand.observe, changed: () => undefined });
     const fail = (stand: Stand, role: 'canary' | 'stable') => {
       const upstream = role === 'canary' ? 'serverless' : 'dedicated';
-      for (let i = 0; i < 5; i++) stand.routes.failed(stand.arrive({ role }), 'server_error', upstream, 1_000);
+      for (let i = 0; i < 5; i++) stand.routes.failed(stand.arrive({ role }), 'server_error', upstream, 1_000, '');
     };
     const failing = new Stand().begin(backAtStep(3));
     fail(failing, 'canary');

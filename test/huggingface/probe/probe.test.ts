@@ -54,8 +54,9 @@ describe('the health route', () => {
     [302, false],
   ] as const) {
     it(`is ${ok ? '' : 'not '}ok at ${status}`, async () => {
-      await using rig = await serve(() => ({ status, body: '' }));
-      assert.deepEqual(await checkHealth(rig.url, TOKEN, '/health'), { ok, status });
+      await using rig = await serve(() => ({ status, body: { error: 'missing permissions' } }));
+      const said = ok || status === 204 ? '' : 'missing permissions';
+      assert.deepEqual(await checkHealth(rig.url, TOKEN, '/health'), { ok, status, said });
       assert.equal(rig.seen[0]?.path, '/health');
       assert.equal(rig.seen[0]?.authorization, `Bearer ${TOKEN}`);
     });
@@ -63,7 +64,10 @@ describe('the health route', () => {
 
   it('is not ok if there is no answer, and rejects only with the reason of the signal of the caller', async () => {
     await using rig = await serve(() => 'cut');
-    assert.deepEqual(await checkHealth(rig.url, null, '/health'), { ok: false, status: null });
+    const cut = await checkHealth(rig.url, null, '/health');
+    assert.deepEqual(cut, { ok: false, status: null, said: 'it closes the connection (UND_ERR_SOCKET)' });
+    const nowhere = await checkHealth('http://nowhere.invalid', null, '/health');
+    assert.match(nowhere.said, /^its name does not resolve \(E/);
     const reason = new Error('closing');
     await assert.rejects(checkHealth(rig.url, null, '/health', AbortSignal.abort(reason)), reason);
   });
