@@ -6,6 +6,7 @@ import { tighter } from '../policy/budget.ts';
 import type { BudgetPolicy } from '../policy/budget.ts';
 import { priceText, spanText } from '../text.ts';
 import { DAY_MS } from '../time.ts';
+import type { Rollout } from '../rollout/rollout.ts';
 import type { Observation } from './observation.ts';
 
 /** The budgets must pay for at least this long. The default policy's steps, copies and control group take an hour. */
@@ -18,8 +19,11 @@ export function budgetOf({ policy, budget }: Pick<Observation, 'policy' | 'budge
   return tighter(policy.budget, budget.file);
 }
 
-/** Why an endpoint at this price breaks a budget, figures first; null if it does not. */
-export function overBudget(seen: Observation, pricePerHourMicros: number): string | null {
+/**
+ * Why an endpoint at this price breaks a budget, figures first; null if it does not. `rollout`: one that may have paid for
+ * other instances already.
+ */
+export function overBudget(seen: Observation, pricePerHourMicros: number, rollout?: Rollout): string | null {
   const budget = budgetOf(seen);
   const price = priceText(pricePerHourMicros);
   if (budget.perHour !== null && pricePerHourMicros > budget.perHour * 1_000_000) {
@@ -28,7 +32,7 @@ export function overBudget(seen: Observation, pricePerHourMicros: number): strin
   if (seen.spending === null && (budget.perDay !== null || budget.perHour !== null)) {
     return `${price}: what was spent today is not known yet`;
   }
-  const short = limitsFor(seen).find((limit) => !paysFor(limit, pricePerHourMicros));
+  const short = limitsFor(seen, rollout).find((limit) => !paysFor(limit, pricePerHourMicros));
   if (short === undefined) return null;
   const least = costOf(pricePerHourMicros, LEAST_MS);
   return `${price}: ${lastsText(short, pricePerHourMicros)}; a rollout takes at least an hour, which costs ${moneyText(least)}`;
@@ -42,18 +46,19 @@ export function budgetText(seen: Observation, pricePerHourMicros: number): strin
     .join('');
 }
 
-/** The budgets before a rollout has spent anything. */
-function limitsFor(seen: Observation): Limit[] {
+/** The budgets with what a rollout has spent. Without one: before it has spent anything. */
+function limitsFor(seen: Observation, rollout?: Rollout): Limit[] {
   const { now } = seen;
-  const spending = { ...(seen.spending ?? { ...NOTHING_SPENT, at: now }), rolloutMicros: 0 };
-  return limitsOf(budgetOf(seen), [], spending, { most: spending.ratePerHourMicros, now });
+  const known = seen.spending ?? { ...NOTHING_SPENT, at: now };
+  const spending = rollout === undefined ? { ...known, rolloutMicros: 0 } : known;
+  return limitsOf(budgetOf(seen), rollout?.budget ?? [], spending, { most: spending.ratePerHourMicros, now });
 }
 
 function paysFor({ scope, budgetMicros, spentMicros, endsInMs }: Limit, pricePerHourMicros: number): boolean {
   const least = costOf(pricePerHourMicros, LEAST_MS);
   // If the day is almost over, its budget must pay for the rest of the day, and the next day's budget for the hour.
   const rest = costOf(pricePerHourMicros, Math.min(LEAST_MS, endsInMs ?? LEAST_MS));
-  if (scope === 'rollout') return least <= budgetMicros;
+  if (scope === 'rollout') return spentMicros + least <= budgetMicros;
   return least <= budgetMicros && spentMicros + rest <= budgetMicros;
 }
 

@@ -90,9 +90,9 @@ export function decideLeaving(rollout: Provisioning, seen: Observation): Decisio
 
 function tryNext(rollout: Provisioning, seen: Observation, cause: LeftFor): Decision {
   const { alternatives = [], left = [], id } = rollout;
-  const next = alternatives.find((one) => overBudget(seen, one.pricePerHourMicros) === null);
+  const next = alternatives.find((one) => overBudget(seen, one.pricePerHourMicros, rollout) === null);
   if (next === undefined) {
-    const over = overBudget(seen, alternatives[0]?.pricePerHourMicros ?? 0);
+    const over = overBudget(seen, alternatives[0]?.pricePerHourMicros ?? 0, rollout);
     return leave(rollout, 'failed', cause, over ?? 'no instance is left to try', HINT);
   }
   const attempt = left.length + 1;
