@@ -17,6 +17,7 @@ busy for nine tenths, the endpoint was left, or the books differ from the meter.
   --engine E    only one of ${WHEN_FULL.join(', ')}
   --times A,B   default 1,1.5,3
   --places N    calls that the endpoint takes at once, default 12
+  --limit N     calls that serverless takes in 5 min, default 1000000
   --minutes N   clock minutes of each load, default 6
   --scale X     clock seconds in a real second, default 20
   --keep DIR    keep the ledgers there
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     engine: { type: 'string' },
     times: { type: 'string', default: '1,1.5,3' },
     places: { type: 'string', default: '12' },
+    limit: { type: 'string', default: '1000000' },
     minutes: { type: 'string', default: '6' },
     scale: { type: 'string', default: '20' },
     keep: { type: 'string' },
@@ -44,16 +46,16 @@ if (values.help) process.stdout.write(HELP);
 else await main();
 
 async function main(): Promise<void> {
-  const [places, minutes, scale] = [values.places, values.minutes, values.scale].map(Number);
+  const [places, limit, minutes, scale] = [values.places, values.limit, values.minutes, values.scale].map(Number);
   const times = values.times.split(',').map(Number);
-  if (!places || !minutes || !scale || times.some((each) => !(each > 0))) {
+  if (!places || !limit || !minutes || !scale || times.some((each) => !(each > 0))) {
     throw new Error('expected numbers above 0; see --help');
   }
   const engines = WHEN_FULL.filter((engine) => values.engine === undefined || engine === values.engine);
   for (const engine of engines) {
     process.stderr.write(`${engine} ...\n`);
     const played = await kept(engine, (folder) =>
-      playEngine(engine, { scale, places, times, cellMs: minutes * 60_000 }, folder),
+      playEngine(engine, { scale, places, limit, times, cellMs: minutes * 60_000 }, folder),
     );
     report(played);
   }

@@ -19,6 +19,8 @@ export interface Plan {
   readonly scale: number;
   /** Calls that the endpoint takes at once. */
   readonly places: number;
+  /** Calls that serverless takes in five minutes. */
+  readonly limit: number;
   /** How many times as many calls at once the endpoint's agents make. */
   readonly times: readonly number[];
   /** Clock ms for each of them. */
@@ -76,7 +78,7 @@ export async function playEngine(engine: WhenFull, plan: Plan, folder: string): 
       whenFull: engine,
       routerSpeed: SPEED,
       replicaCalls: plan.places,
-      routerCalls: 1_000_000,
+      routerCalls: plan.limit,
       pendingMs: 5_000,
       initializingMs: 5_000,
       healthLagMs: 2_000,
