@@ -180,6 +180,8 @@ export function watchedCall(atMs: number, changes: Partial<Call> = {}): Call {
     weight: 0,
     role: null,
     isEligible: false,
+    wasFull: false,
+    isOverflow: false,
     servedBy: 'serverless',
     attempts: [],
     ...changes,

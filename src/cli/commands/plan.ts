@@ -196,7 +196,7 @@ function planOf(
     tried: triedOf(policy, db, now),
     swarm: busiestSwarm(demand, since, now),
     endpoint: policy.endpoint,
-    ...(load !== null && { load }),
+    ...(load !== null && policy.overflow.enabled && { load }),
   });
   const steady = db === null || load === null ? null : steadyOf(db, sizing, { model: policy.model, load, now });
   return { ...timesOf(policy, learnProfile(history, 'serverless')), sizing, steady };

@@ -24,7 +24,7 @@ export const OPEN_SLACK = 1.1;
  */
 export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): string | null {
   // In a way back the endpoint only gets fewer calls.
-  if (rollout.toward === 'serverless') return null;
+  if (rollout.toward === 'serverless' || isExpected(rollout, seen)) return null;
   const { concurrency, endpoint, policy } = seen;
   const ready = endpoint?.readyReplica ?? null;
   if (rollout.step === 0 || concurrency == null || concurrency.capacity === null || ready === null) return null;
@@ -51,13 +51,18 @@ export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): st
  */
 export function saturatedHold(rollout: Stopped, seen: Observation, slack = 1): string | null {
   const { concurrency, endpoint, endpointFullAt: fullAt, policy } = seen;
-  if (rollout.toward === 'serverless' || rollout.step === 0 || concurrency === undefined || fullAt === undefined)
-    return null;
+  if (rollout.toward === 'serverless' || isExpected(rollout, seen)) return null;
+  if (rollout.step === 0 || concurrency === undefined || fullAt === undefined) return null;
   const planned = concurrency.route.p95 * stopWeight(rollout.step, policy, rollout.toward);
   if (planned <= fullAt * slack) return null;
   const ready = Math.max(1, endpoint?.readyReplica ?? 1);
   const needed = Math.ceil((planned * ready) / fullAt);
   return `carries ${numberText(fullAt)} calls at once, the step brings ${numberText(planned)}; ${remedyText(needed, seen)}`;
+}
+
+/** Whoever approved a proposal that said how much would overflow has approved an endpoint that is too small. */
+function isExpected({ instance }: Stopped, { policy }: Observation): boolean {
+  return policy.overflow.enabled && (instance.overflowShare ?? 0) > 0;
 }
 
 function remedyText(needed: number, { policy }: Observation): string {

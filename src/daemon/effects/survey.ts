@@ -58,7 +58,10 @@ export async function takeSurvey(
   if (seen.isGatedForUs) {
     return refused(`${model} is gated for us`, `ask for access at its page on the Hub with the account of HF_TOKEN`);
   }
-  const [facts, known] = await Promise.all([hub.describeModel(model, signal), experience(model, policy.namespace)]);
+  const [facts, { load, ...known }] = await Promise.all([
+    hub.describeModel(model, signal),
+    experience(model, policy.namespace),
+  ]);
   const [shut] = facts.access?.shut ?? [];
   if (shut !== undefined) {
     return refused(
@@ -66,7 +69,13 @@ export async function takeSurvey(
       'ask for access at its page on the Hub with the account of HF_TOKEN',
     );
   }
-  const wanted = { facts, ...known, policy: withinBudget(policy, filePolicy.budget) };
+  const mayOverflow = filePolicy.overflow.enabled && load !== undefined;
+  const wanted = {
+    facts,
+    ...known,
+    policy: withinBudget(policy, filePolicy.budget),
+    ...(mayOverflow && { load }),
+  };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;
   if (chosen === null) {

@@ -15,7 +15,7 @@ export function tellOverflow(watch: RouteWatch, gateway: Pick<Gateway, 'told'>):
   const isKnown = replicas !== null && replicas > 0 && capacity?.isLimit === true;
   gateway.told(
     url,
-    { replicas, limit: isKnown ? replicas * capacity.carried : null },
+    { replicas, limit: isKnown ? replicas * (capacity.mayCarry ?? capacity.carried) : null },
     {
       mayOverflow: overflowDay.mayGoOn(filePolicy.overflow, perCallMicros, observedAt),
       mostRefused: filePolicy.criteria.refused,

@@ -171,6 +171,19 @@ describe('an endpoint that says that it is full', () => {
     assert.equal(saturatedHold(atStep(0), full()), null);
   });
 
+  it('is no reason to hold if the proposal said how much would overflow, unless that is not allowed', () => {
+    const rollout = atStep(2);
+    const told = { ...rollout, instance: { ...rollout.instance, overflowShare: 0.2 } };
+    const capacity = { carried: 5, isLimit: true };
+    const small = full({ concurrency: concurrencyOf({ capacity, endpoint: { mean: 11, p95: 12, peak: 12 } }) });
+    assert.match(capacityHold(rollout, small) ?? '', /would bring/);
+    assert.equal(capacityHold(told, small), null);
+    assert.equal(saturatedHold(told, full()), null);
+    assert.equal(decide(told, full()).action, 'ask');
+    const policy = routePolicy({ overflow: { enabled: false, maxPerDay: null } });
+    assert.match(saturatedHold(told, full({ policy })) ?? '', /^carries 11/);
+  });
+
   it('is compared with some slack once the next step is asked about', () => {
     assert.match(saturatedHold(atStep(2), full({ endpointFullAt: 23 })) ?? '', /^carries 23/);
     assert.equal(saturatedHold(atStep(2), full({ endpointFullAt: 23 }), 1.1), null);
