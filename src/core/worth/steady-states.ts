@@ -81,10 +81,18 @@ export function compareStates(
 ): SteadyStates | null {
   const { capacity, perCallMicros } = known;
   const pricePerHourMicros = candidate?.offer.pricePerHourMicros ?? null;
-  const isMeasured = capacity !== null && (capacity.isLimit || capacity.carried >= (candidate?.carries ?? 0));
-  const carries = isMeasured ? capacity.carried : (candidate?.carries ?? null);
+  const carries = carriesOf(candidate?.carries ?? null, capacity);
+  const isMeasured = carries !== null && carries === capacity?.carried;
   if (load.calls === 0 || carries === null || carries < 1) return null;
   if (pricePerHourMicros === null || perCallMicros === null) return null;
   const input = { carries, pricePerHourMicros, perCallMicros };
   return { ...input, isMeasured, spanMs: load.spanMs, calls: load.calls, states: steadyStates({ ...input, load }) };
+}
+
+/** The estimate, within what was seen: no less than what was well, and no more than what may be tried. */
+function carriesOf(estimate: number | null, capacity: Capacity | null): number | null {
+  if (capacity === null) return estimate;
+  const { carried, isLimit, mayCarry = carried } = capacity;
+  if (estimate === null) return carried;
+  return Math.max(carried, isLimit ? Math.min(estimate, mayCarry) : estimate);
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Capacity } from '../../../src/core/scaling/capacity.ts';
+import type { Offer } from '../../../src/core/sizing/offer.ts';
 import { LoadCurve } from '../../../src/core/usage/load-curve.ts';
-import { cheapestState, monthlyMicros, steadyStates } from '../../../src/core/worth/steady-states.ts';
+import { cheapestState, compareStates, monthlyMicros, steadyStates } from '../../../src/core/worth/steady-states.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -80,4 +82,48 @@ test('a base on replicas with peaks on serverless can be the cheapest of all', (
     [945, 621, 1_152],
   );
   assert.equal(states[1]?.overflowShare, 1_000 / 21_000);
+});
+
+const OFFER: Offer = {
+  vendor: 'aws',
+  region: 'us-east-1',
+  accelerator: 'gpu',
+  instanceType: 'nvidia-l4',
+  instanceSize: 'x1',
+  numAccelerators: 1,
+  memoryGb: 30,
+  gpuMemoryGb: 24,
+  pricePerHourMicros: 800_000,
+  status: 'available',
+  closed: null,
+  quota: null,
+};
+
+const CARRIED: readonly (readonly [string, number | null, Capacity | null, carries: number, isMeasured: boolean])[] = [
+  ['is an estimate if nothing was measured', 30, null, 30, false],
+  ['is at least what was well', 8, { carried: 12, isLimit: false }, 12, true],
+  ['may be more than what was well, as long as no limit was seen', 30, { carried: 12, isLimit: false }, 30, false],
+  ['is the limit that was seen', 30, { carried: 12, isLimit: true, mayCarry: 12 }, 12, true],
+  ['is the estimate if that lies where nothing was seen', 15, { carried: 12, isLimit: true, mayCarry: 20 }, 15, false],
+  ['is no more than what may be tried', 30, { carried: 12, isLimit: true, mayCarry: 20 }, 20, false],
+  ['is what was well without an estimate', null, { carried: 12, isLimit: true, mayCarry: 20 }, 12, true],
+];
+
+for (const [what, estimate, capacity, carries, isMeasured] of CARRIED) {
+  test(`what a replica carries ${what}`, () => {
+    const compared = compareStates(bursts([3]), { offer: OFFER, carries: estimate }, { capacity, perCallMicros: 1 });
+    assert.deepEqual([compared?.carries, compared?.isMeasured], [carries, isMeasured]);
+  });
+}
+
+test('there is nothing to compare without calls, without a price, or without what a replica carries', () => {
+  const candidate = { offer: OFFER, carries: 4 };
+  const known = { capacity: null, perCallMicros: 1 };
+  assert.notEqual(compareStates(bursts([3]), candidate, known), null);
+  assert.equal(compareStates(bursts([]), candidate, known), null);
+  assert.equal(compareStates(bursts([3]), null, known), null);
+  assert.equal(compareStates(bursts([3]), { ...candidate, carries: null }, known), null);
+  assert.equal(compareStates(bursts([3]), candidate, { ...known, perCallMicros: null }), null);
+  const unpriced = { ...candidate, offer: { ...OFFER, pricePerHourMicros: null } };
+  assert.equal(compareStates(bursts([3]), unpriced, known), null);
 });
