@@ -11,7 +11,7 @@ export const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 export const TOKEN = 'hf_simulated';
 const ENTRY = new URL('../../src/cli/upshift.js', import.meta.url).pathname;
 /** An approval is refused as long as there is no question; it is given again. */
-const GIVEN_UP_AFTER = 60;
+const GIVEN_UP_AFTER = 240;
 
 /** A policy under which a few calls are evidence enough: this is about who takes a call, not about how fast it is. */
 const POLICY = {
