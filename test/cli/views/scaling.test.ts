@@ -98,13 +98,4 @@ describe('the page of status shows of replicas', () => {
       assert.match(shown({ weight: 0, detour }).replaceAll(/\s+/g, ' '), expected);
     });
   }
-
-  for (const [by, expected] of [
-    ['policy', /since 11:52:00Z: its calls go to the endpoint by itself, in the last step/],
-    ['ann@desk', /its calls go to the endpoint wanted by ann@desk/],
-  ] as const) {
-    it(`that the endpoint takes the calls of a serverless that is out, by ${by}`, () => {
-      assert.match(shown({ through: { since, by } }).replaceAll(/\s+/g, ' '), expected);
-    });
-  }
 });

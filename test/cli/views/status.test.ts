@@ -275,6 +275,18 @@ org/c  watching  1 810 calls, 64 agents, 2.1 % refused
     );
   });
 
+  it('that the endpoint takes the calls of a serverless that is out, and who wanted it', () => {
+    for (const [by, who] of [
+      ['policy', 'by itself, in the last step'],
+      ['ann@desk', 'wanted by ann@desk'],
+    ] as const) {
+      const rollout = makeRollout({ through: { since: NOON - 60_000, by } });
+      const page = renderStatus(makeReport([makeRoute({ phase: 'stepping', rollout })]), OPTIONS);
+      const told = `outage serverless is out since 11:59:00Z: its calls go to the endpoint ${who}`;
+      assert.ok(page.replaceAll(/\s+/g, ' ').includes(told), page);
+    }
+  });
+
   it('that no daemon runs, and how old the figures are', () => {
     shows(
       makeReport([makeRoute({ lastRollout: LAST })], {
