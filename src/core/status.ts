@@ -103,6 +103,8 @@ export interface RolloutStatus {
   /** When the endpoint was requested. From then on it may cost money. Null before. */
   readonly startedAt: number | null;
   readonly isPaused: boolean;
+  /** Since when it is paused; absent: it is not. */
+  readonly pausedSince?: number;
   readonly step: number;
   /** The endpoint's share of eligible calls at each step (`steps`) and now (`weight`). On a way back it falls. */
   readonly steps: readonly number[];

@@ -50,6 +50,7 @@ const rollout = storedAs<RolloutStatus>()(
     since: time,
     startedAt: time.nullable(),
     isPaused: z.boolean(),
+    pausedSince: time.optional(),
     step: count,
     steps: z.array(share),
     weight: share,

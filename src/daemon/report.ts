@@ -122,6 +122,7 @@ function reportRollout(
   const { step } = weights(rollout, policy);
   const { toward } = rollout;
   const through = throughOf(rollout);
+  const pausedSince = rollout.isPaused ? rollout.pauses?.at(-1)?.from : undefined;
   const figures = isLive(rollout) ? watch.measures.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
@@ -130,6 +131,7 @@ function reportRollout(
     since: rollout.since,
     startedAt: rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : null),
     isPaused: rollout.isPaused,
+    ...(pausedSince !== undefined && { pausedSince }),
     step,
     steps: policy.steps.map((_, i) => endpointStop(i + 1, watch)),
     weight:

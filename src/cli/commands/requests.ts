@@ -12,7 +12,7 @@ import { openBoard } from '../board.ts';
 import type { Board } from '../board.ts';
 import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
-import { checkNumber, withGlobals } from '../input/options.ts';
+import { checkGiven, checkNumber, withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { clean, painter, printJson, printText, warn, widthOf, wrap } from '../terminal/print.ts';
 import { questionText } from '../views/questions.ts';
@@ -21,7 +21,8 @@ type Kind = OperatorRequest['kind'];
 
 interface RequestOptions extends GlobalOptions {
   readonly rollout: string | undefined;
-  readonly step?: number | undefined;
+  /** As typed: a number that is left empty must not be taken for 0. */
+  readonly step?: string | undefined;
   readonly reason: string | undefined;
   readonly wait: boolean;
 }
@@ -75,7 +76,7 @@ function answerCommand(
     describe,
     builder: (yargs) => {
       const built = common(yargs).option('step', {
-        type: 'number',
+        type: 'string',
         requiresArg: true,
         describe:
           'Answer only if the question is about this step: 0 = create the endpoint, 1..n = enter that step, n+1 = promote (or return to serverless, on a way back)',
@@ -121,7 +122,7 @@ function common(yargs: Argv): Argv<RequestOptions> {
 }
 
 async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
-  check(options);
+  const { step, reason } = read(options);
   using board = openBoard(options.db);
   const { id: rolloutId, ...rollout } = chooseRollout(board.rollouts(), options.rollout);
   if (isOver(rollout.phase)) {
@@ -129,7 +130,6 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
       hint: `see why: npx upshift audit --rollout ${rolloutId}`,
     });
   }
-  const [step, reason] = [options.step ?? null, options.reason?.toWellFormed() ?? null];
   const ask = kind === 'approve' || kind === 'reject' ? askFor(board, kind, rolloutId, step) : null;
   // Before the word is said, and from the same row that its digest is of.
   if (ask !== null && !options.json) {
@@ -144,11 +144,21 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
   show({ request, kind, rollout: rolloutId }, reply, { isRunning, wasAwaited: isRunning && options.wait }, options);
 }
 
-function check({ step, reason }: RequestOptions): void {
-  checkNumber('step', step ?? 0, Number.isInteger(step ?? 0) && (step ?? 0) >= 0, 'a whole number from 0');
+/** What was typed. Throws AppError `invalid` for what is empty: in a script, an unset variable is no word. */
+function read({ rollout, step: typed, reason }: RequestOptions): { step: number | null; reason: string | null } {
+  for (const [name, value] of [
+    ['the rollout', rollout],
+    ['--step', typed],
+    ['--reason', reason],
+  ] as const) {
+    checkGiven(name, value);
+  }
+  const step = typed === undefined ? null : Number(typed);
+  if (step !== null) checkNumber('step', step, Number.isInteger(step) && step >= 0, 'a whole number from 0');
   if (reason !== undefined && reason.length > LONGEST_REASON) {
     throw new AppError('invalid', `--reason has ${reason.length} letters; at most ${LONGEST_REASON} are kept`);
   }
+  return { step, reason: reason?.toWellFormed() ?? null };
 }
 
 /** The open question that an answer is about. Throws AppError `conflict` if there is none, or if it is about another step. */

@@ -28,3 +28,9 @@ export function checkNumber(flag: string, value: number, isGood: boolean, expect
   const message = Number.isNaN(value) ? `--${flag} is not a number` : `--${flag} ${value} is out of range`;
   throw new AppError('invalid', message, { hint: `expected ${expected}` });
 }
+
+/** Throws AppError `invalid` if something was typed but is empty, as when a variable of a script is not set. */
+export function checkGiven(name: string, value: string | undefined): void {
+  if (value === undefined || value.trim() !== '') return;
+  throw new AppError('invalid', `${name} is empty`, { hint: 'leave it out, or say what is meant' });
+}

@@ -15,6 +15,7 @@ import { answerLines } from './cause.ts';
 import { bar, meters } from './meters.ts';
 import { fullText } from './overflow.ts';
 import { entry } from './page.ts';
+import { pauseLines } from './pause.ts';
 import type { Page } from './page.ts';
 import { scalingLines } from './scaling.ts';
 import { isWayBack, stopsBack } from './way-back.ts';
@@ -28,6 +29,7 @@ export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: P
     ...(isMoving ? entry('share', [shareText(rollout)], page) : []),
     ...throughLines(rollout, page),
     ...decisionLines(route, page),
+    ...pauseLines(rollout, page),
     ...commandLines(route, rollout, page),
     ...askLines(route, rollout, page),
     ...(isMoving ? [...roleLines(rollout, page), ''] : []),

@@ -87,6 +87,7 @@ const CAUSE_OF: Readonly<Record<Reason, Cause | null>> = {
   traffic_first: 'in_progress',
   drained: null,
   stale_request: 'request',
+  withdrawn: 'request',
   nothing_asked: 'request',
 };
 

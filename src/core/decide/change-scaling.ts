@@ -6,6 +6,8 @@ import type { ScalingProposal } from '../scaling/propose.ts';
 import { scalingText } from '../scaling/scaling.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import { priceText, spanText } from '../text.ts';
+import { ask } from './asking.ts';
+import type { Hold, Question } from './asking.ts';
 import { budgetOf, budgetText } from './budget-proposal.ts';
 import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
@@ -49,40 +51,53 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
   if (adjust === 'off' || rollout.isPaused || seen.concurrency === undefined || !isWell) return null;
   if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
-  if (isAbout(rollout.ask, 'scaling')) return reconsider(rollout, seen);
-  if (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every) return null;
+  const isOpen = isAbout(rollout.ask, 'scaling');
+  if (!isOpen && (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every)) return null;
+  if (isOpen) return ask(rollout, openQuestion(rollout), staleness(rollout, seen));
   const proposal = propose(rollout, seen);
   if (proposal === null) return null;
-  const step = rollout.step;
-  if (adjust === 'automatic') {
-    const full = serverlessFull(seen);
-    if (full !== null)
-      return decision('wait', 'serverless_full', `${proposalText(rollout, seen, proposal)}; waits because ${full}`);
-    const approved = { type: 'approved' as const, about: 'scaling' as const, step, by: 'policy', reason: null };
-    return begin(rollout, seen, proposal.scaling, 'concurrency_changed', proposal.why, [approved]);
-  }
+  const { scaling, why } = proposal;
+  const change = proposalText(rollout, seen, proposal);
   const full = serverlessFull(seen);
-  const question = `${proposalText(rollout, seen, proposal)}${full === null ? '' : `; meanwhile ${full}`}`;
-  const { scaling } = proposal;
-  const events = [{ type: 'asked' as const, about: 'scaling' as const, step, verdict: null, scaling }];
-  return decision('ask', 'needs_approval', question, { events });
+  const isAutomatic = adjust === 'automatic';
+  const question: Question = {
+    about: 'scaling',
+    step: rollout.step,
+    verdict: null,
+    scaling,
+    text: `${change}${full === null ? '' : `; meanwhile ${full}`}`,
+    isAutomatic,
+    carryOut: () => begin(rollout, seen, scaling, 'concurrency_changed', why),
+  };
+  const waits = isAutomatic && full !== null;
+  return ask(
+    rollout,
+    question,
+    waits ? { reason: 'serverless_full', detail: `${change}; waits because ${full}` } : null,
+  );
+}
+
+function openQuestion({ step, ask: open }: Promoted): Question {
+  const asked = open?.scaling === undefined ? 'another scaling' : scalingText(open.scaling);
+  const text = `change the endpoint to ${asked}`;
+  const carryOut = () => decision('wait', 'awaiting_approval', text);
+  return { about: 'scaling', step, verdict: null, text, isAutomatic: false, carryOut };
 }
 
 /** A question stays open as long as the present scaling does not fit the concurrency and the proposed scaling does. */
-function reconsider(rollout: Promoted, seen: Observation): Decision {
+function staleness(rollout: Promoted, seen: Observation): Hold | null {
   const asked = rollout.ask?.scaling;
   const proposed = asked === undefined ? 'another scaling' : scalingText(asked);
   const now = propose(rollout, seen);
   const then = asked === undefined ? null : propose(rollout, seen, asked);
   const fits =
     then === null || (then.scaling.minReplica === asked?.minReplica && then.scaling.maxReplica === asked.maxReplica);
-  if (now !== null && fits) return decision('wait', 'awaiting_approval', `change the endpoint to ${proposed}`);
-  const reason =
+  if (now !== null && fits) return null;
+  const detail =
     now === null
       ? 'the present scaling fits the concurrency again'
       : `the concurrency has changed: ${proposed} would not fit it`;
-  const events = [{ type: 'ask_withdrawn' as const, about: 'scaling' as const, step: rollout.step, reason }];
-  return decision('withdraw_ask', 'concurrency_changed', reason, { events });
+  return { reason: 'concurrency_changed', detail };
 }
 
 function begin(
@@ -91,7 +106,6 @@ function begin(
   scaling: Scaling,
   reason: 'approved' | 'concurrency_changed',
   why: readonly string[],
-  before: readonly RolloutEvent[] = [],
 ): Decision {
   const change = `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
   const { attempts, faults } = seen.stableRecent;
@@ -102,7 +116,7 @@ function begin(
   }
   const began = { type: 'detour_began' as const, why: 'rescale' as const, scaling, bridgedBefore: bridged(seen) };
   const detail = `${change}; serverless serves the calls meanwhile`;
-  return decision('begin_detour', reason, detail, { events: [...before, began] });
+  return decision('begin_detour', reason, detail, { events: [began] });
 }
 
 /**

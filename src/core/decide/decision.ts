@@ -148,6 +148,7 @@ export const REASONS = [
   'traffic_first',
   'drained',
   'stale_request',
+  'withdrawn',
   'nothing_asked',
 ] as const;
 export type Reason = (typeof REASONS)[number];

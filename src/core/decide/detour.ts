@@ -1,4 +1,5 @@
 import type { DetourEvent } from '../rollout/event.ts';
+import { unpausedMs } from '../rollout/pauses.ts';
 import type { Detour, Rollout } from '../rollout/rollout.ts';
 import { isInForce, scalingText } from '../scaling/scaling.ts';
 import { priceText, problemText, spanText } from '../text.ts';
@@ -44,7 +45,7 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
       return end(rollout, seen, 'given_up', 'change_refused', problemText(put.problem));
     }
     const { within } = seen.policy.scaling;
-    if (!isPut && seen.now - detour.since > within) {
+    if (!isPut && unpausedMs(rollout, detour.since, seen.now) > within) {
       const why = put?.problem == null ? '' : `: ${problemText(put.problem)}`;
       return end(rollout, seen, 'given_up', 'detour_overdue', `not changed in ${spanText(within)}${why}`);
     }
@@ -144,7 +145,7 @@ function isFinal(code: string): boolean {
 /** Rolls back if the detour takes longer than the policy allows; else null. */
 function overdue(rollout: Promoted, seen: Observation, since: number, failure: string): Decision | null {
   const { within } = seen.policy.scaling;
-  if (seen.now - since <= within) return null;
+  if (unpausedMs(rollout, since, seen.now) <= within) return null;
   return rollBack(rollout, seen, 'detour_overdue', `${rollout.endpointName} ${failure} within ${spanText(within)}`);
 }
 

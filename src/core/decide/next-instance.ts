@@ -1,9 +1,11 @@
 import { notToBeHad } from '../endpoint-failure.ts';
 import { attemptName } from '../rollout/instances.ts';
 import type { LeftFor } from '../rollout/instances.ts';
+import { unpausedMs } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { offerText } from '../sizing/offer.ts';
 import { priceText, spanText } from '../text.ts';
+import { stayPaused } from './asking.ts';
 import { overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, leave } from './decision.ts';
 import type { Decision } from './decision.ts';
@@ -58,7 +60,7 @@ function lackOf(rollout: Provisioning, seen: Observation): Lack | null {
     return cause === null ? null : { cause, message, hint: null };
   }
   const limit = seen.policy.limits.provisionWithin;
-  if (endpoint.state !== 'pending' || seen.now - rollout.startedAt <= limit) return null;
+  if (endpoint.state !== 'pending' || unpausedMs(rollout, rollout.startedAt, seen.now) <= limit) return null;
   const waited = `no machine within ${spanText(limit)}${message === '' ? '' : `: ${message}`}`;
   return { cause: 'capacity_exhausted', message: waited, hint: null };
 }
@@ -77,14 +79,14 @@ export function decideLeaving(rollout: Provisioning, seen: Observation): Decisio
   }
   if (!isFresh || endpoint.state !== 'absent') {
     const limit = seen.policy.limits.provisionWithin;
-    if (seen.now - rollout.since > limit) {
+    if (unpausedMs(rollout, rollout.since, seen.now) > limit) {
       return leave(rollout, 'failed', 'provision_timeout', `${name} could not be deleted within ${spanText(limit)}`);
     }
     const deleting = decision('leave_instance', cause, `deletes ${name}`);
     const waiting = decision('wait', cause, `${name} is being deleted`);
     return beginEffect(seen, 'delete', deleting, waiting);
   }
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
+  if (rollout.isPaused) return stayPaused();
   return tryNext(rollout, seen, cause);
 }
 

@@ -88,6 +88,8 @@ export interface OperatorRequest {
   readonly by: string;
   /** Number of the user. */
   readonly uid: number;
+  /** A later request that was read together with this one and takes it back; absent: none. */
+  readonly withdrawnBy?: Pick<OperatorRequest, 'kind' | 'by'>;
 }
 
 /** What serverless did in the last minute, whichever role it has. Attempts of fall-backs are included. */

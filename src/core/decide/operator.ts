@@ -5,8 +5,9 @@ import type { RolloutEvent } from '../rollout/event.ts';
 import { alternativesText } from '../rollout/instances.ts';
 import { isOver } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
-import { priceText, spanText } from '../text.ts';
+import { priceText } from '../text.ts';
 import { countApproval } from './approvals.ts';
+import { openTooLong } from './asking.ts';
 import { budgetRollback, extendBudget } from './budget-guard.ts';
 import { overBudget } from './budget-proposal.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
@@ -20,6 +21,8 @@ import { advance, serverlessHold } from './stepping.ts';
 
 /** Answers an operator's request: it is carried out or refused. */
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
+  const withdrawn = refuseWithdrawn(request);
+  if (withdrawn !== null) return withdrawn;
   if (request.rolloutId !== rollout.id) {
     const isReplaced = request.rolloutId === rollout.wayBack?.replaces;
     const why = isReplaced ? 'is being replaced by a way back' : 'is over';
@@ -37,6 +40,13 @@ export function answerRequest(rollout: Rollout, seen: Observation, request: Oper
     case 'reject':
       return answerAsk(rollout, seen, request);
   }
+}
+
+/** Refuses a request that a later one takes back; null if none does. */
+export function refuseWithdrawn(request: OperatorRequest): Decision | null {
+  const { withdrawnBy } = request;
+  if (withdrawnBy === undefined) return null;
+  return refuse(request, 'withdrawn', `withdrawn by a later word: ${withdrawnBy.kind} by ${withdrawnBy.by}`);
 }
 
 function answerAbort(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
@@ -96,9 +106,9 @@ function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: Oper
     const result = rollout.toward === 'serverless' ? 'the endpoint keeps its calls' : 'the rollout ends';
     return { ...left, outcome: done(request, `rejected: ${result}`) };
   }
-  const { proposalOpen } = seen.policy.limits;
-  if (rollout.phase === 'proposed' && seen.now - rollout.since > proposalOpen) {
-    const over = `the proposal was open for ${spanText(proposalOpen)}, and its figures are old; while the criteria hold there is a new one`;
+  const open = openTooLong(rollout, seen);
+  if (open !== null) {
+    const over = `the proposal was open for ${open}, and its figures are old; while the criteria hold there is a new one`;
     return refuse(request, 'proposal_expired', over);
   }
   if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
@@ -180,7 +190,7 @@ function approveBack(
     return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
   }
   const hold = serverlessHold(rollout, seen);
-  if (hold !== null) return refuse(request, ...hold);
+  if (hold !== null) return refuse(request, hold.reason, hold.detail);
   const verdict = rollout.phase === 'proposed' ? null : stepVerdict(rollout, seen);
   if (rollout.phase !== 'proposed' && verdict?.status !== 'pass')
     return refuse(request, 'verdict_changed', notPassed(verdict));

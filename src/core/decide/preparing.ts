@@ -1,6 +1,9 @@
 import { alternativesText, caveatsText } from '../rollout/instances.ts';
+import { unpausedMs } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
+import { ask, expire, stayPaused } from './asking.ts';
+import type { Question } from './asking.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, leave } from './decision.ts';
 import type { Decision } from './decision.ts';
@@ -15,30 +18,19 @@ type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;
 export function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
   const price = rollout.pricePerHourMicros;
   const over = overBudget(seen, price);
+  const expired = expire(rollout, seen, rollout.isPaused ? 'paused by an operator' : over);
+  if (expired !== null) return expired;
   const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}${caveatsText(rollout)}`;
-  if (seen.policy.approval === 'automatic' && !rollout.isPaused && over === null) {
-    const events = [
-      { type: 'approved' as const, step: 0, by: 'policy', reason: null },
-      { type: 'provisioning_started' as const },
-    ];
-    return decision('provision', 'approved_by_policy', what, { events });
-  }
-  if (seen.now - rollout.since > seen.policy.limits.proposalOpen) {
-    const open = spanText(seen.policy.limits.proposalOpen);
-    return leave(rollout, 'aborted', 'proposal_expired', `nobody answered in ${open}`);
-  }
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
-  if (over !== null) {
-    const events = [{ type: 'ask_withdrawn' as const, step: 0, reason: over }];
-    return rollout.ask === null
-      ? decision('wait', 'over_budget', over)
-      : decision('withdraw_ask', 'over_budget', over, { events });
-  }
-  if (rollout.ask === null) {
-    const events = [{ type: 'asked' as const, step: 0, verdict: null }];
-    return decision('ask', 'needs_approval', `create ${what}`, { events });
-  }
-  return decision('wait', 'awaiting_approval', `create ${what}`);
+  const isAutomatic = seen.policy.approval === 'automatic';
+  const question: Question = {
+    about: 'step',
+    step: 0,
+    verdict: null,
+    text: `create ${what}`,
+    isAutomatic,
+    carryOut: () => decision('provision', 'approved_by_policy', what, { events: [{ type: 'provisioning_started' }] }),
+  };
+  return ask(rollout, question, over === null ? null : { reason: 'over_budget', detail: over });
 }
 
 export function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {
@@ -61,7 +53,7 @@ export function decideProvisioning(rollout: In<'provisioning'>, seen: Observatio
     const events = [{ type: 'endpoint_made' as const, state: endpoint.state }];
     return decision('note_endpoint', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}`, { events });
   }
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
+  if (rollout.isPaused) return stayPaused();
   if (!exists) {
     const creating = decision('ensure_endpoint', 'endpoint_missing', `creates or adopts ${rollout.endpointName}`);
     const waiting = decision('wait', 'endpoint_missing', `${rollout.endpointName} is being created`);
@@ -74,7 +66,7 @@ export function decideProvisioning(rollout: In<'provisioning'>, seen: Observatio
 export function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
   const stop = badState(rollout, seen) ?? provisionTimeout(rollout, seen);
   if (stop !== null) return stop;
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
+  if (rollout.isPaused) return stayPaused();
   const result = seen.results.warm;
   if (result?.warmed !== undefined && result.at >= rollout.since) {
     const next = seen.policy.shadow.share > 0 ? ('shadowing' as const) : ('stepping' as const);
@@ -89,7 +81,7 @@ export function decideWarming(rollout: In<'warming'>, seen: Observation): Decisi
 
 function provisionTimeout(rollout: In<'provisioning' | 'warming'>, seen: Observation): Decision | null {
   const limit = seen.policy.limits.provisionWithin;
-  if (seen.now - rollout.startedAt <= limit) return null;
+  if (unpausedMs(rollout, rollout.startedAt, seen.now) <= limit) return null;
   const last = seen.results.warm?.problem ?? seen.results.ensure?.problem ?? null;
   const state = lastStateText(rollout.endpointName, seen.endpoint);
   const problem = last === null ? '' : `; last problem: ${last.message}`;

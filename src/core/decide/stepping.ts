@@ -1,9 +1,12 @@
 import { sideName } from '../judge/sentence.ts';
 import type { Verdict } from '../judge/verdict.ts';
-import { askText, isAbout } from '../rollout/ask.ts';
+import { isAbout } from '../rollout/ask.ts';
+import { unpausedMs } from '../rollout/pauses.ts';
 import { stopWeight } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
+import { ask, stayPaused } from './asking.ts';
+import type { Hold, Question } from './asking.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
@@ -27,8 +30,9 @@ export function decideShadowing(rollout: Shadowing, seen: Observation): Decision
   const { verdict } = seen;
   const rollback = decideRollback(rollout, seen);
   if (rollback !== null) return rollback;
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator', { verdict });
-  const spent = seen.now - rollout.since;
+  if (rollout.isPaused) return stayPaused({ verdict });
+  // No copy is made while it is paused.
+  const spent = unpausedMs(rollout, rollout.since, seen.now);
   const { time } = seen.policy.shadow;
   if (spent < time) {
     return decision('wait', 'shadowing', `${spanText(spent)} of ${spanText(time)}; ${shadowText(seen)}`, { verdict });
@@ -61,23 +65,15 @@ export function decideStopped(rollout: Stopped, seen: Observation): Decision {
 /** At a step that needs no rollback: enters the next step, asks about it, or says what is missing. */
 export function decideStep(rollout: Stopped, seen: Observation): Decision {
   const verdict = stepVerdict(rollout, seen);
-  const hold = holdReason(rollout, seen, verdict) ?? serverlessHold(rollout, seen);
-  if (hold !== null) return keepHolding(rollout, seen, verdict, hold);
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator', { verdict });
+  const hold = stepHold(rollout, seen, verdict) ?? serverlessHold(rollout, seen);
   const next = describeNext(rollout, seen);
-  const detail = verdict === null ? next : `${next}; ${verdict.summary}`;
-  if (seen.policy.approval === 'automatic') {
-    const advanced = advance(rollout, seen, 'approved_by_policy', detail, verdict);
-    const approved = { type: 'approved' as const, step: rollout.step + 1, by: 'policy', reason: null };
-    return { ...advanced, events: [approved, ...advanced.events] };
-  }
-  if (rollout.ask === null) {
-    const events = [{ type: 'asked' as const, step: rollout.step + 1, verdict }];
-    return decision('ask', 'needs_approval', detail, { events, verdict });
-  }
-  // Only one question is open at a time, so the other question is answered first.
-  const first = isAbout(rollout.ask, 'step') ? '' : `first the question about ${askText(rollout.ask)}; then `;
-  return decision('wait', 'awaiting_approval', `${first}${detail}`, { verdict });
+  const text = verdict === null ? next : `${next}; ${verdict.summary}`;
+  const isAutomatic = seen.policy.approval === 'automatic';
+  const carryOut = () => advance(rollout, seen, 'approved_by_policy', text, verdict);
+  const question: Question = { about: 'step', step: rollout.step + 1, verdict, text, isAutomatic, carryOut };
+  const late = hold === null ? null : overdue(rollout, seen, hold);
+  if (late !== null) return { ...late, verdict };
+  return ask(rollout, question, hold);
 }
 
 /** The decision to enter the next step, or after the last step to promote, or in a way back to return all calls. */
@@ -117,15 +113,15 @@ function nextStep(rollout: Steppable): number {
 /**
  * Why serverless cannot be given the next step's share of calls; null if it can, or if the rollout is not a way back.
  */
-export function serverlessHold(rollout: Steppable, seen: Observation): [Reason, string] | null {
+export function serverlessHold(rollout: Steppable, seen: Observation): Hold | null {
   if (rollout.toward !== 'serverless') return null;
   const unable = serverlessUnable(seen);
-  if (unable !== null) return ['stable_unable', unable];
+  if (unable !== null) return { reason: 'stable_unable', detail: unable };
   if (seen.back === null) return null;
   // A way back begins only if serverless can take all calls.
   const share = rollout.phase === 'stepping' ? stopWeight(nextStep(rollout), seen.policy, 'serverless') : 1;
   const cannot = serverlessCannot(seen.back, share);
-  return cannot === null ? null : ['serverless_cannot', cannot];
+  return cannot === null ? null : { reason: 'serverless_cannot', detail: cannot };
 }
 
 function describeNext(rollout: Stopped, seen: Observation): string {
@@ -140,6 +136,11 @@ function describeNext(rollout: Stopped, seen: Observation): string {
 }
 
 /** Why the next step may not be entered yet; null if it may. */
+function stepHold(rollout: Stopped, seen: Observation, verdict: Verdict | null): Hold | null {
+  const hold = holdReason(rollout, seen, verdict);
+  return hold === null ? null : { reason: hold[0], detail: hold[1], withdrawn: 'verdict_changed' };
+}
+
 function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null): [Reason, string] | null {
   const odd = rollout.toward === 'dedicated' ? oddReading(rollout, seen) : null;
   if (odd !== null) return odd;
@@ -178,21 +179,16 @@ export function bakeTime({ phase }: Pick<Rollout, 'phase'>, { policy }: Pick<Obs
   return phase === 'holding' ? Math.max(policy.limits.bake, policy.holdBack.time) : policy.limits.bake;
 }
 
-function keepHolding(
-  rollout: Stopped,
-  seen: Observation,
-  verdict: Verdict | null,
-  [reason, detail]: [Reason, string],
-): Decision {
-  if (isAbout(rollout.ask, 'step')) {
-    const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: detail }];
-    const why = reason === 'serverless_cannot' || reason === 'stable_unable' ? reason : 'verdict_changed';
-    return decision('withdraw_ask', why, detail, { events, verdict });
-  }
+/**
+ * What to do about a step or a rollout that is too old and may still not go on; null if it is not. The time in which it was
+ * paused does not count. An open question is withdrawn before.
+ */
+function overdue(rollout: Stopped, seen: Observation, { reason, detail }: Hold): Decision | null {
+  if (rollout.isPaused || isAbout(rollout.ask, 'step')) return null;
   const { stepWithin, rolloutWithin } = seen.policy.limits;
-  const isLate = seen.now - rollout.since > stepWithin;
-  const isVeryLate = seen.now - rollout.startedAt > rolloutWithin;
-  if (!isLate && !isVeryLate) return decision('wait', reason, detail, { verdict });
+  const isLate = unpausedMs(rollout, rollout.since, seen.now) > stepWithin;
+  const isVeryLate = unpausedMs(rollout, rollout.startedAt, seen.now) > rolloutWithin;
+  if (!isLate && !isVeryLate) return null;
   const why = isVeryLate ? 'rollout_overdue' : 'step_overdue';
   const age = isVeryLate
     ? `the rollout is older than ${spanText(rolloutWithin)}`
@@ -201,6 +197,5 @@ function keepHolding(
   // An overdue way back is not rolled back, because it has few calls and the endpoint costs too much or is too slow.
   // Neither is one whose endpoint is too small: what it has room for, it answers.
   const mustLeave = seen.policy.approval === 'automatic' && rollout.toward === 'dedicated' && reason !== 'saturated';
-  if (mustLeave) return { ...rollBack(rollout, seen, why, late), verdict };
-  return decision('wait', why, late, { verdict });
+  return mustLeave ? rollBack(rollout, seen, why, late) : decision('wait', why, late);
 }

@@ -76,16 +76,18 @@ export const endpointSeenSchema = storedAs<EndpointSeen>()(
   }),
 );
 
+const requestKind = z.enum(['approve', 'reject', 'pause', 'resume', 'abort', 'through_outage']);
 const request = storedAs<OperatorRequest>()(
   z.strictObject({
     id: count,
-    kind: z.enum(['approve', 'reject', 'pause', 'resume', 'abort', 'through_outage']),
+    kind: requestKind,
     rolloutId: text,
     askId: z.int().nullable(),
     step: count.nullable(),
     reason: text.nullable(),
     by: text,
     uid: count,
+    withdrawnBy: z.strictObject({ kind: requestKind, by: text }).optional(),
   }),
 );
 

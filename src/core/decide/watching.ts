@@ -6,6 +6,7 @@ import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Survey } from './observation.ts';
+import { refuseWithdrawn } from './operator.ts';
 
 const SURVEY_VALID_MS = 600_000;
 
@@ -15,7 +16,8 @@ const SURVEY_VALID_MS = 600_000;
  */
 export function decideWatching(seen: Observation): Decision {
   if (seen.request !== null) {
-    return refuse(seen.request, 'stale_request', `rollout ${seen.request.rolloutId} is over`);
+    const { request } = seen;
+    return refuseWithdrawn(request) ?? refuse(request, 'stale_request', `rollout ${request.rolloutId} is over`);
   }
   const { criteria, endpoint } = seen.policy;
   const { demand } = seen;

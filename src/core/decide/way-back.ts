@@ -1,9 +1,8 @@
 import { faultsText } from '../fault-kind.ts';
-import { askText, isAbout } from '../rollout/ask.ts';
 import type { Rollout } from '../rollout/rollout.ts';
-import { spanText } from '../text.ts';
+import { ask, expire } from './asking.ts';
 import { budgetWord } from './budget-guard.ts';
-import { decision, leave } from './decision.ts';
+import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { decideDraining } from './draining.ts';
 import { failureText } from './failure-text.ts';
@@ -61,34 +60,15 @@ function keepEndpoint(rollout: Rollout, seen: Observation): Decision | null {
 
 function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: Observation): Decision {
   const forecast = seen.back == null ? '' : `; ${forecastText(seen.back)}`;
-  const what = stepBackText(1, seen) + forecast;
-  const { proposalOpen } = seen.policy.limits;
+  const text = stepBackText(1, seen) + forecast;
   const hold = serverlessHold(rollout, seen);
-  const isOld = seen.now - rollout.since > proposalOpen;
   // While a proposal is open, the promoted rollout's scaling cannot follow its concurrency. So the proposal must
   // expire.
-  if (isOld && (seen.policy.approval === 'manual' || hold !== null)) {
-    const open = spanText(proposalOpen);
-    const why = hold === null ? `nobody answered in ${open}` : `not begun in ${open}: ${hold[1]}`;
-    return leave(rollout, 'aborted', 'proposal_expired', why);
-  }
-  if (hold !== null) {
-    const [why, detail] = hold;
-    if (!isAbout(rollout.ask, 'step')) return decision('wait', why, detail);
-    const events = [{ type: 'ask_withdrawn' as const, step: rollout.ask.step, reason: detail }];
-    return decision('withdraw_ask', why, detail, { events });
-  }
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator');
-  if (seen.policy.approval === 'automatic') {
-    const approved = { type: 'approved' as const, step: 1, by: 'policy', reason: null };
-    const entered = advance(rollout, seen, 'approved_by_policy', what, null);
-    return { ...entered, events: [approved, ...entered.events] };
-  }
-  if (rollout.ask === null) {
-    return decision('ask', 'needs_approval', what, { events: [{ type: 'asked', step: 1, verdict: null }] });
-  }
-  const first = isAbout(rollout.ask, 'step') ? '' : `first the question about ${askText(rollout.ask)}; then `;
-  return decision('wait', 'awaiting_approval', `${first}${what}`);
+  const expired = expire(rollout, seen, rollout.isPaused ? 'paused by an operator' : (hold?.detail ?? null));
+  if (expired !== null) return expired;
+  const isAutomatic = seen.policy.approval === 'automatic';
+  const carryOut = () => advance(rollout, seen, 'approved_by_policy', text, null);
+  return ask(rollout, { about: 'step', step: 1, verdict: null, text, isAutomatic, carryOut }, hold);
 }
 
 /**

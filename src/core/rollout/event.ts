@@ -12,7 +12,7 @@ import type { RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
-      readonly rollout: Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>;
+      readonly rollout: Omit<RolloutBase, 'isPaused' | 'pauses' | 'ask' | 'since'>;
     }
   | {
       readonly type: 'asked';

@@ -4,6 +4,7 @@ import type { PinnedInstance } from '../sizing/pinned.ts';
 import { isAbout } from './ask.ts';
 import { isDetourEvent, onDetour, onScalingAsk } from './detour.ts';
 import type { RolloutEvent } from './event.ts';
+import { pausedOrResumed } from './pauses.ts';
 import { throughOf } from './rollout.ts';
 import type { Judged, Rollout, RolloutBase, Through } from './rollout.ts';
 
@@ -40,7 +41,7 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
       return { ...rollout, budget: marked(rollout.budget ?? [], event) };
     case 'paused':
     case 'resumed':
-      return { ...rollout, isPaused: event.type === 'paused' };
+      return { ...rollout, ...pausedOrResumed(rollout, event.type === 'paused', at) };
     case 'provisioning_started':
       return { ...base, phase: 'provisioning', startedAt: at, isMade: false, since: at };
     case 'endpoint_made':
@@ -146,7 +147,7 @@ function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { instance, alternatives, left, criteriaSince, wayBack, isPaused, budget, since } = rollout;
+  const { instance, alternatives, left, criteriaSince, wayBack, isPaused, pauses, budget, since } = rollout;
   const fixed = {
     id,
     model,
@@ -164,7 +165,8 @@ function baseOf(rollout: Rollout): RolloutBase {
     ...(wayBack !== undefined && { wayBack }),
   };
   // An event that changes the phase or step answers the question about the step. Other questions stay open.
-  return { ...fixed, isPaused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
+  const paused = { isPaused, ...(pauses !== undefined && { pauses }) };
+  return { ...fixed, ...paused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
 }
 
 function unexpected(rollout: Rollout, event: RolloutEvent): Error {

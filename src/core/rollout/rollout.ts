@@ -6,6 +6,7 @@ import type { CallShape, Toward } from '../route.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import type { Ask } from './ask.ts';
 import type { CoveredInstances } from './instances.ts';
+import type { Pause } from './pauses.ts';
 import { otherShare } from './split.ts';
 
 /** The endpoint that gets calls or copies of calls in a rollout, or may get them soon; null if there is none. */
@@ -83,6 +84,8 @@ export interface RolloutBase extends CoveredInstances {
   readonly wayBack?: WayBack;
   /** A paused rollout enters no step, but it is still rolled back if it must be. */
   readonly isPaused: boolean;
+  /** When it was paused, oldest first; absent: never. */
+  readonly pauses?: readonly Pause[];
   readonly ask: Ask | null;
   /** Which budgets were warned about, asked about and extended; absent: none. */
   readonly budget?: readonly BudgetMark[];

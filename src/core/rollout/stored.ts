@@ -8,6 +8,7 @@ import type { Ask } from './ask.ts';
 import type { RolloutEvent } from './event.ts';
 import { LEFT_FOR } from './instances.ts';
 import type { Alternative, LeftInstance } from './instances.ts';
+import type { Pause } from './pauses.ts';
 import type { Detour, Rollout, RolloutBase, Through, WarmEndpoint, WayBack } from './rollout.ts';
 
 const time = z.number().min(0);
@@ -65,7 +66,8 @@ const fixed = {
   wayBack: wayBack.optional(),
   budget: z.array(z.strictObject({ budget: text, mark: z.enum(['warned', 'asked', 'extended']) })).optional(),
 };
-const base = { ...fixed, isPaused: z.boolean(), ask: ask.nullable(), since: time };
+const pause = storedAs<Pause>()(z.strictObject({ from: time, until: time.optional() }));
+const base = { ...fixed, isPaused: z.boolean(), pauses: z.array(pause).optional(), ask: ask.nullable(), since: time };
 
 /** The schema of a detour. */
 export const detourSchema = storedAs<Detour>()(
@@ -119,7 +121,7 @@ export const eventSchema = storedAs<RolloutEvent>()(
   z.discriminatedUnion('type', [
     z.strictObject({
       type: z.literal('proposed'),
-      rollout: storedAs<Omit<RolloutBase, 'isPaused' | 'ask' | 'since'>>()(z.strictObject(fixed)),
+      rollout: storedAs<Omit<RolloutBase, 'isPaused' | 'pauses' | 'ask' | 'since'>>()(z.strictObject(fixed)),
     }),
     z.strictObject({
       type: z.literal('asked'),

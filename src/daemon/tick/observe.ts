@@ -157,8 +157,9 @@ export function shadowFigures(
 }
 
 /** The part of a request that a decision may depend on and that is stored with it. */
-export function requestOf({ id, kind, rolloutId, askId, step, reason, by, uid }: OperatorRequest): OperatorRequest {
-  return { id, kind, rolloutId, askId, step, reason, by, uid };
+export function requestOf(request: OperatorRequest): OperatorRequest {
+  const { id, kind, rolloutId, askId, step, reason, by, uid, withdrawnBy } = request;
+  return { id, kind, rolloutId, askId, step, reason, by, uid, ...(withdrawnBy !== undefined && { withdrawnBy }) };
 }
 
 interface InFlight {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Decision, Reason } from '../../core/decide/decision.ts';
 import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
+import { withLastWords } from '../../core/decide/queued.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { Roles } from '../../core/roles/roles.ts';
 import type { StatusReport } from '../../core/status.ts';
@@ -63,7 +64,7 @@ export class Ticks {
     const isIdleRoute = (watch: RouteWatch) => Number(watch.rollout === null);
     for (const watch of [...routes.all()].sort((a, b) => isIdleRoute(a) - isIdleRoute(b))) {
       if (routes.isIdle(watch)) continue;
-      const mine = requests.filter((request) => request.model === watch.model);
+      const mine = withLastWords(requests.filter((request) => request.model === watch.model));
       try {
         // Each decision may make the next one possible. The limit prevents an endless loop.
         for (let i = 0; i < 10; i++) {
@@ -156,7 +157,7 @@ export class Ticks {
       begin: this.#options.begin,
       changed: () => this.#options.routes.rebuild(),
     });
-    if (memory.key !== before) logMoney(watch.model, memory.decision, this.#options.log);
+    if (memory.key !== before) logNews(watch.model, memory.decision, this.#options.log);
     return isDone;
   }
 
@@ -171,16 +172,20 @@ export class Ticks {
   }
 }
 
-const ABOUT_MONEY: Partial<Record<Reason, 'warn' | 'error'>> = {
+const NEWS: Partial<Record<Reason, 'warn' | 'error'>> = {
+  proposal_expired: 'warn',
   budget_low: 'warn',
   budget_nearly_used: 'warn',
   over_budget: 'warn',
   stable_unable: 'error',
 };
 
-/** Logs decisions about money as warnings, and an endpoint that traffic cannot leave as an error. */
-function logMoney(model: string, decision: Decision | null, log: Log): void {
-  const level = decision === null ? undefined : ABOUT_MONEY[decision.reason];
+/**
+ * Logs what nobody may be looking at `status` for: decisions about money and a proposal that has expired as warnings, and an
+ * endpoint that traffic cannot leave as an error.
+ */
+function logNews(model: string, decision: Decision | null, log: Log): void {
+  const level = decision === null ? undefined : NEWS[decision.reason];
   if (decision === null || level === undefined) return;
   const { action, reason, detail } = decision;
   log(level, reason.replaceAll('_', ' '), { model, action, detail });

@@ -112,6 +112,18 @@ describe('requests', { concurrency: 4 }, () => {
     assert.equal(pending(book).length, 1);
   });
 
+  it('what is empty, as an unset variable of a script is, is no word, exit 2', async (context) => {
+    const book = await openAskingBook(context);
+    for (const args of [['--step', ''], ['--step', ' '], ['--reason', ''], ['--reason', ' '], [''], [' ']]) {
+      for (const kind of ['approve', 'reject', ...(args[0] === '--step' ? [] : ['abort', 'pause'])]) {
+        const { code, err } = await upshift([kind, ...args, '--db', book.path]);
+        assert.equal(code, 2, `${kind} ${args.join(' ')}: ${err}`);
+        assert.match(err, /(the rollout|--step|--reason) is empty\nhint: leave it out/);
+      }
+    }
+    assert.deepEqual(pending(book), []);
+  });
+
   it('an unknown rollout, and none at all, exit 2', async (context) => {
     const book = await openAskingBook(context);
     const unknown = await upshift(['pause', 'zzz', '--db', book.path]);

@@ -320,7 +320,11 @@ gateway :8787   41 210 calls, 12 in flight   ledger lost 3
   it('a narrow window', () => {
     shows(
       makeReport([
-        makeRoute({ ...HOLDING, phase: 'stepping', rollout: makeRollout({ isPaused: true, step: 5, weight: 1 }) }),
+        makeRoute({
+          ...HOLDING,
+          phase: 'stepping',
+          rollout: makeRollout({ isPaused: true, pausedSince: NOON - 7_200_000, step: 5, weight: 1 }),
+        }),
       ]),
       `
 upshift 0.1.0  running  pid 4711, up 42 min  12:00:00Z
@@ -337,6 +341,11 @@ ledger ok
            24.1 %   since 11:54:00Z
  now       criteria not met: 1810 calls, 64
            agents, 2.1 % refused in 5 min
+ paused    since 10:00:00Z, 2.0 h; no deadline
+           runs
+           its endpoint costs up to $4.00/h
+           meanwhile; budgets and rollbacks still
+           act
  type      npx upshift resume k3v9q2ab
 
              calls  decided     errors  429s    p50    p95

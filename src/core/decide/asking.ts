@@ -1,0 +1,81 @@
+import type { Verdict } from '../judge/verdict.ts';
+import { askText, isAbout } from '../rollout/ask.ts';
+import type { AskAbout } from '../rollout/ask.ts';
+import type { Rollout } from '../rollout/rollout.ts';
+import type { Scaling } from '../scaling/scaling.ts';
+import { spanText } from '../text.ts';
+import { decision, leave } from './decision.ts';
+import type { Decision, Reason } from './decision.ts';
+import type { Observation } from './observation.ts';
+
+/** Something that is done only if somebody approves it: a person, or the policy. */
+export interface Question {
+  readonly about: AskAbout;
+  readonly step: number;
+  readonly verdict: Verdict | null;
+  readonly scaling?: Scaling;
+  /** What would be done, figures first. */
+  readonly text: string;
+  /** Whether the policy approves it without a person. */
+  readonly isAutomatic: boolean;
+  /** What is done if the policy approves. */
+  readonly carryOut: () => Decision;
+}
+
+/** Why something may not be done now, figures first. `withdrawn`: the reason to withdraw an open question, if it is another. */
+export interface Hold {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly withdrawn?: Reason;
+}
+
+/**
+ * The way of every question about a step, the endpoint or the scaling. While something speaks against it, it is not asked,
+ * and an open question is withdrawn. While the rollout is paused nothing happens. Then the policy approves, or a person is
+ * asked, or the open question waits for its answer.
+ */
+export function ask(rollout: Rollout, question: Question, hold: Hold | null): Decision {
+  const { about, step, verdict, scaling, text } = question;
+  const asked = about === 'step' ? { step } : { about, step };
+  if (hold !== null) {
+    const { reason, detail, withdrawn = reason } = hold;
+    if (!isAbout(rollout.ask, about)) return decision('wait', reason, detail, { verdict });
+    const events = [{ type: 'ask_withdrawn' as const, ...asked, reason: detail }];
+    return decision('withdraw_ask', withdrawn, detail, { events, verdict });
+  }
+  if (rollout.isPaused) return stayPaused({ verdict });
+  if (question.isAutomatic) {
+    const done = question.carryOut();
+    const approved = { type: 'approved' as const, ...asked, by: 'policy', reason: null };
+    return done.action === 'wait' ? done : { ...done, events: [approved, ...done.events] };
+  }
+  if (rollout.ask === null) {
+    const event = { type: 'asked' as const, ...asked, verdict, ...(scaling !== undefined && { scaling }) };
+    return decision('ask', 'needs_approval', text, { events: [event], verdict });
+  }
+  // Only one question is open at a time, so the other question is answered first.
+  const first = isAbout(rollout.ask, about) ? '' : `first the question about ${askText(rollout.ask)}; then `;
+  return decision('wait', 'awaiting_approval', `${first}${text}`, { verdict });
+}
+
+/** The decision to do nothing, because a person has paused the rollout. */
+export function stayPaused(rest: Partial<Pick<Decision, 'verdict'>> = {}): Decision {
+  return decision('wait', 'paused', 'paused by an operator', rest);
+}
+
+/** How long a proposal was open, if that is longer than the policy allows; else null. */
+export function openTooLong({ phase, since }: Rollout, { now, policy }: Observation): string | null {
+  const { proposalOpen } = policy.limits;
+  return phase === 'proposed' && now - since > proposalOpen ? spanText(proposalOpen) : null;
+}
+
+/**
+ * Ends a proposal that was open for too long, whoever could still answer it: its price, its demand and its instance are old
+ * by then. A pause does not make them younger. `why`: what it waited for; null if that was an answer.
+ */
+export function expire(rollout: Rollout, seen: Observation, why: string | null): Decision | null {
+  const open = openTooLong(rollout, seen);
+  if (open === null) return null;
+  const detail = why === null ? `nobody answered in ${open}` : `not begun in ${open}: ${why}`;
+  return leave(rollout, 'aborted', 'proposal_expired', detail);
+}
