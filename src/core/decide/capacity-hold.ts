@@ -28,7 +28,8 @@ export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): st
   const { concurrency, endpoint, policy } = seen;
   const ready = endpoint?.readyReplica ?? null;
   if (rollout.step === 0 || concurrency == null || concurrency.capacity === null || ready === null) return null;
-  const { carried, isLimit } = concurrency.capacity;
+  const { isLimit, mayCarry } = concurrency.capacity;
+  const carried = mayCarry ?? concurrency.capacity.carried;
   const { steps } = policy;
   const weightAt = (step: number) => stopWeight(step, policy, rollout.toward);
   const isLast = rollout.phase === 'holding';

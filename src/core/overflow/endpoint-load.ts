@@ -8,8 +8,11 @@ const EVIDENCE_MS = 5_000;
 const MOST_IN_A_ROW = 4;
 /** This much above the limit is tried, so that an endpoint is not kept at what it has carried so far. */
 const PROBED = 1.05;
-/** After a refusal nothing above the limit is tried until so many answers began: at most one call in twenty is refused. */
-const BETWEEN_PROBES = 20;
+/**
+ * After a refusal nothing above the limit is tried until so many answers began: so few calls are turned away that they do
+ * not look like a replica that carries too many.
+ */
+const BETWEEN_PROBES = 64;
 /** Once full, the endpoint is open again below this part of its limit. */
 const OPEN_AGAIN = 0.95;
 
@@ -39,7 +42,7 @@ export class EndpointLoad {
   #seen: number | null = null;
   #seenReplicas: number | null = null;
   #capacity = UNKNOWN;
-  /** The smaller of what was measured and what was seen. */
+  /** What it said itself, else what was measured. */
   #limit: number | null = null;
   #isFull = false;
 
@@ -114,9 +117,10 @@ export class EndpointLoad {
       this.#refusals++;
       this.#rowFrom = this.#sent;
     }
-    if (!this.#isAlive(nowMs)) return false;
+    const others = this.#inFlight - 1;
+    if (!this.#isAlive(nowMs) && !this.#isFirstBurst(others)) return false;
     this.#answersSinceFull = 0;
-    this.#seen = Math.max(1, this.#inFlight - 1);
+    this.#seen = Math.max(1, others);
     this.#seenReplicas = this.#capacity.replicas;
     this.#setLimit();
     this.#isFull = true;
@@ -138,16 +142,24 @@ export class EndpointLoad {
     return nowMs - this.#answeredAtMs <= EVIDENCE_MS && this.#refusals <= MOST_IN_A_ROW;
   }
 
+  /**
+   * Whether a burst came to an endpoint that had nothing to answer before: the calls that it took are not answered yet. It
+   * is believed once. Refusals of calls that are sent after that need an answer.
+   */
+  #isFirstBurst(others: number): boolean {
+    return this.#refusals === 1 && others > 0 && this.#answeredAtMs > Number.NEGATIVE_INFINITY;
+  }
+
   #limitSeen(): number {
     const { replicas } = this.#capacity;
-    const seen = this.#seen ?? Number.POSITIVE_INFINITY;
+    const seen = this.#seen ?? 0;
     if (replicas === null || this.#seenReplicas === null || this.#seenReplicas === 0) return seen;
     return (seen * replicas) / this.#seenReplicas;
   }
 
   #setLimit(): void {
-    const least = Math.min(this.#limitSeen(), this.#capacity.limit ?? Number.POSITIVE_INFINITY);
-    this.#limit = Number.isFinite(least) ? Math.max(1, least) : null;
+    const limit = this.fullAt ?? this.#capacity.limit;
+    this.#limit = limit === null ? null : Math.max(1, limit);
     if (!this.hasRoom) this.#isFull = true;
     this.#openAgain();
   }

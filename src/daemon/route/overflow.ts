@@ -11,11 +11,10 @@ export function tellOverflow(watch: RouteWatch, gateway: Pick<Gateway, 'told'>):
   const url = rollout === null ? undefined : endpointOf(rollout)?.url;
   if (url === undefined) return;
   const replicas = endpoint?.state === 'running' ? endpoint.readyReplica : null;
-  const capacity = concurrencySeen(watch)?.capacity ?? null;
-  const isKnown = replicas !== null && replicas > 0 && capacity?.isLimit === true;
+  const perReplica = concurrencySeen(watch)?.capacity?.mayCarry;
   gateway.told(
     url,
-    { replicas, limit: isKnown ? replicas * (capacity.mayCarry ?? capacity.carried) : null },
+    { replicas, limit: replicas !== null && replicas > 0 && perReplica !== undefined ? replicas * perReplica : null },
     {
       mayOverflow: overflowDay.mayGoOn(filePolicy.overflow, perCallMicros, observedAt),
       mostRefused: filePolicy.criteria.refused,
