@@ -358,7 +358,7 @@ CREATE TABLE asks (
   -- Status of the judge's verdict at that time; none if there was no verdict.
   verdict TEXT NOT NULL,
   -- JSON of what the operator should look at: {about?: AskAbout, detail: string, verdict: Verdict or null,
-  -- figures: StepFigures or null}.
+  -- figures: StepFigures or null, shadow?: ShadowFigures, terms?: Terms, scaling?: Scaling}.
   figures TEXT NOT NULL,
   -- When the question was asked.
   asked_at_ms INTEGER NOT NULL

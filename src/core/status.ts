@@ -2,12 +2,12 @@ import type { LaneKey, LaneStatus } from './care/lane-status.ts';
 import type { Cause } from './cause.ts';
 import type { CriteriaResult, DemandFigures } from './criteria/criteria.ts';
 import type { Action, Reason } from './decide/decision.ts';
-import type { EndpointSeen, ShadowFigures } from './decide/observation.ts';
+import type { EndpointSeen } from './decide/observation.ts';
 import type { IneligibleReason } from './eligibility.ts';
-import type { Verdict } from './judge/verdict.ts';
+import type { Verdict, VerdictStatus } from './judge/verdict.ts';
 import type { EndpointLoadStatus } from './overflow/load-status.ts';
 import type { CriteriaPolicy } from './policy/criteria.ts';
-import type { AskAbout } from './rollout/ask.ts';
+import type { AskAbout, ShadowFigures, Terms } from './rollout/ask.ts';
 import type { Alternative, LeftInstance } from './rollout/instances.ts';
 import type { Detour, Phase, Through } from './rollout/rollout.ts';
 import type { StepFigures } from './rollout/step-figures.ts';
@@ -140,5 +140,9 @@ export interface RolloutStatus {
     readonly about?: AskAbout;
     readonly step: number;
     readonly at: number;
+    /** Status of the verdict that it was asked with; absent if there was none. */
+    readonly verdict?: VerdictStatus;
+    /** About a step. */
+    readonly terms?: Terms;
   } | null;
 }

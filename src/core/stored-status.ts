@@ -5,17 +5,19 @@ import type { LaneKey, LaneStatus } from './care/lane-status.ts';
 import { CRITERIA } from './policy/criteria.ts';
 import { CRITERIA_SHAPE } from './policy/stored.ts';
 import { ACTIONS, REASONS } from './decide/decision.ts';
-import {
-  demandSchema,
-  endpointSeenSchema,
-  shadowFiguresSchema,
-  stepFiguresSchema,
-  trafficSchema,
-} from './decide/stored.ts';
+import { demandSchema, endpointSeenSchema, stepFiguresSchema, trafficSchema } from './decide/stored.ts';
 import { INELIGIBLE_REASONS } from './eligibility.ts';
 import { verdictSchema } from './judge/stored.ts';
+import { VERDICT_STATUSES } from './judge/verdict.ts';
 import { PHASES } from './rollout/rollout.ts';
-import { alternativeSchema, detourSchema, leftInstanceSchema, throughSchema } from './rollout/stored.ts';
+import {
+  alternativeSchema,
+  detourSchema,
+  leftInstanceSchema,
+  shadowFiguresSchema,
+  termsSchema,
+  throughSchema,
+} from './rollout/stored.ts';
 import { concurrencySeenSchema, scalingSchema } from './scaling/stored.ts';
 import { instanceSchema } from './sizing/stored.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from './status.ts';
@@ -78,6 +80,8 @@ const rollout = storedAs<RolloutStatus>()(
         about: z.enum(['step', 'budget', 'scaling']).optional(),
         step: count,
         at: time,
+        verdict: z.enum(VERDICT_STATUSES).optional(),
+        terms: termsSchema.optional(),
       })
       .nullable(),
   }),

@@ -1,7 +1,7 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria/criteria.ts';
 import type { Clock } from '../core/clock.ts';
 import { approvalsText } from '../core/decide/approvals.ts';
-import { bakeTime, leastCalls } from '../core/decide/stepping.ts';
+import { bakeTime, leastCalls } from '../core/decide/step-length.ts';
 import type { Ask } from '../core/rollout/ask.ts';
 import { endpointShare, isLive, isOver, stopWeight, throughOf, weights } from '../core/rollout/rollout.ts';
 import type { Rollout } from '../core/rollout/rollout.ts';
@@ -141,7 +141,7 @@ function reportRollout(
     ...shares(figures, toward),
     figures,
     verdict: memory.decision?.verdict ?? null,
-    shadow: shadowFigures(watch, gateway),
+    shadow: shadowFigures(watch, gateway) ?? copiesOf(rollout),
     bakeMs: rollout.phase === 'shadowing' ? policy.shadow.time : bakeTime(rollout, { policy }),
     minCalls: leastCalls(rollout, { policy }),
     endpointName: rollout.endpointName,
@@ -156,8 +156,20 @@ function reportRollout(
   };
 }
 
-function reportAsk({ about, step, at }: Ask, id: number | null): RolloutStatus['ask'] {
-  return { id, ...(about !== undefined && { about }), step, at };
+/** What became of the copies, after the shadow stage and before the first step. */
+function copiesOf(rollout: Rollout): RolloutStatus['shadow'] {
+  return rollout.phase === 'stepping' ? (rollout.shadow ?? null) : null;
+}
+
+function reportAsk({ about, step, at, verdict, terms }: Ask, id: number | null): RolloutStatus['ask'] {
+  return {
+    id,
+    ...(about !== undefined && { about }),
+    step,
+    at,
+    ...(verdict !== null && { verdict: verdict.status }),
+    ...(terms !== undefined && { terms }),
+  };
 }
 
 /** The endpoint's share of calls at a step. */

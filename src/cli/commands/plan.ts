@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import type { DemandCall } from '../../core/advice/demand.ts';
-import { bakeTime } from '../../core/decide/stepping.ts';
+import { bakeTime } from '../../core/decide/step-length.ts';
 import { AppError } from '../../core/errors.ts';
 import { certifiable, forecast, totalMinutes } from '../../core/judge/forecast.ts';
 import { learnProfile } from '../../core/judge/profile.ts';

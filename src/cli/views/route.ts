@@ -1,3 +1,5 @@
+import { copiesText } from '../../core/decide/evidence.ts';
+import { termsText } from '../../core/decide/terms.ts';
 import { metricName, sentence } from '../../core/judge/sentence.ts';
 import type { MetricVerdict, VerdictStatus } from '../../core/judge/verdict.ts';
 import { moneyText } from '../../core/money/text.ts';
@@ -105,7 +107,9 @@ export function decisionLines({ decision, rollout }: RouteStatus, page: Page): s
   if (decision === null) return [];
   // The verdict has a line of its own.
   const summary = rollout?.verdict?.summary;
-  const detail = summary === undefined ? decision.detail : decision.detail.replace(`; ${summary}`, '');
+  const terms = rollout?.ask?.terms;
+  const withoutTerms = terms === undefined ? decision.detail : decision.detail.replace(`; ${termsText(terms)}`, '');
+  const detail = summary === undefined ? withoutTerms : withoutTerms.replace(`; ${summary}`, '');
   const now = entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
   return [...now, ...answerLines(decision.cause, page)];
 }
@@ -147,10 +151,12 @@ function described(command: string, what: string, { width }: Page): string[] {
   return lengthOf(line) + 11 <= width ? [line] : [command, `  ${what}`];
 }
 
-/** How long a proposal has been open. */
-function askLines({ phase }: RouteStatus, { createdAt }: RolloutStatus, page: Page): string[] {
-  if (phase !== 'proposed') return [];
-  return entry('open', [`since ${timeText(createdAt)}, ${spanText(Math.max(0, page.now - createdAt))}`], page);
+/** How long a question or a proposal has been open, and what a yes leads to. */
+function askLines({ phase }: RouteStatus, { createdAt, ask }: RolloutStatus, page: Page): string[] {
+  if (phase !== 'proposed' && ask === null) return [];
+  const at = phase === 'proposed' || ask === null ? createdAt : ask.at;
+  const open = entry('open', [`since ${timeText(at)}, ${spanText(Math.max(0, page.now - at))}`], page);
+  return ask?.terms === undefined ? open : [...open, ...entry('if yes', [termsText(ask.terms)], page)];
 }
 
 function roleLines({ figures, toward }: RolloutStatus, page: Page): string[] {
@@ -195,14 +201,14 @@ function pairText(p50: number | null, p95: number | null): string {
 function stepLines({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const { verdict, bakeMs, minCalls, step, steps, since, shadow } = rollout;
   const isShadow = phase === 'shadowing';
+  if (phase === 'stepping' && step === 0 && shadow !== null) return entry('shadow', [copiesText(shadow)], page);
   if (!isShadow && ((phase !== 'stepping' && phase !== 'holding') || step === 0)) return [];
   const spent = Math.max(0, page.figuresAt - since);
   const ok = (isThere: boolean) => (isThere ? page.paint.green('ok') : '');
   const time = ['time', spanText(spent), spanText(bakeMs), bar(spent, bakeMs, page), ok(spent >= bakeMs)];
   if (isShadow) {
-    const { sent = 0, ended = 0, faults = 0, dropped = 0 } = shadow ?? {};
-    const copies = `${numberText(sent)} calls copied, ${numberText(ended)} ended, ${numberText(faults)} failed; ${numberText(dropped)} not copied`;
-    return entry('shadow', [...meters([time]), copies], page, true);
+    const copies = shadow === null ? [] : wrap(copiesText(shadow), page.width - 11);
+    return entry('shadow', [...meters([time]), ...copies], page, true);
   }
   const calls = verdict?.canaryCalls ?? 0;
   const meter = ['calls', numberText(calls), numberText(minCalls), bar(calls, minCalls, page), ok(calls >= minCalls)];

@@ -1,18 +1,21 @@
 import type { Verdict } from '../judge/verdict.ts';
 import { askText, isAbout } from '../rollout/ask.ts';
-import type { AskAbout } from '../rollout/ask.ts';
+import type { AskAbout, ShadowFigures } from '../rollout/ask.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import { spanText } from '../text.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
+import { termsOf, termsText } from './terms.ts';
 
 /** Something that is done only if somebody approves it: a person, or the policy. */
 export interface Question {
   readonly about: AskAbout;
   readonly step: number;
   readonly verdict: Verdict | null;
+  /** About the first step: what became of the copies of calls. */
+  readonly shadow?: ShadowFigures;
   readonly scaling?: Scaling;
   /** What would be done, figures first. */
   readonly text: string;
@@ -34,8 +37,8 @@ export interface Hold {
  * and an open question is withdrawn. While the rollout is paused nothing happens. Then the policy approves, or a person is
  * asked, or the open question waits for its answer.
  */
-export function ask(rollout: Rollout, question: Question, hold: Hold | null): Decision {
-  const { about, step, verdict, scaling, text } = question;
+export function ask(rollout: Rollout, seen: Observation, question: Question, hold: Hold | null): Decision {
+  const { about, step, verdict, shadow, scaling, text } = question;
   const asked = about === 'step' ? { step } : { about, step };
   if (hold !== null) {
     const { reason, detail, withdrawn = reason } = hold;
@@ -50,8 +53,17 @@ export function ask(rollout: Rollout, question: Question, hold: Hold | null): De
     return done.action === 'wait' ? done : { ...done, events: [approved, ...done.events] };
   }
   if (rollout.ask === null) {
-    const event = { type: 'asked' as const, ...asked, verdict, ...(scaling !== undefined && { scaling }) };
-    return decision('ask', 'needs_approval', text, { events: [event], verdict });
+    const terms = about === 'step' ? termsOf(rollout, seen) : null;
+    const event = {
+      type: 'asked' as const,
+      ...asked,
+      verdict,
+      ...(shadow !== undefined && { shadow }),
+      ...(terms !== null && { terms }),
+      ...(scaling !== undefined && { scaling }),
+    };
+    const detail = terms === null ? text : `${text}; ${termsText(terms)}`;
+    return decision('ask', 'needs_approval', detail, { events: [event], verdict });
   }
   // Only one question is open at a time, so the other question is answered first.
   const first = isAbout(rollout.ask, about) ? '' : `first the question about ${askText(rollout.ask)}; then `;

@@ -53,7 +53,7 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
   const isOpen = isAbout(rollout.ask, 'scaling');
   if (!isOpen && (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every)) return null;
-  if (isOpen) return ask(rollout, openQuestion(rollout), staleness(rollout, seen));
+  if (isOpen) return ask(rollout, seen, openQuestion(rollout), staleness(rollout, seen));
   const proposal = propose(rollout, seen);
   if (proposal === null) return null;
   const { scaling, why } = proposal;
@@ -72,6 +72,7 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   const waits = isAutomatic && full !== null;
   return ask(
     rollout,
+    seen,
     question,
     waits ? { reason: 'serverless_full', detail: `${change}; waits because ${full}` } : null,
   );

@@ -10,6 +10,7 @@ import type { BudgetPolicy } from '../policy/budget.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
 import type { Alternative } from '../rollout/instances.ts';
 import type { WarmEndpoint } from '../rollout/rollout.ts';
+import type { ShadowFigures } from '../rollout/ask.ts';
 import type { StepFigures } from '../rollout/step-figures.ts';
 import type { CallShape, Toward } from '../route.ts';
 import type { ConcurrencySeen } from '../scaling/route-concurrency.ts';
@@ -104,16 +105,6 @@ export interface StableRecent {
   readonly faultsInRow?: number;
 }
 
-/** Copies of the shadow stage, since the stage or this process began, whichever is later. */
-export interface ShadowFigures {
-  readonly sent: number;
-  readonly ended: number;
-  /** Copies that failed because of the endpoint. */
-  readonly faults: number;
-  /** Calls that were chosen but not copied, because too many copies were in flight or the gateway was too busy. */
-  readonly dropped: number;
-}
-
 /** What is needed to keep a budget, except what was spent. */
 interface BudgetSeen {
   /** The budget in the policy file. For each figure, the lower of it and the pinned policy's counts. */
@@ -184,6 +175,8 @@ export interface Observation {
   readonly endpointFaultRow?: FaultRow;
   /** When the endpoint last answered a call or a copy of the rollout well, clock ms; absent: this process saw none. */
   readonly endpointAnsweredAt?: number;
+  /** When the rollout last got a call that counts for a role, clock ms; absent: this process saw none. */
+  readonly lastCallAt?: number;
   readonly stableRecent: StableRecent;
   /** Whether the calls that were on the endpoint when it lost its traffic have ended, or have run out of time. */
   readonly isDrained: boolean;

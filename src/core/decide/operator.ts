@@ -13,6 +13,7 @@ import { overBudget } from './budget-proposal.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
 import { decision, done, leave, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
+import { changedText, evidenceOf } from './evidence.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
 import { answerThrough } from './outage.ts';
@@ -133,10 +134,13 @@ function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: Oper
   }
   const rollback = decideRollback(rollout, seen) ?? budgetRollback(rollout, seen);
   if (rollback !== null) return refuse(request, rollback.reason, rollback.detail);
-  const verdict = stepVerdict(rollout, seen);
+  const evidence = evidenceOf(rollout, seen);
+  const { verdict } = evidence;
   if (rollout.step > 0 && verdict?.status !== 'pass') {
     return refuse(request, 'verdict_changed', notPassed(verdict));
   }
+  const changed = changedText(ask, evidence);
+  if (changed !== null) return refuse(request, 'verdict_changed', changed);
   const odd = oddReading(rollout, seen);
   if (odd !== null) return refuse(request, ...odd);
   const full = capacityHold(rollout, seen, OPEN_SLACK);

@@ -30,7 +30,7 @@ export function decideProposed(rollout: In<'proposed'>, seen: Observation): Deci
     isAutomatic,
     carryOut: () => decision('provision', 'approved_by_policy', what, { events: [{ type: 'provisioning_started' }] }),
   };
-  return ask(rollout, question, over === null ? null : { reason: 'over_budget', detail: over });
+  return ask(rollout, seen, question, over === null ? null : { reason: 'over_budget', detail: over });
 }
 
 export function decideProvisioning(rollout: In<'provisioning'>, seen: Observation): Decision {

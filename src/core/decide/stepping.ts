@@ -5,16 +5,20 @@ import { unpausedMs } from '../rollout/pauses.ts';
 import { stopWeight } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
+import { momentText } from '../time.ts';
 import { ask, stayPaused } from './asking.ts';
 import type { Hold, Question } from './asking.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
+import { changedText, evidenceOf, evidenceText } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 import { failureText } from './failure-text.ts';
 import type { Observation } from './observation.ts';
 import { decideOutage } from './outage.ts';
-import { decideRollback, oddReading, rollBack, stepVerdict } from './rollback.ts';
+import { decideRollback, oddReading, rollBack } from './rollback.ts';
 import { serverlessUnable } from './serverless-unable.ts';
+import { bakeTime, leastCalls } from './step-length.ts';
 import { serverlessCannot, stepBackText } from './way-back-cause.ts';
 
 type Shadowing = Extract<Rollout, { phase: 'shadowing' }>;
@@ -35,20 +39,21 @@ export function decideShadowing(rollout: Shadowing, seen: Observation): Decision
   const spent = unpausedMs(rollout, rollout.since, seen.now);
   const { time } = seen.policy.shadow;
   if (spent < time) {
-    return decision('wait', 'shadowing', `${spanText(spent)} of ${spanText(time)}; ${shadowText(seen)}`, { verdict });
+    return decision('wait', 'shadowing', `${untilText(spent, time, seen.now)}; ${shadowText(seen)}`, {
+      verdict,
+    });
   }
   if (verdict?.status === 'fail') {
     return { ...rollBack(rollout, seen, 'verdict_fail', failureText(rollout, seen, verdict)), verdict };
   }
-  const events = [{ type: 'shadow_ended' as const, verdict }];
+  const { shadow } = seen;
+  const events = [{ type: 'shadow_ended' as const, verdict, ...(shadow !== null && { shadow }) }];
   return decision('finish_shadow', 'shadowing', shadowText(seen), { events, verdict });
 }
 
 function shadowText({ shadow, verdict }: Observation): string {
   if (shadow === null || shadow.sent === 0) return 'no call has been copied yet';
-  const dropped = shadow.dropped === 0 ? '' : `, ${shadow.dropped} not copied`;
-  const judged = verdict === null ? '' : `; ${verdict.summary}`;
-  return `${shadow.ended} of ${shadow.sent} copies ended, ${shadow.faults} failed${dropped}${judged}`;
+  return evidenceText({ verdict, shadow });
 }
 
 /**
@@ -64,16 +69,23 @@ export function decideStopped(rollout: Stopped, seen: Observation): Decision {
 
 /** At a step that needs no rollback: enters the next step, asks about it, or says what is missing. */
 export function decideStep(rollout: Stopped, seen: Observation): Decision {
-  const verdict = stepVerdict(rollout, seen);
-  const hold = stepHold(rollout, seen, verdict) ?? serverlessHold(rollout, seen);
-  const next = describeNext(rollout, seen);
-  const text = verdict === null ? next : `${next}; ${verdict.summary}`;
+  const evidence = evidenceOf(rollout, seen);
+  const { verdict, shadow } = evidence;
+  const hold = stepHold(rollout, seen, verdict) ?? serverlessHold(rollout, seen) ?? evidenceHold(rollout, evidence);
+  const text = [describeNext(rollout, seen), evidenceText(evidence)].filter((part) => part !== '').join('; ');
   const isAutomatic = seen.policy.approval === 'automatic';
   const carryOut = () => advance(rollout, seen, 'approved_by_policy', text, verdict);
-  const question: Question = { about: 'step', step: rollout.step + 1, verdict, text, isAutomatic, carryOut };
+  const rest = { ...(shadow !== null && { shadow }), text, isAutomatic, carryOut };
+  const question: Question = { about: 'step', step: rollout.step + 1, verdict, ...rest };
   const late = hold === null ? null : overdue(rollout, seen, hold);
   if (late !== null) return { ...late, verdict };
-  return ask(rollout, question, hold);
+  return ask(rollout, seen, question, hold);
+}
+
+/** Holds while the open question stands on other evidence than there is now: it is withdrawn and put again. */
+function evidenceHold({ ask: open }: Stopped, evidence: Evidence): Hold | null {
+  const changed = isAbout(open, 'step') ? changedText(open, evidence) : null;
+  return changed === null ? null : { reason: 'verdict_changed', detail: changed };
 }
 
 /** The decision to enter the next step, or after the last step to promote, or in a way back to return all calls. */
@@ -145,38 +157,43 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   const odd = rollout.toward === 'dedicated' ? oddReading(rollout, seen) : null;
   if (odd !== null) return odd;
   if (rollout.step === 0) return null;
-  if (verdict === null) return ['gathering', 'nothing has been judged yet'];
+  if (verdict === null) return ['gathering', `nothing has been judged yet${silenceText(rollout, seen)}`];
   if (verdict.status === 'unhealthy') return ['unhealthy', verdict.summary];
   const slack = rollout.ask === null ? 1 : OPEN_SLACK;
   const saturated = saturatedHold(rollout, seen, slack);
   if (saturated !== null) return ['saturated', saturated];
   const spent = seen.now - rollout.since;
   const bake = bakeTime(rollout, seen);
-  if (spent < bake) return ['baking', `${spanText(spent)} of ${spanText(bake)}; ${verdict.summary}`];
+  if (spent < bake) return ['baking', `${untilText(spent, bake, seen.now)}; ${verdict.summary}`];
   const minCalls = leastCalls(rollout, seen);
   if (verdict.canaryCalls < minCalls) {
     return [
       'gathering',
-      `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}; ${verdict.summary}`,
+      `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}${moreText(verdict.canaryCalls, minCalls, spent)}${silenceText(rollout, seen)}; ${verdict.summary}`,
     ];
   }
-  if (verdict.status !== 'pass') return ['gathering', verdict.summary];
+  if (verdict.status !== 'pass') return ['gathering', `${verdict.summary}${silenceText(rollout, seen)}`];
   const full = capacityHold(rollout, seen, slack);
   return full === null ? null : ['capacity', full];
 }
 
-/**
- * How many calls of the canary must have been judged in a step. A way back may need fewer, because its route has little
- * traffic.
- */
-export function leastCalls({ toward }: Pick<Rollout, 'toward'>, { policy }: Pick<Observation, 'policy'>): number {
-  const { back, limits } = policy;
-  return toward === 'serverless' ? (back.minCalls ?? limits.minCalls) : limits.minCalls;
+/** How much of a span is over, and when it ends: `2 min of 5 min, until 12:40:00Z`. */
+function untilText(spent: number, span: number, now: number): string {
+  return `${spanText(spent)} of ${spanText(span)}, until ${momentText(now + span - spent).slice(11)}`;
 }
 
-/** The shortest time that a step lasts, ms. */
-export function bakeTime({ phase }: Pick<Rollout, 'phase'>, { policy }: Pick<Observation, 'policy'>): number {
-  return phase === 'holding' ? Math.max(policy.limits.bake, policy.holdBack.time) : policy.limits.bake;
+/** Without a call for so long, a step says so. */
+const SILENT_MS = 120_000;
+
+/** For how long no call came that counts, if that is long: `, no calls for 41 min`; else empty. */
+function silenceText(rollout: Stopped, { lastCallAt, now }: Observation): string {
+  const silent = now - Math.max(rollout.since, lastCallAt ?? rollout.since);
+  return silent < SILENT_MS ? '' : `, no calls for ${spanText(silent)}`;
+}
+
+/** How long the calls that are missing take at the rate so far; empty if there were none. */
+function moreText(calls: number, wanted: number, spent: number): string {
+  return calls === 0 ? '' : ` (the rest takes about ${spanText(((wanted - calls) / calls) * spent)} at this rate)`;
 }
 
 /**

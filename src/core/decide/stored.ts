@@ -10,22 +10,20 @@ import type { Spending } from '../money/spending.ts';
 import { backSchema, budgetSchema, routePolicySchema } from '../policy/stored.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { RoleFigures, StepFigures } from '../rollout/step-figures.ts';
-import { alternativeSchema, eventSchema, rolloutSchema, warmEndpointSchema } from '../rollout/stored.ts';
+import {
+  alternativeSchema,
+  eventSchema,
+  rolloutSchema,
+  shadowFiguresSchema,
+  warmEndpointSchema,
+} from '../rollout/stored.ts';
 import { concurrencySeenSchema, scalingSchema } from '../scaling/stored.ts';
 import { instanceSchema } from '../sizing/stored.ts';
 import { storedAs } from '../stored.ts';
 import type { Costs, TrafficFigures } from '../worth/traffic-history.ts';
 import { ACTIONS, REASONS, RESULTS } from './decision.ts';
 import type { Decision } from './decision.ts';
-import type {
-  BackSeen,
-  EffectResult,
-  EndpointSeen,
-  Observation,
-  OperatorRequest,
-  ShadowFigures,
-  Survey,
-} from './observation.ts';
+import type { BackSeen, EffectResult, EndpointSeen, Observation, OperatorRequest, Survey } from './observation.ts';
 
 const time = z.number().min(0);
 const count = z.int().min(0);
@@ -134,11 +132,6 @@ const role = storedAs<RoleFigures>()(
 /** The schema of the figures of both roles of a step. */
 export const stepFiguresSchema = storedAs<StepFigures>()(z.strictObject({ step: count, stable: role, canary: role }));
 
-/** The schema of the figures of the shadow stage. */
-export const shadowFiguresSchema = storedAs<ShadowFigures>()(
-  z.strictObject({ sent: count, ended: count, faults: count, dropped: count }),
-);
-
 /** The schema of a route's whole traffic. */
 export const trafficSchema = storedAs<TrafficFigures>()(
   z.strictObject({ calls: count, p95: amount, belowSince: time.nullable(), knownSince: time }),
@@ -205,6 +198,7 @@ const observationSchema = storedAs<Observation>()(
     canaryFaultRow: faultRow.optional(),
     endpointFaultRow: faultRow.optional(),
     endpointAnsweredAt: time.optional(),
+    lastCallAt: time.optional(),
     stableRecent: z.strictObject({
       attempts: count,
       faults: count,

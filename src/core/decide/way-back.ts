@@ -68,7 +68,7 @@ function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: 
   if (expired !== null) return expired;
   const isAutomatic = seen.policy.approval === 'automatic';
   const carryOut = () => advance(rollout, seen, 'approved_by_policy', text, null);
-  return ask(rollout, { about: 'step', step: 1, verdict: null, text, isAutomatic, carryOut }, hold);
+  return ask(rollout, seen, { about: 'step', step: 1, verdict: null, text, isAutomatic, carryOut }, hold);
 }
 
 /**

@@ -4,6 +4,7 @@ import { storedAs } from '../stored.ts';
 import type { LatencyModel } from './latency-model.ts';
 import type { Profile } from './profile.ts';
 import { SIZES } from './profile.ts';
+import { VERDICT_STATUSES } from './verdict.ts';
 import type { MetricVerdict, Verdict } from './verdict.ts';
 
 const count = z.int().min(0);
@@ -56,7 +57,7 @@ const metricVerdict = storedAs<MetricVerdict>()(
 /** A verdict as it is stored with the decision that used it. */
 export const verdictSchema = storedAs<Verdict>()(
   z.strictObject({
-    status: z.enum(['pass', 'fail', 'inconclusive', 'no data', 'unhealthy']),
+    status: z.enum(VERDICT_STATUSES),
     cause: z.enum([...METRICS, 'split', 'rejections']).nullable(),
     summary: z.string(),
     step: count,

@@ -3,7 +3,8 @@ import type { MetricName } from '../policy/judge.ts';
 import type { Role } from '../route.ts';
 
 /** The result of comparing the two roles. Only `pass` lets a step end; `fail` rolls back; every other status holds. */
-export type VerdictStatus = 'pass' | 'fail' | 'inconclusive' | 'no data' | 'unhealthy';
+export const VERDICT_STATUSES = ['pass', 'fail', 'inconclusive', 'no data', 'unhealthy'] as const;
+export type VerdictStatus = (typeof VERDICT_STATUSES)[number];
 
 /** One eligible call of the judged rollout, with the role it was assigned to. Times in clock µs. */
 export interface JudgedCall {

@@ -15,6 +15,26 @@ interface Approval {
   readonly by: string;
 }
 
+/** Copies of the shadow stage, since the stage or this process began, whichever is later. */
+export interface ShadowFigures {
+  readonly sent: number;
+  readonly ended: number;
+  /** Copies that failed because of the endpoint. */
+  readonly faults: number;
+  /** Calls that were chosen but not copied, because too many copies were in flight or the gateway was too busy. */
+  readonly dropped: number;
+}
+
+/** What a rollout leads to if a step is approved. */
+export interface Terms {
+  /** What the endpoint costs in thirty days with all its replicas, micro-dollars. */
+  readonly monthMicros: number;
+  /** What all calls cost on serverless in thirty days, at the rate of the question; null if that is not known. */
+  readonly serverlessMonthMicros: number | null;
+  /** How long the rest takes if each step passes as soon as it may, clock ms; null without calls. */
+  readonly likelyMs: number | null;
+}
+
 /** A question to the operator. */
 export interface Ask {
   /** Absent: a step. */
@@ -25,6 +45,10 @@ export interface Ask {
   readonly step: number;
   readonly at: number;
   readonly verdict: Verdict | null;
+  /** About the first step: what became of the copies of calls. */
+  readonly shadow?: ShadowFigures;
+  /** About a step. */
+  readonly terms?: Terms;
   /** About scaling: what the endpoint would be changed to. */
   readonly scaling?: Scaling;
   /** The approvals so far; absent before the first. They go with the question. */

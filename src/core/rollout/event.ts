@@ -4,7 +4,7 @@ import type { Verdict } from '../judge/verdict.ts';
 import type { BudgetEvent } from '../money/budget-marks.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import type { PinnedInstance } from '../sizing/pinned.ts';
-import type { AskAbout } from './ask.ts';
+import type { AskAbout, ShadowFigures, Terms } from './ask.ts';
 import type { LeftFor } from './instances.ts';
 import type { RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 
@@ -20,6 +20,8 @@ export type RolloutEvent =
       readonly about?: AskAbout;
       readonly step: number;
       readonly verdict: Verdict | null;
+      readonly shadow?: ShadowFigures;
+      readonly terms?: Terms;
       readonly scaling?: Scaling;
     }
   | { readonly type: 'ask_withdrawn'; readonly about?: AskAbout; readonly step: number; readonly reason: string }
@@ -64,7 +66,7 @@ export type RolloutEvent =
       readonly profile: Profile;
       readonly next: 'shadowing' | 'stepping';
     }
-  | { readonly type: 'shadow_ended'; readonly verdict: Verdict | null }
+  | { readonly type: 'shadow_ended'; readonly verdict: Verdict | null; readonly shadow?: ShadowFigures }
   | {
       readonly type: 'step_entered';
       readonly step: number;

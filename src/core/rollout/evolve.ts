@@ -57,7 +57,7 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     }
     case 'shadow_ended':
       if (rollout.phase !== 'shadowing') throw unexpected(rollout, event);
-      return { ...base, ...judgedOf(rollout), phase: 'stepping', step: 0, since: at };
+      return { ...base, ...judgedOf(rollout), ...copiesOf(event), phase: 'stepping', step: 0, since: at };
     case 'step_entered': {
       const judged = rollout.phase === 'stepping' ? judgedOf(rollout) : firstJudged(rollout, at);
       if (judged === null) throw unexpected(rollout, event);
@@ -139,6 +139,10 @@ function closed({ reason, hint, cause }: Extract<RolloutEvent, { type: 'draining
 function firstJudged({ phase, wayBack }: Rollout, at: number): Judged | null {
   if (phase !== 'proposed' || wayBack === undefined) return null;
   return { startedAt: at, endpoint: wayBack.endpoint, profile: wayBack.profile };
+}
+
+function copiesOf({ shadow }: Extract<RolloutEvent, { type: 'shadow_ended' }>) {
+  return shadow === undefined ? {} : { shadow };
 }
 
 function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {

@@ -4,7 +4,7 @@ import type { BudgetMark } from '../money/budget-marks.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
 import type { CallShape, Toward } from '../route.ts';
 import type { Scaling } from '../scaling/scaling.ts';
-import type { Ask } from './ask.ts';
+import type { Ask, ShadowFigures } from './ask.ts';
 import type { CoveredInstances } from './instances.ts';
 import type { Pause } from './pauses.ts';
 import { otherShare } from './split.ts';
@@ -122,6 +122,8 @@ export type Rollout = RolloutBase &
         readonly phase: 'stepping';
         /** 0: the endpoint is ready and gets no calls yet; 1..n-1: the present step. */
         readonly step: number;
+        /** What became of the copies of the shadow stage; absent without one, and after step 0. */
+        readonly shadow?: ShadowFigures;
         readonly through?: Through;
       } & Judged)
     | ({

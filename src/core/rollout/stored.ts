@@ -4,7 +4,7 @@ import { profileSchema, verdictSchema } from '../judge/stored.ts';
 import { scalingSchema } from '../scaling/stored.ts';
 import { instanceSchema } from '../sizing/stored.ts';
 import { readStored, storedAs } from '../stored.ts';
-import type { Ask } from './ask.ts';
+import type { Ask, ShadowFigures, Terms } from './ask.ts';
 import type { RolloutEvent } from './event.ts';
 import { LEFT_FOR } from './instances.ts';
 import type { Alternative, LeftInstance } from './instances.ts';
@@ -27,12 +27,24 @@ const wayBack = storedAs<WayBack>()(
   z.strictObject({ replaces: text, endpoint: warmEndpointSchema, profile: profileSchema, runsSince: time }),
 );
 
+/** The schema of the figures of the shadow stage. */
+export const shadowFiguresSchema = storedAs<ShadowFigures>()(
+  z.strictObject({ sent: count, ended: count, faults: count, dropped: count }),
+);
+
+/** The schema of what a rollout leads to. */
+export const termsSchema = storedAs<Terms>()(
+  z.strictObject({ monthMicros: z.number(), serverlessMonthMicros: z.number().nullable(), likelyMs: time.nullable() }),
+);
+
 const ask = storedAs<Ask>()(
   z.strictObject({
     about: about.optional(),
     step,
     at: time,
     verdict: verdictSchema.nullable(),
+    shadow: shadowFiguresSchema.optional(),
+    terms: termsSchema.optional(),
     scaling: scalingSchema.optional(),
     approvals: z.array(z.strictObject({ uid: count, by: text })).optional(),
   }),
@@ -96,7 +108,14 @@ export const rolloutSchema = storedAs<Rollout>()(
     }),
     z.strictObject({ ...base, phase: z.literal('warming'), startedAt: time, url: text }),
     z.strictObject({ ...base, ...judged, phase: z.literal('shadowing') }),
-    z.strictObject({ ...base, ...judged, phase: z.literal('stepping'), step, through: throughSchema.optional() }),
+    z.strictObject({
+      ...base,
+      ...judged,
+      phase: z.literal('stepping'),
+      step,
+      shadow: shadowFiguresSchema.optional(),
+      through: throughSchema.optional(),
+    }),
     z.strictObject({ ...base, ...judged, phase: z.literal('holding'), step, through: throughSchema.optional() }),
     z.strictObject({
       ...base,
@@ -128,6 +147,8 @@ export const eventSchema = storedAs<RolloutEvent>()(
       about: about.optional(),
       step,
       verdict: verdictSchema.nullable(),
+      shadow: shadowFiguresSchema.optional(),
+      terms: termsSchema.optional(),
       scaling: scalingSchema.optional(),
     }),
     z.strictObject({ type: z.literal('ask_withdrawn'), about: about.optional(), step, reason: text }),
@@ -151,7 +172,11 @@ export const eventSchema = storedAs<RolloutEvent>()(
       profile: profileSchema,
       next: z.enum(['shadowing', 'stepping']),
     }),
-    z.strictObject({ type: z.literal('shadow_ended'), verdict: verdictSchema.nullable() }),
+    z.strictObject({
+      type: z.literal('shadow_ended'),
+      verdict: verdictSchema.nullable(),
+      shadow: shadowFiguresSchema.optional(),
+    }),
     z.strictObject({
       type: z.literal('step_entered'),
       step,

@@ -1,6 +1,5 @@
 import { assignedTo } from '../../core/call.ts';
 import type { Arrival, Call, Shadow } from '../../core/call.ts';
-import type { ShadowFigures } from '../../core/decide/observation.ts';
 import type { FaultRow } from '../../core/fault-kind.ts';
 import { UpstreamFaults } from '../../core/decide/upstream-faults.ts';
 import { knownFailure, knownOf } from '../../core/judge/call-order.ts';
@@ -9,6 +8,7 @@ import type { Verdict } from '../../core/judge/verdict.ts';
 import { isFault, isRejection } from '../../core/outcome.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { RoutePolicy } from '../../core/policy/policy.ts';
+import type { ShadowFigures } from '../../core/rollout/ask.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/step-figures.ts';
@@ -37,6 +37,7 @@ export class RolloutMeasures {
   #copiedBefore = 0;
   #longestOnEndpointMs = 0;
   #endpointAnsweredAt: number | null = null;
+  #lastCallAt: number | null = null;
 
   /** `policy`: what the rollout pins. */
   constructor(rollout: Rollout | null, policy: RoutePolicy) {
@@ -90,6 +91,11 @@ export class RolloutMeasures {
     return this.#endpointAnsweredAt;
   }
 
+  /** When the rollout last got a call that counts for a role, clock ms; null if this process saw none. */
+  get lastCallAt(): number | null {
+    return this.#lastCallAt;
+  }
+
   /** What became of the copies of the shadow stage. */
   get shadow(): Pick<ShadowFigures, 'ended' | 'faults'> {
     return this.#shadow;
@@ -131,7 +137,9 @@ export class RolloutMeasures {
   }
 
   arrived(arrival: Arrival): void {
-    this.#tally(arrival)?.arrived();
+    const tally = this.#tally(arrival);
+    tally?.arrived();
+    if (tally !== null) this.#lastCallAt = arrival.arrivedAtUs / 1_000;
     if (this.has(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
   }
 

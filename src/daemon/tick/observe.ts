@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { assignedTo } from '../../core/call.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { BackSeen, Observation, OperatorRequest, ShadowFigures } from '../../core/decide/observation.ts';
+import type { BackSeen, Observation, OperatorRequest } from '../../core/decide/observation.ts';
 import type { Spending } from '../../core/money/spending.ts';
+import type { ShadowFigures } from '../../core/rollout/ask.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import { isLive, weights } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
@@ -59,6 +60,7 @@ export interface Watched extends Pick<
     | 'canaryFaultRow'
     | 'endpointFaultRow'
     | 'endpointAnsweredAt'
+    | 'lastCallAt'
     | 'longestOnEndpointMs'
   >;
 }
@@ -98,6 +100,7 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
     endpointFaultsInRow: measures.endpointFaultsInRow,
     ...faultRows(measures),
     ...(measures.endpointAnsweredAt !== null && { endpointAnsweredAt: measures.endpointAnsweredAt }),
+    ...(measures.lastCallAt !== null && { lastCallAt: measures.lastCallAt }),
     stableRecent: stableRecentOf(watch, gateway),
     isDrained: isDrained(watch, flight.endpoint, clock),
     request: request === null ? null : requestOf(request),

@@ -190,7 +190,7 @@ function toEntry(
 function askIn(decision: Decision, next: Rollout, seen: Observation): Pick<JournalEntry, 'ask'> {
   const asked = decision.events.find((event) => event.type === 'asked');
   if (asked === undefined) return {};
-  const { about, verdict, step } = asked;
+  const { type: _, about, verdict, step, ...rest } = asked;
   const { detail } = decision;
   return {
     ask: {
@@ -198,7 +198,13 @@ function askIn(decision: Decision, next: Rollout, seen: Observation): Pick<Journ
       step,
       policyHash: next.policyHash,
       verdict: verdict?.status ?? 'none',
-      figures: JSON.stringify({ ...(about !== undefined && { about }), detail, verdict, figures: seen.figures }),
+      figures: JSON.stringify({
+        ...(about !== undefined && { about }),
+        detail,
+        verdict,
+        figures: seen.figures,
+        ...rest,
+      }),
       at: seen.now,
     },
   };

@@ -23,6 +23,8 @@ const STARTING = {
 };
 const ASKED =
   'step 3 of 5: 50 % to the endpoint; errors 0.10 % against 0.10 % (limit 0.60 %); p95 2900 ms against 3400 ms (limit 4080 ms)';
+const TERMS = { monthMicros: 2_880_000_000, serverlessMonthMicros: 4_100_000_000, likelyMs: 9_000_000 };
+
 const LAST = {
   id: 'k3v9q2ab',
   phase: 'aborted' as const,
@@ -165,7 +167,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
           ...HOLDING,
           phase: 'stepping',
           decision: { action: 'wait', reason: 'awaiting_approval', detail: ASKED, at: NOON },
-          rollout: makeRollout({ ask: { id: 3, step: 3, at: NOON } }),
+          rollout: makeRollout({ ask: { id: 3, step: 3, at: NOON - 240_000, verdict: 'pass', terms: TERMS } }),
           notes: ['the policy file has changed; this rollout keeps 5f3a9c1e, as proposed'],
         }),
       ]),
@@ -181,6 +183,10 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  now       awaiting approval: step 3 of 5: 50 % to the endpoint
  type      npx upshift approve k3v9q2ab --step 3 --db other.db
            npx upshift reject k3v9q2ab --db other.db   ends the rollout
+ open      since 11:56:00Z, 4 min
+ if yes    the endpoint costs at most $2,880 a month, all calls on serverless
+           about $4,100: the endpoint saves about $1,220; the steps that are
+           left take about 2.5 h
 
              calls  decided     errors  429s    p50    p95   first token
  serverless  8 640    8 612  9  0.10 %   512  1.9 s  3.4 s  410 / 900 ms

@@ -95,7 +95,7 @@ function frozen(watch: RouteWatch): Watched {
   const { model, policy, filePolicy, state, rollout, observedAt, shapes, stableRecent, demand, measures } = watch;
   const { running, results, endpoint, survey } = watch.reported;
   const { shadow, canaryFaultsInRow, endpointFaultsInRow, endpointAnsweredAt, longestOnEndpointMs } = measures;
-  const { canaryFaultRow, endpointFaultRow } = measures;
+  const { canaryFaultRow, endpointFaultRow, lastCallAt } = measures;
   const step = rollout !== null && 'step' in rollout ? rollout.step : 0;
   const [figures, outage, verdict] = [demand.figures(), demand.outage(observedAt), measures.verdict(step)];
   const atOnce = rollout === null ? null : (watch.concurrency?.figures(observedAt, rollout.since) ?? null);
@@ -117,6 +117,7 @@ function frozen(watch: RouteWatch): Watched {
       endpointFaultsInRow,
       canaryFaultRow,
       endpointFaultRow,
+      lastCallAt,
       endpointAnsweredAt,
       longestOnEndpointMs,
       figures: (at, overdue) => measures.figures(at, overdue),

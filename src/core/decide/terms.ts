@@ -1,0 +1,78 @@
+import type { Terms } from '../rollout/ask.ts';
+import { endpointShare, stopWeight } from '../rollout/rollout.ts';
+import type { Rollout } from '../rollout/rollout.ts';
+import { spanText } from '../text.ts';
+import { DAY_MS, HOUR_MS } from '../time.ts';
+import type { Observation } from './observation.ts';
+import { bakeTime, leastCalls } from './step-length.ts';
+
+const MONTH_MS = 30 * DAY_MS;
+/** With a smaller share of the calls, what serverless gets says little about the whole route. */
+const LEAST_SHARE = 0.05;
+
+/** What a rollout leads to if its next step is approved, as far as it is known now. */
+export function termsOf(rollout: Rollout, seen: Observation): Terms {
+  const perHour = callsPerHour(rollout, seen);
+  const serverless = serverlessPerHour(seen, perHour);
+  return {
+    monthMicros: aMonth(rollout.pricePerHourMicros),
+    serverlessMonthMicros: serverless === null ? null : aMonth(serverless),
+    likelyMs: likelyMs(rollout, seen, perHour),
+  };
+}
+
+function aMonth(perHour: number): number {
+  return Math.round((perHour * MONTH_MS) / HOUR_MS);
+}
+
+/** What all calls cost on serverless in an hour, micro-dollars; null if that is not known. */
+function serverlessPerHour({ costs }: Observation, perHour: number | null): number | null {
+  if (costs === null) return null;
+  if (costs.serverlessPerHourMicros > 0) return costs.serverlessPerHourMicros;
+  const perCall = costs.dedicatedPerHourMicros / 60 / costs.breakEvenCallsPerMinute;
+  return perHour !== null && Number.isFinite(perCall) ? perCall * perHour : null;
+}
+
+/** Calls of the whole route in an hour, by those that serverless gets; null if that says too little. */
+function callsPerHour(rollout: Rollout, { demand, policy }: Observation): number | null {
+  const share = 1 - endpointShare(rollout, policy);
+  if (share < LEAST_SHARE || demand.calls === 0) return null;
+  return (demand.calls / share / policy.criteria.window) * HOUR_MS;
+}
+
+/** From now to the promotion, or on a way back to its end, if each step passes as soon as it may. */
+function likelyMs(rollout: Rollout, seen: Observation, perHour: number | null): number | null {
+  const { policy } = seen;
+  const { toward } = rollout;
+  if (perHour === null) return null;
+  const at = rollout.phase === 'stepping' || rollout.phase === 'holding' ? rollout.step : 0;
+  const count = policy.steps.length;
+  let ms = toward === 'dedicated' && rollout.phase === 'proposed' && policy.shadow.share > 0 ? policy.shadow.time : 0;
+  for (let step = at + 1; step <= count; step++) {
+    const phase = step === count ? 'holding' : 'stepping';
+    const canaryPerHour = perHour * stopWeight(step, policy, toward);
+    ms += Math.max(bakeTime({ phase }, seen), (leastCalls({ toward }, seen) / canaryPerHour) * HOUR_MS);
+  }
+  return Math.round(ms);
+}
+
+/** What a rollout leads to, for people: `the endpoint costs at most $949 a month, ...`. */
+export function termsText({ monthMicros, serverlessMonthMicros, likelyMs }: Terms): string {
+  const costs = `the endpoint costs at most ${dollars(monthMicros)} a month`;
+  const other = serverlessMonthMicros;
+  const instead = other === null ? ', what serverless costs is not known' : againstText(monthMicros, other);
+  const time = likelyMs === null || likelyMs === 0 ? '' : `; the steps that are left take about ${spanText(likelyMs)}`;
+  return `${costs}${instead}${time}`;
+}
+
+function againstText(endpoint: number, serverless: number): string {
+  const difference = serverless - endpoint;
+  const saves = difference >= 0 ? `saves about ${dollars(difference)}` : `costs about ${dollars(-difference)} more`;
+  return `, all calls on serverless about ${dollars(serverless)}: the endpoint ${saves}`;
+}
+
+/** Micro-dollars as whole dollars, or with cents below ten. */
+function dollars(micros: number): string {
+  const amount = micros / 1_000_000;
+  return `$${amount < 10 ? amount.toFixed(2) : String(Math.round(amount)).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')}`;
+}
