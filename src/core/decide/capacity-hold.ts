@@ -37,12 +37,14 @@ export function capacityHold(rollout: Stopped, seen: Observation, slack = 1): st
   const longest = Math.max(...steps.slice(1).map((weight, i) => weight / (steps[i] as number)));
   const growth = isLimit ? 1 : Math.max(GROWTH, longest);
   const expected = (isLimit ? concurrency.endpoint.p95 : concurrency.endpoint.mean) * ratio;
-  const can = ready * carried;
+  // Without an answer that took too long, nobody knows better than the endpoint how many calls it takes.
+  const can = Math.max(ready * carried, mayCarry === undefined ? (seen.endpointFullAt ?? 0) : 0);
   if (expected <= can * growth * slack) return null;
   const next = isLast ? 'the promotion' : `step ${rollout.step + 1}`;
   const tried = isLimit ? '' : `, and at most ${numberText(growth)} times that is tried at once`;
   const excess = `${next} would bring ${numberText(expected)} calls at once; ${replicasText(ready)} seen to carry ${numberText(can)}${tried}`;
-  return `${excess}; ${remedyText(Math.ceil(expected / (carried * growth)), seen)}`;
+  const each = ready === 0 ? carried : can / ready;
+  return `${excess}; ${remedyText(Math.ceil(expected / (each * growth)), seen)}`;
 }
 
 /**

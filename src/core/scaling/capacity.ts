@@ -14,8 +14,9 @@ export interface Capacity {
   /** Whether a higher level was seen to be full. If false, the limit is not known yet. */
   readonly isLimit: boolean;
   /**
-   * Calls at once per replica that may be tried: one level below the lowest one that was seen to be full. It is more than
-   * `carried` if no level between the two has been seen yet. Absent if no limit is known.
+   * Calls at once per replica that may be tried: one level below the lowest one that was too slow. It is more than
+   * `carried` if no level between the two has been seen yet. Absent if none was too slow: an endpoint that turns calls
+   * away shows by itself how many it takes.
    */
   readonly mayCarry?: number;
 }
@@ -177,17 +178,19 @@ export class CapacityTable {
     const base = Array.from({ length: SIGNS }, (_, sign) => {
       return (sign === FIRST_TOKEN ? this.#heeds.firstToken : this.#heeds.other) ? baseOf(known, sign) : null;
     });
-    for (const level of known) level.isFull = isFull(level, base);
+    const slow = new Set(known.filter((level) => isSlow(level, base)));
+    for (const level of known) level.isFull = slow.has(level) || level.turnedAway > level.calls * TURNED_AWAY;
     // More concurrency never makes an engine faster. If a level was well, a full level below it was bad luck.
     const best = known.findLastIndex((level) => !level.isFull);
-    const [highest, full] = [known[best], known[best + 1]];
+    const highest = known[best];
     if (highest === undefined) {
       this.#capacity = null;
       return;
     }
     const carried = meanOf(highest);
-    const mayCarry = full === undefined ? null : Math.max(carried, rounded(meanOf(full) / LEVEL));
-    this.#capacity = { carried, isLimit: full !== undefined, ...(mayCarry !== null && { mayCarry }) };
+    const lowest = known.slice(best + 1).find((level) => slow.has(level));
+    const mayCarry = lowest === undefined ? null : Math.max(carried, rounded(meanOf(lowest) / LEVEL));
+    this.#capacity = { carried, isLimit: best < known.length - 1, ...(mayCarry !== null && { mayCarry }) };
   }
 }
 
@@ -211,8 +214,7 @@ function baseOf(known: readonly Level[], sign: number): number | null {
   return null;
 }
 
-function isFull(level: Level, base: readonly (number | null)[]): boolean {
-  if (level.turnedAway > level.calls * TURNED_AWAY) return true;
+function isSlow(level: Level, base: readonly (number | null)[]): boolean {
   const factors = level.isFull ? WELL : FULL;
   return base.some((unloaded, sign) => {
     const count = level.counts[sign] as number;

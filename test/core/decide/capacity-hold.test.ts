@@ -42,6 +42,17 @@ describe('the next weight', () => {
     assert.equal(decided.detail, expected);
   });
 
+  it('takes the endpoint at its word for how many it takes, unless answers took too long before that', () => {
+    const capacity = { carried: 4, isLimit: true };
+    const seen = at(2, { mean: 9, p95: 10, ready: 1, capacity }, { endpointFullAt: 24 });
+    assert.equal(capacityHold(atStep(2), seen), null);
+    const more = at(2, { mean: 12, p95: 13, ready: 1, capacity }, { endpointFullAt: 24 });
+    const expected = 'step 3 would bring 26 calls at once; 1 replica was seen to carry 24; waits for 2 replicas';
+    assert.equal(capacityHold(atStep(2), more), expected);
+    const slow = at(2, { mean: 9, p95: 10, ready: 1, capacity: { ...capacity, mayCarry: 4 } }, { endpointFullAt: 24 });
+    assert.match(capacityHold(atStep(2), slow) ?? '', /seen to carry 4;/);
+  });
+
   it('says which setting to raise if more replicas are not allowed', () => {
     const policy = routePolicy();
     const seen = at(2, { mean: 18, p95: 20.5, capacity: { carried: 12, isLimit: true } }, { policy });

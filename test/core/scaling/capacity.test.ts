@@ -46,15 +46,15 @@ describe('what one replica carries', () => {
     assert.deepEqual(feed(table, { perReplica: 2 }, { perReplica: 12 }), { carried: 12, isLimit: false });
   });
 
-  const full: readonly (readonly [string, Partial<Seen>])[] = [
-    ['the first token takes more than twice as long as at the lowest level', { firstTokenMs: 410 }],
-    ['a token takes more than 1.5 times as long as at the lowest level', { perTokenMs: 31 }],
-    ['more than one call in fifty is turned away', { refused: 1 }],
+  const full: readonly (readonly [string, Partial<Seen>, mayCarry: number | undefined])[] = [
+    ['the first token takes more than twice as long as at the lowest level', { firstTokenMs: 410 }, 12.8],
+    ['a token takes more than 1.5 times as long as at the lowest level', { perTokenMs: 31 }, 12.8],
+    ['more than one call in fifty is turned away', { refused: 1 }, undefined],
   ];
-  for (const [when, how] of full) {
+  for (const [when, how, mayCarry] of full) {
     it(`ends below the concurrency at which ${when}`, () => {
       const seen = feed(new CapacityTable(ALL), { perReplica: 2 }, { perReplica: 8 }, { perReplica: 16, ...how });
-      assert.deepEqual(seen, { carried: 8, isLimit: true, mayCarry: 12.8 });
+      assert.deepEqual(seen, { carried: 8, isLimit: true, ...(mayCarry !== undefined && { mayCarry }) });
     });
   }
 
