@@ -147,7 +147,7 @@ export class EndpointLoad {
    * is believed once. Refusals of calls that are sent after that need an answer.
    */
   #isFirstBurst(others: number): boolean {
-    return this.#refusals === 1 && others > 0 && this.#answeredAtMs > Number.NEGATIVE_INFINITY;
+    return this.#refusals === 1 && others > 0;
   }
 
   #limitSeen(): number {

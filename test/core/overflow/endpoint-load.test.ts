@@ -41,16 +41,21 @@ describe('a refusal', () => {
     assert.equal(refuse(load, 11), true);
   });
 
-  it('is believed of one burst after a pause, as long as other calls are under way', () => {
-    const load = answering(0);
-    const burst = Array.from({ length: 20 }, () => load.begin());
-    for (const number of burst.slice(8)) {
-      assert.equal(load.refused(number, 60_000), true);
-      load.end();
-    }
-    assert.deepEqual([load.limit, refuse(load, 60_001)], [8, false]);
-    assert.equal(refuse(answering(0), 60_000), false, 'nothing else is under way');
-  });
+  for (const [when, started] of [
+    ['after a pause', () => answering(0)],
+    ['at the beginning', () => new EndpointLoad()],
+  ] as const) {
+    it(`is believed of one burst ${when}, as long as other calls are under way`, () => {
+      const load = started();
+      const burst = Array.from({ length: 20 }, () => load.begin());
+      for (const number of burst.slice(8)) {
+        assert.equal(load.refused(number, 60_000), true);
+        load.end();
+      }
+      assert.deepEqual([load.limit, refuse(load, 60_001)], [8, false]);
+      assert.equal(refuse(started(), 60_000), false, 'nothing else is under way');
+    });
+  }
 
   it('counts once with all that were sent before it came', () => {
     const load = answering();

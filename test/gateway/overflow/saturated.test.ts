@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Arrival } from '../../../src/core/call.ts';
+import { RolloutMeasures } from '../../../src/daemon/route/rollout-measures.ts';
+import { promotedRollout, routePolicy } from '../../support/samples.ts';
 import { ask, chat, chatAnswer, json, MODEL, startRig, startUpstream } from '../rig.ts';
 import type { Behaviour } from '../rig.ts';
 
@@ -78,5 +81,23 @@ describe('an endpoint that refuses', () => {
         ['saturated', 503],
       ],
     );
+  });
+});
+
+describe('refusals in a row', () => {
+  it('are counted against the endpoint only once nothing shows that it is full: then they end the rollout', async () => {
+    await using router = await startUpstream(fine);
+    await using endpoint = await startUpstream(refusing((res) => json(res, 429, { error: 'Model is overloaded' })));
+    const rollout = promotedRollout();
+    const canary = { rolloutId: rollout.id, step: rollout.step };
+    await using rig = await startRig({ router: router.url, endpoint: endpoint.url, canary });
+    const measures = new RolloutMeasures(rollout, routePolicy());
+    await ask(rig.url, { body: please() });
+    for (let n = 0; n < 9; n++) await ask(rig.url, { body: chat() });
+    const mustDecide = rig.calls.map(({ outcome }, n) =>
+      measures.failed(rig.arrivals[n] as Arrival, outcome, { knownAfterUs: 0, nowMs: 0, errorCode: '' }),
+    );
+    assert.deepEqual(mustDecide, [...Array<boolean>(9).fill(false), true], 'after five faults, which came after four');
+    assert.equal(measures.canaryFaultsInRow, 5);
   });
 });
