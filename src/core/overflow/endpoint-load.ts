@@ -9,10 +9,11 @@ const MOST_IN_A_ROW = 4;
 /** This much above the limit is tried, so that an endpoint is not kept at what it has carried so far. */
 const PROBED = 1.05;
 /**
- * After a refusal nothing above the limit is tried until so many answers began: so few calls are turned away that they do
- * not look like a replica that carries too many.
+ * After a refusal nothing above the limit is tried until so many answers began. The number doubles with each refusal, up to
+ * the most, and begins again when more was taken: a limit that a busy moment set too low rises soon, and so few calls are
+ * turned away in the long run that they do not look like a replica that carries too many.
  */
-const BETWEEN_PROBES = 64;
+const BETWEEN_PROBES = { least: 8, most: 64 } as const;
 /** Once full, the endpoint is open again below this part of its limit. */
 const OPEN_AGAIN = 0.95;
 
@@ -37,7 +38,9 @@ export class EndpointLoad {
   #refusals = 0;
   /** A refusal continues the row only if its call was sent as this one or later: a burst is one refusal. */
   #rowFrom = 0;
-  #answersSinceFull = BETWEEN_PROBES;
+  #answersSinceFull = 0;
+  /** Answers that must begin before more than the limit is tried. */
+  #untilProbe = 0;
   /** Calls at once when it last refused one for lack of room, and its replicas then. */
   #seen: number | null = null;
   #seenReplicas: number | null = null;
@@ -73,7 +76,7 @@ export class EndpointLoad {
   /** Whether one more call may be sent: for calls that wait for a place. */
   get hasRoom(): boolean {
     const limit = this.#limit;
-    return limit === null || this.#inFlight < (this.#answersSinceFull < BETWEEN_PROBES ? limit : limit * PROBED);
+    return limit === null || this.#inFlight < (this.#answersSinceFull < this.#untilProbe ? limit : limit * PROBED);
   }
 
   /** What was measured, or how many replicas are ready, may have changed. */
@@ -103,6 +106,7 @@ export class EndpointLoad {
     this.#refusals = 0;
     this.#answersSinceFull++;
     if (this.#seen === null || this.#inFlight <= this.#limitSeen()) return;
+    this.#untilProbe = 0;
     this.#seen = this.#inFlight;
     this.#seenReplicas = this.#capacity.replicas;
     this.#setLimit();
@@ -119,6 +123,10 @@ export class EndpointLoad {
     }
     const others = this.#inFlight - 1;
     if (!this.#isAlive(nowMs) && !this.#isFirstBurst(others)) return false;
+    // A burst is one refusal.
+    if (this.#answersSinceFull > 0 || this.#untilProbe === 0) {
+      this.#untilProbe = Math.min(BETWEEN_PROBES.most, Math.max(BETWEEN_PROBES.least, 2 * this.#untilProbe));
+    }
     this.#answersSinceFull = 0;
     this.#seen = Math.max(1, others);
     this.#seenReplicas = this.#capacity.replicas;
