@@ -49,6 +49,8 @@ export interface Played {
   readonly retreats: number;
   readonly bookedMicros: number;
   readonly meterMicros: number;
+  /** What the endpoint costs in two minutes: it still runs, and is read by the meter a little later than by the books. */
+  readonly runningMicros: number;
   readonly overflowCalls: number;
   readonly isAudited: boolean;
 }
@@ -120,6 +122,9 @@ export async function playEngine(engine: WhenFull, plan: Plan, folder: string): 
     retreats: (retreats.get() ?? 0) + Math.max(0, endpoints.length - 1),
     bookedMicros: cost.dedicated.micros,
     meterMicros: spentMicroDollars,
+    runningMicros: Math.round(
+      endpoints.reduce((sum, { pricePerHour }) => sum + pricePerHour, 0) * (2 / 60) * 1_000_000,
+    ),
     overflowCalls: cost.overflow.calls,
     isAudited: (JSON.parse(audit) as { consistent?: boolean }).consistent === true,
   };
