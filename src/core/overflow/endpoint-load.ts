@@ -48,6 +48,7 @@ export class EndpointLoad {
   /** What it said itself, else what was measured. */
   #limit: number | null = null;
   #isFull = false;
+  #isSick = false;
 
   get inFlight(): number {
     return this.#inFlight;
@@ -70,7 +71,7 @@ export class EndpointLoad {
 
   /** Whether it has no room for a call that is drawn now. It stays full until it is clearly below its limit. */
   get isFull(): boolean {
-    return this.#isFull;
+    return this.#isFull && !this.#isSick;
   }
 
   /** Whether one more call may be sent: for calls that wait for a place. */
@@ -100,9 +101,20 @@ export class EndpointLoad {
     this.#openAgain();
   }
 
+  /** Whether its newest sign of life was a connection that failed: then it is not full, and its faults must show. */
+  get isSick(): boolean {
+    return this.#isSick;
+  }
+
+  /** The connection of a call failed. */
+  failed(): void {
+    this.#isSick = true;
+  }
+
   /** It has begun to answer a call well. */
   answered(nowMs: number): void {
     this.#answeredAtMs = nowMs;
+    this.#isSick = false;
     this.#refusals = 0;
     this.#answersSinceFull++;
     if (this.#seen === null || this.#inFlight <= this.#limitSeen()) return;

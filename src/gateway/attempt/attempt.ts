@@ -39,8 +39,7 @@ interface Held {
 
 /** So many bytes of an answer that may be passed on later are kept. Beyond that, reading waits. */
 const MOST_HELD = 64 * 1024;
-// Large enough for the body of an error. If it is read to its end, the connection can be used again.
-const MOST_DISCARDED = 64 * 1024;
+const MOST_DISCARDED = 64 * 1024; // Enough for an error: read to its end, the connection can be used again.
 const LONGEST_DISCARD_MS = 5_000;
 
 /** One request to one upstream: the handler that the dispatcher calls as the answer arrives. */
@@ -264,6 +263,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#isIgnored) return;
     this.#isIgnored = true;
+    if (this.status === 0) this.#gate?.load.failed();
     this.errorCode = codeOf(error);
     this.#over(() => this.#owner.broke(this, outcomeOfError(error, this.status !== 0), error));
   }

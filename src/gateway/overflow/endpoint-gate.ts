@@ -51,7 +51,7 @@ export class EndpointGate {
 
   /** Whether a call that is drawn now would find no room. */
   get isFull(): boolean {
-    return this.load.isFull || this.waiting > 0;
+    return this.load.isFull || (this.waiting > 0 && !this.load.isSick);
   }
 
   get waiting(): number {
