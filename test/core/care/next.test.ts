@@ -30,7 +30,7 @@ describe('what follows an attempt', () => {
 
   it('at serverless is a repeat only of calls that it did not take', () => {
     const again = OUTCOMES.filter((outcome) => after(outcome, 'serverless').step === 'again');
-    assert.deepEqual(again, ['rate_limited', 'unavailable', 'connect_failed', 'local_error']);
+    assert.deepEqual(again, ['rate_limited', 'unavailable', 'connect_failed', 'local_error', 'saturated']);
     assert.deepEqual(
       [500, 501, 502, 504, 505].map((status) => after('server_error', 'serverless', status).step),
       ['give', 'give', 'again', 'again', 'give'],
