@@ -1,4 +1,4 @@
-import { assignedTo, isBeyondLimit } from '../core/call.ts';
+import { assignedTo, isBeyondLimit, isDelayed } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DemandWindow } from '../core/criteria/demand-window.ts';
 import { servedOf } from '../core/criteria/served-window.ts';
@@ -195,6 +195,9 @@ function count(window: DemandWindow, call: LoggedCall, now: number): void {
     { agent: call.agent, isDerived: call.isAgentDerived },
     isBeyondLimit(call),
   );
+  // Whether the gateway itself refused a call is not read back: that figure begins again.
+  if (isDelayed(call)) window.wasRefused('delayed', call.arrivedAtUs / 1_000, now);
+  if (servedOf(call).outcome === 'rate_limited') window.wasRefused('clients', call.endedAtUs / 1_000, now);
   if (!call.isBypass && !call.wasFull) window.ended(call.endedAtUs / 1_000, now, servedOf(call));
 }
 

@@ -45,7 +45,7 @@ export function makeRoute(over: Partial<RouteStatus> = {}): RouteStatus {
     decision: {
       action: 'wait',
       reason: 'criteria_not_met',
-      detail: '1810 calls, 64 agents, 2.1 % refused in 5 min',
+      detail: '1810 calls, 64 agents, 2.1 % refused or delayed in 5 min',
       at: NOON,
     },
     demand: { calls: 1_810, agents: 64, derivedAgents: 0, refused: 38, refusedShare: 0.021, holdsSince: null },

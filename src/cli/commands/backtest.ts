@@ -1,8 +1,10 @@
 import type { CommandModule } from 'yargs';
-import { assignedTo } from '../../core/call.ts';
+import { assignedTo, isBeyondLimit } from '../../core/call.ts';
 import { backtest } from '../../core/criteria/backtest.ts';
+import { nearMissText } from '../../core/criteria/words.ts';
 import type { HeldSpan, BacktestCall } from '../../core/criteria/backtest.ts';
 import { measure, measureText, needsServed } from '../../core/criteria/criteria.ts';
+import type { NearMiss } from '../../core/criteria/criteria.ts';
 import { servedOf } from '../../core/criteria/served-window.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
 import { policyOf } from '../../core/policy/of-model.ts';
@@ -40,7 +42,8 @@ export const backtestCommand: CommandModule<object, BacktestOptions> = {
           'too. criteria.slo and criteria.predictability use only answers of serverless.\n' +
           'criteria.cost never holds here, because this command does not look up prices.\n' +
           '--json: one line for each model {"model","calls","spans":[{"since","until",\n' +
-          '"proposedAt","peak"}]}.',
+          '"proposedAt","peak"}],"near":{"figure","peak","limit","heldMs"}}. near: the longest\n' +
+          'time for which one criterion alone was missing; null if that never was so.',
       ),
   handler: async (options) => {
     const { policy } = await loadPolicy(options.policy);
@@ -64,6 +67,7 @@ interface Backtested {
   readonly model: string;
   readonly calls: number;
   readonly spans: readonly HeldSpan[];
+  readonly near: NearMiss | null;
 }
 
 function run(
@@ -83,7 +87,7 @@ function run(
     if (call.model === null || call.isRepeat) continue;
     let calls = byModel.get(call.model);
     if (calls === undefined) byModel.set(call.model, (calls = []));
-    const isRefused = call.outcome === 'rate_limited' && assignedTo(call) === 'serverless';
+    const isRefused = isBeyondLimit(call) && assignedTo(call) === 'serverless';
     const { agent, isAgentDerived } = call;
     const isServed =
       assignedTo(call) === 'serverless' && !call.isBypass && !call.wasFull && needsServed(criteriaOf(call.model));
@@ -92,7 +96,7 @@ function run(
   }
   return [...byModel].map(([model, calls]) => {
     calls.sort((a, b) => a.atMs - b.atMs);
-    return { model, calls: calls.length, spans: backtest(calls, criteriaOf(model)) };
+    return { model, calls: calls.length, ...backtest(calls, criteriaOf(model)) };
   });
 }
 
@@ -103,16 +107,22 @@ function nextText(tests: readonly Backtested[]): string {
     : 'next  npx upshift usage shows the peaks; --policy FILE tries other criteria';
 }
 
-function render({ model, calls, spans }: Backtested, criteria: CriteriaPolicy): string {
+function render({ model, calls, spans, near }: Backtested, criteria: CriteriaPolicy): string {
   const paint = painter(process.stdout);
   const head = `${paint.bold(model)}  ${countText(calls, 'call')}`;
-  if (spans.length === 0) return `${head}\n  the criteria never held`;
+  if (spans.length === 0) {
+    const why = near === null ? 'more than one of them was missing all the time' : nearMissText(near);
+    return [
+      head,
+      ...wrap(`the criteria never held: ${why}`, widthOf(process.stdout) - 4).map((line) => `  ${line}`),
+    ].join('\n');
+  }
   const columns = [
     { title: 'held from' },
     { title: 'for', side: 'right' as const },
     { title: 'calls', side: 'right' as const },
     { title: 'agents', side: 'right' as const },
-    { title: '429s', side: 'right' as const },
+    { title: 'refused or delayed', side: 'right' as const },
     { title: 'would propose' },
   ];
   const rows = spans.map(({ since, until, proposedAt, peak }) => [

@@ -1,4 +1,5 @@
-import { measure } from '../../core/criteria/criteria.ts';
+import { kindsText, nearMissText } from '../../core/criteria/words.ts';
+import { measure, measureText } from '../../core/criteria/criteria.ts';
 import type { Measure } from '../../core/criteria/criteria.ts';
 import { isSets, requireText } from '../../core/policy/criteria.ts';
 import type { RouteStatus } from '../../core/status.ts';
@@ -26,7 +27,7 @@ export function criteriaLines(route: RouteStatus, page: Page): string[] {
     measured,
     wanted,
     bar(reached(figure, now, limit), 1, page, isMet),
-    isMet ? page.paint.green(figure === 'p95' || figure === 'availability' ? 'missed' : 'ok') : '',
+    isMet ? page.paint.green(figure === 'p95' || figure === 'availability' ? 'missed' : 'met') : '',
   ]);
   const held = demand.holdsSince === null ? 0 : Math.max(0, page.figuresAt - demand.holdsSince);
   rows.push([
@@ -40,7 +41,18 @@ export function criteriaLines(route: RouteStatus, page: Page): string[] {
   const low = criteria.slo?.availability === undefined ? '' : ' (answered: below)';
   const rule = `needed: above these limits${low} in ${spanText(criteria.window)}, ${needed}`;
   const dim = wrap(rule, page.width - 11).map((line) => page.paint.dim(line));
-  return entry('criteria', [...meters(rows), ...dim], page, true);
+  const words = wordsOf(route).flatMap((text) => wrap(text, page.width - 11));
+  return entry('criteria', [...meters(rows), ...dim, ...words], page, true);
+}
+
+/** What was refused or delayed, and how near the criteria came if they do not hold. */
+function wordsOf({ demand, criteria }: RouteStatus): string[] {
+  const refused = measure(demand, criteria).find(({ figure }) => figure === 'refused');
+  const kinds = kindsText(demand);
+  const isQuiet = refused === undefined || (refused.now === 0 && kinds === null);
+  const words = isQuiet ? null : `${measureText(refused)}${kinds === null ? '' : `: ${kinds}`}`;
+  const near = demand.holdsSince === null && demand.near !== undefined ? nearMissText(demand.near) : null;
+  return [words, near].filter((text) => text !== null);
 }
 
 const ratioText = (ratio: number) => ratio.toFixed(1);
@@ -49,7 +61,7 @@ const SHOWN: Readonly<Record<Measure['figure'], { readonly name: string; readonl
   {
     calls: { name: 'calls', text: numberText },
     agents: { name: 'agents', text: numberText },
-    refused: { name: '429s', text: percentText },
+    refused: { name: 'refused', text: percentText },
     p95: { name: 'p95', text: latencyText },
     availability: { name: 'answered', text: (share) => percentText(share, 2) },
     ratio: { name: 'p99/p50', text: ratioText },

@@ -1,4 +1,5 @@
 import { judgeCriteria, measure, measureText } from '../../core/criteria/criteria.ts';
+import { kindsText } from '../../core/criteria/words.ts';
 import type { Decision } from '../../core/decide/decision.ts';
 import type { Observation } from '../../core/decide/observation.ts';
 import { forecastText } from '../../core/decide/way-back-cause.ts';
@@ -149,9 +150,10 @@ function demandText({ demand, policy: { criteria } }: Observation): string {
   const parts = [
     criterion(countText(demand.calls, 'call'), numberText(criteria.calls), met.calls),
     criterion(countText(demand.agents, 'agent'), numberText(criteria.agents), met.agents),
-    criterion(`${percentText(demand.refusedShare)} refused`, percentText(criteria.refused), met.refused),
+    criterion(`${percentText(demand.refusedShare)} refused or delayed`, percentText(criteria.refused), met.refused),
   ];
-  const more = measure(demand, criteria).slice(3).map(measureText);
+  const kinds = kindsText(demand);
+  const more = [...(kinds === null ? [] : [kinds]), ...measure(demand, criteria).slice(3).map(measureText)];
   return [`${parts.join(', ')} in ${spanText(criteria.window)}`, ...more].join('; ');
 }
 

@@ -80,7 +80,7 @@ function judged({ limits, judge, holdBack }: RoutePolicy): Setting[] {
 }
 
 function criteriaText({ calls, agents, refused }: CriteriaPolicy): string {
-  return `> ${countText(calls, 'call')}, > ${countText(agents, 'agent')}, > ${percentText(refused)} 429s`;
+  return `> ${countText(calls, 'call')}, > ${countText(agents, 'agent')}, > ${percentText(refused)} refused or delayed`;
 }
 
 function sloText({ p95, availability }: NonNullable<CriteriaPolicy['slo']>): string {

@@ -121,7 +121,7 @@ function interest({ criteria, lastRollout, demand }: RouteStatus): number {
 }
 
 function shortLine({ model, demand }: RouteStatus, page: Page): string {
-  const seen = `${countText(demand.calls, 'call')}, ${countText(demand.agents, 'agent')}, ${percentText(demand.refusedShare)} refused`;
+  const seen = `${countText(demand.calls, 'call')}, ${countText(demand.agents, 'agent')}, ${percentText(demand.refusedShare)} refused or delayed`;
   return `${cut(model, Math.max(20, page.width - seen.length - 12))}  ${page.paint.dim('watching')}  ${seen}`;
 }
 

@@ -1,8 +1,9 @@
 import type { CriteriaPolicy } from '../policy/criteria.ts';
 import { SECOND_MS } from '../time.ts';
 import { judgeCriteria, needsServed, withCosts } from './criteria.ts';
-import type { CostsOf, DemandFigures } from './criteria.ts';
+import type { CostsOf, DemandFigures, NearMiss } from './criteria.ts';
 import { DemandWindow } from './demand-window.ts';
+import { NearMisses } from './near-miss.ts';
 import type { ServedCall } from './served-window.ts';
 
 /** A past call, as the criteria count it. */
@@ -25,6 +26,14 @@ export interface HeldSpan {
   readonly peak: DemandFigures;
 }
 
+/** What criteria would have done. */
+export interface Backtest {
+  /** Each span in which they held. */
+  readonly spans: readonly HeldSpan[];
+  /** The longest time for which one criterion alone was missing; null if that never was so. */
+  readonly near: NearMiss | null;
+}
+
 /**
  * Applies criteria to past calls, which must be in the order of their arrival. Returns each span in which the criteria
  * held, and when they would have led to a proposal. The cooldown is not applied, because nothing was proposed then.
@@ -33,11 +42,13 @@ export function backtest(
   calls: readonly BacktestCall[],
   criteria: CriteriaPolicy,
   costsOf: CostsOf = () => null,
-): readonly HeldSpan[] {
+): Backtest {
   let judged: DemandFigures | null = null;
   const keepsServed = needsServed(criteria);
+  const near = new NearMisses();
   const holds = (figures: DemandFigures) => {
     judged = withCosts(figures, criteria, costsOf);
+    near.note(judged, criteria);
     return judgeCriteria(judged, criteria).holds;
   };
   const window = new DemandWindow(criteria.window, holds, keepsServed);
@@ -72,7 +83,7 @@ export function backtest(
   }
   if (!Number.isNaN(second)) measure((second + 1) * SECOND_MS);
   if (open !== null) spans.push(open);
-  return spans;
+  return { spans, near: near.longest };
 }
 
 interface Moment {

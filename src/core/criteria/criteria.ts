@@ -3,10 +3,13 @@ import type { CriteriaPolicy, CriterionName } from '../policy/criteria.ts';
 import { spanText } from '../text.ts';
 import type { ServedFigures } from './served-window.ts';
 
+/** What is measured. */
+export const FIGURES = ['calls', 'agents', 'refused', 'p95', 'availability', 'ratio', 'cheaperBy'] as const;
+
 /** One figure of a window against its limit. */
 export interface Measure {
   readonly criterion: CriterionName;
-  readonly figure: 'calls' | 'agents' | 'refused' | 'p95' | 'availability' | 'ratio' | 'cheaperBy';
+  readonly figure: (typeof FIGURES)[number];
   /** A count, a share, a ratio, or clock ms for `p95`; null if it is not known: the limit is then not exceeded. */
   readonly now: number | null;
   readonly limit: number;
@@ -93,7 +96,7 @@ export function measureText({ figure, now, limit, isMet }: Measure): string {
     case 'agents':
       return `${now ?? 0} ${figure} ${limitText(String(limit))}`;
     case 'refused':
-      return `${percent(now ?? 0)} refused ${limitText(percent(limit))}`;
+      return `refused or delayed ${percent(now ?? 0)}, ${isMet ? '' : 'not '}above the ${percent(limit)} at which moving is proposed`;
     case 'p95':
       return now === null ? 'p95 not known yet' : `p95 ${seconds(now)} ${limitText(seconds(limit))}`;
     case 'availability':
@@ -110,6 +113,16 @@ export function measureText({ figure, now, limit, isMet }: Measure): string {
   }
 }
 
+/** The longest span in which only one criterion was missing, and how near its figure came to the limit. */
+export interface NearMiss {
+  readonly figure: Measure['figure'];
+  /** The figure that was nearest to its limit in that span. */
+  readonly peak: number;
+  readonly limit: number;
+  /** For how long the criteria would have held with it, clock ms. */
+  readonly heldMs: number;
+}
+
 /** The figures that the criteria judge: those of one route in one sliding window. */
 export interface DemandFigures {
   /** Calls that arrived and were assigned to serverless, sent or not; a repeat of a refused call counts once. */
@@ -123,8 +136,15 @@ export interface DemandFigures {
   readonly refused: number;
   /** `refused / calls`; 0 without calls. */
   readonly refusedShare: number;
+  /**
+   * Three figures of the window, which may overlap; absent if all are 0. `clients`: calls that ended with a 429 for the client.
+   * `here`: those of them that upshift refused without asking serverless. `delayed`: calls that upshift held to keep a limit.
+   */
+  readonly kinds?: { readonly clients: number; readonly here: number; readonly delayed: number };
   /** How serverless answered; absent if no criterion needs it. */
   readonly served?: ServedFigures;
+  /** The longest time for which one criterion alone was missing; absent if that never was so. */
+  readonly near?: NearMiss;
   /** Null if they are not known; absent if no criterion needs them. */
   readonly costs?: DemandCosts | null;
 }
@@ -151,6 +171,15 @@ export function judgeCriteria(figures: DemandFigures, policy: CriteriaPolicy): C
   return { holds: isEnough(result, policy.require), met: result };
 }
 
+/** Whether the criteria would hold if a further one were met. */
+export function wouldHold(
+  met: CriteriaResult['met'],
+  criterion: CriterionName,
+  require: CriteriaPolicy['require'],
+): boolean {
+  return isEnough({ ...met, [criterion]: true }, require);
+}
+
 function isEnough(met: CriteriaResult['met'], require: CriteriaPolicy['require']): boolean {
   if (isSets(require)) return require.some((set) => set.every((name) => met[name] === true));
   const all = Object.values(met);
@@ -171,7 +200,8 @@ export function withCosts(figures: DemandFigures, policy: CriteriaPolicy, costsO
 /** The figures that the criteria judged, as one sentence for a decision. */
 export function demandText(figures: DemandFigures, policy: CriteriaPolicy): string {
   const { calls, agents, refusedShare } = figures;
-  const first = `${calls} calls, ${agents} agents, ${(refusedShare * 100).toFixed(1)} % refused in ${spanText(policy.window)}`;
+  const share = `${(refusedShare * 100).toFixed(1)} % refused or delayed`;
+  const first = `${calls} calls, ${agents} agents, ${share} in ${spanText(policy.window)}`;
   return [first, ...measure(figures, policy).slice(3).map(measureText)].join('; ');
 }
 

@@ -9,6 +9,10 @@ const REFUSED = 1;
 /** Agents whose newest call is in that second, and those of them whose name was derived. */
 const AGENTS = 2;
 const DERIVED = 3;
+/** The kinds of refusal, each in a column of its own. */
+const KINDS = { clients: 4, here: 5, delayed: 6 } as const;
+
+export type RefusalKind = keyof typeof KINDS;
 
 /**
  * The sliding window of one route's demand, in one-second buckets. The cost of a call and of a second does not depend
@@ -30,7 +34,7 @@ export class DemandWindow {
   constructor(windowMs: number, holds: (figures: DemandFigures) => boolean, keepsServed = false) {
     this.#size = Math.max(1, Math.ceil(windowMs / SECOND_MS));
     this.#holds = holds;
-    this.#counts = new SlidingCounts(4, this.#size);
+    this.#counts = new SlidingCounts(7, this.#size);
     this.#served = keepsServed ? new ServedWindow(this.#size) : null;
   }
 
@@ -87,6 +91,13 @@ export class DemandWindow {
   refused(atMs: number): void {
     this.advance(atMs);
     this.#counts.count(REFUSED);
+  }
+
+  /** Counts a call in the second of `atMs`, if that is in the window, as one of a kind. A call may be of several. */
+  wasRefused(kind: RefusalKind, atMs: number, nowMs: number): void {
+    this.advance(nowMs);
+    const second = Math.min(this.#counts.now, Math.floor(atMs / SECOND_MS));
+    if (this.#counts.has(second)) this.#counts.add(KINDS[kind], second);
   }
 
   /**
@@ -155,8 +166,15 @@ export class DemandWindow {
       // A refusal counts when it becomes known, and a call when it arrives, so that there may be more refusals than
       // calls.
       refusedShare: calls === 0 ? 0 : Math.min(1, refused / calls),
+      ...this.#kinds(),
       ...(this.#served !== null && { served: this.#served.figures() }),
     };
+  }
+
+  #kinds(): Pick<DemandFigures, 'kinds'> {
+    const [clients, here, delayed] = [KINDS.clients, KINDS.here, KINDS.delayed].map((at) => this.#counts.total(at));
+    const kinds = { clients: clients ?? 0, here: here ?? 0, delayed: delayed ?? 0 };
+    return Object.values(kinds).every((count) => count === 0) ? {} : { kinds };
   }
 
   #judge(): void {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CAUSES } from '../cause.ts';
+import { FIGURES } from '../criteria/criteria.ts';
 import type { DemandFigures } from '../criteria/criteria.ts';
 import { ENDPOINT_STATES } from '../endpoint-state.ts';
 import { ERROR_CODES } from '../errors.ts';
@@ -95,6 +96,8 @@ const demand = {
   derivedAgents: count,
   refused: count,
   refusedShare: amount,
+  kinds: z.strictObject({ clients: count, here: count, delayed: count }).optional(),
+  near: z.strictObject({ figure: z.enum(FIGURES), peak: z.number(), limit: z.number(), heldMs: amount }).optional(),
   served: z
     .strictObject({
       answered: count,

@@ -1,4 +1,5 @@
 import { demandText, judgeCriteria } from '../criteria/criteria.ts';
+import { missingText, nearMissText } from '../criteria/words.ts';
 import { alternativesText, caveatsText } from '../rollout/instances.ts';
 import { momentText } from '../time.ts';
 import { priceText, problemText, spanText } from '../text.ts';
@@ -25,7 +26,7 @@ export function decideWatching(seen: Observation): Decision {
   const figures = demandText(demand, criteria);
   if (seen.outage !== undefined)
     return decision('wait', 'serverless_out', `${outageText(seen, seen.outage)}; ${figures}`);
-  if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', figures);
+  if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', notMetText(seen, figures));
   const held = seen.now - demand.holdsSince;
   if (held < criteria.sustain) {
     return decision('wait', 'sustaining', `${figures}; held for ${spanText(held)} of ${spanText(criteria.sustain)}`);
@@ -43,6 +44,12 @@ export function decideWatching(seen: Observation): Decision {
     return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);
   }
   return decideProposing(seen, figures);
+}
+
+/** What is missing by how much, and how near the criteria came. */
+function notMetText({ demand, policy: { criteria } }: Observation, figures: string): string {
+  const near = demand.near === undefined ? '' : nearMissText(demand.near);
+  return [figures, missingText(demand, criteria), near].filter((part) => part !== '').join('; ');
 }
 
 function outageText({ now, policy }: Observation, { since, until }: NonNullable<Observation['outage']>): string {

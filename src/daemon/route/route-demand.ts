@@ -1,6 +1,9 @@
 import { judgeCriteria, needsServed, withCosts } from '../../core/criteria/criteria.ts';
 import type { CostsOf, DemandFigures } from '../../core/criteria/criteria.ts';
+import type { Call } from '../../core/call.ts';
+import { servedOf } from '../../core/criteria/served-window.ts';
 import { DemandWindow } from '../../core/criteria/demand-window.ts';
+import { NearMisses } from '../../core/criteria/near-miss.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
 
 /** A route's demand for serverless in the window of the policy file, and whether it meets the criteria of the file. */
@@ -8,6 +11,7 @@ export class RouteDemand {
   readonly #costsOf: CostsOf;
   #criteria: CriteriaPolicy;
   #window: DemandWindow;
+  #near = new NearMisses();
 
   /** `costsOf`: what the demand of the window costs; null if that is unknown. */
   constructor(criteria: CriteriaPolicy, costsOf: CostsOf) {
@@ -38,7 +42,35 @@ export class RouteDemand {
 
   /** The figures that the criteria are compared with now. */
   figures(): DemandFigures {
-    return this.#withCosts(this.#window.figures());
+    const figures = this.#withCosts(this.#window.figures());
+    const { longest } = this.#near;
+    return longest === null ? figures : { ...figures, near: longest };
+  }
+
+  /** A call was held so long that it counts as refused. */
+  delayed(nowMs: number): void {
+    this.#window.refused(nowMs);
+    this.#window.wasRefused('delayed', nowMs, nowMs);
+  }
+
+  /** A call for serverless has ended. Its client may have got a 429, from serverless or from the gateway itself. */
+  ended(call: Call, nowMs: number): void {
+    this.#window.ended(nowMs, nowMs, servedOf(call));
+    if (call.finalOutcome !== 'rate_limited') return;
+    this.#window.wasRefused('clients', nowMs, nowMs);
+    if (call.attempts.length === 0) this.#window.wasRefused('here', nowMs, nowMs);
+  }
+
+  /** A call went past the gateway. It counts if it is recent. */
+  bypassed({ arrivedAtUs, agent, isAgentDerived: isDerived, outcome }: Call, nowMs: number): void {
+    const [atMs, isRefused] = [arrivedAtUs / 1_000, outcome === 'rate_limited'];
+    this.#window.arrivedLate(atMs, nowMs, { agent, isDerived }, isRefused);
+    if (isRefused) this.#window.wasRefused('clients', atMs, nowMs);
+  }
+
+  /** A rollout begins or ends: how near the criteria came before says nothing any more. */
+  forgetNear(): void {
+    this.#near = new NearMisses();
   }
 
   /**
@@ -48,7 +80,10 @@ export class RouteDemand {
   adopt(criteria: CriteriaPolicy, nowMs: number): boolean {
     const before = this.#criteria;
     this.#criteria = criteria;
-    if (JSON.stringify(before) !== JSON.stringify(criteria)) this.#window.interrupt(nowMs);
+    if (JSON.stringify(before) !== JSON.stringify(criteria)) {
+      this.#window.interrupt(nowMs);
+      this.forgetNear();
+    }
     return criteria.window !== before.window || needsServed(criteria) !== needsServed(before);
   }
 
@@ -56,7 +91,11 @@ export class RouteDemand {
   newWindow(): DemandWindow {
     return new DemandWindow(
       this.#criteria.window,
-      (figures) => judgeCriteria(this.#withCosts(figures), this.#criteria).holds,
+      (counted) => {
+        const figures = this.#withCosts(counted);
+        this.#near.note(figures, this.#criteria);
+        return judgeCriteria(figures, this.#criteria).holds;
+      },
       needsServed(this.#criteria),
     );
   }

@@ -2,7 +2,6 @@ import { assignedTo, isDelayed } from '../../core/call.ts';
 import type { Arrival, Call, Shadow } from '../../core/call.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { CostsOf } from '../../core/criteria/criteria.ts';
-import { servedOf } from '../../core/criteria/served-window.ts';
 import type { EndpointSeen, StableRecent } from '../../core/decide/observation.ts';
 import { RecentOutcomes } from '../../core/decide/recent-outcomes.ts';
 import { hasOverflowed, OverflowDay } from '../../core/overflow/overflow-day.ts';
@@ -160,6 +159,7 @@ export class RouteWatch {
     const { rollout } = this;
     if (rollout?.id === before?.id) this.#measures.changed(rollout);
     else {
+      this.demand.forgetNear();
       this.#measures = new RolloutMeasures(rollout, this.policy);
       this.#rollback = null;
     }
@@ -210,7 +210,7 @@ export class RouteWatch {
   }
 
   sent(arrival: Arrival, nowMs: number): void {
-    if (this.#isDelayed(arrival)) this.demand.window.refused(nowMs);
+    if (this.#isDelayed(arrival)) this.demand.delayed(nowMs);
     this.#measures.sent(arrival);
   }
 
@@ -237,8 +237,7 @@ export class RouteWatch {
     if (hasOverflowed(call)) this.overflowDay.count(nowMs);
     const kind = assignedTo(call);
     const isRepeat = call.repeatOfUs !== null;
-    if (kind === 'serverless' && !isRepeat && call.wasFull !== true)
-      this.demand.window.ended(nowMs, nowMs, servedOf(call));
+    if (kind === 'serverless' && !isRepeat && call.wasFull !== true) this.demand.ended(call, nowMs);
     if (kind === 'dedicated' && call.outcome === 'ok' && this.#measures.has(call)) {
       this.#worth?.answered(nowMs, call.durationUs / 1_000);
     }
@@ -248,15 +247,10 @@ export class RouteWatch {
   }
 
   /** A call went past the gateway. It counts as demand for serverless if it is recent, and is never judged. */
-  bypassed({ arrivedAtUs, shape, agent, isAgentDerived, outcome }: Call, nowMs: number): void {
-    this.#shapes.add(shape);
-    this.#worth?.arrived(arrivedAtUs / 1_000);
-    this.demand.window.arrivedLate(
-      arrivedAtUs / 1_000,
-      nowMs,
-      { agent, isDerived: isAgentDerived },
-      outcome === 'rate_limited',
-    );
+  bypassed(call: Call, nowMs: number): void {
+    this.#shapes.add(call.shape);
+    this.#worth?.arrived(call.arrivedAtUs / 1_000);
+    this.demand.bypassed(call, nowMs);
   }
 
   /** A copy of the shadow stage ended. True if the endpoint's faults in a row need a tick at once. */

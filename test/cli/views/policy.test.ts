@@ -45,7 +45,7 @@ describe('what a policy comes to', () => {
   it('has every block that a policy may have', () => {
     const text = shown(EVERYTHING);
     const claims = [
-      / {2}criteria +> 2 000 calls, > 50 agents, > 5\.0 % 429s\n {4}slo missed +p95 > 20 s\n/,
+      / {2}criteria +> 2 000 calls, > 50 agents, > 5\.0 % refused or delayed\n {4}slo missed +p95 > 20 s\n/,
       / {4}required +slo, or cost\n/,
       / {2}back +traffic < 80 % of break-even, else < 200 calls in 5 min; for\n +24\.0 h\n/,
       / {4}slo missed +p95 > 30 s or not failed < 99\.00 %; for 30 min\n/,
@@ -75,7 +75,7 @@ describe('what a policy comes to', () => {
       second.split('\n\n')[0],
       [
         '  as org/first, but:',
-        '  criteria         > 2 000 calls, > 50 agents, > 5.0 % 429s',
+        '  criteria         > 2 000 calls, > 50 agents, > 5.0 % refused or delayed',
         '    required       any of them',
         '  back             off: only if the endpoint fails',
         '  endpoint         none: the route is only watched',

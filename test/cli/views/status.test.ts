@@ -49,12 +49,15 @@ policy policies/default.yaml 5f3a9c1e   account acme
 gateway :8787   41 210 calls, 12 in flight   ledger ok
 
 ─ meta-llama/Llama-3.1-8B-Instruct ─────────────────────────────────── WATCHING
- now       criteria not met: 1810 calls, 64 agents, 2.1 % refused in 5 min
- criteria  calls   1 810 / 2 000  ██████████░░
-           agents     64 / 50     ████████████ ok
-           429s    2.1 % / 5.0 %  █████░░░░░░░
-           held      0 s / 5 min  ░░░░░░░░░░░░
+ now       criteria not met: 1810 calls, 64 agents, 2.1 % refused or delayed in
+           5 min
+ criteria  calls    1 810 / 2 000  ██████████░░
+           agents      64 / 50     ████████████ met
+           refused  2.1 % / 5.0 %  █████░░░░░░░
+           held       0 s / 5 min  ░░░░░░░░░░░░
            needed: above these limits in 5 min, all of them
+           refused or delayed 2.1 %, not above the 5.0 % at which moving is
+           proposed
 `,
     );
   });
@@ -109,11 +112,12 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  open      since 11:40:00Z, 20 min
  endpoint  up-llama-3-1-8b-k3v9q2ab does not exist yet; it would cost $4.00/h
            on aws us-east-1 nvidia-a10g x1: named by the policy
- criteria  calls   2 113 / 2 000  ████████████ ok
-           agents     64 / 50     ████████████ ok
-           429s    7.9 % / 5.0 %  ████████████ ok
-           held    6 min / 5 min  ████████████ since 11:54:00Z
+ criteria  calls    2 113 / 2 000  ████████████ met
+           agents      64 / 50     ████████████ met
+           refused  7.9 % / 5.0 %  ████████████ met
+           held     6 min / 5 min  ████████████ since 11:54:00Z
            needed: above these limits in 5 min, all of them
+           refused or delayed 7.9 %, above the 5.0 % at which moving is proposed
 `,
     );
   });
@@ -155,7 +159,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  now       endpoint starting: up-llama is initializing
  endpoint  up-llama-3-1-8b-k3v9q2ab  initializing  $4.00/h, at most $1.00 so far
            aws us-east-1 nvidia-a10g x1
- demand    calls 2 113 / 2 000, agents 64 / 50, 429s 7.9 % / 5.0 % in 5 min
+ demand    calls 2 113 / 2 000, agents 64 / 50, refused 7.9 % / 5.0 % in 5 min
 `,
     );
   });
@@ -199,7 +203,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy
            $4.00/h, at most $1.00 so far
            aws us-east-1 nvidia-a10g x1
- demand    calls 2 113 / 2 000, agents 64 / 50, 429s 7.9 % / 5.0 % in 5 min
+ demand    calls 2 113 / 2 000, agents 64 / 50, refused 7.9 % / 5.0 % in 5 min
  ! the policy file has changed; this rollout keeps 5f3a9c1e, as proposed
 `,
       { commandSuffix: '--db other.db' },
@@ -233,7 +237,7 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy
            $4.00/h, at most $1.00 so far
            aws us-east-1 nvidia-a10g x1
- demand    calls 1 810 / 2 000, agents 64 / 50, 429s 2.1 % / 5.0 % in 5 min
+ demand    calls 1 810 / 2 000, agents 64 / 50, refused 2.1 % / 5.0 % in 5 min
 `,
     );
   });
@@ -265,18 +269,21 @@ gateway :8787   41 210 calls, 12 in flight   ledger ok
  endpoint  up-llama-3-1-8b-k3v9q2ab  running, healthy
            $4.00/h, at most $1.00 so far
            aws us-east-1 nvidia-a10g x1
- demand    calls 1 810 / 2 000, agents 64 / 50, 429s 2.1 % / 5.0 % in 5 min
+ demand    calls 1 810 / 2 000, agents 64 / 50, refused 2.1 % / 5.0 % in 5 min
 
 ─ org/a ────────────────────────────────────────────────────────────── WATCHING
- now       criteria not met: 1810 calls, 64 agents, 2.1 % refused in 5 min
- criteria  calls   1 810 / 2 000  ██████████░░
-           agents     64 / 50     ████████████ ok
-           429s    2.1 % / 5.0 %  █████░░░░░░░
-           held      0 s / 5 min  ░░░░░░░░░░░░
+ now       criteria not met: 1810 calls, 64 agents, 2.1 % refused or delayed in
+           5 min
+ criteria  calls    1 810 / 2 000  ██████████░░
+           agents      64 / 50     ████████████ met
+           refused  2.1 % / 5.0 %  █████░░░░░░░
+           held       0 s / 5 min  ░░░░░░░░░░░░
            needed: above these limits in 5 min, all of them
+           refused or delayed 2.1 %, not above the 5.0 % at which moving is
+           proposed
 
-org/b  watching  1 810 calls, 64 agents, 2.1 % refused
-org/c  watching  1 810 calls, 64 agents, 2.1 % refused
+org/b  watching  1 810 calls, 64 agents, 2.1 % refused or delayed
+org/c  watching  1 810 calls, 64 agents, 2.1 % refused or delayed
 `,
     );
   });
@@ -308,12 +315,15 @@ gateway :8787   41 210 calls, 12 in flight   ledger lost 3
  ! 3 calls could not be written to the ledger and are lost
 
 ─ meta-llama/Llama-3.1-8B-Instruct ─────────────────────────────────── WATCHING
- now       criteria not met: 1810 calls, 64 agents, 2.1 % refused in 5 min
- criteria  calls   1 810 / 2 000  ██████████░░
-           agents     64 / 50     ████████████ ok
-           429s    2.1 % / 5.0 %  █████░░░░░░░
-           held      0 s / 5 min  ░░░░░░░░░░░░
+ now       criteria not met: 1810 calls, 64 agents, 2.1 % refused or delayed in
+           5 min
+ criteria  calls    1 810 / 2 000  ██████████░░
+           agents      64 / 50     ████████████ met
+           refused  2.1 % / 5.0 %  █████░░░░░░░
+           held       0 s / 5 min  ░░░░░░░░░░░░
            needed: above these limits in 5 min, all of them
+           refused or delayed 2.1 %, not above the 5.0 % at which moving is
+           proposed
  before    rollout k3v9q2ab aborted 64 min ago: consecutive_faults: the endpoint
            refused the connection 5 times in a row, last 11:00:00Z
  to do     Read the kinds of faults in upshift explain, and the logs of the
@@ -346,7 +356,8 @@ ledger ok
  share     set 100 %   assigned 24.7 %   served
            24.1 %   since 11:54:00Z
  now       criteria not met: 1810 calls, 64
-           agents, 2.1 % refused in 5 min
+           agents, 2.1 % refused or delayed in 5
+           min
  paused    since 10:00:00Z, 2.0 h; no deadline
            runs
            its endpoint costs up to $4.00/h
@@ -368,7 +379,7 @@ ledger ok
            $4.00/h, at most $1.00 so far
            aws us-east-1 nvidia-a10g x1
  demand    calls 2 113 / 2 000, agents 64 / 50,
-           429s 7.9 % / 5.0 % in 5 min
+           refused 7.9 % / 5.0 % in 5 min
 `,
       { width: 50 },
     );

@@ -120,11 +120,11 @@ describe('criteria that a policy may add', () => {
 
   it('follow the first three in the sentence, which has only these if nothing is added', () => {
     const seen = { ...served({ p95: 24_100, p99: 30_000 }), ...figures(2_100, 64, 0.08), costs: null };
-    assert.equal(demandText(seen, policy('all')), '2100 calls, 64 agents, 8.0 % refused in 5 min');
+    assert.equal(demandText(seen, policy('all')), '2100 calls, 64 agents, 8.0 % refused or delayed in 5 min');
     const limits = { ...SLO, predictability: { ratio: 5 }, cost: { cheaperBy: 0.2 } };
     assert.equal(
       demandText(seen, { ...policy('all'), ...limits }),
-      '2100 calls, 64 agents, 8.0 % refused in 5 min; p95 24.1 s (more than 20.0 s); 99.01 % answered well (not less than ' +
+      '2100 calls, 64 agents, 8.0 % refused or delayed in 5 min; p95 24.1 s (more than 20.0 s); 99.01 % answered well (not less than ' +
         '99.00 %); p99 15.0 times p50 (more than 5.0); costs not known',
     );
   });

@@ -102,7 +102,7 @@ describe('a watched route', () => {
     const decided = decide(null, ripe());
     assert.equal(
       decided.detail,
-      '2100 calls, 64 agents, 8.0 % refused in 5 min; aws us-east-1 nvidia-a10g x1 at $1.30/h',
+      '2100 calls, 64 agents, 8.0 % refused or delayed in 5 min; aws us-east-1 nvidia-a10g x1 at $1.30/h',
     );
     assert.equal(decided.effect, null);
     assert.deepEqual(
