@@ -108,6 +108,20 @@ describe('the limit', () => {
     assert.equal(load.limit, 5);
   });
 
+  it('keeps no call away while connections fail, because their faults must show, until an answer begins', () => {
+    const load = answering();
+    const held = Array.from({ length: 4 }, () => load.begin());
+    load.refused(load.begin(), 1);
+    load.end();
+    assert.equal(load.isFull, true);
+    load.failed();
+    assert.equal(load.isFull, false);
+    load.answered(2);
+    assert.equal(load.isFull, true);
+    for (const _ of held) load.end();
+    assert.equal(load.isFull, false);
+  });
+
   it('lets few calls try more', () => {
     const load = answering();
     for (let n = 0; n < 4; n++) load.begin();
