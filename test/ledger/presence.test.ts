@@ -89,8 +89,12 @@ describe('a ledger whose files change while it is open', () => {
     await until(() => ledger.fault() !== null);
     for (let n = 2; n <= 20; n++) {
       await record(ledger, n);
-      // Whoever looks meanwhile makes files of its own in their place.
-      assert.equal(decisions(path), 1);
+      // Whoever looks meanwhile makes files of its own in their place. What it reads may be half written.
+      try {
+        assert.equal(decisions(path), 1);
+      } catch (error) {
+        assert.match((error as { code: string }).code, /^SQLITE_IOERR/);
+      }
     }
     await ledger.close();
     assert.equal(read(path, countCalls), 20);
