@@ -1,6 +1,7 @@
 import { judgeCriteria, measure, measureText } from '../../core/criteria/criteria.ts';
 import { kindsText } from '../../core/criteria/words.ts';
 import type { Decision } from '../../core/decide/decision.ts';
+import { healthText } from '../../core/decide/health-text.ts';
 import type { Observation } from '../../core/decide/observation.ts';
 import { forecastText } from '../../core/decide/way-back-cause.ts';
 import { metricName, sentence, sideName } from '../../core/judge/sentence.ts';
@@ -170,7 +171,9 @@ function endpointText({ endpoint, now }: Observation): string | null {
   if (endpoint === null) return null;
   const health = endpoint.state === 'running' ? (endpoint.isHealthy ? ', healthy' : ', not healthy') : '';
   const message = endpoint.message === null ? '' : ` (${endpoint.message})`;
-  return `${endpoint.state}${health}${message}, read ${spanText(Math.max(0, now - endpoint.at))} earlier`;
+  const said = healthText(endpoint);
+  const why = said === null ? '' : `, ${said}`;
+  return `${endpoint.state}${health}${message}${why}, read ${spanText(Math.max(0, now - endpoint.at))} earlier`;
 }
 
 function figures({ figures: step, policy }: Observation, toward: Toward, paint: Paint): string[] {

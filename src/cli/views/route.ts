@@ -201,13 +201,14 @@ function pairText(p50: number | null, p95: number | null): string {
 function stepLines({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const { verdict, bakeMs, minCalls, step, steps, since, shadow } = rollout;
   const isShadow = phase === 'shadowing';
-  if (phase === 'stepping' && step === 0 && shadow !== null) return entry('shadow', [copiesText(shadow)], page);
+  if (phase === 'stepping' && step === 0 && shadow !== null)
+    return entry('shadow', [copiesText(shadow, verdict)], page);
   if (!isShadow && ((phase !== 'stepping' && phase !== 'holding') || step === 0)) return [];
   const spent = Math.max(0, page.figuresAt - since);
   const ok = (isThere: boolean) => (isThere ? page.paint.green('ok') : '');
   const time = ['time', spanText(spent), spanText(bakeMs), bar(spent, bakeMs, page), ok(spent >= bakeMs)];
   if (isShadow) {
-    const copies = shadow === null ? [] : wrap(copiesText(shadow), page.width - 11);
+    const copies = shadow === null ? [] : wrap(copiesText(shadow, verdict), page.width - 11);
     return entry('shadow', [...meters([time]), ...copies], page, true);
   }
   const calls = verdict?.canaryCalls ?? 0;

@@ -22,17 +22,18 @@ export function evidenceOf(rollout: Stopped, seen: Observation): Evidence {
 
 /** The evidence for people; empty if there is none. */
 export function evidenceText({ verdict, shadow }: Evidence): string {
-  const copies = shadow === null ? null : `shadow: ${copiesText(shadow)}`;
+  const copies = shadow === null ? null : `shadow: ${copiesText(shadow, verdict)}`;
   return [copies, verdict?.summary ?? null].filter((part) => part !== null).join('; ');
 }
 
-/** What became of the copies, for people: `7 of 208 copies failed (3.4 %)`. */
-export function copiesText({ sent, ended, faults, dropped }: ShadowFigures): string {
+/** What became of the copies, for people: `7 of 208 copies failed (3.4 %), 200 pairs compared`. */
+export function copiesText({ sent, ended, faults, dropped }: ShadowFigures, verdict: Verdict | null): string {
   if (sent === 0) return 'no call was copied';
   const share = ended === 0 ? '' : ` (${((faults / ended) * 100).toFixed(1)} %)`;
-  const open = ended === sent ? '' : `, ${sent - ended} have not ended`;
+  const pairs = verdict === null ? '' : `, ${verdict.taken.pairs} pairs compared`;
+  const open = ended === sent ? '' : `, ${sent - ended} not ended yet`;
   const left = dropped === 0 ? '' : `, ${dropped} calls were not copied`;
-  return `${faults} of ${ended} copies failed${share}${open}${left}`;
+  return `${faults} of ${ended} copies failed${share}${pairs}${open}${left}`;
 }
 
 /**

@@ -169,7 +169,7 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (verdict.canaryCalls < minCalls) {
     return [
       'gathering',
-      `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}${moreText(verdict.canaryCalls, minCalls, spent)}${silenceText(rollout, seen)}; ${verdict.summary}`,
+      `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}${silenceText(rollout, seen) || moreText(verdict.canaryCalls, minCalls, spent)}; ${verdict.summary}`,
     ];
   }
   if (verdict.status !== 'pass') return ['gathering', `${verdict.summary}${silenceText(rollout, seen)}`];
