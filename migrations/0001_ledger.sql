@@ -372,9 +372,11 @@ CREATE TABLE requests (
   -- Counts up in the order in which requests came.
   id INTEGER PRIMARY KEY,
   -- What is requested.
-  kind TEXT NOT NULL CHECK (kind IN ('approve', 'reject', 'pause', 'resume', 'abort', 'through_outage')),
-  -- Rollout that it is requested of: rollouts.id.
-  rollout_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('approve', 'reject', 'pause', 'resume', 'abort', 'through_outage', 'freeze', 'thaw')),
+  -- Rollout that it is requested of: rollouts.id. Null if it is about a whole route, or about all.
+  rollout_id TEXT,
+  -- Model whose route it is about. Null if it is about a rollout, or about all routes.
+  model TEXT,
   -- Question that an approval or a rejection answers. Null for other kinds.
   ask_id INTEGER REFERENCES asks (id),
   -- SHA-256, as hex, of that question as the operator saw it. Null for other kinds.

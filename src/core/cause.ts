@@ -146,8 +146,8 @@ const MEANINGS = {
       'Nothing: while the criteria hold there is a new proposal. `limits.proposalOpen` sets how long one is open.',
   },
   operator: {
-    means: 'A person said so: an abort, a rejection or a pause.',
-    answer: 'Ask who said it; after a pause type `upshift resume`.',
+    means: 'A person said so: an abort, a rejection, a pause or a freeze.',
+    answer: 'Ask who said it. Then: `upshift resume`, after an abort with `--model`; after a freeze `upshift thaw`.',
   },
   request: {
     means: 'What was said fits nothing that is open.',

@@ -2,7 +2,7 @@ import type { LaneKey, LaneStatus } from './care/lane-status.ts';
 import type { Cause } from './cause.ts';
 import type { CriteriaResult, DemandFigures } from './criteria/criteria.ts';
 import type { Action, Reason } from './decide/decision.ts';
-import type { EndpointSeen } from './decide/observation.ts';
+import type { EndpointSeen, Frozen } from './decide/observation.ts';
 import type { IneligibleReason } from './eligibility.ts';
 import type { Verdict, VerdictStatus } from './judge/verdict.ts';
 import type { EndpointLoadStatus } from './overflow/load-status.ts';
@@ -31,6 +31,8 @@ export interface StatusReport {
   readonly timeScale: number;
   readonly policy: { readonly path: string; readonly hash: string; readonly problem: string | null };
   readonly account: { readonly state: 'ok' | 'unchecked' | 'refused'; readonly name: string | null };
+  /** The freeze of all routes; absent: there is none. */
+  readonly frozen?: Frozen;
   readonly ledger: {
     readonly pending: number;
     readonly lost: number;
@@ -103,7 +105,7 @@ export interface RolloutStatus {
   /** When the endpoint was requested. From then on it may cost money. Null before. */
   readonly startedAt: number | null;
   readonly isPaused: boolean;
-  /** Since when it is paused; absent: it is not. */
+  /** Since when it is paused or frozen; absent: it is neither. */
   readonly pausedSince?: number;
   readonly step: number;
   /** The endpoint's share of eligible calls at each step (`steps`) and now (`weight`). On a way back it falls. */

@@ -166,6 +166,7 @@ const report = storedAs<StatusReport>()(
     timeScale: z.number().positive(),
     policy: z.strictObject({ path: text, hash: text, problem: text.nullable() }),
     account: z.strictObject({ state: z.enum(['ok', 'unchecked', 'refused']), name: text.nullable() }),
+    frozen: z.strictObject({ by: text, reason: text.nullable(), at: time }).optional(),
     ledger: z.strictObject({ pending: count, lost: count, isDegraded: z.boolean(), fault: text.nullable() }),
     gateway: z.strictObject({
       inFlight: count,

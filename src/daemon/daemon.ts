@@ -260,6 +260,7 @@ export class Daemon {
       routes: this.#routes,
       memory: (watch) => this.#ticks.memory(watch),
       endpoints: this.#sweeper.notes,
+      frozen: this.#ticks.frozen,
     });
   }
 

@@ -1,8 +1,10 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria/criteria.ts';
 import type { Clock } from '../core/clock.ts';
 import { approvalsText } from '../core/decide/approvals.ts';
+import type { Frozen } from '../core/decide/observation.ts';
 import { bakeTime, leastCalls } from '../core/decide/step-length.ts';
 import type { Ask } from '../core/rollout/ask.ts';
+import { isStill } from '../core/rollout/pauses.ts';
 import { endpointShare, isLive, isOver, stopWeight, throughOf, weights } from '../core/rollout/rollout.ts';
 import type { Rollout } from '../core/rollout/rollout.ts';
 import { otherShare } from '../core/rollout/split.ts';
@@ -33,11 +35,14 @@ interface DaemonParts {
   readonly routes: Routes;
   readonly memory: (watch: RouteWatch) => RouteMemory;
   readonly endpoints: StatusReport['endpoints'];
+  /** The freeze of all routes; null if there is none. */
+  readonly frozen: Frozen | null;
 }
 
 /** The whole daemon as `status` shows it. */
 export function reportDaemon(parts: DaemonParts): StatusReport {
-  const { version, clock, startedAt, ports, policy, account, ledger, gateway, routes, memory, endpoints } = parts;
+  const { version, clock, startedAt, ports, policy, account, ledger, gateway, routes, memory, endpoints, frozen } =
+    parts;
   const { path, hash } = policy.loaded;
   const { calls } = ledger;
   return {
@@ -50,6 +55,7 @@ export function reportDaemon(parts: DaemonParts): StatusReport {
     timeScale: clock.scale,
     policy: { path, hash, problem: policy.problem },
     account: { state: account.state, name: account.name },
+    ...(frozen !== null && { frozen }),
     ledger: {
       pending: calls.pending,
       lost: calls.lost,
@@ -122,7 +128,7 @@ function reportRollout(
   const { step } = weights(rollout, policy);
   const { toward } = rollout;
   const through = throughOf(rollout);
-  const pausedSince = rollout.isPaused ? rollout.pauses?.at(-1)?.from : undefined;
+  const pausedSince = isStill(rollout) ? rollout.pauses?.at(-1)?.from : undefined;
   const figures = isLive(rollout) ? watch.measures.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,

@@ -106,6 +106,7 @@ for (const [events, phase, expected] of CASES) {
       spending: spending.of(watch),
       newRolloutId: 'cccccccc',
       costs: null,
+      frozen: null,
     });
     const { action, reason } = decide(watch.rollout, seen);
     assert.equal(`${action} ${reason}`, expected);

@@ -85,8 +85,8 @@ function openApproved(): Database.Database {
   );
   db.exec(`
     INSERT INTO requests VALUES
-      (1, 'approve', '${ROLLOUT}', 1, 'digest', 1, 'fine', 'ann', 'desk', 1001, 'word-1', ${START_MS}),
-      (2, 'approve', '${ROLLOUT}', 1, 'digest', 1, NULL, 'bob', 'desk', 1002, 'word-2', ${START_MS});
+      (1, 'approve', '${ROLLOUT}', NULL, 1, 'digest', 1, 'fine', 'ann', 'desk', 1001, 'word-1', ${START_MS}),
+      (2, 'approve', '${ROLLOUT}', NULL, 1, 'digest', 1, NULL, 'bob', 'desk', 1002, 'word-2', ${START_MS});
     INSERT INTO request_outcomes VALUES (1, 2, 'counted', '', ${START_MS}), (2, 3, 'done', '', ${START_MS});`);
   happen(2, { type: 'approval_added', step: 1, uid: 1001, by: 'ann@desk', reason: 'fine' });
   happen(3, { type: 'approved', step: 1, by: 'bob@desk', reason: null });

@@ -176,6 +176,13 @@ class Script {
       case 'resume':
       case 'abort':
         return this.#request(word, rest);
+      case 'freeze':
+      case 'thaw':
+      case 'lift':
+        return world.requestOfRoute(
+          word === 'lift' ? 'resume' : word,
+          rest.length === 0 ? null : rest.slice(1).join(' '),
+        );
       case 'restart':
         return world.restart();
       case 'costs':

@@ -10,7 +10,13 @@ import type { DemandCosts } from '../../src/core/criteria/criteria.ts';
 import type { Costs } from '../../src/core/worth/traffic-history.ts';
 import { decideAgain } from '../../src/core/decide-again.ts';
 import { CORE_VERSION } from '../../src/core/decide/decision.ts';
-import type { EffectName, EndpointSeen, Observation, OperatorRequest } from '../../src/core/decide/observation.ts';
+import type {
+  EffectName,
+  EndpointSeen,
+  Frozen,
+  Observation,
+  OperatorRequest,
+} from '../../src/core/decide/observation.ts';
 import type { BudgetPolicy } from '../../src/core/policy/budget.ts';
 import { NO_BUDGET } from '../../src/core/policy/budget.ts';
 import type { Policy, RoutePolicy } from '../../src/core/policy/policy.ts';
@@ -68,6 +74,7 @@ export class World {
   #account: Observation['account'] = 'ok';
   #isWoken = false;
   #costs: Costs | null = null;
+  #frozen: Frozen | null = null;
   #lanes: (LaneKey & LaneStatus)[] = [];
   #calls = 0;
   #rollouts = 0;
@@ -188,6 +195,7 @@ export class World {
           spending: this.#spending.of(watch),
           newRolloutId: `rollout${this.#rollouts}`,
           costs: this.#costs,
+          frozen: this.#frozen,
         }),
       policyRecord: () => this.#policyRecord,
       begin: (watch, effect) => {
@@ -246,8 +254,17 @@ export class World {
     await this.#answer();
   }
 
+  /** Says something about the whole route, or about all routes. */
+  async requestOfRoute(kind: 'freeze' | 'thaw' | 'resume', reason: string | null): Promise<void> {
+    const isOfAll = kind === 'freeze' || kind === 'thaw';
+    say(this.#dbPath, { kind, rolloutId: null, model: isOfAll ? null : MODEL, reason });
+    await this.#answer();
+    await this.#answer();
+  }
+
   async #answer(): Promise<void> {
-    const { requests, notes } = await this.#open.journal.pendingRequests(this.now);
+    const { requests, frozen, notes } = await this.#open.journal.pendingRequests(this.now);
+    this.#frozen = frozen;
     assert.deepEqual(notes, []);
     await this.#reconcile([...requests]);
   }
@@ -346,6 +363,7 @@ export class World {
     this.#spending = new SpendingEstimate();
     this.#shown = '';
     await this.open();
+    this.#frozen = (await this.#open.journal.pendingRequests(this.now)).frozen;
     this.#showWeight();
     await this.tick();
   }

@@ -4,14 +4,17 @@ import type { Word } from '../../src/ledger/words/word.ts';
 import { writeWord } from '../../src/ledger/words/write-word.ts';
 
 /** What a word says, without what follows from the ledger. */
-export type Said = Pick<Word, 'kind' | 'rolloutId'> & Partial<Pick<Word, 'askId' | 'step' | 'reason'>>;
+export type Said = Pick<Word, 'kind' | 'rolloutId'> & Partial<Pick<Word, 'model' | 'askId' | 'step' | 'reason'>>;
 
 /** A word as the command line makes it: an answer names the question as the ledger has it now. */
-export function wordOf(dbPath: string, { askId = null, step = null, reason = null, ...said }: Said): Word {
+export function wordOf(
+  dbPath: string,
+  { model = null, askId = null, step = null, reason = null, ...said }: Said,
+): Word {
   const db = openForReading(dbPath);
   try {
     const ask = askId === null ? null : readAsk(db, askId);
-    return { ...said, askId, askDigest: ask === null ? null : askDigest(ask), step, reason };
+    return { ...said, model, askId, askDigest: ask === null ? null : askDigest(ask), step, reason };
   } finally {
     db.close();
   }

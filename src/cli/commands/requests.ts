@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import { AppError } from '../../core/errors.ts';
@@ -6,30 +5,24 @@ import { askText } from '../../core/rollout/ask.ts';
 import { isOver } from '../../core/rollout/rollout.ts';
 import { askDigest } from '../../ledger/journal/asks.ts';
 import type { OpenAsk } from '../../ledger/journal/asks.ts';
-import type { Reply } from '../../ledger/words/published.ts';
-import { LONGEST_REASON } from '../../ledger/words/word.ts';
 import { openBoard } from '../board.ts';
 import type { Board } from '../board.ts';
-import { EXIT } from '../exit.ts';
 import { chooseRollout } from '../input/choose-rollout.ts';
-import { checkGiven, checkNumber, withGlobals } from '../input/options.ts';
-import type { GlobalOptions } from '../input/options.ts';
-import { clean, painter, printJson, printText, warn, widthOf, wrap } from '../terminal/print.ts';
+import { checkGiven, checkNumber } from '../input/options.ts';
+import { readReason, sayOfRoute, sayWord, WORD_EPILOGUE, wordOptions } from '../say-word.ts';
+import type { WordOptions } from '../say-word.ts';
+import { clean, printText, widthOf, wrap } from '../terminal/print.ts';
 import { questionText } from '../views/questions.ts';
 
 type Kind = OperatorRequest['kind'];
 
-interface RequestOptions extends GlobalOptions {
+interface RequestOptions extends WordOptions {
   readonly rollout: string | undefined;
   /** As typed: a number that is left empty must not be taken for 0. */
   readonly step?: string | undefined;
-  readonly reason: string | undefined;
-  readonly wait: boolean;
+  /** Of `resume`: the route whose abort is lifted. */
+  readonly model?: string | undefined;
 }
-
-/** In real ms. */
-const PATIENCE_MS = 10_000;
-const LOOK_EVERY_MS = 50;
 
 export const approveCommand = answerCommand(
   'approve',
@@ -47,8 +40,27 @@ export const rejectCommand = answerCommand(
 );
 
 export const pauseCommand = plainCommand('pause', 'Keep a rollout at its present step. It still rolls back if it must');
-export const resumeCommand = plainCommand('resume', 'Let a paused rollout continue');
-export const abortCommand = plainCommand('abort', 'End a rollout: all its traffic rolls back to where it came from');
+export const abortCommand = plainCommand(
+  'abort',
+  'End a rollout: all its traffic rolls back to where it came from. Nothing like it is proposed again until `resume --model`',
+);
+
+export const resumeCommand: CommandModule<object, RequestOptions> = {
+  command: 'resume [rollout]',
+  describe: 'Let a paused rollout continue, or with --model let upshift propose again after an abort',
+  builder: (yargs) =>
+    common(yargs)
+      .option('model', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Lift the abort of the last rollout of this model, so that upshift may propose for it again',
+      })
+      .conflicts('model', 'rollout')
+      .example('npx upshift resume', 'the only active rollout goes on')
+      .example('npx upshift resume --model meta-llama/Llama-3.1-8B-Instruct', 'after an abort')
+      .epilogue(WORD_EPILOGUE),
+  handler: (options) => (options.model === undefined ? carryOut('resume', options) : sayOfRoute('resume', options)),
+};
 
 export const promoteCommand: CommandModule<object, RequestOptions> = {
   command: 'promote [rollout]',
@@ -62,7 +74,7 @@ export const promoteCommand: CommandModule<object, RequestOptions> = {
       })
       .demandOption(['through-outage', 'reason'] as string[])
       .example('npx upshift promote --through-outage --reason "serverless is down, the endpoint looks fine"', '')
-      .epilogue(EPILOGUE),
+      .epilogue(WORD_EPILOGUE),
   handler: (options) => carryOut('through_outage', options),
 };
 
@@ -81,13 +93,13 @@ function answerCommand(
         describe:
           'Answer only if the question is about this step: 0 = create the endpoint, 1..n = enter that step, n+1 = promote (or return to serverless, on a way back)',
       });
-      return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(EPILOGUE);
+      return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(WORD_EPILOGUE);
     },
     handler: (options) => carryOut(kind, options),
   };
 }
 
-function plainCommand(kind: 'pause' | 'resume' | 'abort', describe: string): CommandModule<object, RequestOptions> {
+function plainCommand(kind: 'pause' | 'abort', describe: string): CommandModule<object, RequestOptions> {
   return {
     command: `${kind} [rollout]`,
     describe,
@@ -95,30 +107,18 @@ function plainCommand(kind: 'pause' | 'resume' | 'abort', describe: string): Com
       common(yargs)
         .example(`npx upshift ${kind}`, 'the only active rollout')
         .example(`npx upshift ${kind} k3v`, 'the rollout whose id begins with k3v')
-        .epilogue(EPILOGUE),
+        .epilogue(WORD_EPILOGUE),
     handler: (options) => carryOut(kind, options),
   };
 }
 
-const EPILOGUE =
-  'This command writes a word, a file beside the ledger. The daemon makes it a\n' +
-  'request in the ledger: the owner of the file is who asks. It carries it out\n' +
-  'once. If no daemon is running, the word waits for one.\n' +
-  'Exit status: 0 done, counted or queued, 1 no answer within 10 s,\n' +
-  '2 no such rollout, 4 refused.\n' +
-  '--json: {"request","kind","rollout","result":"done"|"counted"|"refused"|\n' +
-  '"queued"|"unanswered","message"}. counted: more people must approve. request:\n' +
-  'the number of the request, or the name of the word as long as it is only that.';
-
 function common(yargs: Argv): Argv<RequestOptions> {
-  return withGlobals(yargs)
-    .positional('rollout', {
+  return wordOptions(
+    yargs.positional('rollout', {
       type: 'string',
       describe: 'Id of the rollout, or the beginning of it. Needed only if several are active',
-    })
-    .option('reason', { type: 'string', requiresArg: true, describe: 'Why; the ledger keeps it' })
-    .option('no-wait', { type: 'boolean', describe: 'Do not wait until the daemon has answered' })
-    .option('wait', { type: 'boolean', default: true, hidden: true });
+    }),
+  );
 }
 
 async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
@@ -136,12 +136,8 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
     const question = clean(`question ${ask.id}: ${questionText(ask)}`);
     printText(wrap(question, widthOf(process.stdout)).join('\n'));
   }
-  const isRunning = board.isRunning();
   const answers = { askId: ask?.id ?? null, askDigest: ask === null ? null : askDigest(ask) };
-  const word = board.say({ kind, rolloutId, ...answers, step, reason });
-  const reply = isRunning && options.wait ? await replyTo(board, word) : null;
-  const request = board.requestOf(word) ?? word;
-  show({ request, kind, rollout: rolloutId }, reply, { isRunning, wasAwaited: isRunning && options.wait }, options);
+  await sayWord(board, { kind, rolloutId, model: null, ...answers, step, reason }, options);
 }
 
 /** What was typed. Throws AppError `invalid` for what is empty: in a script, an unset variable is no word. */
@@ -155,10 +151,7 @@ function read({ rollout, step: typed, reason }: RequestOptions): { step: number 
   }
   const step = typed === undefined ? null : Number(typed);
   if (step !== null) checkNumber('step', step, Number.isInteger(step) && step >= 0, 'a whole number from 0');
-  if (reason !== undefined && reason.length > LONGEST_REASON) {
-    throw new AppError('invalid', `--reason has ${reason.length} letters; at most ${LONGEST_REASON} are kept`);
-  }
-  return { step, reason: reason?.toWellFormed() ?? null };
+  return { step, reason: readReason(reason) };
 }
 
 /** The open question that an answer is about. Throws AppError `conflict` if there is none, or if it is about another step. */
@@ -178,44 +171,4 @@ function askFor(board: Board, kind: 'approve' | 'reject', rolloutId: string, ste
     });
   }
   return ask;
-}
-
-async function replyTo(board: Board, word: string): Promise<Reply | null> {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const reply = board.replyTo(word);
-    if (reply !== null || performance.now() > end) return reply;
-    await pause(LOOK_EVERY_MS);
-  }
-}
-
-/** Prints what became of a request, and sets the exit status. */
-function show(
-  request: { readonly request: number | string; readonly kind: Kind; readonly rollout: string },
-  reply: Reply | null,
-  { isRunning, wasAwaited }: { readonly isRunning: boolean; readonly wasAwaited: boolean },
-  { json }: RequestOptions,
-): void {
-  const result = reply?.result ?? (wasAwaited ? 'unanswered' : 'queued');
-  const message =
-    reply?.message ??
-    (wasAwaited
-      ? `the daemon runs, but has not answered within ${PATIENCE_MS / 1_000} s; the request stays queued`
-      : `queued for the ${isRunning ? 'daemon' : 'next daemon'}`);
-  process.exitCode = {
-    done: EXIT.ok,
-    counted: EXIT.ok,
-    queued: EXIT.ok,
-    refused: EXIT.refused,
-    unanswered: EXIT.failed,
-  }[result];
-  if (json) printJson({ ...request, result, message });
-  else if (result === 'refused') throw new AppError('conflict', `${request.kind} refused: ${message}`);
-  else if (result === 'unanswered')
-    throw new AppError('timeout', message, { hint: 'see its log, and npx upshift status' });
-  else
-    printText(
-      `${painter(process.stdout).green(result === 'queued' ? 'ok' : result)}: ${request.kind} ${request.rollout}: ${clean(message)}`,
-    );
-  if (!isRunning) warn('no daemon is running: the request is carried out once one is started (npx upshift start)');
 }

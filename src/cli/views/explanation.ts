@@ -134,7 +134,7 @@ function throughText(rollout: Rollout | null): string | null {
 function rolloutText(rollout: Rollout | null, { now, policy }: Observation): string {
   if (rollout === null) return 'none: the route is only watched';
   const step = 'step' in rollout ? `, step ${rollout.step}` : '';
-  const paused = rollout.isPaused ? ', paused' : '';
+  const paused = `${rollout.isPaused ? ', paused' : ''}${rollout.isFrozen === true ? ', frozen' : ''}`;
   const counted = rollout.ask === null ? null : approvalsText(rollout.ask, policy);
   const ask =
     rollout.ask === null

@@ -129,9 +129,10 @@ const WORTH_ABORTING = new Set([
 function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const suffix = page.commandSuffix === undefined ? '' : ` ${page.commandSuffix}`;
   const command = (words: string) => page.paint.bold(`npx upshift ${words}${suffix}`);
-  const { id, ask, isPaused } = rollout;
+  const { id, ask, isPaused, pausedSince } = rollout;
   const ends = isWayBack(rollout) ? 'the endpoint keeps its calls' : 'ends the rollout';
   if (isPaused) return entry('type', [command(`resume ${id}`)], page, true);
+  if (pausedSince !== undefined) return entry('type', [command('thaw')], page, true);
   if (ask !== null) {
     const isStep = ask.about === undefined || ask.about === 'step';
     const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);

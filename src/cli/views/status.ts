@@ -8,6 +8,7 @@ import { criteriaLines } from './criteria.ts';
 import { laneLines } from './lane.ts';
 import { alert, entry } from './page.ts';
 import type { Page, ViewOptions } from './page.ts';
+import { frozenLines } from './pause.ts';
 import { decisionLines, rolloutLines } from './route.ts';
 import { isWayBack, trafficLines } from './way-back.ts';
 
@@ -36,6 +37,7 @@ function headerLines(report: StatusReport, page: Page): string[] {
   lines.push(
     ...facts([`gateway :${report.gatewayPort}`, calls, ...ineligibleTexts(gateway), ledgerText(ledger, paint)], page),
   );
+  if (report.frozen !== undefined) lines.push(...frozenLines(report.frozen, page));
   if (!page.isRunning) lines.push(...alert('the daemon is not running: npx upshift start', page));
   if (policy.problem !== null)
     lines.push(...alert(`policy: ${policy.problem}; the last valid one stays in force`, page));

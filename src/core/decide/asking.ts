@@ -1,6 +1,7 @@
 import type { Verdict } from '../judge/verdict.ts';
 import { askText, isAbout } from '../rollout/ask.ts';
 import type { AskAbout, ShadowFigures } from '../rollout/ask.ts';
+import { isStill } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import { spanText } from '../text.ts';
@@ -46,7 +47,7 @@ export function ask(rollout: Rollout, seen: Observation, question: Question, hol
     const events = [{ type: 'ask_withdrawn' as const, ...asked, reason: detail }];
     return decision('withdraw_ask', withdrawn, detail, { events, verdict });
   }
-  if (rollout.isPaused) return stayPaused({ verdict });
+  if (isStill(rollout)) return stayPaused(rollout, { verdict });
   if (question.isAutomatic) {
     const done = question.carryOut();
     const approved = { type: 'approved' as const, ...asked, by: 'policy', reason: null };
@@ -70,9 +71,16 @@ export function ask(rollout: Rollout, seen: Observation, question: Question, hol
   return decision('wait', 'awaiting_approval', `${first}${text}`, { verdict });
 }
 
-/** The decision to do nothing, because a person has paused the rollout. */
-export function stayPaused(rest: Partial<Pick<Decision, 'verdict'>> = {}): Decision {
-  return decision('wait', 'paused', 'paused by an operator', rest);
+/** The decision to do nothing, because a person has paused the rollout or frozen all routes. */
+export function stayPaused(rollout: Rollout, rest: Partial<Pick<Decision, 'verdict'>> = {}): Decision {
+  return decision('wait', rollout.isPaused ? 'paused' : 'frozen', stillText(rollout), rest);
+}
+
+/** Why nothing is asked, approved or entered, for people. */
+export function stillText({ isPaused, isFrozen }: Rollout): string {
+  const frozen = 'all routes are frozen (npx upshift thaw)';
+  if (!isPaused) return frozen;
+  return `paused by an operator${isFrozen === true ? `, and ${frozen}` : ''}`;
 }
 
 /** How long a proposal was open, if that is longer than the policy allows; else null. */

@@ -48,7 +48,7 @@ export function budgetWord(rollout: Rollout, seen: Observation): Decision | null
     return decision('warn', 'budget_low', restText(low, rates), { events: [mark('budget_warned', low)] });
   }
   const due = limits.find((limit) => isLow(limit, standing, askAt) && !hasMark(limit, 'asked'));
-  if (due === undefined || isAbout(rollout.ask, 'budget')) return null;
+  if (due === undefined || isAbout(rollout.ask, 'budget') || seen.frozen !== undefined) return null;
   const asked = { type: 'asked' as const, about: 'budget' as const, step: stepOf(rollout), verdict: null };
   return decision('ask', 'budget_nearly_used', askText(due, rates), { events: [mark('budget_asked', due), asked] });
 }

@@ -28,6 +28,8 @@ const CAUSE_OF: Readonly<Record<Reason, Cause | null>> = {
   verdict_changed: 'evidence',
   operator: 'operator',
   paused: 'operator',
+  frozen: 'operator',
+  held: 'operator',
   endpoint_missing: 'in_progress',
   endpoint_starting: 'in_progress',
   endpoint_ready: null,

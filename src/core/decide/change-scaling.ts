@@ -1,4 +1,5 @@
 import { isAbout } from '../rollout/ask.ts';
+import { isStill } from '../rollout/pauses.ts';
 import type { RolloutEvent } from '../rollout/event.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { proposeScaling } from '../scaling/propose.ts';
@@ -24,7 +25,7 @@ const REFUSED_MS = 3_600_000;
 export function decideSleep(rollout: Promoted, seen: Observation): Decision | null {
   const { sleep } = seen.policy.scaling;
   const { endpoint, concurrency, now } = seen;
-  if (sleep === null || rollout.isPaused) return null;
+  if (sleep === null || isStill(rollout)) return null;
   const events: RolloutEvent[] = [{ type: 'detour_began', why: 'sleep', bridgedBefore: bridged(seen) }];
   if (endpoint?.state === 'scaledToZero' && endpoint.at >= rollout.since) {
     const detail = `${rollout.endpointName} is scaled to zero`;
@@ -49,7 +50,7 @@ export function decideSleep(rollout: Promoted, seen: Observation): Decision | nu
 export function decideRescale(rollout: Promoted, seen: Observation): Decision | null {
   const { adjust, every } = seen.policy.scaling;
   const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
-  if (adjust === 'off' || rollout.isPaused || seen.concurrency === undefined || !isWell) return null;
+  if (adjust === 'off' || isStill(rollout) || seen.concurrency === undefined || !isWell) return null;
   if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
   const isOpen = isAbout(rollout.ask, 'scaling');
   if (!isOpen && (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every)) return null;

@@ -5,6 +5,7 @@ import { withCause } from './cause-of.ts';
 import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { decideDraining } from './draining.ts';
+import { freezeOrThaw } from './freeze.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
 import { decideProposed, decideProvisioning, decideWarming } from './preparing.ts';
@@ -28,8 +29,8 @@ function decideRoute(rollout: Rollout | null, seen: Observation): Decision {
   const urgent = decideUrgent(rollout, seen);
   if (urgent !== null) return urgent;
   if (seen.request !== null) return answerRequest(rollout, seen, seen.request);
-  const budget = decideBudget(rollout, seen);
-  if (budget !== null) return budget;
+  const next = decideBudget(rollout, seen) ?? freezeOrThaw(rollout, seen);
+  if (next !== null) return next;
   switch (rollout.phase) {
     case 'proposed':
       return decideProposed(rollout, seen);

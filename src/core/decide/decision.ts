@@ -52,6 +52,8 @@ export const ACTIONS = [
   'end',
   'pause',
   'resume',
+  'freeze',
+  'thaw',
   'refuse',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -83,6 +85,8 @@ export const REASONS = [
   'verdict_changed',
   'operator',
   'paused',
+  'frozen',
+  'held',
   // the endpoint
   'endpoint_missing',
   'endpoint_starting',
@@ -179,7 +183,10 @@ export interface Decision {
     readonly result: Result;
     readonly message: string;
   } | null;
-  /** An event of the promoted rollout that a way back replaces: its end, or a warning or extension of its budget. */
+  /**
+   * An event of another rollout: of the promoted one that a way back replaces, its end or a warning or extension of its budget;
+   * of the last one, that its abort is lifted.
+   */
   readonly replaced?: { readonly rolloutId: string; readonly event: RolloutEvent };
 }
 

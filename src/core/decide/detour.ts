@@ -1,9 +1,10 @@
 import type { DetourEvent } from '../rollout/event.ts';
-import { unpausedMs } from '../rollout/pauses.ts';
+import { isStill, unpausedMs } from '../rollout/pauses.ts';
 import type { Detour, Rollout } from '../rollout/rollout.ts';
 import { isInForce, scalingText } from '../scaling/scaling.ts';
 import { priceText, problemText, spanText } from '../text.ts';
 import { HOUR_MS } from '../time.ts';
+import { stayPaused } from './asking.ts';
 import { beginEffect, decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { EndpointSeen, Observation } from './observation.ts';
@@ -81,7 +82,7 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
   const calls = seen.concurrency?.recentCalls ?? 0;
   const unable = serverlessUnable(seen);
   const isWanted = sleep === null || calls > sleep.calls || unable !== null;
-  if (isWanted && !rollout.isPaused && !seen.effects.includes('sleep')) {
+  if (isWanted && !isStill(rollout) && !seen.effects.includes('sleep')) {
     const why = unable ?? `${calls} calls in five minutes`;
     const events: DetourEvent[] = [{ type: 'waking' }];
     const saved = `it slept for ${spanText(seen.now - detour.since)}, which saved about ${savedText(rollout, detour, seen, seen.now)}`;
@@ -157,7 +158,10 @@ function end(
   reason: Decision['reason'],
   detail: string,
 ): Decision {
-  if (rollout.isPaused) return decision('wait', 'paused', 'paused by an operator: serverless still serves the calls');
+  if (isStill(rollout)) {
+    const { reason: why, detail: what } = stayPaused(rollout);
+    return decision('wait', why, `${what}: serverless still serves the calls`);
+  }
   const scaling = rollout.detour?.why === 'rescale' && outcome === 'done' ? rollout.detour.scaling : null;
   const price = scaling === null ? null : Math.round(pricePerReplica(rollout, seen) * scaling.maxReplica);
   const isDearer = price !== null && price !== rollout.pricePerHourMicros;

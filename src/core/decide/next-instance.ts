@@ -1,7 +1,7 @@
 import { notToBeHad } from '../endpoint-failure.ts';
 import { attemptName } from '../rollout/instances.ts';
 import type { LeftFor } from '../rollout/instances.ts';
-import { unpausedMs } from '../rollout/pauses.ts';
+import { isStill, unpausedMs } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { offerText } from '../sizing/offer.ts';
 import { priceText, spanText } from '../text.ts';
@@ -86,7 +86,7 @@ export function decideLeaving(rollout: Provisioning, seen: Observation): Decisio
     const waiting = decision('wait', cause, `${name} is being deleted`);
     return beginEffect(seen, 'delete', deleting, waiting);
   }
-  if (rollout.isPaused) return stayPaused();
+  if (isStill(rollout)) return stayPaused(rollout);
   return tryNext(rollout, seen, cause);
 }
 

@@ -76,11 +76,26 @@ export interface EndpointSeen {
   readonly scaling: Scaling | null;
 }
 
+/** What can be asked of a route or its rollout. */
+export const REQUEST_KINDS = ['approve', 'reject', 'pause', 'resume', 'abort', 'through_outage'] as const;
+type RequestKind = (typeof REQUEST_KINDS)[number];
+
+/** Who said something, when (clock ms) and why. */
+export interface Said {
+  readonly by: string;
+  readonly reason: string | null;
+  readonly at: number;
+}
+
+/** A freeze of all routes that nobody has ended. */
+export type Frozen = Said;
+
 /** A command of an operator that waits in the ledger. */
 export interface OperatorRequest {
   readonly id: number;
-  readonly kind: 'approve' | 'reject' | 'pause' | 'resume' | 'abort' | 'through_outage';
-  readonly rolloutId: string;
+  readonly kind: RequestKind;
+  /** Null: it is about the whole route. */
+  readonly rolloutId: string | null;
   /** The ask that an approval or rejection answers. */
   readonly askId: number | null;
   readonly step: number | null;
@@ -181,6 +196,10 @@ export interface Observation {
   /** Whether the calls that were on the endpoint when it lost its traffic have ended, or have run out of time. */
   readonly isDrained: boolean;
   readonly request: OperatorRequest | null;
+  /** The freeze of all routes; absent: there is none. */
+  readonly frozen?: Frozen;
+  /** The abort of the route's last rollout by a person, until somebody lifts it; absent: there is none. */
+  readonly held?: Said & { readonly rolloutId: string; readonly toward: Toward };
   /**
    * The route's concurrency and a replica's measured capacity; absent before it was measured, or without an endpoint.
    */

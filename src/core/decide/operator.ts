@@ -14,6 +14,7 @@ import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
 import { decision, done, leave, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { changedText, evidenceOf } from './evidence.ts';
+import { answerRelease, refuseFrozen } from './holds.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
 import { answerThrough } from './outage.ts';
@@ -24,6 +25,7 @@ import { advance, serverlessHold } from './stepping.ts';
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
   const withdrawn = refuseWithdrawn(request);
   if (withdrawn !== null) return withdrawn;
+  if (request.rolloutId === null) return answerRelease(seen, request);
   if (request.rolloutId !== rollout.id) {
     const isReplaced = request.rolloutId === rollout.wayBack?.replaces;
     const why = isReplaced ? 'is being replaced by a way back' : 'is over';
@@ -36,7 +38,7 @@ export function answerRequest(rollout: Rollout, seen: Observation, request: Oper
     case 'resume':
       return answerPause(rollout, request);
     case 'through_outage':
-      return answerThrough(rollout, seen, request);
+      return refuseFrozen(seen, request) ?? answerThrough(rollout, seen, request);
     case 'approve':
     case 'reject':
       return answerAsk(rollout, seen, request);
@@ -58,8 +60,13 @@ function answerAbort(rollout: Rollout, seen: Observation, request: OperatorReque
   if (lost !== null) return refuse(request, lost.reason, lost.detail);
   const detail = `aborted by ${request.by}${request.reason === null ? '' : `: ${request.reason}`}`;
   const left = leave(rollout, 'aborted', 'operator', detail);
+  const { by, reason } = request;
+  const events = left.events.map((event) =>
+    event.type === 'draining' || event.type === 'ended' ? { ...event, by: { by, reason } } : event,
+  );
   const where = rollout.toward === 'serverless' ? 'the endpoint' : 'serverless';
-  return { ...left, outcome: done(request, `all traffic is back on ${where}`) };
+  const again = `nothing is proposed again before: npx upshift resume --model ${rollout.model}`;
+  return { ...left, events, outcome: done(request, `all traffic is back on ${where}; ${again}`) };
 }
 
 /** Why no traffic can return to the endpoint of a way back; null if it can, or if the rollout is not a way back. */
@@ -93,7 +100,8 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
     return refuse(request, 'stale_request', `it answers an older question; the open one is about ${askText(ask)}`);
   }
   const answer = answerOpen(rollout, seen, ask, request);
-  return request.kind === 'approve' ? countApproval(ask, seen, request, answer) : answer;
+  if (request.kind === 'reject') return answer;
+  return refuseFrozen(seen, request) ?? countApproval(ask, seen, request, answer);
 }
 
 /** Answers the open question, as one person may. */

@@ -1,4 +1,5 @@
 import { throughOf } from '../rollout/rollout.ts';
+import { isStill } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
 import { momentText } from '../time.ts';
@@ -25,7 +26,7 @@ export function decideOutage(rollout: Stopped, seen: Observation): Decision | nu
   if (since === null) return null;
   if (through !== null)
     return decision('wait', 'serverless_out', bridgedText(through.since), { verdict: seen.verdict });
-  if (rollout.phase !== 'holding' || rollout.isPaused) return null;
+  if (rollout.phase !== 'holding' || isStill(rollout)) return null;
   const events = [{ type: 'outage_bridged' as const, since, by: 'policy', reason: null }];
   return decision('bridge_outage', 'serverless_out', bridgedText(since), { events });
 }

@@ -1,8 +1,8 @@
 import { alternativesText, caveatsText } from '../rollout/instances.ts';
-import { unpausedMs } from '../rollout/pauses.ts';
+import { isStill, unpausedMs } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText, spanText } from '../text.ts';
-import { ask, expire, stayPaused } from './asking.ts';
+import { ask, expire, stayPaused, stillText } from './asking.ts';
 import type { Question } from './asking.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, leave } from './decision.ts';
@@ -18,7 +18,7 @@ type In<P extends Rollout['phase']> = Extract<Rollout, { phase: P }>;
 export function decideProposed(rollout: In<'proposed'>, seen: Observation): Decision {
   const price = rollout.pricePerHourMicros;
   const over = overBudget(seen, price);
-  const expired = expire(rollout, seen, rollout.isPaused ? 'paused by an operator' : over);
+  const expired = expire(rollout, seen, isStill(rollout) ? stillText(rollout) : over);
   if (expired !== null) return expired;
   const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}${caveatsText(rollout)}`;
   const isAutomatic = seen.policy.approval === 'automatic';
@@ -38,7 +38,7 @@ export function decideProvisioning(rollout: In<'provisioning'>, seen: Observatio
   if (rollout.isLeaving === true) return decideLeaving(rollout, seen);
   const stop = leaveInstance(rollout, seen) ?? badState(rollout, seen);
   if (stop !== null) return stop;
-  if (endpoint?.state === 'running' && endpoint.url !== null && endpoint.isHealthy && !rollout.isPaused) {
+  if (endpoint?.state === 'running' && endpoint.url !== null && endpoint.isHealthy && !isStill(rollout)) {
     const events = [{ type: 'endpoint_ready' as const, url: endpoint.url }];
     return decision('start_warming', 'endpoint_ready', `${rollout.endpointName} is running and healthy`, { events });
   }
@@ -53,7 +53,7 @@ export function decideProvisioning(rollout: In<'provisioning'>, seen: Observatio
     const events = [{ type: 'endpoint_made' as const, state: endpoint.state }];
     return decision('note_endpoint', 'endpoint_starting', `${rollout.endpointName} is ${endpoint.state}`, { events });
   }
-  if (rollout.isPaused) return stayPaused();
+  if (isStill(rollout)) return stayPaused(rollout);
   if (!exists) {
     const creating = decision('ensure_endpoint', 'endpoint_missing', `creates or adopts ${rollout.endpointName}`);
     const waiting = decision('wait', 'endpoint_missing', `${rollout.endpointName} is being created`);
@@ -66,7 +66,7 @@ export function decideProvisioning(rollout: In<'provisioning'>, seen: Observatio
 export function decideWarming(rollout: In<'warming'>, seen: Observation): Decision {
   const stop = badState(rollout, seen) ?? provisionTimeout(rollout, seen);
   if (stop !== null) return stop;
-  if (rollout.isPaused) return stayPaused();
+  if (isStill(rollout)) return stayPaused(rollout);
   const result = seen.results.warm;
   if (result?.warmed !== undefined && result.at >= rollout.since) {
     const next = seen.policy.shadow.share > 0 ? ('shadowing' as const) : ('stepping' as const);

@@ -1,7 +1,7 @@
 import { sideName } from '../judge/sentence.ts';
 import type { Verdict } from '../judge/verdict.ts';
 import { isAbout } from '../rollout/ask.ts';
-import { unpausedMs } from '../rollout/pauses.ts';
+import { isStill, unpausedMs } from '../rollout/pauses.ts';
 import { stopWeight } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
@@ -34,7 +34,7 @@ export function decideShadowing(rollout: Shadowing, seen: Observation): Decision
   const { verdict } = seen;
   const rollback = decideRollback(rollout, seen);
   if (rollback !== null) return rollback;
-  if (rollout.isPaused) return stayPaused({ verdict });
+  if (isStill(rollout)) return stayPaused(rollout, { verdict });
   // No copy is made while it is paused.
   const spent = unpausedMs(rollout, rollout.since, seen.now);
   const { time } = seen.policy.shadow;
@@ -201,7 +201,7 @@ function moreText(calls: number, wanted: number, spent: number): string {
  * paused does not count. An open question is withdrawn before.
  */
 function overdue(rollout: Stopped, seen: Observation, { reason, detail }: Hold): Decision | null {
-  if (rollout.isPaused || isAbout(rollout.ask, 'step')) return null;
+  if (isStill(rollout) || isAbout(rollout.ask, 'step')) return null;
   const { stepWithin, rolloutWithin } = seen.policy.limits;
   const isLate = unpausedMs(rollout, rollout.since, seen.now) > stepWithin;
   const isVeryLate = unpausedMs(rollout, rollout.startedAt, seen.now) > rolloutWithin;

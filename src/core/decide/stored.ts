@@ -24,6 +24,7 @@ import { storedAs } from '../stored.ts';
 import type { Costs, TrafficFigures } from '../worth/traffic-history.ts';
 import { ACTIONS, REASONS, RESULTS } from './decision.ts';
 import type { Decision } from './decision.ts';
+import { REQUEST_KINDS } from './observation.ts';
 import type { BackSeen, EffectResult, EndpointSeen, Observation, OperatorRequest, Survey } from './observation.ts';
 
 const time = z.number().min(0);
@@ -75,12 +76,13 @@ export const endpointSeenSchema = storedAs<EndpointSeen>()(
   }),
 );
 
-const requestKind = z.enum(['approve', 'reject', 'pause', 'resume', 'abort', 'through_outage']);
+const requestKind = z.enum(REQUEST_KINDS);
+const said = { by: text, reason: text.nullable(), at: time };
 const request = storedAs<OperatorRequest>()(
   z.strictObject({
     id: count,
     kind: requestKind,
-    rolloutId: text,
+    rolloutId: text.nullable(),
     askId: z.int().nullable(),
     step: count.nullable(),
     reason: text.nullable(),
@@ -212,6 +214,8 @@ const observationSchema = storedAs<Observation>()(
     }),
     isDrained: z.boolean(),
     request: request.nullable(),
+    frozen: z.strictObject(said).optional(),
+    held: z.strictObject({ ...said, rolloutId: text, toward: z.enum(['serverless', 'dedicated']) }).optional(),
     concurrency: concurrencySeenSchema.optional(),
     serverlessLimit: amount.nullable().optional(),
     endpointFullAt: amount.optional(),

@@ -6,7 +6,8 @@ import { priceText, problemText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
-import type { Observation, Survey } from './observation.ts';
+import { answerRelease, frozenText, heldBack } from './holds.ts';
+import type { Observation, OperatorRequest, Survey } from './observation.ts';
 import { refuseWithdrawn } from './operator.ts';
 
 const SURVEY_VALID_MS = 600_000;
@@ -18,8 +19,11 @@ const SURVEY_VALID_MS = 600_000;
 export function decideWatching(seen: Observation): Decision {
   if (seen.request !== null) {
     const { request } = seen;
-    return refuseWithdrawn(request) ?? refuse(request, 'stale_request', `rollout ${request.rolloutId} is over`);
+    return refuseWithdrawn(request) ?? answerWatching(seen, request);
   }
+  if (seen.frozen !== undefined) return decision('wait', 'frozen', frozenText(seen.frozen));
+  const held = heldBack(seen, 'dedicated');
+  if (held !== null) return held;
   const { criteria, endpoint } = seen.policy;
   const { demand } = seen;
   const { holds } = judgeCriteria(demand, criteria);
@@ -27,9 +31,9 @@ export function decideWatching(seen: Observation): Decision {
   if (seen.outage !== undefined)
     return decision('wait', 'serverless_out', `${outageText(seen, seen.outage)}; ${figures}`);
   if (!holds || demand.holdsSince === null) return decision('wait', 'criteria_not_met', notMetText(seen, figures));
-  const held = seen.now - demand.holdsSince;
-  if (held < criteria.sustain) {
-    return decision('wait', 'sustaining', `${figures}; held for ${spanText(held)} of ${spanText(criteria.sustain)}`);
+  const heldMs = seen.now - demand.holdsSince;
+  if (heldMs < criteria.sustain) {
+    return decision('wait', 'sustaining', `${figures}; held for ${spanText(heldMs)} of ${spanText(criteria.sustain)}`);
   }
   if (endpoint === null) {
     return decision(
@@ -44,6 +48,12 @@ export function decideWatching(seen: Observation): Decision {
     return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);
   }
   return decideProposing(seen, figures);
+}
+
+/** Answers a request about a route without a rollout. */
+function answerWatching(seen: Observation, request: OperatorRequest): Decision {
+  if (request.rolloutId === null) return answerRelease(seen, request);
+  return refuse(request, 'stale_request', `rollout ${request.rolloutId} is over`);
 }
 
 /** What is missing by how much, and how near the criteria came. */

@@ -1,12 +1,14 @@
 import { handedOn } from '../money/budget-marks.ts';
 import { isAbout } from '../rollout/ask.ts';
 import { stopWeight } from '../rollout/rollout.ts';
+import { isStill } from '../rollout/pauses.ts';
 import type { Rollout, WayBack } from '../rollout/rollout.ts';
 import { otherShare } from '../rollout/split.ts';
 import { spanText } from '../text.ts';
 import { expectedRefused, payingTraffic } from '../worth/traffic-history.ts';
 import { beginEffect, decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
+import { heldBack } from './holds.ts';
 import type { BackSeen, Observation } from './observation.ts';
 import { serverlessUnable } from './serverless-unable.ts';
 
@@ -30,13 +32,15 @@ interface Cause {
  */
 export function considerBack(rollout: Promoted, seen: Observation): Decision | null {
   const { back } = seen;
-  if (back === null || rollout.isPaused) return null;
+  if (back === null || isStill(rollout)) return null;
   const cause = sloCause(back) ?? trafficCause(seen, back);
   if (cause === null) return null;
   const { figures } = cause;
-  const held = seen.now - cause.since;
-  if (held < cause.sustain) {
-    return decision('wait', 'sustaining', `${figures}; held for ${spanText(held)} of ${spanText(cause.sustain)}`);
+  const held = heldBack(seen, 'serverless');
+  if (held !== null) return { ...held, detail: `${figures}; ${held.detail}` };
+  const heldMs = seen.now - cause.since;
+  if (heldMs < cause.sustain) {
+    return decision('wait', 'sustaining', `${figures}; held for ${spanText(heldMs)} of ${spanText(cause.sustain)}`);
   }
   const left = restLeft(rollout, seen, cause.reason);
   if (left > 0) return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);

@@ -1,11 +1,13 @@
 import { faultsText } from '../fault-kind.ts';
+import { isStill } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
-import { ask, expire } from './asking.ts';
+import { ask, expire, stillText } from './asking.ts';
 import { budgetWord } from './budget-guard.ts';
 import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { decideDraining } from './draining.ts';
 import { failureText } from './failure-text.ts';
+import { freezeOrThaw } from './freeze.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation } from './observation.ts';
 import { answerRequest } from './operator.ts';
@@ -28,6 +30,8 @@ export function decideWayBack(rollout: Rollout, seen: Observation): Decision {
   if (request !== null) return noteForBoth(rollout, answerRequest(rollout, seen, request));
   const word = budgetWord(rollout, seen);
   if (word !== null) return noteForBoth(rollout, word);
+  const freeze = freezeOrThaw(rollout, seen);
+  if (freeze !== null) return freeze;
   switch (rollout.phase) {
     case 'proposed':
       return decideProposed(rollout, seen);
@@ -64,7 +68,7 @@ function decideProposed(rollout: Extract<Rollout, { phase: 'proposed' }>, seen: 
   const hold = serverlessHold(rollout, seen);
   // While a proposal is open, the promoted rollout's scaling cannot follow its concurrency. So the proposal must
   // expire.
-  const expired = expire(rollout, seen, rollout.isPaused ? 'paused by an operator' : (hold?.detail ?? null));
+  const expired = expire(rollout, seen, isStill(rollout) ? stillText(rollout) : (hold?.detail ?? null));
   if (expired !== null) return expired;
   const isAutomatic = seen.policy.approval === 'automatic';
   const carryOut = () => advance(rollout, seen, 'approved_by_policy', text, null);

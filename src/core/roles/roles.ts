@@ -31,7 +31,7 @@ export function defaultRoles(uid: number, group: string | null = null): Roles {
 }
 
 /** The role that a request needs. */
-export function roleFor(kind: OperatorRequest['kind']): Role {
+export function roleFor(kind: OperatorRequest['kind'] | 'freeze' | 'thaw'): Role {
   return kind === 'approve' || kind === 'reject' ? 'approve' : 'admin';
 }
 

@@ -6,13 +6,13 @@ import type { Scaling } from '../scaling/scaling.ts';
 import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { AskAbout, ShadowFigures, Terms } from './ask.ts';
 import type { LeftFor } from './instances.ts';
-import type { RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
+import type { AbortWord, RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 
 /** What happened to a rollout. A rollout is computed from its events and from nothing else. */
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
-      readonly rollout: Omit<RolloutBase, 'isPaused' | 'pauses' | 'ask' | 'since'>;
+      readonly rollout: Omit<RolloutBase, 'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'since'>;
     }
   | {
       readonly type: 'asked';
@@ -86,7 +86,22 @@ export type RolloutEvent =
   | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
   | { readonly type: 'resumed'; readonly by: string; readonly reason: string | null }
   | {
+      /** A person has frozen all routes. */
+      readonly type: 'frozen';
+      readonly by: string;
+      readonly reason: string | null;
+    }
+  | { readonly type: 'thawed' }
+  | {
+      /** A person lets upshift propose again for the route of a rollout that a person has aborted. */
+      readonly type: 'released';
+      readonly by: string;
+      readonly reason: string | null;
+    }
+  | {
       readonly type: 'draining';
+      /** Who aborted it, and why, in their words. Absent: it was no abort. */
+      readonly by?: AbortWord;
       readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;
@@ -94,6 +109,8 @@ export type RolloutEvent =
     }
   | {
       readonly type: 'ended';
+      /** Who aborted it, and why, in their words. Absent: it was no abort. */
+      readonly by?: AbortWord;
       readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;

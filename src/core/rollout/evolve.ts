@@ -4,8 +4,8 @@ import type { PinnedInstance } from '../sizing/pinned.ts';
 import { isAbout } from './ask.ts';
 import { isDetourEvent, onDetour, onScalingAsk } from './detour.ts';
 import type { RolloutEvent } from './event.ts';
-import { pausedOrResumed } from './pauses.ts';
-import { throughOf } from './rollout.ts';
+import { isStillEvent, stilled } from './pauses.ts';
+import { isOver, throughOf } from './rollout.ts';
 import type { Judged, Rollout, RolloutBase, Through } from './rollout.ts';
 
 /**
@@ -19,6 +19,8 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
   if (isDetourEvent(event)) return onDetour(rollout, event, at);
   if (isOutageEvent(event)) return onOutage(rollout, event);
+  if (isStillEvent(event)) return stilled(rollout, event, at);
+  if (event.type === 'released') return released(rollout, event);
   switch (event.type) {
     case 'asked': {
       const { type: _, ...asked } = event;
@@ -39,9 +41,6 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'budget_asked':
     case 'budget_extended':
       return { ...rollout, budget: marked(rollout.budget ?? [], event) };
-    case 'paused':
-    case 'resumed':
-      return { ...rollout, ...pausedOrResumed(rollout, event.type === 'paused', at) };
     case 'provisioning_started':
       return { ...base, phase: 'provisioning', startedAt: at, isMade: false, since: at };
     case 'endpoint_made':
@@ -67,9 +66,9 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
       if (rollout.phase !== 'holding') throw unexpected(rollout, event);
       return { ...base, phase: 'promoted', startedAt, step: rollout.step + 1, endpoint: rollout.endpoint, since: at };
     case 'draining':
-      return { ...base, ...closed(event), phase: 'draining', outcome: event.outcome, since: at };
+      return { ...base, ...closed(event, at), phase: 'draining', outcome: event.outcome, since: at };
     case 'ended':
-      return { ...base, ...closed(event), phase: event.outcome, since: at };
+      return { ...base, ...closed(event, at), phase: event.outcome, since: at };
   }
 }
 
@@ -131,8 +130,21 @@ function onOutage(rollout: Rollout, event: OutageEvent): Rollout {
 }
 
 /** A rollout that ends has no open question. */
-function closed({ reason, hint, cause }: Extract<RolloutEvent, { type: 'draining' | 'ended' }>) {
-  return { ask: null, reason, hint, ...(cause !== undefined && { cause }) };
+function closed({ reason, hint, cause, by }: Extract<RolloutEvent, { type: 'draining' | 'ended' }>, at: number) {
+  return {
+    ask: null,
+    reason,
+    hint,
+    ...(cause !== undefined && { cause }),
+    ...(by !== undefined && { abortedBy: { ...by, at } }),
+  };
+}
+
+/** A person lifts the hold that an abort has put on the route. */
+function released(rollout: Rollout, event: RolloutEvent): Rollout {
+  if (!isOver(rollout.phase)) throw unexpected(rollout, event);
+  const { abortedBy: _, ...rest } = rollout;
+  return rest;
 }
 
 /** A way back creates no endpoint, so it goes directly from its proposal to its first step. */
@@ -151,7 +163,8 @@ function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { instance, alternatives, left, criteriaSince, wayBack, isPaused, pauses, budget, since } = rollout;
+  const { instance, alternatives, left, criteriaSince, wayBack, isPaused, isFrozen, pauses, abortedBy, budget, since } =
+    rollout;
   const fixed = {
     id,
     model,
@@ -167,9 +180,10 @@ function baseOf(rollout: Rollout): RolloutBase {
     ...(left !== undefined && { left }),
     ...(budget !== undefined && { budget }),
     ...(wayBack !== undefined && { wayBack }),
+    ...(abortedBy !== undefined && { abortedBy }),
   };
   // An event that changes the phase or step answers the question about the step. Other questions stay open.
-  const paused = { isPaused, ...(pauses !== undefined && { pauses }) };
+  const paused = { isPaused, ...(isFrozen === true && { isFrozen }), ...(pauses !== undefined && { pauses }) };
   return { ...fixed, ...paused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
 }
 

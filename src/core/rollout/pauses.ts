@@ -1,21 +1,39 @@
-/** A span in which a person had paused a rollout, clock ms. `until` is absent while it lasts. */
+/** A span in which a rollout was paused or frozen, clock ms. `until` is absent while it lasts. */
 export interface Pause {
   readonly from: number;
   readonly until?: number;
 }
 
-/** Whether a rollout is paused, and when it was. */
+/** Whether a rollout may move, and when it might not. */
 interface Pausing {
   readonly isPaused: boolean;
+  /** Absent: it is not. */
+  readonly isFrozen?: boolean;
   readonly pauses?: readonly Pause[];
 }
 
-/** What changes in a rollout that is paused or resumed. */
-export function pausedOrResumed({ pauses = [] }: Pausing, isPaused: boolean, at: number): Required<Pausing> {
-  return { isPaused, pauses: afterPauseOrResume(pauses, isPaused, at) };
+/** Whether nothing may be asked, approved or entered: a person has paused the rollout, or frozen all routes. */
+export function isStill({ isPaused, isFrozen }: Pausing): boolean {
+  return isPaused || isFrozen === true;
 }
 
-function afterPauseOrResume(pauses: readonly Pause[], isPaused: boolean, at: number): readonly Pause[] {
+type StillEvent = { readonly type: 'paused' | 'resumed' | 'frozen' | 'thawed' };
+
+/** Whether an event stops a rollout where it is, or lets it go on. */
+export function isStillEvent<E extends { readonly type: string }>(event: E): event is E & StillEvent {
+  return ['paused', 'resumed', 'frozen', 'thawed'].includes(event.type);
+}
+
+/** A rollout after it was paused, resumed, frozen or thawed. */
+export function stilled<R extends Pausing>(rollout: R, { type }: StillEvent, at: number): R {
+  const { isFrozen: wasFrozen, ...rest } = rollout;
+  const isPaused = type === 'paused' || (type !== 'resumed' && rollout.isPaused);
+  const isFrozen = type === 'frozen' || (type !== 'thawed' && wasFrozen === true);
+  const next = { ...rest, isPaused, ...(isFrozen && { isFrozen }) };
+  return { ...next, pauses: spansAfter(rollout.pauses ?? [], isStill(next), at) } as Pausing as R;
+}
+
+function spansAfter(pauses: readonly Pause[], isPaused: boolean, at: number): readonly Pause[] {
   const last = pauses.at(-1);
   const isOpen = last !== undefined && last.until === undefined;
   if (isPaused) return isOpen ? pauses : [...pauses, { from: at }];

@@ -84,13 +84,27 @@ export interface RolloutBase extends CoveredInstances {
   readonly wayBack?: WayBack;
   /** A paused rollout enters no step, but it is still rolled back if it must be. */
   readonly isPaused: boolean;
-  /** When it was paused, oldest first; absent: never. */
+  /** Whether a person has frozen all routes; absent: no. */
+  readonly isFrozen?: boolean;
+  /** When it was paused or frozen, oldest first; absent: never. */
   readonly pauses?: readonly Pause[];
   readonly ask: Ask | null;
   /** Which budgets were warned about, asked about and extended; absent: none. */
   readonly budget?: readonly BudgetMark[];
+  /**
+   * Who aborted it and when, clock ms. As long as it stands here, nothing like it is proposed for the route by itself. Absent:
+   * nobody did, or somebody has lifted it.
+   */
+  readonly abortedBy?: AbortWord & { readonly at: number };
   /** When the phase, or the step in it, was entered, clock ms. */
   readonly since: number;
+}
+
+/** Who aborted a rollout, and why. */
+export interface AbortWord {
+  /** `user@host`. */
+  readonly by: string;
+  readonly reason: string | null;
 }
 
 /** What a rollout has in every phase in which the two upstreams are compared. */

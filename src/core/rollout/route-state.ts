@@ -57,6 +57,9 @@ export const WATCHED: RouteState = { active: null, replaced: null, last: null };
 export function afterEvent(before: RouteRollouts, { rolloutId, event, at }: Happened): RouteRollouts {
   const { active, replaced } = before;
   if (event.type === 'proposed') return proposed(before, rolloutId, evolve(null, event, at));
+  if (event.type === 'released' && before.last?.id === rolloutId) {
+    return { ...before, last: evolve(before.last, event, at) };
+  }
   if (replaced !== null && replaced.id === rolloutId) return { ...before, replaced: evolve(replaced, event, at) };
   if (active === null || active.id !== rolloutId) {
     throw new Error(`event "${event.type}" cannot happen to rollout ${rolloutId}: its route does not have it`);
@@ -110,10 +113,13 @@ export function rolloutsOf({ active, replaced, last }: RouteState): RouteRollout
 }
 
 /** The rollouts to which something happened, each as it is afterwards, by id. */
-export function changedBy({ active, replaced }: RouteRollouts, happened: readonly Happened[]): Map<string, Rollout> {
+export function changedBy(
+  { active, replaced, last }: RouteRollouts,
+  happened: readonly Happened[],
+): Map<string, Rollout> {
   const changed = new Map<string, Rollout>();
   for (const { rolloutId, event, at } of happened) {
-    const before = changed.get(rolloutId) ?? [active, replaced].find((each) => each?.id === rolloutId) ?? null;
+    const before = changed.get(rolloutId) ?? [active, replaced, last].find((each) => each?.id === rolloutId) ?? null;
     changed.set(rolloutId, evolve(before, event, at));
   }
   return changed;

@@ -78,8 +78,18 @@ const fixed = {
   wayBack: wayBack.optional(),
   budget: z.array(z.strictObject({ budget: text, mark: z.enum(['warned', 'asked', 'extended']) })).optional(),
 };
+const abortWord = { by: text, reason: text.nullable() };
+const abortedBy = z.strictObject({ ...abortWord, at: time });
 const pause = storedAs<Pause>()(z.strictObject({ from: time, until: time.optional() }));
-const base = { ...fixed, isPaused: z.boolean(), pauses: z.array(pause).optional(), ask: ask.nullable(), since: time };
+const base = {
+  ...fixed,
+  isPaused: z.boolean(),
+  isFrozen: z.boolean().optional(),
+  pauses: z.array(pause).optional(),
+  abortedBy: abortedBy.optional(),
+  ask: ask.nullable(),
+  since: time,
+};
 
 /** The schema of a detour. */
 export const detourSchema = storedAs<Detour>()(
@@ -140,7 +150,9 @@ export const eventSchema = storedAs<RolloutEvent>()(
   z.discriminatedUnion('type', [
     z.strictObject({
       type: z.literal('proposed'),
-      rollout: storedAs<Omit<RolloutBase, 'isPaused' | 'pauses' | 'ask' | 'since'>>()(z.strictObject(fixed)),
+      rollout: storedAs<Omit<RolloutBase, 'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'since'>>()(
+        z.strictObject(fixed),
+      ),
     }),
     z.strictObject({
       type: z.literal('asked'),
@@ -204,8 +216,11 @@ export const eventSchema = storedAs<RolloutEvent>()(
     }),
     z.strictObject({ type: z.literal('paused'), ...requested }),
     z.strictObject({ type: z.literal('resumed'), ...requested }),
-    z.strictObject({ type: z.literal('draining'), outcome, ...over }),
-    z.strictObject({ type: z.literal('ended'), outcome, ...over }),
+    z.strictObject({ type: z.literal('frozen'), ...requested }),
+    z.strictObject({ type: z.literal('thawed') }),
+    z.strictObject({ type: z.literal('released'), ...requested }),
+    z.strictObject({ type: z.literal('draining'), outcome, ...over, by: z.strictObject(abortWord).optional() }),
+    z.strictObject({ type: z.literal('ended'), outcome, ...over, by: z.strictObject(abortWord).optional() }),
   ]),
 );
 

@@ -7,6 +7,7 @@ import type { IneligibleReason } from '../../core/eligibility.ts';
 import type { EndpointLimits } from '../../core/endpoint-limits.ts';
 import { policyOf } from '../../core/policy/of-model.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
+import { isStill } from '../../core/rollout/pauses.ts';
 import { endpointOf, throughOf, weights } from '../../core/rollout/rollout.ts';
 import type { Rollout, WarmEndpoint } from '../../core/rollout/rollout.ts';
 import { AGENT_BLOCK_MS } from '../../core/rollout/split.ts';
@@ -225,7 +226,7 @@ function canaryOf(watch: RouteWatch): Canary | null {
     withheld: new Map(watch.rejected.withheld.map(({ shape, until }) => [shape, until])),
     limits: limitsOf(rollout, policy, endpoint),
     ...(throughOf(rollout) !== null && { through: { atOnce: carriedAtOnce(watch) } }),
-    shadow: rollout.phase === 'shadowing' && !rollout.isPaused ? shadowOf(watch) : null,
+    shadow: rollout.phase === 'shadowing' && !isStill(rollout) ? shadowOf(watch) : null,
   };
 }
 

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { assignedTo } from '../../core/call.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { BackSeen, Observation, OperatorRequest } from '../../core/decide/observation.ts';
+import type { BackSeen, Frozen, Observation, OperatorRequest } from '../../core/decide/observation.ts';
 import type { Spending } from '../../core/money/spending.ts';
 import type { ShadowFigures } from '../../core/rollout/ask.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import { isLive, weights } from '../../core/rollout/rollout.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
 import type { Costs } from '../../core/worth/traffic-history.ts';
 import type { Gateway } from '../../gateway/server.ts';
@@ -24,6 +25,8 @@ export interface ObserveContext {
   readonly clock: Pick<Clock, 'scale'>;
   readonly gateway: Pick<Gateway, 'inFlight' | 'shadowCounts' | 'lanes' | 'endpointLoad'>;
   readonly account: Observation['account'];
+  /** The freeze of all routes; null if there is none. */
+  readonly frozen: Frozen | null;
   /** Hash of the policy that is in force for the route, and of the file. */
   readonly policyHash: string;
   readonly filePolicyHash: string;
@@ -71,10 +74,11 @@ export interface Watched extends Pick<
  */
 export function observe(watch: Watched, request: OperatorRequest | null, context: ObserveContext): Observation {
   const { rollout, policy, filePolicy, state, reported, measures, observedAt: now } = watch;
-  const { account, clock, gateway, policyHash, filePolicyHash, newRolloutId: rolloutId } = context;
+  const { account, clock, gateway, policyHash, filePolicyHash, newRolloutId: rolloutId, frozen } = context;
   const { step } = weights(rollout, policy);
   const flight = observeInFlight(watch, step, context);
   const outage = watch.demand.outage(now);
+  const held = heldBy(state.last);
   return {
     now,
     model: watch.model,
@@ -86,6 +90,8 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
     ...(outage !== null && { outage }),
     lastEndedAt: state.last?.since ?? null,
     lastToward: state.last?.toward ?? null,
+    ...(held !== null && { held }),
+    ...(frozen !== null && { frozen }),
     survey: reported.survey,
     spending: context.spending,
     budget: { file: filePolicy.budget, rollbackMs: rollbackMs(watch, clock) },
@@ -117,6 +123,11 @@ function faultRows({ canaryFaultRow, endpointFaultRow }: Watched['measures']): P
     ...(canaryFaultRow !== null && { canaryFaultRow }),
     ...(endpointFaultRow !== null && { endpointFaultRow }),
   };
+}
+
+/** The abort by a person that nobody has lifted; null if there is none. */
+function heldBy(last: Rollout | null): Observation['held'] | null {
+  return last?.abortedBy === undefined ? null : { ...last.abortedBy, rolloutId: last.id, toward: last.toward };
 }
 
 function stableRecentOf(watch: Watched, gateway: ObserveContext['gateway']): Observation['stableRecent'] {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Decision, Reason } from '../../core/decide/decision.ts';
-import type { EffectName, Observation, OperatorRequest } from '../../core/decide/observation.ts';
+import type { EffectName, Frozen, Observation, OperatorRequest } from '../../core/decide/observation.ts';
 import { withLastWords } from '../../core/decide/queued.ts';
 import { errorMessage } from '../../core/errors.ts';
 import type { Roles } from '../../core/roles/roles.ts';
@@ -52,6 +52,7 @@ export class Ticks {
   readonly #faulty = new Set<RouteWatch>();
   #isStatusStale = false;
   #areRequestsUnread = false;
+  #frozen: Frozen | null = null;
 
   constructor(options: TicksOptions) {
     this.#options = options;
@@ -61,10 +62,12 @@ export class Ticks {
   async tick(): Promise<void> {
     const { routes, log } = this.#options;
     const requests = await this.pendingRequests();
+    // A person may name a model that nobody has called yet.
+    for (const { rolloutId, model } of requests) if (rolloutId === null && model !== null) routes.watch(model);
     const isIdleRoute = (watch: RouteWatch) => Number(watch.rollout === null);
     for (const watch of [...routes.all()].sort((a, b) => isIdleRoute(a) - isIdleRoute(b))) {
-      if (routes.isIdle(watch)) continue;
       const mine = withLastWords(requests.filter((request) => request.model === watch.model));
+      if (routes.isIdle(watch) && mine.length === 0) continue;
       try {
         // Each decision may make the next one possible. The limit prevents an endless loop.
         for (let i = 0; i < 10; i++) {
@@ -96,8 +99,12 @@ export class Ticks {
   async pendingRequests(): Promise<readonly PendingRequest[]> {
     const { clock, journal, log, roles } = this.#options;
     try {
-      const { requests, notes, news } = await journal.pendingRequests(clock.scale === 1 ? null : clock.now(), roles());
+      const { requests, frozen, notes, news } = await journal.pendingRequests(
+        clock.scale === 1 ? null : clock.now(),
+        roles(),
+      );
       this.#areRequestsUnread = false;
+      this.#frozen = frozen;
       for (const note of notes) log('warn', note);
       for (const line of news) log('info', line);
       return requests;
@@ -141,6 +148,7 @@ export class Ticks {
       spending: spending.of(watch),
       newRolloutId: newRolloutId(),
       costs: costs(watch),
+      frozen: this.#frozen,
     });
   };
 
@@ -159,6 +167,11 @@ export class Ticks {
     });
     if (memory.key !== before) logNews(watch.model, memory.decision, this.#options.log);
     return isDone;
+  }
+
+  /** The freeze of all routes; null if there is none. */
+  get frozen(): Frozen | null {
+    return this.#frozen;
   }
 
   /** What was last decided about a route. */

@@ -1,3 +1,4 @@
+import type { Frozen } from '../../core/decide/observation.ts';
 import { hasRole, isHeldByOthers } from '../../core/roles/roles.ts';
 import { Copies } from '../copies.ts';
 import type { LedgerDb } from '../database.ts';
@@ -7,6 +8,7 @@ import { Publisher } from '../words/published.ts';
 import { WordFolder } from '../words/word-folder.ts';
 import type { SpokenCopyWord, SpokenWord } from '../words/word-folder.ts';
 import type { LedgerKey } from './key.ts';
+import { standingFreeze } from './freeze.ts';
 import { isSealedBy } from './own-seals.ts';
 import { openAsks } from './asks.ts';
 import { activeRollouts, addRequest, hear, pendingRequests, replyTo, wordOf } from './requests.ts';
@@ -20,6 +22,8 @@ import { digestOf, lastSeal } from './seals.ts';
  */
 export interface Pending {
   readonly requests: readonly PendingRequest[];
+  /** The freeze of all routes; null if there is none. */
+  readonly frozen: Frozen | null;
   readonly notes: readonly string[];
   readonly news: readonly string[];
 }
@@ -44,6 +48,8 @@ export class Inbox {
   readonly #copies: Copies | null;
   /** Digests of the waiting rows that this daemon wrote; null for those of another hand. */
   #checked = new Map<number, string | null>();
+  /** The freeze of all routes; undefined before it was read. */
+  #frozen: Frozen | null | undefined;
   /** What was wrong with sealing at the last look. */
   #problem: string | null = null;
 
@@ -61,6 +67,7 @@ export class Inbox {
   /** See `JournalStore.pendingRequests`. */
   pending(hearing: Said): Pending {
     const notes = this.#takeWords(hearing);
+    const frozen = this.#freeze();
     const checked = new Map<number, string | null>();
     const requests = pendingRequests(this.#given.db).filter(({ id }) => {
       const known = this.#checked.get(id);
@@ -75,7 +82,7 @@ export class Inbox {
     const { problem } = this.#given.sealing;
     if (problem !== null && problem !== this.#problem) notes.push(problem);
     this.#problem = problem;
-    return { requests, notes, news: this.#copies?.sweep() ?? [] };
+    return { requests, frozen, notes, news: this.#copies?.sweep() ?? [] };
   }
 
   /** These requests were answered: if their answers are gone later, somebody has removed them. */
@@ -89,6 +96,12 @@ export class Inbox {
   close(): void {
     this.#folder.close();
     this.#copies?.close();
+  }
+
+  #freeze(): Frozen | null {
+    const { db, key } = this.#given;
+    if (this.#frozen === undefined) this.#frozen = standingFreeze(db, key.publicKey);
+    return this.#frozen;
   }
 
   #takeWords(hearing: Said): string[] {
@@ -106,7 +119,8 @@ export class Inbox {
     const heard = words.map((word) => hear(word, { people, roles }));
     const taken = sealing.doUrgent(() =>
       heard.map((word) => {
-        const became = addRequest(db, word, { key, simulatedNow });
+        const became = addRequest(db, word, { key, simulatedNow, frozen: this.#freeze() });
+        if (word.kind === 'freeze' || word.kind === 'thaw') this.#frozen = undefined;
         return { ...became, own: 'id' in became ? this.#digest(became.id) : null };
       }),
     );

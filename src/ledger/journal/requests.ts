@@ -1,4 +1,4 @@
-import type { OperatorRequest } from '../../core/decide/observation.ts';
+import type { Frozen, OperatorRequest } from '../../core/decide/observation.ts';
 import { hasRole, roleFor } from '../../core/roles/roles.ts';
 import type { Role, Roles } from '../../core/roles/roles.ts';
 import { prepared } from '../database.ts';
@@ -9,6 +9,7 @@ import type { SpokenWord } from '../words/word-folder.ts';
 import { askDigest, readAsk } from './asks.ts';
 import type { Asked } from './asks.ts';
 import type { JournalEntry } from './entry.ts';
+import { answerFreeze } from './freeze.ts';
 import type { LedgerKey } from './key.ts';
 import { isSealedBy } from './own-seals.ts';
 import { seal } from './seals.ts';
@@ -29,7 +30,7 @@ export function activeRollouts(db: LedgerDb): Published['rollouts'] {
 /** Requests in the order they came, without those that have an outcome, whoever wrote them. */
 export function pendingRequests(db: LedgerDb): PendingRequest[] {
   const sql = `SELECT q.id, q.kind, q.rollout_id AS rolloutId, q.ask_id AS askId, q.step, q.reason,
-      q.by_user || '@' || q.by_host AS "by", q.by_uid AS uid, r.model, q.requested_at_ms AS at
+      q.by_user || '@' || q.by_host AS "by", q.by_uid AS uid, ifnull(q.model, r.model) AS model, q.requested_at_ms AS at
     FROM requests q LEFT JOIN rollouts p ON p.id = q.rollout_id LEFT JOIN routes r ON r.id = p.route_id
     WHERE q.id NOT IN (SELECT request_id FROM request_outcomes) ORDER BY q.id`;
   return prepared<[], PendingRequest>(db, sql).all();
@@ -70,14 +71,13 @@ export type Taken = { readonly id: number } | { readonly repeats: number } | { r
 export function addRequest(
   db: LedgerDb,
   word: HeardWord,
-  { key, simulatedNow }: Pick<Hearing, 'key' | 'simulatedNow'>,
+  { key, simulatedNow, frozen }: Pick<Hearing, 'key' | 'simulatedNow'> & { readonly frozen: Frozen | null },
 ): Taken {
-  const { name, kind, rolloutId, askId, step, reason, uid, user, host, lacks } = word;
+  const { name, kind, rolloutId, model, askId, step, reason, uid, user, host } = word;
   // The daemon may have died before it removed the word.
   const repeats = requestId(db, name);
   if (repeats !== null) return { repeats };
-  const isKnown = prepared<[string], number>(db, 'SELECT 1 FROM rollouts WHERE id = ?').pluck().get(rolloutId);
-  if (isKnown === undefined) return { why: `the ledger has no rollout ${rolloutId}` };
+  if (rolloutId !== null && !hasRollout(db, rolloutId)) return { why: `the ledger has no rollout ${rolloutId}` };
   const ask = askId === null ? null : readAsk(db, askId);
   if (askId !== null && ask?.rolloutId !== rolloutId) {
     return { why: `rollout ${rolloutId} never asked question ${askId}` };
@@ -85,17 +85,34 @@ export function addRequest(
   const at = Math.round(simulatedNow ?? word.at);
   const { lastInsertRowid } = prepared(
     db,
-    `INSERT INTO requests (kind, rollout_id, ask_id, ask_digest, step, reason, by_user, by_host, by_uid, word, requested_at_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  ).run(kind, rolloutId, askId, word.askDigest, step, reason, user, host, uid, name, at);
+    `INSERT INTO requests (kind, rollout_id, model, ask_id, ask_digest, step, reason, by_user, by_host, by_uid, word, requested_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(kind, rolloutId, model, askId, word.askDigest, step, reason, user, host, uid, name, at);
   const id = Number(lastInsertRowid);
-  const doubt =
-    lacks === null
-      ? ask && doubtOf(db, ask, word.askDigest, key.publicKey)
-      : `${user} (user ${uid}) may not ${kind}: this needs the role ${lacks}, which ${db.name}.roles gives`;
-  if (doubt !== null) writeOutcome(db, { requestId: id, result: 'refused', message: doubt, at }, null);
+  const answer = answerAtOnce(db, word, ask, { key, frozen });
+  if (answer !== null) writeOutcome(db, { requestId: id, ...answer, at }, null);
   seal(db, key.sign, at, [['request', id]]);
   return { id };
+}
+
+function hasRollout(db: LedgerDb, id: string): boolean {
+  return prepared<[string], number>(db, 'SELECT 1 FROM rollouts WHERE id = ?').pluck().get(id) !== undefined;
+}
+
+/** What no decision has to answer: who may not ask, a doubtful question, and a freeze or its end. Null if a decision has to. */
+function answerAtOnce(
+  db: LedgerDb,
+  { kind, askDigest, uid, user, lacks }: HeardWord,
+  ask: Asked | null,
+  { key, frozen }: Pick<Hearing, 'key'> & { readonly frozen: Frozen | null },
+): { readonly result: 'done' | 'refused'; readonly message: string } | null {
+  const refused = (message: string) => ({ result: 'refused' as const, message });
+  if (lacks !== null) {
+    return refused(`${user} (user ${uid}) may not ${kind}: this needs the role ${lacks}, which ${db.name}.roles gives`);
+  }
+  if (kind === 'freeze' || kind === 'thaw') return answerFreeze(kind, frozen);
+  const doubt = ask && doubtOf(db, ask, askDigest, key.publicKey);
+  return doubt === null ? null : refused(doubt);
 }
 
 /** Writes what became of a request. The caller seals it. */

@@ -1,9 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import { REQUEST_KINDS } from '../../core/decide/observation.ts';
 import type { OperatorRequest } from '../../core/decide/observation.ts';
 import { AppError } from '../../core/errors.ts';
 
+/** `freeze` and `thaw` are about all routes: the ledger answers them, and no decision does. */
+type WordKind = OperatorRequest['kind'] | 'freeze' | 'thaw';
+
 /** What somebody wants of the daemon, as a file says it. Who says it and when is not in it: the file system knows. */
-export interface Word extends Pick<OperatorRequest, 'kind' | 'rolloutId' | 'askId' | 'step' | 'reason'> {
+export interface Word extends Pick<OperatorRequest, 'rolloutId' | 'askId' | 'step' | 'reason'> {
+  readonly kind: WordKind;
+  /** The route that it is about, if it is about no rollout; null: about all routes, or about a rollout. */
+  readonly model: string | null;
   /** Digest of the question as its answerer saw it; null if the word answers none. */
   readonly askDigest: string | null;
 }
@@ -23,10 +30,14 @@ export const LARGEST_WORD = 16_384;
 export const LONGEST_REASON = 500;
 
 const ANSWERS: readonly string[] = ['approve', 'reject'];
-const KINDS: readonly string[] = [...ANSWERS, 'pause', 'resume', 'abort', 'through_outage'];
-const KEYS = 'ask,askDigest,kind,name,reason,rollout,step';
+const OF_ALL: readonly string[] = ['freeze', 'thaw'];
+const KINDS: readonly string[] = [...REQUEST_KINDS, ...OF_ALL];
+/** What can be asked of a route. */
+const OF_ROUTE: readonly string[] = ['resume'];
+const KEYS = 'ask,askDigest,kind,model,name,reason,rollout,step';
 const COPY_KEYS = 'kind,name,place';
 const LONGEST_ID = 64;
+const LONGEST_MODEL = 500;
 const DIGEST = /^[0-9a-f]{64}$/;
 const PLACE = /^[0-9a-f]{32}$/;
 const NAME = /^\d{16}-[0-9a-f]{16}$/;
@@ -49,7 +60,7 @@ export function newPlace(): string {
 
 /** A new name that says the whole word; null if the word is too long for a name. */
 export function newBareName({ kind, rolloutId }: Word): string | null {
-  const name = `${kind}.${rolloutId}.${randomBytes(8).toString('hex')}`;
+  const name = `${kind}.${rolloutId ?? ''}.${randomBytes(8).toString('hex')}`;
   return BARE.test(name) ? name : null;
 }
 
@@ -57,8 +68,10 @@ export function newBareName({ kind, rolloutId }: Word): string | null {
 export function bareWord(name: string): Word | null {
   const [, kind, rolloutId] = BARE.exec(name) ?? [];
   if (kind === undefined || rolloutId === undefined) return null;
-  return { kind: kind as 'abort' | 'pause', rolloutId, askId: null, askDigest: null, step: null, reason: null };
+  return { kind: kind as 'abort' | 'pause', rolloutId, ...NOTHING_ELSE };
 }
+
+const NOTHING_ELSE = { model: null, askId: null, askDigest: null, step: null, reason: null } as const;
 
 /** Where the word with a name is. */
 export function fileOf(name: string): string {
@@ -75,8 +88,8 @@ export function nameOf(file: string): string | null {
 /** A word as it stands in its file. It holds its own name, so that a copy under another name is none. */
 export function wordText(name: string, word: Word | CopyWord): string {
   if (word.kind === 'copy') return `${JSON.stringify({ name, ...word })}\n`;
-  const { kind, rolloutId, askId, askDigest, step, reason } = word;
-  return `${JSON.stringify({ name, kind, rollout: rolloutId, ask: askId, askDigest, step, reason })}\n`;
+  const { kind, rolloutId, model, askId, askDigest, step, reason } = word;
+  return `${JSON.stringify({ name, kind, rollout: rolloutId, model, ask: askId, askDigest, step, reason })}\n`;
 }
 
 /** Reads a word. Throws AppError `invalid`, which says what it is not. */
@@ -93,17 +106,28 @@ function readCopyWord(name: string, value: unknown): CopyWord {
 }
 
 function readRequest(name: string, value: unknown): Word {
-  const { name: own, kind, rollout, ask, askDigest, step, reason } = members(value, KEYS);
+  const { name: own, kind, rollout, model, ask, askDigest, step, reason } = members(value, KEYS);
   // What answers no question is refused by a decision, which says why.
   const answers = typeof kind === 'string' && ANSWERS.includes(kind) && ask !== null;
   check('kind', typeof kind === 'string' && KINDS.includes(kind));
   check('name', own === name);
-  check('rollout', isText(rollout, LONGEST_ID) && rollout !== '');
+  check('rollout', isSubject(kind, rollout, model));
   check('ask', answers ? isCount(ask) : ask === null);
   check('askDigest', answers ? typeof askDigest === 'string' && DIGEST.test(askDigest) : askDigest === null);
   check('step', step === null || isCount(step));
   check('reason', reason === null || isText(reason, LONGEST_REASON));
-  return { kind, rolloutId: rollout, askId: ask, askDigest, step, reason } as Word;
+  return { kind, rolloutId: rollout, model, askId: ask, askDigest, step, reason } as Word;
+}
+
+/** Whether it is about what its kind can be about: all routes, one route, or one rollout. */
+function isSubject(kind: unknown, rollout: unknown, model: unknown): boolean {
+  if (OF_ALL.includes(String(kind))) return rollout === null && model === null;
+  const isOfRoute = rollout === null && OF_ROUTE.includes(String(kind));
+  return isOfRoute ? isName(model, LONGEST_MODEL) : model === null && isName(rollout, LONGEST_ID);
+}
+
+function isName(value: unknown, longest: number): boolean {
+  return isText(value, longest) && value !== '';
 }
 
 function parse(text: string): unknown {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { userInfo } from 'node:os';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,7 +9,7 @@ import { openAskingBook, openBook, upshift } from '../rig.ts';
 import type { Book } from '../rig.ts';
 import type { Observation } from '../../../src/core/decide/observation.ts';
 import { ONE_APPROVAL } from '../../../src/core/policy/approvals.ts';
-import { routePolicy } from '../../support/samples.ts';
+import { routePolicy, START } from '../../support/samples.ts';
 
 /** The words that wait for the daemon. */
 function pending(book: Book) {
@@ -110,6 +111,33 @@ describe('requests', { concurrency: 4 }, () => {
     assert.deepEqual({ code, err }, { code: 0, err: '' });
     assert.match(out, /queued for the daemon/);
     assert.equal(pending(book).length, 1);
+  });
+
+  it('freeze and thaw are answered without a decision, and refused where they change nothing, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    const say = (...args: string[]) => whileDeciding(book, args);
+    const frozen = await say('freeze', '--reason', 'release week', '--json');
+    assert.equal(frozen.code, 0, frozen.err);
+    const { kind, rollout, model, result } = JSON.parse(frozen.out) as Record<string, unknown>;
+    assert.deepEqual([kind, rollout, model, result], ['freeze', null, null, 'done']);
+    const { by, reason } = (await book.ledger.journal.pendingRequests(null)).frozen ?? {};
+    assert.deepEqual([by?.split('@')[0], reason], [userInfo().username, 'release week']);
+    const again = await say('freeze');
+    assert.equal(again.code, 4);
+    assert.match(again.err, /freeze refused: \S+ has frozen all routes already/);
+    assert.equal((await say('thaw')).code, 0);
+    assert.equal((await book.ledger.journal.pendingRequests(null)).frozen, null);
+    assert.match((await say('thaw')).err, /thaw refused: nothing is frozen/);
+  });
+
+  it('resume --model lifts an abort, exit 0, and nothing else, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    const none = await whileDeciding(book, ['resume', '--model', 'acme/writer']);
+    assert.equal(none.code, 4);
+    assert.match(none.err, /nobody has aborted the last rollout/);
+    const held = { rolloutId: 'aaaabbbb', toward: 'serverless' as const, at: START, by: 'ann@desk', reason: null };
+    const { code, err } = await whileDeciding(book, ['resume', '--model', 'acme/writer', 'aaaabbbb'], { held });
+    assert.equal(code, 2, err);
   });
 
   it('what is empty, as an unset variable of a script is, is no word, exit 2', async (context) => {

@@ -333,6 +333,34 @@ gateway :8787   41 210 calls, 12 in flight   ledger lost 3
     );
   });
 
+  it('a freeze, in a rollout that it keeps where it is', () => {
+    const rollout = makeRollout({ pausedSince: NOON - 7_200_000, step: 5, weight: 1 });
+    const frozen = { by: 'ann@desk', at: NOON - 7_200_000, reason: 'release week' };
+    const text = renderStatus(makeReport([makeRoute({ ...HOLDING, rollout })], { frozen }), {
+      width: 80,
+      color: false,
+      isRunning: true,
+      now: NOON,
+    });
+    assert.ok(
+      text.includes(`
+ ! FROZEN since 10:00:00Z by ann@desk: "release week". Nothing is proposed,
+   asked, approved or entered on any route; going back works. To end it: npx
+   upshift thaw
+`),
+      text,
+    );
+    assert.ok(
+      text.includes(`
+ frozen    since 10:00:00Z, 2.0 h; no deadline runs
+           its endpoint costs up to $4.00/h meanwhile; budgets and rollbacks
+           still act
+ type      npx upshift thaw
+`),
+      text,
+    );
+  });
+
   it('a narrow window', () => {
     shows(
       makeReport([

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import * as fc from 'fast-check';
-import { pausedOrResumed, unpausedMs } from '../../../src/core/rollout/pauses.ts';
+import { stilled, unpausedMs } from '../../../src/core/rollout/pauses.ts';
 import type { Pause } from '../../../src/core/rollout/pauses.ts';
 
 const words = fc.array(fc.record({ isPaused: fc.boolean(), afterMs: fc.integer({ min: 0, max: 20 }) }), {
@@ -15,7 +15,7 @@ it('counts each millisecond in which the rollout was not paused, and no other', 
       let pauses: readonly Pause[] = [];
       const heard = said.map(({ isPaused, afterMs }) => {
         at += afterMs;
-        ({ pauses } = pausedOrResumed({ isPaused: !isPaused, pauses }, isPaused, at));
+        ({ pauses = [] } = stilled({ isPaused: !isPaused, pauses }, { type: isPaused ? 'paused' : 'resumed' }, at));
         return { isPaused, at };
       });
       // Nobody reads the state before its newest event.

@@ -70,6 +70,7 @@ export class Stand {
       filePolicyHash: 'hash',
       newRolloutId: 'cccccccc',
       costs: null,
+      frozen: null,
       spending: null,
     });
 

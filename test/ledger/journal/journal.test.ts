@@ -102,7 +102,7 @@ describe('journal', () => {
     assert.equal(pending?.model, 'org/model');
     assert.equal(replyTo(db, word), null);
     await journal.commit(makeEntry(2, { outcomes: [{ requestId: id, at: START_MS, result: 'done', message: 'ok' }] }));
-    assert.deepEqual(await journal.pendingRequests(null), { requests: [], notes: [], news: [] });
+    assert.deepEqual(await journal.pendingRequests(null), { requests: [], frozen: null, notes: [], news: [] });
     assert.equal(replyTo(db, word)?.request, id);
     assert.deepEqual(openAsks(db), []);
     assert.equal(await journal.openAsk('abcdefgh'), null);

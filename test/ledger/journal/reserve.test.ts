@@ -108,7 +108,7 @@ describe('a disk without room for a byte', { skip: whyNoDisk() }, () => {
       assert.throws(() => store.writeCalls(rows(2_000)), { code: 'unavailable' });
     }
     assert.ok(statSync(reservePath(path)).size < WHOLE);
-    assert.deepEqual(store.pendingRequests(null), { requests: [], notes: [], news: [] });
+    assert.deepEqual(store.pendingRequests(null), { requests: [], frozen: null, notes: [], news: [] });
 
     // The WAL has most of the disk: its room is found before anybody else makes some.
     store.checkpoint();

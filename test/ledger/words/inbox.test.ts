@@ -216,7 +216,7 @@ describe('words on their way into the ledger', () => {
   it('wait where no daemon ever ran, and where the folder is gone', (context) => {
     const scene = open(context);
     rmSync(scene.words, { recursive: true });
-    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
+    assert.deepEqual(scene.look(), { requests: [], frozen: null, notes: [], news: [] });
     say(scene.path, ABORT);
     assert.equal(scene.look().requests.length, 1);
   });
@@ -224,7 +224,7 @@ describe('words on their way into the ledger', () => {
   it('that wish for a copy are nothing where nobody else may speak', (context) => {
     const scene = open(context);
     writeWord(scene.path, { kind: 'copy', place: newPlace() });
-    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
+    assert.deepEqual(scene.look(), { requests: [], frozen: null, notes: [], news: [] });
     assert.deepEqual([readdirSync(scene.words), scene.rows()], [[], 0]);
   });
 
@@ -263,11 +263,11 @@ describe('words on their way into the ledger', () => {
     // As it is found after the death: the row is there, and the file too.
     copyFileSync(join(scene.folder, 'kept'), file);
     scene.restart();
-    assert.deepEqual(scene.look(), { requests: [request], notes: [], news: [] });
+    assert.deepEqual(scene.look(), { requests: [request], frozen: null, notes: [], news: [] });
     scene.answer(request?.id ?? 0);
     copyFileSync(join(scene.folder, 'kept'), file);
     scene.restart();
-    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
+    assert.deepEqual(scene.look(), { requests: [], frozen: null, notes: [], news: [] });
     assert.deepEqual([scene.rows(), readdirSync(scene.words)], [1, []]);
   });
 
@@ -341,7 +341,7 @@ describe('words on their way into the ledger', () => {
     const scene = open(context);
     const part = join(scene.words, `${newName(1)}.part`);
     writeFileSync(part, '{');
-    assert.deepEqual(scene.look(), { requests: [], notes: [], news: [] });
+    assert.deepEqual(scene.look(), { requests: [], frozen: null, notes: [], news: [] });
     assert.ok(statSync(part).isFile());
   });
 

@@ -195,7 +195,7 @@ describe('a wish for a copy', PATIENT, () => {
     const word = writeWord(path, { kind: 'copy', place: newPlace() });
     const later = Date.now() + 61_000;
     context.mock.method(Date, 'now', () => later);
-    assert.deepEqual(store.pendingRequests(START_MS), { requests: [], notes: [], news: [] });
+    assert.deepEqual(store.pendingRequests(START_MS), { requests: [], frozen: null, notes: [], news: [] });
     assert.deepEqual([readdirSync(wordsPath(path)), readReply(path, word)], [[], null]);
   });
 

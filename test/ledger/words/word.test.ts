@@ -7,7 +7,15 @@ import type { CopyWord, Word } from '../../../src/ledger/words/word.ts';
 
 const NAME = newName(1_796_073_890_921_915);
 const DIGEST = 'a'.repeat(64);
-const ABORT: Word = { kind: 'abort', rolloutId: 'abcdefgh', askId: null, askDigest: null, step: null, reason: null };
+const ABORT: Word = {
+  kind: 'abort',
+  rolloutId: 'abcdefgh',
+  model: null,
+  askId: null,
+  askDigest: null,
+  step: null,
+  reason: null,
+};
 const COPY: CopyWord = { kind: 'copy', place: newPlace() };
 const APPROVE: Word = { ...ABORT, kind: 'approve', askId: 7, askDigest: DIGEST, step: 0, reason: 'fine' };
 
@@ -23,12 +31,36 @@ const anyWord = fc.record({
   ask: fc.option(fc.record({ askId: fc.nat(), askDigest: fc.constant(DIGEST) })),
 });
 
+const FREEZE: Word = { ...ABORT, kind: 'freeze', rolloutId: null };
+const LIFT: Word = { ...ABORT, kind: 'resume', rolloutId: null, model: 'acme/writer' };
+
 describe('a word', () => {
+  it('is about one rollout, about one route or about all, as its kind says', () => {
+    for (const word of [FREEZE, { ...FREEZE, kind: 'thaw' as const }, LIFT]) {
+      assert.deepEqual(readWord(NAME, wordText(NAME, word)), word);
+    }
+    const strange: readonly Word[] = [
+      { ...FREEZE, rolloutId: 'abcdefgh' },
+      { ...FREEZE, model: 'acme/writer' },
+      { ...LIFT, model: null },
+      { ...LIFT, model: '' },
+      { ...LIFT, model: 'x'.repeat(501) },
+      { ...LIFT, rolloutId: 'abcdefgh' },
+      { ...ABORT, rolloutId: null, model: 'acme/writer' },
+    ];
+    for (const word of strange) assert.throws(() => readWord(NAME, wordText(NAME, word)), { code: 'invalid' });
+  });
+
   it('is read as it was written', () => {
     fc.assert(
       fc.property(anyWord, ({ ask, kind, ...rest }) => {
         const isAnswer = kind === 'approve' || kind === 'reject';
-        const word = { ...rest, kind, ...((isAnswer ? ask : null) ?? { askId: null, askDigest: null }) } as Word;
+        const word = {
+          ...rest,
+          model: null,
+          kind,
+          ...((isAnswer ? ask : null) ?? { askId: null, askDigest: null }),
+        } as Word;
         assert.deepEqual(readWord(NAME, wordText(NAME, word)), word);
       }),
     );
