@@ -146,8 +146,12 @@ const MEANINGS = {
       'Nothing: while the criteria hold there is a new proposal. `limits.proposalOpen` sets how long one is open.',
   },
   operator: {
-    means: 'A person said so: an abort, a rejection, a pause or a freeze.',
-    answer: 'Ask who said it. Then: `upshift resume`, after an abort with `--model`; after a freeze `upshift thaw`.',
+    means: 'A person said so: an abort, a rejection or a pause.',
+    answer: 'Ask who said it. Then type `upshift resume`, after an abort with `--model`.',
+  },
+  frozen: {
+    means: 'A person has frozen all routes: nothing is proposed, asked or entered. Going back still works.',
+    answer: 'Ask who said it. Then type `upshift thaw`.',
   },
   request: {
     means: 'What was said fits nothing that is open.',

@@ -28,7 +28,7 @@ const CAUSE_OF: Readonly<Record<Reason, Cause | null>> = {
   verdict_changed: 'evidence',
   operator: 'operator',
   paused: 'operator',
-  frozen: 'operator',
+  frozen: 'frozen',
   held: 'operator',
   endpoint_missing: 'in_progress',
   endpoint_starting: 'in_progress',
