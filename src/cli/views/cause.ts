@@ -9,7 +9,15 @@ export function answerText(cause: Cause): string | null {
 }
 
 /** Causes that are no trouble, or that have a question or a command of their own beside them. */
-const QUIET: ReadonlySet<Cause> = new Set(['demand', 'cooldown', 'approval', 'evidence', 'operator', 'request']);
+const QUIET: ReadonlySet<Cause> = new Set([
+  'demand',
+  'cooldown',
+  'approval',
+  'evidence',
+  'operator',
+  'frozen',
+  'request',
+]);
 
 /** A line that says what a person can do; none if there is no trouble. */
 export function answerLines(cause: Cause | undefined, page: Pick<Page, 'width' | 'paint'>): string[] {
