@@ -372,7 +372,8 @@ CREATE TABLE requests (
   -- Counts up in the order in which requests came.
   id INTEGER PRIMARY KEY,
   -- What is requested.
-  kind TEXT NOT NULL CHECK (kind IN ('approve', 'reject', 'pause', 'resume', 'abort', 'through_outage', 'freeze', 'thaw')),
+  kind TEXT NOT NULL CHECK (kind IN ('approve', 'reject', 'pause', 'resume', 'abort', 'through_outage', 'over_evidence',
+    'propose', 'freeze', 'thaw')),
   -- Rollout that it is requested of: rollouts.id. Null if it is about a whole route, or about all.
   rollout_id TEXT,
   -- Model whose route it is about. Null if it is about a rollout, or about all routes.

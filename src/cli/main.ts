@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   reject: async (parser) => parser.command((await import('./commands/requests.ts')).rejectCommand),
   pause: async (parser) => parser.command((await import('./commands/requests.ts')).pauseCommand),
   resume: async (parser) => parser.command((await import('./commands/requests.ts')).resumeCommand),
+  propose: async (parser) => parser.command((await import('./commands/propose.ts')).proposeCommand),
   freeze: async (parser) => parser.command((await import('./commands/freeze.ts')).freezeCommand),
   thaw: async (parser) => parser.command((await import('./commands/freeze.ts')).thawCommand),
   promote: async (parser) => parser.command((await import('./commands/requests.ts')).promoteCommand),

@@ -20,6 +20,8 @@ interface RequestOptions extends WordOptions {
   readonly rollout: string | undefined;
   /** As typed: a number that is left empty must not be taken for 0. */
   readonly step?: string | undefined;
+  /** Of `approve`: enter the step whatever its evidence says. */
+  readonly overEvidence?: boolean | undefined;
   /** Of `resume`: the route whose abort is lifted. */
   readonly model?: string | undefined;
 }
@@ -93,9 +95,18 @@ function answerCommand(
         describe:
           'Answer only if the question is about this step: 0 = create the endpoint, 1..n = enter that step, n+1 = promote (or return to serverless, on a way back)',
       });
+      if (kind === 'approve') {
+        built
+          .option('over-evidence', {
+            boolean: true,
+            describe:
+              'Enter the step that --step names although its evidence is missing or no pass. Needs --step and --reason. Budgets, a lost endpoint and what it carries still count, and a policy can forbid it (overEvidence: false)',
+          })
+          .implies('over-evidence', ['step', 'reason']);
+      }
       return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(WORD_EPILOGUE);
     },
-    handler: (options) => carryOut(kind, options),
+    handler: (options) => carryOut(options.overEvidence === true ? 'over_evidence' : kind, options),
   };
 }
 

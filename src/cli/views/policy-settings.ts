@@ -24,6 +24,7 @@ export function settings(route: RoutePolicy): Setting[] {
   return [
     ['approval', route.approval],
     ['  people', peopleText(route.approvals)],
+    ['  over evidence', route.overEvidence ? null : 'forbidden'],
     ['criteria', criteriaText(criteria)],
     ['  slo missed', criteria.slo === undefined ? null : sloText(criteria.slo)],
     [

@@ -9,7 +9,7 @@ import type { Observation, OperatorRequest } from './observation.ts';
 type Approvals = Pick<RoutePolicy, 'approvals' | 'steps'>;
 
 /** How many people must approve what is asked. */
-function approvalsNeeded({ about = 'step', step }: Pick<Ask, 'about' | 'step'>, policy: Approvals): number {
+export function approvalsNeeded({ about = 'step', step }: Pick<Ask, 'about' | 'step'>, policy: Approvals): number {
   const last: Question = step > policy.steps.length ? 'promote' : 'step';
   return policy.approvals[about !== 'step' ? about : step === 0 ? 'provision' : last];
 }

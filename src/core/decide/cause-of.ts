@@ -30,6 +30,8 @@ const CAUSE_OF: Readonly<Record<Reason, Cause | null>> = {
   paused: 'operator',
   frozen: 'frozen',
   held: 'operator',
+  over_evidence: null,
+  not_allowed: 'policy',
   endpoint_missing: 'in_progress',
   endpoint_starting: 'in_progress',
   endpoint_ready: null,

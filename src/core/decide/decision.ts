@@ -87,6 +87,8 @@ export const REASONS = [
   'paused',
   'frozen',
   'held',
+  'over_evidence',
+  'not_allowed',
   // the endpoint
   'endpoint_missing',
   'endpoint_starting',

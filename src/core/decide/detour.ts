@@ -63,6 +63,7 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
   if (late !== null) return late;
   const state = fresh?.state ?? UNKNOWN;
   if (isPut) return decision('wait', 'rescaling', `${name} is ${state}; ${bridgedText(rollout, seen)}`);
+  if (rollout.isFrozen === true) return stayPaused(rollout);
   const notYet = notYetReady(seen);
   if (notYet !== null) return notYet;
   const doing = decision('rescale', 'rescaling', `changes ${name} to ${wanted}: no traffic is left on it`);
@@ -94,6 +95,7 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
   }
   const notYet = notYetReady(seen);
   if (notYet !== null) return notYet;
+  if (rollout.isFrozen === true) return stayPaused(rollout);
   const last = seen.results.sleep;
   if (isReady(fresh) && last?.problem != null && last.at >= detour.since && isFinal(last.problem.code)) {
     return end(rollout, seen, 'given_up', 'change_refused', problemText(last.problem));

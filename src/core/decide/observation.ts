@@ -77,7 +77,16 @@ export interface EndpointSeen {
 }
 
 /** What can be asked of a route or its rollout. */
-export const REQUEST_KINDS = ['approve', 'reject', 'pause', 'resume', 'abort', 'through_outage'] as const;
+export const REQUEST_KINDS = [
+  'approve',
+  'over_evidence',
+  'reject',
+  'pause',
+  'resume',
+  'abort',
+  'through_outage',
+  'propose',
+] as const;
 type RequestKind = (typeof REQUEST_KINDS)[number];
 
 /** Who said something, when (clock ms) and why. */

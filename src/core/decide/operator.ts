@@ -18,6 +18,7 @@ import { answerRelease, refuseFrozen } from './holds.ts';
 import { leaveEndpoint } from './lost-endpoint.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
 import { answerThrough } from './outage.ts';
+import { answerOverEvidence } from './over-evidence.ts';
 import { decideRollback, oddReading, stepVerdict } from './rollback.ts';
 import { advance, serverlessHold } from './stepping.ts';
 
@@ -25,8 +26,8 @@ import { advance, serverlessHold } from './stepping.ts';
 export function answerRequest(rollout: Rollout, seen: Observation, request: OperatorRequest): Decision {
   const withdrawn = refuseWithdrawn(request);
   if (withdrawn !== null) return withdrawn;
-  if (request.rolloutId === null) return answerRelease(seen, request);
-  if (request.rolloutId !== rollout.id) {
+  if (request.rolloutId === null && request.kind === 'resume') return answerRelease(seen, request);
+  if (request.rolloutId !== null && request.rolloutId !== rollout.id) {
     const isReplaced = request.rolloutId === rollout.wayBack?.replaces;
     const why = isReplaced ? 'is being replaced by a way back' : 'is over';
     return refuse(request, 'stale_request', `rollout ${request.rolloutId} ${why}; ${rollout.id} is the active one`);
@@ -39,6 +40,10 @@ export function answerRequest(rollout: Rollout, seen: Observation, request: Oper
       return answerPause(rollout, request);
     case 'through_outage':
       return refuseFrozen(seen, request) ?? answerThrough(rollout, seen, request);
+    case 'over_evidence':
+      return refuseFrozen(seen, request) ?? answerOverEvidence(rollout, seen, request);
+    case 'propose':
+      return refuse(request, 'stale_request', `rollout ${rollout.id} is active: nothing can be proposed beside it`);
     case 'approve':
     case 'reject':
       return answerAsk(rollout, seen, request);

@@ -2,6 +2,8 @@ import type { OperatorRequest } from './observation.ts';
 
 type Kind = OperatorRequest['kind'];
 
+/** The words that take a rollout further. */
+const APPROVALS: ReadonlySet<Kind> = new Set(['approve', 'over_evidence']);
 /** The later words that withdraw an approval which was not carried out before they were read. */
 const AGAINST_APPROVAL: ReadonlySet<Kind> = new Set(['reject', 'pause', 'abort']);
 
@@ -19,6 +21,6 @@ export function withLastWords<R extends OperatorRequest>(requests: readonly R[])
 function isWithdrawn(earlier: OperatorRequest, later: OperatorRequest): boolean {
   if (earlier.rolloutId !== later.rolloutId) return false;
   if (earlier.kind === 'reject') return later.kind === 'approve' && later.askId === earlier.askId;
-  if (earlier.kind !== 'approve' || !AGAINST_APPROVAL.has(later.kind)) return false;
+  if (!APPROVALS.has(earlier.kind) || !AGAINST_APPROVAL.has(later.kind)) return false;
   return later.kind !== 'reject' || later.askId === earlier.askId;
 }

@@ -1,12 +1,13 @@
 import { demandText, judgeCriteria } from '../criteria/criteria.ts';
 import { missingText, nearMissText } from '../criteria/words.ts';
 import { alternativesText, caveatsText } from '../rollout/instances.ts';
+import type { SaidBy } from '../rollout/rollout.ts';
 import { momentText } from '../time.ts';
 import { priceText, problemText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
-import { beginEffect, decision, endpointText, refuse } from './decision.ts';
+import { beginEffect, decision, done, endpointText, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
-import { answerRelease, frozenText, heldBack } from './holds.ts';
+import { answerRelease, frozenText, heldBack, refuseFrozen } from './holds.ts';
 import type { Observation, OperatorRequest, Survey } from './observation.ts';
 import { refuseWithdrawn } from './operator.ts';
 
@@ -52,6 +53,7 @@ export function decideWatching(seen: Observation): Decision {
 
 /** Answers a request about a route without a rollout. */
 function answerWatching(seen: Observation, request: OperatorRequest): Decision {
+  if (request.kind === 'propose') return refuseFrozen(seen, request) ?? answerPropose(seen, request);
   if (request.rolloutId === null) return answerRelease(seen, request);
   return refuse(request, 'stale_request', `rollout ${request.rolloutId} is over`);
 }
@@ -62,6 +64,25 @@ function notMetText({ demand, policy: { criteria } }: Observation, figures: stri
   return [figures, missingText(demand, criteria), near].filter((part) => part !== '').join('; ');
 }
 
+/**
+ * Answers a person who wants by hand what the criteria would begin. The survey, the price limits and the budgets count as
+ * always, and the endpoint is asked about. It waits for the survey, and the request waits with it.
+ */
+function answerPropose(seen: Observation, request: OperatorRequest): Decision {
+  if (seen.policy.endpoint === null) {
+    return refuse(request, 'would_propose_add_endpoint', `add an \`endpoint\` block for ${seen.model} to the policy`);
+  }
+  const { by, reason } = request;
+  const outage = seen.outage === undefined ? '' : `; ${outageText(seen, seen.outage)}`;
+  const why = `proposed by ${by}${reason === null ? '' : `: ${reason}`}`;
+  const figures = `${why}; ${demandText(seen.demand, seen.policy.criteria)}${outage}`;
+  const decided = decideProposing(seen, figures, { by, reason });
+  if (decided.action === 'propose') {
+    return { ...decided, outcome: done(request, `rollout ${seen.next.rolloutId} is proposed${outage}`) };
+  }
+  return decided.reason === 'survey_missing' ? decided : refuse(request, decided.reason, decided.detail);
+}
+
 function outageText({ now, policy }: Observation, { since, until }: NonNullable<Observation['outage']>): string {
   if (until === now) return `not counting: serverless is out since ${momentText(since)}`;
   const again = momentText(until + policy.criteria.window);
@@ -69,7 +90,7 @@ function outageText({ now, policy }: Observation, { since, until }: NonNullable<
 }
 
 /** After the criteria have held long enough: proposes an endpoint, if one is available at an allowed price. */
-function decideProposing(seen: Observation, figures: string): Decision {
+function decideProposing(seen: Observation, figures: string, proposedBy: SaidBy | null = null): Decision {
   const { endpoint } = seen.policy;
   if (seen.account === 'unchecked') {
     return decision('wait', 'account_unchecked', 'the Hub could not be asked yet whether HF_TOKEN is valid');
@@ -111,10 +132,12 @@ function decideProposing(seen: Observation, figures: string): Decision {
     instance,
     ...affordable(survey, seen),
     criteriaSince: seen.demand.holdsSince ?? seen.now,
+    ...(proposedBy !== null && { proposedBy }),
   };
   const events = [{ type: 'proposed' as const, rollout }];
   const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}${caveatsText(rollout)}`;
-  return decision('propose', 'criteria_sustained', `${figures}; ${what}`, { events });
+  const reason = proposedBy === null ? 'criteria_sustained' : 'operator';
+  return decision('propose', reason, `${figures}; ${what}`, { events });
 }
 
 /** The instances to try next, as far as the policy's price and the budgets allow them. */

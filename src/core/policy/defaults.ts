@@ -9,6 +9,7 @@ import { SCALING_DEFAULTS } from './scaling.ts';
 export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   approval: 'manual',
   approvals: ONE_APPROVAL,
+  overEvidence: true,
   criteria: {
     window: 300_000,
     calls: 2_000,

@@ -45,6 +45,7 @@ function fill(base: Filled, given: Settings): Filled {
   return {
     approval: given.approval ?? base.approval,
     approvals: { ...base.approvals, ...given.approvals },
+    overEvidence: given.overEvidence ?? base.overEvidence,
     criteria: fillCriteria(base.criteria, given.criteria ?? {}),
     steps: given.steps ?? base.steps,
     affinity: given.affinity ?? base.affinity,

@@ -53,6 +53,8 @@ export interface RoutePolicy {
   readonly model: string;
   readonly approval: 'manual' | 'automatic';
   readonly approvals: ApprovalsPolicy;
+  /** Whether a person may enter a step although its evidence is missing or no pass. */
+  readonly overEvidence: boolean;
   readonly criteria: CriteriaPolicy;
   /** Rising weights, the last 1. */
   readonly steps: readonly number[];

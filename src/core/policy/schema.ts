@@ -153,6 +153,7 @@ const scalingSchema = scalingSchemas(span);
 const settings = {
   approval: z.enum(['manual', 'automatic']).optional(),
   approvals: approvalsSchema.partial().optional(),
+  overEvidence: z.boolean().describe('`true`, `false`').optional(),
   criteria: criteriaSchema.partial().optional(),
   steps: stepsSchema.optional(),
   affinity: z.enum(AFFINITIES).optional(),

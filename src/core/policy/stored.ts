@@ -103,6 +103,7 @@ export const routePolicySchema = storedAs<RoutePolicy>()(
     model: z.string(),
     approval: z.enum(['manual', 'automatic']),
     approvals: z.strictObject({ provision: count, step: count, promote: count, budget: count, scaling: count }),
+    overEvidence: z.boolean(),
     criteria: criteriaSchema,
     steps: z.array(share),
     affinity: z.enum(AFFINITIES),

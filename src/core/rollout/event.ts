@@ -6,7 +6,7 @@ import type { Scaling } from '../scaling/scaling.ts';
 import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { AskAbout, ShadowFigures, Terms } from './ask.ts';
 import type { LeftFor } from './instances.ts';
-import type { AbortWord, RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
+import type { SaidBy, RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 
 /** What happened to a rollout. A rollout is computed from its events and from nothing else. */
 export type RolloutEvent =
@@ -28,6 +28,8 @@ export type RolloutEvent =
   | {
       readonly type: 'approved';
       readonly about?: AskAbout;
+      /** A person wanted it although the evidence was missing or no pass; absent: it was a pass, or needed none. */
+      readonly overEvidence?: true;
       readonly step: number;
       readonly by: string;
       readonly reason: string | null;
@@ -101,7 +103,7 @@ export type RolloutEvent =
   | {
       readonly type: 'draining';
       /** Who aborted it, and why, in their words. Absent: it was no abort. */
-      readonly by?: AbortWord;
+      readonly by?: SaidBy;
       readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;
@@ -110,7 +112,7 @@ export type RolloutEvent =
   | {
       readonly type: 'ended';
       /** Who aborted it, and why, in their words. Absent: it was no abort. */
-      readonly by?: AbortWord;
+      readonly by?: SaidBy;
       readonly outcome: RolloutOutcome;
       readonly reason: string;
       readonly hint: string | null;

@@ -163,8 +163,20 @@ function judgedOf({ startedAt, endpoint, profile }: Judged): Judged {
 
 function baseOf(rollout: Rollout): RolloutBase {
   const { id, model, policyHash, toward, createdAt, endpointName, namespace, pricePerHourMicros } = rollout;
-  const { instance, alternatives, left, criteriaSince, wayBack, isPaused, isFrozen, pauses, abortedBy, budget, since } =
-    rollout;
+  const {
+    instance,
+    alternatives,
+    left,
+    criteriaSince,
+    wayBack,
+    isPaused,
+    isFrozen,
+    pauses,
+    proposedBy,
+    abortedBy,
+    budget,
+    since,
+  } = rollout;
   const fixed = {
     id,
     model,
@@ -180,6 +192,7 @@ function baseOf(rollout: Rollout): RolloutBase {
     ...(left !== undefined && { left }),
     ...(budget !== undefined && { budget }),
     ...(wayBack !== undefined && { wayBack }),
+    ...(proposedBy !== undefined && { proposedBy }),
     ...(abortedBy !== undefined && { abortedBy }),
   };
   // An event that changes the phase or step answers the question about the step. Other questions stay open.

@@ -80,6 +80,8 @@ export interface RolloutBase extends CoveredInstances {
   readonly namespace: string;
   /** When the criteria, or the cause of a way back, began to hold, clock ms. */
   readonly criteriaSince: number;
+  /** Who began it by hand, and why; absent: the criteria did. */
+  readonly proposedBy?: SaidBy;
   /** Every rollout toward serverless has it, and no other rollout does. */
   readonly wayBack?: WayBack;
   /** A paused rollout enters no step, but it is still rolled back if it must be. */
@@ -95,13 +97,13 @@ export interface RolloutBase extends CoveredInstances {
    * Who aborted it and when, clock ms. As long as it stands here, nothing like it is proposed for the route by itself. Absent:
    * nobody did, or somebody has lifted it.
    */
-  readonly abortedBy?: AbortWord & { readonly at: number };
+  readonly abortedBy?: SaidBy & { readonly at: number };
   /** When the phase, or the step in it, was entered, clock ms. */
   readonly since: number;
 }
 
-/** Who aborted a rollout, and why. */
-export interface AbortWord {
+/** Who wanted something, and why. */
+export interface SaidBy {
   /** `user@host`. */
   readonly by: string;
   readonly reason: string | null;

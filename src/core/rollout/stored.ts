@@ -62,6 +62,8 @@ export const leftInstanceSchema = storedAs<LeftInstance>()(
   z.strictObject({ instance: text, endpointName: text, cause, message: text, at: time }),
 );
 
+const saidBy = { by: text, reason: text.nullable() };
+
 const fixed = {
   id: text,
   model: text,
@@ -75,11 +77,11 @@ const fixed = {
   alternatives: z.array(alternativeSchema).optional(),
   left: z.array(leftInstanceSchema).optional(),
   criteriaSince: time,
+  proposedBy: z.strictObject(saidBy).optional(),
   wayBack: wayBack.optional(),
   budget: z.array(z.strictObject({ budget: text, mark: z.enum(['warned', 'asked', 'extended']) })).optional(),
 };
-const abortWord = { by: text, reason: text.nullable() };
-const abortedBy = z.strictObject({ ...abortWord, at: time });
+const abortedBy = z.strictObject({ ...saidBy, at: time });
 const pause = storedAs<Pause>()(z.strictObject({ from: time, until: time.optional() }));
 const base = {
   ...fixed,
@@ -164,7 +166,13 @@ export const eventSchema = storedAs<RolloutEvent>()(
       scaling: scalingSchema.optional(),
     }),
     z.strictObject({ type: z.literal('ask_withdrawn'), about: about.optional(), step, reason: text }),
-    z.strictObject({ type: z.literal('approved'), about: about.optional(), step, ...requested }),
+    z.strictObject({
+      type: z.literal('approved'),
+      about: about.optional(),
+      step,
+      overEvidence: z.literal(true).optional(),
+      ...requested,
+    }),
     z.strictObject({ type: z.literal('approval_added'), about: about.optional(), step, uid: count, ...requested }),
     z.strictObject({ type: z.enum(['budget_warned', 'budget_asked', 'budget_extended']), budget: text }),
     z.strictObject({ type: z.literal('provisioning_started') }),
@@ -219,8 +227,8 @@ export const eventSchema = storedAs<RolloutEvent>()(
     z.strictObject({ type: z.literal('frozen'), ...requested }),
     z.strictObject({ type: z.literal('thawed') }),
     z.strictObject({ type: z.literal('released'), ...requested }),
-    z.strictObject({ type: z.literal('draining'), outcome, ...over, by: z.strictObject(abortWord).optional() }),
-    z.strictObject({ type: z.literal('ended'), outcome, ...over, by: z.strictObject(abortWord).optional() }),
+    z.strictObject({ type: z.literal('draining'), outcome, ...over, by: z.strictObject(saidBy).optional() }),
+    z.strictObject({ type: z.literal('ended'), outcome, ...over, by: z.strictObject(saidBy).optional() }),
   ]),
 );
 

@@ -33,7 +33,7 @@ const ANSWERS: readonly string[] = ['approve', 'reject'];
 const OF_ALL: readonly string[] = ['freeze', 'thaw'];
 const KINDS: readonly string[] = [...REQUEST_KINDS, ...OF_ALL];
 /** What can be asked of a route. */
-const OF_ROUTE: readonly string[] = ['resume'];
+const OF_ROUTE: readonly string[] = ['resume', 'propose'];
 const KEYS = 'ask,askDigest,kind,model,name,reason,rollout,step';
 const COPY_KEYS = 'kind,name,place';
 const LONGEST_ID = 64;
@@ -122,8 +122,8 @@ function readRequest(name: string, value: unknown): Word {
 /** Whether it is about what its kind can be about: all routes, one route, or one rollout. */
 function isSubject(kind: unknown, rollout: unknown, model: unknown): boolean {
   if (OF_ALL.includes(String(kind))) return rollout === null && model === null;
-  const isOfRoute = rollout === null && OF_ROUTE.includes(String(kind));
-  return isOfRoute ? isName(model, LONGEST_MODEL) : model === null && isName(rollout, LONGEST_ID);
+  const isOfRoute = (rollout === null && OF_ROUTE.includes(String(kind))) || kind === 'propose';
+  return isOfRoute ? rollout === null && isName(model, LONGEST_MODEL) : model === null && isName(rollout, LONGEST_ID);
 }
 
 function isName(value: unknown, longest: number): boolean {
