@@ -65,7 +65,7 @@ const usually = <T>(value: T, ...others: readonly T[]): fc.Arbitrary<T> =>
     ...others.map((other) => ({ weight: 1, arbitrary: fc.constant(other) })),
   );
 
-const weather: fc.Arbitrary<Weather> = fc.record({
+export const weather: fc.Arbitrary<Weather> = fc.record({
   afterMs: fc.oneof(
     { weight: 40, arbitrary: fc.constantFrom(1_000, 30_000, 360_000, 360_000) },
     { weight: 1, arbitrary: fc.constantFrom(2_000_000, 8_000_000, 90_000_000) },
@@ -215,7 +215,7 @@ const RECENT: Readonly<Record<Weather['recent'], Observation['stableRecent']>> =
   silent: { attempts: 0, faults: 0, connectFailures: 0 },
 };
 
-function look(
+export function look(
   rollout: Rollout | null,
   day: Weather,
   policy: RoutePolicy,

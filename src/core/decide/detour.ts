@@ -63,7 +63,7 @@ function rescaling(rollout: Promoted, detour: Rescale, seen: Observation): Decis
   if (late !== null) return late;
   const state = fresh?.state ?? UNKNOWN;
   if (isPut) return decision('wait', 'rescaling', `${name} is ${state}; ${bridgedText(rollout, seen)}`);
-  if (rollout.isFrozen === true) return stayPaused(rollout);
+  if (isStill(rollout)) return stayPaused(rollout);
   const notYet = notYetReady(seen);
   if (notYet !== null) return notYet;
   const doing = decision('rescale', 'rescaling', `changes ${name} to ${wanted}: no traffic is left on it`);
@@ -95,7 +95,7 @@ function fallingAsleep(rollout: Promoted, detour: Sleep, seen: Observation): Dec
   }
   const notYet = notYetReady(seen);
   if (notYet !== null) return notYet;
-  if (rollout.isFrozen === true) return stayPaused(rollout);
+  if (isStill(rollout)) return stayPaused(rollout);
   const last = seen.results.sleep;
   if (isReady(fresh) && last?.problem != null && last.at >= detour.since && isFinal(last.problem.code)) {
     return end(rollout, seen, 'given_up', 'change_refused', problemText(last.problem));
@@ -119,6 +119,7 @@ function wakingUp(rollout: Promoted, detour: Sleep, wokenAt: number, seen: Obser
   const state = fresh?.state ?? UNKNOWN;
   const waiting = decision('wait', 'waking', `${name} is ${state}; ${bridgedText(rollout, seen)}`);
   if (fresh !== null && fresh.state !== 'scaledToZero') return waiting;
+  if (isStill(rollout)) return stayPaused(rollout);
   return beginEffect(seen, 'wake', decision('wake', 'waking', `wakes ${name} again`), waiting);
 }
 

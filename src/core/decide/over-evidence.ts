@@ -58,6 +58,8 @@ function hardLimit(rollout: Stopped, seen: Observation): [Decision['reason'], st
   const rollback = rollout.toward === 'dedicated' ? decideRollback(rollout, seen) : null;
   const over = rollback ?? budgetRollback(rollout, seen);
   if (over !== null) return [over.reason, over.detail];
+  const verdict = stepVerdict(rollout, seen);
+  if (verdict?.status === 'fail') return ['verdict_fail', verdict.summary];
   if (outSince(seen) !== null || throughOf(rollout) !== null)
     return ['serverless_out', 'serverless is out: no step is entered meanwhile'];
   const cannot = serverlessHold(rollout, seen);
