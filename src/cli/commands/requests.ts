@@ -96,13 +96,11 @@ function answerCommand(
           'Answer only if the question is about this step: 0 = create the endpoint, 1..n = enter that step, n+1 = promote (or return to serverless, on a way back)',
       });
       if (kind === 'approve') {
-        built
-          .option('over-evidence', {
-            boolean: true,
-            describe:
-              'Enter the step that --step names although its evidence is missing or no pass. Needs --step and --reason. Budgets, a lost endpoint and what it carries still count, and a policy can forbid it (overEvidence: false)',
-          })
-          .implies('over-evidence', ['step', 'reason']);
+        built.option('over-evidence', {
+          boolean: true,
+          describe:
+            'Enter the step that --step names although its evidence is missing or no pass. Needs --step and --reason. Budgets, a lost endpoint and what it carries still count, and a policy can forbid it (overEvidence: false)',
+        });
       }
       return examples.reduce((argv, [line, why]) => argv.example(line, why), built).epilogue(WORD_EPILOGUE);
     },
@@ -152,7 +150,15 @@ async function carryOut(kind: Kind, options: RequestOptions): Promise<void> {
 }
 
 /** What was typed. Throws AppError `invalid` for what is empty: in a script, an unset variable is no word. */
-function read({ rollout, step: typed, reason }: RequestOptions): { step: number | null; reason: string | null } {
+function read({ rollout, step: typed, reason, overEvidence }: RequestOptions): {
+  step: number | null;
+  reason: string | null;
+} {
+  if (overEvidence === true && (typed === undefined || reason === undefined)) {
+    throw new AppError('invalid', '--over-evidence needs --step and --reason', {
+      hint: 'npx upshift approve --over-evidence --step N --reason TEXT: the step that you saw, and why',
+    });
+  }
   for (const [name, value] of [
     ['the rollout', rollout],
     ['--step', typed],

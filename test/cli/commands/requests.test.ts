@@ -140,6 +140,35 @@ describe('requests', { concurrency: 4 }, () => {
     assert.equal(code, 2, err);
   });
 
+  it('what is done by hand needs a reason, and over the evidence also a step, exit 2', async (context) => {
+    const book = await openAskingBook(context);
+    for (const [args, what] of [
+      [['approve', '--over-evidence'], /--over-evidence needs --step and --reason\nhint: .*--step N --reason TEXT/],
+      [['approve', '--over-evidence', '--step', '2'], /--over-evidence needs --step and --reason/],
+      [['approve', '--over-evidence', '--reason', 'x'], /--over-evidence needs --step and --reason/],
+      [['propose', '--model', 'acme/writer'], /--reason is required/],
+      [['propose', '--reason', 'x'], /--model is required/],
+      [['propose', '--model', '', '--reason', 'x'], /--model is empty/],
+    ] as const) {
+      const { code, err } = await upshift([...args, '--db', book.path]);
+      assert.equal(code, 2, `${args.join(' ')}: ${err}`);
+      assert.match(err, what);
+    }
+    assert.deepEqual(pending(book), []);
+  });
+
+  it('approve --over-evidence and propose are words of their own, refused where they do not fit, exit 4', async (context) => {
+    const book = await openAskingBook(context);
+    const over = await whileDeciding(book, ['approve', '--over-evidence', '--step', '1', '--reason', 'x', '--json']);
+    assert.equal(over.code, 4, over.err);
+    const { kind, rollout, message } = JSON.parse(over.out) as Record<string, unknown>;
+    assert.deepEqual([kind, rollout], ['over_evidence', 'aaaabbbb']);
+    assert.match(String(message), /is proposed: it has no step/);
+    const beside = await whileDeciding(book, ['propose', '--model', 'acme/writer', '--reason', 'x']);
+    assert.equal(beside.code, 4);
+    assert.match(beside.err, /nothing can be proposed beside it/);
+  });
+
   it('what is empty, as an unset variable of a script is, is no word, exit 2', async (context) => {
     const book = await openAskingBook(context);
     for (const args of [['--step', ''], ['--step', ' '], ['--reason', ''], ['--reason', ' '], [''], [' ']]) {

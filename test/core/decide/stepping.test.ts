@@ -287,7 +287,10 @@ describe('decideShadowing', () => {
   it('copies calls for the whole stage, and then asks for the first step without needing more evidence', () => {
     const during = decideShadowing(shadowingRollout(), at(0, 9.9, { shadow, policy }, OPEN));
     assert.deepEqual([during.action, during.reason], ['wait', 'shadowing']);
-    assert.match(during.detail, /1 of 238 copies failed \(0\.4 %\), 0 pairs compared, 2 not ended yet, 4 calls were not copied/);
+    assert.match(
+      during.detail,
+      /1 of 238 copies failed \(0\.4 %\), 0 pairs compared, 2 not ended yet, 4 calls were not copied/,
+    );
     const after = decideShadowing(shadowingRollout(), at(0, 10, { shadow, policy }, OPEN));
     assert.deepEqual([after.action, types(after.events)], ['finish_shadow', ['shadow_ended']]);
   });
