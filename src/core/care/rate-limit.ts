@@ -245,7 +245,7 @@ export class RateLimit {
   #unblock({ sinceMs }: Block, nowMs: number): void {
     this.#blocked = null;
     this.#askedFrom = this.#sequence + 1;
-    this.#runs.clear();
+    this.#runs.clear(this.#askedFrom);
     this.#sinceRefusal = 0;
     this.#tokens.begin(nowMs, true);
     this.#usedUp.lost(nowMs - sinceMs);

@@ -14,6 +14,8 @@ export interface Run {
  */
 export class RefusedRuns {
   readonly #refused = new Set<number>();
+  /** Calls before this one show nothing. */
+  #from = 1;
 
   /** Notes a refused call and returns the run that it is part of. `most`: how far to count before the run. */
   add(sequence: number, most: number): Run {
@@ -23,12 +25,14 @@ export class RefusedRuns {
     let [first, last, cleanBefore] = [sequence, sequence, 0];
     while (refused.has(first - 1)) first--;
     while (refused.has(last + 1)) last++;
-    while (cleanBefore < most && cleanBefore < first - 1 && !refused.has(first - 1 - cleanBefore)) cleanBefore++;
+    while (cleanBefore < most && cleanBefore < first - this.#from && !refused.has(first - 1 - cleanBefore))
+      cleanBefore++;
     return { length: last - first + 1, cleanBefore };
   }
 
-  /** Forgets all of them. */
-  clear(): void {
+  /** Forgets all calls before `from`, refused or not. */
+  clear(from: number): void {
+    this.#from = from;
     this.#refused.clear();
   }
 }

@@ -158,6 +158,30 @@ describe('a rate limit', () => {
     );
   });
 
+  it('falls if the upstream takes fewer calls and asks for a wait with each refusal', () => {
+    const rate = new RateLimit(0, { perSecond: 100 });
+    const refusals: { readonly atMs: number; readonly call: ReturnType<RateLimit['send']> }[] = [];
+    const last = { taken: 0, refused: 0 };
+    let room = 5;
+    for (let now = 0; now < 180_000; now += 5) {
+      room = Math.min(5, room + 0.1);
+      for (let [due] = refusals; due !== undefined && due.atMs <= now; [due] = refusals) {
+        rate.refused(due.call, now, 1_000);
+        refusals.shift();
+      }
+      while (rate.nextAt(now) <= now) {
+        const call = rate.send(now, true);
+        const isTaken = room >= 1;
+        if (isTaken) room--;
+        else refusals.push({ atMs: now + 50, call });
+        if (now >= 120_000) last[isTaken ? 'taken' : 'refused']++;
+      }
+    }
+    assert.ok((rate.limit ?? 0) <= 23, `${rate.limit} instead of 20`);
+    assert.ok(last.taken >= 0.5 * 60 * 20, `${last.taken} taken in a minute`);
+    assert.ok(last.refused <= 0.06 * last.taken, `${last.refused} refused in a minute`);
+  });
+
   it('does not fall because of calls that were not refused', () => {
     const rate = new RateLimit(0, { perSecond: 10 });
     for (let now = 0; now < 60_000; now += 500) rate.cancelled(rate.send(now, true));

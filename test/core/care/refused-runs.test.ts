@@ -31,11 +31,11 @@ describe('runs of refused calls', () => {
     );
   });
 
-  it('begin anew once they are forgotten', () => {
+  it('begin anew once they are forgotten, and no call from before counts as taken', () => {
     const runs = new RefusedRuns();
     for (const sequence of [5, 6, 7]) runs.add(sequence, FAR);
-    runs.clear();
-    assert.deepEqual(runs.add(8, FAR), { length: 1, cleanBefore: 7 });
+    runs.clear(8);
+    assert.deepEqual(runs.add(10, FAR), { length: 1, cleanBefore: 2 });
   });
 
   it('remember only the latest refusals', () => {
