@@ -1,4 +1,5 @@
 import type { Terms } from '../rollout/ask.ts';
+import { priceCeiling } from '../rollout/instances.ts';
 import { endpointShare, stopWeight } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
@@ -15,7 +16,7 @@ export function termsOf(rollout: Rollout, seen: Observation): Terms {
   const perHour = callsPerHour(rollout, seen);
   const serverless = serverlessPerHour(seen, perHour);
   return {
-    monthMicros: aMonth(rollout.pricePerHourMicros),
+    monthMicros: aMonth(priceCeiling(rollout)),
     serverlessMonthMicros: serverless === null ? null : aMonth(serverless),
     likelyMs: likelyMs(rollout, seen, perHour),
   };

@@ -27,7 +27,7 @@ export interface ShadowFigures {
 
 /** What a rollout leads to if a step is approved. */
 export interface Terms {
-  /** What the endpoint costs in thirty days with all its replicas, micro-dollars. */
+  /** What the endpoint costs in thirty days with all its replicas, on the dearest instance that the yes covers, micro-dollars. */
   readonly monthMicros: number;
   /** What all calls cost on serverless in thirty days, at the rate of the question; null if that is not known. */
   readonly serverlessMonthMicros: number | null;

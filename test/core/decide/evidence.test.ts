@@ -99,6 +99,14 @@ describe('what a yes leads to', () => {
     );
   });
 
+  it('costs at most as much as the dearest instance that it covers', () => {
+    const rollout = rolloutAfter();
+    const dear = { instance: rollout.instance, pricePerHourMicros: 2 * rollout.pricePerHourMicros };
+    const cheap = { instance: rollout.instance, pricePerHourMicros: 1 };
+    const terms = termsOf({ ...rollout, alternatives: [dear, cheap] }, observation());
+    assert.match(termsText(terms), /^the endpoint costs at most \$1,872 a month/);
+  });
+
   it('says what is not known', () => {
     const terms = termsOf(rolloutAfter(), observation());
     assert.deepEqual([terms.serverlessMonthMicros, terms.likelyMs], [null, null]);
