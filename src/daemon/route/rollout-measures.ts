@@ -13,7 +13,7 @@ import { awaySince } from '../../core/rollout/detour.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { RoleTally, StepFigures, TalliedCall } from '../../core/rollout/step-figures.ts';
 import { upstreamOf } from '../../core/route.ts';
-import type { Role, Toward } from '../../core/route.ts';
+import type { Role, Toward, UpstreamKind } from '../../core/route.ts';
 import { isJudged, Judging } from './judging.ts';
 import { StepTallies } from './step-tallies.ts';
 
@@ -22,6 +22,8 @@ export interface KnownFailure {
   readonly knownAfterUs: number;
   readonly nowMs: number;
   readonly errorCode: string;
+  /** Where its first attempt went. */
+  readonly upstream: UpstreamKind;
 }
 
 /** What is measured of one rollout, or nothing where a route has none. Another rollout gets measures of its own. */
@@ -131,9 +133,9 @@ export class RolloutMeasures {
     return this.#rollout !== null && call.rolloutId === this.#rollout.id;
   }
 
-  /** Whether an outcome of a call of the rollout is a fault of the upstream that the call was assigned to. */
-  isFaultOf(arrival: Arrival, outcome: Outcome): boolean {
-    return this.has(arrival) && isFault(outcome, assignedTo(arrival), this.#toward);
+  /** Whether an outcome of a call of the rollout is a fault of the upstream that it shows something about. */
+  isFaultOf(arrival: Arrival, outcome: Outcome, upstream = assignedTo(arrival)): boolean {
+    return this.has(arrival) && isFault(outcome, upstream, this.#toward);
   }
 
   arrived(arrival: Arrival): void {
@@ -148,17 +150,16 @@ export class RolloutMeasures {
   }
 
   /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */
-  failed(arrival: Arrival, outcome: Outcome, { knownAfterUs, nowMs, errorCode }: KnownFailure): boolean {
+  failed(arrival: Arrival, outcome: Outcome, { knownAfterUs, nowMs, errorCode, upstream }: KnownFailure): boolean {
     const fault = { code: errorCode, atMs: nowMs };
     if (this.has(arrival) && isJudged(arrival)) {
       this.#judging?.known(arrival, knownFailure(outcome, knownAfterUs - arrival.waitedUs));
     }
     this.#tally(arrival)?.faulted(outcome);
-    if (!this.isFaultOf(arrival, outcome)) return false;
-    // A call that the endpoint gets through an outage has no role: its faults are those of the endpoint all the same.
-    if (arrival.role === 'canary' || arrival.isThroughOutage === true)
-      this.#canaryFaults.fault(outcome, arrival.agent, fault);
-    else if (assignedTo(arrival) === 'dedicated') this.#endpointFaults.fault(outcome, arrival.agent, fault);
+    const shown = shownBy(arrival, upstream);
+    if (!this.isFaultOf(arrival, outcome, shown)) return false;
+    if (this.#isCanary(arrival, shown)) this.#canaryFaults.fault(outcome, arrival.agent, fault);
+    else if (shown === 'dedicated') this.#endpointFaults.fault(outcome, arrival.agent, fault);
     return Math.max(this.canaryFaultsInRow, this.endpointFaultsInRow) >= this.#policy.limits.consecutiveFaults;
   }
 
@@ -166,8 +167,9 @@ export class RolloutMeasures {
     this.#tally(call)?.ended(call, call.outcome !== 'ok');
     if (!this.has(call)) return;
     if (call.outcome === 'ok') {
-      if (call.role === 'canary' || call.isThroughOutage === true) this.#canaryFaults.reset();
-      if (assignedTo(call) === 'dedicated') {
+      const shown = shownBy(call, call.attempts[0]?.upstream);
+      if (this.#isCanary(call, shown)) this.#canaryFaults.reset();
+      if (shown === 'dedicated') {
         this.#endpointFaults.reset();
         this.#answeredAt(call);
       }
@@ -208,6 +210,14 @@ export class RolloutMeasures {
     this.#copiedBefore += copies;
   }
 
+  /**
+   * Whether a call shows something about the canary. One without a role may: it waited for a place at the endpoint, or the
+   * endpoint got it through an outage. Its faults are those of the endpoint all the same.
+   */
+  #isCanary({ role }: Pick<Arrival, 'role'>, shown: UpstreamKind): boolean {
+    return role === 'canary' || (role === null && shown === 'dedicated' && this.#toward === 'dedicated');
+  }
+
   #answeredAt({ arrivedAtUs, durationUs }: Pick<Call, 'arrivedAtUs' | 'durationUs'>): void {
     const at = (arrivedAtUs + durationUs) / 1_000;
     this.#endpointAnsweredAt = Math.max(at, this.#endpointAnsweredAt ?? at);
@@ -221,4 +231,9 @@ export class RolloutMeasures {
     if (call.role === null || !call.isEligible || !this.has(call)) return null;
     return this.#steps.of(call.step, call.role);
   }
+}
+
+/** The upstream that a call shows something about. `first`: where its first attempt went. */
+function shownBy(call: Pick<Arrival, 'role' | 'isWayBack' | 'isThroughOutage' | 'wasFull'>, first?: UpstreamKind) {
+  return call.wasFull === true && first !== undefined ? first : assignedTo(call);
 }

@@ -154,8 +154,8 @@ export class Routes implements CallObserver {
   failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, knownAfterUs: number, errorCode: string): void {
     if (arrival.model === null) return;
     const watch = this.watch(arrival.model);
-    const known = { knownAfterUs, nowMs: this.#clock.now(), errorCode };
-    if (watch?.failed(arrival, outcome, upstream, known) === true) this.#faulted(watch);
+    const known = { upstream, knownAfterUs, nowMs: this.#clock.now(), errorCode };
+    if (watch?.failed(arrival, outcome, known) === true) this.#faulted(watch);
   }
 
   shadowed(arrival: Arrival, shadow: Shadow): void {

@@ -11,7 +11,7 @@ import { isLive, isSameEndpoint } from '../../core/rollout/rollout.ts';
 import type { Rollout } from '../../core/rollout/rollout.ts';
 import { WATCHED } from '../../core/rollout/route-state.ts';
 import type { RouteState } from '../../core/rollout/route-state.ts';
-import type { CallShape, UpstreamKind } from '../../core/route.ts';
+import type { CallShape } from '../../core/route.ts';
 import { RouteConcurrency } from '../../core/scaling/route-concurrency.ts';
 import type { ConcurrencyCall } from '../../core/scaling/route-concurrency.ts';
 import type { Costs } from '../../core/worth/traffic-history.ts';
@@ -220,8 +220,8 @@ export class RouteWatch {
   }
 
   /** True if the canary or the endpoint has failed so often in a row that a tick should decide at once. */
-  failed(arrival: Arrival, outcome: Outcome, upstream: UpstreamKind, known: KnownFailure): boolean {
-    const { nowMs } = known;
+  failed(arrival: Arrival, outcome: Outcome, known: KnownFailure): boolean {
+    const { nowMs, upstream } = known;
     if (outcome === 'rate_limited' && upstream === 'serverless' && !arrival.isRepeat && !this.#isDelayed(arrival)) {
       this.demand.window.refused(nowMs);
     }

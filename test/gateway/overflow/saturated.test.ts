@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Arrival } from '../../../src/core/call.ts';
 import { RolloutMeasures } from '../../../src/daemon/route/rollout-measures.ts';
+import { makeCall } from '../../ledger/rig.ts';
+import type { UpstreamKind } from '../../../src/core/route.ts';
 import { promotedRollout, routePolicy } from '../../support/samples.ts';
 import { ask, chat, chatAnswer, json, MODEL, startRig, startUpstream } from '../rig.ts';
 import type { Behaviour } from '../rig.ts';
+
+/** When a failure is known. */
+const AT_ONCE = { knownAfterUs: 0, nowMs: 0, errorCode: '' };
 
 const fine: Behaviour = (res) => json(res, 200, chatAnswer(MODEL));
 
@@ -95,9 +100,27 @@ describe('refusals in a row', () => {
     await ask(rig.url, { body: please() });
     for (let n = 0; n < 9; n++) await ask(rig.url, { body: chat() });
     const mustDecide = rig.calls.map(({ outcome }, n) =>
-      measures.failed(rig.arrivals[n] as Arrival, outcome, { knownAfterUs: 0, nowMs: 0, errorCode: '' }),
+      measures.failed(rig.arrivals[n] as Arrival, outcome, { upstream: 'dedicated', ...AT_ONCE }),
     );
     assert.deepEqual(mustDecide, [...Array<boolean>(9).fill(false), true], 'after five faults, which came after four');
     assert.equal(measures.canaryFaultsInRow, 5);
+  });
+
+  it('count against the endpoint although their calls waited for a place there and have no role', () => {
+    const rollout = promotedRollout();
+    const waited = { rolloutId: rollout.id, role: null, wasFull: true } as const;
+    const arrival = { ...makeCall(1, waited), assignedAtUs: 0, isRepeat: false };
+    const measures = new RolloutMeasures(rollout, routePolicy());
+    const fail = (upstream: UpstreamKind) => measures.failed(arrival, 'first_byte_timeout', { upstream, ...AT_ONCE });
+    for (let n = 0; n < 9; n++) fail('serverless');
+    assert.equal(measures.canaryFaultsInRow, 0);
+    for (let n = 0; n < 5; n++) assert.equal(fail('dedicated'), n === 4);
+    assert.equal(measures.canaryFaultsInRow, 5);
+    const { attempts } = arrival;
+    measures.ended(makeCall(1, { ...waited, attempts: attempts.map((each) => ({ ...each, upstream: 'serverless' })) }));
+    assert.deepEqual([measures.canaryFaultsInRow, measures.endpointAnsweredAt], [5, null]);
+    measures.ended(makeCall(1, { ...waited, attempts: attempts.map((each) => ({ ...each, upstream: 'dedicated' })) }));
+    assert.equal(measures.canaryFaultsInRow, 0);
+    assert.notEqual(measures.endpointAnsweredAt, null);
   });
 });
