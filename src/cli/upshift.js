@@ -21,7 +21,11 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
   // A channel to a parent does not survive that.
   if (isReplaceable && !process.send) {
     const words = flags.concat(process.execArgv, process.argv.slice(1));
-    process.execve(process.execPath, [process.execPath].concat(words), process.env);
+    try {
+      process.execve(process.execPath, [process.execPath].concat(words), process.env);
+    } catch {
+      // Node's permissions may forbid it. Without the flags everything works, too.
+    }
   }
   start();
 } else startOnOwnNode();

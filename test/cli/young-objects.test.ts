@@ -31,3 +31,12 @@ test('what the user says of that room holds, and other commands get none', () =>
   assert.equal(flagsOf([], ['start', '--help'], own).length, 1);
   assert.equal(flagsOf([], ['--version']).length, 1);
 });
+
+test('a daemon starts without it if Node may not replace its process', () => {
+  const may = ['--permission', '--allow-fs-read=*', '--allow-fs-write=*', '--allow-addons', '--allow-worker'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...may, ENTRY, 'start', '--help'], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^upshift start/);
+});
