@@ -95,6 +95,8 @@ function tryNext(rollout: Provisioning, seen: Observation, cause: LeftFor): Deci
   const next = alternatives.find((one) => overBudget(seen, one.pricePerHourMicros, rollout) === null);
   if (next === undefined) {
     const over = overBudget(seen, alternatives[0]?.pricePerHourMicros ?? 0, rollout);
+    // After a restart. Nothing costs money meanwhile.
+    if (over !== null && seen.spending === null) return decision('wait', cause, over);
     return leave(rollout, 'failed', cause, over ?? 'no instance is left to try', HINT);
   }
   const attempt = left.length + 1;

@@ -55,6 +55,15 @@ describe('the next instance', () => {
     assert.match(next(5, 0, { effects: ['delete'] }), /^wait capacity_exhausted: .* is being deleted/);
   });
 
+  it('waits until it is known what was spent today', () => {
+    const policy = routePolicy({ budget: { ...NO_BUDGET, perDay: 100 } });
+    assert.equal(
+      next(5, 0, { policy, spending: null }),
+      'wait capacity_exhausted: $2.00/h: what was spent today is not known yet',
+    );
+    assert.equal(next(5, 0, { policy }), 'next_instance capacity_exhausted: at-2');
+  });
+
   it('is never tried while an endpoint of that name is somebody else’s', () => {
     const endpoint = { ...ABSENT, ...NO_REPLICAS, at: START + 1, state: 'running' as const, isOurs: false };
     assert.match(next(5, 0, { endpoint }), /^fail endpoint_not_ours/);
