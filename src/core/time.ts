@@ -4,6 +4,8 @@ export const SECOND_MS = 1_000;
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
+/** A month of any year, where what something costs a month is said. */
+export const MONTH_MS = 30 * DAY_MS;
 export const MINUTE_US = 60e6;
 
 /** The day of a time in UTC: `2026-11-24`. Years 0 to 9999. */

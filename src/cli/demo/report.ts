@@ -110,7 +110,13 @@ function lastWord(db: LedgerDb, { id, phase }: Rollout): string | null {
   // A person's approval names only the person; the request holds the figures, after its question.
   const isGrounds = ({ action, reason }: DecisionRow) =>
     action === 'ask' || (action === 'promote' && reason === 'approved_by_policy');
-  return decisions.findLast(isGrounds)?.detail?.replace(/^[^;]*; /, '') ?? null;
+  // After the figures, a question says what the endpoint costs: the result has that by itself.
+  return (
+    decisions
+      .findLast(isGrounds)
+      ?.detail?.replace(/^[^;]*; /, '')
+      .replace(/; the endpoint costs .*$/s, '') ?? null
+  );
 }
 
 /**

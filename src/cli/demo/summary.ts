@@ -1,4 +1,5 @@
 import { moneyText } from '../../core/money/text.ts';
+import { HOUR_MS, MONTH_MS } from '../../core/time.ts';
 import { readEvent } from '../../core/rollout/stored.ts';
 import type { EventRow } from '../../ledger/journal/rows.ts';
 import { bar, numberText, weightText } from '../terminal/format.ts';
@@ -8,7 +9,6 @@ import type { DemoResult } from './report.ts';
 import { VARIANTS } from './variants.ts';
 import type { Variant, VariantName } from './variants.ts';
 
-const HOURS_A_MONTH = 730;
 /** The simulated serverless drifts by a few percent; a larger drift comes from the machine. */
 const USUAL_DRIFT = 0.1;
 const LABEL = 13;
@@ -100,7 +100,7 @@ function money({ endpoints, tokens, pricing }: DemoResult): [string, string][] {
   const lines: [string, string][] = [];
   const [endpoint] = endpoints;
   if (endpoint !== undefined) {
-    const month = moneyText(endpoint.pricePerHour * HOURS_A_MONTH * 1e6);
+    const month = moneyText((endpoint.pricePerHour * MONTH_MS * 1e6) / HOUR_MS);
     lines.push(['the endpoint', `would have cost ${moneyText(spent)}; left running, ${month} a month`]);
   }
   if (pricing === null) return lines;

@@ -3,11 +3,10 @@ import { priceCeiling } from '../rollout/instances.ts';
 import { endpointShare, stopWeight } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
-import { DAY_MS, HOUR_MS } from '../time.ts';
+import { HOUR_MS, MONTH_MS } from '../time.ts';
 import type { Observation } from './observation.ts';
 import { bakeTime, leastCalls } from './step-length.ts';
 
-const MONTH_MS = 30 * DAY_MS;
 /** With a smaller share of the calls, what serverless gets says little about the whole route. */
 const LEAST_SHARE = 0.05;
 

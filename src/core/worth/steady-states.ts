@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS } from '../time.ts';
+import { MONTH_MS, HOUR_MS } from '../time.ts';
 import type { Candidate } from '../sizing/candidate.ts';
 import type { Capacity } from '../scaling/capacity.ts';
 import type { LoadCurve } from '../usage/load-curve.ts';
@@ -35,8 +35,6 @@ export interface SteadyStates extends Omit<SteadyInput, 'load'> {
   readonly states: readonly SteadyState[];
 }
 
-/** A month of any year is counted as thirty days. */
-const MONTH_MS = 30 * DAY_MS;
 const MOST_REPLICAS = 64;
 
 /** The steady states of a load: on serverless alone, and with more and more replicas until no call overflows. */
