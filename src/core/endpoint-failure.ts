@@ -26,7 +26,11 @@ const TABLE: readonly Said[] = [
   { cause: 'capacity_exhausted', words: /\binstance \S+ \S+ is not available/i },
 ];
 
+/** What an engine says of itself. Another instance would say the same, so none is bought for it. */
+const OF_ENGINE = /\b(?:disk|kv[ _-]?cache|engine|model_len|container)\b|max_model_len/i;
+
 /** Why an instance cannot be had, by what the management API says. Null if it says something else. */
 export function notToBeHad(message: string): LeftFor | null {
+  if (OF_ENGINE.test(message)) return null;
   return TABLE.find(({ words }) => words.test(message))?.cause ?? null;
 }

@@ -22,6 +22,9 @@ const SAID: readonly [message: string, cause: ReturnType<typeof notToBeHad>][] =
   ['torch.OutOfMemoryError: CUDA out of memory', null],
   ['Insufficient memory: the container was killed', null],
   ['Repository not found: acme/writer', null],
+  ['OSError: disk quota exceeded', null],
+  ['KV cache: not enough capacity for max_model_len 131072', null],
+  ['failed to schedule request: engine dead', null],
   ['', null],
 ];
 
