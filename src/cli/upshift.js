@@ -11,29 +11,8 @@ const NEEDED = 24;
 // Node runs TypeScript as it stands, but not of a package that is installed: that has been built.
 const MAIN = existsSync(new URL('./main.ts', import.meta.url)) ? './main.ts' : '../../dist/cli/main.js';
 
-// A daemon has the objects of many calls under way. With more room for young ones they are collected less often and
-// copied less: that saves a tenth of the processor time, for 64 MB of memory. V8 takes these only when it starts.
-const ROOM = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
-
-if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
-  const flags = missingFlags();
-  const isReplaceable = flags.length > 0 && typeof process.execve === 'function' && process.platform !== 'win32';
-  // A channel to a parent does not survive that.
-  if (isReplaceable && !process.send) {
-    const words = flags.concat(process.execArgv, process.argv.slice(1));
-    try {
-      process.execve(process.execPath, [process.execPath].concat(words), process.env);
-    } catch {
-      // Node's permissions may forbid it. Without the flags everything works, too.
-    }
-  }
-  start();
-} else startOnOwnNode();
-
-function missingFlags() {
-  const given = process.execArgv.join(' ') + (process.env.NODE_OPTIONS || '');
-  return process.argv[2] === 'start' && given.indexOf('semi-space-size') < 0 ? ROOM : [];
-}
+if (Number(process.versions.node.split('.')[0]) >= NEEDED) start();
+else startOnOwnNode();
 
 function start() {
   // All that is made here is for its owner alone: the ledger, its lock, the cache.
@@ -97,8 +76,7 @@ function startOnOwnNode() {
     return;
   }
   const env = Object.assign({}, process.env, { UPSHIFT_OWN_NODE: '1' });
-  const words = missingFlags().concat(fileURLToPath(import.meta.url), process.argv.slice(2));
-  const child = spawn(own, words, { stdio: 'inherit', env });
+  const child = spawn(own, [fileURLToPath(import.meta.url)].concat(process.argv.slice(2)), { stdio: 'inherit', env });
   // A terminal's Ctrl-C reaches the child by itself: passing it on would make it two.
   const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
   process.on('SIGINT', () => hasTerminal || child.kill('SIGINT'));
