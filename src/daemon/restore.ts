@@ -195,9 +195,12 @@ function count(window: DemandWindow, call: LoggedCall, now: number): void {
     { agent: call.agent, isDerived: call.isAgentDerived },
     isBeyondLimit(call),
   );
-  // Whether the gateway itself refused a call is not read back: that figure begins again.
   if (isDelayed(call)) window.wasRefused('delayed', call.arrivedAtUs / 1_000, now);
-  if (servedOf(call).outcome === 'rate_limited') window.wasRefused('clients', call.endedAtUs / 1_000, now);
+  if (servedOf(call).outcome === 'rate_limited' && !call.wasFull) {
+    const endedAtMs = call.endedAtUs / 1_000;
+    window.wasRefused('clients', endedAtMs, now);
+    if (call.servedBy === null && !call.isBypass) window.wasRefused('here', endedAtMs, now);
+  }
   if (!call.isBypass && !call.wasFull) window.ended(call.endedAtUs / 1_000, now, servedOf(call));
 }
 

@@ -58,7 +58,7 @@ export class RouteDemand {
     this.#window.ended(nowMs, nowMs, servedOf(call));
     if (call.finalOutcome !== 'rate_limited') return;
     this.#window.wasRefused('clients', nowMs, nowMs);
-    if (call.attempts.length === 0) this.#window.wasRefused('here', nowMs, nowMs);
+    if (call.servedBy === null) this.#window.wasRefused('here', nowMs, nowMs);
   }
 
   /** A call went past the gateway. It counts if it is recent. */
