@@ -149,6 +149,11 @@ CREATE TABLE calls (
   -- Hash of the unit that was assigned: the agent in a block of time, or the conversation (with a key). Null if it was
   -- assigned by itself.
   unit_id INTEGER,
+  -- Form of the first attempt's answer, as a number that the view form_log reads. Null if it is not known.
+  form INTEGER,
+  -- How far the answer agrees with that of its copy, as a number that the view shadow_log reads. Null if it ended before
+  -- the copy, or has none.
+  agreement INTEGER,
   PRIMARY KEY (ended_at_us, gateway_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -205,6 +210,11 @@ CREATE TABLE shadows (
   output_tokens INTEGER,
   -- Whether the answer held no output: 1 or 0. Null if it could not be read.
   is_empty INTEGER,
+  -- Form of the answer, as a number that the view form_log reads. Null if it is not known.
+  form INTEGER,
+  -- How far the answer agrees with the live call's, as a number that the view shadow_log reads. Null if it ended before
+  -- the live call, which then has it.
+  agreement INTEGER,
   PRIMARY KEY (arrived_at_us, gateway_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -682,6 +692,16 @@ SELECT
   s.prompt_tokens AS prompt_tokens, -- tokens of the prompt
   s.output_tokens AS output_tokens, -- tokens of the answer
   s.is_empty AS is_empty, -- 1 if the answer held no output; null if that is not known
+  -- 1 if both answers stopped for the same reason; null if that is not known
+  nullif(ifnull(s.agreement, c.agreement) & 3, 0) - 1 AS same_finish,
+  -- 1 if both called the same tools in the same order; null if that is not known
+  nullif(ifnull(s.agreement, c.agreement) >> 2 & 3, 0) - 1 AS same_tools,
+  -- 1 if the arguments of these calls are the same JSON; null if that is not known
+  nullif(ifnull(s.agreement, c.agreement) >> 4 & 3, 0) - 1 AS same_arguments,
+  -- part of the longer text, 0 to 1, that both have in common from the beginning; null if that is not known
+  (nullif(ifnull(s.agreement, c.agreement) >> 6 & 127, 0) - 1) / 126.0 AS same_text,
+  -- decimal digits to which the embeddings agree: -log10(1 - least cosine), 7 at most; null if that is not known
+  7 - (nullif(ifnull(s.agreement, c.agreement) >> 13 & 255, 0) - 1) / 254.0 * 7.301029995663981 AS cosine_digits,
   c.ended_at_us AS live_ended_at_us, -- with the gateway: key of the live call
   c.status AS live_status, -- HTTP status that the client got
   l.name AS live_outcome, -- how its first attempt ended
@@ -700,6 +720,41 @@ LEFT JOIN routes r ON r.id = c.route_id
 LEFT JOIN shapes h ON h.id = c.shape_id
 LEFT JOIN agents a ON a.id = c.agent_id
 LEFT JOIN outcomes l ON l.id = c.outcome_id;
+
+-- The form of each answer that was read, of calls and of copies. No text is kept, only what it was like.
+CREATE VIEW form_log AS
+SELECT
+  g.name AS gateway, -- gateway of the call
+  strftime('%Y-%m-%dT%H:%M:%fZ', f.arrived_at_us / 1e6, 'unixepoch') AS arrived, -- when the call arrived, ISO time
+  n.name AS rollout, -- id of the rollout whose weights were in force
+  f.is_copy AS is_copy, -- 1 if it is the answer to a copy
+  -- upstream that answered
+  CASE WHEN f.is_dedicated THEN 'dedicated' ELSE 'serverless' END AS upstream,
+  -- why the model stopped: stop, length, tool_calls, content_filter or other; null if the answer does not say
+  CASE f.form & 7 WHEN 1 THEN 'stop' WHEN 2 THEN 'length' WHEN 3 THEN 'tool_calls' WHEN 4 THEN 'content_filter'
+    WHEN 5 THEN 'other' END AS finish,
+  f.form >> 3 & 1 AS asked_tools, -- 1 if the request offered tools and did not forbid their use
+  f.form >> 4 & 1 AS demanded_tools, -- 1 if it demanded a call
+  CASE WHEN f.form & 8 THEN f.form >> 5 & 15 END AS tool_calls, -- how many tools the answer called, up to 15
+  CASE WHEN f.form & 8 THEN f.form >> 9 & 1 END AS arguments_parse, -- 1 if all arguments are JSON objects
+  CASE WHEN f.form & 8 THEN f.form >> 10 & 1 END AS tools_offered, -- 1 if all tools that were called were offered
+  -- whether the arguments satisfy the schemas of the request: good, bad or unscored; null if no tool was called
+  CASE f.form >> 11 & 3 WHEN 1 THEN 'good' WHEN 2 THEN 'bad' WHEN 3 THEN 'unscored' END AS arguments_schema,
+  -- whether JSON that was demanded parses and satisfies its schema: good, bad or unscored; null if none was demanded
+  CASE f.form >> 13 & 3 WHEN 1 THEN 'good' WHEN 2 THEN 'bad' WHEN 3 THEN 'unscored' END AS json_format,
+  nullif(f.form >> 15 & 3, 0) - 1 AS has_leak, -- 1 if tokens of the chat template stand in the text
+  nullif(f.form >> 17 & 3, 0) - 1 AS has_reasoning, -- 1 if the answer holds reasoning
+  nullif(f.form >> 19 & 3, 0) - 1 AS is_repeating, -- 1 if the end of the text repeats itself over and over
+  nullif(f.form >> 21 & 3, 0) - 1 AS is_garbled, -- 1 if the text holds characters that no writer means
+  nullif(f.form >> 23 & 255, 0) / 4.0 AS chars_per_token -- characters of output for each token of output
+FROM (
+  SELECT gateway_id, ended_at_us - duration_us AS arrived_at_us, rollout_name_id, 0 AS is_copy, flags & 16 AS is_dedicated,
+    form FROM calls WHERE form IS NOT NULL
+  UNION ALL
+  SELECT gateway_id, arrived_at_us, rollout_name_id, 1, 1, form FROM shadows WHERE form IS NOT NULL
+) f
+LEFT JOIN gateways g ON g.id = f.gateway_id
+LEFT JOIN rollout_names n ON n.id = f.rollout_name_id;
 
 -- Decisions.
 CREATE VIEW decision_log AS

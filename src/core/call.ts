@@ -1,5 +1,7 @@
 import { isRejection } from './outcome.ts';
 import type { IneligibleReason } from './eligibility.ts';
+import type { Agreement } from './form/agreement.ts';
+import type { AnswerForm } from './form/form.ts';
 import type { Outcome } from './outcome.ts';
 import { upstreamOf } from './route.ts';
 import type { CallShape, Role, UpstreamKind } from './route.ts';
@@ -99,6 +101,10 @@ export interface Call extends CallKey {
   readonly outputTokens: number | null;
   /** Whether the answer held no text, tool call, reasoning or data; null if it could not be read, or if there was none. */
   readonly isEmpty: boolean | null;
+  /** The form of the first attempt's answer; null if that attempt gave none, or if it was not read. */
+  readonly form: AnswerForm | null;
+  /** How far its answer agrees with that of its copy; absent if it ended before the copy, which then has it. */
+  readonly agreement?: Agreement | null;
   readonly requestBytes: number;
   readonly responseBytes: number;
   /** `arrivedAtUs` of the refused call of the same gateway that this one repeats. The two count once as demand. */
@@ -144,6 +150,10 @@ export interface Shadow extends CallKey {
   readonly outputTokens: number | null;
   /** Whether the answer held no text, tool call, reasoning or data; null if it could not be read, or if there was none. */
   readonly isEmpty: boolean | null;
+  /** The form of its answer; null if there was none, or if it was not read. */
+  readonly form: AnswerForm | null;
+  /** How far its answer agrees with the live call's; null if it ended before the live call, which then has it. */
+  readonly agreement: Agreement | null;
 }
 
 /**

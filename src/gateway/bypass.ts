@@ -109,6 +109,7 @@ function toCall(gatewayId: number, bypass: Bypass): Call {
     promptTokens: null,
     outputTokens: null,
     isEmpty: null,
+    form: null,
     requestBytes: 0,
     responseBytes: 0,
     repeatOfUs: null,

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import { GATEWAY_ID } from '../../src/core/call.ts';
 import type { Call, Shadow } from '../../src/core/call.ts';
+import type { AnswerForm } from '../../src/core/form/form.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Time } from '../../src/ledger/calls/time.ts';
 import type { JournalDecision, JournalEntry } from '../../src/ledger/journal/entry.ts';
@@ -55,6 +56,7 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
     promptTokens: 200 + ((n * 31) % 4_000),
     outputTokens: 20 + ((n * 17) % 700),
     isEmpty: [null, false, true][n % 3] ?? null,
+    form: makeForm(n),
     requestBytes: 1_000 + ((n * 131) % 40_000),
     responseBytes: 700 + ((n * 61) % 9_000),
     repeatOfUs: null,
@@ -79,6 +81,18 @@ export function makeCall(n: number, changes: Partial<Call> = {}): Call {
   };
 }
 
+/** The form of the n-th answer: none of every fourth. */
+function makeForm(n: number): AnswerForm | null {
+  const form = {
+    finish: 'stop',
+    tools: null,
+    format: null,
+    hasLeak: n % 5 === 0,
+    charsPerToken: 4 + (n % 8) / 4,
+  } as const;
+  return n % 4 === 3 ? null : { ...form, hasReasoning: null, isRepeating: false, isGarbled: false };
+}
+
 /** The copy of the n-th call. */
 export function makeShadow(n: number, changes: Partial<Shadow> = {}): Shadow {
   return {
@@ -94,6 +108,8 @@ export function makeShadow(n: number, changes: Partial<Shadow> = {}): Shadow {
     promptTokens: 200 + n,
     outputTokens: 20 + n,
     isEmpty: [null, false, true][n % 3] ?? null,
+    form: makeForm(n + 1),
+    agreement: null,
     ...changes,
   };
 }

@@ -84,7 +84,7 @@ describe('the schema', () => {
   it('has the unit of each time, span and amount in its name', () => {
     // Numbers that need no unit: keys, counts, bits and codes.
     const plain =
-      /^(id|.*_u?id|is_.*|step|flags|status|upstream|position|pid|ticks|core_version|replicas|calls|.*_tokens|.*_count)$/;
+      /^(id|.*_u?id|is_.*|step|flags|status|upstream|position|pid|ticks|core_version|form|agreement|replicas|calls|.*_tokens|.*_count)$/;
     const withUnit = /(_us|_ms|_minute|_micros|_bytes|_per_10000)$/;
     const wrong = columns().filter(
       ({ name, type, isView }) => type === 'INTEGER' && !isView && !plain.test(name) && !withUnit.test(name),

@@ -67,6 +67,7 @@ export function makeCall(n: number, atMs: number, model: string, canary: Canary 
     promptTokens: 200,
     outputTokens: 50,
     isEmpty: false,
+    form: null,
     requestBytes: 1_000,
     responseBytes: 2_000,
     repeatOfUs: null,

@@ -1,5 +1,7 @@
 import { DELAYED_US, knownAfterAllUs } from '../call.ts';
 import type { Call, CallKey } from '../call.ts';
+import type { Agreement } from '../form/agreement.ts';
+import type { AnswerForm } from '../form/form.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Role } from '../route.ts';
 import { CallMap } from './call-map.ts';
@@ -10,7 +12,8 @@ import type { JudgedCall } from './verdict.ts';
 export interface Taker {
   early(call: JudgedCall): void;
   take(call: JudgedCall): void;
-  pair(stable: JudgedCall, canary: JudgedCall): void;
+  /** `agreement`: of the two answers; null if it is not known. */
+  pair(stable: JudgedCall, canary: JudgedCall, agreement: Agreement | null): void;
 }
 
 /** A call as it was assigned to a role. */
@@ -43,6 +46,10 @@ export interface Known {
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
   readonly isEmpty: boolean | null;
+  /** The form of its answer; null or absent if it is not known. */
+  readonly form?: AnswerForm | null;
+  /** How far its answer agrees with that of the other half of its pair, if it ended as the second of the two. */
+  readonly agreement?: Agreement | null;
 }
 
 interface Entry {
@@ -162,21 +169,22 @@ function viewAt(
   const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...(unit !== undefined && { unit }), ...held };
   if (known === null || known.knownAfterUs >= atUs) {
     const running = { outcome: null, knownAfterUs: atUs, durationUs: atUs };
-    return { ...base, ...running, firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null };
+    return { ...base, ...running, ...NOTHING };
   }
-  const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty } = known;
+  const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty, form = null } = known;
   if (outcome === 'ok') {
-    return { ...base, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty };
+    return { ...base, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty, form };
   }
   // If the first attempt failed, what followed, such as a fall-back, is not the role's doing.
-  const bare = { firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null };
-  return { ...base, outcome, knownAfterUs, durationUs: knownAfterUs, ...bare };
+  return { ...base, outcome, knownAfterUs, durationUs: knownAfterUs, ...NOTHING };
 }
+
+/** What a call without an answer of its first attempt shows. */
+const NOTHING = { firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null, form: null };
 
 /** What is judged of a call if its first attempt failed. */
 export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
-  const nothing = { firstTokenUs: null, promptTokens: null, outputTokens: null, isEmpty: null };
-  return { outcome, knownAfterUs, durationUs: knownAfterUs, ...nothing };
+  return { outcome, knownAfterUs, durationUs: knownAfterUs, ...NOTHING };
 }
 
 /**
@@ -184,10 +192,12 @@ export function knownFailure(outcome: Outcome, knownAfterUs: number): Known {
  * the call, because that is not the upstream's doing.
  */
 export function knownOf(call: Call): Known {
-  const { outcome, waitedUs, promptTokens, outputTokens, isEmpty } = call;
+  const { outcome, waitedUs, promptTokens, outputTokens, isEmpty, form } = call;
   const firstTokenUs = call.firstTokenUs === null ? null : call.firstTokenUs - waitedUs;
   const durationUs = call.durationUs - waitedUs;
   const afterUs = knownAfterAllUs(call.attempts);
   const knownAfter = afterUs === null ? durationUs : afterUs - waitedUs;
-  return { outcome, knownAfterUs: knownAfter, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty };
+  const agreement = call.agreement == null ? {} : { agreement: call.agreement };
+  const tokens = { firstTokenUs, promptTokens, outputTokens, isEmpty };
+  return { outcome, knownAfterUs: knownAfter, durationUs, ...tokens, form, ...agreement };
 }

@@ -1,3 +1,4 @@
+import type { AnswerForm } from '../form/form.ts';
 import { isDecided, isFault } from '../outcome.ts';
 import type { Outcome } from '../outcome.ts';
 import type { MetricName } from '../policy/judge.ts';
@@ -17,6 +18,8 @@ export interface HistoryCall {
   readonly promptTokens: number | null;
   readonly outputTokens: number | null;
   readonly isEmpty: boolean | null;
+  /** The form of its answer; null or absent if it is not known. */
+  readonly form?: AnswerForm | null;
 }
 
 /**

@@ -88,7 +88,9 @@ export function takePair(
     fullView({ ...assigned, role: 'canary' }, settledCopy(stable, canary, lateUs), lateUs),
   ];
   if (live.outcome === null && copy.outcome === null) return false;
-  taker.pair(live, copy);
+  // An answer that came too late has no outcome here, so that what was learned from it counts neither.
+  const isComparable = live.outcome === 'ok' && copy.outcome === 'ok';
+  taker.pair(live, copy, isComparable ? (canary?.agreement ?? stable?.agreement ?? null) : null);
   return true;
 }
 

@@ -1,3 +1,4 @@
+import type { AnswerForm } from '../form/form.ts';
 import type { Outcome } from '../outcome.ts';
 import type { MetricName } from '../policy/judge.ts';
 import type { Role } from '../route.ts';
@@ -27,6 +28,8 @@ export interface JudgedCall {
   readonly outputTokens: number | null;
   /** Whether the answer held no text, tool call, reasoning or data; null if it could not be read, or if there was none. */
   readonly isEmpty: boolean | null;
+  /** The form of its answer; null or absent if it is not known. */
+  readonly form?: AnswerForm | null;
   /** Whether it was held for longer than `DELAYED_US` before it was sent, or until it ended. */
   readonly wasHeld?: boolean;
 }

@@ -150,6 +150,8 @@ export class Copy implements AttemptOwner {
       promptTokens: reader === null ? null : reader.usage.promptTokens,
       outputTokens: reader === null ? null : reader.usage.outputTokens,
       isEmpty: hasOutput === null ? null : !hasOutput,
+      form: null,
+      agreement: null,
     };
   }
 }

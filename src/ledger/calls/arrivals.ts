@@ -1,4 +1,5 @@
 import { knownAfterUs } from '../../core/call.ts';
+import { decodeForm } from '../../core/form/form.ts';
 import { OUTCOMES, REJECTING_STATUSES } from '../../core/outcome.ts';
 import type { HistoryCall } from '../../core/judge/profile.ts';
 import type { RecordedCall } from '../../core/judge/replay.ts';
@@ -53,8 +54,8 @@ export const CALL_SELECT = `c.ended_at_us - c.duration_us AS arrived_at_us, c.fl
     SELECT t.started_after_us + ifnull(t.first_byte_us, t.duration_us) FROM attempts t
     WHERE t.call_ended_at_us = c.ended_at_us AND t.gateway_id = c.gateway_id AND t.position > 0
     ORDER BY t.position DESC LIMIT 1) END,
-  c.unit_id`;
-export const CALL_COLUMNS = 18;
+  c.unit_id, c.form`;
+export const CALL_COLUMNS = 19;
 /** Joins the first attempt `f` of a call `c`. */
 export const FIRST_ATTEMPT =
   'LEFT JOIN attempts f ON f.call_ended_at_us = c.ended_at_us AND f.gateway_id = c.gateway_id AND f.position = 0';
@@ -120,10 +121,9 @@ export function* readJudged({ figures }: ArrivalPage): Generator<RecordedCall> {
 
 /** The calls of a page of a history. */
 export function* readPast(page: ArrivalPage): Generator<HistoryCall> {
-  for (const { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty } of readJudged(
-    page,
-  )) {
-    yield { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty };
+  for (const call of readJudged(page)) {
+    const { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty, form } = call;
+    yield { arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty, form };
   }
 }
 
@@ -145,6 +145,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
   };
   const lastKnownUs = orNull(16);
   const unit = orNull(17);
+  const form = orNull(18);
   const last = lastKnownUs === null ? null : { startedAfterUs: lastKnownUs, firstByteUs: 0, durationUs: 0 };
   return {
     gatewayId: number(14),
@@ -163,6 +164,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
     promptTokens: orNull(7),
     outputTokens: orNull(8),
     isEmpty: (number(1) & FLAG.emptinessKnown) === 0 ? null : (number(1) & FLAG.empty) !== 0,
+    form: form === null ? null : decodeForm(form),
   };
 }
 

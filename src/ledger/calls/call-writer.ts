@@ -1,5 +1,7 @@
 import { OUTCOMES } from '../../core/outcome.ts';
 import type { AttemptRecord, Call, Shadow } from '../../core/call.ts';
+import { encodeAgreement } from '../../core/form/agreement.ts';
+import { encodeForm } from '../../core/form/form.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import { INELIGIBLE_REASONS } from '../../core/eligibility.ts';
 import type { IneligibleReason } from '../../core/eligibility.ts';
@@ -27,14 +29,15 @@ const MOST_ATTEMPTS = 4;
 const BLOCK = 16;
 const INSERT_CALL = `INSERT INTO calls (ended_at_us, gateway_id, duration_us, route_id, agent_id, shape_id, rollout_name_id,
   step, weight_per_10000, flags, status, outcome_id, final_outcome_id, first_byte_us, first_token_us, prompt_tokens,
-  output_tokens, request_bytes, response_bytes, repeat_gap_us, waited_us, attempt_count, provider_id, ineligible_reason_id, unit_id) VALUES`;
+  output_tokens, request_bytes, response_bytes, repeat_gap_us, waited_us, attempt_count, provider_id, ineligible_reason_id, unit_id,
+  form, agreement) VALUES`;
 const INSERT_ATTEMPT = `INSERT INTO attempts (call_ended_at_us, gateway_id, position, upstream, started_after_us, status,
   outcome_id, first_byte_us, duration_us) VALUES`;
 const INSERT_SHADOW = `INSERT INTO shadows (arrived_at_us, gateway_id, rollout_name_id, outcome_id, status, known_after_us,
-  first_byte_us, first_token_us, duration_us, prompt_tokens, output_tokens, is_empty) VALUES`;
-const CALL_COLUMNS = 25;
+  first_byte_us, first_token_us, duration_us, prompt_tokens, output_tokens, is_empty, form, agreement) VALUES`;
+const CALL_COLUMNS = 27;
 const ATTEMPT_COLUMNS = 9;
-const SHADOW_COLUMNS = 12;
+const SHADOW_COLUMNS = 14;
 
 /** Writes calls through one connection. A row that is written twice is there once. */
 export class CallWriter {
@@ -173,6 +176,8 @@ export class CallWriter {
       shadow.promptTokens,
       shadow.outputTokens,
       shadow.isEmpty === null ? null : Number(shadow.isEmpty),
+      shadow.form === null ? null : encodeForm(shadow.form),
+      shadow.agreement === null ? null : encodeAgreement(shadow.agreement),
     ];
     const { changes } = this.#insertShadow.run(...values);
     if (changes === 1) this.#late.note(shadow.arrivedAtUs, shadow.gatewayId, true);
@@ -218,6 +223,8 @@ export class CallWriter {
       call.provider == null ? null : providers.id(call.provider),
       call.ineligibleReason === undefined ? null : (REASON_IDS.get(call.ineligibleReason) as number),
       call.unit ?? null,
+      call.form === null ? null : encodeForm(call.form),
+      call.agreement == null ? null : encodeAgreement(call.agreement),
     );
   }
 }

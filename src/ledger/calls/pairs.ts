@@ -1,5 +1,7 @@
 import { OUTCOMES } from '../../core/outcome.ts';
 import type { CallKey } from '../../core/call.ts';
+import { decodeAgreement } from '../../core/form/agreement.ts';
+import { decodeForm } from '../../core/form/form.ts';
 import type { Known } from '../../core/judge/call-order.ts';
 import type { LedgerDb } from '../database.ts';
 import { CALL_COLUMNS, CALL_SELECT, FIRST_ATTEMPT, judgedAt, toFigures } from './arrivals.ts';
@@ -20,14 +22,14 @@ const PAGE_ROWS = 5_000;
 /** Without the plus SQLite does not use the index: a bare column brings its affinity, and the index is on an expression. */
 const LIVE = `c.ended_at_us - c.duration_us = +s.arrived_at_us AND c.gateway_id = s.gateway_id
   AND c.flags & ${FLAG.hasShadow}`;
-const PAIR_COLUMNS = CALL_COLUMNS + 7;
+const PAIR_COLUMNS = CALL_COLUMNS + 9;
 
 /** The next pairs of a rollout that arrived after a time, epoch µs, and of which both halves are in the ledger. */
 export function pairPage(db: LedgerDb, rolloutId: string, afterUs: number): ArrivalPage {
   const found = db
     .prepare(
       `SELECT ${CALL_SELECT}, s.outcome_id, s.known_after_us, s.duration_us, s.first_token_us, s.prompt_tokens,
-         s.output_tokens, s.is_empty
+         s.output_tokens, s.is_empty, s.form, ifnull(s.agreement, c.agreement)
        FROM shadows s
        CROSS JOIN calls c ON ${LIVE}
        ${FIRST_ATTEMPT}
@@ -51,6 +53,7 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
     const number = (column: number) => figures[at + CALL_COLUMNS + column] as number;
     const orNull = (column: number) => (Number.isNaN(number(column)) ? null : number(column));
     const stable = judgedAt(figures, at);
+    const [form, agreement] = [orNull(7), orNull(8)];
     const canary: Known = {
       outcome: OUTCOMES[number(0)] ?? 'gateway_error',
       knownAfterUs: number(1),
@@ -59,6 +62,8 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
       promptTokens: orNull(4),
       outputTokens: orNull(5),
       isEmpty: orNull(6) === null ? null : number(6) === 1,
+      form: form === null ? null : decodeForm(form),
+      ...(agreement !== null && { agreement: decodeAgreement(agreement) }),
     };
     const { gatewayId, arrivedAtUs, waitedUs } = stable;
     yield { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, stable, canary };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Agreement } from '../../../src/core/form/agreement.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Known } from '../../../src/core/judge/call-order.ts';
 import { takePair } from '../../../src/core/judge/shadow-pairs.ts';
@@ -42,4 +43,24 @@ test('any other end of a copy counts as it is, whatever became of the live call'
   for (const copy of ['ok', 'server_error', 'unauthorized', 'paused', 'empty_answer'] as const) {
     for (const live of ['ok', 'client_error', 'rate_limited'] as const) assert.equal(judged(known(live), copy), copy);
   }
+});
+
+/** What the judge is told of the agreement of a pair. */
+function agreed(stable: Known | null, canary: Known | null): Agreement | null | undefined {
+  let told: Agreement | null | undefined;
+  const key = { gatewayId: 1, arrivedAtUs: 1, setOutAtUs: 1 };
+  const taker = { pair: (_: unknown, __: unknown, agreement: Agreement | null) => void (told = agreement) };
+  takePair(taker, { ...key, stable, canary }, LATE_US);
+  return told;
+}
+
+test('the half of a pair that ended last says how far the two agree, if both were answered in time', () => {
+  const agreement = { finish: true, tools: null, args: null, text: 1, cosine: null };
+  const last = (outcome: Outcome, afterUs?: number): Known => ({ ...known(outcome, afterUs), agreement });
+  assert.equal(agreed(last('ok'), known('ok')), agreement);
+  assert.equal(agreed(known('ok'), last('ok')), agreement);
+  assert.equal(agreed(known('ok'), known('ok')), null);
+  assert.equal(agreed(known('ok'), last('ok', LATE_US)), null);
+  assert.equal(agreed(last('ok', LATE_US), known('ok')), null);
+  assert.equal(agreed(known('rate_limited'), last('ok')), null);
 });

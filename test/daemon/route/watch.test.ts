@@ -114,7 +114,7 @@ describe('copies in a row that the endpoint rejects', () => {
       const call = { ...arrival(START + n, agent), rolloutId: rollout.id };
       const { gatewayId, arrivedAtUs } = call;
       const times = { knownAfterUs: 1, firstByteUs: 1, firstTokenUs: null, durationUs: 1 };
-      const tokens = { promptTokens: null, outputTokens: null, isEmpty: null };
+      const answer = { promptTokens: null, outputTokens: null, isEmpty: null, form: null, agreement: null };
       return watch.shadowed(call, {
         gatewayId,
         arrivedAtUs,
@@ -122,7 +122,7 @@ describe('copies in a row that the endpoint rejects', () => {
         status,
         outcome,
         ...times,
-        ...tokens,
+        ...answer,
       });
     });
   };

@@ -3,6 +3,8 @@ import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { AttemptRecord, Call } from '../../../src/core/call.ts';
 import { knownOf } from '../../../src/core/judge/call-order.ts';
+import { decodeAgreement } from '../../../src/core/form/agreement.ts';
+import type { Agreement } from '../../../src/core/form/agreement.ts';
 import { judgedCalls } from '../../../src/ledger/calls/arrivals.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { pairs } from '../../../src/ledger/calls/pairs.ts';
@@ -10,6 +12,11 @@ import type { Ledger } from '../../../src/ledger/open.ts';
 import { START_MS, makeCall, makeEntry, makeShadow, openFor, temporaryPath } from '../rig.ts';
 
 const ROLLOUT = 'abcdefgh';
+/** Agreements as the ledger gives them back. */
+const AGREEMENTS: readonly Agreement[] = [
+  { finish: true, tools: false, args: null, text: 0.5, cosine: null },
+  { finish: null, tools: null, args: true, text: null, cosine: decodeAgreement(64 * 128 * 50).cosine },
+];
 
 async function write(ledger: Ledger, calls: readonly Call[]): Promise<void> {
   const ends = [...calls].sort((a, b) => a.arrivedAtUs + a.durationUs - b.arrivedAtUs - b.durationUs);
@@ -152,7 +159,7 @@ describe('calls in the order of their arrival', () => {
     ];
     await write(ledger, [...calls, ...others]);
     const found = await all(ledger.journal.historyCalls('org/model', 0, Number.MAX_SAFE_INTEGER));
-    const pick = ({ arrivedAtUs, durationUs, outcome, firstTokenUs, promptTokens, outputTokens, isEmpty }: Call) => ({
+    const pick = ({
       arrivedAtUs,
       durationUs,
       outcome,
@@ -160,6 +167,16 @@ describe('calls in the order of their arrival', () => {
       promptTokens,
       outputTokens,
       isEmpty,
+      form,
+    }: Call) => ({
+      arrivedAtUs,
+      durationUs,
+      outcome,
+      firstTokenUs,
+      promptTokens,
+      outputTokens,
+      isEmpty,
+      form,
     });
     assertSame(found, calls.map(pick));
     const [sinceUs, untilUs] = [START_MS * 1_000 + 3_000_000, START_MS * 1_000 + 9_000_000];
@@ -176,18 +193,23 @@ describe('calls in the order of their arrival', () => {
     const ledger = await openFor(context, path);
     await ledger.journal.commit(makeEntry(1));
     const shadowed = { role: 'stable', step: 0, weight: 0, hasShadow: true } as const;
+    // Of each pair the half that ended last has the agreement; of every fifth pair it is not known.
+    const agreementOf = (i: number, isLive: boolean) =>
+      (i - 10) % 5 !== 0 && isLive === (i % 3 === 0) ? { agreement: AGREEMENTS[i % 2] as Agreement } : {};
     const calls = Array.from({ length: 6_000 }, (_, n) =>
       makeCall(
         n,
         n % 2 === 0
-          ? { ...shadowed, outcome: n % 20 === 0 ? 'rate_limited' : 'ok' }
+          ? { ...shadowed, outcome: n % 20 === 0 ? 'rate_limited' : 'ok', ...agreementOf(n / 2, true) }
           : { ...shadowed, hasShadow: false },
       ),
     );
     const shadows = Array.from({ length: 3_000 }, (_, i) =>
       makeShadow(
         2 * i,
-        i % 9 === 0 ? { status: 0, outcome: 'connect_failed', firstByteUs: null, firstTokenUs: null } : {},
+        i % 9 === 0
+          ? { status: 0, outcome: 'connect_failed', firstByteUs: null, firstTokenUs: null, ...agreementOf(i, false) }
+          : agreementOf(i, false),
       ),
     );
     // Copies end in any order; of some the live call is missing, and of some calls the copy.
@@ -204,10 +226,15 @@ describe('calls in the order of their arrival', () => {
         promptTokens,
         outputTokens,
         isEmpty,
+        form,
       } = shadow;
-      const canary = { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty };
+      const times = { knownAfterUs, durationUs, firstTokenUs };
+      const agreement = i % 5 === 0 ? {} : { agreement: AGREEMENTS[i % 2] };
+      const canary = { outcome, ...times, promptTokens, outputTokens, isEmpty, form, ...agreement };
       const live = calls[2 * (i + 10)] as Call;
-      return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable: ordered(live), canary };
+      const stable = { ...ordered(live) } as Record<string, unknown>;
+      delete stable['agreement'];
+      return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable, canary };
     });
     assertSame(await all(ledger.journal.pairs(ROLLOUT)), expected);
     const db = openForReading(path);

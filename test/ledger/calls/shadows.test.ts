@@ -29,7 +29,8 @@ describe('shadows', () => {
       outputTokens: null,
     });
     ledger.calls.record(call, () => undefined);
-    ledger.calls.recordShadow(makeShadow(1));
+    const agreement = { finish: true, tools: false, args: null, text: 0.5, cosine: null };
+    ledger.calls.recordShadow(makeShadow(1, { agreement }));
     ledger.calls.recordShadow(lone);
     assert.equal(ledger.calls.pending, 3);
     await ledger.calls.flush();
@@ -54,6 +55,11 @@ describe('shadows', () => {
       prompt_tokens: 201,
       output_tokens: 21,
       is_empty: 0,
+      same_finish: 1,
+      same_tools: 0,
+      same_arguments: null,
+      same_text: 0.5,
+      cosine_digits: null,
       live_ended_at_us: call.arrivedAtUs + call.durationUs,
       live_status: 429,
       live_outcome: 'rate_limited',
