@@ -48,6 +48,11 @@ export function callShape(kind: CallKind, features: ReadonlySet<CallFeature>): C
   return shape;
 }
 
+/** Whether calls of a shape offer tools. */
+export function hasTools(shape: CallShape): boolean {
+  return shape.split('+').includes('tools');
+}
+
 /**
  * Whether the endpoint has shown that it can answer a shape: its kind alone, and its kind with each single feature.
  * `chat+stream+tools` is eligible when `chat`, `chat+stream` and `chat+tools` were answered.

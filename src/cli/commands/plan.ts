@@ -9,6 +9,7 @@ import { policyOf } from '../../core/policy/of-model.ts';
 import { NOTHING_TRIED } from '../../core/sizing/candidate.ts';
 import type { InstancesTried } from '../../core/sizing/candidate.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
+import { hasTools } from '../../core/route.ts';
 import { stopWeight } from '../../core/rollout/rollout.ts';
 import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
 import { factsByName } from '../../core/sizing/by-name.ts';
@@ -92,7 +93,8 @@ export const planCommand: CommandModule<object, PlanOptions> = {
           'the ledger, the judge is more cautious and steps take longer.\n' +
           '--json: one line for each route {"model","profile","margin","certifiable",\n' +
           '"shadowMs","steps","totalMs","sizing":{"facts","demand","need":{"terms"},\n' +
-          '"list","candidates","chosen","instance","swarm"},"steady":{"carries","states":\n' +
+          '"serving":{"args","warnings","notes"},"list","candidates","chosen","instance",\n' +
+          '"swarm"},"steady":{"carries","states":\n' +
           '[{"replicas","overflowShare","dedicatedMicros","serverlessMicros"}]}}.',
       ),
   handler: async (options) => {
@@ -163,15 +165,17 @@ async function orProblem<T>(ask: () => Promise<T>): Promise<{ value: T | null; p
   }
 }
 
-/** The calls of a model that asked for serverless in a span. */
-function demandFor(db: LedgerDb, model: string, since: number, now: number): DemandCall[] {
+/** The calls of a model that asked for serverless in a span, and whether they offer tools; null if there are none. */
+function demandFor(db: LedgerDb, model: string, since: number, now: number) {
   const calls: DemandCall[] = [];
+  let offersTools: boolean | null = null;
   for (const call of demandCalls(db, since * 1_000, now * 1_000)) {
     if (call.model !== model || call.isRepeat) continue;
     const { agent, isAgentDerived } = call;
+    offersTools = offersTools === true || hasTools(call.shape);
     calls.push({ atMs: call.arrivedAtUs / 1_000, agent, isAgentDerived, isRefused: false, isTaken: false });
   }
-  return calls;
+  return { calls, offersTools };
 }
 
 function chosen(policy: Policy, model: string | undefined): readonly RoutePolicy[] {
@@ -189,13 +193,15 @@ function planOf(
   { found, list }: Asked,
 ): Plan {
   const history = db === null ? [] : [...historyCalls(db, policy.model, since * 1_000, now * 1_000)];
-  const demand = db === null ? [] : demandFor(db, policy.model, since, now);
+  const { calls, offersTools } =
+    db === null ? { calls: [], offersTools: null } : demandFor(db, policy.model, since, now);
   const load = db === null ? null : loadOf(db, policy.model, { since, now });
   const sizing = planSizing(found, list, {
     demand: busiestDemand(history),
     tried: triedOf(policy, db, now),
-    swarm: busiestSwarm(demand, since, now),
+    swarm: busiestSwarm(calls, since, now),
     endpoint: policy.endpoint,
+    offersTools,
     ...(load !== null && policy.overflow.enabled && { load }),
   });
   const steady = db === null || load === null ? null : steadyOf(db, sizing, { model: policy.model, load, now });

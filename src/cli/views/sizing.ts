@@ -23,11 +23,20 @@ export function renderSizing(
   return [
     ...needLines(plan, page),
     ...(plan.caveats.length === 0 ? [] : entry('note', plan.caveats, page)),
+    ...servingLines(plan, page),
     ...(plan.candidates.length === 0 ? [] : candidateLines(plan, page)),
     ...month,
     ...swarmLines(plan, page),
     ...entry('next', nextTexts(plan, model), page),
   ];
+}
+
+/** What the engine should be told, as `endpoint.args` takes it, and what makes answers differ. */
+function servingLines({ serving }: SizingPlan, page: SizingPage): string[] {
+  if (serving === null) return [];
+  const { args, family, notes } = serving;
+  const list = args.length === 0 ? [] : [`endpoint.args should have, for ${family ?? 'tools'}: [${args.join(', ')}]`];
+  return entry('answers', [...list, ...notes], page);
 }
 
 function gb(bytes: number): string {

@@ -64,6 +64,8 @@ export interface Wanted extends InstancesTried {
   readonly policy: InstanceWish;
   /** The load that may overflow to serverless. Absent: the replicas must carry all of it. */
   readonly load?: LoadCurve;
+  /** Whether the route's calls offer tools. Null, or absent: no call is known. */
+  readonly offersTools?: boolean | null;
 }
 
 /** The settings of a policy that concern the instance. */

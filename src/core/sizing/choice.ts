@@ -81,7 +81,7 @@ export function pin(candidate: Candidate, choice: Choice, wanted: Wanted): Pinne
   const { offer, hold } = candidate;
   const { facts, policy } = wanted;
   const engine = engineFor(policy, facts);
-  const caveats = caveatsOf(facts, policy);
+  const caveats = caveatsOf(facts, policy, wanted.offersTools);
   const accelerator = offer.accelerator === 'cpu' || offer.accelerator === 'neuron' ? offer.accelerator : 'gpu';
   const parallel = hold?.parallel ?? offer.numAccelerators;
   const isShared = accelerator === 'gpu' && offer.numAccelerators > 1 && parallel > 1;

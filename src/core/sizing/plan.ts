@@ -4,7 +4,8 @@ import type { EndpointPolicy } from '../policy/endpoint.ts';
 import type { BusiestDemand } from './busiest-demand.ts';
 import type { Candidate, InstancesTried, InstanceWish } from './candidate.ts';
 import type { LoadCurve } from '../usage/load-curve.ts';
-import { caveatsOf } from './caveats.ts';
+import type { ServingAdvice } from '../serving/serving-args.ts';
+import { caveatsOf, servingAdvice } from './caveats.ts';
 import { alternativesTo, chooseOffer, pin } from './choice.ts';
 import type { Choice } from './choice.ts';
 import { engineSettings } from './engine-args.ts';
@@ -41,6 +42,8 @@ export interface SizingPlan {
   readonly need: MemoryNeed | null;
   /** What must be known of the model before money is spent, in words. */
   readonly caveats: readonly string[];
+  /** What the engine should be told. Null if the model is not known or writes nothing. */
+  readonly serving: ServingAdvice | null;
   readonly list: Omit<OfferList, 'offers'>;
   readonly candidates: Choice['candidates'];
   readonly chosen: Choice['chosen'];
@@ -71,19 +74,23 @@ export function planSizing(
     readonly endpoint: EndpointPolicy | null;
     /** The load that may overflow; absent if calls may not. */
     readonly load?: LoadCurve;
+    /** Whether the route's calls offer tools. Null, or absent: no call is known. */
+    readonly offersTools?: boolean | null;
   },
 ): SizingPlan {
-  const { demand, tried, endpoint, swarm, load } = seen;
+  const { demand, tried, endpoint, swarm, load, offersTools = null } = seen;
   const policy = endpoint ?? ANY_INSTANCE;
   const { facts, problem } = found;
-  const wanted = facts === null ? null : { facts, demand, policy, ...tried, ...(load !== undefined && { load }) };
+  const wanted =
+    facts === null ? null : { facts, demand, policy, offersTools, ...tried, ...(load !== undefined && { load }) };
   const choice = wanted === null ? { candidates: [], chosen: null } : chooseOffer(offers, wanted);
   const { candidates, chosen } = choice;
   return {
     facts,
     problem,
     demand,
-    caveats: facts === null ? [] : caveatsOf(facts, policy),
+    caveats: facts === null ? [] : caveatsOf(facts, policy, offersTools),
+    serving: facts === null ? null : servingAdvice(facts, policy, offersTools),
     need: facts === null ? null : memoryNeed(facts, demand, engineSettings(policy.args)),
     list,
     candidates,

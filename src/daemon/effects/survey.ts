@@ -4,6 +4,7 @@ import { AppError } from '../../core/errors.ts';
 import type { BudgetPolicy } from '../../core/policy/budget.ts';
 import type { EndpointPolicy } from '../../core/policy/endpoint.ts';
 import type { BusiestDemand } from '../../core/sizing/busiest-demand.ts';
+import { hasTools } from '../../core/route.ts';
 import { isNamed } from '../../core/sizing/candidate.ts';
 import type { Candidate, InstancesTried, Wanted } from '../../core/sizing/candidate.ts';
 import { alternativesTo, chooseOffer, pin } from '../../core/sizing/choice.ts';
@@ -35,7 +36,7 @@ export interface SurveyContext {
  * read anew: if the list cannot be read it throws, and nothing is proposed.
  */
 export async function takeSurvey(
-  { model, filePolicy }: Pick<RouteWatch, 'model' | 'filePolicy'>,
+  { model, filePolicy, shapes }: Pick<RouteWatch, 'model' | 'filePolicy' | 'shapes'>,
   { clock, endpoints, hub, experience }: SurveyContext,
   signal: AbortSignal,
 ): Promise<Survey> {
@@ -69,12 +70,12 @@ export async function takeSurvey(
       'ask for access at its page on the Hub with the account of HF_TOKEN',
     );
   }
-  const mayOverflow = filePolicy.overflow.enabled && load !== undefined;
   const wanted = {
     facts,
     ...known,
     policy: withinBudget(policy, filePolicy.budget),
-    ...(mayOverflow && { load }),
+    offersTools: shapes.size === 0 ? null : [...shapes].some(hasTools),
+    ...(filePolicy.overflow.enabled && load !== undefined && { load }),
   };
   const choice = chooseOffer(offers, wanted);
   const { chosen } = choice;

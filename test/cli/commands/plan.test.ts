@@ -13,12 +13,12 @@ import { openBook, recordCalls, temporaryFolder, upshift, watchedCall } from '..
 const MODEL = 'meta-llama/Llama-3.1-8B-Instruct';
 
 /** Twenty minutes before now in which 61 agents made five calls a second. */
-async function busyLedger(context: TestContext): Promise<string> {
+async function busyLedger(context: TestContext, shape = 'chat+stream'): Promise<string> {
   const book = await openBook(context);
   const start = Date.now() - 1_200_000;
   await recordCalls(
     book,
-    Array.from({ length: 6_000 }, (_, n) => callAt(start + n * 200, n)),
+    Array.from({ length: 6_000 }, (_, n) => ({ ...callAt(start + n * 200, n), ...(n % 9 === 0 && { shape }) })),
   );
   await book.close();
   return book.path;
@@ -92,6 +92,22 @@ describe('plan', { concurrency: 3 }, () => {
     assert.match(out, /10 of intel-spr +a CPU serves small embedding models only/);
     assert.match(out, /swarm +1 500 calls of 61 agents in the busiest 5 min:\s+policies\/swarm-10-50\.yaml/);
     assert.match(out, /next +give meta-llama[^]*endpoint block[^]*$/);
+  });
+
+  it('proposes the arguments that the calls need, and warns if tools are offered without a parser', async (context) => {
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const page = async (shape: string) => {
+      const path = await busyLedger(context, shape);
+      return (await upshift(['plan', '--db', path, '--model', MODEL], env)).out.replaceAll(/\s+/g, ' ');
+    };
+    const asked = await page('chat+tools');
+    assert.match(asked, /note its calls offer tools, and endpoint\.args names no tool parser: add --enable-auto/);
+    assert.match(
+      asked,
+      /answers endpoint\.args should have, for Llama 3\.1 to 3\.3: \[--enable-auto-tool-choice, --tool/,
+    );
+    assert.doesNotMatch(await page('chat+stream'), /tool-choice/);
   });
 
   it('says the same in JSON, for the instance that the policy would get', async (context) => {

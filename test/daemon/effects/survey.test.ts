@@ -38,8 +38,9 @@ function survey(
   {
     model = MODEL,
     demand = NO_DEMAND,
+    shapes = [],
     ...endpoint
-  }: { model?: string; demand?: BusiestDemand; [setting: string]: unknown },
+  }: { model?: string; demand?: BusiestDemand; shapes?: string[]; [setting: string]: unknown },
 ): Promise<Survey> {
   const parsed = parsePolicy({ routes: [{ model, endpoint: { namespace: 'acme', ...endpoint } }] });
   assert.ok(parsed.ok, JSON.stringify(parsed));
@@ -51,10 +52,23 @@ function survey(
     hub: createHubClient({ hubUrl: simulation.hubUrl, token: TOKEN }),
     experience: () => Promise.resolve({ demand, ...NOTHING_TRIED }),
   };
-  return takeSurvey({ model, filePolicy }, context, AbortSignal.timeout(20_000));
+  return takeSurvey({ model, filePolicy, shapes: new Set(shapes) }, context, AbortSignal.timeout(20_000));
 }
 
 describe('a survey', () => {
+  it('says before money is spent that calls offer tools and no parser reads them, and only then', async () => {
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const caveats = async (shapes: string[], args: string[]) =>
+      (await survey(simulation, { shapes, args })).instance?.caveats?.filter((text) => text.includes('tool')) ?? [];
+    const parser = ['--enable-auto-tool-choice', '--tool-call-parser', 'llama3_json'];
+    assert.deepEqual(await caveats(['chat', 'chat+stream+tools'], []), [
+      `its calls offer tools, and endpoint.args names no tool parser: add ${parser.join(' ')}`,
+    ]);
+    assert.deepEqual(await caveats(['chat', 'chat+stream+tools'], parser), []);
+    assert.deepEqual(await caveats(['chat', 'chat+stream'], []), []);
+    assert.deepEqual(await caveats([], []), []);
+  });
+
   it('chooses the cheapest that fits where the policy leaves it open, at live prices for all replicas', async () => {
     await using simulation = await startSimulation({ clock: fastClock(1000) });
     const { instance, alternatives, ...rest } = await survey(simulation, { minReplica: 1, maxReplica: 2 });

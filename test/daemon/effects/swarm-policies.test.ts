@@ -70,7 +70,7 @@ describe('the policies for four sizes of swarm', () => {
       const experience = () => Promise.resolve({ demand: loadOf(window[0]), ...NOTHING_TRIED });
       const context = { clock: { now: () => 1 }, endpoints, hub, experience };
       const { instance, problem, pricePerHourMicros } = await takeSurvey(
-        { model, filePolicy: route },
+        { model, filePolicy: route, shapes: new Set() },
         context,
         AbortSignal.timeout(20_000),
       );
