@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HubApiError, checkRepoAccess, modelInfo, whoAmI } from '@huggingface/hub';
 import { InferenceClient, InferenceClientProviderApiError } from '@huggingface/inference';
+import Anthropic from '@anthropic-ai/sdk';
 import OpenAI, { APIError } from 'openai';
 import { LLAMA, MINILM, TOKEN, endpointBody, send, startEndpoint, startFast } from './support.ts';
 
@@ -87,6 +88,54 @@ test('a gated model shows its card to everyone and serves only users who were gr
   assert.deepEqual([card.status, card.json.gated], [200, 'manual']);
   assert.equal((await send('GET', `${models}/meta-llama/Llama-3.3-70B-Instruct/auth-check`)).status, 403);
   assert.equal((await send('GET', `${models}/google/gemma-2-2b-it/auth-check`)).status, 200);
+});
+
+const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } as const;
+
+test('openai calls a tool by the responses interface, and gets JSON by its schema', async () => {
+  await using sim = await startFast();
+  const client = new OpenAI({ baseURL: `${sim.routerUrl}/v1`, apiKey: TOKEN, maxRetries: 0 });
+  const tools = [{ type: 'function' as const, name: 'look', parameters, strict: true }];
+  const stream = client.responses.stream({ model: LLAMA, input: 'Bergen?', tools, tool_choice: 'required' });
+  const { output } = await stream.finalResponse();
+  const [call] = output;
+  assert.ok(call?.type === 'function_call');
+  assert.deepEqual([call.name, Object.keys(JSON.parse(call.arguments))], ['look', ['city']]);
+  const result = { type: 'function_call_output' as const, call_id: call.call_id, output: 'rain' };
+  const after = await client.responses.create({ model: LLAMA, input: [call, result], tools });
+  assert.match(after.output_text, /\w/);
+  const format = { type: 'json_schema' as const, name: 'place', schema: parameters, strict: true };
+  const json = await client.responses.create({ model: LLAMA, input: 'Bergen?', text: { format } });
+  assert.deepEqual(Object.keys(JSON.parse(json.output_text)), ['city']);
+  const thinking = await client.responses.create({ model: LLAMA, input: 'Bergen?', reasoning: { effort: 'high' } });
+  assert.deepEqual(
+    thinking.output.map(({ type }) => type),
+    ['reasoning', 'message'],
+  );
+});
+
+test('@anthropic-ai/sdk gets thoughts and a tool call, whole and as a stream, and no call after the result', async () => {
+  await using sim = await startFast();
+  const client = new Anthropic({ baseURL: sim.routerUrl, apiKey: null, authToken: TOKEN, maxRetries: 0 });
+  const asked = {
+    model: LLAMA,
+    max_tokens: 2048,
+    messages: [{ role: 'user' as const, content: 'Bergen?' }],
+    tools: [{ name: 'look', input_schema: parameters as unknown as Anthropic.Tool.InputSchema }],
+    tool_choice: { type: 'any' as const },
+    thinking: { type: 'enabled' as const, budget_tokens: 1024 },
+  };
+  for (const answer of [await client.messages.create(asked), await client.messages.stream(asked).finalMessage()]) {
+    assert.equal(answer.stop_reason, 'tool_use');
+    const [thought, use] = answer.content;
+    assert.ok(thought?.type === 'thinking' && thought.thinking !== '');
+    assert.ok(use?.type === 'tool_use');
+    assert.deepEqual([use.name, Object.keys(use.input as object)], ['look', ['city']]);
+  }
+  const result = [{ type: 'tool_result' as const, tool_use_id: 'a', content: 'rain' }];
+  const messages = [...asked.messages, { role: 'user' as const, content: result }];
+  const after = await client.messages.create({ ...asked, messages, tool_choice: { type: 'auto' } });
+  assert.equal(after.stop_reason, 'end_turn');
 });
 
 function statusIs(status: number): (error: unknown) => boolean {

@@ -1,50 +1,39 @@
 import { messageEvents, messageObject } from './messages.ts';
 import { responseEvents, responseObject } from './responses.ts';
-import type { AnswerKind, ToolCall, Wanted } from './wanted.ts';
-
-const FILLER =
-  'The agents asked for a plan and the plan was to look at the figures first, then at the cost, then to decide. '.repeat(
-    20,
-  );
-
-/** About four characters a token, at most 2,000 so that the simulation stays cheap. */
-function answerText(wanted: Wanted): string {
-  return wanted.text ?? FILLER.slice(0, Math.min(2000, Math.max(1, wanted.outputTokens * 4)));
-}
+import type { AnswerKind, Pieces, ToolCall, Wanted } from './wanted.ts';
 
 /** The whole answer as JSON text, in the shape of OpenAI's or Anthropic's interface. */
 export function wholeAnswer(wanted: Wanted): string {
-  return JSON.stringify(WHOLE[wanted.kind](wanted, answerText(wanted)));
+  return JSON.stringify(WHOLE[wanted.kind](wanted));
 }
 
-const FINISH = { index: 0, logprobs: null, finish_reason: 'stop' };
-
-const WHOLE: Readonly<Record<AnswerKind, (wanted: Wanted, text: string) => object>> = {
-  chat: (wanted, content) => ({
-    id: wanted.id,
-    object: 'chat.completion',
-    created: wanted.createdSeconds,
-    model: wanted.model,
-    choices: [chatChoice(wanted, content)],
+const WHOLE: Readonly<Record<AnswerKind, (wanted: Wanted) => object>> = {
+  chat: (wanted) => ({
+    ...head(wanted, 'chat.completion'),
+    choices: [{ ...choiceHead(wanted), message: { role: 'assistant', ...chatMessage(wanted) } }],
     usage: usage(wanted),
   }),
-  completion: (wanted, text) => ({
-    id: wanted.id,
-    object: 'text_completion',
-    created: wanted.createdSeconds,
-    model: wanted.model,
-    choices: [{ ...FINISH, text }],
+  completion: (wanted) => ({
+    ...head(wanted, 'text_completion'),
+    choices: [{ ...choiceHead(wanted), text: wanted.text }],
     usage: usage(wanted),
   }),
-  response: (wanted, text) => responseObject(wanted, text),
+  response: responseObject,
   message: messageObject,
-  generation: (wanted, text) => ({ generated_text: text, details: generationDetails(wanted) }),
+  generation: (wanted) => ({ generated_text: wanted.text, details: generationDetails(wanted) }),
 };
 
-function chatChoice({ id, tool }: Wanted, content: string): object {
-  if (tool === undefined) return { ...FINISH, message: { role: 'assistant', content } };
-  const message = { role: 'assistant', content: null, tool_calls: [calledTool(id, tool)] };
-  return { ...FINISH, finish_reason: 'tool_calls', message };
+function head({ id, model, createdSeconds }: Wanted, object: string): object {
+  return { id, object, created: createdSeconds, model };
+}
+
+function choiceHead({ finish }: Wanted): object {
+  return { index: 0, logprobs: null, finish_reason: finish };
+}
+
+function chatMessage({ id, text, tool, reasoning }: Wanted): object {
+  const said = tool === undefined ? { content: text } : { content: null, tool_calls: [calledTool(id, tool)] };
+  return reasoning === '' ? said : { ...said, reasoning_content: reasoning };
 }
 
 function calledTool(id: string, { name, args }: ToolCall): object {
@@ -55,31 +44,43 @@ function generationDetails({ outputTokens, promptTokens }: Wanted): object {
   return { finish_reason: 'length', generated_tokens: outputTokens, input_length: promptTokens, seed: null };
 }
 
-/** The events of a streamed answer: the first is due at the first token, the last when the answer is complete. */
+/**
+ * The events of a streamed answer in about so many pieces: the first is due at the first token, the last when the answer
+ * is complete.
+ */
 export function streamedAnswer(wanted: Wanted, chunks: number): string[] {
-  const text = wanted.tool?.args ?? answerText(wanted);
-  const size = Math.max(1, Math.ceil(text.length / chunks));
-  const pieces: string[] = [];
-  for (let at = 0; at < text.length; at += size) pieces.push(text.slice(at, at + size));
-  if (wanted.kind === 'response') return responseEvents(wanted, pieces, text);
+  const thoughts = wanted.reasoning === '' ? 0 : Math.ceil((chunks * wanted.reasoningTokens) / wanted.outputTokens);
+  const pieces = {
+    reasoning: cutUp(wanted.reasoning, thoughts),
+    said: cutUp(wanted.tool?.args ?? wanted.text, Math.max(1, chunks - thoughts)),
+  };
+  if (wanted.kind === 'response') return responseEvents(wanted, pieces);
   if (wanted.kind === 'message') return messageEvents(wanted, pieces);
-  if (wanted.kind === 'generation') return generationEvents(wanted, pieces, text);
+  if (wanted.kind === 'generation') return generationEvents(wanted, pieces.said);
   return openAiEvents(wanted, pieces);
 }
 
-function openAiEvents(wanted: Wanted, pieces: readonly string[]): string[] {
+function cutUp(text: string, count: number): string[] {
+  const size = Math.max(1, Math.ceil(text.length / Math.max(1, count)));
+  return Array.from({ length: Math.ceil(text.length / size) }, (_, at) => text.slice(at * size, (at + 1) * size));
+}
+
+function openAiEvents(wanted: Wanted, { reasoning, said }: Pieces): string[] {
   const isChat = wanted.kind === 'chat';
-  const object = isChat ? 'chat.completion.chunk' : 'text_completion';
-  const head = { id: wanted.id, object, created: wanted.createdSeconds, model: wanted.model };
-  const open = JSON.stringify(head).slice(0, -1);
-  const events = pieces.map((piece, index) => {
-    const content = JSON.stringify(piece);
-    const reason = index < pieces.length - 1 ? 'null' : wanted.tool === undefined ? '"stop"' : '"tool_calls"';
+  const open = JSON.stringify(head(wanted, isChat ? 'chat.completion.chunk' : 'text_completion')).slice(0, -1);
+  const parts = [
+    ...reasoning.map((piece) => `"reasoning_content":${JSON.stringify(piece)}`),
+    ...said.map((piece, index) =>
+      wanted.tool === undefined
+        ? `"content":${JSON.stringify(piece)}`
+        : `"tool_calls":[${toolPiece(wanted, piece, index)}]`,
+    ),
+  ];
+  const events = parts.map((part, index) => {
+    const reason = index < parts.length - 1 ? 'null' : `"${wanted.finish}"`;
     const role = index === 0 ? '"role":"assistant",' : '';
-    const said =
-      wanted.tool === undefined ? `"content":${content}` : `"tool_calls":[${toolPiece(wanted, piece, index)}]`;
-    const part = isChat ? `"delta":{${role}${said}}` : `"text":${content}`;
-    return `data: ${open},"choices":[{"index":0,${part},"logprobs":null,"finish_reason":${reason}}]}\n\n`;
+    const made = isChat ? `"delta":{${role}${part}}` : `"text":${JSON.stringify(said[index])}`;
+    return `data: ${open},"choices":[{"index":0,${made},"logprobs":null,"finish_reason":${reason}}]}\n\n`;
   });
   if (wanted.includeUsage) events.push(`data: ${open},"choices":[],"usage":${JSON.stringify(usage(wanted))}}\n\n`);
   return [...events, 'data: [DONE]\n\n'];
@@ -92,20 +93,21 @@ function toolPiece({ id, tool }: Wanted, piece: string, index: number): string {
 }
 
 /** TGI's own events: no space behind `data:`, and no `[DONE]`; the last one has the whole text. */
-function generationEvents(wanted: Wanted, pieces: readonly string[], text: string): string[] {
+function generationEvents(wanted: Wanted, pieces: readonly string[]): string[] {
   return pieces.map((piece, at) => {
     const isLast = at === pieces.length - 1;
     const token = { id: at + 1, text: piece, logprob: -0.1, special: false };
-    const end = { generated_text: isLast ? text : null, details: isLast ? generationDetails(wanted) : null };
+    const end = { generated_text: isLast ? wanted.text : null, details: isLast ? generationDetails(wanted) : null };
     return `data:${JSON.stringify({ index: at + 1, token, ...end })}\n\n`;
   });
 }
 
-function usage({ promptTokens, outputTokens }: Wanted): object {
+function usage({ promptTokens, outputTokens, reasoningTokens }: Wanted): object {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: outputTokens,
     total_tokens: promptTokens + outputTokens,
+    ...(reasoningTokens > 0 && { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
   };
 }
 

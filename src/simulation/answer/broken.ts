@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange.ts';
 import { sendBytes } from '../exchange.ts';
-import type { BrokenAnswer } from '../faults.ts';
+import type { BrokenAnswer } from '../fault-kinds.ts';
 
 const EVENTS = 'text/event-stream; charset=utf-8';
 const PAGE = '<!DOCTYPE html><html><head><title>Please wait</title></head><body>Please wait a moment.</body></html>';

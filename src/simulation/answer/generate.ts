@@ -3,7 +3,11 @@ import type { Dice } from '../../core/dice.ts';
 import { isObject, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 import { streamedAnswer, wholeAnswer } from './answers.ts';
-import { structuredText, toolCall } from './samples.ts';
+import { statedTokens } from './asked.ts';
+import type { Asked } from './asked.ts';
+import { chance, jitterOf } from './chance.ts';
+import type { Deployment } from './deployment.ts';
+import { answerCall } from './model.ts';
 import type { AnswerKind, Wanted } from './wanted.ts';
 
 /** How long an engine takes, in clock milliseconds. */
@@ -34,40 +38,66 @@ export function drawTiming(
   return { firstTokenMs, totalMs: firstTokenMs + scale * Math.max(0, tokens.output - 1) * speed.perOutputTokenMs };
 }
 
-/** Longest answer that `max_tokens` sets exactly; above it the length is drawn. */
+/** Longest answer that a limit alone sets exactly; above it the length is drawn. */
 const MAX_DICTATED_TOKENS = 4096;
+/** An answer whose length nobody sets: its median in tokens, the spread of its logarithm, and the most. */
+const USUAL = { median: 150, sigma: 0.6, most: 2048 };
 
 /**
- * Reads what a body asks for. `max_tokens` (or its other spellings) up to 4,096 is the exact length of the answer, so
- * that a trace can set it. Prompt tokens are `metadata.prompt_tokens` if the caller states them (bodies of a played
- * trace are short), otherwise a quarter of the body's bytes.
+ * What the model answers to a body. How long the answer would be is stated by `metadata.output_tokens`, else by
+ * `max_tokens` (or its other spellings) up to 4,096, else drawn. `from.lengthFactor` changes it. What is longer than the
+ * limit is cut. `from.reasons`: share of reasoning if the call does not say, 0..1.
  */
 export function readWanted(
   kind: AnswerKind,
   body: Record<string, unknown>,
-  from: { bytes: number; id: string; model: string; nowMs: number; dice: Dice },
+  from: {
+    readonly asked: Asked;
+    readonly deployment: Deployment;
+    readonly id: string;
+    readonly model: string;
+    readonly nowMs: number;
+    readonly reasons: number;
+    readonly lengthFactor?: number;
+    readonly dice: Dice;
+  },
 ): Wanted {
-  const limit = answerLimitOf(body);
-  const isDictated = limit !== undefined && limit >= 1 && limit <= MAX_DICTATED_TOKENS;
+  const { asked, deployment, id, model, reasons, lengthFactor = 1 } = from;
+  const length = lengthOf(body, from);
+  const natural = Math.max(1, Math.round(length.natural * lengthFactor));
+  const made = answerCall(asked, { natural, limit: length.limit }, deployment, { call: id, reasons });
+  const counted = (tokens: number) => Math.round(tokens * deployment.tokensFactor);
   const options = body['stream_options'];
   return {
+    ...made,
     kind,
-    id: from.id,
-    model: from.model,
-    promptTokens: promptTokensOf(body, from.bytes),
-    outputTokens: isDictated ? Math.round(limit) : Math.min(2048, Math.ceil(150 * from.dice.jitter(0.6))),
+    id,
+    model,
+    promptTokens: counted(promptTokensAt(asked, deployment)),
+    outputTokens: counted(made.outputTokens),
+    reasoningTokens: counted(made.reasoningTokens),
     createdSeconds: Math.floor(from.nowMs / 1000),
     includeUsage: isObject(options) && options['include_usage'] === true,
-    text: structuredText(body['response_format']),
-    tool: kind === 'chat' ? toolCall(body) : undefined,
   };
 }
 
-/** The tokens of a prompt, stated or estimated. `bytes`: of the body. */
-export function promptTokensOf(body: Readonly<Record<string, unknown>>, bytes: number): number {
-  const metadata = body['metadata'];
-  const stated = isObject(metadata) ? Number(metadata['prompt_tokens']) : Number.NaN;
-  return Number.isFinite(stated) && stated >= 0 ? Math.round(stated) : Math.ceil(bytes / 4);
+function lengthOf(
+  body: Record<string, unknown>,
+  { asked, deployment, dice }: { readonly asked: Asked; readonly deployment: Deployment; readonly dice: Dice },
+): { natural: number; limit: number } {
+  const given = Math.round(answerLimitOf(body) ?? 0);
+  const limit = given >= 1 ? given : deployment.usualLimit;
+  const dictated = given >= 1 && given <= MAX_DICTATED_TOKENS ? given : undefined;
+  const stated = statedTokens(body, 'output_tokens') ?? dictated;
+  if (stated !== undefined) return { natural: Math.max(1, stated), limit };
+  const jitter = asked.isExact ? jitterOf(asked.seed, USUAL.sigma) : dice.jitter(USUAL.sigma);
+  return { natural: Math.min(USUAL.most, Math.ceil(USUAL.median * jitter)), limit };
+}
+
+/** The tokens of the prompt, in which a template adds 5 to 44 and a narrow context cuts. */
+function promptTokensAt({ promptTokens, seed }: Asked, { hasOtherTemplate, contextTokens }: Deployment): number {
+  const added = hasOtherTemplate ? 5 + Math.floor(chance(seed, 'template') * 40) : 0;
+  return Math.min(contextTokens, promptTokens + added);
 }
 
 /** The most tokens that an answer may have; undefined if the body does not say. */

@@ -1,16 +1,19 @@
 import type { EndpointState } from '../../core/endpoint-state.ts';
 import { embeddingAnswer } from '../answer/answers.ts';
+import { readAsked } from '../answer/asked.ts';
 import { giveBroken } from '../answer/broken.ts';
-import { answerLimitOf, drawTiming, giveAnswer, promptTokensOf, readWanted } from '../answer/generate.ts';
+import { endpointDeployment } from '../answer/deployment.ts';
+import { answerLimitOf, drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
 import { isStreamed, shapeOf } from '../answer/shapes.ts';
 import { answerTask, takesBody } from '../answer/tasks.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
-import { BROKEN_ANSWERS } from '../faults.ts';
+import { BROKEN_ANSWERS } from '../fault-kinds.ts';
+import { reasoningOf } from '../hub/models.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
 import { fullAnswer, refusesWhenFull, timesAt } from './full.ts';
-import { listServed, refuseLong, servedNames, servesByName } from './served.ts';
+import { contextOf, listServed, refuseLong, servedNames, servesByName } from './served.ts';
 import { healthRoute } from './spec.ts';
 import type { EndpointSpec } from './spec.ts';
 
@@ -123,7 +126,7 @@ async function generate(world: World, endpoint: ServedEndpoint, exchange: Exchan
   const problem =
     shape === 'task'
       ? undefined
-      : (findProblem(endpoint, asked) ?? findRejected(world, endpoint, asked) ?? findLong(world, endpoint, asked, raw));
+      : (findProblem(endpoint, asked) ?? findRejected(world, endpoint, asked) ?? findLong(world, endpoint, asked));
   if (problem) return sendJson(exchange, problem.status, problem.body);
   const { whenFull, fullRetryAfterSeconds } = world.limits;
   if (refusesWhenFull(whenFull) && endpoint.inFlight >= endpoint.slots) {
@@ -139,7 +142,7 @@ async function generate(world: World, endpoint: ServedEndpoint, exchange: Exchan
   }
 }
 
-interface Asked {
+interface Request {
   readonly shape: EngineShape;
   readonly body: Record<string, unknown>;
   readonly model: SimulatedModel | undefined;
@@ -147,7 +150,7 @@ interface Asked {
 
 function findProblem(
   endpoint: ServedEndpoint,
-  { shape, body, model }: Asked,
+  { shape, body, model }: Request,
 ): { status: number; body: object } | undefined {
   const { spec } = endpoint;
   const asked = body['model'];
@@ -172,7 +175,7 @@ function wantsTools(body: Record<string, unknown>): boolean {
   return Array.isArray(body['tools']) && body['tools'].length > 0 && body['tool_choice'] !== 'none';
 }
 
-function findRejected({ faults }: World, { name }: ServedEndpoint, { shape, body }: Asked) {
+function findRejected({ faults }: World, { name }: ServedEndpoint, { shape, body }: Request) {
   const features = [body['stream'] === true && '+stream', wantsTools(body) && '+tools'];
   const whole = [shape, ...features.filter((feature) => feature !== false)].join('');
   if (!faults.strikes('endpoint', 'rejects', name, whole)) return undefined;
@@ -182,11 +185,10 @@ function findRejected({ faults }: World, { name }: ServedEndpoint, { shape, body
 function findLong(
   { faults }: World,
   { spec, name }: ServedEndpoint,
-  { shape, body }: Asked,
-  raw: Buffer,
+  { shape, body }: Request,
 ): { status: number; body: object } | undefined {
-  if (shape === 'embedding') return undefined;
-  const tokens = { prompt: promptTokensOf(body, raw.length), answer: answerLimitOf(body) ?? 0 };
+  if (shape === 'embedding' || shape === 'task') return undefined;
+  const tokens = { prompt: readAsked(shape, body).promptTokens, answer: answerLimitOf(body) ?? 0 };
   return refuseLong(spec, tokens, faults.factor('endpoint', 'narrow', name));
 }
 
@@ -194,7 +196,7 @@ async function serve(
   world: World,
   endpoint: ServedEndpoint,
   exchange: Exchange,
-  { shape, raw, body, model }: Asked & { readonly raw: Buffer },
+  { shape, raw, body, model }: Request & { readonly raw: Buffer },
 ): Promise<void> {
   const { clock, dice, limits, faults, newId } = world;
   const { name } = endpoint;
@@ -215,10 +217,16 @@ async function serve(
     return sendJson(exchange, 200, embeddingAnswer(named, input, body['encoding_format'], model?.dimensions ?? 384));
   }
   const id = newId(shape === 'chat' ? 'chatcmpl' : shape);
-  const asked = typeof body['model'] === 'string' && servesByName(endpoint.spec) ? body['model'] : served;
-  const full = readWanted(shape, body, { bytes, id, model: asked, nowMs: clock.now(), dice });
-  const length = faults.factor('endpoint', 'short', name);
-  const wanted = { ...full, outputTokens: Math.max(1, Math.round(full.outputTokens * length)) };
+  const wanted = readWanted(shape, body, {
+    asked: readAsked(shape, body),
+    deployment: endpointDeployment(faults, name, contextOf(endpoint.spec)),
+    id,
+    model: typeof body['model'] === 'string' && servesByName(endpoint.spec) ? body['model'] : served,
+    nowMs: clock.now(),
+    reasons: reasoningOf(model),
+    lengthFactor: faults.factor('endpoint', 'short', name),
+    dice,
+  });
   const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
   const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
   const headers = { 'x-request-id': id };

@@ -63,7 +63,7 @@ function namesIn(words: readonly string[]): string[] | undefined {
 }
 
 /** The context of the engine by its settings, tokens; llama.cpp shares its context among its calls. */
-function contextOf(spec: EndpointSpec): number {
+export function contextOf(spec: EndpointSpec): number {
   const { engine, args, image } = spec.model;
   const words = args.flatMap((arg) => arg.trim().split(/\s+/));
   const fields = image[engine] as Readonly<Record<string, unknown>>;

@@ -11,6 +11,8 @@ export interface SimulatedModel {
   readonly task: ModelTask;
   /** Completes text but does not chat: providers list it under another task than their chat models. */
   readonly isBase?: true;
+  /** Thinks before it answers, unless a call forbids it. */
+  readonly isReasoner?: true;
   readonly parameters: number;
   /** Parameters by dtype, as the Hub counts them. Left out: all are BF16. Null: the Hub does not count them. */
   readonly dtypes?: Readonly<Record<string, number>> | null;
@@ -121,6 +123,7 @@ const MODELS: readonly SimulatedModel[] = [
   {
     id: 'openai/gpt-oss-20b',
     task: 'text-generation',
+    isReasoner: true,
     parameters: 20_914_757_184,
     // Weights that are packed two to a byte are counted individually.
     dtypes: { U8: 19_110_297_600, BF16: 1_804_459_584 },
@@ -211,4 +214,9 @@ export function splitModelName(name: string): { id: string; suffix: string | und
   const colon = name.lastIndexOf(':');
   if (colon < 0) return { id: name, suffix: undefined };
   return { id: name.slice(0, colon), suffix: name.slice(colon + 1) };
+}
+
+/** The share of a model's answer that is reasoning if the call does not say, 0..1. */
+export function reasoningOf(model: SimulatedModel | undefined): number {
+  return model?.isReasoner === true ? 0.4 : 0;
 }

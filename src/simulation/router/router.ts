@@ -1,11 +1,15 @@
+import { crc32 } from 'node:zlib';
 import { ROUTER_CHOICES } from '../../core/policy/care.ts';
 import { embeddingAnswer, textTokens } from '../answer/answers.ts';
+import { readAsked } from '../answer/asked.ts';
+import { providerDeployment } from '../answer/deployment.ts';
 import { drawTiming, giveAnswer, readWanted } from '../answer/generate.ts';
 import { isStreamed } from '../answer/shapes.ts';
 import { answerTask } from '../answer/tasks.ts';
 import type { AnswerKind } from '../answer/wanted.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
+import { reasoningOf } from '../hub/models.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
 import { CallWindow } from './call-window.ts';
@@ -83,7 +87,7 @@ export class Router {
     if (!model || model.providers.length === 0) return sendJson(exchange, 400, unsupported(asked));
     const wanted = target.provider ?? suffix;
     const isPolicy = wanted === undefined || ROUTER_CHOICES.has(wanted);
-    const provider = isPolicy ? (model.providers[0] ?? '') : wanted;
+    const provider = isPolicy ? this.#choose(model, raw) : wanted;
     if (!isPolicy && provider !== 'hf-inference' && !model.providers.includes(provider)) {
       return sendJson(exchange, 400, { error: `Model not supported by provider ${provider}` });
     }
@@ -95,6 +99,12 @@ export class Router {
     } finally {
       this.#inFlight -= 1;
     }
+  }
+
+  /** The provider of a call that names none: the fastest one, or any of them if they are not alike. */
+  #choose({ providers }: SimulatedModel, raw: Buffer): string {
+    const isSpread = this.#world.faults.find('router', 'provider') !== undefined;
+    return providers[isSpread ? crc32(raw) % providers.length : 0] ?? '';
   }
 
   async #serve(exchange: Exchange, call: TakenCall): Promise<void> {
@@ -119,9 +129,13 @@ export class Router {
   /** Answers with text, token by token. */
   async #write(exchange: Exchange, call: TakenCall, kind: AnswerKind, { factor, headers }: Serving): Promise<void> {
     const { clock, dice, limits, faults, newId } = this.#world;
-    const { raw, body, model } = call;
+    const { body, model, provider } = call;
     const id = newId(kind === 'chat' ? 'chatcmpl' : kind);
-    const wanted = readWanted(kind, body, { bytes: raw.length, id, model: model.id, nowMs: clock.now(), dice });
+    const asked = readAsked(kind, body);
+    const isOdd = faults.find('router', 'provider') !== undefined && provider === model.providers.at(-1);
+    const deployment = providerDeployment(faults, provider, isOdd);
+    const from = { asked, deployment, id, model: model.id, nowMs: clock.now(), reasons: reasoningOf(model), dice };
+    const wanted = readWanted(kind, body, from);
     const tokens = { prompt: wanted.promptTokens, output: wanted.outputTokens };
     const timing = drawTiming(limits.routerSpeed, tokens, factor, dice);
     const end = faults.strikes('router', 'cuts') ? 'cut' : 'whole';

@@ -75,21 +75,22 @@ const tools = ['look', 'ask'].map((name) => ({
     parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } },
   },
 }));
-const choices: readonly (readonly [title: string, more: object, called: string | null])[] = [
-  ['required', { tool_choice: 'required' }, 'look'],
-  ['a named function', { tool_choice: { type: 'function', function: { name: 'ask' } } }, 'ask'],
-  ['auto, after a message of the user', { tool_choice: 'auto' }, 'look'],
-  ['no choice', {}, 'look'],
-  ['auto, after the answer of a tool', { messages: [{ role: 'tool', content: 'sun', tool_call_id: 'c' }] }, null],
+const EITHER = ['look', 'ask'];
+const choices: readonly (readonly [title: string, more: object, called: readonly string[]])[] = [
+  ['required', { tool_choice: 'required' }, EITHER],
+  ['a named function', { tool_choice: { type: 'function', function: { name: 'ask' } } }, ['ask']],
+  ['auto, after a message of the user', { tool_choice: 'auto' }, EITHER],
+  ['no choice', {}, EITHER],
+  ['auto, after the answer of a tool', { messages: [{ role: 'tool', content: 'sun', tool_call_id: 'c' }] }, []],
   [
     'required, after the answer of a tool',
     { tool_choice: 'required', messages: [{ role: 'tool', content: 'sun' }] },
-    'look',
+    EITHER,
   ],
-  ['none', { tool_choice: 'none' }, null],
+  ['none', { tool_choice: 'none' }, []],
 ];
 for (const [title, more, called] of choices) {
-  test(`${called === null ? 'calls no tool' : 'calls a tool'} with tool_choice: ${title}`, async () => {
+  test(`${called.length === 0 ? 'calls no tool' : 'calls a tool'} with tool_choice: ${title}`, async () => {
     await using sim = await startFast();
     const url = await startEndpoint(sim, endpointBody('tools', { model: { args: ['--enable-auto-tool-choice'] } }));
     for (const base of [url, sim.routerUrl]) {
@@ -97,11 +98,13 @@ for (const [title, more, called] of choices) {
       const [whole] = (await send('POST', `${base}/v1/chat/completions`, body)).json.choices;
       const { text } = await send('POST', `${base}/v1/chat/completions`, { ...body, stream: true });
       const events = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json ?? '').choices[0]);
-      const reason = called === null ? 'stop' : 'tool_calls';
+      const reason = called.length === 0 ? 'stop' : 'tool_calls';
       assert.deepEqual([whole.finish_reason, events.at(-1).finish_reason], [reason, reason]);
       const made = events.map(({ delta }) => delta.tool_calls?.[0].function);
-      assert.deepEqual([whole.message.tool_calls?.[0].function.name ?? null, made[0]?.name ?? null], [called, called]);
-      if (called === null) continue;
+      const name = whole.message.tool_calls?.[0].function.name;
+      assert.equal(made[0]?.name, name);
+      assert.equal(called.includes(name), called.length > 0);
+      if (called.length === 0) continue;
       assert.equal(whole.message.content, null);
       const args = { city: 'text', days: 1 };
       assert.deepEqual(JSON.parse(whole.message.tool_calls[0].function.arguments), args);
