@@ -153,6 +153,11 @@ const MEANINGS = {
     means: 'A person has frozen all routes: nothing is proposed, asked or entered. Going back still works.',
     answer: 'Ask who said it. Then type `upshift thaw`.',
   },
+  closed_window: {
+    means: 'No change window of the policy is open: nothing is proposed, asked or entered. Going back still works.',
+    answer:
+      'Nothing: it goes on when the window opens. If it cannot wait, change `windows` in the policy file, which acts at once.',
+  },
   request: {
     means: 'What was said fits nothing that is open.',
     answer: 'Read what is open in `upshift status` and say it again.',

@@ -67,6 +67,15 @@ export interface LocalTrouble {
   readonly error: string;
 }
 
+/** Whether a change window is open. */
+export interface WindowStatus {
+  readonly isOpen: boolean;
+  /** When that changes, epoch ms; null: not within weeks. */
+  readonly until: number | null;
+  /** The same for people, by the clock of the window: `Tue 09:00 Europe/Berlin`. */
+  readonly untilText: string;
+}
+
 /** The status of one route. */
 export interface RouteStatus {
   readonly model: string;
@@ -82,6 +91,8 @@ export interface RouteStatus {
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
   readonly criteria: CriteriaPolicy & { readonly result: CriteriaResult };
   readonly rollout: RolloutStatus | null;
+  /** The change windows of the policy file; absent: it has none, so that changes may always be made. */
+  readonly windows?: WindowStatus;
   /** How the route's last rollout ended; null if there is none or one is active. */
   readonly lastRollout: {
     readonly id: string;
@@ -142,6 +153,8 @@ export interface RolloutStatus {
     readonly about?: AskAbout;
     readonly step: number;
     readonly at: number;
+    /** Only in a change window an approval is taken; absent: always. */
+    readonly isBound?: true;
     /** Status of the verdict that it was asked with; absent if there was none. */
     readonly verdict?: VerdictStatus;
     /** About a step. */

@@ -80,6 +80,7 @@ const rollout = storedAs<RolloutStatus>()(
         about: z.enum(['step', 'budget', 'scaling']).optional(),
         step: count,
         at: time,
+        isBound: z.literal(true).optional(),
         verdict: z.enum(VERDICT_STATUSES).optional(),
         terms: termsSchema.optional(),
       })
@@ -114,6 +115,7 @@ const route = storedAs<RouteStatus>()(
       }),
     }),
     rollout: rollout.nullable(),
+    windows: z.strictObject({ isOpen: z.boolean(), until: time.nullable(), untilText: text }).optional(),
     lastRollout: z
       .strictObject({
         id: text,

@@ -1,6 +1,7 @@
 import { isHiddenByDerivedAgents, judgeCriteria } from '../core/criteria/criteria.ts';
 import type { Clock } from '../core/clock.ts';
 import { approvalsText } from '../core/decide/approvals.ts';
+import { isBound } from '../core/decide/closed.ts';
 import type { Frozen } from '../core/decide/observation.ts';
 import { bakeTime, leastCalls } from '../core/decide/step-length.ts';
 import type { Ask } from '../core/rollout/ask.ts';
@@ -12,6 +13,7 @@ import type { StepFigures } from '../core/rollout/step-figures.ts';
 import type { Toward } from '../core/route.ts';
 import type { RolloutStatus, RouteStatus, StatusReport } from '../core/status.ts';
 import { problemText } from '../core/text.ts';
+import { windowState } from '../files/windows.ts';
 import type { Gateway } from '../gateway/server.ts';
 import type { Ledger } from '../ledger/open.ts';
 import type { Account } from './effects/account.ts';
@@ -92,6 +94,7 @@ export function reportRoute(
   } = watch;
   const figures = watch.demand.figures();
   const { criteria } = watch.filePolicy;
+  const windows = windowState(watch.filePolicy.windows, watch.observedAt);
   return {
     model: watch.model,
     phase: rollout?.phase ?? 'watching',
@@ -99,6 +102,7 @@ export function reportRoute(
     demand: { ...figures, holdsSince: watch.demand.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
+    ...(windows !== null && { windows }),
     lastRollout: last !== null && 'reason' in last ? endOf(last) : null,
     notes: [...memory.notes, ...notes(watch, filePolicyHash)],
     traffic: watch.worth?.latest ?? null,
@@ -158,7 +162,7 @@ function reportRollout(
     ...(rollout.left !== undefined && { left: rollout.left }),
     ...reportScaling(watch, gateway),
     ...(through !== null && { through }),
-    ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch.state.active?.askId ?? null),
+    ask: rollout.ask === null ? null : reportAsk(rollout.ask, watch),
   };
 }
 
@@ -167,12 +171,14 @@ function copiesOf(rollout: Rollout): RolloutStatus['shadow'] {
   return rollout.phase === 'stepping' ? (rollout.shadow ?? null) : null;
 }
 
-function reportAsk({ about, step, at, verdict, terms }: Ask, id: number | null): RolloutStatus['ask'] {
+function reportAsk(ask: Ask, { rollout, policy, state }: RouteWatch): RolloutStatus['ask'] {
+  const { about, step, at, verdict, terms } = ask;
   return {
-    id,
+    id: state.active?.askId ?? null,
     ...(about !== undefined && { about }),
     step,
     at,
+    ...(rollout !== null && isBound(rollout, ask, { policy }) && { isBound: true }),
     ...(verdict !== null && { verdict: verdict.status }),
     ...(terms !== undefined && { terms }),
   };

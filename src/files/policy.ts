@@ -6,6 +6,7 @@ import { AppError } from '../core/errors.ts';
 import type { PolicyIssue } from '../core/policy/issue.ts';
 import { parsePolicy } from '../core/policy/parse.ts';
 import type { Policy } from '../core/policy/policy.ts';
+import { isZone } from './windows.ts';
 
 /** A policy file, checked. */
 export interface LoadedPolicy {
@@ -85,8 +86,9 @@ export function parsePolicyText(text: string, path: string): LoadedPolicy {
     );
   }
   const parsed = parsePolicy(value);
-  if (!parsed.ok) {
-    const placed = parsed.issues.map((issue) => ({ offset: offsetOf(document, issue), text: sentence(issue) }));
+  const issues = parsed.ok ? unknownZones(parsed.policy) : parsed.issues;
+  if (!parsed.ok || issues.length > 0) {
+    const placed = issues.map((issue) => ({ offset: offsetOf(document, issue), text: sentence(issue) }));
     placed.sort((a, b) => a.offset - b.offset);
     throw refusal(
       path,
@@ -100,6 +102,28 @@ export function parsePolicyText(text: string, path: string): LoadedPolicy {
     policy: parsed.policy,
     parsed: canonicalJson(parsed.policy),
   };
+}
+
+/** The windows whose time zone this machine does not know. */
+function unknownZones({ watched, routes }: Policy): PolicyIssue[] {
+  const own = [
+    { windows: watched.windows, path: ['defaults'] as const },
+    ...routes.flatMap(({ windows }, i) =>
+      windows === watched.windows ? [] : [{ windows, path: ['routes', i] as const }],
+    ),
+  ];
+  return own.flatMap(({ windows, path }) =>
+    windows.flatMap(({ zone }, i) =>
+      isZone(zone)
+        ? []
+        : [
+            {
+              path: [...path, 'windows', i, 'zone'],
+              message: `no such time zone: ${JSON.stringify(zone)}; expected a name such as Europe/Berlin, America/New_York or UTC`,
+            },
+          ],
+    ),
+  );
 }
 
 function refusal(path: string, lines: readonly string[]): AppError {

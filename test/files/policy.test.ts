@@ -132,6 +132,16 @@ describe('a wrong file is refused with its line, column and path', () => {
       /^my\.yaml:3:5: .*missing: namespace/,
     ],
     [
+      'a time zone of the defaults that does not exist, once',
+      'defaults:\n  windows: [{days: [mon], from: "09:00", to: "16:00", zone: Europe/Berlim}]\nroutes: [{model: a/b}]\n',
+      /^my\.yaml:2:61: defaults\.windows\[0\]\.zone: no such time zone: "Europe\/Berlim"; expected a name such as [^\n]*$/,
+    ],
+    [
+      'a time zone of a route that does not exist',
+      'routes:\n- model: a/b\n  windows:\n  - {days: [mon], from: "09:00", to: "16:00", zone: Mars}\n',
+      /^my\.yaml:4:53: routes\[0\]\.windows\[0\]\.zone: no such time zone: "Mars"/,
+    ],
+    [
       'a value by alias',
       'defaults: {criteria: &c {calls: -1}}\nroutes: [{model: a/b, criteria: *c}]',
       /^my\.yaml:1:33: /,

@@ -89,6 +89,7 @@ function policyOf(line: string): object {
     if (key === 'steps') policy['steps'] = value.split(',').map((percent) => Number(percent) / 100);
     else if (key === 'approval' || key === 'affinity') policy[key] = value;
     else if (key === 'judge') policy['judge'] = value === 'default' ? {} : LOOSE_JUDGE;
+    else if (key === 'windows') policy['windows'] = [windowOf(value)];
     else if (key === 'endpoint') hasEndpoint = value !== 'none';
     else if (ENDPOINT_KEYS.includes(key)) endpoint[key] = typed;
     else if (SCALING_KEYS.includes(key)) scaling[key] = typed;
@@ -113,6 +114,13 @@ function policyOf(line: string): object {
     back: { ...back, ...(Object.keys(slo).length > 0 && { slo }) },
     ...(hasEndpoint && { endpoint }),
   };
+}
+
+/** `fri,sat@09:00-09:30@Europe/Berlin` */
+function windowOf(text: string): object {
+  const [days = '', times = '', zone] = text.split('@');
+  const [from, to] = times.split('-');
+  return { days: days.split(','), from, to, zone };
 }
 
 /** `perDay=5`, in dollars. */
@@ -157,6 +165,8 @@ class Script {
         );
       case 'file':
         return world.setBudget(Object.fromEntries(rest.map((setting) => budgetSetting(setting))));
+      case 'windows':
+        return world.openWindows();
       case 'account':
         return world.setAccount(rest[0] as Observation['account']);
       case 'limit':

@@ -270,9 +270,18 @@ export class World {
   }
 
   /** Changes the budget in the policy file; a rollout keeps the policy that it pinned. */
-  async setBudget(budget: Partial<BudgetPolicy>): Promise<void> {
+  setBudget(budget: Partial<BudgetPolicy>): Promise<void> {
+    return this.#edit({ budget: { ...NO_BUDGET, ...budget } });
+  }
+
+  /** Takes the windows out of the policy file. */
+  openWindows(): Promise<void> {
+    return this.#edit({ windows: [] });
+  }
+
+  async #edit(change: Partial<RoutePolicy>): Promise<void> {
     const { watch } = this;
-    const route = { ...watch.filePolicy, budget: { ...NO_BUDGET, ...budget } };
+    const route = { ...watch.filePolicy, ...change };
     watch.adopt(route, this.now);
     this.#policyRecord = recordOf(JSON.stringify(route), { ...this.#policy, routes: [route] });
     await this.tick();

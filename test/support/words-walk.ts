@@ -9,6 +9,7 @@ import { ONE_APPROVAL } from '../../src/core/policy/approvals.ts';
 import type { RoutePolicy } from '../../src/core/policy/policy.ts';
 import { SCALING_DEFAULTS } from '../../src/core/policy/scaling.ts';
 import { isAbout } from '../../src/core/rollout/ask.ts';
+import type { Span } from '../../src/core/rollout/pauses.ts';
 import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import { nextState, WATCHED } from '../../src/core/rollout/route-state.ts';
 import type { Happened, RouteState } from '../../src/core/rollout/route-state.ts';
@@ -28,6 +29,8 @@ interface Said {
 interface Day {
   readonly weather: Weather;
   readonly words: readonly Said[];
+  /** Whether no change window is open. */
+  readonly isClosed: boolean;
   /** Whether no daemon runs: the words wait, and the next daemon makes its state from the events. */
   readonly isAway: boolean;
 }
@@ -60,6 +63,7 @@ const day: fc.Arbitrary<Day> = fc.record({
     { weight: 3, arbitrary: fc.array(said, { minLength: 1, maxLength: 1 }) },
     { weight: 1, arbitrary: fc.array(said, { minLength: 2, maxLength: 4 }) },
   ),
+  isClosed: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   isAway: fc.oneof({ weight: 7, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 });
 
@@ -112,8 +116,10 @@ export function* talk({ policy, days, isPromoted }: Talk, restored: (told: reado
   let state = nextState(WATCHED, { happened: told, filePolicy: policy, askId: null });
   let frozen: Frozen | null = null;
   let pending: OperatorRequest[] = [];
+  const closings: Span[] = [];
   let [now, asks, rollouts, requests] = [START, 0, 0, 0];
-  for (const { weather: seenWeather, words, isAway } of days) {
+  for (const { weather: seenWeather, words, isClosed, isAway } of days) {
+    if (isClosed) closings.push({ from: now, until: now + seenWeather.afterMs });
     now += seenWeather.afterMs;
     for (const word of words) {
       const by = `user${word.uid}@desk`;
@@ -127,7 +133,7 @@ export function* talk({ policy, days, isPromoted }: Talk, restored: (told: reado
     const mine = [...heard];
     for (let i = 0; i < 10; i++) {
       const request = mine.shift() ?? null;
-      const seen = observed(state, seenWeather, policy, { now, asks, rollouts, frozen, request });
+      const seen = observed(state, seenWeather, policy, { now, asks, rollouts, frozen, request, isClosed, closings });
       const decided = decide(state.active?.rollout ?? null, seen);
       const happened = happenedBy(decided, state.active?.rollout ?? null, now);
       for (const { event } of happened) {
@@ -159,6 +165,8 @@ function observed(
     readonly rollouts: number;
     readonly frozen: Frozen | null;
     readonly request: OperatorRequest | null;
+    readonly isClosed: boolean;
+    readonly closings: readonly Span[];
   },
 ): Observation {
   const { active, last } = state;
@@ -174,6 +182,8 @@ function observed(
     }),
     ...(held !== null && { held }),
     ...(at.frozen !== null && { frozen: at.frozen }),
+    ...(at.isClosed && { closed: { until: at.now + 3_600_000, opens: 'Tue 09:00 Europe/Berlin' } }),
+    ...(at.closings.length > 0 && { closings: [...at.closings] }),
     request: at.request,
   };
 }

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import type { DemandCall } from '../../core/advice/demand.ts';
+import { closedText } from '../../core/decide/closed.ts';
 import { bakeTime } from '../../core/decide/step-length.ts';
 import { AppError } from '../../core/errors.ts';
 import { certifiable, forecast, totalMinutes } from '../../core/judge/forecast.ts';
@@ -9,6 +10,7 @@ import { policyOf } from '../../core/policy/of-model.ts';
 import { NOTHING_TRIED } from '../../core/sizing/candidate.ts';
 import type { InstancesTried } from '../../core/sizing/candidate.ts';
 import type { Policy, RoutePolicy } from '../../core/policy/policy.ts';
+import { windowsText } from '../../core/policy/windows.ts';
 import { hasTools } from '../../core/route.ts';
 import { stopWeight } from '../../core/rollout/rollout.ts';
 import { busiestDemand } from '../../core/sizing/busiest-demand.ts';
@@ -21,6 +23,7 @@ import type { SteadyStates } from '../../core/worth/steady-states.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import type { Environment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { windowState } from '../../files/windows.ts';
 import { useProxies } from '../../huggingface/proxy.ts';
 import { createHubClient } from '../../huggingface/hub/hub.ts';
 import { createEndpointsClient } from '../../huggingface/management/endpoints.ts';
@@ -92,9 +95,9 @@ export const planCommand: CommandModule<object, PlanOptions> = {
           'passes sooner. A worse one does not pass. With less than six hours of calls in\n' +
           'the ledger, the judge is more cautious and steps take longer.\n' +
           '--json: one line for each route {"model","profile","margin","certifiable",\n' +
-          '"shadowMs","steps","totalMs","sizing":{"facts","demand","need":{"terms"},\n' +
-          '"serving":{"args","warnings","notes"},"list","candidates","chosen","instance",\n' +
-          '"swarm"},"steady":{"carries","states":\n' +
+          '"windows","shadowMs","steps","totalMs","sizing":{"facts","demand",\n' +
+          '"need":{"terms"},"serving":{"args","warnings","notes"},"list","candidates",\n' +
+          '"chosen","instance","swarm"},"steady":{"carries","states":\n' +
           '[{"replicas","overflowShare","dedicatedMicros","serverlessMicros"}]}}.',
       ),
   handler: async (options) => {
@@ -205,7 +208,7 @@ function planOf(
     ...(load !== null && policy.overflow.enabled && { load }),
   });
   const steady = db === null || load === null ? null : steadyOf(db, sizing, { model: policy.model, load, now });
-  return { ...timesOf(policy, learnProfile(history, 'serverless')), sizing, steady };
+  return { ...timesOf(policy, learnProfile(history, 'serverless'), now), sizing, steady };
 }
 
 function loadOf(db: LedgerDb, model: string, { since, now }: { since: number; now: number }): LoadCurve {
@@ -236,7 +239,16 @@ function triedOf({ model, endpoint }: RoutePolicy, db: LedgerDb | null, now: num
   return { measured: measuredSpeeds(db, model), leftLately: left };
 }
 
-function timesOf(policy: RoutePolicy, profile: Profile): PlannedTimes {
+/** `mon-thu 09:00-16:00 Europe/Berlin: changes are made only then; closed until ...`; null if they always are. */
+function windowsNow({ windows }: RoutePolicy, now: number): string | null {
+  const state = windowState(windows, now);
+  if (state === null) return null;
+  const { isOpen, until, untilText } = state;
+  const present = isOpen ? `open until ${untilText}` : closedText({ until, opens: untilText }, now);
+  return `${windowsText(windows)}: changes are made only then; now ${present}`;
+}
+
+function timesOf(policy: RoutePolicy, profile: Profile, now: number): PlannedTimes {
   const { shadow, steps, judge } = policy;
   const { callsPerMinute } = profile;
   const stops = steps.map((_, i) => ({
@@ -251,6 +263,7 @@ function timesOf(policy: RoutePolicy, profile: Profile): PlannedTimes {
     profile,
     margin: judge.metrics.speed.margin,
     certifiable: callsPerMinute > 0 ? certifiable(profile, judge, { callsPerMinute }, stops[0]?.weight ?? 0) : [],
+    windows: windowsNow(policy, now),
     shadowMs: copies.minutes * 60_000,
     steps: timed,
     totalMs: total === null ? null : total * 60_000,

@@ -1,5 +1,6 @@
 import { judgeCriteria, measure, measureText } from '../../core/criteria/criteria.ts';
 import { kindsText } from '../../core/criteria/words.ts';
+import { closedText } from '../../core/decide/closed.ts';
 import type { Decision } from '../../core/decide/decision.ts';
 import { healthText } from '../../core/decide/health-text.ts';
 import type { Observation } from '../../core/decide/observation.ts';
@@ -87,6 +88,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
       'account',
       account === 'ok' ? null : `the Hub has ${account === 'refused' ? 'refused' : 'not checked'} the token`,
     ),
+    ...line('window', observation.closed === undefined ? null : closedText(observation.closed, now)),
     ...line('survey', survey === null ? null : surveyText(survey)),
     ...line('instances', rollout === null ? null : triedText(rollout, rollout.phase === 'provisioning')),
     ...line('endpoint', endpointText(observation)),

@@ -1,5 +1,6 @@
+import { closedText } from '../../core/decide/closed.ts';
 import type { Frozen } from '../../core/decide/observation.ts';
-import type { RolloutStatus } from '../../core/status.ts';
+import type { RolloutStatus, RouteStatus } from '../../core/status.ts';
 import { priceText, spanText } from '../../core/text.ts';
 import { timeText } from '../terminal/format.ts';
 import { alert, entry } from './page.ts';
@@ -17,6 +18,19 @@ export function pauseLines(
       : `its endpoint costs up to ${priceText(pricePerHourMicros)} meanwhile; budgets and rollbacks still act`;
   const since = `since ${timeText(pausedSince)}, ${spanText(Math.max(0, page.now - pausedSince))}; no deadline runs`;
   return entry(isPaused ? 'paused' : 'frozen', [since, cost], page);
+}
+
+/** Until when no change window is open; or until when one is, if somebody must answer in it. */
+export function windowLines({ windows, decision, rollout }: RouteStatus, page: Page): string[] {
+  if (windows === undefined || (windows.until !== null && windows.until <= page.now)) return [];
+  const { isOpen, until, untilText } = windows;
+  if (isOpen) {
+    if (rollout?.ask?.isBound !== true || until === null) return [];
+    return entry('window', [`a yes is taken until ${untilText} (for ${spanText(until - page.now)})`], page);
+  }
+  const means = 'nothing is proposed, asked, approved or entered meanwhile; going back works';
+  if (decision?.reason === 'closed_window') return entry('window', [means], page);
+  return entry('window', [`${closedText({ until, opens: untilText }, page.now)}: ${means}`], page);
 }
 
 /** Who has frozen all routes, what that means, and what ends it. */

@@ -11,6 +11,7 @@ import { isShare, METRICS } from '../../core/policy/judge.ts';
 import type { MetricName, MetricPolicy } from '../../core/policy/judge.ts';
 import type { RoutePolicy, ShadowPolicy } from '../../core/policy/policy.ts';
 import type { ScalingPolicy } from '../../core/policy/scaling.ts';
+import { windowsText } from '../../core/policy/windows.ts';
 import { longText } from '../../core/sweep/sweep.ts';
 import { spanText } from '../../core/text.ts';
 import { countText, latencyText, numberText, percentText, weightText } from '../terminal/format.ts';
@@ -25,6 +26,7 @@ export function settings(route: RoutePolicy): Setting[] {
     ['approval', route.approval],
     ['  people', peopleText(route.approvals)],
     ['  over evidence', route.overEvidence ? null : 'forbidden'],
+    ['windows', windowsText(route.windows)],
     ['criteria', criteriaText(criteria)],
     ['  slo missed', criteria.slo === undefined ? null : sloText(criteria.slo)],
     [

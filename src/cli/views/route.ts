@@ -17,7 +17,7 @@ import { answerLines } from './cause.ts';
 import { bar, meters } from './meters.ts';
 import { fullText } from './overflow.ts';
 import { entry } from './page.ts';
-import { pauseLines } from './pause.ts';
+import { pauseLines, windowLines } from './pause.ts';
 import type { Page } from './page.ts';
 import { scalingLines } from './scaling.ts';
 import { isWayBack, stopsBack } from './way-back.ts';
@@ -32,6 +32,7 @@ export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: P
     ...throughLines(rollout, page),
     ...decisionLines(route, page),
     ...pauseLines(rollout, page),
+    ...windowLines(route, page),
     ...commandLines(route, rollout, page),
     ...askLines(route, rollout, page),
     ...(isMoving ? [...roleLines(rollout, page), ''] : []),
@@ -110,7 +111,9 @@ export function decisionLines({ decision, rollout }: RouteStatus, page: Page): s
   const terms = rollout?.ask?.terms;
   const withoutTerms = terms === undefined ? decision.detail : decision.detail.replace(`; ${termsText(terms)}`, '');
   const detail = summary === undefined ? withoutTerms : withoutTerms.replace(`; ${summary}`, '');
-  const now = entry('now', [`${decision.reason.replaceAll('_', ' ')}: ${detail}`], page);
+  // That no window is open is what its detail begins with.
+  const reason = decision.reason === 'closed_window' ? '' : `${decision.reason.replaceAll('_', ' ')}: `;
+  const now = entry('now', [`${reason}${detail}`], page);
   return [...now, ...answerLines(decision.cause, page)];
 }
 
@@ -126,7 +129,7 @@ const WORTH_ABORTING = new Set([
 ]);
 
 /** The commands to type, if the daemon asks something or a person can help. */
-function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
+function commandLines({ decision, windows }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
   const suffix = page.commandSuffix === undefined ? '' : ` ${page.commandSuffix}`;
   const command = (words: string) => page.paint.bold(`npx upshift ${words}${suffix}`);
   const { id, ask, isPaused, pausedSince } = rollout;
@@ -137,6 +140,10 @@ function commandLines({ decision }: RouteStatus, rollout: RolloutStatus, page: P
     const isStep = ask.about === undefined || ask.about === 'step';
     const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
     const no = described(command(`reject ${id}`), isStep ? ends : 'changes nothing', page);
+    if (ask.isBound === true && windows?.isOpen === false) {
+      const later = entry('later', described(yes, 'when a window is open', page), page, true);
+      return [...entry('type', no, page, true), ...later];
+    }
     return entry('type', [...(isStep ? [yes] : described(yes, `yes to the ${ask.about}`, page)), ...no], page, true);
   }
   const isHeldBack = decision?.reason === 'serverless_cannot' && !isWayBack(rollout);

@@ -8,7 +8,7 @@ import { criteriaLines } from './criteria.ts';
 import { laneLines } from './lane.ts';
 import { alert, entry } from './page.ts';
 import type { Page, ViewOptions } from './page.ts';
-import { frozenLines } from './pause.ts';
+import { frozenLines, windowLines } from './pause.ts';
 import { decisionLines, rolloutLines } from './route.ts';
 import { isWayBack, trafficLines } from './way-back.ts';
 
@@ -131,7 +131,7 @@ function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page
   const { rollout, lastRollout, notes } = route;
   const lines = [titleLine(route, page)];
   if (rollout !== null) lines.push(...rolloutLines(route, rollout, page));
-  else lines.push(...decisionLines(route, page));
+  else lines.push(...decisionLines(route, page), ...windowLines(route, page));
   lines.push(...criteriaLines(route, page), ...trafficLines(route, page), ...laneLines(lanes, page));
   if (rollout === null && lastRollout !== null) {
     const { id, phase, at, reason, hint, cause } = lastRollout;

@@ -13,6 +13,8 @@ export interface PlannedTimes {
   readonly profile: Profile;
   readonly margin: number;
   readonly certifiable: readonly { readonly minutes: number; readonly margin: number }[];
+  /** The change windows and whether one is open, for people; null: changes may always be made. */
+  readonly windows: string | null;
   readonly shadowMs: number;
   readonly steps: readonly ForecastStep[];
   /** Null where a step would never pass. */
@@ -62,11 +64,12 @@ export function renderTimes(plan: PlannedTimes, page: Pick<Page, 'width' | 'pain
       page,
     ),
     ...shadow,
+    ...(plan.windows === null ? [] : entry('windows', [plan.windows], page)),
     '',
     ...table(columns, rows, paint).map((line) => `  ${line}`),
     '',
     totalMs === null
       ? paint.yellow('  Some step would take over a week: widen its margins, or wait for more traffic.')
-      : `  In all about ${longText(totalMs)}, plus the time until somebody approves.`,
+      : `  In all about ${longText(totalMs)}, plus the time until somebody approves${plan.windows === null ? '' : ' in a window'}.`,
   ];
 }

@@ -5,6 +5,7 @@ import { isStill } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import { spanText } from '../text.ts';
+import { isBound, openMs, waitClosed } from './closed.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
@@ -35,8 +36,8 @@ export interface Hold {
 
 /**
  * The way of every question about a step, the endpoint or the scaling. While something speaks against it, it is not asked,
- * and an open question is withdrawn. While the rollout is paused nothing happens. Then the policy approves, or a person is
- * asked, or the open question waits for its answer.
+ * and an open question is withdrawn. While the rollout is paused, or no change window is open, nothing happens. Then the policy
+ * approves, or a person is asked, or the open question waits for its answer.
  */
 export function ask(rollout: Rollout, seen: Observation, question: Question, hold: Hold | null): Decision {
   const { about, step, verdict, shadow, scaling, text } = question;
@@ -48,6 +49,8 @@ export function ask(rollout: Rollout, seen: Observation, question: Question, hol
     return decision('withdraw_ask', withdrawn, detail, { events, verdict });
   }
   if (isStill(rollout)) return stayPaused(rollout, { verdict });
+  const closed = isBound(rollout, question, seen) ? waitClosed(seen, text, { verdict }) : null;
+  if (closed !== null) return closed;
   if (question.isAutomatic) {
     const done = question.carryOut();
     const approved = { type: 'approved' as const, ...asked, by: 'policy', reason: null };
@@ -84,9 +87,11 @@ export function stillText({ isPaused, isFrozen }: Rollout): string {
 }
 
 /** How long a proposal was open, if that is longer than the policy allows; else null. */
-export function openTooLong({ phase, since }: Rollout, { now, policy }: Observation): string | null {
-  const { proposalOpen } = policy.limits;
-  return phase === 'proposed' && now - since > proposalOpen ? spanText(proposalOpen) : null;
+export function openTooLong(rollout: Rollout, seen: Observation): string | null {
+  const { proposalOpen } = seen.policy.limits;
+  // A pause counts, because somebody chose it. While no window is open nobody could answer.
+  if (rollout.phase !== 'proposed' || openMs(rollout, rollout.since, seen, []) <= proposalOpen) return null;
+  return `${spanText(proposalOpen)}${seen.closings === undefined ? '' : ' of open windows'}`;
 }
 
 /**

@@ -29,6 +29,7 @@ const CAUSE_OF: Readonly<Record<Reason, Cause | null>> = {
   operator: 'operator',
   paused: 'operator',
   frozen: 'frozen',
+  closed_window: 'closed_window',
   held: 'operator',
   over_evidence: null,
   not_allowed: 'policy',

@@ -10,6 +10,7 @@ import { priceText, spanText } from '../text.ts';
 import { ask } from './asking.ts';
 import type { Hold, Question } from './asking.ts';
 import { budgetOf, budgetText } from './budget-proposal.ts';
+import { isBound, waitClosed } from './closed.ts';
 import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
@@ -51,7 +52,13 @@ export function decideRescale(rollout: Promoted, seen: Observation): Decision | 
   const { adjust, every } = seen.policy.scaling;
   const isWell = seen.endpoint?.state === 'running' && seen.endpoint.isHealthy;
   if (adjust === 'off' || isStill(rollout) || seen.concurrency === undefined || !isWell) return null;
-  if (rollout.granted !== undefined) return begin(rollout, seen, rollout.granted, 'approved', []);
+  const { granted } = rollout;
+  if (granted !== undefined) {
+    const closed = isBound(rollout, { about: 'scaling', scaling: granted }, seen)
+      ? waitClosed(seen, changeText(rollout, seen, granted))
+      : null;
+    return closed ?? begin(rollout, seen, granted, 'approved', []);
+  }
   const isOpen = isAbout(rollout.ask, 'scaling');
   if (!isOpen && (rollout.ask !== null || seen.now - (rollout.rescaledAt ?? rollout.since) < every)) return null;
   if (isOpen) return ask(rollout, seen, openQuestion(rollout), staleness(rollout, seen));
@@ -83,7 +90,8 @@ function openQuestion({ step, ask: open }: Promoted): Question {
   const asked = open?.scaling === undefined ? 'another scaling' : scalingText(open.scaling);
   const text = `change the endpoint to ${asked}`;
   const carryOut = () => decision('wait', 'awaiting_approval', text);
-  return { about: 'scaling', step, verdict: null, text, isAutomatic: false, carryOut };
+  const scaling = open?.scaling === undefined ? {} : { scaling: open.scaling };
+  return { about: 'scaling', step, verdict: null, ...scaling, text, isAutomatic: false, carryOut };
 }
 
 /** A question stays open as long as the present scaling does not fit the concurrency and the proposed scaling does. */
@@ -109,7 +117,7 @@ function begin(
   reason: 'approved' | 'concurrency_changed',
   why: readonly string[],
 ): Decision {
-  const change = `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
+  const change = `${changeText(rollout, seen, scaling)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
   const { attempts, faults } = seen.stableRecent;
   const unable = serverlessUnable(seen);
   if (unable !== null || (attempts >= 5 && faults * 2 >= attempts)) {
@@ -119,6 +127,10 @@ function begin(
   const began = { type: 'detour_began' as const, why: 'rescale' as const, scaling, bridgedBefore: bridged(seen) };
   const detail = `${change}; serverless serves the calls meanwhile`;
   return decision('begin_detour', reason, detail, { events: [began] });
+}
+
+function changeText(rollout: Promoted, seen: Observation, scaling: Scaling): string {
+  return `changes to ${scalingText(scaling)}, ${costText(rollout, seen, scaling)}`;
 }
 
 /**

@@ -86,6 +86,7 @@ export const REASONS = [
   'operator',
   'paused',
   'frozen',
+  'closed_window',
   'held',
   'over_evidence',
   'not_allowed',

@@ -9,6 +9,7 @@ import type { BackPolicy } from '../policy/back.ts';
 import type { BudgetPolicy } from '../policy/budget.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
 import type { Alternative } from '../rollout/instances.ts';
+import type { Span } from '../rollout/pauses.ts';
 import type { WarmEndpoint } from '../rollout/rollout.ts';
 import type { ShadowFigures } from '../rollout/ask.ts';
 import type { StepFigures } from '../rollout/step-figures.ts';
@@ -98,6 +99,14 @@ export interface Said {
 
 /** A freeze of all routes that nobody has ended. */
 export type Frozen = Said;
+
+/** What is known while no change window of the policy is open. */
+export interface Closed {
+  /** When one opens, epoch ms; null: not within weeks. */
+  readonly until: number | null;
+  /** The same for people, by the clock of the window: `Tue 09:00 Europe/Berlin`. */
+  readonly opens: string;
+}
 
 /** A command of an operator that waits in the ledger. */
 export interface OperatorRequest {
@@ -207,6 +216,13 @@ export interface Observation {
   readonly request: OperatorRequest | null;
   /** The freeze of all routes; absent: there is none. */
   readonly frozen?: Frozen;
+  /** Present while no change window of the policy file is open; absent: changes may be made. */
+  readonly closed?: Closed;
+  /**
+   * When no window was open since the active rollout was proposed, at most a month back, oldest first, epoch ms; absent: a window
+   * was open all the time.
+   */
+  readonly closings?: readonly Span[];
   /** The abort of the route's last rollout by a person, until somebody lifts it; absent: there is none. */
   readonly held?: Said & { readonly rolloutId: string; readonly toward: Toward };
   /**

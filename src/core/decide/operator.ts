@@ -11,6 +11,7 @@ import { openTooLong } from './asking.ts';
 import { budgetRollback, extendBudget } from './budget-guard.ts';
 import { overBudget } from './budget-proposal.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
+import { isBound, refuseClosed } from './closed.ts';
 import { decision, done, leave, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { changedText, evidenceOf } from './evidence.ts';
@@ -106,7 +107,8 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   }
   const answer = answerOpen(rollout, seen, ask, request);
   if (request.kind === 'reject') return answer;
-  return refuseFrozen(seen, request) ?? countApproval(ask, seen, request, answer);
+  const closed = isBound(rollout, ask, seen) ? refuseClosed(seen, request) : null;
+  return refuseFrozen(seen, request) ?? closed ?? countApproval(ask, seen, request, answer);
 }
 
 /** Answers the open question, as one person may. */

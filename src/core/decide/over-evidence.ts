@@ -3,6 +3,7 @@ import type { Rollout } from '../rollout/rollout.ts';
 import { approvalsNeeded } from './approvals.ts';
 import { budgetRollback } from './budget-guard.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
+import { isBound, refuseClosed } from './closed.ts';
 import { done, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, OperatorRequest } from './observation.ts';
@@ -39,6 +40,8 @@ export function answerOverEvidence(rollout: Rollout, seen: Observation, request:
     );
   }
   if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
+  const closed = isBound(rollout, {}, seen) ? refuseClosed(seen, request) : null;
+  if (closed !== null) return closed;
   const forbidden = hardLimit(rollout, seen);
   if (forbidden !== null) return refuse(request, ...forbidden);
   const verdict = stepVerdict(rollout, seen);

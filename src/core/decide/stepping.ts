@@ -9,6 +9,7 @@ import { momentText } from '../time.ts';
 import { ask, stayPaused } from './asking.ts';
 import type { Hold, Question } from './asking.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
+import { openMs } from './closed.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { changedText, evidenceOf, evidenceText } from './evidence.ts';
@@ -198,13 +199,13 @@ function moreText(calls: number, wanted: number, spent: number): string {
 
 /**
  * What to do about a step or a rollout that is too old and may still not go on; null if it is not. The time in which it was
- * paused does not count. An open question is withdrawn before.
+ * paused or no change window was open does not count. An open question is withdrawn before.
  */
 function overdue(rollout: Stopped, seen: Observation, { reason, detail }: Hold): Decision | null {
   if (isStill(rollout) || isAbout(rollout.ask, 'step')) return null;
   const { stepWithin, rolloutWithin } = seen.policy.limits;
-  const isLate = unpausedMs(rollout, rollout.since, seen.now) > stepWithin;
-  const isVeryLate = unpausedMs(rollout, rollout.startedAt, seen.now) > rolloutWithin;
+  const isLate = openMs(rollout, rollout.since, seen) > stepWithin;
+  const isVeryLate = openMs(rollout, rollout.startedAt, seen) > rolloutWithin;
   if (!isLate && !isVeryLate) return null;
   const why = isVeryLate ? 'rollout_overdue' : 'step_overdue';
   const age = isVeryLate

@@ -5,6 +5,7 @@ import type { SaidBy } from '../rollout/rollout.ts';
 import { momentText } from '../time.ts';
 import { priceText, problemText, spanText } from '../text.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
+import { refuseClosed, waitClosed } from './closed.ts';
 import { beginEffect, decision, done, endpointText, refuse } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { answerRelease, frozenText, heldBack, refuseFrozen } from './holds.ts';
@@ -48,12 +49,14 @@ export function decideWatching(seen: Observation): Decision {
     const left = cooldown - (seen.now - seen.lastEndedAt);
     return decision('wait', 'cooldown', `${figures}; nothing is proposed for another ${spanText(left)}`);
   }
-  return decideProposing(seen, figures);
+  return waitClosed(seen, figures) ?? decideProposing(seen, figures);
 }
 
 /** Answers a request about a route without a rollout. */
 function answerWatching(seen: Observation, request: OperatorRequest): Decision {
-  if (request.kind === 'propose') return refuseFrozen(seen, request) ?? answerPropose(seen, request);
+  if (request.kind === 'propose') {
+    return refuseFrozen(seen, request) ?? refuseClosed(seen, request) ?? answerPropose(seen, request);
+  }
   if (request.rolloutId === null) return answerRelease(seen, request);
   return refuse(request, 'stale_request', `rollout ${request.rolloutId} is over`);
 }

@@ -10,6 +10,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
   approval: 'manual',
   approvals: ONE_APPROVAL,
   overEvidence: true,
+  windows: [],
   criteria: {
     window: 300_000,
     calls: 2_000,

@@ -46,6 +46,7 @@ function fill(base: Filled, given: Settings): Filled {
     approval: given.approval ?? base.approval,
     approvals: { ...base.approvals, ...given.approvals },
     overEvidence: given.overEvidence ?? base.overEvidence,
+    windows: given.windows ?? base.windows,
     criteria: fillCriteria(base.criteria, given.criteria ?? {}),
     steps: given.steps ?? base.steps,
     affinity: given.affinity ?? base.affinity,

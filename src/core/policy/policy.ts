@@ -10,6 +10,7 @@ import type { JudgePolicy } from './judge.ts';
 import type { OverflowPolicy } from './overflow.ts';
 import type { ScalingPolicy } from './scaling.ts';
 import type { SweepPolicy } from './sweep.ts';
+import type { ChangeWindow } from './windows.ts';
 
 /** How careful a rollout is. Spans in clock ms, shares 0..1. */
 export interface LimitsPolicy {
@@ -55,6 +56,8 @@ export interface RoutePolicy {
   readonly approvals: ApprovalsPolicy;
   /** Whether a person may enter a step although its evidence is missing or no pass. */
   readonly overEvidence: boolean;
+  /** When changes toward an endpoint may be made; empty: always. */
+  readonly windows: readonly ChangeWindow[];
   readonly criteria: CriteriaPolicy;
   /** Rising weights, the last 1. */
   readonly steps: readonly number[];

@@ -14,6 +14,7 @@ import { overflowSchema } from './overflow.ts';
 import { scalingSchemas } from './scaling.ts';
 import { sweepSchema } from './sweep.ts';
 import { count, margin, share, span, UNIT_MS } from './values.ts';
+import { WINDOW_KEYS, windowsSchema } from './windows.ts';
 
 /**
  * The form of a policy file. Spans are written as `30s`, `5m`, `6h`, shares as `0.05` or `5%`; both become numbers here
@@ -154,6 +155,7 @@ const settings = {
   approval: z.enum(['manual', 'automatic']).optional(),
   approvals: approvalsSchema.partial().optional(),
   overEvidence: z.boolean().describe('`true`, `false`').optional(),
+  windows: windowsSchema.optional(),
   criteria: criteriaSchema.partial().optional(),
   steps: stepsSchema.optional(),
   affinity: z.enum(AFFINITIES).optional(),
@@ -216,6 +218,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   settings: Object.keys(settings),
   route: ['model', ...Object.keys(settings), 'endpoint'],
   approvals: QUESTIONS,
+  'windows.route': WINDOW_KEYS,
   criteria: Object.keys(criteriaSchema.shape),
   slo: ['p95', 'availability'],
   predictability: ['ratio'],

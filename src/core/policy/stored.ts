@@ -14,6 +14,8 @@ import type { Policy, RoutePolicy } from './policy.ts';
 import type { OverflowPolicy } from './overflow.ts';
 import type { ScalingPolicy } from './scaling.ts';
 import type { SweepPolicy } from './sweep.ts';
+import { DAYS } from './windows.ts';
+import type { ChangeWindow } from './windows.ts';
 
 /** Policies as they are stored: every default filled in, spans in ms, shares 0..1. */
 
@@ -97,6 +99,10 @@ const scaling = storedAs<ScalingPolicy>()(
   }),
 );
 
+const changeWindow = storedAs<ChangeWindow>()(
+  z.strictObject({ days: z.array(z.enum(DAYS)), from: count, to: count, zone: z.string() }),
+);
+
 /** One route's policy. */
 export const routePolicySchema = storedAs<RoutePolicy>()(
   z.strictObject({
@@ -104,6 +110,7 @@ export const routePolicySchema = storedAs<RoutePolicy>()(
     approval: z.enum(['manual', 'automatic']),
     approvals: z.strictObject({ provision: count, step: count, promote: count, budget: count, scaling: count }),
     overEvidence: z.boolean(),
+    windows: z.array(changeWindow),
     criteria: criteriaSchema,
     steps: z.array(share),
     affinity: z.enum(AFFINITIES),

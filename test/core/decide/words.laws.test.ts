@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Action } from '../../../src/core/decide/decision.ts';
 import { openTooLong } from '../../../src/core/decide/asking.ts';
+import { presentScaling } from '../../../src/core/decide/present-scaling.ts';
 import { stepVerdict } from '../../../src/core/decide/rollback.ts';
 import { isOver, weights } from '../../../src/core/rollout/rollout.ts';
 import { afterEvent, NO_ROLLOUTS, rolloutsOf, stateOf } from '../../../src/core/rollout/route-state.ts';
@@ -63,6 +64,33 @@ function forbidden(spoken: Spoken): void {
   }
   if (request?.withdrawnBy !== undefined && decided.outcome !== null) {
     assert.deepEqual([decided.action, decided.events], ['refuse', []], 'a withdrawn word is carried out');
+  }
+}
+
+/** What is entered, asked or said yes to toward the endpoint although no change window is open, or is refused for that wrongly. */
+function inWindows(spoken: Spoken): void {
+  const { decided, seen } = spoken;
+  const rollout = active(spoken);
+  if (seen.closed === undefined) {
+    assert.notEqual(decided.reason, 'closed_window');
+    return;
+  }
+  const kinds = ['abort', 'reject', 'pause', 'resume', 'through_outage'];
+  if (kinds.includes(seen.request?.kind ?? '')) assert.notEqual(decided.reason, 'closed_window');
+  if (rollout?.toward === 'serverless') {
+    assert.notEqual(decided.reason, 'closed_window');
+    return;
+  }
+  const proposed = decided.events.find((event) => event.type === 'proposed');
+  assert.ok(proposed === undefined || proposed.rollout.toward === 'serverless', 'proposed while closed');
+  for (const event of decided.events) {
+    assert.ok(!['provisioning_started', 'step_entered', 'promoted'].includes(event.type), `${event.type} while closed`);
+    const isAnswer = event.type === 'asked' || event.type === 'approved' || event.type === 'approval_added';
+    if (isAnswer) assert.notEqual(event.about ?? 'step', 'step', `${event.type} about a step while closed`);
+    if (event.type === 'detour_began' && event.why === 'rescale') {
+      const before = rollout?.phase === 'promoted' ? presentScaling(rollout, seen.policy.endpoint).maxReplica : 0;
+      assert.ok(event.scaling.maxReplica <= before, 'more replicas while closed');
+    }
   }
 }
 
@@ -128,13 +156,26 @@ describe('whatever people say, early, late, twice, queued, by two of them, and a
         if (spends(spoken)) reached.add('spends');
         if (decided.reason === 'over_evidence') reached.add('over_evidence');
         if (decided.reason === 'held') reached.add('held');
+        if (decided.reason === 'closed_window') reached.add(`closed: ${seen.request?.kind ?? decided.action}`);
+        if (seen.closed !== undefined && decided.action === 'roll_back') reached.add('closed: rolls back');
         if (decided.action === 'propose' && seen.request?.kind === 'propose') reached.add('proposed by hand');
         if (seen.request?.kind === 'abort' && decided.outcome?.result === 'done') {
           reached.add(`abort ${active(spoken)?.phase ?? ''}`);
         }
       }
     }
-    const wanted = ['withdrawn', 'spends', 'over_evidence', 'held', 'proposed by hand', 'freeze', 'thaw', 'promote'];
+    const closed = ['wait', 'approve', 'over_evidence', 'propose', 'rolls back'].map((what) => `closed: ${what}`);
+    const wanted = [
+      ...closed,
+      'withdrawn',
+      'spends',
+      'over_evidence',
+      'held',
+      'proposed by hand',
+      'freeze',
+      'thaw',
+      'promote',
+    ];
     const phases = ['proposed', 'provisioning', 'warming', 'shadowing', 'stepping', 'holding', 'promoted'];
     const missing = [...wanted, ...phases.map((phase) => `abort ${phase}`)].filter((one) => !reached.has(one));
     assert.deepEqual(missing, []);
@@ -144,7 +185,7 @@ describe('whatever people say, early, late, twice, queued, by two of them, and a
     fc.assert(
       fc.property(talks, (one) => {
         for (const spoken of talk(one, restored)) {
-          for (const law of [forbidden, paidFor, obeyed, marked]) law(spoken);
+          for (const law of [forbidden, inWindows, paidFor, obeyed, marked]) law(spoken);
         }
       }),
       chosen,
