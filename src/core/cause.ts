@@ -87,6 +87,12 @@ const MEANINGS = {
     answer:
       'Compare the model, the engine and its arguments with what serverless runs; then wait for the next proposal.',
   },
+  answers_differ: {
+    means:
+      'The endpoint answers in another form, or to another prompt, than serverless: tool calls, JSON, endings, reasoning, template tokens.',
+    answer:
+      'Compare the chat template, the parsers of tools and reasoning and the context length under `endpoint.args` with what serverless runs.',
+  },
   saturated: {
     means: 'The ready replicas were not seen to carry what the next step brings.',
     answer: 'Raise `endpoint.maxReplica` or choose a larger instance.',

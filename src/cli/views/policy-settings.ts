@@ -8,7 +8,7 @@ import type { OverflowPolicy } from '../../core/policy/overflow.ts';
 import { isSets, requireText } from '../../core/policy/criteria.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
 import { isShare, METRICS } from '../../core/policy/judge.ts';
-import type { MetricName, MetricPolicy } from '../../core/policy/judge.ts';
+import type { JudgedMetric, MetricName, MetricPolicy } from '../../core/policy/judge.ts';
 import type { RoutePolicy, ShadowPolicy } from '../../core/policy/policy.ts';
 import type { ScalingPolicy } from '../../core/policy/scaling.ts';
 import { windowsText } from '../../core/policy/windows.ts';
@@ -100,10 +100,17 @@ function shadowText({ share, time, concurrency, exclude }: ShadowPolicy): string
   return `${percentText(share)} of calls copied for ${spanText(time)}, ${concurrency} at once${without}`;
 }
 
-function metricText(metric: MetricName, { margin, rollbackMargin, judge }: MetricPolicy): string {
-  const [sign, unit] = isShare(metric) ? ['+', ' of calls'] : metric === 'length' ? ['+/-', ''] : ['+', ''];
+function metricText(metric: MetricName, policy: JudgedMetric | MetricPolicy | undefined): string | null {
+  if (policy === undefined) return null;
+  const { margin, judge } = policy;
+  if (judge === 'off') return 'not compared';
+  const advice = judge === 'advise' ? ' (advice only)' : '';
+  if (metric === 'promptTokens') return `at most +/-${countText(margin, 'token')}, the same for all${advice}`;
+  const hasBothSides = metric === 'length' || metric === 'finish' || metric === 'reasoning';
+  const [sign, unit] = [hasBothSides ? '+/-' : '+', isShare(metric) ? ' of calls' : ''];
   const text = (value: number) => `${sign}${percentText(value, isShare(metric) ? 2 : 0)}${unit}`;
-  return `at most ${text(margin)}, rollback at ${text(rollbackMargin)}${judge === 'advise' ? ' (advice only)' : ''}`;
+  const back = 'rollbackMargin' in policy ? `, rollback at ${text(policy.rollbackMargin)}` : '';
+  return `at most ${text(margin)}${back}${advice}`;
 }
 
 function wayBack(

@@ -123,6 +123,7 @@ const WORTH_ABORTING = new Set([
   'both_unhealthy',
   'stable_unable',
   'unhealthy',
+  'prompts_differ',
   'serverless_cannot',
   'capacity',
   'saturated',

@@ -121,6 +121,7 @@ export const REASONS = [
   'shadowing',
   'verdict_fail',
   'unhealthy',
+  'prompts_differ',
   'consecutive_faults',
   'both_unhealthy',
   'stable_unable',

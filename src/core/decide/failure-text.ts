@@ -1,6 +1,7 @@
 import type { Verdict } from '../judge/verdict.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
+import { withQuestion } from './form-question.ts';
 import type { Observation } from './observation.ts';
 
 /** An endpoint that has had traffic for less than this time may be slow because it is cold. */
@@ -12,7 +13,7 @@ export function failureText(
   seen: Observation,
   verdict: Verdict,
 ): string {
-  const { summary } = verdict;
+  const summary = withQuestion(rollout, seen, verdict);
   if (rollout.toward === 'serverless') return summary;
   const age = seen.now - rollout.since;
   const isEarly = rollout.phase === 'shadowing' || (rollout.phase === 'stepping' && rollout.step === 1);

@@ -44,7 +44,8 @@ export function answerOverEvidence(rollout: Rollout, seen: Observation, request:
   if (closed !== null) return closed;
   const forbidden = hardLimit(rollout, seen);
   if (forbidden !== null) return refuse(request, ...forbidden);
-  const verdict = stepVerdict(rollout, seen);
+  const isHeldByPrompts = rollout.step === 0 && seen.verdict?.cause === 'promptTokens';
+  const verdict = isHeldByPrompts ? seen.verdict : stepVerdict(rollout, seen);
   const evidence = verdict === null ? 'nothing has been judged yet' : verdict.summary;
   const because = request.reason === null ? '' : `: ${request.reason}`;
   const detail = `step ${next} entered over the evidence by ${request.by}${because}; the evidence: ${evidence}`;

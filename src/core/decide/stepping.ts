@@ -1,4 +1,4 @@
-import { sideName } from '../judge/sentence.ts';
+import { sideName } from '../judge/side-name.ts';
 import type { Verdict } from '../judge/verdict.ts';
 import { isAbout } from '../rollout/ask.ts';
 import { isStill, unpausedMs } from '../rollout/pauses.ts';
@@ -15,6 +15,7 @@ import type { Decision, Reason } from './decision.ts';
 import { changedText, evidenceOf, evidenceText } from './evidence.ts';
 import type { Evidence } from './evidence.ts';
 import { failureText } from './failure-text.ts';
+import { withQuestion } from './form-question.ts';
 import type { Observation } from './observation.ts';
 import { decideOutage } from './outage.ts';
 import { decideRollback, oddReading, rollBack } from './rollback.ts';
@@ -157,7 +158,9 @@ function stepHold(rollout: Stopped, seen: Observation, verdict: Verdict | null):
 function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null): [Reason, string] | null {
   const odd = rollout.toward === 'dedicated' ? oddReading(rollout, seen) : null;
   if (odd !== null) return odd;
-  if (rollout.step === 0) return null;
+  if (rollout.step === 0) {
+    return verdict?.cause === 'promptTokens' ? ['prompts_differ', withQuestion(rollout, seen, verdict)] : null;
+  }
   if (verdict === null) return ['gathering', `nothing has been judged yet${silenceText(rollout, seen)}`];
   if (verdict.status === 'unhealthy') return ['unhealthy', verdict.summary];
   const slack = rollout.ask === null ? 1 : OPEN_SLACK;

@@ -1,5 +1,5 @@
-import { METRICS } from '../policy/judge.ts';
-import type { JudgePolicy, MetricName } from '../policy/judge.ts';
+import { BETTING_METRICS, FORM_METRICS } from '../policy/judge.ts';
+import type { BettingMetric, FormMetric, JudgePolicy } from '../policy/judge.ts';
 import { SIZES } from './profile.ts';
 
 /**
@@ -35,16 +35,20 @@ export interface FailOdds {
 
 /**
  * The odds that each metric needs to roll back. A metric that only advises gets the odds it would need if it acted
- * alone.
+ * alone. `hasForm`: whether the route's calls may have a metric of form; one that they lack takes no part of the allowed error.
  */
-export function failOdds({ errorRates, metrics }: JudgePolicy, steps: number): Record<MetricName, FailOdds> {
-  const acting = METRICS.filter((name) => metrics[name].judge === 'act');
-  const weigh = (names: readonly MetricName[]) =>
-    names.reduce((sum, name) => sum + (acting.includes(name) ? metrics[name].weight : 0), 0);
-  const [all, sizes] = [weigh(METRICS), weigh(SIZES)];
-  const entries = METRICS.map((name) => {
-    const { weight, judge } = metrics[name];
-    const part = (of: number) => errorRates.falseRollback * (judge === 'act' ? weight / of : 1);
+export function failOdds(
+  { errorRates, metrics }: JudgePolicy,
+  steps: number,
+  hasForm: (name: FormMetric) => boolean,
+): Record<BettingMetric, FailOdds> {
+  const isActing = (name: BettingMetric) => metrics[name]?.judge === 'act' && (!isForm(name) || hasForm(name));
+  const weigh = (names: readonly BettingMetric[]) =>
+    names.reduce((sum, name) => sum + (isActing(name) ? (metrics[name]?.weight ?? 0) : 0), 0);
+  const [all, sizes] = [weigh(BETTING_METRICS), weigh(SIZES)];
+  const entries = BETTING_METRICS.map((name) => {
+    const weight = metrics[name]?.weight ?? 0;
+    const part = (of: number) => errorRates.falseRollback * (isActing(name) ? weight / of : 1);
     const bet = SHARES.bet * part(all);
     const gate = SHARES.gate * part(sizes);
     return [
@@ -57,5 +61,9 @@ export function failOdds({ errorRates, metrics }: JudgePolicy, steps: number): R
       },
     ] as const;
   });
-  return Object.fromEntries(entries) as Record<MetricName, FailOdds>;
+  return Object.fromEntries(entries) as Record<BettingMetric, FailOdds>;
+}
+
+function isForm(name: BettingMetric): name is FormMetric {
+  return (FORM_METRICS as readonly BettingMetric[]).includes(name);
 }

@@ -1,12 +1,15 @@
-import { isShare, METRICS } from '../policy/judge.ts';
-import type { JudgePolicy, MetricName } from '../policy/judge.ts';
+import { BASIC_METRICS, FORM_METRICS, isShare } from '../policy/judge.ts';
+import type { JudgePolicy } from '../policy/judge.ts';
 import { LevelTest, rhoAfter } from '../stats/level.ts';
 import type { Drift } from '../stats/level.ts';
-import { STAKES } from '../stats/wealth.ts';
 import { usualNoise } from './comparison.ts';
 import { STEP_AT, WIDE } from './error-rates.ts';
+import { LONG_MINUTES } from './form-metric.ts';
+import { PARTS } from './form-scores.ts';
+import { usualOf } from './form-usual.ts';
 import { AIM, ROLLOUT_MINUTES, STEP_MINUTES } from './pass-gate.ts';
 import type { Profile, Size } from './profile.ts';
+import { callsNeeded, grow, growByPairs, meanOf, noGrowth } from './share-course.ts';
 
 /** How long one step will take. */
 export interface ForecastStep {
@@ -44,7 +47,6 @@ interface Traffic {
 
 /** One metric's evidence, which grows as it does in the median run. */
 interface Course {
-  readonly name: MetricName;
   minute(callsPerMinute: number, weight: number): void;
   /** A minute of the shadow stage. */
   copied(pairsPerMinute: number): void;
@@ -60,9 +62,7 @@ export function forecast(
   { callsPerMinute }: Traffic,
   { stops, copies }: { readonly stops: readonly Stop[]; readonly copies: Copies },
 ): ForecastStep[] {
-  const courses = METRICS.filter((name) => policy.metrics[name].judge === 'act' && profile.covered[name] >= 0.1).map(
-    (name) => (isShare(name) ? shareCourse(name, profile, policy) : sizeCourse(name as Size, profile, policy)),
-  );
+  const courses = [...basicCourses(profile, policy), ...formCourses(profile, policy, callsPerMinute, stops)];
   for (let minute = 0; minute < copies.minutes; minute++) {
     for (const course of courses) course.copied(callsPerMinute * copies.share);
   }
@@ -120,12 +120,7 @@ export function certifiable(
   });
 }
 
-function sizeCourse(name: Size, profile: Profile, policy: JudgePolicy): Course {
-  return new SizeCourse(name, Math.log1p(policy.metrics[name].margin), profile);
-}
-
 class SizeCourse implements Course {
-  readonly name: Size;
   readonly #margin: number;
   readonly #variance: number;
   readonly #drift: Drift;
@@ -135,7 +130,6 @@ class SizeCourse implements Course {
   #open = 0;
 
   constructor(name: Size, margin: number, profile: Profile) {
-    this.name = name;
     this.#margin = margin;
     this.#variance = profile.spread[name] ** 2;
     const { sigma, phi } = profile.drift[name];
@@ -176,48 +170,44 @@ class SizeCourse implements Course {
   }
 }
 
-function shareCourse(name: MetricName, profile: Profile, policy: JudgePolicy): Course {
-  const usual = profile.shares[name as keyof Profile['shares']];
-  const { margin } = policy.metrics[name];
-  const rollout = new Float64Array(STAKES.length);
-  const step = new Float64Array(STAKES.length);
+/** The course of a share, of which `covered` (0..1) of the calls tell something. */
+function shareCourse({ usual, covered }: { readonly usual: number; readonly covered: number }, margin: number): Course {
+  const rollout = noGrowth();
+  const step = noGrowth();
   return {
-    name,
     minute(callsPerMinute, weight) {
-      grow(rollout, callsPerMinute, weight, usual, margin);
-      grow(step, callsPerMinute, weight, usual, margin * WIDE);
+      grow(rollout, callsPerMinute * covered, weight, usual, margin);
+      grow(step, callsPerMinute * covered, weight, usual, margin * WIDE);
     },
     copied(pairsPerMinute) {
-      growByPairs(rollout, pairsPerMinute, usual, margin);
+      growByPairs(rollout, pairsPerMinute * covered, usual, margin);
     },
     odds: () => ({ rollout: meanOf(rollout), step: meanOf(step) }),
     beginStep: () => step.fill(0),
   };
 }
 
-/** Adds a minute's mean growth to the logarithm of each stake's wealth. */
-function grow(logs: Float64Array, calls: number, weight: number, usual: number, margin: number): void {
-  const guess = usual + (1 - weight) * margin;
-  const worst = Math.max((1 + margin - guess) * (1 - weight), guess * weight);
-  for (let i = 0; i < logs.length; i++) {
-    const gain = (score: number, surprise: number) =>
-      Math.log1p(((STAKES[i] as number) * -(score - guess) * surprise) / worst);
-    const canary = usual * gain(1, 1 - weight) + (1 - usual) * gain(0, 1 - weight);
-    const stable = usual * gain(1 + margin, -weight) + (1 - usual) * gain(margin, -weight);
-    logs[i] = (logs[i] as number) + calls * (weight * canary + (1 - weight) * stable);
-  }
+function basicCourses(profile: Profile, { metrics }: JudgePolicy): Course[] {
+  return BASIC_METRICS.flatMap((name) => {
+    const { judge, margin } = metrics[name];
+    if (judge !== 'act' || profile.covered[name] < 0.1) return [];
+    if (!isShare(name)) return new SizeCourse(name as Size, Math.log1p(margin), profile);
+    return shareCourse({ usual: profile.shares[name as keyof Profile['shares']], covered: 1 }, margin);
+  });
 }
 
-/** The same for pairs; either half of a pair may score 1. */
-function growByPairs(logs: Float64Array, pairs: number, usual: number, margin: number): void {
-  const one = usual * (1 - usual);
-  for (let i = 0; i < logs.length; i++) {
-    const gain = (difference: number) => Math.log1p(((STAKES[i] as number) * (margin - difference)) / (1 + margin));
-    logs[i] = (logs[i] as number) + pairs * (one * gain(1) + one * gain(-1) + (1 - 2 * one) * gain(0));
-  }
-}
-
-function meanOf(logs: Float64Array): number {
-  const most = Math.max(...logs);
-  return most + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - most), 0) / logs.length);
+/** The courses of what is known of the form of answers, without what too few calls have to tell. */
+function formCourses(profile: Profile, policy: JudgePolicy, callsPerMinute: number, stops: readonly Stop[]): Course[] {
+  return FORM_METRICS.flatMap((name) => {
+    const metric = policy.metrics[name];
+    if (metric?.judge !== 'act') return [];
+    const { margin } = metric;
+    return PARTS[name].measures.flatMap((measure) => {
+      const { share: usual, covered } = usualOf(profile, measure);
+      const odds = 1 / policy.errorRates.falsePass;
+      const needed = callsNeeded(usual, margin, { weight: stops[0]?.weight ?? 0.5, odds });
+      if (covered === null || needed > covered * callsPerMinute * LONG_MINUTES) return [];
+      return shareCourse({ usual, covered }, margin);
+    });
+  });
 }

@@ -1,18 +1,18 @@
-import { METRICS } from '../policy/judge.ts';
+import type { Agreement } from '../form/agreement.ts';
 import type { JudgePolicy } from '../policy/judge.ts';
 import type { Affinity, Role, Toward } from '../route.ts';
 import { Wealth } from '../stats/wealth.ts';
 import { MINUTE_US } from '../time.ts';
-import { failOdds, STEP_AT, UNHEALTHY_AT } from './error-rates.ts';
+import { STEP_AT, UNHEALTHY_AT } from './error-rates.ts';
 import { ShareFailureBet } from './failure-bet.ts';
-import { MetricJudge } from './metric-judge.ts';
+import { JudgedMetrics } from './judged-metrics.ts';
 import type { Profile } from './profile.ts';
 import { scoreCall, scoreEarly, scoreRejection } from './scores.ts';
 import { summarize } from './sentence.ts';
 import { FirstCalls, Units } from './units.ts';
-import type { UnitScore } from './units.ts';
 import { StableHealth } from './stable-health.ts';
-import type { JudgedCall, Verdict, VerdictStatus } from './verdict.ts';
+import { TextNotes } from './text-notes.ts';
+import type { JudgedCall, MetricVerdict, Verdict } from './verdict.ts';
 
 /** How much larger one role's share of rejected requests may be. Beyond this the roles do not get the same requests. */
 const REJECTIONS_MARGIN = 0.002;
@@ -64,7 +64,8 @@ export class Judge {
   readonly #units: { readonly early: FirstCalls; readonly full: Units } | null;
   readonly #toward: Toward;
   readonly #lastStep: number;
-  readonly #metrics: readonly MetricJudge[];
+  readonly #metrics: JudgedMetrics;
+  readonly #notes = new TextNotes();
   readonly #earlyFaults: ShareFailureBet;
   readonly #split = { more: new Wealth({ canRestart: true }), less: new Wealth({ canRestart: true }), peak: 0 };
   readonly #rejections: readonly ShareFailureBet[];
@@ -84,11 +85,12 @@ export class Judge {
     this.#policy = policy;
     this.#toward = toward;
     this.#lastStep = steps.length;
-    const odds = failOdds(policy, steps.length);
     this.#earlyFaults = new ShareFailureBet(policy.metrics.faults.rollbackMargin, profile.shares.faults);
     const hasUnits = affinity !== 'call';
-    this.#metrics = METRICS.map((name) => new MetricJudge(name, policy.metrics[name], profile, odds[name], hasUnits));
-    this.#units = hasUnits ? { early: new FirstCalls(), full: new Units((unit) => this.#takeUnit(unit)) } : null;
+    this.#metrics = new JudgedMetrics(profile, policy, steps, hasUnits);
+    this.#units = hasUnits
+      ? { early: new FirstCalls(), full: new Units((unit) => this.#metrics.takeUnit(unit)) }
+      : null;
     this.#rejections = [0, 1].map(() => new ShareFailureBet(REJECTIONS_MARGIN, 0.002));
     this.#health = new StableHealth(profile);
   }
@@ -129,32 +131,26 @@ export class Judge {
     const scores = scoreCall(call, this.#profile, this.#health.level, this.#toward);
     if (scores.faults !== null) this.#decided[role]++;
     if (role === 'stable') this.#health.add(scores.faults, scores.speed);
-    if (this.#units === null) {
-      for (const metric of this.#metrics) metric.take(call, scores[metric.name]);
-      return;
-    }
-    const isFirst = this.#units.full.add(call, scores);
-    for (const metric of this.#metrics) {
-      metric.cover(call, scores[metric.name]);
-      if (isFirst) metric.takeFirst(call, scores[metric.name]);
-    }
+    this.#notes.take(call);
+    if (this.#units === null) this.#metrics.take(call, scores);
+    else this.#metrics.cover(call, scores, this.#units.full.add(call, scores));
   }
 
-  #takeUnit({ role, weight, scores }: UnitScore): void {
-    for (const metric of this.#metrics) metric.takeUnit(role, weight, scores[metric.name]);
-  }
-
-  /** Takes a pair of the shadow stage: the live call on serverless and its copy on the endpoint. */
-  pair(stable: JudgedCall, canary: JudgedCall): void {
+  /**
+   * Takes a pair of the shadow stage: the live call on serverless and its copy on the endpoint. `agreement`: how far the two
+   * answers agree; null if that is not known.
+   */
+  pair(stable: JudgedCall, canary: JudgedCall, agreement: Agreement | null = null): void {
     this.#taken.pairs++;
     this.#moveTo(stable.arrivedAtUs, 0);
     const { level } = this.#health;
     const score = (call: JudgedCall) => scoreCall(call, this.#profile, level, this.#toward);
-    const [before, after] = [score(stable), score(canary)];
+    const [before, after] = [score(stable), score(canary)] as const;
     if (before.faults !== null) this.#decided.stable++;
     if (after.faults !== null) this.#decided.canary++;
     this.#health.add(before.faults, before.speed);
-    for (const metric of this.#metrics) metric.pair(before[metric.name], after[metric.name]);
+    for (const call of [stable, canary]) this.#notes.take(call);
+    this.#metrics.pair([stable, canary], [before, after], agreement);
   }
 
   #moveTo(arrivedAtUs: number, step: number): void {
@@ -166,12 +162,12 @@ export class Judge {
     if (!isNewStep) return;
     this.#step = step;
     this.#decided = { stable: 0, canary: 0 };
-    for (const metric of this.#metrics) metric.beginStep();
+    this.#metrics.beginStep();
   }
 
   #endMinute(minute: number): void {
     const isUsual = this.#health.endMinute();
-    for (const metric of this.#metrics) metric.endMinute(minute, isUsual);
+    this.#metrics.endMinute(minute, isUsual);
   }
 
   /** The verdict on a step as of now. */
@@ -179,28 +175,11 @@ export class Judge {
     const { errorRates } = this.#policy;
     const passAt = 1 / (step >= this.#lastStep ? errorRates.falsePassLast : errorRates.falsePass);
     const isCurrent = step === this.#step;
-    const metrics = this.#metrics.map((metric) =>
-      metric.read({ passAt, stepAt: STEP_AT, isCurrent, earlyOdds: this.#earlyFaults.odds }),
-    );
+    const metrics = this.#metrics.read({ passAt, stepAt: STEP_AT, isCurrent, earlyOdds: this.#earlyFaults.odds });
     const [stableCalls, canaryCalls] = isCurrent ? [this.#decided.stable, this.#decided.canary] : [0, 0];
-    const acting = metrics.filter(({ judge }) => judge === 'act');
-    const failed = acting
-      .filter(({ status }) => status === 'fail')
-      .toSorted((a, b) => b.failOdds / b.failAt - a.failOdds / a.failAt)[0];
-    const unsound = this.#unsound();
-    let status: VerdictStatus = 'inconclusive';
-    if (failed !== undefined) status = 'fail';
-    else if (unsound !== null) status = 'unhealthy';
-    else if (canaryCalls === 0) status = 'no data';
-    else if (acting.length > 0 && acting.every(({ status }) => status === 'pass')) status = 'pass';
-    const found = {
-      status,
-      cause: failed?.metric ?? (status === 'unhealthy' ? unsound : null),
-      step,
-      stableCalls,
-      canaryCalls,
-      metrics,
-    };
+    const { status, cause } = weigh(metrics, { step, canaryCalls, unsound: this.#unsound() });
+    const notes = this.#notes.read();
+    const found = { status, cause, step, stableCalls, canaryCalls, metrics, ...(notes.length > 0 && { notes }) };
     return { ...found, summary: summarize(found, this.#toward), taken: { ...this.#taken } };
   }
 
@@ -208,4 +187,27 @@ export class Judge {
     if (this.#split.peak >= UNHEALTHY_AT) return 'split';
     return this.#rejections.some(({ odds }) => odds >= UNHEALTHY_AT) ? 'rejections' : null;
   }
+}
+
+/** What the metrics come to. `promptTokens` holds only the first step, because only copies can tell. */
+function weigh(
+  metrics: readonly MetricVerdict[],
+  {
+    step,
+    canaryCalls,
+    unsound,
+  }: { readonly step: number; readonly canaryCalls: number; readonly unsound: 'split' | 'rejections' | null },
+): Pick<Verdict, 'status' | 'cause'> {
+  const acting = metrics.filter(({ judge }) => judge === 'act');
+  const failed = acting
+    .filter(({ metric, status }) => status === 'fail' && metric !== 'promptTokens')
+    .toSorted((a, b) => b.failOdds / b.failAt - a.failOdds / a.failAt)[0];
+  if (failed !== undefined) return { status: 'fail', cause: failed.metric };
+  if (unsound !== null) return { status: 'unhealthy', cause: unsound };
+  if (canaryCalls === 0) return { status: 'no data', cause: null };
+  const differs = acting.some(({ metric, status }) => metric === 'promptTokens' && status === 'fail');
+  if (step === 0 && differs) return { status: 'inconclusive', cause: 'promptTokens' };
+  const deciding = acting.filter(({ pairs, few }) => pairs === undefined && few === undefined);
+  const isPass = deciding.length > 0 && deciding.every(({ status }) => status === 'pass');
+  return { status: isPass ? 'pass' : 'inconclusive', cause: null };
 }

@@ -1,5 +1,5 @@
 import { isShare } from '../policy/judge.ts';
-import type { MetricName, MetricPolicy } from '../policy/judge.ts';
+import type { BasicMetric, MetricPolicy } from '../policy/judge.ts';
 import type { Role } from '../route.ts';
 import { Comparison, usualNoise } from './comparison.ts';
 import type { FailOdds } from './error-rates.ts';
@@ -12,14 +12,14 @@ import { clipped, EARLY_US } from './scores.ts';
 import type { JudgedCall, MetricVerdict } from './verdict.ts';
 
 /** Larger odds are reported as this. */
-const MOST_ODDS = 1e12;
+export const MOST_ODDS = 1e12;
 
 /**
  * If fewer than this share of the answered calls have a metric, once `SEEN` calls were seen, the route does not have
  * it.
  */
-const RARE = 0.1;
-const SEEN = 100;
+export const RARE = 0.1;
+export const SEEN = 100;
 
 /**
  * The rollback margin of a size is at least this many standard deviations of the drift of the roles' difference. A bet
@@ -32,10 +32,10 @@ const SWAYS = 3;
  * The variance of a share is computed as if the share were larger by this. A rare event shows no variance until it
  * happens, so that minutes without it would outweigh all others, and the range of the difference would be too narrow.
  */
-const UNSEEN = 0.01;
+export const UNSEEN = 0.01;
 
 /** What a verdict on one metric depends on, apart from its own data. */
-interface Reading {
+export interface Reading {
   readonly passAt: number;
   readonly stepAt: number;
   /** Whether the verdict is about the current step. */
@@ -45,7 +45,7 @@ interface Reading {
 
 /** What the judge keeps of one metric. */
 export class MetricJudge {
-  readonly name: MetricName;
+  readonly name: BasicMetric;
   readonly #policy: MetricPolicy;
   readonly #profile: Profile;
   readonly #failAt: FailOdds;
@@ -58,7 +58,7 @@ export class MetricJudge {
   #coverage = { answered: 0, scored: 0 };
 
   /** `hasUnits`: whether several calls may be assigned as a whole. */
-  constructor(name: MetricName, policy: MetricPolicy, profile: Profile, failAt: FailOdds, hasUnits = false) {
+  constructor(name: BasicMetric, policy: MetricPolicy, profile: Profile, failAt: FailOdds, hasUnits = false) {
     this.name = name;
     this.#policy = policy;
     this.#profile = profile;
@@ -151,7 +151,7 @@ export class MetricJudge {
     const isPass = passOdds >= passAt && stepOdds >= stepAt;
     return {
       metric: this.name,
-      judge: this.#isAvailable() ? this.#policy.judge : 'advise',
+      judge: this.#isAvailable() && this.#policy.judge === 'act' ? 'act' : 'advise',
       status: failOdds >= failAt ? 'fail' : isPass ? 'pass' : 'open',
       stable: isCurrent ? this.#level('stable') : null,
       canary: isCurrent ? this.#level('canary') : null,
@@ -207,7 +207,7 @@ export class MetricJudge {
   }
 }
 
-function sizeOf(name: MetricName): Size | null {
+function sizeOf(name: BasicMetric): Size | null {
   return isShare(name) ? null : (SIZES.find((size) => size === name) ?? null);
 }
 

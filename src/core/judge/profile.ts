@@ -1,12 +1,14 @@
-import type { AnswerForm } from '../form/form.ts';
 import { isDecided, isFault } from '../outcome.ts';
 import type { Outcome } from '../outcome.ts';
-import type { MetricName } from '../policy/judge.ts';
+import type { AnswerForm } from '../form/form.ts';
+import type { BasicMetric } from '../policy/judge.ts';
 import type { UpstreamKind } from '../route.ts';
 import type { Drift } from '../stats/level.ts';
 import { MINUTE_US } from '../time.ts';
 import { fitLatency, predict } from './latency-model.ts';
 import type { LatencyModel } from './latency-model.ts';
+import { learnForm } from './form-usual.ts';
+import type { UsualForm } from './form-usual.ts';
 import { learnDrift } from './level-drift.ts';
 
 /** A past call on the upstream that will be stable. Times in clock µs. */
@@ -48,11 +50,16 @@ export interface Profile {
   /** How each size's level wanders from minute to minute (in logarithms). */
   readonly drift: Readonly<Record<Size, Drift>>;
   /** Share of answered calls that have a metric at all, 0..1. */
-  readonly covered: Readonly<Record<MetricName, number>>;
+  readonly covered: Readonly<Record<BasicMetric, number>>;
+  /**
+   * The form of answers: the usual share 0..1 of each measure, and the share of answers that have it. Absent if the form of
+   * too few was known.
+   */
+  readonly form?: UsualForm;
 }
 
 /** Metrics that are sizes, not shares. */
-export const SIZES = ['speed', 'firstToken', 'perToken', 'length'] as const satisfies readonly MetricName[];
+export const SIZES = ['speed', 'firstToken', 'perToken', 'length'] as const satisfies readonly BasicMetric[];
 export type Size = (typeof SIZES)[number];
 
 /** With fewer answered calls than this every metric is expected. */
@@ -88,13 +95,14 @@ export function learnProfile(history: readonly HistoryCall[], upstream: Upstream
     callsPerMinute: spanUs > 0 ? (calls.length * MINUTE_US) / spanUs : 0,
   };
   const faults = share(decided.filter((call) => isFault(call.outcome, upstream, toward)).length, decided.length);
-  return { ...base, ...learnAnswers(answered, faults) };
+  const form = learnForm(answered);
+  return { ...base, ...learnAnswers(answered, faults), ...(form !== undefined && { form }) };
 }
 
 function learnAnswers(
   calls: readonly HistoryCall[],
   faults: number,
-): Omit<Profile, 'calls' | 'spanMs' | 'callsPerMinute'> {
+): Omit<Profile, 'calls' | 'spanMs' | 'callsPerMinute' | 'form'> {
   const typical = {
     promptTokens: Math.round(median(calls.flatMap((call) => call.promptTokens ?? [])) ?? 0),
     outputTokens: Math.round(median(calls.flatMap((call) => call.outputTokens ?? [])) ?? 0),
@@ -144,7 +152,7 @@ function learnAnswers(
 function coverage(
   calls: readonly HistoryCall[],
   scores: Readonly<Record<Size, readonly unknown[]>>,
-): Record<MetricName, number> {
+): Record<BasicMetric, number> {
   // With too little history every metric is expected, so that a step needs evidence on it.
   const part = (count: number) => (calls.length < ENOUGH ? 1 : count / calls.length);
   return {

@@ -1,7 +1,10 @@
 import { isDecided, isFault } from '../outcome.ts';
-import type { MetricName } from '../policy/judge.ts';
+import { BASIC_METRICS } from '../policy/judge.ts';
+import type { BasicMetric } from '../policy/judge.ts';
 import { upstreamOf } from '../route.ts';
 import type { Toward, UpstreamKind } from '../route.ts';
+import { MEASURES, scoreForm, UNKNOWN_FORM } from './form-scores.ts';
+import type { FormScores, Measure } from './form-scores.ts';
 import { predict } from './latency-model.ts';
 import { emptiness, logScore } from './profile.ts';
 import type { Profile } from './profile.ts';
@@ -13,15 +16,20 @@ export const EARLY_US = 2e6;
 /** The score of a call that failed or did not end in time: worse than any time. */
 const WORST = Number.POSITIVE_INFINITY;
 
-/** One call's score on each metric: 0 or 1 for shares, a logarithm for sizes; null if it has none. */
-export type Scores = Readonly<Record<MetricName, number | null>>;
+/**
+ * One call's score on each metric, and on each measure of form: 0 or 1 for shares, a logarithm for sizes; null if it has none.
+ */
+export type Scores = Readonly<Record<BasicMetric, number | null>> & FormScores;
+
+/** The keys of scores. */
+export const SCORED: readonly (BasicMetric | Measure)[] = [...BASIC_METRICS, ...MEASURES];
 
 /** Scores of sizes are limited to this where means are formed (in logarithms), because outliers say nothing about the level. */
 const CLIP = 1;
 const LENGTH_CLIP = 2;
 
 /** A score as it counts in a mean. */
-export function clipped(metric: MetricName, score: number): number {
+export function clipped(metric: BasicMetric | Measure, score: number): number {
   const clip = metric === 'length' ? LENGTH_CLIP : CLIP;
   return Math.max(-clip, Math.min(clip, score));
 }
@@ -34,6 +42,7 @@ const NOTHING: Scores = {
   tail: null,
   length: null,
   empty: null,
+  ...UNKNOWN_FORM,
 };
 
 /** Whether serverless, as the canary, could not take a call in time. That is a cost of its limit, answered or not. */
@@ -88,6 +97,7 @@ export function scoreCall(call: JudgedCall, profile: Profile, level: number, tow
     tail: isSlow(call.durationUs, call, profile, level) ? 1 : 0,
     length: logScore('length', call, profile),
     empty: emptiness(call),
+    ...scoreForm(call.form),
   };
 }
 

@@ -1,10 +1,12 @@
 import { isShare } from '../policy/judge.ts';
-import type { MetricName } from '../policy/judge.ts';
+import type { BasicMetric, MetricName } from '../policy/judge.ts';
 import { upstreamOf } from '../route.ts';
-import type { Toward, UpstreamKind } from '../route.ts';
+import type { Toward } from '../route.ts';
+import { agreementSentence, fewText, formSubject, isFormMetric, isTwoSided, promptSentence } from './form-sentence.ts';
+import { sideName } from './side-name.ts';
 import type { MetricVerdict, Verdict } from './verdict.ts';
 
-const NAMES: Readonly<Record<Exclude<MetricName, 'speed'>, string>> = {
+const NAMES: Readonly<Record<Exclude<BasicMetric, 'speed'>, string>> = {
   faults: 'faults',
   firstToken: 'first token',
   perToken: 'time per token',
@@ -14,16 +16,19 @@ const NAMES: Readonly<Record<Exclude<MetricName, 'speed'>, string>> = {
 };
 
 /** The subject of a metric's sentence; for speed it is the canary itself. */
-function subjectOf(metric: MetricName, toward: Toward): string {
-  if (metric !== 'speed') return NAMES[metric];
-  return toward === 'dedicated' ? 'endpoint' : 'serverless';
+function subjectOf({ metric, part }: MetricVerdict, toward: Toward): string {
+  if (metric === 'speed') return toward === 'dedicated' ? 'endpoint' : 'serverless';
+  if (isFormMetric(metric)) return formSubject({ metric, ...(part !== undefined && { part }) });
+  return metric === 'promptTokens' || metric === 'agreement' ? metric : NAMES[metric];
 }
 
 /** One sentence on one metric of the canary, figures first. `toward`: the canary's kind. */
 export function sentence(metric: MetricVerdict, toward: Toward): string {
-  const name = subjectOf(metric.metric, toward);
+  if (metric.metric === 'promptTokens') return promptSentence(metric, toward);
+  if (metric.metric === 'agreement') return `${agreementSentence(metric)}; ${evidence(metric)}`;
+  const name = subjectOf(metric, toward);
   const comparison = isShare(metric.metric) ? shareSentence(metric, name) : sizeSentence(metric, name);
-  return `${comparison}; ${evidence(metric)}`;
+  return `${comparison}; ${metric.few === undefined ? evidence(metric) : fewText(metric)}`;
 }
 
 function sizeSentence(
@@ -39,8 +44,11 @@ function sizeSentence(
   return `${name} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
 }
 
-function shareSentence({ status, stable, canary, effect, low, high, margin }: MetricVerdict, name: string): string {
-  const limit = `limit +${points(margin)}`;
+function shareSentence(
+  { metric, status, stable, canary, effect, low, high, margin }: MetricVerdict,
+  name: string,
+): string {
+  const limit = isTwoSided(metric) ? `limit ${points(margin)} more or fewer` : `limit +${points(margin)}`;
   const isKnown = effect !== null && low !== null && high !== null && high - low < 1;
   const range = isKnown ? `${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
   // At the beginning of a step there is only the data of the steps before.
@@ -63,11 +71,6 @@ function evidence({ status, passOdds, passAt, stepOdds, stepAt, failOdds, failAt
     : `evidence ${odds(passOdds)} of ${odds(passAt)}`;
 }
 
-/** The name of a kind of upstream in a sentence. */
-export function sideName(kind: UpstreamKind): string {
-  return kind === 'dedicated' ? 'the endpoint' : 'serverless';
-}
-
 /** The sentence of the metric that decided the verdict, or of the one that is furthest from a pass. */
 export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>, toward: Toward): string {
   const { status, cause, metrics, stableCalls, canaryCalls } = verdict;
@@ -77,8 +80,10 @@ export function summarize(verdict: Omit<Verdict, 'summary' | 'taken'>, toward: T
   if (cause === 'split') return `${calls}: the split does not match the weights`;
   if (cause === 'rejections') return `${calls}: the two do not reject requests equally often`;
   const acting = metrics.filter(({ judge }) => judge === 'act');
-  const deciding = metrics.find(({ metric }) => metric === cause) ?? weakest(acting) ?? metrics[0];
-  return deciding === undefined ? calls : sentence(deciding, toward);
+  const holding = acting.filter(({ few, pairs }) => few === undefined && pairs === undefined);
+  const deciding = metrics.find(({ metric }) => metric === cause) ?? weakest(holding) ?? metrics[0];
+  const untold = acting.filter(({ few, metric }) => few !== undefined && metric !== cause).map(fewText);
+  return [deciding === undefined ? calls : sentence(deciding, toward), ...new Set(untold)].join('; ');
 }
 
 function weakest(metrics: readonly MetricVerdict[]): MetricVerdict | undefined {
@@ -127,6 +132,13 @@ const LABELS: Readonly<Record<MetricName, string>> = {
   tail: 'slow calls',
   length: 'length',
   empty: 'empty',
+  tools: 'tool calls',
+  format: 'JSON',
+  finish: 'endings',
+  leak: 'leaks',
+  reasoning: 'reasoning',
+  promptTokens: 'prompts',
+  agreement: 'agreement',
 };
 
 /** A metric's name for people. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { METRICS } from '../policy/judge.ts';
+import { BASIC_METRICS, METRICS } from '../policy/judge.ts';
 import { storedAs } from '../stored.ts';
+import { MEASURES } from './form-scores.ts';
 import type { LatencyModel } from './latency-model.ts';
 import type { Profile } from './profile.ts';
 import { SIZES } from './profile.ts';
@@ -30,7 +31,8 @@ export const profileSchema = storedAs<Profile>()(
     shares: z.strictObject({ faults: share, tail: share, empty: share }),
     spread: z.record(z.enum(SIZES), number),
     drift: z.record(z.enum(SIZES), z.strictObject({ sigma: number, phi: number })),
-    covered: z.record(z.enum(METRICS), share),
+    covered: z.record(z.enum(BASIC_METRICS), share),
+    form: z.record(z.enum(MEASURES), z.strictObject({ share, covered: share })).optional(),
   }),
 );
 
@@ -39,6 +41,9 @@ const metricVerdict = storedAs<MetricVerdict>()(
     metric: z.enum(METRICS),
     judge: z.enum(['act', 'advise']),
     status: z.enum(['pass', 'fail', 'open']),
+    part: z.enum(MEASURES).optional(),
+    few: z.strictObject({ seen: count, needed: count }).optional(),
+    pairs: z.strictObject({ of: count, same: number }).optional(),
     stable: number.nullable(),
     canary: number.nullable(),
     effect: number.nullable(),
@@ -64,6 +69,7 @@ export const verdictSchema = storedAs<Verdict>()(
     stableCalls: count,
     canaryCalls: count,
     metrics: z.array(metricVerdict),
+    notes: z.array(z.string()).optional(),
     taken: z.strictObject({ early: count, full: count, pairs: count }),
   }),
 );

@@ -1,8 +1,6 @@
-import { METRICS } from '../policy/judge.ts';
-import type { MetricName } from '../policy/judge.ts';
 import type { Role } from '../route.ts';
 import { MINUTE_US } from '../time.ts';
-import { clipped } from './scores.ts';
+import { clipped, SCORED } from './scores.ts';
 import type { Scores } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
 
@@ -29,7 +27,7 @@ export class FirstCalls {
   }
 }
 
-/** One unit as one observation: the means of what its calls scored; null where none has a score. */
+/** One unit as one observation: the means of what its calls scored; null where none has a score, nothing where none asks for it. */
 export interface UnitScore {
   readonly role: Role;
   /** The canary's weight when its first call was assigned. */
@@ -41,7 +39,7 @@ interface Open {
   readonly role: Role;
   readonly weight: number;
   readonly sinceUs: number;
-  readonly sums: Record<MetricName, { n: number; sum: number }>;
+  readonly sums: Map<keyof Scores, { n: number; sum: number }>;
 }
 
 /**
@@ -69,17 +67,20 @@ export class Units {
     }
     if (isFirst) {
       if (this.#open.size >= MOST_OPEN) this.#closeUntil(Number.POSITIVE_INFINITY, 1);
-      this.#open.set(unit, { role, weight, sinceUs: call.arrivedAtUs, sums: noSums() });
+      this.#open.set(unit, { role, weight, sinceUs: call.arrivedAtUs, sums: new Map() });
     }
     const open = this.#open.get(unit);
     // What comes after a unit was closed is no evidence: its coin is known.
     if (open === undefined) return isFirst;
-    for (const metric of METRICS) {
-      const score = scores[metric];
+    for (const name of SCORED) {
+      const score = scores[name];
+      if (score === undefined) continue;
+      const sums = open.sums.get(name) ?? { n: 0, sum: 0 };
+      open.sums.set(name, sums);
       if (score === null) continue;
-      open.sums[metric].n++;
+      sums.n++;
       // One call that never ended must not outweigh all others.
-      open.sums[metric].sum += clipped(metric, score);
+      sums.sum += clipped(name, score);
     }
     return isFirst;
   }
@@ -94,12 +95,8 @@ export class Units {
     for (const [unit, { role, weight, sinceUs, sums }] of this.#open) {
       if (sinceUs > untilUs || left-- <= 0) return;
       this.#open.delete(unit);
-      const mean = (metric: MetricName) => (sums[metric].n === 0 ? null : sums[metric].sum / sums[metric].n);
-      this.#take({ role, weight, scores: Object.fromEntries(METRICS.map((name) => [name, mean(name)])) as Scores });
+      const means = [...sums].map(([name, { n, sum }]) => [name, n === 0 ? null : sum / n] as const);
+      this.#take({ role, weight, scores: Object.fromEntries(means) as Scores });
     }
   }
-}
-
-function noSums(): Open['sums'] {
-  return Object.fromEntries(METRICS.map((name) => [name, { n: 0, sum: 0 }])) as Open['sums'];
 }

@@ -2,6 +2,7 @@ import type { AnswerForm } from '../form/form.ts';
 import type { Outcome } from '../outcome.ts';
 import type { MetricName } from '../policy/judge.ts';
 import type { Role } from '../route.ts';
+import type { Measure } from './form-scores.ts';
 
 /** The result of comparing the two roles. Only `pass` lets a step end; `fail` rolls back; every other status holds. */
 export const VERDICT_STATUSES = ['pass', 'fail', 'inconclusive', 'no data', 'unhealthy'] as const;
@@ -30,6 +31,8 @@ export interface JudgedCall {
   readonly isEmpty: boolean | null;
   /** The form of its answer; null or absent if it is not known. */
   readonly form?: AnswerForm | null;
+  /** The provider that served it behind serverless; null or absent if that is not known. */
+  readonly provider?: string | null;
   /** Whether it was held for longer than `DELAYED_US` before it was sent, or until it ended. */
   readonly wasHeld?: boolean;
 }
@@ -40,11 +43,18 @@ export interface MetricVerdict {
   /** `advise`: shown only; it neither holds a rollout nor rolls it back. */
   readonly judge: 'act' | 'advise';
   readonly status: 'pass' | 'fail' | 'open';
+  /** Which part of the metric these figures are of, if it has several: the one that decides, or is nearest to it. */
+  readonly part?: Measure;
+  /** If too few calls of the route have the metric to tell: how many had it so far, and how many it takes. It then holds no step. */
+  readonly few?: { readonly seen: number; readonly needed: number };
+  /** Of a metric that only pairs can tell: how many were compared, and how many of them agree. */
+  readonly pairs?: { readonly of: number; readonly same: number };
   /** Each role's level in this step: a share 0..1, ms, ms per token, or tokens; null without data. */
   readonly stable: number | null;
   readonly canary: number | null;
   /**
-   * Canary against stable over the whole rollout: the difference of shares, or the ratio minus 1; with its 95 % range.
+   * Canary against stable over the whole rollout: the difference of shares, or the ratio minus 1; with its 95 % range. Of
+   * `promptTokens`: by how many tokens most prompts differ, and the least and the largest difference.
    */
   readonly effect: number | null;
   readonly low: number | null;
@@ -72,7 +82,10 @@ export interface Verdict {
   /** Calls judged in this step. */
   readonly stableCalls: number;
   readonly canaryCalls: number;
+  /** Only metrics that the route has. */
   readonly metrics: readonly MetricVerdict[];
+  /** What else is odd about the answers, a sentence each. It decides nothing. Absent if there is nothing. */
+  readonly notes?: readonly string[];
   /** How many calls of each stream had been taken, so that a replay can stop at the same place. */
   readonly taken: { readonly early: number; readonly full: number; readonly pairs: number };
 }

@@ -7,7 +7,7 @@ import { POLICY_DEFAULTS } from './defaults.ts';
 import { GATEWAY_DEFAULTS } from './gateway.ts';
 import { readIssue } from './issue.ts';
 import type { PolicyIssue } from './issue.ts';
-import { METRICS } from './judge.ts';
+import { BETTING_METRICS } from './judge.ts';
 import type { JudgePolicy } from './judge.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
 import { KNOWN_KEYS, policySchema } from './schema.ts';
@@ -84,9 +84,10 @@ function fillCare(base: CarePolicy, given: NonNullable<Settings['care']>): CareP
 }
 
 function fillJudge(base: JudgePolicy, given: NonNullable<Settings['judge']>): JudgePolicy {
-  const metrics = METRICS.map((metric) => [metric, { ...base.metrics[metric], ...given[metric] }] as const);
+  const metrics = BETTING_METRICS.map((metric) => [metric, { ...base.metrics[metric], ...given[metric] }] as const);
+  const promptTokens = { ...base.metrics.promptTokens, ...given.promptTokens };
   return {
     errorRates: { ...base.errorRates, ...given.errorRates },
-    metrics: Object.fromEntries(metrics) as JudgePolicy['metrics'],
+    metrics: { ...Object.fromEntries(metrics), promptTokens } as JudgePolicy['metrics'],
   };
 }

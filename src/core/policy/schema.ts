@@ -8,12 +8,12 @@ import { CRITERIA } from './criteria.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import { endpointSchema } from './endpoint.ts';
 import { gatewaySchema } from './gateway.ts';
-import { METRICS } from './judge.ts';
-import type { MetricName } from './judge.ts';
+import { BETTING_METRICS, JUDGE_MODES, METRICS } from './judge.ts';
+import type { BettingMetric } from './judge.ts';
 import { overflowSchema } from './overflow.ts';
 import { scalingSchemas } from './scaling.ts';
 import { sweepSchema } from './sweep.ts';
-import { count, margin, share, span, UNIT_MS } from './values.ts';
+import { count, margin, share, span, tokens, UNIT_MS } from './values.ts';
 import { WINDOW_KEYS, windowsSchema } from './windows.ts';
 
 /**
@@ -94,8 +94,9 @@ const metricSchema = z.strictObject({
   margin,
   rollbackMargin: margin,
   weight: z.number().positive().max(1_000).describe('number above 0 up to 1000'),
-  judge: z.enum(['act', 'advise']),
+  judge: z.enum(JUDGE_MODES),
 });
+const promptTokensSchema = z.strictObject({ margin: tokens, judge: z.enum(JUDGE_MODES) });
 
 const LEAST_ERROR_RATE = 0.000001;
 /** An error rate of 0 would need infinite odds: no evidence would ever be enough. */
@@ -106,10 +107,11 @@ const errorRatesSchema = z.strictObject({ falseRollback: errorRate, falsePass: e
 
 const judgeSchema = z.strictObject({
   errorRates: errorRatesSchema.partial().optional(),
-  ...(Object.fromEntries(METRICS.map((metric) => [metric, metricSchema.partial().optional()])) as Record<
-    MetricName,
+  ...(Object.fromEntries(BETTING_METRICS.map((metric) => [metric, metricSchema.partial().optional()])) as Record<
+    BettingMetric,
     z.ZodOptional<ReturnType<typeof metricSchema.partial>>
   >),
+  promptTokens: promptTokensSchema.partial().optional(),
 });
 
 const shadowSchema = z.strictObject({
@@ -228,6 +230,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   budget: Object.keys(moneySchema(share).shape),
   'judge.errorRates': Object.keys(errorRatesSchema.shape),
   ...Object.fromEntries(METRICS.map((metric) => [metric, Object.keys(metricSchema.shape)])),
+  promptTokens: Object.keys(promptTokensSchema.shape),
   shadow: Object.keys(shadowSchema.shape),
   holdBack: Object.keys(holdBackSchema.shape),
   back: BACK_KEYS.back,

@@ -8,7 +8,7 @@ import { CRITERIA } from './criteria.ts';
 import type { CriteriaPolicy } from './criteria.ts';
 import { endpointSchema } from './endpoint.ts';
 import type { GatewayPolicy } from './gateway.ts';
-import { METRICS } from './judge.ts';
+import { JUDGE_MODES } from './judge.ts';
 import type { JudgePolicy } from './judge.ts';
 import type { Policy, RoutePolicy } from './policy.ts';
 import type { OverflowPolicy } from './overflow.ts';
@@ -71,18 +71,33 @@ const care = storedAs<CarePolicy>()(
   }),
 );
 
+const metric = z.strictObject({
+  margin: z.number(),
+  rollbackMargin: z.number(),
+  weight: z.number(),
+  judge: z.enum(JUDGE_MODES),
+});
+
 const judge = storedAs<JudgePolicy>()(
   z.strictObject({
     errorRates: z.strictObject({ falseRollback: share, falsePass: share, falsePassLast: share }),
-    metrics: z.record(
-      z.enum(METRICS),
-      z.strictObject({
-        margin: z.number(),
-        rollbackMargin: z.number(),
-        weight: z.number(),
-        judge: z.enum(['act', 'advise']),
-      }),
-    ),
+    metrics: z.strictObject({
+      faults: metric,
+      speed: metric,
+      firstToken: metric,
+      perToken: metric,
+      tail: metric,
+      length: metric,
+      empty: metric,
+      // A policy that was stored before these existed lacks them.
+      tools: metric.optional(),
+      format: metric.optional(),
+      finish: metric.optional(),
+      leak: metric.optional(),
+      reasoning: metric.optional(),
+      promptTokens: z.strictObject({ margin: z.number(), judge: z.enum(JUDGE_MODES) }).optional(),
+      agreement: metric.optional(),
+    }),
   }),
 );
 

@@ -100,3 +100,8 @@ export const margin = z
     return z.NEVER;
   })
   .describe('margin, above 0 up to 1000%');
+
+const MOST_TOKENS = 1_000;
+
+/** A number of tokens, from 0. */
+export const tokens = z.number().int().min(0).max(MOST_TOKENS).describe(`whole number of tokens up to ${MOST_TOKENS}`);

@@ -38,6 +38,6 @@ export function loggedConcurrencyCall(call: LoggedCall): ConcurrencyCall | null 
 
 /** The signs of a full replica that the judge of the policy acts on. */
 export function heededSigns({ judge: { metrics } }: Pick<RoutePolicy, 'judge'>): HeededSigns {
-  const acts = (...names: (keyof typeof metrics)[]) => names.some((name) => metrics[name].judge === 'act');
+  const acts = (...names: (keyof typeof metrics)[]) => names.some((name) => metrics[name]?.judge === 'act');
   return { firstToken: acts('firstToken'), other: acts('perToken', 'speed') };
 }

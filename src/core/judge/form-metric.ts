@@ -1,0 +1,215 @@
+import type { FormMetric, MetricPolicy } from '../policy/judge.ts';
+import type { Role } from '../route.ts';
+import { ExcessBet } from '../stats/excess.ts';
+import type { FailOdds } from './error-rates.ts';
+import { PARTS } from './form-scores.ts';
+import type { Measure } from './form-scores.ts';
+import { usualOf } from './form-usual.ts';
+import type { Usual } from './form-usual.ts';
+import { MOST_ODDS, RARE, SEEN } from './metric-judge.ts';
+import type { Reading } from './metric-judge.ts';
+import type { Profile } from './profile.ts';
+import type { Scores } from './scores.ts';
+import { callsNeeded } from './share-course.ts';
+import { ShareStrand } from './share-strand.ts';
+import type { JudgedCall, MetricVerdict } from './verdict.ts';
+
+/**
+ * A measure that would take longer than this at the usual traffic, minutes, holds no step: a step takes no longer by
+ * default.
+ */
+export const LONG_MINUTES = 120;
+
+/** The usual share of template tokens follows about this many pairs. */
+const PAIR_MEMORY = 100;
+
+/** One measure of a metric, and how many calls have it. */
+interface Part {
+  readonly measure: Measure;
+  readonly usual: Usual;
+  readonly strand: ShareStrand;
+  /** Answered stable calls, and those among them that have a score. */
+  answered: number;
+  scored: number;
+}
+
+interface PartVerdict {
+  readonly part: Part;
+  readonly rollout: number;
+  readonly step: number;
+  readonly isPass: boolean;
+  /** Set if too few calls have it to tell. */
+  readonly few: MetricVerdict['few'];
+}
+
+/** What the judge keeps of one metric of the form of answers. */
+export class FormMetricJudge {
+  readonly name: FormMetric;
+  readonly #policy: MetricPolicy;
+  readonly #failAt: FailOdds;
+  readonly #callsPerMinute: number;
+  /** The canary's weight in the first step, with which needed calls are computed. */
+  readonly #weight: number;
+  readonly #parts: readonly Part[];
+  /** Template tokens are so rare that one pair with them on the endpoint alone says much. Null for other metrics. */
+  readonly #pairBet: { readonly bet: ExcessBet; usual: number } | null;
+
+  /** Computed once for each share and odds. */
+  readonly #needed = new Map<string, number>();
+
+  constructor(
+    name: FormMetric,
+    policy: MetricPolicy,
+    profile: Profile,
+    { failAt, weight, hasUnits }: { readonly failAt: FailOdds; readonly weight: number; readonly hasUnits: boolean },
+  ) {
+    this.name = name;
+    this.#policy = policy;
+    this.#failAt = failAt;
+    this.#weight = weight;
+    this.#callsPerMinute = profile.callsPerMinute;
+    const { measures, isTwoSided } = PARTS[name];
+    const { margin, rollbackMargin } = policy;
+    const { callsPerMinute } = profile;
+    this.#parts = measures.map((measure) => {
+      const usual = usualOf(profile, measure);
+      const rule = { margin, rollbackMargin, usual: usual.share, callsPerMinute, isTwoSided, hasUnits };
+      return { measure, usual, strand: new ShareStrand(rule), answered: 0, scored: 0 };
+    });
+    this.#pairBet = name === 'leak' ? { bet: new ExcessBet(), usual: usualOf(profile, 'leak').share } : null;
+  }
+
+  take(call: JudgedCall, scores: Scores): void {
+    this.cover(call, scores);
+    this.takeUnit(call.role, call.weight, scores);
+  }
+
+  /** Takes the first call of a unit. It has a coin of its own. */
+  takeFirst({ role, weight }: JudgedCall, scores: Scores): void {
+    for (const { measure, strand } of this.#parts) {
+      const score = scores[measure];
+      if (score !== undefined) strand.takeFirst(role, weight, score);
+    }
+  }
+
+  /** Takes a unit as one observation. */
+  takeUnit(role: Role, weight: number, scores: Scores): void {
+    for (const { measure, strand } of this.#parts) {
+      const score = scores[measure];
+      if (score !== undefined) strand.take(role, weight, score);
+    }
+  }
+
+  /** Counts a call for how many calls have the metric. */
+  cover({ role, outcome }: Pick<JudgedCall, 'role' | 'outcome'>, scores: Scores): void {
+    if (role !== 'stable' || outcome !== 'ok') return;
+    for (const part of this.#parts) {
+      part.answered++;
+      if (scores[part.measure] != null) part.scored++;
+    }
+  }
+
+  pair(stable: Scores, canary: Scores): void {
+    for (const part of this.#parts) {
+      const [before, after] = [stable[part.measure] ?? null, canary[part.measure] ?? null];
+      part.answered++;
+      if (before !== null) part.scored++;
+      if (before === null || after === null) continue;
+      part.strand.pair(before, after);
+      this.#pairAlone(before, after);
+    }
+  }
+
+  #pairAlone(stable: number, canary: number): void {
+    const alone = this.#pairBet;
+    if (alone === null) return;
+    // A text about templates may hold such tokens by chance on one side: twice what is usual is allowed for.
+    alone.bet.take(canary > stable, this.#policy.rollbackMargin + 2 * alone.usual);
+    alone.usual += (stable - alone.usual) / PAIR_MEMORY;
+  }
+
+  endMinute(minute: number, isUsual: boolean): void {
+    for (const { strand } of this.#parts) strand.endMinute(minute, isUsual);
+  }
+
+  beginStep(): void {
+    for (const { strand } of this.#parts) strand.beginStep();
+  }
+
+  /** The verdict on the metric; null if no call of the route has it. */
+  read(reading: Reading): MetricVerdict | null {
+    const parts = this.#parts.filter(isThere).map((part) => this.#readPart(part, reading));
+    const failOdds = this.#failOdds();
+    const isFail = failOdds >= this.#failAt.bet;
+    const shown = isFail ? mostOdd(parts) : weakest(parts);
+    if (shown === undefined) return null;
+    const { part, rollout, step, few } = shown;
+    const judging = parts.filter((one) => one.few === undefined);
+    const isPass = judging.length > 0 && judging.every((one) => one.isPass);
+    return {
+      metric: this.name,
+      judge: this.#policy.judge === 'act' && parts.some((one) => one.part.usual.covered !== 0) ? 'act' : 'advise',
+      status: isFail ? 'fail' : isPass ? 'pass' : 'open',
+      ...(this.#parts.length > 1 && { part: part.measure }),
+      ...(!isFail && judging.length === 0 && few !== undefined && { few }),
+      stable: reading.isCurrent ? part.strand.level('stable') : null,
+      canary: reading.isCurrent ? part.strand.level('canary') : null,
+      ...part.strand.effect(),
+      margin: this.#policy.margin,
+      passOdds: Math.min(MOST_ODDS, rollout),
+      passAt: reading.passAt,
+      stepOdds: Math.min(MOST_ODDS, step),
+      stepAt: reading.stepAt,
+      failOdds: Math.min(MOST_ODDS, failOdds),
+      failAt: this.#failAt.bet,
+    };
+  }
+
+  /** Each bet has the same part of the allowed error. */
+  #failOdds(): number {
+    const alone = this.#pairBet === null ? [] : [this.#pairBet.bet.peak];
+    const bets = this.#parts.reduce((sum, { strand }) => sum + strand.bets, alone.length);
+    return Math.max(...alone, ...this.#parts.map(({ strand }) => strand.failOdds)) / bets;
+  }
+
+  #readPart(part: Part, { passAt, stepAt, isCurrent }: Reading): PartVerdict {
+    const odds = part.strand.passOdds();
+    const [rollout, step] = [odds.rollout, isCurrent ? odds.step : 1];
+    const isPass = rollout >= passAt && step >= stepAt;
+    return { part, rollout, step, isPass, few: isPass ? undefined : this.#few(part, passAt) };
+  }
+
+  /** Set if the route has too few calls with the measure to tell in a step. */
+  #few({ usual, strand, answered, scored }: Part, passAt: number): MetricVerdict['few'] {
+    const covered = answered >= SEEN ? scored / answered : (usual.covered ?? 1);
+    const needed = this.#callsNeeded(usual.share, passAt);
+    const inTime = covered * this.#callsPerMinute * LONG_MINUTES;
+    const isFew = this.#callsPerMinute > 0 ? needed > inTime : covered < RARE;
+    return isFew ? { seen: strand.seen, needed } : undefined;
+  }
+
+  #callsNeeded(usual: number, passAt: number): number {
+    const key = `${usual} ${passAt}`;
+    const needed =
+      this.#needed.get(key) ?? callsNeeded(usual, this.#policy.margin, { weight: this.#weight, odds: passAt });
+    this.#needed.set(key, needed);
+    return needed;
+  }
+}
+
+/** Whether the route's calls have the measure, or may have it. */
+function isThere({ strand, answered, usual }: Part): boolean {
+  return strand.seen > 0 || (answered < SEEN && usual.covered !== 0);
+}
+
+/** The part with the most evidence against the canary. */
+function mostOdd(parts: readonly PartVerdict[]): PartVerdict | undefined {
+  return parts.toSorted((a, b) => b.part.strand.failOdds - a.part.strand.failOdds)[0];
+}
+
+/** The part that is furthest from a pass, of those that hold a step if there are any. */
+function weakest(parts: readonly PartVerdict[]): PartVerdict | undefined {
+  const judging = parts.filter(({ few }) => few === undefined);
+  const strength = ({ rollout, step }: PartVerdict) => Math.min(rollout, step);
+  return (judging.length > 0 ? judging : parts).toSorted((a, b) => strength(a) - strength(b))[0];
+}
