@@ -149,6 +149,7 @@ function loadOn(gateway: string, clock: Clock, concurrency: number): { stop: () 
     agents: concurrency,
     model: MODEL,
     isStreamed: true,
+    tasks: ['plain'],
     maxTokens: ANSWER_TOKENS,
     retries: 0,
     timeoutMs: 60_000,

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Dice } from '../core/dice.ts';
 import type { Arrival } from '../core/trace.ts';
-import { writeBody } from './body.ts';
+import { taskOf, writeBody } from './body.ts';
+import type { Tasks } from './body.ts';
 import type { Ended, Target } from './call.ts';
 import type { SpanReport } from './figures.ts';
 import { keepBusy, playTrace } from './pace.ts';
@@ -31,6 +32,8 @@ export interface LoadOptions {
   readonly agents: number;
   readonly model: string;
   readonly isStreamed: boolean;
+  /** What the agents ask for. */
+  readonly tasks: Tasks;
   /** The longest answer that a call asks for; in a closed loop every call asks for exactly this length. */
   readonly maxTokens: number;
   readonly retries: number;
@@ -191,12 +194,14 @@ class Run {
   }
 
   #plan(number: number, arrival: Arrival | null): CallPlan {
-    const { dice, agents, model, isStreamed, maxTokens, retries } = this.#options;
+    const { dice, agents, model, isStreamed, tasks, maxTokens, retries } = this.#options;
     const { promptTokens, outputTokens } = arrival ?? drawTokens(dice, maxTokens);
     const name = `Task ${Math.floor(dice.next() * 1e9)}`;
-    const wish = { model, name, promptTokens, outputTokens: Math.min(maxTokens, outputTokens), isStreamed };
+    const agent = number % agents;
+    const task = taskOf(agent, tasks);
+    const wish = { model, name, promptTokens, outputTokens: Math.min(maxTokens, outputTokens), isStreamed, task };
     return {
-      agentName: nameAgent(number % agents),
+      agentName: nameAgent(agent),
       isStreamed,
       waitsMs: drawWaits(retries, dice),
       body: writeBody(wish),

@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { Dice } from '../core/dice.ts';
 import type { Arrival } from '../core/trace.ts';
-import { writeBody } from './body.ts';
+import { MIXES, taskOf, writeBody } from './body.ts';
+import type { Tasks } from './body.ts';
 import type { Ended, Target } from './call.ts';
 import { playTrace } from './pace.ts';
 import { drawWaits, openAgent, sendCall } from './sending.ts';
@@ -18,6 +19,8 @@ export interface SwarmOptions {
   /** Stops sending; calls in flight still end. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SwarmProgress) => void;
+  /** What the agents ask for; texts by default. */
+  readonly tasks?: Tasks;
   /** Share of calls that ask for a stream; 0.4 by default. */
   readonly streams?: number;
   /** Whether each call carries `X-Agent-Id: agent-NN`; true by default. */
@@ -82,6 +85,8 @@ interface Failure {
 const MAX_FAILURES = 20;
 const PROGRESS_EVERY_MS = 5_000;
 const STREAMS = 0.4;
+/** Every other agent of a mix limits its answers to this many tokens, the others state no limit. */
+const MIX_LIMIT = 512;
 const REPEATS = 2;
 const TIMEOUT_MS = 150_000;
 
@@ -123,13 +128,23 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
 
 function drawCall(options: SwarmOptions, arrival: Arrival, number: number): CallPlan & { readonly agentName: string } {
   const { dice, model } = options;
-  const agentName = nameAgent(Math.floor(dice.next() * options.agents));
+  const agent = Math.floor(dice.next() * options.agents);
   const isStreamed = dice.next() < (options.streams ?? STREAMS);
   const waitsMs = drawWaits(options.repeats ?? REPEATS, dice);
   const { promptTokens, outputTokens } = arrival;
   const name = `Task ${number}`;
-  const body = writeBody({ model, name, promptTokens, outputTokens, isStreamed, isAbridged: true });
-  return { agentName, isStreamed, waitsMs, body };
+  const { tasks = MIXES.plain } = options;
+  const body = writeBody({
+    model,
+    name,
+    promptTokens,
+    outputTokens,
+    isStreamed,
+    isAbridged: true,
+    task: taskOf(agent, tasks),
+    ...(tasks.length > 1 && { maxTokens: agent % 2 === 0 ? MIX_LIMIT : null }),
+  });
+  return { agentName: nameAgent(agent), isStreamed, waitsMs, body };
 }
 
 /** The name of the n-th agent, from 0: `agent-01`. */

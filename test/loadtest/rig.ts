@@ -48,6 +48,7 @@ export function loadOf(baseUrl: string, more: Partial<LoadOptions> = {}): LoadOp
     agents: 4,
     model: 'a/model',
     isStreamed: false,
+    tasks: ['plain'],
     maxTokens: 20,
     retries: 0,
     timeoutMs: 5_000,

@@ -2,6 +2,7 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import type { CommandModule, Options } from 'yargs';
 import { AppError, errorMessage } from '../../core/errors.ts';
 import { readEnvironment } from '../../files/environment.ts';
+import { MIXES } from '../../loadtest/body.ts';
 import { startLoad } from '../../loadtest/load.ts';
 import type { LoadReport } from '../../loadtest/load.ts';
 import { loadTrace } from '../../simulation/trace.ts';
@@ -37,6 +38,7 @@ ${[
   '--concurrency N is a closed loop: each of N agents sends its next call when its last one has ended, so a slow server gets fewer calls. After a failed call, an agent waits until 1 s has passed since that call began.',
   '--trace is an open loop: calls are sent at their times even if the server is slow. Latency counts from the time at which a call was due, so it includes waiting (no coordinated omission). At most --concurrency calls (1000 without it) are in flight.',
   'Latency and time to first token are those of calls that succeeded. Without --retries no call is sent again. With it, a call that ends with 429, 5xx, a connection error or a timeout is sent again after Retry-After, or after 1 to 4 s; the call then counts by its last attempt. The retry share is the share of all attempts that were not the first one, here or in an upshift gateway (x-upshift-attempts).',
+  'With --mix agents, of each ten agents three offer tools, one demands JSON by a schema, two ask for a text at temperature 0 and four for a text. The server must serve tools: with --mix plain, all ask for a text.',
   'Memory is bounded: quantiles come from histograms that are exact to 1 %. When the time or the calls are over, calls in flight get 30 s to end (5 s after Ctrl-C). Calls cut then count neither as succeeded nor as failed.',
   'Only the base URL is called. Redirects are not followed. HF_TOKEN is not sent without --send-token. With UPSHIFT_TIME_SCALE, spans and latencies are in the time of the simulation.',
 ].join('\n\n')}
@@ -77,6 +79,12 @@ const OPTIONS = {
     describe: 'Model to call',
   },
   stream: { type: 'boolean', default: false, describe: 'Ask for streamed answers' },
+  mix: {
+    choices: Object.keys(MIXES),
+    default: 'plain',
+    requiresArg: true,
+    describe: 'What agents ask for: texts, or also tools and JSON; see below',
+  },
   'max-calls': { type: 'number', default: 100_000, requiresArg: true, describe: 'Stop after this many calls' },
   'max-tokens': {
     type: 'number',

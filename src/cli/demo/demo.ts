@@ -7,6 +7,7 @@ import type { Arrival } from '../../core/trace.ts';
 import { createClock } from '../../files/clock.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import { loadPolicy } from '../../files/policy.ts';
+import { WITH_REASONING } from '../../loadtest/body.ts';
 import { runSwarm } from '../../loadtest/swarm.ts';
 import { seededDice } from '../../simulation/dice.ts';
 import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
@@ -92,6 +93,7 @@ async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
     clock,
     trace,
     agents: AGENTS,
+    tasks: WITH_REASONING,
     model: policy.routes[0]?.model ?? 'meta-llama/Llama-3.1-8B-Instruct',
     token: token ?? '',
     dice: seededDice(SWARM_SEED),

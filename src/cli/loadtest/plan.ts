@@ -2,6 +2,8 @@ import type { Clock } from '../../core/clock.ts';
 import { isLoopbackHost } from '../../core/endpoint-address.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Arrival } from '../../core/trace.ts';
+import { MIXES } from '../../loadtest/body.ts';
+import type { MixName } from '../../loadtest/body.ts';
 import type { LoadOptions } from '../../loadtest/load.ts';
 import { MOST_WINDOWS } from '../../loadtest/tally.ts';
 import { seededDice } from '../../simulation/dice.ts';
@@ -17,6 +19,7 @@ export interface LoadWords {
   readonly agents: number | undefined;
   readonly model: string;
   readonly stream: boolean;
+  readonly mix: MixName;
   readonly maxCalls: number;
   readonly maxTokens: number | undefined;
   readonly timeout: string;
@@ -90,6 +93,7 @@ export function planLoad(
     agents,
     model: words.model,
     isStreamed: words.stream,
+    tasks: MIXES[words.mix],
     maxTokens,
     retries,
     timeoutMs,

@@ -162,6 +162,7 @@ const WORDS: LoadWords = {
   agents: undefined,
   model: 'a/model',
   stream: true,
+  mix: 'plain',
   maxCalls: 1_000,
   maxTokens: undefined,
   timeout: '2m',
