@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { learnedLaneSchema } from './care/stored.ts';
 import type { LearnedLane } from './care/lane-status.ts';
 import type { LearnedRejections } from './rejected-shapes.ts';
-import { SIGNS } from './scaling/capacity.ts';
+import { SIGNS } from './scaling/signs.ts';
 import type { LearnedConcurrency } from './scaling/route-concurrency.ts';
 import { hourSchema } from './scaling/stored.ts';
 import { readStored, storedAs } from './stored.ts';
@@ -52,6 +52,7 @@ const levelSchema = z.strictObject({
   concurrency: amount,
   counts: z.array(amount).length(SIGNS),
   sums: z.array(z.number()).length(SIGNS),
+  squares: z.array(amount).length(SIGNS),
   isFull: z.boolean(),
 });
 

@@ -61,6 +61,8 @@ export interface SwarmReport {
   readonly byStatus: Record<string, number>;
   /** Answers with 429. */
   readonly refused: number;
+  /** Calls that were still refused at their last retry, so that the agent got no answer. */
+  readonly unanswered: number;
   /** Requests without a complete 2xx or a 429: other statuses, broken answers and streams, connections. */
   readonly clientFailures: number;
   /** These failures by status: 2xx if the answer broke off, 0 if there was no status. */
@@ -101,13 +103,13 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
   const agent = openAgent(url);
   const target: Target = { url, agent, clock, token: options.token, timeoutMs: options.timeoutMs ?? TIMEOUT_MS };
   const tally = new Tally();
-  let [played, inFlight, lastProgress] = [0, 0, clock.now()];
+  let [played, inFlight, unanswered, lastProgress] = [0, 0, 0, clock.now()];
   const report = () => options.onProgress?.({ played, total: trace.length, ...tally.counts(), inFlight });
   const send = async (arrival: Arrival) => {
     const plan = drawCall(options, arrival, played);
     played += 1;
     inFlight += 1;
-    const sent = sendCall(target, options.named === false ? { ...plan, agentName: undefined } : plan, {
+    const sending = sendCall(target, options.named === false ? { ...plan, agentName: undefined } : plan, {
       stop: signal,
       isRepeated: ({ status }) => status === 429,
       onEnd: (ended, attempt) => tally.add(ended, plan, { at: clock.now(), isRepeat: attempt > 0 }),
@@ -116,14 +118,16 @@ export async function runSwarm(options: SwarmOptions): Promise<SwarmReport> {
       lastProgress = clock.now();
       report();
     }
-    await sent;
+    const { status } = await sending;
     inFlight -= 1;
+    // At the end of the run the retries are cut short, which is no doing of an upstream.
+    if (status === 429 && signal?.aborted !== true) unanswered += 1;
   };
   const { running, latestMs } = await playTrace({ trace, clock, stop: signal, send });
   await Promise.all(running);
   agent.destroy();
   report();
-  return { played, total: trace.length, latestMs, ...tally.report() };
+  return { played, total: trace.length, latestMs, unanswered, ...tally.report() };
 }
 
 function drawCall(options: SwarmOptions, arrival: Arrival, number: number): CallPlan & { readonly agentName: string } {
@@ -189,7 +193,7 @@ class Tally {
     return { calls: this.#calls, refused: this.#refused, clientFailures: this.#clientFailures };
   }
 
-  report(): Omit<SwarmReport, 'played' | 'total' | 'latestMs'> {
+  report(): Omit<SwarmReport, 'played' | 'total' | 'latestMs' | 'unanswered'> {
     return {
       ...this.counts(),
       repeats: this.#repeats,

@@ -20,27 +20,46 @@ const PROMPT_TOKENS = [
 const OUTPUT_TOKENS = [7, 41, 54, 67, 77, 85, 91, 96, 103, 113, 129, 151, 177, 217, 384, 395, 400, 411, 424, 451, 1000];
 /** The recording ends within its last minute. */
 const LAST_MINUTE_MS = 9_600;
+/** The busiest quarter of an hour: in each five minutes, also where it begins again, there are more than 2,000 calls. */
+const BUSY_MINUTES = { from: 22, until: 37 } as const;
 
 /**
  * The arrivals of that hour, played `times` times in a row. Each minute has the recorded number of calls at random
  * times; tokens are drawn from the quantiles (prompt and output independently). The same seed gives the same trace.
  */
 export function azureConversation(times: number, seed: number): Arrival[] {
+  return playMinutes({ from: 0, until: CALLS_PER_MINUTE.length }, times, seed);
+}
+
+/**
+ * The arrivals of the busiest fifteen minutes of that hour, drawn in the same way, `times` times in a row. Their demand
+ * is above the usual limit of serverless all the time.
+ */
+export function busyConversation(times: number, seed: number): Arrival[] {
+  return playMinutes(BUSY_MINUTES, times, seed);
+}
+
+function playMinutes(
+  { from, until }: { readonly from: number; readonly until: number },
+  times: number,
+  seed: number,
+): Arrival[] {
   const dice = seededDice(seed);
-  const lengthMs = (CALLS_PER_MINUTE.length - 1) * MINUTE_MS + LAST_MINUTE_MS;
   const trace: Arrival[] = [];
-  for (let round = 0; round < times; round += 1) {
-    for (const [minute, calls] of CALLS_PER_MINUTE.entries()) {
-      const spanMs = minute === CALLS_PER_MINUTE.length - 1 ? LAST_MINUTE_MS : MINUTE_MS;
-      const offsets = Array.from({ length: calls }, () => dice.next() * spanMs).sort((left, right) => left - right);
-      for (const offset of offsets) {
-        trace.push({
-          atMs: round * lengthMs + minute * MINUTE_MS + offset,
-          promptTokens: drawTokens(PROMPT_TOKENS, dice.next()),
-          outputTokens: drawTokens(OUTPUT_TOKENS, dice.next()),
-        });
-      }
+  let beganMs = 0;
+  for (let minute = from, left = times; left > 0; minute += 1) {
+    const spanMs = minute === CALLS_PER_MINUTE.length - 1 ? LAST_MINUTE_MS : MINUTE_MS;
+    const calls = CALLS_PER_MINUTE[minute] ?? 0;
+    const offsets = Array.from({ length: calls }, () => dice.next() * spanMs).sort((left, right) => left - right);
+    for (const offset of offsets) {
+      trace.push({
+        atMs: beganMs + offset,
+        promptTokens: drawTokens(PROMPT_TOKENS, dice.next()),
+        outputTokens: drawTokens(OUTPUT_TOKENS, dice.next()),
+      });
     }
+    beganMs += spanMs;
+    if (minute === until - 1) [minute, left] = [from - 1, left - 1];
   }
   return trace;
 }

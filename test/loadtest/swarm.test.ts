@@ -65,6 +65,7 @@ test('a refused call is retried twice with the same body and does not count as a
   });
   const report = await runSwarm(swarmOf(10, server.url));
   assert.deepEqual([report.calls, report.repeats, report.refused, report.clientFailures], [30, 20, 30, 0]);
+  assert.equal(report.unanswered, 10);
   assert.deepEqual([bodies.size, [...bodies.values()].every((count) => count === 3)], [10, true]);
   assert.ok([...agents].every((agent) => /^agent-\d\d$/.test(String(agent))));
 });
@@ -100,6 +101,20 @@ test('a call to a silent server is aborted', async () => {
   await using server = await serve(() => undefined);
   const report = await runSwarm(swarmOf(1, server.url, { timeoutMs: 30 }));
   assert.match(report.failures[0]?.reason ?? '', /not answered within 30 ms/);
+});
+
+test('a call counts as unanswered only if its last retry was refused too', async () => {
+  let requests = 0;
+  await using server = await serve((request, response) => {
+    request.resume().on('end', () => {
+      requests += 1;
+      if (requests % 3 === 0) response.end('{"choices":[{"finish_reason":"stop","message":{"content":"a"}}]}');
+      else response.writeHead(429).end('{}');
+    });
+  });
+  const one = (repeats: number) => runSwarm(swarmOf(1, server.url, { streams: 0, repeats }));
+  assert.equal((await one(2)).unanswered, 0);
+  assert.equal((await one(1)).unanswered, 1);
 });
 
 test('a stopped swarm sends no more calls and waits for those in flight', async () => {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { AppError } from '../../src/core/errors.ts';
-import { azureConversation, loadTrace, readTrace, scaleLoad } from '../../src/simulation/trace.ts';
+import { azureConversation, busyConversation, loadTrace, readTrace, scaleLoad } from '../../src/simulation/trace.ts';
 import { DEFAULT_LIMITS } from '../../src/simulation/limits.ts';
 import { checkDemand } from './demand.ts';
 
@@ -36,6 +36,17 @@ test('at the full trace the default limit refuses enough calls for five minutes 
     }
     const first = checkDemand(azureConversation(1, seed), DEFAULT_LIMITS.routerCalls, 5_000);
     assert.ok(first.fromS > 26 * 60 && first.fromS < 29 * 60, `begins after ${first.fromS} s`);
+  }
+});
+
+test('the busy quarter of an hour is beyond the usual limit all the time, also where it begins again', () => {
+  for (const seed of [1, 20231116]) {
+    const trace = busyConversation(3, seed);
+    assert.equal(trace.length, 3 * 6_541);
+    assert.ok(trace.every(({ atMs }, i) => i === 0 || atMs >= (trace[i - 1]?.atMs ?? 0)));
+    const { longestS, fromS } = checkDemand(trace, DEFAULT_LIMITS.routerCalls, 5_000);
+    assert.ok(longestS > 2 * 900 && fromS < 420, `${longestS} s from ${fromS} s`);
+    assert.equal(checkDemand(scaleLoad(trace, 0.5), DEFAULT_LIMITS.routerCalls, 0).refused, 0);
   }
 });
 

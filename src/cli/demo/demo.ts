@@ -10,11 +10,13 @@ import { loadPolicy } from '../../files/policy.ts';
 import { WITH_REASONING } from '../../loadtest/body.ts';
 import { runSwarm } from '../../loadtest/swarm.ts';
 import { seededDice } from '../../simulation/dice.ts';
-import { azureConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
+import { busyConversation, loadTrace, scaleLoad } from '../../simulation/trace.ts';
 import { EXIT } from '../exit.ts';
 import { openScreen } from '../terminal/screen.ts';
 import { Director } from './director.ts';
+import { Display } from './display.ts';
 import type { DemoOptions } from './options.ts';
+import { chooseScale, measureLateness, paceText } from './pace.ts';
 import { startUpshift } from './processes.ts';
 import type { Running } from './processes.ts';
 import { exitCodeOf, gather, toJson } from './report.ts';
@@ -31,11 +33,11 @@ const AGENTS = 64;
 const SEED = 20231116;
 const SWARM_SEED = 7;
 /**
- * How often the trace is played. If a person answers the requests, it plays until the rollout is over, up to three
- * quarters of an hour.
+ * How often the trace, a quarter of an hour of the clock, is played at most. A promotion takes about seventy minutes. If a person
+ * answers the requests, there are thirty hours of the clock.
  */
-const PLAYS = 2;
-const MANUAL_PLAYS = 45;
+const PLAYS = 7;
+const MANUAL_PLAYS = 120;
 
 /** Plays a migration with real processes on this machine. Returns the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -63,7 +65,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 async function traceOf({ trace, manual, load }: DemoOptions): Promise<readonly Arrival[]> {
-  const whole = trace === undefined ? azureConversation(manual ? MANUAL_PLAYS : PLAYS, SEED) : await loadTrace(trace);
+  const whole = trace === undefined ? busyConversation(manual ? MANUAL_PLAYS : PLAYS, SEED) : await loadTrace(trace);
   return load === 'half' ? scaleLoad(whole, 0.5) : whole;
 }
 
@@ -80,12 +82,18 @@ interface Stage {
 /** Starts the simulation and the daemon, sends the calls, directs the events, and prints the result. */
 async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   const { dbPath, policy, trace } = stage;
-  const { simulation, daemon, env } = await startBoth(options, stage);
+  const scale = options.scale ?? (await measuredScale(options));
+  const { simulation, daemon, env } = await startBoth({ ...options, scale }, stage);
   const { controlUrl } = simulation.announced;
   const { timeScale, timeStart, token, routerUrl } = readEnvironment(env);
   const clock = createClock({ scale: timeScale, start: timeStart });
   const screen = !options.json && process.stdout.isTTY ? openScreen(process.stdout) : null;
-  const director = new Director({ options, dbPath, controlUrl, env, clock, screen });
+  const lengthMs = trace.at(-1)?.atMs ?? 0;
+  const route = policy.routes[0] ?? policy.watched;
+  // With --json, standard output has the result alone.
+  const say = options.json ? console.error : console.log;
+  const display = new Display({ options, dbPath, clock, policy: route, lengthMs, screen, say });
+  const director = new Director({ options, dbPath, controlUrl, env, clock, display });
   const ended = AbortSignal.any([stage.interrupted, director.isOver]);
   const directing = director.run(ended);
   const swarm = await runSwarm({
@@ -104,14 +112,22 @@ async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   await directing;
   await daemon.stop();
   const fault = options.fault ?? null;
-  const result = await gather({ fault, dbPath, controlUrl, swarm, policy, routerUrl, token: token ?? '' });
+  const result = await gather({ timeScale, fault, dbPath, controlUrl, swarm, policy, routerUrl, token: token ?? '' });
   screen?.close();
   console.log(options.json ? JSON.stringify(toJson(result)) : summary(result, options.keep));
   return result;
 }
 
+/** The time scale that this machine can keep up with. */
+async function measuredScale({ json }: DemoOptions): Promise<number> {
+  const lateMs = await measureLateness();
+  const scale = chooseScale(lateMs);
+  if (!json) console.log(paceText(lateMs, scale));
+  return scale;
+}
+
 /** Starts the simulation, and the daemon that uses it as Hugging Face. */
-async function startBoth({ scale, policy }: DemoOptions, { folder, dbPath, children }: Stage) {
+async function startBoth({ scale, policy }: DemoOptions & { scale: number }, { folder, dbPath, children }: Stage) {
   const simulation = await startUpshift<SimulationSaid>(
     ['simulate', '--port', '0', '--scale', String(scale)],
     process.env,

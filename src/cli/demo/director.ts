@@ -7,20 +7,16 @@ import { openAsks } from '../../ledger/journal/asks.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { SwarmProgress } from '../../loadtest/swarm.ts';
-import { bar } from '../terminal/format.ts';
-import { cut, hasColor, widthOf } from '../terminal/print.ts';
-import type { Screen } from '../terminal/screen.ts';
-import { renderStatus } from '../views/status.ts';
+import type { Display } from './display.ts';
 import type { DemoOptions } from './options.ts';
 import { runUpshift } from './processes.ts';
+import { AFTERMATH_MS } from './progress.ts';
 import { VARIANTS } from './variants.ts';
 import type { Variant } from './variants.ts';
 
 /** How the line begins in which a command says what became of a word; the question that it answers stands before it. */
 const ANSWER = /^(?:done|counted|ok|error)\b/;
 const READ_EVERY_MS = 200;
-/** Real time for which the swarm continues after the rollout is over, so that the rollback is visible under traffic. */
-const AFTERMATH_MS = 5_000;
 
 interface DirectorOptions {
   readonly options: DemoOptions;
@@ -28,8 +24,7 @@ interface DirectorOptions {
   readonly controlUrl: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
-  /** Null if nothing is drawn in place. */
-  readonly screen: Screen | null;
+  readonly display: Display;
 }
 
 /**
@@ -44,7 +39,6 @@ export class Director {
   #answered = new Set<number>();
   #endedAt: number | null = null;
   #report: StatusReport | null = null;
-  #lastSaid = '';
   #isBroken = false;
   readonly answers: string[] = [];
 
@@ -67,7 +61,8 @@ export class Director {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const db = openForReading(this.#given.dbPath);
+    const { dbPath, display } = this.#given;
+    const db = openForReading(dbPath);
     try {
       while (!this.#finished.signal.aborted && !signal.aborted) {
         this.#report = readStatus(db)?.report ?? null;
@@ -76,7 +71,7 @@ export class Director {
         await this.#breakThings(route);
         if (!this.#given.options.manual) for (const ask of openAsks(db)) await this.#answer(ask);
         this.#noteEnd(route);
-        this.#draw();
+        if (this.#report !== null) display.draw(this.#report, this.#progress, this.answers.slice(-3));
         await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
       }
     } finally {
@@ -115,35 +110,10 @@ export class Director {
   #noteEnd(route: RouteStatus | undefined): void {
     if (route === undefined) return;
     const isOver = route.phase === 'watching' && route.lastRollout !== null;
-    if (!isOver && !(this.#given.options.manual && route.phase === 'promoted')) return;
-    this.#endedAt ??= Date.now();
-    if (Date.now() - this.#endedAt > AFTERMATH_MS) this.#over.abort();
-  }
-
-  #draw(): void {
-    const { screen, clock, options } = this.#given;
-    if (this.#report === null) return;
-    const progress = this.#progress;
-    const done = progress === null ? 0 : progress.played / Math.max(1, progress.total);
-    if (screen === null) {
-      const route = this.#report.routes[0];
-      if (route?.decision && !options.json) this.#say(`${route.phase}: ${route.decision.detail}`, done);
-      return;
-    }
-    const head = `demo ${options.scale}x  ${bar(done, 24)} ${Math.round(done * 100)} %   ${progress?.calls ?? 0} calls, ${progress?.clientFailures ?? 0} failed`;
-    const [width, color] = [widthOf(process.stdout), hasColor(process.stdout)];
-    const view = renderStatus(this.#report, { width, color, isRunning: true, now: clock.now() });
-    const answers = this.answers.slice(-3).map((line) => cut(`  ${line}`, width));
-    const manual = options.manual ? [`  in a second terminal: export UPSHIFT_DB=${this.#given.dbPath}`] : [];
-    screen.draw([head, '', view, '', ...manual, ...answers].join('\n'));
-  }
-
-  /** Prints a line only if the phase or the reason has changed, so that the log does not repeat itself. */
-  #say(line: string, done: number): void {
-    const key = line.replaceAll(/[\d.,]+/g, '');
-    if (key === this.#lastSaid) return;
-    this.#lastSaid = key;
-    process.stdout.write(`${String(Math.round(done * 100)).padStart(3)} %  ${line}\n`);
+    if (!isOver && route.phase !== 'promoted') return;
+    const now = this.#given.clock.now();
+    this.#endedAt ??= now;
+    if (now - this.#endedAt > AFTERMATH_MS) this.#over.abort();
   }
 }
 

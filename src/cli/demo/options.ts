@@ -9,6 +9,7 @@ export interface DemoOptions {
   readonly load: 'full' | 'half';
   readonly trace?: string;
   readonly policy: string;
-  readonly scale: number;
+  /** Missing: the machine is measured. */
+  readonly scale?: number;
   readonly keep?: string;
 }

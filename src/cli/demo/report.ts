@@ -18,11 +18,15 @@ import type { DecisionRow } from '../../ledger/journal/rollouts.ts';
 import type { EventRow } from '../../ledger/journal/rows.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { SwarmReport } from '../../loadtest/swarm.ts';
+import { partJson, readBeforeAfter } from './before-after.ts';
+import type { BeforeAfter } from './before-after.ts';
 import { VARIANTS } from './variants.ts';
 import type { Variant, VariantName } from './variants.ts';
 
 /** The result of a run of the demo. */
 export interface DemoResult {
+  /** How many times faster than real time the clock ran. */
+  readonly timeScale: number;
   readonly fault: VariantName | null;
   readonly phase: string;
   readonly reason: string | null;
@@ -47,6 +51,7 @@ export interface DemoResult {
   readonly tokens: readonly { readonly servedBy: string; readonly prompt: number; readonly output: number }[];
   /** The price of serverless, dollars per million tokens; null if it is unknown. */
   readonly pricing: { readonly input: number; readonly output: number } | null;
+  readonly parts: BeforeAfter;
 }
 
 interface ControlState {
@@ -56,6 +61,7 @@ interface ControlState {
 
 /** Reads the ledger and the simulation's cost records after everything has ended. */
 export async function gather(given: {
+  timeScale: number;
   fault: VariantName | null;
   dbPath: string;
   controlUrl: string;
@@ -78,7 +84,9 @@ export async function gather(given: {
       steps: { length: stops },
     } = given.policy.routes[0] ?? given.policy.watched;
     const steps = rollout === null ? [] : measuredShares(db, rollout.id);
+    const timeline = rollout === null ? [] : events(db, rollout.id);
     return {
+      timeScale: given.timeScale,
       fault: given.fault,
       phase: rollout?.phase ?? 'watching',
       reason: rollout !== null && 'reason' in rollout ? rollout.reason : null,
@@ -91,9 +99,10 @@ export async function gather(given: {
       steps: steps.filter(({ step, weight }) => weight > 0 && step <= stops),
       decisions: audit.decisions,
       auditVerified: audit.problems.length === 0 && audit.rerun === audit.decisions,
-      timeline: rollout === null ? [] : events(db, rollout.id),
+      timeline,
       tokens: tokensServed(db),
       pricing,
+      parts: readBeforeAfter(db, model, timeline),
     };
   } finally {
     db.close();
@@ -136,10 +145,12 @@ async function serverlessPrice(
 
 /** The one line of `demo --json`. */
 export function toJson(result: DemoResult): object {
-  const { phase, swarm, ledgerCalls, endpointsCreated, decisions, auditVerified } = result;
+  const { timeScale, phase, swarm, ledgerCalls, endpointsCreated, decisions, auditVerified } = result;
   const steps = result.steps.map(({ weight, measured, units }) => ({ weight, measured, units }));
   const { calls, clientFailures } = swarm;
-  const line = { phase, calls, ledgerCalls, clientFailures, endpointsCreated, steps, decisions, auditVerified };
+  const parts = { before: partJson(result.parts.before), after: partJson(result.parts.after) };
+  const counts = { timeScale, phase, calls, ledgerCalls, clientFailures, endpointsCreated };
+  const line = { ...counts, steps, decisions, auditVerified, ...parts };
   if (phase === 'promoted' || result.reason === null) return line;
   return { ...line, rollback: { reason: result.reason, endpoints: result.endpoints.map(({ state }) => state) } };
 }

@@ -3,7 +3,8 @@ import { HOUR_MS, MONTH_MS } from '../../core/time.ts';
 import { readEvent } from '../../core/rollout/stored.ts';
 import type { EventRow } from '../../ledger/journal/rows.ts';
 import { bar, numberText, weightText } from '../terminal/format.ts';
-import { widthOf, wrap } from '../terminal/print.ts';
+import { createPaint, hasColor, widthOf, wrap } from '../terminal/print.ts';
+import { beforeAfterLines } from './before-after.ts';
 import { endingOf, unavoidable } from './report.ts';
 import type { DemoResult } from './report.ts';
 import { VARIANTS } from './variants.ts';
@@ -25,6 +26,8 @@ export function summary(result: DemoResult, kept: string | undefined): string {
     const cells = [String(i + 1).padStart(6), percent(weight).padStart(8), percent(measured).padStart(11)];
     lines.push(`${cells.join('')}${numberText(units).padStart(9)}   ${bar(measured, 20)}`);
   });
+  const table = beforeAfterLines(result.parts, createPaint(hasColor(process.stdout)));
+  if (table.length > 0) lines.push('', ...table.map((line) => `  ${line}`));
   lines.push('');
   for (const [label, text] of facts(result, kept)) {
     wrap(text, width - LABEL).forEach((line, i) => lines.push(`  ${(i === 0 ? label : '').padEnd(LABEL)}${line}`));
@@ -70,10 +73,7 @@ function played(result: DemoResult, fault: VariantName): string {
 function facts(result: DemoResult, kept: string | undefined): [string, string][] {
   const { swarm, endpoints } = result;
   const lines: [string, string][] = [
-    [
-      'agents saw',
-      `${numberText(swarm.calls)} calls: ${numberText(swarm.refused)} refused (429), ${swarm.clientFailures} failed`,
-    ],
+    ['agents', agentsText(swarm)],
     [
       'the ledger',
       `${numberText(result.ledgerCalls)} calls, ${result.decisions} decisions, audit ${result.auditVerified ? 'verified' : 'FAILED'}`,
@@ -92,6 +92,16 @@ function facts(result: DemoResult, kept: string | undefined): [string, string][]
   for (const reason of [...reasons].slice(0, 3)) lines.push(['failed', reason]);
   if (kept !== undefined) lines.push(['kept in', `${kept}; npx upshift audit --db ${kept}/upshift.db`]);
   return lines;
+}
+
+/** What came of the agents' calls in the whole run. A call is one or more requests. */
+function agentsText({ played, calls, refused, unanswered, clientFailures }: DemoResult['swarm']): string {
+  const share = (count: number, all: number) => percent(count / Math.max(1, all));
+  const failed = clientFailures === 0 ? 'no request failed' : `${numberText(clientFailures)} requests failed`;
+  const sent = `made ${numberText(played)} calls in ${numberText(calls)} requests, and ${failed}`;
+  if (refused === 0) return `${sent}; none was refused`;
+  const tries = `the agent then tries again, up to twice; ${share(unanswered, played)} of the calls were refused each time`;
+  return `${sent}; ${share(refused, calls)} of the requests were refused (429) by serverless, or by the gateway to keep its limit; ${tries}`;
 }
 
 /** The cost at Hugging Face; the demo itself costs nothing. */

@@ -1,11 +1,12 @@
-import type { Outcome } from '../outcome.ts';
+import { addSigns, meanSign, noSigns, SIGNS } from './signs.ts';
+import type { Signs } from './signs.ts';
 
 /**
  * The measured concurrency that one replica can carry. Calls are grouped into levels by concurrency per ready replica in the
  * ten seconds in which they set out. Each level is a quarter higher than the one below. An engine that is full queues calls,
  * and the first token comes later. If its batches are too large, each token takes longer. A level is well if two things
- * hold: no sign is worse than at the lowest levels that were seen (the endpoint without much demand) by more than a factor,
- * and at most one call in fifty was turned away because the engine was full. Each call takes the same time to count, and the
+ * hold: no sign is worse than at the lowest levels that were seen (the endpoint without much demand) by more than a factor
+ * and what chance explains, and at most one call in fifty was turned away because the engine was full. Each call takes the same time to count, and the
  * memory is bounded by levels times signs.
  */
 export interface Capacity {
@@ -21,8 +22,6 @@ export interface Capacity {
   readonly mayCarry?: number;
 }
 
-/** How many signs a call may give. Each is the logarithm of a time in µs; `signsOf` defines them. */
-export const SIGNS = 4;
 const FIRST_TOKEN = 0;
 
 /**
@@ -32,6 +31,8 @@ const FIRST_TOKEN = 0;
 const FULL = { firstToken: 2, other: 1.5 } as const;
 const WELL = { firstToken: 1.6, other: 1.3 } as const;
 const TURNED_AWAY = 0.02;
+/** So many standard errors are chance: each level is looked at again every ten seconds. */
+const CLEAR = 3;
 
 const LEVEL = 1.25;
 const STEP = Math.log(LEVEL);
@@ -42,51 +43,11 @@ const ENOUGH_SPANS = 6;
 /** Above this many calls, a level's counts are halved, so that older calls count less. */
 const MOST_CALLS = 4_000;
 
-/** What the calls of one span of ten seconds showed. */
-export interface Signs {
-  readonly calls: number;
-  readonly turnedAway: number;
-  /** Per sign: how many calls gave it, and the sum of the logarithms. */
-  readonly counts: readonly number[];
-  readonly sums: readonly number[];
-}
-
-interface Level {
+interface Level extends Signs {
   spans: number;
-  calls: number;
-  turnedAway: number;
   /** Sum over spans of calls at once per replica. */
   concurrency: number;
-  counts: number[];
-  sums: number[];
   isFull: boolean;
-}
-
-/** What capacity needs of a call. Times in µs from when it set out. */
-export interface SignedCall {
-  readonly outcome: Outcome;
-  readonly durationUs: number;
-  readonly firstTokenUs: number | null;
-  readonly outputTokens: number | null;
-}
-
-/** With fewer output tokens than this, a call gives no time per token. */
-const FEW_TOKENS = 4;
-
-/**
- * The signs of a call: the time to the first token, the time per token after it, the time per token of an answer that does
- * not stream, and the time of an answer without tokens. Null for each that the call does not give.
- */
-export function signsOf({ outcome, durationUs, firstTokenUs, outputTokens }: SignedCall): (number | null)[] {
-  if (outcome !== 'ok' || durationUs <= 0) return [null, null, null, null];
-  const tokens = outputTokens ?? 0;
-  const log = (us: number) => Math.log(Math.max(1, us));
-  if (firstTokenUs !== null) {
-    const each = tokens < FEW_TOKENS ? null : log((durationUs - firstTokenUs) / (tokens - 1));
-    return [log(firstTokenUs), each, null, null];
-  }
-  if (tokens >= FEW_TOKENS) return [null, null, log(durationUs / tokens), null];
-  return outputTokens === null || tokens === 0 ? [null, null, null, log(durationUs)] : [null, null, null, null];
 }
 
 /** The level of a concurrency per replica. */
@@ -112,9 +73,7 @@ export class CapacityTable {
 
   constructor(heeds: HeededSigns, learned: LearnedCapacity = []) {
     this.#heeds = heeds;
-    for (const [level, found] of learned) {
-      this.#levels.set(level, { ...found, counts: [...found.counts], sums: [...found.sums] });
-    }
+    for (const [level, found] of learned) this.#levels.set(level, copyOf(found));
     this.#assess();
   }
 
@@ -124,10 +83,7 @@ export class CapacityTable {
   }
 
   get learned(): LearnedCapacity {
-    return [...this.#levels].map(([level, found]) => [
-      level,
-      { ...found, counts: [...found.counts], sums: [...found.sums] },
-    ]);
+    return [...this.#levels].map(([level, found]) => [level, copyOf(found)]);
   }
 
   /** Adds a span of ten seconds with its calls at once per ready replica. */
@@ -147,27 +103,21 @@ export class CapacityTable {
   #level(index: number): Level {
     let level = this.#levels.get(index);
     if (level === undefined) {
-      const zeros = () => Array.from({ length: SIGNS }, () => 0);
-      level = { spans: 0, calls: 0, turnedAway: 0, concurrency: 0, counts: zeros(), sums: zeros(), isFull: false };
+      level = { ...noSigns(), spans: 0, concurrency: 0, isFull: false };
       this.#levels.set(index, level);
     }
     return level;
   }
 
   #add(level: Level, signs: Signs): void {
-    level.calls += signs.calls;
-    level.turnedAway += signs.turnedAway;
-    for (let i = 0; i < SIGNS; i++) {
-      level.counts[i] = (level.counts[i] as number) + (signs.counts[i] ?? 0);
-      level.sums[i] = (level.sums[i] as number) + (signs.sums[i] ?? 0);
-    }
+    addSigns(level, signs);
     if (level.calls <= MOST_CALLS) return;
     level.calls /= 2;
     level.spans /= 2;
     level.turnedAway /= 2;
     level.concurrency /= 2;
-    level.counts = level.counts.map((count) => count / 2);
-    level.sums = level.sums.map((sum) => sum / 2);
+    for (const figures of [level.counts, level.sums, level.squares])
+      figures.forEach((one, i) => (figures[i] = one / 2));
   }
 
   #assess(): void {
@@ -203,23 +153,32 @@ function rounded(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }
 
-/** The mean of a sign at the lowest levels that together have enough calls. Null if too few calls give it. */
-function baseOf(known: readonly Level[], sign: number): number | null {
-  let [count, sum] = [0, 0];
+function copyOf(level: Readonly<Level>): Level {
+  return { ...level, counts: [...level.counts], sums: [...level.sums], squares: [...level.squares] };
+}
+
+/** What a sign is at the lowest levels that together have enough calls. Null if too few calls give it. */
+function baseOf(known: readonly Level[], sign: number): ReturnType<typeof meanSign> {
+  const lowest = noSigns();
   for (const level of known) {
-    count += level.counts[sign] as number;
-    sum += level.sums[sign] as number;
-    if (count >= ENOUGH_CALLS) return sum / count;
+    addSigns(lowest, level);
+    const base = meanSign(lowest, sign, ENOUGH_CALLS);
+    if (base !== null) return base;
   }
   return null;
 }
 
-function isSlow(level: Level, base: readonly (number | null)[]): boolean {
+/**
+ * A level that looks full gets no more calls than fit below it, so that chance would not be corrected soon. It is full only
+ * if the difference is beyond what chance explains.
+ */
+function isSlow(level: Level, base: readonly ReturnType<typeof meanSign>[]): boolean {
   const factors = level.isFull ? WELL : FULL;
   return base.some((unloaded, sign) => {
-    const count = level.counts[sign] as number;
-    if (unloaded === null || count < ENOUGH_CALLS) return false;
+    const found = meanSign(level, sign, ENOUGH_CALLS);
+    if (unloaded === null || found === null) return false;
     const most = Math.log(sign === FIRST_TOKEN ? factors.firstToken : factors.other);
-    return (level.sums[sign] as number) / count - unloaded > most;
+    const chance = CLEAR * Math.sqrt(found.errorSquare + unloaded.errorSquare);
+    return found.mean - unloaded.mean > most + chance;
   });
 }

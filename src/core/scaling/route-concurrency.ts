@@ -1,8 +1,9 @@
-import { meaningOf } from '../outcome.ts';
-import { CapacityTable, SIGNS, signsOf } from './capacity.ts';
-import type { Capacity, HeededSigns, LearnedCapacity, SignedCall, Signs } from './capacity.ts';
+import { CapacityTable } from './capacity.ts';
+import type { Capacity, HeededSigns, LearnedCapacity } from './capacity.ts';
 import { DayShape } from './day-shape.ts';
 import type { HourConcurrency, LearnedDay } from './day-shape.ts';
+import { addSigns, noSigns, shownBy } from './signs.ts';
+import type { SignedCall, Signs } from './signs.ts';
 
 /** Concurrency is counted in cells of this length: "calls at once" is a mean over ten seconds. */
 export const CELL_MS = 10_000;
@@ -71,10 +72,7 @@ interface Cell {
   endpointSamples: number;
   /** The fewest replicas that were ready. Null if no sample knew it. */
   ready: number | null;
-  calls: number;
-  turnedAway: number;
-  counts: number[];
-  sums: number[];
+  shown: Signs;
   /** Calls at once per ready replica, once it is settled. */
   perReplica: number | null;
   isSettled: boolean;
@@ -121,7 +119,7 @@ export class RouteConcurrency {
 
   /** Counts a call that has ended. */
   ended(call: ConcurrencyCall): void {
-    const { setOutAtUs, durationUs, isOnEndpoint, outcome } = call;
+    const { setOutAtUs, durationUs, isOnEndpoint } = call;
     this.#lastCallAt = Math.max(this.#lastCallAt ?? 0, setOutAtUs / 1_000);
     this.#spread(setOutAtUs, setOutAtUs + durationUs, (cell, us) => {
       cell.routeUs += us;
@@ -134,23 +132,8 @@ export class RouteConcurrency {
     own.tokens += call.outputTokens ?? 0;
     if (!isOnEndpoint) return;
     own.pendingUs += Math.min(call.firstByteUs ?? durationUs, durationUs);
-    const signs = signsOf(call);
-    const shown: Signs = {
-      calls: 1,
-      turnedAway: meaningOf(outcome).isTurnedAway ? 1 : 0,
-      counts: signs.map((sign) => Number(sign !== null)),
-      sums: signs.map((sign) => sign ?? 0),
-    };
-    if (own.isSettled) {
-      if (own.perReplica !== null) this.#table.late(own.perReplica, shown);
-      return;
-    }
-    own.calls += 1;
-    own.turnedAway += shown.turnedAway;
-    for (let i = 0; i < SIGNS; i++) {
-      own.counts[i] = (own.counts[i] as number) + (shown.counts[i] as number);
-      own.sums[i] = (own.sums[i] as number) + (shown.sums[i] as number);
-    }
+    if (!own.isSettled) addSigns(own.shown, shownBy(call));
+    else if (own.perReplica !== null) this.#table.late(own.perReplica, shownBy(call));
   }
 
   /** Counts a sample: the calls in flight, and the replicas that are ready (null if not known). */
@@ -223,7 +206,7 @@ export class RouteConcurrency {
     const endpoint = atOnce(cell, 'endpoint');
     if (endpoint === 0 || cell.ready === null || cell.ready === 0) return;
     cell.perReplica = endpoint / cell.ready;
-    this.#table.span(cell.perReplica, cell);
+    this.#table.span(cell.perReplica, cell.shown);
   }
 
   /** Gives each cell that a span touches its part of the span. */
@@ -247,7 +230,6 @@ export class RouteConcurrency {
     const found = this.#ring[slot];
     if (found?.index === index) return found;
     if (found !== undefined && found.index > index) return null;
-    const zeros = () => Array.from({ length: SIGNS }, () => 0);
     const cell: Cell = {
       index,
       setOut: 0,
@@ -259,10 +241,7 @@ export class RouteConcurrency {
       routeSamples: 0,
       endpointSamples: 0,
       ready: null,
-      calls: 0,
-      turnedAway: 0,
-      counts: zeros(),
-      sums: zeros(),
+      shown: noSigns(),
       perReplica: null,
       isSettled: this.#settled !== null && index <= this.#settled,
     };

@@ -9,6 +9,7 @@ function resultOf(more: Partial<DemoResult>, failedByStatus: Record<string, numb
   const quantiles = { p50: 1, p95: 1, p99: 1 };
   const clientFailures = Object.values(failedByStatus).reduce((sum, calls) => sum + calls, 0);
   return {
+    timeScale: 40,
     fault: null,
     phase: 'promoted',
     reason: null,
@@ -22,6 +23,7 @@ function resultOf(more: Partial<DemoResult>, failedByStatus: Record<string, numb
       streams: 3,
       byStatus: { 200: 9 },
       refused: 0,
+      unanswered: 0,
       clientFailures,
       failedByStatus,
       failures: [],
@@ -38,6 +40,7 @@ function resultOf(more: Partial<DemoResult>, failedByStatus: Record<string, numb
     timeline: [],
     tokens: [],
     pricing: null,
+    parts: { before: null, after: null },
     ...more,
   };
 }

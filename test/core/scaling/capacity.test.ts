@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../../src/core/outcome.ts';
-import type { Capacity, Signs } from '../../../src/core/scaling/capacity.ts';
-import { CapacityTable, signsOf } from '../../../src/core/scaling/capacity.ts';
+import type { Capacity } from '../../../src/core/scaling/capacity.ts';
+import { CapacityTable } from '../../../src/core/scaling/capacity.ts';
+import { addSigns, noSigns, shownBy, signsOf } from '../../../src/core/scaling/signs.ts';
+import type { Signs } from '../../../src/core/scaling/signs.ts';
+import { dice } from '../../support/dice.ts';
 
 const ALL = { firstToken: true, other: true };
 
@@ -27,6 +30,7 @@ function signs({ firstTokenMs = 200, perTokenMs = 20, refused = 0, calls = 20 }:
     turnedAway: refused,
     counts: one.map((sign) => (sign === null ? 0 : answered)),
     sums: one.map((sign) => (sign ?? 0) * answered),
+    squares: one.map((sign) => (sign ?? 0) ** 2 * answered),
   };
 }
 
@@ -75,6 +79,30 @@ describe('what one replica carries', () => {
     const unlucky = { perReplica: 4, firstTokenMs: 900 };
     const seen = feed(new CapacityTable(ALL), { perReplica: 1 }, unlucky, { perReplica: 10 });
     assert.deepEqual(seen, { carried: 10, isLimit: false });
+  });
+
+  /** Calls whose tokens take a random time, up to forty times as long as another call's. */
+  function randomSigns(roll: () => number, calls: number, factor = 1): Signs {
+    const all = noSigns();
+    for (let i = 0; i < calls; i++) {
+      const perTokenUs = 5_000 * 40 ** roll() * factor;
+      const durationUs = 200_000 + 99 * perTokenUs;
+      addSigns(all, shownBy({ outcome: 'ok', durationUs, firstTokenUs: 200_000, outputTokens: 100 }));
+    }
+    return all;
+  }
+
+  it('does not end where answers vary by chance alone, and does where they are slower beyond chance', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const roll = dice(seed);
+      const table = new CapacityTable(ALL);
+      for (const perReplica of [2, 4, 8, 16]) {
+        for (let i = 0; i < 12; i++) table.span(perReplica, randomSigns(roll, 5));
+        assert.equal(table.capacity?.isLimit, false, `seed ${seed}, ${perReplica} at once`);
+      }
+      for (let i = 0; i < 60; i++) table.span(32, randomSigns(roll, 5, 4));
+      assert.equal(table.capacity?.isLimit, true, `seed ${seed}`);
+    }
   });
 
   it('ignores signs that the judge only reports', () => {
