@@ -72,6 +72,48 @@ export const VARIANTS = {
     from: 'start',
     expected: ['rolled back', 'held'],
   },
+  parser: {
+    what: "the endpoint's engine has lost its tool parser: calls of tools come as text",
+    faults: [{ target: 'endpoint', kind: 'parser' }],
+    from: 'warm',
+    expected: ['rolled back', 'held'],
+  },
+  template: {
+    what: 'the endpoint has another chat template: other prompt tokens and other texts',
+    faults: [{ target: 'endpoint', kind: 'template' }],
+    from: 'start',
+    expected: ['rolled back', 'held'],
+  },
+  schema: {
+    what: "a quarter of the endpoint's JSON answers and calls of tools do not satisfy their schema",
+    faults: [{ target: 'endpoint', kind: 'schema' }],
+    from: 'warm',
+    expected: ['rolled back', 'held'],
+  },
+  quantised: {
+    what: "3 % more of the endpoint's JSON answers and calls of tools are wrong, as from a quantised model",
+    faults: [{ target: 'endpoint', kind: 'quantised' }],
+    from: 'warm',
+    expected: ['rolled back', 'held'],
+  },
+  reasoning: {
+    what: 'the endpoint does not reason where a call asks for it',
+    faults: [{ target: 'endpoint', kind: 'reasoning' }],
+    from: 'start',
+    expected: ['rolled back', 'held'],
+  },
+  context: {
+    what: 'the endpoint cuts prompts to 8,192 tokens and does not say so',
+    faults: [{ target: 'endpoint', kind: 'context' }],
+    from: 'start',
+    expected: ['rolled back', 'held'],
+  },
+  truncated: {
+    what: 'the endpoint ends answers after 256 tokens where a call states no limit',
+    faults: [{ target: 'endpoint', kind: 'capped' }],
+    from: 'start',
+    expected: ['rolled back', 'held'],
+  },
   cold: {
     what: 'the endpoint is five times slower in the first five minutes of its live traffic',
     faults: [{ target: 'endpoint', kind: 'slow', factor: 5, lastsMs: 5 * MINUTE_MS }],
