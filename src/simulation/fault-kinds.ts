@@ -39,7 +39,8 @@ export const FAULTS = {
     template: { plays: 'another chat template: 5 to 44 more prompt tokens, and other text' },
     schema: { plays: 'schemas are ignored: JSON answers and arguments of tools do not satisfy them', share: 0.25 },
     quantised: {
-      plays: 'more JSON answers and arguments of tools are wrong; at temperature 0 texts differ sooner',
+      plays:
+        'more JSON answers and arguments of tools are wrong; at temperature 0 texts differ sooner; embeddings are rounded',
       share: 0.03,
     },
     reasoning: { plays: 'answers have no reasoning' },

@@ -98,6 +98,9 @@ export function parseFault(value: unknown): FaultInput {
   if (factor !== undefined && !(typeof factor === 'number' && factor > 0 && Number.isFinite(factor))) {
     throw refused('factor', factor, 'a number above 0');
   }
+  if (factor !== undefined && factsOf(target as FaultTarget, kind as FaultKind).factor === undefined) {
+    throw refused('factor', factor, `nothing for ${String(kind)}, which has no factor`);
+  }
   if (name !== undefined && typeof name !== 'string') throw refused('name', name, 'the name of an endpoint');
   if (shape !== undefined && (typeof shape !== 'string' || kind !== 'rejects')) {
     throw refused('shape', shape, 'for rejects, the shape of a call, as chat+tools');

@@ -5,7 +5,7 @@ import { createFaultBoard } from '../../src/simulation/faults.ts';
 import type { FaultInput } from '../../src/simulation/faults.ts';
 import type { Simulation } from '../../src/simulation/server.ts';
 import { handClock } from './clocks.ts';
-import { LLAMA, endpointBody, send, startEndpoint, startFast } from './support.ts';
+import { LLAMA, MINILM, endpointBody, send, startEndpoint, startFast } from './support.ts';
 
 const CALLS = 120;
 const parameters = {
@@ -170,6 +170,25 @@ test('a quantised endpoint spoils three of a hundred, and one that ignores schem
     ],
   );
 });
+
+test('a quantised endpoint gives other embeddings, though near ones; its usual ones are those of serverless', async () => {
+  await using sim = await startFast();
+  const url = await startEndpoint(sim, endpointBody('one', { model: { repository: MINILM } }));
+  const vectorOf = async (base: string) => {
+    const { json } = await send('POST', `${base}/v1/embeddings`, { model: MINILM, input: 'a trip' });
+    return json.data[0].embedding as number[];
+  };
+  const [router, usual] = [await vectorOf(sim.routerUrl), await vectorOf(url)];
+  assert.deepEqual(usual, router);
+  await sim.setFault({ target: 'endpoint', kind: 'quantised' });
+  const cosine = cosineOf(router, await vectorOf(url));
+  assert.ok(cosine > 0.9 && cosine < 0.999, `${cosine}`);
+});
+
+function cosineOf(left: readonly number[], right: readonly number[]): number {
+  const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, at) => sum + x * (b[at] ?? 0), 0);
+  return dot(left, right) / Math.sqrt(dot(left, left) * dot(right, right));
+}
 
 test('with the fault provider, calls are spread over all providers, and the last one is another deployment', async () => {
   await using sim = await startFast({ limits: { routerCalls: 1e6 } });

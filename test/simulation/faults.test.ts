@@ -207,3 +207,10 @@ test('the fault rejects hits calls of one shape if it names one, and every call 
   const wrong = await send('POST', `${sim.controlUrl}/faults`, { target: 'endpoint', kind: 'slow', shape: 'chat' });
   assert.match(wrong.json.error, /^shape of a fault is "chat"; allowed: for rejects/);
 });
+
+test('a factor is refused for a fault that has none', async () => {
+  await using sim = await startFast();
+  const set = (kind: string) => send('POST', `${sim.controlUrl}/faults`, { target: 'endpoint', kind, factor: 2 });
+  assert.match((await set('errors')).json.error, /^factor of a fault is 2; allowed: nothing for errors/);
+  assert.equal((await set('tokenizer')).json.faults[0].factor, 2);
+});

@@ -112,9 +112,17 @@ function usage({ promptTokens, outputTokens, reasoningTokens }: Wanted): object 
 }
 
 /** An OpenAI embeddings answer; the openai client asks for `base64` by default. */
-export function embeddingAnswer(model: string, texts: readonly string[], format: unknown, size: number): string {
+export function embeddingAnswer(
+  model: string,
+  texts: readonly string[],
+  {
+    format,
+    size,
+    isRounded = false,
+  }: { readonly format: unknown; readonly size: number; readonly isRounded?: boolean },
+): string {
   const data = texts.map((text, index) => {
-    const vector = embed(text, size);
+    const vector = isRounded ? rounded(embed(text, size)) : embed(text, size);
     const packed = format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector;
     return { object: 'embedding', index, embedding: packed };
   });
@@ -129,6 +137,12 @@ export function embed(text: string, size: number): number[] {
   const raw = Array.from({ length: size }, (_, index) => Math.sin((hash % 65_521) + index * 1.7));
   const norm = Math.sqrt(raw.reduce((sum, x) => sum + x * x, 0)) || 1;
   return raw.map((x) => Math.round((x / norm) * 1e6) / 1e6);
+}
+
+/** The vector with its parts in steps of a third of the greatest one, as few bits keep them. */
+function rounded(vector: readonly number[]): number[] {
+  const step = Math.max(...vector.map(Math.abs)) / 3;
+  return vector.map((x) => Math.round(x / step) * step);
 }
 
 /** An estimate of the tokens in texts to embed. */

@@ -9,7 +9,7 @@ import { answerTask, takesBody } from '../answer/tasks.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
 import { BROKEN_ANSWERS } from '../fault-kinds.ts';
-import { reasoningOf } from '../hub/models.ts';
+import { dimensionsOf, reasoningOf } from '../hub/models.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
 import { fullAnswer, refusesWhenFull, timesAt } from './full.ts';
@@ -214,7 +214,9 @@ async function serve(
     }
     const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
     const named = endpoint.spec.model.engine === 'tei' ? '/repository' : served;
-    return sendJson(exchange, 200, embeddingAnswer(named, input, body['encoding_format'], model?.dimensions ?? 384));
+    const isRounded = faults.find('endpoint', 'quantised', name) !== undefined;
+    const how = { format: body['encoding_format'], size: dimensionsOf(model), isRounded };
+    return sendJson(exchange, 200, embeddingAnswer(named, input, how));
   }
   const id = newId(shape === 'chat' ? 'chatcmpl' : shape);
   const wanted = readWanted(shape, body, {

@@ -220,3 +220,8 @@ export function splitModelName(name: string): { id: string; suffix: string | und
 export function reasoningOf(model: SimulatedModel | undefined): number {
   return model?.isReasoner === true ? 0.4 : 0;
 }
+
+/** The length of the vectors of a model that embeds. */
+export function dimensionsOf(model: SimulatedModel | undefined): number {
+  return model?.dimensions ?? 384;
+}

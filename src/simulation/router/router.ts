@@ -9,7 +9,7 @@ import { answerTask } from '../answer/tasks.ts';
 import type { AnswerKind } from '../answer/wanted.ts';
 import { bearerToken, cutOff, parseObject, readBody, sendJson } from '../exchange.ts';
 import type { Exchange } from '../exchange.ts';
-import { reasoningOf } from '../hub/models.ts';
+import { dimensionsOf, reasoningOf } from '../hub/models.ts';
 import type { SimulatedModel } from '../hub/models.ts';
 import type { World } from '../world.ts';
 import { CallWindow } from './call-window.ts';
@@ -122,7 +122,7 @@ export class Router {
     if (shape !== 'embedding') return this.#native.answer(exchange, { shape, raw, body, headers });
     const input = Array.isArray(body['input']) ? body['input'].map(String) : [String(body['input'])];
     this.#bill(exchange, call, { input: textTokens(input), output: 0 });
-    const answer = embeddingAnswer(model.id, input, body['encoding_format'], model.dimensions ?? 384);
+    const answer = embeddingAnswer(model.id, input, { format: body['encoding_format'], size: dimensionsOf(model) });
     return sendJson(exchange, 200, answer, headers);
   }
 
