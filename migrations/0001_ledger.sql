@@ -460,8 +460,8 @@ CREATE TABLE daemon_status (
 CREATE TABLE learned (
   -- What was learned. lane: limits and breaker of a lane to serverless. concurrency: what an endpoint can carry, and how
   -- traffic changes over the day. call_cost: what a call costs on serverless. traffic: since when every call is known. rejections: which calls an
-  -- endpoint rejects.
-  what TEXT NOT NULL CHECK (what IN ('lane', 'concurrency', 'call_cost', 'traffic', 'rejections')),
+  -- endpoint rejects. near_miss: how near the criteria came to a proposal.
+  what TEXT NOT NULL CHECK (what IN ('lane', 'concurrency', 'call_cost', 'traffic', 'rejections', 'near_miss')),
   -- Model that it was learned of.
   model TEXT NOT NULL,
   -- Provider of a lane; empty if the router chooses it, and for everything but lanes.

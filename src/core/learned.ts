@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { learnedLaneSchema } from './care/stored.ts';
 import type { LearnedLane } from './care/lane-status.ts';
+import type { NearMiss } from './criteria/criteria.ts';
+import { nearMissSchema } from './decide/stored.ts';
 import type { LearnedRejections } from './rejected-shapes.ts';
 import { SIGNS } from './scaling/signs.ts';
 import type { LearnedConcurrency } from './scaling/route-concurrency.ts';
@@ -18,6 +20,13 @@ export interface SeenTraffic {
   readonly until: number;
 }
 
+/** How near the criteria came to a proposal since the last rollout. */
+export interface LearnedNearMiss {
+  /** The criteria that were watched, as JSON: what was nearly met under others says nothing. */
+  readonly criteria: string;
+  readonly near: NearMiss;
+}
+
 /** What a daemon learns and the next daemon starts from, by the name that it has in the ledger. */
 export interface Learned {
   /** The limits and the breaker of one lane. */
@@ -28,6 +37,7 @@ export interface Learned {
   readonly traffic: SeenTraffic;
   /** Shapes of which a model's endpoint rejects most calls. */
   readonly rejections: LearnedRejections;
+  readonly near_miss: LearnedNearMiss;
 }
 
 export type LearnedKind = keyof Learned;
@@ -69,6 +79,7 @@ const SCHEMAS: { readonly [K in LearnedKind]: z.ZodType<Learned[K]> } = {
   concurrency: concurrencySchema,
   call_cost: storedAs<LearnedCallCost>()(z.strictObject({ perCallMicros: amount })),
   traffic: storedAs<SeenTraffic>()(z.strictObject({ knownSince: time, until: time })),
+  near_miss: storedAs<LearnedNearMiss>()(z.strictObject({ criteria: z.string(), near: nearMissSchema })),
   rejections: storedAs<LearnedRejections>()(
     z.strictObject({
       endpointName: z.string(),

@@ -3,13 +3,14 @@ import type { Cause } from './cause.ts';
 import type { CriteriaResult, DemandFigures } from './criteria/criteria.ts';
 import type { Action, Reason } from './decide/decision.ts';
 import type { EndpointSeen, Frozen } from './decide/observation.ts';
+import type { FaultRow } from './fault-kind.ts';
 import type { IneligibleReason } from './eligibility.ts';
 import type { Verdict, VerdictStatus } from './judge/verdict.ts';
 import type { EndpointLoadStatus } from './overflow/load-status.ts';
 import type { CriteriaPolicy } from './policy/criteria.ts';
 import type { AskAbout, ShadowFigures, Terms } from './rollout/ask.ts';
 import type { Alternative, LeftInstance } from './rollout/instances.ts';
-import type { Detour, Phase, Through } from './rollout/rollout.ts';
+import type { Detour, Phase, SaidBy, Through } from './rollout/rollout.ts';
 import type { StepFigures } from './rollout/step-figures.ts';
 import type { Toward } from './route.ts';
 import type { ConcurrencySeen } from './scaling/route-concurrency.ts';
@@ -115,6 +116,8 @@ export interface RolloutStatus {
   readonly since: number;
   /** When the endpoint was requested. From then on it may cost money. Null before. */
   readonly startedAt: number | null;
+  /** Who began it by hand, and why; absent: the criteria did. */
+  readonly proposedBy?: SaidBy;
   readonly isPaused: boolean;
   /** Since when it is paused or frozen; absent: it is neither. */
   readonly pausedSince?: number;
@@ -131,6 +134,8 @@ export interface RolloutStatus {
   /** How long the step or the shadow stage lasts at least. */
   readonly bakeMs: number;
   readonly minCalls: number;
+  /** Faults of the endpoint in a row, by kind; absent: its last call was answered. */
+  readonly faultRow?: FaultRow;
   readonly endpointName: string;
   readonly endpoint: EndpointSeen | null;
   readonly pricePerHourMicros: number;
@@ -157,7 +162,6 @@ export interface RolloutStatus {
     readonly isBound?: true;
     /** Status of the verdict that it was asked with; absent if there was none. */
     readonly verdict?: VerdictStatus;
-    /** About a step. */
     readonly terms?: Terms;
   } | null;
 }

@@ -5,7 +5,7 @@ import type { LaneKey, LaneStatus } from './care/lane-status.ts';
 import { CRITERIA } from './policy/criteria.ts';
 import { CRITERIA_SHAPE } from './policy/stored.ts';
 import { ACTIONS, REASONS } from './decide/decision.ts';
-import { demandSchema, endpointSeenSchema, stepFiguresSchema, trafficSchema } from './decide/stored.ts';
+import { demandSchema, endpointSeenSchema, faultRowSchema, stepFiguresSchema, trafficSchema } from './decide/stored.ts';
 import { INELIGIBLE_REASONS } from './eligibility.ts';
 import { verdictSchema } from './judge/stored.ts';
 import { VERDICT_STATUSES } from './judge/verdict.ts';
@@ -51,6 +51,7 @@ const rollout = storedAs<RolloutStatus>()(
     createdAt: time,
     since: time,
     startedAt: time.nullable(),
+    proposedBy: z.strictObject({ by: text, reason: text.nullable() }).optional(),
     isPaused: z.boolean(),
     pausedSince: time.optional(),
     step: count,
@@ -63,6 +64,7 @@ const rollout = storedAs<RolloutStatus>()(
     shadow: shadowFiguresSchema.nullable(),
     bakeMs: z.number(),
     minCalls: count,
+    faultRow: faultRowSchema.optional(),
     endpointName: text,
     endpoint: endpointSeenSchema.nullable(),
     pricePerHourMicros: z.number(),

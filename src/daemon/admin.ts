@@ -5,8 +5,9 @@ import type { Call, CallObserver } from '../core/call.ts';
 import { sumProviders } from '../core/care/providers.ts';
 import type { ProviderCounts } from '../core/care/providers.ts';
 import { AppError } from '../core/errors.ts';
-import type { EndpointLoadStatus } from '../core/overflow/load-status.ts';
-import type { RouteStatus, StatusReport } from '../core/status.ts';
+import type { StatusReport } from '../core/status.ts';
+import { addRouteGauges } from './route-gauges.ts';
+import type { AddGauge } from './route-gauges.ts';
 
 /** Read-only HTTP beside the gateway: `/healthz` and `/metrics`, on loopback. */
 export interface Admin {
@@ -143,13 +144,6 @@ async function answer(
   response.writeHead(404, { 'content-type': 'text/plain' }).end('see /healthz and /metrics\n');
 }
 
-type AddGauge = (
-  name: string,
-  help: string,
-  read: (status: StatusReport, set: Gauge) => void,
-  labelNames?: string[],
-) => unknown;
-
 /** Gauges of the lanes to serverless, also of models that no policy lists, because there are few of those. */
 function addLaneGauges(gauge: AddGauge): void {
   const perLane = (name: string, help: string, value: (lane: StatusReport['lanes'][number]) => number | null) =>
@@ -203,34 +197,6 @@ function addCallGauges(gauge: AddGauge): void {
   );
 }
 
-/** Gauges of how full the endpoint of each route is. */
-function addOverflowGauges(
-  perRoute: (name: string, help: string, value: (route: RouteStatus) => number | null) => unknown,
-) {
-  const ofLoad = (name: string, help: string, value: (load: EndpointLoadStatus) => number | null) =>
-    perRoute(name, help, ({ rollout }) => (rollout?.load === undefined ? null : value(rollout.load)));
-  ofLoad('upshift_endpoint_in_flight', 'Calls and copies in flight at the endpoint', ({ inFlight }) => inFlight);
-  ofLoad('upshift_endpoint_limit', 'Calls at once that the endpoint is thought to take', ({ limit }) => limit);
-  ofLoad('upshift_endpoint_waiting', 'Calls that wait for a place at the endpoint', ({ waiting }) => waiting);
-  ofLoad('upshift_saturated_total', 'Calls that the endpoint had no room for', ({ saturated }) => saturated);
-  ofLoad('upshift_overflow_calls_total', 'Calls that went to serverless instead', ({ overflowed }) => overflowed);
-  ofLoad('upshift_overflow_refused_total', 'Calls that neither side had room for', ({ refused }) => refused);
-}
-
-/** What stands in the way of each route. */
-function addCauseGauge(gauge: AddGauge): void {
-  gauge(
-    'upshift_cause',
-    '1 for what stands in the way of a route now: docs/causes.md',
-    ({ routes }, set) => {
-      for (const { model, decision } of routes) {
-        if (decision?.cause !== undefined) set.set({ model, cause: decision.cause }, 1);
-      }
-    },
-    ['model', 'cause'],
-  );
-}
-
 function addGauges(registry: Registry, report: () => StatusReport): void {
   const gauge = (
     name: string,
@@ -256,38 +222,8 @@ function addGauges(registry: Registry, report: () => StatusReport): void {
   );
   gauge('upshift_ledger_lost', 'Calls that could not be written', ({ ledger }, set) => set.set(ledger.lost));
   addCallGauges(gauge);
-  const perRoute = (name: string, help: string, value: (route: StatusReport['routes'][number]) => number | null) =>
-    gauge(
-      name,
-      help,
-      ({ routes }, set) => {
-        for (const route of routes) {
-          const number = value(route);
-          if (number !== null) set.set({ model: route.model }, number);
-        }
-      },
-      ['model'],
-    );
-  perRoute('upshift_demand_calls', 'Calls in the criteria window', (route) => route.demand.calls);
-  perRoute('upshift_demand_agents', 'Agents in the criteria window', (route) => route.demand.agents);
-  perRoute(
-    'upshift_demand_refused_share',
-    'Share refused in the criteria window',
-    (route) => route.demand.refusedShare,
-  );
-  perRoute('upshift_weight', 'Share of eligible calls set for the endpoint', (route) => route.rollout?.weight ?? 0);
-  perRoute(
-    'upshift_assigned_share',
-    'Share of eligible calls assigned to the endpoint in this step',
-    (route) => route.rollout?.assignedShare ?? null,
-  );
-  addOverflowGauges(perRoute);
   addLaneGauges(gauge);
-  perRoute('upshift_through_outage', '1 while serverless is out and its calls go to the endpoint', ({ rollout }) =>
-    Number(rollout?.through !== undefined),
-  );
-  addCauseGauge(gauge);
-  perRoute('upshift_awaiting_approval', '1 while a person is asked', (route) => (route.rollout?.ask ? 1 : 0));
+  addRouteGauges(gauge);
 }
 
 /** All gauges of one scrape are read in the same turn of the event loop, so that one report is enough for them. */

@@ -60,6 +60,7 @@ export class LearnedRows {
       concurrency: this.#read('concurrency', model),
       perCallMicros: this.#read('call_cost', model)?.perCallMicros ?? null,
       rejections: this.#read('rejections', model),
+      nearMiss: this.#read('near_miss', model),
     };
   }
 
@@ -118,11 +119,12 @@ function trim(rows: Map<string, LearnedRow>): void {
 /** What this process knows now and the next one can go on from. */
 export function* learnedFacts(routes: Pick<Routes, 'all'>, gateway: Pick<Gateway, 'learned'>): Generator<Fact> {
   for (const [key, value] of gateway.learned()) yield { what: 'lane', ...key, value };
-  for (const { model, concurrency, perCallMicros, rejected, worth, observedAt } of routes.all()) {
+  for (const { model, concurrency, demand, perCallMicros, rejected, worth, observedAt } of routes.all()) {
     const key = { model, provider: '' };
     if (concurrency !== null) yield { ...key, what: 'concurrency', value: concurrency.learned };
     if (perCallMicros !== null) yield { ...key, what: 'call_cost', value: { perCallMicros } };
     yield { ...key, what: 'rejections', value: rejected.learned };
+    yield { ...key, what: 'near_miss', value: demand.nearMiss };
     if (worth === null) yield { ...key, what: 'traffic', value: null };
     else if (observedAt > 0) {
       yield { ...key, what: 'traffic', value: { knownSince: worth.knownSince, until: observedAt } };

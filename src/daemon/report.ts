@@ -133,6 +133,8 @@ function reportRollout(
   const { toward } = rollout;
   const through = throughOf(rollout);
   const pausedSince = isStill(rollout) ? rollout.pauses?.at(-1)?.from : undefined;
+  const { canaryFaultRow, endpointFaultRow } = watch.measures;
+  const faultRow = toward === 'dedicated' ? canaryFaultRow : endpointFaultRow;
   const figures = isLive(rollout) ? watch.measures.figures(step, { stable: 0, canary: 0 }) : null;
   return {
     id: rollout.id,
@@ -140,6 +142,7 @@ function reportRollout(
     createdAt: rollout.createdAt,
     since: rollout.since,
     startedAt: rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : null),
+    ...(rollout.proposedBy !== undefined && { proposedBy: rollout.proposedBy }),
     isPaused: rollout.isPaused,
     ...(pausedSince !== undefined && { pausedSince }),
     step,
@@ -154,6 +157,7 @@ function reportRollout(
     shadow: shadowFigures(watch, gateway) ?? copiesOf(rollout),
     bakeMs: rollout.phase === 'shadowing' ? policy.shadow.time : bakeTime(rollout, { policy }),
     minCalls: leastCalls(rollout, { policy }),
+    ...(faultRow !== null && { faultRow }),
     endpointName: rollout.endpointName,
     endpoint: watch.endpoint,
     pricePerHourMicros: rollout.pricePerHourMicros,

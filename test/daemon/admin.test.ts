@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { StatusReport } from '../../src/core/status.ts';
 import { readReport } from '../../src/core/stored-status.ts';
 import { createAdmin } from '../../src/daemon/admin.ts';
-import { makeReport } from '../cli/reports.ts';
+import { makeReport, makeRollout, makeRoute, NOON } from '../cli/reports.ts';
 
 const QUIET = makeReport([]);
 const TROUBLE = { attempts: 3, lastAt: 1_000, error: 'too many open files (EMFILE)' };
@@ -79,6 +79,40 @@ test('/metrics has the newest checkpoint, and no older one beside it', async () 
       admin.checkpointed({ seals, hash: digit.repeat(64), at: 1_000 });
       assert.deepEqual(await lines(), [`upshift_checkpoint_info{hash="${digit.repeat(16)}"} 1`]);
     }
+  } finally {
+    await admin.close();
+  }
+});
+
+test('/metrics says what is in the way of a route, how its endpoint fails, and what ended its last rollout', async () => {
+  const ended = {
+    id: 'k3v9q2ab',
+    phase: 'aborted' as const,
+    at: NOON,
+    reason: 'too slow',
+    hint: null,
+    cause: 'speed' as const,
+  };
+  const faultRow = { kinds: { server_error: 3, refused_connection: 2 }, lastAt: NOON };
+  const decision = { action: 'wait', reason: 'gathering', cause: 'no_data', detail: '', at: NOON } as const;
+  const report = makeReport([
+    makeRoute({ model: 'a/failing', decision, rollout: makeRollout({ faultRow }) }),
+    makeRoute({ model: 'b/ended', lastRollout: ended }),
+  ]);
+  const admin = createAdmin(
+    () => readReport(JSON.stringify(report)),
+    () => true,
+  );
+  const { port } = await admin.listen(0);
+  try {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => /^upshift_(?:cause|faults_in_row|ended_cause)\{/.test(line));
+    assert.deepEqual(lines.sort(), [
+      'upshift_cause{model="a/failing",cause="no_data"} 1',
+      'upshift_ended_cause{model="b/ended",outcome="aborted",cause="speed"} 1',
+      'upshift_faults_in_row{model="a/failing",kind="refused_connection"} 2',
+      'upshift_faults_in_row{model="a/failing",kind="server_error"} 3',
+    ]);
   } finally {
     await admin.close();
   }

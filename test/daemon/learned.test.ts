@@ -43,16 +43,19 @@ interface Process {
   readonly save: (now?: number) => Promise<void>;
 }
 
-function policy(): Policy {
-  const parsed = parsePolicy({ routes: MODELS.map((model) => ({ model, endpoint: ENDPOINT_POLICY })) });
+function policy(criteria: object = {}): Policy {
+  const parsed = parsePolicy({
+    defaults: { criteria },
+    routes: MODELS.map((model) => ({ model, endpoint: ENDPOINT_POLICY })),
+  });
   assert.ok(parsed.ok);
   return parsed.policy;
 }
 
-async function start({ journal }: Ledger): Promise<Process> {
+async function start({ journal }: Ledger, criteria: object = {}): Promise<Process> {
   const problems: string[] = [];
   const rows = await LearnedRows.read(journal, (_level, _message, more) => problems.push(JSON.stringify(more)));
-  const routes = new Routes(policy(), CLOCK, silent, (model) => rows.route(model));
+  const routes = new Routes(policy(criteria), CLOCK, silent, (model) => rows.route(model));
   const lanes = new Lanes(CLOCK, rows.lanes());
   const gateway = { learned: () => lanes.learned() };
   return {
@@ -84,6 +87,43 @@ function knownOf({ rows }: Process): unknown[] {
     MODELS.map((model) => [rows.route(model).concurrency?.endpointName, rows.route(model).perCallMicros]),
   ];
 }
+
+/** Ten minutes with many agents and refusals, and too few calls. */
+function nearlyMeet({ demand }: RouteWatch): void {
+  for (let second = 0; second < 600; second++) {
+    const now = START + second * 1_000;
+    demand.window.arrived(now, `agent-${second % 60}`, false);
+    if (second % 5 === 0) demand.window.refused(now);
+    demand.window.advance(now);
+  }
+}
+
+describe('how near the criteria came', () => {
+  it('is known after restarts, until the criteria change or a rollout begins', async (context) => {
+    const ledger = await setUp(context);
+    const near = ({ routes }: Process) => (routes.watch('m-0') as RouteWatch).demand.figures().near;
+    const first = await start(ledger);
+    nearlyMeet(first.routes.watch('m-0') as RouteWatch);
+    const seen = near(first);
+    assert.ok(seen?.figure === 'calls' && seen.peak > 100 && seen.heldMs > 60_000, JSON.stringify(seen));
+    await first.save();
+
+    const second = await start(ledger);
+    assert.deepEqual(near(second), seen);
+    await second.save();
+    assert.deepEqual(near(await start(ledger, { calls: 3_000 })), undefined);
+    const third = await start(ledger);
+    assert.deepEqual(near(third), seen);
+    const watch = third.routes.watch('m-0') as RouteWatch;
+    watch.enter(routeState(promotedRollout(), watch.filePolicy));
+    await third.save();
+    assert.deepEqual(near(await start(ledger)), undefined);
+    assert.deepEqual(
+      [first, second, third].flatMap(({ problems }) => problems),
+      [],
+    );
+  });
+});
 
 describe('what was learned', () => {
   it('survives restarts whole, 60 lanes and 30 routes, also a second one without a call', async (context) => {

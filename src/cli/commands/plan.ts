@@ -18,7 +18,7 @@ import { factsByName } from '../../core/sizing/by-name.ts';
 import { busiestSwarm, planSizing } from '../../core/sizing/plan.ts';
 import type { FactsFound, OfferList, SizingPlan } from '../../core/sizing/plan.ts';
 import { LoadCurve } from '../../core/usage/load-curve.ts';
-import { compareStates } from '../../core/worth/steady-states.ts';
+import { compareStates, withoutOverflow } from '../../core/worth/steady-states.ts';
 import type { SteadyStates } from '../../core/worth/steady-states.ts';
 import { readEnvironment } from '../../files/environment.ts';
 import type { Environment } from '../../files/environment.ts';
@@ -207,7 +207,8 @@ function planOf(
     offersTools,
     ...(load !== null && policy.overflow.enabled && { load }),
   });
-  const steady = db === null || load === null ? null : steadyOf(db, sizing, { model: policy.model, load, now });
+  const all = db === null || load === null ? null : steadyOf(db, sizing, { model: policy.model, load, now });
+  const steady = all === null || policy.overflow.enabled ? all : withoutOverflow(all);
   return { ...timesOf(policy, learnProfile(history, 'serverless'), now), sizing, steady };
 }
 

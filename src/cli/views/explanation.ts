@@ -31,7 +31,7 @@ import type { ExplanationPage } from './explained-row.ts';
 import { fullText } from './overflow.ts';
 import { bridgedText } from '../../core/decide/outage.ts';
 import { throughOf } from '../../core/rollout/rollout.ts';
-import { detourText, replicasText, seenConcurrencyText } from './scaling.ts';
+import { detourText, replicasText, seenCapacityText, seenConcurrencyText } from './scaling.ts';
 
 /** A decision with everything it was made from. */
 export interface ExplainedDecision extends DecisionRow {
@@ -95,6 +95,7 @@ function seen(rollout: Rollout | null, observation: Observation, line: Line): st
     ...line('endpoint', endpointText(observation)),
     ...line('replicas', replicasText(observation.endpoint)),
     ...line('at once', seenConcurrencyText(observation)),
+    ...line('capacity', seenCapacityText(observation)),
     ...line('detour', rollout?.phase === 'promoted' && rollout.detour ? detourText(rollout.detour, now) : null),
     ...line('outage', throughText(rollout)),
     ...moneyLines(observation, line),

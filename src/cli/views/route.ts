@@ -30,6 +30,7 @@ export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: P
     ...stepBar(route, rollout, page),
     ...(isMoving ? entry('share', [shareText(rollout)], page) : []),
     ...throughLines(rollout, page),
+    ...byHandLines(rollout, page),
     ...decisionLines(route, page),
     ...pauseLines(rollout, page),
     ...windowLines(route, page),
@@ -101,6 +102,13 @@ function throughLines({ through }: RolloutStatus, page: Page): string[] {
     [`serverless is out since ${timeText(through.since)}: its calls go to the endpoint`, by],
     page,
   );
+}
+
+/** Who began the rollout although the criteria did not. */
+function byHandLines({ proposedBy }: RolloutStatus, page: Page): string[] {
+  if (proposedBy === undefined) return [];
+  const { by, reason } = proposedBy;
+  return entry('by hand', [`proposed by ${by}${reason === null ? '' : `: "${reason}"`}`], page);
 }
 
 /** What the daemon decided last, and why. */

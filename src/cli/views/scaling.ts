@@ -46,9 +46,28 @@ export function detourText(detour: Detour, now: number): string {
 }
 
 /** What a decision saw of concurrency and replicas, for `explain`. */
-export function seenConcurrencyText({ concurrency, serverlessLimit }: Observation): string | null {
+export function seenConcurrencyText({ concurrency }: Observation): string | null {
+  return concurrency === undefined ? null : concurrencyText(concurrency);
+}
+
+/** What both sides take as far as a decision knew, for `explain`; null if no endpoint served the route. */
+export function seenCapacityText({
+  concurrency,
+  serverlessLimit,
+  endpoint,
+  endpointFullAt,
+}: Observation): string | null {
   if (concurrency === undefined) return null;
-  const limit =
-    serverlessLimit == null ? '' : `; serverless takes about ${countText(serverlessLimit, 'call')} in 5 min`;
-  return `${concurrencyText(concurrency)}${limit}`;
+  const { capacity } = concurrency;
+  const ready = endpoint?.readyReplica ?? null;
+  const carries =
+    capacity === null || ready === null
+      ? 'the limit of the endpoint is not known'
+      : `the endpoint carries ${capacity.isLimit ? 'about' : 'at least'} ${atOnceText(capacity.carried * ready)} at once`;
+  const full = endpointFullAt === undefined ? '' : `, it last said that it was full at ${atOnceText(endpointFullAt)}`;
+  const serverless =
+    serverlessLimit == null
+      ? 'that of serverless is not known'
+      : `serverless takes about ${countText(Math.round(serverlessLimit), 'call')} in 5 min`;
+  return `${carries}${full}; ${serverless}`;
 }

@@ -29,7 +29,8 @@ export function renderSteadyStates(steady: SteadyStates | null, page: Pick<Page,
   const marked = lines.map((line, i) =>
     shown[i]?.replicas === best?.replicas ? paint.green(` > ${line}`) : `   ${line}`,
   );
-  return [...entry('a month', [basisText(steady)], page), `   ${head}`, ...marked];
+  const rule = steady.isOverflowOff === true ? ['overflow is off: calls that find all places taken wait for one'] : [];
+  return [...entry('a month', [basisText(steady), ...rule], page), `   ${head}`, ...marked];
 }
 
 /** All on serverless, the cheapest, and as many around the cheapest as there is room for. */

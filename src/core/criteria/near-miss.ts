@@ -6,7 +6,12 @@ import type { DemandFigures, NearMiss } from './criteria.ts';
 /** Watches second by second which criterion alone keeps the criteria from holding. */
 export class NearMisses {
   readonly #open = new Map<CriterionName, NearMiss>();
-  #longest: NearMiss | null = null;
+  #longest: NearMiss | null;
+
+  /** `longest`: the one of a former process; null if there was none. */
+  constructor(longest: NearMiss | null = null) {
+    this.#longest = longest;
+  }
 
   /** The longest so far; null if there was none. */
   get longest(): NearMiss | null {

@@ -9,7 +9,7 @@ import { isBound, openMs, waitClosed } from './closed.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
-import { termsOf, termsText } from './terms.ts';
+import { termsChanged, termsOf, termsText } from './terms.ts';
 
 /** Something that is done only if somebody approves it: a person, or the policy. */
 export interface Question {
@@ -42,8 +42,9 @@ export interface Hold {
 export function ask(rollout: Rollout, seen: Observation, question: Question, hold: Hold | null): Decision {
   const { about, step, verdict, shadow, scaling, text } = question;
   const asked = about === 'step' ? { step } : { about, step };
-  if (hold !== null) {
-    const { reason, detail, withdrawn = reason } = hold;
+  const against = hold ?? newsAbout(rollout, seen, about);
+  if (against !== null) {
+    const { reason, detail, withdrawn = reason } = against;
     if (!isAbout(rollout.ask, about)) return decision('wait', reason, detail, { verdict });
     const events = [{ type: 'ask_withdrawn' as const, ...asked, reason: detail }];
     return decision('withdraw_ask', withdrawn, detail, { events, verdict });
@@ -57,21 +58,32 @@ export function ask(rollout: Rollout, seen: Observation, question: Question, hol
     return done.action === 'wait' ? done : { ...done, events: [approved, ...done.events] };
   }
   if (rollout.ask === null) {
-    const terms = about === 'step' ? termsOf(rollout, seen) : null;
+    const terms = termsOf(rollout, seen, scaling);
     const event = {
       type: 'asked' as const,
       ...asked,
       verdict,
       ...(shadow !== undefined && { shadow }),
-      ...(terms !== null && { terms }),
+      terms,
       ...(scaling !== undefined && { scaling }),
     };
-    const detail = terms === null ? text : `${text}; ${termsText(terms)}`;
-    return decision('ask', 'needs_approval', detail, { events: [event], verdict });
+    return decision('ask', 'needs_approval', `${text}; ${termsText(terms)}`, { events: [event], verdict });
   }
   // Only one question is open at a time, so the other question is answered first.
   const first = isAbout(rollout.ask, about) ? '' : `first the question about ${askText(rollout.ask)}; then `;
   return decision('wait', 'awaiting_approval', `${first}${text}`, { verdict });
+}
+
+/** Holds if the open question about a step was asked on other terms, so that it is withdrawn and put again; else null. */
+function newsAbout(rollout: Rollout, seen: Observation, about: AskAbout): Hold | null {
+  const changed = about === 'step' ? askedTermsChanged(rollout, seen) : null;
+  return changed === null ? null : { reason: 'terms_changed', detail: changed };
+}
+
+/** Why the terms of the open question about a step no longer hold; null if they do, or if none is open. */
+export function askedTermsChanged(rollout: Rollout, seen: Observation): string | null {
+  const { ask: open, toward } = rollout;
+  return isAbout(open, 'step') ? termsChanged(open.terms, termsOf(rollout, seen), toward) : null;
 }
 
 /** The decision to do nothing, because a person has paused the rollout or frozen all routes. */

@@ -12,6 +12,7 @@ import { budgetOf } from './budget-proposal.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
+import { termsOf, termsText } from './terms.ts';
 import { decideRollback, rollBack } from './rollback.ts';
 
 /**
@@ -49,8 +50,11 @@ export function budgetWord(rollout: Rollout, seen: Observation): Decision | null
   }
   const due = limits.find((limit) => isLow(limit, standing, askAt) && !hasMark(limit, 'asked'));
   if (due === undefined || isAbout(rollout.ask, 'budget') || seen.frozen !== undefined) return null;
-  const asked = { type: 'asked' as const, about: 'budget' as const, step: stepOf(rollout), verdict: null };
-  return decision('ask', 'budget_nearly_used', askText(due, rates), { events: [mark('budget_asked', due), asked] });
+  const terms = termsOf(rollout, seen);
+  const asked = { type: 'asked' as const, about: 'budget' as const, step: stepOf(rollout), verdict: null, terms };
+  return decision('ask', 'budget_nearly_used', `${askText(due, rates)}; ${termsText(terms)}`, {
+    events: [mark('budget_asked', due), asked],
+  });
 }
 
 /**

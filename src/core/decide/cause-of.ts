@@ -26,6 +26,7 @@ const CAUSE_OF: Readonly<Record<Reason, Cause | null>> = {
   rejected: 'operator',
   proposal_expired: 'expired',
   verdict_changed: 'evidence',
+  terms_changed: 'evidence',
   operator: 'operator',
   paused: 'operator',
   frozen: 'frozen',

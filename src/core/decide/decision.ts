@@ -83,6 +83,7 @@ export const REASONS = [
   'rejected',
   'proposal_expired',
   'verdict_changed',
+  'terms_changed',
   'operator',
   'paused',
   'frozen',

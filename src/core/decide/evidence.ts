@@ -1,4 +1,6 @@
-import type { Verdict } from '../judge/verdict.ts';
+import { metricName } from '../judge/sentence.ts';
+import type { MetricVerdict, Verdict } from '../judge/verdict.ts';
+import { isShare } from '../policy/judge.ts';
 import type { Ask, ShadowFigures } from '../rollout/ask.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { Observation } from './observation.ts';
@@ -37,12 +39,32 @@ export function copiesText({ sent, ended, faults, dropped }: ShadowFigures, verd
 }
 
 /**
- * Why the evidence is not the one that the question about the first step was asked with; null if it is. Further steps are asked
- * about only on a pass, and wait without one.
+ * Why the evidence is not the one that the question about a step was asked with; null if it is. Before the first step the status
+ * of the verdict must be the same; further steps are asked about only on a pass, and wait without one. A figure that may by now
+ * be clearly worse than was shown is new evidence at any step.
  */
 export function changedText({ step, verdict: asked }: Ask, { verdict }: Evidence): string | null {
-  if (step > 1) return null;
   const [before, now] = [asked?.status ?? 'none', verdict?.status ?? 'none'];
-  if (before === now) return null;
+  if (step > 1 || before === now) return worseText(asked, verdict);
   return `the verdict was "${before}" when it was asked and is "${now}" now${verdict === null ? '' : `: ${verdict.summary}`}`;
+}
+
+/** If the worst that a figure may be has risen by more than this share of its margin, it is news. */
+const NEWS_SHARE = 0.2;
+
+function worseText(asked: Verdict | null, now: Verdict | null): string | null {
+  for (const metric of now?.metrics ?? []) {
+    const before = asked?.metrics.find((one) => one.metric === metric.metric);
+    const [was, is] = [worstOf(before), worstOf(metric)];
+    if (metric.judge === 'advise' || was === null || is === null || is <= was + NEWS_SHARE * metric.margin) continue;
+    const text = (value: number) => `+${(value * 100).toFixed(2)} ${isShare(metric.metric) ? 'points' : '%'}`;
+    return `${metricName(metric.metric)}: up to ${text(is)} now, up to ${text(was)} when it was asked (limit ${text(metric.margin)})`;
+  }
+  return null;
+}
+
+/** The worst that a figure may be with 95 % certainty; null if that is not known. Answers may be too long or too short. */
+function worstOf(metric: MetricVerdict | undefined): number | null {
+  if (metric === undefined || metric.high === null || metric.low === null) return null;
+  return metric.metric === 'length' ? Math.max(metric.high, -metric.low) : metric.high;
 }

@@ -7,7 +7,7 @@ import { isOver } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { priceText } from '../text.ts';
 import { countApproval } from './approvals.ts';
-import { openTooLong } from './asking.ts';
+import { askedTermsChanged, openTooLong } from './asking.ts';
 import { budgetRollback, extendBudget } from './budget-guard.ts';
 import { overBudget } from './budget-proposal.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
@@ -107,6 +107,8 @@ function answerAsk(rollout: Rollout, seen: Observation, request: OperatorRequest
   }
   const answer = answerOpen(rollout, seen, ask, request);
   if (request.kind === 'reject') return answer;
+  const changed = answer.outcome?.result === 'done' ? askedTermsChanged(rollout, seen) : null;
+  if (isAbout(ask, 'step') && changed !== null) return refuse(request, 'terms_changed', changed);
   const closed = isBound(rollout, ask, seen) ? refuseClosed(seen, request) : null;
   return refuseFrozen(seen, request) ?? closed ?? countApproval(ask, seen, request, answer);
 }
@@ -130,7 +132,7 @@ function answerOpen(rollout: Rollout, seen: Observation, ask: Ask, request: Oper
   if (rollout.isPaused) return refuse(request, 'paused', 'the rollout is paused; resume it first');
   const approved = { type: 'approved' as const, step: ask.step, by: request.by, reason: request.reason };
   const detail = `step ${ask.step} approved by ${request.by}${because}`;
-  if (rollout.toward === 'serverless') return approveBack(rollout, seen, { request, approved, detail });
+  if (rollout.toward === 'serverless') return approveBack(rollout, seen, { ask, request, approved, detail });
   if (rollout.phase === 'proposed') {
     const over = overBudget(seen, rollout.pricePerHourMicros);
     if (over !== null) return refuse(request, 'over_budget', over);
@@ -202,9 +204,14 @@ function answerAside(rollout: Rollout, seen: Observation, ask: Ask, request: Ope
 function approveBack(
   rollout: Rollout,
   seen: Observation,
-  given: { readonly request: OperatorRequest; readonly approved: RolloutEvent; readonly detail: string },
+  given: {
+    readonly ask: Ask;
+    readonly request: OperatorRequest;
+    readonly approved: RolloutEvent;
+    readonly detail: string;
+  },
 ): Decision {
-  const { request, approved, detail } = given;
+  const { ask, request, approved, detail } = given;
   if (rollout.phase !== 'proposed' && rollout.phase !== 'stepping' && rollout.phase !== 'holding') {
     return refuse(request, 'nothing_asked', 'nothing is waiting for approval');
   }
@@ -213,6 +220,8 @@ function approveBack(
   const verdict = rollout.phase === 'proposed' ? null : stepVerdict(rollout, seen);
   if (rollout.phase !== 'proposed' && verdict?.status !== 'pass')
     return refuse(request, 'verdict_changed', notPassed(verdict));
+  const changed = rollout.phase === 'proposed' ? null : changedText(ask, { verdict, shadow: null });
+  if (changed !== null) return refuse(request, 'verdict_changed', changed);
   const next = advance(rollout, seen, 'approved', detail, verdict);
   return { ...next, events: [approved, ...next.events], outcome: done(request, next.detail) };
 }

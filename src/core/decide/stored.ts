@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CAUSES } from '../cause.ts';
 import { FIGURES } from '../criteria/criteria.ts';
-import type { DemandFigures } from '../criteria/criteria.ts';
+import type { DemandFigures, NearMiss } from '../criteria/criteria.ts';
 import { ENDPOINT_STATES } from '../endpoint-state.ts';
 import { ERROR_CODES } from '../errors.ts';
 import { FAULT_KINDS } from '../fault-kind.ts';
@@ -92,6 +92,11 @@ const request = storedAs<OperatorRequest>()(
   }),
 );
 
+/** The schema of how near the criteria came. */
+export const nearMissSchema = storedAs<NearMiss>()(
+  z.strictObject({ figure: z.enum(FIGURES), peak: z.number(), limit: z.number(), heldMs: amount }),
+);
+
 const demand = {
   calls: count,
   agents: count,
@@ -99,7 +104,7 @@ const demand = {
   refused: count,
   refusedShare: amount,
   kinds: z.strictObject({ clients: count, here: count, delayed: count }).optional(),
-  near: z.strictObject({ figure: z.enum(FIGURES), peak: z.number(), limit: z.number(), heldMs: amount }).optional(),
+  near: nearMissSchema.optional(),
   served: z
     .strictObject({
       answered: count,
@@ -171,7 +176,8 @@ const costs = storedAs<Costs>()(
   }),
 );
 
-const faultRow = storedAs<FaultRow>()(
+/** The schema of faults in a row. */
+export const faultRowSchema = storedAs<FaultRow>()(
   z.strictObject({ kinds: z.partialRecord(z.enum(FAULT_KINDS), count), lastAt: time }),
 );
 
@@ -200,8 +206,8 @@ const observationSchema = storedAs<Observation>()(
     shadow: shadowFiguresSchema.nullable(),
     canaryFaultsInRow: count,
     endpointFaultsInRow: count,
-    canaryFaultRow: faultRow.optional(),
-    endpointFaultRow: faultRow.optional(),
+    canaryFaultRow: faultRowSchema.optional(),
+    endpointFaultRow: faultRowSchema.optional(),
     endpointAnsweredAt: time.optional(),
     lastCallAt: time.optional(),
     stableRecent: z.strictObject({

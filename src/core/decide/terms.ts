@@ -3,22 +3,54 @@ import { priceCeiling } from '../rollout/instances.ts';
 import { endpointShare, stopWeight } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { spanText } from '../text.ts';
-import { HOUR_MS, MONTH_MS } from '../time.ts';
+import type { Toward } from '../route.ts';
+import type { Scaling } from '../scaling/scaling.ts';
+import { HOUR_MS, MONTH_MS, momentText } from '../time.ts';
 import type { Observation } from './observation.ts';
+import { pricePerReplica } from './present-scaling.ts';
 import { bakeTime, leastCalls } from './step-length.ts';
 
 /** With a smaller share of the calls, what serverless gets says little about the whole route. */
 const LEAST_SHARE = 0.05;
 
-/** What a rollout leads to if its next step is approved, as far as it is known now. */
-export function termsOf(rollout: Rollout, seen: Observation): Terms {
+/** What a rollout leads to if what is asked is approved, as far as it is known now. `scaling`: to what it would change. */
+export function termsOf(rollout: Rollout, seen: Observation, scaling?: Scaling): Terms {
   const perHour = callsPerHour(rollout, seen);
   const serverless = serverlessPerHour(seen, perHour);
+  const before = serverless === null ? rollout.serverlessMonth : undefined;
+  const present = aMonth(priceCeiling(rollout));
+  const changed =
+    scaling === undefined || rollout.phase !== 'promoted'
+      ? null
+      : aMonth(pricePerReplica(rollout, seen) * scaling.maxReplica);
   return {
-    monthMicros: aMonth(priceCeiling(rollout)),
+    monthMicros: changed ?? present,
     serverlessMonthMicros: serverless === null ? null : aMonth(serverless),
+    ...(before !== undefined && { serverlessBefore: before }),
+    ...(changed !== null && changed !== present && { presentMonthMicros: present }),
     likelyMs: likelyMs(rollout, seen, perHour),
   };
+}
+
+/** From this share of the endpoint's price on, a difference is news to who was asked. */
+const NEWS_SHARE = 0.2;
+
+/**
+ * Why a yes would lead to something that nobody was asked about; null if it would not. Demand rises and falls within minutes,
+ * so that only this is news: what was said to save money would by now cost clearly more.
+ */
+export function termsChanged(asked: Terms | undefined, now: Terms, toward: Toward): string | null {
+  if (asked === undefined) return null;
+  const [was, is] = [difference(asked), difference(now)];
+  if (was === null || is === null) return null;
+  const saves = (endpointSaves: number) => (toward === 'dedicated' ? endpointSaves : -endpointSaves);
+  if (saves(was) < 0 || saves(is) > -NEWS_SHARE * now.monthMicros) return null;
+  return `when it was asked the endpoint ${savesText(was)} a month, and now it ${savesText(is)}`;
+}
+
+/** How much less the endpoint costs a month than serverless, micro-dollars; null if that is not known. */
+function difference({ monthMicros, serverlessMonthMicros }: Terms): number | null {
+  return serverlessMonthMicros === null ? null : serverlessMonthMicros - monthMicros;
 }
 
 function aMonth(perHour: number): number {
@@ -57,18 +89,31 @@ function likelyMs(rollout: Rollout, seen: Observation, perHour: number | null): 
 }
 
 /** What a rollout leads to, for people: `the endpoint costs at most $949 a month, ...`. */
-export function termsText({ monthMicros, serverlessMonthMicros, likelyMs }: Terms): string {
-  const costs = `the endpoint costs at most ${dollars(monthMicros)} a month`;
-  const other = serverlessMonthMicros;
-  const instead = other === null ? ', what serverless costs is not known' : againstText(monthMicros, other);
+export function termsText({
+  monthMicros,
+  presentMonthMicros,
+  serverlessMonthMicros,
+  serverlessBefore,
+  likelyMs,
+}: Terms): string {
+  const present = presentMonthMicros === undefined ? '' : ` (now ${dollars(presentMonthMicros)})`;
+  const costs = `the endpoint costs at most ${dollars(monthMicros)} a month${present}`;
+  const other = serverlessMonthMicros ?? serverlessBefore?.micros ?? null;
+  const when = serverlessBefore === undefined ? '' : ` when that was last known, ${momentText(serverlessBefore.at)}`;
+  const instead =
+    other === null
+      ? ', what serverless costs is not known'
+      : againstText({ endpoint: monthMicros, serverless: other, when });
   const time = likelyMs === null || likelyMs === 0 ? '' : `; the steps that are left take about ${spanText(likelyMs)}`;
   return `${costs}${instead}${time}`;
 }
 
-function againstText(endpoint: number, serverless: number): string {
-  const difference = serverless - endpoint;
-  const saves = difference >= 0 ? `saves about ${dollars(difference)}` : `costs about ${dollars(-difference)} more`;
-  return `, all calls on serverless about ${dollars(serverless)}: the endpoint ${saves}`;
+function againstText({ endpoint, serverless, when }: { endpoint: number; serverless: number; when: string }): string {
+  return `, all calls on serverless about ${dollars(serverless)}${when}: the endpoint ${savesText(serverless - endpoint)}`;
+}
+
+function savesText(difference: number): string {
+  return difference >= 0 ? `saves about ${dollars(difference)}` : `costs about ${dollars(-difference)} more`;
 }
 
 /** Micro-dollars as whole dollars, or with cents below ten. */

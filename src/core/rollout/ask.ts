@@ -25,12 +25,22 @@ export interface ShadowFigures {
   readonly dropped: number;
 }
 
-/** What a rollout leads to if a step is approved. */
+/** What all calls were said to cost on serverless in thirty days, micro-dollars, and when, clock ms. */
+export interface SaidCost {
+  readonly micros: number;
+  readonly at: number;
+}
+
+/** What a rollout leads to if what is asked is approved. */
 export interface Terms {
   /** What the endpoint costs in thirty days with all its replicas, on the dearest instance that the yes covers, micro-dollars. */
   readonly monthMicros: number;
   /** What all calls cost on serverless in thirty days, at the rate of the question; null if that is not known. */
   readonly serverlessMonthMicros: number | null;
+  /** What was said last, if that is not known now; absent: it is known, or was never said. */
+  readonly serverlessBefore?: SaidCost;
+  /** About scaling: what the endpoint costs in thirty days as it is, micro-dollars; absent: as much. */
+  readonly presentMonthMicros?: number;
   /** How long the rest takes if each step passes as soon as it may, clock ms; null without calls. */
   readonly likelyMs: number | null;
 }
@@ -47,7 +57,6 @@ export interface Ask {
   readonly verdict: Verdict | null;
   /** About the first step: what became of the copies of calls. */
   readonly shadow?: ShadowFigures;
-  /** About a step. */
   readonly terms?: Terms;
   /** About scaling: what the endpoint would be changed to. */
   readonly scaling?: Scaling;

@@ -12,7 +12,10 @@ import type { SaidBy, RolloutBase, RolloutOutcome, WarmEndpoint } from './rollou
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
-      readonly rollout: Omit<RolloutBase, 'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'since'>;
+      readonly rollout: Omit<
+        RolloutBase,
+        'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'serverlessMonth' | 'since'
+      >;
     }
   | {
       readonly type: 'asked';

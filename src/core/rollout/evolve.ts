@@ -22,10 +22,8 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
   if (isStillEvent(event)) return stilled(rollout, event, at);
   if (event.type === 'released') return released(rollout, event);
   switch (event.type) {
-    case 'asked': {
-      const { type: _, ...asked } = event;
-      return onScalingAsk({ ...rollout, ask: { ...asked, at } }, event, rollout, at);
-    }
+    case 'asked':
+      return onScalingAsk(asked(rollout, event, at), event, rollout, at);
     case 'ask_withdrawn':
     case 'approved': {
       const ask = isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask;
@@ -70,6 +68,13 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'ended':
       return { ...base, ...closed(event, at), phase: event.outcome, since: at };
   }
+}
+
+/** A question is open, and what it says of the cost of serverless is remembered. */
+function asked(rollout: Rollout, event: Extract<RolloutEvent, { type: 'asked' }>, at: number): Rollout {
+  const { type: _, ...ask } = event;
+  const micros = event.terms?.serverlessMonthMicros ?? null;
+  return { ...rollout, ...(micros !== null && { serverlessMonth: { micros, at } }), ask: { ...ask, at } };
 }
 
 /** The endpoint is there, its instance cannot be had, or the next one is tried. */
@@ -175,6 +180,7 @@ function baseOf(rollout: Rollout): RolloutBase {
     proposedBy,
     abortedBy,
     budget,
+    serverlessMonth,
     since,
   } = rollout;
   const fixed = {
@@ -194,6 +200,7 @@ function baseOf(rollout: Rollout): RolloutBase {
     ...(wayBack !== undefined && { wayBack }),
     ...(proposedBy !== undefined && { proposedBy }),
     ...(abortedBy !== undefined && { abortedBy }),
+    ...(serverlessMonth !== undefined && { serverlessMonth }),
   };
   // An event that changes the phase or step answers the question about the step. Other questions stay open.
   const paused = { isPaused, ...(isFrozen === true && { isFrozen }), ...(pauses !== undefined && { pauses }) };

@@ -4,7 +4,7 @@ import type { BudgetMark } from '../money/budget-marks.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
 import type { CallShape, Toward } from '../route.ts';
 import type { Scaling } from '../scaling/scaling.ts';
-import type { Ask, ShadowFigures } from './ask.ts';
+import type { Ask, SaidCost, ShadowFigures } from './ask.ts';
 import type { CoveredInstances } from './instances.ts';
 import type { Pause } from './pauses.ts';
 import { otherShare } from './split.ts';
@@ -91,6 +91,8 @@ export interface RolloutBase extends CoveredInstances {
   /** When it was paused or frozen, oldest first; absent: never. */
   readonly pauses?: readonly Pause[];
   readonly ask: Ask | null;
+  /** What all calls were last said to cost on serverless; absent: it was never known when something was asked. */
+  readonly serverlessMonth?: SaidCost;
   /** Which budgets were warned about, asked about and extended; absent: none. */
   readonly budget?: readonly BudgetMark[];
   /**

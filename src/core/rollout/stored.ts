@@ -4,7 +4,7 @@ import { profileSchema, verdictSchema } from '../judge/stored.ts';
 import { scalingSchema } from '../scaling/stored.ts';
 import { instanceSchema } from '../sizing/stored.ts';
 import { readStored, storedAs } from '../stored.ts';
-import type { Ask, ShadowFigures, Terms } from './ask.ts';
+import type { Ask, SaidCost, ShadowFigures, Terms } from './ask.ts';
 import type { RolloutEvent } from './event.ts';
 import { LEFT_FOR } from './instances.ts';
 import type { Alternative, LeftInstance } from './instances.ts';
@@ -32,9 +32,17 @@ export const shadowFiguresSchema = storedAs<ShadowFigures>()(
   z.strictObject({ sent: count, ended: count, faults: count, dropped: count }),
 );
 
+const saidCost = storedAs<SaidCost>()(z.strictObject({ micros: z.number(), at: time }));
+
 /** The schema of what a rollout leads to. */
 export const termsSchema = storedAs<Terms>()(
-  z.strictObject({ monthMicros: z.number(), serverlessMonthMicros: z.number().nullable(), likelyMs: time.nullable() }),
+  z.strictObject({
+    monthMicros: z.number(),
+    serverlessMonthMicros: z.number().nullable(),
+    serverlessBefore: saidCost.optional(),
+    presentMonthMicros: z.number().optional(),
+    likelyMs: time.nullable(),
+  }),
 );
 
 const ask = storedAs<Ask>()(
@@ -90,6 +98,7 @@ const base = {
   pauses: z.array(pause).optional(),
   abortedBy: abortedBy.optional(),
   ask: ask.nullable(),
+  serverlessMonth: saidCost.optional(),
   since: time,
 };
 
@@ -152,9 +161,9 @@ export const eventSchema = storedAs<RolloutEvent>()(
   z.discriminatedUnion('type', [
     z.strictObject({
       type: z.literal('proposed'),
-      rollout: storedAs<Omit<RolloutBase, 'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'since'>>()(
-        z.strictObject(fixed),
-      ),
+      rollout: storedAs<
+        Omit<RolloutBase, 'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'serverlessMonth' | 'since'>
+      >()(z.strictObject(fixed)),
     }),
     z.strictObject({
       type: z.literal('asked'),

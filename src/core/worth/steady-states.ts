@@ -33,6 +33,8 @@ export interface SteadyStates extends Omit<SteadyInput, 'load'> {
   readonly spanMs: number;
   readonly calls: number;
   readonly states: readonly SteadyState[];
+  /** The policy lets no call overflow; absent: it does. */
+  readonly isOverflowOff?: true;
 }
 
 const MOST_REPLICAS = 64;
@@ -65,6 +67,12 @@ export function cheapestState(states: readonly SteadyState[]): SteadyState | nul
     (best, state) => (best === null || monthlyMicros(state) < monthlyMicros(best) ? state : best),
     null,
   );
+}
+
+/** The states that are left if no call may overflow: calls that find the replicas full wait for them. */
+export function withoutOverflow(steady: SteadyStates): SteadyStates {
+  const states = steady.states.filter(({ replicas, overflowShare }) => replicas === 0 || overflowShare === 0);
+  return { ...steady, states, isOverflowOff: true };
 }
 
 /**

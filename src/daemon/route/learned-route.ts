@@ -1,3 +1,4 @@
+import type { LearnedNearMiss } from '../../core/learned.ts';
 import type { LearnedRejections } from '../../core/rejected-shapes.ts';
 import type { LearnedConcurrency } from '../../core/scaling/route-concurrency.ts';
 
@@ -7,6 +8,12 @@ export interface LearnedRoute {
   /** What a call lately cost on serverless in the mean, micro-dollars. */
   readonly perCallMicros: number | null;
   readonly rejections: LearnedRejections | null;
+  readonly nearMiss: LearnedNearMiss | null;
 }
 
-export const NOTHING_LEARNED: LearnedRoute = { concurrency: null, perCallMicros: null, rejections: null };
+export const NOTHING_LEARNED: LearnedRoute = {
+  concurrency: null,
+  perCallMicros: null,
+  rejections: null,
+  nearMiss: null,
+};

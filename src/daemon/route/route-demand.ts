@@ -4,6 +4,7 @@ import type { Call } from '../../core/call.ts';
 import { servedOf } from '../../core/criteria/served-window.ts';
 import { DemandWindow } from '../../core/criteria/demand-window.ts';
 import { NearMisses } from '../../core/criteria/near-miss.ts';
+import type { LearnedNearMiss } from '../../core/learned.ts';
 import type { CriteriaPolicy } from '../../core/policy/criteria.ts';
 
 /** A route's demand for serverless in the window of the policy file, and whether it meets the criteria of the file. */
@@ -11,12 +12,17 @@ export class RouteDemand {
   readonly #costsOf: CostsOf;
   #criteria: CriteriaPolicy;
   #window: DemandWindow;
-  #near = new NearMisses();
+  #near: NearMisses;
 
-  /** `costsOf`: what the demand of the window costs; null if that is unknown. */
-  constructor(criteria: CriteriaPolicy, costsOf: CostsOf) {
+  /**
+   * `costsOf`: what the demand of the window costs; null if that is unknown. `learned`: how near the criteria came before this
+   * process; null if they did not.
+   */
+  constructor(criteria: CriteriaPolicy, costsOf: CostsOf, learned: LearnedNearMiss | null = null) {
     this.#criteria = criteria;
     this.#costsOf = costsOf;
+    const isSame = learned?.criteria === JSON.stringify(criteria);
+    this.#near = new NearMisses(isSame ? learned.near : null);
     this.#window = this.newWindow();
   }
 
@@ -45,6 +51,12 @@ export class RouteDemand {
     const figures = this.#withCosts(this.#window.figures());
     const { longest } = this.#near;
     return longest === null ? figures : { ...figures, near: longest };
+  }
+
+  /** How near the criteria came, for the next process; null if they did not. */
+  get nearMiss(): LearnedNearMiss | null {
+    const { longest: near } = this.#near;
+    return near === null ? null : { criteria: JSON.stringify(this.#criteria), near };
   }
 
   /** A call was held so long that it counts as refused. */

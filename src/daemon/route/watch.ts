@@ -74,7 +74,7 @@ export class RouteWatch {
     this.model = model;
     this.#filePolicy = policy;
     this.#learned = learned;
-    this.demand = new RouteDemand(policy.criteria, costsOf);
+    this.demand = new RouteDemand(policy.criteria, costsOf, learned.nearMiss);
     this.#perCallMicros = learned.perCallMicros;
     this.rejected = new RejectedShapes(learned.rejections);
     this.#measures = new RolloutMeasures(null, policy);

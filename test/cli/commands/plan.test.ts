@@ -159,6 +159,33 @@ describe('plan', { concurrency: 3 }, () => {
     );
   });
 
+  it('shows no month in which calls overflow if the policy lets none, nor days and times if it has no windows', async (context) => {
+    const path = await peakyLedger(context);
+    await using simulation = await startSimulation({ clock: fastClock(1000) });
+    const env = { HF_ENDPOINT: simulation.hubUrl, UPSHIFT_ENDPOINTS_URL: simulation.endpointsUrl, HF_TOKEN: 'hf_test' };
+    const file = join(dirname(path), 'policy.yaml');
+    const endpoint = { namespace: 'acme', regions: ['aws/us-east-1'], deny: ['nvidia-l40s'], maxReplica: 8 };
+    const windows = [{ days: ['mon', 'tue', 'wed'], from: '09:00', to: '16:00', zone: 'Europe/Berlin' }];
+    const policyOf = (settings: object) => JSON.stringify({ routes: [{ model: MODEL, endpoint, ...settings }] });
+    writeFileSync(file, policyOf({ overflow: { enabled: false }, windows }));
+    const { out } = await upshift(['plan', '--db', path, '--policy', file], env);
+    const month = out.slice(out.indexOf(' a month '));
+    assert.match(month, /overflow is off: calls that find all places taken wait for one/);
+    assert.match(month, /^ [ >] all on serverless/m);
+    assert.match(month, /^ [ >] \d+ replicas? {2}/m);
+    assert.doesNotMatch(month, /% overflow/);
+    assert.match(
+      out,
+      /windows +mon-wed 09:00-16:00 Europe\/Berlin: changes are made only then; now\s+(?:open|closed) until/,
+    );
+    assert.deepEqual(
+      out.split('\n').filter((line) => line.length > 80),
+      [],
+    );
+    writeFileSync(file, policyOf({}));
+    assert.doesNotMatch((await upshift(['plan', '--db', path, '--policy', file], env)).out, /windows|overflow is off/);
+  });
+
   it('goes without a token by the public list, without quota, and says so', async (context) => {
     const { path } = await openBook(context);
     await using simulation = await startSimulation({ clock: fastClock(1000) });
