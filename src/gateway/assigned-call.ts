@@ -145,7 +145,8 @@ export class AssignedCall implements AttemptOwner {
       });
       return;
     }
-    const head = headOf(this.#history, this.#incoming, this.#sending.admission, { attempt, status, headers, outcome });
+    const access = { admission: this.#sending.admission, forms: this.#shared.forms };
+    const head = headOf(this.#history, this.#incoming, access, { attempt, status, headers, outcome });
     this.#state = { name: 'delivering', attempt, delivery: new Delivery(this.#res, attempt, head) };
   }
 
@@ -235,12 +236,14 @@ export class AssignedCall implements AttemptOwner {
   /** Ends an attempt that another one follows. */
   #leave(attempt: Attempt, outcome: Outcome): void {
     this.#history.noteOutcome(attempt, outcome, this.#shared.nowUs());
+    this.#delivery?.release();
     this.#state = WAITING;
   }
 
   #end(ending: Ending): void {
     const row = this.#history.close(ending, this.#attemptNow, this.#sending.admission?.wasOut ?? false);
     this.#kept.discard();
+    this.#delivery?.release();
     this.#sending.end(ending.attemptOutcome);
     this.#state = OVER;
     this.#owner.ended(row, ending.finish);

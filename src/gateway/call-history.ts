@@ -3,6 +3,8 @@ import type { Call } from '../core/call.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Attempt } from './attempt/attempt.ts';
 import type { Ending } from './ending.ts';
+import type { AnswerPair } from './form/answer-pair.ts';
+import type { Learned } from './form/forms.ts';
 import { heldUntil } from './request/assignment.ts';
 import type { Assignment } from './request/assignment.ts';
 import type { IncomingCall } from './request/incoming-call.ts';
@@ -13,7 +15,8 @@ import type { Shared } from './shared.ts';
 export class CallHistory {
   readonly attempts: Attempt[] = [];
   assignment: Assignment;
-  hasShadow = false;
+  /** Compares its answer with that of its copy; null if it has none. */
+  #pair: AnswerPair | null = null;
   readonly #shared: Shared;
   readonly #incoming: IncomingCall;
 
@@ -21,6 +24,10 @@ export class CallHistory {
     this.#shared = shared;
     this.#incoming = incoming;
     this.assignment = assignment;
+  }
+
+  get hasShadow(): boolean {
+    return this.#pair !== null;
   }
 
   /** Whether the first attempt's answer has begun. */
@@ -57,7 +64,7 @@ export class CallHistory {
     const { arrival, canary } = this.assignment;
     if (canary === null || canary.shadow === null) return;
     const startedAfterUs = arrival.assignedAtUs - arrival.arrivedAtUs;
-    this.hasShadow = this.#shared.shadows.offer(this.#shared, this.#incoming, this.assignment, startedAfterUs);
+    this.#pair = this.#shared.shadows.offer(this.#shared, this.#incoming, this.assignment, startedAfterUs);
   }
 
   /**
@@ -98,10 +105,17 @@ export class CallHistory {
     if (first !== undefined && first.outcome === null) this.noteOutcome(first, attemptOutcome, endedAtUs);
     const { body, upload, destination } = this.#incoming;
     const requestBytes = upload === null ? body.length : upload.bytes;
-    const row = callRow(this, ending, { endedAtUs, requestBytes });
+    const row = callRow(this, ending, { endedAtUs, requestBytes, ...this.#learnFrom(ending) });
     const wasRefused = row.repeatOfUs !== null || row.outcome === 'rate_limited';
     if (wasRefused && outcome === 'ok') this.#shared.repeats.served(row.agent, destination.path, body);
     return row;
+  }
+
+  /** What is learned from the answer to the first attempt. */
+  #learnFrom({ delivery }: Ending): Learned {
+    const [first] = this.attempts;
+    const isAnswered = first !== undefined && first.outcome === 'ok';
+    return this.#shared.forms.ended(this.#incoming, isAnswered ? (delivery?.reader ?? null) : null, this.#pair);
   }
 
   /** A call that ends without an attempt counts for its role like any other: the comparison of the roles needs it. */

@@ -3,6 +3,7 @@ import { isOpenAi } from '../core/route.ts';
 import type { Attempt } from './attempt/attempt.ts';
 import type { Head } from './attempt/delivery.ts';
 import type { Admission } from './care/admission.ts';
+import type { Forms } from './form/forms.ts';
 import { servingProvider } from './care/serving-provider.ts';
 import { renamedTo } from './request/assignment.ts';
 import type { Assignment } from './request/assignment.ts';
@@ -24,7 +25,7 @@ interface Answered {
 export function headOf(
   { assignment, attempts }: { readonly assignment: Assignment; readonly attempts: readonly Attempt[] },
   incoming: IncomingCall,
-  admission: Admission | null,
+  { admission, forms }: { readonly admission: Admission | null; readonly forms: Forms },
   { attempt: { upstream }, status, headers, outcome }: Answered,
 ): Head {
   const isServed = upstream === 'serverless' && outcome === 'ok';
@@ -36,5 +37,6 @@ export function headOf(
     provider: isServed ? servingProvider(headers, admission?.suffix ?? null, incoming) : null,
     attempts: attempts.length,
     retryAfter: outcome === 'rate_limited' && admission !== null ? RETRY_AFTER_S : null,
+    memory: outcome === 'ok' && attempts.length === 1 ? forms.memoryFor(incoming) : null,
   };
 }

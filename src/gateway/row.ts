@@ -2,6 +2,7 @@ import type { Call, CallKey } from '../core/call.ts';
 import type { CallKind } from '../core/route.ts';
 import type { Attempt } from './attempt/attempt.ts';
 import type { Ending } from './ending.ts';
+import type { Learned } from './form/forms.ts';
 import type { Assignment } from './request/assignment.ts';
 
 /** A request that ended before it was assigned: it was refused, its client left, or the gateway was shut down. */
@@ -58,11 +59,18 @@ export function unassignedRow(
   };
 }
 
-/** The ledger's row of a call that was assigned. `endedAtUs`: epoch µs. */
+/** What is known of a call once it has ended. */
+interface CallEnd extends Learned {
+  /** Epoch µs. */
+  readonly endedAtUs: number;
+  readonly requestBytes: number;
+}
+
+/** The ledger's row of a call that was assigned. */
 export function callRow(
   { assignment, attempts, hasShadow }: Served,
   { outcome, status, servedBy, delivery, hasClientLeft }: Ending,
-  { endedAtUs, requestBytes }: { readonly endedAtUs: number; readonly requestBytes: number },
+  { endedAtUs, requestBytes, form, agreement }: CallEnd,
 ): Call {
   const { arrival, repeatOfUs } = assignment;
   const { gatewayId, arrivedAtUs } = arrival;
@@ -94,7 +102,8 @@ export function callRow(
     promptTokens: usage === null ? null : usage.promptTokens,
     outputTokens: usage === null ? null : usage.outputTokens,
     isEmpty: delivery === null || outcome !== 'ok' ? null : delivery.isEmpty,
-    form: null,
+    form,
+    ...(agreement !== null && { agreement }),
     requestBytes,
     responseBytes: delivery === null ? 0 : delivery.sentBytes,
     repeatOfUs,

@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { CallObserver, Recorder } from '../core/call.ts';
 import type { LaneKey, LaneStatus, LearnedLane } from '../core/care/lane-status.ts';
 import type { Clock } from '../core/clock.ts';
-import { AppError, errorMessage } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
+import type { FormMemory } from '../core/form/memory.ts';
 import { GATEWAY_DEFAULTS } from '../core/policy/gateway.ts';
 import type { GatewayPolicy } from '../core/policy/gateway.ts';
 import type { RouteTable } from '../core/route.ts';
@@ -23,7 +24,9 @@ import { answerReport } from './bypass.ts';
 import type { TakeBypassed } from './bypass.ts';
 import { Lanes } from './care/lanes.ts';
 import { Exchange } from './exchange.ts';
+import { Forms } from './form/forms.ts';
 import type { InFlight } from './exchange.ts';
+import { guarded } from './guarded.ts';
 import { LiveSet } from './live-set.ts';
 import type { OverflowRule } from './overflow/endpoint-gate.ts';
 import { EndpointGates } from './overflow/endpoint-gates.ts';
@@ -61,6 +64,8 @@ export interface GatewayOptions {
   readonly log?: Log;
   /** What the gateway takes; called once per request. The defaults of a policy if it is left out. */
   readonly settings?: () => GatewayPolicy;
+  /** For what answers hold until their forms are known; 32 MB by default. */
+  readonly formMemory?: FormMemory;
 }
 
 export interface Gateway {
@@ -184,7 +189,7 @@ function startChecks({ live, shadows, lanes, gates, clock, coarse }: Parts): () 
 }
 
 function share(options: GatewayOptions): Parts {
-  const { clock } = options;
+  const { clock, log = () => undefined } = options;
   const [hashes, coarse] = [new Hashes(), { nowMs: performance.now() }];
   let lastArrivalUs = 0;
   return {
@@ -193,13 +198,13 @@ function share(options: GatewayOptions): Parts {
     routerUrl: options.routerUrl,
     token: options.token,
     recorder: options.recorder,
-    observer: guarded(options.observer, options.log ?? (() => undefined)),
+    observer: guarded(options.observer, log),
     agents: new Agents(options.agentSalt),
     sessions: new Sessions(options.agentSalt),
     hashes,
     repeats: new Repeats(hashes),
     unreached: new Unreached(
-      (message, facts) => options.log?.('warn', message, facts),
+      (message, facts) => log('warn', message, facts),
       () => clock.now(),
     ),
     targets: new Targets(options.dispatcherFor ?? dispatchersThrough(options.proxies ?? NO_PROXIES)),
@@ -213,7 +218,8 @@ function share(options: GatewayOptions): Parts {
     counters: { requests: 0, refused: 0, fallbacks: 0, retries: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
     coarse,
     gates: new EndpointGates(coarse),
-    log: options.log ?? (() => undefined),
+    forms: new Forms(log, options.formMemory),
+    log,
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),
   };
@@ -228,26 +234,6 @@ function lanesOf({ clock, learned, table }: GatewayOptions): Lanes {
     if (care !== null) lanes.of(model, provider, care);
   }
   return lanes;
-}
-
-/** An error of the observer must not break a call. */
-function guarded(observer: CallObserver, log: Log): CallObserver {
-  const guard = <Args extends readonly unknown[]>(observe: (...args: Args) => void) => {
-    return (...args: Args): void => {
-      try {
-        observe(...args);
-      } catch (error) {
-        log('error', 'a call could not be observed', { error: errorMessage(error) });
-      }
-    };
-  };
-  return {
-    arrived: guard((arrival) => observer.arrived(arrival)),
-    sent: guard((arrival) => observer.sent(arrival)),
-    failed: guard((...failure) => observer.failed(...failure)),
-    ended: guard((call) => observer.ended(call)),
-    shadowed: guard((arrival, shadow) => observer.shadowed(arrival, shadow)),
-  };
 }
 
 /**
@@ -294,7 +280,5 @@ function stopAccepting(server: Server): Promise<void> {
 }
 
 function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, POLL_MS);
-  });
+  return new Promise((resolve) => void setTimeout(resolve, POLL_MS));
 }

@@ -5,6 +5,8 @@ import type { RouteTable } from '../core/route.ts';
 import type { Targets } from './attempt/targets.ts';
 import type { Unreached } from './attempt/unreached.ts';
 import type { Batches } from './batch/batches.ts';
+import type { AnswerPair } from './form/answer-pair.ts';
+import type { Forms } from './form/forms.ts';
 import type { Lanes } from './care/lanes.ts';
 import type { EndpointGates } from './overflow/endpoint-gates.ts';
 import type { Indexed, LiveSet } from './live-set.ts';
@@ -21,8 +23,8 @@ export type Log = (level: 'error' | 'warn' | 'info', message: string, facts: Rec
 
 /** Copies live calls in the shadow stage. */
 interface Copies {
-  /** Returns whether a copy of the call was sent. */
-  offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): boolean;
+  /** Returns what compares the two answers if a copy of the call was sent; null if none was. */
+  offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): AnswerPair | null;
 }
 
 /** What all calls of a gateway share. */
@@ -48,6 +50,7 @@ export interface Shared {
   readonly lanes: Lanes;
   readonly batches: Batches;
   readonly gates: EndpointGates;
+  readonly forms: Forms;
   readonly clock: Pick<Clock, 'now' | 'scale'>;
   readonly counters: Counters;
   readonly log: Log;

@@ -1,3 +1,4 @@
+import type { Collecting } from '../form/collecting.ts';
 import type { Outcome } from '../outcome.ts';
 import {
   NO_USAGE,
@@ -53,10 +54,15 @@ export class StreamedAnswer implements LineTaker {
   #usage: Usage = NO_USAGE;
 
   readonly #isOpenAi: boolean;
+  readonly #collecting: Collecting | null;
 
-  /** `isOpenAi`: whether the call's format is known, so that events of another format are no answer to it. */
-  constructor(isOpenAi: boolean) {
+  /**
+   * `isOpenAi`: whether the call's format is known, so that events of another format are no answer to it. `collecting`:
+   * gathers what the answer holds; null if nobody wants it.
+   */
+  constructor(isOpenAi: boolean, collecting: Collecting | null = null) {
     this.#isOpenAi = isOpenAi;
+    this.#collecting = collecting;
   }
 
   /** Takes the next piece. Returns true if the first output of the answer is in it. */
@@ -175,6 +181,7 @@ export class StreamedAnswer implements LineTaker {
   }
 
   #take(event: Json, line: string): void {
+    this.#collecting?.event(event, line);
     const usage = usageOf(event);
     const hasUsage = usage !== NO_USAGE;
     if (hasUsage) {
@@ -201,7 +208,8 @@ export class StreamedAnswer implements LineTaker {
       if (isReason(reason) && this.#opened.has(index)) this.#finished.add(index);
       const delta = objectOf(choice.delta) ?? objectOf(choice.message) ?? choice;
       this.#hasOutput ||= hasOutput(delta);
-      if (choices.length === 1 && !isReason(reason)) this.#template.learn(line, event, delta);
+      if (choices.length > 1 || isReason(reason)) return;
+      this.#template.learn(line, event, delta, (key) => this.#collecting?.sinkFor(index, key) ?? null);
     });
   }
 

@@ -1,3 +1,4 @@
+import type { PieceSink } from '../form/text-sink.ts';
 import type { Json } from './output.ts';
 
 /** The keys whose text may change from one event to the next without changing anything else. */
@@ -11,10 +12,12 @@ const TEXTS: readonly string[] = ['content', 'reasoning_content', 'reasoning', '
 export class DeltaTemplate {
   #before = '';
   #after = '';
+  /** Where the texts go; null if nobody wants them. */
+  #sink: PieceSink | null = null;
   /** The bytes of a whole event around its text, line ends included; null until `learnFrame` has seen one. */
   #frame: { readonly before: Uint8Array; readonly after: Uint8Array } | null = null;
 
-  /** Whether the data line has the same parts as the learned one. */
+  /** Whether the data line has the same parts as the learned one; then its text is taken. */
   fits(line: string): boolean {
     const before = this.#before;
     if (before === '' || !line.startsWith(before)) return false;
@@ -22,11 +25,16 @@ export class DeltaTemplate {
     const quote = line.indexOf('"', from);
     if (quote < 0 || line.length - quote !== this.#after.length || !line.endsWith(this.#after)) return false;
     const backslash = line.indexOf('\\', from);
-    return backslash < 0 || backslash > quote;
+    if (backslash >= 0 && backslash < quote) return false;
+    this.#sink?.line(line, from, quote);
+    return true;
   }
 
-  /** Learns from a data line that is one choice's delta without a finish reason: `delta` within `event`. */
-  learn(line: string, event: Json, delta: Json): void {
+  /**
+   * Learns from a data line that is one choice's delta without a finish reason: `delta` within `event`. `sinkFor`: where
+   * the text of a key goes.
+   */
+  learn(line: string, event: Json, delta: Json, sinkFor: (key: string) => PieceSink | null): void {
     if ('usage' in event && event.usage !== null) return;
     for (const key of TEXTS) {
       const text = delta[key];
@@ -39,6 +47,7 @@ export class DeltaTemplate {
         this.#before = line.slice(0, end - text.length);
         this.#after = line.slice(end);
         this.#frame = null;
+        this.#sink = sinkFor(key);
         return;
       }
     }
@@ -60,16 +69,18 @@ export class DeltaTemplate {
   }
 
   /**
-   * How many of the first bytes are whole events of the learned form. To be asked only where an event begins. The text
-   * may have escapes that JSON allows here.
+   * How many of the first bytes are whole events of the learned form, whose texts are taken. To be asked only where an
+   * event begins. The text may have escapes that JSON allows here.
    */
   skip(chunk: Uint8Array): number {
     if (this.#frame === null) return 0;
     const { before, after } = this.#frame;
     for (let from = 0; ;) {
       if (!isAt(chunk, from, before)) return from;
-      const quote = endOfText(chunk, from + before.length);
+      const start = from + before.length;
+      const quote = endOfText(chunk, start);
       if (quote < 0 || !isAt(chunk, quote, after)) return from;
+      this.#sink?.bytes(chunk, start, quote);
       from = quote + after.length;
     }
   }

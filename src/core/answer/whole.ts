@@ -1,3 +1,4 @@
+import type { Collecting } from '../form/collecting.ts';
 import { skipSpace, topMembers, walkMembers } from '../json-scan.ts';
 import {
   NO_USAGE,
@@ -23,6 +24,8 @@ export interface WholeAnswer {
 
 /** A larger text is not parsed: only its top level is read. Parsing 32 KB costs five times as much as scanning it. */
 const LARGEST_PARSED = 8 * 1024;
+/** What a larger one holds is not gathered: to parse it would hold up all other calls. */
+const LARGEST_GATHERED = 128 * 1024;
 /** Values of the top level that are parsed even if the answer is large. */
 const SMALL_MEMBERS: ReadonlySet<string> = new Set(['error', 'error_message', 'object', 'type', 'usage', 'x_groq']);
 /** Of the names that matter, `error_message` is the longest. */
@@ -42,15 +45,21 @@ const CUT_OFF: WholeAnswer = { outcome: 'incomplete_answer', hasOutput: null, us
  * Reads the body of an answer with a success status that is no stream. `text`: one character for each byte, or decoded.
  * `isOpenAi`: whether the call is in one of OpenAI's or Anthropic's formats, whose answers are JSON objects. Other
  * answers may be anything; if they are JSON they must be whole and must not say that they failed.
+ * `collecting`: gathers what the answer holds; null if nobody wants it.
  */
-export function readWhole(text: string, isOpenAi: boolean): WholeAnswer {
+export function readWhole(text: string, isOpenAi: boolean, collecting: Collecting | null = null): WholeAnswer {
   const start = skipSpace(text, 0);
   if (start >= text.length) return EMPTY;
-  if (text.length > LARGEST_PARSED) return readLarge(text, isOpenAi);
-  const usual = isOpenAi ? readUsual(text) : null;
+  if (text.length > LARGEST_PARSED) {
+    const large = collecting === null || text.length > LARGEST_GATHERED ? null : objectOf(parseAnswer(text));
+    if (large !== null) collecting?.whole(large, text);
+    return readLarge(text, isOpenAi);
+  }
+  const usual = isOpenAi ? readUsual(text, collecting) : null;
   if (usual !== null) return usual;
   const value = parseAnswer(text);
   const object = objectOf(value);
+  if (object !== null) collecting?.whole(object, text);
   if (object !== null) return judge(object, isOpenAi);
   if (!isOpenAi && value !== undefined) return { outcome: 'ok', hasOutput: null, usage: NO_USAGE };
   return CUT_OFF;
@@ -60,7 +69,7 @@ export function readWhole(text: string, isOpenAi: boolean): WholeAnswer {
  * Reads an answer whose choices hold a text, at a part of what parsing it costs: most answers are so. Null if that does
  * not show at once.
  */
-function readUsual(text: string): WholeAnswer | null {
+function readUsual(text: string, collecting: Collecting | null): WholeAnswer | null {
   let made = '';
   let usage: unknown;
   const isObject = walkMembers(text, 0, (_, quote, keyEnd, start, end) => {
@@ -74,6 +83,7 @@ function readUsual(text: string): WholeAnswer | null {
     return true;
   });
   if (!isObject || !TEXT.test(made) || FAILED_CHOICE.test(made)) return null;
+  collecting?.choices(made);
   return { outcome: 'ok', hasOutput: true, usage: usage === undefined ? NO_USAGE : usageOf({ usage }) };
 }
 

@@ -1,17 +1,24 @@
-import { NO_USAGE, usageOf } from '../../core/answer/output.ts';
+import { NO_USAGE, objectOf, parseAnswer } from '../../core/answer/output.ts';
 import type { Usage } from '../../core/answer/output.ts';
 import { StreamedAnswer } from '../../core/answer/stream.ts';
 import type { AnswerOutcome } from '../../core/answer/stream.ts';
 import { readWhole } from '../../core/answer/whole.ts';
 import type { WholeAnswer } from '../../core/answer/whole.ts';
-import { skipSpace, skipValue } from '../../core/json-scan.ts';
+import { Collecting } from '../../core/form/collecting.ts';
+import type { Given } from '../../core/form/given.ts';
+import type { FormMemory } from '../../core/form/memory.ts';
+import { vectorsOf } from '../../core/form/vectors.ts';
+import type { Vectors } from '../../core/form/vectors.ts';
 import { headerOf, isEventStream, isPlain } from '../request/headers.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
 import { decodeAnswer } from './decode-answer.ts';
+import { readEnd } from './read-end.ts';
 
 /** A larger whole answer is not kept: only its end is read. */
 const LARGEST_KEPT = 1024 * 1024;
 const TAIL_BYTES = 16 * 1024;
+/** Embeddings are not read out of a larger answer: to parse it would hold up all other calls. */
+const LARGEST_PARSED = 256 * 1024;
 /** A compressed answer that is larger is not read, because that would hold up all other calls. */
 const LARGEST_COMPRESSED = 128 * 1024;
 
@@ -32,26 +39,35 @@ export interface AnswerReader {
   readonly hasOutput: boolean | null;
   /** The tokens that the upstream counted so far. */
   readonly usage: Usage;
+  /** What the answer holds; null if that is not known, or was not to be gathered. To be asked once it is complete. */
+  given(): Given | null;
+  /** The embeddings that the answer holds; null if it holds none, or too many. To be asked once it is complete. */
+  vectors(): Vectors | null;
+  /** Gives the memory back that `given` needs. To be called in the end, whatever the end is. */
+  release(): void;
 }
 
 /**
  * The reader of an answer with a success status. `isOpenAi`: whether the call was in one of OpenAI's or Anthropic's
- * formats, so that its answer has to be one.
+ * formats, so that its answer has to be one. `memory`: for what the answer holds; null if nobody wants it.
  */
-export function readerFor(headers: AnswerHeaders, isOpenAi: boolean): AnswerReader {
+export function readerFor(headers: AnswerHeaders, isOpenAi: boolean, memory: FormMemory | null = null): AnswerReader {
   const isJson = isOpenAi || (headerOf(headers, 'content-type') ?? '').includes('json');
   if (!isJson && !isEventStream(headers)) return new UnreadableAnswer();
-  const plain = isEventStream(headers) ? new EventsReader(isOpenAi) : new WholeReader(isOpenAi);
+  const collecting = memory === null ? null : new Collecting(memory);
+  const plain = isEventStream(headers) ? new EventsReader(isOpenAi, collecting) : new WholeReader(isOpenAi, collecting);
   return isPlain(headers) ? plain : new CompressedAnswer(headerOf(headers, 'content-encoding') ?? '', plain);
 }
 
 /** A stream of events. */
 class EventsReader implements AnswerReader {
   readonly #answer: StreamedAnswer;
+  readonly #collecting: Collecting | null;
   #outcome: AnswerOutcome | null = null;
 
-  constructor(isOpenAi: boolean) {
-    this.#answer = new StreamedAnswer(isOpenAi);
+  constructor(isOpenAi: boolean, collecting: Collecting | null) {
+    this.#answer = new StreamedAnswer(isOpenAi, collecting);
+    this.#collecting = collecting;
   }
 
   chunk(chunk: Buffer): boolean {
@@ -74,24 +90,38 @@ class EventsReader implements AnswerReader {
   get usage(): Usage {
     return this.#answer.usage;
   }
+
+  given(): Given | null {
+    return this.#collecting?.given() ?? null;
+  }
+
+  vectors(): null {
+    return null;
+  }
+
+  release(): void {
+    this.#collecting?.release();
+  }
 }
 
 /** An answer in one piece of JSON, or a stream of events that is not declared as one. */
 class WholeReader implements AnswerReader {
   readonly #isOpenAi: boolean;
+  readonly #collecting: Collecting | null;
   #kept: Buffer[] = [];
   #length = 0;
   #answer: WholeAnswer | null = null;
   /** Not null if the answer turns out to be a stream. */
   #events: EventsReader | null = null;
 
-  constructor(isOpenAi: boolean) {
+  constructor(isOpenAi: boolean, collecting: Collecting | null) {
     this.#isOpenAi = isOpenAi;
+    this.#collecting = collecting;
   }
 
   chunk(chunk: Buffer): boolean {
     if (this.#length === 0 && EVENTS.test(chunk.toString('latin1', 0, 16))) {
-      this.#events = new EventsReader(this.#isOpenAi);
+      this.#events = new EventsReader(this.#isOpenAi, this.#collecting);
     }
     this.#length += chunk.length;
     if (this.#events !== null) return this.#events.chunk(chunk);
@@ -120,38 +150,41 @@ class WholeReader implements AnswerReader {
     return (this.#events ?? this.#read()).usage;
   }
 
+  given(): Given | null {
+    const collecting = this.#collecting;
+    if (this.#events !== null || collecting === null) return this.#events?.given() ?? null;
+    this.#read();
+    return collecting.given();
+  }
+
+  vectors(): Vectors | null {
+    if (this.#events !== null || this.#length > LARGEST_PARSED) return null;
+    const answer = objectOf(parseAnswer(this.#body.toString()));
+    return answer === null ? null : vectorsOf(answer);
+  }
+
+  release(): void {
+    this.#collecting?.release();
+  }
+
   #read(): WholeAnswer {
     if (this.#answer !== null) return this.#answer;
+    const text = this.#body.toString('latin1');
+    return (this.#answer = this.#length > LARGEST_KEPT ? readEnd(text) : this.#readAll(text));
+  }
+
+  /** The answer, or the end of one that is too large. */
+  get #body(): Buffer {
     const [first] = this.#kept;
-    const body = this.#kept.length === 1 && first !== undefined ? first : Buffer.concat(this.#kept);
-    const answer =
-      this.#length > LARGEST_KEPT ? readEnd(body.toString('latin1')) : this.#readAll(body.toString('latin1'));
-    return (this.#answer = answer);
+    if (this.#kept.length === 1 && first !== undefined) return first;
+    const body = Buffer.concat(this.#kept);
+    this.#kept = [body];
+    return body;
   }
 
   #readAll(text: string): WholeAnswer {
     if (!this.#isOpenAi && text === '') return UNKNOWN;
-    return readWhole(text, this.#isOpenAi);
-  }
-}
-
-/** What the end of a large answer shows: whether it ends as JSON does, and the usage if that stands there. */
-function readEnd(text: string): WholeAnswer {
-  const end = text.trimEnd();
-  if (!end.endsWith('}') && !end.endsWith(']'))
-    return { outcome: 'incomplete_answer', hasOutput: true, usage: NO_USAGE };
-  const key = end.lastIndexOf('"usage"');
-  const colon = key < 0 ? -1 : skipSpace(end, key + 7);
-  const start = skipSpace(end, colon + 1);
-  const found = colon < 0 || end[colon] !== ':' ? undefined : parsed(end.slice(start, skipValue(end, start)));
-  return { outcome: 'ok', hasOutput: true, usage: usageOf({ usage: found }) };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
+    return readWhole(text, this.#isOpenAi, this.#collecting);
   }
 }
 
@@ -193,6 +226,18 @@ class CompressedAnswer implements AnswerReader {
     return this.#isRead ? this.#plain.usage : NO_USAGE;
   }
 
+  given(): Given | null {
+    return this.#isRead ? this.#plain.given() : null;
+  }
+
+  vectors(): Vectors | null {
+    return this.#isRead ? this.#plain.vectors() : null;
+  }
+
+  release(): void {
+    this.#plain.release();
+  }
+
   #judge(): AnswerOutcome {
     if (this.#length > LARGEST_COMPRESSED) return 'ok';
     const text = decodeAnswer(this.#encoding, Buffer.concat(this.#chunks));
@@ -216,5 +261,17 @@ class UnreadableAnswer implements AnswerReader {
 
   end(): AnswerOutcome {
     return 'ok';
+  }
+
+  given(): null {
+    return null;
+  }
+
+  vectors(): null {
+    return null;
+  }
+
+  release(): void {
+    // Nothing was gathered.
   }
 }

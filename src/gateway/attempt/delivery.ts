@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Usage } from '../../core/answer/output.ts';
+import type { FormMemory } from '../../core/form/memory.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { UpstreamKind } from '../../core/route.ts';
 import { ATTEMPTS_HEADER, headerOf, isEventStream, isPlain, responseHeaders } from '../request/headers.ts';
@@ -24,6 +25,8 @@ export interface Head {
   readonly attempts: number;
   /** Seconds after which the client may ask again, added if the answer does not say it; null: nothing is added. */
   readonly retryAfter: number | null;
+  /** For what the answer holds, to learn its form; null if nobody wants that. */
+  readonly memory: FormMemory | null;
 }
 
 const LARGEST_WHOLE = 256 * 1024;
@@ -77,7 +80,7 @@ export class Delivery {
     this.#isEvents = isEventStream(headers);
     this.#isReadable = isPlain(headers);
     const isRead = head.status < 300 && res.req.method !== 'HEAD';
-    this.#reader = isRead ? readerFor(headers, head.isOpenAi) : null;
+    this.#reader = isRead ? readerFor(headers, head.isOpenAi, head.memory) : null;
     this.#length = lengthOf(head);
     this.#isHeld = this.upstream === 'dedicated' && this.#isEvents && this.#isReadable && head.status < 400;
     this.#wholeLimit = this.#limitOfWhole();
@@ -125,6 +128,16 @@ export class Delivery {
   /** The tokens that the upstream counted; null if the answer has none. */
   get usage(): Usage | null {
     return this.#reader === null ? null : this.#reader.usage;
+  }
+
+  /** What reads the answer; null if nothing does. */
+  get reader(): AnswerReader | null {
+    return this.#reader;
+  }
+
+  /** Nobody will ask for what the answer holds any more. */
+  release(): void {
+    if (this.#reader !== null) this.#reader.release();
   }
 
   /** The most bytes that are kept before any is passed on; -1: the answer is passed on as it comes. */

@@ -17,6 +17,8 @@ export interface Scan {
   maxTokens: number | null;
   /** What tells the conversation, as byte ranges in the body. */
   readonly session: SessionPlaces;
+  /** What says which form the answer shall have. */
+  readonly asks: AskPlaces;
   /** Whether its size shows nothing about the length of a prompt: it has several, or has the engine shorten it. */
   isBatch: boolean;
 }
@@ -35,6 +37,22 @@ export interface SessionPlaces {
   messagesEnd: number;
 }
 
+/** Byte ranges [start, end) of values in the body; start is -1 if there is none. */
+export interface AskPlaces {
+  /** `tools` or `functions`. */
+  toolsStart: number;
+  toolsEnd: number;
+  /** `tool_choice` or `function_call`. */
+  choiceStart: number;
+  choiceEnd: number;
+  /** What demands JSON, and its key. */
+  formatStart: number;
+  formatEnd: number;
+  formatKey: string;
+  /** Whether `temperature` is 0. */
+  isGreedy: boolean;
+}
+
 const QUOTE = 0x22;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
@@ -48,9 +66,19 @@ const LONGEST_NUMBER = 24;
 
 type Take = (found: Scan, text: string, start: number, end: number) => void;
 
-const takeTools: Take = (found, text, start) => {
-  found.hasTools ||= isGiven(text, start) && text.charCodeAt(skipSpace(text, start + 1)) !== CLOSE_BRACKET;
+const takeTools: Take = (found, text, start, end) => {
+  if (!isGiven(text, start) || text.charCodeAt(skipSpace(text, start + 1)) === CLOSE_BRACKET) return;
+  found.hasTools = true;
+  [found.asks.toolsStart, found.asks.toolsEnd] = [start, end];
 };
+const takeChoice: Take = ({ asks }, text, start, end) => {
+  if (isGiven(text, start)) [asks.choiceStart, asks.choiceEnd] = [start, end];
+};
+const takeFormat =
+  (key: string): Take =>
+  ({ asks }, text, start, end) => {
+    if (isGiven(text, start)) [asks.formatStart, asks.formatEnd, asks.formatKey] = [start, end, key];
+  };
 const takeStructured: Take = (found, text, start) => {
   found.isStructured ||= isGiven(text, start);
 };
@@ -76,15 +104,28 @@ const takeMessages: Take = ({ session }, text, start, end) => {
   if (text.charCodeAt(start) === OPEN_BRACKET) [session.messagesStart, session.messagesEnd] = [start, end];
 };
 
+function both(one: Take, other: Take): Take {
+  return (...place) => {
+    one(...place);
+    other(...place);
+  };
+}
+
 /** What the keys beside `model` say. */
 const KEYS: ReadonlyMap<string, Take> = new Map<string, Take>([
   ['stream', (found, text, start) => (found.isStream = text.charCodeAt(start) === 0x74)],
   ['tools', takeTools],
   // What OpenAI had before `tools`.
   ['functions', takeTools],
-  ['response_format', takeStructured],
+  ['tool_choice', takeChoice],
+  ['function_call', takeChoice],
+  ['response_format', both(takeStructured, takeFormat('response_format'))],
+  // OpenAI's responses, and Anthropic's messages.
+  ['text', takeFormat('text')],
+  ['output_format', takeFormat('output_format')],
+  ['output_config', takeFormat('output_config')],
   // vLLM, "Structured Outputs": the keys before and since 0.12. SGLang: regex, ebnf, json_schema. llama.cpp: grammar.
-  ['guided_json', takeStructured],
+  ['guided_json', both(takeStructured, takeFormat('guided_json'))],
   ['guided_regex', takeStructured],
   ['guided_choice', takeStructured],
   ['guided_grammar', takeStructured],
@@ -93,6 +134,12 @@ const KEYS: ReadonlyMap<string, Take> = new Map<string, Take>([
   ['ebnf', takeStructured],
   ['json_schema', takeStructured],
   ['grammar', takeStructured],
+  [
+    'temperature',
+    (found, text, start, end) =>
+      (found.asks.isGreedy =
+        Number(text.slice(start, Math.min(end, start + LONGEST_NUMBER))) === 0 && isGiven(text, start)),
+  ],
   ['max_tokens', takeMaxTokens],
   ['max_completion_tokens', takeMaxTokens],
   ['prompt', takeBatch],
@@ -147,6 +194,16 @@ export function scanObject(body: Buffer): Scan | null {
       systemEnd: -1,
       messagesStart: -1,
       messagesEnd: -1,
+    },
+    asks: {
+      toolsStart: -1,
+      toolsEnd: -1,
+      choiceStart: -1,
+      choiceEnd: -1,
+      formatStart: -1,
+      formatEnd: -1,
+      formatKey: '',
+      isGreedy: false,
     },
     isBatch: false,
   };

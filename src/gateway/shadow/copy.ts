@@ -9,6 +9,9 @@ import type { AnswerReader } from '../attempt/answer-reader.ts';
 import type { OutboundRequest } from '../attempt/outbound.ts';
 import { outcomeOfStatus, saysPaused } from '../attempt/outcome.ts';
 import { mustBeRead, refusalOutcome } from '../overflow/answer-outcome.ts';
+import type { AnswerPair } from '../form/answer-pair.ts';
+import type { Learned } from '../form/forms.ts';
+import type { IncomingCall } from '../request/incoming-call.ts';
 import type { Shared } from '../shared.ts';
 import type { AnswerHeaders } from '../request/headers.ts';
 
@@ -19,13 +22,21 @@ const LARGEST_ERROR = 64 * 1024;
 /** Refusals that are read to their end: they may say that the endpoint is paused or full, or what it takes at most. */
 const READ: ReadonlySet<number> = new Set([400, 413, 422, 503]);
 
+/** The live call of a copy. */
+interface Original {
+  readonly arrival: Arrival;
+  readonly incoming: IncomingCall;
+  readonly pair: AnswerPair;
+  /** From its arrival to its attempt. */
+  readonly startedAfterUs: number;
+}
+
 /** One copy of a live call, sent to an endpoint: its answer is read, measured and discarded. */
 export class Copy implements AttemptOwner {
   index = -1;
   readonly #shared: Shared;
-  readonly #arrival: Arrival;
+  readonly #live: Original;
   readonly #request: OutboundRequest;
-  readonly #startedAfterUs: number;
   readonly #ended: (copy: Copy) => void;
   readonly #attempt: Attempt;
   readonly #startedMs: number;
@@ -35,18 +46,11 @@ export class Copy implements AttemptOwner {
   #firstTokenAtUs: number | null = null;
   #isOver = false;
 
-  /** `startedAfterUs`: from the live call's arrival to its attempt. `ended` is called once. */
-  constructor(
-    shared: Shared,
-    arrival: Arrival,
-    request: OutboundRequest,
-    startedAfterUs: number,
-    ended: (copy: Copy) => void,
-  ) {
+  /** `ended` is called once. */
+  constructor(shared: Shared, live: Original, request: OutboundRequest, ended: (copy: Copy) => void) {
     this.#shared = shared;
-    this.#arrival = arrival;
+    this.#live = live;
     this.#request = request;
-    this.#startedAfterUs = startedAfterUs;
     this.#ended = ended;
     this.#startedMs = shared.coarse.nowMs;
     this.#attempt = new Attempt(this, shared, request, shared.nowUs());
@@ -79,7 +83,7 @@ export class Copy implements AttemptOwner {
   answered(attempt: Attempt, status: number, headers: AnswerHeaders): void {
     const outcome = outcomeOfStatus(status, attempt.upstream);
     // Only shapes of OpenAI's and Anthropic's formats are split, so that only those are copied.
-    if (outcome === 'ok') this.#reader = readerFor(headers, true);
+    if (outcome === 'ok') this.#reader = readerFor(headers, true, this.#shared.forms.memoryFor(this.#live.incoming));
     else if (status === 429 || (status === 503 && !mustBeRead(status, headers))) {
       this.#leave(attempt, refusalOutcome(attempt, null));
     } else if (!READ.has(status)) this.#leave(attempt, outcome);
@@ -116,9 +120,11 @@ export class Copy implements AttemptOwner {
     if (this.#isOver) return;
     this.#isOver = true;
     const shared = this.#shared;
-    const arrival = this.#arrival;
+    const { arrival, incoming, pair } = this.#live;
     this.#attempt.settle(outcome, shared.nowUs());
-    const shadow = this.#toShadow();
+    const learned = shared.forms.ended(incoming, outcome === 'ok' ? this.#reader : null, pair);
+    this.#reader?.release();
+    const shadow = this.#toShadow(learned);
     this.#ended(this);
     try {
       shared.recorder.recordShadow(shadow);
@@ -128,9 +134,8 @@ export class Copy implements AttemptOwner {
     shared.observer.shadowed(arrival, shadow);
   }
 
-  #toShadow(): Shadow {
-    const arrival = this.#arrival;
-    const startedAfterUs = this.#startedAfterUs;
+  #toShadow(learned: Learned): Shadow {
+    const { arrival, startedAfterUs } = this.#live;
     const firstTokenAtUs = this.#firstTokenAtUs;
     // Times are given as if the copy had been sent at the same moment as the live call.
     const asIfArrivedAtUs = this.#attempt.startedAtUs - startedAfterUs;
@@ -150,8 +155,7 @@ export class Copy implements AttemptOwner {
       promptTokens: reader === null ? null : reader.usage.promptTokens,
       outputTokens: reader === null ? null : reader.usage.outputTokens,
       isEmpty: hasOutput === null ? null : !hasOutput,
-      form: null,
-      agreement: null,
+      ...learned,
     };
   }
 }

@@ -4,6 +4,7 @@ import { isShadowed } from '../../core/rollout/split.ts';
 import { isExcluded } from '../../core/route.ts';
 import type { ShadowShare } from '../../core/route.ts';
 import { toEndpoint } from '../attempt/outbound.ts';
+import type { AnswerPair } from '../form/answer-pair.ts';
 import { LiveSet } from '../live-set.ts';
 import type { Assignment } from '../request/assignment.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
@@ -42,33 +43,35 @@ export class Shadows {
 
   /**
    * Copies a call whose live attempt was sent `startedAfterUs` after its arrival, if it is chosen and there is room.
-   * Returns whether the copy was sent.
+   * Returns what compares the two answers if the copy was sent, else null.
    */
-  offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): boolean {
+  offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): AnswerPair | null {
     const { arrival, canary } = assignment;
-    if (this.#isClosed || canary === null || canary.shadow === null || arrival.role !== 'stable') return false;
-    if (!isShadowed(canary.rolloutId, canary.shadow.share, arrival.arrivedAtUs)) return false;
+    if (this.#isClosed || canary === null || canary.shadow === null || arrival.role !== 'stable') return null;
+    if (!isShadowed(canary.rolloutId, canary.shadow.share, arrival.arrivedAtUs)) return null;
     const counts = this.#countsFor(canary.rolloutId);
     const hindrance = hindranceOf(shared, arrival, canary.shadow, counts);
     if (hindrance !== null) {
       counts[hindrance]++;
-      return false;
+      return null;
     }
     const ended = (copy: Copy) => {
       this.#copies.delete(copy);
       counts.inFlight--;
     };
     try {
-      const copy = new Copy(shared, arrival, toEndpoint(incoming, assignment, shared.token), startedAfterUs, ended);
+      const pair = shared.forms.pairFor(incoming);
+      const request = toEndpoint(incoming, assignment, shared.token);
+      const copy = new Copy(shared, { arrival, incoming, pair, startedAfterUs }, request, ended);
       this.#copies.add(copy);
       counts.sent++;
       counts.inFlight++;
       copy.start();
-      return true;
+      return pair;
     } catch (error) {
       // An error of a copy must not reach the live call.
       shared.log('error', 'a call could not be copied', { error: errorMessage(error) });
-      return false;
+      return null;
     }
   }
 

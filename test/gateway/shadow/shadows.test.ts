@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import type { Arrival, Shadow } from '../../../src/core/call.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import type { ShadowShare } from '../../../src/core/route.ts';
+import { Forms } from '../../../src/gateway/form/forms.ts';
+import type { IncomingCall } from '../../../src/gateway/request/incoming-call.ts';
 import { Copy } from '../../../src/gateway/shadow/copy.ts';
 import { EndpointGates } from '../../../src/gateway/overflow/endpoint-gates.ts';
 import type { OutboundRequest } from '../../../src/gateway/attempt/outbound.ts';
@@ -222,11 +224,14 @@ test('a copy that lasts too long is cut, even if it is never silent', () => {
     gates: new EndpointGates(coarse),
     coarse,
     nowUs: () => 5_000_000,
+    forms: new Forms(() => undefined),
   } as unknown as Shared;
   const arrival = { arrivedAtUs: 4_000_000, rolloutId: 'r1' } as Arrival;
   const sending = { firstByteMs: Infinity, betweenChunksMs: Infinity, totalMs: Infinity } as OutboundRequest;
+  const incoming = { content: { scan: null }, destination: { kind: 'chat' } } as IncomingCall;
+  const pair = shared.forms.pairFor(incoming);
   let ends = 0;
-  const copy = new Copy(shared, arrival, sending, 300, () => ends++);
+  const copy = new Copy(shared, { arrival, incoming, pair, startedAfterUs: 300 }, sending, () => ends++);
   copy.start();
   copy.expire(600_999);
   assert.equal(ends, 0);
