@@ -218,7 +218,8 @@ function share(options: GatewayOptions): Parts {
     counters: { requests: 0, refused: 0, fallbacks: 0, retries: 0, withoutToken: 0, clientsLeft: 0, cut: 0 },
     coarse,
     gates: new EndpointGates(coarse),
-    forms: new Forms(log, options.formMemory),
+    // Not the error's message, because it could hold a part of an answer.
+    forms: new Forms(({ name }) => log('error', 'the form of an answer is lost', { error: name }), options.formMemory),
     log,
     nowUs: () => Math.floor(clock.now() * 1000),
     nextArrivalUs: () => (lastArrivalUs = Math.max(Math.floor(clock.now() * 1000), lastArrivalUs + 1)),

@@ -184,8 +184,8 @@ class Choice {
     if (call === null) return;
     if (isNamed && call.name === '') call.name = name;
     if (args === null || args === undefined || call.args === null) return;
-    const piece = typeof args === 'string' ? args : JSON.stringify(args);
-    call.args = this.#args.take(2 * piece.length) ? call.args + piece : null;
+    const piece = typeof args === 'string' ? args : jsonOf(args);
+    call.args = piece !== null && this.#args.take(2 * piece.length) ? call.args + piece : null;
   }
 
   /** The call with an index; without one, the last call, or a new one if a name comes. */
@@ -206,6 +206,15 @@ interface Call {
   readonly index: number | null;
   name: string;
   args: string | null;
+}
+
+/** Arguments that came as a value; null if they nest too deep to be written. */
+function jsonOf(args: unknown): string | null {
+  try {
+    return JSON.stringify(args);
+  } catch {
+    return null;
+  }
 }
 
 /** No arguments at all are those of a tool that takes none. */

@@ -9,7 +9,6 @@ import type { Vectors } from '../../core/form/vectors.ts';
 import { FormMemory } from '../../core/form/memory.ts';
 import type { CallKind } from '../../core/route.ts';
 import type { IncomingCall } from '../request/incoming-call.ts';
-import type { Log } from '../shared.ts';
 import { AnswerPair } from './answer-pair.ts';
 import { askedTexts } from './asked-texts.ts';
 
@@ -34,10 +33,11 @@ export interface Learned {
 export class Forms {
   readonly #memory: FormMemory;
   readonly #asked = new AskedReader();
-  readonly #log: Log;
+  readonly #failed: (error: Error) => void;
 
-  constructor(log: Log, memory = new FormMemory()) {
-    this.#log = log;
+  /** `failed`: takes the error if the form of an answer could not be learned. */
+  constructor(failed: (error: Error) => void, memory = new FormMemory()) {
+    this.#failed = failed;
     this.#memory = memory;
   }
 
@@ -61,8 +61,8 @@ export class Forms {
     try {
       return this.#learn(incoming, answer, pair);
     } catch (error) {
-      // Not its message, because it could hold a part of the answer. No fault here may keep a call from its end.
-      this.#log('error', 'the form of an answer could not be learned', { error: (error as Error).name });
+      // No fault here may keep a call from its end.
+      this.#failed(error as Error);
       return { form: null, agreement: pair?.ended(null) ?? null };
     }
   }

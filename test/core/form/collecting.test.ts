@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { readWhole } from '../../../src/core/answer/whole.ts';
+import { Collecting } from '../../../src/core/form/collecting.ts';
 import { finishOf } from '../../../src/core/form/given.ts';
 import type { Given } from '../../../src/core/form/given.ts';
 import { FormMemory } from '../../../src/core/form/memory.ts';
@@ -160,6 +162,16 @@ describe('what an answer holds', () => {
       givenOfStream('data: {"choices":[{"index":1e9,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'),
       null,
     );
+  });
+});
+
+describe('arguments that nest very deep', () => {
+  it('are not known, and break nothing', () => {
+    const deep = `${'{"a":'.repeat(15_000)}1${'}'.repeat(15_000)}`;
+    const collecting = new Collecting(new FormMemory());
+    const text = `{"choices":[{"message":{"tool_calls":[{"function":{"name":"f","arguments":${deep}}}]}}]}`;
+    assert.equal(readWhole(text, true, collecting).outcome, 'ok');
+    assert.deepEqual(collecting.given()?.[0]?.calls, [{ name: 'f', args: null }]);
   });
 });
 

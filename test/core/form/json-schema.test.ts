@@ -59,7 +59,9 @@ function schemas(isTuple: boolean): fc.Arbitrary<unknown> {
       fc.record({ oneOf: some }),
       fc.record({ allOf: some }),
       fc.record({ not: tie('schema') }),
-      fc.record({ if: tie('schema'), then: tie('schema'), else: tie('schema') }, { requiredKeys: ['if'] }),
+      fc.record(Object.fromEntries(['if', 'then', 'else'].map((key) => [key, tie('schema')])), {
+        requiredKeys: ['if'],
+      }),
       fc.record({ $ref: fc.constantFrom('#/$defs/one', '#/$defs/two', '#/$defs/away') }),
       fc.record({
         [isTuple ? 'dependentRequired' : 'dependencies']: fc.dictionary(fc.constantFrom(...KEYS), names, {
