@@ -66,12 +66,13 @@ export async function sayWord(board: Board, word: Word, options: WordOptions): P
   const isRunning = board.isRunning();
   const name = board.say(word);
   const wasAwaited = isRunning && options.wait;
-  const reply = wasAwaited ? await replyTo(board, name) : null;
+  const reply = wasAwaited ? await awaitReply(board, name) : null;
   const { kind, rolloutId: rollout, model } = word;
   show({ request: board.requestOf(name) ?? name, kind, rollout, model }, reply, { isRunning, wasAwaited }, options);
 }
 
-async function replyTo(board: Board, word: string): Promise<Reply | null> {
+/** What became of a word, looked for again and again for 10 s; null if nothing yet. */
+export async function awaitReply(board: Board, word: string): Promise<Reply | null> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {
     const reply = board.replyTo(word);

@@ -30,6 +30,11 @@ interface SimulationSaid {
 }
 
 const AGENTS = 64;
+/**
+ * Calls that the simulated serverless takes in five minutes. The traffic has about 2,180: it refuses enough for a proposal,
+ * and not so many that most requests of the agents are repeats.
+ */
+const LIMIT = 1_900;
 const SEED = 20231116;
 const SWARM_SEED = 7;
 /**
@@ -93,7 +98,7 @@ async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   // With --json, standard output has the result alone.
   const say = options.json ? console.error : console.log;
   const display = new Display({ options, dbPath, clock, policy: route, lengthMs, screen, say });
-  const director = new Director({ options, dbPath, controlUrl, env, clock, display });
+  const director = new Director({ options, dbPath, controlUrl, clock, display });
   const ended = AbortSignal.any([stage.interrupted, director.isOver]);
   const directing = director.run(ended);
   const swarm = await runSwarm({
@@ -129,7 +134,7 @@ async function measuredScale({ json }: DemoOptions): Promise<number> {
 /** Starts the simulation, and the daemon that uses it as Hugging Face. */
 async function startBoth({ scale, policy }: DemoOptions & { scale: number }, { folder, dbPath, children }: Stage) {
   const simulation = await startUpshift<SimulationSaid>(
-    ['simulate', '--port', '0', '--scale', String(scale)],
+    ['simulate', '--port', '0', '--scale', String(scale), '--limit', String(LIMIT)],
     process.env,
     join(folder, 'simulation.log'),
   );

@@ -1,34 +1,32 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
-import type { AskAbout } from '../../core/rollout/ask.ts';
 import type { Phase } from '../../core/rollout/rollout.ts';
 import type { RouteStatus, StatusReport } from '../../core/status.ts';
-import { openAsks } from '../../ledger/journal/asks.ts';
+import { askDigest, openAsks } from '../../ledger/journal/asks.ts';
+import type { OpenAsk } from '../../ledger/journal/asks.ts';
 import { readStatus } from '../../ledger/journal/status.ts';
 import { openForReading } from '../../ledger/open.ts';
 import type { SwarmProgress } from '../../loadtest/swarm.ts';
+import { openBoard } from '../board.ts';
+import { awaitReply } from '../say-word.ts';
 import type { Display } from './display.ts';
 import type { DemoOptions } from './options.ts';
-import { runUpshift } from './processes.ts';
 import { AFTERMATH_MS } from './progress.ts';
 import { VARIANTS } from './variants.ts';
 import type { Variant } from './variants.ts';
 
-/** How the line begins in which a command says what became of a word; the question that it answers stands before it. */
-const ANSWER = /^(?:done|counted|ok|error)\b/;
 const READ_EVERY_MS = 200;
 
 interface DirectorOptions {
   readonly options: DemoOptions;
   readonly dbPath: string;
   readonly controlUrl: string;
-  readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly display: Display;
 }
 
 /**
- * Plays the operator: reads the ledger, answers requests for approval with the real command line, and switches the
+ * Plays the operator: reads the ledger, answers requests for approval as a person would, and switches the
  * chosen fault on.
  */
 export class Director {
@@ -79,18 +77,21 @@ export class Director {
     }
   }
 
-  async #answer(ask: { id: number; rolloutId: string; about: AskAbout; step: number }): Promise<void> {
+  /** Says the same word as the commands `approve` and `reject`: to start a process costs a busy machine seconds. */
+  async #answer(ask: OpenAsk): Promise<void> {
     if (this.#answered.has(ask.id)) return;
     this.#answered.add(ask.id);
-    const verb = this.#given.options.onApproval;
-    const which = ask.about === 'step' ? ['--step', String(ask.step)] : [];
-    const words = [verb, ask.rolloutId, ...which, '--reason', 'demo', '--db', this.#given.dbPath];
-    const { code, output } = await runUpshift(words, this.#given.env);
-    const said = output.split('\n').find((line) => ANSWER.test(line)) ?? output;
-    this.answers.push(`upshift ${words.slice(0, 4).join(' ')}: ${said}`);
-    // A verdict may change between request and answer; the daemon then asks again.
-    if (code === 4) this.#answered.delete(ask.id);
-    else if (code !== 0) throw new AppError('internal', `upshift ${verb} ended with ${code}: ${output}`);
+    const { dbPath, options } = this.#given;
+    const { id: askId, rolloutId } = ask;
+    const step = ask.about === 'step' ? ask.step : null;
+    const kind = options.onApproval;
+    using board = openBoard(dbPath);
+    const word = { kind, rolloutId, model: null, askId, askDigest: askDigest(ask), step, reason: 'demo' } as const;
+    const reply = await awaitReply(board, board.say(word));
+    const typed = ['upshift', kind, rolloutId, ...(step === null ? [] : ['--step', String(step)])].join(' ');
+    this.answers.push(`${typed}: ${reply === null ? 'no answer yet' : `${reply.result}: ${reply.message}`}`);
+    // A verdict may change between the question and its answer; the daemon then asks again. A busy daemon may answer late.
+    if (reply === null || reply.result === 'refused') this.#answered.delete(ask.id);
   }
 
   async #breakThings(route: RouteStatus | undefined): Promise<void> {

@@ -49,13 +49,3 @@ async function stop(child: ChildProcess, patienceMs: number): Promise<void> {
   await gone;
   clearTimeout(timer);
 }
-
-/** Runs one `upshift` command to its end, as an operator types it. */
-export async function runUpshift(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code: code ?? 1, output: output.trim() };
-}
