@@ -59,7 +59,7 @@ function commandsOf(code: readonly string[]): CommandLine[] {
   return code
     .flatMap((line) => line.split(/(?=npx upshift )|[;#]| \| /))
     .flatMap((line) => {
-      const [, command] = /npx upshift (policy check|[a-z]+)/.exec(line) ?? [];
+      const [, command] = /npx upshift (policy check|simulate (?:faults|fault|clear)|[a-z]+)/.exec(line) ?? [];
       const options = [...line.matchAll(/(?<=\s|\[)--?[a-z][\w-]*/g)].map(([option]) => option);
       return command === undefined ? [] : [{ command, options }];
     });

@@ -6,6 +6,7 @@ import type { Limits, WhenFull } from '../../simulation/limits.ts';
 import { readKept } from '../../simulation/keeper.ts';
 import { startSimulation } from '../../simulation/server.ts';
 import { EXIT } from '../exit.ts';
+import { withFaults } from './faults.ts';
 import { checkNumber, withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { printJson, printText } from '../terminal/print.ts';
@@ -27,55 +28,58 @@ const EPILOGUE =
   'An endpoint is billed for each minute of the clock in which it initialized,\n' +
   'updated or ran. With --state, endpoints exist and are billed even while no\n' +
   'process runs, and a new process uses the same port and continues the clock.\n' +
-  'Ctrl-C ends the simulation. POST /control/faults makes something fail, and\n' +
-  'GET /control/state shows what was counted. For example, an endpoint that\n' +
-  'takes a hundredth of the context that it states:\n' +
-  '{"target":"endpoint","kind":"narrow","factor":0.01}, or one that ends 2 % of\n' +
-  'its streams with nothing in them:\n' +
-  '{"target":"endpoint","kind":"empty","share":0.02}. A kind that does not\n' +
-  'exist is refused with the list of all kinds.\n' +
+  'Ctrl-C ends the simulation. `simulate faults` in another terminal lists what\n' +
+  'can be made to fail, `simulate fault` makes it fail, and `simulate clear` ends\n' +
+  'that. GET /control/state of the simulation shows what was counted.\n' +
   '--json: one line {"url","controlUrl","pid","env":{...}} once it listens.';
 
 export const simulateCommand: CommandModule<object, SimulateOptions> = {
   command: 'simulate',
   describe: 'Run a local Hugging Face over real HTTP: router, Hub, management API and endpoints',
   builder: (yargs) =>
-    withGlobals(yargs)
+    withFaults(withGlobals(yargs))
       .hide('db')
       .option('port', {
+        global: false,
         type: 'number',
         default: 8080,
         requiresArg: true,
         describe: 'Port to listen on; 0 takes any free one',
       })
       .option('scale', {
+        global: false,
         type: 'number',
         default: 1,
         requiresArg: true,
         describe: 'How many times faster than real time its clock runs',
       })
       .option('limit', {
+        global: false,
         type: 'number',
         requiresArg: true,
         describe: 'Calls to a model that each provider takes in 5 minutes',
       })
       .option('slots', {
+        global: false,
         type: 'number',
         requiresArg: true,
         describe: 'Calls that one replica of an endpoint works on at once',
       })
       .option('full', {
+        global: false,
         choices: WHEN_FULL,
         requiresArg: true,
         describe: 'What an endpoint does with further calls: hold them, refuse them, or slow down',
       })
       .option('seed', {
+        global: false,
         type: 'number',
         default: 1,
         requiresArg: true,
         describe: 'Seed of its random numbers: the same seed gives the same latencies and failures',
       })
       .option('state', {
+        global: false,
         type: 'string',
         requiresArg: true,
         describe: 'Keep endpoints, history and bill in this file, so that they survive a restart',
@@ -89,6 +93,7 @@ export const simulateCommand: CommandModule<object, SimulateOptions> = {
         'one minute passes in a second; providers take fewer calls',
       )
       .example('npx upshift simulate --slots 8 --full refuse503', 'an endpoint that is soon full, and says so')
+      .example('npx upshift simulate fault endpoint slow --factor 2', 'in another terminal: the endpoint is slow')
       .example('npx upshift simulate --state sim.json', 'if you stop and start it again, its endpoints still exist')
       .epilogue(EPILOGUE),
   handler: simulate,
