@@ -59,7 +59,7 @@ export function abort({ dbPath }: Stage, rolloutId: string): string {
  * Why an approval may be refused that answers an open question: the evidence has changed since, or the question was
  * taken back because of that, and is put again.
  */
-const EVIDENCE = /^approve (?:verdict_changed|capacity|serverless_cannot|nothing_asked|stale_request)$/;
+const EVIDENCE = /^approve (?:verdict_changed|capacity|saturated|serverless_cannot|nothing_asked|stale_request)$/;
 
 interface Answered {
   readonly id: number;
