@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { satisfies } from '../../../src/core/form/json-schema.ts';
 import { sampleJson, spoilJson } from '../../../src/simulation/answer/samples.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -95,4 +96,47 @@ test('JSON that nothing can violate is cut off, and so is any if that is wanted'
   ] as const) {
     assert.throws(() => JSON.parse(spoilJson(sampleJson(schema, 1, 0), schema, isCut)), SyntaxError);
   }
+});
+
+const { schema: anySchema } = fc.letrec<{ schema: Schema; object: Schema }>((tie) => ({
+  object: fc
+    .uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1 })
+    .chain((names) => fc.tuple(fc.tuple(...names.map(() => tie('schema'))), fc.subarray(names), fc.constant(names)))
+    .map(([parts, required, names]) => ({
+      type: 'object',
+      properties: Object.fromEntries(names.map((name, at) => [name, parts[at]])),
+      required,
+      additionalProperties: false,
+    })),
+  schema: fc.oneof(
+    { maxDepth: 3 },
+    fc.record({ type: fc.constant('string'), minLength: fc.nat(9), maxLength: fc.integer({ min: 9, max: 30 }) }),
+    fc.constant({ type: 'string' }),
+    fc.record({
+      type: fc.constant('integer'),
+      minimum: fc.integer({ min: -9, max: 9 }),
+      maximum: fc.integer({ min: 9 }),
+    }),
+    fc.record({ type: fc.constant('number'), exclusiveMinimum: fc.integer({ min: -9, max: 9 }) }),
+    fc.record({ enum: fc.uniqueArray(fc.oneof(fc.string(), fc.integer()), { minLength: 1 }) }),
+    fc.constantFrom<Schema>({ type: 'boolean' }, { type: ['null', 'string'] }, { $ref: '#/$defs/place' }),
+    fc.record({ type: fc.constant('array'), items: tie('schema'), minItems: fc.nat(3) }),
+    fc.tuple(tie('schema'), tie('schema')).map((anyOf) => ({ anyOf })),
+    tie('object'),
+  ),
+}));
+const $defs = { place: { type: 'object', properties: { city: text }, required: ['city'] } };
+const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+
+test('whatever the schema, its samples satisfy it, and spoilt ones do not', () => {
+  fc.assert(
+    fc.property(anySchema, seeds, fc.constantFrom(0, 200), fc.boolean(), (part, seed, tokens, isCut) => {
+      const schema = { type: 'object', properties: { part, note: text }, required: ['part'], $defs };
+      const json = sampleJson(schema, seed, tokens);
+      assert.equal(satisfies(JSON.parse(json), schema), 'good');
+      const spoilt = spoilJson(json, schema, isCut);
+      if (isCut) assert.throws(() => JSON.parse(spoilt), SyntaxError);
+      else assert.equal(satisfies(JSON.parse(spoilt), schema), 'bad');
+    }),
+  );
 });
