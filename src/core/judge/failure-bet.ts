@@ -20,6 +20,11 @@ export class ShareFailureBet {
     this.#bet.take(role, weight, score === null || role === 'canary' ? score : score + this.#margin);
   }
 
+  /** Counts a call that does not ask for what is scored. */
+  passBy(role: Role): void {
+    this.#bet.passBy(role);
+  }
+
   pair(stable: number, canary: number): void {
     this.#bet.pair(canary - stable - this.#margin);
   }

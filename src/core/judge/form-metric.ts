@@ -22,6 +22,8 @@ export const LONG_MINUTES = 120;
 
 /** The usual share of template tokens follows about this many pairs. */
 const PAIR_MEMORY = 100;
+/** It rises as fast as this, because one conversation about templates has such tokens in many pairs in a row. */
+const BURST_MEMORY = 10;
 
 /** One measure of a metric, and how many calls have it. */
 interface Part {
@@ -52,7 +54,7 @@ export class FormMetricJudge {
   readonly #weight: number;
   readonly #parts: readonly Part[];
   /** Template tokens are so rare that one pair with them on the endpoint alone says much. Null for other metrics. */
-  readonly #pairBet: { readonly bet: ExcessBet; usual: number } | null;
+  readonly #pairBet: { readonly bet: ExcessBet; usual: number; lately: number } | null;
 
   /** Computed once for each share and odds. */
   readonly #needed = new Map<string, number>();
@@ -76,7 +78,8 @@ export class FormMetricJudge {
       const rule = { margin, rollbackMargin, usual: usual.share, callsPerMinute, isTwoSided, hasUnits };
       return { measure, usual, strand: new ShareStrand(rule), answered: 0, scored: 0 };
     });
-    this.#pairBet = name === 'leak' ? { bet: new ExcessBet(), usual: usualOf(profile, 'leak').share } : null;
+    const { share } = usualOf(profile, 'leak');
+    this.#pairBet = name === 'leak' ? { bet: new ExcessBet(), usual: share, lately: share } : null;
   }
 
   take(call: JudgedCall, scores: Scores): void {
@@ -86,18 +89,12 @@ export class FormMetricJudge {
 
   /** Takes the first call of a unit. It has a coin of its own. */
   takeFirst({ role, weight }: JudgedCall, scores: Scores): void {
-    for (const { measure, strand } of this.#parts) {
-      const score = scores[measure];
-      if (score !== undefined) strand.takeFirst(role, weight, score);
-    }
+    for (const { measure, strand } of this.#parts) strand.takeFirst(role, weight, scores[measure]);
   }
 
   /** Takes a unit as one observation. */
   takeUnit(role: Role, weight: number, scores: Scores): void {
-    for (const { measure, strand } of this.#parts) {
-      const score = scores[measure];
-      if (score !== undefined) strand.take(role, weight, score);
-    }
+    for (const { measure, strand } of this.#parts) strand.take(role, weight, scores[measure]);
   }
 
   /** Counts a call for how many calls have the metric. */
@@ -124,8 +121,10 @@ export class FormMetricJudge {
     const alone = this.#pairBet;
     if (alone === null) return;
     // A text about templates may hold such tokens by chance on one side: twice what is usual is allowed for.
-    alone.bet.take(canary > stable, this.#policy.rollbackMargin + 2 * alone.usual);
-    alone.usual += (stable - alone.usual) / PAIR_MEMORY;
+    const { usual, lately } = alone;
+    alone.bet.take(canary > stable, this.#policy.rollbackMargin + 2 * Math.max(usual, lately));
+    alone.usual += (stable - usual) / PAIR_MEMORY;
+    alone.lately += (stable - lately) / BURST_MEMORY;
   }
 
   endMinute(minute: number, isUsual: boolean): void {

@@ -137,6 +137,12 @@ export class ShareGate {
     this.#step.take(role, weight, score === null ? null : score + wide);
   }
 
+  /** Counts a call that does not ask for what is scored. */
+  passBy(role: Role): void {
+    this.#rollout.passBy(role);
+    this.#step.passBy(role);
+  }
+
   pair(stable: number, canary: number): void {
     this.#rollout.pair(canary - stable - this.#margin);
     this.#step.pair(canary - stable - this.#margin * WIDE);

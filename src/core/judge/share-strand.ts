@@ -62,8 +62,18 @@ export class ShareStrand {
     return this.#sides.reduce((count, { first }) => count + (first === null ? 1 : 2), 0);
   }
 
-  /** Takes a call or a unit. `score`: 0..1; null if it could not be told. */
-  take(role: Role, weight: number, score: number | null): void {
+  /**
+   * Takes a call or a unit. `score`: 0..1; null if it could not be told; undefined if it does not ask for it. The two differ,
+   * because only the first tells that a role loses calls that ask.
+   */
+  take(role: Role, weight: number, score: number | null | undefined): void {
+    if (score === undefined) {
+      for (const { bet, gate } of this.#sides) {
+        bet.passBy(role);
+        gate.passBy(role);
+      }
+      return;
+    }
     if (score !== null) {
       this.#seen++;
       this.#comparison.add(role, score);
@@ -76,8 +86,11 @@ export class ShareStrand {
   }
 
   /** Takes the first call of a unit. It has a coin of its own. */
-  takeFirst(role: Role, weight: number, score: number | null): void {
-    for (const side of this.#sides) side.first?.take(role, weight, score === null ? null : side.of(score));
+  takeFirst(role: Role, weight: number, score: number | null | undefined): void {
+    for (const side of this.#sides) {
+      if (score === undefined) side.first?.passBy(role);
+      else side.first?.take(role, weight, score === null ? null : side.of(score));
+    }
   }
 
   pair(stable: number, canary: number): void {

@@ -39,7 +39,7 @@ interface Open {
   readonly role: Role;
   readonly weight: number;
   readonly sinceUs: number;
-  readonly sums: Map<keyof Scores, { n: number; sum: number }>;
+  readonly sums: Map<keyof Scores, { n: number; sum: number; isAsked: boolean }>;
 }
 
 /**
@@ -74,10 +74,11 @@ export class Units {
     if (open === undefined) return isFirst;
     for (const name of SCORED) {
       const score = scores[name];
-      if (score === undefined) continue;
-      const sums = open.sums.get(name) ?? { n: 0, sum: 0 };
+      const sums = open.sums.get(name) ?? { n: 0, sum: 0, isAsked: true };
       open.sums.set(name, sums);
-      if (score === null) continue;
+      // The calls of a unit are alike: if one does not ask for it, one that failed has not asked either.
+      if (score === undefined) sums.isAsked = false;
+      if (score == null) continue;
       sums.n++;
       // One call that never ended must not outweigh all others.
       sums.sum += clipped(name, score);
@@ -95,7 +96,9 @@ export class Units {
     for (const [unit, { role, weight, sinceUs, sums }] of this.#open) {
       if (sinceUs > untilUs || left-- <= 0) return;
       this.#open.delete(unit);
-      const means = [...sums].map(([name, { n, sum }]) => [name, n === 0 ? null : sum / n] as const);
+      const means = [...sums]
+        .filter(([, { n, isAsked }]) => n > 0 || isAsked)
+        .map(([name, { n, sum }]) => [name, n === 0 ? null : sum / n] as const);
       this.#take({ role, weight, scores: Object.fromEntries(means) as Scores });
     }
   }

@@ -78,11 +78,20 @@ export class CoinBet {
   take(role: 'stable' | 'canary', weight: number, score: number | null): void {
     const { stable, canary } = this.#kept;
     const chance = (weight * canary) / (weight * canary + (1 - weight) * stable);
-    const seen = Math.min(KEPT_MEMORY, this.#roleSeen[role]++);
-    this.#kept[role] += ((score === null ? 0 : 1) - this.#kept[role]) / (seen + 1);
+    this.#keep(role, score === null ? 0 : 1);
     if (score === null) return;
     if (chance > LEAST && chance < 1 - LEAST) this.#bet(role === 'canary' ? 1 - chance : -chance, chance, score);
     this.#guess += (score - this.#guess) / Math.min(MEMORY, ++this.#seen);
+  }
+
+  /** Counts a call that was answered, but that nothing asked of what is scored. It is not bet on. */
+  passBy(role: 'stable' | 'canary'): void {
+    this.#keep(role, 1);
+  }
+
+  #keep(role: 'stable' | 'canary', kept: 0 | 1): void {
+    const seen = Math.min(KEPT_MEMORY, this.#roleSeen[role]++);
+    this.#kept[role] += (kept - this.#kept[role]) / (seen + 1);
   }
 
   #bet(surprise: number, chance: number, score: number): void {

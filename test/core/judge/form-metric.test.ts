@@ -196,6 +196,19 @@ describe('a metric of the form of answers', () => {
     assert.notEqual(read(metric)?.status, 'fail');
   });
 
+  it('blames the endpoint hardly ever if a rollout begins with a conversation about templates', () => {
+    const share = shareOf(300, (seed) => {
+      const metric = metricOf('leak', { bet: 3_250 });
+      const roll = dice(seed * 7 + 1);
+      for (let i = 0; i < 30; i++) {
+        const side = (role: Role) => scored(judged({ role, form: formOf(roll, { leak: 0.3 }) }));
+        metric.pair(side('stable'), side('canary'));
+      }
+      return read(metric)?.status === 'fail';
+    });
+    assert.ok(share <= 0.06, `${share} of the runs`);
+  });
+
   it('is left out if no call of the route has it, and says how many calls it takes if few have', () => {
     const none = metricOf('tools');
     feed(none, { calls: 400, stable: { offers: 0 }, canary: { offers: 0 } });
@@ -215,6 +228,29 @@ describe('a metric of the form of answers', () => {
     const verdict = read(metric);
     assert.equal(verdict?.status, 'fail');
     assert.equal(verdict?.few, undefined);
+  });
+
+  it('is not misled by refusals of serverless while the tool calls of both sides become better or worse', () => {
+    // One call in ten offers tools, and serverless refuses three in ten of all calls.
+    const afterChange = (from: number, to: number, more: number) => {
+      const metric = metricOf('tools');
+      const roll = dice(5);
+      let passOdds = 0;
+      for (let i = 0; i < 16_000; i++) {
+        const role: Role = roll() < 0.1 ? 'canary' : 'stable';
+        const broken = (i < 8_000 ? from : to) + (role === 'canary' ? more : 0);
+        const form = formOf(roll, { offers: 0.1, calls: 1, broken });
+        const isRefused = roll() < 0.3 && role === 'stable';
+        const call = judged({ role, ...(isRefused ? { outcome: 'rate_limited', form: null } : { form }) });
+        metric.take(call, scored(call));
+        if (i % 400 === 399) metric.endMinute(i / 400, true);
+        passOdds = Math.max(passOdds, read(metric)?.passOdds ?? 0);
+      }
+      return { status: read(metric)?.status, passOdds };
+    };
+    assert.notEqual(afterChange(0.2, 0.02, 0).status, 'fail');
+    // An endpoint beyond the margin must not pass.
+    assert.ok(afterChange(0.02, 0.3, 0.05).passOdds < 100);
   });
 
   it('does not count calls whose form is not known against either side', () => {

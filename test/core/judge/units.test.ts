@@ -10,6 +10,7 @@ import type { JudgedCall } from '../../../src/core/judge/verdict.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import { assign } from '../../../src/core/rollout/split.ts';
 import { dice } from '../../support/dice.ts';
+import { PLAIN_FORM } from '../../support/forms.ts';
 import { judged, profile } from '../../support/judged.ts';
 
 const POLICY = POLICY_DEFAULTS.judge;
@@ -64,6 +65,17 @@ describe('Units', () => {
     units.closeAll();
     return { taken, first };
   };
+
+  it('knows of a unit that offers no tools, although one of its calls failed', () => {
+    const call = { unit: 3, arrivedAtUs: 0 };
+    const { taken } = gather([judged({ ...call, form: PLAIN_FORM }), judged({ ...call, ...FAULT })]);
+    const lost = gather([judged({ ...call, ...FAULT })]).taken;
+    assert.deepEqual(
+      [taken, lost].map(([unit]) => unit?.scores.tools),
+      [undefined, null],
+    );
+    assert.equal(taken[0]?.scores.leak, 0);
+  });
 
   it('takes each unit once, by the mean of its calls, whatever their order', () => {
     const call = fc.record({ unit: fc.nat(5), isFault: fc.boolean(), afterUs: fc.nat(10_000_000) });
