@@ -11,11 +11,8 @@ export class Chance {
 
   /** An unsigned 32-bit integer. */
   next(): number {
-    this.#state = (this.#state + 0x9e3779b9) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-    return (mixed ^ (mixed >>> 15)) >>> 0;
+    this.#state = (this.#state + STEP) >>> 0;
+    return mix(this.#state);
   }
 
   /** Uniform in [0, 1). */
@@ -27,6 +24,19 @@ export class Chance {
   normal(): number {
     return NORMALS[this.next() >>> 16] as number;
   }
+}
+
+const STEP = 0x9e3779b9;
+
+function mix(state: number): number {
+  let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+/** The number at a place of the sequence of a seed, uniform in [0, 1), without the numbers before it. */
+export function uniformAt(seed: number, place: number): number {
+  return mix((seed + Math.imul(place + 1, STEP)) >>> 0) / 0x1_0000_0000;
 }
 
 /** A seed of its own for each part of a run. */

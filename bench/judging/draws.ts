@@ -1,4 +1,5 @@
-import { Chance } from './chance.ts';
+import { Chance, seedOf } from './chance.ts';
+import { FormDraws } from './made-form.ts';
 import { Column, PAST_CALLS } from './trace.ts';
 import type { Affinity } from '../../src/core/route.ts';
 import { Units } from './units.ts';
@@ -50,6 +51,8 @@ export class Draws {
   readonly streamCoin = new Column();
   readonly prompt = new Column();
   readonly arms = { stable: new ArmDraws(), canary: new ArmDraws() } as const;
+  /** What is drawn for the form of answers. */
+  readonly forms: FormDraws;
   /** The unit of each call, if units are assigned. */
   readonly unit = new Column();
   readonly #units: Units | null;
@@ -62,6 +65,7 @@ export class Draws {
     this.#world = world;
     this.#units = world.units === undefined ? null : new Units(world.units, seed);
     this.#chance = new Chance(seed);
+    this.forms = new FormDraws(seedOf(seed, 78));
     this.incident = 3 + Math.floor(this.#chance.uniform() * 20);
     this.arms.stable.level = this.#chance.normal();
     this.arms.canary.level = this.#chance.normal();

@@ -1,6 +1,7 @@
 import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import type { Affinity, Role } from '../../src/core/route.ts';
 import type { Draws } from './draws.ts';
+import { countedTokens, madeForm, providerOf } from './made-form.ts';
 import { BEGIN_US, emptySeen, historyCall } from './trace.ts';
 import type { Seen, Trace } from './trace.ts';
 import { NORMAL } from './truths.ts';
@@ -10,7 +11,6 @@ const FIXED_MS = 300;
 const MS_PER_PROMPT_TOKEN = 0.2;
 const MS_PER_OUTPUT_TOKEN = 15;
 const MAX_PROMPT = 32_000;
-const MAX_OUTPUT = 4_096;
 /** Of serverless with all traffic: falls as traffic leaves it. */
 const REFUSED_SHARE = 0.06;
 const EMPTY_SHARE = 0.003;
@@ -106,10 +106,13 @@ function historyOf(draws: Draws): readonly HistoryCall[] {
 /** How a call goes at an upstream under its conditions. */
 function settle(draws: Draws, call: number, role: Role, is: Conditions, seen: Seen): void {
   const arm = draws.arms[role];
+  seen.form = null;
+  seen.provider = is.providers === null || role === 'canary' ? null : providerOf(draws.forms, call);
+  const form = seen.provider === null ? is : { ...is, ...is.providers?.[seen.provider] };
   const fate = arm.fate.values[call] as number;
   const slower = arm.slower.values[call] as number;
   const prompt = Math.max(1, Math.min(MAX_PROMPT, Math.round(is.size * (draws.prompt.values[call] as number))));
-  seen.promptTokens = prompt;
+  seen.promptTokens = countedTokens(draws.forms, call, prompt, form);
   seen.firstTokenMs = null;
   seen.outputTokens = 0;
   if (fate < is.refused) {
@@ -130,8 +133,10 @@ function settle(draws: Draws, call: number, role: Role, is: Conditions, seen: Se
   }
   const factor = oddity - is.hangs < is.tail ? is.slower * is.tailFactor : is.slower;
   const isEmpty = oddity >= 1 - EMPTY_SHARE - is.empty;
-  const output = Math.min(MAX_OUTPUT, is.size * is.length * (arm.output.values[call] as number));
+  const wanted = is.size * is.length * (arm.output.values[call] as number);
+  const output = Math.min(is.maxOutput, wanted);
   seen.outputTokens = isEmpty ? 0 : Math.max(1, Math.round(output));
+  seen.form = madeForm(draws.forms, { call, role, isCut: wanted > is.maxOutput }, form);
   const untilFirst = FIXED_MS + MS_PER_PROMPT_TOKEN * prompt;
   seen.durationMs = (untilFirst + MS_PER_OUTPUT_TOKEN * seen.outputTokens) * slower * factor;
   // The lower digits of the coin are as good as a coin of their own.

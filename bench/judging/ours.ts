@@ -128,9 +128,11 @@ class Rollout {
       for (const stream of [this.#early, this.#full, this.#pairs]) stream.trim();
       this.#stepMinutes++;
       const nowMs = (minute + 1) * MINUTE_MS;
-      const { status, canaryCalls } = this.#judge.verdict(this.#step);
+      const { status, cause, canaryCalls } = this.#judge.verdict(this.#step);
       if (status === 'fail') return this.#ended('rolledBack', nowMs);
       if (!this.#isDue(canaryCalls) || (this.#step > 0 && status !== 'pass')) continue;
+      // The first step then waits for a person.
+      if (this.#step === 0 && cause === 'promptTokens') return this.#ended('held', nowMs);
       if (this.#step === WEIGHTS.length) return this.#ended('promoted', nowMs);
       this.#step++;
       this.#stepMinutes = 0;
@@ -193,7 +195,8 @@ class Rollout {
     const shared = unit === undefined ? {} : { unit };
     const assigned = { ...key, assignedAtUs: arrivedAtUs, role, step: this.#step, weight, ...shared, waitedUs: 0 };
     const told = historyCall(arrivedAtUs, this.#seen);
-    const known = { ...told, knownAfterUs: told.durationUs };
+    const { provider } = this.#seen;
+    const known = { ...told, knownAfterUs: told.durationUs, ...(provider !== null && { provider }) };
     return { early: earlyView(assigned, known), full: fullView(assigned, known, this.#lateUs) };
   }
 
@@ -213,7 +216,7 @@ class Rollout {
         this.#faultsInRow = (ends[nextEnd++] as End).isFault ? this.#faultsInRow + 1 : 0;
         if (this.#faultsInRow >= limits.consecutiveFaults) return atMs;
       } else if (atMs === pairAtMs) {
-        this.#judge.pair(...this.#pairs.take());
+        this.#judge.pair(...this.#pairs.take(), null);
       } else {
         const isEarly = atMs === earlyAtMs;
         const call = isEarly ? this.#early.take() : this.#full.take();

@@ -114,4 +114,7 @@ function copyTo(seen: Seen, call: RecordedCall, role: Role): void {
   seen.firstTokenMs = call.firstTokenMs;
   seen.promptTokens = call.promptTokens;
   seen.outputTokens = call.outputTokens;
+  // Recordings have times and tokens only.
+  seen.form = null;
+  seen.provider = null;
 }

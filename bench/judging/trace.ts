@@ -1,3 +1,4 @@
+import type { AnswerForm } from '../../src/core/form/form.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
 import type { HistoryCall } from '../../src/core/judge/profile.ts';
 import type { Affinity, Role } from '../../src/core/route.ts';
@@ -15,11 +16,16 @@ export interface Seen {
   firstTokenMs: number | null;
   promptTokens: number;
   outputTokens: number | null;
+  /** Null if it is not known. */
+  form: AnswerForm | null;
+  /** Which of several providers served it; null if there is one. */
+  provider: number | null;
 }
 
 /** Something for `read` to write into. */
 export function emptySeen(): Seen {
-  return { outcome: 'ok', status: 200, durationMs: 0, firstTokenMs: null, promptTokens: 0, outputTokens: 0 };
+  const none = { firstTokenMs: null, promptTokens: 0, outputTokens: 0, form: null, provider: null };
+  return { outcome: 'ok', status: 200, durationMs: 0, ...none };
 }
 
 /** What was seen, as a call of the ledger's history. */
@@ -32,6 +38,7 @@ export function historyCall(arrivedAtUs: number, seen: Seen): HistoryCall {
     promptTokens: seen.promptTokens,
     outputTokens: seen.outcome === 'ok' ? seen.outputTokens : null,
     isEmpty: null,
+    form: seen.outcome === 'ok' ? seen.form : null,
   };
 }
 

@@ -15,8 +15,25 @@ export interface Unanswered {
   readonly at: 'once' | 'first' | 'half';
 }
 
+/** How the answers of an upstream are formed. Shares 0..1. */
+export interface FormBehaviour {
+  /** Share of the calls of tools that do not satisfy their schema. */
+  readonly badCalls: number;
+  /** Whether calls of tools are taken out of the text. */
+  readonly hasParser: boolean;
+  /** Share of the demanded JSON that does not satisfy its schema. */
+  readonly badJson: number;
+  /** Whether some answers hold reasoning. */
+  readonly reasons: boolean;
+  /** An answer has at most so many tokens. */
+  readonly maxOutput: number;
+  /** How the tokens of a prompt are counted: a constant more, more for each message, by another tokenizer, or after a cut. */
+  readonly prompts: 'same' | 'offset' | 'template' | 'tokenizer' | 'cut';
+  readonly charsPerToken: number;
+}
+
 /** How one upstream behaves in a minute, beside its noise. Shares 0..1, factors on the time a call takes. */
-export interface Behaviour {
+export interface Behaviour extends FormBehaviour {
   readonly slower: number;
   /** Share of calls that fail, and whether they fail by refusing the connection. */
   readonly faults: number;
@@ -31,6 +48,8 @@ export interface Behaviour {
   /** Share of answers that end as they should and have no token, beyond the usual ones. */
   readonly empty: number;
   readonly unanswered: Unanswered | null;
+  /** What each of several providers does otherwise; null if there is one. */
+  readonly providers: readonly Partial<FormBehaviour>[] | null;
 }
 
 /** What the two upstreams are truly like. */
@@ -57,6 +76,14 @@ export const NORMAL: Behaviour = {
   length: 1,
   empty: 0,
   unanswered: null,
+  badCalls: 0.01,
+  hasParser: true,
+  badJson: 0.01,
+  reasons: true,
+  maxOutput: 4_096,
+  prompts: 'same',
+  charsPerToken: 4.2,
+  providers: null,
 };
 
 const INCIDENT_MINUTES = 10;
@@ -79,6 +106,12 @@ const LONG = 8_000;
 
 /** From 1 to `to` over the first half hour. */
 const ramp = (minute: number, to: number): number => 1 + (to - 1) * Math.min(1, minute / 30);
+
+/** Of the calls of tools, which are 70 % of those that offer them, so many break their schema at the endpoint alone. */
+const schemaKept = (share: number): Pick<Truth, 'stable' | 'canary'> => ({
+  stable: () => ({ badCalls: 0 }),
+  canary: () => ({ badCalls: 1 - share }),
+});
 
 /**
  * `refuse` is used where the endpoint is worse than serverless by more than the default margin. Exactly at a margin,
@@ -126,5 +159,26 @@ export const TRUTHS: readonly Truth[] = [
   { name: 'context 8k', right: 'refuse', canary: unanswered(REJECTED, 1, LONG) },
   { name: 'no memory, 424', right: 'refuse', canary: unanswered(NO_MEMORY_424, 1, LONG) },
   { name: 'no memory, 500', right: 'refuse', canary: unanswered(NO_MEMORY_500, 1, LONG) },
+  // Of the form of answers: neither slow nor a fault.
+  { name: 'parser missing', right: 'refuse', isGross: true, canary: () => ({ hasParser: false }) },
+  { name: 'wrong template', right: 'refuse', canary: () => ({ prompts: 'template' }) },
+  { name: 'three tokens more', right: 'promote', canary: () => ({ prompts: 'offset' }) },
+  { name: 'another tokenizer', right: 'refuse', canary: () => ({ prompts: 'tokenizer', charsPerToken: 3.9 }) },
+  { name: 'prompts cut to 8k', right: 'refuse', canary: () => ({ prompts: 'cut' }) },
+  { name: 'JSON schema ignored', right: 'refuse', canary: () => ({ badJson: 0.3 }) },
+  { name: 'quantised, 3 % more bad tool calls', right: 'refuse', canary: () => ({ badCalls: 0.01 + 0.03 / 0.7 }) },
+  { name: 'reasoning dropped', right: 'refuse', canary: () => ({ reasons: false }) },
+  { name: 'max_tokens 256', right: 'refuse', canary: () => ({ maxOutput: 256 }) },
+  {
+    name: 'one provider of three other',
+    right: 'promote',
+    stable: () => ({ providers: [{}, {}, { badCalls: 0.06, prompts: 'offset' }] }),
+  },
+  { name: 'fewer bad tool calls', right: 'promote', stable: () => ({ badCalls: 0.1 }) },
+  { name: 'schema 99.7 %', right: 'promote', ...schemaKept(0.997) },
+  { name: 'schema 96.9 %', right: 'either', ...schemaKept(0.969) },
+  { name: 'schema 86.3 %', right: 'refuse', ...schemaKept(0.863) },
+  { name: 'schema 76 %', right: 'refuse', ...schemaKept(0.76) },
+  { name: 'schema 72 %', right: 'refuse', ...schemaKept(0.72) },
   { name: 'cold for 3 min', right: 'either', canary: (minute) => ({ slower: minute < 3 ? 5 : 1 }) },
 ];

@@ -12,6 +12,7 @@ import { RIVALS } from '../../bench/judging/rivals.ts';
 import { TRUTHS } from '../../bench/judging/truths.ts';
 import type { Truth } from '../../bench/judging/truths.ts';
 import { emptySeen } from '../../bench/judging/trace.ts';
+import type { Seen } from '../../bench/judging/trace.ts';
 import type { World } from '../../bench/judging/worlds.ts';
 
 const CALM: World = { name: 'calm', callsPerMinute: 400, pastMinutes: 360, stableDrift: 0.06, canaryDrift: 0.05 };
@@ -32,7 +33,7 @@ function truth(name: string): Truth {
 function withoutFaults(whole: Truth): Truth {
   return {
     ...whole,
-    stable: () => ({ faults: 0 }),
+    stable: (minute, incident) => ({ ...whole.stable?.(minute, incident), faults: 0 }),
     canary: (minute, weight) => ({ ...whole.canary?.(minute, weight), faults: 0 }),
   };
 }
@@ -139,6 +140,73 @@ describe('calls that are not answered', () => {
       assert.equal(end, 'rolledBack');
       assert.ok(exposed < 40, `${exposed} calls`);
     }
+  });
+});
+
+describe('the form of made-up answers', () => {
+  /** What both upstreams answer to the calls of 40 minutes. */
+  const answers = (name: string) => {
+    const trace = new MadeTrace(new Draws(QUIET, 1), withoutFaults(truth(name)));
+    return Array.from({ length: trace.start(40) - trace.start(0) }, (_, i) => {
+      const both = (['stable', 'canary'] as const).map((role) => {
+        const seen = emptySeen();
+        trace.read(trace.start(0) + i, role, 0, 0.5, seen);
+        return seen;
+      });
+      return both as [Seen, Seen];
+    }).filter((both) => both.every(({ outcome }) => outcome === 'ok'));
+  };
+  const share = (found: readonly [Seen, Seen][], at: 0 | 1, has: (seen: Seen) => boolean | null) => {
+    const told = found.flatMap((both) => has(both[at]) ?? []);
+    return told.filter(Boolean).length / told.length;
+  };
+  const isBroken = ({ form }: Seen) => (form?.tools?.called === 1 ? form.tools.schema === 'bad' : null);
+  const isCalled = ({ form }: Seen) => (form?.tools == null ? null : form.tools.called > 0);
+  const isBadJson = ({ form }: Seen) => (form?.format == null ? null : form.format === 'bad');
+
+  const cases: readonly [string, (seen: Seen) => boolean | null, number, number][] = [
+    ['schema 76 %', isBroken, 0, 0.24],
+    ['identical', isCalled, 0.7, 0.7],
+    ['parser missing', isCalled, 0.7, 0],
+    ['parser missing', ({ form }) => form?.hasLeak ?? null, 0, 0.31],
+    ['JSON schema ignored', isBadJson, 0.01, 0.3],
+    ['reasoning dropped', ({ form }) => form?.hasReasoning ?? null, 0.4, 0],
+    ['max_tokens 256', ({ form }) => form?.finish === 'length', 0.03, 0.27],
+  ];
+  for (const [name, has, stable, canary] of cases) {
+    it(`${name}: ${stable} at serverless and ${canary} at the endpoint`, () => {
+      const found = answers(name);
+      assert.ok(Math.abs(share(found, 0, has) - stable) < 0.025, `${share(found, 0, has)}`);
+      assert.ok(Math.abs(share(found, 1, has) - canary) < 0.025, `${share(found, 1, has)}`);
+    });
+  }
+
+  it('counts the tokens of a prompt as the truth says', () => {
+    const differences = (name: string) =>
+      answers(name).map(
+        ([stable, canary]) => [stable.promptTokens, canary.promptTokens - stable.promptTokens] as const,
+      );
+    assert.ok(differences('identical').every(([, more]) => more === 0));
+    assert.ok(differences('three tokens more').every(([, more]) => more === 3));
+    assert.equal(new Set(differences('wrong template').map(([, more]) => more)).size, 12);
+    assert.ok(differences('another tokenizer').every(([tokens, more]) => more === Math.round(tokens * 1.08) - tokens));
+    assert.ok(differences('prompts cut to 8k').every(([tokens, more]) => more === Math.min(0, 8_000 - tokens)));
+  });
+
+  it('has three providers where the truth says so, and one of them is another', () => {
+    const found = answers('one provider of three other');
+    const of = (provider: number) => found.filter(([stable]) => stable.provider === provider);
+    assert.deepEqual(new Set(found.map(([stable]) => stable.provider)), new Set([0, 1, 2]));
+    assert.ok(share(of(2), 0, isBroken) > 0.03 && share(of(0), 0, isBroken) < 0.03);
+    assert.ok(found.every(([, canary]) => canary.provider === null));
+  });
+
+  it('is held before its first step by our judge if the prompts differ, and rolled back if a parser is missing', () => {
+    const end = (name: string) => OURS.run(new MadeTrace(new Draws(CALM, 1), truth(name)));
+    for (const name of ['wrong template', 'another tokenizer']) {
+      assert.deepEqual([end(name).end, end(name).exposed], ['held', 0]);
+    }
+    assert.deepEqual([end('parser missing').end, end('parser missing').exposed], ['rolledBack', 0]);
   });
 });
 

@@ -5,6 +5,7 @@ import type { AnswerForm } from '../form/form.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Role } from '../route.ts';
 import { CallMap } from './call-map.ts';
+import { providerKey } from './provider-key.ts';
 import { EARLY_US } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
 
@@ -50,6 +51,8 @@ export interface Known {
   readonly form?: AnswerForm | null;
   /** How far its answer agrees with that of the other half of its pair, if it ended as the second of the two. */
   readonly agreement?: Agreement | null;
+  /** Of a call with a copy: stands for the provider that served it behind serverless; absent if that is not known. */
+  readonly provider?: number;
 }
 
 interface Entry {
@@ -173,7 +176,9 @@ function viewAt(
   }
   const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty, form = null } = known;
   if (outcome === 'ok') {
-    return { ...base, outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty, form };
+    const times = { knownAfterUs, durationUs, firstTokenUs };
+    const provider = known.provider === undefined ? {} : { provider: known.provider };
+    return { ...base, outcome, ...times, promptTokens, outputTokens, isEmpty, form, ...provider };
   }
   // If the first attempt failed, what followed, such as a fall-back, is not the role's doing.
   return { ...base, outcome, knownAfterUs, durationUs: knownAfterUs, ...NOTHING };
@@ -198,6 +203,7 @@ export function knownOf(call: Call): Known {
   const afterUs = knownAfterAllUs(call.attempts);
   const knownAfter = afterUs === null ? durationUs : afterUs - waitedUs;
   const agreement = call.agreement == null ? {} : { agreement: call.agreement };
+  const provider = call.hasShadow && call.provider != null ? { provider: providerKey(call.provider) } : {};
   const tokens = { firstTokenUs, promptTokens, outputTokens, isEmpty };
-  return { outcome, knownAfterUs: knownAfter, durationUs, ...tokens, form, ...agreement };
+  return { outcome, knownAfterUs: knownAfter, durationUs, ...tokens, form, ...agreement, ...provider };
 }

@@ -5,7 +5,7 @@ import type { Drift } from '../stats/level.ts';
 import { usualNoise } from './comparison.ts';
 import { STEP_AT, WIDE } from './error-rates.ts';
 import { LONG_MINUTES } from './form-metric.ts';
-import { PARTS } from './form-scores.ts';
+import { marginsOf, PARTS } from './form-scores.ts';
 import { usualOf } from './form-usual.ts';
 import { AIM, ROLLOUT_MINUTES, STEP_MINUTES } from './pass-gate.ts';
 import type { Profile, Size } from './profile.ts';
@@ -201,8 +201,8 @@ function formCourses(profile: Profile, policy: JudgePolicy, callsPerMinute: numb
   return FORM_METRICS.flatMap((name) => {
     const metric = policy.metrics[name];
     if (metric?.judge !== 'act') return [];
-    const { margin } = metric;
     return PARTS[name].measures.flatMap((measure) => {
+      const { margin } = marginsOf(measure, metric);
       const { share: usual, covered } = usualOf(profile, measure);
       const odds = 1 / policy.errorRates.falsePass;
       const needed = callsNeeded(usual, margin, { weight: stops[0]?.weight ?? 0.5, odds });

@@ -2,7 +2,7 @@ import type { FormMetric, MetricPolicy } from '../policy/judge.ts';
 import type { Role } from '../route.ts';
 import { ExcessBet } from '../stats/excess.ts';
 import type { FailOdds } from './error-rates.ts';
-import { PARTS } from './form-scores.ts';
+import { marginsOf, PARTS } from './form-scores.ts';
 import type { Measure } from './form-scores.ts';
 import { usualOf } from './form-usual.ts';
 import type { Usual } from './form-usual.ts';
@@ -15,10 +15,10 @@ import { ShareStrand } from './share-strand.ts';
 import type { JudgedCall, MetricVerdict } from './verdict.ts';
 
 /**
- * A measure that would take longer than this at the usual traffic, minutes, holds no step: a step takes no longer by
- * default.
+ * A measure that would take longer than this in the first step at the usual traffic, minutes, holds no step. Times and faults take
+ * about half as long, so that a measure of few calls does not make every rollout longer.
  */
-export const LONG_MINUTES = 120;
+export const LONG_MINUTES = 30;
 
 /** The usual share of template tokens follows about this many pairs. */
 const PAIR_MEMORY = 100;
@@ -56,7 +56,7 @@ export class FormMetricJudge {
   /** Template tokens are so rare that one pair with them on the endpoint alone says much. Null for other metrics. */
   readonly #pairBet: { readonly bet: ExcessBet; usual: number; lately: number } | null;
 
-  /** Computed once for each share and odds. */
+  /** Computed once for each measure and odds. */
   readonly #needed = new Map<string, number>();
 
   constructor(
@@ -71,11 +71,10 @@ export class FormMetricJudge {
     this.#weight = weight;
     this.#callsPerMinute = profile.callsPerMinute;
     const { measures, isTwoSided } = PARTS[name];
-    const { margin, rollbackMargin } = policy;
     const { callsPerMinute } = profile;
     this.#parts = measures.map((measure) => {
       const usual = usualOf(profile, measure);
-      const rule = { margin, rollbackMargin, usual: usual.share, callsPerMinute, isTwoSided, hasUnits };
+      const rule = { ...marginsOf(measure, policy), usual: usual.share, callsPerMinute, isTwoSided, hasUnits };
       return { measure, usual, strand: new ShareStrand(rule), answered: 0, scored: 0 };
     });
     const { share } = usualOf(profile, 'leak');
@@ -154,7 +153,7 @@ export class FormMetricJudge {
       stable: reading.isCurrent ? part.strand.level('stable') : null,
       canary: reading.isCurrent ? part.strand.level('canary') : null,
       ...part.strand.effect(),
-      margin: this.#policy.margin,
+      margin: marginsOf(part.measure, this.#policy).margin,
       passOdds: Math.min(MOST_ODDS, rollout),
       passAt: reading.passAt,
       stepOdds: Math.min(MOST_ODDS, step),
@@ -179,18 +178,18 @@ export class FormMetricJudge {
   }
 
   /** Set if the route has too few calls with the measure to tell in a step. */
-  #few({ usual, strand, answered, scored }: Part, passAt: number): MetricVerdict['few'] {
+  #few({ measure, usual, strand, answered, scored }: Part, passAt: number): MetricVerdict['few'] {
     const covered = answered >= SEEN ? scored / answered : (usual.covered ?? 1);
-    const needed = this.#callsNeeded(usual.share, passAt);
+    const needed = this.#callsNeeded(measure, usual.share, passAt);
     const inTime = covered * this.#callsPerMinute * LONG_MINUTES;
     const isFew = this.#callsPerMinute > 0 ? needed > inTime : covered < RARE;
     return isFew ? { seen: strand.seen, needed } : undefined;
   }
 
-  #callsNeeded(usual: number, passAt: number): number {
-    const key = `${usual} ${passAt}`;
-    const needed =
-      this.#needed.get(key) ?? callsNeeded(usual, this.#policy.margin, { weight: this.#weight, odds: passAt });
+  #callsNeeded(measure: Measure, usual: number, passAt: number): number {
+    const key = `${measure} ${passAt}`;
+    const { margin } = marginsOf(measure, this.#policy);
+    const needed = this.#needed.get(key) ?? callsNeeded(usual, margin, { weight: this.#weight, odds: passAt });
     this.#needed.set(key, needed);
     return needed;
   }

@@ -1,5 +1,5 @@
 import type { AnswerForm, Score, ToolsForm } from '../form/form.ts';
-import type { FormMetric } from '../policy/judge.ts';
+import type { FormMetric, MetricPolicy } from '../policy/judge.ts';
 
 /**
  * What is measured of the form of an answer. `calls`: whether a tool is called that may be; `cut`: whether the answer
@@ -19,6 +19,15 @@ export const PARTS: Readonly<
   leak: { measures: ['leak'], isTwoSided: false },
   reasoning: { measures: ['reasoning'], isTwoSided: true },
 };
+
+/** The margins of a measure. Few answers stop for their length, so that half of the margins of `finish` holds for them. */
+export function marginsOf(
+  measure: Measure,
+  { margin, rollbackMargin }: Pick<MetricPolicy, 'margin' | 'rollbackMargin'>,
+): Pick<MetricPolicy, 'margin' | 'rollbackMargin'> {
+  const part = measure === 'cut' ? 0.5 : 1;
+  return { margin: margin * part, rollbackMargin: rollbackMargin * part };
+}
 
 /**
  * 1 or 0 for each measure; null if it could not be told. A measure is left out if the request does not ask for it, as for

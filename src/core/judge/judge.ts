@@ -140,7 +140,7 @@ export class Judge {
    * Takes a pair of the shadow stage: the live call on serverless and its copy on the endpoint. `agreement`: how far the two
    * answers agree; null if that is not known.
    */
-  pair(stable: JudgedCall, canary: JudgedCall, agreement: Agreement | null = null): void {
+  pair(stable: JudgedCall, canary: JudgedCall, agreement: Agreement | null): void {
     this.#taken.pairs++;
     this.#moveTo(stable.arrivedAtUs, 0);
     const { level } = this.#health;

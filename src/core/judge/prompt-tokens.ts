@@ -5,7 +5,7 @@ import { MOST_ODDS } from './metric-judge.ts';
 import type { JudgedCall, MetricVerdict } from './verdict.ts';
 
 /** So many pairs may be odd without a reason to hold: beyond the margin, and different from most others. */
-const FAR_SHARE = 0.01;
+const FAR_SHARE = 0.005;
 const ODD_SHARE = 0.05;
 
 /** A pass shows that fewer pairs than this are odd. */
@@ -27,7 +27,7 @@ interface Group {
  * prompt that is cut, changes them. Two providers may count the first token or tools differently, which adds the same number
  * to each prompt. So what counts against the endpoint is
  *
- * - a difference beyond the margin in more than 1 % of the pairs, or
+ * - a difference beyond the margin in more than 0.5 % of the pairs, or
  * - a difference that is not the one that most pairs have, in more than 5 % of the pairs. Each provider, with tools and without,
  *   may have a difference of its own.
  *

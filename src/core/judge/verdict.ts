@@ -31,8 +31,8 @@ export interface JudgedCall {
   readonly isEmpty: boolean | null;
   /** The form of its answer; null or absent if it is not known. */
   readonly form?: AnswerForm | null;
-  /** The provider that served it behind serverless; null or absent if that is not known. */
-  readonly provider?: string | null;
+  /** Of a call with a copy: stands for the provider that served it behind serverless; absent if that is not known. */
+  readonly provider?: number;
   /** Whether it was held for longer than `DELAYED_US` before it was sent, or until it ended. */
   readonly wasHeld?: boolean;
 }

@@ -43,7 +43,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
       empty: { margin: 0.01, rollbackMargin: 0.01, weight: 0.5, judge: 'act' },
       tools: { margin: 0.02, rollbackMargin: 0.02, weight: 1, judge: 'act' },
       format: { margin: 0.02, rollbackMargin: 0.02, weight: 0.5, judge: 'act' },
-      finish: { margin: 0.05, rollbackMargin: 0.1, weight: 0.5, judge: 'act' },
+      finish: { margin: 0.1, rollbackMargin: 0.2, weight: 0.5, judge: 'act' },
       leak: { margin: 0.01, rollbackMargin: 0.005, weight: 0.5, judge: 'act' },
       reasoning: { margin: 0.1, rollbackMargin: 0.2, weight: 0.5, judge: 'act' },
       promptTokens: { margin: 8, judge: 'act' },

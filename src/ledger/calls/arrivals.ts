@@ -168,7 +168,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
   };
 }
 
-export type Raw = readonly (number | null)[];
+type Raw = readonly (number | null)[];
 
 /** Rows as numbers one after the other, NaN for null. */
 export function toFigures(rows: readonly Raw[], columns: number): Float64Array {

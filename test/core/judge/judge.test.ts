@@ -150,7 +150,7 @@ describe('Judge', () => {
         const arrivedAtUs = 990 * 60e6 + i * 600_000;
         const side = (role: 'stable' | 'canary', manner: Manner) =>
           judged({ ...answer(roll, manner), arrivedAtUs, role, step: 0, weight: 0 });
-        judge.pair(side('stable', {}), side('canary', canary));
+        judge.pair(side('stable', {}), side('canary', canary), null);
       }
       return judge;
     };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { PromptTokens } from '../../../src/core/judge/prompt-tokens.ts';
+import { providerKey } from '../../../src/core/judge/provider-key.ts';
 import { sentence } from '../../../src/core/judge/sentence.ts';
 import type { MetricVerdict } from '../../../src/core/judge/verdict.ts';
 import { dice } from '../../support/dice.ts';
@@ -17,9 +18,10 @@ interface Pair {
 
 function after(pairs: Iterable<Pair>): MetricVerdict | null {
   const metric = new PromptTokens(RULE);
-  for (const { stable, canary, provider = null } of pairs) {
+  for (const { stable, canary, provider } of pairs) {
+    const known = provider === undefined ? {} : { provider: providerKey(provider) };
     metric.pair(
-      judged({ role: 'stable', promptTokens: stable, provider }),
+      judged({ role: 'stable', promptTokens: stable, ...known }),
       judged({ role: 'canary', promptTokens: canary }),
     );
   }

@@ -200,7 +200,12 @@ describe('calls in the order of their arrival', () => {
       makeCall(
         n,
         n % 2 === 0
-          ? { ...shadowed, outcome: n % 20 === 0 ? 'rate_limited' : 'ok', ...agreementOf(n / 2, true) }
+          ? {
+              ...shadowed,
+              outcome: n % 20 === 0 ? 'rate_limited' : 'ok',
+              provider: ['groq', 'together', null][n % 3] as string | null,
+              ...agreementOf(n / 2, true),
+            }
           : { ...shadowed, hasShadow: false },
       ),
     );
