@@ -65,7 +65,7 @@ test(
     const told = await Promise.all(
       ['metrics', 'status', 'healthz'].map(async (path) => (await fetch(`${daemon.admin}/${path}`)).text()),
     );
-    await Promise.all(traffic.map(({ stop }) => stop()));
+    await Promise.all(traffic.map((each) => each.stop()));
     const { same } = formsOf(stage);
     assert.ok(same > 0, 'copies were compared with their calls');
     const texts = [

@@ -47,65 +47,53 @@ export interface AnswerForm {
   readonly charsPerToken: number | null;
 }
 
-/** Values of two bits and more are stored with 0 for null. */
-const FIELDS = { finish: 3, toolsAsked: 1, demanded: 1, called: 4, parsed: 1, offered: 1, schema: 2 } as const;
-const REST = { format: 2, leak: 2, reasoning: 2, repeating: 2, garbled: 2, charsPerToken: 8 } as const;
-
-/** The form as a whole number below 2^31, as the ledger stores it. */
+/**
+ * The form as a whole number below 2^31, as the ledger stores it. From the lowest bit on: `finish` in 3 bits, whether tools
+ * were asked for, whether a call was demanded, `called` in 4, `areParsed`, `areOffered`, `schema` in 2; then 2 bits for
+ * each of `format`, `hasLeak`, `hasReasoning`, `isRepeating` and `isGarbled`, and 8 for `charsPerToken`. 0 stands for null.
+ */
 export function encodeForm(form: AnswerForm): number {
-  const { tools } = form;
-  const values = [
-    [FIELDS.finish, form.finish === null ? 0 : FINISHES.indexOf(form.finish) + 1],
-    [FIELDS.toolsAsked, Number(tools !== null)],
-    [FIELDS.demanded, Number(tools?.isDemanded === true)],
-    [FIELDS.called, Math.min(15, tools?.called ?? 0)],
-    [FIELDS.parsed, Number(tools?.areParsed === true)],
-    [FIELDS.offered, Number(tools?.areOffered === true)],
-    [FIELDS.schema, scoreBits(tools?.schema ?? null)],
-    [REST.format, scoreBits(form.format)],
-    [REST.leak, triple(form.hasLeak)],
-    [REST.reasoning, triple(form.hasReasoning)],
-    [REST.repeating, triple(form.isRepeating)],
-    [REST.garbled, triple(form.isGarbled)],
-    [REST.charsPerToken, quarters(form.charsPerToken)],
-  ] as const;
-  let [all, shift] = [0, 1];
-  for (const [bits, value] of values) {
-    all += value * shift;
-    shift *= 2 ** bits;
-  }
-  return all;
+  const { finish, tools, format, charsPerToken } = form;
+  const ofTools =
+    tools === null
+      ? 0
+      : (1 << 3) |
+        (Number(tools.isDemanded) << 4) |
+        (Math.min(15, tools.called) << 5) |
+        (Number(tools.areParsed) << 9) |
+        (Number(tools.areOffered) << 10) |
+        (scoreBits(tools.schema) << 11);
+  return (
+    (finish === null ? 0 : FINISHES.indexOf(finish) + 1) |
+    ofTools |
+    (scoreBits(format) << 13) |
+    (triple(form.hasLeak) << 15) |
+    (triple(form.hasReasoning) << 17) |
+    (triple(form.isRepeating) << 19) |
+    (triple(form.isGarbled) << 21) |
+    (quarters(charsPerToken) << 23)
+  );
 }
 
 /** The form that `encodeForm` made into a number. */
 export function decodeForm(stored: number): AnswerForm {
-  let rest = stored;
-  const next = (bits: number): number => {
-    const value = rest % 2 ** bits;
-    rest = Math.floor(rest / 2 ** bits);
-    return value;
-  };
-  const finish = FINISHES[next(FIELDS.finish) - 1] ?? null;
-  const isAsked = next(FIELDS.toolsAsked) === 1;
+  const bits = (shift: number, count: number): number => (stored >> shift) & (2 ** count - 1);
   const tools = {
-    isDemanded: next(FIELDS.demanded) === 1,
-    called: next(FIELDS.called),
-    areParsed: next(FIELDS.parsed) === 1,
-    areOffered: next(FIELDS.offered) === 1,
-    schema: scoreOf(next(FIELDS.schema)),
+    isDemanded: bits(4, 1) === 1,
+    called: bits(5, 4),
+    areParsed: bits(9, 1) === 1,
+    areOffered: bits(10, 1) === 1,
+    schema: scoreOf(bits(11, 2)),
   };
-  const format = scoreOf(next(REST.format));
-  const [hasLeak, hasReasoning] = [bitOf(next(REST.leak)), bitOf(next(REST.reasoning))];
-  const [isRepeating, isGarbled] = [bitOf(next(REST.repeating)), bitOf(next(REST.garbled))];
-  const chars = next(REST.charsPerToken);
+  const chars = bits(23, 8);
   return {
-    finish,
-    tools: isAsked ? tools : null,
-    format,
-    hasLeak,
-    hasReasoning,
-    isRepeating,
-    isGarbled,
+    finish: FINISHES[bits(0, 3) - 1] ?? null,
+    tools: bits(3, 1) === 1 ? tools : null,
+    format: scoreOf(bits(13, 2)),
+    hasLeak: bitOf(bits(15, 2)),
+    hasReasoning: bitOf(bits(17, 2)),
+    isRepeating: bitOf(bits(19, 2)),
+    isGarbled: bitOf(bits(21, 2)),
     charsPerToken: chars === 0 ? null : chars / 4,
   };
 }
