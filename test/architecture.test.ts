@@ -14,14 +14,15 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   files: ['core'],
   simulation: ['core'],
   loadtest: ['core'],
+  compare: ['core'],
   client: ['core'],
   daemon: ['core', 'gateway', 'ledger', 'huggingface', 'files'],
-  cli: ['core', 'ledger', 'files', 'simulation', 'loadtest'],
+  cli: ['core', 'ledger', 'files', 'simulation', 'loadtest', 'compare'],
 };
 
 /** What single commands may import beyond the rest of the command line. */
 const EXTRAS: readonly (readonly [RegExp, string])[] = [
-  [/^cli\/(?:endpoints\/.*|commands\/(?:endpoints|advise|plan))\.ts$/, 'huggingface'],
+  [/^cli\/(?:endpoints\/.*|commands\/(?:endpoints|advise|plan|compare))\.ts$/, 'huggingface'],
   [/^cli\/commands\/start\.ts$/, 'daemon'],
 ];
 

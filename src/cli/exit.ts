@@ -11,6 +11,9 @@ export const EXIT = {
   refused: 4,
   rolledBack: 5,
   noneSucceeded: 6,
+  /** Of `compare`. */
+  different: 1,
+  untold: 6,
   interrupted: 130,
 } as const;
 

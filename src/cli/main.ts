@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, Loader>> = {
   endpoints: async (parser) => parser.command((await import('./commands/endpoints.ts')).endpointsCommand),
   policy: async (parser) => parser.command((await import('./commands/policy.ts')).policyCommand),
   simulate: async (parser) => parser.command((await import('./commands/simulate.ts')).simulateCommand),
+  compare: async (parser) => parser.command((await import('./commands/compare.ts')).compareCommand),
   loadtest: async (parser) => parser.command((await import('./commands/loadtest.ts')).loadtestCommand),
   demo: async (parser) => parser.command((await import('./commands/demo.ts')).demoCommand),
 };
@@ -42,6 +43,7 @@ const EPILOGUE = `A first walk:
   npx upshift status --watch      what the daemon sees, and what you can type
   npx upshift usage               when calls come, and from whom
   npx upshift advise              whether you need a GPU at all
+  npx upshift compare A B         whether two URLs serve the same model
   npx upshift policy check FILE   what a policy file says, with all defaults
   npx upshift approve             say yes to what the daemon asks
   npx upshift cost                what serverless and your endpoints cost
@@ -49,8 +51,9 @@ const EPILOGUE = `A first walk:
   npx upshift audit --verify      check that no decision was changed
 
 Exit status:
-  0 ok   1 failed   2 wrong usage or configuration   3 no daemon is running
-  4 refused   5 rolled back   6 no call of a load test succeeded
+  0 ok   1 failed, or different (compare)   2 wrong usage or configuration
+  3 no daemon is running   4 refused   5 rolled back
+  6 no call of a load test succeeded, or compare could not tell
   130 interrupted
 
 With --json, every command prints its results as JSON on standard output, one

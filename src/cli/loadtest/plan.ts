@@ -7,6 +7,7 @@ import type { MixName } from '../../loadtest/body.ts';
 import type { LoadOptions } from '../../loadtest/load.ts';
 import { MOST_WINDOWS } from '../../loadtest/tally.ts';
 import { seededDice } from '../../simulation/dice.ts';
+import { readBaseUrl } from '../input/base-url.ts';
 import { checkNumber } from '../input/options.ts';
 import { parseSpan } from '../input/span.ts';
 
@@ -148,19 +149,7 @@ function checkWhole(flag: string, value: number, least: number, most: number): v
  * simulation on this machine.
  */
 export function readTarget(text: string, { sendsToken, scale }: { sendsToken: boolean; scale: number }): URL {
-  const hint = 'expected a base URL such as http://127.0.0.1:8787 or https://host/v1';
-  const url = URL.parse(text);
-  if (url === null) throw new AppError('invalid', `"${text}" is not a URL`, { hint });
-  // The value is not repeated here, because it holds a password.
-  if (url.username !== '' || url.password !== '') {
-    throw new AppError('invalid', 'the base URL must not hold a user name or password', { hint });
-  }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new AppError('invalid', `"${text}" is neither http nor https`, { hint });
-  }
-  if (url.search !== '' || url.hash !== '') {
-    throw new AppError('invalid', `"${text}" has a query or fragment; a base URL has neither`, { hint });
-  }
+  const url = readBaseUrl(text);
   const isLocal = isLoopbackHost(url.hostname);
   if (sendsToken && url.protocol === 'http:' && !isLocal) {
     throw new AppError('invalid', `--send-token would send HF_TOKEN to ${url.host} unencrypted`, {
@@ -172,7 +161,6 @@ export function readTarget(text: string, { sendsToken, scale }: { sendsToken: bo
       hint: 'only a simulation may scale time: unset UPSHIFT_TIME_SCALE',
     });
   }
-  const path = url.pathname.replace(/\/+$/, '');
-  url.pathname = `${path}${path.endsWith('/v1') ? '' : '/v1'}/chat/completions`;
+  url.pathname += '/chat/completions';
   return url;
 }

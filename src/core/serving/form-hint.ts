@@ -5,12 +5,22 @@ import { riskyArgs, servingArgs } from './serving-args.ts';
 
 /**
  * How the form of answers can differ: calls of tools that are broken (`tools`), or rarer (`calls`); tokens of the template in
- * the text (`leak`); JSON that is not as demanded (`format`); more answers that were cut off (`length`); other counts of
+ * the text (`leak`); JSON that is not as demanded (`format`); more answers that were cut off (`length`); long
+ * prompts that are cut or refused (`context`); other counts of
  * prompt tokens for the same prompts (`promptTokens`); reasoning (`reasoning`); other texts (`agreement`); another number of
  * characters per token (`tokenizer`).
  */
 export type FormSign =
-  'tools' | 'calls' | 'leak' | 'format' | 'length' | 'promptTokens' | 'reasoning' | 'agreement' | 'tokenizer';
+  | 'tools'
+  | 'calls'
+  | 'leak'
+  | 'format'
+  | 'length'
+  | 'context'
+  | 'promptTokens'
+  | 'reasoning'
+  | 'agreement'
+  | 'tokenizer';
 
 /** The deployment whose answers differ. */
 export interface Deployment {
@@ -35,6 +45,8 @@ export function formHint(sign: FormSign, deployment: Deployment): string {
       return formatHint(deployment);
     case 'length':
       return lengthHint(deployment);
+    case 'context':
+      return `is its context shorter, or are prompts cut before it? (${contextFlag(deployment)})`;
     case 'promptTokens':
       return templateHint(deployment);
     case 'reasoning':
@@ -82,10 +94,19 @@ function formatHint(deployment: Deployment): string {
   return 'is response_format passed on and enforced? (structured outputs of the engine, and proxies before it)';
 }
 
-function lengthHint({ args }: Deployment): string {
+function lengthHint(deployment: Deployment): string {
+  const { args } = deployment;
   const context = args === null ? null : flagValue(args, ...CONTEXT_FLAGS);
-  const cut = context === null ? '--max-model-len' : `the context is ${context} tokens`;
+  const cut = context === null ? contextFlag(deployment) : `the context is ${context} tokens`;
   return `is its default of max_tokens lower, or its context shorter? (${cut}, --generation-config)`;
+}
+
+function contextFlag({ engine }: Deployment): string {
+  return engine === 'sGLang'
+    ? '--context-length'
+    : engine === 'llamacpp'
+      ? '--ctx-size, --parallel'
+      : '--max-model-len';
 }
 
 function templateHint(deployment: Deployment): string {

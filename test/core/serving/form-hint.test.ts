@@ -20,6 +20,8 @@ const HINTS: readonly (readonly [title: string, sign: FormSign, deployment: Depl
   ['JSON', 'format', QWEN, /^is response_format passed on and enforced\?/],
   ['a context that is set', 'length', { ...QWEN, args: ['--max-model-len', '8192'] }, /the context is 8192 tokens/],
   ['a context that is not set', 'length', QWEN, /--max-model-len/],
+  ['a cut context', 'context', QWEN, /--max-model-len\)$/],
+  ['a cut context of llama.cpp', 'context', { ...QWEN, engine: 'llamacpp' }, /--ctx-size/],
   ['a template that is set', 'promptTokens', { ...QWEN, args: ['--chat-template', 'a.jinja'] }, /^is a\.jinja the/],
   ['a template', 'promptTokens', QWEN, /chat template/],
   ['reasoning', 'reasoning', THINKS, /\(--reasoning-parser qwen3\); is reasoning on.*"enable_thinking": true/],
