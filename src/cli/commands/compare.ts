@@ -75,7 +75,7 @@ const OPTIONS = {
     type: 'number',
     default: 0,
     requiresArg: true,
-    describe: 'Print the answers of this many requests that differ, to the terminal only',
+    describe: 'Print the answers to this many requests whose answers differ',
   },
   'key-env': { type: 'string', requiresArg: true, describe: key('both URLs') },
   'key-env-a': { type: 'string', requiresArg: true, describe: key('A') },
