@@ -1,5 +1,7 @@
 /** Deeper values are not compared. */
 const DEEPEST = 64;
+/** Characters of a string that cost as much as one step. */
+export const STEP_CHARS = 64;
 
 /** Steps that may still be taken: one for each value or keyword that is looked at. Shared by all that one check does. */
 export class Steps {
@@ -27,6 +29,7 @@ export class Steps {
  */
 export function canonical(value: unknown, steps: Steps, depth = 0): string | null {
   if (!steps.take() || depth > DEEPEST) return null;
+  if (typeof value === 'string') return isShort(value, steps) ? JSON.stringify(value) : null;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? null;
   const parts: string[] = [];
   if (Array.isArray(value)) {
@@ -40,9 +43,14 @@ export function canonical(value: unknown, steps: Steps, depth = 0): string | nul
   const entries = Object.entries(value);
   if (!steps.take(entries.length)) return null;
   for (const [key, each] of entries.sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const part = canonical(each, steps, depth + 1);
+    const part = isShort(key, steps) ? canonical(each, steps, depth + 1) : null;
     if (part === null) return null;
     parts.push(`${JSON.stringify(key)}:${part}`);
   }
   return `{${parts.join()}}`;
+}
+
+/** Takes the steps of a text; false if there are not so many. */
+function isShort(text: string, steps: Steps): boolean {
+  return steps.take(Math.floor(text.length / STEP_CHARS));
 }

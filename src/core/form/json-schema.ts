@@ -1,6 +1,6 @@
 import { objectOf } from '../answer/output.ts';
 import type { Json } from '../answer/output.ts';
-import { canonical, Steps } from './canonical.ts';
+import { canonical, STEP_CHARS, Steps } from './canonical.ts';
 import type { Score } from './form.ts';
 import { checkNumber, checkType, inRange, isNumberOrNone } from './plain-rules.ts';
 import { allOf, contained, negation, oneOf } from './scores.ts';
@@ -9,9 +9,6 @@ import { allOf, contained, negation, oneOf } from './scores.ts';
 export const MOST_STEPS = 4_000;
 /** Deeper schemas and values are not followed. Recursion without an end reaches it. */
 const DEEPEST = 64;
-/** Characters of a string that cost as much as one step. */
-const STEP_CHARS = 64;
-
 /** Keywords whose meaning is not followed, in drafts up to 2020-12. */
 const NOT_FOLLOWED: readonly string[] = ['$dynamicRef', '$recursiveRef', 'unevaluatedProperties', 'unevaluatedItems'];
 
@@ -34,9 +31,10 @@ class Checking {
   }
 
   check(value: unknown, schema: unknown, depth: number): Score {
+    if (depth > DEEPEST || !this.#steps.take()) return 'unscored';
     if (typeof schema === 'boolean') return schema ? 'good' : 'bad';
     const rules = objectOf(schema);
-    if (rules === null || depth > DEEPEST || !this.#steps.take()) return 'unscored';
+    if (rules === null) return 'unscored';
     const next = depth + 1;
     return allOf([
       () => checkType(value, rules),
@@ -96,9 +94,10 @@ class Checking {
     const tuple = Array.isArray(items) ? items : (rules.prefixItems ?? []);
     const rest = Array.isArray(items) ? rules.additionalItems : items;
     if (!Array.isArray(tuple)) return 'unscored';
+    const ruled = rest === undefined ? value.slice(0, tuple.length) : value;
     return allOf([
       () => inRange(value.length, minItems, maxItems),
-      () => this.#checkEach(value, (at) => (at < tuple.length ? (tuple as unknown[])[at] : rest), depth),
+      () => this.#checkEach(ruled, (at) => (at < tuple.length ? (tuple as unknown[])[at] : rest), depth),
       () => this.#checkContained(value, rules, depth),
       () => (uniqueItems === true ? this.#checkUnique(value) : 'good'),
     ]);
@@ -187,8 +186,9 @@ class Checking {
     if (dependent === undefined) return 'good';
     const rules = objectOf(dependent);
     if (rules === null) return 'unscored';
-    const given = Object.keys(rules).filter((key) => Object.hasOwn(value, key));
-    if (!this.#steps.take(given.length)) return 'unscored';
+    const all = Object.keys(rules);
+    if (!this.#steps.take(all.length)) return 'unscored';
+    const given = all.filter((key) => Object.hasOwn(value, key));
     return allOf(
       given.map((key) => () => {
         const rule = rules[key];
@@ -241,6 +241,7 @@ class Checking {
   /** The schema at a JSON pointer within the root; undefined if it is not there. */
   #resolve(reference: string): unknown {
     if (reference !== '#' && !reference.startsWith('#/')) return undefined;
+    if (!this.#steps.take(Math.ceil(reference.length / STEP_CHARS))) return undefined;
     const names = reference.split('/').slice(1);
     if (reference.includes('%') || names.length > DEEPEST || !this.#steps.take(names.length)) return undefined;
     return names.reduce<unknown>((at, name) => {

@@ -13,10 +13,14 @@ const TYPES: ReadonlyMap<unknown, (value: unknown) => boolean> = new Map<string,
   ['object', (value) => objectOf(value) !== null],
 ]);
 
+/** There are seven types. A longer list is looked at by nobody. */
+const MOST_TYPES = 16;
+
 /** The keyword `type`. */
 export function checkType(value: unknown, { type, nullable }: Json): Score {
   if (type === undefined) return 'good';
   const types: readonly unknown[] = Array.isArray(type) ? type : [type];
+  if (types.length > MOST_TYPES) return 'unscored';
   if (types.some((each) => TYPES.get(each)?.(value) === true)) return 'good';
   // A name that JSON Schema does not have, as `float`, or OpenAPI's way to allow null.
   return types.every((each) => TYPES.has(each)) && !(value === null && nullable === true) ? 'bad' : 'unscored';

@@ -109,6 +109,31 @@ const HOSTILE: readonly (readonly [what: string, schema: unknown, value: unknown
   ['many names that are demanded', { required: Array.from({ length: 50_000 }, () => 'a') }, { a: 1 }],
   ['a pattern that never ends', { pattern: '^(a+)+$' }, `${'a'.repeat(40)}b`],
   ['a long text', { maxLength: 5 }, 'a'.repeat(1_000_000)],
+  [
+    'many names that depend on others, for many items',
+    { items: { dependentRequired: Object.fromEntries(Array.from({ length: 9_000 }, (_, n) => [`k${n}`, []])) } },
+    Array.from({ length: 3_000 }, () => ({})),
+  ],
+  [
+    'a long reference, for many items',
+    { items: { $ref: `#/${'~1'.repeat(50_000)}` } },
+    Array.from({ length: 1_900 }, () => 1),
+  ],
+  [
+    'many rules that are true, for many items',
+    { items: { allOf: Array.from({ length: 9_000 }, () => true) } },
+    Array.from({ length: 3_000 }, () => 1),
+  ],
+  [
+    'many types, for many items',
+    { items: { type: Array.from({ length: 9_000 }, () => 'string') } },
+    Array.from({ length: 3_000 }, () => 'a'),
+  ],
+  [
+    'alternatives for a constant with a long text',
+    { anyOf: Array.from({ length: 1_500 }, () => ({ const: { a: 'b' } })) },
+    { a: 'a'.repeat(60_000) },
+  ],
 ];
 
 /** Schemas that say something that is not followed, or not in JSON Schema's way. */
