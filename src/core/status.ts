@@ -92,6 +92,8 @@ export interface RouteStatus {
   readonly demand: DemandFigures & { readonly holdsSince: number | null };
   readonly criteria: CriteriaPolicy & { readonly result: CriteriaResult };
   readonly rollout: RolloutStatus | null;
+  /** Since when serverless has been out, clock ms; absent: it is not. */
+  readonly outSince?: number;
   /** The change windows of the policy file; absent: it has none, so that changes may always be made. */
   readonly windows?: WindowStatus;
   /** How the route's last rollout ended; null if there is none or one is active. */
@@ -119,6 +121,9 @@ export interface RolloutStatus {
   /** Who began it by hand, and why; absent: the criteria did. */
   readonly proposedBy?: SaidBy;
   readonly isPaused: boolean;
+  readonly pausedBy?: SaidBy;
+  /** Who entered the present step over the evidence, and why; absent: nobody did. */
+  readonly overruledBy?: SaidBy;
   /** Since when it is paused or frozen; absent: it is neither. */
   readonly pausedSince?: number;
   readonly step: number;

@@ -29,6 +29,7 @@ const count = z.int().min(0);
 const share = z.number().min(0).max(1);
 const text = z.string();
 const phase = z.enum(PHASES);
+const saidBy = { by: text, reason: text.nullable() };
 
 const load = storedAs<EndpointLoadStatus>()(
   z.strictObject({
@@ -51,8 +52,10 @@ const rollout = storedAs<RolloutStatus>()(
     createdAt: time,
     since: time,
     startedAt: time.nullable(),
-    proposedBy: z.strictObject({ by: text, reason: text.nullable() }).optional(),
+    proposedBy: z.strictObject(saidBy).optional(),
     isPaused: z.boolean(),
+    pausedBy: z.strictObject(saidBy).optional(),
+    overruledBy: z.strictObject(saidBy).optional(),
     pausedSince: time.optional(),
     step: count,
     steps: z.array(share),
@@ -117,6 +120,7 @@ const route = storedAs<RouteStatus>()(
       }),
     }),
     rollout: rollout.nullable(),
+    outSince: time.optional(),
     windows: z.strictObject({ isOpen: z.boolean(), until: time.nullable(), untilText: text }).optional(),
     lastRollout: z
       .strictObject({

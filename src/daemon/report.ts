@@ -94,6 +94,7 @@ export function reportRoute(
   } = watch;
   const figures = watch.demand.figures();
   const { criteria } = watch.filePolicy;
+  const out = watch.demand.outage(watch.observedAt);
   const windows = windowState(watch.filePolicy.windows, watch.observedAt);
   return {
     model: watch.model,
@@ -102,6 +103,7 @@ export function reportRoute(
     demand: { ...figures, holdsSince: watch.demand.holdsSince },
     criteria: { ...criteria, result: judgeCriteria(figures, criteria) },
     rollout: rollout === null ? null : reportRollout(watch, memory, gateway),
+    ...(out !== null && out.until >= watch.observedAt && { outSince: out.since }),
     ...(windows !== null && { windows }),
     lastRollout: last !== null && 'reason' in last ? endOf(last) : null,
     notes: [...memory.notes, ...notes(watch, filePolicyHash)],
@@ -130,7 +132,7 @@ function reportRollout(
   const { rollout, policy } = watch;
   if (rollout === null) return null;
   const { step } = weights(rollout, policy);
-  const { toward } = rollout;
+  const { toward, overruled } = rollout;
   const through = throughOf(rollout);
   const pausedSince = isStill(rollout) ? rollout.pauses?.at(-1)?.from : undefined;
   const { canaryFaultRow, endpointFaultRow } = watch.measures;
@@ -144,6 +146,8 @@ function reportRollout(
     startedAt: rollout.wayBack?.runsSince ?? ('startedAt' in rollout ? rollout.startedAt : null),
     ...(rollout.proposedBy !== undefined && { proposedBy: rollout.proposedBy }),
     isPaused: rollout.isPaused,
+    ...(rollout.pausedBy !== undefined && { pausedBy: rollout.pausedBy }),
+    ...(overruled?.step === step && { overruledBy: { by: overruled.by, reason: overruled.reason } }),
     ...(pausedSince !== undefined && { pausedSince }),
     step,
     steps: policy.steps.map((_, i) => endpointStop(i + 1, watch)),

@@ -186,9 +186,17 @@ class Script {
       case 'resume':
       case 'abort':
         return this.#request(word, rest);
+      case 'over-evidence':
+      case 'through-outage':
+        return this.#request(word === 'over-evidence' ? 'over_evidence' : 'through_outage', rest);
+      case 'hear':
+        return world.hear();
+      case 'outage':
+        return world.setOut(rest[0] === 'begins');
       case 'freeze':
       case 'thaw':
       case 'lift':
+      case 'propose':
         return world.requestOfRoute(
           word === 'lift' ? 'resume' : word,
           rest.length === 0 ? null : rest.slice(1).join(' '),
@@ -197,6 +205,12 @@ class Script {
         return world.restart();
       case 'costs':
         return this.#costs(rest);
+      case 'status':
+        world.lines.push(...world.status());
+        return;
+      case 'explain':
+        world.lines.push(...world.explain());
+        return;
       case 'figures':
         world.lines.push(world.figures());
         return;

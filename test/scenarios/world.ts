@@ -30,6 +30,7 @@ import { observe } from '../../src/daemon/tick/observe.ts';
 import type { RouteMemory } from '../../src/daemon/tick/reconcile.ts';
 import { reconcile } from '../../src/daemon/tick/reconcile.ts';
 import { learnedFacts, LearnedRows } from '../../src/daemon/learned.ts';
+import { reportRoute } from '../../src/daemon/report.ts';
 import { restore, storedStates } from '../../src/daemon/restore.ts';
 import { Routes } from '../../src/daemon/route/routes.ts';
 import { NOTHING_LEARNED } from '../../src/daemon/route/learned-route.ts';
@@ -41,8 +42,10 @@ import { openForReading } from '../../src/ledger/open.ts';
 import { MODEL, PROFILE, START, WARM, SURVEY } from '../support/samples.ts';
 import { openInThread } from '../support/in-thread.ts';
 import { SpendingEstimate } from '../support/spending.ts';
+import { makeLane } from '../cli/reports.ts';
 import { say } from '../support/words.ts';
 import type { Traffic } from './traffic.ts';
+import { explainPage, statusPage } from './pages.ts';
 import { makeCall } from './traffic.ts';
 
 const SECOND = 1_000;
@@ -79,6 +82,7 @@ export class World {
   #calls = 0;
   #rollouts = 0;
   #shown = '';
+  #last: JournalEntry | null = null;
   #weight = 0;
   now = START;
   /** What the demand of the window costs on either side; null: not known. */
@@ -216,6 +220,7 @@ export class World {
 
   async #commit(entry: JournalEntry): ReturnType<Ledger['journal']['commit']> {
     const committed = await this.#open.journal.commit(entry);
+    if (entry.decision !== undefined) this.#last = entry;
     const { decision, rollout } = entry;
     if (entry.events.some(({ type }) => type === 'proposed')) this.#rollouts++;
     const key = `${decision?.action} ${decision?.reason} ${rollout?.phase}`;
@@ -249,13 +254,19 @@ export class World {
     const rollout = watch.rollout ?? watch.state.last;
     const needsAsk = kind === 'approve' || kind === 'reject';
     const asked = needsAsk ? (askId ?? watch.state.active?.askId ?? null) : null;
-    say(this.#dbPath, { kind, rolloutId: rollout?.id ?? 'none', askId: asked, reason });
+    const step = kind === 'over_evidence' && rollout !== null && 'step' in rollout ? rollout.step + 1 : null;
+    say(this.#dbPath, { kind, rolloutId: rollout?.id ?? 'none', askId: asked, step, reason });
     await this.#answer();
     await this.#answer();
   }
 
+  /** Lets the daemon hear what it has not answered yet. */
+  hear(): Promise<void> {
+    return this.#answer();
+  }
+
   /** Says something about the whole route, or about all routes. */
-  async requestOfRoute(kind: 'freeze' | 'thaw' | 'resume', reason: string | null): Promise<void> {
+  async requestOfRoute(kind: 'freeze' | 'thaw' | 'resume' | 'propose', reason: string | null): Promise<void> {
     const isOfAll = kind === 'freeze' || kind === 'thaw';
     say(this.#dbPath, { kind, rolloutId: null, model: isOfAll ? null : MODEL, reason });
     await this.#answer();
@@ -290,6 +301,12 @@ export class World {
   /** Sets how many calls serverless takes in five minutes; null: not known. */
   async setLimit(limit: number | null): Promise<void> {
     this.#lanes = limit === null ? [] : [{ model: MODEL, provider: '', limit } as LaneKey & LaneStatus];
+    await this.tick();
+  }
+
+  /** Serverless is out, or is back. */
+  async setOut(isOut: boolean): Promise<void> {
+    this.#lanes = [makeLane({ model: MODEL, isOut })];
     await this.tick();
   }
 
@@ -375,6 +392,19 @@ export class World {
     this.#frozen = (await this.#open.journal.pendingRequests(this.now)).frozen;
     this.#showWeight();
     await this.tick();
+  }
+
+  /** The page of `status`. */
+  status(): string[] {
+    const { now } = this;
+    const { hash: filePolicyHash } = this.#policyRecord;
+    const route = reportRoute(this.watch, this.#memory, { gateway: GATEWAY, filePolicyHash });
+    return statusPage(route, { now, lanes: this.#lanes, ...(this.#frozen !== null && { frozen: this.#frozen }) });
+  }
+
+  /** The page of `explain` about the decision that was stored last. */
+  explain(): string[] {
+    return this.#last === null ? [] : explainPage(this.#last);
   }
 
   /** The figures of both roles at the rollout's step. */

@@ -19,8 +19,8 @@ const QUIET: ReadonlySet<Cause> = new Set([
   'request',
 ]);
 
-/** A line that says what a person can do; none if there is no trouble. */
+/** A line that says what a person can do, also if that is nothing; none if there is no trouble. */
 export function answerLines(cause: Cause | undefined, page: Pick<Page, 'width' | 'paint'>): string[] {
-  const answer = cause === undefined || QUIET.has(cause) ? null : answerText(cause);
-  return answer === null ? [] : entry('to do', [answer], page);
+  if (cause === undefined || QUIET.has(cause)) return [];
+  return entry('to do', [answerText(cause) ?? 'nothing: it goes on by itself'], page);
 }

@@ -2,6 +2,7 @@ import { judgeCriteria, measure, measureText } from '../../core/criteria/criteri
 import { kindsText } from '../../core/criteria/words.ts';
 import { closedText } from '../../core/decide/closed.ts';
 import type { Decision } from '../../core/decide/decision.ts';
+import { saidText } from '../../core/decide/holds.ts';
 import { healthText } from '../../core/decide/health-text.ts';
 import type { Observation } from '../../core/decide/observation.ts';
 import { forecastText } from '../../core/decide/way-back-cause.ts';
@@ -138,14 +139,15 @@ function throughText(rollout: Rollout | null): string | null {
 function rolloutText(rollout: Rollout | null, { now, policy }: Observation): string {
   if (rollout === null) return 'none: the route is only watched';
   const step = 'step' in rollout ? `, step ${rollout.step}` : '';
-  const paused = `${rollout.isPaused ? ', paused' : ''}${rollout.isFrozen === true ? ', frozen' : ''}`;
+  const by = rollout.pausedBy === undefined ? '' : ` by ${saidText(rollout.pausedBy)}`;
+  const paused = `${rollout.isPaused ? `, paused${by}` : ''}${rollout.isFrozen === true ? ', frozen' : ''}`;
   const counted = rollout.ask === null ? null : approvalsText(rollout.ask, policy);
   const ask =
     rollout.ask === null
       ? ''
       : `; asks about ${askText(rollout.ask)} since ${timeText(rollout.ask.at)}${counted === null ? '' : `, ${counted}`}`;
   const where = rollout.toward === 'serverless' ? ' (way back)' : '';
-  return `${rollout.id}${where}: ${rollout.phase}${step}${paused} for ${spanText(Math.max(0, now - rollout.since))}${ask}`;
+  return `${rollout.id}${where}: ${rollout.phase}${step} for ${spanText(Math.max(0, now - rollout.since))}${paused}${ask}`;
 }
 
 function demandText({ demand, policy: { criteria } }: Observation): string {

@@ -1,4 +1,5 @@
 import { closedText } from '../../core/decide/closed.ts';
+import { saidText } from '../../core/decide/holds.ts';
 import type { Frozen } from '../../core/decide/observation.ts';
 import type { RolloutStatus, RouteStatus } from '../../core/status.ts';
 import { priceText, spanText } from '../../core/text.ts';
@@ -8,7 +9,7 @@ import type { Page } from './page.ts';
 
 /** Since when a rollout is paused or frozen, what that means, and what its endpoint costs meanwhile. */
 export function pauseLines(
-  { pausedSince, isPaused, startedAt, pricePerHourMicros }: RolloutStatus,
+  { pausedSince, pausedBy, isPaused, startedAt, pricePerHourMicros }: RolloutStatus,
   page: Page,
 ): string[] {
   if (pausedSince === undefined) return [];
@@ -17,7 +18,8 @@ export function pauseLines(
       ? 'it has no endpoint yet, and its proposal expires as any other'
       : `its endpoint costs up to ${priceText(pricePerHourMicros)} meanwhile; budgets and rollbacks still act`;
   const since = `since ${timeText(pausedSince)}, ${spanText(Math.max(0, page.now - pausedSince))}; no deadline runs`;
-  return entry(isPaused ? 'paused' : 'frozen', [since, cost], page);
+  const who = isPaused && pausedBy !== undefined ? [`by ${saidText(pausedBy)}`] : [];
+  return entry(isPaused ? 'paused' : 'frozen', [...who, since, cost], page);
 }
 
 /** Until when no change window is open; or until when one is, if somebody must answer in it. */

@@ -13,9 +13,9 @@ import { priceText, spanText } from '../../core/text.ts';
 import { latencyText, numberText, percentText, timeText, weightText } from '../terminal/format.ts';
 import { lengthOf, table, wrap } from '../terminal/print.ts';
 import type { Style } from '../terminal/print.ts';
-import { answerLines } from './cause.ts';
 import { bar, meters } from './meters.ts';
 import { fullText } from './overflow.ts';
+import { commandLines, decisionLines, outageLines, saidLines } from './now.ts';
 import { entry } from './page.ts';
 import { pauseLines, windowLines } from './pause.ts';
 import type { Page } from './page.ts';
@@ -29,8 +29,8 @@ export function rolloutLines(route: RouteStatus, rollout: RolloutStatus, page: P
     '',
     ...stepBar(route, rollout, page),
     ...(isMoving ? entry('share', [shareText(rollout)], page) : []),
-    ...throughLines(rollout, page),
-    ...byHandLines(rollout, page),
+    ...outageLines(route, rollout, page),
+    ...saidLines(rollout, page),
     ...decisionLines(route, page),
     ...pauseLines(rollout, page),
     ...windowLines(route, page),
@@ -91,81 +91,6 @@ function shareText({ weight, assignedShare, servedShare, since }: RolloutStatus)
   if (assignedShare === null || servedShare === null) return `${set}, no eligible call yet`;
   const shares = `${set}   assigned ${percentText(assignedShare)}   served ${percentText(servedShare)}`;
   return `${shares}   since ${timeText(since)}`;
-}
-
-/** Whether the endpoint takes the calls of serverless, and who wanted it. */
-function throughLines({ through }: RolloutStatus, page: Page): string[] {
-  if (through === undefined) return [];
-  const by = through.by === 'policy' ? 'by itself, in the last step' : `wanted by ${through.by}`;
-  return entry(
-    'outage',
-    [`serverless is out since ${timeText(through.since)}: its calls go to the endpoint`, by],
-    page,
-  );
-}
-
-/** Who began the rollout although the criteria did not. */
-function byHandLines({ proposedBy }: RolloutStatus, page: Page): string[] {
-  if (proposedBy === undefined) return [];
-  const { by, reason } = proposedBy;
-  return entry('by hand', [`proposed by ${by}${reason === null ? '' : `: "${reason}"`}`], page);
-}
-
-/** What the daemon decided last, and why. */
-export function decisionLines({ decision, rollout }: RouteStatus, page: Page): string[] {
-  if (decision === null) return [];
-  // The verdict has a line of its own.
-  const summary = rollout?.verdict?.summary;
-  const terms = rollout?.ask?.terms;
-  const withoutTerms = terms === undefined ? decision.detail : decision.detail.replace(`; ${termsText(terms)}`, '');
-  const detail = summary === undefined ? withoutTerms : withoutTerms.replace(`; ${summary}`, '');
-  // That no window is open is what its detail begins with.
-  const reason = decision.reason === 'closed_window' ? '' : `${decision.reason.replaceAll('_', ' ')}: `;
-  const now = entry('now', [`${reason}${detail}`], page);
-  return [...now, ...answerLines(decision.cause, page)];
-}
-
-const WORTH_ABORTING = new Set([
-  'step_overdue',
-  'rollout_overdue',
-  'both_unhealthy',
-  'stable_unable',
-  'unhealthy',
-  'prompts_differ',
-  'serverless_cannot',
-  'capacity',
-  'saturated',
-]);
-
-/** The commands to type, if the daemon asks something or a person can help. */
-function commandLines({ decision, windows }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {
-  const suffix = page.commandSuffix === undefined ? '' : ` ${page.commandSuffix}`;
-  const command = (words: string) => page.paint.bold(`npx upshift ${words}${suffix}`);
-  const { id, ask, isPaused, pausedSince } = rollout;
-  const ends = isWayBack(rollout) ? 'the endpoint keeps its calls' : 'ends the rollout';
-  if (isPaused) return entry('type', [command(`resume ${id}`)], page, true);
-  if (pausedSince !== undefined) return entry('type', [command('thaw')], page, true);
-  if (ask !== null) {
-    const isStep = ask.about === undefined || ask.about === 'step';
-    const yes = command(`approve ${id}${isStep ? ` --step ${ask.step}` : ''}`);
-    const no = described(command(`reject ${id}`), isStep ? ends : 'changes nothing', page);
-    if (ask.isBound === true && windows?.isOpen === false) {
-      const later = entry('later', described(yes, 'when a window is open', page), page, true);
-      return [...entry('type', no, page, true), ...later];
-    }
-    return entry('type', [...(isStep ? [yes] : described(yes, `yes to the ${ask.about}`, page)), ...no], page, true);
-  }
-  const isHeldBack = decision?.reason === 'serverless_cannot' && !isWayBack(rollout);
-  if (decision !== null && WORTH_ABORTING.has(decision.reason) && !isHeldBack) {
-    return entry('type', described(command(`abort ${id}`), 'to stop waiting', page), page, true);
-  }
-  return [];
-}
-
-/** A command and what it does, on one line if there is room. */
-function described(command: string, what: string, { width }: Page): string[] {
-  const line = `${command}   ${what}`;
-  return lengthOf(line) + 11 <= width ? [line] : [command, `  ${what}`];
 }
 
 /** How long a question or a proposal has been open, and what a yes leads to. */

@@ -9,7 +9,8 @@ import { laneLines } from './lane.ts';
 import { alert, entry } from './page.ts';
 import type { Page, ViewOptions } from './page.ts';
 import { frozenLines, windowLines } from './pause.ts';
-import { decisionLines, rolloutLines } from './route.ts';
+import { decisionLines, releaseLines } from './now.ts';
+import { rolloutLines } from './route.ts';
 import { isWayBack, trafficLines } from './way-back.ts';
 
 /** Routes without a rollout that are shown in full; the others get a line each, and of these only so many. */
@@ -131,7 +132,7 @@ function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page
   const { rollout, lastRollout, notes } = route;
   const lines = [titleLine(route, page)];
   if (rollout !== null) lines.push(...rolloutLines(route, rollout, page));
-  else lines.push(...decisionLines(route, page), ...windowLines(route, page));
+  else lines.push(...decisionLines(route, page), ...windowLines(route, page), ...releaseLines(route, page));
   lines.push(...criteriaLines(route, page), ...trafficLines(route, page), ...laneLines(lanes, page));
   if (rollout === null && lastRollout !== null) {
     const { id, phase, at, reason, hint, cause } = lastRollout;
@@ -146,7 +147,8 @@ function routeLines(route: RouteStatus, lanes: StatusReport['lanes'], page: Page
 function titleLine({ model, phase, rollout }: RouteStatus, page: Page): string {
   const { paint, width } = page;
   const name = `${isWayBack(rollout) ? 'WAY BACK: ' : ''}${phase.toUpperCase()}`;
-  const state = rollout?.isPaused === true ? `${name}, PAUSED` : name;
+  const isFrozen = rollout?.isPaused === false && rollout.pausedSince !== undefined;
+  const state = rollout?.isPaused === true ? `${name}, PAUSED` : isFrozen ? `${name}, FROZEN` : name;
   const right = rollout === null ? state : `${state}  rollout ${rollout.id}`;
   const left = cut(model, Math.max(16, width - right.length - 6));
   const rule = '\u2500'.repeat(Math.max(2, width - lengthOf(left) - right.length - 5));

@@ -9,6 +9,7 @@ import { isBound, openMs, waitClosed } from './closed.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
+import { saidText } from './holds.ts';
 import { termsChanged, termsOf, termsText } from './terms.ts';
 
 /** Something that is done only if somebody approves it: a person, or the policy. */
@@ -92,10 +93,11 @@ export function stayPaused(rollout: Rollout, rest: Partial<Pick<Decision, 'verdi
 }
 
 /** Why nothing is asked, approved or entered, for people. */
-export function stillText({ isPaused, isFrozen }: Rollout): string {
+export function stillText({ isPaused, isFrozen, pausedBy }: Rollout): string {
   const frozen = 'all routes are frozen (npx upshift thaw)';
   if (!isPaused) return frozen;
-  return `paused by an operator${isFrozen === true ? `, and ${frozen}` : ''}`;
+  const by = pausedBy === undefined ? 'a person' : saidText(pausedBy);
+  return `paused by ${by}${isFrozen === true ? `, and ${frozen}` : ''}`;
 }
 
 /** How long a proposal was open, if that is longer than the policy allows; else null. */

@@ -5,7 +5,7 @@ import type { Decision } from './decision.ts';
 import type { Frozen, Observation, OperatorRequest, Said } from './observation.ts';
 
 /** `ann@desk: "too expensive"`. */
-function saidText({ by, reason }: Omit<Said, 'at'>): string {
+export function saidText({ by, reason }: Omit<Said, 'at'>): string {
   return `${by}${reason === null ? '' : `: "${reason}"`}`;
 }
 

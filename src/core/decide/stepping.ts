@@ -161,7 +161,12 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (rollout.step === 0) {
     return verdict?.cause === 'promptTokens' ? ['prompts_differ', withQuestion(rollout, seen, verdict)] : null;
   }
-  if (verdict === null) return ['gathering', `nothing has been judged yet${silenceText(rollout, seen)}`];
+  if (verdict === null) {
+    return [
+      'gathering',
+      ['nothing has been judged yet', silenceText(rollout, seen)].filter((part) => part !== '').join(', '),
+    ];
+  }
   if (verdict.status === 'unhealthy') return ['unhealthy', verdict.summary];
   const slack = rollout.ask === null ? 1 : OPEN_SLACK;
   const saturated = saturatedHold(rollout, seen, slack);
@@ -171,12 +176,15 @@ function holdReason(rollout: Stopped, seen: Observation, verdict: Verdict | null
   if (spent < bake) return ['baking', `${untilText(spent, bake, seen.now)}; ${verdict.summary}`];
   const minCalls = leastCalls(rollout, seen);
   if (verdict.canaryCalls < minCalls) {
-    return [
-      'gathering',
-      `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}${silenceText(rollout, seen) || moreText(verdict.canaryCalls, minCalls, spent)}; ${verdict.summary}`,
-    ];
+    const silence = silenceText(rollout, seen);
+    const rest = silence === '' ? moreText(verdict.canaryCalls, minCalls, spent) : `, ${silence}`;
+    const calls = `${verdict.canaryCalls} of ${minCalls} calls on ${sideName(rollout.toward)}${rest}`;
+    return ['gathering', `${calls}; ${verdict.summary}`];
   }
-  if (verdict.status !== 'pass') return ['gathering', `${verdict.summary}${silenceText(rollout, seen)}`];
+  if (verdict.status !== 'pass') {
+    const silence = silenceText(rollout, seen);
+    return ['gathering', `${silence === '' ? 'the evidence does not suffice yet' : silence}; ${verdict.summary}`];
+  }
   const full = capacityHold(rollout, seen, slack);
   return full === null ? null : ['capacity', full];
 }
@@ -189,10 +197,10 @@ function untilText(spent: number, span: number, now: number): string {
 /** Without a call for so long, a step says so. */
 const SILENT_MS = 120_000;
 
-/** For how long no call came that counts, if that is long: `, no calls for 41 min`; else empty. */
+/** For how long no call came that counts, if that is long: `no calls for 41 min`; else empty. */
 function silenceText(rollout: Stopped, { lastCallAt, now }: Observation): string {
   const silent = now - Math.max(rollout.since, lastCallAt ?? rollout.since);
-  return silent < SILENT_MS ? '' : `, no calls for ${spanText(silent)}`;
+  return silent < SILENT_MS ? '' : `no calls for ${spanText(silent)}`;
 }
 
 /** How long the calls that are missing take at the rate so far; empty if there were none. */

@@ -6,16 +6,13 @@ import type { Scaling } from '../scaling/scaling.ts';
 import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { AskAbout, ShadowFigures, Terms } from './ask.ts';
 import type { LeftFor } from './instances.ts';
-import type { SaidBy, RolloutBase, RolloutOutcome, WarmEndpoint } from './rollout.ts';
+import type { ProposedRollout, SaidBy, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 
 /** What happened to a rollout. A rollout is computed from its events and from nothing else. */
 export type RolloutEvent =
   | {
       readonly type: 'proposed';
-      readonly rollout: Omit<
-        RolloutBase,
-        'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'serverlessMonth' | 'since'
-      >;
+      readonly rollout: ProposedRollout;
     }
   | {
       readonly type: 'asked';

@@ -27,7 +27,7 @@ export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number)
     case 'ask_withdrawn':
     case 'approved': {
       const ask = isAbout(rollout.ask, event.about ?? 'step') ? null : rollout.ask;
-      return onScalingAsk({ ...rollout, ask }, event, rollout, at);
+      return onScalingAsk({ ...rollout, ...overruledBy(event), ask }, event, rollout, at);
     }
     case 'approval_added': {
       const { ask } = rollout;
@@ -75,6 +75,12 @@ function asked(rollout: Rollout, event: Extract<RolloutEvent, { type: 'asked' }>
   const { type: _, ...ask } = event;
   const micros = event.terms?.serverlessMonthMicros ?? null;
   return { ...rollout, ...(micros !== null && { serverlessMonth: { micros, at } }), ask: { ...ask, at } };
+}
+
+/** A step that a person enters over the evidence. */
+function overruledBy(event: Extract<RolloutEvent, { type: 'ask_withdrawn' | 'approved' }>): Partial<RolloutBase> {
+  if (event.type !== 'approved' || event.overEvidence === undefined) return {};
+  return { overruled: { step: event.step, by: event.by, reason: event.reason } };
 }
 
 /** The endpoint is there, its instance cannot be had, or the next one is tried. */
@@ -175,12 +181,14 @@ function baseOf(rollout: Rollout): RolloutBase {
     criteriaSince,
     wayBack,
     isPaused,
+    pausedBy,
     isFrozen,
     pauses,
     proposedBy,
     abortedBy,
     budget,
     serverlessMonth,
+    overruled,
     since,
   } = rollout;
   const fixed = {
@@ -201,9 +209,15 @@ function baseOf(rollout: Rollout): RolloutBase {
     ...(proposedBy !== undefined && { proposedBy }),
     ...(abortedBy !== undefined && { abortedBy }),
     ...(serverlessMonth !== undefined && { serverlessMonth }),
+    ...(overruled !== undefined && { overruled }),
   };
   // An event that changes the phase or step answers the question about the step. Other questions stay open.
-  const paused = { isPaused, ...(isFrozen === true && { isFrozen }), ...(pauses !== undefined && { pauses }) };
+  const paused = {
+    isPaused,
+    ...(pausedBy !== undefined && { pausedBy }),
+    ...(isFrozen === true && { isFrozen }),
+    ...(pauses !== undefined && { pauses }),
+  };
   return { ...fixed, ...paused, ask: isAbout(rollout.ask, 'step') ? null : rollout.ask, since };
 }
 

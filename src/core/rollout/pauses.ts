@@ -7,6 +7,7 @@ export interface Pause {
 /** Whether a rollout may move, and when it might not. */
 interface Pausing {
   readonly isPaused: boolean;
+  readonly pausedBy?: { readonly by: string; readonly reason: string | null };
   /** Absent: it is not. */
   readonly isFrozen?: boolean;
   readonly pauses?: readonly Pause[];
@@ -17,7 +18,9 @@ export function isStill({ isPaused, isFrozen }: Pausing): boolean {
   return isPaused || isFrozen === true;
 }
 
-type StillEvent = { readonly type: 'paused' | 'resumed' | 'frozen' | 'thawed' };
+type StillEvent =
+  | { readonly type: 'paused'; readonly by: string; readonly reason: string | null }
+  | { readonly type: 'resumed' | 'frozen' | 'thawed' };
 
 /** Whether an event stops a rollout where it is, or lets it go on. */
 export function isStillEvent<E extends { readonly type: string }>(event: E): event is E & StillEvent {
@@ -25,11 +28,14 @@ export function isStillEvent<E extends { readonly type: string }>(event: E): eve
 }
 
 /** A rollout after it was paused, resumed, frozen or thawed. */
-export function stilled<R extends Pausing>(rollout: R, { type }: StillEvent, at: number): R {
-  const { isFrozen: wasFrozen, ...rest } = rollout;
+export function stilled<R extends Pausing>(rollout: R, event: StillEvent, at: number): R {
+  const { type } = event;
+  const { isFrozen: wasFrozen, pausedBy: before, ...rest } = rollout;
   const isPaused = type === 'paused' || (type !== 'resumed' && rollout.isPaused);
   const isFrozen = type === 'frozen' || (type !== 'thawed' && wasFrozen === true);
-  const next = { ...rest, isPaused, ...(isFrozen && { isFrozen }) };
+  const pausedBy = type === 'paused' ? { by: event.by, reason: event.reason } : before;
+  const said = isPaused && pausedBy !== undefined ? { pausedBy } : {};
+  const next = { ...rest, isPaused, ...said, ...(isFrozen && { isFrozen }) };
   return { ...next, pauses: spansAfter(rollout.pauses ?? [], isStill(next), at) } as Pausing as R;
 }
 

@@ -86,6 +86,8 @@ export interface RolloutBase extends CoveredInstances {
   readonly wayBack?: WayBack;
   /** A paused rollout enters no step, but it is still rolled back if it must be. */
   readonly isPaused: boolean;
+  /** Who paused it, and why; absent: it is not paused. */
+  readonly pausedBy?: SaidBy;
   /** Whether a person has frozen all routes; absent: no. */
   readonly isFrozen?: boolean;
   /** When it was paused or frozen, oldest first; absent: never. */
@@ -93,6 +95,8 @@ export interface RolloutBase extends CoveredInstances {
   readonly ask: Ask | null;
   /** What all calls were last said to cost on serverless; absent: it was never known when something was asked. */
   readonly serverlessMonth?: SaidCost;
+  /** The step that was last entered over the evidence, who wanted it, and why; absent: none was. */
+  readonly overruled?: SaidBy & { readonly step: number };
   /** Which budgets were warned about, asked about and extended; absent: none. */
   readonly budget?: readonly BudgetMark[];
   /**
@@ -103,6 +107,12 @@ export interface RolloutBase extends CoveredInstances {
   /** When the phase, or the step in it, was entered, clock ms. */
   readonly since: number;
 }
+
+/** What a rollout is when it is proposed; the rest happens to it later. */
+export type ProposedRollout = Omit<
+  RolloutBase,
+  'isPaused' | 'pausedBy' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'serverlessMonth' | 'overruled' | 'since'
+>;
 
 /** Who wanted something, and why. */
 export interface SaidBy {

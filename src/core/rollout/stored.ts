@@ -9,7 +9,7 @@ import type { RolloutEvent } from './event.ts';
 import { LEFT_FOR } from './instances.ts';
 import type { Alternative, LeftInstance } from './instances.ts';
 import type { Pause } from './pauses.ts';
-import type { Detour, Rollout, RolloutBase, Through, WarmEndpoint, WayBack } from './rollout.ts';
+import type { Detour, ProposedRollout, Rollout, Through, WarmEndpoint, WayBack } from './rollout.ts';
 
 const time = z.number().min(0);
 const step = z.int().min(0);
@@ -94,11 +94,13 @@ const pause = storedAs<Pause>()(z.strictObject({ from: time, until: time.optiona
 const base = {
   ...fixed,
   isPaused: z.boolean(),
+  pausedBy: z.strictObject(saidBy).optional(),
   isFrozen: z.boolean().optional(),
   pauses: z.array(pause).optional(),
   abortedBy: abortedBy.optional(),
   ask: ask.nullable(),
   serverlessMonth: saidCost.optional(),
+  overruled: z.strictObject({ ...saidBy, step }).optional(),
   since: time,
 };
 
@@ -161,9 +163,7 @@ export const eventSchema = storedAs<RolloutEvent>()(
   z.discriminatedUnion('type', [
     z.strictObject({
       type: z.literal('proposed'),
-      rollout: storedAs<
-        Omit<RolloutBase, 'isPaused' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'serverlessMonth' | 'since'>
-      >()(z.strictObject(fixed)),
+      rollout: storedAs<ProposedRollout>()(z.strictObject(fixed)),
     }),
     z.strictObject({
       type: z.literal('asked'),

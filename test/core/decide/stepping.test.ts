@@ -158,7 +158,7 @@ describe('decideStopped', () => {
   it('waits and says so if a step is overdue', () => {
     const decided = decideStopped(atStep(1), at(1, 121, {}, OPEN));
     assert.deepEqual([decided.action, decided.reason], ['wait', 'step_overdue']);
-    assert.match(decided.detail, /^the step is older than 2\.0 h; errors are not known/);
+    assert.match(decided.detail, /^the step is older than 2\.0 h; no calls for 2\.0 h; errors are not known/);
   });
 
   it('waits and says so if the whole rollout is overdue', () => {

@@ -4,6 +4,8 @@ import * as fc from 'fast-check';
 import { stilled, unpausedMs } from '../../../src/core/rollout/pauses.ts';
 import type { Pause } from '../../../src/core/rollout/pauses.ts';
 
+const PAUSED = { type: 'paused' as const, by: 'ann@desk', reason: null };
+
 const words = fc.array(fc.record({ isPaused: fc.boolean(), afterMs: fc.integer({ min: 0, max: 20 }) }), {
   maxLength: 12,
 });
@@ -15,7 +17,8 @@ it('counts each millisecond in which the rollout was not paused, and no other', 
       let pauses: readonly Pause[] = [];
       const heard = said.map(({ isPaused, afterMs }) => {
         at += afterMs;
-        ({ pauses = [] } = stilled({ isPaused: !isPaused, pauses }, { type: isPaused ? 'paused' : 'resumed' }, at));
+        const event = isPaused ? PAUSED : { type: 'resumed' as const };
+        ({ pauses = [] } = stilled({ isPaused: !isPaused, pauses }, event, at));
         return { isPaused, at };
       });
       // Nobody reads the state before its newest event.
