@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { decide } from '../../src/core/decide/decide.ts';
 import { decideAgain, readInput, readOutput } from '../../src/core/decide-again.ts';
 import { AppError } from '../../src/core/errors.ts';
+import { FORM_METRICS } from '../../src/core/policy/judge.ts';
 import { parsePolicy } from '../../src/core/policy/parse.ts';
 import { readPolicy } from '../../src/core/policy/stored.ts';
 import { readEvent, readRollout } from '../../src/core/rollout/stored.ts';
@@ -34,6 +35,21 @@ describe('what is read from the ledger', () => {
     const output = JSON.stringify(decide(rollout, seen));
     assert.equal(decideAgain(input), output);
     assert.equal(JSON.stringify(readOutput(output, 1)), output);
+  });
+
+  it('may be from before a metric existed, which is then not compared', () => {
+    const parsed = parsePolicy({ routes: [{ model: MODEL }] });
+    assert.ok(parsed.ok);
+    const text = JSON.stringify(parsed.policy);
+    const old = JSON.stringify(parsed.policy, (key, value: unknown) => {
+      const isNew = (FORM_METRICS as readonly string[]).includes(key) || key === 'promptTokens' || key === 'agreement';
+      return isNew ? undefined : value;
+    });
+    assert.ok(old.length < text.length);
+    assert.equal(JSON.stringify(readPolicy(old, 'abcdef0123')), old);
+    assert.equal(JSON.stringify(readPolicy(text, 'abcdef0123')), text);
+    const [route] = readPolicy(old, 'abcdef0123').routes;
+    assert.equal(route?.judge.metrics.tools, undefined);
   });
 
   it('names the table, the row, the column and what is wrong', () => {

@@ -226,6 +226,7 @@ function verdict({ verdict: found }: Decision, toward: Toward, line: Line): stri
         `${word[metric.status]}: ${sentence(metric, toward)}${metric.judge === 'advise' ? ' (advice only)' : ''}`,
       ),
     ),
+    ...(found.notes ?? []).flatMap((note) => line('note', note)),
   ];
 }
 

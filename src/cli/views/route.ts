@@ -171,23 +171,22 @@ function verdictLines({ verdict, toward }: RolloutStatus, page: Page): string[] 
   const word = verdict.status.toUpperCase();
   const [first = '', ...rest] = wrap(`${word}  ${verdict.summary}`, page.width - 11);
   const summary = [page.paint(VERDICT_STYLE[verdict.status], word) + first.slice(word.length), ...rest];
-  return entry(
-    'verdict',
-    [...summary, ...verdict.metrics.flatMap((metric) => metricLines(metric, toward, page))],
-    page,
-    true,
-  );
+  const metrics = verdict.metrics.flatMap((metric) => metricLines(metric, toward, page));
+  const notes = (verdict.notes ?? []).flatMap((note) => markedLines(['?', 'yellow'], note, page));
+  return entry('verdict', [...summary, ...metrics, ...notes], page, true);
 }
 
 const MARKS = { pass: ['ok', 'green'], fail: ['!!', 'red'], open: ['..', 'yellow'] } as const;
 
 /** `ok speed        14 % faster (...)`, one metric each. */
 function metricLines(metric: MetricVerdict, toward: Toward, page: Page): string[] {
-  const [mark, style] = MARKS[metric.status];
-  const name = metricName(metric.metric).padEnd(12);
-  const [first = '', ...rest] = wrap(sentence(metric, toward), page.width - 11 - 3 - name.length);
+  return markedLines(MARKS[metric.status], sentence(metric, toward), page, metricName(metric.metric).padEnd(12));
+}
+
+function markedLines([mark, style]: readonly [string, Style], text: string, page: Page, name = ''): string[] {
+  const [first = '', ...rest] = wrap(text, page.width - 11 - 3 - name.length);
   const indent = ' '.repeat(3 + name.length);
-  return [`${page.paint(style, mark)} ${name}${first}`, ...rest.map((line) => indent + line)];
+  return [`${page.paint(style, mark.padEnd(2))} ${name}${first}`, ...rest.map((line) => indent + line)];
 }
 
 function endpointTexts({ phase }: RouteStatus, rollout: RolloutStatus, page: Page): string[] {

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { ViewOptions } from '../../../src/cli/views/page.ts';
 import { renderStatus } from '../../../src/cli/views/status.ts';
+import type { MetricVerdict } from '../../../src/core/judge/verdict.ts';
 import type { StatusReport } from '../../../src/core/status.ts';
-import { ENDPOINT_POLICY, NO_REPLICAS } from '../../support/samples.ts';
+import { ENDPOINT_POLICY, NO_REPLICAS, verdictOn } from '../../support/samples.ts';
 import { HOLDING, makeLane, makeReport, makeRollout, makeRoute, NOON } from '../reports.ts';
 import { namedInstance } from '../../support/named-instance.ts';
 
@@ -433,6 +434,41 @@ ledger ok
       ' providers not named 0.0 % of 1 500 attempts refused; novita 0.0 % of 9 attempts',
       '           refused, 2 faults',
     ]);
+  });
+
+  it('the figures of the form of answers, and what else is odd about them', () => {
+    const odds = { passOdds: 0, passAt: 20, stepOdds: 1, stepAt: 1, failOdds: 1e6, failAt: 2_000 };
+    const range = { low: -0.02, high: 0.02 };
+    const tools: MetricVerdict = {
+      ...{ metric: 'tools', judge: 'act', status: 'open', few: { seen: 12, needed: 3_744 } },
+      ...{ stable: 0.01, canary: 0, effect: -0.01, ...range, margin: 0.02, ...odds },
+    };
+    const prompts: MetricVerdict = {
+      ...{ metric: 'promptTokens', judge: 'act', status: 'fail', pairs: { of: 40, same: 2 } },
+      ...{ stable: 1_000, canary: 1_060, effect: 57, low: -3, high: 120, margin: 8, ...odds },
+    };
+    const verdict = verdictOn(2, {
+      summary: 'so it is',
+      metrics: [tools, prompts],
+      notes: ['characters per token 3.00 against 4.00: is the tokenizer another?'],
+    });
+    const route = makeRoute({ ...HOLDING, phase: 'stepping', rollout: makeRollout({ verdict }) });
+    const page = renderStatus(makeReport([route]), OPTIONS);
+    const from = page.indexOf(' verdict');
+    assert.equal(
+      page.slice(from, page.indexOf('\n endpoint ', from) + 1),
+      `
+ verdict   PASS  so it is
+           .. tool calls  broken tool calls 0.00 % against 1.00 % (difference
+                          -1.00 points, -2.00 points to +2.00 points); limit
+                          +2.00 points; 12 calls asked for tools, about 3700 are
+                          needed to tell
+           !! prompts     the endpoint counts the tokens of 40 prompts
+                          differently, by -3 to +120, 2 of them by the same
+                          number; limit 8 tokens
+           ?  characters per token 3.00 against 4.00: is the tokenizer another?
+`.slice(1),
+    );
   });
 
   it('no line that is wider than the window, from 60 columns up', () => {
