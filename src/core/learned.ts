@@ -63,7 +63,7 @@ const levelSchema = z.strictObject({
   counts: z.array(amount).length(SIGNS),
   sums: z.array(z.number()).length(SIGNS),
   squares: z.array(amount).length(SIGNS),
-  isFull: z.boolean(),
+  isSlow: z.boolean(),
 });
 
 const concurrencySchema = storedAs<LearnedConcurrency>()(

@@ -47,7 +47,8 @@ interface Level extends Signs {
   spans: number;
   /** Sum over spans of calls at once per replica. */
   concurrency: number;
-  isFull: boolean;
+  /** Whether it was too slow when it was last looked at. */
+  isSlow: boolean;
 }
 
 /** The level of a concurrency per replica. */
@@ -103,7 +104,7 @@ export class CapacityTable {
   #level(index: number): Level {
     let level = this.#levels.get(index);
     if (level === undefined) {
-      level = { ...noSigns(), spans: 0, concurrency: 0, isFull: false };
+      level = { ...noSigns(), spans: 0, concurrency: 0, isSlow: false };
       this.#levels.set(index, level);
     }
     return level;
@@ -129,9 +130,14 @@ export class CapacityTable {
       return (sign === FIRST_TOKEN ? this.#heeds.firstToken : this.#heeds.other) ? baseOf(known, sign) : null;
     });
     const slow = new Set(known.filter((level) => isSlow(level, base)));
-    for (const level of known) level.isFull = slow.has(level) || level.turnedAway > level.calls * TURNED_AWAY;
-    // More concurrency never makes an engine faster. If a level was well, a full level below it was bad luck.
-    const best = known.findLastIndex((level) => !level.isFull);
+    for (const level of known) level.isSlow = slow.has(level);
+    const isFull = known.map((level) => level.isSlow || level.turnedAway > level.calls * TURNED_AWAY);
+    const full = isFull.indexOf(true);
+    // More concurrency never makes an engine faster. If a level was well, a full level below it was bad luck. A level that looks
+    // slow, and has too few calls to tell, is no such proof.
+    const best = known.findLastIndex(
+      (level, i) => isFull[i] === false && (full < 0 || i < full || !isSlow(level, base, 0)),
+    );
     const highest = known[best];
     if (highest === undefined) {
       this.#capacity = null;
@@ -172,13 +178,13 @@ function baseOf(known: readonly Level[], sign: number): ReturnType<typeof meanSi
  * A level that looks full gets no more calls than fit below it, so that chance would not be corrected soon. It is full only
  * if the difference is beyond what chance explains.
  */
-function isSlow(level: Level, base: readonly ReturnType<typeof meanSign>[]): boolean {
-  const factors = level.isFull ? WELL : FULL;
+function isSlow(level: Level, base: readonly ReturnType<typeof meanSign>[], clear = CLEAR): boolean {
+  const factors = level.isSlow ? WELL : FULL;
   return base.some((unloaded, sign) => {
     const found = meanSign(level, sign, ENOUGH_CALLS);
     if (unloaded === null || found === null) return false;
     const most = Math.log(sign === FIRST_TOKEN ? factors.firstToken : factors.other);
-    const chance = CLEAR * Math.sqrt(found.errorSquare + unloaded.errorSquare);
+    const chance = clear * Math.sqrt(found.errorSquare + unloaded.errorSquare);
     return found.mean - unloaded.mean > most + chance;
   });
 }

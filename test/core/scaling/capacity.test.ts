@@ -105,6 +105,20 @@ describe('what one replica carries', () => {
     }
   });
 
+  it('stays a limit that was shown, whatever few calls beyond it leave open', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const roll = dice(seed);
+      const table = new CapacityTable(ALL);
+      for (let i = 0; i < 60; i++) table.span(4, randomSigns(roll, 10));
+      for (let i = 0; i < 60; i++) table.span(16, randomSigns(roll, 10, 2.3));
+      const limit = table.capacity;
+      assert.equal(limit?.isLimit, true, `seed ${seed}`);
+      // As slow, in too few calls to be sure of it.
+      for (let i = 0; i < 6; i++) table.span(24, randomSigns(roll, 5, 2.5));
+      assert.deepEqual(table.capacity, limit, `seed ${seed}`);
+    }
+  });
+
   it('ignores signs that the judge only reports', () => {
     const slow = [{ perReplica: 2 }, { perReplica: 16, firstTokenMs: 2_000, perTokenMs: 90 }];
     const deaf = { firstToken: false, other: false };
@@ -140,6 +154,14 @@ describe('what one replica carries', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('is the same after a restart at a level that turned calls away and is somewhat slower', () => {
+    const seen = [{ perReplica: 0.5 }, { perReplica: 1.25, firstTokenMs: 360, refused: 1 }];
+    const table = new CapacityTable(ALL);
+    const capacity = feed(table, ...seen);
+    assert.deepEqual(new CapacityTable(ALL, table.learned).capacity, capacity);
+    assert.equal(capacity?.mayCarry, undefined);
   });
 
   it('is never more than the highest concurrency that was seen, and its memory stays bounded', () => {
