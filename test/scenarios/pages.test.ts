@@ -55,16 +55,19 @@ const ACTIONS = /^ (?:type|to do) {2,}\S/m;
 /** Nothing is wrong and nothing is asked: the figures of the criteria, or of the promoted endpoint, say it all. */
 const CALM = /^ now {2,}(?:criteria not met|sustaining|promoted): /m;
 
-async function pagesOf(commands: string, page: 'status' | 'explain'): Promise<string> {
-  const ran = await runTranscript(parseTranscript(`# pages\n\n${commands}\n----\n\n${page}\n----\n`));
-  return ran.blocks.at(-1)?.expected ?? '';
+/** The pages of `status` and `explain` after these commands. */
+async function pagesOf(commands: string): Promise<[status: string, explain: string]> {
+  const blocks = [commands, 'status', 'explain'].map((block) => `${block}\n----\n`).join('\n');
+  const ran = await runTranscript(parseTranscript(`# pages\n\n${blocks}`));
+  return [ran.blocks.at(-2)?.expected ?? '', ran.blocks.at(-1)?.expected ?? ''];
 }
 
 describe('the pages of each situation', { concurrency: 2 }, () => {
   for (const [name, commands] of Object.entries(SITUATIONS)) {
     it(name, async () => {
-      const [status, explain] = [await pagesOf(commands, 'status'), await pagesOf(commands, 'explain')];
-      if (process.env['UPSHIFT_SHOW_PAGES'] === '1') console.log(`\n=== ${name}\n${status}\n--- explain\n${explain}`);
+      const [status, explain] = await pagesOf(commands);
+      if (process.env['UPSHIFT_SHOW_PAGES'] === '1')
+        process.stdout.write(`\n=== ${name}\n${status}\n--- explain\n${explain}\n`);
       for (const page of [status, explain]) {
         assert.deepEqual(
           page.split('\n').filter((line) => line.length > 80),

@@ -28,7 +28,12 @@ export function explainPage({ decision, rollout, events }: JournalEntry): string
   const explained = {
     ...row,
     policyHash: 'hash',
-    ...{ action, reason, cause, detail, ticks: 1, hash: 'hash' },
+    hash: 'hash',
+    ticks: 1,
+    action,
+    reason,
+    cause,
+    detail,
     input: readInput(decision.input, 1),
     output,
     events: events.map(({ at, type, data }) => ({ at, type, data: JSON.parse(data) as object })),
