@@ -11,7 +11,7 @@ import { withGlobals } from '../input/options.ts';
 import type { GlobalOptions } from '../input/options.ts';
 import { showProgress } from '../loadtest/live.ts';
 import { renderPage } from '../loadtest/page.ts';
-import { planLoad, PRESETS, readTarget } from '../loadtest/plan.ts';
+import { planLoad, PRESETS, readTarget, swarmTrace } from '../loadtest/plan.ts';
 import type { LoadPlan, LoadWords } from '../loadtest/plan.ts';
 import { renderReport, toJson } from '../loadtest/report.ts';
 import { openClock } from '../session.ts';
@@ -21,6 +21,7 @@ import { nextSignal, stopAtSecondSignal } from '../terminal/signals.ts';
 interface LoadtestOptions extends GlobalOptions, LoadWords {
   readonly baseUrl: string;
   readonly trace: string | undefined;
+  readonly swarm: boolean | undefined;
   readonly sendToken: boolean;
   readonly html: string | undefined;
 }
@@ -36,7 +37,7 @@ ${Object.entries(PRESETS)
 
 ${[
   '--concurrency N is a closed loop: each of N agents sends its next call when its last one has ended, so a slow server gets fewer calls. After a failed call, an agent waits until 1 s has passed since that call began.',
-  '--trace is an open loop: calls are sent at their times even if the server is slow. Latency counts from the time at which a call was due, so it includes waiting (no coordinated omission). At most --concurrency calls (1000 without it) are in flight.',
+  '--trace and --swarm are open loops: calls are sent at their times even if the server is slow. Latency counts from the time at which a call was due, so it includes waiting (no coordinated omission). At most --concurrency calls (1000 without it) are in flight.',
   'Latency and time to first token are those of calls that succeeded. Without --retries no call is sent again. With it, a call that ends with 429, 5xx, a connection error or a timeout is sent again after Retry-After, or after 1 to 4 s; the call then counts by its last attempt. The retry share is the share of all attempts that were not the first one, here or in an upshift gateway (x-upshift-attempts).',
   'With --mix agents, of each ten agents three offer tools, one demands JSON by a schema, two ask for a text at temperature 0 and four for a text. The server must serve tools: with --mix plain, all ask for a text.',
   'Memory is bounded: quantiles come from histograms that are exact to 1 %. When the time or the calls are over, calls in flight get 30 s to end (5 s after Ctrl-C). Calls cut then count neither as succeeded nor as failed.',
@@ -54,7 +55,7 @@ the report so far is printed; a second Ctrl-C ends the program at once.
 "reasons":[{"reason","count"}],"windowMs","windows":[{"fromMs","calls",
 "requests","retries","succeeded","failed","cut","errorShare","errors",
 "latencyMs","firstTokenMs","peakInFlight"}]}; quantiles are null where no call
-succeeded, "planned" is null without --trace.`;
+succeeded, "planned" is null without --trace or --swarm.`;
 
 const OPTIONS = {
   preset: { choices: Object.keys(PRESETS), describe: 'A prepared load; see below' },
@@ -65,6 +66,10 @@ const OPTIONS = {
     type: 'string',
     requiresArg: true,
     describe: 'Send calls at the times in a CSV file: t_ms, prompt_tokens, output_tokens',
+  },
+  swarm: {
+    type: 'boolean',
+    describe: "Send the calls of the demo's 64 agents, 2,180 in five minutes; for 2h, or --duration",
   },
   agents: {
     type: 'number',
@@ -127,6 +132,7 @@ export const loadtestCommand: CommandModule<object, LoadtestOptions> = {
       })
       .options(OPTIONS)
       .conflicts('trace', ['preset', 'ramp'])
+      .conflicts('swarm', ['preset', 'ramp', 'trace'])
       .example(
         'npx upshift loadtest http://127.0.0.1:8787 --preset medium',
         '25 agents through a gateway, for 10 minutes',
@@ -147,7 +153,8 @@ async function loadtest(options: LoadtestOptions): Promise<void> {
     });
   }
   const url = readTarget(options.baseUrl, { sendsToken: options.sendToken, scale });
-  const trace = options.trace === undefined ? null : await loadTrace(options.trace);
+  const trace =
+    options.swarm === true ? swarmTrace(options) : options.trace === undefined ? null : await loadTrace(options.trace);
   const sent = options.sendToken ? (token ?? undefined) : undefined;
   const plan = planLoad(options, { url, token: sent, trace, clock: openClock() });
   const page = options.html === undefined ? null : openPage(options.html);

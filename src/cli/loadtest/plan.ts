@@ -7,6 +7,7 @@ import type { MixName } from '../../loadtest/body.ts';
 import type { LoadOptions } from '../../loadtest/load.ts';
 import { MOST_WINDOWS } from '../../loadtest/tally.ts';
 import { seededDice } from '../../simulation/dice.ts';
+import { busyConversation } from '../../simulation/trace.ts';
 import { readBaseUrl } from '../input/base-url.ts';
 import { checkNumber } from '../input/options.ts';
 import { parseSpan } from '../input/span.ts';
@@ -58,6 +59,15 @@ const LONGEST_MS = 24 * 3_600_000;
 
 /** A load test as it will run. */
 export type LoadPlan = Omit<LoadOptions, 'stop'>;
+
+const SWARM_DURATION = '2h';
+const SWARM_PLAY_MS = 15 * 60_000;
+
+/** The arrivals of the busy quarter of an hour that the demo plays, as often as the duration needs. Throws AppError. */
+export function swarmTrace({ duration, seed }: Pick<LoadWords, 'duration' | 'seed'>): readonly Arrival[] {
+  const lengthMs = readSpan('duration', duration ?? SWARM_DURATION, 1, LONGEST_MS);
+  return busyConversation(Math.ceil(lengthMs / SWARM_PLAY_MS), seed);
+}
 
 /** Fills in missing options. Throws AppError `invalid` for options that are not allowed. */
 export function planLoad(
@@ -115,7 +125,7 @@ function chooseScenario(
   }
   if (preset === undefined && concurrency === undefined) {
     throw new AppError('invalid', 'no load test is specified', {
-      hint: 'add --preset baseline, --concurrency 10 or --trace FILE; see `npx upshift loadtest --help`',
+      hint: 'add --preset baseline, --concurrency 10, --swarm or --trace FILE; see `npx upshift loadtest --help`',
     });
   }
   const usual = preset === undefined ? { concurrency: 1, duration: FREE_DURATION, ramp: '0s' } : PRESETS[preset];

@@ -4,7 +4,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { renderLive, sparkline } from '../../../src/cli/loadtest/live.ts';
-import { planLoad, PRESETS, readTarget } from '../../../src/cli/loadtest/plan.ts';
+import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
+import type { Arrival } from '../../../src/core/trace.ts';
+import { planLoad, PRESETS, readTarget, swarmTrace } from '../../../src/cli/loadtest/plan.ts';
 import type { LoadWords, PresetName } from '../../../src/cli/loadtest/plan.ts';
 import { createClock } from '../../../src/files/clock.ts';
 import { Tally } from '../../../src/loadtest/tally.ts';
@@ -140,6 +142,9 @@ describe('upshift loadtest', { concurrency: 3 }, () => {
       ['', /an argument is missing/],
       [OFF, /no load test is specified/],
       [`${OFF} --concurrency 1 --send-token`, /needs HF_TOKEN, which is not set/],
+      [`${OFF} --preset high --swarm`, /--swarm and --preset cannot be used together/],
+      [`${OFF} --swarm --trace none.csv`, /--(?:swarm|trace) and --(?:swarm|trace) cannot be used together/],
+      [`${OFF} --swarm --duration soon`, /--duration "soon" is not a span of time/],
       [`${OFF} --preset high --trace none.csv`, /--trace and --preset cannot be used together/],
       [`${OFF} --concurrency 1 --html ${there}`, /already exists/, 4],
     ];
@@ -171,10 +176,10 @@ const WORDS: LoadWords = {
   seed: 1,
 };
 
-function planOf(words: Partial<LoadWords>) {
+function planOf(words: Partial<LoadWords>, trace: readonly Arrival[] | null = null) {
   const url = new URL('http://127.0.0.1:8787/v1/chat/completions');
   const clock = createClock({ scale: 1, start: 0 });
-  return planLoad({ ...WORDS, ...words }, { url, token: undefined, trace: null, clock });
+  return planLoad({ ...WORDS, ...words }, { url, token: undefined, trace, clock });
 }
 
 describe('a plan', () => {
@@ -192,6 +197,23 @@ describe('a plan', () => {
     ]);
     const { concurrency, durationMs, rampMs, agents } = planOf({ preset: 'high', duration: '30s' });
     assert.deepEqual([concurrency, durationMs, rampMs, agents], [50, 30_000, 15_000, 50]);
+  });
+
+  it('has the traffic of the demo for as long as wanted, beyond the criteria of the policies all the time', () => {
+    const { calls, agents } = POLICY_DEFAULTS.criteria;
+    for (const [duration, minutes] of [
+      [undefined, 120],
+      ['5m', 5],
+      ['20m', 20],
+    ] as const) {
+      const trace = swarmTrace({ duration, seed: 1 });
+      const plan = planOf({ duration }, trace);
+      assert.ok(plan.agents > (agents ?? 0));
+      const lastMs = Math.min(plan.durationMs, trace.at(-1)?.atMs ?? 0);
+      assert.ok(Math.abs(lastMs - minutes * 60_000) < 65_000, `${lastMs} ms`);
+      const inFive = trace.filter(({ atMs }) => atMs >= lastMs - 300_000 && atMs < lastMs).length;
+      assert.ok(inFive > (calls ?? 0), `${inFive} calls`);
+    }
   });
 
   it('refuses what is out of range, naming the option', () => {
