@@ -64,7 +64,7 @@ export function verdictOn({ chance, difference, low, high }: ShareDifference, { 
 }
 
 const MOST_PAIRS = 200_000;
-const GROWTH = 1.05;
+const GROWTH = 1.1;
 
 /** How many pairs would decide if pairs go on to differ as often as they have. Null: more than 200,000. */
 export function pairsNeeded(counts: PairCounts, rule: ShareRule): number | null {

@@ -38,7 +38,7 @@ export function signTest(one: number, other: number): number {
 /** Where an increasing function of 0..1 crosses 0. */
 function solve(f: (p: number) => number): number {
   let [low, high] = [0, 1];
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 40; i++) {
     const middle = (low + high) / 2;
     if (f(middle) < 0) low = middle;
     else high = middle;
