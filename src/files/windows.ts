@@ -43,21 +43,48 @@ export function closedAt(windows: readonly ChangeWindow[], now: number): Closed 
   return state === null || state.isOpen ? null : { until: state.until, opens: state.untilText };
 }
 
-/** The spans between `since` and `now` (epoch ms) in which no window was open, oldest first. */
-export function closedSpans(
-  windows: readonly ChangeWindow[],
-  since: number,
-  now: number,
-): { readonly from: number; readonly until: number }[] {
-  const spans: { from: number; until: number }[] = [];
-  if (windows.length === 0) return spans;
-  for (let at = since; at < now;) {
-    const { isOpen, until } = stateAt(windows, at);
-    const end = Math.min(until ?? now, now);
-    if (!isOpen) spans.push({ from: at, until: end });
-    at = end;
+interface Span {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** The spans since a moment that are over. `at`: when the present state began, which lasts until `until` (null: for weeks). */
+interface Walk {
+  readonly spans: Span[];
+  at: number;
+  isOpen: boolean;
+  until: number | null;
+}
+
+const walks = new WeakMap<readonly ChangeWindow[], Map<number, Walk>>();
+/** So many moments are remembered for each policy: one for each rollout that goes on, and some that are over. */
+const MOST_WALKS = 50;
+
+/**
+ * The spans between `since` and `now` (epoch ms) in which no window was open, oldest first. It goes on from what was asked
+ * before with the same `since`, because to walk over months takes long.
+ */
+export function closedSpans(windows: readonly ChangeWindow[], since: number, now: number): Span[] {
+  if (windows.length === 0 || since >= now) return [];
+  const walk = walkFrom(windows, since, now);
+  while (walk.until !== null && walk.until < now) {
+    if (!walk.isOpen) walk.spans.push({ from: walk.at, until: walk.until });
+    walk.at = walk.until;
+    ({ isOpen: walk.isOpen, until: walk.until } = stateAt(windows, walk.at));
   }
-  return spans;
+  return walk.isOpen || walk.at >= now ? [...walk.spans] : [...walk.spans, { from: walk.at, until: now }];
+}
+
+/** The walk from a moment, which has not gone beyond `now`: the clock may have been set back. */
+function walkFrom(windows: readonly ChangeWindow[], since: number, now: number): Walk {
+  const own = walks.get(windows) ?? new Map<number, Walk>();
+  const known = own.get(since);
+  if (known !== undefined && known.at <= now) return known;
+  const { isOpen, until } = stateAt(windows, since);
+  const walk = { spans: [], at: since, isOpen, until };
+  if (own.size >= MOST_WALKS) own.clear();
+  walks.set(windows, own.set(since, walk));
+  return walk;
 }
 
 function stateAt(windows: readonly ChangeWindow[], now: number): WindowStatus {

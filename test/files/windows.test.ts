@@ -149,6 +149,27 @@ describe('change windows on the time line', () => {
     );
   });
 
+  it('add up to the same closed time, however often and from when it was asked, also when the clock jumps back', () => {
+    const moment = fc.integer({ min: 0, max: 40 * 24 * 60 });
+    fc.assert(
+      fc.property(
+        fc.array(moment, { minLength: 2, maxLength: 12 }),
+        fc.array(moment, { maxLength: 3 }),
+        (nows, sinces) => {
+          const used = [...WORK_HOURS];
+          const start = at('2027-03-10T00:00:00Z');
+          for (const since of [0, ...sinces]) {
+            for (const now of nows) {
+              const span = [start + since * MINUTE_MS, start + now * MINUTE_MS] as const;
+              assert.deepEqual(closedSpans(used, ...span), closedSpans([...WORK_HOURS], ...span));
+            }
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
   it('none are always open, and so are those of every minute', () => {
     assert.equal(windowState([], at('2027-01-15T12:00:00Z')), null);
     assert.deepEqual(closedSpans([], 0, HOUR_MS), []);

@@ -219,8 +219,8 @@ export interface Observation {
   /** Present while no change window of the policy file is open; absent: changes may be made. */
   readonly closed?: Closed;
   /**
-   * When no window was open since the active rollout was proposed, at most a month back, oldest first, epoch ms; absent: a window
-   * was open all the time.
+   * When no window was open since the active rollout was proposed, oldest first, epoch ms; absent: a window was open all the
+   * time.
    */
   readonly closings?: readonly Span[];
   /** The abort of the route's last rollout by a person, until somebody lifts it; absent: there is none. */

@@ -9,7 +9,6 @@ import { isLive, weights } from '../../core/rollout/rollout.ts';
 import type { Phase, Rollout } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
 import type { Costs } from '../../core/worth/traffic-history.ts';
-import { DAY_MS } from '../../core/time.ts';
 import { closedAt, closedSpans } from '../../files/windows.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import { endpointName } from '../../huggingface/management/spec.ts';
@@ -130,8 +129,6 @@ function faultRows({ canaryFaultRow, endpointFaultRow }: Watched['measures']): P
 
 /** The phases that have a deadline which closed time does not count to. */
 const TIMED: ReadonlySet<Phase> = new Set(['proposed', 'stepping', 'holding']);
-/** Closings that are longer ago say nothing about a deadline that has not passed. */
-const CLOSINGS_MS = 31 * DAY_MS;
 
 /** The change windows of the policy file, so that an edit of them acts at once. */
 function observeWindows({
@@ -141,7 +138,7 @@ function observeWindows({
 }: Watched): Pick<Observation, 'closed' | 'closings'> {
   const closed = closedAt(windows, now);
   const isTimed = rollout !== null && rollout.toward === 'dedicated' && TIMED.has(rollout.phase);
-  const closings = isTimed ? closedSpans(windows, Math.max(rollout.createdAt, now - CLOSINGS_MS), now) : [];
+  const closings = isTimed ? closedSpans(windows, rollout.createdAt, now) : [];
   return { ...(closed !== null && { closed }), ...(closings.length > 0 && { closings }) };
 }
 
