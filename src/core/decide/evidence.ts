@@ -1,3 +1,4 @@
+import { isTwoSided } from '../judge/form-sentence.ts';
 import { metricName } from '../judge/sentence.ts';
 import type { MetricVerdict, Verdict } from '../judge/verdict.ts';
 import { isShare } from '../policy/judge.ts';
@@ -56,15 +57,26 @@ function worseText(asked: Verdict | null, now: Verdict | null): string | null {
   for (const metric of now?.metrics ?? []) {
     const before = asked?.metrics.find((one) => one.metric === metric.metric);
     const [was, is] = [worstOf(before), worstOf(metric)];
-    if (metric.judge === 'advise' || was === null || is === null || is <= was + NEWS_SHARE * metric.margin) continue;
+    // The range of prompt tokens is of single prompts; whether they differ is in the verdict's cause.
+    if (
+      metric.judge === 'advise' ||
+      metric.metric === 'promptTokens' ||
+      was === null ||
+      is === null ||
+      is <= was + NEWS_SHARE * metric.margin
+    )
+      continue;
     const text = (value: number) => `+${(value * 100).toFixed(2)} ${isShare(metric.metric) ? 'points' : '%'}`;
     return `${metricName(metric.metric)}: up to ${text(is)} now, up to ${text(was)} when it was asked (limit ${text(metric.margin)})`;
   }
   return null;
 }
 
-/** The worst that a figure may be with 95 % certainty; null if that is not known. Answers may be too long or too short. */
+/**
+ * The worst that a figure may be with 95 % certainty; null if that is not known. Answers may be too long or too short, and some
+ * shares too large or too small.
+ */
 function worstOf(metric: MetricVerdict | undefined): number | null {
   if (metric === undefined || metric.high === null || metric.low === null) return null;
-  return metric.metric === 'length' ? Math.max(metric.high, -metric.low) : metric.high;
+  return metric.metric === 'length' || isTwoSided(metric.metric) ? Math.max(metric.high, -metric.low) : metric.high;
 }

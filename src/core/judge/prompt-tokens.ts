@@ -34,7 +34,7 @@ interface Group {
  * Each is tested at odds of 2,000 : 1 that hold at every moment, so that both together are wrong in one of 1,000 rollouts at
  * most, if the tokens of a pair are odd independently of the pairs before. For the second, the odds against every
  * assumption of constant differences are needed; the difference that most pairs have gives the least. If no two pairs differ
- * alike, five pairs are enough; if all differ by the same large number, four are.
+ * alike, five pairs are enough; if all differ by the same large number, two are.
  */
 export class PromptTokens {
   readonly #policy: JudgedMetric;
