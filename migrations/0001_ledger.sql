@@ -183,7 +183,7 @@ CREATE TABLE attempts (
   PRIMARY KEY (call_ended_at_us, gateway_id, position)
 ) STRICT, WITHOUT ROWID;
 
--- Copies of live calls that were sent to the endpoint in the shadow stage. Their answers were measured and thrown away.
+-- Copies of live calls that were sent to the endpoint in the shadow stage or in a step. Their answers were measured and thrown away.
 -- All spans begin with the arrival of the live call, as if the copy had been sent at the same moment as the call.
 CREATE TABLE shadows (
   -- When the live call arrived: calls.ended_at_us - calls.duration_us.

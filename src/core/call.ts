@@ -131,8 +131,8 @@ export interface Call extends CallKey {
 }
 
 /**
- * The result of a copy of a call. The copy was sent to the endpoint in the shadow stage, and its answer was read and
- * discarded. Its key is the key of the live call. Times are clock microseconds from the live call's arrival, as if the
+ * The result of a copy of a call. The copy was sent to the endpoint in the shadow stage or in a step, and its answer was read
+ * and discarded. Its key is the key of the live call. Times are clock microseconds from the live call's arrival, as if the
  * copy had started at the same moment as the call.
  */
 export interface Shadow extends CallKey {

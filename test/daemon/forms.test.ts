@@ -46,7 +46,7 @@ const DEMANDS_JSON = {
 const POLICY = {
   ...AT_ONCE,
   endpoint: { args: ['--enable-auto-tool-choice', '--tool-call-parser', 'llama3_json'] },
-  defaults: { ...AT_ONCE.defaults, shadow: { share: 1, time: '2m', concurrency: 64, calls: 100_000 } },
+  defaults: { ...AT_ONCE.defaults, shadow: { share: 1, continue: 1, time: '2m', concurrency: 64, calls: 100_000 } },
 };
 
 test(
@@ -68,6 +68,7 @@ test(
     await Promise.all(traffic.map((each) => each.stop()));
     const { same } = formsOf(stage);
     assert.ok(same > 0, 'copies were compared with their calls');
+    assert.ok(copiesInSteps(stage) > 0, 'copies were sent in the steps too');
     const texts = [
       ...logged,
       ...told,
@@ -93,4 +94,10 @@ function formsOf(stage: Stage): { readonly good: number; readonly same: number }
   const sql = `SELECT (SELECT count(*) FROM form_log WHERE arguments_schema = 'good' OR json_format = 'good') AS good,
     (SELECT count(*) FROM shadow_log WHERE same_tools AND same_arguments) AS same`;
   return stage.read((db) => db.prepare<[], ReturnType<typeof formsOf>>(sql).get()) as ReturnType<typeof formsOf>;
+}
+
+function copiesInSteps(stage: Stage): number {
+  const sql = `SELECT count(*) FROM shadows s JOIN calls c
+    ON c.ended_at_us - c.duration_us = s.arrived_at_us AND c.gateway_id = s.gateway_id AND c.step > 0`;
+  return stage.read((db) => db.prepare<[], number>(sql).pluck().get()) ?? 0;
 }

@@ -94,10 +94,11 @@ function sloText({ p95, availability }: NonNullable<CriteriaPolicy['slo']>): str
   return parts.join(' or ');
 }
 
-function shadowText({ share, time, concurrency, exclude }: ShadowPolicy): string {
+function shadowText({ share, continue: later = 0, time, concurrency, exclude }: ShadowPolicy): string {
   if (share === 0) return 'none';
   const without = exclude.length === 0 ? '' : `, none of ${exclude.join(', ')}`;
-  return `${percentText(share)} of calls copied for ${spanText(time)}, ${concurrency} at once${without}`;
+  const then = later === 0 ? '' : `, then ${percentText(later)}`;
+  return `${percentText(share)} of calls copied for ${spanText(time)}${then}, ${concurrency} at once${without}`;
 }
 
 function metricText(metric: MetricName, policy: JudgedMetric | MetricPolicy | undefined): string | null {

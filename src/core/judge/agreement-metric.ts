@@ -1,5 +1,6 @@
 import type { Agreement } from '../form/agreement.ts';
 import type { MetricPolicy } from '../policy/judge.ts';
+import { MINUTE_US } from '../time.ts';
 import type { FailOdds } from './error-rates.ts';
 import { MOST_ODDS } from './metric-judge.ts';
 import type { Reading } from './metric-judge.ts';
@@ -26,6 +27,7 @@ export class AgreementMetric {
   readonly #failAt: FailOdds;
   readonly #strand: ShareStrand;
   #sum = 0;
+  #minute: number | null = null;
 
   constructor(policy: MetricPolicy, failAt: FailOdds, callsPerMinute: number) {
     this.#policy = policy;
@@ -41,15 +43,16 @@ export class AgreementMetric {
     });
   }
 
-  pair(agreement: Agreement | null): void {
+  /** `atUs`: when the pair was sent, epoch µs; never before the last one. */
+  pair(agreement: Agreement | null, atUs: number): void {
+    // Minutes of its own, so that it does not matter how pairs and calls of a step are told one after the other.
+    const minute = Math.floor(atUs / MINUTE_US);
+    if (this.#minute !== null && minute > this.#minute) this.#strand.endMinute(this.#minute, true);
+    this.#minute = Math.max(this.#minute ?? minute, minute);
     const score = agreement === null ? null : disagreement(agreement);
     if (score === null) return;
     this.#sum += score;
     this.#strand.pair(0, score);
-  }
-
-  endMinute(minute: number, isUsual: boolean): void {
-    this.#strand.endMinute(minute, isUsual);
   }
 
   /** The verdict; null if no pair was compared. */

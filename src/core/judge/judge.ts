@@ -137,11 +137,12 @@ export class Judge {
   }
 
   /**
-   * Takes a pair of the shadow stage: the live call on serverless and its copy on the endpoint. `agreement`: how far the two
-   * answers agree; null if that is not known.
+   * Takes a pair: the live call on serverless and its copy on the endpoint. `agreement`: how far the two answers agree; null if
+   * that is not known. Of a pair of a step only what no call by itself can show counts, because the live call is judged too.
    */
   pair(stable: JudgedCall, canary: JudgedCall, agreement: Agreement | null): void {
     this.#taken.pairs++;
+    if (stable.step > 0) return this.#metrics.pairOfStep([stable, canary], agreement);
     this.#moveTo(stable.arrivedAtUs, 0);
     const { level } = this.#health;
     const score = (call: JudgedCall) => scoreCall(call, this.#profile, level, this.#toward);

@@ -75,8 +75,13 @@ export class JudgedMetrics {
   ): void {
     for (const metric of this.#basic) metric.pair(before[metric.name], after[metric.name]);
     for (const metric of this.#form) metric.pair(before, after);
+    this.pairOfStep(calls, agreement);
+  }
+
+  /** Takes what only a pair can show. */
+  pairOfStep(calls: readonly [JudgedCall, JudgedCall], agreement: Agreement | null): void {
     this.#promptTokens?.pair(...calls);
-    this.#agreement?.pair(agreement);
+    this.#agreement?.pair(agreement, calls[0].arrivedAtUs);
   }
 
   beginStep(): void {
@@ -85,7 +90,6 @@ export class JudgedMetrics {
 
   endMinute(minute: number, isUsual: boolean): void {
     for (const metric of [...this.#basic, ...this.#form]) metric.endMinute(minute, isUsual);
-    this.#agreement?.endMinute(minute, isUsual);
   }
 
   /** The verdict on each metric that the route has. */

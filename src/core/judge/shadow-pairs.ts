@@ -10,9 +10,11 @@ import type { Known, Taker } from './call-order.ts';
 export interface PairKey extends CallKey {
   /** When both halves were sent, epoch µs: after the live call was held, if it was. */
   readonly setOutAtUs: number;
+  /** Step in which the live call was made; 0: in the shadow stage. */
+  readonly step: number;
 }
 
-/** A call of the shadow stage with its copy, as far as they have ended. */
+/** A call with its copy, as far as they have ended. */
 export interface Pair extends PairKey {
   readonly stable: Known | null;
   readonly canary: Known | null;
@@ -24,10 +26,10 @@ interface OpenPair extends PairKey {
 }
 
 /**
- * Puts the pairs of the shadow stage in the order in which they were sent. A pair is handed on when it is as old as
+ * Puts pairs in the order in which they were sent. A pair is handed on when it is as old as
  * `lateUs`, because by then each half has ended or counts as too late. Thus the ledger's rows give the same pairs in
- * the same order again. After the first call of a step was assigned, pairs that were not old enough by then are
- * dropped.
+ * the same order again. After the first call of a step was assigned, pairs of the shadow stage that were not old enough by
+ * then are dropped.
  */
 export class Pairs {
   readonly #taker: Pick<Taker, 'pair'>;
@@ -42,9 +44,9 @@ export class Pairs {
   }
 
   /** One half has ended. It is ignored if its pair was already handed on. */
-  half(role: Role, { gatewayId, arrivedAtUs, setOutAtUs }: PairKey, known: Known): void {
+  half(role: Role, { gatewayId, arrivedAtUs, setOutAtUs, step }: PairKey, known: Known): void {
     if (setOutAtUs <= this.#takenUpToUs) return;
-    const key = { gatewayId, arrivedAtUs, setOutAtUs };
+    const key = { gatewayId, arrivedAtUs, setOutAtUs, step };
     const pair = this.#open.get(key) ?? { ...key, stable: null, canary: null };
     pair[role] = known;
     this.#open.set(key, pair);
@@ -71,18 +73,18 @@ export function inOrder(a: PairKey, b: PairKey): number {
   return a.setOutAtUs - b.setOutAtUs || a.arrivedAtUs - b.arrivedAtUs || a.gatewayId - b.gatewayId;
 }
 
-/** Whether a pair was old enough when the first call of a step was assigned. */
-export function isInTime({ setOutAtUs }: PairKey, lateUs: number, firstStepAtUs: number): boolean {
-  return setOutAtUs + lateUs <= firstStepAtUs;
+/** Whether a pair is of a step, or was old enough when the first call of a step was assigned. */
+export function isInTime({ setOutAtUs, step }: PairKey, lateUs: number, firstStepAtUs: number): boolean {
+  return step > 0 || setOutAtUs + lateUs <= firstStepAtUs;
 }
 
 /** Hands a pair on, and returns true, unless both halves were too late: then there is nothing to compare. */
 export function takePair(
   taker: Pick<Taker, 'pair'>,
-  { gatewayId, arrivedAtUs, setOutAtUs, stable, canary }: Pair,
+  { gatewayId, arrivedAtUs, setOutAtUs, step, stable, canary }: Pair,
   lateUs: number,
 ): boolean {
-  const assigned = { gatewayId, arrivedAtUs, assignedAtUs: setOutAtUs, step: 0, weight: 0.5, waitedUs: 0 };
+  const assigned = { gatewayId, arrivedAtUs, assignedAtUs: setOutAtUs, step, weight: 0.5, waitedUs: 0 };
   const [live, copy] = [
     fullView({ ...assigned, role: 'stable' }, stable, lateUs),
     fullView({ ...assigned, role: 'canary' }, settledCopy(stable, canary, lateUs), lateUs),
@@ -108,6 +110,11 @@ function settledCopy(live: Known | null, copy: Known | null, lateUs: number): Kn
 }
 
 /** The key of the pair of a live call. */
-export function keyOf({ gatewayId, arrivedAtUs, waitedUs }: CallKey & Pick<Arrival, 'waitedUs'>): PairKey {
-  return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs };
+export function keyOf({
+  gatewayId,
+  arrivedAtUs,
+  waitedUs,
+  step,
+}: CallKey & Pick<Arrival, 'waitedUs' | 'step'>): PairKey {
+  return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, step };
 }

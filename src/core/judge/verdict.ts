@@ -12,7 +12,7 @@ export type VerdictStatus = (typeof VERDICT_STATUSES)[number];
 export interface JudgedCall {
   readonly arrivedAtUs: number;
   readonly role: Role;
-  /** 1..n; 0: a pair of the shadow stage. */
+  /** 1..n; 0: of a pair of the shadow stage. */
   readonly step: number;
   /** The canary's weight when it was assigned, 0..1. */
   readonly weight: number;

@@ -50,7 +50,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
       agreement: { margin: 0.1, rollbackMargin: 0.2, weight: 0.5, judge: 'advise' },
     },
   },
-  shadow: { share: 0.1, time: 600_000, concurrency: 8, calls: 10_000, exclude: [] },
+  shadow: { share: 0.1, continue: 0.01, time: 600_000, concurrency: 8, calls: 10_000, exclude: [] },
   holdBack: { share: 0.03, time: 1_800_000 },
   back: BACK_DEFAULTS,
   care: {

@@ -33,6 +33,8 @@ export interface LimitsPolicy {
 export interface ShadowPolicy {
   /** Share of eligible calls that are copied; 0 leaves the stage out. */
   readonly share: number;
+  /** Share of the calls to serverless that are copied in the steps; absent, or if `share` is 0: none. */
+  readonly continue?: number;
   /** How long the stage lasts, clock ms. */
   readonly time: number;
   /** Copies in flight at once, at most. Calls beyond that are counted but not copied. */

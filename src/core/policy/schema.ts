@@ -116,6 +116,7 @@ const judgeSchema = z.strictObject({
 
 const shadowSchema = z.strictObject({
   share,
+  continue: share,
   time: span(),
   concurrency: count(1),
   calls: count(1),

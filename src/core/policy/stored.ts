@@ -141,6 +141,7 @@ export const routePolicySchema = storedAs<RoutePolicy>()(
     judge,
     shadow: z.strictObject({
       share,
+      continue: share.optional(),
       time: ms,
       concurrency: count,
       calls: count,

@@ -42,7 +42,7 @@ export class Judging {
     this.#callOrder.known(call, known);
   }
 
-  /** One half of a pair of the shadow stage has ended. */
+  /** One half of a pair has ended. */
   half(role: Role, key: PairKey, known: Known): void {
     this.#pairs.half(role, key, known);
   }

@@ -176,13 +176,15 @@ export class RolloutMeasures {
     }
     if (call.servedBy === 'dedicated') this.#wasOnEndpoint(call);
     if (call.hasShadow) this.#judging?.half('stable', keyOf(call), knownOf(call));
-    else if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call, knownOf(call));
+    if (call.outcome === 'ok' && isJudged(call)) this.#judging?.known(call, knownOf(call));
   }
 
-  /** A copy of the shadow stage ended. True if the endpoint's faults in a row need a tick at once. */
+  /** A copy ended. True if the endpoint's faults in a row need a tick at once. */
   shadowed(arrival: Arrival, shadow: Shadow): boolean {
     if (!this.has(shadow)) return false;
     this.#judging?.half('canary', keyOf(arrival), shadow);
+    // In a step its own calls show how the endpoint does.
+    if (arrival.step > 0) return false;
     this.#shadow = { ...this.#shadow, ended: this.#shadow.ended + 1 };
     if (shadow.outcome === 'ok') {
       this.#canaryFaults.reset();

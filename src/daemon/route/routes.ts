@@ -226,7 +226,7 @@ function canaryOf(watch: RouteWatch): Canary | null {
     withheld: new Map(watch.rejected.withheld.map(({ shape, until }) => [shape, until])),
     limits: limitsOf(rollout, policy, endpoint),
     ...(throughOf(rollout) !== null && { through: { atOnce: carriedAtOnce(watch) } }),
-    shadow: rollout.phase === 'shadowing' && !isStill(rollout) ? shadowOf(watch) : null,
+    shadow: shadowOf(watch, rollout, step),
   };
 }
 
@@ -238,8 +238,17 @@ function limitsOf(
   return engineLimits(instance.engine, wish ?? { args: [], env: {} }, contextTokens ?? null);
 }
 
-function shadowOf({ policy: { shadow }, measures: { copiedBefore } }: RouteWatch): ShadowShare {
-  const { share, concurrency, calls, exclude } = shadow;
+/** What is copied: in the shadow stage a larger share of the calls, and in the steps toward the endpoint a small one. */
+function shadowOf(
+  { policy: { shadow }, measures: { copiedBefore } }: RouteWatch,
+  rollout: Rollout,
+  step: number,
+): ShadowShare | null {
+  const { phase, toward } = rollout;
+  const isInSteps = (phase === 'stepping' || phase === 'holding') && step > 0 && toward === 'dedicated';
+  if (isStill(rollout) || shadow.share === 0 || (phase !== 'shadowing' && !isInSteps)) return null;
+  const { concurrency, calls, exclude, continue: later = 0 } = shadow;
+  const share = isInSteps ? later : shadow.share;
   return { share, concurrency, calls: Math.max(0, calls - copiedBefore), exclude: new Set(exclude) };
 }
 

@@ -253,7 +253,7 @@ export class RouteWatch {
     this.demand.bypassed(call, nowMs);
   }
 
-  /** A copy of the shadow stage ended. True if the endpoint's faults in a row need a tick at once. */
+  /** A copy ended. True if the endpoint's faults in a row need a tick at once. */
   shadowed(arrival: Arrival, shadow: Shadow): boolean {
     return this.#measures.shadowed(arrival, shadow);
   }

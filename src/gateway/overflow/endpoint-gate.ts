@@ -30,6 +30,9 @@ export interface OverflowRule {
   readonly mostRefused: number;
 }
 
+/** Beyond this part of its places an endpoint is left to the calls that need it. */
+const AMPLE = 0.75;
+
 const UNTOLD: OverflowRule = { mayOverflow: true, mostRefused: 1 };
 
 /** The calls and copies under way at one endpoint, and the calls that wait for a place there. Agents take turns. */
@@ -52,6 +55,12 @@ export class EndpointGate {
   /** Whether a call that is drawn now would find no room. */
   get isFull(): boolean {
     return this.load.isFull || (this.waiting > 0 && !this.load.isSick);
+  }
+
+  /** Whether it has room for calls that could be left out: it is well, and more than a quarter of its places is free. */
+  get hasAmpleRoom(): boolean {
+    const { inFlight, limit, isSick } = this.load;
+    return !this.isFull && !isSick && (limit === null || inFlight < AMPLE * limit);
   }
 
   get waiting(): number {

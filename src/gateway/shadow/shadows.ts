@@ -2,7 +2,7 @@ import type { Arrival } from '../../core/call.ts';
 import { errorMessage } from '../../core/errors.ts';
 import { isShadowed } from '../../core/rollout/split.ts';
 import { isExcluded } from '../../core/route.ts';
-import type { ShadowShare } from '../../core/route.ts';
+import type { Canary, ShadowShare } from '../../core/route.ts';
 import { toEndpoint } from '../attempt/outbound.ts';
 import type { AnswerPair } from '../form/answer-pair.ts';
 import { LiveSet } from '../live-set.ts';
@@ -16,7 +16,7 @@ export interface ShadowCounts {
   /** Copies that were sent. */
   sent: number;
   inFlight: number;
-  /** Not copied, because too many copies or live calls were in flight, or because the ledger was behind. */
+  /** Not copied, because too many copies or live calls were in flight, the ledger was behind, or the endpoint had little room. */
   busy: number;
   /** Not copied, because the policy excludes the agent or the shape, or because the call repeats a refused one. */
   excluded: number;
@@ -28,8 +28,8 @@ export interface ShadowCounts {
 const MOST_LIVE = 2_000;
 
 /**
- * The copies of live calls that are sent to an endpoint in the shadow stage. No client waits for a copy or sees its
- * errors. If the gateway is busy, copies are left out first.
+ * The copies of live calls that are sent to an endpoint in the shadow stage, and fewer in the steps. No client waits for a
+ * copy or sees its errors. If the gateway is busy, copies are left out first.
  */
 export class Shadows {
   readonly #copies = new LiveSet<Copy>();
@@ -47,10 +47,11 @@ export class Shadows {
    */
   offer(shared: Shared, incoming: IncomingCall, assignment: Assignment, startedAfterUs: number): AnswerPair | null {
     const { arrival, canary } = assignment;
-    if (this.#isClosed || canary === null || canary.shadow === null || arrival.role !== 'stable') return null;
-    if (!isShadowed(canary.rolloutId, canary.shadow.share, arrival.arrivedAtUs)) return null;
+    const shadow = canary === null ? null : canary.shadow;
+    if (this.#isClosed || canary === null || shadow === null || arrival.role !== 'stable') return null;
+    if (!isShadowed(canary.rolloutId, shadow.share, arrival.arrivedAtUs)) return null;
     const counts = this.#countsFor(canary.rolloutId);
-    const hindrance = hindranceOf(shared, arrival, canary.shadow, counts);
+    const hindrance = hindranceOf(shared, arrival, { url: canary.url, ...shadow }, counts);
     if (hindrance !== null) {
       counts[hindrance]++;
       return null;
@@ -99,11 +100,13 @@ const NONE: Readonly<ShadowCounts> = { sent: 0, inFlight: 0, busy: 0, excluded: 
 function hindranceOf(
   shared: Shared,
   arrival: Arrival,
-  { exclude, calls, concurrency }: ShadowShare,
+  { url, exclude, calls, concurrency }: ShadowShare & Pick<Canary, 'url'>,
   counts: ShadowCounts,
 ): 'excluded' | 'usedUp' | 'busy' | null {
   if (arrival.isRepeat || isExcluded(arrival.agent, arrival.shape, exclude)) return 'excluded';
   if (counts.sent >= calls) return 'usedUp';
   if (counts.inFlight >= concurrency) return 'busy';
+  // In a step the endpoint's places are for the calls that it serves.
+  if (arrival.step > 0 && !shared.gates.of(url).hasAmpleRoom) return 'busy';
   return shared.live.size > MOST_LIVE || shared.recorder.isDegraded ? 'busy' : null;
 }

@@ -12,7 +12,7 @@ export function pastCalls(db: LedgerDb, rolloutId: string): RecordedCall[] {
   return [...judgedCalls(db, rolloutId)].filter(({ step }) => step > 0).sort(byAssignment);
 }
 
-/** The pairs of a rollout's shadow stage, in the order in which they were sent. */
+/** The pairs of a rollout, in the order in which they were sent. */
 export function pastPairs(db: LedgerDb, rolloutId: string): Pair[] {
   return [...pairs(db, rolloutId)].sort(inOrder);
 }

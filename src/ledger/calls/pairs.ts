@@ -11,10 +11,12 @@ import { FLAG } from './flags.ts';
 import { startOf } from './history.ts';
 import { cutPage, pagesOf } from './pages.ts';
 
-/** A live call of the shadow stage and its copy. */
+/** A live call and its copy. */
 export interface JudgedPair extends CallKey {
   /** When both halves were sent, epoch µs: once the live call had been held to keep a limit. */
   readonly setOutAtUs: number;
+  /** Step in which the live call was made; 0: in the shadow stage. */
+  readonly step: number;
   readonly stable: Known;
   readonly canary: Known;
 }
@@ -68,7 +70,7 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
       form: form === null ? null : decodeForm(form),
       ...(agreement !== null && { agreement: decodeAgreement(agreement) }),
     };
-    const { gatewayId, arrivedAtUs, waitedUs } = stable;
-    yield { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, stable, canary };
+    const { gatewayId, arrivedAtUs, waitedUs, step } = stable;
+    yield { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, step, stable, canary };
   }
 }

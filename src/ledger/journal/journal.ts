@@ -23,7 +23,7 @@ interface CallPages {
    * Each has the figures that the judge had when the call ended.
    */
   judgedCalls(rolloutId: string): AsyncIterable<readonly RecordedCall[]>;
-  /** The pairs of a rollout's shadow stage, in the order of their arrival. Both halves of each are in the ledger. */
+  /** The pairs of a rollout, in the order of their arrival. Both halves of each are in the ledger. */
   pairs(rolloutId: string): AsyncIterable<readonly JudgedPair[]>;
   /**
    * The calls of a model that were assigned to one kind of upstream and ended within a span, epoch µs: the newest

@@ -242,6 +242,7 @@ describe('pairs', () => {
             gatewayId: assigned.gatewayId,
             arrivedAtUs: assigned.arrivedAtUs,
             setOutAtUs: assigned.arrivedAtUs + assigned.waitedUs,
+            step: i % 2,
             stable: known,
             canary: (copies[i] as OneCall).known,
           }));

@@ -164,6 +164,27 @@ describe('Judge', () => {
     assert.equal(judge.verdict(1).taken.pairs, 1_000);
   });
 
+  it('learns from a pair of a step only what no call by itself can show', () => {
+    const pairs = (judge: Judge, step: number) => {
+      const roll = dice(4);
+      const agreement = { finish: true, tools: null, args: null, text: 0.25, cosine: null };
+      for (let i = 0; i < 200; i++) {
+        const side = (role: 'stable' | 'canary', manner: Manner) =>
+          judged({ ...answer(roll, manner), arrivedAtUs: 990 * 60e6 + i * 600_000, role, step, weight: 0.5 });
+        const canary = side('canary', { faults: 0.5, slower: 5 });
+        judge.pair(side('stable', {}), canary, canary.outcome === 'ok' ? agreement : null);
+      }
+      return judge.verdict(step);
+    };
+    const [before, within] = [pairs(newJudge(), 0), pairs(newJudge(), 1)];
+    assert.deepEqual([before.status, before.cause], ['fail', 'faults']);
+    assert.deepEqual([within.status, within.canaryCalls, within.taken.pairs], ['no data', 0, 200]);
+    const told = ({ metrics }: Verdict) => metrics.filter(({ canary }) => canary !== null).map(({ metric }) => metric);
+    assert.deepEqual(told(within), ['promptTokens', 'agreement']);
+    assert.deepEqual(metricOf(within, 'agreement'), metricOf(before, 'agreement'));
+    assert.deepEqual(metricOf(within, 'promptTokens'), metricOf(before, 'promptTokens'));
+  });
+
   it('does not hold for a metric that only advises, or that the route does not have', () => {
     const metrics = { ...POLICY.metrics, length: { ...POLICY.metrics.length, judge: 'advise' as const } };
     const judge = newJudge({ ...POLICY, metrics });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Agreement } from '../../../src/core/form/agreement.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Known } from '../../../src/core/judge/call-order.ts';
-import { takePair } from '../../../src/core/judge/shadow-pairs.ts';
+import { isInTime, takePair } from '../../../src/core/judge/shadow-pairs.ts';
 
 const LATE_US = 30_000_000;
 
@@ -20,7 +20,7 @@ const known = (outcome: Outcome, knownAfterUs = 1_000): Known => ({
 /** How a copy counts beside a live call. */
 function judged(live: Known | null, copy: Outcome): Outcome | null {
   let outcome: Outcome | null = null;
-  const key = { gatewayId: 1, arrivedAtUs: 1, setOutAtUs: 1 };
+  const key = { gatewayId: 1, arrivedAtUs: 1, setOutAtUs: 1, step: 0 };
   const taker = { pair: (_: unknown, canary: { outcome: Outcome | null }) => void (outcome = canary.outcome) };
   takePair(taker, { ...key, stable: live, canary: known(copy) }, LATE_US);
   return outcome;
@@ -48,7 +48,7 @@ test('any other end of a copy counts as it is, whatever became of the live call'
 /** What the judge is told of the agreement of a pair. */
 function agreed(stable: Known | null, canary: Known | null): Agreement | null | undefined {
   let told: Agreement | null | undefined;
-  const key = { gatewayId: 1, arrivedAtUs: 1, setOutAtUs: 1 };
+  const key = { gatewayId: 1, arrivedAtUs: 1, setOutAtUs: 1, step: 0 };
   const taker = { pair: (_: unknown, __: unknown, agreement: Agreement | null) => void (told = agreement) };
   takePair(taker, { ...key, stable, canary }, LATE_US);
   return told;
@@ -63,4 +63,11 @@ test('the half of a pair that ended last says how far the two agree, if both wer
   assert.equal(agreed(known('ok'), last('ok', LATE_US)), null);
   assert.equal(agreed(last('ok', LATE_US), known('ok')), null);
   assert.equal(agreed(known('rate_limited'), last('ok')), null);
+});
+
+test('a pair of the shadow stage must be old enough when the first step begins, one of a step need not', () => {
+  const pair = { gatewayId: 1, arrivedAtUs: 1, setOutAtUs: 1_000 };
+  assert.equal(isInTime({ ...pair, step: 0 }, LATE_US, 1_000 + LATE_US), true);
+  assert.equal(isInTime({ ...pair, step: 0 }, LATE_US, 999 + LATE_US), false);
+  assert.equal(isInTime({ ...pair, step: 1 }, LATE_US, 0), true);
 });

@@ -267,6 +267,22 @@ test('the policy’s number of copies in flight is not exceeded, and calls that 
   assert.equal(rig.calls.filter((call) => call.hasShadow).length, 2);
 });
 
+test('in a step calls are copied only while the endpoint has ample room', async () => {
+  await using router = await startUpstream(echo);
+  await using endpoint = await startUpstream(hang);
+  const options = shadowing(router.url, endpoint.url);
+  for (const [step, limit, copies] of [
+    [1, null, 5],
+    [1, 4, 3],
+    [0, 4, 5],
+  ] as const) {
+    await using rig = await startRig({ ...options, canary: { ...options.canary, step } });
+    rig.gateway.told(endpoint.url, { replicas: 1, limit }, { mayOverflow: true, mostRefused: 1 });
+    for (let n = 0; n < 5; n++) await ask(rig.url, { body: chat() });
+    assert.deepEqual(counts(rig), { ...NONE, sent: copies, inFlight: copies, busy: 5 - copies });
+  }
+});
+
 test('no more copies are sent than the policy allows', async () => {
   await using router = await startUpstream(echo);
   await using endpoint = await startUpstream(echo);

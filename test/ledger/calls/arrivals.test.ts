@@ -205,6 +205,7 @@ describe('calls in the order of their arrival', () => {
               outcome: n % 20 === 0 ? 'rate_limited' : 'ok',
               provider: ['groq', 'together', null][n % 3] as string | null,
               ...agreementOf(n / 2, true),
+              step: n % 3,
             }
           : { ...shadowed, hasShadow: false },
       ),
@@ -239,7 +240,8 @@ describe('calls in the order of their arrival', () => {
       const live = calls[2 * (i + 10)] as Call;
       const stable = { ...ordered(live) } as Record<string, unknown>;
       delete stable['agreement'];
-      return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + live.waitedUs, stable, canary };
+      const { waitedUs, step } = live;
+      return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, step, stable, canary };
     });
     assertSame(await all(ledger.journal.pairs(ROLLOUT)), expected);
     const db = openForReading(path);
