@@ -101,6 +101,8 @@ async function play(options: DemoOptions, stage: Stage): Promise<DemoResult> {
   const director = new Director({ options, dbPath, controlUrl, clock, display });
   const ended = AbortSignal.any([stage.interrupted, director.isOver]);
   const directing = director.run(ended);
+  // It is told below, when the traffic has ended and the processes can be stopped.
+  directing.catch(() => undefined);
   const swarm = await runSwarm({
     baseUrl: daemon.announced.gateway,
     clock,

@@ -58,7 +58,17 @@ export class Director {
     this.#finished.abort();
   }
 
+  /** Directs until the run has ended. If it cannot, the run is over too. */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#direct(signal);
+    } catch (error) {
+      this.#over.abort();
+      throw error;
+    }
+  }
+
+  async #direct(signal: AbortSignal): Promise<void> {
     const { dbPath, display } = this.#given;
     const db = openForReading(dbPath);
     try {
