@@ -8,9 +8,10 @@ import { Judging } from '../../src/daemon/route/judging.ts';
 import { mean, quantile } from './minutes.ts';
 import { Chance } from './chance.ts';
 import { Draws } from './draws.ts';
+import { FormDraws, madeForm } from './made-form.ts';
 import { MadeTrace } from './made-trace.ts';
 import { BEGIN_US } from './trace.ts';
-import { TRUTHS } from './truths.ts';
+import { NORMAL, TRUTHS } from './truths.ts';
 import { WORLDS } from './worlds.ts';
 
 const HELP = `Usage: npm run bench:judge -- [options]
@@ -43,6 +44,7 @@ function main(rate: number, minutes: number): void {
   const profile = learnProfile(new MadeTrace(new Draws(world, 1), truth).history(), 'serverless');
   const judging = new Judging({ toward: 'dedicated', profile }, POLICY_DEFAULTS);
   const chance = new Chance(1);
+  const forms = new FormDraws(1);
   /** Calls under way, by the second in which they end. */
   const ending = new Map<number, { key: CallKey; known: Known }[]>();
   const ticksMs: number[] = [];
@@ -62,6 +64,7 @@ function main(rate: number, minutes: number): void {
         promptTokens: 1_500,
         outputTokens: isFault ? null : 150,
         isEmpty: null,
+        form: isFault ? null : madeForm(forms, { call: second * rate + i, role, isCut: false }, NORMAL),
       };
       const at = second + Math.ceil(seconds);
       const due = ending.get(at) ?? [];
