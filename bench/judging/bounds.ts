@@ -35,6 +35,10 @@ const BOUNDS: readonly Bound[] = [
   { world: 'calm', truth: 'error in stream 2 %', falsePromotion: 0.05 },
   { world: 'calm', truth: 'rejected 2 %', falsePromotion: 0.05 },
   { world: 'calm', truth: 'context 8k', falsePromotion: 0.05 },
+  { world: 'calm', truth: 'parser missing', falsePromotion: 0 },
+  { world: 'calm', truth: 'wrong template', falsePromotion: 0 },
+  { world: 'calm', truth: 'schema 86.3 %', falsePromotion: 0 },
+  { world: 'calm', truth: 'fewer bad tool calls', falseRollback: 0.05, hold: 0.05 },
   ...['agents', 'sessions'].flatMap((world) => [
     { world, truth: 'identical', falseRollback: 0 },
     { world, truth: 'serverless incident', falseRollback: 0.05 },

@@ -17,6 +17,7 @@ const HELP = `Usage: npm run bench:judging -- [options]
 
   --traces N   traces for each cell (default 1000; 20 with --short)
   --only TEXT  only cells whose "world/truth" contains TEXT, e.g. calm/ or /dead; may be repeated
+  --form       only cells about the form of answers
   --seed N     default 1
   --data DIR   recordings of real servers (default ../shared/data); without them, made-up worlds only
   --out DIR    also write judging.md and judging.json there
@@ -30,6 +31,7 @@ const { values: options } = parseArgs({
   options: {
     traces: { type: 'string' },
     only: { type: 'string', multiple: true, default: [] },
+    form: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     data: { type: 'string', default: '../shared/data' },
     out: { type: 'string' },
@@ -117,8 +119,9 @@ function jobsOf(traces: number): Job[] {
   ).flat();
 }
 
-function isWanted({ world, truth }: Scene): boolean {
+function isWanted({ world, truth, isOfForm }: Scene): boolean {
   if (options.short) return isBounded(world, truth);
+  if (options.form && !isOfForm) return false;
   return options.only.length === 0 || options.only.some((text) => `${world}/${truth}`.includes(text));
 }
 

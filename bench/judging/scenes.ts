@@ -9,7 +9,7 @@ import type { RecordedPair } from './recorded-trace.ts';
 import { match, readRecordings } from './recordings.ts';
 import type { RecordedCall, Recording } from './recordings.ts';
 import type { Trace } from './trace.ts';
-import { TRUTHS } from './truths.ts';
+import { FORM_TRUTHS, TRUTHS } from './truths.ts';
 import type { Right } from './truths.ts';
 import { WORLDS } from './worlds.ts';
 
@@ -20,6 +20,8 @@ export interface Scene {
   readonly right: Right;
   /** So bad that every call counts: our judge is also tried without a shadow stage, which would spare them all. */
   readonly isGross: boolean;
+  /** Whether it is about the form of answers. */
+  readonly isOfForm: boolean;
   trace(seed: number): Trace;
 }
 
@@ -47,6 +49,7 @@ export const MADE_SCENES: readonly Scene[] = WORLDS.flatMap((world, w) => {
     truth: truth.name,
     right: truth.right,
     isGross: truth.isGross ?? false,
+    isOfForm: FORM_TRUTHS.includes(truth),
     trace: (seed: number) => new MadeTrace(draw(seed), truth),
   }));
 });
@@ -117,7 +120,7 @@ export function recordedScenes(folder: string): readonly Scene[] | null {
 function sceneOf(world: string, from: string, to: string, pair: RecordedPair): Scene {
   const { right, figures } = truthOf(pair);
   const truth = `${from} to ${to} (${figures})`;
-  return { world, truth, right, isGross: false, trace: (seed) => new RecordedTrace(pair, seed) };
+  return { world, truth, right, isGross: false, isOfForm: false, trace: (seed) => new RecordedTrace(pair, seed) };
 }
 
 /**
@@ -133,6 +136,7 @@ function against(world: string, name: string, calls: readonly RecordedCall[]): r
       truth: `${name}, against itself`,
       right: 'promote',
       isGross: false,
+      isOfForm: false,
       trace: (seed) => new RecordedTrace({ ...pair, tie: 'moment' }, seed),
     },
     {
@@ -140,6 +144,7 @@ function against(world: string, name: string, calls: readonly RecordedCall[]): r
       truth: `${name}, against itself at other times`,
       right: 'either',
       isGross: false,
+      isOfForm: false,
       trace: (seed) => new RecordedTrace({ ...pair, tie: 'none' }, seed),
     },
   ];

@@ -113,6 +113,30 @@ const schemaKept = (share: number): Pick<Truth, 'stable' | 'canary'> => ({
   canary: () => ({ badCalls: 1 - share }),
 });
 
+/** Of the form of answers: neither slow nor a fault. */
+export const FORM_TRUTHS: readonly Truth[] = [
+  { name: 'parser missing', right: 'refuse', isGross: true, canary: () => ({ hasParser: false }) },
+  { name: 'wrong template', right: 'refuse', canary: () => ({ prompts: 'template' }) },
+  { name: 'three tokens more', right: 'promote', canary: () => ({ prompts: 'offset' }) },
+  { name: 'another tokenizer', right: 'refuse', canary: () => ({ prompts: 'tokenizer', charsPerToken: 3.9 }) },
+  { name: 'prompts cut to 8k', right: 'refuse', canary: () => ({ prompts: 'cut' }) },
+  { name: 'JSON schema ignored', right: 'refuse', canary: () => ({ badJson: 0.3 }) },
+  { name: 'quantised, 3 % more bad tool calls', right: 'refuse', canary: () => ({ badCalls: 0.01 + 0.03 / 0.7 }) },
+  { name: 'reasoning dropped', right: 'refuse', canary: () => ({ reasons: false }) },
+  { name: 'max_tokens 256', right: 'refuse', canary: () => ({ maxOutput: 256 }) },
+  {
+    name: 'one provider of three other',
+    right: 'promote',
+    stable: () => ({ providers: [{}, {}, { badCalls: 0.06, prompts: 'offset' }] }),
+  },
+  { name: 'fewer bad tool calls', right: 'promote', stable: () => ({ badCalls: 0.1 }) },
+  { name: 'schema 99.7 %', right: 'promote', ...schemaKept(0.997) },
+  { name: 'schema 96.9 %', right: 'either', ...schemaKept(0.969) },
+  { name: 'schema 86.3 %', right: 'refuse', ...schemaKept(0.863) },
+  { name: 'schema 76 %', right: 'refuse', ...schemaKept(0.76) },
+  { name: 'schema 72 %', right: 'refuse', ...schemaKept(0.72) },
+];
+
 /**
  * `refuse` is used where the endpoint is worse than serverless by more than the default margin. Exactly at a margin,
  * and where it is bad only for its first minutes, either answer can be defended.
@@ -159,26 +183,6 @@ export const TRUTHS: readonly Truth[] = [
   { name: 'context 8k', right: 'refuse', canary: unanswered(REJECTED, 1, LONG) },
   { name: 'no memory, 424', right: 'refuse', canary: unanswered(NO_MEMORY_424, 1, LONG) },
   { name: 'no memory, 500', right: 'refuse', canary: unanswered(NO_MEMORY_500, 1, LONG) },
-  // Of the form of answers: neither slow nor a fault.
-  { name: 'parser missing', right: 'refuse', isGross: true, canary: () => ({ hasParser: false }) },
-  { name: 'wrong template', right: 'refuse', canary: () => ({ prompts: 'template' }) },
-  { name: 'three tokens more', right: 'promote', canary: () => ({ prompts: 'offset' }) },
-  { name: 'another tokenizer', right: 'refuse', canary: () => ({ prompts: 'tokenizer', charsPerToken: 3.9 }) },
-  { name: 'prompts cut to 8k', right: 'refuse', canary: () => ({ prompts: 'cut' }) },
-  { name: 'JSON schema ignored', right: 'refuse', canary: () => ({ badJson: 0.3 }) },
-  { name: 'quantised, 3 % more bad tool calls', right: 'refuse', canary: () => ({ badCalls: 0.01 + 0.03 / 0.7 }) },
-  { name: 'reasoning dropped', right: 'refuse', canary: () => ({ reasons: false }) },
-  { name: 'max_tokens 256', right: 'refuse', canary: () => ({ maxOutput: 256 }) },
-  {
-    name: 'one provider of three other',
-    right: 'promote',
-    stable: () => ({ providers: [{}, {}, { badCalls: 0.06, prompts: 'offset' }] }),
-  },
-  { name: 'fewer bad tool calls', right: 'promote', stable: () => ({ badCalls: 0.1 }) },
-  { name: 'schema 99.7 %', right: 'promote', ...schemaKept(0.997) },
-  { name: 'schema 96.9 %', right: 'either', ...schemaKept(0.969) },
-  { name: 'schema 86.3 %', right: 'refuse', ...schemaKept(0.863) },
-  { name: 'schema 76 %', right: 'refuse', ...schemaKept(0.76) },
-  { name: 'schema 72 %', right: 'refuse', ...schemaKept(0.72) },
   { name: 'cold for 3 min', right: 'either', canary: (minute) => ({ slower: minute < 3 ? 5 : 1 }) },
+  ...FORM_TRUTHS,
 ];
