@@ -438,14 +438,31 @@ ledger ok
 
   it('the figures of the form of answers, and what else is odd about them', () => {
     const odds = { passOdds: 0, passAt: 20, stepOdds: 1, stepAt: 1, failOdds: 1e6, failAt: 2_000 };
-    const range = { low: -0.02, high: 0.02 };
     const tools: MetricVerdict = {
-      ...{ metric: 'tools', judge: 'act', status: 'open', few: { seen: 12, needed: 3_744 } },
-      ...{ stable: 0.01, canary: 0, effect: -0.01, ...range, margin: 0.02, ...odds },
+      metric: 'tools',
+      judge: 'act',
+      status: 'open',
+      few: { seen: 12, needed: 3_744 },
+      stable: 0.01,
+      canary: 0,
+      effect: -0.01,
+      low: -0.02,
+      high: 0.02,
+      margin: 0.02,
+      ...odds,
     };
     const prompts: MetricVerdict = {
-      ...{ metric: 'promptTokens', judge: 'act', status: 'fail', pairs: { of: 40, same: 2 } },
-      ...{ stable: 1_000, canary: 1_060, effect: 57, low: -3, high: 120, margin: 8, ...odds },
+      metric: 'promptTokens',
+      judge: 'act',
+      status: 'fail',
+      pairs: { of: 40, same: 2 },
+      stable: 1_000,
+      canary: 1_060,
+      effect: 57,
+      low: -3,
+      high: 120,
+      margin: 8,
+      ...odds,
     };
     const verdict = verdictOn(2, {
       summary: 'so it is',
