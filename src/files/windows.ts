@@ -30,8 +30,7 @@ const known = new WeakMap<readonly ChangeWindow[], { readonly from: number; read
 export function windowState(windows: readonly ChangeWindow[], now: number): WindowStatus | null {
   if (windows.length === 0) return null;
   const last = known.get(windows);
-  const until = last?.state.until ?? null;
-  if (last !== undefined && until !== null && now >= last.from && now < until) return last.state;
+  if (last !== undefined && now >= last.from && now < (last.state.until ?? last.from + WEEK_MS)) return last.state;
   const state = stateAt(windows, now);
   known.set(windows, { from: now, state });
   return state;
@@ -41,50 +40,6 @@ export function windowState(windows: readonly ChangeWindow[], now: number): Wind
 export function closedAt(windows: readonly ChangeWindow[], now: number): Closed | null {
   const state = windowState(windows, now);
   return state === null || state.isOpen ? null : { until: state.until, opens: state.untilText };
-}
-
-interface Span {
-  readonly from: number;
-  readonly until: number;
-}
-
-/** The spans since a moment that are over. `at`: when the present state began, which lasts until `until` (null: for weeks). */
-interface Walk {
-  readonly spans: Span[];
-  at: number;
-  isOpen: boolean;
-  until: number | null;
-}
-
-const walks = new WeakMap<readonly ChangeWindow[], Map<number, Walk>>();
-/** So many moments are remembered for each policy: one for each rollout that goes on, and some that are over. */
-const MOST_WALKS = 50;
-
-/**
- * The spans between `since` and `now` (epoch ms) in which no window was open, oldest first. It goes on from what was asked
- * before with the same `since`, because to walk over months takes long.
- */
-export function closedSpans(windows: readonly ChangeWindow[], since: number, now: number): Span[] {
-  if (windows.length === 0 || since >= now) return [];
-  const walk = walkFrom(windows, since, now);
-  while (walk.until !== null && walk.until < now) {
-    if (!walk.isOpen) walk.spans.push({ from: walk.at, until: walk.until });
-    walk.at = walk.until;
-    ({ isOpen: walk.isOpen, until: walk.until } = stateAt(windows, walk.at));
-  }
-  return walk.isOpen || walk.at >= now ? [...walk.spans] : [...walk.spans, { from: walk.at, until: now }];
-}
-
-/** The walk from a moment, which has not gone beyond `now`: the clock may have been set back. */
-function walkFrom(windows: readonly ChangeWindow[], since: number, now: number): Walk {
-  const own = walks.get(windows) ?? new Map<number, Walk>();
-  const known = own.get(since);
-  if (known !== undefined && known.at <= now) return known;
-  const { isOpen, until } = stateAt(windows, since);
-  const walk = { spans: [], at: since, isOpen, until };
-  if (own.size >= MOST_WALKS) own.clear();
-  walks.set(windows, own.set(since, walk));
-  return walk;
 }
 
 function stateAt(windows: readonly ChangeWindow[], now: number): WindowStatus {

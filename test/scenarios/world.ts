@@ -67,7 +67,7 @@ export class World {
   readonly #folder = mkdtempSync(join(tmpdir(), 'upshift-scenario-'));
   readonly #dbPath = join(this.#folder, 'upshift.db');
   readonly #clock: Clock = { now: () => this.now, sleep: () => Promise.reject(new Error('nobody sleeps')), scale: 1 };
-  readonly #policy: Policy;
+  #policy: Policy;
   #policyRecord: NonNullable<JournalEntry['policy']>;
   #ledger: OpenLedger | null = null;
   #routes: Routes;
@@ -294,7 +294,8 @@ export class World {
     const { watch } = this;
     const route = { ...watch.filePolicy, ...change };
     watch.adopt(route, this.now);
-    this.#policyRecord = recordOf(JSON.stringify(route), { ...this.#policy, routes: [route] });
+    this.#policy = { ...this.#policy, routes: [route] };
+    this.#policyRecord = recordOf(JSON.stringify(route), this.#policy);
     await this.tick();
   }
 

@@ -9,7 +9,6 @@ import { ONE_APPROVAL } from '../../src/core/policy/approvals.ts';
 import type { RoutePolicy } from '../../src/core/policy/policy.ts';
 import { SCALING_DEFAULTS } from '../../src/core/policy/scaling.ts';
 import { isAbout } from '../../src/core/rollout/ask.ts';
-import type { Span } from '../../src/core/rollout/pauses.ts';
 import type { Rollout } from '../../src/core/rollout/rollout.ts';
 import { nextState, WATCHED } from '../../src/core/rollout/route-state.ts';
 import type { Happened, RouteState } from '../../src/core/rollout/route-state.ts';
@@ -116,10 +115,8 @@ export function* talk({ policy, days, isPromoted }: Talk, restored: (told: reado
   let state = nextState(WATCHED, { happened: told, filePolicy: policy, askId: null });
   let frozen: Frozen | null = null;
   let pending: OperatorRequest[] = [];
-  const closings: Span[] = [];
   let [now, asks, rollouts, requests] = [START, 0, 0, 0];
   for (const { weather: seenWeather, words, isClosed, isAway } of days) {
-    if (isClosed) closings.push({ from: now, until: now + seenWeather.afterMs });
     now += seenWeather.afterMs;
     for (const word of words) {
       const by = `user${word.uid}@desk`;
@@ -133,7 +130,7 @@ export function* talk({ policy, days, isPromoted }: Talk, restored: (told: reado
     const mine = [...heard];
     for (let i = 0; i < 10; i++) {
       const request = mine.shift() ?? null;
-      const seen = observed(state, seenWeather, policy, { now, asks, rollouts, frozen, request, isClosed, closings });
+      const seen = observed(state, seenWeather, policy, { now, asks, rollouts, frozen, request, isClosed });
       const decided = decide(state.active?.rollout ?? null, seen);
       const happened = happenedBy(decided, state.active?.rollout ?? null, now);
       for (const { event } of happened) {
@@ -166,7 +163,6 @@ function observed(
     readonly frozen: Frozen | null;
     readonly request: OperatorRequest | null;
     readonly isClosed: boolean;
-    readonly closings: readonly Span[];
   },
 ): Observation {
   const { active, last } = state;
@@ -183,7 +179,6 @@ function observed(
     ...(held !== null && { held }),
     ...(at.frozen !== null && { frozen: at.frozen }),
     ...(at.isClosed && { closed: { until: at.now + 3_600_000, opens: 'Tue 09:00 Europe/Berlin' } }),
-    ...(at.closings.length > 0 && { closings: [...at.closings] }),
     request: at.request,
   };
 }

@@ -5,7 +5,7 @@ import { isStill } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import { spanText } from '../text.ts';
-import { isBound, openMs, waitClosed } from './closed.ts';
+import { isBound, waitClosed } from './closed.ts';
 import { decision, leave } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import type { Observation } from './observation.ts';
@@ -103,14 +103,14 @@ export function stillText({ isPaused, isFrozen, pausedBy }: Rollout): string {
 /** How long a proposal was open, if that is longer than the policy allows; else null. */
 export function openTooLong(rollout: Rollout, seen: Observation): string | null {
   const { proposalOpen } = seen.policy.limits;
-  // A pause counts, because somebody chose it. While no window is open nobody could answer.
-  if (rollout.phase !== 'proposed' || openMs(rollout, rollout.since, seen, []) <= proposalOpen) return null;
-  return `${spanText(proposalOpen)}${seen.closings === undefined ? '' : ' of open windows'}`;
+  // A pause and the time in which no window is open count, because the figures get old all the same.
+  if (rollout.phase !== 'proposed' || seen.now - rollout.since <= proposalOpen) return null;
+  return spanText(proposalOpen);
 }
 
 /**
  * Ends a proposal that was open for too long, whoever could still answer it: its price, its demand and its instance are old
- * by then. A pause does not make them younger. `why`: what it waited for; null if that was an answer.
+ * by then. Neither a pause nor a closed window makes them younger. `why`: what it waited for; null if that was an answer.
  */
 export function expire(rollout: Rollout, seen: Observation, why: string | null): Decision | null {
   const open = openTooLong(rollout, seen);

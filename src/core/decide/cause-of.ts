@@ -31,6 +31,7 @@ const CAUSE_OF: Readonly<Record<Reason, Cause | null>> = {
   paused: 'operator',
   frozen: 'frozen',
   closed_window: 'closed_window',
+  open_window: null,
   held: 'operator',
   over_evidence: null,
   not_allowed: 'policy',

@@ -1,4 +1,5 @@
 import type { Ask } from '../rollout/ask.ts';
+import { closedMs, waitsForWindows } from '../rollout/closings.ts';
 import { unpausedMs } from '../rollout/pauses.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { longText } from '../sweep/sweep.ts';
@@ -46,15 +47,26 @@ export function isBound(
 }
 
 /**
- * How much of the time since `since` counts for a deadline of a step or a proposal, ms: not that in which no window was open.
- * A way back waits for no window.
+ * Notes in the rollout that the last change window closed or that one opened, so that no deadline runs meanwhile; null if it is
+ * noted. What is noted holds until the next note, also while no daemon runs: an edit of the policy changes nothing of the past.
  */
-export function openMs(
-  rollout: Rollout,
-  since: number,
-  { now, closings = [] }: Observation,
-  pauses = rollout.pauses,
-): number {
-  const closed = rollout.toward === 'serverless' ? [] : closings;
-  return unpausedMs(pauses === undefined ? {} : { pauses }, since, now, closed);
+export function noteWindow(rollout: Rollout, { closed, now }: Observation): Decision | null {
+  if (!waitsForWindows(rollout)) return null;
+  const isNoted = rollout.closings?.isClosed === true;
+  if ((closed !== undefined) === isNoted) return null;
+  if (closed === undefined) {
+    return decision('open_window', 'open_window', 'changes may be made again', { events: [{ type: 'window_opened' }] });
+  }
+  const events = [{ type: 'window_closed' as const }];
+  return decision('close_window', 'closed_window', closedText(closed, now), { events });
+}
+
+/** How long a step has lasted, ms, without the time in which it was paused or no change window was open. */
+export function stepMs(rollout: Rollout, now: number): number {
+  return unpausedMs(rollout, rollout.since, now) - closedMs(rollout, 'inStep', now);
+}
+
+/** The same of all the time since the endpoint was begun. */
+export function rolloutMs(rollout: Rollout & { readonly startedAt: number }, now: number): number {
+  return unpausedMs(rollout, rollout.startedAt, now) - closedMs(rollout, 'inRollout', now);
 }

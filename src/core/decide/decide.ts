@@ -2,6 +2,7 @@ import { isLive } from '../rollout/rollout.ts';
 import type { Rollout } from '../rollout/rollout.ts';
 import { decideBudget } from './budget-guard.ts';
 import { withCause } from './cause-of.ts';
+import { noteWindow } from './closed.ts';
 import { decision } from './decision.ts';
 import type { Decision } from './decision.ts';
 import { decideDraining } from './draining.ts';
@@ -29,7 +30,7 @@ function decideRoute(rollout: Rollout | null, seen: Observation): Decision {
   const urgent = decideUrgent(rollout, seen);
   if (urgent !== null) return urgent;
   if (seen.request !== null) return answerRequest(rollout, seen, seen.request);
-  const next = decideBudget(rollout, seen) ?? freezeOrThaw(rollout, seen);
+  const next = decideBudget(rollout, seen) ?? freezeOrThaw(rollout, seen) ?? noteWindow(rollout, seen);
   if (next !== null) return next;
   switch (rollout.phase) {
     case 'proposed':

@@ -54,6 +54,8 @@ export const ACTIONS = [
   'resume',
   'freeze',
   'thaw',
+  'close_window',
+  'open_window',
   'refuse',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -88,6 +90,7 @@ export const REASONS = [
   'paused',
   'frozen',
   'closed_window',
+  'open_window',
   'held',
   'over_evidence',
   'not_allowed',

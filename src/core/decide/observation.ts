@@ -9,7 +9,6 @@ import type { BackPolicy } from '../policy/back.ts';
 import type { BudgetPolicy } from '../policy/budget.ts';
 import type { RoutePolicy } from '../policy/policy.ts';
 import type { Alternative } from '../rollout/instances.ts';
-import type { Span } from '../rollout/pauses.ts';
 import type { WarmEndpoint } from '../rollout/rollout.ts';
 import type { ShadowFigures } from '../rollout/ask.ts';
 import type { StepFigures } from '../rollout/step-figures.ts';
@@ -218,11 +217,6 @@ export interface Observation {
   readonly frozen?: Frozen;
   /** Present while no change window of the policy file is open; absent: changes may be made. */
   readonly closed?: Closed;
-  /**
-   * When no window was open since the active rollout was proposed, oldest first, epoch ms; absent: a window was open all the
-   * time.
-   */
-  readonly closings?: readonly Span[];
   /** The abort of the route's last rollout by a person, until somebody lifts it; absent: there is none. */
   readonly held?: Said & { readonly rolloutId: string; readonly toward: Toward };
   /**

@@ -6,6 +6,7 @@ import { ask, expire, stayPaused, stillText } from './asking.ts';
 import type { Question } from './asking.ts';
 import { budgetText, overBudget } from './budget-proposal.ts';
 import { beginEffect, decision, endpointText, leave } from './decision.ts';
+import { closedText } from './closed.ts';
 import type { Decision } from './decision.ts';
 import { isDenied, isDeniedForLong, lastStateText, SCOPE_HINT } from './health-text.ts';
 import { decideLeaving, leaveInstance } from './next-instance.ts';
@@ -22,6 +23,11 @@ export function decideProposed(rollout: In<'proposed'>, seen: Observation): Deci
   if (expired !== null) return expired;
   const what = `${endpointText(seen, rollout)} at ${priceText(price)}${alternativesText(rollout)}${budgetText(seen, price)}${caveatsText(rollout)}`;
   const isAutomatic = seen.policy.approval === 'automatic';
+  // Else it would be bought when the next window opens, on figures of before. There is a new one then if the criteria hold.
+  if (isAutomatic && seen.closed !== undefined && !isStill(rollout)) {
+    const detail = `not begun before the change window closed: ${over ?? closedText(seen.closed, seen.now)}`;
+    return leave(rollout, 'aborted', 'proposal_expired', detail);
+  }
   const question: Question = {
     about: 'step',
     step: 0,

@@ -9,7 +9,7 @@ import { momentText } from '../time.ts';
 import { ask, stayPaused } from './asking.ts';
 import type { Hold, Question } from './asking.ts';
 import { capacityHold, OPEN_SLACK, saturatedHold } from './capacity-hold.ts';
-import { openMs } from './closed.ts';
+import { rolloutMs, stepMs } from './closed.ts';
 import { decision } from './decision.ts';
 import type { Decision, Reason } from './decision.ts';
 import { changedText, evidenceOf, evidenceText } from './evidence.ts';
@@ -215,8 +215,8 @@ function moreText(calls: number, wanted: number, spent: number): string {
 function overdue(rollout: Stopped, seen: Observation, { reason, detail }: Hold): Decision | null {
   if (isStill(rollout) || isAbout(rollout.ask, 'step')) return null;
   const { stepWithin, rolloutWithin } = seen.policy.limits;
-  const isLate = openMs(rollout, rollout.since, seen) > stepWithin;
-  const isVeryLate = openMs(rollout, rollout.startedAt, seen) > rolloutWithin;
+  const isLate = stepMs(rollout, seen.now) > stepWithin;
+  const isVeryLate = rolloutMs(rollout, seen.now) > rolloutWithin;
   if (!isLate && !isVeryLate) return null;
   const why = isVeryLate ? 'rollout_overdue' : 'step_overdue';
   const age = isVeryLate

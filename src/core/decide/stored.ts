@@ -222,7 +222,6 @@ const observationSchema = storedAs<Observation>()(
     request: request.nullable(),
     frozen: z.strictObject(said).optional(),
     closed: z.strictObject({ until: time.nullable(), opens: text }).optional(),
-    closings: z.array(z.strictObject({ from: time, until: time })).optional(),
     held: z.strictObject({ ...said, rolloutId: text, toward: z.enum(['serverless', 'dedicated']) }).optional(),
     concurrency: concurrencySeenSchema.optional(),
     serverlessLimit: amount.nullable().optional(),

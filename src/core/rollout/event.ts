@@ -5,6 +5,7 @@ import type { BudgetEvent } from '../money/budget-marks.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import type { PinnedInstance } from '../sizing/pinned.ts';
 import type { AskAbout, ShadowFigures, Terms } from './ask.ts';
+import type { WindowEvent } from './closings.ts';
 import type { LeftFor } from './instances.ts';
 import type { ProposedRollout, SaidBy, RolloutOutcome, WarmEndpoint } from './rollout.ts';
 
@@ -94,6 +95,7 @@ export type RolloutEvent =
       readonly reason: string | null;
     }
   | { readonly type: 'thawed' }
+  | WindowEvent
   | {
       /** A person lets upshift propose again for the route of a rollout that a person has aborted. */
       readonly type: 'released';

@@ -2,6 +2,8 @@ import { marked } from '../money/budget-marks.ts';
 import { offerText } from '../sizing/offer.ts';
 import type { PinnedInstance } from '../sizing/pinned.ts';
 import { isAbout } from './ask.ts';
+import { isWindowEvent, withClosings } from './closings.ts';
+import type { WindowEvent } from './closings.ts';
 import { isDetourEvent, onDetour, onScalingAsk } from './detour.ts';
 import type { RolloutEvent } from './event.ts';
 import { isStillEvent, stilled } from './pauses.ts';
@@ -15,6 +17,13 @@ import type { Judged, Rollout, RolloutBase, Through } from './rollout.ts';
 export function evolve(rollout: Rollout | null, event: RolloutEvent, at: number): Rollout {
   if (event.type === 'proposed') return { ...event.rollout, phase: 'proposed', isPaused: false, ask: null, since: at };
   if (rollout === null) throw new Error(`the first event of a rollout must be "proposed", not "${event.type}"`);
+  const next = isWindowEvent(event) ? rollout : evolved(rollout, event, at);
+  return withClosings(rollout, next, event, at);
+}
+
+type Later = Exclude<RolloutEvent, WindowEvent | { readonly type: 'proposed' }>;
+
+function evolved(rollout: Rollout, event: Later, at: number): Rollout {
   const base = baseOf(rollout);
   const startedAt = 'startedAt' in rollout ? rollout.startedAt : at;
   if (isDetourEvent(event)) return onDetour(rollout, event, at);

@@ -46,22 +46,10 @@ function spansAfter(pauses: readonly Pause[], isPaused: boolean, at: number): re
   return isOpen ? [...pauses.slice(0, -1), { ...last, until: at }] : pauses;
 }
 
-/** A span of time that is over, epoch ms. */
-export type Span = Required<Pause>;
-
-/**
- * How much of the time from `since` to `now` a rollout was not paused, ms. Deadlines count this, so that none runs meanwhile.
- * `more`: further spans that do not count, in order.
- */
-export function unpausedMs(
-  { pauses = [] }: Pick<Pausing, 'pauses'>,
-  since: number,
-  now: number,
-  more: readonly Span[] = [],
-): number {
+/** How much of the time from `since` to `now` a rollout was not paused, ms. Deadlines count this, so that none runs meanwhile. */
+export function unpausedMs({ pauses = [] }: Pick<Pausing, 'pauses'>, since: number, now: number): number {
   let [counted, at] = [0, since];
-  // Spans of the two lists may overlap.
-  for (const { from, until = now } of [...pauses, ...more].sort((a, b) => a.from - b.from)) {
+  for (const { from, until = now } of pauses) {
     counted += Math.max(0, Math.min(from, now) - at);
     at = Math.max(at, until);
   }

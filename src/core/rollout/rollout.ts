@@ -5,6 +5,7 @@ import type { RoutePolicy } from '../policy/policy.ts';
 import type { CallShape, Toward } from '../route.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import type { Ask, SaidCost, ShadowFigures } from './ask.ts';
+import type { Closings } from './closings.ts';
 import type { CoveredInstances } from './instances.ts';
 import type { Pause } from './pauses.ts';
 import { otherShare } from './split.ts';
@@ -92,6 +93,8 @@ export interface RolloutBase extends CoveredInstances {
   readonly isFrozen?: boolean;
   /** When it was paused or frozen, oldest first; absent: never. */
   readonly pauses?: readonly Pause[];
+  /** How long no change window was open; absent: one always was, or no deadline depends on it. */
+  readonly closings?: Closings;
   readonly ask: Ask | null;
   /** What all calls were last said to cost on serverless; absent: it was never known when something was asked. */
   readonly serverlessMonth?: SaidCost;
@@ -111,7 +114,16 @@ export interface RolloutBase extends CoveredInstances {
 /** What a rollout is when it is proposed; the rest happens to it later. */
 export type ProposedRollout = Omit<
   RolloutBase,
-  'isPaused' | 'pausedBy' | 'isFrozen' | 'pauses' | 'abortedBy' | 'ask' | 'serverlessMonth' | 'overruled' | 'since'
+  | 'isPaused'
+  | 'pausedBy'
+  | 'isFrozen'
+  | 'pauses'
+  | 'closings'
+  | 'abortedBy'
+  | 'ask'
+  | 'serverlessMonth'
+  | 'overruled'
+  | 'since'
 >;
 
 /** Who wanted something, and why. */

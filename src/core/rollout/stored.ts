@@ -8,6 +8,7 @@ import type { Ask, SaidCost, ShadowFigures, Terms } from './ask.ts';
 import type { RolloutEvent } from './event.ts';
 import { LEFT_FOR } from './instances.ts';
 import type { Alternative, LeftInstance } from './instances.ts';
+import type { Closings } from './closings.ts';
 import type { Pause } from './pauses.ts';
 import type { Detour, ProposedRollout, Rollout, Through, WarmEndpoint, WayBack } from './rollout.ts';
 
@@ -91,12 +92,16 @@ const fixed = {
 };
 const abortedBy = z.strictObject({ ...saidBy, at: time });
 const pause = storedAs<Pause>()(z.strictObject({ from: time, until: time.optional() }));
+const closings = storedAs<Closings>()(
+  z.strictObject({ isClosed: z.boolean(), at: time, inStep: time, inRollout: time }),
+);
 const base = {
   ...fixed,
   isPaused: z.boolean(),
   pausedBy: z.strictObject(saidBy).optional(),
   isFrozen: z.boolean().optional(),
   pauses: z.array(pause).optional(),
+  closings: closings.optional(),
   abortedBy: abortedBy.optional(),
   ask: ask.nullable(),
   serverlessMonth: saidCost.optional(),
@@ -235,6 +240,7 @@ export const eventSchema = storedAs<RolloutEvent>()(
     z.strictObject({ type: z.literal('resumed'), ...requested }),
     z.strictObject({ type: z.literal('frozen'), ...requested }),
     z.strictObject({ type: z.literal('thawed') }),
+    z.strictObject({ type: z.enum(['window_closed', 'window_opened']) }),
     z.strictObject({ type: z.literal('released'), ...requested }),
     z.strictObject({ type: z.literal('draining'), outcome, ...over, by: z.strictObject(saidBy).optional() }),
     z.strictObject({ type: z.literal('ended'), outcome, ...over, by: z.strictObject(saidBy).optional() }),

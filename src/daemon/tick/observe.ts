@@ -6,10 +6,10 @@ import type { Spending } from '../../core/money/spending.ts';
 import type { ShadowFigures } from '../../core/rollout/ask.ts';
 import { awaySince } from '../../core/rollout/detour.ts';
 import { isLive, weights } from '../../core/rollout/rollout.ts';
-import type { Phase, Rollout } from '../../core/rollout/rollout.ts';
+import type { Rollout } from '../../core/rollout/rollout.ts';
 import type { Role } from '../../core/route.ts';
 import type { Costs } from '../../core/worth/traffic-history.ts';
-import { closedAt, closedSpans } from '../../files/windows.ts';
+import { closedAt } from '../../files/windows.ts';
 import type { Gateway } from '../../gateway/server.ts';
 import { endpointName } from '../../huggingface/management/spec.ts';
 import { drainPatienceMs, rollbackMs } from '../money/spending.ts';
@@ -80,6 +80,8 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
   const flight = observeInFlight(watch, step, context);
   const outage = watch.demand.outage(now);
   const held = heldBy(state.last);
+  // Those of the policy file, so that an edit of them acts at once.
+  const closed = closedAt(filePolicy.windows, now);
   return {
     now,
     model: watch.model,
@@ -93,7 +95,7 @@ export function observe(watch: Watched, request: OperatorRequest | null, context
     lastToward: state.last?.toward ?? null,
     ...(held !== null && { held }),
     ...(frozen !== null && { frozen }),
-    ...observeWindows(watch),
+    ...(closed !== null && { closed }),
     survey: reported.survey,
     spending: context.spending,
     budget: { file: filePolicy.budget, rollbackMs: rollbackMs(watch, clock) },
@@ -125,21 +127,6 @@ function faultRows({ canaryFaultRow, endpointFaultRow }: Watched['measures']): P
     ...(canaryFaultRow !== null && { canaryFaultRow }),
     ...(endpointFaultRow !== null && { endpointFaultRow }),
   };
-}
-
-/** The phases that have a deadline which closed time does not count to. */
-const TIMED: ReadonlySet<Phase> = new Set(['proposed', 'stepping', 'holding']);
-
-/** The change windows of the policy file, so that an edit of them acts at once. */
-function observeWindows({
-  rollout,
-  filePolicy: { windows },
-  observedAt: now,
-}: Watched): Pick<Observation, 'closed' | 'closings'> {
-  const closed = closedAt(windows, now);
-  const isTimed = rollout !== null && rollout.toward === 'dedicated' && TIMED.has(rollout.phase);
-  const closings = isTimed ? closedSpans(windows, rollout.createdAt, now) : [];
-  return { ...(closed !== null && { closed }), ...(closings.length > 0 && { closings }) };
 }
 
 /** The abort by a person that nobody has lifted; null if there is none. */

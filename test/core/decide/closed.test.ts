@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { rolloutMs, stepMs } from '../../../src/core/decide/closed.ts';
 import { decide } from '../../../src/core/decide/decide.ts';
 import type { Action } from '../../../src/core/decide/decision.ts';
 import type { Observation, OperatorRequest } from '../../../src/core/decide/observation.ts';
 import { NO_BUDGET } from '../../../src/core/policy/budget.ts';
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import { SCALING_DEFAULTS } from '../../../src/core/policy/scaling.ts';
+import type { RolloutEvent } from '../../../src/core/rollout/event.ts';
 import { evolve } from '../../../src/core/rollout/evolve.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time.ts';
@@ -83,13 +86,16 @@ function scalingAsked(minReplica: number, maxReplica: number): Rollout {
   return evolve(two, { type: 'asked', ...ask }, START);
 }
 
+/** A rollout in which it is noted that the window has closed. */
+const noted = (rollout: Rollout | null) =>
+  rollout === null ? null : evolve(rollout, { type: 'window_closed' }, later.now);
+
 describe('while no change window is open', () => {
   /** What would go further, and what it would be in a window. */
   const FORWARD: readonly (readonly [string, Rollout | null, Partial<Observation>, string])[] = [
     ['a proposal', null, { demand: held, survey: { ...SURVEY, at: later.now } }, 'propose'],
     ['the question about an endpoint', rolloutAfter(), {}, 'ask'],
     ['the question about a step', atStep(2), passed, 'ask'],
-    ['an endpoint that the policy approves', rolloutAfter(), { policy: automatic }, 'provision'],
     ['a step that the policy approves', atStep(2), { ...passed, policy: automatic }, 'enter_step'],
     [
       'a promotion that the policy approves',
@@ -101,7 +107,7 @@ describe('while no change window is open', () => {
   for (const [what, rollout, seen, action] of FORWARD) {
     it(`${what} waits, and says until when`, () => {
       assert.equal(decide(rollout, observation({ ...later, ...seen })).action, action);
-      const decided = decide(rollout, atNight(seen));
+      const decided = decide(noted(rollout), atNight(seen));
       assert.deepEqual([decided.action, decided.reason, decided.cause], ['wait', 'closed_window', 'closed_window']);
       assert.match(decided.detail, UNTIL);
       assert.deepEqual(decided.events, []);
@@ -141,7 +147,7 @@ describe('while no change window is open', () => {
   });
 
   it('a question that is open stays open, unless its evidence is gone', () => {
-    const rollout = asked(atStep(2), 3);
+    const rollout = noted(asked(atStep(2), 3));
     assert.equal(decide(rollout, atNight(passed)).reason, 'closed_window');
     const gone = decide(rollout, atNight({ ...passed, verdict: verdictOn(2, { status: 'inconclusive' }) }));
     assert.equal(gone.action, 'withdraw_ask');
@@ -188,7 +194,7 @@ describe('while no change window is open', () => {
   ];
   for (const [what, rollout, seen, action] of SAME) {
     it(`nothing is different about ${what}`, () => {
-      const decided = decide(rollout, atNight(seen));
+      const decided = decide(noted(rollout), atNight(seen));
       assert.equal(decided.action, action, decided.detail);
       assert.deepEqual(decided, decide(rollout, observation({ ...later, ...seen })));
     });
@@ -221,43 +227,133 @@ describe('while no change window is open', () => {
 });
 
 describe('the time in which no change window is open', () => {
-  const closings = [
-    { from: START + MINUTE_MS, until: START + 10 * HOUR_MS },
-    { from: START + 11 * HOUR_MS, until: START + 20 * HOUR_MS },
+  type At = readonly [hours: number, event: RolloutEvent['type']];
+  const who = { by: 'ann@desk', reason: null };
+  /** A rollout after what happened to it, hours after START. */
+  const after = (rollout: Rollout, happened: readonly At[]) =>
+    happened.reduce(
+      (next, [hours, type]) => evolve(next, { type, ...who } as RolloutEvent, START + hours * HOUR_MS),
+      rollout,
+    );
+  const NIGHTS: readonly At[] = [
+    [1, 'window_closed'],
+    [10, 'window_opened'],
+    [11, 'window_closed'],
+    [20, 'window_opened'],
   ];
-  const closedMs = 19 * HOUR_MS - MINUTE_MS;
+  const closedFor = 18 * HOUR_MS;
   const few = { verdict: verdictOn(2, { canaryCalls: 1 }), policy: automatic };
+  const overdueAt = (rollout: Rollout, now: number, seen: Partial<Observation> = {}) =>
+    decide(rollout, observation({ ...few, now, ...seen })).reason === 'step_overdue';
+
+  it('is noted once when a window closes, and once when one opens, and is closed for the deadline meanwhile', () => {
+    const closed = decide(atStep(2), atNight(few));
+    assert.deepEqual([closed.action, closed.events], ['close_window', [{ type: 'window_closed' }]]);
+    assert.match(closed.detail, UNTIL);
+    const night = after(atStep(2), [[0.5, 'window_closed']]);
+    assert.notEqual(decide(night, atNight(few)).action, 'close_window');
+    const opened = decide(night, observation({ ...few, now: START + 30 * HOUR_MS }));
+    assert.deepEqual(
+      [opened.action, opened.events, opened.cause],
+      ['open_window', [{ type: 'window_opened' }], undefined],
+    );
+    const day = after(night, [[30, 'window_opened']]);
+    assert.equal(decide(day, observation({ ...few, now: START + 30 * HOUR_MS })).action, 'wait');
+  });
 
   it('does not count to the deadline of a step, to the millisecond', () => {
-    const at = (now: number) => decide(atStep(2), observation({ ...few, now, closings }));
-    assert.notEqual(at(START + closedMs + limits.stepWithin).reason, 'step_overdue');
-    assert.deepEqual([at(START + closedMs + limits.stepWithin + 1).reason], ['step_overdue']);
+    const rollout = after(atStep(2), NIGHTS);
+    assert.equal(overdueAt(rollout, START + closedFor + limits.stepWithin), false);
+    assert.equal(overdueAt(rollout, START + closedFor + limits.stepWithin + 1), true);
+  });
+
+  it('stays as it was if the windows are taken out of the policy', () => {
+    const night = after(atStep(2), [[1, 'window_closed']]);
+    const now = START + HOUR_MS + limits.stepWithin;
+    const noted = decide(night, observation({ ...few, now }));
+    assert.equal(noted.action, 'open_window');
+    const next = noted.events.reduce<Rollout>((rollout, event) => evolve(rollout, event, now), night);
+    assert.equal(overdueAt(next, now), false);
+    assert.equal(overdueAt(next, now + limits.stepWithin - HOUR_MS + 1), true);
+  });
+
+  it('is what was last noted while no daemon runs', () => {
+    const stopped = after(atStep(2), [[1, 'window_closed']]);
+    const started = after(stopped, [[90, 'window_opened']]);
+    const causeOf = (rollout: Rollout) => decide(rollout, observation({ ...few, now: START + 90 * HOUR_MS })).cause;
+    assert.equal(causeOf(started), 'no_data');
+    assert.equal(causeOf(atStep(2)), 'overdue');
   });
 
   it('counts once where the rollout was also paused', () => {
-    const pause = evolve(atStep(2), { type: 'paused', by: 'ann@desk', reason: null }, START + 9 * HOUR_MS);
-    const rollout = evolve(pause, { type: 'resumed', by: 'ann@desk', reason: null }, START + 12 * HOUR_MS);
-    const quiet = closedMs + HOUR_MS;
-    const at = (now: number) => decide(rollout, observation({ ...few, now, closings }));
-    assert.notEqual(at(START + quiet + limits.stepWithin).reason, 'step_overdue');
-    assert.equal(at(START + quiet + limits.stepWithin + 1).reason, 'step_overdue');
+    const rollout = after(atStep(2), [
+      [1, 'window_closed'],
+      [9, 'paused'],
+      [10, 'window_opened'],
+      [10.5, 'window_closed'],
+      [12, 'resumed'],
+      [20, 'window_opened'],
+    ]);
+    assert.equal(overdueAt(rollout, START + 19 * HOUR_MS + limits.stepWithin), false);
+    assert.equal(overdueAt(rollout, START + 19 * HOUR_MS + limits.stepWithin + 1), true);
   });
 
-  it('does not count to the time for which a proposal is open, but a pause does', () => {
-    const paused = evolve(proposed, { type: 'paused', by: 'ann@desk', reason: null }, START);
-    for (const rollout of [proposed, paused]) {
-      const at = (now: number) => decide(rollout, observation({ now, closings }));
-      assert.notEqual(at(START + closedMs + limits.proposalOpen).reason, 'proposal_expired');
-      const over = at(START + closedMs + limits.proposalOpen + 1);
-      assert.equal(over.reason, 'proposal_expired');
-    }
-    const over = decide(proposed, observation({ now: START + closedMs + limits.proposalOpen + 1, closings }));
-    assert.match(over.detail, /nobody answered in 24\.0 h of open windows/);
+  it('counts to the time for which a proposal is open, because its figures get old', () => {
+    const now = START + limits.proposalOpen;
+    assert.equal(decide(proposed, observation({ now, closed: NIGHT })).reason, 'closed_window');
+    const over = decide(proposed, observation({ now: now + 1, closed: NIGHT }));
+    assert.deepEqual([over.action, over.reason], ['end', 'proposal_expired']);
+    const late = decide(proposed, observation({ now: now + 1, ...says('approve', { step: 0 }) }));
+    assert.deepEqual([late.action, late.reason], ['refuse', 'proposal_expired']);
+  });
+
+  it('ends a proposal that the policy approves, so that nothing is bought on figures of before', () => {
+    const ended = decide(rolloutAfter(), atNight({ policy: automatic }));
+    assert.deepEqual([ended.action, ended.reason], ['end', 'proposal_expired']);
+    assert.match(ended.detail, /^not begun before the change window closed: closed until Tue 09:00/);
+    const paused = after(rolloutAfter(), [[0, 'paused']]);
+    assert.equal(decide(paused, atNight({ policy: automatic })).reason, 'paused');
   });
 
   it('counts on a way back, which waits for no window', () => {
     const slow = { verdict: verdictOn(2, { canaryCalls: 1 }) };
-    const at = (now: number) => decide(backAtStep(2), observation({ ...slow, now, closings }));
+    const at = (now: number) => decide(backAtStep(2), observation({ ...slow, now, closed: NIGHT }));
     assert.equal(at(START + limits.stepWithin + 1).reason, 'step_overdue');
+  });
+
+  it('makes a rollout no larger, however often windows open and close', () => {
+    const months = Array.from({ length: 2_000 }, (_, i): At => [i, i % 2 === 0 ? 'window_closed' : 'window_opened']);
+    const size = (rollout: Rollout) => JSON.stringify(rollout).length;
+    assert.ok(size(after(atStep(2), months)) - size(atStep(2)) < 150);
+  });
+
+  /** One hour of a rollout: what happens at its beginning. */
+  const hours = fc.array(
+    fc.constantFrom<RolloutEvent['type'] | 'step' | null>(
+      ...(['window_closed', 'window_opened', 'paused', 'resumed', 'frozen', 'thawed', 'step'] as const),
+      ...[null, null, null],
+    ),
+    { maxLength: 40 },
+  );
+
+  it('adds up with pauses as if each hour were looked at', () => {
+    const stepped = { type: 'step_entered', step: 2, weight: 0.5, phase: 'stepping' } as const;
+    fc.assert(
+      fc.property(hours, (all) => {
+        let rollout: Rollout & { readonly startedAt: number } = atStep(2);
+        let [isClosed, isPaused, isFrozen, inStep, inRollout] = [false, false, false, 0, 0];
+        for (const [hour, what] of all.entries()) {
+          const event = what === 'step' ? stepped : ({ type: what, ...who } as RolloutEvent);
+          if (what !== null) rollout = evolve(rollout, event, START + hour * HOUR_MS) as typeof rollout;
+          if (what === 'step') inStep = 0;
+          isClosed = what === 'window_closed' || (what !== 'window_opened' && isClosed);
+          isPaused = what === 'paused' || (what !== 'resumed' && isPaused);
+          isFrozen = what === 'frozen' || (what !== 'thawed' && isFrozen);
+          if (!isClosed && !isPaused && !isFrozen) [inStep, inRollout] = [inStep + 1, inRollout + 1];
+        }
+        const now = START + all.length * HOUR_MS;
+        assert.deepEqual([stepMs(rollout, now), rolloutMs(rollout, now)], [inStep * HOUR_MS, inRollout * HOUR_MS]);
+      }),
+    );
   });
 });

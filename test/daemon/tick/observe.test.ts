@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { openMs } from '../../../src/core/decide/closed.ts';
 import type { Rollout } from '../../../src/core/rollout/rollout.ts';
-import { DAY_MS, HOUR_MS } from '../../../src/core/time.ts';
 import type { Watched } from '../../../src/daemon/tick/observe.ts';
 import type { RouteWatch } from '../../../src/daemon/route/watch.ts';
 import { atStep, backAtStep, promotedRollout, shadowingRollout } from '../../support/samples.ts';
@@ -79,17 +77,6 @@ describe('an observation', () => {
       assert.deepEqual(stand.observe(), first);
     });
     fc.assert(law, { numRuns: 200 });
-  });
-
-  it('knows of all time in which no change window was open, however old the rollout is', () => {
-    const windows = [{ days: ['wed'], from: '09:00', to: '10:00', zone: 'UTC' }];
-    for (const days of [10, 45, 200]) {
-      const rollout = atStep(1);
-      const stand = new Stand({ ...SETTINGS, windows }).begin(rollout);
-      stand.now = rollout.createdAt + days * DAY_MS;
-      const counted = openMs(rollout, rollout.createdAt, stand.look());
-      assert.ok(counted <= (days / 7 + 1) * HOUR_MS, `${days} days: ${counted / HOUR_MS} h`);
-    }
   });
 
   it('can be made of a watch that is frozen', () => {
