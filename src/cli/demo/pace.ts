@@ -18,7 +18,7 @@ const NOISE_MS = 200;
  * The slowest clock plays the demo in about three minutes. A faster one than the fastest would save little time, and leave
  * no room for a machine that becomes busy after it was measured.
  */
-const SCALES = { slowest: 22, fastest: 32 } as const;
+const SCALES = { slowest: 24, fastest: 32 } as const;
 
 /**
  * The time scale for a machine that does 95 of 100 short pieces of work within `lateMs` of their time, real ms: the less it
