@@ -6,8 +6,8 @@ import type { Signs } from './signs.ts';
  * ten seconds in which they set out. Each level is a quarter higher than the one below. An engine that is full queues calls,
  * and the first token comes later. If its batches are too large, each token takes longer. A level is well if two things
  * hold: no sign is worse than at the lowest levels that were seen (the endpoint without much demand) by more than a factor
- * and what chance explains, and at most one call in fifty was turned away because the engine was full. Each call takes the same time to count, and the
- * memory is bounded by levels times signs.
+ * and what chance explains, and no more than one call in fifty was turned away because the engine was full, beyond chance. Each
+ * call takes the same time to count, and the memory is bounded by levels times signs.
  */
 export interface Capacity {
   /** Calls at once per replica: the mean of the highest level that was well. */
@@ -131,7 +131,7 @@ export class CapacityTable {
     });
     const slow = new Set(known.filter((level) => isSlow(level, base)));
     for (const level of known) level.isSlow = slow.has(level);
-    const isFull = known.map((level) => level.isSlow || level.turnedAway > level.calls * TURNED_AWAY);
+    const isFull = known.map((level) => level.isSlow || isTurningAway(level));
     const full = isFull.indexOf(true);
     // More concurrency never makes an engine faster. If a level was well, a full level below it was bad luck. A level that looks
     // slow, and has too few calls to tell, is no such proof.
@@ -172,6 +172,12 @@ function baseOf(known: readonly Level[], sign: number): ReturnType<typeof meanSi
     if (base !== null) return base;
   }
   return null;
+}
+
+/** Whether a level turned away more calls than its share, and more than chance explains: one of 30 says little about one in 50. */
+function isTurningAway({ calls, turnedAway }: Level): boolean {
+  const expected = calls * TURNED_AWAY;
+  return turnedAway > expected + CLEAR * Math.sqrt(expected * (1 - TURNED_AWAY));
 }
 
 /**

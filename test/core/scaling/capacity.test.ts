@@ -53,7 +53,7 @@ describe('what one replica carries', () => {
   const full: readonly (readonly [string, Partial<Seen>, mayCarry: number | undefined])[] = [
     ['the first token takes more than twice as long as at the lowest level', { firstTokenMs: 410 }, 12.8],
     ['a token takes more than 1.5 times as long as at the lowest level', { perTokenMs: 31 }, 12.8],
-    ['more than one call in fifty is turned away', { refused: 1 }, undefined],
+    ['more than one call in fifty is turned away', { refused: 2 }, undefined],
   ];
   for (const [when, how, mayCarry] of full) {
     it(`ends below the concurrency at which ${when}`, () => {
@@ -68,6 +68,14 @@ describe('what one replica carries', () => {
     assert.equal(feed(table, { perReplica: 4 }, { perReplica: 40, ...late })?.mayCarry, 32);
     assert.equal(feed(table, { perReplica: 32, ...late })?.mayCarry, 25.6);
     assert.deepEqual(feed(table, { perReplica: 25.6 }), { carried: 25.6, isLimit: true, mayCarry: 25.6 });
+  });
+
+  it('does not end at a level that turned away so few of its calls that it may be chance', () => {
+    const once = { perReplica: 16, calls: 5, spans: 5 };
+    const seen = feed(new CapacityTable(ALL), { perReplica: 2 }, once, { ...once, spans: 1, refused: 1 });
+    assert.deepEqual(seen, { carried: 16, isLimit: false });
+    const often = feed(new CapacityTable(ALL), { perReplica: 2 }, once, { ...once, spans: 1, refused: 3 });
+    assert.deepEqual(often, { carried: 2, isLimit: true });
   });
 
   it('does not end at a level that is only somewhat slower', () => {
@@ -157,7 +165,7 @@ describe('what one replica carries', () => {
   });
 
   it('is the same after a restart at a level that turned calls away and is somewhat slower', () => {
-    const seen = [{ perReplica: 0.5 }, { perReplica: 1.25, firstTokenMs: 360, refused: 1 }];
+    const seen = [{ perReplica: 0.5 }, { perReplica: 1.25, firstTokenMs: 360, refused: 2 }];
     const table = new CapacityTable(ALL);
     const capacity = feed(table, ...seen);
     assert.deepEqual(new CapacityTable(ALL, table.learned).capacity, capacity);
