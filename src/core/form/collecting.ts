@@ -16,6 +16,9 @@ const MOST_CALLS = 64;
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 const decoder = new TextDecoder();
+const strict = new TextDecoder('utf-8', { fatal: true });
+/** A character that only bytes in UTF-8 can have come to, so that what else is broken beside it is a broken byte. */
+const MEANT = /[^\x00-\x7f\ufffd]/;
 
 /** Gathers what an answer holds, from its events or from the whole of it, in the formats that `StreamedAnswer` reads. */
 export class Collecting {
@@ -243,7 +246,10 @@ function readableOf(value: Json, text: string): Json {
   return meant === text ? value : (objectOf(parseAnswer(meant)) ?? value);
 }
 
-/** A text of one character for each byte as it was meant, or a decoded text as it is. */
+/**
+ * A text of one character for each byte as it was meant, or a decoded text as it is. A decoded text of Latin letters alone
+ * (`café`) looks like bytes, but like bytes that are not in UTF-8.
+ */
 function decoded(text: string): string {
   if (!BEYOND_ASCII.test(text)) return text;
   const bytes = new Uint8Array(text.length);
@@ -252,5 +258,10 @@ function decoded(text: string): string {
     if (unit > 0xff) return text;
     bytes[at] = unit;
   }
-  return decoder.decode(bytes);
+  try {
+    return strict.decode(bytes);
+  } catch {
+    const repaired = decoder.decode(bytes);
+    return MEANT.test(repaired) ? repaired : text;
+  }
 }

@@ -4,8 +4,9 @@ import type { Agreement } from '../form/agreement.ts';
 import type { AnswerForm } from '../form/form.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Role } from '../route.ts';
+import type { Asks } from './asks.ts';
 import { CallMap } from './call-map.ts';
-import { providerKey } from './provider-key.ts';
+import { nameKey } from './name-key.ts';
 import { EARLY_US } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
 
@@ -26,6 +27,10 @@ export interface Assigned extends CallKey {
   readonly weight: number;
   /** The unit that it was assigned with; absent: it was assigned by itself. */
   readonly unit?: number;
+  /** What it asks of the form of its answer; absent if that is not known. */
+  readonly asks?: Asks;
+  /** Of a call with a copy: stands for the agent that sent it; absent if that is not known. */
+  readonly agent?: number;
   /** How long it was then held, until it was sent or ended. */
   readonly waitedUs: number;
 }
@@ -164,12 +169,17 @@ export function fullView(assigned: Assigned, known: Known | null, lateUs: number
 }
 
 function viewAt(
-  { assignedAtUs, role, step, weight, unit, waitedUs }: Assigned,
+  { assignedAtUs, role, step, weight, unit, asks, agent, waitedUs }: Assigned,
   known: Known | null,
   atUs: number,
 ): JudgedCall {
   const held = waitedUs >= DELAYED_US ? { wasHeld: true } : {};
-  const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...(unit !== undefined && { unit }), ...held };
+  const more = {
+    ...(unit !== undefined && { unit }),
+    ...(asks !== undefined && { asks }),
+    ...(agent !== undefined && { agent }),
+  };
+  const base = { arrivedAtUs: assignedAtUs, role, step, weight, ...more, ...held };
   if (known === null || known.knownAfterUs >= atUs) {
     const running = { outcome: null, knownAfterUs: atUs, durationUs: atUs };
     return { ...base, ...running, ...NOTHING };
@@ -203,7 +213,7 @@ export function knownOf(call: Call): Known {
   const afterUs = knownAfterAllUs(call.attempts);
   const knownAfter = afterUs === null ? durationUs : afterUs - waitedUs;
   const agreement = call.agreement == null ? {} : { agreement: call.agreement };
-  const provider = call.hasShadow && call.provider != null ? { provider: providerKey(call.provider) } : {};
+  const provider = call.hasShadow && call.provider != null ? { provider: nameKey(call.provider) } : {};
   const tokens = { firstTokenUs, promptTokens, outputTokens, isEmpty };
   return { outcome, knownAfterUs: knownAfter, durationUs, ...tokens, form, ...agreement, ...provider };
 }

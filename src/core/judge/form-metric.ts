@@ -1,8 +1,10 @@
 import type { FormMetric, MetricPolicy } from '../policy/judge.ts';
-import type { Role } from '../route.ts';
+import type { AnswerForm } from '../form/form.ts';
+import type { Affinity } from '../route.ts';
 import { ExcessBet } from '../stats/excess.ts';
+import { mayHave } from './asks.ts';
 import type { FailOdds } from './error-rates.ts';
-import { marginsOf, PARTS } from './form-scores.ts';
+import { marginsOf, missesSchema, PARTS } from './form-scores.ts';
 import type { Measure } from './form-scores.ts';
 import { usualOf } from './form-usual.ts';
 import type { Usual } from './form-usual.ts';
@@ -25,6 +27,9 @@ const PAIR_MEMORY = 100;
 /** It rises as fast as this, because one conversation about templates has such tokens in many pairs in a row. */
 const BURST_MEMORY = 10;
 
+/** With fewer units than this their coverage is taken to be that of calls. */
+const SEEN_UNITS = 20;
+
 /** One measure of a metric, and how many calls have it. */
 interface Part {
   readonly measure: Measure;
@@ -33,6 +38,10 @@ interface Part {
   /** Answered stable calls, and those among them that have a score. */
   answered: number;
   scored: number;
+  /** The same of stable units. */
+  readonly units: { answered: number; scored: number };
+  /** Pairs of which both halves have a score. */
+  pairs: number;
 }
 
 interface PartVerdict {
@@ -52,30 +61,46 @@ export class FormMetricJudge {
   readonly #callsPerMinute: number;
   /** The canary's weight in the first step, with which needed calls are computed. */
   readonly #weight: number;
+  readonly #affinity: Affinity;
+  /** Calls, and those among them that are the first of their unit. */
+  #calls = 0;
+  #firsts = 0;
+  /** Answers of the canary whose tool calls are broken, and those that only miss a schema. */
+  readonly #broken = { all: 0, schema: 0 };
   readonly #parts: readonly Part[];
   /** Template tokens are so rare that one pair with them on the endpoint alone says much. Null for other metrics. */
   readonly #pairBet: { readonly bet: ExcessBet; usual: number; lately: number } | null;
 
-  /** Computed once for each measure and odds. */
-  readonly #needed = new Map<string, number>();
+  /** What is needed, computed once for each measure and odds. */
+  readonly #known = new Map<string, number>();
 
   constructor(
     name: FormMetric,
     policy: MetricPolicy,
     profile: Profile,
-    { failAt, weight, hasUnits }: { readonly failAt: FailOdds; readonly weight: number; readonly hasUnits: boolean },
+    { failAt, weight, affinity }: { readonly failAt: FailOdds; readonly weight: number; readonly affinity: Affinity },
   ) {
     this.name = name;
     this.#policy = policy;
     this.#failAt = failAt;
     this.#weight = weight;
+    this.#affinity = affinity;
+    const hasUnits = affinity !== 'call';
     this.#callsPerMinute = profile.callsPerMinute;
     const { measures, isTwoSided } = PARTS[name];
     const { callsPerMinute } = profile;
     this.#parts = measures.map((measure) => {
       const usual = usualOf(profile, measure);
       const rule = { ...marginsOf(measure, policy), usual: usual.share, callsPerMinute, isTwoSided, hasUnits };
-      return { measure, usual, strand: new ShareStrand(rule), answered: 0, scored: 0 };
+      return {
+        measure,
+        usual,
+        strand: new ShareStrand(rule),
+        answered: 0,
+        scored: 0,
+        units: { answered: 0, scored: 0 },
+        pairs: 0,
+      };
     });
     const { share } = usualOf(profile, 'leak');
     this.#pairBet = name === 'leak' ? { bet: new ExcessBet(), usual: share, lately: share } : null;
@@ -83,21 +108,34 @@ export class FormMetricJudge {
 
   take(call: JudgedCall, scores: Scores): void {
     this.cover(call, scores);
-    this.takeUnit(call.role, call.weight, scores);
+    this.takeUnit(call, scores);
   }
 
   /** Takes the first call of a unit. It has a coin of its own. */
-  takeFirst({ role, weight }: JudgedCall, scores: Scores): void {
-    for (const { measure, strand } of this.#parts) strand.takeFirst(role, weight, scores[measure]);
+  takeFirst({ role, weight, asks }: JudgedCall, scores: Scores): void {
+    this.#firsts++;
+    for (const { measure, strand } of this.#parts) {
+      const score = scores[measure];
+      if (score != null || mayHave(measure, asks)) strand.takeFirst(role, weight, score);
+    }
   }
 
-  /** Takes a unit as one observation. */
-  takeUnit(role: Role, weight: number, scores: Scores): void {
-    for (const { measure, strand } of this.#parts) strand.take(role, weight, scores[measure]);
+  /** Takes a unit as one observation. What does not ask for a measure is left out, whether it was answered or not. */
+  takeUnit({ role, weight, asks }: Pick<JudgedCall, 'role' | 'weight' | 'asks'>, scores: Scores): void {
+    const wasAnswered = scores.faults !== null && scores.faults < 1;
+    for (const { measure, strand, units } of this.#parts) {
+      const score = scores[measure];
+      if (score != null || mayHave(measure, asks)) strand.take(role, weight, score);
+      if (role !== 'stable' || !wasAnswered) continue;
+      units.answered++;
+      if (score != null) units.scored++;
+    }
   }
 
   /** Counts a call for how many calls have the metric. */
-  cover({ role, outcome }: Pick<JudgedCall, 'role' | 'outcome'>, scores: Scores): void {
+  cover({ role, outcome, form }: JudgedCall, scores: Scores): void {
+    this.#calls++;
+    if (role === 'canary') this.#countBroken(scores, form);
     if (role !== 'stable' || outcome !== 'ok') return;
     for (const part of this.#parts) {
       part.answered++;
@@ -105,12 +143,21 @@ export class FormMetricJudge {
     }
   }
 
-  pair(stable: Scores, canary: Scores): void {
+  #countBroken({ tools }: Scores, form: AnswerForm | null | undefined): void {
+    if (this.name !== 'tools' || tools !== 1) return;
+    this.#broken.all++;
+    if (missesSchema(form)) this.#broken.schema++;
+  }
+
+  /** `form`: of the canary's answer. */
+  pair(stable: Scores, canary: Scores, form?: AnswerForm | null): void {
+    this.#countBroken(canary, form);
     for (const part of this.#parts) {
       const [before, after] = [stable[part.measure] ?? null, canary[part.measure] ?? null];
       part.answered++;
       if (before !== null) part.scored++;
       if (before === null || after === null) continue;
+      part.pairs++;
       part.strand.pair(before, after);
       this.#pairAlone(before, after);
     }
@@ -149,6 +196,7 @@ export class FormMetricJudge {
       judge: this.#policy.judge === 'act' && parts.some((one) => one.part.usual.covered !== 0) ? 'act' : 'advise',
       status: isFail ? 'fail' : isPass ? 'pass' : 'open',
       ...(this.#parts.length > 1 && { part: part.measure }),
+      ...(this.#broken.schema * 2 > this.#broken.all && { fault: 'schema' as const }),
       ...(!isFail && judging.length === 0 && few !== undefined && { few }),
       stable: reading.isCurrent ? part.strand.level('stable') : null,
       canary: reading.isCurrent ? part.strand.level('canary') : null,
@@ -178,19 +226,25 @@ export class FormMetricJudge {
   }
 
   /** Set if the route has too few calls with the measure to tell in a step. */
-  #few({ measure, usual, strand, answered, scored }: Part, passAt: number): MetricVerdict['few'] {
-    const covered = answered >= SEEN ? scored / answered : (usual.covered ?? 1);
-    const needed = this.#callsNeeded(measure, usual.share, passAt);
-    const inTime = covered * this.#callsPerMinute * LONG_MINUTES;
+  #few({ measure, usual, strand, answered, scored, units, pairs }: Part, passAt: number): MetricVerdict['few'] {
+    const hasUnits = this.#affinity !== 'call';
+    const coveredCalls = answered >= SEEN ? scored / answered : (usual.covered ?? 1);
+    const covered = hasUnits && units.answered >= SEEN_UNITS ? units.scored / units.answered : coveredCalls;
+    const unitsPerCall = hasUnits && this.#calls >= SEEN ? this.#firsts / this.#calls : 1;
+    const needed = this.#needed(measure, usual.share, passAt);
+    const inTime = covered * unitsPerCall * this.#callsPerMinute * LONG_MINUTES;
     const isFew = this.#callsPerMinute > 0 ? needed > inTime : covered < RARE;
-    return isFew ? { seen: strand.seen, needed } : undefined;
+    if (!isFew) return undefined;
+    const seen = { seen: strand.seen, needed };
+    return this.#affinity === 'call' ? seen : { ...seen, units: this.#affinity, ...(pairs > 0 && { pairs }) };
   }
 
-  #callsNeeded(measure: Measure, usual: number, passAt: number): number {
+  /** So many calls, or units, show that an equal endpoint is within the margin. */
+  #needed(measure: Measure, usual: number, passAt: number): number {
     const key = `${measure} ${passAt}`;
     const { margin } = marginsOf(measure, this.#policy);
-    const needed = this.#needed.get(key) ?? callsNeeded(usual, margin, { weight: this.#weight, odds: passAt });
-    this.#needed.set(key, needed);
+    const needed = this.#known.get(key) ?? callsNeeded(usual, margin, { weight: this.#weight, odds: passAt });
+    this.#known.set(key, needed);
     return needed;
   }
 }

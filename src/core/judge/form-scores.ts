@@ -69,6 +69,12 @@ function brokenTools(
   return brokenScore(schema);
 }
 
+/** Whether an answer calls tools that were offered, with arguments that parse, and these miss their schema. */
+export function missesSchema(form: AnswerForm | null | undefined): boolean {
+  const tools = form?.tools;
+  return tools != null && tools.called > 0 && tools.areParsed && tools.areOffered && tools.schema === 'bad';
+}
+
 function brokenScore(score: Score | null): number | null {
   return score === null || score === 'unscored' ? null : Number(score === 'bad');
 }

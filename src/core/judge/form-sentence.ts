@@ -5,7 +5,7 @@ import type { FormSign } from '../serving/form-hint.ts';
 import { PARTS } from './form-scores.ts';
 import type { Measure } from './form-scores.ts';
 import { sideName } from './side-name.ts';
-import type { MetricVerdict } from './verdict.ts';
+import type { Few, MetricVerdict } from './verdict.ts';
 
 /** How each measure reads: its subject, and which calls have it. */
 const WORDS: Readonly<Record<Measure, readonly [subject: string, have: string]>> = {
@@ -40,18 +40,32 @@ export function isTwoSided(metric: MetricName): boolean {
  * Of what a metric's difference is a sign, so that its likeliest cause can be named; null if the metric is none of the answers
  * themselves.
  */
-export function signOf({ metric, part }: Pick<MetricVerdict, 'metric' | 'part'>): FormSign | null {
+export function signOf({ metric, part, fault }: Pick<MetricVerdict, 'metric' | 'part' | 'fault'>): FormSign | null {
   if (metric === 'promptTokens' || metric === 'agreement') return metric;
   if (!isFormMetric(metric)) return null;
+  if (fault !== undefined) return fault;
   const measure = measureOf(metric, part);
   return measure === 'cut' ? 'length' : measure;
 }
 
-/** How many calls had a metric of form, and how many it takes to tell: `12 calls asked for tools, about 900 are needed to tell`. */
+/**
+ * How many calls, or units, had a metric of form, and how many it takes to tell: `12 calls asked for tools, about 900 are needed to
+ * tell`.
+ */
 export function fewText({ metric, part, few }: Pick<MetricVerdict, 'metric' | 'part' | 'few'>): string {
   if (few === undefined || !isFormMetric(metric)) return '';
   const needed = String(Number(few.needed.toPrecision(2)));
-  return `${few.seen} calls ${WORDS[measureOf(metric, part)][1]}, about ${needed} are needed to tell`;
+  return `${seenText(few)} ${WORDS[measureOf(metric, part)][1]}, about ${needed} are needed to tell`;
+}
+
+function seenText({ seen, units, pairs = 0 }: Few): string {
+  if (units === undefined) return counted(seen, 'call');
+  const ofUnits = counted(seen - pairs, units === 'agent' ? 'agent' : 'conversation');
+  return pairs === 0 ? ofUnits : `${ofUnits} and ${counted(pairs, 'copied call')}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** The sentence on prompt tokens: `the endpoint counts 3 tokens more in each prompt, in 40 of 40 pairs`. */

@@ -87,7 +87,7 @@ export class Judge {
     this.#lastStep = steps.length;
     this.#earlyFaults = new ShareFailureBet(policy.metrics.faults.rollbackMargin, profile.shares.faults);
     const hasUnits = affinity !== 'call';
-    this.#metrics = new JudgedMetrics(profile, policy, steps, hasUnits);
+    this.#metrics = new JudgedMetrics(profile, policy, steps, affinity);
     this.#units = hasUnits
       ? { early: new FirstCalls(), full: new Units((unit) => this.#metrics.takeUnit(unit)) }
       : null;

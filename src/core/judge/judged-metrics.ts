@@ -1,6 +1,7 @@
 import type { Agreement } from '../form/agreement.ts';
 import { BASIC_METRICS, FORM_METRICS } from '../policy/judge.ts';
 import type { FormMetric, JudgePolicy } from '../policy/judge.ts';
+import type { Affinity } from '../route.ts';
 import { AgreementMetric } from './agreement-metric.ts';
 import { failOdds } from './error-rates.ts';
 import { FormMetricJudge } from './form-metric.ts';
@@ -21,9 +22,10 @@ export class JudgedMetrics {
   readonly #promptTokens: PromptTokens | null;
   readonly #agreement: AgreementMetric | null;
 
-  /** `steps`: the canary's weight at each step. `hasUnits`: whether several calls may be assigned as a whole. */
-  constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[], hasUnits: boolean) {
+  /** `steps`: the canary's weight at each step. `affinity`: what is assigned as a whole. */
+  constructor(profile: Profile, policy: JudgePolicy, steps: readonly number[], affinity: Affinity) {
     const { metrics } = policy;
+    const hasUnits = affinity !== 'call';
     const mayHave = (name: FormMetric) => PARTS[name].measures.some((one) => usualOf(profile, one).covered !== 0);
     const odds = failOdds(policy, steps.length, mayHave);
     this.#basic = BASIC_METRICS.flatMap((name) =>
@@ -33,7 +35,7 @@ export class JudgedMetrics {
     this.#form = FORM_METRICS.flatMap((name) => {
       const own = metrics[name];
       if (own === undefined || own.judge === 'off') return [];
-      return new FormMetricJudge(name, own, profile, { failAt: odds[name], weight, hasUnits });
+      return new FormMetricJudge(name, own, profile, { failAt: odds[name], weight, affinity });
     });
     const { promptTokens, agreement } = metrics;
     this.#promptTokens =
@@ -62,9 +64,10 @@ export class JudgedMetrics {
     }
   }
 
-  takeUnit({ role, weight, scores }: UnitScore): void {
+  takeUnit(unit: UnitScore): void {
+    const { role, weight, scores } = unit;
     for (const metric of this.#basic) metric.takeUnit(role, weight, scores[metric.name]);
-    for (const metric of this.#form) metric.takeUnit(role, weight, scores);
+    for (const metric of this.#form) metric.takeUnit(unit, scores);
   }
 
   /** Takes a pair of the shadow stage with the scores of both. */
@@ -74,7 +77,7 @@ export class JudgedMetrics {
     agreement: Agreement | null,
   ): void {
     for (const metric of this.#basic) metric.pair(before[metric.name], after[metric.name]);
-    for (const metric of this.#form) metric.pair(before, after);
+    for (const metric of this.#form) metric.pair(before, after, calls[1].form);
     this.pairOfStep(calls, agreement);
   }
 

@@ -1,7 +1,8 @@
 import type { JudgedMetric } from '../policy/judge.ts';
-import { ExcessBet, excessOdds } from '../stats/excess.ts';
+import { excessOdds } from '../stats/excess.ts';
 import { UNHEALTHY_AT } from './error-rates.ts';
 import { MOST_ODDS } from './metric-judge.ts';
+import { AgentCounts, OfGroup } from './prompt-counts.ts';
 import type { JudgedCall, MetricVerdict } from './verdict.ts';
 
 /** So many pairs may be odd without a reason to hold: beyond the margin, and different from most others. */
@@ -11,15 +12,16 @@ const ODD_SHARE = 0.05;
 /** A pass shows that fewer pairs than this are odd. */
 const MOST_ODD_SHARE = 0.2;
 
-/** So many groups, and so many differences in each, are told apart. What comes beyond counts as odd. */
+/** So many groups are told apart. What comes beyond is one group. */
 const MOST_GROUPS = 32;
-const MOST_DIFFERENCES = 64;
+const REST = 'rest';
 
-/** The pairs of one provider, with tools or without: how often each difference of tokens was seen. */
-interface Group {
-  readonly counts: Map<number, number>;
-  /** The difference that most pairs have. */
-  usual: number;
+interface Found {
+  /** Pairs with the usual difference of their group. */
+  readonly same: number;
+  /** The usual difference of the largest group. */
+  readonly usual: number;
+  readonly failOdds: number;
 }
 
 /**
@@ -31,22 +33,25 @@ interface Group {
  * - a difference that is not the one that most pairs have, in more than 5 % of the pairs. Each provider, with tools and without,
  *   may have a difference of its own.
  *
- * Each is tested at odds of 2,000 : 1 that hold at every moment, so that both together are wrong in one of 1,000 rollouts at
- * most, if the tokens of a pair are odd independently of the pairs before. For the second, the odds against every
- * assumption of constant differences are needed; the difference that most pairs have gives the least. If no two pairs differ
- * alike, five pairs are enough; if all differ by the same large number, two are.
+ * The pairs of one agent are often alike: one conversation holds the same image in each prompt. So of the odd pairs of an agent
+ * the first counts, and then one of each ten (`prompt-counts.ts`). Pairs that are not odd always count.
+ *
+ * Each is tested at odds of 2,000 : 1, so that both together are wrong in one of 1,000 rollouts at most, if a pair that
+ * counts is odd independently of the pairs before. What was left out would only have raised the odds, so that this holds at
+ * every moment. For the second, the odds are at most those against every assumption of constant differences. The odds are
+ * those of now: many equal pairs that follow take a difference of the beginning back. If all differ by the same large number, two
+ * agents are enough; if no two pairs differ alike, five are.
  */
 export class PromptTokens {
   readonly #policy: JudgedMetric;
-  readonly #groups = new Map<string, Group>();
-  readonly #far = new ExcessBet();
-  #variedPeak = 1;
+  readonly #groups = new Map<string, OfGroup>();
+  readonly #far = new AgentCounts();
   #pairs = 0;
-  /** Pairs whose difference is the usual one of their group. */
-  #same = 0;
   #sums = { stable: 0, canary: 0 };
   #range = { low: 0, high: 0 };
   #farPairs = 0;
+  /** What the pairs so far come to; null until it is asked for. */
+  #found: Found | null = null;
 
   constructor(policy: JudgedMetric) {
     this.#policy = policy;
@@ -65,34 +70,38 @@ export class PromptTokens {
       low: isFirst ? difference : Math.min(this.#range.low, difference),
       high: isFirst ? difference : Math.max(this.#range.high, difference),
     };
-    const isFar = Math.abs(difference) > this.#policy.margin;
-    if (isFar) this.#farPairs++;
-    this.#far.take(isFar, FAR_SHARE);
-    this.#count(`${stable.provider ?? ''} ${stable.form?.tools == null ? 'plain' : 'tools'}`, difference);
-    this.#variedPeak = Math.max(this.#variedPeak, excessOdds(this.#pairs - this.#same, this.#same, ODD_SHARE));
+    const { agent } = stable;
+    if (Math.abs(difference) > this.#policy.margin) {
+      this.#farPairs++;
+      this.#far.add(agent);
+    }
+    this.#groupOf(stable).add(agent, difference);
+    this.#found = null;
   }
 
-  /** Counts a difference in its group, and how many pairs have the usual difference of theirs. */
-  #count(name: string, difference: number): void {
-    const group = this.#groups.get(name) ?? { counts: new Map<number, number>(), usual: difference };
-    const isNew = !this.#groups.has(name);
-    if (isNew && this.#groups.size >= MOST_GROUPS) return;
-    if (isNew) this.#groups.set(name, group);
-    const { counts } = group;
-    const most = counts.get(group.usual) ?? 0;
-    const count = (counts.get(difference) ?? 0) + 1;
-    if (count === 1 && counts.size >= MOST_DIFFERENCES) return;
-    counts.set(difference, count);
-    if (count <= most) return;
-    group.usual = difference;
-    this.#same++;
+  #groupOf({ provider, form, asks }: JudgedCall): OfGroup {
+    const hasTools = asks?.tools ?? form?.tools != null;
+    const name = `${provider ?? ''} ${hasTools ? 'tools' : 'plain'}`;
+    const known = this.#groups.has(name) || this.#groups.size < MOST_GROUPS ? name : REST;
+    const group = this.#groups.get(known) ?? new OfGroup();
+    this.#groups.set(known, group);
+    return group;
+  }
+
+  #find(): Found {
+    const groups = [...this.#groups.values()].map((group) => group.read());
+    const same = groups.reduce((sum, group) => sum + group.same, 0);
+    const odd = groups.reduce((sum, group) => sum + group.odd, 0);
+    const far = excessOdds(this.#far.counted, this.#pairs - this.#farPairs, FAR_SHARE);
+    const [largest] = groups.toSorted((a, b) => b.same - a.same);
+    return { same, usual: largest?.usual ?? 0, failOdds: Math.max(1, far, excessOdds(odd, same, ODD_SHARE)) };
   }
 
   /** The verdict; null if no pair has both counts. `fail`: it holds the rollout before its first step. */
   read(passAt: number): MetricVerdict | null {
     if (this.#pairs === 0) return null;
-    const failOdds = Math.max(this.#far.peak, this.#variedPeak);
-    const odd = Math.max(this.#farPairs, this.#pairs - this.#same);
+    const { same, usual, failOdds } = (this.#found ??= this.#find());
+    const odd = Math.max(this.#farPairs, this.#pairs - same);
     // The first pair of a group says nothing about the others.
     const alike = Math.max(0, this.#pairs - odd - this.#groups.size);
     const passOdds = ((1 - FAR_SHARE) / (1 - MOST_ODD_SHARE)) ** alike * (FAR_SHARE / MOST_ODD_SHARE) ** odd;
@@ -101,10 +110,10 @@ export class PromptTokens {
       metric: 'promptTokens',
       judge: this.#policy.judge === 'act' ? 'act' : 'advise',
       status: isFail ? 'fail' : passOdds >= passAt ? 'pass' : 'open',
-      pairs: { of: this.#pairs, same: this.#same },
+      pairs: { of: this.#pairs, same },
       stable: this.#sums.stable / this.#pairs,
       canary: this.#sums.canary / this.#pairs,
-      effect: this.#usual(),
+      effect: usual,
       ...this.#range,
       margin: this.#policy.margin,
       passOdds: Math.min(MOST_ODDS, passOdds),
@@ -114,12 +123,5 @@ export class PromptTokens {
       failOdds: Math.min(MOST_ODDS, failOdds),
       failAt: UNHEALTHY_AT,
     };
-  }
-
-  /** The usual difference of the largest group. */
-  #usual(): number {
-    const most = ({ counts, usual }: Group) => counts.get(usual) ?? 0;
-    const [largest] = [...this.#groups.values()].toSorted((a, b) => most(b) - most(a));
-    return largest?.usual ?? 0;
   }
 }

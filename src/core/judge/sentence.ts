@@ -31,6 +31,11 @@ export function sentence(metric: MetricVerdict, toward: Toward): string {
   return `${comparison}; ${metric.few === undefined ? evidence(metric) : fewText(metric)}`;
 }
 
+interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
 function sizeSentence(
   { metric, status, stable, canary, effect, low, high, margin }: MetricVerdict,
   name: string,
@@ -40,8 +45,17 @@ function sizeSentence(
   // A canary may fail in this step after it was good in the steps before.
   const now = stable === null || canary === null ? effect : canary / stable - 1;
   const isNew = status === 'fail' && (now < low || now > high);
-  const all = `${ratio(metric, effect)}${isNew ? ' in the whole rollout' : ''} (${ratio(metric, low)} to ${ratio(metric, high)})`;
+  const range = isTold({ status, low, high, margin }) ? ` (${ratio(metric, low)} to ${ratio(metric, high)})` : '';
+  const all = `${ratio(metric, effect)}${isNew ? ' in the whole rollout' : ''}${range}`;
   return `${name} ${isNew ? `${ratio(metric, now)} in this step, ` : ''}${all}; ${limit}`;
+}
+
+/**
+ * Whether the range of a difference is told. A figure fails by bets on single calls, which notice a difference long before the
+ * minutes do from which the range comes. Then a range that reaches to the limit would seem to contradict the evidence.
+ */
+function isTold({ status, low, high, margin }: Pick<MetricVerdict, 'status' | 'margin'> & Range): boolean {
+  return status !== 'fail' || low > margin || high < -margin;
 }
 
 function shareSentence(
@@ -50,7 +64,8 @@ function shareSentence(
 ): string {
   const limit = isTwoSided(metric) ? `limit ${points(margin)} more or fewer` : `limit +${points(margin)}`;
   const isKnown = effect !== null && low !== null && high !== null && high - low < 1;
-  const range = isKnown ? `${signed(effect)}, ${signed(low)} to ${signed(high)}` : null;
+  const span = isKnown && isTold({ status, low, high, margin }) ? `, ${signed(low)} to ${signed(high)}` : '';
+  const range = isKnown ? `${signed(effect)}${span}` : null;
   // At the beginning of a step there is only the data of the steps before.
   if (canary === null || stable === null) {
     return `${name}: ${range === null ? 'no comparison yet' : `difference ${range}`}; ${limit}`;

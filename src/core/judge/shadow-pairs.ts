@@ -2,9 +2,12 @@ import type { Arrival, CallKey } from '../call.ts';
 import { settleRejection } from '../care/next.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Role } from '../route.ts';
+import { asksOf } from './asks.ts';
+import type { Asks } from './asks.ts';
 import { CallMap } from './call-map.ts';
 import { fullView } from './call-order.ts';
 import type { Known, Taker } from './call-order.ts';
+import { nameKey } from './name-key.ts';
 
 /** Identifies a pair by its live call. */
 export interface PairKey extends CallKey {
@@ -12,6 +15,10 @@ export interface PairKey extends CallKey {
   readonly setOutAtUs: number;
   /** Step in which the live call was made; 0: in the shadow stage. */
   readonly step: number;
+  /** Stands for the agent that sent the live call (`nameKey`); absent if that is not known. */
+  readonly agent?: number;
+  /** What the call asks of the form of its answer; absent if that is not known. */
+  readonly asks?: Asks;
 }
 
 /** A call with its copy, as far as they have ended. */
@@ -44,9 +51,9 @@ export class Pairs {
   }
 
   /** One half has ended. It is ignored if its pair was already handed on. */
-  half(role: Role, { gatewayId, arrivedAtUs, setOutAtUs, step }: PairKey, known: Known): void {
+  half(role: Role, { gatewayId, arrivedAtUs, setOutAtUs, step, agent, asks }: PairKey, known: Known): void {
     if (setOutAtUs <= this.#takenUpToUs) return;
-    const key = { gatewayId, arrivedAtUs, setOutAtUs, step };
+    const key = { gatewayId, arrivedAtUs, setOutAtUs, step, ...ofCall({ agent, asks }) };
     const pair = this.#open.get(key) ?? { ...key, stable: null, canary: null };
     pair[role] = known;
     this.#open.set(key, pair);
@@ -81,10 +88,11 @@ export function isInTime({ setOutAtUs, step }: PairKey, lateUs: number, firstSte
 /** Hands a pair on, and returns true, unless both halves were too late: then there is nothing to compare. */
 export function takePair(
   taker: Pick<Taker, 'pair'>,
-  { gatewayId, arrivedAtUs, setOutAtUs, step, stable, canary }: Pair,
+  { gatewayId, arrivedAtUs, setOutAtUs, step, agent, asks, stable, canary }: Pair,
   lateUs: number,
 ): boolean {
-  const assigned = { gatewayId, arrivedAtUs, assignedAtUs: setOutAtUs, step, weight: 0.5, waitedUs: 0 };
+  const when = { gatewayId, arrivedAtUs, assignedAtUs: setOutAtUs, step, weight: 0.5, waitedUs: 0 };
+  const assigned = { ...when, ...ofCall({ agent, asks }) };
   const [live, copy] = [
     fullView({ ...assigned, role: 'stable' }, stable, lateUs),
     fullView({ ...assigned, role: 'canary' }, settledCopy(stable, canary, lateUs), lateUs),
@@ -115,6 +123,19 @@ export function keyOf({
   arrivedAtUs,
   waitedUs,
   step,
-}: CallKey & Pick<Arrival, 'waitedUs' | 'step'>): PairKey {
-  return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, step };
+  agent,
+  shape,
+}: CallKey & Pick<Arrival, 'waitedUs' | 'step' | 'agent' | 'shape'>): PairKey {
+  const setOutAtUs = arrivedAtUs + waitedUs;
+  return { gatewayId, arrivedAtUs, setOutAtUs, step, agent: nameKey(agent), asks: asksOf(shape) };
+}
+
+function ofCall({
+  agent,
+  asks,
+}: {
+  readonly agent: number | undefined;
+  readonly asks: Asks | undefined;
+}): Pick<PairKey, 'agent' | 'asks'> {
+  return { ...(agent !== undefined && { agent }), ...(asks !== undefined && { asks }) };
 }

@@ -42,7 +42,15 @@ const metricVerdict = storedAs<MetricVerdict>()(
     judge: z.enum(['act', 'advise']),
     status: z.enum(['pass', 'fail', 'open']),
     part: z.enum(MEASURES).optional(),
-    few: z.strictObject({ seen: count, needed: count }).optional(),
+    few: z
+      .strictObject({
+        seen: count,
+        needed: count,
+        units: z.enum(['agent', 'session']).optional(),
+        pairs: count.optional(),
+      })
+      .optional(),
+    fault: z.literal('schema').optional(),
     pairs: z.strictObject({ of: count, same: number }).optional(),
     stable: number.nullable(),
     canary: number.nullable(),

@@ -1,5 +1,7 @@
 import type { Role } from '../route.ts';
 import { MINUTE_US } from '../time.ts';
+import { either, mayHave } from './asks.ts';
+import type { Asks } from './asks.ts';
 import { clipped, SCORED } from './scores.ts';
 import type { Scores } from './scores.ts';
 import type { JudgedCall } from './verdict.ts';
@@ -32,12 +34,15 @@ export interface UnitScore {
   readonly role: Role;
   /** The canary's weight when its first call was assigned. */
   readonly weight: number;
+  /** What any of its calls asked of the form of its answer; absent if that is not known. */
+  readonly asks?: Asks;
   readonly scores: Scores;
 }
 
 interface Open {
   readonly role: Role;
   readonly weight: number;
+  asks: Asks | undefined;
   readonly sinceUs: number;
   readonly sums: Map<keyof Scores, { n: number; sum: number; isAsked: boolean }>;
 }
@@ -59,21 +64,23 @@ export class Units {
   /** Takes the next call in order of arrival. Returns whether it is the first of its unit. */
   add(call: JudgedCall, scores: Scores): boolean {
     this.#closeUntil(call.arrivedAtUs - GATHERED_US);
-    const { unit, role, weight } = call;
+    const { unit, role, weight, asks } = call;
     const isFirst = this.#first.isFirst(call);
     if (unit === undefined) {
-      this.#take({ role, weight, scores });
+      this.#take({ role, weight, ...(asks !== undefined && { asks }), scores });
       return true;
     }
     if (isFirst) {
       if (this.#open.size >= MOST_OPEN) this.#closeUntil(Number.POSITIVE_INFINITY, 1);
-      this.#open.set(unit, { role, weight, sinceUs: call.arrivedAtUs, sums: new Map() });
+      this.#open.set(unit, { role, weight, asks, sinceUs: call.arrivedAtUs, sums: new Map() });
     }
     const open = this.#open.get(unit);
     // What comes after a unit was closed is no evidence: its coin is known.
     if (open === undefined) return isFirst;
+    if (!isFirst) open.asks = either(open.asks, asks);
     for (const name of SCORED) {
       const score = scores[name];
+      if (score == null && !mayHave(name, asks)) continue;
       const sums = open.sums.get(name) ?? { n: 0, sum: 0, isAsked: true };
       open.sums.set(name, sums);
       // The calls of a unit are alike: if one does not ask for it, one that failed has not asked either.
@@ -93,13 +100,14 @@ export class Units {
 
   #closeUntil(untilUs: number, most = Number.POSITIVE_INFINITY): void {
     let left = most;
-    for (const [unit, { role, weight, sinceUs, sums }] of this.#open) {
+    for (const [unit, { role, weight, asks, sinceUs, sums }] of this.#open) {
       if (sinceUs > untilUs || left-- <= 0) return;
       this.#open.delete(unit);
       const means = [...sums]
         .filter(([, { n, isAsked }]) => n > 0 || isAsked)
         .map(([name, { n, sum }]) => [name, n === 0 ? null : sum / n] as const);
-      this.#take({ role, weight, scores: Object.fromEntries(means) as Scores });
+      const scores = Object.fromEntries(means) as Scores;
+      this.#take({ role, weight, ...(asks !== undefined && { asks }), scores });
     }
   }
 }

@@ -1,7 +1,8 @@
 import type { AnswerForm } from '../form/form.ts';
 import type { Outcome } from '../outcome.ts';
 import type { MetricName } from '../policy/judge.ts';
-import type { Role } from '../route.ts';
+import type { Affinity, Role } from '../route.ts';
+import type { Asks } from './asks.ts';
 import type { Measure } from './form-scores.ts';
 
 /** The result of comparing the two roles. Only `pass` lets a step end; `fail` rolls back; every other status holds. */
@@ -31,10 +32,26 @@ export interface JudgedCall {
   readonly isEmpty: boolean | null;
   /** The form of its answer; null or absent if it is not known. */
   readonly form?: AnswerForm | null;
+  /** What it asks of the form of its answer; absent if that is not known. */
+  readonly asks?: Asks;
+  /** Of a call with a copy: stands for the agent that sent it; absent if that is not known. */
+  readonly agent?: number;
   /** Of a call with a copy: stands for the provider that served it behind serverless; absent if that is not known. */
   readonly provider?: number;
   /** Whether it was held for longer than `DELAYED_US` before it was sent, or until it ended. */
   readonly wasHeld?: boolean;
+}
+
+/** How much is known of a metric that too little of the route has. */
+export interface Few {
+  /** How many had it so far: calls, or units if several calls may be assigned as a whole. Of a pair both halves are one. */
+  readonly seen: number;
+  /** How many it takes to tell. */
+  readonly needed: number;
+  /** Absent: calls. */
+  readonly units?: Exclude<Affinity, 'call'>;
+  /** Of units: how many of `seen` are pairs, of which each is one. Absent: none. */
+  readonly pairs?: number;
 }
 
 /** One metric of a verdict. */
@@ -45,8 +62,10 @@ export interface MetricVerdict {
   readonly status: 'pass' | 'fail' | 'open';
   /** Which part of the metric these figures are of, if it has several: the one that decides, or is nearest to it. */
   readonly part?: Measure;
-  /** If too few calls of the route have the metric to tell: how many had it so far, and how many it takes. It then holds no step. */
-  readonly few?: { readonly seen: number; readonly needed: number };
+  /** If too little of the route has the metric to tell: it then holds no step. */
+  readonly few?: Few;
+  /** Of `tools`: `schema` if most broken answers of the canary have arguments that parse, and that miss their schema. */
+  readonly fault?: 'schema';
   /** Of a metric that only pairs can tell: how many were compared, and how many of them agree. */
   readonly pairs?: { readonly of: number; readonly same: number };
   /** Each role's level in this step: a share 0..1, ms, ms per token, or tokens; null without data. */

@@ -4,7 +4,8 @@ import { familyOf } from './families.ts';
 import { riskyArgs, servingArgs } from './serving-args.ts';
 
 /**
- * How the form of answers can differ: calls of tools that are broken (`tools`), or rarer (`calls`); tokens of the template in
+ * How the form of answers can differ: calls of tools that are broken (`tools`), or only miss the schema of their arguments (`schema`), or
+ * are rarer (`calls`); tokens of the template in
  * the text (`leak`); JSON that is not as demanded (`format`); more answers that were cut off (`length`); long
  * prompts that are cut or refused (`context`); other counts of
  * prompt tokens for the same prompts (`promptTokens`); reasoning (`reasoning`); other texts (`agreement`); another number of
@@ -12,6 +13,7 @@ import { riskyArgs, servingArgs } from './serving-args.ts';
  */
 export type FormSign =
   | 'tools'
+  | 'schema'
   | 'calls'
   | 'leak'
   | 'format'
@@ -41,6 +43,8 @@ export function formHint(sign: FormSign, deployment: Deployment): string {
     case 'calls':
     case 'leak':
       return toolHint(deployment);
+    case 'schema':
+      return schemaHint(deployment);
     case 'format':
       return formatHint(deployment);
     case 'length':
@@ -83,15 +87,29 @@ function toolHint(deployment: Deployment): string {
   return `is a tool parser set? (${engine === 'sGLang' ? '' : '--enable-auto-tool-choice '}${setting})`;
 }
 
+/** Arguments that parse have come through a parser, unless it is known that none is set. */
+function schemaHint(deployment: Deployment): string {
+  const { engine, args } = deployment;
+  const hasNone = isWithFlags(engine) && args !== null && flagValue(args, '--tool-call-parser') === null;
+  if (hasNone) return toolHint(deployment);
+  return `are the schemas of its tools enforced, or ignored? (${enforcing(engine)})`;
+}
+
+/** What enforces schemas. */
+function enforcing(engine: NamedEngine | null): string {
+  if (engine === 'sGLang') return '--grammar-backend xgrammar, not none';
+  const setting = engine === 'vLLM' ? '--structured-outputs-config' : 'structured outputs of the engine';
+  return `${setting}; proxies before it must pass them on`;
+}
+
 function formatHint(deployment: Deployment): string {
   const { engine, model } = deployment;
   const reasons = familyOf(model)?.isReasoning === true;
   if (reasons && isWithFlags(engine)) {
     const setting = settingOf('--reasoning-parser', wantedArgs(deployment));
-    return `is response_format enforced? a model that reasons needs its parser for that (${setting})`;
+    return `is response_format enforced? without its parser a model that reasons may ignore schemas (${setting})`;
   }
-  if (engine === 'sGLang') return 'is response_format enforced? (--grammar-backend xgrammar, not none)';
-  return 'is response_format passed on and enforced? (structured outputs of the engine, and proxies before it)';
+  return `is response_format passed on and enforced, or are its schemas ignored? (${enforcing(engine)})`;
 }
 
 function lengthHint(deployment: Deployment): string {

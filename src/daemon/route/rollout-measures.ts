@@ -2,6 +2,7 @@ import { assignedTo } from '../../core/call.ts';
 import type { Arrival, Call, Shadow } from '../../core/call.ts';
 import type { FaultRow } from '../../core/fault-kind.ts';
 import { UpstreamFaults } from '../../core/decide/upstream-faults.ts';
+import { asksOf } from '../../core/judge/asks.ts';
 import { knownFailure, knownOf } from '../../core/judge/call-order.ts';
 import { keyOf } from '../../core/judge/shadow-pairs.ts';
 import type { Verdict } from '../../core/judge/verdict.ts';
@@ -142,7 +143,9 @@ export class RolloutMeasures {
     const tally = this.#tally(arrival);
     tally?.arrived();
     if (tally !== null) this.#lastCallAt = arrival.arrivedAtUs / 1_000;
-    if (this.has(arrival) && isJudged(arrival)) this.#judging?.assigned(arrival as Arrival & { role: Role });
+    if (!this.has(arrival) || !isJudged(arrival)) return;
+    const { agent, shape, role, ...assigned } = arrival as Arrival & { role: Role };
+    this.#judging?.assigned({ ...assigned, role, asks: asksOf(shape) });
   }
 
   sent(arrival: Arrival): void {

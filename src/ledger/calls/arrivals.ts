@@ -1,6 +1,7 @@
 import { knownAfterUs } from '../../core/call.ts';
 import { decodeForm } from '../../core/form/form.ts';
 import { OUTCOMES, REJECTING_STATUSES } from '../../core/outcome.ts';
+import { decodeAsks } from '../../core/judge/asks.ts';
 import type { HistoryCall } from '../../core/judge/profile.ts';
 import type { RecordedCall } from '../../core/judge/replay.ts';
 import type { UpstreamKind } from '../../core/route.ts';
@@ -54,8 +55,10 @@ export const CALL_SELECT = `c.ended_at_us - c.duration_us AS arrived_at_us, c.fl
     SELECT t.started_after_us + ifnull(t.first_byte_us, t.duration_us) FROM attempts t
     WHERE t.call_ended_at_us = c.ended_at_us AND t.gateway_id = c.gateway_id AND t.position > 0
     ORDER BY t.position DESC LIMIT 1) END,
-  c.unit_id, c.form`;
-export const CALL_COLUMNS = 19;
+  c.unit_id, c.form,
+  (SELECT (instr(n.name || '+', '+tools+') > 0) + 2 * (instr(n.name || '+', '+structured+') > 0)
+    FROM shapes n WHERE n.id = c.shape_id)`;
+export const CALL_COLUMNS = 20;
 /** Joins the first attempt `f` of a call `c`. */
 export const FIRST_ATTEMPT =
   'LEFT JOIN attempts f ON f.call_ended_at_us = c.ended_at_us AND f.gateway_id = c.gateway_id AND f.position = 0';
@@ -146,6 +149,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
   const lastKnownUs = orNull(16);
   const unit = orNull(17);
   const form = orNull(18);
+  const asks = orNull(19);
   const last = lastKnownUs === null ? null : { startedAfterUs: lastKnownUs, firstByteUs: 0, durationUs: 0 };
   return {
     gatewayId: number(14),
@@ -157,6 +161,7 @@ export function judgedAt(figures: Float64Array, at: number): RecordedCall {
     step: number(2),
     weight: number(3) / 10_000,
     ...(unit !== null && { unit }),
+    ...(asks !== null && { asks: decodeAsks(asks) }),
     outcome,
     knownAfterUs: Number.isNaN(first.startedAfterUs) ? durationUs : knownAfterUs(first, last) - waitedUs,
     durationUs,

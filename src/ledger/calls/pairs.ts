@@ -1,9 +1,9 @@
 import { OUTCOMES } from '../../core/outcome.ts';
-import type { CallKey } from '../../core/call.ts';
 import { decodeAgreement } from '../../core/form/agreement.ts';
 import { decodeForm } from '../../core/form/form.ts';
 import type { Known } from '../../core/judge/call-order.ts';
-import { providerKey } from '../../core/judge/provider-key.ts';
+import { nameKey } from '../../core/judge/name-key.ts';
+import type { PairKey } from '../../core/judge/shadow-pairs.ts';
 import type { LedgerDb } from '../database.ts';
 import { CALL_COLUMNS, CALL_SELECT, FIRST_ATTEMPT, judgedAt, toFigures } from './arrivals.ts';
 import type { ArrivalPage } from './arrivals.ts';
@@ -12,11 +12,7 @@ import { startOf } from './history.ts';
 import { cutPage, pagesOf } from './pages.ts';
 
 /** A live call and its copy. */
-export interface JudgedPair extends CallKey {
-  /** When both halves were sent, epoch µs: once the live call had been held to keep a limit. */
-  readonly setOutAtUs: number;
-  /** Step in which the live call was made; 0: in the shadow stage. */
-  readonly step: number;
+export interface JudgedPair extends PairKey {
   readonly stable: Known;
   readonly canary: Known;
 }
@@ -25,7 +21,7 @@ const PAGE_ROWS = 5_000;
 /** Without the plus SQLite does not use the index: a bare column brings its affinity, and the index is on an expression. */
 const LIVE = `c.ended_at_us - c.duration_us = +s.arrived_at_us AND c.gateway_id = s.gateway_id
   AND c.flags & ${FLAG.hasShadow}`;
-const PAIR_COLUMNS = CALL_COLUMNS + 10;
+const PAIR_COLUMNS = CALL_COLUMNS + 11;
 
 /** The next pairs of a rollout that arrived after a time, epoch µs, and of which both halves are in the ledger. */
 export function pairPage(db: LedgerDb, rolloutId: string, afterUs: number): ArrivalPage {
@@ -33,7 +29,8 @@ export function pairPage(db: LedgerDb, rolloutId: string, afterUs: number): Arri
     .prepare(
       `SELECT ${CALL_SELECT}, s.outcome_id, s.known_after_us, s.duration_us, s.first_token_us, s.prompt_tokens,
          s.output_tokens, s.is_empty, s.form, ifnull(s.agreement, c.agreement),
-         (SELECT p.name FROM providers p WHERE p.id = c.provider_id)
+         (SELECT p.name FROM providers p WHERE p.id = c.provider_id),
+         (SELECT g.name FROM agents g WHERE g.id = c.agent_id)
        FROM shadows s
        CROSS JOIN calls c ON ${LIVE}
        ${FIRST_ATTEMPT}
@@ -42,7 +39,7 @@ export function pairPage(db: LedgerDb, rolloutId: string, afterUs: number): Arri
     )
     .raw()
     .all(Math.max(afterUs, startOf(db, rolloutId)), rolloutId) as (number | string | null)[][];
-  const inNumbers = found.map((row) => row.map((value) => (typeof value === 'string' ? providerKey(value) : value)));
+  const inNumbers = found.map((row) => row.map((value) => (typeof value === 'string' ? nameKey(value) : value)));
   const { rows, next } = cutPage(inNumbers, PAGE_ROWS);
   return { figures: toFigures(rows, PAIR_COLUMNS), next };
 }
@@ -70,7 +67,9 @@ export function* readPairs({ figures }: ArrivalPage): Generator<JudgedPair> {
       form: form === null ? null : decodeForm(form),
       ...(agreement !== null && { agreement: decodeAgreement(agreement) }),
     };
-    const { gatewayId, arrivedAtUs, waitedUs, step } = stable;
-    yield { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, step, stable, canary };
+    const { gatewayId, arrivedAtUs, waitedUs, step, asks } = stable;
+    const agent = orNull(10);
+    const ofCall = { ...(agent !== null && { agent }), ...(asks !== undefined && { asks }) };
+    yield { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, step, ...ofCall, stable, canary };
   }
 }

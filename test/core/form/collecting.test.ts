@@ -135,6 +135,28 @@ describe('what an answer holds', () => {
     for (const [what, answer] of WHOLES) assert.deepEqual(givenOfWhole(answer), SAME, what);
   });
 
+  it('is read as it is if its text is decoded already, and as it was meant if each byte is a character', () => {
+    const latin = 'déjà vu, ça va: naïve señor';
+    for (const said of [latin, 'Â©', 'Tromsø – 😀']) {
+      const text = JSON.stringify({ choices: [{ message: { content: said }, finish_reason: 'stop' }] });
+      const textOf = (line: string) => {
+        const collecting = new Collecting(new FormMemory());
+        assert.equal(readWhole(line, true, collecting).outcome, 'ok');
+        return collecting.given()?.[0]?.text;
+      };
+      assert.equal(textOf(Buffer.from(text).toString('latin1')), said);
+      if (said !== 'Â©') assert.equal(textOf(text), said);
+    }
+  });
+
+  it('keeps the mark of a broken byte among others', () => {
+    const text = JSON.stringify({ choices: [{ message: { content: 'schön, \u00e9' }, finish_reason: 'stop' }] });
+    const broken = Buffer.from(text.replace('é', '#')).toString('latin1').replace('#', '\xff');
+    const collecting = new Collecting(new FormMemory());
+    readWhole(broken, true, collecting);
+    assert.equal(collecting.given()?.[0]?.text, 'schön, \ufffd');
+  });
+
   it('is a text completion’s text', () => {
     const text = (part: string, reason: string | null) =>
       `data: ${JSON.stringify({ choices: [{ index: 0, text: part, finish_reason: reason }] })}\n\n`;

@@ -119,6 +119,23 @@ describe('the judge on the form of answers', () => {
     assert.notEqual(units({}).status, 'fail');
   });
 
+  it('counts agents where agents are assigned, so that more calls of the same agents hold no step', () => {
+    for (const perMinute of [60, 600]) {
+      const judge = judgeOf({ affinity: 'agent' });
+      const all = [...judgedCalls({ minutes: 30, weight: 0.5, perMinute })].map((call, i): JudgedCall => {
+        const unit = Math.floor(i / (10 * perMinute)) * 20 + (i % 20);
+        return { ...call, unit, role: (unit * 7) % 3 === 0 ? 'canary' : 'stable' };
+      });
+      feed(judge, withForms(all));
+      const verdict = judge.verdict(1);
+      const few = shown(verdict, 'tools')?.few;
+      assert.equal(few?.units, 'agent', JSON.stringify(shown(verdict, 'tools')));
+      assert.ok(few.seen > 0 && few.seen <= 60, JSON.stringify(few));
+      assert.match(verdict.summary, /; \d+ agents asked for tools, about \d+ are needed to tell/);
+      assert.deepEqual(verdictSchema.parse(JSON.parse(JSON.stringify(verdict))), verdict);
+    }
+  });
+
   it('has no row for what the route does not have, and gives it no part of the allowed error', () => {
     const judge = judgeOf({}, WITHOUT_TOOLS);
     const none = { offers: 0, demands: 0 };

@@ -8,9 +8,9 @@ import type { JudgedCall, MetricVerdict } from '../../../src/core/judge/verdict.
 import { POLICY_DEFAULTS } from '../../../src/core/policy/defaults.ts';
 import { FORM_METRICS } from '../../../src/core/policy/judge.ts';
 import type { FormMetric, MetricPolicy } from '../../../src/core/policy/judge.ts';
-import type { Role } from '../../../src/core/route.ts';
+import type { Affinity, Role } from '../../../src/core/route.ts';
 import { dice } from '../../support/dice.ts';
-import { formOf } from '../../support/forms.ts';
+import { formOf, PLAIN_FORM } from '../../support/forms.ts';
 import type { FormManner } from '../../support/forms.ts';
 import { judged, profile } from '../../support/judged.ts';
 
@@ -20,14 +20,17 @@ function scored(call: JudgedCall): Scores {
   return scoreCall(call, PROFILE, 0, 'dedicated');
 }
 
+interface Wish {
+  readonly bet?: number;
+  readonly policy?: Partial<MetricPolicy>;
+  readonly affinity?: Affinity;
+}
+
 /** A metric that rolls back at the odds `bet`. */
-function metricOf(
-  name: FormMetric,
-  { bet = 1_250, policy = {} }: { bet?: number; policy?: Partial<MetricPolicy> } = {},
-) {
+function metricOf(name: FormMetric, { bet = 1_250, policy = {}, affinity = 'call' }: Wish = {}) {
   const own = { ...(POLICY_DEFAULTS.judge.metrics[name] as MetricPolicy), ...policy };
   const failAt = { bet, early: bet, gate: bet, gateStep: bet };
-  return new FormMetricJudge(name, own, PROFILE, { failAt, weight: 0.1, hasUnits: false });
+  return new FormMetricJudge(name, own, PROFILE, { failAt, weight: 0.1, affinity });
 }
 
 interface Span {
@@ -251,6 +254,50 @@ describe('a metric of the form of answers', () => {
     assert.notEqual(afterChange(0.2, 0.02, 0).status, 'fail');
     // An endpoint beyond the margin must not pass.
     assert.ok(afterChange(0.02, 0.3, 0.05).passOdds < 100);
+  });
+
+  it('is not misled by refusals of the calls that offer tools alone, because it knows which these are', () => {
+    // One call in ten offers tools. Serverless refuses seven in ten of these, and no other call.
+    const afterChange = (from: number, to: number, more: number) => {
+      const metric = metricOf('tools');
+      const roll = dice(5);
+      let passOdds = 0;
+      for (let i = 0; i < 16_000; i++) {
+        const role: Role = roll() < 0.5 ? 'canary' : 'stable';
+        const broken = (i < 8_000 ? from : to) + (role === 'canary' ? more : 0);
+        const form = formOf(roll, { offers: 0.1, calls: 1, broken });
+        const asks = { tools: form.tools !== null, json: form.format !== null };
+        const isRefused = roll() < 0.7 && role === 'stable' && asks.tools;
+        const end = isRefused ? ({ outcome: 'rate_limited', form: null } as const) : { form };
+        const call = judged({ role, weight: 0.5, asks, ...end });
+        metric.take(call, scored(call));
+        if (i % 400 === 399) metric.endMinute(i / 400, true);
+        passOdds = Math.max(passOdds, read(metric)?.passOdds ?? 0);
+      }
+      return { status: read(metric)?.status, passOdds };
+    };
+    assert.notEqual(afterChange(0.02, 0.6, 0).status, 'fail');
+    assert.notEqual(afterChange(0.6, 0.02, 0).status, 'fail');
+    assert.ok(afterChange(0.02, 0.6, 0.05).passOdds < 100);
+  });
+
+  it('says that most broken calls only miss their schema, if it is so', () => {
+    const CALLED = { isDemanded: false, called: 1, areParsed: true, areOffered: true, schema: 'bad' } as const;
+    const faultOf = (form: Partial<typeof CALLED> | { areParsed: false }) => {
+      const metric = metricOf('tools');
+      for (let i = 0; i < 200; i++) {
+        const role: Role = i % 2 === 0 ? 'canary' : 'stable';
+        const tools = role === 'canary' ? { ...CALLED, ...form } : { ...CALLED, schema: 'good' as const };
+        const call = judged({ role, weight: 0.5, form: { ...PLAIN_FORM, tools } });
+        metric.take(call, scored(call));
+      }
+      const pairs = metricOf('tools');
+      const half = (role: Role) => scored(judged({ role, form: { ...PLAIN_FORM, tools: { ...CALLED, ...form } } }));
+      pairs.pair(half('stable'), half('canary'), { ...PLAIN_FORM, tools: { ...CALLED, ...form } });
+      return [read(metric)?.fault, read(pairs)?.fault];
+    };
+    assert.deepEqual(faultOf({}), ['schema', 'schema']);
+    assert.deepEqual(faultOf({ areParsed: false }), [undefined, undefined]);
   });
 
   it('does not count calls whose form is not known against either side', () => {

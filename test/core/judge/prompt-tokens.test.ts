@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { PromptTokens } from '../../../src/core/judge/prompt-tokens.ts';
-import { providerKey } from '../../../src/core/judge/provider-key.ts';
+import { nameKey } from '../../../src/core/judge/name-key.ts';
 import { sentence } from '../../../src/core/judge/sentence.ts';
 import type { MetricVerdict } from '../../../src/core/judge/verdict.ts';
 import { dice } from '../../support/dice.ts';
@@ -14,26 +14,58 @@ interface Pair {
   readonly stable: number | null;
   readonly canary: number | null;
   readonly provider?: string;
+  readonly agent?: number;
+}
+
+const anyPair = fc.record({
+  stable: fc.option(fc.integer({ min: 0, max: 1e6 })),
+  canary: fc.option(fc.integer({ min: 0, max: 1e6 })),
+  provider: fc.string({ maxLength: 3 }),
+  agent: fc.nat(6),
+});
+
+function give(metric: PromptTokens, { stable, canary, provider, agent }: Pair): void {
+  const known = {
+    ...(provider !== undefined && { provider: nameKey(provider) }),
+    ...(agent !== undefined && { agent }),
+  };
+  metric.pair(
+    judged({ role: 'stable', promptTokens: stable, ...known }),
+    judged({ role: 'canary', promptTokens: canary }),
+  );
 }
 
 function after(pairs: Iterable<Pair>): MetricVerdict | null {
   const metric = new PromptTokens(RULE);
-  for (const { stable, canary, provider } of pairs) {
-    const known = provider === undefined ? {} : { provider: providerKey(provider) };
-    metric.pair(
-      judged({ role: 'stable', promptTokens: stable, ...known }),
-      judged({ role: 'canary', promptTokens: canary }),
-    );
-  }
+  for (const pair of pairs) give(metric, pair);
   return metric.read(20);
 }
 
+/** Whether the verdict is a failure at any moment. */
+function everFails(pairs: Iterable<Pair>): boolean {
+  const metric = new PromptTokens(RULE);
+  for (const pair of pairs) {
+    give(metric, pair);
+    if (metric.read(20)?.status === 'fail') return true;
+  }
+  return false;
+}
+
 /** Pairs of prompts of any length, with the differences that a function gives. */
-function pairsOf(count: number, difference: (i: number) => number, provider?: (i: number) => string): Pair[] {
+function pairsOf(
+  count: number,
+  difference: (i: number) => number,
+  { provider, agent }: { provider?: (i: number) => string; agent?: (i: number) => number } = {},
+): Pair[] {
   const roll = dice(3);
   return Array.from({ length: count }, (_, i) => {
     const stable = 20 + Math.floor(roll() * 4_000);
-    return { stable, canary: Math.max(1, stable + difference(i)), ...(provider && { provider: provider(i) }) };
+    return {
+      stable,
+      canary: Math.max(1, stable + difference(i)),
+      ...(provider && { provider: provider(i) }),
+      ...(agent && { agent: agent(i) }),
+    };
   });
 }
 
@@ -84,7 +116,7 @@ describe('the prompt tokens of pairs', () => {
     const offsets = { groq: 0, together: 5, novita: 2 };
     const names = Object.keys(offsets) as (keyof typeof offsets)[];
     const nameOf = (i: number) => names[(i * 7) % 3] as keyof typeof offsets;
-    const pairs = pairsOf(60, (i) => offsets[nameOf(i)], nameOf);
+    const pairs = pairsOf(60, (i) => offsets[nameOf(i)], { provider: nameOf });
     assert.equal(after(pairs)?.status, 'pass');
     const unnamed = pairs.map(({ stable, canary }) => ({ stable, canary }));
     assert.equal(after(unnamed)?.status, 'fail');
@@ -108,21 +140,88 @@ describe('the prompt tokens of pairs', () => {
     assert.ok(failed <= 2, `${failed} of 400`);
   });
 
-  it('stay failed, keep bounded memory and give finite numbers, whatever comes', () => {
-    const pair = fc.record({
-      stable: fc.option(fc.integer({ min: 0, max: 1e6 })),
-      canary: fc.option(fc.integer({ min: 0, max: 1e6 })),
-      provider: fc.string({ maxLength: 3 }),
-    });
+  it('keep bounded memory and give finite numbers, whatever comes', () => {
     fc.assert(
-      fc.property(fc.array(pair, { maxLength: 200 }), fc.nat(200), (pairs, at) => {
-        const before = after(pairs.slice(0, at));
+      fc.property(fc.array(anyPair, { maxLength: 200 }), (pairs) => {
         const verdict = after(pairs);
         assert.deepEqual(JSON.parse(JSON.stringify(verdict)), verdict);
-        if (before?.status === 'fail') assert.equal(verdict?.status, 'fail');
         if (verdict !== null) assert.ok((verdict.pairs?.same ?? 0) <= (verdict.pairs?.of ?? 0));
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('are taken back by many equal pairs of other agents, whatever came before', () => {
+    fc.assert(
+      fc.property(fc.array(anyPair, { maxLength: 20 }), (pairs) => {
+        const equal = pairsOf(2_000, () => 0, { agent: (i) => 1_000 + (i % 40) });
+        assert.notEqual(after([...pairs, ...equal])?.status, 'fail');
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('the prompt tokens of pairs of one agent', () => {
+  const equal = pairsOf(500, () => 0, { agent: (i) => 2 + (i % 10) });
+
+  it('do not fail if a conversation that a side counts differently comes first', () => {
+    const image = pairsOf(2, () => 300, { agent: () => 1 });
+    assert.equal(everFails([...image, ...equal]), false);
+    // Without the agents, two such pairs are two witnesses.
+    const unknown = image.map(({ stable, canary }) => ({ stable, canary }));
+    assert.equal(everFails([...unknown, ...equal]), true);
+  });
+
+  it('stop to fail once many pairs of others are equal, however long the conversation was', () => {
+    const images = pairsOf(60, (i) => 300 + i, { agent: () => 1 });
+    assert.equal(after(images)?.status, 'fail');
+    assert.equal(after([...images, ...equal])?.status, 'open');
+  });
+
+  it('do not fail if one agent of twenty is counted differently all the time', () => {
+    const all = pairsOf(1_000, (i) => (i % 20 === 19 ? 300 : 0), { agent: (i) => i % 20 });
+    assert.equal(everFails(all), false);
+  });
+
+  it('fail within a handful of pairs if several agents show it, and within a dozen or two if one does', () => {
+    const untilFail = (difference: (i: number) => number, agent: (i: number) => number) => {
+      const pairs = pairsOf(60, difference, { agent });
+      return pairs.findIndex((_, i) => after(pairs.slice(0, i + 1))?.status === 'fail') + 1;
+    };
+    const template = () => 57;
+    const cut = (i: number) => i * 3 - 60;
+    assert.deepEqual(
+      [untilFail(template, (i) => i), untilFail(template, (i) => i % 2), untilFail(template, () => 1)],
+      [2, 2, 11],
+    );
+    assert.deepEqual(
+      [
+        untilFail(
+          (i) => i % 7,
+          (i) => i,
+        ) > 0,
+        untilFail(cut, () => 1) > 0,
+      ],
+      [true, true],
+    );
+    assert.ok(untilFail(cut, (i) => i) <= 5);
+  });
+
+  it('count once in ten whichever difference is the usual one', () => {
+    // Of one agent most pairs are odd, and of all agents most are not.
+    const pairs = pairsOf(400, (i) => (i % 8 === 0 ? 1 + (i % 3) : 0), { agent: (i) => i % 8 });
+    assert.equal(everFails(pairs), false);
+    assert.equal(everFails(pairs.map(({ stable, canary }) => ({ stable, canary }))), true);
+  });
+
+  it('are wrong no more often than said, at any moment', () => {
+    const roll = dice(11);
+    let failed = 0;
+    for (let run = 0; run < 300; run++) {
+      const pairs = pairsOf(300, () => (roll() < 0.005 ? 40 : 0), { agent: (i) => i % 30 });
+      if (everFails(pairs)) failed++;
+    }
+    assert.ok(failed <= 2, `${failed} of 300`);
   });
 });

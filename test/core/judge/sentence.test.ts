@@ -32,7 +32,7 @@ describe('sentence', () => {
   it('says how the step is if it fails after better steps', () => {
     assert.match(
       sentence({ ...FASTER, status: 'fail', canary: 6_800, effect: 0.08, low: -0.31, high: 0.69 }, 'dedicated'),
-      /^endpoint 100 % slower in this step, 8 % slower in the whole rollout \(31 % faster to 69 % slower\); limit 15 % slower; evidence against/,
+      /^endpoint 100 % slower in this step, 8 % slower in the whole rollout; limit 15 % slower; evidence against/,
     );
   });
 
@@ -40,7 +40,35 @@ describe('sentence', () => {
     const tail = { ...FASTER, metric: 'tail', status: 'fail', stable: 0, canary: 0.4706, margin: 0.02 } as const;
     assert.match(
       sentence({ ...tail, effect: 0, low: -0.03, high: 0.03 }, 'dedicated'),
-      /^slow calls 47\.06 % against 0\.00 % in this step \(difference in the whole rollout \+0\.00 points, -3\.00 points to \+3\.00 points\); limit/,
+      /^slow calls 47\.06 % against 0\.00 % in this step \(difference in the whole rollout \+0\.00 points\); limit/,
+    );
+  });
+
+  it('leaves out a range that would contradict the evidence of a failure', () => {
+    const tools = { ...FASTER, metric: 'tools', status: 'fail', stable: 0, canary: 0.1757, margin: 0.02 } as const;
+    const odds = { failOdds: 1e12, failAt: 3_200 };
+    assert.equal(
+      sentence({ ...tools, ...odds, effect: 0.1757, low: -0.1412, high: 0.4925 }, 'dedicated'),
+      'broken tool calls 17.57 % against 0.00 % (difference +17.57 points); limit +2.00 points; evidence against it over 1 000 000 000 : 1 (limit 3 200 : 1)',
+    );
+    assert.match(
+      sentence({ ...FASTER, status: 'fail', canary: 4_400, effect: 0.3, low: 0.1, high: 0.5 }, 'dedicated'),
+      /^endpoint 30 % slower; limit/,
+    );
+    assert.match(
+      sentence({ ...FASTER, status: 'fail', canary: 4_400, effect: 0.3, low: 0.2, high: 0.5 }, 'dedicated'),
+      /^endpoint 30 % slower \(20 % slower to 50 % slower\); limit/,
+    );
+  });
+
+  it('counts what the evidence counts', () => {
+    const format = { ...FASTER, metric: 'format', status: 'open', stable: 0, canary: 0, effect: null } as const;
+    const say = (few: MetricVerdict['few']) => sentence({ ...format, ...(few && { few }) }, 'dedicated');
+    assert.match(say({ seen: 1, needed: 904 }), /; 1 call demanded JSON, about 900 are needed to tell$/);
+    assert.match(say({ seen: 18, needed: 904, units: 'agent' }), /; 18 agents demanded JSON, about 900/);
+    assert.match(
+      say({ seen: 30, needed: 904, units: 'session', pairs: 12 }),
+      /; 18 conversations and 12 copied calls demanded JSON, about 900/,
     );
   });
 

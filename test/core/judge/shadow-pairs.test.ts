@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import type { Agreement } from '../../../src/core/form/agreement.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Known } from '../../../src/core/judge/call-order.ts';
-import { isInTime, takePair } from '../../../src/core/judge/shadow-pairs.ts';
+import { nameKey } from '../../../src/core/judge/name-key.ts';
+import { isInTime, keyOf, Pairs, takePair } from '../../../src/core/judge/shadow-pairs.ts';
+import type { JudgedCall } from '../../../src/core/judge/verdict.ts';
 
 const LATE_US = 30_000_000;
 
@@ -70,4 +72,19 @@ test('a pair of the shadow stage must be old enough when the first step begins, 
   assert.equal(isInTime({ ...pair, step: 0 }, LATE_US, 1_000 + LATE_US), true);
   assert.equal(isInTime({ ...pair, step: 0 }, LATE_US, 999 + LATE_US), false);
   assert.equal(isInTime({ ...pair, step: 1 }, LATE_US, 0), true);
+});
+
+test('both calls of a pair are of the agent that sent the live call, and ask for the same', () => {
+  const key = keyOf({ gatewayId: 1, arrivedAtUs: 1, waitedUs: 0, step: 0, agent: 'ada', shape: 'chat+stream+tools' });
+  const told: (readonly unknown[])[] = [];
+  const taker = {
+    pair: (stable: JudgedCall, canary: JudgedCall) =>
+      void told.push([stable, canary].map(({ agent, asks }) => [agent, asks])),
+  };
+  const pairs = new Pairs(taker, LATE_US);
+  pairs.half('stable', key, known('ok'));
+  pairs.half('canary', key, known('ok'));
+  pairs.advance(2 * LATE_US);
+  const of = [nameKey('ada'), { tools: true, json: false }];
+  assert.deepEqual(told, [[of, of]]);
 });

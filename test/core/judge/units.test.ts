@@ -77,6 +77,17 @@ describe('Units', () => {
     assert.equal(taken[0]?.scores.leak, 0);
   });
 
+  it('counts a failed call of a unit for what it asked', () => {
+    const call = { unit: 3, arrivedAtUs: 0 };
+    const plain = { tools: false, json: false };
+    const tools = { tools: true, json: false };
+    const answered = judged({ ...call, form: PLAIN_FORM, asks: plain });
+    const [mixed] = gather([answered, judged({ ...call, ...FAULT, asks: tools })]).taken;
+    assert.deepEqual([mixed?.scores.tools, mixed?.asks], [null, tools]);
+    const [none] = gather([answered, judged({ ...call, ...FAULT, asks: plain })]).taken;
+    assert.deepEqual([none?.scores.tools, none?.asks], [undefined, plain]);
+  });
+
   it('takes each unit once, by the mean of its calls, whatever their order', () => {
     const call = fc.record({ unit: fc.nat(5), isFault: fc.boolean(), afterUs: fc.nat(10_000_000) });
     fc.assert(

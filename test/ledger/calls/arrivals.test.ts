@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { AttemptRecord, Call } from '../../../src/core/call.ts';
+import { asksOf } from '../../../src/core/judge/asks.ts';
 import { knownOf } from '../../../src/core/judge/call-order.ts';
 import { decodeAgreement } from '../../../src/core/form/agreement.ts';
 import type { Agreement } from '../../../src/core/form/agreement.ts';
+import { keyOf } from '../../../src/core/judge/shadow-pairs.ts';
 import { judgedCalls } from '../../../src/ledger/calls/arrivals.ts';
 import { openForReading } from '../../../src/ledger/open.ts';
 import { pairs } from '../../../src/ledger/calls/pairs.ts';
@@ -37,6 +39,8 @@ function assertSame(found: readonly unknown[], expected: readonly unknown[]): vo
   assert.equal(found.length, expected.length);
 }
 
+const SHAPES = ['chat', 'chat+tools', 'chat+stream+structured', 'chat+stream+tools+structured'];
+
 /** A call as the call order had it. */
 function ordered(call: Call): object {
   const { gatewayId, arrivedAtUs, role, step, weight, unit, waitedUs, durationUs } = call;
@@ -51,6 +55,7 @@ function ordered(call: Call): object {
     step,
     weight,
     ...(unit !== undefined && { unit }),
+    asks: asksOf(call.shape),
     ...knownOf(call),
   };
 }
@@ -119,7 +124,8 @@ describe('calls in the order of their arrival', () => {
       if (n % 50 === 0) return fallenBack(n, [0, 500, 422][(n / 50) % 3] as number);
       if (n % 11 === 0) return held(n, n % 2 === 0);
       const unit = n % 5 === 0 ? { unit: Number.MAX_SAFE_INTEGER - n } : {};
-      if (n % 7 !== 0) return makeCall(n, { firstTokenUs: n % 3 === 0 ? null : 17, ...unit });
+      const shape = SHAPES[n % 4] as string;
+      if (n % 7 !== 0) return makeCall(n, { firstTokenUs: n % 3 === 0 ? null : 17, shape, ...unit });
       // Very many end in the same microsecond.
       const { arrivedAtUs, attempts } = makeCall(n);
       const durationUs = endUs - arrivedAtUs;
@@ -206,6 +212,7 @@ describe('calls in the order of their arrival', () => {
               provider: ['groq', 'together', null][n % 3] as string | null,
               ...agreementOf(n / 2, true),
               step: n % 3,
+              shape: SHAPES[(n / 2) % 4] as string,
             }
           : { ...shadowed, hasShadow: false },
       ),
@@ -222,26 +229,14 @@ describe('calls in the order of their arrival', () => {
     for (const shadow of [...shadows.slice(10), makeShadow(9_000)].toReversed()) ledger.calls.recordShadow(shadow);
     await write(ledger, calls);
     const expected = shadows.slice(10).map((shadow, i) => {
-      const {
-        gatewayId,
-        arrivedAtUs,
-        outcome,
-        knownAfterUs,
-        durationUs,
-        firstTokenUs,
-        promptTokens,
-        outputTokens,
-        isEmpty,
-        form,
-      } = shadow;
+      const { outcome, knownAfterUs, durationUs, firstTokenUs, promptTokens, outputTokens, isEmpty, form } = shadow;
       const times = { knownAfterUs, durationUs, firstTokenUs };
       const agreement = i % 5 === 0 ? {} : { agreement: AGREEMENTS[i % 2] };
       const canary = { outcome, ...times, promptTokens, outputTokens, isEmpty, form, ...agreement };
       const live = calls[2 * (i + 10)] as Call;
       const stable = { ...ordered(live) } as Record<string, unknown>;
       delete stable['agreement'];
-      const { waitedUs, step } = live;
-      return { gatewayId, arrivedAtUs, setOutAtUs: arrivedAtUs + waitedUs, step, stable, canary };
+      return { ...keyOf(live), stable, canary };
     });
     assertSame(await all(ledger.journal.pairs(ROLLOUT)), expected);
     const db = openForReading(path);

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import Database from 'better-sqlite3';
 import * as fc from 'fast-check';
 import type { AttemptRecord, Call, Shadow } from '../../../src/core/call.ts';
+import { asksOf } from '../../../src/core/judge/asks.ts';
 import { CallOrder, earlyView, fullView, knownOf } from '../../../src/core/judge/call-order.ts';
 import type { Assigned } from '../../../src/core/judge/call-order.ts';
 import type { JudgedCall } from '../../../src/core/judge/verdict.ts';
@@ -63,7 +64,8 @@ function assignedOf(call: Call): Assigned {
   const [{ startedAfterUs }] = call.attempts as [AttemptRecord];
   const { gatewayId, arrivedAtUs, step, weight, waitedUs } = call;
   const role = call.role === 'canary' ? 'canary' : 'stable';
-  return { gatewayId, arrivedAtUs, assignedAtUs: arrivedAtUs + startedAfterUs, role, step, weight, waitedUs };
+  const assignedAtUs = arrivedAtUs + startedAfterUs;
+  return { gatewayId, arrivedAtUs, assignedAtUs, role, step, weight, waitedUs, asks: asksOf(call.shape) };
 }
 
 /** What the judge is given while the calls happen, in the order in which they are heard of. */
