@@ -144,8 +144,11 @@ export class RolloutMeasures {
     tally?.arrived();
     if (tally !== null) this.#lastCallAt = arrival.arrivedAtUs / 1_000;
     if (!this.has(arrival) || !isJudged(arrival)) return;
-    const { agent, shape, role, ...assigned } = arrival as Arrival & { role: Role };
-    this.#judging?.assigned({ ...assigned, role, asks: asksOf(shape) });
+    const { gatewayId, arrivedAtUs, assignedAtUs, role, step, weight, unit, shape } = arrival as Arrival & {
+      role: Role;
+    };
+    const assigned = { gatewayId, arrivedAtUs, assignedAtUs, role, step, weight, ...(unit !== undefined && { unit }) };
+    this.#judging?.assigned({ ...assigned, asks: asksOf(shape) });
   }
 
   sent(arrival: Arrival): void {
