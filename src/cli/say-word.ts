@@ -9,7 +9,7 @@ import type { Board } from './board.ts';
 import { EXIT } from './exit.ts';
 import { checkGiven, withGlobals } from './input/options.ts';
 import type { GlobalOptions } from './input/options.ts';
-import { clean, painter, printJson, printText, warn } from './terminal/print.ts';
+import { clean, labelled, painter, printJson, printText, warn } from './terminal/print.ts';
 
 /** In real ms. */
 const PATIENCE_MS = 10_000;
@@ -106,13 +106,17 @@ function show(
     refused: EXIT.refused,
     unanswered: EXIT.failed,
   }[result];
+  const about = [request.kind, request.rollout ?? request.model].filter((part) => part !== null);
   if (json) printJson({ ...request, result, message });
   else if (result === 'refused') throw new AppError('conflict', `${request.kind} refused: ${message}`);
   else if (result === 'unanswered')
     throw new AppError('timeout', message, { hint: 'see its log, and npx upshift status' });
   else
     printText(
-      `${painter(process.stdout).green(result === 'queued' ? 'ok' : result)}: ${[request.kind, request.rollout ?? request.model].filter((part) => part !== null).join(' ')}: ${clean(message)}`,
+      labelled(`${result === 'queued' ? 'ok' : result}:`, `${about.join(' ')}: ${clean(message)}`, {
+        paint: painter(process.stdout).green,
+        stream: process.stdout,
+      }),
     );
   if (!isRunning) warn('no daemon is running: the request is carried out once one is started (npx upshift start)');
 }

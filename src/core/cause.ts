@@ -99,7 +99,8 @@ const MEANINGS = {
   },
   no_data: {
     means: 'Too few calls have been judged for a verdict.',
-    answer: 'Wait for calls, send some with `upshift loadtest`, or lower `limits.minCalls`.',
+    answer:
+      'Wait for calls, or send some with `upshift loadtest`. Lower `limits.minCalls` only if that many are not reached.',
   },
   measurement: {
     means: 'The two sides cannot be compared: their shares of calls or of rejected calls do not fit.',

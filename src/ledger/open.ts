@@ -109,7 +109,7 @@ export function openForReading(path: string): LedgerDb {
   const schema = checkSchema(path);
   if (schema === 'absent') {
     throw new AppError('not_found', `there is no ledger at ${path}`, {
-      hint: 'start the daemon first, or name its file with --db',
+      hint: 'start the daemon first, or name its file with --db or UPSHIFT_DB',
     });
   }
   if (schema === 'behind') {

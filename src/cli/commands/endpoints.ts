@@ -72,8 +72,8 @@ export const endpointsCommand: CommandModule<object, EndpointsCommandOptions> = 
           'minutes and records it.\n' +
           'Exit status: 0 ok, 1 the API cannot be reached, 2 no such endpoint or no token,\n' +
           '4 refused: not created by upshift, or not confirmed.\n' +
-          '--json: one line for each endpoint {"namespace","name","state","model",\n' +
-          '"instance","replicas","pricePerHourMicros","rollout","createdAt","message",\n' +
+          '--json: one line for each endpoint {"namespace","name","state","url",\n' +
+          '"model","instance","replicas","pricePerHourMicros","rollout","createdAt","message",\n' +
           '"finding","action","detail"}. With --sweep, one line for each swept endpoint\n' +
           '{"namespace","name","finding","action","detail","result","message"}. With\n' +
           '--pause and --delete, one object {"namespace","name","state"}.',

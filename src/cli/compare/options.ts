@@ -80,7 +80,7 @@ function keyFor(url: URL, variable: string | undefined, env: NodeJS.ProcessEnv, 
   const key = variable === undefined ? ofHuggingFace(url, env, routerUrl) : env[variable]?.trim();
   if (variable !== undefined && !key) {
     throw new AppError('invalid', `--key-env names ${variable}, which is not set`, {
-      hint: 'give the name of an environment variable that holds a key, never the key itself',
+      hint: `export ${variable}, or name another variable that holds the key; never give the key itself`,
     });
   }
   if (key === undefined || key === null || key === '') return null;

@@ -108,7 +108,10 @@ const signed = (value: number) => (value > 0 ? `+${value}` : String(value));
 function verdictText({ comparison, margin, isStopped }: CompareReport): string {
   const { verdict, pairs, left } = comparison;
   const stopped = isStopped ? 'Stopped. ' : '';
-  const without = left === 0 ? '' : ` ${numberText(left)} more had no answer for their rate, or were stopped.`;
+  const without =
+    left === 0
+      ? ''
+      : ` ${countText(left, 'further request')} did not count: stopped, or refused because of a limit of rate.`;
   if (pairs === 0) return `${stopped}Could not tell: no request was answered or refused.${without}`;
   switch (verdict) {
     case 'different':

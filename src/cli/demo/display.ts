@@ -45,14 +45,16 @@ export class Display {
     const { calls = 0, clientFailures = 0 } = progress ?? {};
     const counts = `${numberText(calls)} requests, ${clientFailures} failed`;
     const [width, color] = [widthOf(process.stdout), hasColor(process.stdout)];
-    const head = cut(`demo ${clock.scale}x  ${bar(done, 16)} ${percent(done)}, ${left}   ${counts}`, width);
+    const time = options.manual ? left : `${bar(done, 10)} ${percent(done)}, ${left}`;
+    const head = cut(`demo ${clock.scale}x  ${time}   ${counts}`, width);
     const view = renderStatus(report, { width, color, isRunning: true, now: clock.now() });
+    // Above the page, because a low window loses the end, and without this line the page's commands find no ledger.
     const manual = options.manual ? [this.#manualText()] : [];
-    screen.draw([head, '', view, '', ...manual, ...answers.map((line) => cut(`  ${line}`, width))].join('\n'));
+    screen.draw([head, ...manual, '', view, '', ...answers.map((line) => cut(`  ${line}`, width))].join('\n'));
   }
 
   #manualText(): string {
-    return `  in a second terminal: export UPSHIFT_DB=${this.#given.dbPath}`;
+    return `in a second terminal: export UPSHIFT_DB=${this.#given.dbPath}`;
   }
 
   /** How much of the run is done, 0..1, and how long the rest takes. */
@@ -62,7 +64,8 @@ export class Display {
     const passed = now - this.#startedAt;
     const atMost = Math.max(0, lengthMs - passed);
     // Nobody knows when a person will answer.
-    if (options.manual) return { done: passed / Math.max(1, lengthMs), left: 'until you have approved all steps' };
+    if (options.manual)
+      return { done: passed / Math.max(1, lengthMs), left: 'goes on until you have approved all steps' };
     const expected = expectedLeft(standOf(route, this.#startedAt), policy, now);
     const left = Math.min(atMost, expected);
     return { done: passed / Math.max(1, passed + left), left: leftText(left / clock.scale) };

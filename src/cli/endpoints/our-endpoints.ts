@@ -19,6 +19,8 @@ export interface OurEndpoint {
   readonly namespace: string;
   readonly name: string;
   readonly state: string;
+  /** Where it answers; null as long as it has no address. */
+  readonly url: string | null;
   readonly model: string;
   readonly instance: string;
   readonly replicas: number;
@@ -49,7 +51,7 @@ export async function describe(
   status: EndpointStatus,
   context: SweepContext,
 ): Promise<{ readonly endpoint: OurEndpoint; readonly seen: SweepSeen }> {
-  const { name, state, model, instance, tags, createdAt, updatedAt, message, errorMessage: problem } = status;
+  const { name, state, url, model, instance, tags, createdAt, updatedAt, message, errorMessage: problem } = status;
   const { replicas, pricePerHourMicros } = await priceNow(context.client, namespace, status);
   const found: EndpointFound = { namespace, name, model, state, tags, createdAt, updatedAt, pricePerHourMicros };
   const now = context.now();
@@ -60,6 +62,7 @@ export async function describe(
     namespace,
     name,
     state,
+    url,
     model,
     instance: `${vendor} ${region} ${instanceType} ${instanceSize}`,
     replicas,

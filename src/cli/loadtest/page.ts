@@ -2,7 +2,7 @@ import { spanText } from '../../core/text.ts';
 import { failedOf, FAILURES } from '../../loadtest/figures.ts';
 import type { SpanReport } from '../../loadtest/figures.ts';
 import type { LoadReport } from '../../loadtest/load.ts';
-import { dateText, latencyText, numberText, percentText } from '../terminal/format.ts';
+import { dateText, latencyText, numberText, offsetText, percentText } from '../terminal/format.ts';
 import { clean } from '../terminal/print.ts';
 import { drawChart, escape } from './chart.ts';
 import type { Chart } from './chart.ts';
@@ -124,7 +124,7 @@ function axisText(ms: number): string {
 function windowTable({ windows }: LoadReport, { windowMs }: LoadPlan): string {
   const names = ['from', 'requests', 'retries', ...FAILURES.map((kind) => FAILURE_NAMES[kind]), 'p50', 'p95', 'p99'];
   const rows = windows.map(({ requests, retries, ends, latencyMs }, i) => [
-    spanText(i * windowMs),
+    offsetText(i * windowMs),
     ...[requests, retries, ...FAILURES.map((kind) => ends[kind])].map(numberText),
     ...(['p50', 'p95', 'p99'] as const).map((name) => latencyText(latencyMs?.[name] ?? null)),
   ]);

@@ -2,7 +2,7 @@ import { spanText } from '../../core/text.ts';
 import { failedOf, FAILURES } from '../../loadtest/figures.ts';
 import type { Ends, Failure, Quantiles, SpanReport } from '../../loadtest/figures.ts';
 import type { Ending, LoadReport } from '../../loadtest/load.ts';
-import { countText, latencyText, numberText, percentText } from '../terminal/format.ts';
+import { countText, latencyText, numberText, offsetText, percentText } from '../terminal/format.ts';
 import { clean, cleanAll, painter, table, widthOf, wrap } from '../terminal/print.ts';
 import type { Paint } from '../terminal/print.ts';
 import type { LoadPlan } from './plan.ts';
@@ -110,7 +110,7 @@ function windows({ total, windows, lengthMs }: LoadReport, { windowMs }: LoadPla
   const rows = windows.slice(0, LISTED).map((span, i) => {
     const from = i * windowMs;
     return [
-      spanText(from),
+      offsetText(from),
       numberText(span.requests),
       rateText(span.requests, Math.min(lengthMs - from, windowMs)),
       ...kinds.map((kind) => numberText(span.ends[kind])),

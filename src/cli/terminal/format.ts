@@ -28,6 +28,12 @@ export function bar(share: number, width: number): string {
   return '█'.repeat(full) + '░'.repeat(width - full);
 }
 
+/** A time since a beginning, in whole minutes or seconds, so that no two read the same: `105 min`, `90 s`. */
+export function offsetText(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  return seconds > 0 && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}
+
 /** A time as `03:33:44Z`. */
 export function timeText(at: number): string {
   return `${new Date(at).toISOString().slice(11, 19)}Z`;

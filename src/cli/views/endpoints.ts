@@ -39,14 +39,17 @@ export function renderEndpoints(ours: readonly OurEndpoint[], page: EndpointsPag
     createdAt === null ? '-' : dateText(createdAt).slice(0, 16),
   ]);
   const [head = '', ...lines] = table(columns, rows, paint);
-  const rendered = ours.flatMap(({ namespace, model, instance, replicas, message, finding, action, detail }, i) => [
-    lines[i] ?? '',
-    ...wrap(`${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width - 2).map((line) =>
-      paint.dim(`  ${line}`),
-    ),
-    ...(message === null ? [] : wrap(message, width - 2).map((line) => paint.dim(`  ${line}`))),
-    ...wrap(`${FINDINGS[finding]}: ${detail}${DOES[action]}`, width - 2).map((line) => `  ${line}`),
-  ]);
+  const rendered = ours.flatMap(
+    ({ namespace, url, model, instance, replicas, message, finding, action, detail }, i) => [
+      lines[i] ?? '',
+      ...wrap(`${namespace}: ${model} on ${instance}, ${countText(replicas, 'replica')}`, width - 2).map((line) =>
+        paint.dim(`  ${line}`),
+      ),
+      ...(url === null ? [] : [paint.dim(`  ${url}`)]),
+      ...(message === null ? [] : wrap(message, width - 2).map((line) => paint.dim(`  ${line}`))),
+      ...wrap(`${FINDINGS[finding]}: ${detail}${DOES[action]}`, width - 2).map((line) => `  ${line}`),
+    ],
+  );
   const total = ours.reduce((sum, { pricePerHourMicros }) => sum + (pricePerHourMicros ?? 0), 0);
   const count = `${countText(ours.length, 'endpoint')} in ${where}, ${priceText(total)} together${foreign}`;
   return [head, ...rendered, '', ...wrap(count, width), ...nextLines(ours, page)].join('\n');

@@ -31,5 +31,6 @@ export function renderQuestions(published: Published, options: Omit<ViewOptions,
 /** What is asked, on which evidence: what the digest of an answer covers. */
 export function questionText(ask: Pick<OpenAsk, 'about' | 'step' | 'figures'>): string {
   const { detail } = JSON.parse(ask.figures) as { readonly detail?: unknown };
-  return `${askText(ask)}: ${typeof detail === 'string' ? detail : 'no figures'}`;
+  const [asked, shown] = [askText(ask), typeof detail === 'string' ? detail : 'no figures'];
+  return shown.startsWith(`${asked} of `) ? shown : `${asked}: ${shown}`;
 }

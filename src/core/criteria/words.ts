@@ -54,5 +54,5 @@ export function kindsText({ calls, kinds }: DemandFigures): string | null {
   if (kinds === undefined) return null;
   const share = (count: number) => (calls === 0 ? '' : ` (${((count / calls) * 100).toFixed(1)} %)`);
   const { clients, here, delayed } = kinds;
-  return `${clients} got a 429${share(clients)}, ${here} of them from upshift; ${delayed} were delayed${share(delayed)}`;
+  return `${clients} got a 429${share(clients)}, ${here} of them from upshift; ${delayed} ${delayed === 1 ? 'was' : 'were'} delayed${share(delayed)}`;
 }

@@ -33,9 +33,9 @@ export function evidenceText({ verdict, shadow }: Evidence): string {
 export function copiesText({ sent, ended, faults, dropped }: ShadowFigures, verdict: Verdict | null): string {
   if (sent === 0) return 'no call was copied';
   const share = ended === 0 ? '' : ` (${((faults / ended) * 100).toFixed(1)} %)`;
-  const pairs = verdict === null ? '' : `, ${verdict.taken.pairs} pairs compared`;
+  const pairs = verdict === null ? '' : `, ${verdict.taken.pairs} pair${verdict.taken.pairs === 1 ? '' : 's'} compared`;
   const open = ended === sent ? '' : `, ${sent - ended} not ended yet`;
-  const left = dropped === 0 ? '' : `, ${dropped} calls were not copied`;
+  const left = dropped === 0 ? '' : `, ${dropped === 1 ? '1 call was' : `${dropped} calls were`} not copied`;
   return `${faults} of ${ended} copies failed${share}${pairs}${open}${left}`;
 }
 

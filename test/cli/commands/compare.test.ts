@@ -241,7 +241,7 @@ describe('compare that cannot begin', () => {
       [[command, router, endpoint, '--model', LLAMA], 2, /B \(http.*\) answers 401[^]*--key-env-b NAME/],
       [[command, router, router, '--model', 'no/such', '--key-env', 'HF_TOKEN'], 2, /answers 400 to no\/such at/],
       [[command, router, endpoint, '--key-env', 'HF_TOKEN'], 2, /A lists \d+ models[^]*--model/],
-      [[command, router, endpoint, '--key-env', 'NOT_SET'], 2, /NOT_SET, which is not set/],
+      [[command, router, endpoint, '--key-env', 'NOT_SET'], 2, /NOT_SET, which is not set[^]*export NOT_SET/],
       [[command, 'http://example.com', endpoint, '--key-env', 'HF_TOKEN'], 2, /example\.com unencrypted/],
       [[command, router, 'ftp://x'], 2, /neither http nor https/],
       [[...words, '--margin', '90%'], 2, /--margin/],

@@ -4,6 +4,7 @@ import { Display } from '../../../src/cli/demo/display.ts';
 import type { DemoOptions } from '../../../src/cli/demo/options.ts';
 import { AFTERMATH_MS, expectedLeft, leftText } from '../../../src/cli/demo/progress.ts';
 import type { Stand } from '../../../src/cli/demo/progress.ts';
+import type { SwarmProgress } from '../../../src/loadtest/swarm.ts';
 import type { Screen } from '../../../src/cli/terminal/screen.ts';
 import { MINUTE_MS } from '../../../src/core/time.ts';
 import { routePolicy } from '../../support/samples.ts';
@@ -116,5 +117,17 @@ test('a person who approves the steps is told where, with and without a terminal
   const drawn: string[] = [];
   const { display, said } = shown({ manual: true }, { draw: (text) => drawn.push(text), close: () => undefined });
   display.draw(makeReport([makeRoute()]), null, []);
-  assert.ok(drawn[0]?.includes(line) && said.length === 0);
+  assert.deepEqual(said, []);
+  // In the lowest window too, which shows the first lines alone.
+  assert.equal(drawn[0]?.split('\n')[1], `in a second terminal: ${line}`);
+});
+
+test('the first line has room for all it says in 80 columns', () => {
+  const drawn: string[] = [];
+  const screen = { draw: (text: string) => drawn.push(text), close: () => undefined };
+  const progress = { calls: 100_000, clientFailures: 0 } as SwarmProgress;
+  for (const manual of [false, true]) {
+    shown({ manual }, screen).display.draw(makeReport([makeRoute()]), progress, []);
+  }
+  for (const text of drawn) assert.match(text.split('\n')[0] ?? '', /^demo 60x .{1,60} {3}100 000 requests, 0 failed$/);
 });

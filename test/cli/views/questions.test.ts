@@ -25,7 +25,7 @@ describe('what is asked', () => {
       ),
       [
         'acme/writer  stepping',
-        ' asks      step 2: step 2 of 5: 25 % to the endpoint',
+        ' asks      step 2 of 5: 25 % to the endpoint',
         ' verdict   pass',
         ' since     2027-01-15 08:00:00Z',
         ' type      npx upshift approve k3v9q2ab --step 2 --db /srv/u.db',

@@ -91,6 +91,8 @@ describe('refusals', () => {
     assert.equal(kindsText(window.figures()), '2 got a 429 (20.0 %), 1 of them from upshift; 4 were delayed (40.0 %)');
     window.advance(START + 30_000);
     assert.equal(window.figures().kinds, undefined);
+    const one = { calls: 100, kinds: { clients: 0, here: 0, delayed: 1 } };
+    assert.match(kindsText({ ...window.figures(), ...one }) ?? '', /; 1 was delayed \(1\.0 %\)$/);
   });
 
   it('of a second that is not in the window are not counted', () => {

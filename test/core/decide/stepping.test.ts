@@ -291,6 +291,8 @@ describe('decideShadowing', () => {
       during.detail,
       /1 of 238 copies failed \(0\.4 %\), 0 pairs compared, 2 not ended yet, 4 calls were not copied/,
     );
+    const one = decideShadowing(shadowingRollout(), at(0, 9.9, { shadow: { ...shadow, dropped: 1 }, policy }, OPEN));
+    assert.match(one.detail, /, 1 call was not copied/);
     const after = decideShadowing(shadowingRollout(), at(0, 10, { shadow, policy }, OPEN));
     assert.deepEqual([after.action, types(after.events)], ['finish_shadow', ['shadow_ended']]);
   });
