@@ -70,7 +70,7 @@ test('what this machine cannot send is counted, with its last reason, for calls 
   await using rig = await startRig({
     router: router.url,
     endpoint,
-    canary: { weight: 0, shadow: { share: 1, concurrency: 8, calls: 100, exclude: new Set() } },
+    canary: { step: 0, weight: 0, shadow: { share: 1, concurrency: 8, calls: 100, exclude: new Set() } },
     dispatcherFor: (origin) =>
       new Pool(origin, {
         connect: ({ hostname, port }, callback) => {
