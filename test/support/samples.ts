@@ -12,7 +12,7 @@ import { evolve } from '../../src/core/rollout/evolve.ts';
 import { stopWeight } from '../../src/core/rollout/rollout.ts';
 import { learnProfile } from '../../src/core/judge/profile.ts';
 import type { PinnedInstance } from '../../src/core/sizing/pinned.ts';
-import type { Verdict } from '../../src/core/judge/verdict.ts';
+import type { MetricVerdict, Verdict } from '../../src/core/judge/verdict.ts';
 
 /** A round moment on the clock; the tests' time begins here. */
 export const START = 1_800_000_000_000;
@@ -88,6 +88,26 @@ export function verdictOn(step: number, changes: Partial<Verdict> = {}): Verdict
     ...changes,
   };
 }
+
+/** The metric of a route whose endpoint counts each prompt differently. */
+export const PROMPTS_APART: MetricVerdict = {
+  metric: 'promptTokens',
+  judge: 'act',
+  status: 'fail',
+  pairs: { of: 40, same: 2 },
+  stable: 1_000,
+  canary: 1_060,
+  effect: 57,
+  low: -3,
+  high: 120,
+  margin: 8,
+  passOdds: 0,
+  passAt: 20,
+  stepOdds: 1,
+  stepAt: 1,
+  failOdds: 1e6,
+  failAt: 2_000,
+};
 
 /** The default policy with an endpoint, and what a test wants otherwise. */
 export function routePolicy(

@@ -1,3 +1,4 @@
+import { PROMPT_OFFSET } from '../policy/judge.ts';
 import type { FormSign } from '../serving/form-hint.ts';
 import type { ComparedPair, Ended, RequestKind } from './pair.ts';
 import type { Verdict } from './paired-share.ts';
@@ -15,8 +16,6 @@ export interface PromptTokens {
   readonly sign: Extract<FormSign, 'promptTokens' | 'tokenizer' | 'context'>;
 }
 
-/** Hosts may count the begin of a text or of a turn differently. A constant offset of up to this many tokens only advises. */
-const OFFSET = 8;
 /** A host may rarely count otherwise, for example as a date in its template changes. */
 const STRAYS = 0.02;
 /** B counts this share of A's tokens at most, in long prompts alone, if it cuts them. */
@@ -86,7 +85,7 @@ function oddKinds(counted: readonly Counted[], usual: number): RequestKind[] {
 function constantOf(usual: number): Pick<PromptTokens, 'verdict' | 'sentence'> {
   if (usual === 0) return { verdict: 'same', sentence: null };
   const sentence = `B counts ${manyText(usual)} in each prompt`;
-  return Math.abs(usual) <= OFFSET
+  return Math.abs(usual) <= PROMPT_OFFSET
     ? { verdict: 'advice', sentence: `${sentence}: so few may be the begin of a text that one side does not count` }
     : { verdict: 'different', sentence };
 }

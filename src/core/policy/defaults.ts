@@ -1,3 +1,4 @@
+import { PROMPT_OFFSET } from './judge.ts';
 import { ONE_APPROVAL } from './approvals.ts';
 import { BACK_DEFAULTS } from './back.ts';
 import { NO_BUDGET } from './budget.ts';
@@ -46,7 +47,7 @@ export const POLICY_DEFAULTS: Omit<RoutePolicy, 'model' | 'endpoint'> = {
       finish: { margin: 0.1, rollbackMargin: 0.2, weight: 0.5, judge: 'act' },
       leak: { margin: 0.01, rollbackMargin: 0.005, weight: 0.5, judge: 'act' },
       reasoning: { margin: 0.1, rollbackMargin: 0.2, weight: 0.5, judge: 'act' },
-      promptTokens: { margin: 8, judge: 'act' },
+      promptTokens: { margin: PROMPT_OFFSET, judge: 'act' },
       agreement: { margin: 0.1, rollbackMargin: 0.2, weight: 0.5, judge: 'advise' },
     },
   },

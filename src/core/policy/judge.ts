@@ -67,3 +67,6 @@ export const BETTING_METRICS = [
 ] as const satisfies readonly MetricName[];
 
 export type BettingMetric = (typeof BETTING_METRICS)[number];
+
+/** Hosts may count the begin of a text or of a turn differently. A constant offset of up to this many tokens only advises. */
+export const PROMPT_OFFSET = 8;

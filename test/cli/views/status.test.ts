@@ -5,7 +5,7 @@ import type { ViewOptions } from '../../../src/cli/views/page.ts';
 import { renderStatus } from '../../../src/cli/views/status.ts';
 import type { MetricVerdict } from '../../../src/core/judge/verdict.ts';
 import type { StatusReport } from '../../../src/core/status.ts';
-import { ENDPOINT_POLICY, NO_REPLICAS, verdictOn } from '../../support/samples.ts';
+import { ENDPOINT_POLICY, NO_REPLICAS, PROMPTS_APART, verdictOn } from '../../support/samples.ts';
 import { HOLDING, makeLane, makeReport, makeRollout, makeRoute, NOON } from '../reports.ts';
 import { namedInstance } from '../../support/named-instance.ts';
 
@@ -451,22 +451,9 @@ ledger ok
       margin: 0.02,
       ...odds,
     };
-    const prompts: MetricVerdict = {
-      metric: 'promptTokens',
-      judge: 'act',
-      status: 'fail',
-      pairs: { of: 40, same: 2 },
-      stable: 1_000,
-      canary: 1_060,
-      effect: 57,
-      low: -3,
-      high: 120,
-      margin: 8,
-      ...odds,
-    };
     const verdict = verdictOn(2, {
       summary: 'so it is',
-      metrics: [tools, prompts],
+      metrics: [tools, PROMPTS_APART],
       notes: ['characters per token 3.00 against 4.00: is the tokenizer another?'],
     });
     const route = makeRoute({ ...HOLDING, phase: 'stepping', rollout: makeRollout({ verdict }) });

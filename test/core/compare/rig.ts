@@ -1,17 +1,7 @@
 import type { ComparedPair, Ended, RequestKind } from '../../../src/core/compare/pair.ts';
 import type { Agreement } from '../../../src/core/form/agreement.ts';
 import type { AnswerForm, ToolsForm } from '../../../src/core/form/form.ts';
-
-export const PLAIN_FORM: AnswerForm = {
-  finish: 'stop',
-  tools: null,
-  format: null,
-  hasLeak: false,
-  hasReasoning: false,
-  isRepeating: false,
-  isGarbled: false,
-  charsPerToken: 4,
-};
+import { PLAIN_FORM } from '../../support/forms.ts';
 
 export const CALLED: ToolsForm = { isDemanded: false, called: 1, areParsed: true, areOffered: true, schema: 'good' };
 

@@ -9,6 +9,7 @@ import {
   atStep,
   backAtStep,
   observation,
+  PROMPTS_APART,
   routePolicy,
   shadowingRollout,
   START,
@@ -17,33 +18,15 @@ import {
 
 const MINUTE = 60_000;
 const COPIES = { sent: 208, ended: 208, faults: 0, dropped: 0 };
-const METRIC: MetricVerdict = {
-  metric: 'promptTokens',
-  judge: 'act',
-  status: 'fail',
-  pairs: { of: 40, same: 2 },
-  stable: 1_000,
-  canary: 1_060,
-  effect: 57,
-  low: -3,
-  high: 120,
-  margin: 8,
-  passOdds: 0,
-  passAt: 20,
-  stepOdds: 1,
-  stepAt: 1,
-  failOdds: 1e6,
-  failAt: 2_000,
-};
 const PROMPTS = verdictOn(0, {
   status: 'inconclusive',
   cause: 'promptTokens',
   summary: 'other prompts',
-  metrics: [METRIC],
+  metrics: [PROMPTS_APART],
 });
 
 function failing(step: number, metric: MetricVerdict['metric'], more: Partial<MetricVerdict> = {}): Verdict {
-  const metrics = [{ ...METRIC, metric, ...more }];
+  const metrics = [{ ...PROMPTS_APART, metric, ...more }];
   return verdictOn(step, { status: 'fail', cause: metric, summary: 'it differs', metrics });
 }
 
@@ -84,7 +67,7 @@ describe('prompts that are not the same', () => {
   });
 
   it('do not hold a rollout whose prompts are the same', () => {
-    const fine = verdictOn(0, { status: 'inconclusive', metrics: [{ ...METRIC, status: 'pass' }] });
+    const fine = verdictOn(0, { status: 'inconclusive', metrics: [{ ...PROMPTS_APART, status: 'pass' }] });
     assert.equal(decide(shadowed(), observation({ now: START + MINUTE, verdict: fine })).action, 'ask');
   });
 });
